@@ -1,0 +1,62 @@
+"""Time and time-ordered ids: the only place that asks the operating system what time it is.
+
+Wall-clock times are `int` milliseconds since 1970-01-01 UTC (`*_ms`); text is RFC 3339 with exactly three decimals and a
+`Z` ("2026-11-23T00:00:59.456Z"), so that text sorts like time. Durations come from the monotonic clock and never run
+backwards when somebody sets the clock.
+"""
+
+import os
+import time
+from datetime import UTC, datetime
+
+DAY_MS = 86_400_000
+
+
+def now_ms() -> int:
+    """Return the wall-clock time in milliseconds since the epoch, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def monotonic() -> float:
+    """Return seconds on a clock that nobody can set, for durations only."""
+    return time.monotonic()
+
+
+def to_text(ms: int) -> str:
+    """Return *ms* as RFC 3339 UTC text with three decimals, the form that the audit log hashes.
+
+    Raises:
+        ValueError: *ms* lies outside the years 1970 to 9999.
+    """
+    if not 0 <= ms <= 253_402_300_799_999:
+        raise ValueError(f"time out of range: {ms} ms")
+    seconds, millis = divmod(ms, 1000)
+    whole = time.gmtime(seconds)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', whole)}.{millis:03d}Z"
+
+
+def from_text(text: str) -> int:
+    """Return the milliseconds of RFC 3339 *text* (any offset, any number of decimals).
+
+    Raises:
+        ValueError: *text* is no RFC 3339 time with an offset.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"time without offset: {text!r}")
+    whole = int(moment.replace(microsecond=0).timestamp())
+    return whole * 1000 + moment.microsecond // 1000
+
+
+def local(ms: int) -> datetime:
+    """Return *ms* as an aware datetime in the machine's time zone, for display."""
+    return datetime.fromtimestamp(ms / 1000, UTC).astimezone()
+
+
+def new_id() -> str:
+    """Return a UUIDv7 (RFC 9562): sorts by the time it was made, unique without coordination."""
+    value = now_ms() << 80 | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

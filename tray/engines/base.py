@@ -1,0 +1,150 @@
+"""The contract of an engine adapter (`api = 1`): pure and tolerant, bytes and exit codes in, events out, no I/O.
+
+An `Engine` looks at a command line and answers with a `Plan`: the command to really start. For each run it then makes one
+`Session`, which is fed the output line by line and in the end concludes what the run came to. Unknown messages are skipped,
+unknown exit codes are failures, and an exit code alone never proves success.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from tray.model import Outcome, Phase
+
+API = 1
+
+
+class Stream(IntEnum):
+    """Which of the command's outputs a line came from."""
+
+    OUT = 1
+    ERR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the run is. None: the engine did not say. Totals may grow while `phase` is scanning."""
+
+    phase: Phase
+    files_done: int | None = None
+    files_total: int | None = None
+    bytes_done: int | None = None
+    bytes_total: int | None = None
+    eta_seconds: int | None = None
+    current: str | None = None
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that went wrong: one item that is not in the backup, or a message about the whole run (`item` None)."""
+
+    message: str
+    item: str | None = None
+    fatal: bool = False
+
+
+Event = Progress | Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """What one line of output meant.
+
+    Attributes:
+        events: In the order in which they happened; empty if the line says nothing we know.
+        relay: What the caller must see of this line, with its line end; the line itself, a plain text in place of JSON that we
+            asked for, or b"" for nothing.
+    """
+
+    events: tuple[Event, ...] = ()
+    relay: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How the command ended.
+
+    Attributes:
+        code: Exit code 0 to 255; None if it died of a signal or nobody saw the end.
+        signal: Number of the signal that killed it, else None.
+        asked: An interrupt or termination came through us (our terminal, our process, or `cancel`) before it ended.
+    """
+
+    code: int | None
+    signal: int | None = None
+    asked: bool = False
+
+    @property
+    def seen(self) -> bool:
+        """Whether anybody saw how it ended."""
+        return self.code is not None or self.signal is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run came to. `reason` is one sentence for a person, `problems` the first ones of `errors` in all."""
+
+    outcome: Outcome
+    reason: str
+    files: int | None = None
+    bytes_processed: int | None = None
+    bytes_added: int | None = None
+    errors: int = 0
+    problems: tuple[Problem, ...] = ()
+    snapshot: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to start a recognised command.
+
+    Attributes:
+        argv: The whole command to start, our flags included.
+        env: Variables to add to its environment.
+        kind: backup, restore, check, prune, or other.
+        repository: Where to, without secrets; None if not named.
+        sources: What is backed up, as given.
+        spool_stdout: Its stdout is text that we understand, so it goes through a spool file; else the caller's is inherited.
+        ours: We added the flag that turns the output into JSON, so the caller must get plain text instead.
+    """
+
+    argv: tuple[str, ...]
+    kind: str
+    env: Mapping[str, str]
+    repository: str | None = None
+    sources: tuple[str, ...] = ()
+    spool_stdout: bool = False
+    ours: bool = False
+
+
+class Session(Protocol):
+    """One run's output, understood."""
+
+    def feed(self, line: bytes, stream: Stream) -> Fed:
+        """Take one line, with its line end if it has one, at most 1 MiB; an unfinished last line comes at the end."""
+        ...
+
+    def conclude(self, exit: Exit) -> Result:
+        """Say what the run came to; called once, after the last line."""
+        ...
+
+
+class Engine(Protocol):
+    """An engine adapter. One module, one instance in `engines.ENGINES`."""
+
+    api: int
+    name: str
+
+    def recognises(self, program: str) -> bool:
+        """Whether *program*, the last part of a path, is this engine, also under a name like `restic019`."""
+        ...
+
+    def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
+        """Plan the command *argv*, whose engine stands at index *at* (before it: env, nice, sudo …)."""
+        ...
+
+    def session(self, plan: Plan) -> Session:
+        """Begin to understand one run of *plan*."""
+        ...

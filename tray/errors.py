@@ -1,0 +1,105 @@
+"""The catalogue: every error that a person can meet, with what happened, why, and what to do next.
+
+One class for one error. `code` is stable and appears in logs, in `status --json` and in the window. `what` is one plain
+sentence, `why` the cause as far as it is known, `next` a step that works, with a command where there is one.
+Only `cli.main` prints errors and chooses exit codes.
+"""
+
+from pathlib import Path
+
+
+class BackupTrayError(Exception):
+    """Base of everything that we raise on purpose."""
+
+    code = "ERROR_INTERNAL"
+    exit_code = 2
+
+    def __init__(self, what: str, *, why: str = "", next: str = "") -> None:
+        super().__init__(what)
+        self.what, self.why, self.next = what, why, next
+
+    def facts(self) -> dict[str, str]:
+        """Return the error as `status --json` shows it: code, what, why, next."""
+        return {"code": self.code, "what": self.what, "why": self.why, "next": self.next}
+
+
+class UsageError(BackupTrayError):
+    """The command line does not make sense."""
+
+    code = "ERROR_USAGE"
+    exit_code = 64
+
+
+class UnsafeFolderError(BackupTrayError):
+    """A folder that must be private is not."""
+
+    code = "ERROR_FOLDER_UNSAFE"
+
+    def __init__(self, folder: Path, why: str) -> None:
+        super().__init__(
+            f"The folder {folder} cannot be trusted.",
+            why=f"Backup Tray keeps private files there, but {why}.",
+            next=f"Look at it with `ls -ld {folder}`; move it away or mend it with `chmod 700 {folder}`, then try again.",
+        )
+        self.folder = folder
+
+
+class StatusFetchError(BackupTrayError):
+    """The status cannot be known (AF-2)."""
+
+    code = "ERROR_STATUS_FETCH"
+    exit_code = 3
+
+    def __init__(self, why: str, next: str = "Run `backup-tray doctor`; it names the cause and the command that mends it.") -> None:
+        super().__init__("The backup status cannot be read.", why=why, next=next)
+
+
+class TrackerGoneError(BackupTrayError):
+    """No tracker answers."""
+
+    code = "ERROR_TRACKER_GONE"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "The tracker does not answer, so live progress is not known.",
+            why=why,
+            next="Start one with `backup-tray tracker`; backups and their records do not depend on it.",
+        )
+
+
+class CommandNotFoundError(BackupTrayError):
+    """The command to run under watch does not exist."""
+
+    code = "ERROR_COMMAND_NOT_FOUND"
+    exit_code = 127
+
+    def __init__(self, command: str, why: str, next: str) -> None:
+        super().__init__(f"{command}: the command could not be started.", why=why, next=next)
+        self.command = command
+
+
+class RunNotFoundError(BackupTrayError):
+    """No run has this id."""
+
+    code = "ERROR_RUN_NOT_FOUND"
+
+    def __init__(self, run: str) -> None:
+        super().__init__(
+            f"No run is known as {run!r}.",
+            why="Neither the audit log nor the run folders hold a run whose id begins so.",
+            next="List the runs with `backup-tray history`.",
+        )
+
+
+class JobNotFoundError(BackupTrayError):
+    """No job has this name."""
+
+    code = "ERROR_JOB_NOT_FOUND"
+
+    def __init__(self, job: str, known: tuple[str, ...] = ()) -> None:
+        names = ", ".join(known) if known else "none yet"
+        super().__init__(
+            f"There is no job named {job!r}.",
+            why=f"Known jobs: {names}.",
+            next="Look at `backup-tray status`, which names every job that has run.",
+        )

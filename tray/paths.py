@@ -1,0 +1,143 @@
+"""Where things live: configuration, state, sockets, logs and our own assets.
+
+`BACKUP_TRAY_HOME=DIR` puts all of it under DIR. Root gets the system folders and neither `HOME` nor `XDG_*` is asked, so that
+`sudo` never leaves root's files in a user's home. An ordinary user gets the XDG folders (platformdirs); without `HOME` the
+password database names the home, so cron and systemd find what the desktop session uses.
+"""
+
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tray.errors import UnsafeFolderError
+
+HOME_VARIABLE = "BACKUP_TRAY_HOME"
+SOCKET = "tracker.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The folders of one installation: of one user, of root, or of a trial.
+
+    Attributes:
+        config: Folder of `config.toml` and of the password files that we made.
+        state: What must survive a reboot: audit log, signing key, run folders, spool.
+        runtime: Sockets and locks; gone after a reboot.
+        log: Our own diagnostics (not the logs of runs).
+    """
+
+    config: Path
+    state: Path
+    runtime: Path
+    log: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration, TOML."""
+        return self.config / "config.toml"
+
+    @property
+    def audit_db(self) -> Path:
+        """The audit log, an SQLite database."""
+        return self.state / "audit.db"
+
+    @property
+    def audit_key(self) -> Path:
+        """The Ed25519 signing key of the audit log, mode 0600."""
+        return self.state / "audit.key"
+
+    @property
+    def runs(self) -> Path:
+        """One folder for each run, named by its id."""
+        return self.state / "runs"
+
+    @property
+    def socket(self) -> Path:
+        """The tracker's Unix socket in the runtime folder that this process would use."""
+        return self.runtime / SOCKET
+
+    @property
+    def socket_pointer(self) -> Path:
+        """A file that names the tracker's socket, for callers whose environment names another runtime folder."""
+        return self.state / "tracker.path"
+
+    @property
+    def spools(self) -> tuple[Path, ...]:
+        """Folders for audit records that the log could not take, in order of preference."""
+        return (self.state / "spool", self.runtime / "spool", _last_resort() / "spool")
+
+    @property
+    def run_roots(self) -> tuple[Path, ...]:
+        """Folders that may hold run folders, in order of preference."""
+        return (self.runs, self.runtime / "runs", _last_resort() / "runs")
+
+
+def places(environ: "os._Environ[str] | dict[str, str] | None" = None) -> Places:
+    """Return the folders for this process; nothing is created.
+
+    Args:
+        environ: The environment to ask, `os.environ` by default.
+    """
+    environ = os.environ if environ is None else environ
+    if home := environ.get(HOME_VARIABLE):
+        base = Path(home).absolute()
+        return Places(base / "config", base / "state", base / "runtime", base / "log")
+    if sys.platform == "linux" and os.geteuid() == 0:
+        return Places(
+            Path("/etc/xdg/backup-tray"),
+            Path("/var/lib/backup-tray"),
+            Path("/run/backup-tray"),
+            Path("/var/log/backup-tray"),
+        )
+    from platformdirs import PlatformDirs
+
+    dirs = PlatformDirs("backup-tray", appauthor=False, use_site_for_root=True)
+    return Places(
+        Path(dirs.user_config_dir), Path(dirs.user_state_dir), Path(dirs.user_runtime_dir), Path(dirs.user_log_dir)
+    )
+
+
+def _last_resort() -> Path:
+    """A folder of this user that most systems can write and that outlives a reboot on many."""
+    if sys.platform == "win32":
+        import tempfile
+
+        return Path(tempfile.gettempdir()) / "backup-tray"
+    return Path("/var/tmp") / f"backup-tray-{os.geteuid()}"  # noqa: S108 - private(): owner and mode are checked before use
+
+
+def private(folder: Path) -> Path:
+    """Make *folder* with mode 0700 if it is missing, make sure that it is ours alone, and return it.
+
+    Raises:
+        UnsafeFolderError: It exists but belongs to somebody else, others can enter it, or it is no folder.
+        OSError: It cannot be made.
+    """
+    try:
+        # lstat first: mkdir on a read-only file system fails even where the folder stands already.
+        found = folder.lstat()
+    except FileNotFoundError:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    check_private(folder, found)
+    return folder
+
+
+def check_private(folder: Path, found: os.stat_result) -> None:
+    """Raise UnsafeFolderError unless *found*, the lstat of *folder*, is a folder of this user that nobody else can enter."""
+    if not stat.S_ISDIR(found.st_mode):
+        raise UnsafeFolderError(folder, "it is not a folder")
+    if sys.platform != "win32":
+        if found.st_uid != os.geteuid():
+            raise UnsafeFolderError(folder, f"it belongs to user {found.st_uid}")
+        if found.st_mode & 0o077:
+            raise UnsafeFolderError(folder, f"others can enter it (mode {found.st_mode & 0o777:04o})")
+
+
+def assets() -> Path:
+    """Return the folder of web pages, icons and fonts: in the package once installed, beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "assets"
+    return installed if installed.is_dir() else package.parent / "assets"

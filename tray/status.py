@@ -1,0 +1,85 @@
+"""One pure function from what is known to what everybody shows.
+
+Icon, tooltip, menu, window and command line all draw the `Status` that `judge` returns, so they cannot disagree. The worst job
+decides; a live run is shown beside a bad state, never instead of it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from tray.clock import DAY_MS
+from tray.model import WORST_FIRST, EndedRun, JobHistory, JobStatus, LiveRun, Outcome, State, Status
+
+STALE_AFTER_MS = 7 * DAY_MS
+"""A success older than this is not called fine while nobody knows the job's rhythm."""
+
+_STATE_OF_OUTCOME = {
+    Outcome.SUCCEEDED: State.OK,
+    Outcome.WARNING: State.WARNING,
+    Outcome.CANCELLED: State.WARNING,
+    Outcome.UNKNOWN: State.WARNING,
+    Outcome.FAILED: State.FAILED,
+    Outcome.LOST: State.FAILED,
+}
+
+
+def judge(
+    now_ms: int,
+    live: Sequence[LiveRun],
+    jobs: Sequence[JobHistory],
+    *,
+    error: Mapping[str, str] | None = None,
+    as_of_ms: int | None = None,
+    notes: Sequence[str] = (),
+) -> Status:
+    """Return the one status.
+
+    Args:
+        now_ms: The time to judge ages by.
+        live: Runs going on now, in any order.
+        jobs: What log and spool know of each job.
+        error: Why the status could not be fetched, if so; the rest is then what was known at *as_of_ms*.
+        as_of_ms: When the data was read, *now_ms* by default.
+        notes: Passed through.
+    """
+    running = {run.job for run in live}
+    judged = [JobStatus(job.job, _state(job, job.job in running, now_ms), job.last) for job in jobs]
+    known = {job.job for job in jobs}
+    judged += [JobStatus(name, State.RUNNING, None) for name in sorted(running - known)]
+    states = {job.state for job in judged}
+    if error is not None:
+        states.add(State.UNAVAILABLE)
+    return Status(
+        state=next((state for state in WORST_FIRST if state in states), State.NONE),
+        as_of_ms=now_ms if as_of_ms is None else as_of_ms,
+        error=error,
+        runs=tuple(sorted(live, key=lambda run: (run.started_ms, run.run))),
+        jobs=tuple(sorted(judged, key=lambda job: (WORST_FIRST.index(job.state), job.job))),
+        last=newest(job.last for job in jobs),
+        notes=tuple(notes),
+    )
+
+
+def newest(runs: Iterable[EndedRun]) -> EndedRun | None:
+    """Return the run that ended last: greatest finish time, then entry number; a spooled record is newer than any entry."""
+    return max(runs, key=order, default=None)
+
+
+def order(run: EndedRun) -> tuple[int, float]:
+    """The sort key of "last"."""
+    return run.finished_ms, float("inf") if run.entry is None else run.entry
+
+
+def _state(job: JobHistory, running: bool, now_ms: int) -> State:
+    state = _STATE_OF_OUTCOME[job.last.outcome]
+    if job.seen_ms is not None and job.seen_ms >= job.last.finished_ms:
+        recent = job.last_success is not None and _age(job.last_success, now_ms) <= STALE_AFTER_MS
+        state = State.OK if recent else State.NONE
+    elif state is State.OK and _age(job.last, now_ms) > STALE_AFTER_MS:
+        state = State.WARNING
+    if running and state in (State.OK, State.NONE):
+        return State.RUNNING
+    return state
+
+
+def _age(run: EndedRun, now_ms: int) -> int:
+    return now_ms - run.finished_ms
