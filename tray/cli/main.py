@@ -1,0 +1,108 @@
+"""The entry point: finds the command's module, imports only that one, and turns errors into words and exit codes."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, NoReturn
+
+from tray import __version__
+from tray.errors import BackupTrayError, UsageError
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+COMMANDS = {
+    "tray": "show the icon; starts a tracker when none answers",
+    "tracker": "run the tracker in the foreground",
+    "window": "open the window, or raise the one that is open",
+    "run": "run a backup under watch: backup-tray run -- COMMAND...",
+    "backup": "run a configured job",
+    "status": "the same state as the tray",
+    "history": "past runs",
+    "log": "the full log of a run",
+    "report": "the audit report of a run",
+    "cancel": "stop a run",
+    "seen": "acknowledge a job's failure",
+    "audit": "verify, show and checkpoint the audit log",
+    "doctor": "what works here, what does not, and the command that mends it",
+}
+"""Every command and its one line of help; `tray.cli.<command>` has `register(parser)` and `run(args) -> int`."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if argv and argv[0] in ("-h", "--help", "help"):
+            print(overview())
+            return 0
+        if argv and argv[0] == "--version":
+            print(f"backup-tray {__version__}")
+            return 0
+        command = argv.pop(0) if argv and not argv[0].startswith("-") else "tray"
+        if command not in COMMANDS:
+            raise UsageError(
+                f"There is no command {command!r}.", why="It is not in the list.", next="Look at the list: `backup-tray --help`."
+            )
+        module = import_module(f"tray.cli.{command}")
+        parser = _parser(command)
+        module.register(parser)
+        return int(module.run(parser.parse_args(argv)))
+    except BackupTrayError as error:
+        tell(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output left (`| head`): nothing is wrong, and Python must not complain while it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except OSError as error:
+        tell(BackupTrayError(f"{error.strerror or error}.", why=_about(error), next="Run `backup-tray doctor`."))
+        return 2
+
+
+def overview() -> str:
+    """Return the list of commands, one line each."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: backup-tray [COMMAND] [OPTIONS]",
+            "",
+            "You always know whether your backups are fine. Without a command: tray.",
+            "",
+            *lines,
+            "",
+            "More about one: backup-tray COMMAND --help",
+        ]
+    )
+
+
+def tell(error: BackupTrayError) -> None:
+    """Print *error* for a person: what happened, why, what to do next."""
+    lines = [f"backup-tray: {error.what}"]
+    if error.why:
+        lines.append(f"  why:  {error.why}")
+    if error.next:
+        lines.append(f"  next: {error.next}")
+    print("\n".join(lines), file=sys.stderr)
+
+
+def _about(error: OSError) -> str:
+    return f"The system said so about {error.filename}." if error.filename else "The system said so."
+
+
+def _parser(command: str) -> "ArgumentParser":
+    from argparse import ArgumentParser
+
+    class Parser(ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise UsageError(
+                f"backup-tray {command}: {message}.",
+                why="The command line does not make sense.",
+                next=f"Look at the options: `backup-tray {command} --help`.",
+            )
+
+    return Parser(prog=f"backup-tray {command}", description=COMMANDS[command].capitalize() + ".")
