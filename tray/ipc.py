@@ -1,0 +1,184 @@
+"""The wire between wrapper, tracker, tray and window: newline-delimited JSON over a Unix stream socket.
+
+Every connection starts with `hello`, which carries the protocol (major, minor) and the program version. Unknown fields and
+message types are ignored, so that a minor version may add some. A line that is no JSON object, or is too long, ends the
+connection. Messages:
+
+    hello         {protocol: [1, 0], version, role, pid}           both ways, first
+    status        {}                       -> status  {runs: [LiveRun…], change}
+    subscribe     {}                       -> status, then run {run: LiveRun} and gone {run: id, last: EndedRun|null} as they happen
+    run.started   {run: LiveRun}           from a wrapper; also after it reconnects
+    run.progress  {run: id, …changed fields of LiveRun}
+    run.finished  {run: id, last: EndedRun}
+    handover      {}                       from a newer program: the tracker ends so that a newer one can start
+    cancel        {run: id}                reserved; answered with `refused` by this version
+"""
+
+import json
+import os
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tray import __version__
+from tray.errors import TrackerGoneError, UnsafeFolderError
+from tray.paths import SOCKET, Places, check_private
+
+PROTOCOL = (1, 0)
+MAX_REQUEST = 64 * 1024
+MAX_REPLY = 4 * 1024 * 1024
+
+Message = dict[str, Any]
+
+
+class ProtocolError(Exception):
+    """The other side sent something that is not a message."""
+
+
+def encode(message: Message) -> bytes:
+    """Return *message* as one line."""
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=True).encode() + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """Return the message in *line*.
+
+    Raises:
+        ProtocolError: It is no JSON object with a text `type`.
+    """
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"no JSON: {error}") from error
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise ProtocolError("no object with a type")
+    return message
+
+
+def hello(role: str) -> Message:
+    """Return our first message; *role* is wrapper, tray, window, cli or tracker."""
+    return {"type": "hello", "protocol": list(PROTOCOL), "version": __version__, "role": role, "pid": os.getpid()}
+
+
+def socket_paths(places: Places) -> list[Path]:
+    """Return where a tracker of this user may listen, most likely first.
+
+    cron and systemd set no `XDG_RUNTIME_DIR`; the pointer that the tracker leaves in the state folder then names its socket.
+    """
+    found = [places.socket]
+    try:
+        found.append(Path(places.socket_pointer.read_text().strip()) / SOCKET)
+    except (OSError, ValueError):
+        pass
+    return list(dict.fromkeys(found))
+
+
+def connect(places: Places, *, timeout: float | None) -> socket.socket:
+    """Connect to the tracker.
+
+    Args:
+        timeout: Seconds for this and every later call on the socket; 0 makes it non-blocking once connected.
+
+    Raises:
+        TrackerGoneError: None answers, or what answers is not ours.
+    """
+    why = "No tracker is running."
+    for path in socket_paths(places):
+        try:
+            check_private(path.parent, path.parent.lstat())
+        except UnsafeFolderError as error:
+            why = error.why
+            continue
+        except OSError:
+            continue
+        conversation = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            conversation.settimeout(timeout or 1.0)
+            conversation.connect(str(path))
+            if peer_uid(conversation) not in (os.geteuid(), None):
+                raise OSError("the process that listens there belongs to somebody else")
+            conversation.settimeout(timeout)
+            return conversation
+        except OSError as error:
+            conversation.close()
+            if not isinstance(error, FileNotFoundError | ConnectionRefusedError):
+                why = f"{path}: {error}."
+    raise TrackerGoneError(why)
+
+
+def peer_uid(conversation: socket.socket) -> int | None:
+    """Return the user id of the process at the other end, None where the system cannot tell."""
+    if sys.platform == "linux":
+        raw = conversation.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", raw)[1])
+    if sys.platform == "darwin":
+        # struct xucred of sys/ucred.h: version, uid, number of groups, 16 groups; SOL_LOCAL 0, LOCAL_PEERCRED 1.
+        raw = conversation.getsockopt(0, 1, struct.calcsize("2Ih16I"))
+        return int(struct.unpack_from("2I", raw)[1])
+    return None
+
+
+class Client:
+    """A blocking conversation with the tracker, for tray, window and command line.
+
+    Raises:
+        TrackerGoneError: From any method, when the tracker does not answer, or says nonsense.
+    """
+
+    def __init__(self, places: Places, role: str, *, timeout: float = 0.5) -> None:
+        self._socket = connect(places, timeout=timeout)
+        self._buffer = bytearray()
+        try:
+            self.send(hello(role))
+            self.tracker = self.receive()
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def request(self, kind: str) -> Message:
+        """Send a message of *kind* and return the answer."""
+        self.send({"type": kind})
+        return self.receive()
+
+    def send(self, message: Message) -> None:
+        """Send one message."""
+        try:
+            self._socket.sendall(encode(message))
+        except OSError as error:
+            raise TrackerGoneError(f"The tracker took no message: {error}.") from error
+
+    def receive(self) -> Message:
+        """Return the next message."""
+        while (end := self._buffer.find(b"\n")) < 0:
+            if len(self._buffer) > MAX_REPLY:
+                raise TrackerGoneError("The tracker's answer is too long.")
+            try:
+                chunk = self._socket.recv(65536)
+            except OSError as error:
+                raise TrackerGoneError(f"The tracker gave no answer: {error}.") from error
+            if not chunk:
+                raise TrackerGoneError("The tracker ended.")
+            self._buffer += chunk
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        try:
+            return decode(line)
+        except ProtocolError as error:
+            raise TrackerGoneError(f"The tracker's answer makes no sense: {error}.") from error
+
+    def waiting(self) -> Iterator[Message]:
+        """Yield the whole messages that have already arrived; call when the socket is readable."""
+        yield self.receive()
+        while b"\n" in self._buffer:
+            yield self.receive()
+
+    def fileno(self) -> int:
+        """The socket's descriptor, for select."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """End the conversation."""
+        self._socket.close()

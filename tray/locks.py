@@ -1,0 +1,106 @@
+"""Locks that die with their holder, and whether a process is still the one that was meant.
+
+A lock is an open file: the kernel drops it when the process ends, however it ends. Children do not inherit it.
+"""
+
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+
+class FileLock:
+    """An exclusive lock on a file of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fd: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock if it is free, making the file with mode 0600 if needed; False if somebody else has it.
+
+        Raises:
+            OSError: The file cannot be opened.
+        """
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        if not _lock(fd, shared=False):
+            os.close(fd)
+            return False
+        self._fd = fd
+        return True
+
+    def release(self) -> None:
+        """Give the lock back; harmless if it is not held."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def __enter__(self) -> "FileLock":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.release()
+
+
+def is_held(path: Path) -> bool:
+    """Return whether somebody holds the lock on *path*; a missing file is not held.
+
+    Asks with a shared lock for a moment, so that two who ask at once do not see each other. A file that cannot be opened counts
+    as held: who cannot know must not conclude that a run is lost.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        return not _lock(fd, shared=True)
+    finally:
+        os.close(fd)
+
+
+def _lock(fd: int, *, shared: bool) -> bool:
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+            if shared:
+                msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
+        else:
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def boot_id() -> str:
+    """Return a text that changes with every start of the machine."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        import psutil
+
+        return f"boot-{int(psutil.boot_time())}"
+
+
+def process_start(pid: int) -> str | None:
+    """Return when process *pid* started, as an opaque text, or None if there is none; with the pid it names one process for good."""
+    if sys.platform == "linux":
+        try:
+            # After the last ")": the command name may hold spaces and parentheses. Fields 3 (state) and 22 (start time): proc(5).
+            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        except OSError:
+            return None
+        return None if fields[0] in (b"Z", b"X") else fields[19].decode()
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
+    except psutil.Error:
+        return None
