@@ -103,3 +103,57 @@ class JobNotFoundError(BackupTrayError):
             why=f"Known jobs: {names}.",
             next="Look at `backup-tray status`, which names every job that has run.",
         )
+
+
+class ConfigError(BackupTrayError):
+    """The configuration file cannot be used."""
+
+    code = "ERROR_CONFIG"
+
+    def __init__(self, file: Path, why: str, *, line: int | None = None, next: str = "") -> None:
+        place = str(file) if line is None else f"{file}, line {line}"
+        super().__init__(
+            f"The configuration cannot be used: {place}.",
+            why=why,
+            next=next or f"Mend that place in a text editor (`nano {f'+{line} ' if line else ''}{file}`), then try again.",
+        )
+        self.file, self.line = file, line
+
+
+class JobSetupError(BackupTrayError):
+    """A first backup cannot be set up as asked; `field` names the input at fault (name, sources, repository, password)."""
+
+    code = "ERROR_JOB_SETUP"
+
+    def __init__(self, field: str, what: str, *, why: str, next: str) -> None:
+        super().__init__(what, why=why, next=next)
+        self.field = field
+
+
+class EngineMissingError(BackupTrayError):
+    """The backup program itself is not installed."""
+
+    code = "ERROR_ENGINE_MISSING"
+    exit_code = 127
+
+    def __init__(self, engine: str) -> None:
+        super().__init__(
+            f"{engine} is not installed.",
+            why=f"No program named {engine} was found in the search path (PATH).",
+            next=f"Install it with `sudo apt install {engine}`, then try again.",
+        )
+        self.engine = engine
+
+
+class RepositoryInitError(BackupTrayError):
+    """The engine could not make the repository."""
+
+    code = "ERROR_REPOSITORY_INIT"
+
+    def __init__(self, repository: str, why: str) -> None:
+        super().__init__(
+            f"The repository {repository} could not be made.",
+            why=why,
+            next="Choose a folder that you can write, on a disk with free space; nothing was saved, so simply try again.",
+        )
+        self.repository = repository

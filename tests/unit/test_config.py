@@ -1,0 +1,171 @@
+"""The configuration file: what it says, what is wrong with it, and that saving loses nothing."""
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from tray import config
+from tray.config import Job
+from tray.errors import ConfigError, UnsafeFolderError
+from tray.paths import Places, places
+
+HOME = """\
+version = 1
+
+[jobs.home]
+engine = "restic"
+sources = ["/home/ann", "~/Documents"]
+repository = "/media/disk/backup"
+password_file = "/etc/secret"
+options = ["--exclude-caches"]
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Places:
+    """Places of an installation of its own."""
+    found = places({"BACKUP_TRAY_HOME": str(tmp_path)})
+    found.config.mkdir(mode=0o700)
+    return found
+
+
+def test_a_missing_file_is_an_empty_configuration(tmp_path: Path) -> None:
+    """Nobody needs a configuration to use `backup-tray run`."""
+    assert config.load(places({"BACKUP_TRAY_HOME": str(tmp_path / "none")})).jobs == {}
+
+
+def test_a_job_is_read_as_written(here: Places) -> None:
+    """What stands in the file is what runs."""
+    here.config_file.write_text(HOME)
+    assert config.load(here).jobs["home"] == Job(
+        name="home",
+        sources=("/home/ann", "~/Documents"),
+        repository="/media/disk/backup",
+        password_file="/etc/secret",
+        options=("--exclude-caches",),
+    )
+
+
+def test_a_job_may_be_a_whole_command(here: Places) -> None:
+    """Engines that we cannot build a command line for are configured by theirs."""
+    here.config_file.write_text('[jobs.db]\nengine = "command"\ncommand = ["pg_backup", "--all"]\n')
+    assert config.load(here).jobs["db"].command == ("pg_backup", "--all")
+
+
+def test_unknown_keys_are_ignored(here: Places) -> None:
+    """A file that a newer version wrote still runs its jobs here."""
+    here.config_file.write_text(HOME + 'schedule = "daily"\n[notify]\nmail = "ann@example.org"\n')
+    assert set(config.load(here).jobs) == {"home"}
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "why"),
+    [
+        ("version = 1\n[jobs.home\n", 2, "not valid TOML"),
+        ("version = 1\n\nnonsense", 3, "not valid TOML"),
+        ("# one\nversion = 2\n", 2, "version 2"),
+        ("version = true\n", 1, "must be the number"),
+        ("version = 1\njobs = 3\n", 2, "`jobs` must be"),
+        ("jobs.home = 3\n", None, "must be a table"),
+        ("[jobs.home]\nsources = []\n", 1, "needs `sources` and `repository`"),
+        ('[jobs.home]\nrepository = "/r"\nsources = "/home"\n', 3, "list of texts"),
+        (
+            '[jobs.a]\nsources = ["/a"]\nrepository = "/r"\n[jobs.b]\nrepository = "/r"\nsources = ["b"]\n',
+            6,
+            "absolute",
+        ),
+        ('[jobs.home]\nsources = ["/a"]\nrepository = 7\n', 3, "must be text"),
+        ('[jobs.home]\nsources = ["/a"]\nrepository = "/r"\nengine = "borg"\n', 4, "needs a `command`"),
+        ('[jobs."-x"]\ncommand = ["true"]\n', 1, "does not begin with a dash"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(here: Places, text: str, line: int | None, why: str) -> None:
+    """Whoever mistyped is led to the line, with the reason and a command to open it."""
+    here.config_file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        config.load(here)
+    assert why in caught.value.why
+    assert caught.value.line == line
+    assert str(here.config_file) in caught.value.what
+    assert caught.value.next
+
+
+def test_text_that_is_not_utf8_is_named_with_its_line(here: Places) -> None:
+    """A file in another encoding is an error of ours, not a traceback."""
+    here.config_file.write_bytes(b"version = 1\n# caf\xe9\n")
+    with pytest.raises(ConfigError) as caught:
+        config.load(here)
+    assert caught.value.line == 2
+
+
+def test_a_file_that_cannot_be_read_is_an_error_with_a_next_step(here: Places) -> None:
+    """A folder in the file's place is said so."""
+    here.config_file.mkdir()
+    with pytest.raises(ConfigError) as caught:
+        config.load(here)
+    assert "ls -l" in caught.value.next
+
+
+def test_saving_keeps_comments_and_unknown_keys(here: Places) -> None:
+    """People edit this file; the program must not undo their work."""
+    here.config_file.write_text("# mine\n" + HOME + 'schedule = "daily"  # at night\n\n[notify]\nmail = "x"\n')
+    config.save_job(here, Job(name="home", sources=("/srv",), repository="/r"))
+    config.save_job(here, Job(name="my photos", sources=("/p",), repository="/r2", password_file="/pw"))
+    text = here.config_file.read_text()
+    assert text.startswith("# mine\nversion = 1\n")
+    assert 'schedule = "daily"  # at night' in text
+    assert "[notify]" in text
+    jobs = config.load(here).jobs
+    assert jobs["home"] == Job(name="home", sources=("/srv",), repository="/r")
+    assert jobs["my photos"].password_file == "/pw"
+
+
+def test_the_first_save_makes_a_private_file(tmp_path: Path) -> None:
+    """The configuration names password files and folders: nobody else reads it."""
+    here = places({"BACKUP_TRAY_HOME": str(tmp_path / "new")})
+    config.save_job(here, Job(name="home", sources=("/a",), repository="/r"))
+    assert stat.S_IMODE(here.config_file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(here.config.stat().st_mode) == 0o700
+    assert here.config_file.read_text().splitlines()[1] == "version = 1"
+    assert os.listdir(here.config) == ["config.toml"]
+
+
+def test_saving_leaves_a_broken_file_alone(here: Places) -> None:
+    """A typing error must not cost the jobs that still stand in the file."""
+    here.config_file.write_text("[jobs.home\n")
+    with pytest.raises(ConfigError):
+        config.save_job(here, Job(name="x", sources=("/a",), repository="/r"))
+    assert here.config_file.read_text() == "[jobs.home\n"
+
+
+def test_saving_follows_a_link(here: Places, tmp_path: Path) -> None:
+    """A configuration kept among dotfiles stays a link to them."""
+    real = tmp_path / "dotfile.toml"
+    real.write_text(HOME)
+    here.config_file.symlink_to(real)
+    config.save_job(here, Job(name="x", sources=("/a",), repository="/r"))
+    assert here.config_file.is_symlink()
+    assert "[jobs.x]" in real.read_text()
+
+
+def test_a_folder_that_others_can_enter_is_refused(here: Places) -> None:
+    """A password must never land where others read."""
+    here.config.chmod(0o755)
+    with pytest.raises(UnsafeFolderError):
+        config.save_job(here, Job(name="x", sources=("/a",), repository="/r"))
+
+
+def test_writers_at_the_same_time_lose_nothing(here: Places) -> None:
+    """The window and a terminal may both save."""
+    threads = [
+        threading.Thread(target=config.save_job, args=(here, Job(name=f"j{n}", sources=("/a",), repository="/r")))
+        for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(config.load(here).jobs) == {f"j{n}" for n in range(8)}

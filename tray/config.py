@@ -1,0 +1,270 @@
+"""The configuration: TOML in, frozen dataclasses out.
+
+```toml
+version = 1
+
+[jobs.home]
+engine = "restic"
+sources = ["/home/ann"]
+repository = "/media/disk/backup"
+password_file = "/home/ann/.config/backup-tray/home.password"
+options = ["--exclude-caches"]
+
+[jobs.database]
+command = ["pg_backup", "--all"]
+```
+
+A job names either `sources` and `repository`, from which `jobs.command` builds the engine's command line, or a whole `command`.
+Keys that this version does not know are ignored and survive a rewrite, and so do comments. Nothing here is read on the way of
+`backup-tray run`.
+"""
+
+import os
+import re
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tray.errors import ConfigError
+from tray.paths import Places, private
+
+VERSION = 1
+HEADER = "# Backup Tray. Comments, and keys that this version does not know, stay when the program saves this file.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One named, recurring backup.
+
+    Attributes:
+        name: What every surface calls it.
+        engine: restic, or the name that `--engine` takes for a `command`.
+        sources: Folders and files to back up; absolute, or beginning with `~/`.
+        repository: Where to: a folder, or an address that the engine understands.
+        password_file: File that holds the repository's password, mode 0600; None if the engine finds it by itself.
+        options: Further options for the engine's backup command.
+        command: The whole command line, instead of sources and repository.
+    """
+
+    name: str
+    engine: str = "restic"
+    sources: tuple[str, ...] = ()
+    repository: str | None = None
+    password_file: str | None = None
+    options: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that the configuration file says and that this version knows."""
+
+    jobs: Mapping[str, Job] = field(default_factory=dict)
+
+
+def load(places: Places) -> Config:
+    """Return the configuration; a missing file is an empty one.
+
+    Raises:
+        ConfigError: The file cannot be read or does not make sense; the line is named where it is known.
+    """
+    file = places.config_file
+    text = _read(file)
+    if text is None:
+        return Config()
+    data = _parse(file, text)
+    _check_version(file, text, data)
+    jobs = data.get("jobs", {})
+    if not isinstance(jobs, dict):
+        raise ConfigError(file, "`jobs` must be a group of tables such as [jobs.home].", line=_line(text, None, "jobs"))
+    return Config({name: _job(file, text, name, table) for name, table in jobs.items()})
+
+
+def save_job(places: Places, job: Job) -> None:
+    """Add *job* to the file, or replace the job of that name; everything else in the file stays as it is.
+
+    The new text goes to a file beside it, is synced, and takes its place in one step, so nobody ever sees half of it. A symbolic
+    link is followed. Two writers at once wait for each other.
+
+    Raises:
+        ConfigError: The present file does not make sense; it is left alone.
+        OSError: The folder or the file cannot be written.
+    """
+    import tomlkit
+    from tomlkit.items import Table
+
+    folder = private(places.config)
+    with _locked(folder):
+        load(places)
+        document = tomlkit.parse(_read(places.config_file) or f"{HEADER}version = {VERSION}\n")
+        jobs = document.setdefault("jobs", tomlkit.table(is_super_table=True))
+        table = jobs.get(job.name)
+        if not isinstance(table, Table):
+            table = tomlkit.table()
+            jobs[job.name] = table
+        for key, value in _values(job).items():
+            table[key] = value
+        for key in ("sources", "repository", "password_file", "options", "command"):
+            if key in table and key not in _values(job):
+                del table[key]
+        _replace(places.config_file.resolve(), tomlkit.dumps(document))
+
+
+def _values(job: Job) -> dict[str, Any]:
+    """The keys to write; those that say nothing are left out."""
+    values: dict[str, Any] = {"engine": job.engine}
+    if job.sources:
+        values["sources"] = list(job.sources)
+    if job.repository is not None:
+        values["repository"] = job.repository
+    if job.password_file is not None:
+        values["password_file"] = job.password_file
+    if job.options:
+        values["options"] = list(job.options)
+    if job.command:
+        values["command"] = list(job.command)
+    return values
+
+
+def _read(file: Path) -> str | None:
+    try:
+        return file.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(file, "The file is not UTF-8 text.", line=line) from error
+    except OSError as error:
+        raise ConfigError(
+            file,
+            f"It cannot be read: {error.strerror}.",
+            next=f"Look at it with `ls -l {file}`; `backup-tray doctor` says more.",
+        ) from error
+
+
+def _parse(file: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"line (\d+)", str(error))
+        line = int(found.group(1)) if found else text.count("\n") + 1
+        raise ConfigError(file, f"It is not valid TOML: {error}.", line=line) from error
+
+
+def _check_version(file: Path, text: str, data: Mapping[str, Any]) -> None:
+    version = data.get("version", VERSION)
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise ConfigError(file, f"`version` must be the number {VERSION}.", line=_line(text, None, "version"))
+    if version > VERSION:
+        raise ConfigError(
+            file,
+            f"It is of version {version}, this program knows version {VERSION} at most.",
+            line=_line(text, None, "version"),
+            next="Install the newer Backup Tray that wrote it.",
+        )
+
+
+def _job(file: Path, text: str, name: str, table: object) -> Job:
+    """Build the job *name*, or say which key on which line is wrong."""
+
+    def wrong(key: str, why: str) -> ConfigError:
+        return ConfigError(file, f"In [jobs.{name}]: {why}.", line=_line(text, name, key))
+
+    if not isinstance(table, dict):
+        raise ConfigError(file, f"`jobs.{name}` must be a table.", line=_line(text, "", name))
+    if not is_name(name):
+        raise wrong("", "a job's name is 1 to 80 printable characters and does not begin with a dash")
+    for key in ("engine", "repository", "password_file"):
+        if key in table and not (isinstance(table[key], str) and table[key]):
+            raise wrong(key, f"`{key}` must be text that is not empty")
+    for key in ("sources", "options", "command"):
+        value = table.get(key, [])
+        if not (isinstance(value, list) and all(isinstance(item, str) and item for item in value)):
+            raise wrong(key, f'`{key}` must be a list of texts such as ["/home"]')
+    for source in table.get("sources", []):
+        if not (os.path.isabs(source) or source.startswith("~/") or source == "~"):
+            raise wrong(
+                "sources", f"the source {source!r} must be absolute or begin with ~/, since cron starts elsewhere"
+            )
+    if not table.get("command"):
+        if not (table.get("sources") and table.get("repository")):
+            raise wrong("", "a job needs `sources` and `repository`, or a `command`")
+        if table.get("engine", "restic") != "restic":
+            raise wrong(
+                "engine",
+                f"a job of the engine {table['engine']!r} needs a `command`; only restic's is built from sources",
+            )
+    return Job(
+        name=name,
+        engine=table.get("engine", "restic"),
+        sources=tuple(table.get("sources", ())),
+        repository=table.get("repository"),
+        password_file=table.get("password_file"),
+        options=tuple(table.get("options", ())),
+        command=tuple(table.get("command", ())),
+    )
+
+
+def is_name(name: str) -> bool:
+    """Whether *name* can name a job: it must fit on a line, in a menu and behind `backup-tray backup`."""
+    return 0 < len(name) <= 80 and name.isprintable() and name == name.strip() and not name.startswith("-")
+
+
+def _line(text: str, job: str | None, key: str) -> int | None:
+    """Return the line of *key* in the table of *job* (None: the top), of its header if *key* is empty; None if not found."""
+    inside = job is None
+    for number, line in enumerate(text.split("\n"), 1):
+        if header := re.match(r"\s*\[+\s*(.*?)\s*\]", line):
+            inside = job is not None and header.group(1) in (f"jobs.{job}", f'jobs."{job}"', "jobs" if not job else "")
+            if inside and not key:
+                return number
+        elif inside and key and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
+            return number
+    return None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, so that two writers do not lose each other's job."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _replace(file: Path, text: str) -> None:
+    """Put *text* in the place of *file*, mode 0600, whole or not at all, and durable."""
+    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(text.encode("utf-8"))
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(name, file)
+    except BaseException:
+        os.unlink(name)
+        raise
+    sync_folder(file.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in *folder* durable, where the system can."""
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
