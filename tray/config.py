@@ -43,7 +43,7 @@ class Job:
 
     Attributes:
         name: What every surface calls it.
-        engine: restic, or the name that `--engine` takes for a `command`.
+        engine: restic; for a `command` the name that `--engine` takes, None to find out from the command itself.
         sources: Folders and files to back up; absolute, or beginning with `~/`.
         repository: Where to: a folder, or an address that the engine understands.
         password_file: File that holds the repository's password, mode 0600; None if the engine finds it by itself.
@@ -52,7 +52,7 @@ class Job:
     """
 
     name: str
-    engine: str = "restic"
+    engine: str | None = "restic"
     sources: tuple[str, ...] = ()
     repository: str | None = None
     password_file: str | None = None
@@ -109,7 +109,7 @@ def save_job(places: Places, job: Job) -> None:
             jobs[job.name] = table
         for key, value in _values(job).items():
             table[key] = value
-        for key in ("sources", "repository", "password_file", "options", "command"):
+        for key in ("engine", "sources", "repository", "password_file", "options", "command"):
             if key in table and key not in _values(job):
                 del table[key]
         _replace(places.config_file.resolve(), tomlkit.dumps(document))
@@ -117,7 +117,9 @@ def save_job(places: Places, job: Job) -> None:
 
 def _values(job: Job) -> dict[str, Any]:
     """The keys to write; those that say nothing are left out."""
-    values: dict[str, Any] = {"engine": job.engine}
+    values: dict[str, Any] = {}
+    if job.engine is not None:
+        values["engine"] = job.engine
     if job.sources:
         values["sources"] = list(job.sources)
     if job.repository is not None:
@@ -171,43 +173,48 @@ def _check_version(file: Path, text: str, data: Mapping[str, Any]) -> None:
 
 def _job(file: Path, text: str, name: str, table: object) -> Job:
     """Build the job *name*, or say which key on which line is wrong."""
-
-    def wrong(key: str, why: str) -> ConfigError:
-        return ConfigError(file, f"In [jobs.{name}]: {why}.", line=_line(text, name, key))
-
     if not isinstance(table, dict):
         raise ConfigError(file, f"`jobs.{name}` must be a table.", line=_line(text, "", name))
-    if not is_name(name):
-        raise wrong("", "a job's name is 1 to 80 printable characters and does not begin with a dash")
-    for key in ("engine", "repository", "password_file"):
-        if key in table and not (isinstance(table[key], str) and table[key]):
-            raise wrong(key, f"`{key}` must be text that is not empty")
-    for key in ("sources", "options", "command"):
-        value = table.get(key, [])
-        if not (isinstance(value, list) and all(isinstance(item, str) and item for item in value)):
-            raise wrong(key, f'`{key}` must be a list of texts such as ["/home"]')
-    for source in table.get("sources", []):
-        if not (os.path.isabs(source) or source.startswith("~/") or source == "~"):
-            raise wrong(
-                "sources", f"the source {source!r} must be absolute or begin with ~/, since cron starts elsewhere"
-            )
-    if not table.get("command"):
-        if not (table.get("sources") and table.get("repository")):
-            raise wrong("", "a job needs `sources` and `repository`, or a `command`")
-        if table.get("engine", "restic") != "restic":
-            raise wrong(
-                "engine",
-                f"a job of the engine {table['engine']!r} needs a `command`; only restic's is built from sources",
-            )
+    if found := _fault(name, table):
+        key, why = found
+        raise ConfigError(file, f"In [jobs.{name}]: {why}.", line=_line(text, name, key))
     return Job(
         name=name,
-        engine=table.get("engine", "restic"),
+        engine=table.get("engine", None if table.get("command") else "restic"),
         sources=tuple(table.get("sources", ())),
         repository=table.get("repository"),
         password_file=table.get("password_file"),
         options=tuple(table.get("options", ())),
         command=tuple(table.get("command", ())),
     )
+
+
+def _fault(name: str, table: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the key that is wrong ("" for the whole job) and why, or None."""
+    if not is_name(name):
+        return "", "a job's name is 1 to 80 printable characters and does not begin with a dash"
+    for key in ("engine", "repository", "password_file"):
+        if key in table and not (isinstance(table[key], str) and table[key]):
+            return key, f"`{key}` must be text that is not empty"
+    for key in ("sources", "options", "command"):
+        value = table.get(key, [])
+        if not (isinstance(value, list) and all(isinstance(item, str) and item for item in value)):
+            return key, f'`{key}` must be a list of texts such as ["/home"]'
+    for source in table.get("sources", []):
+        if not (os.path.isabs(source) or source.startswith("~/") or source == "~"):
+            return "sources", f"the source {source!r} must be absolute or begin with ~/, since cron starts elsewhere"
+    return None if table.get("command") else _fault_without_command(table)
+
+
+def _fault_without_command(table: Mapping[str, Any]) -> tuple[str, str] | None:
+    if not (table.get("sources") and table.get("repository")):
+        return "", "a job needs `sources` and `repository`, or a `command`"
+    if table.get("engine", "restic") != "restic":
+        return (
+            "engine",
+            f"a job of the engine {table['engine']!r} needs a `command`; only restic's is built from sources",
+        )
+    return None
 
 
 def is_name(name: str) -> bool:

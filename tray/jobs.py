@@ -77,7 +77,12 @@ def start(places: Places, job: Job) -> "subprocess.Popen[bytes]":
     """Start *job* in a process of its own that outlives us, and return it (`poll` it, or it stays a zombie).
 
     It belongs to no terminal and says nothing; its record is in the audit log and its output in the run's log.
+
+    Raises:
+        JobNotFoundError: *job* is not in the configuration, so the new process would not find it either.
+        ConfigError: The configuration file is broken.
     """
+    find(places, job.name)
     home = Path(tray.__file__).resolve().parent.parent  # `-m` looks in the working folder first: let that be our own
     environ = dict(os.environ)
     if HOME_VARIABLE in environ:

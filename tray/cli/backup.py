@@ -1,0 +1,26 @@
+"""`backup-tray backup JOB`: run a configured job through the same wrapper as `run`."""
+
+import os
+from argparse import ArgumentParser, Namespace
+
+
+def register(parser: ArgumentParser) -> None:
+    """Add the arguments of `backup`."""
+    parser.add_argument("job", metavar="JOB", help="a job of config.toml, as `backup-tray status` names it")
+    parser.add_argument(
+        "--no-watch", action="store_true", help="change nothing about the command's output; record start and end only"
+    )
+
+
+def run(args: Namespace) -> int:
+    """Run the job and return the exit code of its engine."""
+    from tray import jobs, runner
+    from tray.paths import places
+
+    here = places()
+    job = jobs.find(here, args.job)
+    for variable in jobs.CLASHING_VARIABLES:
+        if not job.command:
+            os.environ.pop(variable, None)
+    engine = job.engine if job.command else None
+    return runner.run(jobs.command(job), job=job.name, engine=engine, watch=not args.no_watch, places=here)
