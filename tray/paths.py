@@ -8,10 +8,14 @@ password database names the home, so cron and systemd find what the desktop sess
 import os
 import stat
 import sys
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from tray.errors import UnsafeFolderError
+
+if sys.platform == "win32":
+    import tempfile
 
 HOME_VARIABLE = "BACKUP_TRAY_HOME"
 SOCKET = "tracker.sock"
@@ -66,12 +70,20 @@ class Places:
     @property
     def spools(self) -> tuple[Path, ...]:
         """Folders for audit records that the log could not take, in order of preference."""
-        return (self.state / "spool", self.runtime / "spool", _last_resort() / "spool")
+        return (self.state / "spool", self.runtime / "spool", self._last_resort / "spool")
 
     @property
     def run_roots(self) -> tuple[Path, ...]:
         """Folders that may hold run folders, in order of preference."""
-        return (self.runs, self.runtime / "runs", _last_resort() / "runs")
+        return (self.runs, self.runtime / "runs", self._last_resort / "runs")
+
+    @property
+    def _last_resort(self) -> Path:
+        """A folder that most systems can write; the state folder is part of its name, so that a trial never mixes with real records."""
+        mark = zlib.crc32(os.fsencode(self.state))
+        if sys.platform == "win32":
+            return Path(tempfile.gettempdir()) / f"backup-tray-{mark:08x}"
+        return Path(f"/var/tmp/backup-tray-{os.geteuid()}-{mark:08x}")  # noqa: S108 - private() checks owner and mode before use
 
 
 def places(environ: "os._Environ[str] | dict[str, str] | None" = None) -> Places:
@@ -97,15 +109,6 @@ def places(environ: "os._Environ[str] | dict[str, str] | None" = None) -> Places
     return Places(
         Path(dirs.user_config_dir), Path(dirs.user_state_dir), Path(dirs.user_runtime_dir), Path(dirs.user_log_dir)
     )
-
-
-def _last_resort() -> Path:
-    """A folder of this user that most systems can write and that outlives a reboot on many."""
-    if sys.platform == "win32":
-        import tempfile
-
-        return Path(tempfile.gettempdir()) / "backup-tray"
-    return Path("/var/tmp") / f"backup-tray-{os.geteuid()}"  # noqa: S108 - private(): owner and mode are checked before use
 
 
 def private(folder: Path) -> Path:

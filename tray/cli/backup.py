@@ -14,8 +14,9 @@ def register(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run the job and return the exit code of its engine."""
-    from tray import jobs, runner
+    from tray import jobs
     from tray.paths import places
+    from tray.runner import wrap
 
     here = places()
     job = jobs.find(here, args.job)
@@ -23,4 +24,4 @@ def run(args: Namespace) -> int:
         if not job.command:
             os.environ.pop(variable, None)
     engine = job.engine if job.command else None
-    return runner.run(jobs.command(job), job=job.name, engine=engine, watch=not args.no_watch, places=here)
+    return wrap.run(jobs.command(job), job=job.name, engine=engine, watch=not args.no_watch, places=here)

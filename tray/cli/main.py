@@ -22,7 +22,6 @@ COMMANDS = {
     "history": "past runs",
     "log": "the full log of a run",
     "report": "the audit report of a run",
-    "cancel": "stop a run",
     "seen": "acknowledge a job's failure",
     "audit": "verify, show and checkpoint the audit log",
     "doctor": "what works here, what does not, and the command that mends it",

@@ -1,0 +1,19 @@
+"""`backup-tray seen JOB`."""
+
+from argparse import ArgumentParser, Namespace
+
+from tray.paths import places
+
+
+def register(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("job", metavar="JOB", help="the job, as `backup-tray status` names it")
+
+
+def run(args: Namespace) -> int:
+    """Acknowledge a job's last run; that is an entry of the audit log."""
+    from tray import past
+
+    past.acknowledge(places(), args.job)
+    print(f"Noted: somebody has seen the last run of {args.job!r}.")
+    return 0

@@ -1,0 +1,94 @@
+"""`backup-tray status [--json] [--watch]`."""
+
+import json
+import shutil
+import threading
+from argparse import ArgumentParser, Namespace
+
+from tray import clock, display, wording
+from tray.errors import BackupTrayError
+from tray.fetch import StatusSource
+from tray.model import State, Status
+from tray.paths import places
+
+EXIT_CODES = {
+    State.OK: 0,
+    State.RUNNING: 0,
+    State.WARNING: 1,
+    State.STALLED: 1,
+    State.FAILED: 2,
+    State.OVERDUE: 2,
+    State.TAMPERED: 2,
+    State.NONE: 3,
+    State.UNAVAILABLE: 3,
+}
+"""What monitoring plugins expect: 0 fine, 1 warning, 2 critical, 3 unknown."""
+
+
+def register(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--json", action="store_true", help="print the status as JSON, one line")
+    parser.add_argument("--watch", action="store_true", help="follow it until interrupted (Ctrl-C)")
+
+
+def run(args: Namespace) -> int:
+    """Show the status; the exit code says it too."""
+    source = StatusSource(places(), role="cli", start_tracker=args.watch)
+    try:
+        if args.watch:
+            return _watch(source, as_json=args.json)
+        status = source.poll()
+        print(json.dumps(status.to_json()) if args.json else text(status))
+        return EXIT_CODES[status.state]
+    finally:
+        source.close()
+
+
+def text(status: Status) -> str:
+    """Return the status for a person: the answer first, then what runs, then every job."""
+    now = clock.now_ms()
+    lines = [wording.headline(status, now)]
+    if status.error is not None:
+        error = BackupTrayError(status.error["what"], why=status.error["why"], next=status.error["next"])
+        lines += [f"  what: {error.what}", f"  why:  {error.why}", f"  next: {error.next}", f"  code: {status.error['code']}"]
+        if status.jobs:
+            lines.append(f"What follows is old, from {_when(status.as_of_ms)}.")
+    columns = shutil.get_terminal_size().columns
+    if status.runs:
+        lines += ["", "Running now:", *(f"  {display.line([run], max(columns, 80) - 2)}" for run in status.runs)]
+    if status.jobs:
+        width = max(len(wording.escape(job.job)) for job in status.jobs)
+        lines += ["", "Jobs:"]
+        for job in status.jobs:
+            last = "" if job.last is None else wording.last_line(job.last, now).partition(": ")[2]
+            lines.append(f"  {wording.escape(job.job):<{width}}  {wording.state_word(job.state):<9}  {last}".rstrip())
+    lines += [f"Note: {note}." for note in status.notes]
+    return "\n".join(lines)
+
+
+def _watch(source: StatusSource, *, as_json: bool) -> int:
+    """Follow the status: on a terminal a bar that is redrawn, else a line whenever what it says changes."""
+    screen = display.Display(1)
+    said = ""
+    status = None
+    try:
+        for status in source.follow(threading.Event()):
+            if as_json:
+                print(json.dumps(status.to_json()), flush=True)
+                continue
+            words = "" if status.runs and screen.active else wording.headline(status, clock.now_ms())
+            if words and words != said:
+                screen.clear()
+                print(words, flush=True)
+            said = words
+            if status.runs:
+                screen.show(status.runs)
+            else:
+                screen.clear()
+    except KeyboardInterrupt:
+        screen.clear()
+    return EXIT_CODES[State.NONE if status is None else status.state]
+
+
+def _when(ms: int) -> str:
+    return clock.local(ms).strftime("%Y-%m-%d %H:%M:%S")

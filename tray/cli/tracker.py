@@ -1,0 +1,25 @@
+"""`backup-tray tracker`."""
+
+from argparse import ArgumentParser, Namespace
+
+
+def register(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--idle-exit", type=float, metavar="SECONDS", help="end so long after the last client and run")
+    parser.add_argument("--close-lost", action="store_true", help="close runs whose wrapper died, then end")
+
+
+def run(args: Namespace) -> int:
+    """Run the tracker in the foreground; one that is there already is fine."""
+    from tray.paths import places
+
+    if args.close_lost:
+        from tray.runner import closing
+
+        closing.close(places())
+        return 0
+    from tray.tracker import server
+
+    if not server.run(places(), idle_exit=args.idle_exit):
+        print("A tracker is running already.")
+    return 0

@@ -1,0 +1,59 @@
+"""A progress bar in the terminal: one line, redrawn in place, gone when other text must pass."""
+
+import os
+import shutil
+from collections.abc import Sequence
+
+from tray import wording
+from tray.model import LiveRun
+
+BAR = 24
+_CLEAR = "\r\x1b[K"
+
+
+def bar(run: LiveRun, width: int = BAR) -> str:
+    """Return a bar of *width* cells; without a known total it stays empty and unmarked."""
+    filled = 0 if run.fraction is None else int(run.fraction * width)
+    return "[" + "#" * filled + "-" * (width - filled) + "]"
+
+
+def line(runs: Sequence[LiveRun], columns: int) -> str:
+    """Return one line for the live *runs*, at most *columns* wide: a bar for one, words for several."""
+    if not runs:
+        return ""
+    text = wording.run_line(runs[0])
+    if len(runs) == 1:
+        text = f"{bar(runs[0])} {text}"
+    else:
+        text = f"{len(runs)} runs; {text}"
+    return text if len(text) < columns else text[: max(0, columns - 2)] + "…"
+
+
+class Display:
+    """Draws on a terminal descriptor; does nothing if it is no terminal."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self.active = os.isatty(fd) and os.environ.get("TERM", "dumb") != "dumb"
+        self._shown = ""
+
+    def show(self, runs: Sequence[LiveRun]) -> None:
+        """Draw *runs*, if they look different from what stands there."""
+        if not self.active:
+            return
+        text = line(runs, shutil.get_terminal_size().columns)
+        if text != self._shown:
+            self._write(_CLEAR + text)
+            self._shown = text
+
+    def clear(self) -> None:
+        """Take the line away, so that other text starts on a clean one."""
+        if self._shown:
+            self._write(_CLEAR)
+            self._shown = ""
+
+    def _write(self, text: str) -> None:
+        try:
+            os.write(self._fd, text.encode("utf-8", "replace"))
+        except OSError:
+            self.active = False

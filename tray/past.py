@@ -1,0 +1,80 @@
+"""The past: ended runs from audit log and spool, and the acknowledgement of one."""
+
+from contextlib import contextmanager
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tray import status
+from tray.errors import JobNotFoundError, RunNotFoundError
+from tray.fetch import StatusSource
+from tray.model import EndedRun
+from tray.paths import Places
+
+if TYPE_CHECKING:
+    from tray.audit.store import AuditLog
+
+RECORD_SECONDS = 5.0
+
+
+@contextmanager
+def reading(places: Places) -> "Iterator[AuditLog | None]":
+    """Open the audit log for reading; None if nothing was ever recorded.
+
+    Raises:
+        AuditUnavailableError: There is a log, but it cannot be read.
+    """
+    if not places.audit_db.exists() and not places.audit_key.exists():
+        yield None
+        return
+    from tray.audit.store import AuditLog
+
+    log = AuditLog.read(places.audit_db)
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+def history(places: Places, *, limit: int = 50, job: str | None = None) -> list[EndedRun]:
+    """Return the newest ended runs, those that still wait in the spool first."""
+    from tray.audit import spool
+
+    waiting = [run for draft in spool.pending(places) if (run := draft.ended()) is not None]
+    with reading(places) as log:
+        found = [] if log is None else log.history(limit=limit, job=job)
+    known = {run.run for run in found}
+    found += [run for run in waiting if run.run not in known and job in (None, run.job)]
+    return sorted(found, key=status.order, reverse=True)[:limit]
+
+
+def resolve(places: Places, run: str) -> str:
+    """Return the id that *run* stands for: `last` is the newest ended run.
+
+    Raises:
+        RunNotFoundError: `last` was asked for and there is none.
+    """
+    if run != "last":
+        return run
+    newest = history(places, limit=1)
+    if not newest:
+        raise RunNotFoundError(run)
+    return newest[0].run
+
+
+def acknowledge(places: Places, job: str) -> None:
+    """Record that somebody has seen the job's last run.
+
+    Raises:
+        JobNotFoundError: No such job has ever run.
+    """
+    from tray.audit import spool
+    from tray.audit.entry import Action, Draft
+
+    source = StatusSource(places, role="cli", start_tracker=False)
+    try:
+        known = tuple(found.job for found in source.poll().jobs)
+    finally:
+        source.close()
+    if job not in known:
+        raise JobNotFoundError(job, known)
+    spool.record(places, [Draft(action=Action.JOB_SEEN, job=job, result="seen")], timeout=RECORD_SECONDS)

@@ -1,0 +1,8 @@
+"""The wrapper: runs a backup under watch without ever being in its way. Start here: `wrap.run`.
+
+wrap.py     one run from beginning to end                   watch.py    lines become the live picture
+child.py    the process, its terminal, its signals          outputs.py  spool files and the way to the caller
+wake.py     waiting for whatever comes first                publish.py  the line to the tracker
+log.py      the run's own log                               rate.py     how fast it goes
+record.py   entries of the audit log                        closing.py  runs whose wrapper died
+"""

@@ -1,0 +1,118 @@
+"""Runs whose wrapper died: whoever takes the lock says what can honestly be said, and no more.
+
+The engine's words are still in its spool. If they say that it finished, the run is closed so, marked as inferred; if not, the run
+is lost. A run whose engine still works in this boot is left alone.
+"""
+
+from contextlib import suppress
+from pathlib import Path
+
+from tray import engines, runs
+from tray.engines.base import Exit, Plan, Result, Session, Stream
+from tray.model import EndedRun
+from tray.paths import Places
+from tray.redact import Redactor
+from tray.runner import record
+from tray.runner.log import RunLog
+from tray.runner.outputs import LINE_LIMIT
+from tray.runs import RunFolder, RunInfo
+
+UNSEEN = Exit(None)
+_SPOOLS = (("out", Stream.OUT), ("err", Stream.ERR), ("both", Stream.OUT))
+
+
+def conclude(folder: RunFolder, info: RunInfo) -> tuple[EndedRun, Result]:
+    """Return what the run came to, as far as its spool tells; writes nothing.
+
+    The time is that of the last sign of life.
+    """
+    session = _session(info)
+    for name, stream in _SPOOLS:
+        _feed(session, folder.spool(name), stream)
+    result = session.conclude(UNSEEN)
+    finished = max(_last_sign(folder), info.started_ms)
+    return record.end_of(info, result, finished, finished - info.started_ms, inferred=True), result
+
+
+def ended(places: Places) -> list[EndedRun]:
+    """Return the runs that nobody has closed although they are over; writes nothing."""
+    found = []
+    for folder in runs.live(places):
+        with suppress(OSError, ValueError):
+            info = folder.info()
+            if not folder.running(info):
+                found.append(conclude(folder, info)[0])
+    return found
+
+
+def close(places: Places) -> int:
+    """Close every run that is over and has no wrapper; return how many. One end per run is kept, so two closers do no harm."""
+    return sum(_close(places, folder) for folder in list(runs.live(places)))
+
+
+def _close(places: Places, folder: RunFolder) -> bool:
+    from tray.audit import spool
+
+    try:
+        info = folder.info()
+        if folder.running(info) or not folder.lock.acquire():
+            return False
+    except (OSError, ValueError):
+        return False
+    last, result = conclude(folder, info)
+    spool.record(places, [record.ended(info, last, UNSEEN, result)], timeout=record.END_SECONDS)
+    log = RunLog(folder.log, Redactor(info.command, {}))
+    log.say("the process that watched this run died; from here on the log was completed from the engine's own output")
+    _complete(log, folder, info)
+    log.say(f"{last.outcome.value} (inferred): {last.reason}")
+    log.close()
+    folder.close()
+    return True
+
+
+def _complete(log: RunLog, folder: RunFolder, info: RunInfo) -> None:
+    """Add the lines that the dead wrapper did not get to: a replay, less what stands in the log already."""
+    stood = {b"out": 0, b"err": 0}
+    with suppress(OSError), folder.log.open("rb") as file:
+        for line in file:
+            name = line[25:28]
+            if name in stood:
+                stood[name] += 1
+    session = _session(info)
+    for name, stream in _SPOOLS:
+        skip = stood[b"err" if stream is Stream.ERR else b"out"]
+        for line in _lines(folder.spool(name)):
+            fed = session.feed(line, stream)
+            if fed.relay or not fed.events:
+                if skip <= 0:
+                    log.line(fed.relay or line, stream)
+                skip -= 1
+
+
+def _session(info: RunInfo) -> Session:
+    engine = engines.named(info.engine)
+    plan = Plan(info.command, info.kind, {}, info.repository, info.sources, spool_stdout=True, ours=info.ours)
+    return engine.session(plan)
+
+
+def _feed(session: Session, path: Path, stream: Stream) -> None:
+    for line in _lines(path):
+        session.feed(line, stream)
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        with path.open("rb") as file:
+            return list(iter(lambda: file.readline(LINE_LIMIT), b""))
+    except OSError:
+        return []
+
+
+def _last_sign(folder: RunFolder) -> int:
+    times = [0]
+    for path in (folder.path / "run.json", folder.log, *(folder.spool(name) for name, _ in _SPOOLS)):
+        with suppress(OSError):
+            times.append(path.stat().st_mtime_ns // 1_000_000)
+    return max(times)
+
+

@@ -1,0 +1,160 @@
+"""Where the command's output goes, and how it gets from there to the caller.
+
+A pipe would make us a single point of failure, so output that we read goes through private append-only spool files: a killed
+wrapper costs the backup nothing. What we do not understand is not touched: the caller's own descriptor is inherited.
+"""
+
+import os
+import select
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from tray.engines.base import Stream
+from tray.runner import wake
+from tray.runs import RunFolder
+
+LINE_LIMIT = 1024 * 1024
+RESERVE = 16 * 1024 * 1024
+CHUNK = 65536
+ATOMIC = 4096
+"""POSIX: a pipe that polls as writable takes this many bytes without blocking (PIPE_BUF on Linux)."""
+
+
+class Tail:
+    """Follows one spool file and cuts it into lines."""
+
+    def __init__(self, path: Path, stream: Stream, to: int) -> None:
+        self.stream = stream
+        self.path = path
+        self.to = to
+        self.write_fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | _CLOEXEC, 0o600)
+        self._fd = os.open(path, os.O_RDONLY | _CLOEXEC)
+        self._part = bytearray()
+
+    def started(self) -> None:
+        """The command has its own copy of the descriptor now; ours is not needed any more."""
+        wake.reserve(self.write_fd, RESERVE)
+        os.close(self.write_fd)
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines that have come, with their ends; an over-long line comes in pieces of at most `LINE_LIMIT`."""
+        while chunk := os.read(self._fd, CHUNK):
+            self._part += chunk
+            while (end := self._part.find(b"\n") + 1) > 0:
+                line = bytes(self._part[:end])
+                del self._part[:end]
+                yield line
+            if len(self._part) > LINE_LIMIT:
+                yield self.rest()
+
+    @property
+    def part(self) -> bytes:
+        """The beginning of a line whose end has not come yet: perhaps a prompt."""
+        return bytes(self._part)
+
+    def rest(self) -> bytes:
+        """Return the unfinished line and forget it."""
+        part = bytes(self._part)
+        self._part.clear()
+        return part
+
+
+_CLOEXEC: int = getattr(os, "O_CLOEXEC", 0)
+
+
+class Relay:
+    """Passes bytes on to the caller without ever waiting for a slow reader, except in the end.
+
+    A reader that has left (`| head`) is no reason to stop: the rest is dropped.
+    """
+
+    def __init__(self) -> None:
+        self._pending: dict[int, bytearray] = {1: bytearray(), 2: bytearray()}
+        self._broken: set[int] = set()
+
+    def write(self, to: int, data: bytes) -> None:
+        """Queue *data* for descriptor *to* (1 or 2) and write what goes without waiting."""
+        if to not in self._broken:
+            self._pending[to] += data
+            self.flush()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something could not be written yet."""
+        return any(self._pending.values())
+
+    def flush(self, *, wait: bool = False) -> None:
+        """Write what is pending; with *wait* all of it, however long the reader takes, as the command itself would have."""
+        for to, pending in self._pending.items():
+            while pending and (wait or _writable(to)):
+                try:
+                    del pending[: os.write(to, pending[:ATOMIC])]
+                except BlockingIOError:
+                    if not wait:
+                        break
+                    select.select([], [to], [])
+                except OSError:
+                    self._broken.add(to)
+                    pending.clear()
+
+
+def _writable(fd: int) -> bool:
+    if sys.platform == "win32":
+        return True
+    try:
+        return bool(select.select([], [fd], [], 0)[1])
+    except (OSError, ValueError):
+        return True  # a closed descriptor: the write says so
+
+
+class Outputs:
+    """The layout chosen for one run: which of stdout and stderr are spooled, which inherited."""
+
+    def __init__(self, folder: RunFolder | None, *, spool_stdout: bool, spool_stderr: bool) -> None:
+        self.tails: list[Tail] = []
+        self.stdout: int | None = None
+        self.stderr: int | None = None
+        if folder is None or not (spool_stdout or spool_stderr):
+            return
+        if _same_file(1, 2):
+            self._one_for_both(folder, spool_stdout)
+            return
+        if spool_stdout:
+            self.stdout = self._tail(folder, "out", Stream.OUT)
+        if spool_stderr and (spool_stdout or not os.isatty(2)):
+            self.stderr = self._tail(folder, "err", Stream.ERR)
+
+    def _one_for_both(self, folder: RunFolder, spool_stdout: bool) -> None:
+        """`2>&1`: two spools would lose the order. Of a command that we don't know, neither is touched."""
+        if spool_stdout:
+            self.stdout = self.stderr = self._tail(folder, "both", Stream.OUT)
+
+    def _tail(self, folder: RunFolder, name: str, stream: Stream) -> int:
+        tail = Tail(folder.spool(name), stream, int(stream))
+        self.tails.append(tail)
+        return tail.write_fd
+
+    def started(self) -> None:
+        """The command has started."""
+        for tail in self.tails:
+            with suppress(OSError):
+                tail.started()
+
+
+def _same_file(one: int, other: int) -> bool:
+    try:
+        first, second = os.fstat(one), os.fstat(other)
+    except OSError:
+        return False
+    same = (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
+    return same and not (stat.S_ISCHR(first.st_mode) and first.st_rdev == _null_device())
+
+
+def _null_device() -> int:
+    try:
+        return os.stat(os.devnull).st_rdev
+    except OSError:
+        return -1

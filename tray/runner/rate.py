@@ -1,0 +1,63 @@
+"""How fast it goes: bytes per second over the recent past, and what a process reads where its output says nothing."""
+
+from collections import deque
+
+WINDOW_SECONDS = 10.0
+SETTLE_SECONDS = 1.0
+
+
+class Rate:
+    """Bytes per second over the last ten seconds, so that a pause shows and a burst does not jump."""
+
+    def __init__(self) -> None:
+        self._points: deque[tuple[float, int]] = deque()
+
+    def add(self, now: float, done: int) -> int | None:
+        """Take a reading of a counter and return the rate; None until a second has passed.
+
+        A counter that went backwards (a restart, a rescan) begins anew.
+        """
+        if self._points and done < self._points[-1][1]:
+            self._points.clear()
+        self._points.append((now, done))
+        while len(self._points) > 2 and now - self._points[0][0] > WINDOW_SECONDS:
+            self._points.popleft()
+        first, before = self._points[0]
+        return int((done - before) / (now - first)) if now - first >= SETTLE_SECONDS else None
+
+
+class Reading:
+    """The I/O rate of a process and its descendants, by psutil; nothing where the system does not let us look."""
+
+    FAMILY_SECONDS = 5.0
+
+    def __init__(self, pid: int) -> None:
+        import psutil
+
+        self._psutil = psutil
+        self._rate = Rate()
+        self._family_until = 0.0
+        self._family: dict[int, psutil.Process] = {}
+        self._read: dict[int, int] = {}
+        try:
+            self._root: psutil.Process | None = psutil.Process(pid)
+        except psutil.Error:
+            self._root = None
+
+    def sample(self, now: float) -> int | None:
+        """Return bytes read per second (reads of any kind, not source bytes), None if unknown."""
+        if self._root is None:
+            return None
+        if now >= self._family_until:
+            self._family_until = now + self.FAMILY_SECONDS
+            try:
+                self._family = {process.pid: process for process in (self._root, *self._root.children(recursive=True))}
+            except self._psutil.Error:
+                return None
+        for pid, process in self._family.items():
+            try:
+                counters = process.io_counters()
+            except (self._psutil.Error, AttributeError):
+                continue
+            self._read[pid] = getattr(counters, "read_chars", counters.read_bytes)
+        return self._rate.add(now, sum(self._read.values())) if self._read else None

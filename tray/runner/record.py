@@ -1,0 +1,101 @@
+"""What goes on record about a run: its beginning and its end, as drafts for the audit log."""
+
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+from tray import clock
+from tray.engines.base import Exit, Result
+from tray.model import EndedRun, Outcome, Source
+from tray.runs import RunInfo
+
+if TYPE_CHECKING:
+    from tray.audit.entry import Draft
+
+START_SECONDS = 0.5
+END_SECONDS = 2.0
+"""How long we wait for the log before the spool takes the record: a locked log must not hold the caller up."""
+MAX_PROBLEMS = 100
+
+
+def started(info: RunInfo) -> "Draft":
+    """Return the entry of a run's beginning."""
+    from tray.audit.entry import Action, Draft, Severity
+
+    return Draft(
+        action=Action.RUN_STARTED,
+        time_ms=info.started_ms,
+        result="started",
+        severity=Severity.INFO,
+        body={
+            "repository": info.repository,
+            "sources": list(info.sources),
+            "command": list(info.command),
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+        },
+        **_common(info),
+    )
+
+
+def ended(info: RunInfo, last: EndedRun, exit: Exit, result: Result) -> "Draft":
+    """Return the entry of a run's end; `run.closed` if it was concluded and not seen."""
+    from tray.audit.entry import Action, Draft, Severity
+
+    severity = {Outcome.SUCCEEDED: Severity.INFO, Outcome.FAILED: Severity.ERROR, Outcome.LOST: Severity.ERROR}
+    return Draft(
+        action=Action.RUN_CLOSED if last.inferred else Action.RUN_FINISHED,
+        time_ms=last.finished_ms,
+        result=last.outcome.value,
+        severity=severity.get(last.outcome, Severity.WARNING),
+        duration_ms=last.duration_ms,
+        bytes_processed=last.bytes_processed,
+        bytes_added=last.bytes_added,
+        files=last.files,
+        errors=last.errors,
+        body={
+            "reason": last.reason,
+            "started_at": clock.to_text(info.started_ms),
+            "repository": info.repository,
+            "sources": list(info.sources),
+            "command": list(info.command),
+            "exit_code": exit.code,
+            "signal": exit.signal,
+            "snapshot": result.snapshot,
+            "problems": [
+                {"item": problem.item, "message": problem.message} for problem in result.problems[:MAX_PROBLEMS]
+            ],
+        },
+        **_common(info),
+    )
+
+
+def end_of(info: RunInfo, result: Result, finished_ms: int, duration_ms: int | None, *, inferred: bool) -> EndedRun:
+    """Return the ended run that everybody is shown."""
+    return EndedRun(
+        run=info.run,
+        job=info.job,
+        engine=info.engine,
+        kind=info.kind,
+        repository=info.repository,
+        outcome=result.outcome,
+        started_ms=info.started_ms,
+        finished_ms=finished_ms,
+        duration_ms=duration_ms,
+        inferred=inferred,
+        bytes_processed=result.bytes_processed,
+        bytes_added=result.bytes_added,
+        files=result.files,
+        errors=result.errors,
+        reason=result.reason,
+    )
+
+
+def _common(info: RunInfo) -> dict[str, Any]:
+    return {
+        "job": info.job,
+        "run": info.run,
+        "engine": info.engine,
+        "kind": info.kind,
+        "source": Source.WRAPPED.value,
+    }

@@ -1,0 +1,108 @@
+"""Waiting for whatever comes first: a signal, new output in a spool, a word from the tracker, or a deadline.
+
+On POSIX everything is a descriptor in one `poll`: signals through a wake-up pipe, spool growth through inotify (Linux). Where the
+system has no such notice, the wait ends after `BLIND_SECONDS` and the caller looks for itself.
+"""
+
+import os
+import select
+import signal
+import sys
+from pathlib import Path
+
+BLIND_SECONDS = 0.1
+FORWARDED = tuple(
+    number for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if (number := getattr(signal, name, None)) is not None
+)
+_IN_MODIFY = 0x2
+
+
+class Waker:
+    """One `poll` over everything that may wake us."""
+
+    def __init__(self) -> None:
+        self._extra: int | None = None
+        self._inotify: int | None = None
+        self._seen: set[int] = set()
+        self.blind = False
+        if sys.platform == "win32":
+            self.blind = True
+            for number in FORWARDED:
+                signal.signal(number, lambda number, _frame: self._seen.add(number))
+            return
+        self._poll = select.poll()
+        self._pipe, wake = os.pipe()
+        os.set_blocking(self._pipe, False)
+        os.set_blocking(wake, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        self._poll.register(self._pipe, select.POLLIN)
+        for number in FORWARDED:
+            # Who started us may have told us to ignore a signal (nohup); the engine must then ignore it too.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _nothing)
+        signal.signal(signal.SIGCHLD, _nothing)
+
+    def watch_files(self, paths: list[Path]) -> None:
+        """Wake when one of *paths* grows."""
+        if not paths:
+            return
+        self._inotify = _inotify(paths) if sys.platform == "linux" else None
+        if self._inotify is None:
+            self.blind = True
+        else:
+            self._poll.register(self._inotify, select.POLLIN)
+
+    def watch_socket(self, fd: int | None, *, writing: bool = False) -> None:
+        """Wake when the tracker says something, or takes more if *writing*; None: there is no tracker."""
+        if sys.platform == "win32":
+            return
+        if self._extra is not None:
+            self._poll.unregister(self._extra)
+        if fd is not None:
+            self._poll.register(fd, select.POLLIN | (select.POLLOUT if writing else 0))
+        self._extra = fd
+
+    def wait(self, seconds: float) -> set[int]:
+        """Wait at most *seconds* and return the numbers of the signals that came."""
+        if self.blind:
+            seconds = min(seconds, BLIND_SECONDS)
+        if sys.platform == "win32":
+            import time
+
+            time.sleep(seconds)
+            came, self._seen = self._seen, set()
+            return came
+        signals: set[int] = set()
+        for fd, _ in self._poll.poll(max(0.0, seconds) * 1000):
+            if fd == self._pipe:
+                signals.update(os.read(fd, 4096))
+            elif fd == self._inotify:
+                os.read(fd, 65536)
+        return signals
+
+
+def _nothing(_number: int, _frame: object) -> None:
+    """The wake-up pipe carries the signal; the handler only keeps it from killing us."""
+
+
+def _inotify(paths: list[Path]) -> int | None:
+    """Return an inotify descriptor that becomes readable when one of *paths* grows, None if the system has none to give."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd: int = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
+    if fd < 0:
+        return None
+    if any(libc.inotify_add_watch(fd, os.fsencode(path), _IN_MODIFY) < 0 for path in paths):
+        os.close(fd)
+        return None
+    return fd
+
+
+def reserve(fd: int, size: int) -> None:
+    """Reserve *size* bytes of disk for the spool *fd* without changing its length, so that a disk that fills up later hurts less."""
+    if sys.platform == "linux":
+        import ctypes
+
+        keep_size = 1  # FALLOC_FL_KEEP_SIZE of linux/falloc.h
+        ctypes.CDLL(None).fallocate(fd, keep_size, ctypes.c_longlong(0), ctypes.c_longlong(size))

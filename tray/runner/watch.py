@@ -1,0 +1,167 @@
+"""Following a run: lines become events, events become the live picture, and the caller sees what it would have seen anyway."""
+
+from tray import clock
+from tray.display import Display
+from tray.engines.base import Event, Exit, Problem, Progress, Result, Session, Stream
+from tray.model import LiveRun, Phase, clip
+from tray.redact import Redactor
+from tray.runner.child import Child
+from tray.runner.log import RunLog
+from tray.runner.outputs import Outputs, Relay, Tail
+from tray.runner.publish import Publisher
+from tray.runner.rate import Rate, Reading
+from tray.runner.wake import Waker
+from tray.runs import RunInfo
+
+TICK_SECONDS = 1.0
+
+
+class Picture:
+    """The live state of a run, built from its events."""
+
+    def __init__(self, live: LiveRun, redactor: Redactor) -> None:
+        self.live = live
+        self._redactor = redactor
+        self._rate = Rate()
+        self._problems = 0
+
+    def event(self, event: Event) -> None:
+        """Take one event of the engine."""
+        if isinstance(event, Problem):
+            self._problems += 1
+            self._change(errors=max(self.live.errors, self._problems))
+        else:
+            self._progress(event)
+
+    def reading(self, rate: int | None) -> None:
+        """Take the I/O rate of a command whose output says nothing."""
+        self._change(io_bytes_per_second=rate)
+
+    def _progress(self, seen: Progress) -> None:
+        speed = None if seen.bytes_done is None else self._rate.add(clock.monotonic(), seen.bytes_done)
+        self._change(
+            phase=seen.phase,
+            files_done=seen.files_done,
+            files_total=seen.files_total,
+            bytes_done=seen.bytes_done,
+            bytes_total=seen.bytes_total,
+            bytes_per_second=speed,
+            eta_seconds=seen.eta_seconds,
+            eta_is_estimate=seen.eta_seconds is not None,
+            current=None if seen.current is None else clip(self._redactor.text(seen.current)),
+            errors=max(seen.errors, self._problems),
+        )
+
+    def _change(self, **changes: object) -> None:
+        self.live = self.live.with_changes(updated_ms=clock.now_ms(), **changes)
+
+
+class Watch:
+    """One run under watch. `follow` returns when the command has ended and all of its output is passed on."""
+
+    def __init__(
+        self,
+        info: RunInfo,
+        child: Child,
+        outputs: Outputs,
+        session: Session,
+        log: RunLog,
+        publisher: Publisher,
+        waker: Waker,
+        redactor: Redactor,
+    ) -> None:
+        self._child, self._outputs, self._session = child, outputs, session
+        self._log, self._publisher, self._waker = log, publisher, waker
+        known = any(tail.stream is Stream.OUT for tail in outputs.tails)
+        self.picture = Picture(_first_picture(info, known), redactor)
+        self._relay = Relay()
+        self._display = Display(2 if known else -1)
+        self._ahead: dict[int, bytes] = {}
+        self._reading = None if known else Reading(child.pid)
+        self._next_reading = 0.0
+        waker.watch_files([tail.path for tail in outputs.tails])
+
+    def look(self) -> None:
+        """Take in what has been written until now, and show it."""
+        for tail in self._outputs.tails:
+            for line in tail.lines():
+                self._line(line, tail)
+            self._prompt(tail)
+        self._sample()
+        self._relay.flush()
+        self._log.flush()
+        self._publisher.offer(self.picture.live)
+        self._display.show([self.picture.live])
+
+    def follow(self) -> tuple[Exit, Result]:
+        """Watch until the end and say how it ended and what it came to."""
+        while not self._child.check():
+            self.look()
+            for number in sorted(self._waker.wait(self._pause())):
+                self._signal(number)
+        self.look()
+        for tail in self._outputs.tails:
+            if rest := tail.rest():
+                self._line(rest, tail)
+        self._display.clear()
+        self._relay.flush(wait=True)
+        assert self._child.exit is not None
+        return self._child.exit, self._session.conclude(self._child.exit)
+
+    def _pause(self) -> float:
+        if self._relay.waiting:
+            return 0.05
+        return min(TICK_SECONDS, self._publisher.wait_seconds(self.picture.live))
+
+    def _signal(self, number: int) -> None:
+        from tray.runner.wake import FORWARDED
+
+        if number in FORWARDED:
+            self._log.say(f"signal {number} came and is passed on")
+            self._child.forward(number)
+
+    def _line(self, line: bytes, tail: Tail) -> None:
+        fed = self._session.feed(line, tail.stream)
+        for event in fed.events:
+            self.picture.event(event)
+        if not self._only_progress(fed.events):
+            self._log.line(fed.relay or line, tail.stream)
+        ahead = self._ahead.pop(tail.to, b"")
+        if fed.relay.startswith(ahead):
+            self._pass(tail.to, fed.relay[len(ahead) :])
+
+    def _prompt(self, tail: Tail) -> None:
+        """Pass on the beginning of a line at once: a prompt has no line end. JSON waits until it is whole."""
+        part, ahead = tail.part, self._ahead.get(tail.to, b"")
+        if part.startswith(ahead) and not part.lstrip(b"\r\x1b[2K").startswith(b"{"):
+            self._pass(tail.to, part[len(ahead) :])
+            if part:
+                self._ahead[tail.to] = part
+
+    def _pass(self, to: int, data: bytes) -> None:
+        if data:
+            self._display.clear()
+            self._relay.write(to, data)
+
+    def _sample(self) -> None:
+        now = clock.monotonic()
+        if self._reading is not None and now >= self._next_reading:
+            self._next_reading = now + TICK_SECONDS
+            self.picture.reading(self._reading.sample(now))
+
+    @staticmethod
+    def _only_progress(events: tuple[Event, ...]) -> bool:
+        return bool(events) and all(isinstance(event, Progress) for event in events)
+
+
+def _first_picture(info: RunInfo, known: bool) -> LiveRun:
+    return LiveRun(
+        run=info.run,
+        job=info.job,
+        engine=info.engine,
+        kind=info.kind,
+        repository=info.repository,
+        started_ms=info.started_ms,
+        phase=Phase.SCANNING if known else Phase.COPYING,
+        updated_ms=info.started_ms,
+    )

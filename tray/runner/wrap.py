@@ -1,0 +1,164 @@
+"""One run from beginning to end: start the command first, do everything else beside it, write down what it came to."""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tray import clock, engines, locks, runs
+from tray.engines.base import Exit, Plan, Result, Session
+from tray.errors import CommandNotFoundError
+from tray.model import EndedRun, Outcome
+from tray.paths import Places
+from tray.paths import places as default_places
+from tray.redact import Redactor
+from tray.runner import record
+from tray.runner.child import Child, die_like
+from tray.runner.log import RunLog
+from tray.runner.outputs import Outputs
+from tray.runner.publish import Publisher
+from tray.runner.wake import Waker
+from tray.runner.watch import Watch
+from tray.runs import Process, RunFolder, RunInfo
+
+if TYPE_CHECKING:
+    from tray.audit.entry import Draft
+
+
+@dataclass(slots=True)
+class _Run:
+    """What the steps of one run share."""
+
+    places: Places
+    plan: Plan
+    session: Session
+    info: RunInfo
+    folder: RunFolder | None
+    redactor: Redactor
+    began: float
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    job: str | None = None,
+    engine: str | None = None,
+    watch: bool = True,
+    places: Places | None = None,
+) -> int:
+    """Run the command *argv* under watch and end as it ended: with its exit code, or by its signal.
+
+    Args:
+        job: The job this run belongs to; by default a name made from engine, repository and sources.
+        engine: The engine's name if the command does not show it.
+        watch: False: everything is inherited, nothing is read; only start, end and exit code are on record.
+
+    Raises:
+        CommandNotFoundError: The command cannot be started; that is on record as a failed run.
+    """
+    _need_standard_descriptors()
+    places = default_places() if places is None else places
+    redactor = Redactor(argv, os.environ)
+    adapter, at = engines.recognise(argv, os.environ, engine)
+    plan = adapter.plan(argv, at, os.environ)
+    info = _describe(adapter.name, plan, argv, job, redactor)
+    folder, roomy = runs.create(places, info)
+    try:
+        outputs = Outputs(
+            folder if roomy and watch else None, spool_stdout=plan.spool_stdout, spool_stderr=True
+        )
+        if plan.spool_stdout and not outputs.tails:  # nothing is read, so nothing may be asked for
+            adapter, plan = engines.COMMAND, replace(plan, argv=tuple(argv), env={}, spool_stdout=False, ours=False)
+        this = _Run(places, plan, adapter.session(plan), info, folder, redactor, clock.monotonic())
+        return die_like(_watched(this, outputs))
+    finally:
+        if folder is not None:
+            folder.close()
+
+
+def _watched(this: _Run, outputs: Outputs) -> Exit:
+    """Start the command, watch it to its end, and write that down."""
+    waker = Waker()
+    environ = {**os.environ, **this.plan.env} if this.plan.env else os.environ
+    try:
+        child = Child(this.plan.argv, environ, stdout=outputs.stdout, stderr=outputs.stderr)
+    except CommandNotFoundError as error:
+        result = Result(Outcome.FAILED, f"{error.what} {error.why}", errors=1)
+        _append(this, [record.started(this.info)], record.START_SECONDS)
+        _finish(this, Exit(error.exit_code), result)
+        raise
+    outputs.started()
+    _note_child(this, child)
+    publisher = Publisher(this.places, waker)
+    log = RunLog(None if this.folder is None else this.folder.log, this.redactor)
+    watch = Watch(this.info, child, outputs, this.session, log, publisher, waker, this.redactor)
+    watch.look()  # a quick engine's first words need not wait for the audit log
+    _append(this, [record.started(this.info)], record.START_SECONDS)
+    exit, result = watch.follow()
+    last = _finish(this, exit, result)
+    log.say(f"{last.outcome.value}: {last.reason}")
+    log.close()
+    publisher.finish(last)
+    return exit
+
+
+def _finish(this: _Run, exit: Exit, result: Result) -> EndedRun:
+    """Write down the end; the duration is the monotonic clock's, so a clock that was set changes nothing."""
+    took = int((clock.monotonic() - this.began) * 1000)
+    result = replace(
+        result,
+        reason=this.redactor.text(result.reason),
+        problems=tuple(
+            replace(
+                problem,
+                message=this.redactor.text(problem.message),
+                item=None if problem.item is None else this.redactor.text(problem.item),
+            )
+            for problem in result.problems[: record.MAX_PROBLEMS]
+        ),
+    )
+    finished = max(clock.now_ms(), this.info.started_ms)
+    last = record.end_of(this.info, result, finished, took, inferred=False)
+    _append(this, [record.ended(this.info, last, exit, result)], record.END_SECONDS)
+    return last
+
+
+def _append(this: _Run, drafts: "list[Draft]", seconds: float) -> None:
+    """Hand entries to the audit log, or to its spool; a backup never fails because of its record."""
+    from tray.audit import spool
+
+    spool.record(this.places, drafts, timeout=seconds)
+
+
+def _describe(name: str, plan: Plan, argv: Sequence[str], job: str | None, redactor: Redactor) -> RunInfo:
+    repository = None if plan.repository is None else redactor.text(plan.repository)
+    return RunInfo(
+        run=clock.new_id(),
+        job=job or engines.job_name(name, repository, plan.sources or tuple(redactor.argv(list(argv)))),
+        engine=name,
+        kind=plan.kind,
+        started_ms=clock.now_ms(),
+        boot=locks.boot_id(),
+        wrapper=Process(os.getpid(), locks.process_start(os.getpid())),
+        repository=repository,
+        sources=plan.sources,
+        command=tuple(redactor.argv(list(argv))),
+        ours=plan.ours,
+    )
+
+
+def _note_child(this: _Run, child: Child) -> None:
+    if this.folder is not None:
+        this.info = runs.with_child(this.info, child.pid)
+        with suppress(OSError):
+            this.folder.save(this.info)
+
+
+def _need_standard_descriptors() -> None:
+    """Open the null device where a standard descriptor is closed, else a file of ours would get its number."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)

@@ -1,0 +1,220 @@
+"""Run folders: what a run leaves on disk while it lives, and its log afterwards.
+
+A live run has `<root>/live/<run>/` with `run.json` (who and what, boot id, processes and their start times), `lock` (held by its
+wrapper alone), the spool files of the engine's output and the growing `log`. When the run is closed the folder moves to
+`<root>/done/<run>/` and keeps `run.json` and `log`. A live folder whose lock is free belongs to whoever takes the lock.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tray import locks
+from tray.errors import RunNotFoundError, UnsafeFolderError
+from tray.paths import Places, private
+
+SCHEMA = 1
+LOG = "log"
+SPOOL_ROOM = 64 * 1024 * 1024
+"""Bytes that must be free before an engine's output goes through a spool file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process for good: a pid alone is used again."""
+
+    pid: int
+    start: str | None
+
+    def alive(self) -> bool:
+        """Whether it still runs. Only meaningful in the boot in which it was recorded."""
+        return self.start is not None and locks.process_start(self.pid) == self.start
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What `run.json` says. Command and repository are redacted; times are `*_ms`."""
+
+    run: str
+    job: str
+    engine: str
+    kind: str
+    started_ms: int
+    boot: str
+    wrapper: Process
+    child: Process | None = None
+    repository: str | None = None
+    sources: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    ours: bool = False
+    schema: int = SCHEMA
+
+    @classmethod
+    def read(cls, path: Path) -> "RunInfo":
+        """Read `run.json`.
+
+        Raises:
+            OSError: It cannot be read.
+            ValueError: It is damaged or of a newer schema.
+        """
+        data: dict[str, Any] = json.loads(path.read_bytes())
+        try:
+            if data["schema"] != SCHEMA:
+                raise ValueError(f"schema {data['schema']} is not known")
+            data["wrapper"] = Process(**data["wrapper"])
+            data["child"] = None if data["child"] is None else Process(**data["child"])
+            data["sources"], data["command"] = tuple(data["sources"]), tuple(data["command"])
+            return cls(**{key: data[key] for key in cls.__slots__ if key in data})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"damaged: {error}") from error
+
+
+class RunFolder:
+    """One run's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run = path.name
+        self.lock = locks.FileLock(path / "lock")
+
+    @classmethod
+    def create(cls, root: Path, info: RunInfo) -> "RunFolder":
+        """Make the folder of a new run under *root*, locked by this process from the first moment anybody can see it.
+
+        Raises:
+            OSError: It cannot be made or written.
+            UnsafeFolderError: The root is not private.
+        """
+        private(root)
+        live = private(root / "live")
+        hidden = cls(live / f".{info.run}")
+        hidden.path.mkdir(mode=0o700)
+        try:
+            hidden.lock.acquire()
+            hidden.save(info)
+            os.rename(hidden.path, live / info.run)
+        except OSError:
+            hidden.lock.release()
+            shutil.rmtree(hidden.path, ignore_errors=True)
+            raise
+        folder = cls(live / info.run)
+        folder.lock = hidden.lock
+        return folder
+
+    @property
+    def log(self) -> Path:
+        """The redacted, time- and stream-stamped log of the run."""
+        return self.path / LOG
+
+    def spool(self, name: str) -> Path:
+        """The spool file *name*: out, err, or both."""
+        return self.path / f"{name}.spool"
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether the wrapper is still there."""
+        return locks.is_held(self.path / "lock")
+
+    def info(self) -> RunInfo:
+        """Read `run.json`; see `RunInfo.read` for errors."""
+        return RunInfo.read(self.path / "run.json")
+
+    def save(self, info: RunInfo) -> None:
+        """Write `run.json`, whole or not at all."""
+        beside = self.path / "run.json.new"
+        beside.write_text(json.dumps(asdict(info)))
+        os.replace(beside, self.path / "run.json")
+
+    def running(self, info: RunInfo) -> bool:
+        """Whether the run goes on: its wrapper is there, or its engine still runs in this boot."""
+        if self.wrapped:
+            return True
+        return info.boot == locks.boot_id() and info.child is not None and info.child.alive()
+
+    def close(self) -> None:
+        """Drop the spools and move the folder to the ended runs; the lock is released last. Nothing here may fail a backup."""
+        try:
+            for name in ("out", "err", "both"):
+                self.spool(name).unlink(missing_ok=True)
+            done = private(self.path.parent.parent / "done")
+            os.rename(self.path, done / self.run)
+            (done / self.run / "lock").unlink(missing_ok=True)
+        except (OSError, UnsafeFolderError):
+            pass  # the run is recorded; a folder that stays in `live` is closed again later, which changes nothing
+        finally:
+            self.lock.release()
+
+
+def create(places: Places, info: RunInfo) -> tuple[RunFolder | None, bool]:
+    """Make the run's folder in the first root that takes it, and say whether there is room for spool files.
+
+    A full disk under a spool would fail the backup, so a root with room is preferred; without one the folder holds no spool, and
+    where no root takes a folder the run goes on without one.
+    """
+    for roomy in (True, False):
+        for root in places.run_roots:
+            with suppress(OSError, UnsafeFolderError):
+                private(root)
+                if not roomy or _room(root) >= SPOOL_ROOM:
+                    return RunFolder.create(root, info), roomy
+    return None, False
+
+
+def _room(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
+
+
+def live(places: Places) -> Iterator[RunFolder]:
+    """Yield the folders of runs that nobody has closed."""
+    for root in places.run_roots:
+        try:
+            names = os.listdir(root / "live")
+        except OSError:
+            continue
+        yield from (RunFolder(root / "live" / name) for name in sorted(names) if not name.startswith("."))
+
+
+def find(places: Places, run: str) -> RunFolder:
+    """Return the folder of the run whose id starts with *run*, live or ended.
+
+    Raises:
+        RunNotFoundError: There is none, or *run* is no beginning of an id.
+    """
+    if run and all(letter in "0123456789abcdef-" for letter in run):
+        for root in places.run_roots:
+            for kind in ("live", "done"):
+                try:
+                    names = sorted(os.listdir(root / kind))
+                except OSError:
+                    continue
+                for name in names:
+                    if name.startswith(run):
+                        return RunFolder(root / kind / name)
+    raise RunNotFoundError(run)
+
+
+def read_log(places: Places, run: str, offset: int = 0, limit: int = 256 * 1024) -> tuple[str, int]:
+    """Return the run's log from byte *offset*, at most *limit* bytes and whole lines only, and where to go on.
+
+    Raises:
+        RunNotFoundError: No folder of this run is left.
+    """
+    path = find(places, run).log
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            chunk = file.read(limit)
+    except FileNotFoundError:
+        return "", offset
+    whole = chunk if len(chunk) < limit or b"\n" not in chunk else chunk[: chunk.rindex(b"\n") + 1]
+    return whole.decode("utf-8", "replace"), offset + len(whole)
+
+
+def with_child(info: RunInfo, pid: int) -> RunInfo:
+    """Return *info* with the engine's process."""
+    return replace(info, child=Process(pid, locks.process_start(pid)))

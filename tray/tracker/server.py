@@ -1,0 +1,297 @@
+"""The tracker's conversations: one asyncio protocol per connection, nothing written to disk but socket, lock and pointer.
+
+Who may talk is decided by the kernel's word on the peer's user id. A wrapper that vanishes without `run.finished` leaves its run
+marked as untracked until its engine ends; then a helper process closes the run in the audit log, since the tracker itself
+carries no cryptography.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from tray import ipc, runs
+from tray.errors import BackupTrayError
+from tray.locks import FileLock
+from tray.model import LiveRun
+from tray.paths import Places, private
+from tray.tracker.state import Change, Runs
+
+ORPHAN_CHECK_SECONDS = 1.0
+UNREAD_LIMIT = 8 * 1024 * 1024
+"""A subscriber that leaves more than this unread is dropped: a stuck window must not fill our memory."""
+
+
+class Conversation(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, tracker: "Tracker") -> None:
+        self.tracker = tracker
+        self.buffer = bytearray()
+        self.greeted = False
+        self.published: set[str] = set()
+        self.transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Refuse anybody else's processes."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        if ipc.peer_uid(transport.get_extra_info("socket")) not in (os.geteuid(), None):
+            transport.abort()
+            return
+        self.tracker.joined(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The other side is gone; runs that it published may be orphans."""
+        self.tracker.runs.unlisten(self.tell)
+        self.tracker.left(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take whole lines; a bad or over-long one ends the conversation."""
+        self.buffer += data
+        while (end := self.buffer.find(b"\n")) >= 0:
+            line = bytes(self.buffer[:end])
+            del self.buffer[: end + 1]
+            try:
+                if len(line) > ipc.MAX_REQUEST:
+                    raise ipc.ProtocolError("line too long")
+                self.answer(ipc.decode(line))
+            except (ipc.ProtocolError, ValueError) as error:
+                self.refuse(str(error))
+                return
+        if len(self.buffer) > ipc.MAX_REQUEST:
+            self.refuse("line too long")
+
+    def answer(self, message: ipc.Message) -> None:
+        """Act on one message; unknown types are ignored."""
+        known = self.tracker.runs
+        match message["type"]:
+            case "hello":
+                self.greeted = True
+                self.tell(ipc.hello("tracker"))
+            case _ if not self.greeted:
+                raise ipc.ProtocolError("hello comes first")
+            case "status":
+                self.tell(known.snapshot())
+            case "subscribe":
+                self.tell(known.snapshot())
+                known.listen(self.tell)
+            case "run.started":
+                run = LiveRun.from_json(_object(message, "run"))
+                self.published.add(run.run)
+                known.start(run)
+            case "run.progress":
+                known.progress(message)
+            case "run.finished":
+                self.published.discard(str(message.get("run")))
+                known.finish(str(message.get("run")), message.get("last"))
+            case "handover":
+                self.tracker.stop()
+            case "cancel":
+                self.tell({"type": "refused", "why": "this version cannot cancel"})
+
+    def tell(self, message: Change) -> None:
+        """Send one message, unless the other side has stopped reading."""
+        if self.transport.get_write_buffer_size() > UNREAD_LIMIT:
+            self.transport.abort()
+        elif not self.transport.is_closing():
+            self.transport.write(ipc.encode(message))
+
+    def refuse(self, why: str) -> None:
+        """Say why and hang up."""
+        self.buffer.clear()
+        self.tell({"type": "error", "why": why})
+        self.transport.close()
+
+
+class Tracker:
+    """The server and its lifetime.
+
+    Args:
+        idle_exit: Seconds without a client and without a run after which it ends; None: never.
+    """
+
+    def __init__(self, places: Places, *, idle_exit: float | None = None) -> None:
+        self.places = places
+        self.runs = Runs()
+        self.idle_exit = idle_exit
+        self._conversations: set[Conversation] = set()
+        self._orphans: set[str] = set()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._closer: subprocess.Popen[bytes] | None = None
+        self._done: asyncio.Event
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Answer on *listener* until stopped."""
+        loop = asyncio.get_running_loop()
+        self._done = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with suppress(NotImplementedError):
+                loop.add_signal_handler(number, self.stop)
+        server = await loop.create_unix_server(lambda: Conversation(self), sock=listener)
+        self._adopt()
+        self._idle()
+        await self._done.wait()
+        server.close()
+        for conversation in tuple(self._conversations):
+            conversation.transport.close()
+
+    def stop(self) -> None:
+        """End soon."""
+        self._done.set()
+
+    def joined(self, conversation: Conversation) -> None:
+        """Somebody connected."""
+        self._conversations.add(conversation)
+        self._idle()
+
+    def left(self, conversation: Conversation) -> None:
+        """Somebody hung up."""
+        self._conversations.discard(conversation)
+        for run in conversation.published:
+            if run in self.runs:
+                self._orphans.add(run)
+        self._watch_orphans()
+        self._idle()
+
+    def _adopt(self) -> None:
+        """Take in the runs whose wrapper died before we came; those with a wrapper announce themselves."""
+        for folder in runs.live(self.places):
+            with suppress(OSError, ValueError):
+                info = folder.info()
+                if folder.wrapped:
+                    continue
+                if folder.running(info):
+                    self.runs.start(described(info))
+                self._orphans.add(info.run)
+        self._watch_orphans()
+
+    def _watch_orphans(self) -> None:
+        if self._orphans:
+            self._later("orphans", ORPHAN_CHECK_SECONDS, self._check_orphans)
+
+    def _check_orphans(self) -> None:
+        folders = {folder.run: folder for folder in runs.live(self.places)}
+        for run in tuple(self._orphans):
+            folder = folders.get(run)
+            if folder is None or self._republished(run):
+                self._orphans.discard(run)
+                if folder is None:
+                    self.runs.finish(run)
+            else:
+                self._check_orphan(run, folder)
+        self._watch_orphans()
+        self._idle()
+
+    def _check_orphan(self, run: str, folder: runs.RunFolder) -> None:
+        try:
+            going = folder.running(folder.info())
+        except (OSError, ValueError):
+            going = False
+        if not going:
+            self.runs.finish(run)
+            self._close_lost()
+        elif run in self.runs:
+            if not folder.wrapped:
+                self.runs.untracked(run)
+
+    def _republished(self, run: str) -> bool:
+        return any(run in conversation.published for conversation in self._conversations)
+
+    def _close_lost(self) -> None:
+        if self._closer is None or self._closer.poll() is not None:
+            self._closer = subprocess.Popen(
+                [sys.executable, "-m", "tray", "tracker", "--close-lost"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+
+    def _idle(self) -> None:
+        if self.idle_exit is None:
+            return
+        busy = self._conversations or len(self.runs) or self._orphans
+        if busy:
+            self._cancel("idle")
+        elif "idle" not in self._timers:
+            self._later("idle", self.idle_exit, self.stop)
+
+    def _later(self, name: str, seconds: float, act: Callable[[], None]) -> None:
+        if name not in self._timers:
+
+            def fire() -> None:
+                self._timers.pop(name, None)
+                act()
+
+            self._timers[name] = asyncio.get_running_loop().call_later(seconds, fire)
+
+    def _cancel(self, name: str) -> None:
+        timer = self._timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
+
+def described(info: runs.RunInfo) -> LiveRun:
+    """Return what a run folder alone tells of a live run: that it goes on, without progress."""
+    return LiveRun(
+        run=info.run,
+        job=info.job,
+        engine=info.engine,
+        kind=info.kind,
+        repository=info.repository,
+        started_ms=info.started_ms,
+        tracked=False,
+    )
+
+
+def _object(message: ipc.Message, key: str) -> ipc.Message:
+    value = message.get(key)
+    if not isinstance(value, dict):
+        raise ipc.ProtocolError(f"{key} must be an object")
+    return value
+
+
+def run(places: Places, *, idle_exit: float | None = None) -> bool:
+    """Be the tracker of this user until stopped; False at once if there is one already.
+
+    Raises:
+        UnsafeFolderError: The runtime folder is not private.
+        OSError: The socket cannot be made.
+    """
+    private(places.runtime)
+    lock = FileLock(places.runtime / "tracker.lock")
+    if not lock.acquire():
+        return False
+    with lock, listening(places.socket) as listener:
+        _point(places)
+        asyncio.run(Tracker(places, idle_exit=idle_exit).serve(listener))
+        places.socket.unlink(missing_ok=True)
+    return True
+
+
+def listening(path: Path) -> socket.socket:
+    """Return a socket that listens at *path*, mode 0600; a stale file of a tracker that died is replaced (the lock is ours)."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    listener.listen(128)
+    listener.setblocking(False)
+    return listener
+
+
+def _point(places: Places) -> None:
+    """Leave the runtime folder's name in the state folder, for callers with another environment; without one they poll the log."""
+    with suppress(OSError, BackupTrayError):
+        private(places.state)
+        beside = places.socket_pointer.with_suffix(".new")
+        beside.write_text(str(places.runtime))
+        os.replace(beside, places.socket_pointer)

@@ -1,0 +1,60 @@
+"""How a tracker comes to be: whoever needs one starts it, and when two do so at once, one of the two trackers ends at once."""
+
+import subprocess
+import sys
+import time
+
+from tray import __version__, clock, ipc
+from tray.errors import TrackerGoneError
+from tray.paths import Places
+
+IDLE_EXIT_SECONDS = 60
+STARTUP_SECONDS = 5.0
+
+
+def ensure(places: Places, role: str) -> ipc.Client:
+    """Return a conversation with a tracker, starting one if none answers.
+
+    A tracker older than this program is asked to hand over to one of our own version; wrappers reconnect by themselves.
+
+    Raises:
+        TrackerGoneError: None answers and none can be started.
+    """
+    try:
+        client = ipc.Client(places, role)
+    except TrackerGoneError:
+        return _start(places, role)
+    if _older(client.tracker.get("version"), __version__):
+        client.send({"type": "handover"})
+        client.close()
+        return _start(places, role)
+    return client
+
+
+def _start(places: Places, role: str) -> ipc.Client:
+    """Start a tracker that outlives us and wait until it, or one that was quicker, answers."""
+    deadline = clock.monotonic() + STARTUP_SECONDS
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tray", "tracker", "--idle-exit", str(IDLE_EXIT_SECONDS)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/" if sys.platform != "win32" else None,
+    )
+    while True:
+        try:
+            return ipc.Client(places, role)
+        except TrackerGoneError as error:
+            ended = child.poll()
+            if clock.monotonic() > deadline or (ended is not None and ended != 0):
+                raise TrackerGoneError(f"{error.why} A new one could not be started.") from error
+        time.sleep(0.02)
+
+
+def _older(theirs: object, ours: str) -> bool:
+    return isinstance(theirs, str) and _parts(theirs) < _parts(ours)
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(int("".join(filter(str.isdigit, part)) or 0) for part in version.split("."))
