@@ -157,3 +157,97 @@ class RepositoryInitError(BackupTrayError):
             next="Choose a folder that you can write, on a disk with free space; nothing was saved, so simply try again.",
         )
         self.repository = repository
+
+
+class NoWebViewError(BackupTrayError):
+    """No window can be shown: no web view, or no screen."""
+
+    code = "ERROR_NO_WEB_VIEW"
+
+    def __init__(self, why: str, next: str = "Install it with `sudo apt install python3-gi gir1.2-webkit2-4.1`, then try again.") -> None:
+        super().__init__("The window cannot be shown; the status stands in the terminal.", why=why, next=next)
+
+
+class WebViewUnsafeError(BackupTrayError):
+    """The web view library is not built as we need it to keep pages away from Python."""
+
+    code = "ERROR_WEB_VIEW_UNSAFE"
+
+    def __init__(self, module: str) -> None:
+        super().__init__(
+            "The window was not opened, because it would not be safe.",
+            why=f"{module} of the installed pywebview has no door that we could guard.",
+            next="Install the version that we know: `pip install 'pywebview>=6,<7'`.",
+        )
+
+
+class WindowBusyError(BackupTrayError):
+    """A window is open but does not answer."""
+
+    code = "ERROR_WINDOW_BUSY"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "The window is open already but does not answer.",
+            why=why,
+            next="Close that window, then try again; if you see none, run `backup-tray doctor`.",
+        )
+
+
+class AuditUnavailableError(BackupTrayError):
+    """The audit log cannot be read or written."""
+
+    code = "ERROR_AUDIT_UNAVAILABLE"
+
+    def __init__(self, why: str, next: str = "Run `backup-tray doctor`; it names the cause and the command that mends it.") -> None:
+        super().__init__("The audit log cannot be used.", why=why, next=next)
+
+
+class AuditMissingError(AuditUnavailableError):
+    """There is no audit log yet, and no sign that there ever was one."""
+
+    code = "ERROR_AUDIT_MISSING"
+
+    def __init__(self, db: Path) -> None:
+        super().__init__(f"{db} does not exist.", "Run a backup under watch: `backup-tray run -- COMMAND...`; that makes it.")
+
+
+class EntryNotFoundError(BackupTrayError):
+    """The audit log has no such entry."""
+
+    code = "ERROR_ENTRY_NOT_FOUND"
+
+    def __init__(self, seq: int, size: int) -> None:
+        super().__init__(
+            f"The audit log has no entry {seq}.",
+            why=f"It holds {size} entries, numbered from 0.",
+            next="List the newest with `backup-tray audit show`.",
+        )
+        self.seq, self.size = seq, size
+
+
+class BaselineError(BackupTrayError):
+    """What was given as a baseline is no signed checkpoint."""
+
+    code = "ERROR_BASELINE"
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"{name} cannot serve as a baseline.",
+            why=why,
+            next="Give a file that `backup-tray audit checkpoint` printed earlier, or a folder of such files.",
+        )
+
+
+class UnknownEngineError(UsageError):
+    """`--engine` names an engine that does not exist."""
+
+    code = "ERROR_ENGINE_UNKNOWN"
+
+    def __init__(self, engine: str, known: tuple[str, ...]) -> None:
+        super().__init__(
+            f"There is no engine named {engine!r}.",
+            why=f"Known engines: {', '.join(known)}.",
+            next="Leave out `--engine` to have it recognised, or take one of these; `command` fits any command.",
+        )
+        self.engine, self.known = engine, known

@@ -1,0 +1,111 @@
+"""Appending inside a transaction that the caller holds: place, chain, tree, signature."""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from tray import clock
+from tray.audit import checkpoint, keys
+from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
+from tray.audit.entry import ENDS, SALT_SIZE, Action, Draft, Severity, body_bytes, body_hash, build
+from tray.audit.schema import ENDED, STARTED
+from tray.audit.tree import Frontier, leaf_hash
+from tray.errors import AuditUnavailableError
+
+
+def append_all(connection: sqlite3.Connection, key: Path, drafts: Sequence[Draft]) -> list[int]:
+    """Append *drafts* and sign the new head; the caller has begun an immediate transaction and commits it.
+
+    A key that is not the one which signed the last checkpoint is introduced first, by an entry that keeps that checkpoint.
+
+    Returns:
+        The number of each draft's entry; of those that are in the log already, their old number.
+    """
+    log, size, leaf, frontier, newest = connection.execute("SELECT log, size, leaf, frontier, checkpoint FROM head").fetchone()
+    (last,) = connection.execute("SELECT max(seq) FROM entries").fetchone()
+    if last != size - 1:
+        raise AuditUnavailableError(
+            f"The audit log should end with entry {size - 1}, but it ends with {last}.", "Look closer: `backup-tray audit verify`."
+        )
+    signer = Signer(keys.load(key))
+    verifier = VerifierKey(log, signer.public)
+    writer = Writer(connection, log, Frontier.from_bytes(size, frontier), leaf)
+    if verifier.key_id not in checkpoint.key_ids(newest):
+        keys.pin(key, verifier)
+        writer.add(_rotation(verifier, newest))
+    numbers = [writer.add_once(draft) for draft in drafts]
+    writer.finish(signer)
+    return numbers
+
+
+def _rotation(verifier: VerifierKey, newest: bytes) -> Draft:
+    return Draft(
+        Action.KEY_ROTATED,
+        result="replaced",
+        severity=Severity.CRITICAL,
+        body={"public_key": str(verifier), "checkpoint": newest.decode("utf-8", "backslashreplace")},
+    )
+
+
+class Writer:
+    """The growing end of the log during one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, log: str, frontier: Frontier, leaf: bytes) -> None:
+        self._connection, self._log, self._frontier, self._leaf = connection, log, frontier, leaf
+        self._size_before = frontier.size
+
+    def add_once(self, draft: Draft) -> int:
+        """Append *draft* unless it, or the same start or end of its run, is there; return its number."""
+        found = self._find("entry_id", "id = ?", draft.id)
+        if found is None and draft.run is not None:
+            if draft.action in ENDS:
+                found = self._find("run_end", f"{ENDED} AND run = ?", draft.facts()["run"])
+            elif draft.action is Action.RUN_STARTED:
+                found = self._find("run_start", f"{STARTED} AND run = ?", draft.facts()["run"])
+        return self.add(draft) if found is None else found
+
+    def add(self, draft: Draft) -> int:
+        """Append *draft* and return its number."""
+        seq = self._frontier.size
+        body, salt = body_bytes(draft.body), os.urandom(SALT_SIZE)
+        raw = build(
+            draft,
+            seq=seq,
+            prev=self._leaf,
+            log=self._log,
+            recorded_ms=clock.now_ms(),
+            body=None if body is None else body_hash(salt, body),
+        )
+        self._connection.execute("INSERT INTO entries (seq, entry) VALUES (?, ?)", (seq, raw))
+        if body is not None:
+            self._connection.execute("INSERT INTO bodies (seq, salt, body) VALUES (?, ?, ?)", (seq, salt, body))
+        self._note_run(draft, seq)
+        self._leaf = leaf_hash(raw)
+        self._frontier.push(self._leaf)
+        return seq
+
+    def finish(self, signer: Signer) -> None:
+        """Sign the new root and write the head, if anything was added."""
+        frontier = self._frontier
+        if frontier.size == self._size_before:
+            return
+        note = signer.sign(Checkpoint(self._log, frontier.size, frontier.root()))
+        self._connection.execute(
+            "INSERT OR REPLACE INTO head (one, log, size, leaf, frontier, checkpoint) VALUES (1, ?, ?, ?, ?, ?)",
+            (self._log, frontier.size, self._leaf, frontier.to_bytes(), note),
+        )
+
+    def _note_run(self, draft: Draft, seq: int) -> None:
+        if draft.run is None or draft.action not in (Action.RUN_STARTED, *ENDS):
+            return
+        run = draft.facts()["run"]
+        if draft.action in ENDS:
+            self._connection.execute("DELETE FROM open_runs WHERE run = ?", (run,))
+        # An end may come first: the clock was set back between the two while both waited in the spool.
+        elif self._find("run_end", f"{ENDED} AND run = ?", run) is None:
+            self._connection.execute("INSERT INTO open_runs (run, seq) VALUES (?, ?)", (run, seq))
+
+    def _find(self, index: str, condition: str, value: str) -> int | None:
+        row = self._connection.execute(f"SELECT seq FROM entries INDEXED BY {index} WHERE {condition}", (value,)).fetchone()
+        return None if row is None else int(row[0])

@@ -1,0 +1,169 @@
+"""Signed checkpoints: size and root of the log in the formats C2SP tlog-checkpoint and signed-note (https://c2sp.org).
+
+    origin LF size LF base64(root) LF LF "— " origin SP base64(keyid4 ‖ signature64) LF
+
+The signature (Ed25519) covers everything up to and including the line end before the empty line. A public key is written as a
+verifier key: `name+keyid+base64(0x01 ‖ key)`. Nothing here does I/O; cryptography is imported when a key is first used, because
+that takes 50 ms which a reader need not pay.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+SEED_SIZE = 32
+_ED25519 = b"\x01"
+_DASH = "\N{EM DASH} "
+_MAX_NOTE = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature line of a note."""
+
+    name: str
+    key_id: bytes
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What is signed: the log *origin* had *size* entries, and their tree had this *root*."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    def text(self) -> bytes:
+        """Return the signed text, with its last line end."""
+        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierKey:
+    """A public key and the name of the log that it signs."""
+
+    name: str
+    public: bytes
+
+    @property
+    def key_id(self) -> bytes:
+        """The first 4 bytes of SHA-256(name ‖ LF ‖ 0x01 ‖ public key), after signed-note."""
+        return sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:4]
+
+    def __str__(self) -> str:
+        return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(_ED25519 + self.public).decode()}"
+
+    @classmethod
+    def parse(cls, text: str) -> "VerifierKey":
+        """Read a verifier key.
+
+        Raises:
+            ValueError: *text* is none, or not of an Ed25519 key.
+        """
+        name, key_id, encoded = (text.strip().split("+", 2) + ["", ""])[:3]
+        raw = _base64(encoded)
+        key = cls(name, raw[1:])
+        if not name or raw[:1] != _ED25519 or len(key.public) != 32 or key.key_id.hex() != key_id:
+            raise ValueError(f"no Ed25519 verifier key: {text.strip()[:80]!r}")
+        return key
+
+    def verifies(self, note: bytes) -> bool:
+        """Whether *note* carries a valid signature by this key."""
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        text, signatures = split(note)
+        for signature in signatures:
+            if signature.name == self.name and signature.key_id == self.key_id:
+                try:
+                    Ed25519PublicKey.from_public_bytes(self.public).verify(signature.value, text)
+                except (InvalidSignature, ValueError):
+                    continue
+                return True
+        return False
+
+
+class Signer:
+    """The secret half of a key."""
+
+    def __init__(self, seed: bytes) -> None:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        self._key: Ed25519PrivateKey = Ed25519PrivateKey.from_private_bytes(seed)
+        self.public = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    def sign(self, checkpoint: Checkpoint) -> bytes:
+        """Return *checkpoint* as a signed note."""
+        text = checkpoint.text()
+        key = VerifierKey(checkpoint.origin, self.public)
+        line = base64.b64encode(key.key_id + self._key.sign(text)).decode()
+        return text + f"\n{_DASH}{key.name} {line}\n".encode()
+
+
+def parse(note: bytes) -> Checkpoint:
+    """Read the checkpoint out of a note; its signatures are *not* checked (`VerifierKey.verifies`).
+
+    Raises:
+        ValueError: *note* is no signed checkpoint.
+    """
+    text, _ = split(note)
+    lines = text.decode().split("\n")
+    if len(lines) < 4 or not lines[0] or not _is_number(lines[1]):
+        raise ValueError("a checkpoint has an origin, a size and a root on three lines")
+    root = _base64(lines[2])
+    if len(root) != 32:
+        raise ValueError("the root of a checkpoint has 32 bytes")
+    return Checkpoint(lines[0], int(lines[1]), root)
+
+
+def split(note: bytes) -> tuple[bytes, list[Signature]]:
+    """Return a note's signed text and its signatures.
+
+    Raises:
+        ValueError: *note* is no signed note.
+    """
+    if len(note) > _MAX_NOTE:
+        raise ValueError("too long for a signed note")
+    text, empty, rest = note.rpartition(b"\n\n")
+    if not empty or not rest.endswith(b"\n"):
+        raise ValueError("a signed note has an empty line before its signatures and ends with a line end")
+    return text + b"\n", list(_signatures(rest.decode().split("\n")[:-1]))
+
+
+def key_ids(note: bytes) -> set[bytes]:
+    """Return the ids of the keys that say they signed *note*.
+
+    Raises:
+        ValueError: *note* is no signed note.
+    """
+    return {signature.key_id for signature in split(note)[1]}
+
+
+def _signatures(lines: Iterable[str]) -> Iterable[Signature]:
+    for line in lines:
+        if not line.startswith(_DASH):
+            raise ValueError("a signature line begins with a dash")
+        name, _, encoded = line.removeprefix(_DASH).partition(" ")
+        raw = _base64(encoded)
+        if not name or len(raw) < 5:
+            raise ValueError("a signature line holds a name, a key id and a signature")
+        yield Signature(name, raw[:4], raw[4:])
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and (text == "0" or not text.startswith("0")) and len(text) < 20
+
+
+def _base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"not base64: {text[:80]!r}") from error

@@ -1,0 +1,183 @@
+"""Connections to the audit log's database: opened with care, and every failure put into words.
+
+The database runs in WAL mode with `synchronous=FULL`: a commit that returned survives a power cut. Never open the file itself
+while a connection is open: closing that descriptor would drop SQLite's locks (POSIX).
+"""
+
+import contextlib
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tray.audit.schema import APPLICATION_ID, SCHEMA_VERSION
+from tray.errors import AuditMissingError, AuditUnavailableError, BackupTrayError
+
+Identity = tuple[int, ...]
+
+_DAMAGED = (
+    "Keep what is left (`mv {db} {db}.damaged`, and the files {db}-wal and {db}-shm likewise): the next backup begins a new log, and "
+    "waiting records are appended to that."
+)
+
+
+def connect_writer(db: Path, timeout: float) -> sqlite3.Connection:
+    """Open *db*, which exists, for appending.
+
+    Args:
+        timeout: Seconds to wait for other writers.
+    """
+    connection = _connect(db, "mode=rw", timeout)
+    try:
+        _check(connection)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
+    """Open *db* for reading; nothing is written. Returns the connection and whether it is an immutable one.
+
+    In a folder that cannot be written SQLite cannot make the shared index of its WAL. Where no WAL is there, all data is in the
+    file itself, and it is read as it stands.
+    """
+    if not db.exists():
+        raise missing(db)
+    connection = _connect(db, "mode=ro", timeout)
+    try:
+        _check(connection)
+        return connection, False
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if _primary(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or has_wal(db):
+            raise
+    except BaseException:
+        connection.close()
+        raise
+    connection = _connect(db, "mode=ro&immutable=1", timeout)
+    try:
+        _check(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection, True
+
+
+def missing(db: Path) -> AuditUnavailableError:
+    """Return the error for a database that is not there: never been, or gone."""
+    if db.with_suffix(".pub").exists():
+        return AuditUnavailableError(
+            f"{db} is gone, although it was there before: {db.with_suffix('.pub').name} still names its key.",
+            f"Restore {db.name} from a copy if you have one. The next backup under watch begins a new log, and says so in it.",
+        )
+    return AuditMissingError(db)
+
+
+def has_wal(db: Path) -> bool:
+    """Whether changes wait in a write-ahead log beside *db*."""
+    try:
+        return db.with_name(db.name + "-wal").stat().st_size > 0
+    except OSError:
+        return False
+
+
+def identity(db: Path) -> Identity:
+    """Return which file *db* is: device and inode.
+
+    Raises:
+        AuditUnavailableError: It is not there.
+    """
+    found = _stat(db)
+    return found.st_dev, found.st_ino
+
+
+def fingerprint(db: Path) -> Identity:
+    """Return which file *db* is and when it was last written, for readers: SQLite itself would not notice a file overwritten in place."""
+    found = _stat(db)
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+@contextlib.contextmanager
+def guard(db: Path, timeout: float = 0) -> Iterator[None]:
+    """Turn everything that a damaged, locked or missing database can cause into AuditUnavailableError."""
+    try:
+        yield
+    except BackupTrayError:
+        raise
+    except sqlite3.Error as error:
+        raise _explain(error, db, timeout) from error
+    except OSError as error:
+        raise AuditUnavailableError(f"{error.filename or db}: {error.strerror or error}.") from error
+    except (ValueError, TypeError, LookupError, RecursionError, AttributeError) as error:
+        raise AuditUnavailableError(
+            f"{db} holds something that is no audit entry ({error}).", "Find the entry: `backup-tray audit verify`."
+        ) from error
+
+
+def _connect(db: Path, mode: str, timeout: float) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{db.absolute().as_uri()}?{mode}", uri=True, timeout=timeout, isolation_level=None, check_same_thread=False
+    )
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        raise sqlite3.DatabaseError("file is not a database of ours")
+    if version != SCHEMA_VERSION:
+        raise AuditUnavailableError(
+            f"The audit log has format {version}, and this program knows {SCHEMA_VERSION}.", "Install the newest Backup Tray."
+        )
+
+
+def _primary(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_NOTADB)) & 0xFF
+
+
+def _explain(error: sqlite3.Error, db: Path, timeout: float) -> AuditUnavailableError:
+    match _primary(error):
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return AuditUnavailableError(
+                f"Another process has kept {db} locked for more than {timeout:g} s.", f"See who it is: `fuser -v {db}`."
+            )
+        case sqlite3.SQLITE_FULL:
+            return AuditUnavailableError(f"The disk that holds {db} is full.", f"Make room on it: `df -h {db.parent}`.")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
+            return AuditUnavailableError(f"{db} cannot be written.", f"Look at owner and mode: `ls -ld {db.parent} {db}`.")
+        case sqlite3.SQLITE_CANTOPEN:
+            return AuditUnavailableError(f"{db} cannot be opened.", f"Look at owner and mode: `ls -ld {db.parent} {db}`.")
+        case sqlite3.SQLITE_IOERR:
+            return AuditUnavailableError(f"{db} cannot be read or written: {error}.", f"Look at the disk: `df -h {db.parent}`.")
+    return AuditUnavailableError(f"{db} is damaged: {error}.", _DAMAGED.format(db=db))
+
+
+def _stat(db: Path) -> os.stat_result:
+    try:
+        return db.stat()
+    except FileNotFoundError:
+        raise missing(db) from None
+    except OSError as error:
+        raise AuditUnavailableError(f"{db}: {error.strerror}.", f"Look at owner and mode: `ls -ld {db.parent} {db}`.") from error
+
+
+@contextlib.contextmanager
+def creation_lock(folder: Path) -> Iterator[None]:
+    """Let only one process at a time make a log or a key in *folder*."""
+    handle = os.open(folder / "audit.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

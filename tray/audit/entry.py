@@ -1,0 +1,401 @@
+"""One entry of the audit log: its words, its canonical bytes, and what a run's entries say.
+
+An entry is canonical JSON (RFC 8785) of a closed set of keys, all always there, null where nothing is known; whole numbers
+only. `Draft` is an entry before the log gave it a place. Details that may have to be erased later go into its *body*, which
+lies beside the entry; the entry holds SHA-256(0x02 ‖ salt ‖ body).
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+
+from tray import __version__, clock
+from tray.model import EndedRun, Outcome, Source
+
+VERSION = 1
+MAX_ENTRY = 65_535
+MAX_BODY = 1 << 20
+MAX_TEXT = 1024
+"""Bytes of UTF-8 that one text of an entry may have; more is cut. Keeps every entry below `MAX_ENTRY`."""
+
+SALT_SIZE = 16
+_MAX_INT = 2**53
+_MAX_DEPTH = 24
+
+
+class Action(StrEnum):
+    """What happened: the closed list."""
+
+    LOG_CREATED = "log.created"
+    KEY_CREATED = "key.created"
+    KEY_ROTATED = "key.rotated"
+    RUN_STARTED = "run.started"
+    RUN_FINISHED = "run.finished"
+    RUN_CLOSED = "run.closed"
+    RUN_CANCEL_REQUESTED = "run.cancel_requested"
+    JOB_SEEN = "job.seen"
+    JOB_CREATED = "job.created"
+    CONFIG_CHANGED = "config.changed"
+    REPOSITORY_CREATED = "repository.created"
+    STATUS_ERROR = "status.error"
+    AUDIT_VERIFIED = "audit.verified"
+    AUDIT_EXPORTED = "audit.exported"
+    AUDIT_REDACTED = "audit.redacted"
+
+
+ENDS = (Action.RUN_FINISHED, Action.RUN_CLOSED)
+"""An end of a run: seen by its own wrapper, or concluded by somebody else."""
+
+
+class Severity(StrEnum):
+    """How much an entry matters (FR-AUD-006)."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+SEVERITY_OF = {
+    Outcome.SUCCEEDED: Severity.INFO,
+    Outcome.WARNING: Severity.WARNING,
+    Outcome.CANCELLED: Severity.WARNING,
+    Outcome.UNKNOWN: Severity.WARNING,
+    Outcome.FAILED: Severity.ERROR,
+    Outcome.LOST: Severity.ERROR,
+}
+"""The severity of a run's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run whose start is on record and whose end is not. `entry` is None while the start waits in the spool."""
+
+    run: str
+    job: str
+    engine: str
+    kind: str
+    started_ms: int
+    entry: int | None = None
+    source: Source = Source.WRAPPED
+    repository: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry to be appended; only `action` must be given.
+
+    Attributes:
+        time_ms: When it happened, which may be long before it is appended.
+        actor: Who did it: "name (uid) on host, program".
+        result: Of a run's end its `Outcome`; of anything else one word.
+        body: Details that may be erased later: any JSON object (floats become text).
+    """
+
+    action: Action
+    id: str = field(default_factory=clock.new_id)
+    time_ms: int = field(default_factory=clock.now_ms)
+    actor: str = field(default_factory=lambda: current_actor())
+    result: str = "done"
+    severity: Severity = Severity.INFO
+    job: str | None = None
+    run: str | None = None
+    engine: str | None = None
+    kind: str | None = None
+    source: str | None = None
+    duration_ms: int | None = None
+    bytes_processed: int | None = None
+    bytes_added: int | None = None
+    files: int | None = None
+    errors: int | None = None
+    body: Mapping[str, Any] | None = None
+
+    def to_line(self) -> bytes:
+        """Return the draft as one line of JSON, as the spool keeps it."""
+        return canonical(plain({item.name: getattr(self, item.name) for item in fields(self)})) + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> "Draft":
+        """Read what `to_line` wrote.
+
+        Raises:
+            ValueError: *line* is no such draft.
+        """
+        data = json.loads(line)
+        if not isinstance(data, dict) or not data.keys() <= {item.name for item in fields(cls)}:
+            raise ValueError("no draft of an audit entry")
+        if "id" not in data or "time_ms" not in data or "actor" not in data:
+            raise ValueError("a draft in a spool names id, time and actor")
+        draft = cls(**{**data, "action": Action(str(data.get("action"))), "severity": Severity(data.get("severity", "info"))})
+        if not _ID.fullmatch(str(draft.id)) or (draft.body is not None and not isinstance(draft.body, dict)):
+            raise ValueError("no draft of an audit entry")
+        draft.facts()
+        return draft
+
+    def facts(self) -> dict[str, Any]:
+        """Return the entry's keys as far as the draft knows them, made fit for canonical JSON.
+
+        Texts that are too long are cut, numbers out of range are dropped: a record is never lost for its form.
+
+        Raises:
+            ValueError: A time outside 1970 to 9999 or a malformed id.
+        """
+        if not _ID.fullmatch(self.id):
+            raise ValueError(f"no UUID: {self.id!r}")
+        known: dict[str, Any] = {name: _text(getattr(self, name)) for name in _TEXTS}
+        known |= {name: _count(getattr(self, name)) for name in _COUNTS}
+        return known | {"id": self.id, "time": clock.to_text(self.time_ms)}
+
+    def ended(self) -> EndedRun | None:
+        """Return the run whose end this is, None if it is none."""
+        return ended_run(self.facts(), self.body, None) if self.action in ENDS and self.run is not None else None
+
+    def opened(self) -> OpenRun | None:
+        """Return the run whose start this is, None if it is none."""
+        if self.action is not Action.RUN_STARTED or self.run is None:
+            return None
+        return open_run(self.facts(), self.body, None)
+
+
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_TEXTS = ("action", "actor", "result", "severity", "job", "run", "engine", "kind", "source")
+_COUNTS = ("duration_ms", "bytes_processed", "bytes_added", "files", "errors")
+
+
+def canonical(value: Any) -> bytes:
+    """Return *value* as canonical JSON (RFC 8785): objects, arrays, texts, whole numbers below 2^53, booleans and null.
+
+    Raises:
+        ValueError: A float, a number out of range, text that is not valid Unicode, or another type.
+    """
+    return _ENCODER.encode(_ordered(value)).encode("utf-8")
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False)
+
+
+def _ordered(value: Any) -> Any:
+    match value:
+        case None | bool() | str():
+            return value
+        case int():
+            if abs(value) < _MAX_INT:
+                return value
+            raise ValueError(f"number out of range: {value}")
+        case Mapping():
+            if not all(isinstance(key, str) for key in value):
+                raise ValueError("the keys of an object are texts")
+            return {key: _ordered(value[key]) for key in sorted(value, key=_utf16)}
+        case list() | tuple():
+            return [_ordered(item) for item in value]
+    raise ValueError(f"not allowed in canonical JSON: {type(value).__name__}")
+
+
+def _utf16(key: str) -> bytes:
+    # RFC 8785 sorts by UTF-16 code units, which differs from code points above U+FFFF.
+    return key.encode("utf-16-be")
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """Return *value* with all that canonical JSON cannot hold turned into text: nothing is refused, little is lost."""
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return valid_text(value)
+        case int():
+            return value if abs(value) < _MAX_INT else str(value)
+        case bytes():
+            return value.decode("utf-8", "backslashreplace")
+        case Mapping() if depth < _MAX_DEPTH:
+            return {valid_text(str(key)): plain(item, depth + 1) for key, item in value.items()}
+        case list() | tuple() if depth < _MAX_DEPTH:
+            return [plain(item, depth + 1) for item in value]
+    return valid_text(str(value))
+
+
+def valid_text(text: str) -> str:
+    """Return *text* as valid Unicode: bytes of a file name that were no UTF-8 become `\\xNN`."""
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        try:
+            return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        except UnicodeEncodeError:
+            return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
+    text = valid_text(str(value))
+    raw = text.encode()
+    return text if len(raw) <= MAX_TEXT else raw[: MAX_TEXT - 3].decode("utf-8", "ignore") + "…"
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MAX_INT:
+        return None
+    return int(value)
+
+
+def body_bytes(body: Mapping[str, Any] | None) -> bytes | None:
+    """Return a body as it is stored and hashed; one beyond `MAX_BODY` keeps its short values only."""
+    if body is None:
+        return None
+    raw = canonical(plain(body))
+    if len(raw) <= MAX_BODY:
+        return raw
+    short = {key: value for key, value in plain(body).items() if not isinstance(value, dict | list)}
+    return canonical({key: _text(value) if isinstance(value, str) else value for key, value in short.items()} | {"cut": True})
+
+
+def body_hash(salt: bytes, body: bytes) -> str:
+    """Return SHA-256(0x02 ‖ salt ‖ body) in hex; the salt keeps short bodies from being guessed after they are erased."""
+    return sha256(b"\x02" + salt + body).hexdigest()
+
+
+def build(draft: Draft, *, seq: int, prev: bytes, log: str, recorded_ms: int, body: str | None) -> bytes:
+    """Return the bytes of the entry that *draft* becomes at place *seq*.
+
+    Args:
+        prev: Leaf hash of the entry before, 32 zero bytes for entry 0.
+        log: The log's name, "backup-tray/<uuid>".
+        recorded_ms: Now.
+        body: Hash of the body in hex, None without one.
+
+    Raises:
+        ValueError: The draft cannot be an entry.
+    """
+    place = {"v": VERSION, "seq": seq, "prev": prev.hex(), "log": log, "recorded": clock.to_text(recorded_ms), "body": body}
+    raw = canonical(draft.facts() | place)
+    if not PATTERN.fullmatch(raw) or len(raw) > MAX_ENTRY:
+        raise ValueError("the draft does not fit the format of an entry")
+    return raw
+
+
+def ended_run(entry: Mapping[str, Any], body: Mapping[str, Any] | None, seq: int | None) -> EndedRun:
+    """Return what a run's end says; what stood in an erased body is None."""
+    body = body or {}
+    finished = clock.from_text(entry["time"])
+    started, duration = _time_of(body.get("started_at")), entry["duration_ms"]
+    if started is None and duration is not None:
+        started = finished - duration
+    return EndedRun(
+        run=entry["run"],
+        job=entry["job"] or "",
+        engine=entry["engine"] or "",
+        outcome=_outcome(entry["result"]),
+        started_ms=started,
+        finished_ms=finished,
+        kind=entry["kind"] or "backup",
+        source=_source(entry["source"]),
+        repository=_str(body.get("repository")),
+        inferred=entry["action"] == Action.RUN_CLOSED,
+        duration_ms=duration,
+        bytes_processed=entry["bytes_processed"],
+        bytes_added=entry["bytes_added"],
+        files=entry["files"],
+        errors=entry["errors"] or 0,
+        reason=_str(body.get("reason")),
+        entry=seq,
+    )
+
+
+def open_run(entry: Mapping[str, Any], body: Mapping[str, Any] | None, seq: int | None) -> OpenRun:
+    """Return what a run's start says."""
+    return OpenRun(
+        run=entry["run"],
+        job=entry["job"] or "",
+        engine=entry["engine"] or "",
+        kind=entry["kind"] or "backup",
+        started_ms=clock.from_text(entry["time"]),
+        entry=seq,
+        source=_source(entry["source"]),
+        repository=_str((body or {}).get("repository")),
+    )
+
+
+def current_actor(program: str = f"backup-tray {__version__}") -> str:
+    """Return who acts now: "name (uid) on host, program"."""
+    import os
+    import platform
+    import sys
+
+    if sys.platform == "win32":
+        return f"{os.environ.get('USERNAME', 'somebody')} on {platform.node()}, {program}"
+    import pwd
+
+    try:
+        name = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        name = "user"
+    return f"{name} ({os.geteuid()}) on {os.uname().nodename}, {program}"
+
+
+def _outcome(word: str) -> Outcome:
+    try:
+        return Outcome(word)
+    except ValueError:  # written by a newer version: not known here, so never green
+        return Outcome.UNKNOWN
+
+
+def _source(word: str | None) -> Source:
+    return Source.OBSERVED if word == Source.OBSERVED else Source.WRAPPED
+
+
+def _str(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _time_of(value: object) -> int | None:
+    try:
+        return clock.from_text(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _any_of(words: type[StrEnum]) -> str:
+    return '"(?:' + "|".join(re.escape(word.value) for word in words) + ')"'
+
+
+_TEXT = r'"(?:[^"\\\x00-\x1f]++|\\["\\bfnrt]|\\u00(?:0[0-7be]|1[0-9a-f]))*+"'
+_NUMBER = r"(?:0|[1-9][0-9]{0,15})"
+_TIME = r'"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"'
+_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
+TYPES = {
+    "action": _any_of(Action),
+    "actor": _TEXT,
+    "body": 'null|"[0-9a-f]{64}"',
+    "bytes_added": f"null|{_NUMBER}",
+    "bytes_processed": f"null|{_NUMBER}",
+    "duration_ms": f"null|{_NUMBER}",
+    "engine": f"null|{_TEXT}",
+    "errors": f"null|{_NUMBER}",
+    "files": f"null|{_NUMBER}",
+    "id": f'"{_UUID}"',
+    "job": f"null|{_TEXT}",
+    "kind": f"null|{_TEXT}",
+    "log": f'"backup-tray/{_UUID}"',
+    "prev": '"[0-9a-f]{64}"',
+    "recorded": _TIME,
+    "result": _TEXT,
+    "run": f"null|{_TEXT}",
+    "seq": _NUMBER,
+    "severity": _any_of(Severity),
+    "source": f"null|{_TEXT}",
+    "time": _TIME,
+    "v": str(VERSION),
+}
+"""Every key of an entry and what its value may be, as it stands in canonical JSON. A closed list: more keys need a new `v`."""
+
+PATTERN = re.compile(
+    ("{" + ",".join(f'"{name}":(?P<{name}>{form})' for name, form in sorted(TYPES.items())) + "}").encode()
+)
+"""Matches exactly the canonical entries: key order, types and escapes at once, at a fraction of the cost of parsing."""

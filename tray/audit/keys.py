@@ -1,0 +1,116 @@
+"""The signing key and the pinned public keys: small private files beside the log.
+
+`audit.key` holds the Ed25519 seed; it is a file because writers run headless, where no keyring opens. `audit.pub` lists one verifier
+key a line, for each key of each log that was ever made here, so that a log that was replaced together with its key is noticed.
+"""
+
+import base64
+import contextlib
+import os
+import stat
+import sys
+from pathlib import Path
+
+from tray.audit.checkpoint import SEED_SIZE, VerifierKey
+from tray.errors import AuditUnavailableError
+
+_HEADER = "backup-tray-ed25519-seed"
+
+
+def pin_file(key: Path) -> Path:
+    """Return where the public halves of *key* are pinned."""
+    return key.with_suffix(".pub")
+
+
+def load(key: Path) -> bytes:
+    """Return the seed in the file *key*.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        AuditUnavailableError: It cannot be read, others could, or it holds no key.
+    """
+    try:
+        with key.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            word, _, encoded = file.read(4096).decode("ascii", "replace").strip().partition(" ")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise AuditUnavailableError(
+            f"The signing key {key} cannot be read: {error.strerror}.", f"Make it yours again: `chmod 600 {key}`."
+        ) from error
+    if sys.platform != "win32" and stat.S_IMODE(mode) & 0o077:
+        raise AuditUnavailableError(f"Others may use the signing key {key}.", f"Make it private: `chmod 600 {key}`.")
+    try:
+        seed = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        seed = b""
+    if word != _HEADER or len(seed) != SEED_SIZE:
+        raise AuditUnavailableError(
+            f"{key} holds no signing key.", f"Restore it from a copy, or move it away (`mv {key} {key}.bad`): a new one is made."
+        )
+    return seed
+
+
+def create(key: Path) -> bytes:
+    """Make a new key in the file *key*, which must not exist, and return its seed. The file appears complete or not at all."""
+    seed = os.urandom(SEED_SIZE)
+    write_new(key, f"{_HEADER} {base64.b64encode(seed).decode()}\n".encode())
+    return seed
+
+
+def pins(key: Path) -> list[VerifierKey]:
+    """Return the pinned keys, the newest last; lines that cannot be read are left out."""
+    try:
+        lines = pin_file(key).read_text("utf-8", "replace").splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise AuditUnavailableError(f"The pinned keys in {pin_file(key)} cannot be read: {error.strerror}.") from error
+    found = []
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            found.append(VerifierKey.parse(line))
+    return found
+
+
+def pin(key: Path, verifier: VerifierKey) -> None:
+    """Add *verifier* to the pinned keys unless it is there."""
+    if verifier in pins(key):
+        return
+    handle = os.open(pin_file(key), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(handle, f"{verifier}\n".encode())
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write *content* durably to *path*, mode 0600 whatever the umask; *path* appears complete or not at all."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(handle, "wb") as file:
+            if sys.platform != "win32":
+                os.fchmod(handle, 0o600)
+            file.write(content)
+            file.flush()
+            os.fsync(handle)
+        os.replace(beside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in *folder* durable."""
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,85 @@
+"""The SQL of the audit log. `verify` compares what a database holds with this text, so a changed schema is a finding.
+
+Columns that queries use are generated from the stored bytes: an index cannot disagree with what was hashed. The triggers are a
+guard-rail against mistakes, not security: who can write the file can drop them, and `verify` is what notices.
+"""
+
+APPLICATION_ID = 0x42545241  # "BTRA"
+SCHEMA_VERSION = 1
+
+_COLUMNS = "".join(
+    f"""
+    {name} TEXT GENERATED ALWAYS AS (json_extract(CAST(entry AS TEXT), '$.{name}')) VIRTUAL,"""
+    for name in ("id", "time", "action", "result", "job", "run")
+)
+
+STARTED = "action = 'run.started'"
+ENDED = "action IN ('run.finished', 'run.closed')"
+GOOD = f"{ENDED} AND result IN ('succeeded', 'warning')"
+EVENT = "action NOT IN ('run.started', 'run.finished', 'run.closed')"
+
+INDEXES = {
+    "entry_id": ("id", None, True),
+    "run_start": ("run", STARTED, True),
+    "run_end": ("run", ENDED, True),
+    "job_end": ("job, time", ENDED, False),
+    "job_good": ("job, time", GOOD, False),
+    "end_time": ("time", ENDED, False),
+    "event": ("action, job, time", EVENT, False),
+}
+"""Name: columns, condition, whether unique. `run_end` makes the first end of a run the only one."""
+
+_REDACTED = """
+    SELECT 1 FROM entries JOIN bodies ON bodies.seq = entries.seq
+    WHERE entries.action = 'audit.redacted' AND json_extract(CAST(bodies.body AS TEXT), '$.entry') = OLD.seq"""
+
+
+def _index(name: str) -> str:
+    columns, condition, unique = INDEXES[name]
+    where = "" if condition is None else f" WHERE {condition}"
+    return f"CREATE {'UNIQUE ' if unique else ''}INDEX {name} ON entries ({columns}){where}"
+
+
+def _forbid(name: str, when: str, message: str) -> str:
+    return f"CREATE TRIGGER {name} {when} BEGIN SELECT RAISE(ABORT, '{message}'); END"
+
+
+STATEMENTS = {
+    "entries": f"""CREATE TABLE entries (
+    seq INTEGER PRIMARY KEY,
+    entry BLOB NOT NULL CHECK (typeof(entry) = 'blob'),{_COLUMNS}
+    CHECK (id IS NOT NULL AND seq IS json_extract(CAST(entry AS TEXT), '$.seq'))
+)""",
+    "bodies": """CREATE TABLE bodies (
+    seq INTEGER PRIMARY KEY REFERENCES entries (seq),
+    salt BLOB NOT NULL,
+    body BLOB NOT NULL
+)""",
+    # What the next append needs, in one row: the log's name, its size, the leaf hash of the last entry, the tree's frontier, and
+    # the newest signed checkpoint.
+    "head": """CREATE TABLE head (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    log TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    leaf BLOB NOT NULL,
+    frontier BLOB NOT NULL,
+    checkpoint BLOB NOT NULL
+)""",
+    # Runs that have a start and no end, so that nobody searches a million entries for them.
+    "open_runs": "CREATE TABLE open_runs (run TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID",
+    **{name: _index(name) for name in INDEXES},
+    "no_update": _forbid("no_update", "BEFORE UPDATE ON entries", "the audit log is append-only"),
+    "no_delete": _forbid("no_delete", "BEFORE DELETE ON entries", "the audit log is append-only"),
+    "at_the_end": _forbid(
+        "at_the_end",
+        "BEFORE INSERT ON entries WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), -1) + 1 FROM entries)",
+        "an entry is appended at the end",
+    ),
+    "no_body_update": _forbid("no_body_update", "BEFORE UPDATE ON bodies", "the audit log is append-only"),
+    "no_body_delete": _forbid(
+        "no_body_delete",
+        f"BEFORE DELETE ON bodies WHEN NOT EXISTS ({_REDACTED})",
+        "a body is erased only after audit.redacted",
+    ),
+}
+"""Every object of the database and the statement that makes it."""

@@ -1,0 +1,154 @@
+"""Where records wait that the audit log cannot take just now: one small file for each, appended later, exactly once.
+
+`record` is how everybody records. The spool's folders are tried in the order of `Places.spools`; what is on the last resort only
+(the runtime folder, syslog) a reboot may lose. Files are named by the record's id, which sorts by time and is unique in the log, so
+a record that was appended but not yet removed when somebody was killed is not appended twice.
+"""
+
+import contextlib
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from tray import paths
+from tray.audit.entry import Draft
+from tray.errors import UnsafeFolderError
+from tray.paths import Places
+
+MAX_FILE = 4 << 20
+BATCH = 200
+BAD = ".bad"
+_SUFFIX = ".json"
+
+
+def record(places: Places, drafts: Sequence[Draft], *, timeout: float = 5.0) -> list[int] | None:
+    """Put *drafts* on record: into the audit log, after whatever still waits; if that cannot be, into a spool.
+
+    Never raises for a log that cannot be written: a backup must not fail because of its record.
+
+    Args:
+        timeout: Seconds to wait for a log that others keep locked.
+
+    Returns:
+        The entries' numbers; None if the records wait in a spool (or, if no folder can be written, went to syslog).
+    """
+    try:
+        from tray.audit.store import AuditLog
+
+        with AuditLog.open(places.audit_db, places.audit_key, timeout=timeout) as log:
+            _drain(places, log.append)
+            return log.append(drafts)
+    except Exception:
+        for draft in drafts:
+            _put(places, draft)
+        return None
+
+
+def drain(places: Places, *, timeout: float = 5.0) -> int:
+    """Append all that waits to the audit log and return how many records that were.
+
+    Raises:
+        AuditUnavailableError: The log cannot take them; they go on waiting.
+    """
+    if not any(_files(places)):
+        return 0
+    from tray.audit.store import AuditLog
+
+    with AuditLog.open(places.audit_db, places.audit_key, timeout=timeout) as log:
+        return _drain(places, log.append)
+
+
+def pending(places: Places) -> list[Draft]:
+    """Return the records that wait, in the order in which they were made; nothing is changed."""
+    found = {draft.id: draft for _, draft in _read(places) if draft is not None}
+    return [found[name] for name in sorted(found)]
+
+
+def pending_bad(places: Places) -> list[Path]:
+    """Return spool files that hold no record (damaged, or of a newer version); they are kept, never appended."""
+    bad = [path for folder in _folders(places) for path in _list(folder, BAD)]
+    return sorted(bad + [path for path, draft in _read(places) if draft is None])
+
+
+def _drain(places: Places, append: Callable[[Sequence[Draft]], list[int]]) -> int:
+    waiting: dict[str, tuple[Draft, list[Path]]] = {}
+    for path, draft in _read(places):
+        if draft is None:
+            with contextlib.suppress(OSError):
+                path.rename(path.with_name(path.name + BAD))
+        else:
+            waiting.setdefault(draft.id, (draft, []))[1].append(path)
+    names = sorted(waiting)
+    for at in range(0, len(names), BATCH):
+        batch = [waiting[name] for name in names[at : at + BATCH]]
+        append([draft for draft, _ in batch])
+        for _, files in batch:
+            for path in files:
+                with contextlib.suppress(OSError):  # somebody else drained it too; or it stays, and its id is known
+                    path.unlink()
+    return len(names)
+
+
+def _put(places: Places, draft: Draft) -> None:
+    """Keep *draft* in the first folder that can be written."""
+    from tray.audit.keys import write_new
+
+    for folder in places.spools:
+        with contextlib.suppress(Exception):  # a full disk, a folder of somebody else: the next one may do
+            paths.private(folder.parent)
+            write_new(paths.private(folder) / f"{draft.id}{_SUFFIX}", draft.to_line())
+            return
+    with contextlib.suppress(Exception):
+        _to_syslog(draft)
+
+
+def _to_syslog(draft: Draft) -> None:
+    """The last resort: one line of JSON without the body, which anybody who reads the system's log may see."""
+    if sys.platform != "win32":
+        import syslog
+        from dataclasses import replace
+
+        syslog.openlog("backup-tray", 0, syslog.LOG_USER)
+        syslog.syslog(syslog.LOG_ERR, replace(draft, body=None).to_line().decode().strip())
+
+
+def _read(places: Places) -> Iterator[tuple[Path, Draft | None]]:
+    """Yield each spool file with its record, or None if it holds none. One that vanishes or cannot be opened is left out."""
+    for path in _files(places):
+        try:
+            handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        except OSError:
+            continue
+        with open(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                continue
+            try:
+                draft = Draft.from_line(file.read(MAX_FILE))
+                yield path, draft if path.name == f"{draft.id}{_SUFFIX}" else None
+            except OSError:
+                continue
+            except (ValueError, TypeError, LookupError, RecursionError):
+                yield path, None
+
+
+def _files(places: Places) -> Iterator[Path]:
+    for folder in _folders(places):
+        yield from _list(folder, _SUFFIX)
+
+
+def _folders(places: Places) -> Iterator[Path]:
+    """Yield the spool folders that are there and that nobody else can have written to."""
+    for folder in places.spools:
+        with contextlib.suppress(OSError, UnsafeFolderError):
+            for level in (folder.parent, folder):
+                paths.check_private(level, level.lstat())
+            yield folder
+
+
+def _list(folder: Path, suffix: str) -> list[Path]:
+    try:
+        return sorted(Path(item.path) for item in os.scandir(folder) if item.name.endswith(suffix))
+    except OSError:
+        return []

@@ -1,0 +1,330 @@
+"""The audit log in SQLite: append for writers, quick questions for readers.
+
+Many processes may append at once; each append takes the write lock, reads the head, adds its entries, signs the new root and
+commits. Readers see one consistent state and never write. Every failure is an AuditUnavailableError.
+"""
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from tray import clock
+from tray.audit import database
+from tray.audit.append import append_all
+from tray.audit.entry import Action, Draft, OpenRun, ended_run, open_run
+from tray.audit.schema import ENDED, EVENT, GOOD, STARTED
+from tray.audit.tree import Frontier, leaf_hash
+from tray.errors import AuditUnavailableError, EntryNotFoundError
+from tray.model import EndedRun, JobHistory
+
+CLOCK_SLACK_MS = 600_000
+"""An entry dated later than this from now was written under a wrong clock: its place in the log decides, not its time."""
+
+_ENTRY = "SELECT entries.seq, entry, body FROM entries LEFT JOIN bodies ON bodies.seq = entries.seq"
+_NEXT_JOB = f"SELECT job FROM entries INDEXED BY job_end WHERE {ENDED} AND job > ? ORDER BY job LIMIT 1"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry as it lies in the log.
+
+    Attributes:
+        raw: The bytes that were hashed.
+        data: The same, parsed.
+        body: Its details; None if it never had any, or they were erased.
+        erased: It had a body that is gone.
+    """
+
+    seq: int
+    raw: bytes
+    data: Mapping[str, Any]
+    body: Mapping[str, Any] | None
+    leaf: bytes
+
+    @property
+    def erased(self) -> bool:
+        """Whether there was a body that is not there any more."""
+        return self.body is None and self.data["body"] is not None
+
+
+class AuditLog:
+    """One open audit log. Use `open` to append, `read` to look; not from two threads at the same time."""
+
+    def __init__(self, db: Path, key: Path | None, timeout: float) -> None:
+        self.db, self._key, self._timeout = db, key, timeout
+        self._seen: database.Identity = ()
+        self._immutable = False
+        self._connection: sqlite3.Connection | None = None
+
+    @classmethod
+    def open(cls, db: Path, key: Path, *, timeout: float = 5.0) -> Self:
+        """Open the log for appending; make log and key if they are missing.
+
+        Args:
+            timeout: Seconds to wait for other writers, here and at each append.
+
+        Raises:
+            AuditUnavailableError: It cannot be opened or made.
+        """
+        from tray.audit.create import ensure
+
+        log = cls(db, key, timeout)
+        with database.guard(db, timeout):
+            ensure(db, key)
+            log._connect()
+        return log
+
+    @classmethod
+    def read(cls, db: Path, *, timeout: float = 2.0) -> Self:
+        """Open the log for reading; nothing is written, no key is needed.
+
+        Raises:
+            AuditMissingError: There is no log, and there never was one.
+            AuditUnavailableError: There is one, but it cannot be read.
+        """
+        log = cls(db, None, timeout)
+        with database.guard(db, timeout):
+            log._connect()
+        return log
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the log; it opens again by itself when it is used again."""
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    # -- writing
+
+    def append(self, drafts: Sequence[Draft]) -> list[int]:
+        """Append *drafts* in one transaction that survives a power cut, and return their sequence numbers.
+
+        A draft whose id is in the log already is not appended again, nor is a second start or end of a run: the first one's
+        number is returned.
+
+        Raises:
+            AuditUnavailableError: Nothing was appended.
+        """
+        if self._key is None:
+            raise AuditUnavailableError("This log was opened for reading.")
+        with database.guard(self.db, self._timeout), self._transaction("BEGIN IMMEDIATE") as connection:
+            numbers = append_all(connection, self._key, drafts)
+        self._must_be_the_same()
+        return numbers
+
+    def redact(self, seq: int, reason: str) -> int:
+        """Erase the body of entry *seq*, after an entry that says so; return that entry's number.
+
+        The entry itself stays, so the log still verifies. Bodies that hold public keys cannot be erased.
+        """
+        if self._key is None:
+            raise AuditUnavailableError("This log was opened for reading.")
+        target = self.entry(seq)
+        if target.data["action"] in (Action.KEY_CREATED, Action.KEY_ROTATED, Action.AUDIT_REDACTED):
+            raise AuditUnavailableError(f"The body of entry {seq} is needed to verify the log.", "Choose another entry.")
+        draft = Draft(
+            Action.AUDIT_REDACTED, job=target.data["job"], run=target.data["run"], body={"entry": seq, "reason": reason}
+        )
+        with database.guard(self.db, self._timeout), self._transaction("BEGIN IMMEDIATE") as connection:
+            (number,) = append_all(connection, self._key, [draft])
+            connection.execute("DELETE FROM bodies WHERE seq = ?", (seq,))
+        with database.guard(self.db, self._timeout):
+            self._live().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return number
+
+    # -- reading
+
+    def version(self) -> object:
+        """Return a cheap value that differs once the log has changed, was replaced or overwritten."""
+        with database.guard(self.db, self._timeout):
+            connection = self._fresh()
+            return *self._seen, connection.execute("PRAGMA data_version").fetchone()[0]
+
+    def jobs(self) -> list[JobHistory]:
+        """Return what is known of each job that has an ended run, in the order of their names."""
+        with self._snapshot() as connection:
+            found, row = [], connection.execute(_NEXT_JOB, ("",)).fetchone()
+            nameless = connection.execute(_NEXT_JOB.replace("> ?", "= ?"), ("",)).fetchone()
+            names = [] if nameless is None else [nameless[0]]
+            while row is not None:
+                names.append(row[0])
+                row = connection.execute(_NEXT_JOB, row).fetchone()
+            for name in names:
+                found.append(_job(connection, name))
+            return found
+
+    def open_runs(self) -> list[OpenRun]:
+        """Return the runs that have a start and no end on record, the oldest first."""
+        with self._snapshot() as connection:
+            rows = connection.execute(
+                "SELECT entries.seq, entry, body FROM open_runs JOIN entries ON entries.seq = open_runs.seq "
+                "LEFT JOIN bodies ON bodies.seq = entries.seq ORDER BY entries.seq"
+            ).fetchall()
+        with database.guard(self.db):
+            return [open_run(entry.data, entry.body, entry.seq) for entry in map(_stored, rows)]
+
+    def history(self, limit: int = 50, before: int | None = None, job: str | None = None) -> list[EndedRun]:
+        """Return ended runs, the newest first.
+
+        Args:
+            before: Go on behind this entry (of an earlier page).
+            job: Only of this job.
+        """
+        index, only = ("end_time", "") if job is None else ("job_end", " AND job = :job")
+        with self._snapshot() as connection:
+            behind = ""
+            at = {"job": job, "limit": limit, "seq": before, "time": None}
+            if before is not None:
+                found = connection.execute("SELECT time FROM entries WHERE seq = ?", (before,)).fetchone()
+                if found is None:
+                    return []
+                at["time"] = found[0]
+                behind = " AND (time < :time OR time = :time AND entries.seq < :seq)"
+            rows = connection.execute(
+                f"SELECT entries.seq, entry, body FROM entries INDEXED BY {index} LEFT JOIN bodies ON bodies.seq = entries.seq "
+                f"WHERE {ENDED}{only}{behind} ORDER BY time DESC, entries.seq DESC LIMIT :limit",
+                at,
+            ).fetchall()
+        with database.guard(self.db):
+            return [_ended(row) for row in rows]
+
+    def entry(self, seq: int) -> StoredEntry:
+        """Return entry *seq*.
+
+        Raises:
+            EntryNotFoundError: There is none.
+        """
+        with self._snapshot() as connection:
+            row = connection.execute(f"{_ENTRY} WHERE entries.seq = ?", (seq,)).fetchone()
+            if row is None:
+                raise EntryNotFoundError(seq, _size(connection))
+            return _stored(row)
+
+    def entry_of_run(self, run: str) -> StoredEntry | None:
+        """Return the end of the run whose id begins with *run* (the newest if there are several), else its start, else None."""
+        with self._snapshot() as connection:
+            for index, condition in (("run_end", ENDED), ("run_start", STARTED)):
+                row = connection.execute(
+                    f"SELECT max(seq) FROM entries INDEXED BY {index} WHERE {condition} AND run >= ? AND run < ?",
+                    (run, run + "\U0010ffff"),
+                ).fetchone()
+                if row[0] is not None:
+                    return _stored(connection.execute(f"{_ENTRY} WHERE entries.seq = ?", row).fetchone())
+        return None
+
+    def entries(self, first: int = 0, limit: int = 100) -> list[StoredEntry]:
+        """Return up to *limit* entries from number *first* on; a negative *first* counts from the end."""
+        with self._snapshot() as connection:
+            start = first if first >= 0 else max(0, _size(connection) + first)
+            rows = connection.execute(f"{_ENTRY} WHERE entries.seq >= ? ORDER BY entries.seq LIMIT ?", (start, limit)).fetchall()
+            return [_stored(row) for row in rows]
+
+    def head(self) -> tuple[int, bytes, bytes]:
+        """Return size, root and the newest signed checkpoint."""
+        with self._snapshot() as connection:
+            size, frontier, checkpoint = connection.execute("SELECT size, frontier, checkpoint FROM head").fetchone()
+            return size, Frontier.from_bytes(size, frontier).root(), bytes(checkpoint)
+
+    # -- the connection
+
+    def _connect(self) -> sqlite3.Connection:
+        self.close()
+        if self._key is None:
+            self._seen = database.fingerprint(self.db)
+            self._connection, self._immutable = database.connect_reader(self.db, self._timeout)
+        else:
+            self._seen = database.identity(self.db)
+            self._connection = database.connect_writer(self.db, self._timeout)
+        return self._connection
+
+    def _live(self) -> sqlite3.Connection:
+        return self._connect() if self._connection is None else self._connection
+
+    def _fresh(self) -> sqlite3.Connection:
+        """Return a connection to the file that is there now."""
+        if self._key is not None:
+            return self._live() if self._seen == database.identity(self.db) else self._connect()
+        if self._seen != database.fingerprint(self.db) or (self._immutable and database.has_wal(self.db)):
+            return self._connect()
+        return self._live()
+
+    @contextlib.contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        connection = self._fresh()
+        connection.execute(begin)
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+        with database.guard(self.db, self._timeout), self._transaction("BEGIN") as connection:
+            yield connection
+
+    def _must_be_the_same(self) -> None:
+        """Raise if the file was moved away under us: what was just appended may not be in the log."""
+        if database.identity(self.db) != self._seen:
+            self.close()
+            raise AuditUnavailableError(f"{self.db} was replaced while it was written.")
+
+
+def _job(connection: sqlite3.Connection, job: str) -> JobHistory:
+    last = _newest(connection, "job_end", ENDED, job)
+    if last is None:
+        raise ValueError(f"no end of job {job!r}")
+    good = _newest(connection, "job_good", GOOD, job)
+    ended = _ended(last)
+    seen = _newest(connection, "event", f"action = 'job.seen' AND {EVENT}", job)
+    return JobHistory(job, ended, None if good is None else _ended(good), None if seen is None else _seen_ms(seen, ended))
+
+
+def _newest(connection: sqlite3.Connection, index: str, condition: str, job: str) -> tuple[Any, ...] | None:
+    """Return the newest entry of *job*: the greatest time, then number. Times that lie ahead of now do not count as newer."""
+    query = (
+        f"SELECT entries.seq, entry, body FROM entries INDEXED BY {index} LEFT JOIN bodies ON bodies.seq = entries.seq "
+        f"WHERE {condition} AND job = ? AND time"
+    )
+    horizon = clock.to_text(clock.now_ms() + CLOCK_SLACK_MS)
+    rows = [
+        connection.execute(f"{query} <= ? ORDER BY time DESC, entries.seq DESC LIMIT 1", (job, horizon)).fetchone(),
+        connection.execute(f"{query} > ? ORDER BY entries.seq DESC LIMIT 1", (job, horizon)).fetchone(),
+    ]
+    found: list[tuple[Any, ...]] = [row for row in rows if row is not None]
+    return max(found, key=lambda row: int(row[0]), default=None)
+
+
+def _seen_ms(row: tuple[Any, ...], last: EndedRun) -> int:
+    """Return when a job was acknowledged; under a wrong clock the order of the entries says whether that was after *last*."""
+    seen = _stored(row)
+    moment = clock.from_text(seen.data["time"])
+    if moment <= clock.now_ms() + CLOCK_SLACK_MS:
+        return moment
+    return last.finished_ms - (0 if last.entry is not None and seen.seq > last.entry else 1)
+
+
+def _ended(row: tuple[Any, ...]) -> EndedRun:
+    entry = _stored(row)
+    return ended_run(entry.data, entry.body, entry.seq)
+
+
+def _stored(row: tuple[Any, ...]) -> StoredEntry:
+    seq, raw, body = row
+    return StoredEntry(seq, bytes(raw), json.loads(raw), None if body is None else json.loads(body), leaf_hash(raw))
+
+
+def _size(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT size FROM head").fetchone()[0])
