@@ -251,3 +251,17 @@ class UnknownEngineError(UsageError):
             next="Leave out `--engine` to have it recognised, or take one of these; `command` fits any command.",
         )
         self.engine, self.known = engine, known
+
+
+class NoTrayError(BackupTrayError):
+    """There is no place for an icon, and none may come."""
+
+    code = "ERROR_NO_TRAY"
+    exit_code = 3
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "The icon cannot be shown here.",
+            why=why,
+            next="See the same in this terminal with `backup-tray status --watch`; `backup-tray doctor` says what is missing.",
+        )

@@ -1,0 +1,102 @@
+"""Any other command: watched from its start to its exit code, its output untouched.
+
+Its stdout stays the caller's (`pg_dump > file`). Its stderr is kept as text for the log and relayed as the same bytes. The exit
+code is all that is known of it, so 0 is a success, and everything else a failure unless a signal was asked for.
+"""
+
+import signal
+from collections.abc import Mapping, Sequence
+
+from tray.engines.base import API, Exit, Fed, Plan, Result, Stream
+from tray.engines.recognise import program_name, unwrap
+from tray.engines.text import plain
+from tray.model import Outcome
+from tray.redact import Redactor
+
+_KNOWN_CODES = {
+    124: "it did not end in the time that was given to it",
+    125: "the program that should start it failed itself",
+    126: "it was found but could not be started; check that it may be executed",
+    127: "it was not found; check its name and the PATH",
+}
+
+
+class Command:
+    """The engine for every command that we know nothing about."""
+
+    api = API
+    name = "command"
+
+    def recognises(self, program: str) -> bool:
+        """Take any program."""
+        return True
+
+    def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
+        """Start *argv* as it is. `sources` is the redacted command itself, so that different commands are different jobs."""
+        shown = Redactor(argv, environ).argv(list(argv))
+        inner = unwrap(argv, environ)
+        words = [program_name(word) for word in shown[inner.at : inner.at + 1]] + shown[inner.at + 1 :]
+        return Plan(argv=tuple(argv), kind="backup", env={}, sources=(" ".join(words),) if words else ())
+
+    def session(self, plan: Plan) -> "CommandSession":
+        """Begin to watch one run."""
+        return CommandSession(plan)
+
+
+class CommandSession:
+    """One run of a command: remembers the last line of stderr, which often says why it failed."""
+
+    def __init__(self, plan: Plan) -> None:
+        inner = unwrap(plan.argv, {})
+        self._opaque = inner.opaque
+        self._name = program_name(plan.argv[inner.at]) if plan.argv else "the command"
+        self._last = ""
+
+    def feed(self, line: bytes, stream: Stream) -> Fed:
+        """Relay the same bytes."""
+        if stream is Stream.ERR:
+            self._last = plain(line) or self._last
+        return Fed(relay=line)
+
+    def conclude(self, exit: Exit) -> Result:
+        """Conclude from the exit code alone."""
+        return Result(*conclude_by_code(self._name, exit, opaque=self._opaque, last=self._last))
+
+
+def conclude_by_code(name: str, exit: Exit, *, opaque: str = "", last: str = "") -> tuple[Outcome, str]:
+    """Return outcome and reason of a command of which only the exit is known.
+
+    Args:
+        name: The command's name.
+        exit: How it ended.
+        opaque: Why its exit code says nothing about the work, if so.
+        last: The last line of its stderr.
+    """
+    if not exit.seen:
+        return Outcome.LOST, f"Nobody saw how {name} ended."
+    if exit.asked:
+        return Outcome.CANCELLED, f"{name} was stopped on request."
+    if exit.code == 0:
+        return (Outcome.UNKNOWN, f"It was started, but {opaque}.") if opaque else (Outcome.SUCCEEDED, f"{name} ended with exit code 0.")
+    return Outcome.FAILED, why_failed(name, exit, last)
+
+
+def why_failed(name: str, exit: Exit, last: str = "") -> str:
+    """Return one sentence about an exit that is a failure."""
+    if exit.signal is not None:
+        return f"{name} was killed by {signal_name(exit.signal)}."
+    known = _KNOWN_CODES.get(exit.code or 0)
+    if known:
+        return f"{name} ended with exit code {exit.code}: {known}."
+    return f"{name} ended with exit code {exit.code}" + (f": {last[:300]}" if last else ".")
+
+
+def signal_name(number: int) -> str:
+    """Return "signal 9 (SIGKILL)"."""
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"
+
+
+COMMAND = Command()

@@ -1,0 +1,210 @@
+"""Find the program that really runs behind `env`, `nice`, `sudo`, `systemd-run` and their like.
+
+Nothing is ever changed in front of that program: we only step over its wrappers to learn where it stands, which variables it
+gets, and whether its end and its output can be seen from here at all. A wrapper that we do not know ends the walk, and is then
+itself "any other command". The options come from the manual pages (coreutils, util-linux, sudo, systemd, moreutils).
+"""
+
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """The program behind the wrappers.
+
+    Attributes:
+        at: Its index in the command.
+        environ: The environment that it gets, as far as the command line tells.
+        opaque: Why its end cannot be seen from here ("" if it can); its exit code then says nothing about the backup.
+        hidden: Its exit code reaches us, but its output does not (or only sometimes).
+        timed: A `timeout` stands before it, so exit code 124 means that the time was up.
+    """
+
+    at: int
+    environ: Mapping[str, str]
+    opaque: str = ""
+    hidden: bool = False
+    timed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Wrapper:
+    """How a wrapper's command line is read: its options that take a value, and how many words stand before the command."""
+
+    short: str = ""
+    long: frozenset[str] = frozenset()
+    words: int = 0
+    assignments: bool = False
+    none: frozenset[str] = frozenset()  # with one of these no command follows that we could read
+    detaches: frozenset[str] = frozenset()  # with one of these it does not wait for the command
+    hides: bool = False
+
+
+@dataclass(slots=True)
+class _Read:
+    """One wrapper's command line, read: where its command begins, and the options and assignments before it."""
+
+    at: int | None = None
+    options: list[tuple[str, str]] = field(default_factory=list)
+    assigned: dict[str, str] = field(default_factory=dict)
+
+    def has(self, *names: str) -> bool:
+        """Whether one of the options was given."""
+        return any(name in names for name, _ in self.options)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_SYSTEMD_RUN = _Wrapper(
+    "puEHMC",
+    _words(
+        "--property --unit --description --slice --setenv --host --machine --uid --gid --nice --working-directory --service-type"
+        " --on-active --on-boot --on-startup --on-unit-active --on-unit-inactive --on-calendar --path-property --socket-property"
+        " --timer-property --background --capsule --job-mode"
+    ),
+)
+
+WRAPPERS: Mapping[str, _Wrapper] = {
+    "caffeinate": _Wrapper("tw"),
+    "chpst": _Wrapper("uUebmdofcprtn/"),
+    "choom": _Wrapper("np", _words("--adjust --pid"), none=_words("-p --pid")),
+    "chronic": _Wrapper(hides=True),
+    "chrt": _Wrapper(
+        "TPDp", _words("--sched-runtime --sched-period --sched-deadline"), words=1, none=_words("-p --pid -m --max")
+    ),
+    "doas": _Wrapper("uCa", none=_words("-L -s")),
+    "env": _Wrapper("uC", _words("--unset --chdir --argv0"), assignments=True, none=_words("-S --split-string")),
+    "flock": _Wrapper("wE", _words("--wait --timeout --conflict-exit-code"), words=1, none=_words("-c --command")),
+    "gosu": _Wrapper(words=1),
+    "ionice": _Wrapper("cnpPu", _words("--class --classdata --pid --pgid --uid"), none=_words("-p -P -u --pid --pgid --uid")),
+    "nice": _Wrapper("n", _words("--adjustment")),
+    "nohup": _Wrapper(),
+    "runuser": _Wrapper(
+        "ugGwT", _words("--user --group --supp-group --whitelist-environment"), none=_words("-c --command --session-command")
+    ),
+    "setpriv": _Wrapper(
+        "",
+        _words(
+            "--reuid --ruid --euid --regid --rgid --egid --groups --inh-caps --ambient-caps --bounding-set --securebits --pdeathsig"
+            " --selinux-label --apparmor-profile"
+        ),
+    ),
+    "setsid": _Wrapper(detaches=_words("-f --fork")),
+    "stdbuf": _Wrapper("ioe", _words("--input --output --error")),
+    "su-exec": _Wrapper(words=1),
+    "sudo": _Wrapper(
+        "ugthpCTUDRr",
+        _words(
+            "--user --group --host --prompt --close-from --command-timeout --other-user --chdir --chroot --role --type --auth-type"
+        ),
+        assignments=True,
+        none=_words("-e --edit -l --list -v --validate -V --version"),
+        detaches=_words("-b --background"),
+    ),
+    "systemd-cat": _Wrapper("tp", _words("--identifier --priority --stderr-priority --level-prefix --namespace"), hides=True),
+    "systemd-inhibit": _Wrapper("", _words("--what --who --why --mode")),
+    "systemd-run": _SYSTEMD_RUN,
+    "taskset": _Wrapper("", words=1, none=_words("-p --pid")),
+    "time": _Wrapper("fo", _words("--format --output")),
+    "timeout": _Wrapper("ks", _words("--kill-after --signal"), words=1),
+    "trickle": _Wrapper("duwtlnL"),
+    "unbuffer": _Wrapper(),
+}
+"""Programs that run another one and end as it ends, by name."""
+
+_DETACHERS = _words("at batch daemonize dtach screen start-stop-daemon tmux tsp")
+
+
+def unwrap(argv: Sequence[str], environ: Mapping[str, str]) -> Inner:
+    """Return where the real program of *argv* stands and what is known about it; never raises.
+
+    A command whose wrapper cannot be read (`flock FILE -c "…"`) is its own program.
+    """
+    at, env, opaque, hidden, timed = 0, dict(environ), "", False, False
+    while at < len(argv):
+        name = program_name(argv[at])
+        if name in _DETACHERS:
+            return Inner(at, env, f"{name} lets the command run by itself and does not tell how it ended", hidden, timed)
+        wrapper = WRAPPERS.get(name)
+        read = _read(argv, at, wrapper) if wrapper else _Read()
+        if wrapper is None or read.at is None or read.has(*wrapper.none):
+            break
+        _apply(name, read, env)
+        opaque = opaque or _why_opaque(name, wrapper, read)
+        hidden, timed, at = hidden or wrapper.hides, timed or name == "timeout", read.at
+    return Inner(min(at, max(len(argv) - 1, 0)), env, opaque, hidden, timed)
+
+
+def program_name(path: str) -> str:
+    """Return the last part of a program's path, also of a Windows one."""
+    return posixpath.basename(path.replace("\\", "/"))
+
+
+def _read(argv: Sequence[str], at: int, wrapper: _Wrapper) -> _Read:
+    read, words, ended, i = _Read(), wrapper.words, False, at + 1
+    while i < len(argv):
+        token = argv[i]
+        if token == "--" and not ended:
+            ended = True
+        elif not ended and token.startswith("-"):
+            name, value, more = _option(token, wrapper)
+            if more:
+                i += 1
+                value = argv[i] if i < len(argv) else ""
+            read.options += [(one, value) for one in name]
+        elif wrapper.assignments and _assignment(token):
+            key, _, value = token.partition("=")
+            read.assigned[key] = value
+        elif words:
+            words -= 1
+        else:
+            read.at = i
+            return read
+        i += 1
+    return read
+
+
+def _option(token: str, wrapper: _Wrapper) -> tuple[list[str], str, bool]:
+    """Split an option token into its names, its value, and whether the value is the next token."""
+    if token.startswith("--"):
+        name, equals, value = token.partition("=")
+        return [name], value, not equals and name in wrapper.long
+    names = []
+    for place, letter in enumerate(token[1:], 2):
+        names.append("-" + letter)
+        if letter in wrapper.short:
+            return names, token[place:], place == len(token)
+    return names or ["-"], "", False
+
+
+def _assignment(token: str) -> bool:
+    name, equals, _ = token.partition("=")
+    return bool(equals and _NAME.fullmatch(name))
+
+
+def _apply(name: str, read: _Read, env: dict[str, str]) -> None:
+    """Change *env* as this wrapper does."""
+    if name == "env" and read.has("-i", "-", "--ignore-environment"):
+        env.clear()
+    for option, value in read.options:
+        if name == "env" and option in ("-u", "--unset"):
+            env.pop(value, None)
+        elif name == "systemd-run" and option in ("-E", "--setenv") and "=" in value:
+            key, _, env[key] = value.partition("=")
+    env.update(read.assigned)
+
+
+def _why_opaque(name: str, wrapper: _Wrapper, read: _Read) -> str:
+    if name == "systemd-run" and not read.has("--scope") and not (read.has("--wait") and read.has("--pipe", "-P")):
+        return "systemd-run without --scope or --wait --pipe does not tell how the command ended"
+    # We start the command as leader of its process group; setsid then forks and leaves at once.
+    if name == "setsid" and not read.has("-w", "--wait"):
+        return "setsid without --wait does not wait for the command"
+    return f"{name} puts the command in the background" if read.has(*wrapper.detaches) else ""

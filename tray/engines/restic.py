@@ -1,0 +1,108 @@
+"""restic, 0.14 to 0.19.
+
+A `backup` gets `--json` and a calm cadence, so that its progress is known; what we asked for in JSON the caller sees as the plain
+text that restic prints without a terminal. Nothing is added
+
+- when the user asked for JSON: it is relayed as it is,
+- with `-v`: JSON has no equivalent of those lines. The run is then recorded without progress, from restic's own summary lines,
+- when the output does not come to us (`chronic`, `systemd-cat`), or nobody here can see the end (`systemd-run` without `--wait`),
+- to any other subcommand: those are plain commands, known by their exit code.
+
+A dry run saves nothing, so its kind is `dry-run` and its result names no snapshot: it never counts as a backup.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from tray.engines import restic_options
+from tray.engines.base import API, Plan, Session
+from tray.engines.recognise import program_name, unwrap
+from tray.engines.restic_options import Options
+from tray.engines.restic_session import BackupSession, OtherSession
+from tray.redact import Redactor
+
+_NAME = re.compile(r"restic(?:[-_.]?v?\d[\w.+-]*)?(?:\.exe)?", re.IGNORECASE)
+_KINDS = {"backup": "backup", "restore": "restore", "check": "check", "prune": "prune"}
+_LISTS = ("files-from", "files-from-verbatim", "files-from-raw")
+CADENCE = {"RESTIC_PROGRESS_FPS": "2"}
+"""Two lines a second cost the backup nothing; restic's own 10 to 60 cost up to 5 %. Without `--json` it would fill a cron mail."""
+
+
+class Restic:
+    """The engine for restic."""
+
+    api = API
+    name = "restic"
+
+    def recognises(self, program: str) -> bool:
+        """Take `restic`, `restic019`, `restic_0.18.0_linux_amd64`, `restic.exe`; not `resticprofile` or `restic-browser`."""
+        return _NAME.fullmatch(program) is not None
+
+    def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
+        """Plan the run; see the module for what is added and when."""
+        inner, options = unwrap(argv, environ), restic_options.read(argv, at)
+        kind = _kind(options)
+        backup = kind in ("backup", "dry-run")
+        visible = backup and not inner.opaque and not inner.hidden
+        ours = visible and not {"json", "verbose"} & options.flags.keys()
+        hide = Redactor(argv, environ).text
+        repository = _repository(options, inner.environ)
+        return Plan(
+            argv=_with_json(argv, options) if ours else tuple(argv),
+            kind=kind,
+            env={} if not ours or inner.environ.get("RESTIC_PROGRESS_FPS") else dict(CADENCE),
+            repository=None if repository is None else hide(repository),
+            sources=tuple(map(hide, _sources(options))) if backup else (),
+            spool_stdout=visible,
+            ours=ours,
+        )
+
+    def session(self, plan: Plan) -> Session:
+        """Begin to understand one run; everything that it needs to know is in *plan*, also in one that was stored."""
+        inner = unwrap(plan.argv, {})
+        options = restic_options.read(plan.argv, _program(plan.argv, inner.at))
+        if plan.kind in ("backup", "dry-run"):
+            return BackupSession(plan, options, inner)
+        return OtherSession(f"restic {options.subcommand}".rstrip(), inner)
+
+
+def _program(argv: Sequence[str], at: int) -> int:
+    """Return where restic stands; *at*, unless a wrapper that we do not know stands there and the engine was forced."""
+    return next((i for i in range(at, len(argv)) if _NAME.fullmatch(program_name(argv[i]))), at)
+
+
+def _kind(options: Options) -> str:
+    if options.on("help") or options.on("version"):
+        return "other"
+    if options.subcommand == "backup" and options.on("dry-run"):
+        return "dry-run"
+    if options.subcommand == "forget" and options.on("prune"):
+        return "prune"
+    return _KINDS.get(options.subcommand, "other")
+
+
+def _with_json(argv: Sequence[str], options: Options) -> tuple[str, ...]:
+    place = (options.at or 0) + 1
+    return (*argv[:place], "--json", *argv[place:])
+
+
+def _repository(options: Options, environ: Mapping[str, str]) -> str | None:
+    """Return where to; of a file that holds the address only the name of the file (nothing is read here)."""
+    if named := options.last("repo"):
+        return named
+    if file := options.last("repository-file"):
+        return f"named in {file}"
+    if named := environ.get("RESTIC_REPOSITORY"):
+        return named
+    file = environ.get("RESTIC_REPOSITORY_FILE")
+    return f"named in {file}" if file else None
+
+
+def _sources(options: Options) -> list[str]:
+    """Return what is backed up, as given."""
+    if options.on("stdin") or options.on("stdin-from-command"):
+        return [options.last("stdin-filename") or "stdin"]
+    return [*options.words, *(f"listed in {file}" for name in _LISTS for file in options.flags.get(name, ()))]
+
+
+RESTIC = Restic()

@@ -1,0 +1,124 @@
+"""What a restic backup came to: its own words and its exit code together.
+
+    Succeeded: exit 0, a summary, no problem. Warning: exit 3 with a summary, or 0 with one and a problem. Cancelled: an interrupt or
+    termination came through us, or restic says that such a signal stopped it. Everything else failed; an unseen end without a
+    summary is lost.
+
+Why so strict: restic before 0.19 exits 0 with one of several sources missing, and a killed one may have saved nothing.
+"""
+
+from dataclasses import dataclass, field
+
+from tray.engines.base import Exit, Problem, Result
+from tray.engines.command import signal_name
+from tray.engines.recognise import Inner
+from tray.engines.restic_reasons import reason
+from tray.model import Outcome
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the output of a run said.
+
+    Attributes:
+        summary: restic said that it is done.
+        incomplete: restic said that at least one file could not be read.
+        stopped: The line in which restic said that a signal stops it.
+        said_code: The exit code that restic announced (0.18 and later).
+        complaints: Lines that may be the reason of a failure, the decisive one first.
+    """
+
+    dry: bool = False
+    summary: bool = False
+    incomplete: bool = False
+    fatal: bool = False
+    decisive: bool = False
+    stopped: str = ""
+    said_code: int | None = None
+    snapshot: str | None = None
+    files: int | None = None
+    bytes_processed: int | None = None
+    bytes_added: int | None = None
+    errors: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+def conclude(seen: Seen, exit: Exit, inner: Inner, *, watched: bool) -> Result:
+    """Return the result of a backup.
+
+    Args:
+        seen: What its output said.
+        exit: How it ended.
+        inner: What stood before restic.
+        watched: Its output came to us.
+    """
+    outcome, why = _outcome(seen, exit, inner, watched)
+    return Result(
+        outcome,
+        why,
+        files=seen.files,
+        bytes_processed=seen.bytes_processed,
+        bytes_added=None if seen.dry else seen.bytes_added,
+        errors=seen.errors,
+        problems=tuple(seen.problems),
+        snapshot=None if seen.dry else seen.snapshot,
+    )
+
+
+def _outcome(seen: Seen, exit: Exit, inner: Inner, watched: bool) -> tuple[Outcome, str]:
+    if inner.opaque:
+        return Outcome.UNKNOWN, f"It was started, but {inner.opaque}."
+    if not exit.seen:
+        exit = Exit(seen.said_code, asked=exit.asked)
+    done = seen.summary and (exit.code in (0, 3) or not exit.seen)
+    if done:
+        return _finished(seen, exit)
+    if stopped := _why_stopped(seen, exit, inner):
+        return Outcome.CANCELLED, stopped
+    if not exit.seen:
+        return (Outcome.FAILED, _reason(seen, exit)) if seen.fatal else (Outcome.LOST, "Nobody saw how restic ended.")
+    if not watched and exit.code == 0:
+        return Outcome.UNKNOWN, "restic ended with exit code 0, but its output was not seen, so a missing source would not be known."
+    if not watched and exit.code == 3:
+        return Outcome.WARNING, "restic saved a snapshot, but at least one file could not be read."
+    if exit.code == 0:
+        return Outcome.FAILED, "restic ended with exit code 0, but it did not say that it saved a snapshot."
+    return Outcome.FAILED, _timed_out(exit, inner) or _reason(seen, exit)
+
+
+def _finished(seen: Seen, exit: Exit) -> tuple[Outcome, str]:
+    what = f"Snapshot {seen.snapshot[:8]} was saved" if seen.snapshot else "Nothing had changed, so no new snapshot was made"
+    if seen.dry:
+        what = "It was a dry run: nothing was saved"
+    if seen.errors:
+        first = seen.problems[0]
+        named = f"{first.item} ({first.message})" if first.item and first.item not in first.message else first.message
+        many = "1 problem" if seen.errors == 1 else f"{seen.errors} problems"
+        return Outcome.WARNING, f"{what}, but with {many}: {named[:300]}" + ("." if seen.errors == 1 else ", and more.")
+    if seen.incomplete or exit.code == 3:
+        return Outcome.WARNING, f"{what}, but at least one file could not be read."
+    return Outcome.SUCCEEDED, f"{what}."
+
+
+def _why_stopped(seen: Seen, exit: Exit, inner: Inner) -> str:
+    """Return why a run counts as cancelled, "" if it does not. A `timeout` that ran out is a failure, nobody's wish."""
+    if exit.asked:
+        return "The backup was stopped on request, before it was complete."
+    if exit.signal is not None or (inner.timed and exit.code in (124, 137)):
+        return ""
+    if seen.stopped or exit.code == 130:
+        return "The backup was stopped by a signal, before it was complete."
+    return ""
+
+
+def _timed_out(exit: Exit, inner: Inner) -> str:
+    if inner.timed and exit.code == 124:
+        return "The backup did not end in the time that `timeout` gave it, and was stopped."
+    return ""
+
+
+def _reason(seen: Seen, exit: Exit) -> str:
+    if exit.signal is not None:
+        return f"restic was killed by {signal_name(exit.signal)} before it was done."
+    return reason("\n".join(seen.complaints), exit)

@@ -1,0 +1,251 @@
+"""One run of restic, understood line by line.
+
+Everything that restic prints may be missing, cut, doubled or garbled, and never raises here. What it says of itself decides
+together with the exit code: neither alone proves a backup.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tray.engines.base import Event, Exit, Fed, Plan, Problem, Progress, Result, Stream
+from tray.engines.command import conclude_by_code
+from tray.engines.recognise import Inner
+from tray.engines.restic_options import Options
+from tray.engines.restic_outcome import Seen, conclude
+from tray.engines.restic_reasons import reason
+from tray.engines.restic_text import error_text, summary_text
+from tray.engines.text import plain, strip_terminal, valid
+from tray.model import Outcome, Phase
+
+MAX_PROBLEMS = 100
+"""So many problems are kept with their words; the rest are only counted."""
+_MAX_ITEMS = 50_000  # so many paths are remembered to know a doubled error
+_MAX_TEXT = 50  # lines of stderr that may say why it failed
+_MAX_ETA = 10 * 365 * 86_400
+_DECISIVE = re.compile("^Fatal: |^unable to create lock|already locked|^unknown |^invalid argument")
+_STOPPED = re.compile(r"\bsignal (?:\w+ ){1,3}received, cleaning up")
+_SKIPPED = re.compile(r"(?P<item>.+) does not exist, skipping$")
+_PROCESSED = re.compile(r"processed (\d+) files?, ")
+_SAVED = re.compile(r"snapshot ([0-9a-f]{8,64}) saved$")
+
+
+class BackupSession:
+    """A run of `restic backup`, in JSON or (with `-v`) in plain text."""
+
+    def __init__(self, plan: Plan, options: Options, inner: Inner) -> None:
+        self._ours = plan.ours
+        self._inner = inner
+        self._watched = plan.spool_stdout
+        self._quiet = options.on("quiet")
+        self._parent = not (options.on("stdin") or options.on("stdin-from-command"))
+        self._scanned = options.on("no-scan")  # without a scan there are no totals to wait for
+        self._json = plan.ours or options.on("json")
+        self._seen = Seen(dry=plan.kind == "dry-run")
+        self._scan_errors: dict[str, set[str]] = {}
+        self._errors: dict[str, set[str]] = {}
+        self._items = 0
+
+    def feed(self, line: bytes, stream: Stream) -> Fed:
+        """Take one line of either stream."""
+        body = strip_terminal(line)
+        if body[:1] == b"{" and (message := _decode(body)) is not None:
+            return self._message(message, line, stream)
+        return Fed(self._plain_text(plain(body), stream), line)
+
+    def conclude(self, exit: Exit) -> Result:
+        """Conclude from what was seen and how it ended."""
+        return conclude(self._seen, exit, self._inner, watched=self._watched)
+
+    def _message(self, message: dict[str, Any], line: bytes, stream: Stream) -> Fed:
+        match message.get("message_type"):
+            case "status":
+                events, text = self._status(message), ""
+            case "summary":
+                events, text = (), self._summary(message)
+            case "error":
+                events, text = self._error(message)
+            case "exit_error":
+                events, text = self._exit_error(message)
+            case "verbose_status":
+                self._scanned = self._scanned or message.get("action") == "scan_finished"
+                events, text = (), ""
+            case _:  # restic adds message types over time; on stderr one may matter to the caller
+                return Fed(relay=b"" if self._ours and stream is Stream.OUT and "message_type" in message else line)
+        return Fed(events, text.encode() if self._ours else line)
+
+    def _status(self, message: dict[str, Any]) -> tuple[Event, ...]:
+        if "action" in message:  # 0.14 with -vv
+            self._scanned = self._scanned or message["action"] == "scan_finished"
+            return ()
+        left = _count(message, "seconds_remaining")
+        self._scanned = self._scanned or left > 0
+        done, total = _count(message, "bytes_done"), _count(message, "total_bytes")
+        files, files_total = _count(message, "files_done"), _count(message, "total_files")
+        phase = Phase.SCANNING
+        if self._scanned:
+            whole = files_total > 0 and done >= total and (total > 0 or files >= files_total)
+            phase = Phase.FINISHING if whole else Phase.COPYING
+        return (
+            Progress(
+                phase,
+                files_done=files,
+                files_total=files_total or None,
+                bytes_done=done,
+                bytes_total=total or None,
+                eta_seconds=left if phase is Phase.COPYING and 0 < left < _MAX_ETA else None,
+                current=_first_text(message.get("current_files")),
+                errors=self._seen.errors,
+            ),
+        )
+
+    def _summary(self, message: dict[str, Any]) -> str:
+        seen = self._seen
+        seen.summary = True
+        seen.dry = seen.dry or message.get("dry_run") is True
+        seen.files = _count(message, "total_files_processed")
+        seen.bytes_processed = _count(message, "total_bytes_processed")
+        seen.bytes_added = _count(message, "data_added")
+        snapshot = message.get("snapshot_id")
+        seen.snapshot = valid(snapshot)[:64] if isinstance(snapshot, str) and snapshot.strip("0") else None
+        return "" if self._quiet else valid(summary_text(message, parent=self._parent, dry=seen.dry))
+
+    def _error(self, message: dict[str, Any]) -> tuple[tuple[Event, ...], str]:
+        item = _text(message.get("item"))
+        said = valid(error_text(message.get("error"), item))
+        scan = message.get("during") == "scan"
+        events = self._problem(Problem(said, item or None), scan=scan)
+        return events, "" if scan else f"error: {said}\n"  # without -v restic is silent about errors of the scan
+
+    def _exit_error(self, message: dict[str, Any]) -> tuple[tuple[Event, ...], str]:
+        said = _text(message.get("message"))
+        code = message.get("code")
+        if isinstance(code, int) and not isinstance(code, bool) and 0 <= code <= 255:
+            self._seen.said_code = code
+        events: tuple[Event, ...] = ()
+        for one in said.split("\n"):
+            events += self._plain_text(one.strip(), Stream.ERR)
+        return events, said + "\n"
+
+    def _plain_text(self, text: str, stream: Stream) -> tuple[Event, ...]:
+        """Understand a line that is no JSON."""
+        seen = self._seen
+        if _STOPPED.search(text):
+            seen.stopped = text
+        elif found := _SKIPPED.match(text):
+            return self._problem(Problem("this source does not exist", found["item"]))
+        elif text.startswith("error: "):
+            return self._problem(Problem(text[7:]))
+        elif text.startswith("Warning: at least one source file could not be read"):
+            seen.incomplete = True
+        elif stream is Stream.OUT and not self._json:
+            self._text_summary(text)
+        elif text:
+            return self._complaint(text)
+        return ()
+
+    def _text_summary(self, text: str) -> None:
+        if found := _PROCESSED.match(text):
+            self._seen.files = int(found[1][:18])
+            self._seen.summary = self._seen.dry
+        elif found := _SAVED.match(text):
+            self._seen.snapshot, self._seen.summary = found[1], True
+        elif text == "skipped creating snapshot":
+            self._seen.summary = True
+
+    def _complaint(self, text: str) -> tuple[Event, ...]:
+        """Remember what may be the reason of a failure: the decisive line first, then what follows."""
+        seen = self._seen
+        decisive = bool(_DECISIVE.search(text))
+        if decisive and not seen.decisive:
+            seen.decisive, seen.complaints = True, []
+        if len(seen.complaints) < _MAX_TEXT:
+            seen.complaints.append(text[:2000])
+        if not text.startswith("Fatal: "):
+            return ()
+        seen.fatal = True
+        return (Problem(text[7:], fatal=True),)
+
+    def _problem(self, problem: Problem, *, scan: bool = False) -> tuple[Event, ...]:
+        """Count a problem once, though restic may name it in the scan and again when it reads the item."""
+        if not self._is_new(problem.item or problem.message, scan):
+            return ()
+        self._seen.errors += 1
+        if len(self._seen.problems) < MAX_PROBLEMS:
+            self._seen.problems.append(problem)
+        return (problem,)
+
+    def _is_new(self, item: str, scan: bool) -> bool:
+        name = item.rstrip("/").rpartition("/")[2]
+        if any(item == other for other in self._errors.get(name, ())):
+            return False
+        twin = next((other for other in self._scan_errors.get(name, ()) if _same(item, other)), None)
+        if scan:
+            twin = twin or next((other for other in self._errors.get(name, ()) if _same(item, other)), None)
+        if self._items >= _MAX_ITEMS:  # count an item when it is read, and not in the scan, where its double would be missed
+            return not scan and twin is None
+        self._items += 1
+        (self._scan_errors if scan else self._errors).setdefault(name, set()).add(item)
+        return twin is None
+
+
+class OtherSession:
+    """A run of another subcommand: its output is untouched, its exit code decides."""
+
+    def __init__(self, name: str, inner: Inner) -> None:
+        self._name = name
+        self._opaque = inner.opaque
+        self._stderr: list[str] = []
+
+    def feed(self, line: bytes, stream: Stream) -> Fed:
+        """Relay the same bytes; stderr may hold the reason of a failure."""
+        if stream is Stream.ERR and (text := plain(line)):
+            if _DECISIVE.search(text) and not (self._stderr and _DECISIVE.search(self._stderr[0])):
+                self._stderr.clear()
+            if len(self._stderr) < _MAX_TEXT:
+                self._stderr.append(text[:2000])
+        return Fed(relay=line)
+
+    def conclude(self, exit: Exit) -> Result:
+        """Conclude from the exit code alone."""
+        outcome, why = conclude_by_code(self._name, exit, opaque=self._opaque)
+        stopped = exit.code == 130 or any(_STOPPED.search(line) for line in self._stderr)
+        if outcome is Outcome.FAILED and exit.signal is None and stopped:
+            return Result(Outcome.CANCELLED, f"{self._name} was stopped by a signal.")
+        if outcome is Outcome.FAILED and self._stderr:
+            why = reason("\n".join(self._stderr), exit)
+        return Result(outcome, why)
+
+
+def _decode(body: bytes) -> dict[str, Any] | None:
+    """Return the JSON object in *body*, or None; bytes that are no UTF-8 come back as lone surrogates."""
+    try:
+        found = json.loads(body.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _count(message: Mapping[str, Any], key: str) -> int:
+    """Return a whole number of *message*; restic leaves out zeros."""
+    value = message.get(key, 0)
+    return value if type(value) is int and 0 <= value < 2**63 else 0
+
+
+def _text(value: object) -> str:
+    return valid(value) if isinstance(value, str) else ""
+
+
+def _first_text(value: object) -> str | None:
+    return valid(value[0]) if isinstance(value, list) and value and isinstance(value[0], str) else None
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two paths may be one file, named once absolutely and once relatively."""
+    if one == other:
+        return True
+    if one.startswith("/") == other.startswith("/"):
+        return False
+    long, short = (one, other) if one.startswith("/") else (other, one)
+    return long.endswith("/" + short.removeprefix("./"))

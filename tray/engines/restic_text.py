@@ -1,0 +1,94 @@
+"""What restic prints without a terminal, made again from the JSON that it printed instead.
+
+Layout and number formats are restic's own (checked against 0.14 and 0.19, which agree). Three things are not in the JSON and so
+cannot be made again: the id of the parent snapshot, the stored size before 0.18, and the text of the errors that 0.14 prints as
+`{}`.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+_UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+def format_bytes(size: int) -> str:
+    """Return "1.447 GiB", or "704 B" below one KiB."""
+    for unit, name in _UNITS:
+        if size >= unit:
+            return f"{size / unit:.3f} {name}"
+    return f"{size} B"
+
+
+def format_seconds(seconds: float) -> str:
+    """Return "m:ss", or "h:mm:ss" from one hour on; parts of a second are dropped."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def summary_text(summary: Mapping[str, Any], *, parent: bool, dry: bool) -> str:
+    """Return the block that ends a backup, with the line about the parent snapshot that stands before it.
+
+    Args:
+        summary: The message of type `summary`; what is missing counts as 0.
+        parent: Whether restic speaks of a parent snapshot at all (not when it reads stdin).
+        dry: Nothing was saved.
+    """
+    lines = [_parent(summary)] if parent else []
+    lines += ["", _counts("Files:", "files", summary), _counts("Dirs: ", "dirs", summary), _added(summary, dry), ""]
+    size, seconds = format_bytes(number(summary, "total_bytes_processed")), format_seconds(number(summary, "total_duration"))
+    lines.append(f"processed {number(summary, 'total_files_processed')} files, {size} in {seconds}")
+    if not dry:
+        snapshot = summary.get("snapshot_id")
+        saved = isinstance(snapshot, str) and snapshot.strip("0")
+        lines.append(f"snapshot {str(snapshot)[:8]} saved" if saved else "skipped creating snapshot")
+    return "\n".join(lines) + "\n"
+
+
+def error_text(error: object, item: str) -> str:
+    """Return what restic says of one item that it could not back up.
+
+    0.18 and later give a message. Before, the JSON holds Go's error as data: `{Op, Path, Err}` with an error number, or `{}`.
+    """
+    if isinstance(error, str) and error:
+        return error
+    if isinstance(error, Mapping):
+        if isinstance(error.get("message"), str) and error["message"]:
+            return str(error["message"])
+        if isinstance(error.get("Op"), str):
+            return f"{error['Op']} {error.get('Path', item)}: {_system_error(error.get('Err'))}"
+    return f"{item}: could not be read" if item else "something could not be read"
+
+
+def number(message: Mapping[str, Any], key: str) -> int:
+    """Return a count of *message*; restic leaves out zeros."""
+    value = message.get(key)
+    if isinstance(value, float) and 0 <= value < 2**63:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else 0
+
+
+def _system_error(number: object) -> str:
+    """Return the words of an error number as Go writes them: in small letters."""
+    if isinstance(number, int) and not isinstance(number, bool) and 0 < number < 4096:
+        return os.strerror(number).lower()
+    return "failed"
+
+
+def _parent(summary: Mapping[str, Any]) -> str:
+    """With a parent at least the folders above are known, changed or not."""
+    known = ("files_changed", "files_unmodified", "dirs_changed", "dirs_unmodified")
+    return "using parent snapshot" if any(number(summary, key) for key in known) else "no parent snapshot found, will read all files"
+
+
+def _counts(title: str, what: str, summary: Mapping[str, Any]) -> str:
+    new, changed, same = (number(summary, f"{what}_{key}") for key in ("new", "changed", "unmodified"))
+    return f"{title}       {new:5d} new, {changed:5d} changed, {same:5d} unmodified"
+
+
+def _added(summary: Mapping[str, Any], dry: bool) -> str:
+    added = number(summary, "data_added")
+    stored = number(summary, "data_added_packed") if "data_added_packed" in summary or not added else None
+    line = f"{'Would add' if dry else 'Added'} to the repository: {format_bytes(added):<5}"
+    return line.rstrip() if stored is None else f"{line} ({format_bytes(stored):<5} stored)"

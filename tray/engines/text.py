@@ -1,0 +1,34 @@
+"""Bytes of an engine's output as text that can be stored and shown: always valid Unicode, one line."""
+
+import re
+
+_LEAD = re.compile(rb"(?:\r|\x1b\[[0-9;]*[A-Za-z])+")
+
+
+def strip_terminal(line: bytes) -> bytes:
+    r"""Return *line* without what restic puts before it on a terminal (`\r\e[2K`) and without its line end."""
+    line = line.rstrip(b"\r\n")
+    if line[:1] in (b"\r", b"\x1b"):
+        line = line[_LEAD.match(line).end() :] if _LEAD.match(line) else line  # type: ignore[union-attr]
+    return line
+
+
+def plain(line: bytes) -> str:
+    """Return *line* as text without line end and surrounding blanks; what is no UTF-8 becomes visible as `\\xNN`."""
+    return strip_terminal(line).decode("utf-8", "backslashreplace").strip()
+
+
+def valid(text: str) -> str:
+    """Return *text* with lone surrogates (bytes that were no UTF-8, broken JSON escapes) made visible."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "".join(_shown(char) if "\ud800" <= char <= "\udfff" else char for char in text)
+    return text
+
+
+def _shown(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"

@@ -1,0 +1,175 @@
+"""Hide passwords before anything leaves the process: the audit log, run logs, IPC, notifications and the screen.
+
+A `Redactor` learns the secrets of one command: values of variables, options and `key=value` words whose names say that they are
+secret, and passwords in addresses. It hides those values wherever they occur, in the forms that programs print them (JSON, quoted,
+percent-encoded), and also whatever looks like a secret by its place. What only a password file holds is not known to us; the
+engines do not print it.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import quote, unquote
+
+HIDDEN = "***"
+_SHORT = 4  # shorter secrets are hidden only where they stand alone, else every log would be unreadable
+
+_SECRET = re.compile(
+    r"PASSWORD|PASSWD|PASSPHRASE|PASSCODE|SECRET|TOKEN|CREDENTIAL|BEARER|(?:^|[_.])(?:PASS|PWD|PW|SAS)\d*$|(?:^|_)PASS_"
+    r"|(?:API|ACCESS|ACCOUNT|PRIVATE|ENCRYPTION|SIGNING|APPLICATION|APP|STORAGE|MASTER|AUTH|SHARED|CRYPT|B2|RSA)[_.]?KEY"
+    r"|(?:^|[_.])(?:SIG|SIGNATURE|AUTH|AUTHORIZATION|COOKIE)$"
+)
+_NOT_SECRET = re.compile(
+    r"(?:_FILE|_FILES|_PATH|_DIR|_FD|_STDIN|_SOCK|_LENGTH|_HASH|ASKPASS|_PROMPT)$|^(?:INSECURE_)?NO_|^ASK_|^(?:OLD)?PWD$|^KEY_HINT$"
+)
+_HARMLESS = frozenset("true false yes no none null on off 0 1 file prompt ask env".split())
+
+_ADDRESS = re.compile(r"(?P<keep>\b[\w.+-]+://[^\s/:@'\"]*:)(?P<value>[^\s'\"]*)(?=@)")
+_TOKEN_ADDRESS = re.compile(r"(?P<keep>\bhttps?://)(?P<value>[^\s/:@'\"]{16,})(?=@)")
+_BARE_LOGIN = re.compile(r"(?P<keep>(?<![\w.+-])(?!(?:sftp|ssh|scp|rsync|mailto|rest|https?|s3|b2|gs|rclone|swift|azure):)[\w.+-]+:)(?P<value>[^\s/@:'\",]+)(?=@[\w.-]+)")
+_NAMED = re.compile(
+    r"(?P<name>[A-Za-z_][\w.-]*)(?P<keep>=|\"\s*:\s*(?=\"))(?P<value>\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|[^\s&;,'\"]+)"
+)
+_OPTION = re.compile(r"(?<![\w-])--(?P<name>[A-Za-z][\w-]*)(?P<keep>\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s'\"-][^\s'\"]*)")
+_HEADER = re.compile(r"(?i)(?P<keep>\b(?:Basic|Bearer)\s+)(?P<value>[\w.~+/=-]{8,})")
+
+# Options with a letter for a name, which mean a password in these programs only.
+_LETTERS = {
+    "sshpass": ("-p",),
+    "curl": ("-u", "--user", "-U", "--proxy-user"),
+    "mysql": ("-p*",),
+    "mysqldump": ("-p*",),
+    "mariadb": ("-p*",),
+    "mariadb-dump": ("-p*",),
+    "mariabackup": ("-p*",),
+    "xtrabackup": ("-p*",),
+    "7z": ("-p*",),
+    "7za": ("-p*",),
+    "7zz": ("-p*",),
+    "7zr": ("-p*",),
+    "rar": ("-p*", "-hp*"),
+    "zip": ("-P",),
+    "openssl": ("-k", "-K", "-pass", "-passin", "-passout"),
+    "mongodump": ("-p",),
+    "smbclient": ("-U",),
+}
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable, option or key of this name holds a secret itself (not the name of a file that does)."""
+    plain = name.strip("-").replace("-", "_").upper()
+    return bool(_SECRET.search(plain)) and not _NOT_SECRET.search(plain)
+
+
+class Redactor:
+    """Hides the secrets of one command. Cheap for lines that hold none, and hiding twice changes nothing more."""
+
+    __slots__ = ("_known", "_secrets")
+
+    def __init__(self, argv: Sequence[str], environ: Mapping[str, str]) -> None:
+        secrets = {value for name, value in environ.items() if _worth_hiding(name, value)}
+        secrets.update(value for value in _in_arguments(argv) if value)
+        for text in (*argv, *environ.values()):
+            secrets.update(_in_text(text))
+        secrets = {secret for secret in secrets if secret.strip("*") and secret.strip()}
+        self._secrets = frozenset(secrets)
+        self._known = _pattern(secrets)
+
+    def text(self, text: str) -> str:
+        """Return *text* with every secret replaced by `***`."""
+        if self._known is not None:
+            text = self._known.sub(HIDDEN, text)
+        if "@" in text:
+            text = _TOKEN_ADDRESS.sub(_hide, _ADDRESS.sub(_hide, text))
+            text = _BARE_LOGIN.sub(_hide, text)
+        if "=" in text or '":' in text or '" :' in text:
+            text = _NAMED.sub(_hide_named, text)
+        if "--" in text:
+            text = _OPTION.sub(_hide_named, text)
+        if "asic " in text or "earer " in text or "ASIC " in text or "EARER " in text:
+            text = _HEADER.sub(_hide, text)
+        return text
+
+    def bytes(self, raw: bytes) -> bytes:
+        """Return *raw* with every secret replaced; bytes that are no UTF-8 stay as they are."""
+        return self.text(raw.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+    def argv(self, argv: Sequence[str]) -> list[str]:
+        """Return the command as it may be shown."""
+        hidden = set(_in_arguments(argv))
+        return [HIDDEN if word in hidden and word else self.text(word) for word in argv]
+
+
+def _worth_hiding(name: str, value: str) -> bool:
+    if not value or value.lower() in _HARMLESS or not is_secret_name(name):
+        return False
+    return not ("CREDENTIAL" in name.upper() and value.startswith(("/", "~", "./")))
+
+
+def _in_arguments(argv: Sequence[str]) -> Iterable[str]:
+    """Yield the values of secret options, which are words of their own or glued to their option."""
+    letters = [letter for word in argv for letter in _LETTERS.get(word.rpartition("/")[2], ())]
+    for place, word in enumerate(argv):
+        following = argv[place + 1] if place + 1 < len(argv) else ""
+        name, equals, value = word.partition("=")
+        if word.startswith("--") and is_secret_name(name):
+            if equals:
+                yield value
+            elif not following.startswith("-"):
+                yield following
+        for letter in letters:
+            if letter.endswith("*") and word.startswith(letter[:-1]) and not word.startswith("--"):
+                yield word[len(letter) - 1 :]
+            elif word == letter:
+                yield following.partition(":")[2] if ":" in following and letter.lower() in ("-u", "--user", "--proxy-user") else following
+
+
+def _in_text(text: str) -> Iterable[str]:
+    """Yield what stands in *text* where a secret stands."""
+    if "@" in text:
+        for pattern in (_ADDRESS, _TOKEN_ADDRESS, _BARE_LOGIN):
+            yield from (found["value"] for found in pattern.finditer(text))
+    if "=" in text or '"' in text:
+        for found in _NAMED.finditer(text):
+            value = found["value"].strip("\"'")
+            if _worth_hiding(found["name"], value):
+                yield value
+    if "--" in text:
+        yield from (found["value"].strip("\"'") for found in _OPTION.finditer(text) if is_secret_name(found["name"]))
+
+
+def _pattern(secrets: Iterable[str]) -> "re.Pattern[str] | None":
+    """Return one expression for all secrets in all their forms, the longest first."""
+    forms = {form for secret in secrets for form in _forms(secret)}
+    if not forms:
+        return None
+    ordered = sorted(forms, key=lambda form: (-len(form), form))
+    return re.compile("|".join(_alone(form) if len(form) < _SHORT else re.escape(form) for form in ordered))
+
+
+def _alone(form: str) -> str:
+    return rf"(?<!\w){re.escape(form)}(?!\w)"
+
+
+def _forms(secret: str) -> set[str]:
+    """Return *secret* as programs print it: as it is, in JSON (also Go's), in shell quotes, percent-encoded or decoded."""
+    raw = secret.encode("utf-8", "surrogateescape")
+    printed = json.dumps(secret, ensure_ascii=False)[1:-1]
+    go = printed.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    forms = {secret, unquote(secret), quote(raw, safe=""), quote(raw), raw.decode("utf-8", "backslashreplace")}
+    forms |= {raw.decode("utf-8", "replace"), printed, go, json.dumps(secret)[1:-1], shlex.quote(secret).strip("'")}
+    forms |= {line for line in secret.splitlines() if len(line) >= _SHORT}
+    return {form for form in forms if form.strip()}
+
+
+def _hide(found: "re.Match[str]") -> str:
+    return found["keep"] + HIDDEN
+
+
+def _hide_named(found: "re.Match[str]") -> str:
+    value = found["value"]
+    if not is_secret_name(found["name"]) or value.strip("\"'").lower() in _HARMLESS:
+        return found[0]
+    mark = value[0] if value[0] in "\"'" else ""
+    return found[0][: found.start("value") - found.start()] + mark + HIDDEN + mark
