@@ -123,7 +123,7 @@ def time_left(seconds: float, *, estimate: bool = False) -> str:
     """Return an ETA as "3 min left", rounded so that it does not flicker; *estimate* says "about" before it."""
     if seconds < 10:
         text = "a few seconds"
-    elif seconds < 55:
+    elif seconds <= 50:
         text = f"{-(-int(seconds) // 10) * 10} s"
     elif seconds < 3570:
         text = f"{round(seconds / 60) or 1} min"
@@ -342,7 +342,8 @@ def _trouble(worst: JobStatus, status: Status, now_ms: int) -> tuple[str, str]:
         return _ended_or_seen(ended, now_ms), "no recent success is known"
     if ended.outcome is Outcome.SUCCEEDED:
         return f"{name}: last success {ago(now_ms, ended.finished_ms)}", _join("no backup since then", more)
-    return _ended(ended, now_ms, _NAME_UNITS), _join(more, _reason(ended) or "the reason is unknown")
+    reason = _reason(ended) or ("the reason is unknown" if ended.outcome is Outcome.FAILED else None)
+    return _ended(ended, now_ms, _NAME_UNITS), "; ".join(part for part in (more, reason) if part)
 
 
 def _summary(status: Status) -> str:

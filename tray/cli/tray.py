@@ -1,0 +1,15 @@
+"""`backup-tray` and `backup-tray tray`."""
+
+from argparse import ArgumentParser, Namespace
+
+
+def register(parser: ArgumentParser) -> None:
+    """Declare the arguments: there are none."""
+
+
+def run(_: Namespace) -> int:
+    """Show the icon; with one there already, open its window."""
+    from tray.icon.app import main
+    from tray.paths import places
+
+    return main(places())

@@ -1,0 +1,1 @@
+"""The tray process: icon, tooltip, menu."""

@@ -1,0 +1,245 @@
+"""The tray process: one icon for each user, drawn from the one status, at 1 Hz and only when something changed.
+
+The main thread belongs to the icon's event loop. One other thread fetches the status once a second, so a log that is locked or a
+tracker that hangs never makes the menu wait. Windows are processes of their own.
+"""
+
+import logging
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tray import clock, wording
+from tray.errors import BackupTrayError, NoTrayError
+from tray.icon import backends, xembed
+from tray.icon.render import Look, draw
+from tray.icon.windows import Windows
+from tray.locks import FileLock
+from tray.model import State, Status
+from tray.paths import Places, private
+
+if TYPE_CHECKING:
+    from pystray import Menu
+
+NAME = "backup-tray"
+LABEL = "Backup Status"
+POLL_SECONDS = 1.0
+PATIENCE_SECONDS = 5.0
+"""At login the tray may be quicker than the panel: wait so long before saying that there is none."""
+
+_log = logging.getLogger("tray.icon")
+
+
+class Source(Protocol):
+    """What the tray needs of `fetch.StatusSource`."""
+
+    def poll(self) -> Status:
+        """Return the status now; never raises."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        ...
+
+
+def unavailable(why: str) -> Status:
+    """Return the status when none can be had: never green before we know."""
+    error = {"code": "ERROR_STATUS_FETCH", "what": "The backup status is not known.", "why": why, "next": ""}
+    return Status(State.UNAVAILABLE, clock.now_ms(), error)
+
+
+class App:
+    """The icon with its tooltip and menu.
+
+    Args:
+        source: Makes the source of the status; called in the thread that polls it.
+        patience: Seconds to wait for a panel at the start.
+    """
+
+    def __init__(self, source: Callable[[], Source], *, patience: float = PATIENCE_SECONDS) -> None:
+        self._make = source
+        self._patience = patience
+        self._windows = Windows()
+        self._stop = threading.Event()
+        self._icon: Any = None
+        self._picture: Callable[[Look], object] = lambda look: look
+        self._status = unavailable("it is being read")
+        self._shown: tuple[object, ...] = ()
+        self._text = ""
+        self._fall_back = False
+
+    def run(self) -> int:
+        """Show the icon until somebody ends it, or the session ends; returns the exit code.
+
+        Raises:
+            NoTrayError: There is no place for an icon, and none may come.
+        """
+        if sys.platform == "linux":
+            self._run_linux()
+        else:
+            self._run_stock()
+        return 0
+
+    # Which backend.
+
+    def _run_linux(self) -> None:
+        sni = backends.sni()
+        icon = sni.Icon(
+            NAME, LABEL, self._menu(), patience=self._patience, homeless=self._homeless, failed=_log.warning
+        )
+        try:
+            self._session(icon)
+        except sni.NoBusError as error:
+            _log.warning("no session bus: %s", error)
+            self._fall_back = xembed.has_tray() and backends.has_gtk()
+            if not self._fall_back:
+                raise NoTrayError("There is no session bus (D-Bus) and no notification area.") from error
+        if self._fall_back:
+            gtk = backends.gtk()
+            self._session(gtk.Icon(NAME, LABEL, self._menu(), failed=_log.warning))
+
+    def _run_stock(self) -> None:
+        import pystray
+
+        self._picture = lambda look: draw(look, 32 if sys.platform == "win32" else 48)
+        self._session(pystray.Icon(NAME, title=LABEL, menu=self._menu()))
+
+    def _session(self, icon: Any) -> None:
+        self._stop.clear()
+        self._icon, self._shown = icon, ()
+        try:
+            icon.run(self._watch)
+        finally:
+            self._stop.set()
+            icon.stop()
+
+    def _homeless(self) -> None:
+        """No panel took the icon: an older tray will do, else say so once and open the Dashboard. Runs in the icon's loop."""
+        if xembed.has_tray() and backends.has_gtk():
+            self._fall_back = True
+            self._icon.leave()
+            return
+        _log.warning("no panel shows icons here; waiting for one")
+        self._icon.notify(
+            "This desktop has no place for the icon, so the Dashboard opens instead. `backup-tray doctor` names what to install.",
+            "Backup Status has no tray",
+        )
+        self.open("dashboard")
+
+    # What is shown.
+
+    def _watch(self, icon: Any) -> None:
+        """Poll and show until told to stop; pystray runs this in a thread of its own."""
+        self._show()
+        icon.visible = True
+        source: Source | None = None
+        try:
+            while True:
+                try:
+                    source = source or self._make()
+                    self._status = source.poll()
+                except Exception as error:  # whatever it was, the icon must not stay green
+                    _log.exception("the status could not be fetched")
+                    self._status = unavailable(f"Backup Tray failed: {type(error).__name__}: {error}")
+                self._show()
+                for reason in self._windows.failures():
+                    self._window_failed(reason)
+                if self._stop.wait(POLL_SECONDS):
+                    return
+        finally:
+            if source is not None:
+                source.close()
+
+    def _show(self) -> None:
+        """Show the status where it differs from what is shown."""
+        now = clock.now_ms()
+        look, text = Look.of(self._status), wording.tooltip(self._status, now)
+        shown = (look, text, bool(self._status.runs), self._status.last is None)
+        before, self._shown = self._shown, shown
+        if before == shown:
+            return
+        self._text = wording.menu_line(self._status, now)
+        if not before or before[0] != look:
+            self._icon.icon = self._picture(look)
+        self._icon.title = text
+        self._icon.update_menu()
+
+    def _menu(self) -> "Menu":
+        menu = backends.menu()
+        item, line = menu.MenuItem, menu.Menu.SEPARATOR
+        return menu.Menu(
+            item(lambda _: self._text, None, enabled=False),
+            line,
+            item("Open Dashboard", lambda *_: self.open("dashboard"), default=True),
+            item(
+                "View last-run report",
+                lambda *_: self._open_last("report"),
+                enabled=lambda _: self._status.last is not None,
+            ),
+            item("Details (full log)", lambda *_: self._open_log(), enabled=lambda _: bool(self._run_for_log())),
+            item("Verify audit log", lambda *_: self.open("audit")),
+            line,
+            item("Quit", lambda *_: self.quit()),
+        )
+
+    # What one can do.
+
+    def open(self, page: str) -> None:
+        """Open the window at *page*; if that fails, a notification says why."""
+        reason = self._windows.open(page)
+        if reason is not None:
+            self._window_failed(reason)
+
+    def quit(self) -> None:
+        """End the tray; backups, tracker and windows go on."""
+        self._stop.set()
+        self._icon.stop()
+
+    def _open_last(self, page: str) -> None:
+        if self._status.last is not None:
+            self.open(f"{page}/{self._status.last.run}")
+
+    def _open_log(self) -> None:
+        if run := self._run_for_log():
+            self.open(f"log/{run}")
+
+    def _run_for_log(self) -> str | None:
+        """The run that goes on, else the last one."""
+        if self._status.runs:
+            return self._status.runs[0].run
+        return None if self._status.last is None else self._status.last.run
+
+    def _window_failed(self, reason: str) -> None:
+        _log.warning("the window did not open: %s", reason)
+        self._icon.notify(reason, "The Backup Status window did not open")
+
+
+def main(places: Places) -> int:
+    """Be the tray of this user, or have the window opened if there is one already; returns the exit code."""
+    from tray.icon import diagnostics
+
+    lock = _claim(places)
+    if lock is None:
+        if reason := Windows().open("dashboard"):
+            raise BackupTrayError("The window did not open.", why=reason, next="Run `backup-tray window`.")
+        return 0
+    with lock:
+        diagnostics.start(places)
+
+        def source() -> Source:
+            from tray.fetch import StatusSource
+
+            return StatusSource(places, role="tray", start_tracker=True)
+
+        return App(source).run()
+
+
+def _claim(places: Places) -> FileLock | None:
+    """Return the lock of the one tray, None if another holds it. Without a place for a lock an icon is better than none."""
+    try:
+        lock = FileLock(private(places.runtime) / "tray.lock")
+        return lock if lock.acquire() else None
+    except (OSError, BackupTrayError) as error:
+        _log.warning("cannot make sure that this is the only tray: %s", error)
+        return FileLock(places.runtime / "tray.lock")
