@@ -265,3 +265,17 @@ class NoTrayError(BackupTrayError):
             why=why,
             next="See the same in this terminal with `backup-tray status --watch`; `backup-tray doctor` says what is missing.",
         )
+
+
+class BackupStartError(BackupTrayError):
+    """The process of a backup that the window started ended badly; if the run is on record, that says more."""
+
+    code = "ERROR_BACKUP_START"
+
+    def __init__(self, job: str, exit_code: int) -> None:
+        super().__init__(
+            "The backup ended badly.",
+            why=f"Its process ended with exit code {exit_code}.",
+            next=f"See why in a terminal: `backup-tray backup {job}`.",
+        )
+        self.job, self.process_exit_code = job, exit_code

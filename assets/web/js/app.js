@@ -1,0 +1,138 @@
+// One page at a time: going there, drawing it, and drawing it again when Python pushes a new status.
+//
+// A page is BT.pages.NAME = {title, nav, help: [paragraphs], open(run) -> promise or nothing, draw(run) -> elements, live: bool,
+// entered(), left()}. `open` fetches what the page needs and may be left out; `draw` is pure; `live` pages are drawn again on each push.
+"use strict";
+
+(() => {
+  const { el } = BT;
+  const find = (id) => document.getElementById(id);
+  BT.status = null;
+  BT.place = { page: null, run: "", seq: 0, error: null, loading: false };
+
+  BT.visit = async (where, keepFocus = false) => {
+    const [name, run = ""] = where.split("/");
+    const page = BT.pages[name];
+    if (!page) return;
+    const left = BT.pages[BT.place.page];
+    if (left && left.left) left.left();
+    const seq = BT.place.seq + 1;
+    BT.place = { page: name, run, seq, error: null, loading: Boolean(page.open) };
+    BT.draw(true);
+    find("main").scrollTo(0, 0);
+    window.scrollTo(0, 0);
+    if (!keepFocus) focusTitle();
+    if (page.open) {
+      try {
+        await page.open(run);
+      } catch (error) {
+        if (BT.place.seq === seq) BT.place.error = error;
+      }
+      if (BT.place.seq !== seq) return;
+      BT.place.loading = false;
+      BT.draw();
+    }
+    if (page.entered) page.entered(run);
+  };
+
+  // Draw the present page. A new page replaces the old one, the same page is only brought up to date.
+  BT.draw = (anew = false) => {
+    const { page: name, run, error } = BT.place;
+    const page = BT.pages[name];
+    const fresh = el("div", { id: "page", "data-page": name });
+    if (error) BT.put(fresh, [BT.hero("unknown", page.title), BT.problem(error, BT.act("again", "Try again"))]);
+    else BT.put(fresh, [page.draw(run)]);
+    if (anew) find("page").replaceWith(fresh);
+    else BT.morph(find("page"), fresh);
+    drawBanner();
+    for (const link of document.querySelectorAll("nav [data-go]")) {
+      if (link.dataset.go === page.nav) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    document.title = `${page.title} – Backup Status`;
+  };
+
+  // Python calls this with every new status.
+  BT.receive = (status) => {
+    const before = BT.status;
+    BT.status = status;
+    const page = BT.pages[BT.place.page];
+    if (!page) return;
+    if (page.live && !BT.place.error) BT.draw();
+    else drawBanner();
+    announce(before, status);
+  };
+
+  // Python calls this when a second start asks for a page.
+  BT.navigate = (where) => BT.visit(where);
+
+  function drawBanner() {
+    const error = BT.status && BT.status.error;
+    BT.morph(find("banner"), el("div", { id: "banner" }, error && BT.problem(error, BT.act("retry", "Try again"))));
+  }
+
+  // Said aloud: a change of state, and the start and end of a run. Never the figures that change each second.
+  function announce(before, status) {
+    const sign = (one) => one && [one.state, one.error && one.error.code, one.runs.map((run) => run.run), one.last && one.last.run].join();
+    if (!before || sign(before) === sign(status)) return;
+    find("live").textContent = status.headline;
+  }
+
+  function focusTitle() {
+    const title = find("title") || find("main");
+    title.focus({ preventScroll: true });
+  }
+
+  const actions = {
+    skip: () => find("main").focus(),
+    help: () => {
+      const page = BT.pages[BT.place.page];
+      find("help-title").textContent = `Help: ${page.title}`;
+      find("help-text").replaceChildren(...page.help.map((text) => el("p", {}, text)));
+      find("help").showModal();
+    },
+    "close-help": () => find("help").close(),
+    again: () => BT.visit([BT.place.page, BT.place.run].filter(Boolean).join("/")),
+    retry: async (button) => {
+      button.disabled = true;
+      try {
+        BT.receive(await BT.call("retry"));
+      } finally {
+        button.disabled = false;
+      }
+    },
+    copy: (button) => {
+      // The clipboard's newer interface is for pages from the network only.
+      const box = el("textarea", { class: "hidden", readonly: true });
+      box.value = button.dataset.text;
+      document.body.append(box);
+      box.select();
+      const done = document.execCommand("copy");
+      box.remove();
+      button.focus();
+      button.textContent = done ? "Copied" : "Select it and press Ctrl+C";
+      find("live").textContent = button.textContent;
+      setTimeout(() => { button.textContent = "Copy"; }, 2500);
+    },
+  };
+  BT.actions = actions;
+
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest("[data-go], [data-do]");
+    if (!target) return;
+    event.preventDefault();
+    if (target.dataset.go) BT.visit(target.dataset.go);
+    else if (actions[target.dataset.do]) actions[target.dataset.do](target);
+  });
+  // Something dropped on the window must never become the page.
+  for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
+  document.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const page = BT.pages[BT.place.page];
+    if (page.submit) page.submit(event.target);
+  });
+  document.addEventListener("input", (event) => {
+    const page = BT.pages[BT.place.page];
+    if (page.input) page.input(event.target);
+  });
+})();

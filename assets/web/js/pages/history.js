@@ -1,0 +1,54 @@
+// History: every run that has ended, newest first, a page at a time.
+"use strict";
+
+(() => {
+  const { el } = BT;
+  const data = { rows: [], next: null, newest: null };
+
+  const row = (run) => el("tr", { "data-key": run.run },
+    el("td", { class: "who" }, el("span", { class: "name", title: run.job }, run.job), el("span", { class: "mute cut", title: run.route }, run.route)),
+    el("td", {}, BT.tag(run.kind, run.word)),
+    el("td", { "data-label": "Ended" }, run.at, el("span", { class: "mute" }, run.ago)),
+    el("td", { "data-label": "Took" }, run.duration),
+    el("td", { "data-label": "Size" }, run.size, el("span", { class: "mute" }, run.added === "unknown" ? "" : `+${run.added}`)),
+    el("td", { class: "end" }, BT.go(`report/${run.run}`, "Report", { class: "link", "aria-label": `Report of ${run.job}, ${run.at}` }),
+      BT.go(`log/${run.run}`, "Log", { class: "link", "aria-label": `Log of ${run.job}, ${run.at}` })));
+
+  BT.actions.older = async (button) => {
+    button.disabled = true;
+    try {
+      const more = await BT.call("history", { before: data.next });
+      data.rows.push(...more.rows);
+      data.next = more.next;
+    } catch (error) {
+      BT.place.error = error;
+    }
+    BT.draw();
+  };
+
+  BT.pages.history = {
+    title: "History",
+    nav: "history",
+    help: [
+      "Every run that has ended, newest first, as the audit log holds it. Report opens the entry and checks it; Log shows what the backup program said.",
+      "Sizes are what the run went through; the smaller figure is what it added to the repository."],
+    open: async () => {
+      const first = await BT.call("history", { before: null });
+      data.rows = first.rows;
+      data.next = first.next;
+    },
+    draw: () => {
+      if (BT.place.loading && !data.rows.length) return [BT.hero("run", "History", BT.sub("Reading the audit log…"))];
+      if (!data.rows.length) {
+        return el("div", { class: "empty" }, BT.icon("none"), el("h1", { id: "title", tabindex: "-1" }, "No run has ended yet"),
+          el("p", {}, "As soon as a backup ends, it stands here with its outcome, its size and its log."), el("div", { class: "buttons" }, BT.go("dashboard", "Dashboard", { class: "main" })));
+      }
+      return [BT.hero("history", "History", BT.sub(`${data.rows.length}${data.next === null ? "" : " newest"} run${data.rows.length === 1 ? "" : "s"}`)),
+        el("h2", {}, "Ended runs"),
+        el("div", { class: "card" }, el("table", {},
+          el("thead", {}, el("tr", {}, ["Job", "Outcome", "Ended", "Took", "Size"].map((name) => el("th", { scope: "col" }, name)), el("th", { scope: "col" }, el("span", { class: "hidden" }, "Open")))),
+          el("tbody", {}, data.rows.map(row)))),
+        data.next !== null && el("p", { class: "buttons" }, BT.act("older", "Show older runs"))];
+    },
+  };
+})();

@@ -1,0 +1,42 @@
+// Report: one run as the audit log holds it, and whether that entry still is what was written.
+"use strict";
+
+(() => {
+  const { el } = BT;
+  let report = null;
+  let check = null;
+
+  const verdict = () => (check
+    ? el("p", { class: "row" }, BT.tag(check.kind, check.word), el("span", { class: "grow" }, check.text))
+    : el("p", { class: "row" }, BT.tag("none", "Checking"), el("span", { class: "grow" }, "Reading the whole log to see that nothing was changed…")));
+
+  const entry = () => (report.entry === null
+    ? [el("h2", {}, "Audit entry"), el("div", { class: "card" }, el("p", {}, report.pending))]
+    : [el("h2", {}, `Audit entry ${report.number}`),
+      el("div", { class: "card" }, verdict(), BT.pairs(report.facts.map(([name, value]) => [name, value, /hash|root|ID/.test(name) ? "hash" : null])))]);
+
+  BT.pages.report = {
+    title: "Report",
+    nav: "history",
+    help: [
+      "What the audit log holds about one run, and the entry's place in it: number, hash, time in your zone and in UTC.",
+      "Verified means that the entry and every other one in the log are what was written, and that the log's signature is good. Looking at this page changes nothing and records nothing.",
+      "Inconclusive means that the log agrees with itself, but there is nothing kept elsewhere to compare it with. Somebody who holds the signing key could have written it anew."],
+    open: async (run) => {
+      report = check = null;
+      report = await BT.call("report", { run });
+      BT.draw();
+      if (report.entry !== null) check = await BT.call("check", { entry: report.entry });
+    },
+    draw: () => {
+      if (!report) return [BT.back("history", "History"), BT.hero("none", "Report", BT.sub("Reading the audit log…"))];
+      const run = report.run;
+      return [BT.back("history", "History"), BT.hero(run.kind, run.title, BT.sub(report.when), BT.sub(run.route)),
+        run.reason && el("p", { class: "note" }, run.reason),
+        el("h2", {}, "What was backed up"), el("div", { class: "card" }, BT.figures(run), report.paths.map((path) => el("div", { class: "path cut", title: path }, path))),
+        report.problems.length > 0 && [el("h2", {}, "Problems"), el("div", { class: "card" }, BT.pairs(report.problems))],
+        entry(),
+        el("p", { class: "buttons" }, BT.go(`log/${run.run}`, "Full log"))];
+    },
+  };
+})();

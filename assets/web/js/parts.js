@@ -1,0 +1,54 @@
+// The pieces that pages are made of. All of them take data from Python's view and give elements.
+"use strict";
+
+(() => {
+  const { el, icon } = BT;
+
+  BT.tag = (kind, word) => el("span", { class: `tag ${kind}` }, icon(kind), word);
+  BT.go = (page, text, more = {}) => el("button", { type: "button", "data-go": page, ...more }, text);
+  BT.act = (name, text, more = {}) => el("button", { type: "button", "data-do": name, ...more }, text);
+  BT.hero = (kind, title, ...below) =>
+    el("div", { class: "hero" }, icon(kind, kind), el("div", { class: "grow" }, el("h1", { id: "title", tabindex: "-1" }, title), below));
+  BT.sub = (...text) => (text.some(Boolean) ? el("p", { class: "sub" }, ...text) : null);
+  BT.back = (page, text) => el("button", { type: "button", class: "link back", "data-go": page }, icon("back"), " ", text);
+
+  BT.facts = (list) =>
+    el("dl", { class: "facts" }, list.map(({ label, value, of }) =>
+      el("div", {}, el("dt", {}, label), el("dd", { class: /^(unknown|not known)/.test(value) ? "dim" : null }, value, of && " ", of && el("small", {}, of)))));
+
+  BT.pairs = (list) => el("dl", { class: "kv" }, list.filter(Boolean).map(([name, value, kind]) => [el("dt", {}, name), el("dd", { class: kind }, value)]));
+
+  // An error: what happened, why, what to do next; the code is small.
+  BT.problem = (error, ...buttons) =>
+    el("div", { class: "banner", role: "alert" }, icon("fail"),
+      el("div", { class: "grow" }, el("b", {}, error.what),
+        el("p", {}, [error.why, error.next, error.old].filter(Boolean).join(" ")),
+        el("div", { class: "buttons" }, buttons, el("code", {}, error.code))));
+
+  BT.copybox = (text, label) =>
+    el("div", { class: "copybox" }, el("pre", {}, text), BT.act("copy", "Copy", { "data-text": text, "aria-label": `Copy ${label}` }));
+
+  // One live run: its figures change several times a second, so nothing in it is announced by itself.
+  BT.live = (run, buttons = true) =>
+    el("div", { class: "card", "data-key": run.run },
+      el("div", { class: "row" },
+        el("span", { class: "name cut", title: run.job }, run.job),
+        el("span", { class: "mute cut grow", title: run.route }, run.route),
+        el("b", { class: "big" }, run.percent_text || run.phase || "Running"),
+        buttons && BT.go(`log/${run.run}`, "Details", { "aria-label": `Details of ${run.job}` })),
+      el("progress", { max: "100", value: run.percent, "aria-label": `Progress of ${run.job}`, "aria-valuetext": run.percent_text || "how much is left is not known" }),
+      BT.facts(run.facts),
+      el("p", { class: "path cut", title: run.current, dir: "ltr" }, run.current),
+      run.problems && el("p", { class: "warn" }, run.problems),
+      !run.tracked && el("p", { class: "note" }, "It runs, but no tracker hears it, so its progress is not known."));
+
+  // The figures of a run that is over.
+  BT.figures = (run) =>
+    BT.facts([
+      { label: "Files", value: run.files }, { label: "Size", value: run.size }, { label: "Added", value: run.added },
+      { label: "Duration", value: run.duration }, { label: "Problems", value: run.errors }]);
+
+  BT.runButtons = (run) => [
+    BT.go(`report/${run.run}`, "View Report", { "aria-label": `View report of ${run.job}, ${run.at}` }),
+    BT.go(`log/${run.run}`, "Details", { "aria-label": `Details of ${run.job}, ${run.at}` })];
+})();

@@ -1,0 +1,5 @@
+// The start: what was known when the page was put together is shown at once; then Python says what is new.
+"use strict";
+BT.status = BT.boot.status;
+BT.visit(BT.boot.page, true);
+requestAnimationFrame(() => requestAnimationFrame(() => BT.call("shown").catch(() => {})));

@@ -1,0 +1,135 @@
+"""The closed list of what a page may ask of Python, with the form of every argument. What is not here cannot be reached."""
+
+import subprocess
+import threading
+from typing import Any, Protocol
+
+from tray import jobs, wording
+from tray.errors import BackupStartError, EngineMissingError
+from tray.paths import Places
+from tray.window import bridge, records, view
+from tray.window.bridge import Call
+from tray.window.feed import Feed
+
+_PATH = 4096
+
+
+class Desk(Protocol):
+    """What only the window itself can do."""
+
+    def choose_folder(self) -> str | None:
+        """Let the person choose a folder; None if they did not."""
+
+    def shown(self) -> None:
+        """The page has been painted for the first time."""
+
+    def tell_ended(self, job: str, error: dict[str, str] | None) -> None:
+        """Tell the page that the process of *job* ended; *error* if it did badly."""
+
+
+def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
+    """Return every call by its name."""
+    setup = Setup(places, desk)
+    return {
+        "shown": Call(desk.shown, {}),
+        "retry": Call(feed.again, {}),
+        "history": Call(lambda before: records.history(places, before), {"before": bridge.number_or_none}),
+        "report": Call(lambda run: records.report(places, run), {"run": bridge.run_id}),
+        "check": Call(lambda entry: records.check(places, entry), {"entry": bridge.number}),
+        "log_head": Call(lambda run: records.log_head(places, run, feed.status), {"run": bridge.run_id}),
+        "log": Call(
+            lambda run, offset: records.log(places, run, offset), {"run": bridge.run_id, "offset": bridge.number}
+        ),
+        "audit": Call(lambda: records.audit(places), {}),
+        "verify": Call(lambda: _verify(places, feed), {}),
+        "guide": Call(_guide, {}),
+        "create_form": Call(setup.form, {}),
+        "new_password": Call(lambda: {"password": jobs.generate_password()}, {}),
+        "choose_folder": Call(setup.choose, {}),
+        "create_backup": Call(
+            setup.create,
+            {
+                "name": bridge.text(80),
+                "sources": bridge.texts(100, _PATH),
+                "repository": bridge.text(_PATH),
+                "password": bridge.text(1024),
+            },
+        ),
+    }
+
+
+def _verify(places: Places, feed: Feed) -> dict[str, Any]:
+    result = records.verify(places)
+    feed.forget_audit()
+    return result
+
+
+def _guide() -> list[dict[str, str]]:
+    return [{"where": where, "text": text} for where, text in jobs.prefixes()]
+
+
+class Setup:
+    """Create First Backup: one at a time."""
+
+    def __init__(self, places: Places, desk: Desk) -> None:
+        self._places, self._desk = places, desk
+        self._choosing, self._creating = threading.Lock(), threading.Lock()
+
+    def form(self) -> dict[str, Any]:
+        """Return what the form begins with, and what stands in the way if something does."""
+        import shutil
+
+        problem = EngineMissingError("restic").facts() if shutil.which("restic") is None else None
+        name, home = jobs_default(self._places)
+        return {
+            "name": name,
+            "sources": [home],
+            "repository": "",
+            "password": jobs.generate_password(),
+            "problem": problem,
+        }
+
+    def choose(self) -> dict[str, str | None]:
+        """Return a folder that the person chose, None if they did not or if they are choosing already."""
+        if not self._choosing.acquire(blocking=False):
+            return {"path": None}
+        try:
+            return {"path": self._desk.choose_folder()}
+        finally:
+            self._choosing.release()
+
+    def create(self, name: str, sources: list[str], repository: str, password: str) -> dict[str, Any]:
+        """Make repository and job, start it, and say what comes next."""
+        with self._creating:
+            job = jobs.create_first_backup(
+                self._places, name=name, sources=sources, repository=repository, password=password
+            )
+            process = jobs.start(self._places, job)
+        threading.Thread(target=self._reap, args=(job.name, process), daemon=True, name="reap").start()
+        return {
+            "job": job.name,
+            "shown": wording.escape(job.name),
+            "before": None,
+            "route": view.route(job.engine or "restic", job.repository),
+            "cron": jobs.cron_line(job),
+            "password_file": wording.escape(str(job.password_file)),
+        }
+
+    def _reap(self, job: str, process: "subprocess.Popen[bytes]") -> None:
+        code = process.wait()
+        self._desk.tell_ended(job, BackupStartError(job, code).facts() if code else None)
+
+
+def jobs_default(places: Places) -> tuple[str, str]:
+    """Return a name that is still free, and the folder that most people want to keep."""
+    from pathlib import Path
+
+    from tray import config
+    from tray.errors import ConfigError
+
+    try:
+        taken = set(config.load(places).jobs)
+    except ConfigError:
+        taken = set()  # the form says so when it is sent
+    names = ["home", *(f"home-{number}" for number in range(2, 100))]
+    return next(name for name in names if name not in taken), str(Path.home())

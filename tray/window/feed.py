@@ -1,0 +1,121 @@
+"""What is pushed into the page: the newest status, as soon as it is known.
+
+One thread follows the status, one pushes it. While a push is under way newer statuses replace the one that waits, so a slow page
+skips pictures and never falls behind. Ages ("2 minutes ago") are kept fresh without anything happening.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from tray import clock
+from tray.model import Status
+from tray.window import view
+
+REFRESH_SECONDS = 10.0
+AGAIN_SECONDS = 0.8
+_log = logging.getLogger("tray.window")
+
+
+class Source(Protocol):
+    """Where the status comes from; `tray.fetch.StatusSource` is one."""
+
+    def follow(self, stop: threading.Event) -> Iterator[Status]:
+        """Yield each new status until *stop* is set."""
+
+    def close(self) -> None:
+        """End."""
+
+
+class Feed:
+    """Follows *source*; `push` gets the picture (see `view.dashboard`) whenever it differs from the last one pushed."""
+
+    def __init__(self, source: Source, audit: Callable[[], dict[str, Any] | None]) -> None:
+        self._source, self._read_audit = source, audit
+        self._audit: tuple[object, dict[str, Any] | None] | None = None
+        self._changed = threading.Condition()
+        self._status: Status | None = None
+        self._stop = threading.Event()
+
+    def start(self) -> None:
+        """Begin to follow."""
+        threading.Thread(target=self._follow, daemon=True, name="follow").start()
+
+    def push_to(self, push: Callable[[dict[str, Any]], object]) -> None:
+        """Begin to push; call when the page can take it."""
+        threading.Thread(target=self._push, args=(push,), daemon=True, name="push").start()
+
+    def stop(self) -> None:
+        """End both threads as soon as they notice."""
+        self._stop.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def first(self, seconds: float) -> Status | None:
+        """Return the first status, waiting at most *seconds* for it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._status is not None, seconds)
+            return self._status
+
+    @property
+    def status(self) -> Status | None:
+        """The newest status."""
+        return self._status
+
+    def picture(self, status: Status) -> dict[str, Any]:
+        """Return what the page shows of *status* now."""
+        return view.dashboard(status, clock.now_ms(), self._audit_line(status))
+
+    def again(self) -> dict[str, Any] | None:
+        """Return the picture after the source has had time to ask anew, which it does twice a second by itself."""
+        with self._changed:
+            self._changed.wait(AGAIN_SECONDS)
+            status = self._status
+        self.forget_audit()
+        return None if status is None else self.picture(status)
+
+    def forget_audit(self) -> None:
+        """Read the line about the audit log anew with the next picture."""
+        self._audit = None
+
+    def _audit_line(self, status: Status) -> dict[str, Any] | None:
+        """The line about the audit log, read again when a run has ended and now and then."""
+        key = (status.jobs, status.last, int(clock.monotonic() / REFRESH_SECONDS))
+        known = self._audit
+        if known is None or known[0] != key:
+            known = self._audit = (key, None if status.error is not None else self._read_audit())
+        return known[1]
+
+    def _follow(self) -> None:
+        try:
+            for status in self._source.follow(self._stop):
+                self._take(status)
+        finally:
+            self._source.close()
+
+    def _take(self, status: Status) -> None:
+        with self._changed:
+            self._status = status
+            self._changed.notify_all()
+
+    def _next(self, done: Status | None) -> Status | None:
+        """Return the newest status as soon as it is another one than *done*, or after a while the same."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stop.is_set() or self._status is not done, REFRESH_SECONDS)
+            return self._status
+
+    def _push(self, push: Callable[[dict[str, Any]], object]) -> None:
+        done: Status | None = None
+        shown: dict[str, Any] | None = None
+        while not self._stop.is_set():
+            done = self._next(done)
+            if done is None or self._stop.is_set():
+                continue
+            try:
+                picture = self.picture(done)
+                if picture != shown:
+                    push(picture)
+                    shown = picture
+            except Exception:
+                _log.exception("a status could not be pushed into the page")

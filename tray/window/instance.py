@@ -1,0 +1,135 @@
+"""One window for each user: the second one asks the first to come to the front, and ends.
+
+The window holds a lock for as long as it lives and listens on a Unix socket in the runtime folder. A request is one line of JSON,
+`{"page": "report"}`, answered by `{"ok": true}`. Only processes of the same user are heard.
+"""
+
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tray import clock, ipc
+from tray.errors import UsageError, WindowBusyError
+from tray.locks import FileLock
+from tray.paths import Places, private
+from tray.window import pages
+
+_LINE = 1024
+_PATIENCE = 5.0
+_ANSWER_SECONDS = 2.0
+
+
+class Instance:
+    """This process's claim to be the one window.
+
+    Raises:
+        OSError: The runtime folder cannot be used.
+        UnsafeFolderError: It is not private.
+    """
+
+    def __init__(self, places: Places) -> None:
+        folder = private(places.runtime)
+        self.path = folder / "window.sock"
+        self._lock = FileLock(folder / "window.lock")
+        self._socket: socket.socket | None = None
+
+    def claim_or_ask(self, page: str) -> bool:
+        """Become the one window and return True, or have the open one show *page* and return False.
+
+        Raises:
+            WindowBusyError: There is one, but it neither answers nor goes.
+        """
+        deadline = clock.monotonic() + _PATIENCE
+        while True:
+            if self._lock.acquire():
+                return True
+            try:
+                ask(self.path, page)
+                return False
+            except (OSError, ValueError) as error:  # it is just starting or just ending
+                if clock.monotonic() > deadline:
+                    raise WindowBusyError(f"{error}.") from error
+            time.sleep(0.05)
+
+    def listen(self, show: Callable[[str], object]) -> None:
+        """Hear requests from now on; *show* gets each page, in a thread of ours."""
+        if sys.platform == "win32":
+            return  # the second window only finds the lock; raising the first comes with the Windows transport
+        self.path.unlink(missing_ok=True)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)
+        try:
+            self._socket.bind(str(self.path))
+        finally:
+            os.umask(before)
+        self._socket.listen(8)
+        threading.Thread(target=_serve, args=(self._socket, show), daemon=True, name="raise").start()
+
+    def close(self) -> None:
+        """Stop listening and let the next window claim its place."""
+        if self._socket is not None:
+            self.path.unlink(missing_ok=True)
+            self._socket.close()
+            self._socket = None
+        self._lock.release()
+
+
+def ask(path: Path, page: str) -> None:
+    """Ask the window that listens at *path* to show *page*.
+
+    Raises:
+        OSError: None listens, it does not answer, or it is not ours.
+        ValueError: Its answer makes no sense.
+    """
+    if sys.platform == "win32":
+        raise OSError("another window is open")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as conversation:
+        conversation.settimeout(_ANSWER_SECONDS)
+        conversation.connect(str(path))
+        if not _same_user(conversation):
+            raise OSError("the process that listens there belongs to somebody else")
+        conversation.sendall(json.dumps({"page": page}).encode() + b"\n")
+        if json.loads(_line(conversation)) != {"ok": True}:
+            raise ValueError("the open window refused the page")
+
+
+def _serve(listener: socket.socket, show: Callable[[str], object]) -> None:
+    while True:
+        try:
+            conversation, _ = listener.accept()
+        except OSError:
+            return  # closed: the window ends
+        with conversation:
+            try:
+                conversation.settimeout(_ANSWER_SECONDS)
+                if _same_user(conversation):
+                    show(_request(_line(conversation)))
+                    conversation.sendall(b'{"ok": true}\n')
+            except (OSError, ValueError, UsageError):
+                continue  # whoever talks nonsense gets no answer
+
+
+def _same_user(conversation: socket.socket) -> bool:
+    return sys.platform == "win32" or ipc.peer_uid(conversation) in (os.geteuid(), None)
+
+
+def _request(line: bytes) -> str:
+    request = json.loads(line)
+    if not isinstance(request, dict) or not isinstance(request.get("page"), str):
+        raise ValueError("no page")
+    return pages.parse(request["page"])
+
+
+def _line(conversation: socket.socket) -> bytes:
+    data = b""
+    while not data.endswith(b"\n"):
+        chunk = conversation.recv(_LINE)
+        if not chunk or len(data) > _LINE:
+            raise ValueError("no whole line")
+        data += chunk
+    return data

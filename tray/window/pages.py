@@ -1,0 +1,30 @@
+"""The pages of the window and how they are named: "dashboard", or "report/<run>" for a page about one run."""
+
+import re
+
+from tray.errors import UsageError
+
+PAGES = ("dashboard", "history", "audit", "create", "guide", "report", "log")
+OF_A_RUN = ("report", "log")
+_ALIASES = {"details": "log"}
+_SHAPE = re.compile(r"([a-z]{1,16})(?:/([0-9a-f][0-9a-f-]{0,35}))?", re.ASCII)
+
+
+def parse(text: str) -> str:
+    """Return the page that *text* names, in its one spelling.
+
+    A page about a run without naming one ("report") is about the last run; "details" is another word for "log".
+
+    Raises:
+        UsageError: There is no such page.
+    """
+    match = _SHAPE.fullmatch(text)
+    if match:
+        name, run = _ALIASES.get(match[1], match[1]), match[2]
+        if name in PAGES and (run is None or name in OF_A_RUN):
+            return name if run is None else f"{name}/{run}"
+    raise UsageError(
+        f"There is no page {text[:80]!r}.",
+        why=f"The pages are {', '.join(PAGES)}; report and log also take a run, as in `report/RUN`.",
+        next="Open the first one: `backup-tray window dashboard`.",
+    )

@@ -1,0 +1,121 @@
+"""The web view of this system: which one, whether it can work at all, and the few things that pywebview does not do.
+
+pywebview falls back from one toolkit to another without a word. We name the one we want, find out first whether it can work, and
+refuse any other. GTK with WebKit is the one on Linux; Qt is taken where only that is installed.
+"""
+
+import importlib
+import importlib.util
+import logging
+import os
+import sys
+from types import ModuleType
+from typing import Any
+
+from tray.errors import NoWebViewError
+
+RENDERERS = {"gtk": "gtkwebkit2", "qt": "qtwebengine", "edgechromium": "edgechromium", "cocoa": "cocoa"}
+"""What pywebview calls the renderer of each toolkit (`webview.renderer`)."""
+
+_NO_SCREEN = "Run this in a desktop session, or look at `backup-tray status` in the terminal."
+LIGHT, DARK = "#f4f6f8", "#15181c"
+
+
+def choose() -> str:
+    """Return the toolkit to ask pywebview for.
+
+    Raises:
+        NoWebViewError: None can work here; says what is missing and how to get it.
+    """
+    if sys.platform == "darwin":
+        return "cocoa"
+    if sys.platform == "win32":
+        return "edgechromium"
+    if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
+        raise NoWebViewError("There is no screen: neither DISPLAY nor WAYLAND_DISPLAY is set.", next=_NO_SCREEN)
+    try:
+        _check_gtk()
+        return "gtk"
+    except (ImportError, ValueError, AttributeError) as error:
+        if importlib.util.find_spec("qtpy") and importlib.util.find_spec("PyQt6"):
+            return "qt"
+        raise NoWebViewError(f"GTK with WebKit is not installed or not found by this Python ({error}).") from error
+
+
+def _check_gtk() -> None:
+    gi: Any = importlib.import_module("gi")
+    gi.require_version("Gtk", "3.0")
+    try:
+        gi.require_version("WebKit2", "4.1")
+    except ValueError:
+        gi.require_version("WebKit2", "4.0")
+    gtk = importlib.import_module("gi.repository.Gtk")
+    ready = gtk.init_check()
+    if not (ready[0] if isinstance(ready, tuple) else ready):
+        raise NoWebViewError(f"The screen {os.environ.get('DISPLAY', '')} cannot be opened.", next=_NO_SCREEN)
+
+
+def pywebview() -> ModuleType:
+    """Import pywebview, quietly: its log would put tracebacks on the terminal.
+
+    Raises:
+        NoWebViewError: It is not installed.
+    """
+    try:
+        webview = importlib.import_module("webview")
+    except ImportError as error:
+        raise NoWebViewError(
+            f"pywebview is not installed ({error}).", next="Install it: `pip install pywebview`."
+        ) from error
+    logger = logging.getLogger("pywebview")
+    logger.handlers[:] = [logging.NullHandler()]
+    logger.propagate = False
+    return webview
+
+
+def background(toolkit: str) -> str:
+    """Return the colour to show until the page is there, so that a dark desktop sees no white flash."""
+    if toolkit != "gtk":
+        return LIGHT
+    gtk: Any = importlib.import_module("gi.repository.Gtk")
+    settings = gtk.Settings.get_default()
+    if settings is None:
+        return LIGHT
+    theme = os.environ.get("GTK_THEME") or settings.props.gtk_theme_name or ""
+    dark = settings.props.gtk_application_prefer_dark_theme or theme.lower().endswith(("-dark", ":dark"))
+    return DARK if dark else LIGHT
+
+
+def lock_page(window: Any, toolkit: str) -> None:
+    """Keep the web view on our document: no link, drop or script leads it anywhere else. Call once the window exists."""
+    if toolkit != "gtk":
+        return  # elsewhere the policy, and the secret that a call needs, stand alone
+    webkit: Any = importlib.import_module("gi.repository.WebKit2")
+
+    def decide(_view: object, decision: Any, kind: Any) -> bool:
+        if kind == webkit.PolicyDecisionType.RESPONSE:
+            return False
+        if decision.get_navigation_action().get_request().get_uri() == "about:blank":
+            return False
+        decision.ignore()
+        return True
+
+    view = window.native.get_child().get_child()
+    view.connect("decide-policy", decide)
+    view.get_settings().props.enable_developer_extras = False
+
+
+def present(window: Any, toolkit: str) -> None:
+    """Bring *window* to the front, from any thread."""
+    if toolkit != "gtk":
+        window.restore()
+        window.show()
+        return
+    glib: Any = importlib.import_module("gi.repository.GLib")
+
+    def raise_it() -> bool:
+        window.native.deiconify()
+        window.native.present()
+        return False
+
+    glib.idle_add(raise_it)

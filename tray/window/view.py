@@ -1,0 +1,195 @@
+"""What the page shows, as one pure function from the status: raw numbers for bars and sorting, ready text for people.
+
+The text comes from `tray.wording`, so that window, tray and terminal agree. Everything here is plain JSON; names are escaped,
+and the page puts them in as text, never as HTML.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tray import clock, wording
+from tray.model import EndedRun, JobStatus, LiveRun, Outcome, Phase, State, Status
+
+_KIND_OF_STATE = {
+    State.OK: "ok",
+    State.RUNNING: "run",
+    State.WARNING: "warn",
+    State.STALLED: "stalled",
+    State.OVERDUE: "overdue",
+    State.FAILED: "fail",
+    State.TAMPERED: "tampered",
+    State.NONE: "none",
+    State.UNAVAILABLE: "unknown",
+}
+_KIND_OF_OUTCOME = {
+    Outcome.SUCCEEDED: "ok",
+    Outcome.WARNING: "warn",
+    Outcome.CANCELLED: "warn",
+    Outcome.UNKNOWN: "warn",
+    Outcome.FAILED: "fail",
+    Outcome.LOST: "fail",
+}
+_FINE = (State.OK, State.RUNNING, State.NONE)
+_SHORT_OUTCOME = {
+    Outcome.SUCCEEDED: "Succeeded",
+    Outcome.WARNING: "Warnings",
+    Outcome.CANCELLED: "Cancelled",
+    Outcome.UNKNOWN: "Unknown",
+    Outcome.FAILED: "Failed",
+    Outcome.LOST: "Lost",
+}
+UNKNOWN = "unknown"
+LATER = "not known yet"
+
+
+def dashboard(status: Status, now_ms: int, audit: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return everything that the window shows of *status*.
+
+    Args:
+        audit: The line about the audit log (see `records.summary`), None if it is not known.
+    """
+    failed = status.error is not None
+    return {
+        "state": status.state.value,
+        "kind": _KIND_OF_STATE[status.state],
+        "word": wording.state_word(status.state),
+        "headline": wording.headline(status, now_ms),
+        "sub": _sub(status, now_ms),
+        "error": None if status.error is None else _error(status, status.error, now_ms),
+        "old": failed,
+        "blank": failed and not (status.jobs or status.runs or status.last),
+        "empty": not failed
+        and status.state is State.NONE
+        and not status.jobs
+        and not status.runs
+        and status.last is None,
+        "runs": [live(run) for run in status.runs],
+        "attention": [] if failed else [job(item, now_ms) for item in status.jobs if item.state not in _FINE],
+        "jobs": [job(item, now_ms, running=_of(item, status.runs)) for item in status.jobs],
+        "last": None if status.last is None else ended(status.last, now_ms),
+        "notes": [wording.escape(note) for note in status.notes],
+        "audit": None if audit is None else dict(audit),
+    }
+
+
+def _of(item: JobStatus, runs: tuple[LiveRun, ...]) -> LiveRun | None:
+    return next((run for run in runs if run.job == item.job), None)
+
+
+def _sub(status: Status, now_ms: int) -> str:
+    if status.error is not None:
+        return (
+            f"Not current: as of {absolute(status.as_of_ms, now_ms)}."
+            if status.jobs or status.last
+            else "Data unavailable."
+        )
+    if status.runs and status.last is not None:
+        return f"Before that: {wording.last_line(status.last, now_ms)}."
+    return ""
+
+
+def _error(status: Status, error: Mapping[str, str], now_ms: int) -> dict[str, str]:
+    words = {key: wording.escape(error.get(key, "")) for key in ("code", "what", "why", "next")}
+    known = bool(status.jobs or status.runs or status.last)
+    age = wording.ago(now_ms, status.as_of_ms)
+    words["old"] = f"What you see below is from {absolute(status.as_of_ms, now_ms)}, {age}." if known else ""
+    return words
+
+
+def live(run: LiveRun) -> dict[str, Any]:
+    """Return one live run: its bar and the figures under it. No figure is made up: what is unknown is said to be."""
+    copying = run.phase is not Phase.SCANNING
+    return {
+        "run": run.run,
+        "job": wording.escape(run.job),
+        "route": route(run.engine, run.repository),
+        "activity": wording.activity(run),
+        "line": wording.run_line(run),
+        "phase": "" if run.phase is Phase.COPYING else run.phase.value.capitalize(),
+        "percent": None if run.fraction is None else int(run.fraction * 100),
+        "percent_text": wording.percent(run) or "",
+        "tracked": run.tracked,
+        "since": f"{clock.local(run.started_ms):%H:%M}",
+        "facts": [
+            _fact("Files", run.files_done, run.files_total if copying else None, wording.count),
+            _fact("Size", run.bytes_done, run.bytes_total if copying else None, wording.size),
+            {"label": "Speed", "value": wording.speed(run) or UNKNOWN, "of": ""},
+            {"label": "Time left", "value": _left(run), "of": ""},
+        ],
+        "current": "" if run.current is None else wording.escape(run.current),
+        "problems": wording.plural(run.errors, "problem") + " so far" if run.errors else "",
+    }
+
+
+def _fact(label: str, done: int | None, total: int | None, say: Any) -> dict[str, str]:
+    if done is None:
+        return {"label": label, "value": UNKNOWN, "of": ""}
+    return {"label": label, "value": say(done), "of": f"of {say(total)}" if total else "so far"}
+
+
+def _left(run: LiveRun) -> str:
+    if run.phase is Phase.FINISHING:
+        return "almost done"
+    if run.eta_seconds is None or run.phase is not Phase.COPYING:
+        return LATER if run.tracked else UNKNOWN
+    return wording.time_left(run.eta_seconds, estimate=run.eta_is_estimate).removesuffix(" left")
+
+
+def route(engine: str, repository: str | None) -> str:
+    """Return "restic → /media/backup", or the engine alone where the repository is unknown."""
+    return wording.escape(engine) if repository is None else f"{wording.escape(engine)} → {wording.escape(repository)}"
+
+
+def job(item: JobStatus, now_ms: int, *, running: LiveRun | None = None) -> dict[str, Any]:
+    """Return one job with its state and last run."""
+    word = wording.state_word(item.state)
+    if item.state is State.RUNNING and running is not None:
+        word = " ".join(filter(None, (word, wording.percent(running))))
+    return {
+        "job": wording.escape(item.job),
+        "state": item.state.value,
+        "kind": _KIND_OF_STATE[item.state],
+        "word": word,
+        "last": None if item.last is None else ended(item.last, now_ms),
+        "live": None if running is None else running.run,
+    }
+
+
+def ended(run: EndedRun, now_ms: int) -> dict[str, Any]:
+    """Return one ended run: as the summary of the last one, as a row of the history, as the head of a report."""
+    reason = None if run.reason is None else wording.escape(run.reason.strip())
+    return {
+        "run": run.run,
+        "entry": run.entry,
+        "job": wording.escape(run.job),
+        "what": wording.escape(run.kind),
+        "route": route(run.engine, run.repository),
+        "outcome": run.outcome.value,
+        "kind": _KIND_OF_OUTCOME[run.outcome],
+        "word": _SHORT_OUTCOME[run.outcome],
+        "title": f"{wording.escape(run.job)}: {wording.outcome_word(run.outcome)}",
+        "line": wording.last_line(run, now_ms),
+        "reason": "" if run.outcome is Outcome.SUCCEEDED or not reason else reason,
+        "inferred": run.inferred,
+        "ago": wording.ago(now_ms, run.finished_ms),
+        "at": absolute(run.finished_ms, now_ms),
+        "duration": UNKNOWN if run.duration_ms is None else wording.duration(run.duration_ms / 1000),
+        "size": UNKNOWN if run.bytes_processed is None else wording.size(run.bytes_processed),
+        "added": UNKNOWN if run.bytes_added is None else wording.size(run.bytes_added),
+        "files": UNKNOWN if run.files is None else wording.count(run.files),
+        "errors": wording.count(run.errors),
+    }
+
+
+def absolute(ms: int, now_ms: int) -> str:
+    """Return *ms* in local time as "today 12:05", "yesterday 23:10", or "2026-11-20 04:30"."""
+    moment, now = clock.local(ms), clock.local(now_ms)
+    days = (now.date() - moment.date()).days
+    day = {0: "today", 1: "yesterday"}.get(days, f"{moment:%Y-%m-%d}")
+    return f"{day} {moment:%H:%M}"
+
+
+def both_times(ms: int) -> str:
+    """Return *ms* in local time with its zone, and in UTC."""
+    moment = clock.local(ms)
+    return f"{moment:%Y-%m-%d %H:%M:%S} ({moment.tzname() or 'local time'}) · {clock.to_text(ms)[:19].replace('T', ' ')} UTC"
