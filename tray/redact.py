@@ -23,15 +23,19 @@ _SECRET = re.compile(
 _NOT_SECRET = re.compile(
     r"(?:_FILE|_FILES|_PATH|_DIR|_FD|_STDIN|_SOCK|_LENGTH|_HASH|ASKPASS|_PROMPT)$|^(?:INSECURE_)?NO_|^ASK_|^(?:OLD)?PWD$|^KEY_HINT$"
 )
-_HARMLESS = frozenset("true false yes no none null on off 0 1 file prompt ask env".split())
+_HARMLESS = frozenset(("true", "false", "yes", "no", "none", "null", "on", "off", "0", "1", "prompt", "ask"))
 
 _ADDRESS = re.compile(r"(?P<keep>\b[\w.+-]+://[^\s/:@'\"]*:)(?P<value>[^\s'\"]*)(?=@)")
 _TOKEN_ADDRESS = re.compile(r"(?P<keep>\bhttps?://)(?P<value>[^\s/:@'\"]{16,})(?=@)")
-_BARE_LOGIN = re.compile(r"(?P<keep>(?<![\w.+-])(?!(?:sftp|ssh|scp|rsync|mailto|rest|https?|s3|b2|gs|rclone|swift|azure):)[\w.+-]+:)(?P<value>[^\s/@:'\",]+)(?=@[\w.-]+)")
+_BARE_LOGIN = re.compile(
+    r"(?P<keep>(?<![\w.+-])(?!(?:sftp|ssh|scp|rsync|mailto|rest|https?|s3|b2|gs|rclone|swift|azure):)[\w.+-]+:)(?P<value>[^\s/@:'\",]+)(?=@[\w.-]+)"
+)
 _NAMED = re.compile(
     r"(?P<name>[A-Za-z_][\w.-]*)(?P<keep>=|\"\s*:\s*(?=\"))(?P<value>\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|[^\s&;,'\"]+)"
 )
-_OPTION = re.compile(r"(?<![\w-])--(?P<name>[A-Za-z][\w-]*)(?P<keep>\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s'\"-][^\s'\"]*)")
+_OPTION = re.compile(
+    r"(?<![\w-])--(?P<name>[A-Za-z][\w-]*)(?P<keep>\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s'\"-][^\s'\"]*)"
+)
 _HEADER = re.compile(r"(?i)(?P<keep>\b(?:Basic|Bearer)\s+)(?P<value>[\w.~+/=-]{8,})")
 
 # Options with a letter for a name, which mean a password in these programs only.
@@ -122,7 +126,11 @@ def _in_arguments(argv: Sequence[str]) -> Iterable[str]:
             if letter.endswith("*") and word.startswith(letter[:-1]) and not word.startswith("--"):
                 yield word[len(letter) - 1 :]
             elif word == letter:
-                yield following.partition(":")[2] if ":" in following and letter.lower() in ("-u", "--user", "--proxy-user") else following
+                yield (
+                    following.partition(":")[2]
+                    if ":" in following and letter.lower() in ("-u", "--user", "--proxy-user")
+                    else following
+                )
 
 
 def _in_text(text: str) -> Iterable[str]:

@@ -31,6 +31,7 @@ __all__ = [
     "Session",
     "Stream",
     "job_name",
+    "named",
     "recognise",
     "unwrap",
 ]
@@ -58,16 +59,21 @@ def recognise(argv: Sequence[str], environ: Mapping[str, str], engine: str | Non
     """
     inner = unwrap(argv, environ)
     if engine is not None:
-        named = next((one for one in ENGINES if one.name == engine), None)
-        if named is None:
+        chosen = next((one for one in ENGINES if one.name == engine), None)
+        if chosen is None:
             raise UnknownEngineError(engine, tuple(one.name for one in ENGINES))
-        return named, 0 if named is COMMAND else inner.at
+        return chosen, 0 if chosen is COMMAND else inner.at
     if argv and not inner.opaque:
         program = program_name(argv[inner.at])
         for one in ENGINES:
             if one is not COMMAND and one.recognises(program):
                 return one, inner.at
     return COMMAND, 0
+
+
+def named(name: str) -> Engine:
+    """Return the engine of a stored run; one that we do not know (any more) is read as any other command."""
+    return next((one for one in ENGINES if one.name == name), COMMAND)
 
 
 def job_name(
@@ -92,7 +98,9 @@ def job_name(
     name = _sentence(engine, kind, whole, place)
     if len(name) <= _LONG_NAME and not any(" to " in part or ", " in part for part in (*whole, place or "")):
         return name
-    digest = hashlib.sha256("\0".join((engine, kind, place or "", *whole)).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    digest = hashlib.sha256(
+        "\0".join((engine, kind, place or "", *whole)).encode("utf-8", "surrogateescape")
+    ).hexdigest()[:8]
     short = [_last(source) for source in whole[:3]] + ([f"{len(whole) - 3} more"] if len(whole) > 3 else [])
     name = _sentence(engine, kind, short, None if place is None else _last(place))
     return _cut(name, _MAX_NAME - len(digest) - 1) + " " + digest

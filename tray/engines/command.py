@@ -27,11 +27,11 @@ class Command:
     api = API
     name = "command"
 
-    def recognises(self, program: str) -> bool:
+    def recognises(self, program: str) -> bool:  # noqa: ARG002 - every program will do
         """Take any program."""
         return True
 
-    def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
+    def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:  # noqa: ARG002 - it stands anywhere
         """Start *argv* as it is. `sources` is the redacted command itself, so that different commands are different jobs."""
         shown = Redactor(argv, environ).argv(list(argv))
         inner = unwrap(argv, environ)
@@ -77,7 +77,11 @@ def conclude_by_code(name: str, exit: Exit, *, opaque: str = "", last: str = "")
     if exit.asked:
         return Outcome.CANCELLED, f"{name} was stopped on request."
     if exit.code == 0:
-        return (Outcome.UNKNOWN, f"It was started, but {opaque}.") if opaque else (Outcome.SUCCEEDED, f"{name} ended with exit code 0.")
+        return (
+            (Outcome.UNKNOWN, f"It was started, but {opaque}.")
+            if opaque
+            else (Outcome.SUCCEEDED, f"{name} ended with exit code 0.")
+        )
     return Outcome.FAILED, why_failed(name, exit, last)
 
 

@@ -38,7 +38,7 @@ class _Wrapper:
 
     short: str = ""
     long: frozenset[str] = frozenset()
-    words: int = 0
+    before: int = 0
     assignments: bool = False
     none: frozenset[str] = frozenset()  # with one of these no command follows that we could read
     detaches: frozenset[str] = frozenset()  # with one of these it does not wait for the command
@@ -58,13 +58,14 @@ class _Read:
         return any(name in names for name, _ in self.options)
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """Return the words of *text* as a set."""
     return frozenset(text.split())
 
 
 _SYSTEMD_RUN = _Wrapper(
     "puEHMC",
-    _words(
+    words(
         "--property --unit --description --slice --setenv --host --machine --uid --gid --nice --working-directory --service-type"
         " --on-active --on-boot --on-startup --on-unit-active --on-unit-inactive --on-calendar --path-property --socket-property"
         " --timer-property --background --capsule --job-mode"
@@ -74,52 +75,58 @@ _SYSTEMD_RUN = _Wrapper(
 WRAPPERS: Mapping[str, _Wrapper] = {
     "caffeinate": _Wrapper("tw"),
     "chpst": _Wrapper("uUebmdofcprtn/"),
-    "choom": _Wrapper("np", _words("--adjust --pid"), none=_words("-p --pid")),
+    "choom": _Wrapper("np", words("--adjust --pid"), none=words("-p --pid")),
     "chronic": _Wrapper(hides=True),
     "chrt": _Wrapper(
-        "TPDp", _words("--sched-runtime --sched-period --sched-deadline"), words=1, none=_words("-p --pid -m --max")
+        "TPDp", words("--sched-runtime --sched-period --sched-deadline"), before=1, none=words("-p --pid -m --max")
     ),
-    "doas": _Wrapper("uCa", none=_words("-L -s")),
-    "env": _Wrapper("uC", _words("--unset --chdir --argv0"), assignments=True, none=_words("-S --split-string")),
-    "flock": _Wrapper("wE", _words("--wait --timeout --conflict-exit-code"), words=1, none=_words("-c --command")),
-    "gosu": _Wrapper(words=1),
-    "ionice": _Wrapper("cnpPu", _words("--class --classdata --pid --pgid --uid"), none=_words("-p -P -u --pid --pgid --uid")),
-    "nice": _Wrapper("n", _words("--adjustment")),
+    "doas": _Wrapper("uCa", none=words("-L -s")),
+    "env": _Wrapper("uC", words("--unset --chdir --argv0"), assignments=True, none=words("-S --split-string")),
+    "flock": _Wrapper("wE", words("--wait --timeout --conflict-exit-code"), before=1, none=words("-c --command")),
+    "gosu": _Wrapper(before=1),
+    "ionice": _Wrapper(
+        "cnpPu", words("--class --classdata --pid --pgid --uid"), none=words("-p -P -u --pid --pgid --uid")
+    ),
+    "nice": _Wrapper("n", words("--adjustment")),
     "nohup": _Wrapper(),
     "runuser": _Wrapper(
-        "ugGwT", _words("--user --group --supp-group --whitelist-environment"), none=_words("-c --command --session-command")
+        "ugGwT",
+        words("--user --group --supp-group --whitelist-environment"),
+        none=words("-c --command --session-command"),
     ),
     "setpriv": _Wrapper(
         "",
-        _words(
+        words(
             "--reuid --ruid --euid --regid --rgid --egid --groups --inh-caps --ambient-caps --bounding-set --securebits --pdeathsig"
             " --selinux-label --apparmor-profile"
         ),
     ),
-    "setsid": _Wrapper(detaches=_words("-f --fork")),
-    "stdbuf": _Wrapper("ioe", _words("--input --output --error")),
-    "su-exec": _Wrapper(words=1),
+    "setsid": _Wrapper(detaches=words("-f --fork")),
+    "stdbuf": _Wrapper("ioe", words("--input --output --error")),
+    "su-exec": _Wrapper(before=1),
     "sudo": _Wrapper(
         "ugthpCTUDRr",
-        _words(
+        words(
             "--user --group --host --prompt --close-from --command-timeout --other-user --chdir --chroot --role --type --auth-type"
         ),
         assignments=True,
-        none=_words("-e --edit -l --list -v --validate -V --version"),
-        detaches=_words("-b --background"),
+        none=words("-e --edit -l --list -v --validate -V --version"),
+        detaches=words("-b --background"),
     ),
-    "systemd-cat": _Wrapper("tp", _words("--identifier --priority --stderr-priority --level-prefix --namespace"), hides=True),
-    "systemd-inhibit": _Wrapper("", _words("--what --who --why --mode")),
+    "systemd-cat": _Wrapper(
+        "tp", words("--identifier --priority --stderr-priority --level-prefix --namespace"), hides=True
+    ),
+    "systemd-inhibit": _Wrapper("", words("--what --who --why --mode")),
     "systemd-run": _SYSTEMD_RUN,
-    "taskset": _Wrapper("", words=1, none=_words("-p --pid")),
-    "time": _Wrapper("fo", _words("--format --output")),
-    "timeout": _Wrapper("ks", _words("--kill-after --signal"), words=1),
+    "taskset": _Wrapper("", before=1, none=words("-p --pid")),
+    "time": _Wrapper("fo", words("--format --output")),
+    "timeout": _Wrapper("ks", words("--kill-after --signal"), before=1),
     "trickle": _Wrapper("duwtlnL"),
     "unbuffer": _Wrapper(),
 }
 """Programs that run another one and end as it ends, by name."""
 
-_DETACHERS = _words("at batch daemonize dtach screen start-stop-daemon tmux tsp")
+_DETACHERS = words("at batch daemonize dtach screen start-stop-daemon tmux tsp")
 
 
 def unwrap(argv: Sequence[str], environ: Mapping[str, str]) -> Inner:
@@ -131,7 +138,9 @@ def unwrap(argv: Sequence[str], environ: Mapping[str, str]) -> Inner:
     while at < len(argv):
         name = program_name(argv[at])
         if name in _DETACHERS:
-            return Inner(at, env, f"{name} lets the command run by itself and does not tell how it ended", hidden, timed)
+            return Inner(
+                at, env, f"{name} lets the command run by itself and does not tell how it ended", hidden, timed
+            )
         wrapper = WRAPPERS.get(name)
         read = _read(argv, at, wrapper) if wrapper else _Read()
         if wrapper is None or read.at is None or read.has(*wrapper.none):
@@ -148,22 +157,22 @@ def program_name(path: str) -> str:
 
 
 def _read(argv: Sequence[str], at: int, wrapper: _Wrapper) -> _Read:
-    read, words, ended, i = _Read(), wrapper.words, False, at + 1
+    read, before, ended, i = _Read(), wrapper.before, False, at + 1
     while i < len(argv):
-        token = argv[i]
-        if token == "--" and not ended:
+        word = argv[i]
+        if word == "--" and not ended:
             ended = True
-        elif not ended and token.startswith("-"):
-            name, value, more = _option(token, wrapper)
+        elif not ended and word.startswith("-"):
+            name, value, more = _option(word, wrapper)
             if more:
                 i += 1
                 value = argv[i] if i < len(argv) else ""
             read.options += [(one, value) for one in name]
-        elif wrapper.assignments and _assignment(token):
-            key, _, value = token.partition("=")
+        elif wrapper.assignments and _assignment(word):
+            key, _, value = word.partition("=")
             read.assigned[key] = value
-        elif words:
-            words -= 1
+        elif before:
+            before -= 1
         else:
             read.at = i
             return read
@@ -171,21 +180,21 @@ def _read(argv: Sequence[str], at: int, wrapper: _Wrapper) -> _Read:
     return read
 
 
-def _option(token: str, wrapper: _Wrapper) -> tuple[list[str], str, bool]:
-    """Split an option token into its names, its value, and whether the value is the next token."""
-    if token.startswith("--"):
-        name, equals, value = token.partition("=")
+def _option(word: str, wrapper: _Wrapper) -> tuple[list[str], str, bool]:
+    """Split an option word into its names, its value, and whether the value is the next word."""
+    if word.startswith("--"):
+        name, equals, value = word.partition("=")
         return [name], value, not equals and name in wrapper.long
     names = []
-    for place, letter in enumerate(token[1:], 2):
+    for place, letter in enumerate(word[1:], 2):
         names.append("-" + letter)
         if letter in wrapper.short:
-            return names, token[place:], place == len(token)
+            return names, word[place:], place == len(word)
     return names or ["-"], "", False
 
 
-def _assignment(token: str) -> bool:
-    name, equals, _ = token.partition("=")
+def _assignment(word: str) -> bool:
+    name, equals, _ = word.partition("=")
     return bool(equals and _NAME.fullmatch(name))
 
 

@@ -40,7 +40,7 @@ class Restic:
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
         """Plan the run; see the module for what is added and when."""
-        inner, options = unwrap(argv, environ), restic_options.read(argv, at)
+        inner, options = unwrap(argv, environ), restic_options.read(argv, _program(argv, at))
         kind = _kind(options)
         backup = kind in ("backup", "dry-run")
         visible = backup and not inner.opaque and not inner.hidden
@@ -50,7 +50,7 @@ class Restic:
         return Plan(
             argv=_with_json(argv, options) if ours else tuple(argv),
             kind=kind,
-            env={} if not ours or inner.environ.get("RESTIC_PROGRESS_FPS") else dict(CADENCE),
+            env=dict(CADENCE) if ours and not _has_cadence(inner.environ) else {},
             repository=None if repository is None else hide(repository),
             sources=tuple(map(hide, _sources(options))) if backup else (),
             spool_stdout=visible,
@@ -67,8 +67,19 @@ class Restic:
 
 
 def _program(argv: Sequence[str], at: int) -> int:
-    """Return where restic stands; *at*, unless a wrapper that we do not know stands there and the engine was forced."""
-    return next((i for i in range(at, len(argv)) if _NAME.fullmatch(program_name(argv[i]))), at)
+    """Return where restic stands: at *at*, unless the engine was forced and a wrapper that we do not know stands there."""
+    if not argv or _NAME.fullmatch(program_name(argv[at])):
+        return at
+    named = (i for i in range(at + 1, len(argv)) if _NAME.fullmatch(program_name(argv[i])))
+    return next((i for i in named if restic_options.read(argv, i).at is not None), at)
+
+
+def _has_cadence(environ: Mapping[str, str]) -> bool:
+    """Whether the user chose a cadence; restic ignores what is no positive number."""
+    try:
+        return float(environ.get("RESTIC_PROGRESS_FPS", "0")) > 0
+    except ValueError:
+        return False
 
 
 def _kind(options: Options) -> str:

@@ -6,6 +6,8 @@ The subcommand is the first word that is neither a flag nor a flag's value; flag
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tray.engines.recognise import words
+
 _SHORT = {
     "r": "repo",
     "p": "password-file",
@@ -20,18 +22,18 @@ _SHORT = {
     "H": "host",
     "g": "group-by",
 }
-_SWITCHES = frozenset(
-    "json quiet verbose help no-cache cleanup-cache no-lock insecure-no-password insecure-tls no-extra-verify force one-file-system"
-    " exclude-caches exclude-cloud-files stdin stdin-from-command with-atime ignore-inode ignore-ctime use-fs-snapshot dry-run"
-    " skip-if-unchanged no-scan prune version".split()
+_SWITCHES = words(
+    """json quiet verbose help version no-cache cleanup-cache no-lock insecure-no-password insecure-tls no-extra-verify
+    force one-file-system exclude-caches exclude-cloud-files stdin stdin-from-command with-atime ignore-inode
+    ignore-ctime use-fs-snapshot dry-run skip-if-unchanged no-scan prune"""
 )
-_VALUES = frozenset(
-    "repo repository-file password-file password-command key-hint retry-lock cache-dir cacert tls-client-cert limit-upload limit-download"
-    " option compression pack-size http-user-agent stuck-request-timeout parent group-by exclude iexclude exclude-file iexclude-file"
-    " exclude-if-present exclude-larger-than stdin-filename tag host files-from files-from-verbatim files-from-raw time"
-    " read-concurrency".split()
+_VALUES = words(
+    """repo repository-file password-file password-command key-hint retry-lock cache-dir cacert tls-client-cert
+    limit-upload limit-download option compression pack-size http-user-agent stuck-request-timeout parent group-by
+    exclude iexclude exclude-file iexclude-file exclude-if-present exclude-larger-than stdin-filename tag host
+    files-from files-from-verbatim files-from-raw time read-concurrency"""
 )
-_FALSE = frozenset("0 f F false FALSE False".split())
+_FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +66,16 @@ class Options:
 def read(argv: Sequence[str], at: int) -> Options:
     """Read the command line whose program stands at index *at*; never raises."""
     flags: dict[str, tuple[str, ...]] = {}
-    words: list[str] = []
+    rest: list[str] = []
     place: int | None = None
     i = at + 1
     while i < len(argv):
-        token = argv[i]
-        if token == "--":
-            words += argv[i + 1 :]
+        word = argv[i]
+        if word == "--":
+            rest += argv[i + 1 :]
             break
-        if token.startswith("-") and token != "-":
-            for name, value in _flags(token):
+        if word.startswith("-") and word != "-":
+            for name, value in _flags(word):
                 if value is None:  # its value is the next word
                     if place is None or name in _VALUES:
                         i += 1
@@ -84,20 +86,20 @@ def read(argv: Sequence[str], at: int) -> Options:
         elif place is None:
             place = i
         else:
-            words.append(token)
+            rest.append(word)
         i += 1
-    return Options(place, "" if place is None else argv[place], flags, tuple(words))
+    return Options(place, "" if place is None else argv[place], flags, tuple(rest))
 
 
-def _flags(token: str) -> list[tuple[str, str | None]]:
-    """Split one token into flags; the value None means that one may follow."""
-    if token.startswith("--"):
-        name, equals, value = token[2:].partition("=")
+def _flags(word: str) -> list[tuple[str, str | None]]:
+    """Split one word into flags; the value None means that one may follow."""
+    if word.startswith("--"):
+        name, equals, value = word[2:].partition("=")
         return [(name, value if equals else "true" if name in _SWITCHES else None)]
     found: list[tuple[str, str | None]] = []
-    for place, letter in enumerate(token[1:], 2):
+    for place, letter in enumerate(word[1:], 2):
         name = _SHORT.get(letter, letter)
-        rest = token[place:]
+        rest = word[place:]
         if rest.startswith("="):
             return [*found, (name, rest[1:])]
         if name not in _SWITCHES:

@@ -1,8 +1,8 @@
 """What a restic backup came to: its own words and its exit code together.
 
-    Succeeded: exit 0, a summary, no problem. Warning: exit 3 with a summary, or 0 with one and a problem. Cancelled: an interrupt or
-    termination came through us, or restic says that such a signal stopped it. Everything else failed; an unseen end without a
-    summary is lost.
+    Succeeded: exit 0, a summary, no problem. Warning: exit 3 with a summary, or 0 with one and a problem. Cancelled: an
+    interrupt or termination came through us, or restic says that such a signal stopped it. Everything else failed; an
+    unseen end without a summary is lost.
 
 Why so strict: restic before 0.19 exits 0 with one of several sources missing, and a killed one may have saved nothing.
 """
@@ -53,7 +53,8 @@ def conclude(seen: Seen, exit: Exit, inner: Inner, *, watched: bool) -> Result:
         inner: What stood before restic.
         watched: Its output came to us.
     """
-    outcome, why = _outcome(seen, exit, inner, watched)
+    known = exit if exit.seen else Exit(seen.said_code, asked=exit.asked)  # what restic announced is as good
+    outcome, why = _outcome(seen, known, inner, watched)
     return Result(
         outcome,
         why,
@@ -69,8 +70,6 @@ def conclude(seen: Seen, exit: Exit, inner: Inner, *, watched: bool) -> Result:
 def _outcome(seen: Seen, exit: Exit, inner: Inner, watched: bool) -> tuple[Outcome, str]:
     if inner.opaque:
         return Outcome.UNKNOWN, f"It was started, but {inner.opaque}."
-    if not exit.seen:
-        exit = Exit(seen.said_code, asked=exit.asked)
     done = seen.summary and (exit.code in (0, 3) or not exit.seen)
     if done:
         return _finished(seen, exit)
@@ -79,7 +78,10 @@ def _outcome(seen: Seen, exit: Exit, inner: Inner, watched: bool) -> tuple[Outco
     if not exit.seen:
         return (Outcome.FAILED, _reason(seen, exit)) if seen.fatal else (Outcome.LOST, "Nobody saw how restic ended.")
     if not watched and exit.code == 0:
-        return Outcome.UNKNOWN, "restic ended with exit code 0, but its output was not seen, so a missing source would not be known."
+        return (
+            Outcome.UNKNOWN,
+            "restic ended with exit code 0, but its output was not seen, so a missing source would not be known.",
+        )
     if not watched and exit.code == 3:
         return Outcome.WARNING, "restic saved a snapshot, but at least one file could not be read."
     if exit.code == 0:
@@ -88,7 +90,11 @@ def _outcome(seen: Seen, exit: Exit, inner: Inner, watched: bool) -> tuple[Outco
 
 
 def _finished(seen: Seen, exit: Exit) -> tuple[Outcome, str]:
-    what = f"Snapshot {seen.snapshot[:8]} was saved" if seen.snapshot else "Nothing had changed, so no new snapshot was made"
+    what = (
+        f"Snapshot {seen.snapshot[:8]} was saved"
+        if seen.snapshot
+        else "Nothing had changed, so no new snapshot was made"
+    )
     if seen.dry:
         what = "It was a dry run: nothing was saved"
     if seen.errors:

@@ -12,16 +12,16 @@ from typing import Any
 from tray.engines.base import Event, Exit, Fed, Plan, Problem, Progress, Result, Stream
 from tray.engines.command import conclude_by_code
 from tray.engines.recognise import Inner
+from tray.engines.restic_items import Items
 from tray.engines.restic_options import Options
 from tray.engines.restic_outcome import Seen, conclude
 from tray.engines.restic_reasons import reason
-from tray.engines.restic_text import error_text, summary_text
+from tray.engines.restic_text import error_text, status_text, summary_text
 from tray.engines.text import plain, strip_terminal, valid
 from tray.model import Outcome, Phase
 
 MAX_PROBLEMS = 100
 """So many problems are kept with their words; the rest are only counted."""
-_MAX_ITEMS = 50_000  # so many paths are remembered to know a doubled error
 _MAX_TEXT = 50  # lines of stderr that may say why it failed
 _MAX_ETA = 10 * 365 * 86_400
 _DECISIVE = re.compile("^Fatal: |^unable to create lock|already locked|^unknown |^invalid argument")
@@ -42,10 +42,10 @@ class BackupSession:
         self._parent = not (options.on("stdin") or options.on("stdin-from-command"))
         self._scanned = options.on("no-scan")  # without a scan there are no totals to wait for
         self._json = plan.ours or options.on("json")
-        self._seen = Seen(dry=plan.kind == "dry-run")
-        self._scan_errors: dict[str, set[str]] = {}
-        self._errors: dict[str, set[str]] = {}
-        self._items = 0
+        # A cadence that the user asked for also puts progress into restic's plain output; ours must not.
+        self._progress_text = plan.ours and "RESTIC_PROGRESS_FPS" not in plan.env
+        self._seen = Seen(dry=plan.kind == "dry-run", may_skip=options.on("skip-if-unchanged"))
+        self._items = Items()
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Take one line of either stream."""
@@ -61,7 +61,7 @@ class BackupSession:
     def _message(self, message: dict[str, Any], line: bytes, stream: Stream) -> Fed:
         match message.get("message_type"):
             case "status":
-                events, text = self._status(message), ""
+                events, text = self._status(message), status_text(message) if self._progress_text else ""
             case "summary":
                 events, text = (), self._summary(message)
             case "error":
@@ -139,7 +139,7 @@ class BackupSession:
             return self._problem(Problem(text[7:]))
         elif text.startswith("Warning: at least one source file could not be read"):
             seen.incomplete = True
-        elif stream is Stream.OUT and not self._json:
+        elif stream is Stream.OUT and not self._json and not text.startswith("Fatal: "):
             self._text_summary(text)
         elif text:
             return self._complaint(text)
@@ -169,25 +169,12 @@ class BackupSession:
 
     def _problem(self, problem: Problem, *, scan: bool = False) -> tuple[Event, ...]:
         """Count a problem once, though restic may name it in the scan and again when it reads the item."""
-        if not self._is_new(problem.item or problem.message, scan):
+        if not self._items.is_new(problem.item or problem.message, scan=scan):
             return ()
         self._seen.errors += 1
         if len(self._seen.problems) < MAX_PROBLEMS:
             self._seen.problems.append(problem)
         return (problem,)
-
-    def _is_new(self, item: str, scan: bool) -> bool:
-        name = item.rstrip("/").rpartition("/")[2]
-        if any(item == other for other in self._errors.get(name, ())):
-            return False
-        twin = next((other for other in self._scan_errors.get(name, ()) if _same(item, other)), None)
-        if scan:
-            twin = twin or next((other for other in self._errors.get(name, ()) if _same(item, other)), None)
-        if self._items >= _MAX_ITEMS:  # count an item when it is read, and not in the scan, where its double would be missed
-            return not scan and twin is None
-        self._items += 1
-        (self._scan_errors if scan else self._errors).setdefault(name, set()).add(item)
-        return twin is None
 
 
 class OtherSession:
@@ -239,13 +226,3 @@ def _text(value: object) -> str:
 
 def _first_text(value: object) -> str | None:
     return valid(value[0]) if isinstance(value, list) and value and isinstance(value[0], str) else None
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether two paths may be one file, named once absolutely and once relatively."""
-    if one == other:
-        return True
-    if one.startswith("/") == other.startswith("/"):
-        return False
-    long, short = (one, other) if one.startswith("/") else (other, one)
-    return long.endswith("/" + short.removeprefix("./"))

@@ -9,6 +9,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from tray.engines.text import valid
+
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
@@ -37,13 +39,35 @@ def summary_text(summary: Mapping[str, Any], *, parent: bool, dry: bool) -> str:
     """
     lines = [_parent(summary)] if parent else []
     lines += ["", _counts("Files:", "files", summary), _counts("Dirs: ", "dirs", summary), _added(summary, dry), ""]
-    size, seconds = format_bytes(number(summary, "total_bytes_processed")), format_seconds(number(summary, "total_duration"))
+    size, seconds = (
+        format_bytes(number(summary, "total_bytes_processed")),
+        format_seconds(number(summary, "total_duration")),
+    )
     lines.append(f"processed {number(summary, 'total_files_processed')} files, {size} in {seconds}")
     if not dry:
         snapshot = summary.get("snapshot_id")
         saved = isinstance(snapshot, str) and snapshot.strip("0")
         lines.append(f"snapshot {str(snapshot)[:8]} saved" if saved else "skipped creating snapshot")
     return "\n".join(lines) + "\n"
+
+
+def status_text(status: Mapping[str, Any]) -> str:
+    """Return the lines that show progress where the user asked for them with RESTIC_PROGRESS_FPS."""
+    done, total = number(status, "bytes_done"), number(status, "total_bytes")
+    files, total_files = number(status, "files_done"), number(status, "total_files")
+    left, errors = number(status, "seconds_remaining"), number(status, "error_count")
+    begin = f"[{format_seconds(number(status, 'seconds_elapsed'))}] "
+    if not total_files:
+        line = f"{begin}{files} files, {format_bytes(done)}, {errors} errors"
+    else:
+        percent, eta = (
+            (f"{100 * done / total:.2f}%  ", f" ETA {format_seconds(left)}") if left and done < total else ("", "")
+        )
+        whole = f"total {total_files} files {format_bytes(total)}, {errors} errors"
+        line = f"{begin}{percent}{files} files {format_bytes(done)}, {whole}{eta}"
+    current = status.get("current_files")
+    names = [name for name in current if isinstance(name, str)] if isinstance(current, list) else []
+    return valid("\n".join([line, *names]) + "\n")
 
 
 def error_text(error: object, item: str) -> str:
@@ -79,7 +103,11 @@ def _system_error(number: object) -> str:
 def _parent(summary: Mapping[str, Any]) -> str:
     """With a parent at least the folders above are known, changed or not."""
     known = ("files_changed", "files_unmodified", "dirs_changed", "dirs_unmodified")
-    return "using parent snapshot" if any(number(summary, key) for key in known) else "no parent snapshot found, will read all files"
+    return (
+        "using parent snapshot"
+        if any(number(summary, key) for key in known)
+        else "no parent snapshot found, will read all files"
+    )
 
 
 def _counts(title: str, what: str, summary: Mapping[str, Any]) -> str:

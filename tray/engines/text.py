@@ -8,13 +8,12 @@ _LEAD = re.compile(rb"(?:\r|\x1b\[[0-9;]*[A-Za-z])+")
 def strip_terminal(line: bytes) -> bytes:
     r"""Return *line* without what restic puts before it on a terminal (`\r\e[2K`) and without its line end."""
     line = line.rstrip(b"\r\n")
-    if line[:1] in (b"\r", b"\x1b"):
-        line = line[_LEAD.match(line).end() :] if _LEAD.match(line) else line  # type: ignore[union-attr]
-    return line
+    lead = _LEAD.match(line)
+    return line[lead.end() :] if lead else line
 
 
 def plain(line: bytes) -> str:
-    """Return *line* as text without line end and surrounding blanks; what is no UTF-8 becomes visible as `\\xNN`."""
+    r"""Return *line* as text without line end and surrounding blanks; what is no UTF-8 becomes visible as `\xNN`."""
     return strip_terminal(line).decode("utf-8", "backslashreplace").strip()
 
 
