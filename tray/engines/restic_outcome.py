@@ -21,6 +21,8 @@ class Seen:
     """What the output of a run said.
 
     Attributes:
+        dry: Nothing is to be saved.
+        may_skip: It makes no snapshot when nothing changed, as the user asked.
         summary: restic said that it is done.
         incomplete: restic said that at least one file could not be read.
         stopped: The line in which restic said that a signal stops it.
@@ -29,6 +31,7 @@ class Seen:
     """
 
     dry: bool = False
+    may_skip: bool = False
     summary: bool = False
     incomplete: bool = False
     fatal: bool = False
@@ -90,13 +93,13 @@ def _outcome(seen: Seen, exit: Exit, inner: Inner, watched: bool) -> tuple[Outco
 
 
 def _finished(seen: Seen, exit: Exit) -> tuple[Outcome, str]:
-    what = (
-        f"Snapshot {seen.snapshot[:8]} was saved"
-        if seen.snapshot
-        else "Nothing had changed, so no new snapshot was made"
-    )
+    what = "Nothing had changed, so no new snapshot was made"
     if seen.dry:
         what = "It was a dry run: nothing was saved"
+    elif seen.snapshot:
+        what = f"Snapshot {seen.snapshot[:8]} was saved"
+    elif not seen.may_skip:
+        return Outcome.WARNING, "restic ended well, but it did not name the snapshot that it saved."
     if seen.errors:
         first = seen.problems[0]
         named = f"{first.item} ({first.message})" if first.item and first.item not in first.message else first.message
