@@ -1,8 +1,7 @@
 """Loading pystray and the Linux backends so that they cost little and never fail by what they import.
 
-`import pystray` picks a toolkit by itself and dies without a display; told to be the dummy, it only brings `Menu` and the base class
-of icons. asyncio would
-load OpenSSL for TLS that the tray never speaks.
+`import pystray` picks a toolkit by itself and dies without a display; told to be the dummy, it only brings `Menu` and the base
+class of icons. asyncio would load OpenSSL for TLS that the tray never speaks.
 """
 
 import os
