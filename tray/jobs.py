@@ -190,13 +190,14 @@ def _init(repository: str, secret: Path) -> None:
 
 
 def _record(places: Places, job: Job) -> None:
-    """Record that the configuration changed (FR-AUD-001)."""
+    """Record that a repository was made and the configuration changed (FR-AUD-001)."""
     from tray.audit.entry import Action, Draft
     from tray.audit.spool import record
 
-    body = {"change": "job added", "repository": job.repository, "sources": list(job.sources)}
-    record(
-        places,
-        [Draft(action=Action.CONFIG_CHANGED, result="changed", job=job.name, engine=job.engine, body=body)],
-        timeout=5.0,
-    )
+    made = {"repository": job.repository}
+    added = {"change": "job added", "repository": job.repository, "sources": list(job.sources)}
+    drafts = [
+        Draft(action=Action.REPOSITORY_CREATED, job=job.name, engine=job.engine, body=made),
+        Draft(action=Action.CONFIG_CHANGED, job=job.name, engine=job.engine, body=added),
+    ]
+    record(places, drafts, timeout=5.0)

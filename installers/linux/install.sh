@@ -1,0 +1,111 @@
+#!/bin/sh
+# Installs Backup Tray for good, from this checkout; the checkout can go afterwards.
+#
+#   installers/linux/install.sh [--user]
+#
+# As root for everybody, else for this user; --user: for this user, also as root. Calling it again brings the installation up to date
+# and is quick if nothing changed. Asks nothing. Exit codes: 0 done, 69 something is missing that it cannot install, 73 a file in the
+# way, 75 a backup is running, 77 not allowed.
+set -eu
+umask 022
+here=$(cd "$(dirname "$0")" && pwd)
+checkout=$(cd "$here/../.." && pwd)
+. "$here/common.sh"
+
+kind=user
+[ "$(id -u)" != 0 ] || kind=system
+case ${1:-} in
+--user) kind=user ;;
+"") ;;
+*) stop 64 "install.sh: unknown option $1." "" "Call it without one, or with --user." ;;
+esac
+places "$kind"
+
+# 1. What the system must have.
+if command -v apt-get >/dev/null 2>&1; then
+    wanted="ca-certificates python3 python3-venv"
+    command -v restic >/dev/null 2>&1 || wanted="$wanted restic"
+    if has_desktop; then
+        wanted="$wanted python3-gi gir1.2-gtk-3.0 gir1.2-webkit2-4.1"
+    else
+        say "No desktop here, so the packages of the window are left out. Call this again once there is one."
+    fi
+    # shellcheck disable=SC2086 # a list of words
+    apt_install $wanted
+else
+    need_other_system
+fi
+python_is_new_enough || stop 69 "Python 3.11 or later is needed as $PYTHON." "Found: $("$PYTHON" --version 2>&1 || true)" \
+    "Use Debian 12, Ubuntu 24.04 or later."
+
+# 2. The program.
+new=$(fingerprint "$checkout")
+healthy() { "$VENV/bin/python" -I -c 'import tray.cli.main, tray.paths; assert tray.paths.assets().is_dir()' 2>/dev/null; }
+if [ "$(cat "$PREFIX/fingerprint" 2>/dev/null)" = "$new" ] && healthy; then
+    say "Backup Tray is installed already and up to date."
+else
+    running=$(ours run backup)
+    [ -z "$running" ] || stop 75 "A backup is running right now (process $running)." \
+        "Changing the program under it could lose its record." "Wait until it is over, then try again."
+    step "Installing Backup Tray into $VENV"
+    mkdir -p "$PREFIX"
+    rm -f "$PREFIX/fingerprint"
+    # --clear also mends a venv whose Python went away with an upgrade of the system.
+    healthy || "$PYTHON" -m venv --clear --system-site-packages "$VENV"
+    wheels=$(mktemp -d)
+    trap 'rm -rf "$wheels"' EXIT
+    pip() { "$VENV/bin/python" -m pip --quiet --disable-pip-version-check --no-input "$@"; }
+    {
+        pip wheel --no-deps --wheel-dir "$wheels" "$checkout" &&
+            pip install "$wheels"/*.whl && pip install --no-deps --force-reinstall "$wheels"/*.whl
+    } || stop 69 "The Python packages could not be installed." "pip said so above." \
+        "Check the network, then try again; nothing else was changed."
+    healthy || stop 70 "The installed program does not start." "See: $VENV/bin/python -I -c 'import tray.cli.main'" "Please report this."
+    printf '%s\n' "$new" >"$PREFIX/fingerprint"
+fi
+
+# 3. The command, the menu entry, the start with the session, the uninstaller.
+mkdir -p "$BIN" "$MENU" "$AUTOSTART"
+if [ -e "$LAUNCHER" ] && ! grep -q "$MARK" "$LAUNCHER"; then
+    stop 73 "$LAUNCHER exists and is not ours." "" "Move it away, then try again."
+fi
+quoted=$(printf '%s' "$VENV/bin/python" | sed "s/'/'\\\\''/g")
+cat >"$LAUNCHER.new" <<END
+#!/bin/sh
+# $MARK. -I: whatever Python settings the caller has stay the caller's.
+exec '$quoted' -I -m tray "\$@"
+END
+chmod 755 "$LAUNCHER.new"
+mv -f "$LAUNCHER.new" "$LAUNCHER"
+icon=$("$VENV/bin/python" -I -c 'from tray.paths import assets; print(assets() / "icons" / "backup-tray.svg")')
+entry() { # entry FILE COMMAND EXTRA-LINE
+    cat >"$1.new" <<END
+# $MARK.
+[Desktop Entry]
+Type=Application
+Version=1.0
+Name=Backup Status
+Comment=You always know whether your backups are fine
+Exec="$LAUNCHER" $2
+TryExec=$LAUNCHER
+Icon=$icon
+Terminal=false
+Categories=Utility;System;
+Keywords=backup;restic;status;audit;
+StartupNotify=false
+$3
+END
+    chmod 644 "$1.new"
+    mv -f "$1.new" "$1"
+}
+entry "$MENU/backup-tray.desktop" "window dashboard" "X-Backup-Tray=menu"
+# Somebody who switched the start with the session off (Hidden=true) keeps it off.
+grep -qs '^Hidden=true' "$AUTOSTART/backup-tray.desktop" || entry "$AUTOSTART/backup-tray.desktop" tray "X-GNOME-Autostart-enabled=true"
+cp "$here/common.sh" "$here/uninstall.sh" "$PREFIX/"
+printf '%s\n' "$kind" >"$PREFIX/kind"
+
+say "Installed: $LAUNCHER"
+case :$PATH: in
+*":$BIN:"*) ;;
+*) say "Note: $BIN is not in your PATH yet; on most systems it is after the next login." ;;
+esac

@@ -1,0 +1,26 @@
+"""`backup-tray doctor`: what works here, what does not, and the command that mends it."""
+
+import json
+from argparse import ArgumentParser, Namespace
+
+
+def register(parser: ArgumentParser) -> None:
+    """Add the arguments of `doctor`."""
+    parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def run(args: Namespace) -> int:
+    """Print every check; exit code 0 if there is nothing to mend, else 1."""
+    from tray import doctor
+    from tray.paths import places
+    from tray.wording import escape
+
+    checks = doctor.examine(places())
+    if args.json:
+        print(json.dumps([check.to_json() for check in checks], indent=2))
+    else:
+        for check in checks:
+            print(f"{check.level.value:<4}  {check.name}: {escape(check.what)}")
+            if check.remedy:
+                print(f"      mend it: {escape(check.remedy)}")
+    return 0 if doctor.fine(checks) else 1

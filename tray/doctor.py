@@ -1,0 +1,307 @@
+"""What works here, what does not, and the command that mends it.
+
+Each check answers one question and changes nothing. A check that fails in an unforeseen way says so as its result, so one broken
+thing never hides the others. What needs a desktop is in `doctor_desktop`.
+"""
+
+import os
+import platform
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from tray import config, doctor_desktop, jobs
+from tray.doctor_desktop import Finding
+from tray.errors import AuditMissingError, BackupTrayError, TrackerGoneError, UnsafeFolderError
+from tray.paths import Places, check_private
+
+QUICK_BYTES = 10_000_000
+"""A log up to this size is verified whole (0.2 s or so); of a larger one only the end is looked at."""
+
+
+class Level(StrEnum):
+    """How good a check's answer is. `OK` also for what is merely not needed here."""
+
+    OK = "ok"
+    WARN = "warn"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One answer.
+
+    Attributes:
+        name: What was looked at.
+        level: How good it is.
+        what: One sentence for a person.
+        remedy: The command or step that mends it; empty if all is well.
+    """
+
+    name: str
+    level: Level
+    what: str
+    remedy: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Return the check as `doctor --json` shows it."""
+        return {"name": self.name, "level": self.level.value, "what": self.what, "remedy": self.remedy}
+
+
+def examine(places: Places) -> list[Check]:
+    """Return all checks, in the order in which to read them. Never raises."""
+    checks: list[tuple[str, Callable[[], Iterable[Check]]]] = [
+        ("Python", _python),
+        ("folders", lambda: _folders(places)),
+        ("configuration", lambda: _configuration(places)),
+        ("audit log", lambda: _audit_log(places)),
+        ("records waiting", lambda: _spool(places)),
+        ("runs", lambda: _runs(places)),
+        ("tracker", lambda: _tracker(places)),
+        ("backup engines", _engines),
+        ("command", _command),
+        ("tray", lambda: _desktop("tray", doctor_desktop.tray())),
+        ("window", lambda: _desktop("window", doctor_desktop.web_view())),
+        ("start at login", lambda: _desktop("start at login", doctor_desktop.autostart())),
+    ]
+    return [check for name, ask in checks for check in _safely(name, ask)]
+
+
+def fine(checks: Iterable[Check]) -> bool:
+    """Whether there is nothing to mend."""
+    return all(check.level is Level.OK for check in checks)
+
+
+def _safely(name: str, ask: Callable[[], Iterable[Check]]) -> list[Check]:
+    try:
+        return list(ask())
+    except BackupTrayError as error:
+        return [Check(name, Level.BAD, f"{error.what} {error.why}".strip(), error.next)]
+    except OSError as error:
+        about = f" ({error.filename})" if error.filename else ""
+        return [
+            Check(
+                name,
+                Level.BAD,
+                f"It cannot be looked at: {error.strerror or error}{about}.",
+                "Look at that place with `ls -ld`.",
+            )
+        ]
+    except Exception as error:  # a doctor who faints helps nobody
+        what = f"The check itself failed: {type(error).__name__}: {error}."
+        return [Check(name, Level.BAD, what, "Please report this with the output of `backup-tray doctor`.")]
+
+
+def _desktop(name: str, finding: Finding) -> list[Check]:
+    level = Level.OK if finding.fine else Level.WARN
+    return [Check(name, level, finding.what, finding.remedy)]
+
+
+def _python() -> list[Check]:
+    what = f"Python {platform.python_version()} ({sys.executable}) on {platform.system()} {platform.release()}."
+    return [Check("Python", Level.OK, what)]
+
+
+def _folders(places: Places) -> Iterable[Check]:
+    for name, folder in (("configuration", places.config), ("state", places.state), ("runtime", places.runtime)):
+        yield _folder(f"{name} folder", folder)
+
+
+def _folder(name: str, folder: Path) -> Check:
+    """Look whether *folder* is ours, private and writable, or can be made so."""
+    try:
+        check_private(folder, folder.lstat())
+    except FileNotFoundError:
+        return _missing_folder(name, folder)
+    except UnsafeFolderError as error:
+        return Check(name, Level.BAD, f"{error.what} {error.why}", error.next)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return Check(name, Level.BAD, f"{folder} cannot be written{_read_only(folder)}.", _writable_again(folder))
+    return Check(name, Level.OK, f"{folder} is private and can be written.")
+
+
+def _missing_folder(name: str, folder: Path) -> Check:
+    parent = next(above for above in folder.parents if above.exists())
+    if os.access(parent, os.W_OK | os.X_OK):
+        return Check(name, Level.OK, f"{folder} is made when it is needed.")
+    return Check(
+        name,
+        Level.BAD,
+        f"{folder} cannot be made: {parent} cannot be written{_read_only(parent)}.",
+        _writable_again(parent),
+    )
+
+
+def _read_only(folder: Path) -> str:
+    if sys.platform != "win32" and os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return ", its file system is read-only"
+    return ""
+
+
+def _writable_again(folder: Path) -> str:
+    place = shlex.quote(str(folder))
+    return (
+        f"sudo mount -o remount,rw {place}"
+        if _read_only(folder)
+        else f"ls -ld {place}  (records wait in a spool meanwhile)"
+    )
+
+
+def _configuration(places: Places) -> Iterable[Check]:
+    found = config.load(places).jobs
+    names = ", ".join(sorted(found))
+    yield Check(
+        "configuration", Level.OK, f"{len(found)} jobs: {names}." if found else "No jobs configured; none are needed."
+    )
+    for job in found.values():
+        if job.password_file is not None:
+            yield from _password_file(job.name, Path(job.password_file).expanduser())
+
+
+def _password_file(name: str, file: Path) -> Iterable[Check]:
+    place = shlex.quote(str(file))
+    try:
+        mode = file.stat().st_mode
+    except OSError as error:
+        what = f"The password file of job {name}, {file}, cannot be read: {error.strerror}."
+        yield Check(
+            "configuration", Level.BAD, what, "Put the password back there; without it the backups cannot be restored."
+        )
+        return
+    if sys.platform != "win32" and stat.S_IMODE(mode) & 0o077:
+        yield Check(
+            "configuration", Level.WARN, f"Others can read {file}, the password of job {name}.", f"chmod 600 {place}"
+        )
+
+
+def _audit_log(places: Places) -> list[Check]:
+    from tray.audit.store import AuditLog
+
+    try:
+        with AuditLog.read(places.audit_db) as log:
+            size, _, _ = log.head()
+    except AuditMissingError:
+        return [Check("audit log", Level.OK, "There is none yet; the first run under watch makes it.")]
+    if places.audit_db.stat().st_size > QUICK_BYTES:
+        what = f"{size} entries, readable; it is large, so it was not verified now."
+        return [Check("audit log", Level.OK, what + " Verify it: `backup-tray audit verify`.")]
+    from tray.audit.verify import verify
+
+    verdict = verify(places.audit_db, places.audit_key)
+    if str(verdict.result) == "tampered":
+        return [Check("audit log", Level.BAD, f"It was altered: {verdict.why}", "backup-tray audit verify")]
+    return [Check("audit log", Level.OK, f"{size} entries, intact in themselves.")]
+
+
+def _spool(places: Places) -> Iterable[Check]:
+    from tray.audit import spool
+
+    count, bad = len(spool.pending(places)), spool.pending_bad(places)
+    if count:
+        remedy = "Mend what is named above; the next run appends them."
+        yield Check(
+            "records waiting", Level.WARN, f"{count} records wait for the audit log, which could not take them.", remedy
+        )
+    if bad:
+        what = f"{len(bad)} records in the spool are damaged and were set aside: {bad[0]}."
+        yield Check("records waiting", Level.WARN, what, f"less {shlex.quote(str(bad[0]))}")
+    if not count and not bad:
+        yield Check("records waiting", Level.OK, "None.")
+
+
+def _runs(places: Places) -> list[Check]:
+    from tray import runs
+
+    live, orphaned = 0, []
+    for folder in runs.live(places):
+        try:
+            running = folder.running(folder.info())
+        except (OSError, ValueError):
+            running = folder.wrapped
+        live += running
+        if not folder.wrapped:
+            orphaned.append(folder.run)
+    if orphaned:
+        what = f"{len(orphaned)} runs lost their wrapper (killed, or a power cut): {orphaned[0]}."
+        return [Check("runs", Level.WARN, what, "backup-tray tracker  (closes them; so does the icon)")]
+    return [Check("runs", Level.OK, f"{live} are going on." if live else "None is going on.")]
+
+
+def _tracker(places: Places) -> list[Check]:
+    from tray import ipc
+
+    try:
+        client = ipc.Client(places, "cli")
+    except TrackerGoneError as error:
+        if error.why == "No tracker is running.":
+            return [Check("tracker", Level.OK, "None is running; icon and window start one when they need it.")]
+        return [Check("tracker", Level.BAD, f"{error.what} {error.why}", error.next)]
+    client.close()
+    return [
+        Check(
+            "tracker",
+            Level.OK,
+            f"It answers (version {_text(client.tracker, 'version')}, process {_text(client.tracker, 'pid')}).",
+        )
+    ]
+
+
+def _text(message: Any, key: str) -> str:
+    return str(message.get(key, "unknown"))
+
+
+def _engines() -> Iterable[Check]:
+    from tray.engines import ENGINES
+
+    for name in (engine.name for engine in ENGINES if engine.name != "command"):
+        program = shutil.which(name)
+        if program is None:
+            yield Check("backup engines", Level.WARN, f"{name} is not installed.", f"sudo apt install {name}")
+        else:
+            yield Check("backup engines", Level.OK, f"{program}: {_version(program)}.")
+
+
+def _version(program: str) -> str:
+    try:
+        done = subprocess.run(
+            [program, "version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"it does not answer ({error})"
+    lines = done.stdout.decode("utf-8", "backslashreplace").strip().split("\n")
+    return lines[0][:80] or "it does not say its version"
+
+
+def _command() -> list[Check]:
+    installed = next((path for path in jobs.launcher_places() if os.access(path, os.X_OK)), None)
+    if installed is None:
+        return [
+            Check(
+                "command",
+                Level.WARN,
+                "backup-tray is not installed for good.",
+                "installers/linux/install.sh in the checkout",
+            )
+        ]
+    found = shutil.which("backup-tray")
+    if found is None:
+        what = f"{installed} is there, but {installed.parent} is not in PATH."
+        return [
+            Check(
+                "command",
+                Level.WARN,
+                what,
+                f"echo 'export PATH=\"{installed.parent}:$PATH\"' >>~/.profile  (then log in anew)",
+            )
+        ]
+    if not os.path.samefile(found, installed):
+        what = f"The command line finds {found}, but {installed} is installed."
+        return [Check("command", Level.WARN, what, f"Call it in full, or remove the other: ls -l {shlex.quote(found)}")]
+    return [Check("command", Level.OK, f"{installed} is installed and in PATH.")]
