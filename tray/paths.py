@@ -16,6 +16,7 @@ from tray.errors import UnsafeFolderError
 
 if sys.platform == "win32":
     import tempfile
+import warnings
 
 HOME_VARIABLE = "BACKUP_TRAY_HOME"
 SOCKET = "tracker.sock"
@@ -79,7 +80,7 @@ class Places:
 
     @property
     def _last_resort(self) -> Path:
-        """A folder that most systems can write; the state folder is part of its name, so that a trial never mixes with real records."""
+        """A folder that most systems can write; its name depends on the state folder: a trial never mixes with real records."""
         mark = zlib.crc32(os.fsencode(self.state))
         if sys.platform == "win32":
             return Path(tempfile.gettempdir()) / f"backup-tray-{mark:08x}"
@@ -106,9 +107,11 @@ def places(environ: "os._Environ[str] | dict[str, str] | None" = None) -> Places
     from platformdirs import PlatformDirs
 
     dirs = PlatformDirs("backup-tray", appauthor=False, use_site_for_root=True)
-    return Places(
-        Path(dirs.user_config_dir), Path(dirs.user_state_dir), Path(dirs.user_runtime_dir), Path(dirs.user_log_dir)
-    )
+    with warnings.catch_warnings():
+        # Without a login there is no /run/user/UID: platformdirs warns that it takes a folder in /tmp, and cron would mail that.
+        warnings.simplefilter("ignore")
+        runtime = Path(dirs.user_runtime_dir)
+    return Places(Path(dirs.user_config_dir), Path(dirs.user_state_dir), runtime, Path(dirs.user_log_dir))
 
 
 def private(folder: Path) -> Path:
@@ -122,7 +125,10 @@ def private(folder: Path) -> Path:
         # lstat first: mkdir on a read-only file system fails even where the folder stands already.
         found = folder.lstat()
     except FileNotFoundError:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Missing parents get the same mode, as the XDG specification asks; mkdir(parents=True) would leave that to the umask.
+        for missing in reversed([folder, *folder.parents]):
+            if not missing.exists():
+                missing.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
     check_private(folder, found)
     return folder
