@@ -54,7 +54,7 @@ else
     healthy || "$PYTHON" -m venv --clear --system-site-packages "$VENV"
     wheels=$(mktemp -d)
     trap 'rm -rf "$wheels"' EXIT
-    pip() { "$VENV/bin/python" -m pip --quiet --disable-pip-version-check --no-input "$@"; }
+    pip() { "$VENV/bin/python" -m pip -qq --disable-pip-version-check --no-input "$@"; }
     {
         pip wheel --no-deps --wheel-dir "$wheels" "$checkout" &&
             pip install "$wheels"/*.whl && pip install --no-deps --force-reinstall "$wheels"/*.whl
