@@ -8,6 +8,7 @@ password database names the home, so cron and systemd find what the desktop sess
 import os
 import stat
 import sys
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,6 @@ from tray.errors import UnsafeFolderError
 
 if sys.platform == "win32":
     import tempfile
-import warnings
 
 HOME_VARIABLE = "BACKUP_TRAY_HOME"
 SOCKET = "tracker.sock"
