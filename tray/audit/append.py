@@ -22,11 +22,14 @@ def append_all(connection: sqlite3.Connection, key: Path, drafts: Sequence[Draft
     Returns:
         The number of each draft's entry; of those that are in the log already, their old number.
     """
-    log, size, leaf, frontier, newest = connection.execute("SELECT log, size, leaf, frontier, checkpoint FROM head").fetchone()
+    log, size, leaf, frontier, newest = connection.execute(
+        "SELECT log, size, leaf, frontier, checkpoint FROM head"
+    ).fetchone()
     (last,) = connection.execute("SELECT max(seq) FROM entries").fetchone()
     if last != size - 1:
         raise AuditUnavailableError(
-            f"The audit log should end with entry {size - 1}, but it ends with {last}.", "Look closer: `backup-tray audit verify`."
+            f"The audit log should end with entry {size - 1}, but it ends with {last}.",
+            "Look closer: `backup-tray audit verify`.",
         )
     signer = Signer(keys.load(key))
     verifier = VerifierKey(log, signer.public)
@@ -107,5 +110,6 @@ class Writer:
             self._connection.execute("INSERT INTO open_runs (run, seq) VALUES (?, ?)", (run, seq))
 
     def _find(self, index: str, condition: str, value: str) -> int | None:
-        row = self._connection.execute(f"SELECT seq FROM entries INDEXED BY {index} WHERE {condition}", (value,)).fetchone()
+        query = f"SELECT seq FROM entries INDEXED BY {index} WHERE {condition}"  # noqa: S608 - constants of ours
+        row = self._connection.execute(query, (value,)).fetchone()
         return None if row is None else int(row[0])

@@ -67,7 +67,7 @@ class VerifierKey:
         Raises:
             ValueError: *text* is none, or not of an Ed25519 key.
         """
-        name, key_id, encoded = (text.strip().split("+", 2) + ["", ""])[:3]
+        name, key_id, encoded = [*text.strip().split("+", 2), "", ""][:3]
         raw = _base64(encoded)
         key = cls(name, raw[1:])
         if not name or raw[:1] != _ED25519 or len(key.public) != 32 or key.key_id.hex() != key_id:

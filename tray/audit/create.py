@@ -15,7 +15,7 @@ from tray.audit.schema import APPLICATION_ID, SCHEMA_VERSION, STATEMENTS
 from tray.audit.tree import HASH_SIZE, Frontier
 
 
-def ensure(db: Path, key: Path) -> None:
+def ensure(db: Path, key: Path, timeout: float) -> None:
     """Make the log *db* and its *key* if they are missing.
 
     The database is built beside its place and renamed into it, so nobody ever sees half a log. Where a pinned key tells that a
@@ -27,7 +27,7 @@ def ensure(db: Path, key: Path) -> None:
     if db.exists() and key.exists():
         return
     paths.private(db.parent)
-    with database.creation_lock(db.parent):
+    with database.creation_lock(db.parent, timeout):
         seed = keys.load(key) if key.exists() else keys.create(key)
         if not db.exists():
             _set_aside(db)

@@ -7,18 +7,20 @@ while a connection is open: closing that descriptor would drop SQLite's locks (P
 import contextlib
 import os
 import sqlite3
-import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tray import clock
 from tray.audit.schema import APPLICATION_ID, SCHEMA_VERSION
 from tray.errors import AuditMissingError, AuditUnavailableError, BackupTrayError
+from tray.locks import FileLock
 
 Identity = tuple[int, ...]
 
 _DAMAGED = (
-    "Keep what is left (`mv {db} {db}.damaged`, and the files {db}-wal and {db}-shm likewise): the next backup begins a new log, and "
-    "waiting records are appended to that."
+    "Keep what is left (`mv {db} {db}.damaged`, and the files {db}-wal and {db}-shm likewise): the next backup begins a new "
+    "log, and waiting records are appended to that."
 )
 
 
@@ -96,7 +98,7 @@ def identity(db: Path) -> Identity:
 
 
 def fingerprint(db: Path) -> Identity:
-    """Return which file *db* is and when it was last written, for readers: SQLite itself would not notice a file overwritten in place."""
+    """Return which file *db* is and when it was last written: SQLite's cache does not notice a file overwritten in place."""
     found = _stat(db)
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
@@ -131,7 +133,8 @@ def _check(connection: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError("file is not a database of ours")
     if version != SCHEMA_VERSION:
         raise AuditUnavailableError(
-            f"The audit log has format {version}, and this program knows {SCHEMA_VERSION}.", "Install the newest Backup Tray."
+            f"The audit log has format {version}, and this program knows {SCHEMA_VERSION}.",
+            "Install the newest Backup Tray.",
         )
 
 
@@ -148,11 +151,17 @@ def _explain(error: sqlite3.Error, db: Path, timeout: float) -> AuditUnavailable
         case sqlite3.SQLITE_FULL:
             return AuditUnavailableError(f"The disk that holds {db} is full.", f"Make room on it: `df -h {db.parent}`.")
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
-            return AuditUnavailableError(f"{db} cannot be written.", f"Look at owner and mode: `ls -ld {db.parent} {db}`.")
+            return AuditUnavailableError(
+                f"{db} cannot be written.", f"Look at owner and mode: `ls -ld {db.parent} {db}`."
+            )
         case sqlite3.SQLITE_CANTOPEN:
-            return AuditUnavailableError(f"{db} cannot be opened.", f"Look at owner and mode: `ls -ld {db.parent} {db}`.")
+            return AuditUnavailableError(
+                f"{db} cannot be opened.", f"Look at owner and mode: `ls -ld {db.parent} {db}`."
+            )
         case sqlite3.SQLITE_IOERR:
-            return AuditUnavailableError(f"{db} cannot be read or written: {error}.", f"Look at the disk: `df -h {db.parent}`.")
+            return AuditUnavailableError(
+                f"{db} cannot be read or written: {error}.", f"Look at the disk: `df -h {db.parent}`."
+            )
     return AuditUnavailableError(f"{db} is damaged: {error}.", _DAMAGED.format(db=db))
 
 
@@ -162,22 +171,24 @@ def _stat(db: Path) -> os.stat_result:
     except FileNotFoundError:
         raise missing(db) from None
     except OSError as error:
-        raise AuditUnavailableError(f"{db}: {error.strerror}.", f"Look at owner and mode: `ls -ld {db.parent} {db}`.") from error
+        raise AuditUnavailableError(
+            f"{db}: {error.strerror}.", f"Look at owner and mode: `ls -ld {db.parent} {db}`."
+        ) from error
 
 
 @contextlib.contextmanager
-def creation_lock(folder: Path) -> Iterator[None]:
-    """Let only one process at a time make a log or a key in *folder*."""
-    handle = os.open(folder / "audit.lock", os.O_RDWR | os.O_CREAT, 0o600)
+def creation_lock(folder: Path, timeout: float) -> Iterator[None]:
+    """Let only one process at a time make a log or a key in *folder*.
+
+    Raises:
+        AuditUnavailableError: Somebody else has held the lock for *timeout* seconds.
+    """
+    lock, deadline = FileLock(folder / "audit.lock"), clock.monotonic() + timeout
+    while not lock.acquire():
+        if clock.monotonic() > deadline:
+            raise AuditUnavailableError(f"Another process has kept {lock.path} locked for more than {timeout:g} s.")
+        time.sleep(0.01)
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(handle)
+        lock.release()

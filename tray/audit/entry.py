@@ -71,6 +71,23 @@ SEVERITY_OF = {
 """The severity of a run's end."""
 
 
+def current_actor(program: str = f"backup-tray {__version__}") -> str:
+    """Return who acts now: "name (uid) on host, program"."""
+    import os
+    import platform
+    import sys
+
+    if sys.platform == "win32":
+        return f"{os.environ.get('USERNAME', 'somebody')} on {platform.node()}, {program}"
+    import pwd
+
+    try:
+        name = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        name = "user"
+    return f"{name} ({os.geteuid()}) on {os.uname().nodename}, {program}"
+
+
 @dataclass(frozen=True, slots=True)
 class OpenRun:
     """A run whose start is on record and whose end is not. `entry` is None while the start waits in the spool."""
@@ -99,7 +116,7 @@ class Draft:
     action: Action
     id: str = field(default_factory=clock.new_id)
     time_ms: int = field(default_factory=clock.now_ms)
-    actor: str = field(default_factory=lambda: current_actor())
+    actor: str = field(default_factory=current_actor)
     result: str = "done"
     severity: Severity = Severity.INFO
     job: str | None = None
@@ -130,7 +147,9 @@ class Draft:
             raise ValueError("no draft of an audit entry")
         if "id" not in data or "time_ms" not in data or "actor" not in data:
             raise ValueError("a draft in a spool names id, time and actor")
-        draft = cls(**{**data, "action": Action(str(data.get("action"))), "severity": Severity(data.get("severity", "info"))})
+        draft = cls(
+            **{**data, "action": Action(str(data.get("action"))), "severity": Severity(data.get("severity", "info"))}
+        )
         if not _ID.fullmatch(str(draft.id)) or (draft.body is not None and not isinstance(draft.body, dict)):
             raise ValueError("no draft of an audit entry")
         draft.facts()
@@ -147,6 +166,8 @@ class Draft:
         if not _ID.fullmatch(self.id):
             raise ValueError(f"no UUID: {self.id!r}")
         known: dict[str, Any] = {name: _text(getattr(self, name)) for name in _TEXTS}
+        if known["job"] is None and self.run is not None:
+            known["job"] = "unnamed"  # an end that belongs to no job would be shown nowhere
         known |= {name: _count(getattr(self, name)) for name in _COUNTS}
         return known | {"id": self.id, "time": clock.to_text(self.time_ms)}
 
@@ -219,7 +240,7 @@ def plain(value: Any, depth: int = 0) -> Any:
 
 
 def valid_text(text: str) -> str:
-    """Return *text* as valid Unicode: bytes of a file name that were no UTF-8 become `\\xNN`."""
+    r"""Return *text* as valid Unicode: bytes of a file name that were no UTF-8 become `\xNN`."""
     try:
         text.encode()
         return text
@@ -252,7 +273,9 @@ def body_bytes(body: Mapping[str, Any] | None) -> bytes | None:
     if len(raw) <= MAX_BODY:
         return raw
     short = {key: value for key, value in plain(body).items() if not isinstance(value, dict | list)}
-    return canonical({key: _text(value) if isinstance(value, str) else value for key, value in short.items()} | {"cut": True})
+    return canonical(
+        {key: _text(value) if isinstance(value, str) else value for key, value in short.items()} | {"cut": True}
+    )
 
 
 def body_hash(salt: bytes, body: bytes) -> str:
@@ -272,7 +295,14 @@ def build(draft: Draft, *, seq: int, prev: bytes, log: str, recorded_ms: int, bo
     Raises:
         ValueError: The draft cannot be an entry.
     """
-    place = {"v": VERSION, "seq": seq, "prev": prev.hex(), "log": log, "recorded": clock.to_text(recorded_ms), "body": body}
+    place = {
+        "v": VERSION,
+        "seq": seq,
+        "prev": prev.hex(),
+        "log": log,
+        "recorded": clock.to_text(recorded_ms),
+        "body": body,
+    }
     raw = canonical(draft.facts() | place)
     if not PATTERN.fullmatch(raw) or len(raw) > MAX_ENTRY:
         raise ValueError("the draft does not fit the format of an entry")
@@ -319,23 +349,6 @@ def open_run(entry: Mapping[str, Any], body: Mapping[str, Any] | None, seq: int 
         source=_source(entry["source"]),
         repository=_str((body or {}).get("repository")),
     )
-
-
-def current_actor(program: str = f"backup-tray {__version__}") -> str:
-    """Return who acts now: "name (uid) on host, program"."""
-    import os
-    import platform
-    import sys
-
-    if sys.platform == "win32":
-        return f"{os.environ.get('USERNAME', 'somebody')} on {platform.node()}, {program}"
-    import pwd
-
-    try:
-        name = pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        name = "user"
-    return f"{name} ({os.geteuid()}) on {os.uname().nodename}, {program}"
 
 
 def _outcome(word: str) -> Outcome:

@@ -1,7 +1,8 @@
 """The signing key and the pinned public keys: small private files beside the log.
 
-`audit.key` holds the Ed25519 seed; it is a file because writers run headless, where no keyring opens. `audit.pub` lists one verifier
-key a line, for each key of each log that was ever made here, so that a log that was replaced together with its key is noticed.
+`audit.key` holds the Ed25519 seed; it is a file because writers run headless, where no keyring opens. `audit.pub` lists one
+verifier key a line, for each key of each log that was ever made here, so that a log that was replaced together with its key
+is noticed.
 """
 
 import base64
@@ -47,7 +48,8 @@ def load(key: Path) -> bytes:
         seed = b""
     if word != _HEADER or len(seed) != SEED_SIZE:
         raise AuditUnavailableError(
-            f"{key} holds no signing key.", f"Restore it from a copy, or move it away (`mv {key} {key}.bad`): a new one is made."
+            f"{key} holds no signing key.",
+            f"Restore it from a copy, or move it away (`mv {key} {key}.bad`): a new one is made.",
         )
     return seed
 

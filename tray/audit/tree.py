@@ -62,9 +62,7 @@ class Frontier:
     def first_difference(self, other: "Frontier") -> int | None:
         """Return the first leaf of the first subtree in which two trees of equal size differ, None if they are equal."""
         start = 0
-        for (mine, theirs), bit in zip(
-            zip(self.hashes, other.hashes, strict=True), _bits(self.size), strict=True
-        ):
+        for (mine, theirs), bit in zip(zip(self.hashes, other.hashes, strict=True), _bits(self.size), strict=True):
             if mine != theirs:
                 return start
             start += bit
