@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 1.0
 RESTART_SECONDS = 5.0
+LOCKED_SECONDS = 0.3
 HEARTBEAT_SECONDS = 10.0
 """`follow` yields at least this often, so that ages on screen stay true."""
 
@@ -271,9 +272,7 @@ class _History:
         self._waiting: list[Draft] = []
         self._spool_seen: object = None
 
-    def read(
-        self, live: set[str], over: Iterable[EndedRun]
-    ) -> tuple[list[JobHistory], list[str], set[str]]:
+    def read(self, live: set[str], over: Iterable[EndedRun]) -> tuple[list[JobHistory], list[str], set[str]]:
         """Return the jobs, notes, and the ids of runs that have ended.
 
         Args:
@@ -328,7 +327,7 @@ class _History:
             return None  # nothing was ever recorded here
         from tray.audit.store import AuditLog
 
-        return AuditLog.read(self._places.audit_db)
+        return AuditLog.read(self._places.audit_db, timeout=LOCKED_SECONDS)
 
 
 def _spool_marks(places: Places) -> list[str]:

@@ -43,7 +43,9 @@ class FileLock:
     def __enter__(self) -> "FileLock":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.release()
 
 
@@ -89,7 +91,7 @@ def boot_id() -> str:
 
 
 def process_start(pid: int) -> str | None:
-    """Return when process *pid* started, as an opaque text, or None if there is none; with the pid it names one process for good."""
+    """Return when process *pid* started, as an opaque text (None: there is none); with the pid it names one process."""
     if sys.platform == "linux":
         try:
             # After the last ")": the command name may hold spaces and parentheses. Fields 3 (state) and 22 (start time): proc(5).

@@ -1,7 +1,7 @@
 """The past: ended runs from audit log and spool, and the acknowledgement of one."""
 
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tray import status

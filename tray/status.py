@@ -9,6 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from tray.clock import DAY_MS
 from tray.model import WORST_FIRST, EndedRun, JobHistory, JobStatus, LiveRun, Outcome, State, Status
 
+BACKUP = "backup"
+DRY_RUN = "dry-run"
+"""A kind of run that makes no backup, so that nothing about it is green or red."""
+
 STALE_AFTER_MS = 7 * DAY_MS
 """A success older than this is not called fine while nobody knows the job's rhythm."""
 
@@ -45,7 +49,7 @@ def judge(
     judged = [JobStatus(job.job, _state(job, job.job in running, now_ms), job.last) for job in jobs]
     known = {job.job for job in jobs}
     judged += [JobStatus(name, State.RUNNING, None) for name in sorted(running - known)]
-    states = {job.state for job in judged}
+    states = {_weight(job) for job in judged}
     if error is not None:
         states.add(State.UNAVAILABLE)
     return Status(
@@ -69,8 +73,15 @@ def order(run: EndedRun) -> tuple[int, float]:
     return run.finished_ms, float("inf") if run.entry is None else run.entry
 
 
+def _weight(job: JobStatus) -> State:
+    """What a job says about the whole: a check that succeeded does not mean that there is a backup."""
+    if job.state is State.OK and job.last is not None and job.last.kind != BACKUP:
+        return State.NONE
+    return job.state
+
+
 def _state(job: JobHistory, running: bool, now_ms: int) -> State:
-    state = _STATE_OF_OUTCOME[job.last.outcome]
+    state = State.NONE if job.last.kind == DRY_RUN else _STATE_OF_OUTCOME[job.last.outcome]
     if job.seen_ms is not None and job.seen_ms >= job.last.finished_ms:
         recent = job.last_success is not None and _age(job.last_success, now_ms) <= STALE_AFTER_MS
         state = State.OK if recent else State.NONE

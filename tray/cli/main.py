@@ -42,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = argv.pop(0) if argv and not argv[0].startswith("-") else "tray"
         if command not in COMMANDS:
             raise UsageError(
-                f"There is no command {command!r}.", why="It is not in the list.", next="Look at the list: `backup-tray --help`."
+                f"There is no command {command!r}.",
+                why="It is not in the list.",
+                next="Look at the list: `backup-tray --help`.",
             )
         module = import_module(f"tray.cli.{command}")
         parser = _parser(command)

@@ -7,7 +7,9 @@ from tray.paths import places
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("run", metavar="RUN", nargs="?", default="last", help="the run's id or its beginning, or `last`")
+    parser.add_argument(
+        "run", metavar="RUN", nargs="?", default="last", help="the run's id or its beginning, or `last`"
+    )
     parser.add_argument("--format", choices=["text"], default="text", help="how (this version: text)")
 
 

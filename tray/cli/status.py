@@ -50,7 +50,12 @@ def text(status: Status) -> str:
     lines = [wording.headline(status, now)]
     if status.error is not None:
         error = BackupTrayError(status.error["what"], why=status.error["why"], next=status.error["next"])
-        lines += [f"  what: {error.what}", f"  why:  {error.why}", f"  next: {error.next}", f"  code: {status.error['code']}"]
+        lines += [
+            f"  what: {error.what}",
+            f"  why:  {error.why}",
+            f"  next: {error.next}",
+            f"  code: {status.error['code']}",
+        ]
         if status.jobs:
             lines.append(f"What follows is old, from {_when(status.as_of_ms)}.")
     columns = shutil.get_terminal_size().columns

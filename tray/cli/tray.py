@@ -9,6 +9,9 @@ def register(parser: ArgumentParser) -> None:
 
 def run(_: Namespace) -> int:
     """Show the icon; with one there already, open its window."""
+    from tray.icon import slim
+
+    slim.load()
     from tray.icon.app import main
     from tray.paths import places
 

@@ -74,10 +74,9 @@ def _complete(log: RunLog, folder: RunFolder, info: RunInfo) -> None:
     """Add the lines that the dead wrapper did not get to: a replay, less what stands in the log already."""
     stood = {b"out": 0, b"err": 0}
     with suppress(OSError), folder.log.open("rb") as file:
-        for line in file:
-            name = line[25:28]
-            if name in stood:
-                stood[name] += 1
+        for written in file:
+            if written[25:28] in stood:
+                stood[written[25:28]] += 1
     session = _session(info)
     for name, stream in _SPOOLS:
         skip = stood[b"err" if stream is Stream.ERR else b"out"]
@@ -114,5 +113,3 @@ def _last_sign(folder: RunFolder) -> int:
         with suppress(OSError):
             times.append(path.stat().st_mtime_ns // 1_000_000)
     return max(times)
-
-

@@ -100,7 +100,7 @@ def _inotify(paths: list[Path]) -> int | None:
 
 
 def reserve(fd: int, size: int) -> None:
-    """Reserve *size* bytes of disk for the spool *fd* without changing its length, so that a disk that fills up later hurts less."""
+    """Reserve *size* bytes of disk for the spool *fd*, its length unchanged, so that a disk that fills up later hurts less."""
     if sys.platform == "linux":
         import ctypes
 

@@ -2,8 +2,8 @@
 
 from tray import clock
 from tray.display import Display
-from tray.engines.base import Event, Exit, Problem, Progress, Result, Session, Stream
-from tray.model import LiveRun, Phase, clip
+from tray.engines.base import Event, Exit, Fed, Problem, Progress, Result, Session, Stream
+from tray.model import LiveRun, Outcome, Phase, clip
 from tray.redact import Redactor
 from tray.runner.child import Child
 from tray.runner.log import RunLog
@@ -106,7 +106,13 @@ class Watch:
         self._display.clear()
         self._relay.flush(wait=True)
         assert self._child.exit is not None
-        return self._child.exit, self._session.conclude(self._child.exit)
+        return self._child.exit, self._conclude(self._child.exit)
+
+    def _conclude(self, how: Exit) -> Result:
+        try:
+            return self._session.conclude(how)
+        except Exception as error:  # see _understand; what cannot be judged is no success
+            return Result(Outcome.UNKNOWN, f"The end could not be judged ({type(error).__name__}: {error}).")
 
     def _pause(self) -> float:
         if self._relay.waiting:
@@ -121,7 +127,7 @@ class Watch:
             self._child.forward(number)
 
     def _line(self, line: bytes, tail: Tail) -> None:
-        fed = self._session.feed(line, tail.stream)
+        fed = self._understand(line, tail.stream)
         for event in fed.events:
             self.picture.event(event)
         if not self._only_progress(fed.events):
@@ -129,6 +135,14 @@ class Watch:
         ahead = self._ahead.pop(tail.to, b"")
         if fed.relay.startswith(ahead):
             self._pass(tail.to, fed.relay[len(ahead) :])
+
+    def _understand(self, line: bytes, stream: Stream) -> Fed:
+        """Feed the adapter; a mistake of ours in it must not reach the backup, the line is then passed on as it is."""
+        try:
+            return self._session.feed(line, stream)
+        except Exception as error:
+            self._log.say(f"a line was not understood ({type(error).__name__}: {error})")
+            return Fed(relay=line)
 
     def _prompt(self, tail: Tail) -> None:
         """Pass on the beginning of a line at once: a prompt has no line end. JSON waits until it is whole."""

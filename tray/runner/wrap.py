@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tray import clock, engines, locks, runs
+from tray import clock, engines, locks, runs, status
 from tray.engines.base import Exit, Plan, Result, Session
 from tray.errors import CommandNotFoundError
 from tray.model import EndedRun, Outcome
@@ -65,9 +65,7 @@ def run(
     info = _describe(adapter.name, plan, argv, job, redactor)
     folder, roomy = runs.create(places, info)
     try:
-        outputs = Outputs(
-            folder if roomy and watch else None, spool_stdout=plan.spool_stdout, spool_stderr=True
-        )
+        outputs = Outputs(folder if roomy and watch else None, spool_stdout=plan.spool_stdout, spool_stderr=True)
         if plan.spool_stdout and not outputs.tails:  # nothing is read, so nothing may be asked for
             adapter, plan = engines.COMMAND, replace(plan, argv=tuple(argv), env={}, spool_stdout=False, ours=False)
         this = _Run(places, plan, adapter.session(plan), info, folder, redactor, clock.monotonic())
@@ -95,12 +93,13 @@ def _watched(this: _Run, outputs: Outputs) -> Exit:
     watch = Watch(this.info, child, outputs, this.session, log, publisher, waker, this.redactor)
     watch.look()  # a quick engine's first words need not wait for the audit log
     _append(this, [record.started(this.info)], record.START_SECONDS)
-    exit, result = watch.follow()
-    last = _finish(this, exit, result)
+    how, result = watch.follow()
+    last = _finish(this, how, result)
     log.say(f"{last.outcome.value}: {last.reason}")
     log.close()
     publisher.finish(last)
-    return exit
+    _close_others(this)
+    return how
 
 
 def _finish(this: _Run, exit: Exit, result: Result) -> EndedRun:
@@ -133,9 +132,12 @@ def _append(this: _Run, drafts: "list[Draft]", seconds: float) -> None:
 
 def _describe(name: str, plan: Plan, argv: Sequence[str], job: str | None, redactor: Redactor) -> RunInfo:
     repository = None if plan.repository is None else redactor.text(plan.repository)
+    sources = plan.sources or tuple(redactor.argv(list(argv)))
+    if job is not None and plan.kind == status.DRY_RUN:
+        job = f"{job} (dry run)"  # else the rehearsal would stand where the last real backup belongs
     return RunInfo(
         run=clock.new_id(),
-        job=job or engines.job_name(name, repository, plan.sources or tuple(redactor.argv(list(argv)))),
+        job=job or engines.job_name(name, repository, sources, kind=plan.kind, folder=_folder()),
         engine=name,
         kind=plan.kind,
         started_ms=clock.now_ms(),
@@ -146,6 +148,22 @@ def _describe(name: str, plan: Plan, argv: Sequence[str], job: str | None, redac
         command=tuple(redactor.argv(list(argv))),
         ours=plan.ours,
     )
+
+
+def _folder() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:
+        return None  # somebody removed it
+
+
+def _close_others(this: _Run) -> None:
+    """Close runs whose wrapper died; costs nothing where there are none."""
+    mine = this.info.run
+    if any(folder.run != mine and not folder.wrapped for folder in runs.live(this.places)):
+        from tray.runner import closing
+
+        closing.close(this.places)
 
 
 def _note_child(this: _Run, child: Child) -> None:

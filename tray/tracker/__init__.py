@@ -1,1 +1,1 @@
-"""The tracker: knows every live run, in memory only. `state` is the knowledge, `server` the conversation, `start` how one comes to be."""
+"""The tracker: every live run, in memory only. `state` is what it knows, `server` talks, `start` brings one up."""

@@ -46,7 +46,7 @@ class Conversation(asyncio.Protocol):
             return
         self.tracker.joined(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
         """The other side is gone; runs that it published may be orphans."""
         self.tracker.runs.unlisten(self.tell)
         self.tracker.left(self)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 
 from tray import __version__, clock, ipc
@@ -42,12 +43,13 @@ def _start(places: Places, role: str) -> ipc.Client:
         start_new_session=True,
         cwd="/" if sys.platform != "win32" else None,
     )
+    # Somebody must take note of its end, or it stays a zombie for as long as the tray lives.
+    threading.Thread(target=child.wait, daemon=True).start()
     while True:
         try:
             return ipc.Client(places, role)
         except TrackerGoneError as error:
-            ended = child.poll()
-            if clock.monotonic() > deadline or (ended is not None and ended != 0):
+            if clock.monotonic() > deadline or child.returncode not in (None, 0):
                 raise TrackerGoneError(f"{error.why} A new one could not be started.") from error
         time.sleep(0.02)
 

@@ -44,7 +44,13 @@ class Runs:
         """Mark that a run's wrapper is gone: it may still run, but its progress is no longer known."""
         known = self._runs.get(run)
         if known is not None:
-            blank = {"files_done": None, "bytes_done": None, "bytes_per_second": None, "eta_seconds": None, "current": None}
+            blank = {
+                "files_done": None,
+                "bytes_done": None,
+                "bytes_per_second": None,
+                "eta_seconds": None,
+                "current": None,
+            }
             self.start(known.with_changes(tracked=False, **blank))
 
     def finish(self, run: str, last: Any = None) -> None:

@@ -1,0 +1,24 @@
+"""What every test gets: places of its own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tray import paths
+from tray.paths import Places
+
+
+@pytest.fixture(autouse=True)
+def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the records, the tracker or the configuration of whoever runs it."""
+    for name in [name for name in os.environ if name.startswith(("RESTIC_", "BORG_", "BACKUP_TRAY_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "bt"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+
+
+@pytest.fixture
+def places() -> Places:
+    """The places of this test."""
+    return paths.places()

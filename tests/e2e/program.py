@@ -1,0 +1,70 @@
+"""The program as a user starts it, for end-to-end tests."""
+
+import atexit
+import functools
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+TRAY = [sys.executable, "-m", "tray"]
+PASSWORD = "correct horse"  # of test repositories
+
+
+def tray(*arguments: str | Path, check: bool = False, **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Run one command to its end."""
+    options = {"capture_output": True, "text": True, "timeout": 120, **options}
+    return subprocess.run([*TRAY, *map(str, arguments)], check=check, **options)
+
+
+def start(*arguments: str | Path, **options: Any) -> "subprocess.Popen[bytes]":
+    """Start one command."""
+    return subprocess.Popen([*TRAY, *map(str, arguments)], **options)
+
+
+def status() -> dict[str, Any]:
+    """Return `status --json`."""
+    return dict(json.loads(tray("status", "--json").stdout))
+
+
+def last() -> dict[str, Any]:
+    """Return the last run as the status tells it."""
+    found = status()["last"]
+    assert found is not None, "no run is on record"
+    return dict(found)
+
+
+def make_tree(folder: Path, *, files: int = 30, size: int = 3000, seed: int = 1) -> Path:
+    """Fill *folder* with *files* files of incompressible bytes."""
+    chance = random.Random(seed)
+    for number in range(files):
+        path = folder / f"d{number % 5}" / f"file{number}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(chance.randbytes(size))
+    return folder
+
+
+def make_repository(path: Path) -> Path:
+    """Make a restic repository at *path*: a copy of one that was made once, since deriving its key takes seconds."""
+    shutil.copytree(_template(), path)
+    return path
+
+
+@functools.cache
+def _template() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="restic-template-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    environ = {**os.environ, "RESTIC_PASSWORD": PASSWORD}
+    subprocess.run(["restic", "init", "-q", "-r", folder / "repo"], check=True, env=environ, stdin=subprocess.DEVNULL)
+    return folder / "repo"
+
+
+def snapshots(repository: Path) -> list[Any]:
+    """Ask restic itself what the repository holds."""
+    found = subprocess.check_output(["restic", "-r", repository, "snapshots", "--json", "--no-lock"])
+    return list(json.loads(found) or [])

@@ -1,0 +1,234 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.waiting import wait_for
+from tray import ipc
+from tray.errors import TrackerGoneError
+from tray.model import LiveRun, Phase
+from tray.paths import Places
+from tray.tracker import start
+
+
+@pytest.fixture
+def tracker(places: Places) -> Iterator["subprocess.Popen[bytes]"]:
+    """A real tracker process."""
+    process = subprocess.Popen([sys.executable, "-m", "tray", "tracker"])
+    wait_for(lambda: answers(places), what="the tracker")
+    yield process
+    process.terminate()
+    process.wait()
+
+
+def answers(places: Places) -> bool:
+    """Whether a tracker answers."""
+    try:
+        ipc.Client(places, "cli").close()
+    except TrackerGoneError:
+        return False
+    return True
+
+
+def live(run: str = "r1", **changes: object) -> LiveRun:
+    """Return a live run."""
+    return LiveRun(run=run, job="home", engine="restic", started_ms=1_700_000_000_000).with_changes(**changes)
+
+
+def publish(client: ipc.Client, run: LiveRun) -> None:
+    """Announce *run* as a wrapper does."""
+    client.send({"type": "run.started", "run": run.to_json()})
+
+
+def test_status_shows_every_run_that_wrappers_published(places: Places, tracker: object) -> None:
+    """Two backups at once are two rows, not one."""
+    one, other, asking = (ipc.Client(places, role) for role in ("wrapper", "wrapper", "cli"))
+    publish(one, live("r1"))
+    publish(other, live("r2", phase=Phase.COPYING, bytes_done=5, bytes_total=10))
+    runs = wait_for(lambda: (found := asking.request("status")["runs"]) and len(found) == 2 and found)
+    assert {LiveRun.from_json(run).run for run in runs} == {"r1", "r2"}
+    assert [run["percent"] for run in runs if run["run"] == "r2"] == [50]
+    for client in (one, other, asking):
+        client.close()
+
+
+def test_a_subscriber_hears_progress_and_end_without_asking(places: Places, tracker: object) -> None:
+    """The window needs no polling."""
+    wrapper, window = ipc.Client(places, "wrapper"), ipc.Client(places, "window", timeout=10)
+    assert window.request("subscribe")["runs"] == []
+    publish(wrapper, live())
+    assert window.receive()["run"]["run"] == "r1"
+    wrapper.send({"type": "run.progress", "run": "r1", "files_done": 7})
+    assert window.receive()["run"]["files_done"] == 7
+    wrapper.send({"type": "run.finished", "run": "r1", "last": None})
+    assert window.receive() == {"type": "gone", "run": "r1", "last": None}
+    wrapper.close()
+    window.close()
+
+
+def test_unknown_types_and_fields_are_ignored(places: Places, tracker: object) -> None:
+    """A newer wrapper can talk to an older tracker."""
+    client = ipc.Client(places, "wrapper")
+    client.send({"type": "run.sings", "song": 1})
+    client.send({"type": "run.started", "run": {**live().to_json(), "mood": "fine"}})
+    assert client.request("status")["runs"][0]["run"] == "r1"
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"garbage\n",
+        b"[1, 2]\n",
+        b'{"type": 5}\n',
+        b"\xff\xfe\n",
+        b"[" * 5000 + b"\n",
+        b'{"type": "hello", "pad": "' + b"x" * ipc.MAX_REQUEST + b'"}\n',
+        b"x" * (ipc.MAX_REQUEST + 10),
+        b'{"type": "run.started", "run": {"run": 3}}\n',
+        b'{"type": "status"}\n',
+    ],
+)
+def test_a_bad_line_ends_only_the_conversation_it_came_in(places: Places, tracker: object, line: bytes) -> None:
+    """Nobody's nonsense stops the tracker or disturbs others."""
+    other = ipc.Client(places, "cli")
+    bad = socket.socket(socket.AF_UNIX)
+    bad.settimeout(10)
+    bad.connect(str(places.socket))
+    bad.sendall(line)
+    heard = b"".join(iter(lambda: bad.recv(65536), b""))
+    assert json.loads(heard)["type"] == "error"
+    assert other.request("status")["runs"] == []
+    bad.close()
+    other.close()
+
+
+def test_half_a_line_waits_for_its_rest(places: Places, tracker: object) -> None:
+    """Lines may arrive in pieces of any size."""
+    raw = socket.socket(socket.AF_UNIX)
+    raw.settimeout(10)
+    raw.connect(str(places.socket))
+    for byte in ipc.encode(ipc.hello("cli")):
+        raw.sendall(bytes([byte]))
+    assert json.loads(raw.recv(65536))["role"] == "tracker"
+    raw.close()
+
+
+def test_the_socket_is_private(places: Places, tracker: object) -> None:
+    """Other users of the machine can neither read nor write it."""
+    assert places.socket.stat().st_mode & 0o777 == 0o600
+    assert places.runtime.stat().st_mode & 0o777 == 0o700
+
+
+def test_two_who_start_a_tracker_at_once_share_one(places: Places) -> None:
+    """Tray and window may start together; a run must not be split between two trackers."""
+    code = (
+        "from tray import paths; from tray.tracker import start\n"
+        "client = start.ensure(paths.places(), 'tray'); print(client.tracker['pid'], flush=True); input()"
+    )
+    pair = [
+        subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    pids = {process.stdout.readline() for process in pair if process.stdout}
+    for process in pair:
+        process.communicate("\n", timeout=30)
+    assert len(pids) == 1
+    client = ipc.Client(places, "cli")
+    client.send({"type": "handover"})
+    wait_for(lambda: not answers(places))
+    client.close()
+
+
+def test_a_stale_socket_file_is_replaced(places: Places) -> None:
+    """A tracker that was killed leaves its socket file behind; the next one starts all the same."""
+    places.runtime.mkdir(parents=True, mode=0o700)
+    dead = socket.socket(socket.AF_UNIX)
+    dead.bind(str(places.socket))
+    dead.close()
+    client = start.ensure(places, "tray")
+    assert client.request("status")["runs"] == []
+    client.send({"type": "handover"})
+    client.close()
+
+
+def test_a_tracker_of_its_own_accord_ends_when_nobody_needs_it(places: Places) -> None:
+    """Nothing of ours stays behind on a machine where the tray was closed."""
+    process = subprocess.Popen([sys.executable, "-m", "tray", "tracker", "--idle-exit", "0.2"])
+    assert process.wait(timeout=30) == 0
+    assert not places.socket.exists()
+
+
+def test_an_idle_tracker_stays_while_a_client_is_there(places: Places) -> None:
+    """The tray's conversation keeps its tracker alive."""
+    process = subprocess.Popen([sys.executable, "-m", "tray", "tracker", "--idle-exit", "0.5"])
+    client = wait_for(lambda: _client(places), seconds=10)
+    for _ in range(40):
+        assert client.request("status")["type"] == "status"
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.02)
+    client.close()
+    assert process.wait(timeout=30) == 0
+
+
+def _client(places: Places) -> ipc.Client | None:
+    try:
+        return ipc.Client(places, "tray")
+    except TrackerGoneError:
+        return None
+
+
+def test_a_runtime_folder_that_others_can_enter_is_refused(places: Places) -> None:
+    """Whoever could enter it could listen in the tracker's place."""
+    places.runtime.mkdir(parents=True)
+    places.runtime.chmod(0o755)
+    done = subprocess.run([sys.executable, "-m", "tray", "tracker"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2
+    assert "others can enter it" in done.stderr
+    assert "next:" in done.stderr
+    with pytest.raises(TrackerGoneError):
+        ipc.connect(places, timeout=1)
+
+
+def test_a_caller_without_the_runtime_variable_finds_the_same_tracker(
+    places: Places, tracker: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """cron and systemd set no XDG_RUNTIME_DIR; the pointer in the state folder leads to the socket."""
+    elsewhere = Places(places.config, places.state, places.state / "nowhere", places.log)
+    client = ipc.Client(elsewhere, "wrapper")
+    assert client.tracker["role"] == "tracker"
+    client.close()
+
+
+def test_an_older_tracker_hands_over(
+    places: Places, tracker: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an upgrade the new tray does not stay with the old tracker."""
+    monkeypatch.setattr(start, "__version__", "99.0")
+    client = start.ensure(places, "tray")
+    assert tracker.wait(timeout=30) == 0
+    assert client.tracker["pid"] != tracker.pid
+    client.send({"type": "handover"})
+    client.close()
+    wait_for(lambda: not answers(places))
+
+
+def test_a_run_whose_wrapper_vanished_without_a_folder_is_forgotten(places: Places, tracker: object) -> None:
+    """A dead wrapper's run does not stay on screen for ever."""
+    wrapper = ipc.Client(places, "wrapper")
+    publish(wrapper, live())
+    assert wrapper.request("status")["runs"]
+    wrapper.close()
+    asking = ipc.Client(places, "cli")
+    wait_for(lambda: not asking.request("status")["runs"], what="the run to go")
+    asking.close()
+
+
+def test_nothing_of_the_tracker_needs_cryptography() -> None:
+    """The tracker stays small: it imports neither the signing library nor a window."""
+    code = "import sys, tray.tracker.server; print([m for m in ('cryptography', 'sqlite3', 'PIL', 'webview') if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True, env=os.environ).strip() == "[]"
