@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from tray import clock
 from tray.audit import checkpoint, database, keys
@@ -31,7 +31,7 @@ _ROWS = (
 )
 _REDACTIONS = (
     "SELECT json_extract(CAST(body AS TEXT), '$.entry'), entries.seq FROM entries INDEXED BY event "
-    f"JOIN bodies ON bodies.seq = entries.seq WHERE action = 'audit.redacted' AND {EVENT}"  # noqa: S608 - constants of ours
+    f"JOIN bodies ON bodies.seq = entries.seq WHERE action = 'audit.redacted' AND {EVENT}"
 )
 _OPEN = (
     f"SELECT run, seq FROM entries AS s INDEXED BY run_start WHERE {STARTED} AND run IS NOT NULL AND NOT EXISTS "  # noqa: S608
