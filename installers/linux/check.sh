@@ -1,0 +1,44 @@
+#!/bin/sh
+# Sets up everything that the tests need and passes them all: lint, types, layers, unit and end-to-end tests.
+#
+#   installers/linux/check.sh [ARGUMENTS OF PYTEST...]
+#
+# Needs apt (as root, or with sudo) where something is missing; touches nothing outside of the checkout besides system packages.
+# Works without a screen. The last line is pytest's own.
+set -eu
+umask 022
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here/../.."
+. "$here/common.sh"
+export LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
+
+if command -v apt-get >/dev/null 2>&1; then
+    # The product; a desktop without a screen; the driver of the web view; tools that tests use.
+    apt_install ca-certificates python3 python3-venv python3-gi gir1.2-gtk-3.0 gir1.2-webkit2-4.1 restic \
+        xvfb dbus dbus-x11 xfce4-panel trayer openbox dunst xdotool imagemagick x11-utils libglib2.0-bin xfconf adwaita-icon-theme \
+        librsvg2-common at-spi2-core fonts-dejavu-core webkit2gtk-driver sudo git procps
+else
+    need_other_system
+fi
+python_is_new_enough || stop 69 "Python 3.11 or later is needed as $PYTHON." "" "Use Debian 12, Ubuntu 24.04 or later."
+
+venv=.venv-test
+new=$(sha256sum pyproject.toml "$0" | cut -c 1-64)
+if [ "$(cat "$venv/made-from" 2>/dev/null)" != "$new" ] || ! "$venv/bin/python" -c 'import pytest, tray' 2>/dev/null; then
+    step "Making $venv"
+    rm -rf "$venv"
+    "$PYTHON" -m venv --system-site-packages "$venv"
+    "$venv/bin/python" -m pip -qq --disable-pip-version-check --no-input install -e '.[test,check]' ||
+        stop 69 "The Python packages could not be installed." "pip said so above." "Check the network, then try again."
+    printf '%s\n' "$new" >"$venv/made-from"
+fi
+bin=$PWD/$venv/bin
+
+step "Lint"
+"$bin/ruff" check .
+step "Types: Linux, Windows, macOS"
+for platform in linux win32 darwin; do "$bin/mypy" --platform "$platform"; done
+step "Layers"
+"$bin/lint-imports" | sed -n '/^Contracts$/,$p'
+step "Tests"
+exec "$bin/python" -m pytest -p tests.no_skips --cov=tray --cov-branch --cov-report=term "$@"
