@@ -8,8 +8,8 @@ import pytest
 
 from tests.e2e.program import PASSWORD, last, make_repository, make_tree, snapshots, start, status, tray
 from tests.waiting import wait_for
-from tray.paths import Places
 from tray import runs
+from tray.paths import Places
 
 SLOW = ("--limit-upload", "400")  # KiB/s: a backup that lasts long enough to meet its fate
 

@@ -1,0 +1,145 @@
+"""The audit report of one run as text: what happened, the entry that says so, and whether that entry can be believed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tray import clock, past, wording
+from tray.errors import RunNotFoundError
+from tray.model import EndedRun
+from tray.paths import Places
+
+if TYPE_CHECKING:
+    from tray.audit.entry import Draft
+    from tray.audit.store import StoredEntry
+    from tray.audit.verify import Verdict
+
+SHOWN_PROBLEMS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is known about one run.
+
+    Attributes:
+        run: The run's end; None while only its start is on record.
+        entry: Its entry; None while its record waits in the spool.
+        body: Its details; None once erased.
+        verdict: The verification of the whole log that holds the entry; reading it records nothing.
+    """
+
+    run: EndedRun | None
+    entry: "StoredEntry | None"
+    body: Mapping[str, Any] | None
+    verdict: "Verdict | None"
+
+
+def gather(places: Places, run: str) -> Report:
+    """Collect the report of the run whose id starts with *run*.
+
+    Raises:
+        RunNotFoundError: There is no such run.
+        AuditUnavailableError: The log cannot be read.
+    """
+    waiting = _waiting(places, run)
+    with past.reading(places) as log:
+        entry = None if log is None else log.entry_of_run(run)
+    if entry is None and waiting is None:
+        raise RunNotFoundError(run)
+    if waiting is not None and (entry is None or waiting.ended() is not None):
+        return Report(waiting.ended(), None, waiting.body, None)
+    assert entry is not None
+    from tray.audit.entry import ENDS, ended_run
+    from tray.audit.verify import verify
+
+    ended = ended_run(entry.data, entry.body, entry.seq) if entry.data["action"] in ENDS else None
+    return Report(ended, entry, entry.body, verify(places.audit_db, places.audit_key))
+
+
+def _waiting(places: Places, run: str) -> "Draft | None":
+    from tray.audit import spool
+
+    mine = [draft for draft in spool.pending(places) if (draft.run or "").startswith(run)]
+    return mine[-1] if mine else None
+
+
+def text(report: Report) -> str:
+    """Return the report for a person."""
+    return "\n".join([*_what(report), "", *_details(report), "", *_proof(report)])
+
+
+def _what(report: Report) -> Iterator[str]:
+    run = report.run
+    if run is None:
+        yield "The run has no recorded end."
+        return
+    yield f"{wording.escape(run.job)}: {wording.outcome_word(run.outcome)}" + (" (inferred)" if run.inferred else "")
+    if run.reason:
+        yield f"  {wording.escape(run.reason)}"
+    yield ""
+    yield from _table(
+        ("Started", None if run.started_ms is None else both_times(run.started_ms)),
+        ("Finished", both_times(run.finished_ms)),
+        ("Duration", None if run.duration_ms is None else wording.duration(run.duration_ms / 1000)),
+        ("Engine", f"{run.engine}, {run.kind}"),
+        ("Repository", run.repository),
+        ("Files", None if run.files is None else wording.count(run.files)),
+        ("Size", None if run.bytes_processed is None else wording.size(run.bytes_processed)),
+        ("Added", None if run.bytes_added is None else wording.size(run.bytes_added)),
+        ("Errors", wording.count(run.errors)),
+        ("Run", run.run),
+    )
+
+
+def _details(report: Report) -> Iterator[str]:
+    if report.body is None:
+        yield "Details: none, or erased."
+        return
+    body = report.body
+    yield from _table(
+        ("Command", " ".join(map(str, body.get("command") or ())) or None),
+        ("Sources", ", ".join(map(str, body.get("sources") or ())) or None),
+        ("Exit code", body.get("exit_code")),
+        ("Signal", body.get("signal")),
+        ("Snapshot", body.get("snapshot")),
+    )
+    problems = body.get("problems") or ()
+    for problem in problems[:SHOWN_PROBLEMS]:
+        item = f"{problem.get('item')}: " if problem.get("item") else ""
+        yield f"  ! {wording.escape(item + str(problem.get('message')))}"
+    if len(problems) > SHOWN_PROBLEMS:
+        yield f"  … {len(problems) - SHOWN_PROBLEMS} more in the entry, all of them in the log: `backup-tray log RUN`"
+
+
+def _proof(report: Report) -> Iterator[str]:
+    entry, verdict = report.entry, report.verdict
+    if entry is None or verdict is None:
+        yield "Audit entry: not yet. The record waits in the spool until the audit log can be written; nothing is verified."
+        return
+    yield f"Audit entry {wording.count(entry.seq)}: {_believable(entry, verdict)}"
+    yield from _table(
+        ("When", both_times(clock.from_text(entry.data["time"]))),
+        ("Who", entry.data["actor"]),
+        ("What", f"{entry.data['action']}, {entry.data['result']}"),
+        ("Log", entry.data["log"]),
+        ("Entry hash", entry.leaf.hex()),
+    )
+
+
+def _believable(entry: "StoredEntry", verdict: "Verdict") -> str:
+    if verdict.result == "tampered":
+        return f"NOT to be believed: the audit log was altered. {verdict.why}"
+    proof = f"unchanged since it was written, part of a log of {wording.count(verdict.entries)} entries"
+    return proof if verdict.result == "intact" else f"{proof}; {verdict.result}: {verdict.why}"
+
+
+def both_times(ms: int) -> str:
+    """Return *ms* as local time and UTC."""
+    local = clock.local(ms)
+    return f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()} · {clock.to_text(ms)}"
+
+
+def _table(*rows: tuple[str, object]) -> Iterator[str]:
+    for name, value in rows:
+        if value is not None:
+            yield f"  {name:<10}  {wording.escape(str(value))}"
