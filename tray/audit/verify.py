@@ -30,7 +30,7 @@ _ROWS = (
     "ORDER BY entries.seq"
 )
 _REDACTIONS = (  # built from constants of ours
-    "SELECT json_extract(CAST(body AS TEXT), '$.entry'), entries.seq FROM entries INDEXED BY event "
+    "SELECT json_extract(CAST(body AS TEXT), '$.entry'), entries.seq FROM entries INDEXED BY event "  # noqa: S608
     "JOIN bodies ON bodies.seq = entries.seq WHERE action = 'audit.redacted' AND " + EVENT
 )
 _OPEN = (

@@ -1,0 +1,74 @@
+"""Logs to test with: drafts, damage, and places where a disk is full or read-only."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tray.audit.entry import SEVERITY_OF, Action, Draft
+from tray.audit.store import AuditLog
+from tray.clock import new_id
+from tray.model import Outcome
+from tray.paths import Places
+
+BODY = {"reason": "All files were saved.", "repository": "/srv/backup", "started_at": "2026-11-23T00:00:00.000Z"}
+
+
+def start(run: str | None = None, job: str = "home", **more: Any) -> Draft:
+    """The start of a run."""
+    return Draft(Action.RUN_STARTED, run=run or new_id(), job=job, engine="restic", kind="backup", result="started", **more)
+
+
+def end(run: str | None = None, job: str = "home", outcome: Outcome = Outcome.SUCCEEDED, **more: Any) -> Draft:
+    """The end of a run."""
+    more = {"body": BODY, "action": Action.RUN_FINISHED, "severity": SEVERITY_OF[outcome]} | more
+    return Draft(run=run or new_id(), job=job, engine="restic", kind="backup", result=outcome.value, **more)
+
+
+def writer(places: Places, timeout: float = 5.0) -> AuditLog:
+    """The log of these places, open for appending."""
+    return AuditLog.open(places.audit_db, places.audit_key, timeout=timeout)
+
+
+def filled(places: Places, runs: int = 10) -> Places:
+    """Make a log of *runs* whole runs: 2 entries of its own, then start and end in turn."""
+    with writer(places) as log:
+        for number in range(runs):
+            log.append([start(f"run-{number}"), end(f"run-{number}")])
+    return places
+
+
+def tamper(places: Places, *statements: str | tuple[str, tuple[Any, ...]]) -> None:
+    """Change the database as somebody would who knows SQL: the triggers are dropped and made again."""
+    connection = sqlite3.connect(places.audit_db, isolation_level=None)
+    try:
+        triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            connection.execute(*(statement if isinstance(statement, tuple) else (statement,)))
+        for _, sql in triggers:
+            connection.execute(sql)
+    finally:
+        connection.close()
+
+
+def entry_bytes(places: Places, seq: int) -> bytes:
+    """The bytes of entry *seq*."""
+    with AuditLog.read(places.audit_db) as log:
+        return log.entry(seq).raw
+
+
+def python(code: str, *arguments: str | Path, **more: Any) -> subprocess.CompletedProcess[str]:
+    """Run *code* in a Python of its own, with `sys.argv[1:]` the *arguments*."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **more)
+
+
+def mounted(mount: str, code: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run *code* in a Python whose own view of the file system has *mount* done first (a shell command)."""
+    apart = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+    command = [*apart, "sh", "-ec", f'{mount}\nexec "$@"', "sh", sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
