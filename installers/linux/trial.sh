@@ -31,8 +31,8 @@ left=$(($(wc -l <"$TRIAL/excluded") - 1))
 [ "$left" -eq 0 ] || say "$left places that $(id -un) may not read are left out of the trial."
 
 set -- --exclude-file "$TRIAL/excluded" --exclude-caches "$@"
-if ! { [ -s "$password" ] && restic cat config >/dev/null 2>&1; }; then
-    rm -rf "$repository"
+if ! { [ -e "$TRIAL/passed" ] && restic cat config >/dev/null 2>&1; }; then
+    rm -rf "$repository" "$TRIAL/passed"
     "$VENV/bin/python" -I -c 'from tray.jobs import generate_password; print(generate_password())' >"$password"
     restic init >/dev/null || stop 73 "The trial's repository could not be made." "restic said so above." "See: df -h $TRIAL"
     # restic shrinks such files to about a third. Where that is soon written it is slowed down, so that there is something to see.
@@ -55,6 +55,8 @@ step "The backup: backup-tray run --job trial -- restic backup ..."
 code=0
 "$LAUNCHER" run --job trial -- restic backup --repo "$repository" --password-file "$password" "$@" || code=$?
 [ "$code" -eq 0 ] || [ "$code" -eq 3 ] || stop "$code" "The trial's backup failed." "See above." "More: BACKUP_TRAY_HOME='$TRIAL' '$LAUNCHER' log last"
+
+touch "$TRIAL/passed"
 
 step "Its record: backup-tray report last"
 "$LAUNCHER" report last

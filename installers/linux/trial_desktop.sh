@@ -1,39 +1,27 @@
 # The part of the trial that needs a screen; read by trial.sh with `.`.
 
-# wait_for SECONDS COMMAND...: whether COMMAND succeeds in time.
-wait_for() {
-    tries=$(($1 * 5))
-    shift
-    while ! "$@" >/dev/null 2>&1; do
-        tries=$((tries - 1))
-        [ "$tries" -gt 0 ] || return 1
+# shown NAME WHAT READY...: waits until READY succeeds; stops with what the process NAME said if it ended or never got so far.
+shown() {
+    name=$1 what=$2
+    shift 2
+    started=$(date +%s)
+    until "$@" >/dev/null 2>&1; do
+        age=$(($(date +%s) - started))
+        if [ "$age" -ge 20 ] || { [ "$age" -ge 3 ] && [ -z "$(trial_pids "$name")" ]; }; then
+            sed 's/^/  /' "$TRIAL/$name.out" >&2
+            "$LAUNCHER" doctor >&2 || true
+            stop 70 "$what could not be shown." "It said so above." "Do what 'doctor' names above, then call this again."
+        fi
         sleep 0.2
     done
 }
 
-# shown NAME WHAT PID READY...: waits until READY succeeds; stops with what NAME said if it ended or never got so far.
-shown() {
-    name=$1 what=$2 pid=$3
-    shift 3
-    ready_or_gone() { "$@" || ! kill -0 "$pid"; }
-    wait_for 20 ready_or_gone "$@" || true
-    if ! "$@" >/dev/null 2>&1; then
-        sed 's/^/  /' "$TRIAL/$name.out" >&2
-        "$LAUNCHER" doctor >&2 || true
-        stop 70 "$what could not be shown." "It said so above." "Do what 'doctor' names above, then call this again."
-    fi
-}
-
 show() {
     step "The icon and the window"
-    if [ -z "$(trial_pids tray)" ]; then
-        setsid "$LAUNCHER" tray >"$TRIAL/tray.out" 2>&1 </dev/null &
-        shown tray "The icon" $! icon_is_there
-    fi
-    if [ -z "$(trial_pids window)" ]; then
-        setsid "$LAUNCHER" window dashboard >"$TRIAL/window.out" 2>&1 </dev/null &
-        shown window "The window" $! test -S "$TRIAL/runtime/window.sock"
-    fi
+    if [ -z "$(trial_pids tray)" ]; then setsid "$LAUNCHER" tray >"$TRIAL/tray.out" 2>&1 </dev/null & fi
+    shown tray "The icon" icon_is_there
+    if [ -z "$(trial_pids window)" ]; then setsid "$LAUNCHER" window dashboard >"$TRIAL/window.out" 2>&1 </dev/null & fi
+    shown window "The window" test -S "$TRIAL/runtime/window.sock"
     say "Look at the tray: hover over the icon, click it, right-click it. The Dashboard is open."
 }
 
@@ -44,10 +32,15 @@ trial_pids() {
     done
 }
 
-icon_is_there() { test -n "$(trial_pids tray)"; }
+# A panel has taken the trial's icon.
+icon_is_there() {
+    pid=$(trial_pids tray)
+    [ -n "$pid" ] && "$VENV/bin/python" -I -c 'import sys; from tray.doctor_desktop import icon_shown
+sys.exit(not icon_shown(int(sys.argv[1].split()[0])))' "$pid"
+}
 
 still_shown() {
-    [ -n "$(trial_pids tray)" ] || stop 70 "The icon went away during the trial." "See $TRIAL/tray.out" "$LAUNCHER doctor"
+    icon_is_there || stop 70 "The icon went away during the trial." "See $TRIAL/tray.out" "$LAUNCHER doctor"
     say ""
     say "The trial's icon and window stay until you close them (Quit in the icon's menu). The real icon comes with the next login,"
     say "or now with: $LAUNCHER"
