@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,8 +52,6 @@ _PANEL_SETTINGS = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-
-
 class Desktop:
     """A running desktop.
 
@@ -71,7 +68,11 @@ class Desktop:
         for made in (self._logs, home):
             made.mkdir(parents=True)
         runtime.mkdir(mode=0o700)
-        keep = {name: value for name, value in os.environ.items() if name not in ("WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS")}
+        keep = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS")
+        }
         self.env: dict[str, str] = keep | {
             "HOME": str(home),
             "XDG_RUNTIME_DIR": str(runtime),
@@ -89,7 +90,9 @@ class Desktop:
     def start(self) -> None:
         """Start everything and wait until it is there."""
         screen = f"{WIDTH}x{HEIGHT}x24"
-        number = self._announced(["Xvfb", "-displayfd", "{fd}", "-screen", "0", screen, "-nolisten", "tcp", "-noreset"], "xvfb")
+        number = self._announced(
+            ["Xvfb", "-displayfd", "{fd}", "-screen", "0", screen, "-nolisten", "tcp", "-noreset"], "xvfb"
+        )
         self.env["DISPLAY"] = f":{number}"
         self.start_bus()
         self.run("openbox")
@@ -147,7 +150,12 @@ class Desktop:
         """Start a program on this desktop, its output in `logs/`."""
         with (self._logs / f"{log or Path(argv[0]).name}.log").open("ab") as output:
             process = subprocess.Popen(
-                argv, env=self.env | dict(env or {}), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                argv,
+                env=self.env | dict(env or {}),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
             )
         self._started.append(process)
         return process
@@ -179,7 +187,9 @@ class Desktop:
 
     # The bus.
 
-    def call(self, to: str, path: str, interface: str, member: str, signature: str = "", *values: Any) -> list[Any] | None:
+    def call(
+        self, to: str, path: str, interface: str, member: str, signature: str = "", *values: Any
+    ) -> list[Any] | None:
         """Call a method on the session bus; None if it failed."""
         return asyncio.run(self._call(to, path, interface, member, signature, values))
 
@@ -243,7 +253,7 @@ class Desktop:
 
     def corner(self, path: Path) -> Image.Image:
         """Take a picture of the right end of the panel, where the icon is."""
-        x, y = self.spot
+        _, y = self.spot
         return self.screenshot(path).crop((WIDTH - 40, y - PANEL_HEIGHT // 2, WIDTH, y + PANEL_HEIGHT // 2))
 
     def point(self, x: int, y: int) -> None:
@@ -271,17 +281,27 @@ class Desktop:
 
     def windows(self) -> list[tuple[str, int, int, int, int]]:
         """Return id, x, y, width and height of every top window, the invisible ones included."""
-        listed = subprocess.run(["xwininfo", "-root", "-children"], env=self.env, capture_output=True, text=True, timeout=10)
-        rows = re.findall(r"^ +(0x[0-9a-f]+) .* (\d+)x(\d+)\+-?\d+\+-?\d+ +\+(-?\d+)\+(-?\d+)$", listed.stdout, re.M)
+        listed = subprocess.run(
+            ["xwininfo", "-root", "-children"], env=self.env, capture_output=True, text=True, timeout=10
+        )
+        rows = re.findall(
+            r"^ +(0x[0-9a-f]+) .* (\d+)x(\d+)\+-?\d+\+-?\d+ +\+(-?\d+)\+(-?\d+)$", listed.stdout, re.MULTILINE
+        )
         return [(row[0], int(row[3]), int(row[4]), int(row[1]), int(row[2])) for row in rows]
 
     def _tooltip_window(self) -> tuple[int, int, int, int] | None:
         for window, *place in self.windows():
             facts = subprocess.run(
-                ["xprop", "-id", window, "_NET_WM_WINDOW_TYPE"], env=self.env, capture_output=True, text=True, timeout=10
+                ["xprop", "-id", window, "_NET_WM_WINDOW_TYPE"],
+                env=self.env,
+                capture_output=True,
+                text=True,
+                timeout=10,
             ).stdout
             if "TOOLTIP" in facts:
-                state = subprocess.run(["xwininfo", "-id", window], env=self.env, capture_output=True, text=True, timeout=10)
+                state = subprocess.run(
+                    ["xwininfo", "-id", window], env=self.env, capture_output=True, text=True, timeout=10
+                )
                 if "IsViewable" in state.stdout:
                     return place[0], place[1], place[2], place[3]
         return None

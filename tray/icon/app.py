@@ -5,6 +5,7 @@ tracker that hangs never makes the menu wait. Windows are processes of their own
 """
 
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -94,6 +95,8 @@ class App:
             _log.warning("no session bus: %s", error)
             self._fall_back = xembed.has_tray() and backends.has_gtk()
             if not self._fall_back:
+                if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+                    self._windows.open("dashboard")
                 raise NoTrayError("There is no session bus (D-Bus) and no notification area.") from error
         if self._fall_back:
             gtk = backends.gtk()

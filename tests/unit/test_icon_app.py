@@ -1,0 +1,367 @@
+"""The tray process around icon and status, with a fake icon and a fake source."""
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.test_wording import NOW, RUN, ended, settled
+from tests.waiting import wait_for
+from tray import clock
+from tray.errors import BackupTrayError, NoTrayError
+from tray.icon import app, diagnostics, slim, windows, xembed
+from tray.icon.render import Look
+from tray.locks import FileLock
+from tray.model import Outcome, State, Status
+from tray.paths import Places, private
+
+
+class FakeIcon:
+    """Remembers what it was told, and runs its setup like pystray: in a thread of its own."""
+
+    def __init__(self, menu: Any = None) -> None:
+        self.said: list[tuple[str, object]] = []
+        self.notes: list[tuple[str, str]] = []
+        self.menu = menu
+        self._ended = threading.Event()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in ("icon", "title", "visible"):
+            self.said.append((name, value))
+        super().__setattr__(name, value)
+
+    def update_menu(self) -> None:
+        """Remember it."""
+        self.said.append(("menu", [item.text for item in self.menu] if self.menu else None))
+
+    def notify(self, message: str, title: str) -> None:
+        """Remember it."""
+        self.notes.append((title, message))
+
+    def run(self, setup: Callable[[Any], None]) -> None:
+        """Block until `stop`."""
+        self._thread = threading.Thread(target=setup, args=(self,))
+        self._thread.start()
+        self._ended.wait(20)
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._ended.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(10)
+
+    leave = stop
+
+
+class FakeSource:
+    """Gives one status after the other, then the last one for ever; an exception is raised."""
+
+    def __init__(self, *answers: Status | Exception) -> None:
+        self.answers = list(answers)
+        self.polls = 0
+        self.closed = False
+
+    def poll(self) -> Status:
+        """Return the next status."""
+        self.polls += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """Remember it."""
+        self.closed = True
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Poll often, at a fixed time."""
+    monkeypatch.setattr(app, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(clock, "now_ms", lambda: NOW)
+
+
+def play(source: FakeSource, until: Callable[[FakeIcon, app.App], object]) -> tuple[FakeIcon, app.App]:
+    """Run the tray on *source* until something is true."""
+    made = app.App(lambda: source)
+    icon = FakeIcon(made._menu())
+    session = threading.Thread(target=made._session, args=(icon,))
+    session.start()
+    try:
+        wait_for(lambda: until(icon, made), seconds=10)
+    finally:
+        made.quit()
+        session.join(10)
+    return icon, made
+
+
+def shown(icon: FakeIcon, name: str) -> list[object]:
+    """Return what the icon was told of one kind."""
+    return [value for kind, value in icon.said if kind == name]
+
+
+def test_before_the_first_answer_the_icon_is_not_green() -> None:
+    """Nobody knows yet, so the icon says so: first of all, and before it is visible."""
+    icon, _ = play(FakeSource(settled(ended())), lambda icon, _: len(shown(icon, "icon")) > 1)
+    assert shown(icon, "icon") == [Look(State.UNAVAILABLE), Look(State.OK)]
+    assert shown(icon, "title")[0] == "Backup status unavailable\nit is being read"
+    assert icon.said.index(("visible", True)) > icon.said.index(("icon", Look(State.UNAVAILABLE)))
+
+
+def test_nothing_is_sent_while_nothing_changes() -> None:
+    """A thousand polls of the same status cost one redraw."""
+    source = FakeSource(settled(ended()))
+    icon, _ = play(source, lambda *_: source.polls > 30)
+    assert len(shown(icon, "icon")) == 2
+    assert len(shown(icon, "title")) == 2
+    assert len(shown(icon, "menu")) == 2
+
+
+def test_a_new_text_with_the_same_picture_redraws_nothing() -> None:
+    """While a backup runs, the tooltip changes each second and the ring only every 5 %."""
+    first = settled(live=(RUN,))
+    second = settled(live=(RUN.with_changes(files_done=1300),))
+    icon, _ = play(FakeSource(first, second), lambda icon, _: len(shown(icon, "title")) > 2)
+    assert shown(icon, "icon") == [Look(State.UNAVAILABLE), Look(State.RUNNING, True, 8)]
+    assert "1,300 of 20,220 files" in str(shown(icon, "title")[-1])
+
+
+def test_the_menu_says_first_what_the_tooltip_says() -> None:
+    """Where a desktop shows no tooltips, the menu's first line is the same text, and cannot be chosen."""
+    icon, _ = play(FakeSource(settled(ended())), lambda icon, _: len(shown(icon, "menu")) > 1)
+    assert shown(icon, "menu")[-1] == [
+        "home: succeeded 2 hours ago",
+        "- - - -",
+        "Open Dashboard",
+        "View last-run report",
+        "Details (full log)",
+        "Verify audit log",
+        "- - - -",
+        "Quit",
+    ]
+    items = {item.text: item for item in icon.menu}
+    assert not items["home: succeeded 2 hours ago"].enabled
+    assert items["Open Dashboard"].default
+
+
+def test_the_menu_opens_the_right_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Report of the last run, log of the run that goes on (else of the last), dashboard and verification."""
+    opened: list[str] = []
+    monkeypatch.setattr(windows.Windows, "open", lambda _, page: opened.append(page))
+    status = settled(ended(outcome=Outcome.FAILED), live=(RUN,))
+    icon, _ = play(FakeSource(status), lambda icon, _: len(shown(icon, "menu")) > 1)
+    for item in icon.menu:
+        if item.enabled and item.text not in ("Quit", "- - - -"):
+            item(icon)
+    assert opened == ["dashboard", "report/e1", "log/r1", "audit"]
+    assert icon.menu(icon) is None
+    assert opened[-1] == "dashboard"
+
+
+def test_without_any_run_there_is_no_report_to_choose() -> None:
+    """An empty history offers no dead ends."""
+    icon, _ = play(FakeSource(settled()), lambda icon, _: len(shown(icon, "menu")) > 1)
+    items = {item.text: item.enabled for item in icon.menu}
+    assert not items["View last-run report"]
+    assert not items["Details (full log)"]
+    assert items["Open Dashboard"]
+
+
+def test_a_failure_of_our_own_takes_the_green_away(caplog: pytest.LogCaptureFixture) -> None:
+    """Even a bug in the source ends as "unavailable" with its reason, and the next poll goes on."""
+    with caplog.at_level(logging.ERROR):
+        source = FakeSource(settled(ended()), ValueError("boo"), settled(ended()))
+        icon, _ = play(source, lambda icon, _: len(shown(icon, "icon")) > 3)
+    assert shown(icon, "icon")[1:] == [Look(State.OK), Look(State.UNAVAILABLE), Look(State.OK)]
+    assert "ValueError: boo" in str(shown(icon, "title")[2])
+    assert source.closed
+
+
+def test_the_source_is_closed_at_the_end() -> None:
+    """Connections and files are given back."""
+    source = FakeSource(settled())
+    play(source, lambda *_: source.polls)
+    assert source.closed
+
+
+def test_a_window_that_cannot_start_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The person who clicked learns why nothing came up."""
+    program = "import sys; sys.exit('backup-tray: No web view.\\n  why:  gi is missing.\\n  next: Run doctor.\\nnoise')"
+    monkeypatch.setattr(windows, "command", lambda _: [sys.executable, "-c", program])
+    source = FakeSource(settled())
+    made = app.App(lambda: source)
+    icon = FakeIcon()
+    session = threading.Thread(target=made._session, args=(icon,))
+    session.start()
+    made.open("dashboard")
+    try:
+        wait_for(lambda: icon.notes, seconds=10)
+    finally:
+        made.quit()
+        session.join(10)
+    assert icon.notes == [
+        ("The Backup Status window did not open", "No web view.\nwhy:  gi is missing.\nnext: Run doctor.")
+    ]
+
+
+def test_a_program_that_is_missing_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No exception leaves a click."""
+    monkeypatch.setattr(windows, "command", lambda _: ["/nonexistent/python"])
+    assert windows.Windows().open("dashboard") == "No such file or directory."
+
+
+def test_a_window_that_was_open_and_ends_is_not_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing a window, or killing it later, brings no notification; the last words count if no error was told."""
+    monkeypatch.setattr(
+        windows,
+        "command",
+        lambda code: [sys.executable, "-c", f"import sys; print('odd', file=sys.stderr); sys.exit({code})"],
+    )
+    opened = windows.Windows()
+    opened.open("0")
+    opened._opened[0].process.wait(10)
+    assert opened.failures() == []
+    opened.open("3")
+    opened._opened[0].process.wait(10)
+    assert opened.failures() == ["odd"]
+    assert opened.failures() == []
+    monkeypatch.setattr(windows, "QUICK_SECONDS", 0)
+    opened.open("3")
+    opened._opened[0].process.wait(10)
+    assert opened.failures() == []
+
+
+def test_without_a_panel_the_dashboard_opens_and_one_notification_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain GNOME: the person is not left without any sign."""
+    opened: list[str] = []
+    monkeypatch.setattr(windows.Windows, "open", lambda _, page: opened.append(page))
+    monkeypatch.setattr(xembed, "has_tray", lambda: False)
+    made = app.App(lambda: FakeSource(settled()))
+    made._icon = icon = FakeIcon()
+    made._homeless()
+    assert opened == ["dashboard"]
+    assert [title for title, _ in icon.notes] == ["Backup Status has no tray"]
+    assert "backup-tray doctor" in icon.notes[0][1]
+    assert not made._fall_back
+
+
+def test_an_older_tray_is_used_where_only_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """XEmbed is the fallback, and nobody is told that there is no tray."""
+    monkeypatch.setattr(xembed, "has_tray", lambda: True)
+    made = app.App(lambda: FakeSource(settled()))
+    icon = FakeIcon()
+    icon._thread = threading.current_thread()
+    made._icon = icon
+    made._homeless()
+    assert made._fall_back
+    assert icon.notes == []
+
+
+def test_without_bus_and_tray_the_terminal_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine without a desktop the tray ends with what to do instead."""
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with pytest.raises(NoTrayError) as told:
+        app.App(lambda: FakeSource(settled())).run()
+    assert "status --watch" in told.value.next
+
+
+def test_a_second_tray_opens_the_window_and_ends_well(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting the program twice shows the window instead of a second icon."""
+    opened: list[str] = []
+    monkeypatch.setattr(windows.Windows, "open", lambda _, page: opened.append(page))
+    with FileLock(private(places.runtime) / "tray.lock") as first:
+        assert first.acquire()
+        assert app.main(places) == 0
+    assert opened == ["dashboard"]
+
+
+def test_a_second_tray_that_cannot_open_the_window_says_why(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error goes to whoever typed the command."""
+    monkeypatch.setattr(windows.Windows, "open", lambda *_: "Too many processes.")
+    with FileLock(private(places.runtime) / "tray.lock") as first:
+        assert first.acquire()
+        with pytest.raises(BackupTrayError) as told:
+            app.main(places)
+    assert told.value.why == "Too many processes."
+
+
+def test_without_a_place_for_the_lock_there_is_still_an_icon(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that cannot be used costs the guard against two icons, not the icon."""
+    places.runtime.parent.mkdir(parents=True)
+    places.runtime.write_text("in the way")
+    monkeypatch.setattr(app.App, "run", lambda _: 0)
+    monkeypatch.setattr(diagnostics, "start", lambda _: None)
+    assert app.main(places) == 0
+
+
+@pytest.mark.parametrize(
+    ("display", "name"), [(":0", "S0"), (":77", "S0"), ("host:1.2", "S2"), (":0.0", "S0"), ("a.b:0", "S0")]
+)
+def test_each_screen_has_a_tray_selection_of_its_own(display: str, name: str) -> None:
+    """The number after the last dot is the screen (System Tray Protocol)."""
+    assert xembed.selection(display) == f"_NET_SYSTEM_TRAY_{name}"
+
+
+@pytest.mark.parametrize("display", ["", ":64999"])
+def test_without_a_display_there_is_no_older_tray(display: str) -> None:
+    """Wayland alone, or a display that is gone, is a plain no."""
+    assert not xembed.has_tray({"DISPLAY": display})
+
+
+def test_diagnostics_stay_small(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A year of errors fills two small files, not the disk."""
+    monkeypatch.setattr(diagnostics, "LIMIT", 2000)
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    try:
+        diagnostics.start(places)
+        for number in range(200):
+            logging.getLogger("tray.icon").warning("line %d", number)
+    finally:
+        for handler in root.handlers:
+            handler.close()
+        root.handlers[:], root.level = before
+    files = sorted(places.log.iterdir())
+    assert [path.name for path in files] == ["tray.log", "tray.log.1"]
+    assert sum(path.stat().st_size for path in files) < 5000
+    assert "line 199" in files[0].read_text()
+
+
+def test_diagnostics_without_a_folder_go_to_stderr(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    """A read-only home does not stop the tray."""
+    places.log.parent.mkdir(parents=True)
+    places.log.write_text("in the way")
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    try:
+        diagnostics.start(places)
+        logging.getLogger("tray.icon").warning("hello")
+    finally:
+        root.handlers[:], root.level = before
+    assert "hello" in capsys.readouterr().err
+
+
+def test_the_tray_loads_no_more_than_it_needs() -> None:
+    """No TLS, fonts, web view, cryptography or process lists: they would double the memory of an idle tray."""
+    program = (
+        "from tray.icon import slim; slim.load()\n"
+        "from tray.icon import app, backends; backends.sni(); import tray.fetch, sys\n"
+        "print(*{'ssl', 'PIL._imagingft', 'webview', 'cryptography', 'psutil', 'tkinter', 'gi', 'pickle'} & set(sys.modules))"
+    )
+    root = Path(app.__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=60)
+    assert (done.stdout.strip(), done.returncode) == ("", 0), done.stderr
+
+
+def test_what_is_left_out_can_be_loaded_later() -> None:
+    """The block ends with the block."""
+    program = "from tray.icon import slim; slim.load(); import ssl; print(ssl.OPENSSL_VERSION)"
+    root = Path(slim.__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
