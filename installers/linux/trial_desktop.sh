@@ -21,7 +21,7 @@ show() {
     if [ -z "$(trial_pids tray)" ]; then setsid "$LAUNCHER" tray >"$TRIAL/tray.out" 2>&1 </dev/null & fi
     shown tray "The icon" icon_is_there
     if [ -z "$(trial_pids window)" ]; then setsid "$LAUNCHER" window dashboard >"$TRIAL/window.out" 2>&1 </dev/null & fi
-    shown window "The window" test -S "$TRIAL/runtime/window.sock"
+    shown window "The window" window_is_there
     say "Look at the tray: hover over the icon, click it, right-click it. The Dashboard is open."
 }
 
@@ -38,6 +38,9 @@ icon_is_there() {
     [ -n "$pid" ] && "$VENV/bin/python" -I -c 'import sys; from tray.doctor_desktop import icon_shown
 sys.exit(not icon_shown(int(sys.argv[1].split()[0])))' "$pid"
 }
+
+# The trial's window is up and hears requests.
+window_is_there() { [ -S "$TRIAL/runtime/window.sock" ] && [ -n "$(trial_pids window)" ]; }
 
 still_shown() {
     icon_is_there || stop 70 "The icon went away during the trial." "See $TRIAL/tray.out" "$LAUNCHER doctor"
