@@ -25,7 +25,9 @@ _NOT_SECRET = re.compile(
 )
 _HARMLESS = frozenset(("true", "false", "yes", "no", "none", "null", "on", "off", "0", "1", "prompt", "ask"))
 
-_ADDRESS = re.compile(r"(?P<keep>\b[\w.+-]+://[^\s/:@'\"]*:)(?P<value>[^\s'\"]*)(?=@)")
+_ADDRESS = re.compile(  # a password ends at the last @ before the path; a badly made address may hold a / in it
+    r"(?P<keep>\b[\w.+-]+://[^\s/:@'\"]*:)(?P<value>[^\s/'\"]*(?=@)|(?!\d{1,5}(?:/|$))[^\s'\"]*(?=@))"
+)
 _TOKEN_ADDRESS = re.compile(r"(?P<keep>\bhttps?://)(?P<value>[^\s/:@'\"]{16,})(?=@)")
 _BARE_LOGIN = re.compile(
     r"(?P<keep>(?<![\w.+-])(?!(?:sftp|ssh|scp|rsync|mailto|rest|https?|s3|b2|gs|rclone|swift|azure):)[\w.+-]+:)(?P<value>[^\s/@:'\",]+)(?=@[\w.-]+)"
@@ -37,6 +39,9 @@ _OPTION = re.compile(
     r"(?<![\w-])--(?P<name>[A-Za-z][\w-]*)(?P<keep>\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s'\"-][^\s'\"]*)"
 )
 _HEADER = re.compile(r"(?i)(?P<keep>\b(?:Basic|Bearer)\s+)(?P<value>[\w.~+/=-]{8,})")
+
+# Every secret name holds one of these: a cheap look before the dear expressions.
+_HINTS = ("pass", "pw", "secret", "token", "key", "cred", "bearer", "basic", "sig", "auth", "sas", "cookie")
 
 # Options with a letter for a name, which mean a password in these programs only.
 _LETTERS = {
@@ -58,6 +63,7 @@ _LETTERS = {
     "mongodump": ("-p",),
     "smbclient": ("-U",),
 }
+_LOGINS = ("-u", "--user", "-U", "--proxy-user")
 
 
 def is_secret_name(name: str) -> bool:
@@ -87,12 +93,10 @@ class Redactor:
         if "@" in text:
             text = _TOKEN_ADDRESS.sub(_hide, _ADDRESS.sub(_hide, text))
             text = _BARE_LOGIN.sub(_hide, text)
-        if "=" in text or '":' in text or '" :' in text:
+        lowered = text.lower()
+        if any(hint in lowered for hint in _HINTS):
             text = _NAMED.sub(_hide_named, text)
-        if "--" in text:
-            text = _OPTION.sub(_hide_named, text)
-        if "asic " in text or "earer " in text or "ASIC " in text or "EARER " in text:
-            text = _HEADER.sub(_hide, text)
+            text = _HEADER.sub(_hide, _OPTION.sub(_hide_named, text))
         return text
 
     def bytes(self, raw: bytes) -> bytes:
@@ -112,25 +116,23 @@ def _worth_hiding(name: str, value: str) -> bool:
 
 
 def _in_arguments(argv: Sequence[str]) -> Iterable[str]:
-    """Yield the values of secret options, which are words of their own or glued to their option."""
+    """Yield the values of secret options and keys: words of their own, or glued to their name."""
     letters = [letter for word in argv for letter in _LETTERS.get(word.rpartition("/")[2], ())]
     for place, word in enumerate(argv):
         following = argv[place + 1] if place + 1 < len(argv) else ""
-        name, equals, value = word.partition("=")
-        if word.startswith("--") and is_secret_name(name):
-            if equals:
-                yield value
-            elif not following.startswith("-"):
-                yield following
+        if word.startswith("--") and "=" not in word and is_secret_name(word) and not following.startswith("-"):
+            yield following
+        rest = word
+        while "=" in rest:  # also --option=s3.secret=…
+            name, _, rest = rest.partition("=")
+            if _worth_hiding(name, rest):
+                yield rest
+                break
         for letter in letters:
-            if letter.endswith("*") and word.startswith(letter[:-1]) and not word.startswith("--"):
+            if word == letter:  # of `-u user:password` only the password
+                yield following.partition(":")[2] if letter in _LOGINS and ":" in following else following
+            elif letter.endswith("*") and word.startswith(letter[:-1]) and not word.startswith("--"):
                 yield word[len(letter) - 1 :]
-            elif word == letter:
-                yield (
-                    following.partition(":")[2]
-                    if ":" in following and letter.lower() in ("-u", "--user", "--proxy-user")
-                    else following
-                )
 
 
 def _in_text(text: str) -> Iterable[str]:
