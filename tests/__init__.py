@@ -1,0 +1,1 @@
+"""Tests: unit (fast), e2e (real programs), bench (tables)."""

@@ -8,10 +8,10 @@ Run folders are read before the log, so that a run that ends in between is found
 import os
 import select
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tray import clock, ipc, runs, status
 from tray.errors import BackupTrayError, StatusFetchError, TrackerGoneError
@@ -271,6 +271,7 @@ class _History:
         self._open: list[OpenRun] = []
         self._waiting: list[Draft] = []
         self._spool_seen: object = None
+        self._anew: str | None = None
 
     def read(self, live: set[str], over: Iterable[EndedRun]) -> tuple[list[JobHistory], list[str], set[str]]:
         """Return the jobs, notes, and the ids of runs that have ended.
@@ -289,7 +290,9 @@ class _History:
         ended += [run for run in over if run.run in opened or run.run not in closed]
         known = live | {run.run for run in ended}
         ended += [_lost(run) for run in self._open if run.run not in known]
-        notes = [_waiting_note(len(self._waiting))] if self._waiting else []
+        notes = [self._anew] if self._anew else []
+        if self._waiting:
+            notes.append(_waiting_note(len(self._waiting)))
         return _merge(self._jobs, ended, self._waiting), notes, closed | {run.run for run in ended}
 
     def close(self) -> None:
@@ -320,6 +323,7 @@ class _History:
         version = self._log.version()
         if version != self._seen:
             self._jobs, self._open = self._log.jobs(), self._log.open_runs()
+            self._anew = _anew_note(self._log.entry(0).data)
             self._seen = version
 
     def _open_log(self) -> "AuditLog | None":
@@ -337,6 +341,14 @@ def _spool_marks(places: Places) -> list[str]:
         with suppress(OSError):
             names += sorted(os.listdir(folder))
     return names
+
+
+def _anew_note(first: Mapping[str, Any]) -> str | None:
+    """What is to be said about a log that followed one which disappeared."""
+    if first["result"] != "created again":
+        return None
+    day = clock.local(clock.from_text(first["time"])).strftime("%Y-%m-%d")
+    return f"The audit log was begun anew on {day} because the one before it was gone; older history is missing"
 
 
 def _waiting_note(count: int) -> str:

@@ -53,4 +53,7 @@ class Outage:
 
         draft = Draft(action=Action.STATUS_ERROR, result=error.code, severity=Severity.ERROR, body=error.facts())
         with suppress(BackupTrayError, OSError):
-            spool.record(self._places, [draft], timeout=_RECORD_SECONDS)
+            if self._places.audit_db.exists():
+                spool.record(self._places, [draft], timeout=_RECORD_SECONDS)
+            else:  # recording would begin a new log, and the loss of the old one would not show any more
+                spool.keep(self._places, [draft])

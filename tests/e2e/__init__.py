@@ -1,0 +1,1 @@
+"""Tests with real programs: restic, a desktop, WebKit."""

@@ -22,6 +22,7 @@ _DAMAGED = (
     "Keep what is left (`mv {db} {db}.damaged`, and the files {db}-wal and {db}-shm likewise): the next backup begins a new "
     "log, and waiting records are appended to that."
 )
+_NO_INDEX = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 
 
 def connect_writer(db: Path, timeout: float) -> sqlite3.Connection:
@@ -44,7 +45,7 @@ def connect_writer(db: Path, timeout: float) -> sqlite3.Connection:
 def connect_reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
     """Open *db* for reading; nothing is written. Returns the connection and whether it is an immutable one.
 
-    In a folder that cannot be written SQLite cannot make the shared index of its WAL. Where no WAL is there, all data is in the
+    In a folder that cannot be written, or on a full disk, SQLite cannot make the shared index of its WAL. Where no WAL is there, all data is in the
     file itself, and it is read as it stands.
     """
     if not db.exists():
@@ -55,7 +56,7 @@ def connect_reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
         return connection, False
     except sqlite3.OperationalError as error:
         connection.close()
-        if _primary(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or has_wal(db):
+        if _primary(error) not in _NO_INDEX or has_wal(db):
             raise
     except BaseException:
         connection.close()

@@ -41,9 +41,14 @@ def record(places: Places, drafts: Sequence[Draft], *, timeout: float = 5.0) -> 
             _drain(places, log.append)
             return log.append(drafts)
     except Exception:
-        for draft in drafts:
-            _put(places, draft)
+        keep(places, drafts)
         return None
+
+
+def keep(places: Places, drafts: Sequence[Draft]) -> None:
+    """Put *drafts* into a spool at once, without trying the log: for whoever must not begin a new one."""
+    for draft in drafts:
+        _put(places, draft)
 
 
 def drain(places: Places, *, timeout: float = 5.0) -> int:
