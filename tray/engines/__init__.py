@@ -93,8 +93,9 @@ def job_name(
         folder: The working folder, to tell `backup .` in one folder from `backup .` in another.
     """
     hide = Redactor((), {}).text
-    whole = sorted({hide(_absolute(source, folder)) for source in sources})
-    place = None if repository is None else hide(_absolute(repository, folder) if _is_path(repository) else repository)
+    are_paths = engine != COMMAND.name and kind in ("backup", "dry-run")
+    whole = sorted({hide(_absolute(source, folder if are_paths else None)) for source in sources})
+    place = None if repository is None else hide(_absolute(repository, folder))
     name = _sentence(engine, kind, whole, place)
     if len(name) <= _LONG_NAME and not any(" to " in part or ", " in part for part in (*whole, place or "")):
         return name
@@ -124,7 +125,7 @@ def _absolute(path: str, folder: str | None) -> str:
 
 def _is_path(text: str) -> bool:
     """Whether *text* is a local path, no address like `sftp:host:/x` or `C:` drive, and no sentence of ours."""
-    return bool(text) and not re.match(r"[\w.+-]+:", text) and not text.startswith("named in ")
+    return bool(text) and not re.match(r"[\w.+-]+:", text) and not text.startswith(("named in ", "listed in "))
 
 
 def _last(path: str) -> str:
