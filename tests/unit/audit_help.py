@@ -18,7 +18,9 @@ BODY = {"reason": "All files were saved.", "repository": "/srv/backup", "started
 
 def start(run: str | None = None, job: str = "home", **more: Any) -> Draft:
     """The start of a run."""
-    return Draft(Action.RUN_STARTED, run=run or new_id(), job=job, engine="restic", kind="backup", result="started", **more)
+    return Draft(
+        Action.RUN_STARTED, run=run or new_id(), job=job, engine="restic", kind="backup", result="started", **more
+    )
 
 
 def end(run: str | None = None, job: str = "home", outcome: Outcome = Outcome.SUCCEEDED, **more: Any) -> Draft:

@@ -62,7 +62,11 @@ def test_canonical_json_refuses_what_others_could_read_differently(value: object
         canonical(value)
 
 
-@given(st.recursive(st.floats() | st.integers() | st.text(st.characters()) | st.binary() | st.none(), st.lists, max_leaves=5))
+@given(
+    st.recursive(
+        st.floats() | st.integers() | st.text(st.characters()) | st.binary() | st.none(), st.lists, max_leaves=5
+    )
+)
 def test_anything_can_be_made_plain(value: object) -> None:
     """A record is never lost because of what an engine said."""
     canonical(plain({"said": value}))
@@ -220,7 +224,9 @@ def test_stored_log_follows_the_published_format(places: Places) -> None:
 )
 def test_any_draft_becomes_a_valid_entry(draft: Draft) -> None:
     """Odd names, huge numbers and long texts are cut or dropped, never refused; the entry stays canonical and small."""
-    raw = build(draft, seq=5, prev=bytes(32), log="backup-tray/3b304987-7294-44ae-a560-621905153241", recorded_ms=0, body=None)
+    raw = build(
+        draft, seq=5, prev=bytes(32), log="backup-tray/3b304987-7294-44ae-a560-621905153241", recorded_ms=0, body=None
+    )
     assert rfc8785.dumps(json.loads(raw)) == raw
     assert len(raw) <= MAX_ENTRY
     assert Draft.from_line(draft.to_line()).to_line() == draft.to_line()
@@ -229,8 +235,12 @@ def test_any_draft_becomes_a_valid_entry(draft: Draft) -> None:
 def test_the_longest_texts_still_fit() -> None:
     """Texts of control characters take six bytes each in JSON, and the entry stays below its limit."""
     worst = "\x01" * 5000
-    draft = Draft(Action.RUN_FINISHED, actor=worst, result=worst, job=worst, run=worst, engine=worst, kind=worst, source=worst)
-    raw = build(draft, seq=0, prev=bytes(32), log="backup-tray/3b304987-7294-44ae-a560-621905153241", recorded_ms=0, body=None)
+    draft = Draft(
+        Action.RUN_FINISHED, actor=worst, result=worst, job=worst, run=worst, engine=worst, kind=worst, source=worst
+    )
+    raw = build(
+        draft, seq=0, prev=bytes(32), log="backup-tray/3b304987-7294-44ae-a560-621905153241", recorded_ms=0, body=None
+    )
     assert len(raw) <= MAX_ENTRY
 
 

@@ -1,7 +1,7 @@
 """Where records wait that the audit log cannot take just now: one small file for each, appended later, exactly once.
 
 `record` is how everybody records. The spool's folders are tried in the order of `Places.spools`; what is on the last resort only
-(the runtime folder, syslog) a reboot may lose. Files are named by the record's id, which sorts by time and is unique in the log, so
+(the runtime folder, syslog) a reboot may lose. Files are named by the record's id, which holds the time and is unique in the log, so
 a record that was appended but not yet removed when somebody was killed is not appended twice.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tray import paths
-from tray.audit.entry import Draft
+from tray.audit.entry import ENDS, Draft
 from tray.errors import UnsafeFolderError
 from tray.paths import Places
 
@@ -68,7 +68,7 @@ def drain(places: Places, *, timeout: float = 5.0) -> int:
 def pending(places: Places) -> list[Draft]:
     """Return the records that wait, in the order in which they were made; nothing is changed."""
     found = {draft.id: draft for _, draft in _read(places) if draft is not None}
-    return [found[name] for name in sorted(found)]
+    return sorted(found.values(), key=_order)
 
 
 def pending_bad(places: Places) -> list[Path]:
@@ -85,15 +85,20 @@ def _drain(places: Places, append: Callable[[Sequence[Draft]], list[int]]) -> in
                 path.rename(path.with_name(path.name + BAD))
         else:
             waiting.setdefault(draft.id, (draft, []))[1].append(path)
-    names = sorted(waiting)
-    for at in range(0, len(names), BATCH):
-        batch = [waiting[name] for name in names[at : at + BATCH]]
+    ordered = sorted(waiting.values(), key=lambda item: _order(item[0]))
+    for at in range(0, len(ordered), BATCH):
+        batch = ordered[at : at + BATCH]
         append([draft for draft, _ in batch])
         for _, files in batch:
             for path in files:
                 with contextlib.suppress(OSError):  # somebody else drained it too; or it stays, and its id is known
                     path.unlink()
-    return len(names)
+    return len(ordered)
+
+
+def _order(draft: Draft) -> tuple[str, bool, str]:
+    """Sort by the millisecond in the id; in the same one a run starts before it ends."""
+    return draft.id[:13], draft.action in ENDS, draft.id
 
 
 def _put(places: Places, draft: Draft) -> None:
