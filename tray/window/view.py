@@ -54,9 +54,9 @@ def dashboard(status: Status, now_ms: int, audit: Mapping[str, Any] | None = Non
         "kind": _KIND_OF_STATE[status.state],
         "word": wording.state_word(status.state),
         "headline": wording.headline(status, now_ms),
-        "sub": _sub(status, now_ms),
+        "sub": "Not current. The colours come back when it can be read again." if failed else "",
         "error": None if status.error is None else _error(status, status.error, now_ms),
-        "old": failed,
+        "old": _old(status, now_ms) if failed else "",
         "blank": failed and not (status.jobs or status.runs or status.last),
         "empty": not failed
         and status.state is State.NONE
@@ -76,23 +76,14 @@ def _of(item: JobStatus, runs: tuple[LiveRun, ...]) -> LiveRun | None:
     return next((run for run in runs if run.job == item.job), None)
 
 
-def _sub(status: Status, now_ms: int) -> str:
-    if status.error is not None:
-        return (
-            f"Not current: as of {absolute(status.as_of_ms, now_ms)}."
-            if status.jobs or status.last
-            else "Data unavailable."
-        )
-    if status.runs and status.last is not None:
-        return f"Before that: {wording.last_line(status.last, now_ms)}."
-    return ""
+def _old(status: Status, now_ms: int) -> str:
+    return f"Status as of {absolute(status.as_of_ms, now_ms)}, {wording.ago(now_ms, status.as_of_ms)}"
 
 
 def _error(status: Status, error: Mapping[str, str], now_ms: int) -> dict[str, str]:
     words = {key: wording.escape(error.get(key, "")) for key in ("code", "what", "why", "next")}
     known = bool(status.jobs or status.runs or status.last)
-    age = wording.ago(now_ms, status.as_of_ms)
-    words["old"] = f"What you see below is from {absolute(status.as_of_ms, now_ms)}, {age}." if known else ""
+    words["old"] = f"What you see below is from {absolute(status.as_of_ms, now_ms)}." if known else ""
     return words
 
 

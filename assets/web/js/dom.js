@@ -49,11 +49,12 @@ window.BT = { pages: {} };
     const wanted = [...fresh.childNodes];
     wanted.forEach((child, index) => {
       const key = keyOf(child);
-      let present = live.childNodes[index];
-      if (key && keyOf(present) !== key) {
-        const kept = [...live.childNodes].slice(index).find((other) => keyOf(other) === key);
-        if (kept) live.insertBefore((present = kept), live.childNodes[index]);
-        else return void live.insertBefore(child, present || null);
+      let present = live.childNodes[index] || null;
+      if (keyOf(present) !== key) {
+        const kept = key && [...live.childNodes].slice(index).find((other) => keyOf(other) === key);
+        live.insertBefore(kept || child, present);
+        if (!kept) return;
+        present = kept;
       }
       if (present) BT.morph(present, child);
       else live.append(child);

@@ -28,6 +28,12 @@
   BT.copybox = (text, label) =>
     el("div", { class: "copybox" }, el("pre", {}, text), BT.act("copy", "Copy", { "data-text": text, "aria-label": `Copy ${label}` }));
 
+  // A path that is too long loses its middle: the file's name stays.
+  const path = (text) => {
+    const cut = text.lastIndexOf("/") + 1;
+    return el("p", { class: "path ends", title: text }, el("span", { class: "cut" }, text.slice(0, cut)), el("span", { class: "cut" }, text.slice(cut)));
+  };
+
   // One live run: its figures change several times a second, so nothing in it is announced by itself.
   BT.live = (run, buttons = true) =>
     el("div", { class: "card", "data-key": run.run },
@@ -38,7 +44,7 @@
         buttons && BT.go(`log/${run.run}`, "Details", { "aria-label": `Details of ${run.job}` })),
       el("progress", { max: "100", value: run.percent, "aria-label": `Progress of ${run.job}`, "aria-valuetext": run.percent_text || "how much is left is not known" }),
       BT.facts(run.facts),
-      el("p", { class: "path cut", title: run.current, dir: "ltr" }, run.current),
+      path(run.current),
       run.problems && el("p", { class: "warn" }, run.problems),
       !run.tracked && el("p", { class: "note" }, "It runs, but no tracker hears it, so its progress is not known."));
 

@@ -4,6 +4,9 @@
 (() => {
   const { el } = BT;
 
+  // What is old has no age that grows: only its absolute time.
+  const when = (run) => (BT.status.old ? run.at : run.ago);
+
   const runs = (status) => (status.runs.length ? [el("h2", { id: "running" }, "Running now"), status.runs.map((run) => BT.live(run))] : []);
 
   const attention = (status) => (status.attention.length ? [
@@ -18,7 +21,7 @@
     el("h2", {}, "Last run"),
     el("div", { class: "card" },
       el("div", { class: "row" }, BT.tag(run.kind, run.word),
-        el("span", { class: "grow cut" }, el("b", { class: "name", title: run.job }, run.job), el("span", { class: "mute", title: run.at }, ` ${run.ago} · ${run.at}`)),
+        el("span", { class: "grow cut" }, el("b", { class: "name", title: run.job }, run.job), el("span", { class: "mute" }, BT.status.old ? ` ${run.at}` : ` ${run.ago} · ${run.at}`)),
         BT.runButtons(run)),
       el("div", { class: "path cut", title: run.route }, run.route),
       BT.figures(run),
@@ -30,7 +33,7 @@
     return el("tr", { "data-key": job.job },
       el("td", { class: "who" }, el("span", { class: "name", title: job.job }, job.job), run && el("span", { class: "mute cut", title: run.route }, run.route)),
       el("td", {}, BT.tag(job.kind, job.word)),
-      el("td", { "data-label": run ? "Last run" : null, title: run ? run.at : null }, run ? [run.ago, el("span", { class: "mute" }, run.duration)] : "–"),
+      el("td", { "data-label": run ? "Last run" : null, title: run ? run.at : null }, run ? [when(run), el("span", { class: "mute" }, run.duration)] : "–"),
       el("td", { "data-label": run ? "Size" : null }, run ? [run.size, el("span", { class: "mute" }, run.added === "unknown" ? "" : `+${run.added}`)] : "–"),
       el("td", { class: "end" }, run && BT.go(`report/${run.run}`, "Report", { class: "link", "aria-label": `Report of ${job.job}` }),
         (job.live || run) && BT.go(`log/${job.live || run.run}`, "Log", { class: "link", "aria-label": `Log of ${job.job}` })));
@@ -69,7 +72,7 @@
       if (!status) return [BT.hero("unknown", "Reading the status…"), BT.sub("One moment.")];
       if (status.empty) return empty();
       if (status.blank) return blank(status);
-      const title = status.old ? "This was the status" : status.headline;
+      const title = status.old ? status.old : status.headline;
       return el("div", { class: status.old ? "old" : null },
         BT.hero(status.kind, title, BT.sub(status.sub)), runs(status), attention(status), last(status.last), jobs(status), foot(status));
     },

@@ -38,6 +38,7 @@
     if (!head || !head.live || BT.place.page !== "log") return;
     try {
       await more(length + MOST);
+      if (!head.live) head = await BT.call("log_head", { run: head.run }); // it has ended: now its outcome is known
     } catch (error) {
       BT.place.error = error;
     }

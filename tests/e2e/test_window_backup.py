@@ -1,0 +1,175 @@
+"""Create First Backup, from the empty page to the verified record, with real restic."""
+
+import json
+import stat
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e.desktop import Desktop, desktop
+from tests.e2e.program import make_tree, start
+from tests.e2e.webdriver import Driven, driven
+from tests.waiting import wait_for
+from tray import paths
+from tray.audit.store import AuditLog
+from tray.paths import Places
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desktop]:
+    """A screen without a panel."""
+    with desktop(tmp_path / "desk", "none") as made:
+        yield made
+
+
+@pytest.fixture
+def window(desk: Desktop, tmp_path: Path) -> Iterator[Driven]:
+    """The window on an installation that has seen nothing yet."""
+    with driven(tmp_path / "w", desk.env, fed=False) as made:
+        try:
+            yield made
+        finally:
+            _end_tracker(paths.places())
+
+
+def _end_tracker(places: Places) -> None:
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if words[1:4] == ["-m", "tray", "tracker"] and _home(process) == str(places.state.parent):
+            process.terminate()
+            process.wait(10)
+
+
+def _home(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get(paths.HOME_VARIABLE)
+    except psutil.Error:
+        return None
+
+
+def _fill(window: Driven, source: Path, repository: Path) -> str:
+    """Fill in the form and return the password that was made."""
+    window.click("button", "Create First Backup")
+    window.wait("#create-form")
+    window.type("#source-0", str(source))
+    window.type("#repository", str(repository))
+    return window.read("#made-password")
+
+
+def test_the_first_backup_from_the_empty_page_to_its_verified_record(window: Driven, places: Places, tmp_path: Path) -> None:
+    """Six clicks after the empty page there is an encrypted copy, a saved job, a record, and the line that makes it nightly."""
+    source, repository = make_tree(tmp_path / "documents"), tmp_path / "disk" / "backup"
+    repository.parent.mkdir()
+    window.wait("h1", "No backups performed")
+    password = _fill(window, source, repository)
+    assert not window.wait("#go").is_enabled(), "nothing starts before the password is kept"
+    window.click("#kept")
+    window.click("#go")
+
+    window.wait("h1", "home: succeeded")
+    text = window.text()
+    assert "This job does not run by itself yet" in text
+    assert "15 2 * * *" in text
+    assert "backup home" in text
+    assert password not in text
+
+    job = tomllib.loads(places.config_file.read_text())["jobs"]["home"]
+    secret = Path(job["password_file"])
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert secret.read_text().strip() == password
+    found = subprocess.check_output(
+        ["restic", "-r", repository, "--password-file", secret, "snapshots", "--json"], text=True, stdin=subprocess.DEVNULL
+    )
+    assert [snapshot["paths"] for snapshot in json.loads(found)] == [[str(source)]]
+
+    window.click("button", "View Report")
+    window.wait("h1", "home: succeeded")
+    report = window.read("#page", "entries read")
+    for words in ("Entry hash", "run.finished, succeeded, exit code 0", "UTC", "Snapshot ID", "Log root", str(source)):
+        assert words in report
+    assert password not in report
+    window.click("button", "Full log")
+    assert window.read("#log-text", "snapshot")
+    with AuditLog.read(places.audit_db) as log:
+        assert password not in "".join(str(entry.data) + str(entry.body) for entry in log.entries())
+
+
+def test_looking_at_every_page_changes_nothing_and_verify_adds_one_entry(window: Driven, places: Places, tmp_path: Path) -> None:
+    """Viewing writes no entry and no configuration; the check that a person asks for is on record."""
+    source, repository = make_tree(tmp_path / "documents"), tmp_path / "backup"
+    window.wait("h1", "No backups performed")
+    _fill(window, source, repository)
+    window.click("#kept")
+    window.click("#go")
+    window.wait("h1", "home: succeeded")
+
+    def state() -> tuple[object, ...]:
+        with AuditLog.read(places.audit_db) as log:
+            held = sorted(path.name for path in repository.rglob("*") if path.is_file())
+            return log.head(), places.config_file.read_bytes(), held
+
+    before = state()
+    for page in ("dashboard", "history", "report", "log", "audit", "create", "guide"):
+        window.script(f"BT.visit('{page}')")
+        window.wait(f"#page[data-page={page}] h1")
+        wait_for(lambda: not window.script("return BT.place.loading"), what=f"{page} to be loaded")
+        assert window.script("return BT.place.error") is None, page
+    window.script("BT.visit('history')")
+    assert "Succeeded" in window.read("#page table", "home")
+    assert state() == before
+
+    window.script("BT.visit('audit')")
+    window.click("button", "Verify now")
+    shown = window.read("#page", "entries read")
+    assert "Inconclusive" in shown
+    with AuditLog.read(places.audit_db) as log:
+        newest = log.entries(-1)[0].data
+        assert (newest["action"], newest["result"]) == ("audit.verified", "inconclusive")
+        assert log.head()[0] == before[0][0] + 1  # type: ignore[index] # the head is a tuple
+
+
+def test_what_cannot_work_is_said_beside_the_field_and_nothing_is_made(window: Driven, tmp_path: Path) -> None:
+    """A folder that does not exist is named with a next step; the form keeps what was typed, and no repository appears."""
+    repository = tmp_path / "backup"
+    window.wait("h1", "No backups performed")
+    _fill(window, tmp_path / "nowhere", repository)
+    window.click("#kept")
+    window.click("#go")
+    assert "nowhere" in window.read("#form-problem .banner")
+    assert window.wait("#source-0").get_attribute("aria-invalid") == "true"
+    assert window.wait("#repository").get_attribute("value") == str(repository)
+    assert not repository.exists()
+
+
+def test_a_typed_password_must_be_typed_twice(window: Driven, tmp_path: Path) -> None:
+    """A slip of the finger cannot lock anybody out of the backup."""
+    window.wait("h1", "No backups performed")
+    _fill(window, make_tree(tmp_path / "documents", files=2), tmp_path / "backup")
+    window.click("#kind-typed")
+    window.click("#kept")
+    window.type("#password", "correct horse")
+    window.type("#again", "correct hors")
+    assert not window.wait("#go").is_enabled()
+    window.wait("#again").send_keys("e")
+    assert window.wait("#go").is_enabled()
+
+
+def test_the_log_of_a_live_run_follows(window: Driven, tmp_path: Path) -> None:
+    """Details of a run that goes on shows its new lines without being asked, and its end."""
+    gate = tmp_path / "gate"
+    script = f"echo first line >&2; while ! test -e {gate}; do sleep 0.1; done; echo last line >&2"
+    run = start("run", "--job", "slow", "--", "sh", "-c", script, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    window.wait(".card", "slow")
+    window.click("button", "Details")
+    window.wait("h1", "slow")
+    window.wait("#log-text", "first line")
+    gate.touch()
+    window.wait("#log-text", "last line")
+    window.wait("h1", "slow: succeeded")
+    assert run.communicate(timeout=10)[1] == b"first line\nlast line\n"

@@ -1,0 +1,192 @@
+"""Drive the real window as a person does: selenium, WebKitWebDriver, the real page."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.client_config import ClientConfig
+from selenium.webdriver.remote.remote_connection import RemoteConnection
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.webkitgtk.options import Options
+from selenium.webdriver.webkitgtk.service import Service
+
+from tests.e2e import automated
+from tests.waiting import wait_for
+from tray.model import Status
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DRIVER = "/usr/bin/WebKitWebDriver"
+
+# The driver's own idea of an element's text leaves out what is cut by `overflow`.
+_HOLDING = """
+return [...document.querySelectorAll(arguments[0])].find((one) => one.checkVisibility() && one.innerText.includes(arguments[1])) || null
+"""
+
+
+class Driven:
+    """A window under control.
+
+    Args:
+        folder: For the launcher, the statuses and what is printed.
+        env: The environment of a desktop, with BACKUP_TRAY_HOME.
+        fed: The test says what the status is (`push`); otherwise it is the real one.
+    """
+
+    def __init__(self, folder: Path, env: Mapping[str, str], page: str = "dashboard", *, fed: bool = True) -> None:
+        self.folder = folder
+        self._pid_file, self._fifo = folder / "window.pid", folder / "statuses"
+        self.env = dict(env) | {automated.PID_FILE: str(self._pid_file), "PYTHONPATH": str(REPOSITORY)}
+        if fed:
+            os.mkfifo(self._fifo)
+            self.env[automated.STATUSES] = str(self._fifo)
+        self._launcher = folder / "launch"
+        self._launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tests.e2e.automated {page} "$@" 2>"{folder}/window.err"\n')
+        self._launcher.chmod(0o755)
+        self._fed = fed
+        self._feed: Any = None
+
+    def start(self, first: Status | None = None) -> None:
+        """Start driver and window; *first* is the status that the window finds."""
+        if self._fed:
+            self._feed = os.fdopen(os.open(self._fifo, os.O_RDWR), "w", encoding="utf-8")
+            if first is not None:
+                self.push(first)
+        options = Options()
+        options.binary_location = str(self._launcher)
+        options.add_argument("--automation")
+        options.set_capability("browserName", automated.NAME)
+        options.set_capability("browserVersion", "1.0")
+        self._service = Service(DRIVER, env=self.env)
+        self._service.start()
+        connection = RemoteConnection(client_config=ClientConfig(self._service.service_url))
+        self.driver = webdriver.Remote(command_executor=connection, options=options)
+        self.wait("#page[data-page]")
+
+    @property
+    def pid(self) -> int:
+        """The window's process."""
+        return int(self._pid_file.read_text())
+
+    def push(self, status: Status) -> None:
+        """Make *status* the present one."""
+        self._feed.write(automated.encode(status))
+        self._feed.flush()
+
+    def close(self) -> None:
+        """End driver and window."""
+        try:
+            self.driver.quit()
+        except (AttributeError, WebDriverException):
+            pass
+        try:
+            self._service.stop()
+        except AttributeError:
+            pass  # it never started
+        if self._pid_file.exists() and psutil.pid_exists(self.pid):
+            end_tree(self.pid)
+        if self._feed is not None:
+            self._feed.close()
+
+    # -- eyes and hands
+
+    def find(self, selector: str) -> WebElement | None:
+        """Return the first element for a CSS *selector* that can be seen, or None."""
+        try:
+            return next((one for one in self.driver.find_elements(By.CSS_SELECTOR, selector) if one.is_displayed()), None)
+        except WebDriverException:
+            return None
+
+    def wait(self, selector: str, text: str = "") -> WebElement:
+        """Wait for an element that can be seen and holds *text*."""
+        try:
+            return wait_for(lambda: self._holding(selector, text), seconds=20, what=f"{selector} with {text!r}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the page says: {self.text()[:800]!r}") from None
+
+    def read(self, selector: str, text: str = "") -> str:
+        """Wait for an element that holds *text* and return everything that it says."""
+        return str(self.script("return arguments[0].innerText", self.wait(selector, text)))
+
+    def _holding(self, selector: str, text: str) -> WebElement | None:
+        try:
+            found = self.script(_HOLDING, selector, text)
+            return found if isinstance(found, WebElement) else None
+        except WebDriverException:
+            return None
+
+    def text(self) -> str:
+        """Return everything that can be read."""
+        try:
+            return str(self.script("return document.body.innerText"))
+        except (AttributeError, WebDriverException):
+            return "nothing"
+
+    def click(self, selector: str, text: str = "") -> None:
+        """Click an element, as soon as it can be seen."""
+        self.wait(selector, text).click()
+
+    def type(self, selector: str, text: str) -> None:
+        """Replace what a field holds."""
+        field = self.wait(selector)
+        field.clear()
+        field.send_keys(text)
+
+    def script(self, body: str, *arguments: Any) -> Any:
+        """Run JavaScript as the driver does, beside the page's policy."""
+        return self.driver.execute_script(body, *arguments)
+
+    def ask(self, name: str, message: Any, ident: str = "777") -> None:
+        """Send a raw message through pywebview's door, as a hostile script in the page would."""
+        self.script("window.pywebview._jsApiCallback(arguments[0], arguments[1], arguments[2])", name, message, ident)
+
+    def picture(self, path: Path) -> Path:
+        """Save a picture of the page."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.driver.save_screenshot(str(path))
+        return path
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the window another size."""
+        self.driver.set_window_size(width, height)
+        wait_for(lambda: abs(int(self.script("return innerWidth")) - width) < 40, what=f"a width of {width}")
+
+
+@contextmanager
+def driven(
+    folder: Path, env: Mapping[str, str], first: Status | None = None, page: str = "dashboard", *, fed: bool = True
+) -> Iterator[Driven]:
+    """Run a window under control for as long as the block lasts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    window = Driven(folder, env, page, fed=fed)
+    try:
+        window.start(first)
+        yield window
+    finally:
+        window.close()
+
+
+def end_tree(pid: int) -> None:
+    """End a process that a test started, with its children."""
+    process = psutil.Process(pid)
+    family = [*process.children(recursive=True), process]
+    for one in family:
+        one.send_signal(signal.SIGKILL)
+    psutil.wait_procs(family, timeout=10)
+
+
+def gone(pids: list[int]) -> Callable[[], bool]:
+    """Return a question: have all these processes ended?"""
+
+    def ask() -> bool:
+        return all(not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE for pid in pids)
+
+    return ask
