@@ -16,7 +16,7 @@ HIDDEN = "***"
 _SHORT = 4  # shorter secrets are hidden only where they stand alone, else every log would be unreadable
 
 _SECRET = re.compile(
-    r"PASSWORD|PASSWD|PASSPHRASE|PASSCODE|SECRET|TOKEN|CREDENTIAL|BEARER|(?:^|[_.])(?:PASS|PWD|PW|SAS)\d*$|(?:^|_)PASS_"
+    r"PASSWORD|PASSWD|PASSPHRASE|PASSCODE|PASSCOMMAND|SECRET|TOKEN|CREDENTIAL|BEARER|(?:^|[_.])(?:PASS|PWD|PW|SAS)\d*$|(?:^|_)PASS_"
     r"|(?:API|ACCESS|ACCOUNT|PRIVATE|ENCRYPTION|SIGNING|APPLICATION|APP|STORAGE|MASTER|AUTH|SHARED|CRYPT|B2|RSA)[_.]?KEY"
     r"|(?:^|[_.])(?:SIG|SIGNATURE|AUTH|AUTHORIZATION|COOKIE)$"
 )
@@ -129,8 +129,9 @@ def _in_arguments(argv: Sequence[str]) -> Iterable[str]:
                 yield rest
                 break
         for letter in letters:
-            if word == letter:  # of `-u user:password` only the password
+            if word == letter:  # of `-u user:password` and `-pass pass:…` only the password
                 yield following.partition(":")[2] if letter in _LOGINS and ":" in following else following
+                yield following.removeprefix("pass:")
             elif letter.endswith("*") and word.startswith(letter[:-1]) and not word.startswith("--"):
                 yield word[len(letter) - 1 :]
 
@@ -145,6 +146,8 @@ def _in_text(text: str) -> Iterable[str]:
             value = found["value"].strip("\"'")
             if _worth_hiding(found["name"], value):
                 yield value
+                if len(first := value.partition(":")[0]) > _SHORT:  # rclone's `:sftp,pass=…:/path`
+                    yield first
     if "--" in text:
         yield from (found["value"].strip("\"'") for found in _OPTION.finditer(text) if is_secret_name(found["name"]))
 

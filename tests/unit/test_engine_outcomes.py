@@ -94,12 +94,14 @@ def test_a_run_whose_end_nobody_saw_is_green_only_with_its_summary(name: str) ->
         assert not (outcome is S and capture.code != 0)
 
 
-@pytest.mark.parametrize("name", [f"restic{v}-{s}-json" for v in ("014", "019") for s in ("sigINT", "sigTERM", "sigKILL")])
+@pytest.mark.parametrize(
+    "name", [f"restic{v}-{s}-json" for v in ("014", "019") for s in ("sigINT", "sigTERM", "sigKILL")]
+)
 def test_a_stop_that_was_asked_for_is_a_cancel(name: str) -> None:
     """Ctrl-C, SIGTERM and `cancel` are the person's wish in every version, however restic then ends."""
     capture = load(name)
-    exit = Exit(capture.exit.code, capture.exit.signal, asked=True)
-    assert result(capture, exit).outcome is C
+    asked = Exit(capture.exit.code, capture.exit.signal, asked=True)
+    assert result(capture, asked).outcome is C
 
 
 def test_a_stop_that_came_too_late_stays_a_success() -> None:
@@ -121,7 +123,10 @@ SUMMARY = (
     Stream.OUT,
 )
 STOPPED = ("\rsignal terminated received, cleaning up ", Stream.ERR)
-EXIT_1 = ('{"message_type":"exit_error","code":1,"message":"Fatal: unable to save snapshot: context canceled"}', Stream.ERR)
+EXIT_1 = (
+    '{"message_type":"exit_error","code":1,"message":"Fatal: unable to save snapshot: context canceled"}',
+    Stream.ERR,
+)
 UNREAD = ('{"message_type":"error","error":{"message":"no"},"during":"archival","item":"/x"}', Stream.ERR)
 
 
@@ -165,7 +170,11 @@ def test_the_time_limit_of_timeout_is_a_failure_and_says_so() -> None:
 
 def test_an_opaque_wrapper_makes_the_outcome_unknown() -> None:
     """Exit 0 of a systemd-run that does not wait says nothing about the backup."""
-    for argv in (("systemd-run", "restic", "backup", "/x"), ("setsid", "restic", "backup", "/x"), ("tmux", "new", "restic")):
+    for argv in (
+        ("systemd-run", "restic", "backup", "/x"),
+        ("setsid", "restic", "backup", "/x"),
+        ("tmux", "new", "restic"),
+    ):
         assert _run(exit=Exit(0), argv=argv).outcome is U
     engine = engines.ENGINES[0]
     argv = ("systemd-run", "restic", "backup", "/x")

@@ -108,12 +108,10 @@ def job_name(
 
 
 def _sentence(engine: str, kind: str, sources: Sequence[str], place: str | None) -> str:
-    words = [] if engine == COMMAND.name and sources else [engine]
-    words += [] if kind == "backup" else [kind]
-    if sources:
-        words.append(", ".join(sources))
-    if place:
-        words += ["to", place]
+    what = ", ".join(source for source in sources if source.strip())
+    words = [] if engine == COMMAND.name and what else [engine]
+    words += [word for word in ("" if kind == "backup" else kind, what) if word]
+    words += ["to", place] if place else []
     return _visible(" ".join(words))
 
 
