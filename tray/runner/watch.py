@@ -91,7 +91,8 @@ class Watch:
         self._relay.flush()
         self._log.flush()
         self._publisher.offer(self.picture.live)
-        self._display.show([self.picture.live])
+        if self._child.exit is None:
+            self._display.show([self.picture.live])
 
     def follow(self) -> tuple[Exit, Result]:
         """Watch until the end and say how it ended and what it came to."""

@@ -1,0 +1,177 @@
+import os
+import pty
+import re
+import select
+import signal
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import PASSWORD, TRAY, last, make_repository, make_tree, snapshots, status
+from tests.waiting import wait_for
+
+SLOW = ("--limit-upload", "9000")  # KiB/s; restic reads some 50 MB ahead of it
+
+
+class Terminal:
+    """A program on a terminal of its own, as in a terminal window."""
+
+    def __init__(self, *command: str | Path, **environ: str) -> None:
+        self.seen = b""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ.update({"TERM": "xterm", "COLUMNS": "120", "LINES": "30", **environ})
+            os.execvp(str(command[0]), [str(word) for word in command])
+        self.status: int | None = None
+
+    def expect(self, pattern: bytes, seconds: float = 30) -> "re.Match[bytes]":
+        """Wait until *pattern* is on the screen."""
+        deadline = time.monotonic() + seconds
+        while True:
+            found = re.search(pattern, self.seen, re.DOTALL)
+            if found:
+                return found
+            left = deadline - time.monotonic()
+            assert left > 0, f"waited in vain for {pattern!r}; seen: {self.seen[-2000:]!r}"
+            self._read(left)
+
+    def type(self, text: bytes) -> None:
+        """Press keys."""
+        os.write(self.fd, text)
+
+    def wait(self, seconds: float = 30) -> int:
+        """Return the exit code, or minus the signal."""
+        deadline = time.monotonic() + seconds
+        while self.status is None:
+            self._read(0.05)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+            assert time.monotonic() < deadline, f"it does not end; seen: {self.seen[-2000:]!r}"
+        while self._read(0.05):
+            pass
+        return self.status
+
+    def close(self) -> None:
+        """Hang up and end what is left."""
+        os.close(self.fd)
+        if self.status is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+    def _read(self, seconds: float) -> bool:
+        if not select.select([self.fd], [], [], seconds)[0]:
+            return False
+        try:
+            data = os.read(self.fd, 65536)
+        except OSError:  # nobody holds the other side any more
+            return False
+        self.seen += data
+        return bool(data)
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    """Terminals that are closed in the end."""
+    opened: list[Terminal] = []
+    yield opened
+    for terminal in opened:
+        terminal.close()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty restic repository; its password is not in the environment."""
+    monkeypatch.setenv("RESTIC_CACHE_DIR", str(tmp_path / "cache"))
+    return make_repository(tmp_path / "repo")
+
+
+def test_a_password_prompt_works_as_without_us(tmp_path: Path, repository: Path, terminals: list[Terminal]) -> None:
+    """restic asks on the terminal, hides what is typed, and the backup runs."""
+    source = make_tree(tmp_path / "source")
+    terminal = Terminal(*TRAY, "run", "--job", "home", "--", "restic", "-r", repository, "backup", source)
+    terminals.append(terminal)
+    terminal.expect(b"enter password for repository")
+    wait_for(lambda: not termios.tcgetattr(terminal.fd)[3] & termios.ECHO, what="the hidden input")
+    terminal.type(PASSWORD.encode() + b"\n")
+    assert terminal.wait() == 0
+    assert PASSWORD.encode() not in terminal.seen
+    assert b"saved" in terminal.seen
+    assert last()["outcome"] == "succeeded"
+    assert len(_snapshots(repository)) == 1
+
+
+def _snapshots(repository: Path) -> list[object]:
+    os.environ["RESTIC_PASSWORD"] = PASSWORD
+    try:
+        return snapshots(repository)
+    finally:
+        del os.environ["RESTIC_PASSWORD"]
+
+
+def test_progress_is_drawn_and_ctrl_c_is_a_cancel_that_arrives_once(
+    tmp_path: Path, repository: Path, terminals: list[Terminal]
+) -> None:
+    """A live bar with the percentage, then an orderly end that leaves no lock."""
+    big = make_tree(tmp_path / "big", files=24, size=5_000_000)
+    terminal = Terminal(
+        *TRAY, "run", "--job", "home", "--", "restic", "-r", repository, *SLOW, "backup", big, RESTIC_PASSWORD=PASSWORD
+    )
+    terminals.append(terminal)
+    terminal.expect(rb"\[#+-*\] Backing up home: \d+ %")
+    terminal.type(b"\x03")
+    assert terminal.wait() == 130
+    assert last()["outcome"] == "cancelled"
+    assert list((repository / "locks").iterdir()) == []
+    assert terminal.seen.count(b"received, cleaning up") == 1
+
+
+def test_an_interactive_command_keeps_its_terminal(terminals: list[Terminal]) -> None:
+    """An unknown command sees the terminal on all three descriptors, reads from it, and its death by Ctrl-C is a cancel."""
+    script = "import os; print([os.isatty(n) for n in (0, 1, 2)]); print('got', input('name? ')); input('again? ')"
+    terminal = Terminal(*TRAY, "run", "--", sys.executable, "-c", script)
+    terminals.append(terminal)
+    terminal.expect(rb"\[True, True, True\]")
+    terminal.expect(rb"name\? ")
+    terminal.type(b"joe\n")
+    terminal.expect(b"got joe")
+    terminal.expect(rb"again\? ")
+    terminal.type(b"\x03")
+    assert terminal.wait() in (130, -signal.SIGINT, 1)
+    assert last()["outcome"] == "cancelled"
+
+
+def test_ctrl_z_and_fg_stop_and_continue_both(tmp_path: Path, terminals: list[Terminal]) -> None:
+    """The shell's job control sees one job."""
+    mark = tmp_path / "mark"
+    script = f"import time, pathlib; print('up', flush=True)\nwhile not pathlib.Path({str(mark)!r}).exists(): time.sleep(0.02)"
+    shell = Terminal("bash", "--norc", "-i", PS1="$ ")
+    terminals.append(shell)
+    shell.expect(rb"\$ ")
+    shell.type(f"{' '.join(TRAY)} run --job home -- {sys.executable} -c \"{script}\"; echo code=$?\n".encode())
+    shell.expect(rb"up\r\n")
+    shell.type(b"\x1a")
+    shell.expect(rb"Stopped")
+    shell.type(b"jobs\n")
+    shell.expect(rb"Stopped.*Stopped")
+    shell.type(b"fg\n")
+    mark.touch()
+    wait_for(lambda: not status()["runs"] and status()["last"], what="the end")
+    shell.type(b"echo still here\n")
+    shell.expect(rb"\rstill here\r\n")
+    assert last()["outcome"] == "succeeded"
+    shell.type(b"exit\n")
+    shell.wait()
+
+
+def test_status_watch_draws_and_ends_on_ctrl_c(terminals: list[Terminal]) -> None:
+    """`status --watch` says the one sentence and stays."""
+    terminal = Terminal(*TRAY, "status", "--watch")
+    terminals.append(terminal)
+    terminal.expect(b"No backups performed")
+    terminal.type(b"\x03")
+    assert terminal.wait() == 3
