@@ -197,7 +197,7 @@ def _live(run: LiveRun, units: int = 1000) -> tuple[str, str]:
     """The two lines of a live run; the second may be empty."""
     head = activity(run, units)
     if not run.tracked:
-        return head, "progress unknown: no tracker hears it"
+        return head, "progress not known"
     facts = _join(_phase_word(run), percent(run), amount(run))
     problems = plural(run.errors, "problem") if run.errors else None
     return (f"{head}: {facts}" if facts else head), _join(speed(run), _eta(run), problems)
@@ -297,7 +297,7 @@ def _how_many(runs: tuple[LiveRun, ...]) -> str:
 def _brief(run: LiveRun) -> str:
     facts = _join(_phase_word(run), percent(run) or amount(run), _eta(run) or speed(run))
     name = fit(escape(run.job), _NAME_UNITS)
-    return f"{name}: {facts if run.tracked and facts else 'progress unknown'}"
+    return f"{name}: {facts if run.tracked and facts else 'progress not known'}"
 
 
 def _beside(runs: tuple[LiveRun, ...]) -> str:

@@ -62,7 +62,7 @@ class Desktop:
 
     def __init__(self, folder: Path, host: str = "xfce") -> None:
         self.folder, self.host = folder, host
-        self._started: list[subprocess.Popen[bytes]] = []
+        self.started: list[subprocess.Popen[bytes]] = []
         self._logs = folder / "logs"
         home, runtime = folder / "home", folder / "run"
         for made in (self._logs, home):
@@ -100,12 +100,12 @@ class Desktop:
         wait_for(lambda: self.owned("org.freedesktop.Notifications"), what="dunst")
         self.start_panel()
 
-    def start_bus(self) -> subprocess.Popen[bytes]:
+    def start_bus(self) -> None:
         """Start a session bus; processes started from now on use it."""
         self.env["DBUS_SESSION_BUS_ADDRESS"] = self._announced(
             ["dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address={fd}"], "dbus"
         )
-        return self._started[-1]
+        self.bus = self.started[-1]
 
     def start_panel(self) -> None:
         """Start the panel and wait until it takes icons."""
@@ -133,7 +133,7 @@ class Desktop:
 
     def close(self) -> None:
         """End everything that was started, the newest first."""
-        for process in reversed(self._started):
+        for process in reversed(self.started):
             self.end(process)
 
     def end(self, process: subprocess.Popen[bytes], *, kill: bool = False) -> int:
@@ -157,7 +157,7 @@ class Desktop:
                 stdout=output,
                 stderr=output,
             )
-        self._started.append(process)
+        self.started.append(process)
         return process
 
     def tray(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
@@ -175,7 +175,7 @@ class Desktop:
         try:
             with (self._logs / f"{log}.log").open("ab") as output:
                 command = [word.format(fd=writer) for word in argv]
-                self._started.append(
+                self.started.append(
                     subprocess.Popen(command, env=self.env, pass_fds=(writer,), stdout=output, stderr=output)
                 )
         finally:
@@ -288,6 +288,17 @@ class Desktop:
             r"^ +(0x[0-9a-f]+) .* (\d+)x(\d+)\+-?\d+\+-?\d+ +\+(-?\d+)\+(-?\d+)$", listed.stdout, re.MULTILINE
         )
         return [(row[0], int(row[3]), int(row[4]), int(row[1]), int(row[2])) for row in rows]
+
+    def titles(self, part: str) -> list[str]:
+        """Return the ids of visible windows whose title holds *part*."""
+        found = ["xdotool", "search", "--onlyvisible", "--name", part]
+        return subprocess.run(found, env=self.env, capture_output=True, text=True, timeout=10).stdout.split()
+
+    def close_windows(self, part: str) -> None:
+        """Close such windows as a person does, and wait until they are gone."""
+        for window in self.titles(part):
+            self.xdotool("windowclose", window)
+        wait_for(lambda: not self.titles(part), what="the windows to go")
 
     def _tooltip_window(self) -> tuple[int, int, int, int] | None:
         for window, *place in self.windows():

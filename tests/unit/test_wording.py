@@ -192,7 +192,7 @@ def test_a_run_that_no_tracker_hears_shows_no_progress() -> None:
     """Figures from a run folder would be old: it only says that the run goes on."""
     text = wording.run_line(RUN.with_changes(tracked=False))
     assert "%" not in text
-    assert "progress unknown" in text
+    assert "progress not known" in text
 
 
 def test_the_kind_of_run_is_named() -> None:

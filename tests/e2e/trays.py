@@ -1,0 +1,135 @@
+"""A desktop with our tray on it, and what may happen to it: records, live runs."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+from PIL import Image
+
+from tests.e2e.desktop import Desktop, desktop
+from tests.waiting import wait_for
+from tray import clock, ipc, paths
+from tray.audit import spool
+from tray.audit.entry import Action, Draft
+from tray.errors import TrackerGoneError
+from tray.model import LiveRun, Phase
+
+RED, BLUE, GREEN, GREY = (207, 43, 53), (61, 130, 240), (26, 127, 75), (125, 136, 150)
+
+
+@contextmanager
+def tray_desktop(folder: Path, host: str) -> Iterator[Desktop]:
+    """Run a desktop, and end the tracker that our tray started there too."""
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    with desktop(folder / "desk", host) as made:
+        made.env["TMPDIR"] = str(temporary)
+        try:
+            yield made
+        finally:
+            for process in made.started:
+                _end_windows(process)
+                made.end(process) if "tray" in process.args else None
+            end_tracker()
+
+
+def _end_windows(tray: "subprocess.Popen[bytes]") -> None:
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(tray.pid).children():
+            if "window" in child.cmdline():
+                child.terminate()
+                child.wait(10)
+
+
+def end_tracker() -> None:
+    """End the tracker of this test, if there is one."""
+    with suppress(TrackerGoneError, ProcessLookupError):
+        client = ipc.Client(paths.places(), "test")
+        pid = client.tracker["pid"]
+        client.close()
+        os.kill(pid, signal.SIGTERM)
+        wait_for(
+            lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE,
+            what="the tracker's end",
+        )
+
+
+def windows_of(tray: "subprocess.Popen[bytes]") -> list[str]:
+    """Return the pages of the windows that the tray has started and that still run."""
+    with suppress(psutil.NoSuchProcess):
+        return [
+            child.cmdline()[-1] for child in psutil.Process(tray.pid).children() if child.cmdline()[-2:-1] == ["window"]
+        ]
+    return []
+
+
+def record(job: str, result: str, *, hours: float = 2, reason: str | None = None, run: str | None = None) -> str:
+    """Put a finished run on record, and return its id."""
+    run = run or clock.new_id()
+    end = clock.now_ms() - int(hours * 3_600_000)
+    facts: dict[str, Any] = {"job": job, "run": run, "engine": "restic", "kind": "backup", "source": "wrapped"}
+    figures: dict[str, Any] = {"duration_ms": 60_000, "bytes_processed": 12_300_000_000, "files": 20_220}
+    spool.record(
+        paths.places(),
+        [
+            Draft(Action.RUN_STARTED, time_ms=end - 60_000, result="started", **facts),
+            Draft(
+                Action.RUN_FINISHED,
+                time_ms=end,
+                result=result,
+                body={"reason": reason} if reason else None,
+                **figures,
+                **facts,
+            ),
+        ],
+    )
+    return run
+
+
+class Publisher:
+    """Tells the tracker about a run, as a wrapper does."""
+
+    def __init__(self, job: str) -> None:
+        self.run = LiveRun(
+            clock.new_id(),
+            job,
+            "restic",
+            clock.now_ms(),
+            phase=Phase.SCANNING,
+            files_done=0,
+            bytes_done=0,
+            bytes_per_second=12_300_000,
+        )
+        self._client = wait_for(self._connected, what="a tracker")
+        self._client.send({"type": "run.started", "run": self.run.to_json()})
+
+    def _connected(self) -> ipc.Client | None:
+        with suppress(TrackerGoneError):
+            return ipc.Client(paths.places(), "wrapper")
+        return None
+
+    def reach(self, percent: int) -> None:
+        """Say that so much is done."""
+        facts = {
+            "files_done": 202 * percent,
+            "files_total": 20_200,
+            "bytes_done": percent * 10**6,
+            "bytes_total": 10**8,
+            "eta_seconds": 180,
+        }
+        self._client.send({"type": "run.progress", "run": self.run.run, "phase": "copying", **facts})
+
+    def close(self) -> None:
+        """Be gone."""
+        self._client.close()
+
+
+def pixels(picture: Image.Image, colour: tuple[int, int, int]) -> int:
+    """Count the pixels of a picture that are close to a colour."""
+    found = picture.getcolors(picture.width * picture.height) or ()
+    return sum(number for number, shown in found if max(abs(a - b) for a, b in zip(shown, colour, strict=True)) < 24)
