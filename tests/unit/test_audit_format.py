@@ -18,7 +18,7 @@ from tray.audit import checkpoint
 from tray.audit.canonical import canonical, plain, valid_text
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.entry import MAX_ENTRY, PATTERN, TYPES, Action, Draft, body_bytes, build
-from tray.audit.tree import EMPTY_ROOT, Frontier, leaf_hash, node_hash
+from tray.audit.tree import EMPTY_ROOT, Frontier, leaf_hash
 from tray.model import Outcome
 from tray.paths import Places
 

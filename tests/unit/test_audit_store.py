@@ -177,7 +177,7 @@ def test_entries_cannot_be_changed_by_mistake(places: Places, statement: str) ->
     """The guard-rail: no UPDATE, no DELETE, no insertion but at the end."""
     filled(places, 2)
     connection = sqlite3.connect(places.audit_db)
-    with pytest.raises(sqlite3.Error, match="append|erased|malformed"):
+    with pytest.raises(sqlite3.Error, match=r"append|erased|malformed"):
         connection.execute(statement)
     connection.close()
 
