@@ -73,7 +73,7 @@ def conclude(seen: Seen, exit: Exit, inner: Inner, *, watched: bool) -> Result:
 def _outcome(seen: Seen, exit: Exit, inner: Inner, watched: bool) -> tuple[Outcome, str]:
     if inner.opaque:
         return Outcome.UNKNOWN, f"It was started, but {inner.opaque}."
-    done = seen.summary and (exit.code in (0, 3) or not exit.seen)
+    done = seen.summary and exit.signal is None and exit.code in (0, 3, None)
     if done:
         return _finished(seen, exit)
     if stopped := _why_stopped(seen, exit, inner):
