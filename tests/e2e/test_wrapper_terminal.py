@@ -132,10 +132,10 @@ def test_progress_is_drawn_and_ctrl_c_is_a_cancel_that_arrives_once(
 
 def test_an_interactive_command_keeps_its_terminal(terminals: list[Terminal]) -> None:
     """An unknown command sees the terminal on all three descriptors, reads from it, and its death by Ctrl-C is a cancel."""
-    script = "import os; print([os.isatty(n) for n in (0, 1, 2)]); print('got', input('name? ')); input('again? ')"
-    terminal = Terminal(*TRAY, "run", "--", sys.executable, "-c", script)
+    script = "test -t 0 && test -t 1 && test -t 2 && echo all; printf 'name? '; read n; echo got $n; printf 'again? '; read m"
+    terminal = Terminal(*TRAY, "run", "--", "sh", "-c", script)
     terminals.append(terminal)
-    terminal.expect(rb"\[True, True, True\]")
+    terminal.expect(rb"all\r\n")
     terminal.expect(rb"name\? ")
     terminal.type(b"joe\n")
     terminal.expect(b"got joe")
