@@ -43,7 +43,11 @@ def _live(data: dict[str, Any]) -> LiveRun:
 
 
 def _ended(data: dict[str, Any] | None) -> EndedRun | None:
-    return None if data is None else EndedRun(**data | {"outcome": Outcome(data["outcome"]), "source": Source(data["source"])})
+    return (
+        None
+        if data is None
+        else EndedRun(**data | {"outcome": Outcome(data["outcome"]), "source": Source(data["source"])})
+    )
 
 
 class FifoSource:
@@ -69,8 +73,9 @@ def allow_automation() -> None:
     import gi
 
     gi.require_version("WebKit2", "4.1")
-    import webview.platforms.gtk as platform
+    import webview.platforms.gtk
 
+    platform: Any = webview.platforms.gtk
     webkit = platform.webkit
     held: dict[str, Any] = {}
 

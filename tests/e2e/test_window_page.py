@@ -54,7 +54,16 @@ def test_a_live_run_shows_every_figure(window: Driven) -> None:
     """Files, bytes, throughput, time left, repository, file, and the bar with its percentage in text (MF-3)."""
     window.push(statuses.judged(statuses.ended("home"), running=(statuses.live(),)))
     card = window.read(".card", "41 %")
-    for words in ("home", "restic → /media/backup/restic", "8,502", "of 20,220", "1.8 GB", "of 4.3 GB", "12.3 MB/s", "3 min"):
+    for words in (
+        "home",
+        "restic → /media/backup/restic",
+        "8,502",
+        "of 20,220",
+        "1.8 GB",
+        "of 4.3 GB",
+        "12.3 MB/s",
+        "3 min",
+    ):
         assert words in card
     assert "IMG_2041.CR3" in card
     assert window.wait("progress").get_attribute("value") == "41"
@@ -133,10 +142,14 @@ def test_names_are_text_and_nothing_else(window: Driven) -> None:
 def test_long_names_do_not_break_the_page(window: Driven) -> None:
     """A name of 4 kB is cut on the screen, and the whole of it can still be had."""
     name = "n" * 4096
-    window.push(statuses.judged(statuses.ended(name, repository="/" + name), running=(statuses.live(name, current="/" + name),)))
+    window.push(
+        statuses.judged(statuses.ended(name, repository="/" + name), running=(statuses.live(name, current="/" + name),))
+    )
     window.wait(".card", "41 %")
     assert fits(window)
-    assert window.script("return document.querySelector('progress').closest('.card').querySelector('.name').title") == name
+    assert (
+        window.script("return document.querySelector('progress').closest('.card').querySelector('.name').title") == name
+    )
 
 
 @pytest.mark.parametrize(
@@ -191,7 +204,8 @@ def test_nothing_but_our_calls_is_reachable(window: Driven, name: str) -> None:
 
 def test_an_argument_that_makes_no_sense_gets_an_error_in_plain_words(window: Driven) -> None:
     """What the page sends is checked, and the answer holds no traceback."""
-    reply = window.driver.execute_async_script("BT.call('log', {run: '../../etc', offset: -1}).catch((error) => arguments[0](error))")
+    wrong = "{run: '../../etc', offset: -1}"
+    reply = window.driver.execute_async_script(f"BT.call('log', {wrong}).catch((error) => arguments[0](error))")
     assert reply["what"]
     assert "Traceback" not in json.dumps(reply)
     assert "tray/" not in json.dumps(reply)
@@ -220,7 +234,7 @@ def test_the_keyboard_is_enough(window: Driven) -> None:
     def press(*keys: str) -> None:
         ActionChains(window.driver).send_keys(*keys).perform()
 
-    window.script("document.activeElement.blur(); window.getSelection().removeAllRanges(); document.body.tabIndex = -1; document.body.focus()")
+    window.script("document.activeElement.blur(); document.body.tabIndex = -1; document.body.focus()")
     seen = []
     for _ in range(7):
         press(Keys.TAB)
@@ -288,7 +302,7 @@ return [...document.querySelectorAll('button, a, input')].filter((one) => one.ch
 
 _PALE_TEXTS = """
 const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-const rgb = (colour) => { canvas.fillStyle = '#000'; canvas.fillStyle = colour; canvas.clearRect(0, 0, 1, 1); canvas.fillRect(0, 0, 1, 1);
+const rgb = (colour) => { canvas.fillStyle = colour; canvas.clearRect(0, 0, 1, 1); canvas.fillRect(0, 0, 1, 1);
   return [...canvas.getImageData(0, 0, 1, 1).data]; };
 const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
   .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,7 +27,8 @@ DRIVER = "/usr/bin/WebKitWebDriver"
 
 # The driver's own idea of an element's text leaves out what is cut by `overflow`.
 _HOLDING = """
-return [...document.querySelectorAll(arguments[0])].find((one) => one.checkVisibility() && one.innerText.includes(arguments[1])) || null
+const [selector, text] = arguments;
+return [...document.querySelectorAll(selector)].find((one) => one.checkVisibility() && one.innerText.includes(text)) || null
 """
 
 
@@ -49,7 +49,8 @@ class Driven:
             os.mkfifo(self._fifo)
             self.env[automated.STATUSES] = str(self._fifo)
         self._launcher = folder / "launch"
-        self._launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tests.e2e.automated {page} "$@" 2>"{folder}/window.err"\n')
+        words = f'exec "{sys.executable}" -m tests.e2e.automated {page} "$@" 2>"{folder}/window.err"'
+        self._launcher.write_text(f"#!/bin/sh\n{words}\n")
         self._launcher.chmod(0o755)
         self._fed = fed
         self._feed: Any = None
@@ -101,16 +102,20 @@ class Driven:
     def find(self, selector: str) -> WebElement | None:
         """Return the first element for a CSS *selector* that can be seen, or None."""
         try:
-            return next((one for one in self.driver.find_elements(By.CSS_SELECTOR, selector) if one.is_displayed()), None)
+            return next(
+                (one for one in self.driver.find_elements(By.CSS_SELECTOR, selector) if one.is_displayed()), None
+            )
         except WebDriverException:
             return None
 
     def wait(self, selector: str, text: str = "") -> WebElement:
         """Wait for an element that can be seen and holds *text*."""
         try:
-            return wait_for(lambda: self._holding(selector, text), seconds=20, what=f"{selector} with {text!r}")
+            found = wait_for(lambda: self._holding(selector, text), seconds=20, what=f"{selector} with {text!r}")
         except AssertionError as error:
             raise AssertionError(f"{error}; the page says: {self.text()[:800]!r}") from None
+        assert found is not None
+        return found
 
     def read(self, selector: str, text: str = "") -> str:
         """Wait for an element that holds *text* and return everything that it says."""

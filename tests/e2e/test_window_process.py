@@ -1,0 +1,195 @@
+"""The window as a process: no port, one instance, gone when closed, and words in the terminal where there is no web view."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e import statuses
+from tests.e2e.desktop import Desktop, desktop
+from tests.e2e.program import TRAY
+from tests.e2e.webdriver import driven, end_tree, gone
+from tests.waiting import wait_for
+from tray import paths
+from tray.paths import Places
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desktop]:
+    """A screen without a panel."""
+    with desktop(tmp_path_factory.mktemp("desk") / "d", "none") as made:
+        yield made
+
+
+class Opened:
+    """A window that was started as a person starts it."""
+
+    def __init__(self, desk: Desktop, folder: Path) -> None:
+        self.desk = desk
+        self.times = folder / "times"
+        self.env = desk.env | {key: os.environ[key] for key in (paths.HOME_VARIABLE, "PYTHONPATH")}
+        self.env["BACKUP_TRAY_WINDOW_TIMES"] = str(self.times)
+        self.process = self.start("window")
+        wait_for(lambda: self.times.exists() and self.times.read_text(), what="the page to be shown")
+
+    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Start a command of ours on this desktop."""
+        return subprocess.Popen([*TRAY, *arguments], env=self.env, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def tree(self) -> list[psutil.Process]:
+        """The window's processes: ours and those of the web view. The tracker is nobody's child."""
+        process = psutil.Process(self.process.pid)
+        return [process, *(one for one in process.children(recursive=True) if "tray" not in one.cmdline())]
+
+    def id(self) -> str:
+        """What the window system calls our window."""
+        search = ["xdotool", "search", "--onlyvisible", "--pid", str(self.process.pid), "--name", "^Backup Status$"]
+        return wait_for(lambda: self._ask(*search), what="the window on the screen").split()[0]
+
+    def active(self) -> str:
+        """The window that has the focus."""
+        return self._ask("xdotool", "getactivewindow").strip()
+
+    def _ask(self, *argv: str) -> str:
+        return subprocess.run(argv, env=self.env, capture_output=True, text=True, timeout=10).stdout
+
+
+@pytest.fixture
+def opened(desk: Desktop, tmp_path: Path, places: Places) -> Iterator[Opened]:
+    """An open window; whatever is left of it is ended, the tracker that it started too."""
+    made = Opened(desk, tmp_path)
+    try:
+        yield made
+    finally:
+        if made.process.poll() is None:
+            end_tree(made.process.pid)
+        made.process.communicate(timeout=10)
+        for process in psutil.process_iter(["cmdline"]):
+            if (process.info["cmdline"] or [])[1:4] == ["-m", "tray", "tracker"] and _ours(process, places):
+                process.terminate()
+
+
+def _ours(process: psutil.Process, places: Places) -> bool:
+    try:
+        return process.environ().get(paths.HOME_VARIABLE) == str(places.state.parent)
+    except psutil.Error:
+        return False
+
+
+def test_no_port_is_opened(opened: Opened) -> None:
+    """Nobody on the machine or the network can talk to the window: it listens on no TCP or UDP port."""
+    ports = [one for process in opened.tree() for one in process.net_connections("inet")]
+    assert ports == []
+    names = [process.name() for process in opened.tree()]
+    assert any("WebKit" in name for name in names), "the web view's processes were looked at too"
+
+
+def test_the_socket_is_the_users_alone(opened: Opened, places: Places) -> None:
+    """Another user can neither reach the folder nor the socket."""
+    assert (places.runtime.stat().st_mode & 0o777, (places.runtime / "window.sock").stat().st_mode & 0o777) == (
+        0o700,
+        0o600,
+    )
+
+
+def test_a_closed_window_is_a_gone_process(opened: Opened, places: Places) -> None:
+    """Closing leaves nothing behind: no process, no child, no socket; and the exit code is 0."""
+    pids = [process.pid for process in opened.tree()]
+    argv = ["xdotool", "windowactivate", "--sync", opened.id(), "key", "alt+F4"]
+    subprocess.run(argv, env=opened.env, check=True, timeout=10)
+    assert opened.process.wait(5) == 0
+    wait_for(gone(pids), seconds=5, what="every process to end")
+    assert not (places.runtime / "window.sock").exists()
+    output, errors = opened.process.communicate(timeout=5)
+    assert (output, errors) == (b"", b"")
+
+
+def test_a_terminated_window_lets_the_next_one_open(opened: Opened, tmp_path: Path) -> None:
+    """After kill -9 a stale socket and lock are in nobody's way."""
+    pids = [process.pid for process in opened.tree()]
+    opened.process.kill()
+    opened.process.wait(5)
+    wait_for(gone(pids), seconds=10, what="the web view to end with its window")
+    opened.times.unlink()
+    again = opened.start("window", "history")
+    try:
+        wait_for(lambda: opened.times.exists() and opened.times.read_text(), what="the page to be shown")
+    finally:
+        end_tree(again.pid)
+        again.communicate(timeout=10)
+
+
+def test_the_second_one_raises_the_first(opened: Opened) -> None:
+    """Starting it again brings the open window to the front, even from the task bar, and ends at once with 0."""
+    window = opened.id()
+    subprocess.run(["xdotool", "windowminimize", window], env=opened.env, check=True, timeout=10)
+    wait_for(lambda: opened.active() != window, what="the window to be minimized")
+    second = opened.start("window", "history")
+    assert second.wait(10) == 0
+    assert second.communicate() == (b"", b"")
+    wait_for(lambda: opened.active() == window, what="the window to come to the front")
+    assert opened.process.poll() is None
+
+
+def test_the_second_one_chooses_the_page(desk: Desktop, tmp_path: Path) -> None:
+    """The tray's menu opens the report although the window stands at the dashboard."""
+    env = desk.env | {key: os.environ[key] for key in (paths.HOME_VARIABLE, "PYTHONPATH")}
+    with driven(tmp_path / "w", env, statuses.empty()) as window:
+        window.wait("h1", "No backups performed")
+        assert subprocess.run([*TRAY, "window", "audit"], env=env, timeout=20).returncode == 0
+        window.wait("h1", "The audit log begins with the first backup")
+
+
+def test_an_interrupted_window_ends(opened: Opened) -> None:
+    """SIGTERM, as at the end of a session, ends it without a word."""
+    pids = [process.pid for process in opened.tree()]
+    opened.process.send_signal(signal.SIGTERM)
+    opened.process.wait(5)
+    wait_for(gone(pids), seconds=10, what="every process to end")
+    assert b"Traceback" not in opened.process.communicate(timeout=5)[1]
+
+
+def test_without_a_screen_the_terminal_gets_the_report() -> None:
+    """Over ssh the same status is printed, the exit code says that no window came, and the error says what to do."""
+    env = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    done = subprocess.run([*TRAY, "window"], env=env, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2
+    assert "No backups performed" in done.stdout
+    assert "There is no screen" in done.stderr
+    assert "backup-tray status" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_web_view_the_remedy_is_named(desk: Desktop, tmp_path: Path) -> None:
+    """Where GTK's WebKit is missing the person reads which packages bring it."""
+    hiding = tmp_path / "hiding"
+    (hiding / "gi").mkdir(parents=True)
+    (hiding / "gi" / "__init__.py").write_text("raise ImportError('no module named gi')\n")
+    env = desk.env | {key: os.environ[key] for key in (paths.HOME_VARIABLE,)}
+    env["PYTHONPATH"] = f"{hiding}:{os.environ['PYTHONPATH']}"
+    done = subprocess.run([*TRAY, "window"], env=env, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2
+    assert "No backups performed" in done.stdout
+    assert "apt install python3-gi gir1.2-webkit2-4.1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_page_is_refused_with_the_list_of_pages() -> None:
+    """A slip in the name of a page opens nothing and says which pages there are."""
+    done = subprocess.run([*TRAY, "window", "../../etc/passwd"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 64
+    assert "dashboard, history, audit" in done.stderr
+
+
+def test_the_window_needs_no_cryptography_to_open() -> None:
+    """Import costs start-up: the modules of the window bring neither database nor cryptography nor the icon."""
+    heavy = ("sqlite3", "cryptography", "PIL", "pystray", "tray.icon")
+    code = f"import sys, tray.window.app; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
