@@ -13,8 +13,11 @@ if [ "${1:-}" = --user ]; then
     shift
 fi
 places "$kind"
-[ "$#" -gt 0 ] || set -- /usr/share /usr/lib
-WATCHABLE=25 # seconds that the first backup shall last at least, so that there is something to see
+WATCHABLE=0
+[ "$#" -gt 0 ] || {
+    set -- /usr/share /usr/lib
+    WATCHABLE=25 # seconds that the first backup shall last at least, so that there is something to see
+}
 
 mkdir -p "$TRIAL"
 export BACKUP_TRAY_HOME="$TRIAL" RESTIC_CACHE_DIR="$TRIAL/cache" # the trial leaves nothing outside of its folder
@@ -24,7 +27,7 @@ restic() { command restic --repo "$repository" --password-file "$password" --qui
 
 step "A trial, kept apart in $TRIAL"
 # What only others can read is left out: it would make the first thing that you see a warning.
-find "$@" -xdev \( ! -readable -o -type d ! -executable \) -prune -print 2>/dev/null |
+find "$@" -xdev ! -type l \( ! -readable -o -type d ! -executable \) -prune -print 2>/dev/null |
     sed 's/[][*?\\]/\\&/g; s/\$/$$/g' >"$TRIAL/excluded" || true
 printf '%s\n' "$TRIAL" >>"$TRIAL/excluded"
 left=$(($(wc -l <"$TRIAL/excluded") - 1))
@@ -40,7 +43,7 @@ if ! { [ -e "$TRIAL/passed" ] && restic cat config >/dev/null 2>&1; }; then
     free=$(df -Pk "$TRIAL" | awk 'NR == 2 { print $4 }')
     [ "$free" -gt "$((size + 100000))" ] || stop 73 "There is too little free space for the trial." \
         "The folders hold $((size / 1024)) MiB, and $TRIAL has $((free / 1024)) MiB free." "Name a smaller folder: installers/linux/start.sh FOLDER"
-    if [ "$size" -lt 4000000 ]; then
+    if [ "$WATCHABLE" -gt 0 ] && [ "$size" -lt 4000000 ]; then
         set -- --limit-upload "$((size * 36 / 100 / WATCHABLE + 64))" --pack-size 4 -o local.connections=2 "$@"
         say "The first backup is slowed down to about $WATCHABLE s, so that you can watch it; yours will run at full speed."
     fi

@@ -1,8 +1,17 @@
-"""Everything in this folder needs real programs, and is marked so."""
+"""Everything in this folder needs real programs, and is marked so. The program, installed once for all tests that need it."""
 
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+_NOT_COPIED = shutil.ignore_patterns(
+    ".git", ".venv*", "build", "dist", "__pycache__", ".*_cache", ".hypothesis", ".coverage*"
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -11,3 +20,100 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.e2e)
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """An installation in a home of its own, from a checkout that is gone.
+
+    Attributes:
+        home: The home folder.
+        checkout: A copy of the checkout, to call its scripts again.
+        environ: An environment that a stranger may have: another Python first in PATH, no screen, no state of ours.
+    """
+
+    home: Path
+    checkout: Path
+    environ: dict[str, str]
+
+    @property
+    def prefix(self) -> Path:
+        """The folder of the program."""
+        return self.home / ".local/share/backup-tray"
+
+    @property
+    def scripts(self) -> Path:
+        """The folder of the scripts."""
+        return self.checkout / "installers/linux"
+
+    @property
+    def launcher(self) -> Path:
+        """The command."""
+        return self.home / ".local/bin/backup-tray"
+
+    @property
+    def autostart(self) -> Path:
+        """The entry that starts the icon with the session."""
+        return self.home / ".config/autostart/backup-tray.desktop"
+
+    @property
+    def menu(self) -> Path:
+        """The menu entry."""
+        return self.home / ".local/share/applications/backup-tray.desktop"
+
+    def run(self, *argv: str | Path, **environ: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command in this home, from `/`."""
+        return subprocess.run(
+            [str(word) for word in argv],
+            env=self.environ | environ,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def copied(self, home: Path) -> "Installed":
+        """Return a copy of this installation in another home, to be spoilt."""
+        shutil.copytree(self.home, home, symlinks=True)
+        copy = Installed(home, self.checkout, self.environ | {"HOME": str(home)})
+        done = copy.run(self.scripts / "install.sh", "--user")
+        assert done.returncode == 0, done.stderr
+        return copy
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The program as `install.sh` leaves it; the checkout that it came from is removed."""
+    base = tmp_path_factory.mktemp("installed")
+    strange = base / "conda" / "bin"
+    strange.mkdir(parents=True)
+    for name in ("python", "python3", "pip", "pip3"):
+        (strange / name).write_text("#!/bin/sh\necho 'the wrong Python was asked' >&2\nexit 99\n")
+        (strange / name).chmod(0o755)
+    kept = (
+        "LANG",
+        "PIP_CERT",
+        "SSL_CERT_FILE",
+        "PIP_INDEX_URL",
+        "PIP_CONFIG_FILE",
+        "https_proxy",
+        "http_proxy",
+        "no_proxy",
+    )
+    environ = {name: value for name, value in os.environ.items() if name in kept}
+    environ |= {
+        "HOME": str(base / "home"),
+        "PATH": f"{strange}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    }
+    environ |= {"PYTHONPATH": str(strange), "PIP_REQUIRE_VIRTUALENV": "1", "VIRTUAL_ENV": str(base / "conda")}
+    found = Installed(base / "home", base / "again", environ)
+    found.home.mkdir()
+    checkout = base / "checkout"
+    shutil.copytree(CHECKOUT, checkout, ignore=_NOT_COPIED)
+    shutil.copytree(checkout, found.checkout)
+    done = found.run(checkout / "installers/linux/install.sh", "--user")
+    assert done.returncode == 0, done.stdout + done.stderr
+    shutil.rmtree(checkout)
+    return found
