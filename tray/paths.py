@@ -106,7 +106,7 @@ def places(environ: "os._Environ[str] | dict[str, str] | None" = None) -> Places
         )
     from platformdirs import PlatformDirs
 
-    dirs = PlatformDirs("backup-tray", appauthor=False, use_site_for_root=True)
+    dirs = PlatformDirs("backup-tray", appauthor=False, use_site_for_root=sys.platform == "darwin")
     with warnings.catch_warnings():
         # Without a login there is no /run/user/UID: platformdirs warns that it takes a folder in /tmp, and cron would mail that.
         warnings.simplefilter("ignore")

@@ -116,7 +116,7 @@ def _proof(report: Report) -> Iterator[str]:
     if entry is None or verdict is None:
         yield "Audit entry: not yet. The record waits in the spool until the audit log can be written; nothing is verified."
         return
-    yield f"Audit entry {wording.count(entry.seq)}: {_believable(entry, verdict)}"
+    yield f"Audit entry {wording.count(entry.seq)}: {_believable(verdict)}"
     yield from _table(
         ("When", both_times(clock.from_text(entry.data["time"]))),
         ("Who", entry.data["actor"]),
@@ -126,7 +126,7 @@ def _proof(report: Report) -> Iterator[str]:
     )
 
 
-def _believable(entry: "StoredEntry", verdict: "Verdict") -> str:
+def _believable(verdict: "Verdict") -> str:
     if verdict.result == "tampered":
         return f"NOT to be believed: the audit log was altered. {verdict.why}"
     proof = f"unchanged since it was written, part of a log of {wording.count(verdict.entries)} entries"

@@ -45,8 +45,8 @@ def connect_writer(db: Path, timeout: float) -> sqlite3.Connection:
 def connect_reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
     """Open *db* for reading; nothing is written. Returns the connection and whether it is an immutable one.
 
-    In a folder that cannot be written, or on a full disk, SQLite cannot make the shared index of its WAL. Where no WAL is there, all data is in the
-    file itself, and it is read as it stands.
+    In a folder that cannot be written, or on a full disk, SQLite cannot make the shared index of its WAL. Where no WAL is
+    there, all data is in the file itself, and it is read as it stands.
     """
     if not db.exists():
         raise missing(db)

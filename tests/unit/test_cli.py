@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+
+from tray.cli.main import COMMANDS, main
+
+README = Path(__file__).parent.parent.parent / "README.md"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever asks gets an answer and exit code 0."""
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    assert f"usage: backup-tray {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_stands_in_the_readme(command: str) -> None:
+    """What can be done can be found."""
+    assert f"backup-tray {command}" in README.read_text(encoding="utf-8")
+
+
+def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """`backup-tray --help` is complete."""
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"  {command} " in shown for command in COMMANDS)
+
+
+def test_an_unknown_command_gets_the_next_step(capsys: pytest.CaptureFixture[str]) -> None:
+    """A typing error is answered with where to look."""
+    assert main(["stauts"]) == 64
+    assert "backup-tray --help" in capsys.readouterr().err
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    """One number, in one place."""
+    from tray import __version__
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"backup-tray {__version__}\n"

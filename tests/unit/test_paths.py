@@ -1,0 +1,71 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from tray import paths
+from tray.errors import UnsafeFolderError
+
+
+def test_a_trial_has_everything_under_one_folder(tmp_path: Path) -> None:
+    """BACKUP_TRAY_HOME: a trial never mixes with real records, not even in the last resort."""
+    here = paths.places({paths.HOME_VARIABLE: str(tmp_path)})
+    other = paths.places({paths.HOME_VARIABLE: str(tmp_path / "other")})
+    assert all(tmp_path in folder.parents for folder in (here.config, here.state, here.runtime, here.log))
+    assert not set(here.spools) & set(other.spools)
+    assert not set(here.run_roots) & set(other.run_roots)
+
+
+def test_root_has_system_folders_whatever_its_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """sudo keeps HOME and XDG variables of the caller; root's files do not go there."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    here = paths.places({"HOME": "/home/joe", "XDG_STATE_HOME": "/home/joe/s", "XDG_CONFIG_DIRS": "/home/joe/c"})
+    assert [str(folder) for folder in (here.config, here.state, here.runtime, here.log)] == [
+        "/etc/xdg/backup-tray",
+        "/var/lib/backup-tray",
+        "/run/backup-tray",
+        "/var/log/backup-tray",
+    ]
+
+
+def test_a_user_has_the_xdg_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An ordinary user's files are where other programs keep theirs."""
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "cfg"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    here = paths.places({})
+    assert here.config == tmp_path / "cfg" / "backup-tray"
+    assert here.state == tmp_path / ".local/state/backup-tray"
+    assert here.runtime == tmp_path / "backup-tray"
+
+
+def test_private_folders_are_made_private_under_any_umask(tmp_path: Path) -> None:
+    """Missing parents are ours alone as well."""
+    before = os.umask(0)
+    try:
+        made = paths.private(tmp_path / "a" / "b" / "c")
+    finally:
+        os.umask(before)
+    for folder in (made, made.parent, made.parent.parent):
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_is_not_ours_alone_is_refused(tmp_path: Path) -> None:
+    """Others could read, or put something in our place."""
+    wide = tmp_path / "wide"
+    wide.mkdir()
+    wide.chmod(0o750)
+    link = tmp_path / "link"
+    link.symlink_to(paths.private(tmp_path / "target"))
+    file = tmp_path / "file"
+    file.touch()
+    for folder in (wide, link, file):
+        with pytest.raises(UnsafeFolderError):
+            paths.private(folder)
+
+
+def test_assets_are_found_in_a_checkout() -> None:
+    """The window's pages are there without an installation."""
+    assert (paths.assets() / "web").is_dir()

@@ -1,0 +1,139 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tray import clock, locks, runs
+from tray.errors import RunNotFoundError
+from tray.paths import Places
+from tray.runs import Process, RunFolder, RunInfo
+
+
+def info(**changes: object) -> RunInfo:
+    """Return what a wrapper writes about its run."""
+    from dataclasses import replace
+
+    mine = Process(os.getpid(), locks.process_start(os.getpid()))
+    made = RunInfo(clock.new_id(), "home", "restic", "backup", clock.now_ms(), locks.boot_id(), mine)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def created(places: Places, about: RunInfo) -> RunFolder:
+    """Make a run folder."""
+    folder, roomy = runs.create(places, about)
+    assert folder is not None
+    assert roomy
+    return folder
+
+
+def test_a_new_folder_is_locked_from_the_first_moment_it_is_seen(places: Places) -> None:
+    """Nobody takes a run that just begins for a lost one."""
+    about = info(command=("restic", "backup"), sources=("/home",), repository="/r")
+    folder = created(places, about)
+    assert [found.run for found in runs.live(places)] == [about.run]
+    assert folder.wrapped
+    assert folder.info() == about
+    assert not FolderLock(folder).acquire()
+    folder.lock.release()
+    assert not folder.wrapped
+
+
+def FolderLock(folder: RunFolder) -> locks.FileLock:  # noqa: N802 - reads like the class it makes
+    """Another's attempt on the lock."""
+    return locks.FileLock(folder.path / "lock")
+
+
+def test_a_closed_run_keeps_its_log_and_nothing_else_that_grows(places: Places) -> None:
+    """The spool goes, the log stays and is found by the beginning of the id."""
+    about = info()
+    folder = created(places, about)
+    folder.spool("out").write_text("x")
+    folder.log.write_text("one\ntwo\n")
+    folder.close()
+    assert list(runs.live(places)) == []
+    assert sorted(path.name for path in runs.find(places, about.run[:20]).path.iterdir()) == ["log", "run.json"]
+    assert runs.read_log(places, about.run) == ("one\ntwo\n", 8)
+    assert runs.read_log(places, about.run, 4) == ("two\n", 8)
+
+
+def test_a_long_log_is_read_in_whole_lines(places: Places) -> None:
+    """A window that reads in pieces never shows half a character."""
+    about = info()
+    folder = created(places, about)
+    folder.log.write_text("grün\n" * 1000)
+    text, offset, pieces = "", 0, 0
+    while True:
+        piece, after = runs.read_log(places, about.run, offset, limit=101)
+        if after == offset:
+            break
+        assert piece.endswith("\n")
+        text, offset, pieces = text + piece, after, pieces + 1
+    assert text == "grün\n" * 1000
+    assert pieces > 10
+    folder.close()
+
+
+@pytest.mark.parametrize("bad", ["", "../../etc", "*", "zz", "01/02"])
+def test_only_the_beginning_of_an_id_finds_a_run(places: Places, bad: str) -> None:
+    """What a user types does not walk through the file system."""
+    with pytest.raises(RunNotFoundError):
+        runs.find(places, bad)
+
+
+def test_a_run_goes_on_while_its_engine_does(places: Places) -> None:
+    """With the wrapper dead, pid and start time in the same boot tell."""
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    about = runs.with_child(info(), child.pid)
+    folder = created(places, about)
+    folder.lock.release()
+    assert folder.running(about)
+    assert not folder.running(info(child=Process(child.pid, "another start")))
+    assert not folder.running(info(child=about.child, boot="another boot"))
+    child.communicate(b"\n")
+    assert not folder.running(about)
+
+
+def test_a_damaged_or_newer_run_file_is_refused(places: Places) -> None:
+    """What cannot be understood is not guessed."""
+    folder = created(places, info())
+    for text in ("", "[]", "{}", '{"schema": 99}', '{"schema": 1, "wrapper": 3}', "\xff"):
+        (folder.path / "run.json").write_text(text, encoding="latin-1")
+        with pytest.raises(ValueError):
+            folder.info()
+    folder.close()
+
+
+def test_a_root_without_room_gets_no_spool(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk under a spool would fail the backup; the folder alone is small."""
+    monkeypatch.setattr(runs, "SPOOL_ROOM", 1 << 62)
+    folder, roomy = runs.create(places, info())
+    assert folder is not None
+    assert (folder.path.parent.parent, roomy) == (places.runs, False)
+    folder.close()
+
+
+def test_the_next_root_serves_when_the_first_cannot(places: Places) -> None:
+    """A file where our folder should be costs the run nothing."""
+    places.state.mkdir(mode=0o700, parents=True)
+    places.runs.write_text("in the way")
+    folder = created(places, info())
+    assert folder.path.parent.parent == places.run_roots[1]
+    folder.close()
+
+
+def test_an_unreadable_lock_counts_as_held(tmp_path: Path) -> None:
+    """Who cannot know does not declare a run lost."""
+    assert not locks.is_held(tmp_path / "missing")
+    assert locks.is_held(tmp_path / ("x" * 300))
+
+
+def test_a_process_is_told_from_its_successor() -> None:
+    """A pid is used again; its start time is not."""
+    me = locks.process_start(os.getpid())
+    assert me is not None
+    assert locks.process_start(2**22 + 1) is None
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    assert locks.process_start(child.pid) != me
