@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--idle-exit", type=float, metavar="SECONDS", help="end so long after the last client and run")
-    parser.add_argument("--close-lost", action="store_true", help="close runs whose wrapper died, then end")
+    parser.add_argument("--close-lost", action="store_true", help="close runs whose wrapper died, append records that wait, then end")
 
 
 def run(args: Namespace) -> int:
@@ -14,9 +14,11 @@ def run(args: Namespace) -> int:
     from tray.paths import places
 
     if args.close_lost:
+        from tray.audit import spool
         from tray.runner import closing
 
         closing.close(places())
+        spool.drain(places())
         return 0
     from tray.tracker import server
 

@@ -23,6 +23,7 @@ from tray.paths import Places, private
 from tray.tracker.state import Change, Runs
 
 ORPHAN_CHECK_SECONDS = 1.0
+SPOOL_CHECK_SECONDS = 30.0
 UNREAD_LIMIT = 8 * 1024 * 1024
 """A subscriber that leaves more than this unread is dropped: a stuck window must not fill our memory."""
 
@@ -135,6 +136,7 @@ class Tracker:
                 loop.add_signal_handler(number, self.stop)
         server = await loop.create_unix_server(lambda: Conversation(self), sock=listener)
         self._adopt()
+        self._check_spools()
         self._idle()
         await self._done.wait()
         server.close()
@@ -202,6 +204,15 @@ class Tracker:
 
     def _republished(self, run: str) -> bool:
         return any(run in conversation.published for conversation in self._conversations)
+
+    def _check_spools(self) -> None:
+        """Have records that waited for the audit log appended, once it can be written again."""
+        for folder in self.places.spools:
+            with suppress(OSError):
+                if os.listdir(folder):
+                    self._close_lost()
+                    break
+        self._later("spools", SPOOL_CHECK_SECONDS, self._check_spools)
 
     def _close_lost(self) -> None:
         if self._closer is None or self._closer.poll() is not None:
