@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.audit_help import end, python, start, writer
 from tests.waiting import wait_for
-from tray import clock
+from tray import clock, paths
 from tray.audit import spool
 from tray.audit.entry import Action, Draft
 from tray.audit.store import AuditLog
@@ -112,6 +112,18 @@ def test_garbage_in_the_spool_is_kept_and_reported_and_blocks_nobody(places: Pla
     assert [path.name for path in spool.pending_bad(places)] == ["0.json.bad", "1.json.bad", "2.json.bad"]
     assert (folder / "0.json.bad").read_bytes() == b"\x00\xff{"
     assert runs(places) == ["a"]
+
+
+def test_half_written_files_are_cleared_a_day_later(places: Places) -> None:
+    """Somebody was killed while spooling: the rest goes, but not the file of somebody who still writes."""
+    spool.record(places, [end("a")])
+    folder = paths.private(places.spools[0])
+    for name, age in (("old", 2 * clock.DAY_MS), ("new", 0)):
+        file = folder / f".{name}.json.1.ff.tmp"
+        file.write_bytes(b"{")
+        os.utime(file, ns=((clock.now_ms() - age) * 1_000_000,) * 2)
+    spool.record(places, [end("b")])
+    assert [file.name for file in folder.iterdir()] == [".new.json.1.ff.tmp"]
 
 
 def test_spool_files_of_others_are_not_believed(places: Places) -> None:

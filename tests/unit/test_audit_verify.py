@@ -343,7 +343,7 @@ def test_missing_details_are_caught_unless_their_erasure_is_on_record(places: Pl
 def test_details_without_an_entry_that_names_them_are_caught(places: Places, seq: int, named: int | None) -> None:
     """Nobody slips details under an entry that has none, or beyond the end."""
     filled(places)
-    tamper(places, f"INSERT INTO bodies VALUES ({seq}, x'00', CAST('{{}}' AS BLOB))")
+    tamper(places, ("INSERT INTO bodies VALUES (?, x'00', CAST('{}' AS BLOB))", (seq,)))
     assert finding(places) == (Kind.BODY, named)
 
 
@@ -433,22 +433,17 @@ def test_no_altered_byte_is_called_intact(places: Places, step: int) -> None:
 @pytest.mark.parametrize(
     "break_it",
     [
-        lambda note: b"",
-        lambda note: b"\x00" * 100,
+        lambda _: b"",
+        lambda _: b"\x00" * 100,
         lambda note: note[:40],
-        lambda note: note.replace(b"\n22\n", b"\n21\n"),
         lambda note: note[:-20] + (b"A" if note[-20:-19] != b"A" else b"B") + note[-19:],
     ],
 )
 def test_a_broken_baseline_is_an_error_and_no_verdict(places: Places, break_it: Callable[[bytes], bytes]) -> None:
-    """A damaged file proves nothing: neither intact nor, where the log does not contradict it, tampered."""
+    """A damaged file proves nothing: neither intact nor tampered."""
     broken = break_it(note_of(filled(places)))
-    try:
-        verdict = check(places, usb=broken)
-    except BaselineError as error:
-        assert "usb" in error.what
-    else:
-        assert verdict.result is Result.TAMPERED
+    with pytest.raises(BaselineError, match="usb cannot serve"):
+        check(places, usb=broken)
 
 
 def test_a_baseline_by_a_strange_key_is_noticed(places: Places) -> None:

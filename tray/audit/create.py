@@ -13,6 +13,7 @@ from tray.audit.checkpoint import Signer, VerifierKey
 from tray.audit.entry import Action, Draft, Severity
 from tray.audit.schema import APPLICATION_ID, SCHEMA_VERSION, STATEMENTS
 from tray.audit.tree import HASH_SIZE, Frontier
+from tray.errors import AuditUnavailableError, UnsafeFolderError
 
 
 def ensure(db: Path, key: Path, timeout: float) -> None:
@@ -26,28 +27,54 @@ def ensure(db: Path, key: Path, timeout: float) -> None:
     """
     if db.exists() and key.exists():
         return
-    paths.private(db.parent)
+    try:
+        paths.private(db.parent)
+    except UnsafeFolderError as error:
+        raise AuditUnavailableError(error.why, error.next) from error
     with database.creation_lock(db.parent, timeout):
-        seed = keys.load(key) if key.exists() else keys.create(key)
-        if not db.exists():
-            _set_aside(db)
-            _create(db, key, Signer(seed))
+        if db.exists():
+            if not key.exists():
+                keys.create(key)
+            return
+        _clear(db, key)
+        if key.exists():
+            _create(db, key, Signer(keys.load(key)))
+            return
+        seed, beside = keys.prepare(key)
+        # The key comes last, so that nobody meets a key without a log and calls the log lost.
+        _create(db, key, Signer(seed), beside)
 
 
-def _create(db: Path, key: Path, signer: Signer) -> None:
+def _create(db: Path, key: Path, signer: Signer, new_key: Path | None = None) -> None:
     again = bool(keys.pins(key))
     verifier = VerifierKey(f"backup-tray/{uuid.uuid4()}", signer.public)
-    beside = db.with_name(f".{db.name}.{os.getpid()}.tmp")
+    beside = keys.write_beside(db, b"")
     try:
-        keys.write_new(beside, b"")
         _fill(beside, verifier, signer, again)
         os.replace(beside, db)
-    finally:
-        for name in (beside.name, f"{beside.name}-wal", f"{beside.name}-shm"):
-            with contextlib.suppress(OSError):
-                db.with_name(name).unlink()
+        if new_key is not None:
+            os.replace(new_key, key)
+    except BaseException:
+        _clear(db, key)
+        raise
     keys.sync_folder(db.parent)
     keys.pin(key, verifier)
+
+
+def _clear(db: Path, key: Path) -> None:
+    """Remove what a maker that was killed left behind, and keep the write-ahead log of a database that is gone aside.
+
+    SQLite would replay such a log into the new database.
+    """
+    for name in (db.name, key.name):
+        for left in db.parent.glob(f".{name}.*.tmp*"):
+            with contextlib.suppress(OSError):
+                left.unlink()
+    if not db.exists():
+        for suffix in ("-wal", "-shm"):
+            stray = db.with_name(db.name + suffix)
+            with contextlib.suppress(FileNotFoundError):
+                stray.rename(stray.with_name(f"{stray.name}.{uuid.uuid4().hex[:8]}.lost"))
 
 
 def _fill(path: Path, verifier: VerifierKey, signer: Signer, again: bool) -> None:
@@ -76,11 +103,3 @@ def _first_entries(verifier: VerifierKey, again: bool) -> list[Draft]:
         Draft(Action.LOG_CREATED, result=result, severity=severity, body={"program": f"backup-tray {__version__}"}),
         Draft(Action.KEY_CREATED, result="created", body={"public_key": str(verifier)}),
     ]
-
-
-def _set_aside(db: Path) -> None:
-    """Keep the write-ahead log of a database that is gone: SQLite would replay it into the new one."""
-    for suffix in ("-wal", "-shm"):
-        stray = db.with_name(db.name + suffix)
-        with contextlib.suppress(FileNotFoundError):
-            stray.rename(stray.with_name(f"{stray.name}.{uuid.uuid4().hex[:8]}.lost"))

@@ -55,10 +55,17 @@ def load(key: Path) -> bytes:
 
 
 def create(key: Path) -> bytes:
-    """Make a new key in the file *key*, which must not exist, and return its seed. The file appears complete or not at all."""
-    seed = os.urandom(SEED_SIZE)
-    write_new(key, f"{_HEADER} {base64.b64encode(seed).decode()}\n".encode())
+    """Make a new key in the file *key* and return its seed. The file appears complete or not at all."""
+    seed, beside = prepare(key)
+    os.replace(beside, key)
+    sync_folder(key.parent)
     return seed
+
+
+def prepare(key: Path) -> tuple[bytes, Path]:
+    """Make a new key in a file beside *key*; return its seed and that file, which the caller renames."""
+    seed = os.urandom(SEED_SIZE)
+    return seed, write_beside(key, f"{_HEADER} {base64.b64encode(seed).decode()}\n".encode())
 
 
 def pins(key: Path) -> list[VerifierKey]:
@@ -90,6 +97,12 @@ def pin(key: Path, verifier: VerifierKey) -> None:
 
 def write_new(path: Path, content: bytes) -> None:
     """Write *content* durably to *path*, mode 0600 whatever the umask; *path* appears complete or not at all."""
+    os.replace(write_beside(path, content), path)
+    sync_folder(path.parent)
+
+
+def write_beside(path: Path, content: bytes) -> Path:
+    """Write *content* durably to a new file beside *path*, mode 0600 whatever the umask, and return that file."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -99,12 +112,11 @@ def write_new(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(handle)
-        os.replace(beside, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(beside)
         raise
-    sync_folder(path.parent)
+    return beside
 
 
 def sync_folder(folder: Path) -> None:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tray import paths
+from tray import clock, paths
 from tray.audit.entry import ENDS, Draft
 from tray.errors import UnsafeFolderError
 from tray.paths import Places
@@ -78,6 +78,7 @@ def pending_bad(places: Places) -> list[Path]:
 
 
 def _drain(places: Places, append: Callable[[Sequence[Draft]], list[int]]) -> int:
+    _clear(places)
     waiting: dict[str, tuple[Draft, list[Path]]] = {}
     for path, draft in _read(places):
         if draft is None:
@@ -94,6 +95,15 @@ def _drain(places: Places, append: Callable[[Sequence[Draft]], list[int]]) -> in
                 with contextlib.suppress(OSError):  # somebody else drained it too; or it stays, and its id is known
                     path.unlink()
     return len(ordered)
+
+
+def _clear(places: Places) -> None:
+    """Remove files that somebody began to write and was killed; a day later nobody is at it any more."""
+    for folder in _folders(places):
+        for path in _list(folder, ".tmp"):
+            with contextlib.suppress(OSError):
+                if path.lstat().st_mtime_ns // 1_000_000 < clock.now_ms() - clock.DAY_MS:
+                    path.unlink()
 
 
 def _order(draft: Draft) -> tuple[str, bool, str]:

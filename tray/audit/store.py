@@ -187,7 +187,7 @@ class AuditLog:
                 if found is None:
                     return []
                 at["time"] = found[0]
-                behind = " AND (time < :time OR time = :time AND entries.seq < :seq)"
+                behind = " AND time <= :time AND (time < :time OR entries.seq < :seq)"
             rows = connection.execute(
                 _ROW.format(f"INDEXED BY {index}")
                 + f"{ENDED}{only}{behind} ORDER BY time DESC, entries.seq DESC LIMIT :limit",
