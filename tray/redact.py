@@ -8,11 +8,10 @@ engines do not print it.
 
 import json
 import re
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from urllib.parse import quote, unquote
 
 HIDDEN = "***"
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _SHORT = 4  # shorter secrets are hidden only where they stand alone, else every log would be unreadable
 
 _SECRET = re.compile(
@@ -167,13 +166,31 @@ def _alone(form: str) -> str:
 
 def _forms(secret: str) -> set[str]:
     """Return *secret* as programs print it: as it is, in JSON (also Go's), in shell quotes, percent-encoded or decoded."""
-    raw = secret.encode("utf-8", "surrogateescape")
+    raw = _bytes(secret)
     printed = json.dumps(secret, ensure_ascii=False)[1:-1]
     go = printed.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    forms = {secret, unquote(secret), quote(raw, safe=""), quote(raw), raw.decode("utf-8", "backslashreplace")}
-    forms |= {raw.decode("utf-8", "replace"), printed, go, json.dumps(secret)[1:-1], shlex.quote(secret).strip("'")}
+    forms = {secret, _decoded(secret), _encoded(raw, ""), _encoded(raw, "/"), raw.decode("utf-8", "backslashreplace")}
+    forms |= {raw.decode("utf-8", "replace"), printed, go, json.dumps(secret)[1:-1], secret.replace("'", "'\"'\"'")}
     forms |= {line for line in secret.splitlines() if len(line) >= _SHORT}
     return {form for form in forms if form.strip()}
+
+
+def _bytes(text: str) -> bytes:
+    """Return *text* as the bytes that the system gave us, or nearly so if it holds what no system gives."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
+
+
+def _encoded(raw: bytes, safe: str) -> str:
+    """Percent-encode; urllib.parse would cost every wrapper milliseconds of its start."""
+    return "".join(chr(byte) if chr(byte) in _UNRESERVED or chr(byte) in safe else f"%{byte:02X}" for byte in raw)
+
+
+def _decoded(text: str) -> str:
+    raw = re.sub(rb"%([0-9A-Fa-f]{2})", lambda found: bytes.fromhex(found[1].decode()), _bytes(text))
+    return raw.decode("utf-8", "replace")
 
 
 def _hide(found: "re.Match[str]") -> str:

@@ -19,9 +19,15 @@ def plan(command: str, **environ: str) -> Plan:
     [
         ("restic backup /home", "restic backup --json /home"),
         ("restic -r /r backup /home", "restic -r /r backup --json /home"),
-        ("restic --repo /r --password-file backup backup /x", "restic --repo /r --password-file backup backup --json /x"),
+        (
+            "restic --repo /r --password-file backup backup /x",
+            "restic --repo /r --password-file backup backup --json /x",
+        ),
         ("restic --repo=/r -o s3.layout=default backup", "restic --repo=/r -o s3.layout=default backup --json"),
-        ("restic --cache-dir backup --limit-upload 5 backup a", "restic --cache-dir backup --limit-upload 5 backup --json a"),
+        (
+            "restic --cache-dir backup --limit-upload 5 backup a",
+            "restic --cache-dir backup --limit-upload 5 backup --json a",
+        ),
         ("restic --no-cache backup a", "restic --no-cache backup --json a"),
         ("restic -q backup a", "restic -q backup --json a"),
         ("restic backup -- --json", "restic backup --json -- --json"),
@@ -93,6 +99,7 @@ def test_other_subcommands_are_plain_commands(given: str, kind: str) -> None:
         ("restic backup a", "backup"),
         ("restic backup -n a", "dry-run"),
         ("restic backup -xn a", "dry-run"),
+        ("restic backup -n=false a", "backup"),
         ("restic backup --dry-run=true a", "dry-run"),
         ("restic backup --dry-run=false a", "backup"),
         ("restic backup a -- -n", "backup"),
@@ -178,7 +185,9 @@ def test_a_forced_engine_finds_restic_behind_a_wrapper_we_do_not_know() -> None:
 def test_a_stored_plan_gives_the_same_session() -> None:
     """Who closes a dead wrapper's run has only what was written down: the redacted command without our flags."""
     live = plan("restic backup --skip-if-unchanged -q /home")
-    stored = Plan(("restic", "backup", "--skip-if-unchanged", "-q", "/home"), "backup", {}, spool_stdout=True, ours=True)
+    stored = Plan(
+        ("restic", "backup", "--skip-if-unchanged", "-q", "/home"), "backup", {}, spool_stdout=True, ours=True
+    )
     line = b'{"message_type":"summary","total_files_processed":3}\n'
     found = []
     for one in (live, stored):

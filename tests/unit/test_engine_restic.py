@@ -304,3 +304,24 @@ def test_ten_terabytes_and_ten_million_files_are_counted_exactly() -> None:
     )
     found = session.conclude(Exit(0))
     assert (found.outcome, found.files, found.bytes_processed) == (Outcome.SUCCEEDED, files, size)
+
+
+def test_the_words_of_verbose_text_are_understood() -> None:
+    """With -v restic's own lines tell of a skipped snapshot, a fatal error, and a scan that is over."""
+    session = begin("restic backup -v --skip-if-unchanged /x")
+    for line in (b"processed 12 files, 3 B in 0:00\n", b"skipped creating snapshot\n", b"\n"):
+        session.feed(line, Stream.OUT)
+    found = session.conclude(Exit(0))
+    assert (found.outcome, found.files, found.snapshot) == (Outcome.SUCCEEDED, 12, None)
+    session = begin("restic backup -v /x")
+    session.feed(b"processed 12 files, 3 B in 0:00\n", Stream.OUT)
+    session.feed(b"Fatal: unable to save snapshot: disk gone\n", Stream.OUT)
+    assert session.conclude(Exit(None)).reason == "restic stopped: unable to save snapshot: disk gone"
+
+
+def test_a_wordless_exit_error_changes_nothing() -> None:
+    """A message without a code or of another type is no news."""
+    session = begin()
+    for code in (None, True, 300, "1"):
+        feed(session, {"message_type": "exit_error", "code": code, "message": 5}, Stream.ERR)
+    assert session.conclude(Exit(None)).outcome is Outcome.LOST

@@ -3,7 +3,6 @@
 To teach Backup Tray a new engine, write one module with an `Engine` (see `base`) and add its instance to `ENGINES`.
 """
 
-import hashlib
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
@@ -99,8 +98,10 @@ def job_name(
     name = _sentence(engine, kind, whole, place)
     if len(name) <= _LONG_NAME and not any(" to " in part or ", " in part for part in (*whole, place or "")):
         return name
+    import hashlib  # only long names pay for it
+
     digest = hashlib.sha256(
-        "\0".join((engine, kind, place or "", *whole)).encode("utf-8", "surrogateescape")
+        "\0".join((engine, kind, place or "", *whole)).encode("utf-8", "backslashreplace")
     ).hexdigest()[:8]
     short = [_last(source) for source in whole[:3]] + ([f"{len(whole) - 3} more"] if len(whole) > 3 else [])
     name = _sentence(engine, kind, short, None if place is None else _last(place))
