@@ -294,12 +294,6 @@ class Desktop:
         found = ["xdotool", "search", "--onlyvisible", "--name", part]
         return subprocess.run(found, env=self.env, capture_output=True, text=True, timeout=10).stdout.split()
 
-    def close_windows(self, part: str) -> None:
-        """Close such windows as a person does, and wait until they are gone."""
-        for window in self.titles(part):
-            self.xdotool("windowclose", window)
-        wait_for(lambda: not self.titles(part), what="the windows to go")
-
     def _tooltip_window(self) -> tuple[int, int, int, int] | None:
         for window, *place in self.windows():
             facts = subprocess.run(

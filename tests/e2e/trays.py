@@ -33,17 +33,22 @@ def tray_desktop(folder: Path, host: str) -> Iterator[Desktop]:
             yield made
         finally:
             for process in made.started:
-                _end_windows(process)
-                made.end(process) if "tray" in process.args else None
+                if "tray" in process.args:
+                    made.end(process)
+            end_windows()
             end_tracker()
 
 
-def _end_windows(tray: "subprocess.Popen[bytes]") -> None:
-    with suppress(psutil.NoSuchProcess):
-        for child in psutil.Process(tray.pid).children():
-            if "window" in child.cmdline():
-                child.terminate()
-                child.wait(10)
+def end_windows() -> None:
+    """End the windows of this test, also those whose tray was killed."""
+    home = os.environ[paths.HOME_VARIABLE]
+    for process in psutil.process_iter(["cmdline"]):
+        with suppress(psutil.Error):
+            if (process.info["cmdline"] or [])[1:4] == ["-m", "tray", "window"] and process.environ().get(
+                paths.HOME_VARIABLE
+            ) == home:
+                process.terminate()
+                process.wait(10)
 
 
 def end_tracker() -> None:

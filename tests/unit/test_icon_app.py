@@ -175,10 +175,11 @@ def test_without_any_run_there_is_no_report_to_choose() -> None:
 def test_a_failure_of_our_own_takes_the_green_away(caplog: pytest.LogCaptureFixture) -> None:
     """Even a bug in the source ends as "unavailable" with its reason, and the next poll goes on."""
     with caplog.at_level(logging.ERROR):
-        source = FakeSource(settled(ended()), ValueError("boo"), settled(ended()))
+        source = FakeSource(settled(ended()), *[ValueError("boo")] * 3, settled(ended()))
         icon, _ = play(source, lambda icon, _: len(shown(icon, "icon")) > 3)
     assert shown(icon, "icon")[1:] == [Look(State.OK), Look(State.UNAVAILABLE), Look(State.OK)]
     assert "ValueError: boo" in str(shown(icon, "title")[2])
+    assert len(caplog.records) == 1
     assert source.closed
 
 

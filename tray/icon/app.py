@@ -143,8 +143,7 @@ class App:
                     source = source or self._make()
                     self._status = source.poll()
                 except Exception as error:  # whatever it was, the icon must not stay green
-                    _log.exception("the status could not be fetched")
-                    self._status = unavailable(f"Backup Tray failed: {type(error).__name__}: {error}")
+                    self._status = self._broken(error)
                 self._show()
                 for reason in self._windows.failures():
                     self._window_failed(reason)
@@ -153,6 +152,13 @@ class App:
         finally:
             if source is not None:
                 source.close()
+
+    def _broken(self, error: Exception) -> Status:
+        """Return the status after a failure of our own; it is logged once, not once a second."""
+        status = unavailable(f"Backup Tray failed: {type(error).__name__}: {error}")
+        if self._status.error is None or self._status.error["why"] != (status.error or {})["why"]:
+            _log.error("the status could not be fetched", exc_info=error)
+        return status
 
     def _show(self) -> None:
         """Show the status where it differs from what is shown."""
