@@ -77,8 +77,6 @@ else
 fi
 "$LAUNCHER" audit checkpoint >"$TRIAL/checkpoint"
 
-if has_display; then still_shown; fi
-unset BACKUP_TRAY_HOME
 command=backup-tray
 [ "$(command -v backup-tray || true)" = "$LAUNCHER" ] || command=$LAUNCHER
 step "Begin for real"
@@ -90,3 +88,4 @@ say "as in:  $LAUNCHER run -- restic backup ~/Documents"
 say "No backup yet?  $command window create"
 say "How am I doing? $command status       All is well? $command doctor"
 say "Remove it all:  $PREFIX/uninstall.sh   (your audit log stays)"
+if has_display; then still_shown; fi

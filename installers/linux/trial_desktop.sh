@@ -1,16 +1,19 @@
 # The part of the trial that needs a screen; read by trial.sh with `.`.
 
-# shown NAME WHAT READY...: waits until READY succeeds; stops with what the process NAME said if it ended or never got so far.
+failed="" # what could not be shown; the trial goes on without it and says so at the end
+
+# shown NAME WHAT READY...: waits until READY succeeds, or the process NAME has ended, or nothing comes of it.
 shown() {
     name=$1 what=$2
     shift 2
     started=$(date +%s)
     until "$@" >/dev/null 2>&1; do
         age=$(($(date +%s) - started))
-        if [ "$age" -ge 20 ] || { [ "$age" -ge 3 ] && [ -z "$(trial_pids "$name")" ]; }; then
-            sed 's/^/  /' "$TRIAL/$name.out" >&2
-            "$LAUNCHER" doctor >&2 || true
-            stop 70 "$what could not be shown." "It said so above." "Do what 'doctor' names above, then call this again."
+        if [ "$age" -ge 15 ] || { [ "$age" -ge 3 ] && [ -z "$(trial_pids "$name")" ]; }; then
+            failed="$failed$what "
+            say "$what could not be shown; going on without. It said:"
+            sed 's/^/    /' "$TRIAL/$name.out"
+            return
         fi
         sleep 0.2
     done
@@ -22,7 +25,7 @@ show() {
     shown tray "The icon" icon_is_there
     setsid "$LAUNCHER" window dashboard >"$TRIAL/window.out" 2>&1 </dev/null & # raises the one that is open
     shown window "The window" window_is_there
-    say "Look at the tray: hover over the icon, click it, right-click it. The Dashboard is open."
+    [ -n "$failed" ] || say "Look at the tray: hover over the icon, click it, right-click it. The Dashboard is open."
 }
 
 # Those of our processes that show the trial, not the real thing.
@@ -42,9 +45,15 @@ sys.exit(not icon_shown(int(sys.argv[1].split()[0])))' "$pid"
 # The trial's window is up and hears requests.
 window_is_there() { [ -S "$TRIAL/runtime/window.sock" ] && [ -n "$(trial_pids window)" ]; }
 
+# Says what stays on the screen, or ends the trial as failed.
 still_shown() {
+    if [ -n "$failed" ]; then
+        "$LAUNCHER" doctor >&2 || true
+        stop 70 "Backup and record are fine, but not shown: $failed" "The lines 'tray' and 'window' above say why." \
+            "Do what they name under 'mend it', then call this again."
+    fi
     icon_is_there || stop 70 "The icon went away during the trial." "See $TRIAL/tray.out" "$LAUNCHER doctor"
     say ""
-    say "The trial's icon and window stay until you close them (Quit in the icon's menu). The real icon comes with the next login,"
-    say "or now with: $LAUNCHER"
+    say "The trial's icon stays until you choose Quit in its menu, the window until you close it. The real icon comes with the next"
+    say "login, or now with: $LAUNCHER"
 }
