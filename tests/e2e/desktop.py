@@ -264,7 +264,7 @@ class Desktop:
     def hover(self) -> tuple[int, int, int, int]:
         """Point at the icon and wait for its tooltip; returns the tooltip's place: x, y, width, height."""
         self.point(*self.spot)
-        return wait_for(self._tooltip_window, what="a tooltip on the screen")
+        return wait_for(lambda: self._placed("TOOLTIP"), what="a tooltip on the screen")
 
     def click(self, button: int) -> None:
         """Click the icon."""
@@ -294,22 +294,20 @@ class Desktop:
         found = ["xdotool", "search", "--onlyvisible", "--name", part]
         return subprocess.run(found, env=self.env, capture_output=True, text=True, timeout=10).stdout.split()
 
-    def _tooltip_window(self) -> tuple[int, int, int, int] | None:
+    def menu_place(self) -> tuple[int, int, int, int] | None:
+        """Return where a menu is open: x, y, width, height; None if there is none."""
+        return self._placed("POPUP_MENU") or self._placed("DROPDOWN_MENU")
+
+    def _placed(self, kind: str) -> tuple[int, int, int, int] | None:
+        """Return the place of the first visible window of a kind (EWMH, _NET_WM_WINDOW_TYPE)."""
         for window, *place in self.windows():
-            facts = subprocess.run(
-                ["xprop", "-id", window, "_NET_WM_WINDOW_TYPE"],
-                env=self.env,
-                capture_output=True,
-                text=True,
-                timeout=10,
-            ).stdout
-            if "TOOLTIP" in facts:
-                state = subprocess.run(
-                    ["xwininfo", "-id", window], env=self.env, capture_output=True, text=True, timeout=10
-                )
-                if "IsViewable" in state.stdout:
+            if kind in self._told("xprop", "-id", window, "_NET_WM_WINDOW_TYPE"):
+                if "IsViewable" in self._told("xwininfo", "-id", window):
                     return place[0], place[1], place[2], place[3]
         return None
+
+    def _told(self, *argv: str) -> str:
+        return subprocess.run(argv, env=self.env, capture_output=True, text=True, timeout=10).stdout
 
 
 @contextmanager

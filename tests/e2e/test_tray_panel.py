@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -10,9 +11,21 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.e2e.desktop import ITEM, Desktop
+from tests.e2e.desktop import ITEM, WIDTH, Desktop
 from tests.e2e.program import PASSWORD, make_repository, make_tree, start, tray
-from tests.e2e.trays import BLUE, GREEN, GREY, RED, Publisher, pixels, record, tray_desktop, windows_of
+from tests.e2e.trays import (
+    BLUE,
+    GREEN,
+    GREY,
+    RED,
+    Publisher,
+    keep,
+    percentage,
+    pixels,
+    record,
+    tray_desktop,
+    windows_of,
+)
 from tests.waiting import wait_for
 from tray import wording
 from tray.paths import Places
@@ -93,13 +106,19 @@ def test_a_real_backup_is_seen_from_beginning_to_end(
     repository, source = make_repository(tmp_path / "repo"), make_tree(tmp_path / "source", files=200, size=1_000_000)
     desk.tray()
     item = desk.item()
-    command = ["restic", "-r", repository, "backup", "--limit-upload", "25000", source]
+    command = ["restic", "-r", repository, "backup", "--limit-upload", "16000", source]
     backup = start(
         "run", "--job", "home", "--", *command, stdout=subprocess.DEVNULL, env=desk.env | {"RESTIC_PASSWORD": PASSWORD}
     )
-    text = wait_for(lambda: " of 200 files" in (shown := desk.tooltip(item)) and shown, what="progress in the tooltip")
-    assert text.startswith("Backing up home: ")
-    assert " %, " in text
+    text = wait_for(lambda: percentage(shown := desk.tooltip(item)) >= 20 and shown, what="progress in the tooltip")
+    assert re.fullmatch(r"Backing up home: \d+ %, \d+ of 200 files\n\d.*/s(, .* left)?", text)
+    x, y, _, height = desk.hover()
+    keep(desk.screenshot(tmp_path / "tooltip.png").crop((x - 60, 0, WIDTH, y + height + 12)), "tray-tooltip.png")
+    desk.click(3)
+    menu = wait_for(desk.menu_place, what="the menu on the screen")
+    keep(desk.screenshot(tmp_path / "menu.png").crop((menu[0] - 12, 0, WIDTH, menu[1] + menu[3] + 12)), "tray-menu.png")
+    assert percentage(desk.tooltip(item)) <= 80
+    desk.xdotool("key", "Escape")
     assert backup.wait(60) == 0
     says(desk, item, "home: succeeded just now")
     seen(desk, GREEN, 60, tmp_path)
@@ -124,9 +143,10 @@ def test_the_menu_comes_up_on_a_right_click(desk: Desktop, tmp_path: Path) -> No
     desk.tray()
     says(desk, desk.item(), "No backups performed")
     seen(desk, GREY, 30, tmp_path)
-    before = desk.screenshot(tmp_path / "before.png").crop((900, 40, 1280, 160))
     desk.click(3)
-    wait_for(lambda: desk.screenshot(tmp_path / "menu.png").crop((900, 40, 1280, 160)) != before, what="the menu")
+    _, _, width, height = wait_for(desk.menu_place, what="the menu on the screen")
+    assert width > 200
+    assert height > 120
     desk.xdotool("key", "Escape")
 
 

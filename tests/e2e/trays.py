@@ -1,6 +1,7 @@
 """A desktop with our tray on it, and what may happen to it: records, live runs."""
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -132,6 +133,19 @@ class Publisher:
     def close(self) -> None:
         """Be gone."""
         self._client.close()
+
+
+def keep(picture: Image.Image, name: str) -> None:
+    """Save a picture for the README where `KEEP_PICTURES` names a folder: those in `assets/screenshots` are made so."""
+    if folder := os.environ.get("KEEP_PICTURES"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        picture.save(Path(folder, name), optimize=True)
+
+
+def percentage(text: str) -> int:
+    """Return the percentage in a tooltip, -1 if there is none."""
+    found = re.search(r"(\d+) %", text)
+    return int(found[1]) if found else -1
 
 
 def pixels(picture: Image.Image, colour: tuple[int, int, int]) -> int:
