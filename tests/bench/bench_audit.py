@@ -15,6 +15,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from tray.audit.entry import Action, Draft
 from tray.audit.store import AuditLog
@@ -22,7 +23,7 @@ from tray.audit.verify import verify
 from tray.clock import new_id
 
 COMMAND = ["restic", "-r", "/srv/backup/home", "backup", "/home/alice", "--exclude-caches", "--json"]
-COMMON = {"engine": "restic", "kind": "backup", "source": "wrapped"}
+COMMON: dict[str, Any] = {"engine": "restic", "kind": "backup", "source": "wrapped"}
 
 
 def drafts(runs: int) -> Iterator[list[Draft]]:
@@ -103,8 +104,8 @@ def verification(folder: Path) -> None:
     fill(folder, 4400)
     with AuditLog.read(folder / "audit.db") as log:
         note, entries = log.head()[2], log.entries(0, 1_000_000)
-        rows = log._live().execute("SELECT x'02' || salt || body FROM bodies").fetchall()
-    contents = [b"\x00" + entry.raw for entry in entries] + [bytes(row[0]) for row in rows]
+        rows = log._live().execute("SELECT salt, body FROM bodies").fetchall()
+    contents = [b"\x00" + entry.raw for entry in entries] + [b"\x02" + salt + body for salt, body in rows]
     size = (folder / "audit.db").stat().st_size
 
     def check() -> None:
@@ -126,7 +127,7 @@ def verification(folder: Path) -> None:
     tracemalloc.stop()
     mine, theirs, all_bytes = (statistics.median(found) for found in (ours, raw, whole))
     print(
-        f"verify a {size / 1e6:.1f} MB log ({len(entries):,} entries): {mine * 1e3:.1f} ms median, {first * 1e3:.1f} ms the first time"
+        f"verify a {size / 1e6:.1f} MB log, {len(entries):,} entries: {mine * 1e3:.1f} ms median, {first * 1e3:.1f} ms at first"
     )
     print(
         f"  raw SHA-256, each of its {len(contents):,} entries and bodies: {theirs * 1e3:.1f} ms, ratio {mine / theirs:.1f}"
@@ -140,7 +141,7 @@ def questions(folder: Path, entries: int) -> None:
     seconds = timed(lambda: fill(folder, entries // 2))
     size = (folder / "audit.db").stat().st_size
     print(
-        f"a log of {entries:,} entries: {size / 1e6:,.0f} MB, filled in {seconds:.0f} s ({entries / seconds:,.0f} entries/s in batches)"
+        f"a log of {entries:,} entries, {size / 1e6:,.0f} MB, {entries / seconds:,.0f} entries/s appended in batches:"
     )
     with AuditLog.read(folder / "audit.db") as log:
         middle = log.entry(entries // 2).seq

@@ -88,6 +88,19 @@ def test_verify_that_cannot_check_says_why(places: Places, capsys: Output, tmp_p
     assert [draft.result for draft in spool.pending(places)] == ["could not check"]
 
 
+def test_verify_shows_its_progress_on_a_terminal_only(
+    places: Places, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long log takes seconds: a person sees how far it is, a log file of cron does not."""
+    with writer(places) as log:
+        log.append([end(f"r{number}") for number in range(4100)])
+    main(["audit", "verify"])
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    main(["audit", "verify"])
+    assert "4,096 of 4,103 entries" in capsys.readouterr().err
+
+
 def test_show_lists_the_newest_entries(places: Places, capsys: Output) -> None:
     """One line for each: number, local time and UTC, action, result, job."""
     filled(places)

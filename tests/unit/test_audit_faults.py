@@ -6,12 +6,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.unit.audit_help import end, filled, mounted, python, start, writer
+from tests.unit.audit_help import end, filled, mounted, python, start, tamper, writer
 from tray import clock
 from tray.audit import keys, spool
+from tray.audit.append import append_all
 from tray.audit.store import AuditLog
 from tray.audit.verify import Kind, Result, verify
 from tray.clock import DAY_MS
@@ -183,6 +185,33 @@ def test_a_key_that_others_can_read_is_not_used(places: Places) -> None:
     with pytest.raises(AuditUnavailableError) as caught, writer(places) as log:
         log.append([end()])
     assert "chmod 600" in caught.value.next
+
+
+def test_nothing_is_appended_behind_a_cut_tail(places: Places) -> None:
+    """Whoever cut the end off does not get the hole covered by new entries; those wait."""
+    filled(places)
+    tamper(places, "DELETE FROM bodies WHERE seq >= 20", "DELETE FROM entries WHERE seq >= 20")
+    assert spool.record(places, [end("new")]) is None
+    assert_kept(places, "new")
+    assert verify(places.audit_db, places.audit_key).kind is Kind.TRUNCATED
+
+
+def test_a_record_written_into_a_file_that_was_moved_away_is_kept(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log is replaced in the very moment of an append: the record waits for the new one."""
+    filled(places, 1)
+
+    def moved(*arguments: Any) -> list[int]:
+        places.audit_db.rename(places.state / "moved.db")
+        return append_all(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tray.audit.store.append_all", moved)
+        assert spool.record(places, [end("new")]) is None
+    assert_kept(places, "new")
+    assert spool.drain(places) == 1
+    assert set(outcomes(places)) == {"new"}
 
 
 def test_a_folder_that_others_can_enter_gets_no_log(places: Places) -> None:

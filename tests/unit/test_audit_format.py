@@ -17,7 +17,7 @@ from tray import clock
 from tray.audit import checkpoint
 from tray.audit.canonical import canonical, plain, valid_text
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
-from tray.audit.entry import MAX_ENTRY, PATTERN, TYPES, Action, Draft, body_bytes, build
+from tray.audit.entry import MAX_ENTRY, TYPES, Action, Draft, body_bytes, build, pattern
 from tray.audit.tree import EMPTY_ROOT, Frontier, leaf_hash
 from tray.model import Outcome
 from tray.paths import Places
@@ -186,7 +186,7 @@ def test_every_entry_has_every_key(places: Places) -> None:
         for entry in log.entries():
             assert set(entry.data) == set(keys.split()) == set(TYPES)
             assert entry.raw == rfc8785.dumps(dict(entry.data))
-            assert PATTERN.fullmatch(entry.raw)
+            assert pattern().fullmatch(entry.raw)
             assert entry.leaf == hashlib.sha256(b"\x00" + entry.raw).digest()
 
 

@@ -329,6 +329,22 @@ def test_altered_details_are_caught(places: Places) -> None:
     assert finding(places) == (Kind.BODY, 7)
 
 
+def test_details_of_another_type_are_caught(places: Places) -> None:
+    """Text where bytes belong is an alteration like any other, not a traceback."""
+    filled(places)
+    tamper(places, "UPDATE bodies SET body = CAST(body AS TEXT) WHERE seq = 7")
+    assert finding(places) == (Kind.BODY, 7)
+    tamper(places, "UPDATE head SET frontier = 'text'")
+    assert finding(places) == (Kind.INDEX, None)
+
+
+def test_erasing_the_key_is_noticed(places: Places) -> None:
+    """Even with an entry that claims the erasure: without its key the log proves nothing."""
+    filled(places)
+    tamper(places, "DELETE FROM bodies WHERE seq = 1")
+    assert finding(places) == (Kind.BODY, 1)
+
+
 def test_missing_details_are_caught_unless_their_erasure_is_on_record(places: Places) -> None:
     """Details may go, but not silently."""
     filled(places)

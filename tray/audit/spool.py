@@ -1,8 +1,8 @@
 """Where records wait that the audit log cannot take just now: one small file for each, appended later, exactly once.
 
-`record` is how everybody records. The spool's folders are tried in the order of `Places.spools`; what is on the last resort only
-(the runtime folder, syslog) a reboot may lose. Files are named by the record's id, which holds the time and is unique in the log, so
-a record that was appended but not yet removed when somebody was killed is not appended twice.
+`record` is how everybody records. The spool's folders are tried in the order of `Places.spools`; what is on the last resorts only
+(the runtime folder, syslog) a reboot may lose. Files are named by the record's id, which holds the time and is unique in the
+log, so a record that was appended but not yet removed when somebody was killed is not appended twice.
 """
 
 import contextlib

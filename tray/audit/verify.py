@@ -16,7 +16,7 @@ from typing import NoReturn
 from tray import clock
 from tray.audit import checkpoint, database, keys
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
-from tray.audit.entry import MAX_ENTRY, PATTERN
+from tray.audit.entry import MAX_ENTRY, pattern
 from tray.audit.schema import ENDED, EVENT, STARTED, STATEMENTS
 from tray.audit.tree import HASH_SIZE, Frontier, leaf_hash
 from tray.audit.verdict import Kind, Result, Verdict
@@ -202,6 +202,8 @@ class _Check:
         if len(rows) != 1:
             _found(Kind.MISSING, "The log's head is missing.")
         self._log, self._size, self._head_leaf, self._frontier, self._newest = rows[0]
+        if [type(value) for value in rows[0][:4]] != [str, int, bytes, bytes]:
+            _found(Kind.INDEX, "The log's head is damaged.")
 
     def _origins(self) -> None:
         for name, target in self._targets:
@@ -232,7 +234,7 @@ class _Check:
         size = self._tree.size
         if seq != size:
             _found(Kind.MISSING, f"Entry {size} is missing.", size)
-        match = PATTERN.fullmatch(raw) if isinstance(raw, bytes) else None
+        match = pattern().fullmatch(raw) if isinstance(raw, bytes) else None
         if match is None or len(raw) > MAX_ENTRY or not _is_unicode(raw):
             _found(Kind.ALTERED, f"Entry {seq} is no audit entry.", seq)
         number, origin, prev, promised, action = match.group("seq", "log", "prev", "body", "action")
@@ -256,15 +258,17 @@ class _Check:
         if row is None:
             vouched = mine == self._head_leaf
         else:
-            match = PATTERN.fullmatch(row[0])
+            match = pattern().fullmatch(row[0])
             vouched = match is not None and match["prev"][1:-1].decode() == mine.hex()
         bad = max(seq - 1, 0) if vouched else seq
         _found(Kind.ALTERED, f"Entry {bad} was altered: the hashes around it do not fit.", bad)
 
-    def _body(self, seq: int, promised: bytes, salt: bytes | None, body: bytes | None) -> None:
+    def _body(self, seq: int, promised: bytes, salt: object, body: object) -> None:
         if body is None or salt is None:
             if promised != b"null" and self._erased.get(seq, -1) <= seq:
                 _found(Kind.BODY, f"The details of entry {seq} are gone, and no entry says that they were erased.", seq)
+        elif not isinstance(body, bytes) or not isinstance(salt, bytes):
+            _found(Kind.BODY, f"The details of entry {seq} were altered.", seq)
         elif promised == b"null":
             _found(Kind.BODY, f"Entry {seq} has details that it does not name.", seq)
         elif promised[1:-1].decode() != sha256(b"\x02" + salt + body).hexdigest():
