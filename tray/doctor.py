@@ -298,7 +298,7 @@ def _command() -> list[Check]:
                 "command",
                 Level.WARN,
                 what,
-                f"echo 'export PATH=\"{installed.parent}:$PATH\"' >>~/.profile  (then log in anew)",
+                f"Log in anew; if that is not enough: echo 'PATH=\"{installed.parent}:$PATH\"' >>~/.profile",
             )
         ]
     if not os.path.samefile(found, installed):
