@@ -1,7 +1,6 @@
 """A progress bar in the terminal: one line, redrawn in place, gone when other text must pass."""
 
 import os
-import shutil
 from collections.abc import Sequence
 
 from tray import wording
@@ -17,8 +16,8 @@ def bar(run: LiveRun, width: int = BAR) -> str:
     return "[" + "#" * filled + "-" * (width - filled) + "]"
 
 
-def line(runs: Sequence[LiveRun], columns: int) -> str:
-    """Return one line for the live *runs*, at most *columns* wide: a bar for one, words for several."""
+def line(runs: Sequence[LiveRun], width: int) -> str:
+    """Return one line for the live *runs*, at most *width* wide: a bar for one, words for several."""
     if not runs:
         return ""
     text = wording.run_line(runs[0])
@@ -26,7 +25,21 @@ def line(runs: Sequence[LiveRun], columns: int) -> str:
         text = f"{bar(runs[0])} {text}"
     else:
         text = f"{len(runs)} runs; {text}"
-    return text if len(text) < columns else text[: max(0, columns - 2)] + "…"
+    return text if len(text) < width else text[: max(0, width - 2)] + "…"
+
+
+def columns() -> int:
+    """Return the width of the terminal, 80 where nobody knows."""
+    try:
+        return int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        pass
+    for fd in (1, 2):
+        try:
+            return os.get_terminal_size(fd).columns or 80
+        except OSError:
+            continue
+    return 80
 
 
 class Display:
@@ -41,7 +54,7 @@ class Display:
         """Draw *runs*, if they look different from what stands there."""
         if not self.active:
             return
-        text = line(runs, shutil.get_terminal_size().columns)
+        text = line(runs, columns())
         if text != self._shown:
             self._write(_CLEAR + text)
             self._shown = text

@@ -7,7 +7,7 @@ wrapper alone), the spool files of the engine's output and the growing `log`. Wh
 
 import json
 import os
-import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -100,11 +100,18 @@ class RunFolder:
             os.rename(hidden.path, live / info.run)
         except OSError:
             hidden.lock.release()
-            shutil.rmtree(hidden.path, ignore_errors=True)
+            hidden.discard()
             raise
         folder = cls(live / info.run)
         folder.lock = hidden.lock
         return folder
+
+    def discard(self) -> None:
+        """Take away what could not be made whole."""
+        with suppress(OSError):
+            for path in self.path.iterdir():
+                path.unlink()
+            self.path.rmdir()
 
     @property
     def log(self) -> Path:
@@ -166,7 +173,12 @@ def create(places: Places, info: RunInfo) -> tuple[RunFolder | None, bool]:
 
 
 def _room(folder: Path) -> int:
-    return shutil.disk_usage(folder).free
+    if sys.platform == "win32":
+        import shutil
+
+        return shutil.disk_usage(folder).free
+    disk = os.statvfs(folder)  # shutil costs as much to import as the rest of this module
+    return disk.f_bavail * disk.f_frsize
 
 
 def live(places: Places) -> Iterator[RunFolder]:

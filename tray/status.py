@@ -58,7 +58,7 @@ def judge(
         error=error,
         runs=tuple(sorted(live, key=lambda run: (run.started_ms, run.run))),
         jobs=tuple(sorted(judged, key=lambda job: (WORST_FIRST.index(job.state), job.job))),
-        last=newest(job.last for job in jobs),
+        last=newest(job.last for job in jobs if job.last.kind != DRY_RUN),
         notes=tuple(notes),
     )
 

@@ -259,9 +259,19 @@ def test_without_a_tracker_status_still_shows_the_run(repository: Path, big: Pat
 
 def test_a_dry_run_does_not_make_a_job_green(repository: Path, source: Path) -> None:
     """A dry run names a snapshot that does not exist."""
+    tray("run", "--job", "home", "--", "restic", "-r", "/does/not/exist", "backup", source)
     assert tray("run", "--job", "home", "--", "restic", "-r", repository, "backup", "-n", source).returncode == 0
     assert snapshots(repository) == []
-    assert status()["state"] != "ok"
+    assert status()["state"] == "failed"
+    assert tray("run", "--job", "home", "--", "restic", "-r", repository, "check").returncode == 0
+    assert status()["state"] == "failed"
+    assert {job["job"] for job in status()["jobs"]} == {"home", "home (dry-run)", "home (check)"}
+
+
+def test_an_exit_code_that_nobody_looked_behind_is_not_called_a_success(repository: Path, source: Path) -> None:
+    """restic before 0.19 exits 0 with a source missing; with --no-watch nothing more is known."""
+    tray("run", "--no-watch", "--job", "home", "--", "restic", "-r", repository, "backup", source, "/does/not/exist")
+    assert (status()["state"], last()["outcome"]) == ("warning", "unknown")
 
 
 def test_no_secret_is_written_anywhere(

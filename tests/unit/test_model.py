@@ -84,11 +84,11 @@ def test_names_that_are_no_text_are_made_visible() -> None:
     assert clip("a\udcffb") == "a\\udcffb"
 
 
-@given(st.integers(0, 253_402_300_799_999))
+@given(st.integers(0, 253_402_300_799_998))
 def test_times_survive_as_text_and_sort_like_time(ms: int) -> None:
     """The audit log's form of time loses nothing."""
     assert clock.from_text(clock.to_text(ms)) == ms
-    assert clock.to_text(ms) < clock.to_text(ms + 1) or ms == 253_402_300_799_999
+    assert clock.to_text(ms) < clock.to_text(ms + 1)
 
 
 @pytest.mark.parametrize("bad", [-1, 253_402_300_800_000])

@@ -1,7 +1,6 @@
 """`backup-tray status [--json] [--watch]`."""
 
 import json
-import shutil
 import threading
 from argparse import ArgumentParser, Namespace
 
@@ -58,7 +57,7 @@ def text(status: Status) -> str:
         ]
         if status.jobs:
             lines.append(f"What follows is old, from {_when(status.as_of_ms)}.")
-    columns = shutil.get_terminal_size().columns
+    columns = display.columns()
     if status.runs:
         lines += ["", "Running now:", *(f"  {display.line([run], max(columns, 80) - 2)}" for run in status.runs)]
     if status.jobs:

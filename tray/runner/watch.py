@@ -77,8 +77,9 @@ class Watch:
         self._relay = Relay()
         self._display = Display(2 if known else -1)
         self._ahead: dict[int, bytes] = {}
-        self._reading = None if known else Reading(child.pid)
-        self._next_reading = 0.0
+        self._reading: Reading | None = None
+        # A short command ends before it is worth the import of psutil.
+        self._next_reading = float("inf") if known else clock.monotonic() + TICK_SECONDS
         waker.watch_files([tail.path for tail in outputs.tails])
 
     def look(self) -> None:
@@ -160,8 +161,9 @@ class Watch:
 
     def _sample(self) -> None:
         now = clock.monotonic()
-        if self._reading is not None and now >= self._next_reading:
+        if now >= self._next_reading:
             self._next_reading = now + TICK_SECONDS
+            self._reading = self._reading or Reading(self._child.pid)
             self.picture.reading(self._reading.sample(now))
 
     @staticmethod

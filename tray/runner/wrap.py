@@ -67,7 +67,7 @@ def run(
     try:
         outputs = Outputs(folder if roomy and watch else None, spool_stdout=plan.spool_stdout, spool_stderr=True)
         if plan.spool_stdout and not outputs.tails:  # nothing is read, so nothing may be asked for
-            adapter, plan = engines.COMMAND, replace(plan, argv=tuple(argv), env={}, spool_stdout=False, ours=False)
+            plan = replace(plan, argv=tuple(argv), env={}, spool_stdout=False, ours=False)
         this = _Run(places, plan, adapter.session(plan), info, folder, redactor, clock.monotonic())
         return die_like(_watched(this, outputs))
     finally:
@@ -132,12 +132,11 @@ def _append(this: _Run, drafts: "list[Draft]", seconds: float) -> None:
 
 def _describe(name: str, plan: Plan, argv: Sequence[str], job: str | None, redactor: Redactor) -> RunInfo:
     repository = None if plan.repository is None else redactor.text(plan.repository)
-    sources = plan.sources or tuple(redactor.argv(list(argv)))
-    if job is not None and plan.kind == status.DRY_RUN:
-        job = f"{job} (dry run)"  # else the rehearsal would stand where the last real backup belongs
+    if job is not None and plan.kind != status.BACKUP:
+        job = f"{job} ({plan.kind})"  # else a check or a rehearsal would stand where the last real backup belongs
     return RunInfo(
         run=clock.new_id(),
-        job=job or engines.job_name(name, repository, sources, kind=plan.kind, folder=_folder()),
+        job=job or engines.job_name(name, repository, plan.sources, kind=plan.kind, folder=_folder()),
         engine=name,
         kind=plan.kind,
         started_ms=clock.now_ms(),
