@@ -15,6 +15,8 @@ from tray.window import view
 
 REFRESH_SECONDS = 10.0
 AGAIN_SECONDS = 0.8
+GAP_SECONDS = 0.08
+"""At least this long between two pushes: each costs a repaint, and several runs at once may report often."""
 _log = logging.getLogger("tray.window")
 
 
@@ -117,5 +119,6 @@ class Feed:
                 if picture != shown:
                     push(picture)
                     shown = picture
+                    self._stop.wait(GAP_SECONDS)
             except Exception:
                 _log.exception("a status could not be pushed into the page")

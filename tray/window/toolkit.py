@@ -19,6 +19,10 @@ RENDERERS = {"gtk": "gtkwebkit2", "qt": "qtwebengine", "edgechromium": "edgechro
 
 _NO_SCREEN = "Run this in a desktop session, or look at `backup-tray status` in the terminal."
 LIGHT, DARK = "#f4f6f8", "#15181c"
+_LEAN = {"WEBKIT_DISABLE_COMPOSITING_MODE": "1", "WEBKIT_DISABLE_DMABUF_RENDERER": "1"}
+"""Have WebKit paint this plain page without the graphics card. Where there is none, each repaint otherwise goes through a software
+3D driver: measured at four repaints a second 12 to 15 % of a core instead of 4.5, and 290 MiB instead of 200. It also keeps clear
+of drivers that show a blank window."""
 
 
 def choose() -> str:
@@ -35,6 +39,8 @@ def choose() -> str:
         raise NoWebViewError("There is no screen: neither DISPLAY nor WAYLAND_DISPLAY is set.", next=_NO_SCREEN)
     try:
         _check_gtk()
+        for name, value in _LEAN.items():
+            os.environ.setdefault(name, value)
         return "gtk"
     except (ImportError, ValueError, AttributeError) as error:
         if importlib.util.find_spec("qtpy") and importlib.util.find_spec("PyQt6"):
