@@ -73,14 +73,15 @@ apt_install() {
     step "Installing system packages: $MISSING"
     apt() { as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -qq -o DPkg::Lock::Timeout=300 "$@"; }
     apt update || say "The package lists could not all be refreshed; going on with those that are here."
+    output=$(mktemp)
     # shellcheck disable=SC2086 # a list of words
-    apt install -y --no-install-recommends -o Dpkg::Use-Pty=0 $MISSING >"${TMPDIR:-/tmp}/backup-tray-apt.$$" 2>&1 || {
-        tail -n 15 "${TMPDIR:-/tmp}/backup-tray-apt.$$" >&2
-        rm -f "${TMPDIR:-/tmp}/backup-tray-apt.$$"
+    if ! apt install -y --no-install-recommends -o Dpkg::Use-Pty=0 $MISSING >"$output" 2>&1; then
+        tail -n 15 "$output" >&2
+        rm -f "$output"
         stop 69 "System packages could not be installed." "apt-get said so above." \
             "Try by hand: sudo apt-get install $MISSING"
-    }
-    rm -f "${TMPDIR:-/tmp}/backup-tray-apt.$$"
+    fi
+    rm -f "$output"
 }
 
 python_is_new_enough() { "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
