@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -169,3 +171,9 @@ def test_writers_at_the_same_time_lose_nothing(here: Places) -> None:
     for thread in threads:
         thread.join()
     assert set(config.load(here).jobs) == {f"j{n}" for n in range(8)}
+
+
+def test_reading_loads_no_writer() -> None:
+    """A job that cron starts does not pay for the library that only saving needs."""
+    ask = "import sys, tray.config, tray.jobs, tray.cli.backup; sys.exit('tomlkit' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", ask], check=False).returncode == 0
