@@ -248,6 +248,10 @@ from tray.audit.verify import verify
 from tray.model import Outcome
 from tray.paths import places
 here = places()
+def fill(left):
+    # until only *left* bytes are free
+    disk = os.statvfs(here.state)
+    (here.state / "ballast").write_bytes(bytes(disk.f_bavail * disk.f_frsize - left))
 def runs():
     with AuditLog.read(here.audit_db) as log:
         return [run.run for run in log.history(10_000)], log.version() == log.version()
@@ -301,6 +305,7 @@ def test_a_full_disk_at_the_log_loses_no_record(places: Places) -> None:
         folder.mkdir(parents=True, mode=0o700)
     code = """
 assert spool.record(here, [end("first")]) is not None
+fill(600_000)
 body = {"reason": "x" * 20_000}
 told = []
 for number in range(60):
@@ -311,12 +316,12 @@ found = set(runs()[0])
 assert found | waiting >= {"first", *(f"r{number}" for number in range(60))}, (found, waiting)
 assert any(here.spools[1].iterdir())
 assert verify(here.audit_db, here.audit_key).kind is None
-os.system(f"mount -o remount,size=16m {here.state}")
+(here.state / "ballast").unlink()
 assert spool.drain(here) == len(waiting)
 assert len(runs()[0]) == 61 and not spool.pending(here)
 print(verify(here.audit_db, here.audit_key).result)
 """
-    done = mounted(f"mount -t tmpfs -o size=700k,mode=700 none {places.state}", _IN_STATE + code)
+    done = mounted(f"mount -t tmpfs -o size=16m,mode=700 none {places.state}", _IN_STATE + code)
     assert (done.stdout, done.returncode) == ("inconclusive\n", 0), done.stderr
 
 
@@ -325,14 +330,15 @@ def test_a_disk_that_is_full_from_the_start_makes_no_half_log(places: Places) ->
     for folder in (places.state, places.runtime):
         folder.mkdir(parents=True, mode=0o700)
     code = """
+fill(16_000)
 assert spool.record(here, [end("a")]) is None
 assert [draft.run for draft in spool.pending(here)] == ["a"]
-print(sorted(item.name for item in here.state.iterdir() if item.is_file()))
-os.system(f"mount -o remount,size=8m {here.state}")
+print(sorted(item.name for item in here.state.iterdir() if item.is_file() and item.name != "ballast"))
+(here.state / "ballast").unlink()
 assert spool.record(here, [end("b")]) is not None
 print(runs()[0])
 """
-    done = mounted(f"mount -t tmpfs -o size=32k,mode=700 none {places.state}", _IN_STATE + code)
+    done = mounted(f"mount -t tmpfs -o size=16m,mode=700 none {places.state}", _IN_STATE + code)
     assert done.returncode == 0, done.stderr
     left, found = done.stdout.splitlines()
     assert set(eval(left)) <= {"audit.lock"}  # noqa: S307 - a list that the lines above printed
