@@ -287,6 +287,17 @@ def test_a_log_made_again_says_so(places: Places) -> None:
     assert any(name in note for note in verify(places.audit_db, places.audit_key).notes)
 
 
+def test_a_lost_pin_file_is_written_again(places: Places) -> None:
+    """Without it a log that is deleted later would pass for one that never was."""
+    filled(places, 1)
+    pins = places.audit_key.with_suffix(".pub")
+    before = pins.read_text()
+    pins.unlink()
+    with writer(places) as log:
+        log.append([end()])
+    assert pins.read_text() == before
+
+
 def test_the_wal_of_a_lost_log_is_kept_and_never_replayed(places: Places) -> None:
     """SQLite would play a stray WAL into a new database; it is set aside instead."""
     with writer(places) as log:

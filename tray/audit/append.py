@@ -1,5 +1,6 @@
 """Appending inside a transaction that the caller holds: place, chain, tree, signature."""
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -37,6 +38,9 @@ def append_all(connection: sqlite3.Connection, key: Path, drafts: Sequence[Draft
     if verifier.key_id not in checkpoint.key_ids(newest):
         keys.pin(key, verifier)
         writer.add(_rotation(verifier, newest))
+    elif not keys.pin_file(key).exists():
+        with contextlib.suppress(OSError):  # it was lost, or the disk was full when the log was made
+            keys.pin(key, verifier)
     numbers = [writer.add_once(draft) for draft in drafts]
     writer.finish(signer)
     return numbers
