@@ -29,7 +29,7 @@ class Desk(Protocol):
 
 def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
     """Return every call by its name."""
-    setup = Setup(places, desk)
+    setup = Setup(places, feed, desk)
     return {
         "shown": Call(desk.shown, {}),
         "retry": Call(feed.again, {}),
@@ -71,8 +71,8 @@ def _guide() -> list[dict[str, str]]:
 class Setup:
     """Create First Backup: one at a time."""
 
-    def __init__(self, places: Places, desk: Desk) -> None:
-        self._places, self._desk = places, desk
+    def __init__(self, places: Places, feed: Feed, desk: Desk) -> None:
+        self._places, self._feed, self._desk = places, feed, desk
         self._choosing, self._creating = threading.Lock(), threading.Lock()
 
     def form(self) -> dict[str, Any]:
@@ -104,16 +104,23 @@ class Setup:
             job = jobs.create_first_backup(
                 self._places, name=name, sources=sources, repository=repository, password=password
             )
+            before = self._last_run(job.name)
             process = jobs.start(self._places, job)
         threading.Thread(target=self._reap, args=(job.name, process), daemon=True, name="reap").start()
         return {
             "job": job.name,
             "shown": wording.escape(job.name),
-            "before": None,
+            "before": before,
             "route": view.route(job.engine or "restic", job.repository),
             "cron": jobs.cron_line(job),
             "password_file": wording.escape(str(job.password_file)),
         }
+
+    def _last_run(self, job: str) -> str | None:
+        """The last run of a job of this name, which is not the one that starts now."""
+        status = self._feed.status
+        known = () if status is None else status.jobs
+        return next((one.last.run for one in known if one.job == job and one.last is not None), None)
 
     def _reap(self, job: str, process: "subprocess.Popen[bytes]") -> None:
         code = process.wait()

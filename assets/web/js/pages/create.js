@@ -9,6 +9,7 @@
   let problem = null;
   let busy = false;
   let sources = [];
+  const ends = new Map(); // how the processes ended that were started here
 
   const field = (id, label, hint, ...inside) =>
     el("div", { class: "field" }, el("label", { for: id }, label), inside, hint && el("p", { class: "hint", id: `${id}-hint` }, hint));
@@ -47,6 +48,7 @@
     const live = BT.status && BT.status.runs.find((run) => run.job === made.shown);
     const job = BT.status && BT.status.jobs.find((one) => one.job === made.shown);
     const done = !live && job && job.last && job.last.run !== made.before && job.last;
+    made.problem = ends.get(made.job) || null;
     const title = done ? done.title : live ? `${live.activity}` : made.problem ? "The backup did not start" : "The first backup is starting…";
     return [BT.hero(done ? done.kind : made.problem ? "fail" : "run", title, BT.sub(made.route)),
       made.problem && !done && BT.problem(made.problem),
@@ -120,7 +122,7 @@
 
   // Python calls this when the process of the backup has ended by itself.
   BT.ended = (job, error) => {
-    if (made && made.job === job && error) made.problem = error;
+    ends.set(job, error);
     if (BT.place.page === "create") BT.draw();
   };
 

@@ -1,0 +1,172 @@
+"""What is pushed into the page."""
+
+import threading
+from collections.abc import Callable, Iterator
+from queue import Queue
+from typing import Any
+
+import pytest
+
+from tests.e2e import statuses
+from tests.waiting import wait_for
+from tray import clock
+from tray.model import Status
+from tray.window import feed as module
+from tray.window.feed import Feed
+
+
+class Source:
+    """Statuses from a queue; None ends it."""
+
+    def __init__(self) -> None:
+        self.queue: Queue[Status | None] = Queue()
+        self.closed = threading.Event()
+
+    def follow(self, stop: threading.Event) -> Iterator[Status]:
+        """Yield what is put into the queue."""
+        while (status := self.queue.get()) is not None and not stop.is_set():
+            yield status
+
+    def close(self) -> None:
+        """Remember it."""
+        self.closed.set()
+
+
+@pytest.fixture
+def source() -> Source:
+    """Where the statuses come from."""
+    return Source()
+
+
+@pytest.fixture
+def feed(source: Source) -> Iterator[Feed]:
+    """A feed that follows the source."""
+    made = Feed(source, lambda: {"kind": "none", "word": "Audit log", "text": "3 entries"})
+    made.start()
+    yield made
+    made.stop()
+    source.queue.put(None)
+    assert source.closed.wait(5)
+
+
+def test_a_status_is_pushed_as_soon_as_it_comes(feed: Feed, source: Source) -> None:
+    """Subscribed, not polled: a change is in the page at once."""
+    pushed: Queue[dict[str, Any]] = Queue()
+    feed.push_to(pushed.put)
+    source.queue.put(statuses.judged(running=(statuses.live(),)))
+    assert pushed.get(timeout=5)["runs"][0]["percent"] == 41
+
+
+def test_a_slow_page_skips_pictures_and_never_falls_behind(feed: Feed, source: Source) -> None:
+    """While one push is under way newer statuses replace those that wait."""
+    pushed: list[int] = []
+    busy, go_on = threading.Event(), threading.Event()
+
+    def push(picture: dict[str, Any]) -> None:
+        pushed.append(picture["runs"][0]["percent"])
+        busy.set()
+        go_on.wait(5)
+
+    feed.push_to(push)
+    for percent in (10, 20, 30, 40, 50):
+        source.queue.put(statuses.judged(running=(statuses.live(bytes_done=percent, bytes_total=100),)))
+        assert busy.wait(5)
+    last = statuses.judged(running=(statuses.live(bytes_done=60, bytes_total=100),))
+    source.queue.put(last)
+    wait_for(lambda: feed.status is last, seconds=5, what="the last status")
+    go_on.set()
+    wait_for(lambda: pushed[-1] == 60, seconds=5, what="the last picture")
+    assert pushed == [10, 60]
+
+
+def test_the_same_picture_is_not_pushed_twice(feed: Feed, source: Source) -> None:
+    """Nothing new costs nothing."""
+    pushed: Queue[dict[str, Any]] = Queue()
+    feed.push_to(pushed.put)
+    status = statuses.judged(statuses.ended("home"))
+    source.queue.put(status)
+    pushed.get(timeout=5)
+    source.queue.put(statuses.judged(statuses.ended("home")))
+    source.queue.put(statuses.empty())
+    assert pushed.get(timeout=5)["empty"]
+
+
+def test_ages_stay_fresh_while_nothing_happens(feed: Feed, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page says "3 hours ago" an hour after it said "2 hours ago", by itself."""
+    monkeypatch.setattr(module, "REFRESH_SECONDS", 0.05)
+    now = [statuses.NOW]
+    monkeypatch.setattr(clock, "now_ms", lambda: now[0])
+    pushed: Queue[dict[str, Any]] = Queue()
+    feed.push_to(pushed.put)
+    source.queue.put(statuses.judged(statuses.ended("home", hours=2, now=statuses.NOW)))
+    assert pushed.get(timeout=5)["last"]["ago"] == "2 hours ago"
+    now[0] += statuses.HOUR
+    assert pushed.get(timeout=5)["last"]["ago"] == "3 hours ago"
+
+
+def test_a_push_that_fails_does_not_end_the_feed(feed: Feed, source: Source, caplog: pytest.LogCaptureFixture) -> None:
+    """A page that is just being built misses a picture, not all of them."""
+    pushed: Queue[dict[str, Any]] = Queue()
+    failing = [True]
+
+    def push(picture: dict[str, Any]) -> None:
+        if failing.pop() if failing else False:
+            raise RuntimeError("the page is not there")
+        pushed.put(picture)
+
+    feed.push_to(push)
+    source.queue.put(statuses.empty())
+    wait_for(lambda: not failing, seconds=5, what="the first push")
+    source.queue.put(statuses.judged(statuses.ended("home")))
+    assert pushed.get(timeout=5)["last"]["job"] == "home"
+
+
+def test_the_audit_line_is_not_read_for_every_picture(source: Source) -> None:
+    """Progress four times a second does not read the log four times a second; a finished run does, and so does a request."""
+    reads: list[int] = []
+    made = Feed(source, lambda: reads.append(1))
+    run = statuses.live()
+    for done in range(5):
+        made.picture(statuses.judged(running=(run.with_changes(bytes_done=done),)))
+    assert len(reads) == 1
+    made.picture(statuses.judged(statuses.ended("home")))
+    assert len(reads) == 2
+    made.forget_audit()
+    made.picture(statuses.judged(statuses.ended("home")))
+    assert len(reads) == 3
+
+
+def test_an_unreadable_log_has_no_audit_line(source: Source) -> None:
+    """During an outage the log is not read again just for its line."""
+    reads: list[int] = []
+    made = Feed(source, lambda: reads.append(1))
+    assert made.picture(statuses.broken())["audit"] is None
+    assert reads == []
+
+
+@pytest.mark.parametrize("ask", [lambda feed: feed.first(0.01), lambda feed: feed.again()])
+def test_before_the_first_status_there_is_none(ask: Callable[[Feed], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page then says that it reads, and waits no longer than it must."""
+    monkeypatch.setattr(module, "AGAIN_SECONDS", 0.01)
+    assert ask(Feed(Source(), lambda: None)) is None
+
+
+def test_the_first_status_is_waited_for(feed: Feed, source: Source) -> None:
+    """Where the status is quick, the page opens with it."""
+    status = statuses.empty()
+    source.queue.put(status)
+    assert feed.first(5) is status
+
+
+def test_try_again_gives_the_newest(feed: Feed, source: Source) -> None:
+    """The button shows what was read after it was pressed."""
+    source.queue.put(statuses.broken())
+    wait_for(lambda: feed.status, seconds=5, what="the first status")
+    answers: Queue[dict[str, Any] | None] = Queue()
+    asking = threading.Thread(target=lambda: answers.put(feed.again()))
+    asking.start()
+    source.queue.put(statuses.judged(statuses.ended("home")))
+    asking.join(5)
+    picture = answers.get(timeout=5)
+    assert picture is not None
+    assert picture["error"] is None

@@ -1,0 +1,225 @@
+"""The names of pages, and the form of the first backup."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import statuses
+from tests.waiting import wait_for
+from tray import jobs
+from tray.config import Job
+from tray.errors import UsageError
+from tray.model import Status
+from tray.paths import Places
+from tray.window import bridge, calls, pages
+from tray.window.feed import Feed
+
+
+@pytest.mark.parametrize(
+    ("text", "page"),
+    [
+        ("dashboard", "dashboard"),
+        ("report", "report"),
+        ("details", "log"),
+        ("log/0190-ab", "log/0190-ab"),
+        ("report/0190", "report/0190"),
+    ],
+)
+def test_a_page_has_one_spelling(text: str, page: str) -> None:
+    """What tray and terminal ask for is what the page knows."""
+    assert pages.parse(text) == page
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nothing",
+        "dashboard/0190",
+        "report/",
+        "report/../x",
+        "report/0190/1",
+        "REPORT",
+        "report/<b>",
+        "log/0190\n",
+        "x" * 5000,
+    ],
+)
+def test_anything_else_is_no_page(text: str) -> None:
+    """Nothing but a known page, with the id of a run where it is about one, gets into the window."""
+    with pytest.raises(UsageError) as caught:
+        pages.parse(text)
+    assert "dashboard" in caught.value.why
+
+
+class Desk:
+    """A window that chooses what the test says."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, dict[str, str] | None]] = []
+        self.go_on = threading.Event()
+
+    def choose_folder(self) -> str | None:
+        """Choose, once the test lets it."""
+        assert self.go_on.wait(5)
+        return "/home/me"
+
+    def shown(self) -> None:
+        """Nothing to do."""
+
+    def tell_ended(self, job: str, error: dict[str, str] | None) -> None:
+        """Remember it."""
+        self.told.append((job, error))
+
+
+class Nothing:
+    """A source of no status."""
+
+    def follow(self, _stop: threading.Event) -> Iterator[Status]:
+        """Yield nothing."""
+        return iter(())
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def feed(status: Status | None = None) -> Feed:
+    """A feed that knows *status*."""
+    made = Feed(Nothing(), lambda: None)
+    made._status = status
+    return made
+
+
+class Process:
+    """A backup that ends with *code*."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+    def wait(self) -> int:
+        """End."""
+        return self.code
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """What the back end of the form was asked for; nothing is made."""
+    seen: dict[str, object] = {}
+
+    def create(places: Places, **inputs: object) -> Job:
+        seen.update(inputs)
+        return Job(
+            name=str(inputs["name"]),
+            sources=("/home/me",),
+            repository="/media/backup",
+            password_file="/c/home.password",
+        )
+
+    monkeypatch.setattr(jobs, "create_first_backup", create)
+    monkeypatch.setattr(jobs, "start", lambda *_: Process(int(str(seen.get("exit", 0)))))
+    return seen
+
+
+def test_the_form_begins_with_a_name_that_is_free_and_a_new_password(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two backups never get one name by default, and two forms never show one password."""
+    form = calls.Setup(places, feed(), Desk()).form()
+    assert form["name"] == "home"
+    assert form["sources"] == [str(Path.home())]
+    assert form["password"] != calls.Setup(places, feed(), Desk()).form()["password"]
+    places.config.mkdir(parents=True, mode=0o700)
+    places.config_file.write_text('version = 1\n[jobs.home]\nsources = ["/a"]\nrepository = "/b"\n')
+    assert calls.Setup(places, feed(), Desk()).form()["name"] == "home-2"
+
+
+def test_without_restic_the_form_names_the_command_that_brings_it(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody fills in a form that cannot work."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    problem = calls.Setup(places, feed(), Desk()).form()["problem"]
+    assert problem is not None
+    assert "apt install restic" in problem["next"]
+
+
+def test_a_backup_that_was_made_is_started_and_says_what_comes_next(places: Places, asked: dict[str, object]) -> None:
+    """The inputs go to the back end as they are; the page gets the line for cron and where the password is."""
+    desk = Desk()
+    made = calls.Setup(places, feed(), desk).create("home", ["/home/me"], "/media/backup", "correct horse")
+    assert asked == {
+        "name": "home",
+        "sources": ["/home/me"],
+        "repository": "/media/backup",
+        "password": "correct horse",
+    }
+    assert "backup home" in made["cron"]
+    assert made["password_file"] == "/c/home.password"
+    assert "correct horse" not in str(made)
+    wait_for(lambda: desk.told == [("home", None)], seconds=5, what="the end to be told")
+
+
+def test_an_older_run_of_that_name_is_not_taken_for_the_first_backup(places: Places, asked: dict[str, object]) -> None:
+    """The page waits for the run that it started, even where a job of that name was seen before."""
+    old = statuses.ended("home")
+    made = calls.Setup(places, feed(statuses.judged(old)), Desk()).create("home", ["/home/me"], "/media/backup", "pw")
+    assert made["before"] == old.run
+
+
+def test_a_backup_that_ends_badly_is_told_to_the_page(places: Places, asked: dict[str, object]) -> None:
+    """If the process dies before anything is on record, the page does not wait for ever."""
+    asked["exit"] = 1
+    desk = Desk()
+    calls.Setup(places, feed(), desk).create("home", ["/home/me"], "/media/backup", "pw")
+    wait_for(lambda: desk.told, seconds=5, what="the end to be told")
+    error = desk.told[0][1]
+    assert error is not None
+    assert "backup-tray backup home" in error["next"]
+
+
+def test_only_one_folder_dialog_is_open_at_a_time(places: Places) -> None:
+    """Impatient clicks do not pile up dialogs."""
+    desk = Desk()
+    setup = calls.Setup(places, feed(), desk)
+    answers: list[dict[str, str | None]] = []
+    waiting = threading.Thread(target=lambda: answers.append(setup.choose()))
+    waiting.start()
+    wait_for(setup._choosing.locked, seconds=5, what="the dialog")
+    assert setup.choose() == {"path": None}
+    desk.go_on.set()
+    waiting.join(5)
+    assert answers == [{"path": "/home/me"}]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"name": "x" * 81, "sources": [], "repository": "", "password": ""},
+        {"name": "x", "sources": "/home", "repository": "", "password": ""},
+        {"name": "x", "sources": ["/h"] * 101, "repository": "", "password": ""},
+        {"name": "x", "sources": [None], "repository": "", "password": ""},
+        {"name": "x", "sources": [], "repository": "a\0b", "password": ""},
+        {"name": "x", "sources": [], "repository": "", "password": 5},
+        {"name": "x", "sources": [], "repository": ""},
+    ],
+)
+def test_a_form_that_no_page_of_ours_sends_is_refused(
+    places: Places, asked: dict[str, object], arguments: dict[str, object]
+) -> None:
+    """Sizes and types are checked before anything is looked at."""
+    assert "makes no sense" in bridge.answer(_create(places), arguments)["error"]["what"]
+    assert asked == {}
+
+
+def _create(places: Places) -> bridge.Call:
+    return calls.table(places, feed(), Desk())["create_backup"]
+
+
+def test_an_error_of_the_form_names_its_field(places: Places) -> None:
+    """The page can put the error beside the input that caused it."""
+    reply = bridge.answer(
+        _create(places), {"name": "home", "sources": ["/does/not/exist"], "repository": "/nowhere", "password": "pw"}
+    )
+    assert reply["error"]["field"] == "sources"

@@ -1,0 +1,294 @@
+"""What the pages show of the past, from a real audit log."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import statuses
+from tray import clock, runs
+from tray.audit import spool
+from tray.audit.entry import Action, Draft
+from tray.audit.store import AuditLog
+from tray.errors import BackupTrayError, RunNotFoundError
+from tray.paths import Places, private
+from tray.runs import Process, RunInfo
+from tray.window import records
+
+
+def put(places: Places, *drafts: Draft) -> None:
+    """Append *drafts* to the log."""
+    with AuditLog.open(places.audit_db, places.audit_key) as log:
+        log.append(drafts)
+
+
+def end(run: str, job: str = "home", result: str = "succeeded", minutes: int = 0, **more: object) -> Draft:
+    """The record of a run's end."""
+    body = {
+        "repository": "/media/backup",
+        "sources": ["/home/me", "/etc"],
+        "command": ["restic", "backup", "--repo", "rest:https://me:***@host/", "/home/me"],
+        "exit_code": 0,
+        "snapshot": "40dc1520",
+        "reason": "It went as it should.",
+    } | dict(more)
+    return Draft(
+        Action.RUN_FINISHED,
+        time_ms=clock.now_ms() - minutes * 60_000,
+        result=result,
+        job=job,
+        run=run,
+        engine="restic",
+        kind="backup",
+        duration_ms=72_000,
+        bytes_processed=48_100_000_000,
+        bytes_added=212_000_000,
+        files=61_204,
+        errors=0,
+        body=body,
+    )
+
+
+def ids(count: int) -> list[str]:
+    """New ids of runs."""
+    return [clock.new_id() for _ in range(count)]
+
+
+def test_nothing_recorded_is_no_error(places: Places) -> None:
+    """A new installation has an empty history, no audit line and an empty audit page."""
+    assert records.history(places, None) == {"rows": [], "next": None}
+    assert records.summary(places) is None
+    assert records.audit(places) == {"size": 0}
+
+
+def test_the_history_comes_in_pages_newest_first(places: Places) -> None:
+    """Every run is shown exactly once, however many there are."""
+    made = ids(120)
+    put(places, *(end(run, minutes=200 - number) for number, run in enumerate(made)))
+    seen: list[str] = []
+    before = None
+    while True:
+        page = records.history(places, before)
+        seen += [row["run"] for row in page["rows"]]
+        before = page["next"]
+        if before is None:
+            break
+    assert seen == made[::-1]
+
+
+def test_a_record_that_waits_in_the_spool_is_in_the_history_and_has_a_report(places: Places) -> None:
+    """A run is not hidden because the log could not be written."""
+    first, run = ids(2)
+    put(places, end(first, minutes=5))
+    with closing(sqlite3.connect(places.audit_db)) as other:
+        other.execute("BEGIN IMMEDIATE")  # another program holds the log
+        assert spool.record(places, [end(run)], timeout=0.1) is None
+    assert [row["run"] for row in records.history(places, None)["rows"]] == [run, first]
+    report = records.report(places, run)
+    assert report["entry"] is None
+    assert "waits to be written" in report["pending"]
+
+
+def test_the_report_holds_the_entry_and_its_place_in_the_log(places: Places) -> None:
+    """Who, what, when in both times, the hash, the root, the size of the log."""
+    (run,) = ids(1)
+    put(places, end(run, problems=[{"item": "/etc/shadow", "message": "permission denied"}]))
+    report = records.report(places, run[:20])
+    facts = dict(report["facts"])
+    with AuditLog.read(places.audit_db) as log:
+        entry, (size, root, _) = log.entry_of_run(run), log.head()
+    assert entry is not None
+    assert report["run"]["title"] == "home: succeeded"
+    assert facts["Entry hash"].replace(" ", "") == entry.leaf.hex()
+    assert facts["Log root"].replace(" ", "") == root.hex()
+    assert facts["Entries in the log"] == str(size)
+    assert facts["When"].endswith(" UTC")
+    assert facts["What"] == "run.finished, succeeded, exit code 0"
+    assert facts["Command"].startswith("restic backup --repo")
+    assert "***" in facts["Command"]
+    assert report["paths"] == ["/home/me", "/etc"]
+    assert report["problems"] == [["/etc/shadow", "permission denied"]]
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_without_a_run_the_last_one_is_reported(places: Places) -> None:
+    """The tray's menu asks for "the last report"."""
+    older, newer = ids(2)
+    put(places, end(older, minutes=10), end(newer))
+    assert records.report(places, "")["run"]["run"] == newer
+
+
+def test_a_run_that_goes_on_has_its_start_reported(places: Places) -> None:
+    """Before its end a run's entry is its start, and no outcome is made up."""
+    (run,) = ids(1)
+    put(places, Draft(Action.RUN_STARTED, result="started", job="home", run=run, engine="restic", kind="backup"))
+    report = records.report(places, run)
+    assert report["run"]["title"] == "home: no end on record yet"
+    assert report["when"] == ""
+
+
+def test_an_erased_body_leaves_the_report_readable(places: Places) -> None:
+    """After an erasure the report says so; hash and figures stand."""
+    (run,) = ids(1)
+    put(places, end(run))
+    with AuditLog.open(places.audit_db, places.audit_key) as log:
+        found = log.entry_of_run(run)
+        assert found is not None
+        log.redact(found.seq, "asked for")
+    report = records.report(places, run)
+    assert dict(report["facts"])["Details"].startswith("erased")
+    assert report["paths"] == []
+
+
+def test_an_unknown_run_is_an_error_in_plain_words(places: Places) -> None:
+    """Neither log nor spool knows it."""
+    put(places, end(ids(1)[0]))
+    with pytest.raises(RunNotFoundError):
+        records.report(places, "ffff")
+
+
+def test_hostile_names_come_out_escaped(places: Places) -> None:
+    """Whatever a job, a path or a message is called, no control character reaches the page."""
+    (run,) = ids(1)
+    nasty = statuses.NASTY
+    put(
+        places,
+        end(
+            run,
+            job=nasty,
+            sources=[nasty],
+            reason=nasty,
+            snapshot=nasty,
+            command=[nasty],
+            problems=[{"item": nasty, "message": nasty}],
+        ),
+    )
+    text = json.dumps(
+        [records.report(places, run), records.history(places, None), records.audit(places)], ensure_ascii=False
+    )
+    assert not set(text) & set("\n\x1b\u2028\u202e")
+
+
+def test_looking_changes_nothing(places: Places) -> None:
+    """No page, and no check on a report, writes an entry."""
+    (run,) = ids(1)
+    put(places, end(run))
+    with AuditLog.read(places.audit_db) as log:
+        before = log.head()
+    seq = records.report(places, run)["entry"]
+    records.check(places, seq)
+    records.history(places, None)
+    records.audit(places)
+    records.summary(places)
+    with AuditLog.read(places.audit_db) as log:
+        assert log.head() == before
+
+
+def test_verify_is_on_record_and_shows_on_the_dashboard(places: Places) -> None:
+    """The check that a person asks for becomes an entry, and the line about the log says when it was."""
+    put(places, end(ids(1)[0]))
+    shown = records.verify(places)
+    assert shown["word"] == "Inconclusive"
+    assert shown["text"]
+    with AuditLog.read(places.audit_db) as log:
+        assert log.entries(-1)[0].data["action"] == "audit.verified"
+    line = records.summary(places)
+    assert line is not None
+    assert line["word"] == "Audit log inconclusive"
+    assert "checked just now" in line["text"]
+
+
+def _tamper(places: Places) -> None:
+    with closing(sqlite3.connect(places.audit_db)) as connection, connection:
+        triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        other = "CAST(replace(CAST(entry AS TEXT), 'succeeded', 'succeedeD') AS BLOB)"
+        connection.execute(f"UPDATE entries SET entry = {other} WHERE seq = 2")  # noqa: S608 - a text of ours
+        for _, text in triggers:
+            connection.execute(text)
+
+
+def test_tampering_is_called_by_its_name(places: Places) -> None:
+    """An altered entry makes the report and the audit page say tampered, never fine, and the record of it is critical."""
+    (run,) = ids(1)
+    put(places, end(run))
+    _tamper(places)
+    assert records.check(places, 0)["kind"] == "tampered"
+    shown = records.verify(places)
+    assert shown["word"] == "Tampered"
+    assert "entry" in shown["text"]
+
+
+def test_a_broken_log_is_an_error_with_a_next_step(places: Places) -> None:
+    """Noise where the log should be is no traceback, and the dashboard's line is just not there."""
+    put(places, end(ids(1)[0]))
+    for path in places.state.glob("audit.db*"):
+        path.write_bytes(b"noise" * 1000)
+    assert records.summary(places) is None
+    for ask in (
+        lambda: records.history(places, None),
+        lambda: records.audit(places),
+        lambda: records.report(places, ""),
+    ):
+        with pytest.raises(BackupTrayError) as caught:
+            ask()
+        assert caught.value.next
+
+
+def folder_of(places: Places, run: str, text: str, kind: str = "done") -> Path:
+    """Make the folder of a run with a log."""
+    for made in (places.state, places.runs, places.runs / kind):
+        private(made)
+    folder = private(places.runs / kind / run)
+    info = RunInfo(
+        run, "home", "restic", "backup", clock.now_ms(), "boot", Process(1, None), repository="/media/backup"
+    )
+    runs.RunFolder(folder).save(info)
+    (folder / "log").write_text(text)
+    return folder
+
+
+def test_a_log_is_read_in_pieces_and_shown_escaped(places: Places) -> None:
+    """A long log comes in pieces that make the whole; escape codes are shown and not obeyed."""
+    (run,) = ids(1)
+    lines = [f"2026-11-23T00:00:00.000Z out line {number} \x1b[31m<img>\n" for number in range(12_000)]
+    folder_of(places, run, "".join(lines))
+    text, offset, pieces = "", 0, 0
+    while True:
+        part = records.log(places, run, offset)
+        text, offset, pieces = text + part["text"], part["next"], pieces + 1
+        if not part["more"]:
+            break
+    assert pieces > 1
+    assert text.count("\n") == len(lines)
+    assert "\x1b" not in text
+    assert "\\x1b[31m<img>" in text
+
+
+def test_above_a_log_stands_which_run_it_is(places: Places) -> None:
+    """Of an ended run the outcome, of one without an entry at least its job; no run named means the last one."""
+    known, unknown = ids(2)
+    put(places, end(known))
+    folder_of(places, known, "words\n")
+    folder_of(places, unknown, "words\n")
+    assert records.log_head(places, "", None)["title"] == "home: succeeded"
+    head = records.log_head(places, unknown, None)
+    assert (head["title"], head["route"], head["ended"]) == ("Log of home", "restic → /media/backup", False)
+
+
+def test_details_without_a_run_mean_the_one_that_goes_on(places: Places) -> None:
+    """While a backup runs, Details in the menu is about it."""
+    (run,) = ids(1)
+    folder_of(places, run, "words\n", "live")
+    status = statuses.judged(running=(statuses.live(run=run),))
+    assert records.log_head(places, "", status)["run"] == run
+
+
+def test_a_log_that_is_gone_is_an_error_in_plain_words(places: Places) -> None:
+    """Old logs may be removed; the entry stays."""
+    for ask in (lambda: records.log(places, "ffff", 0), lambda: records.log_head(places, "ffff", None)):
+        with pytest.raises(RunNotFoundError):
+            ask()

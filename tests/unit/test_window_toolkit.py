@@ -1,0 +1,203 @@
+"""Which web view, whether it can work, and what a person reads where none can."""
+
+import importlib
+import importlib.util
+import logging
+import os
+import sys
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tray.cli import window as command
+from tray.errors import BackupTrayError, NoWebViewError, WebViewUnsafeError
+from tray.paths import Places
+from tray.window import app, toolkit
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that says it has a screen."""
+    monkeypatch.setenv("DISPLAY", ":99999")
+    for name in toolkit._LEAN:
+        monkeypatch.delenv(name, raising=False)
+
+
+def gi(monkeypatch: pytest.MonkeyPatch, *, versions: tuple[str, ...] = ("4.1",), ready: object = (True, [])) -> None:
+    """Put a stand-in for GObject introspection in its place."""
+
+    def require(name: str, version: str) -> None:
+        if name == "WebKit2" and version not in versions:
+            raise ValueError(f"Namespace {name} not available for version {version}")
+
+    made: dict[str, Any] = {
+        "gi": SimpleNamespace(require_version=require),
+        "gi.repository.Gtk": SimpleNamespace(init_check=lambda: ready),
+    }
+    real = importlib.import_module
+    monkeypatch.setattr(importlib, "import_module", lambda name: made.get(name) or real(name))
+
+
+def test_gtk_is_taken_where_it_works(screen: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Linux the window is GTK's WebKit, which paints without the graphics card."""
+    gi(monkeypatch)
+    assert toolkit.choose() == "gtk"
+    assert os.environ["WEBKIT_DISABLE_COMPOSITING_MODE"] == "1"
+
+
+def test_what_the_user_set_stays(screen: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who needs the graphics card sets the variable."""
+    gi(monkeypatch)
+    monkeypatch.setenv("WEBKIT_DISABLE_COMPOSITING_MODE", "0")
+    toolkit.choose()
+    assert os.environ["WEBKIT_DISABLE_COMPOSITING_MODE"] == "0"
+
+
+def test_the_older_webkit_will_do(screen: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Systems that have 4.0 only get a window too."""
+    gi(monkeypatch, versions=("4.0",))
+    assert toolkit.choose() == "gtk"
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_qt_is_taken_where_only_that_is_installed(
+    screen: None, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    """Without GTK's WebKit Qt will do; without both the error names the packages."""
+    gi(monkeypatch, versions=())
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: object() if installed else None)
+    if installed:
+        assert toolkit.choose() == "qt"
+        return
+    with pytest.raises(NoWebViewError) as caught:
+        toolkit.choose()
+    assert "gir1.2-webkit2-4.1" in caught.value.next
+
+
+@pytest.mark.parametrize("ready", [(False, []), False])
+def test_a_screen_that_cannot_be_opened_is_named(screen: None, monkeypatch: pytest.MonkeyPatch, ready: object) -> None:
+    """A DISPLAY that is gone, as in an old terminal, is the cause that is said."""
+    gi(monkeypatch, ready=ready)
+    with pytest.raises(NoWebViewError, match="terminal") as caught:
+        toolkit.choose()
+    assert ":99999" in caught.value.why
+
+
+def test_without_a_screen_there_is_no_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over ssh nothing is tried that cannot work."""
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(NoWebViewError) as caught:
+        toolkit.choose()
+    assert "backup-tray status" in caught.value.next
+
+
+def test_pywebview_is_quiet() -> None:
+    """Its log would put tracebacks on the terminal."""
+    toolkit.pywebview()
+    logger = logging.getLogger("pywebview")
+    assert [type(handler) for handler in logger.handlers] == [logging.NullHandler]
+    assert not logger.propagate
+
+
+def test_without_pywebview_the_command_that_brings_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing package is no traceback."""
+    monkeypatch.setitem(sys.modules, "webview", None)
+    with pytest.raises(NoWebViewError) as caught:
+        toolkit.pywebview()
+    assert "pip install pywebview" in caught.value.next
+
+
+class Source:
+    """Never asked."""
+
+    def follow(self, _stop: object) -> list[object]:
+        """Yield nothing."""
+        return []
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def made(places: Places, gui: ModuleType) -> app.Window:
+    """A window that waits for pywebview to name its renderer."""
+    window = app.Window(places, "dashboard", Source())  # type: ignore[arg-type] # never asked
+    window._toolkit = "gtk"
+    window._window = SimpleNamespace(gui=gui)
+    return window
+
+
+def test_another_renderer_than_the_one_we_chose_is_refused(places: Places) -> None:
+    """pywebview falls back without a word; we do not."""
+    window = made(places, ModuleType("platform"))
+    assert window._guard("mshtml") is False
+    assert isinstance(window._error, NoWebViewError)
+
+
+def test_a_pywebview_without_the_door_is_refused(places: Places) -> None:
+    """Where we cannot guard the door no page is shown."""
+    window = made(places, ModuleType("platform"))
+    assert window._guard("gtkwebkit2") is False
+    assert isinstance(window._error, WebViewUnsafeError)
+
+
+def test_the_right_renderer_gets_its_gate(places: Places) -> None:
+    """Before the page is loaded the door is ours."""
+    gui = ModuleType("platform")
+    gui.js_bridge_call = lambda *_: None  # type: ignore[attr-defined]
+    window = made(places, gui)
+    assert window._guard("gtkwebkit2") is True
+    assert type(gui.js_bridge_call).__name__ == "Gate"  # type: ignore[attr-defined]
+
+
+def test_without_a_web_view_the_status_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same report stands in the terminal, and the caller learns that no window came."""
+
+    def fails(*_: object) -> None:
+        raise NoWebViewError("It is not there.")
+
+    monkeypatch.setattr(app, "open_window", fails)
+    with pytest.raises(NoWebViewError) as caught:
+        command.run(SimpleNamespace(page="report"))  # type: ignore[arg-type] # all that it reads
+    assert "No backups performed" in capsys.readouterr().out
+    assert caught.value.exit_code != 0
+
+
+@pytest.mark.parametrize("open_window", [lambda *_: None, None])
+def test_the_process_ends_whatever_threads_are_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], open_window: Callable[..., None] | None
+) -> None:
+    """A closed window is a gone process, and an error still has its words and its exit code."""
+
+    def fails(*_: object) -> None:
+        raise BackupTrayError("It broke.", next="Mend it.")
+
+    codes: list[int] = []
+    monkeypatch.setattr(app, "open_window", open_window or fails)
+    monkeypatch.setattr(app, "leave", codes.append)
+    command.run(SimpleNamespace(page="dashboard"))  # type: ignore[arg-type] # all that it reads
+    assert codes[0] == (0 if open_window else 2)
+    assert ("Mend it." in capsys.readouterr().err) is (open_window is None)
+
+
+def test_what_goes_wrong_inside_is_written_down(places: Places) -> None:
+    """A failure in a thread is in the log file, which is private, and not on the terminal."""
+    import threading
+
+    before = threading.excepthook
+    try:
+        app.note_failures(places)
+        thread = threading.Thread(target=lambda: 1 / 0)
+        thread.start()
+        thread.join(5)
+        file = places.log / "window.log"
+        assert "ZeroDivisionError" in file.read_text()
+        assert file.stat().st_mode & 0o777 == 0o600
+    finally:
+        threading.excepthook = before
+        logger = logging.getLogger("tray.window")
+        logger.handlers[:], logger.propagate = [], True
