@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tray import clock, ipc, runs, status
-from tray.errors import BackupTrayError, StatusFetchError, TrackerGoneError
+from tray.errors import AuditMissingError, BackupTrayError, StatusFetchError, TrackerGoneError
 from tray.model import EndedRun, JobHistory, LiveRun, Outcome, Status
 from tray.outage import Outage
 from tray.paths import Places
@@ -331,7 +331,10 @@ class _History:
             return None  # nothing was ever recorded here
         from tray.audit.store import AuditLog
 
-        return AuditLog.read(self._places.audit_db, timeout=LOCKED_SECONDS)
+        try:
+            return AuditLog.read(self._places.audit_db, timeout=LOCKED_SECONDS)
+        except AuditMissingError:
+            return None
 
 
 def _spool_marks(places: Places) -> list[str]:
