@@ -4,7 +4,7 @@ Every connection starts with `hello`, which carries the protocol (major, minor) 
 message types are ignored, so that a minor version may add some. A line that is no JSON object, or is too long, ends the
 connection. Messages:
 
-    hello         {protocol: [1, 0], version, role, pid}           both ways, first
+    hello         {protocol: [1, 0], version, role, pid[, token]}  both ways, first
     status        {}                       -> status  {runs: [LiveRun…], change}
     subscribe     {}                       -> status, then run {run: LiveRun} and gone {run: id, last: EndedRun|null} as they happen
     run.started   {run: LiveRun}           from a wrapper; also after it reconnects
@@ -17,13 +17,11 @@ connection. Messages:
 import json
 import os
 import socket
-import struct
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tray import __version__
+from tray import __version__, endpoint
 from tray.errors import TrackerGoneError, UnsafeFolderError
 from tray.paths import SOCKET, Places, check_private
 
@@ -58,9 +56,10 @@ def decode(line: bytes) -> Message:
     return message
 
 
-def hello(role: str) -> Message:
-    """Return our first message; *role* is wrapper, tray, window, cli or tracker."""
-    return {"type": "hello", "protocol": list(PROTOCOL), "version": __version__, "role": role, "pid": os.getpid()}
+def hello(role: str, token: str | None = None) -> Message:
+    """Return our first message; *role* is wrapper, tray, window, cli or tracker, *token* what the endpoint asks for."""
+    said = {"type": "hello", "protocol": list(PROTOCOL), "version": __version__, "role": role, "pid": os.getpid()}
+    return said if token is None else {**said, "token": token}
 
 
 def socket_paths(places: Places) -> list[Path]:
@@ -76,8 +75,8 @@ def socket_paths(places: Places) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def connect(places: Places, *, timeout: float | None) -> socket.socket:
-    """Connect to the tracker.
+def connect(places: Places, *, timeout: float | None) -> tuple[socket.socket, str | None]:
+    """Connect to the tracker; returns the socket and the token for `hello`, if one is asked for.
 
     Args:
         timeout: Seconds for this and every later call on the socket; 0 makes it non-blocking once connected.
@@ -89,36 +88,16 @@ def connect(places: Places, *, timeout: float | None) -> socket.socket:
     for path in socket_paths(places):
         try:
             check_private(path.parent, path.parent.lstat())
+            conversation, token = endpoint.dial(path, timeout or 1.0)
+            conversation.settimeout(timeout)
+            return conversation, token
         except UnsafeFolderError as error:
             why = error.why
+        except (FileNotFoundError, ConnectionRefusedError):
             continue
-        except OSError:
-            continue
-        conversation = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            conversation.settimeout(timeout or 1.0)
-            conversation.connect(str(path))
-            if peer_uid(conversation) not in (os.geteuid(), None):
-                raise OSError("the process that listens there belongs to somebody else")
-            conversation.settimeout(timeout)
-            return conversation
-        except OSError as error:
-            conversation.close()
-            if not isinstance(error, FileNotFoundError | ConnectionRefusedError):
-                why = f"{path}: {error}."
+        except (OSError, ValueError) as error:
+            why = f"{path}: {error}."
     raise TrackerGoneError(why)
-
-
-def peer_uid(conversation: socket.socket) -> int | None:
-    """Return the user id of the process at the other end, None where the system cannot tell."""
-    if sys.platform == "linux":
-        raw = conversation.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        return int(struct.unpack("3i", raw)[1])
-    if sys.platform == "darwin":
-        # struct xucred of sys/ucred.h: version, uid, number of groups, 16 groups; SOL_LOCAL 0, LOCAL_PEERCRED 1.
-        raw = conversation.getsockopt(0, 1, struct.calcsize("2Ih16I"))
-        return int(struct.unpack_from("2I", raw)[1])
-    return None
 
 
 class Client:
@@ -129,10 +108,10 @@ class Client:
     """
 
     def __init__(self, places: Places, role: str, *, timeout: float = 0.5) -> None:
-        self._socket = connect(places, timeout=timeout)
+        self._socket, token = connect(places, timeout=timeout)
         self._buffer = bytearray()
         try:
-            self.send(hello(role))
+            self.send(hello(role, token))
             self.tracker = self.receive()
         except BaseException:
             self._socket.close()

@@ -232,3 +232,32 @@ def test_nothing_of_the_tracker_needs_cryptography() -> None:
     """The tracker stays small: it imports neither the signing library nor a window."""
     code = "import sys, tray.tracker.server; print([m for m in ('cryptography', 'sqlite3', 'PIL', 'webview') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True, env=os.environ).strip() == "[]"
+
+
+LOOPBACK = "from tray import endpoint; endpoint.LOOPBACK = True\n"
+
+
+def test_the_way_of_windows_asks_for_a_token_and_listens_on_loopback_only(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the kernel cannot tell who talks, a file that only the user can read does."""
+    from tray import endpoint
+
+    code = LOOPBACK + "from tray.cli.main import main; main(['tracker'])"
+    process = subprocess.Popen([sys.executable, "-c", code])
+    monkeypatch.setattr(endpoint, "LOOPBACK", True)
+    client = wait_for(lambda: _client(places), what="the tracker")
+    publish(client, live())
+    assert client.request("status")["runs"][0]["run"] == "r1"
+    assert places.socket.stat().st_mode & 0o777 == 0o600
+    port, token = places.socket.read_text().split()
+    for hello in ({"token": "wrong"}, {"token": None}, {"token": 5}, {}):
+        stranger = socket.create_connection(("127.0.0.1", int(port)), 10)
+        stranger.sendall(ipc.encode({**ipc.hello("cli"), **hello}) + ipc.encode({"type": "status"}))
+        heard = b"".join(iter(lambda s=stranger: s.recv(65536), b""))
+        assert [json.loads(line)["type"] for line in heard.splitlines()] == ["error"]
+        assert token.encode() not in heard
+        stranger.close()
+    client.close()
+    process.terminate()
+    assert process.wait(30) == 0

@@ -14,6 +14,9 @@ from contextlib import suppress
 from tray.engines.base import Exit
 from tray.errors import CommandNotFoundError
 
+_KEYS = (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT))
+"""What Ctrl-C and Ctrl-\\ send."""
+
 
 class Child:
     """A started command.
@@ -77,7 +80,7 @@ class Child:
         if code >= 0:
             self.exit = Exit(code, None, self._asked)
         else:
-            from_terminal = self._terminal is not None and -code in (signal.SIGINT, signal.SIGQUIT)
+            from_terminal = self._terminal is not None and -code in _KEYS
             self.exit = Exit(None, -code, self._asked or from_terminal)
 
     def _pause(self) -> None:

@@ -150,11 +150,8 @@ def _same_file(one: int, other: int) -> bool:
     except OSError:
         return False
     same = (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
-    return same and not (stat.S_ISCHR(first.st_mode) and first.st_rdev == _null_device())
+    return same and not (stat.S_ISCHR(first.st_mode) and _device(first) == _device(os.stat(os.devnull)))
 
 
-def _null_device() -> int:
-    try:
-        return os.stat(os.devnull).st_rdev
-    except OSError:
-        return -1
+def _device(found: os.stat_result) -> int:
+    return int(getattr(found, "st_rdev", 0))

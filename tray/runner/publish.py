@@ -69,11 +69,11 @@ class Publisher:
     def _connect(self, now: float) -> None:
         self._next_try = now + RETRY_SECONDS
         try:
-            self._socket = ipc.connect(self._places, timeout=0)
+            self._socket, token = ipc.connect(self._places, timeout=0)
         except TrackerGoneError:
             return
         self._told = None
-        self._queue(ipc.hello("wrapper"))
+        self._queue(ipc.hello("wrapper", token))
 
     def _queue(self, message: ipc.Message) -> None:
         self._out += ipc.encode(message)

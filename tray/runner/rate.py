@@ -56,8 +56,9 @@ class Reading:
                 return None
         for pid, process in self._family.items():
             try:
-                counters = process.io_counters()
-            except (self._psutil.Error, AttributeError):
+                counters = getattr(process, "io_counters", lambda: None)()  # macOS tells nothing of the kind
+            except self._psutil.Error:
                 continue
-            self._read[pid] = getattr(counters, "read_chars", counters.read_bytes)
+            if counters is not None:
+                self._read[pid] = getattr(counters, "read_chars", counters.read_bytes)
         return self._rate.add(now, sum(self._read.values())) if self._read else None

@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import sys
+import time
 from pathlib import Path
 
 BLIND_SECONDS = 0.1
@@ -17,68 +18,78 @@ FORWARDED = tuple(
 _IN_MODIFY = 0x2
 
 
-class Waker:
-    """One `poll` over everything that may wake us."""
+if sys.platform == "win32":
 
-    def __init__(self) -> None:
-        self._extra: int | None = None
-        self._inotify: int | None = None
-        self._seen: set[int] = set()
-        self.blind = False
-        if sys.platform == "win32":
-            self.blind = True
+    class Waker:
+        """Looks every tenth of a second: Windows has no descriptor for signals."""
+
+        def __init__(self) -> None:
+            self._came: set[int] = set()
             for number in FORWARDED:
-                signal.signal(number, lambda number, _frame: self._seen.add(number))
-            return
-        self._poll = select.poll()
-        self._pipe, wake = os.pipe()
-        os.set_blocking(self._pipe, False)
-        os.set_blocking(wake, False)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        self._poll.register(self._pipe, select.POLLIN)
-        for number in FORWARDED:
-            # Who started us may have told us to ignore a signal (nohup); the engine must then ignore it too.
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, _nothing)
-        signal.signal(signal.SIGCHLD, _nothing)
+                signal.signal(number, lambda number, _frame: self._came.add(number))
 
-    def watch_files(self, paths: list[Path]) -> None:
-        """Wake when one of *paths* grows."""
-        if not paths:
-            return
-        self._inotify = _inotify(paths) if sys.platform == "linux" else None
-        if self._inotify is None:
-            self.blind = True
-        else:
-            self._poll.register(self._inotify, select.POLLIN)
+        def watch_files(self, paths: list[Path]) -> None:
+            """Nothing tells; the caller looks."""
 
-    def watch_socket(self, fd: int | None, *, writing: bool = False) -> None:
-        """Wake when the tracker says something, or takes more if *writing*; None: there is no tracker."""
-        if sys.platform == "win32":
-            return
-        if self._extra is not None:
-            self._poll.unregister(self._extra)
-        if fd is not None:
-            self._poll.register(fd, select.POLLIN | (select.POLLOUT if writing else 0))
-        self._extra = fd
+        def watch_socket(self, fd: int | None, *, writing: bool = False) -> None:
+            """Nothing tells; the caller looks."""
 
-    def wait(self, seconds: float) -> set[int]:
-        """Wait at most *seconds* and return the numbers of the signals that came."""
-        if self.blind:
-            seconds = min(seconds, BLIND_SECONDS)
-        if sys.platform == "win32":
-            import time
-
-            time.sleep(seconds)
-            came, self._seen = self._seen, set()
+        def wait(self, seconds: float) -> set[int]:
+            """Wait a tenth of a second at most and return the numbers of the signals that came."""
+            time.sleep(min(seconds, BLIND_SECONDS))
+            came, self._came = self._came, set()
             return came
-        signals: set[int] = set()
-        for fd, _ in self._poll.poll(max(0.0, seconds) * 1000):
-            if fd == self._pipe:
-                signals.update(os.read(fd, 4096))
-            elif fd == self._inotify:
-                os.read(fd, 65536)
-        return signals
+
+else:
+
+    class Waker:
+        """One `poll` over everything that may wake us."""
+
+        def __init__(self) -> None:
+            self._extra: int | None = None
+            self._inotify: int | None = None
+            self.blind = False
+            self._poll = select.poll()
+            self._pipe, wake = os.pipe()
+            os.set_blocking(self._pipe, False)
+            os.set_blocking(wake, False)
+            signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+            self._poll.register(self._pipe, select.POLLIN)
+            for number in FORWARDED:
+                # Who started us may have told us to ignore a signal (nohup); the engine must then ignore it too.
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, _nothing)
+            signal.signal(signal.SIGCHLD, _nothing)
+
+        def watch_files(self, paths: list[Path]) -> None:
+            """Wake when one of *paths* grows."""
+            if not paths:
+                return
+            self._inotify = _inotify(paths)
+            if self._inotify is None:
+                self.blind = True
+            else:
+                self._poll.register(self._inotify, select.POLLIN)
+
+        def watch_socket(self, fd: int | None, *, writing: bool = False) -> None:
+            """Wake when the tracker says something, or takes more if *writing*; None: there is no tracker."""
+            if self._extra is not None:
+                self._poll.unregister(self._extra)
+            if fd is not None:
+                self._poll.register(fd, select.POLLIN | (select.POLLOUT if writing else 0))
+            self._extra = fd
+
+        def wait(self, seconds: float) -> set[int]:
+            """Wait at most *seconds* and return the numbers of the signals that came."""
+            if self.blind:
+                seconds = min(seconds, BLIND_SECONDS)
+            signals: set[int] = set()
+            for fd, _ in self._poll.poll(max(0.0, seconds) * 1000):
+                if fd == self._pipe:
+                    signals.update(os.read(fd, 4096))
+                elif fd == self._inotify:
+                    os.read(fd, 65536)
+            return signals
 
 
 def _nothing(_number: int, _frame: object) -> None:
@@ -87,6 +98,8 @@ def _nothing(_number: int, _frame: object) -> None:
 
 def _inotify(paths: list[Path]) -> int | None:
     """Return an inotify descriptor that becomes readable when one of *paths* grows, None if the system has none to give."""
+    if sys.platform != "linux":
+        return None
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)

@@ -13,9 +13,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
-from tray import ipc, runs
+from tray import endpoint, ipc, runs
 from tray.errors import BackupTrayError
 from tray.locks import FileLock
 from tray.model import LiveRun
@@ -42,7 +41,7 @@ class Conversation(asyncio.Protocol):
         """Refuse anybody else's processes."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        if ipc.peer_uid(transport.get_extra_info("socket")) not in (os.geteuid(), None):
+        if not endpoint.same_user(transport.get_extra_info("socket")):
             transport.abort()
             return
         self.tracker.joined(self)
@@ -73,6 +72,8 @@ class Conversation(asyncio.Protocol):
         known = self.tracker.runs
         match message["type"]:
             case "hello":
+                if not endpoint.shows(self.tracker.token, message.get("token")):
+                    raise ipc.ProtocolError("the token is wrong")
                 self.greeted = True
                 self.tell(ipc.hello("tracker"))
             case _ if not self.greeted:
@@ -121,20 +122,22 @@ class Tracker:
         self.places = places
         self.runs = Runs()
         self.idle_exit = idle_exit
+        self.token: str | None = None
         self._conversations: set[Conversation] = set()
         self._orphans: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._closer: subprocess.Popen[bytes] | None = None
         self._done: asyncio.Event
 
-    async def serve(self, listener: socket.socket) -> None:
-        """Answer on *listener* until stopped."""
+    async def serve(self, listener: socket.socket, token: str | None = None) -> None:
+        """Answer on *listener* until stopped; who says hello must show *token*, if there is one."""
+        self.token = token
         loop = asyncio.get_running_loop()
         self._done = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             with suppress(NotImplementedError):
                 loop.add_signal_handler(number, self.stop)
-        server = await loop.create_unix_server(lambda: Conversation(self), sock=listener)
+        server = await loop.create_server(lambda: Conversation(self), sock=listener)
         self._adopt()
         self._check_spools()
         self._idle()
@@ -278,25 +281,13 @@ def run(places: Places, *, idle_exit: float | None = None) -> bool:
     lock = FileLock(places.runtime / "tracker.lock")
     if not lock.acquire():
         return False
-    with lock, listening(places.socket) as listener:
-        _point(places)
-        asyncio.run(Tracker(places, idle_exit=idle_exit).serve(listener))
+    with lock:
+        listener, token = endpoint.listen(places.socket)
+        with listener:
+            _point(places)
+            asyncio.run(Tracker(places, idle_exit=idle_exit).serve(listener, token))
         places.socket.unlink(missing_ok=True)
     return True
-
-
-def listening(path: Path) -> socket.socket:
-    """Return a socket that listens at *path*, mode 0600; a stale file of a tracker that died is replaced (the lock is ours)."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(before)
-    listener.listen(128)
-    listener.setblocking(False)
-    return listener
 
 
 def _point(places: Places) -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tray import clock, ipc
+from tray import clock, endpoint
 from tray.errors import UsageError, WindowBusyError
 from tray.locks import FileLock
 from tray.paths import Places, private
@@ -91,7 +91,7 @@ def ask(path: Path, page: str) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as conversation:
         conversation.settimeout(_ANSWER_SECONDS)
         conversation.connect(str(path))
-        if not _same_user(conversation):
+        if not endpoint.same_user(conversation):
             raise OSError("the process that listens there belongs to somebody else")
         conversation.sendall(json.dumps({"page": page}).encode() + b"\n")
         if json.loads(_line(conversation)) != {"ok": True}:
@@ -107,15 +107,11 @@ def _serve(listener: socket.socket, show: Callable[[str], object]) -> None:
         with conversation:
             try:
                 conversation.settimeout(_ANSWER_SECONDS)
-                if _same_user(conversation):
+                if endpoint.same_user(conversation):
                     show(_request(_line(conversation)))
                     conversation.sendall(b'{"ok": true}\n')
             except (OSError, ValueError, UsageError):
                 continue  # whoever talks nonsense gets no answer
-
-
-def _same_user(conversation: socket.socket) -> bool:
-    return sys.platform == "win32" or ipc.peer_uid(conversation) in (os.geteuid(), None)
 
 
 def _request(line: bytes) -> str:

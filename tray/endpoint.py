@@ -1,0 +1,102 @@
+"""Where the tracker listens and how to get there, on each system.
+
+Linux and macOS: a Unix stream socket, mode 0600, in a folder that is ours alone; the kernel tells the peer's user id. No port is
+opened. Windows has neither, so there it is a loopback port, and a file that only this user can read names the port and a token
+which the first message must carry. `LOOPBACK` says which; the loopback way runs on every system, so that it can be tested.
+"""
+
+import hmac
+import os
+import socket
+import struct
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+LOOPBACK = sys.platform == "win32"
+BACKLOG = 128
+
+
+def listen(path: Path) -> tuple[socket.socket, str | None]:
+    """Return a non-blocking socket that listens for those who know *path*, and the token to ask for, if any.
+
+    A stale file of a tracker that died is replaced: who calls this holds the tracker's lock.
+
+    Raises:
+        OSError: The socket cannot be made.
+    """
+    path.unlink(missing_ok=True)
+    listener, token = _listen_loopback(path) if LOOPBACK else (_listen_unix(path), None)
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return listener, token
+
+
+def dial(path: Path, timeout: float) -> tuple[socket.socket, str | None]:
+    """Connect to the tracker behind *path*; returns the token for the first message, if one is asked for.
+
+    Raises:
+        OSError: Nobody listens there, or it is somebody else's process.
+    """
+    if LOOPBACK:
+        port, token = path.read_text(encoding="ascii").split()
+        return socket.create_connection(("127.0.0.1", int(port)), timeout), token
+    conversation = socket.socket(_unix(), socket.SOCK_STREAM)
+    try:
+        conversation.settimeout(timeout)
+        conversation.connect(str(path))
+        if not same_user(conversation):
+            raise OSError("the process that listens there belongs to somebody else")
+    except OSError:
+        conversation.close()
+        raise
+    return conversation, None
+
+
+def same_user(conversation: socket.socket) -> bool:
+    """Whether the process at the other end is of our user, by the kernel's word; a loopback peer must show the token instead."""
+    if sys.platform == "win32" or LOOPBACK:
+        return True
+    if sys.platform == "darwin":
+        # struct xucred of sys/ucred.h begins with version and uid; SOL_LOCAL is 0, LOCAL_PEERCRED is 1.
+        raw = conversation.getsockopt(0, 1, struct.calcsize("2Ih16I"))
+        uid = struct.unpack_from("2I", raw)[1]
+    else:
+        raw = conversation.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        uid = struct.unpack("3i", raw)[1]
+    return bool(uid == os.geteuid())
+
+
+def shows(token: str | None, shown: object) -> bool:
+    """Whether the first message shows the *token* that is asked for."""
+    return token is None or (isinstance(shown, str) and hmac.compare_digest(shown.encode(), token.encode()))
+
+
+def _listen_unix(path: Path) -> socket.socket:
+    listener = socket.socket(_unix(), socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.umask(before)
+    return listener
+
+
+def _listen_loopback(path: Path) -> tuple[socket.socket, str]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    token = os.urandom(16).hex()
+    beside = path.with_suffix(".new")
+    with suppress(FileNotFoundError):
+        beside.unlink()
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(f"{listener.getsockname()[1]} {token}")
+    os.replace(beside, path)
+    return listener, token
+
+
+def _unix() -> int:
+    """The family of Unix sockets, which Windows' Python does not name."""
+    return int(getattr(socket, "AF_UNIX", 1))
