@@ -50,7 +50,9 @@ class StatusFetchError(BackupTrayError):
     code = "ERROR_STATUS_FETCH"
     exit_code = 3
 
-    def __init__(self, why: str, next: str = "Run `backup-tray doctor`; it names the cause and the command that mends it.") -> None:
+    def __init__(
+        self, why: str, next: str = "Run `backup-tray doctor`; it names the cause and the command that mends it."
+    ) -> None:
         super().__init__("The backup status cannot be read.", why=why, next=next)
 
 
@@ -115,7 +117,8 @@ class ConfigError(BackupTrayError):
         super().__init__(
             f"The configuration cannot be used: {place}.",
             why=why,
-            next=next or f"Mend that place in a text editor (`nano {f'+{line} ' if line else ''}{file}`), then try again.",
+            next=next
+            or f"Mend that place in a text editor (`nano {f'+{line} ' if line else ''}{file}`), then try again.",
         )
         self.file, self.line = file, line
 
@@ -164,7 +167,9 @@ class NoWebViewError(BackupTrayError):
 
     code = "ERROR_NO_WEB_VIEW"
 
-    def __init__(self, why: str, next: str = "Install it with `sudo apt install python3-gi gir1.2-webkit2-4.1`, then try again.") -> None:
+    def __init__(
+        self, why: str, next: str = "Install it with `sudo apt install python3-gi gir1.2-webkit2-4.1`, then try again."
+    ) -> None:
         super().__init__("The window cannot be shown; the status stands in the terminal.", why=why, next=next)
 
 
@@ -199,7 +204,9 @@ class AuditUnavailableError(BackupTrayError):
 
     code = "ERROR_AUDIT_UNAVAILABLE"
 
-    def __init__(self, why: str, next: str = "Run `backup-tray doctor`; it names the cause and the command that mends it.") -> None:
+    def __init__(
+        self, why: str, next: str = "Run `backup-tray doctor`; it names the cause and the command that mends it."
+    ) -> None:
         super().__init__("The audit log cannot be used.", why=why, next=next)
 
 
@@ -209,7 +216,9 @@ class AuditMissingError(AuditUnavailableError):
     code = "ERROR_AUDIT_MISSING"
 
     def __init__(self, db: Path) -> None:
-        super().__init__(f"{db} does not exist.", "Run a backup under watch: `backup-tray run -- COMMAND...`; that makes it.")
+        super().__init__(
+            f"{db} does not exist.", "Run a backup under watch: `backup-tray run -- COMMAND...`; that makes it."
+        )
 
 
 class EntryNotFoundError(BackupTrayError):

@@ -5,7 +5,6 @@ poll costs next to nothing. An error never escapes: it is part of the status, wi
 Run folders are read before the log, so that a run that ends in between is found in one or the other.
 """
 
-import os
 import select
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tray import clock, ipc, runs, status
 from tray.errors import AuditMissingError, BackupTrayError, StatusFetchError, TrackerGoneError
+from tray.listing import Listing
 from tray.model import EndedRun, JobHistory, LiveRun, Outcome, Status
 from tray.outage import Outage
 from tray.paths import Places
@@ -117,6 +117,7 @@ class _Live:
         self._subscribed = False
         self._runs: dict[str, LiveRun] = {}
         self._over: dict[str, EndedRun] = {}
+        self._folders = runs.LiveFolders(places)
 
     def ask(self) -> dict[str, LiveRun]:
         """Poll the tracker.
@@ -159,7 +160,7 @@ class _Live:
     def folders(self, tracked: dict[str, LiveRun]) -> _Folders:
         """Read the folders of runs that the tracker does not know."""
         found = _Folders()
-        for folder in runs.live(self._places):
+        for folder in self._folders.look():
             if folder.run in tracked and tracked[folder.run].tracked:
                 continue
             with suppress(OSError, ValueError):
@@ -271,6 +272,7 @@ class _History:
         self._open: list[OpenRun] = []
         self._waiting: list[Draft] = []
         self._spool_seen: object = None
+        self._spools = [Listing(folder) for folder in places.spools]
         self._anew: str | None = None
 
     def read(self, live: set[str], over: Iterable[EndedRun]) -> tuple[list[JobHistory], list[str], set[str]]:
@@ -305,7 +307,7 @@ class _History:
     def _refresh(self) -> None:
         from tray.audit import spool
 
-        marks = _spool_marks(self._places)
+        marks = [name for spooled in self._spools for name in spooled.names()]
         if marks != self._spool_seen:
             self._waiting, self._spool_seen = list(spool.pending(self._places)) if marks else [], marks
         try:
@@ -335,15 +337,6 @@ class _History:
             return AuditLog.read(self._places.audit_db, timeout=LOCKED_SECONDS)
         except AuditMissingError:
             return None
-
-
-def _spool_marks(places: Places) -> list[str]:
-    """Return the names of all files in the spools: cheap, and different whenever a record came or went."""
-    names: list[str] = []
-    for folder in places.spools:
-        with suppress(OSError):
-            names += sorted(os.listdir(folder))
-    return names
 
 
 def _anew_note(first: Mapping[str, Any]) -> str | None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from tray import locks
 from tray.errors import RunNotFoundError, UnsafeFolderError
+from tray.listing import Listing
 from tray.paths import Places, private
 
 SCHEMA = 1
@@ -183,12 +184,21 @@ def _room(folder: Path) -> int:
 
 def live(places: Places) -> Iterator[RunFolder]:
     """Yield the folders of runs that nobody has closed."""
-    for root in places.run_roots:
-        try:
-            names = os.listdir(root / "live")
-        except OSError:
-            continue
-        yield from (RunFolder(root / "live" / name) for name in sorted(names) if not name.startswith("."))
+    return LiveFolders(places).look()
+
+
+class LiveFolders:
+    """The folders of runs that nobody has closed, for whoever asks again and again."""
+
+    def __init__(self, places: Places) -> None:
+        self._roots = [(root / "live", Listing(root / "live")) for root in places.run_roots]
+
+    def look(self) -> Iterator[RunFolder]:
+        """Yield them as they are now."""
+        for root, listing in self._roots:
+            for name in listing.names():
+                if not name.startswith("."):
+                    yield RunFolder(root / name)
 
 
 def find(places: Places, run: str) -> RunFolder:

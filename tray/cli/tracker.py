@@ -6,7 +6,9 @@ from argparse import ArgumentParser, Namespace
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--idle-exit", type=float, metavar="SECONDS", help="end so long after the last client and run")
-    parser.add_argument("--close-lost", action="store_true", help="close runs whose wrapper died, append records that wait, then end")
+    parser.add_argument(
+        "--close-lost", action="store_true", help="close runs whose wrapper died, append records that wait, then end"
+    )
 
 
 def run(args: Namespace) -> int:

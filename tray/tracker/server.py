@@ -16,6 +16,7 @@ from contextlib import suppress
 
 from tray import endpoint, ipc, runs
 from tray.errors import BackupTrayError
+from tray.listing import Listing
 from tray.locks import FileLock
 from tray.model import LiveRun
 from tray.paths import Places, private
@@ -123,6 +124,7 @@ class Tracker:
         self.runs = Runs()
         self.idle_exit = idle_exit
         self.token: str | None = None
+        self._spools = [Listing(folder) for folder in places.spools]
         self._conversations: set[Conversation] = set()
         self._orphans: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -210,11 +212,8 @@ class Tracker:
 
     def _check_spools(self) -> None:
         """Have records that waited for the audit log appended, once it can be written again."""
-        for folder in self.places.spools:
-            with suppress(OSError):
-                if os.listdir(folder):
-                    self._close_lost()
-                    break
+        if any(spooled.names() for spooled in self._spools):
+            self._close_lost()
         self._later("spools", SPOOL_CHECK_SECONDS, self._check_spools)
 
     def _close_lost(self) -> None:
