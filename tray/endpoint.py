@@ -5,7 +5,6 @@ opened. Windows has neither, so there it is a loopback port, and a file that onl
 which the first message must carry. `LOOPBACK` says which; the loopback way runs on every system, so that it can be tested.
 """
 
-import hmac
 import os
 import socket
 import struct
@@ -69,7 +68,11 @@ def same_user(conversation: socket.socket) -> bool:
 
 def shows(token: str | None, shown: object) -> bool:
     """Whether the first message shows the *token* that is asked for."""
-    return token is None or (isinstance(shown, str) and hmac.compare_digest(shown.encode(), token.encode()))
+    if token is None:
+        return True
+    from hmac import compare_digest  # costs as much to import as the rest of this module, and only Windows needs it
+
+    return isinstance(shown, str) and compare_digest(shown.encode(), token.encode())
 
 
 def _listen_unix(path: Path) -> socket.socket:
