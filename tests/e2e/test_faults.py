@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.program import PASSWORD, last, make_repository, make_tree, snapshots, status, tray
+from tests.mounts import unshare
 from tests.waiting import wait_for
 from tray import paths, runs
 from tray.paths import Places
@@ -282,7 +283,7 @@ def test_root_leaves_nothing_in_the_callers_home(tmp_path: Path) -> None:
     keep = [f"{name}={value}" for name, value in {**environ, "XDG_RUNTIME_DIR": str(home), "HOME": str(home)}.items()]
     keep.append(f"PYTHONPATH={os.environ['PYTHONPATH']}")
     done = subprocess.run(
-        [*ROOT, "env", *keep, "unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, timeout=60
+        [*ROOT, "env", *keep, *unshare(), "sh", "-c", script], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     assert '"job": "home"' in done.stdout

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.mounts import unshare
 from tray.audit.entry import SEVERITY_OF, Action, Draft
 from tray.audit.store import AuditLog
 from tray.clock import new_id
@@ -71,6 +72,6 @@ def python(code: str, *arguments: str | Path, **more: Any) -> subprocess.Complet
 
 def mounted(mount: str, code: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run *code* in a Python whose own view of the file system has *mount* done first (a shell command)."""
-    apart = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+    apart = unshare() if os.geteuid() == 0 else [*unshare(), "--map-root-user"]
     command = [*apart, "sh", "-ec", f'{mount}\nexec "$@"', "sh", sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
