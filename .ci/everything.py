@@ -1,0 +1,106 @@
+"""Everything that must pass: the README's test command, then the unit tests on the newest Python that this machine has.
+
+Needs neither a screen nor a user: works as root in a bare machine. Whatever the tests leave running is ended, and named.
+The last line is pytest's own.
+"""
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def main() -> int:
+    """Run both; the first failure decides."""
+    # Orphans become our children instead of init's, so that none can hide.
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    os.chdir(ROOT)
+    try:
+        return run([str(ROOT / "installers/linux/check.sh")]) or on_newest()
+    finally:
+        end_orphans()
+
+
+def run(argv: list[str]) -> int:
+    """Run one command and return its exit code."""
+    sys.stdout.flush()
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, check=False).returncode
+
+
+def on_newest() -> int:
+    """Run the unit tests on the newest Python, if there is one newer than the system's."""
+    system = version("/usr/bin/python3")
+    newest = max(pythons(), key=version, default="/usr/bin/python3")
+    if version(newest) <= system:
+        print(f"\n== No newer Python here than {text(system)}: the unit tests ran on the newest one.", flush=True)
+        return 0
+    print(f"\n== Unit tests on Python {text(version(newest))} ({newest})", flush=True)
+    venv = ROOT / f".venv-{text(version(newest))}"
+    python = str(venv / "bin/python")
+    wanted = (ROOT / "pyproject.toml").read_text()
+    made_from = venv / "made-from"
+    if not made_from.exists() or made_from.read_text() != wanted:
+        pip = [python, "-m", "pip", "-qq", "--disable-pip-version-check", "install", "-e", ".[test]"]
+        if code := run([newest, "-m", "venv", "--clear", str(venv)]) or run(pip):
+            return code
+        made_from.write_text(wanted)
+    return run([python, "-m", "pytest", "-q", "-p", "tests.no_skips", "tests/unit"])
+
+
+def pythons() -> list[str]:
+    """Return every Python 3 that works, from PATH and from pyenv."""
+    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(":")]
+    folders += sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/*/bin"))
+    found = [path for folder in folders if folder.name != "shims" for path in folder.glob("python3*")]
+    return [str(path) for path in found if re.fullmatch(r"python3(\.\d+t?)?", path.name) and version(str(path))]
+
+
+def version(python: str) -> tuple[int, ...]:
+    """Return the version of *python*, () if it does not run or is no finished release with the usual threads."""
+    ask = (
+        "import sys, sysconfig; v = sys.version_info; usual = not sysconfig.get_config_var('Py_GIL_DISABLED');"
+        "print(*v[:3]) if usual and v.releaselevel == 'final' else None"
+    )
+    try:
+        done = subprocess.run([python, "-c", ask], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return tuple(map(int, done.stdout.split())) if done.returncode == 0 else ()
+
+
+def text(found: tuple[int, ...]) -> str:
+    """Return a version as people write it."""
+    return ".".join(map(str, found))
+
+
+def end_orphans() -> None:
+    """End what is still running below us."""
+    for _ in range(100):
+        left = [pid for pid in children() if not ended(pid)]
+        if not left:
+            return
+        for pid in left:
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            print(f"left running by the tests, ended now: {pid} {line}", file=sys.stderr)
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def children() -> list[int]:
+    """Return our children, adopted ones included."""
+    return [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+
+
+def ended(pid: int) -> bool:
+    """Reap *pid* if it has ended."""
+    return os.waitpid(pid, os.WNOHANG)[0] != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
