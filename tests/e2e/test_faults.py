@@ -78,7 +78,9 @@ def everything() -> list[dict[str, object]]:
     return [json.loads(line) for line in shown.splitlines()]
 
 
-def test_a_full_disk_at_the_target_is_a_failed_backup(tmp_path: Path, repository: Path, disk: Callable[..., Path]) -> None:
+def test_a_full_disk_at_the_target_is_a_failed_backup(
+    tmp_path: Path, repository: Path, disk: Callable[..., Path]
+) -> None:
     """restic's own exit code, and the reason in words."""
     target = disk("target", "2m")
     shutil.copytree(repository, target / "repo")
@@ -299,3 +301,17 @@ def test_a_run_folder_that_is_damaged_disturbs_nobody(recorded: Places) -> None:
     assert status()["state"] == "ok"
     assert tray("run", "--", "true").returncode == 0
     assert [found.run for found in runs.live(recorded)] == [folder.name]
+
+
+def test_a_runtime_folder_that_belongs_to_another_user_is_refused(recorded: Places) -> None:
+    """Somebody who made the folder before us gets no word of ours."""
+    shutil.rmtree(recorded.runtime, ignore_errors=True)
+    recorded.runtime.mkdir(mode=0o700)
+    subprocess.run([*ROOT, "chown", "nobody", recorded.runtime], check=True)
+    try:
+        done = tray("tracker")
+        assert (done.returncode, "belongs to user" in done.stderr) == (2, True)
+        assert tray("run", "--job", "home", "--", "true").returncode == 0
+        assert (status()["state"], last()["entry"] is not None) == ("ok", True)
+    finally:
+        subprocess.run([*ROOT, "rm", "-rf", recorded.runtime], check=True)

@@ -3,6 +3,7 @@ import pty
 import re
 import select
 import signal
+import subprocess
 import sys
 import termios
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import PASSWORD, TRAY, last, make_repository, make_tree, snapshots, status
+from tests.e2e.program import PASSWORD, TRAY, last, make_repository, make_tree, snapshots, start, status
 from tests.waiting import wait_for
 
 SLOW = ("--limit-upload", "9000")  # KiB/s; restic reads some 50 MB ahead of it
@@ -152,7 +153,7 @@ def test_ctrl_z_and_fg_stop_and_continue_both(tmp_path: Path, terminals: list[Te
     shell = Terminal("bash", "--norc", "-i", PS1="$ ")
     terminals.append(shell)
     shell.expect(rb"\$ ")
-    shell.type(f"{' '.join(TRAY)} run --job home -- {sys.executable} -c \"{script}\"; echo code=$?\n".encode())
+    shell.type(f'{" ".join(TRAY)} run --job home -- {sys.executable} -c "{script}"; echo code=$?\n'.encode())
     shell.expect(rb"up\r\n")
     shell.type(b"\x1a")
     shell.expect(rb"Stopped")
@@ -175,3 +176,35 @@ def test_status_watch_draws_and_ends_on_ctrl_c(terminals: list[Terminal]) -> Non
     terminal.expect(b"No backups performed")
     terminal.type(b"\x03")
     assert terminal.wait() == 3
+
+
+def test_status_watch_draws_the_bar_of_a_run_that_somebody_else_started(
+    tmp_path: Path, repository: Path, terminals: list[Terminal]
+) -> None:
+    """A second terminal shows the same progress, and the one sentence again when the run is over."""
+    big = make_tree(tmp_path / "big", files=24, size=5_000_000)
+    environ = {**os.environ, "RESTIC_PASSWORD": PASSWORD}
+    watching = Terminal(*TRAY, "status", "--watch")
+    terminals.append(watching)
+    watching.expect(b"No backups performed")
+    run = start(
+        "run",
+        "--job",
+        "home",
+        "--",
+        "restic",
+        "-r",
+        repository,
+        *SLOW,
+        "backup",
+        big,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environ,
+    )
+    watching.expect(rb"\[#+-*\] Backing up home: \d+ %, \d+ of 24 files", seconds=60)
+    run.send_signal(signal.SIGINT)
+    run.wait(30)
+    watching.expect(rb"home: was cancelled")
+    watching.type(b"\x03")
+    assert watching.wait() == 1
