@@ -1,6 +1,8 @@
 """The real page in real WebKit: what is shown, what changes, and what no data and no script can do."""
 
 import json
+import select
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -173,10 +175,14 @@ def test_no_inline_code_runs(window: Driven, attack: str) -> None:
 
 
 def test_the_page_cannot_be_led_away(window: Driven) -> None:
-    """No address, no file: the window shows our document and no other."""
-    window.script("try { location.href = 'file:///etc/hostname' } catch (error) { }")
-    window.script("try { window.open('https://example.org/') } catch (error) { }")
-    window.driver.execute_async_script("setTimeout(arguments[0], 300)")
+    """No address, no file: the window shows our document and no other, and asks nobody for one."""
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        address = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/"
+        for way in ("location.href = '{}'", "window.open('{}')", "fetch('{}').catch(() => 0)", "new Image().src = '{}'"):
+            window.script(f"try {{ {way.format(address)} }} catch (error) {{ }}")
+        window.script("try { location.href = 'file:///etc/hostname' } catch (error) { }")
+        asked, _, _ = select.select([elsewhere], [], [], 0.5)
+    assert asked == []
     assert window.script("return location.href") == "about:blank"
     window.wait("h1", "No backups performed")
 

@@ -143,6 +143,22 @@ def test_a_pywebview_without_the_door_is_refused(places: Places) -> None:
     assert isinstance(window._error, WebViewUnsafeError)
 
 
+def test_a_page_that_cannot_be_locked_is_not_shown(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the web view cannot be kept on our document, the window closes, and the error is said."""
+    closed: list[str] = []
+    window = made(places, ModuleType("platform"))
+    window._window.uid = "master"
+    window._window.gui.destroy_window = closed.append
+
+    def fails(*_: object) -> None:
+        raise AttributeError("no web view")
+
+    monkeypatch.setattr(toolkit, "lock_page", fails)
+    window._lock()
+    assert closed == ["master"]
+    assert isinstance(window._error, AttributeError)
+
+
 def test_the_right_renderer_gets_its_gate(places: Places) -> None:
     """Before the page is loaded the door is ours."""
     gui = ModuleType("platform")

@@ -117,7 +117,12 @@ class Window:
         return True
 
     def _lock(self) -> None:
-        toolkit.lock_page(self._window, self._toolkit)
+        """Lock the page before it is loaded; a page that cannot be locked is not shown. pywebview would swallow the error."""
+        try:
+            toolkit.lock_page(self._window, self._toolkit)
+        except Exception as error:
+            self._error = error
+            self._window.gui.destroy_window(self._window.uid)
 
     def _loaded(self) -> None:
         self._feed.push_to(lambda picture: self._run_script(f"BT.receive({literal(picture)})"))

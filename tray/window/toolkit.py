@@ -106,7 +106,7 @@ def lock_page(window: Any, toolkit: str) -> None:
         decision.ignore()
         return True
 
-    view = window.native.get_child().get_child()
+    view = window.gui.BrowserView.instances[window.uid].webview
     view.connect("decide-policy", decide)
     view.get_settings().props.enable_developer_extras = False
 
