@@ -2,14 +2,14 @@
 
 failed="" # what could not be shown; the trial goes on without it and says so at the end
 
-# shown NAME WHAT READY...: waits until READY succeeds, or the process NAME has ended, or nothing comes of it.
+# shown NAME WHAT SECONDS READY...: waits until READY succeeds, or the process NAME has ended, or the time is over.
 shown() {
-    name=$1 what=$2
-    shift 2
+    name=$1 what=$2 patience=$3
+    shift 3
     started=$(date +%s)
     until "$@" >/dev/null 2>&1; do
         age=$(($(date +%s) - started))
-        if [ "$age" -ge 15 ] || { [ "$age" -ge 3 ] && [ -z "$(trial_pids "$name")" ]; }; then
+        if [ "$age" -ge "$patience" ] || { [ "$age" -ge 3 ] && [ -z "$(trial_pids "$name")" ]; }; then
             failed="$failed$what "
             say "$what could not be shown; going on without. It said:"
             sed 's/^/    /' "$TRIAL/$name.out"
@@ -22,9 +22,9 @@ shown() {
 show() {
     step "The icon and the window"
     if [ -z "$(trial_pids tray)" ]; then setsid "$LAUNCHER" tray >"$TRIAL/tray.out" 2>&1 </dev/null & fi
-    shown tray "The icon" icon_is_there
+    shown tray "The icon" 8 icon_is_there
     setsid "$LAUNCHER" window dashboard >"$TRIAL/window.out" 2>&1 </dev/null & # raises the one that is open
-    shown window "The window" window_is_there
+    shown window "The window" 20 window_is_there
     [ -n "$failed" ] || say "Look at the tray: hover over the icon, click it, right-click it. The Dashboard is open."
 }
 

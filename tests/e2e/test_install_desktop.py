@@ -1,0 +1,84 @@
+"""The trial on a desktop: icon and window beside a real backup, and an honest end where one of them cannot be shown."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Installed
+from tests.e2e.desktop import Desktop, desktop
+from tests.waiting import wait_for
+
+SCREEN = ("DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "XDG_SESSION_TYPE", "GDK_BACKEND", "NO_AT_BRIDGE")
+
+
+def on(desk: Desktop) -> dict[str, str]:
+    """Return what tells a program about the screen."""
+    return {name: desk.env[name] for name in SCREEN}
+
+
+@pytest.fixture
+def copy(installed: Installed) -> Iterator[Installed]:
+    """An installation of its own, in a home whose path is as short as homes are: sockets take 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="bt") as folder:
+        yield installed.copied(Path(folder) / "home")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A small folder to back up."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "letter.txt").write_text("dear reader\n")
+    return folder
+
+
+def test_the_trial_shows_icon_and_window_and_the_uninstaller_ends_them(
+    copy: Installed, tmp_path: Path, source: Path
+) -> None:
+    """One command, and there are icon, tooltip and Dashboard of a real backup; removing the program leaves nothing running."""
+    with desktop(tmp_path / "desk") as desk:
+        done = copy.run(copy.scripts / "start.sh", "--user", source, **on(desk))
+        try:
+            assert done.returncode == 0, done.stdout + done.stderr
+            wait_for(lambda: "trial: succeeded" in desk.tooltip(desk.item()), what="the outcome in the tooltip")
+            assert any(width > 400 and height > 300 for _, _, _, width, height in desk.windows())
+            assert "stays until you choose Quit" in done.stdout
+            again = copy.run(copy.scripts / "start.sh", "--user", source, **on(desk))
+            assert again.returncode == 0, again.stdout + again.stderr
+            assert len(desk.items()) == 1
+        finally:
+            removed = copy.run(copy.prefix / "uninstall.sh")
+        assert removed.returncode == 0, removed.stderr
+        wait_for(lambda: desk.items() == [], what="the end of the icon")
+        wait_for(lambda: processes(copy) == [], what="the end of every process of the program")
+
+
+def test_a_screen_without_a_place_for_the_icon_fails_with_the_remedy(
+    copy: Installed, tmp_path: Path, source: Path
+) -> None:
+    """On plain GNOME and the like the backup is made and shown in the window, and what the icon needs is named."""
+    with desktop(tmp_path / "desk", "none") as desk:
+        try:
+            done = copy.run(copy.scripts / "start.sh", "--user", source, XDG_CURRENT_DESKTOP="GNOME", **on(desk))
+            assert done.returncode == 70, done.stdout + done.stderr
+            assert "trial: succeeded" in done.stdout
+            assert "not shown: The icon" in done.stderr
+            assert "gnome-shell-extension-appindicator" in done.stderr
+        finally:
+            assert copy.run(copy.prefix / "uninstall.sh").returncode == 0
+        wait_for(lambda: processes(copy) == [], what="the end of every process of the program")
+
+
+def processes(copy: Installed) -> list[bytes]:
+    """Return the command lines of processes that run this installation."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = file.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0].startswith(f"{copy.prefix}/venv/bin/python".encode()):
+            found.append(b" ".join(words))
+    return found
