@@ -62,6 +62,7 @@ else
         "Check the network, then try again; nothing else was changed."
     healthy || stop 70 "The installed program does not start." "See: $VENV/bin/python -I -c 'import tray.cli.main'" "Please report this."
     printf '%s\n' "$new" >"$PREFIX/fingerprint"
+    [ -z "$(ours tray)" ] || say "The icon that is there now is still the old program: choose Quit in its menu, then start it again."
 fi
 
 # 3. The command, the menu entry, the start with the session, the uninstaller.
