@@ -2,6 +2,7 @@
 
 import os
 from argparse import ArgumentParser, Namespace
+from typing import NoReturn
 
 
 def register(parser: ArgumentParser) -> None:
@@ -12,11 +13,12 @@ def register(parser: ArgumentParser) -> None:
     )
 
 
-def run(args: Namespace) -> int:
+def run(args: Namespace) -> NoReturn:
     """Run the job and return the exit code of its engine."""
     from tray import jobs
     from tray.paths import places
     from tray.runner import wrap
+    from tray.runner.child import leave
 
     here = places()
     job = jobs.find(here, args.job)
@@ -24,4 +26,4 @@ def run(args: Namespace) -> int:
         if not job.command:
             os.environ.pop(variable, None)
     engine = job.engine if job.command else None
-    return wrap.run(jobs.command(job), job=job.name, engine=engine, watch=not args.no_watch, places=here)
+    leave(wrap.run(jobs.command(job), job=job.name, engine=engine, watch=not args.no_watch, places=here))

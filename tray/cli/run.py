@@ -1,6 +1,7 @@
 """`backup-tray run [--job NAME] [--engine NAME] [--no-watch] -- COMMAND…`."""
 
 from argparse import REMAINDER, ArgumentParser, Namespace
+from typing import NoReturn
 
 from tray.errors import UsageError
 
@@ -13,9 +14,10 @@ def register(parser: ArgumentParser) -> None:
     parser.add_argument("command", nargs=REMAINDER, metavar="-- COMMAND", help="the backup command, after --")
 
 
-def run(args: Namespace) -> int:
+def run(args: Namespace) -> NoReturn:
     """Run the command under watch; the exit code is the command's."""
     from tray.runner import wrap
+    from tray.runner.child import leave
 
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:
@@ -24,4 +26,4 @@ def run(args: Namespace) -> int:
             why="Nothing stands after --.",
             next="For example: `backup-tray run -- restic backup /home`",
         )
-    return wrap.run(command, job=args.job, engine=args.engine, watch=not args.no_watch)
+    leave(wrap.run(command, job=args.job, engine=args.engine, watch=not args.no_watch))
