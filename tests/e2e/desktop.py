@@ -272,8 +272,8 @@ class Desktop:
         self.xdotool("click", str(button))
 
     def away(self) -> None:
-        """Point at nothing."""
-        self.point(200, 200)
+        """Point at nothing: neither at the icon nor into a window, whose buttons would light up."""
+        self.point(20, HEIGHT // 2)
 
     def xdotool(self, *arguments: str) -> None:
         """Be a hand."""

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,16 +25,23 @@ def desk(tmp_path: Path) -> Iterator[Desktop]:
 
 
 @pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def short() -> Iterator[Path]:
+    """A folder with a short name, as it looks better in a picture."""
+    with tempfile.TemporaryDirectory(prefix="demo-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def repository(short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty restic repository whose password is in the environment."""
     monkeypatch.setenv("RESTIC_PASSWORD", PASSWORD)
     monkeypatch.setenv("RESTIC_CACHE_DIR", str(tmp_path / "cache"))
-    return make_repository(tmp_path / "repo")
+    return make_repository(short / "disk")
 
 
-def test_one_backup_is_the_same_story_everywhere(desk: Desktop, repository: Path, tmp_path: Path) -> None:
+def test_one_backup_is_the_same_story_everywhere(desk: Desktop, repository: Path, short: Path, tmp_path: Path) -> None:
     """Icon, tooltip, menu, window and terminal tell of the same run while it goes on, and of the same end; restic agrees."""
-    big = make_tree(tmp_path / "big", files=28, size=5_000_000)
+    big = make_tree(short / "Documents", files=28, size=5_000_000)
     desk.tray()
     item = desk.item()
     wait_for(lambda: desk.tooltip(item).startswith("No backups performed"), what="the first poll")
