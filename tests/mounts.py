@@ -1,5 +1,6 @@
 """A view of the file system of one's own, for tests that mount."""
 
+import os
 from pathlib import Path
 
 
@@ -10,3 +11,15 @@ def unshare() -> list[str]:
     """
     roots = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     return ["unshare", "--mount"] if "/" in roots else ["unshare", "--mount", "--propagation", "unchanged"]
+
+
+def mounted(mount: str, *argv: str) -> list[str]:
+    """Return the command that does *mount* (shell) in mounts of its own and then runs *argv* as the present user.
+
+    Root mounts; an ordinary user asks sudo, since a user namespace of one's own cannot be had in a chroot.
+    """
+    if os.geteuid() == 0:
+        return [*unshare(), "sh", "-ec", f'{mount}\nexec "$@"', "sh", *argv]
+    back = f"exec setpriv --reuid={os.geteuid()} --regid={os.getegid()} --clear-groups env"
+    environ = [f"{name}={value}" for name, value in os.environ.items()]
+    return ["sudo", "-n", *unshare(), "sh", "-ec", f'{mount}\n{back} "$@"', "sh", *environ, *argv]

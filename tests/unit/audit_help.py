@@ -1,13 +1,12 @@
 """Logs to test with: drafts, damage, and places where a disk is full or read-only."""
 
-import os
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from tests.mounts import unshare
+from tests import mounts
 from tray.audit.entry import SEVERITY_OF, Action, Draft
 from tray.audit.store import AuditLog
 from tray.clock import new_id
@@ -72,6 +71,5 @@ def python(code: str, *arguments: str | Path, **more: Any) -> subprocess.Complet
 
 def mounted(mount: str, code: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run *code* in a Python whose own view of the file system has *mount* done first (a shell command)."""
-    apart = unshare() if os.geteuid() == 0 else [*unshare(), "--map-root-user"]
-    command = [*apart, "sh", "-ec", f'{mount}\nexec "$@"', "sh", sys.executable, "-c", code, *map(str, arguments)]
+    command = mounts.mounted(mount, sys.executable, "-c", code, *map(str, arguments))
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -321,7 +321,8 @@ assert spool.drain(here) == len(waiting)
 assert len(runs()[0]) == 61 and not spool.pending(here)
 print(verify(here.audit_db, here.audit_key).result)
 """
-    done = mounted(f"mount -t tmpfs -o size=16m,mode=700 none {places.state}", _IN_STATE + code)
+    ours = f"size=16m,mode=700,uid={os.geteuid()},gid={os.getegid()}"
+    done = mounted(f"mount -t tmpfs -o {ours} none {places.state}", _IN_STATE + code)
     assert (done.stdout, done.returncode) == ("inconclusive\n", 0), done.stderr
 
 
@@ -338,7 +339,8 @@ print(sorted(item.name for item in here.state.iterdir() if item.is_file() and it
 assert spool.record(here, [end("b")]) is not None
 print(runs()[0])
 """
-    done = mounted(f"mount -t tmpfs -o size=16m,mode=700 none {places.state}", _IN_STATE + code)
+    ours = f"size=16m,mode=700,uid={os.geteuid()},gid={os.getegid()}"
+    done = mounted(f"mount -t tmpfs -o {ours} none {places.state}", _IN_STATE + code)
     assert done.returncode == 0, done.stderr
     left, found = done.stdout.splitlines()
     assert set(eval(left)) <= {"audit.lock"}  # noqa: S307 - a list that the lines above printed
