@@ -60,7 +60,9 @@ def _spawn(env: dict[str, str], folder: Path, rounds: int) -> Iterator[tuple[str
         for number in range(rounds + 1):
             times = folder / f"times{number}"
             begin = time.monotonic()
-            window = subprocess.Popen([sys.executable, "-m", "tray", "window"], env=env | {"BACKUP_TRAY_WINDOW_TIMES": str(times)})
+            window = subprocess.Popen(
+                [sys.executable, "-m", "tray", "window"], env=env | {"BACKUP_TRAY_WINDOW_TIMES": str(times)}
+            )
             shown = wait_for(lambda file=times: file.exists() and file.read_text().split(), what="the page")  # type: ignore[misc]
             if number:  # the first one warms the disk cache
                 seconds.append(float(shown[1]) - begin)
@@ -72,7 +74,11 @@ def _spawn(env: dict[str, str], folder: Path, rounds: int) -> Iterator[tuple[str
         tracker.terminate()
         tracker.wait(10)
     bare = _timed([sys.executable, "-c", "pass"])
-    yield "spawn to content shown (warm)", f"median {statistics.median(seconds):.2f} s, max {max(seconds):.2f} s", "goal 1.5 s"
+    yield (
+        "spawn to content shown (warm)",
+        f"median {statistics.median(seconds):.2f} s, max {max(seconds):.2f} s",
+        "goal 1.5 s",
+    )
     yield "bare Python, start to end", f"{bare * 1000:.0f} ms", "for comparison"
     yield "PSS of the window's tree", f"median {statistics.median(memory):.0f} MiB", "plan 252 MiB"
 
@@ -123,9 +129,17 @@ def _push(desk: Desktop, env: dict[str, str], folder: Path, rounds: int) -> Iter
         cpu = (sum(sum(one.cpu_times()[:2]) for one in family) - cpu) / lasted
         late.sort()
         p99 = late[min(len(late) - 1, int(len(late) * 0.99))]
-        yield "status pushed to pixel", f"p50 {late[len(late) // 2]:.0f} ms, p99 {p99:.0f} ms ({rounds} pushes)", "goal p99 150 ms"
+        yield (
+            "status pushed to pixel",
+            f"p50 {late[len(late) // 2]:.0f} ms, p99 {p99:.0f} ms ({rounds} pushes)",
+            "goal p99 150 ms",
+        )
         yield "CPU while pushing", f"{cpu * 100:.1f} % of a core at {rounds / lasted:.0f} pushes/s", "for comparison"
-        yield "CPU at 4 pushes a second", f"{_cpu_at(family, feed, run, 4, 10) * 100:.1f} % of a core", "goal 3 % with tray, tracker"
+        yield (
+            "CPU at 4 pushes a second",
+            f"{_cpu_at(family, feed, run, 4, 10) * 100:.1f} % of a core",
+            "goal 3 % with tray, tracker",
+        )
         yield "CPU with nothing new", f"{_cpu_at(family, feed, run, 0, 10) * 100:.2f} % of a core", ""
     finally:
         end_tree(window.pid)
@@ -137,7 +151,11 @@ def _cpu_at(family: list[psutil.Process], feed: Any, run: Any, rate: int, second
     cpu = sum(sum(one.cpu_times()[:2]) for one in family)
     begun = time.monotonic()
     for number in range(rate * seconds):
-        feed.write(automated.encode(statuses.judged(running=(run.with_changes(bytes_done=number * 50_000_000, files_done=number),))))
+        feed.write(
+            automated.encode(
+                statuses.judged(running=(run.with_changes(bytes_done=number * 50_000_000, files_done=number),))
+            )
+        )
         feed.flush()
         time.sleep(1 / rate)
     time.sleep(max(0.0, seconds - (time.monotonic() - begun)))

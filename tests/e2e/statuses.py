@@ -5,7 +5,7 @@ from tray.model import EndedRun, JobHistory, LiveRun, Outcome, Phase, State, Sta
 
 NOW = 1_790_000_000_000
 HOUR = 3_600_000
-NASTY = 'a<img src=x onerror=alert(1)>\n\x1b[31mred</script>\u2028\u202e"\'&'
+NASTY = "a<img src=x onerror=alert(1)>\n\x1b[31mred</script>\u2028\u202e\"'&"
 """A name that tries everything: markup, a line break, an ANSI code, the end of a script, bidi, quotes."""
 
 

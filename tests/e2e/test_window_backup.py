@@ -62,11 +62,14 @@ def _fill(window: Driven, source: Path, repository: Path) -> str:
     return window.read("#made-password")
 
 
-def test_the_first_backup_from_the_empty_page_to_its_verified_record(window: Driven, places: Places, tmp_path: Path) -> None:
+def test_the_first_backup_from_the_empty_page_to_its_verified_record(
+    window: Driven, places: Places, tmp_path: Path
+) -> None:
     """Six clicks after the empty page there is an encrypted copy, a saved job, a record, and the line that makes it nightly."""
     source, repository = make_tree(tmp_path / "documents"), tmp_path / "disk" / "backup"
     repository.parent.mkdir()
     window.wait("h1", "No backups performed")
+    window.keep("window-empty.png")
     password = _fill(window, source, repository)
     assert not window.wait("#go").is_enabled(), "nothing starts before the password is kept"
     window.click("#kept")
@@ -84,13 +87,16 @@ def test_the_first_backup_from_the_empty_page_to_its_verified_record(window: Dri
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert secret.read_text().strip() == password
     found = subprocess.check_output(
-        ["restic", "-r", repository, "--password-file", secret, "snapshots", "--json"], text=True, stdin=subprocess.DEVNULL
+        ["restic", "-r", repository, "--password-file", secret, "snapshots", "--json"],
+        text=True,
+        stdin=subprocess.DEVNULL,
     )
     assert [snapshot["paths"] for snapshot in json.loads(found)] == [[str(source)]]
 
     window.click("button", "View Report")
     window.wait("h1", "home: succeeded")
     report = window.read("#page", "entries read")
+    window.keep("window-report.png")
     for words in ("Entry hash", "run.finished, succeeded, exit code 0", "UTC", "Snapshot ID", "Log root", str(source)):
         assert words in report
     assert password not in report
@@ -100,7 +106,9 @@ def test_the_first_backup_from_the_empty_page_to_its_verified_record(window: Dri
         assert password not in "".join(str(entry.data) + str(entry.body) for entry in log.entries())
 
 
-def test_looking_at_every_page_changes_nothing_and_verify_adds_one_entry(window: Driven, places: Places, tmp_path: Path) -> None:
+def test_looking_at_every_page_changes_nothing_and_verify_adds_one_entry(
+    window: Driven, places: Places, tmp_path: Path
+) -> None:
     """Viewing writes no entry and no configuration; the check that a person asks for is on record."""
     source, repository = make_tree(tmp_path / "documents"), tmp_path / "backup"
     window.wait("h1", "No backups performed")
@@ -145,6 +153,23 @@ def test_what_cannot_work_is_said_beside_the_field_and_nothing_is_made(window: D
     assert window.wait("#source-0").get_attribute("aria-invalid") == "true"
     assert window.wait("#repository").get_attribute("value") == str(repository)
     assert not repository.exists()
+
+
+def test_folders_are_chosen_in_the_desktops_own_dialog(window: Driven, tmp_path: Path) -> None:
+    """Nobody has to type a path: the button opens the dialog that the desktop's programs have, and its choice is in the form."""
+    target = tmp_path / "disk"
+    target.mkdir()
+    window.wait("h1", "No backups performed")
+    window.click("button", "Create First Backup")
+    window.wait("#create-form")
+    window.click("[data-do=choose-target]")
+    dialog = wait_for(lambda: window.hand("search", "--onlyvisible", "--name", "^Open folder$"), what="the dialog")
+    window.hand("windowactivate", "--sync", dialog.split()[0])
+    window.hand("type", "--delay", "20", str(target))
+    window.hand("key", "Return")
+    wait_for(
+        lambda: window.script("return document.getElementById('repository').value") == str(target), what="the choice"
+    )
 
 
 def test_a_typed_password_must_be_typed_twice(window: Driven, tmp_path: Path) -> None:

@@ -54,7 +54,8 @@ def test_without_any_history_the_first_backup_is_one_click_away(window: Driven) 
 
 def test_a_live_run_shows_every_figure(window: Driven) -> None:
     """Files, bytes, throughput, time left, repository, file, and the bar with its percentage in text (MF-3)."""
-    window.push(statuses.judged(statuses.ended("home"), running=(statuses.live(),)))
+    jobs = [statuses.ended("home", hours=25), statuses.ended("documents", engine="borg", repository="nas/borg")]
+    window.push(statuses.judged(*jobs, running=(statuses.live(),)))
     card = window.read(".card", "41 %")
     for words in (
         "home",
@@ -69,6 +70,7 @@ def test_a_live_run_shows_every_figure(window: Driven) -> None:
         assert words in card
     assert "IMG_2041.CR3" in card
     assert window.wait("progress").get_attribute("value") == "41"
+    window.keep("window-dashboard.png")
 
 
 def test_progress_reaches_the_page_by_itself(window: Driven) -> None:
@@ -178,7 +180,12 @@ def test_the_page_cannot_be_led_away(window: Driven) -> None:
     """No address, no file: the window shows our document and no other, and asks nobody for one."""
     with socket.create_server(("127.0.0.1", 0)) as elsewhere:
         address = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/"
-        for way in ("location.href = '{}'", "window.open('{}')", "fetch('{}').catch(() => 0)", "new Image().src = '{}'"):
+        for way in (
+            "location.href = '{}'",
+            "window.open('{}')",
+            "fetch('{}').catch(() => 0)",
+            "new Image().src = '{}'",
+        ):
             window.script(f"try {{ {way.format(address)} }} catch (error) {{ }}")
         window.script("try { location.href = 'file:///etc/hostname' } catch (error) { }")
         asked, _, _ = select.select([elsewhere], [], [], 0.5)
@@ -337,6 +344,8 @@ def test_every_text_has_contrast_and_every_target_has_size(desk: Desktop, tmp_pa
         window.wait(".card", "41 %")
         dark = window.script("return matchMedia('(prefers-color-scheme: dark)').matches")
         assert dark is theme.endswith("dark")
+        if dark:
+            window.keep("window-dark.png")
         for page in EVERY_PAGE:
             window.script(f"BT.visit('{page}')")
             window.wait(f"#page[data-page={page}] h1")

@@ -50,7 +50,16 @@ class Opened:
 
     def id(self) -> str:
         """What the window system calls our window."""
-        search = ["xdotool", "search", "--onlyvisible", "--pid", str(self.process.pid), "--name", "^Backup Status$"]
+        search = [
+            "xdotool",
+            "search",
+            "--all",
+            "--onlyvisible",
+            "--pid",
+            str(self.process.pid),
+            "--name",
+            "^Backup Status$",
+        ]
         return wait_for(lambda: self._ask(*search), what="the window on the screen").split()[0]
 
     def active(self) -> str:

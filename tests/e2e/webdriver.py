@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from PIL import Image
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
@@ -19,6 +21,7 @@ from selenium.webdriver.webkitgtk.options import Options
 from selenium.webdriver.webkitgtk.service import Service
 
 from tests.e2e import automated
+from tests.e2e.trays import keep
 from tests.waiting import wait_for
 from tray.model import Status
 
@@ -66,10 +69,12 @@ class Driven:
         options.add_argument("--automation")
         options.set_capability("browserName", automated.NAME)
         options.set_capability("browserVersion", "1.0")
-        options.page_load_strategy = "none"  # nothing is ever loaded; a navigation that is refused must not be waited for
+        options.page_load_strategy = (
+            "none"  # nothing is ever loaded; a navigation that is refused must not be waited for
+        )
         self._service = Service(DRIVER, env=self.env)
         self._service.start()
-        connection = RemoteConnection(client_config=ClientConfig(self._service.service_url))
+        connection = RemoteConnection(client_config=ClientConfig(self._service.service_url, timeout=60))
         self.driver = webdriver.Remote(command_executor=connection, options=options)
         self.wait("#page[data-page]")
 
@@ -154,10 +159,30 @@ class Driven:
         """Send a raw message through pywebview's door, as a hostile script in the page would."""
         self.script("window.pywebview._jsApiCallback(arguments[0], arguments[1], arguments[2])", name, message, ident)
 
+    def keep(self, name: str) -> None:
+        """Save a picture for the README, as `trays.keep` does."""
+
+        def painted() -> Image.Image | None:
+            with Image.open(self.picture(self.folder / name)) as picture:
+                shown = picture.convert("RGB")
+            return shown if len(shown.getcolors(shown.width * shown.height) or ()) > 32 else None
+
+        found = wait_for(painted, what="something on the screen")
+        assert found is not None
+        keep(found, name)
+
+    def hand(self, *arguments: str) -> str:
+        """Let xdotool act, and return what it says."""
+        done = subprocess.run(["xdotool", *arguments], env=self.env, capture_output=True, text=True, timeout=20)
+        return done.stdout.strip()
+
     def picture(self, path: Path) -> Path:
-        """Save a picture of the page."""
+        """Save a picture of the window as it is on the screen; the driver's own never comes back after some scrolling."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.driver.save_screenshot(str(path))
+        found = self.hand(
+            "search", "--all", "--onlyvisible", "--pid", str(self.pid), "--name", "^Backup Status$"
+        ).split()[0]
+        subprocess.run(["import", "-window", found, str(path)], env=self.env, check=True, timeout=20)
         return path
 
     def resize(self, width: int, height: int) -> None:

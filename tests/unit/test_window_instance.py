@@ -1,7 +1,6 @@
 """One window for each user."""
 
 import json
-import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import wait_for
-from tray import ipc, paths
+from tray import endpoint, paths
 from tray.errors import UnsafeFolderError, WindowBusyError
 from tray.paths import Places
 from tray.window import instance
@@ -107,7 +106,7 @@ def test_nonsense_gets_no_answer_and_does_no_harm(first: Instance, shown: list[s
 
 def test_another_users_request_is_not_heard(first: Instance, shown: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Only processes of the same user may navigate the window."""
-    monkeypatch.setattr(ipc, "peer_uid", lambda _: os.geteuid() + 1)
+    monkeypatch.setattr(endpoint, "same_user", lambda _: False)
     with socket.socket(socket.AF_UNIX) as conversation:
         conversation.settimeout(5)
         conversation.connect(str(first.path))
@@ -125,9 +124,26 @@ def test_a_listener_of_another_user_is_not_asked(tmp_path: Path, monkeypatch: py
     with socket.socket(socket.AF_UNIX) as foreign:
         foreign.bind(str(path))
         foreign.listen()
-        monkeypatch.setattr(ipc, "peer_uid", lambda _: os.geteuid() + 1)
+        monkeypatch.setattr(endpoint, "same_user", lambda _: False)
         with pytest.raises(OSError, match="belongs to somebody else"):
             instance.ask(path, "audit")
+
+
+def test_without_unix_sockets_a_token_keeps_others_out(
+    places: Places, shown: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows whoever cannot read the user's file cannot navigate the window."""
+    monkeypatch.setattr(endpoint, "LOOPBACK", True)
+    made = Instance(places)
+    assert made.claim_or_ask("dashboard")
+    made.listen(shown.append)
+    with closing(made):
+        port = int(made.path.read_text().split()[0])
+        with socket.create_connection(("127.0.0.1", port), 5) as stranger:
+            stranger.sendall(b'{"page": "history", "token": "guess"}\n')
+            assert stranger.recv(100) == b""
+        assert not Instance(places).claim_or_ask("audit")
+    assert shown == ["audit"]
 
 
 def test_a_window_that_hangs_is_named_as_the_cause(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,16 @@
 """One window for each user: the second one asks the first to come to the front, and ends.
 
-The window holds a lock for as long as it lives and listens on a Unix socket in the runtime folder. A request is one line of JSON,
-`{"page": "report"}`, answered by `{"ok": true}`. Only processes of the same user are heard.
+The window holds a lock for as long as it lives and listens as the tracker does (`tray.endpoint`: a Unix socket in the runtime
+folder, no port). A request is one line of JSON, `{"page": "report", "token": null}`, answered by `{"ok": true}`. Only processes of
+the same user are heard.
 """
 
 import json
-import os
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from tray import clock, endpoint
@@ -58,22 +58,16 @@ class Instance:
 
     def listen(self, show: Callable[[str], object]) -> None:
         """Hear requests from now on; *show* gets each page, in a thread of ours."""
-        if sys.platform == "win32":
-            return  # the second window only finds the lock; raising the first comes with the Windows transport
-        self.path.unlink(missing_ok=True)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)
-        try:
-            self._socket.bind(str(self.path))
-        finally:
-            os.umask(before)
-        self._socket.listen(8)
-        threading.Thread(target=_serve, args=(self._socket, show), daemon=True, name="raise").start()
+        self._socket, token = endpoint.listen(self.path)
+        self._socket.setblocking(True)
+        threading.Thread(target=_serve, args=(self._socket, token, show), daemon=True, name="raise").start()
 
     def close(self) -> None:
         """Stop listening and let the next window claim its place."""
         if self._socket is not None:
             self.path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits there
             self._socket.close()
             self._socket = None
         self._lock.release()
@@ -86,19 +80,14 @@ def ask(path: Path, page: str) -> None:
         OSError: None listens, it does not answer, or it is not ours.
         ValueError: Its answer makes no sense.
     """
-    if sys.platform == "win32":
-        raise OSError("another window is open")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as conversation:
-        conversation.settimeout(_ANSWER_SECONDS)
-        conversation.connect(str(path))
-        if not endpoint.same_user(conversation):
-            raise OSError("the process that listens there belongs to somebody else")
-        conversation.sendall(json.dumps({"page": page}).encode() + b"\n")
+    conversation, token = endpoint.dial(path, _ANSWER_SECONDS)
+    with conversation:
+        conversation.sendall(json.dumps({"page": page, "token": token}).encode() + b"\n")
         if json.loads(_line(conversation)) != {"ok": True}:
             raise ValueError("the open window refused the page")
 
 
-def _serve(listener: socket.socket, show: Callable[[str], object]) -> None:
+def _serve(listener: socket.socket, token: str | None, show: Callable[[str], object]) -> None:
     while True:
         try:
             conversation, _ = listener.accept()
@@ -108,16 +97,18 @@ def _serve(listener: socket.socket, show: Callable[[str], object]) -> None:
             try:
                 conversation.settimeout(_ANSWER_SECONDS)
                 if endpoint.same_user(conversation):
-                    show(_request(_line(conversation)))
+                    show(_request(_line(conversation), token))
                     conversation.sendall(b'{"ok": true}\n')
             except (OSError, ValueError, UsageError):
                 continue  # whoever talks nonsense gets no answer
 
 
-def _request(line: bytes) -> str:
+def _request(line: bytes, token: str | None) -> str:
     request = json.loads(line)
     if not isinstance(request, dict) or not isinstance(request.get("page"), str):
         raise ValueError("no page")
+    if not endpoint.shows(token, request.get("token")):
+        raise ValueError("no token")
     return pages.parse(request["page"])
 
 

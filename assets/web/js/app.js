@@ -88,7 +88,7 @@
     help: () => {
       const page = BT.pages[BT.place.page];
       find("help-title").textContent = `Help: ${page.title}`;
-      find("help-text").replaceChildren(...page.help.map((text) => el("p", {}, text)));
+      find("help-text").replaceChildren(...page.help.map((text) => el("p", {}, BT.words(text))));
       find("help").showModal();
     },
     "close-help": () => find("help").close(),

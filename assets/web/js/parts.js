@@ -18,12 +18,15 @@
 
   BT.pairs = (list) => el("dl", { class: "kv" }, list.filter(Boolean).map(([name, value, kind]) => [el("dt", {}, name), el("dd", { class: kind }, value)]));
 
+  // Text with commands between backticks, as the terminal shows it too.
+  BT.words = (text) => text.split("`").map((part, index) => (index % 2 ? el("code", {}, part) : part));
+
   // An error: what happened, why, what to do next; the code is small.
   BT.problem = (error, ...buttons) =>
     el("div", { class: "banner", role: "alert" }, icon("fail"),
       el("div", { class: "grow" }, el("b", {}, error.what),
-        el("p", {}, [error.why, error.next, error.old].filter(Boolean).join(" ")),
-        el("div", { class: "buttons" }, buttons, el("code", {}, error.code))));
+        [error.why, error.next, error.old].filter(Boolean).map((text) => el("p", {}, BT.words(text))),
+        el("div", { class: "buttons" }, buttons, el("small", { class: "code" }, error.code))));
 
   BT.copybox = (text, label) =>
     el("div", { class: "copybox" }, el("pre", {}, text), BT.act("copy", "Copy", { "data-text": text, "aria-label": `Copy ${label}` }));

@@ -53,7 +53,7 @@
     return [BT.hero(done ? done.kind : made.problem ? "fail" : "run", title, BT.sub(made.route)),
       made.problem && !done && BT.problem(made.problem),
       live && [el("h2", {}, "Running now"), BT.live(live)],
-      done && [el("h2", {}, "Result"), el("div", { class: "card" }, el("div", { class: "row" }, BT.tag(done.kind, done.word), el("span", { class: "grow mute" }, done.at), BT.runButtons(done)), BT.figures(done), done.reason && el("p", { class: "note" }, done.reason))],
+      done && [el("h2", {}, "Result"), el("div", { class: "card" }, el("div", { class: "row" }, BT.tag(done.kind, done.word), el("span", { class: "grow mute" }, done.at), BT.runButtons(done)), BT.figures(done), done.reason && el("p", { class: "note" }, BT.words(done.reason)))],
       el("h2", {}, "What comes next"),
       el("div", { class: "card" },
         el("p", {}, el("b", {}, "This job does not run by itself yet."), " To have it run every night at a quarter past two, open your table of jobs with ", el("b", {}, "crontab -e"), " and add this line:"),

@@ -13,7 +13,7 @@
     el("h2", {}, "Needs attention"),
     status.attention.slice(0, 5).map((job) =>
       el("div", { class: "card row", "data-key": job.job }, BT.tag(job.kind, job.word),
-        el("span", { class: "grow" }, el("b", { class: "name" }, job.job), job.last && `: ${job.last.reason || job.last.line}`),
+        el("span", { class: "grow" }, el("b", { class: "name" }, job.job), job.last && [": ", BT.words(job.last.reason || job.last.line)]),
         job.last && BT.runButtons(job.last))),
     status.attention.length > 5 && el("p", { class: "mute" }, `and ${status.attention.length - 5} more in the list below`)] : []);
 
@@ -25,7 +25,7 @@
         BT.runButtons(run)),
       el("div", { class: "path cut", title: run.route }, run.route),
       BT.figures(run),
-      run.reason && el("p", { class: "note" }, run.reason),
+      run.reason && el("p", { class: "note" }, BT.words(run.reason)),
       run.inferred && el("p", { class: "note" }, "Nobody watched its end; this was concluded afterwards."))] : []);
 
   const row = (job) => {

@@ -32,7 +32,7 @@
       if (!report) return [BT.back("history", "History"), BT.hero("none", "Report", BT.sub("Reading the audit log…"))];
       const run = report.run;
       return [BT.back("history", "History"), BT.hero(run.kind, run.title, BT.sub(report.when), BT.sub(run.route)),
-        run.reason && el("p", { class: "note" }, run.reason),
+        run.reason && el("p", { class: "note" }, BT.words(run.reason)),
         el("h2", {}, "What was backed up"), el("div", { class: "card" }, BT.figures(run), report.paths.map((path) => el("div", { class: "path cut", title: path }, path))),
         report.problems.length > 0 && [el("h2", {}, "Problems"), el("div", { class: "card" }, BT.pairs(report.problems))],
         entry(),
