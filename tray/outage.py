@@ -19,7 +19,7 @@ class Outage:
     def __init__(self, places: Places) -> None:
         self._places = places
         self._mark = places.runtime / "outage"
-        self._on = self._mark.exists()
+        self._on = os.path.exists(self._mark)  # False also where the folder is not ours to enter
 
     def began(self, error: StatusFetchError) -> None:
         """A fetch failed."""
