@@ -81,6 +81,8 @@ class StatusSource:
             jobs, notes, ended = self._history.read(set(tracked) | set(folders.live), folders.over)
         except BackupTrayError as error:
             return self._unavailable(error, now)
+        except OSError as error:  # such as a state folder that belongs to somebody else
+            return self._unavailable(StatusFetchError(f"{error.filename or 'A file'}: {error.strerror or error}."), now)
         live = [run for run in {**folders.live, **tracked}.values() if run.run not in ended]
         self._good = status.judge(now, live, jobs, notes=notes)
         self._outage.over()

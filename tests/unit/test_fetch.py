@@ -3,6 +3,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -199,3 +200,16 @@ def test_the_tracker_has_waiting_records_appended(places: Places, source: Status
     wait_for(lambda: (last := source.poll().last) and last.entry is not None, what="the entry")
     tracker.terminate()
     assert tracker.wait(30) == 0
+
+
+def test_a_state_folder_of_somebody_else_is_no_reason_to_fall_silent(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the log may not even be looked for the status is unavailable, with the folder's name, and never "none" or a crash."""
+
+    def denied(path: Path, **_: object) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", denied)
+    found = StatusSource(places, role="cli", start_tracker=False).poll()
+    assert found.state is State.UNAVAILABLE
+    assert found.error is not None
+    assert str(places.audit_db) in found.error["why"]
