@@ -1,0 +1,142 @@
+"""What audit log and spool know of every job, read again only when one of them changed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tray import clock, status
+from tray.errors import AuditMissingError, BackupTrayError
+from tray.listing import Listing
+from tray.model import EndedRun, JobHistory, Outcome
+from tray.paths import Places
+
+if TYPE_CHECKING:
+    from tray.audit.entry import Draft, OpenRun
+    from tray.audit.store import AuditLog
+
+LOCKED_SECONDS = 0.3
+"""How long a poll waits for a log that somebody keeps locked."""
+
+
+class History:
+    """What audit log and spool know of every job, read again only when one of them changed."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._log: AuditLog | None = None
+        self._seen: object = None
+        self._jobs: list[JobHistory] = []
+        self._open: list[OpenRun] = []
+        self._waiting: list[Draft] = []
+        self._spool_seen: object = None
+        self._spools = [Listing(folder) for folder in places.spools]
+        self._anew: str | None = None
+
+    def read(self, live: set[str], over: Iterable[EndedRun]) -> tuple[list[JobHistory], list[str], set[str]]:
+        """Return the jobs, notes, and the ids of runs that have ended.
+
+        Args:
+            live: Runs that go on; an open entry of any other run is a lost run.
+            over: Runs that nobody has closed although they are over.
+
+        Raises:
+            BackupTrayError: The log cannot be read.
+        """
+        self._refresh()
+        ended = [run for draft in self._waiting if (run := draft.ended()) is not None]
+        closed = {job.last.run for job in self._jobs} | {run.run for run in ended}
+        opened = {run.run: run for run in self._open}
+        ended += [run for run in over if run.run in opened or run.run not in closed]
+        known = live | {run.run for run in ended}
+        ended += [_lost(run) for run in self._open if run.run not in known]
+        notes = [self._anew] if self._anew else []
+        if self._waiting:
+            notes.append(_waiting_note(len(self._waiting)))
+        return _merge(self._jobs, ended, self._waiting), notes, closed | {run.run for run in ended}
+
+    def close(self) -> None:
+        """Close the log."""
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+        self._seen = None
+
+    def _refresh(self) -> None:
+        from tray.audit import spool
+
+        marks = [name for spooled in self._spools for name in spooled.names()]
+        if marks != self._spool_seen:
+            self._waiting, self._spool_seen = list(spool.pending(self._places)) if marks else [], marks
+        try:
+            self._read_log()
+        except BackupTrayError:
+            self.close()
+            raise
+
+    def _read_log(self) -> None:
+        if self._log is None:
+            self._log = self._open_log()
+            if self._log is None:
+                self._jobs, self._open = [], []
+                return
+        version = self._log.version()
+        if version != self._seen:
+            self._jobs, self._open = self._log.jobs(), self._log.open_runs()
+            self._anew = _anew_note(self._log.entry(0).data)
+            self._seen = version
+
+    def _open_log(self) -> "AuditLog | None":
+        if not self._places.audit_db.exists() and not self._places.audit_key.exists():
+            return None  # nothing was ever recorded here
+        from tray.audit.store import AuditLog
+
+        try:
+            return AuditLog.read(self._places.audit_db, timeout=LOCKED_SECONDS)
+        except AuditMissingError:
+            return None
+
+
+def _anew_note(first: Mapping[str, Any]) -> str | None:
+    """What is to be said about a log that followed one which disappeared."""
+    if first["result"] != "created again":
+        return None
+    day = clock.local(clock.from_text(first["time"])).strftime("%Y-%m-%d")
+    return f"The audit log was begun anew on {day} because the one before it was gone; older history is missing"
+
+
+def _waiting_note(count: int) -> str:
+    records = "1 record waits" if count == 1 else f"{count} records wait"
+    return f"{records} to be written to the audit log"
+
+
+def _lost(run: "OpenRun") -> EndedRun:
+    return EndedRun(
+        run=run.run,
+        job=run.job,
+        engine=run.engine,
+        kind=run.kind,
+        repository=run.repository,
+        outcome=Outcome.LOST,
+        started_ms=run.started_ms,
+        finished_ms=run.started_ms,
+        inferred=True,
+        reason="Nobody saw how this run ended.",
+        entry=run.entry,
+    )
+
+
+def _merge(jobs: list[JobHistory], ended: list[EndedRun], waiting: "list[Draft]") -> list[JobHistory]:
+    """Return the jobs with runs and acknowledgements that are not in the log yet."""
+    known = {job.job: job for job in jobs}
+    for run in ended:
+        job = known.get(run.job)
+        last = run if job is None else status.newest((job.last, run)) or run
+        success = None if job is None else job.last_success
+        if run.outcome in (Outcome.SUCCEEDED, Outcome.WARNING):
+            success = status.newest(found for found in (success, run) if found is not None)
+        known[run.job] = JobHistory(run.job, last, success, None if job is None else job.seen_ms)
+    for draft in waiting:
+        job = known.get(draft.job or "")
+        if draft.action.value == "job.seen" and job is not None:
+            known[job.job] = replace(job, seen_ms=max(job.seen_ms or 0, draft.time_ms))
+    return list(known.values())

@@ -1,0 +1,82 @@
+"""The one source of the status: every surface polls or follows it.
+
+It keeps its connections between polls and reads again only what changed, so a poll costs next to nothing. An error never
+escapes: it is part of the status, with the last good data marked by its age. Run folders are read before the log, so that a run
+that ends in between is found in one or the other.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from tray import clock, status
+from tray.errors import BackupTrayError, StatusFetchError
+from tray.fetch.history import History
+from tray.fetch.live import Live
+from tray.model import LiveRun, State, Status
+from tray.outage import Outage
+from tray.paths import Places
+
+POLL_SECONDS = 1.0
+HEARTBEAT_SECONDS = 10.0
+"""`follow` yields at least this often, so that ages on screen stay true."""
+
+
+class StatusSource:
+    """Where a surface gets the status from.
+
+    Args:
+        role: tray, window or cli, for the tracker's `hello`.
+        start_tracker: Start one when none answers; a tracker that is gone for good then makes the status unavailable.
+    """
+
+    def __init__(self, places: Places, *, role: str, start_tracker: bool) -> None:
+        self._live = Live(places, role, start_tracker)
+        self._history = History(places)
+        self._outage = Outage(places)
+        self._good: Status | None = None
+
+    def poll(self) -> Status:
+        """Return the status now. Never raises: what went wrong is in `Status.error`."""
+        return self._judge(self._live.ask)
+
+    def follow(self, stop: threading.Event) -> Iterator[Status]:
+        """Yield the status at once and then on every change, until *stop* is set (noticed within half a second)."""
+        before: Status | None = None
+        heartbeat = 0.0
+        while not stop.is_set():
+            now = self._judge(self._live.hear)
+            same = before is not None and replace(now, as_of_ms=before.as_of_ms) == before
+            if not same or clock.monotonic() >= heartbeat:
+                heartbeat = clock.monotonic() + HEARTBEAT_SECONDS
+                before = now
+                yield now
+            self._live.wait(POLL_SECONDS / 2)
+
+    def close(self) -> None:
+        """Give back connections and files."""
+        self._live.close()
+        self._history.close()
+
+    def _judge(self, ask: Callable[[], dict[str, LiveRun]]) -> Status:
+        now = clock.now_ms()
+        try:
+            tracked = ask()
+            folders = self._live.folders(tracked)
+            jobs, notes, ended = self._history.read(set(tracked) | set(folders.live), folders.over)
+        except BackupTrayError as error:
+            return self._unavailable(error, now)
+        except OSError as error:  # such as a state folder that belongs to somebody else
+            return self._unavailable(StatusFetchError(f"{error.filename or 'A file'}: {error.strerror or error}."), now)
+        live = [run for run in {**folders.live, **tracked}.values() if run.run not in ended]
+        self._good = status.judge(now, live, jobs, notes=notes)
+        self._outage.over()
+        return self._good
+
+    def _unavailable(self, error: BackupTrayError, now: int) -> Status:
+        if not isinstance(error, StatusFetchError):
+            error = StatusFetchError(f"{error.what} {error.why}".strip(), error.next)
+        self._outage.began(error)
+        if self._good is None:
+            return status.judge(now, (), (), error=error.facts())
+        return replace(self._good, state=State.UNAVAILABLE, error=error.facts(), runs=(), notes=())
