@@ -149,17 +149,19 @@ def job(item: JobStatus, now_ms: int, *, running: LiveRun | None = None) -> dict
 def ended(run: EndedRun, now_ms: int) -> dict[str, Any]:
     """Return one ended run: as the summary of the last one, as a row of the history, as the head of a report."""
     reason = None if run.reason is None else wording.escape(run.reason.strip())
+    job, line = wording.escape(run.job), wording.last_line(run, now_ms)
     return {
         "run": run.run,
         "entry": run.entry,
-        "job": wording.escape(run.job),
+        "job": job,
         "what": wording.escape(run.kind),
         "route": route(run.engine, run.repository),
         "outcome": run.outcome.value,
         "kind": _KIND_OF_OUTCOME[run.outcome],
         "word": _SHORT_OUTCOME[run.outcome],
-        "title": f"{wording.escape(run.job)}: {wording.outcome_word(run.outcome)}",
-        "line": wording.last_line(run, now_ms),
+        "title": f"{job}: {wording.outcome_word(run.outcome)}",
+        "line": line,
+        "did": line.removeprefix(f"{job}: "),
         "reason": "" if run.outcome is Outcome.SUCCEEDED or not reason else reason,
         "inferred": run.inferred,
         "ago": wording.ago(now_ms, run.finished_ms),

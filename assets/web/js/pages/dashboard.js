@@ -13,7 +13,7 @@
     el("h2", {}, "Needs attention"),
     status.attention.slice(0, 5).map((job) =>
       el("div", { class: "card row", "data-key": job.job }, BT.tag(job.kind, job.word),
-        el("span", { class: "grow" }, el("b", { class: "name" }, job.job), job.last && [": ", BT.words(job.last.reason || job.last.line)]),
+        el("span", { class: "grow" }, el("b", { class: "name" }, job.job), job.last && [": ", BT.words(job.last.reason || job.last.did)]),
         job.last && BT.runButtons(job.last))),
     status.attention.length > 5 && el("p", { class: "mute" }, `and ${status.attention.length - 5} more in the list below`)] : []);
 
