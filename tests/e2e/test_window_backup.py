@@ -165,11 +165,18 @@ def test_folders_are_chosen_in_the_desktops_own_dialog(window: Driven, tmp_path:
     window.click("[data-do=choose-target]")
     dialog = wait_for(lambda: window.hand("search", "--onlyvisible", "--name", "^Open folder$"), what="the dialog")
     window.hand("windowactivate", "--sync", dialog.split()[0])
-    window.hand("type", "--delay", "20", str(target))
-    window.hand("key", "Return")
-    wait_for(
-        lambda: window.script("return document.getElementById('repository').value") == str(target), what="the choice"
-    )
+    wait_for(lambda: window.hand("getactivewindow") == dialog.split()[0], what="the dialog to have the keyboard")
+    window.hand("type", "--delay", "40", str(target))
+
+    def confirmed() -> bool:
+        """Return first takes what the dialog proposes to complete, then closes it."""
+        if window.hand("search", "--onlyvisible", "--name", "^Open folder$"):
+            window.hand("key", "Return")
+            return False
+        return bool(window.script("return document.getElementById('repository').value"))
+
+    wait_for(confirmed, what="the choice")
+    assert window.wait("#repository").get_attribute("value") == str(target)
 
 
 def test_a_typed_password_must_be_typed_twice(window: Driven, tmp_path: Path) -> None:

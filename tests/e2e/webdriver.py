@@ -46,8 +46,10 @@ class Driven:
 
     def __init__(self, folder: Path, env: Mapping[str, str], page: str = "dashboard", *, fed: bool = True) -> None:
         self.folder = folder
+        self._times = folder / "times"
         self._pid_file, self._fifo = folder / "window.pid", folder / "statuses"
         self.env = dict(env) | {automated.PID_FILE: str(self._pid_file), "PYTHONPATH": str(REPOSITORY)}
+        self.env["BACKUP_TRAY_WINDOW_TIMES"] = str(self._times)
         if fed:
             os.mkfifo(self._fifo)
             self.env[automated.STATUSES] = str(self._fifo)
@@ -76,6 +78,8 @@ class Driven:
         self._service.start()
         connection = RemoteConnection(client_config=ClientConfig(self._service.service_url, timeout=60))
         self.driver = webdriver.Remote(command_executor=connection, options=options)
+        # A script that the driver sends while the page is still being loaded may never be answered.
+        wait_for(lambda: self._times.exists() and self._times.read_text(), what="the page to be shown")
         self.wait("#page[data-page]")
 
     @property
