@@ -254,6 +254,7 @@ def test_without_a_panel_the_dashboard_opens_and_one_notification_says_so(monkey
 def test_an_older_tray_is_used_where_only_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """XEmbed is the fallback, and nobody is told that there is no tray."""
     monkeypatch.setattr(xembed, "has_tray", lambda: True)
+    monkeypatch.setattr(app.backends, "has_gtk", lambda: True)
     made = app.App(lambda: FakeSource(settled()))
     icon = FakeIcon()
     icon._thread = threading.current_thread()
