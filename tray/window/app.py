@@ -71,9 +71,9 @@ class Window:
 
     def run(self, instance: Instance) -> None:
         """Show the window until it is closed."""
+        self._toolkit = toolkit.choose()  # first: where no window can be, no tracker is started for it either
         self._feed.start()
         try:
-            self._toolkit = toolkit.choose()
             self._webview = toolkit.pywebview()
             self._window = self._create(self._webview)
             instance.listen(self.show)
