@@ -9,11 +9,13 @@ import os
 import socket
 import struct
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 LOOPBACK = sys.platform == "win32"
 BACKLOG = 128
+LONGEST = 107
 
 
 def listen(path: Path) -> tuple[socket.socket, str | None]:
@@ -43,7 +45,8 @@ def dial(path: Path, timeout: float) -> tuple[socket.socket, str | None]:
     conversation = socket.socket(_unix(), socket.SOCK_STREAM)
     try:
         conversation.settimeout(timeout)
-        conversation.connect(str(path))
+        with _short(path) as address:
+            conversation.connect(address)
         if not same_user(conversation):
             raise OSError("the process that listens there belongs to somebody else")
     except OSError:
@@ -79,7 +82,8 @@ def _listen_unix(path: Path) -> socket.socket:
     listener = socket.socket(_unix(), socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
-        listener.bind(str(path))
+        with _short(path) as address:
+            listener.bind(address)
     except OSError:
         listener.close()
         raise
@@ -98,6 +102,19 @@ def _listen_loopback(path: Path) -> tuple[socket.socket, str]:
         file.write(f"{listener.getsockname()[1]} {token}")
     os.replace(beside, path)
     return listener, token
+
+
+@contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """Give an address for *path* that fits: a socket's may have 107 bytes (sun_path, unix(7)), and a home folder may be deep."""
+    if sys.platform != "linux" or len(os.fsencode(path)) <= LONGEST:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
 def _unix() -> int:

@@ -4,11 +4,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.waiting import wait_for
-from tray import ipc
+from tray import ipc, paths
 from tray.errors import TrackerGoneError
 from tray.model import LiveRun, Phase
 from tray.paths import Places
@@ -258,6 +259,20 @@ def test_the_way_of_windows_asks_for_a_token_and_listens_on_loopback_only(
         assert [json.loads(line)["type"] for line in heard.splitlines()] == ["error"]
         assert token.encode() not in heard
         stranger.close()
+    client.close()
+    process.terminate()
+    assert process.wait(30) == 0
+
+
+def test_a_home_that_is_too_deep_for_a_socket_address_works_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket's address may have 107 bytes; a folder's name may be longer."""
+    deep = tmp_path / ("d" * 120)
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(deep))
+    process = subprocess.Popen([sys.executable, "-m", "tray", "tracker"])
+    client = wait_for(lambda: _client(paths.places()), what="the tracker")
+    assert client.request("status")["runs"] == []
     client.close()
     process.terminate()
     assert process.wait(30) == 0
