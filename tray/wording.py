@@ -361,13 +361,21 @@ def _first(notes: Iterable[str]) -> list[str]:
     return [escape(note).rstrip(".") for note in notes][:1]
 
 
+def _at_a_glance(runs: tuple[LiveRun, ...]) -> str:
+    """What runs, how far it is and how long it takes; the other figures stand beside it and would make a big line flicker."""
+    if len(runs) > 1:
+        return ", ".join(_running(runs))
+    run = runs[0]
+    facts = _join(_phase_word(run), percent(run), _eta(run)) if run.tracked else "progress unknown"
+    return f"{activity(run)}: {facts}" if facts else activity(run)
+
+
 def headline(status: Status, now_ms: int) -> str:
     """Return one sentence that answers "am I safe?" before anything else."""
     if status.error is not None or status.state is State.UNAVAILABLE:
         return f"Nobody can say now whether your backups are fine: {_why(status, now_ms)}."
     if status.runs and status.state in (*_FINE, State.NONE):
-        first, second = _running(status.runs)
-        return f"{first}{', ' if second else ''}{second}."
+        return f"{_at_a_glance(status.runs)}."
     first, second = _settled(status, now_ms)
     running = f" {_how_many(status.runs)} running now." if status.runs else ""
     match status.state:
