@@ -20,10 +20,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tray.audit.entry import Action, Draft  # noqa: E402 - the checkout comes first
-from tray.audit.store import AuditLog  # noqa: E402
-from tray.audit.verify import verify  # noqa: E402
-from tray.clock import new_id  # noqa: E402
+from tray.audit.entry import Action, Draft
+from tray.audit.store import AuditLog
+from tray.audit.verify import verify
+from tray.clock import new_id
 
 COMMAND = ["restic", "-r", "/srv/backup/home", "backup", "/home/alice", "--exclude-caches", "--json"]
 COMMON: dict[str, Any] = {"engine": "restic", "kind": "backup", "source": "wrapped"}

@@ -3,6 +3,7 @@
 import json
 import stat
 import subprocess
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,15 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desktop]:
+def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a short name for everything that a picture shows."""
+    with tempfile.TemporaryDirectory(prefix="demo-") as name:
+        monkeypatch.setenv(paths.HOME_VARIABLE, f"{name}/tray")
+        yield Path(name)
+
+
+@pytest.fixture
+def desk(short: Path, tmp_path: Path) -> Iterator[Desktop]:
     """A screen without a panel."""
     with desktop(tmp_path / "desk", "none") as made:
         yield made
@@ -63,10 +72,10 @@ def _fill(window: Driven, source: Path, repository: Path) -> str:
 
 
 def test_the_first_backup_from_the_empty_page_to_its_verified_record(
-    window: Driven, places: Places, tmp_path: Path
+    window: Driven, places: Places, short: Path
 ) -> None:
     """Six clicks after the empty page there is an encrypted copy, a saved job, a record, and the line that makes it nightly."""
-    source, repository = make_tree(tmp_path / "documents"), tmp_path / "disk" / "backup"
+    source, repository = make_tree(short / "Documents"), short / "disk" / "backup"
     repository.parent.mkdir()
     window.wait("h1", "No backups performed")
     window.keep("window-empty.png")
