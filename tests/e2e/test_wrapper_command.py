@@ -35,6 +35,27 @@ def test_death_by_a_signal_is_passed_on_as_the_same_death(number: int) -> None:
     assert last()["outcome"] == "failed"
 
 
+def test_a_death_by_signal_leaves_a_closed_run(places: Places) -> None:
+    """Its spool is gone and its log says what happened, not that somebody had to close it."""
+    assert tray("run", "--", "sh", "-c", "echo words >&2; kill -TERM $$").returncode == -signal.SIGTERM
+    assert list(runs.live(places)) == []
+    log = tray("log", last()["run"]).stdout
+    assert "words" in log
+    assert "the process that watched this run died" not in log
+
+
+def test_descriptors_that_the_caller_opened_reach_the_command() -> None:
+    """`--password-file <(pass show backup)` and BORG_PASSPHRASE_FD name descriptors beyond the first three."""
+    done = shell("$TRAY run -- sh -c 'cat /dev/fd/7; cat <&8' 7<<A 8<<B\nseven\nA\neight\nB\n")
+    assert (done.returncode, done.stdout) == (0, b"seven\neight\n")
+
+
+def test_the_command_gets_no_descriptor_of_ours() -> None:
+    """A lock, a socket or a spool in its hands would outlive us."""
+    ours = tray("run", "--", "sh", "-c", "ls /proc/self/fd 2>/dev/null").stdout.split()
+    assert ours == subprocess.check_output(["sh", "-c", "ls /proc/self/fd"], text=True).split()
+
+
 def test_bytes_of_an_unknown_command_are_not_touched(tmp_path: Path) -> None:
     """`run -- pg_dump > file`: the dump is the backup."""
     data = os.urandom(3_000_000) + b"no line end"

@@ -117,7 +117,7 @@ def _start(
     if sys.platform == "win32":
         return subprocess.Popen(argv, env=dict(environ), stdout=stdout, stderr=stderr)
     if terminal is None:
-        return subprocess.Popen(argv, env=dict(environ), stdout=stdout, stderr=stderr, process_group=0)
+        return subprocess.Popen(argv, env=dict(environ), stdout=stdout, stderr=stderr, close_fds=False, process_group=0)
     before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # a background group may then still set the terminal's group
 
     def become_foreground() -> None:
@@ -125,7 +125,9 @@ def _start(
         os.tcsetpgrp(terminal, os.getpid())
         signal.signal(signal.SIGTTOU, before or signal.SIG_DFL)
 
-    return subprocess.Popen(argv, env=dict(environ), stdout=stdout, stderr=stderr, preexec_fn=become_foreground)
+    return subprocess.Popen(
+        argv, env=dict(environ), stdout=stdout, stderr=stderr, close_fds=False, preexec_fn=become_foreground
+    )
 
 
 def _not_found(command: str, exit_code: int, why: str = "") -> CommandNotFoundError:

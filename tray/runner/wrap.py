@@ -69,10 +69,11 @@ def run(
         if plan.spool_stdout and not outputs.tails:  # nothing is read, so nothing may be asked for
             plan = replace(plan, argv=tuple(argv), env={}, spool_stdout=False, ours=False)
         this = _Run(places, plan, adapter.session(plan), info, folder, redactor, clock.monotonic())
-        return die_like(_watched(this, outputs))
+        how = _watched(this, outputs)
     finally:
         if folder is not None:
             folder.close()
+    return die_like(how)  # after the folder is closed: a death by signal runs nothing more
 
 
 def _watched(this: _Run, outputs: Outputs) -> Exit:
