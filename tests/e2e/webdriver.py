@@ -19,6 +19,7 @@ from selenium.webdriver.remote.remote_connection import RemoteConnection
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.webkitgtk.options import Options
 from selenium.webdriver.webkitgtk.service import Service
+from urllib3.exceptions import ReadTimeoutError
 
 from tests.e2e import automated
 from tests.e2e.trays import keep
@@ -76,7 +77,7 @@ class Driven:
         )
         self._service = Service(DRIVER, env=self.env)
         self._service.start()
-        connection = RemoteConnection(client_config=ClientConfig(self._service.service_url, timeout=60))
+        connection = RemoteConnection(client_config=ClientConfig(self._service.service_url, timeout=20))
         self.driver = webdriver.Remote(command_executor=connection, options=options)
         # A script that the driver sends while the page is still being loaded may never be answered.
         wait_for(lambda: self._times.exists() and self._times.read_text(), what="the page to be shown")
@@ -156,8 +157,14 @@ class Driven:
         field.send_keys(text)
 
     def script(self, body: str, *arguments: Any) -> Any:
-        """Run JavaScript as the driver does, beside the page's policy."""
-        return self.driver.execute_script(body, *arguments)
+        """Run JavaScript as the driver does, beside the page's policy.
+
+        Under load WebKitWebDriver loses an answer now and then, and answers the next question: so it is asked twice.
+        """
+        try:
+            return self.driver.execute_script(body, *arguments)
+        except ReadTimeoutError:
+            return self.driver.execute_script(body, *arguments)
 
     def ask(self, name: str, message: Any, ident: str = "777") -> None:
         """Send a raw message through pywebview's door, as a hostile script in the page would."""
