@@ -1,6 +1,8 @@
 """A progress bar in the terminal: one line, redrawn in place, gone when other text must pass."""
 
 import os
+import select
+import sys
 from collections.abc import Sequence
 
 from tray import wording
@@ -42,8 +44,18 @@ def columns() -> int:
     return 80
 
 
+def writable(fd: int) -> bool:
+    """Return whether a write to *fd* would begin without waiting: a pipe may be full, a terminal stopped (Ctrl-S)."""
+    if sys.platform == "win32":
+        return True
+    try:
+        return bool(select.select([], [fd], [], 0)[1])
+    except (OSError, ValueError):
+        return True  # a closed descriptor: the write says so
+
+
 class Display:
-    """Draws on a terminal descriptor; does nothing if it is no terminal."""
+    """Draws on a terminal descriptor, never waiting for it; does nothing if it is no terminal."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -55,18 +67,19 @@ class Display:
         if not self.active:
             return
         text = line(runs, columns())
-        if text != self._shown:
-            self._write(_CLEAR + text)
+        if text != self._shown and self._write(_CLEAR + text):
             self._shown = text
 
     def clear(self) -> None:
         """Take the line away, so that other text starts on a clean one."""
-        if self._shown:
-            self._write(_CLEAR)
+        if self._shown and self._write(_CLEAR):
             self._shown = ""
 
-    def _write(self, text: str) -> None:
+    def _write(self, text: str) -> bool:
+        if not writable(self._fd):
+            return False
         try:
             os.write(self._fd, text.encode("utf-8", "replace"))
         except OSError:
             self.active = False
+        return True

@@ -107,6 +107,35 @@ def test_a_reader_that_stops_reading_does_not_stop_the_command(tmp_path: Path) -
     assert run.wait(timeout=30) == 0
 
 
+def test_a_signal_gets_through_a_flood_of_output(tmp_path: Path) -> None:
+    """A command that writes faster than we can follow is still stopped at once."""
+    script = tmp_path / "flood.py"
+    script.write_text(
+        "import os, signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(41))\n"
+        "while True:\n    os.write(2, b'0123456789\\n' * 6000)\n    time.sleep(0.005)\n"
+    )
+    run = start("run", "--", PYTHON, script, stderr=subprocess.PIPE)
+    assert run.stderr is not None
+    assert run.stderr.read(100_000)
+    run.send_signal(signal.SIGTERM)
+    assert len(run.stderr.read()) > 0
+    run.stderr.close()
+    assert run.wait(timeout=30) == 41
+    assert last()["outcome"] == "cancelled"
+
+
+def test_a_reader_that_never_reads_keeps_nobody_from_knowing_the_end(tmp_path: Path) -> None:
+    """The end is on record before the last word is read, and a signal ends the waiting for the reader."""
+    run = start("run", "--", "sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x >&2; exit 7", stderr=subprocess.PIPE)
+    assert run.stderr is not None
+    assert wait_for(lambda: status()["last"], what="the record of the end")["outcome"] == "failed"
+    assert run.poll() is None
+    run.send_signal(signal.SIGTERM)
+    assert run.wait(timeout=10) == 7
+    run.stderr.close()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_forwarded_once(tmp_path: Path, number: signal.Signals) -> None:
     """A second interrupt would make an engine give up its orderly end."""

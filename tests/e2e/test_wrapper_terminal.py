@@ -131,6 +131,27 @@ def test_progress_is_drawn_and_ctrl_c_is_a_cancel_that_arrives_once(
     assert terminal.seen.count(b"received, cleaning up") == 1
 
 
+def test_a_terminal_that_is_stopped_keeps_no_signal_from_the_command(
+    tmp_path: Path, repository: Path, terminals: list[Terminal]
+) -> None:
+    """Ctrl-S, or a connection that hangs: the bar waits for nobody."""
+    big = make_tree(tmp_path / "big", files=24, size=5_000_000)
+    terminal = Terminal(
+        *TRAY, "run", "--job", "home", "--", "restic", "-r", repository, *SLOW, "backup", big, RESTIC_PASSWORD=PASSWORD
+    )
+    terminals.append(terminal)
+    terminal.expect(rb"\[#+-*\] Backing up home: \d+ %")
+    slave = os.open(os.readlink(f"/proc/{terminal.pid}/fd/0"), os.O_RDWR | os.O_NOCTTY)
+    terminal.type(b"\x13")
+    wait_for(lambda: not select.select([], [slave], [], 0)[1], what="the stopped terminal")
+    os.kill(terminal.pid, signal.SIGTERM)
+    wait_for(lambda: status()["last"], what="the end")
+    assert last()["outcome"] == "cancelled"
+    terminal.type(b"\x11")
+    terminal.wait()
+    os.close(slave)
+
+
 def test_an_interactive_command_keeps_its_terminal(terminals: list[Terminal]) -> None:
     """An unknown command sees the terminal on all three descriptors, reads from it, and its death by Ctrl-C is a cancel."""
     script = "test -t 0 && test -t 1 && test -t 2 && echo all; printf 'name? '; read n; echo got $n; printf 'again? '; read m"

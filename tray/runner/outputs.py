@@ -5,13 +5,13 @@ wrapper costs the backup nothing. What we do not understand is not touched: the 
 """
 
 import os
-import select
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from tray import clock
+from tray.display import writable
 from tray.engines.base import Stream
 from tray.runner import wake
 from tray.runs import RunFolder
@@ -19,6 +19,8 @@ from tray.runs import RunFolder
 LINE_LIMIT = 1024 * 1024
 RESERVE = 16 * 1024 * 1024
 CHUNK = 65536
+TURN_SECONDS = 0.1
+"""So long lines are taken before signals and the end of the command must be noticed."""
 ATOMIC = 4096
 """POSIX: a pipe that polls as writable takes this many bytes without blocking (PIPE_BUF on Linux)."""
 
@@ -33,15 +35,33 @@ class Tail:
         self.write_fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | _CLOEXEC, 0o600)
         self._fd = os.open(path, os.O_RDONLY | _CLOEXEC)
         self._part = bytearray()
+        self._read = 0
+        self._until: int | None = None
+        self.more = False
 
     def started(self) -> None:
         """The command has its own copy of the descriptor now; ours is not needed any more."""
         wake.reserve(self.write_fd, RESERVE)
         os.close(self.write_fd)
 
+    def ended(self) -> None:
+        """The command has ended; what a process that it left behind writes from now on is not followed."""
+        self._until = os.fstat(self._fd).st_size
+        self.more = True
+
     def lines(self) -> Iterator[bytes]:
-        """Yield the lines that have come, with their ends; an over-long line comes in pieces of at most `LINE_LIMIT`."""
-        while chunk := os.read(self._fd, CHUNK):
+        """Yield lines that have come, with their ends; an over-long line comes in pieces of at most `LINE_LIMIT`.
+
+        Afterwards `more` says whether there are more to take.
+        """
+        turn = clock.monotonic() + TURN_SECONDS
+        self.more = True
+        while clock.monotonic() < turn:
+            chunk = os.read(self._fd, CHUNK if self._until is None else min(CHUNK, self._until - self._read))
+            if not chunk:
+                self.more = False
+                return
+            self._read += len(chunk)
             self._part += chunk
             while (end := self._part.find(b"\n") + 1) > 0:
                 line = bytes(self._part[:end])
@@ -66,7 +86,7 @@ _CLOEXEC: int = getattr(os, "O_CLOEXEC", 0)
 
 
 class Relay:
-    """Passes bytes on to the caller without ever waiting for a slow reader, except in the end.
+    """Passes bytes on to the caller without ever waiting for a slow reader.
 
     A reader that has left (`| head`) is no reason to stop: the rest is dropped.
     """
@@ -82,32 +102,21 @@ class Relay:
             self.flush()
 
     @property
-    def waiting(self) -> bool:
-        """Whether something could not be written yet."""
-        return any(self._pending.values())
+    def waiting(self) -> list[int]:
+        """The descriptors to which something could not be written yet."""
+        return [to for to, pending in self._pending.items() if pending]
 
-    def flush(self, *, wait: bool = False) -> None:
-        """Write what is pending; with *wait* all of it, however long the reader takes, as the command itself would have."""
+    def flush(self) -> None:
+        """Write of what is pending as much as goes without waiting."""
         for to, pending in self._pending.items():
-            while pending and (wait or _writable(to)):
+            while pending and writable(to):
                 try:
                     del pending[: os.write(to, pending[:ATOMIC])]
                 except BlockingIOError:
-                    if not wait:
-                        break
-                    select.select([], [to], [])
+                    break
                 except OSError:
                     self._broken.add(to)
                     pending.clear()
-
-
-def _writable(fd: int) -> bool:
-    if sys.platform == "win32":
-        return True
-    try:
-        return bool(select.select([], [fd], [], 0)[1])
-    except (OSError, ValueError):
-        return True  # a closed descriptor: the write says so
 
 
 class Outputs:

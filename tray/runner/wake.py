@@ -9,6 +9,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 BLIND_SECONDS = 0.1
@@ -34,7 +35,7 @@ if sys.platform == "win32":
         def watch_socket(self, fd: int | None, *, writing: bool = False) -> None:
             """Nothing tells; the caller looks."""
 
-        def wait(self, seconds: float) -> set[int]:
+        def wait(self, seconds: float, writing: Iterable[int] = ()) -> set[int]:  # noqa: ARG002 - see the other one
             """Wait a tenth of a second at most and return the numbers of the signals that came."""
             time.sleep(min(seconds, BLIND_SECONDS))
             came, self._came = self._came, set()
@@ -79,12 +80,17 @@ else:
                 self._poll.register(fd, select.POLLIN | (select.POLLOUT if writing else 0))
             self._extra = fd
 
-        def wait(self, seconds: float) -> set[int]:
-            """Wait at most *seconds* and return the numbers of the signals that came."""
+        def wait(self, seconds: float, writing: Iterable[int] = ()) -> set[int]:
+            """Wait at most *seconds*, or until one of *writing* takes more; return the numbers of the signals that came."""
             if self.blind:
                 seconds = min(seconds, BLIND_SECONDS)
+            for fd in writing:
+                self._poll.register(fd, select.POLLOUT)
+            ready = self._poll.poll(max(0.0, seconds) * 1000)
+            for fd in writing:
+                self._poll.unregister(fd)
             signals: set[int] = set()
-            for fd, _ in self._poll.poll(max(0.0, seconds) * 1000):
+            for fd, _ in ready:
                 if fd == self._pipe:
                     signals.update(os.read(fd, 4096))
                 elif fd == self._inotify:

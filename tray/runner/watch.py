@@ -10,7 +10,7 @@ from tray.runner.log import RunLog
 from tray.runner.outputs import Outputs, Relay, Tail
 from tray.runner.publish import Publisher
 from tray.runner.rate import Rate, Reading
-from tray.runner.wake import Waker
+from tray.runner.wake import FORWARDED, Waker
 from tray.runs import RunInfo
 
 TICK_SECONDS = 1.0
@@ -57,7 +57,7 @@ class Picture:
 
 
 class Watch:
-    """One run under watch. `follow` returns when the command has ended and all of its output is passed on."""
+    """One run under watch. `follow` returns when the command has ended and its output is understood, `deliver` when it is read."""
 
     def __init__(
         self,
@@ -99,16 +99,25 @@ class Watch:
         """Watch until the end and say how it ended and what it came to."""
         while not self._child.check():
             self.look()
-            for number in sorted(self._waker.wait(self._pause())):
+            for number in sorted(self._waker.wait(self._pause(), self._relay.waiting)):
                 self._signal(number)
+        for tail in self._outputs.tails:
+            tail.ended()
         self.look()
+        while self._behind():
+            self.look()
         for tail in self._outputs.tails:
             if rest := tail.rest():
                 self._line(rest, tail)
         self._display.clear()
-        self._relay.flush(wait=True)
+        self._relay.flush()
         assert self._child.exit is not None
         return self._child.exit, self._conclude(self._child.exit)
+
+    def deliver(self) -> None:
+        """Pass on the rest however long the reader takes, as the command itself would have. It would have died of a signal."""
+        while self._relay.waiting and not self._waker.wait(TICK_SECONDS, self._relay.waiting).intersection(FORWARDED):
+            self._relay.flush()
 
     def _conclude(self, how: Exit) -> Result:
         try:
@@ -116,14 +125,15 @@ class Watch:
         except Exception as error:  # see _understand; what cannot be judged is no success
             return Result(Outcome.UNKNOWN, f"The end could not be judged ({type(error).__name__}: {error}).")
 
+    def _behind(self) -> bool:
+        return any(tail.more for tail in self._outputs.tails)
+
     def _pause(self) -> float:
-        if self._relay.waiting:
-            return 0.05
+        if self._behind():
+            return 0.0
         return min(TICK_SECONDS, self._publisher.wait_seconds(self.picture.live))
 
     def _signal(self, number: int) -> None:
-        from tray.runner.wake import FORWARDED
-
         if number in FORWARDED:
             self._log.say(f"signal {number} came and is passed on")
             self._child.forward(number)

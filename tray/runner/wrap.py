@@ -99,6 +99,7 @@ def _watched(this: _Run, outputs: Outputs) -> Exit:
     log.say(f"{last.outcome.value}: {last.reason}")
     log.close()
     publisher.finish(last)
+    watch.deliver()  # last: a reader that takes its time must not keep the end from being known
     _close_others(this)
     return how
 
