@@ -125,6 +125,17 @@ def test_a_signal_gets_through_a_flood_of_output(tmp_path: Path) -> None:
     assert last()["outcome"] == "cancelled"
 
 
+def test_what_shows_a_run_may_break_but_not_the_run(tmp_path: Path) -> None:
+    """A library that was removed in the middle of a backup costs the picture only."""
+    (tmp_path / "psutil.py").write_text("raise ImportError('removed')")
+    environ = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ['PYTHONPATH']}"}
+    script = "import os, select; select.select([], [], [], 1.5); os.write(2, b'words'); os._exit(9)"
+    done = tray("run", "--", PYTHON, "-c", script, env=environ)
+    assert (done.returncode, done.stderr) == (9, "words")
+    assert (last()["outcome"], "9" in last()["reason"]) == ("failed", True)
+    assert "not shown (ImportError: removed)" in tray("log", last()["run"]).stdout
+
+
 def test_a_reader_that_never_reads_keeps_nobody_from_knowing_the_end(tmp_path: Path) -> None:
     """The end is on record before the last word is read, and a signal ends the waiting for the reader."""
     run = start("run", "--", "sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x >&2; exit 7", stderr=subprocess.PIPE)

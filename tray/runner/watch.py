@@ -77,6 +77,7 @@ class Watch:
         self._relay = Relay()
         self._display = Display(2 if known else -1)
         self._ahead: dict[int, bytes] = {}
+        self._showing = True
         self._reading: Reading | None = None
         # A short command ends before it is worth the import of psutil.
         self._next_reading = float("inf") if known else clock.monotonic() + TICK_SECONDS
@@ -88,9 +89,19 @@ class Watch:
             for line in tail.lines():
                 self._line(line, tail)
             self._prompt(tail)
-        self._sample()
         self._relay.flush()
+        if self._showing:
+            try:
+                self._show()
+            except (
+                Exception
+            ) as error:  # see _understand: a backup goes on, and is recorded, also without a picture of it
+                self._showing = False
+                self._log.say(f"from here on the run is not shown ({type(error).__name__}: {error})")
         self._log.flush()
+
+    def _show(self) -> None:
+        self._sample()
         self._publisher.offer(self.picture.live)
         if self._child.exit is None:
             self._display.show([self.picture.live])
@@ -131,6 +142,8 @@ class Watch:
     def _pause(self) -> float:
         if self._behind():
             return 0.0
+        if not self._showing:
+            return TICK_SECONDS
         return min(TICK_SECONDS, self._publisher.wait_seconds(self.picture.live))
 
     def _signal(self, number: int) -> None:
