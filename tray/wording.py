@@ -234,6 +234,17 @@ def _did(ended: EndedRun, now_ms: int) -> str:
             return f"{_OUTCOME_WORDS[outcome]} {age}"
 
 
+def why(item: JobStatus, now_ms: int) -> str:
+    """Return why a job is as it is, for a list of jobs that need a look: "" if it never ran."""
+    ended = item.last
+    if ended is None:
+        return ""
+    if ended.outcome is Outcome.SUCCEEDED:
+        late = ", no backup since then" if item.state is State.WARNING else ""
+        return f"last success {ago(now_ms, ended.finished_ms)}{late}"
+    return _reason(ended) or _did(ended, now_ms)
+
+
 def _figures(ended: EndedRun) -> str:
     return _join(
         None if ended.bytes_processed is None else size(ended.bytes_processed),

@@ -265,6 +265,22 @@ def test_a_success_that_is_too_old_says_how_old() -> None:
     assert wording.lines(settled(ended(hours=24 * 9)), NOW) == ("home: last success 9 days ago", "no backup since then")
 
 
+def test_a_job_that_needs_a_look_says_why() -> None:
+    """In a list of jobs the reason stands beside the name: of the failure, or that the success is old."""
+    runs = [
+        ended("old", hours=24 * 9),
+        ended("bad", Outcome.FAILED, reason="The disk is full."),
+        ended("odd", Outcome.UNKNOWN),
+    ]
+    found = {job.job: wording.why(job, NOW) for job in settled(*runs).jobs}
+    assert found == {
+        "old": "last success 9 days ago, no backup since then",
+        "bad": "The disk is full",
+        "odd": "ended 2 hours ago, how is unknown",
+    }
+    assert wording.why(JobStatus("new", State.NONE, None), NOW) == ""
+
+
 def test_an_acknowledged_failure_is_called_so() -> None:
     """Acknowledged is not the same as succeeded."""
     status = settled(ended(outcome=Outcome.FAILED), seen_ms=NOW)

@@ -96,7 +96,7 @@ def live(run: LiveRun) -> dict[str, Any]:
         "route": route(run.engine, run.repository),
         "activity": wording.activity(run),
         "line": wording.run_line(run),
-        "phase": "" if run.phase is Phase.COPYING else run.phase.value.capitalize(),
+        "phase": "" if run.phase is Phase.COPYING or not run.tracked else run.phase.value.capitalize(),
         "percent": None if run.fraction is None else int(run.fraction * 100),
         "percent_text": wording.percent(run) or "",
         "tracked": run.tracked,
@@ -141,6 +141,7 @@ def job(item: JobStatus, now_ms: int, *, running: LiveRun | None = None) -> dict
         "state": item.state.value,
         "kind": _KIND_OF_STATE[item.state],
         "word": word,
+        "why": wording.why(item, now_ms),
         "last": None if item.last is None else ended(item.last, now_ms),
         "live": None if running is None else running.run,
     }

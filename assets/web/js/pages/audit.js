@@ -29,7 +29,7 @@
   };
 
   const row = (entry) => el("tr", { "data-key": String(entry.seq) },
-    el("td", {}, entry.number), el("td", { "data-label": "When", title: entry.utc }, entry.at),
+    el("td", {}, entry.number), el("td", { class: "figure", "data-label": "When", title: entry.utc }, entry.at),
     el("td", { "data-label": "What" }, entry.action, el("span", { class: "mute" }, entry.result)),
     el("td", { "data-label": "Job" }, entry.job || "–"),
     el("td", { "data-label": "Who", class: "who" }, el("span", { class: "cut", title: entry.actor }, entry.actor)));

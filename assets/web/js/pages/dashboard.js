@@ -13,7 +13,7 @@
     el("h2", {}, "Needs attention"),
     status.attention.slice(0, 5).map((job) =>
       el("div", { class: "card row", "data-key": job.job }, BT.tag(job.kind, job.word),
-        el("span", { class: "grow" }, el("b", { class: "name" }, job.job), job.last && [": ", BT.words(job.last.reason || job.last.did)]),
+        el("span", { class: "grow" }, el("b", { class: "name" }, job.job), job.why && [": ", BT.words(job.why)]),
         job.last && BT.runButtons(job.last))),
     status.attention.length > 5 && el("p", { class: "mute" }, `and ${status.attention.length - 5} more in the list below`)] : []);
 
@@ -33,8 +33,8 @@
     return el("tr", { "data-key": job.job },
       el("td", { class: "who" }, el("span", { class: "name", title: job.job }, job.job), run && el("span", { class: "mute cut", title: run.route }, run.route)),
       el("td", {}, BT.tag(job.kind, job.word)),
-      el("td", { "data-label": run ? "Last run" : null, title: run ? run.at : null }, run ? [when(run), el("span", { class: "mute" }, run.duration)] : "–"),
-      el("td", { "data-label": run ? "Size" : null }, run ? [run.size, el("span", { class: "mute" }, run.added === "unknown" ? "" : `+${run.added}`)] : "–"),
+      el("td", { class: "figure", "data-label": run ? "Last run" : null, title: run ? run.at : null }, run ? [when(run), el("span", { class: "mute" }, run.duration)] : "–"),
+      el("td", { class: "figure", "data-label": run ? "Size" : null }, run ? [run.size, el("span", { class: "mute" }, run.added === "unknown" ? "" : `+${run.added}`)] : "–"),
       el("td", { class: "end" }, run && BT.go(`report/${run.run}`, "Report", { class: "link", "aria-label": `Report of ${job.job}` }),
         (job.live || run) && BT.go(`log/${job.live || run.run}`, "Log", { class: "link", "aria-label": `Log of ${job.job}` })));
   };
@@ -56,7 +56,7 @@
     el("div", { class: "buttons" }, BT.go("create", "Create First Backup", { class: "main" }), BT.go("guide", "I already use restic, borg or rclone", { class: "link" })));
 
   const blank = (status) => el("div", { class: "empty old" }, BT.icon("unknown"), el("h1", { id: "title", tabindex: "-1" }, "Data unavailable"),
-    el("p", {}, "Nothing is known about your backups right now. That does not mean that they failed, and not that they are fine."));
+    el("p", {}, "Nothing is known about your backups right now. They need not have failed, but nobody can call them fine."));
 
   BT.pages.dashboard = {
     title: "Dashboard",

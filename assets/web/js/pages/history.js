@@ -8,9 +8,9 @@
   const row = (run) => el("tr", { "data-key": run.run },
     el("td", { class: "who" }, el("span", { class: "name", title: run.job }, run.job), el("span", { class: "mute cut", title: run.route }, run.route)),
     el("td", {}, BT.tag(run.kind, run.word)),
-    el("td", { "data-label": "Ended" }, run.at, el("span", { class: "mute" }, run.ago)),
-    el("td", { "data-label": "Took" }, run.duration),
-    el("td", { "data-label": "Size" }, run.size, el("span", { class: "mute" }, run.added === "unknown" ? "" : `+${run.added}`)),
+    el("td", { class: "figure", "data-label": "Ended" }, run.at, el("span", { class: "mute" }, run.ago)),
+    el("td", { class: "figure", "data-label": "Took" }, run.duration),
+    el("td", { class: "figure", "data-label": "Size" }, run.size, el("span", { class: "mute" }, run.added === "unknown" ? "" : `+${run.added}`)),
     el("td", { class: "end" }, BT.go(`report/${run.run}`, "Report", { class: "link", "aria-label": `Report of ${run.job}, ${run.at}` }),
       BT.go(`log/${run.run}`, "Log", { class: "link", "aria-label": `Log of ${run.job}, ${run.at}` })));
 
