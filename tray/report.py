@@ -86,7 +86,7 @@ def _what(report: Report) -> Iterator[str]:
         ("Files", None if run.files is None else wording.count(run.files)),
         ("Size", None if run.bytes_processed is None else wording.size(run.bytes_processed)),
         ("Added", None if run.bytes_added is None else wording.size(run.bytes_added)),
-        ("Errors", wording.count(run.errors)),
+        ("Problems", wording.count(run.errors)),
         ("Run", run.run),
     )
 
@@ -96,9 +96,10 @@ def _details(report: Report) -> Iterator[str]:
         yield "Details: none, or erased."
         return
     body = report.body
+    known = report.run is None or report.run.engine != "command"  # of other commands nobody knows what they read
     yield from _table(
         ("Command", " ".join(map(str, body.get("command") or ())) or None),
-        ("Sources", ", ".join(map(str, body.get("sources") or ())) or None),
+        ("Sources", (", ".join(map(str, body.get("sources") or ())) or None) if known else None),
         ("Exit code", body.get("exit_code")),
         ("Signal", body.get("signal")),
         ("Snapshot", body.get("snapshot")),

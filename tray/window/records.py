@@ -65,10 +65,17 @@ def report(places: Places, run: str) -> dict[str, Any]:
         "when": "" if ended is None else _when(ended, now),
         "entry": entry.seq,
         "number": wording.count(entry.seq),
-        "paths": [wording.escape(str(path)) for path in _texts(entry.body, "sources")],
+        "paths": _paths(entry),
         "problems": list(_problems(entry.body)),
         "facts": [*_facts(entry), *place],
     }
+
+
+def _paths(entry: "StoredEntry") -> list[str]:
+    """What was backed up; of a command that we know nothing about nobody can say it."""
+    if entry.data["engine"] == "command":
+        return []
+    return [wording.escape(path) for path in _texts(entry.body, "sources")]
 
 
 def _ended(entry: "StoredEntry") -> EndedRun | None:
@@ -281,6 +288,7 @@ def log_head(places: Places, run: str, status: Status | None) -> dict[str, Any]:
         "route": "",
         "ended": False,
         "live": False,
+        "note": "",
     }
     with suppress(OSError, ValueError):
         info = folder.info()
@@ -290,6 +298,7 @@ def log_head(places: Places, run: str, status: Status | None) -> dict[str, Any]:
         head |= {
             "when": f"began {view.absolute(info.started_ms, now)}",
             "route": view.route(info.engine, info.repository),
+            "note": _ERRORS_ONLY if info.engine == "command" else "",
         }
     with suppress(BackupTrayError):
         shown = report(places, folder.run)
@@ -311,5 +320,8 @@ def log(places: Places, run: str, offset: int) -> dict[str, Any]:
     return {"text": shown, "next": after, "more": after - offset >= MORE, "live": live}
 
 
+_ERRORS_ONLY = (
+    "What this command prints goes to whoever started it and is not kept; the log holds only what it wrote as errors."
+)
 MORE = 200_000
 """A piece at least this long is not the last one (see `runs.read_log`)."""

@@ -42,7 +42,8 @@
     field("name", "Name", "How this backup is called in the list.", input("name", form.name, { maxlength: "80", "aria-describedby": "name-hint" })),
     passwordPart(),
     el("label", { class: "inline" }, el("input", { type: "checkbox", id: "kept" }), "I have kept it"),
-    el("p", { class: "buttons" }, el("button", { type: "submit", class: "main", id: "go", disabled: true }, "Create and start the first backup"), BT.go("dashboard", "Cancel")));
+    el("p", { class: "buttons" }, el("button", { type: "submit", class: "main", id: "go", disabled: true, "aria-describedby": "missing" }, "Create and start the first backup"), BT.go("dashboard", "Cancel")),
+    el("p", { class: "hint", id: "missing" }));
 
   const started = () => {
     const live = BT.status && BT.status.runs.find((run) => run.job === made.shown);
@@ -69,10 +70,13 @@
     for (const one of document.querySelectorAll("[data-source]")) sources[Number(one.dataset.source)] = one.value;
     find("made-part").hidden = typed();
     find("typed-part").hidden = !typed();
-    const filled = find("repository").value.trim() && find("name").value.trim() && sources.some((path) => path.trim());
     const secret = !typed() || (find("password").value && find("password").value === find("again").value);
     find("again").setAttribute("aria-invalid", String(Boolean(typed() && find("again").value && !secret)));
-    find("go").disabled = busy || !filled || !secret || !find("kept").checked;
+    const missing = [
+      !sources.some((path) => path.trim()) && "what to protect", !find("repository").value.trim() && "where to keep it",
+      !find("name").value.trim() && "a name", !secret && "the same password twice", !find("kept").checked && "the mark at “I have kept it”"].filter(Boolean);
+    find("missing").textContent = missing.length ? `Still missing: ${missing.join(", ")}.` : "";
+    find("go").disabled = busy || missing.length > 0;
   };
 
   const complain = (error) => {
@@ -155,6 +159,7 @@
       busy = true;
       refresh();
       find("go").textContent = "Creating the repository…";
+      find("form-problem").replaceChildren();
       try {
         made = await BT.call("create_backup", {
           name: find("name").value.trim(), sources: sources.map((path) => path.trim()).filter(Boolean),

@@ -33,7 +33,7 @@
       const run = report.run;
       return [BT.back("history", "History"), BT.hero(run.kind, run.title, BT.sub(report.when), BT.sub(run.route)),
         run.reason && el("p", { class: "note" }, BT.words(run.reason)),
-        el("h2", {}, "What was backed up"), el("div", { class: "card" }, BT.figures(run), report.paths.map((path) => el("div", { class: "path cut", title: path }, path))),
+        el("h2", {}, ["succeeded", "warning"].includes(run.outcome) ? "What was backed up" : "What was to be backed up"), el("div", { class: "card" }, BT.figures(run), report.paths.map((path) => el("div", { class: "path cut", title: path }, path))),
         report.problems.length > 0 && [el("h2", {}, "Problems"), el("div", { class: "card" }, BT.pairs(report.problems))],
         entry(),
         el("p", { class: "buttons" }, BT.go(`log/${run.run}`, "Full log"))];
