@@ -69,7 +69,7 @@ def find(places: Places, name: str) -> Job:
     """
     jobs = config.load(places).jobs
     if name not in jobs:
-        raise JobNotFoundError(name, tuple(sorted(jobs)))
+        raise JobNotFoundError(name, tuple(sorted(jobs)), configured=True)
     return jobs[name]
 
 
@@ -130,7 +130,7 @@ def prefixes() -> list[tuple[str, str]]:
     restic = shutil.which("restic") or "/usr/bin/restic"
     return [
         ("crontab", f"15 2 * * * {ours} run -- restic backup /home"),
-        ("systemd unit", f"ExecStart={ours} run -- {restic} backup /home"),
+        ("systemd unit", f"ExecStart={ours} run -- {restic} backup /home\nKillMode=mixed"),
         ("borgmatic", f"{ours} run --job borgmatic -- borgmatic"),
         ("resticprofile", f"{ours} run --job home -- resticprofile --name home backup"),
     ]
