@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from tray import config, doctor_desktop, jobs
+from tray import config, doctor_desktop, jobs, wording
 from tray.doctor_desktop import Finding
 from tray.errors import AuditMissingError, BackupTrayError, TrackerGoneError, UnsafeFolderError
 from tray.paths import Places, check_private
@@ -158,7 +158,9 @@ def _configuration(places: Places) -> Iterable[Check]:
     found = config.load(places).jobs
     names = ", ".join(sorted(found))
     yield Check(
-        "configuration", Level.OK, f"{len(found)} jobs: {names}." if found else "No jobs configured; none are needed."
+        "configuration",
+        Level.OK,
+        f"{wording.plural(len(found), 'job')}: {names}." if found else "No jobs configured; none are needed.",
     )
     for job in found.values():
         if job.password_file is not None:
@@ -190,14 +192,22 @@ def _audit_log(places: Places) -> list[Check]:
     except AuditMissingError:
         return [Check("audit log", Level.OK, "There is none yet; the first run under watch makes it.")]
     if places.audit_db.stat().st_size > QUICK_BYTES:
-        what = f"{size} entries, readable; it is large, so it was not verified now."
+        what = f"{_entries(size)}, readable; it is large, so it was not verified now."
         return [Check("audit log", Level.OK, what + " Verify it: `backup-tray audit verify`.")]
+    from tray.audit.database import damaged
+    from tray.audit.verdict import Kind
     from tray.audit.verify import verify
 
     verdict = verify(places.audit_db, places.audit_key)
     if str(verdict.result) == "tampered":
+        if verdict.kind is Kind.DAMAGED:
+            return [Check("audit log", Level.BAD, verdict.why, damaged(places.audit_db))]
         return [Check("audit log", Level.BAD, f"It was altered: {verdict.why}", "backup-tray audit verify")]
-    return [Check("audit log", Level.OK, f"{size} entries, intact in themselves.")]
+    return [Check("audit log", Level.OK, f"{_entries(size)}, intact in {'itself' if size == 1 else 'themselves'}.")]
+
+
+def _entries(size: int) -> str:
+    return f"{wording.count(size)} {'entry' if size == 1 else 'entries'}"
 
 
 def _spool(places: Places) -> Iterable[Check]:
@@ -207,10 +217,13 @@ def _spool(places: Places) -> Iterable[Check]:
     if count:
         remedy = "Mend what is named above; the next run appends them."
         yield Check(
-            "records waiting", Level.WARN, f"{count} records wait for the audit log, which could not take them.", remedy
+            "records waiting",
+            Level.WARN,
+            f"Waiting for the audit log, which could not take them: {wording.plural(count, 'record')}.",
+            remedy,
         )
     if bad:
-        what = f"{len(bad)} records in the spool are damaged and were set aside: {bad[0]}."
+        what = f"Damaged and set aside in the spool: {wording.plural(len(bad), 'record')}, {bad[0]}."
         yield Check("records waiting", Level.WARN, what, f"less {shlex.quote(str(bad[0]))}")
     if not count and not bad:
         yield Check("records waiting", Level.OK, "None.")
@@ -229,9 +242,9 @@ def _runs(places: Places) -> list[Check]:
         if not folder.wrapped:
             orphaned.append(folder.run)
     if orphaned:
-        what = f"{len(orphaned)} runs lost their wrapper (killed, or a power cut): {orphaned[0]}."
+        what = f"Lost their wrapper (killed, or a power cut): {wording.plural(len(orphaned), 'run')}, {orphaned[0]}."
         return [Check("runs", Level.WARN, what, "backup-tray tracker  (closes them; so does the icon)")]
-    return [Check("runs", Level.OK, f"{live} are going on." if live else "None is going on.")]
+    return [Check("runs", Level.OK, f"{wording.plural(live, 'run')} now." if live else "None is going on.")]
 
 
 def _tracker(places: Places) -> list[Check]:

@@ -86,6 +86,13 @@ class RunNotFoundError(BackupTrayError):
     code = "ERROR_RUN_NOT_FOUND"
 
     def __init__(self, run: str) -> None:
+        if run in ("", "last"):
+            super().__init__(
+                "No run has ended yet.",
+                why="Backup Tray has seen none.",
+                next="Put your backup under watch: `backup-tray run -- COMMAND...`; or make one: `backup-tray window create`.",
+            )
+            return
         super().__init__(
             f"No run is known as {run!r}.",
             why="Neither the audit log nor the run folders hold a run whose id begins so.",
@@ -94,16 +101,18 @@ class RunNotFoundError(BackupTrayError):
 
 
 class JobNotFoundError(BackupTrayError):
-    """No job has this name."""
+    """No job has this name, among those that have run or among the `configured` ones."""
 
     code = "ERROR_JOB_NOT_FOUND"
 
-    def __init__(self, job: str, known: tuple[str, ...] = ()) -> None:
+    def __init__(self, job: str, known: tuple[str, ...] = (), *, configured: bool = False) -> None:
         names = ", ".join(known) if known else "none yet"
         super().__init__(
             f"There is no job named {job!r}.",
-            why=f"Known jobs: {names}.",
-            next="Look at `backup-tray status`, which names every job that has run.",
+            why=f"Known jobs: {names}{' (in config.toml)' if configured else ''}.",
+            next="Check the spelling, or make a job with `backup-tray window create`."
+            if configured
+            else "Look at `backup-tray status`, which names every job that has run.",
         )
 
 

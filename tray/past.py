@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tray import status
-from tray.errors import JobNotFoundError, RunNotFoundError
+from tray import status as rules
+from tray.errors import JobNotFoundError, RunNotFoundError, StatusFetchError
 from tray.fetch import StatusSource
 from tray.model import EndedRun
 from tray.paths import Places
@@ -44,7 +44,7 @@ def history(places: Places, *, limit: int = 50, job: str | None = None) -> list[
         found = [] if log is None else log.history(limit=limit, job=job)
     known = {run.run for run in found}
     found += [run for run in waiting if run.run not in known and job in (None, run.job)]
-    return sorted(found, key=status.order, reverse=True)[:limit]
+    return sorted(found, key=rules.order, reverse=True)[:limit]
 
 
 def resolve(places: Places, run: str) -> str:
@@ -66,15 +66,19 @@ def acknowledge(places: Places, job: str) -> None:
 
     Raises:
         JobNotFoundError: No such job has ever run.
+        StatusFetchError: Nobody can say now which jobs there are.
     """
     from tray.audit import spool
     from tray.audit.entry import Action, Draft
 
     source = StatusSource(places, role="cli", start_tracker=False)
     try:
-        known = tuple(found.job for found in source.poll().jobs)
+        status = source.poll()
     finally:
         source.close()
+    if status.error is not None:
+        raise StatusFetchError(status.error["why"], status.error["next"])
+    known = tuple(found.job for found in status.jobs)
     if job not in known:
         raise JobNotFoundError(job, known)
     spool.record(places, [Draft(action=Action.JOB_SEEN, job=job, result="seen")], timeout=RECORD_SECONDS)

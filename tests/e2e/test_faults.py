@@ -173,6 +173,8 @@ def test_a_damaged_log_is_unavailable_everywhere_and_loses_nothing(
         assert "Traceback" not in done.stdout + done.stderr
     found = status()
     assert (found["state"], found["error"]["code"]) == ("unavailable", "ERROR_STATUS_FETCH")
+    seen = tray("seen", "home")
+    assert (seen.returncode, "cannot be read" in seen.stderr) == (3, True)  # not: "there is no such job"
     assert tray("run", "--job", "home", "--", "sh", "-c", "exit 9").returncode == 9
     from tray.audit import spool
 

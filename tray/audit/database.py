@@ -6,6 +6,7 @@ while a connection is open: closing that descriptor would drop SQLite's locks (P
 
 import contextlib
 import os
+import shlex
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -19,10 +20,15 @@ from tray.locks import FileLock
 Identity = tuple[int, ...]
 
 _DAMAGED = (
-    "Keep what is left (`mv {db} {db}.damaged`, and the files {db}-wal and {db}-shm likewise): the next backup begins a new "
-    "log, and waiting records are appended to that."
+    "Keep what is left, out of the way: `mkdir {away} && mv {db}* {away}/`. The next backup begins a new log, and waiting records "
+    "are appended to that."
 )
 _NO_INDEX = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
+
+
+def damaged(db: Path) -> str:
+    """Return what to do about a damaged *db*."""
+    return _DAMAGED.format(db=shlex.quote(str(db)), away=shlex.quote(str(db.parent / "damaged")))
 
 
 def connect_writer(db: Path, timeout: float) -> sqlite3.Connection:
@@ -163,7 +169,7 @@ def _explain(error: sqlite3.Error, db: Path, timeout: float) -> AuditUnavailable
             return AuditUnavailableError(
                 f"{db} cannot be read or written: {error}.", f"Look at the disk: `df -h {db.parent}`."
             )
-    return AuditUnavailableError(f"{db} is damaged: {error}.", _DAMAGED.format(db=db))
+    return AuditUnavailableError(f"{db} is damaged: {error}.", damaged(db))
 
 
 def _stat(db: Path) -> os.stat_result:

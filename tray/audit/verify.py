@@ -160,8 +160,8 @@ class _Check:
             return self._verdict(Result.INTACT, f"Every entry is as it was signed, and {_these(self._agreed)}.")
         return self._verdict(
             Result.INCONCLUSIVE,
-            "The log is intact in itself, but there is no outside baseline to compare with: who replaced log and key together "
-            "would not be noticed.",
+            "The log is intact in itself, but there is no outside baseline to compare with: nobody would notice if log and key "
+            "had been replaced together.",
         )
 
     def _verdict(self, result: Result, why: str, first_bad: int | None = None, kind: Kind | None = None) -> Verdict:

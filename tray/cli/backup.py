@@ -7,7 +7,9 @@ from typing import NoReturn
 
 def register(parser: ArgumentParser) -> None:
     """Add the arguments of `backup`."""
-    parser.add_argument("job", metavar="JOB", help="a job of config.toml, as `backup-tray status` names it")
+    parser.add_argument(
+        "job", metavar="JOB", help="a job of config.toml, such as one made by `backup-tray window create`"
+    )
     parser.add_argument(
         "--no-watch", action="store_true", help="change nothing about the command's output; record start and end only"
     )

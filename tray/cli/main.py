@@ -101,9 +101,10 @@ def _parser(command: str) -> "ArgumentParser":
     class Parser(ArgumentParser):
         def error(self, message: str) -> NoReturn:
             raise UsageError(
-                f"backup-tray {command}: {message}.",
+                f"{message[:1].upper()}{message[1:]}.",
                 why="The command line does not make sense.",
-                next=f"Look at the options: `backup-tray {command} --help`.",
+                next=f"Look at the options: `{self.prog} --help`.",
             )
 
-    return Parser(prog=f"backup-tray {command}", description=COMMANDS[command].capitalize() + ".")
+    text = COMMANDS[command]
+    return Parser(prog=f"backup-tray {command}", description=f"{text[:1].upper()}{text[1:]}".rstrip(".") + ".")

@@ -15,5 +15,5 @@ def run(args: Namespace) -> int:
     from tray import past
 
     past.acknowledge(places(), args.job)
-    print(f"Noted: somebody has seen the last run of {args.job!r}.")
+    print(f"Noted: you have seen how the last run of {args.job!r} ended.")
     return 0
