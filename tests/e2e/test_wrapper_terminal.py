@@ -167,6 +167,65 @@ def test_an_interactive_command_keeps_its_terminal(terminals: list[Terminal]) ->
     assert last()["outcome"] == "cancelled"
 
 
+def _shell(terminals: list[Terminal]) -> Terminal:
+    """An interactive shell with job control."""
+    shell = Terminal("bash", "--norc", "-i", PS1="$ ")
+    terminals.append(shell)
+    shell.expect(rb"\$ ")
+    return shell
+
+
+def test_a_prompt_on_the_terminal_works_although_stdin_is_none(terminals: list[Terminal]) -> None:
+    """sudo and ssh ask on /dev/tty; in a background group they would be stopped for ever."""
+    shell = _shell(terminals)
+    ask = "printf 'name? ' >/dev/tty; read n </dev/tty; echo got $n"
+    shell.type(f'{" ".join(TRAY)} run -- sh -c "{ask.replace("$", chr(92) + "$")}" </dev/null\n'.encode())
+    shell.expect(rb"\rname\? ")
+    shell.type(b"joe\n")
+    shell.expect(rb"\ngot joe\r\n")
+
+
+def test_a_pager_behind_us_keeps_the_keyboard(terminals: list[Terminal]) -> None:
+    """`run … | less` reads keys while the command still runs."""
+    shell = _shell(terminals)
+    pager = "(read l; echo $l; read k </dev/tty; echo key $k)"
+    shell.type(f"{' '.join(TRAY)} run -- sh -c 'echo up; exec sleep 600' | {pager}\n".encode())
+    shell.expect(rb"\rup\r\n")
+    shell.type(b"q\n")
+    shell.expect(rb"\nkey q\r\n")
+    shell.type(b"\x03")
+    wait_for(lambda: status()["last"], what="the end")
+
+
+def test_ctrl_c_ends_the_script_around_us_too(tmp_path: Path, terminals: list[Terminal]) -> None:
+    """A loop over several backups stops where the user stopped it."""
+    shell = _shell(terminals)
+    shell.type(
+        f"bash -c '{' '.join(TRAY)} run -- sh -c \"echo up; exec sleep 600\"; touch {tmp_path}/next'; echo E''ND\n".encode()
+    )
+    shell.expect(rb"\rup\r\n")
+    shell.type(b"\x03")
+    wait_for(lambda: status()["last"], what="the end")
+    shell.type(b"echo af''ter\n")
+    shell.expect(rb"\rafter\r\n")
+    assert not (tmp_path / "next").exists()
+    assert last()["outcome"] == "cancelled"
+
+
+def test_an_interrupt_that_is_sent_to_us_on_a_terminal_is_forwarded_once(terminals: list[Terminal]) -> None:
+    """No key was pressed: the kernel has told nobody but us."""
+    script = (
+        "import signal, sys, time\ngot = []\nsignal.signal(signal.SIGINT, lambda *_: got.append(1))\nprint('up', flush=True)\n"
+        "while not got: time.sleep(0.01)\ntime.sleep(0.3)\nsys.exit(40 + len(got))"
+    )
+    terminal = Terminal(*TRAY, "run", "--", sys.executable, "-c", script)
+    terminals.append(terminal)
+    terminal.expect(b"up")
+    os.kill(terminal.pid, signal.SIGINT)
+    assert terminal.wait() == 41
+    assert last()["outcome"] == "cancelled"
+
+
 def test_ctrl_z_and_fg_stop_and_continue_both(tmp_path: Path, terminals: list[Terminal]) -> None:
     """The shell's job control sees one job."""
     mark = tmp_path / "mark"

@@ -1,7 +1,8 @@
-"""The command that is watched: how it starts, who owns the terminal, which signals it gets, how it ended.
+"""The command that is watched: how it starts, which signals it gets, how it ended.
 
-It has a process group of its own, else Ctrl-C would arrive twice. If our stdin is a terminal and we are its foreground group, the
-child's group becomes that (else a password prompt would stop it), and we take the terminal back in the end.
+In the foreground of a terminal it stays in our process group: prompts, Ctrl-Z, `fg`, a pager behind us and the script around us
+then work as without us. Ctrl-C reaches it from the kernel; what somebody sends to us alone is passed on, and `si_code` tells which
+is which. Elsewhere it gets a group of its own, so that what is sent to our whole group does not arrive twice.
 """
 
 import atexit
@@ -9,14 +10,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
 from tray.engines.base import Exit
 from tray.errors import CommandNotFoundError
 
-_KEYS = (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT))
+_KEYS = frozenset((signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)))
 """What Ctrl-C and Ctrl-\\ send."""
 
 
@@ -30,11 +31,10 @@ class Child:
     def __init__(
         self, argv: Sequence[str], environ: Mapping[str, str], *, stdout: int | None, stderr: int | None
     ) -> None:
-        self._terminal = _own_terminal()
+        self._shared = _in_foreground()
         self._asked = False
-        self._stopped = False
         try:
-            self._process = _start(argv, environ, stdout, stderr, self._terminal)
+            self._process = _start(argv, environ, stdout, stderr, self._shared)
         except FileNotFoundError as error:
             raise _not_found(argv[0], 127) from error
         except OSError as error:
@@ -47,12 +47,12 @@ class Child:
         return self._process.pid
 
     def forward(self, number: int) -> None:
-        """Pass a signal on, once for each time that it came to us; INT goes to the whole group as the terminal would do it."""
+        """Pass a signal on, once for each time that it came to us; INT goes to a whole group of its own, as a terminal's would."""
         if self.exit is not None:
             return
         self._asked = True
         with suppress(ProcessLookupError, PermissionError):
-            if sys.platform != "win32" and number == signal.SIGINT:
+            if sys.platform != "win32" and number == signal.SIGINT and not self._shared:
                 os.killpg(self.pid, number)
             else:
                 self._process.send_signal(number)
@@ -65,69 +65,76 @@ class Child:
             code = self._process.poll()
             self.exit = None if code is None else Exit(code & 0xFF, None, self._asked)
             return self.exit is not None
-        while self.exit is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
-            if pid == 0:
-                return False
-            if os.WIFSTOPPED(status):
-                self._pause()
-            elif os.WIFEXITED(status) or os.WIFSIGNALED(status):
-                self._ended(status)
-        return True
+        self._take_keys()
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if pid:
+            self._ended(os.waitstatus_to_exitcode(status))
+        return bool(pid)
 
-    def _ended(self, status: int) -> None:
-        code = os.waitstatus_to_exitcode(status)
+    def _ended(self, code: int) -> None:
         self._process.returncode = code
-        self._take_terminal()
-        if code >= 0:
-            self.exit = Exit(code, None, self._asked)
-        else:
-            from_terminal = self._terminal is not None and -code in _KEYS
-            self.exit = Exit(None, -code, self._asked or from_terminal)
+        self._take_keys()  # the key that ended it came to us too
+        _unblock(_KEYS)
+        self.exit = Exit(code, None, self._asked) if code >= 0 else Exit(None, -code, self._asked)
 
-    def _pause(self) -> None:
-        """Ctrl-Z: the shell must see us stop, and what it continues is both of us."""
-        if sys.platform == "win32" or self._terminal is None:
+    def _take_keys(self) -> None:
+        """Take the signals that are held back on a terminal: a key's has reached the command already, any other is passed on."""
+        if sys.platform == "win32" or not self._shared:
             return
-        self._take_terminal()
-        os.kill(os.getpid(), signal.SIGSTOP)
-        if os.tcgetpgrp(self._terminal) == os.getpgrp():
-            os.tcsetpgrp(self._terminal, self.pid)
-        os.killpg(self.pid, signal.SIGCONT)
+        while held := _KEYS & signal.sigpending():
+            if sys.platform == "linux":
+                came = signal.sigwaitinfo(held)
+                if came.si_code <= 0:  # a process sent it, sigaction(2)
+                    self.forward(came.si_signo)
+                    continue
+            else:
+                signal.sigwait(held)  # macOS does not tell: taken for a key
+            self._asked = True
 
-    def _take_terminal(self) -> None:
-        if sys.platform != "win32" and self._terminal is not None:
-            with suppress(OSError):
-                os.tcsetpgrp(self._terminal, os.getpgrp())
 
-
-def _own_terminal() -> int | None:
-    """Return stdin's descriptor if it is a terminal and we are its foreground group."""
+def _in_foreground() -> bool:
+    """Whether we are the foreground group of a terminal, whatever our standard descriptors are."""
     if sys.platform == "win32":
-        return None
+        return False
     try:
-        return 0 if os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp() else None
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
-        return None
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+def _unblock(numbers: Iterable[int]) -> None:
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 
 def _start(
-    argv: Sequence[str], environ: Mapping[str, str], stdout: int | None, stderr: int | None, terminal: int | None
+    argv: Sequence[str], environ: Mapping[str, str], stdout: int | None, stderr: int | None, shared: bool
 ) -> "subprocess.Popen[bytes]":
     if sys.platform == "win32":
         return subprocess.Popen(argv, env=dict(environ), stdout=stdout, stderr=stderr)
-    if terminal is None:
+    if not shared:
         return subprocess.Popen(argv, env=dict(environ), stdout=stdout, stderr=stderr, close_fds=False, process_group=0)
-    before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # a background group may then still set the terminal's group
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _KEYS)
 
-    def become_foreground() -> None:
-        os.setpgid(0, 0)
-        os.tcsetpgrp(terminal, os.getpid())
-        signal.signal(signal.SIGTTOU, before or signal.SIG_DFL)
+    def take_keys() -> None:
+        for number in _KEYS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)  # before it may come: our handler would swallow it
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    return subprocess.Popen(
-        argv, env=dict(environ), stdout=stdout, stderr=stderr, close_fds=False, preexec_fn=become_foreground
-    )
+    try:
+        return subprocess.Popen(
+            argv, env=dict(environ), stdout=stdout, stderr=stderr, close_fds=False, preexec_fn=take_keys
+        )
+    except OSError:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise
 
 
 def _not_found(command: str, exit_code: int, why: str = "") -> CommandNotFoundError:
