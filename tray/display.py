@@ -24,6 +24,8 @@ def line(runs: Sequence[LiveRun], width: int) -> str:
         return ""
     text = wording.run_line(runs[0])
     if len(runs) == 1:
+        if BAR + 3 + len(text) >= width:
+            text = wording.short_line(runs[0])
         text = f"{bar(runs[0])} {text}"
     else:
         text = f"{len(runs)} runs; {text}"

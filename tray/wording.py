@@ -36,6 +36,7 @@ _OUTCOME_WORDS = {
 }
 _DOING = {"backup": "Backing up", "restore": "Restoring", "check": "Checking", "prune": "Pruning"}
 _FINE = (State.OK, State.RUNNING)
+_DRY_RUN = "dry-run"  # a kind of run that makes no backup (see `tray.status`)
 
 
 def escape(text: str) -> str:
@@ -156,6 +157,12 @@ def state_word(state: State) -> str:
     return _STATE_WORDS[state]
 
 
+def job_word(item: JobStatus) -> str:
+    """Return a job's state in a word or two; a bad end that somebody has seen is no "no backups yet"."""
+    seen = item.state is State.NONE and item.last is not None and item.last.kind != _DRY_RUN
+    return "Acknowledged" if seen else state_word(item.state)
+
+
 def outcome_word(outcome: Outcome) -> str:
     """Return *outcome* as what the run did: "succeeded", "was cancelled"."""
     return _OUTCOME_WORDS[outcome]
@@ -191,6 +198,12 @@ def run_line(run: LiveRun) -> str:
     """Return everything about a live run on one line."""
     first, second = _live(run)
     return f"{first}, {second}" if second else first
+
+
+def short_line(run: LiveRun) -> str:
+    """Return a live run in the few words that fit beside a bar: "home: 42 %, 12.3 MB/s, 3 min left"."""
+    facts = _join(_phase_word(run), percent(run) or amount(run), speed(run), _eta(run)) if run.tracked else ""
+    return f"{fit(escape(run.job), _NAME_UNITS)}: {facts or 'progress not known'}"
 
 
 def _live(run: LiveRun, units: int = 1000) -> tuple[str, str]:
@@ -335,7 +348,7 @@ def _settled(status: Status, now_ms: int) -> tuple[str, str]:
 
 
 def _ended_or_seen(ended: EndedRun, now_ms: int) -> str:
-    seen = "" if ended.outcome is Outcome.SUCCEEDED else ", acknowledged"
+    seen = "" if ended.outcome is Outcome.SUCCEEDED or ended.kind == _DRY_RUN else ", acknowledged"
     return _ended(ended, now_ms, _NAME_UNITS) + seen
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tray import wording
+from tray import display, wording
 from tray.clock import DAY_MS
 from tray.model import EndedRun, JobHistory, JobStatus, LiveRun, Outcome, Phase, State, Status
 from tray.status import judge
@@ -206,6 +206,13 @@ def test_problems_of_a_live_run_are_counted() -> None:
     assert wording.run_line(RUN.with_changes(errors=2)).endswith("2 problems")
 
 
+def test_a_narrow_terminal_loses_the_files_before_the_time_left() -> None:
+    """At 80 columns bar, percentage, speed and time left are whole."""
+    wide, narrow = display.line([RUN], 200), display.line([RUN], 80)
+    assert wide.endswith("42 %, 1,204 of 20,220 files, 12.3 MB/s, 3 min left")
+    assert narrow == "[##########--------------] home: 42 %, 12.3 MB/s, 3 min left"
+
+
 def test_several_runs_are_counted_and_the_first_is_shown() -> None:
     """Two runs fit into two lines."""
     text = wording.tooltip(settled(live=(RUN, RUN.with_changes(run="r2", job="photos", started_ms=NOW))), NOW)
@@ -286,6 +293,16 @@ def test_an_acknowledged_failure_is_called_so() -> None:
     status = settled(ended(outcome=Outcome.FAILED), seen_ms=NOW)
     assert status.state is State.NONE
     assert wording.lines(status, NOW) == ("home: failed 2 hours ago, acknowledged", "no recent success is known")
+    assert wording.job_word(status.jobs[0]) == "Acknowledged"
+    assert wording.job_word(JobStatus("new", State.NONE, None)) == "No backups yet"
+
+
+def test_a_failed_dry_run_is_not_called_acknowledged() -> None:
+    """Nobody has seen it; it only says nothing about backups."""
+    dry = EndedRun("e1", "home", "restic", Outcome.FAILED, None, NOW - 7_200_000, kind="dry-run")
+    status = settled(dry)
+    assert wording.lines(status, NOW)[0] == "home: dry-run failed 2 hours ago"
+    assert wording.job_word(status.jobs[0]) == "No backups yet"
 
 
 def test_an_empty_history_says_so() -> None:

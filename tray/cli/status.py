@@ -62,13 +62,11 @@ def text(status: Status) -> str:
         lines += ["", "Running now:", *(f"  {display.line([run], max(columns, 80) - 2)}" for run in status.runs)]
     if status.jobs:
         width = max(len(wording.escape(job.job)) for job in status.jobs)
-        words = max(9, *(len(wording.state_word(job.state)) for job in status.jobs))
+        words = max(9, *(len(wording.job_word(job)) for job in status.jobs))
         lines += ["", "Jobs:"]
         for job in status.jobs:
             last = "" if job.last is None else wording.last_line(job.last, now).partition(": ")[2]
-            lines.append(
-                f"  {wording.escape(job.job):<{width}}  {wording.state_word(job.state):<{words}}  {last}".rstrip()
-            )
+            lines.append(f"  {wording.escape(job.job):<{width}}  {wording.job_word(job):<{words}}  {last}".rstrip())
     lines += [f"Note: {note}." for note in status.notes]
     return "\n".join(lines)
 

@@ -133,7 +133,7 @@ def route(engine: str, repository: str | None) -> str:
 
 def job(item: JobStatus, now_ms: int, *, running: LiveRun | None = None) -> dict[str, Any]:
     """Return one job with its state and last run."""
-    word = wording.state_word(item.state)
+    word = wording.job_word(item)
     if item.state is State.RUNNING and running is not None:
         word = " ".join(filter(None, (word, wording.percent(running))))
     return {
