@@ -70,9 +70,22 @@ class RunInfo:
             data["wrapper"] = Process(**data["wrapper"])
             data["child"] = None if data["child"] is None else Process(**data["child"])
             data["sources"], data["command"] = tuple(data["sources"]), tuple(data["command"])
-            return cls(**{key: data[key] for key in cls.__slots__ if key in data})
+            info = cls(**{key: data[key] for key in cls.__slots__ if key in data})
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"damaged: {error}") from error
+        texts = (
+            info.run,
+            info.job,
+            info.engine,
+            info.kind,
+            info.boot,
+            info.repository or "",
+            *info.sources,
+            *info.command,
+        )
+        if type(info.started_ms) is not int or not all(isinstance(text, str) for text in texts):
+            raise ValueError("damaged: a value is of the wrong type")
+        return info
 
 
 class RunFolder:

@@ -1,6 +1,9 @@
+import json
 import os
 import subprocess
 import sys
+import tracemalloc
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ import pytest
 from tray import clock, locks, runs
 from tray.errors import RunNotFoundError
 from tray.paths import Places
+from tray.runner import closing
 from tray.runs import Process, RunFolder, RunInfo
 
 
@@ -102,7 +106,26 @@ def test_a_damaged_or_newer_run_file_is_refused(places: Places) -> None:
         (folder.path / "run.json").write_text(text, encoding="latin-1")
         with pytest.raises(ValueError):
             folder.info()
+    good = asdict(info())
+    for key, value in (("command", [1]), ("job", 5), ("kind", None), ("started_ms", "x"), ("repository", [1])):
+        (folder.path / "run.json").write_text(json.dumps({**good, key: value}))
+        with pytest.raises(ValueError):
+            folder.info()
     folder.close()
+
+
+def test_the_output_of_a_dead_wrapper_is_not_held_in_memory(places: Places) -> None:
+    """A spool may be larger than the memory of the tray that looks at it."""
+    about = info(command=("dump",), engine="command")
+    folder = created(places, about)
+    folder.spool("err").write_bytes((b"x" * 999 + b"\n") * 20_000)
+    tracemalloc.start()
+    try:
+        closing.conclude(folder, about)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+        folder.close()
 
 
 def test_a_root_without_room_gets_no_spool(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:

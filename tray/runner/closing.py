@@ -4,6 +4,7 @@ The engine's words are still in its spool. If they say that it finished, the run
 is lost. A run whose engine still works in this boot is left alone.
 """
 
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -99,12 +100,10 @@ def _feed(session: Session, path: Path, stream: Stream) -> None:
         session.feed(line, stream)
 
 
-def _lines(path: Path) -> list[bytes]:
-    try:
-        with path.open("rb") as file:
-            return list(iter(lambda: file.readline(LINE_LIMIT), b""))
-    except OSError:
-        return []
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a spool one by one: it may be larger than our memory."""
+    with suppress(OSError), path.open("rb") as file:
+        yield from iter(lambda: file.readline(LINE_LIMIT), b"")
 
 
 def _last_sign(folder: RunFolder) -> int:
