@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tray import clock, past, wording
 from tray.errors import RunNotFoundError
-from tray.model import EndedRun
+from tray.model import EndedRun, Outcome
 from tray.paths import Places
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _what(report: Report) -> Iterator[str]:
         ("Files", None if run.files is None else wording.count(run.files)),
         ("Size", None if run.bytes_processed is None else wording.size(run.bytes_processed)),
         ("Added", None if run.bytes_added is None else wording.size(run.bytes_added)),
-        ("Problems", wording.count(run.errors)),
+        ("Problems", wording.count(run.errors) if run.errors or run.outcome is Outcome.SUCCEEDED else None),
         ("Run", run.run),
     )
 

@@ -158,9 +158,16 @@ def state_word(state: State) -> str:
 
 
 def job_word(item: JobStatus) -> str:
-    """Return a job's state in a word or two; a bad end that somebody has seen is no "no backups yet"."""
-    seen = item.state is State.NONE and item.last is not None and item.last.kind != _DRY_RUN
-    return "Acknowledged" if seen else state_word(item.state)
+    """Return a job's state in a word or two; after a bad end that somebody has seen neither "fine" nor "no backups yet"."""
+    return "Acknowledged" if acknowledged(item) else state_word(item.state)
+
+
+def acknowledged(item: JobStatus) -> bool:
+    """Whether somebody has seen that the job's last run ended badly, or too long ago."""
+    last = item.last
+    if last is None or last.kind == _DRY_RUN:
+        return False
+    return item.state is State.NONE or (item.state is State.OK and last.outcome is not Outcome.SUCCEEDED)
 
 
 def outcome_word(outcome: Outcome) -> str:

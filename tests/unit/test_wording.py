@@ -295,6 +295,9 @@ def test_an_acknowledged_failure_is_called_so() -> None:
     assert wording.lines(status, NOW) == ("home: failed 2 hours ago, acknowledged", "no recent success is known")
     assert wording.job_word(status.jobs[0]) == "Acknowledged"
     assert wording.job_word(JobStatus("new", State.NONE, None)) == "No backups yet"
+    bad = ended(outcome=Outcome.FAILED)
+    assert wording.job_word(JobStatus("home", State.OK, bad)) == "Acknowledged"  # fine by an older, recent success
+    assert wording.job_word(JobStatus("home", State.FAILED, bad)) == "Failed"
 
 
 def test_a_failed_dry_run_is_not_called_acknowledged() -> None:

@@ -139,7 +139,7 @@ def job(item: JobStatus, now_ms: int, *, running: LiveRun | None = None) -> dict
     return {
         "job": wording.escape(item.job),
         "state": item.state.value,
-        "kind": _KIND_OF_STATE[item.state],
+        "kind": "none" if wording.acknowledged(item) else _KIND_OF_STATE[item.state],
         "word": word,
         "why": wording.why(item, now_ms),
         "last": None if item.last is None else ended(item.last, now_ms),
@@ -171,7 +171,7 @@ def ended(run: EndedRun, now_ms: int) -> dict[str, Any]:
         "size": UNKNOWN if run.bytes_processed is None else wording.size(run.bytes_processed),
         "added": UNKNOWN if run.bytes_added is None else wording.size(run.bytes_added),
         "files": UNKNOWN if run.files is None else wording.count(run.files),
-        "errors": wording.count(run.errors),
+        "errors": wording.count(run.errors) if run.errors or run.outcome is Outcome.SUCCEEDED else UNKNOWN,
     }
 
 
