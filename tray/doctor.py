@@ -148,10 +148,16 @@ def _read_only(folder: Path) -> str:
 def _writable_again(folder: Path) -> str:
     place = shlex.quote(str(folder))
     return (
-        f"sudo mount -o remount,rw {place}"
+        f"sudo mount -o remount,rw {shlex.quote(str(_mount_point(folder)))}"
         if _read_only(folder)
         else f"ls -ld {place}  (records wait in a spool meanwhile)"
     )
+
+
+def _mount_point(folder: Path) -> Path:
+    """The place where the file system that holds *folder* is mounted; only that can be remounted."""
+    real = folder.resolve()
+    return next((above for above in (real, *real.parents) if os.path.ismount(above)), folder)
 
 
 def _configuration(places: Places) -> Iterable[Check]:
