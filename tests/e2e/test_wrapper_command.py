@@ -50,6 +50,15 @@ def test_descriptors_that_the_caller_opened_reach_the_command() -> None:
     assert (done.returncode, done.stdout) == (0, b"seven\neight\n")
 
 
+def test_a_script_without_an_interpreter_line_runs_as_without_us(tmp_path: Path) -> None:
+    """A shell, cron or `nice` gives it to sh."""
+    script = tmp_path / "old.sh"
+    script.write_text("echo $1; exit 5\n")
+    script.chmod(0o700)
+    done = tray("run", "--", script, "a b")
+    assert (done.returncode, done.stdout) == (5, "a b\n")
+
+
 def test_the_command_gets_no_descriptor_of_ours() -> None:
     """A lock, a socket or a spool in its hands would outlive us."""
     ours = tray("run", "--", "sh", "-c", "ls /proc/self/fd 2>/dev/null").stdout.split()

@@ -6,6 +6,7 @@ is which. Elsewhere it gets a group of its own, so that what is sent to our whol
 """
 
 import atexit
+import errno
 import os
 import signal
 import subprocess
@@ -34,7 +35,16 @@ class Child:
         self._shared = _in_foreground()
         self._asked = False
         try:
-            self._process = _start(argv, environ, stdout, stderr, self._shared)
+            try:
+                self._process = _start(argv, environ, stdout, stderr, self._shared)
+            except OSError as error:
+                if error.errno != errno.ENOEXEC or sys.platform == "win32":
+                    raise
+                # A script without `#!`: shells, cron and execvp(3) give it to sh.
+                import shutil
+
+                script = shutil.which(argv[0]) or argv[0]
+                self._process = _start(["/bin/sh", script, *argv[1:]], environ, stdout, stderr, self._shared)
         except FileNotFoundError as error:
             raise _not_found(argv[0], 127) from error
         except OSError as error:
