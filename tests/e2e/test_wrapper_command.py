@@ -247,6 +247,15 @@ def test_names_that_could_do_harm_are_shown_escaped() -> None:
     assert status()["jobs"][0]["job"] == name
 
 
+@pytest.mark.parametrize("command", [["status"], ["history"], ["report", "last"], ["log", "last"]])
+def test_a_locale_that_cannot_show_a_name_shows_it_escaped(command: list[str]) -> None:
+    """Latin-1 and plain ASCII are still in use, and cron may set neither."""
+    tray("run", "--job", "Ω", "--", "sh", "-c", "echo Ω >&2; exit 1")
+    done = tray(*command, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert "\\u03a9" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
 def test_report_names_the_entry_and_says_what_is_not_proven() -> None:
     """Without a baseline elsewhere nothing is called intact."""
     tray("run", "--job", "home", "--", "true")
