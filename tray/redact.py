@@ -25,17 +25,17 @@ _NOT_SECRET = re.compile(
 _HARMLESS = frozenset(("true", "false", "yes", "no", "none", "null", "on", "off", "0", "1", "prompt", "ask"))
 
 _ADDRESS = re.compile(  # a password ends at the last @ before the path; a badly made address may hold a / in it
-    r"(?P<keep>\b[\w.+-]+://[^\s/:@'\"]*:)(?P<value>[^\s/'\"]*(?=@)|(?!\d{1,5}(?:/|$))[^\s'\"]*(?=@))"
+    r"(?P<keep>\b[\w.+-]{1,40}://[^\s/:@'\"]*:)(?P<value>[^\s/'\"]*(?=@)|(?!\d{1,5}(?:/|$))[^\s'\"]*(?=@))"
 )
 _TOKEN_ADDRESS = re.compile(r"(?P<keep>\bhttps?://)(?P<value>[^\s/:@'\"]{16,})(?=@)")
 _BARE_LOGIN = re.compile(
     r"(?P<keep>(?<![\w.+-])(?!(?:sftp|ssh|scp|rsync|mailto|rest|https?|s3|b2|gs|rclone|swift|azure):)[\w.+-]+:)(?P<value>[^\s/@:'\",]+)(?=@[\w.-]+)"
 )
 _NAMED = re.compile(
-    r"(?P<name>[A-Za-z_][\w.-]*)(?P<keep>=|\"\s*:\s*(?=\"))(?P<value>\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|[^\s&;,'\"]+)"
+    r"(?P<name>[A-Za-z_][\w.-]{0,99})(?P<keep>=|\"\s*:\s*(?=\"))(?P<value>\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|[^\s&;,'\"]+)"
 )
 _OPTION = re.compile(
-    r"(?<![\w-])--(?P<name>[A-Za-z][\w-]*)(?P<keep>\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s'\"-][^\s'\"]*)"
+    r"(?<![\w-])--(?P<name>[A-Za-z][\w-]{0,99})(?P<keep>\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s'\"-][^\s'\"]*)"
 )
 _HEADER = re.compile(r"(?i)(?P<keep>\b(?:Basic|Bearer)\s+)(?P<value>[\w.~+/=-]{8,})")
 

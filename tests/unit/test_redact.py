@@ -2,6 +2,8 @@
 
 import json
 import shlex
+import subprocess
+import sys
 from urllib.parse import quote
 
 import pytest
@@ -216,3 +218,13 @@ def test_hiding_never_raises(text: str, argv: list[str], environ: dict[str, str]
     redactor = Redactor(argv, environ)
     assert isinstance(redactor.text(text), str)
     assert len(redactor.argv(argv)) == len(argv)
+
+
+def test_the_longest_line_is_redacted_in_one_go() -> None:
+    """A line of a megabyte without a space, with words like "key" in it, must not hold up the end of a backup.
+
+    Where the cost grows with the square of the length this takes an hour, and the process is ended.
+    """
+    ask = "from tray.redact import Redactor; print(len(Redactor(['restic'], {}).bytes((b'a' * 50 + b'key.b-c') * 20_000)))"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=100)
+    assert done.stdout.strip() == str(57 * 20_000)

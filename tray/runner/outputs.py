@@ -102,6 +102,11 @@ class Relay:
             self.flush()
 
     @property
+    def size(self) -> int:
+        """How many bytes wait."""
+        return sum(map(len, self._pending.values()))
+
+    @property
     def waiting(self) -> list[int]:
         """The descriptors to which something could not be written yet."""
         return [to for to, pending in self._pending.items() if pending]

@@ -14,6 +14,8 @@ from tray.runner.wake import FORWARDED, Waker
 from tray.runs import RunInfo
 
 TICK_SECONDS = 1.0
+RELAY_LIMIT = 16 * 1024 * 1024
+"""Bytes that may wait in our memory for a slow reader while the run goes on."""
 
 
 class Picture:
@@ -86,6 +88,8 @@ class Watch:
     def look(self) -> None:
         """Take in what has been written until now, and show it."""
         for tail in self._outputs.tails:
+            if self._clogged():
+                break  # what the reader does not take waits in the spool, not in our memory
             for line in tail.lines():
                 self._line(line, tail)
             self._prompt(tail)
@@ -139,8 +143,12 @@ class Watch:
     def _behind(self) -> bool:
         return any(tail.more for tail in self._outputs.tails)
 
+    def _clogged(self) -> bool:
+        """Whether so much waits for a reader that reading more must wait too; the end of a run is always read."""
+        return self._child.exit is None and self._relay.size > RELAY_LIMIT
+
     def _pause(self) -> float:
-        if self._behind():
+        if self._behind() and not self._clogged():
             return 0.0
         if not self._showing:
             return TICK_SECONDS
