@@ -179,7 +179,7 @@ class NoWebViewError(BackupTrayError):
     def __init__(
         self, why: str, next: str = "Install it with `sudo apt install python3-gi gir1.2-webkit2-4.1`, then try again."
     ) -> None:
-        super().__init__("The window cannot be shown; the status stands in the terminal.", why=why, next=next)
+        super().__init__("The window cannot be shown; what it would say stands in the terminal.", why=why, next=next)
 
 
 class WebViewUnsafeError(BackupTrayError):

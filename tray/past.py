@@ -9,6 +9,7 @@ from tray.errors import JobNotFoundError, RunNotFoundError, StatusFetchError
 from tray.fetch import StatusSource
 from tray.model import EndedRun
 from tray.paths import Places
+from tray.runner import closing
 
 if TYPE_CHECKING:
     from tray.audit.store import AuditLog
@@ -36,10 +37,11 @@ def reading(places: Places) -> "Iterator[AuditLog | None]":
 
 
 def history(places: Places, *, limit: int = 50, job: str | None = None) -> list[EndedRun]:
-    """Return the newest ended runs, those that still wait in the spool first."""
+    """Return the newest ended runs, those whose record still waits, or whose end nobody has written down yet, among them."""
     from tray.audit import spool
 
     waiting = [run for draft in spool.pending(places) if (run := draft.ended()) is not None]
+    waiting += closing.ended(places)
     with reading(places) as log:
         found = [] if log is None else log.history(limit=limit, job=job)
     known = {run.run for run in found}

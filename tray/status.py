@@ -34,6 +34,7 @@ def judge(
     error: Mapping[str, str] | None = None,
     as_of_ms: int | None = None,
     notes: Sequence[str] = (),
+    doubt: bool = False,
 ) -> Status:
     """Return the one status.
 
@@ -44,6 +45,7 @@ def judge(
         error: Why the status could not be fetched, if so; the rest is then what was known at *as_of_ms*.
         as_of_ms: When the data was read, *now_ms* by default.
         notes: Passed through.
+        doubt: What is known is not all that was: nothing is then called fine.
     """
     running = {run.job for run in live}
     judged = [JobStatus(job.job, _state(job, job.job in running, now_ms), job.last) for job in jobs]
@@ -52,6 +54,8 @@ def judge(
     states = {_weight(job) for job in judged}
     if error is not None:
         states.add(State.UNAVAILABLE)
+    if doubt:
+        states.add(State.WARNING)
     return Status(
         state=next((state for state in WORST_FIRST if state in states), State.NONE),
         as_of_ms=now_ms if as_of_ms is None else as_of_ms,

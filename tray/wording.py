@@ -344,6 +344,8 @@ def _settled(status: Status, now_ms: int) -> tuple[str, str]:
     if status.state is State.TAMPERED:
         return "The audit log was altered", "choose Verify audit log to see where"
     worst = status.jobs[0] if status.jobs else None
+    if status.state is State.WARNING and (worst is None or worst.state in (*_FINE, State.NONE)):
+        return "Older history is missing", "".join(_first(status.notes)) or "which job is unknown"
     if status.state in (State.OK, State.RUNNING):
         ended = status.last
         return (_ended_or_seen(ended, now_ms), _summary(status)) if ended else ("Backups are fine", _summary(status))

@@ -192,7 +192,9 @@ def test_a_missing_log_is_unavailable_until_a_new_one_says_that_it_followed(reco
     assert not recorded.audit_db.exists()
     assert tray("run", "--job", "home", "--", "true").returncode == 0
     assert [entry["action"] for entry in everything()].count("status.error") == 1
+    assert (status()["state"], tray("status").returncode) == ("warning", 1)  # what failed before is forgotten
     assert "begun anew" in status()["notes"][0]
+    assert "Older history is missing" in tray("status").stdout
 
 
 def test_a_log_that_another_program_locks_for_long_holds_nobody_up(recorded: Places) -> None:
@@ -241,14 +243,15 @@ def test_a_runtime_folder_of_somebody_else_is_not_trusted(recorded: Places) -> N
 
 
 def test_a_malformed_configuration_is_named_with_its_line(recorded: Places) -> None:
-    """A typing error in config.toml stops the job, not the status."""
+    """A typing error in config.toml stops the job, and the night on which it did is red, not green."""
     recorded.config.mkdir(mode=0o700, exist_ok=True)
     recorded.config_file.write_text("version = 1\n[jobs.home\n")
     done = tray("backup", "home")
     assert done.returncode != 0
     assert "line 2" in done.stderr
     assert "next:" in done.stderr
-    assert status()["state"] == "ok"
+    assert (status()["state"], last()["job"], last()["outcome"]) == ("failed", "home", "failed")
+    assert "line 2" in last()["reason"]
 
 
 def test_odd_file_names_survive_the_whole_way(tmp_path: Path, repository: Path, places: Places) -> None:

@@ -171,7 +171,7 @@ def test_report_log_and_verification_open_their_pages(desk: Desktop) -> None:
     for label, page in (
         ("View last-run report", f"report/{run}"),
         ("Details (full log)", f"log/{run}"),
-        ("Verify audit log", "audit"),
+        ("Verify audit log", "verify"),
     ):
         desk.choose(item, label)
         wait_for(lambda page=page: page in windows_of(process), what=f"the page {page}")

@@ -150,6 +150,13 @@ def test_looking_at_every_page_changes_nothing_and_verify_adds_one_entry(
         assert (newest["action"], newest["result"]) == ("audit.verified", "inconclusive")
         assert log.head()[0] == before[0][0] + 1  # type: ignore[index] # the head is a tuple
 
+    window.script("BT.visit('history')")
+    window.wait("#page table", "home")
+    window.script("BT.visit('verify')")  # the tray's menu: the check was asked for, so it starts at once
+    assert "Inconclusive" in window.read("#page", "entries read")
+    with AuditLog.read(places.audit_db) as log:
+        assert log.head()[0] == before[0][0] + 2  # type: ignore[index] # the head is a tuple
+
 
 def test_what_cannot_work_is_said_beside_the_field_and_nothing_is_made(window: Driven, tmp_path: Path) -> None:
     """A folder that does not exist is named with a next step; the form keeps what was typed, and no repository appears."""

@@ -174,6 +174,12 @@ def test_without_a_screen_the_terminal_gets_the_report() -> None:
     assert "There is no screen" in done.stderr
     assert "backup-tray status" in done.stderr
     assert "Traceback" not in done.stderr
+    subprocess.run(
+        [*TRAY, "run", "--job", "home", "--", "sh", "-c", "echo said so >&2"], check=True, stderr=subprocess.DEVNULL
+    )
+    for page, words in (("report", "Audit entry"), ("log", "err said so"), ("history", "home: succeeded")):
+        done = subprocess.run([*TRAY, "window", page], env=env, capture_output=True, text=True, timeout=30)
+        assert (done.returncode, words in done.stdout) == (2, True)
 
 
 def test_without_a_web_view_the_remedy_is_named(desk: Desktop, tmp_path: Path) -> None:

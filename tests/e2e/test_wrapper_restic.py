@@ -214,6 +214,7 @@ def test_killed_wrapper_and_engine_are_lost_at_once_and_closed_by_the_next_wrapp
     run.wait()
     found = wait_for(lambda: (now := status()) and not now["runs"] and now)
     assert (found["state"], found["last"]["outcome"], found["last"]["entry"]) == ("failed", "lost", None)
+    assert "home: was lost" in tray("history").stdout
     assert tray("run", "--job", "other", "--", "true").returncode == 0
     job = next(job for job in status()["jobs"] if job["job"] == "home")
     assert (job["state"], job["last"]["outcome"], job["last"]["inferred"]) == ("failed", "lost", True)

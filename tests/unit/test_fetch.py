@@ -202,7 +202,9 @@ def test_the_tracker_has_waiting_records_appended(places: Places, source: Status
     assert tracker.wait(30) == 0
 
 
-def test_a_state_folder_of_somebody_else_is_no_reason_to_fall_silent(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_folder_of_somebody_else_is_no_reason_to_fall_silent(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the log may not even be looked for the status is unavailable, with the folder's name, and never "none" or a crash."""
 
     def denied(path: Path, **_: object) -> bool:

@@ -158,7 +158,7 @@ def test_the_menu_opens_the_right_pages(monkeypatch: pytest.MonkeyPatch) -> None
     for item in icon.menu:
         if item.enabled and item.text not in ("Quit", "- - - -"):
             item(icon)
-    assert opened == ["dashboard", "report/e1", "log/r1", "audit"]
+    assert opened == ["dashboard", "report/e1", "log/r1", "verify"]
     assert icon.menu(icon) is None
     assert opened[-1] == "dashboard"
 

@@ -4,6 +4,8 @@ import os
 from argparse import ArgumentParser, Namespace
 from typing import NoReturn
 
+from tray.errors import ConfigError
+
 
 def register(parser: ArgumentParser) -> None:
     """Add the arguments of `backup`."""
@@ -23,7 +25,11 @@ def run(args: Namespace) -> NoReturn:
     from tray.runner.child import leave
 
     here = places()
-    job = jobs.find(here, args.job)
+    try:
+        job = jobs.find(here, args.job)
+    except ConfigError as error:
+        wrap.record_failure(here, args.job, f"{error.what} {error.why}".strip())
+        raise
     for variable in jobs.CLASHING_VARIABLES:
         if not job.command:
             os.environ.pop(variable, None)

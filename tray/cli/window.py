@@ -1,8 +1,9 @@
 """`backup-tray window [PAGE]`."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 
-from tray.errors import BackupTrayError, NoWebViewError
+from tray.errors import BackupTrayError, NoWebViewError, RunNotFoundError
 from tray.paths import places
 
 
@@ -13,7 +14,7 @@ def register(parser: ArgumentParser) -> None:
         metavar="PAGE",
         nargs="?",
         default="dashboard",
-        help="dashboard (the default), history, audit, create, guide, report[/RUN] or log[/RUN]",
+        help="dashboard (the default), history, audit, verify, create, guide, report[/RUN] or log[/RUN]",
     )
 
 
@@ -28,7 +29,7 @@ def run(args: Namespace) -> int:
     try:
         app.open_window(here, page)
     except NoWebViewError:
-        _print_status()
+        _print_instead(page)
         raise
     except BackupTrayError as error:
         tell(error)
@@ -37,11 +38,24 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def _print_status() -> None:
-    """Print what the window would have shown."""
-    from tray.cli import status
+def _print_instead(page: str) -> None:
+    """Print what the window would have shown: the report or the log that was asked for, the history, or the status."""
+    from tray.cli import history, log, report, status
     from tray.fetch import StatusSource
 
+    name, _, run = page.partition("/")
+    shown = {"report": report, "log": log}.get(name)
+    if shown is not None:
+        try:
+            shown.run(Namespace(run=run or "last", format="text"))
+            sys.stdout.flush()
+            return
+        except RunNotFoundError:
+            pass  # there is none: the status says what there is
+    elif name == "history":
+        history.run(Namespace(json=False, job=None, limit=50))
+        sys.stdout.flush()
+        return
     source = StatusSource(places(), role="cli", start_tracker=False)
     try:
         print(status.text(source.poll()), flush=True)

@@ -30,7 +30,7 @@ class History:
         self._waiting: list[Draft] = []
         self._spool_seen: object = None
         self._spools = [Listing(folder) for folder in places.spools]
-        self._anew: str | None = None
+        self._begun: int | None = None
 
     def read(self, live: set[str], over: Iterable[EndedRun]) -> tuple[list[JobHistory], list[str], set[str]]:
         """Return the jobs, notes, and the ids of runs that have ended.
@@ -49,10 +49,14 @@ class History:
         ended += [run for run in over if run.run in opened or run.run not in closed]
         known = live | {run.run for run in ended}
         ended += [_lost(run) for run in self._open if run.run not in known]
-        notes = [self._anew] if self._anew else []
+        notes = [] if self._begun is None else [_anew_note(self._begun)]
         if self._waiting:
             notes.append(_waiting_note(len(self._waiting)))
         return _merge(self._jobs, ended, self._waiting), notes, closed | {run.run for run in ended}
+
+    def in_doubt(self, now_ms: int) -> bool:
+        """Whether older history is missing and a job that failed then may not have run since."""
+        return self._begun is not None and now_ms - self._begun <= status.STALE_AFTER_MS
 
     def close(self) -> None:
         """Close the log."""
@@ -82,7 +86,7 @@ class History:
         version = self._log.version()
         if version != self._seen:
             self._jobs, self._open = self._log.jobs(), self._log.open_runs()
-            self._anew = _anew_note(self._log.entry(0).data)
+            self._begun = _begun_anew(self._log.entry(0).data)
             self._seen = version
 
     def _open_log(self) -> "AuditLog | None":
@@ -96,11 +100,13 @@ class History:
             return None
 
 
-def _anew_note(first: Mapping[str, Any]) -> str | None:
-    """What is to be said about a log that followed one which disappeared."""
-    if first["result"] != "created again":
-        return None
-    day = clock.local(clock.from_text(first["time"])).strftime("%Y-%m-%d")
+def _begun_anew(first: Mapping[str, Any]) -> int | None:
+    """Return when the log was begun, if it followed one that disappeared; None for a first one."""
+    return clock.from_text(first["time"]) if first["result"] == "created again" else None
+
+
+def _anew_note(when_ms: int) -> str:
+    day = clock.local(when_ms).strftime("%Y-%m-%d")
     return f"The audit log was begun anew on {day} because the one before it was gone; older history is missing"
 
 

@@ -69,7 +69,7 @@ class StatusSource:
         except OSError as error:  # such as a state folder that belongs to somebody else
             return self._unavailable(StatusFetchError(f"{error.filename or 'A file'}: {error.strerror or error}."), now)
         live = [run for run in {**folders.live, **tracked}.values() if run.run not in ended]
-        self._good = status.judge(now, live, jobs, notes=notes)
+        self._good = status.judge(now, live, jobs, notes=notes, doubt=self._history.in_doubt(now))
         self._outage.over()
         return self._good
 

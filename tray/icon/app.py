@@ -187,7 +187,7 @@ class App:
                 enabled=lambda _: self._status.last is not None,
             ),
             item("Details (full log)", lambda *_: self._open_log(), enabled=lambda _: bool(self._run_for_log())),
-            item("Verify audit log", lambda *_: self.open("audit")),
+            item("Verify audit log", lambda *_: self.open("verify")),
             line,
             item("Quit", lambda *_: self.quit()),
         )

@@ -76,6 +76,16 @@ def run(
     return die_like(how)  # after the folder is closed: a death by signal runs nothing more
 
 
+def record_failure(places: Places, job: str, why: str) -> None:
+    """Put a run of *job* on record that failed before there was a command to start, so that the night shows red."""
+    plan = Plan((), status.BACKUP, {})
+    redactor = Redactor((), os.environ)
+    info = _describe("none", plan, (), job, redactor)
+    this = _Run(places, plan, engines.COMMAND.session(plan), info, None, redactor, clock.monotonic())
+    _append(this, [record.started(info)], record.START_SECONDS)
+    _finish(this, Exit(None), Result(Outcome.FAILED, why, errors=1))
+
+
 def _watched(this: _Run, outputs: Outputs) -> Exit:
     """Start the command, watch it to its end, and write that down."""
     waker = Waker()

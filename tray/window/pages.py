@@ -4,7 +4,7 @@ import re
 
 from tray.errors import UsageError
 
-PAGES = ("dashboard", "history", "audit", "create", "guide", "report", "log")
+PAGES = ("dashboard", "history", "audit", "verify", "create", "guide", "report", "log")
 OF_A_RUN = ("report", "log")
 _ALIASES = {"details": "log"}
 _SHAPE = re.compile(r"([a-z]{1,16})(?:/([0-9a-f][0-9a-f-]{0,35}))?", re.ASCII)
@@ -13,7 +13,8 @@ _SHAPE = re.compile(r"([a-z]{1,16})(?:/([0-9a-f][0-9a-f-]{0,35}))?", re.ASCII)
 def parse(text: str) -> str:
     """Return the page that *text* names, in its one spelling.
 
-    A page about a run without naming one ("report") is about the last run; "details" is another word for "log".
+    A page about a run without naming one ("report") is about the last run; "details" is another word for "log". "verify" is
+    the page "audit" with a check that starts at once: whoever opens it asked for one.
 
     Raises:
         UsageError: There is no such page.

@@ -62,4 +62,7 @@
           el("tbody", {}, log.entries.map(row))))];
     },
   };
+
+  // "Verify audit log" in the tray's menu: the same page, and the check that was asked for.
+  BT.pages.verify = { ...BT.pages.audit, entered: () => log && log.size ? BT.actions.verify() : undefined };
 })();
