@@ -10,47 +10,62 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 PR_SET_CHILD_SUBREAPER = 36
 
 
 def main() -> int:
-    """Run both; the first failure decides."""
+    """Run both, the second one beside the first; the first failure decides."""
     # Orphans become our children instead of init's, so that none can hide.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     os.chdir(ROOT)
-    try:
-        return run([str(ROOT / "installers/linux/check.sh")]) or on_newest()
-    finally:
-        end_orphans()
+    with tempfile.TemporaryFile() as told, ThreadPoolExecutor(1) as beside:
+        newest = beside.submit(on_newest, told)
+        try:
+            return run([str(ROOT / "installers/linux/check.sh")]) or said(newest.result(), told)
+        finally:
+            newest.result()
+            end_orphans()
 
 
-def run(argv: list[str]) -> int:
-    """Run one command and return its exit code."""
+def said(code: int, told: IO[bytes]) -> int:
+    """Print what the second run told, after the first, and return its exit code."""
+    told.seek(0)
+    sys.stdout.buffer.write(told.read())
     sys.stdout.flush()
-    return subprocess.run(argv, stdin=subprocess.DEVNULL, check=False).returncode
+    return code
 
 
-def on_newest() -> int:
+def run(argv: list[str], told: IO[bytes] | None = None) -> int:
+    """Run one command and return its exit code; *told* takes its output in place of ours."""
+    sys.stdout.flush()
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=told, stderr=told, check=False).returncode
+
+
+def on_newest(told: IO[bytes]) -> int:
     """Run the unit tests on the newest Python, if there is one newer than the system's."""
     system = version("/usr/bin/python3")
     newest = max(pythons(), key=version, default="/usr/bin/python3")
     if version(newest) <= system:
-        print(f"\n== No newer Python here than {text(system)}: the unit tests ran on the newest one.", flush=True)
+        print(f"\n== No newer Python here than {text(system)}: the unit tests run on the newest one.", flush=True)
         return 0
-    print(f"\n== Unit tests on Python {text(version(newest))} ({newest})", flush=True)
+    told.write(f"\n== Unit tests on Python {text(version(newest))}\n".encode())
+    told.flush()
     venv = ROOT / f".venv-{text(version(newest))}"
     python = str(venv / "bin/python")
     wanted = (ROOT / "pyproject.toml").read_text()
     made_from = venv / "made-from"
     if not made_from.exists() or made_from.read_text() != wanted:
         pip = [python, "-m", "pip", "-qq", "--disable-pip-version-check", "install", "-e", ".[test]"]
-        if code := run([newest, "-m", "venv", "--clear", str(venv)]) or run(pip):
+        if code := run([newest, "-m", "venv", "--clear", str(venv)], told) or run(pip, told):
             return code
         made_from.write_text(wanted)
-    return run([python, "-m", "pytest", "-q", "-p", "tests.no_skips", "tests/unit"])
+    return run([python, "-m", "pytest", "-q", "-p", "tests.no_skips", "-p", "no:cacheprovider", "tests/unit"], told)
 
 
 def pythons() -> list[str]:

@@ -315,7 +315,7 @@ def test_a_wrong_command_line_gets_what_why_and_next(arguments: list[str]) -> No
 def test_a_flood_behind_a_reader_that_does_not_read_stays_on_disk(tmp_path: Path) -> None:
     """What nobody takes waits in the spool; our memory does not grow with it."""
     mark = tmp_path / "done"
-    flood = f"yes $(head -c 200 /dev/zero | tr '\\0' x) | head -c 150000000 >&2; touch {mark}; sleep 600"
+    flood = f"yes $(head -c 200 /dev/zero | tr '\\0' x) | head -c 150000000 >&2; touch {mark}; exec sleep 600"
     run = start("run", "--", "sh", "-c", flood, stderr=subprocess.PIPE)
     wait_for(mark.exists, what="the flood's end")
     peak = next(line for line in Path(f"/proc/{run.pid}/status").read_text().splitlines() if line.startswith("VmHWM"))

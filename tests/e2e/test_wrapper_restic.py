@@ -11,7 +11,7 @@ from tests.waiting import wait_for
 from tray import runs
 from tray.paths import Places
 
-SLOW = ("--limit-upload", "400")  # KiB/s: a backup that lasts long enough to meet its fate
+SLOW = ("--limit-upload", "700")  # KiB/s: a backup that lasts long enough to meet its fate
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def big(tmp_path: Path) -> Path:
-    """A source that takes about ten seconds at the slow rate."""
+    """A source that takes about six seconds at the slow rate."""
     return make_tree(tmp_path / "big", files=8, size=500_000)
 
 
