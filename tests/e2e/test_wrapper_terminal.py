@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.program import PASSWORD, TRAY, last, make_repository, make_tree, snapshots, start, status
+from tests.e2e.trays import end_tracker
 from tests.waiting import wait_for
 
 SLOW = ("--limit-upload", "9000")  # KiB/s; restic reads some 50 MB ahead of it
@@ -82,6 +83,7 @@ def terminals() -> Iterator[list[Terminal]]:
     yield opened
     for terminal in opened:
         terminal.close()
+    end_tracker()  # `status --watch` started one
 
 
 @pytest.fixture
