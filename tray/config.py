@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from tray.errors import ConfigError
-from tray.paths import Places, private
+from tray.paths import Places, private, sync_folder
 
 VERSION = 1
 HEADER = "# Backup Tray. Comments, and keys that this version does not know, stay when the program saves this file.\n"
@@ -264,14 +264,3 @@ def _replace(file: Path, text: str) -> None:
         os.unlink(name)
         raise
     sync_folder(file.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in *folder* durable, where the system can."""
-    if sys.platform == "win32":
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

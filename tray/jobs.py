@@ -19,7 +19,7 @@ from tray import config
 from tray.config import Job
 from tray.errors import ConfigError, EngineMissingError, JobNotFoundError, RepositoryInitError
 from tray.jobs_input import check_name, check_password, checked_repository, checked_sources, expand
-from tray.paths import HOME_VARIABLE, Places, private
+from tray.paths import HOME_VARIABLE, Places, private, sync_folder
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without 0 o 1 l i, which people confuse on paper
 _GROUPS, _GROUP = 7, 4  # 28 of 31 letters: 138 bits
@@ -167,7 +167,7 @@ def _write_password(places: Places, name: str, password: str) -> Path:
             out.write(password + "\n")
             out.flush()
             os.fsync(out.fileno())
-        config.sync_folder(folder)
+        sync_folder(folder)
         return file
     raise FileExistsError(17, "too many password files", str(folder))
 

@@ -134,6 +134,17 @@ def private(folder: Path) -> Path:
     return folder
 
 
+def sync_folder(folder: Path) -> None:
+    """Make the names in *folder* durable, where the system can."""
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def check_private(folder: Path, found: os.stat_result) -> None:
     """Raise UnsafeFolderError unless *found*, the lstat of *folder*, is a folder of this user that nobody else can enter."""
     if not stat.S_ISDIR(found.st_mode):

@@ -57,7 +57,7 @@ def _create(db: Path, key: Path, signer: Signer, new_key: Path | None = None) ->
     except BaseException:
         _clear(db, key)
         raise
-    keys.sync_folder(db.parent)
+    paths.sync_folder(db.parent)
     keys.pin(key, verifier)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tray.audit.checkpoint import SEED_SIZE, VerifierKey
 from tray.errors import AuditUnavailableError
+from tray.paths import sync_folder
 
 _HEADER = "backup-tray-ed25519-seed"
 
@@ -117,14 +118,3 @@ def write_beside(path: Path, content: bytes) -> Path:
             os.unlink(beside)
         raise
     return beside
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in *folder* durable."""
-    if sys.platform == "win32":
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
