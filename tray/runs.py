@@ -21,6 +21,7 @@ from tray.paths import Places, private
 
 SCHEMA = 1
 LOG = "log"
+SPOOLS = ("out", "err", "both", "log")
 SPOOL_ROOM = 64 * 1024 * 1024
 """Bytes that must be free before an engine's output goes through a spool file."""
 
@@ -39,7 +40,17 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What `run.json` says. Command and repository are redacted; times are `*_ms`."""
+    """What `run.json` says. Command and repository are redacted; times are `*_ms`.
+
+    Attributes:
+        wrapper: Who holds the lock: the wrapper, or the tracker that observes a run which somebody else started.
+        child: The engine's process.
+        ours, returns: As in the engine's `Plan`; needed to read the spools again.
+        source: How we know of the run.
+        user: Whose process it is, where that is not the owner of the record.
+        overlaps: An earlier run of the same job that still went on when this one began.
+        seen: How an observed run was seen to end: `{"finished_ms": …, "code": … | null, "signal": … | null, …}`.
+    """
 
     run: str
     job: str
@@ -53,6 +64,11 @@ class RunInfo:
     sources: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     ours: bool = False
+    returns: bool = False
+    source: str = "wrapped"
+    user: str | None = None
+    overlaps: str | None = None
+    seen: dict[str, Any] | None = None
     schema: int = SCHEMA
 
     @classmethod
@@ -80,9 +96,14 @@ class RunInfo:
             info.kind,
             info.boot,
             info.repository or "",
+            info.source,
+            info.user or "",
+            info.overlaps or "",
             *info.sources,
             *info.command,
         )
+        if info.seen is not None and not isinstance(info.seen, dict):
+            raise ValueError("damaged: a value is of the wrong type")
         if type(info.started_ms) is not int or not all(isinstance(text, str) for text in texts):
             raise ValueError("damaged: a value is of the wrong type")
         return info
@@ -133,7 +154,7 @@ class RunFolder:
         return self.path / LOG
 
     def spool(self, name: str) -> Path:
-        """The spool file *name*: out, err, or both."""
+        """The spool file *name*, one of `SPOOLS`."""
         return self.path / f"{name}.spool"
 
     @property
@@ -160,7 +181,7 @@ class RunFolder:
     def close(self) -> None:
         """Drop the spools and move the folder to the ended runs; the lock is released last. Nothing here may fail a backup."""
         try:
-            for name in ("out", "err", "both"):
+            for name in SPOOLS:
                 self.spool(name).unlink(missing_ok=True)
             done = private(self.path.parent.parent / "done")
             os.rename(self.path, done / self.run)

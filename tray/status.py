@@ -5,9 +5,20 @@ decides; a live run is shown beside a bad state, never instead of it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from tray.clock import DAY_MS
-from tray.model import WORST_FIRST, EndedRun, JobHistory, JobStatus, LiveRun, Outcome, State, Status
+from tray.model import (
+    WORST_FIRST,
+    EndedRun,
+    JobHistory,
+    JobStatus,
+    LiveRun,
+    Outcome,
+    RepositoryState,
+    State,
+    Status,
+)
 
 BACKUP = "backup"
 DRY_RUN = "dry-run"
@@ -35,6 +46,8 @@ def judge(
     as_of_ms: int | None = None,
     notes: Sequence[str] = (),
     doubt: bool = False,
+    concerns: Mapping[str, str] | None = None,
+    repositories: Sequence[RepositoryState] = (),
 ) -> Status:
     """Return the one status.
 
@@ -46,11 +59,20 @@ def judge(
         as_of_ms: When the data was read, *now_ms* by default.
         notes: Passed through.
         doubt: What is known is not all that was: nothing is then called fine.
+        concerns: By job, one sentence why it is not fine although its last run says so.
+        repositories: Passed through.
     """
+    concerns = concerns or {}
     running = {run.job for run in live}
-    judged = [JobStatus(job.job, _state(job, job.job in running, now_ms), job.last) for job in jobs]
+    judged = [
+        JobStatus(
+            job.job, _state(job, job.job in running, now_ms, job.job in concerns), job.last, concerns.get(job.job)
+        )
+        for job in jobs
+    ]
     known = {job.job for job in jobs}
     judged += [JobStatus(name, State.RUNNING, None) for name in sorted(running - known)]
+    judged = _with_stalled(judged, [run for run in live if run.stalled])
     states = {_weight(job) for job in judged}
     if error is not None:
         states.add(State.UNAVAILABLE)
@@ -64,6 +86,7 @@ def judge(
         jobs=tuple(sorted(judged, key=lambda job: (WORST_FIRST.index(job.state), job.job))),
         last=newest(job.last for job in jobs if job.last.kind != DRY_RUN),
         notes=tuple(notes),
+        repositories=tuple(repositories),
     )
 
 
@@ -84,12 +107,28 @@ def _weight(job: JobStatus) -> State:
     return job.state
 
 
-def _state(job: JobHistory, running: bool, now_ms: int) -> State:
+def _with_stalled(jobs: list[JobStatus], stalled: Sequence[LiveRun]) -> list[JobStatus]:
+    """Mark the jobs of runs that stand still, unless they are worse already."""
+    waits = {run.job: run for run in stalled}
+    return [
+        replace(job, state=State.STALLED, concern=_no_progress(waits[job.job]))
+        if job.job in waits and WORST_FIRST.index(job.state) > WORST_FIRST.index(State.STALLED)
+        else job
+        for job in jobs
+    ]
+
+
+def _no_progress(run: LiveRun) -> str:
+    minutes = (run.since_progress_seconds or 0) // 60
+    return f"No progress for {minutes} min." if minutes else "No progress."
+
+
+def _state(job: JobHistory, running: bool, now_ms: int, doubted: bool) -> State:
     state = State.NONE if job.last.kind == DRY_RUN else _STATE_OF_OUTCOME[job.last.outcome]
     if job.seen_ms is not None and job.seen_ms >= job.last.finished_ms:
         recent = job.last_success is not None and _age(job.last_success, now_ms) <= STALE_AFTER_MS
         state = State.OK if recent else State.NONE
-    elif state is State.OK and _age(job.last, now_ms) > STALE_AFTER_MS:
+    elif state is State.OK and (doubted or _age(job.last, now_ms) > STALE_AFTER_MS):
         state = State.WARNING
     if running and state in (State.OK, State.NONE):
         return State.RUNNING

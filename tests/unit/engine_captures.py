@@ -42,7 +42,7 @@ class Capture:
 
     def session(self, *extra: str) -> Session:
         """A session that reads it as it was recorded."""
-        return engines.ENGINES[0].session(self.plan(*extra))
+        return engines.named("restic").session(self.plan(*extra))
 
 
 def split(raw: bytes) -> list[bytes]:

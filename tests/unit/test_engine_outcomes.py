@@ -176,7 +176,7 @@ def test_an_opaque_wrapper_makes_the_outcome_unknown() -> None:
         ("tmux", "new", "restic"),
     ):
         assert _run(exit=Exit(0), argv=argv).outcome is U
-    engine = engines.ENGINES[0]
+    engine = engines.named("restic")
     argv = ("systemd-run", "restic", "backup", "/x")
     assert engine.session(engine.plan(argv, 1, {})).conclude(Exit(0)).outcome is U
 

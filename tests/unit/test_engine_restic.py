@@ -9,8 +9,8 @@ import pytest
 from tests.unit.engine_captures import load, replay
 from tray import engines
 from tray.engines.base import Event, Exit, Fed, Problem, Progress, Session, Stream
-from tray.engines.restic_items import MAX_ITEMS
-from tray.engines.restic_session import MAX_PROBLEMS
+from tray.engines.restic.items import MAX_ITEMS
+from tray.engines.restic.session import MAX_PROBLEMS
 from tray.model import Outcome, Phase
 
 

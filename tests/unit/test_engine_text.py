@@ -7,7 +7,7 @@ import pytest
 from tests.unit.engine_captures import load
 from tests.unit.test_engine_restic import begin, feed
 from tray.engines.base import Stream
-from tray.engines.restic_text import format_bytes, format_seconds
+from tray.engines.restic.text import format_bytes, format_seconds
 
 
 @pytest.mark.parametrize(

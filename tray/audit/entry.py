@@ -16,7 +16,7 @@ from typing import Any
 
 from tray import __version__, clock
 from tray.audit.canonical import MAX_INT, canonical, plain, valid_text
-from tray.model import EndedRun, Outcome, Source
+from tray.model import EndedRun, Outcome, Source, Step, steps_of
 
 VERSION = 1
 MAX_ENTRY = 65_535
@@ -270,6 +270,9 @@ def ended_run(entry: Mapping[str, Any], body: Mapping[str, Any] | None, seq: int
         errors=entry["errors"] or 0,
         reason=_str(body.get("reason")),
         entry=seq,
+        advice=_str(body.get("advice")),
+        steps=_steps(body),
+        user=_str(body.get("user")),
     )
 
 
@@ -300,6 +303,13 @@ def _source(word: str | None) -> Source:
 
 def _str(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _steps(body: Mapping[str, Any]) -> tuple[Step, ...]:
+    try:
+        return steps_of(body)
+    except ValueError:  # written by a newer version
+        return ()
 
 
 def _time_of(value: object) -> int | None:

@@ -1,45 +1,81 @@
 """The engines we understand, and which of them a command line starts.
 
-To teach Backup Tray a new engine, write one module with an `Engine` (see `base`) and add its instance to `ENGINES`.
+To teach Backup Tray a new engine, write one module with an `Engine` (see `base`) named `ENGINE` and add its line to `ENGINES`. An
+adapter is imported when the name of a program begins like its own: a backup does not wait for the import of the others.
 """
 
-import posixpath
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
 
-from tray.engines.base import API, Engine, Event, Exit, Fed, Plan, Problem, Progress, Result, Session, Stream
+from tray.engines.base import (
+    API,
+    LOG_FD,
+    STOP,
+    Engine,
+    Event,
+    Exit,
+    Fed,
+    Plan,
+    Problem,
+    Progress,
+    Result,
+    Session,
+    Stop,
+    Stream,
+)
 from tray.engines.command import COMMAND
+from tray.engines.naming import job_name
 from tray.engines.recognise import Inner, program_name, unwrap
-from tray.engines.restic import RESTIC
 from tray.errors import UnknownEngineError
-from tray.redact import Redactor
 
 __all__ = [
     "API",
     "COMMAND",
     "ENGINES",
+    "LOG_FD",
+    "STOP",
     "Engine",
     "Event",
     "Exit",
     "Fed",
     "Inner",
+    "Known",
     "Plan",
     "Problem",
     "Progress",
     "Result",
     "Session",
+    "Stop",
     "Stream",
+    "find",
     "job_name",
     "named",
     "recognise",
     "unwrap",
 ]
 
-ENGINES: tuple[Engine, ...] = (RESTIC, COMMAND)
-"""Every engine; the last one takes any command."""
 
-_MAX_NAME = 120
-_LONG_NAME = 60  # beyond this the paths are shortened to their last part, and a few digits keep the name unique
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A built-in engine that is imported when it is needed.
+
+    Attributes:
+        name: What users call it.
+        begins: How the names of its programs begin, in lower case.
+    """
+
+    name: str
+    begins: tuple[str, ...]
+
+    def load(self) -> Engine:
+        """Return the adapter."""
+        return cast(Engine, import_module(f"tray.engines.{self.name.replace('-', '_')}").ENGINE)
+
+
+ENGINES: tuple[Known, ...] = (Known("restic", ("restic",)),)
+"""Every engine that is built in, besides `command`, which takes any command."""
 
 
 def recognise(argv: Sequence[str], environ: Mapping[str, str], engine: str | None = None) -> tuple[Engine, int]:
@@ -58,92 +94,26 @@ def recognise(argv: Sequence[str], environ: Mapping[str, str], engine: str | Non
     """
     inner = unwrap(argv, environ)
     if engine is not None:
-        chosen = next((one for one in ENGINES if one.name == engine), None)
+        chosen = find(engine)
         if chosen is None:
-            raise UnknownEngineError(engine, tuple(one.name for one in ENGINES))
+            raise UnknownEngineError(engine, (*(one.name for one in ENGINES), COMMAND.name))
         return chosen, 0 if chosen is COMMAND else inner.at
     if argv and not inner.opaque:
         program = program_name(argv[inner.at])
+        known = program.lower()
         for one in ENGINES:
-            if one is not COMMAND and one.recognises(program):
-                return one, inner.at
+            if known.startswith(one.begins) and (adapter := one.load()).recognises(program):
+                return adapter, inner.at
     return COMMAND, 0
+
+
+def find(name: str) -> Engine | None:
+    """Return the engine of this name, None if there is none."""
+    if name == COMMAND.name:
+        return COMMAND
+    return next((one.load() for one in ENGINES if one.name == name), None)
 
 
 def named(name: str) -> Engine:
     """Return the engine of a stored run; one that we do not know (any more) is read as any other command."""
-    return next((one for one in ENGINES if one.name == name), COMMAND)
-
-
-def job_name(
-    engine: str, repository: str | None, sources: Sequence[str], *, kind: str = "backup", folder: str | None = None
-) -> str:
-    """Return the name of the job that a run without `--job` belongs to: the same command gives the same name every night.
-
-    Two different commands get different names, else the success of one would hide the failure of the other. So paths stay whole
-    ("restic /home to /mnt/backup") until the name gets long; then their last parts and eight digits of a hash of the whole take
-    their place. No secret and no control character is in it.
-
-    Args:
-        engine: The engine's name.
-        repository: Where to, None if unknown.
-        sources: What is backed up; the order does not matter.
-        kind: What is done, named unless it is a backup.
-        folder: The working folder, to tell `backup .` in one folder from `backup .` in another.
-    """
-    hide = Redactor((), {}).text
-    are_paths = engine != COMMAND.name and kind in ("backup", "dry-run")
-    whole = sorted({hide(_absolute(source, folder if are_paths else None)) for source in sources})
-    place = None if repository is None else hide(_absolute(repository, folder))
-    name = _sentence(engine, kind, whole, place)
-    if len(name) <= _LONG_NAME and not any(" to " in part or ", " in part for part in (*whole, place or "")):
-        return name
-    import hashlib  # only long names pay for it
-
-    digest = hashlib.sha256(
-        "\0".join((engine, kind, place or "", *whole)).encode("utf-8", "backslashreplace")
-    ).hexdigest()[:8]
-    short = [_last(source) for source in whole[:3]] + ([f"{len(whole) - 3} more"] if len(whole) > 3 else [])
-    name = _sentence(engine, kind, short, None if place is None else _last(place))
-    return _cut(name, _MAX_NAME - len(digest) - 1) + " " + digest
-
-
-def _sentence(engine: str, kind: str, sources: Sequence[str], place: str | None) -> str:
-    what = ", ".join(source for source in sources if source.strip())
-    words = [] if engine == COMMAND.name and what else [engine]
-    words += [word for word in ("" if kind == "backup" else kind, what) if word]
-    words += ["to", place] if place else []
-    return _visible(" ".join(words))
-
-
-def _absolute(path: str, folder: str | None) -> str:
-    if folder is None or not _is_path(path) or path == "stdin":
-        return path.rstrip("/") or path[:1]
-    return posixpath.normpath(posixpath.join(folder, path))
-
-
-def _is_path(text: str) -> bool:
-    """Whether *text* is a local path, no address like `sftp:host:/x` or `C:` drive, and no sentence of ours."""
-    return bool(text) and not re.match(r"[\w.+-]+:", text) and not text.startswith(("named in ", "listed in "))
-
-
-def _last(path: str) -> str:
-    return _cut(path.rstrip("/").rpartition("/")[2] or path, 30)
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def _visible(text: str) -> str:
-    """Escape what cannot be shown in one line: control characters, line separators, invalid UTF-8."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else _escape(char) for char in text)
-
-
-def _escape(char: str) -> str:
-    code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that was no UTF-8
-        return f"\\x{code - 0xDC00:02x}"
-    return char.encode("unicode_escape").decode("ascii")
+    return find(name) or COMMAND

@@ -5,6 +5,7 @@ An `Engine` looks at a command line and answers with a `Plan`: the command to re
 unknown exit codes are failures, and an exit code alone never proves success.
 """
 
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -20,6 +21,17 @@ class Stream(IntEnum):
 
     OUT = 1
     ERR = 2
+    LOG = 3  # what the engine writes to the descriptor that `LOG_FD` stands for; never relayed
+
+
+LOG_FD = "{backup-tray:log-fd}"
+"""In a word of `Plan.argv`: the number of a descriptor that leads to a third spool, for engines with a log of their own."""
+
+Stop = tuple[tuple[int, float], ...]
+"""How an engine is stopped: signals in order, each with the seconds to wait for the end before the next one."""
+
+STOP: Stop = ((signal.SIGINT, 20.0), (signal.SIGTERM, 10.0), (getattr(signal, "SIGKILL", signal.SIGTERM), 0.0))
+"""What fits most: an interrupt as from the keyboard, so that it can clean up, then insist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +96,13 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run came to. `reason` is one sentence for a person, `problems` the first ones of `errors` in all."""
+    """What a run came to.
+
+    Attributes:
+        reason: One sentence for a person.
+        problems: The first ones of `errors` in all.
+        advice: What to do next, with a command that works, where the output shows it ("Remove the stale lock: `…`").
+    """
 
     outcome: Outcome
     reason: str
@@ -94,6 +112,7 @@ class Result:
     errors: int = 0
     problems: tuple[Problem, ...] = ()
     snapshot: str | None = None
+    advice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +122,13 @@ class Plan:
     Attributes:
         argv: The whole command to start, our flags included.
         env: Variables to add to its environment.
-        kind: backup, restore, check, prune, or other.
+        kind: backup, dry-run, restore, check, prune, compact, or other.
         repository: Where to, without secrets; None if not named.
         sources: What is backed up, as given.
         spool_stdout: Its stdout is text that we understand, so it goes through a spool file; else the caller's is inherited.
-        ours: We added the flag that turns the output into JSON, so the caller must get plain text instead.
+        ours: We added the flag that turns the output into JSON, or into progress that the caller did not ask for, so the caller
+            must get the plain text instead.
+        returns: Its updates end with a carriage return, so lines end there too, and an unfinished one is no prompt.
     """
 
     argv: tuple[str, ...]
@@ -117,6 +138,7 @@ class Plan:
     sources: tuple[str, ...] = ()
     spool_stdout: bool = False
     ours: bool = False
+    returns: bool = False
 
 
 class Session(Protocol):
@@ -132,10 +154,11 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """An engine adapter. One module, one instance in `engines.ENGINES`."""
+    """An engine adapter. One module or package with an instance named `ENGINE`, one line in `engines.ENGINES`."""
 
     api: int
     name: str
+    stop: Stop
 
     def recognises(self, program: str) -> bool:
         """Whether *program*, the last part of a path, is this engine, also under a name like `restic019`."""
@@ -147,4 +170,8 @@ class Engine(Protocol):
 
     def session(self, plan: Plan) -> Session:
         """Begin to understand one run of *plan*."""
+        ...
+
+    def unlock(self, plan: Plan) -> str | None:
+        """Return the engine's own command that removes a lock which a killed run left in the repository; None without locks."""
         ...

@@ -7,7 +7,7 @@ code is all that is known of it, so 0 is a success, and everything else a failur
 import signal
 from collections.abc import Mapping, Sequence
 
-from tray.engines.base import API, Exit, Fed, Plan, Result, Stream
+from tray.engines.base import API, STOP, Exit, Fed, Plan, Result, Stream
 from tray.engines.recognise import program_name, unwrap
 from tray.engines.text import plain
 from tray.model import Outcome
@@ -26,6 +26,7 @@ class Command:
 
     api = API
     name = "command"
+    stop = STOP
 
     def recognises(self, program: str) -> bool:  # noqa: ARG002 - every program will do
         """Take any program."""
@@ -41,6 +42,10 @@ class Command:
     def session(self, plan: Plan) -> "CommandSession":
         """Begin to watch one run."""
         return CommandSession(plan)
+
+    def unlock(self, plan: Plan) -> str | None:  # noqa: ARG002 - nobody knows
+        """Nobody knows whether it locks anything."""
+        return None
 
 
 class CommandSession:
@@ -103,4 +108,4 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-COMMAND = Command()
+ENGINE = COMMAND = Command()

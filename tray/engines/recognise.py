@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PYTHON = re.compile(r"python(?:\d+(?:\.\d+)?)?(?:\.exe)?", re.IGNORECASE)
+_IN_PYTHON = ("borg", "duplicity", "rdiff-backup")
+"""Programs that stand behind their interpreter: `python3 -m borg`, and in the process list `/usr/bin/python3 /usr/bin/borg`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,8 @@ def unwrap(argv: Sequence[str], environ: Mapping[str, str]) -> Inner:
     at, env, opaque, hidden, timed = 0, dict(environ), "", False, False
     while at < len(argv):
         name = program_name(argv[at])
+        if _PYTHON.fullmatch(name):
+            return Inner(_in_python(argv, at), env, opaque, hidden, timed)
         if name in _DETACHERS:
             return Inner(
                 at, env, f"{name} lets the command run by itself and does not tell how it ended", hidden, timed
@@ -149,6 +154,17 @@ def unwrap(argv: Sequence[str], environ: Mapping[str, str]) -> Inner:
         opaque = opaque or _why_opaque(name, wrapper, read)
         hidden, timed, at = hidden or wrapper.hides, timed or name == "timeout", read.at
     return Inner(min(at, max(len(argv) - 1, 0)), env, opaque, hidden, timed)
+
+
+def _in_python(argv: Sequence[str], at: int) -> int:
+    """Return where the engine stands that the interpreter at *at* runs; *at* if it runs something else."""
+    i = at + 1
+    while i < len(argv) and argv[i].startswith("-") and argv[i] != "-m":
+        if argv[i].startswith("-c"):
+            return at
+        i += 2 if argv[i] in ("-W", "-X") else 1
+    i += i < len(argv) and argv[i] == "-m"
+    return i if i < len(argv) and program_name(argv[i]).startswith(_IN_PYTHON) else at
 
 
 def program_name(path: str) -> str:

@@ -1,6 +1,7 @@
 """The wrapper: runs a backup under watch without ever being in its way. Start here: `wrap.run`.
 
-wrap.py     one run from beginning to end                   watch.py    lines become the live picture
+wrap.py     one run from beginning to end                   watch.py    lines become events
+picture.py  events become the live picture
 child.py    the process, its terminal, its signals          outputs.py  spool files and the way to the caller
 wake.py     waiting for whatever comes first                publish.py  the line to the tracker
 log.py      the run's own log                               rate.py     how fast it goes

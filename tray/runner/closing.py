@@ -15,11 +15,11 @@ from tray.paths import Places
 from tray.redact import Redactor
 from tray.runner import record
 from tray.runner.log import RunLog
-from tray.runner.outputs import LINE_LIMIT
+from tray.runner.outputs import LINE_LIMIT, cut
 from tray.runs import RunFolder, RunInfo
 
 UNSEEN = Exit(None)
-_SPOOLS = (("out", Stream.OUT), ("err", Stream.ERR), ("both", Stream.OUT))
+_SPOOLS = (("out", Stream.OUT), ("err", Stream.ERR), ("both", Stream.OUT), ("log", Stream.LOG))
 
 
 def conclude(folder: RunFolder, info: RunInfo) -> tuple[EndedRun, Result]:
@@ -29,7 +29,8 @@ def conclude(folder: RunFolder, info: RunInfo) -> tuple[EndedRun, Result]:
     """
     session = _session(info)
     for name, stream in _SPOOLS:
-        _feed(session, folder.spool(name), stream)
+        for line in _lines(folder.spool(name), returns=info.returns):
+            session.feed(line, stream)
     result = session.conclude(UNSEEN)
     finished = max(_last_sign(folder), info.started_ms)
     return record.end_of(info, result, finished, finished - info.started_ms, inferred=True), result
@@ -81,7 +82,7 @@ def _complete(log: RunLog, folder: RunFolder, info: RunInfo) -> None:
     session = _session(info)
     for name, stream in _SPOOLS:
         skip = stood[b"err" if stream is Stream.ERR else b"out"]
-        for line in _lines(folder.spool(name)):
+        for line in _lines(folder.spool(name), returns=info.returns):
             fed = session.feed(line, stream)
             if fed.relay or not fed.events:
                 if skip <= 0:
@@ -91,19 +92,24 @@ def _complete(log: RunLog, folder: RunFolder, info: RunInfo) -> None:
 
 def _session(info: RunInfo) -> Session:
     engine = engines.named(info.engine)
-    plan = Plan(info.command, info.kind, {}, info.repository, info.sources, spool_stdout=True, ours=info.ours)
+    plan = Plan(
+        info.command,
+        info.kind,
+        {},
+        info.repository,
+        info.sources,
+        spool_stdout=True,
+        ours=info.ours,
+        returns=info.returns,
+    )
     return engine.session(plan)
 
 
-def _feed(session: Session, path: Path, stream: Stream) -> None:
-    for line in _lines(path):
-        session.feed(line, stream)
-
-
-def _lines(path: Path) -> Iterator[bytes]:
+def _lines(path: Path, *, returns: bool) -> Iterator[bytes]:
     """Yield the lines of a spool one by one: it may be larger than our memory."""
     with suppress(OSError), path.open("rb") as file:
-        yield from iter(lambda: file.readline(LINE_LIMIT), b"")
+        for line in iter(lambda: file.readline(LINE_LIMIT), b""):
+            yield from cut(line, returns=returns)
 
 
 def _last_sign(folder: RunFolder) -> int:

@@ -8,7 +8,7 @@ from tray.engines.base import Stream
 from tray.redact import Redactor
 
 LIMIT = 64 * 1024 * 1024
-_NAMES = {Stream.OUT: b"out", Stream.ERR: b"err"}
+_NAMES = {Stream.OUT: b"out", Stream.ERR: b"err", Stream.LOG: b"log"}
 
 
 class RunLog:

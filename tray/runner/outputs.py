@@ -26,12 +26,13 @@ ATOMIC = 4096
 
 
 class Tail:
-    """Follows one spool file and cuts it into lines."""
+    """Follows one spool file and cuts it into lines, also at carriage returns if *returns*."""
 
-    def __init__(self, path: Path, stream: Stream, to: int) -> None:
+    def __init__(self, path: Path, stream: Stream, to: int, *, returns: bool = False) -> None:
         self.stream = stream
         self.path = path
         self.to = to
+        self._returns = returns
         self.write_fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | _CLOEXEC, 0o600)
         self._fd = os.open(path, os.O_RDONLY | _CLOEXEC)
         self._part = bytearray()
@@ -63,23 +64,41 @@ class Tail:
                 return
             self._read += len(chunk)
             self._part += chunk
-            while (end := self._part.find(b"\n") + 1) > 0:
-                line = bytes(self._part[:end])
+            end = max(self._part.rfind(b"\n"), self._part.rfind(b"\r") if self._returns else -1) + 1
+            if end:
+                whole = bytes(self._part[:end])
                 del self._part[:end]
-                yield line
+                yield from cut(whole, returns=self._returns)
             if len(self._part) > LINE_LIMIT:
                 yield self.rest()
 
     @property
     def part(self) -> bytes:
         """The beginning of a line whose end has not come yet: perhaps a prompt."""
-        return bytes(self._part)
+        return b"" if self._returns else bytes(self._part)
 
     def rest(self) -> bytes:
         """Return the unfinished line and forget it."""
         part = bytes(self._part)
         self._part.clear()
         return part
+
+
+def cut(text: bytes, *, returns: bool) -> Iterator[bytes]:
+    """Yield the lines of *text* with their ends; of an engine whose updates end with a carriage return, each update alone."""
+    lines = text.split(b"\n")
+    for line in (*(line + b"\n" for line in lines[:-1]), lines[-1]):
+        if not returns or b"\r" not in line:
+            if line:
+                yield line
+            continue
+        parts = line.split(b"\r")
+        ends = [part + b"\r" for part in parts[:-1]]
+        if parts[-1] == b"\n":  # "\r\n" is one end
+            ends[-1] += parts[-1]
+        elif parts[-1]:
+            ends.append(parts[-1])
+        yield from ends
 
 
 _CLOEXEC: int = getattr(os, "O_CLOEXEC", 0)
@@ -125,14 +144,33 @@ class Relay:
 
 
 class Outputs:
-    """The layout chosen for one run: which of stdout and stderr are spooled, which inherited."""
+    """The layout chosen for one run: which of stdout and stderr are spooled, which inherited.
 
-    def __init__(self, folder: RunFolder | None, *, spool_stdout: bool, spool_stderr: bool) -> None:
+    Args:
+        folder: Where the spools go; None: everything is inherited.
+        log: The engine gets a third descriptor, `log`, for a log of its own.
+        returns: Its updates end with a carriage return.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder | None,
+        *,
+        spool_stdout: bool,
+        spool_stderr: bool,
+        log: bool = False,
+        returns: bool = False,
+    ) -> None:
         self.tails: list[Tail] = []
         self.stdout: int | None = None
         self.stderr: int | None = None
+        self.log: int | None = None
+        self._returns = returns
         if folder is None or not (spool_stdout or spool_stderr):
             return
+        if log and spool_stdout:
+            self.log = self._tail(folder, "log", Stream.LOG)
+            os.set_inheritable(self.log, True)
         if _same_file(1, 2):
             self._one_for_both(folder, spool_stdout)
             return
@@ -147,7 +185,7 @@ class Outputs:
             self.stdout = self.stderr = self._tail(folder, "both", Stream.OUT)
 
     def _tail(self, folder: RunFolder, name: str, stream: Stream) -> int:
-        tail = Tail(folder.spool(name), stream, int(stream))
+        tail = Tail(folder.spool(name), stream, int(stream), returns=self._returns)
         self.tails.append(tail)
         return tail.write_fd
 

@@ -2,11 +2,12 @@
 
 import os
 import socket
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tray import clock
 from tray.engines.base import Exit, Result
-from tray.model import EndedRun, Outcome, Source
+from tray.model import EndedRun, Outcome, Source, Step
 from tray.runs import RunInfo
 
 if TYPE_CHECKING:
@@ -33,13 +34,21 @@ def started(info: RunInfo) -> "Draft":
             "command": list(info.command),
             "host": socket.gethostname(),
             "pid": os.getpid(),
+            "user": info.user,
+            "overlaps": info.overlaps,
         },
         **_common(info),
     )
 
 
-def ended(info: RunInfo, last: EndedRun, exit: Exit, result: Result) -> "Draft":
-    """Return the entry of a run's end; `run.closed` if it was concluded and not seen."""
+def ended(
+    info: RunInfo, last: EndedRun, exit: Exit, result: Result, *, evidence: Mapping[str, Any] | None = None
+) -> "Draft":
+    """Return the entry of a run's end; `run.closed` if it was concluded and not seen.
+
+    Args:
+        evidence: Of a run that we did not start: by what its end is known.
+    """
     from tray.audit.entry import Action, Draft, Severity
 
     severity = {Outcome.SUCCEEDED: Severity.INFO, Outcome.FAILED: Severity.ERROR, Outcome.LOST: Severity.ERROR}
@@ -62,6 +71,11 @@ def ended(info: RunInfo, last: EndedRun, exit: Exit, result: Result) -> "Draft":
             "exit_code": exit.code,
             "signal": exit.signal,
             "snapshot": result.snapshot,
+            "advice": last.advice,
+            "user": info.user,
+            "overlaps": info.overlaps,
+            "steps": [step.to_json() for step in last.steps],
+            "evidence": None if evidence is None else dict(evidence),
             "problems": [
                 {"item": problem.item, "message": problem.message} for problem in result.problems[:MAX_PROBLEMS]
             ],
@@ -70,7 +84,15 @@ def ended(info: RunInfo, last: EndedRun, exit: Exit, result: Result) -> "Draft":
     )
 
 
-def end_of(info: RunInfo, result: Result, finished_ms: int, duration_ms: int | None, *, inferred: bool) -> EndedRun:
+def end_of(
+    info: RunInfo,
+    result: Result,
+    finished_ms: int,
+    duration_ms: int | None,
+    *,
+    inferred: bool,
+    steps: tuple[Step, ...] = (),
+) -> EndedRun:
     """Return the ended run that everybody is shown."""
     return EndedRun(
         run=info.run,
@@ -88,6 +110,10 @@ def end_of(info: RunInfo, result: Result, finished_ms: int, duration_ms: int | N
         files=result.files,
         errors=result.errors,
         reason=result.reason,
+        advice=result.advice,
+        source=Source(info.source),
+        steps=steps,
+        user=info.user,
     )
 
 
@@ -97,5 +123,5 @@ def _common(info: RunInfo) -> dict[str, Any]:
         "run": info.run,
         "engine": info.engine,
         "kind": info.kind,
-        "source": Source.WRAPPED.value,
+        "source": info.source,
     }

@@ -2,60 +2,21 @@
 
 from tray import clock
 from tray.display import Display
-from tray.engines.base import Event, Exit, Fed, Problem, Progress, Result, Session, Stream
-from tray.model import LiveRun, Outcome, Phase, clip
+from tray.engines.base import Event, Exit, Fed, Progress, Result, Session, Stream
+from tray.model import Outcome
 from tray.redact import Redactor
 from tray.runner.child import Child
 from tray.runner.log import RunLog
 from tray.runner.outputs import Outputs, Relay, Tail
+from tray.runner.picture import Picture, first
 from tray.runner.publish import Publisher
-from tray.runner.rate import Rate, Reading
+from tray.runner.rate import Reading
 from tray.runner.wake import FORWARDED, Waker
 from tray.runs import RunInfo
 
 TICK_SECONDS = 1.0
 RELAY_LIMIT = 16 * 1024 * 1024
 """Bytes that may wait in our memory for a slow reader while the run goes on."""
-
-
-class Picture:
-    """The live state of a run, built from its events."""
-
-    def __init__(self, live: LiveRun, redactor: Redactor) -> None:
-        self.live = live
-        self._redactor = redactor
-        self._rate = Rate()
-        self._problems = 0
-
-    def event(self, event: Event) -> None:
-        """Take one event of the engine."""
-        if isinstance(event, Problem):
-            self._problems += 1
-            self._change(errors=max(self.live.errors, self._problems))
-        else:
-            self._progress(event)
-
-    def reading(self, rate: int | None) -> None:
-        """Take the I/O rate of a command whose output says nothing."""
-        self._change(io_bytes_per_second=rate)
-
-    def _progress(self, seen: Progress) -> None:
-        speed = None if seen.bytes_done is None else self._rate.add(clock.monotonic(), seen.bytes_done)
-        self._change(
-            phase=seen.phase,
-            files_done=seen.files_done,
-            files_total=seen.files_total,
-            bytes_done=seen.bytes_done,
-            bytes_total=seen.bytes_total,
-            bytes_per_second=speed,
-            eta_seconds=seen.eta_seconds,
-            eta_is_estimate=seen.eta_seconds is not None,
-            current=None if seen.current is None else clip(self._redactor.text(seen.current)),
-            errors=max(seen.errors, self._problems),
-        )
-
-    def _change(self, **changes: object) -> None:
-        self.live = self.live.with_changes(updated_ms=clock.now_ms(), **changes)
 
 
 class Watch:
@@ -75,7 +36,7 @@ class Watch:
         self._child, self._outputs, self._session = child, outputs, session
         self._log, self._publisher, self._waker = log, publisher, waker
         known = any(tail.stream is Stream.OUT for tail in outputs.tails)
-        self.picture = Picture(_first_picture(info, known), redactor)
+        self.picture = Picture(first(info, known), redactor)
         self._relay = Relay()
         self._display = Display(2 if known else -1)
         self._ahead: dict[int, bytes] = {}
@@ -165,6 +126,8 @@ class Watch:
             self.picture.event(event)
         if not self._only_progress(fed.events):
             self._log.line(fed.relay or line, tail.stream)
+        if tail.stream is Stream.LOG:
+            return
         ahead = self._ahead.pop(tail.to, b"")
         if fed.relay.startswith(ahead):
             self._pass(tail.to, fed.relay[len(ahead) :])
@@ -180,6 +143,8 @@ class Watch:
     def _prompt(self, tail: Tail) -> None:
         """Pass on the beginning of a line at once: a prompt has no line end. JSON waits until it is whole."""
         part, ahead = tail.part, self._ahead.get(tail.to, b"")
+        if tail.stream is Stream.LOG:
+            return
         if part.startswith(ahead) and not part.lstrip(b"\r\x1b[2K").startswith(b"{"):
             self._pass(tail.to, part[len(ahead) :])
             if part:
@@ -200,16 +165,3 @@ class Watch:
     @staticmethod
     def _only_progress(events: tuple[Event, ...]) -> bool:
         return bool(events) and all(isinstance(event, Progress) for event in events)
-
-
-def _first_picture(info: RunInfo, known: bool) -> LiveRun:
-    return LiveRun(
-        run=info.run,
-        job=info.job,
-        engine=info.engine,
-        kind=info.kind,
-        repository=info.repository,
-        started_ms=info.started_ms,
-        phase=Phase.SCANNING if known else Phase.COPYING,
-        updated_ms=info.started_ms,
-    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tray import clock, engines, locks, runs, status
-from tray.engines.base import Exit, Plan, Result, Session
+from tray.engines.base import LOG_FD, Exit, Plan, Result, Session
 from tray.errors import CommandNotFoundError
 from tray.model import EndedRun, Outcome
 from tray.paths import Places
@@ -65,9 +65,16 @@ def run(
     info = _describe(adapter.name, plan, argv, job, redactor)
     folder, roomy = runs.create(places, info)
     try:
-        outputs = Outputs(folder if roomy and watch else None, spool_stdout=plan.spool_stdout, spool_stderr=True)
+        outputs = Outputs(
+            folder if roomy and watch else None,
+            spool_stdout=plan.spool_stdout,
+            spool_stderr=True,
+            log=any(LOG_FD in word for word in plan.argv),
+            returns=plan.returns,
+        )
         if plan.spool_stdout and not outputs.tails:  # nothing is read, so nothing may be asked for
             plan = replace(plan, argv=tuple(argv), env={}, spool_stdout=False, ours=False)
+        plan = replace(plan, argv=tuple(word.replace(LOG_FD, str(outputs.log)) for word in plan.argv))
         this = _Run(places, plan, adapter.session(plan), info, folder, redactor, clock.monotonic())
         how = _watched(this, outputs)
     finally:
@@ -120,6 +127,7 @@ def _finish(this: _Run, exit: Exit, result: Result) -> EndedRun:
     result = replace(
         result,
         reason=this.redactor.text(result.reason),
+        advice=None if result.advice is None else this.redactor.text(result.advice),
         problems=tuple(
             replace(
                 problem,
@@ -158,6 +166,7 @@ def _describe(name: str, plan: Plan, argv: Sequence[str], job: str | None, redac
         sources=plan.sources,
         command=tuple(redactor.argv(list(argv))),
         ours=plan.ours,
+        returns=plan.returns,
     )
 
 

@@ -18,7 +18,7 @@ from tray import endpoint, ipc, runs
 from tray.errors import BackupTrayError
 from tray.listing import Listing
 from tray.locks import FileLock
-from tray.model import LiveRun
+from tray.model import LiveRun, Source
 from tray.paths import Places, private
 from tray.tracker.state import Change, Runs
 
@@ -258,6 +258,10 @@ def described(info: runs.RunInfo) -> LiveRun:
         kind=info.kind,
         repository=info.repository,
         started_ms=info.started_ms,
+        source=Source(info.source),
+        user=info.user,
+        overlaps=info.overlaps,
+        process=None if info.child is None else f"{info.child.pid}@{info.child.start}",
         tracked=False,
     )
 

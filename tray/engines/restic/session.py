@@ -12,11 +12,11 @@ from typing import Any
 from tray.engines.base import Event, Exit, Fed, Plan, Problem, Progress, Result, Stream
 from tray.engines.command import conclude_by_code
 from tray.engines.recognise import Inner
-from tray.engines.restic_items import Items
-from tray.engines.restic_options import Options
-from tray.engines.restic_outcome import Seen, conclude
-from tray.engines.restic_reasons import reason
-from tray.engines.restic_text import error_text, status_text, summary_text
+from tray.engines.restic.items import Items
+from tray.engines.restic.options import Options
+from tray.engines.restic.outcome import Seen, conclude
+from tray.engines.restic.reasons import reason
+from tray.engines.restic.text import error_text, status_text, summary_text
 from tray.engines.text import plain, strip_terminal, valid
 from tray.model import Outcome, Phase
 

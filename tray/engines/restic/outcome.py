@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tray.engines.base import Exit, Problem, Result
 from tray.engines.command import signal_name
 from tray.engines.recognise import Inner
-from tray.engines.restic_reasons import reason
+from tray.engines.restic.reasons import reason
 from tray.model import Outcome
 
 

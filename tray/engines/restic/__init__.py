@@ -12,13 +12,14 @@ A dry run saves nothing, so its kind is `dry-run` and its result names no snapsh
 """
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 
-from tray.engines import restic_options
-from tray.engines.base import API, Plan, Session
+from tray.engines.base import API, STOP, Plan, Session
 from tray.engines.recognise import program_name, unwrap
-from tray.engines.restic_options import Options
-from tray.engines.restic_session import BackupSession, OtherSession
+from tray.engines.restic import options as restic_options
+from tray.engines.restic.options import Options
+from tray.engines.restic.session import BackupSession, OtherSession
 from tray.redact import Redactor
 
 _NAME = re.compile(r"restic(?:[-_.]?v?\d[\w.+-]*)?(?:\.exe)?", re.IGNORECASE)
@@ -33,6 +34,7 @@ class Restic:
 
     api = API
     name = "restic"
+    stop = STOP
 
     def recognises(self, program: str) -> bool:
         """Take `restic`, `restic019`, `restic_0.18.0_linux_amd64`, `restic.exe`; not `resticprofile` or `restic-browser`."""
@@ -64,6 +66,12 @@ class Restic:
         if plan.kind in ("backup", "dry-run"):
             return BackupSession(plan, options, inner)
         return OtherSession(f"restic {options.subcommand}".rstrip(), inner)
+
+    def unlock(self, plan: Plan) -> str | None:
+        """Return `restic unlock`, which removes only locks whose process is gone."""
+        place = plan.repository
+        named = place is not None and not place.startswith("named in ")
+        return f"restic -r {shlex.quote(place or '')} unlock" if named else "restic unlock"
 
 
 def _program(argv: Sequence[str], at: int) -> int:
@@ -116,4 +124,4 @@ def _sources(options: Options) -> list[str]:
     return [*options.words, *(f"listed in {file}" for name in _LISTS for file in options.flags.get(name, ()))]
 
 
-RESTIC = Restic()
+ENGINE = Restic()

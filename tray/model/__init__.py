@@ -1,0 +1,34 @@
+"""The words of the product as frozen data: states, outcomes, runs, and the one status that every surface shows.
+
+Times are `*_ms` (see `clock`), sizes bytes, rates bytes per second, None means unknown. `to_json` gives the fixed form of
+`status --json`; `from_json` validates what comes from elsewhere. Nothing here does I/O.
+
+words.py   the closed lists         runs.py   LiveRun, EndedRun, Step
+whole.py   JobStatus, Status …      fields.py reading one field
+"""
+
+from tray.model.fields import MAX_CURRENT, clip
+from tray.model.runs import MAX_STEPS, EndedRun, LiveRun, Step, steps_of
+from tray.model.whole import JobHistory, JobStatus, RepositoryState, Status
+from tray.model.words import WORST_FIRST, Control, Instance, Outcome, Phase, Source, State
+
+__all__ = [
+    "MAX_CURRENT",
+    "MAX_STEPS",
+    "WORST_FIRST",
+    "Control",
+    "EndedRun",
+    "Instance",
+    "JobHistory",
+    "JobStatus",
+    "LiveRun",
+    "Outcome",
+    "Phase",
+    "RepositoryState",
+    "Source",
+    "State",
+    "Status",
+    "Step",
+    "clip",
+    "steps_of",
+]
