@@ -1,7 +1,13 @@
-"""Recorded runs of real engines (`tests/data`), for the tests that replay them.
+"""Recorded runs of real engines (`tests/data/<engine>`), for the tests that replay them.
 
-The names tell engine, version and scenario: `restic014-unreadable-json` is restic 0.14 with an unreadable file and `--json`.
-Long streams are cut to their first and last lines, except three that are whole.
+One run is up to four files: `NAME.exit`, and `NAME.stdout`, `NAME.stderr`, `NAME.log` (a log of its own, `LOG_FD`) where
+they are not empty. The name tells engine, version and scenario: `restic014-unreadable-json` is restic 0.14 with an unreadable file
+and `--json`. Long streams are cut to their first and last lines, except a few that are whole.
+
+`NAME.exit` is JSON: `rc` (negative: died of that signal), `args` (the command as recorded, without the program) or `cmd` (with it),
+and where it helps `typed`: the args as a person would have typed them, so that what is added to them counts as ours.
+
+`expected.json` in each folder maps every recording of it to the outcome that a person would call it.
 """
 
 import json
@@ -10,8 +16,11 @@ from pathlib import Path
 
 from tray import engines
 from tray.engines.base import Exit, Fed, Plan, Result, Session, Stream
+from tray.model import Outcome
+from tray.runner.outputs import cut
 
 DATA = Path(__file__).parent.parent / "data"
+_ENDS = ((".stderr", Stream.ERR), (".log", Stream.LOG), (".stdout", Stream.OUT))
 
 
 @dataclass(frozen=True)
@@ -19,10 +28,13 @@ class Capture:
     """One recorded run."""
 
     name: str
+    engine: str
     argv: tuple[str, ...]
+    typed: tuple[str, ...] | None
     code: int
     out: bytes
     err: bytes
+    log: bytes = b""
 
     @property
     def exit(self) -> Exit:
@@ -31,41 +43,57 @@ class Capture:
 
     @property
     def lines(self) -> list[tuple[bytes, Stream]]:
-        """Its output, stderr first: the order between the two is not recorded."""
-        return [(line, Stream.ERR) for line in split(self.err)] + [(line, Stream.OUT) for line in split(self.out)]
+        """Its output, stderr first and the log next: the order between them is not recorded."""
+        returns = self.plan().returns
+        raw = ((self.err, Stream.ERR), (self.log, Stream.LOG), (self.out, Stream.OUT))
+        return [(line, stream) for text, stream in raw for line in split(text, returns=returns)]
 
-    def plan(self, *extra: str) -> Plan:
-        """The plan for its command; without `--json` in it, JSON becomes ours."""
-        argv = (*self.argv, *extra)
-        engine, at = engines.recognise(argv, {})
+    def plan(self, *extra: str, typed: bool = False) -> Plan:
+        """The plan for its command as it was recorded, or (*typed*) as a person would have typed it: then the rest is ours."""
+        argv = (*(self.typed if typed and self.typed is not None else self.argv), *extra)
+        engine, at = engines.recognise(argv, {}, self.engine)
         return engine.plan(argv, at, {})
 
-    def session(self, *extra: str) -> Session:
-        """A session that reads it as it was recorded."""
-        return engines.named("restic").session(self.plan(*extra))
+    def session(self, *extra: str, typed: bool = False) -> Session:
+        """A session that reads it."""
+        return engines.named(self.engine).session(self.plan(*extra, typed=typed))
 
 
-def split(raw: bytes) -> list[bytes]:
-    """Split at newlines only and keep them."""
-    lines = raw.split(b"\n")
-    return [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+def split(raw: bytes, *, returns: bool = False) -> list[bytes]:
+    r"""Split as the runner does: at newlines only, and at `\r` too where a plan `returns`; the ends stay."""
+    return list(cut(raw, returns=returns))
 
 
 def load(name: str) -> Capture:
-    """Load the recorded run *name*."""
-    folder = DATA / "restic"
-    told = json.loads((folder / f"{name}.exit").read_text())
-    out, err = ((folder / f"{name}{end}") for end in (".stdout", ".stderr"))
-    argv = ("restic", *told["args"])
-    raw = [path.read_bytes() if path.exists() else b"" for path in (out, err)]
-    if "-text" in name:
+    """Load the recorded run *name*, whichever engine it is of."""
+    (path,) = DATA.glob(f"*/{name}.exit")
+    engine, told = path.parent.name, json.loads(path.read_text())
+    raw = {stream: _bytes(path.with_name(name + end)) for end, stream in _ENDS}
+    argv = (engine, *told["args"]) if "args" in told else (engine, *told["cmd"][1:])
+    if engine == "restic" and "-text" in name:
         argv = (*argv, "-v")  # as recorded without --json; -v lets it be read as text
-    return Capture(name, argv, told["rc"], *raw)
+    typed = (engine, *told["typed"]) if "typed" in told else None
+    return Capture(name, engine, argv, typed, told["rc"], raw[Stream.OUT], raw[Stream.ERR], raw[Stream.LOG])
 
 
-def names() -> list[str]:
-    """The names of all recorded runs."""
-    return sorted(path.stem for path in (DATA / "restic").glob("*.exit"))
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
+
+
+def folders() -> list[str]:
+    """The engines of which there are recordings."""
+    return sorted({path.parent.name for path in DATA.glob("*/*.exit")})
+
+
+def names(engine: str = "*") -> list[str]:
+    """The names of all recorded runs of *engine*, by default of all."""
+    return sorted(path.name.removesuffix(".exit") for path in DATA.glob(f"{engine}/*.exit"))
+
+
+def expected(engine: str) -> dict[str, Outcome]:
+    """What each recorded run of *engine* came to, as its folder's `expected.json` says."""
+    path = DATA / engine / "expected.json"
+    return {name: Outcome(word) for name, word in json.loads(path.read_text()).items()} if path.exists() else {}
 
 
 def replay(session: Session, lines: list[tuple[bytes, Stream]]) -> list[Fed]:

@@ -12,7 +12,7 @@ from tray.engines import Exit, Session, Stream
 from tray.engines.base import Fed, Progress
 from tray.model import Outcome
 
-BACKUPS = [name for name in engine_captures.names() if "backup" in load(name).argv]
+BACKUPS = [name for name in engine_captures.names("restic") if "backup" in load(name).argv]
 MESSAGES = sorted({line for name in BACKUPS for line, _ in load(name).lines if len(line) < 2000})
 COMMANDS = [
     "restic backup /x",
