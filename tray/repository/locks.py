@@ -1,0 +1,116 @@
+"""Who holds a lock in a local repository, from its own files, without a password.
+
+restic: one file for each lock in `locks/`, encrypted, so that its name and time are all that can be read; restic writes it anew
+every 5 minutes and calls one stale that was not for 30 minutes (restic/doc/design.rst, "Locks"). borg 1.x: the folder
+`lock.exclusive` holds one empty file "HOST@NODE.PID-THREAD", `lock.roster` lists who shares (src/borg/locking.py). The other
+engines keep no lock in the repository.
+"""
+
+import json
+import os
+import re
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tray.locks import process_start
+from tray.repository import local
+
+RESTIC_STALE_MS = 30 * 60_000
+_GRAIN_MS = 2000
+"""Some file systems keep times in steps of two seconds."""
+_RESTIC_LOCK = re.compile(r"[0-9a-f]{64}")
+_BORG_HOLDER = re.compile(r"(?P<host>[^/]*)@(?P<node>\d+)\.(?P<pid>\d+)-(?P<thread>[0-9a-f]+)")
+_MAX_ROSTER = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """One lock.
+
+    Attributes:
+        name: What the engine calls it, or "exclusive" and "shared".
+        since_ms: When it was taken or last renewed.
+        holder: "process 4711 on nas", None where that is not readable.
+        gone: The holder surely runs no more: its process was on this machine and does not exist.
+    """
+
+    name: str
+    since_ms: int
+    holder: str | None = None
+    gone: bool = False
+
+
+def left_behind(engine: str, repository: str | None, since_ms: int, where: str | None = None) -> str | None:
+    """Return one sentence about a lock in the repository that was made after *since_ms*; None if there is none or nobody can say.
+
+    For the end of a run that was killed or cancelled. Looks at two names at most and only on a local disk, so it takes no time.
+
+    Args:
+        engine: The engine's name.
+        repository: Its address.
+        since_ms: When the run began.
+        where: The folder that a relative address starts from.
+    """
+    folder = local.folder(engine, repository, where)
+    if folder is None or engine not in ("restic", "borg") or not local.on_a_disk(folder):
+        return None
+    found = [lock for lock in held(engine, folder) if lock.since_ms >= since_ms - _GRAIN_MS]
+    if not found:
+        return None
+    lock = found[-1]
+    who = f", by {lock.holder}" if lock.holder else f" (lock {lock.name[:8]})"
+    return f"The repository is still locked{who}."
+
+
+def held(engine: str, folder: Path) -> list[Lock]:
+    """Return the locks in the repository *folder*, the oldest first; none if it cannot be read. Never raises."""
+    read = {"restic": _restic, "borg": _borg}.get(engine)
+    return [] if read is None else sorted(read(folder), key=lambda lock: lock.since_ms)
+
+
+def _restic(folder: Path) -> list[Lock]:
+    found = []
+    with suppress(OSError):
+        for name in os.listdir(folder / "locks"):
+            if _RESTIC_LOCK.fullmatch(name):
+                with suppress(OSError):  # it was given back meanwhile
+                    found.append(Lock(name, os.stat(folder / "locks" / name).st_mtime_ns // 1_000_000))
+    return found
+
+
+def _borg(folder: Path) -> list[Lock]:
+    found = []
+    with suppress(OSError):
+        for name in os.listdir(folder / "lock.exclusive"):
+            if holder := _BORG_HOLDER.fullmatch(name):
+                since = os.stat(folder / "lock.exclusive" / name).st_mtime_ns // 1_000_000
+                found.append(_borg_lock("exclusive", since, holder["host"], int(holder["node"]), int(holder["pid"])))
+    if found:
+        return found
+    with suppress(OSError, ValueError, TypeError, AttributeError):
+        with open(folder / "lock.roster", "rb") as file:
+            shared = json.loads(file.read(_MAX_ROSTER)).get("shared") or []
+            since = os.fstat(file.fileno()).st_mtime_ns // 1_000_000
+        for holder_id, pid, _ in shared:
+            host, _, node = str(holder_id).rpartition("@")
+            found.append(_borg_lock("shared", since, host, int(node), int(pid)))
+    return found
+
+
+def _borg_lock(name: str, since: int, host: str, node: int, pid: int) -> Lock:
+    shown = host.partition(".")[0] if host.isprintable() else ""
+    here = shown == socket.gethostname().partition(".")[0] and node in _nodes()
+    holder = f"process {pid} on {shown}" if shown else f"process {pid}"
+    return Lock(name, since, holder, here and process_start(pid) is None)
+
+
+def _nodes() -> set[int]:
+    """Return the hardware addresses of this machine; borg names one of them, so that two machines of one name are told apart."""
+    found = set()
+    with suppress(OSError):
+        for name in os.listdir("/sys/class/net"):
+            with suppress(OSError, ValueError):
+                found.add(int(Path("/sys/class/net", name, "address").read_text().strip().replace(":", ""), 16))
+    return found - {0}
