@@ -55,18 +55,64 @@ def dial(path: Path, timeout: float) -> tuple[socket.socket, str | None]:
     return conversation, None
 
 
+def listen_to_group(path: Path, group: int) -> socket.socket:
+    """Return a non-blocking Unix socket at *path* that the members of *group* (and nobody else but root) can connect to.
+
+    Raises:
+        OSError: The socket cannot be made, or not be given to the group.
+    """
+    path.unlink(missing_ok=True)
+    listener = _listen_unix(path)
+    try:
+        os.chown(path, -1, group)
+        path.chmod(0o660)
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def dial_owner(path: Path, owner: int, timeout: float) -> socket.socket:
+    """Connect to the socket at *path*, behind which a process of the user *owner* must listen.
+
+    Raises:
+        PermissionError: We may not connect.
+        OSError: Nobody listens there, or it is somebody else's process.
+    """
+    conversation = socket.socket(_unix(), socket.SOCK_STREAM)
+    try:
+        conversation.settimeout(timeout)
+        with _short(path) as address:
+            conversation.connect(address)
+        uid = peer_uid(conversation)
+        if uid != owner:
+            raise OSError(f"the process that listens there belongs to user {uid}, not {owner}")
+    except OSError:
+        conversation.close()
+        raise
+    return conversation
+
+
 def same_user(conversation: socket.socket) -> bool:
     """Whether the process at the other end is of our user, by the kernel's word; a loopback peer must show the token instead."""
     if sys.platform == "win32" or LOOPBACK:
         return True
+    return peer_uid(conversation) == os.geteuid()
+
+
+def peer_uid(conversation: socket.socket) -> int:
+    """Return the user id of the process at the other end of a Unix socket, by the kernel's word.
+
+    Of a server it is the one that it had when it began to listen.
+    """
     if sys.platform == "darwin":
         # struct xucred of sys/ucred.h begins with version and uid; SOL_LOCAL is 0, LOCAL_PEERCRED is 1.
         raw = conversation.getsockopt(0, 1, struct.calcsize("2Ih16I"))
-        uid = struct.unpack_from("2I", raw)[1]
-    else:
-        raw = conversation.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        uid = struct.unpack("3i", raw)[1]
-    return bool(uid == os.geteuid())
+        return int(struct.unpack_from("2I", raw)[1])
+    raw = conversation.getsockopt(socket.SOL_SOCKET, getattr(socket, "SO_PEERCRED", 17), struct.calcsize("3I"))
+    return int(struct.unpack("3I", raw)[1])
 
 
 def shows(token: str | None, shown: object) -> bool:

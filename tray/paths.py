@@ -19,7 +19,11 @@ if sys.platform == "win32":
     import tempfile
 
 HOME_VARIABLE = "BACKUP_TRAY_HOME"
+SYSTEM_VARIABLE = "BACKUP_TRAY_SYSTEM"
+"""Names the folder in which a system-wide instance shows itself, for trials and tests."""
 SOCKET = "tracker.sock"
+VIEW_FOLDER = Path("/run/backup-tray-view")
+VIEW_SOCKET = "view.sock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,38 @@ def places(environ: "os._Environ[str] | dict[str, str] | None" = None) -> Places
         # Without a login there is no /run/user/UID: platformdirs warns that it takes a folder in /tmp, and cron would mail that.
         warnings.simplefilter("ignore")
         runtime = Path(dirs.user_runtime_dir)
-    return Places(Path(dirs.user_config_dir), Path(dirs.user_state_dir), runtime, Path(dirs.user_log_dir))
+    state = Path(dirs.user_state_dir)
+    if sys.platform == "linux" and _planted(runtime) is not None:
+        runtime = state / "runtime"  # somebody made /tmp/runtime-UID before us, to be in the way or worse
+    return Places(Path(dirs.user_config_dir), state, runtime, Path(dirs.user_log_dir))
+
+
+def view_folder(environ: "os._Environ[str] | dict[str, str] | None" = None) -> Path:
+    """Return the folder in which this process, as the system-wide instance, shows its status to a group; nothing is created."""
+    environ = os.environ if environ is None else environ
+    if named := environ.get(SYSTEM_VARIABLE):
+        return Path(named).absolute()
+    home = environ.get(HOME_VARIABLE)
+    return Path(home).absolute() / "view" if home else VIEW_FOLDER
+
+
+def system_view(environ: "os._Environ[str] | dict[str, str] | None" = None) -> Path | None:
+    """Return the folder in which the system-wide instance would show itself to this process; None where there can be none.
+
+    Root's own status is the system's, a trial knows nothing of the machine, and other systems than Linux have none.
+    """
+    environ = os.environ if environ is None else environ
+    if environ.get(SYSTEM_VARIABLE):
+        return view_folder(environ)
+    if sys.platform != "linux" or environ.get(HOME_VARIABLE) or os.geteuid() == 0:
+        return None
+    return VIEW_FOLDER
+
+
+def system_readable() -> bool:
+    """Whether a system-wide instance shows itself to this user, who then need not look at other users' processes; cheap."""
+    folder = system_view()
+    return folder is not None and os.access(folder / VIEW_SOCKET, os.W_OK)
 
 
 def private(folder: Path) -> Path:
@@ -154,6 +189,22 @@ def check_private(folder: Path, found: os.stat_result) -> None:
             raise UnsafeFolderError(folder, f"it belongs to user {found.st_uid}")
         if found.st_mode & 0o077:
             raise UnsafeFolderError(folder, f"others can enter it (mode {found.st_mode & 0o777:04o})")
+        if (stranger := _planted(folder)) is not None:
+            raise UnsafeFolderError(folder, f"{stranger} on the way to it belongs to somebody else")
+
+
+def _planted(folder: Path) -> Path | None:
+    """Return what somebody else may have put on the way to *folder*: a name in a place like /tmp, where everybody can make names.
+
+    Its owner could exchange what lies below it at any time. What is missing is nobody's.
+    """
+    for name in (folder, *folder.parents):
+        try:
+            if name.parent.stat().st_mode & stat.S_IWOTH and name.lstat().st_uid not in (0, os.geteuid()):
+                return name
+        except OSError:
+            continue  # missing, or nothing that this user could be led through
+    return None
 
 
 def assets() -> Path:
