@@ -5,6 +5,7 @@ sentence, `why` the cause as far as it is known, `next` a step that works, with 
 Only `cli.main` prints errors and chooses exit codes.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -98,6 +99,97 @@ class RunNotFoundError(BackupTrayError):
             why="Neither the audit log nor the run folders hold a run whose id begins so.",
             next="List the runs with `backup-tray history`.",
         )
+
+
+class RunNotLiveError(BackupTrayError):
+    """No run that goes on has this id or job."""
+
+    code = "ERROR_RUN_NOT_LIVE"
+
+    def __init__(self, run: str, why: str = "No run of this id or job goes on now.") -> None:
+        super().__init__(
+            f"No run goes on as {run!r}." if run else "No run goes on now.",
+            why=why,
+            next="Look at what goes on with `backup-tray status`, and at what is over with `backup-tray history`.",
+        )
+        self.run = run
+
+
+class RunOverError(RunNotLiveError):
+    """The run has ended already."""
+
+    code = "ERROR_RUN_OVER"
+
+    def __init__(self, run: str) -> None:
+        super().__init__(run, "That run has ended already.")
+        self.next = f"See how it ended: `backup-tray report {run}`."
+
+
+class ControlRefusedError(BackupTrayError):
+    """A run cannot be cancelled, paused or resumed from here; also what a tracker or wrapper answered, whatever its code."""
+
+    code = "ERROR_CONTROL_REFUSED"
+
+    @classmethod
+    def of(cls, facts: Mapping[str, object]) -> "ControlRefusedError":
+        """Return the error whose facts came over the socket."""
+        what, why, after = (str(facts.get(key) or "") for key in ("what", "why", "next"))
+        error = cls(what or "That is not possible now.", why=why, next=after or "Look at it: `backup-tray status`.")
+        error.code = str(facts.get("code") or cls.code)
+        return error
+
+
+class RunObservedError(ControlRefusedError):
+    """Somebody else started the run, so it is not ours to stop."""
+
+    code = "ERROR_RUN_OBSERVED"
+
+    def __init__(self, job: str, pid: str, user: str | None = None) -> None:
+        whose = f"process {pid} of {user}" if user else f"process {pid}"
+        super().__init__(
+            f"{job} is not ours to stop.",
+            why=f"Backup Tray did not start it, it only watches it: {whose}.",
+            next=f"Interrupt it yourself: `{_kill(pid, user)}`.",
+        )
+
+
+class RunUntrackedError(ControlRefusedError):
+    """Nobody is left who could stop the run: the process that watched it is gone."""
+
+    code = "ERROR_RUN_UNTRACKED"
+
+    def __init__(self, job: str, pid: str) -> None:
+        super().__init__(
+            f"{job} cannot be reached.",
+            why=f"The process that watched it is gone; the command itself goes on as process {pid}.",
+            next=f"Interrupt it yourself: `{_kill(pid)}`.",
+        )
+
+
+class RunElsewhereError(ControlRefusedError):
+    """The run is another instance's, which is only shown here."""
+
+    code = "ERROR_RUN_ELSEWHERE"
+
+    def __init__(self, job: str, control: str, run: str) -> None:
+        super().__init__(
+            f"{job} belongs to the whole system.",
+            why="Runs of root are only shown here, for reading.",
+            next=f"Ask as root: `sudo backup-tray {control} {run}`.",
+        )
+
+
+class ControlImpossibleError(ControlRefusedError):
+    """The run is there and ours, but this cannot be done with it now."""
+
+    code = "ERROR_CONTROL_IMPOSSIBLE"
+
+    def __init__(self, what: str, why: str, next: str = "See what can be done with it: `backup-tray status`.") -> None:
+        super().__init__(what, why=why, next=next)
+
+
+def _kill(pid: str, user: str | None = None) -> str:
+    return f"sudo kill -INT {pid}" if user else f"kill -INT {pid}"
 
 
 class JobNotFoundError(BackupTrayError):

@@ -4,14 +4,15 @@ Every connection starts with `hello`, which carries the protocol (major, minor) 
 message types are ignored, so that a minor version may add some. A line that is no JSON object, or is too long, ends the
 connection. Messages:
 
-    hello         {protocol: [1, 0], version, role, pid[, token]}  both ways, first
+    hello         {protocol: [1, 1], version, role, pid[, token]}  both ways, first
     status        {}                       -> status  {runs: [LiveRun…], change}
     subscribe     {}                       -> status, then run {run: LiveRun} and gone {run: id, last: EndedRun|null} as they happen
     run.started   {run: LiveRun}           from a wrapper; also after it reconnects
     run.progress  {run: id, …changed fields of LiveRun}
     run.finished  {run: id, last: EndedRun}
     handover      {}                       from a newer program: the tracker ends so that a newer one can start
-    cancel        {run: id}                reserved; answered with `refused` by this version
+    cancel, pause, resume  {run: id, by: cli|tray|window}  -> accepted {run, control}: the wrapper has been told; or
+                  refused {run, control, code, what, why, next}. To a wrapper the tracker passes the same message on.
 """
 
 import json
@@ -25,7 +26,7 @@ from tray import __version__, endpoint
 from tray.errors import TrackerGoneError, UnsafeFolderError
 from tray.paths import SOCKET, Places, check_private
 
-PROTOCOL = (1, 0)
+PROTOCOL = (1, 1)
 MAX_REQUEST = 64 * 1024
 MAX_REPLY = 4 * 1024 * 1024
 

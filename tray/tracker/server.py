@@ -18,8 +18,9 @@ from tray import endpoint, ipc, runs
 from tray.errors import BackupTrayError
 from tray.listing import Listing
 from tray.locks import FileLock
-from tray.model import LiveRun, Source
+from tray.model import Control, LiveRun, Source
 from tray.paths import Places, private
+from tray.tracker.control import refusal
 from tray.tracker.state import Change, Runs
 
 ORPHAN_CHECK_SECONDS = 1.0
@@ -95,8 +96,8 @@ class Conversation(asyncio.Protocol):
                 known.finish(str(message.get("run")), message.get("last"))
             case "handover":
                 self.tracker.stop()
-            case "cancel":
-                self.tell({"type": "refused", "why": "this version cannot cancel"})
+            case "cancel" | "pause" | "resume":
+                self.tell(self.tracker.pass_on(message))
 
     def tell(self, message: Change) -> None:
         """Send one message, unless the other side has stopped reading."""
@@ -165,6 +166,17 @@ class Tracker:
                 self._orphans.add(run)
         self._watch_orphans()
         self._idle()
+
+    def pass_on(self, message: ipc.Message) -> ipc.Message:
+        """Pass a wish on to the wrapper that published the run, and return the answer to whoever has it."""
+        name, wish = str(message.get("run")), Control(message["type"])
+        wrapper = next((found for found in self._conversations if name in found.published), None)
+        error = refusal(name, self.runs.get(name), wish, reachable=wrapper is not None)
+        answer = {"run": name, "control": wish.value}
+        if error is not None or wrapper is None:
+            return {"type": "refused", **answer, **({} if error is None else error.facts())}
+        wrapper.tell({"type": wish.value, "run": name, "by": str(message.get("by"))[:20]})
+        return {"type": "accepted", **answer}
 
     def _adopt(self) -> None:
         """Take in the runs whose wrapper died before we came; those with a wrapper announce themselves."""

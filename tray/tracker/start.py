@@ -25,7 +25,7 @@ def ensure(places: Places, role: str) -> ipc.Client:
         client = ipc.Client(places, role)
     except TrackerGoneError:
         return _start(places, role)
-    if _older(client.tracker.get("version"), __version__):
+    if _older(client.tracker.get("version"), __version__) or _speaks_less(client.tracker.get("protocol")):
         client.send({"type": "handover"})
         client.close()
         return _start(places, role)
@@ -60,3 +60,12 @@ def _older(theirs: object, ours: str) -> bool:
 
 def _parts(version: str) -> tuple[int, ...]:
     return tuple(int("".join(filter(str.isdigit, part)) or 0) for part in version.split("."))
+
+
+def _speaks_less(protocol: object) -> bool:
+    """Whether a tracker with this *protocol* does not understand all that we may ask of it."""
+    return (
+        isinstance(protocol, list)
+        and all(isinstance(part, int) for part in protocol)
+        and tuple(protocol) < ipc.PROTOCOL
+    )

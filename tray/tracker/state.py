@@ -25,6 +25,10 @@ class Runs:
     def __contains__(self, run: str) -> bool:
         return run in self._runs
 
+    def get(self, run: str) -> LiveRun | None:
+        """Return a live run, None if there is none of that id."""
+        return self._runs.get(run)
+
     def start(self, run: LiveRun) -> None:
         """Take in a run that began, or that a wrapper shows again after it reconnected."""
         self._runs[run.run] = run

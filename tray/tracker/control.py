@@ -1,0 +1,48 @@
+"""Whether a wish can be passed on to a run's wrapper, and if not, why. Pure; `server` does the talking."""
+
+from tray.errors import (
+    BackupTrayError,
+    ControlImpossibleError,
+    RunElsewhereError,
+    RunNotLiveError,
+    RunObservedError,
+    RunUntrackedError,
+)
+from tray.model import Control, Instance, LiveRun, Phase, Source
+
+
+def refusal(name: str, run: LiveRun | None, control: Control, *, reachable: bool) -> BackupTrayError | None:
+    """Return why *control* cannot be passed on, None if it can.
+
+    Args:
+        name: The id that was asked for.
+        run: The live run of that id, if there is one.
+        control: What is wanted.
+        reachable: Its wrapper talks to us.
+    """
+    if run is None:
+        return RunNotLiveError(name)
+    pid = (run.process or "?").partition("@")[0]
+    if run.instance is Instance.SYSTEM:
+        return RunElsewhereError(run.job, control.value, run.run)
+    if run.source is Source.OBSERVED:
+        return RunObservedError(run.job, pid, run.user)
+    if not reachable:
+        return RunUntrackedError(run.job, pid)
+    return None if control in run.can else _impossible(run, control, pid)
+
+
+def _impossible(run: LiveRun, control: Control, pid: str) -> BackupTrayError:
+    if control is Control.RESUME:
+        return ControlImpossibleError(f"{run.job} goes on already.", "It is not paused.")
+    if not run.can:
+        return ControlImpossibleError(
+            f"{run.job} cannot be stopped from here.",
+            "Its command runs as another user, or the program that watches it is of an older version.",
+            f"Interrupt it yourself: `sudo kill -INT {pid}`.",
+        )
+    if run.phase is Phase.PAUSED:
+        return ControlImpossibleError(f"{run.job} is paused already.", "It stands still until somebody resumes it.")
+    return ControlImpossibleError(
+        f"{run.job} cannot be paused now.", "It is being stopped, or this system cannot do it."
+    )
