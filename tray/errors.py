@@ -389,3 +389,107 @@ class BackupStartError(BackupTrayError):
             next=f"See why in a terminal: `backup-tray backup {job}`.",
         )
         self.job, self.process_exit_code = job, exit_code
+
+
+class SystemViewError(BackupTrayError):
+    """A system-wide instance was set up here, but what it knows cannot be had now."""
+
+    code = "ERROR_SYSTEM_VIEW"
+    exit_code = 3
+
+    def __init__(
+        self, why: str, next: str = "An administrator can look: `sudo systemctl status backup-tray` (and start it)."
+    ) -> None:
+        super().__init__("The system's backups (root's) are not known now.", why=why, next=next)
+
+
+class NotInGroupError(BackupTrayError):
+    """There is a system-wide instance, but this user is not in the group that may see it."""
+
+    code = "ERROR_SYSTEM_GROUP"
+    exit_code = 3
+
+    def __init__(self, group: str, user: str, *, added: bool = False) -> None:
+        super().__init__(
+            f"Root's backups are not shown: you are not in the group {group}{' in this session' if added else ''}.",
+            why=f"Only members of the group {group} may see them.",
+            next="Log in again: you were added to it after you logged in."
+            if added
+            else f"An administrator can add you: sudo usermod -aG {group} {user} (then log in again).",
+        )
+        self.group, self.user, self.added = group, user, added
+
+
+class SystemOwnedError(BackupTrayError):
+    """What was asked for would change something of root's; `thing` names it, `command` is the way for an administrator."""
+
+    code = "ERROR_SYSTEM_OWNED"
+
+    def __init__(self, thing: str, command: str) -> None:
+        super().__init__(
+            f"{thing} belongs to the system (root) and is only shown to you.",
+            why="Nothing that an ordinary user asks for changes root's backups or their record.",
+            next=f"An administrator can do it: `{command}`.",
+        )
+        self.thing, self.command = thing, command
+
+
+class SystemServiceError(BackupTrayError):
+    """The system-wide instance cannot show itself to its group."""
+
+    code = "ERROR_SYSTEM_SERVICE"
+
+    def __init__(self, why: str, next: str) -> None:
+        super().__init__("The system's status cannot be shown to others.", why=why, next=next)
+
+
+class RepositoryUnreachableError(BackupTrayError):
+    """A repository cannot be looked at: its disk is not mounted, it does not answer, or it must not be read."""
+
+    code = "ERROR_REPOSITORY_UNREACHABLE"
+
+    def __init__(self, repository: str, why: str) -> None:
+        super().__init__(
+            f"The repository {repository} cannot be looked at.",
+            why=why,
+            next="Connect its disk or server, then look again: `backup-tray repository --refresh`.",
+        )
+        self.repository = repository
+
+
+class RepositoryAskError(BackupTrayError):
+    """The engine was asked about a repository and did not answer."""
+
+    code = "ERROR_REPOSITORY_ASK"
+
+    def __init__(self, engine: str, repository: str, why: str, next: str) -> None:
+        super().__init__(f"{engine} could not say what is in the repository {repository}.", why=why, next=next)
+        self.engine, self.repository = engine, repository
+
+
+class RepositoryCacheError(BackupTrayError):
+    """What was last known of the repositories cannot be read or kept (AF-2)."""
+
+    code = "ERROR_REPOSITORY_CACHE"
+
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__(
+            "What is known of a repository cannot be read.",
+            why=f"{file}: {why}.",
+            next="Look at the repositories again, which makes it anew: `backup-tray repository --refresh`.",
+        )
+        self.file = file
+
+
+class RepositoryNotKnownError(BackupTrayError):
+    """Nobody has looked at this repository yet."""
+
+    code = "ERROR_REPOSITORY_NOT_KNOWN"
+
+    def __init__(self, repository: str) -> None:
+        super().__init__(
+            f"Nothing is known of the repository {repository}.",
+            why="No backup under watch went there, and no job of config.toml names it.",
+            next=f"Look at it now: `backup-tray repository --refresh {repository}`.",
+        )
+        self.repository = repository

@@ -17,6 +17,7 @@ from tray.repository import local
 _RESTIC = re.compile(r"(?P<id>[0-9a-f]{64})")
 _DUPLICITY = re.compile(r"duplicity-(?:full|inc)\.(?P<id>[0-9TZto.]+)\.manifest(?:\.gpg|\.gz)?")
 _RDIFF = re.compile(r"current_mirror\.(?P<id>.+)\.data(?:\.gz)?")
+_SESSION = re.compile(r"session_statistics\.(?P<id>.+)\.data(?:\.gz)?")
 _PLACES = {
     "restic": ("snapshots", _RESTIC),
     "duplicity": (".", _DUPLICITY),
@@ -48,8 +49,20 @@ def new_snapshot(engine: str, repository: str | None, since_ms: int, where: str 
 def completed(engine: str, folder: Path) -> list[tuple[int, str]]:
     """Return when (ms) and under which id each snapshot in the repository *folder* was completed; none if it cannot be read."""
     inside, pattern = _PLACES[engine]
+    return _written(folder / inside, pattern)
+
+
+def sessions(folder: Path) -> list[tuple[int, str]]:
+    """Return when (ms) and under which time each session of the rdiff-backup repository *folder* ended.
+
+    A session that was interrupted has written no statistics.
+    """
+    return _written(folder / "rdiff-backup-data", _SESSION)
+
+
+def _written(folder: Path, pattern: "re.Pattern[str]") -> list[tuple[int, str]]:
     try:
-        with os.scandir(folder / inside) as names:
+        with os.scandir(folder) as names:
             return [
                 (entry.stat(follow_symlinks=False).st_mtime_ns // 1_000_000, match["id"])
                 for entry in names

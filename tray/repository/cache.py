@@ -1,0 +1,277 @@
+"""The status cache: what was last known of each repository, one file for each in `state/repositories/`.
+
+A file is replaced as a whole, never changed in place. It can be made anew at any time, so it is not synced; whoever finds one
+damaged says so and goes on. Polls of the status read nothing else.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tray.errors import BackupTrayError, RepositoryCacheError
+from tray.listing import Listing
+from tray.locks import FileLock
+from tray.model import RepositoryState
+from tray.paths import Places, private
+
+SCHEMA = 1
+MAX_JOBS = 50
+_SUFFIX = ".json"
+_MAX_BYTES = 256 * 1024
+_LOCK_TRIES, _LOCK_PAUSE = 10, 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A snapshot that a job's last run made, as the engine said.
+
+    Attributes:
+        run: The run's id.
+        snapshot: The snapshot's id, or its beginning.
+        at_ms: When the run ended.
+        missing: "" while it is there; "absent": it was not there when the run ended; "vanished": it was, but now the newest one
+            in the repository is older.
+    """
+
+    run: str
+    snapshot: str
+    at_ms: int
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One repository.
+
+    Attributes:
+        state: What everybody is shown.
+        folder: Where it is, if it is a local folder.
+        jobs: Who writes to it.
+        used_ms: When a run last ended there; None if we saw none.
+        looked_ms: When somebody last tried to look, whether it worked or not.
+        asked_ms: When the engine was last asked.
+        mark: `files.Found.mark` when the size was measured.
+        expected: By job, the snapshot of its last run.
+        stuck: A process of ours that still waits for an answer of its file system, as (pid, start).
+    """
+
+    state: RepositoryState
+    folder: str | None = None
+    jobs: tuple[str, ...] = ()
+    used_ms: int | None = None
+    looked_ms: int = 0
+    asked_ms: int | None = None
+    mark: str = ""
+    expected: Mapping[str, Expected] = field(default_factory=dict)
+    stuck: tuple[int, str] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return name_of(self.state.engine, self.folder or self.state.repository)
+
+    def of_job(self, job: str) -> "Entry":
+        """Return the entry with *job* among those that write to it."""
+        return self if job in self.jobs else replace(self, jobs=(*self.jobs, job)[-MAX_JOBS:])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what stands in the file."""
+        return {
+            "schema": SCHEMA,
+            "state": self.state.to_json(),
+            "folder": self.folder,
+            "jobs": list(self.jobs),
+            "used": self.used_ms,
+            "looked": self.looked_ms,
+            "asked": self.asked_ms,
+            "mark": self.mark,
+            "expected": {
+                job: {"run": one.run, "snapshot": one.snapshot, "at": one.at_ms, "missing": one.missing}
+                for job, one in self.expected.items()
+            },
+            "stuck": None if self.stuck is None else list(self.stuck),
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> "Entry":
+        """Build an entry from what stands in a file.
+
+        Raises:
+            ValueError: It makes no sense.
+        """
+        try:
+            if data["schema"] != SCHEMA:
+                raise ValueError(f"schema {data['schema']} is not known")
+            stuck = data.get("stuck")
+            return cls(
+                state=RepositoryState.from_json(data["state"]),
+                folder=None if data.get("folder") is None else str(data["folder"]),
+                jobs=tuple(str(job) for job in data.get("jobs") or ()),
+                used_ms=_moment(data.get("used")),
+                looked_ms=_moment(data.get("looked")) or 0,
+                asked_ms=_moment(data.get("asked")),
+                mark=str(data.get("mark") or ""),
+                expected={
+                    str(job): Expected(
+                        str(one["run"]), str(one["snapshot"]), _moment(one["at"]) or 0, str(one["missing"])
+                    )
+                    for job, one in (data.get("expected") or {}).items()
+                },
+                stuck=None if stuck is None else (int(stuck[0]), str(stuck[1])),
+            )
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise ValueError(f"damaged ({error})") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Everything in the cache: by the name of its file, the entries and those that cannot be read."""
+
+    entries: Mapping[str, Entry]
+    errors: Mapping[str, RepositoryCacheError]
+
+
+class Cache:
+    """The cache for whoever reads it again and again: a file is read when it changed."""
+
+    def __init__(self, places: Places) -> None:
+        self._folder = home(places)
+        self._listing = Listing(self._folder)
+        self._seen: dict[str, tuple[int, ...]] = {}
+        self._read: dict[str, Entry | RepositoryCacheError] = {}
+
+    def contents(self) -> Contents:
+        """Return what is in the cache now. Never raises: what cannot be read is among the errors."""
+        names = [name for name in self._listing.names() if name.endswith(_SUFFIX) and not name.startswith(".")]
+        for gone in self._read.keys() - set(names):
+            del self._read[gone], self._seen[gone]
+        for name in names:
+            self._take(name)
+        entries = {name: found for name, found in self._read.items() if isinstance(found, Entry)}
+        errors = {name: found for name, found in self._read.items() if isinstance(found, RepositoryCacheError)}
+        if not names and (closed := self._closed()) is not None:
+            errors[""] = closed
+        return Contents(entries, errors)
+
+    def _take(self, name: str) -> None:
+        path = self._folder / name
+        mark: tuple[int, ...] = ()
+        with suppress(OSError):
+            found = os.stat(path)
+            mark = (found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size)
+        if mark and self._seen.get(name) == mark:
+            return
+        self._seen[name] = mark
+        try:
+            self._read[name] = read(path)
+        except RepositoryCacheError as error:
+            self._read[name] = error
+
+    def _closed(self) -> RepositoryCacheError | None:
+        """Say why the folder cannot be read, if it is there."""
+        try:
+            os.listdir(self._folder)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return RepositoryCacheError(self._folder, error.strerror or str(error))
+        return None
+
+
+def home(places: Places) -> Path:
+    """Return the folder of the cache."""
+    return places.state / "repositories"
+
+
+def name_of(engine: str, place: str) -> str:
+    """Return the name of the file about the repository at *place*, a folder or an address without secrets."""
+    raw = f"{engine}\0{place}".encode("utf-8", "surrogateescape")
+    return hashlib.sha256(raw).hexdigest()[:32] + _SUFFIX
+
+
+def read(path: Path) -> Entry:
+    """Read one file.
+
+    Raises:
+        RepositoryCacheError: It cannot be read or makes no sense.
+    """
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(_MAX_BYTES + 1)
+        if len(raw) > _MAX_BYTES:
+            raise ValueError("it is too long")
+        return Entry.from_json(json.loads(raw))
+    except OSError as error:
+        raise RepositoryCacheError(path, error.strerror or str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise RepositoryCacheError(path, f"it is damaged ({str(error)[:200]})") from error
+
+
+def known(places: Places, name: str) -> Entry | None:
+    """Return the entry in the file *name*, None if there is none or it is damaged."""
+    try:
+        return read(home(places) / name)
+    except RepositoryCacheError:
+        return None
+
+
+def write(places: Places, entry: Entry) -> None:
+    """Put *entry* in the place of what was known.
+
+    Raises:
+        RepositoryCacheError: It cannot be written.
+    """
+    folder = home(places)
+    beside = folder / f".{entry.name}.{os.getpid()}"
+    try:
+        private(folder)
+        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600)
+        try:
+            os.write(fd, json.dumps(entry.to_json()).encode())
+        finally:
+            os.close(fd)
+        os.replace(beside, folder / entry.name)
+    except (OSError, BackupTrayError) as error:
+        with suppress(OSError):
+            os.unlink(beside)
+        why = error.why if isinstance(error, BackupTrayError) else error.strerror or str(error)
+        raise RepositoryCacheError(folder / entry.name, why.rstrip(".")) from error
+
+
+def forget(places: Places, name: str) -> None:
+    """Drop what was known."""
+    with suppress(OSError):
+        (home(places) / name).unlink()
+
+
+@contextmanager
+def alone(places: Places) -> Iterator[None]:
+    """Keep other writers out, so that none undoes what another just wrote; after a moment go on without.
+
+    Held only to read, compare and write one file; nobody waits for a repository inside.
+    """
+    lock = FileLock(home(places) / ".lock")
+    with suppress(OSError, BackupTrayError):
+        private(home(places))
+        for _ in range(_LOCK_TRIES):
+            if lock.acquire():
+                break
+            time.sleep(_LOCK_PAUSE)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _moment(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
+        raise ValueError("a time is no whole number")
+    return value

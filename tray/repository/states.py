@@ -1,0 +1,113 @@
+"""From what was found to what is shown, and to what it says about the log: pure functions."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from tray import engines
+from tray.clock import DAY_MS
+from tray.engines.base import Plan
+from tray.model import JobHistory, RepositoryState
+from tray.repository.cache import Entry, Expected
+from tray.repository.files import Found
+from tray.repository.locks import RESTIC_STALE_MS, Lock
+
+ABSENT = "The log says that it succeeded, but the repository has no snapshot of that run."
+VANISHED = "The log says that it succeeded, but the repository has no snapshot of that run any more, nor a newer one."
+REMOVERS = ("prune", "compact", "other")
+"""Kinds of runs that may remove a snapshot on purpose."""
+
+
+def seen(old: RepositoryState, found: Found, now_ms: int) -> RepositoryState:
+    """Return *old* with what the files say now; what they cannot say stays only if it cannot have changed since."""
+    same = found.snapshots is None
+    state = replace(
+        old,
+        as_of_ms=now_ms,
+        snapshots=old.snapshots if same else found.snapshots,
+        last_snapshot=old.last_snapshot if same else found.last_snapshot,
+        last_snapshot_ms=found.last_ms if found.last_ms is not None or not same else old.last_snapshot_ms,
+        error=None,
+    )
+    return locked(state, found.locks, now_ms)
+
+
+def locked(state: RepositoryState, found: Collection[Lock], now_ms: int) -> RepositoryState:
+    """Return *state* with the oldest of the locks *found*, or with none."""
+    if not found:
+        return replace(state, locked_by=None, locked_since_ms=None, lock_command=None)
+    lock = min(found, key=lambda lock: lock.since_ms)
+    return replace(
+        state,
+        locked_by=(lock.holder or f"a {state.engine} process") + (", which runs no more" if lock.gone else ""),
+        locked_since_ms=lock.since_ms,
+        lock_command=unlock_command(state) if _stale(state.engine, lock, now_ms) else None,
+    )
+
+
+def unlock_command(state: RepositoryState) -> str | None:
+    """Return the engine's own command that removes a lock."""
+    return engines.named(state.engine).unlock(Plan((), "other", {}, repository=state.repository))
+
+
+def lock_note(state: RepositoryState, now_ms: int) -> str | None:
+    """Return one sentence about a lock that nobody needs any more and that is more than a day old; None if there is none."""
+    since = state.locked_since_ms
+    if state.lock_command is None or since is None or now_ms - since <= DAY_MS:
+        return None
+    days = (now_ms - since) // DAY_MS
+    age = "a day" if days == 1 else f"{days} days"
+    return (
+        f"The repository {state.repository} has been locked for {age} by {state.locked_by}; "
+        f"if no backup of it runs anywhere, remove the lock: `{state.lock_command}`"
+    )
+
+
+def judged(expected: Mapping[str, Expected], found: Found) -> dict[str, Expected]:
+    """Return *expected* as a later look judges it.
+
+    A snapshot that is gone while a newer one is there was most likely removed by the usual `forget`, which says nothing about the
+    run. If the newest one is older than the run, the repository went back in time.
+    """
+    if found.ids is None:
+        return dict(expected)
+    kept = {}
+    for job, one in expected.items():
+        if found.has(one.snapshot):
+            kept[job] = replace(one, missing="")
+        elif one.missing == "absent":
+            kept[job] = one
+        elif found.last_ms is None or found.last_ms < one.at_ms:
+            kept[job] = replace(one, missing="vanished")
+    return kept
+
+
+def concerns(entries: Iterable[Entry], jobs: Collection[JobHistory]) -> dict[str, str]:
+    """Return by job why it is not fine although its last run says so; only about the very run that is its last one."""
+    last = {job.job: job.last for job in jobs}
+    found = {}
+    for entry in entries:
+        for job, one in entry.expected.items():
+            run = last.get(job)
+            if run is None or run.run != one.run or not one.missing:
+                continue
+            if one.missing == "absent":
+                found[job] = ABSENT
+            elif not _removed_since(entry, jobs, run.finished_ms):
+                found[job] = VANISHED
+    return found
+
+
+def _removed_since(entry: Entry, jobs: Collection[JobHistory], since_ms: int) -> bool:
+    """Whether something that may remove snapshots on purpose has run there since, as far as it is on record."""
+    return any(
+        job.last.kind in REMOVERS
+        and job.last.finished_ms >= since_ms
+        and job.last.engine == entry.state.engine
+        and job.last.repository in (entry.state.repository, entry.folder, None)
+        for job in jobs
+    )
+
+
+def _stale(engine: str, lock: Lock, now_ms: int) -> bool:
+    """Whether nobody needs the lock any more: its process is gone, or by restic's own rule it was not renewed for too long."""
+    return lock.gone or (engine == "restic" and now_ms - lock.since_ms > RESTIC_STALE_MS)
