@@ -67,9 +67,9 @@ class Live:
                     self._apply(message)
         return dict(self._runs)
 
-    def wait(self, seconds: float) -> None:
-        """Wait until the tracker says something, at most *seconds*."""
-        self._readable(seconds)
+    def wait(self, seconds: float, also: int | None = None) -> None:
+        """Wait until the tracker says something, or something comes on the descriptor *also*, at most *seconds*."""
+        self._readable(seconds, also)
 
     def folders(self, tracked: dict[str, LiveRun]) -> Folders:
         """Read the folders of runs that the tracker does not know."""
@@ -138,12 +138,13 @@ class Live:
         except TrackerGoneError as error:
             self._lost(error)
 
-    def _readable(self, seconds: float) -> bool:
-        if self._client is None:
+    def _readable(self, seconds: float, also: int | None = None) -> bool:
+        heard = [one for one in (self._client, also) if one is not None]
+        if not heard:
             if seconds:
                 threading.Event().wait(seconds)
             return False
-        return bool(select.select([self._client], [], [], seconds)[0])
+        return self._client in select.select(heard, [], [], seconds)[0]
 
     def _take(self, message: ipc.Message) -> dict[str, LiveRun]:
         self._runs = {}

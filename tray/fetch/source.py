@@ -13,6 +13,7 @@ from tray import clock, status
 from tray.errors import BackupTrayError, StatusFetchError
 from tray.fetch.history import History
 from tray.fetch.live import Live
+from tray.fetch.system import SystemStatus
 from tray.model import LiveRun, State, Status
 from tray.outage import Outage
 from tray.paths import Places
@@ -28,35 +29,46 @@ class StatusSource:
     Args:
         role: tray, window or cli, for the tracker's `hello`.
         start_tracker: Start one when none answers; a tracker that is gone for good then makes the status unavailable.
+        system: Show what the system-wide instance tells beside it, where there is one.
     """
 
-    def __init__(self, places: Places, *, role: str, start_tracker: bool) -> None:
+    def __init__(self, places: Places, *, role: str, start_tracker: bool, system: bool = True) -> None:
         self._live = Live(places, role, start_tracker)
+        self._system = SystemStatus(role) if system else None
         self._history = History(places)
         self._outage = Outage(places)
         self._good: Status | None = None
 
     def poll(self) -> Status:
         """Return the status now. Never raises: what went wrong is in `Status.error`."""
-        return self._judge(self._live.ask)
+        return self._beside(self._judge(self._live.ask))
 
     def follow(self, stop: threading.Event) -> Iterator[Status]:
         """Yield the status at once and then on every change, until *stop* is set (noticed within half a second)."""
         before: Status | None = None
         heartbeat = 0.0
         while not stop.is_set():
-            now = self._judge(self._live.hear)
+            now = self._beside(self._judge(self._live.hear))
             same = before is not None and replace(now, as_of_ms=before.as_of_ms) == before
             if not same or clock.monotonic() >= heartbeat:
                 heartbeat = clock.monotonic() + HEARTBEAT_SECONDS
                 before = now
                 yield now
-            self._live.wait(POLL_SECONDS / 2)
+            self._live.wait(POLL_SECONDS / 2, None if self._system is None else self._system.fileno())
 
     def close(self) -> None:
         """Give back connections and files."""
         self._live.close()
         self._history.close()
+        if self._system is not None:
+            self._system.close()
+
+    def _beside(self, own: Status) -> Status:
+        """Return the user's own status together with the system's."""
+        if self._system is None:
+            return own
+        self._system.poll()
+        return self._system.beside(own)
 
     def _judge(self, ask: Callable[[], dict[str, LiveRun]]) -> Status:
         now = clock.now_ms()
