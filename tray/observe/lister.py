@@ -1,0 +1,66 @@
+"""Which processes are new and may be engines: the part that runs every second, so every call into the kernel counts.
+
+A new process is looked at a moment after it was first seen: between fork and exec it still has the name of its parent. A shell or
+an interpreter may become an engine at any later time (`exec restic backup` as the last line of a script), so some of those are
+asked for their name again each time, in turn.
+"""
+
+from collections import deque
+
+from tray import engines
+from tray.engines.recognise import words
+from tray.observe.proc import Proc
+
+INTERVAL_SECONDS = 1.0
+SETTLE_SECONDS = 0.1
+ASKED_AGAIN = 20
+"""How many shells and interpreters are asked for their name again at each look."""
+
+_INTERPRETERS = ("python", "perl")
+_LAUNCHERS = words(
+    """sh bash dash zsh ksh mksh fish busybox ash cron CRON crond anacron sudo su doas runuser setpriv setsid env nice ionice chrt
+    flock timeout time stdbuf nohup systemd-run systemd-inhibit systemd-executor sd-executor"""
+)
+_BEGINS = tuple(begin for known in engines.ENGINES for begin in known.begins) + _INTERPRETERS
+
+
+def interesting(comm: str) -> bool:
+    """Whether a process of this name may be an engine: by how the name begins, also `restic019`, `.borg-wrapped` and `python3`."""
+    return comm.lstrip(".").lower().startswith(_BEGINS)
+
+
+class Lister:
+    """Tells of processes that may be engines, each one once.
+
+    Call `look` about once a second and `settled` `SETTLE_SECONDS` later.
+    """
+
+    def __init__(self, proc: Proc) -> None:
+        self._proc = proc
+        self._known: set[int] = set()
+        self._fresh: list[int] = []
+        self._newest = b""
+        self._ring: deque[tuple[int, str]] = deque()
+
+    def look(self) -> bool:
+        """Take note of what is new; True if `settled` has something to do."""
+        newest = self._proc.newest()
+        if not newest or newest != self._newest:
+            self._newest = newest
+            pids = self._proc.pids()
+            self._fresh += sorted(pids - self._known)
+            self._known = pids
+        return bool(self._fresh or self._ring)
+
+    def settled(self) -> list[int]:
+        """Return the processes that may be engines since we last looked, in the order of their pids."""
+        asked = [(pid, "") for pid in self._fresh]
+        asked += [self._ring.popleft() for _ in range(min(ASKED_AGAIN, len(self._ring)))]
+        self._fresh = []
+        return sorted(pid for pid, before in asked if self._became(pid, before))
+
+    def _became(self, pid: int, before: str) -> bool:
+        comm = self._proc.comm(pid)
+        if comm in _LAUNCHERS or comm.startswith((*_INTERPRETERS, "(")):
+            self._ring.append((pid, comm))
+        return comm != before and interesting(comm)

@@ -1,0 +1,81 @@
+"""How a run that somebody else started goes: what the kernel tells meanwhile, which is less than its output would."""
+
+import os
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tray.model import clip
+from tray.observe.proc import Proc
+
+WINDOW_SECONDS = 10.0
+STALL_SECONDS = 600.0
+_NO_FILES = ("/dev/", "/proc/", "/sys/", "/run/", "/memfd:", "/usr/lib", "/usr/share/zoneinfo", "/etc/ld.so", "/lib")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One look.
+
+    Attributes:
+        bytes_per_second: What it reads with calls of any kind, also from cache or repository: no source bytes. None if unknown.
+        current: A file that it has open for reading, None if unknown.
+        paused: It is stopped by a signal.
+        idle_seconds: How long it has done nothing; paused time does not count.
+    """
+
+    bytes_per_second: int | None
+    current: str | None
+    paused: bool
+    idle_seconds: float
+
+
+class Meter:
+    """The readings of one process.
+
+    Args:
+        sources: Files below these are named first.
+        avoid: Folders whose files are none of the source's, such as the repository.
+    """
+
+    def __init__(self, proc: Proc, pid: int, sources: Sequence[str] = (), avoid: Sequence[str] = ()) -> None:
+        self._proc, self._pid = proc, pid
+        self._sources = tuple(source.rstrip("/") + "/" for source in sources if os.path.isabs(source))
+        self._avoid = tuple(folder.rstrip("/") + "/" for folder in avoid if os.path.isabs(folder)) + _NO_FILES
+        self._points: deque[tuple[float, int]] = deque()
+        self._sign: object = None
+        self._moved: float | None = None
+
+    def read(self, now: float) -> Reading:
+        """Look at it.
+
+        Args:
+            now: Seconds on a clock that stands still while the machine sleeps.
+        """
+        stat, io = self._proc.stat(self._pid), self._proc.io(self._pid)
+        paused = stat is not None and stat.state in "Tt"
+        # Waiting for a server costs some ticks too, so they count only where nothing better is known.
+        sign: object = io if io is not None else None if stat is None else stat.ticks
+        if self._moved is None or sign != self._sign or paused:
+            self._sign, self._moved = sign, now
+        return Reading(None if io is None else self._rate(now, io[0]), self._current(), paused, now - self._moved)
+
+    def _rate(self, now: float, done: int) -> int | None:
+        self._points.append((now, done))
+        while len(self._points) > 2 and now - self._points[0][0] > WINDOW_SECONDS:
+            self._points.popleft()
+        first, before = self._points[0]
+        return int((done - before) / (now - first)) if now - first >= 0.5 and done >= before else None
+
+    def _current(self) -> str | None:
+        best = None
+        for path in self._proc.reading(self._pid):
+            if path.startswith(self._sources) or path + "/" in self._sources:
+                return clip(path)
+            if best is None and not path.startswith(self._avoid) and not _is_cache(path):
+                best = clip(path)
+        return best if not self._sources else None
+
+
+def _is_cache(path: str) -> bool:
+    return "/.cache/" in path or path.endswith((" (deleted)", ".pyc", ".py", ".so"))

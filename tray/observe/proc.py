@@ -1,0 +1,173 @@
+"""What /proc tells of one process: thin and cheap, None or nothing where the kernel does not tell. proc(5) names the fields.
+
+Everything takes a pid that may be gone at any moment, and maybe used again: compare `Stat.start` before and after.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tray import clock
+
+_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+_MOST = 2 * 1024 * 1024
+"""Bytes of a command line or environment that are read at most; more is no command that we could understand."""
+_GONE = frozenset("ZXx")
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """One line of /proc/PID/stat.
+
+    Attributes:
+        state: One letter: R running, S sleeping, T stopped, Z ended and not yet taken note of by its parent …
+        start: When it started, in ticks after the boot; with the pid it names one process.
+        ticks: CPU time used until now.
+        status: How it ended, as waitpid(2) tells it; only of a Z process that we may look into, else 0.
+    """
+
+    state: str
+    parent: int
+    start: str
+    ticks: int
+    status: int
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has ended."""
+        return self.state in _GONE
+
+
+class Proc:
+    """The process list of this machine, or of a test."""
+
+    def __init__(self, root: str = "/proc") -> None:
+        self.root = root
+
+    def pids(self) -> set[int]:
+        """Every process that we are shown."""
+        try:
+            return {int(name) for name in os.listdir(self.root) if name.isdecimal()}
+        except OSError:
+            return set()
+
+    def newest(self) -> bytes:
+        """The pid that was given last, to threads too: while it stays the same, nothing new has begun. Empty if unknown."""
+        return self._read("loadavg", 128).rpartition(b" ")[2]
+
+    def comm(self, pid: int) -> str:
+        """The first 15 bytes of the program's name; "" once it is gone."""
+        return self._read(f"{pid}/comm", 64).rstrip(b"\n").decode("utf-8", "replace")
+
+    def stat(self, pid: int) -> Stat | None:
+        """State, parent, start and CPU time; None once it is gone."""
+        # After the last ")": the name may hold spaces and parentheses.
+        fields = self._read(f"{pid}/stat", 4096).rpartition(b")")[2].split()
+        if len(fields) < 20:
+            return None
+        status = int(fields[49]) if len(fields) > 49 else 0
+        return Stat(
+            fields[0].decode(), int(fields[1]), fields[19].decode(), int(fields[11]) + int(fields[12]), max(status, 0)
+        )
+
+    def command(self, pid: int) -> list[str]:
+        """The command line; empty of kernel threads and once it is gone."""
+        raw = self._read(f"{pid}/cmdline", _MOST)
+        return [os.fsdecode(word) for word in raw.removesuffix(b"\0").split(b"\0")] if raw else []
+
+    def environ(self, pid: int, names: Sequence[str]) -> dict[str, str] | None:
+        """The variables *names* of its environment as it was started, no others; None if we may not look."""
+        raw = self._read(f"{pid}/environ", _MOST)
+        if not raw and not self.readable(pid):
+            return None
+        found = {}
+        for pair in raw.split(b"\0"):
+            name, _, value = pair.partition(b"=")
+            if (plain := name.decode("ascii", "replace")) in names:
+                found[plain] = os.fsdecode(value)
+        return found
+
+    def folder(self, pid: int) -> str | None:
+        """Its working folder; None if we may not look or it was removed."""
+        found = self._link(f"{pid}/cwd")
+        return None if found is None or found.endswith(" (deleted)") else found
+
+    def uid(self, pid: int) -> int | None:
+        """The user that it acts as. The owner of its folder would not do: that is root where we may not look in."""
+        for line in self._read(f"{pid}/status", 2048).split(b"\n"):
+            if line.startswith(b"Uid:"):
+                return int(line.split()[2])
+        return None
+
+    def here(self, pid: int) -> bool:
+        """Whether its root folder is ours, so that its paths mean the same; also True where we may not look."""
+        try:
+            return os.path.samestat(os.stat(f"{self.root}/{pid}/root"), os.stat("/"))
+        except OSError:
+            return True
+
+    def readable(self, pid: int) -> bool:
+        """Whether the kernel lets us look into it; also of one that has ended and that its parent has not asked about."""
+        return self.io(pid) is not None
+
+    def io(self, pid: int) -> tuple[int, int] | None:
+        """Bytes read and written by calls of any kind, also from the cache (rchar, wchar); None if we may not look."""
+        numbers = [line.rpartition(b" ")[2] for line in self._read(f"{pid}/io", 512).split(b"\n")[:2]]
+        return (int(numbers[0]), int(numbers[1])) if len(numbers) == 2 and all(map(bytes.isdigit, numbers)) else None
+
+    def reading(self, pid: int, most: int = 256) -> Iterator[str]:
+        """Yield the paths that it has open for reading, the newest descriptor first; touches no file system but /proc."""
+        try:
+            numbers = sorted(map(int, os.listdir(f"{self.root}/{pid}/fd")), reverse=True)[:most]
+        except (OSError, ValueError):
+            return
+        for number in numbers:
+            path = self._link(f"{pid}/fd/{number}")
+            if path is not None and path.startswith("/") and self._for_reading(pid, number):
+                yield path
+
+    def children(self, pid: int) -> list[int]:
+        """The children of all its threads."""
+        try:
+            tasks = os.listdir(f"{self.root}/{pid}/task")
+        except OSError:
+            return []
+        return [int(word) for task in tasks for word in self._read(f"{pid}/task/{task}/children", 65536).split()]
+
+    def started_ms(self, start: str) -> int:
+        """The wall-clock time of `Stat.start`, exact to a tick; right also where the machine slept since."""
+        if sys.platform != "linux":
+            return clock.now_ms()
+        ago = time.clock_gettime(time.CLOCK_BOOTTIME) - int(start) / _TICKS
+        return clock.now_ms() - max(int(ago * 1000), 0)
+
+    def _for_reading(self, pid: int, number: int) -> bool:
+        for line in self._read(f"{pid}/fdinfo/{number}", 512).split(b"\n"):
+            if line.startswith(b"flags:"):
+                flags = int(line.split()[1], 8)
+                return flags & 3 == os.O_RDONLY and not flags & getattr(os, "O_DIRECTORY", 0)
+        return False
+
+    def _link(self, name: str) -> str | None:
+        try:
+            return os.readlink(f"{self.root}/{name}")
+        except OSError:
+            return None
+
+    def _read(self, name: str, most: int) -> bytes:
+        """Read a file; a file object would cost as much again."""
+        try:
+            fd = os.open(f"{self.root}/{name}", os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        except OSError:
+            return b""
+        try:
+            raw = os.read(fd, most)
+            while raw and len(raw) < most and (more := os.read(fd, most - len(raw))):
+                raw += more
+            return raw
+        except OSError:  # it ended while we looked, or we may not
+            return b""
+        finally:
+            os.close(fd)
