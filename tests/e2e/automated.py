@@ -5,7 +5,6 @@ automation session, for which pywebview has no hook; so its module gets a stand-
 itself. With a FIFO named by `WINDOW_TEST_STATUSES` the statuses come from the test instead of tracker and log.
 """
 
-import dataclasses
 import json
 import os
 import sys
@@ -15,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tray.model import EndedRun, JobStatus, LiveRun, Outcome, Phase, Source, State, Status
+from tray.model import Status
 
 STATUSES = "WINDOW_TEST_STATUSES"
 PID_FILE = "WINDOW_TEST_PID"
@@ -24,30 +23,7 @@ NAME = "backup-tray-window"
 
 def encode(status: Status) -> str:
     """Return *status* as one line."""
-    return json.dumps(dataclasses.asdict(status)) + "\n"
-
-
-def decode(line: str) -> Status:
-    """Read what `encode` wrote."""
-    data = json.loads(line)
-    data["state"] = State(data["state"])
-    data["runs"] = tuple(_live(run) for run in data["runs"])
-    data["jobs"] = tuple(JobStatus(job["job"], State(job["state"]), _ended(job["last"])) for job in data["jobs"])
-    data["last"] = _ended(data["last"])
-    data["notes"] = tuple(data["notes"])
-    return Status(**data)
-
-
-def _live(data: dict[str, Any]) -> LiveRun:
-    return LiveRun(**data | {"phase": Phase(data["phase"]), "source": Source(data["source"])})
-
-
-def _ended(data: dict[str, Any] | None) -> EndedRun | None:
-    return (
-        None
-        if data is None
-        else EndedRun(**data | {"outcome": Outcome(data["outcome"]), "source": Source(data["source"])})
-    )
+    return json.dumps(status.to_json()) + "\n"
 
 
 class FifoSource:
@@ -62,7 +38,7 @@ class FifoSource:
             for line in lines:
                 if stop.is_set():
                     return
-                yield decode(line)
+                yield Status.from_json(json.loads(line))
 
     def close(self) -> None:
         """Nothing to give back."""

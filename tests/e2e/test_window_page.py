@@ -4,6 +4,7 @@ import json
 import select
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from tests.e2e import statuses
 from tests.e2e.desktop import Desktop, desktop
 from tests.e2e.webdriver import Driven, driven
 from tests.waiting import wait_for
-from tray.model import Outcome, Phase
+from tray import clock
+from tray.model import Control, Instance, Outcome, Phase, RepositoryState, Source, Step
 
 pytestmark = pytest.mark.e2e
 EVERY_PAGE = ("dashboard", "history", "audit", "create", "guide")
@@ -82,6 +84,37 @@ def test_progress_reaches_the_page_by_itself(window: Driven) -> None:
     window.push(statuses.judged(running=(run.with_changes(bytes_done=3_320_240_000, files_done=19_000),)))
     window.wait(".card", "77 %")
     assert element.get_attribute("value") == "77"  # the same element: focus and selection survive
+
+
+def test_to_cancel_asks_first_and_a_refusal_is_said(window: Driven) -> None:
+    """No slip of the mouse ends a backup; what cannot be done is explained, and the explanation can be put away."""
+    run = statuses.live(can=(Control.PAUSE, Control.CANCEL))
+    window.push(statuses.judged(running=(run,)))
+    window.click(".card button", "Cancel…")
+    assert "The backup home is asked to stop" in window.read("#confirm", "Cancel home?")
+    window.click("#confirm button", "Let it go on")
+    wait_for(lambda: window.find("#confirm") is None)
+    window.script(f"BT.visit('cancel/{run.run}')")  # as the tray's menu does
+    window.click("#confirm button", "Cancel the run")
+    window.read(".banner", "")  # nothing of this id runs here, so the tracker refuses
+    window.click(".banner button", "Dismiss")
+    wait_for(lambda: window.find(".banner") is None)
+
+
+def test_runs_of_others_steps_and_repositories_are_told_apart(window: Driven) -> None:
+    """Observed runs offer nothing that cannot be done, steps stand in their script, a repository has its age."""
+    now = clock.now_ms()
+    seen = statuses.live("srv", source=Source.OBSERVED, user="root", instance=Instance.SYSTEM)
+    steps = (Step("restic", "backup", now - 9000, "/repo", now, Outcome.SUCCEEDED), Step("borg", "backup", now))
+    script = statuses.live("nightly.sh", run=seen.run[:-1] + "2", steps=steps, can=(Control.CANCEL,))
+    repository = RepositoryState("/repo", "restic", now - 60_000, snapshots=214, locked_by="process 4711 on nas")
+    window.push(replace(statuses.judged(running=(seen, script)), repositories=(repository,)))
+    observed = window.read(f".card[data-key='{seen.run}']", "Observed")
+    assert "by root" in observed
+    assert "Cancel" not in observed
+    assert "restic backup → /repo" in window.read(".steps", "Succeeded")
+    assert "214" in window.read(".repository", "Locked by process 4711 on nas")
+    window.keep("window-runs.png")
 
 
 def test_an_unknown_total_has_no_percentage(window: Driven) -> None:

@@ -17,7 +17,7 @@ from tray.errors import BackupTrayError, NoTrayError
 from tray.icon import app, diagnostics, slim, windows, xembed
 from tray.icon.render import Look
 from tray.locks import FileLock
-from tray.model import Outcome, State, Status
+from tray.model import Control, Outcome, State, Status
 from tray.paths import Places, private
 
 
@@ -367,3 +367,56 @@ def test_what_is_left_out_can_be_loaded_later() -> None:
     root = Path(slim.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_menu_can_pause_and_cancel_the_run_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One run: it is named. To pause is done at once; to cancel leads to the window, which asks first."""
+    opened: list[str] = []
+    monkeypatch.setattr(windows.Windows, "open", lambda _, page: opened.append(page))
+    asked: list[tuple[Control, str]] = []
+    run = RUN.with_changes(can=(Control.PAUSE, Control.CANCEL))
+    made = app.App(lambda: FakeSource(settled(live=(run,))), ask=lambda control, which: asked.append((control, which)))
+    made._status = settled(live=(run,))
+    items = {item.text: item for item in made._menu()}
+    assert {"Pause home", "Cancel home…"} <= items.keys()
+    assert not {"Resume home", "Pause or cancel a run…"} & items.keys()
+    items["Pause home"](None)
+    wait_for(lambda: asked == [(Control.PAUSE, run.run)])
+    items["Cancel home…"](None)
+    assert opened == [f"cancel/{run.run}"]
+
+
+def test_several_runs_are_paused_and_cancelled_in_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The menu does not guess which one is meant."""
+    opened: list[str] = []
+    monkeypatch.setattr(windows.Windows, "open", lambda _, page: opened.append(page))
+    run = RUN.with_changes(can=(Control.RESUME, Control.CANCEL))
+    made = app.App(lambda: FakeSource(settled()))
+    made._status = settled(live=(run, run.with_changes(run=run.run[:-1] + "9", job="other")))
+    items = {item.text: item for item in made._menu()}
+    assert not any(text.startswith(("Pause home", "Resume", "Cancel")) for text in items)
+    items["Pause or cancel a run…"](None)
+    assert opened == ["dashboard"]
+
+
+def test_what_cannot_be_done_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal reaches the person who chose it, with its reason."""
+
+    def refuse(_control: Control, _run: str) -> None:
+        raise BackupTrayError("It is over.", why="It ended.", next="Look at `backup-tray history`.")
+
+    run = RUN.with_changes(can=(Control.PAUSE,))
+    made = app.App(lambda: FakeSource(settled()), ask=refuse)
+    made._status = settled(live=(run,))
+    made._icon = FakeIcon()
+    next(item for item in made._menu() if item.text == "Pause home")(None)
+    wait_for(lambda: made._icon.notes == [("It is over.", "It ended. Look at `backup-tray history`.")])
+
+
+def test_the_menu_is_drawn_anew_when_something_else_can_be_done() -> None:
+    """A run that was paused offers to be resumed, also while nothing else changes."""
+    first = settled(live=(RUN.with_changes(can=(Control.PAUSE,)),))
+    second = settled(live=(RUN.with_changes(can=(Control.RESUME,)),))
+    icon, _ = play(FakeSource(first, second), lambda icon, _: len(shown(icon, "menu")) > 2)
+    assert "Pause home" in shown(icon, "menu")[-2]
+    assert "Resume home" in shown(icon, "menu")[-1]

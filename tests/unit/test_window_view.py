@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from tests.e2e import statuses
-from tray import clock, wording
-from tray.model import Outcome, Phase, State
+from tray import clock, status, wording
+from tray.model import Control, Instance, JobHistory, Outcome, Phase, RepositoryState, Source, State, Step
 from tray.window import view
 
 
@@ -146,3 +146,89 @@ def test_a_running_job_is_linked_to_its_live_run() -> None:
     status = statuses.judged(statuses.ended("home"), running=(statuses.live(),))
     job = view.dashboard(status, clock.now_ms())["jobs"][0]
     assert (job["word"], job["live"]) == ("Running 41 %", statuses.live().run)
+
+
+def test_a_run_that_stands_still_says_so_and_since_when() -> None:
+    """Stalled and paused are not the same, and neither looks like a run that moves."""
+    stalled = view.live(statuses.live(stalled=True, since_progress_seconds=840))
+    assert stalled["halt"] == {
+        "kind": "stalled",
+        "word": "Stalled",
+        "text": "No progress for 14 min. It still runs; this clears by itself when it goes on.",
+    }
+    paused = view.live(statuses.live(phase=Phase.PAUSED))
+    assert paused["halt"]["word"] == "Paused"
+    assert view.live(statuses.live())["halt"] is None
+
+
+def test_a_paused_job_is_called_paused_in_the_list() -> None:
+    """The list of jobs says the same as the card above it."""
+    run = statuses.live("home", phase=Phase.PAUSED)
+    picture = view.dashboard(statuses.judged(statuses.ended("home"), running=(run,)), clock.now_ms())
+    assert picture["jobs"][0]["word"] == "Paused 41 %"
+
+
+def test_where_a_run_comes_from_is_said_if_it_is_special() -> None:
+    """A run of one's own has no label; one that was observed, of another user or of the system has."""
+    assert view.origin(statuses.live()) == []
+    seen = statuses.live(source=Source.OBSERVED, user="r<b>oot\n", instance=Instance.SYSTEM)
+    assert view.origin(seen) == ["System", "by r<b>oot\\n", "Observed"]
+
+
+def test_what_can_be_done_is_offered_and_asked_about_in_words() -> None:
+    """A button stands only where it works, and cancelling says first what will happen."""
+    can = view.live(statuses.live("home", can=(Control.PAUSE, Control.CANCEL)))
+    assert can["can"] == ["pause", "cancel"]
+    assert can["ask"].startswith("The backup home is asked to stop")
+    cannot = view.live(statuses.live())
+    assert (cannot["can"], cannot["ask"]) == ([], "")
+
+
+def test_the_steps_of_a_script_are_told_one_by_one() -> None:
+    """Each engine that a script called stands with its outcome; a failure with its reason."""
+    steps = (
+        Step("restic", "backup", 1_000, "/repo", 51_000, Outcome.SUCCEEDED, "fine"),
+        Step("borg", "prune", 51_000, None, 53_000, Outcome.FAILED, "a\nb"),
+        Step("rclone", "backup", 53_000, "b2:x"),
+    )
+    assert view.live(statuses.live(steps=steps))["steps"] == [
+        {"name": "restic backup → /repo", "kind": "ok", "word": "Succeeded", "took": "50 s", "why": ""},
+        {"name": "borg prune", "kind": "fail", "word": "Failed", "took": "2.0 s", "why": "a\\nb"},
+        {"name": "rclone backup → b2:x", "kind": "run", "word": "Running", "took": "", "why": ""},
+    ]
+
+
+def test_a_repository_shows_its_age_and_says_what_is_unknown() -> None:
+    """The second opinion carries the time of its look; what needs a password is unknown, not zero."""
+    now = clock.now_ms()
+    state = RepositoryState(
+        "/repo",
+        "borg",
+        now - 2 * statuses.HOUR,
+        last_snapshot_ms=now - 26 * statuses.HOUR,
+        locked_by="process 4711 on nas",
+        lock_command="borg break-lock /repo",
+    )
+    shown = view.repository(state, now)
+    assert shown["route"] == "borg → /repo"
+    assert (shown["snapshots"], shown["newest"], shown["size"]) == ("unknown", "26 hours ago", "unknown")
+    assert shown["locked"].endswith("If nobody needs it any more: `borg break-lock /repo`.")
+    assert shown["as_of"].startswith("Looked at 2 hours ago")
+    assert shown["error"] is None
+
+
+def test_a_repository_that_cannot_be_looked_at_is_an_error_like_any_other() -> None:
+    """What, why and next stand there, and the old figures with their time beside them."""
+    error = {"code": "ERROR_X", "what": "It cannot be read.", "why": "not mounted", "next": "mount it\n"}
+    shown = view.repository(RepositoryState("/repo", "restic", 0, snapshots=3, error=error), clock.now_ms())
+    assert shown["snapshots"] == "3"
+    assert shown["error"] == {**error, "next": "mount it\\n"}
+
+
+def test_a_job_says_why_it_is_worse_than_its_last_run() -> None:
+    """A concern takes the place of the last run's words, in the list and above it."""
+    good = JobHistory("home", statuses.ended("home"), statuses.ended("home"))
+    judged = status.judge(clock.now_ms(), (), (good,), concerns={"home": "The repository has no such snapshot."})
+    picture = view.dashboard(judged, clock.now_ms())
+    assert picture["attention"][0]["why"] == "The repository has no such snapshot."
+    assert picture["kind"] == "warn"

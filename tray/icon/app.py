@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tray import clock, wording
 from tray.errors import BackupTrayError, NoTrayError
 from tray.icon import backends, xembed
+from tray.icon.controls import Controls
 from tray.icon.render import Look, draw
 from tray.icon.windows import Windows
 from tray.locks import FileLock
-from tray.model import State, Status
+from tray.model import Control, State, Status
 from tray.paths import Places, private
 
 if TYPE_CHECKING:
@@ -55,11 +56,20 @@ class App:
 
     Args:
         source: Makes the source of the status; called in the thread that polls it.
+        ask: Has something done with a run, and may wait for the answer; raises BackupTrayError if it is refused.
         patience: Seconds to wait for a panel at the start.
     """
 
-    def __init__(self, source: Callable[[], Source], *, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        source: Callable[[], Source],
+        *,
+        ask: Callable[[Control, str], None] = lambda _control, _run: None,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         self._make = source
+        self._ask = ask
+        self._controls = Controls(lambda: self._status, self._control, self.open)
         self._patience = patience
         self._windows = Windows()
         self._stop = threading.Event()
@@ -164,7 +174,7 @@ class App:
         """Show the status where it differs from what is shown."""
         now = clock.now_ms()
         look, text = Look.of(self._status), wording.tooltip(self._status, now)
-        shown = (look, text, bool(self._status.runs), self._status.last is None)
+        shown = (look, text, bool(self._status.runs), self._status.last is None, self._controls.shown())
         before, self._shown = self._shown, shown
         if before == shown:
             return
@@ -187,6 +197,7 @@ class App:
                 enabled=lambda _: self._status.last is not None,
             ),
             item("Details (full log)", lambda *_: self._open_log(), enabled=lambda _: bool(self._run_for_log())),
+            *self._controls.items(),
             item("Verify audit log", lambda *_: self.open("verify")),
             line,
             item("Quit", lambda *_: self.quit()),
@@ -199,6 +210,18 @@ class App:
         reason = self._windows.open(page)
         if reason is not None:
             self._window_failed(reason)
+
+    def _control(self, control: Control, run: str) -> None:
+        """Have it done by a thread of its own: the menu must not wait for the tracker."""
+
+        def ask() -> None:
+            try:
+                self._ask(control, run)
+            except BackupTrayError as error:
+                _log.warning("%s was refused: %s", control, error.what)
+                self._icon.notify(f"{error.why} {error.next}".strip(), error.what)
+
+        threading.Thread(target=ask, daemon=True, name="control").start()
 
     def quit(self) -> None:
         """End the tray; backups, tracker and windows go on."""
@@ -241,7 +264,12 @@ def main(places: Places) -> int:
 
             return StatusSource(places, role="tray", start_tracker=True)
 
-        return App(source).run()
+        def ask(control: Control, run: str) -> None:
+            from tray.fetch import control as controls
+
+            controls.ask(places, control, run, by="tray")
+
+        return App(source, ask=ask).run()
 
 
 def _claim(places: Places) -> FileLock | None:

@@ -142,6 +142,17 @@ def texts(most: int, limit: int) -> Check:
     return check
 
 
+def one_of(*words: str) -> Check:
+    """Check for one of *words*."""
+
+    def check(value: object) -> str:
+        if not isinstance(value, str) or value not in words:
+            raise ValueError(f"one of {', '.join(words)} is needed")
+        return value
+
+    return check
+
+
 def number(value: object) -> int:
     """Check for a whole number from 0 to 2^53 - 1, the ones that JavaScript counts exactly."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:

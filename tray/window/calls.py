@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 from tray import jobs, wording
 from tray.errors import BackupStartError, EngineMissingError
+from tray.fetch import control
+from tray.model import Control
 from tray.paths import Places
 from tray.window import bridge, records, view
 from tray.window.bridge import Call
@@ -42,6 +44,10 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
         ),
         "audit": Call(lambda: records.audit(places), {}),
         "verify": Call(lambda: _verify(places, feed), {}),
+        "control": Call(
+            lambda what, run: control.ask(places, Control(what), run, by="window"),
+            {"what": bridge.one_of(*Control), "run": bridge.run_id},
+        ),
         "guide": Call(_guide, {}),
         "create_form": Call(setup.form, {}),
         "new_password": Call(lambda: {"password": jobs.generate_password()}, {}),

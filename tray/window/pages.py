@@ -4,8 +4,8 @@ import re
 
 from tray.errors import UsageError
 
-PAGES = ("dashboard", "history", "audit", "verify", "create", "guide", "report", "log")
-OF_A_RUN = ("report", "log")
+PAGES = ("dashboard", "history", "audit", "verify", "create", "guide", "report", "log", "cancel")
+OF_A_RUN = ("report", "log", "cancel")
 _ALIASES = {"details": "log"}
 _SHAPE = re.compile(r"([a-z]{1,16})(?:/([0-9a-f][0-9a-f-]{0,35}))?", re.ASCII)
 
@@ -14,7 +14,8 @@ def parse(text: str) -> str:
     """Return the page that *text* names, in its one spelling.
 
     A page about a run without naming one ("report") is about the last run; "details" is another word for "log". "verify" is
-    the page "audit" with a check that starts at once: whoever opens it asked for one.
+    the page "audit" with a check that starts at once: whoever opens it asked for one. "cancel" is the Dashboard with the question
+    whether a live run shall be cancelled.
 
     Raises:
         UsageError: There is no such page.
@@ -26,6 +27,6 @@ def parse(text: str) -> str:
             return name if run is None else f"{name}/{run}"
     raise UsageError(
         f"There is no page {text[:80]!r}.",
-        why=f"The pages are {', '.join(PAGES)}; report and log also take a run, as in `report/RUN`.",
+        why=f"The pages are {', '.join(PAGES)}; report, log and cancel also take a run, as in `report/RUN`.",
         next="Open the first one: `backup-tray window dashboard`.",
     )

@@ -8,7 +8,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from tray import clock, wording
-from tray.model import EndedRun, JobStatus, LiveRun, Outcome, Phase, State, Status
+from tray.model import (
+    Control,
+    EndedRun,
+    Instance,
+    JobStatus,
+    LiveRun,
+    Outcome,
+    Phase,
+    RepositoryState,
+    Source,
+    State,
+    Status,
+    Step,
+)
 
 _KIND_OF_STATE = {
     State.OK: "ok",
@@ -68,12 +81,13 @@ def dashboard(status: Status, now_ms: int, audit: Mapping[str, Any] | None = Non
         "jobs": [job(item, now_ms, running=_of(item, status.runs)) for item in status.jobs],
         "last": None if status.last is None else ended(status.last, now_ms),
         "notes": [wording.escape(note) for note in status.notes],
+        "repositories": [repository(one, now_ms) for one in status.repositories],
         "audit": None if audit is None else dict(audit),
     }
 
 
 def _of(item: JobStatus, runs: tuple[LiveRun, ...]) -> LiveRun | None:
-    return next((run for run in runs if run.job == item.job), None)
+    return next((run for run in runs if (run.job, run.instance) == (item.job, item.instance)), None)
 
 
 def _old(status: Status, now_ms: int) -> str:
@@ -97,6 +111,11 @@ def live(run: LiveRun) -> dict[str, Any]:
         "activity": wording.activity(run),
         "line": wording.run_line(run),
         "phase": "" if run.phase is Phase.COPYING or not run.tracked else run.phase.value.capitalize(),
+        "halt": _halt(run),
+        "origin": origin(run),
+        "can": [control.value for control in run.can],
+        "ask": _ask(run) if Control.CANCEL in run.can else "",
+        "steps": [step(one) for one in run.steps],
         "percent": None if run.fraction is None else int(run.fraction * 100),
         "percent_text": wording.percent(run) or "",
         "tracked": run.tracked,
@@ -107,8 +126,75 @@ def live(run: LiveRun) -> dict[str, Any]:
             {"label": "Speed", "value": wording.speed(run) or UNKNOWN, "of": ""},
             {"label": "Time left", "value": _left(run), "of": ""},
         ],
+        "tells": run.files_done is not None or run.bytes_done is not None,
         "current": "" if run.current is None else wording.escape(run.current),
         "problems": wording.plural(run.errors, "problem") + " so far" if run.errors else "",
+    }
+
+
+def _halt(run: LiveRun) -> dict[str, str] | None:
+    """Why it does not move, as a tag with its text; None if it does, or should."""
+    if run.phase is Phase.PAUSED:
+        return {"kind": "paused", "word": "Paused", "text": "Somebody paused it. It goes on when it is resumed."}
+    if not run.stalled:
+        return None
+    since = run.since_progress_seconds
+    text = "No progress." if since is None else f"No progress for {wording.duration(max(since, 60))}."
+    return {
+        "kind": "stalled",
+        "word": "Stalled",
+        "text": f"{text} It still runs; this clears by itself when it goes on.",
+    }
+
+
+def origin(run: LiveRun | EndedRun) -> list[str]:
+    """Return what is special about where a run comes from, in a word or two each; nothing about a wrapped one of one's own."""
+    words = ["System"] if run.instance is Instance.SYSTEM else []
+    if run.user is not None:
+        words.append(f"by {wording.escape(run.user)}")
+    return [*words, "Observed"] if run.source is Source.OBSERVED else words
+
+
+def _ask(run: LiveRun) -> str:
+    what = "backup" if run.kind == "backup" else "run"
+    return (
+        f"The {what} {wording.escape(run.job)} is asked to stop and gets time to clean up; then it is ended. "
+        "What it has not finished is not kept as a snapshot, and the run counts as cancelled."
+    )
+
+
+def step(one: Step) -> dict[str, str]:
+    """Return one engine that a script called, with what is known of it."""
+    kind = "run" if one.outcome is None else _KIND_OF_OUTCOME[one.outcome]
+    took = "" if one.finished_ms is None else wording.duration(max(one.finished_ms - one.started_ms, 0) / 1000)
+    return {
+        "name": route(f"{one.engine} {one.kind}", one.repository),
+        "kind": kind,
+        "word": "Running" if one.outcome is None else _SHORT_OUTCOME[one.outcome],
+        "took": took,
+        "why": "" if one.reason is None or one.outcome is Outcome.SUCCEEDED else wording.escape(one.reason),
+    }
+
+
+def repository(state: RepositoryState, now_ms: int) -> dict[str, Any]:
+    """Return what a repository says of itself, with the time of that look."""
+    newest = state.last_snapshot_ms
+    locked = "" if state.locked_by is None else f"Locked by {wording.escape(state.locked_by)}"
+    if locked and state.locked_since_ms is not None:
+        locked += f" since {absolute(state.locked_since_ms, now_ms)}"
+    unlock = (
+        "" if state.lock_command is None else f" If nobody needs it any more: `{wording.escape(state.lock_command)}`."
+    )
+    return {
+        "route": route(state.engine, state.repository),
+        "system": state.instance is Instance.SYSTEM,
+        "snapshots": UNKNOWN if state.snapshots is None else wording.count(state.snapshots),
+        "newest": UNKNOWN if newest is None else wording.ago(now_ms, newest),
+        "newest_at": "" if newest is None else absolute(newest, now_ms),
+        "size": UNKNOWN if state.size is None else wording.size(state.size),
+        "locked": f"{locked}.{unlock}" if locked else "",
+        "as_of": f"Looked at {wording.ago(now_ms, state.as_of_ms)}, {absolute(state.as_of_ms, now_ms)}",
+        "error": None if state.error is None else {key: wording.escape(text) for key, text in state.error.items()},
     }
 
 
@@ -122,7 +208,7 @@ def _left(run: LiveRun) -> str:
     if run.phase is Phase.FINISHING:
         return "almost done"
     if run.eta_seconds is None or run.phase is not Phase.COPYING:
-        return LATER if run.tracked else UNKNOWN
+        return LATER if run.tracked and run.source is Source.WRAPPED else UNKNOWN
     return wording.time_left(run.eta_seconds, estimate=run.eta_is_estimate).removesuffix(" left")
 
 
@@ -135,13 +221,15 @@ def job(item: JobStatus, now_ms: int, *, running: LiveRun | None = None) -> dict
     """Return one job with its state and last run."""
     word = wording.job_word(item)
     if item.state is State.RUNNING and running is not None:
+        word = "Paused" if running.phase is Phase.PAUSED else word
         word = " ".join(filter(None, (word, wording.percent(running))))
     return {
         "job": wording.escape(item.job),
         "state": item.state.value,
         "kind": "none" if wording.acknowledged(item) else _KIND_OF_STATE[item.state],
         "word": word,
-        "why": wording.why(item, now_ms),
+        "why": wording.why(item, now_ms) if item.concern is None else wording.escape(item.concern),
+        "system": item.instance is Instance.SYSTEM,
         "last": None if item.last is None else ended(item.last, now_ms),
         "live": None if running is None else running.run,
     }
@@ -165,6 +253,9 @@ def ended(run: EndedRun, now_ms: int) -> dict[str, Any]:
         "did": line.removeprefix(f"{job}: "),
         "reason": "" if run.outcome is Outcome.SUCCEEDED or not reason else reason,
         "inferred": run.inferred,
+        "origin": origin(run),
+        "steps": [step(one) for one in run.steps],
+        "advice": "" if run.advice is None else wording.escape(run.advice),
         "ago": wording.ago(now_ms, run.finished_ms),
         "at": absolute(run.finished_ms, now_ms),
         "duration": UNKNOWN if run.duration_ms is None else wording.duration(run.duration_ms / 1000),

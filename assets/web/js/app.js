@@ -8,6 +8,7 @@
   const { el } = BT;
   const find = (id) => document.getElementById(id);
   BT.status = null;
+  BT.refused = null; // what was asked of a live run and not done
   BT.place = { page: null, run: "", seq: 0, error: null, loading: false };
 
   BT.visit = async (where, keepFocus = false) => {
@@ -68,7 +69,8 @@
 
   function drawBanner() {
     const error = BT.status && BT.status.error;
-    BT.morph(find("banner"), el("div", { id: "banner" }, error && BT.problem(error, BT.act("retry", "Try again"))));
+    BT.morph(find("banner"), el("div", { id: "banner" },
+      error && BT.problem(error, BT.act("retry", "Try again")), BT.refused && BT.problem(BT.refused, BT.act("dismiss", "Dismiss"))));
   }
 
   // Said aloud: a change of state, and the start and end of a run. Never the figures that change each second.
@@ -92,6 +94,24 @@
       find("help").showModal();
     },
     "close-help": () => find("help").close(),
+    cancel: (button) => {
+      const { run, job, ask } = button.dataset;
+      find("confirm-title").textContent = `Cancel ${job}?`;
+      find("confirm-text").textContent = ask;
+      find("confirm-yes").dataset.run = run;
+      if (!find("confirm").open) find("confirm").showModal();
+    },
+    "close-confirm": () => find("confirm").close(),
+    "yes-cancel": (button) => {
+      find("confirm").close();
+      return control("cancel", button.dataset.run);
+    },
+    pause: (button) => control("pause", button.dataset.run, button),
+    resume: (button) => control("resume", button.dataset.run, button),
+    dismiss: () => {
+      BT.refused = null;
+      drawBanner();
+    },
     again: () => BT.visit([BT.place.page, BT.place.run].filter(Boolean).join("/")),
     retry: async (button) => {
       button.disabled = true;
@@ -116,6 +136,23 @@
     },
   };
   BT.actions = actions;
+
+  BT.refuse = (error) => {
+    BT.refused = error;
+    drawBanner();
+  };
+
+  // Ask for something to be done with a live run. The picture that comes next shows that it was done; only a refusal is said.
+  async function control(what, run, button) {
+    if (button) button.disabled = true;
+    try {
+      await BT.call("control", { what, run });
+    } catch (error) {
+      BT.refuse(error);
+    } finally {
+      if (button) button.disabled = false;
+    }
+  }
 
   document.addEventListener("click", (event) => {
     const target = event.target.closest("[data-go], [data-do]");

@@ -37,17 +37,32 @@
     return el("p", { class: "path ends", title: text }, el("span", { class: "cut" }, text.slice(0, cut)), el("span", { class: "cut" }, text.slice(cut)));
   };
 
+  // Where a run comes from, if that is special: "System", "by root", "Observed".
+  BT.origin = (words) => words.map((word) => el("span", { class: "tag none origin" }, word));
+
+  BT.steps = (steps) => steps.length > 0 && el("ul", { class: "steps", "aria-label": "Steps" }, steps.map((step) =>
+    el("li", { class: "row" }, BT.tag(step.kind, step.word), el("span", { class: "cut grow", title: step.name }, step.name),
+      step.took && el("span", { class: "mute" }, step.took), step.why && el("span", { class: "mute whole" }, BT.words(step.why)))));
+
+  const CONTROLS = { pause: "Pause", resume: "Resume", cancel: "Cancel…" };
+  const controls = (run) => Object.keys(CONTROLS).filter((name) => run.can.includes(name)).map((name) =>
+    BT.act(name, CONTROLS[name], { "data-run": run.run, "data-job": run.job, "data-ask": run.ask, "aria-label": `${CONTROLS[name].replace("…", "")} ${run.job}` }));
+
   // One live run: its figures change several times a second, so nothing in it is announced by itself.
   BT.live = (run, buttons = true) =>
     el("div", { class: "card", "data-key": run.run },
       el("div", { class: "row" },
         el("span", { class: "name cut", title: run.job }, run.job),
         el("span", { class: "mute cut grow", title: run.route }, run.route),
-        el("b", { class: "big" }, run.percent_text || run.phase || "Running"),
-        buttons && BT.go(`log/${run.run}`, "Details", { "aria-label": `Details of ${run.job}` })),
+        run.halt && BT.tag(run.halt.kind, run.halt.word),
+        el("b", { class: "big" }, run.percent_text || (run.halt ? "" : run.phase) || "Running"),
+        el("span", { class: "buttons" }, controls(run), buttons && BT.go(`log/${run.run}`, "Details", { "aria-label": `Details of ${run.job}` }))),
+      run.origin.length > 0 && el("div", { class: "row origins" }, BT.origin(run.origin)),
       el("progress", { max: "100", value: run.percent, "aria-label": `Progress of ${run.job}`, "aria-valuetext": run.percent_text || "how much is left is not known" }),
       BT.facts(run.facts),
-      path(run.current),
+      (run.tells || run.current) && path(run.current),
+      run.halt && el("p", { class: "note" }, run.halt.text),
+      BT.steps(run.steps),
       run.problems && el("p", { class: "warn" }, run.problems),
       !run.tracked && el("p", { class: "note" }, "It runs, but no tracker hears it, so its progress is not known."));
 

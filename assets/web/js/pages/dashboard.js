@@ -12,7 +12,7 @@
   const attention = (status) => (status.attention.length ? [
     el("h2", {}, "Needs attention"),
     status.attention.slice(0, 5).map((job) =>
-      el("div", { class: "card row", "data-key": job.job }, BT.tag(job.kind, job.word),
+      el("div", { class: "card row", "data-key": `${job.system} ${job.job}` }, BT.tag(job.kind, job.word), BT.origin(job.system ? ["System"] : []),
         el("span", { class: "grow" }, el("b", { class: "name" }, job.job), job.why && [": ", BT.words(job.why)]),
         job.last && BT.runButtons(job.last))),
     status.attention.length > 5 && el("p", { class: "mute" }, `and ${status.attention.length - 5} more in the list below`)] : []);
@@ -23,15 +23,27 @@
       el("div", { class: "row" }, BT.tag(run.kind, run.word),
         el("span", { class: "grow cut" }, el("b", { class: "name", title: run.job }, run.job), el("span", { class: "mute" }, BT.status.old ? ` ${run.at}` : ` ${run.ago} · ${run.at}`)),
         BT.runButtons(run)),
-      el("div", { class: "path cut", title: run.route }, run.route),
+      el("div", { class: "row" }, el("div", { class: "path cut", title: run.route }, run.route), BT.origin(run.origin)),
       BT.figures(run),
       run.reason && el("p", { class: "note" }, BT.words(run.reason)),
-      run.inferred && el("p", { class: "note" }, "Nobody watched its end; this was concluded afterwards."))] : []);
+      run.advice && el("p", { class: "note" }, BT.words(run.advice)),
+      run.inferred && el("p", { class: "note" }, run.origin.includes("Observed") ? "Somebody else started it; this was concluded from what could be seen." : "Nobody watched its end; this was concluded afterwards."),
+      BT.steps(run.steps))] : []);
+
+  const repositories = (status) => (status.repositories.length ? [
+    el("h2", {}, "Repositories"),
+    el("div", { class: "card" }, status.repositories.map((one) =>
+      el("div", { class: "repository", "data-key": `repository ${one.system} ${one.route}` },
+        el("div", { class: "row" }, el("b", { class: "name grow cut", title: one.route }, one.route), BT.origin(one.system ? ["System"] : []), el("span", { class: "mute", title: one.newest_at }, one.as_of)),
+        one.error && el("p", { class: "note warn" }, [one.error.what, one.error.why, one.error.next].filter(Boolean).map((text, index) => [index > 0 && " ", BT.words(text)])),
+        BT.facts([
+          { label: "Snapshots", value: one.snapshots }, { label: "Newest snapshot", value: one.newest }, { label: "Size", value: one.size }]),
+        one.locked && el("p", { class: "note" }, BT.words(one.locked)))))] : []);
 
   const row = (job) => {
     const run = job.last;
-    return el("tr", { "data-key": job.job },
-      el("td", { class: "who" }, el("span", { class: "name", title: job.job }, job.job), run && el("span", { class: "mute cut", title: run.route }, run.route)),
+    return el("tr", { "data-key": `${job.system} ${job.job}` },
+      el("td", { class: "who" }, el("span", { class: "name", title: job.job }, job.job, job.system && el("span", { class: "tag none origin" }, "System")), run && el("span", { class: "mute cut", title: run.route }, run.route)),
       el("td", {}, BT.tag(job.kind, job.word)),
       el("td", { class: "figure", "data-label": run ? "Last run" : null, title: run ? run.at : null }, run ? [when(run), el("span", { class: "mute" }, run.duration)] : "–"),
       el("td", { class: "figure", "data-label": run ? "Size" : null }, run ? [run.size, el("span", { class: "mute" }, run.added === "unknown" ? "" : `+${run.added}`)] : "–"),
@@ -58,6 +70,14 @@
   const blank = (status) => el("div", { class: "empty old" }, BT.icon("unknown"), el("h1", { id: "title", tabindex: "-1" }, "Data unavailable"),
     el("p", {}, "Nothing is known about your backups right now. They need not have failed, but nobody can call them fine."));
 
+  // "Cancel…" in the tray's menu: the Dashboard, and the question at once.
+  const askToCancel = (ident) => {
+    const runs = (BT.status ? BT.status.runs : []).filter((run) => run.can.includes("cancel"));
+    const run = ident ? runs.find((one) => one.run.startsWith(ident)) : runs[0];
+    if (run) return BT.actions.cancel({ dataset: { run: run.run, job: run.job, ask: run.ask } });
+    BT.refuse({ code: "", what: "There is nothing to cancel any more.", why: "The run is over, or it was not started through Backup Tray.", next: "" });
+  };
+
   BT.pages.dashboard = {
     title: "Dashboard",
     nav: "dashboard",
@@ -66,6 +86,9 @@
       "The sentence at the top answers whether your backups are fine. Below it stand the backups that run now, those that need a look, and every job that Backup Tray has seen.",
       "A job is something that you back up again and again. Its state clears with its next success, or with `backup-tray seen JOB`.",
       "A success older than a week is not called fine, because nobody knows then whether the backup still runs.",
+      "Observed means that somebody else started the run: cron, another terminal, another user. Backup Tray saw it begin and end, and says only what could be known. System marks the backups of the whole machine.",
+      "Pause stops a backup's processes until you resume them. Cancel asks the backup program to stop, waits, and then insists.",
+      "Repositories are a second opinion beside the log: what they say of themselves, and when they were looked at.",
       "View Report shows what the audit log holds about a run, Details the full log of it."],
     draw: () => {
       const status = BT.status;
@@ -74,7 +97,8 @@
       if (status.blank) return blank(status);
       const title = status.old ? status.old : status.headline;
       return el("div", { class: status.old ? "old" : null },
-        BT.hero(status.kind, title, BT.sub(status.sub)), runs(status), attention(status), last(status.last), jobs(status), foot(status));
+        BT.hero(status.kind, title, BT.sub(status.sub)), runs(status), attention(status), last(status.last), jobs(status), repositories(status), foot(status));
     },
   };
+  BT.pages.cancel = { ...BT.pages.dashboard, entered: askToCancel };
 })();
