@@ -12,11 +12,14 @@ options = ["--exclude-caches"]
 
 [jobs.database]
 command = ["pg_backup", "--all"]
+
+[repository]
+ask_every = "6h"
 ```
 
 A job names either `sources` and `repository`, from which `jobs.command` builds the engine's command line, or a whole `command`.
 Keys that this version does not know are ignored and survive a rewrite, and so do comments. Nothing here is read on the way of
-`backup-tray run`.
+`backup-tray run`, except `stalled_after` ("90s", "10m", "2h", "off") once a run has shown no progress for two seconds.
 """
 
 import os
@@ -34,6 +37,11 @@ from tray.errors import ConfigError
 from tray.paths import Places, private, sync_folder
 
 VERSION = 1
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
+_SPAN_FAULT = '`stalled_after` must be a length of time such as "90s", "10m" or "2h", or "off"'
+ASK_EVERY_MS = 6 * 3_600_000
+STALLED_AFTER = 600.0
+"""Seconds without progress after which a run stands still, unless the configuration says otherwise."""
 HEADER = "# Backup Tray. Comments, and keys that this version does not know, stay when the program saves this file.\n"
 
 
@@ -49,6 +57,7 @@ class Job:
         password_file: File that holds the repository's password, mode 0600; None if the engine finds it by itself.
         options: Further options for the engine's backup command.
         command: The whole command line, instead of sources and repository.
+        stalled_after: Seconds without progress after which a run stands still, 0: never; None: as for all jobs.
     """
 
     name: str
@@ -58,13 +67,21 @@ class Job:
     password_file: str | None = None
     options: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+    stalled_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that the configuration file says and that this version knows."""
+    """Everything that the configuration file says and that this version knows.
+
+    Attributes:
+        stalled_after: Seconds without progress after which a run stands still; 0: never.
+        ask_every_ms: How long an engine's answer about a repository is good enough; None: engines are never asked.
+    """
 
     jobs: Mapping[str, Job] = field(default_factory=dict)
+    stalled_after: float = STALLED_AFTER
+    ask_every_ms: int | None = ASK_EVERY_MS
 
 
 def load(places: Places) -> Config:
@@ -82,7 +99,11 @@ def load(places: Places) -> Config:
     jobs = data.get("jobs", {})
     if not isinstance(jobs, dict):
         raise ConfigError(file, "`jobs` must be a group of tables such as [jobs.home].", line=_line(text, None, "jobs"))
-    return Config({name: _job(file, text, name, table) for name, table in jobs.items()})
+    return Config(
+        {name: _job(file, text, name, table) for name, table in jobs.items()},
+        _watch(file, text, data),
+        _ask_every(file, text, data.get("repository", {})),
+    )
 
 
 def save_job(places: Places, job: Job) -> None:
@@ -171,6 +192,37 @@ def _check_version(file: Path, text: str, data: Mapping[str, Any]) -> None:
         )
 
 
+def _watch(file: Path, text: str, data: Mapping[str, Any]) -> float:
+    """Return `[watch] stalled_after` in seconds."""
+    table = data.get("watch", {})
+    found = seconds(table.get("stalled_after", STALLED_AFTER)) if isinstance(table, dict) else None
+    if found is None:
+        raise ConfigError(file, f"In [watch]: {_SPAN_FAULT}.", line=_line(text, None, "stalled_after"))
+    return found
+
+
+def seconds(value: object) -> float | None:
+    """Return the length of time that *value* means ("90s", "10m", "2h", "off", or a number of seconds), None if it means none."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf"):
+        return float(value)
+    if value == "off":
+        return 0.0
+    found = re.fullmatch(r"(\d{1,6}) ?(s|min|m|h|d)", value) if isinstance(value, str) else None
+    return None if found is None else float(int(found[1]) * _UNITS[found[2]])
+
+
+def _ask_every(file: Path, text: str, table: object) -> int | None:
+    """Return how often engines may be asked about their repositories, in milliseconds; None: never."""
+    value = table.get("ask_every", "6h") if isinstance(table, dict) else ""
+    if value == "off":
+        return None
+    found = re.fullmatch(r"([1-9]\d{0,3})([mhd])", value) if isinstance(value, str) else None
+    if found is None:
+        line = next((number for number, line in enumerate(text.split("\n"), 1) if "ask_every" in line), None)
+        raise ConfigError(file, '`ask_every` in [repository] must be a time such as "6h", or "off".', line=line)
+    return int(found[1]) * {"m": 60_000, "h": 3_600_000, "d": 86_400_000}[found[2]]
+
+
 def _job(file: Path, text: str, name: str, table: object) -> Job:
     """Build the job *name*, or say which key on which line is wrong."""
     if not isinstance(table, dict):
@@ -186,6 +238,7 @@ def _job(file: Path, text: str, name: str, table: object) -> Job:
         password_file=table.get("password_file"),
         options=tuple(table.get("options", ())),
         command=tuple(table.get("command", ())),
+        stalled_after=seconds(table.get("stalled_after")),
     )
 
 
@@ -200,6 +253,8 @@ def _fault(name: str, table: Mapping[str, Any]) -> tuple[str, str] | None:
         value = table.get(key, [])
         if not (isinstance(value, list) and all(isinstance(item, str) and item for item in value)):
             return key, f'`{key}` must be a list of texts such as ["/home"]'
+    if "stalled_after" in table and seconds(table["stalled_after"]) is None:
+        return "stalled_after", _SPAN_FAULT
     for source in table.get("sources", []):
         if not (os.path.isabs(source) or source.startswith("~/") or source == "~"):
             return "sources", f"the source {source!r} must be absolute or begin with ~/, since cron starts elsewhere"
