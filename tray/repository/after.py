@@ -55,12 +55,12 @@ def _note(places: Places, info: RunInfo, result: Result, folder: Path) -> None:
         shown = info.repository if info.repository and Path(info.repository).is_absolute() else str(folder)
         old = before or Entry(RepositoryState(shown, info.engine, now), folder=str(folder))
         after = replace(old, state=states.seen(old.state, found, now), used_ms=now, looked_ms=now)
-        after = replace(after, expected=_expected(after, info, result, found, now))
+        after = replace(after, expected=_expected(after, info, result, found))
     with cache.alone(places):
         cache.write(places, after.of_job(info.job))
 
 
-def _expected(entry: Entry, info: RunInfo, result: Result, found: Found, now: int) -> dict[str, Expected]:
+def _expected(entry: Entry, info: RunInfo, result: Result, found: Found) -> dict[str, Expected]:
     """Return what each job's last run left, with that of the run that has just ended."""
     snapshot = _id(result.snapshot)
     if info.kind != "backup":
@@ -69,9 +69,9 @@ def _expected(entry: Entry, info: RunInfo, result: Result, found: Found, now: in
     if info.engine != "restic" or snapshot is None or result.outcome not in _MADE_ONE:
         return others
     if found.has(snapshot):
-        return {**others, info.job: Expected(info.run, snapshot, now)}
+        return {**others, info.job: Expected(info.run, snapshot, info.started_ms)}
     if _was_here(info, found):
-        return {**others, info.job: Expected(info.run, snapshot, now, "absent")}
+        return {**others, info.job: Expected(info.run, snapshot, info.started_ms, "absent")}
     return others
 
 

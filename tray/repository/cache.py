@@ -34,14 +34,14 @@ class Expected:
     Attributes:
         run: The run's id.
         snapshot: The snapshot's id, or its beginning.
-        at_ms: When the run ended.
+        began_ms: When the run began.
         missing: "" while it is there; "absent": it was not there when the run ended; "vanished": it was, but now the newest one
-            in the repository is older.
+            in the repository is older than that run.
     """
 
     run: str
     snapshot: str
-    at_ms: int
+    began_ms: int
     missing: str = ""
 
 
@@ -92,7 +92,7 @@ class Entry:
             "asked": self.asked_ms,
             "mark": self.mark,
             "expected": {
-                job: {"run": one.run, "snapshot": one.snapshot, "at": one.at_ms, "missing": one.missing}
+                job: {"run": one.run, "snapshot": one.snapshot, "began": one.began_ms, "missing": one.missing}
                 for job, one in self.expected.items()
             },
             "stuck": None if self.stuck is None else list(self.stuck),
@@ -119,7 +119,7 @@ class Entry:
                 mark=str(data.get("mark") or ""),
                 expected={
                     str(job): Expected(
-                        str(one["run"]), str(one["snapshot"]), _moment(one["at"]) or 0, str(one["missing"])
+                        str(one["run"]), str(one["snapshot"]), _moment(one["began"]) or 0, str(one["missing"])
                     )
                     for job, one in (data.get("expected") or {}).items()
                 },

@@ -9,9 +9,10 @@ itself. Of a destination of rclone or rsync only that it is there can be known: 
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from tray import clock
 from tray.errors import RepositoryUnreachableError
@@ -73,6 +74,18 @@ def look(engine: str, folder: Path, *, newest: str | None = None) -> Found:
         raise RepositoryUnreachableError(
             str(folder), f"{error.filename or folder}: {error.strerror or error}."
         ) from error
+
+
+def to_json(found: Found) -> dict[str, Any]:
+    """Return *found* as one process tells it to another."""
+    ids = None if found.ids is None else sorted(found.ids)
+    return {**asdict(found), "ids": ids, "locks": [asdict(lock) for lock in found.locks]}
+
+
+def from_json(data: Mapping[str, Any]) -> Found:
+    """Return what another process of ours has found."""
+    ids = None if data["ids"] is None else frozenset(data["ids"])
+    return Found(**{**data, "ids": ids, "locks": tuple(Lock(**lock) for lock in data["locks"])})
 
 
 def size(folder: Path) -> int | None:

@@ -11,7 +11,7 @@ import os
 import re
 import socket
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tray.locks import process_start
@@ -86,7 +86,8 @@ def _borg(folder: Path) -> list[Lock]:
         for name in os.listdir(folder / "lock.exclusive"):
             if holder := _BORG_HOLDER.fullmatch(name):
                 since = os.stat(folder / "lock.exclusive" / name).st_mtime_ns // 1_000_000
-                found.append(_borg_lock("exclusive", since, holder["host"], int(holder["node"]), int(holder["pid"])))
+                lock = Lock("exclusive", since)
+                found.append(with_holder(lock, holder["host"], int(holder["pid"]), node=int(holder["node"])))
     if found:
         return found
     with suppress(OSError, ValueError, TypeError, AttributeError):
@@ -95,15 +96,22 @@ def _borg(folder: Path) -> list[Lock]:
             since = os.fstat(file.fileno()).st_mtime_ns // 1_000_000
         for holder_id, pid, _ in shared:
             host, _, node = str(holder_id).rpartition("@")
-            found.append(_borg_lock("shared", since, host, int(node), int(pid)))
+            found.append(with_holder(Lock("shared", since), host, int(pid), node=int(node)))
     return found
 
 
-def _borg_lock(name: str, since: int, host: str, node: int, pid: int) -> Lock:
+def with_holder(lock: Lock, host: str, pid: int, *, node: int | None = None) -> Lock:
+    """Return *lock* with its holder, and whether that is surely gone: only of this machine can that be known.
+
+    Args:
+        host: The machine's name as the engine wrote it.
+        pid: The process there.
+        node: A hardware address of that machine, where the engine wrote one.
+    """
     shown = host.partition(".")[0] if host.isprintable() else ""
-    here = shown == socket.gethostname().partition(".")[0] and node in _nodes()
+    here = shown == socket.gethostname().partition(".")[0] and (node is None or node in _nodes())
     holder = f"process {pid} on {shown}" if shown else f"process {pid}"
-    return Lock(name, since, holder, here and process_start(pid) is None)
+    return replace(lock, holder=holder, gone=here and pid > 0 and process_start(pid) is None)
 
 
 def _nodes() -> set[int]:

@@ -66,7 +66,7 @@ def judged(expected: Mapping[str, Expected], found: Found) -> dict[str, Expected
     """Return *expected* as a later look judges it.
 
     A snapshot that is gone while a newer one is there was most likely removed by the usual `forget`, which says nothing about the
-    run. If the newest one is older than the run, the repository went back in time.
+    run. If the newest one was written before the run even began, the repository went back in time.
     """
     if found.ids is None:
         return dict(expected)
@@ -76,7 +76,7 @@ def judged(expected: Mapping[str, Expected], found: Found) -> dict[str, Expected
             kept[job] = replace(one, missing="")
         elif one.missing == "absent":
             kept[job] = one
-        elif found.last_ms is None or found.last_ms < one.at_ms:
+        elif found.last_ms is None or found.last_ms < one.began_ms:
             kept[job] = replace(one, missing="vanished")
     return kept
 

@@ -1,0 +1,21 @@
+"""Look at one local repository and print what its files say: for a folder whose file system may hang, see `look.read_apart`."""
+
+import json
+import sys
+from pathlib import Path
+
+from tray.errors import RepositoryUnreachableError
+from tray.repository import files
+
+
+def main(engine: str, folder: str) -> None:
+    """Print what was found as one line of JSON."""
+    try:
+        said = files.to_json(files.look(engine, Path(folder)))
+    except RepositoryUnreachableError as error:
+        said = {"why": error.why}
+    print(json.dumps(said))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,196 @@
+"""Asking the engine what is in a repository: for what its files do not tell, with credentials that we were given.
+
+The questions change nothing: restic gets `--no-lock`, borg `--bypass-lock`. The engine has no terminal and no input, so it cannot
+wait for a password, and it is ended when it takes too long.
+"""
+
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tray import clock
+from tray.errors import RepositoryAskError
+from tray.redact import Redactor
+from tray.repository.locks import Lock, with_holder
+
+ASK_SECONDS = 60.0
+MAX_ANSWER = 64 * 1024 * 1024
+ENGINES = ("borg", "restic")
+_CLASHING = ("RESTIC_PASSWORD_COMMAND", "RESTIC_REPOSITORY_FILE", "RESTIC_REPOSITORY", "RESTIC_PASSWORD")
+_CREDENTIALS = {
+    "restic": ("RESTIC_PASSWORD", "RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND"),
+    "borg": ("BORG_PASSPHRASE", "BORG_PASSCOMMAND", "BORG_PASSPHRASE_FD"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One snapshot as the repository tells of it: a past run without an entry in the audit log.
+
+    Attributes:
+        time_ms: When it was begun.
+        files, bytes, seconds: From its summary, which restic keeps since 0.18; None without one.
+    """
+
+    id: str
+    time_ms: int
+    host: str | None = None
+    paths: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    files: int | None = None
+    bytes: int | None = None
+    seconds: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return one line of `repository --snapshots --json`; `source` says that no entry of the log stands behind it."""
+        return {
+            "source": "repository",
+            "snapshot": self.id,
+            "time": clock.to_text(self.time_ms),
+            "host": self.host,
+            "paths": list(self.paths),
+            "tags": list(self.tags),
+            "files": self.files,
+            "bytes": self.bytes,
+            "seconds": self.seconds,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to get into a repository: its address with everything in it, and where its password is."""
+
+    engine: str
+    address: str
+    password_file: str | None = None
+
+    def given(self, environ: Mapping[str, str]) -> bool:
+        """Whether there are credentials at all, in a file or in *environ*."""
+        return bool(self.password_file) or any(environ.get(name) for name in _CREDENTIALS.get(self.engine, ()))
+
+
+def snapshots(access: Access, environ: Mapping[str, str]) -> list[Snapshot]:
+    """Return all snapshots, the oldest first.
+
+    Raises:
+        RepositoryAskError: The engine gave no answer that makes sense.
+    """
+    if access.engine == "restic":
+        words = ["restic", "--repo", access.address, "--no-lock", "--json", "snapshots"]
+        listed, read = _answer(access, words, environ), _restic_snapshot
+    elif access.engine == "borg":
+        document = _answer(access, ["borg", "list", "--bypass-lock", "--json", access.address], environ)
+        listed, read = document.get("archives") if isinstance(document, dict) else None, _borg_archive
+    else:
+        raise _no_answer(access, f"Backup Tray does not know how to ask {access.engine}.")
+    try:
+        return sorted((read(one) for one in listed or ()), key=lambda one: (one.time_ms, one.id))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _no_answer(access, f"Its answer makes no sense ({type(error).__name__}: {error}).") from error
+
+
+def lock(access: Access, found: Lock, environ: Mapping[str, str]) -> Lock:
+    """Return restic's lock *found* with its holder, which only restic can read.
+
+    Raises:
+        RepositoryAskError: The engine gave no answer that makes sense.
+    """
+    data = _answer(access, ["restic", "--repo", access.address, "--no-lock", "cat", "lock", found.name], environ)
+    try:
+        host, pid = str(data["hostname"]), int(data["pid"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _no_answer(access, "Its answer makes no sense.") from error
+    return with_holder(found, host, pid)
+
+
+def _answer(access: Access, words: Sequence[str], environ: Mapping[str, str]) -> Any:
+    """Run the engine and return the JSON that it prints."""
+    words = [*words]
+    environ = {**environ, "LC_ALL": "C.UTF-8", "SSH_ASKPASS_REQUIRE": "never", "BORG_DISPLAY_PASSPHRASE": "no"}
+    if access.password_file and access.engine == "restic":
+        words += ["--password-file", access.password_file]
+        environ = {name: value for name, value in environ.items() if name not in _CLASHING}
+    try:
+        process = subprocess.Popen(
+            words,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            cwd="/" if os.name != "nt" else None,
+        )
+    except OSError as error:
+        raise _no_answer(access, f"{access.engine} could not be started: {error.strerror or error}.") from error
+    out, err = _communicate(access, process)
+    if process.returncode:
+        hide = Redactor(words, environ).text
+        raise _no_answer(access, hide(_why(err)) or f"{access.engine} ended with exit code {process.returncode}.")
+    try:
+        return json.loads(out)
+    except (ValueError, RecursionError) as error:
+        raise _no_answer(access, "Its answer is not the JSON that was asked for.") from error
+
+
+def _communicate(access: Access, process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
+    try:
+        return process.communicate(timeout=ASK_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        process.kill()
+        with suppress(subprocess.TimeoutExpired):  # one that waits for its file system cannot even be killed
+            process.communicate(timeout=2)
+        raise _no_answer(access, f"It did not answer within {ASK_SECONDS:.0f} s.") from error
+
+
+def _why(err: bytes) -> str:
+    """Return the decisive line of what the engine complained about."""
+    lines = [line.strip() for line in err[:64_000].decode("utf-8", "backslashreplace").split("\n") if line.strip()]
+    for sign in ("wrong password", "Fatal:", "passphrase", "does not exist", "Failed", "Error"):
+        for line in lines:
+            if sign in line:
+                return line[-300:]
+    return lines[-1][-300:] if lines else ""
+
+
+def _no_answer(access: Access, why: str) -> RepositoryAskError:
+    shown = Redactor((), {}).text(access.address)
+    if access.engine == "borg":
+        by_hand = f"borg list {shlex.quote(shown)}"
+    else:
+        file = f" --password-file {shlex.quote(access.password_file)}" if access.password_file else ""
+        by_hand = f"restic -r {shlex.quote(shown)}{file} snapshots"
+    return RepositoryAskError(access.engine, shown, why, f"Ask it yourself, which shows what is wrong: `{by_hand}`.")
+
+
+def _restic_snapshot(data: Mapping[str, Any]) -> Snapshot:
+    summary = data.get("summary") or {}
+    begun, ended = summary.get("backup_start"), summary.get("backup_end")
+    return Snapshot(
+        id=str(data["id"]),
+        time_ms=clock.from_text(data["time"]),
+        host=_text(data.get("hostname")),
+        paths=tuple(map(str, data.get("paths") or ())),
+        tags=tuple(map(str, data.get("tags") or ())),
+        files=_count(summary.get("total_files_processed")),
+        bytes=_count(summary.get("total_bytes_processed")),
+        seconds=(clock.from_text(ended) - clock.from_text(begun)) / 1000 if begun and ended else None,
+    )
+
+
+def _borg_archive(data: Mapping[str, Any]) -> Snapshot:
+    # borg prints local time without an offset.
+    return Snapshot(id=str(data["name"]), time_ms=int(datetime.fromisoformat(data["start"]).timestamp() * 1000))
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,0 +1,320 @@
+"""Looking at the repositories now and then, in the tracker's helper process or when somebody asks for it.
+
+Files are looked at every few minutes, engines are asked every few hours (`ask_every` in config.toml), and only about what the
+files do not tell. Two things must never happen: that a backup has to share its disk or its lock with us, and that a disk which the
+user's own script unmounts is busy because of us. Therefore
+
+- while a run of a repository goes on, it is left alone,
+- right after one only the wrapper itself has looked (see `after`), and that look counts: the next one comes minutes later,
+- a disk that is mounted only for its backup is thus found unmounted here, which is said, with what was last known,
+- a folder on a network is looked at by a process of its own, which is given up when it hangs,
+- engines are asked only where credentials are configured, or in the environment of the person who asks.
+
+A wrapped run's environment could open its repository too, but a process that outlives the run to use it would hold up the unmount
+or the service that the run belongs to. So nobody asks then.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tray import clock, config, engines, locks, runs
+from tray.clock import DAY_MS
+from tray.config import Job
+from tray.errors import BackupTrayError, RepositoryUnreachableError
+from tray.jobs_input import expand
+from tray.model import RepositoryState
+from tray.paths import Places
+from tray.redact import Redactor
+from tray.repository import ask, cache, files, local, states
+from tray.repository.ask import Access, Snapshot
+from tray.repository.cache import Entry
+from tray.repository.files import Found
+
+LOOK_EVERY_MS = 5 * 60_000
+FORGET_AFTER_MS = 30 * DAY_MS
+"""A repository that no run has used and no look has reached for so long, and that no job names, is dropped from the cache."""
+ANSWER_SECONDS = 10.0
+"""How long a file system may take to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A repository to look at.
+
+    Attributes:
+        access: How to get in; its address may hold secrets and is never shown.
+        folder: Where it is, if it is a local folder.
+        shown: Its address without secrets.
+        jobs: Configured jobs that write to it.
+    """
+
+    access: Access
+    folder: Path | None
+    shown: str
+    jobs: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of its file in the cache."""
+        return cache.name_of(self.access.engine, self.shown if self.folder is None else str(self.folder))
+
+
+def now_and_then(places: Places) -> None:
+    """Look at every repository whose state is old: what the tracker's helper does. Lowers its own priority."""
+    _step_back()
+    for target in targets(places):
+        if due(places, target):
+            with suppress(BackupTrayError, OSError):
+                look(places, target, os.environ)
+    tidy(places)
+
+
+def targets(places: Places) -> list[Target]:
+    """Return every repository that is in the cache or that a configured job names; a broken configuration names none."""
+    found: dict[str, Target] = {}
+    with suppress(BackupTrayError):
+        for job in config.load(places).jobs.values():
+            target = _of_job(job)
+            if target is not None:
+                before = found.get(target.name)
+                jobs = (job.name,) if before is None else (*before.jobs, job.name)
+                found[target.name] = replace(target if before is None else before, jobs=jobs)
+    for name, entry in cache.Cache(places).contents().entries.items():
+        found.setdefault(name, _of_entry(entry))
+    return list(found.values())
+
+
+def of_address(places: Places, address: str, where: str) -> Target | None:
+    """Return the target that a person means by *address*: a known one, else a local folder that looks like a repository."""
+    known = targets(places)
+    path = str(local.folder("", address, where))
+    for target in known:
+        if address in (target.shown, target.access.address) or path == str(target.folder):
+            return target
+    for engine in ("restic", "borg", "duplicity", "rdiff-backup"):
+        folder = local.folder(engine, address, where)
+        if folder is not None and _is_one(engine, folder):
+            return Target(Access(engine, str(folder)), folder, str(folder))
+    return None
+
+
+def due(places: Places, target: Target) -> bool:
+    """Whether somebody should look: the last look is minutes old, and no run of the repository goes on."""
+    entry = cache.known(places, target.name)
+    if entry is not None and 0 <= clock.now_ms() - entry.looked_ms < LOOK_EVERY_MS:
+        return False
+    if entry is not None and entry.stuck is not None and locks.process_start(entry.stuck[0]) == entry.stuck[1]:
+        return False
+    return not in_use(places, target)
+
+
+def in_use(places: Places, target: Target) -> bool:
+    """Whether a run of the repository goes on, as far as we know."""
+    for folder in runs.live(places):
+        with suppress(OSError, ValueError):
+            info = folder.info()
+            same = info.repository == target.shown
+            if not same and info.engine == target.access.engine and target.folder is not None:
+                same = local.folder(info.engine, info.repository) in (target.folder, None)
+            if same and folder.running(info):
+                return True
+    return False
+
+
+def look(
+    places: Places, target: Target, environ: Mapping[str, str], *, asked: bool = False
+) -> tuple[Entry, list[Snapshot] | None]:
+    """Look at one repository, keep what was found, and return it, with the snapshots if the engine was asked for them.
+
+    What goes wrong is in the state's `error`, beside what was last known.
+
+    Args:
+        environ: The engine's environment.
+        asked: Somebody wants to know now: the engine is asked if there are credentials, however new the last answer is.
+
+    Raises:
+        RepositoryCacheError: What was found cannot be kept.
+    """
+    now = clock.now_ms()
+    before = cache.known(places, target.name)
+    entry = before or Entry(RepositoryState(target.shown, target.access.engine, now))
+    entry = replace(entry, folder=None if target.folder is None else str(target.folder), looked_ms=now, stuck=None)
+    entry, found = _files(entry, target, now)
+    listed = None
+    if entry.state.error is None and _to_ask(places, entry, target, found, environ, now, asked=asked):
+        entry, listed = _asked(entry, target, found, environ, now)
+    for job in target.jobs:
+        entry = entry.of_job(job)
+    with cache.alone(places):
+        if cache.known(places, target.name) == before:  # else a run has ended meanwhile, whose own look is newer
+            cache.write(places, entry)
+    return entry, listed
+
+
+def tidy(places: Places) -> None:
+    """Drop what nobody will ever look at again: damaged files of no known repository, and repositories long gone."""
+    named = {target.name for target in targets(places) if target.jobs}
+    contents = cache.Cache(places).contents()
+    for name, error in contents.errors.items():
+        if name and name not in named and "damaged" in error.why:
+            cache.forget(places, name)
+    for name, entry in contents.entries.items():
+        last = max(entry.used_ms or 0, entry.state.as_of_ms)
+        if entry.state.error is not None and name not in named and clock.now_ms() - last > FORGET_AFTER_MS:
+            cache.forget(places, name)
+
+
+def read_apart(engine: str, folder: Path) -> tuple[Found, tuple[int, str] | None]:
+    """Look at a folder that may hang, in a process that may be given up; return what it found, or the process that hangs.
+
+    Raises:
+        RepositoryUnreachableError: The folder cannot be looked at.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tray.repository", engine, str(folder)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        out, _ = process.communicate(timeout=ANSWER_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()  # one that waits for a dead server ends when that answers, or never
+        assert process.stdout is not None
+        process.stdout.close()
+        return Found(), (process.pid, locks.process_start(process.pid) or "")
+    try:
+        data = json.loads(out)
+    except ValueError as error:
+        raise RepositoryUnreachableError(str(folder), "The process that should look at it failed.") from error
+    if "why" in data:
+        raise RepositoryUnreachableError(str(folder), data["why"])
+    return files.from_json(data), None
+
+
+def _files(entry: Entry, target: Target, now: int) -> tuple[Entry, Found]:
+    """Look at the files, if there are any to look at."""
+    if target.folder is None or target.access.engine not in files.READERS:
+        return entry, Found()
+    apart = not local.on_a_disk(target.folder)
+    try:
+        if apart:
+            found, stuck = read_apart(target.access.engine, target.folder)
+            if stuck is not None:
+                why = f"Its file system did not answer within {ANSWER_SECONDS:.0f} s."
+                error = RepositoryUnreachableError(target.shown, why)
+                return replace(entry, state=replace(entry.state, error=error.facts()), stuck=stuck), found
+        else:
+            found = files.look(target.access.engine, target.folder)
+    except RepositoryUnreachableError as error:
+        return replace(entry, state=replace(entry.state, error=error.facts())), Found()
+    state = states.seen(entry.state, found, now)
+    if not apart and target.access.engine in files.SIZED and (found.mark != entry.mark or state.size is None):
+        state = replace(state, size=files.size(target.folder))
+    return replace(entry, state=state, mark=found.mark, expected=states.judged(entry.expected, found)), found
+
+
+def _to_ask(
+    places: Places,
+    entry: Entry,
+    target: Target,
+    found: Found,
+    environ: Mapping[str, str],
+    now: int,
+    *,
+    asked: bool,
+) -> bool:
+    """Whether the engine is to be asked: there is something that only it can say, and credentials to ask with."""
+    if target.access.engine not in ask.ENGINES or in_use(places, target) or _busy(entry.state, found):
+        return False
+    if asked:
+        return target.access.given(environ) or target.access.engine == "borg"
+    if not target.jobs or not target.access.given(environ):
+        return False
+    if found.ids is not None and not found.locks:
+        return False  # the files have told everything
+    with suppress(BackupTrayError):
+        every = config.load(places).ask_every_ms
+        return every is not None and (entry.asked_ms is None or not 0 <= now - entry.asked_ms < every)
+    return False
+
+
+def _busy(state: RepositoryState, found: Found) -> bool:
+    """Whether somebody works in the repository, so that our question would come at a bad time."""
+    return bool(found.locks) and state.lock_command is None
+
+
+def _asked(
+    entry: Entry, target: Target, found: Found, environ: Mapping[str, str], now: int
+) -> tuple[Entry, list[Snapshot] | None]:
+    """Ask the engine, and put its answer beside what the files told."""
+    listed = None
+    state = entry.state
+    try:
+        listed = ask.snapshots(target.access, environ)
+        state = replace(state, as_of_ms=now, snapshots=len(listed), error=None)
+        if found.ids is None:
+            newest = listed[-1] if listed else None
+            state = replace(
+                state,
+                last_snapshot=None if newest is None else newest.id,
+                last_snapshot_ms=None if newest is None else newest.time_ms,
+            )
+        if target.access.engine == "restic" and found.locks:
+            state = states.locked(state, [ask.lock(target.access, found.locks[0], environ)], now)
+    except BackupTrayError as error:
+        state = replace(state, error=error.facts())
+    return replace(entry, state=state, asked_ms=now), listed
+
+
+def _of_job(job: Job) -> Target | None:
+    """Return the repository of a configured job, None if the job does not say where it goes."""
+    password = None if job.password_file is None else expand(job.password_file)
+    engine, address = "", None
+    if not job.command:
+        engine, address = job.engine or "restic", None if job.repository is None else expand(job.repository)
+    else:
+        with suppress(BackupTrayError):
+            adapter, at = engines.recognise(job.command, os.environ, job.engine)
+            engine, address = adapter.name, adapter.plan(job.command, at, os.environ).repository
+    if not address:
+        return None
+    shown = Redactor((), {}).text(address)
+    return Target(Access(engine, address, password), local.folder(engine, address), shown, (job.name,))
+
+
+def _of_entry(entry: Entry) -> Target:
+    folder = None if entry.folder is None else Path(entry.folder)
+    address = entry.state.repository if folder is None else str(folder)
+    return Target(Access(entry.state.engine, address), folder, entry.state.repository)
+
+
+def _is_one(engine: str, folder: Path) -> bool:
+    """Whether *folder* looks like a repository of *engine*."""
+    try:
+        if not local.on_a_disk(folder):
+            return False
+        found = files.look(engine, folder)
+    except BackupTrayError:
+        return False
+    return engine in ("restic", "borg") or bool(found.snapshots)
+
+
+def _step_back() -> None:
+    """Let everybody else go first, at the processor and at the disk."""
+    import psutil
+
+    with suppress(psutil.Error, OSError, AttributeError):
+        me = psutil.Process()
+        if sys.platform == "win32":
+            me.nice(psutil.IDLE_PRIORITY_CLASS)
+        else:
+            os.nice(19)
+        if sys.platform == "linux":
+            me.ionice(psutil.IOPRIO_CLASS_IDLE)
