@@ -1,13 +1,14 @@
 """The past: ended runs from audit log and spool, and the acknowledgement of one."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tray import status as rules
-from tray.errors import JobNotFoundError, RunNotFoundError, StatusFetchError
-from tray.fetch import StatusSource
-from tray.model import EndedRun
+from tray.errors import JobNotFoundError, RunNotFoundError, StatusFetchError, SystemOwnedError, SystemViewError
+from tray.fetch import StatusSource, elsewhere
+from tray.model import EndedRun, Status
 from tray.paths import Places
 from tray.runner import closing
 
@@ -49,6 +50,30 @@ def history(places: Places, *, limit: int = 50, job: str | None = None) -> list[
     return sorted(found, key=rules.order, reverse=True)[:limit]
 
 
+def everywhere(places: Places, *, limit: int = 50, job: str | None = None) -> tuple[list[EndedRun], str | None]:
+    """Return the newest ended runs, this user's own and those of the system, and why the latter are missing, if they are."""
+    found, missing = history(places, limit=limit, job=job), None
+    try:
+        found += elsewhere.history(limit=limit, job=job)[0]
+    except SystemViewError as error:
+        missing = f"{error.what} {error.why}"
+    return sorted(found, key=rules.order, reverse=True)[:limit], missing
+
+
+def resolve_anywhere(places: Places, run: str) -> str:
+    """Return the id that *run* stands for: `last` is the newest ended run, be it this user's or the system's.
+
+    Raises:
+        RunNotFoundError: `last` was asked for and there is none.
+    """
+    if run != "last":
+        return run
+    newest, _ = everywhere(places, limit=1)
+    if not newest:
+        raise RunNotFoundError(run)
+    return newest[0].run
+
+
 def resolve(places: Places, run: str) -> str:
     """Return the id that *run* stands for: `last` is the newest ended run.
 
@@ -68,19 +93,26 @@ def acknowledge(places: Places, job: str) -> None:
 
     Raises:
         JobNotFoundError: No such job has ever run.
+        SystemOwnedError: It is root's job, which is only shown here.
         StatusFetchError: Nobody can say now which jobs there are.
     """
     from tray.audit import spool
     from tray.audit.entry import Action, Draft
 
-    source = StatusSource(places, role="cli", start_tracker=False)
-    try:
-        status = source.poll()
-    finally:
-        source.close()
+    status = _status(places, system=False)
     if status.error is not None:
         raise StatusFetchError(status.error["why"], status.error["next"])
     known = tuple(found.job for found in status.jobs)
     if job not in known:
+        if any(found.job == job for found in _status(places, system=True).jobs):
+            raise SystemOwnedError(f"The job {job!r}", f"sudo backup-tray seen {shlex.quote(job)}")
         raise JobNotFoundError(job, known)
     spool.record(places, [Draft(action=Action.JOB_SEEN, job=job, result="seen")], timeout=RECORD_SECONDS)
+
+
+def _status(places: Places, *, system: bool) -> Status:
+    source = StatusSource(places, role="cli", start_tracker=False, system=system)
+    try:
+        return source.poll()
+    finally:
+        source.close()

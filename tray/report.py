@@ -1,12 +1,15 @@
 """The audit report of one run as text: what happened, the entry that says so, and whether that entry can be believed."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tray import clock, past, wording
-from tray.errors import RunNotFoundError
-from tray.model import EndedRun, Outcome
+from tray.errors import RunNotFoundError, SystemViewError
+from tray.fetch import elsewhere
+from tray.fetch.conversation import NEWER
+from tray.model import EndedRun, Instance, Outcome
 from tray.paths import Places
 
 if TYPE_CHECKING:
@@ -33,9 +36,64 @@ class Report:
     body: Mapping[str, Any] | None
     verdict: "Verdict | None"
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as the system-wide instance tells it."""
+        entry, verdict = self.entry, self.verdict
+        return {
+            "run": None if self.run is None else self.run.to_json(),
+            "entry": None if entry is None else {"seq": entry.seq, "raw": entry.raw.decode()},
+            "body": self.body,
+            "verdict": None if verdict is None else verdict.to_json(),
+        }
 
-def gather(places: Places, run: str) -> Report:
-    """Collect the report of the run whose id starts with *run*.
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Report":
+        """Build a report of the system's from one that was told.
+
+        Raises:
+            ValueError: It makes no sense.
+        """
+        try:
+            entry, run, told = data["entry"], data["run"], data["verdict"]
+            return cls(
+                run=None if run is None else replace(EndedRun.from_json(run), instance=Instance.SYSTEM),
+                entry=None if entry is None else _entry(entry["seq"], entry["raw"].encode(), data["body"]),
+                body=data["body"],
+                verdict=None if told is None else _verdict(told),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"no report: {error}") from error
+
+
+def find(places: Places, run: str) -> Report:
+    """Return the report of the run whose id starts with *run*, one of this user's own or of the system's.
+
+    Raises:
+        RunNotFoundError: There is no such run.
+        BackupTrayError: The log cannot be read, or the system's instance does not answer.
+    """
+    try:
+        return gather(places, run)
+    except RunNotFoundError:
+        told = elsewhere.report(run)
+    try:
+        return Report.from_json(told)
+    except ValueError as error:
+        raise SystemViewError(NEWER) from error
+
+
+def verified(places: Places) -> "Verdict":
+    """Return the verification of the whole log; it records nothing."""
+    from tray.audit.verify import verify
+
+    return verify(places.audit_db, places.audit_key)
+
+
+def gather(places: Places, run: str, *, verify: "Callable[[], Verdict] | None" = None) -> Report:
+    """Collect the report of the run whose id starts with *run*, one of this log.
+
+    Args:
+        verify: Verifies the log, for callers who have done so just now.
 
     Raises:
         RunNotFoundError: There is no such run.
@@ -50,10 +108,22 @@ def gather(places: Places, run: str) -> Report:
         return Report(waiting.ended(), None, waiting.body, None)
     assert entry is not None
     from tray.audit.entry import ENDS, ended_run
-    from tray.audit.verify import verify
 
     ended = ended_run(entry.data, entry.body, entry.seq) if entry.data["action"] in ENDS else None
-    return Report(ended, entry, entry.body, verify(places.audit_db, places.audit_key))
+    return Report(ended, entry, entry.body, verified(places) if verify is None else verify())
+
+
+def _entry(seq: int, raw: bytes, body: Mapping[str, Any] | None) -> "StoredEntry":
+    from tray.audit.store import StoredEntry
+    from tray.audit.tree import leaf_hash
+
+    return StoredEntry(seq, raw, json.loads(raw), body, leaf_hash(raw))
+
+
+def _verdict(told: Mapping[str, Any]) -> "Verdict":
+    from tray.audit.verdict import Result, Verdict
+
+    return Verdict(Result(told["result"]), told["entries"], clock.from_text(told["checked_at"]), str(told["why"]))
 
 
 def _waiting(places: Places, run: str) -> "Draft | None":
@@ -88,6 +158,7 @@ def _what(report: Report) -> Iterator[str]:
         ("Added", None if run.bytes_added is None else wording.size(run.bytes_added)),
         ("Problems", wording.count(run.errors) if run.errors or run.outcome is Outcome.SUCCEEDED else None),
         ("Run", run.run),
+        ("Record", "the system's (root's)" if run.instance is Instance.SYSTEM else None),
     )
 
 

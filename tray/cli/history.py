@@ -1,9 +1,11 @@
 """`backup-tray history [--json] [--job NAME] [--limit N]`."""
 
 import json
+import sys
 from argparse import ArgumentParser, Namespace
 
 from tray import clock, wording
+from tray.model import Instance
 from tray.paths import places
 
 
@@ -18,13 +20,16 @@ def run(args: Namespace) -> int:
     """Print past runs, the newest first."""
     from tray import past
 
-    found = past.history(places(), limit=max(1, args.limit), job=args.job)
+    found, missing = past.everywhere(places(), limit=max(1, args.limit), job=args.job)
     for ended in found:
         if args.json:
             print(json.dumps(ended.to_json()))
         else:
             when = clock.local(ended.finished_ms).strftime("%Y-%m-%d %H:%M:%S")
-            print(f"{when}  {ended.run}  {wording.last_line(ended, clock.now_ms())}")
+            whose = "  (system)" if ended.instance is Instance.SYSTEM else ""
+            print(f"{when}  {ended.run}  {wording.last_line(ended, clock.now_ms())}{whose}")
+    if missing:
+        print(f"Note: {missing}", file=sys.stderr)
     if not found and not args.json:
         print("No backups performed. Backup Tray has seen none yet.")
     return 0

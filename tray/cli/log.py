@@ -2,9 +2,11 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 
 from tray import runs
-from tray.paths import places
+from tray.errors import RunNotFoundError
+from tray.paths import Places, places
 
 
 def register(parser: ArgumentParser) -> None:
@@ -17,13 +19,25 @@ def run(args: Namespace) -> int:
     from tray import past, wording
 
     here = places()
-    found = runs.find(here, past.resolve(here, args.run)).run
+    read = _reader(here, past.resolve_anywhere(here, args.run))
     offset = 0
     while True:
-        text, after = runs.read_log(here, found, offset)
+        text, after = read(offset)
         if after == offset:
             return 0
         offset = after
         if sys.stdout.isatty():
             text = "".join(wording.escape(line) + "\n" for line in text.splitlines())
         sys.stdout.write(text)
+
+
+def _reader(here: Places, wanted: str) -> Callable[[int], tuple[str, int]]:
+    """Return what reads the log from an offset on: that of a run of this user, else of the system."""
+    from tray.fetch import elsewhere
+
+    try:
+        found = runs.find(here, wanted).run
+        return lambda offset: runs.read_log(here, found, offset)
+    except RunNotFoundError:
+        found = elsewhere.log(wanted)[0]
+        return lambda offset: elsewhere.log(found, offset)[1:3]

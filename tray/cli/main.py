@@ -25,6 +25,7 @@ COMMANDS = {
     "report": "the audit report of a run",
     "seen": "acknowledge a job's failure",
     "audit": "verify, show and checkpoint the audit log",
+    "system": "show root's backups to a group of users (the service of the whole system)",
     "doctor": "what works here, what does not, and the command that mends it",
 }
 """Every command and its one line of help; `tray.cli.<command>` has `register(parser)` and `run(args) -> int`."""

@@ -18,5 +18,5 @@ def run(args: Namespace) -> int:
     from tray import past, report
 
     here = places()
-    print(report.text(report.gather(here, past.resolve(here, args.run))))
+    print(report.text(report.find(here, past.resolve_anywhere(here, args.run))))
     return 0

@@ -1,0 +1,105 @@
+"""Answers about the past, read from root's log and run folders; looking changes nothing."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tray import clock, ipc, past, report, runs
+from tray.errors import BackupTrayError, RunNotFoundError
+from tray.fetch.system import ended
+from tray.paths import Places
+
+ROWS = 200
+"""At most so many runs in one answer."""
+VERIFIED_SECONDS = 60.0
+"""A verification of the whole log is good for so long, as long as the log has the same size and root."""
+LONGEST_REST = 2.0
+
+
+class Answers:
+    """Answers one question at a time, and rests as long as it worked: whoever asks again and again gets half a core at most."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._rested = 0.0
+        self._verdict: tuple[object, float, Any] | None = None
+        self._known: Mapping[str, Callable[[ipc.Message], ipc.Message]] = {
+            "history": self._history,
+            "report": self._report,
+            "log": self._log,
+        }
+
+    def knows(self, kind: str) -> bool:
+        """Whether this kind of question has an answer."""
+        return kind in self._known
+
+    def answer(self, question: ipc.Message) -> bytes:
+        """Return the line that answers *question*; a question that makes no sense raises ValueError."""
+        time.sleep(max(self._rested - clock.monotonic(), 0.0))
+        began = clock.monotonic()
+        try:
+            line = ipc.encode(self._known[question["type"]](question))
+            if len(line) > ipc.MAX_REPLY:
+                line = _failed(BackupTrayError("The answer is too long.", next="Ask as root, on this machine."))
+        except BackupTrayError as error:
+            line = _failed(error)
+        except OSError as error:
+            line = _failed(BackupTrayError("The system's record cannot be read.", why=f"{error.strerror or error}."))
+        now = clock.monotonic()
+        self._rested = now + min(now - began, LONGEST_REST)
+        return line
+
+    def _history(self, question: ipc.Message) -> ipc.Message:
+        limit = max(1, min(_number(question, "limit") or ROWS, ROWS))
+        before = _number(question, "before")
+        job = question.get("job")
+        if not isinstance(job, str | None):
+            raise ValueError("job must be text")
+        if before is None:
+            found = past.history(self._places, limit=limit, job=job)
+        else:
+            with past.reading(self._places) as log:
+                found = [] if log is None else log.history(limit=limit, before=before, job=job)
+        more = len(found) >= limit and found[-1].entry is not None
+        rows = [ended(run).to_json() for run in found]
+        return {"type": "history", "runs": rows, "next": found[-1].entry if more else None}
+
+    def _report(self, question: ipc.Message) -> ipc.Message:
+        run = past.resolve(self._places, _run(question))
+        return {"type": "report", "report": report.gather(self._places, run, verify=self._verified).to_json()}
+
+    def _log(self, question: ipc.Message) -> ipc.Message:
+        folder = runs.find(self._places, past.resolve(self._places, _run(question)))
+        text, after = runs.read_log(self._places, folder.run, _number(question, "offset") or 0)
+        live = folder.path.parent.name == "live" and folder.wrapped
+        return {"type": "log", "run": folder.run, "text": text, "next": after, "live": live}
+
+    def _verified(self) -> Any:
+        with past.reading(self._places) as log:
+            head = None if log is None else log.head()[:2]
+        known = self._verdict
+        if known is None or known[0] != head or clock.monotonic() - known[1] > VERIFIED_SECONDS:
+            known = self._verdict = (head, clock.monotonic(), report.verified(self._places))
+        return known[2]
+
+
+def _failed(error: BackupTrayError) -> bytes:
+    return ipc.encode({"type": "failed", "error": error.facts()})
+
+
+def _run(question: ipc.Message) -> str:
+    run = question.get("run")
+    if not isinstance(run, str) or len(run) > 64:
+        raise ValueError("run must be the beginning of an id")
+    if run != "last" and not (run and all(letter in "0123456789abcdef-" for letter in run)):
+        raise RunNotFoundError(run)
+    return run
+
+
+def _number(question: ipc.Message, key: str) -> int | None:
+    number = question.get(key)
+    if number is None:
+        return None
+    if type(number) is not int or not 0 <= number < 2**53:
+        raise ValueError(f"{key} must be a whole number that is not negative")
+    return number

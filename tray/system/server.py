@@ -1,0 +1,281 @@
+"""The conversations of the system-wide instance: it can be asked, and that is all (the messages: `tray.fetch.conversation`).
+
+Only the group's members can connect, by the kernel's word. They are not trusted: a line that is too long or makes no sense ends the
+conversation, what is no question is refused, nobody can hold more than a few conversations, and whoever does not read what was
+said to him is dropped. Questions that need the disk are answered one at a time by a thread of their own.
+"""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from tray import clock, endpoint, ipc, paths, wording
+from tray.errors import SystemServiceError
+from tray.locks import FileLock
+from tray.model import Status
+from tray.paths import Places, private
+from tray.system import place
+from tray.system.answers import Answers
+from tray.system.follow import Follower, Picture
+
+MOST = 400
+MOST_OF_ONE = 32
+"""Conversations at once: in all, and of one user."""
+GREETING_SECONDS = 10.0
+SLOW_SECONDS = 10.0
+PACE_SECONDS, REFUSED_SECONDS = 0.05, 0.5
+"""How long a conversation rests after a question for the status, and after a message that is refused."""
+QUIET_SECONDS = 60.0
+"""A user's refused messages are logged once in so long."""
+_READ_ONLY = "The system's instance can only be asked; nothing can be changed here."
+
+
+class Conversation(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, service: "Service") -> None:
+        self.service = service
+        self.transport: asyncio.Transport
+        self.uid = -1
+        self._buffer = bytearray()
+        self._greeted = self._subscribed = self._busy = self._full = self._behind = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take part, unless there are too many already."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self.uid = endpoint.peer_uid(transport.get_extra_info("socket"))
+        if not self.service.joined(self):
+            transport.abort()
+            return
+        self._within(GREETING_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
+        """The other side is gone."""
+        self._in_time()
+        self.service.left(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take whole lines, one after the other."""
+        self._buffer += data
+        self._go_on()
+
+    def pause_writing(self) -> None:
+        """The other side does not read: nothing more is kept for it, and it gets a while to catch up."""
+        self._full = True
+        self._within(SLOW_SECONDS)
+
+    def resume_writing(self) -> None:
+        """It has caught up, and gets the picture of now."""
+        self._full = False
+        self._in_time()
+        self.first()
+        self._go_on()
+
+    def news(self, line: bytes) -> None:
+        """Pass a change of the status on."""
+        if not self._subscribed:
+            return
+        if self._full:
+            self._behind = True
+        else:
+            self.transport.write(line)
+
+    def first(self) -> None:
+        """Pass on the picture of now, if that is wanted and there is one."""
+        if self._behind and self.service.picture.known:
+            self._behind = False
+            self.transport.write(self.service.picture.whole())
+
+    def _go_on(self) -> None:
+        """Act on the lines that are there, as long as the one before is answered and read."""
+        while not self._busy and not self._full and (end := self._buffer.find(b"\n")) >= 0:
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            try:
+                if len(line) > ipc.MAX_REQUEST:
+                    raise ipc.ProtocolError("line too long")
+                self._act(ipc.decode(line))
+            except (ipc.ProtocolError, ValueError) as error:
+                self._end(str(error))
+                return
+        if self._busy or self._full:
+            self.transport.pause_reading()
+        elif len(self._buffer) > ipc.MAX_REQUEST:
+            self._end("line too long")
+        else:
+            self.transport.resume_reading()
+
+    def _act(self, message: ipc.Message) -> None:
+        kind = message["type"]
+        if kind == "hello":
+            self._greeted = True
+            self._in_time()
+            self.transport.write(ipc.encode(ipc.hello("system")))
+        elif not self._greeted:
+            raise ipc.ProtocolError("hello comes first")
+        elif kind in ("status", "subscribe"):
+            self._subscribed = self._subscribed or kind == "subscribe"
+            self._behind = True
+            self.first()
+            self._rest(PACE_SECONDS)
+        elif self.service.answers.knows(kind):
+            self._busy = True
+            self.service.ask(self, message)
+        else:
+            self.service.refused(self.uid, kind)
+            self.transport.write(ipc.encode({"type": "refused", "why": _READ_ONLY}))
+            self._rest(REFUSED_SECONDS)
+
+    def _rest(self, seconds: float) -> None:
+        """Take nothing more for a moment: nobody shall keep us busy by talking fast."""
+        self._busy = True
+        asyncio.get_running_loop().call_later(seconds, self._rested)
+
+    def _rested(self) -> None:
+        self._busy = False
+        if not self.transport.is_closing():
+            self._go_on()
+
+    def answered(self, line: bytes | None) -> None:
+        """Pass an answer on; None: the question made no sense."""
+        self._busy = False
+        if self.transport.is_closing():
+            return
+        if line is None:
+            self._end("the question makes no sense")
+            return
+        self.transport.write(line)
+        self._go_on()
+
+    def _end(self, why: str) -> None:
+        """Say why and hang up."""
+        self._buffer.clear()
+        self.service.refused(self.uid, why)
+        self.transport.write(ipc.encode({"type": "error", "why": why}))
+        self._within(SLOW_SECONDS)
+        self.transport.close()
+
+    def _within(self, seconds: float) -> None:
+        """Drop the other side unless `_in_time` is called before."""
+        self._in_time()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.transport.abort)
+
+    def _in_time(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class Service:
+    """The system-wide instance, for as long as it runs."""
+
+    def __init__(self, places: Places) -> None:
+        self.picture = Picture()
+        self.answers = Answers(places)
+        self._follower = Follower(places, self._told, self._ended)
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="answers")
+        self._conversations: set[Conversation] = set()
+        self._of: Counter[int] = Counter()
+        self._said: dict[int, float] = {}
+        self._failed = False
+        self._loop: asyncio.AbstractEventLoop
+        self._done: asyncio.Event
+
+    async def serve(self, listener: socket.socket) -> bool:
+        """Answer on *listener* until told to stop; False if it ended because root's status can no longer be followed."""
+        self._loop, self._done = asyncio.get_running_loop(), asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with suppress(NotImplementedError):
+                self._loop.add_signal_handler(number, self._done.set)
+        server = await self._loop.create_server(lambda: Conversation(self), sock=listener)
+        self._follower.start()
+        await self._done.wait()
+        server.close()
+        for conversation in tuple(self._conversations):
+            conversation.transport.abort()
+        await asyncio.to_thread(self._follower.stop)
+        self._worker.shutdown(wait=False, cancel_futures=True)
+        return not self._failed
+
+    def joined(self, conversation: Conversation) -> bool:
+        """Whether one more conversation is taken."""
+        if len(self._conversations) >= MOST or self._of[conversation.uid] >= MOST_OF_ONE:
+            self.refused(conversation.uid, "too many conversations at once")
+            return False
+        self._conversations.add(conversation)
+        self._of[conversation.uid] += 1
+        return True
+
+    def left(self, conversation: Conversation) -> None:
+        """Somebody hung up."""
+        if conversation in self._conversations:
+            self._conversations.discard(conversation)
+            self._of[conversation.uid] -= 1
+            self._of += Counter()  # forgets those who have none
+
+    def ask(self, conversation: Conversation, question: ipc.Message) -> None:
+        """Have *question* answered in its turn."""
+
+        def work() -> None:
+            line = None
+            with suppress(ValueError):
+                line = self.answers.answer(question)
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                self._loop.call_soon_threadsafe(conversation.answered, line)
+
+        self._worker.submit(work)
+
+    def refused(self, uid: int, what: object) -> None:
+        """Log that a user sent what is not taken, but not again and again."""
+        now = clock.monotonic()
+        if now < self._said.get(uid, 0.0):
+            return
+        self._said = {known: until for known, until in self._said.items() if until > now} | {uid: now + QUIET_SECONDS}
+        words = wording.escape(str(what)[:60])
+        print(f"backup-tray system: refused from user {uid}: {words}", file=sys.stderr, flush=True)
+
+    def _told(self, status: Status) -> None:
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            self._loop.call_soon_threadsafe(self._take, status)
+
+    def _take(self, status: Status) -> None:
+        begins = not self.picture.known
+        line = self.picture.take(status)
+        for conversation in tuple(self._conversations):
+            conversation.first() if begins else conversation.news(line)
+
+    def _ended(self) -> None:
+        def end() -> None:
+            self._failed = not self._done.is_set()
+            self._done.set()
+
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            self._loop.call_soon_threadsafe(end)
+
+
+def run(places: Places, *, group: str = place.GROUP) -> int:
+    """Be the system-wide instance until told to stop; returns the exit code.
+
+    Raises:
+        SystemServiceError: There is one already, or it cannot show itself to the group.
+        UnsafeFolderError: The runtime folder is not private.
+    """
+    folder = paths.view_folder()
+    place.check_user(folder)
+    number = place.group_id(group)
+    lock = FileLock(private(places.runtime) / "system.lock")
+    if not lock.acquire():
+        raise SystemServiceError("It is shown already, by another process.", "Look: `systemctl status backup-tray`.")
+    with lock:
+        place.prepare(folder, number)
+        with place.listen(folder, number) as listener:
+            print(f"backup-tray system: shown to the group {group} at {folder}", file=sys.stderr, flush=True)
+            fine = asyncio.run(Service(places).serve(listener))
+        (folder / paths.VIEW_SOCKET).unlink(missing_ok=True)
+    return 0 if fine else 70
