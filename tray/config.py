@@ -12,6 +12,10 @@ options = ["--exclude-caches"]
 
 [jobs.database]
 command = ["pg_backup", "--all"]
+stalled_after = "off"
+
+[watch]
+stalled_after = "10m"
 
 [repository]
 ask_every = "6h"
@@ -38,7 +42,6 @@ from tray.paths import Places, private, sync_folder
 
 VERSION = 1
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
-_SPAN_FAULT = '`stalled_after` must be a length of time such as "90s", "10m" or "2h", or "off"'
 ASK_EVERY_MS = 6 * 3_600_000
 STALLED_AFTER = 600.0
 """Seconds without progress after which a run stands still, unless the configuration says otherwise."""
@@ -57,7 +60,6 @@ class Job:
         password_file: File that holds the repository's password, mode 0600; None if the engine finds it by itself.
         options: Further options for the engine's backup command.
         command: The whole command line, instead of sources and repository.
-        stalled_after: Seconds without progress after which a run stands still, 0: never; None: as for all jobs.
     """
 
     name: str
@@ -67,7 +69,6 @@ class Job:
     password_file: str | None = None
     options: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
-    stalled_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,24 @@ class Config:
     """Everything that the configuration file says and that this version knows.
 
     Attributes:
-        stalled_after: Seconds without progress after which a run stands still; 0: never.
+        jobs: By name.
+        stalled_after: Seconds without progress after which a run stands still, 0: never.
+        stalled_after_of: The same for single jobs, also for those that only `backup-tray run --job NAME` knows.
         ask_every_ms: How long an engine's answer about a repository is good enough; None: engines are never asked.
     """
 
     jobs: Mapping[str, Job] = field(default_factory=dict)
-    stalled_after: float = STALLED_AFTER
     ask_every_ms: int | None = ASK_EVERY_MS
+    stalled_after: float = STALLED_AFTER
+    stalled_after_of: Mapping[str, float] = field(default_factory=dict)
+
+    def limit(self, job: str) -> float | None:
+        """Return after how many seconds without progress a run of *job* stands still, None: never.
+
+        A check or restore of a job, "home (check)", is measured as the job.
+        """
+        own = self.stalled_after_of
+        return own.get(job, own.get(job.rpartition(" (")[0], self.stalled_after)) or None
 
 
 def load(places: Places) -> Config:
@@ -99,10 +111,14 @@ def load(places: Places) -> Config:
     jobs = data.get("jobs", {})
     if not isinstance(jobs, dict):
         raise ConfigError(file, "`jobs` must be a group of tables such as [jobs.home].", line=_line(text, None, "jobs"))
+    own = {name: _stalled_after(file, text, name, table) for name, table in jobs.items() if _says_when(table)}
     return Config(
-        {name: _job(file, text, name, table) for name, table in jobs.items()},
-        _watch(file, text, data),
-        _ask_every(file, text, data.get("repository", {})),
+        {name: _job(file, text, name, table) for name, table in jobs.items() if name not in own or len(table) > 1},
+        ask_every_ms=_ask_every(file, text, data.get("repository", {})),
+        stalled_after=_stalled_after(file, text, None, data["watch"])
+        if _says_when(data.get("watch"))
+        else STALLED_AFTER,
+        stalled_after_of=own,
     )
 
 
@@ -192,12 +208,17 @@ def _check_version(file: Path, text: str, data: Mapping[str, Any]) -> None:
         )
 
 
-def _watch(file: Path, text: str, data: Mapping[str, Any]) -> float:
-    """Return `[watch] stalled_after` in seconds."""
-    table = data.get("watch", {})
-    found = seconds(table.get("stalled_after", STALLED_AFTER)) if isinstance(table, dict) else None
+def _says_when(table: object) -> bool:
+    return isinstance(table, dict) and "stalled_after" in table
+
+
+def _stalled_after(file: Path, text: str, job: str | None, table: Mapping[str, Any]) -> float:
+    """Return the `stalled_after` of a job, or of [watch], in seconds."""
+    found = seconds(table["stalled_after"])
     if found is None:
-        raise ConfigError(file, f"In [watch]: {_SPAN_FAULT}.", line=_line(text, None, "stalled_after"))
+        where = "[watch]" if job is None else f"[jobs.{job}]"
+        why = f'In {where}: `stalled_after` must be a length of time such as "90s", "10m" or "2h", or "off".'
+        raise ConfigError(file, why, line=_line(text, "[watch]" if job is None else job, "stalled_after"))
     return found
 
 
@@ -238,7 +259,6 @@ def _job(file: Path, text: str, name: str, table: object) -> Job:
         password_file=table.get("password_file"),
         options=tuple(table.get("options", ())),
         command=tuple(table.get("command", ())),
-        stalled_after=seconds(table.get("stalled_after")),
     )
 
 
@@ -253,8 +273,6 @@ def _fault(name: str, table: Mapping[str, Any]) -> tuple[str, str] | None:
         value = table.get(key, [])
         if not (isinstance(value, list) and all(isinstance(item, str) and item for item in value)):
             return key, f'`{key}` must be a list of texts such as ["/home"]'
-    if "stalled_after" in table and seconds(table["stalled_after"]) is None:
-        return "stalled_after", _SPAN_FAULT
     for source in table.get("sources", []):
         if not (os.path.isabs(source) or source.startswith("~/") or source == "~"):
             return "sources", f"the source {source!r} must be absolute or begin with ~/, since cron starts elsewhere"
@@ -278,11 +296,12 @@ def is_name(name: str) -> bool:
 
 
 def _line(text: str, job: str | None, key: str) -> int | None:
-    """Return the line of *key* in the table of *job* (None: the top), of its header if *key* is empty; None if not found."""
+    """Return the line of *key* in the table of *job* (None: the top; or "[watch]"), of its header if *key* is empty."""
     inside = job is None
     for number, line in enumerate(text.split("\n"), 1):
         if header := re.match(r"\s*\[+\s*(.*?)\s*\]", line):
-            inside = job is not None and header.group(1) in (f"jobs.{job}", f'jobs."{job}"', "jobs" if not job else "")
+            names = ("watch",) if job == "[watch]" else (f"jobs.{job}", f'jobs."{job}"', "jobs" if not job else "")
+            inside = job is not None and header.group(1) in names
             if inside and not key:
                 return number
         elif inside and key and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
