@@ -7,21 +7,25 @@ way of every record: into the audit log, or into the spool until the log can be 
 import os
 from contextlib import suppress
 
-from tray.errors import BackupTrayError, StatusFetchError
+from tray.errors import BackupTrayError
 from tray.paths import Places, private
 
 _RECORD_SECONDS = 0.2
 
 
 class Outage:
-    """Notes the beginning and the end of an outage."""
+    """Notes the beginning and the end of an outage.
 
-    def __init__(self, places: Places) -> None:
+    Args:
+        mark: The name of the file that remembers it; one for each thing that can be out.
+    """
+
+    def __init__(self, places: Places, mark: str = "outage") -> None:
         self._places = places
-        self._mark = places.runtime / "outage"
+        self._mark = places.runtime / mark
         self._on = os.path.exists(self._mark)  # False also where the folder is not ours to enter
 
-    def began(self, error: StatusFetchError) -> None:
+    def began(self, error: BackupTrayError) -> None:
         """A fetch failed."""
         if self._on:
             return
@@ -47,7 +51,7 @@ class Outage:
         with suppress(BackupTrayError, OSError):
             spool.drain(self._places, timeout=_RECORD_SECONDS)
 
-    def _record(self, error: StatusFetchError) -> None:
+    def _record(self, error: BackupTrayError) -> None:
         from tray.audit import spool
         from tray.audit.entry import Action, Draft, Severity
 

@@ -13,6 +13,7 @@ from tray import clock, status
 from tray.errors import BackupTrayError, StatusFetchError
 from tray.fetch.history import History
 from tray.fetch.live import Live
+from tray.fetch.repositories import Repositories
 from tray.fetch.system import SystemStatus
 from tray.model import LiveRun, State, Status
 from tray.outage import Outage
@@ -36,6 +37,7 @@ class StatusSource:
         self._live = Live(places, role, start_tracker)
         self._system = SystemStatus(role) if system else None
         self._history = History(places)
+        self._repositories = Repositories(places)
         self._outage = Outage(places)
         self._good: Status | None = None
 
@@ -81,7 +83,16 @@ class StatusSource:
         except OSError as error:  # such as a state folder that belongs to somebody else
             return self._unavailable(StatusFetchError(f"{error.filename or 'A file'}: {error.strerror or error}."), now)
         live = [run for run in {**folders.live, **tracked}.values() if run.run not in ended]
-        self._good = status.judge(now, live, jobs, notes=notes, doubt=self._history.in_doubt(now))
+        self._repositories.read()
+        self._good = status.judge(
+            now,
+            live,
+            jobs,
+            notes=[*notes, *self._repositories.notes(now)],
+            doubt=self._history.in_doubt(now) or self._repositories.doubtful,
+            concerns=self._repositories.concerns(jobs),
+            repositories=self._repositories.states(jobs),
+        )
         self._outage.over()
         return self._good
 
