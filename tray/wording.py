@@ -345,7 +345,9 @@ def _settled(status: Status, now_ms: int) -> tuple[str, str]:
         return "The audit log was altered", "choose Verify audit log to see where"
     worst = status.jobs[0] if status.jobs else None
     if status.state is State.WARNING and (worst is None or worst.state in (*_FINE, State.NONE)):
-        return "Older history is missing", "".join(_first(status.notes)) or "which job is unknown"
+        note = "".join(_first(status.notes))
+        told_of = not note or note.startswith("The audit log was begun anew")
+        return "Older history is missing" if told_of else "Not everything is known", note or "which job is unknown"
     if status.state in (State.OK, State.RUNNING):
         ended = status.last
         return (_ended_or_seen(ended, now_ms), _summary(status)) if ended else ("Backups are fine", _summary(status))

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from tray import clock, display, wording
 from tray.errors import BackupTrayError
 from tray.fetch import StatusSource
-from tray.model import State, Status
+from tray.model import Instance, LiveRun, State, Status
 from tray.paths import places
 
 EXIT_CODES = {
@@ -59,16 +59,27 @@ def text(status: Status) -> str:
             lines.append(f"What follows is old, from {_when(status.as_of_ms)}.")
     columns = display.columns()
     if status.runs:
-        lines += ["", "Running now:", *(f"  {display.line([run], max(columns, 80) - 2)}" for run in status.runs)]
+        lines += ["", "Running now:", *(f"  {_run_line(run, max(columns, 80) - 2)}" for run in status.runs)]
     if status.jobs:
-        width = max(len(wording.escape(job.job)) for job in status.jobs)
+        names = [wording.escape(job.job) + _whose(job.instance) for job in status.jobs]
+        width = max(map(len, names))
         words = max(9, *(len(wording.job_word(job)) for job in status.jobs))
         lines += ["", "Jobs:"]
-        for job in status.jobs:
+        for job, name in zip(status.jobs, names, strict=True):
             last = "" if job.last is None else wording.last_line(job.last, now).partition(": ")[2]
-            lines.append(f"  {wording.escape(job.job):<{width}}  {wording.job_word(job):<{words}}  {last}".rstrip())
+            last = " ".join(filter(None, (job.concern and wording.escape(job.concern), last)))
+            lines.append(f"  {name:<{width}}  {wording.job_word(job):<{words}}  {last}".rstrip())
     lines += [f"Note: {note}." for note in status.notes]
     return "\n".join(lines)
+
+
+def _run_line(run: LiveRun, columns: int) -> str:
+    whose = _whose(run.instance)
+    return display.line([run], columns - len(whose)) + whose
+
+
+def _whose(instance: Instance) -> str:
+    return " (system)" if instance is Instance.SYSTEM else ""
 
 
 def _watch(source: StatusSource, *, as_json: bool) -> int:
