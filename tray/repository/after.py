@@ -55,6 +55,8 @@ def _note(places: Places, info: RunInfo, result: Result, folder: Path) -> None:
         shown = info.repository if info.repository and Path(info.repository).is_absolute() else str(folder)
         old = before or Entry(RepositoryState(shown, info.engine, now), folder=str(folder))
         after = replace(old, state=states.seen(old.state, found, now), used_ms=now, looked_ms=now)
+        if found.mark != old.mark:  # to measure it takes time; a later look has that
+            after = replace(after, state=replace(after.state, size=None))
         after = replace(after, expected=_expected(after, info, result, found))
     with cache.alone(places):
         cache.write(places, after.of_job(info.job))

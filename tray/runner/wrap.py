@@ -111,8 +111,11 @@ def _watched(this: _Run, outputs: Outputs) -> Exit:
     watch = Watch(this.info, child, outputs, this.session, log, publisher, waker, this.redactor)
     watch.look()  # a quick engine's first words need not wait for the audit log
     _append(this, [record.started(this.info)], record.START_SECONDS)
+    from tray.repository import after  # the command works meanwhile, so this import costs nobody anything
+
     how, result = watch.follow()
     last = _finish(this, how, result)
+    after.look(this.places, this.info, result, _folder())
     log.say(f"{last.outcome.value}: {last.reason}")
     log.close()
     publisher.finish(last)
