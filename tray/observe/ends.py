@@ -92,13 +92,13 @@ def exit_status(fd: int) -> tuple[int | None, bool]:
         return None, False
     import fcntl
 
-    buffer = bytearray(_LAYOUT.pack(_EXIT, *([0] * 14)))
+    buffer = bytearray(_LAYOUT.pack(_EXIT, *([0] * 13)))
     try:
         fcntl.ioctl(fd, _GET_INFO, buffer)
     except OSError:  # before 6.13 the call is not known, before 6.15 the status is not
         return None, False
     fields = _LAYOUT.unpack(buffer)
-    return (fields[14], False) if fields[0] & _EXIT else (None, True)
+    return (fields[13], False) if fields[0] & _EXIT else (None, True)
 
 
 def _open(pid: int) -> int | None:

@@ -32,7 +32,7 @@ def interesting(comm: str) -> bool:
 class Lister:
     """Tells of processes that may be engines, each one once.
 
-    Call `look` about once a second and `settled` `SETTLE_SECONDS` later.
+    Call `look` about once a second, and `settled` `SETTLE_SECONDS` later if there is something `fresh`.
     """
 
     def __init__(self, proc: Proc) -> None:
@@ -42,22 +42,26 @@ class Lister:
         self._newest = b""
         self._ring: deque[tuple[int, str]] = deque()
 
-    def look(self) -> bool:
-        """Take note of what is new; True if `settled` has something to do."""
+    @property
+    def fresh(self) -> bool:
+        """Whether `settled` has something to do."""
+        return bool(self._fresh)
+
+    def look(self) -> list[int]:
+        """Take note of what is new, and return what became another program since."""
         newest = self._proc.newest()
         if not newest or newest != self._newest:
             self._newest = newest
             pids = self._proc.pids()
             self._fresh += sorted(pids - self._known)
             self._known = pids
-        return bool(self._fresh or self._ring)
+        asked = [self._ring.popleft() for _ in range(min(ASKED_AGAIN, len(self._ring)))]
+        return sorted(pid for pid, before in asked if self._became(pid, before))
 
     def settled(self) -> list[int]:
-        """Return the processes that may be engines since we last looked, in the order of their pids."""
-        asked = [(pid, "") for pid in self._fresh]
-        asked += [self._ring.popleft() for _ in range(min(ASKED_AGAIN, len(self._ring)))]
-        self._fresh = []
-        return sorted(pid for pid, before in asked if self._became(pid, before))
+        """Return those among the new processes that may be engines, in the order of their pids."""
+        fresh, self._fresh = self._fresh, []
+        return [pid for pid in fresh if self._became(pid, "")]
 
     def _became(self, pid: int, before: str) -> bool:
         comm = self._proc.comm(pid)

@@ -1,7 +1,8 @@
-"""Runs whose wrapper died: whoever takes the lock says what can honestly be said, and no more.
+"""Runs whose wrapper died, and runs that somebody else started: whoever takes the lock says what can honestly be said, and no more.
 
 The engine's words are still in its spool. If they say that it finished, the run is closed so, marked as inferred; if not, the run
-is lost. A run whose engine still works in this boot is left alone.
+is lost. Of a run that somebody else started there are no words, only how it was seen to end (`seen`). A run whose engine still
+works in this boot is left alone.
 """
 
 from collections.abc import Iterator
@@ -10,10 +11,10 @@ from pathlib import Path
 
 from tray import engines, runs
 from tray.engines.base import Exit, Plan, Result, Session, Stream
-from tray.model import EndedRun
+from tray.model import EndedRun, Source
 from tray.paths import Places
 from tray.redact import Redactor
-from tray.runner import record
+from tray.runner import record, seen
 from tray.runner.log import RunLog
 from tray.runner.outputs import LINE_LIMIT, cut
 from tray.runs import RunFolder, RunInfo
@@ -27,6 +28,8 @@ def conclude(folder: RunFolder, info: RunInfo) -> tuple[EndedRun, Result]:
 
     The time is that of the last sign of life.
     """
+    if _observed(info):
+        return seen.conclude(info, _last_sign(folder))[:2]
     session = _session(info)
     for name, stream in _SPOOLS:
         for line in _lines(folder.spool(name), returns=info.returns):
@@ -53,14 +56,24 @@ def close(places: Places) -> int:
 
 
 def _close(places: Places, folder: RunFolder) -> bool:
+    try:
+        if folder.running(folder.info()) or not folder.lock.acquire():
+            return False
+        info = folder.info()  # again: whoever held the lock may have written more
+    except (OSError, ValueError):
+        folder.lock.release()
+        return False
+    if _observed(info):
+        _close_observed(places, folder, info)
+    else:
+        _close_wrapped(places, folder, info)
+    folder.close()
+    return True
+
+
+def _close_wrapped(places: Places, folder: RunFolder, info: RunInfo) -> None:
     from tray.audit import spool
 
-    try:
-        info = folder.info()
-        if folder.running(info) or not folder.lock.acquire():
-            return False
-    except (OSError, ValueError):
-        return False
     last, result = conclude(folder, info)
     spool.record(places, [record.ended(info, last, UNSEEN, result)], timeout=record.END_SECONDS)
     log = RunLog(folder.log, Redactor(info.command, {}))
@@ -68,8 +81,27 @@ def _close(places: Places, folder: RunFolder) -> bool:
     _complete(log, folder, info)
     log.say(f"{last.outcome.value} (inferred): {last.reason}")
     log.close()
-    folder.close()
-    return True
+
+
+def _close_observed(places: Places, folder: RunFolder, info: RunInfo) -> None:
+    """Put beginning and end on record at once, with the evidence for both."""
+    from tray.audit import spool
+
+    last, result, how = seen.conclude(info, _last_sign(folder))
+    found = seen.evidence(info, result.snapshot)
+    drafts = [record.started(info, evidence=found), record.ended(info, last, how, result, evidence=found)]
+    spool.record(places, drafts, timeout=record.END_SECONDS)
+    log = RunLog(folder.log, Redactor(info.command, {}))
+    log.say(
+        "somebody else started this run; its output was not seen: wrap its command with `backup-tray run --` to keep it"
+    )
+    log.say(" ".join(info.command))
+    log.say(f"{last.outcome.value} (inferred): {last.reason}")
+    log.close()
+
+
+def _observed(info: RunInfo) -> bool:
+    return info.source == Source.OBSERVED.value
 
 
 def _complete(log: RunLog, folder: RunFolder, info: RunInfo) -> None:

@@ -19,8 +19,12 @@ END_SECONDS = 2.0
 MAX_PROBLEMS = 100
 
 
-def started(info: RunInfo) -> "Draft":
-    """Return the entry of a run's beginning."""
+def started(info: RunInfo, *, evidence: Mapping[str, Any] | None = None) -> "Draft":
+    """Return the entry of a run's beginning.
+
+    Args:
+        evidence: Of a run that we did not start: by what it is known.
+    """
     from tray.audit.entry import Action, Draft, Severity
 
     return Draft(
@@ -33,21 +37,31 @@ def started(info: RunInfo) -> "Draft":
             "sources": list(info.sources),
             "command": list(info.command),
             "host": socket.gethostname(),
-            "pid": os.getpid(),
+            "pid": os.getpid() if evidence is None else evidence.get("pid"),
             "user": info.user,
             "overlaps": info.overlaps,
+            "evidence": None if evidence is None else dict(evidence),
         },
         **_common(info),
     )
 
 
 def ended(
-    info: RunInfo, last: EndedRun, exit: Exit, result: Result, *, evidence: Mapping[str, Any] | None = None
+    info: RunInfo,
+    last: EndedRun,
+    exit: Exit,
+    result: Result,
+    *,
+    evidence: Mapping[str, Any] | None = None,
+    paused_seconds: int = 0,
+    stalled_seconds: int = 0,
 ) -> "Draft":
     """Return the entry of a run's end; `run.closed` if it was concluded and not seen.
 
     Args:
         evidence: Of a run that we did not start: by what its end is known.
+        paused_seconds: How long it was paused.
+        stalled_seconds: How long it made no progress, beyond what is usual.
     """
     from tray.audit.entry import Action, Draft, Severity
 
@@ -72,6 +86,8 @@ def ended(
             "signal": exit.signal,
             "snapshot": result.snapshot,
             "advice": last.advice,
+            "paused_seconds": paused_seconds,
+            "stalled_seconds": stalled_seconds,
             "user": info.user,
             "overlaps": info.overlaps,
             "steps": [step.to_json() for step in last.steps],
@@ -80,6 +96,18 @@ def ended(
                 {"item": problem.item, "message": problem.message} for problem in result.problems[:MAX_PROBLEMS]
             ],
         },
+        **_common(info),
+    )
+
+
+def cancel_requested(info: RunInfo, whence: str) -> "Draft":
+    """Return the entry of somebody's wish that the run should end; *whence*: cli, tray, window or another program."""
+    from tray.audit.entry import Action, Draft
+
+    return Draft(
+        action=Action.RUN_CANCEL_REQUESTED,
+        result="requested",
+        body={"from": whence, "user": info.user},
         **_common(info),
     )
 

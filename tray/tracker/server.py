@@ -21,6 +21,7 @@ from tray.locks import FileLock
 from tray.model import Control, LiveRun, Source
 from tray.paths import Places, private
 from tray.tracker.control import refusal
+from tray.tracker.observed import Observer
 from tray.tracker.state import Change, Runs
 
 ORPHAN_CHECK_SECONDS = 1.0
@@ -130,6 +131,7 @@ class Tracker:
         self._orphans: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._closer: subprocess.Popen[bytes] | None = None
+        self._observer = Observer(places, self.runs, self._idle, self._observed_end)
         self._done: asyncio.Event
 
     async def serve(self, listener: socket.socket, token: str | None = None) -> None:
@@ -141,6 +143,7 @@ class Tracker:
             with suppress(NotImplementedError):
                 loop.add_signal_handler(number, self.stop)
         server = await loop.create_server(lambda: Conversation(self), sock=listener)
+        self._observer.begin()  # first: it takes the locks of the runs that it goes on with
         self._adopt()
         self._check_spools()
         self._idle()
@@ -189,6 +192,11 @@ class Tracker:
                     self.runs.start(described(info))
                 self._orphans.add(info.run)
         self._watch_orphans()
+
+    def _observed_end(self, run: str) -> None:
+        """Have a run that somebody else started put on record, now that it has ended."""
+        self._orphans.add(run)
+        self._check_orphans()
 
     def _watch_orphans(self) -> None:
         if self._orphans:

@@ -29,6 +29,10 @@ class Runs:
         """Return a live run, None if there is none of that id."""
         return self._runs.get(run)
 
+    def all(self) -> tuple[LiveRun, ...]:
+        """Return every live run."""
+        return tuple(self._runs.values())
+
     def start(self, run: LiveRun) -> None:
         """Take in a run that began, or that a wrapper shows again after it reconnected."""
         self._runs[run.run] = run

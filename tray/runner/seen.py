@@ -1,0 +1,128 @@
+"""What a run came to that somebody else started: its output was not seen, only its end and its repository.
+
+| seen | outcome |
+| --- | --- |
+| exit status that the engine's own table calls failed, warning or cancelled | that |
+| exit code 0 of an engine that means it (borg, rclone, rsync, tar) | succeeded |
+| exit code 0 of restic, a new snapshot, all sources still there | succeeded |
+| the same, but a source is not there | warning |
+| exit code 0 of restic, and no new snapshot, or nobody can say whose it is, or whether all sources were there | unknown |
+| exit code 0 of another engine that exits 0 although something is missing (duplicity) | unknown |
+| only that it ended: restic, a new snapshot, all sources still there | succeeded |
+| only that it ended, anything else | unknown |
+| not even that: no tracker was there. restic, and just one snapshot since, soon after the last sign of life | as above |
+| not even that, anything else | unknown |
+
+All of them are *inferred*: nobody who started the run says so. "A new snapshot" was completed between start and end, while no other
+run that we know of used the repository, which must be on a local disk.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from tray import clock, engines
+from tray.engines.base import Exit, Plan, Result
+from tray.model import EndedRun, Outcome
+from tray.runner import record
+from tray.runs import RunInfo
+from tray.tracker import proof
+
+SOON_MS = 12 * 3_600_000
+"""So long after the last sign of life a snapshot may still be that of a run whose end nobody saw."""
+
+
+def conclude(info: RunInfo, last_sign_ms: int) -> tuple[EndedRun, Result, Exit]:
+    """Return what the run came to, and its exit as far as it was seen.
+
+    Args:
+        last_sign_ms: When somebody last saw it alive, for a run whose end nobody saw.
+    """
+    seen = info.seen or {}
+    how, finished = _exit(seen), max(_number(seen.get("finished_ms")) or last_sign_ms, info.started_ms)
+    if "finished_ms" not in seen:
+        seen = {**seen, **_looked(info, seen, last_sign_ms)}
+    result = _result(info, seen, how)
+    return record.end_of(info, result, finished, finished - info.started_ms, inferred=True), result, how
+
+
+def evidence(info: RunInfo, snapshot: str | None) -> dict[str, Any]:
+    """Return by what the run is known, for the body of its entry."""
+    seen, child = info.seen or {}, info.child
+    return {
+        "start": "seen in the process list",
+        "noticed_at": _text(seen.get("noticed_ms")),
+        "pid": None if child is None else child.pid,
+        "process_start": None if child is None else child.start,
+        "uid": seen.get("uid"),
+        "end": seen.get("how", "not seen"),
+        "exit_code": seen.get("code"),
+        "signal": seen.get("signal"),
+        "repository": None
+        if snapshot is None
+        else f"new snapshot {snapshot[:8]}" + (f" at {when}" if (when := _text(seen.get("snapshot_ms"))) else ""),
+    }
+
+
+def judge(engine: str, plan: Plan, exit: Exit, seen: dict[str, Any]) -> Result:
+    """Return the result of an engine's run of which only this is known; see the module.
+
+    Args:
+        exit: How it ended, as far as that is known.
+        seen: snapshot (id or None), missing (sources that are not there), sure (nothing else may be missing), alone (no other
+            run used the repository).
+    """
+    told = engines.named(engine).session(plan).conclude(exit) if exit.seen else None
+    if told is not None and not (told.outcome is Outcome.UNKNOWN and exit.code == 0):
+        return told
+    begin = f"{engine} ended with exit code 0" if exit.seen else f"{engine} ended, and its exit code was not seen"
+    why = f"{begin}; what it printed was not seen either"
+    snapshot = seen.get("snapshot")
+    if plan.kind != "backup" or engine not in proof.PROVES or not snapshot or not seen.get("alone", True):
+        return Result(Outcome.UNKNOWN, f"{why}, so nobody can say what it came to.")
+    made = f"{begin}, and snapshot {snapshot[:8]} is new in the repository"
+    missing = [str(source) for source in seen.get("missing") or ()]
+    if missing:
+        return Result(
+            Outcome.WARNING,
+            f"{made}, but a source does not exist: {missing[0]}.",
+            errors=len(missing),
+            snapshot=snapshot,
+        )
+    if not seen.get("sure"):
+        return Result(
+            Outcome.UNKNOWN, f"{made}, but whether all its sources were there is not known.", snapshot=snapshot
+        )
+    return Result(Outcome.SUCCEEDED, f"{made}.", snapshot=snapshot)
+
+
+def _result(info: RunInfo, seen: dict[str, Any], exit: Exit) -> Result:
+    result = judge(info.engine, Plan(info.command, info.kind, {}, info.repository, info.sources), exit, seen)
+    return replace(result, errors=max(result.errors, int(result.outcome is Outcome.FAILED)))
+
+
+def _looked(info: RunInfo, seen: dict[str, Any], last_sign_ms: int) -> dict[str, Any]:
+    """Look at the repository of a run whose end nobody saw."""
+    if not seen.get("here") or info.kind != "backup":
+        return {}
+    made = proof.snapshots(info.engine, info.repository, info.started_ms, clock.now_ms())
+    if len(made) != 1 or made[0][0] > last_sign_ms + SOON_MS:
+        return {}
+    gone, sure = proof.missing(info.sources)
+    return {
+        "snapshot": made[0][1],
+        "snapshot_ms": made[0][0],
+        "missing": sorted({*seen.get("missing", ()), *gone}),
+        "sure": sure and bool(seen.get("sure")),
+    }
+
+
+def _exit(seen: dict[str, Any]) -> Exit:
+    return Exit(_number(seen.get("code")), _number(seen.get("signal")))
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(ms: object) -> str | None:
+    return clock.to_text(ms) if isinstance(ms, int) else None

@@ -1,0 +1,288 @@
+"""Runs that others started, in the tracker: found, shown, followed to their end, and left to the helper process to record.
+
+Each has a run folder like a wrapped one, whose lock the tracker holds while it watches. When the process ends, how that was seen is
+saved (`RunInfo.seen`) and the lock is given back: the run is then like one whose wrapper died, and whoever closes it reads `seen`
+(see `tray.runner.seen`). A tracker that comes later takes up the folders whose process still lives.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tray import clock, locks, runs
+from tray.model import LiveRun, Phase, Source
+from tray.observe import family
+from tray.observe.ends import NOT_KNOWN, End, Ending
+from tray.observe.lister import INTERVAL_SECONDS, SETTLE_SECONDS, Lister
+from tray.observe.look import NOT_ALONE, Found, examine
+from tray.observe.meter import STALL_SECONDS, Meter
+from tray.observe.proc import Proc
+from tray.observe.scope import Scope
+from tray.paths import Places
+from tray.redact import Redactor
+from tray.runs import Process, RunFolder, RunInfo
+from tray.tracker import proof
+from tray.tracker.state import Runs
+
+MAX_RUNS = 100
+"""Observed runs at once; more are no backups but a mistake."""
+LONG_SECONDS = 60
+"""Time without a sign of progress that is worth to be shown."""
+_ASK_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One run under observation."""
+
+    info: RunInfo
+    folder: RunFolder | None
+    live: LiveRun
+    ending: Ending
+    meter: Meter
+    redactor: Redactor
+    alone: bool = True
+    asked: int = 0
+
+
+class Observer:
+    """Finds runs that others started and shows them among the tracker's.
+
+    Args:
+        known: Where live runs are shown.
+        begun: Called when one was found.
+        over: Called with the run's id when it has ended and its folder may be closed.
+        others: Whether an ordinary user's instance looks at the processes of other users.
+        stall_seconds: Time without any input or output after which a run stands still.
+    """
+
+    def __init__(
+        self,
+        places: Places,
+        known: Runs,
+        begun: Callable[[], None],
+        over: Callable[[str], None],
+        *,
+        others: Callable[[], bool] = lambda: True,
+        stall_seconds: float = STALL_SECONDS,
+        proc: Proc | None = None,
+    ) -> None:
+        self._places, self._known, self._begun, self._over = places, known, begun, over
+        self._stall_seconds = stall_seconds
+        self._scope = Scope.of(os.environ, others)
+        self._proc = proc or Proc()
+        self._lister = Lister(self._proc)
+        self._folders = runs.LiveFolders(places)
+        self._watched: dict[str, _Watched] = {}
+        self._loop: asyncio.AbstractEventLoop
+
+    def begin(self) -> None:
+        """Take up what an earlier tracker left, then look once a second until the loop ends."""
+        if sys.platform != "linux" or self._scope.off:
+            return
+        self._loop = asyncio.get_running_loop()
+        for folder in self._folders.look():
+            self._take_up(folder)
+        self._tick()
+
+    def _tick(self) -> None:
+        self._loop.call_later(INTERVAL_SECONDS, self._tick)
+        self._consider(self._lister.look())
+        if self._lister.fresh:
+            self._loop.call_later(SETTLE_SECONDS, self._settled)
+        for one in tuple(self._watched.values()):
+            self._measure(one)
+
+    def _settled(self) -> None:
+        self._consider(self._lister.settled())
+
+    def _consider(self, pids: list[int]) -> None:
+        for pid in pids:
+            found = examine(self._proc, pid, self._scope)
+            if found is not None and found.engine not in NOT_ALONE and len(self._watched) < MAX_RUNS:
+                self._found(found)
+
+    def _found(self, found: Found) -> None:
+        """Begin to watch a run, unless it belongs to one that is known already."""
+        known = self._processes()
+        above = list(family.ancestors(self._proc, found.pid))
+        if any(f"{pid}@{start}" in known for pid, start in ((found.pid, found.start), *above)):
+            return
+        if any(family.wraps(self._proc.command(pid)) for pid, _ in above):
+            return
+        info = _info(found)
+        folder, _ = runs.create(self._places, info)
+        self._watch(info, folder)
+
+    def _processes(self) -> set[str]:
+        """The processes of runs that are known: wrappers, what they started, and what is observed already."""
+        found = {one.live.process or "" for one in self._watched.values()}
+        for folder in self._folders.look():
+            with suppress(OSError, ValueError):
+                info = folder.info()
+                if info.boot == locks.boot_id():
+                    found |= {
+                        _name(process) for process in (info.child, info.wrapper) if process and _of(info, process)
+                    }
+        return found
+
+    def _take_up(self, folder: RunFolder) -> None:
+        """Go on with a run that an earlier tracker watched. One whose lock somebody looks at just now is taken a little later."""
+        try:
+            info = folder.info()
+            lives = info.boot == locks.boot_id() and info.child is not None and info.child.alive()
+            if info.source != Source.OBSERVED.value or not lives:
+                return
+            if not folder.lock.acquire():
+                self._loop.call_later(SETTLE_SECONDS, self._take_up, folder)
+                return
+            info = replace(info, wrapper=_ourselves())
+            folder.save(info)
+        except (OSError, ValueError):
+            return
+        self._watch(info, folder)
+
+    def _watch(self, info: RunInfo, folder: RunFolder | None) -> None:
+        assert info.child is not None
+        assert info.child.start is not None
+        pid, start = info.child.pid, info.child.start
+        avoid = () if info.repository is None else (info.repository,)
+        one = _Watched(
+            info,
+            folder,
+            _live(info),
+            Ending(self._proc, pid, start),
+            Meter(self._proc, pid, info.sources, avoid),
+            Redactor(info.command, {}),
+            alone=bool((info.seen or {}).get("alone", True)),
+        )
+        self._watched[info.run] = one
+        self._known.start(one.live)
+        if one.ending.fd is not None:
+            self._loop.add_reader(one.ending.fd, self._ending, one)
+        self._measure(one)
+        self._begun()
+
+    def _measure(self, one: _Watched) -> None:
+        """Take a reading, and show what changed."""
+        if one.info.run not in self._watched or one.ending.ending:
+            return
+        if one.ending.fd is None:
+            self._ask(one)
+        reading = one.meter.read(clock.monotonic())
+        idle = int(reading.idle_seconds)
+        current = None if reading.current is None else one.redactor.text(reading.current)
+        live = one.live.with_changes(
+            phase=Phase.PAUSED if reading.paused else Phase.COPYING,
+            io_bytes_per_second=reading.bytes_per_second,
+            current=current,
+            stalled=idle >= self._stall_seconds,
+            since_progress_seconds=idle if idle >= min(LONG_SECONDS, self._stall_seconds) else None,
+        )
+        one.alone = one.alone and not self._shares(one)
+        if live != one.live and one.info.run in self._watched:
+            one.live = live.with_changes(updated_ms=clock.now_ms())
+            self._known.start(one.live)
+
+    def _shares(self, one: _Watched) -> bool:
+        """Whether another run works on the same repository, so that a new snapshot may be that one's."""
+        return len(self._known) > 1 and any(
+            run.run != one.info.run and run.repository == one.info.repository for run in self._known.all()
+        )
+
+    def _ending(self, one: _Watched) -> None:
+        """The process has ended: from here on only its status is awaited."""
+        if one.ending.fd is not None:
+            self._loop.remove_reader(one.ending.fd)
+        self._ask(one)
+
+    def _ask(self, one: _Watched) -> None:
+        end = one.ending.check()
+        if end is not None:
+            self._ended(one, end)
+        elif one.ending.ending:
+            self._loop.call_later(_ASK_SECONDS[min(one.asked, len(_ASK_SECONDS) - 1)], self._ask, one)
+            one.asked += 1
+
+    def _ended(self, one: _Watched, end: End) -> None:
+        """Save how it ended, and let go."""
+        self._watched.pop(one.info.run, None)
+        one.ending.close()
+        if one.folder is not None:
+            info = replace(one.info, seen=_seen(one, end))
+            with suppress(OSError):
+                one.folder.save(info)
+            one.folder.lock.release()
+        self._over(one.info.run)
+
+
+def _info(found: Found) -> RunInfo:
+    gone, sure = proof.missing(found.sources) if found.engine in proof.PROVES else ([], False)
+    return RunInfo(
+        run=clock.new_id(),
+        job=found.job,
+        engine=found.engine,
+        kind=found.kind,
+        started_ms=found.started_ms,
+        boot=locks.boot_id(),
+        wrapper=_ourselves(),
+        child=Process(found.pid, found.start),
+        repository=found.repository,
+        sources=found.sources,
+        command=found.command,
+        source=Source.OBSERVED.value,
+        user=found.user,
+        seen={
+            "uid": found.uid,
+            "noticed_ms": clock.now_ms(),
+            "here": found.here,
+            "missing": gone,
+            "sure": sure,
+        },
+    )
+
+
+def _seen(one: _Watched, end: End) -> dict[str, Any]:
+    """What is known of a run that has ended; the repository is asked now: its disk may be taken away in a moment."""
+    before, now, info = one.info.seen or {}, clock.now_ms(), one.info
+    seen = {**before, "finished_ms": now, "code": end.code, "signal": end.signal, "how": end.how, "alone": one.alone}
+    if info.engine in proof.PROVES and info.kind == "backup" and (end.code == 0 or end.how == NOT_KNOWN):
+        made = proof.snapshots(info.engine, info.repository, info.started_ms, now) if before.get("here") else []
+        gone, sure = proof.missing(info.sources)
+        seen["snapshot"], seen["snapshot_ms"] = (made[-1][1], made[-1][0]) if made else (None, None)
+        seen["missing"] = sorted({*before.get("missing", ()), *gone})
+        seen["sure"] = bool(before.get("sure")) and sure
+    return seen
+
+
+def _live(info: RunInfo) -> LiveRun:
+    return LiveRun(
+        run=info.run,
+        job=info.job,
+        engine=info.engine,
+        kind=info.kind,
+        repository=info.repository,
+        started_ms=info.started_ms,
+        source=Source.OBSERVED,
+        phase=Phase.COPYING,
+        user=info.user,
+        process=None if info.child is None else _name(info.child),
+        updated_ms=clock.now_ms(),
+    )
+
+
+def _name(process: Process) -> str:
+    return f"{process.pid}@{process.start}"
+
+
+def _of(info: RunInfo, process: Process) -> bool:
+    """Whether this process makes its descendants part of the run: of an observed one the engine does, the tracker does not."""
+    return info.source != Source.OBSERVED.value or process is info.child
+
+
+def _ourselves() -> Process:
+    return Process(os.getpid(), locks.process_start(os.getpid()))
