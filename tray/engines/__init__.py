@@ -74,7 +74,11 @@ class Known:
         return cast(Engine, import_module(f"tray.engines.{self.name.replace('-', '_')}").ENGINE)
 
 
-ENGINES: tuple[Known, ...] = (Known("restic", ("restic",)),)
+ENGINES: tuple[Known, ...] = (
+    Known("restic", ("restic",)),
+    Known("borg", ("borg",)),
+    Known("rsync", ("rsync",)),
+)
 """Every engine that is built in, besides `command`, which takes any command."""
 
 

@@ -1,0 +1,148 @@
+"""One run of borg, understood line by line.
+
+Everything that borg prints may be missing, cut, doubled or garbled, and never raises here.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
+from tray.engines.borg.messages import Document, as_text, count, split
+from tray.engines.borg.options import Options
+from tray.engines.borg.outcome import conclude_create, conclude_other
+from tray.engines.borg.reader import Reader, drawn
+from tray.engines.recognise import Inner
+from tray.engines.text import plain, valid
+from tray.model import Phase
+
+_PROGRESS = ("archive_progress", "progress_message", "progress_percent")
+_NOTHING = Progress(Phase.COPYING)
+
+
+class CreateSession:
+    """A run of `borg create`.
+
+    Args:
+        added: The flags that we added to it, in any order.
+        unlock: borg's command that removes a lock.
+    """
+
+    def __init__(self, plan: Plan, options: Options, inner: Inner, added: tuple[str, ...], unlock: str) -> None:
+        self._inner, self._unlock = inner, unlock
+        self._texts = "--log-json" in added  # messages become text again
+        self._hides_progress = "--progress" in added
+        self._hides_document = "--json" in added
+        has_document = self._hides_document or options.on("json")
+        self._told = plan.spool_stdout and (has_document or options.on("stats", "quick-stats"))
+        self._document = Document(added) if has_document else None
+        self._reader = Reader()
+        self._last = _NOTHING
+
+    def feed(self, line: bytes, stream: Stream) -> Fed:
+        """Take one line of either stream."""
+        if line.startswith(b'{"') or (line[-2:] == b"}\n" and b'{"' in line):
+            before, message = split(line)
+            if message is not None and (fed := self._message(message, line, before)) is not None:
+                return fed
+        if self._document is not None and stream is not Stream.ERR and (self._document.open or line.rstrip() == b"{"):
+            return self._of_document(self._document, line)
+        text = plain(line)
+        return Fed(self._drawn(text) or self._reader.text(text), line)
+
+    def conclude(self, exit: Exit) -> Result:
+        """Conclude from what was seen and how it ended."""
+        return conclude_create(self._reader.seen, exit, self._inner, told=self._told, unlock=self._unlock)
+
+    def _message(self, message: dict[str, Any], line: bytes, before: bytes) -> Fed | None:
+        """Understand a JSON message; None if it is none of borg's."""
+        kind = message.get("type")
+        if kind in _PROGRESS:
+            events: tuple[Event, ...] = self._progress(message) if kind == "archive_progress" else self._saving(message)
+            return Fed(events, before if self._hides_progress else line)
+        if kind == "log_message":
+            events = self._reader.message(message)
+        elif isinstance(kind, str):
+            events = ()  # borg adds types over time
+        elif self._document is not None and "archive" in message:
+            self._reader.document(message)
+            return Fed(relay=before if self._hides_document else line)
+        else:
+            return None
+        text = as_text(message) if self._texts else None
+        return Fed(events, line if text is None else before + text)
+
+    def _of_document(self, document: Document, line: bytes) -> Fed:
+        found = document.add(line)
+        if found:
+            self._reader.document(found)
+        return Fed(relay=b"" if self._hides_document else document.shown(line))
+
+    def _progress(self, message: Mapping[str, Any]) -> tuple[Event, ...]:
+        if message.get("finished") is True:
+            return self._finishing()
+        path = message.get("path")
+        self._last = Progress(
+            Phase.COPYING,
+            files_done=count(message.get("nfiles")),
+            bytes_done=count(message.get("original_size")),
+            current=valid(path) if isinstance(path, str) and path else None,
+            errors=self._reader.seen.errors,
+        )
+        return (self._last,)
+
+    def _drawn(self, text: str) -> tuple[Event, ...]:
+        """Read a line of the progress that borg draws itself; its sizes are rounded."""
+        found = drawn(text)
+        if found is None:
+            return ()
+        size, files, path = found
+        self._reader.seen.files = files
+        self._last = Progress(
+            Phase.COPYING, files_done=files, bytes_done=size, current=path or None, errors=self._reader.seen.errors
+        )
+        return (self._last,)
+
+    def _saving(self, message: Mapping[str, Any]) -> tuple[Event, ...]:
+        """Of the other progress only the end is of interest: the cache is written when all is read."""
+        if message.get("msgid") == "cache.commit":
+            return self._finishing()
+        return () if self._last is _NOTHING else (self._last,)
+
+    def _finishing(self) -> tuple[Event, ...]:
+        last = self._last
+        self._last = Progress(
+            Phase.FINISHING, files_done=last.files_done, bytes_done=last.bytes_done, errors=self._reader.seen.errors
+        )
+        return (self._last,)
+
+
+class OtherSession:
+    """A run of another subcommand, or one whose output is not ours to read: nothing is changed, the exit code decides."""
+
+    def __init__(self, plan: Plan, options: Options, inner: Inner, paths: int, unlock: str) -> None:
+        self._name = f"borg {options.subcommand}".rstrip()
+        self._kind, self._inner, self._unlock = plan.kind, inner, unlock
+        self._paths, self._repair = paths, options.on("repair")
+        self._reader = Reader()
+
+    def feed(self, line: bytes, stream: Stream) -> Fed:
+        """Relay the same bytes; stderr may hold the reason of a failure."""
+        if stream is not Stream.ERR:
+            return Fed(relay=line)
+        _, message = split(line)
+        if message is None:
+            return Fed(self._reader.text(plain(line)), line)
+        return Fed(self._reader.message(message) if message.get("type") == "log_message" else (), line)
+
+    def conclude(self, exit: Exit) -> Result:
+        """Conclude from the exit code and what was said."""
+        return conclude_other(
+            self._name,
+            self._kind,
+            self._reader.seen,
+            exit,
+            self._inner,
+            words=self._paths,
+            repair=self._repair,
+            unlock=self._unlock,
+        )
