@@ -49,6 +49,7 @@ class RunInfo:
         source: How we know of the run.
         user: Whose process it is, where that is not the owner of the record.
         overlaps: An earlier run of the same job that still went on when this one began.
+        paused: It stands still because somebody wished so; whoever finds it so without its wrapper must let it go on.
         seen: How an observed run was seen to end: `{"finished_ms": …, "code": … | null, "signal": … | null, …}`.
     """
 
@@ -68,6 +69,7 @@ class RunInfo:
     source: str = "wrapped"
     user: str | None = None
     overlaps: str | None = None
+    paused: bool = False
     seen: dict[str, Any] | None = None
     schema: int = SCHEMA
 

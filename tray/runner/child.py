@@ -2,7 +2,8 @@
 
 In the foreground of a terminal it stays in our process group: prompts, Ctrl-Z, `fg`, a pager behind us and the script around us
 then work as without us. Ctrl-C reaches it from the kernel; what somebody sends to us alone is passed on, and `si_code` tells which
-is which. Elsewhere it gets a group of its own, so that what is sent to our whole group does not arrive twice.
+is which. Elsewhere it gets a group of its own, so that what is sent to our whole group does not arrive twice; without any terminal
+a session of its own, else the kernel hangs up on it when we are killed while it is suspended (POSIX: "orphaned process group").
 """
 
 import atexit
@@ -13,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from enum import Enum
 from typing import NoReturn
 
 from tray.engines.base import Exit
@@ -20,6 +22,14 @@ from tray.errors import CommandNotFoundError
 
 _KEYS = frozenset((signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)))
 """What Ctrl-C and Ctrl-\\ send."""
+
+
+class Terminal(Enum):
+    """Where we stand on a terminal."""
+
+    NONE = 0
+    BACKGROUND = 1
+    FOREGROUND = 2
 
 
 class Child:
@@ -32,11 +42,12 @@ class Child:
     def __init__(
         self, argv: Sequence[str], environ: Mapping[str, str], *, stdout: int | None, stderr: int | None
     ) -> None:
-        self._shared = _in_foreground()
+        terminal = _terminal()
+        self._shared = terminal is Terminal.FOREGROUND
         self._asked = False
         try:
             try:
-                self._process = _start(argv, environ, stdout, stderr, self._shared)
+                self._process = _start(argv, environ, stdout, stderr, terminal)
             except OSError as error:
                 if error.errno != errno.ENOEXEC or sys.platform == "win32":
                     raise
@@ -44,7 +55,7 @@ class Child:
                 import shutil
 
                 script = shutil.which(argv[0]) or argv[0]
-                self._process = _start(["/bin/sh", script, *argv[1:]], environ, stdout, stderr, self._shared)
+                self._process = _start(["/bin/sh", script, *argv[1:]], environ, stdout, stderr, terminal)
         except FileNotFoundError as error:
             raise _not_found(argv[0], 127) from error
         except OSError as error:
@@ -66,6 +77,25 @@ class Child:
                 os.killpg(self.pid, number)
             else:
                 self._process.send_signal(number)
+
+    def ask(self) -> None:
+        """Remember that its end was asked for."""
+        self._asked = True
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether its end was asked for: by a key, by a signal to us, by a cancel."""
+        return self._asked
+
+    def permits(self) -> bool:
+        """Whether we may send it signals; `sudo` and `doas` run as somebody else."""
+        if sys.platform == "win32":
+            return True
+        try:
+            os.kill(self.pid, 0)
+        except OSError:
+            return False
+        return True
 
     def check(self) -> bool:
         """Take notice of the child's changes; True once it has ended (then `exit` says how)."""
@@ -102,18 +132,18 @@ class Child:
             self._asked = True
 
 
-def _in_foreground() -> bool:
-    """Whether we are the foreground group of a terminal, whatever our standard descriptors are."""
+def _terminal() -> Terminal:
+    """Where we stand on our terminal, whatever our standard descriptors are."""
     if sys.platform == "win32":
-        return False
+        return Terminal.NONE
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
-        return False
+        return Terminal.NONE
     try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
+        return Terminal.FOREGROUND if os.tcgetpgrp(terminal) == os.getpgrp() else Terminal.BACKGROUND
     except OSError:
-        return False
+        return Terminal.BACKGROUND
     finally:
         os.close(terminal)
 
@@ -124,11 +154,15 @@ def _unblock(numbers: Iterable[int]) -> None:
 
 
 def _start(
-    argv: Sequence[str], environ: Mapping[str, str], stdout: int | None, stderr: int | None, shared: bool
+    argv: Sequence[str], environ: Mapping[str, str], stdout: int | None, stderr: int | None, terminal: Terminal
 ) -> "subprocess.Popen[bytes]":
     if sys.platform == "win32":
         return subprocess.Popen(argv, env=dict(environ), stdout=stdout, stderr=stderr)
-    if not shared:
+    if terminal is Terminal.NONE:
+        return subprocess.Popen(
+            argv, env=dict(environ), stdout=stdout, stderr=stderr, close_fds=False, start_new_session=True
+        )
+    if terminal is Terminal.BACKGROUND:
         return subprocess.Popen(argv, env=dict(environ), stdout=stdout, stderr=stderr, close_fds=False, process_group=0)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _KEYS)
 

@@ -7,7 +7,7 @@ import socket
 
 from tray import clock, ipc
 from tray.errors import TrackerGoneError
-from tray.model import EndedRun, LiveRun
+from tray.model import Control, EndedRun, LiveRun
 from tray.paths import Places
 from tray.runner.wake import Waker
 
@@ -23,14 +23,13 @@ class Publisher:
         self._places = places
         self._waker = waker
         self._socket: socket.socket | None = None
-        self._out = bytearray()
+        self._out, self._in = bytearray(), bytearray()
         self._next_try = 0.0
         self._next_send = 0.0
         self._told: LiveRun | None = None
 
     def offer(self, live: LiveRun) -> None:
         """Let the tracker know the state of the run, now or when its turn comes."""
-        self._listen()
         now = clock.monotonic()
         if self._socket is None and now >= self._next_try:
             self._connect(now)
@@ -92,18 +91,23 @@ class Publisher:
             return
         self._waker.watch_socket(self._socket.fileno(), writing=bool(self._out))
 
-    def _listen(self) -> None:
-        """Take what the tracker said (nothing that matters to us yet) and notice when it is gone."""
+    def wishes(self, run: str) -> list[tuple[Control, str]]:
+        """Take what the tracker said, notice when it is gone, and return what is asked of *run*, and from where."""
         if self._socket is None:
-            return
+            return []
         try:
-            while self._socket.recv(65536):
-                pass
-            self._drop()
+            while chunk := self._socket.recv(65536):
+                self._in += chunk
+            gone = True
         except BlockingIOError:
-            pass
+            gone = False
         except OSError:
+            gone = True
+        *lines, rest = bytes(self._in).split(b"\n")
+        self._in = bytearray(rest)
+        if gone or len(self._in) > ipc.MAX_REQUEST:
             self._drop()
+        return [wish for line in lines if (wish := _wish(line, run)) is not None]
 
     def _drop(self) -> None:
         if self._socket is not None:
@@ -111,4 +115,16 @@ class Publisher:
             self._socket.close()
         self._socket, self._told = None, None
         self._out.clear()
+        self._in.clear()
         self._next_try = clock.monotonic() + INTERVAL_SECONDS
+
+
+def _wish(line: bytes, run: str) -> tuple[Control, str] | None:
+    """Return what is asked of *run* in one line from the tracker, None if it says anything else."""
+    if not any(b'"%s"' % wish.value.encode() in line for wish in Control):
+        return None
+    try:
+        message = ipc.decode(line)
+        return (Control(message["type"]), str(message.get("by"))) if message.get("run") == run else None
+    except (ipc.ProtocolError, ValueError):
+        return None

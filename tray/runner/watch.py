@@ -6,11 +6,13 @@ from tray.engines.base import Event, Exit, Fed, Progress, Result, Session, Strea
 from tray.model import Outcome
 from tray.redact import Redactor
 from tray.runner.child import Child
+from tray.runner.control import Controls, shown
 from tray.runner.log import RunLog
 from tray.runner.outputs import Outputs, Relay, Tail
 from tray.runner.picture import Picture, first
 from tray.runner.publish import Publisher
 from tray.runner.rate import Reading
+from tray.runner.stall import Stall
 from tray.runner.wake import FORWARDED, Waker
 from tray.runs import RunInfo
 
@@ -32,11 +34,15 @@ class Watch:
         publisher: Publisher,
         waker: Waker,
         redactor: Redactor,
+        controls: Controls,
+        stall: Stall,
     ) -> None:
         self._child, self._outputs, self._session = child, outputs, session
         self._log, self._publisher, self._waker = log, publisher, waker
+        self._controls, self._stall = controls, stall
         known = any(tail.stream is Stream.OUT for tail in outputs.tails)
         self.picture = Picture(first(info, known), redactor)
+        self._shown = self.picture.live
         self._relay = Relay()
         self._display = Display(2 if known else -1)
         self._ahead: dict[int, bytes] = {}
@@ -55,6 +61,7 @@ class Watch:
                 self._line(line, tail)
             self._prompt(tail)
         self._relay.flush()
+        self._obey()
         if self._showing:
             try:
                 self._show()
@@ -66,10 +73,23 @@ class Watch:
         self._log.flush()
 
     def _show(self) -> None:
-        self._sample()
-        self._publisher.offer(self.picture.live)
+        now = clock.monotonic()
+        self._sample(now)
+        self._stall.tick(now, self.picture.live, paused=self._controls.paused)
+        self._shown = shown(self.picture.live, self._controls, self._stall)
+        self._publisher.offer(self._shown)
         if self._child.exit is None:
-            self._display.show([self.picture.live])
+            self._display.show([self._shown])
+
+    def _obey(self) -> None:
+        """Do what somebody has asked for; a mistake of ours in it must not reach the backup."""
+        now = clock.monotonic()
+        try:
+            for wish, whence in self._publisher.wishes(self._shown.run):
+                self._controls.take(wish, whence, now)
+            self._controls.tick(now)
+        except Exception as error:
+            self._log.say(f"what was asked for could not be done ({type(error).__name__}: {error})")
 
     def follow(self) -> tuple[Exit, Result]:
         """Watch until the end and say how it ended and what it came to."""
@@ -77,6 +97,7 @@ class Watch:
             self.look()
             for number in sorted(self._waker.wait(self._pause(), self._relay.waiting)):
                 self._signal(number)
+        self._controls.ended(clock.monotonic())
         for tail in self._outputs.tails:
             tail.ended()
         self.look()
@@ -111,9 +132,8 @@ class Watch:
     def _pause(self) -> float:
         if self._behind() and not self._clogged():
             return 0.0
-        if not self._showing:
-            return TICK_SECONDS
-        return min(TICK_SECONDS, self._publisher.wait_seconds(self.picture.live))
+        seconds = min(TICK_SECONDS, self._controls.wait_seconds(clock.monotonic()))
+        return min(seconds, self._publisher.wait_seconds(self._shown)) if self._showing else seconds
 
     def _signal(self, number: int) -> None:
         if number in FORWARDED:
@@ -124,7 +144,9 @@ class Watch:
         fed = self._understand(line, tail.stream)
         for event in fed.events:
             self.picture.event(event)
-        if not self._only_progress(fed.events):
+        words = not self._only_progress(fed.events)
+        self._stall.heard(len(line), words=words)
+        if words:
             self._log.line(fed.relay or line, tail.stream)
         if tail.stream is Stream.LOG:
             return
@@ -155,8 +177,7 @@ class Watch:
             self._display.clear()
             self._relay.write(to, data)
 
-    def _sample(self) -> None:
-        now = clock.monotonic()
+    def _sample(self, now: float) -> None:
         if now >= self._next_reading:
             self._next_reading = now + TICK_SECONDS
             self._reading = self._reading or Reading(self._child.pid)

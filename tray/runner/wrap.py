@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tray import clock, engines, locks, runs, status
-from tray.engines.base import LOG_FD, Exit, Plan, Result, Session
-from tray.errors import CommandNotFoundError
+from tray.engines.base import LOG_FD, Engine, Exit, Plan, Result, Session
+from tray.errors import BackupTrayError, CommandNotFoundError
 from tray.model import EndedRun, Outcome
 from tray.paths import Places
 from tray.paths import places as default_places
 from tray.redact import Redactor
-from tray.runner import record
+from tray.runner import leftover, record
 from tray.runner.child import Child, die_like
+from tray.runner.control import Controls
 from tray.runner.log import RunLog
 from tray.runner.outputs import Outputs
 from tray.runner.publish import Publisher
+from tray.runner.stall import Stall
 from tray.runner.wake import Waker
 from tray.runner.watch import Watch
 from tray.runs import Process, RunFolder, RunInfo
@@ -31,12 +33,15 @@ class _Run:
     """What the steps of one run share."""
 
     places: Places
+    engine: Engine
     plan: Plan
     session: Session
     info: RunInfo
     folder: RunFolder | None
     redactor: Redactor
     began: float
+    paused_seconds: int = 0
+    stalled_seconds: int = 0
 
 
 def run(
@@ -75,7 +80,7 @@ def run(
         if plan.spool_stdout and not outputs.tails:  # nothing is read, so nothing may be asked for
             plan = replace(plan, argv=tuple(argv), env={}, spool_stdout=False, ours=False)
         plan = replace(plan, argv=tuple(word.replace(LOG_FD, str(outputs.log)) for word in plan.argv))
-        this = _Run(places, plan, adapter.session(plan), info, folder, redactor, clock.monotonic())
+        this = _Run(places, adapter, plan, adapter.session(plan), info, folder, redactor, clock.monotonic())
         how = _watched(this, outputs)
     finally:
         if folder is not None:
@@ -88,7 +93,7 @@ def record_failure(places: Places, job: str, why: str) -> None:
     plan = Plan((), status.BACKUP, {})
     redactor = Redactor((), os.environ)
     info = _describe("none", plan, (), job, redactor)
-    this = _Run(places, plan, engines.COMMAND.session(plan), info, None, redactor, clock.monotonic())
+    this = _Run(places, engines.COMMAND, plan, engines.COMMAND.session(plan), info, None, redactor, clock.monotonic())
     _append(this, [record.started(info)], record.START_SECONDS)
     _finish(this, Exit(None), Result(Outcome.FAILED, why, errors=1))
 
@@ -108,12 +113,15 @@ def _watched(this: _Run, outputs: Outputs) -> Exit:
     _note_child(this, child)
     publisher = Publisher(this.places, waker)
     log = RunLog(None if this.folder is None else this.folder.log, this.redactor)
-    watch = Watch(this.info, child, outputs, this.session, log, publisher, waker, this.redactor)
+    controls, stall = _controls(this, child, log), _stall(this, child, log)
+    watch = Watch(this.info, child, outputs, this.session, log, publisher, waker, this.redactor, controls, stall)
     watch.look()  # a quick engine's first words need not wait for the audit log
     _append(this, [record.started(this.info)], record.START_SECONDS)
     from tray.repository import after  # the command works meanwhile, so this import costs nobody anything
 
     how, result = watch.follow()
+    this.paused_seconds, this.stalled_seconds = controls.paused_seconds, stall.seconds
+    result = leftover.advised(result, how, this.engine, this.plan, this.info, this.places)
     last = _finish(this, how, result)
     after.look(this.places, this.info, result, _folder())
     log.say(f"{last.outcome.value}: {last.reason}")
@@ -142,8 +150,49 @@ def _finish(this: _Run, exit: Exit, result: Result) -> EndedRun:
     )
     finished = max(clock.now_ms(), this.info.started_ms)
     last = record.end_of(this.info, result, finished, took, inferred=False)
-    _append(this, [record.ended(this.info, last, exit, result)], record.END_SECONDS)
+    draft = record.ended(
+        this.info, last, exit, result, paused_seconds=this.paused_seconds, stalled_seconds=this.stalled_seconds
+    )
+    _append(this, [draft], record.END_SECONDS)
     return last
+
+
+def _controls(this: _Run, child: Child, log: RunLog) -> Controls:
+    """Return what takes the wishes of others about the run."""
+
+    def note(whence: str) -> None:
+        _append(this, [record.cancel_requested(this.info, whence)], record.START_SECONDS)
+
+    def keep(paused: bool) -> None:
+        this.info = replace(this.info, paused=paused)
+        if this.folder is not None:
+            with suppress(OSError):
+                this.folder.save(this.info)
+
+    script = this.engine is engines.COMMAND
+    return Controls(child, this.engine.stop, script=script, say=log.say, note=note, keep=keep)
+
+
+def _stall(this: _Run, child: Child, log: RunLog) -> Stall:
+    """Return what notices that the run stands still."""
+
+    def limit() -> float | None:
+        if this.info.kind == "other":  # `restic mount` only waits
+            return None
+        from tray import config
+
+        try:
+            return config.load(this.places).limit(this.info.job)
+        except BackupTrayError as error:
+            log.say(f"{error.what} {error.why}")
+            return config.STALLED_AFTER
+
+    def traffic() -> dict[int, int] | None:
+        from tray import family
+
+        return family.traffic(child.pid)
+
+    return Stall(limit, traffic, log.say, clock.monotonic())
 
 
 def _append(this: _Run, drafts: "list[Draft]", seconds: float) -> None:
@@ -191,7 +240,7 @@ def _close_others(this: _Run) -> None:
 
 def _note_child(this: _Run, child: Child) -> None:
     if this.folder is not None:
-        this.info = runs.with_child(this.info, child.pid)
+        this.info = replace(runs.with_child(this.info, child.pid), overlaps=leftover.earlier(this.places, this.info))
         with suppress(OSError):
             this.folder.save(this.info)
 

@@ -1,5 +1,6 @@
-"""Whether a wish can be passed on to a run's wrapper, and if not, why. Pure; `server` does the talking."""
+"""Whether a wish can be passed on to a run's wrapper, and if not, why; and runs that stay paused because their wrapper died."""
 
+from tray import locks
 from tray.errors import (
     BackupTrayError,
     ControlImpossibleError,
@@ -9,6 +10,7 @@ from tray.errors import (
     RunUntrackedError,
 )
 from tray.model import Control, Instance, LiveRun, Phase, Source
+from tray.runs import RunFolder, RunInfo
 
 
 def refusal(name: str, run: LiveRun | None, control: Control, *, reachable: bool) -> BackupTrayError | None:
@@ -46,3 +48,17 @@ def _impossible(run: LiveRun, control: Control, pid: str) -> BackupTrayError:
     return ControlImpossibleError(
         f"{run.job} cannot be paused now.", "It is being stopped, or this system cannot do it."
     )
+
+
+def release(folder: RunFolder, info: RunInfo) -> bool:
+    """Let a run go on that somebody had paused and whose wrapper has died since; return whether there was one.
+
+    Nobody else would ever do it, and a backup that stands still for good is none.
+    """
+    gone = not info.paused or info.child is None or info.boot != locks.boot_id() or not info.child.alive()
+    if gone or info.child is None or folder.wrapped:
+        return False
+    from tray import family
+
+    family.resume(info.child.pid)
+    return True

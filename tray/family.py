@@ -1,0 +1,156 @@
+"""A command's process tree: who belongs to it, and how all of it is interrupted, stopped and continued.
+
+Only loaded when somebody asks for something: psutil takes longer to import than a short backup takes.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import psutil
+
+Process = psutil.Process
+
+
+def tree(pid: int) -> list[Process]:
+    """Return process *pid* and all its descendants, parents before their children; none once it has ended.
+
+    What a parent that died has left behind is not found: nothing tells whose it was.
+    """
+    try:
+        root = Process(pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def mark(process: Process) -> tuple[int, float]:
+    """Return what names *process* for good."""
+    return process.pid, process.create_time()
+
+
+def command(process: Process) -> list[str]:
+    """Return the command line of *process*, an empty one if it may not be read."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def interrupt(pid: int, number: int, *, is_engine: Callable[[Sequence[str]], bool]) -> int:
+    """Send signal *number* to the tree as Ctrl-C would, and to what a script has put into groups of its own; return to how many.
+
+    A helper that an engine keeps in a group of its own (ssh, rclone) is the engine's to end: it may need it to remove its lock.
+
+    Args:
+        pid: The command.
+        number: The signal.
+        is_engine: Whether a command line is a backup engine's.
+    """
+    family = tree(pid)
+    if sys.platform == "win32" or not family:
+        return sum(_send(process, number) for process in family)
+    group = _group(pid)
+    with suppress(OSError):
+        if group == pid:  # also reaches those whose parent has died
+            os.killpg(group, number)
+            return 1 + sum(_send(process, number) for process in _apart(family, group, is_engine))
+    near = [process for process in family if _group(process.pid) in (group, os.getpgrp())]
+    return sum(_send(process, number) for process in (*near, *_apart(family, group, is_engine)))
+
+
+def kill(pid: int) -> int:
+    """End the whole tree, parents first, so that none starts another; return how many were there."""
+    family = tree(pid)
+    group = _group(pid)
+    if family and group == pid and sys.platform != "win32":
+        with suppress(OSError):
+            os.killpg(group, signal.SIGKILL)
+    for process in family:
+        with suppress(psutil.Error):
+            process.kill()
+    return len(family)
+
+
+def stop(pid: int) -> bool:
+    """Suspend the whole tree, parents first, so that none starts another or wonders about its child; return whether it worked."""
+    stopped: set[int] = set()
+    for _ in range(5):  # one may have started another while we looked
+        left = [process for process in tree(pid) if process.pid not in stopped]
+        if not left:
+            break
+        for process in left:
+            stopped.add(process.pid)
+            with suppress(psutil.Error):
+                process.suspend()
+    return is_stopped(pid)
+
+
+def resume(pid: int) -> None:
+    """Let the whole tree go on, children first, so that no parent finds a child stopped."""
+    for process in reversed(tree(pid)):
+        with suppress(psutil.Error):
+            process.resume()
+
+
+def any_stopped(pid: int) -> bool:
+    """Whether one of the tree is suspended."""
+    return any(is_stopped(process.pid) for process in tree(pid))
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether process *pid* is suspended."""
+    try:
+        return bool(Process(pid).status() == psutil.STATUS_STOPPED)
+    except psutil.Error:
+        return False
+
+
+def traffic(pid: int) -> dict[int, int] | None:
+    """Return by process what it has read and written in all, None where the system does not let us look."""
+    found: dict[int, int] = {}
+    for process in tree(pid):
+        with suppress(psutil.Error):
+            counters = getattr(process, "io_counters", lambda: None)()  # macOS has none
+            if counters is not None:
+                found[process.pid] = getattr(counters, "read_chars", counters.read_bytes) + getattr(
+                    counters, "write_chars", counters.write_bytes
+                )
+    return found or None
+
+
+def _apart(family: list[Process], group: int, is_engine: Callable[[Sequence[str]], bool]) -> list[Process]:
+    """Those in other groups that no engine looks after."""
+    near = (group, os.getpgrp())
+    helped: set[int] = set()
+    found = []
+    for process in family:
+        with suppress(psutil.Error):
+            engine = is_engine(command(process))
+            if process.ppid() in helped or engine:
+                helped.add(process.pid)
+            if _group(process.pid) not in near and process.ppid() not in helped:
+                found.append(process)
+    return found
+
+
+def _group(pid: int) -> int:
+    if sys.platform == "win32":
+        return 0
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return 0
+
+
+def _send(process: Process, number: int) -> int:
+    try:
+        if sys.platform == "win32":
+            process.terminate()
+        else:
+            process.send_signal(number)
+    except (psutil.Error, OSError):
+        return 0
+    return 1
