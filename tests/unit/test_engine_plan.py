@@ -74,9 +74,26 @@ def test_what_the_user_asked_for_is_not_changed(given: str) -> None:
         ("restic check", "check"),
         ("restic -r backup check", "check"),
         ("restic restore latest --target backup", "restore"),
+        ("restic restore --json latest", "restore"),
         ("restic prune", "prune"),
-        ("restic forget --keep-last 3", "other"),
+        ("restic forget --keep-last 3", "prune"),
         ("restic forget --prune --keep-last 3", "prune"),
+    ],
+)
+def test_what_restores_checks_or_removes_is_read_and_not_changed(given: str, kind: str) -> None:
+    """These operations are on record too; nothing is added to them."""
+    found = plan(given)
+    assert (found.kind, found.argv, found.env, found.spool_stdout) == (kind, tuple(given.split()), {}, True)
+    assert (found.sources, found.ours) == ((), False)
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ("chronic restic check", "check"),
+        ("restic forget -n --keep-last 3", "other"),
+        ("restic prune --dry-run", "other"),
+        ("restic dump latest /x", "other"),
         ("restic snapshots", "other"),
         ("restic init", "other"),
         ("restic", "other"),

@@ -6,9 +6,11 @@ text that restic prints without a terminal. Nothing is added
 - when the user asked for JSON: it is relayed as it is,
 - with `-v`: JSON has no equivalent of those lines. The run is then recorded without progress, from restic's own summary lines,
 - when the output does not come to us (`chronic`, `systemd-cat`), or nobody here can see the end (`systemd-run` without `--wait`),
-- to any other subcommand: those are plain commands, known by their exit code.
+- to any other subcommand. What `restore`, `check`, `prune` and `forget` print is read all the same, and relayed untouched; the
+  others are plain commands, known by their exit code, whose stdout (`restic dump`) stays the caller's.
 
-A dry run saves nothing, so its kind is `dry-run` and its result names no snapshot: it never counts as a backup.
+A dry run saves nothing, so its kind is `dry-run` and its result names no snapshot: it never counts as a backup. A rehearsal of
+another subcommand is of the kind `other`.
 """
 
 import re
@@ -20,10 +22,12 @@ from tray.engines.recognise import program_name, unwrap
 from tray.engines.restic import options as restic_options
 from tray.engines.restic.options import Options
 from tray.engines.restic.session import BackupSession, OtherSession
+from tray.engines.restic.task import TaskSession
 from tray.redact import Redactor
 
 _NAME = re.compile(r"restic(?:[-_.]?v?\d[\w.+-]*)?(?:\.exe)?", re.IGNORECASE)
-_KINDS = {"backup": "backup", "restore": "restore", "check": "check", "prune": "prune"}
+_KINDS = {"backup": "backup", "restore": "restore", "check": "check", "prune": "prune", "forget": "prune"}
+_READ = frozenset(("backup", "dry-run", "restore", "check", "prune"))
 _LISTS = ("files-from", "files-from-verbatim", "files-from-raw")
 CADENCE = {"RESTIC_PROGRESS_FPS": "2"}
 """Two lines a second cost the backup nothing; restic's own 10 to 60 cost up to 5 %. Without `--json` it would fill a cron mail."""
@@ -45,8 +49,8 @@ class Restic:
         inner, options = unwrap(argv, environ), restic_options.read(argv, _program(argv, at))
         kind = _kind(options)
         backup = kind in ("backup", "dry-run")
-        visible = backup and not inner.opaque and not inner.hidden
-        ours = visible and not {"json", "verbose"} & options.flags.keys()
+        visible = kind in _READ and not inner.opaque and not inner.hidden
+        ours = backup and visible and not {"json", "verbose"} & options.flags.keys()
         hide = Redactor(argv, environ).text
         repository = _repository(options, inner.environ)
         return Plan(
@@ -64,10 +68,13 @@ class Restic:
         inner = unwrap(plan.argv, {})
         options = restic_options.read(plan.argv, _program(plan.argv, inner.at))
         if plan.kind in ("backup", "dry-run"):
-            return BackupSession(plan, options, inner)
-        return OtherSession(f"restic {options.subcommand}".rstrip(), inner)
+            return BackupSession(plan, options, inner, self.unlock(plan))
+        name = f"restic {options.subcommand}".rstrip()
+        if plan.kind in _READ:
+            return TaskSession(plan.kind, name, inner, self.unlock(plan))
+        return OtherSession(name, inner, self.unlock(plan))
 
-    def unlock(self, plan: Plan) -> str | None:
+    def unlock(self, plan: Plan) -> str:
         """Return `restic unlock`, which removes only locks whose process is gone."""
         place = plan.repository
         named = place is not None and not place.startswith("named in ")
@@ -93,10 +100,8 @@ def _has_cadence(environ: Mapping[str, str]) -> bool:
 def _kind(options: Options) -> str:
     if options.on("help") or options.on("version"):
         return "other"
-    if options.subcommand == "backup" and options.on("dry-run"):
-        return "dry-run"
-    if options.subcommand == "forget" and options.on("prune"):
-        return "prune"
+    if options.on("dry-run"):
+        return "dry-run" if options.subcommand == "backup" else "other"
     return _KINDS.get(options.subcommand, "other")
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from tray.engines.base import Exit, Problem, Result
 from tray.engines.command import signal_name
 from tray.engines.recognise import Inner
+from tray.engines.restic.complaints import Complaints
 from tray.engines.restic.reasons import reason
 from tray.model import Outcome
 
@@ -27,15 +28,13 @@ class Seen:
         incomplete: restic said that at least one file could not be read.
         stopped: The line in which restic said that a signal stops it.
         said_code: The exit code that restic announced (0.18 and later).
-        complaints: Lines that may be the reason of a failure, the decisive one first.
+        complaints: Lines that may be the reason of a failure.
     """
 
     dry: bool = False
     may_skip: bool = False
     summary: bool = False
     incomplete: bool = False
-    fatal: bool = False
-    decisive: bool = False
     stopped: str = ""
     said_code: int | None = None
     snapshot: str | None = None
@@ -44,7 +43,7 @@ class Seen:
     bytes_added: int | None = None
     errors: int = 0
     problems: list[Problem] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    complaints: Complaints = field(default_factory=Complaints)
 
 
 def conclude(seen: Seen, exit: Exit, inner: Inner, *, watched: bool) -> Result:
@@ -79,7 +78,11 @@ def _outcome(seen: Seen, exit: Exit, inner: Inner, watched: bool) -> tuple[Outco
     if stopped := _why_stopped(seen, exit, inner):
         return Outcome.CANCELLED, stopped
     if not exit.seen:
-        return (Outcome.FAILED, _reason(seen, exit)) if seen.fatal else (Outcome.LOST, "Nobody saw how restic ended.")
+        return (
+            (Outcome.FAILED, _reason(seen, exit))
+            if seen.complaints.fatal
+            else (Outcome.LOST, "Nobody saw how restic ended.")
+        )
     if not watched and exit.code == 0:
         return (
             Outcome.UNKNOWN,
@@ -130,4 +133,4 @@ def _timed_out(exit: Exit, inner: Inner) -> str:
 def _reason(seen: Seen, exit: Exit) -> str:
     if exit.signal is not None:
         return f"restic was killed by {signal_name(exit.signal)} before it was done."
-    return reason("\n".join(seen.complaints), exit)
+    return reason(seen.complaints.text, exit)

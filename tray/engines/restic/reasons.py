@@ -6,6 +6,7 @@ from tray.engines.base import Exit
 from tray.engines.command import why_failed
 
 _LOCKED = re.compile(r"already locked(?: exclusively)? by (PID \d+ on .*? by .*?)(?: \(UID|$)", re.MULTILINE)
+_LOCK = re.compile("already locked|unable to create lock")
 _PLACE = "Is there a repository at the following location?"
 _CAUSES = (
     (
@@ -55,23 +56,46 @@ _CAUSES = (
         "Please specify repository location",
         "restic was not told which repository to use; name it with `-r` or RESTIC_REPOSITORY.",
     ),
+    (
+        None,
+        "repository contains errors|packs from index missing in repo",
+        (
+            "The repository has errors{said}; remove nothing from it, and see what restic's manual says about repairing"
+            " (`restic repair index`)."
+        ),
+    ),
     (None, "snapshot is empty", "There was nothing to save: restic could read none of the sources."),
 )
 _PATTERNS = tuple((code, re.compile(pattern), words) for code, pattern, words in _CAUSES)
 
 
-def reason(text: str, exit: Exit) -> str:
+def reason(text: str, exit: Exit, said: str = "") -> str:
     """Return one sentence why a run failed, with the next step where the cause is known.
 
     Args:
         text: What restic said of it, one message a line, the decisive one first.
         exit: How it ended; restic 0.17 and later have an exit code for some causes.
+        said: What it said before all that, where that tells more.
     """
     for code, pattern, words in _PATTERNS:
         if pattern.search(text) or (code is not None and exit.code == code):
             locked = _LOCKED.search(text)
             place = text.partition(_PLACE)[2].strip().partition("\n")[0]
             by, at = f" by {locked[1]}" if locked else "", f" at {place}" if place else " at this address"
-            return words.replace("{by}", by).replace("{at}", at)
+            return words.replace("{by}", by).replace("{at}", at).replace("{said}", f" ({said})" if said else "")
     first = text.strip().partition("\n")[0].removeprefix("Fatal: ")
     return why_failed("restic", exit, first) if exit.seen else f"restic stopped: {first[:300]}"
+
+
+def lock_advice(exit: Exit, text: str, unlock: str) -> str | None:
+    """Return what to do about a lock that keeps a run out, or that one may have left behind; None if there is no sign of one.
+
+    Args:
+        text: What restic said.
+        unlock: restic's own command, which removes only locks whose process is gone.
+    """
+    if _LOCK.search(text):
+        return f"If no other restic is at work there, remove the stale lock: `{unlock}`."
+    if exit.signal is not None:
+        return f"It may have left its lock in the repository; if no other restic is at work there: `{unlock}`."
+    return None

@@ -4,28 +4,26 @@ Everything that restic prints may be missing, cut, doubled or garbled, and never
 together with the exit code: neither alone proves a backup.
 """
 
-import json
 import re
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from tray.engines.base import Event, Exit, Fed, Plan, Problem, Progress, Result, Stream
 from tray.engines.command import conclude_by_code
 from tray.engines.recognise import Inner
+from tray.engines.restic.complaints import STOPPED, Complaints
+from tray.engines.restic.decode import count, decode, first_text, text_of
 from tray.engines.restic.items import Items
 from tray.engines.restic.options import Options
 from tray.engines.restic.outcome import Seen, conclude
-from tray.engines.restic.reasons import reason
+from tray.engines.restic.reasons import lock_advice, reason
 from tray.engines.restic.text import error_text, status_text, summary_text
 from tray.engines.text import plain, strip_terminal, valid
 from tray.model import Outcome, Phase
 
 MAX_PROBLEMS = 100
 """So many problems are kept with their words; the rest are only counted."""
-_MAX_TEXT = 50  # lines of stderr that may say why it failed
 _MAX_ETA = 10 * 365 * 86_400
-_DECISIVE = re.compile("^Fatal: |^unable to create lock|already locked|^unknown |^invalid argument")
-_STOPPED = re.compile(r"\bsignal (?:\w+ ){1,3}received, cleaning up")
 _SKIPPED = re.compile(r"(?P<item>.+) does not exist, skipping$")
 _PROCESSED = re.compile(r"processed (\d+) files?, ")
 _SAVED = re.compile(r"snapshot ([0-9a-f]{8,64}) saved$")
@@ -34,8 +32,9 @@ _SAVED = re.compile(r"snapshot ([0-9a-f]{8,64}) saved$")
 class BackupSession:
     """A run of `restic backup`, in JSON or (with `-v`) in plain text."""
 
-    def __init__(self, plan: Plan, options: Options, inner: Inner) -> None:
+    def __init__(self, plan: Plan, options: Options, inner: Inner, unlock: str = "restic unlock") -> None:
         self._ours = plan.ours
+        self._unlock = unlock
         self._inner = inner
         self._watched = plan.spool_stdout
         self._quiet = options.on("quiet")
@@ -50,13 +49,14 @@ class BackupSession:
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Take one line of either stream."""
         body = strip_terminal(line)
-        if body[:1] == b"{" and (message := _decode(body)) is not None:
+        if body[:1] == b"{" and (message := decode(body)) is not None:
             return self._message(message, line, stream)
         return Fed(self._plain_text(plain(body), stream), line)
 
     def conclude(self, exit: Exit) -> Result:
         """Conclude from what was seen and how it ended."""
-        return conclude(self._seen, exit, self._inner, watched=self._watched)
+        found = conclude(self._seen, exit, self._inner, watched=self._watched)
+        return replace(found, advice=lock_advice(exit, self._seen.complaints.text, self._unlock))
 
     def _message(self, message: dict[str, Any], line: bytes, stream: Stream) -> Fed:
         match message.get("message_type"):
@@ -79,10 +79,10 @@ class BackupSession:
         if "action" in message:  # 0.14 with -vv
             self._scanned = self._scanned or message["action"] == "scan_finished"
             return ()
-        left = _count(message, "seconds_remaining")
+        left = count(message, "seconds_remaining")
         self._scanned = self._scanned or left > 0
-        done, total = _count(message, "bytes_done"), _count(message, "total_bytes")
-        files, files_total = _count(message, "files_done"), _count(message, "total_files")
+        done, total = count(message, "bytes_done"), count(message, "total_bytes")
+        files, files_total = count(message, "files_done"), count(message, "total_files")
         phase = Phase.SCANNING
         if self._scanned:
             whole = files_total > 0 and done >= total and (total > 0 or files >= files_total)
@@ -95,7 +95,7 @@ class BackupSession:
                 bytes_done=done,
                 bytes_total=total or None,
                 eta_seconds=left if phase is Phase.COPYING and 0 < left < _MAX_ETA else None,
-                current=_first_text(message.get("current_files")),
+                current=first_text(message.get("current_files")),
                 errors=self._seen.errors,
             ),
         )
@@ -104,22 +104,22 @@ class BackupSession:
         seen = self._seen
         seen.summary = True
         seen.dry = seen.dry or message.get("dry_run") is True
-        seen.files = _count(message, "total_files_processed")
-        seen.bytes_processed = _count(message, "total_bytes_processed")
-        seen.bytes_added = _count(message, "data_added")
+        seen.files = count(message, "total_files_processed")
+        seen.bytes_processed = count(message, "total_bytes_processed")
+        seen.bytes_added = count(message, "data_added")
         snapshot = message.get("snapshot_id")
         seen.snapshot = valid(snapshot)[:64] if isinstance(snapshot, str) and snapshot.strip("0") else None
         return "" if self._quiet else valid(summary_text(message, parent=self._parent, dry=seen.dry))
 
     def _error(self, message: dict[str, Any]) -> tuple[tuple[Event, ...], str]:
-        item = _text(message.get("item"))
+        item = text_of(message.get("item"))
         said = valid(error_text(message.get("error"), item))
         scan = message.get("during") == "scan"
         events = self._problem(Problem(said, item or None), scan=scan)
         return events, "" if scan else f"error: {said}\n"  # without -v restic is silent about errors of the scan
 
     def _exit_error(self, message: dict[str, Any]) -> tuple[tuple[Event, ...], str]:
-        said = _text(message.get("message"))
+        said = text_of(message.get("message"))
         code = message.get("code")
         if isinstance(code, int) and not isinstance(code, bool) and 0 <= code <= 255:
             self._seen.said_code = code
@@ -131,7 +131,7 @@ class BackupSession:
     def _plain_text(self, text: str, stream: Stream) -> tuple[Event, ...]:
         """Understand a line that is no JSON."""
         seen = self._seen
-        if _STOPPED.search(text):
+        if STOPPED.search(text):
             seen.stopped = text
         elif found := _SKIPPED.match(text):
             return self._problem(Problem("this source does not exist", found["item"]))
@@ -155,17 +155,8 @@ class BackupSession:
             self._seen.summary = True
 
     def _complaint(self, text: str) -> tuple[Event, ...]:
-        """Remember what may be the reason of a failure: the decisive line first, then what follows."""
-        seen = self._seen
-        decisive = bool(_DECISIVE.search(text))
-        if decisive and not seen.decisive:
-            seen.decisive, seen.complaints = True, []
-        if len(seen.complaints) < _MAX_TEXT:
-            seen.complaints.append(text[:2000])
-        if not text.startswith("Fatal: "):
-            return ()
-        seen.fatal = True
-        return (Problem(text[7:], fatal=True),)
+        """Remember what may be the reason of a failure."""
+        return (Problem(text[7:], fatal=True),) if self._seen.complaints.add(text) else ()
 
     def _problem(self, problem: Problem, *, scan: bool = False) -> tuple[Event, ...]:
         """Count a problem once, though restic may name it in the scan and again when it reads the item."""
@@ -180,49 +171,25 @@ class BackupSession:
 class OtherSession:
     """A run of another subcommand: its output is untouched, its exit code decides."""
 
-    def __init__(self, name: str, inner: Inner) -> None:
+    def __init__(self, name: str, inner: Inner, unlock: str = "restic unlock") -> None:
         self._name = name
-        self._opaque = inner.opaque
-        self._stderr: list[str] = []
+        self._unlock = unlock
+        self._inner = inner
+        self._complaints = Complaints()
+        self._stopped = False
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Relay the same bytes; stderr may hold the reason of a failure."""
-        if stream is Stream.ERR and (text := plain(line)):
-            if _DECISIVE.search(text) and not (self._stderr and _DECISIVE.search(self._stderr[0])):
-                self._stderr.clear()
-            if len(self._stderr) < _MAX_TEXT:
-                self._stderr.append(text[:2000])
+        if stream is Stream.ERR and (said := plain(line)):
+            self._complaints.add(said)
+            self._stopped = self._stopped or STOPPED.search(said) is not None
         return Fed(relay=line)
 
     def conclude(self, exit: Exit) -> Result:
         """Conclude from the exit code alone."""
-        outcome, why = conclude_by_code(self._name, exit, opaque=self._opaque)
-        stopped = exit.code == 130 or any(_STOPPED.search(line) for line in self._stderr)
-        if outcome is Outcome.FAILED and exit.signal is None and stopped:
-            return Result(Outcome.CANCELLED, f"{self._name} was stopped by a signal.")
-        if outcome is Outcome.FAILED and self._stderr:
-            why = reason("\n".join(self._stderr), exit)
-        return Result(outcome, why)
-
-
-def _decode(body: bytes) -> dict[str, Any] | None:
-    """Return the JSON object in *body*, or None; bytes that are no UTF-8 come back as lone surrogates."""
-    try:
-        found = json.loads(body.decode("utf-8", "surrogateescape"))
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _count(message: Mapping[str, Any], key: str) -> int:
-    """Return a whole number of *message*; restic leaves out zeros."""
-    value = message.get(key, 0)
-    return value if type(value) is int and 0 <= value < 2**63 else 0
-
-
-def _text(value: object) -> str:
-    return valid(value) if isinstance(value, str) else ""
-
-
-def _first_text(value: object) -> str | None:
-    return valid(value[0]) if isinstance(value, list) and value and isinstance(value[0], str) else None
+        outcome, why = conclude_by_code(self._name, exit, opaque=self._inner.opaque)
+        if outcome is Outcome.FAILED and exit.signal is None and (exit.code == 130 or self._stopped):
+            outcome, why = Outcome.CANCELLED, f"{self._name} was stopped by a signal."
+        elif outcome is Outcome.FAILED and self._complaints.text:
+            why = reason(self._complaints.text, exit)
+        return Result(outcome, why, advice=lock_advice(exit, self._complaints.text, self._unlock))
