@@ -36,11 +36,12 @@ class UnsafeFolderError(BackupTrayError):
 
     code = "ERROR_FOLDER_UNSAFE"
 
-    def __init__(self, folder: Path, why: str) -> None:
+    def __init__(self, folder: Path, why: str, *, next: str = "") -> None:
         super().__init__(
             f"The folder {folder} cannot be trusted.",
             why=f"Backup Tray keeps private files there, but {why}.",
-            next=f"Look at it with `ls -ld {folder}`; move it away or mend it with `chmod 700 {folder}`, then try again.",
+            next=next
+            or f"Look at it with `ls -ld {folder}`; move it away or mend it with `chmod 700 {folder}`, then try again.",
         )
         self.folder = folder
 
@@ -489,7 +490,7 @@ class RepositoryNotKnownError(BackupTrayError):
     def __init__(self, repository: str) -> None:
         super().__init__(
             f"Nothing is known of the repository {repository}.",
-            why="No backup under watch went there, and no job of config.toml names it.",
-            next=f"Look at it now: `backup-tray repository --refresh {repository}`.",
+            why="No backup under watch went there, no job of config.toml names it, and there is no repository of that name here.",
+            next="Check the spelling against the known ones: `backup-tray repository`.",
         )
         self.repository = repository

@@ -6,7 +6,7 @@ that nobody knows. Names come out escaped. Sizes are decimal (1 MB = 1,000,000 b
 
 from collections.abc import Iterable
 
-from tray.model import EndedRun, JobStatus, LiveRun, Outcome, Phase, State, Status
+from tray.model import EndedRun, JobStatus, LiveRun, Outcome, Phase, RepositoryState, State, Status
 
 TOOLTIP_UNITS = 127
 """What Windows shows of a tooltip, in UTF-16 units; longer ones are cut there, so ours never are."""
@@ -252,6 +252,23 @@ def _did(ended: EndedRun, now_ms: int) -> str:
             return f"ended {age}, how is unknown"
         case outcome:
             return f"{_OUTCOME_WORDS[outcome]} {age}"
+
+
+def repository_line(state: RepositoryState, now_ms: int) -> str:
+    """Return a repository in one line: what is in it, who locks it, and when that was seen."""
+    facts = []
+    if state.snapshots is not None:
+        facts.append(plural(state.snapshots, "snapshot"))
+    if state.last_snapshot_ms is not None:
+        facts.append(f"newest {ago(now_ms, state.last_snapshot_ms)}")
+    if state.size is not None:
+        facts.append(size(state.size))
+    if state.locked_by is not None:
+        facts.append(f"locked by {escape(state.locked_by)}")
+    if state.error is not None:
+        facts.append(f"not readable: {escape(state.error['why'])}".rstrip("."))
+    seen = f"as of {ago(now_ms, state.as_of_ms)}"
+    return f"{escape(state.engine)} → {escape(state.repository)}: {', '.join([*facts, seen])}"
 
 
 def why(item: JobStatus, now_ms: int) -> str:

@@ -23,6 +23,7 @@ COMMANDS = {
     "history": "past runs",
     "log": "the full log of a run",
     "report": "the audit report of a run",
+    "repository": "what the repositories say of themselves",
     "seen": "acknowledge a job's failure",
     "audit": "verify, show and checkpoint the audit log",
     "system": "show root's backups to a group of users (the service of the whole system)",

@@ -9,6 +9,9 @@ def register(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--close-lost", action="store_true", help="close runs whose wrapper died, append records that wait, then end"
     )
+    parser.add_argument(
+        "--look-at-repositories", action="store_true", help="look at repositories whose state is old, then end"
+    )
 
 
 def run(args: Namespace) -> int:
@@ -21,6 +24,11 @@ def run(args: Namespace) -> int:
 
         closing.close(places())
         spool.drain(places())
+        return 0
+    if args.look_at_repositories:
+        from tray.repository import look
+
+        look.now_and_then(places())
         return 0
     from tray.tracker import server
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 
 from tray.errors import RepositoryCacheError
 from tray.model import JobHistory, RepositoryState
@@ -54,8 +55,17 @@ class Repositories:
 
 def _nameless(name: str, error: RepositoryCacheError, jobs: Collection[JobHistory]) -> RepositoryState:
     """Return a state that says nothing, of the repository that a job tells by its name, else of the file."""
+    kept_ms = _kept_ms(error.file)
     for job in jobs:
         repository, engine = job.last.repository, job.last.engine
         if repository and name == cache.name_of(engine, str(local.folder(engine, repository) or repository)):
-            return RepositoryState(repository, engine, 0)
-    return RepositoryState(str(error.file), "unknown", 0)
+            return RepositoryState(repository, engine, kept_ms)
+    return RepositoryState(str(error.file), "unknown", kept_ms)
+
+
+def _kept_ms(file: Path) -> int:
+    """Return when something was last kept there."""
+    try:
+        return file.stat().st_mtime_ns // 1_000_000
+    except OSError:
+        return 0

@@ -54,12 +54,19 @@ def _note(places: Places, info: RunInfo, result: Result, folder: Path) -> None:
     else:
         shown = info.repository if info.repository and Path(info.repository).is_absolute() else str(folder)
         old = before or Entry(RepositoryState(shown, info.engine, now), folder=str(folder))
-        after = replace(old, state=states.seen(old.state, found, now), used_ms=now, looked_ms=now)
-        if found.mark != old.mark:  # to measure it takes time; a later look has that
-            after = replace(after, state=replace(after.state, size=None))
+        state = _newest(states.seen(old.state, found, now, changed=found.mark != old.mark), info, result, found)
+        after = replace(old, state=state, used_ms=now, looked_ms=now, mark=found.mark)
         after = replace(after, expected=_expected(after, info, result, found))
     with cache.alone(places):
         cache.write(places, after.of_job(info.job))
+
+
+def _newest(state: RepositoryState, info: RunInfo, result: Result, found: Found) -> RepositoryState:
+    """Return *state* with the archive that borg has just made: its files tell that it committed, but no names."""
+    made = info.engine == "borg" and info.kind == "backup" and result.outcome in _MADE_ONE
+    if not made or found.changed_ms is None or found.changed_ms < info.started_ms:
+        return state
+    return replace(state, last_snapshot=result.snapshot, last_snapshot_ms=found.changed_ms)
 
 
 def _expected(entry: Entry, info: RunInfo, result: Result, found: Found) -> dict[str, Expected]:

@@ -154,8 +154,8 @@ def _why(err: bytes) -> str:
     for sign in ("wrong password", "Fatal:", "passphrase", "does not exist", "Failed", "Error"):
         for line in lines:
             if sign in line:
-                return line[-300:]
-    return lines[-1][-300:] if lines else ""
+                return line.removeprefix("Fatal: ")[:300]
+    return lines[-1][:300] if lines else ""
 
 
 def _no_answer(access: Access, why: str) -> RepositoryAskError:

@@ -35,7 +35,8 @@ class Found:
         ids: The ids of all snapshots, where they are known.
         locks: The oldest first.
         used_ms: When an engine last took or gave back a lock here; None where that leaves no trace.
-        mark: Another one means that the repository's size may have changed.
+        changed_ms: When borg last committed.
+        mark: Another one means that what is in the repository may have changed.
     """
 
     snapshots: int | None = None
@@ -44,6 +45,7 @@ class Found:
     ids: frozenset[str] | None = None
     locks: tuple[Lock, ...] = ()
     used_ms: int | None = None
+    changed_ms: int | None = None
     mark: str = ""
 
     def has(self, snapshot: str) -> bool:
@@ -119,7 +121,7 @@ def _restic(folder: Path, newest: str | None) -> Found:
     with suppress(OSError):
         used = _ms(os.stat(folder / "locks"))
     mark = " ".join(str(os.stat(folder / name).st_mtime_ns) for name in ("snapshots", "index"))
-    return Found(len(names), last, last_ms, frozenset(names), tuple(locks.held("restic", folder)), used, mark)
+    return Found(len(names), last, last_ms, frozenset(names), tuple(locks.held("restic", folder)), used, mark=mark)
 
 
 def _borg(folder: Path, newest: str | None) -> Found:  # noqa: ARG001 - all readers take the same
@@ -128,7 +130,7 @@ def _borg(folder: Path, newest: str | None) -> Found:  # noqa: ARG001 - all read
     used = _ms(os.stat(folder))
     times = [made for made, _ in _times(folder, [name for name in os.listdir(folder) if name.startswith("index.")])]
     changed = max(times, default=None)
-    return Found(locks=tuple(locks.held("borg", folder)), used_ms=used, mark=str(changed))
+    return Found(locks=tuple(locks.held("borg", folder)), used_ms=used, changed_ms=changed, mark=str(changed))
 
 
 def _sets(engine: str) -> "Callable[[Path, str | None], Found]":

@@ -16,6 +16,7 @@ or the service that the run belongs to. So nobody asks then.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -41,6 +42,7 @@ FORGET_AFTER_MS = 30 * DAY_MS
 """A repository that no run has used and no look has reached for so long, and that no job names, is dropped from the cache."""
 ANSWER_SECONDS = 10.0
 """How long a file system may take to answer."""
+_RESTIC_ADDRESS = re.compile(r"(?:rest|s3|sftp|b2|azure|gs|swift|rclone):")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def targets(places: Places) -> list[Target]:
 
 
 def of_address(places: Places, address: str, where: str) -> Target | None:
-    """Return the target that a person means by *address*: a known one, else a local folder that looks like a repository."""
+    """Return the target that a person means by *address*: a known one, else a folder or an address that looks like a repository."""
     known = targets(places)
     path = str(local.folder("", address, where))
     for target in known:
@@ -101,7 +103,8 @@ def of_address(places: Places, address: str, where: str) -> Target | None:
         folder = local.folder(engine, address, where)
         if folder is not None and _is_one(engine, folder):
             return Target(Access(engine, str(folder)), folder, str(folder))
-    return None
+    engine = "restic" if _RESTIC_ADDRESS.match(address) else "borg" if address.startswith("ssh://") else ""
+    return Target(Access(engine, address), None, Redactor((), {}).text(address)) if engine else None
 
 
 def due(places: Places, target: Target) -> bool:
@@ -214,8 +217,8 @@ def _files(entry: Entry, target: Target, now: int) -> tuple[Entry, Found]:
             found = files.look(target.access.engine, target.folder)
     except RepositoryUnreachableError as error:
         return replace(entry, state=replace(entry.state, error=error.facts())), Found()
-    state = states.seen(entry.state, found, now)
-    if not apart and target.access.engine in files.SIZED and (found.mark != entry.mark or state.size is None):
+    state = states.seen(entry.state, found, now, changed=found.mark != entry.mark)
+    if not apart and target.access.engine in files.SIZED and state.size is None:
         state = replace(state, size=files.size(target.folder))
     return replace(entry, state=state, mark=found.mark, expected=states.judged(entry.expected, found)), found
 
@@ -269,7 +272,8 @@ def _asked(
         if target.access.engine == "restic" and found.locks:
             state = states.locked(state, [ask.lock(target.access, found.locks[0], environ)], now)
     except BackupTrayError as error:
-        state = replace(state, error=error.facts())
+        if target.access.given(environ):  # else it was only a try: some repositories have no password
+            state = replace(state, error=error.facts())
     return replace(entry, state=state, asked_ms=now), listed
 
 

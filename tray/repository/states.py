@@ -17,17 +17,17 @@ REMOVERS = ("prune", "compact", "other")
 """Kinds of runs that may remove a snapshot on purpose."""
 
 
-def seen(old: RepositoryState, found: Found, now_ms: int) -> RepositoryState:
-    """Return *old* with what the files say now; what they cannot say stays only if it cannot have changed since."""
-    same = found.snapshots is None
-    state = replace(
-        old,
-        as_of_ms=now_ms,
-        snapshots=old.snapshots if same else found.snapshots,
-        last_snapshot=old.last_snapshot if same else found.last_snapshot,
-        last_snapshot_ms=found.last_ms if found.last_ms is not None or not same else old.last_snapshot_ms,
-        error=None,
-    )
+def seen(old: RepositoryState, found: Found, now_ms: int, *, changed: bool) -> RepositoryState:
+    """Return *old* with what the files say now.
+
+    Args:
+        changed: The repository may have changed since *old*: what the files cannot say is then not known any more.
+    """
+    state = replace(old, as_of_ms=now_ms, error=None, size=None if changed else old.size)
+    if found.ids is not None or changed:
+        state = replace(
+            state, snapshots=found.snapshots, last_snapshot=found.last_snapshot, last_snapshot_ms=found.last_ms
+        )
     return locked(state, found.locks, now_ms)
 
 
