@@ -26,6 +26,7 @@ from tray.tracker.state import Change, Runs
 
 ORPHAN_CHECK_SECONDS = 1.0
 SPOOL_CHECK_SECONDS = 30.0
+REPOSITORY_CHECK_SECONDS = 300.0
 UNREAD_LIMIT = 8 * 1024 * 1024
 """A subscriber that leaves more than this unread is dropped: a stuck window must not fill our memory."""
 
@@ -131,6 +132,7 @@ class Tracker:
         self._orphans: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._closer: subprocess.Popen[bytes] | None = None
+        self._looker: subprocess.Popen[bytes] | None = None
         self._observer = Observer(places, self.runs, self._idle, self._observed_end)
         self._done: asyncio.Event
 
@@ -146,6 +148,7 @@ class Tracker:
         self._observer.begin()  # first: it takes the locks of the runs that it goes on with
         self._adopt()
         self._check_spools()
+        self._later("repositories", REPOSITORY_CHECK_SECONDS / 10, self._check_repositories)
         self._idle()
         await self._done.wait()
         server.close()
@@ -236,14 +239,14 @@ class Tracker:
             self._close_lost()
         self._later("spools", SPOOL_CHECK_SECONDS, self._check_spools)
 
+    def _check_repositories(self) -> None:
+        """Have the repositories looked at, where any are known; whether one is due the helper itself decides."""
+        if (self.places.state / "repositories").exists() or self.places.config_file.exists():
+            self._looker = _helped(self._looker, "--look-at-repositories")
+        self._later("repositories", REPOSITORY_CHECK_SECONDS, self._check_repositories)
+
     def _close_lost(self) -> None:
-        if self._closer is None or self._closer.poll() is not None:
-            self._closer = subprocess.Popen(
-                [sys.executable, "-m", "tray", "tracker", "--close-lost"],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+        self._closer = _helped(self._closer, "--close-lost")
 
     def _idle(self) -> None:
         if self.idle_exit is None:
@@ -267,6 +270,18 @@ class Tracker:
         timer = self._timers.pop(name, None)
         if timer is not None:
             timer.cancel()
+
+
+def _helped(helper: "subprocess.Popen[bytes] | None", task: str) -> "subprocess.Popen[bytes]":
+    """Return *helper* if it still works, else a new process of ours that does *task*."""
+    if helper is not None and helper.poll() is None:
+        return helper
+    return subprocess.Popen(
+        [sys.executable, "-m", "tray", "tracker", task],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def described(info: runs.RunInfo) -> LiveRun:
