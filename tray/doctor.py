@@ -12,16 +12,31 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from tray import config, doctor_desktop, jobs, wording
+from tray import config, doctor_desktop, jobs, paths, wording
 from tray.doctor_desktop import Finding
-from tray.errors import AuditMissingError, BackupTrayError, TrackerGoneError, UnsafeFolderError
+from tray.engines import ENGINES
+from tray.errors import (
+    AuditMissingError,
+    BackupTrayError,
+    NotInGroupError,
+    SystemViewError,
+    TrackerGoneError,
+    UnsafeFolderError,
+)
+from tray.fetch.conversation import connect
 from tray.paths import Places, check_private
 
+_VERSION_COMMAND = ("restic", "rclone")
+"""Engines that are asked by a command; the others have an option for it."""
+_EVERYWHERE = {"tar", "rsync"}
+"""Engines that are there on machines that nobody backs up."""
+_ANSWER_SECONDS = 2.0
 QUICK_BYTES = 10_000_000
 """A log up to this size is verified whole (0.2 s or so); of a larger one only the end is looked at."""
 
@@ -65,6 +80,7 @@ def examine(places: Places) -> list[Check]:
         ("records waiting", lambda: _spool(places)),
         ("runs", lambda: _runs(places)),
         ("tracker", lambda: _tracker(places)),
+        ("system's instance", _system),
         ("backup engines", _engines),
         ("command", _command),
         ("tray", lambda: _desktop("tray", doctor_desktop.tray())),
@@ -276,26 +292,50 @@ def _text(message: Any, key: str) -> str:
     return str(message.get(key, "unknown"))
 
 
-def _engines() -> Iterable[Check]:
-    from tray.engines import ENGINES
-
-    for name in (engine.name for engine in ENGINES if engine.name != "command"):
-        program = shutil.which(name)
-        if program is None:
-            yield Check("backup engines", Level.WARN, f"{name} is not installed.", f"sudo apt install {name}")
-        else:
-            yield Check("backup engines", Level.OK, f"{program}: {_version(program)}.")
-
-
-def _version(program: str) -> str:
+def _system() -> list[Check]:
+    """Look whether root's backups are shown to this user, or, as root, to others."""
+    name = "system's instance"
+    folder = paths.system_view() or paths.view_folder()
     try:
-        done = subprocess.run(
-            [program, "version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False
-        )
+        talk = connect(folder, "cli")
+        if talk is None:
+            what = "None is set up: root's own backups are shown to root alone. Set it up: `sudo installers/linux/install.sh`."
+            return [Check(name, Level.OK, what)]
+        try:
+            talk.send({"type": "status"})
+            jobs = talk.receive(_ANSWER_SECONDS)["status"]["jobs"]
+        finally:
+            talk.close()
+    except NotInGroupError as error:
+        if error.added:
+            return [Check(name, Level.WARN, error.what, error.next)]
+        return [Check(name, Level.OK, f"{error.what} {error.next}")]
+    except SystemViewError as error:
+        remedy = "sudo systemctl restart backup-tray  (why it ended: journalctl -u backup-tray)"
+        return [Check(name, Level.WARN, f"{error.what} {error.why}", remedy)]
+    return [Check(name, Level.OK, f"It answers; it shows {wording.plural(len(jobs), 'job')} of root's.")]
+
+
+def _engines() -> Iterable[Check]:
+    """Name the engines that are installed; nobody needs all of them."""
+    found = [(name, program) for name in (one.name for one in ENGINES) if (program := shutil.which(name)) is not None]
+    with ThreadPoolExecutor(max_workers=len(ENGINES)) as threads:
+        versions = list(threads.map(lambda one: _version(*one), found))
+    for (_, program), version in zip(found, versions, strict=True):
+        yield Check("backup engines", Level.OK, f"{program}: {version}.")
+    if {name for name, _ in found} <= _EVERYWHERE:
+        what = "None that is made for backups is installed (such as restic or borg)."
+        yield Check("backup engines", Level.WARN, what, "sudo apt install restic")
+
+
+def _version(name: str, program: str) -> str:
+    ask = "version" if name in _VERSION_COMMAND else "--version"
+    try:
+        done = subprocess.run([program, ask], stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"it does not answer ({error})"
     lines = done.stdout.decode("utf-8", "backslashreplace").strip().split("\n")
-    return lines[0][:80] or "it does not say its version"
+    return " ".join(lines[0][:80].split()) or "it does not say its version"
 
 
 def _command() -> list[Check]:

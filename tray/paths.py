@@ -190,7 +190,11 @@ def check_private(folder: Path, found: os.stat_result) -> None:
         if found.st_mode & 0o077:
             raise UnsafeFolderError(folder, f"others can enter it (mode {found.st_mode & 0o777:04o})")
         if (stranger := _planted(folder)) is not None:
-            raise UnsafeFolderError(folder, f"{stranger} on the way to it belongs to somebody else")
+            raise UnsafeFolderError(
+                folder,
+                f"{stranger}, on the way to it, was made by somebody else (user {stranger.lstat().st_uid})",
+                next=f"Look at it with `ls -ld {stranger}`, have an administrator remove it, then try again.",
+            )
 
 
 def _planted(folder: Path) -> Path | None:

@@ -17,7 +17,7 @@ if command -v apt-get >/dev/null 2>&1; then
     apt_install ca-certificates python3 python3-venv python3-gi gir1.2-gtk-3.0 gir1.2-webkit2-4.1 \
         restic borgbackup rclone rsync duplicity rdiff-backup \
         xvfb dbus dbus-x11 xfce4-panel trayer openbox dunst xdotool imagemagick x11-utils libglib2.0-bin xfconf adwaita-icon-theme \
-        librsvg2-common at-spi2-core fonts-dejavu-core webkit2gtk-driver systemd sudo git procps
+        librsvg2-common at-spi2-core fonts-dejavu-core webkit2gtk-driver systemd sudo passwd git procps
 else
     need_other_system
 fi

@@ -5,6 +5,7 @@
 #   command                               ~/.local/bin/backup-tray              /usr/local/bin/backup-tray
 #   menu entry                            $XDG_DATA_HOME/applications           /usr/local/share/applications
 #   start with the session                $XDG_CONFIG_HOME/autostart            /etc/xdg/autostart
+#   service                               none                                  /etc/systemd/system/backup-tray.service
 #   trial                                 $XDG_DATA_HOME/backup-tray/trial      /var/lib/backup-tray-trial
 
 # A person's own Python settings must not reach ours: pyenv, conda and virtual environments come first in many a PATH.

@@ -1,11 +1,12 @@
 #!/bin/sh
 # Installs Backup Tray for good, from this checkout; the checkout can go afterwards.
 #
-#   installers/linux/install.sh [--user]
+#   installers/linux/install.sh [--user | --system]
 #
-# As root for everybody, else for this user; --user: for this user, also as root. Calling it again brings the installation up to date
-# and is quick if nothing changed. Asks nothing. Exit codes: 0 done, 69 something is missing that it cannot install, 73 a file in the
-# way, 75 a backup is running, 77 not allowed.
+# As root for everybody, else for this user; --user: for this user, also as root; --system: for everybody, which only root can do. For
+# everybody it also sets up the service that shows root's backups to the members of the group backup-tray, read-only. Calling it again
+# brings the installation up to date and is quick if nothing changed. Asks nothing. Exit codes: 0 done, 69 something is missing that
+# it cannot install, 73 a file in the way, 75 a backup is running, 77 not allowed.
 set -eu
 umask 022
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,8 +17,9 @@ kind=user
 [ "$(id -u)" != 0 ] || kind=system
 case ${1:-} in
 --user) kind=user ;;
+--system) [ "$kind" = system ] || stop 77 "Only root can install it for everybody." "" "sudo $0 --system" ;;
 "") ;;
-*) stop 64 "install.sh: unknown option $1." "" "Call it without one, or with --user." ;;
+*) stop 64 "install.sh: unknown option $1." "" "Call it without one, or with --user or --system." ;;
 esac
 places "$kind"
 
@@ -39,6 +41,7 @@ python_is_new_enough || stop 69 "Python 3.11 or later is needed as $PYTHON." "Fo
     "Use Debian 12, Ubuntu 24.04 or later."
 
 # 2. The program.
+changed=""
 new=$(fingerprint "$checkout")
 healthy() { "$VENV/bin/python" -I -c 'import tray.cli.main, tray.paths; assert tray.paths.assets().is_dir()' 2>/dev/null; }
 if [ "$(cat "$PREFIX/fingerprint" 2>/dev/null)" = "$new" ] && healthy; then
@@ -62,6 +65,7 @@ else
         "Check the network, then try again; nothing else was changed."
     healthy || stop 70 "The installed program does not start." "See: $VENV/bin/python -I -c 'import tray.cli.main'" "Please report this."
     printf '%s\n' "$new" >"$PREFIX/fingerprint"
+    changed=changed
     [ -z "$(ours tray)" ] || say "The icon that is there now is still the old program: choose Quit in its menu, then start it again."
 fi
 
@@ -102,8 +106,9 @@ END
 entry "$MENU/backup-tray.desktop" "window dashboard" "X-Backup-Tray=menu"
 # Somebody who switched the start with the session off (Hidden=true) keeps it off.
 grep -qs '^Hidden=true' "$AUTOSTART/backup-tray.desktop" || entry "$AUTOSTART/backup-tray.desktop" tray "X-GNOME-Autostart-enabled=true"
-cp "$here/common.sh" "$here/uninstall.sh" "$PREFIX/"
+cp "$here/common.sh" "$here/uninstall.sh" "$here/service.sh" "$PREFIX/"
 printf '%s\n' "$kind" >"$PREFIX/kind"
+[ "$kind" = user ] || "$here/service.sh" install $changed
 
 say "Installed: $LAUNCHER"
 case :$PATH: in

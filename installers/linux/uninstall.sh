@@ -1,6 +1,6 @@
 #!/bin/sh
-# Removes the program, its command, menu entry, start with the session, and the trial. Leaves what is yours: the audit log, the
-# configuration and the passwords of your repositories; says where they are.
+# Removes the program, its command, menu entry, start with the session, service, and the trial. Leaves what is yours: the audit log,
+# the configuration and the passwords of your repositories; says where they are.
 #
 #   uninstall.sh [--user]
 set -eu
@@ -20,14 +20,15 @@ running=$(ours run backup)
 if [ -x "$VENV/bin/python" ]; then
     kept=$("$VENV/bin/python" -I -c 'from tray.paths import places; p = places(); print(p.state); print(p.config)' 2>/dev/null) || kept=""
 fi
-for pid in $(ours tray tracker window); do
+[ "$kind" = user ] || "$here/service.sh" remove
+for pid in $(ours system tray tracker window); do
     kill "$pid" 2>/dev/null || true
 done
 for file in "$LAUNCHER" "$MENU/backup-tray.desktop" "$AUTOSTART/backup-tray.desktop"; do
     if [ -f "$file" ] && grep -q "$MARK" "$file"; then rm -f "$file"; fi
 done
 rm -rf "$VENV" "$TRIAL"
-rm -f "$PREFIX/fingerprint" "$PREFIX/kind" "$PREFIX/common.sh" "$PREFIX/uninstall.sh"
+rm -f "$PREFIX/fingerprint" "$PREFIX/kind" "$PREFIX/common.sh" "$PREFIX/uninstall.sh" "$PREFIX/service.sh"
 rmdir "$PREFIX" 2>/dev/null || true
 say "Backup Tray is removed. System packages that it uses (restic, WebKit) stay."
 printf '%s\n' "${kept:-}" | while read -r folder; do
