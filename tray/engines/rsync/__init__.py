@@ -1,0 +1,122 @@
+"""rsync, 3.1 to 3.5.
+
+A transfer gets `--info=progress2` so that its progress is known, `--outbuf=L` so that it comes in time, and for a copy on this
+machine `stats2`, for exact figures at the end; the caller sees none of what these add. What is left out, and why:
+
+- `stats2` when one end is remote: rsync hands it on, and the other side may be too old for it or allow fixed options only
+  (`rrsync`); nor with `--log-file`, which would record it. `progress2` and `--outbuf` concern this side alone.
+- Everything when the user asked for progress himself (`-P`, `--progress`, `--info=progress…`): it is understood and relayed as is.
+- Everything with `-q` (nothing would come), with `--stderr=all` (it would come on stderr, between errors), when the output does not
+  come to us, and for macOS's own rsync, which knows no `--info`. `-v`, `-i`, `--stats` and `--out-format` keep their lines.
+
+Phases: rsync builds its list of files while it copies. Until it says `to-chk` in place of `ir-chk`, totals grow (scanning). Its own
+percentage is never used: it starts near 98 %, and ends at 0 % when nothing had to be copied. Files count everything in the list,
+folders too. How many bytes there are in all rsync does not tell before the end.
+
+One local run is three processes with one command line: two are forks of the first. Whoever looks at processes must take the oldest.
+The side that another rsync starts over ssh (`--server`) and a daemon are no runs: their kind is `other`.
+"""
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+
+from tray.engines.arguments import program_at
+from tray.engines.base import API, STOP, Plan, Session
+from tray.engines.recognise import unwrap
+from tray.engines.rsync import options as rsync_options
+from tray.engines.rsync.options import Options
+from tray.engines.rsync.session import OtherSession, TransferSession
+from tray.redact import Redactor
+
+_NAME = re.compile(r"rsync(?:3|[-_.]?v?\d+(?:\.[\w.+-]*)?)?(?:\.exe)?", re.IGNORECASE)
+_NO_RUN = ("server", "daemon", "version", "help", "list-only", "only-write-batch")
+PROGRESS = "--info=progress2"
+STATISTICS = "--info=progress2,stats2"
+_OURS = (PROGRESS, STATISTICS, "--outbuf=L", "--no-h")
+
+
+class Rsync:
+    """The engine for rsync."""
+
+    api = API
+    name = "rsync"
+    stop = STOP
+
+    def recognises(self, program: str) -> bool:
+        """Take `rsync`, `rsync3`, `rsync-3.2.7`; not `rsyncd`, `rsync-ssl` or `rsyncbackup`."""
+        return _NAME.fullmatch(program) is not None
+
+    def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
+        """Plan the run; see the module for what is added and when."""
+        inner, at = unwrap(argv, environ), program_at(argv, at, self.recognises)
+        options = rsync_options.read(argv, at)
+        kind = _kind(options)
+        visible = kind != "other" and not inner.opaque and not inner.hidden
+        added = _added(options) if visible and _can_inject(argv, at, options) else ()
+        hide = Redactor(argv, environ).text
+        sources, repository = _ends(options) if kind != "other" else ((), None)
+        return Plan(
+            argv=(*argv[: at + 1], *added, *argv[at + 1 :]),
+            kind=kind,
+            env={},
+            repository=None if repository is None else hide(repository),
+            sources=tuple(map(hide, sources)),
+            spool_stdout=visible,
+            ours=bool(added),
+            returns=visible,
+        )
+
+    def session(self, plan: Plan) -> Session:
+        """Begin to understand one run; everything that it needs to know is in *plan*, also in one that was stored."""
+        inner = unwrap(plan.argv, {})
+        at = program_at(plan.argv, inner.at, self.recognises)
+        if plan.kind == "other":
+            return OtherSession(inner)
+        words = list(plan.argv[at + 1 :])
+        added = set()
+        while plan.ours and words and words[0] in _OURS:
+            added.add(words.pop(0))
+        return TransferSession(plan, rsync_options.read(words, -1), inner, statistics=STATISTICS in added)
+
+    def unlock(self, plan: Plan) -> str | None:  # noqa: ARG002 - it locks nothing
+        """rsync locks nothing."""
+        return None
+
+
+def _kind(options: Options) -> str:
+    if options.on(*_NO_RUN) or "help" in (options.last("info"), options.last("debug")):
+        return "other"
+    if len(options.words) < (1 if options.on("read-batch") else 2):  # a source alone is listed
+        return "other"
+    return "dry-run" if options.on("dry-run") else "backup"
+
+
+def _can_inject(argv: Sequence[str], at: int, options: Options) -> bool:
+    if sys.platform == "darwin" and argv[at] in ("rsync", "/usr/bin/rsync"):
+        return False
+    asked = options.on("progress") or (options.on("info") and options.info("progress") > 0)
+    elsewhere = options.last("stderr") in ("a", "all") or options.on("msgs2stderr")
+    return not asked and not elsewhere and not options.on("quiet")
+
+
+def _added(options: Options) -> tuple[str, ...]:
+    quiet = not options.statistics and not options.on("human-readable", "out-format", "log-format", "itemize-changes")
+    exact = not options.remote and options.statistics < 2 and not options.on("log-file")
+    added = [STATISTICS if exact else PROGRESS]
+    added += [] if options.on("outbuf") else ["--outbuf=L"]
+    return (*added, *(["--no-h"] if quiet else []))  # digits without separators, where nobody else reads them
+
+
+def _ends(options: Options) -> tuple[tuple[str, ...], str | None]:
+    """Return what is copied and where to, as given."""
+    batch = options.last("read-batch")
+    if batch is not None:
+        return (f"recorded in {batch}",), options.words[-1]
+    sources: tuple[str, ...] = options.words[:-1]
+    if listed := options.last("files-from"):
+        sources = (*sources, f"listed in {listed}")
+    return sources, options.words[-1]
+
+
+ENGINE = Rsync()

@@ -1,0 +1,172 @@
+"""What rsync says besides its progress: errors, warnings, and figures at the end."""
+
+import re
+from dataclasses import dataclass, field
+
+from tray.engines.base import Event
+from tray.engines.findings import Findings
+from tray.engines.text import plain
+
+_MAX_TEXT = 20  # lines that may say why it failed
+_START = (
+    b"rsync",
+    b"file has vanished",
+    b"directory has vanished",
+    b"skipping directory ",
+    b"ERROR",
+    b"WARNING",
+    b"@ERROR",
+    b"*** Skipping",
+    b"IO error",
+    b"ssh: ",
+    b"Host key ",
+    b"Permission denied",
+    b"Connection ",
+    b"kex_exchange",
+    b"bash: ",
+    b"sh: ",
+)
+_SAID = re.compile(r"rsync (?:error|warning): (.*) \(code (\d{1,3})\) at ")
+_ERROR = re.compile(
+    r'rsync: (?:\[(?P<role>\w+)\] )?(?P<what>[^"]*)"(?P<item>.*?)"(?P<rest>.*?): (?P<why>[^:()"]+) \(\d+\)(?:\*\*)?$'
+)
+_VANISHED = re.compile(r'(?:file|directory) has vanished: "(.*)"')
+_VERIFY = re.compile(r"(?:ERROR|WARNING): (.+) failed verification -- update (discarded|put into partial-dir)")
+_SKIPPED = re.compile(r"skipping directory (.+)$")
+_MISSING = re.compile(r"link_stat|change_dir")
+_LOST = re.compile(r"send_files failed to open|mkstemp|write failed|read errors mapping|rename|open(?!dir)|copy_file")
+_ASIDE = re.compile(
+    r"failed to set|ch(?:own|grp|mod)|set_acl|\w*setxattr|rsync_xal|utime|delete_file|cannot delete|unlink|rmdir"
+)
+_TEMPORARY = re.compile(r"((?:.*/)?)\.(.+)\.[A-Za-z0-9]{6}")
+_UNIT = re.compile(rb"([\d.,]+)([kKMGTP]?)(?: |\n|\r|$)")
+_REG = re.compile(rb"\(reg: ([\d.,]+)")
+_WORDS = {
+    "link_stat": "it could not be found",
+    "change_dir": "it could not be found",
+    "send_files failed to open": "it could not be opened",
+    "opendir": "its contents could not be listed",
+    "mkstemp": "it could not be written",
+    "recv_generator: mkdir": "the folder could not be made",
+}
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the output of a run said.
+
+    Attributes:
+        complete: The figures that rsync prints when it is done.
+        listed: Entries in the list of files, folders too.
+        regular: Regular files among them.
+        transferred: Regular files of which the copy began; also those that then failed.
+        lost: Regular files in the list that did not come over.
+        missing: Sources that are not there.
+        unreadable: Problems of the sending side.
+        refused: Problems of the receiving side that keep files away, as against owners or times that could not be set.
+        skipped: Folders that were left out, because recursion was not asked for.
+        said: Exit codes that rsync announced, the first one first, with its words.
+        found: Problems, lines that may be the reason of a failure, and the figures that are stored.
+    """
+
+    complete: bool = False
+    listed: int | None = None
+    regular: int | None = None
+    transferred: int | None = None
+    transferred_bytes: int | None = None
+    literal: int | None = None
+    lost: int = 0
+    missing: list[str] = field(default_factory=list)
+    unreadable: int = 0
+    refused: int = 0
+    vanished: int = 0
+    skipped: list[str] = field(default_factory=list)
+    said: list[tuple[int, str]] = field(default_factory=list)
+    found: Findings = field(default_factory=Findings)
+
+
+class Messages:
+    """Collects what a run says."""
+
+    def __init__(self) -> None:
+        self.seen = Seen()
+
+    def take(self, line: bytes) -> tuple[Event, ...] | None:
+        """Return the problems that *line* tells of; None if it is no message of rsync's (or of what connects it)."""
+        if not line.startswith(_START):
+            return None
+        text, seen = plain(line), self.seen
+        if found := _SAID.match(text):
+            if len(seen.said) < _MAX_TEXT:
+                seen.said.append((int(found[2]), found[1]))
+            return ()
+        if found := _VANISHED.match(text):
+            seen.vanished += 1
+            return seen.found.problem("it vanished before it was copied", found[1])
+        if found := _SKIPPED.match(text):
+            if len(seen.skipped) < _MAX_TEXT:
+                seen.skipped.append(found[1])
+            return seen.found.problem("this folder was skipped, since neither -r nor -a was given", found[1])
+        if text.startswith("***") or "will try again" in text:
+            return ()
+        seen.found.complain(text, decisive="[generator] " in text or text.lower().startswith("rsync: [receiver] "))
+        return self._problem(text)
+
+    def figures(self, line: bytes, at: int) -> None:
+        """Take one line of the statistics, whose words end at *at*. Rounded numbers (`-h`) are not taken for exact ones."""
+        seen = self.seen
+        found = _UNIT.match(line, at)
+        number = _exact(found[1]) if found and not found[2] else None
+        if line.startswith(b"Number of files: "):
+            seen.listed = number
+            regular = _REG.search(line)
+            seen.regular = seen.found.files = _exact(regular[1]) if regular else None if number is None else 0
+        elif line.startswith((b"Number of regular files transferred: ", b"Number of files transferred: ")):
+            seen.transferred = number
+        elif line.startswith(b"Total transferred file size: "):
+            seen.transferred_bytes = number
+        elif line.startswith((b"Total file size: ", b"total size is ")):
+            seen.found.bytes_processed = number
+        elif line.startswith(b"Literal data: "):
+            seen.literal = number
+        seen.complete = seen.complete or line.startswith((b"Total bytes received: ", b"total size is "))
+
+    def _problem(self, text: str) -> tuple[Event, ...]:
+        seen = self.seen
+        if found := _VERIFY.match(text):
+            seen.lost += 1
+            seen.refused += 1
+            return seen.found.problem(f"it failed verification, the update was {found[2]}", found[1])
+        found = _ERROR.match(text)
+        if not found:
+            return ()
+        what, item = found["what"].strip(), found["item"]
+        if temporary := _TEMPORARY.fullmatch(item) if what.startswith(("mkstemp", "rename")) else None:
+            item = temporary[1] + temporary[2]
+        new = seen.found.problem(_words(what, found["why"]), item)
+        if not new:
+            return ()
+        self._count(what, item, (found["role"] or "").lower())
+        return new
+
+    def _count(self, what: str, item: str, role: str) -> None:
+        seen = self.seen
+        seen.lost += bool(_LOST.match(what))
+        if _MISSING.match(what) and role in ("", "sender"):
+            seen.missing = [*seen.missing[:999], item]
+        elif role == "sender" or what.startswith(("send_files", "opendir", "readlink_stat", "read errors")):
+            seen.unreadable += 1
+        elif not _ASIDE.match(what):
+            seen.refused += 1
+
+
+def _words(what: str, why: str) -> str:
+    """Return what happened to the item: "it could not be opened: Permission denied"."""
+    for begin, words in _WORDS.items():
+        if what.startswith(begin):
+            return f"{words}: {why}"
+    return f"{what}: {why}" if what else why
+
+
+def _exact(digits: bytes) -> int:
+    return int(digits.replace(b",", b"").replace(b".", b"")[:18] or b"0")

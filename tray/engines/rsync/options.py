@@ -1,0 +1,102 @@
+"""rsync's command line, read as rsync itself reads it (popt): options anywhere, values glued on or in the next word, paths."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tray.engines.arguments import Grammar
+from tray.engines.arguments import read as read_arguments
+from tray.engines.recognise import words
+
+_SHORT = {
+    "v": "verbose",
+    "q": "quiet",
+    "n": "dry-run",
+    "i": "itemize-changes",
+    "h": "human-readable",
+    "a": "archive",
+    "r": "recursive",
+    "d": "dirs",
+    "V": "version",
+    "P": "progress",
+}
+_GRAMMAR = Grammar(
+    words(
+        """info debug stderr backup-dir suffix confine-root chmod checksum-choice cc block-size rsh rsync-path max-delete max-size
+    min-size max-alloc partial-dir usermap groupmap chown timeout contimeout modify-window temp-dir compare-dest copy-dest link-dest
+    compress-choice zc compress-level zl compress-threads zt skip-compress filter exclude exclude-from include include-from
+    files-from copy-as address port sockopts outbuf remote-option out-format log-format log-file log-file-format password-file
+    early-input bwlimit stop-after time-limit stop-at write-batch only-write-batch read-batch protocol iconv checksum-seed
+    config dparam"""
+    ),
+    letters="efBTM@",
+)
+_REMOTE = re.compile(r"rsync://|(?:[^/:\[]*\[[^/\]]*\]|[^/:]+)::?")
+_ITEM = re.compile(r"([a-z]+)(\d*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """An rsync command line.
+
+    Attributes:
+        flags: Long names with their values, in order; an option without a value has "".
+        words: The paths: sources, and the destination last.
+    """
+
+    flags: Mapping[str, tuple[str, ...]]
+    words: tuple[str, ...]
+
+    def on(self, *names: str) -> bool:
+        """Whether one of the options is given."""
+        return any(name in self.flags for name in names)
+
+    def last(self, name: str) -> str | None:
+        """The value that counts, None if the option is not given."""
+        values = self.flags.get(name)
+        return values[-1] if values else None
+
+    @property
+    def verbose(self) -> int:
+        """How often `-v` is given."""
+        return len(self.flags.get("verbose", ()))
+
+    @property
+    def remote(self) -> bool:
+        """Whether one end is on another machine."""
+        return any(map(is_remote, self.words))
+
+    def info(self, name: str) -> int:
+        """The level of a kind of information that `--info` asks for (0 if it does not)."""
+        level = 0
+        for word in ",".join(self.flags.get("info", ())).lower().split(","):
+            found = _ITEM.fullmatch(word)
+            if found and found[1] in (name, "all"):
+                level = int(found[2][:4] or 1)
+            elif found and found[1] == "none":
+                level = 0
+        return level
+
+    @property
+    def statistics(self) -> int:
+        """How much of its statistics rsync prints at the end: nothing, two lines, or the whole block (2 and more)."""
+        asked = self.info("stats") if "info" in self.flags else 0
+        return max(asked, 2 if self.on("stats") else 0, min(self.verbose, 1))
+
+
+def read(argv: Sequence[str], at: int) -> Options:
+    """Read the command line whose program stands at index *at*; `--no-OPTION` (also with its letter) takes one back."""
+    found = read_arguments(argv, at + 1, _GRAMMAR)
+    flags: dict[str, tuple[str, ...]] = {}
+    for name, values in found.options.items():
+        undone = name.removeprefix("no-")
+        if undone != name:
+            flags.pop(_SHORT.get(undone, undone), None)
+        whole = _SHORT.get(name, name)
+        flags[whole] = (*flags.get(whole, ()), *values)
+    return Options(flags, tuple(word for _, word in found.words))
+
+
+def is_remote(path: str) -> bool:
+    """Whether *path* is on another machine: `host:path`, `host::module`, `rsync://…`; not `./a:b` or `/a:b`."""
+    return _REMOTE.match(path) is not None
