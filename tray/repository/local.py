@@ -62,7 +62,7 @@ def folder(engine: str, repository: str | None, where: str | None = None) -> Pat
         repository: Its address as the engine takes it.
         where: The folder that a relative address starts from; without it a relative one is not known.
     """
-    if not repository or "\0" in repository:
+    if not repository or "\0" in repository or repository.startswith("named in "):
         return None
     prefix = _PREFIXES.get(engine)
     if prefix is not None and repository.startswith(prefix):

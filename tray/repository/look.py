@@ -188,9 +188,11 @@ def read_apart(engine: str, folder: Path) -> tuple[Found, tuple[int, str] | None
     try:
         out, _ = process.communicate(timeout=ANSWER_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()  # one that waits for a dead server ends when that answers, or never
+        process.kill()
         assert process.stdout is not None
         process.stdout.close()
+        with suppress(subprocess.TimeoutExpired):  # one that waits for a dead server ends when that answers, or never
+            process.wait(1)
         return Found(), (process.pid, locks.process_start(process.pid) or "")
     try:
         data = json.loads(out)
