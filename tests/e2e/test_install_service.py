@@ -1,0 +1,110 @@
+"""The installer's part that sets up the service of the whole system, tried in mounts of its own: this machine stays as it is."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import CHECKOUT
+from tests.mounts import unshare
+
+SERVICE = CHECKOUT / "installers/linux/service.sh"
+ROOT = [] if os.geteuid() == 0 else ["sudo", "-n"]
+_PRIVATE = """
+cp -a /etc "$1/etc"
+mount --bind "$1/etc" /etc
+mount -t tmpfs tmpfs /usr/local
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /usr/local/bin
+printf '#!/bin/sh\\n' >/usr/local/bin/backup-tray
+chmod 755 /usr/local/bin/backup-tray
+service() { "$2/service.sh" "$@"; }
+"""
+
+
+def private(tmp_path: Path, script: str) -> str:
+    """Run *script* as root, with a copy of /etc, an installed command and a system without systemd; return what it printed."""
+    scripts = tmp_path / "scripts"
+    shutil.copytree(SERVICE.parent, scripts)
+    body = _PRIVATE.replace('"$2/service.sh" "$@"', f'"{scripts}/service.sh" "$@"') + script
+    done = subprocess.run(
+        [*ROOT, *unshare(), "sh", "-ec", body, "sh", tmp_path, scripts],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    subprocess.run([*ROOT, "rm", "-rf", tmp_path / "etc"], check=True)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
+    """systemd itself finds no fault with it, and it says how it can be started where systemd does not run."""
+    said = private(
+        tmp_path,
+        "service install; systemd-analyze verify /etc/systemd/system/backup-tray.service; cat /etc/systemd/system/b*",
+    )
+    assert "Start it by hand: /usr/local/bin/backup-tray system" in said
+    assert "ExecStart=/usr/local/bin/backup-tray system --group backup-tray" in said
+    for word in ("Unknown", "Failed", "ignoring"):
+        assert word not in said
+
+
+def test_the_folder_is_there_before_the_service_and_only_for_the_group(tmp_path: Path) -> None:
+    """A service that does not start with the system is noticed by those who look for it."""
+    said = private(
+        tmp_path,
+        "service install; systemd-tmpfiles --create /etc/tmpfiles.d/backup-tray.conf; stat -c '%A %U:%G' /run/backup-tray-view",
+    )
+    assert "drwxr-x--- root:backup-tray" in said
+
+
+def test_a_second_call_changes_nothing_and_users_are_told_how_to_look_on(tmp_path: Path) -> None:
+    """Whoever called sudo is named in the command that lets him see root's backups, until he is in the group."""
+    said = private(
+        tmp_path,
+        "export SUDO_USER=nobody; service install; cksum /etc/systemd/system/b* >/run/a; getent group backup-tray\n"
+        "usermod -aG backup-tray nobody; echo now; service install; cksum /etc/systemd/system/b* | cmp - /run/a",
+    )
+    before, after = said.split("now\n")
+    assert "usermod -aG backup-tray nobody" in before
+    assert "usermod" not in after
+
+
+@pytest.mark.parametrize(("member", "stays"), [("nobody", True), ("", False)])
+def test_it_is_taken_away_whole(tmp_path: Path, member: str, stays: bool) -> None:
+    """Nothing is left but a group that has members, which is said."""
+    said = private(
+        tmp_path,
+        f"service install; [ -z '{member}' ] || usermod -aG backup-tray {member}; mkdir /run/backup-tray-view\n"
+        "service remove; find /etc/systemd /etc/tmpfiles.d /run -name 'backup-tray*'; getent group backup-tray || echo no group",
+    )
+    assert "/etc/" not in said.split("(and log in again)")[1]
+    assert "/run/backup-tray-view" not in said
+    assert ("stays, since it has members: nobody" in said, "no group" in said) == (stays, not stays)
+
+
+def test_a_unit_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    """A service of the same name that is not ours is neither overwritten nor removed."""
+    said = private(
+        tmp_path,
+        "echo mine >/etc/systemd/system/backup-tray.service; service install || echo code $?\n"
+        "service remove; cat /etc/systemd/system/backup-tray.service",
+    )
+    assert "code 73" in said
+    assert said.endswith("mine\n")
+
+
+def test_only_root_can_set_it_up() -> None:
+    """An ordinary user is told the command, and nothing is tried."""
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
+        Path(folder).chmod(0o755)
+        copy = shutil.copytree(SERVICE.parent, Path(folder) / "scripts")
+        done = subprocess.run([*nobody, copy / "service.sh", "install"], capture_output=True, text=True, check=False)
+    assert (done.returncode, "sudo" in done.stderr) == (77, True), done.stderr
