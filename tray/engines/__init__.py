@@ -78,6 +78,10 @@ ENGINES: tuple[Known, ...] = (
     Known("restic", ("restic",)),
     Known("borg", ("borg",)),
     Known("rsync", ("rsync",)),
+    Known("duplicity", ("duplicity",)),
+    Known("kopia", ("kopia",)),
+    Known("rdiff-backup", ("rdiff-backup",)),
+    Known("tar", ("tar", "gtar", "gnutar", "bsdtar")),
 )
 """Every engine that is built in, besides `command`, which takes any command."""
 

@@ -1,0 +1,65 @@
+"""Why a duplicity run failed, in plain words with a next step."""
+
+import re
+import shlex
+
+from tray.engines.findings import causes
+
+CAUSES = causes(
+    (
+        (
+            r"no space left on device|disk quota exceeded|(?i:temp space has)",
+            "There is no space left on the device; free some where the backup is written, or in the temporary folder.",
+        ),
+        (
+            r"[Ss]ource directory (.+) does not exist",
+            "The source {1} does not exist, so nothing was backed up; check its path, and whether its disk is mounted.",
+        ),
+        (
+            r"Another (?:duplicity )?instance is already running",
+            "Another duplicity is working with the same archive folder; wait until it ends, then run the backup again.",
+        ),
+        (
+            r"PASSPHRASE|getpass|EOFError|passphrase.*(?:required|missing)|(?i:bad|wrong) passphrase|Bad session key",
+            "The passphrase is missing or wrong; give it in the variable PASSPHRASE, or use `--no-encryption`.",
+        ),
+        (
+            r"gpg: (.*[Nn]o (?:public|secret) key)|(?:No|no) secret key",
+            "GnuPG has no such key ({1}); check `--encrypt-key` and whether the key is in this user's keyring.",
+        ),
+        (r"GPGError|GPG Failed", "GnuPG failed; its own words are in the log of this run."),
+        (
+            r"[Oo]ld signatures not found and incremental specified",
+            "There is no full backup at this address to build upon; make one with `duplicity full`.",
+        ),
+        (
+            r"Restore destination directory (.+) already exists",
+            "The folder {1} exists already and nothing was overwritten; restore to another one, or add `--force`.",
+        ),
+        (
+            r"(?:FileNotFoundError|No such file or directory)",
+            "The place for the backup does not exist; check the address, and whether its disk is mounted.",
+        ),
+        (
+            r"PermissionError|Permission denied",
+            "duplicity may not write there; check who owns the place for the backup.",
+        ),
+        (
+            r"BackendException: (.+)",
+            "The place for the backup could not be used: {1}. Check the address, the network and the login.",
+        ),
+        (r"duplicity: error: (.+)|Command line error: (.+)", "duplicity did not understand its command line: {1}{2}."),
+    )
+)
+_LOCK = re.compile(r"(/\S.*lockfile(?:\.lock)?)")
+_RUNNING = re.compile(r"Another (?:duplicity )?instance is already running")
+
+
+def advice(text: str) -> str | None:
+    """Return what to do about a lock that duplicity met; before 0.7.18 it is a file that a killed run leaves behind."""
+    if not _RUNNING.search(text):
+        return None
+    found = _LOCK.search(text)
+    if found is None:
+        return "Wait until the other duplicity ends; its lock goes with it."
+    return f"If no other duplicity is running, remove its lock: `rm {shlex.quote(found[1])}`"

@@ -1,0 +1,173 @@
+"""What the output of a run said, and what that comes to together with its exit.
+
+For engines that print lines of text: their sessions gather `Findings`, and say in one sentence what was achieved where the output
+and the exit code prove it. The rules about what nobody saw, asked for or could read are the same for all of them and stand here.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+
+from tray.engines.base import Event, Exit, Problem, Result
+from tray.engines.command import signal_name, why_failed
+from tray.engines.recognise import Inner
+from tray.model import Outcome
+
+MAX_PROBLEMS = 100
+"""So many problems are kept with their words; the rest are only counted."""
+MAX_ITEMS = 50_000
+_MAX_LINES = 50
+_MAX_TEXT = 2000
+MAX_COUNT = 2**63 - 1
+_MARK = re.compile(r"\{(\d)\}")
+
+Causes = tuple[tuple["re.Pattern[str]", str], ...]
+"""Why a run fails: an expression for what the engine says, and one sentence with the next step; `{1}` is its first group."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the output of a run said so far; takes a bounded amount of memory.
+
+    Attributes:
+        errors: Items that are not in the backup, and other problems.
+        complaints: Lines that may be the reason of a failure, the decisive ones first.
+        fatal: The engine said that it gives up.
+        stopped: The engine said that a signal stops it.
+    """
+
+    files: int | None = None
+    bytes_processed: int | None = None
+    bytes_added: int | None = None
+    snapshot: str | None = None
+    errors: int = 0
+    fatal: bool = False
+    stopped: bool = False
+    problems: list[Problem] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    _decisive: int = 0
+    _known: set[str] = field(default_factory=set)
+
+    def problem(self, message: str, item: str | None = None) -> tuple[Event, ...]:
+        """Count a problem, an item only once; return it as an event unless it is known already."""
+        key = item if item is not None else message
+        if key in self._known:
+            return ()
+        if len(self._known) < MAX_ITEMS:
+            self._known.add(key)
+        self.errors += 1
+        found = Problem(message[:_MAX_TEXT], item)
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(found)
+        return (found,)
+
+    def complain(self, text: str, *, decisive: bool = False) -> None:
+        """Remember a line that may say why the run fails."""
+        if decisive and self._decisive < _MAX_LINES:
+            self.complaints.insert(self._decisive, text[:_MAX_TEXT])
+            self._decisive += 1
+            del self.complaints[_MAX_LINES:]
+        elif len(self.complaints) < _MAX_LINES:
+            self.complaints.append(text[:_MAX_TEXT])
+
+    @property
+    def complaint(self) -> str:
+        """All complaints, one a line."""
+        return "\n".join(self.complaints)
+
+
+def conclude(
+    seen: Findings,
+    exit: Exit,
+    inner: Inner,
+    *,
+    name: str,
+    done: str = "",
+    unproven: str = "",
+    causes: Causes = (),
+    advice: str | None = None,
+) -> Result:
+    """Return the result of a run.
+
+    Args:
+        seen: What its output said.
+        exit: How it ended.
+        inner: What stood before the engine.
+        name: The engine and what it does ("tar").
+        done: What was achieved, without a full stop, where output and exit code prove it.
+        unproven: Why exit code 0 is no proof here, as a sentence.
+        causes: Why runs of this engine fail.
+        advice: What to do next.
+    """
+    outcome, why = _outcome(seen, exit, inner, name, done, unproven, causes)
+    return Result(
+        outcome,
+        why,
+        files=seen.files,
+        bytes_processed=seen.bytes_processed,
+        bytes_added=seen.bytes_added,
+        errors=seen.errors,
+        problems=tuple(seen.problems),
+        snapshot=seen.snapshot,
+        advice=advice if outcome is not Outcome.SUCCEEDED else None,
+    )
+
+
+def _outcome(
+    seen: Findings, exit: Exit, inner: Inner, name: str, done: str, unproven: str, causes: Causes
+) -> tuple[Outcome, str]:
+    if inner.opaque:
+        return Outcome.UNKNOWN, f"It was started, but {inner.opaque}."
+    if done and exit.signal is None:
+        return (Outcome.WARNING, _with_problems(seen, done)) if seen.errors else (Outcome.SUCCEEDED, f"{done}.")
+    if exit.asked:
+        return Outcome.CANCELLED, f"{name} was stopped on request, before it was done."
+    timed_out = inner.timed and exit.code in (124, 137)  # nobody wished that: a failure
+    if seen.stopped and exit.signal is None and not timed_out:
+        return Outcome.CANCELLED, f"{name} was stopped by a signal, before it was done."
+    if not exit.seen:
+        if seen.fatal:
+            return Outcome.FAILED, reason(seen.complaint, causes) or f"{name} gave up."
+        return Outcome.LOST, f"Nobody saw how {name} ended."
+    if exit.code == 0:
+        return Outcome.UNKNOWN, unproven or f"{name} ended with exit code 0, but it did not say that it was done."
+    if inner.timed and exit.code == 124:
+        return Outcome.FAILED, f"{name} did not end in the time that `timeout` gave it, and was stopped."
+    if exit.signal is not None:
+        return Outcome.FAILED, f"{name} was killed by {signal_name(exit.signal)} before it was done."
+    first = next(iter(seen.complaints), "")
+    return Outcome.FAILED, reason(seen.complaint, causes) or why_failed(name, exit, first)
+
+
+def _with_problems(seen: Findings, done: str) -> str:
+    """Return what was achieved and what was not, with the first problem."""
+    many = "1 problem" if seen.errors == 1 else f"{seen.errors} problems"
+    if not seen.problems:
+        return f"{done}, but with {many}."
+    first = seen.problems[0]
+    named = f"{first.item} ({first.message})" if first.item and first.item not in first.message else first.message
+    named = named[:300].rstrip(".")
+    return f"{done}, but with {many}: {named}" + ("." if seen.errors == 1 else ", and more.")
+
+
+def reason(text: str, causes: Causes) -> str:
+    """Return one sentence why a run failed, "" if the cause is not known."""
+    for pattern, words in causes:
+        if found := pattern.search(text):
+            return _MARK.sub(partial(_group, found), words)
+    return ""
+
+
+def _group(found: "re.Match[str]", mark: "re.Match[str]") -> str:
+    return (found[int(mark[1])] or "")[:300]
+
+
+def causes(pairs: Iterable[tuple[str, str]]) -> Causes:
+    """Compile a table of causes."""
+    return tuple((re.compile(pattern, re.MULTILINE), words) for pattern, words in pairs)
+
+
+def whole(digits: str | bytes) -> int:
+    """Return a count that an engine printed, as far as it can be stored."""
+    return min(int(digits[:19]), MAX_COUNT)

@@ -1,0 +1,138 @@
+"""One run of tar, understood line by line.
+
+Its exit code tells the truth: 0 all is well, 1 (GNU) files changed while they were read, 2 something is missing or broken. With 2
+an archive may be there all the same, without the files that could not be read: that is a warning where the output proves it, by the
+totals that tar prints once the archive is closed, and because every complaint is about one file. Everything else is a failure.
+"""
+
+import re
+
+from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
+from tray.engines.findings import Findings, causes, conclude, whole
+from tray.engines.recognise import Inner
+from tray.engines.tar.options import Call
+from tray.engines.text import plain
+from tray.model import Phase
+
+MARK = "backup-tray:"
+"""What our checkpoints say before the number of bytes, so that no line of tar's own is taken for one."""
+_CHECKPOINT = re.compile(rb".*?: " + MARK.encode() + rb"(\d+) \([^()]*\)")
+_TOTALS = re.compile(rb"Total bytes written: (\d+) \([^()]*\)")
+_TOTALS_ANYHOW = re.compile(rb"[^:/]+: (\d+) \([^(),]+, [^()]+/\S+\)")  # in another language
+_EMPTY = 10_240  # bytes of an archive without members, unless the user chose other records
+_SAID = re.compile(r"(?:\S*/)?(?:g|gnu|bsd)?tar[\w.+-]*: (?P<what>.+)")
+_UNREAD = re.compile(
+    r"(?P<item>.+?): (?:Warning: )?(?P<why>Cannot (?:open|stat|read|readlink|savedir|opendir|chdir)(?:: .+)?|Read error at .+)"
+)
+_CHANGED = re.compile(
+    r"(?P<item>.+?): (?P<why>[Ff]ile removed before we read it|[Ff]ile changed as we read it|File shrank by .+)"
+)
+_MISSING = re.compile(r"(?P<item>.+?): (?P<why>Not found in archive)")
+_DIFFERS = re.compile(r"(?P<item>.+): (?P<why>[A-Z][\w ]* differs?|Not linked to .+|.*No such file or directory)")
+_HARMLESS = re.compile(
+    r"Removing (?:leading )?[`'‘\"].* from (?:member names|hard link targets)|.+: (?:socket|door) ignored"
+    r"|.+: Directory (?:is new|has been renamed.*)|.+: file is (?:unchanged|the archive); not dumped"
+    r"|.+: contains a cache directory tag.*|.+: file is on a different filesystem; not dumped"
+)
+_FATAL = re.compile(
+    r"Error is not recoverable|Child (?:returned status|died)|.+: Wrote only \d+ of|.+: Cannot (?:write|close)"
+)
+_AFTERWORD = "Exiting with failure status due to previous errors"
+CAUSES = causes(
+    (
+        (
+            r"[Nn]o space left on device|Wrote only \d+ of",
+            "There is no space left where the archive is written; free some.",
+        ),
+        (r"Cowardly refusing", "tar was told nothing to archive; name the folders to back up."),
+        (
+            r"Child (?:returned status|died)",
+            "The program that compresses the archive failed; its own words are in the log.",
+        ),
+        (r"unrecognized option '?(\S+?)'?$", "tar does not know the option {1}."),
+        (r"^(?:\S*/)?\w*tar: (.+): Cannot open: (.+)$", "The archive {1} could not be opened: {2}."),
+    )
+)
+
+
+class TarSession:
+    """A run of tar."""
+
+    def __init__(self, plan: Plan, asked: Call, inner: Inner) -> None:
+        self._kind = plan.kind
+        self._ours = plan.ours
+        self._inner = inner
+        self._forgives = asked.forgives and not plan.spool_stdout
+        # Only where stderr holds nothing but messages a line in another language can be told from a name.
+        self._totals = _TOTALS if asked.names else _TOTALS_ANYHOW
+        self._seen = Findings()
+        self._written: int | None = None
+        self._changed = False
+        self._missing: str | None = None
+
+    def feed(self, line: bytes, stream: Stream) -> Fed:
+        """Take one line; checkpoints and totals that we asked for are not the caller's."""
+        body = line.rstrip(b"\r\n")
+        if self._ours and MARK.encode() in body and (found := _CHECKPOINT.fullmatch(body)):
+            done = whole(found[1])
+            return Fed((Progress(Phase.COPYING, bytes_done=done),) if done else ())
+        pattern = self._totals if stream is Stream.ERR else _TOTALS
+        if body.endswith(b")") and (found := pattern.fullmatch(body)):
+            self._written = whole(found[1])
+            return Fed(relay=b"" if self._ours else line)
+        return Fed(self._line(plain(body), stream), line)
+
+    def conclude(self, exit: Exit) -> Result:
+        """Conclude from complaints, totals and exit code."""
+        seen = self._seen
+        seen.bytes_processed = self._written
+        if self._kind == "backup" and exit.code == 1 and not seen.errors and (self._ours or self._written is not None):
+            seen.problem("some files changed while they were read")
+        done = self._done(exit)
+        if not done and self._kind == "backup" and self._missing is not None:
+            seen.complain(f"tar: {self._missing}", decisive=True)
+        unproven = (
+            "tar ended with exit code 0, but files that could not be read would not be known (`--ignore-failed-read`)."
+        )
+        return conclude(seen, exit, self._inner, name="tar", done=done, unproven=unproven, causes=CAUSES)
+
+    def _done(self, exit: Exit) -> str:
+        """Return what was achieved, "" if that is not proven."""
+        seen, code = self._seen, exit.code
+        if self._kind == "backup":
+            clean = not seen.fatal and not seen.complaints and self._written is not None
+            enough = (
+                (code == 0 and not self._forgives)
+                or (code == 1 and (self._changed or self._ours or self._written is not None) and not seen.fatal)
+                or (code == 2 and clean and seen.errors > 0 and (self._written or 0) > _EMPTY)
+                or (code is None and clean)
+            )
+            return "The archive was written" if enough else ""
+        if self._kind == "check":
+            compared = code == 0 or (code == 1 and seen.errors > 0)
+            return "The archive was compared with the files" if compared else ""
+        if code != 0:
+            return ""
+        return "The files were extracted" if self._kind == "restore" else "tar did what it was asked to do"
+
+    def _line(self, text: str, stream: Stream) -> tuple[Event, ...]:
+        said = _SAID.fullmatch(text)
+        if said is None:
+            if self._kind == "check" and (found := _DIFFERS.fullmatch(text)):
+                return self._seen.problem(found["why"], found["item"])
+            if stream is Stream.ERR and text and self._kind != "backup":
+                self._seen.complain(text)
+            return ()
+        what = said["what"]
+        if found := _CHANGED.fullmatch(what):
+            self._changed = True
+            return self._seen.problem(found["why"], found["item"])
+        if found := _UNREAD.fullmatch(what) or _MISSING.fullmatch(what):
+            if "Warning: " not in what:
+                self._missing = self._missing or what
+            return self._seen.problem(found["why"], found["item"])
+        if what != _AFTERWORD and not _HARMLESS.fullmatch(what):
+            decisive = _FATAL.match(what) is not None
+            self._seen.fatal = self._seen.fatal or decisive
+            self._seen.complain(text, decisive=decisive)
+        return ()
