@@ -20,9 +20,9 @@ from tray.listing import Listing
 from tray.locks import FileLock
 from tray.model import Control, LiveRun, Source
 from tray.paths import Places, private
-from tray.tracker.control import refusal
+from tray.tracker.control import refusal, release
 from tray.tracker.observed import Observer
-from tray.tracker.state import Change, Runs
+from tray.tracker.state import Runs
 
 ORPHAN_CHECK_SECONDS = 1.0
 SPOOL_CHECK_SECONDS = 30.0
@@ -52,7 +52,7 @@ class Conversation(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
         """The other side is gone; runs that it published may be orphans."""
-        self.tracker.runs.unlisten(self.tell)
+        self.tracker.runs.unlisten(self.send)
         self.tracker.left(self)
 
     def data_received(self, data: bytes) -> None:
@@ -83,10 +83,10 @@ class Conversation(asyncio.Protocol):
             case _ if not self.greeted:
                 raise ipc.ProtocolError("hello comes first")
             case "status":
-                self.tell(known.snapshot())
+                self.send(known.snapshot())
             case "subscribe":
-                self.tell(known.snapshot())
-                known.listen(self.tell)
+                self.send(known.snapshot())
+                known.listen(self.send)
             case "run.started":
                 run = LiveRun.from_json(_object(message, "run"))
                 self.published.add(run.run)
@@ -101,12 +101,16 @@ class Conversation(asyncio.Protocol):
             case "cancel" | "pause" | "resume":
                 self.tell(self.tracker.pass_on(message))
 
-    def tell(self, message: Change) -> None:
+    def tell(self, message: ipc.Message) -> None:
         """Send one message, unless the other side has stopped reading."""
+        self.send(ipc.encode(message))
+
+    def send(self, line: bytes) -> None:
+        """Send what is one message already."""
         if self.transport.get_write_buffer_size() > UNREAD_LIMIT:
             self.transport.abort()
         elif not self.transport.is_closing():
-            self.transport.write(ipc.encode(message))
+            self.transport.write(line)
 
     def refuse(self, why: str) -> None:
         """Say why and hang up."""
@@ -130,6 +134,7 @@ class Tracker:
         self._spools = [Listing(folder) for folder in places.spools]
         self._conversations: set[Conversation] = set()
         self._orphans: set[str] = set()
+        self._released: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._closer: subprocess.Popen[bytes] | None = None
         self._looker: subprocess.Popen[bytes] | None = None
@@ -220,15 +225,18 @@ class Tracker:
 
     def _check_orphan(self, run: str, folder: runs.RunFolder) -> None:
         try:
-            going = folder.running(folder.info())
+            info = folder.info()
+            going = folder.running(info)
         except (OSError, ValueError):
-            going = False
+            info, going = None, False
         if not going:
+            self._released.discard(run)
             self.runs.finish(run)
             self._close_lost()
-        elif run in self.runs:
-            if not folder.wrapped:
-                self.runs.untracked(run)
+        elif not folder.wrapped:
+            self.runs.untracked(run)
+            if info is not None and run not in self._released and release(folder, info):
+                self._released.add(run)
 
     def _republished(self, run: str) -> bool:
         return any(run in conversation.published for conversation in self._conversations)
