@@ -84,14 +84,17 @@ def snapshots(access: Access, environ: Mapping[str, str]) -> list[Snapshot]:
     if access.engine == "restic":
         words = ["restic", "--repo", access.address, "--no-lock", "--json", "snapshots"]
         listed, read = _answer(access, words, environ), _restic_snapshot
+        listed = [] if listed is None else listed  # how it says that there are none
     elif access.engine == "borg":
         document = _answer(access, ["borg", "list", "--bypass-lock", "--json", access.address], environ)
         listed, read = document.get("archives") if isinstance(document, dict) else None, _borg_archive
     else:
         raise _no_answer(access, f"Backup Tray does not know how to ask {access.engine}.")
+    if not isinstance(listed, list):
+        raise _no_answer(access, "Its answer is no list of snapshots.")
     try:
-        return sorted((read(one) for one in listed or ()), key=lambda one: (one.time_ms, one.id))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return sorted((read(one) for one in listed), key=lambda one: (one.time_ms, one.id))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _no_answer(access, f"Its answer makes no sense ({type(error).__name__}: {error}).") from error
 
 

@@ -109,8 +109,10 @@ class Entry:
             if data["schema"] != SCHEMA:
                 raise ValueError(f"schema {data['schema']} is not known")
             stuck = data.get("stuck")
+            state = RepositoryState.from_json(data["state"])
+            state.to_json()  # a time that cannot be shown makes no sense either
             return cls(
-                state=RepositoryState.from_json(data["state"]),
+                state=state,
                 folder=None if data.get("folder") is None else str(data["folder"]),
                 jobs=tuple(str(job) for job in data.get("jobs") or ()),
                 used_ms=_moment(data.get("used")),
