@@ -1,0 +1,343 @@
+"""Root's backups in the tray of others: real users of a real kernel, root's service, and people who mean ill."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.machine import ROOT, Machine
+from tests.waiting import wait_for
+from tray import ipc
+
+ANN, BOB, EVE = 54_301, 54_302, 54_303
+SECRETS = ("topsecret", "hunter2", "s3cr3t")
+_RESTIC = """#!/bin/sh
+[ "$1" != version ] || { echo "restic 0.14.0"; exit; }
+while IFS= read -r line; do case $line in exit*) exit "${line#exit }" ;; *) printf '%s\\n' "$line" ;; esac; done <"$FEED"
+"""
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Machine]:
+    """A machine on which root's service runs."""
+    made = Machine()
+    try:
+        made.serve()
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs_on(machine: Machine) -> Iterator[None]:
+    """No test leaves a backup behind."""
+    yield
+    machine.end_started("restic-")
+
+
+class Backup:
+    """A backup of root's under watch: what its restic prints is told line by line."""
+
+    def __init__(self, machine: Machine, job: str, *words: str) -> None:
+        folder = machine.base / f"restic-{job}"
+        folder.mkdir()
+        (folder / "restic").write_text(_RESTIC)
+        (folder / "restic").chmod(0o755)
+        os.mkfifo(folder / "feed")
+        command = [folder / "restic", "-r", "/srv/repo", *words, "backup", "/etc"]
+        argv = machine.root_tray("run", "--job", job, "--", *command)
+        at = argv.index("-i") + 1
+        argv[at:at] = [f"FEED={folder}/feed", "RESTIC_PASSWORD=hunter2", "AWS_SECRET_ACCESS_KEY=s3cr3t"]
+        self.process = machine.start(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._feed = machine.open.enter_context((folder / "feed").open("w"))
+
+    def says(self, **message: object) -> None:
+        """Have restic print one message."""
+        self._feed.write(json.dumps(message) + "\n")
+        self._feed.flush()
+
+    def progress(self, done: int, total: int = 1000) -> None:
+        """Have restic print how far it is."""
+        self.says(
+            message_type="status",
+            percent_done=done / total,
+            total_files=10,
+            files_done=1,
+            total_bytes=total,
+            bytes_done=done,
+            seconds_remaining=60,
+            current_files=["/etc/shadow"],
+        )
+
+    def ends(self, code: int = 0) -> None:
+        """Have restic end."""
+        if code == 0:
+            self.says(
+                message_type="summary",
+                files_new=1,
+                files_changed=0,
+                files_unmodified=0,
+                data_added=10,
+                total_files_processed=1,
+                total_bytes_processed=1000,
+                total_duration=1.0,
+                snapshot_id="ab12cd34",
+            )
+        self._feed.write(f"exit {code}\n")
+        self._feed.close()
+        assert self.process.wait(30) == code
+
+
+def backup(machine: Machine, job: str, code: int = 0, *words: str) -> None:
+    """Make one backup of root's from its beginning to its end."""
+    made = Backup(machine, job, *words)
+    made.progress(500)
+    made.ends(code)
+
+
+def job_of(status: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """Return a job in a status."""
+    return next((job for job in status["jobs"] if job["job"] == name), None)
+
+
+def until(machine: Machine, uid: int, what: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    """Return the first status of the user for which *what* is true."""
+
+    def ask() -> dict[str, Any] | None:
+        found = machine.status(uid)
+        return found if what(found) else None
+
+    found = wait_for(ask, what="the status")
+    assert found is not None
+    return found
+
+
+def test_a_member_sees_roots_run_with_progress_and_its_end(machine: Machine) -> None:
+    """What root's cron job does stands beside the user's own runs, labelled, and nothing of it can be touched from there."""
+    assert machine.run(machine.user_tray(ANN, "run", "--job", "mine", "--", "true")).returncode == 0
+    nightly = Backup(machine, "nightly")
+    nightly.progress(420)
+    found = until(machine, ANN, lambda status: status["runs"] and status["runs"][0]["bytes_done"] == 420)
+    (run,) = found["runs"]
+    assert (run["job"], run["instance"], run["percent"], run["can"]) == ("nightly", "system", 42, [])
+    assert run["current"] == "/etc/shadow"
+    assert found["state"] == "running"
+    refused = machine.run(machine.user_tray(ANN, "seen", "nightly"))
+    nightly.ends()
+    ended = until(machine, ANN, lambda status: not status["runs"] and (job_of(status, "nightly") or {}).get("last"))
+    assert {job["job"]: (job["instance"], job["state"]) for job in ended["jobs"]} == {
+        "mine": ("user", "ok"),
+        "nightly": ("system", "ok"),
+    }
+    assert (ended["last"]["job"], ended["last"]["instance"], ended["state"]) == ("nightly", "system", "ok")
+    text = machine.run(machine.user_tray(ANN, "status")).stdout
+    assert "nightly (system)" in text
+    assert "mine (system)" not in text
+    assert (refused.returncode, "sudo backup-tray seen nightly" in refused.stderr) == (2, True), refused.stderr
+
+
+def test_the_commands_about_the_past_find_roots_runs_too(machine: Machine) -> None:
+    """History, report and log of a run of root's are there for members, and marked as the system's."""
+    backup(machine, "weekly", 1)
+    until(machine, ANN, lambda status: (job_of(status, "weekly") or {}).get("state") == "failed")
+    lines = machine.run(machine.user_tray(ANN, "history", "--json")).stdout.splitlines()
+    newest = json.loads(lines[0])
+    assert (newest["job"], newest["instance"], newest["outcome"]) == ("weekly", "system", "failed")
+    report = machine.run(machine.user_tray(ANN, "report", newest["run"][:23])).stdout
+    assert "the system's (root's)" in report
+    assert "unchanged since it was written" in report
+    log = machine.run(machine.user_tray(ANN, "log", newest["run"])).stdout
+    assert log == machine.as_root(*machine.root_tray("log", newest["run"])[len(ROOT) :]).stdout
+    assert "failed" in log
+    machine.as_root(*machine.root_tray("seen", "weekly")[len(ROOT) :])
+    until(machine, ANN, lambda status: (job_of(status, "weekly") or {}).get("state") == "none")
+
+
+def test_who_is_not_in_the_group_is_told_how_to_be(machine: Machine) -> None:
+    """One line with the command; nothing of root's is shown, and the state of one's own backups is as it is."""
+    assert machine.run(machine.user_tray(BOB, "run", "--job", "mine", "--", "true", member=False)).returncode == 0
+    found = machine.status(BOB, member=False)
+    assert (found["state"], [job["job"] for job in found["jobs"]]) == ("ok", ["mine"])
+    (note,) = found["notes"]
+    assert "you are not in the group backup-tray" in note
+    assert f"sudo usermod -aG backup-tray {BOB}" in note
+    doctor = machine.run(machine.user_tray(BOB, "doctor", member=False)).stdout
+    assert (
+        "ok    system's instance: Root's backups are not shown: you are not in the group backup-tray. An admin"
+        in doctor
+    )
+    assert machine.run(machine.user_tray(BOB, "history", member=False)).stdout.count("\n") == 1
+
+
+def test_nothing_that_a_member_sends_changes_anything(machine: Machine) -> None:
+    """Forged runs, orders to stop, garbage, endless lines and readers that never read: root's run and status stay what they are."""
+    nightly = Backup(machine, "guarded")
+    nightly.progress(300)
+    before = until(machine, ANN, lambda status: status["runs"] and status["runs"][0]["bytes_done"] == 300)
+    run = before["runs"][0]["run"]
+    pid = machine.service_pid()
+    forged = before["runs"][0] | {"run": "0190cccc-0000-7000-8000-000000000001", "job": "forged"}
+    orders: list[ipc.Message] = [
+        {"type": "run.started", "run": forged},
+        {"type": "run.progress", "run": run, "bytes_done": 999},
+        {"type": "run.finished", "run": run, "last": {"outcome": "succeeded"}},
+        *({"type": kind, "run": run} for kind in ("cancel", "pause", "resume", "seen", "handover", "no such thing")),
+    ]
+    for order in orders:
+        said = machine.talk(ipc.hello("wrapper"), order, uid=EVE, answers=2)
+        assert [message["type"] for message in said] == ["hello", "refused"], order
+    for line in (b"\x00\xff garbage\n", b"[1]\n", b"{" * 9000 + b"\n", b"x" * 10_000_000, b'{"type":"log","run":7}\n'):
+        said = machine.talk(ipc.hello("cli"), line, uid=EVE)
+        assert [message["type"] for message in said] == ["hello", "error"], line[:20]
+    assert [message["type"] for message in machine.talk({"type": "status"}, uid=EVE)] == ["error"]
+    argv = machine.as_user(EVE, machine.python, "-c", _MUTE, machine.view / "view.sock")
+    mute = machine.start(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert mute.stdout is not None
+    assert mute.stdout.readline() == b"60\n"
+    for done in range(301, 340):
+        nightly.progress(done)
+    after = until(machine, ANN, lambda status: status["runs"] and status["runs"][0]["bytes_done"] == 339)
+    assert [found["run"] for found in after["runs"]] == [run]
+    assert job_of(after, "forged") is None
+    assert machine.root_status()["runs"][0]["run"] == run
+    assert machine.service_pid() == pid
+    assert int(_memory(machine, pid)) < 80_000
+    mute.kill()
+    nightly.ends()
+    assert "refused from user 54303" in machine.log()
+    assert machine.log().count("refused from user 54303") < 4
+
+
+_MUTE = """
+import json, socket, sys
+talks = []
+for _ in range(60):
+    talk = socket.socket(socket.AF_UNIX)
+    talk.connect(sys.argv[1])
+    try:
+        talk.sendall(b'{"type":"hello","protocol":[1,0]}\\n{"type":"subscribe"}\\n' + b'{"type":"history"}\\n' * 500)
+    except OSError:
+        pass
+    talks.append(talk)
+print(len(talks), flush=True)
+sys.stdin.read()
+"""
+
+
+def _memory(machine: Machine, pid: int) -> str:
+    rollup = machine.as_root("cat", f"/proc/{pid}/smaps_rollup").stdout
+    return next(line.split()[1] for line in rollup.splitlines() if line.startswith("Pss:"))
+
+
+def test_secrets_of_roots_command_lines_never_appear(machine: Machine) -> None:
+    """Whatever a member can ask for, passwords in addresses, options and the environment are not in it."""
+    secret = ("--password-command", "echo hunter2", "-r", "rest:https://ann:topsecret@nas/repo")
+    running = Backup(machine, "secret", *secret)
+    running.progress(1)
+    seen = until(machine, ANN, lambda status: [run for run in status["runs"] if run["job"] == "secret"])
+    run = seen["runs"][-1]["run"]
+    live = machine.talk(ipc.hello("cli"), {"type": "subscribe"}, {"type": "log", "run": run}, answers=3)
+    running.ends(1)
+    until(machine, ANN, lambda status: (job_of(status, "secret") or {}).get("last"))
+    past = machine.talk(
+        ipc.hello("cli"),
+        {"type": "status"},
+        {"type": "history"},
+        {"type": "report", "run": run},
+        {"type": "log", "run": run},
+        answers=5,
+    )
+    assert [message["type"] for message in live[:3]] == ["hello", "status", "log"]
+    assert [message["type"] for message in past] == ["hello", "status", "history", "report", "log"]
+    said = json.dumps(live + past)
+    assert "rest:https://ann:***@nas/repo" in said
+    assert [secret for secret in SECRETS if secret in said] == []
+
+
+def test_a_socket_of_somebody_else_is_not_believed(machine: Machine, tmp_path: Path) -> None:
+    """Whoever puts a socket where root's should be can make nothing look fine."""
+    folder = machine.base / "trap"
+    machine.as_root("install", "-d", "-m", "777", folder)
+    argv = machine.as_user(EVE, machine.python, "-c", _FAKE, folder / "view.sock")
+    trap = machine.start(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert trap.stdout is not None
+    assert trap.stdout.readline() == b"\n"
+    machine.as_root("chmod", "666", folder / "view.sock")
+    done = machine.run(machine.user_tray(ANN, "status", "--json", BACKUP_TRAY_SYSTEM=str(folder)))
+    found = json.loads(done.stdout)
+    assert (found["state"], found["runs"]) == ("warning", [])
+    assert f"belongs to user {EVE}, not 0" in found["notes"][0]
+
+
+_FAKE = """
+import socket, sys
+trap = socket.socket(socket.AF_UNIX)
+trap.bind(sys.argv[1])
+trap.listen()
+print(flush=True)
+trap.accept()
+input()
+"""
+
+
+def test_a_service_that_was_killed_is_said_so_until_it_is_back(machine: Machine) -> None:
+    """In between root's jobs are marked as not known now, a failure stays one, and nothing that ran is shown as running."""
+    backup(machine, "kept", 1)
+    nightly = Backup(machine, "long")
+    nightly.progress(100)
+    watching = machine.start(machine.user_tray(ANN, "status", "--watch", "--json"), stdout=subprocess.PIPE, text=True)
+    assert watching.stdout is not None
+    lines = iter(watching.stdout)
+
+    def seen(what: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        return next(status for status in map(json.loads, lines) if what(status))
+
+    seen(lambda status: any(run["job"] == "long" for run in status["runs"]))
+    machine.as_root("kill", "-9", str(machine.service_pid()))
+    began = time.monotonic()
+    gone = seen(lambda status: status["notes"])
+    assert time.monotonic() - began < 5
+    assert "The system's backups (root's) are not known now. Its service" in gone["notes"][0]
+    kept = job_of(gone, "kept")
+    assert kept is not None
+    assert (kept["state"], "Not known now; last known" in kept["concern"], gone["runs"]) == ("failed", True, [])
+    assert {job["state"] for job in gone["jobs"] if job["instance"] == "system"} <= {"failed", "warning"}
+    once = machine.run(machine.user_tray(ANN, "status"))
+    assert (once.returncode, "Not everything is known" in once.stdout) == (1, True), once.stdout
+    machine.serve()
+    back = seen(lambda status: not status["notes"])
+    assert [run["job"] for run in back["runs"]] == ["long"]
+    nightly.ends()
+    seen(lambda status: not status["runs"])
+    watching.terminate()
+
+
+def test_with_accounts_as_an_administrator_makes_them(machine: Machine) -> None:
+    """groupadd, useradd, usermod and a new login are all that it takes; the line that names them is right."""
+    name = f"bt{os.getpid()}"
+    machine.as_root("groupadd", "--system", f"{name}g")
+    try:
+        machine.as_root("useradd", "--no-create-home", "--home-dir", "/nonexistent", name)
+        other = Machine(group=f"{name}g")
+        try:
+            other.serve()
+            argv = other.user_tray(0, "status", "--json")
+            at = argv.index("setpriv")
+            login = ["setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups"]
+            argv[at : argv.index("env", at)] = login
+            refused = json.loads(other.run(argv).stdout)
+            assert f"sudo usermod -aG {name}g {name}" in refused["notes"][0]
+            other.as_root("usermod", "-aG", f"{name}g", name)
+            assert json.loads(other.run(argv).stdout)["notes"] == []
+            argv[at : at + len(login)] = [*login[:3], "--clear-groups"]
+            assert "in this session. Log in again" in json.loads(other.run(argv).stdout)["notes"][0]
+        finally:
+            other.end()
+    finally:
+        machine.as_root("userdel", name, check=False)
+        machine.as_root("groupdel", f"{name}g", check=False)
