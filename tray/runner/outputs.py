@@ -25,6 +25,9 @@ ATOMIC = 4096
 """POSIX: a pipe that polls as writable takes this many bytes without blocking (PIPE_BUF on Linux)."""
 
 
+_PROMPTS = (b": ", b"? ")
+
+
 class Tail:
     """Follows one spool file and cuts it into lines, also at carriage returns if *returns*."""
 
@@ -74,8 +77,8 @@ class Tail:
 
     @property
     def part(self) -> bytes:
-        """The beginning of a line whose end has not come yet: perhaps a prompt."""
-        return b"" if self._returns else bytes(self._part)
+        """The beginning of a line whose end has not come yet: perhaps a prompt, certainly no update that waits for its end."""
+        return bytes(self._part) if not self._returns or self._part.endswith(_PROMPTS) else b""
 
     def rest(self) -> bytes:
         """Return the unfinished line and forget it."""
