@@ -20,6 +20,7 @@ MAX_ITEMS = 50_000
 _MAX_LINES = 50
 _MAX_TEXT = 2000
 MAX_COUNT = 2**63 - 1
+_NOTHING_READ = "Not one file of the source could be read."
 _MARK = re.compile(r"\{(\d)\}")
 
 Causes = tuple[tuple["re.Pattern[str]", str], ...]
@@ -130,6 +131,8 @@ def _outcome(
         if seen.fatal:
             return Outcome.FAILED, reason(seen.complaint, causes) or f"{name} gave up."
         return Outcome.LOST, f"Nobody saw how {name} ended."
+    if exit.code == 0 and seen.fatal:
+        return Outcome.FAILED, reason(seen.complaint, causes) or f"{name} gave up."
     if exit.code == 0:
         return Outcome.UNKNOWN, unproven or f"{name} ended with exit code 0, but it did not say that it was done."
     if inner.timed and exit.code == 124:
@@ -151,8 +154,16 @@ def _with_problems(seen: Findings, done: str) -> str:
     return f"{done}, but with {many}: {named}" + ("." if seen.errors == 1 else ", and more.")
 
 
+def nothing_read(seen: Findings) -> None:
+    """Note that not one file of the source could be read: then there is no backup, whatever the exit code."""
+    seen.fatal = True
+    seen.complain(_NOTHING_READ, decisive=True)
+
+
 def reason(text: str, causes: Causes) -> str:
     """Return one sentence why a run failed, "" if the cause is not known."""
+    if text.startswith(_NOTHING_READ):
+        return _NOTHING_READ
     for pattern, words in causes:
         if found := pattern.search(text):
             return _MARK.sub(partial(_group, found), words)

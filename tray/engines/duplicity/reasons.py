@@ -8,7 +8,7 @@ from tray.engines.findings import causes
 CAUSES = causes(
     (
         (
-            r"no space left on device|disk quota exceeded|(?i:temp space has)",
+            r"[Nn]o space left on device|disk quota exceeded|(?i:temp space has)",
             "There is no space left on the device; free some where the backup is written, or in the temporary folder.",
         ),
         (

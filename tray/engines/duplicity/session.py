@@ -44,6 +44,7 @@ class DuplicitySession:
         self._statistics: dict[str, int] | None = None
         self._compared: int | None = None
         self._begun = False
+        self._usage = False
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Take one line; the caller sees all of them as they are."""
@@ -71,7 +72,7 @@ class DuplicitySession:
         """Return what was achieved, "" if that is not proven."""
         if self._kind in ("backup", "dry-run"):
             proven = self._statistics is not None or (self._speaks and self._watched and exit.code == 0)
-            if not proven or exit.code not in (0, None):
+            if not proven or exit.code not in (0, None) or self._seen.fatal:
                 return ""
             return "It was a dry run: nothing was saved" if self._kind == "dry-run" else "The backup was written"
         if self._compared is not None and exit.code in (0, 1, None):
@@ -102,8 +103,13 @@ class DuplicitySession:
         if "% ETA " in text and (found := _PROGRESS.search(text)):
             return (Progress(Phase.COPYING, eta_seconds=_seconds(found[2]) if int(found[1]) else None),)
         if stream is Stream.ERR and text:
-            self._seen.complain(text, decisive=not text.startswith(("  ", "gpg:", "=")))
+            self._complaint(text)
         return self._begin()
+
+    def _complaint(self, text: str) -> None:
+        self._usage = self._usage or text.startswith("Usage:")
+        error = text.startswith(("duplicity: error", "Command line error"))
+        self._seen.complain(text, decisive=error or not (self._usage or text.startswith(("gpg:", "="))))
 
     def _begin(self) -> tuple[Event, ...]:
         """Its first words come when it has looked into the repository; from then on it copies."""
@@ -144,6 +150,8 @@ class DuplicitySession:
         seen.bytes_processed = _positive(known, "SourceFileSize")
         seen.bytes_added = None if self._kind == "dry-run" else _positive(known, "TotalDestinationSizeChange")
         seen.errors = max(seen.errors, known["Errors"])
+        if seen.errors and known.get("SourceFiles", 2) <= 1:  # the folder itself
+            findings.nothing_read(seen)
 
 
 def _positive(known: dict[str, int], name: str) -> int | None:

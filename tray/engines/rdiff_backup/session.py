@@ -3,7 +3,7 @@
 import re
 
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
-from tray.engines.findings import Findings, causes, conclude, whole
+from tray.engines.findings import Findings, causes, conclude, nothing_read, whole
 from tray.engines.rdiff_backup.options import Call
 from tray.engines.recognise import Inner
 from tray.engines.text import plain
@@ -12,13 +12,14 @@ from tray.model import Phase
 _HEADER = re.compile(rb"-{10,}\[ Session statistics \]-{10,}")
 _FIGURE = re.compile(rb"([A-Z][A-Za-z]+) (-?\d+)(?:\.\d+)?(?: \(.*\))?")
 _UNREAD = re.compile(r"(?:WARNING: )?(?P<kind>ListError|UpdateError|SpecialFileError):? (?P<rest>.*)")
-_QUOTED = re.compile(r"(?:'(?P<item>.*?)'|(?P<bare>\S+))(?: (?P<why>.+))?")
+_QUOTED = re.compile(r"(?:'(?P<item>.*?)'|(?P<bare>\S+))(?: (?:\[Errno \d+\] )?(?P<why>.+?)(?:: b['\"].*)?)?")
 _DAMAGED = re.compile(r"(?:WARNING: )?Computed SHA1 digest of (?:file )?(?P<item>.+?)(?: '[0-9a-f]{40}'|$)")
 _NO_HASH = re.compile(r"(?:WARNING: )?Cannot find SHA1 digest for file (?P<item>.+?), ")
 _DIFFERS = re.compile(r"(?P<what>changed|new|deleted): (?P<item>.+)|Metadata.* differ.*|(?P<odd>.+?) differs")
 _STARTED = re.compile(r"(?:NOTE: )?Starting (?:mirror|increment operation) ")
 _STOPPED = re.compile(r"SignalException: (?:2|15)\b|^KeyboardInterrupt")
-_DECISIVE = ("ERROR:", "Fatal Error:", "FATAL", "OSError", "rdiff-backup: error", "Exception ")
+_DECISIVE = re.compile(r"ERROR:|Fatal Error:|FATAL|rdiff-backup: error|(?:\w+\.)*\w*(?:Error|Exception)\b")
+_UNHASHED = re.compile(r"(?:NOTE: )?Verification found (\d+) files? without hash")
 _HARMLESS = ("this command line interface is deprecated", "emitted warnings, see previous")
 _NOTHING = ("No increment is older than", "No increments older than")
 WARNED = frozenset((2, 4, 6, 8, 10, 12, 14))
@@ -58,7 +59,7 @@ CAUSES = causes(
         ),
         (
             r"found (\d+) potentially corrupted files",
-            "{1} files in the repository are damaged: they do not match their checksums.",
+            "The repository is damaged: {1} of its files do not match their checksums.",
         ),
         (r"rdiff-backup: error: (.+)", "rdiff-backup did not understand its command line: {1}."),
         (r"^(?:ERROR|Fatal Error): (.+)", "rdiff-backup gave up: {1}."),
@@ -113,7 +114,7 @@ class RdiffBackupSession:
         warned = exit.code in WARNED and not self._misused and bool(self._warnings or self._seen.errors)
         if self._kind == "backup":
             proven = self._statistics is not None
-            proven = proven or (self._speaks and self._watched and exit.code == 0)
+            proven = (proven or (self._speaks and self._watched and exit.code == 0)) and not self._seen.fatal
             good = exit.code in (0, None) or warned
             return "The backup was written" if proven and good else ""
         if self._kind == "check":
@@ -149,7 +150,7 @@ class RdiffBackupSession:
 
     def _line(self, text: str, stream: Stream) -> tuple[Event, ...]:
         if found := _UNREAD.match(text):
-            named = _QUOTED.match(found["rest"])
+            named = _QUOTED.fullmatch(found["rest"])
             item = (named["item"] or named["bare"]) if named else None
             return self._seen.problem((named["why"] if named else None) or found["kind"], item)
         if self._kind == "check" and (events := self._checked(text, stream)) is not None:
@@ -168,7 +169,7 @@ class RdiffBackupSession:
         return ()
 
     def _complaint(self, text: str) -> None:
-        decisive = text.startswith(_DECISIVE)
+        decisive = _DECISIVE.match(text) is not None
         self._misused = self._misused or text.startswith(("usage:", "rdiff-backup: error"))
         self._seen.fatal = self._seen.fatal or decisive
         if text.startswith("ERROR: Action "):  # only says at which step it gave up
@@ -181,6 +182,9 @@ class RdiffBackupSession:
             return self._seen.problem("its checksum does not match", found["item"])
         if found := _NO_HASH.match(text):
             return self._seen.problem("it has no checksum", found["item"])
+        if found := _UNHASHED.match(text):
+            self._seen.errors = max(self._seen.errors, whole(found[1]))
+            return ()
         if stream is Stream.OUT and (found := _DIFFERS.fullmatch(text)):
             item = found["item"] or found["odd"]
             return self._seen.problem(found["what"] or "differs", item)
@@ -194,6 +198,8 @@ class RdiffBackupSession:
         if "TotalDestinationSizeChange" in known:
             seen.bytes_added = max(known["TotalDestinationSizeChange"], 0)
         seen.errors = max(seen.errors, known["Errors"])
+        if seen.errors and known.get("SourceFileSize") == 0:
+            nothing_read(seen)
 
 
 def _advice(text: str) -> str | None:

@@ -16,7 +16,8 @@ from tray.model import Phase
 
 MARK = "backup-tray:"
 """What our checkpoints say before the number of bytes, so that no line of tar's own is taken for one."""
-_CHECKPOINT = re.compile(rb".*?: " + MARK.encode() + rb"(\d+) \([^()]*\)")
+_MARKED = MARK.encode()
+_CHECKPOINT = re.compile(rb".*?: " + _MARKED + rb"(\d+) \([^()]*\)")
 _TOTALS = re.compile(rb"Total bytes written: (\d+) \([^()]*\)")
 _TOTALS_ANYHOW = re.compile(rb"[^:/]+: (\d+) \([^(),]+, [^()]+/\S+\)")  # in another language
 _EMPTY = 10_240  # bytes of an archive without members, unless the user chose other records
@@ -41,7 +42,7 @@ _AFTERWORD = "Exiting with failure status due to previous errors"
 CAUSES = causes(
     (
         (
-            r"[Nn]o space left on device|Wrote only \d+ of",
+            r"[Nn]o space left on device",
             "There is no space left where the archive is written; free some.",
         ),
         (r"Cowardly refusing", "tar was told nothing to archive; name the folders to back up."),
@@ -49,6 +50,12 @@ CAUSES = causes(
             r"Child (?:returned status|died)",
             "The program that compresses the archive failed; its own words are in the log.",
         ),
+        (r"Wrote only \d+ of", "The archive could not be written to its end; perhaps there is no space left."),
+        (
+            r"^tar: (.+?): Cannot stat: No such file",
+            "The source {1} does not exist; check its path, and whether its disk is mounted.",
+        ),
+        (r"Unexpected EOF in archive", "The archive is cut off: its end is missing."),
         (r"unrecognized option '?(\S+?)'?$", "tar does not know the option {1}."),
         (r"^(?:\S*/)?\w*tar: (.+): Cannot open: (.+)$", "The archive {1} could not be opened: {2}."),
     )
@@ -65,6 +72,8 @@ class TarSession:
         self._forgives = asked.forgives and not plan.spool_stdout
         # Only where stderr holds nothing but messages a line in another language can be told from a name.
         self._totals = _TOTALS if asked.names else _TOTALS_ANYHOW
+        self._names = asked.names
+        self._gnu = plan.ours
         self._seen = Findings()
         self._written: int | None = None
         self._changed = False
@@ -73,12 +82,13 @@ class TarSession:
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Take one line; checkpoints and totals that we asked for are not the caller's."""
         body = line.rstrip(b"\r\n")
-        if self._ours and MARK.encode() in body and (found := _CHECKPOINT.fullmatch(body)):
-            done = whole(found[1])
-            return Fed((Progress(Phase.COPYING, bytes_done=done),) if done else ())
+        if _MARKED in body and (found := _CHECKPOINT.fullmatch(body)):
+            self._gnu, done = True, whole(found[1])
+            events = (Progress(Phase.COPYING, bytes_done=done),) if done else ()
+            return Fed(events, b"" if self._ours else line)
         pattern = self._totals if stream is Stream.ERR else _TOTALS
         if body.endswith(b")") and (found := pattern.fullmatch(body)):
-            self._written = whole(found[1])
+            self._gnu, self._written = True, whole(found[1])
             return Fed(relay=b"" if self._ours else line)
         return Fed(self._line(plain(body), stream), line)
 
@@ -86,10 +96,10 @@ class TarSession:
         """Conclude from complaints, totals and exit code."""
         seen = self._seen
         seen.bytes_processed = self._written
-        if self._kind == "backup" and exit.code == 1 and not seen.errors and (self._ours or self._written is not None):
+        if self._kind == "backup" and exit.code == 1 and not seen.errors and self._gnu:
             seen.problem("some files changed while they were read")
         done = self._done(exit)
-        if not done and self._kind == "backup" and self._missing is not None:
+        if not done and self._missing is not None:
             seen.complain(f"tar: {self._missing}", decisive=True)
         unproven = (
             "tar ended with exit code 0, but files that could not be read would not be known (`--ignore-failed-read`)."
@@ -103,7 +113,7 @@ class TarSession:
             clean = not seen.fatal and not seen.complaints and self._written is not None
             enough = (
                 (code == 0 and not self._forgives)
-                or (code == 1 and (self._changed or self._ours or self._written is not None) and not seen.fatal)
+                or (code == 1 and (self._changed or self._gnu) and not seen.fatal)
                 or (code == 2 and clean and seen.errors > 0 and (self._written or 0) > _EMPTY)
                 or (code is None and clean)
             )
@@ -120,7 +130,7 @@ class TarSession:
         if said is None:
             if self._kind == "check" and (found := _DIFFERS.fullmatch(text)):
                 return self._seen.problem(found["why"], found["item"])
-            if stream is Stream.ERR and text and self._kind != "backup":
+            if stream is Stream.ERR and text and not self._names:
                 self._seen.complain(text)
             return ()
         what = said["what"]
@@ -132,7 +142,6 @@ class TarSession:
                 self._missing = self._missing or what
             return self._seen.problem(found["why"], found["item"])
         if what != _AFTERWORD and not _HARMLESS.fullmatch(what):
-            decisive = _FATAL.match(what) is not None
-            self._seen.fatal = self._seen.fatal or decisive
-            self._seen.complain(text, decisive=decisive)
+            self._seen.fatal = self._seen.fatal or _FATAL.match(what) is not None
+            self._seen.complain(text)
         return ()
