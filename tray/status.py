@@ -7,7 +7,7 @@ decides; a live run is shown beside a bad state, never instead of it.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from tray.clock import DAY_MS
+from tray.clock import DAY_MS, local
 from tray.model import (
     WORST_FIRST,
     EndedRun,
@@ -85,9 +85,22 @@ def judge(
         runs=tuple(sorted(live, key=lambda run: (run.started_ms, run.run))),
         jobs=tuple(sorted(judged, key=lambda job: (WORST_FIRST.index(job.state), job.job))),
         last=newest(job.last for job in jobs if job.last.kind != DRY_RUN),
-        notes=tuple(notes),
+        notes=(*notes, *_overlaps(live)),
         repositories=tuple(repositories),
     )
+
+
+def _overlaps(live: Sequence[LiveRun]) -> list[str]:
+    """Say of each job whose run began while an earlier one still went on that it did."""
+    notes = []
+    together: dict[tuple[str, str | None, str], LiveRun] = {}
+    for run in sorted(live, key=lambda run: (run.started_ms, run.run)):
+        before = together.get((run.instance, run.user, run.job))
+        if before is not None:
+            at, of = (local(one.started_ms).strftime("%H:%M") for one in (run, before))
+            notes.append(f"{run.job}: a run began at {at} while that of {of} was still going")
+        together[run.instance, run.user, run.job] = run
+    return notes
 
 
 def newest(runs: Iterable[EndedRun]) -> EndedRun | None:

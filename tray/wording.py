@@ -196,6 +196,8 @@ def amount(run: LiveRun) -> str | None:
 
 def speed(run: LiveRun) -> str | None:
     """Return "12.3 MB/s", or "reading 12.3 MB/s" where only the I/O of an unknown command can be seen."""
+    if run.stalled:
+        return None
     if run.bytes_per_second is not None:
         return rate(run.bytes_per_second)
     return None if run.io_bytes_per_second is None else f"reading {rate(run.io_bytes_per_second)}"
@@ -224,11 +226,19 @@ def _live(run: LiveRun, units: int = 1000) -> tuple[str, str]:
 
 
 def _phase_word(run: LiveRun) -> str | None:
+    if run.stalled:
+        return standstill(run)
     return None if run.phase is Phase.COPYING else run.phase.value
 
 
+def standstill(run: LiveRun) -> str:
+    """Return "no progress for 12 min" about a run that stands still."""
+    minutes = (run.since_progress_seconds or 0) // 60
+    return f"no progress for {_span(minutes * 60)}" if minutes else "no progress"
+
+
 def _eta(run: LiveRun) -> str | None:
-    if run.eta_seconds is None or run.phase is not Phase.COPYING:
+    if run.eta_seconds is None or run.phase is not Phase.COPYING or run.stalled:
         return None
     return time_left(run.eta_seconds, estimate=run.eta_is_estimate)
 
@@ -387,6 +397,8 @@ def _trouble(worst: JobStatus, status: Status, now_ms: int) -> tuple[str, str]:
     more = f"{plural(len(others), 'more job')} not fine" if others else None
     if worst.state in (State.OVERDUE, State.STALLED):
         last = None if ended is None else f"its last run {_did(ended, now_ms)}"
+        if worst.state is State.STALLED and worst.concern:
+            last = _join(worst.concern[:1].lower() + worst.concern[1:].rstrip("."), last)
         return f"{name}: {state_word(worst.state).lower()}", _join(last, more)
     if ended is None:
         return f"{name}: {state_word(worst.state).lower()}", more or ""

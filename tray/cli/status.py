@@ -69,7 +69,7 @@ def text(status: Status) -> str:
             last = "" if job.last is None else wording.last_line(job.last, now).partition(": ")[2]
             last = " ".join(filter(None, (job.concern and wording.escape(job.concern), last)))
             lines.append(f"  {name:<{width}}  {wording.job_word(job):<{words}}  {last}".rstrip())
-    lines += [f"Note: {note}." for note in status.notes]
+    lines += [f"Note: {wording.escape(note)}." for note in status.notes]
     return "\n".join(lines)
 
 

@@ -12,21 +12,23 @@ from tray import clock, ipc, runs
 from tray.errors import (
     BackupTrayError,
     ControlRefusedError,
-    RunElsewhereError,
     RunNotFoundError,
     RunNotLiveError,
-    RunObservedError,
     RunOverError,
     RunUntrackedError,
     UsageError,
 )
-from tray.model import Control, Instance, LiveRun
+from tray.fetch.live import Live
+from tray.fetch.source import StatusSource
+from tray.model import Control, LiveRun, Phase, Source
 from tray.paths import Places
 from tray.tracker import start
+from tray.tracker.control import refusal
 
 PATIENCE_SECONDS = 4.0
 """So long a wrapper may take to find a tracker that has just started; it looks once a second."""
 _AGAIN_SECONDS = 0.05
+_POLL_SECONDS = 0.1
 _MAY_COME = (RunNotLiveError.code, RunUntrackedError.code)
 
 
@@ -61,36 +63,82 @@ def ask(places: Places, control: Control, run: str, by: str) -> None:
         client.close()
 
 
-def choose(live: Sequence[LiveRun], words: str) -> LiveRun:
-    """Return the live run that *words* mean: the beginning of an id, or a job's name; "" is the only one that goes on.
+class LiveRuns:
+    """The runs that go on, for whoever wants one of them stopped and see it end. Neither needs the audit log.
 
-    Raises:
-        RunNotLiveError: There is none.
-        UsageError: There are several.
+    Args:
+        role: cli, tray or window.
     """
-    found = [run for run in live if words == run.job] or [run for run in live if run.run.startswith(words)]
-    if not found:
-        raise RunNotLiveError(words)
-    if len(found) > 1:
-        raise UsageError(
-            f"Several runs go on as {words!r}." if words else "Several runs go on.",
-            why="It could be any of " + ", ".join(f"{run.job} ({run.run})" for run in found) + ".",
-            next="Name one by its id: `backup-tray cancel ID`.",
-        )
-    return found[0]
+
+    def __init__(self, places: Places, role: str) -> None:
+        self._places, self._role = places, role
+        self._live = Live(places, role, start_tracker=False)
+
+    def __enter__(self) -> "LiveRuns":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.close()
+
+    def now(self) -> dict[str, LiveRun]:
+        """Return them by id."""
+        tracked = self._live.ask()
+        return {**self._live.folders(tracked).live, **tracked}
+
+    def choose(self, words: str, control: Control) -> LiveRun:
+        """Return the run that *words* mean (the beginning of an id, or a job; "" is the only run) and on which *control* may work.
+
+        Raises:
+            RunNotLiveError: There is none.
+            UsageError: There are several.
+            ControlRefusedError: It is not ours, or that cannot be done with it now.
+        """
+        live = list(self.now().values())
+        found = _meant(live, words) or _meant(self._elsewhere(), words)
+        if not found:
+            raise self._none(words)
+        if len(found) > 1:
+            raise UsageError(
+                f"Several runs go on as {words!r}." if words else "Several runs go on.",
+                why="It could be any of " + ", ".join(f"{run.job} ({run.run})" for run in found) + ".",
+                next=f"Name one by its id: `backup-tray {control.value} ID`.",
+            )
+        run = found[0]
+        error = refusal(run.run, run, control, reachable=True)
+        if error is not None and (run.tracked or run.source is Source.OBSERVED):
+            raise error
+        return run
+
+    def wait_end(self, run: str) -> None:
+        """Wait until the run has ended."""
+        while run in self.now():
+            time.sleep(_POLL_SECONDS)
+
+    def wait_phase(self, run: str, *, paused: bool) -> LiveRun | None:
+        """Wait a little until the run is paused, or is not, and return it as it then is; None if it has ended."""
+        deadline = clock.monotonic() + PATIENCE_SECONDS
+        while (found := self.now().get(run)) is not None and clock.monotonic() < deadline:
+            if found.tracked and (found.phase is Phase.PAUSED) is paused:
+                break
+            time.sleep(_POLL_SECONDS)
+        return found
+
+    def _elsewhere(self) -> list[LiveRun]:
+        """Runs of the system-wide instance, which are only shown here."""
+        source = StatusSource(self._places, role=self._role, start_tracker=False)
+        try:
+            return list(source.poll().runs)
+        finally:
+            source.close()
+
+    def _none(self, words: str) -> RunNotLiveError:
+        with suppress(RunNotFoundError):
+            return RunOverError(runs.find(self._places, words).run)
+        return RunNotLiveError(words)
 
 
-def check(run: LiveRun, control: Control) -> None:
-    """Refuse at once what no tracker of ours could do, so that nobody is asked whether to.
-
-    Raises:
-        ControlRefusedError: The run is not ours.
-    """
-    pid = (run.process or "?").partition("@")[0]
-    if run.instance is Instance.SYSTEM:
-        raise RunElsewhereError(run.job, control.value, run.run)
-    if run.source.value == "observed":
-        raise RunObservedError(run.job, pid, run.user)
+def _meant(live: Sequence[LiveRun], words: str) -> list[LiveRun]:
+    return [run for run in live if words == run.job] or [run for run in live if run.run.startswith(words)]
 
 
 def _refusal(client: ipc.Client, control: Control, run: str, by: str) -> BackupTrayError | None:
