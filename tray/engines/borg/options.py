@@ -132,4 +132,4 @@ def place(options: Options, environ: Mapping[str, str]) -> tuple[str | None, tup
         return before or named, paths
     if options.on("repo") or (named and options.subcommand in ("create", "extract")):
         return named, paths  # a name of an archive
-    return first, paths
+    return first or named, paths

@@ -65,6 +65,8 @@ def conclude_other(
 
 def _known(seen: Seen, exit: Exit) -> Exit:
     """Return how it ended; what borg announced is as good."""
+    if exit.signal is not None:
+        return Exit(None, exit.signal, exit.asked)
     return exit if exit.seen else Exit(seen.said_code, asked=exit.asked)
 
 

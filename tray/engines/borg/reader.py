@@ -20,7 +20,8 @@ MAX_ALIKE = 20
 """Of these, so many that say the same of different items: a full disk is complained of once for every file."""
 _MAX_KNOWN = 50_000
 _MAX_ERRORS = 20
-_ITEM = re.compile(r"(?P<item>.+): (?:\w+: )?(?P<why>\[Errno \d+\] .+)", re.DOTALL)
+_ITEM = re.compile(r"(?P<item>.+): (?P<why>\[Errno \d+\] .+)", re.DOTALL)
+_WHILE = re.compile(r"(?<=.): [a-z][a-z_ ]{1,20}$", re.DOTALL)  # what borg was doing: "x: dir_open: [Errno 13] …"
 _CHANGED = re.compile(
     r"(?P<item>.+): (?P<why>(?:file changed|file type or inode changed) while we backed it up.*)", re.DOTALL
 )
@@ -175,7 +176,7 @@ class Reader:
 
     def _problem(self, item: str, said: str, why: str) -> tuple[Event, ...]:
         """Count an item that is not, or not well, in the archive once."""
-        item = item[:4096]
+        item = _WHILE.sub("", item)[:4096]
         if item in self._known:
             return ()
         if len(self._known) < _MAX_KNOWN:
