@@ -13,8 +13,8 @@ from tray.repository.locks import RESTIC_STALE_MS, Lock
 
 ABSENT = "The log says that it succeeded, but the repository has no snapshot of that run."
 VANISHED = "The log says that it succeeded, but the repository has no snapshot of that run any more, nor a newer one."
-REMOVERS = ("prune", "compact", "other")
-"""Kinds of runs that may remove a snapshot on purpose."""
+REMOVER = "prune"
+"""The kind of run that removes snapshots on purpose (restic's `forget` too)."""
 
 
 def seen(old: RepositoryState, found: Found, now_ms: int, *, changed: bool) -> RepositoryState:
@@ -100,7 +100,7 @@ def concerns(entries: Iterable[Entry], jobs: Collection[JobHistory]) -> dict[str
 def _removed_since(entry: Entry, jobs: Collection[JobHistory], since_ms: int) -> bool:
     """Whether something that may remove snapshots on purpose has run there since, as far as it is on record."""
     return any(
-        job.last.kind in REMOVERS
+        job.last.kind == REMOVER
         and job.last.finished_ms >= since_ms
         and job.last.engine == entry.state.engine
         and job.last.repository in (entry.state.repository, entry.folder, None)

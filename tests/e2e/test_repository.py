@@ -1,0 +1,299 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.program import PASSWORD, TRAY, make_repository, make_tree, snapshots, start, status, tray
+from tests.mounts import mounted
+from tests.unit.test_repository_files import tree
+from tests.waiting import wait_for
+from tray import config
+from tray.config import Job
+from tray.paths import Places
+from tray.repository import evidence, locks
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty restic repository whose password is in the environment."""
+    monkeypatch.setenv("RESTIC_PASSWORD", PASSWORD)
+    monkeypatch.setenv("RESTIC_CACHE_DIR", str(tmp_path / "cache"))
+    return make_repository(tmp_path / "repo")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A small tree to back up."""
+    return make_tree(tmp_path / "source", files=5)
+
+
+@pytest.fixture
+def borg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A borg repository with a passphrase in the environment."""
+    monkeypatch.setenv("BORG_PASSPHRASE", PASSWORD)
+    monkeypatch.setenv("BORG_BASE_DIR", str(tmp_path / "borg-base"))
+    subprocess.run(["borg", "init", "-e", "repokey", tmp_path / "borg"], check=True, capture_output=True)
+    return tmp_path / "borg"
+
+
+@pytest.fixture
+def processes() -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """Processes that are ended with the test."""
+    started: list[subprocess.Popen[bytes]] = []
+    yield started
+    for process in started:
+        process.kill()
+        if process.stdin is not None:
+            process.stdin.close()
+        process.wait()
+
+
+def the_repository() -> dict[str, Any]:
+    """Return the one repository of `status --json`."""
+    (found,) = status()["repositories"]
+    return dict(found)
+
+
+def refreshed(*arguments: str | Path, **options: Any) -> dict[str, Any]:
+    """Return what `repository --refresh --json` says of one repository."""
+    return dict(json.loads(tray("repository", "--refresh", "--json", *arguments, **options).stdout))
+
+
+def backed_up(repository: Path, source: Path) -> None:
+    """Make a wrapped backup."""
+    tray("run", "--job", "home", "--", "restic", "-r", repository, "backup", source, check=True)
+
+
+def home_job() -> dict[str, Any]:
+    """Return the job `home` of the status."""
+    return dict(next(job for job in status()["jobs"] if job["job"] == "home"))
+
+
+def test_the_status_tells_what_the_repository_holds_and_looking_changes_nothing(
+    repository: Path, source: Path, places: Places
+) -> None:
+    """After a wrapped run restic itself agrees; polls, `status` and `repository` leave repository and cache as they were."""
+    backed_up(repository, source)
+    cache = places.state / "repositories"
+    before = tree(repository), tree(cache)
+    found = the_repository()
+    page = tray("repository")
+    assert (tree(repository), tree(cache)) == before
+    (known,) = snapshots(repository)
+    assert (found["snapshots"], found["last_snapshot"], found["locked_by"]) == (1, known["id"], None)
+    assert found["error"] is None
+    assert page.returncode == 0
+    assert "snapshots: 1" in page.stdout
+    refreshed(repository)
+    assert tree(repository) == before[0]
+    listed = tray("repository", "--snapshots", repository)
+    assert known["short_id"] in listed.stdout
+    assert "not by the audit log" in listed.stdout
+
+
+def _faithless(tmp_path: Path, after: str) -> Path:
+    """Return a restic that does its work, then *after* (shell)."""
+    program = tmp_path / "faithless" / "restic"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\n{shutil.which("restic")} "$@" || exit\n{after}\n')
+    program.chmod(0o755)
+    return program
+
+
+def test_a_success_without_its_snapshot_is_a_warning_until_the_next_good_run(
+    repository: Path, source: Path, tmp_path: Path
+) -> None:
+    """The engine said saved, the repository has nothing: nobody is told that this backup is fine."""
+    bad = _faithless(tmp_path, f"rm -f {repository}/snapshots/*")
+    done = tray("run", "--job", "home", "--", bad, "-r", repository, "backup", source)
+    assert done.returncode == 0
+    job = home_job()
+    assert (job["state"], job["last"]["outcome"]) == ("warning", "succeeded")
+    assert job["concern"] == "The log says that it succeeded, but the repository has no snapshot of that run."
+    backed_up(repository, source)
+    assert (home_job()["state"], home_job()["concern"]) == ("ok", None)
+
+
+def test_a_folder_of_the_same_name_somewhere_else_raises_no_alarm(
+    repository: Path, source: Path, tmp_path: Path
+) -> None:
+    """What a container calls by this name is another repository; the run left no trace here, so nothing is concluded."""
+    other = make_repository(tmp_path / "other")
+    program = tmp_path / "elsewhere" / "restic"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nshift 2\nexec {shutil.which("restic")} -r {other} "$@"\n')
+    program.chmod(0o755)
+    tray("run", "--job", "home", "--", program, "-r", repository, "backup", source, check=True)
+    assert len(snapshots(other)) == 1
+    assert (home_job()["state"], home_job()["concern"]) == ("ok", None)
+
+
+def test_forget_after_the_backup_is_no_concern_but_all_gone_is(repository: Path, source: Path) -> None:
+    """The usual `forget` keeps the newest; a repository without any snapshot is not the one that the log speaks of."""
+    backed_up(repository, source)
+    backed_up(repository, source)
+    subprocess.run(["restic", "-r", repository, "forget", "--keep-last", "1", "-q"], check=True)
+    assert refreshed(repository)["snapshots"] == 1
+    assert home_job()["concern"] is None
+    (left,) = (repository / "snapshots").iterdir()
+    left.unlink()
+    assert refreshed(repository)["snapshots"] == 0
+    job = home_job()
+    assert job["state"] == "warning"
+    assert "no snapshot of that run any more" in job["concern"]
+
+
+def _holding(processes: "list[subprocess.Popen[bytes]]", *argv: str | Path) -> "subprocess.Popen[bytes]":
+    """Start an engine that backs up its stdin, and keep that open."""
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    processes.append(process)
+    return process
+
+
+def test_a_lock_of_a_living_and_of_a_dead_borg_are_told_apart(
+    borg: Path, source: Path, processes: "list[subprocess.Popen[bytes]]"
+) -> None:
+    """Who holds it and since when is a fact; once that process is gone it is said, and a killed run's lock is found."""
+    holder = _holding(processes, "borg", "create", f"{borg}::a", "-")
+    wait_for(lambda: locks.held("borg", borg), what="borg's lock")
+    host = os.uname().nodename.partition(".")[0]
+    found = refreshed(borg)
+    assert (found["locked_by"], found["error"]) == (f"process {holder.pid} on {host}", None)
+    assert found["locked_since"] is not None
+    assert found["snapshots"] is None  # nobody asks beside a backup
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    assert refreshed(borg)["locked_by"] == f"process {holder.pid} on {host}, which runs no more"
+    left = locks.left_behind("borg", str(borg), 0)
+    assert left is not None
+    assert f"process {holder.pid}" in left
+
+
+def test_a_killed_restic_leaves_a_lock_that_is_found_at_once(
+    repository: Path, source: Path, processes: "list[subprocess.Popen[bytes]]"
+) -> None:
+    """While it works it is a fact without a command; after two days it is a note with one."""
+    holder = _holding(processes, "restic", "-r", repository, "backup", "--stdin", "-q")
+    wait_for(lambda: locks.held("restic", repository), what="restic's lock")
+    found = refreshed(repository)
+    assert (found["locked_by"], found["lock_command"]) == ("a restic process", None)
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    assert locks.left_behind("restic", str(repository), 0) is not None
+    assert evidence.new_snapshot("restic", str(repository), 0) is None
+    (lock,) = (repository / "locks").iterdir()
+    long_ago = lock.stat().st_mtime - 2.5 * 86_400
+    os.utime(lock, (long_ago, long_ago))
+    found = refreshed(repository)
+    assert found["locked_by"].startswith(f"process {holder.pid} on ")
+    assert found["locked_by"].endswith("which runs no more")
+    (note,) = status()["notes"]
+    assert "2 days" in note
+    assert found["lock_command"] in note
+    subprocess.run(["sh", "-c", found["lock_command"]], check=True, capture_output=True)
+    assert refreshed(repository)["locked_by"] is None
+
+
+def test_borg_is_asked_for_what_its_files_do_not_tell(borg: Path, source: Path) -> None:
+    """With a passphrase in the asker's environment; the repository is unchanged, and without one nothing is wrong."""
+    tray("run", "--job", "home", "--", "borg", "create", f"{borg}::monday", source, check=True)
+    before = tree(borg)
+    found = refreshed(borg)
+    assert (found["snapshots"], found["last_snapshot"], found["error"]) == (1, "monday", None)
+    environ = {name: value for name, value in os.environ.items() if name != "BORG_PASSPHRASE"}
+    assert refreshed(borg, env=environ)["error"] is None
+    assert tree(borg) == before
+
+
+def test_an_unmounted_repository_is_an_error_beside_what_was_last_known(
+    repository: Path, source: Path, tmp_path: Path
+) -> None:
+    """A disk in a drawer: its age is shown, the job stays what it was, and once it is back all is well."""
+    backed_up(repository, source)
+    known = the_repository()
+    os.rename(repository, tmp_path / "drawer")
+    found = refreshed(repository)
+    assert found["error"]["code"] == "ERROR_REPOSITORY_UNREACHABLE"
+    assert (found["snapshots"], found["as_of"]) == (1, known["as_of"])
+    page = tray("repository")
+    assert page.returncode == 3
+    assert "may not be mounted" in page.stdout
+    assert home_job()["state"] == "ok"
+    os.rename(tmp_path / "drawer", repository)
+    assert refreshed(repository)["error"] is None
+
+
+def test_a_repository_that_cannot_be_written_can_be_looked_at(repository: Path, source: Path, borg: Path) -> None:
+    """Looking and asking need no write: both repositories on a read-only mount tell all they know."""
+    for engine_repository in (repository, borg):
+        mount = f"mount --bind {engine_repository} {engine_repository}\nmount -o remount,ro,bind {engine_repository}"
+        argv = [*TRAY, "repository", "--refresh", "--json", str(engine_repository)]
+        done = subprocess.run(mounted(mount, *argv), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        assert (found["snapshots"], found["error"]) == (0, None)
+
+
+def test_a_wrong_password_in_the_configured_file_is_said_and_hides_nothing(
+    repository: Path, source: Path, tmp_path: Path, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the password is right again the next look is."""
+    monkeypatch.delenv("RESTIC_PASSWORD")
+    secret = tmp_path / "password"
+    secret.write_text("wrong\n")
+    config.save_job(places, Job("home", sources=(str(source),), repository=str(repository), password_file=str(secret)))
+    found = refreshed()
+    assert (found["snapshots"], found["error"]["code"]) == (0, "ERROR_REPOSITORY_ASK")
+    assert "wrong password" in found["error"]["why"]
+    secret.write_text(PASSWORD + "\n")
+    assert refreshed()["error"] is None
+
+
+def test_nobody_asks_while_a_backup_of_the_repository_runs(
+    repository: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wrong password that would fail at once is never tried beside a live run."""
+    program = tmp_path / "slow" / "restic"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\nread line < {tmp_path}/go\n")
+    program.chmod(0o755)
+    os.mkfifo(tmp_path / "go")
+    running = start("run", "--job", "home", "--", program, "-r", repository, "backup", source)
+    try:
+        wait_for((tmp_path / "started").exists, what="the backup")
+        monkeypatch.setenv("RESTIC_PASSWORD", "wrong")
+        assert refreshed(repository)["error"] is None
+    finally:
+        (tmp_path / "go").write_text("on\n")
+        running.wait()
+    assert refreshed(repository)["error"]["code"] == "ERROR_REPOSITORY_ASK"
+
+
+def test_the_disk_can_be_unmounted_as_soon_as_the_wrapped_run_ends(
+    repository: Path, source: Path, tmp_path: Path
+) -> None:
+    """`run -- restic backup && umount`, three times, with a tracker that looks at repositories beside it: never busy."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    tray_command = f"{sys.executable} -m tray"
+    script = f"""
+        {tray_command} tracker & tracker=$!
+        for night in 1 2 3; do
+            {tray_command} run --job home -- restic -r {disk}/repo backup -q {source} || exit 1
+            umount {disk} || exit 2
+            {tray_command} tracker --look-at-repositories || exit 3
+            mount -t tmpfs none {disk} && cp -r {repository} {disk}/repo
+        done
+        kill $tracker; wait $tracker
+    """
+    mount = f"mount -t tmpfs none {disk}\ncp -r {repository} {disk}/repo"
+    done = subprocess.run(mounted(mount, "sh", "-c", script), capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert the_repository()["snapshots"] == 1
