@@ -3,7 +3,7 @@
 proc.py    what /proc tells of one process         lister.py  which processes are new
 look.py    is it a run, and of what                family.py  whose descendant it is
 meter.py   how it goes meanwhile                   ends.py    how it ended
-scope.py   whose processes an instance looks at
+scope.py   whose processes an instance looks at    execs.py   that an engine was started, at once
 
 Nothing here needs rights of its own: what the kernel does not tell this user stays unknown. A run shorter than the interval between
 two looks may be missed; one that is seen is shown within 2 s of its start.

@@ -38,7 +38,7 @@ class Lister:
     def __init__(self, proc: Proc) -> None:
         self._proc = proc
         self._known: set[int] = set()
-        self._fresh: list[int] = []
+        self._fresh: dict[int, str] = {}
         self._newest = b""
         self._ring: deque[tuple[int, str]] = deque()
 
@@ -53,15 +53,28 @@ class Lister:
         if not newest or newest != self._newest:
             self._newest = newest
             pids = self._proc.pids()
-            self._fresh += sorted(pids - self._known)
+            self._fresh |= dict.fromkeys(sorted(pids - self._known), "")
             self._known = pids
         asked = [self._ring.popleft() for _ in range(min(ASKED_AGAIN, len(self._ring)))]
         return sorted(pid for pid, before in asked if self._became(pid, before))
 
     def settled(self) -> list[int]:
         """Return those among the new processes that may be engines, in the order of their pids."""
-        fresh, self._fresh = self._fresh, []
-        return [pid for pid in fresh if self._became(pid, "")]
+        fresh, self._fresh = self._fresh, {}
+        return [pid for pid, before in fresh.items() if self._became(pid, before)]
+
+    def early(self) -> list[int]:
+        """Return those among the new processes that may be engines already; all of them are asked again by `settled`."""
+        found = []
+        for pid, before in self._fresh.items():
+            comm = self._fresh[pid] = self._proc.comm(pid)
+            if comm != before and interesting(comm):
+                found.append(pid)
+        return found
+
+    def again(self, pid: int) -> None:
+        """Have a process that could not be understood asked about once more: it was just becoming another program."""
+        self._fresh[pid] = ""
 
     def _became(self, pid: int, before: str) -> bool:
         comm = self._proc.comm(pid)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tray import engines
 from tray.engines.base import Plan
 from tray.engines.recognise import program_name
+from tray.observe import family
 from tray.observe.proc import Proc
 from tray.observe.scope import Scope, user_name
 from tray.paths import HOME_VARIABLE
@@ -63,27 +64,50 @@ class Found:
         return f"{self.pid}@{self.start}"
 
 
-def examine(proc: Proc, pid: int, scope: Scope) -> Found | None:
-    """Return the run that the process *pid* is; None if it is none, or none of ours to look at. Never raises."""
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the kernel told of a process, taken all at once: it may be over before we have understood it.
+
+    Attributes:
+        above: Pid and start of its ancestors.
+        wrapped: One of them is a wrapper of ours, or of another user's Backup Tray.
+    """
+
+    pid: int
+    start: str
+    argv: list[str]
+    uid: int
+    environ: dict[str, str] | None
+    folder: str | None
+    here: bool
+    above: tuple[tuple[int, str], ...]
+    wrapped: bool
+
+
+def gather(proc: Proc, pid: int) -> Facts | None:
+    """Return what can be known of a process that may be an engine; None if it is none, or gone."""
     stat, argv = proc.stat(pid), proc.command(pid)
     if stat is None or stat.gone or not _may_be(argv):
         return None
     uid = proc.uid(pid)
-    if uid is None or not scope.user(uid):
-        return None
-    environ = proc.environ(pid, VARIABLES)
-    if not scope.instance(environ):
+    environ, folder, here = proc.environ(pid, VARIABLES), proc.folder(pid), proc.here(pid)
+    above = tuple(family.ancestors(proc, pid))
+    wrapped = any(family.wraps(proc.command(ancestor)) for ancestor, _ in above)
+    again = proc.stat(pid)
+    if uid is None or again is None or again.gone or again.start != stat.start or proc.command(pid) != argv:
+        return None  # it ended, another one took its number, or it became another while we looked
+    return Facts(pid, stat.start, argv, uid, environ, folder, here, above, wrapped)
+
+
+def examine(proc: Proc, facts: Facts, scope: Scope) -> Found | None:
+    """Return the run that a process is; None if it is none, or none of ours to look at. Never raises."""
+    if not scope.user(facts.uid) or not scope.instance(facts.environ):
         return None
     try:
-        found = _planned(argv, environ or {})
+        found = _planned(facts.argv, facts.environ or {})
     except Exception:  # a command line that nobody thought of must not end the tracker
         return None
-    if found is None:
-        return None
-    run = _described(proc, pid, stat.start, argv, scope.uid, uid, *found, environ or {})
-    again = proc.stat(pid)
-    same = again is not None and again.start == stat.start and proc.command(pid) == argv
-    return run if same else None  # else another one took its number, or it became another while we looked
+    return None if found is None else _described(proc, facts, scope, *found)
 
 
 def _may_be(argv: Sequence[str]) -> bool:
@@ -103,28 +127,26 @@ def _planned(argv: Sequence[str], environ: dict[str, str]) -> tuple[str, Plan] |
     return (engine.name, plan) if plan.kind in KINDS else None
 
 
-def _described(
-    proc: Proc, pid: int, start: str, argv: list[str], me: int, uid: int, name: str, plan: Plan, environ: dict[str, str]
-) -> Found:
-    folder, hide = proc.folder(pid), Redactor(argv, environ)
-    user = None if uid == me else user_name(uid)
+def _described(proc: Proc, facts: Facts, scope: Scope, name: str, plan: Plan) -> Found:
+    folder, hide = facts.folder, Redactor(facts.argv, facts.environ or {})
+    user = None if facts.uid == scope.uid else user_name(facts.uid)
     sources = tuple(absolute(hide.text(source), folder) for source in plan.sources)
     repository = None if plan.repository is None else absolute(hide.text(plan.repository), folder)
     job = engines.job_name(name, repository, sources, kind=plan.kind, folder=folder)
     return Found(
-        pid=pid,
-        start=start,
-        started_ms=proc.started_ms(start),
-        uid=uid,
+        pid=facts.pid,
+        start=facts.start,
+        started_ms=proc.started_ms(facts.start),
+        uid=facts.uid,
         user=user,
         engine=name,
         kind=plan.kind,
         repository=repository,
         sources=sources,
-        command=tuple(hide.argv(argv)),
+        command=tuple(hide.argv(facts.argv)),
         job=job if user is None else f"{job} ({user})",
         folder=folder,
-        here=proc.here(pid),
+        here=facts.here,
     )
 
 

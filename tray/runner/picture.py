@@ -2,7 +2,7 @@
 
 from tray import clock
 from tray.engines.base import Event, Problem, Progress
-from tray.model import LiveRun, Phase, clip
+from tray.model import LiveRun, Phase, Step, clip
 from tray.redact import Redactor
 from tray.runner.rate import Rate
 from tray.runs import RunInfo
@@ -28,6 +28,10 @@ class Picture:
     def reading(self, rate: int | None) -> None:
         """Take the I/O rate of a command whose output says nothing."""
         self._change(io_bytes_per_second=rate)
+
+    def steps(self, steps: tuple[Step, ...]) -> None:
+        """Take the engines that a script has called."""
+        self._change(steps=steps)
 
     def _progress(self, seen: Progress) -> None:
         speed = None if seen.bytes_done is None else self._rate.add(clock.monotonic(), seen.bytes_done)

@@ -35,6 +35,13 @@ if sys.platform == "win32":
         def watch_socket(self, fd: int | None, *, writing: bool = False) -> None:
             """Nothing tells; the caller looks."""
 
+        def watch_opens(self, fd: int | None) -> None:
+            """Nothing tells."""
+
+        def opened(self) -> bool:
+            """Nobody knows."""
+            return False
+
         def wait(self, seconds: float, writing: Iterable[int] = ()) -> set[int]:  # noqa: ARG002 - see the other one
             """Wait a tenth of a second at most and return the numbers of the signals that came."""
             time.sleep(min(seconds, BLIND_SECONDS))
@@ -49,6 +56,8 @@ else:
         def __init__(self) -> None:
             self._extra: int | None = None
             self._inotify: int | None = None
+            self._opens: int | None = None
+            self._opened = False
             self.blind = False
             self._poll = select.poll()
             self._pipe, wake = os.pipe()
@@ -80,6 +89,17 @@ else:
                 self._poll.register(fd, select.POLLIN | (select.POLLOUT if writing else 0))
             self._extra = fd
 
+        def watch_opens(self, fd: int | None) -> None:
+            """Wake when a program that is watched for was opened (`tray.observe.execs`)."""
+            if fd is not None:
+                self._poll.register(fd, select.POLLIN)
+            self._opens = fd
+
+        def opened(self) -> bool:
+            """Whether that happened since the last question."""
+            opened, self._opened = self._opened, False
+            return opened
+
         def wait(self, seconds: float, writing: Iterable[int] = ()) -> set[int]:
             """Wait at most *seconds*, or until one of *writing* takes more; return the numbers of the signals that came."""
             if self.blind:
@@ -93,8 +113,9 @@ else:
             for fd, _ in ready:
                 if fd == self._pipe:
                     signals.update(os.read(fd, 4096))
-                elif fd == self._inotify:
+                elif fd in (self._inotify, self._opens):
                     os.read(fd, 65536)
+                    self._opened = self._opened or fd == self._opens
             return signals
 
 

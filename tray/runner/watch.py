@@ -1,9 +1,13 @@
 """Following a run: lines become events, events become the live picture, and the caller sees what it would have seen anyway."""
 
+import sys
+from typing import TYPE_CHECKING
+
 from tray import clock
 from tray.display import Display
 from tray.engines.base import Event, Exit, Fed, Progress, Result, Session, Stream
-from tray.model import Outcome
+from tray.engines.command import COMMAND
+from tray.model import Outcome, Step
 from tray.redact import Redactor
 from tray.runner.child import Child
 from tray.runner.control import Controls, shown
@@ -16,7 +20,12 @@ from tray.runner.stall import Stall
 from tray.runner.wake import FORWARDED, Waker
 from tray.runs import RunInfo
 
+if TYPE_CHECKING:
+    from tray.runner.steps import Steps
+
 TICK_SECONDS = 1.0
+STEPS_SECONDS = 0.05
+"""A script that ends sooner calls no engine, and does not wait for the import of what would look for one."""
 RELAY_LIMIT = 16 * 1024 * 1024
 """Bytes that may wait in our memory for a slow reader while the run goes on."""
 
@@ -50,6 +59,9 @@ class Watch:
         self._reading: Reading | None = None
         # A short command ends before it is worth the import of psutil.
         self._next_reading = float("inf") if known else clock.monotonic() + TICK_SECONDS
+        self._steps: Steps | None = None
+        script = info.engine == COMMAND.name and sys.platform == "linux"
+        self._next_steps = clock.monotonic() + STEPS_SECONDS if script else float("inf")
         waker.watch_files([tail.path for tail in outputs.tails])
 
     def look(self) -> None:
@@ -75,6 +87,7 @@ class Watch:
     def _show(self) -> None:
         now = clock.monotonic()
         self._sample(now)
+        self._look_at_steps(now)
         self._stall.tick(now, self.picture.live, paused=self._controls.paused)
         self._shown = shown(self.picture.live, self._controls, self._stall)
         self._publisher.offer(self._shown)
@@ -118,7 +131,10 @@ class Watch:
 
     def _conclude(self, how: Exit) -> Result:
         try:
-            return self._session.conclude(how)
+            if self._steps is None:
+                return self._session.conclude(how)
+            self._steps.finish(how)
+            return self._steps.judge(self._session.conclude(how))
         except Exception as error:  # see _understand; what cannot be judged is no success
             return Result(Outcome.UNKNOWN, f"The end could not be judged ({type(error).__name__}: {error}).")
 
@@ -133,7 +149,10 @@ class Watch:
         if self._behind() and not self._clogged():
             return 0.0
         seconds = min(TICK_SECONDS, self._controls.wait_seconds(clock.monotonic()))
-        return min(seconds, self._publisher.wait_seconds(self._shown)) if self._showing else seconds
+        if not self._showing:
+            return seconds
+        next_look = max(0.0, self._next_steps - clock.monotonic())
+        return min(seconds, next_look, self._publisher.wait_seconds(self._shown))
 
     def _signal(self, number: int) -> None:
         if number in FORWARDED:
@@ -182,6 +201,26 @@ class Watch:
             self._next_reading = now + TICK_SECONDS
             self._reading = self._reading or Reading(self._child.pid)
             self.picture.reading(self._reading.sample(now))
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The engines that a script has called so far."""
+        return () if self._steps is None else self._steps.steps
+
+    def _look_at_steps(self, now: float) -> None:
+        opened = self._waker.opened()
+        if now < self._next_steps and not opened:
+            return
+        if self._steps is None:
+            from tray.runner.steps import Steps
+
+            self._steps = Steps(self._child.pid, self._log.say)
+            self._waker.watch_opens(self._steps.execs.fd)
+        if opened:
+            self._steps.started()
+        if self._steps.look():
+            self.picture.steps(self._steps.steps)
+        self._next_steps = clock.monotonic() + self._steps.pause
 
     @staticmethod
     def _only_progress(events: tuple[Event, ...]) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tray import clock, engines, locks, runs, status
 from tray.engines.base import LOG_FD, Engine, Exit, Plan, Result, Session
 from tray.errors import BackupTrayError, CommandNotFoundError
-from tray.model import EndedRun, Outcome
+from tray.model import EndedRun, Outcome, Step
 from tray.paths import Places
 from tray.paths import places as default_places
 from tray.redact import Redactor
@@ -122,7 +122,7 @@ def _watched(this: _Run, outputs: Outputs) -> Exit:
     how, result = watch.follow()
     this.paused_seconds, this.stalled_seconds = controls.paused_seconds, stall.seconds
     result = leftover.advised(result, how, this.engine, this.plan, this.info, this.places)
-    last = _finish(this, how, result)
+    last = _finish(this, how, result, watch.steps)
     after.look(this.places, this.info, result, _folder())
     log.say(f"{last.outcome.value}: {last.reason}")
     log.close()
@@ -132,7 +132,7 @@ def _watched(this: _Run, outputs: Outputs) -> Exit:
     return how
 
 
-def _finish(this: _Run, exit: Exit, result: Result) -> EndedRun:
+def _finish(this: _Run, exit: Exit, result: Result, steps: tuple[Step, ...] = ()) -> EndedRun:
     """Write down the end; the duration is the monotonic clock's, so a clock that was set changes nothing."""
     took = int((clock.monotonic() - this.began) * 1000)
     result = replace(
@@ -149,7 +149,7 @@ def _finish(this: _Run, exit: Exit, result: Result) -> EndedRun:
         ),
     )
     finished = max(clock.now_ms(), this.info.started_ms)
-    last = record.end_of(this.info, result, finished, took, inferred=False)
+    last = record.end_of(this.info, result, finished, took, inferred=False, steps=steps)
     draft = record.ended(
         this.info, last, exit, result, paused_seconds=this.paused_seconds, stalled_seconds=this.stalled_seconds
     )

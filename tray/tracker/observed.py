@@ -13,12 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tray import clock, locks, runs
+from tray import clock, engines, locks, runs
 from tray.model import LiveRun, Phase, Source
-from tray.observe import family
 from tray.observe.ends import NOT_KNOWN, End, Ending
+from tray.observe.execs import BURST_SECONDS, GENERAL, Execs
 from tray.observe.lister import INTERVAL_SECONDS, SETTLE_SECONDS, Lister
-from tray.observe.look import NOT_ALONE, Found, examine
+from tray.observe.look import NOT_ALONE, Facts, Found, examine, gather
 from tray.observe.meter import STALL_SECONDS, Meter
 from tray.observe.proc import Proc
 from tray.observe.scope import Scope
@@ -76,6 +76,8 @@ class Observer:
         self._scope = Scope.of(os.environ, others)
         self._proc = proc or Proc()
         self._lister = Lister(self._proc)
+        self._execs: Execs | None = None
+        self._burst, self._more = 0, False
         self._folders = runs.LiveFolders(places)
         self._watched: dict[str, _Watched] = {}
         self._loop: asyncio.AbstractEventLoop
@@ -87,6 +89,9 @@ class Observer:
         self._loop = asyncio.get_running_loop()
         for folder in self._folders.look():
             self._take_up(folder)
+        self._execs = Execs(known.name for known in engines.ENGINES if known.name not in GENERAL)
+        if self._execs.fd is not None:
+            self._loop.add_reader(self._execs.fd, self._opened)
         self._tick()
 
     def _tick(self) -> None:
@@ -97,26 +102,52 @@ class Observer:
         for one in tuple(self._watched.values()):
             self._measure(one)
 
+    def _opened(self) -> None:
+        """An engine's program was opened: look now, and some more times soon."""
+        if self._execs is None or not self._execs.drain():
+            return
+        if self._burst:
+            self._more = True
+        else:
+            self._soon()
+
+    def _soon(self) -> None:
+        self._consider(self._lister.look())
+        if self._burst < len(BURST_SECONDS):
+            self._loop.call_later(BURST_SECONDS[self._burst], self._soon)
+            self._burst += 1
+            self._consider(self._lister.early())
+            return
+        self._consider(self._lister.settled())
+        self._burst, again, self._more = 0, self._more, False
+        if again:
+            self._soon()
+
     def _settled(self) -> None:
         self._consider(self._lister.settled())
 
     def _consider(self, pids: list[int]) -> None:
         for pid in pids:
-            found = examine(self._proc, pid, self._scope)
-            if found is not None and found.engine not in NOT_ALONE and len(self._watched) < MAX_RUNS:
-                self._found(found)
+            facts = gather(self._proc, pid)
+            if facts is not None and not facts.wrapped:
+                self._examine(facts)
+            elif facts is None and not self._proc.command(pid) and self._proc.comm(pid):
+                self._lister.again(pid)
 
-    def _found(self, found: Found) -> None:
+    def _examine(self, facts: Facts) -> None:
         """Begin to watch a run, unless it belongs to one that is known already."""
-        known = self._processes()
-        above = list(family.ancestors(self._proc, found.pid))
-        if any(f"{pid}@{start}" in known for pid, start in ((found.pid, found.start), *above)):
-            return
-        if any(family.wraps(self._proc.command(pid)) for pid, _ in above):
+        ending = Ending(self._proc, facts.pid, facts.start)  # first: it may be over in a moment
+        found = examine(self._proc, facts, self._scope)
+        if found is None or found.engine in NOT_ALONE or len(self._watched) >= MAX_RUNS or self._known_already(facts):
+            ending.close()
             return
         info = _info(found)
         folder, _ = runs.create(self._places, info)
-        self._watch(info, folder)
+        self._watch(info, folder, ending)
+
+    def _known_already(self, facts: Facts) -> bool:
+        known = self._processes()
+        return any(f"{pid}@{start}" in known for pid, start in ((facts.pid, facts.start), *facts.above))
 
     def _processes(self) -> set[str]:
         """The processes of runs that are known: wrappers, what they started, and what is observed already."""
@@ -142,20 +173,21 @@ class Observer:
                 return
             info = replace(info, wrapper=_ourselves())
             folder.save(info)
+            assert info.child is not None
+            ending = Ending(self._proc, info.child.pid, info.child.start or "")
         except (OSError, ValueError):
             return
-        self._watch(info, folder)
+        self._watch(info, folder, ending)
 
-    def _watch(self, info: RunInfo, folder: RunFolder | None) -> None:
+    def _watch(self, info: RunInfo, folder: RunFolder | None, ending: Ending) -> None:
         assert info.child is not None
-        assert info.child.start is not None
-        pid, start = info.child.pid, info.child.start
+        pid = info.child.pid
         avoid = () if info.repository is None else (info.repository,)
         one = _Watched(
             info,
             folder,
             _live(info),
-            Ending(self._proc, pid, start),
+            ending,
             Meter(self._proc, pid, info.sources, avoid),
             Redactor(info.command, {}),
             alone=bool((info.seen or {}).get("alone", True)),

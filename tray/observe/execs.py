@@ -1,0 +1,91 @@
+"""That an engine was started, told by the kernel at once: whoever starts a program opens its file, and inotify(7) tells of that.
+
+Needs no rights but to read the programs. It says nothing about who started what, so it is only the reason to look at the process
+list sooner: a backup that fails within a few milliseconds is seen too. Programs that are not in PATH, or that an interpreter runs
+(`python3 -m borg`), are found at the next look as before.
+"""
+
+import os
+import struct
+import sys
+from collections.abc import Iterable, Iterator
+
+from tray.engines import ENGINES
+from tray.observe.look import NOT_ALONE
+
+GENERAL = frozenset(("rclone", "rsync")) | NOT_ALONE
+"""Tools that do more than backups: calls that are over in a moment are mostly something else, and would fill the list of jobs."""
+BURST_SECONDS = (0.002, 0.005, 0.01, 0.03, 0.06)
+"""When to look after a program was opened: it gets its own name and command line a moment later."""
+
+_OPEN, _ATTRIB, _DELETE_SELF = 0x20, 0x4, 0x400
+_EVENT = struct.Struct("=iIII")
+_MOST = 100
+_USUAL = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/snap/bin"
+
+
+class Execs:
+    """Becomes readable (`fd`) when an engine's program is opened. `fd` is None where the system has no such notice to give.
+
+    Args:
+        engines: Names of the engines, all by default.
+    """
+
+    def __init__(self, engines: Iterable[str] | None = None) -> None:
+        chosen = {known.name for known in ENGINES} if engines is None else set(engines)
+        self._begins = tuple(begin for known in ENGINES if known.name in chosen for begin in known.begins)
+        self.fd = _inotify()
+        self._add()
+
+    def drain(self) -> bool:
+        """Take what has come; True if a program was opened. After an upgrade the new programs take the place of the old."""
+        if self.fd is None:
+            return False
+        try:
+            raw = os.read(self.fd, 65536)
+        except OSError:
+            return False
+        masks, at = 0, 0
+        while at + _EVENT.size <= len(raw):
+            _, mask, _, length = _EVENT.unpack_from(raw, at)
+            masks |= mask
+            at += _EVENT.size + length
+        if masks & ~_OPEN:
+            self._add()
+        return bool(masks & _OPEN)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self.fd is not None:
+            os.close(self.fd)
+            self.fd = None
+
+    def _add(self) -> None:
+        if self.fd is None or sys.platform != "linux":
+            return
+        import ctypes
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        for path in self._programs():
+            libc.inotify_add_watch(self.fd, os.fsencode(path), _OPEN | _ATTRIB | _DELETE_SELF)
+
+    def _programs(self) -> list[str]:
+        folders = dict.fromkeys(f"{os.environ.get('PATH', '')}:{_USUAL}".split(":"))
+        found = (os.path.realpath(path) for folder in folders if folder for path in self._in(folder))
+        return list(dict.fromkeys(found))[:_MOST]
+
+    def _in(self, folder: str) -> Iterator[str]:
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            return
+        yield from (os.path.join(folder, name) for name in names if name.lower().startswith(self._begins))
+
+
+def _inotify() -> int | None:
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    fd: int = ctypes.CDLL(None, use_errno=True).inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
+    return None if fd < 0 else fd
