@@ -19,7 +19,7 @@ from tray.repository.cache import Entry, Expected
 from tray.repository.files import Found
 from tray.runs import RunInfo
 
-_SNAPSHOT = re.compile(r"[0-9a-f]{8,64}")
+_SNAPSHOT = r"[0-9a-f]{8,64}"
 _MADE_ONE = (Outcome.SUCCEEDED, Outcome.WARNING)
 
 
@@ -94,4 +94,4 @@ def _was_here(info: RunInfo, found: Found) -> bool:
 
 
 def _id(snapshot: str | None) -> str | None:
-    return snapshot if snapshot is not None and _SNAPSHOT.fullmatch(snapshot) else None
+    return snapshot if snapshot is not None and re.fullmatch(_SNAPSHOT, snapshot) else None

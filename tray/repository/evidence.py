@@ -14,10 +14,10 @@ from pathlib import Path
 
 from tray.repository import local
 
-_RESTIC = re.compile(r"(?P<id>[0-9a-f]{64})")
-_DUPLICITY = re.compile(r"duplicity-(?:full|inc)\.(?P<id>[0-9TZto.]+)\.manifest(?:\.gpg|\.gz)?")
-_RDIFF = re.compile(r"current_mirror\.(?P<id>.+)\.data(?:\.gz)?")
-_SESSION = re.compile(r"session_statistics\.(?P<id>.+)\.data(?:\.gz)?")
+_RESTIC = r"(?P<id>[0-9a-f]{64})"
+_DUPLICITY = r"duplicity-(?:full|inc)\.(?P<id>[0-9TZto.]+)\.manifest(?:\.gpg|\.gz)?"
+_RDIFF = r"current_mirror\.(?P<id>.+)\.data(?:\.gz)?"
+_SESSION = r"session_statistics\.(?P<id>.+)\.data(?:\.gz)?"
 _PLACES = {
     "restic": ("snapshots", _RESTIC),
     "duplicity": (".", _DUPLICITY),
@@ -60,13 +60,13 @@ def sessions(folder: Path) -> list[tuple[int, str]]:
     return _written(folder / "rdiff-backup-data", _SESSION)
 
 
-def _written(folder: Path, pattern: "re.Pattern[str]") -> list[tuple[int, str]]:
+def _written(folder: Path, pattern: str) -> list[tuple[int, str]]:
     try:
         with os.scandir(folder) as names:
             return [
                 (entry.stat(follow_symlinks=False).st_mtime_ns // 1_000_000, match["id"])
                 for entry in names
-                if (match := pattern.fullmatch(entry.name))
+                if (match := re.fullmatch(pattern, entry.name))
             ]
     except OSError:
         return []

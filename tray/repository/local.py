@@ -14,7 +14,7 @@ from pathlib import Path
 _PREFIXES = {"restic": "local:", "borg": "file://", "duplicity": "file://"}
 """How an engine's address says that a folder follows; a bare path is one too, except in duplicity, which wants an address."""
 
-_REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:|[^/]*@[^/]*:|[^/:]+:")
+_REMOTE = r"[A-Za-z][A-Za-z0-9+.-]+:|[^/]*@[^/]*:|[^/:]+:"
 """`rest:http://…`, `ssh://…`, `user@host:path`, `host:path`, `remote:path` of rclone."""
 
 _ON_A_DISK = frozenset(
@@ -67,7 +67,7 @@ def folder(engine: str, repository: str | None, where: str | None = None) -> Pat
     prefix = _PREFIXES.get(engine)
     if prefix is not None and repository.startswith(prefix):
         repository = repository.removeprefix(prefix)
-    elif engine == "duplicity" or (not os.path.isabs(repository) and _REMOTE.match(repository)):
+    elif engine == "duplicity" or (not os.path.isabs(repository) and re.match(_REMOTE, repository)):
         return None
     if not os.path.isabs(repository):
         if where is None or repository.startswith("~"):

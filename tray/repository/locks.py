@@ -20,8 +20,8 @@ from tray.repository import local
 RESTIC_STALE_MS = 30 * 60_000
 _GRAIN_MS = 2000
 """Some file systems keep times in steps of two seconds."""
-_RESTIC_LOCK = re.compile(r"[0-9a-f]{64}")
-_BORG_HOLDER = re.compile(r"(?P<host>[^/]*)@(?P<node>\d+)\.(?P<pid>\d+)-(?P<thread>[0-9a-f]+)")
+_RESTIC_LOCK = r"[0-9a-f]{64}"
+_BORG_HOLDER = r"(?P<host>[^/]*)@(?P<node>\d+)\.(?P<pid>\d+)-(?P<thread>[0-9a-f]+)"
 _MAX_ROSTER = 64 * 1024
 
 
@@ -74,7 +74,7 @@ def _restic(folder: Path) -> list[Lock]:
     found = []
     with suppress(OSError):
         for name in os.listdir(folder / "locks"):
-            if _RESTIC_LOCK.fullmatch(name):
+            if re.fullmatch(_RESTIC_LOCK, name):
                 with suppress(OSError):  # it was given back meanwhile
                     found.append(Lock(name, os.stat(folder / "locks" / name).st_mtime_ns // 1_000_000))
     return found
@@ -84,7 +84,7 @@ def _borg(folder: Path) -> list[Lock]:
     found = []
     with suppress(OSError):
         for name in os.listdir(folder / "lock.exclusive"):
-            if holder := _BORG_HOLDER.fullmatch(name):
+            if holder := re.fullmatch(_BORG_HOLDER, name):
                 since = os.stat(folder / "lock.exclusive" / name).st_mtime_ns // 1_000_000
                 lock = Lock("exclusive", since)
                 found.append(with_holder(lock, holder["host"], int(holder["pid"]), node=int(holder["node"])))
