@@ -32,13 +32,13 @@ class Machine:
     """
 
     def __init__(self, group: str = str(GROUP)) -> None:
-        self.base = Path(tempfile.mkdtemp(prefix="machine-"))
-        self.base.chmod(0o755)
+        # Root trusts nothing in a folder that somebody else made in a place like /tmp.
+        self.base = Path(self.as_root("mktemp", "-d", Path(tempfile.gettempdir()) / "machine-XXXXXXXX").stdout.strip())
         self.group = group
-        self.home, self.view = self.base / "root", self.base / "root/view"
-        for name in ("venv", "checkout"):
-            (self.base / name).mkdir()
-        self.as_root("mkdir", "-m", "755", self.home)
+        self.home, self.view, self.ours = self.base / "root", self.base / "root/view", self.base / "ours"
+        for folder in (self.base, self.home, self.base / "venv", self.base / "checkout"):
+            self.as_root("install", "-d", "-m", "755", folder)
+        self.as_root("install", "-d", "-m", "755", "-o", str(os.geteuid()), self.ours)
         self._started: list[subprocess.Popen[Any]] = []
         self.open = contextlib.ExitStack()
 
@@ -76,10 +76,10 @@ class Machine:
 
     def serve(self) -> "subprocess.Popen[Any]":
         """Start root's service and wait until it answers; its log goes to the file `service.log`."""
-        with (self.base / "service.log").open("ab") as log:
+        with (self.ours / "service.log").open("ab") as log:
             service = self.start(self.root_tray("system", "--group", self.group), stderr=log)
         wait_for(lambda: self.view_is_served() or service.poll() is not None, what="root's service")
-        assert service.poll() is None, (self.base / "service.log").read_text()
+        assert service.poll() is None, (self.ours / "service.log").read_text()
         return service
 
     def view_is_served(self) -> bool:
@@ -93,7 +93,7 @@ class Machine:
 
     def log(self) -> str:
         """Return what the service has logged."""
-        return (self.base / "service.log").read_text()
+        return (self.ours / "service.log").read_text()
 
     # What others do.
 

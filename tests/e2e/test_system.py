@@ -44,7 +44,7 @@ class Backup:
     """A backup of root's under watch: what its restic prints is told line by line."""
 
     def __init__(self, machine: Machine, job: str, *words: str) -> None:
-        folder = machine.base / f"restic-{job}"
+        folder = machine.ours / f"restic-{job}"
         folder.mkdir()
         (folder / "restic").write_text(_RESTIC)
         (folder / "restic").chmod(0o755)
@@ -241,7 +241,7 @@ def test_secrets_of_roots_command_lines_never_appear(machine: Machine) -> None:
     running.progress(1)
     seen = until(machine, ANN, lambda status: [run for run in status["runs"] if run["job"] == "secret"])
     run = seen["runs"][-1]["run"]
-    live = machine.talk(ipc.hello("cli"), {"type": "subscribe"}, {"type": "log", "run": run}, answers=3)
+    live = machine.talk(ipc.hello("cli"), {"type": "status"}, {"type": "log", "run": run}, answers=3)
     running.ends(1)
     until(machine, ANN, lambda status: (job_of(status, "secret") or {}).get("last"))
     past = machine.talk(
@@ -315,6 +315,22 @@ def test_a_service_that_was_killed_is_said_so_until_it_is_back(machine: Machine)
     nightly.ends()
     seen(lambda status: not status["runs"])
     watching.terminate()
+
+
+def test_a_folder_that_a_stranger_made_first_is_not_used(machine: Machine) -> None:
+    """Without a login the runtime folder would be in /tmp: whoever took its name gets nothing and is in nobody's way."""
+    shared = machine.base / "tmp"
+    machine.as_root("install", "-d", "-m", "1777", shared)
+    trap = shared / f"runtime-{ANN}"
+    assert machine.run(machine.as_user(EVE, "mkdir", "-m", "777", trap)).returncode == 0
+    nowhere = {"BACKUP_TRAY_HOME": "", "TMPDIR": str(shared)}
+    assert machine.run(machine.user_tray(ANN, "run", "--job", "cron", "--", "true", **nowhere)).returncode == 0
+    assert "cron" in machine.run(machine.user_tray(ANN, "status", **nowhere)).stdout
+    doctor = machine.run(machine.user_tray(ANN, "doctor", **nowhere)).stdout
+    assert f"ok    runtime folder: {machine.base}/user-{ANN}/.local/state/backup-tray/runtime" in doctor
+    assert machine.as_root("ls", "-A", trap).stdout == ""
+    named = machine.run(machine.user_tray(ANN, "tracker", BACKUP_TRAY_HOME=str(trap / "mine")))
+    assert (named.returncode, f"{trap}, on the way to it, was made by somebody else" in named.stderr) == (2, True)
 
 
 def test_with_accounts_as_an_administrator_makes_them(machine: Machine) -> None:

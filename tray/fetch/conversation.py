@@ -33,6 +33,7 @@ class Conversation:
     def __init__(self, connected: socket.socket, role: str) -> None:
         self._socket = connected
         self._buffer = bytearray()
+        self._greeted = False
         self.send(ipc.hello(role))
 
     def send(self, message: ipc.Message) -> None:
@@ -44,20 +45,18 @@ class Conversation:
 
     def receive(self, seconds: float) -> ipc.Message:
         """Return the next message but the service's own `hello`, waiting at most *seconds*."""
+        for message in self.waiting(seconds):
+            return message
+        raise SystemViewError("Its service has not answered.")
+
+    def waiting(self, seconds: float = 0.0) -> Iterator[ipc.Message]:
+        """Yield the messages that have arrived, but the service's own `hello`; wait for the first at most *seconds*."""
         deadline = clock.monotonic() + seconds
         while True:
             while (message := self._next()) is not None:
-                return message
-            if not self._readable(max(deadline - clock.monotonic(), 0.0)):
-                raise SystemViewError("Its service has not answered.")
-            self._read()
-
-    def waiting(self) -> Iterator[ipc.Message]:
-        """Yield the messages that have arrived."""
-        while True:
-            while (message := self._next()) is not None:
+                deadline = 0.0
                 yield message
-            if not self._readable(0.0):
+            if not self._readable(max(deadline - clock.monotonic(), 0.0)):
                 return
             self._read()
 
@@ -93,11 +92,12 @@ class Conversation:
         except ipc.ProtocolError as error:
             raise SystemViewError(NEWER) from error
         del self._buffer[: end + 1]
-        if message["type"] != "hello":
+        if self._greeted:
             return message
         protocol = message.get("protocol")
-        if not isinstance(protocol, list) or protocol[:1] != [ipc.PROTOCOL[0]]:
+        if message["type"] != "hello" or not isinstance(protocol, list) or protocol[:1] != [ipc.PROTOCOL[0]]:
             raise SystemViewError(NEWER)
+        self._greeted = True
         return self._next()
 
 

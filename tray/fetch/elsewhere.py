@@ -26,7 +26,7 @@ def history(*, limit: int = 50, job: str | None = None, before: int | None = Non
         return [], None
     try:
         return [ended(EndedRun.from_json(run)) for run in answer["runs"]], answer["next"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SystemViewError(NEWER) from error
 
 
@@ -51,7 +51,7 @@ def log(run: str, offset: int = 0) -> tuple[str, str, int, bool]:
     answer = _asked_of({"type": "log", "run": run, "offset": offset})
     try:
         return str(answer["run"]), str(answer["text"]), int(answer["next"]), bool(answer["live"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SystemViewError(NEWER) from error
 
 

@@ -40,14 +40,16 @@ class SystemStatus:
         folder = paths.system_view()
         if folder is None:
             return
+        patience = 0.0
         try:
             if self._talk is None:
                 self._talk = connect(folder, self._role)
                 if self._talk is None:  # never set up; or taken away, which is said to those who have seen it
                     self._trouble = None if self._told is None else SystemViewError("Its service was removed.")
                     return
-                self._begin(self._talk)
-            for message in self._talk.waiting():
+                self._heard, patience = None, PATIENCE_SECONDS
+                self._talk.send({"type": "subscribe"})
+            for message in self._talk.waiting(patience):
                 self._take(message)
             self._check()
         except (SystemViewError, NotInGroupError) as error:
@@ -70,15 +72,6 @@ class SystemStatus:
         if self._talk is not None:
             self._talk.close()
         self._talk = None
-
-    def _begin(self, talk: Conversation) -> None:
-        self._heard = None
-        talk.send({"type": "subscribe"})
-        try:
-            first = talk.receive(PATIENCE_SECONDS)
-        except SystemViewError:
-            return  # late, or broken: then `waiting` meets that again at once
-        self._take(first)
 
     def _check(self) -> None:
         """Note whether the picture is of now."""
@@ -106,7 +99,7 @@ class SystemStatus:
                     raise SystemViewError(str(message["error"]["why"]))
                 case _:
                     return
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise SystemViewError(NEWER) from error
         self._told, self._trouble = told, None
 
