@@ -19,6 +19,9 @@ stalled_after = "10m"
 
 [repository]
 ask_every = "6h"
+
+[observe]
+enabled = true
 ```
 
 A job names either `sources` and `repository`, from which `jobs.command` builds the engine's command line, or a whole `command`.
@@ -80,12 +83,14 @@ class Config:
         stalled_after: Seconds without progress after which a run stands still, 0: never.
         stalled_after_of: The same for single jobs, also for those that only `backup-tray run --job NAME` knows.
         ask_every_ms: How long an engine's answer about a repository is good enough; None: engines are never asked.
+        observe: Whether runs that others started are looked for.
     """
 
     jobs: Mapping[str, Job] = field(default_factory=dict)
     ask_every_ms: int | None = ASK_EVERY_MS
     stalled_after: float = STALLED_AFTER
     stalled_after_of: Mapping[str, float] = field(default_factory=dict)
+    observe: bool = True
 
     def limit(self, job: str) -> float | None:
         """Return after how many seconds without progress a run of *job* stands still, None: never.
@@ -119,6 +124,7 @@ def load(places: Places) -> Config:
         if _says_when(data.get("watch"))
         else STALLED_AFTER,
         stalled_after_of=own,
+        observe=_observe(file, text, data.get("observe", {})),
     )
 
 
@@ -206,6 +212,15 @@ def _check_version(file: Path, text: str, data: Mapping[str, Any]) -> None:
             line=_line(text, None, "version"),
             next="Install the newer Backup Tray that wrote it.",
         )
+
+
+def _observe(file: Path, text: str, table: object) -> bool:
+    """Return what [observe] says."""
+    enabled = table.get("enabled", True) if isinstance(table, dict) else None
+    if not isinstance(enabled, bool):
+        line = _line(text, "[observe]", "enabled") or _line(text, None, "observe")
+        raise ConfigError(file, "In [observe]: `enabled` must be true or false.", line=line)
+    return enabled
 
 
 def _says_when(table: object) -> bool:
@@ -296,11 +311,15 @@ def is_name(name: str) -> bool:
 
 
 def _line(text: str, job: str | None, key: str) -> int | None:
-    """Return the line of *key* in the table of *job* (None: the top; or "[watch]"), of its header if *key* is empty."""
+    """Return the line of *key* in the table of *job* (None: the top; or "[watch]", "[observe]"), of its header if *key* is empty."""
     inside = job is None
     for number, line in enumerate(text.split("\n"), 1):
         if header := re.match(r"\s*\[+\s*(.*?)\s*\]", line):
-            names = ("watch",) if job == "[watch]" else (f"jobs.{job}", f'jobs."{job}"', "jobs" if not job else "")
+            names = (
+                (job[1:-1],)
+                if job in ("[watch]", "[observe]")
+                else (f"jobs.{job}", f'jobs."{job}"', "jobs" if not job else "")
+            )
             inside = job is not None and header.group(1) in names
             if inside and not key:
                 return number

@@ -5,11 +5,15 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tray import clock
 from tray.model import clip
 from tray.observe.proc import Proc
 
 WINDOW_SECONDS = 10.0
-STALL_SECONDS = 600.0
+SAMPLE_SECONDS = 15.0
+NOISE_BYTES = 32 * 1024
+NOISE_TICKS = 5
+"""What a process that only waits may do between two samples: renew its lock, ask its server again."""
 _NO_FILES = ("/dev/", "/proc/", "/sys/", "/run/", "/memfd:", "/usr/lib", "/usr/share/zoneinfo", "/etc/ld.so", "/lib")
 
 
@@ -43,8 +47,8 @@ class Meter:
         self._sources = tuple(source.rstrip("/") + "/" for source in sources if os.path.isabs(source))
         self._avoid = tuple(folder.rstrip("/") + "/" for folder in avoid if os.path.isabs(folder)) + _NO_FILES
         self._points: deque[tuple[float, int]] = deque()
-        self._sign: object = None
-        self._moved: float | None = None
+        self._sample: tuple[float, int] | None = None
+        self._moved = clock.monotonic()
 
     def read(self, now: float) -> Reading:
         """Look at it.
@@ -54,11 +58,18 @@ class Meter:
         """
         stat, io = self._proc.stat(self._pid), self._proc.io(self._pid)
         paused = stat is not None and stat.state in "Tt"
-        # Waiting for a server costs some ticks too, so they count only where nothing better is known.
-        sign: object = io if io is not None else None if stat is None else stat.ticks
-        if self._moved is None or sign != self._sign or paused:
-            self._sign, self._moved = sign, now
+        if io is not None:
+            self._note(now, sum(io), NOISE_BYTES, paused)
+        elif stat is not None:  # another user's
+            self._note(now, stat.ticks, NOISE_TICKS, paused)
         return Reading(None if io is None else self._rate(now, io[0]), self._current(), paused, now - self._moved)
+
+    def _note(self, now: float, done: int, noise: int, paused: bool) -> None:
+        """Take a counter: only if it moves by more than *noise* between two samples something is done."""
+        if self._sample is None or paused or done - self._sample[1] > noise:
+            self._moved, self._sample = now, (now, done)
+        elif now - self._sample[0] > SAMPLE_SECONDS:
+            self._sample = (now, done)
 
     def _rate(self, now: float, done: int) -> int | None:
         self._points.append((now, done))

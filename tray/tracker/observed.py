@@ -13,13 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tray import clock, engines, locks, runs
+from tray import clock, config, engines, locks, runs
+from tray.errors import BackupTrayError
 from tray.model import LiveRun, Phase, Source
 from tray.observe.ends import NOT_KNOWN, End, Ending
 from tray.observe.execs import BURST_SECONDS, GENERAL, Execs
 from tray.observe.lister import INTERVAL_SECONDS, SETTLE_SECONDS, Lister
 from tray.observe.look import NOT_ALONE, Facts, Found, examine, gather
-from tray.observe.meter import STALL_SECONDS, Meter
+from tray.observe.meter import Meter
 from tray.observe.proc import Proc
 from tray.observe.scope import Scope
 from tray.paths import Places
@@ -45,6 +46,7 @@ class _Watched:
     ending: Ending
     meter: Meter
     redactor: Redactor
+    limit: float
     alone: bool = True
     asked: int = 0
 
@@ -57,7 +59,6 @@ class Observer:
         begun: Called when one was found.
         over: Called with the run's id when it has ended and its folder may be closed.
         others: Whether an ordinary user's instance looks at the processes of other users.
-        stall_seconds: Time without any input or output after which a run stands still.
     """
 
     def __init__(
@@ -68,11 +69,9 @@ class Observer:
         over: Callable[[str], None],
         *,
         others: Callable[[], bool] = lambda: True,
-        stall_seconds: float = STALL_SECONDS,
         proc: Proc | None = None,
     ) -> None:
         self._places, self._known, self._begun, self._over = places, known, begun, over
-        self._stall_seconds = stall_seconds
         self._scope = Scope.of(os.environ, others)
         self._proc = proc or Proc()
         self._lister = Lister(self._proc)
@@ -84,7 +83,7 @@ class Observer:
 
     def begin(self) -> None:
         """Take up what an earlier tracker left, then look once a second until the loop ends."""
-        if sys.platform != "linux" or self._scope.off:
+        if sys.platform != "linux" or self._scope.off or not self._config().observe:
             return
         self._loop = asyncio.get_running_loop()
         for folder in self._folders.look():
@@ -93,6 +92,13 @@ class Observer:
         if self._execs.fd is not None:
             self._loop.add_reader(self._execs.fd, self._opened)
         self._tick()
+
+    def _config(self) -> config.Config:
+        """What the configuration says now; a broken one says nothing."""
+        try:
+            return config.load(self._places)
+        except (BackupTrayError, OSError):
+            return config.Config()
 
     def _tick(self) -> None:
         self._loop.call_later(INTERVAL_SECONDS, self._tick)
@@ -190,6 +196,7 @@ class Observer:
             ending,
             Meter(self._proc, pid, info.sources, avoid),
             Redactor(info.command, {}),
+            self._config().limit(info.job) or float("inf"),
             alone=bool((info.seen or {}).get("alone", True)),
         )
         self._watched[info.run] = one
@@ -212,8 +219,8 @@ class Observer:
             phase=Phase.PAUSED if reading.paused else Phase.COPYING,
             io_bytes_per_second=reading.bytes_per_second,
             current=current,
-            stalled=idle >= self._stall_seconds,
-            since_progress_seconds=idle if idle >= min(LONG_SECONDS, self._stall_seconds) else None,
+            stalled=idle >= one.limit,
+            since_progress_seconds=idle if idle >= min(LONG_SECONDS, one.limit) else None,
         )
         one.alone = one.alone and not self._shares(one)
         if live != one.live and one.info.run in self._watched:

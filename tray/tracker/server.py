@@ -19,7 +19,7 @@ from tray.errors import BackupTrayError
 from tray.listing import Listing
 from tray.locks import FileLock
 from tray.model import Control, LiveRun, Source
-from tray.paths import Places, private
+from tray.paths import Places, private, system_readable
 from tray.tracker.control import refusal, release
 from tray.tracker.observed import Observer
 from tray.tracker.state import Runs
@@ -138,7 +138,9 @@ class Tracker:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._closer: subprocess.Popen[bytes] | None = None
         self._looker: subprocess.Popen[bytes] | None = None
-        self._observer = Observer(places, self.runs, self._idle, self._observed_end)
+        self._observer = Observer(
+            places, self.runs, self._idle, self._observed_end, others=lambda: not system_readable()
+        )
         self._done: asyncio.Event
 
     async def serve(self, listener: socket.socket, token: str | None = None) -> None:
