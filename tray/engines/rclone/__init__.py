@@ -1,0 +1,118 @@
+"""rclone, 1.49 and later; seen: 1.60, and by its sources the newest.
+
+`sync`, `copy`, `copyto`, `move`, `moveto` and `bisync` get `--use-json-log` and statistics once a second, so that their progress is
+known. The caller sees the log as rclone writes it without that: each line is made again from its JSON, our statistics are left out.
+
+- With `-v`, in a dry run, or when the user has his statistics shown, only `--use-json-log` is added: he gets them at his own pace.
+  With `-q` ours come at the level ERROR, else at NOTICE. A `--stats` of his own is kept. Never `-v` or `-P`.
+- Nothing is added when the log goes elsewhere (`--log-file`, `--syslog`) or has another format (`--log-format`, `--use-json-log`,
+  `--log-systemd`), with `-P` (it replaces the log) or `-i` (it asks), when the output does not come to us, and to other
+  subcommands. RCLONE_* variables count like their flags. Statistics that rclone prints as text are read then.
+- Under systemd rclone puts `<5>` in place of the date. The variable that tells it so (INVOCATION_ID) is repeated in `Plan.env`,
+  unchanged, for the session to know.
+- A name that is no UTF-8 may differ: JSON has a replacement character where the plain log has the bytes.
+
+Phases: rclone lists, compares and copies at the same time, and its totals are what it has found so far; nothing says when it has
+found all. A share of such a total would run ahead and fall back, so the phase is `scanning` until the totals have stood still for
+ten seconds while fewer files wait than `--max-backlog` (beyond it rclone does not look), twice as long after each time that this
+was wrong; with `--check-first`, until the first byte is copied. rclone's own time left is a share of the same totals: not used.
+
+rclone leaves no locks, except `bisync`: a killed one leaves a lock file, whose name rclone tells when the next run meets it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from tray.engines.arguments import program_at
+from tray.engines.base import API, STOP, Plan, Session
+from tray.engines.rclone import options as rclone_options
+from tray.engines.rclone.options import TRANSFERS, Options, level, level_name
+from tray.engines.rclone.places import shown
+from tray.engines.rclone.session import OtherSession, TransferSession
+from tray.engines.recognise import Inner, program_name, unwrap
+from tray.redact import Redactor
+
+_NAME = re.compile(r"rclone(?:[-_.]?v?\d[\w.+-]*)?(?:\.exe)?", re.IGNORECASE)
+_ELSEWHERE = ("use-json-log", "log-format", "log-file")
+_OTHERWISE = ("progress", "interactive", "syslog", "log-systemd")
+JSON, LEVEL, STATS = "--use-json-log", "--stats-log-level", "--stats"
+SYSTEMD = "INVOCATION_ID"
+
+
+class Rclone:
+    """The engine for rclone."""
+
+    api = API
+    name = "rclone"
+    stop = STOP
+
+    def recognises(self, program: str) -> bool:
+        """Take `rclone`, `rclone-v1.60.1`, `rclone.exe`; not `rclone-browser`, `rclonefs` or `rclone_jobber.sh`."""
+        return _NAME.fullmatch(program) is not None
+
+    def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
+        """Plan the run; see the module for what is added and when."""
+        inner, at = unwrap(argv, environ), program_at(argv, at, self.recognises)
+        options = rclone_options.read(argv, at, inner.environ)
+        kind = _kind(options)
+        visible = kind in ("backup", "dry-run") and not inner.opaque and not inner.hidden
+        added = _added(options) if visible else ()
+        place = (options.at or 0) + 1
+        hide = Redactor(argv, environ).text
+        ends = [hide(shown(word)) for word in options.words[:2]] if kind in ("backup", "dry-run", "check") else []
+        return Plan(
+            argv=(*argv[:place], *added, *argv[place:]),
+            kind=kind,
+            env=_repeated(argv, at, inner) if added else {},
+            repository=ends[1] if len(ends) == 2 else None,
+            sources=tuple(ends[:1]) if kind != "check" else (),
+            spool_stdout=visible,
+            ours=bool(added),
+        )
+
+    def session(self, plan: Plan) -> Session:
+        """Begin to understand one run; everything that it needs to know is in *plan*, also in one that was stored."""
+        inner = unwrap(plan.argv, {})
+        options = rclone_options.read(plan.argv, program_at(plan.argv, inner.at, self.recognises))
+        if plan.kind not in ("backup", "dry-run"):
+            return OtherSession(f"rclone {options.subcommand}".rstrip(), inner)
+        place = (options.at or 0) + 1
+        drop = plan.ours and plan.argv[place] == LEVEL  # ours stands first only where we asked for statistics
+        return TransferSession(plan, options, inner, drop_stats=drop, systemd=SYSTEMD in plan.env)
+
+    def unlock(self, plan: Plan) -> str | None:  # noqa: ARG002 - the name of bisync's lock file depends on what is in its cache
+        """Nobody but rclone knows the name of the lock file of `bisync`; its message names it (see `Result.advice`)."""
+        return None
+
+
+def _kind(options: Options) -> str:
+    if options.on("help", "version"):
+        return "other"
+    if options.subcommand in ("check", "cryptcheck"):
+        return "check"
+    if options.subcommand not in TRANSFERS:
+        return "other"
+    return "dry-run" if options.on("dry-run") else "backup"
+
+
+def _added(options: Options) -> tuple[str, ...]:
+    if options.given(*_ELSEWHERE) or options.on(*_OTHERWISE):
+        return ()
+    if (
+        options.stats_level <= options.log_level
+        or options.given("stats-log-level")
+        or options.log_level < level("ERROR")
+    ):
+        return (JSON,)
+    ours = (LEVEL, level_name(min(options.log_level, level("NOTICE"))), JSON)
+    return ours if options.given("stats") else (*ours, STATS, "1s")
+
+
+def _repeated(argv: Sequence[str], at: int, inner: Inner) -> dict[str, str]:
+    """Return the variable that makes rclone log for systemd, as it is anyway; sudo takes it away."""
+    value = inner.environ.get(SYSTEMD)
+    hidden = any(program_name(word) in ("sudo", "doas") for word in argv[:at])
+    return {SYSTEMD: value} if value and not hidden else {}
+
+
+ENGINE = Rclone()

@@ -1,0 +1,196 @@
+"""rclone's command line, read as rclone itself reads it (cobra and pflag): flags anywhere, two ends; and its RCLONE_* variables.
+
+rclone has hundreds of flags, and every version more. Those without a value are listed here; any other takes one. An unknown flag is
+read in the way that leaves a subcommand with two ends.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tray.engines.recognise import words
+
+_SHORT = {
+    "c": "checksum",
+    "f": "filter",
+    "h": "help",
+    "i": "interactive",
+    "I": "ignore-times",
+    "l": "links",
+    "L": "copy-links",
+    "M": "metadata",
+    "n": "dry-run",
+    "P": "progress",
+    "q": "quiet",
+    "u": "update",
+    "v": "verbose",
+    "V": "version",
+    "x": "one-file-system",
+    "1": "resync",
+}
+_SWITCHES = words(
+    """
+    ask-password auto-confirm azureblob-archive-tier-delete azureblob-delete-snapshots azureblob-directory-markers
+    azureblob-disable-checksum azureblob-env-auth azureblob-memory-pool-use-mmap azureblob-no-head-object azureblob-use-az
+    azureblob-use-emulator azureblob-use-msi b2-disable-checksum b2-hard-delete b2-memory-pool-use-mmap b2-versions
+    cache-chunk-no-memory cache-db-purge cache-writes check-access check-first checksum chunker-fail-hard copy-links
+    create-empty-src-dirs crypt-directory-name-encryption crypt-no-data-encryption crypt-pass-bad-blocks
+    crypt-server-side-across-configs crypt-show-mapping crypt-strict-names delete-after delete-before delete-during
+    delete-empty-src-dirs delete-excluded disable-http-keep-alives disable-http2 download download-hash
+    drive-acknowledge-abuse drive-allow-import-name-change drive-auth-owner-only drive-copy-shortcut-content
+    drive-disable-http2 drive-env-auth drive-keep-revision-forever drive-server-side-across-configs drive-shared-with-me
+    drive-show-all-gdocs drive-size-as-quota drive-skip-checksum-gphotos drive-skip-dangling-shortcuts drive-skip-gdocs
+    drive-skip-shortcuts drive-starred-only drive-stop-on-download-limit drive-stop-on-upload-limit drive-trashed-only
+    drive-use-created-date drive-use-shared-date drive-use-trash dropbox-shared-files dropbox-shared-folders dry-run
+    dump-bodies dump-headers error-on-no-transfer fast-list fix-case force ftp-ask-password ftp-disable-epsv
+    ftp-disable-mlsd ftp-disable-tls13 ftp-disable-utf8 ftp-explicit-tls ftp-force-list-hidden ftp-no-check-certificate
+    ftp-tls ftp-writing-mdtm gcs-anonymous gcs-bucket-policy-only gcs-decompress gcs-directory-markers gcs-env-auth
+    gcs-no-check-bucket gphotos-include-archived gphotos-read-only gphotos-read-size help
+    hidrive-disable-fetching-member-count http-no-head http-no-slash human-readable ignore-case ignore-case-sync
+    ignore-checksum ignore-errors ignore-existing ignore-listing-checksum ignore-size ignore-times immutable inplace
+    interactive internetarchive-disable-checksum jottacloud-hard-delete jottacloud-no-versions jottacloud-trashed-only
+    koofr-setmtime links local-case-insensitive local-case-sensitive local-no-check-updated local-no-clone
+    local-no-preallocate local-no-set-modtime local-no-sparse local-nounc local-unicode-normalization
+    local-zero-size-links localtime log-file-compress log-systemd mailru-check-hash mailru-speedup-enable mega-debug
+    mega-hard-delete mega-use-https metadata no-check-certificate no-check-dest no-cleanup no-console no-gzip-encoding
+    no-slow-hash no-traverse no-unicode-normalization no-update-dir-modtime no-update-modtime one-file-system one-way
+    onedrive-av-override onedrive-delta onedrive-expose-onenote-files onedrive-hard-delete onedrive-no-versions
+    onedrive-server-side-across-configs oos-leave-parts-on-error oos-no-check-bucket pikpak-trashed-only pikpak-use-trash
+    progress progress-terminal-title protondrive-enable-caching protondrive-replace-existing-draft quatrix-hard-delete
+    quiet rc rc-enable-metrics rc-no-auth rc-serve rc-web-gui rc-web-gui-force-update rc-web-gui-no-open-browser
+    rc-web-gui-update recover refresh-times remove-empty-dirs resilient resync s3-decompress s3-directory-bucket
+    s3-directory-markers s3-disable-checksum s3-disable-http2 s3-env-auth s3-force-path-style s3-leave-parts-on-error
+    s3-memory-pool-use-mmap s3-no-check-bucket s3-no-head s3-no-head-object s3-no-system-metadata s3-requester-pays
+    s3-use-accelerate-endpoint s3-use-dual-stack s3-use-presigned-request s3-v2-auth s3-version-deleted s3-versions
+    seafile-2fa seafile-create-library server-side-across-configs sftp-ask-password sftp-copy-is-hardlink
+    sftp-disable-concurrent-reads sftp-disable-concurrent-writes sftp-disable-hashcheck sftp-key-use-agent
+    sftp-set-modtime sftp-skip-links sftp-use-fstat sftp-use-insecure-cipher size-only skip-links slow-hash-sync-only
+    smb-case-insensitive smb-hide-special-share stats-one-line stats-one-line-date suffix-keep-extension
+    sugarsync-hard-delete swift-env-auth swift-fetch-until-empty-page swift-leave-parts-on-error swift-no-chunk
+    swift-no-large-objects syslog track-renames update use-cookies use-json-log use-mmap use-server-modtime verbose
+    version webdav-auth-redirect yandex-hard-delete
+    """
+)
+_VALUES = words(
+    """config log-file log-level log-format stats stats-log-level stats-file-name-length stats-unit transfers checkers bwlimit
+    bwlimit-file exclude exclude-from include include-from filter filter-from files-from files-from-raw max-age min-age max-size
+    min-size max-depth max-delete max-transfer max-duration max-backlog backup-dir suffix compare-dest copy-dest order-by retries
+    retries-sleep low-level-retries timeout contimeout tpslimit tpslimit-burst user-agent header cache-dir temp-dir workdir
+    password-command buffer-size modify-window multi-thread-streams multi-thread-cutoff color dump cutoff-mode"""
+)
+TRANSFERS = ("sync", "copy", "copyto", "move", "moveto", "bisync")
+_FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False"))
+_LEVELS = ("EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """An rclone command line.
+
+    Attributes:
+        at: Index of the subcommand, None if there is none.
+        subcommand: Its name, "" if there is none.
+        flags: Long names with their values, in order; a switch has the value "true".
+        words: The words that are neither flags nor their values, after the subcommand.
+        environ: Its environment: RCLONE_LOG_LEVEL stands for `--log-level` and so on.
+    """
+
+    at: int | None
+    subcommand: str
+    flags: Mapping[str, tuple[str, ...]]
+    words: tuple[str, ...]
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    def value(self, name: str) -> str | None:
+        """The value that counts, None if it is given neither as a flag nor as a variable."""
+        values = self.flags.get(name)
+        return values[-1] if values else self.environ.get("RCLONE_" + name.upper().replace("-", "_")) or None
+
+    def given(self, *names: str) -> bool:
+        """Whether one of the flags is given, whatever its value."""
+        return any(self.value(name) is not None for name in names)
+
+    def on(self, *names: str) -> bool:
+        """Whether one of the switches is given and not given as false."""
+        return any((value := self.value(name)) is not None and value not in _FALSE for name in names)
+
+    @property
+    def log_level(self) -> int:
+        """What is logged, as an index of rclone's levels: 5 (NOTICE) unless told otherwise."""
+        if self.on("quiet"):
+            return level("ERROR")
+        if verbose := self.flags.get("verbose") or (self.environ.get("RCLONE_VERBOSE"),):
+            count = sum(
+                int(value[:2]) if value.isdecimal() else 1 for value in verbose if value and value not in _FALSE
+            )
+            if count:
+                return level("INFO" if count == 1 else "DEBUG")
+        return level(self.value("log-level") or "NOTICE")
+
+    @property
+    def stats_level(self) -> int:
+        """At which level statistics are logged."""
+        asked = self.value("stats-log-level")
+        return level(asked or ("NOTICE" if self.on("dry-run", "interactive") else "INFO"))
+
+
+def level(name: str) -> int:
+    """Return the index of a level's name; a name that we do not know counts as NOTICE."""
+    return _LEVELS.index(name.upper()) if name.upper() in _LEVELS else _LEVELS.index("NOTICE")
+
+
+def level_name(index: int) -> str:
+    """Return the name of a level."""
+    return _LEVELS[index]
+
+
+def read(argv: Sequence[str], at: int, environ: Mapping[str, str] | None = None) -> Options:
+    """Read the command line whose program stands at index *at*; never raises."""
+    env = {} if environ is None else environ
+    with_values = _read(argv, at, env, unknown_takes_value=True)
+    if with_values.subcommand in TRANSFERS and len(with_values.words) >= 2:
+        return with_values
+    without = _read(argv, at, env, unknown_takes_value=False)
+    return without if without.subcommand in TRANSFERS and len(without.words) >= 2 else with_values
+
+
+def _read(argv: Sequence[str], at: int, environ: Mapping[str, str], *, unknown_takes_value: bool) -> Options:
+    flags: dict[str, tuple[str, ...]] = {}
+    rest: list[str] = []
+    place: int | None = None
+    i = at + 1
+    while i < len(argv):
+        word = argv[i]
+        if word == "--":
+            rest += argv[i + 1 :]
+            break
+        if word.startswith("-") and word != "-":
+            for name, value in _flags(word):
+                if value is None:
+                    value = "true"
+                    if name in _VALUES or unknown_takes_value:
+                        i += 1
+                        value = argv[i] if i < len(argv) else ""
+                flags[name] = (*flags.get(name, ()), value)
+        elif place is None:
+            place = i
+        else:
+            rest.append(word)
+        i += 1
+    return Options(place, "" if place is None else argv[place], flags, tuple(rest), environ)
+
+
+def _flags(word: str) -> list[tuple[str, str | None]]:
+    """Split one word into flags; the value None means that one may follow."""
+    if word.startswith("--"):
+        name, equals, value = word[2:].partition("=")
+        return [(name, value if equals else "true" if name in _SWITCHES else None)]
+    found: list[tuple[str, str | None]] = []
+    for place, letter in enumerate(word[1:], 2):
+        name = _SHORT.get(letter, letter)
+        rest = word[place:]
+        if rest.startswith("="):
+            return [*found, (name, rest[1:])]
+        if name not in _SWITCHES:
+            return [*found, (name, rest or None)]
+        found.append((name, "true"))
+    return found

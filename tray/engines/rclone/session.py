@@ -1,0 +1,157 @@
+"""One run of rclone, understood line by line: JSON where we or the user asked for it, else its plain log."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
+from tray.engines.command import conclude_by_code
+from tray.engines.findings import Findings
+from tray.engines.rclone.options import Options
+from tray.engines.rclone.outcome import Seen, conclude, is_reading
+from tray.engines.rclone.statistics import Printed, Settled, Statistics
+from tray.engines.rclone.text import level_of, log_line
+from tray.engines.recognise import Inner
+from tray.engines.text import plain, strip_terminal, valid
+
+_LINE = re.compile(
+    r"(?:<\d>)?(?:\d{4}[/-]\d\d[/-]\d\d \d\d:\d\d:\d\d(?:\.\d+)? )?"
+    r"(?P<level>EMERGENCY|ALERT|CRITICAL|ERROR|WARNING|NOTICE|INFO|DEBUG) *: (?P<text>.*)"
+)
+_FATAL = re.compile(
+    r"(?:\d{4}[/-]\d\d[/-]\d\d \d\d:\d\d:\d\d )?(?P<text>(?:Failed to |Fatal error: |Error: |Source doesn't exist ).*)"
+)
+_ITEM = re.compile(
+    r"(?P<item>.+?): (?P<text>(?:Failed to |failed to |Couldn't |corrupted on transfer|error listing|can't copy).*)"
+)
+_FS = re.compile(r".+ at .*|.*\w+ (?:bucket|root) .*")
+_ATTEMPT = re.compile(r"Attempt (\d+)/(\d+) (failed|succeeded)")
+_ECHO = re.compile(r"(?:.*: )?(?:not deleting |not removing |Fatal error received|Can't retry |Cancelling sync)")
+_STOPPED = "Signal received: "
+_BAD = frozenset(("EMERGENCY", "ALERT", "CRITICAL", "ERROR"))
+_COPIED = ("Copied (", "Moved (", "Updated ", "Multi-thread Copied (")
+
+
+class TransferSession:
+    """A run that copies, or says what it would copy.
+
+    Args:
+        plan: What was started.
+        options: Its command line.
+        inner: What stands before rclone.
+        drop_stats: The statistics are ours, so the caller gets none.
+        systemd: rclone logs for systemd.
+    """
+
+    def __init__(self, plan: Plan, options: Options, inner: Inner, *, drop_stats: bool, systemd: bool) -> None:
+        self._plan, self._options, self._inner = plan, options, inner
+        self._ours, self._drop, self._systemd = plan.ours, drop_stats, systemd
+        self._seen = Seen()
+        self._named = Findings()  # over all attempts: one that comes again is no new event
+        self._settled = Settled(options)
+        self._printed = Printed()
+
+    def feed(self, line: bytes, stream: Stream) -> Fed:  # noqa: ARG002 - its log may come on either
+        """Take one line of either stream."""
+        if line[:1] == b"{" and (message := _decode(line)) is not None:
+            return self._message(message, line)
+        return Fed(self._text(line), line)
+
+    def conclude(self, exit: Exit) -> Result:
+        """Conclude from what was seen and how it ended."""
+        return conclude(self._seen, exit, self._plan, self._options, self._inner)
+
+    def _message(self, message: dict[str, Any], line: bytes) -> Fed:
+        stats = message.get("stats")
+        events: tuple[Event, ...]
+        if isinstance(stats, dict):
+            events = self._statistics(Statistics.of(stats))
+        else:
+            events = self._said(
+                level_of(message), str(message["msg"]), _object(message), str(message.get("objectType", ""))
+            )
+        if not self._ours:
+            return Fed(events, line)
+        if self._drop and isinstance(stats, dict):
+            return Fed(events)
+        return Fed(events, log_line(message, systemd=self._systemd).encode())
+
+    def _text(self, line: bytes) -> tuple[Event, ...]:
+        body = strip_terminal(line)
+        if whole := self._printed.take(body):
+            return self._statistics(whole)
+        text = plain(body)
+        if match := _LINE.match(text):
+            name = _ITEM.match(match["text"]) if match["level"] in _BAD else None
+            if name and not _FS.fullmatch(name["item"]):
+                return self._said(match["level"], name["text"], name["item"], "")
+            return self._said(match["level"], match["text"], None, "")
+        if match := _FATAL.match(text):
+            self._seen.gave_up = True
+            self._seen.now.complain(match["text"])
+        return ()
+
+    def _said(self, level: str, text: str, item: str | None, kind: str) -> tuple[Event, ...]:
+        """Take a message of the log."""
+        if level not in _BAD:
+            if text.startswith(_STOPPED):
+                self._seen.now.stopped = True
+            return self._copied(text, item)
+        seen = self._seen
+        text = valid(text).partition("\n")[0]
+        if found := _ATTEMPT.match(text):
+            if found[3] == "succeeded" or int(found[1][:9]) < int(found[2][:9]):
+                seen.begin_again()  # what follows says which of the problems are still there
+        elif item is not None and not kind.endswith("Fs"):
+            seen.now.complain(text, decisive=not is_reading(text))
+            seen.now.problem(text, valid(item))
+            return self._named.problem(text, valid(item))
+        elif not _ECHO.match(text):
+            seen.general = True
+            seen.now.complain(text, decisive=True)
+        return ()
+
+    def _copied(self, text: str, item: str | None) -> tuple[Event, ...]:
+        """With `-v` each file is named when it is there; between two statistics that is the progress."""
+        if item is None or not text.startswith(_COPIED):
+            return ()
+        self._seen.copied += 1
+        return (self._settled.copied(valid(item), self._seen.copied, self._named.errors),)
+
+    def _statistics(self, stats: Statistics) -> tuple[Event, ...]:
+        self._seen.stats = stats
+        progress: Progress = self._settled.take(stats, self._named.errors)
+        return (progress,)
+
+
+class OtherSession:
+    """A run of another subcommand: its output is untouched, its exit code decides."""
+
+    def __init__(self, name: str, inner: Inner) -> None:
+        self._name, self._opaque = name, inner.opaque
+        self._last = ""
+
+    def feed(self, line: bytes, stream: Stream) -> Fed:
+        """Relay the same bytes; stderr may hold the reason of a failure."""
+        if stream is Stream.ERR:
+            self._last = plain(line) or self._last
+        return Fed(relay=line)
+
+    def conclude(self, exit: Exit) -> Result:
+        """Conclude from the exit code alone."""
+        return Result(*conclude_by_code(self._name, exit, opaque=self._opaque, last=self._last))
+
+
+def _decode(line: bytes) -> dict[str, Any] | None:
+    """Return the message of the log in *line*, or None."""
+    try:
+        found = json.loads(line.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and "level" in found and "msg" in found else None
+
+
+def _object(message: Mapping[str, Any]) -> str | None:
+    name = message.get("object")
+    return str(name) if name is not None else None
