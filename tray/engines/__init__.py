@@ -77,6 +77,7 @@ class Known:
 ENGINES: tuple[Known, ...] = (
     Known("restic", ("restic",)),
     Known("borg", ("borg",)),
+    Known("rclone", ("rclone",)),
     Known("rsync", ("rsync",)),
     Known("duplicity", ("duplicity",)),
     Known("kopia", ("kopia",)),
