@@ -69,8 +69,9 @@ class Answers:
         return {"type": "report", "report": report.gather(self._places, run, verify=self._verified).to_json()}
 
     def _log(self, question: ipc.Message) -> ipc.Message:
-        folder = runs.find(self._places, past.resolve(self._places, _run(question)))
-        text, after = runs.read_log(self._places, folder.run, _number(question, "offset") or 0)
+        run, offset = _run(question), _number(question, "offset") or 0
+        folder = runs.find(self._places, past.resolve(self._places, run))
+        text, after = runs.read_log(self._places, folder.run, offset)
         live = folder.path.parent.name == "live" and folder.wrapped
         return {"type": "log", "run": folder.run, "text": text, "next": after, "live": live}
 
