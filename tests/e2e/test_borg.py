@@ -1,0 +1,347 @@
+"""Real borg through the wrapper: the same output and exit code as bare borg, and the truth on record."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.program import PASSWORD, TRAY, last, start, status, tray
+from tests.waiting import wait_for
+from tray import runs
+from tray.paths import Places
+
+ROOT = [] if os.geteuid() == 0 else ["sudo", "-n"]
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+"""root can read everything, so what must be unreadable is read by somebody else."""
+SLOW = ("-C", "zstd,19", "--chunker-params", "buzhash,10,23,16,4095")
+STATUS = {"succeeded": "ok", "warning": "warning", "failed": "failed"}
+
+
+@dataclass
+class Place:
+    """A folder that others may enter, with a source and a repository that each run finds as it was."""
+
+    root: Path
+
+    @property
+    def source(self) -> Path:
+        """What is backed up."""
+        return self.root / "source"
+
+    def keep(self) -> None:
+        """Remember repository and cache as they are now."""
+        self._copy("", "kept-")
+
+    def back(self) -> None:
+        """Put them back, so that both runs of a pair meet the same."""
+        self._copy("kept-", "")
+
+    def _copy(self, old: str, new: str) -> None:
+        for name in ("repo", "base"):
+            shutil.rmtree(self.root / (new + name), ignore_errors=True)
+            subprocess.run(["cp", "-a", self.root / (old + name), self.root / (new + name)], check=True)
+
+    def open(self) -> None:
+        """Let everything here be borg's."""
+        if NOBODY:
+            subprocess.run(["chown", "-R", "65534:65534", self.root], check=True)
+
+
+@pytest.fixture(scope="module")
+def template() -> Iterator[Place]:
+    """The folder with an empty repository, made once: always at the same path, so that borg finds nothing strange."""
+    root = Path(tempfile.mkdtemp(prefix="borg-"))
+    root.chmod(0o755)
+    place = Place(root)
+    (root / "base").mkdir()
+    place.open()
+    environ = {"PATH": os.environ["PATH"], "BORG_BASE_DIR": str(root / "base"), "BORG_PASSPHRASE": PASSWORD}
+    subprocess.run(
+        [*NOBODY, "borg", "init", "-e", "repokey-blake2", root / "repo"], env=environ, check=True, capture_output=True
+    )
+    place.keep()
+    yield place
+    subprocess.run(["chmod", "-R", "u+rwX", root], check=True)
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def place(template: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """The folder with an empty repository and six files in two folders."""
+    for name, value in (
+        ("BORG_BASE_DIR", str(template.root / "base")),
+        ("BORG_PASSPHRASE", PASSWORD),
+        ("LANG", "C.UTF-8"),
+    ):
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(template.root)
+    template.back()
+    for number in range(6):
+        path = template.source / f"d{number % 2}" / f"file{number}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom(5000))
+    template.open()
+    yield template
+    subprocess.run(["chmod", "-R", "u+rwX", template.source], check=True)
+    shutil.rmtree(template.source)
+    template.back()
+
+
+def bare(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run borg without us."""
+    return subprocess.run([*NOBODY, "borg", *arguments], capture_output=True, stdin=subprocess.DEVNULL)
+
+
+def compare(place: Place, *arguments: str, outcome: str, again: Callable[[], None] | None = None) -> dict[str, Any]:
+    """Run borg with these arguments alone and through the wrapper; both must look the same. Return the record."""
+    alone = bare(*arguments)
+    (again or place.back)()
+    wrapped = tray("run", "--job", "j", "--", *NOBODY, "borg", *arguments, text=False, stdin=subprocess.DEVNULL)
+    assert wrapped.returncode == alone.returncode
+    assert _told(wrapped.stderr) == _told(alone.stderr)
+    assert _told(wrapped.stdout) == _told(alone.stdout)
+    found = status()["jobs"][0]
+    assert found["last"]["outcome"] == outcome, found["last"]["reason"]
+    assert found["state"] == STATUS[outcome]
+    return dict(found["last"])
+
+
+def _told(raw: Any) -> bytes:
+    """Take out what differs from run to run: ids, times, compressed sizes."""
+    raw = re.sub(rb"[0-9a-f]{64}", b"ID", bytes(raw))
+    raw = re.sub(rb"(Time \(\w+\): +|Duration: ).*", rb"\1", raw)
+    raw = re.sub(rb'"(duration|start|end|time|\w+_?modified|\w+_size|\w+_csize)": [^,\n]*', rb'"\1"', raw)
+    return re.sub(rb"(This archive|All archives):.*", rb"\1", raw)
+
+
+@pytest.mark.parametrize("flags", [(), ("-v", "--list", "--stats", "--show-rc"), ("--json",), ("--log-json", "--list")])
+def test_a_first_backup_is_on_record_as_what_it_was(place: Place, flags: tuple[str, ...]) -> None:
+    """Engine, wrapper, audit log and status agree, and nobody's cron mail or script changes because of us."""
+    found = compare(place, "create", *flags, "repo::a", "source", outcome="succeeded")
+    assert (found["engine"], found["files"], found["errors"], found["inferred"]) == ("borg", 6, 0, False)
+    assert 30_000 <= found["bytes_processed"] < 35_000
+    assert found["entry"] is not None
+    assert "Archive a was saved" in found["reason"]
+
+
+def test_the_next_backup_adds_little(place: Place) -> None:
+    """Only what is new is added, and one stream for both outputs keeps its order."""
+    assert bare("create", "repo::a", "source").returncode == 0
+    with (place.root / "mail").open("wb") as mail:
+        command = [*TRAY, "run", "--", *NOBODY, "borg", "create", "--list", "repo::b", "source", "/nowhere"]
+        code = subprocess.run(command, stdout=mail, stderr=mail).returncode
+    text = (place.root / "mail").read_text()
+    assert code == 1
+    assert re.fullmatch(r"(?:[AUd] source\S*\n){9}/nowhere: .*\[Errno 2\].*\n", text), text
+    ended = last()
+    assert (ended["outcome"], ended["files"], ended["errors"]) == ("warning", 6, 1)
+    assert ended["bytes_added"] < 3000
+
+
+def _unreadable(place: Place) -> None:
+    (place.source / "d0/file0").chmod(0)
+    (place.source / "d1").chmod(0)
+
+
+def _odd_names(place: Place) -> None:
+    for name in (b"new\nline", b"inva\xfflid", b"<script>alert(1)"):
+        path = os.fsencode(place.source) + b"/" + name
+        with open(path, "wb") as file:
+            file.write(b"x")
+        os.chmod(path, 0)
+    place.open()
+
+
+def _locked(place: Place) -> None:
+    (place.root / "repo/lock.exclusive/other@1.2-3").mkdir(parents=True)
+    place.open()
+
+
+@pytest.mark.parametrize(
+    ("arrange", "arguments", "outcome", "errors", "words"),
+    [
+        (_unreadable, ["--list", "repo::a", "source"], "warning", 2, "2 problems"),
+        (_odd_names, ["--list", "repo::a", "source"], "warning", 3, "3 problems"),
+        (None, ["repo::a", "source", "/nowhere"], "warning", 1, "/nowhere"),
+        (None, ["repo::a", "/nowhere", "/nor/here"], "failed", 2, "No file was backed up"),
+        (None, ["nowhere::a", "source"], "failed", 1, "no borg repository at"),
+        (None, ["--no-such-flag", "repo::a", "source"], "failed", 0, "--no-such-flag"),
+        (_locked, ["--lock-wait", "0", "repo::a", "source"], "failed", 1, "locked"),
+    ],
+)
+def test_a_backup_that_went_wrong_is_never_green(
+    place: Place, arrange: Callable[[Place], None] | None, arguments: list[str], outcome: str, errors: int, words: str
+) -> None:
+    """Each mishap is told apart, with borg's own exit code and words."""
+    lock = place.root / "repo/lock.exclusive"
+
+    def again() -> None:
+        shutil.rmtree(lock, ignore_errors=True)
+        place.back()
+        if arrange is _locked:
+            _locked(place)
+
+    if arrange is not None:
+        arrange(place)
+    found = compare(place, "create", *arguments, outcome=outcome, again=again)
+    assert found["errors"] == errors
+    assert words in found["reason"]
+    assert "\n" not in found["reason"]
+    assert ("borg break-lock repo" in (found["advice"] or "")) == (arrange is _locked)
+
+
+def test_a_wrong_passphrase_is_said_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason is plain, and neither passphrase is kept anywhere."""
+    monkeypatch.setenv("BORG_PASSPHRASE", "wrong one")
+    found = compare(place, "create", "repo::a", "source", outcome="failed")
+    assert "passphrase is wrong" in found["reason"]
+    kept = b"".join(path.read_bytes() for path in Path(os.environ["BACKUP_TRAY_HOME"]).rglob("*") if path.is_file())
+    assert b"wrong one" not in kept
+
+
+def test_a_full_disk_is_a_failure_that_says_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The person reads what to do, not the name of every file that did not fit."""
+    monkeypatch.setenv("BORG_RELOCATED_REPO_ACCESS_IS_OK", "yes")
+    disk = place.root / "disk"
+    disk.mkdir()
+    (place.source / "big").write_bytes(os.urandom(4_000_000))
+    place.open()
+    subprocess.run([*ROOT, "mount", "-t", "tmpfs", "-o", "size=2m,mode=0777", "tmpfs", disk], check=True)
+    try:
+        command = [*NOBODY, "borg", "create", "disk/repo::a", "source"]
+        subprocess.run(["cp", "-a", "repo", disk / "repo"], check=True)
+        done = tray("run", "--", *command)
+    finally:
+        subprocess.run([*ROOT, "umount", "-l", disk], check=True)
+        disk.rmdir()
+    assert done.returncode == 2
+    assert "[Errno 28]" in done.stderr
+    assert '{"' not in done.stderr
+    ended = last()
+    assert ended["outcome"] == "failed"
+    assert "no space left" in ended["reason"]
+
+
+def _with_gate(place: Place) -> tuple[Path, Path]:
+    """Make a source that borg reads only to a gate (a named pipe), and a file that it looks at after it."""
+    folder = place.source / "gated"
+    folder.mkdir()
+    gate = folder / "gate"
+    os.mkfifo(gate)
+    while True:  # borg goes through a folder in the order of the inodes
+        after = folder / f"after{len(list(folder.iterdir()))}"
+        after.write_bytes(b"x" * 1000)
+        if after.stat().st_ino > gate.stat().st_ino:
+            place.open()
+            return gate, after
+
+
+GATED = ("create", "--read-special", "repo::a", "source/gated")
+
+
+def test_a_file_that_vanishes_is_a_warning(place: Place) -> None:
+    """What borg saw and then could not find is not in the archive, and that is said."""
+    gate, after = _with_gate(place)
+    run = start("run", "--", *NOBODY, "borg", *GATED, stderr=subprocess.PIPE)
+    with gate.open("wb") as opened:  # opens when borg reads
+        after.unlink()
+        opened.write(b"y" * 1000)
+    _, err = run.communicate(timeout=30)
+    assert run.returncode == 1
+    assert b"No such file or directory" in err
+    ended = last()
+    assert (ended["outcome"], ended["errors"]) == ("warning", 1)
+    assert after.name in ended["reason"]
+
+
+def test_a_killed_wrapper_leaves_borg_running_and_its_end_is_found_out(place: Place) -> None:
+    """kill -9 of the wrapper costs the backup nothing; what its spool says becomes the record."""
+    gate, _ = _with_gate(place)
+    run = start("run", "--job", "home", "--", *NOBODY, "borg", *GATED)
+    with gate.open("wb") as opened:
+        run.kill()
+        run.wait()
+        assert [found["job"] for found in status()["runs"]] == ["home"]
+        opened.write(b"y" * 1000)
+    wait_for(lambda: not status()["runs"], what="the end of borg")
+    assert tray("run", "--job", "other", "--", "true").returncode == 0
+    ended = next(job["last"] for job in status()["jobs"] if job["job"] == "home")
+    assert (ended["outcome"], ended["inferred"], ended["files"]) == ("succeeded", True, 2)
+    assert ended["entry"] is not None
+
+
+def _slowly(place: Place, places: Places) -> "subprocess.Popen[bytes]":
+    """Start a backup that takes some seconds, and return when it copies."""
+    for number in range(6):
+        (place.source / f"big{number}").write_bytes(os.urandom(4_000_000))
+    place.open()
+    command = [*NOBODY, "borg", "create", *SLOW, "repo::a", "source"]
+    run = start("run", "--", *command, stderr=subprocess.PIPE)
+    wait_for(lambda: any(b'"path": "source/big' in _spooled(folder) for folder in runs.live(places)), what="the backup")
+    return run
+
+
+def _spooled(folder: runs.RunFolder) -> bytes:
+    path = folder.spool("err")
+    return path.read_bytes() if path.exists() else b""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [(signal.SIGINT, 2, b"Got Ctrl-C / SIGINT"), (signal.SIGTERM, 143, b"Received SIGTERM")],
+)
+def test_a_signal_to_the_wrapper_reaches_borg_and_is_a_cancel(
+    place: Place, places: Places, number: int, code: int, words: bytes
+) -> None:
+    """systemctl stop and kill end the backup as they would without us; what it read so far was shown, without a made-up total."""
+    tracker = start("tracker")
+    run = _slowly(place, places)
+    shown = wait_for(lambda: [found for found in status()["runs"] if found["bytes_done"]], what="progress")
+    run.send_signal(number)
+    _, err = run.communicate(timeout=30)
+    tracker.terminate()
+    tracker.wait()
+    assert (shown[0]["engine"], shown[0]["phase"], shown[0]["bytes_total"]) == ("borg", "copying", None)
+    assert run.returncode == code
+    assert re.fullmatch(rb"(?:Error: )?%s\.?\n" % words, err), err
+    found = status()
+    assert (found["last"]["outcome"], found["state"]) == ("cancelled", "warning")
+
+
+def test_a_killed_borg_is_failed_and_the_next_run_is_not_in_its_way(place: Place, places: Places) -> None:
+    """An OOM kill is no cancel; borg removes the lock of a dead process of the same machine by itself."""
+    run = _slowly(place, places)
+    child = next(runs.live(places)).info().child
+    assert child is not None
+    os.kill(child.pid, signal.SIGKILL)
+    run.communicate(timeout=30)
+    assert run.returncode == -signal.SIGKILL
+    ended = last()
+    assert (ended["outcome"], ended["advice"]) == ("failed", None)
+    assert tray("run", "--", *NOBODY, "borg", "create", "repo::b", "source/d0").returncode == 0
+    assert last()["outcome"] == "succeeded"
+
+
+def test_other_subcommands_are_runs_of_their_own_kind(place: Place) -> None:
+    """A check that went well makes no backup of the night, and a restore of nothing shows red."""
+    assert bare("create", "repo::a", "source").returncode == 0
+    found = []
+    for arguments, kind, outcome in (
+        (["check", "repo"], "check", "succeeded"),
+        (["extract", "--dry-run", "repo::a", "no/such/path"], "restore", "failed"),
+    ):
+        wrapped: Any = tray("run", "--job", "j", "--", *NOBODY, "borg", *arguments, text=False)
+        alone = bare(*arguments)
+        assert wrapped.returncode == alone.returncode
+        assert [wrapped.stdout, wrapped.stderr] == [alone.stdout, alone.stderr]
+        found.append((f"j ({kind})", kind, outcome))
+    jobs = status()["jobs"]
+    assert {(job["job"], job["last"]["kind"], job["last"]["outcome"]) for job in jobs} == set(found)
