@@ -12,7 +12,7 @@ from tray import clock, config
 from tray.config import Job
 from tray.engines.base import Result
 from tray.errors import ConfigError, RepositoryAskError
-from tray.model import EndedRun, JobHistory, Outcome, RepositoryState
+from tray.model import EndedRun, JobHistory, Outcome, RepositoryState, Step
 from tray.paths import Places
 from tray.repository import after, ask, cache, files, look, states
 from tray.repository.ask import Access
@@ -147,6 +147,18 @@ def test_a_cache_that_cannot_be_written_does_not_disturb_the_wrapper(places: Pla
     places.state.mkdir(parents=True, mode=0o700)
     (places.state / "repositories").write_text("in the way")
     run_ended(places, restic(tmp_path / "r", (ID, NOW)))
+
+
+def test_a_script_renews_what_is_known_of_the_repositories_that_it_used(places: Places, tmp_path: Path) -> None:
+    """What is still mounted is looked at; what the script has unmounted already stays as it was known, without an error."""
+    there, gone = restic(tmp_path / "r", (ID, NOW)), restic(tmp_path / "gone", (ID, NOW))
+    run_ended(places, gone)
+    os.rename(gone, tmp_path / "elsewhere")
+    steps = [Step("restic", "backup", NOW, repository=str(folder)) for folder in (there, there, gone)]
+    after.look(places, info(engine="command", job="nightly"), Result(Outcome.SUCCEEDED, ""), "/", steps)
+    found = {Path(entry.folder or "").name: entry for entry in cache.Cache(places).contents().entries.values()}
+    assert (found["r"].state.snapshots, found["r"].jobs, found["r"].expected) == (1, ("nightly",), {})
+    assert (found["gone"].state.error, found["gone"].jobs) == (None, ("home",))
 
 
 def test_borg_is_known_to_have_committed_what_it_made(places: Places, tmp_path: Path) -> None:

@@ -6,13 +6,15 @@ What it sees right after the run is also the one sure second opinion: the snapsh
 """
 
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from tray import clock
 from tray.engines.base import Result
 from tray.errors import BackupTrayError
-from tray.model import Outcome, RepositoryState
+from tray.model import Outcome, RepositoryState, Step
 from tray.paths import Places
 from tray.repository import cache, files, local, states
 from tray.repository.cache import Entry, Expected
@@ -20,45 +22,72 @@ from tray.repository.files import Found
 from tray.runs import RunInfo
 
 _SNAPSHOT = r"[0-9a-f]{8,64}"
+MAX_STEPS = 5
+"""Repositories of one script that are looked at."""
 _MADE_ONE = (Outcome.SUCCEEDED, Outcome.WARNING)
 
 
-def look(places: Places, info: RunInfo, result: Result, where: str | None) -> None:
+def look(places: Places, info: RunInfo, result: Result, where: str | None, steps: Sequence[Step] = ()) -> None:
     """Note what the files of the run's repository say now. Never raises, and does nothing where that could take time.
 
     Args:
         info: The run that has ended.
         result: What it came to.
         where: The folder that it ran in.
+        steps: The engines that it called, if it is a script: what is known of their repositories is renewed too.
     """
-    folder = local.folder(info.engine, info.repository, where)
-    if folder is None or info.engine not in files.READERS or info.kind in ("other", "dry-run"):
+    if info.kind in ("other", "dry-run"):
         return
-    if not local.on_a_disk(folder):
-        return
-    try:
-        _note(places, info, result, folder)
-    except (BackupTrayError, OSError, ValueError):
-        return  # a second opinion that cannot be had or kept; the record of the run stands without it
+    folder = _local(info.engine, info.repository, where)
+    with suppress(BackupTrayError, OSError, ValueError):  # the record of the run stands without a second opinion
+        if folder is not None:
+            _note(places, info, result, folder)
+    for engine, repository in list(dict.fromkeys((step.engine, step.repository) for step in steps))[:MAX_STEPS]:
+        folder = _local(engine, repository, None)
+        with suppress(BackupTrayError, OSError, ValueError):
+            if folder is not None:
+                _note_step(places, info.job, engine, repository, folder)
+
+
+def _local(engine: str, repository: str | None, where: str | None) -> Path | None:
+    """Return the folder of a repository that may be looked at here and now."""
+    folder = local.folder(engine, repository, where)
+    return folder if folder is not None and engine in files.READERS and local.on_a_disk(folder) else None
 
 
 def _note(places: Places, info: RunInfo, result: Result, folder: Path) -> None:
-    now = clock.now_ms()
     before = cache.known(places, cache.name_of(info.engine, str(folder)))
     try:
         found = files.look(info.engine, folder, newest=_id(result.snapshot))
     except BackupTrayError as error:
         if before is None:  # perhaps no repository that this process could ever see
             return
+        now = clock.now_ms()
         after = replace(before, state=replace(before.state, error=error.facts()), used_ms=now, looked_ms=now)
     else:
-        shown = info.repository if info.repository and Path(info.repository).is_absolute() else str(folder)
-        old = before or Entry(RepositoryState(shown, info.engine, now), folder=str(folder))
-        state = _newest(states.seen(old.state, found, now, changed=found.mark != old.mark), info, result, found)
-        after = replace(old, state=state, used_ms=now, looked_ms=now, mark=found.mark)
+        after = _seen(before, info.engine, info.repository, folder, found)
+        after = replace(after, state=_newest(after.state, info, result, found))
         after = replace(after, expected=_expected(after, info, result, found))
     with cache.alone(places):
         cache.write(places, after.of_job(info.job))
+
+
+def _note_step(places: Places, job: str, engine: str, repository: str | None, folder: Path) -> None:
+    """Renew what is known of a repository that a script has used; one that it has unmounted already says nothing new."""
+    found = files.look(engine, folder)
+    before = cache.known(places, cache.name_of(engine, str(folder)))
+    after = _seen(before, engine, repository, folder, found)
+    with cache.alone(places):
+        cache.write(places, replace(after, expected=states.judged(after.expected, found)).of_job(job))
+
+
+def _seen(before: Entry | None, engine: str, repository: str | None, folder: Path, found: Found) -> Entry:
+    """Return the entry with what was found just now."""
+    now = clock.now_ms()
+    shown = repository if repository and Path(repository).is_absolute() else str(folder)
+    old = before or Entry(RepositoryState(shown, engine, now), folder=str(folder))
+    state = states.seen(old.state, found, now, changed=found.mark != old.mark)
+    return replace(old, state=state, used_ms=now, looked_ms=now, mark=found.mark)
 
 
 def _newest(state: RepositoryState, info: RunInfo, result: Result, found: Found) -> RepositoryState:
