@@ -61,6 +61,8 @@ def listen_to_group(path: Path, group: int) -> socket.socket:
     Raises:
         OSError: The socket cannot be made, or not be given to the group.
     """
+    if sys.platform == "win32":
+        raise OSError("there are no groups of this kind here")
     path.unlink(missing_ok=True)
     listener = _listen_unix(path)
     try:

@@ -125,11 +125,12 @@ def connect(folder: Path, role: str) -> Conversation | None:
 
 def _not_in_group(folder: Path) -> NotInGroupError:
     """Return the error with names that can be typed as they stand."""
-    group, user, added = "backup-tray", str(os.geteuid()), False
+    group, user, added = "backup-tray", "NAME", False
     if sys.platform != "win32":
         import grp
         import pwd
 
+        user = str(os.geteuid())
         try:
             user = pwd.getpwuid(os.geteuid()).pw_name
             found = grp.getgrgid(folder.stat().st_gid)
