@@ -61,6 +61,23 @@ def interrupt(pid: int, number: int, *, is_engine: Callable[[Sequence[str]], boo
     return sum(_send(process, number) for process in (*near, *_apart(family, group, is_engine)))
 
 
+def ignored(pid: int, number: int) -> bool:
+    """Whether the whole tree ignores signal *number*, so that it need not be waited for; a shell's `&` makes that so for Ctrl-C."""
+    if sys.platform != "linux":
+        return False
+    family = tree(pid)
+    return bool(family) and all(_ignores(process.pid, number) for process in family)
+
+
+def _ignores(pid: int, number: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            mask = next(line.split()[1] for line in file if line.startswith(b"SigIgn:"))
+    except (OSError, StopIteration):
+        return False
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
 def kill(pid: int) -> int:
     """End the whole tree, parents first, so that none starts another; return how many were there."""
     family = tree(pid)

@@ -131,6 +131,9 @@ class Controls:
             return  # it was quicker
         last = len(self._stop) - 1
         self._step = 0 if self._step is None else min(self._step + 1, last)
+        while self._step < last and family.ignored(self._child.pid, self._stop[self._step][0]):
+            self._say(f"{_name(self._stop[self._step][0])} is ignored")
+            self._step += 1
         number, seconds = self._stop[self._step]
         reached = self._send(number)
         if family.any_stopped(self._child.pid):

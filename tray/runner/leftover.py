@@ -1,5 +1,6 @@
 """What is left over: an earlier run of the same job that still goes on, and a lock that a stopped run leaves in its repository."""
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -30,18 +31,33 @@ def earlier(places: Places, mine: RunInfo) -> str | None:
 def advised(result: Result, exit: Exit, engine: Engine, plan: Plan, mine: RunInfo, places: Places) -> Result:
     """Return *result*, with what to do about a lock that the stopped run has really left in its repository.
 
-    Only where nothing else is advised, and nobody else who could hold the lock works in that repository.
+    Where the repository can be looked into, that takes the place of an engine's advice for the case that there is one. Nothing is
+    said of a lock that may be somebody else's, who works in that repository.
     """
-    stopped = result.outcome is Outcome.CANCELLED or exit.signal is not None
-    if result.advice is not None or not stopped:
-        return result
-    from tray.repository.locks import left_behind
-
     command = engine.unlock(plan)
-    said = None if command is None else left_behind(engine.name, plan.repository, mine.started_ms)
-    if said is None or any(_at_work(folder, info, mine) for folder, info in _others(places, mine)):
+    stopped = result.outcome is Outcome.CANCELLED or exit.signal is not None
+    if command is None or not stopped or (result.advice is not None and command not in result.advice):
         return result
-    return replace(result, advice=f"{said} Remove the lock with `{command}`.")
+    try:
+        left = _lock_left(engine.name, plan.repository, mine)
+        if left is None:
+            return result
+        if not left or any(_at_work(folder, info, mine) for folder, info in _others(places, mine)):
+            return replace(result, advice=None)
+    except Exception:  # the end is put on record, whatever we got wrong about a lock
+        return result
+    return replace(result, advice=f"{left} Remove the lock with `{command}`.")
+
+
+def _lock_left(engine: str, repository: str | None, mine: RunInfo) -> str | None:
+    """Return one sentence about a lock that was made since the run began, "" if there is none, None if that cannot be seen."""
+    from tray.repository import local, locks
+
+    where = os.getcwd()
+    folder = local.folder(engine, repository, where)
+    if folder is None or not local.on_a_disk(folder):
+        return None
+    return locks.left_behind(engine, repository, mine.started_ms, where) or ""
 
 
 def _at_work(folder: RunFolder, info: RunInfo, mine: RunInfo) -> bool:

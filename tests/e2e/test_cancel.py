@@ -1,0 +1,337 @@
+"""Cancel, pause, resume, and runs that stand still: with real engines, scripts, terminals, and wrappers that die."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.e2e.program import PASSWORD, TRAY, make_repository, make_tree, snapshots, start, status, tray
+from tests.e2e.test_wrapper_terminal import Terminal
+from tests.e2e.trays import end_tracker
+from tests.waiting import wait_for
+from tray import past, paths, runs
+from tray.audit.store import AuditLog
+from tray.fetch.control import LiveRuns
+from tray.model import Control, EndedRun, LiveRun, Outcome, Phase, Source
+from tray.paths import Places
+
+SLOW = ("--limit-upload", "600")  # KiB/s: a backup of some three seconds
+PYTHON = sys.executable
+
+
+@pytest.fixture(autouse=True)
+def tracker() -> Iterator["subprocess.Popen[bytes]"]:
+    """A tracker; whichever one replaced it is gone in the end too."""
+    process = start("tracker")
+    yield process
+    end_tracker()
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty restic repository whose password is in the environment."""
+    monkeypatch.setenv("RESTIC_PASSWORD", PASSWORD)
+    monkeypatch.setenv("RESTIC_CACHE_DIR", str(tmp_path / "cache"))
+    return make_repository(tmp_path / "repo")
+
+
+@pytest.fixture
+def restic(repository: Path, tmp_path: Path) -> list[str]:
+    """The command of a restic backup that takes some seconds."""
+    big = make_tree(tmp_path / "big", files=8, size=250_000)
+    return ["restic", "-r", str(repository), *SLOW, "backup", str(big)]
+
+
+def begin(*command: str, job: str = "home", seen: bool = True) -> "subprocess.Popen[bytes]":
+    """Start a run without a terminal, as cron would, and wait until the tracker shows it (at work, if *seen*)."""
+    process = start(
+        "run",
+        "--job",
+        job,
+        "--",
+        *command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait_for(lambda: (run := shown(job)) and (run.bytes_done or not seen), what="the run at work")
+    return process
+
+
+def going() -> list[LiveRun]:
+    """Return what the tracker tells (asked from this process, which takes no time)."""
+    with LiveRuns(paths.places(), "test") as live:
+        return list(live.now().values())
+
+
+def shown(job: str = "home") -> LiveRun | None:
+    """Return the live run of *job* as the tracker tells it."""
+    return next((run for run in going() if run.job == job and run.tracked), None)
+
+
+def last() -> EndedRun:
+    """Return the newest run on record."""
+    return past.history(paths.places(), limit=1)[0]
+
+
+def engine() -> psutil.Process:
+    """Return the process of the command itself."""
+    run = shown()
+    assert run is not None
+    assert run.process is not None
+    return psutil.Process(int(run.process.partition("@")[0]))
+
+
+def body(places: Places, action: str) -> dict[str, Any]:
+    """Return the details of the newest entry of *action*, and who wrote it."""
+    log = AuditLog.read(places.audit_db)
+    try:
+        found = next(entry for entry in reversed(log.entries()) if entry.data["action"] == action)
+    finally:
+        log.close()
+    return {"actor": found.data["actor"], **(found.body or {})}
+
+
+def test_a_cancelled_restic_ends_in_its_own_way_and_leaves_no_lock(
+    restic: list[str], repository: Path, places: Places
+) -> None:
+    """The outcome is cancelled, the exit code restic's own, and who asked is on record."""
+    run = begin(*restic)
+    done = tray("cancel", "home", "--yes")
+    assert (done.returncode, run.wait(10)) == (0, 130)
+    assert "home: was cancelled just now" in done.stdout
+    assert (last().outcome, last().advice) == (Outcome.CANCELLED, None)
+    assert list((repository / "locks").iterdir()) == []
+    request = body(places, "run.cancel_requested")
+    assert request["from"] == "cli"
+    assert f"({os.geteuid()})" in request["actor"]
+
+
+def test_a_cancelled_borg_ends_in_its_own_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, places: Places) -> None:
+    """Whatever borg makes of an interrupt is passed on, and nothing is left locked."""
+    monkeypatch.setenv("BORG_BASE_DIR", str(tmp_path / "borg"))
+    monkeypatch.setenv("BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK", "yes")
+    subprocess.run(["borg", "init", "-e", "none", tmp_path / "repo"], check=True, capture_output=True)
+    big = make_tree(tmp_path / "big", files=60, size=1_000_000)
+    run = begin("borg", "create", "-C", "lzma,9", f"{tmp_path / 'repo'}::one", str(big))
+    assert tray("cancel", "--yes").returncode == 0
+    assert run.wait(10) in (2, 130)
+    assert (last().engine, last().outcome, last().advice) == ("borg", Outcome.CANCELLED, None)
+    assert not (tmp_path / "repo" / "lock.exclusive").exists()
+
+
+def test_cancel_reaches_the_engines_of_a_script_also_those_it_starts_meanwhile(
+    restic: list[str], repository: Path, tmp_path: Path
+) -> None:
+    """A shell goes on with the next line when restic has handled the interrupt; the next restic gets one too."""
+    script = tmp_path / "nightly.sh"
+    line = shlex.join(restic)
+    script.write_text(f"#!/bin/bash\n{line}\nsetsid -w {line}\n{line}\n")
+    script.chmod(0o700)
+    run = begin(str(script), seen=False)
+    wait_for(lambda: engine().children(recursive=True), what="the first restic")
+    wait_for(lambda: any((repository / "locks").iterdir()), what="restic at work")
+    children = engine().children(recursive=True)
+    assert tray("cancel", "--yes").returncode == 0
+    assert run.wait(10) in (130, -signal.SIGINT)
+    assert (last().outcome, snapshots(repository)) == (Outcome.CANCELLED, [])
+    assert not any(child.is_running() for child in children)
+    assert "started meanwhile" in tray("log", "last").stdout
+
+
+def test_a_command_that_will_not_hear_is_killed_and_still_called_cancelled(places: Places) -> None:
+    """Nobody is left behind; without a terminal and without --yes nothing happens at all."""
+    run = begin("sh", "-c", "trap '' INT TERM; sleep 600", seen=False)
+    done = tray("cancel", stdin=subprocess.DEVNULL)
+    assert (done.returncode, "--yes" in done.stderr) == (64, True)
+    child = engine()
+    family = [child, *child.children()]
+    assert tray("cancel", "--yes").returncode == 0
+    assert run.wait(10) == -signal.SIGKILL
+    assert last().outcome is Outcome.CANCELLED
+    assert not any(process.is_running() for process in family)
+
+
+def test_who_cancels_again_gets_the_next_signal_at_once(tmp_path: Path) -> None:
+    """The first one is an interrupt that the command takes its time with."""
+    code = f"import signal, time, pathlib\nsignal.signal(2, lambda *_: pathlib.Path({str(tmp_path / 'heard')!r}).touch())\n"
+    run = begin(
+        PYTHON, "-c", code + f"pathlib.Path({str(tmp_path / 'up')!r}).touch()\nwhile True: time.sleep(1)", seen=False
+    )
+    wait_for((tmp_path / "up").exists, what="the handler")
+    assert tray("cancel", "--yes", "--no-wait").returncode == 0
+    wait_for((tmp_path / "heard").exists, what="the interrupt")
+    assert wait_for(lambda: (now := shown()) and now.can == (Control.CANCEL,), what="it being cancelled")
+    refused = tray("pause")
+    assert (refused.returncode, "cannot be paused now" in refused.stderr) == (2, True)
+    assert tray("cancel", "--yes").returncode == 0
+    assert run.wait(10) == -signal.SIGTERM
+    assert last().outcome is Outcome.CANCELLED
+
+
+def test_a_run_on_a_terminal_is_cancelled_from_another_one_which_asks_first(
+    restic: list[str], repository: Path, places: Places
+) -> None:
+    """The question names the run; a "no" stops nothing, a "yes" leaves the terminal as Ctrl-C would."""
+    one = Terminal("bash", "--norc", "-i", PS1="$ ")
+    other = Terminal("bash", "--norc", "-i", PS1="$ ")
+    try:
+        one.expect(rb"\$ ")
+        one.type(shlex.join([*TRAY, "run", "--job", "home", "--", *restic]).encode() + b"; echo code=$?\n")
+        wait_for(lambda: (run := shown()) and run.bytes_done, what="progress")
+        for answer, says in ((b"\n", rb"Nothing was stopped"), (b"y\n", rb"home: was cancelled")):
+            other.type(shlex.join([*TRAY, "cancel"]).encode() + b"\n")
+            other.expect(rb"Stop home \(restic[^)]*\)\? \[y/N\] $")
+            other.type(answer)
+            other.expect(says)
+            other.seen = b""
+        one.expect(rb"\r\ncode=130\r\n")
+    finally:
+        one.close()
+        other.close()
+    assert (last().outcome, list((repository / "locks").iterdir())) == (Outcome.CANCELLED, [])
+
+
+def test_a_lock_that_a_killed_restic_left_is_reported_with_the_command_that_removes_it(
+    restic: list[str], repository: Path
+) -> None:
+    """The advice is only given where a lock is there, and it works as it stands."""
+    run = begin(*restic)
+    engine().kill()
+    assert run.wait(10) == -signal.SIGKILL
+    advice = last().advice or ""
+    assert (last().outcome, "still locked" in advice) == (Outcome.FAILED, True)
+    subprocess.run(shlex.split(advice.split("`")[1]), check=True, capture_output=True)
+    assert list((repository / "locks").iterdir()) == []
+
+
+def test_a_paused_backup_stands_still_is_shown_so_and_completes_when_resumed(
+    restic: list[str], repository: Path, places: Places
+) -> None:
+    """Not one byte is written meanwhile; the snapshot is whole, and the pause is on record."""
+    run = begin(*restic)
+    paused = tray("pause", "home")
+    assert (paused.returncode, "backup-tray resume" in paused.stdout) == (0, True)
+    found = shown()
+    assert found is not None
+    assert (found.phase, found.bytes_per_second, found.eta_seconds) == (Phase.PAUSED, None, None)
+    assert found.can == (Control.CANCEL, Control.RESUME)
+    assert engine().status() == psutil.STATUS_STOPPED
+    assert "paused" in tray("status").stdout
+    assert json.loads((next(runs.live(places)).path / "run.json").read_text())["paused"] is True
+    again = tray("pause")
+    assert (again.returncode, "is paused already" in again.stderr) == (2, True)
+    written = sum(path.stat().st_size for path in repository.rglob("*") if path.is_file())
+    assert tray("status").returncode == 0
+    assert sum(path.stat().st_size for path in repository.rglob("*") if path.is_file()) == written
+    assert tray("resume").stdout == "home goes on.\n"
+    assert run.wait(30) == 0
+    assert (last().outcome, len(snapshots(repository))) == (Outcome.SUCCEEDED, 1)
+    subprocess.run(["restic", "-r", repository, "check", "--read-data", "--no-cache"], check=True, capture_output=True)
+    assert body(places, "run.finished")["paused_seconds"] >= 1
+    assert "paused (cli)" in tray("log", found.run).stdout
+
+
+def test_a_paused_run_that_is_cancelled_or_gets_a_signal_wakes_up_to_hear_it() -> None:
+    """A suspended command would never end."""
+    for stop in ("cancel", "terminate"):
+        run = begin("sh", "-c", "trap 'exit 7' TERM INT; while :; do sleep 0.1; done", seen=False)
+        assert tray("pause").returncode == 0
+        if stop == "cancel":
+            tray("cancel", "--yes")
+        else:
+            run.terminate()
+        assert run.wait(10) == 7
+        assert last().outcome is Outcome.CANCELLED
+
+
+def test_a_run_whose_wrapper_died_while_it_was_paused_goes_on_and_completes(
+    restic: list[str], repository: Path
+) -> None:
+    """Nobody stays suspended for ever: the tracker lets it go on, and its end is found out."""
+    run = begin(*restic)
+    assert tray("pause").returncode == 0
+    work = engine()
+    run.kill()
+    run.wait()
+    wait_for(lambda: work.status() != psutil.STATUS_STOPPED, what="the engine to go on")
+    refused = tray("cancel", "home", "--yes")
+    assert (refused.returncode, f"kill -INT {work.pid}" in refused.stderr) == (2, True)
+    wait_for(lambda: not going(), what="the end")
+    assert (last().outcome, last().inferred, len(snapshots(repository))) == (Outcome.SUCCEEDED, True, 1)
+
+
+def test_a_run_without_progress_is_stalled_until_it_makes_some(
+    restic: list[str], repository: Path, places: Places
+) -> None:
+    """Somebody suspends the engine behind our back: a state of its own, in words and exit code, that ends by itself."""
+    places.config.mkdir(parents=True, mode=0o700)
+    places.config_file.write_text('[jobs.home]\nstalled_after = "2s"\n')
+    run = begin(*restic)
+    work = engine()
+    work.suspend()
+    wait_for(lambda: (now := shown()) and now.stalled, what="the stall")
+    assert (status()["state"], tray("status").returncode) == ("stalled", 1)
+    assert "Backing up home: no progress" in tray("status").stdout
+    work.resume()
+    wait_for(lambda: (now := shown()) is None or not now.stalled, what="the end of the stall")
+    assert run.wait(30) == 0
+    assert status()["state"] == "ok"
+    assert body(places, "run.finished")["stalled_seconds"] >= 1
+    log = tray("log", "last").stdout
+    assert "no progress for" in log
+    assert "goes on after" in log
+
+
+def test_a_run_that_begins_while_the_one_before_still_goes_on_says_so() -> None:
+    """Two nights in one repository are worth a word, in the status and on record."""
+    pair = [begin("sleep", "600", seen=False)]
+    first = shown()
+    pair.append(start("run", "--job", "home", "--", "sleep", "600"))
+    found = wait_for(lambda: len(now := going()) == 2 and all(run.can for run in now) and now, what="two")
+    assert first is not None
+    assert {run.overlaps for run in found} == {None, first.run}
+    assert "Note: home: a run began at" in tray("status").stdout
+    ambiguous = tray("cancel", "home", "--yes")
+    assert (ambiguous.returncode, first.run in ambiguous.stderr) == (64, True)
+    for process in pair:
+        process.terminate()
+        process.wait()
+
+
+def test_what_cannot_be_cancelled_is_refused_with_why_and_what_to_do(
+    restic: list[str], tracker: "subprocess.Popen[bytes]"
+) -> None:
+    """No run, one that is over, one that somebody else started."""
+    refused = tray("cancel", "home", "--yes")
+    assert (refused.returncode, "No run goes on" in refused.stderr) == (2, True)
+    tray("run", "--job", "home", "--", "true")
+    over = tray("cancel", last().run, "--yes")
+    assert (over.returncode, "ended already" in over.stderr) == (2, True)
+    other = subprocess.Popen(restic, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: any(run.source is Source.OBSERVED for run in going()), what="the observed run")
+        refused = tray("cancel", "--yes")
+        assert (refused.returncode, f"`kill -INT {other.pid}`" in refused.stderr) == (2, True)
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_without_a_tracker_one_is_started_and_the_wrapper_found(tracker: "subprocess.Popen[bytes]") -> None:
+    """On a server nobody runs a tray; cancel works all the same."""
+    run = begin("sleep", "600", seen=False)
+    end_tracker()
+    assert tray("cancel", "--yes").returncode == 0
+    assert run.wait(10) in (-signal.SIGINT, -signal.SIGTERM)
+    assert last().outcome is Outcome.CANCELLED
