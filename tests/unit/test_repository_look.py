@@ -202,11 +202,11 @@ def test_forget_that_keeps_a_newer_snapshot_is_no_concern(places: Places, tmp_pa
 
 def test_a_removal_on_record_explains_a_snapshot_that_is_gone(places: Places, tmp_path: Path) -> None:
     """Who ran `forget` under watch needs no alarm about it; one of another repository explains nothing."""
-    gone = Entry(
-        RepositoryState("/mnt/b", "restic", NOW), expected={"home": Expected("run-1", ID, NOW - HOUR, "vanished")}
-    )
-    forget = history("run-2", job="forget", kind="prune", finished_ms=NOW)
-    assert states.concerns([gone], [history("run-1"), forget]) == {}
+    expected = {"home": Expected("run-1", ID, NOW - HOUR, "vanished")}
+    gone = Entry(RepositoryState("/mnt/b", "restic", NOW), folder="/mnt/b", expected=expected)
+    for named in ("/mnt/b", "/mnt/b/", "local:/mnt/b", "b", None):
+        forget = history("run-2", job="forget", kind="prune", finished_ms=NOW, repository=named)
+        assert states.concerns([gone], [history("run-1"), forget]) == {}
     elsewhere = history("run-2", job="forget", kind="prune", finished_ms=NOW, repository="/mnt/c")
     assert states.concerns([gone], [history("run-1"), elsewhere]) == {"home": states.VANISHED}
 

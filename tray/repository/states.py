@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from tray import engines
 from tray.clock import DAY_MS
 from tray.engines.base import Plan
 from tray.model import JobHistory, RepositoryState
+from tray.repository import local
 from tray.repository.cache import Entry, Expected
 from tray.repository.files import Found
 from tray.repository.locks import RESTIC_STALE_MS, Lock
@@ -103,9 +105,16 @@ def _removed_since(entry: Entry, jobs: Collection[JobHistory], since_ms: int) ->
         job.last.kind == REMOVER
         and job.last.finished_ms >= since_ms
         and job.last.engine == entry.state.engine
-        and job.last.repository in (entry.state.repository, entry.folder, None)
+        and _may_be(job.last.repository, entry)
         for job in jobs
     )
+
+
+def _may_be(repository: str | None, entry: Entry) -> bool:
+    """Whether *repository* may be the one of *entry*: a relative name may be any folder, and so may one that nobody noted."""
+    if repository is None or repository in (entry.state.repository, entry.folder):
+        return True
+    return entry.folder is not None and local.folder(entry.state.engine, repository) in (None, Path(entry.folder))
 
 
 def _stale(engine: str, lock: Lock, now_ms: int) -> bool:
