@@ -15,8 +15,9 @@ _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 _SHORT = 4  # shorter secrets are hidden only where they stand alone, else every log would be unreadable
 
 _SECRET = re.compile(
-    r"PASSWORD|PASSWD|PASSPHRASE|PASSCODE|PASSCOMMAND|SECRET|TOKEN|CREDENTIAL|BEARER|(?:^|[_.])(?:PASS|PWD|PW|SAS)\d*$|(?:^|_)PASS_"
-    r"|(?:API|ACCESS|ACCOUNT|PRIVATE|ENCRYPTION|SIGNING|APPLICATION|APP|STORAGE|MASTER|AUTH|SHARED|CRYPT|B2|RSA)[_.]?KEY"
+    r"PASSWORD|PASSWD|PASSPHRASE|PASSCODE|PASSCOMMAND|SECRET|TOKEN|CREDENTIAL|BEARER|^SSHPASS$|KEY_PEM$|CONNECTION_STRING$"
+    r"|^RCLONE_CONFIG_.*_KEY$|(?:^|[_.])(?:PASS|PWD|PW|SAS)\d*$|(?:^|_)PASS_"
+    r"|(?:API|ACCESS|ACCOUNT|PRIVATE|ENCRYPTION|SIGNING|APPLICATION|APP|STORAGE|MASTER|AUTH|SHARED|CRYPT|B2|RSA|AZUREBLOB|SWIFT|SSE_CUSTOMER)[_.]?KEY"
     r"|(?:^|[_.])(?:SIG|SIGNATURE|AUTH|AUTHORIZATION|COOKIE)$"
 )
 _NOT_SECRET = re.compile(
@@ -40,11 +41,26 @@ _OPTION = re.compile(
 _HEADER = re.compile(r"(?i)(?P<keep>\b(?:Basic|Bearer)\s+)(?P<value>[\w.~+/=-]{8,})")
 
 # Every secret name holds one of these: a cheap look before the dear expressions.
-_HINTS = ("pass", "pw", "secret", "token", "key", "cred", "bearer", "basic", "sig", "auth", "sas", "cookie")
+_HINTS = (
+    "pass",
+    "pw",
+    "secret",
+    "token",
+    "key",
+    "cred",
+    "bearer",
+    "basic",
+    "sig",
+    "auth",
+    "sas",
+    "cookie",
+    "connection_string",
+    "connection-string",
+)
 
 # Options with a letter for a name, which mean a password in these programs only.
 _LETTERS = {
-    "sshpass": ("-p",),
+    "sshpass": ("-p", "-p*"),
     "curl": ("-u", "--user", "-U", "--proxy-user"),
     "mysql": ("-p*",),
     "mysqldump": ("-p*",),
@@ -118,6 +134,8 @@ def _in_arguments(argv: Sequence[str]) -> Iterable[str]:
     """Yield the values of secret options and keys: words of their own, or glued to their name."""
     letters = [letter for word in argv for letter in _LETTERS.get(word.rpartition("/")[2], ())]
     for place, word in enumerate(argv):
+        if "sshpass" in word and " " in word:  # rsync -e 'sshpass -p … ssh'
+            yield from _in_arguments(word.replace("=", " ", 1 if word.startswith("--") else 0).split())
         following = argv[place + 1] if place + 1 < len(argv) else ""
         if word.startswith("--") and "=" not in word and is_secret_name(word) and not following.startswith("-"):
             yield following
