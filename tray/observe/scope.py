@@ -1,7 +1,7 @@
 """Whose processes an instance looks at.
 
 - Ours always. Root: also those of system users (services run as `postgres`, `www-data` …). An ordinary user: also those of others,
-  as far as the kernel shows them and nobody else tells us of them (`others`).
+  as far as the kernel shows them; those that root looks at only if root's instance does not tell us of them (`others`).
 - A process whose environment has another BACKUP_TRAY_HOME belongs to another instance. An instance with BACKUP_TRAY_HOME of its own
   (a trial, a test, a portable one) takes only processes that have the same value, so that trials do not record real backups.
 - BACKUP_TRAY_OBSERVE in the tracker's environment: `off` looks at nothing, `all` at the processes of every user, also in an
@@ -28,7 +28,7 @@ class Scope:
         uid: Ours.
         home: BACKUP_TRAY_HOME of this instance, None without.
         setting: What BACKUP_TRAY_OBSERVE says.
-        others: Whether the processes of other users count, for an ordinary user.
+        others: Whether the processes of root and of system users count, for an ordinary user.
     """
 
     uid: int
@@ -56,9 +56,8 @@ class Scope:
         """Whether processes of the user *uid* count."""
         if uid == self.uid or self.everyone:
             return True
-        if self.uid == 0:
-            return uid < _FIRST_PERSON or uid in _DYNAMIC
-        return self.others()
+        systems = uid < _FIRST_PERSON or uid in _DYNAMIC
+        return systems if self.uid == 0 else not systems or self.others()
 
     def instance(self, environ: Mapping[str, str] | None) -> bool:
         """Whether a process with this environment (None: not known) belongs to this instance."""
