@@ -26,7 +26,7 @@ from tray import clock, paths  # noqa: E402
 from tray.engines.base import Result  # noqa: E402
 from tray.fetch.repositories import Repositories  # noqa: E402
 from tray.model import Outcome, RepositoryState  # noqa: E402
-from tray.repository import after, cache, look  # noqa: E402
+from tray.repository import after, cache, look, targets  # noqa: E402
 from tray.repository.cache import Entry  # noqa: E402
 
 
@@ -75,7 +75,7 @@ def main() -> None:
         print("| what | median ms | p99 ms |\n| --- | --- | --- |")
         timed("the wrapper's look at its end", args.rounds, lambda: after.look(places, about, result, "/"))
         imports(10)
-        (target,) = look.targets(places)
+        (target,) = targets.known(places)
         timed("the helper's look, size known", 20, lambda: look.look(places, target, {}))
 
         def measure() -> None:

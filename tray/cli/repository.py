@@ -11,7 +11,7 @@ from tray.paths import places
 if TYPE_CHECKING:
     from tray.model import RepositoryState
     from tray.repository.ask import Snapshot
-    from tray.repository.look import Target
+    from tray.repository.targets import Target
 
 
 def register(parser: ArgumentParser) -> None:
@@ -33,18 +33,18 @@ def register(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Show what the repositories say of themselves; 0, or 3 where one cannot be read."""
     from tray.errors import RepositoryNotKnownError
-    from tray.repository import look
+    from tray.repository import look, targets
 
     here = places()
     chosen = None
     if args.repository is not None:
-        chosen = look.of_address(here, args.repository, os.getcwd())
+        chosen = targets.of_address(here, args.repository, os.getcwd())
         if chosen is None:
             raise RepositoryNotKnownError(args.repository)
     if args.snapshots:
-        return _list(_one(chosen, look.targets(here)), as_json=args.json)
+        return _list(_one(chosen, targets.known(here)), as_json=args.json)
     if args.refresh:
-        for target in [chosen] if chosen is not None else look.targets(here):
+        for target in [chosen] if chosen is not None else targets.known(here):
             look.look(here, target, os.environ, asked=True)
         look.tidy(here)
     return _show(chosen, as_json=args.json)

@@ -16,95 +16,39 @@ or the service that the run belongs to. So nobody asks then.
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from tray import clock, config, engines, locks, runs
+from tray import clock, config, locks, runs
 from tray.clock import DAY_MS
-from tray.config import Job
 from tray.errors import BackupTrayError, RepositoryUnreachableError
-from tray.jobs_input import expand
 from tray.model import RepositoryState
 from tray.paths import Places
-from tray.redact import Redactor
-from tray.repository import ask, cache, files, local, states
-from tray.repository.ask import Access, Snapshot
+from tray.repository import ask, cache, files, local, states, targets
+from tray.repository.ask import Snapshot
 from tray.repository.cache import Entry
 from tray.repository.files import Found
+from tray.repository.targets import Target
 
-LOOK_EVERY_MS = 5 * 60_000
+LOOK_EVERY_MS = 4 * 60_000
 FORGET_AFTER_MS = 30 * DAY_MS
 """A repository that no run has used and no look has reached for so long, and that no job names, is dropped from the cache."""
 ANSWER_SECONDS = 10.0
 """How long a file system may take to answer."""
-_RESTIC_ADDRESS = re.compile(r"(?:rest|s3|sftp|b2|azure|gs|swift|rclone):")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A repository to look at.
-
-    Attributes:
-        access: How to get in; its address may hold secrets and is never shown.
-        folder: Where it is, if it is a local folder.
-        shown: Its address without secrets.
-        jobs: Configured jobs that write to it.
-    """
-
-    access: Access
-    folder: Path | None
-    shown: str
-    jobs: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The name of its file in the cache."""
-        return cache.name_of(self.access.engine, self.shown if self.folder is None else str(self.folder))
 
 
 def now_and_then(places: Places) -> None:
     """Look at every repository whose state is old: what the tracker's helper does. Lowers its own priority."""
     _step_back()
-    for target in targets(places):
+    for target in targets.known(places):
         if due(places, target):
             with suppress(BackupTrayError, OSError):
                 look(places, target, os.environ)
     tidy(places)
-
-
-def targets(places: Places) -> list[Target]:
-    """Return every repository that is in the cache or that a configured job names; a broken configuration names none."""
-    found: dict[str, Target] = {}
-    with suppress(BackupTrayError):
-        for job in config.load(places).jobs.values():
-            target = _of_job(job)
-            if target is not None:
-                before = found.get(target.name)
-                jobs = (job.name,) if before is None else (*before.jobs, job.name)
-                found[target.name] = replace(target if before is None else before, jobs=jobs)
-    for name, entry in cache.Cache(places).contents().entries.items():
-        found.setdefault(name, _of_entry(entry))
-    return list(found.values())
-
-
-def of_address(places: Places, address: str, where: str) -> Target | None:
-    """Return the target that a person means by *address*: a known one, else a folder or an address that looks like a repository."""
-    known = targets(places)
-    path = str(local.folder("", address, where))
-    for target in known:
-        if address in (target.shown, target.access.address) or path == str(target.folder):
-            return target
-    for engine in ("restic", "borg", "duplicity", "rdiff-backup"):
-        folder = local.folder(engine, address, where)
-        if folder is not None and _is_one(engine, folder):
-            return Target(Access(engine, str(folder)), folder, str(folder))
-    engine = "restic" if _RESTIC_ADDRESS.match(address) else "borg" if address.startswith("ssh://") else ""
-    return Target(Access(engine, address), None, Redactor((), {}).text(address)) if engine else None
 
 
 def due(places: Places, target: Target) -> bool:
@@ -162,7 +106,7 @@ def look(
 
 def tidy(places: Places) -> None:
     """Drop what nobody will ever look at again: damaged files of no known repository, and repositories long gone."""
-    named = {target.name for target in targets(places) if target.jobs}
+    named = {target.name for target in targets.known(places) if target.jobs}
     contents = cache.Cache(places).contents()
     for name, error in contents.errors.items():
         if name and name not in named and "damaged" in error.why:
@@ -277,39 +221,6 @@ def _asked(
         if target.access.given(environ):  # else it was only a try: some repositories have no password
             state = replace(state, error=error.facts())
     return replace(entry, state=state, asked_ms=now), listed
-
-
-def _of_job(job: Job) -> Target | None:
-    """Return the repository of a configured job, None if the job does not say where it goes."""
-    password = None if job.password_file is None else expand(job.password_file)
-    engine, address = "", None
-    if not job.command:
-        engine, address = job.engine or "restic", None if job.repository is None else expand(job.repository)
-    else:
-        with suppress(BackupTrayError):
-            adapter, at = engines.recognise(job.command, os.environ, job.engine)
-            engine, address = adapter.name, adapter.plan(job.command, at, os.environ).repository
-    if not address:
-        return None
-    shown = Redactor((), {}).text(address)
-    return Target(Access(engine, address, password), local.folder(engine, address), shown, (job.name,))
-
-
-def _of_entry(entry: Entry) -> Target:
-    folder = None if entry.folder is None else Path(entry.folder)
-    address = entry.state.repository if folder is None else str(folder)
-    return Target(Access(entry.state.engine, address), folder, entry.state.repository)
-
-
-def _is_one(engine: str, folder: Path) -> bool:
-    """Whether *folder* looks like a repository of *engine*."""
-    try:
-        if not local.on_a_disk(folder):
-            return False
-        found = files.look(engine, folder)
-    except BackupTrayError:
-        return False
-    return engine in ("restic", "borg") or bool(found.snapshots)
 
 
 def _step_back() -> None:
