@@ -411,6 +411,13 @@ def test_the_reason_is_plain_and_names_the_next_step(name: str, words: str) -> N
     assert words in result(load(name)).reason
 
 
+def test_what_the_other_side_said_stands_in_the_reason() -> None:
+    """A refused login or a changed host key is named, not only that the connection broke."""
+    remote = log("Remote: Host key verification failed.")
+    found = run(remote, log("Connection closed by remote host.", "ERROR", msgid="ConnectionClosed"), exit=Exit(2))
+    assert found.reason.endswith("The other side said: Host key verification failed.")
+
+
 @pytest.mark.parametrize("name", ["borg12-locked", "borg14-locked-modern", "borg12-locked-prune"])
 def test_a_lock_that_was_left_behind_is_advised_upon(name: str) -> None:
     """The way out is one command, named where the lock is the cause and nowhere else."""

@@ -11,7 +11,8 @@ archive; what we asked for in JSON the caller sees as the plain text that borg p
 - when the output does not come to us (`chronic`, `systemd-cat`), or nobody here can see the end (`systemd-run` without `--wait`),
 - to any other subcommand: those are known by their exit code and their words.
 
-BORG_EXIT_CODES is never set: it changes the code that the caller sees. borg knows no totals while it works.
+BORG_EXIT_CODES is never set: it changes the code that the caller sees. borg knows no totals while it works. The sizes of the table
+of `--stats` are rounded to two decimals by borg, and recorded so. borg 1.0 has no JSON: it wants `backup-tray run --no-watch`.
 """
 
 import re

@@ -104,7 +104,7 @@ _CAUSES = (
         r"Connection closed by remote host",
         (
             "The connection to the repository's host broke or could not be made; check the network, the address, and that"
-            " borg is installed there."
+            " borg is installed there.{said}"
         ),
     ),
     _cause(
@@ -118,6 +118,7 @@ _CAUSES = (
     ),
 )
 _PLACE = re.compile(r"^Repository (.*) does not exist|^(.*) is not a valid repository", re.MULTILINE)
+_REMOTE = re.compile(r"^Remote: (.*\S)", re.MULTILINE)
 _MULTILINE = {cause: re.compile(cause.pattern.pattern, re.MULTILINE) for cause in _CAUSES if cause.pattern}
 
 
@@ -146,4 +147,6 @@ def reason(text: str, names: "set[str]", exit: Exit, first: str) -> str:
         return why_failed("borg", exit, first) if exit.seen else f"borg stopped: {first[:300]}"
     found = _PLACE.search(text)
     at = f" at {found[1] or found[2]}" if found else " at this address"
-    return known.words.replace("{at}", at)
+    remote = _REMOTE.search(text)
+    said = f" The other side said: {remote[1]}" if remote else ""
+    return known.words.replace("{at}", at).replace("{said}", said)
