@@ -196,6 +196,12 @@ class AuditLog:
         with database.guard(self.db):
             return [_ended(row) for row in rows]
 
+    def good_ends(self, job: str, limit: int) -> list[StoredEntry]:
+        """Return the newest ends of *job* that were a success or a warning, the newest first."""
+        query = _ROW.format("INDEXED BY job_good") + f"{GOOD} AND job = ? ORDER BY time DESC, entries.seq DESC LIMIT ?"
+        with self._snapshot() as connection:
+            return [_stored(row) for row in connection.execute(query, (job, limit))]
+
     def entry(self, seq: int) -> StoredEntry:
         """Return entry *seq*.
 

@@ -4,6 +4,7 @@ wrap.py     one run from beginning to end                   watch.py    lines be
 picture.py  events become the live picture
 child.py    the process, its terminal, its signals          outputs.py  spool files and the way to the caller
 wake.py     waiting for whatever comes first                publish.py  the line to the tracker
-log.py      the run's own log                               rate.py     how fast it goes
+log.py      the run's own log                               rate.py     what a process reads
 record.py   entries of the audit log                        closing.py  runs whose wrapper died
+past.py     earlier runs of the job, for the estimate
 """

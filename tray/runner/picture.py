@@ -1,10 +1,13 @@
 """The live picture of a run: what is known of it right now, built from its events."""
 
+from collections.abc import Sequence
+
 from tray import clock
 from tray.engines.base import Event, Problem, Progress
+from tray.estimate import Estimate, Estimator, Past
+from tray.estimate import Reading as Counters
 from tray.model import LiveRun, Phase, Step, clip
 from tray.redact import Redactor
-from tray.runner.rate import Rate
 from tray.runs import RunInfo
 
 
@@ -14,7 +17,8 @@ class Picture:
     def __init__(self, live: LiveRun, redactor: Redactor) -> None:
         self.live = live
         self._redactor = redactor
-        self._rate = Rate()
+        self._estimator = Estimator(clock.monotonic())
+        self._told = Progress(live.phase)
         self._problems = 0
 
     def event(self, event: Event) -> None:
@@ -33,20 +37,42 @@ class Picture:
         """Take the engines that a script has called."""
         self._change(steps=steps)
 
+    def know(self, past: Sequence[Past]) -> None:
+        """Take the earlier runs of the same job, the newest first: what to expect of this one."""
+        self._estimator.know(past)
+        self.tick(clock.monotonic())
+
+    def tick(self, now: float, *, paused: bool = False) -> None:
+        """Look at the clock, at least once a second: also a silent engine comes nearer to its end, or does not."""
+        estimate = self._estimated(self._estimator.look(now, paused=paused))
+        if any(getattr(self.live, key) != value for key, value in estimate.items()):
+            self._change(**estimate)
+
     def _progress(self, seen: Progress) -> None:
-        speed = None if seen.bytes_done is None else self._rate.add(clock.monotonic(), seen.bytes_done)
+        self._told = seen
+        counters = Counters(
+            clock.monotonic(), seen.phase, seen.files_done, seen.files_total, seen.bytes_done, seen.bytes_total
+        )
         self._change(
             phase=seen.phase,
             files_done=seen.files_done,
-            files_total=seen.files_total,
             bytes_done=seen.bytes_done,
-            bytes_total=seen.bytes_total,
-            bytes_per_second=speed,
-            eta_seconds=seen.eta_seconds,
-            eta_is_estimate=seen.eta_seconds is not None,
             current=None if seen.current is None else clip(self._redactor.text(seen.current)),
             errors=max(seen.errors, self._problems),
+            **self._estimated(self._estimator.add(counters)),
         )
+
+    def _estimated(self, found: Estimate) -> dict[str, object]:
+        """Return the fields that are estimated. Only where there is nothing to estimate from the engine's own time left counts."""
+        left = self._told.eta_seconds if found.blind else found.eta_seconds
+        return {
+            "files_total": found.files_total,
+            "bytes_total": found.bytes_total,
+            "totals_are_estimate": found.totals_are_estimate,
+            "bytes_per_second": found.bytes_per_second,
+            "eta_seconds": left,
+            "eta_is_estimate": left is not None,
+        }
 
     def _change(self, **changes: object) -> None:
         self.live = self.live.with_changes(updated_ms=clock.now_ms(), **changes)

@@ -88,6 +88,7 @@ class Watch:
         now = clock.monotonic()
         self._sample(now)
         self._look_at_steps(now)
+        self.picture.tick(now, paused=self._controls.paused)
         self._stall.tick(now, self.picture.live, paused=self._controls.paused)
         self._shown = shown(self.picture.live, self._controls, self._stall)
         self._publisher.offer(self._shown)

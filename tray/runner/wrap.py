@@ -13,7 +13,7 @@ from tray.model import EndedRun, Outcome, Step
 from tray.paths import Places
 from tray.paths import places as default_places
 from tray.redact import Redactor
-from tray.runner import leftover, record
+from tray.runner import leftover, past, record
 from tray.runner.child import Child, die_like
 from tray.runner.control import Controls
 from tray.runner.log import RunLog
@@ -117,6 +117,7 @@ def _watched(this: _Run, outputs: Outputs) -> Exit:
     watch = Watch(this.info, child, outputs, this.session, log, publisher, waker, this.redactor, controls, stall)
     watch.look()  # a quick engine's first words need not wait for the audit log
     _append(this, [record.started(this.info)], record.START_SECONDS)
+    watch.picture.know(past.of(this.places, this.info))
     from tray.repository import after  # the command works meanwhile, so this import costs nobody anything
 
     how, result = watch.follow()

@@ -1,0 +1,73 @@
+"""What goes into an estimate and what comes out of it."""
+
+from dataclasses import dataclass
+
+from tray.estimate.costs import work
+from tray.model import Phase
+
+FIRST_PART = 0.5
+MOST_SCALE = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One earlier run of the same job that ended well. None: not recorded.
+
+    Attributes:
+        seconds: How long it took.
+        files: Files that it looked at.
+        size: Bytes that it looked at.
+        added: Bytes that it had to store.
+        copied: `files` and `size` are only what it copied, so they do not tell how much there is.
+    """
+
+    seconds: float
+    files: int | None = None
+    size: int | None = None
+    added: int | None = None
+    copied: bool = False
+
+    def may_be_first(self, size: int | None) -> bool:
+        """Whether it may have stored everything, as a first run does: the next one will be much faster.
+
+        Args:
+            size: How many bytes there are to copy now, if that is known; the times can then be compared.
+        """
+        if self.copied:
+            return size is None
+        return self.added is not None and self.size is not None and self.added > FIRST_PART * self.size
+
+    def scale(self, files: int | None, size: int | None) -> float:
+        """How many times more there is to do now than there was then, 1 if that is not known."""
+        then = work(None if files is None else self.files, None if size is None else self.size)
+        now = work(None if self.files is None else files, None if self.size is None else size)
+        return min(max(now / then, 1 / MOST_SCALE), MOST_SCALE) if then > 0 and now > 0 else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the engine said of its progress, and when (monotonic seconds). None: it did not say."""
+
+    now: float
+    phase: Phase
+    files_done: int | None = None
+    files_total: int | None = None
+    bytes_done: int | None = None
+    bytes_total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What can be said now. None: nobody knows.
+
+    Attributes:
+        totals_are_estimate: At least one total is that of an earlier run.
+        blind: There is nothing to estimate from: no total, and no earlier run. The engine itself may know more.
+    """
+
+    bytes_per_second: int | None = None
+    eta_seconds: int | None = None
+    files_total: int | None = None
+    bytes_total: int | None = None
+    totals_are_estimate: bool = False
+    blind: bool = True
