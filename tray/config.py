@@ -311,7 +311,7 @@ def is_name(name: str) -> bool:
 
 
 def _line(text: str, job: str | None, key: str) -> int | None:
-    """Return the line of *key* in the table of *job* (None: the top; or "[watch]", "[observe]"), of its header if *key* is empty."""
+    """Return the line of *key* in the table of *job* (None: the top; or a table "[watch]"), of its header if *key* is empty."""
     inside = job is None
     for number, line in enumerate(text.split("\n"), 1):
         if header := re.match(r"\s*\[+\s*(.*?)\s*\]", line):

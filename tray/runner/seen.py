@@ -3,11 +3,11 @@
 | seen | outcome |
 | --- | --- |
 | exit status that the engine's own table calls failed, warning or cancelled | that |
-| exit code 0 of an engine that means it (borg, rclone, rsync, tar) | succeeded |
+| exit code 0 of an engine that means it (borg, rclone, `rsync -a`, tar) | succeeded |
 | exit code 0 of restic, a new snapshot, all sources still there | succeeded |
 | the same, but a source is not there | warning |
 | exit code 0 of restic, and no new snapshot, or nobody can say whose it is, or whether all sources were there | unknown |
-| exit code 0 of another engine that exits 0 although something is missing (duplicity) | unknown |
+| exit code 0 of another engine that exits 0 although something is missing (duplicity, rsync without `-r`) | unknown |
 | only that it ended: restic, a new snapshot, all sources still there | succeeded |
 | only that it ended, anything else | unknown |
 | not even that: no tracker was there. restic, and just one snapshot since, soon after the last sign of life | as above |
@@ -75,10 +75,10 @@ def judge(engine: str, plan: Plan, exit: Exit, seen: dict[str, Any]) -> Result:
     if told is not None and not (told.outcome is Outcome.UNKNOWN and exit.code == 0):
         return told
     begin = f"{engine} ended with exit code 0" if exit.seen else f"{engine} ended, and its exit code was not seen"
-    why = f"{begin}; what it printed was not seen either"
     snapshot = seen.get("snapshot")
     if plan.kind != "backup" or engine not in proof.PROVES or not snapshot or not seen.get("alone", True):
-        return Result(Outcome.UNKNOWN, f"{why}, so nobody can say what it came to.")
+        why = f"{begin}, so nobody can say what it came to." if told is None else told.reason
+        return Result(Outcome.UNKNOWN, why)
     made = f"{begin}, and snapshot {snapshot[:8]} is new in the repository"
     missing = [str(source) for source in seen.get("missing") or ()]
     if missing:
