@@ -9,7 +9,7 @@ from tray import clock, past, wording
 from tray.errors import RunNotFoundError, SystemViewError
 from tray.fetch import elsewhere
 from tray.fetch.conversation import NEWER
-from tray.model import EndedRun, Instance, Outcome
+from tray.model import EndedRun, Instance, Outcome, Source, Step
 from tray.paths import Places
 
 if TYPE_CHECKING:
@@ -146,6 +146,8 @@ def _what(report: Report) -> Iterator[str]:
     yield f"{wording.escape(run.job)}: {wording.outcome_word(run.outcome)}" + (" (inferred)" if run.inferred else "")
     if run.reason:
         yield f"  {wording.escape(run.reason)}"
+    if run.advice:
+        yield f"  {wording.escape(run.advice)}"
     yield ""
     yield from _table(
         ("Started", None if run.started_ms is None else both_times(run.started_ms)),
@@ -158,6 +160,8 @@ def _what(report: Report) -> Iterator[str]:
         ("Added", None if run.bytes_added is None else wording.size(run.bytes_added)),
         ("Problems", wording.count(run.errors) if run.errors or run.outcome is Outcome.SUCCEEDED else None),
         ("Run", run.run),
+        ("Known by", "observation; somebody else started it" if run.source is Source.OBSERVED else None),
+        ("User", run.user),
         ("Record", "the system's (root's)" if run.instance is Instance.SYSTEM else None),
     )
 
@@ -174,13 +178,35 @@ def _details(report: Report) -> Iterator[str]:
         ("Exit code", body.get("exit_code")),
         ("Signal", body.get("signal")),
         ("Snapshot", body.get("snapshot")),
+        ("Evidence", evidence(body.get("evidence"))),
     )
+    for step in () if report.run is None else report.run.steps:
+        yield f"  > {wording.escape(_step(step))}"
     problems = body.get("problems") or ()
     for problem in problems[:SHOWN_PROBLEMS]:
         item = f"{problem.get('item')}: " if problem.get("item") else ""
         yield f"  ! {wording.escape(item + str(problem.get('message')))}"
     if len(problems) > SHOWN_PROBLEMS:
         yield f"  … {len(problems) - SHOWN_PROBLEMS} more in the entry, all of them in the log: `backup-tray log RUN`"
+
+
+def _step(step: Step) -> str:
+    """One engine that a script called: "restic backup to /repo: failed, 12 s, restic ended with exit code 1"."""
+    where = f" to {step.repository}" if step.repository else ""
+    did = "its end was not seen" if step.outcome is None else wording.outcome_word(step.outcome)
+    took = (
+        "" if step.finished_ms is None else f", {wording.duration(max(step.finished_ms - step.started_ms, 0) / 1000)}"
+    )
+    why = f", {step.reason}" if step.reason and step.outcome is not Outcome.SUCCEEDED else ""
+    return f"{step.engine} {step.kind}{where}: {did}{took}{why}"
+
+
+def evidence(known: object) -> str | None:
+    """Return by what the end of a run is known that somebody else started, on one line; None if nothing is said."""
+    if not isinstance(known, Mapping):
+        return None if known is None else str(known)
+    facts = [(str(key).replace("_", " "), value) for key, value in known.items() if value is not None]
+    return "; ".join(f"{key}: {value}" for key, value in facts) or None
 
 
 def _proof(report: Report) -> Iterator[str]:

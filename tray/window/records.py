@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tray import clock, past, runs, wording
+from tray import report as printed
 from tray.errors import BackupTrayError, RunNotFoundError
 from tray.model import EndedRun, Outcome, Status
 from tray.paths import Places
@@ -144,22 +145,14 @@ def _facts(entry: "StoredEntry") -> Iterator[list[str]]:
         yield ["Details", "erased; the entry itself is untouched"]
     if command := _texts(body, "command"):
         yield ["Command", wording.escape(shlex.join(command))]
-    if evidence := body.get("evidence"):
-        yield ["Evidence", _evidence(evidence)]
+    if evidence := printed.evidence(body.get("evidence")):
+        yield ["Evidence", wording.escape(evidence)]
     if overlaps := body.get("overlaps"):
         yield ["Began during", f"run {wording.escape(str(overlaps))} of the same job"]
     if snapshot := body.get("snapshot"):
         yield ["Snapshot ID", wording.escape(str(snapshot))]
     yield ["Run ID", wording.escape(data["run"] or "")]
     yield ["Entry hash", spaced(entry.leaf)]
-
-
-def _evidence(evidence: object) -> str:
-    """By what a run that somebody else started is known: "start: …; end: …"."""
-    if not isinstance(evidence, Mapping):
-        return wording.escape(str(evidence))
-    known = [(str(key).replace("_", " "), value) for key, value in evidence.items() if value is not None]
-    return wording.escape("; ".join(f"{key}: {value}" for key, value in known))
 
 
 def _problems(body: Mapping[str, Any] | None) -> Iterator[list[str]]:

@@ -120,7 +120,10 @@ def live(run: LiveRun) -> dict[str, Any]:
         "percent_text": wording.percent(run) or "",
         "tracked": run.tracked,
         "since": f"{clock.local(run.started_ms):%H:%M}",
-        "facts": [
+        "bar": run.source is Source.WRAPPED,
+        "facts": _seen(run)
+        if run.source is Source.OBSERVED
+        else [
             _fact("Files", run.files_done, run.files_total if copying else None, wording.count),
             _fact("Size", run.bytes_done, run.bytes_total if copying else None, wording.size),
             {"label": "Speed", "value": wording.speed(run) or UNKNOWN, "of": ""},
@@ -130,6 +133,14 @@ def live(run: LiveRun) -> dict[str, Any]:
         "current": "" if run.current is None else wording.escape(run.current),
         "problems": wording.plural(run.errors, "problem") + " so far" if run.errors else "",
     }
+
+
+def _seen(run: LiveRun) -> list[dict[str, str]]:
+    """The figures of a run that somebody else started: nobody tells how far it is, so nothing is said of that."""
+    return [
+        {"label": "Since", "value": f"{clock.local(run.started_ms):%H:%M:%S}", "of": ""},
+        {"label": "Speed", "value": wording.speed(run) or UNKNOWN, "of": ""},
+    ]
 
 
 def _halt(run: LiveRun) -> dict[str, str] | None:

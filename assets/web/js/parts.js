@@ -58,7 +58,7 @@
         el("b", { class: "big" }, run.percent_text || (run.halt ? "" : run.phase) || "Running"),
         el("span", { class: "buttons" }, controls(run), buttons && BT.go(`log/${run.run}`, "Details", { "aria-label": `Details of ${run.job}` }))),
       run.origin.length > 0 && el("div", { class: "row origins" }, BT.origin(run.origin)),
-      el("progress", { max: "100", value: run.percent, "aria-label": `Progress of ${run.job}`, "aria-valuetext": run.percent_text || "how much is left is not known" }),
+      run.bar && el("progress", { max: "100", value: run.percent, "aria-label": `Progress of ${run.job}`, "aria-valuetext": run.percent_text || "how much is left is not known" }),
       BT.facts(run.facts),
       (run.tells || run.current) && path(run.current),
       run.halt && el("p", { class: "note" }, run.halt.text),
