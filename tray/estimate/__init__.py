@@ -11,7 +11,6 @@ nothing can be known: while the engine counts what there is, after the last byte
 
 import math
 from collections.abc import Sequence
-from statistics import median_low
 
 from tray.estimate.costs import Costs
 from tray.estimate.countdown import PATIENCE_SECONDS, Countdown
@@ -149,7 +148,8 @@ class Estimator:
             files = size = None
         if not self._past or (len(self._past) == 1 and self._past[0].may_be_first(size)):
             return None
-        left = median_low(one.seconds * one.scale(files, size) for one in self._past) - self._clock
+        took = sorted(one.seconds * one.scale(files, size) for one in self._past)
+        left = took[(len(took) - 1) // 2] - self._clock  # the median, of two the shorter
         return left if left > 0 else None
 
     def _left_by_pace(self, files: int | None, size: int | None) -> tuple[float, float] | None:
