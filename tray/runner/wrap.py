@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tray import clock, engines, locks, runs, status
@@ -77,7 +78,7 @@ def run(
             log=any(LOG_FD in word for word in plan.argv),
             returns=plan.returns,
         )
-        if plan.spool_stdout and not outputs.tails:  # nothing is read, so nothing may be asked for
+        if (plan.spool_stdout or plan.ours) and not outputs.tails:  # nothing is read, so nothing may be asked for
             plan = replace(plan, argv=tuple(argv), env={}, spool_stdout=False, ours=False)
         plan = replace(plan, argv=tuple(word.replace(LOG_FD, str(outputs.log)) for word in plan.argv))
         this = _Run(places, adapter, plan, adapter.session(plan), info, folder, redactor, clock.monotonic())
@@ -118,19 +119,27 @@ def _watched(this: _Run, outputs: Outputs) -> Exit:
     watch.look()  # a quick engine's first words need not wait for the audit log
     _append(this, [record.started(this.info)], record.START_SECONDS)
     watch.picture.know(past.of(this.places, this.info))
-    from tray.repository import after  # the command works meanwhile, so this import costs nobody anything
-
+    if this.info.repository is not None:
+        import_module("tray.repository.after")  # the command works meanwhile, so this costs nobody anything
     how, result = watch.follow()
     this.paused_seconds, this.stalled_seconds = controls.paused_seconds, stall.seconds
     result = leftover.advised(result, how, this.engine, this.plan, this.info, this.places)
     last = _finish(this, how, result, watch.steps)
-    after.look(this.places, this.info, result, _folder())
+    _look_after(this, result, watch.steps)
     log.say(f"{last.outcome.value}: {last.reason}")
     log.close()
     publisher.finish(last)
     watch.deliver()  # last: a reader that takes its time must not keep the end from being known
     _close_others(this)
     return how
+
+
+def _look_after(this: _Run, result: Result, steps: tuple[Step, ...]) -> None:
+    """Note what the repository says now: only here and only for a moment, since the caller may unmount its disk next."""
+    if this.info.repository is not None or steps:
+        from tray.repository import after
+
+        after.look(this.places, this.info, result, _folder(), steps)
 
 
 def _finish(this: _Run, exit: Exit, result: Result, steps: tuple[Step, ...] = ()) -> EndedRun:
