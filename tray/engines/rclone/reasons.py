@@ -10,7 +10,7 @@ from tray.engines.findings import Findings
 
 NO_SPACE = re.compile(
     r"(?i)no space left on device|disk quota exceeded|storage ?quota ?(?:has been )?exceeded|insufficient[_ ]s(?:pace|torage)"
-    r"|disk is full|over quota|not enough (?:free )?space"
+    r"|too big for remaining disk space|disk is full|over quota|not enough (?:free )?space"
 )
 CAUSES = findings.causes(
     (

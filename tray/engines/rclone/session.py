@@ -26,6 +26,7 @@ _ITEM = re.compile(
     r"(?P<item>.+?): (?P<text>(?:Failed to |failed to |Couldn't |corrupted on transfer|error listing|can't copy).*)"
 )
 _FS = re.compile(r".+ at .*|.*\w+ (?:bucket|root) .*")
+_DONE = re.compile(r"(?P<item>.+): (?P<text>(?:Copied|Moved|Multi-thread Copied) \(.*|Updated .*)")
 _ATTEMPT = re.compile(r"Attempt (\d+)/(\d+) (failed|succeeded)")
 _ECHO = re.compile(r"(?:.*: )?(?:not deleting |not removing |Fatal error received|Can't retry |Cancelling sync)")
 _STOPPED = "Signal received: "
@@ -83,8 +84,8 @@ class TransferSession:
             return self._statistics(whole)
         text = plain(body)
         if match := _LINE.match(text):
-            name = _ITEM.match(match["text"]) if match["level"] in _BAD else None
-            if name and not _FS.fullmatch(name["item"]):
+            name = (_ITEM if match["level"] in _BAD else _DONE).match(match["text"])
+            if name and not _FS.fullmatch(name["item"]) and not _ATTEMPT.match(name["item"]):
                 return self._said(match["level"], name["text"], name["item"], "")
             return self._said(match["level"], match["text"], None, "")
         if match := _FATAL.match(text):

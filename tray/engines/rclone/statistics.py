@@ -14,7 +14,7 @@ _STILL_SECONDS = 10.0
 _LONGEST_SECONDS = 640.0
 _BACKLOG = 10_000
 _MAX = 2**63 - 1
-_BYTES = re.compile(rb"Transferred: +\t? *([\d.]+) ?([KMGTPE]?i?)B?(?:ytes)? / ([\d.]+) ?([KMGTPE]?i?)B?(?:ytes)?, ")
+_BYTES = re.compile(rb"Transferred:\s+([\d.]+) ?([KMGTPE]?)i?B(?:ytes)? / ([\d.]+) ?([KMGTPE]?)i?B(?:ytes)?, ")
 _COUNT = re.compile(rb"(Transferred|Checks): +(\d+) / (\d+), ")
 _ERRORS = re.compile(rb"Errors: +(\d+)")
 _RENAMED = re.compile(rb"Renamed: +(\d+)")
@@ -158,7 +158,7 @@ def _seconds(value: object) -> float:
 
 def _size(digits: bytes, unit: bytes) -> int:
     try:
-        return min(int(float(digits[:18]) * _UNITS.get(unit[:1], 1)), _MAX)
+        return min(int(float(digits[:18]) * _UNITS[unit]), _MAX)
     except ValueError:
         return 0
 

@@ -55,6 +55,7 @@ class TransferSession:
         self._name = b""
         self._progress = Progress(Phase.SCANNING)
         self._copied = -1
+        self._exact = True
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Take one line of either stream."""
@@ -69,7 +70,7 @@ class TransferSession:
     def conclude(self, exit: Exit) -> Result:
         """Conclude from what was seen and how it ended."""
         seen = self._messages.seen
-        if self._overall and seen.transferred_bytes is None and self._copied >= 0:
+        if self._overall and self._exact and seen.transferred_bytes is None and self._copied >= 0:
             seen.transferred_bytes = self._progress.bytes_done
         if seen.listed is None and self._progress.phase is not Phase.SCANNING:
             seen.listed = self._progress.files_total
@@ -95,6 +96,7 @@ class TransferSession:
             phase = Phase.COPYING
         current = plain(self._name) if self._names and self._name else None
         amount = _number(size, unit) if self._overall else None
+        self._exact = not unit
         self._progress = Progress(phase, done, files, amount, None, None, current, self._messages.seen.found.errors)
         rest = line[found.end() :]
         if not rest.strip(b"\r\n"):
