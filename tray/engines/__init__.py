@@ -1,7 +1,8 @@
 """The engines we understand, and which of them a command line starts.
 
 To teach Backup Tray a new engine, write one module with an `Engine` (see `base`) named `ENGINE` and add its line to `ENGINES`. An
-adapter is imported when the name of a program begins like its own: a backup does not wait for the import of the others.
+adapter is imported when the name of a program begins like its own: a backup does not wait for the import of the others. Users teach
+it engines of their own with an entry point (see `plugins`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -105,7 +106,9 @@ def recognise(argv: Sequence[str], environ: Mapping[str, str], engine: str | Non
     if engine is not None:
         chosen = find(engine)
         if chosen is None:
-            raise UnknownEngineError(engine, (*(one.name for one in ENGINES), COMMAND.name))
+            from tray.engines import plugins
+
+            raise UnknownEngineError(engine, (*(one.name for one in ENGINES), *plugins.names(), COMMAND.name))
         return chosen, 0 if chosen is COMMAND else inner.at
     if argv and not inner.opaque:
         program = program_name(argv[inner.at])
@@ -113,6 +116,10 @@ def recognise(argv: Sequence[str], environ: Mapping[str, str], engine: str | Non
         for one in ENGINES:
             if known.startswith(one.begins) and (adapter := one.load()).recognises(program):
                 return adapter, inner.at
+        from tray.engines import plugins  # only here: looking for them costs a millisecond
+
+        if (added := plugins.for_program(program)) is not None and added.plans(argv, inner.at, environ):
+            return added, inner.at
     return COMMAND, 0
 
 
@@ -120,7 +127,12 @@ def find(name: str) -> Engine | None:
     """Return the engine of this name, None if there is none."""
     if name == COMMAND.name:
         return COMMAND
-    return next((one.load() for one in ENGINES if one.name == name), None)
+    for one in ENGINES:
+        if one.name == name:
+            return one.load()
+    from tray.engines import plugins
+
+    return plugins.named(name)
 
 
 def named(name: str) -> Engine:
