@@ -158,7 +158,7 @@ def _what(report: Report) -> Iterator[str]:
         ("Files", None if run.files is None else wording.count(run.files)),
         ("Size", None if run.bytes_processed is None else wording.size(run.bytes_processed)),
         ("Added", None if run.bytes_added is None else wording.size(run.bytes_added)),
-        ("Problems", wording.count(run.errors) if run.errors or run.outcome is Outcome.SUCCEEDED else None),
+        ("Problems", wording.problems(run)),
         ("Run", run.run),
         ("Known by", "observation; somebody else started it" if run.source is Source.OBSERVED else None),
         ("User", run.user),

@@ -6,7 +6,7 @@ that nobody knows. Names come out escaped. Sizes are decimal (1 MB = 1,000,000 b
 
 from collections.abc import Iterable
 
-from tray.model import EndedRun, JobStatus, LiveRun, Outcome, Phase, RepositoryState, State, Status
+from tray.model import EndedRun, JobStatus, LiveRun, Outcome, Phase, RepositoryState, Source, State, Status
 
 TOOLTIP_UNITS = 127
 """What Windows shows of a tooltip, in UTF-16 units; longer ones are cut there, so ours never are."""
@@ -246,6 +246,12 @@ def _eta(run: LiveRun) -> str | None:
 def last_line(ended: EndedRun, now_ms: int) -> str:
     """Return everything about an ended run on one line: "home: succeeded 2 hours ago, 12.3 GB, 20,220 files, took 6 min"."""
     return _join(_ended(ended, now_ms), _figures(ended), _reason(ended))
+
+
+def problems(ended: EndedRun) -> str | None:
+    """Return how many problems a run had; None where nobody can say that there were none."""
+    told = ended.outcome is Outcome.SUCCEEDED and ended.source is Source.WRAPPED
+    return count(ended.errors) if ended.errors or told else None
 
 
 def _ended(ended: EndedRun, now_ms: int, units: int = 1000) -> str:

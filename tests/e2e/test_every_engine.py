@@ -199,6 +199,6 @@ def _recorded(machine: Machine, four: Four) -> None:
     assert len(snapshots(four.repository)) == 1
     borg = next(run["run"] for run in mine if run["engine"] == "borg")
     report = tray("report", borg).stdout
-    assert "pidfd" in report
+    assert "Evidence" in report, report
     assert tray("audit", "verify").returncode == 3
     assert {job["job"] for job in machine.root_status()["jobs"]} == {"cloud"}

@@ -273,7 +273,7 @@ def ended(run: EndedRun, now_ms: int) -> dict[str, Any]:
         "size": UNKNOWN if run.bytes_processed is None else wording.size(run.bytes_processed),
         "added": UNKNOWN if run.bytes_added is None else wording.size(run.bytes_added),
         "files": UNKNOWN if run.files is None else wording.count(run.files),
-        "errors": wording.count(run.errors) if run.errors or run.outcome is Outcome.SUCCEEDED else UNKNOWN,
+        "errors": wording.problems(run) or UNKNOWN,
     }
 
 
