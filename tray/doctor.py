@@ -319,7 +319,7 @@ def _system() -> list[Check]:
 def _engines() -> Iterable[Check]:
     """Name the engines that are installed; nobody needs all of them."""
     found = [(name, program) for name in (one.name for one in ENGINES) if (program := shutil.which(name)) is not None]
-    with ThreadPoolExecutor(max_workers=len(ENGINES)) as threads:
+    with ThreadPoolExecutor(max_workers=max(len(found), 1)) as threads:
         versions = list(threads.map(lambda one: _version(*one), found))
     for (_, program), version in zip(found, versions, strict=True):
         yield Check("backup engines", Level.OK, f"{program}: {version}.")

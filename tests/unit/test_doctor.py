@@ -10,18 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from tray import config, doctor, doctor_desktop, jobs
+from tray import config, doctor, doctor_desktop, jobs, paths
 from tray.audit.entry import Action, Draft
 from tray.audit.spool import record
 from tray.cli.main import main
 from tray.config import Job
 from tray.doctor import Check, Level
+from tray.engines import ENGINES
+from tray.errors import NotInGroupError
 from tray.paths import Places, private
 
 
 @pytest.fixture(autouse=True)
 def no_desktop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No check reaches the desktop of whoever runs the tests, or loads a web view."""
+    """No check reaches the desktop of whoever runs the tests, loads a web view, or waits for engines that are slow to start."""
+    monkeypatch.setattr(doctor, "ENGINES", ENGINES[:1])
     monkeypatch.setattr(doctor_desktop, "_ASK_GI", "print(2.50)")
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_CURRENT_DESKTOP"):
         monkeypatch.delenv(name, raising=False)
@@ -202,6 +205,62 @@ def test_an_engine_that_hangs_or_fails_is_no_obstacle(
     monkeypatch.setattr(subprocess, "run", hangs)
     (check,) = found(places, "backup engines")
     assert "does not answer" in check.what
+
+
+def test_only_engines_that_are_there_are_named(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody needs all of them; each is asked for its version in its own way."""
+    for name, ask in (("restic", "version"), ("borg", "--version"), ("rclone", "version"), ("rsync", "--version")):
+        program(tmp_path / "bin" / name, f'[ "$1" = {ask} ] && echo "{name}   1.2.3"')
+    monkeypatch.setattr(doctor, "ENGINES", ENGINES)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    lines = found(places, "backup engines")
+    assert sorted(check.what for check in lines) == [
+        f"{tmp_path}/bin/{name}: {name} 1.2.3." for name in ("borg", "rclone", "restic", "rsync")
+    ]
+    assert {check.level for check in lines} == {Level.OK}
+
+
+def test_a_machine_without_any_backup_program_is_told_so(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """tar and rsync are everywhere and prove nothing."""
+    monkeypatch.setattr(doctor, "ENGINES", ENGINES)
+    program(tmp_path / "bin/tar", "echo tar 1.34")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    tar, none = found(places, "backup engines")
+    assert (tar.level, none.level, none.remedy) == (Level.OK, Level.WARN, "sudo apt install restic")
+
+
+def test_the_systems_instance_is_looked_at(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None, one that does not run, one that must not be seen (yet): each has its own line; only what can be mended is a fault."""
+    (none,) = found(places, "system's instance")
+    assert (none.level, "None is set up" in none.what) == (Level.OK, True)
+    folder = tmp_path / "view"
+    monkeypatch.setenv(paths.SYSTEM_VARIABLE, str(folder))
+    folder.mkdir()
+    (dead,) = found(places, "system's instance")
+    assert (dead.level, "is not running" in dead.what, "systemctl" in dead.remedy) == (Level.WARN, True, True)
+    for added, level in ((False, Level.OK), (True, Level.WARN)):
+
+        def denied(*_: object, added: bool = added) -> None:
+            raise NotInGroupError("viewers", "ann", added=added)
+
+        monkeypatch.setattr(doctor, "connect", denied)
+        (outside,) = found(places, "system's instance")
+        assert (outside.level, "viewers" in outside.what) == (level, True)
+        assert ("log in again" in f"{outside.what} {outside.remedy}".lower()) is True
+
+    class Talk:
+        def send(self, _: object) -> None: ...
+
+        def receive(self, _: float) -> dict[str, object]:
+            return {"type": "status", "status": {"jobs": [1, 2]}}
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(doctor, "connect", lambda *_: Talk())
+    (alive,) = found(places, "system's instance")
+    assert (alive.level, "2 jobs" in alive.what) == (Level.OK, True)
 
 
 def test_the_command_must_be_the_installed_one(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
