@@ -470,6 +470,45 @@ def test_names_that_are_no_text_are_shown_escaped() -> None:
     assert "\n" not in found.reason
 
 
+TRACE = 'Traceback (most recent call last):\n  File "x", line 1\nOSError: [Errno 5] Input/output error\n\nPlatform: Linux\nPID: 7'
+
+
+@pytest.mark.parametrize(
+    "lines", [(log("Local Exception", "ERROR"), log(TRACE, "ERROR")), (log(TRACE, "ERROR"),), TRACE.split("\n")]
+)
+def test_of_a_traceback_the_exception_is_the_reason(lines: tuple[str, ...]) -> None:
+    """The person reads which error it was, not the last line of what borg prints about its system."""
+    assert "OSError: [Errno 5] Input/output error" in run(*lines, exit=Exit(2)).reason
+
+
+def test_text_says_the_same_as_messages() -> None:
+    """Where the messages are text, as in the user's own progress, borg's words count as well."""
+    command = "borg create --progress --stats r::a /x"
+    assert run("Received SIGTERM", exit=Exit(2), command=command).outcome is C
+    assert run("terminating with signal status, rc 143", exit=Exit(None), command=command).outcome is C
+    table = [
+        "Archive name: a",
+        "Archive fingerprint: " + "ab" * 32,
+        "Number of files: 7",
+        f"This archive: {' 1.00 kB' * 3}",
+    ]
+    found = run("x: file changed while we backed it up", *table, exit=Exit(100), command=command)
+    assert (found.outcome, found.files, found.bytes_added, found.problems[0].item) == (W, 7, 1000, "x")
+
+
+def test_figures_in_one_line_are_figures_too() -> None:
+    """Whether borg indents its document is its own business; one without an archive proves nothing."""
+    whole = json.dumps(json.loads("".join(document())))
+    assert run(out=[whole], exit=Exit(0)).outcome is S
+    for lines in (
+        [whole.replace("archive", "x")],
+        ["{", '"archive": 7', "}"],
+        ["{", "nothing", "}"],
+        ['{"archive": {}}'],
+    ):
+        assert run(out=lines, exit=Exit(0)).outcome is U
+
+
 # Other subcommands
 
 

@@ -35,8 +35,9 @@ _FIGURES = (
 _SIZE = r"([\d.]{1,12}) ([kKMGTPEZY]i?)?B"
 _SIZES = re.compile(rf"This archive: +{_SIZE} +{_SIZE} +{_SIZE}$")
 _POWERS = "kMGTPEZY"
+_EXCEPTION = re.compile(r"[\w.]{0,60}(?:Error|Exception): ")
 _OF_TRACE = re.compile(
-    r"\s|Traceback |Platform: |Linux: |Borg: |PID: |sys\.argv: |SSH_ORIGINAL_COMMAND: |-{20,}$|usage: "
+    r"Traceback |File \"|Platform: |Linux: |Borg: |PID: |sys\.argv: |SSH_ORIGINAL_COMMAND: |-{20,}$|usage: "
 )
 _DRAWN = re.compile(rf"{_SIZE} O {_SIZE} C {_SIZE} D (\d{{1,18}}) N(?: (.*))?", re.DOTALL)
 
@@ -122,7 +123,7 @@ class Reader:
             self.seen.stopped = text
         elif _RC.match(text):
             self._code(text)
-        elif found := _ITEM.fullmatch(text) or _CHANGED.fullmatch(text):
+        elif not _EXCEPTION.match(text) and (found := _about_item(text)):
             return self._problem(found["item"], text, found["why"])
         else:
             self._figures(text)
@@ -148,7 +149,7 @@ class Reader:
         if _STOPPED.match(said):
             self.seen.stopped = said
             return ()
-        if found := _ITEM.fullmatch(said) or _CHANGED.fullmatch(said):
+        if found := _about_item(said):
             return self._problem(found["item"], said, found["why"])
         if not fatal:
             self._unmatched(said)
@@ -214,6 +215,13 @@ class Reader:
         if self._fingerprint and (sizes := _SIZES.match(said)):
             seen.saved = True
             seen.bytes_processed, seen.bytes_added = _size(sizes[1], sizes[2]), _size(sizes[5], sizes[6])
+
+
+def _about_item(said: str) -> "re.Match[str] | None":
+    """Return item and trouble of a message about one item; a traceback is none."""
+    if said.startswith("Traceback "):
+        return None
+    return _ITEM.fullmatch(said) or _CHANGED.fullmatch(said)
 
 
 def drawn(text: str) -> tuple[int | None, int, str] | None:
