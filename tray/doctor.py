@@ -326,6 +326,17 @@ def _engines() -> Iterable[Check]:
     if {name for name, _ in found} <= _EVERYWHERE:
         what = "None that is made for backups is installed (such as restic or borg)."
         yield Check("backup engines", Level.WARN, what, "sudo apt install restic")
+    yield from _added_engines()
+
+
+def _added_engines() -> Iterable[Check]:
+    """Name the engines that the user has added, and what is wrong with them."""
+    from tray.engines import plugins
+
+    for name in plugins.names():
+        yield Check("added engines", Level.OK, f"{name}.")
+    for said in plugins.problems():
+        yield Check("added engines", Level.WARN, said, "Update or remove the package that brings it.")
 
 
 def _version(name: str, program: str) -> str:

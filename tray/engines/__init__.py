@@ -5,6 +5,7 @@ adapter is imported when the name of a program begins like its own: a backup doe
 it engines of their own with an entry point (see `plugins`).
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -53,6 +54,7 @@ __all__ = [
     "find",
     "job_name",
     "named",
+    "problems",
     "recognise",
     "unwrap",
 ]
@@ -133,6 +135,12 @@ def find(name: str) -> Engine | None:
     from tray.engines import plugins
 
     return plugins.named(name)
+
+
+def problems() -> tuple[str, ...]:
+    """Return one sentence for each thing that went wrong with engines that the user added, as far as this process met them."""
+    plugins = sys.modules.get("tray.engines.plugins")
+    return () if plugins is None else tuple(plugins.problems())
 
 
 def named(name: str) -> Engine:

@@ -4,8 +4,8 @@
     pg_dump = "my_package:ENGINE"
 
 The entry point's name is what the names of its programs begin with, and its value an engine (see `base`). They are looked for only
-where no built-in engine matches, once in a process, and by reading what the packages' metadata say without importing anything: the
-import of `importlib.metadata` alone costs more than the whole search. A package is imported when a program's name begins as it says.
+where no built-in engine matches, once in a process, and by reading what the packages' metadata say without importing anything (the
+import of `importlib.metadata` alone costs more than the search). A package is imported when a program's name begins as it says.
 
 A plugin is somebody else's code beside a backup, so nothing it does may reach the backup: whatever it raises or returns wrongly is
 kept for the log and the doctor (`problems`), and the command runs as any other command.

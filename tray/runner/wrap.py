@@ -126,6 +126,8 @@ def _watched(this: _Run, outputs: Outputs) -> Exit:
     result = leftover.advised(result, how, this.engine, this.plan, this.info, this.places)
     last = _finish(this, how, result, watch.steps)
     _look_after(this, result, watch.steps)
+    for said in engines.problems():
+        log.say(said)
     log.say(f"{last.outcome.value}: {last.reason}")
     log.close()
     publisher.finish(last)

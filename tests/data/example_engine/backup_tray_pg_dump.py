@@ -1,0 +1,79 @@
+"""pg_dump for Backup Tray: which table it is at, what it warned of, and what the dump came to.
+
+With `--verbose` pg_dump says on stderr what it does ('pg_dump: dumping contents of table "public.orders"'). We add the flag where
+it is missing, and then keep those lines from the caller, who did not ask for them. The dump itself goes to the caller's stdout or
+file as ever, and nobody reads it. Exit code: 0 or 1; warnings are on stderr.
+"""
+
+import re
+from dataclasses import replace
+
+from tray.engines.base import API, STOP, Exit, Fed, Plan, Problem, Progress, Result, Stream
+from tray.engines.command import conclude_by_code
+from tray.engines.text import plain
+from tray.model import Outcome, Phase
+
+TABLE = re.compile(r'pg_dump: dumping contents of table "(.+)"')
+CHATTER = re.compile(r"pg_dump: (?!error|warning|detail|hint)")
+
+
+class PgDump:
+    """The engine: recognises a command line and plans it."""
+
+    api = API
+    name = "pg_dump"
+    stop = STOP
+
+    def recognises(self, program):
+        """Whether *program* is pg_dump."""
+        return program == "pg_dump"
+
+    def plan(self, argv, at, environ):
+        """Say what to start, and what is known of it from its command line."""
+        ours = not {"-v", "--verbose"} & set(argv)
+        database = argv[-1] if len(argv) > at + 1 and not argv[-1].startswith("-") else environ.get("PGDATABASE", "")
+        argv = (*argv[: at + 1], "--verbose", *argv[at + 1 :]) if ours else tuple(argv)
+        return Plan(argv=argv, kind="backup", env={}, sources=(database,) if database else (), ours=ours)
+
+    def session(self, plan):
+        """Begin to understand one run."""
+        return Session(plan)
+
+    def unlock(self, plan):  # noqa: ARG002 - for engines that leave locks behind
+        """It locks nothing that outlives it."""
+
+
+class Session:
+    """One run: takes its lines, and says in the end what it came to."""
+
+    def __init__(self, plan):
+        self.ours = plan.ours
+        self.tables, self.warnings, self.last = 0, [], ""
+
+    def feed(self, line, stream):
+        """Take one line of output: what it means, and what the caller must see of it."""
+        text = plain(line)
+        if stream is not Stream.ERR or not text.startswith("pg_dump: "):
+            return Fed(relay=line)
+        relay = b"" if self.ours and CHATTER.match(text) else line
+        if found := TABLE.match(text):
+            self.tables += 1
+            return Fed((Progress(Phase.COPYING, files_done=self.tables - 1, current=found[1]),), relay)
+        if text.startswith("pg_dump: warning: "):
+            self.warnings.append(Problem(text[18:]))
+            return Fed((self.warnings[-1],), relay)
+        self.last = text if text.startswith("pg_dump: error: ") else self.last
+        return Fed(relay=relay)
+
+    def conclude(self, exit: Exit):
+        """Say what the run came to, by its exit code and its words."""
+        outcome, reason = conclude_by_code("pg_dump", exit, last=self.last)
+        if outcome is Outcome.SUCCEEDED and self.warnings:
+            outcome, reason = Outcome.WARNING, f"The dump is made, but pg_dump warned: {self.warnings[0].message}"
+        elif outcome is Outcome.SUCCEEDED:
+            reason = f"{self.tables} tables were dumped."
+        found = Result(outcome, reason, files=self.tables)
+        return replace(found, errors=len(self.warnings), problems=tuple(self.warnings[:100]))
+
+
+ENGINE = PgDump()
