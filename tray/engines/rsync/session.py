@@ -60,10 +60,9 @@ class TransferSession:
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Take one line of either stream."""
         after, self._returned[stream] = self._returned[stream], line.endswith(b"\r")
-        if after:
-            if found := _UPDATE.match(line):
-                return self._update(found, line, stream)
-        elif line in (b"\n", b"\r\n", b"\r"):
+        if after and (found := _UPDATE.match(line)):
+            return self._update(found, line, stream)
+        if line in (b"\n", b"\r\n", b"\r"):
             return self._empty(line, stream)
         return Fed(self._text(line, stream), self._relay(line, stream))
 
