@@ -319,8 +319,32 @@ def test_a_repository_elsewhere_is_asked_about_at_most_every_few_hours(
     assert "--no-lock" in call
     assert f"--password-file {tmp_path}/password" in call
     cache.write(places, replace(first, asked_ms=clock.now_ms() - 7 * HOUR))
-    look.look(places, target, os.environ)
+    (tmp_path / "answer").write_text("echo 'Fatal: no such host' >&2; exit 1\n")
+    failed, _ = look.look(places, target, os.environ)
+    assert failed.state.error is not None
+    assert (failed.state.snapshots, failed.state.as_of_ms) == (1, first.state.as_of_ms)
+    assert look.look(places, target, os.environ)[0].state.error == failed.state.error
     assert len(engine.read_text().splitlines()) == 2
+    (tmp_path / "answer").write_text("echo null\n")
+    mended, _ = look.look(places, target, os.environ, asked=True)
+    assert (mended.state.snapshots, mended.state.last_snapshot, mended.state.error) == (0, None, None)
+
+
+def test_who_asks_about_a_repository_elsewhere_without_a_password_is_told_how(places: Places, engine: Path) -> None:
+    """Nothing is known is not the same as nothing there; what no one can ask about is not kept by the helper at all."""
+    (engine.parent / "answer").write_text("echo 'passphrase needed' >&2; exit 2\n")
+    for address, said in (
+        ("rest:http://nas/b", "RESTIC_PASSWORD_FILE=FILE"),
+        ("ssh://nas/b", "`borg list ssh://nas/b`"),
+    ):
+        target = targets.of_address(places, address, "/")
+        assert target is not None
+        look.look(places, target, os.environ)
+        assert cache.known(places, target.name) is None
+        found, _ = look.look(places, target, os.environ, asked=True)
+        assert found.state.error is not None
+        assert said in found.state.error["next"]
+    assert "restic" not in engine.read_text()  # borg may need none
 
 
 def test_asking_can_be_switched_off(places: Places, tmp_path: Path, engine: Path) -> None:

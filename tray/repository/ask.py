@@ -112,6 +112,18 @@ def lock(access: Access, found: Lock, environ: Mapping[str, str]) -> Lock:
     return with_holder(found, host, pid)
 
 
+def no_password(access: Access) -> RepositoryAskError:
+    """Return the error of somebody who asks without credentials."""
+    shown = Redactor((), {}).text(access.address)
+    variable = "BORG_PASSCOMMAND='cat FILE'" if access.engine == "borg" else "RESTIC_PASSWORD_FILE=FILE"
+    return RepositoryAskError(
+        access.engine,
+        shown,
+        "Nobody said what its password is: neither `password_file` of a job in config.toml nor the environment.",
+        f"Say it: `{variable} backup-tray repository --refresh {shlex.quote(shown)}`.",
+    )
+
+
 def _answer(access: Access, words: Sequence[str], environ: Mapping[str, str]) -> Any:
     """Run the engine and return the JSON that it prints."""
     words = [*words]

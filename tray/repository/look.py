@@ -96,6 +96,13 @@ def look(
     listed = None
     if entry.state.error is None and _to_ask(places, entry, target, found, environ, now, asked=asked):
         entry, listed = _asked(entry, target, found, environ, now)
+    elif target.folder is None:
+        if asked and target.access.engine in ask.ENGINES and not target.access.given(environ):
+            entry = replace(entry, state=replace(entry.state, error=ask.no_password(target.access).facts()))
+        elif before is None:  # nothing is known, and nobody could say more
+            return entry, None
+        else:
+            entry = replace(entry, state=before.state)
     for job in target.jobs:
         entry = entry.of_job(job)
     with cache.alone(places):
@@ -148,9 +155,9 @@ def read_apart(engine: str, folder: Path) -> tuple[Found, tuple[int, str] | None
 
 
 def _files(entry: Entry, target: Target, now: int) -> tuple[Entry, Found]:
-    """Look at the files, if there are any to look at."""
+    """Look at the files, if there are any to look at; of a repository elsewhere an earlier error says nothing about now."""
     if target.folder is None or target.access.engine not in files.READERS:
-        return entry, Found()
+        return replace(entry, state=replace(entry.state, error=None)), Found()
     apart = not local.on_a_disk(target.folder)
     try:
         if apart:
@@ -218,7 +225,7 @@ def _asked(
         if target.access.engine == "restic" and found.locks:
             state = states.locked(state, [ask.lock(target.access, found.locks[0], environ)], now)
     except BackupTrayError as error:
-        if target.access.given(environ):  # else it was only a try: some repositories have no password
+        if target.access.given(environ) or target.folder is None:  # else it was only a try: some need no password
             state = replace(state, error=error.facts())
     return replace(entry, state=state, asked_ms=now), listed
 

@@ -58,9 +58,9 @@ def known(places: Places) -> list[Target]:
 
 def of_address(places: Places, address: str, where: str) -> Target | None:
     """Return the target that a person means by *address*: a known one, else a folder or an address that looks like a repository."""
-    path = str(local.folder("", address, where))
+    path = local.folder("", address, where)
     for target in known(places):
-        if address in (target.shown, target.access.address) or path == str(target.folder):
+        if address in (target.shown, target.access.address) or (path is not None and path == target.folder):
             return target
     for engine in ("restic", "borg", "duplicity", "rdiff-backup"):
         folder = local.folder(engine, address, where)
