@@ -202,3 +202,27 @@ def test_two_writers_do_not_wait_for_each_other_for_long(places: Places) -> None
             cache.write(places, ENTRY)
         assert clock.monotonic() - began < 2
     assert cache.known(places, ENTRY.name) == ENTRY
+
+
+def test_a_full_disk_leaves_the_old_file(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a file never takes the place of a whole one, and nothing is left beside it."""
+    cache.write(places, ENTRY)
+    monkeypatch.setattr(cache.os, "write", lambda fd, raw: len(raw) // 2)
+    with pytest.raises(RepositoryCacheError) as caught:
+        cache.write(places, ENTRY.of_job("other"))
+    assert "No space left" in caught.value.why
+    assert os.listdir(cache.home(places)) == [ENTRY.name]
+    assert cache.known(places, ENTRY.name) == ENTRY
+
+
+def test_jobs_with_ever_new_names_do_not_make_the_file_grow(places: Places) -> None:
+    """A job named by the date of each run must not fill the cache until it is too long to be read."""
+    entry = ENTRY
+    for number in range(500):
+        job = f"night {number} {'x' * 100}"
+        entry = entry.of_job(job).expecting(job, Expected("r" * 36, "a" * 64, NOW))
+    cache.write(places, entry)
+    found = cache.known(places, entry.name)
+    assert found is not None
+    assert len(found.jobs) == len(found.expected) == cache.MAX_JOBS
+    assert f"night 499 {'x' * 100}" in found.expected

@@ -67,7 +67,8 @@ def _note(places: Places, info: RunInfo, result: Result, folder: Path) -> None:
     else:
         after = _seen(before, info.engine, info.repository, folder, found)
         after = replace(after, state=_newest(after.state, info, result, found))
-        after = replace(after, expected=_expected(after, info, result, found))
+        if info.kind == "backup":
+            after = after.expecting(info.job, _expected(info, result, found))
     with cache.alone(places):
         cache.write(places, after.of_job(info.job))
 
@@ -98,19 +99,14 @@ def _newest(state: RepositoryState, info: RunInfo, result: Result, found: Found)
     return replace(state, last_snapshot=result.snapshot, last_snapshot_ms=found.changed_ms)
 
 
-def _expected(entry: Entry, info: RunInfo, result: Result, found: Found) -> dict[str, Expected]:
-    """Return what each job's last run left, with that of the run that has just ended."""
+def _expected(info: RunInfo, result: Result, found: Found) -> Expected | None:
+    """Return what the backup that has just ended left; None if that cannot be told."""
     snapshot = _id(result.snapshot)
-    if info.kind != "backup":
-        return dict(entry.expected)
-    others = {job: one for job, one in entry.expected.items() if job != info.job}
     if info.engine != "restic" or snapshot is None or result.outcome not in _MADE_ONE:
-        return others
+        return None
     if found.has(snapshot):
-        return {**others, info.job: Expected(info.run, snapshot, info.started_ms)}
-    if _was_here(info, found):
-        return {**others, info.job: Expected(info.run, snapshot, info.started_ms, "absent")}
-    return others
+        return Expected(info.run, snapshot, info.started_ms)
+    return Expected(info.run, snapshot, info.started_ms, "absent") if _was_here(info, found) else None
 
 
 def _was_here(info: RunInfo, found: Found) -> bool:

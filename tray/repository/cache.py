@@ -4,6 +4,7 @@ A file is replaced as a whole, never changed in place. It can be made anew at an
 damaged says so and goes on. Polls of the status read nothing else.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -79,6 +80,12 @@ class Entry:
     def of_job(self, job: str) -> "Entry":
         """Return the entry with *job* among those that write to it."""
         return self if job in self.jobs else replace(self, jobs=(*self.jobs, job)[-MAX_JOBS:])
+
+    def expecting(self, job: str, one: "Expected | None") -> "Entry":
+        """Return the entry with *one* as what the last run of *job* left, None for nothing; only the newest jobs are kept."""
+        others = {name: other for name, other in self.expected.items() if name != job}
+        kept = others if one is None else {**others, job: one}
+        return replace(self, expected=dict(list(kept.items())[-MAX_JOBS:]))
 
     def to_json(self) -> dict[str, Any]:
         """Return what stands in the file."""
@@ -235,7 +242,9 @@ def write(places: Places, entry: Entry) -> None:
         private(folder)
         fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600)
         try:
-            os.write(fd, json.dumps(entry.to_json()).encode())
+            raw = json.dumps(entry.to_json()).encode()
+            if os.write(fd, raw) != len(raw):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(fd)
         os.replace(beside, folder / entry.name)
