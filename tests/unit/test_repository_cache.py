@@ -207,7 +207,7 @@ def test_two_writers_do_not_wait_for_each_other_for_long(places: Places) -> None
 def test_a_full_disk_leaves_the_old_file(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of a file never takes the place of a whole one, and nothing is left beside it."""
     cache.write(places, ENTRY)
-    monkeypatch.setattr(cache.os, "write", lambda fd, raw: len(raw) // 2)
+    monkeypatch.setattr(cache.os, "write", lambda _, raw: len(raw) // 2)
     with pytest.raises(RepositoryCacheError) as caught:
         cache.write(places, ENTRY.of_job("other"))
     assert "No space left" in caught.value.why

@@ -22,7 +22,7 @@ from tray.model import RepositoryState
 from tray.paths import Places, private
 
 SCHEMA = 1
-MAX_JOBS = 50
+MAX_JOBS = 200
 _SUFFIX = ".json"
 _MAX_BYTES = 256 * 1024
 _LOCK_TRIES, _LOCK_PAUSE = 10, 0.005
