@@ -183,6 +183,13 @@ def _ended(desk: Desktop, item: str, window: Driven, tmp_path: Path) -> None:
     assert "SIGKILL" in window.read("#page", "Needs attention")
     wait_for(lambda: pixels(desk.corner(tmp_path / "failed.png"), RED) > 40, what="the red icon")
     assert tray("status").returncode == 2
+    cloud = next(job["last"]["run"] for job in found["jobs"] if job["instance"] == "system")
+    window.script("BT.visit('history')")
+    assert "System" in window.read("table", "cloud")
+    window.script(f"BT.visit('report/{cloud}')")
+    assert "the system's" in window.read("#page", "Inconclusive")  # verified by root's own service
+    window.script(f"BT.visit('log/{cloud}')")
+    window.wait("#log-text", "succeeded")
 
 
 def _recorded(machine: Machine, four: Four) -> None:

@@ -15,7 +15,7 @@ from tray.audit.store import AuditLog
 from tray.errors import BackupTrayError, RunNotFoundError
 from tray.paths import Places, private
 from tray.runs import Process, RunInfo
-from tray.window import records
+from tray.window import logs, records
 
 
 def put(places: Places, *drafts: Draft) -> None:
@@ -258,7 +258,7 @@ def test_a_log_is_read_in_pieces_and_shown_escaped(places: Places) -> None:
     folder_of(places, run, "".join(lines))
     text, offset, pieces = "", 0, 0
     while True:
-        part = records.log(places, run, offset)
+        part = logs.log(places, run, offset)
         text, offset, pieces = text + part["text"], part["next"], pieces + 1
         if not part["more"]:
             break
@@ -274,8 +274,8 @@ def test_above_a_log_stands_which_run_it_is(places: Places) -> None:
     put(places, end(known))
     folder_of(places, known, "words\n")
     folder_of(places, unknown, "words\n")
-    assert records.log_head(places, "", None)["title"] == "home: succeeded"
-    head = records.log_head(places, unknown, None)
+    assert logs.log_head(places, "", None)["title"] == "home: succeeded"
+    head = logs.log_head(places, unknown, None)
     assert (head["title"], head["route"], head["ended"]) == ("Log of home", "restic → /media/backup", False)
 
 
@@ -284,11 +284,11 @@ def test_details_without_a_run_mean_the_one_that_goes_on(places: Places) -> None
     (run,) = ids(1)
     folder_of(places, run, "words\n", "live")
     status = statuses.judged(running=(statuses.live(run=run),))
-    assert records.log_head(places, "", status)["run"] == run
+    assert logs.log_head(places, "", status)["run"] == run
 
 
 def test_a_log_that_is_gone_is_an_error_in_plain_words(places: Places) -> None:
     """Old logs may be removed; the entry stays."""
-    for ask in (lambda: records.log(places, "ffff", 0), lambda: records.log_head(places, "ffff", None)):
+    for ask in (lambda: logs.log(places, "ffff", 0), lambda: logs.log_head(places, "ffff", None)):
         with pytest.raises(RunNotFoundError):
             ask()

@@ -9,7 +9,7 @@ from tray.errors import BackupStartError, EngineMissingError
 from tray.fetch import control
 from tray.model import Control
 from tray.paths import Places
-from tray.window import bridge, records, view
+from tray.window import bridge, logs, records, view
 from tray.window.bridge import Call
 from tray.window.feed import Feed
 
@@ -36,12 +36,11 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
         "shown": Call(desk.shown, {}),
         "retry": Call(feed.again, {}),
         "history": Call(lambda before: records.history(places, before), {"before": bridge.number_or_none}),
+        "system_history": Call(records.system_history, {"before": bridge.number_or_none}),
         "report": Call(lambda run: records.report(places, run), {"run": bridge.run_id}),
         "check": Call(lambda entry: records.check(places, entry), {"entry": bridge.number}),
-        "log_head": Call(lambda run: records.log_head(places, run, feed.status), {"run": bridge.run_id}),
-        "log": Call(
-            lambda run, offset: records.log(places, run, offset), {"run": bridge.run_id, "offset": bridge.number}
-        ),
+        "log_head": Call(lambda run: logs.log_head(places, run, feed.status), {"run": bridge.run_id}),
+        "log": Call(lambda run, offset: logs.log(places, run, offset), {"run": bridge.run_id, "offset": bridge.number}),
         "audit": Call(lambda: records.audit(places), {}),
         "verify": Call(lambda: _verify(places, feed), {}),
         "control": Call(

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from tray import clock, past, runs, wording
+from tray import clock, past, wording
 from tray import report as printed
 from tray.errors import BackupTrayError, RunNotFoundError
-from tray.model import EndedRun, Outcome, Status
+from tray.fetch import elsewhere
+from tray.model import EndedRun, Outcome
 from tray.paths import Places
 from tray.window import view
 
@@ -45,15 +46,53 @@ def history(places: Places, before: int | None) -> dict[str, Any]:
     return {"rows": [view.ended(run, now) for run in found], "next": found[-1].entry if more else None}
 
 
+def system_history(before: int | None) -> dict[str, Any]:
+    """Return a page of the ended runs of the whole machine, in the form of `history`; empty where this user sees none.
+
+    Raises:
+        SystemViewError: The system-wide instance does not answer.
+    """
+    found, more = elsewhere.history(limit=PAGE, before=before)
+    now = clock.now_ms()
+    return {"rows": [view.ended(run, now) for run in found], "next": more}
+
+
 def report(places: Places, run: str) -> dict[str, Any]:
-    """Return what the audit log holds about *run* (the beginning of an id; empty for the last one).
+    """Return what the audit log holds about *run* (the beginning of an id; empty for the last one), this user's or the system's.
 
     Raises:
         RunNotFoundError: Neither log nor spool knows it.
         BackupTrayError: The log cannot be read.
     """
+    run = run or past.resolve_anywhere(places, "last")
+    try:
+        return _own_report(places, run)
+    except RunNotFoundError:
+        return _system_report(printed.Report.from_json(elsewhere.report(run)))
+
+
+def _system_report(found: printed.Report) -> dict[str, Any]:
+    """The report of a run of the system's, with the verification that its own service made."""
     now = clock.now_ms()
-    run = run or past.resolve(places, "last")
+    entry, ended, verdict = found.entry, found.run, found.verdict
+    if entry is None:
+        if ended is None:
+            raise RunNotFoundError("")
+        return _not_yet(ended, now)
+    return {
+        "run": _going_on(entry) if ended is None else view.ended(ended, now),
+        "when": "" if ended is None else _when(ended, now),
+        "entry": entry.seq,
+        "number": wording.count(entry.seq),
+        "paths": _paths(entry),
+        "problems": list(_problems(entry.body)),
+        "facts": [*_facts(entry), ["Log", "the system's"]],
+        "check": None if verdict is None else _checked(verdict, entry.seq),
+    }
+
+
+def _own_report(places: Places, run: str) -> dict[str, Any]:
+    now = clock.now_ms()
     with past.reading(places) as log:
         entry = None if log is None else log.entry_of_run(run)
         head = None if log is None or entry is None else log.head()
@@ -228,7 +267,10 @@ def _entry_row(entry: "StoredEntry") -> dict[str, Any]:
 
 def check(places: Places, entry: int) -> dict[str, Any]:
     """Return whether the log, and with it *entry*, is what was written; looks only, records nothing."""
-    verdict = _verify(places)
+    return _checked(_verify(places), entry)
+
+
+def _checked(verdict: "Verdict", entry: int) -> dict[str, Any]:
     shown = _shown(verdict)
     if shown["kind"] == "ok":
         shown |= {
@@ -273,60 +315,3 @@ def _shown(verdict: "Verdict") -> dict[str, Any]:
 
 def _entries(verdict: "Verdict") -> str:
     return wording.plural(verdict.entries, "entry").replace("entrys", "entries")
-
-
-def log_head(places: Places, run: str, status: Status | None) -> dict[str, Any]:
-    """Return what stands above the log of *run*; empty means the one that goes on, else the last one.
-
-    Raises:
-        RunNotFoundError: Its folder is gone or never was.
-    """
-    now = clock.now_ms()
-    if not run:
-        run = status.runs[0].run if status is not None and status.runs else past.resolve(places, "last")
-    folder = runs.find(places, run)
-    head = {
-        "run": folder.run,
-        "kind": "none",
-        "title": "Log of a run",
-        "when": "",
-        "route": "",
-        "ended": False,
-        "live": False,
-        "note": "",
-    }
-    with suppress(OSError, ValueError):
-        info = folder.info()
-        live = folder.path.parent.name == "live" and folder.running(info)
-        kind = "run" if live else "none"
-        head |= {"live": live, "kind": kind, "title": f"Log of {wording.escape(info.job)}"}
-        head |= {
-            "when": f"began {view.absolute(info.started_ms, now)}",
-            "route": view.route(info.engine, info.repository),
-            "note": _ERRORS_ONLY if info.engine == "command" else "",
-        }
-    with suppress(BackupTrayError):
-        shown = report(places, folder.run)
-        if shown["when"]:
-            head |= {"kind": shown["run"]["kind"], "title": shown["run"]["title"], "when": shown["when"], "ended": True}
-    return head
-
-
-def log(places: Places, run: str, offset: int) -> dict[str, Any]:
-    """Return a piece of the log of *run* from byte *offset*, made safe to look at, and whether there is more already.
-
-    Raises:
-        RunNotFoundError: Its folder is gone.
-    """
-    live = runs.find(places, run).path.parent.name == "live"
-    text, after = runs.read_log(places, run, offset)
-    shown = "".join(wording.escape(line) + "\n" for line in text.split("\n")[:-1])
-    shown += wording.escape(text.rpartition("\n")[2])
-    return {"text": shown, "next": after, "more": after - offset >= MORE, "live": live}
-
-
-_ERRORS_ONLY = (
-    "What this command prints goes to whoever started it and is not kept; the log holds only what it wrote as errors."
-)
-MORE = 200_000
-"""A piece at least this long is not the last one (see `runs.read_log`)."""

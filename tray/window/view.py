@@ -264,6 +264,7 @@ def ended(run: EndedRun, now_ms: int) -> dict[str, Any]:
         "did": line.removeprefix(f"{job}: "),
         "reason": "" if run.outcome is Outcome.SUCCEEDED or not reason else reason,
         "inferred": run.inferred,
+        "ms": run.finished_ms,
         "origin": origin(run),
         "steps": [step(one) for one in run.steps],
         "advice": "" if run.advice is None else wording.escape(run.advice),
