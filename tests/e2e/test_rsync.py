@@ -1,0 +1,214 @@
+"""Real rsync through the wrapper: the same output and exit code as bare rsync, and the truth on record."""
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.program import TRAY, last, make_tree, start, status
+from tests.e2e.twins import READS_NO_MORE, Ran, Twins, make_twins
+from tests.mounts import mounted
+from tests.waiting import wait_for
+from tray import runs
+from tray.paths import Places
+
+SLOW = ("rsync", "-a", "--bwlimit=2500")  # KiB/s
+
+
+@pytest.fixture
+def twins(tmp_path: Path) -> Twins:
+    """Two folders with the same files, and a remote shell that runs the far side here."""
+    found = make_twins(tmp_path)
+    for folder in (found.bare, found.wrapped):
+        (folder / "shell").write_text('#!/bin/sh\necho "$@" >> told\nshift\nexec "$@"\n')
+        (folder / "shell").chmod(0o700)
+        (folder / "closed").mkdir(mode=0o555)
+    return found
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> Path:
+    """A tree that takes about two seconds."""
+    return make_tree(tmp_path / "big", files=20, size=250_000)
+
+
+SCENARIOS = {
+    "first": (["-a", "source/", "dst"], 0, "succeeded"),
+    "again": (["-a", "source/", "dst"], 0, "succeeded"),
+    "names": (["-av", "source/", "names"], 0, "succeeded"),
+    "statistics": (["-ai", "--stats", "source/", "stats"], 0, "succeeded"),
+    "odd names": (["-avh", "odd/", "odd2"], 0, "succeeded"),
+    "deletes": (["-av", "--delete", "odd/", "dst"], 0, "succeeded"),
+    "no changes": (["-anv", "source/", "dry"], 0, "succeeded"),
+    "progress": (["-a", "--info=progress2", "--no-h", "odd/", "odd3"], 0, "succeeded"),
+    "one missing": (["-a", "source", "missing", "x/"], 23, "warning"),
+    "missing": (["-av", "missing/", "y/"], 23, "failed"),
+    "no target": (["-a", "source/", "no/such/z"], 11, "failed"),
+    "skipped": (["source", "w"], 0, "failed"),
+    "wrong flag": (["-a", "--no-such-flag", "source/", "v"], 1, "failed"),
+    "nobody there": (["-a", "source/", "rsync://127.0.0.1:9/x"], 10, "failed"),
+}
+
+
+def test_the_caller_sees_what_rsync_alone_would_have_said(twins: Twins) -> None:
+    """Whatever the user asked rsync to print, our progress and figures are not in it; the exit code is rsync's."""
+    for job, (arguments, code, _) in SCENARIOS.items():
+        bare, wrapped = (comparable(one, twins) for one in twins.run("rsync", *arguments, job=job))
+        assert wrapped == bare, job
+        assert wrapped.code == code, job
+    ended = {job["job"].removesuffix(" (dry-run)"): job["last"] for job in status()["jobs"]}
+    assert {job: one["outcome"] for job, one in ended.items()} == {job: want for job, (_, _, want) in SCENARIOS.items()}
+    assert (ended["first"]["files"], ended["first"]["bytes_processed"]) == (12, 12 * 3000)
+    assert "missing" in ended["one missing"]["reason"]
+    assert "-r or -a" in ended["skipped"]["reason"]
+
+
+def comparable(ran: Ran, twins: Twins) -> Ran:
+    """Drop what differs from run to run: folders, times, rates, and the order of what different processes said."""
+    return Ran(ran.code, _comparable(ran.out, twins), b"".join(sorted(_comparable(ran.err, twins).splitlines(True))))
+
+
+def _comparable(text: bytes, twins: Twins) -> bytes:
+    for folder in (twins.bare, twins.wrapped):
+        text = text.replace(bytes(folder), b"/twin")
+    text = re.sub(rb"\.[A-Za-z0-9]{6}\"", b'.XXXXXX"', text)
+    text = re.sub(rb"[\d.,]+[KMG]? bytes/sec|(?<=time: )[\d.]+| +[\d.]+[kMG]B/s +\S+", b"#", text)
+    return re.sub(rb"(sent|received):? [\d.,]+[KMG]?|(?<=size: )[\d,]+$|speedup is \S+", b"#", text, flags=re.MULTILINE)
+
+
+def test_unreadable_files_and_a_closed_target_are_told_apart(twins: Twins) -> None:
+    """Both are exit code 23: once all but two things came over, once nothing did."""
+    for job, arguments in (
+        ("shut", ["-av", "shut/", "dst"]),
+        ("again", ["-a", "shut/", "dst"]),
+        ("closed", ["-r", "source/", "closed"]),
+    ):
+        bare, wrapped = (comparable(one, twins) for one in twins.run(*READS_NO_MORE, "rsync", *arguments, job=job))
+        assert wrapped == bare, job
+        assert wrapped.code == 23
+    ended = {job["job"]: job["last"] for job in status()["jobs"]}
+    assert {job: one["outcome"] for job, one in ended.items()} == {
+        "shut": "warning",
+        "again": "warning",
+        "closed": "failed",
+    }
+    assert (ended["shut"]["errors"], ended["again"]["errors"]) == (2, 2)
+    assert "shut/d" in ended["shut"]["reason"]
+
+
+def test_also_with_both_streams_in_one(twins: Twins) -> None:
+    """`2>&1` in a crontab: the same lines, none of ours; rsync's own buffer mixes their order as it likes."""
+    bare, wrapped = (one.out for one in twins.run(*READS_NO_MORE, "rsync", "-av", "shut/", "dst", merged=True))
+    assert sorted(_comparable(wrapped, twins).splitlines()) == sorted(_comparable(bare, twins).splitlines())
+    assert (last()["outcome"], last()["errors"]) == ("warning", 2)
+
+
+def test_the_other_machine_is_told_nothing_new(twins: Twins) -> None:
+    """A restricted or an old rsync on the other side must not refuse because of us."""
+    for job, arguments in (
+        ("push", ["-av", "-e", "./shell", "source/", "host:{}/there"]),
+        ("pull", ["-a", "-e", "./shell", "host:{}/odd/", "here"]),
+        ("gone", ["-a", "-e", "./shell", "host:{}/missing", "here"]),
+    ):
+        words = [word.replace("{}", "$PWD") for word in arguments]
+        bare, wrapped = twins.run("sh", "-c", f"exec rsync {' '.join(words)}", job=job)
+        assert wrapped.code == bare.code
+    script = ["rsync", "-a", "-e", "./shell"]
+    for folder, begin in ((twins.bare, []), (twins.wrapped, [*TRAY, "run", "--job", "direct", "--"])):
+        (folder / "told").unlink()
+        done = subprocess.run(
+            [*begin, *script, "source/", f"host:{folder}/direct"], cwd=folder, capture_output=True, check=False
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    told = [(folder / "told").read_text().replace(str(folder), "/twin") for folder in (twins.bare, twins.wrapped)]
+    assert told[0] == told[1]
+    assert "--server" in told[0]
+    direct = next(job["last"] for job in status()["jobs"] if job["job"] == "direct")
+    assert (direct["outcome"], direct["reason"]) == ("succeeded", "12 files were copied.")
+
+
+def _shown() -> dict[str, Any]:
+    """Wait for the run to show progress, and return it."""
+    return dict(wait_for(lambda: [found for found in status()["runs"] if found["bytes_done"]], what="progress")[0])
+
+
+def test_progress_is_seen_while_it_copies_and_a_killed_wrapper_costs_nothing(big: Path, tmp_path: Path) -> None:
+    """Files and bytes are shown; when the wrapper dies, rsync goes on, and its own figures say how it ended."""
+    tracker = start("tracker")
+    run = start("run", "--job", "home", "--", *SLOW, f"{big}/", tmp_path / "dst")
+    shown = _shown()
+    assert (shown["engine"], shown["repository"], shown["bytes_total"]) == ("rsync", str(tmp_path / "dst"), None)
+    shown = wait_for(lambda: [found for found in status()["runs"] if found["files_done"]], what="files")[0]
+    assert (shown["files_total"], shown["phase"]) == (26, "copying")
+    run.kill()
+    run.wait()
+    wait_for(lambda: not status()["runs"], what="the end")
+    ended = wait_for(lambda: [one for one in (status()["last"],) if one], what="the record")[0]
+    assert (ended["outcome"], ended["inferred"], ended["files"]) == ("succeeded", True, 20)
+    tracker.terminate()
+    tracker.wait()
+
+
+def _engine(places: Places) -> int:
+    """Wait until rsync copies, and return its first process."""
+    wait_for(lambda: b"% " in _said(places), what="progress")
+    child = next(runs.live(places)).info().child
+    assert child is not None
+    return child.pid
+
+
+def _said(places: Places) -> bytes:
+    """Return what rsync has written so far."""
+    return b"".join(
+        path.read_bytes() for folder in runs.live(places) for path in folder.path.glob("*") if path.is_file()
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_that_was_asked_for_is_a_cancel(big: Path, tmp_path: Path, places: Places, number: int) -> None:
+    """systemctl stop and Ctrl-C end it with rsync's own exit code."""
+    run = start("run", "--", *SLOW, f"{big}/", tmp_path / "dst", stderr=subprocess.PIPE)
+    _engine(places)
+    run.send_signal(number)
+    _, err = run.communicate(timeout=30)
+    assert run.returncode == 20
+    assert b"code 20" in err
+    assert last()["outcome"] == "cancelled"
+
+
+def test_a_killed_rsync_is_a_failure(big: Path, tmp_path: Path, places: Places) -> None:
+    """An OOM kill is nobody's wish."""
+    run = start("run", "--", *SLOW, f"{big}/", tmp_path / "dst", stderr=subprocess.DEVNULL)
+    os.kill(_engine(places), signal.SIGKILL)
+    assert run.wait(timeout=30) == -signal.SIGKILL
+    assert last()["outcome"] == "failed"
+
+
+def test_a_file_that_vanishes_is_a_warning(big: Path, tmp_path: Path, places: Places) -> None:
+    """What was in the list and is gone when it is read is missing in the copy."""
+    run = start("run", "--", *SLOW, f"{big}/", tmp_path / "dst", stderr=subprocess.PIPE)
+    _engine(places)
+    (big / "d4/file19").unlink()
+    _, err = run.communicate(timeout=30)
+    assert run.returncode == 24
+    assert err.startswith(b"file has vanished: ")
+    assert (last()["outcome"], last()["errors"]) == ("warning", 1)
+    assert "d4/file19" in last()["reason"]
+
+
+def test_a_full_disk_is_a_failure_that_says_so(big: Path, tmp_path: Path) -> None:
+    """rsync says 11, and why."""
+    full = tmp_path / "full"
+    full.mkdir()
+    mount = f"mount -t tmpfs -o size=1m,mode=777 tmpfs {full}"
+    done = subprocess.run(
+        mounted(mount, *TRAY, "run", "--", "rsync", "-a", f"{big}/", f"{full}/x"), capture_output=True, check=False
+    )
+    assert done.returncode == 11
+    assert b"No space left on device" in done.stderr
+    assert last()["outcome"] == "failed"
+    assert "no space left" in last()["reason"]
