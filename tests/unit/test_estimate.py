@@ -105,8 +105,8 @@ def test_figures_of_what_was_copied_are_no_totals() -> None:
     estimator = Estimator(0.0, [Past(60, 1000, 1000, copied=True)])
     one = estimator.add(Reading(1.0, COPYING, 1, 1200, 10, None))
     assert (one.files_total, one.bytes_total, one.totals_are_estimate) == (1200, None, False)
-    assert Estimator(0.0, [Past(60, 10, 1000, copied=True)] * 2).look(1.0).eta_seconds == 59
-    assert Estimator(0.0, [Past(60, 10, 1000, copied=True)]).look(1.0).eta_seconds is None  # perhaps it was the first
+    assert Estimator(0.0, [Past(60, 10, added=1000, copied=True)] * 2).look(1.0).eta_seconds == 59
+    assert Estimator(0.0, [Past(60, 10, added=1000, copied=True)]).look(1.0).eta_seconds is None  # perhaps the first
 
 
 def test_files_alone_say_nothing() -> None:

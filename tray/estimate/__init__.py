@@ -9,7 +9,6 @@ The time left blends pace and past: at the beginning only the past is known, at 
 nothing can be known: while the engine counts what there is, after the last byte, and where the end that was expected is over.
 """
 
-import math
 from collections.abc import Sequence
 
 from tray.estimate.costs import Costs
@@ -22,8 +21,8 @@ __all__ = ["Estimate", "Estimator", "Past", "Rate", "Reading"]
 
 SETTLE_SECONDS = 2.0
 """Nothing is concluded from a pace that was watched for less."""
-TRUST = 2.0
-"""The past counts (1 - part done) to this power, the pace the rest."""
+TRUST = 2
+"""At the part p of the run the past counts (1 - p) to this power, the pace the rest."""
 GROWTH = 1.01
 GROWTH_SECONDS = 3.0
 """A total that grew by more than this part, that short a time ago, will grow again: the engine is still counting."""
@@ -130,38 +129,39 @@ class Estimator:
         """Return the predicted seconds until the end, None if nothing is known."""
         if self._last.phase is Phase.FINISHING:
             return None
-        past = self._left_by_past(files, size)
-        if self._counting and not old:
+        alike = _alike(self._past)
+        past = self._left_by_past(alike, files, size)
+        if (self._counting and not old) or (self._past and not alike):
             return past
         found = self._left_by_pace(files, size)
         if found is None:
             return past
         pace, part = found
         if past is None:
-            return None if size is None else pace  # files alone say too little: a few may be huge
-        trust = (1 - part) ** TRUST
-        return math.exp((1 - trust) * math.log(pace + 1) + trust * math.log(past + 1)) - 1
+            return pace
+        trust: float = (1 - part) ** TRUST
+        if any(one.changes_only for one in alike):  # what had not changed flew by, and is no measure for the rest
+            trust = 1 - (self._clock / (self._clock + past)) ** TRUST
+        return (1 - trust) * pace + trust * past
 
-    def _left_by_past(self, files: int | None, size: int | None) -> float | None:
+    def _left_by_past(self, alike: Sequence[Past], files: int | None, size: int | None) -> float | None:
         """Return what is left if this run takes as long as earlier ones; None if it has taken longer already."""
         if self._counting:
             files = size = None
-        if not self._past or (len(self._past) == 1 and self._past[0].may_be_first(size)):
-            return None
-        took = sorted(one.seconds * one.scale(files, size) for one in self._past)
-        left = took[(len(took) - 1) // 2] - self._clock  # the median, of two the shorter
+            if len(alike) == 1 and alike[0].copied and alike[0].size is None:
+                return None  # it may have been the first one, which copied everything
+        took = sorted(one.seconds * one.scale(files, size) for one in alike)
+        left = took[(len(took) - 1) // 2] - self._clock if took else 0.0  # the median, of two the shorter
         return left if left > 0 else None
 
     def _left_by_pace(self, files: int | None, size: int | None) -> tuple[float, float] | None:
         """Return what is left at the pace of this run, and the part that is done; None if it cannot be told."""
-        if (files is None and size is None) or self._moves_since is None:
+        if size is None or self._moves_since is None:  # files alone say too little: a few may be huge
             return None
         if self._clock - self._moves_since < SETTLE_SECONDS:
             return None
-        left = self._costs.seconds(
-            None if files is None else max(files - self._files, 0), None if size is None else max(size - self._size, 0)
-        )
-        done = self._costs.seconds(None if files is None else self._files, None if size is None else self._size)
+        left = self._costs.seconds(None if files is None else max(files - self._files, 0), max(size - self._size, 0))
+        done = self._costs.seconds(None if files is None else self._files, self._size)
         return (left, done / (done + left)) if left > 0 else None
 
 
@@ -170,3 +170,9 @@ def _total(told: int | None, old: int | None, done: int | None, *, counting: boo
     if (told is not None and not counting) or old is None or (done or 0) > OVER * old:
         return told, False
     return max(old, told or 0, done or 0), True
+
+
+def _alike(past: Sequence[Past]) -> list[Past]:
+    """Return the earlier runs that this one may be like: without a first one that had to store everything, unless all are so."""
+    alike = [one for one in past if not one.stored_most]
+    return alike if alike or len(past) < 2 else list(past)

@@ -68,13 +68,11 @@ class Costs:
             return 0.0, bt / bb
         return (file, byte) if byte >= 0 else (ft / ff, 0.0)
 
-    def seconds(self, files: int | None, size: int | None) -> float:
-        """Return how long so many files and bytes take; None: not counted, so the other one stands for everything."""
-        t, f, b = self._all()
+    def seconds(self, files: int | None, size: int) -> float:
+        """Return how long so many files and bytes take; *files* None: not counted, so the bytes stand for everything."""
         if files is None:
-            return (size or 0) * BYTE_SECONDS * (t / b if b > 0 else 1.0)
-        if size is None:
-            return files * FILE_SECONDS * (t / f if f > 0 else 1.0)
+            t, _, b = self._all()
+            return size * BYTE_SECONDS * (t / b if b > 0 else 1.0)
         file, byte = self.factors()
         return files * FILE_SECONDS * file + size * BYTE_SECONDS * byte
 

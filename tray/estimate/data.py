@@ -18,7 +18,7 @@ class Past:
         files: Files that it looked at.
         size: Bytes that it looked at.
         added: Bytes that it had to store.
-        copied: `files` and `size` are only what it copied, so they do not tell how much there is.
+        copied: Its engine counts only the bytes that it copies, so its figures do not tell how much there is to count.
     """
 
     seconds: float
@@ -27,20 +27,21 @@ class Past:
     added: int | None = None
     copied: bool = False
 
-    def may_be_first(self, size: int | None) -> bool:
-        """Whether it may have stored everything, as a first run does: the next one will be much faster.
-
-        Args:
-            size: How many bytes there are to copy now, if that is known; the times can then be compared.
-        """
-        if self.copied:
-            return size is None
+    @property
+    def stored_most(self) -> bool:
+        """Whether it had to store most of what it read, as a first run does: the next one will be much faster."""
         return self.added is not None and self.size is not None and self.added > FIRST_PART * self.size
+
+    @property
+    def changes_only(self) -> bool:
+        """Whether it stored only what had changed, and passed over the rest."""
+        return self.added is not None and self.size is not None and not self.stored_most
 
     def scale(self, files: int | None, size: int | None) -> float:
         """How many times more there is to do now than there was then, 1 if that is not known."""
-        then = work(None if files is None else self.files, None if size is None else self.size)
-        now = work(None if self.files is None else files, None if self.size is None else size)
+        old = self.added if self.copied else self.size
+        then = work(None if files is None else self.files, None if size is None else old)
+        now = work(None if self.files is None else files, None if old is None else size)
         return min(max(now / then, 1 / MOST_SCALE), MOST_SCALE) if then > 0 and now > 0 else 1.0
 
 

@@ -9,7 +9,7 @@ from tray.runs import RunInfo
 
 RUNS = 3
 COPIED_ONLY = frozenset(("rclone", "rsync"))
-"""Engines that count only what they copy: last night's figure does not tell how much there is tonight."""
+"""Engines whose progress counts only the bytes that they copy: last night's do not tell how many there are tonight."""
 WAIT_SECONDS = 0.1
 """A log that somebody else has locked is not waited for: then nothing is known of earlier runs."""
 

@@ -1,0 +1,140 @@
+"""How well the time left is estimated: replays recorded runs and prints the error at parts of their time, beside `remaining / average`.
+
+    tune    recordings that the estimator's constants were chosen with
+    judge   recordings that nobody looked at before the constants were fixed
+
+The naive estimate gets the same totals as ours (the engine's once it has counted, else those of the last run), goes by bytes, and by
+files where there are no bytes. An error is in percent of the whole run. "-": nothing is said. Goal: half the median of the naive one.
+
+Recordings are made with `record_progress.py` (real runs; `past` are the runs before, in the same chain).
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+
+from tray.estimate import Estimate, Estimator, Past, Reading
+from tray.model import Phase
+from tray.runner.past import COPIED_ONLY
+
+FOLDER = Path(__file__).parent.parent / "data" / "progress"
+MARKS = (10, 25, 50, 75, 90)
+TICK = 1.0
+NAMES = ("ours", "naive", "engine")
+Said = tuple[float, float | None, float | None, float | None]
+"""When, and the seconds left as we, the naive estimate and the engine say."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recorded run."""
+
+    name: str
+    set: str
+    engine: str
+    seconds: float
+    past: tuple[Past, ...]
+    points: tuple[tuple[Reading, int | None], ...]
+
+
+def main() -> None:
+    """Print the table and what it comes to."""
+    recordings = load()
+    marks = " ".join(f"{mark:>5}%" for mark in MARKS)
+    print(f"{'recording':<32}{'set':>6}{'s':>7}  {'ours at ' + marks:<44}{'naive at ' + marks}")
+    errors = {one.name: at_marks(one, replay(one)) for one in recordings}
+    for one in recordings:
+        rows = ["  ".join(_percent(error[place]) for error in errors[one.name]) for place in (0, 1)]
+        print(f"{one.name:<32}{one.set:>6}{one.seconds:>7.0f}  {rows[0]:<44}{rows[1]}")
+    print()
+    print(f"{'median absolute error':<32}{'ours':>14}{'naive':>14}{'engine':>14}{'where both speak: ours, naive':>34}")
+    for name in ("tune", "judge", "all"):
+        summary(name, [error for one in recordings if name in (one.set, "all") for error in errors[one.name]])
+
+
+def summary(name: str, errors: list[tuple[float | None, ...]]) -> None:
+    """Print one line: each over all that it says (and how often that is), then ours and naive where both say something."""
+    row = ""
+    for place in range(3):
+        said = [abs(value) for error in errors if (value := error[place]) is not None]
+        row += f"{100 * median(said):8.1f} % ({len(said):>3})"[:14].rjust(15)
+    both = [(abs(one[0]), abs(one[1])) for one in errors if one[0] is not None and one[1] is not None]
+    ours, naive = median(pair[0] for pair in both), median(pair[1] for pair in both)
+    print(f"{name:<30}{row}   {100 * ours:8.1f} %{100 * naive:8.1f} %  ({len(both)}), {naive / ours:.1f} times smaller")
+
+
+def load() -> list[Recording]:
+    """Return all recordings."""
+    return [_recording(path) for path in sorted(FOLDER.glob("*.json"))]
+
+
+def _recording(path: Path) -> Recording:
+    told: dict[str, Any] = json.loads(path.read_text())
+    copied = told["engine"] in COPIED_ONLY
+    past = tuple(Past(*one, copied=copied) for one in told["past"])
+    points = tuple((Reading(now, Phase(phase), *counts), left) for now, phase, *counts, left in told["points"])
+    return Recording(path.stem, told["set"], told["engine"], told["seconds"], past, points)
+
+
+def replay(one: Recording) -> list[Said]:
+    """Return what is said after each reading, and once a second between them."""
+    estimator = Estimator(0.0)
+    estimator.look(0.3)
+    estimator.know(one.past)
+    said: list[Said] = []
+    reading, left = Reading(0.0, Phase.SCANNING), None
+    now = 1.0
+    for reading_next, left_next in (*one.points, (replace(reading, now=one.seconds), None)):
+        while now < reading_next.now:
+            said.append((now, _seconds(estimator.look(now)), naive(reading, estimator.look(now), now), left))
+            now += TICK
+        if reading_next.now < one.seconds:
+            reading, left = reading_next, left_next
+            now = reading.now
+            found = estimator.add(reading)
+            said.append((now, _seconds(found), naive(reading, found, now), left))
+            now += TICK
+    return said
+
+
+def naive(reading: Reading, found: Estimate, now: float) -> float | None:
+    """What is left at the average pace since the start."""
+    counting = reading.phase is Phase.SCANNING and not found.totals_are_estimate
+    if counting or reading.phase is Phase.FINISHING:
+        return None
+    for done, total in ((reading.bytes_done, found.bytes_total), (reading.files_done, found.files_total)):
+        if done and total:
+            return max(total - done, 0) * now / done
+    return None
+
+
+def at_marks(one: Recording, said: Iterable[Said]) -> list[tuple[float | None, ...]]:
+    """Return the errors at the marks, as parts of the whole time."""
+    found, series = [], list(said)
+    for mark in MARKS:
+        moment = one.seconds * mark / 100
+        known = [item for item in series if item[0] <= moment]
+        last = known[-1] if known else (moment, None, None, None)
+        truth = one.seconds - last[0]
+        found.append(tuple(None if value is None else (value - truth) / one.seconds for value in last[1:]))
+    return found
+
+
+def _seconds(found: Estimate) -> float | None:
+    return None if found.eta_seconds is None else float(found.eta_seconds)
+
+
+def _percent(error: float | None) -> str:
+    if error is None:
+        return "     -"
+    return f"{100 * error:+6.0f}" if abs(error) < 100 else "  huge"
+
+
+if __name__ == "__main__":
+    main()
