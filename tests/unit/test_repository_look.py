@@ -151,6 +151,19 @@ def test_a_cache_that_cannot_be_written_does_not_disturb_the_wrapper(places: Pla
     run_ended(places, restic(tmp_path / "r", (ID, NOW)))
 
 
+def test_a_size_from_before_a_run_is_not_shown_after_it(places: Places, tmp_path: Path) -> None:
+    """To measure takes time that a wrapper's end does not have; until the next look the size is not known."""
+    folder = restic(tmp_path / "r", ("bb", NOW - 5000))
+    run_ended(places, folder, replace(SUCCEEDED, snapshot=None))
+    assert _later(places).state.size == 156
+    assert _later(places).state.size == 156
+    written(folder / "snapshots" / ID.ljust(64, "0"), NOW)
+    found = run_ended(places, folder)
+    assert found is not None
+    assert found.state.size is None
+    assert _later(places).state.size == 157
+
+
 def test_a_script_renews_what_is_known_of_the_repositories_that_it_used(places: Places, tmp_path: Path) -> None:
     """What is still mounted is looked at; what the script has unmounted already stays as it was known, without an error."""
     there, gone = restic(tmp_path / "r", (ID, NOW)), restic(tmp_path / "gone", (ID, NOW))
