@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shlex
 import signal
 import subprocess
@@ -23,7 +24,6 @@ from tray.fetch.control import LiveRuns
 from tray.model import Control, EndedRun, LiveRun, Outcome, Phase, Source
 from tray.paths import Places
 
-SLOW = ("--limit-upload", "600")  # KiB/s: a backup of some three seconds
 PYTHON = sys.executable
 
 
@@ -46,26 +46,40 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def restic(repository: Path, tmp_path: Path) -> list[str]:
-    """The command of a restic backup that takes some seconds."""
-    big = make_tree(tmp_path / "big", files=8, size=250_000)
-    return ["restic", "-r", str(repository), *SLOW, "backup", str(big)]
+def restic(repository: Path) -> list[str]:
+    """The command of a restic backup that lasts as long as we like: of what comes to its standard input."""
+    return ["restic", "-r", str(repository), "backup", "--stdin"]
 
 
-def begin(*command: str, job: str = "home", seen: bool = True) -> "subprocess.Popen[bytes]":
-    """Start a run without a terminal, as cron would, and wait until the tracker shows it (at work, if *seen*)."""
-    process = start(
-        "run",
-        "--job",
-        job,
-        "--",
-        *command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    wait_for(lambda: (run := shown(job)) and (run.bytes_done or not seen), what="the run at work")
-    return process
+class Run:
+    """A run as cron would start it, without a terminal; its command reads what `feed` gives it."""
+
+    def __init__(self, *command: str, job: str = "home") -> None:
+        theirs, self._pipe = os.pipe()
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+        self.process = start("run", "--job", job, "--", *command, stdin=theirs, **quiet)
+        os.close(theirs)
+        wait_for(lambda: shown(job), what="the run")
+
+    def feed(self, size: int = 12_000_000) -> "Run":
+        """Give the command *size* bytes to back up, and wait until it says that it has some."""
+        data = random.Random(1).randbytes(size)
+        while data:
+            data = data[os.write(self._pipe, data[:65536]) :]
+        return self.at_work()
+
+    def at_work(self) -> "Run":
+        """Wait until the engine says that it has done something."""
+        wait_for(lambda: (run := shown()) and run.bytes_done, what="progress")
+        return self
+
+    def close(self) -> None:
+        """There is no more to back up."""
+        os.close(self._pipe)
+
+    def wait(self) -> int:
+        """Return the exit code."""
+        return self.process.wait(30)
 
 
 def going() -> list[LiveRun]:
@@ -92,6 +106,14 @@ def engine() -> psutil.Process:
     return psutil.Process(int(run.process.partition("@")[0]))
 
 
+def gone(process: psutil.Process) -> bool:
+    """Whether *process* has ended; nobody may have taken note of it yet."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def body(places: Places, action: str) -> dict[str, Any]:
     """Return the details of the newest entry of *action*, and who wrote it."""
     log = AuditLog.read(places.audit_db)
@@ -106,9 +128,9 @@ def test_a_cancelled_restic_ends_in_its_own_way_and_leaves_no_lock(
     restic: list[str], repository: Path, places: Places
 ) -> None:
     """The outcome is cancelled, the exit code restic's own, and who asked is on record."""
-    run = begin(*restic)
+    run = Run(*restic).feed()
     done = tray("cancel", "home", "--yes")
-    assert (done.returncode, run.wait(10)) == (0, 130)
+    assert (done.returncode, run.wait()) == (0, 130)
     assert "home: was cancelled just now" in done.stdout
     assert (last().outcome, last().advice) == (Outcome.CANCELLED, None)
     assert list((repository / "locks").iterdir()) == []
@@ -122,10 +144,11 @@ def test_a_cancelled_borg_ends_in_its_own_way(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("BORG_BASE_DIR", str(tmp_path / "borg"))
     monkeypatch.setenv("BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK", "yes")
     subprocess.run(["borg", "init", "-e", "none", tmp_path / "repo"], check=True, capture_output=True)
-    big = make_tree(tmp_path / "big", files=60, size=1_000_000)
-    run = begin("borg", "create", "-C", "lzma,9", f"{tmp_path / 'repo'}::one", str(big))
+    # It looks for the interrupt between two files, so standard input will not do.
+    big = make_tree(tmp_path / "big", files=300, size=100_000)
+    run = Run("borg", "create", "-C", "lzma,9", f"{tmp_path / 'repo'}::one", str(big)).at_work()
     assert tray("cancel", "--yes").returncode == 0
-    assert run.wait(10) in (2, 130)
+    assert run.wait() in (2, 130)
     assert (last().engine, last().outcome, last().advice) == ("borg", Outcome.CANCELLED, None)
     assert not (tmp_path / "repo" / "lock.exclusive").exists()
 
@@ -138,36 +161,34 @@ def test_cancel_reaches_the_engines_of_a_script_also_those_it_starts_meanwhile(
     line = shlex.join(restic)
     script.write_text(f"#!/bin/bash\n{line}\nsetsid -w {line}\n{line}\n")
     script.chmod(0o700)
-    run = begin(str(script), seen=False)
-    wait_for(lambda: engine().children(recursive=True), what="the first restic")
+    run = Run(str(script))
     wait_for(lambda: any((repository / "locks").iterdir()), what="restic at work")
     children = engine().children(recursive=True)
     assert tray("cancel", "--yes").returncode == 0
-    assert run.wait(10) in (130, -signal.SIGINT)
+    assert run.wait() in (130, -signal.SIGINT)
     assert (last().outcome, snapshots(repository)) == (Outcome.CANCELLED, [])
-    assert not any(child.is_running() for child in children)
+    wait_for(lambda: all(map(gone, children)), what="the end of all")
     assert "started meanwhile" in tray("log", "last").stdout
 
 
-def test_a_command_that_will_not_hear_is_killed_and_still_called_cancelled(places: Places) -> None:
+def test_a_command_that_will_not_hear_is_killed_and_still_called_cancelled(tmp_path: Path) -> None:
     """Nobody is left behind; without a terminal and without --yes nothing happens at all."""
-    run = begin("sh", "-c", "trap '' INT TERM; sleep 600", seen=False)
+    run = Run("sh", "-c", f"trap '' INT TERM; touch {tmp_path / 'up'}; sleep 600; true")
+    wait_for((tmp_path / "up").exists, what="the trap")
     done = tray("cancel", stdin=subprocess.DEVNULL)
     assert (done.returncode, "--yes" in done.stderr) == (64, True)
     child = engine()
     family = [child, *child.children()]
     assert tray("cancel", "--yes").returncode == 0
-    assert run.wait(10) == -signal.SIGKILL
+    assert run.wait() == -signal.SIGKILL
     assert last().outcome is Outcome.CANCELLED
-    assert not any(process.is_running() for process in family)
+    wait_for(lambda: all(map(gone, family)), what="the end of all")
 
 
 def test_who_cancels_again_gets_the_next_signal_at_once(tmp_path: Path) -> None:
     """The first one is an interrupt that the command takes its time with."""
     code = f"import signal, time, pathlib\nsignal.signal(2, lambda *_: pathlib.Path({str(tmp_path / 'heard')!r}).touch())\n"
-    run = begin(
-        PYTHON, "-c", code + f"pathlib.Path({str(tmp_path / 'up')!r}).touch()\nwhile True: time.sleep(1)", seen=False
-    )
+    run = Run(PYTHON, "-c", code + f"pathlib.Path({str(tmp_path / 'up')!r}).touch()\nwhile True: time.sleep(1)")
     wait_for((tmp_path / "up").exists, what="the handler")
     assert tray("cancel", "--yes", "--no-wait").returncode == 0
     wait_for((tmp_path / "heard").exists, what="the interrupt")
@@ -175,28 +196,32 @@ def test_who_cancels_again_gets_the_next_signal_at_once(tmp_path: Path) -> None:
     refused = tray("pause")
     assert (refused.returncode, "cannot be paused now" in refused.stderr) == (2, True)
     assert tray("cancel", "--yes").returncode == 0
-    assert run.wait(10) == -signal.SIGTERM
+    assert run.wait() == -signal.SIGTERM
     assert last().outcome is Outcome.CANCELLED
 
 
 def test_a_run_on_a_terminal_is_cancelled_from_another_one_which_asks_first(
-    restic: list[str], repository: Path, places: Places
+    restic: list[str], repository: Path, tmp_path: Path
 ) -> None:
     """The question names the run; a "no" stops nothing, a "yes" leaves the terminal as Ctrl-C would."""
+    os.mkfifo(tmp_path / "data")
+    pipe = os.open(tmp_path / "data", os.O_RDWR)
     one = Terminal("bash", "--norc", "-i", PS1="$ ")
     other = Terminal("bash", "--norc", "-i", PS1="$ ")
     try:
         one.expect(rb"\$ ")
-        one.type(shlex.join([*TRAY, "run", "--job", "home", "--", *restic]).encode() + b"; echo code=$?\n")
-        wait_for(lambda: (run := shown()) and run.bytes_done, what="progress")
+        line = f"{shlex.join([*TRAY, 'run', '--job', 'home', '--', *restic])} <{tmp_path / 'data'}; echo code=$?\n"
+        one.type(line.encode())
+        wait_for(lambda: shown() and any((repository / "locks").iterdir()), what="restic at work")
         for answer, says in ((b"\n", rb"Nothing was stopped"), (b"y\n", rb"home: was cancelled")):
             other.type(shlex.join([*TRAY, "cancel"]).encode() + b"\n")
             other.expect(rb"Stop home \(restic[^)]*\)\? \[y/N\] $")
             other.type(answer)
             other.expect(says)
             other.seen = b""
-        one.expect(rb"\r\ncode=130\r\n")
+        one.expect(rb"code=130\r\n")
     finally:
+        os.close(pipe)
         one.close()
         other.close()
     assert (last().outcome, list((repository / "locks").iterdir())) == (Outcome.CANCELLED, [])
@@ -206,9 +231,9 @@ def test_a_lock_that_a_killed_restic_left_is_reported_with_the_command_that_remo
     restic: list[str], repository: Path
 ) -> None:
     """The advice is only given where a lock is there, and it works as it stands."""
-    run = begin(*restic)
+    run = Run(*restic).feed()
     engine().kill()
-    assert run.wait(10) == -signal.SIGKILL
+    assert run.wait() == -signal.SIGKILL
     advice = last().advice or ""
     assert (last().outcome, "still locked" in advice) == (Outcome.FAILED, True)
     subprocess.run(shlex.split(advice.split("`")[1]), check=True, capture_output=True)
@@ -219,7 +244,7 @@ def test_a_paused_backup_stands_still_is_shown_so_and_completes_when_resumed(
     restic: list[str], repository: Path, places: Places
 ) -> None:
     """Not one byte is written meanwhile; the snapshot is whole, and the pause is on record."""
-    run = begin(*restic)
+    run = Run(*restic).feed()
     paused = tray("pause", "home")
     assert (paused.returncode, "backup-tray resume" in paused.stdout) == (0, True)
     found = shown()
@@ -235,23 +260,26 @@ def test_a_paused_backup_stands_still_is_shown_so_and_completes_when_resumed(
     assert tray("status").returncode == 0
     assert sum(path.stat().st_size for path in repository.rglob("*") if path.is_file()) == written
     assert tray("resume").stdout == "home goes on.\n"
-    assert run.wait(30) == 0
+    run.close()
+    assert run.wait() == 0
     assert (last().outcome, len(snapshots(repository))) == (Outcome.SUCCEEDED, 1)
     subprocess.run(["restic", "-r", repository, "check", "--read-data", "--no-cache"], check=True, capture_output=True)
     assert body(places, "run.finished")["paused_seconds"] >= 1
     assert "paused (cli)" in tray("log", found.run).stdout
 
 
-def test_a_paused_run_that_is_cancelled_or_gets_a_signal_wakes_up_to_hear_it() -> None:
+def test_a_paused_run_that_is_cancelled_or_gets_a_signal_wakes_up_to_hear_it(tmp_path: Path) -> None:
     """A suspended command would never end."""
     for stop in ("cancel", "terminate"):
-        run = begin("sh", "-c", "trap 'exit 7' TERM INT; while :; do sleep 0.1; done", seen=False)
+        up = tmp_path / stop
+        run = Run("sh", "-c", f"trap 'exit 7' TERM INT; touch {up}; while :; do sleep 0.1; done")
+        wait_for(up.exists, what="the trap")
         assert tray("pause").returncode == 0
         if stop == "cancel":
             tray("cancel", "--yes")
         else:
-            run.terminate()
-        assert run.wait(10) == 7
+            run.process.terminate()
+        assert run.wait() == 7
         assert last().outcome is Outcome.CANCELLED
 
 
@@ -259,14 +287,15 @@ def test_a_run_whose_wrapper_died_while_it_was_paused_goes_on_and_completes(
     restic: list[str], repository: Path
 ) -> None:
     """Nobody stays suspended for ever: the tracker lets it go on, and its end is found out."""
-    run = begin(*restic)
+    run = Run(*restic).feed()
     assert tray("pause").returncode == 0
     work = engine()
-    run.kill()
+    run.process.kill()
     run.wait()
     wait_for(lambda: work.status() != psutil.STATUS_STOPPED, what="the engine to go on")
     refused = tray("cancel", "home", "--yes")
     assert (refused.returncode, f"kill -INT {work.pid}" in refused.stderr) == (2, True)
+    run.close()
     wait_for(lambda: not going(), what="the end")
     assert (last().outcome, last().inferred, len(snapshots(repository))) == (Outcome.SUCCEEDED, True, 1)
 
@@ -277,16 +306,17 @@ def test_a_run_without_progress_is_stalled_until_it_makes_some(
     """Somebody suspends the engine behind our back: a state of its own, in words and exit code, that ends by itself."""
     places.config.mkdir(parents=True, mode=0o700)
     places.config_file.write_text('[jobs.home]\nstalled_after = "2s"\n')
-    run = begin(*restic)
+    run = Run(*restic).feed()
     work = engine()
     work.suspend()
     wait_for(lambda: (now := shown()) and now.stalled, what="the stall")
     assert (status()["state"], tray("status").returncode) == ("stalled", 1)
     assert "Backing up home: no progress" in tray("status").stdout
     work.resume()
+    run.feed()
     wait_for(lambda: (now := shown()) is None or not now.stalled, what="the end of the stall")
-    assert run.wait(30) == 0
-    assert status()["state"] == "ok"
+    run.close()
+    assert run.wait() == 0
     assert body(places, "run.finished")["stalled_seconds"] >= 1
     log = tray("log", "last").stdout
     assert "no progress for" in log
@@ -295,18 +325,16 @@ def test_a_run_without_progress_is_stalled_until_it_makes_some(
 
 def test_a_run_that_begins_while_the_one_before_still_goes_on_says_so() -> None:
     """Two nights in one repository are worth a word, in the status and on record."""
-    pair = [begin("sleep", "600", seen=False)]
-    first = shown()
-    pair.append(start("run", "--job", "home", "--", "sleep", "600"))
+    pair = (Run("sleep", "600"), start("run", "--job", "home", "--", "sleep", "600"))
+    first = min(going(), key=lambda run: run.run)
     found = wait_for(lambda: len(now := going()) == 2 and all(run.can for run in now) and now, what="two")
-    assert first is not None
     assert {run.overlaps for run in found} == {None, first.run}
     assert "Note: home: a run began at" in tray("status").stdout
     ambiguous = tray("cancel", "home", "--yes")
     assert (ambiguous.returncode, first.run in ambiguous.stderr) == (64, True)
-    for process in pair:
-        process.terminate()
-        process.wait()
+    pair[0].process.terminate()
+    pair[1].terminate()
+    assert [one.wait() for one in pair] == [-signal.SIGTERM, -signal.SIGTERM]
 
 
 def test_what_cannot_be_cancelled_is_refused_with_why_and_what_to_do(
@@ -318,20 +346,22 @@ def test_what_cannot_be_cancelled_is_refused_with_why_and_what_to_do(
     tray("run", "--job", "home", "--", "true")
     over = tray("cancel", last().run, "--yes")
     assert (over.returncode, "ended already" in over.stderr) == (2, True)
-    other = subprocess.Popen(restic, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    other = subprocess.Popen(
+        restic, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         wait_for(lambda: any(run.source is Source.OBSERVED for run in going()), what="the observed run")
         refused = tray("cancel", "--yes")
         assert (refused.returncode, f"`kill -INT {other.pid}`" in refused.stderr) == (2, True)
     finally:
         other.kill()
-        other.wait()
+        other.communicate()
 
 
 def test_without_a_tracker_one_is_started_and_the_wrapper_found(tracker: "subprocess.Popen[bytes]") -> None:
     """On a server nobody runs a tray; cancel works all the same."""
-    run = begin("sleep", "600", seen=False)
+    run = Run("sleep", "600")
     end_tracker()
     assert tray("cancel", "--yes").returncode == 0
-    assert run.wait(10) in (-signal.SIGINT, -signal.SIGTERM)
+    assert run.wait() in (-signal.SIGINT, -signal.SIGTERM)
     assert last().outcome is Outcome.CANCELLED
