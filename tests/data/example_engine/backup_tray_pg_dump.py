@@ -39,7 +39,7 @@ class PgDump:
         """Begin to understand one run."""
         return Session(plan)
 
-    def unlock(self, plan):  # noqa: ARG002 - for engines that leave locks behind
+    def unlock(self, plan):
         """It locks nothing that outlives it."""
 
 

@@ -90,14 +90,15 @@ class KopiaSession:
 
     def _update(self, found: "re.Match[str]") -> Event:
         sizes = found.groups()
-        hashed, cached = _bytes(sizes[2], sizes[3]), _bytes(sizes[5], sizes[6])
+        done = min(_bytes(sizes[2], sizes[3]) + _bytes(sizes[5], sizes[6]), MAX_COUNT)
         total = _bytes(sizes[10], sizes[11]) if sizes[10] else None
+        files = whole(found["hashed"]) + (0 if total is None else whole(found["cached"]))
         errors = sum(whole(count) for count in _ERRORS.findall(found["errors"] or ""))
         return Progress(
             Phase.SCANNING if total is None else Phase.COPYING,
-            files_done=whole(found["hashed"]) + whole(found["cached"]) if total is not None else whole(found["hashed"]),
-            bytes_done=min(hashed + cached, MAX_COUNT),
-            bytes_total=None if total is None else max(total, hashed + cached),
+            files_done=min(files, MAX_COUNT),
+            bytes_done=done,
+            bytes_total=None if total is None else min(max(total, done), MAX_COUNT),
             eta_seconds=_seconds(found["left"]) if found["left"] else None,
             errors=min(errors, MAX_COUNT),
         )
