@@ -91,8 +91,8 @@ def kill(pid: int) -> int:
     return len(family)
 
 
-def stop(pid: int) -> bool:
-    """Suspend the whole tree, parents first, so that none starts another or wonders about its child; return whether it worked."""
+def stop(pid: int) -> None:
+    """Suspend the whole tree, parents first, so that none starts another or wonders about its child; see `is_stopped`."""
     stopped: set[int] = set()
     for _ in range(5):  # one may have started another while we looked
         left = [process for process in tree(pid) if process.pid not in stopped]
@@ -102,7 +102,6 @@ def stop(pid: int) -> bool:
             stopped.add(process.pid)
             with suppress(psutil.Error):
                 process.suspend()
-    return is_stopped(pid)
 
 
 def resume(pid: int) -> None:

@@ -251,7 +251,7 @@ def test_a_paused_backup_stands_still_is_shown_so_and_completes_when_resumed(
     assert found is not None
     assert (found.phase, found.bytes_per_second, found.eta_seconds) == (Phase.PAUSED, None, None)
     assert found.can == (Control.CANCEL, Control.RESUME)
-    assert engine().status() == psutil.STATUS_STOPPED
+    assert wait_for(lambda: engine().status() == psutil.STATUS_STOPPED, what="the engine to stop")
     assert "paused" in tray("status").stdout
     assert json.loads((next(runs.live(places)).path / "run.json").read_text())["paused"] is True
     again = tray("pause")

@@ -16,6 +16,8 @@ from tray.runner.stall import Stall
 SWEEP_SECONDS = 0.5
 """So often a script that is being stopped is searched for an engine that it has started meanwhile."""
 AGAIN_SECONDS = 2.0
+STOP_SECONDS = 5.0
+"""A process that waits for a disk takes note of a signal when the disk has answered."""
 _SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 _WHENCE = ("cli", "tray", "window")
 
@@ -48,6 +50,7 @@ class Controls:
         self._due = self._sweep = float("inf")
         self._paused_at: float | None = None
         self._paused_seconds = 0.0
+        self._stands = False
         self._signalled: set[tuple[int, float]] = set()
         self._may: bool | None = None
 
@@ -176,11 +179,9 @@ class Controls:
         from tray import family
 
         self._keep(True)
-        self._paused_at = now
-        if family.stop(self._child.pid):
-            self._say(f"paused ({whence})")
-        else:
-            self._go_on("it could not be paused", now)
+        self._paused_at, self._stands = now, False
+        family.stop(self._child.pid)
+        self._say(f"paused ({whence})")
 
     def _go_on(self, why: str, now: float) -> None:
         from tray import family
@@ -194,8 +195,12 @@ class Controls:
 
         if self._child.was_asked:  # Ctrl-C, systemctl stop: a suspended command would never hear it
             self._go_on("goes on, to hear the signal", now)
-        elif not family.is_stopped(self._child.pid):
+        elif family.is_stopped(self._child.pid):
+            self._stands = True
+        elif self._stands:
             self._go_on("goes on: somebody else continued it", now)
+        elif self._paused_at is not None and now - self._paused_at > STOP_SECONDS:
+            self._go_on("it could not be paused", now)
 
 
 def shown(live: LiveRun, controls: Controls, stall: Stall) -> LiveRun:
