@@ -256,6 +256,37 @@ def test_under_systemd_the_priority_stands_in_place_of_the_date() -> None:
     assert plan("rclone sync a b", INVOCATION_ID="5").env == {"INVOCATION_ID": "5"}
 
 
+def test_a_run_of_a_new_version_is_understood_alike() -> None:
+    """1.70 and later log their last words as a message too, begin their JSON with the time, and do not ask that variable."""
+    session = begin(INVOCATION_ID="5")
+    shown = b""
+    for level, msg, fields in (
+        (
+            "error",
+            "Failed to copy: failed to open source object: open /x: permission denied",
+            {"object": "x", "objectType": "*local.Object"},
+        ),
+        ("error", "Attempt 3/3 failed with 1 errors and: open /x", {}),
+        ("notice", "\nTransferred: 3\n\n", {"stats": {"transfers": 3, "bytes": 9, "listed": 5, "errors": 1}}),
+        ("notice", "Failed to sync: open /x: permission denied", {}),
+    ):
+        found = {
+            "time": "2026-11-23T00:59:01.5+01:00",
+            "level": level,
+            "msg": msg,
+            **fields,
+            "source": "slog/logger.go:256",
+        }
+        shown += feed(session, json.dumps(found, separators=(",", ":")).encode() + b"\n").relay
+    assert shown.decode().splitlines() == [
+        "2026/11/23 00:59:01 ERROR : x: Failed to copy: failed to open source object: open /x: permission denied",
+        "2026/11/23 00:59:01 ERROR : Attempt 3/3 failed with 1 errors and: open /x",
+        "2026/11/23 00:59:01 NOTICE: Failed to sync: open /x: permission denied",
+    ]
+    ended = session.conclude(Exit(1))
+    assert (ended.outcome, ended.files, ended.errors) == (W, 3, 1)
+
+
 def test_json_that_the_user_asked_for_is_passed_on_verbatim() -> None:
     """A script that parses it goes on working."""
     capture = load("rclone160-statsone-json")

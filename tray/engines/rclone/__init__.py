@@ -9,7 +9,7 @@ known. The caller sees the log as rclone writes it without that: each line is ma
   `--log-systemd`), with `-P` (it replaces the log) or `-i` (it asks), when the output does not come to us, and to other
   subcommands. RCLONE_* variables count like their flags. Statistics that rclone prints as text are read then.
 - Under systemd rclone puts `<5>` in place of the date. The variable that tells it so (INVOCATION_ID) is repeated in `Plan.env`,
-  unchanged, for the session to know.
+  unchanged, for the session to know. From 1.70 on it looks at its stderr instead, which is ours: then the date stays.
 - A name that is no UTF-8 may differ: JSON has a replacement character where the plain log has the bytes.
 
 Phases: rclone lists, compares and copies at the same time, and its totals are what it has found so far; nothing says when it has
@@ -77,7 +77,9 @@ class Rclone:
         if plan.kind not in ("backup", "dry-run"):
             return OtherSession(f"rclone {options.subcommand}".rstrip(), inner)
         place = (options.at or 0) + 1
-        drop = plan.ours and plan.argv[place] == LEVEL  # ours stands first only where we asked for statistics
+        drop = plan.ours and plan.argv[place : place + 1] == (
+            LEVEL,
+        )  # ours stands first only where we asked for statistics
         return TransferSession(plan, options, inner, drop_stats=drop, systemd=SYSTEMD in plan.env)
 
     def unlock(self, plan: Plan) -> str | None:  # noqa: ARG002 - the name of bisync's lock file depends on what is in its cache

@@ -76,7 +76,9 @@ class TransferSession:
             return Fed(events, line)
         if self._drop and isinstance(stats, dict):
             return Fed(events)
-        return Fed(events, log_line(message, systemd=self._systemd).encode())
+        # Versions whose JSON begins with the time look at their stderr, not at a variable, to know whether the journal reads it.
+        systemd = self._systemd and not line.startswith(b'{"time"')
+        return Fed(events, log_line(message, systemd=systemd).encode())
 
     def _text(self, line: bytes) -> tuple[Event, ...]:
         body = strip_terminal(line)
@@ -88,13 +90,20 @@ class TransferSession:
             if name and not _FS.fullmatch(name["item"]) and not _ATTEMPT.match(name["item"]):
                 return self._said(match["level"], name["text"], name["item"], "")
             return self._said(match["level"], match["text"], None, "")
+        self._last_words(text)
+        return ()
+
+    def _last_words(self, text: str) -> bool:
+        """Take the line with which rclone ends on an error, if *text* is one."""
         if match := _FATAL.match(text):
             self._seen.gave_up = True
             self._seen.now.complain(match["text"])
-        return ()
+        return match is not None
 
     def _said(self, level: str, text: str, item: str | None, kind: str) -> tuple[Event, ...]:
         """Take a message of the log."""
+        if item is None and self._last_words(valid(text).partition("\n")[0]):
+            return ()
         if level not in _BAD:
             if text.startswith(_STOPPED):
                 self._seen.now.stopped = True
