@@ -1,0 +1,59 @@
+"""The words that every surface says: tooltip, menu, window and command line call these functions and so cannot disagree.
+
+Pure: status in, plain English out. What is unknown is said to be unknown, an estimate is called one, and no percentage is shown
+that nobody knows. Names come out escaped.
+
+figures.py  numbers, times, names      runs.py  a run, a job, a repository      whole.py  everything together
+"""
+
+from tray.wording.figures import ago, count, duration, escape, fit, plural, rate, size, time_left
+from tray.wording.runs import (
+    acknowledged,
+    activity,
+    amount,
+    job_word,
+    last_line,
+    outcome_word,
+    percent,
+    problems,
+    repository_line,
+    run_line,
+    short_line,
+    speed,
+    standstill,
+    state_word,
+    why,
+)
+from tray.wording.whole import TOOLTIP_UNITS, headline, lines, menu_line, tooltip
+
+__all__ = [
+    "TOOLTIP_UNITS",
+    "acknowledged",
+    "activity",
+    "ago",
+    "amount",
+    "count",
+    "duration",
+    "escape",
+    "fit",
+    "headline",
+    "job_word",
+    "last_line",
+    "lines",
+    "menu_line",
+    "outcome_word",
+    "percent",
+    "plural",
+    "problems",
+    "rate",
+    "repository_line",
+    "run_line",
+    "short_line",
+    "size",
+    "speed",
+    "standstill",
+    "state_word",
+    "time_left",
+    "tooltip",
+    "why",
+]
