@@ -177,3 +177,33 @@ def test_reading_loads_no_writer() -> None:
     """A job that cron starts does not pay for the library that only saving needs."""
     ask = "import sys, tray.config, tray.jobs, tray.cli.backup; sys.exit('tomlkit' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", ask], check=False).returncode == 0
+
+
+def test_when_a_run_stands_still_is_said_for_all_jobs_and_for_single_ones(here: Places) -> None:
+    """Ten minutes unless said otherwise; a job that only `run --job` knows may have its own, and a check counts as its job."""
+    assert config.load(here).limit("home") == 600
+    here.config_file.write_text(
+        '[watch]\nstalled_after = "90s"\n[jobs.slow]\nstalled_after = "2h"\n[jobs.quiet]\nstalled_after = "off"\n'
+        '[jobs.db]\ncommand = ["pg_backup"]\nstalled_after = 45\n'
+    )
+    found = config.load(here)
+    limits = {name: found.limit(name) for name in ("home", "slow", "slow (check)", "quiet", "db")}
+    assert limits == {"home": 90, "slow": 7200, "slow (check)": 7200, "quiet": None, "db": 45}
+    assert set(found.jobs) == {"db"}
+
+
+@pytest.mark.parametrize("table", ["watch", "jobs.home"])
+@pytest.mark.parametrize("value", ['"soon"', '"10"', "-1", "true", '""', '"1 year"', "[]"])
+def test_a_time_that_makes_no_sense_is_named_with_its_line(here: Places, table: str, value: str) -> None:
+    """A typing error must not turn the watch off."""
+    here.config_file.write_text(f"version = 1\n\n[{table}]\nstalled_after = {value}\n")
+    with pytest.raises(ConfigError, match="line 4") as error:
+        config.load(here)
+    assert "stalled_after" in error.value.why
+
+
+def test_a_job_that_is_saved_again_keeps_when_it_stands_still(here: Places) -> None:
+    """The window knows nothing of that key and must not lose it."""
+    here.config_file.write_text('[jobs.db]\ncommand = ["pg_backup"]\nstalled_after = "1h"\n')
+    config.save_job(here, Job("db", None, command=("pg_backup", "--all")))
+    assert config.load(here).limit("db") == 3600

@@ -3,9 +3,9 @@ import itertools
 import pytest
 
 from tray import status
-from tray.clock import DAY_MS
+from tray.clock import DAY_MS, local
 from tray.errors import StatusFetchError
-from tray.model import WORST_FIRST, EndedRun, JobHistory, LiveRun, Outcome, State
+from tray.model import WORST_FIRST, EndedRun, Instance, JobHistory, LiveRun, Outcome, State
 
 NOW = 1_800_000_000_000
 
@@ -139,3 +139,27 @@ def test_the_json_form_has_the_fixed_keys() -> None:
     fixed = "run job outcome inferred finished_at duration_seconds bytes_processed bytes_added entry"
     assert set(fixed.split()) <= data["last"].keys()
     assert data["jobs"][0].keys() >= {"job", "state", "last"}
+
+
+def test_a_run_that_begins_beside_an_earlier_one_of_its_job_is_noted() -> None:
+    """Other jobs at the same time are nothing special, and neither is the same name in root's record."""
+    first, second = live(), live().with_changes(run="second", started_ms=NOW - 1000)
+    found = status.judge(NOW, [second, live("photos"), first], (), notes=["before"])
+    begun, earlier = (local(run.started_ms).strftime("%H:%M") for run in (second, first))
+    assert found.notes == ("before", f"home: a run began at {begun} while that of {earlier} was still going")
+    roots = second.with_changes(instance=Instance.SYSTEM)
+    assert status.judge(NOW, [first, roots], ()).notes == ()
+
+
+def test_a_run_that_stands_still_makes_its_job_stalled_but_not_better_than_it_was() -> None:
+    """Stalled is worse than a warning, and hides no failure."""
+    still = live().with_changes(stalled=True, since_progress_seconds=720)
+    for outcome, state in (
+        (Outcome.SUCCEEDED, State.STALLED),
+        (Outcome.CANCELLED, State.STALLED),
+        (Outcome.FAILED, State.FAILED),
+    ):
+        assert status.judge(NOW, [still], [history(outcome)]).state is state
+    found = status.judge(NOW, [still], ())
+    assert (found.state, found.jobs[0].concern) == (State.STALLED, "No progress for 12 min.")
+    assert status.judge(NOW, [live()], ()).state is State.RUNNING

@@ -11,7 +11,7 @@ import pytest
 from tests.waiting import wait_for
 from tray import ipc, paths
 from tray.errors import TrackerGoneError
-from tray.model import LiveRun, Phase
+from tray.model import Control, LiveRun, Phase, Source, Step
 from tray.paths import Places
 from tray.tracker import start
 
@@ -69,6 +69,94 @@ def test_a_subscriber_hears_progress_and_end_without_asking(places: Places, trac
     assert window.receive() == {"type": "gone", "run": "r1", "last": None}
     wrapper.close()
     window.close()
+
+
+def test_progress_with_any_field_reads_as_if_the_run_was_told_whole(places: Places, tracker: object) -> None:
+    """What is merged quickly and what is checked slowly come to the same; a field that nobody knows is left out."""
+    wrapper, asking = ipc.Client(places, "wrapper"), ipc.Client(places, "cli")
+    before = live()
+    publish(wrapper, before)
+    for changes in (
+        {"phase": Phase.COPYING, "bytes_total": 10, "bytes_done": 5},
+        {"files_done": 3, "current": "/home/ü", "updated_ms": 1_700_000_001_000, "eta_is_estimate": True},
+        {"bytes_done": None, "since_progress_seconds": 720, "stalled": True},
+        {"steps": (Step("borg", "create", 1_700_000_000_500),), "can": (Control.CANCEL,)},
+    ):
+        after = before.with_changes(**changes)
+        old = before.to_json()
+        changed = {key: value for key, value in after.to_json().items() if old[key] != value}
+        wrapper.send({"type": "run.progress", "run": "r1", "mood": "fine", **changed})
+        told = after.to_json()
+        wait_for(lambda told=told: asking.request("status")["runs"] == [told], what="the run as it is now")
+        before = after
+    wrapper.close()
+    asking.close()
+
+
+@pytest.mark.parametrize(
+    "field", [{"bytes_done": "7"}, {"bytes_done": True}, {"files_done": -1}, {"updated_at": "now"}, {"phase": 5}]
+)
+def test_progress_that_makes_no_sense_ends_the_conversation(
+    places: Places, tracker: object, field: dict[str, object]
+) -> None:
+    """A wrapper that counts in words is told so, and nothing of it is shown."""
+    wrapper = ipc.Client(places, "wrapper", timeout=10)
+    publish(wrapper, live())
+    wrapper.send({"type": "run.progress", "run": "r1", **field})
+    assert wrapper.receive()["type"] == "error"
+    wrapper.close()
+
+
+def test_a_wish_is_passed_on_to_the_wrapper_that_published_the_run(places: Places, tracker: object) -> None:
+    """Only it touches the command; who asked hears that it has been told, and no other wrapper hears anything."""
+    wrapper, other, window = (ipc.Client(places, role, timeout=10) for role in ("wrapper", "wrapper", "window"))
+    publish(wrapper, live(can=(Control.CANCEL, Control.PAUSE)))
+    publish(other, live("r2", can=(Control.CANCEL,)))
+    wait_for(lambda: len(window.request("status")["runs"]) == 2, what="both runs")
+    for wish in ("pause", "cancel"):
+        window.send({"type": wish, "run": "r1", "by": "window"})
+        assert window.receive() == {"type": "accepted", "run": "r1", "control": wish}
+        assert wrapper.receive() == {"type": wish, "run": "r1", "by": "window"}
+    assert [run["run"] for run in other.request("status")["runs"]] == ["r1", "r2"]  # the first thing that it hears
+    for client in (wrapper, other, window):
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("run", "code"),
+    [
+        (None, "ERROR_RUN_NOT_LIVE"),
+        (live(source=Source.OBSERVED, process="4711@5"), "ERROR_RUN_OBSERVED"),
+        (live(), "ERROR_CONTROL_IMPOSSIBLE"),
+    ],
+)
+def test_a_wish_that_nobody_can_fulfil_is_refused_in_the_words_of_the_catalogue(
+    places: Places, tracker: object, run: LiveRun | None, code: str
+) -> None:
+    """What, why and what to do, ready to be shown."""
+    wrapper, asking = ipc.Client(places, "wrapper"), ipc.Client(places, "cli", timeout=10)
+    if run is not None:
+        publish(wrapper, run)
+        wait_for(lambda: asking.request("status")["runs"], what="the run")
+    asking.send({"type": "cancel", "run": "r1", "by": "cli"})
+    answer = asking.receive()
+    assert (answer["type"], answer["run"], answer["control"], answer["code"]) == ("refused", "r1", "cancel", code)
+    assert all(answer[key] for key in ("what", "why", "next"))
+    wrapper.close()
+    asking.close()
+
+
+def test_a_tracker_that_does_not_know_all_we_may_ask_is_replaced(
+    places: Places, tracker: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older protocol is reason enough to hand over: what it does not understand it would leave unanswered."""
+    monkeypatch.setattr(start, "_older", lambda *_: False)
+    monkeypatch.setattr(ipc, "PROTOCOL", (1, 99))
+    client = start.ensure(places, "tray")
+    assert tracker.wait(timeout=30) == 0
+    client.send({"type": "handover"})
+    client.close()
+    wait_for(lambda: not answers(places))
 
 
 def test_unknown_types_and_fields_are_ignored(places: Places, tracker: object) -> None:

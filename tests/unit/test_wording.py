@@ -195,6 +195,23 @@ def test_a_run_that_no_tracker_hears_shows_no_progress() -> None:
     assert "progress not known" in text
 
 
+def test_a_run_that_stands_still_says_for_how_long_and_promises_nothing() -> None:
+    """No rate and no time left, which would be old; the job says it too."""
+    run = RUN.with_changes(stalled=True, since_progress_seconds=4320)
+    assert "no progress for 1 h 12 min" in wording.run_line(run)
+    assert "left" not in wording.run_line(run)
+    assert "/s" not in wording.run_line(run)
+    assert "no progress for" in wording.short_line(run)
+    assert "no progress," in wording.run_line(run.with_changes(since_progress_seconds=0))
+    found = judge(NOW, [run], ())
+    assert "no progress for 72 min" in wording.headline(found, NOW)
+
+
+def test_a_paused_run_says_so() -> None:
+    """It is neither stalled nor going on."""
+    assert "paused" in wording.run_line(RUN.with_changes(phase=Phase.PAUSED))
+
+
 def test_the_kind_of_run_is_named() -> None:
     """A restore is not shown as a backup."""
     assert wording.activity(RUN.with_changes(kind="restore")) == "Restoring home"
