@@ -204,7 +204,7 @@ def test_a_run_that_stands_still_says_for_how_long_and_promises_nothing() -> Non
     assert "no progress for" in wording.short_line(run)
     assert "no progress," in wording.run_line(run.with_changes(since_progress_seconds=0))
     found = judge(NOW, [run], ())
-    assert "no progress for 72 min" in wording.headline(found, NOW)
+    assert "no progress" in wording.tooltip(found, NOW).lower()
 
 
 def test_a_paused_run_says_so() -> None:
