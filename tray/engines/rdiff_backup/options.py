@@ -64,7 +64,7 @@ class Call:
         at: Index of the word behind which an option may be put: the action, or the program.
         new: It is a command line with an action.
         chose_statistics: The user said whether he wants to see statistics.
-        shows_warnings: Warnings are printed, as they are unless the user asks for less.
+        speaks: It prints its warnings (as it does unless the user asks for less), and no statistics, as the user wants it.
     """
 
     at: int
@@ -73,7 +73,7 @@ class Call:
     sources: tuple[str, ...] = ()
     repository: str | None = None
     chose_statistics: bool = False
-    shows_warnings: bool = True
+    speaks: bool = False
 
 
 def call(argv: Sequence[str], at: int) -> Call:
@@ -95,7 +95,7 @@ def call(argv: Sequence[str], at: int) -> Call:
     sources, repository = _places(kind, names)
     if kind == "backup" and repository is None:
         kind = "other"  # it says how it is called, and ends
-    return Call(place, new, kind, sources, repository, chose, shows)
+    return Call(place, new, kind, sources, repository, chose, shows and options.on("no-print-statistics"))
 
 
 def _old(options: Arguments) -> str:

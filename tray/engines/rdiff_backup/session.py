@@ -75,7 +75,7 @@ class RdiffBackupSession:
         self._ours = plan.ours
         self._watched = plan.spool_stdout
         self._inner = inner
-        self._speaks = asked.shows_warnings and asked.chose_statistics
+        self._speaks = asked.speaks
         self._seen = Findings()
         self._block: dict[str, int] | None = None
         self._statistics: dict[str, int] | None = None

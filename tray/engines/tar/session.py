@@ -29,7 +29,7 @@ _CHANGED = re.compile(
     r"(?P<item>.+?): (?P<why>[Ff]ile removed before we read it|[Ff]ile changed as we read it|File shrank by .+)"
 )
 _MISSING = re.compile(r"(?P<item>.+?): (?P<why>Not found in archive)")
-_DIFFERS = re.compile(r"(?P<item>.+): (?P<why>[A-Z][\w ]* differs?|Not linked to .+|.*No such file or directory)")
+_DIFFERS = re.compile(r"[A-Z][\w ]* differs?|Not linked to .+|.*No such file or directory")
 _HARMLESS = re.compile(
     r"Removing (?:leading )?[`'‘\"].* from (?:member names|hard link targets)|.+: (?:socket|door) ignored"
     r"|.+: Directory (?:is new|has been renamed.*)|.+: file is (?:unchanged|the archive); not dumped"
@@ -128,8 +128,9 @@ class TarSession:
     def _line(self, text: str, stream: Stream) -> tuple[Event, ...]:
         said = _SAID.fullmatch(text)
         if said is None:
-            if self._kind == "check" and (found := _DIFFERS.fullmatch(text)):
-                return self._seen.problem(found["why"], found["item"])
+            item, colon, why = text.rpartition(": ")
+            if self._kind == "check" and colon and _DIFFERS.fullmatch(why):
+                return self._seen.problem(why, item)
             if stream is Stream.ERR and text and not self._names:
                 self._seen.complain(text)
             return ()
