@@ -57,7 +57,7 @@ def interrupt(pid: int, number: int, *, is_engine: Callable[[Sequence[str]], boo
         if group == pid:  # also reaches those whose parent has died
             os.killpg(group, number)
             return 1 + sum(_send(process, number) for process in _apart(family, group, is_engine))
-    near = [process for process in family if _group(process.pid) in (group, os.getpgrp())]
+    near = [process for process in family if _group(process.pid) in (group, _group(os.getpid()))]
     return sum(_send(process, number) for process in (*near, *_apart(family, group, is_engine)))
 
 
@@ -139,7 +139,7 @@ def traffic(pid: int) -> dict[int, int] | None:
 
 def _apart(family: list[Process], group: int, is_engine: Callable[[Sequence[str]], bool]) -> list[Process]:
     """Those in other groups that no engine looks after."""
-    near = (group, os.getpgrp())
+    near = (group, _group(os.getpid()))
     helped: set[int] = set()
     found = []
     for process in family:

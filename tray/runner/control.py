@@ -133,6 +133,7 @@ class Controls:
         if self._child.check():
             return  # it was quicker
         last = len(self._stop) - 1
+        repeated = self._step == last  # what waits for a disk takes its time even to be killed
         self._step = 0 if self._step is None else min(self._step + 1, last)
         while self._step < last and family.ignored(self._child.pid, self._stop[self._step][0]):
             self._say(f"{_name(self._stop[self._step][0])} is ignored")
@@ -144,7 +145,8 @@ class Controls:
         self._unpause(now)
         self._sweep = now + SWEEP_SECONDS if self._script else float("inf")
         self._due = now + (seconds if self._step < last else max(seconds, AGAIN_SECONDS))
-        self._say(f"{_name(number)} was sent to {_processes(reached)}")
+        if not repeated:
+            self._say(f"{_name(number)} was sent to {_processes(reached)}")
 
     def _send(self, number: int) -> int:
         from tray import family
