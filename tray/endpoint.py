@@ -85,9 +85,13 @@ def dial_owner(path: Path, owner: int, timeout: float) -> socket.socket:
     """
     conversation = socket.socket(_unix(), socket.SOCK_STREAM)
     try:
-        conversation.settimeout(timeout)
+        # A blocking one waits in the kernel's queue where many want to connect at once; with settimeout() it would fail at once.
+        conversation.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(timeout), int(timeout % 1 * 1e6))
+        )
         with _short(path) as address:
             conversation.connect(address)
+        conversation.settimeout(timeout)
         uid = peer_uid(conversation)
         if uid != owner:
             raise OSError(f"the process that listens there belongs to user {uid}, not {owner}")

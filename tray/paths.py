@@ -114,9 +114,13 @@ def places(environ: "os._Environ[str] | dict[str, str] | None" = None) -> Places
     with warnings.catch_warnings():
         # Without a login there is no /run/user/UID: platformdirs warns that it takes a folder in /tmp, and cron would mail that.
         warnings.simplefilter("ignore")
-        runtime = Path(dirs.user_runtime_dir)
-    state = Path(dirs.user_state_dir)
-    if sys.platform == "linux" and _planted(runtime) is not None:
+        state = Path(dirs.user_state_dir)
+        try:
+            runtime = Path(dirs.user_runtime_dir)
+            usable = _planted(runtime) is None
+        except OSError:  # newer versions of platformdirs look for themselves
+            usable = False
+    if not usable:
         runtime = state / "runtime"  # somebody made /tmp/runtime-UID before us, to be in the way or worse
     return Places(Path(dirs.user_config_dir), state, runtime, Path(dirs.user_log_dir))
 

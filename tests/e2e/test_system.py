@@ -208,6 +208,14 @@ def test_nothing_that_a_member_sends_changes_anything(machine: Machine) -> None:
     assert machine.service_pid() == pid
     assert int(_memory(machine, pid)) < 80_000
     mute.kill()
+    argv = machine.as_user(EVE, machine.python, "-c", _FLOOD, machine.view / "view.sock")
+    flood = machine.start(argv, stdout=subprocess.PIPE)
+    assert flood.stdout is not None
+    assert flood.stdout.readline() == b"on\n"
+    assert machine.status(ANN)["notes"] == []
+    assert flood.poll() is None
+    machine.as_root("pkill", "-KILL", "--parent", str(flood.pid), check=False)
+    flood.kill()
     nightly.ends()
     assert "refused from user 54303" in machine.log()
     assert machine.log().count("refused from user 54303") < 4
@@ -226,6 +234,17 @@ for _ in range(60):
     talks.append(talk)
 print(len(talks), flush=True)
 sys.stdin.read()
+"""
+
+
+_FLOOD = """
+import contextlib, socket, sys
+for number in range(10**9):
+    with socket.socket(socket.AF_UNIX) as talk, contextlib.suppress(OSError):
+        talk.connect(sys.argv[1])
+        talk.sendall(b'{"type":"hello","protocol":[1,0]}\\n{"type":"status"}\\n')
+    if number == 1000:
+        print("on", flush=True)
 """
 
 
