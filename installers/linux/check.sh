@@ -29,7 +29,7 @@ if [ "$(cat "$venv/made-from" 2>/dev/null)" != "$new" ] || ! "$venv/bin/python" 
     step "Making $venv"
     rm -rf "$venv"
     "$PYTHON" -m venv --system-site-packages "$venv"
-    "$venv/bin/python" -m pip -qq --disable-pip-version-check --no-input install -e '.[test,check]' ||
+    "$venv/bin/python" -m pip -qq --disable-pip-version-check --no-input install -e '.[test,check,fuzz]' ||
         stop 69 "The Python packages could not be installed." "pip said so above." "Check the network, then try again."
     printf '%s\n' "$new" >"$venv/made-from"
 fi

@@ -53,7 +53,7 @@ def main() -> None:
         rows = ["  ".join(_percent(error[place]) for error in errors[one.name]) for place in (0, 1)]
         print(f"{one.name:<32}{one.set:>6}{one.seconds:>7.0f}  {rows[0]:<44}{rows[1]}")
     print()
-    print(f"{'median absolute error':<32}{'ours':>14}{'naive':>14}{'engine':>14}{'where both speak: ours, naive':>34}")
+    print(f"{'median absolute error':<32}{'ours':>13}{'naive':>15}{'engine':>15}{'where both speak: ours, naive':>34}")
     for name in ("tune", "judge", "all"):
         summary(name, [error for one in recordings if name in (one.set, "all") for error in errors[one.name]])
 
@@ -63,7 +63,7 @@ def summary(name: str, errors: list[tuple[float | None, ...]]) -> None:
     row = ""
     for place in range(3):
         said = [abs(value) for error in errors if (value := error[place]) is not None]
-        row += f"{100 * median(said):8.1f} % ({len(said):>3})"[:14].rjust(15)
+        row += f"{100 * median(said):.1f} % ({len(said)})".rjust(15)
     both = [(abs(one[0]), abs(one[1])) for one in errors if one[0] is not None and one[1] is not None]
     ours, naive = median(pair[0] for pair in both), median(pair[1] for pair in both)
     print(f"{name:<30}{row}   {100 * ours:8.1f} %{100 * naive:8.1f} %  ({len(both)}), {naive / ours:.1f} times smaller")

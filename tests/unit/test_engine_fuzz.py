@@ -76,7 +76,8 @@ values = st.recursive(
     max_leaves=6,
 )
 streams = st.sampled_from(list(Stream))
-exits = st.builds(Exit, st.none() | st.integers(0, 255), st.none() | st.integers(1, 64), st.booleans())
+ends = st.just((None, None)) | st.tuples(st.integers(0, 255), st.none()) | st.tuples(st.none(), st.integers(1, 64))
+exits = st.builds(lambda end, asked: Exit(*end, asked), ends, st.booleans())
 
 
 @functools.cache

@@ -75,7 +75,8 @@ class DuplicitySession:
             if not proven or exit.code not in (0, None) or self._seen.fatal:
                 return ""
             return "It was a dry run: nothing was saved" if self._kind == "dry-run" else "The backup was written"
-        if self._compared is not None and exit.code in (0, 1, None):
+        told = exit.code in (0, None) or (exit.code == 1 and self._seen.errors > 0)  # 1: there are differences
+        if self._compared is not None and told:
             return f"{self._compared} files were compared with the backup"
         if self._kind == "check" or exit.code != 0:
             return ""

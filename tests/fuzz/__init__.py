@@ -1,0 +1,1 @@
+"""Coverage-guided fuzzing of everything that reads an engine's output."""

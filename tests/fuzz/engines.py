@@ -1,0 +1,107 @@
+"""Fuzz one engine's adapter, guided by coverage.
+
+    python -m tests.fuzz.engines ENGINE [CORPUS FOLDER] [libFuzzer options such as -max_total_time=60]
+
+An input is: one byte for the command line, one for the end, one for its number, then lines, the first byte of each saying its
+stream. A folder that is not there yet is filled with the recorded runs. libFuzzer stops at the first input that breaks a promise,
+and writes it to a file.
+"""
+
+import sys
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["tray.engines"]):
+    from tests.unit.engine_captures import Capture, load, names
+    from tray import engines
+    from tray.engines import ENGINES, Exit, Fed, Plan, Problem, Stream
+
+    for adapter in ENGINES:
+        adapter.load()
+
+from tray.model import Outcome
+from tray.runner.outputs import cut
+
+STREAMS = {b"o": Stream.OUT, b"e": Stream.ERR, b"l": Stream.LOG}
+LETTERS = {stream: letter for letter, stream in STREAMS.items()}
+SEED_BYTES = 4000
+
+
+def plans(engine: str) -> list[Plan]:
+    """The plans of all its recorded command lines, as recorded and as typed."""
+    found = []
+    for one in map(load, names(engine)):
+        for argv in (one.argv, one.typed):
+            if argv is not None:
+                adapter, at = engines.recognise(argv, {}, engine)
+                found.append(adapter.plan(argv, at, {}))
+    return found
+
+
+def seeds(engine: str, folder: Path) -> None:
+    """Write the recorded runs as inputs: their beginnings and their ends, since inputs are best when they are short."""
+    folder.mkdir(parents=True)
+    for number, name in enumerate(names(engine)):
+        capture = load(name)
+        raw = b"".join(LETTERS[stream] + line for line, stream in capture.lines)
+        short = raw if len(raw) <= SEED_BYTES else raw[: SEED_BYTES // 2] + b"\n" + raw[-SEED_BYTES // 2 :]
+        (folder / f"{number:03d}").write_bytes(bytes((number % 256, 1, _code(capture))) + short)
+
+
+def _code(capture: Capture) -> int:
+    return capture.code if 0 <= capture.code <= 255 else 1
+
+
+def end(kind: int, number: int) -> Exit:
+    """The end that two bytes stand for: unseen, by code, by signal; every second one asked for."""
+    asked = bool(kind & 4)
+    if kind % 3 == 0:
+        return Exit(None, asked=asked)
+    return Exit(number, asked=asked) if kind % 3 == 1 else Exit(None, number % 64 + 1, asked=asked)
+
+
+def try_one(engine: str, known: list[Plan], data: bytes) -> None:
+    """Hold one input to what every adapter promises."""
+    if len(data) < 3:
+        return
+    plan, how = known[data[0] % len(known)], end(data[1], data[2])
+    session = engines.named(engine).session(plan)
+    for line in cut(data[3:], returns=plan.returns):
+        fed = session.feed(line[1:], STREAMS.get(line[:1], Stream.OUT))
+        check(fed)
+    result = session.conclude(how)
+    assert result.reason.strip() and result.reason.encode()  # noqa: PT018 - one promise
+    assert len(result.problems) <= min(result.errors, 100)
+    assert all(
+        count is None or 0 <= count < 2**63 for count in (result.files, result.bytes_processed, result.bytes_added)
+    )
+    if result.outcome is Outcome.SUCCEEDED:
+        assert how.signal is None
+        assert how.code in (0, None)
+
+
+def check(fed: Fed) -> None:
+    """Valid text, and counts that can be stored."""
+    for event in fed.events:
+        if isinstance(event, Problem):
+            assert event.message.encode() is not None
+            assert event.item is None or event.item.encode() is not None
+        else:
+            counts = (event.files_done, event.files_total, event.bytes_done, event.bytes_total, event.eta_seconds)
+            assert all(count is None or 0 <= count < 2**63 for count in counts)
+            assert event.current is None or event.current.encode() is not None
+
+
+def main() -> None:
+    """Fill the corpus if it is empty, and fuzz."""
+    engine, *arguments = sys.argv[1:]
+    if arguments and not arguments[0].startswith("-") and not Path(arguments[0]).exists():
+        seeds(engine, Path(arguments[0]))
+    known = plans(engine)
+    atheris.Setup([sys.argv[0], *arguments], lambda data: try_one(engine, known, data))
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
