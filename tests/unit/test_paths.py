@@ -41,6 +41,22 @@ def test_a_user_has_the_xdg_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert here.runtime == tmp_path / "backup-tray"
 
 
+def test_a_runtime_folder_that_cannot_be_trusted_is_done_without(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Newer versions of platformdirs refuse a stranger's folder by an exception: that must not stop a backup from cron."""
+    import platformdirs
+
+    def refuses(_: object) -> str:
+        raise PermissionError("runtime directory /tmp/runtime-12345 is owned by uid 666, not 12345")
+
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    monkeypatch.setattr(platformdirs.PlatformDirs, "user_runtime_dir", property(refuses))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    assert paths.places({}).runtime == tmp_path / ".local/state/backup-tray/runtime"
+
+
 def test_private_folders_are_made_private_under_any_umask(tmp_path: Path) -> None:
     """Missing parents are ours alone as well."""
     before = os.umask(0)
