@@ -30,7 +30,8 @@ def test_root_has_system_folders_whatever_its_environment_says(monkeypatch: pyte
 
 def test_a_user_has_the_xdg_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An ordinary user's files are where other programs keep theirs."""
-    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    uid = os.geteuid() or 12345
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "cfg"))
