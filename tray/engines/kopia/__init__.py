@@ -8,10 +8,11 @@ Nothing is added. `--json` would be understood better, but with it kopia ends wi
 """
 
 import re
+import signal
 from collections.abc import Mapping, Sequence
 
 from tray.engines.arguments import Arguments, Grammar, program_at, read
-from tray.engines.base import API, STOP, Plan, Session
+from tray.engines.base import API, STOP, Plan, Session, Stop
 from tray.engines.kopia.session import KopiaSession
 from tray.engines.recognise import unwrap, words
 from tray.redact import Redactor
@@ -41,7 +42,7 @@ class Kopia:
 
     api = API
     name = "kopia"
-    stop = STOP
+    stop: Stop = ((signal.SIGINT, 60.0), *STOP[1:])  # it saves what it has as an incomplete snapshot first
 
     def recognises(self, program: str) -> bool:
         """Take `kopia`, `kopia-0.17`, `kopia.exe`; not `kopia-ui`."""
