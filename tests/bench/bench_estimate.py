@@ -1,10 +1,10 @@
-"""How well the time left is estimated: replays recorded runs and prints the error at parts of their time, beside `remaining / average`.
+"""How well the time left is estimated: replays recorded runs and prints the error over time, beside `remaining / average`.
 
     tune    recordings that the estimator's constants were chosen with
     judge   recordings that nobody looked at before the constants were fixed
 
-The naive estimate gets the same totals as ours (the engine's once it has counted, else those of the last run), goes by bytes, and by
-files where there are no bytes. An error is in percent of the whole run. "-": nothing is said. Goal: half the median of the naive one.
+The naive estimate gets the same totals as ours (the engine's once it has counted, else those of the last run), goes by bytes, and
+by files where there are no bytes. An error is in percent of the whole run; "-": nothing is said. Goal: half the naive median.
 
 Recordings are made with `record_progress.py` (real runs; `past` are the runs before, in the same chain).
 """

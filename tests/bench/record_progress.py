@@ -1,4 +1,4 @@
-"""Record how a run goes on, for `bench_estimate`: the time and the counters of its progress, as its engine's adapter understands them.
+"""Record how a run goes on, for `bench_estimate`: times and counters of its progress, as its engine's adapter understands them.
 
     record_progress.py OUT.json restic -r REPO backup --json TREE
 
@@ -55,7 +55,7 @@ def watch(argv: list[str]) -> tuple[list[Row], int, float]:
 
 
 def reduce(argv: list[str], rows: list[Row], code: int, seconds: float) -> dict[str, Any]:
-    """Return the recording: at most `POINTS` points [seconds, phase, files done, files, bytes done, bytes, engine's own time left]."""
+    """Return the recording: about `POINTS` times [seconds, phase, files done, files, bytes done, bytes, the engine's time left]."""
     engine, at = engines.recognise(argv, {})
     plan = engine.plan(argv, at, {})
     session, rest = engine.session(plan), {Stream.OUT: b"", Stream.ERR: b"", Stream.LOG: b""}

@@ -20,6 +20,8 @@ from tray.model import Outcome
 from tray.runner.outputs import cut
 
 DATA = Path(__file__).parent.parent / "data"
+NO_FAILURES = {("rdiff-backup", "prune", 2)}
+"""Exit codes other than 0 of which an engine says that nothing went wrong: there was nothing old enough to remove."""
 _ENDS = ((".stderr", Stream.ERR), (".log", Stream.LOG), (".stdout", Stream.OUT))
 
 
