@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
-from tests.unit.engine_captures import load
+from tests.unit.engine_captures import Capture, folders, load, names
 from tray import engines
 from tray.engines import Exit, Session, Stream
 from tray.redact import Redactor
@@ -27,7 +27,7 @@ def main() -> None:
     problem = b'{"message_type":"error","error":{"message":"open /x: permission denied"},"during":"archival","item":"/%d/x"}\n'
     verbose = [line for line, _ in load("restic014-json-verbose2-weird").lines]
     plain = [b"error: open /home/me/%d: permission denied\n" % number for number in range(100)]
-    print(f"{'what':<44}{'lines/s':>12}{'goal':>10}")
+    print(f"{'what':<64}{'lines/s':>12}{'goal':>10}")
     row("floor: json.loads of status lines", _rate(json.loads, status))
     row("restic status lines, JSON asked for by us", _rate(_feeder("restic backup /x"), status))
     row("restic status lines, JSON of the user's", _rate(_feeder("restic backup --json /x"), status))
@@ -44,7 +44,38 @@ def main() -> None:
         _rate(redactor.bytes, [b"cannot reach rest:https://me:secret@host/: refused\n"]),
     )
     print()
+    every_engine()
+    print()
     huge()
+
+
+def every_engine() -> None:
+    """Measure each engine over all lines that its recorded runs have, and over those of its longest run alone."""
+    for engine in folders():
+        runs = [load(name) for name in names(engine)]
+        longest = max(runs, key=lambda one: len(one.lines))
+        row(f"{engine}, longest run ({longest.name})"[:62], _replayed([longest]))
+        row(f"{engine}, all {len(runs)} runs", _replayed(runs))
+
+
+def _replayed(runs: list[Capture]) -> float:
+    """Return lines a second of whole runs, read as they were recorded, the best of three rounds; conclusions included."""
+    ready = [(one, one.lines, one.exit) for one in runs]
+    count = sum(len(lines) for _, lines, _ in ready)
+    rounds = max(LINES // 2 // count, 1)
+    best = 0.0
+    for _ in range(3):
+        took = 0.0
+        for _ in range(rounds):
+            for one, lines, how in ready:
+                session = one.session()
+                began = time.perf_counter()
+                for line, stream in lines:
+                    session.feed(line, stream)
+                session.conclude(how)
+                took += time.perf_counter() - began
+        best = max(best, count * rounds / took)
+    return best
 
 
 def huge() -> None:
@@ -69,7 +100,7 @@ def huge() -> None:
 
 def row(what: str, rate: float) -> None:
     """Print one line of the table."""
-    print(f"{what:<44}{rate:>12,.0f}{GOAL:>10,}")
+    print(f"{what:<64}{rate:>12,.0f}{GOAL:>10,}")
 
 
 def _session(argv: tuple[str, ...]) -> Session:
