@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import TRAY, last, make_tree, start, status
+from tests.e2e.program import TRAY, last, make_tree, start, status, tray
 from tests.e2e.twins import READS_NO_MORE, Ran, Twins, make_twins
 from tests.mounts import mounted
 from tests.waiting import wait_for
@@ -51,12 +51,11 @@ def test_the_repository_is_the_one_that_it_would_have_been(twins: Twins) -> None
     twins.each(lambda folder: subprocess.run(first, cwd=folder, check=True))
     twins.each(lambda folder: (folder / "odd/more").write_text("more"))
     backup = twins.run("rdiff-backup", "-v5", "backup", "odd", "r")
-    check = twins.run("rdiff-backup", "verify", "r", job="check")
-    back = twins.run("rdiff-backup", "restore", "r", "back", job="back")
-    assert [one.code for one in (*backup, *check, *back)] == [0] * 6
-    assert check[0] == check[1]
+    assert [one.code for one in backup] == [0, 0]
     assert b"Session statistics" not in backup[1].out
-    assert _names(twins.wrapped / "back") == _names(twins.wrapped / "odd") == _names(twins.bare / "back")
+    for job, arguments in (("check", ("verify", "r")), ("back", ("restore", "r", "back"))):
+        assert tray("run", "--job", job, "--", "rdiff-backup", *arguments, cwd=twins.wrapped).returncode == 0
+    assert _names(twins.wrapped / "back") == _names(twins.wrapped / "odd")
     assert {job["job"]: (job["last"]["kind"], job["last"]["outcome"]) for job in status()["jobs"]} == {
         "home": ("backup", "succeeded"),
         "check (check)": ("check", "succeeded"),
