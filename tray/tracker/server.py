@@ -27,6 +27,8 @@ from tray.tracker.state import Runs
 ORPHAN_CHECK_SECONDS = 1.0
 SPOOL_CHECK_SECONDS = 30.0
 REPOSITORY_CHECK_SECONDS = 300.0
+PUSH_SECONDS = 0.05
+"""With a hundred runs at once a subscriber would else be woken 400 times a second."""
 UNREAD_LIMIT = 8 * 1024 * 1024
 """A subscriber that leaves more than this unread is dropped: a stuck window must not fill our memory."""
 
@@ -39,6 +41,8 @@ class Conversation(asyncio.Protocol):
         self.buffer = bytearray()
         self.greeted = False
         self.published: set[str] = set()
+        self.pushes: list[bytes] = []
+        self.pushing: asyncio.TimerHandle | None = None
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -52,7 +56,7 @@ class Conversation(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
         """The other side is gone; runs that it published may be orphans."""
-        self.tracker.runs.unlisten(self.send)
+        self.tracker.runs.unlisten(self.push)
         self.tracker.left(self)
 
     def data_received(self, data: bytes) -> None:
@@ -86,7 +90,7 @@ class Conversation(asyncio.Protocol):
                 self.send(known.snapshot())
             case "subscribe":
                 self.send(known.snapshot())
-                known.listen(self.send)
+                known.listen(self.push)
             case "run.started":
                 run = LiveRun.from_json(_object(message, "run"))
                 self.published.add(run.run)
@@ -111,6 +115,23 @@ class Conversation(asyncio.Protocol):
             self.transport.abort()
         elif not self.transport.is_closing():
             self.transport.write(line)
+
+    def push(self, line: bytes) -> None:
+        """Send a change to a subscriber: at once, but many in a row together."""
+        self.pushes.append(line)
+        if self.pushing is None:
+            self.pushing = asyncio.get_running_loop().call_later(PUSH_SECONDS, self._push_rest)
+            self._push_now()
+
+    def _push_now(self) -> None:
+        lines, self.pushes = self.pushes, []
+        self.send(b"".join(lines))
+
+    def _push_rest(self) -> None:
+        self.pushing = None
+        if self.pushes:
+            self.pushing = asyncio.get_running_loop().call_later(PUSH_SECONDS, self._push_rest)
+            self._push_now()
 
     def refuse(self, why: str) -> None:
         """Say why and hang up."""
