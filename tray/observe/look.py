@@ -23,6 +23,7 @@ VARIABLES = (
     "BORG_REPO",
     "KOPIA_CONFIG_PATH",
     "RCLONE_DRY_RUN",
+    "PWD",
     HOME_VARIABLE,
 )
 """What is read of another process's environment. None of it is a password; an address among them may hold one, and is redacted."""
@@ -30,6 +31,7 @@ VARIABLES = (
 KINDS = frozenset(("backup", "dry-run", "restore", "check", "prune", "compact"))
 NOT_ALONE = frozenset(("tar",))
 """Engines that everything calls (installing a package, building a program): seen as steps of a script, not as runs of their own."""
+_MOVES = ("rsync", "tar", "gtar", "gnutar", "bsdtar")
 _SERVES = frozenset(("--server", "--daemon"))  # rsync's other half
 
 
@@ -90,13 +92,24 @@ def gather(proc: Proc, pid: int) -> Facts | None:
     if stat is None or stat.gone or not _may_be(argv):
         return None
     uid = proc.uid(pid)
-    environ, folder, here = proc.environ(pid, VARIABLES), proc.folder(pid), proc.here(pid)
+    environ, here = proc.environ(pid, VARIABLES), proc.here(pid)
     above = tuple(family.ancestors(proc, pid))
+    folder = _folder(proc, pid, argv, environ or {}, above)
     wrapped = any(family.wraps(proc.command(ancestor)) for ancestor, _ in above)
     again = proc.stat(pid)
     if uid is None or again is None or again.gone or again.start != stat.start or proc.command(pid) != argv:
         return None  # it ended, another one took its number, or it became another while we looked
     return Facts(pid, stat.start, argv, uid, environ, folder, here, above, wrapped)
+
+
+def _folder(
+    proc: Proc, pid: int, argv: Sequence[str], environ: dict[str, str], above: Sequence[tuple[int, str]]
+) -> str | None:
+    """Return the folder that relative paths count from. rsync and tar go elsewhere at once, so their caller is asked."""
+    if not program_name(argv[0]).startswith(_MOVES):
+        return proc.folder(pid)
+    caller = proc.folder(above[0][0]) if above else None
+    return caller if caller is not None and environ.get("PWD", caller) == caller else None
 
 
 def examine(proc: Proc, facts: Facts, scope: Scope) -> Found | None:
