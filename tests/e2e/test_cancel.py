@@ -61,7 +61,7 @@ class Run:
         os.close(theirs)
         wait_for(lambda: shown(job), what="the run")
 
-    def feed(self, size: int = 12_000_000) -> "Run":
+    def feed(self, size: int = 20_000_000) -> "Run":
         """Give the command *size* bytes to back up, and wait until it says that it has some."""
         data = random.Random(1).randbytes(size)
         while data:
