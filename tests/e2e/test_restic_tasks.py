@@ -1,11 +1,13 @@
 """restic restore, check and prune by real runs under watch; and what a run is expected to take, from the one before."""
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.program import PASSWORD, last, make_repository, make_tree, start, status, tray
+from tests.e2e.trays import end_tracker
 from tests.waiting import wait_for
 
 
@@ -44,10 +46,18 @@ def test_a_damaged_repository_is_a_failed_check_that_says_where(repository: Path
     assert f"pack {pack.name}: does not exist" in found["reason"]
 
 
-def test_a_command_is_expected_to_take_as_long_as_the_last_time() -> None:
+@pytest.fixture
+def tracker() -> Iterator[None]:
+    """A tracker, which tells how far runs are."""
+    with start("tracker"):
+        yield
+        end_tracker()
+
+
+def test_a_command_is_expected_to_take_as_long_as_the_last_time(tracker: None) -> None:
     """Also one that says nothing of its progress; the time left is marked as an estimate."""
-    assert tray("run", "--job", "dump", "--", "sleep", "4").returncode == 0
-    with start("run", "--job", "dump", "--", "sleep", "4") as child:
+    assert tray("run", "--job", "dump", "--", "sleep", "3").returncode == 0
+    with start("run", "--job", "dump", "--", "sleep", "3") as child:
         found = wait_for(lambda: [run for run in status()["runs"] if run["eta_seconds"] is not None], seconds=20)
         assert found[0]["eta_is_estimate"] is True
         assert 1 <= found[0]["eta_seconds"] <= 4
