@@ -31,7 +31,8 @@ class Service:
         self.heard: list[bytes] = []
         self.script: list[list[ipc.Message | bytes]] = []
         self.talks: list[socket.socket] = []
-        threading.Thread(target=self._serve, daemon=True).start()
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
 
     def _serve(self) -> None:
         try:
@@ -52,6 +53,7 @@ class Service:
         """End like a process that was killed: the name of the socket stays."""
         with suppress(OSError):  # it has ended already
             self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join(30)
         self.listener.close()
         for talk in self.talks:
             talk.close()
