@@ -31,6 +31,8 @@ from tray.tracker.state import Runs
 
 MAX_RUNS = 100
 """Observed runs at once; more are no backups but a mistake."""
+BURSTS, BURSTS_PER_SECOND = 20, 0.25
+"""How often the list is looked at at once, in a row and in the long run: a machine that starts engines all day pays no more."""
 LONG_SECONDS = 60
 """Time without a sign of progress that is worth to be shown."""
 _ASK_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -77,6 +79,7 @@ class Observer:
         self._lister = Lister(self._proc)
         self._execs: Execs | None = None
         self._burst, self._more = 0, False
+        self._credit, self._credited = float(BURSTS), clock.monotonic()
         self._folders = runs.LiveFolders(places)
         self._watched: dict[str, _Watched] = {}
         self._loop: asyncio.AbstractEventLoop
@@ -112,9 +115,13 @@ class Observer:
         """An engine's program was opened: look now, and some more times soon."""
         if self._execs is None or not self._execs.drain():
             return
+        now = clock.monotonic()
+        self._credit = min(BURSTS, self._credit + (now - self._credited) * BURSTS_PER_SECOND)
+        self._credited = now
         if self._burst:
             self._more = True
-        else:
+        elif self._credit >= 1:
+            self._credit -= 1
             self._soon()
 
     def _soon(self) -> None:
@@ -126,7 +133,8 @@ class Observer:
             return
         self._consider(self._lister.settled())
         self._burst, again, self._more = 0, self._more, False
-        if again:
+        if again and self._credit >= 1:
+            self._credit -= 1
             self._soon()
 
     def _settled(self) -> None:
