@@ -75,6 +75,7 @@ def reason(seen: Seen, code: int) -> str:
     first = (
         found.complaints[0].removeprefix("rsync: ") if found.complaints else next((words for _, words in seen.said), "")
     )
+    first = " ".join(first.split())  # one line, whatever was in it
     if said is None:
         return why_failed("rsync", Exit(code), first)
     return f"{said} (exit code {code})" + (f": {first[:300]}" if first else ".")

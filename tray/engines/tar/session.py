@@ -2,7 +2,8 @@
 
 Its exit code tells the truth: 0 all is well, 1 (GNU) files changed while they were read, 2 something is missing or broken. With 2
 an archive may be there all the same, without the files that could not be read: that is a warning where the output proves it, by the
-totals that tar prints once the archive is closed, and because every complaint is about one file. Everything else is a failure.
+totals that tar prints once the archive is closed, and because every complaint is about one file. Everything else is a failure. GNU
+tar prints the totals also just before it reports a write error, so they prove nothing where nobody saw the end.
 """
 
 import re
@@ -115,7 +116,6 @@ class TarSession:
                 (code == 0 and not self._forgives)
                 or (code == 1 and (self._changed or self._gnu) and not seen.fatal)
                 or (code == 2 and clean and seen.errors > 0 and (self._written or 0) > _EMPTY)
-                or (code is None and clean)
             )
             return "The archive was written" if enough else ""
         if self._kind == "check":
