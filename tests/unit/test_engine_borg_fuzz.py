@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.engine_captures import load, names, replay, split
+from tests.unit.engine_ends import exits
 from tray import engines
 from tray.engines import Exit, Fed, Session, Stream
 from tray.engines.base import Progress
@@ -88,7 +89,6 @@ lines = st.one_of(
     ),
 )
 streams = st.sampled_from(list(Stream))
-exits = st.builds(Exit, st.none() | st.integers(0, 255), st.none() | st.integers(1, 64), st.booleans())
 
 
 def begin(command: str) -> Session:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.engine_captures import NO_FAILURES, Capture, expected, folders, load, names, replay, split
+from tests.unit.engine_ends import exits
 from tray import engines
 from tray.engines import ENGINES, Exit, Plan, Session, Stream
 from tray.engines.base import Fed, Progress
@@ -76,8 +77,6 @@ values = st.recursive(
     max_leaves=6,
 )
 streams = st.sampled_from(list(Stream))
-ends = st.just((None, None)) | st.tuples(st.integers(0, 255), st.none()) | st.tuples(st.none(), st.integers(1, 64))
-exits = st.builds(lambda end, asked: Exit(*end, asked), ends, st.booleans())
 
 
 @functools.cache

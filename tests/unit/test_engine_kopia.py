@@ -118,6 +118,7 @@ def test_neither_words_nor_code_alone_are_a_success() -> None:
         ("sigKILL", Exit(0), Outcome.UNKNOWN),
         ("sigKILL", Exit(None), Outcome.LOST),
         ("failfast", Exit(0), Outcome.WARNING),
+        ("failfast", Exit(None), Outcome.LOST),
         ("failfast", Exit(0, asked=True), Outcome.CANCELLED),
         ("json-incomplete", Exit(0), Outcome.WARNING),
     ):

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.engine_captures import load, names
+from tests.unit.engine_ends import exits
 from tray import engines
 from tray.engines import Exit, Session, Stream
 from tray.engines.base import Plan, Progress
@@ -51,7 +52,6 @@ lines = st.one_of(
     st.tuples(st.sampled_from(RECORDED), st.integers(0, 200)).map(lambda pair: pair[0][: pair[1]]),
 )
 output = st.lists(st.tuples(lines, st.sampled_from(list(Stream))), max_size=15)
-exits = st.builds(Exit, st.none() | st.integers(0, 255), st.none() | st.integers(1, 64), st.booleans())
 
 
 def begin(command: str) -> tuple[Plan, Session]:

@@ -1,5 +1,7 @@
 """What is added to a restic command line, and what is read from it."""
 
+import signal
+
 import pytest
 
 from tray import engines
@@ -213,3 +215,11 @@ def test_a_stored_plan_gives_the_same_session() -> None:
         found.append((relay, session.conclude(engines.Exit(None))))
     assert found[0] == found[1]
     assert found[0][0] == b""
+
+
+@pytest.mark.parametrize("name", ["restic", "borg", "kopia"])
+def test_an_engine_that_saves_what_it_has_gets_a_minute_before_it_is_told_again(name: str) -> None:
+    """An interrupt lets it end its uploads and remove its lock; restic 0.14 leaves the lock on a termination."""
+    engine = engines.named(name)
+    assert engine.stop[0] == (signal.SIGINT, 60.0)
+    assert engine.stop[1][0] == signal.SIGTERM

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.engine_captures import load, names, replay, split
+from tests.unit.engine_ends import exits
 from tray import engines
 from tray.engines.base import Exit, Fed, Plan, Problem, Progress, Result, Session, Stream
 from tray.model import Outcome, Phase
@@ -551,7 +552,6 @@ lines = st.one_of(
         lambda three: three[0][: three[1]] + three[2] + three[0][three[1] :]
     ),
 )
-exits = st.builds(Exit, st.none() | st.integers(0, 255), st.none() | st.integers(1, 64), st.booleans())
 
 
 @given(st.sampled_from(COMMANDS), st.lists(lines, max_size=10), exits)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.engine_captures import load, names, replay, split
+from tests.unit.engine_ends import exits
 from tray import engines
 from tray.engines.base import Exit, Plan, Problem, Progress, Result, Session, Stream
 from tray.model import Outcome, Phase
@@ -482,7 +483,6 @@ lines = st.one_of(
         lambda three: three[0][: three[1]] + three[2] + three[0][three[1] :]
     ),
 )
-exits = st.builds(Exit, st.none() | st.integers(0, 255), st.none() | st.integers(1, 64), st.booleans())
 
 
 @given(
@@ -494,7 +494,7 @@ exits = st.builds(Exit, st.none() | st.integers(0, 255), st.none() | st.integers
 def test_no_output_makes_it_raise_or_turn_green(command: str, output: list[tuple[bytes, Stream]], exit: Exit) -> None:
     """Garbage, half lines and lines of another version are at worst text."""
     session = begin(command)
-    for line, stream in output:
+    for line, stream in ((line, stream) for raw, stream in output for line in split(raw, returns=True)):
         for event in session.feed(line, stream).events:
             if isinstance(event, Progress):
                 counts = (event.files_done, event.files_total, event.bytes_done)

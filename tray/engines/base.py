@@ -145,7 +145,10 @@ class Session(Protocol):
     """One run's output, understood."""
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
-        """Take one line, with its line end if it has one, at most 1 MiB; an unfinished last line comes at the end."""
+        """Take one line, with its line end if it has one and none within, at most 1 MiB; an unfinished last line comes at the end.
+
+        A line ends at a newline, with `Plan.returns` also at a carriage return.
+        """
         ...
 
     def conclude(self, exit: Exit) -> Result:

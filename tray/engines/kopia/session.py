@@ -79,7 +79,7 @@ class KopiaSession:
             done = {"restore": "The files were restored", "check": "The snapshots were verified"}
             return done.get(self._kind, "kopia did what it was asked to do") if exit.code == 0 else ""
         good = exit.code in (0, None) or (exit.code == 1 and self._fatal_errors and not self._seen.fatal)
-        if not good or (self._partial and (exit.asked or exit.code == 1)):
+        if not good or (self._partial and (exit.asked or exit.code != 0)):  # an error may follow
             return ""
         if self._partial:
             self._seen.problem("the snapshot is incomplete")

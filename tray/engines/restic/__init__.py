@@ -15,9 +15,10 @@ another subcommand is of the kind `other`.
 
 import re
 import shlex
+import signal
 from collections.abc import Mapping, Sequence
 
-from tray.engines.base import API, STOP, Plan, Session
+from tray.engines.base import API, STOP, Plan, Session, Stop
 from tray.engines.recognise import program_name, unwrap
 from tray.engines.restic import options as restic_options
 from tray.engines.restic.options import Options
@@ -38,7 +39,8 @@ class Restic:
 
     api = API
     name = "restic"
-    stop = STOP
+    stop: Stop = ((signal.SIGINT, 60.0), *STOP[1:])
+    """An interrupt lets it end its uploads and remove its lock, slow as its line may be; 0.14 leaves the lock on TERM."""
 
     def recognises(self, program: str) -> bool:
         """Take `restic`, `restic019`, `restic_0.18.0_linux_amd64`, `restic.exe`; not `resticprofile` or `restic-browser`."""
