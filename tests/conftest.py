@@ -1,12 +1,19 @@
-"""What every test gets: places of its own."""
+"""What every test gets: places of its own, and signals as they are by default."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from tray import paths
 from tray.paths import Places
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C mean something: a shell that starts us in the background has it ignored, and what we start would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,7 @@ from typing import Any
 from tray import locks
 from tray.errors import RunNotFoundError, UnsafeFolderError
 from tray.listing import Listing
+from tray.model import LiveRun, Source
 from tray.paths import Places, private
 
 SCHEMA = 1
@@ -110,6 +111,25 @@ class RunInfo:
             raise ValueError("damaged: a value is of the wrong type")
         return info
 
+    def live(self, **more: Any) -> LiveRun:
+        """Return what this alone tells of the run while it goes on; *more* is what else is known."""
+        process = None if self.child is None else f"{self.child.pid}@{self.child.start}"
+        facts: dict[str, Any] = {
+            "source": Source(self.source),
+            "user": self.user,
+            "overlaps": self.overlaps,
+            "process": process,
+        }
+        return LiveRun(
+            run=self.run,
+            job=self.job,
+            engine=self.engine,
+            kind=self.kind,
+            repository=self.repository,
+            started_ms=self.started_ms,
+            **{**facts, **more},
+        )
+
 
 class RunFolder:
     """One run's folder."""
@@ -177,8 +197,17 @@ class RunFolder:
     def running(self, info: RunInfo) -> bool:
         """Whether the run goes on: its wrapper is there, or its engine still runs in this boot."""
         if self.wrapped:
-            return True
+            return not self._closing.exists()
         return info.boot == locks.boot_id() and info.child is not None and info.child.alive()
+
+    def mark_closing(self) -> None:
+        """Say that whoever holds the lock now only closes the run; else it would look alive again meanwhile."""
+        with suppress(OSError):
+            self._closing.touch(mode=0o600)
+
+    @property
+    def _closing(self) -> Path:
+        return self.path / "closing"
 
     def close(self) -> None:
         """Drop the spools and move the folder to the ended runs; the lock is released last. Nothing here may fail a backup."""
@@ -187,7 +216,8 @@ class RunFolder:
                 self.spool(name).unlink(missing_ok=True)
             done = private(self.path.parent.parent / "done")
             os.rename(self.path, done / self.run)
-            (done / self.run / "lock").unlink(missing_ok=True)
+            for name in ("lock", self._closing.name):
+                (done / self.run / name).unlink(missing_ok=True)
         except (OSError, UnsafeFolderError):
             pass  # the run is recorded; a folder that stays in `live` is closed again later, which changes nothing
         finally:

@@ -79,6 +79,20 @@ def test_a_long_log_is_read_in_whole_lines(places: Places) -> None:
     folder.close()
 
 
+def test_a_run_does_not_look_alive_again_while_somebody_closes_it(places: Places) -> None:
+    """Who closes a run holds its lock, as its wrapper did; the run is over all the same."""
+    folder = created(places, info(wrapper=Process(1, None)))
+    assert folder.running(folder.info())
+    folder.lock.release()
+    assert not folder.running(folder.info())
+    closer = RunFolder(folder.path)
+    assert closer.lock.acquire()
+    closer.mark_closing()
+    assert not folder.running(folder.info())
+    closer.close()
+    assert sorted(path.name for path in runs.find(places, folder.run).path.iterdir()) == ["run.json"]
+
+
 @pytest.mark.parametrize("bad", ["", "../../etc", "*", "zz", "01/02"])
 def test_only_the_beginning_of_an_id_finds_a_run(places: Places, bad: str) -> None:
     """What a user types does not walk through the file system."""

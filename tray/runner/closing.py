@@ -59,6 +59,7 @@ def _close(places: Places, folder: RunFolder) -> bool:
     try:
         if folder.running(folder.info()) or not folder.lock.acquire():
             return False
+        folder.mark_closing()
         info = folder.info()  # again: whoever held the lock may have written more
     except (OSError, ValueError):
         folder.lock.release()

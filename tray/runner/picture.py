@@ -80,15 +80,4 @@ class Picture:
 
 def first(info: RunInfo, known: bool) -> LiveRun:
     """Return the picture of a run that begins; *known* if its engine will tell how far it is."""
-    return LiveRun(
-        run=info.run,
-        job=info.job,
-        engine=info.engine,
-        kind=info.kind,
-        repository=info.repository,
-        started_ms=info.started_ms,
-        phase=Phase.SCANNING if known else Phase.COPYING,
-        updated_ms=info.started_ms,
-        overlaps=info.overlaps,
-        process=None if info.child is None else f"{info.child.pid}@{info.child.start}",
-    )
+    return info.live(phase=Phase.SCANNING if known else Phase.COPYING, updated_ms=info.started_ms)

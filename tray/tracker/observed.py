@@ -307,19 +307,7 @@ def _seen(one: _Watched, end: End) -> dict[str, Any]:
 
 
 def _live(info: RunInfo) -> LiveRun:
-    return LiveRun(
-        run=info.run,
-        job=info.job,
-        engine=info.engine,
-        kind=info.kind,
-        repository=info.repository,
-        started_ms=info.started_ms,
-        source=Source.OBSERVED,
-        phase=Phase.COPYING,
-        user=info.user,
-        process=None if info.child is None else _name(info.child),
-        updated_ms=clock.now_ms(),
-    )
+    return info.live(phase=Phase.COPYING, updated_ms=clock.now_ms())
 
 
 def _name(process: Process) -> str:

@@ -18,7 +18,7 @@ from tray import endpoint, ipc, runs
 from tray.errors import BackupTrayError
 from tray.listing import Listing
 from tray.locks import FileLock
-from tray.model import Control, LiveRun, Source
+from tray.model import Control, LiveRun
 from tray.paths import Places, private, system_readable
 from tray.tracker.control import refusal, release
 from tray.tracker.observed import Observer
@@ -317,19 +317,7 @@ def _helped(helper: "subprocess.Popen[bytes] | None", task: str) -> "subprocess.
 
 def described(info: runs.RunInfo) -> LiveRun:
     """Return what a run folder alone tells of a live run: that it goes on, without progress."""
-    return LiveRun(
-        run=info.run,
-        job=info.job,
-        engine=info.engine,
-        kind=info.kind,
-        repository=info.repository,
-        started_ms=info.started_ms,
-        source=Source(info.source),
-        user=info.user,
-        overlaps=info.overlaps,
-        process=None if info.child is None else f"{info.child.pid}@{info.child.start}",
-        tracked=False,
-    )
+    return info.live(tracked=False)
 
 
 def _object(message: ipc.Message, key: str) -> ipc.Message:
