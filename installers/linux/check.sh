@@ -42,4 +42,5 @@ for platform in linux win32 darwin; do "$bin/mypy" --platform "$platform"; done
 step "Layers"
 "$bin/lint-imports" | sed -n '/^Contracts$/,$p'
 step "Tests"
-exec "$bin/python" -m pytest -p tests.no_skips --cov=tray --cov-branch --cov-report=term "$@"
+# Most of the time a test waits for something: three at a time, those of one file in one process.
+exec "$bin/python" -m pytest -p tests.no_skips -n 3 --dist loadfile --cov=tray --cov-branch --cov-report=term "$@"
