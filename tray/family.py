@@ -91,22 +91,31 @@ def kill(pid: int) -> int:
     return len(family)
 
 
-def stop(pid: int) -> None:
-    """Suspend the whole tree, parents first, so that none starts another or wonders about its child; see `is_stopped`."""
-    stopped: set[int] = set()
+def stop(pid: int) -> list[Process]:
+    """Suspend the whole tree, parents first, so that none starts another or wonders about its child; see `is_stopped`.
+
+    Returns those that were suspended: whose parent is killed meanwhile is found by nobody else.
+    """
+    stopped: dict[int, Process] = {}
     for _ in range(5):  # one may have started another while we looked
         left = [process for process in tree(pid) if process.pid not in stopped]
         if not left:
             break
         for process in left:
-            stopped.add(process.pid)
+            stopped[process.pid] = process
             with suppress(psutil.Error):
                 process.suspend()
+    return list(stopped.values())
 
 
 def resume(pid: int) -> None:
-    """Let the whole tree go on, children first, so that no parent finds a child stopped."""
-    for process in reversed(tree(pid)):
+    """Let the whole tree go on."""
+    go_on(tree(pid))
+
+
+def go_on(stopped: Sequence[Process]) -> None:
+    """Let these processes go on, children first, so that no parent finds a child stopped."""
+    for process in reversed(stopped):
         with suppress(psutil.Error):
             process.resume()
 

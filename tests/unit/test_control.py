@@ -216,9 +216,27 @@ def test_a_paused_command_that_somebody_else_continued_is_not_shown_as_paused() 
     scene.ended()
 
 
+def test_what_a_paused_command_had_started_goes_on_when_the_command_is_killed(tmp_path: Path) -> None:
+    """Its children belong to nobody then, and nobody else would ever let them go on."""
+    up = tmp_path / "up"
+    scene = Scene(["sh", "-c", f"sleep 600 & touch {up}; wait"])
+    wait_for(up.exists, what="the script")
+    sleeper = wait_for(lambda: family.tree(scene.child.pid)[1:], what="its child")[0]
+    try:
+        scene.controls.take(Control.PAUSE, "cli", 10.0)
+        wait_for(lambda: family.is_stopped(sleeper.pid), what="it to stop")
+        os.kill(scene.child.pid, signal.SIGKILL)
+        assert scene.ended() == Exit(None, signal.SIGKILL, asked=False)
+        scene.controls.ended(11.0)
+        wait_for(lambda: not family.is_stopped(sleeper.pid), what="it to go on")
+        assert alive(sleeper)
+    finally:
+        sleeper.kill()
+
+
 def test_a_command_that_cannot_be_suspended_is_not_called_paused_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """It waits for a disk that does not answer; what it does is said as it is."""
-    monkeypatch.setattr(family, "stop", lambda _: None)
+    monkeypatch.setattr(family, "stop", lambda _: [])
     scene = Scene(["sleep", "600"])
     scene.controls.take(Control.PAUSE, "cli", 10.0)
     scene.controls.tick(14.0)

@@ -7,11 +7,15 @@ asks again gets the next signal at once. The run still ends as the command ends.
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from tray.engines.base import Stop
 from tray.model import Control, LiveRun, Phase
 from tray.runner.child import Child
 from tray.runner.stall import Stall
+
+if TYPE_CHECKING:
+    from tray.family import Process
 
 SWEEP_SECONDS = 0.5
 """So often a script that is being stopped is searched for an engine that it has started meanwhile."""
@@ -51,6 +55,7 @@ class Controls:
         self._paused_at: float | None = None
         self._paused_seconds = 0.0
         self._stands = False
+        self._stopped: Sequence[Process] = ()
         self._signalled: set[tuple[int, float]] = set()
         self._may: bool | None = None
 
@@ -111,7 +116,9 @@ class Controls:
         return max(0.0, min(self._due, self._sweep) - now)
 
     def ended(self, now: float) -> None:
-        """The command has ended."""
+        """The command has ended. What it had started goes on without it, also where it was killed while all stood still."""
+        if self._stopped:
+            self._resume()
         self._unpause(now)
         self._due = self._sweep = float("inf")
 
@@ -140,8 +147,8 @@ class Controls:
             self._step += 1
         number, seconds = self._stop[self._step]
         reached = self._send(number)
-        if family.any_stopped(self._child.pid):
-            family.resume(self._child.pid)
+        if self._stopped or family.any_stopped(self._child.pid):
+            self._resume()
         self._unpause(now)
         self._sweep = now + SWEEP_SECONDS if self._script else float("inf")
         self._due = now + (seconds if self._step < last else max(seconds, AGAIN_SECONDS))
@@ -182,15 +189,21 @@ class Controls:
 
         self._keep(True)
         self._paused_at, self._stands = now, False
-        family.stop(self._child.pid)
+        self._stopped = family.stop(self._child.pid)
         self._say(f"paused ({whence})")
 
     def _go_on(self, why: str, now: float) -> None:
-        from tray import family
-
-        family.resume(self._child.pid)
+        self._resume()
         self._say(why)
         self._unpause(now)
+
+    def _resume(self) -> None:
+        """Let all go on that we have stopped, and all that belongs to the command as long as its number is its own."""
+        from tray import family
+
+        left = [] if self._child.exit is not None else family.tree(self._child.pid)
+        stopped, self._stopped = self._stopped, ()
+        family.go_on(list(dict.fromkeys((*stopped, *left))))
 
     def _look_at_pause(self, now: float) -> None:
         from tray import family
