@@ -8,4 +8,5 @@ log.py      the run's own log                               rate.py     what a p
 record.py   entries of the audit log                        closing.py  runs whose wrapper died
 past.py     earlier runs of the job, for the estimate       stall.py    whether it stands still
 control.py  cancel, pause, resume                           leftover.py an earlier run that goes on, a lock left behind
+rescue.py   when we make a mistake of our own
 """

@@ -31,7 +31,12 @@ RELAY_LIMIT = 16 * 1024 * 1024
 
 
 class Watch:
-    """One run under watch. `follow` returns when the command has ended and its output is understood, `deliver` when it is read."""
+    """One run under watch. `follow` returns when the command has ended and its output is understood, `deliver` when it is read.
+
+    Attributes:
+        relay: The way to the caller.
+        ahead: By descriptor, the beginning of an unfinished line that the caller has seen already.
+    """
 
     def __init__(
         self,
@@ -52,9 +57,9 @@ class Watch:
         known = any(tail.stream is Stream.OUT for tail in outputs.tails)
         self.picture = Picture(first(info, known), redactor)
         self._shown = self.picture.live
-        self._relay = Relay()
+        self.relay = Relay()
         self._display = Display(2 if known else -1)
-        self._ahead: dict[int, bytes] = {}
+        self.ahead: dict[int, bytes] = {}
         self._showing = True
         self._reading: Reading | None = None
         # A short command ends before it is worth the import of psutil.
@@ -72,7 +77,7 @@ class Watch:
             for line in tail.lines():
                 self._line(line, tail)
             self._prompt(tail)
-        self._relay.flush()
+        self.relay.flush()
         self._obey()
         if self._showing:
             try:
@@ -109,7 +114,7 @@ class Watch:
         """Watch until the end and say how it ended and what it came to."""
         while not self._child.check():
             self.look()
-            for number in sorted(self._waker.wait(self._pause(), self._relay.waiting)):
+            for number in sorted(self._waker.wait(self._pause(), self.relay.waiting)):
                 self._signal(number)
         self._controls.ended(clock.monotonic())
         for tail in self._outputs.tails:
@@ -121,14 +126,14 @@ class Watch:
             if rest := tail.rest():
                 self._line(rest, tail)
         self._display.clear()
-        self._relay.flush()
+        self.relay.flush()
         assert self._child.exit is not None
         return self._child.exit, self._conclude(self._child.exit)
 
     def deliver(self) -> None:
         """Pass on the rest however long the reader takes, as the command itself would have. It would have died of a signal."""
-        while self._relay.waiting and not self._waker.wait(TICK_SECONDS, self._relay.waiting).intersection(FORWARDED):
-            self._relay.flush()
+        while self.relay.waiting and not self._waker.wait(TICK_SECONDS, self.relay.waiting).intersection(FORWARDED):
+            self.relay.flush()
 
     def _conclude(self, how: Exit) -> Result:
         try:
@@ -144,7 +149,7 @@ class Watch:
 
     def _clogged(self) -> bool:
         """Whether so much waits for a reader that reading more must wait too; the end of a run is always read."""
-        return self._child.exit is None and self._relay.size > RELAY_LIMIT
+        return self._child.exit is None and self.relay.size > RELAY_LIMIT
 
     def _pause(self) -> float:
         if self._behind() and not self._clogged():
@@ -170,7 +175,7 @@ class Watch:
             self._log.line(fed.relay or line, tail.stream)
         if tail.stream is Stream.LOG:
             return
-        ahead = self._ahead.pop(tail.to, b"")
+        ahead = self.ahead.pop(tail.to, b"")
         if fed.relay.startswith(ahead):
             self._pass(tail.to, fed.relay[len(ahead) :])
 
@@ -184,18 +189,18 @@ class Watch:
 
     def _prompt(self, tail: Tail) -> None:
         """Pass on the beginning of a line at once: a prompt has no line end. JSON waits until it is whole."""
-        part, ahead = tail.part, self._ahead.get(tail.to, b"")
+        part, ahead = tail.part, self.ahead.get(tail.to, b"")
         if tail.stream is Stream.LOG:
             return
         if part.startswith(ahead) and not part.lstrip(b"\r\x1b[2K").startswith(b"{"):
             self._pass(tail.to, part[len(ahead) :])
             if part:
-                self._ahead[tail.to] = part
+                self.ahead[tail.to] = part
 
     def _pass(self, to: int, data: bytes) -> None:
         if data:
             self._display.clear()
-            self._relay.write(to, data)
+            self.relay.write(to, data)
 
     def _sample(self, now: float) -> None:
         if now >= self._next_reading:

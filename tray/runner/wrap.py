@@ -14,11 +14,11 @@ from tray.model import EndedRun, Outcome, Step
 from tray.paths import Places
 from tray.paths import places as default_places
 from tray.redact import Redactor
-from tray.runner import leftover, past, record
+from tray.runner import leftover, past, record, rescue
 from tray.runner.child import Child, die_like
 from tray.runner.control import Controls
 from tray.runner.log import RunLog
-from tray.runner.outputs import Outputs
+from tray.runner.outputs import Outputs, Relay
 from tray.runner.publish import Publisher
 from tray.runner.stall import Stall
 from tray.runner.wake import Waker
@@ -41,6 +41,9 @@ class _Run:
     folder: RunFolder | None
     redactor: Redactor
     began: float
+    doubt: str = ""
+    ended: bool = False
+    watch: Watch | None = None
     paused_seconds: int = 0
     stalled_seconds: int = 0
 
@@ -66,22 +69,16 @@ def run(
     _need_standard_descriptors()
     places = default_places() if places is None else places
     redactor = Redactor(argv, os.environ)
-    adapter, at = engines.recognise(argv, os.environ, engine)
-    plan = adapter.plan(argv, at, os.environ)
+    adapter, plan, session, doubt = rescue.taken_in(argv, os.environ, engine)
     info = _describe(adapter.name, plan, argv, job, redactor)
     folder, roomy = runs.create(places, info)
     try:
-        outputs = Outputs(
-            folder if roomy and watch else None,
-            spool_stdout=plan.spool_stdout,
-            spool_stderr=True,
-            log=any(LOG_FD in word for word in plan.argv),
-            returns=plan.returns,
-        )
+        outputs = _outputs(folder if roomy and watch else None, plan)
         if (plan.spool_stdout or plan.ours) and not outputs.tails:  # nothing is read, so nothing may be asked for
             plan = replace(plan, argv=tuple(argv), env={}, spool_stdout=False, ours=False)
+            session = adapter.session(plan)
         plan = replace(plan, argv=tuple(word.replace(LOG_FD, str(outputs.log)) for word in plan.argv))
-        this = _Run(places, adapter, plan, adapter.session(plan), info, folder, redactor, clock.monotonic())
+        this = _Run(places, adapter, plan, session, info, folder, redactor, clock.monotonic(), doubt)
         how = _watched(this, outputs)
     finally:
         if folder is not None:
@@ -111,28 +108,46 @@ def _watched(this: _Run, outputs: Outputs) -> Exit:
         _finish(this, Exit(error.exit_code), result)
         raise
     outputs.started()
+    try:
+        return _followed(this, child, outputs, waker)
+    except Exception as error:  # a mistake of ours must neither end the command nor take its exit code
+        relay, ahead = (Relay(), {}) if this.watch is None else (this.watch.relay, this.watch.ahead)
+        how = rescue.wait(child, outputs, waker, relay, ahead)
+        if not this.ended:
+            _finish(this, how, rescue.judge(this.info.engine, how, error))
+        return how
+
+
+def _followed(this: _Run, child: Child, outputs: Outputs, waker: Waker) -> Exit:
+    """Follow the command to its end, and put that on record."""
     _note_child(this, child)
     publisher = Publisher(this.places, waker)
     log = RunLog(None if this.folder is None else this.folder.log, this.redactor)
     controls, stall = _controls(this, child, log), _stall(this, child, log)
-    watch = Watch(this.info, child, outputs, this.session, log, publisher, waker, this.redactor, controls, stall)
+    this.watch = watch = Watch(
+        this.info, child, outputs, this.session, log, publisher, waker, this.redactor, controls, stall
+    )
     watch.look()  # a quick engine's first words need not wait for the audit log
     _append(this, [record.started(this.info)], record.START_SECONDS)
-    watch.picture.know(past.of(this.places, this.info))
+    with suppress(Exception):  # an estimate is a convenience
+        watch.picture.know(past.of(this.places, this.info))
     if this.info.repository is not None:
         import_module("tray.repository.after")  # the command works meanwhile, so this costs nobody anything
     how, result = watch.follow()
     this.paused_seconds, this.stalled_seconds = controls.paused_seconds, stall.seconds
+    result = rescue.doubted(result, this.doubt)
     result = leftover.advised(result, how, this.engine, this.plan, this.info, this.places)
     last = _finish(this, how, result, watch.steps)
-    _look_after(this, result, watch.steps)
-    for said in engines.problems():
-        log.say(said)
-    log.say(f"{last.outcome.value}: {last.reason}")
-    log.close()
+    with suppress(Exception):  # the run is on record; what follows is for convenience
+        _look_after(this, result, watch.steps)
+        for said in engines.problems():
+            log.say(said)
+        log.say(f"{last.outcome.value}: {last.reason}")
+        log.close()
     publisher.finish(last)
     watch.deliver()  # last: a reader that takes its time must not keep the end from being known
-    _close_others(this)
+    with suppress(Exception):
+        _close_others(this)
     return how
 
 
@@ -166,6 +181,7 @@ def _finish(this: _Run, exit: Exit, result: Result, steps: tuple[Step, ...] = ()
         this.info, last, exit, result, paused_seconds=this.paused_seconds, stalled_seconds=this.stalled_seconds
     )
     _append(this, [draft], record.END_SECONDS)
+    this.ended = True
     return last
 
 
@@ -205,6 +221,15 @@ def _stall(this: _Run, child: Child, log: RunLog) -> Stall:
         return family.traffic(child.pid)
 
     return Stall(limit, traffic, log.say, clock.monotonic())
+
+
+def _outputs(folder: RunFolder | None, plan: Plan) -> Outputs:
+    """Return where the output goes; past us where no spool can be made."""
+    log = any(LOG_FD in word for word in plan.argv)
+    try:
+        return Outputs(folder, spool_stdout=plan.spool_stdout, spool_stderr=True, log=log, returns=plan.returns)
+    except OSError:
+        return Outputs(None, spool_stdout=plan.spool_stdout, spool_stderr=True)
 
 
 def _append(this: _Run, drafts: "list[Draft]", seconds: float) -> None:
