@@ -91,7 +91,7 @@ def test_to_cancel_asks_first_and_a_refusal_is_said(window: Driven) -> None:
     run = statuses.live(can=(Control.PAUSE, Control.CANCEL))
     window.push(statuses.judged(running=(run,)))
     window.click(".card button", "Cancel…")
-    assert "The backup home is asked to stop" in window.read("#confirm", "Cancel home?")
+    assert "It is asked to stop" in window.read("#confirm", "Cancel home?")
     window.click("#confirm button", "Let it go on")
     wait_for(lambda: window.find("#confirm") is None)
     window.script(f"BT.visit('cancel/{run.run}')")  # as the tray's menu does

@@ -158,6 +158,8 @@ def test_a_run_that_stands_still_says_so_and_since_when() -> None:
     }
     paused = view.live(statuses.live(phase=Phase.PAUSED))
     assert paused["halt"]["word"] == "Paused"
+    elsewhere = view.live(statuses.live(phase=Phase.PAUSED, source=Source.OBSERVED))
+    assert "when that process is continued" in elsewhere["halt"]["text"]
     assert view.live(statuses.live())["halt"] is None
 
 
@@ -165,7 +167,7 @@ def test_a_paused_job_is_called_paused_in_the_list() -> None:
     """The list of jobs says the same as the card above it."""
     run = statuses.live("home", phase=Phase.PAUSED)
     picture = view.dashboard(statuses.judged(statuses.ended("home"), running=(run,)), clock.now_ms())
-    assert picture["jobs"][0]["word"] == "Paused 41 %"
+    assert (picture["jobs"][0]["word"], picture["jobs"][0]["kind"]) == ("Paused 41 %", "paused")
 
 
 def test_where_a_run_comes_from_is_said_if_it_is_special() -> None:
@@ -179,7 +181,9 @@ def test_what_can_be_done_is_offered_and_asked_about_in_words() -> None:
     """A button stands only where it works, and cancelling says first what will happen."""
     can = view.live(statuses.live("home", can=(Control.PAUSE, Control.CANCEL)))
     assert can["can"] == ["pause", "cancel"]
-    assert can["ask"].startswith("The backup home is asked to stop")
+    assert "not backed up, and the run counts as cancelled" in can["ask"]
+    check = view.live(statuses.live("home", kind="check", can=(Control.CANCEL,)))
+    assert check["ask"].endswith("then it is ended. The run counts as cancelled.")
     cannot = view.live(statuses.live())
     assert (cannot["can"], cannot["ask"]) == ([], "")
 

@@ -146,7 +146,7 @@ def _seen(run: LiveRun) -> list[dict[str, str]]:
 def _halt(run: LiveRun) -> dict[str, str] | None:
     """Why it does not move, as a tag with its text; None if it does, or should."""
     if run.phase is Phase.PAUSED:
-        return {"kind": "paused", "word": "Paused", "text": "Somebody paused it. It goes on when it is resumed."}
+        return {"kind": "paused", "word": "Paused", "text": _paused(run)}
     if not run.stalled:
         return None
     since = run.since_progress_seconds
@@ -158,6 +158,13 @@ def _halt(run: LiveRun) -> dict[str, str] | None:
     }
 
 
+def _paused(run: LiveRun) -> str:
+    """Say who can let it go on: a run that we only watch was suspended by somebody else."""
+    if run.source is Source.OBSERVED:
+        return "Somebody suspended its process. It goes on when that process is continued."
+    return "Somebody paused it. It goes on when it is resumed."
+
+
 def origin(run: LiveRun | EndedRun) -> list[str]:
     """Return what is special about where a run comes from, in a word or two each; nothing about a wrapped one of one's own."""
     words = ["System"] if run.instance is Instance.SYSTEM else []
@@ -167,11 +174,8 @@ def origin(run: LiveRun | EndedRun) -> list[str]:
 
 
 def _ask(run: LiveRun) -> str:
-    what = "backup" if run.kind == "backup" else "run"
-    return (
-        f"The {what} {wording.escape(run.job)} is asked to stop and gets time to clean up; then it is ended. "
-        "What it has not finished is not kept as a snapshot, and the run counts as cancelled."
-    )
+    lost = "What it has not finished is not backed up, and the run" if run.kind == "backup" else "The run"
+    return f"It is asked to stop and gets time to clean up; then it is ended. {lost} counts as cancelled."
 
 
 def step(one: Step) -> dict[str, str]:
@@ -231,13 +235,15 @@ def route(engine: str, repository: str | None) -> str:
 def job(item: JobStatus, now_ms: int, *, running: LiveRun | None = None) -> dict[str, Any]:
     """Return one job with its state and last run."""
     word = wording.job_word(item)
+    kind = "none" if wording.acknowledged(item) else _KIND_OF_STATE[item.state]
     if item.state is State.RUNNING and running is not None:
-        word = "Paused" if running.phase is Phase.PAUSED else word
+        if running.phase is Phase.PAUSED:
+            word, kind = "Paused", "paused"
         word = " ".join(filter(None, (word, wording.percent(running))))
     return {
         "job": wording.escape(item.job),
         "state": item.state.value,
-        "kind": "none" if wording.acknowledged(item) else _KIND_OF_STATE[item.state],
+        "kind": kind,
         "word": word,
         "why": wording.why(item, now_ms) if item.concern is None else wording.escape(item.concern),
         "system": item.instance is Instance.SYSTEM,

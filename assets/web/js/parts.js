@@ -51,14 +51,14 @@
   // One live run: its figures change several times a second, so nothing in it is announced by itself.
   BT.live = (run, buttons = true) =>
     el("div", { class: "card", "data-key": run.run },
-      el("div", { class: "row" },
+      el("div", { class: "row head" },
         el("span", { class: "name cut", title: run.job }, run.job),
         el("span", { class: "mute cut grow", title: run.route }, run.route),
         run.origin.length > 0 && el("span", { class: "origins" }, BT.origin(run.origin)),
         run.halt && BT.tag(run.halt.kind, run.halt.word),
-        el("b", { class: "big" }, run.percent_text || (run.halt ? "" : run.phase) || "Running"),
+        (run.percent_text || !run.halt) && el("b", { class: "big" }, run.percent_text || run.phase || "Running"),
         el("span", { class: "buttons" }, controls(run), buttons && BT.go(`log/${run.run}`, "Details", { "aria-label": `Details of ${run.job}` }))),
-      run.bar && el("progress", { max: "100", value: run.percent, "aria-label": `Progress of ${run.job}`, "aria-valuetext": run.percent_text || "how much is left is not known" }),
+      run.bar && el("progress", { class: run.halt ? "halted" : null, max: "100", value: run.percent, "aria-label": `Progress of ${run.job}`, "aria-valuetext": run.percent_text || "how much is left is not known" }),
       BT.facts(run.facts),
       (run.tells || run.current) && path(run.current),
       run.halt && el("p", { class: "note" }, run.halt.text),

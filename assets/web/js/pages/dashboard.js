@@ -21,7 +21,7 @@
     el("h2", {}, "Last run"),
     el("div", { class: "card" },
       el("div", { class: "row" }, BT.tag(run.kind, run.word),
-        el("span", { class: "grow cut" }, el("b", { class: "name", title: run.job }, run.job), el("span", { class: "mute" }, BT.status.old ? ` ${run.at}` : ` ${run.ago} · ${run.at}`)),
+        el("span", { class: "grow" }, el("b", { class: "name", title: run.job }, run.job), el("span", { class: "mute" }, BT.status.old ? ` ${run.at}` : ` ${run.ago} · ${run.at}`)),
         BT.runButtons(run)),
       el("div", { class: "row" }, el("div", { class: "path cut", title: run.route }, run.route), BT.origin(run.origin)),
       BT.figures(run),
@@ -45,8 +45,8 @@
     return el("tr", { "data-key": `${job.system} ${job.job}` },
       el("td", { class: "who" }, el("span", { class: "name", title: job.job }, job.job, job.system && el("span", { class: "tag none origin" }, "System")), run && el("span", { class: "mute cut", title: run.route }, run.route)),
       el("td", {}, BT.tag(job.kind, job.word)),
-      el("td", { class: "figure", "data-label": run ? "Last run" : null, title: run ? run.at : null }, run ? [when(run), el("span", { class: "mute" }, run.duration)] : "–"),
-      el("td", { class: "figure", "data-label": run ? "Size" : null }, run ? [run.size, el("span", { class: "mute" }, run.added === "unknown" ? "" : `+${run.added}`)] : "–"),
+      el("td", { class: run ? "figure" : "figure nothing", "data-label": run ? "Last run" : null, title: run ? run.at : null }, run ? [when(run), el("span", { class: "mute" }, run.duration)] : "–"),
+      el("td", { class: run ? "figure" : "figure nothing", "data-label": run ? "Size" : null }, run ? [run.size, el("span", { class: "mute" }, run.added === "unknown" ? "" : `+${run.added}`)] : "–"),
       el("td", { class: "end" }, run && BT.go(`report/${run.run}`, "Report", { class: "link", "aria-label": `Report of ${job.job}` }),
         (job.live || run) && BT.go(`log/${job.live || run.run}`, "Log", { class: "link", "aria-label": `Log of ${job.job}` })));
   };
