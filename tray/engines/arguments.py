@@ -1,9 +1,17 @@
-"""A command line of an engine, split into options, their values, and the other words."""
+"""A command line of an engine, split into options, their values, and the other words: one reader for all engines.
+
+Each engine describes its options in tables (`Grammar`), by their long names; the reader is the same for programs that use getopt,
+popt, argparse or Go's pflag, apart from the few habits that a grammar names.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from tray.engines.recognise import program_name
+
+FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False"))
+"""What Go's programs take for no: `--dry-run=false`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,23 +20,46 @@ class Arguments:
 
     Attributes:
         options: Names without dashes, with their values in order; a switch has the value "".
-        words: The words that are neither options nor their values, each with its index in the command.
+        words: The words that are neither options nor their values.
+        places: The index of each of the words in the command.
+        end: Index of the `--` that ended the options, None if there is none.
     """
 
     options: Mapping[str, tuple[str, ...]]
-    words: tuple[tuple[int, str], ...]
+    words: tuple[str, ...]
+    places: tuple[int, ...]
+    end: int | None = None
 
-    def on(self, *names: str) -> bool:
-        """Whether one of the options is given."""
+    def given(self, *names: str) -> bool:
+        """Whether one of the options is given, whatever its value."""
         return any(name in self.options for name in names)
 
+    def on(self, *names: str) -> bool:
+        """Whether one of the switches is given and not given as false, as Go's programs read it."""
+        return any(name in self.options and self.options[name][-1] not in FALSE for name in names)
+
     def last(self, *names: str) -> str | None:
-        """Return the value of the first of the options that is given, None if none is."""
+        """Return the value that counts of the first of the options that is given, None if none is."""
         return next((self.options[name][-1] for name in names if name in self.options), None)
 
-    def word(self, place: int) -> str | None:
-        """Return the word at *place*, None if there are not so many."""
-        return self.words[place][1] if place < len(self.words) else None
+    def every(self, *names: str) -> tuple[str, ...]:
+        """Return all values of the options."""
+        return tuple(value for name in names for value in self.options.get(name, ()))
+
+    @property
+    def at(self) -> int | None:
+        """Index of the subcommand: that of the first word before a `--`, None if there is none."""
+        return self.places[0] if self.places and (self.end is None or self.places[0] < self.end) else None
+
+    @property
+    def subcommand(self) -> str:
+        """The subcommand, "" if there is none."""
+        return "" if self.at is None else self.words[0]
+
+    @property
+    def rest(self) -> tuple[str, ...]:
+        """The words behind the subcommand."""
+        return self.words if self.at is None else self.words[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,66 +67,86 @@ class Grammar:
     """How a program reads its options.
 
     Attributes:
-        values: Long options that take a value, as the next word or behind `=`.
-        switches: Long options without one; needed only where names may be shortened.
-        letters: Short options that take a value.
-        pairs: Long options that take two words.
+        values: Options that take a value, as the next word or behind `=`.
+        switches: Options without one; needed where names may be shortened, or where an unknown option may take a value.
+        also: Letters and other names of options, with the name that they count as.
+        pairs: Options that take two words.
         shortens: A long option may be shortened to a beginning that is its own (getopt, optparse, argparse).
+        equals: The value of a letter may stand behind `=` too (argparse, pflag).
+        unknown: What an option that is in no table takes: nothing, always a value, or a value before the subcommand (cobra).
     """
 
     values: frozenset[str] = frozenset()
     switches: frozenset[str] = frozenset()
-    letters: str = ""
+    also: Mapping[str, str] = field(default_factory=dict)
     pairs: frozenset[str] = frozenset()
     shortens: bool = False
+    equals: bool = False
+    unknown: Literal["switch", "value", "value before the subcommand"] = "switch"
 
     def name(self, given: str) -> str:
-        """Return the whole name of a long option."""
-        if not self.shortens or not given or given in self.values or given in self.switches:
-            return given
-        meant = [name for name in (*self.values, *self.switches) if name.startswith(given)]
-        return meant[0] if len(meant) == 1 else given
+        """Return the name that a long option counts as."""
+        if self.shortens and given and given not in self.values and given not in self.switches:
+            meant = [name for name in (*self.values, *self.switches) if name.startswith(given)]
+            given = meant[0] if len(meant) == 1 else given
+        return self.also.get(given, given)
+
+    def takes(self, name: str, *, begun: bool) -> int:
+        """Return how many words an option takes; *begun*: the subcommand was there already."""
+        if name in self.values:
+            return 1
+        if name in self.pairs:
+            return 2
+        return int(name not in self.switches and self.unknown != "switch" and not (begun and self.unknown != "value"))
 
 
 def read(argv: Sequence[str], start: int, grammar: Grammar) -> Arguments:
     """Read the command line from index *start* on; never raises."""
     options: dict[str, tuple[str, ...]] = {}
-    words: list[tuple[int, str]] = []
+    places: list[int] = []
+    end = None
     i = start
     while i < len(argv):
         word = argv[i]
         if word == "--":
-            words += enumerate(argv[i + 1 :], i + 1)
+            end = i
+            places += range(i + 1, len(argv))
             break
         if word.startswith("-") and word != "-":
-            for name, value, more in _options(word, grammar):
+            for name, value, more in _split(word, grammar, begun=bool(places)):
                 if more:
                     value = " ".join(argv[i + 1 : i + 1 + more])
                     i += more
                 options[name] = (*options.get(name, ()), value)
         else:
-            words.append((i, word))
+            places.append(i)
         i += 1
-    return Arguments(options, tuple(words))
+    return Arguments(options, tuple(argv[place] for place in places), tuple(places), end)
 
 
-def _options(word: str, grammar: Grammar) -> list[tuple[str, str, int]]:
+def _split(word: str, grammar: Grammar, *, begun: bool) -> list[tuple[str, str, int]]:
     """Split one word into options: name, value, and how many of the next words are its value."""
     if word.startswith("--"):
         given, equals, value = word[2:].partition("=")
         name = grammar.name(given)
-        takes = 2 if name in grammar.pairs else 1 if name in grammar.values else 0
-        return [(name, value, 0 if equals else takes)]
+        return [(name, value, 0 if equals else grammar.takes(name, begun=begun))]
     found: list[tuple[str, str, int]] = []
     for place, letter in enumerate(word[1:], 2):
-        if letter in grammar.letters:
-            return [*found, (letter, word[place:], 0 if word[place:] else 1)]
-        found.append((letter, "", 0))
+        name, rest = grammar.also.get(letter, letter), word[place:]
+        if grammar.equals and rest.startswith("="):
+            return [*found, (name, rest[1:], 0)]
+        takes = grammar.takes(name, begun=begun and not rest)  # what is glued to an unknown letter is its value
+        if takes:
+            return [*found, (name, rest, 0 if rest else takes)]
+        found.append((name, "", 0))
     return found
 
 
 def program_at(argv: Sequence[str], at: int, recognises: Callable[[str], bool]) -> int:
-    """Return where the engine stands: at *at*, unless it was forced and a wrapper that we do not know stands there."""
+    """Return where the engine stands: at *at*, unless it was forced and a wrapper that we do not know stands there.
+
+    A last word like `/srv/restic` is no program, since nothing is asked of it.
+    """
     if not argv or recognises(program_name(argv[at])):
         return at
-    return next((i for i in range(at + 1, len(argv)) if recognises(program_name(argv[i]))), at)
+    return next((i for i in range(at + 1, len(argv) - 1) if recognises(program_name(argv[i]))), at)

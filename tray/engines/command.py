@@ -8,7 +8,7 @@ import signal
 from collections.abc import Mapping, Sequence
 
 from tray.engines.base import API, STOP, Exit, Fed, Plan, Result, Stream
-from tray.engines.recognise import program_name, unwrap
+from tray.engines.recognise import Inner, program_name, unwrap
 from tray.engines.text import plain
 from tray.model import Outcome
 from tray.redact import Redactor
@@ -39,22 +39,26 @@ class Command:
         words = [program_name(word) for word in shown[inner.at : inner.at + 1]] + shown[inner.at + 1 :]
         return Plan(argv=tuple(argv), kind="backup", env={}, sources=(" ".join(words),) if words else ())
 
-    def session(self, plan: Plan) -> "CommandSession":
+    def session(self, plan: Plan) -> "CodeSession":
         """Begin to watch one run."""
-        return CommandSession(plan)
+        inner = unwrap(plan.argv, {})
+        return CodeSession(program_name(plan.argv[inner.at]) if plan.argv else "the command", inner)
 
     def unlock(self, plan: Plan) -> str | None:  # noqa: ARG002 - nobody knows
         """Nobody knows whether it locks anything."""
         return None
 
 
-class CommandSession:
-    """One run of a command: remembers the last line of stderr, which often says why it failed."""
+class CodeSession:
+    """One run of which only the exit code is known: remembers the last line of stderr, which often says why it failed.
 
-    def __init__(self, plan: Plan) -> None:
-        inner = unwrap(plan.argv, {})
-        self._opaque = inner.opaque
-        self._name = program_name(plan.argv[inner.at]) if plan.argv else "the command"
+    Args:
+        name: What ran, for the reason.
+        inner: What stands before it.
+    """
+
+    def __init__(self, name: str, inner: Inner) -> None:
+        self._name, self._opaque = name, inner.opaque
         self._last = ""
 
     def feed(self, line: bytes, stream: Stream) -> Fed:

@@ -124,7 +124,7 @@ def _outcome(
         return (Outcome.WARNING, _with_problems(seen, done)) if seen.errors else (Outcome.SUCCEEDED, f"{done}.")
     if exit.asked:
         return Outcome.CANCELLED, f"{name} was stopped on request, before it was done."
-    timed_out = inner.timed and exit.code in (124, 137)  # nobody wished that: a failure
+    timed_out = inner.timed_out(exit.code)  # nobody wished that: a failure
     if seen.stopped and exit.signal is None and not timed_out:
         return Outcome.CANCELLED, f"{name} was stopped by a signal, before it was done."
     if not exit.seen:

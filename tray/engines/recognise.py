@@ -34,6 +34,15 @@ class Inner:
     hidden: bool = False
     timed: bool = False
 
+    @property
+    def visible(self) -> bool:
+        """Whether its output comes to us and its end can be seen."""
+        return not self.opaque and not self.hidden
+
+    def timed_out(self, code: int | None) -> bool:
+        """Whether exit code *code* tells that `timeout` stopped it: a failure, nobody's wish."""
+        return self.timed and code in (124, 137)
+
 
 @dataclass(frozen=True, slots=True)
 class _Wrapper:

@@ -19,19 +19,15 @@ import re
 import shlex
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from tray.engines.base import API, STOP, Plan, Session, Stop
+from tray.engines.adapter import Adapter, planned
+from tray.engines.arguments import Arguments
+from tray.engines.base import STOP, Plan, Session, Stop
 from tray.engines.borg import options as borg_options
-from tray.engines.borg.options import Options
 from tray.engines.borg.session import CreateSession, OtherSession
 from tray.engines.recognise import program_name, unwrap
-from tray.redact import Redactor
 
-_NAME = re.compile(
-    r"borg(?:backup)?(?:\d[\w.+-]*|[-_.]v?\d[\w.+-]*|-(?:linux|macos|freebsd|windows)[\w.+-]*)?(?:\.exe)?",
-    re.IGNORECASE,
-)
 _KINDS = {"create": "backup", "extract": "restore", "check": "check", "prune": "prune", "compact": "compact"}
 _REHEARSED = {"create": "dry-run", "prune": "other", "compact": "other"}
 _LISTS = ("paths-from-stdin", "paths-from-command", "paths-from-shell-command")
@@ -44,44 +40,44 @@ class BorgPlan(Plan):
     added: tuple[str, ...] = ()
 
 
-class Borg:
+class Borg(Adapter):
     """The engine for borg."""
 
-    api = API
     name = "borg"
+    programs = re.compile(
+        r"borg(?:backup)?(?:\d[\w.+-]*|[-_.]v?\d[\w.+-]*|-(?:linux|macos|freebsd|windows)[\w.+-]*)?(?:\.exe)?",
+        re.IGNORECASE,
+    )
+    """`borg`, `borg1`, `borg-1.4.0`, `borg-linux-glibc236`, `borg.exe`; not `borgmatic`, `borgfs` or `borg-restore`."""
     stop: Stop = ((signal.SIGINT, 60.0), (signal.SIGTERM, 20.0), STOP[-1])
     """An interrupt makes it write a checkpoint, which on a slow line takes a while; then it clears up and leaves."""
 
-    def recognises(self, program: str) -> bool:
-        """Take `borg`, `borg1`, `borg-1.4.0`, `borg-linux-glibc236`, `borg.exe`; not `borgmatic`, `borgfs` or `borg-restore`."""
-        return _NAME.fullmatch(program) is not None
-
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
         """Plan the run; see the module for what is added and when."""
-        inner, options = unwrap(argv, environ), borg_options.read(argv, _program(argv, at))
+        inner, options = unwrap(argv, environ), borg_options.read(argv, self.program_at(argv, at))
         kind = _kind(options)
-        read = kind == "backup" and not inner.opaque and not inner.hidden and "BORG_LOGGING_CONF" not in inner.environ
-        draws = options.on("progress") and not options.on("log-json")
+        read = kind == "backup" and inner.visible and "BORG_LOGGING_CONF" not in inner.environ
+        draws = options.given("progress") and not options.given("log-json")
         visible = read and not draws
         added = _missing(options) if visible else ()
-        hide = Redactor(argv, environ).text
         repository, paths = borg_options.place(options, inner.environ)
-        return BorgPlan(
-            argv=_with(argv, options, added),
-            kind=kind,
-            env={},
-            repository=None if repository is None else hide(repository),
-            sources=tuple(map(hide, _sources(options, paths))) if kind in ("backup", "dry-run") else (),
-            spool_stdout=visible,
-            ours=bool(added),
-            returns=read,  # an unfinished line is then part of a message, or of the user's own progress, and no prompt
+        plan = planned(
+            argv,
+            environ,
+            kind,
+            repository=repository,
+            sources=_sources(options, paths) if kind in ("backup", "dry-run") else (),
             added=added,
+            place=(options.at or 0) + 1,
+            spool_stdout=visible,
+            returns=read,  # an unfinished line is then part of a message, or of the user's own progress, and no prompt
         )
+        return BorgPlan(**{one.name: getattr(plan, one.name) for one in fields(plan)}, added=added)
 
     def session(self, plan: Plan) -> Session:
         """Begin to understand one run; everything that it needs to know is in *plan*, also in one that was stored."""
         inner = unwrap(plan.argv, {})
-        options = borg_options.read(plan.argv, _program(plan.argv, inner.at))
+        options = borg_options.read(plan.argv, self.program_at(plan.argv, inner.at))
         unlock = self.unlock(plan)
         if plan.kind == "backup":
             added = (plan.added if isinstance(plan, BorgPlan) else _missing(options)) if plan.ours else ()
@@ -91,49 +87,36 @@ class Borg:
 
     def unlock(self, plan: Plan) -> str:
         """Return `borg break-lock`, which removes every lock: for when no other borg works on the repository."""
-        at = _program(plan.argv, unwrap(plan.argv, {}).at)
+        at = self.program_at(plan.argv, unwrap(plan.argv, {}).at)
         program = shlex.quote(program_name(plan.argv[at])) if plan.argv else "borg"
-        program = program if _NAME.fullmatch(program) else "borg"
+        program = program if self.recognises(program) else "borg"
         if plan.repository is None:
             return f"{program} break-lock"
         repository = shlex.quote(plan.repository)
-        by_option = borg_options.read(plan.argv, at).on("repo")  # borg 2
+        by_option = borg_options.read(plan.argv, at).given("repo")  # borg 2
         return f"{program} -r {repository} break-lock" if by_option else f"{program} break-lock {repository}"
 
 
-def _program(argv: Sequence[str], at: int) -> int:
-    """Return where borg stands: at *at*, unless the engine was forced and a wrapper that we do not know stands there."""
-    if not argv or _NAME.fullmatch(program_name(argv[at])):
-        return at
-    named = (i for i in range(at + 1, len(argv)) if _NAME.fullmatch(program_name(argv[i])))
-    return next((i for i in named if borg_options.read(argv, i).at is not None), at)
-
-
-def _kind(options: Options) -> str:
-    if options.on("help", "version"):
+def _kind(options: Arguments) -> str:
+    if options.given("help", "version"):
         return "other"
-    if options.on("dry-run") and options.subcommand in _REHEARSED:
+    if options.given("dry-run") and options.subcommand in _REHEARSED:
         return _REHEARSED[options.subcommand]
     return _KINDS.get(options.subcommand, "other")
 
 
-def _missing(options: Options) -> tuple[str, ...]:
+def _missing(options: Arguments) -> tuple[str, ...]:
     """Return the flags that a visible `create` lacks."""
-    figures = options.on("json", "stats", "quick-stats")
+    figures = options.given("json", "stats", "quick-stats")
     wanted = [] if figures else ["--json"]
-    return (*wanted, *(f"--{name}" for name in ("log-json", "progress") if not options.on(name)))
+    return (*wanted, *(f"--{name}" for name in ("log-json", "progress") if not options.given(name)))
 
 
-def _with(argv: Sequence[str], options: Options, added: Sequence[str]) -> tuple[str, ...]:
-    place = (options.at or 0) + 1
-    return (*argv[:place], *added, *argv[place:])
-
-
-def _sources(options: Options, paths: Sequence[str]) -> Sequence[str]:
+def _sources(options: Arguments, paths: Sequence[str]) -> Sequence[str]:
     """Return what is backed up, as given."""
-    if options.on("content-from-command"):
+    if options.given("content-from-command"):
         return [" ".join(paths)]
-    if options.on(*_LISTS):
+    if options.given(*_LISTS):
         return [" ".join(("listed by", *paths)) if paths else "listed in stdin"]
     return ["stdin" if path == "-" else path for path in paths]
 

@@ -6,9 +6,9 @@ Everything that borg prints may be missing, cut, doubled or garbled, and never r
 from collections.abc import Mapping
 from typing import Any
 
+from tray.engines.arguments import Arguments
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.borg.messages import Document, as_text, count, split
-from tray.engines.borg.options import Options
 from tray.engines.borg.outcome import conclude_create, conclude_other
 from tray.engines.borg.reader import Reader, drawn
 from tray.engines.recognise import Inner
@@ -27,13 +27,13 @@ class CreateSession:
         unlock: borg's command that removes a lock.
     """
 
-    def __init__(self, plan: Plan, options: Options, inner: Inner, added: tuple[str, ...], unlock: str) -> None:
+    def __init__(self, plan: Plan, options: Arguments, inner: Inner, added: tuple[str, ...], unlock: str) -> None:
         self._inner, self._unlock = inner, unlock
         self._texts = "--log-json" in added  # messages become text again
         self._hides_progress = "--progress" in added
         self._hides_document = "--json" in added
-        has_document = self._hides_document or options.on("json")
-        self._told = plan.spool_stdout and (has_document or options.on("stats", "quick-stats"))
+        has_document = self._hides_document or options.given("json")
+        self._told = plan.spool_stdout and (has_document or options.given("stats", "quick-stats"))
         self._document = Document(added) if has_document else None
         self._reader = Reader()
         self._last = _NOTHING
@@ -119,10 +119,10 @@ class CreateSession:
 class OtherSession:
     """A run of another subcommand, or one whose output is not ours to read: nothing is changed, the exit code decides."""
 
-    def __init__(self, plan: Plan, options: Options, inner: Inner, paths: int, unlock: str) -> None:
+    def __init__(self, plan: Plan, options: Arguments, inner: Inner, paths: int, unlock: str) -> None:
         self._name = f"borg {options.subcommand}".rstrip()
         self._kind, self._inner, self._unlock = plan.kind, inner, unlock
-        self._paths, self._repair = paths, options.on("repair")
+        self._paths, self._repair = paths, options.given("repair")
         self._reader = Reader()
 
     def feed(self, line: bytes, stream: Stream) -> Fed:

@@ -10,62 +10,53 @@ So a run is recorded without progress, from what duplicity prints anyway. Its ex
 files could not be read. The block of statistics, which it prints last, says how many.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 
-from tray.engines.arguments import Arguments, program_at
-from tray.engines.base import API, STOP, Plan, Session
-from tray.engines.duplicity.options import command, given, is_address
+from tray.engines.adapter import Adapter, planned, program_names
+from tray.engines.arguments import Arguments
+from tray.engines.base import Plan, Session
+from tray.engines.duplicity import options as duplicity_options
+from tray.engines.duplicity.options import command, is_address
 from tray.engines.duplicity.session import DuplicitySession
 from tray.engines.recognise import unwrap
-from tray.redact import Redactor
 
-_NAME = re.compile(r"duplicity(?:[-_.]?v?\d[\w.+-]*)?(?:\.exe)?", re.IGNORECASE)
 _KINDS = {"backup": "backup", "restore": "restore", "verify": "check"}
 _REMOVES = ("cleanup", "remove-older-than", "remove-all-but-n-full", "remove-all-inc-of-but-n-full")
 
 
-class Duplicity:
+class Duplicity(Adapter):
     """The engine for duplicity."""
 
-    api = API
     name = "duplicity"
-    stop = STOP
-
-    def recognises(self, program: str) -> bool:
-        """Take `duplicity`, `duplicity3`, `duplicity-0.8`; not `duplicity-backup.sh`, which is somebody's script."""
-        return _NAME.fullmatch(program) is not None
+    programs = program_names("duplicity")
+    """`duplicity`, `duplicity3`, `duplicity-0.8`; not `duplicity-backup.sh`, which is somebody's script."""
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
         """Plan the run; the command stays as it is."""
         inner = unwrap(argv, environ)
-        options = given(argv, program_at(argv, at, self.recognises))
+        options = duplicity_options.read(argv, self.program_at(argv, at))
         kind, sources, repository = _read(options)
-        hide = Redactor(argv, environ).text
-        return Plan(
-            argv=tuple(argv),
-            kind=kind,
-            env={},
-            repository=None if repository is None else hide(repository),
-            sources=tuple(map(hide, sources)),
-            spool_stdout=kind != "other" and not inner.opaque and not inner.hidden,
+        return planned(
+            argv,
+            environ,
+            kind,
+            repository=repository,
+            sources=sources,
+            spool_stdout=kind != "other" and inner.visible,
         )
 
     def session(self, plan: Plan) -> Session:
         """Begin to understand one run."""
         inner = unwrap(plan.argv, {})
-        return DuplicitySession(plan, given(plan.argv, program_at(plan.argv, inner.at, self.recognises)), inner)
-
-    def unlock(self, plan: Plan) -> str | None:  # noqa: ARG002 - the lock goes with its process
-        """Nothing needs to be removed: its lock is the kernel's and goes with the process (0.7 left a file, and names it)."""
-        return None
+        options = duplicity_options.read(plan.argv, self.program_at(plan.argv, inner.at))
+        return DuplicitySession(plan, options, inner)
 
 
 def _read(options: Arguments) -> tuple[str, tuple[str, ...], str | None]:
     """Return kind, sources and repository."""
     verb, words = command(options)
     address = next((word for word in words if is_address(word)), None)
-    if options.on("help", "h", "version", "V"):
+    if options.on("help", "version"):
         return "other", (), address
     if verb in _REMOVES:
         return "prune" if options.on("force") else "other", (), address  # else it only lists what it would remove

@@ -7,34 +7,35 @@ Commands and options may be shortened. From duplicity's manual page (0.8.22, 3.0
 import re
 from collections.abc import Sequence
 
-from tray.engines.arguments import Arguments, Grammar, read
+from tray.engines import arguments
+from tray.engines.arguments import Arguments, Grammar
 from tray.engines.recognise import words
 
 _VALUES = words(
-    """--archive-dir --azure-blob-tier --azure-max-block-size --azure-max-connections --azure-max-single-put-size
-    --backend-retry-delay --cf-backend --config-dir --current-time --encrypt-key --encrypt-secret-keyring --encrypt-sign-key
-    --exclude --exclude-filelist --exclude-globbing-filelist --exclude-if-present --exclude-older-than --exclude-regexp
-    --fail-on-volume --file-changed --file-prefix --file-prefix-archive --file-prefix-manifest --file-prefix-signature
-    --file-to-restore --files-from --full-if-older-than --gpg-binary --gpg-options --hidden-encrypt-key --idr-fakeroot
-    --imap-mailbox --include --include-filelist --include-globbing-filelist --include-regexp --log-fd --log-file
-    --max-blocksize --metadata-sync-mode --mp-segment-size --name --num-retries --par2-options --par2-redundancy --par2-volumes
-    --path-to-restore --progress-rate --restore-time --rsync-options --s3-endpoint-url --s3-kms-grant --s3-kms-key-id
-    --s3-multipart-chunk-size --s3-multipart-max-procs --s3-multipart-max-timeout --s3-region-name --scp-command --sftp-command
-    --show-changes-in-set --sign-key --skip-volume --ssh-options --ssl-cacert-file --ssl-cacert-path --swift-storage-policy
-    --tempdir --time --time-separator --timeout --concurrency --verbosity --volsize --webdav-headers"""
+    """archive-dir azure-blob-tier azure-max-block-size azure-max-connections azure-max-single-put-size
+    backend-retry-delay cf-backend config-dir current-time encrypt-key encrypt-secret-keyring encrypt-sign-key
+    exclude exclude-filelist exclude-globbing-filelist exclude-if-present exclude-older-than exclude-regexp
+    fail-on-volume file-changed file-prefix file-prefix-archive file-prefix-manifest file-prefix-signature
+    file-to-restore files-from full-if-older-than gpg-binary gpg-options hidden-encrypt-key idr-fakeroot
+    imap-mailbox include include-filelist include-globbing-filelist include-regexp log-fd log-file
+    max-blocksize metadata-sync-mode mp-segment-size name num-retries par2-options par2-redundancy par2-volumes
+    path-to-restore progress-rate restore-time rsync-options s3-endpoint-url s3-kms-grant s3-kms-key-id
+    s3-multipart-chunk-size s3-multipart-max-procs s3-multipart-max-timeout s3-region-name scp-command sftp-command
+    show-changes-in-set sign-key skip-volume ssh-options ssl-cacert-file ssl-cacert-path swift-storage-policy
+    tempdir time time-separator timeout concurrency verbosity volsize webdav-headers"""
 )
 _SWITCHES = words(
-    """--allow-source-mismatch --asynchronous-upload --compare-data --copy-links --do-not-restore-ownership --dry-run
-    --exclude-device-files --exclude-filelist-stdin --exclude-other-filesystems --force --ftp-passive --ftp-regular --gio
-    --help --ignore-errors --imap-full-address --include-filelist-stdin --log-timestamp --mf-purge --no-check-remote
-    --no-compression --no-encryption --no-files-changed --no-print-statistics --no-restore-ownership --null-separator
-    --numeric-owner --old-filenames --progress --s3-european-buckets --s3-unencrypted-connection --s3-use-new-style
-    --s3-use-rrs --short-filenames --ssh-askpass --ssl-no-check-certificate --use-agent --use-scp --version"""
+    """allow-source-mismatch asynchronous-upload compare-data copy-links do-not-restore-ownership dry-run
+    exclude-device-files exclude-filelist-stdin exclude-other-filesystems force ftp-passive ftp-regular gio
+    help ignore-errors imap-full-address include-filelist-stdin log-timestamp mf-purge no-check-remote
+    no-compression no-encryption no-files-changed no-print-statistics no-restore-ownership null-separator
+    numeric-owner old-filenames progress s3-european-buckets s3-unencrypted-connection s3-use-new-style
+    s3-use-rrs short-filenames ssh-askpass ssl-no-check-certificate use-agent use-scp version"""
 )
 _GRAMMAR = Grammar(
-    values=frozenset(name[2:] for name in _VALUES),
-    switches=frozenset(name[2:] for name in _SWITCHES),
-    letters="rtv",
+    values=_VALUES,
+    switches=_SWITCHES,
+    also={"h": "help", "V": "version", "r": "file-to-restore", "t": "restore-time", "v": "verbosity"},
     pairs=frozenset(("rename",)),
     shortens=True,
 )
@@ -56,9 +57,9 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _QUIET = {"error": 0, "e": 0, "warning": 2, "w": 2}
 
 
-def given(argv: Sequence[str], at: int) -> Arguments:
+def read(argv: Sequence[str], at: int) -> Arguments:
     """Read the command line whose program stands at index *at*."""
-    return read(argv, at + 1, _GRAMMAR)
+    return arguments.read(argv, at + 1, _GRAMMAR)
 
 
 def is_address(word: str) -> bool:
@@ -68,7 +69,7 @@ def is_address(word: str) -> bool:
 
 def command(options: Arguments) -> tuple[str, list[str]]:
     """Return what is to be done, and the words behind the command."""
-    rest = [word for _, word in options.words]
+    rest = list(options.words)
     if not rest:
         return "other", []
     meant = [name for name in _COMMANDS if name.startswith(rest[0])] if rest[0] else []
@@ -81,7 +82,7 @@ def command(options: Arguments) -> tuple[str, list[str]]:
 
 def shows_warnings(options: Arguments) -> bool:
     """Whether it prints warnings: at its level 2 and above (3 if none is chosen)."""
-    level = options.last("verbosity", "v")
+    level = options.last("verbosity")
     if level is None:
         return True
     number = _QUIET.get(level.lower(), 3) if not level.isdecimal() else int(level[:3])

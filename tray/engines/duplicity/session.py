@@ -38,7 +38,7 @@ class DuplicitySession:
         self._watched = plan.spool_stdout
         self._inner = inner
         # Without the block its warnings must do; where they are not printed either, nothing is known.
-        self._speaks = options.on("no-print-statistics") and shows_warnings(options)
+        self._speaks = options.given("no-print-statistics") and shows_warnings(options)
         self._seen = Findings()
         self._block: dict[str, int] | None = None
         self._statistics: dict[str, int] | None = None

@@ -20,66 +20,58 @@ was wrong; with `--check-first`, until the first byte is copied. rclone's own ti
 rclone leaves no locks, except `bisync`: a killed one leaves a lock file, whose name rclone tells when the next run meets it.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 
-from tray.engines.arguments import program_at
-from tray.engines.base import API, STOP, Plan, Session
+from tray.engines.adapter import Adapter, planned, program_names
+from tray.engines.base import Plan, Session
+from tray.engines.command import CodeSession
 from tray.engines.rclone import options as rclone_options
 from tray.engines.rclone.options import TRANSFERS, Options, level, level_name
 from tray.engines.rclone.places import shown
-from tray.engines.rclone.session import OtherSession, TransferSession
+from tray.engines.rclone.session import TransferSession
 from tray.engines.recognise import Inner, program_name, unwrap
-from tray.redact import Redactor
 
-_NAME = re.compile(r"rclone(?:[-_.]?v?\d[\w.+-]*)?(?:\.exe)?", re.IGNORECASE)
 _ELSEWHERE = ("use-json-log", "log-format", "log-file")
 _OTHERWISE = ("progress", "interactive", "syslog", "log-systemd")
 JSON, LEVEL, STATS = "--use-json-log", "--stats-log-level", "--stats"
 SYSTEMD = "INVOCATION_ID"
 
 
-class Rclone:
+class Rclone(Adapter):
     """The engine for rclone."""
 
-    api = API
     name = "rclone"
-    stop = STOP
-
-    def recognises(self, program: str) -> bool:
-        """Take `rclone`, `rclone-v1.60.1`, `rclone.exe`; not `rclone-browser`, `rclonefs` or `rclone_jobber.sh`."""
-        return _NAME.fullmatch(program) is not None
+    programs = program_names("rclone")
+    """`rclone`, `rclone-v1.60.1`, `rclone.exe`; not `rclone-browser`, `rclonefs` or `rclone_jobber.sh`."""
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
         """Plan the run; see the module for what is added and when."""
-        inner, at = unwrap(argv, environ), program_at(argv, at, self.recognises)
+        inner, at = unwrap(argv, environ), self.program_at(argv, at)
         options = rclone_options.read(argv, at, inner.environ)
         kind = _kind(options)
-        visible = kind in ("backup", "dry-run") and not inner.opaque and not inner.hidden
+        visible = kind in ("backup", "dry-run") and inner.visible
         added = _added(options) if visible else ()
-        place = (options.at or 0) + 1
-        hide = Redactor(argv, environ).text
-        ends = [hide(shown(word)) for word in options.words[:2]] if kind in ("backup", "dry-run", "check") else []
-        return Plan(
-            argv=(*argv[:place], *added, *argv[place:]),
-            kind=kind,
-            env=_repeated(argv, at, inner) if added else {},
+        ends = [shown(word) for word in options.rest[:2]] if kind in ("backup", "dry-run", "check") else []
+        return planned(
+            argv,
+            environ,
+            kind,
             repository=ends[1] if len(ends) == 2 else None,
-            sources=tuple(ends[:1]) if kind != "check" else (),
+            sources=ends[:1] if kind != "check" else (),
+            added=added,
+            place=(options.at or 0) + 1,
+            env=_repeated(argv, at, inner) if added else {},
             spool_stdout=visible,
-            ours=bool(added),
         )
 
     def session(self, plan: Plan) -> Session:
         """Begin to understand one run; everything that it needs to know is in *plan*, also in one that was stored."""
         inner = unwrap(plan.argv, {})
-        options = rclone_options.read(plan.argv, program_at(plan.argv, inner.at, self.recognises))
+        options = rclone_options.read(plan.argv, self.program_at(plan.argv, inner.at))
         if plan.kind not in ("backup", "dry-run"):
-            return OtherSession(f"rclone {options.subcommand}".rstrip(), inner)
+            return CodeSession(f"rclone {options.subcommand}".rstrip(), inner)
         place = (options.at or 0) + 1
-        drop = plan.ours and plan.argv[place : place + 1] == (
-            LEVEL,
-        )  # ours stands first only where we asked for statistics
+        drop = plan.ours and plan.argv[place] == LEVEL  # which stands first only where we asked for statistics
         return TransferSession(plan, options, inner, drop_stats=drop, systemd=SYSTEMD in plan.env)
 
     def unlock(self, plan: Plan) -> str | None:  # noqa: ARG002 - the name of bisync's lock file depends on what is in its cache

@@ -7,6 +7,8 @@ read in the way that leaves a subcommand with two ends.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tray.engines import arguments
+from tray.engines.arguments import FALSE, Arguments, Grammar
 from tray.engines.recognise import words
 
 _SHORT = {
@@ -78,32 +80,25 @@ _VALUES = words(
     password-command buffer-size modify-window multi-thread-streams multi-thread-cutoff color dump cutoff-mode"""
 )
 TRANSFERS = ("sync", "copy", "copyto", "move", "moveto", "bisync")
-_FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False"))
+_UNKNOWN_TAKES_VALUE = Grammar(_VALUES, _SWITCHES, also=_SHORT, equals=True, unknown="value")
+_UNKNOWN_IS_SWITCH = Grammar(_VALUES, _SWITCHES, also=_SHORT, equals=True)
 _LEVELS = ("EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG")
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class Options(Arguments):
     """An rclone command line.
 
     Attributes:
-        at: Index of the subcommand, None if there is none.
-        subcommand: Its name, "" if there is none.
-        flags: Long names with their values, in order; a switch has the value "true".
-        words: The words that are neither flags nor their values, after the subcommand.
         environ: Its environment: RCLONE_LOG_LEVEL stands for `--log-level` and so on.
     """
 
-    at: int | None
-    subcommand: str
-    flags: Mapping[str, tuple[str, ...]]
-    words: tuple[str, ...]
     environ: Mapping[str, str] = field(default_factory=dict)
 
     def value(self, name: str) -> str | None:
         """The value that counts, None if it is given neither as a flag nor as a variable."""
-        values = self.flags.get(name)
-        return values[-1] if values else self.environ.get("RCLONE_" + name.upper().replace("-", "_")) or None
+        given = self.last(name)
+        return given if given is not None else self.environ.get("RCLONE_" + name.upper().replace("-", "_")) or None
 
     def given(self, *names: str) -> bool:
         """Whether one of the flags is given, whatever its value."""
@@ -111,19 +106,23 @@ class Options:
 
     def on(self, *names: str) -> bool:
         """Whether one of the switches is given and not given as false."""
-        return any((value := self.value(name)) is not None and value not in _FALSE for name in names)
+        return any((value := self.value(name)) is not None and value not in FALSE for name in names)
+
+    @property
+    def copies(self) -> bool:
+        """Whether it names a subcommand that copies, and two ends."""
+        return self.subcommand in TRANSFERS and len(self.rest) >= 2
 
     @property
     def log_level(self) -> int:
         """What is logged, as an index of rclone's levels: 5 (NOTICE) unless told otherwise."""
         if self.on("quiet"):
             return level("ERROR")
-        if verbose := self.flags.get("verbose") or (self.environ.get("RCLONE_VERBOSE"),):
-            count = sum(
-                int(value[:2]) if value.isdecimal() else 1 for value in verbose if value and value not in _FALSE
-            )
-            if count:
-                return level("INFO" if count == 1 else "DEBUG")
+        variable = self.environ.get("RCLONE_VERBOSE")
+        verbose = self.every("verbose") or ((variable,) if variable else ())
+        count = sum(int(value[:2]) if value.isdecimal() else 1 for value in verbose if value not in FALSE)
+        if count:
+            return level("INFO" if count == 1 else "DEBUG")
         return level(self.value("log-level") or "NOTICE")
 
     @property
@@ -146,51 +145,13 @@ def level_name(index: int) -> str:
 def read(argv: Sequence[str], at: int, environ: Mapping[str, str] | None = None) -> Options:
     """Read the command line whose program stands at index *at*; never raises."""
     env = {} if environ is None else environ
-    with_values = _read(argv, at, env, unknown_takes_value=True)
-    if with_values.subcommand in TRANSFERS and len(with_values.words) >= 2:
+    with_values = _read(argv, at, env, _UNKNOWN_TAKES_VALUE)
+    if with_values.copies:
         return with_values
-    without = _read(argv, at, env, unknown_takes_value=False)
-    return without if without.subcommand in TRANSFERS and len(without.words) >= 2 else with_values
+    without = _read(argv, at, env, _UNKNOWN_IS_SWITCH)
+    return without if without.copies else with_values
 
 
-def _read(argv: Sequence[str], at: int, environ: Mapping[str, str], *, unknown_takes_value: bool) -> Options:
-    flags: dict[str, tuple[str, ...]] = {}
-    rest: list[str] = []
-    place: int | None = None
-    i = at + 1
-    while i < len(argv):
-        word = argv[i]
-        if word == "--":
-            rest += argv[i + 1 :]
-            break
-        if word.startswith("-") and word != "-":
-            for name, value in _flags(word):
-                if value is None:
-                    value = "true"
-                    if name in _VALUES or unknown_takes_value:
-                        i += 1
-                        value = argv[i] if i < len(argv) else ""
-                flags[name] = (*flags.get(name, ()), value)
-        elif place is None:
-            place = i
-        else:
-            rest.append(word)
-        i += 1
-    return Options(place, "" if place is None else argv[place], flags, tuple(rest), environ)
-
-
-def _flags(word: str) -> list[tuple[str, str | None]]:
-    """Split one word into flags; the value None means that one may follow."""
-    if word.startswith("--"):
-        name, equals, value = word[2:].partition("=")
-        return [(name, value if equals else "true" if name in _SWITCHES else None)]
-    found: list[tuple[str, str | None]] = []
-    for place, letter in enumerate(word[1:], 2):
-        name = _SHORT.get(letter, letter)
-        rest = word[place:]
-        if rest.startswith("="):
-            return [*found, (name, rest[1:])]
-        if name not in _SWITCHES:
-            return [*found, (name, rest or None)]
-        found.append((name, "true"))
-    return found
+def _read(argv: Sequence[str], at: int, environ: Mapping[str, str], grammar: Grammar) -> Options:
+    found = arguments.read(argv, at + 1, grammar)
+    return Options(found.options, found.words, found.places, found.end, environ)

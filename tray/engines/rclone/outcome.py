@@ -83,7 +83,7 @@ def conclude(seen: Seen, exit: Exit, plan: Plan, options: Options, inner: Inner)
     now.fatal = seen.gave_up
     done = _done(seen, exit, dry=dry)
     result = findings.conclude(now, exit, inner, name="rclone", done=done, causes=CAUSES, advice=advice(now.complaint))
-    if result.outcome is Outcome.FAILED and exit.code is not None and not (inner.timed and exit.code in (124, 137)):
+    if result.outcome is Outcome.FAILED and exit.code is not None and not inner.timed_out(exit.code):
         return replace(result, reason=reason(now, exit.code))
     if result.outcome is not Outcome.SUCCEEDED:
         return result

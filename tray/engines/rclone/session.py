@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
-from tray.engines.command import conclude_by_code
 from tray.engines.findings import Findings
 from tray.engines.rclone.options import Options
 from tray.engines.rclone.outcome import Seen, conclude, is_reading
@@ -133,24 +132,6 @@ class TransferSession:
         self._seen.stats = stats
         progress: Progress = self._settled.take(stats, self._named.errors)
         return (progress,)
-
-
-class OtherSession:
-    """A run of another subcommand: its output is untouched, its exit code decides."""
-
-    def __init__(self, name: str, inner: Inner) -> None:
-        self._name, self._opaque = name, inner.opaque
-        self._last = ""
-
-    def feed(self, line: bytes, stream: Stream) -> Fed:
-        """Relay the same bytes; stderr may hold the reason of a failure."""
-        if stream is Stream.ERR:
-            self._last = plain(line) or self._last
-        return Fed(relay=line)
-
-    def conclude(self, exit: Exit) -> Result:
-        """Conclude from the exit code alone."""
-        return Result(*conclude_by_code(self._name, exit, opaque=self._opaque, last=self._last))
 
 
 def _decode(line: bytes) -> dict[str, Any] | None:

@@ -5,47 +5,39 @@ files could not be read. That block, which it prints last, the caller does not s
 whether he wants it, when the output does not come to us, or for anything but a backup.
 """
 
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-from tray.engines.arguments import program_at
-from tray.engines.base import API, STOP, Plan, Session
+from tray.engines.adapter import Adapter, planned, program_names
+from tray.engines.base import Plan, Session
 from tray.engines.rdiff_backup.options import Call, call
 from tray.engines.rdiff_backup.session import RdiffBackupSession
 from tray.engines.recognise import unwrap
-from tray.redact import Redactor
 
-_NAME = re.compile(r"rdiff-backup(?:[-_.]?v?\d[\w.+-]*)?(?:\.exe)?", re.IGNORECASE)
 STATISTICS = "--print-statistics"
 
 
-class RdiffBackup:
+class RdiffBackup(Adapter):
     """The engine for rdiff-backup."""
 
-    api = API
     name = "rdiff-backup"
-    stop = STOP
-
-    def recognises(self, program: str) -> bool:
-        """Take `rdiff-backup`, `rdiff-backup-2.2`, `rdiff-backup.exe`; not `rdiff-backup-statistics`."""
-        return _NAME.fullmatch(program) is not None
+    programs = program_names("rdiff-backup")
+    """`rdiff-backup`, `rdiff-backup-2.2`, `rdiff-backup.exe`; not `rdiff-backup-statistics`."""
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
         """Plan the run; see the module for what is added and when."""
-        inner, asked = unwrap(argv, environ), call(argv, program_at(argv, at, self.recognises))
-        visible = asked.kind != "other" and not inner.opaque and not inner.hidden
+        inner, asked = unwrap(argv, environ), call(argv, self.program_at(argv, at))
+        visible = asked.kind != "other" and inner.visible
         ours = visible and asked.kind == "backup" and not asked.chose_statistics
-        hide = Redactor(argv, environ).text
-        place = asked.at + 1
-        return Plan(
-            argv=(*argv[:place], STATISTICS, *argv[place:]) if ours else tuple(argv),
-            kind=asked.kind,
-            env={},
-            repository=None if asked.repository is None else hide(asked.repository),
-            sources=tuple(map(hide, asked.sources)),
+        return planned(
+            argv,
+            environ,
+            asked.kind,
+            repository=asked.repository,
+            sources=asked.sources,
+            added=(STATISTICS,) if ours else (),
+            place=asked.at + 1,
             spool_stdout=visible,
-            ours=ours,
         )
 
     def session(self, plan: Plan) -> Session:
@@ -59,7 +51,7 @@ class RdiffBackup:
         return f"rdiff-backup regress {place}" if asked.new else f"rdiff-backup --check-destination-dir {place}"
 
     def _call(self, plan: Plan) -> Call:
-        return call(plan.argv, program_at(plan.argv, unwrap(plan.argv, {}).at, self.recognises))
+        return call(plan.argv, self.program_at(plan.argv, unwrap(plan.argv, {}).at))
 
 
 ENGINE = RdiffBackup()

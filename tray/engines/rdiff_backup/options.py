@@ -11,28 +11,35 @@ from tray.engines.arguments import Arguments, Grammar, read
 from tray.engines.recognise import words
 
 _VALUES = words(
-    """--api-version --chars-to-quote --current-time --exclude --exclude-filelist --exclude-globbing-filelist
-    --exclude-if-present --exclude-regexp --group-mapping-file --include --include-filelist --include-globbing-filelist
-    --include-regexp --max-file-size --min-file-size --no-compression-regexp --not-compressed-regexp --override-chars-to-quote
-    --remote-schema --remote-tempdir --tempdir --terminal-verbosity --user-mapping-file --verbosity --at --older-than --increment
-    --changed-since --compare-at-time --compare-full-at-time --compare-hash-at-time --list-at-time --list-changed-since
-    --remove-older-than --restore-as-of --verify-at-time --config --size --method"""
+    """api-version chars-to-quote current-time exclude exclude-filelist exclude-globbing-filelist
+    exclude-if-present exclude-regexp group-mapping-file include include-filelist include-globbing-filelist
+    include-regexp max-file-size min-file-size no-compression-regexp not-compressed-regexp override-chars-to-quote
+    remote-schema remote-tempdir tempdir terminal-verbosity user-mapping-file verbosity at older-than increment
+    changed-since compare-at-time compare-full-at-time compare-hash-at-time list-at-time list-changed-since
+    remove-older-than restore-as-of verify-at-time config size method"""
 )
 _SWITCHES = words(
-    """--acls --allow-duplicate-timestamps --backup-mode --calculate-average --carbonfile --check-destination-dir --compare
-    --compare-full --compare-hash --compare-inode --compression --create-full-path --eas --exclude-device-files --exclude-fifos
-    --exclude-filelist-stdin --exclude-globbing-filelist-stdin --exclude-other-filesystems --exclude-sockets
-    --exclude-special-files --exclude-symbolic-links --file-statistics --force --fsync --hard-links --help --include-device-files
-    --include-fifos --include-sockets --include-special-files --include-symbolic-links --list-increment-sizes --list-increments
-    --never-drop-acls --new --no-acls --no-carbonfile --no-compare-inode --no-compression --no-eas --no-file-statistics
-    --no-fsync --no-hard-links --no-new --no-print-statistics --no-resource-forks --no-ssh-compression --null-separator
-    --parsable-output --preserve-numerical-ids --print-statistics --resource-forks --server --ssh-compression
-    --ssh-no-compression --tempdir --test-server --use-compatible-timestamps --verify --version"""
+    """acls allow-duplicate-timestamps backup-mode calculate-average carbonfile check-destination-dir compare
+    compare-full compare-hash compare-inode compression create-full-path eas exclude-device-files exclude-fifos
+    exclude-filelist-stdin exclude-globbing-filelist-stdin exclude-other-filesystems exclude-sockets
+    exclude-special-files exclude-symbolic-links file-statistics force fsync hard-links help include-device-files
+    include-fifos include-sockets include-special-files include-symbolic-links list-increment-sizes list-increments
+    never-drop-acls new no-acls no-carbonfile no-compare-inode no-compression no-eas no-file-statistics
+    no-fsync no-hard-links no-new no-print-statistics no-resource-forks no-ssh-compression null-separator
+    parsable-output preserve-numerical-ids print-statistics resource-forks server ssh-compression
+    ssh-no-compression tempdir test-server use-compatible-timestamps verify version"""
 )
 _GRAMMAR = Grammar(
-    values=frozenset(name[2:] for name in _VALUES),
-    switches=frozenset(name[2:] for name in _SWITCHES),
-    letters="vr",
+    values=_VALUES,
+    switches=_SWITCHES,
+    also={
+        "b": "backup-mode",
+        "h": "help",
+        "l": "list-increments",
+        "r": "restore-as-of",
+        "v": "verbosity",
+        "V": "version",
+    },
     shortens=True,
 )
 _OTHER = words("calculate complete info list regress server test")
@@ -45,14 +52,14 @@ _ACTIONS = {
     **dict.fromkeys(_OTHER, "other"),
 }
 _OLD = (  # the first that is there decides
-    (("help", "h", "version", "V"), "other"),
-    (("server", "test-server", "check-destination-dir", "calculate-average", "l"), "other"),
+    (("help", "version"), "other"),
+    (("server", "test-server", "check-destination-dir", "calculate-average"), "other"),
     (("list-increments", "list-increment-sizes", "list-at-time", "list-changed-since"), "other"),
     (("remove-older-than",), "prune"),
-    (("restore-as-of", "r"), "restore"),
+    (("restore-as-of",), "restore"),
     (("verify", "verify-at-time", "compare", "compare-full", "compare-hash"), "check"),
     (("compare-at-time", "compare-full-at-time", "compare-hash-at-time"), "check"),
-    (("backup-mode", "b"), "backup"),
+    (("backup-mode",), "backup"),
 )
 
 
@@ -81,28 +88,27 @@ def call(argv: Sequence[str], at: int) -> Call:
     options = read(argv, at + 1, _GRAMMAR)
     given = argv[at + 1 :]
     new = "--new" in given or ("--no-new" not in given and any(word in _ACTIONS for word in given))
-    chose = options.on("print-statistics", "no-print-statistics")
-    level = options.last("verbosity", "v", "terminal-verbosity")
+    chose = options.given("print-statistics", "no-print-statistics")
+    level = options.last("verbosity", "terminal-verbosity")
     shows = not (level or "").isdecimal() or int((level or "")[:3]) >= 2
+    names = list(options.words)
     if not new:
-        kind, names = _old(options), [word for _, word in options.words]
-        place = at
+        kind, place = _old(options), at
     else:
-        names = [word for _, word in options.words]
-        kind = "other" if options.on("help", "h", "version", "V") or not names else _ACTIONS.get(names[0], "other")
-        place = options.words[0][0] if names else at
+        kind = "other" if options.given("help", "version") or not names else _ACTIONS.get(names[0], "other")
+        place = options.places[0] if names else at
         names = names[2:] if kind == "prune" else names[1:]
     sources, repository = _places(kind, names)
     if kind == "backup" and repository is None:
         kind = "other"  # it says how it is called, and ends
-    return Call(place, new, kind, sources, repository, chose, shows and options.on("no-print-statistics"))
+    return Call(place, new, kind, sources, repository, chose, shows and options.given("no-print-statistics"))
 
 
 def _old(options: Arguments) -> str:
     for names, kind in _OLD:
-        if options.on(*names):
+        if options.given(*names):
             return kind
-    first = options.word(0) or ""
+    first = options.words[0] if options.words else ""
     return "restore" if "/rdiff-backup-data/increments" in first else "backup"
 
 

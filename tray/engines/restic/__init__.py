@@ -13,20 +13,18 @@ A dry run saves nothing, so its kind is `dry-run` and its result names no snapsh
 another subcommand is of the kind `other`.
 """
 
-import re
 import shlex
 import signal
 from collections.abc import Mapping, Sequence
 
-from tray.engines.base import API, STOP, Plan, Session, Stop
-from tray.engines.recognise import program_name, unwrap
+from tray.engines.adapter import Adapter, planned, program_names
+from tray.engines.arguments import Arguments
+from tray.engines.base import STOP, Plan, Session, Stop
+from tray.engines.recognise import unwrap
 from tray.engines.restic import options as restic_options
-from tray.engines.restic.options import Options
 from tray.engines.restic.session import BackupSession, OtherSession
 from tray.engines.restic.task import TaskSession
-from tray.redact import Redactor
 
-_NAME = re.compile(r"restic(?:[-_.]?v?\d[\w.+-]*)?(?:\.exe)?", re.IGNORECASE)
 _KINDS = {"backup": "backup", "restore": "restore", "check": "check", "prune": "prune", "forget": "prune"}
 _READ = frozenset(("backup", "dry-run", "restore", "check", "prune"))
 _LISTS = ("files-from", "files-from-verbatim", "files-from-raw")
@@ -34,41 +32,38 @@ CADENCE = {"RESTIC_PROGRESS_FPS": "2"}
 """Two lines a second cost the backup nothing; restic's own 10 to 60 cost up to 5 %. Without `--json` it would fill a cron mail."""
 
 
-class Restic:
+class Restic(Adapter):
     """The engine for restic."""
 
-    api = API
     name = "restic"
+    programs = program_names("restic")
+    """`restic`, `restic019`, `restic_0.18.0_linux_amd64`, `restic.exe`; not `resticprofile` or `restic-browser`."""
     stop: Stop = ((signal.SIGINT, 60.0), *STOP[1:])
     """An interrupt lets it end its uploads and remove its lock, slow as its line may be; 0.14 leaves the lock on TERM."""
 
-    def recognises(self, program: str) -> bool:
-        """Take `restic`, `restic019`, `restic_0.18.0_linux_amd64`, `restic.exe`; not `resticprofile` or `restic-browser`."""
-        return _NAME.fullmatch(program) is not None
-
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
         """Plan the run; see the module for what is added and when."""
-        inner, options = unwrap(argv, environ), restic_options.read(argv, _program(argv, at))
+        inner, options = unwrap(argv, environ), restic_options.read(argv, self.program_at(argv, at))
         kind = _kind(options)
         backup = kind in ("backup", "dry-run")
-        visible = kind in _READ and not inner.opaque and not inner.hidden
-        ours = backup and visible and not {"json", "verbose"} & options.flags.keys()
-        hide = Redactor(argv, environ).text
-        repository = _repository(options, inner.environ)
-        return Plan(
-            argv=_with_json(argv, options) if ours else tuple(argv),
-            kind=kind,
-            env=dict(CADENCE) if ours and not _has_cadence(inner.environ) else {},
-            repository=None if repository is None else hide(repository),
-            sources=tuple(map(hide, _sources(options))) if backup else (),
+        visible = kind in _READ and inner.visible
+        ours = backup and visible and not options.given("json", "verbose")
+        return planned(
+            argv,
+            environ,
+            kind,
+            repository=_repository(options, inner.environ),
+            sources=_sources(options) if backup else (),
+            added=("--json",) if ours else (),
+            place=(options.at or 0) + 1,
+            env=CADENCE if ours and not _has_cadence(inner.environ) else {},
             spool_stdout=visible,
-            ours=ours,
         )
 
     def session(self, plan: Plan) -> Session:
         """Begin to understand one run; everything that it needs to know is in *plan*, also in one that was stored."""
         inner = unwrap(plan.argv, {})
-        options = restic_options.read(plan.argv, _program(plan.argv, inner.at))
+        options = restic_options.read(plan.argv, self.program_at(plan.argv, inner.at))
         if plan.kind in ("backup", "dry-run"):
             return BackupSession(plan, options, inner, self.unlock(plan))
         name = f"restic {options.subcommand}".rstrip()
@@ -83,14 +78,6 @@ class Restic:
         return f"restic -r {shlex.quote(place or '')} unlock" if named else "restic unlock"
 
 
-def _program(argv: Sequence[str], at: int) -> int:
-    """Return where restic stands: at *at*, unless the engine was forced and a wrapper that we do not know stands there."""
-    if not argv or _NAME.fullmatch(program_name(argv[at])):
-        return at
-    named = (i for i in range(at + 1, len(argv)) if _NAME.fullmatch(program_name(argv[i])))
-    return next((i for i in named if restic_options.read(argv, i).at is not None), at)
-
-
 def _has_cadence(environ: Mapping[str, str]) -> bool:
     """Whether the user chose a cadence; restic ignores what is no positive number."""
     try:
@@ -99,20 +86,15 @@ def _has_cadence(environ: Mapping[str, str]) -> bool:
         return False
 
 
-def _kind(options: Options) -> str:
-    if options.on("help") or options.on("version"):
+def _kind(options: Arguments) -> str:
+    if options.on("help", "version"):
         return "other"
     if options.on("dry-run"):
         return "dry-run" if options.subcommand == "backup" else "other"
     return _KINDS.get(options.subcommand, "other")
 
 
-def _with_json(argv: Sequence[str], options: Options) -> tuple[str, ...]:
-    place = (options.at or 0) + 1
-    return (*argv[:place], "--json", *argv[place:])
-
-
-def _repository(options: Options, environ: Mapping[str, str]) -> str | None:
+def _repository(options: Arguments, environ: Mapping[str, str]) -> str | None:
     """Return where to; of a file that holds the address only the name of the file (nothing is read here)."""
     if named := options.last("repo"):
         return named
@@ -124,11 +106,11 @@ def _repository(options: Options, environ: Mapping[str, str]) -> str | None:
     return f"named in {file}" if file else None
 
 
-def _sources(options: Options) -> list[str]:
+def _sources(options: Arguments) -> list[str]:
     """Return what is backed up, as given."""
-    if options.on("stdin") or options.on("stdin-from-command"):
+    if options.on("stdin", "stdin-from-command"):
         return [options.last("stdin-filename") or "stdin"]
-    return [*options.words, *(f"listed in {file}" for name in _LISTS for file in options.flags.get(name, ()))]
+    return [*options.rest, *(f"listed in {file}" for file in options.every(*_LISTS))]
 
 
 ENGINE = Restic()

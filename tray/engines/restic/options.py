@@ -3,9 +3,10 @@
 The subcommand is the first word that is neither a flag nor a flag's value; flags may stand anywhere, and nothing after `--` is one.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from tray.engines import arguments
+from tray.engines.arguments import Arguments, Grammar
 from tray.engines.recognise import words
 
 _SHORT = {
@@ -33,76 +34,9 @@ _VALUES = words(
     exclude iexclude exclude-file iexclude-file exclude-if-present exclude-larger-than stdin-filename tag host
     files-from files-from-verbatim files-from-raw time read-concurrency"""
 )
-_FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False"))
+_GRAMMAR = Grammar(_VALUES, _SWITCHES, also=_SHORT, equals=True, unknown="value before the subcommand")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """A restic command line.
-
-    Attributes:
-        at: Index of the subcommand, None if there is none.
-        subcommand: Its name, "" if there is none.
-        flags: Long names with their values, in order; a switch has the value "true".
-        words: The words that are neither flags nor their values, after the subcommand.
-    """
-
-    at: int | None
-    subcommand: str
-    flags: Mapping[str, tuple[str, ...]]
-    words: tuple[str, ...]
-
-    def on(self, name: str) -> bool:
-        """Whether the switch is given and not given as false."""
-        values = self.flags.get(name)
-        return values is not None and values[-1] not in _FALSE
-
-    def last(self, name: str) -> str | None:
-        """The value that counts, None if the flag is not given."""
-        values = self.flags.get(name)
-        return values[-1] if values else None
-
-
-def read(argv: Sequence[str], at: int) -> Options:
+def read(argv: Sequence[str], at: int) -> Arguments:
     """Read the command line whose program stands at index *at*; never raises."""
-    flags: dict[str, tuple[str, ...]] = {}
-    rest: list[str] = []
-    place: int | None = None
-    i = at + 1
-    while i < len(argv):
-        word = argv[i]
-        if word == "--":
-            rest += argv[i + 1 :]
-            break
-        if word.startswith("-") and word != "-":
-            for name, value in _flags(word):
-                if value is None:  # its value is the next word
-                    if place is None or name in _VALUES:
-                        i += 1
-                        value = argv[i] if i < len(argv) else ""
-                    else:
-                        value = "true"
-                flags[name] = (*flags.get(name, ()), value)
-        elif place is None:
-            place = i
-        else:
-            rest.append(word)
-        i += 1
-    return Options(place, "" if place is None else argv[place], flags, tuple(rest))
-
-
-def _flags(word: str) -> list[tuple[str, str | None]]:
-    """Split one word into flags; the value None means that one may follow."""
-    if word.startswith("--"):
-        name, equals, value = word[2:].partition("=")
-        return [(name, value if equals else "true" if name in _SWITCHES else None)]
-    found: list[tuple[str, str | None]] = []
-    for place, letter in enumerate(word[1:], 2):
-        name = _SHORT.get(letter, letter)
-        rest = word[place:]
-        if rest.startswith("="):
-            return [*found, (name, rest[1:])]
-        if name not in _SWITCHES:
-            return [*found, (name, rest or None)]
-        found.append((name, "true"))
-    return found
+    return arguments.read(argv, at + 1, _GRAMMAR)

@@ -117,7 +117,7 @@ def _why_stopped(seen: Seen, exit: Exit, inner: Inner) -> str:
     """Return why a run counts as cancelled, "" if it does not. A `timeout` that ran out is a failure, nobody's wish."""
     if exit.asked:
         return "The backup was stopped on request, before it was complete."
-    if exit.signal is not None or (inner.timed and exit.code in (124, 137)):
+    if exit.signal is not None or inner.timed_out(exit.code):
         return ""
     if seen.stopped or exit.code == 130:
         return "The backup was stopped by a signal, before it was complete."

@@ -8,13 +8,13 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from tray.engines.arguments import Arguments
 from tray.engines.base import Event, Exit, Fed, Plan, Problem, Progress, Result, Stream
 from tray.engines.command import conclude_by_code
 from tray.engines.recognise import Inner
 from tray.engines.restic.complaints import STOPPED, Complaints
 from tray.engines.restic.decode import count, decode, first_text, text_of
 from tray.engines.restic.items import Items
-from tray.engines.restic.options import Options
 from tray.engines.restic.outcome import Seen, conclude
 from tray.engines.restic.reasons import lock_advice, reason
 from tray.engines.restic.text import error_text, status_text, summary_text
@@ -32,13 +32,13 @@ _SAVED = re.compile(r"snapshot ([0-9a-f]{8,64}) saved$")
 class BackupSession:
     """A run of `restic backup`, in JSON or (with `-v`) in plain text."""
 
-    def __init__(self, plan: Plan, options: Options, inner: Inner, unlock: str = "restic unlock") -> None:
+    def __init__(self, plan: Plan, options: Arguments, inner: Inner, unlock: str = "restic unlock") -> None:
         self._ours = plan.ours
         self._unlock = unlock
         self._inner = inner
         self._watched = plan.spool_stdout
         self._quiet = options.on("quiet")
-        self._parent = not (options.on("stdin") or options.on("stdin-from-command"))
+        self._parent = not (options.on("stdin", "stdin-from-command"))
         self._scanned = options.on("no-scan")  # without a scan there are no totals to wait for
         self._json = plan.ours or options.on("json")
         # A cadence that the user asked for also puts progress into restic's plain output; ours must not.

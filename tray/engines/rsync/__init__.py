@@ -21,90 +21,83 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 
-from tray.engines.arguments import program_at
-from tray.engines.base import API, STOP, Plan, Session
+from tray.engines.adapter import Adapter, planned
+from tray.engines.base import Plan, Session
+from tray.engines.command import CodeSession
 from tray.engines.recognise import unwrap
 from tray.engines.rsync import options as rsync_options
 from tray.engines.rsync.options import Options
-from tray.engines.rsync.session import OtherSession, TransferSession
-from tray.redact import Redactor
+from tray.engines.rsync.session import TransferSession
 
-_NAME = re.compile(r"rsync(?:3|[-_.]?v?\d+(?:\.[\w.+-]*)?)?(?:\.exe)?", re.IGNORECASE)
 _NO_RUN = ("server", "daemon", "version", "help", "list-only", "only-write-batch")
 PROGRESS = "--info=progress2"
 STATISTICS = "--info=progress2,stats2"
 _OURS = (PROGRESS, STATISTICS, "--outbuf=L", "--no-h")
 
 
-class Rsync:
+class Rsync(Adapter):
     """The engine for rsync."""
 
-    api = API
     name = "rsync"
-    stop = STOP
-
-    def recognises(self, program: str) -> bool:
-        """Take `rsync`, `rsync3`, `rsync-3.2.7`; not `rsyncd`, `rsync-ssl` or `rsyncbackup`."""
-        return _NAME.fullmatch(program) is not None
+    programs = re.compile(r"rsync(?:3|[-_.]?v?\d+(?:\.[\w.+-]*)?)?(?:\.exe)?", re.IGNORECASE)
+    """`rsync`, `rsync3`, `rsync-3.2.7`; not `rsyncd`, `rsync-ssl` or `rsyncbackup`."""
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
         """Plan the run; see the module for what is added and when."""
-        inner, at = unwrap(argv, environ), program_at(argv, at, self.recognises)
+        inner, at = unwrap(argv, environ), self.program_at(argv, at)
         options = rsync_options.read(argv, at)
         kind = _kind(options)
-        visible = kind != "other" and not inner.opaque and not inner.hidden
+        visible = kind != "other" and inner.visible
         added = _added(options) if visible and _can_inject(argv, at, options) else ()
-        hide = Redactor(argv, environ).text
         sources, repository = _ends(options) if kind != "other" else ((), None)
-        return Plan(
-            argv=(*argv[: at + 1], *added, *argv[at + 1 :]),
-            kind=kind,
-            env={},
-            repository=None if repository is None else hide(repository),
-            sources=tuple(map(hide, sources)),
+        return planned(
+            argv,
+            environ,
+            kind,
+            repository=repository,
+            sources=sources,
+            added=added,
+            place=at + 1,
             spool_stdout=visible,
-            ours=bool(added),
             returns=visible,
         )
 
     def session(self, plan: Plan) -> Session:
         """Begin to understand one run; everything that it needs to know is in *plan*, also in one that was stored."""
         inner = unwrap(plan.argv, {})
-        at = program_at(plan.argv, inner.at, self.recognises)
+        at = self.program_at(plan.argv, inner.at)
         if plan.kind == "other":
-            return OtherSession(inner)
+            return CodeSession("rsync", inner)
         words = list(plan.argv[at + 1 :])
         added = set()
         while plan.ours and words and words[0] in _OURS:
             added.add(words.pop(0))
         return TransferSession(plan, rsync_options.read(words, -1), inner, statistics=STATISTICS in added)
 
-    def unlock(self, plan: Plan) -> str | None:  # noqa: ARG002 - it locks nothing
-        """rsync locks nothing."""
-        return None
-
 
 def _kind(options: Options) -> str:
-    if options.on(*_NO_RUN) or "help" in (options.last("info"), options.last("debug")):
+    if options.given(*_NO_RUN) or "help" in (options.last("info"), options.last("debug")):
         return "other"
-    if len(options.words) < (1 if options.on("read-batch") else 2):  # a source alone is listed
+    if len(options.words) < (1 if options.given("read-batch") else 2):  # a source alone is listed
         return "other"
-    return "dry-run" if options.on("dry-run") else "backup"
+    return "dry-run" if options.given("dry-run") else "backup"
 
 
 def _can_inject(argv: Sequence[str], at: int, options: Options) -> bool:
     if sys.platform == "darwin" and argv[at] in ("rsync", "/usr/bin/rsync"):
         return False
-    asked = options.on("progress") or (options.on("info") and options.info("progress") > 0)
-    elsewhere = options.last("stderr") in ("a", "all") or options.on("msgs2stderr")
-    return not asked and not elsewhere and not options.on("quiet")
+    asked = options.given("progress") or (options.given("info") and options.info("progress") > 0)
+    elsewhere = options.last("stderr") in ("a", "all") or options.given("msgs2stderr")
+    return not asked and not elsewhere and not options.given("quiet")
 
 
 def _added(options: Options) -> tuple[str, ...]:
-    quiet = not options.statistics and not options.on("human-readable", "out-format", "log-format", "itemize-changes")
-    exact = not options.remote and options.statistics < 2 and not options.on("log-file")
+    quiet = not options.statistics and not options.given(
+        "human-readable", "out-format", "log-format", "itemize-changes"
+    )
+    exact = not options.remote and options.statistics < 2 and not options.given("log-file")
     added = [STATISTICS if exact else PROGRESS]
-    added += [] if options.on("outbuf") else ["--outbuf=L"]
+    added += [] if options.given("outbuf") else ["--outbuf=L"]
     return (*added, *(["--no-h"] if quiet else []))  # digits without separators, where nobody else reads them
 
 

@@ -1,11 +1,10 @@
 """rsync's command line, read as rsync itself reads it (popt): options anywhere, values glued on or in the next word, paths."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from tray.engines.arguments import Grammar
-from tray.engines.arguments import read as read_arguments
+from tray.engines import arguments
+from tray.engines.arguments import Arguments, Grammar
 from tray.engines.recognise import words
 
 _SHORT = {
@@ -19,6 +18,12 @@ _SHORT = {
     "d": "dirs",
     "V": "version",
     "P": "progress",
+    "e": "rsh",
+    "f": "filter",
+    "B": "block-size",
+    "T": "temp-dir",
+    "M": "remote-option",
+    "@": "modify-window",
 }
 _GRAMMAR = Grammar(
     words(
@@ -29,37 +34,21 @@ _GRAMMAR = Grammar(
     early-input bwlimit stop-after time-limit stop-at write-batch only-write-batch read-batch protocol iconv checksum-seed
     config dparam"""
     ),
-    letters="efBTM@",
+    also=_SHORT,
 )
 _REMOTE = re.compile(r"rsync://|(?:[^/:\[]*\[[^/\]]*\]|[^/:]+)::?")
 _ITEM = re.compile(r"([a-z]+)(\d*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """An rsync command line.
+class Options(Arguments):
+    """An rsync command line; its words are the paths: sources, and the destination last."""
 
-    Attributes:
-        flags: Long names with their values, in order; an option without a value has "".
-        words: The paths: sources, and the destination last.
-    """
-
-    flags: Mapping[str, tuple[str, ...]]
-    words: tuple[str, ...]
-
-    def on(self, *names: str) -> bool:
-        """Whether one of the options is given."""
-        return any(name in self.flags for name in names)
-
-    def last(self, name: str) -> str | None:
-        """The value that counts, None if the option is not given."""
-        values = self.flags.get(name)
-        return values[-1] if values else None
+    __slots__ = ()
 
     @property
     def verbose(self) -> int:
         """How often `-v` is given."""
-        return len(self.flags.get("verbose", ()))
+        return len(self.every("verbose"))
 
     @property
     def remote(self) -> bool:
@@ -69,7 +58,7 @@ class Options:
     def info(self, name: str) -> int:
         """The level of a kind of information that `--info` asks for (0 if it does not)."""
         level = 0
-        for word in ",".join(self.flags.get("info", ())).lower().split(","):
+        for word in ",".join(self.every("info")).lower().split(","):
             found = _ITEM.fullmatch(word)
             if found and found[1] in (name, "all"):
                 level = int(found[2][:4] or 1)
@@ -80,21 +69,20 @@ class Options:
     @property
     def statistics(self) -> int:
         """How much of its statistics rsync prints at the end: nothing, two lines, or the whole block (2 and more)."""
-        asked = self.info("stats") if "info" in self.flags else 0
-        return max(asked, 2 if self.on("stats") else 0, min(self.verbose, 1))
+        asked = self.info("stats") if self.given("info") else 0
+        return max(asked, 2 if self.given("stats") else 0, min(self.verbose, 1))
 
 
 def read(argv: Sequence[str], at: int) -> Options:
     """Read the command line whose program stands at index *at*; `--no-OPTION` (also with its letter) takes one back."""
-    found = read_arguments(argv, at + 1, _GRAMMAR)
-    flags: dict[str, tuple[str, ...]] = {}
+    found = arguments.read(argv, at + 1, _GRAMMAR)
+    options: dict[str, tuple[str, ...]] = {}
     for name, values in found.options.items():
         undone = name.removeprefix("no-")
         if undone != name:
-            flags.pop(_SHORT.get(undone, undone), None)
-        whole = _SHORT.get(name, name)
-        flags[whole] = (*flags.get(whole, ()), *values)
-    return Options(flags, tuple(word for _, word in found.words))
+            options.pop(_SHORT.get(undone, undone), None)
+        options[name] = (*options.get(name, ()), *values)
+    return Options(options, found.words, found.places, found.end)
 
 
 def is_remote(path: str) -> bool:

@@ -45,7 +45,7 @@ def conclude(seen: Seen, exit: Exit, plan: Plan, options: Options, inner: Inner)
         return result
     if known.code == 0 and seen.listed == 0:
         return _nothing(result, seen)
-    if result.outcome is Outcome.FAILED and known.code is not None and not (inner.timed and known.code in (124, 137)):
+    if result.outcome is Outcome.FAILED and known.code is not None and not inner.timed_out(known.code):
         return replace(result, reason=reason(seen, known.code))
     if result.outcome is Outcome.SUCCEEDED and known.code in (23, 24):
         what = "vanished before they could be copied" if known.code == 24 else "or their attributes could not be copied"
@@ -65,8 +65,8 @@ def _done(code: int | None, seen: Seen, plan: Plan, options: Options) -> str:
     """Return what a run achieved that came to its end, as exit code *code* says; "" if that is not proven."""
     if code not in (0, 23, 24) or seen.listed == 0 or (code == 23 and not _came_over(seen, options)):
         return ""
-    recursive = options.on("archive", "recursive", "dirs", "files-from", "read-batch")
-    if code == 0 and not recursive and (not plan.spool_stdout or options.on("quiet")):
+    recursive = options.given("archive", "recursive", "dirs", "files-from", "read-batch")
+    if code == 0 and not recursive and (not plan.spool_stdout or options.given("quiet")):
         return ""
     if plan.kind == "dry-run":
         return "It was a dry run: nothing was copied"
@@ -88,5 +88,5 @@ def _came_over(seen: Seen, options: Options) -> bool:
         return seen.regular > seen.lost
     if seen.listed is not None:
         return seen.listed > seen.lost
-    every = not options.on("files-from") and len(seen.missing) >= len(options.words) - 1
+    every = not options.given("files-from") and len(seen.missing) >= len(options.words) - 1
     return not every and bool(seen.found.errors)

@@ -7,7 +7,6 @@ anything else, also when that goes to stderr (then the empty line is on stderr).
 import re
 
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
-from tray.engines.command import conclude_by_code
 from tray.engines.recognise import Inner
 from tray.engines.rsync.messages import Messages
 from tray.engines.rsync.options import Options
@@ -48,7 +47,7 @@ class TransferSession:
         self._drop_block = statistics
         self._drop_end = statistics and not options.statistics
         self._overall = plan.ours or options.info("progress") >= 2
-        self._names = bool(options.verbose) or options.on("progress") or options.info("name") > 0
+        self._names = bool(options.verbose) or options.given("progress") or options.info("name") > 0
         self._messages = Messages()
         self._returned = [False, False, False, False]  # by stream: the last line ended with a carriage return
         self._held = [b"", b"", b"", b""]  # by stream: an empty line of which the next one will tell whose it is
@@ -139,24 +138,6 @@ class TransferSession:
             elif self._names and not line.startswith(_NO_NAMES):
                 self._name = line
         return ()
-
-
-class OtherSession:
-    """rsync that copies nothing (a list, a daemon, the far side of a run): its exit code decides."""
-
-    def __init__(self, inner: Inner) -> None:
-        self._opaque = inner.opaque
-        self._last = ""
-
-    def feed(self, line: bytes, stream: Stream) -> Fed:
-        """Relay the same bytes; stderr may hold the reason of a failure."""
-        if stream is Stream.ERR:
-            self._last = plain(line) or self._last
-        return Fed(relay=line)
-
-    def conclude(self, exit: Exit) -> Result:
-        """Conclude from the exit code alone."""
-        return Result(*conclude_by_code("rsync", exit, opaque=self._opaque, last=self._last))
 
 
 def _number(digits: bytes, unit: bytes) -> int | None:

@@ -6,39 +6,62 @@ In the first form the letters' values follow in the order of the letters. From G
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tray.engines.arguments import Arguments, Grammar, read
+from tray.engines import arguments
+from tray.engines.arguments import Arguments, Grammar
 from tray.engines.recognise import words
 
 _VALUES = words(
-    """--add-file --after-date --blocking-factor --checkpoint-action --directory --exclude --exclude-from --exclude-ignore
-    --exclude-ignore-recursive --exclude-tag --exclude-tag-all --exclude-tag-under --file --files-from --format --group
-    --group-map --hole-detection --index-file --info-script --label --level --listed-incremental --mode --mtime
-    --new-volume-script --newer --newer-mtime --no-quote-chars --owner --owner-map --pax-option --quote-chars --quoting-style
-    --record-size --rmt-command --rsh-command --set-mtime-command --set-mtime-format --sort --sparse-version --starting-file
-    --strip-components --suffix --tape-length --to-command --transform --use-compress-program --volno-file --warning
-    --xattrs-exclude --xattrs-include --xform"""
+    """add-file after-date blocking-factor checkpoint-action directory exclude exclude-from exclude-ignore
+    exclude-ignore-recursive exclude-tag exclude-tag-all exclude-tag-under file files-from format group
+    group-map hole-detection index-file info-script label level listed-incremental mode mtime
+    new-volume-script newer newer-mtime no-quote-chars owner owner-map pax-option quote-chars quoting-style
+    record-size rmt-command rsh-command set-mtime-command set-mtime-format sort sparse-version starting-file
+    strip-components suffix tape-length to-command transform use-compress-program volno-file warning
+    xattrs-exclude xattrs-include xform"""
 )
 _SWITCHES = words(
-    """--absolute-names --acls --append --atime-preserve --auto-compress --backup --block-number --bzip2 --catenate --checkpoint
-    --check-device --check-links --compare --concatenate --create --delay-directory-restore --delete --dereference --diff
-    --extract --force-local --full-time --get --gzip --hard-dereference --help --ignore-command-error --ignore-failed-read
-    --ignore-zeros --incremental --interactive --confirmation --keep-old-files --list --lzma --multi-volume --no-recursion
-    --null --numeric-owner --one-file-system --one-top-level --overwrite --preserve-permissions --read-full-records
-    --recursion --remove-files --same-owner --seek --selinux --show-stored-names --skip-old-files --sparse --test-label
-    --to-stdout --totals --touch --update --utc --verbose --verify --version --wildcards --xattrs --xz --zstd"""
+    """absolute-names acls append atime-preserve auto-compress backup block-number bzip2 catenate checkpoint
+    check-device check-links compare concatenate create delay-directory-restore delete dereference diff
+    extract force-local full-time get gzip hard-dereference help ignore-command-error ignore-failed-read
+    ignore-zeros incremental interactive confirmation keep-old-files list lzma multi-volume no-recursion
+    null numeric-owner one-file-system one-top-level overwrite preserve-permissions read-full-records
+    recursion remove-files same-owner seek selinux show-stored-names skip-old-files sparse test-label
+    to-stdout totals touch update utc verbose verify version wildcards xattrs xz zstd"""
 )
-_LETTERS = "bCfFgHIKLNTVX"
-_MODES = {
-    "create": ("create", "c"),
-    "append": ("append", "r"),
-    "update": ("update", "u"),
-    "extract": ("extract", "get", "x"),
-    "compare": ("compare", "diff", "d"),
+_ALSO = {
+    "b": "blocking-factor",
+    "C": "directory",
+    "f": "file",
+    "F": "info-script",
+    "g": "listed-incremental",
+    "H": "format",
+    "I": "use-compress-program",
+    "K": "starting-file",
+    "L": "tape-length",
+    "N": "newer",
+    "T": "files-from",
+    "V": "label",
+    "X": "exclude-from",
+    "c": "create",
+    "r": "append",
+    "u": "update",
+    "x": "extract",
+    "get": "extract",
+    "d": "compare",
+    "diff": "compare",
+    "M": "multi-volume",
+    "O": "to-stdout",
+    "v": "verbose",
+    "w": "interactive",
+    "confirmation": "interactive",
 }
+_GNU = Grammar(_VALUES, _SWITCHES, also=_ALSO, shortens=True)
+_BSD = Grammar(_VALUES, _SWITCHES, also={**_ALSO, "s": "transform"}, shortens=True)
+_MODES = ("create", "append", "update", "extract", "compare")  # the first that is there decides
 _KINDS = {"create": "backup", "append": "backup", "update": "backup", "extract": "restore", "compare": "check"}
 _OURS_ALREADY = ("checkpoint", "checkpoint-action", "totals")
-_ASKS = ("w", "interactive", "confirmation", "M", "multi-volume", "F", "info-script", "new-volume-script")
-_RUNS = ("to-command", "F", "info-script", "new-volume-script", "checkpoint-action")
+_ASKS = ("interactive", "multi-volume", "info-script", "new-volume-script")
+_RUNS = ("to-command", "info-script", "new-volume-script")
 _STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
@@ -67,53 +90,44 @@ class Call:
 
 def call(argv: Sequence[str], at: int, *, bsd: bool = False) -> Call:
     """Read the command line whose program stands at index *at*; never raises."""
-    letters = _LETTERS + ("s" if bsd else "")
-    grammar = Grammar(
-        values=frozenset(name[2:] for name in _VALUES),
-        switches=frozenset(name[2:] for name in _SWITCHES),
-        letters=letters,
-        shortens=True,
-    )
-    old, start, whole = _bundle(argv, at + 1, letters)
-    new = read(argv, start, grammar)
-    options = Arguments(
-        {**old, **{name: (*old.get(name, ()), *values) for name, values in new.options.items()}}, new.words
-    )
-    mode = next((mode for mode, names in _MODES.items() if options.on(*names)), "")
-    kind = "other" if options.on("help", "version", "delete") else _KINDS.get(mode, "other")
-    archive = options.last("f", "file")
-    lists = [*options.options.get("T", ()), *options.options.get("files-from", ())]
+    grammar = _BSD if bsd else _GNU
+    old, start, whole = _bundle(argv, at + 1, grammar)
+    new = arguments.read(argv, start, grammar)
+    both = {**old, **{name: (*old.get(name, ()), *values) for name, values in new.options.items()}}
+    options = Arguments(both, new.words, new.places)
+    mode = next((mode for mode in _MODES if options.given(mode)), "")
+    kind = "other" if options.given("help", "version", "delete") else _KINDS.get(mode, "other")
+    archive = options.last("file")
+    lists = options.every("files-from")
     return Call(
         place=start,
         kind=kind,
-        sources=(*(word for _, word in options.words), *(f"listed in {one}" for one in lists)),
+        sources=(*options.words, *(f"listed in {one}" for one in lists)),
         archive=archive,
         speaks=_speaks(options, kind, archive),
-        takes_more=whole and not options.on(*_OURS_ALREADY, *_ASKS),
-        names=options.on("v", "verbose"),
-        forgives=options.on("ignore-failed-read"),
+        takes_more=whole and not options.given(*_OURS_ALREADY, *_ASKS),
+        names=options.given("verbose"),
+        forgives=options.given("ignore-failed-read"),
     )
 
 
 def _speaks(options: Arguments, kind: str, archive: str | None) -> bool:
-    runs_others = options.on(*(name for name in _RUNS if name != "checkpoint-action")) or any(
-        "exec" in value for value in options.options.get("checkpoint-action", ())
-    )
-    if runs_others or options.on("O", "to-stdout"):
+    executes = any("exec" in value for value in options.every("checkpoint-action"))
+    if executes or options.given("to-stdout", *_RUNS):
         return False
     return kind in ("restore", "check") or (archive is not None and archive not in _STDOUT)
 
 
-def _bundle(argv: Sequence[str], start: int, letters: str) -> tuple[Mapping[str, tuple[str, ...]], int, bool]:
+def _bundle(argv: Sequence[str], start: int, grammar: Grammar) -> tuple[Mapping[str, tuple[str, ...]], int, bool]:
     """Read letters without a dash: options, where the rest begins, and whether each letter has its value."""
     if start >= len(argv) or argv[start].startswith("-"):
         return {}, start, True
     found: dict[str, tuple[str, ...]] = {}
     rest = start + 1
     for letter in argv[start]:
-        value = ""
-        if letter in letters:
+        name, value = grammar.also.get(letter, letter), ""
+        if name in grammar.values:
             value = argv[rest] if rest < len(argv) else ""
             rest += 1
-        found[letter] = (*found.get(letter, ()), value)
+        found[name] = (*found.get(name, ()), value)
     return found, min(rest, len(argv)), rest <= len(argv)

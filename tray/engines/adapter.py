@@ -1,0 +1,79 @@
+"""What the adapters of the built-in engines share: how their programs are called, and how a plan is put together."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from tray.engines.arguments import program_at
+from tray.engines.base import API, STOP, Plan, Stop
+from tray.redact import Redactor
+
+
+def program_names(name: str) -> "re.Pattern[str]":
+    """Return what an engine's program may be called: `restic`, `restic019`, `restic_0.18.0_linux_amd64`, `restic.exe`.
+
+    Not `resticprofile` or `restic-browser`, which are others' programs.
+
+    Args:
+        name: An expression for the name itself.
+    """
+    return re.compile(rf"{name}(?:[-_.]?v?\d[\w.+-]*)?(?:\.exe)?", re.IGNORECASE)
+
+
+class Adapter:
+    """The part of an `Engine` that is the same for most.
+
+    Attributes:
+        programs: What its program may be called.
+    """
+
+    api = API
+    name: str
+    programs: "re.Pattern[str]"
+    stop: Stop = STOP
+
+    def recognises(self, program: str) -> bool:
+        """Take the engine's program, also under a name with its version."""
+        return self.programs.fullmatch(program) is not None
+
+    def program_at(self, argv: Sequence[str], at: int) -> int:
+        """Return where the program stands, also behind a wrapper that we do not know where the engine was forced."""
+        return program_at(argv, at, self.recognises)
+
+    def unlock(self, plan: Plan) -> str | None:  # noqa: ARG002 - part of the contract
+        """Leave nothing to remove: a killed run leaves no lock, or one that goes with its process."""
+        return None
+
+
+def planned(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    kind: str,
+    *,
+    repository: str | None,
+    sources: Sequence[str] = (),
+    added: Sequence[str] = (),
+    place: int = 0,
+    env: Mapping[str, str] | None = None,
+    spool_stdout: bool = False,
+    returns: bool = False,
+) -> Plan:
+    """Return the plan of a command: with what is added to it, and without its secrets.
+
+    Args:
+        argv: The command as it was given.
+        environ: The environment that it was given; only for its secrets.
+        kind: See `Plan`, as for the rest.
+        added: Flags of ours.
+        place: Index at which they are put.
+    """
+    hide = Redactor(argv, environ).text
+    return Plan(
+        argv=(*argv[:place], *added, *argv[place:]),
+        kind=kind,
+        env=env or {},
+        repository=None if repository is None else hide(repository),
+        sources=tuple(map(hide, sources)),
+        spool_stdout=spool_stdout,
+        ours=bool(added),
+        returns=returns,
+    )
