@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -123,10 +124,16 @@ def test_an_engines_helper_in_a_group_of_its_own_is_left_to_the_engine(
     engine.write_text(f"{helper}\ntouch {up}; {mark.format(tmp_path / 'engine')}\n")
     root = spawn(children, f"{apart} trap : TERM; sh {engine}; wait", up)
     wait_for(lambda: len(family.tree(root.pid)) >= 4, what="the tree")
-    assert family.interrupt(root.pid, signal.SIGTERM, is_engine=lambda argv: str(engine) in argv) >= 2
-    wait_for((tmp_path / "engine").exists, what="the engine to hear")
-    wait_for((tmp_path / "apart").exists, what="the script's own to hear")
-    assert not (tmp_path / "helper").exists()
+    started = psutil.Process(root.pid).children(recursive=True)
+    try:
+        assert family.interrupt(root.pid, signal.SIGTERM, is_engine=lambda argv: str(engine) in argv) >= 2
+        wait_for((tmp_path / "engine").exists, what="the engine to hear")
+        wait_for((tmp_path / "apart").exists, what="the script's own to hear")
+        assert not (tmp_path / "helper").exists()
+    finally:
+        for process in started:
+            with suppress(psutil.Error):
+                process.kill()
 
 
 class Scene:

@@ -122,7 +122,10 @@ def test_a_step_that_was_killed_is_named_with_its_signal(programs: Path, scripts
 
 def test_processes_of_a_step_are_no_steps_of_their_own(programs: Path, scripts: list[Script]) -> None:
     """rsync is three processes of the same command line."""
-    script = run(scripts, "rsync -ac \"rsync -ac 'read x; exit 0' /etc/ /mnt/x/ & wait \\$!; :\" /etc/ /mnt/x/; true")
+    script = run(
+        scripts,
+        "exec 3<&0; rsync -ac \"rsync -ac 'read x <&3; exit 0' /etc/ /mnt/x/ & wait \\$!; :\" /etc/ /mnt/x/; true",
+    )
     script.until(1)
     for _ in range(20):
         script.steps.look()
