@@ -14,6 +14,8 @@ from typing import Protocol
 from tray.model import Outcome, Phase
 
 API = 1
+MAX_PROBLEMS = 100
+"""So many problems of a run are kept with their words; the rest are only counted."""
 
 
 class Stream(IntEnum):

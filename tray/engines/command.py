@@ -5,7 +5,7 @@ code is all that is known of it, so 0 is a success, and everything else a failur
 """
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from tray.engines.base import API, STOP, Exit, Fed, Plan, Result, Stream
 from tray.engines.recognise import Inner, program_name, unwrap
@@ -102,6 +102,29 @@ def why_failed(name: str, exit: Exit, last: str = "") -> str:
     if known:
         return f"{name} ended with exit code {exit.code}: {known}."
     return f"{name} ended with exit code {exit.code}" + (f": {last[:300]}" if last else ".")
+
+
+def why_stopped(what: str, exit: Exit, inner: Inner, *, said: bool, codes: Container[int] = ()) -> str:
+    """Return why a run counts as cancelled, "" if it does not. A `timeout` that ran out is a failure, nobody's wish.
+
+    Args:
+        what: What was stopped: "The backup".
+        exit: How it ended.
+        inner: What stood before the engine.
+        said: The engine said that a signal stops it.
+        codes: Its exit codes that say the same.
+    """
+    if exit.asked:
+        return f"{what} was stopped on request, before it was complete."
+    if exit.signal is None and not inner.timed_out(exit.code) and (said or exit.code in codes):
+        return f"{what} was stopped by a signal, before it was complete."
+    return ""
+
+
+def why_timed_out(what: str, exit: Exit, inner: Inner) -> str:
+    """Return one sentence if the time of a `timeout` was up, else ""."""
+    up = inner.timed and exit.code == 124
+    return f"{what} did not end in the time that `timeout` gave it, and was stopped." if up else ""
 
 
 def signal_name(number: int) -> str:

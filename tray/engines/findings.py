@@ -9,13 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from tray.engines.base import Event, Exit, Problem, Result
-from tray.engines.command import signal_name, why_failed
+from tray.engines.base import MAX_PROBLEMS, Event, Exit, Problem, Result
+from tray.engines.command import signal_name, why_failed, why_stopped, why_timed_out
 from tray.engines.recognise import Inner
+from tray.engines.text import many_problems
 from tray.model import Outcome
 
-MAX_PROBLEMS = 100
-"""So many problems are kept with their words; the rest are only counted."""
 MAX_ITEMS = 50_000
 _MAX_LINES = 50
 _MAX_TEXT = 2000
@@ -122,11 +121,8 @@ def _outcome(
         return Outcome.UNKNOWN, f"It was started, but {inner.opaque}."
     if done and exit.signal is None:
         return (Outcome.WARNING, _with_problems(seen, done)) if seen.errors else (Outcome.SUCCEEDED, f"{done}.")
-    if exit.asked:
-        return Outcome.CANCELLED, f"{name} was stopped on request, before it was done."
-    timed_out = inner.timed_out(exit.code)  # nobody wished that: a failure
-    if seen.stopped and exit.signal is None and not timed_out:
-        return Outcome.CANCELLED, f"{name} was stopped by a signal, before it was done."
+    if stopped := why_stopped(name, exit, inner, said=seen.stopped):
+        return Outcome.CANCELLED, stopped
     if not exit.seen:
         if seen.fatal:
             return Outcome.FAILED, reason(seen.complaint, causes) or f"{name} gave up."
@@ -135,8 +131,8 @@ def _outcome(
         return Outcome.FAILED, reason(seen.complaint, causes) or f"{name} gave up."
     if exit.code == 0:
         return Outcome.UNKNOWN, unproven or f"{name} ended with exit code 0, but it did not say that it was done."
-    if inner.timed and exit.code == 124:
-        return Outcome.FAILED, f"{name} did not end in the time that `timeout` gave it, and was stopped."
+    if late := why_timed_out(name, exit, inner):
+        return Outcome.FAILED, late
     if exit.signal is not None:
         return Outcome.FAILED, f"{name} was killed by {signal_name(exit.signal)} before it was done."
     first = next(iter(seen.complaints), "")
@@ -145,7 +141,7 @@ def _outcome(
 
 def _with_problems(seen: Findings, done: str) -> str:
     """Return what was achieved and what was not, with the first problem."""
-    many = "1 problem" if seen.errors == 1 else f"{seen.errors} problems"
+    many = many_problems(seen.errors)
     if not seen.problems:
         return f"{done}, but with {many}."
     first = seen.problems[0]

@@ -31,3 +31,8 @@ def valid(text: str) -> str:
 def _shown(char: str) -> str:
     code = ord(char)
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
+def many_problems(errors: int) -> str:
+    """Return "1 problem" or "2 problems"."""
+    return "1 problem" if errors == 1 else f"{errors} problems"

@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tray.engines.decode import decode
+
 _MAX_DOCUMENT = 4 * 1024 * 1024
 _TYPED = b'{"'
 
@@ -20,11 +22,8 @@ def split(line: bytes) -> tuple[bytes, dict[str, Any] | None]:
     at = line.find(_TYPED)
     if at < 0:
         return line, None
-    try:
-        found = json.loads(line[at:].decode("utf-8", "surrogateescape"))
-    except (ValueError, RecursionError):
-        return line, None
-    return (line[:at], found) if isinstance(found, dict) else (line, None)
+    found = decode(line[at:])
+    return (line, None) if found is None else (line[:at], found)
 
 
 def as_text(message: Mapping[str, Any]) -> bytes | None:

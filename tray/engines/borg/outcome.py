@@ -13,8 +13,9 @@ import re
 from tray.engines.base import Exit, Result
 from tray.engines.borg.reader import Seen
 from tray.engines.borg.reasons import LOCKED, cause, reason
-from tray.engines.command import signal_name
+from tray.engines.command import signal_name, why_stopped, why_timed_out
 from tray.engines.recognise import Inner
+from tray.engines.text import many_problems
 from tray.model import Outcome
 
 _NEVER_BEGAN = re.compile(r"^Traceback |No module named |^(?:sudo|doas|su): ", re.MULTILINE)
@@ -80,7 +81,7 @@ def _create(seen: Seen, exit: Exit, inner: Inner, told: bool) -> _Verdict:
         return Outcome.UNKNOWN, f"It was started, but {inner.opaque}."
     if seen.saved and exit.signal is None and (exit.code in (0, None) or _warns(exit)):
         return _finished(seen, exit)
-    if stopped := _why_stopped(seen, exit, inner):
+    if stopped := why_stopped("It", exit, inner, said=bool(seen.stopped), codes=(130, 143)):
         return Outcome.CANCELLED, stopped
     if not exit.seen:
         failed = seen.fatal or cause(seen.text, seen.names, exit)
@@ -91,7 +92,7 @@ def _create(seen: Seen, exit: Exit, inner: Inner, told: bool) -> _Verdict:
         return _warned_unseen(seen, exit)
     if exit.code == 0:
         return Outcome.UNKNOWN, "borg ended with exit code 0, but it did not say that it saved an archive."
-    return Outcome.FAILED, _timed_out(exit, inner) or _reason(seen, exit)
+    return Outcome.FAILED, why_timed_out("It", exit, inner) or _reason(seen, exit)
 
 
 def _finished(seen: Seen, exit: Exit) -> _Verdict:
@@ -106,7 +107,7 @@ def _finished(seen: Seen, exit: Exit) -> _Verdict:
             f"No file was backed up{first}. Check the paths of the sources, and whether their disks are mounted.",
         )
     if seen.errors:
-        return Outcome.WARNING, f"{what}, but with {_many(seen.errors)}: {_named(seen)}" + (
+        return Outcome.WARNING, f"{what}, but with {many_problems(seen.errors)}: {_named(seen)}" + (
             "." if seen.errors == 1 else ", and more."
         )
     remark = seen.remarks[0] if seen.remarks else f"borg ended with exit code {exit.code}"
@@ -124,10 +125,6 @@ def _warned_unseen(seen: Seen, exit: Exit) -> _Verdict:
     return Outcome.UNKNOWN, f"{what}. How many files it saved was not seen; it may be none, if a source is missing."
 
 
-def _many(errors: int) -> str:
-    return "1 problem" if errors == 1 else f"{errors} problems"
-
-
 def _named(seen: Seen) -> str:
     return _line(seen.problems[0].message).rstrip(".") if seen.problems else "see the log"
 
@@ -141,13 +138,13 @@ def _other(name: str, kind: str, seen: Seen, exit: Exit, inner: Inner, words: in
         return Outcome.UNKNOWN, f"It was started, but {inner.opaque}."
     if exit.code == 0:
         return _fine(name, kind, seen)
-    if stopped := _why_stopped(seen, exit, inner):
+    if stopped := why_stopped("It", exit, inner, said=bool(seen.stopped), codes=(130, 143)):
         return Outcome.CANCELLED, stopped
     if not exit.seen:
         return (Outcome.FAILED, _reason(seen, exit)) if seen.fatal else (Outcome.LOST, f"Nobody saw how {name} ended.")
     if _warns(exit) and not _began_not(seen, exit):
         return _warned(name, kind, seen, exit, words, repair)
-    return Outcome.FAILED, _timed_out(exit, inner) or _reason(seen, exit)
+    return Outcome.FAILED, why_timed_out("It", exit, inner) or _reason(seen, exit)
 
 
 def _fine(name: str, kind: str, seen: Seen) -> _Verdict:
@@ -170,23 +167,6 @@ def _warned(name: str, kind: str, seen: Seen, exit: Exit, words: int, repair: bo
 def _began_not(seen: Seen, exit: Exit) -> bool:
     """Whether the exit code is that of a program that could not start borg, or of an interpreter without it."""
     return exit.code in (124, 125, 126, 127) or bool(_NEVER_BEGAN.search(seen.text))
-
-
-def _why_stopped(seen: Seen, exit: Exit, inner: Inner) -> str:
-    """Return why a run counts as cancelled, "" if it does not. A `timeout` that ran out is a failure, nobody's wish."""
-    if exit.asked:
-        return "It was stopped on request, before it was complete."
-    if exit.signal is not None or inner.timed_out(exit.code):
-        return ""
-    if seen.stopped or exit.code in (130, 143):
-        return "It was stopped by a signal, before it was complete."
-    return ""
-
-
-def _timed_out(exit: Exit, inner: Inner) -> str:
-    if inner.timed and exit.code == 124:
-        return "It did not end in the time that `timeout` gave it, and was stopped."
-    return ""
 
 
 def _reason(seen: Seen, exit: Exit) -> str:

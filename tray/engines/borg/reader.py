@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tray.engines.base import Event, Problem
+from tray.engines.base import MAX_PROBLEMS, Event, Problem
 from tray.engines.borg.messages import count
 from tray.engines.text import valid
 
-MAX_PROBLEMS = 100
-"""So many problems are kept with their words; the rest are only counted."""
 MAX_ALIKE = 20
 """Of these, so many that say the same of different items: a full disk is complained of once for every file."""
 _MAX_KNOWN = 50_000

@@ -4,11 +4,11 @@ The estimate of the whole is kopia's own and may grow; sizes are rounded to a te
 KOPIA_BYTES_STRING_BASE_2, in 1024s.
 """
 
-import json
 import re
 from typing import Any
 
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
+from tray.engines.decode import decode
 from tray.engines.findings import MAX_COUNT, Findings, causes, conclude, whole
 from tray.engines.recognise import Inner
 from tray.engines.text import plain, valid
@@ -136,7 +136,7 @@ class KopiaSession:
             self._document.clear()
             return False
         if line[:1] in b"{}" and line.rstrip(b"\r\n").endswith(b"}"):
-            manifest = _decode(bytes(self._document))
+            manifest = decode(bytes(self._document))
             if manifest is not None or line[:1] == b"}":
                 self._document.clear()
             if manifest is not None:
@@ -163,14 +163,6 @@ class KopiaSession:
                 seen.problem(valid(why) if isinstance(why, str) else "could not be read", valid(failure["path"]))
         failed, ignored = _count(summary, "numFailed") or 0, _count(summary, "numIgnoredErrors") or 0
         seen.errors = max(seen.errors, min(failed + ignored, MAX_COUNT))
-
-
-def _decode(document: bytes) -> dict[str, Any] | None:
-    try:
-        found = json.loads(document.decode("utf-8", "surrogateescape"))
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _count(message: dict[str, Any], key: str) -> int | None:

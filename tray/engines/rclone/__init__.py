@@ -71,7 +71,7 @@ class Rclone(Adapter):
         if plan.kind not in ("backup", "dry-run"):
             return CodeSession(f"rclone {options.subcommand}".rstrip(), inner)
         place = (options.at or 0) + 1
-        drop = plan.ours and plan.argv[place] == LEVEL  # which stands first only where we asked for statistics
+        drop = plan.ours and plan.argv[place : place + 1] == (LEVEL,)  # first only where we asked for statistics
         return TransferSession(plan, options, inner, drop_stats=drop, systemd=SYSTEMD in plan.env)
 
     def unlock(self, plan: Plan) -> str | None:  # noqa: ARG002 - the name of bisync's lock file depends on what is in its cache

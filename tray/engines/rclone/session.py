@@ -1,11 +1,11 @@
 """One run of rclone, understood line by line: JSON where we or the user asked for it, else its plain log."""
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
+from tray.engines.decode import decode
 from tray.engines.findings import Findings
 from tray.engines.rclone.options import Options
 from tray.engines.rclone.outcome import Seen, conclude, is_reading
@@ -136,11 +136,8 @@ class TransferSession:
 
 def _decode(line: bytes) -> dict[str, Any] | None:
     """Return the message of the log in *line*, or None."""
-    try:
-        found = json.loads(line.decode("utf-8", "surrogateescape"))
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) and "level" in found and "msg" in found else None
+    found = decode(line)
+    return found if found is not None and "level" in found and "msg" in found else None
 
 
 def _object(message: Mapping[str, Any]) -> str | None:

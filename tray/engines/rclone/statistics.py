@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tray.engines.base import Progress
+from tray.engines.decode import count
 from tray.engines.rclone.options import Options
 from tray.engines.text import valid
 from tray.model import Phase
@@ -48,11 +49,11 @@ class Statistics:
         first = moving[0] if isinstance(moving, list) and moving else None
         name = first.get("name") if isinstance(first, dict) else first
         found = cls(current=valid(name) if isinstance(name, str) else None, checking=bool(stats.get("checking")))
-        found.size, found.total_size = _count(stats.get("bytes")), _count(stats.get("totalBytes"))
-        found.transfers, found.total_transfers = _count(stats.get("transfers")), _count(stats.get("totalTransfers"))
-        found.checks, found.total_checks = _count(stats.get("checks")), _count(stats.get("totalChecks"))
-        found.errors, found.elapsed = _count(stats.get("errors")), _seconds(stats.get("elapsedTime"))
-        found.deletes, found.renames = _count(stats.get("deletes")), _count(stats.get("renames"))
+        found.size, found.total_size = count(stats, "bytes"), count(stats, "totalBytes")
+        found.transfers, found.total_transfers = count(stats, "transfers"), count(stats, "totalTransfers")
+        found.checks, found.total_checks = count(stats, "checks"), count(stats, "totalChecks")
+        found.errors, found.elapsed = count(stats, "errors"), _seconds(stats.get("elapsedTime"))
+        found.deletes, found.renames = count(stats, "deletes"), count(stats, "renames")
         return found
 
 
@@ -146,10 +147,6 @@ class Printed:
             whole.elapsed = _elapsed(found)
             return whole
         return None
-
-
-def _count(value: object) -> int:
-    return value if type(value) is int and 0 <= value <= _MAX else 0
 
 
 def _seconds(value: object) -> float:

@@ -10,10 +10,11 @@ Why so strict: restic before 0.19 exits 0 with one of several sources missing, a
 from dataclasses import dataclass, field
 
 from tray.engines.base import Exit, Problem, Result
-from tray.engines.command import signal_name
+from tray.engines.command import signal_name, why_stopped, why_timed_out
 from tray.engines.recognise import Inner
 from tray.engines.restic.complaints import Complaints
 from tray.engines.restic.reasons import reason
+from tray.engines.text import many_problems
 from tray.model import Outcome
 
 
@@ -75,7 +76,7 @@ def _outcome(seen: Seen, exit: Exit, inner: Inner, watched: bool) -> tuple[Outco
     done = seen.summary and exit.signal is None and exit.code in (0, 3, None)
     if done:
         return _finished(seen, exit)
-    if stopped := _why_stopped(seen, exit, inner):
+    if stopped := why_stopped("The backup", exit, inner, said=bool(seen.stopped), codes=(130,)):
         return Outcome.CANCELLED, stopped
     if not exit.seen:
         return (
@@ -92,7 +93,7 @@ def _outcome(seen: Seen, exit: Exit, inner: Inner, watched: bool) -> tuple[Outco
         return Outcome.WARNING, "restic saved a snapshot, but at least one file could not be read."
     if exit.code == 0:
         return Outcome.FAILED, "restic ended with exit code 0, but it did not say that it saved a snapshot."
-    return Outcome.FAILED, _timed_out(exit, inner) or _reason(seen, exit)
+    return Outcome.FAILED, why_timed_out("The backup", exit, inner) or _reason(seen, exit)
 
 
 def _finished(seen: Seen, exit: Exit) -> tuple[Outcome, str]:
@@ -106,28 +107,11 @@ def _finished(seen: Seen, exit: Exit) -> tuple[Outcome, str]:
     if seen.errors:
         first = seen.problems[0]
         named = f"{first.item} ({first.message})" if first.item and first.item not in first.message else first.message
-        many = "1 problem" if seen.errors == 1 else f"{seen.errors} problems"
+        many = many_problems(seen.errors)
         return Outcome.WARNING, f"{what}, but with {many}: {named[:300]}" + ("." if seen.errors == 1 else ", and more.")
     if seen.incomplete or exit.code == 3:
         return Outcome.WARNING, f"{what}, but at least one file could not be read."
     return Outcome.SUCCEEDED, f"{what}."
-
-
-def _why_stopped(seen: Seen, exit: Exit, inner: Inner) -> str:
-    """Return why a run counts as cancelled, "" if it does not. A `timeout` that ran out is a failure, nobody's wish."""
-    if exit.asked:
-        return "The backup was stopped on request, before it was complete."
-    if exit.signal is not None or inner.timed_out(exit.code):
-        return ""
-    if seen.stopped or exit.code == 130:
-        return "The backup was stopped by a signal, before it was complete."
-    return ""
-
-
-def _timed_out(exit: Exit, inner: Inner) -> str:
-    if inner.timed and exit.code == 124:
-        return "The backup did not end in the time that `timeout` gave it, and was stopped."
-    return ""
 
 
 def _reason(seen: Seen, exit: Exit) -> str:

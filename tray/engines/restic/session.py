@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from tray.engines.arguments import Arguments
-from tray.engines.base import Event, Exit, Fed, Plan, Problem, Progress, Result, Stream
+from tray.engines.base import MAX_PROBLEMS, Event, Exit, Fed, Plan, Problem, Progress, Result, Stream
 from tray.engines.command import conclude_by_code
+from tray.engines.decode import count, decode, first_text, text_of
 from tray.engines.recognise import Inner
 from tray.engines.restic.complaints import STOPPED, Complaints
-from tray.engines.restic.decode import count, decode, first_text, text_of
 from tray.engines.restic.items import Items
 from tray.engines.restic.outcome import Seen, conclude
 from tray.engines.restic.reasons import lock_advice, reason
@@ -21,8 +21,6 @@ from tray.engines.restic.text import error_text, status_text, summary_text
 from tray.engines.text import plain, strip_terminal, valid
 from tray.model import Outcome, Phase
 
-MAX_PROBLEMS = 100
-"""So many problems are kept with their words; the rest are only counted."""
 _MAX_ETA = 10 * 365 * 86_400
 _SKIPPED = re.compile(r"(?P<item>.+) does not exist, skipping$")
 _PROCESSED = re.compile(r"processed (\d+) files?, ")

@@ -10,18 +10,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tray.engines.base import Event, Exit, Fed, Problem, Progress, Result, Stream
+from tray.engines.base import MAX_PROBLEMS, Event, Exit, Fed, Problem, Progress, Result, Stream
 from tray.engines.command import conclude_by_code
+from tray.engines.decode import count, decode, text_of
 from tray.engines.recognise import Inner
 from tray.engines.restic.complaints import STOPPED, Complaints
-from tray.engines.restic.decode import count, decode, text_of
 from tray.engines.restic.items import Items
 from tray.engines.restic.reasons import lock_advice, reason
 from tray.engines.restic.text import error_text
-from tray.engines.text import plain, strip_terminal, valid
+from tray.engines.text import many_problems, plain, strip_terminal, valid
 from tray.model import Outcome, Phase
 
-MAX_PROBLEMS = 100
 _IGNORED = re.compile(r"ignoring error for (?P<item>.+?): (?P<said>.+)")
 _NUMBER = re.compile(r"Fatal: There were (\d{1,9}) errors")
 _RESTORED = re.compile(r"Summary: Restored (\d{1,15}) (?:/ \d{1,15} )?files/dirs")
@@ -107,7 +106,7 @@ class TaskSession:
         return _WELL[self._kind]
 
     def _bad(self) -> str:
-        many = "1 problem" if self._errors == 1 else f"{self._errors} problems"
+        many = many_problems(self._errors)
         first = self._problems[0] if self._problems else None
         said = "" if first is None else f"{first.item}: {first.message}" if first.item else first.message
         return f"{_BADLY[self._kind]}: {many}" + (f" ({said[:300]})." if said else ".")

@@ -1,4 +1,4 @@
-"""Reading restic's JSON: whatever is missing or of another type counts as nothing."""
+"""JSON that an engine printed: whatever is missing or of another type counts as nothing."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ def decode(body: bytes) -> dict[str, Any] | None:
 
 
 def count(message: Mapping[str, Any], key: str) -> int:
-    """Return a whole number of *message*; restic leaves out zeros."""
+    """Return a whole number of *message*, 0 where it is missing (Go's programs leave out zeros) or cannot be one."""
     value = message.get(key, 0)
     return value if type(value) is int and 0 <= value < 2**63 else 0
 
