@@ -5,7 +5,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from tray import clock, wording
-from tray.model import Instance
+from tray.model import Instance, Source
 from tray.paths import places
 
 
@@ -26,7 +26,8 @@ def run(args: Namespace) -> int:
             print(json.dumps(ended.to_json()))
         else:
             when = clock.local(ended.finished_ms).strftime("%Y-%m-%d %H:%M:%S")
-            whose = "  (system)" if ended.instance is Instance.SYSTEM else ""
+            marks = (("system", ended.instance is Instance.SYSTEM), ("observed", ended.source is Source.OBSERVED))
+            whose = "".join(f"  ({mark})" for mark, holds in marks if holds)
             print(f"{when}  {ended.run}  {wording.last_line(ended, clock.now_ms())}{whose}")
     if missing:
         print(f"Note: {missing}", file=sys.stderr)

@@ -90,12 +90,14 @@ def overview() -> str:
 
 
 def tell(error: BackupTrayError) -> None:
-    """Print *error* for a person: what happened, why, what to do next."""
-    lines = [f"backup-tray: {error.what}"]
+    """Print *error* for a person: what happened, why, what to do next; names in it may hold anything."""
+    from tray.wording import escape
+
+    lines = [f"backup-tray: {escape(error.what)}"]
     if error.why:
-        lines.append(f"  why:  {error.why}")
+        lines.append(f"  why:  {escape(error.why)}")
     if error.next:
-        lines.append(f"  next: {error.next}")
+        lines.append(f"  next: {escape(error.next)}")
     print("\n".join(lines), file=sys.stderr)
 
 

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from tray import clock, wording
+from tray.model import Instance
 from tray.paths import places
 
 if TYPE_CHECKING:
@@ -78,8 +79,9 @@ def text(state: "RepositoryState") -> str:
         newest += "" if state.last_snapshot is None else f" ({wording.escape(state.last_snapshot[:32])})"
     elif state.snapshots == 0:
         newest = "none"
+    whose = " (system)" if state.instance is Instance.SYSTEM else ""
     lines = [
-        f"{wording.escape(state.engine)} → {wording.escape(state.repository)}",
+        f"{wording.escape(state.engine)} → {wording.escape(state.repository)}{whose}",
         f"  snapshots: {'not known' if state.snapshots is None else wording.count(state.snapshots)}",
         f"  newest:    {newest}",
         f"  size:      {'not known' if state.size is None else wording.size(state.size)}",

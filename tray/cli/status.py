@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from tray import clock, display, wording
 from tray.errors import BackupTrayError
 from tray.fetch import StatusSource
-from tray.model import Instance, LiveRun, State, Status
+from tray.model import Instance, LiveRun, Phase, Source, State, Status
 from tray.paths import places
 
 EXIT_CODES = {
@@ -22,6 +22,8 @@ EXIT_CODES = {
     State.UNAVAILABLE: 3,
 }
 """What monitoring plugins expect: 0 fine, 1 warning, 2 critical, 3 unknown."""
+NAME_COLUMNS = 48
+"""How much of a job's name the list shows; `--json` has it whole."""
 
 
 def register(parser: ArgumentParser) -> None:
@@ -61,21 +63,28 @@ def text(status: Status) -> str:
     if status.runs:
         lines += ["", "Running now:", *(f"  {_run_line(run, max(columns, 80) - 2)}" for run in status.runs)]
     if status.jobs:
-        names = [wording.escape(job.job) + _whose(job.instance) for job in status.jobs]
+        names = [wording.fit(wording.escape(job.job), NAME_COLUMNS) + _whose(job.instance) for job in status.jobs]
+        paused = {(run.job, run.instance) for run in status.runs if run.phase is Phase.PAUSED}
         width = max(map(len, names))
         words = max(9, *(len(wording.job_word(job)) for job in status.jobs))
         lines += ["", "Jobs:"]
         for job, name in zip(status.jobs, names, strict=True):
             last = "" if job.last is None else wording.last_line(job.last, now).partition(": ")[2]
             last = " ".join(filter(None, (job.concern and wording.escape(job.concern), last)))
-            lines.append(f"  {name:<{width}}  {wording.job_word(job):<{words}}  {last}".rstrip())
+            halted = job.state is State.RUNNING and (job.job, job.instance) in paused
+            word = "Paused" if halted else wording.job_word(job)
+            lines.append(f"  {name:<{width}}  {word:<{words}}  {last}".rstrip())
     lines += [f"Note: {wording.escape(note)}." for note in status.notes]
     return "\n".join(lines)
 
 
 def _run_line(run: LiveRun, columns: int) -> str:
-    whose = _whose(run.instance)
-    return display.line([run], columns - len(whose)) + whose
+    """A live run with its bar; without one where nobody knows how far it is, as an empty bar would look like 0 %."""
+    whose = _whose(run.instance) + (" (observed)" if run.source is Source.OBSERVED else "")
+    if run.fraction is not None:
+        return display.line([run], columns - len(whose)) + whose
+    text, room = wording.run_line(run), columns - len(whose)
+    return wording.fit(text if len(text) <= room else wording.short_line(run), room) + whose
 
 
 def _whose(instance: Instance) -> str:

@@ -36,7 +36,9 @@ def refusal(name: str, run: LiveRun | None, control: Control, *, reachable: bool
 
 def _impossible(run: LiveRun, control: Control, pid: str) -> BackupTrayError:
     if control is Control.RESUME:
-        return ControlImpossibleError(f"{run.job} goes on already.", "It is not paused.")
+        return ControlImpossibleError(
+            f"{run.job} goes on already.", "It is not paused.", f"To pause it: `backup-tray pause {run.run}`."
+        )
     if not run.can:
         return ControlImpossibleError(
             f"{run.job} cannot be stopped from here.",
@@ -44,7 +46,11 @@ def _impossible(run: LiveRun, control: Control, pid: str) -> BackupTrayError:
             f"Interrupt it yourself: `sudo kill -INT {pid}`.",
         )
     if run.phase is Phase.PAUSED:
-        return ControlImpossibleError(f"{run.job} is paused already.", "It stands still until somebody resumes it.")
+        return ControlImpossibleError(
+            f"{run.job} is paused already.",
+            "It stands still until somebody resumes it.",
+            f"To let it go on: `backup-tray resume {run.run}`.",
+        )
     return ControlImpossibleError(
         f"{run.job} cannot be paused now.", "It is being stopped, or this system cannot do it."
     )
