@@ -1,0 +1,42 @@
+"""kopia's command line (kingpin): a group, a verb, and what it is done to. From its reference (kopia.io, "Command-Line Interface")."""
+
+from collections.abc import Sequence
+
+from tray.engines import arguments
+from tray.engines.arguments import Arguments, Grammar
+from tray.engines.recognise import words
+
+_VALUES = words(
+    """config-file log-file log-dir log-level file-log-level content-log-file log-dir-max-files log-dir-max-age
+    password persist-credentials timezone progress-update-interval progress-estimation-type upload-limit-mb
+    checkpoint-interval description force-hash parallel start-time end-time stdin-file tags pin
+    log-dir-detail log-entry-detail override-source verify-files-percent file-parallelism file-queue-length
+    max-errors sources directory-id file-id mode skip-times snapshot-time safety metrics-listen-addr
+    max-download-speed-mb-per-second max-upload-speed-mb-per-second"""
+)
+_GRAMMAR = Grammar(_VALUES, also={"p": "password"})
+_KINDS = {
+    ("snapshot", "create"): "backup",
+    ("snapshot", "restore"): "restore",
+    ("snapshot", "verify"): "check",
+    ("maintenance", "run"): "prune",
+    ("restore", ""): "restore",
+}
+_SAME = {"snap": "snapshot"}
+
+
+def read(argv: Sequence[str], at: int) -> Arguments:
+    """Read the command line whose program stands at index *at*; never raises."""
+    return arguments.read(argv, at + 1, _GRAMMAR)
+
+
+def kind_of(options: Arguments) -> tuple[str, list[str]]:
+    """Return the kind of run, and the words behind the command."""
+    given = list(options.words)
+    given[:1] = [_SAME.get(word, word) for word in given[:1]]
+    if options.given("help", "help-long", "help-man", "version"):
+        return "other", []
+    for (group, verb), kind in _KINDS.items():
+        if given[:1] == [group] and (not verb or given[1:2] == [verb]):
+            return kind, given[2 if verb else 1 :]
+    return "other", []
