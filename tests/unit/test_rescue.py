@@ -1,6 +1,7 @@
 """Mistakes of ours beside a run: what the command does, says and ends with stays its own."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +56,31 @@ def test_a_mistake_of_ours_costs_the_command_nothing(
     ends = past.history(paths.places(), limit=5, job="job")
     good = Outcome.SUCCEEDED if mistake in HARMLESS else Outcome.UNKNOWN
     assert [end.outcome for end in ends] == [Outcome.FAILED if code else good]
+
+
+SLOW = """
+import sys, time
+import tray.runner.wrap as w
+real = w._append
+def slow(this, drafts, seconds):
+    if drafts[0].action == "run.started":
+        time.sleep(1)
+    real(this, drafts, seconds)
+w._append = slow
+sys.exit(w.run(sys.argv[1:], job="job"))
+"""
+
+
+def test_a_step_that_fails_while_the_log_is_slow_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record of a script's beginning is written beside the watch, so that no step goes by unseen meanwhile."""
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+    shutil.copy(shutil.which("bash") or "/bin/bash", tmp_path / "restic")  # runs the script "backup" as `restic backup`
+    (tmp_path / "backup").write_text("sleep 0.4; exit 3")
+    ran = subprocess.run(
+        [sys.executable, "-c", SLOW, "sh", "-c", f"cd {tmp_path}; ./restic backup; exit 0"],
+        cwd=Path(__file__).parents[2],
+        timeout=60,
+    )
+    assert ran.returncode == 0
+    (end,) = past.history(paths.places(), limit=5, job="job")
+    assert (end.outcome, [step.outcome for step in end.steps]) == (Outcome.WARNING, [Outcome.WARNING])

@@ -1,6 +1,7 @@
 """Following a run: lines become events, events become the live picture, and the caller sees what it would have seen anyway."""
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tray import clock
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from tray.runner.steps import Steps
 
 TICK_SECONDS = 1.0
-STEPS_SECONDS = 0.05
-"""A script that ends sooner calls no engine, and does not wait for the import of what would look for one."""
 RELAY_LIMIT = 16 * 1024 * 1024
 """Bytes that may wait in our memory for a slow reader while the run goes on."""
 
@@ -36,6 +35,7 @@ class Watch:
     Attributes:
         relay: The way to the caller.
         ahead: By descriptor, the beginning of an unfinished line that the caller has seen already.
+        news: Called at each look until it returns True: what somebody is finding out meanwhile.
     """
 
     def __init__(
@@ -60,13 +60,14 @@ class Watch:
         self.relay = Relay()
         self._display = Display(2 if known else -1)
         self.ahead: dict[int, bytes] = {}
+        self.news: Callable[[], bool] | None = None
         self._showing = True
         self._reading: Reading | None = None
         # A short command ends before it is worth the import of psutil.
         self._next_reading = float("inf") if known else clock.monotonic() + TICK_SECONDS
         self._steps: Steps | None = None
         script = info.engine == COMMAND.name and sys.platform == "linux"
-        self._next_steps = clock.monotonic() + STEPS_SECONDS if script else float("inf")
+        self._next_steps = 0.0 if script else float("inf")
         waker.watch_files([tail.path for tail in outputs.tails])
 
     def look(self) -> None:
@@ -90,6 +91,8 @@ class Watch:
         self._log.flush()
 
     def _show(self) -> None:
+        if self.news is not None and self.news():
+            self.news = None
         now = clock.monotonic()
         self._sample(now)
         self._look_at_steps(now)

@@ -1,7 +1,7 @@
 """One run from beginning to end: start the command first, do everything else beside it, write down what it came to."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -27,6 +27,7 @@ from tray.runs import Process, RunFolder, RunInfo
 
 if TYPE_CHECKING:
     from tray.audit.entry import Draft
+    from tray.estimate import Past
 
 
 @dataclass(slots=True)
@@ -128,12 +129,11 @@ def _followed(this: _Run, child: Child, outputs: Outputs, waker: Waker) -> Exit:
         this.info, child, outputs, this.session, log, publisher, waker, this.redactor, controls, stall
     )
     watch.look()  # a quick engine's first words need not wait for the audit log
-    _append(this, [record.started(this.info)], record.START_SECONDS)
-    with suppress(Exception):  # an estimate is a convenience
-        watch.picture.know(past.of(this.places, this.info))
+    noted = _note_start(this, watch)
     if this.info.repository is not None:
         import_module("tray.repository.after")  # the command works meanwhile, so this costs nobody anything
     how, result = watch.follow()
+    noted()
     this.paused_seconds, this.stalled_seconds = controls.paused_seconds, stall.seconds
     result = rescue.doubted(result, this.doubt)
     result = leftover.advised(result, how, this.engine, this.plan, this.info, this.places)
@@ -149,6 +149,37 @@ def _followed(this: _Run, child: Child, outputs: Outputs, waker: Waker) -> Exit:
     with suppress(Exception):
         _close_others(this)
     return how
+
+
+def _note_start(this: _Run, watch: Watch) -> Callable[[], None]:
+    """Put the beginning on record and look up what is known of earlier runs; return what waits until that is done.
+
+    For a script that is done beside the watch, which must not miss an engine that fails within a moment.
+    """
+    found: list[tuple[Past, ...]] = []
+
+    def note() -> None:
+        with suppress(Exception):  # what a run began with stands in its end, too
+            _append(this, [record.started(this.info)], record.START_SECONDS)
+        with suppress(Exception):  # an estimate is a convenience
+            found.append(past.of(this.places, this.info))
+
+    def known() -> bool:
+        if found:
+            watch.picture.know(found[0])
+        return bool(found)
+
+    if this.engine is not engines.COMMAND:
+        note()
+        with suppress(Exception):
+            known()
+        return lambda: None
+    import threading
+
+    watch.news = known
+    thread = threading.Thread(target=note, name="note")
+    thread.start()
+    return thread.join
 
 
 def _look_after(this: _Run, result: Result, steps: tuple[Step, ...]) -> None:
