@@ -1,4 +1,4 @@
-"""kopia's command line (kingpin): a group, a verb, and what it is done to. From its reference (kopia.io, "Command-Line Interface")."""
+"""kopia's command line (kingpin): a group, a verb, and what it is done to. From its reference (kopia.io)."""
 
 from collections.abc import Sequence
 
