@@ -313,8 +313,10 @@ def _system_python() -> dict[str, str]:
     return {**os.environ, "PATH": "/usr/bin:/bin"}
 
 
-def test_an_end_that_no_tracker_saw_is_taken_from_the_repository_or_unknown(tmp_path: Path, somebody: Somebody) -> None:
-    """The tracker is killed, the backups end, and nobody saw how."""
+def test_an_end_that_no_tracker_saw_is_unknown_whatever_the_repository_holds(
+    tmp_path: Path, somebody: Somebody
+) -> None:
+    """The tracker is killed, the backups end, and nobody saw how; restic's snapshot is told, and is no success."""
     held = [somebody.holds(), somebody.holds()]
     repository = make_repository(tmp_path / "repo")
     restic = somebody.starts(f"exec restic -r {repository} backup -q --stdin --stdin-filename dump <{held[0].path}")
@@ -326,14 +328,16 @@ def test_an_end_that_no_tracker_saw_is_taken_from_the_repository_or_unknown(tmp_
         one.close()
     assert (restic.wait(30), borg.wait(30)) == (0, 0)
     seen = {one["last"]["engine"]: one["last"] for one in status()["jobs"]}  # viewing is enough to know
-    assert {name: last["outcome"] for name, last in seen.items()} == {"restic": "succeeded", "borg": "unknown"}
+    assert {name: last["outcome"] for name, last in seen.items()} == {"restic": "unknown", "borg": "unknown"}
     tracker = somebody.tracker()
-    assert (ended("restic")["outcome"], ended("borg")["outcome"]) == ("succeeded", "unknown")
+    found = ended("restic")
+    assert (found["outcome"], ended("borg")["outcome"]) == ("unknown", "unknown")
+    assert "is new in the repository" in found["reason"]
     assert all(entry["source"] == "observed" for entry in entries())
 
 
 def test_an_older_kernel_makes_no_false_green(tmp_path: Path, somebody: Somebody) -> None:
-    """Where the exit status cannot be known: restic by its new snapshot, a failure never as a success, all else unknown."""
+    """Where the exit status cannot be known, nothing is a success: restic makes a snapshot also where it could not read a file."""
     tracker = somebody.tracker("-c", OLD_KERNEL)
     repository, held = make_repository(tmp_path / "repo"), somebody.holds()
     good = somebody.starts(f"exec restic -r {repository} backup -q --stdin --stdin-filename dump <{held.path}")
@@ -346,7 +350,9 @@ def test_an_older_kernel_makes_no_false_green(tmp_path: Path, somebody: Somebody
     tracker.shown(lambda run: "dump" in run["job"])
     held.close()
     assert (good.wait(30), bad.wait(30), rsync.wait(30)) == (0, 1, 0)
-    assert ended("restic .*dump to")["outcome"] == "succeeded"
+    found = ended("restic .*dump to")
+    assert found["outcome"] == "unknown"
+    assert "is new in the repository" in found["reason"]
     assert ended("restic .*hostname to")["outcome"] == "unknown"
     assert ended("rsync")["outcome"] == "unknown"
 

@@ -104,7 +104,7 @@ GOOD = {"snapshot": "c0ffee" * 10, "missing": [], "sure": True, "alone": True}
         ("restic", Exit(99), GOOD, Outcome.FAILED),
         ("restic", Exit(None, 9), GOOD, Outcome.FAILED),
         ("restic", Exit(130), GOOD, Outcome.CANCELLED),
-        ("restic", Exit(None), GOOD, Outcome.SUCCEEDED),
+        ("restic", Exit(None), GOOD, Outcome.UNKNOWN),  # it may have been 3: some files could not be read
         ("restic", Exit(None), {**GOOD, "missing": ["/gone"]}, Outcome.WARNING),
         ("restic", Exit(None), {}, Outcome.UNKNOWN),
         ("borg", Exit(0), {}, Outcome.SUCCEEDED),
@@ -179,16 +179,17 @@ def test_an_end_that_nobody_saw_is_unknown_without_a_snapshot(places: Places) ->
     assert closed(places)[-1]["result"] == "unknown"
 
 
-def test_an_end_that_nobody_saw_is_inferred_from_the_one_new_snapshot(places: Places) -> None:
-    """The tracker was killed, the backup went on: its snapshot tells."""
+def test_of_an_end_that_nobody_saw_the_one_new_snapshot_is_told_and_is_no_success(places: Places) -> None:
+    """The tracker was killed, the backup went on: restic makes a snapshot also where it could not read some files."""
     snapshots = places.state / "repo" / "snapshots"
     snapshots.mkdir(parents=True)
     (snapshots / ("ab" * 32)).touch()
     folder, info = observed(places)
     last: EndedRun = closing.conclude(folder, info)[0]
-    assert (last.outcome, last.inferred, last.source) == (Outcome.SUCCEEDED, True, Source.OBSERVED)
+    assert (last.outcome, last.inferred, last.source) == (Outcome.UNKNOWN, True, Source.OBSERVED)
+    assert "snapshot abababab is new" in last.reason
     (snapshots / ("cd" * 32)).touch()  # two: whose is whose?
-    assert closing.conclude(folder, info)[0].outcome is Outcome.UNKNOWN
+    assert "snapshot" not in (closing.conclude(folder, info)[0].reason or "")
 
 
 def test_a_run_that_is_watched_is_left_alone(places: Places) -> None:

@@ -8,8 +8,8 @@
 | the same, but a source is not there | warning |
 | exit code 0 of restic, and no new snapshot, or nobody can say whose it is, or whether all sources were there | unknown |
 | exit code 0 of another engine that exits 0 although something is missing (duplicity, rsync without `-r`) | unknown |
-| only that it ended: restic, a new snapshot, all sources still there | succeeded |
-| only that it ended, anything else | unknown |
+| only that it ended: restic, a new snapshot, a source is not there | warning |
+| only that it ended, anything else; also with a new snapshot, which restic makes too where it could not read some files | unknown |
 | not even that: no tracker was there. restic, and just one snapshot since, soon after the last sign of life | as above |
 | not even that, anything else | unknown |
 
@@ -88,6 +88,9 @@ def judge(engine: str, plan: Plan, exit: Exit, seen: dict[str, Any]) -> Result:
             errors=len(missing),
             snapshot=snapshot,
         )
+    if not exit.seen:  # exit code 3: some files could not be read, and the snapshot is there
+        why = f"{made}, but whether it could read everything is not known."
+        return Result(Outcome.UNKNOWN, why, snapshot=snapshot)
     if not seen.get("sure"):
         return Result(
             Outcome.UNKNOWN, f"{made}, but whether all its sources were there is not known.", snapshot=snapshot

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 
 PROVES = ("restic",)
-"""Engines of which a new snapshot, together with all sources still in place, is a success."""
+"""Engines of which exit code 0 and a new snapshot, together with all sources still in place, are a success."""
 _SLACK_MS = 2000  # some file systems keep times in steps of two seconds
 
 
