@@ -19,12 +19,14 @@ class Source:
     """Statuses from a queue; None ends it."""
 
     def __init__(self) -> None:
-        self.queue: Queue[Status | None] = Queue()
+        self.queue: Queue[Status | Exception | None] = Queue()
         self.closed = threading.Event()
 
     def follow(self, stop: threading.Event) -> Iterator[Status]:
         """Yield what is put into the queue."""
         while (status := self.queue.get()) is not None and not stop.is_set():
+            if isinstance(status, Exception):
+                raise status
             yield status
 
     def close(self) -> None:
@@ -119,6 +121,24 @@ def test_a_push_that_fails_does_not_end_the_feed(feed: Feed, source: Source, cap
     wait_for(lambda: not failing, seconds=5, what="the first push")
     source.queue.put(statuses.judged(statuses.ended("home")))
     assert pushed.get(timeout=5)["last"]["job"] == "home"
+
+
+def test_a_source_that_breaks_makes_the_page_old_and_is_asked_again(
+    feed: Feed, source: Source, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mistake of ours is no reason to show what was true a while ago as if it were true now."""
+    monkeypatch.setattr(module, "AGAIN_SECONDS", 0.01)
+    pushed: Queue[dict[str, Any]] = Queue()
+    feed.push_to(pushed.put)
+    source.queue.put(statuses.judged(statuses.ended("home"), running=(statuses.live(),)))
+    assert pushed.get(timeout=5)["error"] is None
+    source.queue.put(ImportError("a new version"))
+    broken = pushed.get(timeout=5)
+    assert (broken["state"], broken["runs"]) == ("unavailable", [])
+    assert "a new version" in broken["error"]["why"]
+    assert "could not be followed" in caplog.text
+    source.queue.put(statuses.judged(statuses.ended("home")))
+    assert pushed.get(timeout=5)["state"] == "ok"
 
 
 def test_the_audit_line_is_not_read_for_every_picture(source: Source) -> None:

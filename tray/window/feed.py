@@ -7,10 +7,13 @@ skips pictures and never falls behind. Ages ("2 minutes ago") are kept fresh wit
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Protocol
 
 from tray import clock
-from tray.model import Status
+from tray.errors import StatusFetchError
+from tray.model import State, Status
+from tray.status import judge
 from tray.window import view
 
 REFRESH_SECONDS = 10.0
@@ -91,10 +94,20 @@ class Feed:
 
     def _follow(self) -> None:
         try:
-            for status in self._source.follow(self._stop):
-                self._take(status)
+            while not self._stop.is_set():
+                self._follow_once()
         finally:
             self._source.close()
+
+    def _follow_once(self) -> None:
+        """Follow until the end or a mistake of ours: then what is on the screen is old, and must not look current."""
+        try:
+            for status in self._source.follow(self._stop):
+                self._take(status)
+        except Exception as error:
+            _log.exception("the status could not be followed")
+            self._take(_unavailable(self._status, error))
+            self._stop.wait(AGAIN_SECONDS)
 
     def _take(self, status: Status) -> None:
         with self._changed:
@@ -122,3 +135,13 @@ class Feed:
                     self._stop.wait(GAP_SECONDS)
             except Exception:
                 _log.exception("a status could not be pushed into the page")
+
+
+def _unavailable(known: Status | None, error: Exception) -> Status:
+    """Return the last status marked as old, with what went wrong."""
+    told = StatusFetchError(
+        f"Something unexpected went wrong: {error!r}.", "Close this window and open it again."
+    ).facts()
+    if known is None:
+        return judge(clock.now_ms(), (), (), error=told)
+    return replace(known, state=State.UNAVAILABLE, error=told, runs=(), notes=())
