@@ -98,6 +98,20 @@ def test_a_restic_backup_is_found_with_what_its_environment_names(proc: FakeProc
     assert "s3cret-pw" not in repr(run)
 
 
+def test_a_run_in_a_container_is_another_job_than_ours_of_the_same_words(proc: FakeProc, tmp_path: Path) -> None:
+    """Its `/repo` is not our `/repo`: its success says nothing about ours."""
+    jobs = set()
+    for pid, root in ((20, Path("/")), (21, tmp_path)):
+        proc.add(pid, "borg", "create", "/repo::a", "/data", environ={})
+        (proc.folder_ / str(pid) / "root").symlink_to(root)
+        facts = gather(proc, pid)
+        assert facts is not None
+        found = examine(proc, facts, Scope(os.geteuid()))
+        assert found is not None
+        jobs.add(found.job)
+    assert jobs == {"borg /data to /repo", "borg /data to /repo (container)"}
+
+
 def test_of_another_user_only_the_command_line_counts(proc: FakeProc) -> None:
     """What the kernel does not tell stays unknown, and the run is labelled with its user."""
     proc.add(21, "restic", "backup", "/etc", uid=1, environ=None)

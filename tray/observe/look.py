@@ -146,6 +146,8 @@ def _described(proc: Proc, facts: Facts, scope: Scope, name: str, plan: Plan) ->
     sources = tuple(absolute(hide.text(source), folder) for source in plan.sources)
     repository = None if plan.repository is None else absolute(hide.text(plan.repository), folder)
     job = engines.job_name(name, repository, sources, kind=plan.kind, folder=folder)
+    # The same words may mean other folders: a container's success must not stand for a failure of ours.
+    whose = [word for word in (user, None if facts.here else "container") if word is not None]
     return Found(
         pid=facts.pid,
         start=facts.start,
@@ -157,7 +159,7 @@ def _described(proc: Proc, facts: Facts, scope: Scope, name: str, plan: Plan) ->
         repository=repository,
         sources=sources,
         command=tuple(hide.argv(facts.argv)),
-        job=job if user is None else f"{job} ({user})",
+        job=f"{job} ({', '.join(whose)})" if whose else job,
         folder=folder,
         here=facts.here,
     )
