@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.restic_keys import make_quick
+
 TRAY = [sys.executable, "-m", "tray"]
 PASSWORD = "correct horse"  # of test repositories
 
@@ -50,7 +52,7 @@ def make_tree(folder: Path, *, files: int = 30, size: int = 3000, seed: int = 1)
 
 
 def make_repository(path: Path) -> Path:
-    """Make a restic repository at *path*: a copy of one that was made once, since deriving its key takes seconds."""
+    """Make a restic repository at *path*: a copy of one that was made once, with a key that is quick to derive."""
     shutil.copytree(_template(), path)
     return path
 
@@ -61,6 +63,7 @@ def _template() -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     environ = {**os.environ, "RESTIC_PASSWORD": PASSWORD}
     subprocess.run(["restic", "init", "-q", "-r", folder / "repo"], check=True, env=environ, stdin=subprocess.DEVNULL)
+    make_quick(folder / "repo", PASSWORD)
     return folder / "repo"
 
 

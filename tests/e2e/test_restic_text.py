@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.program import PASSWORD, make_repository
 from tray import engines
 from tray.engines.base import Exit, Result, Stream
 from tray.model import Outcome
 
-PASSWORD = "correct horse"
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") if os.geteuid() == 0 else ()
 """root can read everything, so what must be unreadable is read by somebody else."""
 
@@ -55,11 +55,8 @@ def _hand_over(path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty repository, made once: restic takes seconds to make a key."""
-    path = tmp_path_factory.mktemp("restic") / "repo"
-    environ = {**os.environ, "RESTIC_PASSWORD": PASSWORD}
-    subprocess.run(["restic", "-r", str(path), "init"], env=environ, capture_output=True, check=True)
-    return path
+    """An empty repository, made once."""
+    return make_repository(tmp_path_factory.mktemp("restic") / "repo")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,11 +32,12 @@ class Twins:
     wrapped: Path
 
     def run(self, *argv: str, merged: bool = False, job: str = "home") -> tuple[Ran, Ran]:
-        """Run *argv* in both, bare first; *merged* as by `2>&1`."""
-        return (
-            _run(argv, self.bare, merged=merged),
-            _run([*TRAY, "run", "--job", job, "--", *argv], self.wrapped, merged=merged),
-        )
+        """Run *argv* in both, side by side; *merged* as by `2>&1`."""
+        watched = [*TRAY, "run", "--job", job, "--", *argv]
+        with ThreadPoolExecutor() as pool:
+            bare = pool.submit(_run, argv, self.bare, merged=merged)
+            wrapped = _run(watched, self.wrapped, merged=merged)
+            return bare.result(), wrapped
 
     def each(self, change: Callable[[Path], object]) -> None:
         """Do the same to both folders."""
