@@ -149,12 +149,11 @@ def _halt(run: LiveRun) -> dict[str, str] | None:
         return {"kind": "paused", "word": "Paused", "text": _paused(run)}
     if not run.stalled:
         return None
-    since = run.since_progress_seconds
-    text = "No progress." if since is None else f"No progress for {wording.duration(max(since, 60))}."
+    since = wording.standstill(run).capitalize()
     return {
         "kind": "stalled",
         "word": "Stalled",
-        "text": f"{text} It still runs; this clears by itself when it goes on.",
+        "text": f"{since}. It still runs; this clears by itself when it goes on.",
     }
 
 

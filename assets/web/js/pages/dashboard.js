@@ -43,7 +43,7 @@
   const row = (job) => {
     const run = job.last;
     return el("tr", { "data-key": `${job.system} ${job.job}` },
-      el("td", { class: "who" }, el("span", { class: "name", title: job.job }, job.job, job.system && el("span", { class: "tag none origin" }, "System")), run && el("span", { class: "mute cut", title: run.route }, run.route)),
+      el("td", { class: "who" }, el("span", { class: "name", title: job.job }, BT.origin(job.system ? ["System"] : []), job.job), run && el("span", { class: "mute cut", title: run.route }, run.route)),
       el("td", {}, BT.tag(job.kind, job.word)),
       el("td", { class: run ? "figure" : "figure nothing", "data-label": run ? "Last run" : null, title: run ? run.at : null }, run ? [when(run), el("span", { class: "mute" }, run.duration)] : "–"),
       el("td", { class: run ? "figure" : "figure nothing", "data-label": run ? "Size" : null }, run ? [run.size, el("span", { class: "mute" }, run.added === "unknown" ? "" : `+${run.added}`)] : "–"),

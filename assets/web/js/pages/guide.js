@@ -17,6 +17,6 @@
     draw: () => [BT.back("dashboard", "Dashboard"),
       BT.hero("history", "Keep your backups, and see them here", BT.sub("Put these words before the command that you have. Everything else stays as it is.")),
       places.map(({ where, text }) => [el("h2", {}, where), BT.copybox(text, `the line for ${where}`)]),
-      el("p", { class: "note" }, "The next time such a command runs, it appears on the dashboard by itself.")],
+      el("p", { class: "note" }, "The next time such a command runs, it appears on the dashboard by itself. A backup command that you leave as it is shows up too, as Observed: without progress, and only while this program runs.")],
   };
 })();

@@ -19,7 +19,7 @@
   const older = () => data.next !== null || data.system !== null;
 
   const row = (run) => el("tr", { "data-key": run.run },
-    el("td", { class: "who" }, el("span", { class: "name", title: run.job }, run.job, BT.origin(run.origin)), el("span", { class: "mute cut", title: run.route }, run.route)),
+    el("td", { class: "who" }, el("span", { class: "name", title: run.job }, BT.origin(run.origin), run.job), el("span", { class: "mute cut", title: run.route }, run.route)),
     el("td", {}, BT.tag(run.kind, run.word)),
     el("td", { class: "figure", "data-label": "Ended" }, run.at, el("span", { class: "mute" }, run.ago)),
     el("td", { class: "figure", "data-label": "Took" }, run.duration),
