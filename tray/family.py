@@ -179,3 +179,16 @@ def _send(process: Process, number: int) -> int:
     except (psutil.Error, OSError):
         return 0
     return 1
+
+
+def resume_session(number: int) -> int:
+    """Let every stopped process of the session *number* go on, and return how many those were."""
+    if sys.platform == "win32":
+        return 0
+    found = 0
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if os.getsid(process.pid) == number and process.status() == psutil.STATUS_STOPPED:
+                process.resume()
+                found += 1
+    return found

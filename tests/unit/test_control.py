@@ -303,6 +303,26 @@ def test_only_a_paused_run_without_its_wrapper_is_let_go_on(
     wait_for(lambda: not family.is_stopped(work.pid), what="it to go on")
 
 
+def test_what_a_paused_command_had_started_goes_on_when_wrapper_and_command_were_killed(
+    places: Places, tmp_path: Path
+) -> None:
+    """Nobody stays stopped for good, also where only the session tells whose it was."""
+    script = f"sleep 600 & echo $! > {tmp_path / 'pid'}; wait"
+    with subprocess.Popen(["sh", "-c", script], start_new_session=True) as command:
+        paused = folder(places, command.pid, paused=True)
+        paused.lock.release()
+        below = int(wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
+        family.stop(command.pid)
+        wait_for(lambda: family.is_stopped(below), what="it to stop")
+        command.kill()
+    try:
+        assert release(paused, paused.info())
+        wait_for(lambda: not family.is_stopped(below), what="it to go on")
+        assert not release(paused, paused.info())
+    finally:
+        os.kill(below, signal.SIGKILL)
+
+
 def test_a_run_overlaps_the_newest_earlier_one_of_its_job_that_still_goes_on(places: Places) -> None:
     """One that is over, a later one, and one of another job do not count."""
     made = [folder(places, os.getpid(), run=name) for name in ("01", "02", "09")]

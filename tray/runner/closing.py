@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tray import engines, runs
 from tray.engines.base import Exit, Plan, Result, Session, Stream
-from tray.model import EndedRun, Source
+from tray.model import EndedRun, Outcome, Source
 from tray.paths import Places
 from tray.redact import Redactor
 from tray.runner import record, seen
@@ -36,7 +36,8 @@ def conclude(folder: RunFolder, info: RunInfo) -> tuple[EndedRun, Result]:
             session.feed(line, stream)
     result = session.conclude(UNSEEN)
     finished = max(_last_sign(folder), info.started_ms)
-    return record.end_of(info, result, finished, finished - info.started_ms, inferred=True), result
+    took = None if result.outcome is Outcome.LOST else finished - info.started_ms  # nobody knows how long it went on
+    return record.end_of(info, result, finished, took, inferred=True), result
 
 
 def ended(places: Places) -> list[EndedRun]:

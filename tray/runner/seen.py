@@ -42,7 +42,8 @@ def conclude(info: RunInfo, last_sign_ms: int) -> tuple[EndedRun, Result, Exit]:
     if "finished_ms" not in seen:
         seen = {**seen, **_looked(info, seen, last_sign_ms)}
     result = _result(info, seen, how)
-    return record.end_of(info, result, finished, finished - info.started_ms, inferred=True), result, how
+    took = finished - info.started_ms if "finished_ms" in seen else None
+    return record.end_of(info, result, finished, took, inferred=True), result, how
 
 
 def evidence(info: RunInfo, snapshot: str | None) -> dict[str, Any]:

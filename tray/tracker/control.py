@@ -61,10 +61,12 @@ def release(folder: RunFolder, info: RunInfo) -> bool:
 
     Nobody else would ever do it, and a backup that stands still for good is none.
     """
-    gone = not info.paused or info.child is None or info.boot != locks.boot_id() or not info.child.alive()
-    if gone or info.child is None or folder.wrapped:
+    if not info.paused or info.child is None or info.boot != locks.boot_id() or folder.wrapped:
         return False
     from tray import family
 
-    family.resume(info.child.pid)
-    return True
+    if info.child.alive():
+        family.resume(info.child.pid)
+        return True
+    # The command was killed too. What it had started is in its session still, whose number nobody else gets before that is gone.
+    return locks.process_start(info.child.pid) is None and family.resume_session(info.child.pid) > 0
