@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tray import clock, locks, runs
+from tray.audit import spool
 from tray.errors import RunNotFoundError
 from tray.paths import Places
-from tray.runner import closing
+from tray.runner import closing, record
 from tray.runs import Process, RunFolder, RunInfo
 
 
@@ -174,3 +175,20 @@ def test_a_process_is_told_from_its_successor() -> None:
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     child.wait()
     assert locks.process_start(child.pid) != me
+
+
+def test_a_wrapper_that_was_killed_in_its_first_moment_leaves_beginning_and_end(places: Places) -> None:
+    """The record has both, once each, whoever writes them."""
+    from tray.audit.store import AuditLog
+
+    dead = Process(2**22 + 1, "1")
+    for known in (False, True):
+        folder = created(places, info(wrapper=dead))
+        if known:
+            spool.record(places, [record.started(folder.info())])
+        folder.lock.release()
+        assert closing.close(places) == 1
+        log = AuditLog.read(places.audit_db)
+        actions = [entry.data["action"] for entry in log.entries() if entry.data["run"] == folder.run]
+        log.close()
+        assert actions == ["run.started", "run.closed"]

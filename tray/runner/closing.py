@@ -6,11 +6,13 @@ works in this boot is left alone.
 """
 
 from collections.abc import Iterator
+from contextlib import closing as closed
 from contextlib import suppress
 from pathlib import Path
 
 from tray import engines, runs
 from tray.engines.base import Exit, Plan, Result, Session, Stream
+from tray.errors import AuditMissingError, BackupTrayError
 from tray.model import EndedRun, Outcome, Source
 from tray.paths import Places
 from tray.redact import Redactor
@@ -77,12 +79,30 @@ def _close_wrapped(places: Places, folder: RunFolder, info: RunInfo) -> None:
     from tray.audit import spool
 
     last, result = conclude(folder, info)
-    spool.record(places, [record.ended(info, last, UNSEEN, result)], timeout=record.END_SECONDS)
+    begin = [] if _begun(places, info.run) else [record.started(info)]
+    spool.record(places, [*begin, record.ended(info, last, UNSEEN, result)], timeout=record.END_SECONDS)
     log = RunLog(folder.log, Redactor(info.command, {}))
     log.say("the process that watched this run died; from here on the log was completed from the engine's own output")
     _complete(log, folder, info)
     log.say(f"{last.outcome.value} (inferred): {last.reason}")
     log.close()
+
+
+def _begun(places: Places, run: str) -> bool:
+    """Whether the beginning is on record; a wrapper that was killed in its first moments has not come to that."""
+    from tray.audit import spool
+    from tray.audit.store import AuditLog
+
+    if any(draft.run == run for draft in spool.pending(places)):
+        return True
+    try:
+        log = AuditLog.read(places.audit_db)
+    except AuditMissingError:
+        return False
+    except BackupTrayError:
+        return True  # nobody can say; rather none than two
+    with closed(log):
+        return log.entry_of_run(run) is not None
 
 
 def _close_observed(places: Places, folder: RunFolder, info: RunInfo) -> None:
