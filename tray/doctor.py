@@ -6,6 +6,7 @@ thing never hides the others. What needs a desktop is in `doctor_desktop`.
 
 import os
 import platform
+import re
 import shlex
 import shutil
 import stat
@@ -24,6 +25,7 @@ from tray.engines import ENGINES
 from tray.errors import (
     AuditMissingError,
     BackupTrayError,
+    ConfigError,
     NotInGroupError,
     SystemViewError,
     TrackerGoneError,
@@ -37,6 +39,7 @@ _VERSION_COMMAND = ("restic", "rclone")
 _EVERYWHERE = {"tar", "rsync"}
 """Engines that are there on machines that nobody backs up."""
 _ANSWER_SECONDS = 2.0
+_TELLS_EXITS = (6, 15)  # the first Linux that tells how somebody else's process ended
 QUICK_BYTES = 10_000_000
 """A log up to this size is verified whole (0.2 s or so); of a larger one only the end is looked at."""
 
@@ -80,6 +83,7 @@ def examine(places: Places) -> list[Check]:
         ("records waiting", lambda: _spool(places)),
         ("runs", lambda: _runs(places)),
         ("tracker", lambda: _tracker(places)),
+        ("runs of others", lambda: _observation(places)),
         ("system's instance", _system),
         ("backup engines", _engines),
         ("command", _command),
@@ -290,6 +294,32 @@ def _tracker(places: Places) -> list[Check]:
 
 def _text(message: Any, key: str) -> str:
     return str(message.get(key, "unknown"))
+
+
+def _observation(places: Places) -> list[Check]:
+    """Say whether runs that others started are seen, and how well their end can be known."""
+    from tray.observe.scope import VARIABLE, Scope
+
+    name = "runs of others"
+    if sys.platform != "linux":
+        return [
+            Check(name, Level.OK, "They are seen on Linux only; put yours under watch: `backup-tray run -- COMMAND`.")
+        ]
+    if Scope.of(os.environ).off or not _observes(places):
+        what = f"Nobody looks for them: {VARIABLE} or [observe] in {places.config_file} says so."
+        return [Check(name, Level.OK, what)]
+    release = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
+    if release >= _TELLS_EXITS:
+        return [Check(name, Level.OK, "A tracker sees them, with their exact exit status.")]
+    what = "A tracker sees them; this kernel (before 6.15) seldom tells how they ended, so many end as unknown."
+    return [Check(name, Level.OK, f"{what} Put yours under watch: `backup-tray run -- COMMAND`.")]
+
+
+def _observes(places: Places) -> bool:
+    try:
+        return config.load(places).observe
+    except ConfigError:
+        return True  # the tracker then does as if nothing stood there; what is wrong is said above
 
 
 def _system() -> list[Check]:

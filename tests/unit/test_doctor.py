@@ -407,3 +407,19 @@ def test_the_start_with_the_session_is_looked_for(
     write(tmp_path / "autostart/backup-tray.desktop")
     answer = doctor_desktop.autostart()
     assert (answer.fine, said in answer.what) == (fine, True)
+
+
+def test_whether_runs_of_others_are_seen_is_said(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for what cannot come: observing may be off, and an older kernel tells no exit status."""
+    if sys.platform != "linux":
+        return
+
+    def said() -> str:
+        return next(check.what for check in doctor.examine(places) if check.name == "runs of others")
+
+    for release, words in (("6.15.2-arch", "exact exit status"), ("6.1.0-13-amd64", "seldom tells how they ended")):
+        kernel = os.uname_result(("Linux", "here", release, "#1", "x86_64"))
+        monkeypatch.setattr(os, "uname", lambda kernel=kernel: kernel)
+        assert words in said()
+    monkeypatch.setenv("BACKUP_TRAY_OBSERVE", "off")
+    assert said().startswith("Nobody looks for them")

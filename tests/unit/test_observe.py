@@ -296,3 +296,13 @@ def test_only_a_snapshot_of_that_time_proves_anything(tmp_path: Path) -> None:
     assert proof.snapshots("restic", repository, 301_000, 400_000) == []
     assert proof.snapshots("borg", repository, 0, 400_000) == []
     assert proof.snapshots("restic", "s3:bucket", 0, 400_000) == []
+
+
+def test_a_part_of_an_engine_tells_of_the_one_that_began(proc: FakeProc) -> None:
+    """rsync is three processes with the same words; whichever is seen first, it is one run."""
+    words = ("rsync", "-a", "/src/", "/dst/")
+    proc.add(29, "sh", "nightly.sh", environ={})
+    proc.add(30, *words, parent=29, environ={})
+    proc.add(31, *words, parent=30, environ={})
+    proc.add(32, *words, parent=31, environ={})
+    assert {facts.pid for pid in (32, 30, 31) if (facts := gather(proc, pid)) is not None} == {30}

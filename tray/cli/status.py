@@ -22,6 +22,9 @@ EXIT_CODES = {
     State.UNAVAILABLE: 3,
 }
 """What monitoring plugins expect: 0 fine, 1 warning, 2 critical, 3 unknown."""
+
+_FINE = (State.OK, State.RUNNING, State.NONE)
+"""Where nothing is wrong the bar alone tells enough."""
 NAME_COLUMNS = 48
 """How much of a job's name the list shows; `--json` has it whole."""
 
@@ -101,7 +104,8 @@ def _watch(source: StatusSource, *, as_json: bool) -> int:
             if as_json:
                 print(json.dumps(status.to_json()), flush=True)
                 continue
-            words = "" if status.runs and screen.active else wording.headline(status, clock.now_ms())
+            barred = status.runs and screen.active and status.state in _FINE
+            words = "" if barred else wording.headline(status, clock.now_ms())
             if words and words != said:
                 screen.clear()
                 print(words, flush=True)

@@ -95,6 +95,8 @@ class LiveRuns:
         """
         live = list(self.now().values())
         found = _meant(live, words) or _meant(self._elsewhere(), words)
+        if not words:  # what somebody else started is not meant where one of our own goes on
+            found = [run for run in found if run.source is Source.WRAPPED] or found
         if not found:
             raise self._none(words)
         if len(found) > 1:

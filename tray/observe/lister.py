@@ -13,7 +13,7 @@ from tray.observe.proc import Proc
 
 INTERVAL_SECONDS = 1.0
 SETTLE_SECONDS = 0.1
-ASKED_AGAIN = 20
+ASKED_AGAIN = 8
 """How many shells and interpreters are asked for their name again at each look."""
 
 _INTERPRETERS = ("python", "perl")

@@ -87,13 +87,18 @@ class Facts:
 
 
 def gather(proc: Proc, pid: int) -> Facts | None:
-    """Return what can be known of a process that may be an engine; None if it is none, or gone."""
+    """Return what can be known of a process that may be an engine; None if it is none, or gone.
+
+    Of a part of an engine (rsync is three processes with the same words) it tells of the one that began.
+    """
     stat, argv = proc.stat(pid), proc.command(pid)
     if stat is None or stat.gone or not _may_be(argv):
         return None
+    above = tuple(family.ancestors(proc, pid))
+    if above and proc.command(above[0][0]) == argv:
+        return gather(proc, above[0][0])
     uid = proc.uid(pid)
     environ, here = proc.environ(pid, VARIABLES), proc.here(pid)
-    above = tuple(family.ancestors(proc, pid))
     folder = _folder(proc, pid, argv, environ or {}, above)
     wrapped = any(family.wraps(proc.command(ancestor)) for ancestor, _ in above)
     again = proc.stat(pid)

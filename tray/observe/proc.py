@@ -55,11 +55,11 @@ class Proc:
 
     def newest(self) -> bytes:
         """The pid that was given last, to threads too: while it stays the same, nothing new has begun. Empty if unknown."""
-        return self._read("loadavg", 128).rpartition(b" ")[2]
+        return self._read("loadavg", 128, line=True).rpartition(b" ")[2]
 
     def comm(self, pid: int) -> str:
         """The first 15 bytes of the program's name; "" once it is gone."""
-        return self._read(f"{pid}/comm", 64).rstrip(b"\n").decode("utf-8", "replace")
+        return self._read(f"{pid}/comm", 64, line=True).rstrip(b"\n").decode("utf-8", "replace")
 
     def stat(self, pid: int) -> Stat | None:
         """State, parent, start and CPU time; None once it is gone."""
@@ -156,15 +156,15 @@ class Proc:
         except OSError:
             return None
 
-    def _read(self, name: str, most: int) -> bytes:
-        """Read a file; a file object would cost as much again."""
+    def _read(self, name: str, most: int, *, line: bool = False) -> bytes:
+        """Read a file; a file object would cost as much again. What is one *line* comes whole."""
         try:
             fd = os.open(f"{self.root}/{name}", os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         except OSError:
             return b""
         try:
             raw = os.read(fd, most)
-            while raw and len(raw) < most and (more := os.read(fd, most - len(raw))):
+            while raw and len(raw) < most and not line and (more := os.read(fd, most - len(raw))):
                 raw += more
             return raw
         except OSError:  # it ended while we looked, or we may not
