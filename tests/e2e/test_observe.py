@@ -213,6 +213,10 @@ def test_engines_of_others_appear_in_time_and_end_with_the_truth(
     assert sorted(entry["action"] for entry in entries()) == ["run.closed"] * 4 + ["run.started"] * 4
 
 
+WRONG = "RESTIC_PASSWORD_COMMAND=\"sh -c 'sleep 0.5; echo wrong'\""
+"""A wrong password that takes as long as those of real repositories, whose keys are slow to derive; in a moment it may be missed."""
+
+
 def test_exit_codes_are_exact(tmp_path: Path, places: Places, tracker: Tracker, somebody: Somebody) -> None:
     """A failure of somebody else's run is a failure here, an unreadable file a warning, a killed one no success."""
     repository = make_repository(tmp_path / "repo")
@@ -220,7 +224,7 @@ def test_exit_codes_are_exact(tmp_path: Path, places: Places, tracker: Tracker, 
     codes = [
         somebody.starts(f"(sleep 1.2; echo x) | restic -r {repository} backup -q --stdin --stdin-filename fine"),
         somebody.starts(f"restic -r {repository} backup -q /proc/self/mem"),
-        somebody.starts(f"RESTIC_PASSWORD=wrong restic -r {repository} backup -q /etc/hostname"),
+        somebody.starts(f"{WRONG} restic -r {repository} backup -q /etc/hostname"),
         somebody.starts(f"exec restic -r {repository} backup -q --stdin --stdin-filename killed <{held.path}"),
     ]
     killed = tracker.shown(lambda run: "killed" in run["job"])
@@ -342,7 +346,7 @@ def test_an_older_kernel_makes_no_false_green(tmp_path: Path, somebody: Somebody
     repository, held = make_repository(tmp_path / "repo"), somebody.holds()
     good = somebody.starts(f"exec restic -r {repository} backup -q --stdin --stdin-filename dump <{held.path}")
     bad = somebody.starts(
-        f"export RESTIC_PASSWORD=wrong; exec restic -r {make_repository(tmp_path / 'bad')} backup -q /etc/hostname"
+        f"export {WRONG}; exec restic -r {make_repository(tmp_path / 'bad')} backup -q /etc/hostname"
     )
     rsync = somebody.starts(
         f"exec rsync -a --bwlimit=300 {make_tree(tmp_path / 'src', files=5, size=100_000)}/ {tmp_path}/copy/"

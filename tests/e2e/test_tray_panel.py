@@ -107,7 +107,10 @@ def test_a_real_backup_is_seen_from_beginning_to_end(
     item = desk.item()
     restic = ["restic", "-r", str(repository), "backup", "--limit-upload", "16000", str(source)]
     backup = desk.tray("run", "--job", "home", "--", *restic, env={"RESTIC_PASSWORD": PASSWORD})
-    text = wait_for(lambda: "/s" in (shown := desk.tooltip(item)) and shown, what="progress in the tooltip")
+    text = wait_for(
+        lambda: percentage(shown := desk.tooltip(item)) >= 15 and "/s" in shown and shown,
+        what="progress in the tooltip",
+    )
     assert re.fullmatch(r"Backing up home: \d+ %, \d+ of 200 files\n\d.*/s(, .* left)?", text)
     x, y, _, height = desk.hover()
     keep(desk.screenshot(tmp_path / "tooltip.png").crop((x - 60, 0, WIDTH, y + height + 12)), "tray-tooltip.png")

@@ -15,6 +15,8 @@ INTERVAL_SECONDS = 1.0
 SETTLE_SECONDS = 0.1
 ASKED_AGAIN = 8
 """How many shells and interpreters are asked for their name again at each look."""
+ASKED_AT_ONCE = 100
+"""How many of them when something is known to have begun."""
 
 _INTERPRETERS = ("python", "perl")
 _LAUNCHERS = words(
@@ -47,15 +49,15 @@ class Lister:
         """Whether `settled` has something to do."""
         return bool(self._fresh)
 
-    def look(self) -> list[int]:
-        """Take note of what is new, and return what became another program since."""
+    def look(self, most: int = ASKED_AGAIN) -> list[int]:
+        """Take note of what is new, and return what became another program since; at *most* so many are asked."""
         newest = self._proc.newest()
         if not newest or newest != self._newest:
             self._newest = newest
             pids = self._proc.pids()
             self._fresh |= dict.fromkeys(sorted(pids - self._known), "")
             self._known = pids
-        asked = [self._ring.popleft() for _ in range(min(ASKED_AGAIN, len(self._ring)))]
+        asked = [self._ring.popleft() for _ in range(min(most, len(self._ring)))]
         return sorted(pid for pid, before in asked if self._became(pid, before))
 
     def settled(self) -> list[int]:

@@ -94,11 +94,11 @@ def gather(proc: Proc, pid: int) -> Facts | None:
     stat, argv = proc.stat(pid), proc.command(pid)
     if stat is None or stat.gone or not _may_be(argv):
         return None
+    uid = proc.uid(pid)  # first what only the process itself tells: it may be over in a moment
+    environ, here = proc.environ(pid, VARIABLES), proc.here(pid)
     above = tuple(family.ancestors(proc, pid))
     if above and proc.command(above[0][0]) == argv:
         return gather(proc, above[0][0])
-    uid = proc.uid(pid)
-    environ, here = proc.environ(pid, VARIABLES), proc.here(pid)
     folder = _folder(proc, pid, argv, environ or {}, above)
     wrapped = any(family.wraps(proc.command(ancestor)) for ancestor, _ in above)
     again = proc.stat(pid)

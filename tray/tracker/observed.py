@@ -18,7 +18,7 @@ from tray.errors import BackupTrayError
 from tray.model import LiveRun, Phase, Source
 from tray.observe.ends import NOT_KNOWN, End, Ending
 from tray.observe.execs import BURST_SECONDS, GENERAL, Execs
-from tray.observe.lister import INTERVAL_SECONDS, SETTLE_SECONDS, Lister
+from tray.observe.lister import ASKED_AT_ONCE, INTERVAL_SECONDS, SETTLE_SECONDS, Lister
 from tray.observe.look import NOT_ALONE, Facts, Found, examine, gather
 from tray.observe.meter import Meter
 from tray.observe.proc import Proc
@@ -125,7 +125,7 @@ class Observer:
             self._soon()
 
     def _soon(self) -> None:
-        self._consider(self._lister.look())
+        self._consider(self._lister.look(ASKED_AT_ONCE))
         if self._burst < len(BURST_SECONDS):
             self._loop.call_later(BURST_SECONDS[self._burst], self._soon)
             self._burst += 1
