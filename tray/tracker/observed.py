@@ -82,6 +82,7 @@ class Observer:
         self._credit, self._credited = float(BURSTS), clock.monotonic()
         self._folders = runs.LiveFolders(places)
         self._watched: dict[str, _Watched] = {}
+        self._over_at: dict[str | None, int] = {}  # when the last run of a repository was seen to end
         self._loop: asyncio.AbstractEventLoop
 
     def begin(self) -> None:
@@ -209,6 +210,7 @@ class Observer:
         )
         self._watched[info.run] = one
         self._known.start(one.live)
+        self._together(one)
         if one.ending.fd is not None:
             self._loop.add_reader(one.ending.fd, self._ending, one)
         self._measure(one)
@@ -235,6 +237,14 @@ class Observer:
             one.live = live.with_changes(updated_ms=clock.now_ms())
             self._known.start(one.live)
 
+    def _together(self, new: _Watched) -> None:
+        """Note who worked on one repository at the same time, however short one of them was."""
+        for other in self._watched.values():
+            if other is not new and other.info.repository == new.info.repository:
+                other.alone = new.alone = False
+        over = self._over_at.get(new.info.repository)
+        new.alone = new.alone and (over is None or over < new.info.started_ms)
+
     def _shares(self, one: _Watched) -> bool:
         """Whether another run works on the same repository, so that a new snapshot may be that one's."""
         return len(self._known) > 1 and any(
@@ -258,6 +268,9 @@ class Observer:
     def _ended(self, one: _Watched, end: End) -> None:
         """Save how it ended, and let go."""
         self._watched.pop(one.info.run, None)
+        if len(self._over_at) >= MAX_RUNS:
+            self._over_at.clear()
+        self._over_at[one.info.repository] = clock.now_ms()
         one.ending.close()
         if one.folder is not None:
             info = replace(one.info, seen=_seen(one, end))
