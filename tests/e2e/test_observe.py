@@ -214,7 +214,7 @@ def test_engines_of_others_appear_in_time_and_end_with_the_truth(
 
 
 WRONG = "RESTIC_PASSWORD_COMMAND=\"sh -c 'sleep 0.5; echo wrong'\""
-"""A wrong password that takes as long as those of real repositories, whose keys are slow to derive; in a moment it may be missed."""
+"""A wrong password that takes as long as with real keys, which are slow to derive; what is over in a moment may be missed."""
 
 
 def test_exit_codes_are_exact(tmp_path: Path, places: Places, tracker: Tracker, somebody: Somebody) -> None:
