@@ -139,9 +139,10 @@ class Steps:
             if not self.proc.command(pid):
                 self._names.pop(pid, None)  # just becoming another program: ask once more
             return False
-        ending, steps = Ending(self.proc, pid, facts.start), {one.found.pid for one in self._open}
+        ending, steps = Ending(self.proc, facts.pid, facts.start), {one.found.pid for one in self._open}
         found = examine(self.proc, facts, scope)
-        if found is None or not steps.isdisjoint(above for above, _ in facts.above):  # rsync is three processes
+        known = not steps.isdisjoint((facts.pid, *(above for above, _ in facts.above)))  # rsync is three processes
+        if found is None or known:
             ending.close()
             return False
         gone, sure = proof.missing(found.sources) if found.engine in proof.PROVES else ([], False)
