@@ -262,9 +262,19 @@ class Desktop:
             self.xdotool("mousemove", str(x - step), str(y))
 
     def hover(self) -> tuple[int, int, int, int]:
-        """Point at the icon and wait for its tooltip; returns the tooltip's place: x, y, width, height."""
+        """Point at the icon and wait for its tooltip to be drawn; returns its place: x, y, width, height."""
+        empty = self.screenshot(self.folder / "pictures/empty.png")
         self.point(*self.spot)
-        return wait_for(lambda: self._placed("TOOLTIP"), what="a tooltip on the screen")
+        return wait_for(lambda: self._drawn("TOOLTIP", empty), what="a tooltip on the screen")
+
+    def _drawn(self, kind: str, before: Image.Image) -> tuple[int, int, int, int] | None:
+        """Return the place of a window of a kind once the screen has changed there, so that it is placed and painted."""
+        if (place := self._placed(kind)) is None:
+            return None
+        x, y, width, height = place
+        box = (max(x, 0), max(y, 0), min(x + width, WIDTH), min(y + height, HEIGHT))
+        now = self.screenshot(self.folder / "pictures/now.png").crop(box)
+        return place if now.tobytes() != before.crop(box).tobytes() else None
 
     def click(self, button: int) -> None:
         """Click the icon."""

@@ -345,9 +345,7 @@ def test_an_older_kernel_makes_no_false_green(tmp_path: Path, somebody: Somebody
     tracker = somebody.tracker("-c", OLD_KERNEL)
     repository, held = make_repository(tmp_path / "repo"), somebody.holds()
     good = somebody.starts(f"exec restic -r {repository} backup -q --stdin --stdin-filename dump <{held.path}")
-    bad = somebody.starts(
-        f"export {WRONG}; exec restic -r {make_repository(tmp_path / 'bad')} backup -q /etc/hostname"
-    )
+    bad = somebody.starts(f"export {WRONG}; exec restic -r {make_repository(tmp_path / 'bad')} backup -q /etc/hostname")
     rsync = somebody.starts(
         f"exec rsync -a --bwlimit=300 {make_tree(tmp_path / 'src', files=5, size=100_000)}/ {tmp_path}/copy/"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.desktop import HEIGHT, WIDTH, Desktop
+from tests.e2e.desktop import Desktop
 from tests.e2e.program import tray
 from tests.e2e.trays import GREY, RED, pixels, record, tray_desktop, windows_of
 from tests.waiting import wait_for
@@ -49,11 +49,7 @@ def test_an_older_tray_shows_icon_and_tooltip(older: Desktop, tmp_path: Path, bu
         env={} if bus else {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent", "XDG_RUNTIME_DIR": ""}
     )
     embedded(older, RED, tmp_path)
-    before = older.screenshot(tmp_path / "before.png")
-    x, y, width, height = older.hover()
-    assert width > 100
-    box = (max(x, 0), max(y, 0), min(x + width, WIDTH), min(y + height, HEIGHT))
-    assert older.screenshot(tmp_path / "tooltip.png").crop(box).tobytes() != before.crop(box).tobytes()
+    assert older.hover()[2] > 100
     assert notifications(older) == []
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0

@@ -72,7 +72,7 @@ def test_ten_minutes_without_progress_are_a_stall_that_ends_with_the_next_progre
     scene.go(130, run())
     assert (scene.stall.stalled, scene.stall.minutes) == (True, 12)
     scene.go(1, run(bytes_done=6))
-    assert (scene.stall.stalled, scene.stall.minutes, scene.stall.seconds) == (False, None, 129)
+    assert (scene.stall.stalled, scene.stall.minutes, scene.stall.seconds) == (False, None, 729)
     assert scene.said == ["no progress for 10 min", "goes on after 12 min without progress"]
 
 
@@ -131,7 +131,7 @@ def test_a_suspended_machine_is_no_stall_whatever_its_clock_counts() -> None:
     assert scene.go(4, run()).stall.stalled
     scene.now += 8 * 3600
     assert scene.go(60, run()).stall.minutes == 11
-    assert scene.stall.seconds < 120
+    assert 600 <= scene.stall.seconds < 720
 
 
 def test_a_paused_run_is_not_stalled_and_starts_anew_when_it_goes_on() -> None:

@@ -61,7 +61,7 @@ def ended(
     Args:
         evidence: Of a run that we did not start: by what its end is known.
         paused_seconds: How long it was paused.
-        stalled_seconds: How long it made no progress, beyond what is usual.
+        stalled_seconds: How long it stood still, each time from the last progress on.
     """
     from tray.audit.entry import Action, Draft, Severity
 

@@ -45,22 +45,22 @@ class Stall:
         self._output_then = 0
         self._blind = True
         self._total = 0.0
-        self._began: float | None = None
+        self._stalled = False
 
     @property
     def stalled(self) -> bool:
         """Whether it stands still."""
-        return self._began is not None
+        return self._stalled
 
     @property
     def minutes(self) -> int | None:
         """For how many whole minutes there has been no progress; None while it does not stand still."""
-        return None if self._began is None else int(self._before - self._since) // 60
+        return int(self._before - self._since) // 60 if self._stalled else None
 
     @property
     def seconds(self) -> int:
-        """How long it stood still in all."""
-        return round(self._total + (0.0 if self._began is None else self._before - self._began))
+        """How long it stood still in all, each time from the last progress on."""
+        return round(self._total + (self._before - self._since if self._stalled else 0.0))
 
     def heard(self, size: int, *, words: bool) -> None:
         """A line of *size* bytes came; *words* if it was more than figures."""
@@ -72,8 +72,6 @@ class Stall:
         gap, self._before = now - self._before, now
         if gap > GAP_SECONDS:
             self._since += gap
-            if self._began is not None:
-                self._began += gap
             self._sample = None
         if paused or self._moved(now, live):
             self._goes_on(now)
@@ -104,16 +102,16 @@ class Stall:
     def _judge(self, now: float, live: LiveRun) -> None:
         if not self._asked:
             self._asked, self._limit = True, self._ask_limit()
-        if self._limit is None or now - self._since < self._limit or self._began is not None:
+        if self._limit is None or now - self._since < self._limit or self._stalled:
             return
         if self._strict(live) or not self._blind:
-            self._began = now
+            self._stalled = True
             self._say(f"no progress for {_span(now - self._since)}")
 
     def _goes_on(self, now: float) -> None:
-        if self._began is not None:
-            self._total += now - self._began
-            self._began = None
+        if self._stalled:
+            self._total += now - self._since
+            self._stalled = False
             self._say(f"goes on after {_span(now - self._since)} without progress")
         self._since = now
         self._sample_at = max(self._sample_at, now + LOOK_SECONDS)
