@@ -58,6 +58,21 @@ class Places:
         return self.state / "audit.key"
 
     @property
+    def audit_standing(self) -> Path:
+        """What the last verification of the audit log came to, and from where the next one may go on; JSON."""
+        return self.state / "audit.standing"
+
+    @property
+    def baselines(self) -> Path:
+        """Copies of the newest checkpoint and of the public keys, in a place apart from the log."""
+        return self.config / "baselines"
+
+    @property
+    def search_index(self) -> Path:
+        """The words of the audit log's entries, for searching; derived, may be deleted at any time."""
+        return self.state / "search.db"
+
+    @property
     def runs(self) -> Path:
         """One folder for each run, named by its id."""
         return self.state / "runs"

@@ -369,5 +369,5 @@ def test_killed_while_making_the_log_leaves_no_half_log(places: Places) -> None:
 
 def test_verdict_kinds_are_the_documented_words() -> None:
     """Scripts and the window rely on them."""
-    words = "altered missing truncated added rewritten replaced body signature key index schema damaged"
+    words = "altered missing inserted reordered rolled back signature missing key unknown truncated added rewritten replaced body signature key index schema damaged"
     assert " ".join(kind.value for kind in Kind) == words

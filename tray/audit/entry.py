@@ -45,6 +45,17 @@ class Action(StrEnum):
     AUDIT_VERIFIED = "audit.verified"
     AUDIT_EXPORTED = "audit.exported"
     AUDIT_REDACTED = "audit.redacted"
+    AUDIT_ACKNOWLEDGED = "audit.acknowledged"
+    AUDIT_ROTATED = "audit.rotated"
+    AUDIT_PRUNED = "audit.pruned"
+    AUDIT_SALVAGED = "audit.salvaged"
+    AUDIT_COPY_FAILED = "audit.copy_failed"
+    FORWARD_FAILED = "audit.forward_failed"
+    LOG_MIGRATED = "log.migrated"
+    RECORDER_STARTED = "recorder.started"
+    RECORDER_STOPPED = "recorder.stopped"
+    CLOCK_JUMPED = "clock.jumped"
+    NOTIFICATION_FAILED = "notification.failed"
 
 
 ENDS = (Action.RUN_FINISHED, Action.RUN_CLOSED)

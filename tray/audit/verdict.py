@@ -25,6 +25,11 @@ class Kind(StrEnum):
 
     ALTERED = "altered"
     MISSING = "missing"
+    INSERTED = "inserted"
+    REORDERED = "reordered"
+    ROLLED_BACK = "rolled back"
+    UNSIGNED = "signature missing"
+    UNKNOWN_KEY = "key unknown"
     TRUNCATED = "truncated"
     ADDED = "added"
     REWRITTEN = "rewritten"

@@ -4,9 +4,11 @@ Times are `*_ms` (see `clock`), sizes bytes, rates bytes per second, None means 
 `status --json`; `from_json` validates what comes from elsewhere. Nothing here does I/O.
 
 words.py   the closed lists         runs.py   LiveRun, EndedRun, Step
-whole.py   JobStatus, Status …      fields.py reading one field
+whole.py   JobStatus, Status …      audit.py  AuditStanding
+fields.py  reading one field
 """
 
+from tray.model.audit import AuditStanding
 from tray.model.fields import MAX_CURRENT, clip
 from tray.model.runs import MAX_STEPS, EndedRun, LiveRun, Step, steps_of
 from tray.model.whole import JobHistory, JobStatus, RepositoryState, Status
@@ -16,6 +18,7 @@ __all__ = [
     "MAX_CURRENT",
     "MAX_STEPS",
     "WORST_FIRST",
+    "AuditStanding",
     "Control",
     "EndedRun",
     "Instance",

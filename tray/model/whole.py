@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tray import clock
+from tray.model.audit import AuditStanding
 from tray.model.fields import count, optional, required
 from tray.model.runs import EndedRun, LiveRun
 from tray.model.words import Instance, State
@@ -151,6 +152,7 @@ class Status:
         error: code, what, why, next if the status could not be fetched; then the rest is old or empty, never current.
         notes: Facts worth a line that change no state, such as "3 records wait for the audit log".
         repositories: What the repositories say of themselves, as far as somebody looked.
+        audit: What the last verification of the audit log came to; None if there was none.
     """
 
     state: State
@@ -161,6 +163,7 @@ class Status:
     last: EndedRun | None = None
     notes: tuple[str, ...] = field(default=())
     repositories: tuple[RepositoryState, ...] = ()
+    audit: AuditStanding | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fixed form of `status --json`."""
@@ -173,6 +176,7 @@ class Status:
             "last": None if self.last is None else self.last.to_json(),
             "notes": list(self.notes),
             "repositories": [repository.to_json() for repository in self.repositories],
+            "audit": None if self.audit is None else self.audit.to_json(),
         }
 
     @classmethod
@@ -197,6 +201,7 @@ class Status:
                 last=None if last is None else EndedRun.from_json(last),
                 notes=tuple(str(note) for note in data.get("notes") or ()),
                 repositories=tuple(RepositoryState.from_json(one) for one in data.get("repositories") or ()),
+                audit=None if data.get("audit") is None else AuditStanding.from_json(data["audit"]),
             )
         except (TypeError, AttributeError) as cause:
             raise ValueError(f"no status: {cause}") from cause

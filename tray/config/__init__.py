@@ -40,6 +40,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tray.config.audit import AuditConfig
 from tray.errors import ConfigError
 from tray.paths import Places, private, sync_folder
 
@@ -84,6 +85,7 @@ class Config:
         stalled_after_of: The same for single jobs, also for those that only `backup-tray run --job NAME` knows.
         ask_every_ms: How long an engine's answer about a repository is good enough; None: engines are never asked.
         observe: Whether runs that others started are looked for.
+        audit: How the audit log is kept.
     """
 
     jobs: Mapping[str, Job] = field(default_factory=dict)
@@ -91,6 +93,7 @@ class Config:
     stalled_after: float = STALLED_AFTER
     stalled_after_of: Mapping[str, float] = field(default_factory=dict)
     observe: bool = True
+    audit: AuditConfig = field(default_factory=AuditConfig)
 
     def limit(self, job: str) -> float | None:
         """Return after how many seconds without progress a run of *job* stands still, None: never.

@@ -1,0 +1,26 @@
+"""`backup-tray audit PART`: one module for each part."""
+
+from argparse import ArgumentParser, Namespace
+from importlib import import_module
+
+PARTS = {
+    "verify": "check the whole log: 0 intact, 1 tampered, 2 could not check, 3 inconclusive",
+    "show": "print entries",
+    "checkpoint": "print the newest signed checkpoint, to be kept elsewhere as a baseline",
+}
+"""Every part and its one line of help; `tray.cli.audit.<part>` has `register(parser)` and `run(args) -> int`."""
+
+
+def register(parser: ArgumentParser) -> None:
+    """Declare the arguments of every part."""
+    parts = parser.add_subparsers(dest="what", required=True, metavar="|".join(PARTS))
+    for name, words in PARTS.items():
+        module = import_module(f"{__name__}.{name}")
+        part = parts.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
+        module.register(part)
+        part.set_defaults(act=module.run)
+
+
+def run(args: Namespace) -> int:
+    """Do what was asked."""
+    return int(args.act(args))

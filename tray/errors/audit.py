@@ -1,0 +1,54 @@
+"""Errors of the audit log, its baselines, keys and exports."""
+
+from pathlib import Path
+
+from tray.errors.base import BackupTrayError
+
+
+class AuditUnavailableError(BackupTrayError):
+    """The audit log cannot be read or written."""
+
+    code = "ERROR_AUDIT_UNAVAILABLE"
+
+    def __init__(
+        self, why: str, next: str = "Run `backup-tray doctor`; it names the cause and the command that mends it."
+    ) -> None:
+        super().__init__("The audit log cannot be used.", why=why, next=next)
+
+
+class AuditMissingError(AuditUnavailableError):
+    """There is no audit log yet, and no sign that there ever was one."""
+
+    code = "ERROR_AUDIT_MISSING"
+
+    def __init__(self, db: Path) -> None:
+        super().__init__(
+            f"{db} does not exist.", "Run a backup under watch: `backup-tray run -- COMMAND...`; that makes it."
+        )
+
+
+class EntryNotFoundError(BackupTrayError):
+    """The audit log has no such entry."""
+
+    code = "ERROR_ENTRY_NOT_FOUND"
+
+    def __init__(self, seq: int, size: int) -> None:
+        super().__init__(
+            f"The audit log has no entry {seq}.",
+            why=f"It holds {size} entries, numbered from 0.",
+            next="List the newest with `backup-tray audit show`.",
+        )
+        self.seq, self.size = seq, size
+
+
+class BaselineError(BackupTrayError):
+    """What was given as a baseline is no signed checkpoint."""
+
+    code = "ERROR_BASELINE"
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"{name} cannot serve as a baseline.",
+            why=why,
+            next="Give a file that `backup-tray audit checkpoint` printed earlier, or a folder of such files.",
+        )

@@ -1,0 +1,40 @@
+"""What every error has, and the two that any room can raise."""
+
+from pathlib import Path
+
+
+class BackupTrayError(Exception):
+    """Base of everything that we raise on purpose."""
+
+    code = "ERROR_INTERNAL"
+    exit_code = 2
+
+    def __init__(self, what: str, *, why: str = "", next: str = "") -> None:
+        super().__init__(what)
+        self.what, self.why, self.next = what, why, next
+
+    def facts(self) -> dict[str, str]:
+        """Return the error as `status --json` shows it: code, what, why, next."""
+        return {"code": self.code, "what": self.what, "why": self.why, "next": self.next}
+
+
+class UsageError(BackupTrayError):
+    """The command line does not make sense."""
+
+    code = "ERROR_USAGE"
+    exit_code = 64
+
+
+class UnsafeFolderError(BackupTrayError):
+    """A folder that must be private is not."""
+
+    code = "ERROR_FOLDER_UNSAFE"
+
+    def __init__(self, folder: Path, why: str, *, next: str = "") -> None:
+        super().__init__(
+            f"The folder {folder} cannot be trusted.",
+            why=f"Backup Tray keeps private files there, but {why}.",
+            next=next
+            or f"Look at it with `ls -ld {folder}`; move it away or mend it with `chmod 700 {folder}`, then try again.",
+        )
+        self.folder = folder
