@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tray import config, doctor, doctor_desktop, jobs, paths
+from tray import config, doctor, jobs, paths
 from tray.audit.entry import Action, Draft
 from tray.audit.spool import record
 from tray.cli.main import main
 from tray.config import Job
-from tray.doctor import Check, Level
+from tray.doctor import Check, Level, programs, records, watchers
+from tray.doctor import desktop as doctor_desktop
 from tray.engines import ENGINES
 from tray.errors import NotInGroupError
 from tray.paths import Places, private
@@ -24,7 +25,7 @@ from tray.paths import Places, private
 @pytest.fixture(autouse=True)
 def no_desktop(monkeypatch: pytest.MonkeyPatch) -> None:
     """No check reaches the desktop of whoever runs the tests, loads a web view, or waits for engines that are slow to start."""
-    monkeypatch.setattr(doctor, "ENGINES", ENGINES[:1])
+    monkeypatch.setattr(programs, "ENGINES", ENGINES[:1])
     monkeypatch.setattr(doctor_desktop, "_ASK_GI", "print(2.50)")
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_CURRENT_DESKTOP"):
         monkeypatch.delenv(name, raising=False)
@@ -149,7 +150,7 @@ def test_a_damaged_log_is_never_called_fine(places: Places, spoil: str) -> None:
 def test_a_large_log_is_not_verified_on_the_way(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """The doctor stays quick with years of history, and says what it did not do."""
     record(places, [Draft(action=Action.STATUS_ERROR)], timeout=5)
-    monkeypatch.setattr(doctor, "QUICK_BYTES", 10)
+    monkeypatch.setattr(records, "QUICK_BYTES", 10)
     (check,) = found(places, "audit log")
     assert "not verified now" in check.what
 
@@ -211,7 +212,7 @@ def test_only_engines_that_are_there_are_named(places: Places, tmp_path: Path, m
     """Nobody needs all of them; each is asked for its version in its own way."""
     for name, ask in (("restic", "version"), ("borg", "--version"), ("rclone", "version"), ("rsync", "--version")):
         program(tmp_path / "bin" / name, f'[ "$1" = {ask} ] && echo "{name}   1.2.3"')
-    monkeypatch.setattr(doctor, "ENGINES", ENGINES)
+    monkeypatch.setattr(programs, "ENGINES", ENGINES)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     lines = found(places, "backup engines")
     assert sorted(check.what for check in lines) == [
@@ -224,7 +225,7 @@ def test_a_machine_without_any_backup_program_is_told_so(
     places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """tar and rsync are everywhere and prove nothing."""
-    monkeypatch.setattr(doctor, "ENGINES", ENGINES)
+    monkeypatch.setattr(programs, "ENGINES", ENGINES)
     program(tmp_path / "bin/tar", "echo tar 1.34")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     tar, none = found(places, "backup engines")
@@ -245,7 +246,7 @@ def test_the_systems_instance_is_looked_at(places: Places, tmp_path: Path, monke
         def denied(*_: object, added: bool = added) -> None:
             raise NotInGroupError("viewers", "ann", added=added)
 
-        monkeypatch.setattr(doctor, "connect", denied)
+        monkeypatch.setattr(watchers, "connect", denied)
         (outside,) = found(places, "system's instance")
         assert (outside.level, "viewers" in outside.what) == (level, True)
         assert ("log in again" in f"{outside.what} {outside.remedy}".lower()) is True
@@ -258,7 +259,7 @@ def test_the_systems_instance_is_looked_at(places: Places, tmp_path: Path, monke
 
         def close(self) -> None: ...
 
-    monkeypatch.setattr(doctor, "connect", lambda *_: Talk())
+    monkeypatch.setattr(watchers, "connect", lambda *_: Talk())
     (alive,) = found(places, "system's instance")
     assert (alive.level, "2 jobs" in alive.what) == (Level.OK, True)
 
@@ -288,8 +289,8 @@ def test_a_check_that_fails_does_not_hide_the_others(places: Places, monkeypatch
     def denied() -> list[Check]:
         raise PermissionError(13, "Permission denied", "/secret")
 
-    monkeypatch.setattr(doctor, "_command", faints)
-    monkeypatch.setattr(doctor, "_engines", denied)
+    monkeypatch.setattr(programs, "command", faints)
+    monkeypatch.setattr(programs, "engines", denied)
     checks = {check.name: check for check in doctor.examine(places)}
     assert "ZeroDivisionError" in checks["command"].what
     assert "/secret" in checks["backup engines"].what

@@ -1,0 +1,65 @@
+"""What works here, what does not, and the command that mends it.
+
+Each check answers one question and changes nothing. A check that fails in an unforeseen way says so as its result, so one broken
+thing never hides the others. A module for each group of checks.
+"""
+
+from collections.abc import Callable, Iterable
+
+from tray.doctor import desktop, folders, programs, records, watchers
+from tray.doctor.check import Check, Level
+from tray.errors import BackupTrayError
+from tray.paths import Places
+
+__all__ = ["Check", "Level", "examine", "fine"]
+
+
+def examine(places: Places) -> list[Check]:
+    """Return all checks, in the order in which to read them. Never raises."""
+    checks: list[tuple[str, Callable[[], Iterable[Check]]]] = [
+        ("Python", programs.python),
+        ("folders", lambda: folders.folders(places)),
+        ("configuration", lambda: folders.configuration(places)),
+        ("audit log", lambda: records.audit_log(places)),
+        ("records waiting", lambda: records.spool(places)),
+        ("runs", lambda: records.runs(places)),
+        ("tracker", lambda: watchers.tracker(places)),
+        ("runs of others", lambda: watchers.observation(places)),
+        ("system's instance", watchers.system),
+        ("backup engines", programs.engines),
+        ("command", programs.command),
+        ("tray", lambda: _desktop("tray", desktop.tray())),
+        ("window", lambda: _desktop("window", desktop.web_view())),
+        ("start at login", lambda: _desktop("start at login", desktop.autostart())),
+    ]
+    return [check for name, ask in checks for check in _safely(name, ask)]
+
+
+def fine(checks: Iterable[Check]) -> bool:
+    """Whether there is nothing to mend."""
+    return all(check.level is Level.OK for check in checks)
+
+
+def _safely(name: str, ask: Callable[[], Iterable[Check]]) -> list[Check]:
+    try:
+        return list(ask())
+    except BackupTrayError as error:
+        return [Check(name, Level.BAD, f"{error.what} {error.why}".strip(), error.next)]
+    except OSError as error:
+        about = f" ({error.filename})" if error.filename else ""
+        return [
+            Check(
+                name,
+                Level.BAD,
+                f"It cannot be looked at: {error.strerror or error}{about}.",
+                "Look at that place with `ls -ld`.",
+            )
+        ]
+    except Exception as error:  # a doctor who faints helps nobody
+        what = f"The check itself failed: {type(error).__name__}: {error}."
+        return [Check(name, Level.BAD, what, "Please report this with the output of `backup-tray doctor`.")]
+
+
+def _desktop(name: str, finding: desktop.Finding) -> list[Check]:
+    level = Level.OK if finding.fine else Level.WARN
+    return [Check(name, level, finding.what, finding.remedy)]

@@ -1,0 +1,33 @@
+"""One answer of the doctor."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How good a check's answer is. `OK` also for what is merely not needed here."""
+
+    OK = "ok"
+    WARN = "warn"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One answer.
+
+    Attributes:
+        name: What was looked at.
+        level: How good it is.
+        what: One sentence for a person.
+        remedy: The command or step that mends it; empty if all is well.
+    """
+
+    name: str
+    level: Level
+    what: str
+    remedy: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Return the check as `doctor --json` shows it."""
+        return {"name": self.name, "level": self.level.value, "what": self.what, "remedy": self.remedy}

@@ -1,0 +1,85 @@
+"""Which programs are there: Python, the backup engines, our own command."""
+
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from tray import jobs
+from tray.doctor.check import Check, Level
+from tray.engines import ENGINES
+
+_VERSION_COMMAND = ("restic", "rclone")
+"""Engines that are asked by a command; the others have an option for it."""
+_EVERYWHERE = {"tar", "rsync"}
+"""Engines that are there on machines that nobody backs up."""
+
+
+def python() -> list[Check]:
+    what = f"Python {platform.python_version()} ({sys.executable}) on {platform.system()} {platform.release()}."
+    return [Check("Python", Level.OK, what)]
+
+
+def engines() -> Iterable[Check]:
+    """Name the engines that are installed; nobody needs all of them."""
+    found = [(name, program) for name in (one.name for one in ENGINES) if (program := shutil.which(name)) is not None]
+    with ThreadPoolExecutor(max_workers=max(len(found), 1)) as threads:
+        versions = list(threads.map(lambda one: _version(*one), found))
+    for (_, program), version in zip(found, versions, strict=True):
+        yield Check("backup engines", Level.OK, f"{program}: {version}.")
+    if {name for name, _ in found} <= _EVERYWHERE:
+        what = "None that is made for backups is installed (such as restic or borg)."
+        yield Check("backup engines", Level.WARN, what, "sudo apt install restic")
+    yield from _added_engines()
+
+
+def _added_engines() -> Iterable[Check]:
+    """Name the engines that the user has added, and what is wrong with them."""
+    from tray.engines import plugins
+
+    for name in plugins.names():
+        yield Check("added engines", Level.OK, f"{name}.")
+    for said in plugins.problems():
+        yield Check("added engines", Level.WARN, said, "Update or remove the package that brings it.")
+
+
+def _version(name: str, program: str) -> str:
+    ask = "version" if name in _VERSION_COMMAND else "--version"
+    try:
+        done = subprocess.run([program, ask], stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"it does not answer ({error})"
+    lines = done.stdout.decode("utf-8", "backslashreplace").strip().split("\n")
+    return " ".join(lines[0][:80].split()) or "it does not say its version"
+
+
+def command() -> list[Check]:
+    installed = next((path for path in jobs.launcher_places() if os.access(path, os.X_OK)), None)
+    if installed is None:
+        return [
+            Check(
+                "command",
+                Level.WARN,
+                "backup-tray is not installed for good.",
+                "installers/linux/install.sh in the checkout",
+            )
+        ]
+    found = shutil.which("backup-tray")
+    if found is None:
+        what = f"{installed} is there, but {installed.parent} is not in PATH."
+        return [
+            Check(
+                "command",
+                Level.WARN,
+                what,
+                f"Log in anew; if that is not enough: echo 'PATH=\"{installed.parent}:$PATH\"' >>~/.profile",
+            )
+        ]
+    if not os.path.samefile(found, installed):
+        what = f"The command line finds {found}, but {installed} is installed."
+        return [Check("command", Level.WARN, what, f"Call it in full, or remove the other: ls -l {shlex.quote(found)}")]
+    return [Check("command", Level.OK, f"{installed} is installed and in PATH.")]

@@ -1,0 +1,76 @@
+"""Whether what is on record can be read and written: audit log, spool, run folders."""
+
+import shlex
+from collections.abc import Iterable
+
+from tray import wording
+from tray.doctor.check import Check, Level
+from tray.errors import AuditMissingError
+from tray.paths import Places
+
+QUICK_BYTES = 10_000_000
+"""A log up to this size is verified whole (0.2 s or so); of a larger one only the end is looked at."""
+
+
+def audit_log(places: Places) -> list[Check]:
+    from tray.audit.store import AuditLog
+
+    try:
+        with AuditLog.read(places.audit_db) as log:
+            size, _, _ = log.head()
+    except AuditMissingError:
+        return [Check("audit log", Level.OK, "There is none yet; the first run under watch makes it.")]
+    if places.audit_db.stat().st_size > QUICK_BYTES:
+        what = f"{_entries(size)}, readable; it is large, so it was not verified now."
+        return [Check("audit log", Level.OK, what + " Verify it: `backup-tray audit verify`.")]
+    from tray.audit.database import damaged
+    from tray.audit.verdict import Kind
+    from tray.audit.verify import verify
+
+    verdict = verify(places.audit_db, places.audit_key)
+    if str(verdict.result) == "tampered":
+        if verdict.kind is Kind.DAMAGED:
+            return [Check("audit log", Level.BAD, verdict.why, damaged(places.audit_db))]
+        return [Check("audit log", Level.BAD, f"It was altered: {verdict.why}", "backup-tray audit verify")]
+    return [Check("audit log", Level.OK, f"{_entries(size)}, intact in {'itself' if size == 1 else 'themselves'}.")]
+
+
+def _entries(size: int) -> str:
+    return f"{wording.count(size)} {'entry' if size == 1 else 'entries'}"
+
+
+def spool(places: Places) -> Iterable[Check]:
+    from tray.audit import spool
+
+    count, bad = len(spool.pending(places)), spool.pending_bad(places)
+    if count:
+        remedy = "Mend what is named above; the next run appends them."
+        yield Check(
+            "records waiting",
+            Level.WARN,
+            f"Waiting for the audit log, which could not take them: {wording.plural(count, 'record')}.",
+            remedy,
+        )
+    if bad:
+        what = f"Damaged and set aside in the spool: {wording.plural(len(bad), 'record')}, {bad[0]}."
+        yield Check("records waiting", Level.WARN, what, f"less {shlex.quote(str(bad[0]))}")
+    if not count and not bad:
+        yield Check("records waiting", Level.OK, "None.")
+
+
+def runs(places: Places) -> list[Check]:
+    from tray import runs
+
+    live, orphaned = 0, []
+    for folder in runs.live(places):
+        try:
+            running = folder.running(folder.info())
+        except (OSError, ValueError):
+            running = folder.wrapped
+        live += running
+        if not folder.wrapped:
+            orphaned.append(folder.run)
+    if orphaned:
+        what = f"Lost their wrapper (killed, or a power cut): {wording.plural(len(orphaned), 'run')}, {orphaned[0]}."
+        return [Check("runs", Level.WARN, what, "backup-tray tracker  (closes them; so does the icon)")]
+    return [Check("runs", Level.OK, f"{wording.plural(live, 'run')} now." if live else "None is going on.")]

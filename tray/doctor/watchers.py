@@ -1,0 +1,88 @@
+"""Who watches: the tracker, observation, and the instance of the whole system."""
+
+import os
+import re
+import sys
+from typing import Any
+
+from tray import config, paths, wording
+from tray.doctor.check import Check, Level
+from tray.errors import ConfigError, NotInGroupError, SystemViewError, TrackerGoneError
+from tray.fetch.conversation import connect
+from tray.paths import Places
+
+_ANSWER_SECONDS = 2.0
+_TELLS_EXITS = (6, 15)  # the first Linux that tells how somebody else's process ended
+
+
+def tracker(places: Places) -> list[Check]:
+    from tray import ipc
+
+    try:
+        client = ipc.Client(places, "cli")
+    except TrackerGoneError as error:
+        if error.why == "No tracker is running.":
+            return [Check("tracker", Level.OK, "None is running; icon and window start one when they need it.")]
+        return [Check("tracker", Level.BAD, f"{error.what} {error.why}", error.next)]
+    client.close()
+    return [
+        Check(
+            "tracker",
+            Level.OK,
+            f"It answers (version {_text(client.tracker, 'version')}, process {_text(client.tracker, 'pid')}).",
+        )
+    ]
+
+
+def _text(message: Any, key: str) -> str:
+    return str(message.get(key, "unknown"))
+
+
+def observation(places: Places) -> list[Check]:
+    """Say whether runs that others started are seen, and how well their end can be known."""
+    from tray.observe.scope import VARIABLE, Scope
+
+    name = "runs of others"
+    if sys.platform != "linux":
+        return [
+            Check(name, Level.OK, "They are seen on Linux only; put yours under watch: `backup-tray run -- COMMAND`.")
+        ]
+    if Scope.of(os.environ).off or not _observes(places):
+        what = f"Nobody looks for them: {VARIABLE} or [observe] in {places.config_file} says so."
+        return [Check(name, Level.OK, what)]
+    release = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
+    if release >= _TELLS_EXITS:
+        return [Check(name, Level.OK, "A tracker sees them, with their exact exit status.")]
+    what = "A tracker sees them; this kernel (before 6.15) seldom tells how they ended, so many end as unknown."
+    return [Check(name, Level.OK, f"{what} Put yours under watch: `backup-tray run -- COMMAND`.")]
+
+
+def _observes(places: Places) -> bool:
+    try:
+        return config.load(places).observe
+    except ConfigError:
+        return True  # the tracker then does as if nothing stood there; what is wrong is said above
+
+
+def system() -> list[Check]:
+    """Look whether root's backups are shown to this user, or, as root, to others."""
+    name = "system's instance"
+    folder = paths.system_view() or paths.view_folder()
+    try:
+        talk = connect(folder, "cli")
+        if talk is None:
+            what = "None is set up: root's own backups are shown to root alone. Set it up: `sudo installers/linux/install.sh`."
+            return [Check(name, Level.OK, what)]
+        try:
+            talk.send({"type": "status"})
+            jobs = talk.receive(_ANSWER_SECONDS)["status"]["jobs"]
+        finally:
+            talk.close()
+    except NotInGroupError as error:
+        if error.added:
+            return [Check(name, Level.WARN, error.what, error.next)]
+        return [Check(name, Level.OK, f"{error.what} {error.next}")]
+    except SystemViewError as error:
+        remedy = "sudo systemctl restart backup-tray  (why it ended: journalctl -u backup-tray)"
+        return [Check(name, Level.WARN, f"{error.what} {error.why}", remedy)]
+    return [Check(name, Level.OK, f"It answers; it shows {wording.plural(len(jobs), 'job')} of root's.")]
