@@ -7,13 +7,14 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from tray import config
+from tray import config, wording
 from tray.doctor.check import Check, Level
 from tray.errors import UnsafeFolderError
 from tray.paths import Places, check_private
 
 
 def folders(places: Places) -> Iterable[Check]:
+    """Look whether our folders are there, private and writable."""
     for name, folder in (("configuration", places.config), ("state", places.state), ("runtime", places.runtime)):
         yield _folder(f"{name} folder", folder)
 
@@ -65,6 +66,7 @@ def _mount_point(folder: Path) -> Path:
 
 
 def configuration(places: Places) -> Iterable[Check]:
+    """Name the configured jobs, and what is wrong with their password files."""
     found = config.load(places).jobs
     names = ", ".join(sorted(found))
     yield Check(

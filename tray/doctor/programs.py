@@ -20,6 +20,7 @@ _EVERYWHERE = {"tar", "rsync"}
 
 
 def python() -> list[Check]:
+    """Name the Python and the system that we run on."""
     what = f"Python {platform.python_version()} ({sys.executable}) on {platform.system()} {platform.release()}."
     return [Check("Python", Level.OK, what)]
 
@@ -58,6 +59,7 @@ def _version(name: str, program: str) -> str:
 
 
 def command() -> list[Check]:
+    """Look whether `backup-tray` is installed and found."""
     installed = next((path for path in jobs.launcher_places() if os.access(path, os.X_OK)), None)
     if installed is None:
         return [

@@ -13,6 +13,7 @@ QUICK_BYTES = 10_000_000
 
 
 def audit_log(places: Places) -> list[Check]:
+    """Verify the audit log if it is small, else look at its end."""
     from tray.audit.store import AuditLog
 
     try:
@@ -39,7 +40,8 @@ def _entries(size: int) -> str:
     return f"{wording.count(size)} {'entry' if size == 1 else 'entries'}"
 
 
-def spool(places: Places) -> Iterable[Check]:
+def waiting(places: Places) -> Iterable[Check]:
+    """Count the records that wait for the log, and those that hold nothing."""
     from tray.audit import spool
 
     count, bad = len(spool.pending(places)), spool.pending_bad(places)
@@ -58,7 +60,8 @@ def spool(places: Places) -> Iterable[Check]:
         yield Check("records waiting", Level.OK, "None.")
 
 
-def runs(places: Places) -> list[Check]:
+def run_folders(places: Places) -> list[Check]:
+    """Count live runs, and name those whose wrapper died."""
     from tray import runs
 
     live, orphaned = 0, []

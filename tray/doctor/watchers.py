@@ -16,6 +16,7 @@ _TELLS_EXITS = (6, 15)  # the first Linux that tells how somebody else's process
 
 
 def tracker(places: Places) -> list[Check]:
+    """Ask whether a tracker answers."""
     from tray import ipc
 
     try:
