@@ -23,11 +23,11 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.e2e.desktop import Desktop  # noqa: E402 - the checkout comes first
-from tests.e2e.program import PASSWORD, TRAY, make_repository, make_tree  # noqa: E402
-from tests.e2e.trays import tray_desktop  # noqa: E402
-from tests.waiting import wait_for  # noqa: E402
-from tray import ipc, paths  # noqa: E402
+from tests.e2e.desktop import Desktop
+from tests.e2e.program import PASSWORD, TRAY, make_repository, make_tree
+from tests.e2e.trays import tray_desktop
+from tests.waiting import wait_for
+from tray import ipc, paths
 
 _ENGINE = """#!{python} -u
 import json, sys, time

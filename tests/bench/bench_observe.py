@@ -17,10 +17,10 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.unit.observe_help import engine  # noqa: E402 - the checkout comes first
-from tests.waiting import wait_for  # noqa: E402
-from tray import ipc, paths  # noqa: E402
-from tray.errors import TrackerGoneError  # noqa: E402
+from tests.unit.observe_help import engine
+from tests.waiting import wait_for
+from tray import ipc, paths
+from tray.errors import TrackerGoneError
 
 BARE = """
 import asyncio

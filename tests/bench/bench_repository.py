@@ -18,16 +18,16 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-from dataclasses import replace  # noqa: E402 - needs the path above
+from dataclasses import replace
 
-from tests.unit.test_repository_files import restic  # noqa: E402
-from tests.unit.test_runs import info  # noqa: E402
-from tray import clock, paths  # noqa: E402
-from tray.engines.base import Result  # noqa: E402
-from tray.fetch.repositories import Repositories  # noqa: E402
-from tray.model import Outcome, RepositoryState  # noqa: E402
-from tray.repository import after, cache, look, targets  # noqa: E402
-from tray.repository.cache import Entry  # noqa: E402
+from tests.unit.test_repository_files import restic
+from tests.unit.test_runs import info
+from tray import clock, paths
+from tray.engines.base import Result
+from tray.fetch.repositories import Repositories
+from tray.model import Outcome, RepositoryState
+from tray.repository import after, cache, look, targets
+from tray.repository.cache import Entry
 
 
 def timed(name: str, rounds: int, act: Callable[[], object]) -> None:

@@ -22,11 +22,11 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.waiting import wait_for  # noqa: E402 - needs the path above
-from tray import clock, ipc, paths  # noqa: E402
-from tray.errors import TrackerGoneError  # noqa: E402
-from tray.model import Control, LiveRun, Phase  # noqa: E402
-from tray.paths import Places  # noqa: E402
+from tests.waiting import wait_for
+from tray import clock, ipc, paths
+from tray.errors import TrackerGoneError
+from tray.model import Control, LiveRun, Phase
+from tray.paths import Places
 
 TICKS = os.sysconf("SC_CLK_TCK")
 A_SECOND = 4  # updates that a wrapper sends at most

@@ -25,10 +25,10 @@ from dbus_fast.aio import MessageBus
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.e2e.desktop import ITEM, WATCHER, Desktop  # noqa: E402 - the checkout comes first
-from tests.e2e.trays import Publisher, record, tray_desktop  # noqa: E402
-from tests.waiting import wait_for  # noqa: E402
-from tray import ipc, paths  # noqa: E402
+from tests.e2e.desktop import ITEM, WATCHER, Desktop
+from tests.e2e.trays import Publisher, record, tray_desktop
+from tests.waiting import wait_for
+from tray import ipc, paths
 
 Row = tuple[str, str, str]
 

@@ -22,10 +22,10 @@ import psutil
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.e2e import automated, statuses  # noqa: E402 - the checkout comes first
-from tests.e2e.desktop import Desktop, desktop  # noqa: E402
-from tests.e2e.webdriver import end_tree  # noqa: E402
-from tests.waiting import wait_for  # noqa: E402
+from tests.e2e import automated, statuses
+from tests.e2e.desktop import Desktop, desktop
+from tests.e2e.webdriver import end_tree
+from tests.waiting import wait_for
 
 _RUNNER = """
 import sys

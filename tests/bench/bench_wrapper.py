@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.e2e.program import PASSWORD, make_repository, make_tree  # noqa: E402 - needs the path above
+from tests.e2e.program import PASSWORD, make_repository, make_tree
 
 PROGRAM = [sys.executable, "-m", "tray"]
 

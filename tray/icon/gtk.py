@@ -12,18 +12,18 @@ from typing import Any
 import gi
 
 gi.require_version("Gtk", "3.0")
-from gi.repository import GdkPixbuf, Gio, GLib, Gtk  # noqa: E402 - the version must be named first
-from pystray import _base, _gtk  # noqa: E402
-from pystray._util.gtk import mainloop  # noqa: E402
+from gi.repository import GdkPixbuf, Gio, GLib, Gtk
+from pystray import _base, _gtk
+from pystray._util.gtk import mainloop
 
-from tray.icon.render import Look, draw  # noqa: E402
+from tray.icon.render import Look, draw
 
 assert sys.platform != "win32"  # tells type checkers which platform this is for
 
 _LABEL_SIZE = 24
 
 
-class Icon(_gtk.Icon):  # type: ignore[misc]
+class Icon(_gtk.Icon):  # type: ignore[misc]  # pystray has no types
     """The icon; its picture is a `render.Look`, its title the tooltip.
 
     Args:

@@ -135,7 +135,7 @@ def _inward(start: Point, end: Point) -> Point:
 def curve(a: Point, b: Point, c: Point, d: Point, steps: int = 12) -> list[Point]:
     """Return points of the cubic Bezier curve from *a* to *d*."""
     return [
-        tuple(  # type: ignore[misc]
+        tuple(  # type: ignore[misc]  # of two, which mypy cannot count
             (1 - t) ** 3 * a[i] + 3 * (1 - t) ** 2 * t * b[i] + 3 * (1 - t) * t * t * c[i] + t**3 * d[i] for i in (0, 1)
         )
         for t in (step / steps for step in range(steps + 1))

@@ -38,7 +38,7 @@ class NoBusError(Exception):
     """There is no session bus to speak on."""
 
 
-class Icon(_base.Icon):  # type: ignore[misc]
+class Icon(_base.Icon):  # type: ignore[misc]  # pystray has no types
     """The icon. Its picture is a `render.Look`, its title the tooltip.
 
     Args:
@@ -142,7 +142,7 @@ class Icon(_base.Icon):  # type: ignore[misc]
     async def _until_done(self, bus: MessageBus) -> None:
         """Wait for `stop`, a signal, or the end of the session, which closes the bus."""
         assert self._done is not None
-        closed: Coroutine[Any, Any, None] = bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+        closed: Coroutine[Any, Any, None] = bus.wait_for_disconnect()  # type: ignore[no-untyped-call]  # dbus-fast says no types here
         ends = {asyncio.ensure_future(self._done.wait()), asyncio.ensure_future(closed)}
         try:
             for end in (await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED))[0]:

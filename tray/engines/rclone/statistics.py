@@ -150,7 +150,7 @@ class Printed:
 
 
 def _seconds(value: object) -> float:
-    return float(value) if type(value) in (int, float) and 0 <= value < 1e12 else 0.0  # type: ignore[operator,arg-type]
+    return float(value) if type(value) in (int, float) and 0 <= value < 1e12 else 0.0  # type: ignore[operator,arg-type]  # mypy does not follow type()
 
 
 def _size(digits: bytes, unit: bytes) -> int:
