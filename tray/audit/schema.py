@@ -18,6 +18,14 @@ ENDED = "action IN ('run.finished', 'run.closed')"
 GOOD = f"{ENDED} AND result IN ('succeeded', 'warning')"
 EVENT = "action NOT IN ('run.started', 'run.finished', 'run.closed')"
 
+FACET_KEYS = ("action", "engine", "job", "kind", "result", "severity", "source")
+FACET = f"json_extract(CAST(entry AS TEXT), {', '.join(f"'$.{name}'" for name in FACET_KEYS)})"
+"""All that a search filters by, as one JSON array: one value to jump by. (SQLite seeks a row value of several expressions by its
+first one only, and would walk through all entries of an action.)"""
+
+AT = "CAST(strftime('%s', time) AS INTEGER) * 1000 + CAST(substr(time, 21, 3) AS INTEGER)"
+"""When it happened, in milliseconds: 6 bytes in an index where the text takes 24."""
+
 INDEXES = {
     "entry_id": ("id", None, True),
     "run_start": ("run", STARTED, True),
