@@ -19,7 +19,8 @@ GOOD = f"{ENDED} AND result IN ('succeeded', 'warning')"
 EVENT = "action NOT IN ('run.started', 'run.finished', 'run.closed')"
 
 FACET_KEYS = ("action", "engine", "job", "kind", "result", "severity", "source")
-FACET = f"json_extract(CAST(entry AS TEXT), {', '.join(f"'$.{name}'" for name in FACET_KEYS)})"
+_PATHS = ", ".join(f"'$.{name}'" for name in FACET_KEYS)
+FACET = f"json_extract(CAST(entry AS TEXT), {_PATHS})"
 """All that a search filters by, as one JSON array: one value to jump by. (SQLite seeks a row value of several expressions by its
 first one only, and would walk through all entries of an action.)"""
 
