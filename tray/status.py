@@ -10,6 +10,7 @@ from dataclasses import replace
 from tray.clock import DAY_MS, local
 from tray.model import (
     WORST_FIRST,
+    AuditStanding,
     EndedRun,
     JobHistory,
     JobStatus,
@@ -48,6 +49,7 @@ def judge(
     doubt: bool = False,
     concerns: Mapping[str, str] | None = None,
     repositories: Sequence[RepositoryState] = (),
+    audit: AuditStanding | None = None,
 ) -> Status:
     """Return the one status.
 
@@ -61,6 +63,7 @@ def judge(
         doubt: What is known is not all that was: nothing is then called fine.
         concerns: By job, one sentence why it is not fine although its last run says so.
         repositories: Passed through.
+        audit: What the last verification of the audit log came to; a breach that nobody acknowledged decides over every job.
     """
     concerns = concerns or {}
     running = {run.job for run in live}
@@ -78,6 +81,8 @@ def judge(
         states.add(State.UNAVAILABLE)
     if doubt:
         states.add(State.WARNING)
+    if audit is not None and audit.breach:
+        states.add(State.TAMPERED)
     return Status(
         state=next((state for state in WORST_FIRST if state in states), State.NONE),
         as_of_ms=now_ms if as_of_ms is None else as_of_ms,
@@ -87,6 +92,7 @@ def judge(
         last=newest(job.last for job in jobs if job.last.kind != DRY_RUN),
         notes=(*notes, *_overlaps(live)),
         repositories=tuple(repositories),
+        audit=audit,
     )
 
 

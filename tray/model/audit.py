@@ -6,6 +6,7 @@ from typing import Any
 
 from tray import clock
 from tray.model.fields import count, optional, required
+from tray.model.words import Instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class AuditStanding:
         full: All of it was checked; else only what came after an earlier check.
         breach: It was found tampered with, then or earlier, and nobody has acknowledged that yet.
         since_ms: When the breach was first seen.
+        instance: Whose log it is.
     """
 
     result: str
@@ -35,6 +37,7 @@ class AuditStanding:
     full: bool = True
     breach: bool = False
     since_ms: int | None = None
+    instance: Instance = Instance.USER
 
     def to_json(self) -> dict[str, Any]:
         """Return the standing as `status --json` and the file beside the log hold it."""
@@ -49,6 +52,7 @@ class AuditStanding:
             "full": self.full,
             "breach": self.breach,
             "since": None if self.since_ms is None else clock.to_text(self.since_ms),
+            "instance": self.instance.value,
         }
 
     @classmethod
@@ -70,4 +74,5 @@ class AuditStanding:
             full=bool(data.get("full", True)),
             breach=bool(data.get("breach", True)),
             since_ms=None if since is None else clock.from_text(since),
+            instance=Instance(optional(data, "instance", str) or "user"),
         )

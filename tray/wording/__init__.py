@@ -3,9 +3,11 @@
 Pure: status in, plain English out. What is unknown is said to be unknown, an estimate is called one, and no percentage is shown
 that nobody knows. Names come out escaped.
 
-figures.py  numbers, times, names      runs.py  a run, a job, a repository      whole.py  everything together
+figures.py  numbers, times, names      runs.py   a run, a job, a repository
+whole.py    everything together        audit.py  the audit log as a whole
 """
 
+from tray.wording.audit import audit_line, audit_words, overdue_note
 from tray.wording.figures import ago, count, duration, escape, fit, plural, rate, size, time_left
 from tray.wording.runs import (
     acknowledged,
@@ -32,6 +34,8 @@ __all__ = [
     "activity",
     "ago",
     "amount",
+    "audit_line",
+    "audit_words",
     "count",
     "duration",
     "escape",
@@ -42,6 +46,7 @@ __all__ = [
     "lines",
     "menu_line",
     "outcome_word",
+    "overdue_note",
     "percent",
     "plural",
     "problems",

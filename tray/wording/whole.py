@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from tray.model import EndedRun, JobStatus, LiveRun, Outcome, State, Status
+from tray.wording.audit import audit_line
 from tray.wording.figures import ago, escape, fit, plural, width
 from tray.wording.runs import (
     DRY_RUN,
@@ -87,7 +88,7 @@ def _beside(runs: tuple[LiveRun, ...]) -> str:
 def _settled(status: Status, now_ms: int) -> tuple[str, str]:
     """The two lines when nothing runs."""
     if status.state is State.TAMPERED:
-        return "The audit log was altered", "choose Verify audit log to see where"
+        return _tampered(status, now_ms), "the history of your backups cannot be trusted"
     worst = status.jobs[0] if status.jobs else None
     if status.state is State.WARNING and (worst is None or worst.state in (*_FINE, State.NONE)):
         note = "".join(_first(status.notes))
@@ -101,6 +102,12 @@ def _settled(status: Status, now_ms: int) -> tuple[str, str]:
             return "No backups performed", "Backup Tray has seen none yet"
         return state_word(status.state), "which job is unknown"
     return _trouble(worst, status, now_ms)
+
+
+def _tampered(status: Status, now_ms: int) -> str:
+    if status.audit is None or not status.audit.breach:  # told by a system-wide instance that says no more
+        return "The audit log was altered"
+    return audit_line(status.audit, now_ms)
 
 
 def _ended_or_seen(ended: EndedRun, now_ms: int) -> str:
@@ -170,7 +177,7 @@ def headline(status: Status, now_ms: int) -> str:
         case State.NONE:
             return f"{first}: {second}."
         case State.TAMPERED:
-            return f"The history of your backups cannot be trusted: the audit log was altered.{running}"
+            return f"The history of your backups cannot be trusted ({first}).{running}"
         case State.WARNING:
             return f"Your backups need a look ({first}).{running}"
         case _:
