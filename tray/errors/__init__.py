@@ -43,6 +43,8 @@ from tray.errors.runs import (
     UnknownEngineError,
 )
 from tray.errors.surfaces import (
+    BadDayError,
+    ExportFailedError,
     NotInGroupError,
     NoTrayError,
     NoWebViewError,
@@ -58,6 +60,7 @@ __all__ = [
     "AuditUnavailableError",
     "BackupStartError",
     "BackupTrayError",
+    "BadDayError",
     "BaselineError",
     "CommandNotFoundError",
     "ConfigError",
@@ -65,6 +68,7 @@ __all__ = [
     "ControlRefusedError",
     "EngineMissingError",
     "EntryNotFoundError",
+    "ExportFailedError",
     "JobNotFoundError",
     "JobSetupError",
     "NoTrayError",

@@ -104,3 +104,30 @@ class SystemServiceError(BackupTrayError):
 
     def __init__(self, why: str, next: str) -> None:
         super().__init__("The system's status cannot be shown to others.", why=why, next=next)
+
+
+class BadDayError(BackupTrayError):
+    """A day in a filter of the window is none; `field` is the input that holds it."""
+
+    code = "ERROR_BAD_DAY"
+
+    def __init__(self, field: str, text: str, why: str) -> None:
+        super().__init__(
+            f"{text.strip()[:40]!r} is no day to search from or to.",
+            why=why,
+            next="Write it as year, month and day: 2026-11-23. Leave it empty for no limit.",
+        )
+        self.field = field
+
+
+class ExportFailedError(BackupTrayError):
+    """The process that writes a report for the window said no, or nothing at all."""
+
+    code = "ERROR_EXPORT"
+
+    def __init__(self, what: str, why: str, next: str) -> None:
+        super().__init__(
+            what or "The report was not written.",
+            why=why,
+            next=next or "Try another folder, or the same in a terminal: `backup-tray report --help`.",
+        )

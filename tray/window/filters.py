@@ -1,0 +1,160 @@
+"""What the pages History and Audit log are filtered by: the fields of their form, checked, as a filter of the log.
+
+The page sends every field as text, empty where nothing was chosen. Days are those of this machine's time zone, the last one
+included.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from tray import clock, wording
+from tray.errors import BadDayError
+from tray.model import EndedRun, Outcome
+from tray.window import bridge
+
+if TYPE_CHECKING:
+    from tray.audit.search import Filter
+
+Fields = Mapping[str, str]
+"""A checked form: every name of `_FIELDS`."""
+
+SPANS: Final = {"day": ("the last 24 hours", 1), "week": ("the last 7 days", 7), "month": ("the last 30 days", 30),
+                "year": ("the last year", 366)}  # fmt: skip
+"""What "when" can be besides nothing and "days" (from one day to another)."""
+VERDICTS: Final = ("intact", "tampered", "inconclusive")
+_MOST_CHOICES = 500
+_FIELDS: Final[Mapping[str, bridge.Check]] = {
+    "text": bridge.text(200),
+    "when": bridge.one_of("", "days", *SPANS),
+    "since": bridge.text(40),
+    "until": bridge.text(40),
+    "job": bridge.text(1024),
+    "engine": bridge.text(1024),
+    "action": bridge.text(64),
+    "outcome": bridge.one_of("", *Outcome, *VERDICTS),
+    "severity": bridge.one_of("", "info", "warning", "error", "critical"),
+}
+
+
+def form(value: object) -> Fields:
+    """Check for a form with exactly our fields (a `bridge.Check`)."""
+    if not isinstance(value, dict) or value.keys() != _FIELDS.keys():
+        raise ValueError(f"a filter of {', '.join(_FIELDS)} is needed")
+    return {name: check(value[name]) for name, check in _FIELDS.items()}
+
+
+def span(fields: Fields, now_ms: int) -> tuple[int | None, int | None]:
+    """Return from when on and until when (that moment not included) the form asks.
+
+    Raises:
+        BadDayError: A day is none, or the last one lies before the first.
+    """
+    if fields["when"] in SPANS:
+        return now_ms - SPANS[fields["when"]][1] * clock.DAY_MS, None
+    if fields["when"] != "days":
+        return None, None
+    since, until = _day("since", fields["since"]), _day("until", fields["until"])
+    if since is not None and until is not None and until < since:
+        raise BadDayError("until", fields["until"], "It lies before the first day.")
+    return _ms(since), None if until is None else _ms(until + timedelta(days=1))
+
+
+def _day(name: str, text: str) -> datetime | None:
+    if not text.strip():
+        return None
+    try:
+        day = datetime.strptime(text.strip(), "%Y-%m-%d")  # noqa: DTZ007 - a day of this machine's time zone
+    except ValueError as error:
+        raise BadDayError(name, text, "It is no day of the calendar.") from error
+    if not 1971 <= day.year <= 9998:
+        raise BadDayError(name, text, "The log knows the years 1971 to 9998.")
+    return day
+
+
+def _ms(day: datetime | None) -> int | None:
+    return None if day is None else int(day.astimezone().timestamp() * 1000)
+
+
+def of_log(fields: Fields, now_ms: int, *, ends: bool = False) -> "Filter":
+    """Return the filter of the log that the form asks for.
+
+    Args:
+        ends: Only ends of runs, whatever action the form names.
+
+    Raises:
+        BadDayError: A day is none.
+    """
+    from tray.audit.entry import ENDS
+    from tray.audit.search import Filter
+
+    since, until = span(fields, now_ms)
+    action = tuple(ENDS) if ends else _one(fields["action"])
+    return Filter(
+        since_ms=since,
+        until_ms=until,
+        job=_one(fields["job"]),
+        engine=_one(fields["engine"]),
+        action=action,
+        outcome=_one(fields["outcome"]),
+        severity=_one(fields["severity"]),
+        text=_one(" ".join(fields["text"].split())),
+    )
+
+
+def _one(text: str) -> tuple[str, ...] | None:
+    return (text,) if text else None
+
+
+def of_run(fields: Fields, run: EndedRun, now_ms: int) -> bool:
+    """Whether a run that is not in the log (it waits in a spool, or is the system's) is one that the form asks for."""
+    since, until = span(fields, now_ms)
+    words = " ".join(filter(None, (run.job, run.engine, run.repository, run.reason, run.run, run.kind))).casefold()
+    return (
+        (since is None or run.finished_ms >= since)
+        and (until is None or run.finished_ms < until)
+        and fields["job"] in ("", run.job)
+        and fields["engine"] in ("", run.engine)
+        and fields["outcome"] in ("", run.outcome)
+        and all(word in words for word in fields["text"].casefold().split())
+    )
+
+
+def options(fields: Fields, now_ms: int) -> list[str]:
+    """Return the form as options of `backup-tray report`; no value can be taken for an option of its own.
+
+    Raises:
+        BadDayError: A day is none.
+    """
+    since, until = span(fields, now_ms)
+    given = {
+        "since": None if since is None else clock.to_text(since),
+        "until": None if until is None else clock.to_text(until),
+        **{name: fields[name] for name in ("job", "engine", "action", "outcome", "severity")},
+        "text": " ".join(fields["text"].split()),
+    }
+    return [f"--{name}={value}" for name, value in given.items() if value]
+
+
+def choices(jobs: list[str], engines: list[str]) -> dict[str, Any]:
+    """Return what each list of the form offers, as pairs of value and words."""
+    from tray.audit.entry import Action
+
+    return {
+        "when": [["", "any time"], *([name, words] for name, (words, _) in SPANS.items()), ["days", "from … to …"]],
+        "job": _listed(jobs),
+        "engine": _listed(engines),
+        "action": [[str(one), spoken(one)] for one in sorted(Action)],
+        "outcome": [[str(one), one.capitalize()] for one in Outcome],
+        "verdict": [[one, one.capitalize()] for one in VERDICTS],
+        "severity": [[one, one.capitalize()] for one in ("critical", "error", "warning", "info")],
+    }
+
+
+def _listed(names: list[str]) -> list[list[str]]:
+    return [[name, wording.fit(wording.escape(name), 60)] for name in sorted(names)[:_MOST_CHOICES]]
+
+
+def spoken(action: str) -> str:
+    """Return an action as words: "Run finished" for run.finished."""
+    return wording.escape(action.replace(".", " ").replace("_", " ")).capitalize()
