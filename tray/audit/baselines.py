@@ -5,8 +5,9 @@
 something else than the log stays as it is: it is the proof that the log was rolled back or rewritten, and a verification finds
 it.
 
-Nothing is synced to the disk here: after a power cut a copy may be some entries behind, which is still a true baseline. It is never
-ahead, since it is written after the log's own durable commit.
+Nothing is synced to the disk here: after a power cut a copy may be some entries behind, which is still a true baseline. It is
+never ahead, since it is written after the log's own durable commit. Making a file costs a quarter of a millisecond on ext4, so a
+copy that is there is overwritten by one write that is shorter than a sector: neither a kill nor a power cut leaves half of it.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 from tray import paths
 from tray.audit import checkpoint, keys
 from tray.audit.checkpoint import Checkpoint, VerifierKey
+from tray.errors import BackupTrayError
 from tray.paths import Places
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ CHECKPOINT = ".checkpoint"
 KEYS = ".pub"
 MAX_NOTE = 65_536
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SECTOR = 512
 _TRIES = 10
 _PAUSE = 0.001
 
@@ -52,9 +55,10 @@ def copy_near(
         None, or a sentence that says why the copy could not be made.
     """
     try:
-        folder = paths.private(copies)
-        with _locked(folder) as alone:
-            return _replace(folder, note, before, key, root_at) if alone else None
+        if not copies.is_dir():
+            paths.private(copies)
+        with _locked(copies) as alone:
+            return _replace(copies, note, before, key, root_at) if alone else None
     except Exception as error:  # the entry is in the log already; nothing here may make that look failed
         return f"The checkpoint could not be copied to {copies}: {getattr(error, 'why', '') or error}."
 
@@ -71,8 +75,20 @@ def _replace(folder: Path, note: bytes, before: bytes, key: Path | None, root_at
             return f"{target} says something else than the log, and stays: run `backup-tray audit verify`."
         if key is not None and (not pinned.exists() or there != before or changed_key(before, note)):
             _pin(pinned, new.origin, key, anew=is_lost(there))
-        put(target, note)
+        if not _overwrite(target, there, note):
+            put(target, note)
     return None
+
+
+def _overwrite(target: Path, there: bytes | None, note: bytes) -> bool:
+    """Write *note* over *there* at once; False if that could be seen half done."""
+    if not there or not len(there) <= len(note) <= _SECTOR:
+        return False
+    handle = os.open(target, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        return os.write(handle, note) == len(note)
+    finally:
+        os.close(handle)
 
 
 def is_lost(there: bytes | None) -> bool:
@@ -172,8 +188,13 @@ def pins_in(path: Path) -> list[VerifierKey]:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Hold *folder*'s own lock, so that a slower writer does not put an older copy over a newer one; False if others keep it."""
+def _locked(folder: Path, *, shared: bool = False) -> Iterator[bool]:
+    """Hold *folder*'s own lock, so that a slower writer does not put an older copy over a newer one; False if others keep it.
+
+    Raises:
+        UnsafeFolderError: Others than its owner can enter *folder*.
+        OSError: It cannot be opened.
+    """
     if sys.platform == "win32":
         yield True
         return
@@ -181,9 +202,12 @@ def _locked(folder: Path) -> Iterator[bool]:
 
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        found = os.fstat(handle)
+        if found.st_mode & 0o077 or found.st_uid != os.geteuid():
+            paths.private(folder)  # says what is wrong
         for _ in range(_TRIES):
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             except OSError:
                 time.sleep(_PAUSE)
             else:
@@ -209,7 +233,14 @@ def found(places: Places, config: "Config | None" = None, problems: list[str] | 
         problems: Takes a sentence for each place that cannot be read and each file that is no checkpoint.
     """
     said: list[str] = [] if problems is None else problems
-    notes = dict(_readable(sorted(_files(places.baselines, said)), said))
+    try:
+        with _locked(places.baselines, shared=True):  # else a copy could be seen while it is written
+            notes = dict(_readable(sorted(_files(places.baselines, said)), said))
+    except FileNotFoundError:
+        notes = {}
+    except (OSError, BackupTrayError) as error:
+        said.append(f"{places.baselines} cannot be used: {getattr(error, 'why', '') or error}")
+        notes = {}
     if config is not None and config.audit.baselines:
         from tray.audit import far
 
