@@ -31,6 +31,8 @@ class History:
         self._spool_seen: object = None
         self._spools = [Listing(folder) for folder in places.spools]
         self._begun: int | None = None
+        self.begun_ms: int | None = None
+        """When the log's first entry was written, None without a log."""
 
     def read(self, live: set[str], over: Iterable[EndedRun]) -> tuple[list[JobHistory], list[str], set[str]]:
         """Return the jobs, notes, and the ids of runs that have ended.
@@ -81,12 +83,13 @@ class History:
         if self._log is None:
             self._log = self._open_log()
             if self._log is None:
-                self._jobs, self._open = [], []
+                self._jobs, self._open, self.begun_ms = [], [], None
                 return
         version = self._log.version()
         if version != self._seen:
             self._jobs, self._open = self._log.jobs(), self._log.open_runs()
-            self._begun = _begun_anew(self._log.entry(0).data)
+            first = self._log.entries(0, 1)[0].data  # the first that is kept: older ones may have been pruned
+            self._begun, self.begun_ms = _begun_anew(first), clock.from_text(first["time"])
             self._seen = version
 
     def _open_log(self) -> "AuditLog | None":

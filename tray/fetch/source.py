@@ -14,6 +14,7 @@ from tray.errors import BackupTrayError, StatusFetchError
 from tray.fetch.history import History
 from tray.fetch.live import Live
 from tray.fetch.repositories import Repositories
+from tray.fetch.standing import Standing
 from tray.fetch.system import SystemStatus
 from tray.model import LiveRun, State, Status
 from tray.outage import Outage
@@ -38,6 +39,7 @@ class StatusSource:
         self._system = SystemStatus(role) if system else None
         self._history = History(places)
         self._repositories = Repositories(places)
+        self._standing = Standing(places)
         self._outage = Outage(places)
         self._good: Status | None = None
 
@@ -84,14 +86,17 @@ class StatusSource:
             return self._unavailable(StatusFetchError(f"{error.filename or 'A file'}: {error.strerror or error}."), now)
         live = [run for run in {**folders.live, **tracked}.values() if run.run not in ended]
         self._repositories.read()
+        self._standing.read()
+        begun = self._history.begun_ms
         self._good = status.judge(
             now,
             live,
             jobs,
-            notes=[*notes, *self._repositories.notes(now)],
-            doubt=self._history.in_doubt(now) or self._repositories.doubtful,
+            notes=[*notes, *self._repositories.notes(now), *self._standing.notes(now, begun)],
+            doubt=self._history.in_doubt(now) or self._repositories.doubtful or self._standing.doubtful(begun),
             concerns=self._repositories.concerns(jobs),
             repositories=self._repositories.states(jobs),
+            audit=self._standing.audit,
         )
         self._outage.over()
         return self._good

@@ -11,14 +11,25 @@ from typing import TypeVar
 from tray import clock, ipc, paths, status
 from tray.errors import BackupTrayError, NotInGroupError, SystemViewError
 from tray.fetch.conversation import NEWER, Conversation, connect
-from tray.model import WORST_FIRST, EndedRun, Instance, JobStatus, LiveRun, RepositoryState, Source, State, Status
+from tray.model import (
+    WORST_FIRST,
+    AuditStanding,
+    EndedRun,
+    Instance,
+    JobStatus,
+    LiveRun,
+    RepositoryState,
+    Source,
+    State,
+    Status,
+)
 
 PATIENCE_SECONDS = 1.0
 """How long the first picture is waited for; a service that takes longer is heard in a later poll."""
 SILENT_SECONDS = 30.0
 """The service speaks every 10 s even if nothing happens: an older picture is not of now."""
 
-T = TypeVar("T", EndedRun, JobStatus, RepositoryState)
+T = TypeVar("T", AuditStanding, EndedRun, JobStatus, RepositoryState)
 
 
 class SystemStatus:
@@ -116,6 +127,7 @@ def labelled(told: Status) -> Status:
         jobs=tuple(_job(job) for job in told.jobs),
         last=None if told.last is None else _its(told.last),
         repositories=tuple(map(_its, told.repositories)),
+        audit=None if told.audit is None else _its(told.audit),
     )
 
 
@@ -141,7 +153,15 @@ def merged(own: Status, system: Status, trouble: str | None = None) -> Status:
         last=status.newest(run for run in (own.last, system.last) if run is not None),
         notes=(*(() if trouble is None else (trouble,)), *own.notes, *(f"system: {note}" for note in system.notes)),
         repositories=(*own.repositories, *system.repositories),
+        audit=_worse_log(own.audit, system.audit),
     )
+
+
+def _worse_log(own: AuditStanding | None, system: AuditStanding | None) -> AuditStanding | None:
+    """Return which of the two logs there is to tell of: one that somebody must look at, else the user's own."""
+    if own is None or (system is not None and system.breach and not own.breach):
+        return system
+    return own
 
 
 def _once(own: Status, system: Status) -> tuple[Status, Status]:
