@@ -22,6 +22,9 @@ ask_every = "6h"
 
 [observe]
 enabled = true
+
+[audit]
+baselines = ["/media/stick/backup-tray", "repository"]
 ```
 
 A job names either `sources` and `repository`, from which `jobs.command` builds the engine's command line, or a whole `command`.
@@ -37,9 +40,11 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tray.config import audit as audit_table
 from tray.config.audit import AuditConfig
 from tray.errors import ConfigError
 from tray.paths import Places, private, sync_folder
@@ -128,6 +133,7 @@ def load(places: Places) -> Config:
         else STALLED_AFTER,
         stalled_after_of=own,
         observe=_observe(file, text, data.get("observe", {})),
+        audit=audit_table.parse(data.get("audit", {}), partial(_audit_fault, file, text)),
     )
 
 
@@ -226,6 +232,12 @@ def _observe(file: Path, text: str, table: object) -> bool:
     return enabled
 
 
+def _audit_fault(file: Path, text: str, key: str, why: str) -> ConfigError:
+    """Return the error of a key of [audit] ("" for the table itself)."""
+    line = _line(text, "[audit]", key) or _line(text, None, "audit")
+    return ConfigError(file, f"In [audit]: {why}.", line=line)
+
+
 def _says_when(table: object) -> bool:
     return isinstance(table, dict) and "stalled_after" in table
 
@@ -320,7 +332,7 @@ def _line(text: str, job: str | None, key: str) -> int | None:
         if header := re.match(r"\s*\[+\s*(.*?)\s*\]", line):
             names = (
                 (job[1:-1],)
-                if job in ("[watch]", "[observe]")
+                if job in ("[watch]", "[observe]", "[audit]")
                 else (f"jobs.{job}", f'jobs."{job}"', "jobs" if not job else "")
             )
             inside = job is not None and header.group(1) in names
