@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tray import clock
-from tray.audit import checkpoint, keys
+from tray.audit import checkpoint, keys, tiles
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.entry import ENDS, SALT_SIZE, Action, Draft, Severity, body_bytes, body_hash, build
 from tray.audit.schema import ENDED, STARTED
@@ -32,6 +32,8 @@ def append_all(connection: sqlite3.Connection, key: Path, drafts: Sequence[Draft
             f"The audit log should end with entry {size - 1}, but it ends with {last}.",
             "Look closer: `backup-tray audit verify`.",
         )
+    if not tiles.are_complete(connection, size):
+        tiles.build(connection)
     signer = Signer(keys.load(key))
     verifier = VerifierKey(log, signer.public)
     writer = Writer(connection, log, Frontier.from_bytes(size, frontier), leaf)
@@ -89,6 +91,7 @@ class Writer:
             self._connection.execute("INSERT INTO bodies (seq, salt, body) VALUES (?, ?, ?)", (seq, salt, body))
         self._note_run(draft, seq)
         self._leaf = leaf_hash(raw)
+        tiles.write(self._connection, tiles.completed(self._frontier, self._leaf))
         self._frontier.push(self._leaf)
         return seq
 

@@ -11,7 +11,7 @@ from tray.audit import database, keys
 from tray.audit.append import Writer
 from tray.audit.checkpoint import Signer, VerifierKey
 from tray.audit.entry import Action, Draft, Severity
-from tray.audit.schema import APPLICATION_ID, SCHEMA_VERSION, STATEMENTS
+from tray.audit.schema import APPLICATION_ID, FIRST_BASE, SCHEMA_VERSION, STATEMENTS
 from tray.audit.tree import HASH_SIZE, Frontier
 from tray.errors import AuditUnavailableError, UnsafeFolderError
 
@@ -85,6 +85,7 @@ def _fill(path: Path, verifier: VerifierKey, signer: Signer, again: bool) -> Non
         connection.execute("BEGIN IMMEDIATE")
         for statement in STATEMENTS.values():
             connection.execute(statement)
+        connection.execute(FIRST_BASE)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         writer = Writer(connection, verifier.name, Frontier(), bytes(HASH_SIZE))

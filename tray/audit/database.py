@@ -31,15 +31,49 @@ def damaged(db: Path) -> str:
     return _DAMAGED.format(db=shlex.quote(str(db)), away=shlex.quote(str(db.parent / "damaged")))
 
 
+class OldFormatError(Exception):
+    """The log has format 1: `tray.audit.migrate` brings it up to date."""
+
+
 def connect_writer(db: Path, timeout: float) -> sqlite3.Connection:
     """Open *db*, which exists, for appending.
 
     Args:
         timeout: Seconds to wait for other writers.
     """
-    connection = _connect(db, "mode=rw", timeout)
     try:
-        _check(connection)
+        return _writer(db, timeout)
+    except OldFormatError:
+        _bring_up_to_date(db, timeout)
+        return _writer(db, timeout)
+
+
+def connect_reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
+    """Open *db* for reading; nothing is written, but that a log of an older format is brought up to date.
+
+    In a folder that cannot be written, or on a full disk, SQLite cannot make the shared index of its WAL. Where no WAL is
+    there, all data is in the file itself, and it is read as it stands.
+
+    Returns:
+        The connection and whether it is an immutable one.
+    """
+    try:
+        return _reader(db, timeout)
+    except OldFormatError:
+        _bring_up_to_date(db, timeout)
+        return _reader(db, timeout)
+
+
+def _bring_up_to_date(db: Path, timeout: float) -> None:
+    from tray.audit.migrate import migrate
+
+    migrate(db, db.with_suffix(".key"), timeout)
+
+
+def _writer(db: Path, timeout: float) -> sqlite3.Connection:
+    connection = open_file(db, "mode=rw", timeout)
+    try:
+        check_format(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
     except BaseException:
@@ -48,17 +82,12 @@ def connect_writer(db: Path, timeout: float) -> sqlite3.Connection:
     return connection
 
 
-def connect_reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
-    """Open *db* for reading; nothing is written. Returns the connection and whether it is an immutable one.
-
-    In a folder that cannot be written, or on a full disk, SQLite cannot make the shared index of its WAL. Where no WAL is
-    there, all data is in the file itself, and it is read as it stands.
-    """
+def _reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
     if not db.exists():
         raise missing(db)
-    connection = _connect(db, "mode=ro", timeout)
+    connection = open_file(db, "mode=ro", timeout)
     try:
-        _check(connection)
+        check_format(connection)
         return connection, False
     except sqlite3.OperationalError as error:
         connection.close()
@@ -67,9 +96,9 @@ def connect_reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
     except BaseException:
         connection.close()
         raise
-    connection = _connect(db, "mode=ro&immutable=1", timeout)
+    connection = open_file(db, "mode=ro&immutable=1", timeout)
     try:
-        _check(connection)
+        check_format(connection)
     except BaseException:
         connection.close()
         raise
@@ -127,17 +156,25 @@ def guard(db: Path, timeout: float = 0) -> Iterator[None]:
         ) from error
 
 
-def _connect(db: Path, mode: str, timeout: float) -> sqlite3.Connection:
+def open_file(db: Path, mode: str, timeout: float) -> sqlite3.Connection:
+    """Return a connection to *db* in which each statement is a transaction of its own; nothing is checked."""
     return sqlite3.connect(
         f"{db.absolute().as_uri()}?{mode}", uri=True, timeout=timeout, isolation_level=None, check_same_thread=False
     )
 
 
-def _check(connection: sqlite3.Connection) -> None:
+def check_format(connection: sqlite3.Connection) -> None:
+    """Raise unless this is a log of the format that this program knows.
+
+    Raises:
+        OldFormatError, AuditUnavailableError, sqlite3.Error: It is not.
+    """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
         raise sqlite3.DatabaseError("file is not a database of ours")
+    if 0 < version < SCHEMA_VERSION:
+        raise OldFormatError
     if version != SCHEMA_VERSION:
         raise AuditUnavailableError(
             f"The audit log has format {version}, and this program knows {SCHEMA_VERSION}.",

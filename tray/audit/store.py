@@ -17,8 +17,9 @@ from tray.audit import database
 from tray.audit.append import append_all
 from tray.audit.entry import Action, Draft, OpenRun, ended_run, open_run
 from tray.audit.schema import ENDED, EVENT, GOOD, STARTED
+from tray.audit.tiles import Tiles
 from tray.audit.tree import Frontier, leaf_hash
-from tray.errors import AuditUnavailableError, EntryNotFoundError
+from tray.errors import AuditUnavailableError, EntryNotFoundError, EntryPrunedError
 from tray.model import EndedRun, JobHistory
 
 CLOCK_SLACK_MS = 600_000
@@ -58,25 +59,26 @@ class StoredEntry:
 class AuditLog:
     """One open audit log. Use `open` to append, `read` to look; not from two threads at the same time."""
 
-    def __init__(self, db: Path, key: Path | None, timeout: float) -> None:
-        self.db, self._key, self._timeout = db, key, timeout
+    def __init__(self, db: Path, key: Path | None, timeout: float, copies: Path | None = None) -> None:
+        self.db, self._key, self._timeout, self._copies = db, key, timeout, copies
         self._seen: database.Identity = ()
         self._immutable = False
         self._connection: sqlite3.Connection | None = None
 
     @classmethod
-    def open(cls, db: Path, key: Path, *, timeout: float = 5.0) -> Self:
+    def open(cls, db: Path, key: Path, *, timeout: float = 5.0, copies: Path | None = None) -> Self:
         """Open the log for appending; make log and key if they are missing.
 
         Args:
             timeout: Seconds to wait for other writers, here and at each append.
+            copies: Folder that gets a copy of the checkpoint after each append (`tray.audit.baselines`); None: nothing is copied.
 
         Raises:
             AuditUnavailableError: It cannot be opened or made.
         """
         from tray.audit.create import ensure
 
-        log = cls(db, key, timeout)
+        log = cls(db, key, timeout, copies)
         with database.guard(db, timeout):
             ensure(db, key, timeout)
             log._connect()
@@ -121,10 +123,8 @@ class AuditLog:
         """
         if self._key is None:
             raise AuditUnavailableError("This log was opened for reading.")
-        with database.guard(self.db, self._timeout), self._transaction("BEGIN IMMEDIATE") as connection:
-            numbers = append_all(connection, self._key, drafts)
-        self._must_be_the_same()
-        return numbers
+        with database.guard(self.db, self._timeout), self._writing() as connection:
+            return append_all(connection, self._key, drafts)
 
     def redact(self, seq: int, reason: str) -> int:
         """Erase the body of entry *seq*, after an entry that says so; return that entry's number.
@@ -141,7 +141,7 @@ class AuditLog:
         draft = Draft(
             Action.AUDIT_REDACTED, job=target.data["job"], run=target.data["run"], body={"entry": seq, "reason": reason}
         )
-        with database.guard(self.db, self._timeout), self._transaction("BEGIN IMMEDIATE") as connection:
+        with database.guard(self.db, self._timeout), self._writing() as connection:
             (number,) = append_all(connection, self._key, [draft])
             connection.execute("DELETE FROM bodies WHERE seq = ?", (seq,))
         with database.guard(self.db, self._timeout):
@@ -207,10 +207,14 @@ class AuditLog:
 
         Raises:
             EntryNotFoundError: There is none.
+            EntryPrunedError: It is not kept any more.
         """
         with self._snapshot() as connection:
             row = connection.execute(f"{_ENTRY} entries.seq = ?", (seq,)).fetchone()
             if row is None:
+                start = _start(connection)
+                if 0 <= seq < start:
+                    raise EntryPrunedError(seq, start)
                 raise EntryNotFoundError(seq, _size(connection))
             return _stored(row)
 
@@ -237,6 +241,48 @@ class AuditLog:
         with self._snapshot() as connection:
             size, frontier, checkpoint = connection.execute("SELECT size, frontier, checkpoint FROM head").fetchone()
             return size, Frontier.from_bytes(size, frontier).root(), bytes(checkpoint)
+
+    def start(self) -> int:
+        """Return the number of the first entry that is kept: 0 unless older ones were pruned."""
+        with self._snapshot() as connection:
+            return _start(connection)
+
+    def root_at(self, size: int) -> bytes:
+        """Return the root that the log had when it was *size* entries long.
+
+        Raises:
+            AuditUnavailableError: It has fewer entries.
+            EntryPrunedError: Entries that this takes were pruned; at a multiple of 256 it is known all the same.
+        """
+        with self._snapshot() as connection:
+            return Tiles(connection).root_at(size)
+
+    def inclusion(self, seq: int, size: int) -> list[bytes]:
+        """Return the audit path (RFC 6962, 2.1.1) of entry *seq* in the tree of the first *size* entries, from the leaf upward.
+
+        Raises:
+            AuditUnavailableError, EntryPrunedError: As `root_at`.
+        """
+        with self._snapshot() as connection:
+            return Tiles(connection).inclusion(seq, size)
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """Return the proof (RFC 6962, 2.1.2) that the tree of the first *new* entries continues that of the first *old*.
+
+        Raises:
+            AuditUnavailableError, EntryPrunedError: As `root_at`.
+        """
+        with self._snapshot() as connection:
+            return Tiles(connection).consistency(old, new)
+
+    def leaf_hashes(self, first: int, limit: int) -> list[bytes]:
+        """Return the leaf hashes of up to *limit* entries from number *first* on.
+
+        Raises:
+            EntryPrunedError: Entry *first* is not kept any more.
+        """
+        with self._snapshot() as connection:
+            return Tiles(connection).leaf_hashes(first, limit)
 
     # -- the connection
 
@@ -277,6 +323,20 @@ class AuditLog:
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
         with database.guard(self.db, self._timeout), self._transaction("BEGIN") as connection:
             yield connection
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Hold the write lock; when all is on the disk, the new checkpoint is copied."""
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            database.check_format(connection)  # a newer program may have changed it since it was opened
+            before = None if self._copies is None else _checkpoint(connection)
+            yield connection
+            note = None if self._copies is None else _checkpoint(connection)
+        self._must_be_the_same()
+        if self._copies is not None and before is not None and note is not None and note != before:
+            from tray.audit.baselines import copy_near
+
+            copy_near(self._copies, note, before, key=self._key, root_at=self.root_at)
 
     def _must_be_the_same(self) -> None:
         """Raise if the file was moved away under us: what was just appended may not be in the log."""
@@ -339,3 +399,11 @@ def _stored(row: tuple[Any, ...]) -> StoredEntry:
 
 def _size(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT size FROM head").fetchone()[0])
+
+
+def _start(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT start FROM base").fetchone()[0])
+
+
+def _checkpoint(connection: sqlite3.Connection) -> bytes:
+    return bytes(connection.execute("SELECT checkpoint FROM head").fetchone()[0])

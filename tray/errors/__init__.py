@@ -10,6 +10,7 @@ from tray.errors.audit import (
     AuditUnavailableError,
     BaselineError,
     EntryNotFoundError,
+    EntryPrunedError,
 )
 from tray.errors.base import (
     BackupTrayError,
@@ -68,6 +69,7 @@ __all__ = [
     "ControlRefusedError",
     "EngineMissingError",
     "EntryNotFoundError",
+    "EntryPrunedError",
     "ExportFailedError",
     "JobNotFoundError",
     "JobSetupError",

@@ -52,3 +52,17 @@ class BaselineError(BackupTrayError):
             why=why,
             next="Give a file that `backup-tray audit checkpoint` printed earlier, or a folder of such files.",
         )
+
+
+class EntryPrunedError(BackupTrayError):
+    """The entry is older than what is kept."""
+
+    code = "ERROR_ENTRY_PRUNED"
+
+    def __init__(self, seq: int, start: int) -> None:
+        super().__init__(
+            f"Entry {seq} of the audit log is not kept any more.",
+            why=f"The entries before number {start} were pruned, as the retention says.",
+            next="Look in the archive, if one is configured. The newest that are kept: `backup-tray audit show`.",
+        )
+        self.seq, self.start = seq, start
