@@ -6,10 +6,13 @@ backwards when somebody sets the clock.
 """
 
 import os
+import sys
 import time
 from datetime import UTC, datetime
 
 DAY_MS = 86_400_000
+JUMP_MS = 60_000
+"""A wall clock that is off by more than this from the time since the start of the machine was set by somebody."""
 
 
 def now_ms() -> int:
@@ -20,6 +23,13 @@ def now_ms() -> int:
 def monotonic() -> float:
     """Return seconds on a clock that nobody can set, for durations only."""
     return time.monotonic()
+
+
+def since_boot_ms() -> int:
+    """Return the milliseconds since the machine started, on a clock that nobody can set and that goes on while it sleeps."""
+    if sys.platform == "linux":
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+    return time.monotonic_ns() // 1_000_000
 
 
 def to_text(ms: int) -> str:

@@ -57,6 +57,7 @@ def create_first_backup(places: Places, *, name: str, sources: Sequence[str], re
     job = Job(name=name, sources=tuple(paths), repository=target, password_file=str(secret))
     config.save_job(places, job)
     _record(places, job)
+    _accept(places, job)
     return job
 
 
@@ -187,6 +188,13 @@ def _init(repository: str, secret: Path) -> None:
         secret.unlink()
         said = [line.strip() for line in done.stderr.decode("utf-8", "backslashreplace").split("\n") if line.strip()]
         raise RepositoryInitError(repository, said[0] if said else f"restic ended with exit code {done.returncode}.")
+
+
+def _accept(places: Places, job: Job) -> None:
+    """Say that the change is on record already, so that nobody takes it for an edit by hand."""
+    from tray.care import settings
+
+    settings.accept(places, "jobs", job.name)
 
 
 def _record(places: Places, job: Job) -> None:

@@ -19,7 +19,7 @@ from tray.repository import after, ask, cache, files, look, states, targets
 from tray.repository.ask import Access
 from tray.repository.cache import Entry, Expected
 from tray.repository.locks import Lock
-from tray.tracker import server
+from tray.tracker import helpers, server
 
 NOW = clock.now_ms()
 HOUR = 3_600_000
@@ -558,12 +558,12 @@ def test_the_tracker_has_repositories_looked_at_only_where_there_are_any(
 
     async def checks() -> None:
         tracker = server.Tracker(places)
-        monkeypatch.setattr(server.subprocess, "Popen", Helper)
-        tracker._check_repositories()
+        monkeypatch.setattr(helpers.subprocess, "Popen", Helper)
+        tracker.helpers.check_repositories()
         assert started == []
         cache.home(places).mkdir(parents=True)
         for _ in range(3):
-            tracker._check_repositories()
+            tracker.helpers.check_repositories()
         assert started == [["tracker", "--look-at-repositories"]]
         assert tracker._timers["repositories"].when() - tracker_now() > 200
 

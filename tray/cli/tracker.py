@@ -1,5 +1,6 @@
 """`backup-tray tracker`."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 
 
@@ -12,6 +13,12 @@ def register(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--look-at-repositories", action="store_true", help="look at repositories whose state is old, then end"
     )
+    parser.add_argument(
+        "--care",
+        action="store_true",
+        help="do the housekeeping of the audit log once, then end: 1 if a part of it failed",
+    )
+    parser.add_argument("--begun", type=int, metavar="MS", help="with --care, from the tracker: when it began")
 
 
 def run(args: Namespace) -> int:
@@ -30,8 +37,32 @@ def run(args: Namespace) -> int:
 
         look.now_and_then(places())
         return 0
+    if args.care:
+        return _care(args.begun)
     from tray.tracker import server
 
-    if not server.run(places(), idle_exit=args.idle_exit):
+    ended = server.run(places(), idle_exit=args.idle_exit)
+    if ended is None:
         print("A tracker is running already.")
+    elif ended.on_record:  # only now, since a tracker that serves carries neither database nor cryptography
+        from tray.care import recorder
+
+        recorder.stopped(places(), ended.why)
     return 0
+
+
+def _care(begun: int | None) -> int:
+    """Do one round of housekeeping; its failures go to stderr, for whoever runs it by hand."""
+    import os
+
+    from tray.care import recorder, rounds
+    from tray.paths import places
+
+    here = places()
+    rounds.be_modest()
+    if begun is not None:
+        recorder.started(here, begun, os.getppid())
+    failed = rounds.go(here, started=begun is not None)
+    for duty, why in failed.items():
+        print(f"backup-tray: {duty}: {why}", file=sys.stderr)
+    return 1 if failed else 0

@@ -9,24 +9,21 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from tray import endpoint, ipc, runs
 from tray.errors import BackupTrayError
-from tray.listing import Listing
 from tray.locks import FileLock
 from tray.model import Control, LiveRun
 from tray.paths import Places, private, system_readable
 from tray.tracker.control import refusal, release
+from tray.tracker.helpers import Helpers
 from tray.tracker.observed import Observer
 from tray.tracker.state import Runs
 
 ORPHAN_CHECK_SECONDS = 1.0
-SPOOL_CHECK_SECONDS = 30.0
-REPOSITORY_CHECK_SECONDS = 300.0
 PUSH_SECONDS = 0.05
 """With a hundred runs at once a subscriber would else be woken 400 times a second."""
 UNREAD_LIMIT = 8 * 1024 * 1024
@@ -100,8 +97,9 @@ class Conversation(asyncio.Protocol):
             case "run.finished":
                 self.published.discard(str(message.get("run")))
                 known.finish(str(message.get("run")), message.get("last"))
+                self.tracker.helpers.care_soon()
             case "handover":
-                self.tracker.stop()
+                self.tracker.stop("handover")
             case "cancel" | "pause" | "resume":
                 self.tell(self.tracker.pass_on(message))
 
@@ -140,6 +138,19 @@ class Conversation(asyncio.Protocol):
         self.transport.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a tracker ended.
+
+    Attributes:
+        why: "idle", "signal" or "handover".
+        on_record: Its beginning was given to the audit log, so its end belongs there too.
+    """
+
+    why: str
+    on_record: bool
+
+
 class Tracker:
     """The server and its lifetime.
 
@@ -152,13 +163,12 @@ class Tracker:
         self.runs = Runs()
         self.idle_exit = idle_exit
         self.token: str | None = None
-        self._spools = [Listing(folder) for folder in places.spools]
         self._conversations: set[Conversation] = set()
         self._orphans: set[str] = set()
         self._released: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._closer: subprocess.Popen[bytes] | None = None
-        self._looker: subprocess.Popen[bytes] | None = None
+        self.helpers = Helpers(places, self._later)
+        self._why = "signal"
         self._observer = Observer(
             places, self.runs, self._idle, self._observed_end, others=lambda: not system_readable()
         )
@@ -171,21 +181,26 @@ class Tracker:
         self._done = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             with suppress(NotImplementedError):
-                loop.add_signal_handler(number, self.stop)
+                loop.add_signal_handler(number, self.stop, "signal")
         server = await loop.create_server(lambda: Conversation(self), sock=listener)
         self._observer.begin()  # first: it takes the locks of the runs that it goes on with
         self._adopt()
-        self._check_spools()
-        self._later("repositories", REPOSITORY_CHECK_SECONDS / 10, self._check_repositories)
+        self.helpers.begin()
         self._idle()
         await self._done.wait()
         server.close()
         for conversation in tuple(self._conversations):
             conversation.transport.close()
 
-    def stop(self) -> None:
-        """End soon."""
+    def stop(self, why: str) -> None:
+        """End soon; *why* is "idle", "signal" or "handover"."""
+        self._why = why
         self._done.set()
+
+    @property
+    def ended(self) -> Ended:
+        """How it ended."""
+        return Ended(self._why, self.helpers.on_record)
 
     def joined(self, conversation: Conversation) -> None:
         """Somebody connected."""
@@ -255,7 +270,8 @@ class Tracker:
         if not going:
             self._released.discard(run)
             self.runs.finish(run)
-            self._close_lost()
+            self.helpers.close_lost()
+            self.helpers.care_soon()
         elif not folder.wrapped:
             self.runs.untracked(run)
             if info is not None and run not in self._released and release(folder, info):
@@ -264,21 +280,6 @@ class Tracker:
     def _republished(self, run: str) -> bool:
         return any(run in conversation.published for conversation in self._conversations)
 
-    def _check_spools(self) -> None:
-        """Have records that waited for the audit log appended, once it can be written again."""
-        if any(spooled.names() for spooled in self._spools):
-            self._close_lost()
-        self._later("spools", SPOOL_CHECK_SECONDS, self._check_spools)
-
-    def _check_repositories(self) -> None:
-        """Have the repositories looked at, where any are known; whether one is due the helper itself decides."""
-        if (self.places.state / "repositories").exists() or self.places.config_file.exists():
-            self._looker = _helped(self._looker, "--look-at-repositories")
-        self._later("repositories", REPOSITORY_CHECK_SECONDS, self._check_repositories)
-
-    def _close_lost(self) -> None:
-        self._closer = _helped(self._closer, "--close-lost")
-
     def _idle(self) -> None:
         if self.idle_exit is None:
             return
@@ -286,7 +287,7 @@ class Tracker:
         if busy:
             self._cancel("idle")
         elif "idle" not in self._timers:
-            self._later("idle", self.idle_exit, self.stop)
+            self._later("idle", self.idle_exit, lambda: self.stop("idle"))
 
     def _later(self, name: str, seconds: float, act: Callable[[], None]) -> None:
         if name not in self._timers:
@@ -303,18 +304,6 @@ class Tracker:
             timer.cancel()
 
 
-def _helped(helper: "subprocess.Popen[bytes] | None", task: str) -> "subprocess.Popen[bytes]":
-    """Return *helper* if it still works, else a new process of ours that does *task*."""
-    if helper is not None and helper.poll() is None:
-        return helper
-    return subprocess.Popen(
-        [sys.executable, "-m", "tray", "tracker", task],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
 def described(info: runs.RunInfo) -> LiveRun:
     """Return what a run folder alone tells of a live run: that it goes on, without progress."""
     return info.live(tracked=False)
@@ -327,8 +316,8 @@ def _object(message: ipc.Message, key: str) -> ipc.Message:
     return value
 
 
-def run(places: Places, *, idle_exit: float | None = None) -> bool:
-    """Be the tracker of this user until stopped; False at once if there is one already.
+def run(places: Places, *, idle_exit: float | None = None) -> Ended | None:
+    """Be the tracker of this user until stopped, and return how it ended; None at once if there is one already.
 
     Raises:
         UnsafeFolderError: The runtime folder is not private.
@@ -337,14 +326,15 @@ def run(places: Places, *, idle_exit: float | None = None) -> bool:
     private(places.runtime)
     lock = FileLock(places.runtime / "tracker.lock")
     if not lock.acquire():
-        return False
+        return None
     with lock:
         listener, token = endpoint.listen(places.socket)
         with listener:
             _point(places)
-            asyncio.run(Tracker(places, idle_exit=idle_exit).serve(listener, token))
+            tracker = Tracker(places, idle_exit=idle_exit)
+            asyncio.run(tracker.serve(listener, token))
         places.socket.unlink(missing_ok=True)
-    return True
+    return tracker.ended
 
 
 def _point(places: Places) -> None:

@@ -1,0 +1,325 @@
+"""The housekeeping: its round, and the duties that look at clock, configuration and recorder."""
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.unit.audit_help import end, filled, start
+from tray import clock, config, jobs
+from tray.audit import spool
+from tray.audit.store import AuditLog, StoredEntry
+from tray.care import clocks, lost, memory, recorder, rounds, settings
+from tray.care.clocks import Clocks, Jump
+from tray.care.rounds import Round
+from tray.cli.main import main
+from tray.config import Job
+from tray.errors import AuditUnavailableError
+from tray.locks import FileLock
+from tray.paths import Places
+
+NOW = 1_800_000_000_000
+HOUR = 3_600_000
+
+
+def entries(places: Places, *actions: str) -> list[StoredEntry]:
+    """The log's entries of these actions, the oldest first."""
+    with AuditLog.read(places.audit_db) as log:
+        return [entry for entry in log.entries(0, 10_000) if entry.data["action"] in actions]
+
+
+def body(entry: StoredEntry) -> dict[str, Any]:
+    """The details of an entry, which must be there."""
+    assert entry.body is not None
+    return dict(entry.body)
+
+
+def write(places: Places, text: str) -> None:
+    """Change the configuration as an editor does."""
+    places.config.mkdir(mode=0o700, parents=True, exist_ok=True)
+    beside = places.config / "edited"
+    beside.write_text(text)
+    beside.replace(places.config_file)
+
+
+# The round.
+
+
+def test_a_duty_that_fails_stops_no_other_and_is_noted(places: Places) -> None:
+    """One thing that is broken must not keep the rest from being done; the note says since when, and goes when it is mended."""
+    filled(places, 1)
+    done: list[str] = []
+
+    def broken(_: Round) -> None:
+        raise AuditUnavailableError("It is locked.")
+
+    def bug(_: Round) -> None:
+        raise RuntimeError("a bug")
+
+    duties: dict[str, rounds.Duty] = {"a": broken, "b": bug, "c": lambda _: done.append("c")}
+    failed = rounds.go(places, these=duties)
+    assert done == ["c"]
+    assert failed == {"a": "The audit log cannot be used. It is locked.", "b": "RuntimeError: a bug"}
+    noted = rounds.failures(places)
+    assert {name: note["why"] for name, note in noted.items()} == failed
+    rounds.go(places, these=duties)
+    assert rounds.failures(places) == noted
+    assert rounds.go(places, these={"a": lambda _: None}) == {}
+    assert rounds.failures(places) == {}
+
+
+def test_without_a_log_nothing_is_done_and_none_is_begun(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log begins with the first run, not because somebody cleans up; after a loss a new one would hide the loss."""
+    done: list[str] = []
+    assert rounds.go(places, started=True, these={"a": lambda _: done.append("a")}) == {}
+    recorder.started(places, NOW, 1)
+    recorder.stopped(places, "idle")
+    monkeypatch.setattr(rounds, "be_modest", lambda: None)
+    assert main(["tracker", "--care", "--begun", "1"]) == 0
+    assert done == []
+    assert not places.state.exists() or list(places.state.iterdir()) == []
+
+
+def test_two_rounds_at_once_are_one(places: Places) -> None:
+    """Whoever comes second leaves at once, and what the first does is not done twice."""
+    filled(places, 1)
+    with FileLock(memory.folder(places) / "lock") as lock:
+        assert lock.acquire()
+        assert rounds.go(places, these={"a": lambda _: pytest.fail("done twice")}) == {}
+
+
+def test_every_duty_is_in_the_one_list_and_explained(places: Places) -> None:
+    """What is in the folder of duties is done; what is done says what it is."""
+    for name, act in rounds.duties().items():
+        assert name
+        assert act.__doc__
+
+
+def test_a_memory_is_replaced_in_one_step_and_private(places: Places) -> None:
+    """Half a file is never read back, others do not read it, and what did not change is not written."""
+    memory.save(places, "x", {"a": 1})
+    file = places.state / "care" / "x.json"
+    before = file.stat()
+    assert stat.S_IMODE(before.st_mode) == 0o600
+    memory.save(places, "x", {"a": 1})
+    assert file.stat().st_ino == before.st_ino
+    memory.save(places, "x", {"a": 2})
+    assert memory.load(places, "x") == {"a": 2}
+    assert [path.name for path in file.parent.iterdir()] == ["x.json"]
+    file.write_bytes(b"\xff{")
+    assert memory.load(places, "x") == {}
+
+
+def test_records_that_wait_are_appended(places: Places) -> None:
+    """What a full disk kept out of the log gets into it with the next round."""
+    filled(places, 1)
+    spool.keep(places, [start("late"), end("late")])
+    lost.do(Round(places))
+    assert spool.pending(places) == []
+    assert len(entries(places, "run.started", "run.finished")) == 4
+
+
+# The recorder.
+
+
+def test_start_and_stop_of_the_recorder_are_entries(places: Places) -> None:
+    """Whoever reads the log knows from when until when somebody watched, who, and why it ended."""
+    filled(places, 1)
+    recorder.started(places, NOW, 4711)
+    recorder.stopped(places, "handover")
+    began, ended = entries(places, "recorder.started", "recorder.stopped")
+    assert began.data["time"] == clock.to_text(NOW)
+    assert body(began)["pid"] == 4711
+    assert body(ended) == {"pid": os.getpid(), "why": "handover"}
+    assert {entry.data["severity"] for entry in (began, ended)} == {"info"}
+    assert f"({os.geteuid()}) on " in began.data["actor"]
+
+
+# The clock.
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "jump"),
+    [
+        (Clocks(NOW, 1000, "a"), Clocks(NOW + HOUR, 1000 + HOUR, "a"), None),
+        (Clocks(NOW, 0, "a"), Clocks(NOW + 9 * HOUR, 9 * HOUR, "a"), None),
+        (Clocks(NOW, 0, "a"), Clocks(NOW + HOUR + 59_000, HOUR, "a"), None),
+        (Clocks(NOW, 0, "a"), Clocks(NOW + 2 * HOUR, HOUR, "a"), Jump(NOW + HOUR, NOW + 2 * HOUR)),
+        (Clocks(NOW, 0, "a"), Clocks(NOW - HOUR, HOUR, "a"), Jump(NOW + HOUR, NOW - HOUR)),
+        (Clocks(NOW, 5 * HOUR, "a"), Clocks(NOW + 99 * HOUR, 1000, "b"), None),
+        (Clocks(NOW, 5 * HOUR, "a"), Clocks(NOW - HOUR, 1000, "b"), Jump(NOW, NOW - HOUR, True)),
+    ],
+    ids=["went on", "slept", "drifted", "set forward", "set back", "restarted", "restarted in the past"],
+)
+def test_only_a_clock_that_was_set_jumps(before: Clocks, now: Clocks, jump: Jump | None) -> None:
+    """Sleep, drift and a restart are no jump; whoever sets the clock by more than a minute leaves a trace."""
+    assert clocks.jumped(before, now) == jump
+
+
+def test_a_jump_is_an_entry_once(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From, to and by how much, with the severity of a warning; the next round begins from the new time."""
+    filled(places, 1)
+    moment = [Clocks(NOW, 0, "a"), Clocks(NOW - HOUR, 60_000, "a"), Clocks(NOW - HOUR + 5000, 65_000, "a")]
+    monkeypatch.setattr(clocks, "read", lambda: moment.pop(0))
+    for _ in range(3):
+        clocks.do(Round(places))
+    (entry,) = entries(places, "clock.jumped")
+    assert (entry.data["result"], entry.data["severity"]) == ("set back", "warning")
+    assert body(entry) == {
+        "from": clock.to_text(NOW + 60_000),
+        "to": clock.to_text(NOW - HOUR),
+        "seconds": -3660,
+        "restarted": False,
+    }
+
+
+def test_the_real_clocks_go_on_together(places: Places) -> None:
+    """Nothing is put on record about a clock that nobody set."""
+    filled(places, 1)
+    clocks.do(Round(places))
+    clocks.do(Round(places))
+    assert entries(places, "clock.jumped") == []
+    assert abs(clock.since_boot_ms() - clocks.read().boot_ms) < 5000
+
+
+# The configuration.
+
+FIRST = """version = 1
+[jobs.home]
+sources = ["/home"]
+repository = "rest:https://ann:hunter2@nas/home"
+options = ["--exclude-caches"]
+[jobs.home.env]
+AWS_SECRET_ACCESS_KEY = "sesame-one"
+"""
+
+
+@pytest.fixture
+def configured(places: Places) -> Iterator[Places]:
+    """A log, and a configuration that was seen."""
+    filled(places, 1)
+    write(places, FIRST)
+    settings.do(Round(places))
+    assert entries(places, "config.changed") == []
+    yield places
+    for path in (*places.state.rglob("*"),):
+        if path.is_file():
+            raw = path.read_bytes()
+            assert not any(secret in raw for secret in (b"hunter2", b"sesame")), path
+
+
+def test_an_edit_is_an_entry_key_by_key(configured: Places) -> None:
+    """What was changed, added and removed, from what to what, and when the file was written."""
+    write(
+        configured, FIRST.replace('"/home"', '"/home", "/etc"').replace("options", "password_file = '/p'\n#") + "x=1\n"
+    )
+    settings.do(Round(configured))
+    settings.do(Round(configured))
+    (entry,) = entries(configured, "config.changed")
+    assert (entry.data["result"], entry.data["severity"]) == ("changed", "info")
+    said = body(entry)
+    assert said["change"] == "edited outside this program"
+    assert said["file"] == str(configured.config_file)
+    assert clock.from_text(said["modified_at"]) <= clock.now_ms()
+    assert said["changes"] == [
+        {"key": "jobs.home.env.x", "from": None, "to": "1"},
+        {"key": "jobs.home.options", "from": '["--exclude-caches"]', "to": None},
+        {"key": "jobs.home.password_file", "from": None, "to": '"/p"'},
+        {"key": "jobs.home.sources", "from": '["/home"]', "to": '["/home", "/etc"]'},
+    ]
+
+
+def test_a_secret_that_changed_is_said_to_have_changed_and_never_shown(configured: Places) -> None:
+    """A new password is worth an entry; neither the old nor the new one gets anywhere (the fixture looks)."""
+    write(configured, FIRST.replace("sesame-one", "sesame-two").replace("hunter2", "hunter22"))
+    settings.do(Round(configured))
+    (entry,) = entries(configured, "config.changed")
+    assert body(entry)["changes"] == [
+        {"key": "jobs.home.env.AWS_SECRET_ACCESS_KEY", "from": "***", "to": "***"},
+        {
+            "key": "jobs.home.repository",
+            "from": '"rest:https://ann:***@nas/home"',
+            "to": '"rest:https://ann:***@nas/home"',
+        },
+    ]
+
+
+def test_a_command_with_a_password_is_hidden_too(configured: Places) -> None:
+    """Options of a command line are redacted as everywhere."""
+    write(configured, FIRST + '[jobs.db]\ncommand = ["dump", "--password", "sesame", "--api-token=sesame"]\n')
+    settings.do(Round(configured))
+    (entry,) = entries(configured, "config.changed")
+    assert body(entry)["changes"] == [
+        {"key": "jobs.db.command", "from": None, "to": '["dump", "--password", "***", "--api-token=***"]'}
+    ]
+
+
+def test_who_makes_the_audit_log_weaker_leaves_a_warning(configured: Places) -> None:
+    """Fewer baselines or verifications are more than an ordinary change."""
+    write(configured, FIRST + '[audit]\nverify_every = "off"\n')
+    settings.do(Round(configured))
+    (entry,) = entries(configured, "config.changed")
+    assert entry.data["severity"] == "warning"
+
+
+def test_a_file_that_makes_no_sense_is_an_entry_once_without_its_words(configured: Places) -> None:
+    """The reason names a line and quotes nothing; once mended only what really changed is said."""
+    write(configured, FIRST + 'password = "sesame\n')
+    settings.do(Round(configured))
+    settings.do(Round(configured))
+    write(configured, FIRST.replace("--exclude-caches", "--verbose"))
+    settings.do(Round(configured))
+    broken, mended = entries(configured, "config.changed")
+    assert (broken.data["result"], broken.data["severity"]) == ("not readable", "warning")
+    assert body(broken)["why"] == "It is not valid TOML, line 8."
+    assert [change["key"] for change in body(mended)["changes"]] == ["jobs.home.options"]
+
+
+def test_a_file_that_is_gone_is_an_entry(configured: Places) -> None:
+    """Without its configuration a nightly job does not run any more."""
+    configured.config_file.unlink()
+    settings.do(Round(configured))
+    (entry,) = entries(configured, "config.changed")
+    assert entry.data["result"] == "removed"
+    assert len(body(entry)["changes"]) == 5
+
+
+def test_what_the_program_writes_itself_is_not_an_edit(configured: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that the window adds has one entry, its own; an edit of another key at the same time has one too."""
+    write(configured, FIRST.replace("--exclude-caches", "--verbose"))
+    monkeypatch.setattr(jobs, "_init", lambda *_: None)
+    monkeypatch.setattr(jobs.shutil, "which", lambda _: "/usr/bin/restic")
+    source = configured.state / "source"
+    source.mkdir()
+    jobs.create_first_backup(
+        configured, name="new", sources=[str(source)], repository=str(configured.state / "repo"), password="sesame"
+    )
+    settings.do(Round(configured))
+    own, edited = entries(configured, "config.changed")
+    assert body(own)["change"] == "job added"
+    assert [change["key"] for change in body(edited)["changes"]] == ["jobs.home.options"]
+    for file in configured.config.glob("new*.password"):
+        file.unlink()
+
+
+def test_a_great_many_changes_are_counted(configured: Places) -> None:
+    """An entry stays small, and says how much it leaves out."""
+    many = "".join(f'[jobs.j{number}]\ncommand = ["true"]\n' for number in range(settings.MAX_CHANGES + 5))
+    write(configured, FIRST + many)
+    settings.do(Round(configured))
+    (entry,) = entries(configured, "config.changed")
+    assert len(body(entry)["changes"]) == settings.MAX_CHANGES
+    assert body(entry)["more"] == 5
+
+
+def test_a_memory_that_was_damaged_is_begun_again_in_silence(configured: Places) -> None:
+    """Without a last known state nobody can say what changed, so nothing is made up."""
+    (configured.state / "care" / "configuration.json").write_text(json.dumps({"values": 7}))
+    settings.do(Round(configured))
+    assert entries(configured, "config.changed") == []
+    assert config.load(configured).jobs["home"] == Job(
+        "home", sources=("/home",), repository="rest:https://ann:hunter2@nas/home", options=("--exclude-caches",)
+    )

@@ -1,0 +1,10 @@
+"""Duty: bring the index for searching up to date, so that who searches does not wait for it."""
+
+from tray.care.rounds import Round
+
+
+def do(this: Round) -> None:
+    """Take in the entries that are not in the index yet."""
+    from tray.audit import words
+
+    words.update(this.places)
