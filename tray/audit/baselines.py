@@ -16,7 +16,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,7 +74,7 @@ def _replace(folder: Path, note: bytes, before: bytes, key: Path | None, root_at
         if not continues(there, new, before, root_at):
             return f"{target} says something else than the log, and stays: run `backup-tray audit verify`."
         if key is not None and (not pinned.exists() or there != before or changed_key(before, note)):
-            _pin(pinned, new.origin, key, anew=is_lost(there))
+            add_pins(pinned, new.origin, key, anew=is_lost(there))
         if not _overwrite(target, there, note):
             put(target, note)
     return None
@@ -165,17 +165,18 @@ def put(target: Path, content: bytes, *, durable: bool = False) -> None:
     os.replace(beside, target)
 
 
-def _pin(pinned: Path, origin: str, key: Path, *, anew: bool) -> None:
+def add_pins(pinned: Path, origin: str, key: Path, *, anew: bool, durable: bool = False) -> None:
     """Add the pinned keys of the log *origin* to *pinned*; keys that stand there are never removed.
 
-    Where a copy was lost although its keys are still there, no key is added: nothing vouches for a new one.
+    Args:
+        anew: No copy of a checkpoint is there. Then no key is added to those that are: nothing vouches for a new one.
     """
     known = pins_in(pinned)
     if known and anew:
         return
     new = [verifier for verifier in keys.pins(key) if verifier.name == origin and verifier not in known]
     if new:
-        put(pinned, "".join(f"{verifier}\n" for verifier in [*known, *new]).encode())
+        put(pinned, "".join(f"{verifier}\n" for verifier in [*known, *new]).encode(), durable=durable)
 
 
 def pins_in(path: Path) -> list[VerifierKey]:
@@ -248,6 +249,13 @@ def found(places: Places, config: "Config | None" = None, problems: list[str] | 
     return notes
 
 
+def copy_far(places: Places, config: "Config") -> list[str]:
+    """Copy the newest checkpoint to the configured places; see `tray.audit.far.copy_far`."""
+    from tray.audit import far
+
+    return far.copy_far(places, config) if config.audit.baselines else []
+
+
 def pinned(places: Places) -> list[VerifierKey]:
     """Return the verifier keys that are kept with the copies beside the configuration: a second opinion on `audit.pub`."""
     return [verifier for path in sorted(_files(places.baselines, [], KEYS)) for verifier in pins_in(path)]
@@ -263,7 +271,7 @@ def _files(folder: Path, said: list[str], suffix: str = CHECKPOINT) -> list[Path
         return []
 
 
-def _readable(files: "list[Path]", said: list[str]) -> Iterator[tuple[str, bytes]]:
+def _readable(files: Iterable[Path], said: list[str]) -> Iterator[tuple[str, bytes]]:
     for path in files:
         try:
             note = read_note(path) or b""

@@ -12,15 +12,13 @@ import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 SEED_SIZE = 32
 _ED25519 = b"\x01"
 _DASH = "\N{EM DASH} "
 _MAX_NOTE = 65_536
+_WORD = "checkpoint"
+_MAX_WORDS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +120,52 @@ def parse(note: bytes) -> Checkpoint:
     if len(root) != 32:
         raise ValueError("the root of a checkpoint has 32 bytes")
     return Checkpoint(lines[0], int(lines[1]), root)
+
+
+def to_line(note: bytes) -> str:
+    """Return *note* as one line, for logs that take one: "checkpoint ORIGIN SIZE ROOT NAME SIGNATURE…".
+
+    Raises:
+        ValueError: *note* is no signed checkpoint of ours, which has no further lines.
+    """
+    seen = parse(note)
+    text, signatures = split(note)
+    if text != seen.text() or any(" " in name for name in (seen.origin, *(one.name for one in signatures))):
+        raise ValueError("a checkpoint with further lines does not fit on one")
+    parts = [seen.origin, str(seen.size), base64.b64encode(seen.root).decode()]
+    for one in signatures:
+        parts += [one.name, base64.b64encode(one.key_id + one.value).decode()]
+    return " ".join([_WORD, *parts])
+
+
+def from_line(line: str) -> bytes:
+    """Return the note that `to_line` put on *line*; what stands before the word "checkpoint" is passed over.
+
+    Raises:
+        ValueError: *line* holds none.
+    """
+    origin, size, root, *rest = [*line.partition(f"{_WORD} ")[2].split(), "", "", ""][:_MAX_WORDS]
+    names, values = rest[0:-3:2], rest[1:-3:2]
+    if not names or len(names) != len(values):
+        raise ValueError("no checkpoint on this line")
+    lines = "".join(f"{_DASH}{name} {value}\n" for name, value in zip(names, values, strict=True))
+    note = f"{origin}\n{size}\n{root}\n\n{lines}".encode()
+    parse(note)
+    return note
+
+
+def notes_in(content: bytes) -> list[bytes]:
+    """Return the checkpoints that a file holds: one signed note, or any number of lines such as a system's log has.
+
+    A file that holds nothing of the kind is returned as it is, for whoever reads notes to say what is wrong with it.
+    """
+    found = []
+    for line in content.decode("utf-8", "replace").splitlines():
+        try:
+            found.append(from_line(line))
+        except ValueError:
+            continue
+    return found or [content]
 
 
 def split(note: bytes) -> tuple[bytes, list[Signature]]:

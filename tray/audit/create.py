@@ -16,8 +16,12 @@ from tray.audit.tree import HASH_SIZE, Frontier
 from tray.errors import AuditUnavailableError, UnsafeFolderError
 
 
-def ensure(db: Path, key: Path, timeout: float) -> None:
-    """Make the log *db* and its *key* if they are missing.
+made: list[VerifierKey] = []
+"""The first keys of the logs that this process has made: whoever talks to a person shows them once."""
+
+
+def ensure(db: Path, key: Path, timeout: float, copies: Path | None = None) -> None:
+    """Make the log *db* and its *key* if they are missing, and put the first checkpoint into the folder *copies*.
 
     The database is built beside its place and renamed into it, so nobody ever sees half a log. Where a pinned key tells that a
     log was here before, the new one says so in its first entry.
@@ -38,19 +42,19 @@ def ensure(db: Path, key: Path, timeout: float) -> None:
             return
         _clear(db, key)
         if key.exists():
-            _create(db, key, Signer(keys.load(key)))
+            _create(db, key, Signer(keys.load(key)), copies)
             return
         seed, beside = keys.prepare(key)
         # The key comes last, so that nobody meets a key without a log and calls the log lost.
-        _create(db, key, Signer(seed), beside)
+        _create(db, key, Signer(seed), copies, beside)
 
 
-def _create(db: Path, key: Path, signer: Signer, new_key: Path | None = None) -> None:
+def _create(db: Path, key: Path, signer: Signer, copies: Path | None, new_key: Path | None = None) -> None:
     again = bool(keys.pins(key))
     verifier = VerifierKey(f"backup-tray/{uuid.uuid4()}", signer.public)
     beside = keys.write_beside(db, b"")
     try:
-        _fill(beside, verifier, signer, again)
+        note = _fill(beside, verifier, signer, again)
         os.replace(beside, db)
         if new_key is not None:
             os.replace(new_key, key)
@@ -59,6 +63,11 @@ def _create(db: Path, key: Path, signer: Signer, new_key: Path | None = None) ->
         raise
     paths.sync_folder(db.parent)
     keys.pin(key, verifier)
+    made.append(verifier)
+    if copies is not None:
+        from tray.audit.baselines import copy_near
+
+        copy_near(copies, note, b"", key=key)
 
 
 def _clear(db: Path, key: Path) -> None:
@@ -77,7 +86,8 @@ def _clear(db: Path, key: Path) -> None:
                 stray.rename(stray.with_name(f"{stray.name}.{uuid.uuid4().hex[:8]}.lost"))
 
 
-def _fill(path: Path, verifier: VerifierKey, signer: Signer, again: bool) -> None:
+def _fill(path: Path, verifier: VerifierKey, signer: Signer, again: bool) -> bytes:
+    """Make the database with its first entries, and return the checkpoint over them."""
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -94,6 +104,7 @@ def _fill(path: Path, verifier: VerifierKey, signer: Signer, again: bool) -> Non
         writer.finish(signer)
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return bytes(connection.execute("SELECT checkpoint FROM head").fetchone()[0])
     finally:
         connection.close()
 

@@ -37,7 +37,7 @@ def record(places: Places, drafts: Sequence[Draft], *, timeout: float = 5.0) -> 
     try:
         from tray.audit.store import AuditLog
 
-        with AuditLog.open(places.audit_db, places.audit_key, timeout=timeout) as log:
+        with AuditLog.open(places.audit_db, places.audit_key, timeout=timeout, copies=places.baselines) as log:
             _drain(places, log.append)
             return log.append(drafts)
     except Exception:
@@ -61,7 +61,7 @@ def drain(places: Places, *, timeout: float = 5.0) -> int:
         return 0
     from tray.audit.store import AuditLog
 
-    with AuditLog.open(places.audit_db, places.audit_key, timeout=timeout) as log:
+    with AuditLog.open(places.audit_db, places.audit_key, timeout=timeout, copies=places.baselines) as log:
         return _drain(places, log.append)
 
 
