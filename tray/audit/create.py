@@ -15,7 +15,6 @@ from tray.audit.schema import APPLICATION_ID, FIRST_BASE, SCHEMA_VERSION, STATEM
 from tray.audit.tree import HASH_SIZE, Frontier
 from tray.errors import AuditUnavailableError, UnsafeFolderError
 
-
 made: list[VerifierKey] = []
 """The first keys of the logs that this process has made: whoever talks to a person shows them once."""
 
