@@ -14,7 +14,7 @@ from pymerkle import InmemoryTree
 
 from tests.unit.audit_help import end, entry_bytes, start, writer
 from tray import clock
-from tray.audit import checkpoint
+from tray.audit import bodies, checkpoint
 from tray.audit.canonical import canonical, plain, valid_text
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.entry import MAX_ENTRY, TYPES, Action, Draft, body_bytes, build, pattern
@@ -202,7 +202,7 @@ def test_stored_log_follows_the_published_format(places: Places) -> None:
         assert entry.data["prev"] == before
         before = hashlib.sha256(b"\x00" + entry.raw).hexdigest()
         theirs.append_entry(entry.raw)
-    assert stored[3].data["body"] == hashlib.sha256(b"\x02" + salt + body).hexdigest()
+    assert stored[3].data["body"] == hashlib.sha256(b"\x02" + salt + bodies.plain(body)).hexdigest()
     assert (len(salt), body) == (16, b'{"reason":"x"}')
     assert size == 4
     assert root == theirs.get_root()

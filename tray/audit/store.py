@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tray import clock
-from tray.audit import database
+from tray.audit import bodies, database
 from tray.audit.append import append_all
 from tray.audit.entry import Action, Draft, OpenRun, ended_run, open_run
 from tray.audit.schema import ENDED, EVENT, GOOD, STARTED
@@ -80,7 +80,7 @@ class AuditLog:
 
         log = cls(db, key, timeout, copies)
         with database.guard(db, timeout):
-            ensure(db, key, timeout)
+            ensure(db, key, timeout, copies)
             log._connect()
         return log
 
@@ -394,7 +394,8 @@ def _ended(row: tuple[Any, ...]) -> EndedRun:
 
 def _stored(row: tuple[Any, ...]) -> StoredEntry:
     seq, raw, body = row
-    return StoredEntry(seq, bytes(raw), json.loads(raw), None if body is None else json.loads(body), leaf_hash(raw))
+    details = None if body is None else json.loads(bodies.plain(body))
+    return StoredEntry(seq, bytes(raw), json.loads(raw), details, leaf_hash(raw))
 
 
 def _size(connection: sqlite3.Connection) -> int:
