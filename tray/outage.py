@@ -1,13 +1,14 @@
-"""`ERROR_STATUS_FETCH` on record: once per outage, whoever notices it first, however many look.
+"""`ERROR_STATUS_FETCH` on record: once per outage, whoever notices it first, however many look. So are notifications that
+nobody was shown.
 
-An outage is remembered as a file in the runtime folder from the first failed fetch until the first good one. Its entry goes the
-way of every record: into the audit log, or into the spool until the log can be written again.
+An outage is remembered as a file in the runtime folder from the first failure until the first success. Its entry goes the way of
+every record: into the audit log, or into the spool until the log can be written again.
 """
 
 import os
 from contextlib import suppress
 
-from tray.errors import BackupTrayError
+from tray.errors import BackupTrayError, NotificationError
 from tray.paths import Places, private
 
 _RECORD_SECONDS = 0.2
@@ -55,9 +56,27 @@ class Outage:
         from tray.audit import spool
         from tray.audit.entry import Action, Draft, Severity
 
-        draft = Draft(action=Action.STATUS_ERROR, result=error.code, severity=Severity.ERROR, body=error.facts())
+        unheard = isinstance(error, NotificationError)
+        action, severity = (
+            (Action.NOTIFICATION_FAILED, Severity.WARNING) if unheard else (Action.STATUS_ERROR, Severity.ERROR)
+        )
+        draft = Draft(action, result="not shown" if unheard else error.code, severity=severity, body=error.facts())
         with suppress(BackupTrayError, OSError):
             if self._places.audit_db.exists():
                 spool.record(self._places, [draft], timeout=_RECORD_SECONDS)
             else:  # recording would begin a new log, and the loss of the old one would not show any more
                 spool.keep(self._places, [draft])
+
+
+class Unheard:
+    """Notes that the desktop shows no notifications, and that it does again."""
+
+    def __init__(self, places: Places) -> None:
+        self._outage = Outage(places, "notification-outage")
+
+    def note(self, why: str | None) -> None:
+        """One notification was tried: *why* it was not shown, None if it was."""
+        if why is None:
+            self._outage.over()
+        else:
+            self._outage.began(NotificationError(why))

@@ -5,20 +5,26 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.unit.audit_help import filled
 from tests.unit.test_wording import NOW, RUN, ended, settled
+from tests.unit.test_wording_audit import BREACH
 from tests.waiting import wait_for
 from tray import clock
+from tray.audit.store import AuditLog
 from tray.errors import BackupTrayError, NoTrayError
-from tray.icon import app, diagnostics, slim, windows, xembed
+from tray.icon import alarm, app, diagnostics, slim, windows, xembed
 from tray.icon.render import Look
 from tray.locks import FileLock
-from tray.model import Control, Outcome, State, Status
+from tray.model import Control, Instance, JobHistory, Outcome, State, Status
+from tray.outage import Unheard
 from tray.paths import Places, private
+from tray.status import judge
 
 
 class FakeIcon:
@@ -88,7 +94,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def play(source: FakeSource, until: Callable[[FakeIcon, app.App], object]) -> tuple[FakeIcon, app.App]:
     """Run the tray on *source* until something is true."""
-    made = app.App(lambda: source)
+    return play_app(app.App(lambda: source), until)
+
+
+def play_app(made: app.App, until: Callable[[FakeIcon, app.App], object]) -> tuple[FakeIcon, app.App]:
+    """Run the tray until something is true."""
     icon = FakeIcon(made._menu())
     session = threading.Thread(target=made._session, args=(icon,))
     session.start()
@@ -140,6 +150,7 @@ def test_the_menu_says_first_what_the_tooltip_says() -> None:
         "Open Dashboard",
         "View last-run report",
         "Details (full log)",
+        "Audit log: not verified yet",
         "Verify audit log",
         "- - - -",
         "Quit",
@@ -150,7 +161,7 @@ def test_the_menu_says_first_what_the_tooltip_says() -> None:
 
 
 def test_the_menu_opens_the_right_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Report of the last run, log of the run that goes on (else of the last), dashboard and verification."""
+    """Report of the last run, log of the run that goes on (else of the last), dashboard, audit log and verification."""
     opened: list[str] = []
     monkeypatch.setattr(windows.Windows, "open", lambda _, page: opened.append(page))
     status = settled(ended(outcome=Outcome.FAILED), live=(RUN,))
@@ -158,7 +169,7 @@ def test_the_menu_opens_the_right_pages(monkeypatch: pytest.MonkeyPatch) -> None
     for item in icon.menu:
         if item.enabled and item.text not in ("Quit", "- - - -"):
             item(icon)
-    assert opened == ["dashboard", "report/e1", "log/r1", "verify"]
+    assert opened == ["dashboard", "report/e1", "log/r1", "audit", "verify"]
     assert icon.menu(icon) is None
     assert opened[-1] == "dashboard"
 
@@ -420,3 +431,59 @@ def test_the_menu_is_drawn_anew_when_something_else_can_be_done() -> None:
     icon, _ = play(FakeSource(first, second), lambda icon, _: len(shown(icon, "menu")) > 2)
     assert "Pause home" in shown(icon, "menu")[-2]
     assert "Resume home" in shown(icon, "menu")[-1]
+
+
+def test_a_breach_turns_the_icon_and_notifies_once_with_the_footer() -> None:
+    """People are told at once what was found, what to do, and by which root the log can be told again."""
+    status = judge(NOW, (), [JobHistory("home", ended())], audit=BREACH)
+    made = app.App(lambda: FakeSource(status), footer=lambda: "audit log 01234567, 20 entries, root 89ab")
+    icon, _ = play_app(made, lambda icon, _: len(icon.notes) == 1 and len(shown(icon, "menu")) > 1)
+    assert shown(icon, "icon")[-1] == Look(State.TAMPERED)
+    assert "Audit log: TAMPERED at entry 17 (altered)" in [item.text for item in icon.menu]
+    ((title, text),) = icon.notes
+    assert title == "Audit log: TAMPERED at entry 17 (altered)"
+    assert text.startswith("Entry 17 was altered. Keep a copy")
+    assert "`backup-tray audit acknowledge --reason TEXT`" in text
+    assert text.endswith("\naudit log 01234567, 20 entries, root 89ab")
+
+
+def test_the_menu_claims_nothing_about_a_log_that_cannot_be_read() -> None:
+    """Before the first answer, and without one, nobody can say whether the log was ever verified."""
+    icon, _ = play(FakeSource(RuntimeError("no")), lambda icon, _: len(shown(icon, "menu")) > 1)
+    assert "Audit log: not known now" in [item.text for item in icon.menu]
+
+
+def test_the_alarm_is_repeated_daily_until_somebody_acknowledged_it() -> None:
+    """Once when it is found, not every second; again after a day, at once for another breach, never for none."""
+    bell, day = alarm.Alarm(), alarm.DAILY_SECONDS
+    assert [bell.due(BREACH, at) for at in (0, 1, day - 1, day, day + 1)] == [True, False, False, True, False]
+    assert bell.due(replace(BREACH, first_bad=3), day + 2)
+    assert not bell.due(replace(BREACH, breach=False), day + 3)
+    assert not bell.due(None, 3 * day)
+    assert bell.due(BREACH, 3 * day + 1)
+
+
+def test_an_alarm_that_nobody_was_shown_is_tried_again_soon() -> None:
+    """At login the tray may be quicker than the desktop's notifications."""
+    bell = alarm.Alarm()
+    assert bell.due(BREACH, 0)
+    bell.missed(1)
+    assert not bell.due(BREACH, alarm.MISSED_SECONDS)
+    assert bell.due(BREACH, alarm.MISSED_SECONDS + 1)
+
+
+def test_the_alarm_about_the_system_names_the_command_that_works() -> None:
+    """An ordinary user cannot acknowledge root's log."""
+    _, text = alarm.words(replace(BREACH, instance=Instance.SYSTEM), NOW)
+    assert "`sudo backup-tray audit acknowledge --reason TEXT`" in text
+
+
+def test_notifications_that_nobody_sees_are_one_entry_for_each_outage(places: Places) -> None:
+    """However many fail in a row; a desktop that shows them again ends the outage, and the next one is a new entry."""
+    filled(places, 1)
+    for why in ("nobody is there", "nobody is there", None, None, "refused"):
+        Unheard(places).note(why)
+    with AuditLog.read(places.audit_db) as log:
+        found = [entry for entry in log.entries(0, 100) if entry.data["action"] == "notification.failed"]
+    assert [(entry.data["result"], entry.data["severity"]) for entry in found] == [("not shown", "warning")] * 2
+    assert [(entry.body or {})["why"] for entry in found] == ["nobody is there", "refused"]

@@ -46,6 +46,7 @@ from tray.errors.runs import (
 from tray.errors.surfaces import (
     BadDayError,
     ExportFailedError,
+    NotificationError,
     NotInGroupError,
     NoTrayError,
     NoWebViewError,
@@ -76,6 +77,7 @@ __all__ = [
     "NoTrayError",
     "NoWebViewError",
     "NotInGroupError",
+    "NotificationError",
     "RepositoryAskError",
     "RepositoryCacheError",
     "RepositoryInitError",

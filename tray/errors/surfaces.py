@@ -107,15 +107,15 @@ class SystemServiceError(BackupTrayError):
 
 
 class BadDayError(BackupTrayError):
-    """A day in a filter of the window is none; `field` is the input that holds it."""
+    """A time in a filter of the window cannot be read; `field` is the input that holds it."""
 
     code = "ERROR_BAD_DAY"
 
-    def __init__(self, field: str, text: str, why: str) -> None:
+    def __init__(self, field: str, text: str, why: str, next: str) -> None:
         super().__init__(
-            f"{text.strip()[:40]!r} is no day to search from or to.",
+            f"{text.strip()[:40]!r} is no day to search {'from' if field == 'since' else 'to'}.",
             why=why,
-            next="Write it as year, month and day: 2026-11-23. Leave it empty for no limit.",
+            next=next or "Give the earlier day first; an empty field means no limit.",
         )
         self.field = field
 
@@ -130,4 +130,17 @@ class ExportFailedError(BackupTrayError):
             what or "The report was not written.",
             why=why,
             next=next or "Try another folder, or the same in a terminal: `backup-tray report --help`.",
+        )
+
+
+class NotificationError(BackupTrayError):
+    """The desktop shows no notifications."""
+
+    code = "ERROR_NOTIFICATION"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "A notification could not be shown.",
+            why=why,
+            next="Run `backup-tray doctor`; it names what the desktop needs.",
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tray import clock, wording
 from tray.errors import BackupTrayError, NoTrayError
-from tray.icon import backends, xembed
+from tray.icon import alarm, backends, xembed
 from tray.icon.controls import Controls
 from tray.icon.render import Look, draw
 from tray.icon.windows import Windows
@@ -57,6 +57,8 @@ class App:
     Args:
         source: Makes the source of the status; called in the thread that polls it.
         ask: Has something done with a run, and may wait for the answer; raises BackupTrayError if it is refused.
+        footer: Returns what identifies the audit log, for the end of a notification about it; may be "".
+        told: Called after each notification, by a thread of its own: why it could not be shown, None if it was.
         patience: Seconds to wait for a panel at the start.
     """
 
@@ -65,10 +67,14 @@ class App:
         source: Callable[[], Source],
         *,
         ask: Callable[[Control, str], None] = lambda _control, _run: None,
+        footer: Callable[[], str] = lambda: "",
+        told: Callable[[str | None], None] = lambda _why: None,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._make = source
         self._ask = ask
+        self._footer, self._told = footer, told
+        self._alarm = alarm.Alarm()
         self._controls = Controls(lambda: self._status, self._control, self.open)
         self._patience = patience
         self._windows = Windows()
@@ -77,7 +83,7 @@ class App:
         self._picture: Callable[[Look], object] = lambda look: look
         self._status = unavailable("it is being read")
         self._shown: tuple[object, ...] = ()
-        self._text = ""
+        self._text = self._audit_text = ""
         self._fall_back = False
 
     def run(self) -> int:
@@ -97,7 +103,13 @@ class App:
     def _run_linux(self) -> None:
         sni = backends.sni()
         icon = sni.Icon(
-            NAME, LABEL, self._menu(), patience=self._patience, homeless=self._homeless, failed=_log.warning
+            NAME,
+            LABEL,
+            self._menu(),
+            patience=self._patience,
+            homeless=self._homeless,
+            failed=_log.warning,
+            told=self._tell,
         )
         try:
             self._session(icon)
@@ -110,7 +122,7 @@ class App:
                 raise NoTrayError("There is no session bus (D-Bus) and no notification area.") from error
         if self._fall_back:
             gtk = backends.gtk()
-            self._session(gtk.Icon(NAME, LABEL, self._menu(), failed=_log.warning))
+            self._session(gtk.Icon(NAME, LABEL, self._menu(), told=self._tell))
 
     def _run_stock(self) -> None:
         import pystray
@@ -155,6 +167,7 @@ class App:
                 except Exception as error:  # whatever it was, the icon must not stay green
                     self._status = self._broken(error)
                 self._show()
+                self._sound_alarm()
                 for reason in self._windows.failures():
                     self._window_failed(reason)
                 if self._stop.wait(POLL_SECONDS):
@@ -162,6 +175,25 @@ class App:
         finally:
             if source is not None:
                 source.close()
+
+    def _audit_line(self, now: int) -> str:
+        """Return the menu's line about the audit log, which claims nothing while the status cannot be read."""
+        unknown = self._status.error is not None and self._status.audit is None
+        return "Audit log: not known now" if unknown else wording.audit_line(self._status.audit, now)
+
+    def _sound_alarm(self) -> None:
+        """Tell people of a breach that nobody has acknowledged, if that is due."""
+        standing = self._status.audit
+        if standing is not None and self._alarm.due(standing, clock.monotonic()):
+            title, text = alarm.words(standing, clock.now_ms(), self._footer())
+            self._icon.notify(text, title)
+
+    def _tell(self, why: str | None) -> None:
+        """Pass on how a notification went, without making the icon's loop wait."""
+        if why is not None:
+            _log.warning("no notification could be shown: %s", why)
+            self._alarm.missed(clock.monotonic())
+        threading.Thread(target=self._told, args=(why,), daemon=True, name="told").start()
 
     def _broken(self, error: Exception) -> Status:
         """Return the status after a failure of our own; it is logged once, not once a second."""
@@ -174,11 +206,12 @@ class App:
         """Show the status where it differs from what is shown."""
         now = clock.now_ms()
         look, text = Look.of(self._status), wording.tooltip(self._status, now)
-        shown = (look, text, bool(self._status.runs), self._status.last is None, self._controls.shown())
+        audit = self._audit_line(now)
+        shown = (look, text, audit, bool(self._status.runs), self._status.last is None, self._controls.shown())
         before, self._shown = self._shown, shown
         if before == shown:
             return
-        self._text = wording.menu_line(self._status, now)
+        self._text, self._audit_text = wording.menu_line(self._status, now), audit
         if not before or before[0] != look:
             self._icon.icon = self._picture(look)
         self._icon.title = text
@@ -198,6 +231,7 @@ class App:
             ),
             item("Details (full log)", lambda *_: self._open_log(), enabled=lambda _: bool(self._run_for_log())),
             *self._controls.items(),
+            item(lambda _: self._audit_text, lambda *_: self.open("audit")),
             item("Verify audit log", lambda *_: self.open("verify")),
             line,
             item("Quit", lambda *_: self.quit()),
@@ -269,7 +303,24 @@ def main(places: Places) -> int:
 
             controls.ask(places, control, run, by="tray")
 
-        return App(source, ask=ask).run()
+        def told(why: str | None) -> None:
+            from tray.outage import Unheard
+
+            Unheard(places).note(why)
+
+        return App(source, ask=ask, footer=lambda: _footer(places), told=told).run()
+
+
+def _footer(places: Places) -> str:
+    """Return what identifies the audit log as it is now; nothing where it cannot be read."""
+    from tray.audit import baselines
+    from tray.audit.store import AuditLog
+
+    try:
+        with AuditLog.read(places.audit_db) as log:
+            return baselines.footer(log.head()[2])
+    except (BackupTrayError, ValueError):
+        return ""
 
 
 def _claim(places: Places) -> FileLock | None:

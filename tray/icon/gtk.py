@@ -30,11 +30,11 @@ class Icon(_gtk.Icon):  # type: ignore[misc]  # pystray has no types
         name: Identifies the icon to the tray.
         label: The program's name, for notifications.
         menu: A pystray menu.
-        failed: Told in words of what went wrong.
+        told: Called after each notification: why it was not shown, None if it was.
     """
 
-    def __init__(self, name: str, label: str, menu: _base.Menu, *, failed: Callable[[str], None]) -> None:
-        self._label, self._failed = label, failed
+    def __init__(self, name: str, label: str, menu: _base.Menu, *, told: Callable[[str | None], None]) -> None:
+        self._label, self._told = label, told
         self._texts: list[Gtk.MenuItem] = []
         super().__init__(name, menu=menu)
         self._status_icon.set_visible(False)
@@ -116,7 +116,9 @@ class Icon(_gtk.Icon):  # type: ignore[misc]  # pystray has no types
             path = "/" + name.replace(".", "/")
             bus.call_sync(name, path, name, "Notify", values, None, Gio.DBusCallFlags.NONE, 2000, None)
         except GLib.Error as error:
-            self._failed(f"no notification could be shown: {title}: {message}: {error.message}")
+            self._told(f"{title}: {error.message}")
+        else:
+            self._told(None)
 
     def _remove_notification(self) -> None:
         pass  # they end by themselves
