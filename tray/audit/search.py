@@ -1,0 +1,167 @@
+"""Searching the audit log: the newest first, a page at a time, quick also where a million entries do not match.
+
+What an entry is filtered by stands as one value in the index `facet` (`schema.FACET`), with the time behind it. There are few
+different values: a search jumps from one to the next, keeps those that the filter admits, and merges them by time. So it costs as
+much as there are different facets, however many entries there are and however few of them match. For words see `words`.
+
+A cursor is the (time in ms, number) of the last entry of a page: what is appended meanwhile moves nothing.
+"""
+
+import heapq
+import itertools
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from tray import clock
+from tray.audit.asked import Filter, parse
+from tray.audit.schema import FACET, FACET_KEYS, MOMENT
+
+if TYPE_CHECKING:
+    from tray.audit.store import AuditLog, StoredEntry
+
+__all__ = ["Cursor", "Filter", "Page", "facets", "keys", "parse", "read", "search", "values"]
+
+Cursor = tuple[int, int]
+"""Time in ms and number of an entry; what comes next is smaller."""
+
+SECONDS = 2.0
+"""How long a search without an index looks at entries one by one."""
+
+FAR: Cursor = (1 << 62, 0)
+_FIRST, _GROWTH, _MOST = 4, 8, 1024
+_BATCH = 64
+
+# Built from constants of ours only; what comes from outside is always a parameter.
+_NEWEST = (
+    f"SELECT {FACET}, {MOMENT}, seq FROM entries INDEXED BY facet WHERE {FACET} < ? AND {FACET} >= ? "  # noqa: S608
+    f"ORDER BY {FACET} DESC, {MOMENT} DESC, seq DESC LIMIT 1"
+)
+_OF_ALL = f"SELECT {MOMENT}, seq FROM entries INDEXED BY at WHERE "  # noqa: S608
+_OF_FACET = f"SELECT {MOMENT}, seq FROM entries INDEXED BY facet WHERE {FACET} = :facet AND "  # noqa: S608
+_BELOW = f"{MOMENT} < :at AND {MOMENT} >= :since ORDER BY {MOMENT} DESC, seq DESC LIMIT :limit"
+_BESIDE = f"{MOMENT} = :at AND :at >= :since AND seq < :seq ORDER BY seq DESC LIMIT :limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of what was found.
+
+    Attributes:
+        entries: The newest first.
+        next: Where the next page begins (`after`), None at the end.
+        looked_to_ms: Time was over before all of the log was looked at: only entries from here on were. None if all were.
+    """
+
+    entries: "list[StoredEntry]"
+    next: Cursor | None
+    looked_to_ms: int | None = None
+
+
+def search(
+    log: "AuditLog", wanted: Filter, limit: int = 100, after: Sequence[int] | None = None, *, seconds: float = SECONDS
+) -> Page:
+    """Return the newest entries that *wanted* asks for, in the order of time, then number, both descending.
+
+    Args:
+        after: The `next` of the page before.
+        seconds: After so long a search for words that no index knows gives what it has found, and says so.
+
+    Raises:
+        AuditUnavailableError: The log cannot be read.
+    """
+    top = _top(wanted, after)
+    with log._snapshot() as connection:
+        if wanted.phrases():
+            from tray.audit import words
+
+            return words.find(log, connection, wanted, limit, top, clock.monotonic() + seconds)
+        found = list(itertools.islice(keys(connection, wanted, top), limit + 1))
+        page = read(connection, [seq for _, seq in found[:limit]])
+    return Page(page, found[limit - 1] if len(found) > limit else None)
+
+
+def _top(wanted: Filter, after: Sequence[int] | None) -> Cursor:
+    """Return what all keys of a page are smaller than."""
+    top = FAR if wanted.until_ms is None else (wanted.until_ms, 0)
+    if after is None:
+        return top
+    at, seq = after
+    return min(top, (int(at), int(seq)))
+
+
+def keys(connection: sqlite3.Connection, wanted: Filter, top: Cursor = FAR) -> Iterator[Cursor]:
+    """Yield time and number of the entries below *top* that *wanted* asks for, words apart, the newest first."""
+    since = 0 if wanted.since_ms is None else wanted.since_ms
+    if wanted.anything():
+        yield from _older(connection, None, top, since)
+        return
+    streams = [
+        _from(connection, facet, newest, top, since)
+        for facet, newest in facets(connection, wanted.action)
+        if newest[0] >= since and wanted.admits(_parsed(facet))
+    ]
+    yield from heapq.merge(*streams, reverse=True)
+
+
+def facets(connection: sqlite3.Connection, actions: Sequence[str] | None = None) -> Iterator[tuple[str, Cursor]]:
+    """Yield each different facet, of these *actions* only, with time and number of its newest entry: one jump in the index each."""
+    for first, last in [("[", "\\")] if not actions else map(_range, sorted(set(actions), reverse=True)):
+        row = connection.execute(_NEWEST, (last, first)).fetchone()
+        while row is not None:
+            yield row[0], (row[1], row[2])
+            row = connection.execute(_NEWEST, (row[0], first)).fetchone()
+
+
+def _range(action: str) -> tuple[str, str]:
+    name = f"[{json.dumps(action, ensure_ascii=False)}"
+    return name + ",", name + "-"  # the sign after the comma
+
+
+@lru_cache(maxsize=8192)
+def _parsed(facet: str) -> Mapping[str, Any]:
+    return dict(zip(FACET_KEYS, json.loads(facet), strict=True))
+
+
+def values(connection: sqlite3.Connection, name: str) -> list[str]:
+    """Return what stands under *name*, one of `schema.FACET_KEYS`, in the entries of the log, sorted."""
+    return sorted({found for facet, _ in facets(connection) if (found := _parsed(facet)[name]) is not None})
+
+
+def _from(connection: sqlite3.Connection, facet: str, newest: Cursor, top: Cursor, since: int) -> Iterator[Cursor]:
+    if newest < top:
+        yield newest
+        top = newest
+    yield from _older(connection, facet, top, since)
+
+
+def _older(connection: sqlite3.Connection, facet: str | None, top: Cursor, since: int) -> Iterator[Cursor]:
+    """Yield the keys of one facet, or of all entries, below *top*: few at first, since most facets have none on the page."""
+    table, limit = _OF_ALL if facet is None else _OF_FACET, _FIRST
+    while True:
+        at = {"facet": facet, "since": since, "at": top[0], "seq": top[1], "limit": limit}
+        beside: list[Cursor] = [] if top[1] == 0 else connection.execute(table + _BESIDE, at).fetchall()
+        yield from beside
+        if len(beside) == limit:
+            top = beside[-1]
+            continue
+        below: list[Cursor] = connection.execute(table + _BELOW, at).fetchall()
+        yield from below
+        if len(below) < limit:
+            return
+        top, limit = below[-1], min(limit * _GROWTH, _MOST)
+
+
+def read(connection: sqlite3.Connection, numbers: Sequence[int]) -> "list[StoredEntry]":
+    """Return the entries with these *numbers*, in that order; those that are not there are left out."""
+    from tray.audit import store
+
+    found = {}
+    for first in range(0, len(numbers), _BATCH):
+        some = numbers[first : first + _BATCH]
+        query = f"{store._ENTRY} entries.seq IN ({', '.join('?' * len(some))})"
+        found.update({entry.seq: entry for entry in map(store._stored, connection.execute(query, some))})
+    return [found[seq] for seq in numbers if seq in found]
