@@ -43,7 +43,7 @@ def source() -> Source:
 @pytest.fixture
 def feed(source: Source) -> Iterator[Feed]:
     """A feed that follows the source."""
-    made = Feed(source, lambda: {"kind": "none", "word": "Audit log", "text": "3 entries"})
+    made = Feed(source)
     made.start()
     yield made
     made.stop()
@@ -141,34 +141,11 @@ def test_a_source_that_breaks_makes_the_page_old_and_is_asked_again(
     assert pushed.get(timeout=5)["state"] == "ok"
 
 
-def test_the_audit_line_is_not_read_for_every_picture(source: Source) -> None:
-    """Progress four times a second does not read the log four times a second; a finished run does, and so does a request."""
-    reads: list[int] = []
-    made = Feed(source, lambda: reads.append(1))
-    run = statuses.live()
-    for done in range(5):
-        made.picture(statuses.judged(running=(run.with_changes(bytes_done=done),)))
-    assert len(reads) == 1
-    made.picture(statuses.judged(statuses.ended("home")))
-    assert len(reads) == 2
-    made.forget_audit()
-    made.picture(statuses.judged(statuses.ended("home")))
-    assert len(reads) == 3
-
-
-def test_an_unreadable_log_has_no_audit_line(source: Source) -> None:
-    """During an outage the log is not read again just for its line."""
-    reads: list[int] = []
-    made = Feed(source, lambda: reads.append(1))
-    assert made.picture(statuses.broken())["audit"] is None
-    assert reads == []
-
-
 @pytest.mark.parametrize("ask", [lambda feed: feed.first(0.01), lambda feed: feed.again()])
 def test_before_the_first_status_there_is_none(ask: Callable[[Feed], object], monkeypatch: pytest.MonkeyPatch) -> None:
     """The page then says that it reads, and waits no longer than it must."""
     monkeypatch.setattr(module, "AGAIN_SECONDS", 0.01)
-    assert ask(Feed(Source(), lambda: None)) is None
+    assert ask(Feed(Source())) is None
 
 
 def test_the_first_status_is_waited_for(feed: Feed, source: Source) -> None:

@@ -25,6 +25,7 @@ from tray.window.feed import Feed
         ("details", "log"),
         ("log/0190-ab", "log/0190-ab"),
         ("report/0190", "report/0190"),
+        ("entry/17", "entry/17"),
     ],
 )
 def test_a_page_has_one_spelling(text: str, page: str) -> None:
@@ -44,6 +45,11 @@ def test_a_page_has_one_spelling(text: str, page: str) -> None:
         "REPORT",
         "report/<b>",
         "log/0190\n",
+        "entry",
+        "entry/",
+        "entry/-1",
+        "entry/1f",
+        "entry/" + "1" * 16,
         "x" * 5000,
     ],
 )
@@ -66,6 +72,12 @@ class Desk:
         assert self.go_on.wait(5)
         return "/home/me"
 
+    def choose_file(self, name: str, kind: str) -> str | None:
+        """Choose nothing."""
+
+    def tell_verified(self, done: int, total: int) -> None:
+        """Nothing to do."""
+
     def shown(self) -> None:
         """Nothing to do."""
 
@@ -87,7 +99,7 @@ class Nothing:
 
 def feed(status: Status | None = None) -> Feed:
     """A feed that knows *status*."""
-    made = Feed(Nothing(), lambda: None)
+    made = Feed(Nothing())
     made._status = status
     return made
 

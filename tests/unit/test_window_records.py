@@ -1,21 +1,18 @@
 """What the pages show of the past, from a real audit log."""
 
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.e2e import statuses
 from tray import clock, runs
-from tray.audit import spool
 from tray.audit.entry import Action, Draft
 from tray.audit.store import AuditLog
 from tray.errors import BackupTrayError, RunNotFoundError
 from tray.paths import Places, private
 from tray.runs import Process, RunInfo
-from tray.window import logs, records
+from tray.window import auditlog, logs, records
 
 
 def put(places: Places, *drafts: Draft) -> None:
@@ -54,41 +51,6 @@ def end(run: str, job: str = "home", result: str = "succeeded", minutes: int = 0
 def ids(count: int) -> list[str]:
     """New ids of runs."""
     return [clock.new_id() for _ in range(count)]
-
-
-def test_nothing_recorded_is_no_error(places: Places) -> None:
-    """A new installation has an empty history, no audit line and an empty audit page."""
-    assert records.history(places, None) == {"rows": [], "next": None}
-    assert records.summary(places) is None
-    assert records.audit(places) == {"size": 0}
-
-
-def test_the_history_comes_in_pages_newest_first(places: Places) -> None:
-    """Every run is shown exactly once, however many there are."""
-    made = ids(120)
-    put(places, *(end(run, minutes=200 - number) for number, run in enumerate(made)))
-    seen: list[str] = []
-    before = None
-    while True:
-        page = records.history(places, before)
-        seen += [row["run"] for row in page["rows"]]
-        before = page["next"]
-        if before is None:
-            break
-    assert seen == made[::-1]
-
-
-def test_a_record_that_waits_in_the_spool_is_in_the_history_and_has_a_report(places: Places) -> None:
-    """A run is not hidden because the log could not be written."""
-    first, run = ids(2)
-    put(places, end(first, minutes=5))
-    with closing(sqlite3.connect(places.audit_db)) as other:
-        other.execute("BEGIN IMMEDIATE")  # another program holds the log
-        assert spool.record(places, [end(run)], timeout=0.1) is None
-    assert [row["run"] for row in records.history(places, None)["rows"]] == [run, first]
-    report = records.report(places, run)
-    assert report["entry"] is None
-    assert "waits to be written" in report["pending"]
 
 
 def test_the_report_holds_the_entry_and_its_place_in_the_log(places: Places) -> None:
@@ -165,77 +127,29 @@ def test_hostile_names_come_out_escaped(places: Places) -> None:
             problems=[{"item": nasty, "message": nasty}],
         ),
     )
-    text = json.dumps(
-        [records.report(places, run), records.history(places, None), records.audit(places)], ensure_ascii=False
-    )
+    text = json.dumps(records.report(places, run), ensure_ascii=False)
     assert not set(text) & set("\n\x1b\u2028\u202e")
 
 
-def test_looking_changes_nothing(places: Places) -> None:
-    """No page, and no check on a report, writes an entry."""
+def test_a_report_changes_nothing(places: Places) -> None:
+    """Neither the page nor its check writes an entry."""
     (run,) = ids(1)
     put(places, end(run))
     with AuditLog.read(places.audit_db) as log:
         before = log.head()
-    seq = records.report(places, run)["entry"]
-    records.check(places, seq)
-    records.history(places, None)
-    records.audit(places)
-    records.summary(places)
+    auditlog.check(places, records.report(places, run)["entry"])
     with AuditLog.read(places.audit_db) as log:
         assert log.head() == before
 
 
-def test_verify_is_on_record_and_shows_on_the_dashboard(places: Places) -> None:
-    """The check that a person asks for becomes an entry, and the line about the log says when it was."""
-    put(places, end(ids(1)[0]))
-    shown = records.verify(places)
-    assert shown["word"] == "Inconclusive"
-    assert shown["text"]
-    with AuditLog.read(places.audit_db) as log:
-        assert log.entries(-1)[0].data["action"] == "audit.verified"
-    line = records.summary(places)
-    assert line is not None
-    assert line["word"] == "Audit log inconclusive"
-    assert "checked just now" in line["text"]
-
-
-def _tamper(places: Places) -> None:
-    with closing(sqlite3.connect(places.audit_db)) as connection, connection:
-        triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for name, _ in triggers:
-            connection.execute(f"DROP TRIGGER {name}")
-        other = "CAST(replace(CAST(entry AS TEXT), 'succeeded', 'succeedeD') AS BLOB)"
-        connection.execute(f"UPDATE entries SET entry = {other} WHERE seq = 2")  # noqa: S608 - a text of ours
-        for _, text in triggers:
-            connection.execute(text)
-
-
-def test_tampering_is_called_by_its_name(places: Places) -> None:
-    """An altered entry makes the report and the audit page say tampered, never fine, and the record of it is critical."""
-    (run,) = ids(1)
-    put(places, end(run))
-    _tamper(places)
-    assert records.check(places, 0)["kind"] == "tampered"
-    shown = records.verify(places)
-    assert shown["word"] == "Tampered"
-    assert "entry" in shown["text"]
-
-
 def test_a_broken_log_is_an_error_with_a_next_step(places: Places) -> None:
-    """Noise where the log should be is no traceback, and the dashboard's line is just not there."""
+    """Noise where the log should be is no traceback."""
     put(places, end(ids(1)[0]))
     for path in places.state.glob("audit.db*"):
         path.write_bytes(b"noise" * 1000)
-    assert records.summary(places) is None
-    for ask in (
-        lambda: records.history(places, None),
-        lambda: records.audit(places),
-        lambda: records.report(places, ""),
-    ):
-        with pytest.raises(BackupTrayError) as caught:
-            ask()
-        assert caught.value.next
+    with pytest.raises(BackupTrayError) as caught:
+        records.report(places, "")
+    assert caught.value.next
 
 
 def folder_of(places: Places, run: str, text: str, kind: str = "done") -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 from tray import __version__, clock
 from tray.errors import NoWebViewError
 from tray.paths import Places, assets, private
-from tray.window import bridge, calls, document, records, toolkit
+from tray.window import bridge, calls, document, toolkit
 from tray.window.document import literal
 from tray.window.feed import Feed, Source
 from tray.window.instance import Instance
@@ -61,7 +61,7 @@ class Window:
 
     def __init__(self, places: Places, page: str, source: Source) -> None:
         self._places, self._page = places, page
-        self._feed = Feed(source, lambda: records.summary(places))
+        self._feed = Feed(source)
         self._secret = secrets.token_urlsafe(24)
         self._webview: ModuleType | None = None
         self._window: Any = None
@@ -144,11 +144,20 @@ class Window:
         chosen = self._window.create_file_dialog(self._webview.FileDialog.FOLDER)
         return str(chosen[0]) if chosen else None
 
+    def choose_file(self, name: str, kind: str) -> str | None:
+        """Let the person choose where a file goes; *name* is proposed, *kind* says what it is."""
+        assert self._webview is not None
+        return toolkit.save_file(self._webview, self._window, self._toolkit, name, kind)
+
     def shown(self) -> None:
         """Note how long the start took, for those who ask by `BACKUP_TRAY_WINDOW_TIMES` (a file)."""
         if path := os.environ.get("BACKUP_TRAY_WINDOW_TIMES"):
             with open(path, "a", encoding="utf-8") as out:
                 print(f"shown {clock.monotonic()}", file=out)
+
+    def tell_verified(self, done: int, total: int) -> None:
+        """Tell the page how far the verification is that it asked for."""
+        self._run_script(f"BT.verifying({literal(done)},{literal(total)})")
 
     def tell_ended(self, job: str, error: dict[str, str] | None) -> None:
         """Tell the page that the process of *job* ended."""

@@ -165,6 +165,15 @@ def number_or_none(value: object) -> int | None:
     return None if value is None else number(value)
 
 
+def cursor(value: object) -> tuple[int, int] | None:
+    """Check for the place behind which a page of the log begins: a time in ms and an entry's number; or nothing."""
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError("a place in the log is needed")
+    return number(value[0]), number(value[1])
+
+
 _RUN = re.compile(r"[0-9a-f-]{0,36}", re.ASCII)
 _DOCTOR = "Close the window and open it again; if it happens again, run `backup-tray doctor`."
 

@@ -2,18 +2,20 @@
 
 import subprocess
 import threading
+from collections.abc import Callable
 from typing import Any, Protocol
 
-from tray import jobs, wording
+from tray import clock, jobs, wording
 from tray.errors import BackupStartError, EngineMissingError
 from tray.fetch import control
 from tray.model import Control
 from tray.paths import Places
-from tray.window import bridge, logs, records, view
+from tray.window import auditlog, bridge, export, filters, history, logs, records, view
 from tray.window.bridge import Call
 from tray.window.feed import Feed
 
 _PATH = 4096
+PROGRESS_SECONDS = 0.2
 
 
 class Desk(Protocol):
@@ -21,6 +23,12 @@ class Desk(Protocol):
 
     def choose_folder(self) -> str | None:
         """Let the person choose a folder; None if they did not."""
+
+    def choose_file(self, name: str, kind: str) -> str | None:
+        """Let the person choose where a file goes; None if they did not."""
+
+    def tell_verified(self, done: int, total: int) -> None:
+        """Tell the page how far the verification is that it asked for."""
 
     def shown(self) -> None:
         """The page has been painted for the first time."""
@@ -31,18 +39,34 @@ class Desk(Protocol):
 
 def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
     """Return every call by its name."""
-    setup = Setup(places, feed, desk)
+    setup, writer = Setup(places, feed, desk), export.Writer(desk.choose_file)
     return {
         "shown": Call(desk.shown, {}),
         "retry": Call(feed.again, {}),
-        "history": Call(lambda before: records.history(places, before), {"before": bridge.number_or_none}),
-        "system_history": Call(records.system_history, {"before": bridge.number_or_none}),
+        "history": Call(
+            lambda fields, after: history.runs(places, fields, after), {"fields": filters.form, "after": history.place}
+        ),
         "report": Call(lambda run: records.report(places, run), {"run": bridge.run_id}),
-        "check": Call(lambda entry: records.check(places, entry), {"entry": bridge.number}),
+        "check": Call(lambda entry: auditlog.check(places, entry), {"entry": bridge.number}),
         "log_head": Call(lambda run: logs.log_head(places, run, feed.status), {"run": bridge.run_id}),
         "log": Call(lambda run, offset: logs.log(places, run, offset), {"run": bridge.run_id, "offset": bridge.number}),
-        "audit": Call(lambda: records.audit(places), {}),
-        "verify": Call(lambda: _verify(places, feed), {}),
+        "audit": Call(lambda: auditlog.overview(places), {}),
+        "choices": Call(lambda: auditlog.offered(places), {}),
+        "entries": Call(
+            lambda fields, after: auditlog.entries(places, fields, after),
+            {"fields": filters.form, "after": bridge.cursor},
+        ),
+        "entry": Call(lambda entry: auditlog.entry(places, entry), {"entry": bridge.number}),
+        "verify": Call(lambda: auditlog.verify(places, Paced(desk.tell_verified)), {}),
+        "acknowledge": Call(lambda reason: auditlog.acknowledge(places, reason), {"reason": bridge.text(1000)}),
+        "export_run": Call(
+            writer.of_run,
+            {"run": export.whole_run, "kind": bridge.one_of(*export.FORMATS)},
+        ),
+        "export": Call(
+            writer.of_filter,
+            {"fields": filters.form, "what": bridge.one_of("runs", "entries"), "kind": bridge.one_of(*export.FORMATS)},
+        ),
         "control": Call(
             lambda what, run: control.ask(places, Control(what), run, by="window"),
             {"what": bridge.one_of(*Control), "run": bridge.run_id},
@@ -63,10 +87,18 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
     }
 
 
-def _verify(places: Places, feed: Feed) -> dict[str, Any]:
-    result = records.verify(places)
-    feed.forget_audit()
-    return result
+class Paced:
+    """Tells how far a verification is a few times a second, however often it is called: each telling costs a repaint."""
+
+    def __init__(self, tell: Callable[[int, int], None]) -> None:
+        self._tell, self._told = tell, -1.0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take how many entries of how many were read."""
+        now = clock.monotonic()
+        if now - self._told >= PROGRESS_SECONDS:
+            self._told = now
+            self._tell(done, total)
 
 
 def _guide() -> list[dict[str, str]]:

@@ -36,9 +36,8 @@ class Source(Protocol):
 class Feed:
     """Follows *source*; `push` gets the picture (see `view.dashboard`) whenever it differs from the last one pushed."""
 
-    def __init__(self, source: Source, audit: Callable[[], dict[str, Any] | None]) -> None:
-        self._source, self._read_audit = source, audit
-        self._audit: tuple[object, dict[str, Any] | None] | None = None
+    def __init__(self, source: Source) -> None:
+        self._source = source
         self._changed = threading.Condition()
         self._status: Status | None = None
         self._stop = threading.Event()
@@ -70,27 +69,14 @@ class Feed:
 
     def picture(self, status: Status) -> dict[str, Any]:
         """Return what the page shows of *status* now."""
-        return view.dashboard(status, clock.now_ms(), self._audit_line(status))
+        return view.dashboard(status, clock.now_ms())
 
     def again(self) -> dict[str, Any] | None:
         """Return the picture after the source has had time to ask anew, which it does twice a second by itself."""
         with self._changed:
             self._changed.wait(AGAIN_SECONDS)
             status = self._status
-        self.forget_audit()
         return None if status is None else self.picture(status)
-
-    def forget_audit(self) -> None:
-        """Read the line about the audit log anew with the next picture."""
-        self._audit = None
-
-    def _audit_line(self, status: Status) -> dict[str, Any] | None:
-        """The line about the audit log, read again when a run has ended and now and then."""
-        key = (status.jobs, status.last, int(clock.monotonic() / REFRESH_SECONDS))
-        known = self._audit
-        if known is None or known[0] != key:
-            known = self._audit = (key, None if status.error is not None else self._read_audit())
-        return known[1]
 
     def _follow(self) -> None:
         try:

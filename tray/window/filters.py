@@ -5,16 +5,15 @@ included.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from tray import clock, wording
-from tray.errors import BadDayError
+from tray.errors import BadDayError, UsageError
 from tray.model import EndedRun, Outcome
 from tray.window import bridge
 
 if TYPE_CHECKING:
-    from tray.audit.search import Filter
+    from tray.audit.asked import Filter
 
 Fields = Mapping[str, str]
 """A checked form: every name of `_FIELDS`."""
@@ -48,32 +47,29 @@ def span(fields: Fields, now_ms: int) -> tuple[int | None, int | None]:
     """Return from when on and until when (that moment not included) the form asks.
 
     Raises:
-        BadDayError: A day is none, or the last one lies before the first.
+        BadDayError: A time cannot be read, or the last one lies before the first.
     """
     if fields["when"] in SPANS:
         return now_ms - SPANS[fields["when"]][1] * clock.DAY_MS, None
     if fields["when"] != "days":
         return None, None
-    since, until = _day("since", fields["since"]), _day("until", fields["until"])
-    if since is not None and until is not None and until < since:
-        raise BadDayError("until", fields["until"], "It lies before the first day.")
-    return _ms(since), None if until is None else _ms(until + timedelta(days=1))
+    since, until = _moment(fields, "since", now_ms), _moment(fields, "until", now_ms)
+    begin, end = None if since is None else since[0], None if until is None else until[1]
+    if begin is not None and end is not None and end <= begin:
+        raise BadDayError("until", fields["until"], "It lies before the first day.", "")
+    return begin, end
 
 
-def _day(name: str, text: str) -> datetime | None:
-    if not text.strip():
+def _moment(fields: Fields, name: str, now_ms: int) -> tuple[int, int] | None:
+    """Read a time as every surface does (`asked.moment`)."""
+    from tray.audit import asked
+
+    if not fields[name].strip():
         return None
     try:
-        day = datetime.strptime(text.strip(), "%Y-%m-%d")  # noqa: DTZ007 - a day of this machine's time zone
-    except ValueError as error:
-        raise BadDayError(name, text, "It is no day of the calendar.") from error
-    if not 1971 <= day.year <= 9998:
-        raise BadDayError(name, text, "The log knows the years 1971 to 9998.")
-    return day
-
-
-def _ms(day: datetime | None) -> int | None:
-    return None if day is None else int(day.astimezone().timestamp() * 1000)
+        return asked.moment(name, fields[name], now_ms)
+    except UsageError as error:
+        raise BadDayError(name, fields[name], "", error.next) from error
 
 
 def of_log(fields: Fields, now_ms: int, *, ends: bool = False) -> "Filter":
@@ -85,11 +81,11 @@ def of_log(fields: Fields, now_ms: int, *, ends: bool = False) -> "Filter":
     Raises:
         BadDayError: A day is none.
     """
+    from tray.audit.asked import Filter
     from tray.audit.entry import ENDS
-    from tray.audit.search import Filter
 
     since, until = span(fields, now_ms)
-    action = tuple(ENDS) if ends else _one(fields["action"])
+    action = tuple(map(str, ENDS)) if ends else _one(fields["action"])
     return Filter(
         since_ms=since,
         until_ms=until,
@@ -108,15 +104,17 @@ def _one(text: str) -> tuple[str, ...] | None:
 
 def of_run(fields: Fields, run: EndedRun, now_ms: int) -> bool:
     """Whether a run that is not in the log (it waits in a spool, or is the system's) is one that the form asks for."""
-    since, until = span(fields, now_ms)
-    words = " ".join(filter(None, (run.job, run.engine, run.repository, run.reason, run.run, run.kind))).casefold()
+    from tray.audit import asked
+
+    wanted = of_log(fields, now_ms)
+    texts = filter(None, (run.job, run.engine, run.repository, run.reason, run.kind, run.outcome, run.user))
     return (
-        (since is None or run.finished_ms >= since)
-        and (until is None or run.finished_ms < until)
+        (wanted.since_ms is None or run.finished_ms >= wanted.since_ms)
+        and (wanted.until_ms is None or run.finished_ms < wanted.until_ms)
         and fields["job"] in ("", run.job)
         and fields["engine"] in ("", run.engine)
         and fields["outcome"] in ("", run.outcome)
-        and all(word in words for word in fields["text"].casefold().split())
+        and (not wanted.phrases() or wanted.reads({word for text in texts for word in asked.words(text)}))
     )
 
 

@@ -4,10 +4,11 @@ import re
 
 from tray.errors import UsageError
 
-PAGES = ("dashboard", "history", "audit", "verify", "create", "guide", "report", "log", "cancel")
+PAGES = ("dashboard", "history", "audit", "verify", "create", "guide", "report", "log", "cancel", "entry")
 OF_A_RUN = ("report", "log", "cancel")
 _ALIASES = {"details": "log"}
 _SHAPE = re.compile(r"([a-z]{1,16})(?:/([0-9a-f][0-9a-f-]{0,35}))?", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
 def parse(text: str) -> str:
@@ -15,7 +16,7 @@ def parse(text: str) -> str:
 
     A page about a run without naming one ("report") is about the last run; "details" is another word for "log". "verify" is
     the page "audit" with a check that starts at once: whoever opens it asked for one. "cancel" is the Dashboard with the question
-    whether a live run shall be cancelled.
+    whether a live run shall be cancelled. "entry" is about the entry of the audit log whose number it names.
 
     Raises:
         UsageError: There is no such page.
@@ -23,10 +24,13 @@ def parse(text: str) -> str:
     match = _SHAPE.fullmatch(text)
     if match:
         name, run = _ALIASES.get(match[1], match[1]), match[2]
-        if name in PAGES and (run is None or name in OF_A_RUN):
+        if name == "entry":
+            if run is not None and _NUMBER.fullmatch(run):
+                return f"entry/{run}"
+        elif name in PAGES and (run is None or name in OF_A_RUN):
             return name if run is None else f"{name}/{run}"
     raise UsageError(
         f"There is no page {text[:80]!r}.",
-        why=f"The pages are {', '.join(PAGES)}; report, log and cancel also take a run, as in `report/RUN`.",
+        why=f"The pages are {', '.join(PAGES)}; report, log and cancel also take a run, as in `report/RUN`, and entry its number.",
         next="Open the first one: `backup-tray window dashboard`.",
     )

@@ -1,60 +1,22 @@
-"""What the pages show of the past, read from audit log, spool and run folders. Reading changes nothing; only `verify` records.
+"""The page Report: one run as audit log, spool or the system-wide instance know it. Reading changes nothing.
 
 Every function opens what it needs and closes it again, so that they may be called from any thread.
 """
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tray import clock, past, wording
 from tray import report as printed
-from tray.errors import BackupTrayError, RunNotFoundError
+from tray.errors import RunNotFoundError
 from tray.fetch import elsewhere
 from tray.model import EndedRun, Outcome
 from tray.paths import Places
-from tray.window import view
+from tray.window import auditlog, view
 
 if TYPE_CHECKING:
     from tray.audit.store import StoredEntry
-    from tray.audit.verify import Verdict
-
-PAGE = 50
-NEWEST = 25
-_LOOK_BACK = 200
-_RESULTS = {
-    "intact": ("ok", "Intact"),
-    "tampered": ("tampered", "Tampered"),
-    "inconclusive": ("unknown", "Inconclusive"),
-}
-
-
-def history(places: Places, before: int | None) -> dict[str, Any]:
-    """Return a page of ended runs, newest first, and where the next one begins (None at the end).
-
-    Args:
-        before: The `next` of the page before, None for the newest runs, which include those still waiting in the spool.
-    """
-    now = clock.now_ms()
-    if before is None:
-        found = past.history(places, limit=PAGE)
-    else:
-        with past.reading(places) as log:
-            found = [] if log is None else log.history(limit=PAGE, before=before)
-    more = len(found) >= PAGE and found[-1].entry is not None
-    return {"rows": [view.ended(run, now) for run in found], "next": found[-1].entry if more else None}
-
-
-def system_history(before: int | None) -> dict[str, Any]:
-    """Return a page of the ended runs of the whole machine, in the form of `history`; empty where this user sees none.
-
-    Raises:
-        SystemViewError: The system-wide instance does not answer.
-    """
-    found, more = elsewhere.history(limit=PAGE, before=before)
-    now = clock.now_ms()
-    return {"rows": [view.ended(run, now) for run in found], "next": more}
 
 
 def report(places: Places, run: str) -> dict[str, Any]:
@@ -87,7 +49,7 @@ def _system_report(found: printed.Report) -> dict[str, Any]:
         "paths": _paths(entry),
         "problems": list(_problems(entry.body)),
         "facts": [*_facts(entry), ["Log", "the system's"]],
-        "check": None if verdict is None else _checked(verdict, entry.seq),
+        "check": None if verdict is None else auditlog.checked(verdict, entry.seq),
     }
 
 
@@ -99,7 +61,7 @@ def _own_report(places: Places, run: str) -> dict[str, Any]:
     if entry is None or head is None:
         return _not_yet(_waiting(places, run), now)
     ended = _ended(entry)
-    place = [["Log root", spaced(head[1])], ["Entries in the log", wording.count(head[0])]]
+    place = [["Log root", auditlog.spaced(head[1])], ["Entries in the log", wording.count(head[0])]]
     return {
         "run": _going_on(entry) if ended is None else view.ended(ended, now),
         "when": "" if ended is None else _when(ended, now),
@@ -191,7 +153,7 @@ def _facts(entry: "StoredEntry") -> Iterator[list[str]]:
     if snapshot := body.get("snapshot"):
         yield ["Snapshot ID", wording.escape(str(snapshot))]
     yield ["Run ID", wording.escape(data["run"] or "")]
-    yield ["Entry hash", spaced(entry.leaf)]
+    yield ["Entry hash", auditlog.spaced(entry.leaf)]
 
 
 def _problems(body: Mapping[str, Any] | None) -> Iterator[list[str]]:
@@ -203,115 +165,3 @@ def _problems(body: Mapping[str, Any] | None) -> Iterator[list[str]]:
 def _texts(body: Mapping[str, Any] | None, key: str) -> Sequence[str]:
     found = (body or {}).get(key)
     return [str(item) for item in found] if isinstance(found, list) else []
-
-
-def spaced(digest: bytes) -> str:
-    """Return *digest* in hex, in groups that an eye can follow."""
-    return digest.hex(" ", -4)
-
-
-def summary(places: Places) -> dict[str, Any] | None:
-    """Return the line about the audit log: how many entries, and what the last check on record said; None if it cannot be read."""
-    try:
-        with past.reading(places) as log:
-            if log is None:
-                return None
-            size = log.head()[0]
-            recent = log.entries(-_LOOK_BACK, _LOOK_BACK)
-    except BackupTrayError:
-        return None
-    last = next((entry for entry in reversed(recent) if entry.data["action"] == "audit.verified"), None)
-    entries = wording.plural(size, "entry").replace("entrys", "entries")
-    if last is None:
-        return {"kind": "none", "word": "Audit log", "text": f"{entries}, not checked lately"}
-    kind, word = _RESULTS.get(last.data["result"], ("unknown", wording.escape(last.data["result"])))
-    age = wording.ago(clock.now_ms(), clock.from_text(last.data["time"]))
-    return {"kind": kind, "word": f"Audit log {word.lower()}", "text": f"checked {age}, {entries} now"}
-
-
-def audit(places: Places) -> dict[str, Any]:
-    """Return the audit page: size, root, the last check on record and the newest entries.
-
-    Raises:
-        BackupTrayError: The log cannot be read.
-    """
-    with past.reading(places) as log:
-        if log is None:
-            return {"size": 0}
-        size, root, _ = log.head()
-        newest = log.entries(-NEWEST, NEWEST)
-    last = summary(places) or {"kind": "none", "word": "Not checked", "text": ""}
-    return {
-        "size": size,
-        "text": wording.plural(size, "entry").replace("entrys", "entries"),
-        "last": last,
-        "facts": [["File", str(places.audit_db)], ["Origin", str(newest[-1].data["log"])], ["Log root", spaced(root)]],
-        "entries": [_entry_row(entry) for entry in reversed(newest)],
-    }
-
-
-def _entry_row(entry: "StoredEntry") -> dict[str, Any]:
-    data, moment = entry.data, clock.from_text(entry.data["time"])
-    return {
-        "seq": entry.seq,
-        "number": wording.count(entry.seq),
-        "at": view.absolute(moment, clock.now_ms()),
-        "utc": view.both_times(moment),
-        "action": data["action"],
-        "result": wording.escape(data["result"]),
-        "severity": data["severity"],
-        "job": wording.escape(data["job"] or ""),
-        "actor": wording.escape(data["actor"]),
-    }
-
-
-def check(places: Places, entry: int) -> dict[str, Any]:
-    """Return whether the log, and with it *entry*, is what was written; looks only, records nothing."""
-    return _checked(_verify(places), entry)
-
-
-def _checked(verdict: "Verdict", entry: int) -> dict[str, Any]:
-    shown = _shown(verdict)
-    if shown["kind"] == "ok":
-        shown |= {
-            "word": "Verified",
-            "text": f"Unchanged since it was written, part of the log of {_entries(verdict)}.",
-        }
-    elif verdict.first_bad is not None and verdict.first_bad > entry:
-        shown["text"] += f" This entry stands before the break at entry {wording.count(verdict.first_bad)}."
-    return shown
-
-
-def verify(places: Places) -> dict[str, Any]:
-    """Verify the whole log, record that it was done, and return the result."""
-    from tray.audit import spool
-    from tray.audit.entry import Action, Draft, Severity
-
-    verdict = _verify(places)
-    severity = {"intact": Severity.INFO, "tampered": Severity.CRITICAL}.get(str(verdict.result), Severity.WARNING)
-    body = {"entries": verdict.entries, "why": verdict.why, "first_bad": verdict.first_bad, "kind": verdict.kind}
-    draft = Draft(action=Action.AUDIT_VERIFIED, result=str(verdict.result), severity=severity, body=body)
-    with suppress(BackupTrayError, OSError):
-        spool.record(places, [draft], timeout=past.RECORD_SECONDS)
-    return _shown(verdict)
-
-
-def _verify(places: Places) -> "Verdict":
-    from tray.audit.verify import verify as verify_log
-
-    return verify_log(places.audit_db, places.audit_key)
-
-
-def _shown(verdict: "Verdict") -> dict[str, Any]:
-    kind, word = _RESULTS.get(str(verdict.result), ("unknown", wording.escape(str(verdict.result))))
-    text = f"{_entries(verdict)} read."
-    if verdict.first_bad is not None:
-        text += f" The first that is not as it was written is entry {wording.count(verdict.first_bad)}"
-        text += f" ({wording.escape(str(verdict.kind))})." if verdict.kind else "."
-    if verdict.why:
-        text += f" {wording.escape(verdict.why)}"
-    return {"kind": kind, "word": word, "text": text}
-
-
-def _entries(verdict: "Verdict") -> str:
-    return wording.plural(verdict.entries, "entry").replace("entrys", "entries")

@@ -9,6 +9,7 @@ import importlib.util
 import logging
 import os
 import sys
+from queue import Queue
 from types import ModuleType
 from typing import Any
 
@@ -109,6 +110,47 @@ def lock_page(window: Any, toolkit: str) -> None:
     view = window.gui.BrowserView.instances[window.uid].webview
     view.connect("decide-policy", decide)
     view.get_settings().props.enable_developer_extras = False
+
+
+def save_file(webview: ModuleType, window: Any, toolkit: str, name: str, kind: str) -> str | None:
+    """Let the person choose where a file goes, in the desktop's own dialog, which asks before it takes the place of another file.
+
+    Call from a thread that is not the user interface's.
+
+    Args:
+        name: What is proposed.
+        kind: What the file is called, "PDF".
+    """
+    if toolkit != "gtk":
+        types = (f"{kind} (*{os.path.splitext(name)[1]})",)
+        chosen = window.create_file_dialog(webview.FileDialog.SAVE, save_filename=name, file_types=types)
+        return str(chosen if isinstance(chosen, str) else chosen[0]) if chosen else None
+    glib: Any = importlib.import_module("gi.repository.GLib")
+    answer: Queue[str | None] = Queue()
+
+    def ask() -> bool:
+        try:
+            answer.put(_gtk_save(window.native, name, kind))
+        except Exception:
+            answer.put(None)
+            raise
+        return False
+
+    glib.idle_add(ask)
+    return answer.get()
+
+
+def _gtk_save(parent: Any, name: str, kind: str) -> str | None:
+    """GTK's dialog, which pywebview shows without the question whether a file shall be replaced."""
+    gtk: Any = importlib.import_module("gi.repository.Gtk")
+    dialog = gtk.FileChooserNative.new(f"Save as {kind}", parent, gtk.FileChooserAction.SAVE, "_Save", "_Cancel")
+    dialog.set_do_overwrite_confirmation(True)
+    dialog.set_current_name(name)
+    try:
+        chosen = dialog.run() == gtk.ResponseType.ACCEPT
+        return str(dialog.get_filename()) if chosen and dialog.get_filename() else None
+    finally:
+        dialog.destroy()
 
 
 def present(window: Any, toolkit: str) -> None:

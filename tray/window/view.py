@@ -4,11 +4,13 @@ The text comes from `tray.wording`, so that window, tray and terminal agree. Eve
 and the page puts them in as text, never as HTML.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from tray import clock, wording
 from tray.model import (
+    AuditStanding,
     Control,
     EndedRun,
     Instance,
@@ -51,16 +53,16 @@ _SHORT_OUTCOME = {
     Outcome.FAILED: "Failed",
     Outcome.LOST: "Lost",
 }
+_KIND_OF_RESULT = {"intact": "ok", "tampered": "tampered", "inconclusive": "unknown"}
+_CLAIM = re.compile(r"^(?:intact|inconclusive|tampered)\b,? ?", re.IGNORECASE)
+"""What the badge says already, before the words of `wording.audit_words`."""
+
 UNKNOWN = "unknown"
 LATER = "not known yet"
 
 
-def dashboard(status: Status, now_ms: int, audit: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return everything that the window shows of *status*.
-
-    Args:
-        audit: The line about the audit log (see `records.summary`), None if it is not known.
-    """
+def dashboard(status: Status, now_ms: int) -> dict[str, Any]:
+    """Return everything that the window shows of *status*."""
     failed = status.error is not None
     return {
         "state": status.state.value,
@@ -82,7 +84,53 @@ def dashboard(status: Status, now_ms: int, audit: Mapping[str, Any] | None = Non
         "last": None if status.last is None else ended(status.last, now_ms),
         "notes": [wording.escape(note) for note in status.notes],
         "repositories": [repository(one, now_ms) for one in status.repositories],
-        "audit": None if audit is None else dict(audit),
+        "audit": standing(status.audit, now_ms),
+    }
+
+
+def standing(audit: AuditStanding | None, now_ms: int) -> dict[str, Any]:
+    """Return what is known of the audit log: badge, what was found and when, and the breach while nobody acknowledged it."""
+    line = wording.audit_words(audit, now_ms)
+    if audit is None:
+        return {"kind": "none", "word": "Not verified", "text": "", "whose": "", "why": "", "facts": [], "breach": None}
+    known = audit.result in _KIND_OF_RESULT
+    kind = "tampered" if audit.breach else _KIND_OF_RESULT.get(audit.result, "unknown")
+    word = "Tampered" if audit.breach else audit.result.capitalize() if known else "Not checked"
+    if audit.result == "tampered" and not audit.breach:
+        word = "Tampered, acknowledged"
+    whose = "the system" if audit.instance is Instance.SYSTEM else ""
+    return {
+        "kind": kind,
+        "word": word,
+        "text": _CLAIM.sub("", line),
+        "whose": whose,
+        "why": wording.escape(audit.why),
+        "facts": _standing_facts(audit, now_ms),
+        "breach": _breach(audit, line, now_ms) if audit.breach else None,
+    }
+
+
+def _standing_facts(audit: AuditStanding, now_ms: int) -> list[list[str]]:
+    part = "" if audit.full else ", of it what was new since an earlier check"
+    return [
+        ["Checked", f"{absolute(audit.checked_ms, now_ms)}, {wording.ago(now_ms, audit.checked_ms)}{part}"],
+        ["Entries", wording.count(audit.entries)],
+        ["Baselines", f"{wording.count(audit.baselines)} agree" if audit.baselines else "none"],
+    ]
+
+
+def _breach(audit: AuditStanding, line: str, now_ms: int) -> dict[str, Any]:
+    mine = audit.instance is not Instance.SYSTEM
+    name = "Audit log" if mine else "Audit log of the system"
+    since = "" if audit.since_ms is None else f"Found {absolute(audit.since_ms, now_ms)}. "
+    return {
+        "what": f"{name}: {line}",
+        "why": f"{since}{wording.escape(audit.why)}",
+        "next": "Keep a copy of the log as it is, find out who changed it, then acknowledge it with the reason."
+        if mine
+        else "An administrator can look and acknowledge it: `sudo backup-tray audit acknowledge`.",
+        "seq": audit.first_bad if mine else None,
+        "mine": mine,
     }
 
 
@@ -283,12 +331,27 @@ def ended(run: EndedRun, now_ms: int) -> dict[str, Any]:
     }
 
 
+def kind_of(outcome: str) -> str:
+    """Return the shape of an outcome, also of one that a newer version wrote."""
+    try:
+        return _KIND_OF_OUTCOME[Outcome(outcome)]
+    except ValueError:
+        return _KIND_OF_OUTCOME[Outcome.UNKNOWN]
+
+
 def absolute(ms: int, now_ms: int) -> str:
     """Return *ms* in local time as "today 12:05", "yesterday 23:10", or "2026-11-20 04:30"."""
     moment, now = clock.local(ms), clock.local(now_ms)
     days = (now.date() - moment.date()).days
     day = {0: "today", 1: "yesterday"}.get(days, f"{moment:%Y-%m-%d}")
     return f"{day} {moment:%H:%M}"
+
+
+def looked(to_ms: int | None, now_ms: int) -> str:
+    """Say how far a search got that was ended before it had seen all; nothing if it saw all."""
+    if to_ms is None:
+        return ""
+    return f"There was no time to look at everything: only back to {absolute(to_ms, now_ms)}. Older goes on from there."
 
 
 def both_times(ms: int) -> str:

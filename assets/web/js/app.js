@@ -1,7 +1,8 @@
 // One page at a time: going there, drawing it, and drawing it again when Python pushes a new status.
 //
 // A page is BT.pages.NAME = {title, nav, help: [paragraphs], open(run) -> promise or nothing, draw(run) -> elements, live: bool,
-// entered(), left()}. `open` fetches what the page needs and may be left out; `draw` is pure; `live` pages are drawn again on each push.
+// entered(), left()}. `open` fetches what the page needs and may be left out; `draw` is pure; `live` pages are drawn again on each push, or on those
+// that live(before, now) chooses.
 "use strict";
 
 (() => {
@@ -59,7 +60,8 @@
     BT.status = status;
     const page = BT.pages[BT.place.page];
     if (!page) return;
-    if (page.live && !BT.place.error) BT.draw();
+    const live = typeof page.live === "function" ? page.live(before, status) : page.live;
+    if (live && !BT.place.error) BT.draw();
     else drawBanner();
     announce(before, status);
   };
@@ -69,13 +71,15 @@
 
   function drawBanner() {
     const error = BT.status && BT.status.error;
+    const breach = BT.status && BT.status.audit && BT.status.audit.breach;
     BT.morph(find("banner"), el("div", { id: "banner" },
+      breach && BT.breach(breach),
       error && BT.problem(error, BT.act("retry", "Try again")), BT.refused && BT.problem(BT.refused, BT.act("dismiss", "Dismiss"))));
   }
 
   // Said aloud: a change of state, and the start and end of a run. Never the figures that change each second.
   function announce(before, status) {
-    const sign = (one) => one && [one.state, one.error && one.error.code, one.runs.map((run) => run.run), one.last && one.last.run].join();
+    const sign = (one) => one && [one.state, one.error && one.error.code, one.runs.map((run) => run.run), one.last && one.last.run, one.audit && one.audit.kind].join();
     if (!before || sign(before) === sign(status)) return;
     find("live").textContent = status.headline;
   }
@@ -100,6 +104,30 @@
       find("confirm-text").textContent = ask;
       find("confirm-yes").dataset.run = run;
       if (!find("confirm").open) find("confirm").showModal();
+    },
+    acknowledge: () => {
+      find("reason").value = "";
+      find("reason-problem").textContent = "";
+      find("reason").removeAttribute("aria-invalid");
+      if (!find("acknowledge").open) find("acknowledge").showModal();
+      find("reason").focus();
+    },
+    "close-acknowledge": () => find("acknowledge").close(),
+    "yes-acknowledge": async (button) => {
+      button.disabled = true;
+      try {
+        await BT.call("acknowledge", { reason: find("reason").value });
+        find("acknowledge").close();
+        BT.receive(await BT.call("retry"));
+        find("live").textContent = "The breach is acknowledged; the reason is on record.";
+        focusTitle();
+      } catch (error) {
+        find("reason-problem").replaceChildren(BT.icon("fail", "fail"), [error.what, error.why, error.next].filter(Boolean).join(" "));
+        find("reason").setAttribute("aria-invalid", "true");
+        find("reason").focus();
+      } finally {
+        button.disabled = false;
+      }
     },
     "close-confirm": () => find("confirm").close(),
     "yes-cancel": (button) => {

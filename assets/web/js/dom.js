@@ -5,7 +5,7 @@ window.BT = { pages: {} };
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
   // Everything a page may set. No event handler, no style, no address: what is not in the list is a mistake of ours.
-  const ALLOWED = /^(class|id|role|type|name|value|max|min|for|title|lang|dir|tabindex|scope|placeholder|autocomplete|spellcheck|maxlength|disabled|checked|required|readonly|open|hidden|href|datetime|aria-[a-z]+|data-[a-z]+)$/;
+  const ALLOWED = /^(class|id|role|type|name|value|max|min|for|title|lang|dir|tabindex|scope|placeholder|autocomplete|spellcheck|maxlength|disabled|checked|selected|required|readonly|open|hidden|href|datetime|aria-[a-z]+|data-[a-z]+)$/;
 
   // el("p", {class: "sub"}, "text", otherElement, [more])
   BT.el = (tag, attributes, ...children) => {

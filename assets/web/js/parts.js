@@ -28,8 +28,14 @@
         [error.why, error.next, error.old].filter(Boolean).map((text) => el("p", {}, BT.words(text))),
         el("div", { class: "buttons" }, buttons, el("small", { class: "code" }, error.code))));
 
-  BT.copybox = (text, label) =>
-    el("div", { class: "copybox" }, el("pre", {}, text), BT.act("copy", "Copy", { "data-text": text, "aria-label": `Copy ${label}` }));
+  // A breach of the audit log: on every page, until somebody acknowledges it.
+  BT.breach = (breach) =>
+    el("div", { class: "banner", role: "alert", "data-key": "breach" }, icon("tampered"),
+      el("div", { class: "grow" }, el("b", {}, breach.what), [breach.why, breach.next].filter(Boolean).map((text) => el("p", {}, BT.words(text))),
+        breach.mine && el("div", { class: "buttons" }, BT.act("acknowledge", "Acknowledge…"), breach.seq !== null && BT.go(`entry/${breach.seq}`, `Open entry ${breach.seq.toLocaleString("en")}`), BT.go("audit", "Audit log", { class: "link" }))));
+
+  BT.copybox = (text, label, shown = text) =>
+    el("div", { class: "copybox" }, el("pre", {}, shown), BT.act("copy", "Copy", { "data-text": text, "aria-label": `Copy ${label}` }));
 
   // A path that is too long loses its middle: the file's name stays.
   const path = (text) => {

@@ -58,7 +58,7 @@
       el("tbody", {}, status.jobs.map(row))))] : []);
 
   const foot = (status) => [
-    status.audit && el("div", { class: "row auditline" }, BT.tag(status.audit.kind, status.audit.word), el("span", {}, status.audit.text), BT.go("audit", "Audit log", { class: "link" })),
+    el("div", { class: "row auditline" }, BT.tag(status.audit.kind, `Audit log ${status.audit.word.toLowerCase()}`), BT.origin(status.audit.whose ? ["System"] : []), status.audit.text && el("span", {}, status.audit.text), BT.go("audit", "Audit log", { class: "link" })),
     status.notes.map((note) => el("p", { class: "note" }, note)),
     el("p", { class: "buttons auditline" }, BT.go("create", "Add a backup", { class: "link" }), BT.go("guide", "I already use restic, borg or rclone", { class: "link" }))];
 

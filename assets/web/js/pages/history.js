@@ -1,22 +1,34 @@
-// History: every run that has ended, newest first, a page at a time.
+// History: every run that has ended, this user's and the system's, newest first, by filter a page at a time.
 "use strict";
 
 (() => {
   const { el } = BT;
-  // This user's own runs and the system's: two logs, each read on from where it was.
-  const data = { rows: [], next: null, system: null, missing: null };
+  let page = null;
+  let searching = 0;
 
-  const read = async (own, system) => {
-    const none = { rows: [], next: null };
-    const [mine, others] = await Promise.all([
-      own === undefined ? none : BT.call("history", { before: own }),
-      system === undefined ? none : BT.call("system_history", { before: system }).catch((error) => { data.missing = error; return none; })]);
-    data.rows = [...data.rows, ...mine.rows, ...others.rows].sort((a, b) => b.ms - a.ms);
-    data.next = mine.next;
-    data.system = others.next;
+  const list = BT.filterOf("history", ["when", "job", "outcome"], (turned = false) => search(turned));
+  BT.paged(list);
+  BT.exports.runs = (kind) => BT.call("export", { fields: list.chosen, what: "runs", kind });
+
+  const search = async (turned = false) => {
+    if (!turned) BT.paged(list);
+    const mine = ++searching;
+    try {
+      const found = await BT.call("history", { fields: list.chosen, after: list.at });
+      if (mine !== searching) return;
+      page = found;
+      list.next = found.next;
+      list.problem = null;
+    } catch (error) {
+      if (mine !== searching) return;
+      if (!error.field) BT.place.error = error;
+      list.problem = error.field ? error : null;
+    }
+    if (BT.place.page !== "history") return;
+    BT.draw();
+    document.getElementById("live").textContent = list.problem ? list.problem.what : page.rows.length ? `${page.rows.length} runs found` : "No run found";
+    if (turned) document.getElementById("ended").scrollIntoView({ block: "start" });
   };
-
-  const older = () => data.next !== null || data.system !== null;
 
   const row = (run) => el("tr", { "data-key": run.run },
     el("td", { class: "who" }, el("span", { class: "name", title: run.job }, BT.origin(run.origin), run.job), el("span", { class: "mute cut", title: run.route }, run.route)),
@@ -27,40 +39,43 @@
     el("td", { class: "end" }, BT.go(`report/${run.run}`, "Report", { class: "link", "aria-label": `Report of ${run.job}, ${run.at}` }),
       BT.go(`log/${run.run}`, "Log", { class: "link", "aria-label": `Log of ${run.job}, ${run.at}` })));
 
-  BT.actions.older = async (button) => {
-    button.disabled = true;
-    try {
-      await read(data.next === null ? undefined : data.next, data.system === null ? undefined : data.system);
-    } catch (error) {
-      BT.place.error = error;
-    }
-    BT.draw();
-  };
+  const table = () => (page.rows.length
+    ? el("table", {},
+      el("thead", {}, el("tr", {}, ["Job", "Outcome", "Ended", "Took", "Size"].map((name) => el("th", { scope: "col" }, name)), el("th", { scope: "col" }, el("span", { class: "hidden" }, "Open")))),
+      el("tbody", {}, page.rows.map(row)))
+    : el("p", { class: "mute nothing-found" }, page.next ? "No run fits among those that were looked through." : "No run fits what was chosen above."));
 
   BT.pages.history = {
     title: "History",
     nav: "history",
     help: [
       "Every run that has ended, newest first, as the audit log holds it. Report opens the entry and checks it; Log shows what the backup program said.",
+      "The fields above the list narrow it down; the search looks for words in the records, such as a path, a message or a repository.",
       "Sizes are what the run went through; the smaller figure is what it added to the repository."],
     open: async () => {
-      data.rows = [];
-      data.missing = null;
-      await read(null, null);
+      page = null;
+      const [choices, rows] = await Promise.all([BT.call("choices"), BT.call("history", { fields: list.chosen, after: list.at })]);
+      list.choices = choices;
+      list.drawn = (list.drawn || 0) + 1;
+      page = rows;
+      list.next = rows.next;
     },
+    input: (target) => BT.filterInput(target, false),
+    submit: (form) => BT.filterInput(form.querySelector("input"), true),
     draw: () => {
-      if (BT.place.loading && !data.rows.length) return [BT.hero("run", "History", BT.sub("Reading the audit log…"))];
-      if (!data.rows.length) {
-        return el("div", { class: "empty" }, BT.icon("none"), el("h1", { id: "title", tabindex: "-1" }, "No run has ended yet"),
-          el("p", {}, "As soon as a backup ends, it stands here with its outcome, its size and its log."), el("div", { class: "buttons" }, BT.go("dashboard", "Dashboard", { class: "main" })));
+      if (!page) return [BT.hero("history", "History", BT.sub("Reading the audit log…"))];
+      if (!page.rows.length && !page.next && !list.back.length && !BT.isFiltered(list)) {
+        return [el("div", { class: "empty" }, BT.icon("none"), el("h1", { id: "title", tabindex: "-1" }, "No run has ended yet"),
+          el("p", {}, "As soon as a backup ends, it stands here with its outcome, its size and its log."), el("div", { class: "buttons" }, BT.go("dashboard", "Dashboard", { class: "main" }))),
+        page.missing && el("p", { class: "note" }, page.missing)];
       }
-      return [BT.hero("history", "History", BT.sub(`${data.rows.length}${older() ? " newest" : ""} run${data.rows.length === 1 ? "" : "s"}`)),
-        el("h2", {}, "Ended runs"),
-        el("div", { class: "card" }, el("table", {},
-          el("thead", {}, el("tr", {}, ["Job", "Outcome", "Ended", "Took", "Size"].map((name) => el("th", { scope: "col" }, name)), el("th", { scope: "col" }, el("span", { class: "hidden" }, "Open")))),
-          el("tbody", {}, data.rows.map(row)))),
-        data.missing && el("p", { class: "note" }, `${data.missing.what} ${data.missing.why}`),
-        older() && el("p", { class: "buttons" }, BT.act("older", "Show older runs"))];
+      const count = `${page.rows.length}${page.next || list.back.length ? " runs on this page" : page.rows.length === 1 ? " run" : " runs"}`;
+      return [BT.hero("history", "History", BT.sub(count)),
+        el("h2", { id: "ended" }, "Ended runs"),
+        el("div", { class: "card" }, BT.filterForm(list), BT.filterProblem(list), table(), BT.pager(list, page.rows.length, page.next, "runs")),
+        page.missing && el("p", { class: "note warn" }, page.missing),
+        page.note && el("p", { class: "note" }, page.note),
+        el("div", { class: "card" }, BT.exporter("history", BT.isFiltered(list) ? "Export all runs that fit" : "Export all runs", "runs"))];
     },
   };
 })();

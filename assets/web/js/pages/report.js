@@ -5,6 +5,7 @@
   const { el } = BT;
   let report = null;
   let check = null;
+  BT.exports.run = (kind) => BT.call("export_run", { run: report.run.run, kind });
 
   const verdict = () => (check
     ? el("p", { class: "row" }, BT.tag(check.kind, check.word), el("span", { class: "grow" }, check.text))
@@ -39,7 +40,8 @@
         report.problems.length > 0 && [el("h2", {}, "Problems"), el("div", { class: "card" }, BT.pairs(report.problems))],
         run.steps.length > 0 && [el("h2", {}, "Steps"), el("div", { class: "card" }, BT.steps(run.steps))],
         entry(),
-        el("p", { class: "buttons" }, BT.go(`log/${run.run}`, "Full log"))];
+        el("h2", {}, "To hand over"), el("div", { class: "card" }, BT.exporter(`report ${run.run}`, "Save this report", "run")),
+        el("p", { class: "buttons" }, BT.go(`log/${run.run}`, "Full log"), report.entry !== null && !report.check && BT.go(`entry/${report.entry}`, "The entry itself"))];
     },
   };
 })();

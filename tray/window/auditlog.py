@@ -1,0 +1,312 @@
+"""The page Audit log: what identifies the log, its baselines, its entries a page at a time, and one entry with all its bytes.
+
+Reading changes nothing; only `verify` and `acknowledge` record, because a person asked for them.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from tray import clock, past, wording
+from tray.errors import BackupTrayError, EntryNotFoundError
+from tray.paths import Places
+from tray.window import filters, view
+
+if TYPE_CHECKING:
+    from tray.audit.checkpoint import Checkpoint
+    from tray.audit.store import AuditLog, StoredEntry
+    from tray.audit.verify import Verdict
+
+PAGE: Final = 50
+_LONG: Final = 4_000
+_KIND_OF_SEVERITY: Final = {"info": "info", "warning": "warn", "error": "fail", "critical": "tampered"}
+_RESULTS: Final = {
+    "intact": ("ok", "Intact"),
+    "tampered": ("tampered", "Tampered"),
+    "inconclusive": ("unknown", "Inconclusive"),
+}
+
+
+def overview(places: Places) -> dict[str, Any]:
+    """Return what identifies the log and what its form offers; {"size": 0} where nothing was ever recorded.
+
+    Raises:
+        BackupTrayError: The log cannot be read.
+    """
+    with past.reading(places) as log:
+        if log is None:
+            return {"size": 0}
+        size, root, note = log.head()
+        newest = log.entries(-1, 1)
+        origin = str(newest[-1].data["log"]) if newest else "unknown"
+        known = _baselines(places, log, size)
+    return {
+        "size": size,
+        "text": _entries(size),
+        "file": wording.escape(str(places.audit_db)),
+        "origin": wording.escape(origin),
+        "root": spaced(root),
+        "keys": _keys(places, origin),
+        "checkpoint": note.decode("utf-8", "replace"),
+        **known,
+    }
+
+
+def offered(places: Places) -> dict[str, Any]:
+    """Return what the lists of the form offer: `filters.choices`, with the jobs and engines of this log.
+
+    Raises:
+        BackupTrayError: The log cannot be read.
+    """
+    with past.reading(places) as log:
+        jobs = [] if log is None else log.jobs()
+    engines = {job.last.engine for job in jobs if job.last is not None} - {""}
+    return filters.choices([job.job for job in jobs], sorted(engines))
+
+
+def _keys(places: Places, origin: str) -> list[str]:
+    """Return the public keys of the log as C2SP verifier keys, the newest last."""
+    from tray.audit import keys
+
+    with suppress(BackupTrayError, OSError):
+        return [str(key) for key in keys.pins(places.audit_key) if key.name == origin]
+    return []
+
+
+# -- baselines
+
+
+def _baselines(places: Places, log: "AuditLog", size: int) -> dict[str, Any]:
+    from tray.audit import baselines, checkpoint
+
+    problems: list[str] = []
+    rows = []
+    for name, note in baselines.found(places, _config(places), problems).items():
+        try:
+            seen = checkpoint.parse(note)
+        except ValueError as error:
+            problems.append(f"{name} is no checkpoint: {error}.")
+            continue
+        rows.append({"name": wording.escape(name), **_age(log, seen, size)})
+    return {"baselines": rows, "problems": [wording.escape(text) for text in problems]}
+
+
+def _config(places: Places) -> Any:
+    from tray import config
+
+    with suppress(BackupTrayError):
+        return config.load(places)
+    return None
+
+
+def _age(log: "AuditLog", seen: "Checkpoint", size: int) -> dict[str, str]:
+    """Say up to when a baseline covers this log. Whether it agrees is for a verification to say."""
+    now = clock.now_ms()
+    covers = f"covers {_entries(seen.size)}"
+    if not 0 < seen.size <= size:
+        return {"covers": covers, "age": f"more than the {wording.count(size)} that are here: verify the log"}
+    try:
+        last = log.entry(seen.size - 1).data
+        if last["log"] != seen.origin:
+            return {"covers": covers, "age": "of another log that was kept here"}
+        written = clock.from_text(str(last["recorded"]))
+    except (BackupTrayError, KeyError, ValueError):
+        return {"covers": covers, "age": "its last entry is no longer kept here"}
+    return {"covers": covers, "age": f"up to {view.absolute(written, now)}, {wording.ago(now, written)}"}
+
+
+# -- entries
+
+
+def entries(places: Places, fields: filters.Fields, after: Any) -> dict[str, Any]:
+    """Return a page of the entries that the form asks for, the newest first, and where the next one begins (None at the end).
+
+    Args:
+        after: The `next` of the page before, None for the newest.
+
+    Raises:
+        BackupTrayError: The log cannot be read, or a day is none.
+    """
+    from tray.audit.search import search
+
+    now = clock.now_ms()
+    wanted = filters.of_log(fields, now)
+    with past.reading(places) as log:
+        if log is None:
+            return {"rows": [], "next": None, "note": ""}
+        page = search(log, wanted, limit=PAGE, after=after)
+    return {
+        "rows": [_row(entry, now) for entry in page.entries],
+        "next": None if page.next is None else list(page.next),
+        "note": view.looked(page.looked_to_ms, now),
+    }
+
+
+def _row(entry: "StoredEntry", now: int) -> dict[str, Any]:
+    data = entry.data
+    moment = clock.from_text(data["time"])
+    return {
+        "seq": entry.seq,
+        "number": wording.count(entry.seq),
+        "at": view.absolute(moment, now),
+        "utc": view.both_times(moment),
+        "action": filters.spoken(data["action"]),
+        "result": wording.escape(data["result"] or ""),
+        "severity": "" if data["severity"] in ("info", data["result"]) else wording.escape(data["severity"] or ""),
+        "kind": _kind(data),
+        "job": wording.escape(data["job"] or ""),
+        "actor": wording.escape(data["actor"] or ""),
+        "erased": entry.erased,
+    }
+
+
+def _kind(data: Mapping[str, Any]) -> str:
+    """Return the shape of an entry: what a run's end and a verification came to, of anything else how much it matters."""
+    if data["action"] in ("run.finished", "run.closed"):
+        return view.kind_of(data["result"])
+    if data["action"] == "audit.verified" and data["result"] in _RESULTS:
+        return _RESULTS[data["result"]][0]
+    return _KIND_OF_SEVERITY.get(data["severity"], "unknown")
+
+
+def entry(places: Places, number: int) -> dict[str, Any]:
+    """Return entry *number* with its details and the bytes that were hashed.
+
+    Raises:
+        EntryNotFoundError: There is none.
+        BackupTrayError: The log cannot be read.
+    """
+    now = clock.now_ms()
+    with past.reading(places) as log:
+        if log is None:
+            raise EntryNotFoundError(number, 0)
+        found = log.entry(number)
+        size = log.head()[0]
+        before = log.entries(number - 1, 1) if number else []
+    data, moment = found.data, clock.from_text(found.data["time"])
+    return {
+        "seq": number,
+        "number": wording.count(number),
+        "title": _title(data),
+        "kind": _kind(data),
+        "severity": wording.escape(str(data["severity"])),
+        "when": f"{view.absolute(moment, now)}, {wording.ago(now, moment)}",
+        "facts": [[name, text] for name, text in _facts(data) if text],
+        "run": data["run"] if data["run"] and data["action"].startswith("run.") else None,
+        "details": None if found.body is None else [_detail(name, value) for name, value in found.body.items()],
+        "erased": found.erased,
+        "raw": found.raw.decode("utf-8", "replace"),
+        "shown": wording.escape(found.raw.decode("utf-8", "replace")),
+        "leaf": found.leaf.hex(),
+        "previous": number - 1 if before and before[0].seq == number - 1 else None,
+        "next": number + 1 if number + 1 < size else None,
+    }
+
+
+def _title(data: Mapping[str, Any]) -> str:
+    words, result = filters.spoken(data["action"]), wording.escape(str(data["result"]))
+    return words if result == "done" or result in words else f"{words}: {result}"
+
+
+def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    took, recorded = data["duration_ms"], clock.from_text(data["recorded"])
+    late = recorded - clock.from_text(data["time"]) > 60_000
+    return [
+        ("When", view.both_times(clock.from_text(data["time"]))),
+        ("Recorded", view.both_times(recorded) if late else ""),
+        ("Who", wording.escape(data["actor"] or "")),
+        ("What", f"{wording.escape(data['action'])}, {wording.escape(str(data['result']))}"),
+        ("Job", wording.escape(data["job"] or "")),
+        ("Engine", wording.escape(", ".join(filter(None, (data["engine"], data["kind"], data["source"]))))),
+        ("Run", wording.escape(data["run"] or "")),
+        ("Took", "" if took is None else wording.duration(took / 1000)),
+        ("Size", "" if data["bytes_processed"] is None else wording.size(data["bytes_processed"])),
+        ("Added", "" if data["bytes_added"] is None else wording.size(data["bytes_added"])),
+        ("Files", "" if data["files"] is None else wording.count(data["files"])),
+        ("Problems", wording.count(data["errors"]) if data["errors"] else ""),
+    ]
+
+
+def _detail(name: str, value: object) -> list[str]:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    more = f"… and {_count_more(len(text) - _LONG)}" if len(text) > _LONG else ""
+    return [wording.escape(name.replace("_", " ").capitalize()), wording.escape(text[:_LONG]) + more]
+
+
+def _count_more(letters: int) -> str:
+    return wording.plural(letters, "more character")
+
+
+def spaced(digest: bytes) -> str:
+    """Return *digest* in hex, in groups that an eye can follow."""
+    return digest.hex(" ", -4)
+
+
+# -- verification
+
+
+def check(places: Places, entry: int) -> dict[str, Any]:
+    """Return whether the log, and with it *entry*, is what was written; looks only, records nothing."""
+    return checked(_verify(places, None), entry)
+
+
+def checked(verdict: "Verdict", entry: int) -> dict[str, Any]:
+    """Return what a verification of the whole log says about *entry*."""
+    shown = _shown(verdict)
+    if shown["kind"] == "ok":
+        shown |= {
+            "word": "Verified",
+            "text": f"Unchanged since it was written, part of the log of {_entries(verdict.entries)}.",
+        }
+    elif verdict.first_bad is not None and verdict.first_bad > entry:
+        shown["text"] += f" This entry stands before the break at entry {wording.count(verdict.first_bad)}."
+    return shown
+
+
+def verify(places: Places, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+    """Verify the whole log against every baseline that is found, record that it was done, and return the result."""
+    from tray.audit import spool
+    from tray.audit.entry import Action, Draft, Severity
+
+    verdict = _verify(places, progress)
+    severity = {"intact": Severity.INFO, "tampered": Severity.CRITICAL}.get(str(verdict.result), Severity.WARNING)
+    body = {key: value for key, value in verdict.to_json().items() if key not in ("result", "checked_at", "method")}
+    draft = Draft(action=Action.AUDIT_VERIFIED, result=str(verdict.result), severity=severity, body=body)
+    with suppress(BackupTrayError, OSError):
+        spool.record(places, [draft], timeout=past.RECORD_SECONDS)
+    return _shown(verdict)
+
+
+def _verify(places: Places, progress: Callable[[int, int], None] | None) -> "Verdict":
+    from tray.audit import baselines
+    from tray.audit.verify import verify as verify_log
+
+    notes = baselines.found(places, _config(places))
+    return verify_log(places.audit_db, places.audit_key, baselines=notes, progress=progress)
+
+
+def _shown(verdict: "Verdict") -> dict[str, Any]:
+    kind, word = _RESULTS.get(str(verdict.result), ("unknown", wording.escape(str(verdict.result))))
+    text = f"{_entries(verdict.entries)} read."
+    if verdict.first_bad is not None:
+        text += f" The first that is not as it was written is entry {wording.count(verdict.first_bad)}"
+        text += f" ({wording.escape(str(verdict.kind))})." if verdict.kind else "."
+    if verdict.why:
+        text += f" {wording.escape(verdict.why)}"
+    return {"kind": kind, "word": word, "text": text, "baselines": [wording.escape(name) for name in verdict.baselines]}
+
+
+def _entries(number: int) -> str:
+    return wording.plural(number, "entry").replace("entrys", "entries")
+
+
+def acknowledge(places: Places, reason: str) -> None:
+    """Record that somebody has seen the breach, and why it is no cause for alarm.
+
+    Raises:
+        BackupTrayError: There is no reason, or nothing to acknowledge.
+    """
+    from tray.audit import standing
+
+    standing.acknowledge(places, reason)

@@ -1,0 +1,115 @@
+"""Export from a page: a short-lived `backup-tray report` writes the file, so that the window needs no PDF library.
+
+The page names a run or a filter and a format; where the file goes is chosen in the desktop's own dialog. Nothing that the page
+sends can become an option of its own: a run is hex digits, every value of a filter is joined to its option by "=".
+"""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import tray
+from tray import clock, wording
+from tray.errors import ExportFailedError
+from tray.paths import HOME_VARIABLE
+from tray.window import bridge, filters
+
+FORMATS: Final = {"pdf": "PDF", "csv": "CSV", "html": "HTML", "jsonl": "JSON Lines"}
+SCOPE: Final = {"runs": (), "entries": ()}
+"""The option of `backup-tray report` that says what a filter is about."""
+
+PATIENCE: Final = 300.0
+_RUN = re.compile(r"[0-9a-f][0-9a-f-]{3,35}", re.ASCII)
+_TOLD = re.compile(r"^backup-tray: (.*)$|^ {2}(why|next): +(.*)$", re.MULTILINE)
+
+Ask = Callable[[str, str], str | None]
+"""Lets the person choose a file: gets a name and what the format is called, returns a path or None."""
+
+
+def whole_run(value: object) -> str:
+    """Check for the id of a run that begins with a digit, so that no program takes it for an option (a `bridge.Check`)."""
+    run = bridge.run_id(value)
+    if not _RUN.fullmatch(run):
+        raise ValueError("the id of a run is needed")
+    return run
+
+
+class Writer:
+    """Writes what a page asks for, one file at a time: impatient clicks do not pile up dialogs."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask, self._busy = ask, threading.Lock()
+
+    def of_run(self, run: str, kind: str) -> dict[str, Any]:
+        """Write the report of *run* where the person chooses; see `_write`."""
+        return self._write([run], kind, f"backup-report-{run[:8]}")
+
+    def of_filter(self, fields: filters.Fields, what: str, kind: str) -> dict[str, Any]:
+        """Write what a filter asks for where the person chooses; see `_write`.
+
+        Args:
+            what: "runs" for the ends of runs only, "entries" for every entry.
+
+        Raises:
+            BadDayError: A day of the filter is none.
+        """
+        now = clock.now_ms()
+        chosen = filters.options(fields if what == "entries" else {**fields, "action": ""}, now)
+        return self._write([*SCOPE[what], *chosen], kind, f"backup-{what}-{clock.local(now):%Y-%m-%d}")
+
+    def _write(self, arguments: Sequence[str], kind: str, name: str) -> dict[str, Any]:
+        """Return {"path": where it was written}, or {"path": None} if the person chose nothing or is choosing already.
+
+        Raises:
+            ExportFailedError: It was not written.
+        """
+        if not self._busy.acquire(blocking=False):
+            return {"path": None}
+        try:
+            path = self._ask(f"{name}.{kind}", FORMATS[kind])
+            if path is None:
+                return {"path": None}
+            file = Path(path)
+            if not file.suffix:
+                file = file.with_suffix(f".{kind}")
+            _run(["report", *arguments, f"--format={kind}", f"--output={file}"])
+        finally:
+            self._busy.release()
+        return {"path": wording.escape(str(file))}
+
+
+def _run(arguments: Sequence[str]) -> None:
+    home = Path(tray.__file__).resolve().parent.parent  # `-m` looks in the working folder first: let that be our own
+    environ = dict(os.environ)
+    if HOME_VARIABLE in environ:
+        environ[HOME_VARIABLE] = str(Path(environ[HOME_VARIABLE]).absolute())
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "tray", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd=home,
+            env=environ,
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        why = f"It was not finished after {wording.duration(PATIENCE)} and was ended."
+        raise ExportFailedError("", why, "Choose a smaller range.") from error
+    if done.returncode != 0:
+        raise _failure(done.returncode, done.stderr.decode("utf-8", "replace"))
+
+
+def _failure(code: int, told: str) -> ExportFailedError:
+    """Return the error that the process printed (see `cli.main.tell`)."""
+    facts = {"what": "", "why": "", "next": ""}
+    for what, name, text in _TOLD.findall(told[-20_000:]):
+        facts[name or "what"] = wording.escape(what or text)
+    facts["why"] = facts["why"] or ("" if facts["what"] else f"The process that writes it ended with code {code}.")
+    return ExportFailedError(**facts)
