@@ -130,7 +130,9 @@ def test_tooltip_menu_and_terminal_say_the_same(desk: Desktop) -> None:
     text = says(desk, item, "home: failed")
     labels = list(desk.menu(item))
     assert labels[0] == text.replace("\n", " · ")
-    assert labels[1:] == ["Open Dashboard", "View last-run report", "Details (full log)", "Verify audit log", "Quit"]
+    assert labels[1:4] == ["Open Dashboard", "View last-run report", "Details (full log)"]
+    assert labels[4].startswith("Audit log: ")
+    assert labels[5:] == ["Verify audit log", "Quit"]
     assert json.loads(tray("status", "--json").stdout)["state"] == "failed"
 
 

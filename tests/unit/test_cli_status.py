@@ -3,10 +3,12 @@
 import pytest
 
 from tests.e2e import statuses
+from tests.unit.test_wording_audit import BREACH
 from tray.cli import status
 from tray.cli.main import tell
 from tray.errors import BackupTrayError
-from tray.model import Instance, Phase, Source
+from tray.model import Instance, Outcome, Phase, Source
+from tray.status import judge
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +34,8 @@ def test_no_bar_stands_where_nobody_knows_how_far_a_run_is() -> None:
 def test_a_paused_job_is_called_paused_and_long_names_are_cut() -> None:
     """The list of jobs says the same as the lines above it, and one long name does not push everything aside."""
     run = statuses.live("n" * 70, phase=Phase.PAUSED)
-    line = status.text(statuses.judged(running=(run,))).split("\n")[-1]
+    lines = status.text(statuses.judged(running=(run,))).split("\n")
+    line = lines[lines.index("Jobs:") + 1]
     assert line.split() == ["n" * 47 + "…", "Paused"]
 
 
@@ -40,3 +43,17 @@ def test_an_error_is_told_in_three_lines_whatever_its_names_hold(capsys: pytest.
     """A line break in the name of a job cannot look like words of ours."""
     tell(BackupTrayError("a\nb", why="c\x1b[2J", next="d"))
     assert capsys.readouterr().err == "backup-tray: a\\nb\n  why:  c\\x1b[2J\n  next: d\n"
+
+
+def test_the_audit_log_has_a_line_and_a_breach_is_critical() -> None:
+    """Whoever looks in the terminal sees the same line as in the menu, and monitoring gets its exit code."""
+    assert "\n\nAudit log: not verified yet" in status.text(statuses.judged(statuses.ended("home", Outcome.SUCCEEDED)))
+    told = judge(statuses.NOW, (), (), audit=BREACH)
+    assert "\n\nAudit log: TAMPERED at entry 17 (altered)" in status.text(told)
+    assert status.EXIT_CODES[told.state] == 2
+    assert told.to_json()["audit"]["breach"] is True
+
+
+def test_where_nothing_was_ever_recorded_no_log_is_spoken_of() -> None:
+    """A machine without backups has no audit log that could be in any state."""
+    assert "Audit log" not in status.text(judge(statuses.NOW, (), ()))

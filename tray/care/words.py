@@ -2,9 +2,12 @@
 
 from tray.care.rounds import Round
 
+SECONDS = 60.0
+"""A log of many years is taken in over several rounds."""
+
 
 def do(this: Round) -> None:
     """Take in the entries that are not in the index yet."""
     from tray.audit import words
 
-    words.update(this.places)
+    words.update(this.places, seconds=SECONDS)
