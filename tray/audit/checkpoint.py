@@ -100,10 +100,12 @@ class Signer:
 
     def sign(self, checkpoint: Checkpoint) -> bytes:
         """Return *checkpoint* as a signed note."""
-        text = checkpoint.text()
-        key = VerifierKey(checkpoint.origin, self.public)
-        line = base64.b64encode(key.key_id + self._key.sign(text)).decode()
-        return text + f"\n{_DASH}{key.name} {line}\n".encode()
+        return self.note(checkpoint.origin, checkpoint.text())
+
+    def note(self, name: str, text: bytes) -> bytes:
+        """Return *text*, which ends with a line end, as a note that the key called *name* signed."""
+        line = base64.b64encode(VerifierKey(name, self.public).key_id + self._key.sign(text)).decode()
+        return text + f"\n{_DASH}{name} {line}\n".encode()
 
 
 def parse(note: bytes) -> Checkpoint:

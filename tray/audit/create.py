@@ -36,7 +36,7 @@ def ensure(db: Path, key: Path, timeout: float, copies: Path | None = None) -> N
         raise AuditUnavailableError(error.why, error.next) from error
     with database.creation_lock(db.parent, timeout):
         if db.exists():
-            if not key.exists():
+            if not key.exists() and not _moved(keys.fresh_file(key), key):
                 keys.create(key)
             return
         _clear(db, key)
@@ -46,6 +46,15 @@ def ensure(db: Path, key: Path, timeout: float, copies: Path | None = None) -> N
         seed, beside = keys.prepare(key)
         # The key comes last, so that nobody meets a key without a log and calls the log lost.
         _create(db, key, Signer(seed), copies, beside)
+
+
+def _moved(fresh: Path, key: Path) -> bool:
+    """Take the key whose change somebody was killed in, in place of one that is lost; whether there was one."""
+    try:
+        os.replace(fresh, key)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _create(db: Path, key: Path, signer: Signer, copies: Path | None, new_key: Path | None = None) -> None:

@@ -12,7 +12,8 @@ import stat
 import sys
 from pathlib import Path
 
-from tray.audit.checkpoint import SEED_SIZE, VerifierKey
+from tray.audit import checkpoint
+from tray.audit.checkpoint import SEED_SIZE, Signer, VerifierKey
 from tray.errors import AuditUnavailableError
 from tray.paths import sync_folder
 
@@ -52,6 +53,49 @@ def load(key: Path) -> bytes:
             f"{key} holds no signing key.",
             f"Restore it from a copy, or move it away (`mv {key} {key}.bad`): a new one is made.",
         )
+    return seed
+
+
+def signer(key: Path, log: str, newest: bytes) -> Signer:
+    """Return what signs the next checkpoint of *log*, whose newest one is *newest*; the caller holds the log's write lock.
+
+    A change of the key whose last step is missing is finished first: the checkpoint is signed by the key in `audit.key.new`.
+
+    Raises:
+        OSError, AuditUnavailableError: As `load`.
+    """
+    ids, fresh = checkpoint.key_ids(newest), fresh_file(key)
+    present = Signer(load(key))
+    if VerifierKey(log, present.public).key_id in ids or not fresh.exists():
+        return present
+    coming = Signer(load(fresh))
+    if VerifierKey(log, coming.public).key_id not in ids:
+        return present  # somebody was killed before the log knew the new key
+    os.replace(fresh, key)
+    sync_folder(key.parent)
+    return coming
+
+
+def known(key: Path, note: bytes) -> VerifierKey | None:
+    """Return the verifier key of the file *key* if it signed *note*, None if another one did.
+
+    Raises:
+        OSError, AuditUnavailableError: As `load`.
+    """
+    verifier = VerifierKey(checkpoint.parse(note).origin, Signer(load(key)).public)
+    return verifier if verifier.verifies(note) else None
+
+
+def fresh_file(key: Path) -> Path:
+    """Return where a key waits that is about to take the place of *key*."""
+    return key.with_name(key.name + ".new")
+
+
+def prepare_fresh(key: Path) -> bytes:
+    """Write a new key to `fresh_file(key)`, durably, and return its seed."""
+    seed, beside = prepare(key)
+    os.replace(beside, fresh_file(key))
+    sync_folder(key.parent)
     return seed
 
 
