@@ -292,5 +292,9 @@ def footer(note: bytes) -> str:
     Raises:
         ValueError: *note* is no checkpoint.
     """
-    seen = checkpoint.parse(note)
+    return footer_of(checkpoint.parse(note))
+
+
+def footer_of(seen: Checkpoint) -> str:
+    """Return the line that `footer` makes of a checkpoint over *seen*."""
     return f"audit log {stem_of(seen.origin)[:8]}, {seen.size} entries, root {seen.root.hex()[:16]}"

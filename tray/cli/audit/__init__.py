@@ -7,6 +7,7 @@ PARTS = {
     "verify": "check the whole log: 0 intact, 1 tampered, 2 could not check, 3 inconclusive",
     "show": "print entries",
     "checkpoint": "print the newest signed checkpoint, to be kept elsewhere as a baseline",
+    "key": "show the log's name and public key, or change the key",
 }
 """Every part and its one line of help; `tray.cli.audit.<part>` has `register(parser)` and `run(args) -> int`."""
 
