@@ -36,23 +36,24 @@ def is_signed(note: bytes, keys: list[str]) -> bool:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     text, _, lines = note.rpartition(b"\n\n")
-    rows = ((name, b64decode(value)) for _, name, value in map(str.split, lines.decode().splitlines()))
-    signed = {(name, value[:4]): value[4:] for name, value in rows}
-    for name, _, encoded in (key.split("+", 2) for key in keys):
-        public = b64decode(encoded, validate=True)
-        signature = signed.get((name, sha256(name.encode() + b"\n" + public).digest()[:4]))
-        if public[:1] == b"\x01" and signature is not None:
-            Ed25519PublicKey.from_public_bytes(public[1:]).verify(signature, text + b"\n")
-            return True
+    for _, signer, value in map(str.split, lines.decode().splitlines()):
+        for name, _, encoded in (key.split("+", 2) for key in keys):
+            public, signature = b64decode(encoded, validate=True), b64decode(value)
+            key_id = sha256(name.encode() + b"\n" + public).digest()[:4]
+            if signer == name and signature[:4] == key_id and public[:1] == b"\x01":
+                Ed25519PublicKey.from_public_bytes(public[1:]).verify(signature[4:], text + b"\n")
+                return True
     return False
 
 
 def check_entry(raw: bytes, seq: int, origin: str, salt: str, body: str) -> tuple[dict[str, str], dict[str, str]]:
     """Return an entry and its *body* ("": not there) if it is of this place and log, and names this body."""
     entry = json.loads(raw)
-    must(entry["seq"] == seq and entry["log"] == origin, f"Entry {seq} is no entry of this log.")
     named = not body or sha256(b"\x02" + bytes.fromhex(salt) + body.encode()).hexdigest() == entry["body"]
-    must(named, f"The details of entry {seq} are not the ones that it names.")
+    must(
+        entry["seq"] == seq and entry["log"] == origin and named,
+        f"Entry {seq} is of another place, or its details are.",
+    )
     return entry, json.loads(body or "{}")
 
 
@@ -88,7 +89,8 @@ def root_at(folder: Path, size: int, end: int) -> bytes:
         height = (end & -end).bit_length() - 1
         end, level, width = end - (1 << height), height // 8, 32 << height % 8
         number, first = divmod(end >> 8 * level, 256)
-        root = fold(read(folder / f"tile/{level}", number, size >> 8 * level)[32 * first : 32 * first + width] + root)
+        row = read(folder / f"tile/{level}", number, size >> 8 * level)
+        root = fold(fold(row[32 * first :][:width]) + root)
     return root
 
 
@@ -109,8 +111,9 @@ def check_export(folder: Path, keys: list[str]) -> int:
             entry, body = check_entry(raw, seq, origin, *details.get(seq, ("", "")))
             must(entry["prev"] == prev or seq == first > 0, f"Entry {seq} does not follow the one before it.")
             prev, pruned = leaf.hex(), int(body["start"]) if entry["action"] == "audit.pruned" else pruned
-            if entry["action"] == "key.rotated" and is_signed(body.get("introduction", "").encode(), keys):
-                keys.append(body["public_key"])
+            said = body.get("introduction", "").split("\n")
+            if said[:3] == [origin, "key.rotated", str(seq)] and is_signed("\n".join(said).encode(), keys):
+                keys.append(said[3])
         must(at == len(bundle), f"The bundle {number} of entries holds more than was signed.")
     for level in range(1, 8):
         for child in range(first // 256 if level == 1 else 0, size >> 8 * level):

@@ -11,6 +11,8 @@ from tray.errors.audit import (
     BaselineError,
     EntryNotFoundError,
     EntryPrunedError,
+    ProofError,
+    TilesError,
 )
 from tray.errors.base import (
     BackupTrayError,
@@ -78,6 +80,7 @@ __all__ = [
     "NoWebViewError",
     "NotInGroupError",
     "NotificationError",
+    "ProofError",
     "RepositoryAskError",
     "RepositoryCacheError",
     "RepositoryInitError",
@@ -93,6 +96,7 @@ __all__ = [
     "SystemOwnedError",
     "SystemServiceError",
     "SystemViewError",
+    "TilesError",
     "TrackerGoneError",
     "UnknownEngineError",
     "UnsafeFolderError",

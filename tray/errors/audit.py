@@ -66,3 +66,21 @@ class EntryPrunedError(BackupTrayError):
             next="Look in the archive, if one is configured. The newest that are kept: `backup-tray audit show`.",
         )
         self.seq, self.start = seq, start
+
+
+class TilesError(BackupTrayError):
+    """The audit log cannot be exported into a folder."""
+
+    code = "ERROR_TILES"
+
+    def __init__(self, folder: Path, why: str, next: str = "Choose another folder, an empty one.") -> None:
+        super().__init__(f"The audit log cannot be written into {folder}.", why=why, next=next)
+
+
+class ProofError(BackupTrayError):
+    """A proof of an entry of the audit log proves nothing."""
+
+    code = "ERROR_PROOF"
+
+    def __init__(self, why: str, next: str = "Ask for the proof again, from the machine that keeps the log.") -> None:
+        super().__init__("This is no proof.", why=why, next=next)

@@ -1,0 +1,356 @@
+"""The log as a folder of files in the layout of C2SP tlog-tiles (https://c2sp.org/tlog-tiles), which other tools can read.
+
+    checkpoint                  the signed checkpoint; written last
+    tile/<L>/<N>[.p/<W>]        hashes: at level 0 of entries, above it of full tiles of the level below; 256 of them, or W
+    tile/entries/<N>[.p/<W>]    the entries: each a length of two bytes, the highest first, and its bytes
+    details/<N>[.p/<W>]         ours: the bodies of these entries, one JSON object a line: body, salt, seq
+
+`<N>` is written in groups of three digits, each but the last a folder: 1234067 is `x001/x234/067`. Bodies hold what may have to be
+erased some day, and an erasure does not reach copies: so by default only those are written that can never be erased and that a
+verification needs (keys, pruning). FORMAT.md says more; `standalone.py` checks such a folder.
+"""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from tray import paths
+from tray.audit import bodies, checkpoint, database
+from tray.audit.canonical import canonical
+from tray.audit.checkpoint import Checkpoint
+from tray.audit.entry import Action
+from tray.audit.store import AuditLog
+from tray.audit.tiles import WIDTH, Tiles
+from tray.audit.tree import EMPTY_ROOT, HASH_SIZE, leaf_hash, node_hash
+from tray.errors import BackupTrayError, TilesError
+from tray.locks import FileLock
+
+CHECKPOINT = "checkpoint"
+ENTRIES = "tile/entries"
+DETAILS = "details"
+ALWAYS = (Action.KEY_CREATED, Action.KEY_ROTATED, Action.AUDIT_PRUNED)
+"""Entries whose bodies are in every export: they cannot be erased, hold nothing personal, and a verification needs them."""
+
+_HEIGHT = 8
+_LENGTH = 2
+_LOCK = ".lock"
+_ROWS = "SELECT seq, entry FROM entries WHERE seq >= ? AND seq < ? ORDER BY seq"
+_HASHES = "SELECT hash FROM tiles WHERE level = ? AND number >= ? AND number < ? ORDER BY number"
+_BODIES = (
+    "SELECT bodies.seq, salt, body FROM bodies JOIN entries ON entries.seq = bodies.seq "
+    "WHERE bodies.seq >= ? AND bodies.seq < ?{} ORDER BY bodies.seq"
+)
+_ONLY = f" AND action IN ({', '.join('?' * len(ALWAYS))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export came to.
+
+    Attributes:
+        first: The first entry that is in the folder by this export; more than 0 if older ones were pruned.
+        size: Entries that its checkpoint covers.
+        written: Files that were written; what was there already is kept.
+        digest: SHA-256 of the checkpoint, which covers all entries.
+    """
+
+    first: int
+    size: int
+    root: bytes
+    written: int
+    digest: str
+
+
+def export(
+    log: AuditLog,
+    folder: Path,
+    *,
+    first: int | None = None,
+    size: int | None = None,
+    note: bytes | None = None,
+    details: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Exported:
+    """Write the log into *folder*, or what is new since the last time; killed at any moment, what is there is of use.
+
+    Args:
+        first: The first entry to be written, a multiple of 256; what is there from it on is checked and mended. Default: the first
+            that the log keeps, and full tiles that are there are kept unread.
+        size: Entries that the folder is to hold, with *note*, the signed checkpoint of just so many; default: all.
+        details: Write the bodies too, and bring those that are there up to date: what was erased since goes here too.
+        progress: Told every now and then how many entries are done, and of how many.
+
+    Raises:
+        TilesError: The folder cannot be written, or holds another log.
+        AuditUnavailableError: The log cannot be read.
+    """
+    with _alone(folder), reading(log.db) as connection:
+        if size is None or note is None:
+            size, note = connection.execute("SELECT size, checkpoint FROM head").fetchone()
+        return _Export(connection, folder, bytes(note), size, details, progress).run(first)
+
+
+def holds(folder: Path, first: int, size: int, root: bytes | None = None) -> bool:
+    """Whether the entries from number *first* up to *size* are all in *folder*, and are the ones that its tiles vouch for.
+
+    Args:
+        root: The root that the log has at *size*; without it only what is in the folder is compared.
+    """
+    try:
+        there = checkpoint.parse((folder / CHECKPOINT).read_bytes())
+        if there.size < size or _root_at(folder, there.size, there.size) != there.root:
+            return False
+        if root is not None and _root_at(folder, there.size, size) != root:
+            return False
+        return _is_built(folder, there.size, first) and all(
+            list(map(leaf_hash, split(_read(folder / ENTRIES, number, width))))[:width]
+            == _tile(folder, 0, number, there.size)
+            for number, width in _row(first // WIDTH, there.size)
+            if number * WIDTH < size
+        )
+    except (OSError, ValueError):
+        return False
+
+
+@contextlib.contextmanager
+def reading(db: Path, timeout: float = 5.0) -> Iterator[sqlite3.Connection]:
+    """One consistent state of the log *db*, for reading.
+
+    Raises:
+        AuditUnavailableError: It cannot be read.
+    """
+    with database.guard(db, timeout):
+        connection, _ = database.connect_reader(db, timeout)
+        try:
+            connection.execute("BEGIN")
+            yield connection
+        finally:
+            connection.close()
+
+
+def place(folder: Path, number: int, width: int) -> Path:
+    """Return the file of tile *number* below *folder*; of a partial one if *width* is less than 256."""
+    *groups, last = (f"{int(group):03}" for group in f"{number:,}".split(","))
+    path = folder.joinpath(*(f"x{group}" for group in groups), last)
+    return path if width == WIDTH else path.with_name(f"{last}.p") / str(width)
+
+
+def split(bundle: bytes) -> list[bytes]:
+    """Return the entries of a bundle.
+
+    Raises:
+        ValueError: It does not end where an entry ends.
+    """
+    found, at = [], 0
+    while at < len(bundle):
+        end = at + _LENGTH + int.from_bytes(bundle[at : at + _LENGTH], "big")
+        found.append(bundle[at + _LENGTH : end])
+        at = end
+    if at != len(bundle):
+        raise ValueError("a bundle of entries is cut")
+    return found
+
+
+class _Export:
+    """One export: what to write, in the order in which it must be there."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        folder: Path,
+        note: bytes,
+        size: int,
+        details: bool,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self._connection, self._folder, self._note, self._size = connection, folder, note, size
+        self._details, self._progress = details, progress
+        self._tiles = Tiles(connection)
+        self._head = checkpoint.parse(note)
+        self._written = 0
+        self._touched: set[Path] = {folder}
+
+    def run(self, first: int | None) -> Exported:
+        """Write everything, the checkpoint last."""
+        if self._head.size != self._size or self._tiles.root_at(self._size) != self._head.root:
+            raise TilesError(
+                self._folder, "The log's entries do not fit its checkpoint.", "Look closer: `backup-tray audit verify`."
+            )
+        before = self._before()
+        start = self._tiles.start if first is None else first // WIDTH * WIDTH
+        for number, width in _row(start // WIDTH, self._size):
+            self._one(number, width, mend=first is not None)
+            if self._progress is not None:
+                self._progress(number * WIDTH + width, self._size)
+        self._upper()
+        self._sync()
+        if before is None or before.size <= self._size:
+            self._put(self._folder / CHECKPOINT, self._note)
+            self._sync()
+            self._clear(0 if before is None else before.size)
+        return Exported(start, self._size, self._head.root, self._written, sha256(self._note).hexdigest())
+
+    def _before(self) -> Checkpoint | None:
+        """Return the checkpoint that is in the folder, which this log must continue."""
+        try:
+            before = checkpoint.parse((self._folder / CHECKPOINT).read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise TilesError(self._folder, f"Its checkpoint is none: {error}.") from error
+        if before.origin != self._head.origin:
+            raise TilesError(self._folder, f"It holds another log, {before.origin}.")
+        if before.size > self._tiles.size:
+            why = f"It holds {before.size} entries, but the log has {self._tiles.size}: it was cut off or put back."
+            raise TilesError(self._folder, why, "Look closer: `backup-tray audit verify`.")
+        if before.size < self._tiles.start:
+            why = f"It ends before entry {before.size}, and the log keeps only the entries from {self._tiles.start} on."
+            raise TilesError(self._folder, why)
+        if self._tiles.root_at(before.size) != before.root:
+            why = "It holds other entries than the log has: one of them was rewritten."
+            raise TilesError(self._folder, why, "Look closer: `backup-tray audit verify`.")
+        return before
+
+    def _one(self, number: int, width: int, *, mend: bool) -> None:
+        """Write a bundle of entries, their tile and their details."""
+        first, end = number * WIDTH, number * WIDTH + width
+        bundle, tile = place(self._folder / ENTRIES, number, width), place(self._folder / "tile/0", number, width)
+        if not (bundle.exists() and tile.exists()) or mend:
+            rows = self._connection.execute(_ROWS, (first, end)).fetchall()
+            if [seq for seq, _ in rows] != list(range(first, end)):
+                raise TilesError(self._folder, f"Entries from {first} to {end - 1} are missing in the log.", _VERIFY)
+            raws = [bytes(raw) for _, raw in rows]
+            self._put(bundle, b"".join(len(raw).to_bytes(_LENGTH, "big") + raw for raw in raws))
+            self._put(tile, b"".join(map(leaf_hash, raws)))
+            self._put_details(number, width)
+        elif self._details:
+            self._put_details(number, width)
+
+    def _put_details(self, number: int, width: int) -> None:
+        query, more = (_BODIES.format(""), ()) if self._details else (_BODIES.format(_ONLY), ALWAYS)
+        rows = self._connection.execute(query, (number * WIDTH, number * WIDTH + width, *more))
+        lines = [
+            canonical({"body": bodies.plain(bytes(body)).decode(), "salt": bytes(salt).hex(), "seq": seq})
+            for seq, salt, body in rows
+        ]
+        path = place(self._folder / DETAILS, number, width)
+        if lines or path.exists():
+            self._put(path, b"".join(line + b"\n" for line in lines))
+
+    def _upper(self) -> None:
+        """Write the tiles above the lowest, which come from the log also where the entries were pruned."""
+        level, row = 1, self._size // WIDTH
+        while row:
+            for number, width in _row(0, row):
+                path = place(self._folder / f"tile/{level}", number, width)
+                if width < WIDTH or not path.exists():
+                    query = (level - 1, number * WIDTH, number * WIDTH + width)
+                    self._put(path, b"".join(bytes(one) for (one,) in self._connection.execute(_HASHES, query)))
+            level, row = level + 1, row // WIDTH
+
+    def _put(self, path: Path, content: bytes) -> None:
+        """Write a file beside its place and rename it there, unless just that is there."""
+        with contextlib.suppress(OSError):
+            if path.read_bytes() == content:
+                return
+        for folder in (path.parent, *path.parent.parents):
+            if folder in self._touched:
+                break
+            self._touched.add(folder)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.new")
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+        self._written += 1
+
+    def _sync(self) -> None:
+        for folder in self._touched:
+            paths.sync_folder(folder)
+
+    def _clear(self, before: int) -> None:
+        """Remove partial tiles of an earlier export where the full one is there now, as the specification allows."""
+        for level in range(_HEIGHT):
+            number = (before >> _HEIGHT * level) // WIDTH
+            if number < (self._size >> _HEIGHT * level) // WIDTH:
+                for kind in (f"tile/{level}", *((ENTRIES, DETAILS) if level == 0 else ())):
+                    shutil.rmtree(place(self._folder / kind, number, 1).parent, ignore_errors=True)
+
+
+_VERIFY = "Look closer: `backup-tray audit verify`."
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let only one process at a time write into *folder*, and put into words what can go wrong there."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with FileLock(folder / _LOCK) as lock:
+            if not lock.acquire():
+                raise TilesError(folder, "Another process is writing there.", "Wait for it, then try again.")
+            yield
+    except BackupTrayError:
+        raise
+    except OSError as error:
+        raise TilesError(folder, f"{error.filename or folder}: {error.strerror or error}.") from error
+
+
+def _row(first: int, count: int) -> Iterator[tuple[int, int]]:
+    """Yield number and width of the tiles that hold *count* items, from tile *first* on."""
+    for number in range(first, -(-count // WIDTH)):
+        yield number, min(WIDTH, count - number * WIDTH)
+
+
+def _read(folder: Path, number: int, width: int) -> bytes:
+    """Return a tile: the one of this width, or else the full one, of which these are the first."""
+    try:
+        return place(folder, number, width).read_bytes()
+    except FileNotFoundError:
+        return place(folder, number, WIDTH).read_bytes()
+
+
+def _tile(folder: Path, level: int, number: int, size: int) -> list[bytes]:
+    width = min(WIDTH, (size >> _HEIGHT * level) - number * WIDTH)
+    raw = _read(folder / f"tile/{level}", number, width)[: width * HASH_SIZE]
+    if len(raw) != width * HASH_SIZE:
+        raise ValueError("a tile is cut")
+    return [raw[at : at + HASH_SIZE] for at in range(0, len(raw), HASH_SIZE)]
+
+
+def _is_built(folder: Path, size: int, first: int) -> bool:
+    """Whether each hash above the lowest tiles is made of the tile below it, where that is not from before entry *first*."""
+    level = 1
+    while row := size >> _HEIGHT * level:
+        for child in range(first // WIDTH if level == 1 else 0, row):
+            above = _tile(folder, level, child // WIDTH, size)[child % WIDTH]
+            if above != _fold(_tile(folder, level - 1, child, size)):
+                return False
+        level += 1
+    return True
+
+
+def _root_at(folder: Path, size: int, end: int) -> bytes:
+    """Return the root over the first *end* of *size* entries, from the tiles."""
+    root = b""
+    while end:
+        height = (end & -end).bit_length() - 1
+        end -= 1 << height
+        level, above = divmod(height, _HEIGHT)
+        number, first = divmod(end >> _HEIGHT * level, WIDTH)
+        left = _fold(_tile(folder, level, number, size)[first : first + (1 << above)])
+        root = node_hash(left, root) if root else left
+    return root or EMPTY_ROOT
+
+
+def _fold(hashes: list[bytes]) -> bytes:
+    """Return the root over 2^n hashes."""
+    while len(hashes) > 1:
+        hashes = [node_hash(*pair) for pair in zip(hashes[::2], hashes[1::2], strict=True)]
+    return hashes[0]
