@@ -1,0 +1,151 @@
+"""Reports that the window writes: by a process of its own, and with nothing from the page that could be an option."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.waiting import wait_for
+from tray.errors import ExportFailedError
+from tray.window import bridge, export, filters
+
+RUN = "0190aaaa-0000-7000-8000-000000000001"
+EMPTY = dict.fromkeys(filters._FIELDS, "")
+
+
+class Process:
+    """Stands for the process that writes: remembers its arguments and ends as the test says."""
+
+    def __init__(self, code: int = 0, told: str = "") -> None:
+        self.code, self.told = code, told
+        self.seen: list[str] = []
+
+    def __call__(self, argv: Sequence[str], **_: Any) -> SimpleNamespace:
+        """Start and end."""
+        self.seen = list(argv)
+        return SimpleNamespace(returncode=self.code, stderr=self.told.encode())
+
+
+@pytest.fixture
+def process(monkeypatch: pytest.MonkeyPatch) -> Process:
+    """No process is started."""
+    made = Process()
+    monkeypatch.setattr(subprocess, "run", made)
+    return made
+
+
+def test_a_report_of_a_run_goes_where_the_person_chose(process: Process, tmp_path: Path) -> None:
+    """The dialog proposes a name, the process gets the run, the format and the file, and the page the path."""
+    proposed: list[tuple[str, str]] = []
+
+    def ask(name: str, kind: str) -> str:
+        proposed.append((name, kind))
+        return str(tmp_path / "mine.pdf")
+
+    assert export.Writer(ask).of_run(RUN, "pdf") == {"path": str(tmp_path / "mine.pdf")}
+    assert proposed == [("backup-report-0190aaaa.pdf", "PDF")]
+    assert process.seen == [
+        sys.executable,
+        "-m",
+        "tray",
+        "report",
+        RUN,
+        "--format=pdf",
+        f"--output={tmp_path}/mine.pdf",
+    ]
+
+
+def test_a_name_without_an_ending_gets_the_right_one(process: Process, tmp_path: Path) -> None:
+    """The file opens in the program that people expect."""
+    assert export.Writer(lambda *_: str(tmp_path / "mine")).of_run(RUN, "csv") == {"path": str(tmp_path / "mine.csv")}
+
+
+def test_whoever_chooses_nothing_gets_nothing(process: Process) -> None:
+    """Closing the dialog is no error and starts no process."""
+    assert export.Writer(lambda *_: None).of_run(RUN, "pdf") == {"path": None}
+    assert process.seen == []
+
+
+def test_every_value_of_a_filter_is_joined_to_its_option(process: Process) -> None:
+    """A job called --output or a search for -h stays a value."""
+    fields = filters.form(
+        EMPTY | {"job": "--output=/etc/passwd", "text": " -h  --format ", "when": "week", "outcome": "failed"}
+    )
+    export.Writer(lambda *_: "/x/y.csv").of_filter(fields, "runs", "csv")
+    words = process.seen[4:]
+    assert all(word.startswith("--") and "=" in word for word in words if word not in export.SCOPE["runs"])
+    assert "--job=--output=/etc/passwd" in words
+    assert "--text=-h --format" in words
+    assert [word for word in words if word.startswith("--output")] == ["--output=/x/y.csv"]
+    assert any(word.startswith("--since=20") for word in words)
+
+
+@pytest.mark.parametrize("value", ["", "-", "--output=/x", "-abc", "xyz", "../a", "019", "0190\n", None, 5, "0" * 37])
+def test_only_the_id_of_a_run_is_one(value: object) -> None:
+    """Nothing that could be an option, a path or another word gets onto the command line."""
+    with pytest.raises(ValueError, match="id of a run"):
+        export.whole_run(value)
+    assert export.whole_run(RUN) == RUN
+
+
+def test_what_went_wrong_is_told_with_its_next_step(process: Process) -> None:
+    """The error that the process printed reaches the page as what, why and next."""
+    process.code, process.told = (
+        2,
+        "backup-tray: No space is left.\n  why:  The disk is full.\n  next: Choose another one.\n",
+    )
+    with pytest.raises(ExportFailedError) as caught:
+        export.Writer(lambda *_: "/x/y.pdf").of_run(RUN, "pdf")
+    error = caught.value
+    assert (error.what, error.why, error.next) == ("No space is left.", "The disk is full.", "Choose another one.")
+
+
+@pytest.mark.parametrize("told", ["", "Traceback (most recent call last):\n  File x\nKeyError: 1\n"])
+def test_a_process_that_dies_without_words_is_told_plainly(process: Process, told: str) -> None:
+    """No traceback reaches the page, and there is a next step all the same."""
+    process.code, process.told = -9, told
+    reply = bridge.answer(bridge.Call(lambda: export.Writer(lambda *_: "/x/y.pdf").of_run(RUN, "pdf"), {}), {})
+    assert reply["error"]["code"] == "ERROR_EXPORT"
+    assert "-9" in reply["error"]["why"]
+    assert reply["error"]["next"]
+    assert "Traceback" not in str(reply)
+
+
+def test_one_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for ever."""
+
+    def hangs(argv: Sequence[str], **_: Any) -> None:
+        raise subprocess.TimeoutExpired(argv, export.PATIENCE)
+
+    monkeypatch.setattr(subprocess, "run", hangs)
+    with pytest.raises(ExportFailedError, match="not written"):
+        export.Writer(lambda *_: "/x/y.pdf").of_run(RUN, "pdf")
+
+
+def test_only_one_dialog_is_open_at_a_time(process: Process) -> None:
+    """Impatient clicks do not pile up dialogs."""
+    go_on = threading.Event()
+
+    def slow(*_: str) -> None:
+        assert go_on.wait(5)
+
+    writer = export.Writer(slow)
+    first = threading.Thread(target=lambda: writer.of_run(RUN, "pdf"))
+    first.start()
+    wait_for(writer._busy.locked, seconds=5, what="the dialog")
+    assert writer.of_run(RUN, "pdf") == {"path": None}
+    go_on.set()
+    first.join(5)
+
+
+def test_the_window_imports_no_library_for_pdf() -> None:
+    """What writes PDF is loaded by the short-lived process alone."""
+    code = (
+        "import sys, tray.window.app, tray.window.export; print([m for m in sys.modules if m.startswith('reportlab')])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
