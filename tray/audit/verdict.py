@@ -1,14 +1,15 @@
 """What a verification of the audit log can come to."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from tray import clock
 
 METHOD = (
-    "SHA-256 of every entry, chain of previous hashes, RFC 6962 tree, Ed25519 signature of the newest checkpoint, body hashes, "
-    "indexes"
+    "SHA-256 of every entry, chain of previous hashes, RFC 6962 tree, Ed25519 signatures of the newest checkpoint, of key changes "
+    "and of closed segments, body hashes, tiles, indexes"
 )
 
 
@@ -43,6 +44,64 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """Where a verification ended without a finding: enough to go on from there (`verify.verify_since`).
+
+    Attributes:
+        leaf: Hash of the last entry.
+        frontier: The tree over all entries so far.
+        keys: The log's verifier keys so far, the newest last.
+        checkpoint: The signed checkpoint of this size.
+        breach: The entry of a finding that nobody has acknowledged.
+        settled: Other logs whose disappearance somebody acknowledged.
+        replaced: Entries at which a new key took over without the old one's consent.
+    """
+
+    log: str
+    size: int
+    leaf: bytes
+    frontier: bytes
+    keys: tuple[str, ...]
+    checkpoint: bytes
+    breach: int | None = None
+    settled: tuple[str, ...] = ()
+    replaced: tuple[int, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the point as the standing holds it."""
+        return {
+            "log": self.log,
+            "size": self.size,
+            "leaf": self.leaf.hex(),
+            "frontier": self.frontier.hex(),
+            "keys": list(self.keys),
+            "checkpoint": self.checkpoint.decode(),
+            "breach": self.breach,
+            "settled": list(self.settled),
+            "replaced": list(self.replaced),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Point":
+        """Build a point from what `to_json` gave.
+
+        Raises:
+            ValueError, TypeError, LookupError, AttributeError: It is none.
+        """
+        return cls(
+            data["log"],
+            data["size"],
+            bytes.fromhex(data["leaf"]),
+            bytes.fromhex(data["frontier"]),
+            tuple(data["keys"]),
+            data["checkpoint"].encode(),
+            data["breach"],
+            tuple(data["settled"]),
+            tuple(data["replaced"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The result of one verification.
 
@@ -54,6 +113,9 @@ class Verdict:
         kind: In which way it is wrong.
         baselines: The baselines that agreed.
         notes: Facts beside the result, such as an earlier log that stood here.
+        full: All of the log was checked, not only what came after an earlier check.
+        breach: The entry about an earlier finding that nobody has acknowledged.
+        point: From where the next check may go on; None of a log that was tampered with.
     """
 
     result: Result
@@ -67,6 +129,9 @@ class Verdict:
     duration_ms: int = 0
     baselines: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    full: bool = True
+    breach: int | None = None
+    point: Point | None = field(default=None, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return the verdict for machines."""
@@ -82,5 +147,6 @@ class Verdict:
             "duration_ms": self.duration_ms,
             "baselines": list(self.baselines),
             "notes": list(self.notes),
+            "full": self.full,
             "method": METHOD,
         }

@@ -3,41 +3,43 @@
 Reads one consistent state as a stream, in constant memory, while others go on appending. What the log says about itself can at
 best be "intact in itself": who can replace log and key together leaves nothing inside that tells. So the result is *intact* only
 where a checkpoint that was kept elsewhere agrees.
+
+`verify` checks all of it; `verify_since` goes on from an authenticated point of an earlier check (`tray.audit.standing`).
+`verify_pass` is the stream, `verify_find` names what is wrong with an entry, `verify_rest` looks at everything beside entries.
 """
 
-import json
 import sqlite3
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from hashlib import sha256
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
 
 from tray import clock
 from tray.audit import checkpoint, database, keys
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
-from tray.audit.entry import MAX_ENTRY, pattern
-from tray.audit.schema import ENDED, EVENT, STARTED, STATEMENTS
-from tray.audit.tree import HASH_SIZE, Frontier, leaf_hash
-from tray.audit.verdict import Kind, Result, Verdict
+from tray.audit.tree import Frontier
+from tray.audit.verdict import Kind, Point, Result, Verdict
+from tray.audit.verify_find import Found, found
+from tray.audit.verify_pass import Pass, Progress, Start
+from tray.audit.verify_rest import Head, Indexes, begin, check_rest, check_schema, continues
 from tray.errors import AuditUnavailableError, BaselineError
 
-__all__ = ["Kind", "Result", "Verdict", "verify"]
+__all__ = ["Kind", "Point", "Result", "Verdict", "verify", "verify_since"]
 
-_EVERY = 4096
-_ROWS = (
-    "SELECT entries.seq, entry, salt, body FROM entries NOT INDEXED LEFT JOIN bodies ON bodies.seq = entries.seq "
-    "ORDER BY entries.seq"
-)
-_REDACTIONS = (  # built from constants of ours
-    "SELECT json_extract(CAST(body AS TEXT), '$.entry'), entries.seq FROM entries INDEXED BY event "  # noqa: S608
-    "JOIN bodies ON bodies.seq = entries.seq WHERE action = 'audit.redacted' AND " + EVENT
-)
-_OPEN = (
-    f"SELECT run, seq FROM entries AS s INDEXED BY run_start WHERE {STARTED} AND run IS NOT NULL AND NOT EXISTS "  # noqa: S608
-    f"(SELECT 1 FROM entries AS e INDEXED BY run_end WHERE e.{ENDED} AND e.run = s.run)"
-)
-_KEPT = "SELECT run, seq FROM open_runs"
+
+@dataclass(frozen=True, slots=True)
+class _Baseline:
+    """A checkpoint that was kept elsewhere.
+
+    Attributes:
+        given: Somebody named it for this check: if it is broken, that is an error and no verdict.
+        counts: It may make the log intact; a witness beside the log may only accuse.
+    """
+
+    name: str
+    note: bytes
+    target: Checkpoint
+    given: bool
+    counts: bool = True
 
 
 def verify(
@@ -45,6 +47,9 @@ def verify(
     key: Path,
     *,
     baselines: Mapping[str, bytes] | None = None,
+    kept: Mapping[str, bytes] | None = None,
+    witness: Point | None = None,
+    pinned: Sequence[VerifierKey] = (),
     progress: Callable[[int, int], None] | None = None,
     timeout: float = 5.0,
 ) -> Verdict:
@@ -52,32 +57,86 @@ def verify(
 
     Args:
         key: The signing key's file. It is not needed; beside it stand the pinned public keys.
-        baselines: Signed checkpoints that were kept elsewhere, by name.
+        baselines: Signed checkpoints that were kept elsewhere, by name, for this check.
+        kept: The same, but found where they are always kept: a broken one is only noted.
+        witness: Where an earlier check ended. It lies beside the log, so it may accuse, but never makes the log intact.
+        pinned: Public keys that are kept apart from the log.
         progress: Told every few thousand entries how many are checked, and of how many.
 
     Raises:
         AuditUnavailableError: It could not be checked.
-        BaselineError: A baseline is no checkpoint, or its signature is broken.
+        BaselineError: One of *baselines* is no checkpoint, or its signature is broken.
     """
-    began = clock.monotonic()
-    targets = {name: _baseline(name, note) for name, note in (baselines or {}).items()}
-    pins = _pins(key)
+    return _run(db, key, _all(baselines, kept, witness), pinned, progress, timeout, None)
+
+
+def verify_since(
+    db: Path,
+    key: Path,
+    point: Point | None,
+    *,
+    baselines: Mapping[str, bytes] | None = None,
+    kept: Mapping[str, bytes] | None = None,
+    pinned: Sequence[VerifierKey] = (),
+    progress: Callable[[int, int], None] | None = None,
+    timeout: float = 5.0,
+) -> Verdict:
+    """Check what came after *point*, and that the log as it is now continues what was there.
+
+    What lies before the point is not read again: a change there is found by `verify`. Where the log cannot go on from the point
+    (none, another log, pruned past it, or anything about it does not fit) all of it is checked; `Verdict.full` says which.
+
+    Args:
+        point: From `standing.point`, which makes sure that it is ours.
+
+    Raises:
+        AuditUnavailableError, BaselineError: As `verify`.
+    """
+    return _run(db, key, _all(baselines, kept, point), pinned, progress, timeout, point)
+
+
+def _run(
+    db: Path,
+    key: Path,
+    baselines: "list[_Baseline]",
+    pinned: Sequence[VerifierKey],
+    progress: Progress | None,
+    timeout: float,
+    point: Point | None,
+) -> Verdict:
+    began, pins = clock.monotonic(), _pins(key)
     with database.guard(db, timeout):
         connection, _ = database.connect_reader(db, timeout)
         try:
             connection.execute("BEGIN")
-            check = _Check(connection, pins, baselines or {}, targets, progress)
-            verdict = check.run()
+            connection.text_factory = _text  # text where bytes belong is a finding, not an error
+            verdict = None
+            if point is not None:
+                verdict = _Check(connection, db, timeout, pins, pinned, baselines, progress).since(point)
+            if verdict is None:
+                verdict = _Check(connection, db, timeout, pins, pinned, baselines, progress).all()
         finally:
             connection.close()
-    return _timed(verdict, began)
-
-
-def _timed(verdict: Verdict, began: float) -> Verdict:
     return replace(verdict, duration_ms=int((clock.monotonic() - began) * 1000))
 
 
-def _baseline(name: str, note: bytes) -> Checkpoint:
+def _all(
+    baselines: Mapping[str, bytes] | None, kept: Mapping[str, bytes] | None, witness: Point | None
+) -> "list[_Baseline]":
+    given = [_Baseline(name, note, _parsed(name, note), given=True) for name, note in (baselines or {}).items()]
+    for name, note in (kept or {}).items():
+        if name not in (baselines or {}):
+            try:
+                given.append(_Baseline(name, note, checkpoint.parse(note), given=False))
+            except ValueError:
+                given.append(_Baseline(name, note, Checkpoint("", 0, b""), given=False))
+    if witness is not None:
+        name = "the last check of this log"
+        given.append(_Baseline(name, witness.checkpoint, checkpoint.parse(witness.checkpoint), False, counts=False))
+    return sorted(given, key=lambda baseline: baseline.target.size)
+
+
+def _parsed(name: str, note: bytes) -> Checkpoint:
     try:
         return checkpoint.parse(note)
     except ValueError as error:
@@ -86,96 +145,100 @@ def _baseline(name: str, note: bytes) -> Checkpoint:
 
 def _pins(key: Path) -> list[VerifierKey] | bytes | None:
     """Return the pinned keys; without any, the public half of the key file; without that, None."""
-    found = keys.pins(key)
-    if found:
-        return found
+    pins = keys.pins(key)
+    if pins:
+        return pins
     try:
         return Signer(keys.load(key)).public
     except (OSError, AuditUnavailableError):
         return None
 
 
-class _Found(Exception):  # noqa: N818 - not an error: it carries the first finding out of the stream
-    def __init__(self, kind: Kind, why: str, first_bad: int | None = None) -> None:
-        self.kind, self.why, self.first_bad = kind, why, first_bad
-
-
-def _found(kind: Kind, why: str, first_bad: int | None = None) -> NoReturn:
-    raise _Found(kind, why, first_bad)
-
-
-@dataclass(slots=True)
-class _Keys:
-    """The keys that the log names, the newest last."""
-
-    known: list[VerifierKey] = field(default_factory=list)
-
-    def current(self) -> VerifierKey:
-        if not self.known:
-            _found(Kind.KEY, "The log names no key that could have signed it.")
-        return self.known[-1]
+class _Stale(Exception):  # noqa: N818 - not an error: the log cannot be checked from the point on
+    """All of the log must be checked."""
 
 
 class _Check:
-    """One pass over the log."""
+    """One verification."""
 
     def __init__(
         self,
         connection: sqlite3.Connection,
+        db: Path,
+        timeout: float,
         pins: list[VerifierKey] | bytes | None,
-        notes: Mapping[str, bytes],
-        targets: Mapping[str, Checkpoint],
-        progress: Callable[[int, int], None] | None,
+        pinned: Sequence[VerifierKey],
+        baselines: list[_Baseline],
+        progress: Progress | None,
     ) -> None:
-        self._connection, self._pins, self._notes, self._progress = connection, pins, notes, progress
-        self._targets = sorted(targets.items(), key=lambda item: item[1].size)
-        self._tree, self._before_last = Frontier(), Frontier()
-        self._leaf = bytes(HASH_SIZE)
-        self._keys = _Keys()
-        self._agreed: list[str] = []
-        self._agreed_size = 0
-        self._log = ""
+        self._connection, self._db, self._timeout = connection, db, timeout
+        self._pins, self._pinned, self._baselines, self._progress = pins, pinned, baselines, progress
+        self._head: Head | None = None
+        self._pass: Pass | None = None
+        self._agreed: list[_Baseline] = []
+        self._notes: list[str] = []
 
-    def run(self) -> Verdict:
-        """Check everything in the order in which a finding says most."""
+    def all(self) -> Verdict:
+        """Check everything."""
+        with Indexes(self._db, self._timeout) as indexes:
+            return self._judged(lambda: self._all(indexes), full=True)
+
+    def since(self, point: Point) -> Verdict | None:
+        """Check what came after *point*; None if that cannot be done, or found anything: then all of it is to be checked."""
         try:
-            self._schema()
-            self._head()
-            self._origins()
-            self._stream()
-            self._signature()
-            self._end()
-            self._bodies_without_entry()
-            self._pinned()
-            self._baseline_signatures()
-            self._indexes()
-        except _Found as found:
-            return self._verdict(Result.TAMPERED, found.why, found.first_bad, found.kind)
+            verdict = self._judged(lambda: self._since(point), full=False)
+        except (_Stale, ValueError, LookupError, TypeError, BaselineError):
+            return None
+        return None if verdict.result is Result.TAMPERED else verdict
+
+    def _judged(self, check: Callable[[], None], *, full: bool) -> Verdict:
+        try:
+            check()
+        except Found as one:
+            return self._verdict(Result.TAMPERED, one.why, full=full, first_bad=one.first_bad, kind=one.kind)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) and _is_busy(error):
                 raise
-            why = f"The database is damaged, and entry {self._tree.size} cannot be read: {error}."
-            return self._verdict(Result.TAMPERED, why, self._tree.size, Kind.DAMAGED)
-        if self._agreed:
-            return self._verdict(Result.INTACT, f"Every entry is as it was signed, and {_these(self._agreed)}.")
-        return self._verdict(
-            Result.INCONCLUSIVE,
+            size = self._pass.tree.size if self._pass is not None else 0
+            why = f"The database is damaged, and entry {size} cannot be read: {error}."
+            return self._verdict(Result.TAMPERED, why, full=full, first_bad=size, kind=Kind.DAMAGED)
+        if any(one.counts for one in self._agreed):
+            return self._verdict(Result.INTACT, self._good(full), full=full)
+        why = (
             "The log is intact in itself, but there is no outside baseline to compare with: nobody would notice if log and key "
-            "had been replaced together.",
+            "had been replaced together."
         )
+        return self._verdict(Result.INCONCLUSIVE, why, full=full)
 
-    def _verdict(self, result: Result, why: str, first_bad: int | None = None, kind: Kind | None = None) -> Verdict:
+    def _good(self, full: bool) -> str:
+        names = [one.name for one in self._agreed if one.counts]
+        these = f"the baseline {names[0]} agrees" if len(names) == 1 else f"{len(names)} baselines agree"
+        if full or self._pass is None:
+            return f"Every entry is as it was signed, and {these}."
+        count = self._pass.tree.size - self._pass.first
+        new = "Nothing came" if not count else "1 entry came" if count == 1 else f"{count} entries came"
+        return f"{new} after the last check, the log continues what was there, and {these}."
+
+    def _verdict(
+        self, result: Result, why: str, *, full: bool, first_bad: int | None = None, kind: Kind | None = None
+    ) -> Verdict:
+        stream, head = self._pass, self._head
+        tree = Frontier() if stream is None else stream.tree
+        bad = result is Result.TAMPERED
         return Verdict(
             result,
-            self._tree.size,
+            tree.size,
             clock.now_ms(),
             why,
             first_bad,
             kind,
-            log=self._log or None,
-            root=self._tree.root().hex(),
-            baselines=tuple(self._agreed),
+            log=None if head is None else head.log or None,
+            root=tree.root().hex(),
+            baselines=tuple(one.name for one in self._agreed if one.counts),
             notes=tuple(self._remarks()),
+            full=full,
+            breach=None if stream is None else stream.said.breach,
+            point=None if bad or stream is None or head is None else stream.point(head.checkpoint),
         )
 
     def _remarks(self) -> list[str]:
@@ -183,205 +246,118 @@ class _Check:
             return [
                 "No public key is pinned beside the log, so a log replaced together with its key would not be noticed."
             ]
-        notes = []
-        if self._agreed and self._agreed_size < self._tree.size:
-            notes.append(
-                f"The newest baseline covers the first {self._agreed_size} entries; the log's own signature the rest."
-            )
-        earlier = {pin.name for pin in self._pins if pin.name != self._log} if isinstance(self._pins, list) else set()
+        notes, stream = list(self._notes), self._pass
+        covered = max((one.target.size for one in self._agreed if one.counts), default=None)
+        if stream is not None and covered is not None and covered < stream.tree.size:
+            notes.append(f"The newest baseline covers the first {covered} entries; the log's own signature the rest.")
+        if stream is not None and stream.first and not stream.resumed:
+            notes.append(f"The entries before {stream.first} were pruned; what is left continues them.")
+        replaced = [] if stream is None else stream.said.replaced
+        notes += [f"A new key took over at entry {seq} without the old one's consent: it was lost." for seq in replaced]
+        log = None if self._head is None else self._head.log
+        earlier = {pin.name for pin in self._pins if pin.name != log} if isinstance(self._pins, list) else set()
         return notes + [f"An earlier log, {name}, stood here and is gone." for name in sorted(earlier)]
 
-    def _schema(self) -> None:
-        found = dict(self._connection.execute("SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite%'"))
-        for name in STATEMENTS.keys() | found.keys():
-            if found.get(name) != STATEMENTS.get(name):
-                _found(Kind.SCHEMA, f"The database's {name} is not as the program made it.")
+    # -- everything, and what is new
 
-    def _head(self) -> None:
-        rows = self._connection.execute("SELECT log, size, leaf, frontier, checkpoint FROM head").fetchall()
-        if len(rows) != 1:
-            _found(Kind.MISSING, "The log's head is missing.")
-        self._log, self._size, self._head_leaf, self._frontier, self._newest = rows[0]
-        if [type(value) for value in rows[0][:4]] != [str, int, bytes, bytes]:
-            _found(Kind.INDEX, "The log's head is damaged.")
+    def _all(self, indexes: Indexes) -> None:
+        head = self._open()
+        indexes.start()
+        start = begin(self._connection, head)
+        segments = [size for (size,) in self._connection.execute("SELECT size FROM segments")]
+        stream = self._stream(head, start, segments)
+        self._beside(head, stream)
+        check_rest(self._connection, stream, start)
+        indexes.result()
 
-    def _origins(self) -> None:
-        for name, target in self._targets:
-            if target.origin != self._log:
-                why = f"{name} is of the log {target.origin}, but here is {self._log}: another log, or another log's baseline."
-                _found(Kind.REPLACED, why)
+    def _since(self, point: Point) -> None:
+        head = self._open()
+        (base,) = self._connection.execute("SELECT start FROM base").fetchone()
+        if point.log != head.log or not base <= point.size <= head.size:
+            raise _Stale
+        start = Start.at(point)
+        stream = self._stream(head, start, (), resumed=True)
+        self._beside(head, stream)
 
-    def _stream(self) -> None:
-        self._erased = self._redacted()
-        waiting = list(reversed(self._targets))
-        rows = self._connection.execute(_ROWS)
-        tree = self._tree
-        for seq, raw, salt, body in rows:
-            self._entry(seq, raw, salt, body)
-            if tree.size + 1 == self._size:
-                self._before_last = tree.copy()
-            tree.push(self._leaf)
-            while waiting and waiting[-1][1].size <= tree.size:
-                self._compare(*waiting.pop())
-            if self._progress is not None and not tree.size % _EVERY:
-                self._progress(tree.size, self._size)
-        for name, target in waiting:
-            why = f"{name} saw {target.size} entries, but only {tree.size} are here."
-            _found(Kind.TRUNCATED, why, tree.size)
+    def _open(self) -> Head:
+        check_schema(self._connection)
+        self._head = head = Head.read(self._connection)
+        for one in self._baselines:
+            if one.given and one.target.origin != head.log:
+                _replaced(one, head.log)
+        return head
 
-    def _entry(self, seq: int, raw: bytes, salt: bytes | None, body: bytes | None) -> None:
-        """Check one entry by itself, its place in the chain and its body, and take its hash."""
-        size = self._tree.size
-        if seq != size:
-            _found(Kind.MISSING, f"Entry {size} is missing.", size)
-        match = pattern().fullmatch(raw) if isinstance(raw, bytes) else None
-        if match is None or len(raw) > MAX_ENTRY or not _is_unicode(raw):
-            _found(Kind.ALTERED, f"Entry {seq} is no audit entry.", seq)
-        number, origin, prev, promised, action = match.group("seq", "log", "prev", "body", "action")
-        if int(number) != seq or origin[1:-1] != self._log.encode():
-            _found(Kind.ALTERED, f"Entry {seq} is of another place or another log.", seq)
-        if prev[1:-1] != self._leaf.hex().encode():
-            self._broken(seq, raw)
-        self._body(seq, promised, salt, body)
-        if action.startswith(b'"key.'):
-            self._key_entry(seq, action, body)
-        self._leaf = sha256(b"\x00" + raw).digest()
+    def _stream(self, head: Head, start: Start, sizes: Iterable[int], *, resumed: bool = False) -> Pass:
+        marks = {one.target.size for one in self._baselines if one.target.origin == head.log} | set(sizes)
+        self._pass = stream = Pass(
+            self._connection, start, head.size, head.leaf, marks, self._progress, resumed=resumed
+        )
+        stream.run()
+        return stream
 
-    def _redacted(self) -> dict[int, int]:
-        """Return which bodies were erased, and the entry that says so."""
-        return dict(self._connection.execute(_REDACTIONS))
+    def _beside(self, head: Head, stream: Pass) -> None:
+        """Compare with the log's own signature, with the keys that were pinned, and with the baselines."""
+        head.check(stream)
+        for one in self._baselines:
+            if one.target.origin not in (head.log, "", *stream.said.settled):
+                _replaced(one, head.log)
+        self._check_pins(stream.keys)
+        for one in self._baselines:
+            if one.target.origin == head.log:
+                self._compare(one, stream)
+            elif not one.target.origin:
+                self._notes.append(f"{one.name} is damaged, and was left out.")
 
-    def _broken(self, seq: int, raw: bytes) -> NoReturn:
-        """Say whether entry *seq* or the one before it was altered: the entry behind, or the head, still vouches for *seq*."""
-        row = self._connection.execute("SELECT entry FROM entries WHERE seq = ?", (seq + 1,)).fetchone()
-        mine = leaf_hash(raw)
-        if row is None:
-            vouched = mine == self._head_leaf
-        else:
-            match = pattern().fullmatch(row[0])
-            vouched = match is not None and match["prev"][1:-1].decode() == mine.hex()
-        bad = max(seq - 1, 0) if vouched else seq
-        _found(Kind.ALTERED, f"Entry {bad} was altered: the hashes around it do not fit.", bad)
+    def _check_pins(self, known: list[VerifierKey]) -> None:
+        for verifier in known:
+            if isinstance(self._pins, list) and verifier not in self._pins:
+                why = f"The log is signed by a key ({verifier.key_id.hex()}) that is not pinned beside it."
+                found(Kind.UNKNOWN_KEY, why)
+        if isinstance(self._pins, bytes) and known[-1].public != self._pins:
+            found(Kind.UNKNOWN_KEY, "The log is signed by another key than the one beside it.")
+        pinned = [verifier for verifier in self._pinned if verifier.name == known[0].name]
+        if pinned and known[0] not in pinned:
+            found(Kind.UNKNOWN_KEY, "The log's first key is not the one that was pinned apart from it.")
 
-    def _body(self, seq: int, promised: bytes, salt: object, body: object) -> None:
-        if body is None or salt is None:
-            if promised != b"null" and self._erased.get(seq, -1) <= seq:
-                _found(Kind.BODY, f"The details of entry {seq} are gone, and no entry says that they were erased.", seq)
-        elif not isinstance(body, bytes) or not isinstance(salt, bytes):
-            _found(Kind.BODY, f"The details of entry {seq} were altered.", seq)
-        elif promised == b"null":
-            _found(Kind.BODY, f"Entry {seq} has details that it does not name.", seq)
-        elif promised[1:-1].decode() != sha256(b"\x02" + salt + body).hexdigest():
-            _found(Kind.BODY, f"The details of entry {seq} were altered.", seq)
+    def _compare(self, one: _Baseline, stream: Pass) -> None:
+        if not self._is_signed(one, stream.keys):
+            return
+        size, agreed = one.target.size, self._agreed[-1].target.size if self._agreed else 0
+        if size > stream.tree.size:
+            why = (
+                f"{one.name} saw {size} entries, but only {stream.tree.size} are here, signed and consistent: the log is an older "
+                "state of itself, put back, or cut by somebody who holds the key."
+            )
+            found(Kind.ROLLED_BACK, why, stream.tree.size)
+        if size < stream.first:
+            if not continues(self._connection, one.target, stream.first, stream.first_root):
+                if stream.resumed:
+                    raise _Stale
+                self._notes.append(f"{one.name} saw {size} entries, which were pruned since: too old to compare with.")
+                return
+        elif stream.roots.get(size) != one.target.root:
+            why = f"The first {size} entries are not the ones that {one.name} saw: the log was rewritten."
+            found(Kind.REWRITTEN, why, agreed)
+        self._agreed.append(one)
 
-    def _key_entry(self, seq: int, action: bytes, body: bytes | None) -> None:
-        """Take the key that entry *seq* introduces; at a change the old key must have signed all that came before."""
-        try:
-            data = json.loads(body or b"")
-            verifier = VerifierKey.parse(data["public_key"])
-        except (ValueError, TypeError, LookupError, AttributeError):
-            _found(Kind.KEY, f"Entry {seq} introduces a key but holds none.", seq)
-        if verifier.name != self._log:
-            _found(Kind.KEY, f"Entry {seq} introduces a key of another log.", seq)
-        if action == b'"key.rotated"' or self._keys.known:
-            note = str(data.get("checkpoint", "")).encode()
-            expected = Checkpoint(self._log, seq, self._tree.root())
-            if not _is_signed(note, expected, self._keys.current()):
-                _found(Kind.KEY, f"Entry {seq} changes the key, but the old key did not sign what came before.", seq)
-        self._keys.known.append(verifier)
-
-    def _compare(self, name: str, target: Checkpoint) -> None:
-        if target.size == self._tree.size and target.root != self._tree.root():
-            why = f"The first {target.size} entries are not the ones that {name} saw: the log was rewritten."
-            _found(Kind.REWRITTEN, why, self._agreed_size)
-        self._agreed.append(name)
-        self._agreed_size = target.size
-
-    def _signature(self) -> None:
-        try:
-            self._signed = checkpoint.parse(self._newest)
-            valid = self._keys.current().verifies(self._newest)
-        except (ValueError, TypeError):
-            valid = False
-        if not valid:
-            _found(Kind.SIGNATURE, "The newest checkpoint is not signed by the log's key.")
-        if self._signed.origin != self._log:
-            _found(Kind.SIGNATURE, "The newest checkpoint is of another log.")
-
-    def _end(self) -> None:
-        signed, tree = self._signed, self._tree
-        if tree.size < signed.size:
-            _found(Kind.TRUNCATED, f"{signed.size} entries were signed, but only {tree.size} are here.", tree.size)
-        if tree.size > signed.size:
-            _found(Kind.ADDED, f"Only {signed.size} entries were signed, but {tree.size} are here.", signed.size)
-        if signed.root != tree.root():
-            self._rewritten()
-        if (self._size, self._head_leaf, self._frontier) != (tree.size, self._leaf, tree.to_bytes()):
-            _found(Kind.INDEX, "The log's head does not fit its entries.")
-
-    def _rewritten(self) -> NoReturn:
-        """The chain fits, the signed root does not: find the place with what the head still remembers of the tree."""
-        last, tree = self._tree.size - 1, self._before_last
-        if len(self._head_leaf) == HASH_SIZE:
-            tree.push(self._head_leaf)
-            if tree.root() == self._signed.root:
-                _found(Kind.ALTERED, f"Entry {last} was altered: it is not the one that was signed.", last)
-        try:
-            kept = Frontier.from_bytes(self._tree.size, self._frontier)
-        except ValueError:
-            kept = self._tree
-        first = self._tree.first_difference(kept) if kept.root() == self._signed.root else None
-        _found(Kind.REWRITTEN, "The entries fit each other, but they are not the ones that were signed.", first)
-
-    def _bodies_without_entry(self) -> None:
-        low, high = self._connection.execute("SELECT min(seq), max(seq) FROM bodies").fetchone()
-        if low is not None and (low < 0 or high >= self._tree.size):
-            _found(Kind.BODY, "There are details without an entry.")
-
-    def _pinned(self) -> None:
-        pins = self._pins
-        for verifier in self._keys.known:
-            if isinstance(pins, list) and verifier not in pins:
-                _found(Kind.KEY, f"The log is signed by a key ({verifier.key_id.hex()}) that is not pinned beside it.")
-        if isinstance(pins, bytes) and self._keys.current().public != pins:
-            _found(Kind.KEY, "The log is signed by another key than the one beside it.")
-
-    def _baseline_signatures(self) -> None:
-        for name, note in self._notes.items():
-            if any(verifier.verifies(note) for verifier in self._keys.known):
-                continue
-            if checkpoint.key_ids(note).isdisjoint(verifier.key_id for verifier in self._keys.known):
-                _found(Kind.KEY, f"{name} was signed by a key that the log does not name.")
-            raise BaselineError(name, "Its signature is broken.")
-
-    def _indexes(self) -> None:
-        """SQLite compares every index with the entries; the list of open runs is compared with starts and ends."""
-        answer = self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        if answer != "ok":
-            _found(Kind.INDEX, f"The database disagrees with itself: {answer}.")
-        for one, other in ((_OPEN, _KEPT), (_KEPT, _OPEN)):
-            row = self._connection.execute(f"{one} EXCEPT {other} LIMIT 1").fetchone()
-            if row is not None:
-                _found(Kind.INDEX, f"The list of open runs does not fit the entries, at entry {row[1]}.", row[1])
-
-
-def _is_signed(note: bytes, expected: Checkpoint, verifier: VerifierKey) -> bool:
-    try:
-        return checkpoint.parse(note) == expected and verifier.verifies(note)
-    except ValueError:
+    def _is_signed(self, one: _Baseline, known: list[VerifierKey]) -> bool:
+        if any(verifier.verifies(one.note) for verifier in known):
+            return True
+        if checkpoint.key_ids(one.note).isdisjoint(verifier.key_id for verifier in known):
+            found(Kind.UNKNOWN_KEY, f"{one.name} was signed by a key that the log does not name.")
+        if one.given:
+            raise BaselineError(one.name, "Its signature is broken.")
+        self._notes.append(f"{one.name} is damaged: its signature is broken. It was left out.")
         return False
 
 
-def _is_unicode(raw: bytes) -> bool:
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
 
 
-def _these(names: list[str]) -> str:
-    return f"the baseline {names[0]} agrees" if len(names) == 1 else f"{len(names)} baselines agree"
+def _replaced(one: _Baseline, log: str) -> None:
+    why = f"{one.name} is of the log {one.target.origin}, but here is {log}: another log, or another log's baseline."
+    found(Kind.REPLACED, why)
 
 
 def _is_busy(error: sqlite3.Error) -> bool:
