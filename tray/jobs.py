@@ -198,14 +198,16 @@ def _accept(places: Places, job: Job) -> None:
 
 
 def _record(places: Places, job: Job) -> None:
-    """Record that a repository was made and the configuration changed (FR-AUD-001)."""
+    """Record that a repository and a job were made, and the configuration changed by that (FR-AUD-001)."""
     from tray.audit.entry import Action, Draft
     from tray.audit.spool import record
 
     made = {"repository": job.repository}
-    added = {"change": "job added", "repository": job.repository, "sources": list(job.sources)}
+    job_made = {**made, "sources": list(job.sources)}
+    added = {"change": "job added", **job_made}
     drafts = [
         Draft(action=Action.REPOSITORY_CREATED, job=job.name, engine=job.engine, body=made),
+        Draft(action=Action.JOB_CREATED, job=job.name, engine=job.engine, body=job_made),
         Draft(action=Action.CONFIG_CHANGED, job=job.name, engine=job.engine, body=added),
     ]
     record(places, drafts, timeout=5.0)

@@ -93,7 +93,7 @@ def test_the_change_is_in_the_audit_log(here: Places, tmp_path: Path, fake_resti
     create(here, tmp_path)
     with AuditLog.read(here.audit_db) as log:
         found = [(entry.data["action"], entry.data["job"]) for entry in log.entries()]
-    assert found[-2:] == [("repository.created", "home"), ("config.changed", "home")]
+    assert found[-3:] == [("repository.created", "home"), ("job.created", "home"), ("config.changed", "home")]
 
 
 @pytest.mark.parametrize("variable", jobs.CLASHING_VARIABLES)
