@@ -50,10 +50,7 @@ def check_entry(raw: bytes, seq: int, origin: str, salt: str, body: str) -> tupl
     """Return an entry and its *body* ("": not there) if it is of this place and log, and names this body."""
     entry = json.loads(raw)
     named = not body or sha256(b"\x02" + bytes.fromhex(salt) + body.encode()).hexdigest() == entry["body"]
-    must(
-        entry["seq"] == seq and entry["log"] == origin and named,
-        f"Entry {seq} is of another place, or its details are.",
-    )
+    must(entry["seq"] == seq and entry["log"] == origin and named, f"Entry {seq} or its details are of elsewhere.")
     return entry, json.loads(body or "{}")
 
 
@@ -144,7 +141,7 @@ def main() -> int:
         return code
     code = 0 if args.key and (len(heads) == 1 or any(map(Path.is_dir, args.path))) else 3
     for origin, size, root in heads:
-        print("INCONCLUSIVE" if code else "GENUINE", f"{origin}: {size} entries, root {root.hex()}", sep=": ")
+        print("INCONCLUSIVE" if code else "GENUINE", f"{origin!r}, {size} entries, root {root.hex()}", sep=": ")
     return code
 
 

@@ -140,6 +140,16 @@ def place(folder: Path, number: int, width: int) -> Path:
     return path if width == WIDTH else path.with_name(f"{last}.p") / str(width)
 
 
+def write(path: Path, content: bytes) -> None:
+    """Write *content* durably to *path*, which appears complete or not at all, and which only this user can read."""
+    beside = path.with_name(f".{path.name}.new")
+    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+
+
 def split(bundle: bytes) -> list[bytes]:
     """Return the entries of a bundle.
 
@@ -263,12 +273,7 @@ class _Export:
                 break
             self._touched.add(folder)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.new")
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
+        write(path, content)
         self._written += 1
 
     def _sync(self) -> None:

@@ -1,0 +1,66 @@
+"""`backup-tray audit proof`."""
+
+import re
+import shlex
+import sys
+from argparse import ArgumentParser, Namespace
+from hashlib import sha256
+from pathlib import Path
+
+from tray import wording
+from tray.errors import RunNotFoundError
+from tray.paths import places
+
+
+def register(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "entry",
+        metavar="SEQ|RUN",
+        help="number of an entry, or the beginning of a run's id (`last`: the newest): its end",
+    )
+    parser.add_argument("--output", metavar="FILE", type=Path, help="where to, instead of the terminal")
+    parser.add_argument(
+        "--details", action="store_true", help="show the details too, which can be erased in the log only"
+    )
+
+
+def run(args: Namespace) -> int:
+    """Write the proof, and put that on record."""
+    from tray.audit import proof, spool, standalone, tlog
+    from tray.audit.entry import Action, Draft
+
+    here = places()
+    seq = int(args.entry) if re.fullmatch(r"0|[1-9][0-9]{0,15}", args.entry) else _end_of(args.entry)
+    found = proof.build(here.audit_db, seq, details=args.details)
+    raw = found.to_bytes()
+    if args.output is None:
+        sys.stdout.buffer.write(raw)
+        sys.stdout.flush()
+    else:
+        tlog.write(args.output, raw)
+        print(f"Entry {seq} is proven by {wording.escape(str(args.output))}.")
+        print(f"  check:  python3 {shlex.quote(standalone.__file__)} {shlex.quote(str(args.output))} --key VKEY")
+        print("          VKEY is what `backup-tray audit key` shows")
+    body = {
+        "format": "C2SP tlog-proof",
+        "range": [seq, seq + 1],
+        "count": 1,
+        "details": found.details is not None,
+        "digest": sha256(raw).hexdigest(),
+    }
+    spool.record(here, [Draft(Action.AUDIT_EXPORTED, job=found.data["job"], run=found.data["run"], body=body)])
+    return 0
+
+
+def _end_of(run: str) -> int:
+    from tray.audit.store import AuditLog
+
+    with AuditLog.read(places().audit_db) as log:
+        if run == "last":
+            seq = next((ended.entry for ended in log.history(1)), None)
+        else:
+            seq = None if (found := log.entry_of_run(run)) is None else found.seq
+    if seq is None:
+        raise RunNotFoundError(run)
+    return seq
