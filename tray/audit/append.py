@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tray import clock
-from tray.audit import checkpoint, keys, tiles
+from tray.audit import bodies, checkpoint, keys, tiles
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.entry import ENDS, SALT_SIZE, Action, Draft, Severity, body_bytes, body_hash, build
 from tray.audit.schema import ENDED, STARTED
@@ -15,10 +15,15 @@ from tray.audit.tree import Frontier, leaf_hash
 from tray.errors import AuditUnavailableError
 
 
-def append_all(connection: sqlite3.Connection, key: Path, drafts: Sequence[Draft]) -> list[int]:
+def append_all(
+    connection: sqlite3.Connection, key: Path, drafts: Sequence[Draft], fresh: Signer | None = None
+) -> list[int]:
     """Append *drafts* and sign the new head; the caller has begun an immediate transaction and commits it.
 
     A key that is not the one which signed the last checkpoint is introduced first, by an entry that keeps that checkpoint.
+
+    Args:
+        fresh: The key that signs from now on, introduced by the present one in a last entry.
 
     Returns:
         The number of each draft's entry; of those that are in the log already, their old number.
@@ -34,7 +39,7 @@ def append_all(connection: sqlite3.Connection, key: Path, drafts: Sequence[Draft
         )
     if not tiles.are_complete(connection, size):
         tiles.build(connection)
-    signer = Signer(keys.load(key))
+    signer = keys.signer(key, log, newest)
     verifier = VerifierKey(log, signer.public)
     writer = Writer(connection, log, Frontier.from_bytes(size, frontier), leaf)
     if verifier.key_id not in checkpoint.key_ids(newest):
@@ -44,8 +49,18 @@ def append_all(connection: sqlite3.Connection, key: Path, drafts: Sequence[Draft
         with contextlib.suppress(OSError):  # it was lost, or the disk was full when the log was made
             keys.pin(key, verifier)
     numbers = [writer.add_once(draft) for draft in drafts]
-    writer.finish(signer)
+    if fresh is not None:
+        numbers.append(_hand_over(writer, key, signer, VerifierKey(log, fresh.public)))
+    writer.finish(signer if fresh is None else fresh)
     return numbers
+
+
+def _hand_over(writer: "Writer", key: Path, signer: Signer, new: VerifierKey) -> int:
+    """Append the entry in which the present key introduces *new*."""
+    from tray.audit import rotation
+
+    keys.pin(key, new)
+    return writer.add(rotation.draft(signer, writer.state(), new))
 
 
 def _rotation(verifier: VerifierKey, newest: bytes) -> Draft:
@@ -63,6 +78,10 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection, log: str, frontier: Frontier, leaf: bytes) -> None:
         self._connection, self._log, self._frontier, self._leaf = connection, log, frontier, leaf
         self._size_before = frontier.size
+
+    def state(self) -> Checkpoint:
+        """Return size and root as they are now."""
+        return Checkpoint(self._log, self._frontier.size, self._frontier.root())
 
     def add_once(self, draft: Draft) -> int:
         """Append *draft* unless it, or the same start or end of its run, is there; return its number."""
@@ -88,7 +107,8 @@ class Writer:
         )
         self._connection.execute("INSERT INTO entries (seq, entry) VALUES (?, ?)", (seq, raw))
         if body is not None:
-            self._connection.execute("INSERT INTO bodies (seq, salt, body) VALUES (?, ?, ?)", (seq, salt, body))
+            stored = bodies.packed(draft.action, body)
+            self._connection.execute("INSERT INTO bodies (seq, salt, body) VALUES (?, ?, ?)", (seq, salt, stored))
         self._note_run(draft, seq)
         self._leaf = leaf_hash(raw)
         tiles.write(self._connection, tiles.completed(self._frontier, self._leaf))
@@ -100,7 +120,7 @@ class Writer:
         frontier = self._frontier
         if frontier.size == self._size_before:
             return
-        note = signer.sign(Checkpoint(self._log, frontier.size, frontier.root()))
+        note = signer.sign(self.state())
         self._connection.execute(
             "INSERT OR REPLACE INTO head (one, log, size, leaf, frontier, checkpoint) VALUES (1, ?, ?, ?, ?, ?)",
             (self._log, frontier.size, self._leaf, frontier.to_bytes(), note),

@@ -231,7 +231,7 @@ def _values(name: str, value: str | Sequence[str] | None, there: Sequence[str] |
     return tuple(by_small[word.casefold()] for word in found) or None
 
 
-_AGO = re.compile(r"(\d{1,6})\s*([a-z]+?)s?(?: ago)?")
+_AGO = re.compile(r"(\d{1,6})\s*([a-z]+?)s?(?: ago)?", re.ASCII)
 _UNITS = {
     **dict.fromkeys(("m", "min", "minute"), timedelta(minutes=1)),
     **dict.fromkeys(("h", "hour"), timedelta(hours=1)),
@@ -240,8 +240,8 @@ _UNITS = {
     **dict.fromkeys(("mo", "month"), timedelta(days=30)),
     **dict.fromkeys(("y", "year"), timedelta(days=365)),
 }
-_DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
-_CLOCK = re.compile(r"(\d{4}-\d{2}-\d{2})[ t](\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?(z|[+-]\d{2}:?\d{2})?")
+_DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", re.ASCII)
+_CLOCK = re.compile(r"(\d{4}-\d{2}-\d{2})[ t](\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?(z|[+-]\d{2}:?\d{2})?", re.ASCII)
 _FORMS = 'Write for example 2026-11-01, "2026-11-01 14:30", 2026-11, today, yesterday, 12h, 7d or 4w.'
 
 
@@ -250,7 +250,7 @@ def moment(name: str, text: str, now_ms: int, zone: tzinfo | None = None) -> tup
 
     Args:
         name: What it was given for, for the error.
-        zone: The time zon that it is meant in, this machine's by default.
+        zone: The time zone that it is meant in, this machine's by default.
 
     Raises:
         UsageError: It is no time.

@@ -17,8 +17,6 @@ _COLUMNS = "".join(
 
 STARTED = "action = 'run.started'"
 ENDED = "action IN ('run.finished', 'run.closed')"
-GOOD = f"{ENDED} AND result IN ('succeeded', 'warning')"
-EVENT = "action NOT IN ('run.started', 'run.finished', 'run.closed')"
 
 FACET_KEYS = ("action", "engine", "job", "kind", "result", "severity", "source")
 _PATHS = ", ".join(f"'$.{name}'" for name in FACET_KEYS)
@@ -34,10 +32,6 @@ INDEXES = {
     "entry_id": ("id", None, True),
     "run_start": ("run", STARTED, True),
     "run_end": ("run", ENDED, True),
-    "job_end": ("job, time", ENDED, False),
-    "job_good": ("job, time", GOOD, False),
-    "end_time": ("time", ENDED, False),
-    "event": ("action, job, time", EVENT, False),
     "facet": (f"{FACET}, {MOMENT}", None, False),
     "at": (MOMENT, None, False),
 }

@@ -5,22 +5,25 @@ commits. Readers see one consistent state and never write. Every failure is an A
 """
 
 import contextlib
+import itertools
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
 from tray import clock
 from tray.audit import bodies, database
 from tray.audit.append import append_all
-from tray.audit.entry import Action, Draft, OpenRun, ended_run, open_run
-from tray.audit.schema import ENDED, EVENT, GOOD, STARTED
+from tray.audit.checkpoint import Signer
+from tray.audit.entry import ENDS, Action, Draft, OpenRun, ended_run, open_run
+from tray.audit.schema import ENDED, FACET, FACET_KEYS, MOMENT, STARTED
 from tray.audit.tiles import Tiles
 from tray.audit.tree import Frontier, leaf_hash
 from tray.errors import AuditUnavailableError, EntryNotFoundError, EntryPrunedError
-from tray.model import EndedRun, JobHistory
+from tray.model import EndedRun, JobHistory, Outcome
 
 CLOCK_SLACK_MS = 600_000
 """An entry dated later than this from now was written under a wrong clock: its place in the log decides, not its time."""
@@ -28,9 +31,11 @@ CLOCK_SLACK_MS = 600_000
 # Built from constants of ours only; what comes from outside is always a parameter.
 _ROW = "SELECT entries.seq, entry, body FROM entries {} LEFT JOIN bodies ON bodies.seq = entries.seq WHERE "
 _ENTRY = _ROW.format("")
-_FIRST_JOB = f"SELECT job FROM entries INDEXED BY job_end WHERE {ENDED} AND job IS NOT NULL ORDER BY job LIMIT 1"  # noqa: S608
-_NEXT_JOB = f"SELECT job FROM entries INDEXED BY job_end WHERE {ENDED} AND job > ? ORDER BY job LIMIT 1"  # noqa: S608
 _RUN = "SELECT max(seq) FROM entries INDEXED BY {} WHERE {} AND run >= ? AND run < ?"
+_UP_TO = f"SELECT {MOMENT}, seq FROM entries INDEXED BY facet WHERE {FACET} = ? AND {MOMENT} <= ? "  # noqa: S608
+_UP_TO += f"ORDER BY {MOMENT} DESC, seq DESC LIMIT 1"
+_AHEAD = f"SELECT max(seq) FROM entries INDEXED BY facet WHERE {FACET} = ? AND {MOMENT} > ?"  # noqa: S608
+_GOOD = (Outcome.SUCCEEDED, Outcome.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,13 @@ class AuditLog:
         with database.guard(self.db, self._timeout), self._writing() as connection:
             return append_all(connection, self._key, drafts)
 
+    def change_key(self, fresh: Signer) -> int:
+        """Let *fresh* sign from now on, introduced by the present key; return that entry's number. See `tray.audit.rotation`."""
+        if self._key is None:
+            raise AuditUnavailableError("This log was opened for reading.")
+        with database.guard(self.db, self._timeout), self._writing() as connection:
+            return append_all(connection, self._key, [], fresh)[-1]
+
     def redact(self, seq: int, reason: str) -> int:
         """Erase the body of entry *seq*, after an entry that says so; return that entry's number.
 
@@ -159,7 +171,8 @@ class AuditLog:
     def jobs(self) -> list[JobHistory]:
         """Return what is known of each job that has an ended run, in the order of their names."""
         with self._snapshot() as connection:
-            return [_job(connection, name) for name in _names(connection)]
+            newest = _newest(connection)
+            return [_job(connection, name, newest) for what, name in sorted(newest) if what == _END]
 
     def open_runs(self) -> list[OpenRun]:
         """Return the runs that have a start and no end on record, the oldest first."""
@@ -178,29 +191,28 @@ class AuditLog:
             before: Go on behind this entry (of an earlier page).
             job: Only of this job.
         """
-        index, only = ("end_time", "") if job is None else ("job_end", " AND job = :job")
+        from tray.audit import search
+
+        wanted = search.Filter(action=ENDS, job=None if job is None else (job,))
         with self._snapshot() as connection:
-            behind = ""
-            at = {"job": job, "limit": limit, "seq": before, "time": None}
+            top: list[tuple[int, int]] = []
             if before is not None:
-                found = connection.execute("SELECT time FROM entries WHERE seq = ?", (before,)).fetchone()
-                if found is None:
+                top = connection.execute(f"SELECT {MOMENT}, seq FROM entries WHERE seq = ?", (before,)).fetchall()  # noqa: S608
+                if not top:
                     return []
-                at["time"] = found[0]
-                behind = " AND time <= :time AND (time < :time OR entries.seq < :seq)"
-            rows = connection.execute(
-                _ROW.format(f"INDEXED BY {index}")
-                + f"{ENDED}{only}{behind} ORDER BY time DESC, entries.seq DESC LIMIT :limit",
-                at,
-            ).fetchall()
+            numbers = [seq for _, seq in itertools.islice(search.keys(connection, wanted, *top), limit)]
+            found = search.read(connection, numbers)
         with database.guard(self.db):
-            return [_ended(row) for row in rows]
+            return [ended_run(entry.data, entry.body, entry.seq) for entry in found]
 
     def good_ends(self, job: str, limit: int) -> list[StoredEntry]:
         """Return the newest ends of *job* that were a success or a warning, the newest first."""
-        query = _ROW.format("INDEXED BY job_good") + f"{GOOD} AND job = ? ORDER BY time DESC, entries.seq DESC LIMIT ?"
+        from tray.audit import search
+
+        wanted = search.Filter(action=ENDS, job=(job,), outcome=_GOOD)
         with self._snapshot() as connection:
-            return [_stored(row) for row in connection.execute(query, (job, limit))]
+            keys = itertools.islice(search.keys(connection, wanted), limit)
+            return search.read(connection, [seq for _, seq in keys])
 
     def entry(self, seq: int) -> StoredEntry:
         """Return entry *seq*.
@@ -345,37 +357,52 @@ class AuditLog:
             raise AuditUnavailableError(f"{self.db} was replaced while it was written.")
 
 
-def _names(connection: sqlite3.Connection) -> list[str]:
-    """Return the jobs by one jump in the index for each (a DISTINCT would walk through all of it)."""
-    names, row = [], connection.execute(_FIRST_JOB).fetchone()
-    while row is not None:
-        names.append(row[0])
-        row = connection.execute(_NEXT_JOB, row).fetchone()
-    return names
+_END, _GOOD_END, _SEEN = "end", "good end", "seen"
+_Newest = Mapping[tuple[str, str], int]
 
 
-def _job(connection: sqlite3.Connection, job: str) -> JobHistory:
-    last = _newest(connection, "job_end", ENDED, job)
-    if last is None:
-        raise ValueError(f"no end of job {job!r}")
-    good = _newest(connection, "job_good", GOOD, job)
-    ended = _ended(last)
-    seen = _newest(connection, "event", f"action = 'job.seen' AND {EVENT}", job)
-    return JobHistory(
-        job, ended, None if good is None else _ended(good), None if seen is None else _seen_ms(seen, ended)
-    )
+def _newest(connection: sqlite3.Connection) -> _Newest:
+    """Return the newest end, good end and acknowledgement of each job: by one jump in the index for each different facet.
+
+    The newest has the greatest time, then number. A time ahead of now does not count as newer: then the number decides.
+    """
+    from tray.audit import search
+
+    horizon = clock.now_ms() + CLOCK_SLACK_MS
+    past: dict[tuple[str, str], tuple[int, int]] = {}
+    ahead: dict[tuple[str, str], int] = {}
+    for facet, newest in search.facets(connection, (*ENDS, Action.JOB_SEEN)):
+        keys = _keys(facet)
+        if newest[0] > horizon:
+            (seq,) = connection.execute(_AHEAD, (facet, horizon)).fetchone()
+            ahead |= {key: max(seq, ahead.get(key, 0)) for key in keys}
+            newest = connection.execute(_UP_TO, (facet, horizon)).fetchone()
+            if newest is None:
+                continue
+        past |= {key: max(newest, past.get(key, newest)) for key in keys}
+    return {key: max(past.get(key, (0, 0))[1], ahead.get(key, 0)) for key in past.keys() | ahead.keys()}
 
 
-def _newest(connection: sqlite3.Connection, index: str, condition: str, job: str) -> tuple[Any, ...] | None:
-    """Return the newest entry of *job*: the greatest time, then number. Times that lie ahead of now do not count as newer."""
-    query = _ROW.format(f"INDEXED BY {index}") + f"{condition} AND job = ? AND time"
-    horizon = clock.to_text(clock.now_ms() + CLOCK_SLACK_MS)
-    rows = [
-        connection.execute(f"{query} <= ? ORDER BY time DESC, entries.seq DESC LIMIT 1", (job, horizon)).fetchone(),
-        connection.execute(f"{query} > ? ORDER BY entries.seq DESC LIMIT 1", (job, horizon)).fetchone(),
-    ]
-    found: list[tuple[Any, ...]] = [row for row in rows if row is not None]
-    return max(found, key=lambda row: int(row[0]), default=None)
+@lru_cache(maxsize=4096)
+def _keys(facet: str) -> tuple[tuple[str, str], ...]:
+    """Return as what entries of this facet count, and of which job."""
+    values = dict(zip(FACET_KEYS, json.loads(facet), strict=True))
+    job = values["job"]
+    if job is None:
+        return ()
+    if values["action"] == Action.JOB_SEEN:
+        return ((_SEEN, job),)
+    return ((_END, job), (_GOOD_END, job)) if values["result"] in _GOOD else ((_END, job),)
+
+
+def _job(connection: sqlite3.Connection, job: str, newest: _Newest) -> JobHistory:
+    rows = {}
+    for what in (_END, _GOOD_END, _SEEN):
+        if (what, job) in newest:
+            rows[what] = connection.execute(f"{_ENTRY} entries.seq = ?", (newest[what, job],)).fetchone()
+    ended = _ended(rows[_END])
+    good = _ended(rows[_GOOD_END]) if _GOOD_END in rows else None
+    return JobHistory(job, ended, good, _seen_ms(rows[_SEEN], ended) if _SEEN in rows else None)
 
 
 def _seen_ms(row: tuple[Any, ...], last: EndedRun) -> int:

@@ -115,6 +115,7 @@ class Verdict:
         notes: Facts beside the result, such as an earlier log that stood here.
         full: All of the log was checked, not only what came after an earlier check.
         breach: The entry about an earlier finding that nobody has acknowledged.
+        others: Other logs whose checkpoints were kept here, although this log says nothing about their end.
         point: From where the next check may go on; None of a log that was tampered with.
     """
 
@@ -131,6 +132,7 @@ class Verdict:
     notes: tuple[str, ...] = ()
     full: bool = True
     breach: int | None = None
+    others: tuple[str, ...] = ()
     point: Point | None = field(default=None, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:

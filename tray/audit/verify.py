@@ -177,6 +177,7 @@ class _Check:
         self._pass: Pass | None = None
         self._agreed: list[_Baseline] = []
         self._notes: list[str] = []
+        self._others: list[str] = []
 
     def all(self) -> Verdict:
         """Check everything."""
@@ -238,6 +239,7 @@ class _Check:
             notes=tuple(self._remarks()),
             full=full,
             breach=None if stream is None else stream.said.breach,
+            others=tuple(self._others),
             point=None if bad or stream is None or head is None else stream.point(head.checkpoint),
         )
 
@@ -298,9 +300,10 @@ class _Check:
     def _beside(self, head: Head, stream: Pass) -> None:
         """Compare with the log's own signature, with the keys that were pinned, and with the baselines."""
         head.check(stream)
-        for one in self._baselines:
-            if one.target.origin not in (head.log, "", *stream.said.settled):
-                _replaced(one, head.log)
+        strange = [one for one in self._baselines if one.target.origin not in (head.log, "", *stream.said.settled)]
+        if strange:
+            self._others = sorted({one.target.origin for one in strange})
+            _replaced(strange[-1], head.log)
         self._check_pins(stream.keys)
         for one in self._baselines:
             if one.target.origin == head.log:
