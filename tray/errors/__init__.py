@@ -7,10 +7,12 @@ one. Only `cli.main` prints errors and chooses exit codes.
 
 from tray.errors.audit import (
     AuditMissingError,
+    AuditStandingError,
     AuditUnavailableError,
     BaselineError,
     EntryNotFoundError,
     EntryPrunedError,
+    NoBreachError,
     ProofError,
     TilesError,
 )
@@ -61,6 +63,7 @@ from tray.errors.surfaces import (
 
 __all__ = [
     "AuditMissingError",
+    "AuditStandingError",
     "AuditUnavailableError",
     "BackupStartError",
     "BackupTrayError",
@@ -76,6 +79,7 @@ __all__ = [
     "ExportFailedError",
     "JobNotFoundError",
     "JobSetupError",
+    "NoBreachError",
     "NoTrayError",
     "NoWebViewError",
     "NotInGroupError",

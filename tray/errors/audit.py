@@ -84,3 +84,29 @@ class ProofError(BackupTrayError):
 
     def __init__(self, why: str, next: str = "Ask for the proof again, from the machine that keeps the log.") -> None:
         super().__init__("This is no proof.", why=why, next=next)
+
+
+class AuditStandingError(BackupTrayError):
+    """What the file about the last verification says cannot be believed."""
+
+    code = "ERROR_AUDIT_STANDING"
+
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__(
+            "What the last verification of the audit log came to cannot be told.",
+            why=f"{file}: {why}",
+            next="Verify again: `backup-tray audit verify`.",
+        )
+
+
+class NoBreachError(BackupTrayError):
+    """Somebody acknowledges a breach, but there is none."""
+
+    code = "ERROR_NO_BREACH"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is nothing to acknowledge.",
+            why="No breach of the audit log is open.",
+            next="See how the log stands: `backup-tray audit verify`.",
+        )

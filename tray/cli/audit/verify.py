@@ -2,21 +2,20 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tray import wording
+from tray import config, wording
 from tray.cli.audit.common import as_json, when
-from tray.errors import AuditMissingError, BackupTrayError, BaselineError
-from tray.paths import places
+from tray.errors import BaselineError, ConfigError
+from tray.paths import Places, places
 
 if TYPE_CHECKING:
     from tray.audit.verdict import Verdict
 
 EXIT_OF = {"intact": 0, "tampered": 1, "inconclusive": 3}
-_RECORD_SECONDS = 5.0
-_MAX_FILE = 64 << 20
+_MAX_NOTE = 65_536
 
 
 def register(parser: ArgumentParser) -> None:
@@ -27,69 +26,57 @@ def register(parser: ArgumentParser) -> None:
         type=Path,
         action="append",
         default=[],
-        help="a baseline that was kept elsewhere",
+        help="a baseline that was kept elsewhere, beside those that are always compared with",
+    )
+    parser.add_argument(
+        "--incremental", action="store_true", help="only what came after the last check, if that found nothing"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
 def run(args: Namespace) -> int:
     """Verify, put that on record, and print what it came to."""
-    from tray.audit.verify import verify
+    from tray.audit.verify_recorded import check
 
     here = places()
-    notes = dict(_baselines(args.checkpoint))
-    try:
-        verdict = verify(here.audit_db, here.audit_key, baselines=notes, progress=_progress())
-    except AuditMissingError:
-        raise
-    except BackupTrayError as error:
-        _record("could not check", {"why": error.why})
-        raise
-    body = {key: value for key, value in verdict.to_json().items() if key not in ("result", "checked_at", "method")}
-    _record(verdict.result.value, body)
-    print(as_json(verdict.to_json()) if args.json else "\n".join(_lines(verdict)))
+    problems: list[str] = []
+    given = dict(_baselines(args.checkpoint))
+    verdict = check(
+        here,
+        _config(here, problems),
+        given=given,
+        incremental=args.incremental,
+        progress=_progress(),
+        problems=problems,
+    )
+    if args.json:
+        print(as_json(verdict.to_json() | {"problems": problems}))
+    else:
+        print("\n".join(_lines(verdict, problems)))
     return EXIT_OF[verdict.result]
 
 
-def _record(result: str, body: Mapping[str, Any]) -> None:
-    """Put the verification itself on record, after it: what was checked is the log without this entry."""
-    from tray.audit import spool
-    from tray.audit.entry import Action, Draft, Severity
-
-    severity = {"intact": Severity.INFO, "tampered": Severity.CRITICAL}.get(result, Severity.WARNING)
-    spool.record(
-        places(), [Draft(Action.AUDIT_VERIFIED, result=result, severity=severity, body=body)], timeout=_RECORD_SECONDS
-    )
+def _config(here: Places, problems: list[str]) -> config.Config | None:
+    """Return the configuration, which names further places of baselines; a broken one is said, and the rest goes on."""
+    try:
+        return config.load(here)
+    except ConfigError as error:
+        problems.append(f"The configured places of baselines were left out: {error.why}")
+        return None
 
 
 def _baselines(given: list[Path]) -> Iterator[tuple[str, bytes]]:
     for path in given:
         try:
-            files = _files(path) if path.is_dir() else [path]
+            files = sorted(item for item in path.iterdir() if item.is_file()) if path.is_dir() else [path]
             if not files:
                 raise BaselineError(str(path), "The folder is empty.")
             for file in files:
-                with file.open("rb") as opened:
-                    yield from _notes(str(file), opened.read(_MAX_FILE))
+                if path == file or file.suffix != ".pub":
+                    with file.open("rb") as opened:
+                        yield str(file), opened.read(_MAX_NOTE + 1)
         except OSError as error:
             raise BaselineError(str(path), f"It cannot be read: {error.strerror}.") from error
-
-
-def _files(folder: Path) -> list[Path]:
-    """Return the files of a folder of baselines; verifier keys that are kept with them are none."""
-    return sorted(item for item in folder.iterdir() if item.is_file() and item.suffix != ".pub" and item.name[0] != ".")
-
-
-def _notes(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield what a file holds: one checkpoint, or all that a system's log was told (`journalctl -t backup-tray -o cat`)."""
-    from tray.audit import checkpoint
-
-    notes = checkpoint.notes_in(content)
-    if len(notes) == 1:
-        yield name, notes[0]
-        return
-    for note in notes:
-        yield f"{name} ({checkpoint.parse(note).size} entries)", note
 
 
 def _progress() -> Callable[[int, int], None] | None:
@@ -104,12 +91,13 @@ def _progress() -> Callable[[int, int], None] | None:
     return show
 
 
-def _lines(verdict: "Verdict") -> Iterator[str]:
+def _lines(verdict: "Verdict", problems: list[str]) -> Iterator[str]:
     from tray.audit.verdict import METHOD
 
+    what = "entries" if verdict.full else "entries, of them only those after the last check,"
     yield f"{verdict.result.value.upper()}: {wording.escape(verdict.why)}"
     yield f"  log:      {wording.escape(verdict.log or 'unknown')}"
-    yield f"  checked:  {wording.count(verdict.entries)} entries in {verdict.duration_ms} ms, {when(verdict.checked_ms)}"
+    yield f"  checked:  {wording.count(verdict.entries)} {what} in {verdict.duration_ms} ms, {when(verdict.checked_ms)}"
     yield f"  method:   {METHOD}"
     yield f"  root:     {verdict.root}"
     if verdict.kind is not None:
@@ -117,10 +105,17 @@ def _lines(verdict: "Verdict") -> Iterator[str]:
         yield f"  break:    {verdict.kind.value}, {place}"
     for name in verdict.baselines:
         yield f"  baseline: {wording.escape(name)} agrees"
-    for note in verdict.notes:
+    for note in (*verdict.notes, *problems):
         yield f"  note:     {wording.escape(note)}"
+    if verdict.breach is not None:
+        yield f"  note:     Entry {verdict.breach} says that the log was tampered with; nobody has acknowledged that."
+    yield from _next(verdict)
+
+
+def _next(verdict: "Verdict") -> Iterator[str]:
     if verdict.result == "inconclusive":
         yield "  next:     keep a checkpoint elsewhere now, and compare with it later:"
         yield "            backup-tray audit checkpoint > FILE; backup-tray audit verify --checkpoint FILE"
     elif verdict.result == "tampered":
         yield "  next:     keep a copy of the folder as it is, and look at the entries: backup-tray audit show"
+        yield "            then say what it was: backup-tray audit acknowledge --reason TEXT"
