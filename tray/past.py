@@ -3,8 +3,10 @@
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tray import clock
 from tray import status as rules
 from tray.errors import JobNotFoundError, RunNotFoundError, StatusFetchError, SystemOwnedError, SystemViewError
 from tray.fetch import StatusSource, elsewhere
@@ -13,9 +15,13 @@ from tray.paths import Places
 from tray.runner import closing
 
 if TYPE_CHECKING:
+    from tray.audit.asked import Filter
     from tray.audit.store import AuditLog
 
 RECORD_SECONDS = 5.0
+_SYSTEM_PAGE = 200
+_SYSTEM_LOOKS = 25
+"""How often the system's service, which gives pages of at most so many runs, is asked for more."""
 
 
 @contextmanager
@@ -58,6 +64,110 @@ def everywhere(places: Places, *, limit: int = 50, job: str | None = None) -> tu
     except SystemViewError as error:
         missing = f"{error.what} {error.why}"
     return sorted(found, key=rules.order, reverse=True)[:limit], missing
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of past runs.
+
+    Attributes:
+        more: There is a page behind it.
+        missing: Why runs of the system are missing, if they are.
+        looked_to_ms: Time was over: older runs were not looked at. None if all were.
+    """
+
+    runs: list[EndedRun]
+    more: bool
+    missing: str | None
+    looked_to_ms: int | None
+
+
+def find(places: Places, asked: "Filter", *, limit: int = 50, page: int = 1) -> Found:
+    """Return page *page*, counted from 1, of the ended runs that *asked* admits, this user's own and those of the system.
+
+    Raises:
+        AuditUnavailableError: There is a log, but it cannot be read.
+    """
+    need = limit * page + 1
+    found, looked_to_ms = _own(places, asked, need)
+    missing = None
+    try:
+        found += _of_system(asked, need)
+    except SystemViewError as error:
+        missing = f"{error.what} {error.why}"
+    found.sort(key=rules.order, reverse=True)
+    if looked_to_ms is not None:
+        found = [run for run in found if run.finished_ms >= looked_to_ms]
+    return Found(found[need - 1 - limit : need - 1], len(found) >= need, missing, looked_to_ms)
+
+
+def names(places: Places) -> dict[str, list[str]]:
+    """Return which jobs and engines are on record in this user's log."""
+    from tray.audit import search
+
+    with reading(places) as log:
+        return {of: [] if log is None else search.names(log, of) for of in ("job", "engine")}
+
+
+def _own(places: Places, asked: "Filter", need: int) -> tuple[list[EndedRun], int | None]:
+    from tray.audit import spool
+    from tray.audit.entry import ENDS, ended_run
+    from tray.audit.search import search
+
+    drafts = [(draft, run) for draft in spool.pending(places) if (run := draft.ended()) is not None]
+    waiting = [run for draft, run in drafts if asked.matches(draft.facts(), draft.body)]
+    waiting += [run for run in closing.ended(places) if _admits(asked, run)]
+    found, looked_to_ms = [], None
+    with reading(places) as log:
+        if log is not None:
+            ends = replace(asked, action=asked.action or tuple(ENDS))
+            page = search(log, ends, limit=need)
+            found = [ended_run(entry.data, entry.body, entry.seq) for entry in page.entries]
+            looked_to_ms = page.looked_to_ms
+            # The record of a run may have come into the log after its draft was read.
+            waiting = [run for run in waiting if not _has_ended(log, run.run)]
+    return found + waiting, looked_to_ms
+
+
+def _has_ended(log: "AuditLog", run: str) -> bool:
+    from tray.audit.entry import ENDS
+
+    entry = log.entry_of_run(run)
+    return entry is not None and entry.data["action"] in ENDS
+
+
+def _of_system(asked: "Filter", need: int) -> list[EndedRun]:
+    """Return the newest runs of the system that *asked* admits; its service does not filter, so it is asked for more of them."""
+    job = asked.job[0] if asked.job is not None and len(asked.job) == 1 else None
+    found: list[EndedRun] = []
+    before: int | None = None
+    for _ in range(_SYSTEM_LOOKS):
+        runs, before = elsewhere.history(
+            limit=_SYSTEM_PAGE if asked.to_json() else min(need, _SYSTEM_PAGE), job=job, before=before
+        )
+        found += [run for run in runs if _admits(asked, run)]
+        over = not runs or (asked.since_ms is not None and runs[-1].finished_ms < asked.since_ms)
+        if len(found) >= need or before is None or over:
+            break
+    return found
+
+
+def _admits(asked: "Filter", run: EndedRun) -> bool:
+    """Whether *asked* admits a run of which there is no entry here."""
+    from tray.audit.entry import SEVERITY_OF, Action
+
+    entry = {
+        "time": clock.to_text(run.finished_ms),
+        "action": Action.RUN_CLOSED if run.inferred else Action.RUN_FINISHED,
+        "actor": run.user,
+        "result": run.outcome.value,
+        "severity": SEVERITY_OF[run.outcome].value,
+        "job": run.job,
+        "engine": run.engine,
+        "kind": run.kind,
+        "source": run.source.value,
+    }
+    return asked.matches(entry, {"repository": run.repository, "reason": run.reason, "advice": run.advice})
 
 
 def resolve_anywhere(places: Places, run: str) -> str:

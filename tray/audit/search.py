@@ -23,7 +23,7 @@ from tray.audit.schema import FACET, FACET_KEYS, MOMENT
 if TYPE_CHECKING:
     from tray.audit.store import AuditLog, StoredEntry
 
-__all__ = ["Cursor", "Filter", "Page", "facets", "keys", "parse", "read", "search", "values"]
+__all__ = ["Cursor", "Filter", "Page", "facets", "keys", "names", "parse", "read", "search"]
 
 Cursor = tuple[int, int]
 """Time in ms and number of an entry; what comes next is smaller."""
@@ -126,9 +126,14 @@ def _parsed(facet: str) -> Mapping[str, Any]:
     return dict(zip(FACET_KEYS, json.loads(facet), strict=True))
 
 
-def values(connection: sqlite3.Connection, name: str) -> list[str]:
-    """Return what stands under *name*, one of `schema.FACET_KEYS`, in the entries of the log, sorted."""
-    return sorted({found for facet, _ in facets(connection) if (found := _parsed(facet)[name]) is not None})
+def names(log: "AuditLog", of: str) -> list[str]:
+    """Return the names that are on record, of jobs or engines or whatever else *of* says (one of `schema.FACET_KEYS`), sorted.
+
+    Raises:
+        AuditUnavailableError: The log cannot be read.
+    """
+    with log._snapshot() as connection:
+        return sorted({name for facet, _ in facets(connection) if (name := _parsed(facet)[of]) is not None})
 
 
 def _from(connection: sqlite3.Connection, facet: str, newest: Cursor, top: Cursor, since: int) -> Iterator[Cursor]:

@@ -1,36 +1,63 @@
-"""`backup-tray history [--json] [--job NAME] [--limit N]`."""
+"""`backup-tray history`: past runs, filtered, the newest first."""
 
 import json
 import sys
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
 from tray import clock, wording
-from tray.model import Instance, Source
+from tray.cli import asking
+from tray.errors import UsageError
+from tray.model import EndedRun, Instance, Source
 from tray.paths import places
+
+if TYPE_CHECKING:
+    from tray.audit.asked import Filter
+
+PAGE = 50
 
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.add_argument("--job", metavar="NAME", help="only runs of this job")
-    parser.add_argument("--limit", type=int, default=50, metavar="N", help="how many (default 50)")
+    asking.register(parser, PAGE)
 
 
 def run(args: Namespace) -> int:
     """Print past runs, the newest first."""
     from tray import past
+    from tray.audit.entry import ENDS
 
-    found, missing = past.everywhere(places(), limit=max(1, args.limit), job=args.job)
-    for ended in found:
-        if args.json:
-            print(json.dumps(ended.to_json()))
-        else:
-            when = clock.local(ended.finished_ms).strftime("%Y-%m-%d %H:%M:%S")
-            marks = (("system", ended.instance is Instance.SYSTEM), ("observed", ended.source is Source.OBSERVED))
-            whose = "".join(f"  ({mark})" for mark, holds in marks if holds)
-            print(f"{when}  {ended.run}  {wording.last_line(ended, clock.now_ms())}{whose}")
-    if missing:
-        print(f"Note: {missing}", file=sys.stderr)
-    if not found and not args.json:
-        print("No backups performed. Backup Tray has seen none yet.")
+    asked, here = asking.wanted(args), places()
+    if not set(asked.action or ()) <= set(ENDS):
+        raise UsageError(
+            f"The history lists ends of runs: {' and '.join(ENDS)}.",
+            next=f"Look among all entries: `backup-tray audit show --action {','.join(asked.action or ())}`.",
+        )
+    asking.prepare(here, asked)
+    found = past.find(here, asked, limit=args.limit, page=args.page)
+    for ended in found.runs:
+        print(json.dumps(ended.to_json()) if args.json else _line(ended))
+    if found.missing:
+        print(f"Note: {found.missing}", file=sys.stderr)
+    if not found.runs and not args.json and found.looked_to_ms is None:
+        print(_nothing(args.page, asked))
+    asking.notes(args, found.more, found.looked_to_ms)
     return 0
+
+
+def _line(ended: EndedRun) -> str:
+    when = clock.local(ended.finished_ms).strftime("%Y-%m-%d %H:%M:%S")
+    marks = (("system", ended.instance is Instance.SYSTEM), ("observed", ended.source is Source.OBSERVED))
+    whose = "".join(f"  ({mark})" for mark, holds in marks if holds)
+    return f"{when}  {wording.escape(ended.run)}  {wording.last_line(ended, clock.now_ms())}{whose}"
+
+
+def _nothing(page: int, asked: "Filter") -> str:
+    from tray import past
+
+    if page > 1:
+        return f"There is no page {page}."
+    if not asked.to_json():
+        return "No backups performed. Backup Tray has seen none yet."
+    return asking.nothing(asked, "run", past.names(places()))

@@ -1,53 +1,105 @@
-"""`backup-tray audit show`."""
+"""`backup-tray audit show [SEQ]`: the entries, filtered, the newest first; or one with its details."""
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tray import wording
+from tray.cli import asking
 from tray.cli.audit.common import as_json, moment
-from tray.paths import places
+from tray.errors import UsageError
+from tray.paths import Places, places
 
 if TYPE_CHECKING:
-    from tray.audit.store import StoredEntry
+    from tray.audit.asked import Filter
+    from tray.audit.search import Page
+    from tray.audit.store import AuditLog, StoredEntry
+
+PAGE = 20
+_WIDEST = 40
+"""A name wider than this does not push the columns of all the other lines away."""
 
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("seq", nargs="?", type=int, metavar="SEQ", help="only this entry, with its details")
     parser.add_argument("--json", action="store_true", help="the exact bytes that were hashed, one entry a line")
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help="how many of the newest (default 20)")
+    asking.register(parser, PAGE)
 
 
 def run(args: Namespace) -> int:
     """Print what was asked for."""
     from tray.audit.store import AuditLog
 
-    with AuditLog.read(places().audit_db) as log:
-        found = log.entries(-max(1, args.limit), max(1, args.limit)) if args.seq is None else [log.entry(args.seq)]
-    for entry in found:
-        if args.json:
+    asked, here = asking.wanted(args), places()
+    if args.seq is not None:
+        return _one(here, args, asked)
+    asking.prepare(here, asked)
+    with AuditLog.read(here.audit_db) as log:
+        page = _page(log, asked, args.limit, args.page)
+        empty = _nothing(log, asked, args) if not page.entries and page.looked_to_ms is None else None
+    if args.json:
+        for entry in page.entries:
             sys.stdout.buffer.write(entry.raw + b"\n")
-        elif args.seq is None:
-            print(_line(entry))
-        else:
-            print("\n".join(_details(entry)))
+    else:
+        for line in [empty] if empty else _table(page.entries):
+            print(line)
     sys.stdout.flush()
+    asking.notes(args, page.next is not None, page.looked_to_ms)
     return 0
 
 
-def _line(entry: "StoredEntry") -> str:
-    data = entry.data
-    words = [
-        f"{entry.seq:>6}",
-        moment(data["time"]),
-        f"{data['action']:<13}",
-        f"{data['result']}",
-        data["job"],
-        data["run"],
+def _one(here: Places, args: Namespace, asked: "Filter") -> int:
+    from tray.audit.store import AuditLog
+
+    if asked.to_json():
+        raise UsageError("One entry cannot be filtered.", next=f"Leave out the options: `audit show {args.seq}`.")
+    with AuditLog.read(here.audit_db) as log:
+        entry = log.entry(args.seq)
+    if args.json:
+        sys.stdout.buffer.write(entry.raw + b"\n")
+        sys.stdout.flush()
+    else:
+        print("\n".join(_details(entry)))
+    return 0
+
+
+def _page(log: "AuditLog", asked: "Filter", limit: int, number: int) -> "Page":
+    """Return page *number*, counted from 1: cheap, since only the entries of that page are kept."""
+    from tray.audit.search import search
+
+    page = search(log, asked, limit)
+    for _ in range(number - 1):
+        if page.next is None or page.looked_to_ms is not None:
+            return type(page)([], page.next, page.looked_to_ms)
+        page = search(log, asked, limit, page.next)
+    return page
+
+
+def _nothing(log: "AuditLog", asked: "Filter", args: Namespace) -> str:
+    if args.page > 1:
+        return f"There is no page {args.page}."
+    from tray.audit.search import names
+
+    return asking.nothing(asked, "entry", {name: names(log, name) for name in ("job", "engine")})
+
+
+def _table(entries: "Sequence[StoredEntry]") -> Iterator[str]:
+    """Yield one line for each entry: number, time, severity, action, result, job and run, under one another."""
+    rows = [
+        [str(entry.seq), moment(data["time"])]
+        + [wording.escape(str(data[name] or "")) for name in ("severity", "action", "result", "job", "run")]
+        for entry in entries
+        for data in (entry.data,)
     ]
-    return "  ".join(wording.escape(str(word)) for word in words if word is not None)
+    widths = [max((min(len(row[place]), _WIDEST) for row in rows), default=0) for place in range(7)]
+    for row in rows:
+        words = [
+            row[0].rjust(max(6, widths[0])),
+            *(word.ljust(width) for word, width in zip(row[1:], widths[1:], strict=True)),
+        ]
+        yield "  ".join(words).rstrip()
 
 
 def _details(entry: "StoredEntry") -> Iterator[str]:
