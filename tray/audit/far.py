@@ -178,11 +178,17 @@ def main() -> int:
     from tray import config as configuration
     from tray.audit.forward import forward
 
-    places = paths.places()
-    config = configuration.load(places)
-    copy_far(places, config)
-    forward(places, config)
-    return 0
+    places, code = paths.places(), 0
+    try:
+        config = configuration.load(places)
+    except BackupTrayError:
+        return 2
+    for act in (copy_far, forward):
+        try:
+            act(places, config)
+        except BackupTrayError:
+            code = 2
+    return code
 
 
 if __name__ == "__main__":

@@ -28,6 +28,11 @@ class Publisher:
         self._next_send = 0.0
         self._told: LiveRun | None = None
 
+    @property
+    def connected(self) -> bool:
+        """Whether a tracker listens."""
+        return self._socket is not None
+
     def offer(self, live: LiveRun) -> None:
         """Let the tracker know the state of the run, now or when its turn comes."""
         now = clock.monotonic()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tray.audit.verdict import Verdict
 
 EXIT_OF = {"intact": 0, "tampered": 1, "inconclusive": 3}
-_MAX_NOTE = 65_536
+_MAX_FILE = 64 << 20
 
 
 def register(parser: ArgumentParser) -> None:
@@ -68,15 +68,31 @@ def _config(here: Places, problems: list[str]) -> config.Config | None:
 def _baselines(given: list[Path]) -> Iterator[tuple[str, bytes]]:
     for path in given:
         try:
-            files = sorted(item for item in path.iterdir() if item.is_file()) if path.is_dir() else [path]
+            files = _files(path) if path.is_dir() else [path]
             if not files:
                 raise BaselineError(str(path), "The folder is empty.")
             for file in files:
-                if path == file or file.suffix != ".pub":
-                    with file.open("rb") as opened:
-                        yield str(file), opened.read(_MAX_NOTE + 1)
+                with file.open("rb") as opened:
+                    yield from _notes(str(file), opened.read(_MAX_FILE))
         except OSError as error:
             raise BaselineError(str(path), f"It cannot be read: {error.strerror}.") from error
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files of a folder of baselines; verifier keys that are kept with them are none."""
+    return sorted(item for item in folder.iterdir() if item.is_file() and item.suffix != ".pub" and item.name[0] != ".")
+
+
+def _notes(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield what a file holds: one checkpoint, or all that a system's log was told (`journalctl -t backup-tray -o cat`)."""
+    from tray.audit import checkpoint
+
+    notes = checkpoint.notes_in(content)
+    if len(notes) == 1:
+        yield name, notes[0]
+        return
+    for note in notes:
+        yield f"{name} ({checkpoint.parse(note).size} entries)", note
 
 
 def _progress() -> Callable[[int, int], None] | None:
