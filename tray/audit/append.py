@@ -45,14 +45,27 @@ def append_all(
     if verifier.key_id not in checkpoint.key_ids(newest):
         keys.pin(key, verifier)
         writer.add(_rotation(verifier, newest))
-    elif not keys.pin_file(key).exists():
-        with contextlib.suppress(OSError):  # it was lost, or the disk was full when the log was made
-            keys.pin(key, verifier)
+    else:
+        _must_have_signed(signer, writer.state(), newest)
+        if not keys.pin_file(key).exists():
+            with contextlib.suppress(OSError):  # it was lost, or the disk was full when the log was made
+                keys.pin(key, verifier)
     numbers = [writer.add_once(draft) for draft in drafts]
     if fresh is not None:
         numbers.append(_hand_over(writer, key, signer, VerifierKey(log, fresh.public)))
     writer.finish(signer if fresh is None else fresh)
     return numbers
+
+
+def _must_have_signed(signer: Signer, state: Checkpoint, newest: bytes) -> None:
+    """Raise unless *signer* signed the log as the head has it: else whoever edited the head would get our signature under it.
+
+    Ed25519 gives the same signature for the same text each time, so signing again tells, in half the time of a verification.
+    """
+    if signer.sign(state) != newest:
+        raise AuditUnavailableError(
+            "The head of the audit log is not the one that was signed.", "Look closer: `backup-tray audit verify`."
+        )
 
 
 def _hand_over(writer: "Writer", key: Path, signer: Signer, new: VerifierKey) -> int:
