@@ -8,17 +8,19 @@ from typing import Any
 
 import pytest
 
-from tests.unit.audit_help import end, filled, start
+from tests.unit.audit_help import end, filled, start, tamper
 from tray import clock, config, jobs
-from tray.audit import spool
+from tray.audit import spool, standing
 from tray.audit.store import AuditLog, StoredEntry
-from tray.care import clocks, lost, memory, recorder, rounds, settings
+from tray.care import clocks, lost, memory, recorder, rounds, settings, verification
 from tray.care.clocks import Clocks, Jump
 from tray.care.rounds import Round
 from tray.cli.main import main
 from tray.config import Job
 from tray.errors import AuditUnavailableError
+from tray.fetch import StatusSource
 from tray.locks import FileLock
+from tray.model import State
 from tray.paths import Places
 
 NOW = 1_800_000_000_000
@@ -35,6 +37,12 @@ def body(entry: StoredEntry) -> dict[str, Any]:
     """The details of an entry, which must be there."""
     assert entry.body is not None
     return dict(entry.body)
+
+
+def kept(places: Places) -> None:
+    """A log whose newest checkpoint has its copy in a place apart, as every record makes it."""
+    filled(places, 1)
+    assert spool.record(places, [start("r"), end("r")]) is not None
 
 
 def write(places: Places, text: str) -> None:
@@ -323,3 +331,102 @@ def test_a_memory_that_was_damaged_is_begun_again_in_silence(configured: Places)
     assert config.load(configured).jobs["home"] == Job(
         "home", sources=("/home",), repository="rest:https://ann:hunter2@nas/home", options=("--exclude-caches",)
     )
+
+
+# The verification.
+
+WEEK = 7 * clock.DAY_MS
+
+
+@pytest.mark.parametrize(
+    ("every", "last", "tried", "due"),
+    [
+        (WEEK, None, None, True),
+        (WEEK, NOW - WEEK, None, True),
+        (WEEK, NOW - WEEK + 1, None, False),
+        (WEEK, NOW + 1, None, True),
+        (None, None, None, False),
+        (WEEK, None, NOW - 1000, False),
+        (WEEK, None, NOW - clock.DAY_MS, True),
+        (HOUR, NOW - 2 * HOUR, NOW - HOUR, True),
+        (HOUR, NOW - 2 * HOUR, NOW - HOUR + 1, False),
+    ],
+)
+def test_the_whole_log_is_verified_as_often_as_configured(
+    every: int | None, last: int | None, tried: int | None, due: bool
+) -> None:
+    """Never is due at once, a time ahead of the clock counts for nothing, and what failed is not tried every hour."""
+    assert verification.is_due(every, last, tried, NOW) is due
+
+
+def test_a_scheduled_verification_is_an_entry_and_is_not_repeated(places: Places) -> None:
+    """The first round checks all; the rounds after it nothing, until it is due again; a start looks at what is new, silently."""
+    kept(places)
+    for started in (False, False, True):
+        verification.do(Round(places, started))
+    (entry,) = entries(places, "audit.verified")
+    assert (entry.data["result"], entry.data["source"], entry.data["severity"]) == ("intact", "scheduled", "info")
+    found = standing.read(places)
+    assert found is not None
+    assert (found.result, found.breach, found.full) == ("intact", False, False)
+
+
+def test_a_start_finds_what_was_rolled_back_meanwhile(places: Places) -> None:
+    """What happened while no tracker lived is found when the next one begins, and stays a breach."""
+    filled(places, 2)
+    verification.do(Round(places))
+    with AuditLog.open(places.audit_db, places.audit_key) as log:
+        log.append([start(), end()])
+    tamper(
+        places,
+        "DELETE FROM entries WHERE seq = (SELECT max(seq) FROM entries)",
+    )
+    verification.do(Round(places, started=True))
+    found = standing.read(places)
+    assert found is not None
+    assert found.breach
+    status = StatusSource(places, role="cli", start_tracker=False)
+    assert status.poll().state is State.TAMPERED
+    status.close()
+
+
+def test_a_broken_configuration_keeps_nobody_from_verifying(places: Places) -> None:
+    """What is usual holds until the file is mended."""
+    filled(places, 1)
+    write(places, "[audit\n")
+    verification.do(Round(places))
+    assert len(entries(places, "audit.verified")) == 1
+
+
+def test_a_standing_that_cannot_be_believed_is_said_and_never_intact(places: Places) -> None:
+    """Whoever edits the file beside the log makes it a doubt, not a green line."""
+    kept(places)
+    verification.do(Round(places))
+    status = StatusSource(places, role="cli", start_tracker=False)
+    assert (status.poll().audit or pytest.fail("none")).result == "intact"
+    text = places.audit_standing.read_text()
+    for forged in (text.replace('"entries":', '"entries":1'), "no json", ""):
+        places.audit_standing.write_text(forged)
+        now = status.poll()
+        assert now.audit is not None
+        assert now.audit.result == "unchecked"
+        assert now.state is State.WARNING
+        assert any("cannot be read" in note for note in now.notes)
+    places.audit_standing.write_text(text)
+    assert (status.poll().audit or pytest.fail("none")).result == "intact"
+    status.close()
+
+
+def test_a_log_that_is_gone_is_not_forgotten(places: Places) -> None:
+    """Log and key taken away together look like a fresh machine, but for what was verified here."""
+    filled(places, 1)
+    verification.do(Round(places))
+    places.audit_db.unlink()
+    places.audit_key.unlink()
+    for beside in places.state.glob("audit.db-*"):
+        beside.unlink()
+    status = StatusSource(places, role="cli", start_tracker=False)
+    now = status.poll()
+    status.close()
+    assert now.state is not State.OK
+    assert now.state is not State.NONE

@@ -8,6 +8,9 @@ PARTS = {
     "show": "print entries",
     "checkpoint": "print the newest signed checkpoint, to be kept elsewhere as a baseline",
     "key": "show the log's name and public key, or change the key",
+    "acknowledge": "say why a breach is no cause for alarm any more; that is an entry",
+    "export": "write the log into a folder that other tools can verify (C2SP tlog-tiles)",
+    "proof": "write one entry with all that proves it (C2SP tlog-proof)",
 }
 """Every part and its one line of help; `tray.cli.audit.<part>` has `register(parser)` and `run(args) -> int`."""
 

@@ -1,0 +1,27 @@
+"""`backup-tray audit acknowledge --reason TEXT`."""
+
+from argparse import ArgumentParser, Namespace
+
+from tray.errors import UsageError
+from tray.paths import places
+
+
+def register(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--reason", metavar="TEXT", help="what was found out about the breach; it is kept in the log")
+
+
+def run(args: Namespace) -> int:
+    """Acknowledge a breach, so that it is not told any more; that is an entry with the reason."""
+    from tray.audit import standing
+
+    reason = (args.reason or "").strip()
+    if not reason:
+        raise UsageError(
+            "A breach is acknowledged with a reason.",
+            why="Whoever reads the log later must know what was found out.",
+            next='For example: `backup-tray audit acknowledge --reason "restored from the backup of Monday"`.',
+        )
+    standing.acknowledge(places(), reason)
+    print("Noted, with your reason, in the audit log. What was found stays on record.")
+    return 0
