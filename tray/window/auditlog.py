@@ -4,13 +4,15 @@ Reading changes nothing; only `verify` and `acknowledge` record, because a perso
 """
 
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from tray import clock, past, wording
-from tray.errors import BackupTrayError, EntryNotFoundError
+from tray.errors import BackupTrayError, EntryNotFoundError, UsageError
 from tray.paths import Places
+from tray.redact import Redactor
 from tray.window import filters, view
 
 if TYPE_CHECKING:
@@ -152,7 +154,7 @@ def _row(entry: "StoredEntry", now: int) -> dict[str, Any]:
         "at": view.absolute(moment, now),
         "utc": view.both_times(moment),
         "action": filters.spoken(data["action"]),
-        "result": wording.escape(data["result"] or ""),
+        "result": _result(data),
         "severity": "" if data["severity"] in ("info", data["result"]) else wording.escape(data["severity"] or ""),
         "kind": _kind(data),
         "job": wording.escape(data["job"] or ""),
@@ -204,9 +206,14 @@ def entry(places: Places, number: int) -> dict[str, Any]:
     }
 
 
+def _result(data: Mapping[str, Any]) -> str:
+    """Return what it came to, nothing where the action's own words say it: "Run started" has started."""
+    result = wording.escape(data["result"] or "")
+    return "" if result == "done" or result in filters.spoken(data["action"]) else result
+
+
 def _title(data: Mapping[str, Any]) -> str:
-    words, result = filters.spoken(data["action"]), wording.escape(str(data["result"]))
-    return words if result == "done" or result in words else f"{words}: {result}"
+    return ": ".join(filter(None, (filters.spoken(data["action"]), _result(data))))
 
 
 def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -230,6 +237,8 @@ def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _detail(name: str, value: object) -> list[str]:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        text = shlex.join(value) if name == "command" else ", ".join(value)
     more = f"… and {_count_more(len(text) - _LONG)}" if len(text) > _LONG else ""
     return [wording.escape(name.replace("_", " ").capitalize()), wording.escape(text[:_LONG]) + more]
 
@@ -248,7 +257,7 @@ def spaced(digest: bytes) -> str:
 
 def check(places: Places, entry: int) -> dict[str, Any]:
     """Return whether the log, and with it *entry*, is what was written; looks only, records nothing."""
-    return checked(_verify(places, None), entry)
+    return checked(_verify(places), entry)
 
 
 def checked(verdict: "Verdict", entry: int) -> dict[str, Any]:
@@ -265,25 +274,26 @@ def checked(verdict: "Verdict", entry: int) -> dict[str, Any]:
 
 
 def verify(places: Places, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
-    """Verify the whole log against every baseline that is found, record that it was done, and return the result."""
-    from tray.audit import spool
-    from tray.audit.entry import Action, Draft, Severity
+    """Verify the whole log against every baseline that is found, record that it was done, and return the result.
 
-    verdict = _verify(places, progress)
-    severity = {"intact": Severity.INFO, "tampered": Severity.CRITICAL}.get(str(verdict.result), Severity.WARNING)
-    body = {key: value for key, value in verdict.to_json().items() if key not in ("result", "checked_at", "method")}
-    draft = Draft(action=Action.AUDIT_VERIFIED, result=str(verdict.result), severity=severity, body=body)
-    with suppress(BackupTrayError, OSError):
-        spool.record(places, [draft], timeout=past.RECORD_SECONDS)
-    return _shown(verdict)
+    Raises:
+        BackupTrayError: It could not be checked.
+    """
+    from tray.audit.verify_recorded import check
+
+    problems: list[str] = []
+    verdict = check(places, _config(places), progress=progress, problems=problems)
+    return _shown(verdict) | {"problems": [wording.escape(text) for text in problems]}
 
 
-def _verify(places: Places, progress: Callable[[int, int], None] | None) -> "Verdict":
-    from tray.audit import baselines
+def _verify(places: Places) -> "Verdict":
+    """Verify as `verify` does, and record nothing."""
+    from tray.audit import baselines, standing
     from tray.audit.verify import verify as verify_log
 
-    notes = baselines.found(places, _config(places))
-    return verify_log(places.audit_db, places.audit_key, baselines=notes, progress=progress)
+    kept = baselines.found(places, _config(places))
+    pinned, witness = baselines.pinned(places), standing.witness(places)
+    return verify_log(places.audit_db, places.audit_key, kept=kept, pinned=pinned, witness=witness)
 
 
 def _shown(verdict: "Verdict") -> dict[str, Any]:
@@ -302,11 +312,18 @@ def _entries(number: int) -> str:
 
 
 def acknowledge(places: Places, reason: str) -> None:
-    """Record that somebody has seen the breach, and why it is no cause for alarm.
+    """Record that somebody has seen the breach, and what they found out.
 
     Raises:
-        BackupTrayError: There is no reason, or nothing to acknowledge.
+        UsageError: There is no reason.
+        NoBreachError: There is nothing to acknowledge.
     """
     from tray.audit import standing
 
-    standing.acknowledge(places, reason)
+    if not reason.strip():
+        raise UsageError(
+            "A breach is acknowledged with a reason.",
+            why="Whoever reads the log later must know what was found out.",
+            next="For example: restored from the backup of Monday.",
+        )
+    standing.acknowledge(places, Redactor((), {}).text(reason.strip()))

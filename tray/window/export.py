@@ -20,8 +20,8 @@ from tray.paths import HOME_VARIABLE
 from tray.window import bridge, filters
 
 FORMATS: Final = {"pdf": "PDF", "csv": "CSV", "html": "HTML", "jsonl": "JSON Lines"}
-SCOPE: Final = {"runs": (), "entries": ()}
-"""The option of `backup-tray report` that says what a filter is about."""
+SCOPE: Final = {"runs": ("--action=run.finished,run.closed",), "entries": ()}
+"""The option of `backup-tray report` that says what a filter is about: the ends of runs, or every entry."""
 
 PATIENCE: Final = 300.0
 _RUN = re.compile(r"[0-9a-f][0-9a-f-]{3,35}", re.ASCII)

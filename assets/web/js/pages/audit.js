@@ -73,7 +73,8 @@
     if (result && result.problem) return BT.problem(result.problem);
     if (result) {
       return [el("p", { class: "row" }, BT.tag(result.kind, result.word), el("span", { class: "grow" }, result.text)),
-        result.baselines.length > 0 && BT.pairs([["Agrees with", result.baselines.map((name) => el("div", { class: "hash" }, name))]])];
+        result.baselines.length > 1 && BT.pairs([["Agrees with", result.baselines.map((name) => el("div", { class: "hash" }, name))]]),
+        result.problems.map((text) => el("p", { class: "note warn" }, text))];
     }
     const known = standing();
     if (!known) return el("p", { class: "row" }, BT.tag("none", "Not verified"), el("span", { class: "grow" }, "Nobody has verified this log yet."));

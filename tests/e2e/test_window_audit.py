@@ -1,0 +1,333 @@
+"""The pages Audit log, Entry, History and Report in real WebKit, on a real log: badge, breach, filters, pages, hostile names."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from tests.e2e import statuses
+from tests.e2e.desktop import Desktop, desktop
+from tests.e2e.test_window_page import _PALE_TEXTS, _SMALL_TARGETS, fits, said
+from tests.e2e.webdriver import Driven, driven
+from tests.unit.audit_help import end, writer
+from tests.waiting import wait_for
+from tray import clock, paths
+from tray.audit import spool
+from tray.audit.entry import Action, Draft
+from tray.model import AuditStanding, Instance, Outcome, Status
+from tray.paths import Places
+
+pytestmark = pytest.mark.e2e
+EVERY_PAGE = ("dashboard", "history", "audit", "entry/3", "report", "log", "create", "guide")
+HOUR = 3_600_000
+LONG = "very long " * 1000
+RUNS = 130
+
+
+def fill(places: Places) -> None:
+    """A log of many runs, one of them hostile, one erased."""
+    outcomes = list(Outcome)
+    drafts = [
+        end(
+            job=("home", "photos", "etc")[number % 3],
+            outcome=outcomes[number // 3 % len(outcomes)],
+            time_ms=clock.now_ms() - (RUNS - number) * HOUR,
+            duration_ms=61_000,
+            bytes_processed=48_000_000_000,
+            body={"reason": f"It said word{number}.", "repository": "/media/backup", "sources": ["/home/me"]},
+        )
+        for number in range(RUNS)
+    ]
+    nasty = statuses.NASTY
+    drafts.append(end(job=nasty, actor=nasty, body={"reason": nasty, nasty: nasty, "long": LONG}))
+    written = spool.record(places, drafts)
+    assert written is not None
+    assert written[-1] == RUNS + 2
+    with writer(places) as log:
+        log.redact(3, "asked for")
+    spool.record(places, [Draft(Action.AUDIT_VERIFIED, result="intact"), Draft(Action.CONFIG_CHANGED)])
+
+
+def standing(**more: Any) -> AuditStanding:
+    """What is known of the log."""
+    known = AuditStanding("intact", clock.now_ms() - 2 * HOUR, 1204, "Every entry is as it was signed.", baselines=2)
+    return replace(known, **more)
+
+
+def status(known: AuditStanding | None) -> Status:
+    """Two jobs, and that standing."""
+    return replace(statuses.judged(statuses.ended("home"), statuses.ended("etc", hours=9)), audit=known)
+
+
+BREACH: dict[str, Any] = {
+    "result": "tampered",
+    "breach": True,
+    "kind": "altered",
+    "first_bad": 17,
+    "since_ms": clock.now_ms() - HOUR,
+}
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desktop]:
+    """A screen without a panel."""
+    with desktop(tmp_path_factory.mktemp("desk") / "d", "none") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a filled log; its name is short, because pictures show it."""
+    made = tmp_path_factory.mktemp("home") / "bt"
+    fill(paths.places(dict(os.environ) | {paths.HOME_VARIABLE: str(made)}))
+    return made
+
+
+@pytest.fixture(scope="module")
+def window(desk: Desktop, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driven]:
+    """One window for this file."""
+    env = desk.env | {paths.HOME_VARIABLE: str(home)}
+    with driven(tmp_path_factory.mktemp("window") / "w", env, status(standing())) as made:
+        yield made
+
+
+def visit(window: Driven, page: str) -> None:
+    """Go to a page and wait until all that it shows is there."""
+    window.script(f"BT.visit('{page}')")
+    window.wait(f"#page[data-page={page.split('/')[0]}] h1")
+    wait_for(lambda: not window.script("return BT.place.loading"), what=f"{page} to be loaded")
+
+
+def choose(window: Driven, name: str, value: str) -> None:
+    """Choose in a list of the form."""
+    window.script(
+        "const one = document.getElementById(arguments[0]); one.value = arguments[1];"
+        "one.dispatchEvent(new Event('input', {bubbles: true}))",
+        f"filter-{name}",
+        value,
+    )
+
+
+def rows(window: Driven) -> list[str]:
+    """What each row of the table says."""
+    return list(window.script("return [...document.querySelectorAll('tbody tr')].map((row) => row.innerText)"))
+
+
+def test_the_badge_says_it_by_colour_shape_and_word(window: Driven) -> None:
+    """Dashboard and Audit log show the same standing: when, how many entries, how many baselines."""
+    seen = set()
+    for known, word, kind in (
+        (standing(), "intact", "ok"),
+        (standing(result="tampered", breach=True), "tampered", "tampered"),
+        (standing(result="inconclusive", baselines=0), "inconclusive", "unknown"),
+        (None, "not verified", "none"),
+    ):
+        window.push(status(known))
+        visit(window, "dashboard")
+        line = window.read(".auditline", f"Audit log {word}")
+        assert known is None or known.breach or "2 hours ago, 1,204 entries" in line
+        tag = window.wait(".auditline .tag")
+        seen.add((kind, tag.value_of_css_property("color"), tag.value_of_css_property("background-color")))
+        assert window.script("return document.querySelector('.auditline use').getAttribute('href')") == f"#i-{kind}"
+        visit(window, "audit")
+        window.wait(".card .tag", word.capitalize())
+    assert len(seen) == 4
+    assert len({colour for _, colour, _ in seen}) == 3  # what nobody knows is grey, whatever its word
+    window.push(status(standing()))
+
+
+def test_a_breach_is_on_every_page_and_asks_for_a_reason(window: Driven) -> None:
+    """Nobody can overlook it, the banner leads to the entry, and the alarm does not end without a reason."""
+    window.push(status(standing(**BREACH)))
+    for page in EVERY_PAGE:
+        visit(window, page)
+        assert "TAMPERED at entry 17 (altered)" in window.read(".banner[role=alert]"), page
+    visit(window, "dashboard")
+    window.keep("window-breach.png")
+    window.click(".banner button", "Open entry 17")
+    window.wait("#page[data-page=entry]")
+    window.click(".banner button", "Acknowledge…")
+    window.wait("#acknowledge")
+    assert window.script("return document.activeElement.id") == "reason"
+    window.click("#acknowledge button.main")
+    window.wait("#reason-problem", "")
+    assert window.wait("#reason").get_attribute("aria-invalid") == "true"
+    assert window.find("#acknowledge") is not None
+    window.click("#acknowledge button", "Not yet")
+    window.push(status(standing(**BREACH, instance=Instance.SYSTEM)))
+    assert "sudo backup-tray" in window.read(".banner", "of the system")
+    assert window.find(".banner button") is None
+    window.push(status(standing()))
+    wait_for(lambda: window.find(".banner") is None, what="the banner to go")
+
+
+def test_entries_are_narrowed_down_and_paged(window: Driven) -> None:
+    """Filters work together, a page holds a page, older and newer lead there and back, and what was found is said aloud."""
+    visit(window, "audit")
+    assert len(rows(window)) == 50
+    first = rows(window)
+    window.click("[data-do=older]")
+    window.wait(".pager", "Page 2")
+    assert not set(rows(window)) & set(first)
+    window.click("[data-do=newer]")
+    window.wait(".pager", "Page 1")
+    assert rows(window) == first
+    choose(window, "job", "photos")
+    choose(window, "outcome", "failed")
+    wait_for(lambda: len(rows(window)) == 7, what="the failed ones of photos")
+    assert "7 entries found" in said(window)
+    window.keep("window-audit.png")
+    visit(window, "entry/3")
+    window.click(".back")
+    wait_for(lambda: len(rows(window)) == 7, what="the list as it was left")
+    window.click("[data-do=clear-filter]")
+    wait_for(lambda: len(rows(window)) == 50, what="all entries")
+    assert window.script("return document.activeElement.id") == "filter-text"
+    window.type("#filter-text", "word17")
+    wait_for(lambda: len(rows(window)) == 1, what="the one with that word")
+    window.type("#filter-text", "nobody said this")
+    window.wait(".nothing-found")
+    window.click("[data-do=clear-filter]")
+
+
+def test_a_day_that_is_none_is_said_beside_it(window: Driven) -> None:
+    """The field is marked, the words say how to write one, and what was found before stays."""
+    visit(window, "audit")
+    choose(window, "when", "days")
+    assert window.script("return document.activeElement.id") == "filter-when"
+    window.type("#filter-since", "31.1.")
+    assert "31.1." in window.read("#filter-problem")
+    assert window.wait("#filter-since").get_attribute("aria-invalid") == "true"
+    assert len(rows(window)) == 50
+    window.type("#filter-since", "2000-01-01")
+    wait_for(lambda: window.find("#filter-problem") is None, what="the complaint to go")
+    window.click("[data-do=clear-filter]")
+
+
+def test_the_history_is_narrowed_down_and_paged(window: Driven) -> None:
+    """The same form, for runs."""
+    visit(window, "history")
+    assert len(rows(window)) == 50
+    for page in (2, 3):
+        window.click("[data-do=older]")
+        window.wait(".pager", f"Page {page}")
+    assert len(rows(window)) == RUNS + 1 - 100
+    window.click("[data-do=newest]")
+    window.wait(".pager", "Page 1")
+    choose(window, "outcome", "cancelled")
+    choose(window, "job", "home")
+    wait_for(lambda: 0 < len(rows(window)) < 10, what="the cancelled ones")
+    assert all("Cancelled" in row for row in rows(window))
+    window.click("[data-do=clear-filter]")
+    window.keep("window-history.png")
+
+
+def test_an_entry_shows_what_was_hashed(window: Driven) -> None:
+    """Facts, details, the raw bytes with a button to copy them, the leaf hash, and the way to its neighbours."""
+    visit(window, "entry/4")
+    raw = json.loads(str(window.wait(".copybox button").get_attribute("data-text")))
+    assert raw["seq"] == 4
+    assert "word2" in window.read("#page", "It said")
+    window.click(".copybox button", "Copy")
+    window.wait(".copybox button", "Copied")
+    window.keep("window-entry.png")
+    window.click("button", "Previous entry")
+    window.wait("h1", "Run finished")
+    assert "erased" in window.read("#page .note")
+    visit(window, "entry/0")
+    assert (
+        window.script("return [...document.querySelectorAll('[data-go^=entry]')].map((one) => one.disabled)")[0] is True
+    )
+    visit(window, "entry/99999")
+    assert "no entry 99999" in window.read(".banner")
+
+
+def test_the_log_says_what_identifies_it(window: Driven, home: Path) -> None:
+    """Identity, key and newest checkpoint can be copied, and the copy beside the configuration is listed with its age."""
+    visit(window, "audit")
+    text = window.read("#page", "This log")
+    assert "covers 136 entries" in text
+    copies = window.script("return [...document.querySelectorAll('.copybox button')].map((one) => one.dataset.text)")
+    assert copies[0].startswith("backup-tray/")
+    assert copies[1].split("\n")[1] == "136"
+
+
+def test_hostile_names_are_text_on_every_page(window: Driven) -> None:
+    """Markup, line breaks, bidi controls and 10 kB: shown as text, cut where it must be, and the page keeps its width."""
+    window.script("window.alerts = 0; window.alert = () => { window.alerts += 1; }")
+    for page in ("audit", f"entry/{RUNS + 2}", "history", "report"):
+        visit(window, page)
+        text = window.text()
+        assert "<img src=x onerror=alert(1)>" in text, page
+        assert not {"\x1b", "\u202e", "\u2028"} & set(text), page
+        assert fits(window), page
+        assert window.script("return document.querySelectorAll('img, #page script').length") == 0
+    assert window.script("return window.alerts") == 0
+
+
+def test_the_keyboard_is_enough(window: Driven) -> None:
+    """Every field, the pages and the buttons come in the order in which they are read."""
+    visit(window, "audit")
+    window.script("document.querySelector('[data-do=verify]').focus()")
+    seen = []
+    for _ in range(9):
+        ActionChains(window.driver).send_keys(Keys.TAB).perform()
+        seen.append(
+            window.script("return document.activeElement.id || document.activeElement.getAttribute('aria-label')")
+        )
+    fields = ["text", "when", "job", "action", "outcome", "severity", "engine"]
+    assert seen[:7] == [f"filter-{name}" for name in fields]
+    assert seen[7].startswith("Open entry ")
+    window.script("document.getElementById('filter-job').focus()")
+    ActionChains(window.driver).send_keys("etc").perform()
+    wait_for(lambda: all("etc" in row for row in rows(window)), what="the job that was typed")
+    window.click("[data-do=clear-filter]")
+
+
+@pytest.mark.parametrize("text", ["100%", "200%"])
+def test_narrow_windows_and_large_text_lose_nothing(window: Driven, text: str) -> None:
+    """At 480 pixels, with text twice as large, the lists and the entry can be read without scrolling sideways."""
+    window.push(status(standing(**BREACH)))
+    window.resize(480, 800)
+    window.script(f"document.documentElement.style.fontSize = '{text}'")
+    try:
+        for page in EVERY_PAGE:
+            visit(window, page)
+            assert fits(window), page
+            if text == "100%":
+                window.keep(f"narrow-{page.split('/')[0]}.png")
+    finally:
+        window.script("document.documentElement.style.fontSize = ''")
+        window.resize(1080, 780)
+        window.push(status(standing()))
+
+
+@pytest.mark.parametrize("theme", ["Adwaita", "Adwaita:dark"], ids=["light", "dark"])
+def test_every_text_has_contrast_and_every_target_has_size(
+    desk: Desktop, home: Path, tmp_path: Path, theme: str
+) -> None:
+    """In both themes text keeps 4.5 : 1 and whatever can be pressed has 24 pixels, with a breach and without."""
+    shutil.copytree(home / "state", tmp_path / "bt" / "state")  # one home has one window
+    shutil.copytree(home / "config", tmp_path / "bt" / "config")
+    env = desk.env | {paths.HOME_VARIABLE: str(tmp_path / "bt"), "GTK_THEME": theme}
+    with driven(tmp_path / "w", env, status(standing(**BREACH))) as window:
+        for page in EVERY_PAGE:
+            visit(window, page)
+            assert window.script(_PALE_TEXTS) == [], page
+            assert window.script(_SMALL_TARGETS) == [], page
+            window.keep(f"{theme.lower().replace(':', '-')}-{page.split('/')[0]}.png")
+        visit(window, "audit")
+        choose(window, "when", "days")
+        window.type("#filter-since", "never")
+        window.wait("#filter-problem")
+        assert window.script(_PALE_TEXTS) == []
+        window.script("document.querySelector('[data-do=acknowledge]').click()")
+        window.wait("#acknowledge")
+        assert window.script(_PALE_TEXTS) == []
