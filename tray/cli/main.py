@@ -1,5 +1,6 @@
 """The entry point: finds the command's module, imports only that one, and turns errors into words and exit codes."""
 
+import atexit
 import os
 import sys
 from collections.abc import Sequence
@@ -37,6 +38,8 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    if arguments is None:
+        atexit.register(_introduce_log)
     argv = list(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a locale without UTF-8 cannot show every name
@@ -99,6 +102,16 @@ def tell(error: BackupTrayError) -> None:
     if error.next:
         lines.append(f"  next: {escape(error.next)}")
     print("\n".join(lines), file=sys.stderr)
+
+
+def _introduce_log() -> None:
+    """Show name and key of an audit log that this process has made, to a person, once; a mail from cron is none."""
+    create = sys.modules.get("tray.audit.create")
+    if create is None or not create.made or sys.stderr is None or not sys.stderr.isatty():
+        return
+    for key in create.made:
+        print(f"backup-tray: a new audit log was made, {key.name}; keep its public key elsewhere:", file=sys.stderr)
+        print(f"  {key}", file=sys.stderr)
 
 
 def _about(error: OSError) -> str:
