@@ -1,0 +1,101 @@
+"""The tray when the audit log was tampered with: icon, tooltip, menu and notifications on a real desktop."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.desktop import Desktop
+from tests.e2e.program import tray
+from tests.e2e.trays import RED, pixels, record, tray_desktop, windows_of
+from tests.unit.audit_help import entry_bytes, tamper
+from tests.waiting import wait_for
+from tray.audit.store import AuditLog
+from tray.paths import Places
+
+DEAF = """
+import asyncio
+from dbus_fast.aio import MessageBus
+async def main():
+    bus = await MessageBus().connect()
+    print("owned", (await bus.request_name("org.freedesktop.Notifications")).name, flush=True)
+    await bus.wait_for_disconnect()
+asyncio.run(main())
+"""
+"""Has the name of those who show notifications, and knows no method at all."""
+
+LINE = "Audit log: TAMPERED at entry 3 (altered)"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desktop]:
+    """A desktop with a panel."""
+    with tray_desktop(tmp_path, "xfce") as made:
+        yield made
+
+
+def notified(desk: Desktop) -> list[tuple[str, str]]:
+    """What dunst has shown, the newest first."""
+    told = subprocess.run(["dunstctl", "history"], env=desk.env, capture_output=True, text=True, timeout=10).stdout
+    shown = subprocess.run(["dunstctl", "close-all"], env=desk.env, capture_output=True, timeout=10)
+    assert shown.returncode == 0
+    return [(item["summary"]["data"], item["body"]["data"]) for item in json.loads(told)["data"][0]]
+
+
+def altered(places: Places) -> None:
+    """Make a failure a success, as somebody with SQL at hand would."""
+    record("home", "failed")
+    raw = entry_bytes(places, 3).replace(b'"result":"failed"', b'"result":"succeeded"')
+    tamper(places, ("UPDATE entries SET entry = ? WHERE seq = 3", (raw,)))
+
+
+def test_a_breach_is_found_shown_and_told_until_it_is_acknowledged(
+    desk: Desktop, places: Places, tmp_path: Path
+) -> None:
+    """The tracker's start verifies; icon, tooltip, menu and a notification say it; so does the next start, but not after that."""
+    altered(places)
+    process = desk.tray()
+    item = desk.item()
+    text = wait_for(lambda: "TAMPERED" in (shown := desk.tooltip(item)) and shown, what="the breach in the tooltip")
+    assert text == f"{LINE}\nthe history of your backups cannot be trusted"
+    wait_for(lambda: pixels(desk.corner(tmp_path / "corner.png"), RED) >= 60, what="the red shield")
+    ((title, body),) = wait_for(lambda: notified(desk), what="the notification")
+    assert title == LINE
+    assert "backup-tray audit acknowledge" in body
+    with AuditLog.read(places.audit_db) as log:
+        assert body.split("\n")[-1].startswith(f"audit log {log.entry(0).data['log'].split('/')[1][:8]}, ")
+    desk.choose(item, LINE)
+    wait_for(lambda: "audit" in windows_of(process), what="the page of the audit log")
+    desk.end(process)
+    process = desk.tray()
+    item = desk.item()
+    wait_for(lambda: len(notified(desk)) == 2, what="the notification again")
+    done = tray("audit", "acknowledge", "--reason", "a test")
+    assert done.returncode == 0, done.stderr
+    wait_for(lambda: "TAMPERED" not in desk.tooltip(item), what="the end of the alarm")
+    labels = list(desk.menu(item))
+    assert any(label.startswith("Audit log: tampered at entry 3 (altered), acknowledged") for label in labels)
+    assert len(notified(desk)) == 2
+
+
+def test_where_nobody_shows_notifications_that_is_on_record_once(desk: Desktop, places: Places) -> None:
+    """An alarm that nobody sees is a fact for the log; the icon tells it all the same."""
+    altered(places)
+    (dunst,) = [process for process in desk.started if "dunst" in str(process.args)]
+    desk.end(dunst)
+    desk.run(sys.executable, "-c", DEAF, log="deaf")  # else the bus would start dunst again
+    wait_for(lambda: "owned" in desk.log("deaf"), what="its name")
+    desk.tray()
+    item = desk.item()
+    wait_for(lambda: "TAMPERED" in desk.tooltip(item), what="the breach in the tooltip")
+    (entry,) = wait_for(lambda: _unheard(places), what="the entry")
+    assert entry["action"] == "notification.failed"
+    assert (entry["result"], entry["severity"]) == ("not shown", "warning")
+
+
+def _unheard(places: Places) -> list[dict[str, object]]:
+    with AuditLog.read(places.audit_db) as log:
+        return [dict(e.data) for e in log.entries(0, 1000) if e.data["action"] == "notification.failed"]
