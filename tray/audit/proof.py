@@ -74,13 +74,16 @@ class Proof:
             head, _, note = raw.partition(b"\n\n")
             magic, extra, index, *path = head.decode("ascii").split("\n")
             words = (magic, extra[:6], index[:6])
-            if words != (MAGIC, "extra ", "index ") or str(int(index[6:])) != index[6:] or index[6] == "-":
+            if words != (MAGIC, "extra ", "index "):
                 raise ValueError("its first lines are not those of a proof")
             entry, *more = base64.b64decode(extra[6:], validate=True).split(b"\n")
             if len(more) not in (0, 2):
                 raise ValueError("it holds half of the details")
             details = (bytes.fromhex(more[0].decode()), more[1]) if more else None
-            return cls(int(index[6:]), entry, tuple(map(_hash, path)), note, details)
+            found = cls(int(index[6:]), entry, tuple(map(_hash, path)), note, details)
+            if found.to_bytes() != raw:
+                raise ValueError("it is written in an unusual way")
+            return found
         except ValueError as error:
             raise ProofError(f"It is no tlog-proof of an audit entry: {error}.") from error
 

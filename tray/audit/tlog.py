@@ -272,7 +272,7 @@ class _Export:
             if folder in self._touched:
                 break
             self._touched.add(folder)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(path.parent)
         write(path, content)
         self._written += 1
 
@@ -296,7 +296,7 @@ _VERIFY = "Look closer: `backup-tray audit verify`."
 def _alone(folder: Path) -> Iterator[None]:
     """Let only one process at a time write into *folder*, and put into words what can go wrong there."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(folder)
         with FileLock(folder / _LOCK) as lock:
             if not lock.acquire():
                 raise TilesError(folder, "Another process is writing there.", "Wait for it, then try again.")
@@ -305,6 +305,13 @@ def _alone(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise TilesError(folder, f"{error.filename or folder}: {error.strerror or error}.") from error
+
+
+def _make(folder: Path) -> None:
+    """Make *folder* and what is missing above it for this user alone, whatever the umask."""
+    for missing in reversed([folder, *folder.parents]):
+        if not missing.is_dir():
+            missing.mkdir(mode=0o700, exist_ok=True)
 
 
 def _row(first: int, count: int) -> Iterator[tuple[int, int]]:
