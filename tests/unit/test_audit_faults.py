@@ -306,7 +306,7 @@ def test_a_full_disk_at_the_log_loses_no_record(places: Places) -> None:
     code = """
 assert spool.record(here, [end("first")]) is not None
 fill(600_000)
-body = {"reason": "x" * 20_000}
+body = {"reason": os.urandom(20_000).hex()}
 told = []
 for number in range(60):
     told.append(spool.record(here, [end(f"r{number}", outcome=Outcome.FAILED, body=body)]) is not None)

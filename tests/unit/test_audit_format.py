@@ -203,7 +203,7 @@ def test_stored_log_follows_the_published_format(places: Places) -> None:
         before = hashlib.sha256(b"\x00" + entry.raw).hexdigest()
         theirs.append_entry(entry.raw)
     assert stored[3].data["body"] == hashlib.sha256(b"\x02" + salt + bodies.plain(body)).hexdigest()
-    assert (len(salt), body) == (16, b'{"reason":"x"}')
+    assert (len(salt), bodies.plain(body)) == (16, b'{"reason":"x"}')
     assert size == 4
     assert root == theirs.get_root()
     assert note.decode().split("\n")[:3] == [stored[0].data["log"], "4", base64.b64encode(root).decode()]
