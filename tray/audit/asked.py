@@ -162,12 +162,17 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(one)
 
 
+def begins(word: str) -> bool:
+    """Whether *word* may stand for all that begin with it: three letters, or one of a script that needs fewer."""
+    return len(word.encode()) >= SHORTEST_BEGINNING
+
+
 SHORTEST_BEGINNING = 3
-"""A word of fewer letters must stand in the entry as it is; one of more may begin a word of it."""
+"""Bytes; a shorter word must stand in the entry as it is."""
 
 
 def _stands(word: str, there: set[str]) -> bool:
-    return word in there or (len(word) >= SHORTEST_BEGINNING and any(one.startswith(word) for one in there))
+    return word in there or (begins(word) and any(one.startswith(word) for one in there))
 
 
 # -- what people write

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from tray import clock
 from tray.audit import search
-from tray.audit.asked import NAMES, SHORTEST_BEGINNING, Filter, known, words_of
+from tray.audit.asked import NAMES, Filter, begins, known, words_of
 from tray.audit.entry import Action
 from tray.audit.schema import MOMENT
 from tray.audit.search import Cursor, Page
@@ -46,6 +46,7 @@ MOST_UNKNOWN = 20_000
 
 _LOCK_SECONDS = 2.0
 _ATTEMPTS = 3
+_MOST_SEEN = 300_000
 _PART = 1 << 40
 _TABLES = {
     "state": """TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), log TEXT NOT NULL, start INTEGER NOT NULL,
@@ -150,7 +151,7 @@ def _hits(index: sqlite3.Connection, wanted: Filter, top: Cursor) -> Iterator[Cu
         parts = index.execute("SELECT first, last FROM parts").fetchall()
         streams = [_of_part(index, query, first, last, wanted, top) for first, last in parts]
         yield from heapq.merge(*streams, reverse=True)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, TypeError, ValueError) as error:
         raise _DamagedError from error
 
 
@@ -159,7 +160,9 @@ def _of_part(
 ) -> Iterator[Cursor]:
     begin = _row_of(index, first, last, (wanted.since_ms or 0, -1))
     end = _row_of(index, first, last, top) - 1
-    yield from index.execute(_HITS, (query, begin, end))
+    # Not `yield from`: that would close the cursor too when the search is over, and by then its connection is.
+    for row in index.execute(_HITS, (query, begin, end)):  # noqa: UP028 - the reason above
+        yield row
 
 
 def _row_of(index: sqlite3.Connection, first: int, last: int, key: Cursor) -> int:
@@ -200,7 +203,7 @@ def _beginning(index: sqlite3.Connection, word: str) -> Any:
 
     FTS5's own search for beginnings gathers all entries of all these words before it gives the first one.
     """
-    last = word + "\U0010ffff" if len(word) >= SHORTEST_BEGINNING else word
+    last = word + "\U0010ffff" if begins(word) else word
     rows = index.execute(
         "SELECT term FROM terms WHERE term >= ? AND term <= ? LIMIT ?", (word, last, MOST_TERMS + 1)
     ).fetchall()
@@ -385,88 +388,80 @@ class _Builder:
             raise
 
     def _step(self) -> bool:
+        state = _state(self._index)
+        (parts,) = self._index.execute("SELECT count(*) FROM parts").fetchone()
+        if parts > MOST_PARTS:
+            raise _StaleError
+        # The index is not touched in here: what is wrong with it would be taken for damage of the log.
         with self._log._snapshot() as connection:
-            state = self._current(connection)
-            if state.done < self._size:
-                rows = connection.execute(
-                    f"SELECT {MOMENT}, seq FROM entries WHERE seq >= ? ORDER BY seq LIMIT ?",  # noqa: S608 - a constant
-                    (state.done, BATCH),
-                ).fetchall()
-                self._add_newer(connection, sorted(rows))
-                state.done = max(seq for _, seq in rows) + 1
+            state = self._current(connection, state)
+            newer = state.done < self._size
+            keys = _appended(connection, state) if newer else _older(connection, state)
+            docs = {entry.seq: _words(entry) for entry in search.read(connection, [seq for _, seq in keys])}
+            if not keys:
+                if state.low is None:
+                    return False
+                state.low = None
+            elif newer:
+                state.done = max(seq for _, seq in keys) + 1
                 state.anchor = _anchor(connection, state.done)
-            elif state.low is not None:
-                keys = search.keys(connection, Filter(), state.low)
-                batch = list(itertools.islice(keys, BATCH))
-                self._add_older(connection, [key for key in reversed(batch) if key[1] < state.built])
-                state.low = batch[-1] if len(batch) == BATCH else None
             else:
-                return False
+                state.low = keys[0]
+        rows = self._behind(keys) if newer else self._before([key for key in keys if key[1] < state.built])
+        self._insert(rows, docs)
         self._write(state)
         return True
 
-    def _current(self, connection: sqlite3.Connection) -> _State:
+    def _current(self, connection: sqlite3.Connection, state: _State | None) -> _State:
         """Return what the index covers, nothing if it is new.
 
         Raises:
-            _StaleError: It is of another log, or knows what was pruned or erased, or is in too many parts.
+            _StaleError: It is of another log, or knows what was pruned or erased.
         """
         log, self._size = connection.execute("SELECT log, size FROM head").fetchone()
         (start,) = connection.execute("SELECT start FROM base").fetchone()
-        state = _state(self._index)
         if state is None:
             return _State(log, start, self._size, self._size, _anchor(connection, self._size), search.FAR)
-        (parts,) = self._index.execute("SELECT count(*) FROM parts").fetchone()
-        if state.start != start or not _of_this_log(state, connection) or parts > MOST_PARTS:
-            raise _StaleError
-        if _erased_since(connection, state):
+        if state.start != start or not _of_this_log(state, connection) or _erased_since(connection, state):
             raise _StaleError
         return state
 
-    def _add_newer(self, connection: sqlite3.Connection, keys: Sequence[Cursor]) -> None:
-        """Add entries behind the part that ends closest before them, or to a new one."""
-        parts = {
-            part: [last, (at, seq)]
-            for part, last, at, seq in self._index.execute("SELECT part, last, at, seq FROM parts")
-        }
+    def _behind(self, keys: Sequence[Cursor]) -> list[tuple[int, Cursor]]:
+        """Return the rows for entries behind the part that ends closest before them, or in a new one."""
+        found = self._index.execute("SELECT part, last, at, seq FROM parts")
+        parts = {part: (last, (at, seq)) for part, last, at, seq in found}
         rows: list[tuple[int, Cursor]] = []
         for key in keys:
             before = [part for part, (_, end) in parts.items() if end < key]
             part = max(before, key=lambda part: parts[part][1], default=None)
             if part is None:
                 part = max(parts, default=-1) + 1
-                parts[part] = [part * _PART + _PART // 2 - 1, key]
-                self._index.execute(
-                    "INSERT INTO parts VALUES (?, ?, ?, ?, ?)", (part, part * _PART + _PART // 2, 0, *key)
-                )
-            parts[part] = [parts[part][0] + 1, key]
+                first = part * _PART + _PART // 2
+                parts[part] = (first - 1, key)
+                self._index.execute("INSERT INTO parts VALUES (?, ?, ?, ?, ?)", (part, first, first - 1, *key))
+            parts[part] = (parts[part][0] + 1, key)
             rows.append((parts[part][0], key))
-        self._insert(connection, sorted(rows))
         self._index.executemany(
             "UPDATE parts SET last = ?, at = ?, seq = ? WHERE part = ?",
             [(last, *end, part) for part, (last, end) in parts.items()],
         )
+        return sorted(rows)
 
-    def _add_older(self, connection: sqlite3.Connection, keys: Sequence[Cursor]) -> None:
-        """Add entries before the first part."""
-        if not keys:
-            return
+    def _before(self, keys: Sequence[Cursor]) -> list[tuple[int, Cursor]]:
+        """Return the rows for entries before the first part, which they make if it is not there."""
         row = self._index.execute("SELECT first FROM parts WHERE part = 0").fetchone()
         if row is None:
-            self._add_newer(connection, keys)
-            return
+            return self._behind(keys)
         first = row[0] - len(keys)
-        self._insert(connection, list(enumerate(keys, first)))
         self._index.execute("UPDATE parts SET first = ? WHERE part = 0", (first,))
+        return list(enumerate(keys, first))
 
-    def _insert(self, connection: sqlite3.Connection, rows: Sequence[tuple[int, Cursor]]) -> None:
-        entries = {entry.seq: entry for entry in search.read(connection, [seq for _, (_, seq) in rows])}
-        docs = [(row, _words(entries[seq].data, entries[seq].body)) for row, (_, seq) in rows]
-        new = {word for _, found in docs for word in found} - self._seen
+    def _insert(self, rows: Sequence[tuple[int, Cursor]], docs: Mapping[int, set[str]]) -> None:
+        new = {word for _, (_, seq) in rows for word in docs[seq]} - self._seen
         self._index.executemany("INSERT OR IGNORE INTO terms VALUES (?)", [(word,) for word in sorted(new)])
-        self._seen = new if len(self._seen) > 500_000 else self._seen | new
+        self._seen = new if len(self._seen) > _MOST_SEEN else self._seen | new
         self._index.executemany(
-            "INSERT INTO words (rowid, doc) VALUES (?, ?)", [(row, " ".join(found)) for row, found in docs]
+            "INSERT INTO words (rowid, doc) VALUES (?, ?)", [(row, " ".join(docs[seq])) for row, (_, seq) in rows]
         )
         self._index.executemany("INSERT INTO docs VALUES (?, ?, ?)", [(row, *key) for row, key in rows])
 
@@ -478,8 +473,24 @@ class _Builder:
         )
 
 
-def _words(entry: Mapping[str, Any], body: Mapping[str, Any] | None) -> set[str]:
-    return words_of(entry, body) | {token(name, known(entry, name)) for name in NAMES}
+def _appended(connection: sqlite3.Connection, state: _State) -> list[Cursor]:
+    """Return the keys of the next entries that the index does not know, in the order of time."""
+    rows = connection.execute(
+        f"SELECT {MOMENT}, seq FROM entries WHERE seq >= ? ORDER BY seq LIMIT ?",  # noqa: S608 - a constant of ours
+        (state.done, BATCH),
+    )
+    return sorted(rows)
+
+
+def _older(connection: sqlite3.Connection, state: _State) -> list[Cursor]:
+    """Return the keys of the entries right before those that the index knows, in the order of time."""
+    if state.low is None:
+        return []
+    return sorted(itertools.islice(search.keys(connection, Filter(), state.low), BATCH))
+
+
+def _words(entry: "StoredEntry") -> set[str]:
+    return words_of(entry.data, entry.body) | {token(name, known(entry.data, name)) for name in NAMES}
 
 
 def _anchor(connection: sqlite3.Connection, size: int) -> bytes:
