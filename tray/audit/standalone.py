@@ -36,11 +36,11 @@ def is_signed(note: bytes, keys: list[str]) -> bool:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     text, _, lines = note.rpartition(b"\n\n")
-    for _, signer, value in map(str.split, lines.decode().splitlines()):
+    for dash, signer, value in map(str.split, lines.decode().splitlines()):
         for name, _, encoded in (key.split("+", 2) for key in keys):
             public, signature = b64decode(encoded, validate=True), b64decode(value)
             key_id = sha256(name.encode() + b"\n" + public).digest()[:4]
-            if signer == name and signature[:4] == key_id and public[:1] == b"\x01":
+            if (dash, signer, signature[:4], public[:1]) == ("\N{EM DASH}", name, key_id, b"\x01"):
                 Ed25519PublicKey.from_public_bytes(public[1:]).verify(signature[4:], text + b"\n")
                 return True
     return False
