@@ -17,6 +17,8 @@ from tray.care.clocks import Clocks, Jump
 from tray.care.rounds import Round
 from tray.cli.main import main
 from tray.config import Job
+from tray.doctor import records as doctor_records
+from tray.doctor.check import Level
 from tray.errors import AuditUnavailableError
 from tray.fetch import StatusSource
 from tray.locks import FileLock
@@ -75,8 +77,12 @@ def test_a_duty_that_fails_stops_no_other_and_is_noted(places: Places) -> None:
     assert {name: note["why"] for name, note in noted.items()} == failed
     rounds.go(places, these=duties)
     assert rounds.failures(places) == noted
+    (said,) = doctor_records.housekeeping(places)
+    assert said.level is Level.WARN
+    assert "b: RuntimeError: a bug" in said.what
     assert rounds.go(places, these={"a": lambda _: None}) == {}
     assert rounds.failures(places) == {}
+    assert doctor_records.housekeeping(places)[0].level is Level.OK
 
 
 def test_without_a_log_nothing_is_done_and_none_is_begun(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:

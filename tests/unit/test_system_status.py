@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from tests.e2e.statuses import ended, judged, live
-from tray import clock, endpoint, ipc, paths
+from tray import clock, endpoint, ipc, paths, wording
 from tray.errors import NotInGroupError, RunNotFoundError, SystemViewError
 from tray.fetch import conversation, elsewhere, system
 from tray.fetch.system import SystemStatus, labelled, merged
-from tray.model import Control, EndedRun, Instance, Outcome, RepositoryState, Source, State, Status
+from tray.model import AuditStanding, Control, EndedRun, Instance, Outcome, RepositoryState, Source, State, Status
+from tray.status import judge
 
 OWN = judged(ended("home"))
 
@@ -107,6 +108,20 @@ def test_the_worst_of_both_decides(own: State, roots: State, together: State) ->
     """Neither side's fine backups hide the other's bad ones."""
     for one, other in ((own, roots), (roots, own)):
         assert merged(Status(one, 1), Status(other, 1)).state is together
+
+
+def test_a_breach_of_the_systems_log_is_told_as_the_systems() -> None:
+    """Whichever log somebody must look at is the one that is told of, and whose it is; both fine, it is the user's own."""
+    fine = AuditStanding("intact", 1, 9, "All entries agree.", baselines=1)
+    broken = replace(fine, result="tampered", kind="altered", first_bad=3, breach=True)
+    own, roots = judge(1, (), (), audit=fine), labelled(judge(1, (), (), audit=broken))
+    both = merged(own, roots)
+    assert both.state is State.TAMPERED
+    assert wording.audit_line(both.audit, 1) == "Audit log (system): TAMPERED at entry 3 (altered)"
+    assert merged(judge(1, (), (), audit=broken), labelled(own)).audit == broken
+    assert merged(own, labelled(own)).audit == fine
+    assert merged(Status(State.NONE, 1), labelled(own)).audit == replace(fine, instance=Instance.SYSTEM)
+    assert Status.from_json(both.to_json()).audit == both.audit
 
 
 def test_everything_of_the_system_is_labelled_and_nothing_can_be_done_with_it() -> None:

@@ -22,6 +22,7 @@ def examine(places: Places) -> list[Check]:
         ("configuration", lambda: folders.configuration(places)),
         ("audit log", lambda: records.audit_log(places)),
         ("records waiting", lambda: records.waiting(places)),
+        ("housekeeping", lambda: records.housekeeping(places)),
         ("runs", lambda: records.run_folders(places)),
         ("tracker", lambda: watchers.tracker(places)),
         ("runs of others", lambda: watchers.observation(places)),

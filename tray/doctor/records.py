@@ -60,6 +60,17 @@ def waiting(places: Places) -> Iterable[Check]:
         yield Check("records waiting", Level.OK, "None.")
 
 
+def housekeeping(places: Places) -> list[Check]:
+    """Name the duties of the housekeeping that could not be done the last time."""
+    from tray.care import rounds
+
+    failed = rounds.failures(places)
+    if not failed:
+        return [Check("housekeeping", Level.OK, "Nothing that was due could not be done.")]
+    told = "; ".join(f"{wording.escape(duty)}: {wording.escape(note.get('why', ''))}" for duty, note in failed.items())
+    return [Check("housekeeping", Level.WARN, told, "backup-tray tracker --care  (tries again, and says what fails)")]
+
+
 def run_folders(places: Places) -> list[Check]:
     """Count live runs, and name those whose wrapper died."""
     from tray import runs
