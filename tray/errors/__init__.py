@@ -13,7 +13,10 @@ from tray.errors.audit import (
     EntryNotFoundError,
     EntryPrunedError,
     NoBreachError,
+    NothingMatchesError,
     ProofError,
+    ReportExistsError,
+    ReportUnwritableError,
     TilesError,
 )
 from tray.errors.base import (
@@ -83,8 +86,11 @@ __all__ = [
     "NoTrayError",
     "NoWebViewError",
     "NotInGroupError",
+    "NothingMatchesError",
     "NotificationError",
     "ProofError",
+    "ReportExistsError",
+    "ReportUnwritableError",
     "RepositoryAskError",
     "RepositoryCacheError",
     "RepositoryInitError",

@@ -110,3 +110,40 @@ class NoBreachError(BackupTrayError):
             why="No breach of the audit log is open.",
             next="See how the log stands: `backup-tray audit verify`.",
         )
+
+
+class ReportExistsError(BackupTrayError):
+    """A report would overwrite a file."""
+
+    code = "ERROR_REPORT_EXISTS"
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(
+            f"The report was not written: {file} exists.",
+            why="A report does not overwrite what is there.",
+            next="Choose another name, or add `--force` to replace the file.",
+        )
+
+
+class ReportUnwritableError(BackupTrayError):
+    """The file of a report cannot be written."""
+
+    code = "ERROR_REPORT_UNWRITABLE"
+
+    def __init__(
+        self, file: Path, why: str, next: str = "Choose another folder, or make room, then try again."
+    ) -> None:
+        super().__init__(f"The report was not written to {file}.", why=f"{why.rstrip('.')}.", next=next)
+
+
+class NothingMatchesError(BackupTrayError):
+    """There is nothing that a report could be about."""
+
+    code = "ERROR_NOTHING_MATCHES"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "There is nothing to report.",
+            why=why,
+            next="See what there is: `backup-tray history`, or `backup-tray audit show`.",
+        )

@@ -1,0 +1,153 @@
+"""The fonts of a PDF: which font has a character, how wide a text is, and in which order its characters are drawn.
+
+DejaVu Sans has Latin, Greek, Cyrillic, Arabic, Hebrew and many signs. What it lacks is looked for in the fallback (Chinese, Japanese,
+Korean), which is loaded only then. What neither has is shown as `\\uXXXX`, like everything that cannot be seen.
+"""
+
+import re
+import unicodedata
+from functools import cache
+
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+
+from tray import paths
+
+SANS, BOLD, MONO, FALLBACK = "Sans", "Bold", "Mono", "Fallback"
+_FILES = {
+    SANS: "DejaVuSans.ttf",
+    BOLD: "DejaVuSans-Bold.ttf",
+    MONO: "DejaVuSansMono.ttf",
+    FALLBACK: "DroidSansFallback.ttf",
+}
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_MIRRORED = str.maketrans("()[]{}<>«»", ")(][}{><»«")
+Piece = tuple[str, str]
+"""A font and the text that is drawn in it."""
+
+
+@cache
+def font(name: str) -> TTFont:
+    """Return a font, loaded when it is first asked for."""
+    loaded = TTFont(name, str(paths.assets() / "fonts" / _FILES[name]))
+    pdfmetrics.registerFont(loaded)
+    return loaded
+
+
+@cache
+def _width(name: str, char: str) -> float:
+    """Return how wide *char* is at a size of 1; 0 if the font lacks it."""
+    face = font(name).face
+    code = ord(char)
+    return float(face.charWidths[code]) / 1000 if code in face.charToGlyph else 0.0
+
+
+@cache
+def _has(name: str, char: str) -> bool:
+    return ord(char) in font(name).face.charToGlyph
+
+
+@cache
+def _char(name: str, char: str) -> Piece:
+    """Return the font for *char* and what stands for it there."""
+    if _has(name, char):
+        return name, char
+    if char in "\u200c\u200d\ufe0e\ufe0f":
+        return name, ""
+    if char in "\u00a0\u202f\u3000":
+        return name, " "
+    for other in (SANS, FALLBACK):
+        if _has(other, char):
+            return other, char
+    code = ord(char)
+    return name, f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def pieces(text: str, name: str) -> list[Piece]:
+    """Return *text*, already in the order of drawing, cut where the font changes."""
+    if text.isascii():
+        font(name)
+        return [(name, text)]
+    found: list[Piece] = []
+    for char in text:
+        chosen, shown = _char(name, char)
+        if found and found[-1][0] == chosen:
+            found[-1] = chosen, found[-1][1] + shown
+        else:
+            found.append((chosen, shown))
+    return found
+
+
+def width(text: str, name: str, size: float) -> float:
+    """Return how wide *text* is drawn."""
+    total = 0.0
+    for char in text:
+        chosen, shown = _char(name, char)
+        total += sum([_width(chosen, one) for one in shown]) if len(shown) > 1 else _width(chosen, shown or " ")
+    return total * size
+
+
+def fit(text: str, name: str, size: float, room: float) -> str:
+    """Return *text*, cut with "…" where it is wider than *room*; a very long one is not measured to its end."""
+    left, dots = room / size, _width(*_char(name, "…"))
+    used, kept = 0.0, 0
+    for at, char in enumerate(text):
+        chosen, shown = _char(name, char)
+        used += sum([_width(chosen, one) for one in shown])
+        if used <= left - dots:
+            kept = at + 1
+        if used > left:
+            return text[:kept].rstrip() + "…"
+    return text
+
+
+def wrap(text: str, name: str, size: float, room: float, most: int) -> list[str]:
+    """Return *text* in at most *most* lines, broken at spaces or, in a longer word, anywhere; the last one ends with "…"."""
+    lines: list[str] = []
+    rest = text.strip()
+    while rest and len(lines) < most - 1:
+        end = _breaks(rest, name, size, room)
+        lines.append(rest[:end].rstrip())
+        rest = rest[end:].lstrip()
+    if rest:
+        lines.append(fit(rest, name, size, room))
+    return lines
+
+
+def _breaks(text: str, name: str, size: float, room: float) -> int:
+    """Return where the first line of *text* ends."""
+    used, left, space = 0.0, room / size, 0
+    for at, char in enumerate(text):
+        chosen, shown = _char(name, char)
+        used += sum([_width(chosen, one) for one in shown])
+        if char == " ":
+            space = at
+        if used > left:
+            return space if space > at // 2 else max(at, 1)
+    return len(text)
+
+
+def visual(text: str) -> str:
+    """Return *text* in the order in which it is drawn from left to right: what is written from the right is turned round.
+
+    A simple form of the bidirectional algorithm for one line that begins at the left, good for names in a table.
+    """
+    if text.isascii() or not _RIGHT_TO_LEFT.search(text):
+        return text
+    kinds = ["R" if unicodedata.bidirectional(char) in ("R", "AL", "NSM") else "L" for char in text]
+    for at, char in enumerate(text):  # signs between two letters of such a script go with them
+        if kinds[at] == "L" and unicodedata.bidirectional(char) in ("WS", "ON", "CS", "ES"):
+            behind = next((k for c, k in zip(text[at:], kinds[at:], strict=True) if _is_letter(c)), "L")
+            if at and kinds[at - 1] == "R" and behind == "R":
+                kinds[at] = "R"
+    found, begin = "", 0
+    for at in range(1, len(text) + 1):
+        if at == len(text) or kinds[at] != kinds[begin]:
+            part = text[begin:at]
+            found += part[::-1].translate(_MIRRORED) if kinds[begin] == "R" else part
+            begin = at
+    return found
+
+
+def _is_letter(char: str) -> bool:
+    return unicodedata.bidirectional(char) not in ("WS", "ON", "CS", "ES")

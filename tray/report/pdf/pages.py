@@ -1,0 +1,415 @@
+"""The pages: one run on one page, a period, a list of entries. What does not fit is counted, never lost in silence."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from tray import clock, wording
+from tray.model import EndedRun
+from tray.report import summary as sums
+from tray.report.base import Base
+from tray.report.pdf import charts
+from tray.report.pdf import pen as pens
+from tray.report.pdf.pen import BOLD, MONO, Pen, tone_of
+from tray.report.pdf.table import Column, Table
+from tray.report.plain import both_times
+from tray.report.sheet import SIGNS, WORDS, Sheet, verdict_words
+from tray.report.summary import Summary
+
+if TYPE_CHECKING:
+    from tray.audit.store import StoredEntry
+
+_LABEL = 74.0
+_AUDIT_HIGH = 236.0
+_CHART_HIGH = 84.0
+_BELIEF_SIGNS = {"ok": "✓", "warn": "!", "fail": "✕", "none": "–"}
+NO_CHECKPOINT = "no checkpoint: the record is not in this log"
+
+
+# -- one run
+
+
+def of_run(shown: Sheet, paper: tuple[float, float]) -> bytes:
+    """Return the report of one run: one page."""
+    pen = Pen(paper, f"Backup report: {shown.title}", shown.rests.foot if shown.rests else NO_CHECKPOINT)
+    y = _head(pen, shown)
+    y = _figures(pen, y, shown)
+    audit = pen.bottom - _AUDIT_HIGH
+    chart = audit - _CHART_HIGH - 22 if shown.charted else audit - 8
+    y = _facts(pen, y, shown, chart - 30)
+    _lists(pen, y, shown, chart - 6)
+    if shown.charted:
+        _charts(pen, chart, shown)
+    _audit(pen, audit, shown)
+    return pen.done()
+
+
+def _head(pen: Pen, shown: Sheet) -> float:
+    tone = pens.TONES[tone_of(shown.outcome)][0]
+    pen.text(pen.left, 46, "Backup report", size=8.5, font=BOLD, color=pens.MUTE)
+    if shown.rests is not None:
+        pen.text(pen.right, 46, f"as of {clock.to_text(shown.rests.as_of_ms)}", size=8, color=pens.MUTE, align="right")
+    pen.sign(pen.left + 13, 75, 13, tone, "–" if shown.outcome is None else SIGNS[shown.outcome])
+    x = pen.left + 36
+    y = pen.lines(x, 80, shown.title, room=pen.right - x, most=2, size=16, font=BOLD, step=1.25)
+    y -= 3
+    y = pen.lines(x, y, shown.reason, room=pen.right - x, most=2, size=9.5, color=pens.MUTE)
+    return pen.lines(x, y, shown.advice, room=pen.right - x, most=2, size=9.5, color=pens.MUTE) + 2
+
+
+def _figures(pen: Pen, y: float, shown: Sheet) -> float:
+    if not shown.figures:
+        return y
+    pen.box(pen.left, y, pen.room, 42)
+    step = (pen.room - 20) / len(shown.figures)
+    for at, (name, value) in enumerate(shown.figures):
+        x = pen.left + 13 + at * step
+        pen.text(x, y + 15, name, size=8, color=pens.MUTE, room=step - 8)
+        pen.text(x, y + 32, value, size=12.5, font=BOLD, room=step - 8)
+    return y + 60
+
+
+def _facts(pen: Pen, y: float, shown: Sheet, bottom: float) -> float:
+    for name, value in shown.facts:
+        if y > bottom:
+            return y
+        y = _row(pen, pen.left, y, name, value, pen.room - _LABEL, most=2, mono=name in ("Command", "Snapshot", "Run"))
+    return y + 4
+
+
+def _row(
+    pen: Pen, x: float, y: float, name: str, value: str, room: float, *, most: int = 1, mono: bool = False
+) -> float:
+    pen.text(x, y, name, size=8.5, color=pens.MUTE)
+    font, size = (MONO, 7.8) if mono else (pens.SANS, 8.5)
+    return max(pen.lines(x + _LABEL, y, value, room=room, most=most, size=size, font=font, step=1.38) + 1.6, y + 13.2)
+
+
+def _lists(pen: Pen, y: float, shown: Sheet, bottom: float) -> None:
+    """Steps and problems share what room is left; the problems get at least half of it."""
+    room = max(int((bottom - y) // 12), 0)
+    heads = 2 * bool(shown.steps) + 2 * bool(shown.problems)
+    lines = max(room - heads, 0)
+    steps = min(len(shown.steps), max(lines - len(shown.problems), lines // 2 if shown.problems else lines))
+    rows = [(step, "") for step in shown.steps]
+    y = _list(pen, y, "Steps", rows, steps)
+    _list(pen, y, f"Problems ({wording.count(len(shown.problems))})", shown.problems, lines - steps)
+
+
+def _list(pen: Pen, y: float, title: str, rows: Sequence[tuple[str, str]], most: int) -> float:
+    if not rows:
+        return y
+    if most < 1:
+        pen.text(
+            pen.left, y, f"{title}: {wording.count(len(rows))}, in the entry", size=8.5, color=pens.MUTE, room=pen.room
+        )
+        return y + 12
+    y = pen.heading(y + 6, title) + 5
+    shown = rows if len(rows) <= most else rows[: most - 1]
+    for item, message in shown:
+        text = f"{item}: {message}" if item and message else item or message
+        pen.text(pen.left, y, "•", size=8, color=pens.MUTE)
+        pen.text(pen.left + 10, y, text, size=8, room=pen.room - 10)
+        y += 12
+    if len(shown) < len(rows):
+        more = f"… {wording.count(len(rows) - len(shown))} more in the entry and in the run's log"
+        pen.text(pen.left + 10, y, more, size=8, color=pens.MUTE, room=pen.room - 10)
+        y += 12
+    return y
+
+
+def _charts(pen: Pen, y: float, shown: Sheet) -> None:
+    half = (pen.room - 26) / 2
+    runs = shown.charted
+    count = "this run" if len(runs) == 1 else f"the last {len(runs)} runs"
+    charts.bars(
+        pen, (pen.left, y, half, _CHART_HIGH), f"Size, {count}", runs, lambda run: run.bytes_processed, wording.size
+    )
+    charts.bars(
+        pen,
+        (pen.left + half + 26, y, half, _CHART_HIGH),
+        f"Duration, {count}",
+        runs,
+        lambda run: run.duration_ms,
+        lambda ms: wording.duration(ms / 1000),
+    )
+
+
+def _audit(pen: Pen, y: float, shown: Sheet) -> None:
+    tone, word, sentence = shown.belief
+    pen.text(pen.left, y, "Audit entry", size=9, font=BOLD, color=pens.MUTE)
+    pen.box(pen.left, y + 7, pen.room, _AUDIT_HIGH - 13)
+    x, room = pen.left + 12, pen.room - 24
+    end = pen.badge(x, y + 25, tone, word, _BELIEF_SIGNS[tone])
+    below = pen.lines(end + 8, y + 25, sentence, room=pen.right - 12 - end - 8, most=3, size=8.5)
+    y = max(below, y + 36) + 6
+    for name, value in shown.proof:
+        y = _row(pen, x, y, name, value, room - _LABEL, mono=name in ("Log", "Entry hash"))
+    if shown.rests is not None:
+        _checkpoint(pen, x, y + 4, room, shown.rests)
+
+
+def _checkpoint(pen: Pen, x: float, y: float, room: float, rests: Base) -> None:
+    """The signed note as it is, and name, size and root again as a QR code."""
+    side = 76.0
+    pen.qr(pen.right - 12 - side, y - 9, side, rests.short)
+    narrow = room - side - 16
+    y = _row(pen, x, y, "Log root", rests.root.hex(" ", -4), narrow - _LABEL, most=2, mono=True)
+    y = _row(pen, x, y, "Size", f"{wording.count(rests.size)} entries", narrow - _LABEL)
+    pen.text(x, y, "Checkpoint", size=8.5, color=pens.MUTE)
+    for line in rests.note.decode("utf-8", "backslashreplace").splitlines():
+        if line:
+            for part in pens.fonts.wrap(wording.escape(line), MONO, 5.4, narrow - _LABEL, 3):
+                pen.text(x + _LABEL, y - 1, part, size=5.4, font=MONO)
+                y += 7.2
+
+
+# -- a period
+
+
+def of_period(found: Summary, paper: tuple[float, float]) -> bytes:
+    """Return the report of a period: overview, calendar, jobs, what did not succeed, all runs."""
+    pen = Pen(paper, f"Backup report: {period_words(found)}", found.rests.foot)
+    y = _period_head(pen, found)
+    y = _calendar(pen, y + 14, found)
+    y = _jobs(pen, y + 14, found)
+    y = _failures(pen, y + 16, found)
+    _all_runs(pen, y + 16, found)
+    return pen.done()
+
+
+def period_words(found: Summary) -> str:
+    """Return the days of a period."""
+    return (
+        f"{found.first:%Y-%m-%d}" if found.first == found.last else f"{found.first:%Y-%m-%d} to {found.last:%Y-%m-%d}"
+    )
+
+
+def headline(found: Summary) -> tuple[str, str]:
+    """Return the tone and the sentence that answers how the period went."""
+    bad = sum(1 for run in found.failures if tone_of(run.outcome) == "fail")
+    if not found.runs:
+        return "none", "No runs in this period"
+    if bad:
+        return "fail", f"{wording.count(bad)} of {wording.plural(len(found.runs), 'run')} failed"
+    others = sum(1 for _ in found.failures)
+    if others:
+        return (
+            "warn",
+            f"No run failed, {wording.count(others)} of {wording.count(len(found.runs))} did not simply succeed",
+        )
+    return "ok", f"{'The run' if len(found.runs) == 1 else f'All {wording.count(len(found.runs))} runs'} succeeded"
+
+
+def totals(found: Summary) -> list[tuple[str, str]]:
+    """Return the figures of a period."""
+    added = [line.added for line in found.jobs if line.added is not None]
+    worst = max((line for line in found.jobs if line.gap_ms is not None), key=lambda one: one.gap_ms or 0, default=None)
+    return [
+        ("Runs", wording.count(len(found.runs))),
+        ("Jobs", wording.count(len(found.jobs))),
+        ("Backups succeeded", sums.percent(found.succeeded, found.backups) if found.whole else "–"),
+        ("Longest gap", "–" if worst is None else sums.gap_words(worst)),
+        ("Added", wording.size(sum(added)) if added else "–"),
+    ]
+
+
+def _period_head(pen: Pen, found: Summary) -> float:
+    tone, sentence = headline(found)
+    pen.text(pen.left, 46, "Backup report", size=8.5, font=BOLD, color=pens.MUTE)
+    pen.text(pen.right, 46, f"as of {clock.to_text(found.rests.as_of_ms)}", size=8, color=pens.MUTE, align="right")
+    pen.sign(pen.left + 13, 75, 13, pens.TONES[tone][0], _BELIEF_SIGNS[tone])
+    pen.text(pen.left + 36, 74, sentence, size=16, font=BOLD, room=pen.room - 36)
+    pen.text(pen.left + 36, 90, period_words(found), size=9.5, color=pens.MUTE)
+    y = 102.0
+    pen.box(pen.left, y, pen.room, 42)
+    rows = totals(found)
+    step = (pen.room - 20) / len(rows)
+    for at, (name, value) in enumerate(rows):
+        pen.text(pen.left + 13 + at * step, y + 15, name, size=8, color=pens.MUTE, room=step - 6)
+        pen.text(pen.left + 13 + at * step, y + 32, value, size=11.5, font=BOLD, room=step - 6)
+    y = _trust(pen, y + 64, found.rests)
+    for name, value in sums.asked_words(found.wanted):
+        y = _row(pen, pen.left, y, name, value, pen.room - _LABEL, most=2)
+    for note in notes(found):
+        y = pen.lines(pen.left, y, note, room=pen.room, most=3, size=8.5, color=pens.MUTE)
+    return y
+
+
+def notes(found: Summary) -> Iterator[str]:
+    """Yield what a reader must know to read the figures rightly."""
+    if not found.whole:
+        yield "The filter leaves out runs of these jobs, so neither rates nor gaps are told."
+    if found.rests.start and (found.wanted.since_ms is None or found.runs):
+        yield f"The entries before number {wording.count(found.rests.start)} were pruned as configured; older runs are not in this log."
+    if len(found.days) and len(charts.months(found)) == charts.MOST_MONTHS:
+        yield f"The calendar shows the last {charts.MOST_MONTHS} months at most."
+
+
+def _trust(pen: Pen, y: float, rests: Base) -> float:
+    """Verification, root and QR code of the checkpoint."""
+    pen.text(pen.left, y, "Audit log", size=9, font=BOLD, color=pens.MUTE)
+    side, top = 70.0, y + 7
+    pen.box(pen.left, top, pen.room, 84)
+    pen.qr(pen.right - 8 - side, top + 7, side, rests.short)
+    x, room = pen.left + 12, pen.room - side - 36
+    y = top + 19
+    if rests.verdict is not None:
+        tone, word, sentence = verdict_words(rests.verdict)
+        end = pen.badge(x, y, tone, word, _BELIEF_SIGNS[tone])
+        y = max(pen.lines(end + 8, y, sentence, room=x + room - end - 8, most=2, size=8.5), y + 12) + 4
+    y = _row(pen, x, y, "Log", f"{rests.log}, {wording.count(rests.size)} entries", room - _LABEL)
+    _row(pen, x, y, "Log root", rests.root.hex(" ", -4), room - _LABEL, most=2, mono=True)
+    return top + 84 + 18
+
+
+def _calendar(pen: Pen, y: float, found: Summary) -> float:
+    shown = charts.months(found)
+    if not found.runs:
+        return y
+    y = pen.heading(y, "Days: the worst outcome of each") + 6
+    across = max(int((pen.room + 20) // charts.width_of_month()), 1)
+    for at in range(0, len(shown), across):
+        row = shown[at : at + across]
+        high = max(charts.month_high(*one) for one in row)
+        if y + high + 16 > pen.bottom:
+            y = pen.turn() + 6
+        for column, one in enumerate(row):
+            charts.month(pen, pen.left + column * charts.width_of_month(), y, one, found)
+        y += high + 8
+    return charts.legend(pen, y + 4)
+
+
+def _jobs(pen: Pen, y: float, found: Summary) -> float:
+    table = Table(
+        pen,
+        "Jobs",
+        [
+            Column("Job", 0),
+            Column("Runs", 36, right=True),
+            Column("Succeeded", 54, right=True),
+            Column("Warnings", 50, right=True),
+            Column("Failed", 38, right=True),
+            Column("Other", 36, right=True),
+            Column("Rate", 42, right=True),
+            Column("Longest gap", 92, right=True),
+            Column("Added", 50, right=True),
+        ],
+    )
+    rows = (job_row(line, whole=found.whole) for line in found.jobs)
+    return table.draw(y, ((row, None) for row in rows))
+
+
+def job_row(line: sums.JobLine, *, whole: bool) -> list[str]:
+    """Return a job as one row: name, runs, outcomes, rate, gap, size."""
+    from tray.model import Outcome
+
+    counts = (line.counts.get(one, 0) for one in (Outcome.SUCCEEDED, Outcome.WARNING, Outcome.FAILED))
+    return [
+        wording.escape(line.job),
+        wording.count(line.runs),
+        *map(wording.count, counts),
+        wording.count(line.others),
+        sums.percent(line.succeeded, line.backups) if whole else "–",
+        sums.gap_words(line),
+        "–" if line.added is None else wording.size(line.added),
+    ]
+
+
+def _failures(pen: Pen, y: float, found: Summary) -> float:
+    failures = list(found.failures)
+    if not failures:
+        return y
+    table = Table(
+        pen,
+        f"What did not simply succeed ({wording.count(len(failures))})",
+        [
+            Column("Finished", 84),
+            Column("Outcome", 70),
+            Column("Job", 110),
+            Column("Why", 0),
+            Column("Entry", 44, right=True),
+        ],
+    )
+    return table.draw(y, ((_failure(run), run.outcome) for run in failures))
+
+
+def _failure(run: EndedRun) -> list[str]:
+    why = wording.escape(run.reason or "not known, or erased")
+    return [_when(run), WORDS[run.outcome], wording.escape(run.job), why, _entry(run)]
+
+
+def _all_runs(pen: Pen, y: float, found: Summary) -> float:
+    table = Table(
+        pen,
+        f"All runs ({wording.count(len(found.runs))})",
+        [
+            Column("Finished", 84),
+            Column("Outcome", 70),
+            Column("Job", 0),
+            Column("Kind", 48),
+            Column("Duration", 62, right=True),
+            Column("Size", 50, right=True),
+            Column("Added", 50, right=True),
+            Column("Files", 56, right=True),
+            Column("Entry", 44, right=True),
+        ],
+    )
+    return table.draw(y, ((_run(run), run.outcome) for run in found.runs))
+
+
+def _run(run: EndedRun) -> list[str]:
+    return [
+        _when(run),
+        WORDS[run.outcome],
+        wording.escape(run.job),
+        wording.escape(run.kind),
+        "–" if run.duration_ms is None else wording.duration(run.duration_ms / 1000),
+        "–" if run.bytes_processed is None else wording.size(run.bytes_processed),
+        "–" if run.bytes_added is None else wording.size(run.bytes_added),
+        "–" if run.files is None else wording.count(run.files),
+        _entry(run),
+    ]
+
+
+def _when(run: EndedRun) -> str:
+    return f"{clock.local(run.finished_ms):%Y-%m-%d %H:%M}"
+
+
+def _entry(run: EndedRun) -> str:
+    return "–" if run.entry is None else wording.count(run.entry)
+
+
+# -- entries
+
+
+def of_entries(
+    found: "Iterable[StoredEntry]", asked: Sequence[tuple[str, str]], rests: Base, paper: tuple[float, float]
+) -> bytes:
+    """Return a list of entries of every kind."""
+    pen = Pen(paper, "Audit log: entries", rests.foot)
+    pen.text(pen.left, 46, "Audit report", size=8.5, font=BOLD, color=pens.MUTE)
+    pen.text(pen.right, 46, f"as of {clock.to_text(rests.as_of_ms)}", size=8, color=pens.MUTE, align="right")
+    pen.text(pen.left, 72, "Entries of the audit log", size=16, font=BOLD)
+    y = _trust(pen, 96, rests)
+    for name, value in asked:
+        y = _row(pen, pen.left, y, name, value, pen.room - _LABEL, most=2)
+    columns = [
+        Column("Entry", 40, right=True),
+        Column("When (UTC)", 116),
+        Column("Action", 106),
+        Column("Result", 66),
+        Column("Severity", 46),
+        Column("Job", 80),
+        Column("Who", 0),
+    ]
+    Table(pen, "Entries", columns).draw(y + 10, ((_entry_row(entry), None) for entry in found))
+    return pen.done()
+
+
+def _entry_row(entry: "StoredEntry") -> list[str]:
+    data = entry.data
+    shown = (data["time"], data["action"], data["result"], data["severity"], data["job"] or "–", data["actor"])
+    return [wording.count(entry.seq), *(wording.escape(str(value)) for value in shown)]
+
+
+__all__ = ["both_times", "headline", "job_row", "notes", "of_entries", "of_period", "of_run", "period_words", "totals"]

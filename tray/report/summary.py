@@ -1,0 +1,165 @@
+"""What a period came to: days, jobs, failures, totals. Pure: runs in, figures out."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from tray import clock, wording
+from tray.audit.asked import Filter
+from tray.model import EndedRun, Outcome
+from tray.report.base import Base
+
+BACKUP = "backup"
+WORST = (Outcome.FAILED, Outcome.LOST, Outcome.UNKNOWN, Outcome.CANCELLED, Outcome.WARNING, Outcome.SUCCEEDED)
+"""The worst first: what a day is shown as."""
+
+GOOD = (Outcome.SUCCEEDED, Outcome.WARNING)
+"""A backup was made."""
+
+LEAVES_OUT = ("action", "outcome", "severity", "kind", "source", "text", "engine")
+"""A filter by one of these hides runs of a job, so no rate and no gap can be told."""
+
+
+@dataclass(slots=True)
+class JobLine:
+    """One job in a period."""
+
+    job: str
+    engines: set[str] = field(default_factory=set)
+    counts: dict[Outcome, int] = field(default_factory=dict)
+    backups: int = 0
+    succeeded: int = 0
+    good_ms: list[int] = field(default_factory=list)
+    added: int | None = None
+    gap_ms: int | None = None
+    open_gap: bool = False
+
+    @property
+    def runs(self) -> int:
+        """How many runs there were, of every kind."""
+        return sum(self.counts.values())
+
+    @property
+    def others(self) -> int:
+        """Runs that neither succeeded nor failed: cancelled, lost, of unknown end."""
+        return self.runs - sum(self.counts.get(one, 0) for one in (*GOOD, Outcome.FAILED))
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A period.
+
+    Attributes:
+        runs: The newest first.
+        days: The worst outcome of each local day that has runs, and how many those were.
+        whole: No run of the jobs was left out by the filter, so rates and gaps are told.
+    """
+
+    wanted: Filter
+    rests: Base
+    runs: Sequence[EndedRun]
+    days: dict[date, tuple[Outcome, int]]
+    jobs: Sequence[JobLine]
+    first: date
+    last: date
+    whole: bool
+
+    @property
+    def failures(self) -> Iterator[EndedRun]:
+        """The runs that did not simply succeed, the newest first."""
+        return (run for run in self.runs if run.outcome is not Outcome.SUCCEEDED)
+
+    def counted(self, outcome: Outcome) -> int:
+        """Return how many runs ended so."""
+        return sum(line.counts.get(outcome, 0) for line in self.jobs)
+
+    @property
+    def backups(self) -> int:
+        """How many backups were tried."""
+        return sum(line.backups for line in self.jobs)
+
+    @property
+    def succeeded(self) -> int:
+        """How many backups simply succeeded."""
+        return sum(line.succeeded for line in self.jobs)
+
+
+def summarise(runs: Iterable[EndedRun], wanted: Filter, rests: Base) -> Summary:
+    """Return what *runs*, the newest first, came to."""
+    kept = list(runs)
+    days: dict[date, tuple[Outcome, int]] = {}
+    lines: dict[str, JobLine] = {}
+    for run in kept:
+        day = clock.local(run.finished_ms).date()
+        worst, count = days.get(day, (run.outcome, 0))
+        days[day] = min(worst, run.outcome, key=WORST.index), count + 1
+        _add(lines.setdefault(run.job, JobLine(run.job)), run)
+    whole = not any(getattr(wanted, name) for name in LEAVES_OUT)
+    begin, end = span(kept, wanted, rests)
+    if whole:
+        for line in lines.values():
+            _measure(line, begin if wanted.since_ms is not None else None, end)
+    jobs = [lines[name] for name in sorted(lines)]
+    return Summary(wanted, rests, kept, days, jobs, clock.local(begin).date(), clock.local(end).date(), whole)
+
+
+def span(runs: Sequence[EndedRun], wanted: Filter, rests: Base) -> tuple[int, int]:
+    """Return the first and last moment of the period: what was asked for, at most up to the checkpoint."""
+    newest = max((run.finished_ms for run in runs[:1]), default=rests.as_of_ms)
+    end = max(newest, rests.as_of_ms)
+    if wanted.until_ms is not None:
+        end = min(end, wanted.until_ms - 1)
+    oldest = min((run.finished_ms for run in runs[-1:]), default=end)
+    begin = oldest if wanted.since_ms is None else max(wanted.since_ms, 0)
+    return min(begin, end), end
+
+
+def _add(line: JobLine, run: EndedRun) -> None:
+    line.engines.add(run.engine)
+    line.counts[run.outcome] = line.counts.get(run.outcome, 0) + 1
+    if run.bytes_added is not None:
+        line.added = (line.added or 0) + run.bytes_added
+    if run.kind == BACKUP:
+        line.backups += 1
+        line.succeeded += run.outcome is Outcome.SUCCEEDED
+        if run.outcome in GOOD:
+            line.good_ms.append(run.finished_ms)
+
+
+def _measure(line: JobLine, begin: int | None, end: int) -> None:
+    """Find the longest time without a backup; before the first one only where the period has a given beginning."""
+    if not line.backups:
+        return
+    moments = [end, *line.good_ms, *([] if begin is None else [begin])]
+    gaps = [(later - sooner, at) for at, (later, sooner) in enumerate(itertools.pairwise(moments))]
+    if gaps:
+        line.gap_ms, at = max(gaps)
+        line.open_gap = at == 0 or (begin is not None and at == len(gaps) - 1)
+
+
+def percent(part: int, whole: int) -> str:
+    """Return a share as "97.3 %", never rounded up to 100 or down to 0."""
+    if not whole:
+        return "–"
+    share = 1000 * part // whole if part * 2 > whole else -(-1000 * part // whole)
+    return f"{share / 10:.1f} %" if share % 10 else f"{share // 10} %"
+
+
+def gap_words(line: JobLine) -> str:
+    """Return the longest time without a backup; of one that reaches the period's edge the least that it was."""
+    if line.gap_ms is None:
+        return "–"
+    return f"{'at least ' if line.open_gap else ''}{wording.duration(line.gap_ms / 1000)}"
+
+
+def asked_words(wanted: Filter) -> list[tuple[str, str]]:
+    """Return what was asked for, in words."""
+    found = []
+    for name, value in wanted.to_json().items():
+        if isinstance(value, list):
+            found.append((name.capitalize(), ", ".join(map(wording.escape, value))))
+        else:
+            moment = f"{clock.local(value):%Y-%m-%d %H:%M %Z} ({clock.to_text(value)})"
+            found.append(("From" if name == "since_ms" else "Before", moment))
+    return found
