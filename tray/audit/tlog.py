@@ -14,10 +14,11 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 from tray import paths
 from tray.audit import bodies, checkpoint, database
@@ -142,12 +143,35 @@ def place(folder: Path, number: int, width: int) -> Path:
 
 def write(path: Path, content: bytes) -> None:
     """Write *content* durably to *path*, which appears complete or not at all, and which only this user can read."""
-    beside = path.with_name(f".{path.name}.new")
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    with writing([path]) as (file,):
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+
+
+@contextlib.contextmanager
+def writing(paths: Sequence[Path]) -> Iterator[list[BinaryIO]]:
+    """Give a file to write for each of *paths*; they appear, complete and durable, when all is written."""
+    with contextlib.ExitStack() as stack:
+        opened: list[BinaryIO] = []
+        for path in paths:
+            handle = os.open(_beside(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            opened.append(stack.enter_context(open(handle, "wb")))
+        yield opened
+        for file in opened:
+            file.flush()
+            os.fsync(file.fileno())
+    for path in paths:
+        os.replace(_beside(path), path)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
+
+
+def make(folder: Path) -> None:
+    """Make *folder* and what is missing above it for this user alone, whatever the umask."""
+    for missing in reversed([folder, *folder.parents]):
+        if not missing.is_dir():
+            missing.mkdir(mode=0o700, exist_ok=True)
 
 
 def split(bundle: bytes) -> list[bytes]:
@@ -272,7 +296,7 @@ class _Export:
             if folder in self._touched:
                 break
             self._touched.add(folder)
-        _make(path.parent)
+        make(path.parent)
         write(path, content)
         self._written += 1
 
@@ -296,7 +320,7 @@ _VERIFY = "Look closer: `backup-tray audit verify`."
 def _alone(folder: Path) -> Iterator[None]:
     """Let only one process at a time write into *folder*, and put into words what can go wrong there."""
     try:
-        _make(folder)
+        make(folder)
         with FileLock(folder / _LOCK) as lock:
             if not lock.acquire():
                 raise TilesError(folder, "Another process is writing there.", "Wait for it, then try again.")
@@ -305,13 +329,6 @@ def _alone(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise TilesError(folder, f"{error.filename or folder}: {error.strerror or error}.") from error
-
-
-def _make(folder: Path) -> None:
-    """Make *folder* and what is missing above it for this user alone, whatever the umask."""
-    for missing in reversed([folder, *folder.parents]):
-        if not missing.is_dir():
-            missing.mkdir(mode=0o700, exist_ok=True)
 
 
 def _row(first: int, count: int) -> Iterator[tuple[int, int]]:
