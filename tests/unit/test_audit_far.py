@@ -11,13 +11,14 @@ import pytest
 from tests.unit.audit_help import end, filled
 from tests.unit.test_audit_systemlog import parsed_journal, parsed_syslog, receiving
 from tray import config as configuration
-from tray.audit import baselines, checkpoint, far, spool, systemlog
+from tray.audit import baselines, checkpoint, far, spool, standing, systemlog
 from tray.audit.baselines import found
 from tray.audit.checkpoint import Checkpoint, Signer
 from tray.audit.entry import Action
 from tray.audit.far import copy_far, repository
 from tray.audit.store import AuditLog
-from tray.audit.verify import Result, verify
+from tray.audit.verify import Kind, Result, verify
+from tray.audit.verify_recorded import check
 from tray.config import Config, Job
 from tray.config.audit import AuditConfig
 from tray.paths import Places, private
@@ -245,3 +246,35 @@ def test_the_process_at_the_end_of_a_run_copies_and_forwards(log: Places, stick:
         assert parsed_syslog(server.recv(4096))[1]["seq"] == "0"
     assert copy_in(stick, log).read_bytes() == newest(log)
     assert far.FILE in {path.name for path in log.state.iterdir()}
+
+
+def test_after_a_rollback_was_acknowledged_it_is_not_found_again(log: Places, stick: Path, tmp_path: Path) -> None:
+    """Whoever restored an older log on purpose says so once; the copies that saw more are kept as evidence."""
+    private(log.config)
+    log.config_file.write_text(f'[audit]\nbaselines = ["{stick}"]\n')
+    config = configuration.load(log)
+    kept_log = log.audit_db.read_bytes()
+    spool.record(log, [end() for _ in range(9)])
+    copy_far(log, config)
+    for path in log.state.glob("audit.db*"):
+        path.unlink()
+    log.audit_db.write_bytes(kept_log)
+    assert check(log, config).kind is Kind.ROLLED_BACK
+    standing.acknowledge(log, "restored from the backup of Monday")
+    assert check(log, config).result is Result.INTACT
+    spool.record(log, [end()])
+    copy_far(log, config)
+    verdict = check(log, config)
+    assert (verdict.result, len(verdict.baselines), verdict.breach) == (Result.INTACT, 2, None)
+    assert len([*stick.glob("*.aside"), *log.baselines.glob("*.aside")]) == 2
+    given = subprocess.run([sys.executable, "-m", "tray", "audit", "verify", "--checkpoint", str(stick)], check=False)
+    assert given.returncode == 0
+
+
+def test_only_what_a_rollback_explains_is_set_aside(log: Places, stick: Path) -> None:
+    """A copy that shows other entries goes on contradicting a log that was rewritten."""
+    seen = checkpoint.parse(newest(log))
+    forged = Signer(bytes(32)).sign(Checkpoint(seen.origin, 3, bytes(32)))
+    copy_in(stick, log).write_bytes(forged)
+    assert baselines.set_aside(log, kept(stick)) == []
+    assert copy_in(stick, log).read_bytes() == forged

@@ -10,12 +10,13 @@ import pytest
 
 from tests.unit.audit_help import end, filled
 from tests.waiting import wait_for
-from tray.audit import baselines, checkpoint, keys, rotation, spool
+from tray.audit import baselines, checkpoint, keys, rotation, spool, standing
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.entry import Action, Severity
 from tray.audit.store import AuditLog, StoredEntry
 from tray.audit.verify import Result, verify
-from tray.errors import AuditMissingError, AuditUnavailableError
+from tray.audit.verify_recorded import check
+from tray.errors import AuditMissingError, AuditStandingError, AuditUnavailableError
 from tray.paths import Places
 
 
@@ -228,3 +229,24 @@ def test_a_draft_holds_the_checkpoint_before_it() -> None:
     body = rotation.draft(signer, at, VerifierKey("log", bytes(32))).body
     assert body is not None
     assert checkpoint.parse(body["checkpoint"].encode()) == at
+
+
+def test_what_the_last_check_came_to_stays_known_when_the_key_is_changed(places: Places) -> None:
+    """The file is authenticated with the signing key: changing the key must not make it look edited."""
+    spool.record(filled(places), [end()])
+    check(places)
+    before = standing.read(places)
+    rotation.rotate(places)
+    assert before is not None
+    assert standing.read(places) == before
+    assert standing.point(places) is not None
+
+
+def test_a_standing_that_was_edited_is_not_vouched_for_by_a_new_key(places: Places) -> None:
+    """A change of the key makes nothing believable that was not."""
+    spool.record(filled(places), [end()])
+    check(places)
+    places.audit_standing.write_bytes(places.audit_standing.read_bytes().replace(b'"entries":', b'"entries":1'))
+    rotation.rotate(places)
+    with pytest.raises(AuditStandingError):
+        standing.read(places)

@@ -34,6 +34,7 @@ RootAt = Callable[[int], bytes]
 
 CHECKPOINT = ".checkpoint"
 KEYS = ".pub"
+ASIDE = ".aside"
 MAX_NOTE = 65_536
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SECTOR = 512
@@ -254,6 +255,33 @@ def copy_far(places: Places, config: "Config") -> list[str]:
     from tray.audit import far
 
     return far.copy_far(places, config) if config.audit.baselines else []
+
+
+def set_aside(places: Places, config: "Config | None" = None) -> list[Path]:
+    """Let copies that saw more entries than the log has count no more, because somebody has acknowledged that it was rolled back.
+
+    They stay as evidence under another name; the next record leaves a new copy. Copies that contradict the log in any other way are
+    left as they are.
+
+    Returns:
+        What the copies are called now.
+
+    Raises:
+        BackupTrayError: The log cannot be read.
+        OSError: A copy cannot be renamed.
+    """
+    from tray.audit.store import AuditLog
+
+    copies = found(places, config)
+    with AuditLog.read(places.audit_db) as log:
+        now = checkpoint.parse(log.head()[2])
+    moved = []
+    for path, seen in ((Path(name), checkpoint.parse(note)) for name, note in copies.items()):
+        if seen.origin == now.origin and seen.size > now.size:
+            aside = path.with_name(f"{path.name}.{seen.size}{ASIDE}")
+            os.replace(path, aside)
+            moved.append(aside)
+    return moved
 
 
 def pinned(places: Places) -> list[VerifierKey]:

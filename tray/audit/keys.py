@@ -15,7 +15,11 @@ from pathlib import Path
 from tray.audit import checkpoint
 from tray.audit.checkpoint import SEED_SIZE, Signer, VerifierKey
 from tray.errors import AuditUnavailableError
+from tray.locks import FileLock
 from tray.paths import sync_folder
+
+LOCK = "audit.lock"
+"""Whoever makes a log or a key holds this one."""
 
 _HEADER = "backup-tray-ed25519-seed"
 
@@ -64,16 +68,34 @@ def signer(key: Path, log: str, newest: bytes) -> Signer:
     Raises:
         OSError, AuditUnavailableError: As `load`.
     """
-    ids, fresh = checkpoint.key_ids(newest), fresh_file(key)
-    present = Signer(load(key))
-    if VerifierKey(log, present.public).key_id in ids or not fresh.exists():
-        return present
-    coming = Signer(load(fresh))
-    if VerifierKey(log, coming.public).key_id not in ids:
-        return present  # somebody was killed before the log knew the new key
-    os.replace(fresh, key)
-    sync_folder(key.parent)
-    return coming
+    ids, fresh, before = checkpoint.key_ids(newest), fresh_file(key), b""
+    while True:
+        seed = load(key)
+        present = Signer(seed)
+        if VerifierKey(log, present.public).key_id in ids or seed == before:
+            return present
+        before = seed  # twice the same: nobody is changing the key, it is another one
+        try:
+            coming = Signer(load(fresh))
+        except FileNotFoundError:
+            continue  # there is no change, or its last step was done just now
+        if VerifierKey(log, coming.public).key_id in ids:
+            _finish(fresh, key, coming)
+            return coming
+
+
+def _finish(fresh: Path, key: Path, coming: Signer) -> None:
+    """Let *fresh*, which holds *coming*, take the place of *key*, unless whoever changes the key is still at it."""
+    lock = FileLock(key.parent / LOCK)
+    if lock.acquire():
+        try:
+            if Signer(load(fresh)).public == coming.public:
+                os.replace(fresh, key)
+                sync_folder(key.parent)
+        except FileNotFoundError:
+            pass  # it was done in this moment
+        finally:
+            lock.release()
 
 
 def known(key: Path, note: bytes) -> VerifierKey | None:

@@ -45,6 +45,7 @@ def rotate(places: Places, *, timeout: float = 5.0) -> Rotation:
     Raises:
         AuditUnavailableError: There is no log, it cannot be written, or the old key is lost; nothing was changed.
     """
+    from tray.audit import standing
     from tray.audit.store import AuditLog
 
     db, key = places.audit_db, places.audit_key
@@ -55,6 +56,7 @@ def rotate(places: Places, *, timeout: float = 5.0) -> Rotation:
             f"{key} is gone, so there is no old key that could introduce a new one.", _LOST.format("a new one")
         )
     with (
+        standing.carried_over(places),
         AuditLog.open(db, key, timeout=timeout, copies=places.baselines) as log,
         database.guard(db, timeout),
         database.creation_lock(db.parent, timeout),

@@ -13,7 +13,7 @@ stays until somebody acknowledges it with a reason, which is an entry.
 import contextlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -153,6 +153,8 @@ def acknowledge(places: Places, reason: str) -> None:
     data = _trusted(places) or {}
     facts = {name: value for name, value in before.to_json().items() if name in ("kind", "first_bad", "why", "since")}
     body = {"reason": reason, **facts, "logs": data.get("others", [])}
+    if before.kind == "rolled back":  # else it would be found anew with every entry that is appended
+        body["set_aside"] = _set_aside(places)
     spool.record(places, [Draft(Action.AUDIT_ACKNOWLEDGED, severity=Severity.WARNING, body=body)], timeout=_SECONDS)
     with _alone(places):
         data, now = _trusted(places) or {}, _before(places) or before
@@ -162,6 +164,27 @@ def acknowledge(places: Places, reason: str) -> None:
             settled = [*settled, finding][-_KEEP:]
         calm = replace(now, breach=False, since_ms=None)
         _save(places, {**data, "standing": calm.to_json(), "settled": settled})
+
+
+def _set_aside(places: Places) -> list[str]:
+    """Let the copies that saw more than the log has count no more; return what they are called now."""
+    from tray import config
+    from tray.audit import baselines
+
+    with contextlib.suppress(BackupTrayError, OSError):
+        return [str(path) for path in baselines.set_aside(places, config.load(places))]
+    return []
+
+
+@contextlib.contextmanager
+def carried_over(places: Places) -> Iterator[None]:
+    """Change the signing key inside; what is known stays known, since it is authenticated anew with the new key."""
+    data = _trusted(places)
+    yield
+    if data is not None:
+        with contextlib.suppress(BackupTrayError, OSError), _alone(places):
+            if _trusted(places) is None:
+                _save(places, {name: value for name, value in data.items() if name != "code"})
 
 
 def _finding(data: Mapping[str, Any]) -> list[Any]:

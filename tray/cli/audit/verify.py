@@ -79,8 +79,12 @@ def _baselines(given: list[Path]) -> Iterator[tuple[str, bytes]]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return the files of a folder of baselines; verifier keys that are kept with them are none."""
-    return sorted(item for item in folder.iterdir() if item.is_file() and item.suffix != ".pub" and item.name[0] != ".")
+    """Return the files of a folder of baselines; keys, and what was set aside, are kept with them."""
+    return sorted(
+        item
+        for item in folder.iterdir()
+        if item.is_file() and item.suffix not in (".pub", ".aside") and item.name[0] != "."
+    )
 
 
 def _notes(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
