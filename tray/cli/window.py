@@ -2,6 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from types import ModuleType
 
 from tray.errors import BackupTrayError, NoWebViewError, RunNotFoundError
 from tray.paths import places
@@ -44,20 +45,23 @@ def _print_instead(page: str) -> None:
     from tray.fetch import StatusSource
 
     name, _, run = page.partition("/")
-    shown = {"report": report, "log": log}.get(name)
+    shown = {"report": report, "log": log, "history": history}.get(name)
     if shown is not None:
         try:
-            shown.run(Namespace(run=run or "last", format="text"))
+            shown.run(_arguments(shown, [] if shown is history else [run or "last"]))
             sys.stdout.flush()
             return
         except RunNotFoundError:
             pass  # there is none: the status says what there is
-    elif name == "history":
-        history.run(Namespace(json=False, job=None, limit=50))
-        sys.stdout.flush()
-        return
     source = StatusSource(places(), role="cli", start_tracker=False)
     try:
         print(status.text(source.poll()), flush=True)
     finally:
         source.close()
+
+
+def _arguments(command: ModuleType, words: list[str]) -> Namespace:
+    """Return what *command* takes when somebody types these words behind it."""
+    parser = ArgumentParser()
+    command.register(parser)
+    return parser.parse_args(words)
