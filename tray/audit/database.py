@@ -19,7 +19,8 @@ from tray.locks import FileLock
 
 Identity = tuple[int, ...]
 
-_DAMAGED = (
+_DAMAGED = "Save what can be read: `backup-tray audit salvage {saved}`. "
+_PUT_AWAY = (
     "Keep what is left, out of the way: `mkdir {away} && mv {db}* {away}/`. The next backup begins a new log, and waiting records "
     "are appended to that."
 )
@@ -28,7 +29,12 @@ _NO_INDEX = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IO
 
 def damaged(db: Path) -> str:
     """Return what to do about a damaged *db*."""
-    return _DAMAGED.format(db=shlex.quote(str(db)), away=shlex.quote(str(db.parent / "damaged")))
+    return _DAMAGED.format(saved=shlex.quote(str(db.parent / "salvaged"))) + put_away(db)
+
+
+def put_away(db: Path) -> str:
+    """Return how to make room for a new log where *db* is damaged."""
+    return _PUT_AWAY.format(db=shlex.quote(str(db)), away=shlex.quote(str(db.parent / "damaged")))
 
 
 class OldFormatError(Exception):

@@ -1,0 +1,105 @@
+"""`backup-tray audit salvage`."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tray import wording
+from tray.paths import places
+
+if TYPE_CHECKING:
+    from tray.audit.salvage import Salvaged
+
+_MAX_RANGES = 20
+_WORDS = {
+    "signed": "proven by a signed checkpoint",
+    "chained": "fit the entry before or behind them",
+    "alone": "readable, but nothing is left beside them",
+    "contradicted": "NOT the entries that were signed",
+}
+_FATES = {
+    "fit": "are the ones that their entries name",
+    "erased": "were erased on purpose",
+    "lost": "are lost",
+    "altered": "are NOT the ones that their entries name",
+    "without entry": "are of entries that are lost",
+}
+
+
+def register(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("folder", metavar="DIR", type=Path, help="where to write what can be read")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="FILE",
+        type=Path,
+        help="another database than the present one: a copy, a moved one",
+    )
+
+
+def run(args: Namespace) -> int:
+    """Read what can be read, put that on record, and say what it came to: 0 all is there and signed, 1 not, 2 nothing."""
+    from tray.audit import baselines, database, keys, salvage
+
+    here = places()
+    source = here.audit_db if args.source is None else args.source.absolute()
+    if source == here.audit_db and not source.exists():
+        raise database.missing(source)
+    trusted = list(dict.fromkeys([*keys.pins(here.audit_key), *baselines.pinned(here)]))
+    found = salvage.salvage(source, args.folder, trusted=trusted, baselines=baselines.found(here).values())
+    _record(source, args.folder, found)
+    print("\n".join(_lines(source, args.folder, found)))
+    if not found.count:
+        return 2
+    return 0 if found.whole else 1
+
+
+def _record(source: Path, folder: Path, found: "Salvaged") -> None:
+    """Put the salvage on record: into the log, or into the spool if it is the log that is damaged, which stays as it is."""
+    from tray.audit import spool
+    from tray.audit.entry import Action, Draft, Severity
+
+    here = places()
+    draft = Draft(
+        Action.AUDIT_SALVAGED,
+        result="whole" if found.whole else "damaged",
+        severity=Severity.INFO if found.whole else Severity.CRITICAL,
+        body={"source": str(source), "folder": str(folder.absolute()), **found.to_json()},
+    )
+    if source == here.audit_db and not found.whole:
+        spool.keep(here, [draft])
+    else:
+        spool.record(here, [draft])
+
+
+def _lines(source: Path, folder: Path, found: "Salvaged") -> Iterator[str]:
+    yield f"{wording.count(found.count)} entries were read from {wording.escape(str(source))}."
+    yield from (
+        f"  {wording.count(found.entries[how]):>9} {words}" for how, words in _WORDS.items() if how in found.entries
+    )
+    yield from (
+        f"  {wording.count(found.details[fate]):>9} details {words}"
+        for fate, words in _FATES.items()
+        if fate in found.details
+    )
+    for first, end in found.lost[:_MAX_RANGES]:
+        yield f"  lost:     {f'entry {first}' if end == first + 1 else f'entries {first} to {end - 1}'}"
+    if len(found.lost) > _MAX_RANGES:
+        yield f"  lost:     and {len(found.lost) - _MAX_RANGES} more ranges, see summary.json"
+    if found.unreadable:
+        yield f"  disk:     {found.unreadable} pages could not be read at all"
+    if not found.checkpoints:
+        yield "  note:     no signed checkpoint was left, so nothing can be proven"
+    if not found.trusted:
+        yield "  note:     no public key was kept outside of the log, so the keys are only those that it names itself"
+    yield f"  in:       {wording.escape(str(folder))}: entries.jsonl, checks.jsonl, details.jsonl, summary.json"
+    if not found.whole and source == places().audit_db:
+        yield f"  next:     {_next(source)}"
+
+
+def _next(source: Path) -> str:
+    from tray.audit.database import put_away
+
+    return put_away(source)
