@@ -159,6 +159,7 @@ def test_records_and_changes_of_the_key_at_once_do_not_disturb_each_other(places
         writers = [subprocess.Popen([sys.executable, "-c", _RECORD]) for _ in range(2)]
         assert [writer.wait(60) for writer in writers] == [0, 0]
         wait_for(lambda: len(changes(places)) > 1)
+        assert all(holds(places) for _ in range(40))  # a verification meets no key that it cannot know yet
     finally:
         changing.send_signal(signal.SIGKILL)
         changing.wait()

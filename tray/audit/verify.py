@@ -104,11 +104,13 @@ def _run(
     timeout: float,
     point: Point | None,
 ) -> Verdict:
-    began, pins = clock.monotonic(), _pins(key)
+    began = clock.monotonic()
     with database.guard(db, timeout):
         connection, _ = database.connect_reader(db, timeout)
         try:
             connection.execute("BEGIN")
+            connection.execute("PRAGMA user_version").fetchone()  # from here on nothing changes any more
+            pins = _pins(key)  # only now: a new key is pinned before the log names it
             connection.text_factory = _text  # text where bytes belong is a finding, not an error
             verdict = None
             if point is not None:
