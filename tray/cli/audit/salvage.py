@@ -49,14 +49,29 @@ def run(args: Namespace) -> int:
         raise database.missing(source)
     trusted = list(dict.fromkeys([*keys.pins(here.audit_key), *baselines.pinned(here)]))
     found = salvage.salvage(source, args.folder, trusted=trusted, baselines=baselines.found(here).values())
-    _record(source, args.folder, found)
+    damaged = source == here.audit_db and not (found.whole and _is_sound(source))
+    _record(source, args.folder, found, damaged)
     print("\n".join(_lines(source, args.folder, found)))
+    if damaged:
+        print(f"  next:     {database.put_away(source)}")
     if not found.count:
         return 2
     return 0 if found.whole else 1
 
 
-def _record(source: Path, folder: Path, found: "Salvaged") -> None:
+def _is_sound(db: Path) -> bool:
+    """Whether SQLite finds nothing wrong with *db*."""
+    from tray.audit import tlog
+    from tray.errors import BackupTrayError
+
+    try:
+        with tlog.reading(db) as connection:
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+    except BackupTrayError:
+        return False
+
+
+def _record(source: Path, folder: Path, found: "Salvaged", damaged: bool) -> None:
     """Put the salvage on record: into the log, or into the spool if it is the log that is damaged, which stays as it is."""
     from tray.audit import spool
     from tray.audit.entry import Action, Draft, Severity
@@ -68,7 +83,7 @@ def _record(source: Path, folder: Path, found: "Salvaged") -> None:
         severity=Severity.INFO if found.whole else Severity.CRITICAL,
         body={"source": str(source), "folder": str(folder.absolute()), **found.to_json()},
     )
-    if source == here.audit_db and not found.whole:
+    if damaged:
         spool.keep(here, [draft])
     else:
         spool.record(here, [draft])
@@ -95,11 +110,3 @@ def _lines(source: Path, folder: Path, found: "Salvaged") -> Iterator[str]:
     if not found.trusted:
         yield "  note:     no public key was kept outside of the log, so the keys are only those that it names itself"
     yield f"  in:       {wording.escape(str(folder))}: entries.jsonl, checks.jsonl, details.jsonl, summary.json"
-    if not found.whole and source == places().audit_db:
-        yield f"  next:     {_next(source)}"
-
-
-def _next(source: Path) -> str:
-    from tray.audit.database import put_away
-
-    return put_away(source)
