@@ -1,22 +1,81 @@
-"""`backup-tray report RUN`."""
+"""`backup-tray report [RUN|FILTER] [--format text|pdf|csv|jsonl|html] [--output FILE]`."""
 
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
+from tray.errors import UsageError
 from tray.paths import places
+
+if TYPE_CHECKING:
+    from tray.report.make import Order
+
+FORMATS = ("text", "pdf", "csv", "jsonl", "html")
+_FILTER = {
+    "since": ("TIME", "from then on: 2026-11-01, yesterday, 7d, ..."),
+    "until": ("TIME", "up to then; a day is included"),
+    "month": ("MONTH", "one month: 2026-10"),
+    "job": ("NAME", "of this job; several with commas"),
+    "engine": ("NAME", "of this engine"),
+    "action": ("ACTION", "of entries: run.finished, audit.verified, ..."),
+    "outcome": ("WORD", "succeeded, warning, failed, cancelled, lost, unknown"),
+    "severity": ("WORD", "info, warning, error, critical"),
+    "kind": ("WORD", "backup, restore, check, ..."),
+    "source": ("WORD", "wrapped or observed"),
+    "text": ("WORDS", "all these words stand in the entry"),
+}
 
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""
+    parser.add_argument("run", metavar="RUN", nargs="?", help="the run's id or its beginning, or `last` (default)")
+    for name, (metavar, words) in _FILTER.items():
+        parser.add_argument(f"--{name}", metavar=metavar, help=f"instead of a run: {words}")
+    parser.add_argument("--entries", action="store_true", help="every entry, not only the ends of runs")
+    parser.add_argument("--format", choices=FORMATS, help="how (default: by the name of the file, else text)")
+    parser.add_argument("--output", metavar="FILE", help="write there; `-` is standard output")
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    parser.add_argument("--checkpoint", metavar="FILE", help="report on the log as this checkpoint saw it")
+    parser.add_argument("--paper", choices=("a4", "letter"), help="of a PDF (default: as the locale says)")
     parser.add_argument(
-        "run", metavar="RUN", nargs="?", default="last", help="the run's id or its beginning, or `last`"
+        "--details", action="store_true", help="put the details, not only their hash, into a run's proof"
     )
-    parser.add_argument("--format", choices=["text"], default="text", help="how (this version: text)")
 
 
 def run(args: Namespace) -> int:
-    """Print the audit report of a run."""
-    from tray import past, report
+    """Write or print the report."""
+    from tray.report import make
 
-    here = places()
-    print(report.text(report.find(here, past.resolve_anywhere(here, args.run))))
+    make.run(places(), _order(args))
     return 0
+
+
+def _order(args: Namespace) -> "Order":
+    from tray.report.make import Order
+
+    given = {name: value for name in _FILTER if (value := getattr(args, name)) is not None}
+    if args.run is not None and (given or args.entries):
+        raise UsageError(
+            "A report is about one run or about a filter, not both.",
+            why=f"The run {args.run!r} was named together with {', '.join(f'--{name}' for name in given) or '--entries'}.",
+            next="Leave out one of them.",
+        )
+    output = args.output
+    chosen = args.format or _by_name(output)
+    if chosen == "pdf" and output is None:
+        raise UsageError("A PDF needs a file.", next="Add `--output report.pdf`, or `--output -` for standard output.")
+    return Order(
+        run=None if given or args.entries else args.run or "last",
+        given=given,
+        entries=args.entries,
+        format=chosen,
+        output=output,
+        force=args.force,
+        checkpoint=args.checkpoint,
+        paper=args.paper,
+        details=args.details,
+    )
+
+
+def _by_name(output: str | None) -> str:
+    ending = (output or "").rpartition(".")[2].lower()
+    return {"htm": "html", "txt": "text"}.get(ending, ending if ending in FORMATS else "text")

@@ -128,3 +128,18 @@ def earlier(log: "AuditLog", run: EndedRun, rests: Base) -> list[EndedRun]:
     found = log.history(limit=CHARTED * 2, before=run.entry, job=run.job)
     same = [one for one in found if one.kind == run.kind and one.entry is not None and one.entry < rests.size]
     return [*reversed(same[: CHARTED - 1]), run]
+
+
+def backup_before(log: "AuditLog", job: str, moment_ms: int | None, rests: Base) -> int | None:
+    """Return when the last backup of *job* before a moment was made, None if there was none, or no moment."""
+    if moment_ms is None:
+        return None
+    good = Filter(
+        until_ms=moment_ms,
+        job=(job,),
+        action=tuple(map(str, ENDS)),
+        outcome=("succeeded", "warning"),
+        kind=("backup",),
+    )
+    found = next(matching(log, good, rests, entries=False), None)
+    return None if found is None else clock.from_text(found.data["time"])

@@ -1,6 +1,6 @@
-"""The audit report of one run as text."""
+"""Reports as text: of one run, of a period."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from tray import clock, wording
@@ -9,6 +9,7 @@ from tray.report.run import Report
 
 if TYPE_CHECKING:
     from tray.audit.verify import Verdict
+    from tray.report.summary import Summary
 
 SHOWN_PROBLEMS = 20
 
@@ -121,3 +122,43 @@ def _table(*rows: tuple[str, object]) -> Iterator[str]:
     for name, value in rows:
         if value is not None:
             yield f"  {name:<10}  {wording.escape(str(value))}"
+
+
+def period_text(found: "Summary") -> str:
+    """Return the report of a period for a person."""
+    return "\n".join(_period(found))
+
+
+def _period(found: "Summary") -> Iterator[str]:
+    from tray.report import summary as sums
+
+    yield f"{sums.period_words(found)}: {sums.headline(found)[1]}"
+    yield from _rows(sums.asked_words(found.wanted))
+    yield ""
+    yield from _rows(sums.totals(found))
+    yield from (f"  Note: {note}" for note in sums.notes(found))
+    yield ""
+    yield "Jobs"
+    for line in found.jobs:
+        name, _, succeeded, warnings, failed, others, rate, gap, _ = sums.job_row(line, whole=found.whole)
+        counts = f"{wording.plural(line.runs, 'run')}: {succeeded} succeeded, {warnings} with warnings, {failed} failed, {others} other"
+        yield f"  {wording.fit(name, 60)}: {counts}" + (
+            f"; {rate} of the backups, longest gap {gap}" if found.whole else ""
+        )
+    yield from ["", "What did not simply succeed"] * any(True for _ in found.failures)
+    for run in found.failures:
+        why = wording.escape(run.reason or "not known, or erased")
+        job = wording.fit(wording.escape(run.job), 60)
+        yield f"  {clock.local(run.finished_ms):%Y-%m-%d %H:%M}  {job} {wording.outcome_word(run.outcome)}: {why}"
+    yield ""
+    rests = found.rests
+    if rests.verdict is not None:
+        yield f"Audit log: {_believable(rests.verdict)}"
+    yield from _rows(
+        [("As of", clock.to_text(rests.as_of_ms)), ("Checkpoint", rests.foot), ("Log root", rests.root.hex())]
+    )
+
+
+def _rows(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for name, value in rows:
+        yield f"  {name:<18}  {wording.escape(value)}"

@@ -1,7 +1,7 @@
 """What a period came to: days, jobs, failures, totals. Pure: runs in, figures out."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -16,6 +16,12 @@ WORST = (Outcome.FAILED, Outcome.LOST, Outcome.UNKNOWN, Outcome.CANCELLED, Outco
 
 GOOD = (Outcome.SUCCEEDED, Outcome.WARNING)
 """A backup was made."""
+
+BAD = (Outcome.FAILED, Outcome.LOST)
+"""No backup was made, or nobody knows of one."""
+
+MOST_MONTHS = 24
+"""Months in a calendar."""
 
 LEAVES_OUT = ("action", "outcome", "severity", "kind", "source", "text", "engine")
 """A filter by one of these hides runs of a job, so no rate and no gap can be told."""
@@ -34,6 +40,7 @@ class JobLine:
     added: int | None = None
     gap_ms: int | None = None
     open_gap: bool = False
+    first_ms: int = 0
 
     @property
     def runs(self) -> int:
@@ -85,8 +92,14 @@ class Summary:
         return sum(line.succeeded for line in self.jobs)
 
 
-def summarise(runs: Iterable[EndedRun], wanted: Filter, rests: Base) -> Summary:
-    """Return what *runs*, the newest first, came to."""
+def summarise(
+    runs: Iterable[EndedRun], wanted: Filter, rests: Base, before: Callable[[str], int | None] = lambda _: None
+) -> Summary:
+    """Return what *runs*, the newest first, came to.
+
+    Args:
+        before: When the last backup of a job was made before the period; None if there was none.
+    """
     kept = list(runs)
     days: dict[date, tuple[Outcome, int]] = {}
     lines: dict[str, JobLine] = {}
@@ -99,7 +112,7 @@ def summarise(runs: Iterable[EndedRun], wanted: Filter, rests: Base) -> Summary:
     begin, end = span(kept, wanted, rests)
     if whole:
         for line in lines.values():
-            _measure(line, begin if wanted.since_ms is not None else None, end)
+            _measure(line, before(line.job), end)
     jobs = [lines[name] for name in sorted(lines)]
     return Summary(wanted, rests, kept, days, jobs, clock.local(begin).date(), clock.local(end).date(), whole)
 
@@ -117,6 +130,7 @@ def span(runs: Sequence[EndedRun], wanted: Filter, rests: Base) -> tuple[int, in
 
 def _add(line: JobLine, run: EndedRun) -> None:
     line.engines.add(run.engine)
+    line.first_ms = run.finished_ms
     line.counts[run.outcome] = line.counts.get(run.outcome, 0) + 1
     if run.bytes_added is not None:
         line.added = (line.added or 0) + run.bytes_added
@@ -127,15 +141,16 @@ def _add(line: JobLine, run: EndedRun) -> None:
             line.good_ms.append(run.finished_ms)
 
 
-def _measure(line: JobLine, begin: int | None, end: int) -> None:
-    """Find the longest time without a backup; before the first one only where the period has a given beginning."""
+def _measure(line: JobLine, before: int | None, end: int) -> None:
+    """Find the longest time without a backup, from the last one before the period, or else the job's first run, on.
+
+    The time since the last backup counts too: it was at least that long.
+    """
     if not line.backups:
         return
-    moments = [end, *line.good_ms, *([] if begin is None else [begin])]
-    gaps = [(later - sooner, at) for at, (later, sooner) in enumerate(itertools.pairwise(moments))]
-    if gaps:
-        line.gap_ms, at = max(gaps)
-        line.open_gap = at == 0 or (begin is not None and at == len(gaps) - 1)
+    moments = [end, *line.good_ms, line.first_ms if before is None else before]
+    line.gap_ms, at = max((later - sooner, at) for at, (later, sooner) in enumerate(itertools.pairwise(moments)))
+    line.open_gap = at == 0 or (before is None and at == len(line.good_ms))
 
 
 def percent(part: int, whole: int) -> str:
@@ -163,3 +178,74 @@ def asked_words(wanted: Filter) -> list[tuple[str, str]]:
             moment = f"{clock.local(value):%Y-%m-%d %H:%M %Z} ({clock.to_text(value)})"
             found.append(("From" if name == "since_ms" else "Before", moment))
     return found
+
+
+def months(found: Summary) -> list[tuple[int, int]]:
+    """Return year and month of each month of the period, at most the last `MOST_MONTHS`."""
+    year, month = found.first.year, found.first.month
+    listed = []
+    while (year, month) <= (found.last.year, found.last.month):
+        listed.append((year, month))
+        year, month = (year, month + 1) if month < 12 else (year + 1, 1)
+    return listed[-MOST_MONTHS:]
+
+
+def period_words(found: Summary) -> str:
+    """Return the days of a period."""
+    return (
+        f"{found.first:%Y-%m-%d}" if found.first == found.last else f"{found.first:%Y-%m-%d} to {found.last:%Y-%m-%d}"
+    )
+
+
+def headline(found: Summary) -> tuple[str, str]:
+    """Return the tone and the sentence that answers how the period went."""
+    bad = sum(1 for run in found.failures if run.outcome in BAD)
+    if not found.runs:
+        return "none", "No runs in this period"
+    if bad:
+        return "fail", f"{wording.count(bad)} of {wording.plural(len(found.runs), 'run')} failed"
+    others = sum(1 for _ in found.failures)
+    if others:
+        return (
+            "warn",
+            f"No run failed, {wording.count(others)} of {wording.count(len(found.runs))} did not simply succeed",
+        )
+    return "ok", f"{'The run' if len(found.runs) == 1 else f'All {wording.count(len(found.runs))} runs'} succeeded"
+
+
+def totals(found: Summary) -> list[tuple[str, str]]:
+    """Return the figures of a period."""
+    added = [line.added for line in found.jobs if line.added is not None]
+    worst = max((line for line in found.jobs if line.gap_ms is not None), key=lambda one: one.gap_ms or 0, default=None)
+    return [
+        ("Runs", wording.count(len(found.runs))),
+        ("Jobs", wording.count(len(found.jobs))),
+        ("Backups succeeded", percent(found.succeeded, found.backups) if found.whole else "–"),
+        ("Longest gap", "–" if worst is None else gap_words(worst)),
+        ("Added", wording.size(sum(added)) if added else "–"),
+    ]
+
+
+def notes(found: Summary) -> Iterator[str]:
+    """Yield what a reader must know to read the figures rightly."""
+    if not found.whole:
+        yield "The filter leaves out runs of these jobs, so neither rates nor gaps are told."
+    if found.rests.start and (found.wanted.since_ms is None or found.runs):
+        start = wording.count(found.rests.start)
+        yield f"The entries before number {start} were pruned as configured; older runs are not in this log."
+    if len(found.days) and len(months(found)) == MOST_MONTHS:
+        yield f"The calendar shows the last {MOST_MONTHS} months at most."
+
+
+def job_row(line: JobLine, *, whole: bool) -> list[str]:
+    """Return a job as one row: name, runs, outcomes, rate, gap, size."""
+    counts = (line.counts.get(one, 0) for one in (Outcome.SUCCEEDED, Outcome.WARNING, Outcome.FAILED))
+    return [
+        wording.escape(line.job),
+        wording.count(line.runs),
+        *map(wording.count, counts),
+        wording.count(line.others),
+        percent(line.succeeded, line.backups) if whole else "–",
+        gap_words(line),
+        "–" if line.added is None else wording.size(line.added),
+    ]

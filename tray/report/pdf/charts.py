@@ -9,10 +9,8 @@ from tray.model import EndedRun, Outcome
 from tray.report.pdf import pen as pens
 from tray.report.pdf.pen import BOLD, Pen, tone_of
 from tray.report.sheet import SIGNS, WORDS
-from tray.report.summary import Summary
+from tray.report.summary import GOOD, Summary
 
-GOOD = (Outcome.SUCCEEDED, Outcome.WARNING)
-MOST_MONTHS = 24
 _CELL, _GAP = 15.2, 20.0
 
 
@@ -36,7 +34,7 @@ def bars(
     if not known:
         pen.text(left, top + 26, "Not known of these runs.", size=8, color=pens.MUTE, room=wide)
         return
-    most = max(max(known), 1)
+    most = max(*known, 1)
     pen.text(left + wide, top + 9, f"highest {word(most)}", size=7.5, color=pens.MUTE, align="right")
     ground, tall = top + high - 14, high - 32
     step = wide / max(len(runs), 12)
@@ -65,16 +63,6 @@ def bars(
     if len(runs) > 1:
         last = left + (len(runs) - 0.14) * step
         pen.text(max(last, left + 100), ground + 10, f"{ends[1]}, this run", size=7, color=pens.MUTE, align="right")
-
-
-def months(found: Summary) -> list[tuple[int, int]]:
-    """Return year and month of each month of the period, at most the last `MOST_MONTHS`."""
-    year, month = found.first.year, found.first.month
-    listed = []
-    while (year, month) <= (found.last.year, found.last.month):
-        listed.append((year, month))
-        year, month = (year, month + 1) if month < 12 else (year + 1, 1)
-    return listed[-MOST_MONTHS:]
 
 
 def month_high(year: int, month: int) -> float:

@@ -1,7 +1,7 @@
-"""The fonts of a PDF: which font has a character, how wide a text is, and in which order its characters are drawn.
+r"""The fonts of a PDF: which font has a character, how wide a text is, and in which order its characters are drawn.
 
-DejaVu Sans has Latin, Greek, Cyrillic, Arabic, Hebrew and many signs. What it lacks is looked for in the fallback (Chinese, Japanese,
-Korean), which is loaded only then. What neither has is shown as `\\uXXXX`, like everything that cannot be seen.
+DejaVu Sans has Latin, Greek, Cyrillic, Arabic, Hebrew and many signs. What it lacks is looked for in the fallback (Chinese,
+Japanese, Korean), which is loaded only then. What neither has is shown as `\uXXXX`, like everything that cannot be seen.
 """
 
 import re

@@ -1,17 +1,16 @@
 """The pages: one run on one page, a period, a list of entries. What does not fit is counted, never lost in silence."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tray import clock, wording
 from tray.model import EndedRun
 from tray.report import summary as sums
 from tray.report.base import Base
-from tray.report.pdf import charts
+from tray.report.pdf import charts, fonts
 from tray.report.pdf import pen as pens
 from tray.report.pdf.pen import BOLD, MONO, Pen, tone_of
 from tray.report.pdf.table import Column, Table
-from tray.report.plain import both_times
 from tray.report.sheet import SIGNS, WORDS, Sheet, verdict_words
 from tray.report.summary import Summary
 
@@ -158,7 +157,7 @@ def _checkpoint(pen: Pen, x: float, y: float, room: float, rests: Base) -> None:
     pen.text(x, y, "Checkpoint", size=8.5, color=pens.MUTE)
     for line in rests.note.decode("utf-8", "backslashreplace").splitlines():
         if line:
-            for part in pens.fonts.wrap(wording.escape(line), MONO, 5.4, narrow - _LABEL, 3):
+            for part in fonts.wrap(wording.escape(line), MONO, 5.4, narrow - _LABEL, 3):
                 pen.text(x + _LABEL, y - 1, part, size=5.4, font=MONO)
                 y += 7.2
 
@@ -168,7 +167,7 @@ def _checkpoint(pen: Pen, x: float, y: float, room: float, rests: Base) -> None:
 
 def of_period(found: Summary, paper: tuple[float, float]) -> bytes:
     """Return the report of a period: overview, calendar, jobs, what did not succeed, all runs."""
-    pen = Pen(paper, f"Backup report: {period_words(found)}", found.rests.foot)
+    pen = Pen(paper, f"Backup report: {sums.period_words(found)}", found.rests.foot)
     y = _period_head(pen, found)
     y = _calendar(pen, y + 14, found)
     y = _jobs(pen, y + 14, found)
@@ -177,52 +176,16 @@ def of_period(found: Summary, paper: tuple[float, float]) -> bytes:
     return pen.done()
 
 
-def period_words(found: Summary) -> str:
-    """Return the days of a period."""
-    return (
-        f"{found.first:%Y-%m-%d}" if found.first == found.last else f"{found.first:%Y-%m-%d} to {found.last:%Y-%m-%d}"
-    )
-
-
-def headline(found: Summary) -> tuple[str, str]:
-    """Return the tone and the sentence that answers how the period went."""
-    bad = sum(1 for run in found.failures if tone_of(run.outcome) == "fail")
-    if not found.runs:
-        return "none", "No runs in this period"
-    if bad:
-        return "fail", f"{wording.count(bad)} of {wording.plural(len(found.runs), 'run')} failed"
-    others = sum(1 for _ in found.failures)
-    if others:
-        return (
-            "warn",
-            f"No run failed, {wording.count(others)} of {wording.count(len(found.runs))} did not simply succeed",
-        )
-    return "ok", f"{'The run' if len(found.runs) == 1 else f'All {wording.count(len(found.runs))} runs'} succeeded"
-
-
-def totals(found: Summary) -> list[tuple[str, str]]:
-    """Return the figures of a period."""
-    added = [line.added for line in found.jobs if line.added is not None]
-    worst = max((line for line in found.jobs if line.gap_ms is not None), key=lambda one: one.gap_ms or 0, default=None)
-    return [
-        ("Runs", wording.count(len(found.runs))),
-        ("Jobs", wording.count(len(found.jobs))),
-        ("Backups succeeded", sums.percent(found.succeeded, found.backups) if found.whole else "–"),
-        ("Longest gap", "–" if worst is None else sums.gap_words(worst)),
-        ("Added", wording.size(sum(added)) if added else "–"),
-    ]
-
-
 def _period_head(pen: Pen, found: Summary) -> float:
-    tone, sentence = headline(found)
+    tone, sentence = sums.headline(found)
     pen.text(pen.left, 46, "Backup report", size=8.5, font=BOLD, color=pens.MUTE)
     pen.text(pen.right, 46, f"as of {clock.to_text(found.rests.as_of_ms)}", size=8, color=pens.MUTE, align="right")
     pen.sign(pen.left + 13, 75, 13, pens.TONES[tone][0], _BELIEF_SIGNS[tone])
     pen.text(pen.left + 36, 74, sentence, size=16, font=BOLD, room=pen.room - 36)
-    pen.text(pen.left + 36, 90, period_words(found), size=9.5, color=pens.MUTE)
+    pen.text(pen.left + 36, 90, sums.period_words(found), size=9.5, color=pens.MUTE)
     y = 102.0
     pen.box(pen.left, y, pen.room, 42)
-    rows = totals(found)
+    rows = sums.totals(found)
     step = (pen.room - 20) / len(rows)
     for at, (name, value) in enumerate(rows):
         pen.text(pen.left + 13 + at * step, y + 15, name, size=8, color=pens.MUTE, room=step - 6)
@@ -230,19 +193,9 @@ def _period_head(pen: Pen, found: Summary) -> float:
     y = _trust(pen, y + 64, found.rests)
     for name, value in sums.asked_words(found.wanted):
         y = _row(pen, pen.left, y, name, value, pen.room - _LABEL, most=2)
-    for note in notes(found):
+    for note in sums.notes(found):
         y = pen.lines(pen.left, y, note, room=pen.room, most=3, size=8.5, color=pens.MUTE)
     return y
-
-
-def notes(found: Summary) -> Iterator[str]:
-    """Yield what a reader must know to read the figures rightly."""
-    if not found.whole:
-        yield "The filter leaves out runs of these jobs, so neither rates nor gaps are told."
-    if found.rests.start and (found.wanted.since_ms is None or found.runs):
-        yield f"The entries before number {wording.count(found.rests.start)} were pruned as configured; older runs are not in this log."
-    if len(found.days) and len(charts.months(found)) == charts.MOST_MONTHS:
-        yield f"The calendar shows the last {charts.MOST_MONTHS} months at most."
 
 
 def _trust(pen: Pen, y: float, rests: Base) -> float:
@@ -263,7 +216,7 @@ def _trust(pen: Pen, y: float, rests: Base) -> float:
 
 
 def _calendar(pen: Pen, y: float, found: Summary) -> float:
-    shown = charts.months(found)
+    shown = sums.months(found)
     if not found.runs:
         return y
     y = pen.heading(y, "Days: the worst outcome of each") + 6
@@ -295,24 +248,8 @@ def _jobs(pen: Pen, y: float, found: Summary) -> float:
             Column("Added", 50, right=True),
         ],
     )
-    rows = (job_row(line, whole=found.whole) for line in found.jobs)
+    rows = (sums.job_row(line, whole=found.whole) for line in found.jobs)
     return table.draw(y, ((row, None) for row in rows))
-
-
-def job_row(line: sums.JobLine, *, whole: bool) -> list[str]:
-    """Return a job as one row: name, runs, outcomes, rate, gap, size."""
-    from tray.model import Outcome
-
-    counts = (line.counts.get(one, 0) for one in (Outcome.SUCCEEDED, Outcome.WARNING, Outcome.FAILED))
-    return [
-        wording.escape(line.job),
-        wording.count(line.runs),
-        *map(wording.count, counts),
-        wording.count(line.others),
-        sums.percent(line.succeeded, line.backups) if whole else "–",
-        sums.gap_words(line),
-        "–" if line.added is None else wording.size(line.added),
-    ]
 
 
 def _failures(pen: Pen, y: float, found: Summary) -> float:
@@ -410,6 +347,3 @@ def _entry_row(entry: "StoredEntry") -> list[str]:
     data = entry.data
     shown = (data["time"], data["action"], data["result"], data["severity"], data["job"] or "–", data["actor"])
     return [wording.count(entry.seq), *(wording.escape(str(value)) for value in shown)]
-
-
-__all__ = ["both_times", "headline", "job_row", "notes", "of_entries", "of_period", "of_run", "period_words", "totals"]

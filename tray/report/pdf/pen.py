@@ -234,7 +234,8 @@ class Pen:
             canvas.line(x, down + r * 0.35, x, down - r * 0.2)
             canvas.circle(x, down - r * 0.58, r * 0.14, stroke=0, fill=1)
         elif sign == "?":
-            canvas.setFont(BOLD if fonts.font(BOLD) else BOLD, r * 1.5)
+            fonts.font(BOLD)
+            canvas.setFont(BOLD, r * 1.5)
             canvas.drawCentredString(x, down - r * 0.55, "?")
         else:
             canvas.line(x - r * 0.45, down, x + r * 0.45, down)
