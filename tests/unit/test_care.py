@@ -4,15 +4,17 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.audit_help import end, filled, start, tamper
+from tests.unit.audit_help import end, entry_bytes, filled, start, tamper
 from tray import clock, config, jobs
 from tray.audit import spool, standing
 from tray.audit.store import AuditLog, StoredEntry
-from tray.care import clocks, lost, memory, recorder, rounds, settings, verification
+from tray.audit.verify_recorded import check
+from tray.care import clocks, lost, memory, recorder, rounds, segments, settings, verification
 from tray.care.clocks import Clocks, Jump
 from tray.care.rounds import Round
 from tray.cli.main import main
@@ -436,3 +438,86 @@ def test_a_log_that_is_gone_is_not_forgotten(places: Places) -> None:
     status.close()
     assert now.state is not State.OK
     assert now.state is not State.NONE
+
+
+# Segments, pruning, and what others do for us.
+
+
+@pytest.fixture
+def aged(places: Places, monkeypatch: pytest.MonkeyPatch) -> Places:
+    """A log of some hundred entries that were made a month ago, with copies of its checkpoints; a week is to be kept."""
+    now = clock.now_ms()
+    with monkeypatch.context() as patch:
+        patch.setattr(clock, "now_ms", lambda: now - 30 * clock.DAY_MS)
+        filled(places, 1)
+        assert spool.record(places, [draft for n in range(300) for draft in (start(f"x{n}"), end(f"x{n}"))]) is not None
+    write(places, '[audit]\nsegment = 256\nretention = "7d"\n')
+    return places
+
+
+def first_of(places: Places) -> int:
+    """The number of the first entry that is there."""
+    with AuditLog.read(places.audit_db) as log:
+        return log.entries(0, 1)[0].seq
+
+
+def test_segments_are_closed_at_the_length_that_is_configured(aged: Places) -> None:
+    """Each closed one is an entry; a round in which none is due adds nothing."""
+    segments.do(Round(aged))
+    closed = entries(aged, "audit.rotated")
+    assert [body(entry)["size"] for entry in closed] == [256, 512]
+    segments.do(Round(aged))
+    assert entries(aged, "audit.rotated") == closed
+
+
+def test_what_is_older_than_is_kept_goes_once_a_checkpoint_elsewhere_covers_it(aged: Places) -> None:
+    """Pruning is an entry, the log goes on verifying, and what the configuration keeps stays."""
+    for _ in range(2):
+        assert rounds.go(aged) == {}
+    assert first_of(aged) > 0
+    assert entries(aged, "audit.pruned")
+    assert check(aged).result == "intact"
+    status = StatusSource(aged, role="cli", start_tracker=False)
+    assert status.poll().error is None
+    status.close()
+
+
+def test_nothing_is_pruned_where_nobody_asked_for_it(aged: Places) -> None:
+    """Everything is kept for ever, unless the configuration says otherwise."""
+    write(aged, "[audit]\nsegment = 256\n")
+    assert rounds.go(aged) == {}
+    assert first_of(aged) == 0
+
+
+def test_while_a_breach_is_open_nothing_is_pruned(aged: Places) -> None:
+    """What goes might be the proof; the refusal is noted, and everything else is done."""
+    segments.do(Round(aged))
+    raw = entry_bytes(aged, 100).replace(b'"home"', b'"hole"')
+    tamper(aged, ("UPDATE entries SET entry = ? WHERE seq = 100", (raw,)))
+    failed = rounds.go(aged)
+    assert list(failed) == ["pruning"]
+    assert "tampered" in failed["pruning"]
+    assert first_of(aged) == 0
+
+
+def test_a_whole_round_with_real_duties_leaves_a_log_that_verifies(places: Places) -> None:
+    """All duties in their order on a fresh log: nothing fails, a second round finds nothing to do."""
+    kept(places)
+    assert rounds.go(places, started=True) == {}
+    with AuditLog.read(places.audit_db) as log:
+        size = log.head()[0]
+    assert rounds.go(places) == {}
+    with AuditLog.read(places.audit_db) as log:
+        assert log.head()[0] == size
+    assert places.search_index.exists()
+    assert check(places).result == "intact"
+
+
+def test_checkpoints_are_copied_to_the_places_that_are_configured(places: Places, tmp_path: Path) -> None:
+    """A folder on another disk gets the newest checkpoint with the next round."""
+    kept(places)
+    far = tmp_path / "stick"
+    far.mkdir()
+    write(places, f'[audit]\nbaselines = ["{far}"]\n')
+    assert rounds.go(places) == {}
+    assert list(far.rglob("*.checkpoint"))

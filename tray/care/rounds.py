@@ -60,15 +60,17 @@ class Round:
 
 def duties() -> dict[str, Duty]:
     """Return the duties in their order; what may wait for a network comes last."""
-    from tray.care import clocks, copies, forwarding, lost, settings, verification, words
+    from tray.care import clocks, copies, forwarding, lost, pruning, segments, settings, verification, words
 
     return {
         "lost runs and waiting records": lost.do,
         "clock": clocks.do,
         "configuration": settings.do,
         "verification": verification.do,
+        "segments": segments.do,
         "search index": words.do,
         "copies of checkpoints": copies.do,
+        "pruning": pruning.do,
         "forwarding": forwarding.do,
     }
 
