@@ -1,0 +1,86 @@
+"""Everything that matters is an entry: where each action is recorded, and what every entry has."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import tray
+from tray.audit.entry import Action, Draft, build
+
+ROOT = Path(tray.__file__).parent
+
+RECORDED = {
+    Action.LOG_CREATED: ("audit/create.py", "a log is begun; critical if there was one before"),
+    Action.LOG_MIGRATED: ("audit/migrate.py", "a log of an older format was brought up to date"),
+    Action.KEY_CREATED: ("audit/create.py", "the log's first signing key was made"),
+    Action.KEY_ROTATED: ("audit/rotation.py", "another signing key took over; critical if the old one was lost"),
+    Action.RUN_STARTED: ("runner/record.py", "a run began: backup, restore, check or any other, wrapped or observed"),
+    Action.RUN_FINISHED: ("runner/record.py", "a run ended and its wrapper saw how"),
+    Action.RUN_CLOSED: ("runner/record.py", "a run ended and nobody saw it; what can be said is said"),
+    Action.RUN_CANCEL_REQUESTED: ("runner/record.py", "somebody asked for a run to be cancelled"),
+    Action.JOB_SEEN: ("past.py", "somebody acknowledged how a job's last run ended"),
+    Action.JOB_CREATED: ("jobs.py", "this program made a job"),
+    Action.CONFIG_CHANGED: ("care/settings.py", "the configuration was edited by hand: key by key, no passwords"),
+    Action.REPOSITORY_CREATED: ("jobs.py", "this program made a repository"),
+    Action.STATUS_ERROR: ("outage.py", "the status could not be fetched; once for each outage"),
+    Action.NOTIFICATION_FAILED: ("outage.py", "the desktop showed no notification; once for each outage"),
+    Action.RECORDER_STARTED: ("care/recorder.py", "a tracker began"),
+    Action.RECORDER_STOPPED: ("care/recorder.py", "a tracker ended: idle, by a signal, or for a newer one"),
+    Action.CLOCK_JUMPED: ("care/clocks.py", "somebody set the clock by more than a minute"),
+    Action.AUDIT_VERIFIED: ("audit/verify_recorded.py", "the log was verified, by somebody or as scheduled"),
+    Action.AUDIT_ACKNOWLEDGED: (
+        "audit/standing.py",
+        "somebody gave a reason why a breach is no cause for alarm any more",
+    ),
+    Action.AUDIT_EXPORTED: ("report/write.py", "a part of the log was handed out: report, tiles or proof"),
+    Action.AUDIT_REDACTED: ("audit/store.py", "the details of an entry were erased"),
+    Action.AUDIT_ROTATED: ("audit/segments.py", "a segment of the log was closed"),
+    Action.AUDIT_PRUNED: ("audit/prune.py", "the oldest segment was removed"),
+    Action.AUDIT_SALVAGED: ("cli/audit/salvage.py", "what could be read of a damaged log was saved"),
+    Action.AUDIT_COPY_FAILED: ("audit/far.py", "a checkpoint could not be copied to a place; once for each outage"),
+    Action.FORWARD_FAILED: ("audit/forward.py", "a receiver of entries could not be reached; once for each outage"),
+}
+"""By action: the module that records it, and when."""
+
+
+def recorded(module: str) -> set[str]:
+    """The actions that *module* names other than to compare with them."""
+    tree = ast.parse((ROOT / module).read_text())
+    compared = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare | ast.MatchValue)
+        for inner in ast.walk(node)
+    }
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "Action"
+        and id(node) not in compared
+    }
+
+
+def test_every_action_is_in_the_table() -> None:
+    """Nobody adds an action without saying where it is recorded and when."""
+    assert set(RECORDED) == set(Action)
+
+
+@pytest.mark.parametrize("action", RECORDED)
+def test_no_action_is_one_that_nothing_records(action: Action) -> None:
+    """A word in the list that never becomes an entry would promise what is not kept."""
+    module, when = RECORDED[action]
+    assert action.name in recorded(module)
+    assert when
+
+
+@pytest.mark.parametrize("action", Action)
+def test_every_entry_says_who_did_what_with_which_result_and_how_much_it_matters(action: Action) -> None:
+    """FR-AUD-001: severity, actor, action and result are never empty."""
+    draft = Draft(action)
+    facts = draft.facts()
+    assert all(facts[key] for key in ("severity", "actor", "action", "result", "time", "id"))
+    assert " on " in facts["actor"]
+    assert build(draft, seq=1, prev=bytes(32), log=f"backup-tray/{draft.id}", recorded_ms=draft.time_ms, body=None)
