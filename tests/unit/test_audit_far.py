@@ -206,9 +206,9 @@ def test_syslog_is_told_too(log: Places, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(systemlog, "SYSLOG_SOCKET", str(tmp_path / "log"))
     with receiving(tmp_path / "log") as taker:
         copy_far(log, kept("syslog"))
-        header, _ = parsed_syslog(taker.recv(65_536))
-    assert header["msgid"] == "checkpoint"
-    assert checkpoint.from_line(header["msg"]) == newest(log)
+        told = taker.recv(65_536).decode()
+    assert checkpoint.from_line(told) == newest(log)
+    assert f'log="{checkpoint.parse(newest(log)).origin}"' in told
 
 
 def test_what_the_journal_was_told_is_a_baseline(log: Places, journal: socket.socket, tmp_path: Path) -> None:

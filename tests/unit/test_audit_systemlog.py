@@ -113,8 +113,15 @@ def test_a_message_stays_as_small_as_receivers_must_take() -> None:
     assert header["msg"].startswith("üü")
 
 
+def test_a_long_message_leaves_room_for_the_fields_on_the_local_socket() -> None:
+    """Neither text nor fields are cut in the middle of a character."""
+    raw = systemlog.local("ü" * 4000, "warning", {"job": "y" * 4000, "seq": 7}, time_ms=NOON_MS)
+    assert len(raw) <= 2048
+    assert raw.decode().endswith(' seq="7"]')
+
+
 def test_a_receiver_speaks_the_language_of_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """journald gets its native protocol, /dev/log and a server get RFC 5424, each with the line escaped."""
+    """journald gets its native protocol, /dev/log what syslog(3) writes, a server RFC 5424, each with the line escaped."""
     monkeypatch.setattr(systemlog, "JOURNAL_SOCKET", str(tmp_path / "journal"))
     monkeypatch.setattr(systemlog, "SYSLOG_SOCKET", str(tmp_path / "log"))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
@@ -127,8 +134,9 @@ def test_a_receiver_speaks_the_language_of_its_place(tmp_path: Path, monkeypatch
                     receiver.send("two\nlines", "info", {"job": "home"}, time_ms=NOON_MS, kind="run.started")
                     receiver.confirm()
             assert parsed_journal(journal.recv(9000))["MESSAGE"] == r"two\nlines"
-            for taker in (log, server):
-                assert parsed_syslog(taker.recv(9000))[0]["msg"] == r"two\nlines"
+            assert parsed_syslog(server.recv(9000))[0]["msg"] == r"two\nlines"
+            text = r'<110>Nov 2[234] \d\d:\d\d:00 backup-tray\[\d+\]: two\\nlines \[backup-tray@32473 job="home"\]'
+            assert re.fullmatch(text, log.recv(9000).decode())
 
 
 def test_a_receiver_that_is_not_there_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,6 +160,8 @@ def test_a_checkpoint_survives_being_one_line_of_a_log() -> None:
     assert "\n" not in line
     assert checkpoint.from_line(line) == note
     assert checkpoint.from_line(f"Nov 23 12:00:00 host backup-tray[7]: {line}\n") == note
+    told = systemlog.local(line, "info", {"log": LOG, "size": 1204}, time_ms=NOON_MS)
+    assert checkpoint.from_line(told.decode()) == note
 
 
 def test_a_file_of_log_lines_holds_all_its_checkpoints() -> None:

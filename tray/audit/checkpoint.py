@@ -9,6 +9,7 @@ that takes 50 ms which a reader need not pay.
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,7 +19,7 @@ _ED25519 = b"\x01"
 _DASH = "\N{EM DASH} "
 _MAX_NOTE = 65_536
 _WORD = "checkpoint"
-_MAX_WORDS = 64
+_LINE = re.compile(rf"\b{_WORD} (\S+) (\d+) ([\w+/]{{43}}=)((?: [^\s\[]\S* [\w+/]+=*(?=\s|$))+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +142,17 @@ def to_line(note: bytes) -> str:
 
 
 def from_line(line: str) -> bytes:
-    """Return the note that `to_line` put on *line*; what stands before the word "checkpoint" is passed over.
+    """Return the note that `to_line` put on *line*; what stands before and behind it is passed over.
 
     Raises:
         ValueError: *line* holds none.
     """
-    origin, size, root, *rest = [*line.partition(f"{_WORD} ")[2].split(), "", "", ""][:_MAX_WORDS]
-    names, values = rest[0:-3:2], rest[1:-3:2]
-    if not names or len(names) != len(values):
+    match = _LINE.search(line)
+    if match is None:
         raise ValueError("no checkpoint on this line")
-    lines = "".join(f"{_DASH}{name} {value}\n" for name, value in zip(names, values, strict=True))
+    origin, size, root, signatures = match.groups()
+    words = signatures.split()
+    lines = "".join(f"{_DASH}{name} {value}\n" for name, value in zip(words[::2], words[1::2], strict=True))
     note = f"{origin}\n{size}\n{root}\n\n{lines}".encode()
     parse(note)
     return note

@@ -161,7 +161,7 @@ def _into_log(memory: Memory, name: str, note: bytes) -> str | None:
     new = checkpoint.parse(note)
     if memory.of(name).get("root") == new.root.hex():
         return None
-    fields = {"log": new.origin, "size": new.size, "root": new.root.hex(), "checkpoint": checkpoint.to_line(note)}
+    fields = {"log": new.origin, "size": new.size, "root": new.root.hex()}
     try:
         with Receiver(name) as receiver:
             receiver.send(checkpoint.to_line(note), "info", fields, time_ms=clock.now_ms(), kind="checkpoint")

@@ -1,6 +1,6 @@
-"""The two languages of system logs: journald's native protocol, and syslog as RFC 5424.
+"""The languages of system logs: journald's native protocol, syslog as RFC 5424, and the dialect of the socket /dev/log.
 
-Both are spoken in datagrams that we make ourselves, so no library is needed. Whoever reads the log gets one readable line and,
+All are spoken in datagrams that we make ourselves, so no library is needed. Whoever reads the log gets one readable line and,
 beside it, fields to filter by. Names come out escaped, so no line can pretend to be two.
 """
 
@@ -30,6 +30,7 @@ PRIORITY = {"info": 6, "warning": 4, "error": 3, "critical": 2}
 MAX_UDP = 2048
 """What a receiver should take (RFC 5424, 6.1)."""
 
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SEND_SECONDS = 1.0
 _REFUSAL_SECONDS = 0.05
 _MAX_VALUE = 256
@@ -67,16 +68,38 @@ def syslog(message: str, severity: str, fields: Mapping[str, object], *, time_ms
         fields: Become structured data, as many as there is room for; those that are None are left out.
         kind: The MSGID.
     """
-    raw = (
-        f"<{FACILITY * 8 + PRIORITY.get(severity, 4)}>1 {clock.to_text(time_ms)} {_name(_host(), 255)} "
-        f"{IDENTIFIER} {os.getpid()} {_name(kind, 32)} [{SD_ID}"
+    start = (
+        f"<{_priority(severity)}>1 {clock.to_text(time_ms)} {_name(_host(), 255)} "
+        f"{IDENTIFIER} {os.getpid()} {_name(kind, 32)} "
     ).encode()
+    raw = start + _data(fields, len(start)) + b" \xef\xbb\xbf" + message.encode("utf-8", "backslashreplace")
+    return raw if len(raw) <= MAX_UDP else raw[:MAX_UDP].decode("utf-8", "ignore").encode()
+
+
+def local(message: str, severity: str, fields: Mapping[str, object], *, time_ms: int) -> bytes:
+    """Return one message for /dev/log as syslog(3) has it; the structured data stands behind the text.
+
+    rsyslog and journald take only this there: of RFC 5424 they would show the header as text, with a wrong name before it.
+    """
+    moment = clock.local(time_ms)
+    when = f"{_MONTHS[moment.month - 1]} {moment.day:2} {moment:%H:%M:%S}"
+    start = f"<{_priority(severity)}>{when} {IDENTIFIER}[{os.getpid()}]: {message} ".encode("utf-8", "backslashreplace")
+    start = start if len(start) <= MAX_UDP // 2 else start[: MAX_UDP // 2].decode("utf-8", "ignore").encode() + b" "
+    return start + _data(fields, len(start))
+
+
+def _priority(severity: str) -> int:
+    return FACILITY * 8 + PRIORITY.get(severity, 4)
+
+
+def _data(fields: Mapping[str, object], taken: int) -> bytes:
+    """Return *fields* as structured data, as many as fit beside *taken* bytes."""
+    raw = f"[{SD_ID}".encode()
     for name, value in fields.items():
         more = b"" if value is None else f' {name}="{_value(str(value))}"'.encode()
-        if len(raw) + len(more) <= MAX_UDP - _MAX_VALUE:
+        if taken + len(raw) + len(more) <= MAX_UDP - _MAX_VALUE:
             raw += more
-    raw += b"] \xef\xbb\xbf" + message.encode("utf-8", "backslashreplace")
-    return raw if len(raw) <= MAX_UDP else raw[:MAX_UDP].decode("utf-8", "ignore").encode()
+    return raw + b"]"
 
 
 def _value(text: str) -> str:
@@ -104,7 +127,7 @@ class Receiver:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.native = name == JOURNALD
+        self._native = name == JOURNALD
         self._udp = False
         self._socket = self._connected()
 
@@ -116,7 +139,7 @@ class Receiver:
             return _connect(found[0][0], found[0][4])
         if sys.platform == "win32" or self.name not in (JOURNALD, SYSLOG):
             raise OSError(f"this system has no {self.name}")
-        return _connect(socket.AF_UNIX, JOURNAL_SOCKET if self.native else SYSLOG_SOCKET)
+        return _connect(socket.AF_UNIX, JOURNAL_SOCKET if self._native else SYSLOG_SOCKET)
 
     def __enter__(self) -> Self:
         return self
@@ -129,10 +152,12 @@ class Receiver:
     def send(self, message: str, severity: str, fields: Mapping[str, object], *, time_ms: int, kind: str) -> None:
         """Hand over one message in the receiver's own language."""
         line = wording.escape(message)
-        if self.native:
+        if self._udp:
+            raw = syslog(line, severity, fields, time_ms=time_ms, kind=kind)
+        elif self._native:
             raw = journal(line, severity, fields)
         else:
-            raw = syslog(line, severity, fields, time_ms=time_ms, kind=kind)
+            raw = local(line, severity, fields, time_ms=time_ms)
         self._socket.send(raw)
 
     def confirm(self) -> None:
