@@ -30,6 +30,7 @@ class Base:
     Attributes:
         note: The signed checkpoint.
         start: The first entry that was not pruned.
+        begin_ms: When the first entry that is there was recorded.
         as_of_ms: When the last entry under the checkpoint was recorded: the report's own date.
         foot: The checkpoint as one line, for the foot of each page.
         verdict: What verifying the log came to; None where nobody verified it.
@@ -40,6 +41,7 @@ class Base:
     size: int
     root: bytes
     start: int
+    begin_ms: int
     as_of_ms: int
     foot: str
     verdict: "Verdict | None" = None
@@ -65,9 +67,9 @@ def base(log: "AuditLog", pinned: tuple[str, bytes] | None = None, verdict: "Ver
         note = pinned[1]
         size, root = _pinned(log, *pinned)
     seen = checkpoint.parse(note)
-    recorded = log.entry(size - 1).data["recorded"]
-    foot = baselines.footer(note)
-    return Base(note, seen.origin, size, root, log.start(), clock.from_text(recorded), foot, verdict)
+    start = log.start()
+    first, last = (clock.from_text(log.entry(seq).data["recorded"]) for seq in (start, size - 1))
+    return Base(note, seen.origin, size, root, start, first, last, baselines.footer(note), verdict)
 
 
 def _pinned(log: "AuditLog", name: str, note: bytes) -> tuple[int, bytes]:

@@ -141,7 +141,8 @@ def _period(found: "Summary") -> Iterator[str]:
     yield "Jobs"
     for line in found.jobs:
         name, _, succeeded, warnings, failed, others, rate, gap, _ = sums.job_row(line, whole=found.whole)
-        counts = f"{wording.plural(line.runs, 'run')}: {succeeded} succeeded, {warnings} with warnings, {failed} failed, {others} other"
+        counts = f"{wording.plural(line.runs, 'run')}: {succeeded} succeeded, {warnings} with warnings"
+        counts += f", {failed} failed, {others} other"
         yield f"  {wording.fit(name, 60)}: {counts}" + (
             f"; {rate} of the backups, longest gap {gap}" if found.whole else ""
         )
@@ -154,9 +155,8 @@ def _period(found: "Summary") -> Iterator[str]:
     rests = found.rests
     if rests.verdict is not None:
         yield f"Audit log: {_believable(rests.verdict)}"
-    yield from _rows(
-        [("As of", clock.to_text(rests.as_of_ms)), ("Checkpoint", rests.foot), ("Log root", rests.root.hex())]
-    )
+    yield from _rows([("As of", clock.to_text(rests.as_of_ms)), ("Checkpoint", rests.foot)])
+    yield from _rows([("Log root", rests.root.hex())])
 
 
 def _rows(rows: Iterable[tuple[str, str]]) -> Iterator[str]:

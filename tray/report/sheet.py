@@ -115,7 +115,8 @@ def _facts(found: Report) -> Iterator[tuple[str, str | None]]:
         yield "Started", None if run.started_ms is None else both_times(run.started_ms)
         yield "Finished", both_times(run.finished_ms)
         yield "Engine", f"{run.engine}, {run.kind}"
-        yield "Repository", run.repository
+    yield "Run", run.run if run else (found.entry.data["run"] if found.entry else None)
+    yield "Repository", run.repository if run else None
     if run is None or run.engine != "command":  # of other commands nobody knows what they read
         yield "Sources", ", ".join(texts(body, "sources"))
     yield "Command", shlex.join(texts(body, "command"))
@@ -133,7 +134,6 @@ def _facts(found: Report) -> Iterator[tuple[str, str | None]]:
     yield "Evidence", evidence(body.get("evidence"))
     if found.body is None:
         yield "Details", "none, or erased; the entry itself is untouched"
-    yield "Run", run.run if run else (found.entry.data["run"] if found.entry else None)
 
 
 def _known(body: Mapping[str, Any], key: str) -> str | None:
@@ -196,7 +196,6 @@ def _proof(found: Report, proven: bool | None) -> Iterator[tuple[str, str]]:
         yield "Recorded", both_times(clock.from_text(data["recorded"]))
     yield "Who", wording.escape(data["actor"])
     yield "What", f"{data['action']}, {wording.escape(data['result'])}, severity {data['severity']}"
-    yield "Log", wording.escape(data["log"])
     yield "Entry hash", entry.leaf.hex(" ", -4)
     if proven:
-        yield "In the tree", "yes: the hashes lead from this entry to the root below"
+        yield "Proven", "the hashes of the log lead from this entry to the root below"

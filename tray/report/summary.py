@@ -41,6 +41,7 @@ class JobLine:
     gap_ms: int | None = None
     open_gap: bool = False
     first_ms: int = 0
+    before: bool = False
 
     @property
     def runs(self) -> int:
@@ -118,13 +119,13 @@ def summarise(
 
 
 def span(runs: Sequence[EndedRun], wanted: Filter, rests: Base) -> tuple[int, int]:
-    """Return the first and last moment of the period: what was asked for, at most up to the checkpoint."""
+    """Return the first and last moment of the period: what was asked for, as far as the log reaches."""
     newest = max((run.finished_ms for run in runs[:1]), default=rests.as_of_ms)
     end = max(newest, rests.as_of_ms)
     if wanted.until_ms is not None:
         end = min(end, wanted.until_ms - 1)
     oldest = min((run.finished_ms for run in runs[-1:]), default=end)
-    begin = oldest if wanted.since_ms is None else max(wanted.since_ms, 0)
+    begin = oldest if wanted.since_ms is None else max(wanted.since_ms, min(oldest, rests.begin_ms))
     return min(begin, end), end
 
 
@@ -148,6 +149,7 @@ def _measure(line: JobLine, before: int | None, end: int) -> None:
     """
     if not line.backups:
         return
+    line.before = before is not None
     moments = [end, *line.good_ms, line.first_ms if before is None else before]
     line.gap_ms, at = max((later - sooner, at) for at, (later, sooner) in enumerate(itertools.pairwise(moments)))
     line.open_gap = at == 0 or (before is None and at == len(line.good_ms))
@@ -165,6 +167,8 @@ def gap_words(line: JobLine) -> str:
     """Return the longest time without a backup; of one that reaches the period's edge the least that it was."""
     if line.gap_ms is None:
         return "–"
+    if not line.good_ms and not line.before:
+        return "no backup made"
     return f"{'at least ' if line.open_gap else ''}{wording.duration(line.gap_ms / 1000)}"
 
 
@@ -221,7 +225,7 @@ def totals(found: Summary) -> list[tuple[str, str]]:
         ("Runs", wording.count(len(found.runs))),
         ("Jobs", wording.count(len(found.jobs))),
         ("Backups succeeded", percent(found.succeeded, found.backups) if found.whole else "–"),
-        ("Longest gap", "–" if worst is None else gap_words(worst)),
+        ("Longest gap", "–" if worst is None else gap_words(worst).replace("at least", "≥").removesuffix(" made")),
         ("Added", wording.size(sum(added)) if added else "–"),
     ]
 

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from tray.audit.store import StoredEntry
 
 _LABEL = 74.0
-_AUDIT_HIGH = 236.0
-_CHART_HIGH = 84.0
+_QR = 74.0
+_AUDIT_HIGH = 200.0
+_CHART_HIGH = 78.0
+_CHART_SPARE = 46.0
 _BELIEF_SIGNS = {"ok": "✓", "warn": "!", "fail": "✕", "none": "–"}
+_MONO = ("Command", "Snapshot", "Run", "Entry hash")
 NO_CHECKPOINT = "no checkpoint: the record is not in this log"
 
 
@@ -28,17 +31,23 @@ NO_CHECKPOINT = "no checkpoint: the record is not in this log"
 
 
 def of_run(shown: Sheet, paper: tuple[float, float]) -> bytes:
-    """Return the report of one run: one page."""
+    """Return the report of one run: one page.
+
+    Charts and audit entry follow what happened; where that is long they stand at the foot, and it gets the room above them.
+    """
     pen = Pen(paper, f"Backup report: {shown.title}", shown.rests.foot if shown.rests else NO_CHECKPOINT)
     y = _head(pen, shown)
     y = _figures(pen, y, shown)
-    audit = pen.bottom - _AUDIT_HIGH
-    chart = audit - _CHART_HIGH - 22 if shown.charted else audit - 8
-    y = _facts(pen, y, shown, chart - 30)
-    _lists(pen, y, shown, chart - 6)
+    lowest = pen.bottom - _AUDIT_HIGH
+    chart = _CHART_HIGH + 22 if shown.charted else 8.0
+    y = _facts(pen, y, shown, lowest - chart)
+    y = _lists(pen, y, shown, lowest - chart - 10)
+    y = min(y + 14, lowest - chart)
     if shown.charted:
-        _charts(pen, chart, shown)
-    _audit(pen, audit, shown)
+        spare = min(max(lowest - chart - y, 0.0), _CHART_SPARE)
+        _charts(pen, y, _CHART_HIGH + spare, shown)
+        y += spare
+    _audit(pen, y + chart, shown)
     return pen.done()
 
 
@@ -68,10 +77,13 @@ def _figures(pen: Pen, y: float, shown: Sheet) -> float:
 
 
 def _facts(pen: Pen, y: float, shown: Sheet, bottom: float) -> float:
-    for name, value in shown.facts:
-        if y > bottom:
-            return y
-        y = _row(pen, pen.left, y, name, value, pen.room - _LABEL, most=2, mono=name in ("Command", "Snapshot", "Run"))
+    """Write the facts; a value has one line where steps and problems need room too."""
+    most = 1 if shown.steps or shown.problems else 2
+    for at, (name, value) in enumerate(shown.facts):
+        if y > bottom - 24:
+            left = ", ".join(one for one, _ in shown.facts[at:])
+            return _row(pen, pen.left, y, "Also", f"{left}: in the entry", pen.room - _LABEL) + 4
+        y = _row(pen, pen.left, y, name, value, pen.room - _LABEL, most=most, mono=name in _MONO)
     return y + 4
 
 
@@ -79,19 +91,18 @@ def _row(
     pen: Pen, x: float, y: float, name: str, value: str, room: float, *, most: int = 1, mono: bool = False
 ) -> float:
     pen.text(x, y, name, size=8.5, color=pens.MUTE)
-    font, size = (MONO, 7.8) if mono else (pens.SANS, 8.5)
+    font, size = (MONO, 7.4) if mono else (pens.SANS, 8.5)
     return max(pen.lines(x + _LABEL, y, value, room=room, most=most, size=size, font=font, step=1.38) + 1.6, y + 13.2)
 
 
-def _lists(pen: Pen, y: float, shown: Sheet, bottom: float) -> None:
+def _lists(pen: Pen, y: float, shown: Sheet, bottom: float) -> float:
     """Steps and problems share what room is left; the problems get at least half of it."""
-    room = max(int((bottom - y) // 12), 0)
-    heads = 2 * bool(shown.steps) + 2 * bool(shown.problems)
-    lines = max(room - heads, 0)
+    heads = 19 * (bool(shown.steps) + bool(shown.problems))
+    lines = max(int((bottom - y - heads) // 12), 0)
     steps = min(len(shown.steps), max(lines - len(shown.problems), lines // 2 if shown.problems else lines))
     rows = [(step, "") for step in shown.steps]
     y = _list(pen, y, "Steps", rows, steps)
-    _list(pen, y, f"Problems ({wording.count(len(shown.problems))})", shown.problems, lines - steps)
+    return _list(pen, y, f"Problems ({wording.count(len(shown.problems))})", shown.problems, lines - steps)
 
 
 def _list(pen: Pen, y: float, title: str, rows: Sequence[tuple[str, str]], most: int) -> float:
@@ -105,9 +116,8 @@ def _list(pen: Pen, y: float, title: str, rows: Sequence[tuple[str, str]], most:
     y = pen.heading(y + 6, title) + 5
     shown = rows if len(rows) <= most else rows[: most - 1]
     for item, message in shown:
-        text = f"{item}: {message}" if item and message else item or message
         pen.text(pen.left, y, "•", size=8, color=pens.MUTE)
-        pen.text(pen.left + 10, y, text, size=8, room=pen.room - 10)
+        pen.text(pen.left + 10, y, _both(item, message, pen.room - 10), size=8, room=pen.room - 10)
         y += 12
     if len(shown) < len(rows):
         more = f"… {wording.count(len(rows) - len(shown))} more in the entry and in the run's log"
@@ -116,16 +126,22 @@ def _list(pen: Pen, y: float, title: str, rows: Sequence[tuple[str, str]], most:
     return y
 
 
-def _charts(pen: Pen, y: float, shown: Sheet) -> None:
+def _both(item: str, message: str, room: float) -> str:
+    """Return an item and what is said of it; a long name leaves half of the line to the message."""
+    if not (item and message):
+        return item or message
+    said = f": {fonts.fit(message, pens.SANS, 8, room / 2)}"
+    return fonts.fit(item, pens.SANS, 8, room - fonts.width(said, pens.SANS, 8)) + said
+
+
+def _charts(pen: Pen, y: float, high: float, shown: Sheet) -> None:
     half = (pen.room - 26) / 2
     runs = shown.charted
     count = "this run" if len(runs) == 1 else f"the last {len(runs)} runs"
-    charts.bars(
-        pen, (pen.left, y, half, _CHART_HIGH), f"Size, {count}", runs, lambda run: run.bytes_processed, wording.size
-    )
+    charts.bars(pen, (pen.left, y, half, high), f"Size, {count}", runs, lambda run: run.bytes_processed, wording.size)
     charts.bars(
         pen,
-        (pen.left + half + 26, y, half, _CHART_HIGH),
+        (pen.left + half + 26, y, half, high),
         f"Duration, {count}",
         runs,
         lambda run: run.duration_ms,
@@ -134,30 +150,28 @@ def _charts(pen: Pen, y: float, shown: Sheet) -> None:
 
 
 def _audit(pen: Pen, y: float, shown: Sheet) -> None:
+    """Whether the entry can be believed, the entry, the signed note as it is, and name, size and root again as a QR code."""
     tone, word, sentence = shown.belief
     pen.text(pen.left, y, "Audit entry", size=9, font=BOLD, color=pens.MUTE)
-    pen.box(pen.left, y + 7, pen.room, _AUDIT_HIGH - 13)
+    top = y + 7
+    pen.box(pen.left, top, pen.room, _AUDIT_HIGH - 13)
     x, room = pen.left + 12, pen.room - 24
     end = pen.badge(x, y + 25, tone, word, _BELIEF_SIGNS[tone])
     below = pen.lines(end + 8, y + 25, sentence, room=pen.right - 12 - end - 8, most=3, size=8.5)
     y = max(below, y + 36) + 6
     for name, value in shown.proof:
-        y = _row(pen, x, y, name, value, room - _LABEL, mono=name in ("Log", "Entry hash"))
+        y = _row(pen, x, y, name, value, room - _LABEL, mono=name in _MONO)
     if shown.rests is not None:
-        _checkpoint(pen, x, y + 4, room, shown.rests)
+        pen.qr(pen.right - 8 - _QR, top + _AUDIT_HIGH - 13 - 5 - _QR, _QR, shown.rests.short)
+        _checkpoint(pen, x, y + 4, room - _QR - 16, shown.rests)
 
 
 def _checkpoint(pen: Pen, x: float, y: float, room: float, rests: Base) -> None:
-    """The signed note as it is, and name, size and root again as a QR code."""
-    side = 76.0
-    pen.qr(pen.right - 12 - side, y - 9, side, rests.short)
-    narrow = room - side - 16
-    y = _row(pen, x, y, "Log root", rests.root.hex(" ", -4), narrow - _LABEL, most=2, mono=True)
-    y = _row(pen, x, y, "Size", f"{wording.count(rests.size)} entries", narrow - _LABEL)
+    y = _row(pen, x, y, "Log root", rests.root.hex(" ", -4), room - _LABEL, most=2, mono=True)
     pen.text(x, y, "Checkpoint", size=8.5, color=pens.MUTE)
-    for line in rests.note.decode("utf-8", "backslashreplace").splitlines():
+    for line in rests.note.decode("utf-8", "backslashreplace").splitlines()[:8]:
         if line:
-            for part in fonts.wrap(wording.escape(line), MONO, 5.4, narrow - _LABEL, 3):
+            for part in fonts.wrap(wording.escape(line), MONO, 5.4, room - _LABEL, 2):
                 pen.text(x + _LABEL, y - 1, part, size=5.4, font=MONO)
                 y += 7.2
 
@@ -202,17 +216,17 @@ def _trust(pen: Pen, y: float, rests: Base) -> float:
     """Verification, root and QR code of the checkpoint."""
     pen.text(pen.left, y, "Audit log", size=9, font=BOLD, color=pens.MUTE)
     side, top = 70.0, y + 7
-    pen.box(pen.left, top, pen.room, 84)
-    pen.qr(pen.right - 8 - side, top + 7, side, rests.short)
+    pen.box(pen.left, top, pen.room, 88)
+    pen.qr(pen.right - 8 - side, top + 9, side, rests.short)
     x, room = pen.left + 12, pen.room - side - 36
     y = top + 19
     if rests.verdict is not None:
         tone, word, sentence = verdict_words(rests.verdict)
         end = pen.badge(x, y, tone, word, _BELIEF_SIGNS[tone])
-        y = max(pen.lines(end + 8, y, sentence, room=x + room - end - 8, most=2, size=8.5), y + 12) + 4
+        y = max(pen.lines(end + 8, y, sentence, room=x + room - end - 8, most=3, size=8.5), y + 12) + 4
     y = _row(pen, x, y, "Log", f"{rests.log}, {wording.count(rests.size)} entries", room - _LABEL)
     _row(pen, x, y, "Log root", rests.root.hex(" ", -4), room - _LABEL, most=2, mono=True)
-    return top + 84 + 18
+    return top + 88 + 18
 
 
 def _calendar(pen: Pen, y: float, found: Summary) -> float:
@@ -238,14 +252,14 @@ def _jobs(pen: Pen, y: float, found: Summary) -> float:
         "Jobs",
         [
             Column("Job", 0),
-            Column("Runs", 36, right=True),
-            Column("Succeeded", 54, right=True),
-            Column("Warnings", 50, right=True),
-            Column("Failed", 38, right=True),
-            Column("Other", 36, right=True),
-            Column("Rate", 42, right=True),
-            Column("Longest gap", 92, right=True),
-            Column("Added", 50, right=True),
+            Column("Runs", 32, right=True),
+            Column("Succeeded", 50, right=True),
+            Column("Warnings", 47, right=True),
+            Column("Failed", 34, right=True),
+            Column("Other", 32, right=True),
+            Column("Rate", 38, right=True),
+            Column("Longest gap", 84, right=True),
+            Column("Added", 46, right=True),
         ],
     )
     rows = (sums.job_row(line, whole=found.whole) for line in found.jobs)

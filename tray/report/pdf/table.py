@@ -43,7 +43,7 @@ class Table:
             y = pen.turn()
         y = self._head(y, self._title)
         for cells, outcome in rows:
-            if y > pen.bottom - 4:
+            if y > pen.bottom - 8:
                 y = self._head(pen.turn(), f"{self._title}, continued")
             self._row(y, cells, outcome)
             y += _ROW
