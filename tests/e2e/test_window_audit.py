@@ -1,8 +1,10 @@
 """The pages Audit log, Entry, History and Report in real WebKit, on a real log: badge, breach, filters, pages, hostile names."""
 
+import csv
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +23,7 @@ from tests.waiting import wait_for
 from tray import clock, paths
 from tray.audit import spool
 from tray.audit.entry import Action, Draft
+from tray.audit.store import AuditLog
 from tray.model import AuditStanding, Instance, Outcome, Status
 from tray.paths import Places
 
@@ -289,6 +292,60 @@ def test_the_keyboard_is_enough(window: Driven) -> None:
     ActionChains(window.driver).send_keys("etc").perform()
     wait_for(lambda: all("etc" in row for row in rows(window)), what="the job that was typed")
     window.click("[data-do=clear-filter]")
+
+
+def save(window: Driven, title: str, target: Path) -> None:
+    """Type a path into the desktop's own dialog for saving."""
+    dialog = wait_for(lambda: window.hand("search", "--onlyvisible", "--name", f"^{title}$"), what="the dialog")
+    window.hand("windowactivate", "--sync", dialog.split()[0])
+    typed_at = 0.0
+
+    def gone() -> bool:
+        """Type the path, again where a slow dialog lost letters."""
+        nonlocal typed_at
+        if not window.hand("search", "--onlyvisible", "--name", f"^{title}$"):
+            return True
+        if time.monotonic() - typed_at > 8:
+            window.hand("key", "ctrl+a")
+            window.hand("type", "--delay", "30", str(target))
+            typed_at = time.monotonic()
+        window.hand("key", "Return")
+        return False
+
+    wait_for(gone, seconds=60, what="the dialog to close")
+
+
+def test_what_is_shown_is_saved_through_the_desktops_own_dialog(window: Driven, home: Path, tmp_path: Path) -> None:
+    """A run as PDF, and the entries that fit a filter as CSV: written where the person said, and on record."""
+    visit(window, "report")
+    window.click("[data-call=run][data-kind=pdf]")
+    save(window, "Save as PDF", tmp_path / "mine.pdf")
+    assert "mine.pdf" in window.read(".exporter", "Written")
+    assert (tmp_path / "mine.pdf").read_bytes().startswith(b"%PDF-")
+    visit(window, "audit")
+    choose(window, "job", "photos")
+    wait_for(lambda: len(rows(window)) == 44, what="the entries of photos")
+    window.click("[data-call=entries][data-kind=csv]")
+    save(window, "Save as CSV", tmp_path / "mine.csv")
+    window.wait(".exporter", "Written")
+    window.keep("window-written.png")
+    with open(tmp_path / "mine.csv", encoding="utf-8-sig", newline="") as file:
+        held = list(csv.DictReader(file))
+    assert {row["job"] for row in held} == {"photos"}
+    assert len(held) == 44
+    with AuditLog.read(paths.places(dict(os.environ) | {paths.HOME_VARIABLE: str(home)}).audit_db) as log:
+        assert [entry.data["action"] for entry in log.entries(-2, 2)] == ["audit.exported"] * 2
+    window.click("[data-do=clear-filter]")
+
+
+def test_a_report_that_cannot_be_written_says_why_and_what_to_do(window: Driven) -> None:
+    """The words of the process that failed stand on the page, and the buttons work again."""
+    visit(window, "report")
+    window.click("[data-call=run][data-kind=jsonl]")
+    save(window, "Save as JSON Lines", Path("/proc/mine.jsonl"))
+    assert window.read(".exporter .banner", "mine.jsonl")
+    assert window.wait("[data-call=run][data-kind=pdf]").is_enabled()
+    window.keep("window-not-written.png")
 
 
 @pytest.mark.parametrize("text", ["100%", "200%"])

@@ -57,12 +57,14 @@ def test_a_report_of_a_run_goes_where_the_person_chose(process: Process, tmp_pat
         RUN,
         "--format=pdf",
         f"--output={tmp_path}/mine.pdf",
+        "--force",
     ]
 
 
 def test_a_name_without_an_ending_gets_the_right_one(process: Process, tmp_path: Path) -> None:
-    """The file opens in the program that people expect."""
+    """The file opens in the program that people expect; and nobody was asked whether one of that name may be replaced."""
     assert export.Writer(lambda *_: str(tmp_path / "mine")).of_run(RUN, "csv") == {"path": str(tmp_path / "mine.csv")}
+    assert "--force" not in process.seen
 
 
 def test_whoever_chooses_nothing_gets_nothing(process: Process) -> None:
@@ -78,11 +80,20 @@ def test_every_value_of_a_filter_is_joined_to_its_option(process: Process) -> No
     )
     export.Writer(lambda *_: "/x/y.csv").of_filter(fields, "runs", "csv")
     words = process.seen[4:]
-    assert all(word.startswith("--") and "=" in word for word in words if word not in export.SCOPE["runs"])
+    assert all(word.startswith("--") and "=" in word for word in words if word != "--force")
     assert "--job=--output=/etc/passwd" in words
     assert "--text=-h --format" in words
     assert [word for word in words if word.startswith("--output")] == ["--output=/x/y.csv"]
     assert any(word.startswith("--since=20") for word in words)
+
+
+def test_without_a_filter_all_is_meant_not_the_last_run(process: Process) -> None:
+    """The command would take no option at all for the last run."""
+    writer = export.Writer(lambda *_: "/x/y.csv")
+    writer.of_filter(filters.form(EMPTY), "runs", "csv")
+    assert process.seen[4] == "--since=1970-01-01T00:00:00.000Z"
+    writer.of_filter(filters.form(EMPTY), "entries", "csv")
+    assert process.seen[4] == "--entries"
 
 
 @pytest.mark.parametrize("value", ["", "-", "--output=/x", "-abc", "xyz", "../a", "019", "0190\n", None, 5, "0" * 37])

@@ -20,8 +20,8 @@ from tray.paths import HOME_VARIABLE
 from tray.window import bridge, filters
 
 FORMATS: Final = {"pdf": "PDF", "csv": "CSV", "html": "HTML", "jsonl": "JSON Lines"}
-SCOPE: Final = {"runs": ("--action=run.finished,run.closed",), "entries": ()}
-"""The option of `backup-tray report` that says what a filter is about: the ends of runs, or every entry."""
+_EVER: Final = "--since=1970-01-01T00:00:00.000Z"
+"""A filter that asks for nothing: without any option the command takes it for the last run."""
 
 PATIENCE: Final = 300.0
 _RUN = re.compile(r"[0-9a-f][0-9a-f-]{3,35}", re.ASCII)
@@ -60,7 +60,8 @@ class Writer:
         """
         now = clock.now_ms()
         chosen = filters.options(fields if what == "entries" else {**fields, "action": ""}, now)
-        return self._write([*SCOPE[what], *chosen], kind, f"backup-{what}-{clock.local(now):%Y-%m-%d}")
+        scope = ["--entries", *chosen] if what == "entries" else chosen or [_EVER]
+        return self._write(scope, kind, f"backup-{what}-{clock.local(now):%Y-%m-%d}")
 
     def _write(self, arguments: Sequence[str], kind: str, name: str) -> dict[str, Any]:
         """Return {"path": where it was written}, or {"path": None} if the person chose nothing or is choosing already.
@@ -74,10 +75,10 @@ class Writer:
             path = self._ask(f"{name}.{kind}", FORMATS[kind])
             if path is None:
                 return {"path": None}
-            file = Path(path)
+            file, force = Path(path), ["--force"]  # the dialog has asked whether it may be replaced
             if not file.suffix:
-                file = file.with_suffix(f".{kind}")
-            _run(["report", *arguments, f"--format={kind}", f"--output={file}"])
+                file, force = file.with_suffix(f".{kind}"), []  # of this one nobody was asked
+            _run(["report", *arguments, f"--format={kind}", f"--output={file}", *force])
         finally:
             self._busy.release()
         return {"path": wording.escape(str(file))}
