@@ -20,7 +20,7 @@ from tray.audit.tree import Frontier
 from tray.audit.verdict import Kind, Point, Result, Verdict
 from tray.audit.verify_find import Found, found
 from tray.audit.verify_pass import Pass, Progress, Start
-from tray.audit.verify_rest import Head, Indexes, begin, check_rest, check_schema, continues
+from tray.audit.verify_rest import Head, Indexes, begin, check_open_runs, check_rest, check_schema, continues
 from tray.errors import AuditUnavailableError, BaselineError
 
 __all__ = ["Kind", "Point", "Result", "Verdict", "verify", "verify_since"]
@@ -272,6 +272,7 @@ class _Check:
         stream = self._stream(head, start, segments)
         self._beside(head, stream)
         check_rest(self._connection, stream, start)
+        check_open_runs(self._connection)
         indexes.result()
 
     def _since(self, point: Point) -> None:

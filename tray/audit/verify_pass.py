@@ -202,9 +202,9 @@ class Pass:
             if len(salt) != SALT_SIZE:
                 return False
             seqs.append(seq)
-            digests.append(sha256(b"\x02" + salt + plain(kept)).hexdigest())
+            digests.append(sha256(b"\x02" + salt + plain(kept)).digest())
         named = [seq for seq, value in enumerate(promised, first) if value is not None]
-        return seqs == named and "".join(digests).encode() == b"".join(filter(None, promised))
+        return seqs == named and b"".join(digests).hex().encode() == b"".join(filter(None, promised))
 
     def _redacted(self) -> dict[int, int]:
         """Return which bodies were erased, and the entry that says so; asked only once one is missing."""

@@ -248,8 +248,16 @@ def is_consistent(old: Checkpoint, size: int, root: bytes, proof: list[bytes]) -
     return mine == old.root and theirs == root and not last
 
 
+def check_open_runs(connection: sqlite3.Connection) -> None:
+    """Compare the list of open runs with starts and ends, by two indexes; last, since damaged indexes say anything."""
+    for one, other in ((_OPEN, _KEPT), (_KEPT, _OPEN)):
+        row = connection.execute(f"{one} EXCEPT {other} LIMIT 1").fetchone()
+        if row is not None:
+            found(Kind.INDEX, f"The list of open runs does not fit the entries, at entry {row[1]}.", row[1])
+
+
 class Indexes:
-    """Compares every index with the entries, and the list of open runs with starts and ends, in a thread of its own.
+    """Compares every index with the entries, in a thread of its own.
 
     SQLite does this without Python's lock, so it costs no time where there is a second processor.
     """
@@ -259,7 +267,6 @@ class Indexes:
         self._thread = threading.Thread(target=self._work, name="indexes", daemon=True)
         self._connection: sqlite3.Connection | None = None
         self._stopped = False
-        self._open_run: tuple[str, int] | None = None
         self._answer: str | None = None
         self._error: Exception | None = None
 
@@ -275,9 +282,6 @@ class Indexes:
         self._thread.join()
         if self._error is not None:
             raise self._error
-        if self._open_run is not None:
-            seq = self._open_run[1]
-            found(Kind.INDEX, f"The list of open runs does not fit the entries, at entry {seq}.", seq)
         if self._answer != "ok":
             found(Kind.INDEX, f"The database disagrees with itself: {self._answer}.")
 
@@ -303,10 +307,5 @@ class Indexes:
 
     def _look(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN")
-        for one, other in ((_OPEN, _KEPT), (_KEPT, _OPEN)):
-            row = connection.execute(f"{one} EXCEPT {other} LIMIT 1").fetchone()
-            if row is not None:
-                self._open_run = row
-                return
         if not self._stopped:
             self._answer = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
