@@ -31,7 +31,7 @@ BREACH = AuditStanding(
         (replace(INTACT, entries=1, baselines=1), "Audit log: intact, checked 2 hours ago, 1 entry, 1 baseline"),
         (
             replace(INTACT, full=False),
-            "Audit log: intact, checked 2 hours ago, of it what was new, 1,204 entries, 2 baselines",
+            "Audit log: intact, checked 2 hours ago (its newest part), 1,204 entries, 2 baselines",
         ),
         (BREACH, "Audit log: TAMPERED at entry 17 (altered)"),
         (replace(BREACH, first_bad=None, kind="rolled back"), "Audit log: TAMPERED (rolled back)"),

@@ -23,7 +23,7 @@ def audit_words(standing: AuditStanding | None, now_ms: int) -> str:
         return _breach(standing, now_ms)
     checked = f"checked {ago(now_ms, standing.checked_ms)}"
     if not standing.full:
-        checked += ", of it what was new"
+        checked += " (its newest part)"
     match standing.result:
         case "intact":
             return ", ".join((standing.result, checked, *_figures(standing)))
