@@ -61,6 +61,11 @@ class Memory:
         return True
 
 
+def failing(file: Path) -> dict[str, str]:
+    """Return the places that were out the last time, each with the reason."""
+    return {name: str(known[_FAILING]) for name, known in _load(file).items() if _FAILING in known}
+
+
 @contextlib.contextmanager
 def alone(file: Path) -> Iterator[bool]:
     """Whether nobody else is at work on what *file* remembers, and it can be changed."""

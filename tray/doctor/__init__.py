@@ -6,7 +6,7 @@ thing never hides the others. A module for each group of checks.
 
 from collections.abc import Callable, Iterable
 
-from tray.doctor import desktop, folders, programs, records, watchers
+from tray.doctor import copies, desktop, folders, programs, records, watchers
 from tray.doctor.check import Check, Level
 from tray.errors import BackupTrayError
 from tray.paths import Places
@@ -21,6 +21,7 @@ def examine(places: Places) -> list[Check]:
         ("folders", lambda: folders.folders(places)),
         ("configuration", lambda: folders.configuration(places)),
         ("audit log", lambda: records.audit_log(places)),
+        ("baselines", lambda: copies.baselines(places)),
         ("records waiting", lambda: records.waiting(places)),
         ("housekeeping", lambda: records.housekeeping(places)),
         ("runs", lambda: records.run_folders(places)),
