@@ -294,6 +294,59 @@ def test_tampering_is_called_by_its_name(places: Places) -> None:
         assert log.entries(-1)[0].data["severity"] == "critical"
 
 
+def recorded(places: Places) -> None:
+    """A log of three runs, with a copy of its checkpoint beside the configuration."""
+    spool.record(places, [draft for number in range(3) for draft in (start(f"run-{number}"), end(f"run-{number}"))])
+
+
+def test_in_a_long_log_one_entry_is_proven_without_reading_the_others(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for a million entries to see one report; what was not read is said, and without a baseline it is not green."""
+    recorded(places)
+    monkeypatch.setattr(auditlog, "LONG_LOG", 5)
+    monkeypatch.setattr(auditlog, "_verify", lambda *_: pytest.fail("all of it was read"))
+    shown = auditlog.check(places, 3)
+    assert (shown["kind"], shown["word"]) == ("ok", "Verified")
+    assert "were not read" in shown["text"]
+    for path in places.baselines.glob("*.checkpoint"):
+        path.unlink()
+    assert auditlog.check(places, 3)["kind"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entries SET entry = CAST(replace(CAST(entry AS TEXT), 'home', 'hame') AS BLOB) WHERE seq = 3",
+        "UPDATE bodies SET salt = zeroblob(16) WHERE seq = 3",
+    ],
+)
+def test_an_altered_entry_of_a_long_log_is_never_green(places: Places, statement: str) -> None:
+    """Neither the entry nor its details can be changed without the proof failing."""
+    recorded(places)
+    assert auditlog.proven(places, 3)["kind"] == "ok"
+    tamper(places, statement)
+    assert auditlog.proven(places, 3)["kind"] == "tampered"
+
+
+def test_a_log_that_was_written_anew_is_never_green(places: Places) -> None:
+    """Who holds the key and rewrites the log is caught by the copy that another log left."""
+    recorded(places)
+    kept = {path: path.read_bytes() for path in places.baselines.iterdir()}
+    with AuditLog.read(places.audit_db) as log:
+        origin = log.entry(0).data["log"]
+    for path in places.state.glob("audit.db*"):
+        path.unlink()
+    recorded(places)
+    with AuditLog.read(places.audit_db) as log:
+        assert log.entry(0).data["log"] != origin
+    for path in places.baselines.iterdir():
+        path.unlink()
+    for path, content in kept.items():
+        path.write_bytes(content)
+    assert auditlog.proven(places, 3)["kind"] != "ok"
+
+
 def standing(**more: object) -> AuditStanding:
     """What is known of a log."""
     return replace(AuditStanding("intact", clock.now_ms() - 2 * HOUR, 1204, "Fine.", baselines=2), **more)  # type: ignore[arg-type] # the fields are a standing's

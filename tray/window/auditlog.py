@@ -5,22 +5,26 @@ Reading changes nothing; only `verify` and `acknowledge` record, because a perso
 
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from tray import clock, past, wording
-from tray.errors import BackupTrayError, EntryNotFoundError, UsageError
+from tray.errors import AuditUnavailableError, BackupTrayError, EntryNotFoundError, ProofError, UsageError
 from tray.paths import Places
 from tray.redact import Redactor
 from tray.window import filters, view
 
 if TYPE_CHECKING:
-    from tray.audit.checkpoint import Checkpoint
+    from tray.audit.checkpoint import Checkpoint, VerifierKey
+    from tray.audit.proof import Proof
     from tray.audit.store import AuditLog, StoredEntry
     from tray.audit.verify import Verdict
 
 PAGE: Final = 50
+LONG_LOG: Final = 100_000
+"""A log with more entries is not read as a whole just because somebody looks at a report: that takes many seconds."""
+
 _LONG: Final = 4_000
 _KIND_OF_SEVERITY: Final = {"info": "info", "warning": "warn", "error": "fail", "critical": "tampered"}
 _RESULTS: Final = {
@@ -256,8 +260,69 @@ def spaced(digest: bytes) -> str:
 
 
 def check(places: Places, entry: int) -> dict[str, Any]:
-    """Return whether the log, and with it *entry*, is what was written; looks only, records nothing."""
-    return checked(_verify(places), entry)
+    """Return whether the log, and with it *entry*, is what was written; looks only, records nothing.
+
+    Of a log so long that nobody would wait, only *entry* is proven to be part of what was signed and of what baselines hold.
+    """
+    with past.reading(places) as log:
+        size = 0 if log is None else log.head()[0]
+    return proven(places, entry) if size > LONG_LOG else checked(_verify(places), entry)
+
+
+def proven(places: Places, entry: int) -> dict[str, Any]:
+    """Return whether *entry* is part of the tree that was signed and that baselines hold; takes milliseconds in any log.
+
+    Raises:
+        BackupTrayError: The log cannot be read.
+    """
+    from tray.audit import baselines, keys, proof
+
+    notes = baselines.found(places, _config(places))
+    trusted = [*keys.pins(places.audit_key), *baselines.pinned(places)]
+    try:
+        built = proof.build(places.audit_db, entry, details=True)
+        signed = built.check(trusted)
+        holding = _holding(places, built, notes, trusted)
+    except (AuditUnavailableError, ProofError) as error:
+        if isinstance(error, AuditUnavailableError) and "not in the tree" not in error.why:
+            raise
+        return {"kind": "tampered", "word": "Tampered", "text": wording.escape(error.why)}
+    text = f"Its hash leads to the signed root of {_entries(signed.size)}"
+    rest = "The other entries of this long log were not read: Verify now, on the page Audit log, reads them all."
+    if not holding:
+        return {
+            "kind": "unknown",
+            "word": "Inconclusive",
+            "text": f"{text}, but no baseline that covers it was found. {rest}",
+        }
+    held = "the baseline" if holding == 1 else f"each of {holding} baselines"
+    text = f"Unchanged since it was written. {text}, and to that of {held} that cover{'s' if holding == 1 else ''} it. {rest}"
+    return {"kind": "ok", "word": "Verified", "text": text}
+
+
+def _holding(places: Places, built: "Proof", notes: Mapping[str, bytes], trusted: "Sequence[VerifierKey]") -> int:
+    """Return how many baselines hold the entry of a proof.
+
+    Raises:
+        ProofError: One of them saw another entry there.
+    """
+    from tray.audit import checkpoint
+    from tray.audit.proof import root_of
+    from tray.audit.tree import leaf_hash
+
+    holding, leaf = 0, leaf_hash(built.entry)
+    origin = checkpoint.parse(built.note).origin
+    with past.reading(places) as log:
+        for name, note in notes.items():
+            seen = checkpoint.parse(note)
+            if log is None or seen.origin != origin or not any(key.verifies(note) for key in trusted):
+                continue
+            if not built.index < seen.size <= log.head()[0]:
+                continue
+            if root_of(leaf, built.index, seen.size, log.inclusion(built.index, seen.size)) != seen.root:
+                raise ProofError(f"The baseline {name} saw another log than this one.")
+            holding += 1
+    return holding
 
 
 def checked(verdict: "Verdict", entry: int) -> dict[str, Any]:

@@ -145,6 +145,8 @@
     BT.draw();
     document.getElementById("live").textContent = !written ? "Nothing was written." : written.path ? `Written to ${written.path}` : written.problem.what;
     const again = document.querySelector(`[data-do=export][data-kind="${kind}"][data-call="${call}"]`);
-    if (again) again.focus();
+    if (!again) return;
+    again.focus({ preventScroll: true });
+    again.closest(".exporter").scrollIntoView({ block: "nearest" });
   };
 })();

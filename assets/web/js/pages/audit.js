@@ -78,7 +78,8 @@
     }
     const known = standing();
     if (!known) return el("p", { class: "row" }, BT.tag("none", "Not verified"), el("span", { class: "grow" }, "Nobody has verified this log yet."));
-    return [el("p", { class: "row" }, BT.tag(known.kind, known.word), el("span", { class: "grow" }, known.why || known.text || "Nobody has verified this log yet.")), known.facts.length > 0 && BT.pairs(known.facts)];
+    return [el("p", { class: "row" }, BT.tag(known.kind, known.word), BT.origin(known.whose ? ["System"] : []), el("span", { class: "grow" }, known.why || known.text || "Nobody has verified this log yet.")), known.facts.length > 0 && BT.pairs(known.facts),
+      known.whose && el("p", { class: "note" }, "This is what the system's own service says of its log. The entries below are those of your log; the system's runs stand in the history.")];
   };
 
   const baselines = () => (log.baselines.length

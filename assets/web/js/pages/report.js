@@ -9,7 +9,7 @@
 
   const verdict = () => (check
     ? el("p", { class: "row" }, BT.tag(check.kind, check.word), el("span", { class: "grow" }, check.text))
-    : el("p", { class: "row" }, BT.tag("none", "Checking"), el("span", { class: "grow" }, "Reading the whole log to see that nothing was changed…")));
+    : el("p", { class: "row" }, BT.tag("none", "Checking"), el("span", { class: "grow" }, "Checking that nothing was changed…")));
 
   const entry = () => (report.entry === null
     ? [el("h2", {}, "Audit entry"), el("div", { class: "card" }, el("p", {}, report.pending))]
@@ -21,7 +21,7 @@
     nav: "history",
     help: [
       "What the audit log holds about one run, and the entry's place in it: number, hash, time in your zone and in UTC.",
-      "Verified means that the entry and every other one in the log are what was written, and that the log's signature is good. Looking at this page changes nothing and records nothing.",
+      "Verified means that the entry and every other one in the log are what was written, that the log's signature is good, and that a baseline agrees. Of a very long log only this entry is proven, which the words beside it say. Looking at this page changes nothing and records nothing.",
       "Inconclusive means that the log agrees with itself, but there is nothing kept elsewhere to compare it with. Somebody who holds the signing key could have written it anew."],
     open: async (run) => {
       report = check = null;
