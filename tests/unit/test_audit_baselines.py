@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.audit_help import mounted
+from tests.unit.audit_help import end, mounted
 from tests.waiting import wait_for
-from tray.audit import baselines, checkpoint
+from tray.audit import baselines, checkpoint, keys, spool
 from tray.audit.baselines import copy_near, footer, found, pinned, stem_of
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.keys import pin
+from tray.audit.store import AuditLog
+from tray.audit.verify import Result, verify
 from tray.paths import Places, private
 
 LOG = "backup-tray/0a4f6c1e-9d7b-4c55-8f0e-3b5a1c2d4e6f"
@@ -243,3 +245,76 @@ def test_the_footer_is_one_short_line() -> None:
     line = footer(note(3))
     assert line == f"audit log 0a4f6c1e, 3 entries, root {'03' * 8}"
     assert baselines.stem_of(LOG).startswith(line.split()[2].rstrip(","))
+
+
+# -- with real logs
+
+
+def newest(places: Places) -> bytes:
+    """The newest checkpoint of the log."""
+    with AuditLog.read(places.audit_db) as log:
+        return log.head()[2]
+
+
+def near(places: Places) -> Path:
+    """The copy of the log's checkpoint."""
+    return target(places, checkpoint.parse(newest(places)).origin)
+
+
+def test_every_record_leaves_its_checkpoint_beside_the_configuration(places: Places) -> None:
+    """Replacing the whole log is noticed without anybody having configured anything."""
+    for _ in range(3):
+        spool.record(places, [end()])
+        assert near(places).read_bytes() == newest(places)
+    assert stat.S_IMODE(places.baselines.stat().st_mode) == 0o700
+
+
+def test_a_log_has_a_copy_from_its_first_moment(places: Places) -> None:
+    """Also if nothing is ever recorded in it."""
+    AuditLog.open(places.audit_db, places.audit_key, copies=places.baselines).close()
+    assert near(places).read_bytes() == newest(places)
+    assert [str(key) for key in pinned(places)] == [str(key) for key in keys.pins(places.audit_key)]
+
+
+def test_whoever_is_killed_between_commit_and_copy_leaves_a_true_baseline(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy is behind; the log verifies by it; the next record brings it up to date across many entries."""
+    spool.record(places, [end() for _ in range(300)])
+    before = near(places).read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(baselines, "copy_near", lambda *_, **__: None)
+        spool.record(places, [end() for _ in range(300)])
+    assert near(places).read_bytes() == before
+    assert verify(places.audit_db, places.audit_key, baselines=found(places)).result is Result.INTACT
+    spool.record(places, [end()])
+    assert near(places).read_bytes() == newest(places)
+
+
+def test_many_recording_processes_leave_a_true_copy(places: Places) -> None:
+    """It is at most a few entries behind, and never one that contradicts the log."""
+    spool.record(places, [end()])
+    code = (
+        "from tray.audit import spool; from tray.paths import places; from tests.unit.audit_help import end\n"
+        "for _ in range(25): assert spool.record(places(), [end()], timeout=30) is not None"
+    )
+    recording = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
+    assert [process.wait(60) for process in recording] == [0] * 4
+    assert verify(places.audit_db, places.audit_key, baselines=found(places)).result is Result.INTACT
+    spool.record(places, [end()])
+    assert near(places).read_bytes() == newest(places)
+
+
+def test_a_log_that_is_put_back_does_not_overwrite_the_copy_that_saw_more(places: Places) -> None:
+    """Records go on, and the rollback stays provable until somebody acknowledges it."""
+    spool.record(places, [end()])
+    older = places.audit_db.read_bytes()
+    spool.record(places, [end() for _ in range(5)])
+    seen = near(places).read_bytes()
+    for path in places.state.glob("audit.db*"):
+        path.unlink()
+    places.audit_db.write_bytes(older)
+    for _ in range(9):  # past the size of the copy
+        spool.record(places, [end()])
+    assert near(places).read_bytes() == seen
+    assert verify(places.audit_db, places.audit_key, baselines=found(places)).result is Result.TAMPERED
