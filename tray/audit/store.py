@@ -17,12 +17,13 @@ from typing import Any, Self
 from tray import clock
 from tray.audit import bodies, database
 from tray.audit.append import append_all
+from tray.audit.bodies import PLAIN
 from tray.audit.checkpoint import Signer
 from tray.audit.entry import ENDS, Action, Draft, OpenRun, ended_run, open_run
 from tray.audit.schema import ENDED, FACET, FACET_KEYS, MOMENT, STARTED
 from tray.audit.tiles import Tiles
 from tray.audit.tree import Frontier, leaf_hash
-from tray.errors import AuditUnavailableError, EntryNotFoundError, EntryPrunedError
+from tray.errors import AuditUnavailableError, EntryNotFoundError, EntryPrunedError, RedactRefusedError
 from tray.model import EndedRun, JobHistory, Outcome
 
 CLOCK_SLACK_MS = 600_000
@@ -65,7 +66,7 @@ class AuditLog:
     """One open audit log. Use `open` to append, `read` to look; not from two threads at the same time."""
 
     def __init__(self, db: Path, key: Path | None, timeout: float, copies: Path | None = None) -> None:
-        self.db, self._key, self._timeout, self._copies = db, key, timeout, copies
+        self.db, self._key, self.timeout, self._copies = db, key, timeout, copies
         self._seen: database.Identity = ()
         self._immutable = False
         self._connection: sqlite3.Connection | None = None
@@ -126,45 +127,58 @@ class AuditLog:
         Raises:
             AuditUnavailableError: Nothing was appended.
         """
-        if self._key is None:
-            raise AuditUnavailableError("This log was opened for reading.")
-        with database.guard(self.db, self._timeout), self._writing() as connection:
-            return append_all(connection, self._key, drafts)
+        key = self.writing_key()
+        with database.guard(self.db, self.timeout), self._writing() as connection:
+            return append_all(connection, key, drafts)
 
     def change_key(self, fresh: Signer) -> int:
         """Let *fresh* sign from now on, introduced by the present key; return that entry's number. See `tray.audit.rotation`."""
-        if self._key is None:
-            raise AuditUnavailableError("This log was opened for reading.")
-        with database.guard(self.db, self._timeout), self._writing() as connection:
-            return append_all(connection, self._key, [], fresh)[-1]
+        key = self.writing_key()
+        with database.guard(self.db, self.timeout), self._writing() as connection:
+            return append_all(connection, key, [], fresh)[-1]
 
     def redact(self, seq: int, reason: str) -> int:
-        """Erase the body of entry *seq*, after an entry that says so; return that entry's number.
+        """Erase the body of entry *seq*, after an entry that says so; return that entry's number. See `tray.audit.redact`.
 
-        The entry itself stays, so the log still verifies. Bodies that hold public keys cannot be erased.
+        The entry itself stays, so the log still verifies.
+
+        Raises:
+            RedactRefusedError: There is nothing to erase, or it is needed to verify the log.
         """
-        if self._key is None:
-            raise AuditUnavailableError("This log was opened for reading.")
-        target = self.entry(seq)
-        if target.data["action"] in (Action.KEY_CREATED, Action.KEY_ROTATED, Action.AUDIT_REDACTED):
-            raise AuditUnavailableError(
-                f"The body of entry {seq} is needed to verify the log.", "Choose another entry."
-            )
+        key, target = self.writing_key(), self.entry(seq)
+        if target.data["action"] in PLAIN:
+            raise RedactRefusedError(seq, "They are needed to verify the log, and hold nothing personal.")
+        if target.body is None:
+            raise RedactRefusedError(seq, "They were erased before." if target.erased else "It never had any.")
         draft = Draft(
             Action.AUDIT_REDACTED, job=target.data["job"], run=target.data["run"], body={"entry": seq, "reason": reason}
         )
-        with database.guard(self.db, self._timeout), self._writing() as connection:
-            (number,) = append_all(connection, self._key, [draft])
+        with database.guard(self.db, self.timeout), self._writing() as connection:
+            (number,) = append_all(connection, key, [draft])
             connection.execute("DELETE FROM bodies WHERE seq = ?", (seq,))
-        with database.guard(self.db, self._timeout):
-            self._live().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self.flush()
         return number
+
+    def writing_key(self) -> Path:
+        """Return the file with the signing key.
+
+        Raises:
+            AuditUnavailableError: The log was opened for reading.
+        """
+        if self._key is None:
+            raise AuditUnavailableError("This log was opened for reading.")
+        return self._key
+
+    def flush(self) -> None:
+        """Move all of SQLite's write-ahead log into the database and empty it: what was deleted is not left there."""
+        with database.guard(self.db, self.timeout):
+            self._live().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     # -- reading
 
     def version(self) -> object:
         """Return a cheap value that differs once the log has changed, was replaced or overwritten."""
-        with database.guard(self.db, self._timeout):
+        with database.guard(self.db, self.timeout):
             connection = self._fresh()
             return *self._seen, connection.execute("PRAGMA data_version").fetchone()[0]
 
@@ -302,10 +316,10 @@ class AuditLog:
         self.close()
         if self._key is None:
             self._seen = database.fingerprint(self.db)
-            self._connection, self._immutable = database.connect_reader(self.db, self._timeout)
+            self._connection, self._immutable = database.connect_reader(self.db, self.timeout)
         else:
             self._seen = database.identity(self.db)
-            self._connection = database.connect_writer(self.db, self._timeout)
+            self._connection = database.connect_writer(self.db, self.timeout)
         return self._connection
 
     def _live(self) -> sqlite3.Connection:
@@ -333,7 +347,7 @@ class AuditLog:
 
     @contextlib.contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
-        with database.guard(self.db, self._timeout), self._transaction("BEGIN") as connection:
+        with database.guard(self.db, self.timeout), self._transaction("BEGIN") as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -366,9 +380,12 @@ def _newest(connection: sqlite3.Connection) -> _Newest:
 
     The newest has the greatest time, then number. A time ahead of now does not count as newer: then the number decides.
     """
-    from tray.audit import search
+    from tray.audit import latest, search
 
     horizon = clock.now_ms() + CLOCK_SLACK_MS
+    known = latest.newest(connection, horizon, (*ENDS, Action.JOB_SEEN), _keys)
+    if known is not None:
+        return known
     past: dict[tuple[str, str], tuple[int, int]] = {}
     ahead: dict[tuple[str, str], int] = {}
     for facet, newest in search.facets(connection, (*ENDS, Action.JOB_SEEN)):

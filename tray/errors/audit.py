@@ -147,3 +147,26 @@ class NothingMatchesError(BackupTrayError):
             why=why,
             next="See what there is: `backup-tray history`, or `backup-tray audit show`.",
         )
+
+
+class PruneRefusedError(BackupTrayError):
+    """Entries that are old enough must not go."""
+
+    code = "ERROR_PRUNE_REFUSED"
+
+    def __init__(self, why: str, next: str) -> None:
+        super().__init__("The oldest entries of the audit log are kept.", why=why, next=next)
+
+
+class RedactRefusedError(BackupTrayError):
+    """The details of an entry cannot be erased."""
+
+    code = "ERROR_REDACT_REFUSED"
+
+    def __init__(self, seq: int, why: str) -> None:
+        super().__init__(
+            f"The details of entry {seq} are not erased.",
+            why=why,
+            next=f"Look at it: `backup-tray audit show {seq}`.",
+        )
+        self.seq = seq

@@ -11,6 +11,10 @@ PARTS = {
     "acknowledge": "say why a breach is no cause for alarm any more; that is an entry",
     "export": "write the log into a folder that other tools can verify (C2SP tlog-tiles)",
     "proof": "write one entry with all that proves it (C2SP tlog-proof)",
+    "salvage": "write down what can still be read of a damaged log: 0 all of it, 1 not all, 2 nothing",
+    "rotate": "close a segment of the log: all that can be closed",
+    "prune": "forget closed segments that are old enough, so that the rest still proves itself",
+    "redact": "erase the details of one entry, with a reason; the entry stays, and the log still verifies",
 }
 """Every part and its one line of help; `tray.cli.audit.<part>` has `register(parser)` and `run(args) -> int`."""
 
