@@ -17,7 +17,7 @@ from pymerkle import InmemoryTree
 
 from tests.unit.audit_help import end, filled, python, tamper, writer
 from tray import paths
-from tray.audit import keys, proof, rotation, standalone, tlog
+from tray.audit import keys, proof, prune, rotation, salvage, segments, standalone, tlog
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey, parse
 from tray.audit.proof import Proof
 from tray.audit.store import AuditLog
@@ -27,6 +27,7 @@ from tray.errors import (
     AuditUnavailableError,
     BackupTrayError,
     EntryNotFoundError,
+    EntryPrunedError,
     ProofError,
     RunNotFoundError,
     TilesError,
@@ -674,3 +675,76 @@ def test_the_verifier_is_a_program_of_its_own(log: Places, tmp_path: Path) -> No
     )
     found = python(hidden, standalone.__file__, tmp_path / "out", "--key", trusted(log))
     assert (found.returncode, "COULD NOT BE CHECKED" in found.stderr) == (2, True)
+
+
+# -- pruned logs
+
+
+@pytest.fixture
+def pruned(log: Places, tmp_path: Path) -> Places:
+    """The log without its first 512 entries, which are in an archive."""
+    with writer(log) as opened:
+        segments.rotate(opened)
+        opened.append([end("after")])
+        (tmp_path / "older").write_bytes(opened.head()[2])
+    prune.prune(log, 0, {"outside": (tmp_path / "older").read_bytes()}, archive=tmp_path / "archive")
+    with AuditLog.read(log.audit_db) as opened:
+        assert opened.start() == 512
+    return log
+
+
+def test_of_a_pruned_log_only_what_is_there_is_exported(pruned: Places, tmp_path: Path, capsys: Output) -> None:
+    """The export says from where on; it is genuine, since an entry says that older ones were pruned, and older checkpoints fit."""
+    assert main(["audit", "export", str(tmp_path / "out")]) == 0
+    assert "entries before 512 were pruned" in capsys.readouterr().out
+    assert {name for name in files(tmp_path / "out") if name.startswith("tile/entries")} == {"tile/entries/002.p/93"}
+    assert code(tmp_path / "out", tmp_path / "older", "--key", trusted(pruned)) == 0
+    found = proof.build(pruned.audit_db, 600)
+    found.check(keys.pins(pruned.audit_key))
+    with pytest.raises(EntryPrunedError):
+        proof.build(pruned.audit_db, 511)
+
+
+def test_the_archive_holds_what_was_pruned(pruned: Places, tmp_path: Path) -> None:
+    """The older tiles are in the archive, which is genuine by itself, and which an export completes."""
+    archive = tmp_path / "archive"
+    assert tlog.holds(archive, 0, 512)
+    assert code(archive, "--key", trusted(pruned)) == 0
+    assert (archive / "details/000").read_bytes().count(b"/srv/backup") == 127
+    export(pruned, archive)
+    assert tlog.holds(archive, 0, 605)
+    assert code(archive, tmp_path / "older", "--key", trusted(pruned)) == 0
+
+
+def test_bundles_that_are_missing_without_a_word_are_found(pruned: Places, tmp_path: Path) -> None:
+    """Somebody who deletes more of an export than was pruned is caught, and so is a folder that has a hole."""
+    archive = tmp_path / "archive"
+    export(pruned, archive)
+    shutil.rmtree(archive / "tile/entries/002.p")
+    assert code(archive, "--key", trusted(pruned)) == 1
+    (archive / "checkpoint").unlink()
+    export(pruned, archive)
+    (archive / "tile/entries/001").unlink()
+    assert code(archive, "--key", trusted(pruned)) == 1
+    (archive / "tile/entries/000").unlink()
+    assert code(archive, "--key", trusted(pruned)) == 0, "all that was pruned is missing, which an entry says"
+
+
+def test_a_folder_with_a_hole_is_not_continued(pruned: Places, tmp_path: Path) -> None:
+    """An older export that ends before the log begins cannot be completed from it: that is said, and nothing is written."""
+    folder = tmp_path / "archive"
+    head = parse((folder / "checkpoint").read_bytes())
+    (folder / "checkpoint").write_bytes(
+        Signer(keys.load(pruned.audit_key)).sign(Checkpoint(head.origin, 300, bytes(32)))
+    )
+    before = files(folder)
+    with saying(TilesError, "keeps only the entries from 512 on"):
+        export(pruned, folder)
+    assert files(folder) == before
+
+
+def test_a_pruned_log_is_salvaged_from_where_it_begins(pruned: Places, tmp_path: Path) -> None:
+    """What was pruned is not called lost, and the rest is proven over the tree that was kept."""
+    found = salvage.salvage(pruned.audit_db, tmp_path / "saved", trusted=keys.pins(pruned.audit_key))
+    assert (found.start, found.lost, found.whole) == (512, [], True)
+    assert found.entries == {"signed": found.size - 512}
