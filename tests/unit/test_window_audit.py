@@ -18,7 +18,7 @@ from tray.errors import BackupTrayError, BadDayError, EntryNotFoundError, System
 from tray.fetch import elsewhere
 from tray.model import AuditStanding, EndedRun, Instance, Outcome
 from tray.paths import Places
-from tray.window import auditlog, bridge, calls, filters, history, view
+from tray.window import auditlog, bridge, calls, filters, history, trust, view
 
 HOUR = 3_600_000
 EMPTY = dict.fromkeys(filters._FIELDS, "")
@@ -260,7 +260,7 @@ def test_verify_tells_how_far_it_is_and_is_on_record(places: Places) -> None:
     """The check that a person asks for becomes an entry, and the page hears how many entries were read."""
     filled(places, 3)
     told: list[tuple[int, int]] = []
-    shown = auditlog.verify(places, calls.Paced(lambda done, total: told.append((done, total))))
+    shown = trust.verify(places, calls.Paced(lambda done, total: told.append((done, total))))
     assert shown["word"] in ("Intact", "Inconclusive")
     with AuditLog.read(places.audit_db) as log:
         newest = log.entries(-1)[0].data
@@ -286,8 +286,8 @@ def test_tampering_is_called_by_its_name(places: Places) -> None:
     tamper(
         places, "UPDATE entries SET entry = CAST(replace(CAST(entry AS TEXT), 'home', 'hame') AS BLOB) WHERE seq = 4"
     )
-    assert auditlog.check(places, 2)["kind"] == "tampered"
-    shown = auditlog.verify(places)
+    assert trust.check(places, 2)["kind"] == "tampered"
+    shown = trust.verify(places)
     assert (shown["word"], shown["kind"]) == ("Tampered", "tampered")
     assert "entry" in shown["text"]
     with AuditLog.read(places.audit_db) as log:
@@ -304,14 +304,14 @@ def test_in_a_long_log_one_entry_is_proven_without_reading_the_others(
 ) -> None:
     """Nobody waits for a million entries to see one report; what was not read is said, and without a baseline it is not green."""
     recorded(places)
-    monkeypatch.setattr(auditlog, "LONG_LOG", 5)
-    monkeypatch.setattr(auditlog, "_verify", lambda *_: pytest.fail("all of it was read"))
-    shown = auditlog.check(places, 3)
+    monkeypatch.setattr(trust, "LONG_LOG", 5)
+    monkeypatch.setattr(trust, "_verify", lambda *_: pytest.fail("all of it was read"))
+    shown = trust.check(places, 3)
     assert (shown["kind"], shown["word"]) == ("ok", "Verified")
     assert "were not read" in shown["text"]
     for path in places.baselines.glob("*.checkpoint"):
         path.unlink()
-    assert auditlog.check(places, 3)["kind"] == "unknown"
+    assert trust.check(places, 3)["kind"] == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -324,9 +324,9 @@ def test_in_a_long_log_one_entry_is_proven_without_reading_the_others(
 def test_an_altered_entry_of_a_long_log_is_never_green(places: Places, statement: str) -> None:
     """Neither the entry nor its details can be changed without the proof failing."""
     recorded(places)
-    assert auditlog.proven(places, 3)["kind"] == "ok"
+    assert trust.proven(places, 3)["kind"] == "ok"
     tamper(places, statement)
-    assert auditlog.proven(places, 3)["kind"] == "tampered"
+    assert trust.proven(places, 3)["kind"] == "tampered"
 
 
 def test_a_log_that_was_written_anew_is_never_green(places: Places) -> None:
@@ -344,7 +344,7 @@ def test_a_log_that_was_written_anew_is_never_green(places: Places) -> None:
         path.unlink()
     for path, content in kept.items():
         path.write_bytes(content)
-    assert auditlog.proven(places, 3)["kind"] != "ok"
+    assert trust.proven(places, 3)["kind"] != "ok"
 
 
 def standing(**more: object) -> AuditStanding:
@@ -495,13 +495,13 @@ def test_acknowledging_asks_for_a_reason_and_is_on_record(places: Places) -> Non
     tamper(
         places, "UPDATE entries SET entry = CAST(replace(CAST(entry AS TEXT), 'home', 'hame') AS BLOB) WHERE seq = 4"
     )
-    auditlog.verify(places)
+    trust.verify(places)
     known = kept.read(places)
     assert known is not None
     assert known.breach
     with pytest.raises(BackupTrayError):
-        auditlog.acknowledge(places, "  ")
-    auditlog.acknowledge(places, "I did it: a test of the alarm")
+        trust.acknowledge(places, "  ")
+    trust.acknowledge(places, "I did it: a test of the alarm")
     again = kept.read(places)
     assert again is not None
     assert not again.breach

@@ -12,7 +12,7 @@ from tray.audit.store import AuditLog
 from tray.errors import BackupTrayError, RunNotFoundError
 from tray.paths import Places, private
 from tray.runs import Process, RunInfo
-from tray.window import auditlog, logs, records
+from tray.window import logs, records, trust
 
 
 def put(places: Places, *drafts: Draft) -> None:
@@ -137,7 +137,7 @@ def test_a_report_changes_nothing(places: Places) -> None:
     put(places, end(run))
     with AuditLog.read(places.audit_db) as log:
         before = log.head()
-    auditlog.check(places, records.report(places, run)["entry"])
+    trust.check(places, records.report(places, run)["entry"])
     with AuditLog.read(places.audit_db) as log:
         assert log.head() == before
 

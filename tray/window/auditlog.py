@@ -1,37 +1,26 @@
 """The page Audit log: what identifies the log, its baselines, its entries a page at a time, and one entry with all its bytes.
 
-Reading changes nothing; only `verify` and `acknowledge` record, because a person asked for them.
+Reading changes nothing.
 """
 
 import json
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from tray import clock, past, wording
-from tray.errors import AuditUnavailableError, BackupTrayError, EntryNotFoundError, ProofError, UsageError
+from tray.errors import BackupTrayError, EntryNotFoundError
 from tray.paths import Places
-from tray.redact import Redactor
-from tray.window import filters, view
+from tray.window import filters, trust, view
 
 if TYPE_CHECKING:
-    from tray.audit.checkpoint import Checkpoint, VerifierKey
-    from tray.audit.proof import Proof
+    from tray.audit.checkpoint import Checkpoint
     from tray.audit.store import AuditLog, StoredEntry
-    from tray.audit.verify import Verdict
 
 PAGE: Final = 50
-LONG_LOG: Final = 100_000
-"""A log with more entries is not read as a whole just because somebody looks at a report: that takes many seconds."""
-
 _LONG: Final = 4_000
 _KIND_OF_SEVERITY: Final = {"info": "info", "warning": "warn", "error": "fail", "critical": "tampered"}
-_RESULTS: Final = {
-    "intact": ("ok", "Intact"),
-    "tampered": ("tampered", "Tampered"),
-    "inconclusive": ("unknown", "Inconclusive"),
-}
 
 
 def overview(places: Places) -> dict[str, Any]:
@@ -49,7 +38,7 @@ def overview(places: Places) -> dict[str, Any]:
         known = _baselines(places, log, size)
     return {
         "size": size,
-        "text": _entries(size),
+        "text": trust.entries_of(size),
         "file": wording.escape(str(places.audit_db)),
         "origin": wording.escape(origin),
         "root": spaced(root),
@@ -88,7 +77,7 @@ def _baselines(places: Places, log: "AuditLog", size: int) -> dict[str, Any]:
 
     problems: list[str] = []
     rows = []
-    for name, note in baselines.found(places, _config(places), problems).items():
+    for name, note in baselines.found(places, trust.configured(places), problems).items():
         try:
             seen = checkpoint.parse(note)
         except ValueError as error:
@@ -98,18 +87,10 @@ def _baselines(places: Places, log: "AuditLog", size: int) -> dict[str, Any]:
     return {"baselines": rows, "problems": [wording.escape(text) for text in problems]}
 
 
-def _config(places: Places) -> Any:
-    from tray import config
-
-    with suppress(BackupTrayError):
-        return config.load(places)
-    return None
-
-
 def _age(log: "AuditLog", seen: "Checkpoint", size: int) -> dict[str, str]:
     """Say up to when a baseline covers this log. Whether it agrees is for a verification to say."""
     now = clock.now_ms()
-    covers = f"covers {_entries(seen.size)}"
+    covers = f"covers {trust.entries_of(seen.size)}"
     if not 0 < seen.size <= size:
         return {"covers": covers, "age": f"more than the {wording.count(size)} that are here: verify the log"}
     try:
@@ -171,8 +152,8 @@ def _kind(data: Mapping[str, Any]) -> str:
     """Return the shape of an entry: what a run's end and a verification came to, of anything else how much it matters."""
     if data["action"] in ("run.finished", "run.closed"):
         return view.kind_of(data["result"])
-    if data["action"] == "audit.verified" and data["result"] in _RESULTS:
-        return _RESULTS[data["result"]][0]
+    if data["action"] == "audit.verified" and data["result"] in trust.RESULTS:
+        return trust.RESULTS[data["result"]][0]
     return _KIND_OF_SEVERITY.get(data["severity"], "unknown")
 
 
@@ -254,141 +235,3 @@ def _count_more(letters: int) -> str:
 def spaced(digest: bytes) -> str:
     """Return *digest* in hex, in groups that an eye can follow."""
     return digest.hex(" ", -4)
-
-
-# -- verification
-
-
-def check(places: Places, entry: int) -> dict[str, Any]:
-    """Return whether the log, and with it *entry*, is what was written; looks only, records nothing.
-
-    Of a log so long that nobody would wait, only *entry* is proven to be part of what was signed and of what baselines hold.
-    """
-    with past.reading(places) as log:
-        size = 0 if log is None else log.head()[0]
-    return proven(places, entry) if size > LONG_LOG else checked(_verify(places), entry)
-
-
-def proven(places: Places, entry: int) -> dict[str, Any]:
-    """Return whether *entry* is part of the tree that was signed and that baselines hold; takes milliseconds in any log.
-
-    Raises:
-        BackupTrayError: The log cannot be read.
-    """
-    from tray.audit import baselines, keys, proof
-
-    notes = baselines.found(places, _config(places))
-    trusted = [*keys.pins(places.audit_key), *baselines.pinned(places)]
-    try:
-        built = proof.build(places.audit_db, entry, details=True)
-        signed = built.check(trusted)
-        holding = _holding(places, built, notes, trusted)
-    except (AuditUnavailableError, ProofError) as error:
-        if isinstance(error, AuditUnavailableError) and "not in the tree" not in error.why:
-            raise
-        return {"kind": "tampered", "word": "Tampered", "text": wording.escape(error.why)}
-    text = f"Its hash leads to the signed root of {_entries(signed.size)}"
-    rest = "The other entries of this long log were not read: Verify now, on the page Audit log, reads them all."
-    if not holding:
-        return {
-            "kind": "unknown",
-            "word": "Inconclusive",
-            "text": f"{text}, but no baseline that covers it was found. {rest}",
-        }
-    held = "the baseline" if holding == 1 else f"each of {holding} baselines"
-    text = f"Unchanged since it was written. {text}, and to that of {held} that cover{'s' if holding == 1 else ''} it. {rest}"
-    return {"kind": "ok", "word": "Verified", "text": text}
-
-
-def _holding(places: Places, built: "Proof", notes: Mapping[str, bytes], trusted: "Sequence[VerifierKey]") -> int:
-    """Return how many baselines hold the entry of a proof.
-
-    Raises:
-        ProofError: One of them saw another entry there.
-    """
-    from tray.audit import checkpoint
-    from tray.audit.proof import root_of
-    from tray.audit.tree import leaf_hash
-
-    holding, leaf = 0, leaf_hash(built.entry)
-    origin = checkpoint.parse(built.note).origin
-    with past.reading(places) as log:
-        for name, note in notes.items():
-            seen = checkpoint.parse(note)
-            if log is None or seen.origin != origin or not any(key.verifies(note) for key in trusted):
-                continue
-            if not built.index < seen.size <= log.head()[0]:
-                continue
-            if root_of(leaf, built.index, seen.size, log.inclusion(built.index, seen.size)) != seen.root:
-                raise ProofError(f"The baseline {name} saw another log than this one.")
-            holding += 1
-    return holding
-
-
-def checked(verdict: "Verdict", entry: int) -> dict[str, Any]:
-    """Return what a verification of the whole log says about *entry*."""
-    shown = _shown(verdict)
-    if shown["kind"] == "ok":
-        shown |= {
-            "word": "Verified",
-            "text": f"Unchanged since it was written, part of the log of {_entries(verdict.entries)}.",
-        }
-    elif verdict.first_bad is not None and verdict.first_bad > entry:
-        shown["text"] += f" This entry stands before the break at entry {wording.count(verdict.first_bad)}."
-    return shown
-
-
-def verify(places: Places, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
-    """Verify the whole log against every baseline that is found, record that it was done, and return the result.
-
-    Raises:
-        BackupTrayError: It could not be checked.
-    """
-    from tray.audit.verify_recorded import check
-
-    problems: list[str] = []
-    verdict = check(places, _config(places), progress=progress, problems=problems)
-    return _shown(verdict) | {"problems": [wording.escape(text) for text in problems]}
-
-
-def _verify(places: Places) -> "Verdict":
-    """Verify as `verify` does, and record nothing."""
-    from tray.audit import baselines, standing
-    from tray.audit.verify import verify as verify_log
-
-    kept = baselines.found(places, _config(places))
-    pinned, witness = baselines.pinned(places), standing.witness(places)
-    return verify_log(places.audit_db, places.audit_key, kept=kept, pinned=pinned, witness=witness)
-
-
-def _shown(verdict: "Verdict") -> dict[str, Any]:
-    kind, word = _RESULTS.get(str(verdict.result), ("unknown", wording.escape(str(verdict.result))))
-    text = f"{_entries(verdict.entries)} read."
-    if verdict.first_bad is not None:
-        text += f" The first that is not as it was written is entry {wording.count(verdict.first_bad)}"
-        text += f" ({wording.escape(str(verdict.kind))})." if verdict.kind else "."
-    if verdict.why:
-        text += f" {wording.escape(verdict.why)}"
-    return {"kind": kind, "word": word, "text": text, "baselines": [wording.escape(name) for name in verdict.baselines]}
-
-
-def _entries(number: int) -> str:
-    return wording.plural(number, "entry").replace("entrys", "entries")
-
-
-def acknowledge(places: Places, reason: str) -> None:
-    """Record that somebody has seen the breach, and what they found out.
-
-    Raises:
-        UsageError: There is no reason.
-        NoBreachError: There is nothing to acknowledge.
-    """
-    from tray.audit import standing
-
-    if not reason.strip():
-        raise UsageError(
-            "A breach is acknowledged with a reason.",
-            why="Whoever reads the log later must know what was found out.",
-            next="For example: restored from the backup of Monday.",
-        )
-    standing.acknowledge(places, Redactor((), {}).text(reason.strip()))

@@ -10,7 +10,7 @@ from tray.errors import BackupStartError, EngineMissingError
 from tray.fetch import control
 from tray.model import Control
 from tray.paths import Places
-from tray.window import auditlog, bridge, export, filters, history, logs, records, view
+from tray.window import auditlog, bridge, export, filters, history, logs, records, trust, view
 from tray.window.bridge import Call
 from tray.window.feed import Feed
 
@@ -47,7 +47,7 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
             lambda fields, after: history.runs(places, fields, after), {"fields": filters.form, "after": history.place}
         ),
         "report": Call(lambda run: records.report(places, run), {"run": bridge.run_id}),
-        "check": Call(lambda entry: auditlog.check(places, entry), {"entry": bridge.number}),
+        "check": Call(lambda entry: trust.check(places, entry), {"entry": bridge.number}),
         "log_head": Call(lambda run: logs.log_head(places, run, feed.status), {"run": bridge.run_id}),
         "log": Call(lambda run, offset: logs.log(places, run, offset), {"run": bridge.run_id, "offset": bridge.number}),
         "audit": Call(lambda: auditlog.overview(places), {}),
@@ -57,8 +57,8 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
             {"fields": filters.form, "after": bridge.cursor},
         ),
         "entry": Call(lambda entry: auditlog.entry(places, entry), {"entry": bridge.number}),
-        "verify": Call(lambda: auditlog.verify(places, Paced(desk.tell_verified)), {}),
-        "acknowledge": Call(lambda reason: auditlog.acknowledge(places, reason), {"reason": bridge.text(1000)}),
+        "verify": Call(lambda: trust.verify(places, Paced(desk.tell_verified)), {}),
+        "acknowledge": Call(lambda reason: trust.acknowledge(places, reason), {"reason": bridge.text(1000)}),
         "export_run": Call(
             writer.of_run,
             {"run": export.whole_run, "kind": bridge.one_of(*export.FORMATS)},

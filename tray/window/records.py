@@ -13,7 +13,7 @@ from tray.errors import RunNotFoundError
 from tray.fetch import elsewhere
 from tray.model import EndedRun, Outcome
 from tray.paths import Places
-from tray.window import auditlog, view
+from tray.window import auditlog, trust, view
 
 if TYPE_CHECKING:
     from tray.audit.store import StoredEntry
@@ -49,7 +49,7 @@ def _system_report(found: printed.Report) -> dict[str, Any]:
         "paths": _paths(entry),
         "problems": list(_problems(entry.body)),
         "facts": [*_facts(entry), ["Log", "the system's"]],
-        "check": None if verdict is None else auditlog.checked(verdict, entry.seq),
+        "check": None if verdict is None else trust.checked(verdict, entry.seq),
     }
 
 
