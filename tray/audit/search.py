@@ -23,7 +23,7 @@ from tray.audit.schema import FACET, FACET_KEYS, MOMENT
 if TYPE_CHECKING:
     from tray.audit.store import AuditLog, StoredEntry
 
-__all__ = ["Cursor", "Filter", "Page", "facets", "keys", "names", "parse", "read", "search"]
+__all__ = ["Cursor", "Filter", "Page", "facets", "keys", "names", "newest_below", "parse", "range_of", "read", "search"]
 
 Cursor = tuple[int, int]
 """Time in ms and number of an entry; what comes next is smaller."""
@@ -32,7 +32,7 @@ SECONDS = 2.0
 """How long a search without an index looks at entries one by one."""
 
 FAR: Cursor = (1 << 62, 0)
-_FIRST, _GROWTH, _MOST = 4, 8, 1024
+_FIRST, _GROWTH, _MOST, _NEAR = 2, 8, 1024, 300
 _BATCH = 64
 
 # Built from constants of ours only; what comes from outside is always a parameter.
@@ -42,7 +42,8 @@ _NEWEST = (
 )
 _OF_ALL = f"SELECT {MOMENT}, seq FROM entries INDEXED BY at WHERE "  # noqa: S608
 _OF_FACET = f"SELECT {MOMENT}, seq FROM entries INDEXED BY facet WHERE {FACET} = :facet AND "  # noqa: S608
-_BELOW = f"{MOMENT} < :at AND {MOMENT} >= :since ORDER BY {MOMENT} DESC, seq DESC LIMIT :limit"
+_WITH_FACET = f"SELECT {MOMENT}, seq, {FACET} FROM entries INDEXED BY at WHERE "  # noqa: S608
+_UP_TO = f"{MOMENT} <= :at AND {MOMENT} >= :since ORDER BY {MOMENT} DESC, seq DESC LIMIT :limit"
 _BESIDE = f"{MOMENT} = :at AND :at >= :since AND seq < :seq ORDER BY seq DESC LIMIT :limit"
 
 
@@ -97,10 +98,16 @@ def keys(connection: sqlite3.Connection, wanted: Filter, top: Cursor = FAR) -> I
     """Yield time and number of the entries below *top* that *wanted* asks for, words apart, the newest first."""
     since = 0 if wanted.since_ms is None else wanted.since_ms
     if wanted.anything():
-        yield from _older(connection, None, top, since)
+        yield from _older(connection, _OF_ALL, {"since": since}, top)
         return
+    # Most filters fill a page from the newest entries: these few are looked at before all facets are.
+    near = _fetch(connection, _WITH_FACET, {"since": since}, top, _NEAR)
+    yield from (row[:2] for row in near if wanted.admits(_parsed(row[2])))
+    if not near:
+        return
+    top = near[-1][:2]
     streams = [
-        _from(connection, facet, newest, top, since)
+        _of_facet(connection, {"facet": facet, "since": since}, newest, top)
         for facet, newest in facets(connection, wanted.action)
         if newest[0] >= since and wanted.admits(_parsed(facet))
     ]
@@ -109,16 +116,25 @@ def keys(connection: sqlite3.Connection, wanted: Filter, top: Cursor = FAR) -> I
 
 def facets(connection: sqlite3.Connection, actions: Sequence[str] | None = None) -> Iterator[tuple[str, Cursor]]:
     """Yield each different facet, of these *actions* only, with time and number of its newest entry: one jump in the index each."""
-    for first, last in [("[", "\\")] if not actions else map(_range, sorted(set(actions), reverse=True)):
-        row = connection.execute(_NEWEST, (last, first)).fetchone()
+    for first, last in map(range_of, [[]] if not actions else [[one] for one in sorted(set(actions), reverse=True)]):
+        row = newest_below(connection, last, first)
         while row is not None:
             yield row[0], (row[1], row[2])
-            row = connection.execute(_NEWEST, (row[0], first)).fetchone()
+            row = newest_below(connection, row[0], first)
 
 
-def _range(action: str) -> tuple[str, str]:
-    name = f"[{json.dumps(action, ensure_ascii=False)}"
-    return name + ",", name + "-"  # the sign after the comma
+def newest_below(connection: sqlite3.Connection, last: str, first: str) -> tuple[str, int, int] | None:
+    """Return the greatest facet below *last* and not below *first*, and time and number of its newest entry."""
+    row: tuple[str, int, int] | None = connection.execute(_NEWEST, (last, first)).fetchone()
+    return row
+
+
+def range_of(values: Sequence[str | None]) -> tuple[str, str]:
+    """Return between which texts, the second one not included, the facets lie that begin with these *values*."""
+    if not values:
+        return "[", "\\"
+    begin = json.dumps(values, ensure_ascii=False, separators=(",", ":"))[:-1]
+    return begin + ",", begin + "-"  # the sign after the comma
 
 
 @lru_cache(maxsize=8192)
@@ -136,28 +152,34 @@ def names(log: "AuditLog", of: str) -> list[str]:
         return sorted({name for facet, _ in facets(connection) if (name := _parsed(facet)[of]) is not None})
 
 
-def _from(connection: sqlite3.Connection, facet: str, newest: Cursor, top: Cursor, since: int) -> Iterator[Cursor]:
+def _of_facet(
+    connection: sqlite3.Connection, given: Mapping[str, Any], newest: Cursor, top: Cursor
+) -> Iterator[Cursor]:
     if newest < top:
         yield newest
         top = newest
-    yield from _older(connection, facet, top, since)
+    yield from _older(connection, _OF_FACET, given, top)
 
 
-def _older(connection: sqlite3.Connection, facet: str | None, top: Cursor, since: int) -> Iterator[Cursor]:
-    """Yield the keys of one facet, or of all entries, below *top*: few at first, since most facets have none on the page."""
-    table, limit = _OF_ALL if facet is None else _OF_FACET, _FIRST
-    while True:
-        at = {"facet": facet, "since": since, "at": top[0], "seq": top[1], "limit": limit}
-        beside: list[Cursor] = [] if top[1] == 0 else connection.execute(table + _BESIDE, at).fetchall()
-        yield from beside
-        if len(beside) == limit:
-            top = beside[-1]
-            continue
-        below: list[Cursor] = connection.execute(table + _BELOW, at).fetchall()
-        yield from below
-        if len(below) < limit:
-            return
-        top, limit = below[-1], min(limit * _GROWTH, _MOST)
+def _older(connection: sqlite3.Connection, table: str, given: Mapping[str, Any], top: Cursor) -> Iterator[Cursor]:
+    """Yield the keys below *top*, the newest first: few at first, since most facets have none on the page."""
+    limit = _FIRST
+    while found := _fetch(connection, table, given, top, limit):
+        yield from found
+        top, limit = found[-1], min(limit * _GROWTH, _MOST)
+
+
+def _fetch(connection: sqlite3.Connection, table: str, given: Mapping[str, Any], top: Cursor, limit: int) -> list[Any]:
+    """Return the newest rows below *top*, at most *limit* and one at least if there is any."""
+    at = {**given, "at": top[0], "seq": top[1], "limit": limit}
+    rows = connection.execute(table + _UP_TO, at).fetchall()
+    found = [row for row in rows if row[:2] < top] if rows and rows[0][0] == top[0] else rows
+    if found or len(rows) < limit:
+        return found
+    # So many of one moment that none was below: ask for those of this moment by their number, then for what is older.
+    return connection.execute(table + _BESIDE, at).fetchall() or _fetch(
+        connection, table, given, (top[0] - 1, FAR[0]), limit
+    )
 
 
 def read(connection: sqlite3.Connection, numbers: Sequence[int]) -> "list[StoredEntry]":
