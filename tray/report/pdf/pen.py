@@ -1,11 +1,14 @@
 """One PDF being written: pages with head and foot, text that never leaves its room, shapes for outcomes. Points, from the top."""
 
 import io
+from functools import cache
 from typing import Any
 
+from reportlab import rl_config
 from reportlab.graphics import renderPDF
 from reportlab.graphics.barcode.qr import QrCodeWidget
 from reportlab.graphics.shapes import Drawing
+from reportlab.lib.colors import Color, HexColor
 from reportlab.pdfgen.canvas import Canvas
 
 from tray import __version__
@@ -32,6 +35,12 @@ TONES = {
 OUTCOME_TONE = {Outcome.SUCCEEDED: "ok", Outcome.WARNING: "warn", Outcome.FAILED: "fail", Outcome.LOST: "fail"}
 
 
+@cache
+def _color(name: str) -> Color:
+    """Return a colour; reportlab would read its name anew for each word."""
+    return HexColor(name)
+
+
 class Pen:
     """Draws; `y` counts down the page from its top edge."""
 
@@ -42,7 +51,9 @@ class Pen:
         self.bottom = self.high - FOOT
         self.page = 1
         self._file = io.BytesIO()
+        rl_config.useA85 = 0  # text within a file of bytes: larger, slower, of no use
         self._foot, self._title = foot, title
+        self._signs: dict[tuple[float, str, str], str] = {}
         self._canvas: Any = Canvas(self._file, pagesize=paper, invariant=1, pageCompression=1, lang="en")
         self._canvas.setTitle(title)
         self._canvas.setAuthor("Backup Tray")
@@ -66,10 +77,12 @@ class Pen:
         self._end_page()
         self._canvas.showPage()
         self._canvas.beginForm("pages", 0, 0, 40, 10)
+        fonts.font(SANS)
         self._canvas.setFont(SANS, 7.5)
-        self._canvas.setFillColor(MUTE)
+        self._canvas.setFillColor(_color(MUTE))
         self._canvas.drawString(0, 2, str(self.page))
         self._canvas.endForm()
+        self._make_signs()
         self._canvas.save()
         return self._file.getvalue()
 
@@ -106,7 +119,7 @@ class Pen:
             taken = fonts.width(shown, font, size)
             x -= taken if align == "right" else taken / 2
         line = self._canvas.beginText(x, self.high - y)
-        line.setFillColor(color)
+        line.setFillColor(_color(color))
         for name, part in fonts.pieces(shown, font):
             line.setFont(name, size)
             line.textOut(part)
@@ -140,7 +153,7 @@ class Pen:
 
     def rule(self, y: float, x: float | None = None, to: float | None = None) -> None:
         """Draw a thin line across."""
-        self._canvas.setStrokeColor(LINE)
+        self._canvas.setStrokeColor(_color(LINE))
         self._canvas.setLineWidth(0.7)
         self._canvas.line(x or self.left, self.high - y, to or self.right, self.high - y)
 
@@ -156,9 +169,9 @@ class Pen:
         round: float = 6,
     ) -> None:
         """Draw a box with round corners; *y* is its upper edge."""
-        self._canvas.setFillColor(fill)
+        self._canvas.setFillColor(_color(fill))
         if edge is not None:
-            self._canvas.setStrokeColor(edge)
+            self._canvas.setStrokeColor(_color(edge))
             self._canvas.setLineWidth(0.7)
         corner = min(round, wide / 2, high / 2)
         self._canvas.roundRect(x, self.high - y - high, wide, high, corner, stroke=int(edge is not None), fill=1)
@@ -174,32 +187,37 @@ class Pen:
 
     def sign(self, x: float, y: float, radius: float, ink: str, sign: str) -> None:
         """Draw an outcome's shape around a point: circle, triangle, square or diamond, with its sign in it."""
-        canvas, down = self._canvas, self.high - y
-        canvas.setFillColor(ink)
+        key = radius, ink, sign
+        if key not in self._signs:
+            self._signs[key] = f"sign{len(self._signs)}"
+        canvas = self._canvas
+        canvas.saveState()
+        canvas.translate(x, self.high - y)
+        canvas.doForm(self._signs[key])
+        canvas.restoreState()
+
+    def _make_signs(self) -> None:
+        """Draw each shape once; the pages refer to it."""
+        for (radius, ink, sign), name in self._signs.items():
+            self._canvas.beginForm(name, -2 * radius, -2 * radius, 2 * radius, 2 * radius)
+            self._shape(radius, ink, sign)
+            self._canvas.endForm()
+
+    def _shape(self, radius: float, ink: str, sign: str) -> None:
+        canvas = self._canvas
+        canvas.setFillColor(_color(ink))
         path = canvas.beginPath()
-        if sign == "✓":
-            path.circle(x, down, radius)
-        elif sign == "!":
-            self._polygon(
-                path,
-                [(x, down + radius), (x + radius * 1.1, down - radius * 0.9), (x - radius * 1.1, down - radius * 0.9)],
-            )
+        side, low = radius * 1.1, -radius * 0.9
+        if sign == "!":
+            self._polygon(path, [(0, radius), (side, low), (-side, low)])
         elif sign == "✕":
-            path.roundRect(x - radius * 0.92, down - radius * 0.92, radius * 1.84, radius * 1.84, radius * 0.3)
+            path.roundRect(low, low, -2 * low, -2 * low, radius * 0.3)
         elif sign == "?":
-            self._polygon(
-                path,
-                [
-                    (x, down + radius * 1.1),
-                    (x + radius * 1.1, down),
-                    (x, down - radius * 1.1),
-                    (x - radius * 1.1, down),
-                ],
-            )
+            self._polygon(path, [(0, side), (side, 0), (0, -side), (-side, 0)])
         else:
-            path.circle(x, down, radius)
+            path.circle(0, 0, radius)
         canvas.drawPath(path, stroke=0, fill=1)
-        self._mark(x, down, radius, sign)
+        self._mark(0.0, 0.0, radius, sign)
 
     def _polygon(self, path: Any, points: list[tuple[float, float]]) -> None:
         path.moveTo(*points[0])
@@ -211,8 +229,8 @@ class Pen:
         """Draw the white mark inside a shape with strokes, which look alike in every font."""
         canvas, r = self._canvas, radius
         canvas.saveState()
-        canvas.setStrokeColor(CARD)
-        canvas.setFillColor(CARD)
+        canvas.setStrokeColor(_color(CARD))
+        canvas.setFillColor(_color(CARD))
         canvas.setLineWidth(max(r * 0.26, 0.7))
         canvas.setLineCap(1)
         canvas.setLineJoin(1)
@@ -244,9 +262,9 @@ class Pen:
     def bar(self, x: float, y: float, wide: float, high: float, *, fill: str | None, edge: str | None) -> None:
         """Draw a bar that stands on *y*."""
         if fill:
-            self._canvas.setFillColor(fill)
+            self._canvas.setFillColor(_color(fill))
         if edge:
-            self._canvas.setStrokeColor(edge)
+            self._canvas.setStrokeColor(_color(edge))
             self._canvas.setLineWidth(0.9)
         self._canvas.rect(x, self.high - y, wide, high, stroke=int(edge is not None), fill=int(fill is not None))
 
