@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.unit.audit_help import end, filled, start, tamper
-from tray.audit import keys, rotation, spool, verify_recorded
+from tests.waiting import wait_for
+from tray import clock
+from tray.audit import baselines, keys, prune, rotation, segments, spool, verify_recorded
 from tray.audit.canonical import canonical
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.entry import body_hash, build
@@ -22,6 +24,7 @@ from tray.paths import Places
 
 Rows = list[dict[str, Any]]
 SEGMENT = 256
+SIZE = 312
 STRANGER = VerifierKey("backup-tray/somebody", bytes(32))
 
 
@@ -65,7 +68,7 @@ class Scene:
 
 
 def scene(folder: Path) -> Scene:
-    """Make the honest log: 311 entries, one closed segment, one complete tile, erased details, an open run, a verification."""
+    """Make the honest log: one closed segment, one complete tile, erased details, an open run, a verification."""
     home = folder / "home"
     here = places_in(home)
     home.mkdir(mode=0o700)
@@ -75,7 +78,7 @@ def scene(folder: Path) -> Scene:
     with opened(here) as log:
         log.append([draft for n in range(27) for draft in (start(f"b{n}"), end(f"b{n}"))])
         assert log.head()[0] == SEGMENT
-        note = log.head()[2]
+        segments.rotate(log, SEGMENT)
         log.redact(9, "asked for")
         log.append([end(f"c{n}") for n in range(9)])
         far = log.head()[2]
@@ -83,8 +86,8 @@ def scene(folder: Path) -> Scene:
     newer = Path(shutil.copytree(home, folder / "newer"))
     with opened(here) as log:
         log.append([end(f"e{n}") for n in range(39)] + [start("open")])
-    tamper(here, ("INSERT INTO segments VALUES (0, 256, 0, ?)", (note,)))
     verify_recorded.check(here)
+    assert len(rows_of(here)) == SIZE
     return Scene(home, older, newer, far, keys.load(here.audit_key))
 
 
@@ -123,16 +126,16 @@ def edited(here: Places, seq: int, old: bytes = b'"actor":"', new: bytes = b'"ac
     set_entry(here, seq, raw.replace(old, new))
 
 
-def rewrite(
-    here: Places, edit: Callable[[Rows], object], *, seed: bytes | None = None, head: bool = True
-) -> tuple[str, bytes]:
-    """Edit entries and mend every hash behind them: chain, tiles, and unless told otherwise the head.
+def rewrite(here: Places, edit: Callable[[Rows], object], *, seed: bytes | None = None, segment: bool = False) -> bytes:
+    """Edit entries and mend every hash behind them: chain, tiles and head; return the new checkpoint.
 
     Args:
         seed: The key to sign with; without one the old signature stays.
+        segment: Sign the closed segment anew too.
     """
     rows = rows_of(here)
     edit(rows)
+    log = rows[0]["log"]
     tree, prev, statements = Frontier(), bytes(32), ["DELETE FROM entries", "DELETE FROM tiles"]
     inserts: list[tuple[str, tuple[Any, ...]]] = []
     for seq, data in enumerate(rows):
@@ -141,16 +144,15 @@ def rewrite(
         inserts += [("INSERT INTO tiles VALUES (?, ?, ?)", tile) for tile in completed(tree, prev)]
         inserts.append(("INSERT INTO entries (seq, entry) VALUES (?, ?)", (seq, raw)))
         tree.push(prev)
-    log = rows[0]["log"]
-    if head:
-        inserts.append(
-            ("UPDATE head SET log = ?, size = ?, leaf = ?, frontier = ?", (log, tree.size, prev, tree.to_bytes()))
-        )
+        if seed is not None and segment and tree.size == SEGMENT:
+            note = Signer(seed).sign(Checkpoint(log, SEGMENT, tree.root()))
+            inserts.append(("UPDATE segments SET checkpoint = ?", (note,)))
+    inserts.append(("UPDATE head SET size = ?, leaf = ?, frontier = ?", (tree.size, prev, tree.to_bytes())))
     note = Signer(seed).sign(Checkpoint(log, tree.size, tree.root())) if seed is not None else b""
     if seed is not None:
         inserts.append(("UPDATE head SET checkpoint = ?", (note,)))
     tamper(here, "BEGIN", *statements, *inserts, ("DELETE FROM bodies WHERE seq >= ?", (tree.size,)), "COMMIT")
-    return log, note
+    return note
 
 
 def change(seq: int, **values: Any) -> Callable[[Rows], None]:
@@ -226,8 +228,7 @@ def everything_anew(here: Places) -> None:
         rows[1]["body"] = body_hash(salt, body)
         rows[100]["job"] = "forged"
 
-    tamper(here, "DELETE FROM segments")
-    rewrite(here, edit, seed=own)
+    rewrite(here, edit, seed=own, segment=True)
     here.audit_key.unlink()
     keys.create(here.audit_key)
     text = here.audit_key.read_text()
@@ -381,3 +382,10 @@ def edit_waiting(here: Places) -> None:
     """Edit the records that wait in the spool."""
     for path in here.spools[0].iterdir():
         path.write_bytes(path.read_bytes().replace(b"succeeded", b"cancelled"))
+
+
+def prune_really(here: Places) -> None:
+    """Prune the closed segment as the program does."""
+    before = clock.now_ms()
+    wait_for(lambda: clock.now_ms() > before)
+    assert prune.prune(here, 0, baselines.found(here))

@@ -4,9 +4,15 @@ import shutil
 
 from tests.unit import audit_attacks as by
 from tests.unit.audit_attacks import change, cut, rewrite
-from tests.unit.audit_cases import BLIND, DETAILS, ENTRIES, SCHEMA, Case, always, file, sql, steps
+from tests.unit.audit_cases import BLIND, DETAILS, ENTRIES, SCHEMA, Act, Case, always, file, sql, steps
 from tests.unit.audit_help import end, tamper
 from tray.audit import spool
+
+
+def after_pruning(act: Act) -> Act:
+    """The manipulation of a log whose closed segment was pruned before."""
+    return steps(lambda s: by.prune_really(s.here), act)
+
 
 BESIDE = [
     always("the head deleted", sql("DELETE FROM head"), "missing"),
@@ -29,9 +35,26 @@ BESIDE = [
         "rewritten",
     ),
     always("a segment's checkpoint without signature", sql("UPDATE segments SET checkpoint = x'00'"), "signature"),
+    always("a segment struck off the list", sql("DELETE FROM segments"), "missing"),
     always("a segment's bounds moved", sql("UPDATE segments SET first = 1"), "missing"),
     always("a segment dropped as if it were pruned", lambda s: by.prune_by_hand(s.here), "missing"),
     always("the beginning of the log moved", sql("UPDATE base SET start = 256"), "index"),
+    always("a genuine pruning, then an entry altered", after_pruning(lambda s: by.edited(s.here, 300)), "altered"),
+    always(
+        "a genuine pruning, then more entries deleted",
+        after_pruning(sql("DELETE FROM entries WHERE seq < 260")),
+        "missing",
+    ),
+    always(
+        "a genuine pruning, then another history before it",
+        after_pruning(sql("UPDATE base SET frontier = zeroblob(32)")),
+        "rewritten",
+    ),
+    always(
+        "a genuine pruning, then what the entry about it says erased",
+        after_pruning(sql("DELETE FROM bodies WHERE seq >= 300")),
+        "key",
+    ),
     Case("`audit.pub` deleted", lambda s: file("audit.pub")(s).unlink(), "inconclusive", "intact", "intact"),
     always("another key in `audit.pub`", lambda s: file("audit.pub")(s).write_text(f"{by.STRANGER}\n"), "key unknown"),
     Case(
@@ -158,18 +181,15 @@ KEY = [
         "rewritten",
     ),
     Case(
-        "the same without the closed segment's checkpoint",
-        steps(sql("DELETE FROM segments"), lambda s: rewrite(s.here, change(100, job="forged"), seed=s.seed)),
+        "the same, and the closed segment signed anew",
+        lambda s: rewrite(s.here, change(100, job="forged"), seed=s.seed, segment=True),
         "inconclusive",
         "rewritten",
         "rewritten",
     ),
     Case(
         "the same, and the copy beside the configuration too",
-        steps(
-            sql("DELETE FROM segments"),
-            lambda s: by.resign_copy(s.here, rewrite(s.here, change(100, job="forged"), seed=s.seed)[1]),
-        ),
+        lambda s: by.resign_copy(s.here, rewrite(s.here, change(100, job="forged"), seed=s.seed, segment=True)),
         "inconclusive",
         "intact",
         "rewritten",
@@ -183,14 +203,14 @@ KEY = [
     ),
     Case(
         "the same, and the copy beside the configuration too",
-        lambda s: by.resign_copy(s.here, rewrite(s.here, change(300, job="forged"), seed=s.seed)[1]),
+        lambda s: by.resign_copy(s.here, rewrite(s.here, change(300, job="forged"), seed=s.seed)),
         "inconclusive",
         "intact",
         "intact",
     ),
     Case(
         "the newest entries cut off and signed",
-        lambda s: rewrite(s.here, cut(310), seed=s.seed),
+        lambda s: rewrite(s.here, cut(311), seed=s.seed),
         "inconclusive",
         "rolled back",
         "intact",
@@ -214,14 +234,16 @@ STANDING = [
     ),
     always(
         "the newest entry altered, and the point of the last check moved behind it",
-        steps(lambda s: by.append_one(s.here), lambda s: by.edited(s.here, 311), lambda s: by.point_moved(s.here)),
+        steps(lambda s: by.append_one(s.here), lambda s: by.edited(s.here, by.SIZE), lambda s: by.point_moved(s.here)),
         "altered",
         "start-up",
     ),
     always(
         "the newest entry altered, and the file about the last check deleted",
         steps(
-            lambda s: by.append_one(s.here), lambda s: by.edited(s.here, 311), lambda s: s.here.audit_standing.unlink()
+            lambda s: by.append_one(s.here),
+            lambda s: by.edited(s.here, by.SIZE),
+            lambda s: s.here.audit_standing.unlink(),
         ),
         "altered",
         "start-up",

@@ -1,7 +1,6 @@
 """A log whose oldest part was pruned still proves the rest, and nobody can pass off a deletion as a pruning."""
 
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 
 from tests.unit import audit_attacks as by
 from tests.unit.audit_help import end, start, tamper
+from tests.waiting import wait_for
 from tray import clock
 from tray.audit import baselines, rotation, segments, standing, verify_recorded
 from tray.audit.prune import prune
@@ -52,8 +52,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         NOTES["newer"] = log.head()[2]
         log.append([end("later")])
     before = clock.now_ms()
-    while clock.now_ms() == before:
-        time.sleep(0.001)
+    wait_for(lambda: clock.now_ms() > before)
     found = baselines.found(places)
     assert [segment.size for segment in prune(places, 0, found, most=1)] == [256]
     assert [segment.size for segment in prune(places, 0, baselines.found(places), most=1)] == [512]
