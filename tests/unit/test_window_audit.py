@@ -10,11 +10,12 @@ import pytest
 
 from tests.e2e import statuses
 from tests.unit.audit_help import end, filled, mounted, start, tamper, writer
+from tests.waiting import wait_for
 from tray import clock
-from tray.audit import spool
+from tray.audit import baselines, prune, segments, spool
 from tray.audit.entry import Action
 from tray.audit.store import AuditLog
-from tray.errors import BackupTrayError, BadDayError, EntryNotFoundError, SystemViewError
+from tray.errors import BackupTrayError, BadDayError, EntryNotFoundError, EntryPrunedError, SystemViewError
 from tray.fetch import elsewhere
 from tray.model import AuditStanding, EndedRun, Instance, Outcome
 from tray.paths import Places
@@ -233,6 +234,37 @@ def test_the_log_is_identified_and_its_baselines_have_an_age(places: Places) -> 
     assert near["covers"] == f"covers {size} entries"
     assert "just now" in near["age"]
     assert any("noise" in text for text in again["problems"])
+
+
+def test_a_pruned_log_says_from_where_it_is_kept(places: Places) -> None:
+    """Its pages show what is left, and say of what is gone that it is not kept any more, not that it never was."""
+    old = clock.now_ms() - 24 * HOUR
+    with AuditLog.open(places.audit_db, places.audit_key, copies=places.baselines) as log:
+        log.append([end(time_ms=old) for _ in range(300)])
+        segments.rotate(log, 256)
+        log.append([end(job="later")])
+    wait_for(lambda: prune.prune(places, 0, baselines.found(places)), what="a segment to be old enough")
+    with AuditLog.read(places.audit_db) as log:
+        size, first = log.head()[0], log.start()
+    assert first == 256
+    assert auditlog.overview(places)["text"] == f"{size} entries; those before number 256 are not kept any more"
+    seen: list[int] = []
+    after = None
+    while True:
+        page = auditlog.entries(places, asked(), bridge.cursor(after))
+        seen += [row["seq"] for row in page["rows"]]
+        after = page["next"]
+        if after is None:
+            break
+    assert sorted(seen) == list(range(256, size))
+    assert auditlog.entry(places, 256)["previous"] is None
+    assert auditlog.entry(places, 257)["previous"] == 256
+    with pytest.raises(EntryPrunedError) as caught:
+        auditlog.entry(places, 3)
+    assert "not kept any more" in caught.value.what
+    assert trust.check(places, 300)["kind"] == "ok"
+    assert trust.proven(places, 300)["kind"] == "ok"
+    assert len(pages(places, asked(job="later"))) == 1
 
 
 def test_looking_changes_nothing(places: Places) -> None:

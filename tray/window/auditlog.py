@@ -33,12 +33,13 @@ def overview(places: Places) -> dict[str, Any]:
         if log is None:
             return {"size": 0}
         size, root, note = log.head()
+        first = log.start()
         newest = log.entries(-1, 1)
         origin = str(newest[-1].data["log"]) if newest else "unknown"
         known = _baselines(places, log, size)
     return {
         "size": size,
-        "text": trust.entries_of(size),
+        "text": _length(size, first),
         "file": wording.escape(str(places.audit_db)),
         "origin": wording.escape(origin),
         "root": spaced(root),
@@ -46,6 +47,12 @@ def overview(places: Places) -> dict[str, Any]:
         "checkpoint": note.decode("utf-8", "replace"),
         **known,
     }
+
+
+def _length(size: int, first: int) -> str:
+    """Say how long the log is, and from where on it is kept."""
+    gone = f"; those before number {wording.count(first)} are not kept any more" if first else ""
+    return trust.entries_of(size) + gone
 
 
 def offered(places: Places) -> dict[str, Any]:

@@ -101,7 +101,7 @@
     ? el("table", {},
       el("thead", {}, el("tr", {}, ["Entry", "When", "What happened", "Job, who"].map((name) => el("th", { scope: "col" }, name)), el("th", { scope: "col" }, el("span", { class: "hidden" }, "Open")))),
       el("tbody", {}, page.rows.map(row)))
-    : el("p", { class: "mute nothing-found" }, BT.isFiltered(list) ? "No entry fits what was chosen above." : "There is no entry here."));
+    : el("p", { class: "mute nothing-found" }, page.next ? "No entry fits among those that were looked through." : BT.isFiltered(list) ? "No entry fits what was chosen above." : "There is no entry here."));
 
   const identity = () => [el("h2", {}, "This log"),
     el("div", { class: "card" }, BT.pairs([
