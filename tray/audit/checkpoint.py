@@ -98,10 +98,17 @@ class Signer:
 
         self._key: Ed25519PrivateKey = Ed25519PrivateKey.from_private_bytes(seed)
         self.public = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self._last = b"", b""
 
     def sign(self, checkpoint: Checkpoint) -> bytes:
-        """Return *checkpoint* as a signed note."""
-        return self.note(checkpoint.origin, checkpoint.text())
+        """Return *checkpoint* as a signed note.
+
+        The newest one is remembered: each append first signs what the one before signed (`append`), and gets the same note.
+        """
+        text = checkpoint.text()
+        if self._last[0] != text:
+            self._last = text, self.note(checkpoint.origin, text)
+        return self._last[1]
 
     def note(self, name: str, text: bytes) -> bytes:
         """Return *text*, which ends with a line end, as a note that the key called *name* signed."""

@@ -10,6 +10,7 @@ import contextlib
 import os
 import stat
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from tray.audit import checkpoint
@@ -71,7 +72,7 @@ def signer(key: Path, log: str, newest: bytes) -> Signer:
     ids, fresh, before = checkpoint.key_ids(newest), fresh_file(key), b""
     while True:
         seed = load(key)
-        present = Signer(seed)
+        present = _signer(seed)
         if VerifierKey(log, present.public).key_id in ids or seed == before:
             return present
         before = seed  # twice the same: nobody is changing the key, it is another one
@@ -82,6 +83,12 @@ def signer(key: Path, log: str, newest: bytes) -> Signer:
         if VerifierKey(log, coming.public).key_id in ids:
             _finish(fresh, key, coming)
             return coming
+
+
+@lru_cache(maxsize=2)
+def _signer(seed: bytes) -> Signer:
+    """Return the signer of *seed*; made once, since that takes as long as two signatures. The file is read each time."""
+    return Signer(seed)
 
 
 def _finish(fresh: Path, key: Path, coming: Signer) -> None:
