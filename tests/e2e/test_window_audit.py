@@ -22,8 +22,10 @@ from tests.unit.audit_help import end, writer
 from tests.waiting import wait_for
 from tray import clock, paths
 from tray.audit import spool
+from tray.audit import standing as kept
 from tray.audit.entry import Action, Draft
 from tray.audit.store import AuditLog
+from tray.audit.verdict import Kind, Result, Verdict
 from tray.model import AuditStanding, Instance, Outcome, Status
 from tray.paths import Places
 
@@ -346,6 +348,28 @@ def test_a_report_that_cannot_be_written_says_why_and_what_to_do(window: Driven)
     assert window.read(".exporter .banner", "mine.jsonl")
     assert window.wait("[data-call=run][data-kind=pdf]").is_enabled()
     window.keep("window-not-written.png")
+
+
+def test_an_acknowledgement_with_a_reason_is_an_entry(window: Driven, home: Path) -> None:
+    """The reason that is typed ends the alarm and stands in the log."""
+    here = paths.places(dict(os.environ) | {paths.HOME_VARIABLE: str(home)})
+    found = Verdict(Result.TAMPERED, 17, clock.now_ms(), "Entry 17 was altered.", first_bad=17, kind=Kind.ALTERED)
+    kept.write(here, found)
+    window.push(status(standing(**BREACH)))
+    visit(window, "dashboard")
+    window.click(".banner button", "Acknowledge…")
+    window.type("#reason", "a test of the alarm")
+    window.click("#acknowledge button.main")
+    wait_for(lambda: window.find("#acknowledge") is None, what="the dialog to close")
+    with AuditLog.read(here.audit_db) as log:
+        entry = log.entries(-1)[0]
+    assert (entry.data["action"], (entry.body or {})["reason"]) == ("audit.acknowledged", "a test of the alarm")
+    now = kept.read(here)
+    assert now is not None
+    assert not now.breach
+    wait_for(lambda: "acknowledged" in said(window), what="it to be said")
+    window.push(status(standing()))
+    wait_for(lambda: window.find(".banner") is None, what="the banner to go")
 
 
 @pytest.mark.parametrize("text", ["100%", "200%"])
