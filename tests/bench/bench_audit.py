@@ -2,14 +2,16 @@
 
     python tests/bench/bench_audit.py [--folder DIR] [--entries N]
 
-Prints one append beside the disk's own fsync (alternated), verification of a 10 MB log beside raw SHA-256 over the same bytes, and
-what status asks in a long log.
+Prints one append beside the disk's own fsync (alternated) and by eight processes at once, verification of a 10 MB log beside raw
+SHA-256 over the same bytes, what status asks in a long log, and how many bytes an entry takes, by table and index.
 """
 
 import argparse
 import hashlib
 import os
+import sqlite3
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tray.audit import bodies
 from tray.audit.entry import Action, Draft
 from tray.audit.store import AuditLog
 from tray.audit.verify import verify
@@ -53,7 +56,8 @@ def drafts(runs: int) -> Iterator[list[Draft]]:
                 bytes_added=12_345_678,
                 files=20_220,
                 errors=0,
-                body=body | {"reason": "All files were saved.", "exit_code": 0, "snapshot": "ab" * 32, "problems": []},
+                body=body
+                | {"reason": "All files were saved.", "exit_code": 0, "snapshot": os.urandom(32).hex(), "problems": []},
                 **COMMON,
             ),
         ]
@@ -75,7 +79,11 @@ def percentiles(seconds: list[float]) -> str:
 def appends(folder: Path, rounds: int) -> None:
     """One append of one entry, alternated with 4 KiB and an fsync on the same disk."""
     log_seconds, disk_seconds = [], []
-    with AuditLog.open(folder / "audit.db", folder / "audit.key") as log, (folder / "raw").open("wb") as raw:
+    copies = folder / "copies"
+    with (
+        AuditLog.open(folder / "audit.db", folder / "audit.key", copies=copies) as log,
+        (folder / "raw").open("wb") as raw,
+    ):
 
         def write_and_sync() -> None:
             raw.write(bytes(4096))
@@ -86,8 +94,49 @@ def appends(folder: Path, rounds: int) -> None:
             for draft in pair:
                 disk_seconds.append(timed(write_and_sync))
                 log_seconds.append(timed(lambda draft=draft: log.append([draft])))  # type: ignore[misc]
+    ratio = statistics.median(log_seconds) / statistics.median(disk_seconds)
     print(f"append, one entry           {percentiles(log_seconds)}   (goal 1 ms p50; {rounds} alternated with:)")
-    print(f"  4 KiB and fsync           {percentiles(disk_seconds)}")
+    print(f"  4 KiB and fsync           {percentiles(disk_seconds)}   ratio of the medians {ratio:.2f} (goal 2)")
+
+
+def one_of_many(folder: Path, count: int) -> None:
+    """What each process of `together` does: print the seconds of each append."""
+    with AuditLog.open(folder / "audit.db", folder / "audit.key", timeout=60, copies=folder / "copies") as log:
+        for pair in drafts(count // 2):
+            for draft in pair:
+                print(timed(lambda draft=draft: log.append([draft])))  # type: ignore[misc]
+
+
+def together(folder: Path, processes: int, count: int) -> None:
+    """Several processes that append at once: no error, no fork, no gap."""
+    AuditLog.open(folder / "audit.db", folder / "audit.key", copies=folder / "copies").close()
+    command = [sys.executable, __file__, "--append", str(count), "--folder", str(folder)]
+    began = time.perf_counter()
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    seconds = [float(line) for process in running for line in process.communicate()[0].split()]
+    took = time.perf_counter() - began
+    codes = [process.returncode for process in running]
+    note = next((folder / "copies").glob("*.checkpoint")).read_bytes()
+    verdict = verify(folder / "audit.db", folder / "audit.key", baselines={"copy": note})
+    fine = codes == [0] * processes and verdict.entries == 2 + processes * count and verdict.result == "intact"
+    print(
+        f"{processes} processes at once        {percentiles(seconds)}   {len(seconds) / took:,.0f} entries/s with their start; "
+        f"{'no error, no fork, no gap' if fine else f'FAILED: {codes}, {verdict}'}"
+    )
+
+
+def sizes(db: Path, entries: int) -> None:
+    """Bytes that an entry takes, by table and index."""
+    total = db.stat().st_size
+    print(f"size: {total / entries:,.0f} bytes an entry   (goal 1,000)")
+    connection = sqlite3.connect(f"{db.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        found = connection.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name ORDER BY 2 DESC").fetchall()
+        print("  " + ", ".join(f"{name} {size / entries:,.1f}" for name, size in found if size * 100 > total))
+    except sqlite3.OperationalError:
+        print("  this SQLite has no dbstat")
+    finally:
+        connection.close()
 
 
 def fill(folder: Path, runs: int) -> None:
@@ -108,7 +157,7 @@ def verification(folder: Path) -> None:
     with AuditLog.read(folder / "audit.db") as log:
         note, entries = log.head()[2], log.entries(0, 1_000_000)
         rows = log._live().execute("SELECT salt, body FROM bodies").fetchall()
-    contents = [b"\x00" + entry.raw for entry in entries] + [b"\x02" + salt + body for salt, body in rows]
+    contents = [b"\x00" + entry.raw for entry in entries] + [b"\x02" + salt + bodies.plain(body) for salt, body in rows]
     size = (folder / "audit.db").stat().st_size
 
     def check() -> None:
@@ -158,6 +207,7 @@ def questions(folder: Path, entries: int) -> None:
         }
         for name, ask in asked.items():
             print(f"  {name:<27} {percentiles([timed(ask) for _ in range(200)])}")
+    sizes(folder / "audit.db", entries)
     print(f"  verify                      {timed(lambda: verify(folder / 'audit.db', folder / 'audit.key')):8.2f} s")
 
 
@@ -166,14 +216,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="where to make the logs (default: the folder for temporary files)")
     parser.add_argument("--entries", type=int, default=200_000, help="length of the long log (default 200,000)")
+    parser.add_argument("--append", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.append is not None:
+        one_of_many(args.folder, args.append)
+        return
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
-        folders = [Path(name) / part for part in ("append", "verify", "questions")]
+        folders = [Path(name) / part for part in ("append", "together", "verify", "questions")]
         for folder in folders:
             folder.mkdir(mode=0o700)
         appends(folders[0], 2000)
-        verification(folders[1])
-        questions(folders[2], args.entries)
+        together(folders[1], 8, 200)
+        verification(folders[2])
+        questions(folders[3], args.entries)
 
 
 if __name__ == "__main__":
