@@ -1,14 +1,17 @@
 """Logs to report on: months of runs of several jobs, and one run with everything that can go wrong on a page."""
 
-from tests.unit.audit_help import end, start, writer
+from tests.unit.audit_help import end, start
 from tray.audit.entry import Draft
+from tray.audit.store import AuditLog
 from tray.model import Outcome
 from tray.paths import Places
 
 BEGIN = 1_790_000_000_000
 HOUR = 3_600_000
 NASTY = "=1+1\n<script>alert(1)</script> \u202egnp.exe\u202c 東京 שלום عربي \U0001f4a9 " + "x" * 200
-PROBLEMS = [{"item": f"/home/ana/{'very/' * 30}file-{number}\n", "message": "permission denied"} for number in range(400)]
+PROBLEMS = [
+    {"item": f"/home/ana/{'very/' * 30}file-{number}\n", "message": "permission denied"} for number in range(400)
+]
 STEPS = [
     {
         "engine": "restic",
@@ -70,7 +73,14 @@ def outcome_of(number: int) -> Outcome:
     return next((word for every, word in others.items() if number % every == every - 1), Outcome.SUCCEEDED)
 
 
-def months(places: Places, runs: int = 60, *, every: int = 1, jobs: tuple[str, ...] = ("home", "photos", "etc")) -> Places:
+def writer(places: Places) -> AuditLog:
+    """The log of these places, with copies of its checkpoint apart from it, as the program itself opens it."""
+    return AuditLog.open(places.audit_db, places.audit_key, copies=places.baselines)
+
+
+def months(
+    places: Places, runs: int = 60, *, every: int = 1, jobs: tuple[str, ...] = ("home", "photos", "etc")
+) -> Places:
     """A log of *runs* runs, *every* so many hours, of *jobs* in turn."""
     drafts = [ended(at * every, jobs[at % len(jobs)], outcome_of(at)) for at in range(runs)]
     with writer(places) as log:
@@ -79,4 +89,4 @@ def months(places: Places, runs: int = 60, *, every: int = 1, jobs: tuple[str, .
     return places
 
 
-__all__ = ["NASTY", "ended", "months", "nasty", "outcome_of", "start"]
+__all__ = ["NASTY", "ended", "months", "nasty", "outcome_of", "start", "writer"]

@@ -67,6 +67,8 @@ def base(log: "AuditLog", pinned: tuple[str, bytes] | None = None, verdict: "Ver
         note = pinned[1]
         size, root = _pinned(log, *pinned)
     seen = checkpoint.parse(note)
+    if verdict is not None:
+        verdict = replace(verdict, entries=size)  # more may have come since: they are not of this report
     start = log.start()
     first, last = (clock.from_text(log.entry(seq).data["recorded"]) for seq in (start, size - 1))
     return Base(note, seen.origin, size, root, start, first, last, baselines.footer(note), verdict)

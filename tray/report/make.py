@@ -144,7 +144,11 @@ def _own(places: Places, order: Order, found: Report, log: "AuditLog") -> _Made:
 
         return _made(found, as_csv([entry]), rests)
     if order.format == "text":
-        return _made(found, f"{text(found)}\n  {'Checkpoint':<10}  {rests.foot}\n".encode(), rests)
+        return _made(
+            found,
+            f"{text(replace(found, verdict=rests.verdict))}\n  {'Checkpoint':<10}  {rests.foot}\n".encode(),
+            rests,
+        )
     charted = [] if found.run is None else bases.earlier(log, found.run, rests)
     proven = bases.included(log, entry, rests)
     return _made(found, _paint(order, sheet(found, rests, charted, proven=proven)), rests)

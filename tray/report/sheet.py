@@ -160,7 +160,7 @@ def belief(found: Report, proven: bool | None) -> tuple[str, str, str]:
             "Not yet",
             "The record waits in the spool until the audit log can be written; nothing is verified.",
         )
-    if proven is False:
+    if proven is False and found.verdict.result != "tampered":
         return "fail", "Not proven", "The hashes of the log do not lead from this entry to the root of the checkpoint."
     return verdict_words(found.verdict)
 

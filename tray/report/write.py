@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 import sys
 import tempfile
 from hashlib import sha256
@@ -42,14 +43,28 @@ def free(output: str, *, force: bool) -> None:
     if output == STDOUT:
         return
     target = Path(output)
-    if target.is_dir():
-        raise ReportUnwritableError(target, "It is a folder", "Name a file in it: `--output FOLDER/report.pdf`.")
+    try:
+        _look(target, force=force)
+    except (OSError, ValueError) as error:
+        raise ReportUnwritableError(target, _why(error)) from error
+
+
+def _look(target: Path, *, force: bool) -> None:
+    try:
+        if stat.S_ISDIR(target.stat().st_mode):
+            raise ReportUnwritableError(target, "It is a folder", "Name a file in it: `--output FOLDER/report.pdf`.")
+    except (FileNotFoundError, NotADirectoryError):
+        pass
     if not force and os.path.lexists(target):
         raise ReportExistsError(target)
     if not target.parent.is_dir():
         raise ReportUnwritableError(
             target, f"There is no folder {target.parent}", "Make the folder, or choose another."
         )
+
+
+def _why(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def put(target: Path, content: bytes, *, force: bool) -> None:
@@ -68,8 +83,8 @@ def put(target: Path, content: bytes, *, force: bool) -> None:
             file.flush()
             os.fsync(file.fileno())
         _name(beside, target, force=force)
-    except OSError as error:
-        raise ReportUnwritableError(target, f"{error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        raise ReportUnwritableError(target, _why(error)) from error
     finally:
         if beside is not None:
             with contextlib.suppress(OSError):
