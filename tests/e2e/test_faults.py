@@ -73,9 +73,9 @@ def fill(folder: Path) -> Path:
 
 
 def everything() -> list[dict[str, object]]:
-    """Return all entries of the audit log."""
+    """Return all entries of the audit log, in the order of their numbers."""
     shown = tray("audit", "show", "--json", "--limit", "1000", check=True).stdout
-    return [json.loads(line) for line in shown.splitlines()]
+    return sorted(map(json.loads, shown.splitlines()), key=lambda entry: int(entry["seq"]))
 
 
 def test_a_full_disk_at_the_target_is_a_failed_backup(
@@ -274,7 +274,7 @@ def test_odd_file_names_survive_the_whole_way(tmp_path: Path, repository: Path, 
     shown = tray("report", "last").stdout + tray("status").stdout
     assert "\\xff" in shown
     assert "\x1b" not in shown
-    assert tray("audit", "verify").returncode == 3
+    assert tray("audit", "verify").returncode == 0
 
 
 def test_root_leaves_nothing_in_the_callers_home(tmp_path: Path) -> None:
