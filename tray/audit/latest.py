@@ -40,14 +40,15 @@ def newest(
 
     Args:
         actions: Those that can have a key.
-        keys_of: The keys under which entries of a facet count.
+        keys_of: The keys under which entries of a facet of these actions count.
     """
     ahead = connection.execute(_AHEAD_ROWS, (horizon, MOST_AHEAD + 1)).fetchall()
     if len(ahead) > MOST_AHEAD:
         return None
+    ours = tuple(search.range_of([action])[0] for action in actions)
     found: dict[Key, Cursor] = {}
     for at, seq, facet in connection.execute(_NEAR_ROWS, (horizon, NEAR)).fetchall():
-        for key in keys_of(facet):
+        for key in keys_of(facet) if facet.startswith(ours) else ():
             found.setdefault(key, (at, seq))
     near = frozenset(found)
     for action in actions:
@@ -55,7 +56,8 @@ def newest(
             _look_up(connection, first, last, horizon, near, keys_of, found)
     numbers = {key: seq for key, (_, seq) in found.items()}
     for seq, facet in ahead:
-        numbers |= {key: max(seq, numbers.get(key, 0)) for key in keys_of(facet)}
+        if facet.startswith(ours):
+            numbers |= {key: max(seq, numbers.get(key, 0)) for key in keys_of(facet)}
     return numbers
 
 

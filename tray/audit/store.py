@@ -413,13 +413,13 @@ def _keys(facet: str) -> tuple[tuple[str, str], ...]:
 
 
 def _job(connection: sqlite3.Connection, job: str, newest: _Newest) -> JobHistory:
-    rows = {}
-    for what in (_END, _GOOD_END, _SEEN):
-        if (what, job) in newest:
-            rows[what] = connection.execute(f"{_ENTRY} entries.seq = ?", (newest[what, job],)).fetchone()
-    ended = _ended(rows[_END])
-    good = _ended(rows[_GOOD_END]) if _GOOD_END in rows else None
-    return JobHistory(job, ended, good, _seen_ms(rows[_SEEN], ended) if _SEEN in rows else None)
+    numbers = {what: newest[what, job] for what in (_END, _GOOD_END, _SEEN) if (what, job) in newest}
+    rows = {seq: connection.execute(f"{_ENTRY} entries.seq = ?", (seq,)).fetchone() for seq in set(numbers.values())}
+    ended = _ended(rows[numbers[_END]])
+    good: EndedRun | None = ended
+    if numbers.get(_GOOD_END) != numbers[_END]:
+        good = _ended(rows[numbers[_GOOD_END]]) if _GOOD_END in numbers else None
+    return JobHistory(job, ended, good, _seen_ms(rows[numbers[_SEEN]], ended) if _SEEN in numbers else None)
 
 
 def _seen_ms(row: tuple[Any, ...], last: EndedRun) -> int:
