@@ -16,7 +16,7 @@ from tray import clock
 from tray.audit import baselines, keys, prune, rotation, segments, spool, verify_recorded
 from tray.audit.canonical import canonical
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
-from tray.audit.entry import body_hash, build
+from tray.audit.entry import Action, Draft, body_hash, build
 from tray.audit.store import AuditLog
 from tray.audit.tiles import completed
 from tray.audit.tree import Frontier, leaf_hash
@@ -389,3 +389,16 @@ def prune_really(here: Places) -> None:
     before = clock.now_ms()
     wait_for(lambda: clock.now_ms() > before)
     assert prune.prune(here, 0, baselines.found(here))
+
+
+def forged_takeover(scene: Scene) -> None:
+    """Put an older state back, bring in a key of one's own as if the old one were lost, and go on with another history."""
+    here = scene.here
+    put_back(scene.newer / "state", here.state, "audit.db")
+    lost_key(here)
+
+
+def waiting_forgery(here: Places, action: Action, body: dict[str, Any]) -> None:
+    """Put a record into the spool that speaks for the log itself, and let the program take it in."""
+    spool.keep(here, [Draft(action, body=body)])
+    append_one(here)

@@ -7,6 +7,7 @@ from tests.unit.audit_attacks import change, cut, rewrite
 from tests.unit.audit_cases import BLIND, DETAILS, ENTRIES, SCHEMA, Act, Case, always, file, sql, steps
 from tests.unit.audit_help import end, tamper
 from tray.audit import spool
+from tray.audit.entry import Action
 
 
 def after_pruning(act: Act) -> Act:
@@ -168,7 +169,14 @@ REPLACED = [
         lambda s: by.lost_key(s.here),
         "inconclusive",
         "intact",
-        "intact",
+        "inconclusive",
+    ),
+    Case(
+        "an older state, from which another history goes on under a key of one's own",
+        by.forged_takeover,
+        "inconclusive",
+        "rolled back",
+        "inconclusive",
     ),
 ]
 
@@ -258,6 +266,17 @@ STANDING = [
     ),
 ]
 
+WAITING = [
+    always(
+        "details deleted, and a forged waiting record says that they were erased",
+        steps(
+            lambda s: by.waiting_forgery(s.here, Action.AUDIT_REDACTED, {"entry": 101}),
+            sql("DELETE FROM bodies WHERE seq = 101"),
+        ),
+        "body",
+    ),
+]
+
 NEVER = [
     Case(
         "a waiting record deleted before it was appended",
@@ -294,6 +313,7 @@ GROUPS = {
     "Replaced as a whole": REPLACED,
     "With the signing key": KEY,
     "The file about the last check": STANDING,
+    "Waiting records": WAITING,
     "What no verification can see": NEVER,
 }
 CASES = [case for cases in GROUPS.values() for case in cases]

@@ -11,8 +11,9 @@ from tests.unit import audit_attacks as by
 from tests.unit.audit_attacks import change, cut, rewrite
 from tests.unit.audit_help import end, filled, start
 from tray import clock
-from tray.audit import baselines, keys, rotation, standing, verify_recorded
+from tray.audit import baselines, keys, rotation, spool, standing, verify_recorded
 from tray.audit.checkpoint import Checkpoint
+from tray.audit.entry import Action
 from tray.audit.store import AuditLog
 from tray.audit.tiles import Tiles
 from tray.audit.tree import Frontier
@@ -389,3 +390,25 @@ def test_nothing_is_left_behind(kept: Places) -> None:
     names = {path.name for path in kept.state.iterdir()}
     assert {name for name in names if "tmp" in name or name.endswith(("-wal", "-shm"))} == set()
     assert kept.audit_standing.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("action", sorted(spool.OF_THE_LOG))
+def test_a_waiting_record_cannot_speak_for_the_log(kept: Places, action: Action) -> None:
+    """A file in a spool is unsigned: one that brings in a key or acknowledges a breach is kept aside and never appended."""
+    before = len(by.rows_of(kept))
+    by.waiting_forgery(kept, action, {"public_key": str(by.STRANGER), "logs": ["backup-tray/other"]})
+    assert [row["action"] for row in by.rows_of(kept)[before:]] == ["run.finished"]
+    assert len(spool.pending_bad(kept)) == 1
+    assert since(kept).result is Result.INTACT
+
+
+def test_an_acknowledgement_that_cannot_be_recorded_is_none(kept: Places) -> None:
+    """It is an entry or it did not happen: the alarm goes on."""
+    by.edited(kept, 100)
+    verify_recorded.check(kept)
+    kept.audit_db.write_bytes(b"noise" * 999)
+    with pytest.raises(AuditUnavailableError):
+        standing.acknowledge(kept, "hidden")
+    found = standing.read(kept)
+    assert found is not None
+    assert found.breach

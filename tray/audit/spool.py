@@ -13,13 +13,28 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tray import clock, paths
-from tray.audit.entry import ENDS, Draft
+from tray.audit.entry import ENDS, Action, Draft
 from tray.errors import UnsafeFolderError
 from tray.paths import Places
 
 MAX_FILE = 4 << 20
 BATCH = 200
 BAD = ".bad"
+OF_THE_LOG = frozenset(
+    {
+        Action.LOG_CREATED,
+        Action.LOG_MIGRATED,
+        Action.KEY_CREATED,
+        Action.KEY_ROTATED,
+        Action.AUDIT_ROTATED,
+        Action.AUDIT_PRUNED,
+        Action.AUDIT_REDACTED,
+        Action.AUDIT_ACKNOWLEDGED,
+    }
+)
+"""What a verification takes the log's word for. It is appended at once or not at all: a file in a spool, which is not signed, must
+not bring in a key, cover up an erasure or silence an alarm."""
+
 _SUFFIX = ".json"
 
 
@@ -146,7 +161,8 @@ def _read(places: Places) -> Iterator[tuple[Path, Draft | None]]:
                 continue
             try:
                 draft = Draft.from_line(file.read(MAX_FILE))
-                yield path, draft if path.name == f"{draft.id}{_SUFFIX}" else None
+                ours = path.name == f"{draft.id}{_SUFFIX}" and draft.action not in OF_THE_LOG
+                yield path, draft if ours else None
             except OSError:
                 continue
             except (ValueError, TypeError, LookupError, RecursionError):

@@ -142,10 +142,10 @@ def acknowledge(places: Places, reason: str) -> None:
 
     Raises:
         NoBreachError: There is none.
-        BackupTrayError, OSError: It could not be noted.
+        BackupTrayError, OSError: It could not be noted; then it is none. It never waits in a spool, where others could put one.
     """
-    from tray.audit import spool
     from tray.audit.entry import Action, Draft, Severity
+    from tray.audit.store import AuditLog
 
     before = _before(places)
     if before is None or not before.breach:
@@ -155,7 +155,9 @@ def acknowledge(places: Places, reason: str) -> None:
     body = {"reason": reason, **facts, "logs": data.get("others", [])}
     if before.kind == "rolled back":  # else it would be found anew with every entry that is appended
         body["set_aside"] = _set_aside(places)
-    spool.record(places, [Draft(Action.AUDIT_ACKNOWLEDGED, severity=Severity.WARNING, body=body)], timeout=_SECONDS)
+    draft = Draft(Action.AUDIT_ACKNOWLEDGED, severity=Severity.WARNING, body=body)
+    with AuditLog.open(places.audit_db, places.audit_key, timeout=_SECONDS, copies=places.baselines) as log:
+        log.append([draft])
     with _alone(places):
         data, now = _trusted(places) or {}, _before(places) or before
         finding = _finding({**now.to_json(), "log": data.get("log")})
@@ -163,7 +165,9 @@ def acknowledge(places: Places, reason: str) -> None:
         if now.result == "tampered" and finding not in settled:
             settled = [*settled, finding][-_KEEP:]
         calm = replace(now, breach=False, since_ms=None)
-        _save(places, {**data, "standing": calm.to_json(), "settled": settled})
+        # A point that saw more than the log has now would accuse it with every entry that is appended.
+        point = None if now.kind == "rolled back" else data.get("point")
+        _save(places, {**data, "standing": calm.to_json(), "settled": settled, "point": point})
 
 
 def _set_aside(places: Places) -> list[str]:

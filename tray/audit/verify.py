@@ -205,7 +205,15 @@ class _Check:
             size = self._pass.tree.size if self._pass is not None else 0
             why = f"The database is damaged, and entry {size} cannot be read: {error}."
             return self._verdict(Result.TAMPERED, why, full=full, first_bad=size, kind=Kind.DAMAGED)
-        if any(one.counts for one in self._agreed):
+        covered = max((one.target.size for one in self._agreed if one.counts), default=None)
+        lost = self._pass.said.replaced[-1:] if self._pass is not None else []
+        if covered is not None and lost and covered <= lost[0]:
+            why = (
+                f"The first {covered} entries are as they were, but at entry {lost[0]} a new key took over without the old "
+                "one's consent, and no outside baseline covers that yet: somebody else could have brought it in."
+            )
+            return self._verdict(Result.INCONCLUSIVE, why, full=full)
+        if covered is not None:
             return self._verdict(Result.INTACT, self._good(full), full=full)
         why = (
             "The log is intact in itself, but there is no outside baseline to compare with: nobody would notice if log and key "
