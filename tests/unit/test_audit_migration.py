@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.audit_help import end, start, writer
-from tray.audit import migrate, tiles
+from tray.audit import bodies, migrate, spool, tiles
 from tray.audit.schema import SCHEMA_VERSION, STATEMENTS
 from tray.audit.store import AuditLog
 from tray.audit.verify import verify
@@ -202,3 +202,47 @@ def test_tiles_that_a_program_of_the_old_format_did_not_write_are_made_by_the_ne
         with log._snapshot() as connection:
             assert tiles.are_complete(connection, 603)
         assert log.root_at(512) == expected
+
+
+def test_what_a_program_of_the_old_format_appended_while_the_log_was_migrated_is_kept(
+    old: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had opened the log before and waited for the lock: plain bodies, no tiles. The next append puts that right."""
+    AuditLog.read(old.audit_db).close()
+    with monkeypatch.context() as patch:
+        patch.setattr(tiles, "completed", lambda *_: [])
+        patch.setattr(tiles, "are_complete", lambda *_: True)
+        patch.setattr(bodies, "packed", lambda _, body: body)
+        with writer(old) as log:
+            log.append([draft for number in range(300) for draft in (start(f"old-{number}"), end(f"old-{number}"))])
+    with writer(old) as log:
+        log.append([end("new")])
+        assert log.entry_of_run("new") is not None
+    assert verify(old.audit_db, old.audit_key, baselines=baseline()).result == "intact"
+
+
+def test_a_program_that_does_not_know_the_format_of_an_open_log_appends_nothing(places: Places) -> None:
+    """Two versions at once: a newer one changes the format while an older one has the log open; its record waits in the spool."""
+    with writer(places) as log:
+        other = sqlite3.connect(places.audit_db)
+        other.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+        with pytest.raises(AuditUnavailableError) as caught:
+            log.append([end("lost?")])
+        assert "newest" in caught.value.next
+        assert spool.record(places, [end("kept")]) is None
+        other.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        other.close()
+        assert spool.drain(places) == 1
+        assert [run.run for run in log.history()] == ["kept"]
+
+
+def test_a_log_that_is_locked_while_it_should_be_migrated_is_migrated_later(old: Places) -> None:
+    """A record made meanwhile waits in the spool and comes back; nothing is left half done."""
+    other = sqlite3.connect(old.audit_db, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert spool.record(old, [end("kept")], timeout=0.1) is None
+    assert other.execute("PRAGMA user_version").fetchone() == (1,)
+    other.execute("ROLLBACK")
+    other.close()
+    assert spool.drain(old) == 1
+    assert verify(old.audit_db, old.audit_key, baselines=baseline()).result == "intact"
