@@ -425,6 +425,24 @@ def test_a_standing_that_cannot_be_believed_is_said_and_never_intact(places: Pla
     status.close()
 
 
+def test_a_log_that_was_destroyed_after_a_breach_is_unavailable_and_the_breach_is_still_told(places: Places) -> None:
+    """Noise over the database ends no alarm: whoever starts the tray now hears of it too."""
+    kept(places)
+    raw = entry_bytes(places, 3).replace(b'"home"', b'"hole"')
+    tamper(places, ("UPDATE entries SET entry = ? WHERE seq = 3", (raw,)))
+    verification.do(Round(places))
+    for beside in places.state.glob("audit.db-*"):
+        beside.unlink()
+    places.audit_db.write_bytes(os.urandom(16_384))
+    assert "damaged" in rounds.go(places, started=True, these={"v": verification.do})["v"]
+    status = StatusSource(places, role="cli", start_tracker=False)
+    now = status.poll()
+    status.close()
+    assert now.state is State.UNAVAILABLE
+    assert now.audit is not None
+    assert (now.audit.breach, now.audit.first_bad) == (True, 3)
+
+
 def test_a_log_that_is_gone_is_not_forgotten(places: Places) -> None:
     """Log and key taken away together look like a fresh machine, but for what was verified here."""
     filled(places, 1)

@@ -105,6 +105,8 @@ class StatusSource:
         if not isinstance(error, StatusFetchError):
             error = StatusFetchError(f"{error.what} {error.why}".strip(), error.next)
         self._outage.began(error)
+        self._standing.read()  # a log that nobody can read may be one that somebody destroyed, and the alarm goes on
+        audit = self._standing.audit
         if self._good is None:
-            return status.judge(now, (), (), error=error.facts())
-        return replace(self._good, state=State.UNAVAILABLE, error=error.facts(), runs=(), notes=())
+            return status.judge(now, (), (), error=error.facts(), audit=audit)
+        return replace(self._good, state=State.UNAVAILABLE, error=error.facts(), runs=(), notes=(), audit=audit)
