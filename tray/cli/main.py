@@ -23,7 +23,7 @@ COMMANDS = {
     "status": "the same state as the tray",
     "history": "past runs",
     "log": "the full log of a run",
-    "report": "the audit report of a run",
+    "report": "the audit report of a run or a period: text, PDF, HTML, CSV, JSON Lines",
     "repository": "what the repositories say of themselves",
     "cancel": "stop a run: backup-tray cancel RUN",
     "pause": "suspend a run and all its processes",
