@@ -199,6 +199,21 @@ def test_a_segment_is_in_the_archive_before_it_goes(aged: Places, tmp_path: Path
         root = parse(segments.closed(log)[1].note).root
     assert tlog.holds(archive, 0, 512, root)
     assert list((archive / tlog.DETAILS).rglob("*"))
+    assert parse((archive / tlog.CHECKPOINT).read_bytes()).size == 512
+
+
+def test_a_larger_or_damaged_archive_is_used_and_mended(aged: Places, tmp_path: Path) -> None:
+    """A copy of the whole log by hand is no obstacle, and a file that was damaged since is written again."""
+    close(aged)
+    archive = tmp_path / "archive"
+    with AuditLog.read(aged.audit_db) as log:
+        size = log.head()[0]
+        tlog.export(log, archive, details=True)
+    (archive / tlog.ENTRIES / "000").write_bytes(b"noise")
+    assert len(forget(aged, archive=archive)) == 2
+    with AuditLog.read(aged.audit_db) as log:
+        assert tlog.holds(archive, 0, 512, log.root_at(512))
+    assert parse((archive / tlog.CHECKPOINT).read_bytes()).size == size
 
 
 def test_a_broken_archive_keeps_everything(aged: Places, tmp_path: Path) -> None:

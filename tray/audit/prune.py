@@ -168,9 +168,9 @@ def _archive(log: AuditLog, folder: Path, segment: Segment) -> None:
     from tray.audit import tlog
 
     root = checkpoint.parse(segment.note).root
-    tlog.export(log, folder, details=True)
+    tlog.export(log, folder, size=segment.size, note=segment.note, details=True)
     if not tlog.holds(folder, segment.first, segment.size, root):
-        tlog.export(log, folder, first=segment.first, details=True)
+        tlog.export(log, folder, first=segment.first, size=segment.size, note=segment.note, details=True)
         if not tlog.holds(folder, segment.first, segment.size, root):
             raise PruneRefusedError(
                 f"The archive {folder} does not hold the entries {segment.first} to {segment.size - 1} as they are.",
