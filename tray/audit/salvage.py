@@ -13,14 +13,12 @@ trusted key signed; *chained*, if it only fits the entry before or behind it; *a
 if what is signed says that another entry stood in its place.
 """
 
-import itertools
 import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from hashlib import sha256
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,43 +27,11 @@ from tray.audit.canonical import canonical
 from tray.audit.carve import File, Row
 from tray.audit.checkpoint import Checkpoint, VerifierKey
 from tray.audit.entry import MAX_ENTRY, SALT_SIZE, body_hash, pattern
-from tray.audit.tree import HASH_SIZE, Frontier, leaf_hash, node_hash
+from tray.audit.salvage_tree import Entry, Found, Tree
+from tray.audit.tree import HASH_SIZE, Frontier, leaf_hash
 
 SIGNED, CHAINED, ALONE, CONTRADICTED = "signed", "chained", "alone", "contradicted"
-_WIDTH, _HEIGHT = 256, 8
-_CHOICES = 4
-"""So many different hashes are tried for one place, where pages contradict each other."""
 _MAX_NOTES = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A readable entry."""
-
-    raw: bytes
-    leaf: bytes
-    prev: bytes
-    log: str
-    action: str
-
-    @property
-    def body(self) -> str | None:
-        """The hash of its details, in hex."""
-        match = pattern().fullmatch(self.raw)
-        return None if match is None or match["body"] == b"null" else match["body"][1:-1].decode()
-
-
-@dataclass(slots=True)
-class _Found:
-    """Everything that was read, whatever it is worth."""
-
-    entries: dict[int, dict[bytes, _Entry]] = field(default_factory=dict)
-    bodies: dict[int, set[tuple[bytes, bytes]]] = field(default_factory=dict)
-    tiles: dict[tuple[int, int], set[bytes]] = field(default_factory=dict)
-    frontiers: dict[int, set[bytes]] = field(default_factory=dict)
-    notes: dict[bytes, str] = field(default_factory=dict)
-    start: int = 0
-    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +106,7 @@ def salvage(
         _take_note(found, note)
     erased, named = _told(found)
     notes = _signed(found, trusted or named)
-    good = _Tree(found).vouched(notes)
+    good = Tree(found).vouched(notes)
     size = _size(found, good, [head.size for head, _ in notes])
     tlog.make(folder)
     counts, details = _write(found, folder, good, erased)
@@ -163,9 +129,9 @@ def salvage(
     return result
 
 
-def _read(file: File) -> _Found:
+def _read(file: File) -> Found:
     """Look at every page."""
-    found = _Found()
+    found = Found()
     for number, page in file.pages():
         for row in file.rows(number, page):
             with suppress(ValueError):
@@ -175,7 +141,7 @@ def _read(file: File) -> _Found:
     return found
 
 
-def _take(found: _Found, row: Row) -> None:
+def _take(found: Found, row: Row) -> None:
     """Take what a row has to say, if it has the form of one of ours."""
     match row.number, row.values:
         case int(), (None, bytes(raw)) if raw[:1] == b"{":
@@ -197,7 +163,7 @@ def _take(found: _Found, row: Row) -> None:
             _take_note(found, note)
 
 
-def _take_entry(found: _Found, raw: bytes) -> None:
+def _take_entry(found: Found, raw: bytes) -> None:
     match = pattern().fullmatch(raw)
     if match is None or len(raw) > MAX_ENTRY:
         return
@@ -208,16 +174,16 @@ def _take_entry(found: _Found, raw: bytes) -> None:
     seq, leaf = int(match["seq"]), leaf_hash(raw)
     log, action = sys.intern(match["log"][1:-1].decode()), sys.intern(match["action"][1:-1].decode())
     prev = bytes.fromhex(match["prev"][1:-1].decode())
-    found.entries.setdefault(seq, {})[leaf] = _Entry(raw, leaf, prev, log, action)
+    found.entries.setdefault(seq, {})[leaf] = Entry(raw, leaf, prev, log, action)
 
 
-def _take_note(found: _Found, note: bytes) -> None:
+def _take_note(found: Found, note: bytes) -> None:
     with suppress(ValueError):
         checkpoint.parse(note)
         found.notes[note] = ""
 
 
-def _told(found: _Found) -> tuple[set[int], list[VerifierKey]]:
+def _told(found: Found) -> tuple[set[int], list[VerifierKey]]:
     """Return which details were erased, and the keys that the log itself names; take the checkpoints in its key entries."""
     erased: set[int] = set()
     named: list[VerifierKey] = []
@@ -236,14 +202,14 @@ def _told(found: _Found) -> tuple[set[int], list[VerifierKey]]:
     return erased, named
 
 
-def _fitting(found: _Found, seq: int, entry: _Entry) -> list[tuple[bytes, bytes]]:
+def _fitting(found: Found, seq: int, entry: Entry) -> list[tuple[bytes, bytes]]:
     """Return the details of an entry that are the ones it names."""
     kept = found.bodies.get(seq)
     named = entry.body if kept else None
     return [one for one in kept or () if body_hash(*one) == named]
 
 
-def _signed(found: _Found, trusted: Sequence[VerifierKey]) -> list[tuple[Checkpoint, bytes]]:
+def _signed(found: Found, trusted: Sequence[VerifierKey]) -> list[tuple[Checkpoint, bytes]]:
     """Return the checkpoints that one of these keys signed, the largest first."""
     notes = sorted(((checkpoint.parse(note), note) for note in found.notes), key=lambda pair: -pair[0].size)
     return [
@@ -253,7 +219,7 @@ def _signed(found: _Found, trusted: Sequence[VerifierKey]) -> list[tuple[Checkpo
     ]
 
 
-def _size(found: _Found, good: Mapping[int, bytes], signed: Sequence[int]) -> int:
+def _size(found: Found, good: Mapping[int, bytes], signed: Sequence[int]) -> int:
     """Return how many entries the log had: what was signed, and what hangs together behind it."""
     kept = (
         seq
@@ -263,7 +229,7 @@ def _size(found: _Found, good: Mapping[int, bytes], signed: Sequence[int]) -> in
     return max([*(signed or [found.size]), *(seq + 1 for seq in kept)])
 
 
-def _gaps(found: _Found, size: int) -> Iterator[tuple[int, int]]:
+def _gaps(found: Found, size: int) -> Iterator[tuple[int, int]]:
     """Yield the ranges of entries that are missing."""
     at = found.start
     for seq in sorted(seq for seq in found.entries if found.start <= seq < size):
@@ -274,102 +240,8 @@ def _gaps(found: _Found, size: int) -> Iterator[tuple[int, int]]:
         yield at, size
 
 
-class _Tree:
-    """The Merkle tree, as far as its parts are left: hashes of entries, of what entries say of the one before, and of tiles."""
-
-    def __init__(self, found: _Found) -> None:
-        self._found = found
-        self._roots: dict[tuple[int, int], list[bytes]] = {}
-        self._seen: set[tuple[int, int]] = set()
-        self._good: dict[int, bytes] = {}
-
-    def vouched(self, notes: Iterable[tuple[Checkpoint, bytes]]) -> dict[int, bytes]:
-        """Return the leaf hashes for which one of the signed checkpoints vouches."""
-        for head, _ in notes:
-            heights = [height for height in range(head.size.bit_length() - 1, -1, -1) if head.size >> height & 1]
-            places, at = [], 0
-            for height in heights:
-                places.append((height, at >> height))
-                at += 1 << height
-            for peaks in self._peaks(head.size, places):
-                if _over(peaks) == head.root:
-                    for place, root in zip(places, peaks, strict=True):
-                        self._vouch(*place, root)
-                    break
-        self._follow_chain()
-        return self._good
-
-    def _peaks(self, size: int, places: list[tuple[int, int]]) -> Iterator[list[bytes]]:
-        """Yield what the roots of the perfect subtrees of a tree of *size* entries may be."""
-        for row in self._found.frontiers.get(size, ()):
-            yield Frontier.from_bytes(size, row).hashes
-        choices = [self._choices(*place) for place in places]
-        yield from map(list, itertools.islice(itertools.product(*choices), _CHOICES**3))
-
-    def _vouch(self, height: int, number: int, root: bytes) -> None:
-        """Take what lies below a root that is signed, as far as it can be told."""
-        if (height, number) in self._seen:
-            return
-        self._seen.add((height, number))
-        if height <= _HEIGHT:
-            first = number << height
-            for leaves in self._leaves(first, 1 << height):
-                if _fold(leaves) == root:
-                    self._good.update(enumerate(leaves, first))
-                    return
-            self._seen.discard((height, number))
-            return
-        left, right = (height - 1, 2 * number), (height - 1, 2 * number + 1)
-        for one, other in itertools.product(self._choices(*left), self._choices(*right)):
-            if node_hash(one, other) == root:
-                self._vouch(*left, one)
-                self._vouch(*right, other)
-                return
-
-    def _choices(self, height: int, number: int) -> list[bytes]:
-        """Return what the root of a perfect subtree may be: as a tile says, and as what lies below it says."""
-        key = height, number
-        if key not in self._roots:
-            kept = (
-                self._found.tiles.get((height // _HEIGHT - 1, number), set())
-                if height and not height % _HEIGHT
-                else set()
-            )
-            if height <= _HEIGHT:
-                below = [_fold(leaves) for leaves in self._leaves(number << height, 1 << height)]
-            else:
-                pairs = itertools.product(
-                    self._choices(height - 1, 2 * number), self._choices(height - 1, 2 * number + 1)
-                )
-                below = [node_hash(*pair) for pair in itertools.islice(pairs, _CHOICES)]
-            self._roots[key] = list(dict.fromkeys([*below, *kept]))[:_CHOICES]
-        return self._roots[key]
-
-    def _leaves(self, first: int, count: int) -> Iterator[list[bytes]]:
-        """Yield what a row of leaf hashes may be; nothing if one of them is known from nowhere."""
-        choices = [self._leaf(seq) for seq in range(first, first + count)]
-        if all(choices):
-            yield from map(list, itertools.islice(itertools.product(*choices), _CHOICES))
-
-    def _leaf(self, seq: int) -> list[bytes]:
-        """Return what the hash of an entry may be, the one that most speaks for first."""
-        own = self._found.entries.get(seq, {})
-        said = [entry.prev for entry in self._found.entries.get(seq + 1, {}).values()]
-        both = [leaf for leaf in own if leaf in said]
-        return list(dict.fromkeys([*both, *own, *said]))
-
-    def _follow_chain(self) -> None:
-        """An entry that is vouched for vouches for the one before it."""
-        for seq in sorted(self._good, reverse=True):
-            while seq > 0 and (entry := self._found.entries.get(seq, {}).get(self._good[seq])) is not None:
-                seq -= 1
-                if seq in self._good:
-                    break
-                self._good[seq] = entry.prev
-
-
 def _write(
-    found: _Found, folder: Path, good: Mapping[int, bytes], erased: set[int]
+    found: Found, folder: Path, good: Mapping[int, bytes], erased: set[int]
 ) -> tuple[Mapping[str, int], Mapping[str, int]]:
     """Write the files that have a line for each entry, and return what was counted."""
     counts: Counter[str] = Counter()
@@ -400,7 +272,7 @@ def _details(seq: int, salt: bytes, body: bytes, *, fits: bool) -> bytes:
     return canonical({"seq": seq, "salt": salt.hex(), "body": text, "fits": fits}) + b"\n"
 
 
-def _how(found: _Found, good: Mapping[int, bytes], seq: int, entry: _Entry) -> str:
+def _how(found: Found, good: Mapping[int, bytes], seq: int, entry: Entry) -> str:
     """Return how far an entry can be believed."""
     if seq in good:
         return SIGNED if good[seq] == entry.leaf else CONTRADICTED
@@ -409,7 +281,7 @@ def _how(found: _Found, good: Mapping[int, bytes], seq: int, entry: _Entry) -> s
     return CHAINED if before or behind else ALONE
 
 
-def _fate(found: _Found, seq: int, entry: _Entry, fits: bool, erased: bool) -> str:
+def _fate(found: Found, seq: int, entry: Entry, fits: bool, erased: bool) -> str:
     """Return what became of an entry's details."""
     if entry.body is None:
         return "none"
@@ -418,20 +290,3 @@ def _fate(found: _Found, seq: int, entry: _Entry, fits: bool, erased: bool) -> s
     if erased:
         return "erased"
     return "altered" if found.bodies.get(seq) else "lost"
-
-
-def _fold(hashes: list[bytes]) -> bytes:
-    """Return the root over 2^n hashes."""
-    while len(hashes) > 1:
-        hashes = [
-            sha256(b"\x01" + left + right).digest() for left, right in zip(hashes[::2], hashes[1::2], strict=True)
-        ]
-    return hashes[0]
-
-
-def _over(peaks: list[bytes]) -> bytes | None:
-    """Return the root over the perfect subtrees of a tree, the largest first."""
-    root = None
-    for peak in reversed(peaks):
-        root = peak if root is None else node_hash(peak, root)
-    return root
