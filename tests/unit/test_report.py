@@ -80,7 +80,7 @@ def test_a_period_tells_days_rates_gaps_and_every_run(places: Places, tmp_path: 
         root = log.head()[1].hex()
     found = pages(made(tmp_path, "pdf", *EVERYTHING))
     text = plain("".join(found))
-    assert "3of90runsfailed" in text  # numbers 30 and 61 failed, 60 was lost
+    assert "2of90runsfailed,1lost" in text
     assert "September2026" in text
     assert "Allruns(90)" in text
     assert all(f"root{root[:16]}" in plain(page) for page in found)

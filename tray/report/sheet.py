@@ -29,7 +29,7 @@ SIGNS = {
     Outcome.WARNING: "!",
     Outcome.FAILED: "✕",
     Outcome.CANCELLED: "–",
-    Outcome.LOST: "?",
+    Outcome.LOST: "∅",
     Outcome.UNKNOWN: "?",
 }
 TONES = {Outcome.SUCCEEDED: "ok", Outcome.WARNING: "warn", Outcome.FAILED: "fail", Outcome.LOST: "fail"}

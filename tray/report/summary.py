@@ -207,7 +207,10 @@ def headline(found: Summary) -> tuple[str, str]:
     if not found.runs:
         return "none", "No runs in this period"
     if bad:
-        return "fail", f"{wording.count(bad)} of {wording.plural(len(found.runs), 'run')} failed"
+        lost = found.counted(Outcome.LOST)
+        return "fail", f"{wording.count(bad - lost)} of {wording.plural(len(found.runs), 'run')} failed" + (
+            f", {wording.count(lost)} lost" if lost else ""
+        )
     others = sum(1 for _ in found.failures)
     if others:
         return (

@@ -32,12 +32,12 @@ main, footer { max-width: 62rem; margin: 0 auto; padding: 1.4rem 1.2rem; }
 footer { color: var(--mute); font-size: 0.8125rem; border-top: 1px solid var(--line); }
 h1 { font-size: 1.5rem; line-height: 1.3; margin: 0 0 0.3rem; }
 h2 { font-size: 0.9rem; color: var(--mute); margin: 1.8rem 0 0.6rem; }
-h3 { font-size: 0.875rem; margin: 0 0 0.3rem; }
+h3 { font-size: 0.875rem; margin: 0.7rem 0 0.3rem; }
 p { margin: 0 0 0.6rem; } .mute { color: var(--mute); }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 1rem 1.2rem; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); gap: 0.8rem; margin: 0; }
 .figures dt { color: var(--mute); font-size: 0.8125rem; } .figures dd { margin: 0; font-size: 1.15rem; font-weight: 650; }
-.facts { display: grid; grid-template-columns: minmax(6rem, 10rem) minmax(0, 1fr); gap: 0.25rem 1rem; margin: 0; }
+.facts { margin: 0; } .facts div { display: grid; grid-template-columns: minmax(6rem, 9rem) minmax(0, 1fr); gap: 0.25rem 1rem; }
 .facts dt { color: var(--mute); } .facts dd { margin: 0; }
 code, pre { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 0.8125rem; }
 pre { white-space: pre-wrap; margin: 0.4rem 0 0; }
@@ -49,7 +49,9 @@ pre { white-space: pre-wrap; margin: 0.4rem 0 0; }
 table { border-collapse: collapse; width: 100%; font-size: 0.8125rem; }
 caption { text-align: left; color: var(--mute); padding: 0 0 0.4rem; }
 th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.6rem 0.3rem 0; border-bottom: 1px solid var(--line); }
-th.n, td.n { text-align: right; } tbody th { font-weight: 600; }
+th.n, td.n { text-align: right; white-space: nowrap; } thead th { overflow-wrap: normal; }
+th { min-width: 5.2rem; } th.n, .month th { min-width: 0; } p { margin-top: 0.5rem; }
+ tbody th { font-weight: 600; }
 .months { display: flex; flex-wrap: wrap; gap: 1.2rem; }
 .month { width: auto; } .month th, .month td { text-align: center; border: 1px solid var(--line); padding: 0.1rem;
   width: 1.9rem; height: 1.9rem; line-height: 1.05; } .month b { display: block; font-size: 0.75rem; }
@@ -63,6 +65,7 @@ svg rect { fill: currentColor; stroke: currentColor; } svg .open { fill: var(--c
   body { font-size: 9.5pt; } main, footer { max-width: none; padding: 0.4rem 0; } tr, .card, .month { break-inside: avoid; }
   thead { display: table-header-group; } .wide { overflow: visible; } }
 """
+_MONO = ("Command", "Snapshot", "Run", "Entry hash", "Log root")
 _SIGNS = {"ok": "✓", "warn": "!", "fail": "✕", "none": "–"}
 
 
@@ -122,7 +125,7 @@ def _bars(
     reach = f"lowest {word(min(known))}, highest {word(max(known))}, newest {_newest(runs, value, word)}"
     said = f"{title} of {wording.plural(len(runs), 'run')}: {reach}"
     head = f'<svg viewBox="0 0 300 84" role="img" aria-label="{_text(said)}"><title>{_text(said)}</title>'
-    return f'<div><h3>{title}</h3>{head}{"".join(drawn)}</svg><p class="mute">{_text(said)}.</p></div>'
+    return f'<div><h3>{title}</h3>{head}{"".join(drawn)}</svg><p class="mute">{_text(said)}. A full bar is a success.</p></div>'
 
 
 def _newest(runs: Sequence[EndedRun], value: Callable[[EndedRun], int | None], word: Callable[[int], str]) -> str:
@@ -267,9 +270,12 @@ def _badge(tone: str, sign: str, word: str) -> str:
 
 
 def _list(kind: str, rows: Iterable[tuple[str, str]]) -> str:
-    return (
-        f'<dl class="{kind}">{"".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in rows)}</dl>'
-    )
+    return f'<dl class="{kind}">{"".join(_row(name, value) for name, value in rows)}</dl>'
+
+
+def _row(name: str, value: str) -> str:
+    shown = f"<code>{_text(value)}</code>" if name in _MONO else _text(value)
+    return f"<div><dt>{_text(name)}</dt><dd>{shown}</dd></div>"
 
 
 def _table(caption: str, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -60,6 +60,10 @@ def bars(
     pen.rule(ground, left, left + wide)
     ends = [f"{clock.local(run.finished_ms):%Y-%m-%d}" for run in (runs[0], runs[-1])]
     pen.text(left, ground + 10, ends[0], size=7, color=pens.MUTE)
+    if any(run.outcome is not Outcome.SUCCEEDED for run in runs) and len(runs) > 11:
+        pen.text(
+            left + wide / 2 - 16, ground + 10, "open: not simply succeeded", size=7, color=pens.MUTE, align="center"
+        )
     if len(runs) > 1:
         last = left + (len(runs) - 0.14) * step
         pen.text(max(last, left + 100), ground + 10, f"{ends[1]}, this run", size=7, color=pens.MUTE, align="right")

@@ -345,12 +345,12 @@ def of_entries(
     for name, value in asked:
         y = _row(pen, pen.left, y, name, value, pen.room - _LABEL, most=2)
     columns = [
-        Column("Entry", 40, right=True),
-        Column("When (UTC)", 116),
-        Column("Action", 106),
-        Column("Result", 66),
-        Column("Severity", 46),
-        Column("Job", 80),
+        Column("Entry", 38, right=True),
+        Column("When (UTC)", 86),
+        Column("Action", 98),
+        Column("Result", 56),
+        Column("Severity", 42),
+        Column("Job", 66),
         Column("Who", 0),
     ]
     Table(pen, "Entries", columns).draw(y + 10, ((_entry_row(entry), None) for entry in found))
@@ -359,5 +359,6 @@ def of_entries(
 
 def _entry_row(entry: "StoredEntry") -> list[str]:
     data = entry.data
-    shown = (data["time"], data["action"], data["result"], data["severity"], data["job"] or "–", data["actor"])
+    when = data["time"][:19].replace("T", " ")
+    shown = (when, data["action"], data["result"], data["severity"], data["job"] or "–", data["actor"])
     return [wording.count(entry.seq), *(wording.escape(str(value)) for value in shown)]

@@ -186,7 +186,7 @@ class Pen:
         return x + wide
 
     def sign(self, x: float, y: float, radius: float, ink: str, sign: str) -> None:
-        """Draw an outcome's shape around a point: circle, triangle, square or diamond, with its sign in it."""
+        """Draw an outcome's shape around a point: circle, triangle, square or diamond, with its mark in it."""
         key = radius, ink, sign
         if key not in self._signs:
             self._signs[key] = f"sign{len(self._signs)}"
@@ -255,6 +255,8 @@ class Pen:
             fonts.font(BOLD)
             canvas.setFont(BOLD, r * 1.5)
             canvas.drawCentredString(x, down - r * 0.55, "?")
+        elif sign == "∅":
+            canvas.line(x - r * 0.62, down - r * 0.62, x + r * 0.62, down + r * 0.62)
         else:
             canvas.line(x - r * 0.45, down, x + r * 0.45, down)
         canvas.restoreState()
