@@ -241,6 +241,7 @@ def test_an_entry_shows_what_was_hashed(window: Driven) -> None:
     raw = json.loads(str(window.wait(".copybox button").get_attribute("data-text")))
     assert raw["seq"] == 4
     assert "word2" in window.read("#page", "It said")
+    assert "baseline" in window.read(".card .row", "Verified")
     window.click(".copybox button", "Copy")
     window.wait(".copybox button", "Copied")
     window.keep("window-entry.png")

@@ -57,6 +57,7 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
             {"fields": filters.form, "after": bridge.cursor},
         ),
         "entry": Call(lambda entry: auditlog.entry(places, entry), {"entry": bridge.number}),
+        "prove": Call(lambda entry: trust.proven(places, entry), {"entry": bridge.number}),
         "verify": Call(lambda: trust.verify(places, Paced(desk.tell_verified)), {}),
         "acknowledge": Call(lambda reason: trust.acknowledge(places, reason), {"reason": bridge.text(1000)}),
         "export_run": Call(

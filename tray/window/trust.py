@@ -56,7 +56,7 @@ def proven(places: Places, entry: int) -> dict[str, Any]:
             raise
         return {"kind": "tampered", "word": "Tampered", "text": wording.escape(error.why)}
     text = f"Its hash leads to the signed root of {entries_of(signed.size)}"
-    rest = "The other entries of this long log were not read: Verify now, on the page Audit log, reads them all."
+    rest = "The other entries were not read: Verify now, on the page Audit log, reads them all."
     if not holding:
         return {
             "kind": "unknown",

@@ -128,7 +128,7 @@ def _breach(audit: AuditStanding, line: str, now_ms: int) -> dict[str, Any]:
         "why": f"{since}{wording.escape(audit.why)}",
         "next": "Keep a copy of the log as it is, find out who changed it, then acknowledge it with the reason."
         if mine
-        else "An administrator can look and acknowledge it: `sudo backup-tray audit acknowledge`.",
+        else "An administrator can look and acknowledge it: `sudo backup-tray audit acknowledge --reason TEXT`.",
         "seq": audit.first_bad if mine else None,
         "mine": mine,
     }
