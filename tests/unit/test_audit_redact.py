@@ -12,7 +12,7 @@ from tray.audit.search import Filter, search
 from tray.audit.store import AuditLog
 from tray.audit.verify import verify
 from tray.cli.main import main
-from tray.errors import AuditMissingError, EntryNotFoundError, RedactRefusedError
+from tray.errors import AuditMissingError, AuditUnavailableError, EntryNotFoundError, RedactRefusedError
 from tray.paths import Places
 
 SECRET = "Wilhelmina Featherstonehaugh"
@@ -69,6 +69,19 @@ def test_nothing_is_erased_twice(told: Places) -> None:
         redact.redact(told, 99, "none")
     with AuditLog.read(told.audit_db) as log:
         assert log.head()[0] == size
+
+
+def test_an_index_that_cannot_be_removed_is_told(told: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It still holds the words, so nobody may believe that they are gone."""
+
+    def refuse(db: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(words, "forget", refuse)
+    with pytest.raises(AuditUnavailableError) as caught:
+        redact.redact(told, 3, "asked for")
+    assert "index with their words stays" in caught.value.why
+    assert "rm " in caught.value.next
 
 
 def test_a_waiting_record_is_appended_first(told: Places) -> None:

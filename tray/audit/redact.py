@@ -5,6 +5,7 @@ elsewhere are not reached: exports, archives, reports, what was forwarded, and b
 """
 
 import contextlib
+import shlex
 
 from tray.audit import spool
 from tray.audit.store import AuditLog
@@ -20,10 +21,9 @@ def redact(places: Places, seq: int, reason: str, *, timeout: float = 5.0) -> in
     """Erase the details of entry *seq*, after an entry that says so with the *reason*; return that entry's number.
 
     Raises:
-        AuditUnavailableError: The log cannot be written, or these details are needed to verify it; nothing was erased.
+        AuditUnavailableError: The log cannot be written, and nothing was erased; or only the index of words still holds them.
         EntryNotFoundError, EntryPrunedError: There is no such entry.
         RedactRefusedError: There is nothing to erase, or it is needed to verify the log.
-        OSError: The index of words cannot be removed; the details are erased.
     """
     from tray.audit import words
 
@@ -33,5 +33,12 @@ def redact(places: Places, seq: int, reason: str, *, timeout: float = 5.0) -> in
         spool.drain(places, timeout=timeout)
     with AuditLog.open(places.audit_db, places.audit_key, timeout=timeout, copies=places.baselines) as log:
         number = log.redact(seq, reason)
-    words.forget(places.audit_db)
+    try:
+        words.forget(places.audit_db)
+    except OSError as error:
+        index = words.path_of(places.audit_db)
+        raise AuditUnavailableError(
+            f"The details are erased (entry {number} says so), but the index with their words stays: {error.strerror}.",
+            f"Remove it, it is made anew: `rm {shlex.quote(str(index))}*`.",
+        ) from error
     return number
