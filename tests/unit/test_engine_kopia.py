@@ -141,3 +141,17 @@ def test_only_kopia_itself_is_taken_for_it() -> None:
         True,
         False,
     ]
+
+
+def test_one_of_two_snapshots_is_no_success_of_an_end_that_nobody_saw() -> None:
+    """The error about the second source may be what was not seen; how many `--all` has nobody knows."""
+    created = b"Created snapshot with root k1 and ID 28970403c4d50bfa7f42d0143ce6e65c in 31s\n"
+    for command, lines, outcome in (
+        ("kopia snapshot create /a /b", 1, Outcome.LOST),
+        ("kopia snapshot create /a /b", 2, Outcome.SUCCEEDED),
+        ("kopia snapshot create --all", 2, Outcome.LOST),
+    ):
+        session = engines.named("kopia").session(plan(command))
+        for _ in range(lines):
+            session.feed(created, Stream.ERR)
+        assert session.conclude(Exit(None)).outcome is outcome, command

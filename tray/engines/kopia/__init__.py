@@ -14,7 +14,7 @@ from tray.engines.adapter import Adapter, planned, program_names
 from tray.engines.base import STOP, Plan, Session, Stop
 from tray.engines.kopia import options as kopia_options
 from tray.engines.kopia.options import kind_of
-from tray.engines.kopia.session import KopiaSession
+from tray.engines.kopia.session import EVERYTHING, KopiaSession
 from tray.engines.recognise import unwrap
 
 
@@ -32,7 +32,7 @@ class Kopia(Adapter):
         options = kopia_options.read(argv, self.program_at(argv, at))
         kind, rest = kind_of(options)
         config = options.last("config-file") or inner.environ.get("KOPIA_CONFIG_PATH")
-        sources = ["everything backed up before"] if options.given("all") else rest
+        sources = list(EVERYTHING) if options.given("all") else rest
         return planned(
             argv,
             environ,

@@ -46,12 +46,16 @@ CAUSES = causes(
     )
 )
 
+EVERYTHING = ("everything backed up before",)
+"""What stands for the sources of `snapshot create --all`: nobody knows how many they are."""
+
 
 class KopiaSession:
     """A run of kopia."""
 
     def __init__(self, plan: Plan, inner: Inner) -> None:
         self._kind = plan.kind
+        self._sources = plan.sources
         self._inner = inner
         self._seen = Findings()
         self._saved = 0
@@ -80,6 +84,10 @@ class KopiaSession:
             return done.get(self._kind, "kopia did what it was asked to do") if exit.code == 0 else ""
         good = exit.code in (0, None) or (exit.code == 1 and self._fatal_errors and not self._seen.fatal)
         if not good or (self._partial and (exit.asked or exit.code != 0)):  # an error may follow
+            return ""
+        if exit.code is None and (
+            self._sources == EVERYTHING or self._saved < len(self._sources)
+        ):  # another may have failed
             return ""
         if self._partial:
             self._seen.problem("the snapshot is incomplete")
