@@ -45,8 +45,8 @@ def repository(tmp_path: Path, places: Places, monkeypatch: pytest.MonkeyPatch) 
         f'version = 1\n[jobs.home]\nengine = "restic"\nsources = ["{source}"]\nrepository = "{made}"\n'
         f'password_file = "{tmp_path / "password"}"\n'
     )
-    for words in (["backup", source], ["backup", source], ["backup", tmp_path / "nowhere"]):
-        tray("run", "--job", "home", "--", "restic", "-r", made, *words)
+    for folder in (source, source, tmp_path / "nowhere"):
+        tray("run", "--job", "home", "--", "restic", "-r", made, "backup", folder)
     return made
 
 

@@ -15,7 +15,7 @@ def register(parser: ArgumentParser) -> None:
         metavar="PAGE",
         nargs="?",
         default="dashboard",
-        help="dashboard (the default), history, audit, verify, create, guide, report[/RUN] or log[/RUN]",
+        help="dashboard (the default), history, audit, verify, create, guide, report[/RUN], log[/RUN] or entry/NUMBER",
     )
 
 
