@@ -50,7 +50,7 @@ def note_of(folder: Path) -> bytes:
 
 
 def peak() -> int:
-    """The most memory that this process had, in bytes. (On Linux `ru_maxrss` counts the parent's too, as it was at the fork.)"""
+    """The most memory that this process had, in bytes; on Linux `ru_maxrss` counts the parent's too, as it was at the fork."""
     status = Path("/proc/self/status")
     if status.exists():
         return int(status.read_text().split("VmHWM:")[1].split()[0]) * 1024
