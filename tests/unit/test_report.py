@@ -4,6 +4,7 @@ import base64
 import csv
 import hashlib
 import io
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -524,3 +525,22 @@ def test_only_the_pdf_loads_reportlab() -> None:
     code = "import sys, tray.report, tray.report.make, tray.report.web, tray.report.rows, tray.window.records; "
     done = python(code + "print('reportlab' in sys.modules)")
     assert done.stdout.strip() == "False", done.stderr
+
+
+def test_a_run_of_the_systems_is_reported_without_a_proof_of_its_own(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of root's runs a user gets the page, which claims no checkpoint, and is told how root gets the proof."""
+    from tray import report
+
+    there = Places(*(tmp_path / "root" / name for name in ("config", "state", "runtime", "log")))
+    months(there, 40)
+    told = json.loads(json.dumps(report.gather(there, RUN).to_json()))
+    monkeypatch.setattr(make.elsewhere, "report", lambda _: told)
+    (page,) = pages(made(tmp_path, "pdf", RUN))
+    assert "the system's (root's)" in page
+    assert "no checkpoint" in page
+    assert b"the system" in made(tmp_path, "html", RUN)
+    assert RUN.encode() in made(tmp_path, "csv", RUN)
+    assert main(["report", RUN, "--output", str(tmp_path / "x.jsonl")]) == 2
+    assert "sudo backup-tray report" in capsys.readouterr().err
