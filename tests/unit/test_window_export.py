@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.waiting import wait_for
+from tray.audit import asked
 from tray.errors import ExportFailedError
 from tray.window import bridge, export, filters
 
@@ -81,7 +82,7 @@ def test_every_value_of_a_filter_is_joined_to_its_option(process: Process) -> No
     export.Writer(lambda *_: "/x/y.csv").of_filter(fields, "runs", "csv")
     words = process.seen[4:]
     assert all(word.startswith("--") and "=" in word for word in words if word != "--force")
-    assert "--job=--output=/etc/passwd" in words
+    assert '--job="--output=/etc/passwd"' in words
     assert "--text=-h --format" in words
     assert [word for word in words if word.startswith("--output")] == ["--output=/x/y.csv"]
     assert any(word.startswith("--since=20") for word in words)
@@ -94,6 +95,14 @@ def test_without_a_filter_all_is_meant_not_the_last_run(process: Process) -> Non
     assert process.seen[4] == "--since=1970-01-01T00:00:00.000Z"
     writer.of_filter(filters.form(EMPTY), "entries", "csv")
     assert process.seen[4] == "--entries"
+
+
+@pytest.mark.parametrize("name", ["home, photos", '"', '"a",b', " a ", "a", "--job=b", "ä,\u202e"])
+def test_the_command_understands_the_very_name_that_was_chosen(process: Process, name: str) -> None:
+    """A job whose name holds commas, quotes or spaces is exported, and no other one in its place."""
+    export.Writer(lambda *_: "/x/y.csv").of_filter(filters.form(EMPTY | {"job": name}), "runs", "csv")
+    (option,) = [word for word in process.seen if word.startswith("--job=")]
+    assert asked.parse({"job": option.removeprefix("--job=")}, 0).job == (name,)
 
 
 @pytest.mark.parametrize("value", ["", "-", "--output=/x", "-abc", "xyz", "../a", "019", "0190\n", None, 5, "0" * 37])

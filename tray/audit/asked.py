@@ -189,7 +189,8 @@ def parse(
 
     Args:
         given: Under `since` and `until` a time (see `moment`), under `text` words, under each of `NAMES` values; several are
-            separated by commas, or are a list. None and empty texts ask for nothing.
+            separated by commas, or are a list; a job or an engine between double quotes is one name, commas and all. None and
+            empty texts ask for nothing.
         zone: The time zone that days are meant in, this machine's by default.
         known_names: Under "job" or "engine" those there are: any other one is an error then.
 
@@ -224,6 +225,8 @@ def _alternatives(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
 
 def _values(name: str, value: str | Sequence[str] | None, there: Sequence[str] | None) -> tuple[str, ...] | None:
     texts = [value] if isinstance(value, str) else list(value or ())
+    if there is None and len(texts) == 1 and len(texts[0]) > 2 and texts[0][0] == texts[0][-1] == '"':
+        return (texts[0][1:-1],)
     # The name of a job may hold a comma: one that is there as it was written is taken so.
     split = [text] if (text := ",".join(texts)) in (there or ()) else text.split(",")
     found = tuple(dict.fromkeys(word.strip() for word in split if word.strip()))

@@ -128,7 +128,8 @@ def options(fields: Fields, now_ms: int) -> list[str]:
     given = {
         "since": None if since is None else clock.to_text(since),
         "until": None if until is None else clock.to_text(until),
-        **{name: fields[name] for name in ("job", "engine", "action", "outcome", "severity")},
+        **{name: f'"{fields[name]}"' if fields[name] else "" for name in ("job", "engine")},  # one name, commas and all
+        **{name: fields[name] for name in ("action", "outcome", "severity")},
         "text": " ".join(fields["text"].split()),
     }
     return [f"--{name}={value}" for name, value in given.items() if value]
