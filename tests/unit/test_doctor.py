@@ -146,6 +146,10 @@ def test_a_damaged_log_is_never_called_fine(places: Places, spoil: str) -> None:
         assert (places.state / "damaged" / "audit.db").exists()
         record(places, [Draft(action=Action.STATUS_ERROR)], timeout=5)
         (check,) = found(places, "audit log")
+        assert (check.level, "audit acknowledge" in check.remedy) == (Level.BAD, True), "another log stands here"
+        assert main(["audit", "verify"]) == 1
+        assert main(["audit", "acknowledge", "--reason", "moved the damaged one away"]) == 0
+        (check,) = found(places, "audit log")
         assert check.level is Level.OK
 
 

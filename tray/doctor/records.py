@@ -24,16 +24,23 @@ def audit_log(places: Places) -> list[Check]:
     if places.audit_db.stat().st_size > QUICK_BYTES:
         what = f"{_entries(size)}, readable; it is large, so it was not verified now."
         return [Check("audit log", Level.OK, what + " Verify it: `backup-tray audit verify`.")]
+    from tray.audit import baselines
     from tray.audit.database import damaged
     from tray.audit.verdict import Kind
     from tray.audit.verify import verify
 
-    verdict = verify(places.audit_db, places.audit_key)
+    kept = baselines.found(places)  # before the log: a newer one would look like a rollback
+    verdict = verify(places.audit_db, places.audit_key, kept=kept, pinned=baselines.pinned(places))
     if str(verdict.result) == "tampered":
         if verdict.kind is Kind.DAMAGED:
             return [Check("audit log", Level.BAD, verdict.why, damaged(places.audit_db))]
-        return [Check("audit log", Level.BAD, f"It was altered: {verdict.why}", "backup-tray audit verify")]
-    return [Check("audit log", Level.OK, f"{_entries(size)}, intact in {'itself' if size == 1 else 'themselves'}.")]
+        remedy = "backup-tray audit verify  (and once you know why: backup-tray audit acknowledge --reason TEXT)"
+        return [Check("audit log", Level.BAD, f"It was tampered with: {verdict.why}", remedy)]
+    if str(verdict.result) == "intact":
+        many = wording.plural(len(verdict.baselines), "baseline")
+        return [Check("audit log", Level.OK, f"{_entries(size)}, intact; agrees with {many} kept apart from it.")]
+    what = f"{_entries(size)}, intact in {'itself' if size == 1 else 'themselves'}; no baseline is kept apart from it."
+    return [Check("audit log", Level.OK, what)]
 
 
 def _entries(size: int) -> str:

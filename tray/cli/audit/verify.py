@@ -138,4 +138,6 @@ def _next(verdict: "Verdict") -> Iterator[str]:
         yield "            backup-tray audit checkpoint > FILE; backup-tray audit verify --checkpoint FILE"
     elif verdict.result == "tampered":
         yield "  next:     keep a copy of the folder as it is, and look at the entries: backup-tray audit show"
+        yield "            once you know why (you moved a damaged log away, or restored an older one):"
+        yield "            backup-tray audit acknowledge --reason TEXT"
         yield "            then say what it was: backup-tray audit acknowledge --reason TEXT"
