@@ -43,9 +43,9 @@ def ensure(db: Path, key: Path, timeout: float, copies: Path | None = None) -> N
         if key.exists():
             _create(db, key, Signer(keys.load(key)), copies)
             return
-        seed, beside = keys.prepare(key)
-        # The key comes last, so that nobody meets a key without a log and calls the log lost.
-        _create(db, key, Signer(seed), copies, beside)
+        # The key comes last, so that nobody meets a key without a log and calls the log lost; until then it waits where whoever
+        # comes next finds it (above), if we are killed when the log is there.
+        _create(db, key, Signer(keys.prepare_fresh(key)), copies, keys.fresh_file(key))
 
 
 def _moved(fresh: Path, key: Path) -> bool:
@@ -68,6 +68,9 @@ def _create(db: Path, key: Path, signer: Signer, copies: Path | None, new_key: P
             os.replace(new_key, key)
     except BaseException:
         _clear(db, key)
+        if new_key is not None and not db.exists():
+            with contextlib.suppress(OSError):
+                new_key.unlink()
         raise
     paths.sync_folder(db.parent)
     keys.pin(key, verifier)

@@ -63,11 +63,28 @@ def connect_reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
     Returns:
         The connection and whether it is an immutable one.
     """
+    for _ in range(2):
+        try:
+            return _reader(db, timeout)
+        except OldFormatError:
+            _bring_up_to_date(db, timeout)
+        except sqlite3.OperationalError:
+            if not _size(_journal(db)):
+                raise
+            _roll_back(db, timeout)
+    return _reader(db, timeout)
+
+
+def _roll_back(db: Path, timeout: float) -> None:
+    """Undo what somebody who was killed had begun to write without a WAL (in a copy made by `VACUUM INTO`, for instance).
+
+    A reader cannot, and without that the file is half of the one state and half of the other.
+    """
+    connection = open_file(db, "mode=rw", timeout)
     try:
-        return _reader(db, timeout)
-    except OldFormatError:
-        _bring_up_to_date(db, timeout)
-        return _reader(db, timeout)
+        connection.execute("PRAGMA user_version").fetchone()
+    finally:
+        connection.close()
 
 
 def _bring_up_to_date(db: Path, timeout: float) -> None:
@@ -80,6 +97,8 @@ def _writer(db: Path, timeout: float) -> sqlite3.Connection:
     connection = open_file(db, "mode=rw", timeout)
     try:
         check_format(connection)
+        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):  # a copy made by `VACUUM INTO`
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
     except BaseException:
@@ -97,7 +116,7 @@ def _reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
         return connection, False
     except sqlite3.OperationalError as error:
         connection.close()
-        if _primary(error) not in _NO_INDEX or has_wal(db):
+        if _primary(error) not in _NO_INDEX or has_wal(db) or _size(_journal(db)):
             raise
     except BaseException:
         connection.close()
@@ -123,10 +142,18 @@ def missing(db: Path) -> AuditUnavailableError:
 
 def has_wal(db: Path) -> bool:
     """Whether changes wait in a write-ahead log beside *db*."""
+    return _size(db.with_name(db.name + "-wal")) > 0
+
+
+def _journal(db: Path) -> Path:
+    return db.with_name(db.name + "-journal")
+
+
+def _size(path: Path) -> int:
     try:
-        return db.with_name(db.name + "-wal").stat().st_size > 0
+        return path.stat().st_size
     except OSError:
-        return False
+        return 0
 
 
 def identity(db: Path) -> Identity:

@@ -158,15 +158,19 @@ def pins(key: Path) -> list[VerifierKey]:
 
 
 def pin(key: Path, verifier: VerifierKey) -> None:
-    """Add *verifier* to the pinned keys unless it is there."""
+    """Add *verifier* to the pinned keys unless it is there.
+
+    The file is made anew: half a line, or an empty file, would make a sound log look signed by a stranger from then on.
+    """
     if verifier in pins(key):
         return
-    handle = os.open(pin_file(key), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        os.write(handle, f"{verifier}\n".encode())
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        before = pin_file(key).read_bytes()
+    except FileNotFoundError:
+        before = b""
+    if before and not before.endswith(b"\n"):
+        before += b"\n"
+    write_new(pin_file(key), before + f"{verifier}\n".encode())
 
 
 def write_new(path: Path, content: bytes) -> None:

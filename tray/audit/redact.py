@@ -9,7 +9,7 @@ import shlex
 
 from tray.audit import spool
 from tray.audit.store import AuditLog
-from tray.errors import AuditUnavailableError
+from tray.errors import AuditUnavailableError, RedactRefusedError
 from tray.paths import Places
 
 NOT_REACHED = (
@@ -32,7 +32,11 @@ def redact(places: Places, seq: int, reason: str, *, timeout: float = 5.0) -> in
     ):  # what waits could hold the same record; it is dropped when it is appended
         spool.drain(places, timeout=timeout)
     with AuditLog.open(places.audit_db, places.audit_key, timeout=timeout, copies=places.baselines) as log:
-        number = log.redact(seq, reason)
+        try:
+            number = log.redact(seq, reason)
+        except RedactRefusedError:
+            _finish(log, seq)
+            raise
     try:
         words.forget(places.audit_db)
     except OSError as error:
@@ -42,3 +46,13 @@ def redact(places: Places, seq: int, reason: str, *, timeout: float = 5.0) -> in
             f"Remove it, it is made anew: `rm {shlex.quote(str(index))}*`.",
         ) from error
     return number
+
+
+def _finish(log: AuditLog, seq: int) -> None:
+    """If the details of entry *seq* were erased before: whoever did so may have been killed before their words were gone too."""
+    from tray.audit import words
+
+    if log.entry(seq).erased:
+        with contextlib.suppress(AuditUnavailableError, OSError):
+            log.flush()
+            words.forget(log.db)

@@ -73,6 +73,7 @@ def drain(places: Places, *, timeout: float = 5.0) -> int:
         AuditUnavailableError: The log cannot take them; they go on waiting.
     """
     if not any(_files(places)):
+        _clear(places)
         return 0
     from tray.audit.store import AuditLog
 
@@ -113,8 +114,8 @@ def _drain(places: Places, append: Callable[[Sequence[Draft]], list[int]]) -> in
 
 
 def _clear(places: Places) -> None:
-    """Remove files that somebody began to write and was killed; a day later nobody is at it any more."""
-    for folder in _folders(places):
+    """Remove files that somebody began to write and was killed, beside the log too; a day later nobody is at it any more."""
+    for folder in (places.state, *_folders(places)):
         for path in _list(folder, ".tmp"):
             with contextlib.suppress(OSError):
                 if path.lstat().st_mtime_ns // 1_000_000 < clock.now_ms() - clock.DAY_MS:

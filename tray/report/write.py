@@ -9,11 +9,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from tray import clock
 from tray.errors import ReportExistsError, ReportUnwritableError
 from tray.paths import Places
 
 STDOUT = "-"
 RECORD_SECONDS = 5.0
+_NEW = ".new"
 
 
 def deliver(content: bytes, output: str, *, force: bool) -> str:
@@ -74,9 +76,10 @@ def put(target: Path, content: bytes, *, force: bool) -> None:
         ReportExistsError, ReportUnwritableError: As `deliver`.
     """
     free(str(target), force=force)
+    _clear(target)
     beside = None
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name[:80]}.", suffix=".new", dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name[:80]}.", suffix=_NEW, dir=target.parent)
         beside = Path(name)
         with open(handle, "wb") as file:
             file.write(content)
@@ -89,6 +92,15 @@ def put(target: Path, content: bytes, *, force: bool) -> None:
         if beside is not None:
             with contextlib.suppress(OSError):
                 beside.unlink(missing_ok=True)
+
+
+def _clear(target: Path) -> None:
+    """Remove what somebody who was killed began to write for *target*; a day later nobody is at it any more."""
+    with contextlib.suppress(OSError, ValueError):
+        for item in os.scandir(target.parent):
+            if item.name.startswith(f".{target.name[:80]}.") and item.name.endswith(_NEW):
+                if item.stat(follow_symlinks=False).st_mtime_ns // 1_000_000 < clock.now_ms() - clock.DAY_MS:
+                    os.unlink(item.path)
 
 
 def _name(beside: Path, target: Path, *, force: bool) -> None:
