@@ -84,3 +84,10 @@ def test_every_entry_says_who_did_what_with_which_result_and_how_much_it_matters
     assert all(facts[key] for key in ("severity", "actor", "action", "result", "time", "id"))
     assert " on " in facts["actor"]
     assert build(draft, seq=1, prev=bytes(32), log=f"backup-tray/{draft.id}", recorded_ms=draft.time_ms, body=None)
+
+
+def test_the_readme_lists_every_action_and_when_it_is_recorded() -> None:
+    """A person who reads the log can look up what a word in it means."""
+    readme = (ROOT.parent / "README.md").read_text()
+    for action, (_, when) in RECORDED.items():
+        assert f"| `{action.value}` | {when} |" in readme

@@ -61,8 +61,22 @@ def test_the_untouched_log_is_intact(honest: Scene, tmp_path: Path) -> None:
     assert len(CASES) >= 40
 
 
+def test_the_readme_carries_the_table() -> None:
+    """Whoever decides whether to trust the log reads what was tried, and what nobody would notice."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert "\n".join(table()) in readme
+    assert f"All {len(CASES)} manipulations" in readme
+
+
+def table() -> Iterator[str]:
+    """The table in Markdown, with its head."""
+    yield f"| manipulation | {' | '.join(COLUMNS)} |"
+    yield "| --- | --- | --- | --- |"
+    yield from lines()
+
+
 def lines() -> Iterator[str]:
-    """The table in Markdown."""
+    """The rows of the table."""
     for group, cases in GROUPS.items():
         yield f"| **{group}** | | | |"
         for case in cases:
@@ -86,7 +100,7 @@ def main() -> None:
             if found != (case.none, case.near, case.far):
                 wrong += 1
                 print(f"{case.name}: expected {(case.none, case.near, case.far)}, got {found}", file=sys.stderr)
-    print("\n".join((f"| manipulation | {' | '.join(COLUMNS)} |", "| --- | --- | --- | --- |", *lines())))
+    print("\n".join(table()))
     caught = sum(case.caught for case in CASES)
     print(
         f"\n{len(CASES)} manipulations, {caught} caught by at least one, {wrong} not as expected; "
