@@ -1,6 +1,7 @@
 """The operations on an audit log that are killed at every step, and what must hold after each kill.
 
-`python -m tests.e2e.kills OPERATION FOLDER MOST MOMENTS` prints, as JSON, how many children were killed and what was wrong.
+`python -m tests.e2e.kills FOLDER MOST MOMENTS [OPERATION...]` prints, as JSON, how many children were killed and what was wrong:
+at most MOST kills before changing system calls, spread over all of them (with 10000: before each), and MOMENTS at random moments.
 """
 
 import contextlib
@@ -32,6 +33,7 @@ from tray.audit import (
     rotation,
     segments,
     spool,
+    standalone,
     tlog,
     verify_recorded,
     words,
@@ -386,13 +388,12 @@ def up_to_date(places: Places) -> None:
 
 
 def holds_what_it_says(places: Places) -> None:
-    """If there is a checkpoint in the folder, then all that it covers is there too."""
+    """If there is a checkpoint in the folder, then all that it covers is there too, also for the stand-alone verifier."""
     note = out(places) / tlog.CHECKPOINT
     if note.exists():
         seen = checkpoint.parse(note.read_bytes())
-        assert tlog.holds(out(places), 0, seen.size, seen.root), (
-            "the exported folder does not hold what its checkpoint says"
-        )
+        assert tlog.holds(out(places), 0, seen.size, seen.root), "the folder does not hold what its checkpoint says"
+        assert standalone.check_export(out(places), [str(key) for key in keys.pins(places.audit_key)]) == seen.size
 
 
 def holds_all(places: Places) -> None:
@@ -594,18 +595,21 @@ class Trial:
         return self._folder / "errors"
 
 
-def main(name: str, folder: str, most: str, moments: str) -> None:
-    """Try one operation and print what came of it."""
+def main(folder: str, most: str, moments: str, *chosen: str) -> None:
+    """Try operations, all by default, and print what came of each."""
     os.umask(0o077)
     killing.sync_nothing()
-    trial = Trial(OPERATIONS[name], Path(folder))
-    chosen = min(int(most), trial.steps)
-    for number in range(chosen):
-        trial.at(1 + number * trial.steps // chosen)
-    moment = random.Random(1)
-    for _ in range(int(moments)):
-        trial.after(max(1e-6, moment.uniform(0, trial.seconds * 0.8)))
-    print(json.dumps({"kills": trial.kills, "steps": trial.steps, "problems": trial.problems}))
+    found = {}
+    for number, name in enumerate(chosen or OPERATIONS):
+        trial = Trial(OPERATIONS[name], Path(folder) / f"operation-{number}")
+        steps = min(int(most), trial.steps)
+        for step in range(steps):
+            trial.at(1 + step * trial.steps // steps)
+        moment = random.Random(name)
+        for _ in range(int(moments)):
+            trial.after(max(1e-6, moment.uniform(0, trial.seconds * 0.8)))
+        found[name] = {"kills": trial.kills, "steps": trial.steps, "problems": trial.problems}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -226,7 +226,7 @@ class _Export:
         if before is None or before.size <= self._size:
             self._put(self._folder / CHECKPOINT, self._note)
             self._sync()
-            self._clear(0 if before is None else before.size)
+            self._clear()
         return Exported(start, self._size, self._head.root, self._written, sha256(self._note).hexdigest())
 
     def _before(self) -> Checkpoint | None:
@@ -304,13 +304,19 @@ class _Export:
         for folder in self._touched:
             paths.sync_folder(folder)
 
-    def _clear(self, before: int) -> None:
-        """Remove partial tiles of an earlier export where the full one is there now, as the specification allows."""
+    def _clear(self) -> None:
+        """Remove partial tiles of earlier exports where the full one is there now, as the specification allows.
+
+        All are looked for, not only those of the last checkpoint: somebody may have been killed before removing older ones.
+        """
         for level in range(_HEIGHT):
-            number = (before >> _HEIGHT * level) // WIDTH
-            if number < (self._size >> _HEIGHT * level) // WIDTH:
-                for kind in (f"tile/{level}", *((ENTRIES, DETAILS) if level == 0 else ())):
-                    shutil.rmtree(place(self._folder / kind, number, 1).parent, ignore_errors=True)
+            full = (self._size >> _HEIGHT * level) // WIDTH
+            for kind in (f"tile/{level}", *((ENTRIES, DETAILS) if level == 0 else ())):
+                base = self._folder / kind
+                for partial in list(base.rglob("*.p")):
+                    digits = "".join(part.lstrip("x") for part in partial.relative_to(base).with_suffix("").parts)
+                    if digits.isdecimal() and int(digits) < full:
+                        shutil.rmtree(partial, ignore_errors=True)
 
 
 _VERIFY = "Look closer: `backup-tray audit verify`."
