@@ -49,6 +49,7 @@ pre { white-space: pre-wrap; margin: 0.4rem 0 0; }
 table { border-collapse: collapse; width: 100%; font-size: 0.8125rem; }
 caption { text-align: left; color: var(--mute); padding: 0 0 0.4rem; }
 th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.6rem 0.3rem 0; border-bottom: 1px solid var(--line); }
+th, td { max-width: 21rem; } th.t, td.t { white-space: nowrap; }
 th.n, td.n { text-align: right; white-space: nowrap; } thead th { overflow-wrap: normal; }
 th { min-width: 5.2rem; } th.n, .month th { min-width: 0; } p { margin-top: 0.5rem; }
  tbody th { font-weight: 600; }
@@ -67,6 +68,7 @@ svg rect { fill: currentColor; stroke: currentColor; } svg .open { fill: var(--c
 """
 _MONO = ("Command", "Snapshot", "Run", "Entry hash", "Log root")
 _SIGNS = {"ok": "✓", "warn": "!", "fail": "✕", "none": "–"}
+_TIMES = ("Finished", "When (UTC)")
 
 
 def of_run(shown: Sheet) -> bytes:
@@ -279,8 +281,8 @@ def _row(name: str, value: str) -> str:
 
 
 def _table(caption: str, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table; a title that begins with "#" is over numbers. The first cell of a row is its head."""
-    kinds = [' class="n"' if title[0] == "#" else "" for title in titles]
+    """Return a table; a title that begins with "#" is over numbers. The first cell of a row is its head; a time is one line."""
+    kinds = [' class="n"' if title[0] == "#" else ' class="t"' if title in _TIMES else "" for title in titles]
     head = "".join(
         f'<th scope="col"{kind}>{_text(title.lstrip("#"))}</th>' for title, kind in zip(titles, kinds, strict=True)
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _LABEL = 74.0
 _QR = 74.0
-_AUDIT_HIGH = 200.0
+_AUDIT_HIGH = 210.0
 _CHART_HIGH = 78.0
 _CHART_SPARE = 46.0
 _BELIEF_SIGNS = {"ok": "✓", "warn": "!", "fail": "✕", "none": "–"}
@@ -274,9 +274,9 @@ def _failures(pen: Pen, y: float, found: Summary) -> float:
         pen,
         f"What did not simply succeed ({wording.count(len(failures))})",
         [
-            Column("Finished", 84),
-            Column("Outcome", 70),
-            Column("Job", 110),
+            Column("Finished", 72),
+            Column("Outcome", 58),
+            Column("Job", 92),
             Column("Why", 0),
             Column("Entry", 44, right=True),
         ],
@@ -294,15 +294,15 @@ def _all_runs(pen: Pen, y: float, found: Summary) -> float:
         pen,
         f"All runs ({wording.count(len(found.runs))})",
         [
-            Column("Finished", 84),
-            Column("Outcome", 70),
+            Column("Finished", 72),
+            Column("Outcome", 58),
             Column("Job", 0),
-            Column("Kind", 48),
-            Column("Duration", 62, right=True),
-            Column("Size", 50, right=True),
-            Column("Added", 50, right=True),
-            Column("Files", 56, right=True),
-            Column("Entry", 44, right=True),
+            Column("Kind", 34),
+            Column("Duration", 51, right=True),
+            Column("Size", 40, right=True),
+            Column("Added", 40, right=True),
+            Column("Files", 44, right=True),
+            Column("Entry", 38, right=True),
         ],
     )
     return table.draw(y, ((_run(run), run.outcome) for run in found.runs))

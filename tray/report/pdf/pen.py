@@ -21,6 +21,8 @@ LETTER = (612.0, 792.0)
 PAPERS = {"a4": A4, "letter": LETTER}
 MARGIN = 42.0
 FOOT = 46.0
+_NUMBERED = 90.0
+"""Room for the number of a page."""
 
 INK, MUTE, LINE, SOFT, CARD = "#1a1f26", "#56616d", "#dce1e8", "#eef1f5", "#ffffff"
 RUN, RUN_SOFT = "#1b62d6", "#dfeafd"
@@ -76,12 +78,7 @@ class Pen:
         """Return the file."""
         self._end_page()
         self._canvas.showPage()
-        self._canvas.beginForm("pages", 0, 0, 40, 10)
-        fonts.font(SANS)
-        self._canvas.setFont(SANS, 7.5)
-        self._canvas.setFillColor(_color(MUTE))
-        self._canvas.drawString(0, 2, str(self.page))
-        self._canvas.endForm()
+        self._number_pages()
         self._make_signs()
         self._canvas.save()
         return self._file.getvalue()
@@ -89,15 +86,21 @@ class Pen:
     def _end_page(self) -> None:
         y = self.high - 30
         self.rule(y - 12)
-        label = f"Page {self.page} of "
-        taken = fonts.width(label, SANS, 7.5) + fonts.width("0" * 4, SANS, 7.5)
-        self.text(self.left, y, self._foot, size=7.5, color=MUTE, room=self.room - taken - 12)
-        at = self.right - taken
-        self.text(at, y, label, size=7.5, color=MUTE)
+        self.text(self.left, y, self._foot, size=7.5, color=MUTE, room=self.room - _NUMBERED - 12)
         self._canvas.saveState()
-        self._canvas.translate(at + fonts.width(label, SANS, 7.5), self.high - y - 2)
-        self._canvas.doForm("pages")
+        self._canvas.translate(self.right - _NUMBERED, self.high - y - 2)
+        self._canvas.doForm(f"page{self.page}")
         self._canvas.restoreState()
+
+    def _number_pages(self) -> None:
+        """Say on each page which of how many it is: that is known only now."""
+        fonts.font(SANS)
+        for number in range(1, self.page + 1):
+            self._canvas.beginForm(f"page{number}", 0, 0, _NUMBERED, 10)
+            self._canvas.setFont(SANS, 7.5)
+            self._canvas.setFillColor(_color(MUTE))
+            self._canvas.drawRightString(_NUMBERED, 2, f"Page {number} of {self.page}")
+            self._canvas.endForm()
 
     # -- text
 
