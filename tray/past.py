@@ -15,7 +15,7 @@ from tray.paths import Places
 from tray.runner import closing
 
 if TYPE_CHECKING:
-    from tray.audit.asked import Filter
+    from tray.audit.search.asked import Filter
     from tray.audit.store import AuditLog
 
 RECORD_SECONDS = 5.0

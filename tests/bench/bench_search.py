@@ -22,8 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tray import clock
-from tray.audit import words
-from tray.audit.search import Filter, facets, keys, names, search
+from tray.audit.search import Filter, facets, keys, names, search, words
 from tray.audit.store import AuditLog
 from tray.paths import Places
 

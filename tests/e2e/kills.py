@@ -22,27 +22,13 @@ from tests.e2e import killing
 from tests.e2e.killing import Told
 from tests.unit.audit_help import end, start
 from tray import clock, paths
-from tray.audit import (
-    baselines,
-    checkpoint,
-    keys,
-    migrate,
-    proof,
-    prune,
-    redact,
-    rotation,
-    segments,
-    spool,
-    standalone,
-    tlog,
-    verify_recorded,
-    words,
-)
-from tray.audit.asked import Filter
+from tray.audit import checkpoint, keys, migrate, proof, prune, redact, rotation, segments, spool, standalone, tlog
 from tray.audit.entry import Action
-from tray.audit.search import search
+from tray.audit.outside import baselines
+from tray.audit.search import search, words
+from tray.audit.search.asked import Filter
 from tray.audit.store import AuditLog
-from tray.audit.verify import Result, verify
+from tray.audit.verify import Result, recorded, verify
 from tray.config import Config
 from tray.errors import RedactRefusedError
 from tray.paths import Places
@@ -176,7 +162,7 @@ def nothing(places: Places) -> None:
 def verified(places: Places) -> None:
     """A log that was verified once."""
     small(places)
-    verify_recorded.check(places)
+    recorded.check(places)
 
 
 def out(places: Places) -> Path:
@@ -287,7 +273,7 @@ def index(places: Places, _: Told) -> None:
 
 def check(places: Places, _: Told) -> None:
     """Verify, and keep and record what it came to."""
-    assert verify_recorded.check(places).result is not Result.TAMPERED
+    assert recorded.check(places).result is not Result.TAMPERED
 
 
 def copy_far(places: Places, _: Told) -> None:

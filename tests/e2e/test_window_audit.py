@@ -25,7 +25,7 @@ from tray.audit import spool
 from tray.audit import standing as kept
 from tray.audit.entry import Action, Draft
 from tray.audit.store import AuditLog
-from tray.audit.verdict import Kind, Result, Verdict
+from tray.audit.verify.verdict import Kind, Result, Verdict
 from tray.model import AuditStanding, Instance, Outcome, State, Status
 from tray.paths import Places
 

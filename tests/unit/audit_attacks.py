@@ -13,13 +13,15 @@ from typing import Any
 from tests.unit.audit_help import end, filled, start, tamper
 from tests.waiting import wait_for
 from tray import clock
-from tray.audit import baselines, keys, prune, rotation, segments, spool, verify_recorded
+from tray.audit import keys, prune, rotation, segments, spool
 from tray.audit.canonical import canonical
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.entry import Action, Draft, body_hash, build
+from tray.audit.outside import baselines
 from tray.audit.store import AuditLog
 from tray.audit.tiles import completed
 from tray.audit.tree import Frontier, leaf_hash
+from tray.audit.verify import recorded
 from tray.paths import Places
 
 Rows = list[dict[str, Any]]
@@ -86,7 +88,7 @@ def scene(folder: Path) -> Scene:
     newer = Path(shutil.copytree(home, folder / "newer"))
     with opened(here) as log:
         log.append([end(f"e{n}") for n in range(39)] + [start("open")])
-    verify_recorded.check(here)
+    recorded.check(here)
     assert len(rows_of(here)) == SIZE
     return Scene(home, older, newer, far, keys.load(here.audit_key))
 
@@ -249,7 +251,7 @@ def with_wal(here: Places) -> None:
 
 def standing_says(here: Places, **values: Any) -> None:
     """Let a verification find what was done, then edit the file about it without the key."""
-    verify_recorded.check(here)
+    recorded.check(here)
     data = json.loads(here.audit_standing.read_text())
     data["standing"] |= values
     here.audit_standing.write_text(json.dumps(data))

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.audit_help import entry_bytes, filled, tamper
 from tray.audit import standing
 from tray.audit.store import AuditLog
-from tray.audit.verify_recorded import check
+from tray.audit.verify.recorded import check
 from tray.cli.main import main
 from tray.fetch import StatusSource
 from tray.model import State, Status

@@ -28,7 +28,7 @@ RECORDED = {
     Action.RECORDER_STARTED: ("care/recorder.py", "a tracker began"),
     Action.RECORDER_STOPPED: ("care/recorder.py", "a tracker ended: idle, by a signal, or for a newer one"),
     Action.CLOCK_JUMPED: ("care/clocks.py", "somebody set the clock by more than a minute"),
-    Action.AUDIT_VERIFIED: ("audit/verify_recorded.py", "the log was verified, by somebody or as scheduled"),
+    Action.AUDIT_VERIFIED: ("audit/verify/recorded.py", "the log was verified, by somebody or as scheduled"),
     Action.AUDIT_ACKNOWLEDGED: (
         "audit/standing.py",
         "somebody gave a reason why a breach is no cause for alarm any more",
@@ -38,8 +38,14 @@ RECORDED = {
     Action.AUDIT_ROTATED: ("audit/segments.py", "a segment of the log was closed"),
     Action.AUDIT_PRUNED: ("audit/prune.py", "the oldest segment was removed"),
     Action.AUDIT_SALVAGED: ("cli/audit/salvage.py", "what could be read of a damaged log was saved"),
-    Action.AUDIT_COPY_FAILED: ("audit/far.py", "a checkpoint could not be copied to a place; once for each outage"),
-    Action.FORWARD_FAILED: ("audit/forward.py", "a receiver of entries could not be reached; once for each outage"),
+    Action.AUDIT_COPY_FAILED: (
+        "audit/outside/far.py",
+        "a checkpoint could not be copied to a place; once for each outage",
+    ),
+    Action.FORWARD_FAILED: (
+        "audit/outside/forward.py",
+        "a receiver of entries could not be reached; once for each outage",
+    ),
 }
 """By action: the module that records it, and when."""
 

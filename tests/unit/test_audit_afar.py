@@ -63,12 +63,12 @@ def test_a_place_that_hangs_is_waited_for_only_for_a_moment(
     places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A dead network disk costs a run two seconds at most; what hangs goes on by itself."""
-    hanging = tmp_path / "tray" / "audit"
+    hanging = tmp_path / "tray" / "audit" / "outside"
     hanging.mkdir(parents=True)
-    for folder in (hanging.parent, hanging):
+    for folder in (hanging.parent.parent, hanging.parent, hanging):
         (folder / "__init__.py").write_text("")
     (hanging / "far.py").write_text("import signal; signal.pause()")
-    monkeypatch.setattr(afar.tray, "__file__", str(hanging.parent / "__init__.py"))
+    monkeypatch.setattr(afar.tray, "__file__", str(hanging.parent.parent / "__init__.py"))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     began = time.monotonic()
     process = afar.send(places, 0.5)
@@ -83,5 +83,5 @@ def test_nothing_of_this_is_imported_where_nothing_is_configured(places: Places)
     configure(places, 'version = 1\n[watch]\nstalled_after = "off"\n')
     done = run("true", PYTHONVERBOSE="1")
     assert "tray.runner.wrap" in done.stderr
-    for name in ("tray.runner.afar", "tray.audit.far", "tray.audit.forward", "tray.config", "tomllib"):
+    for name in ("tray.runner.afar", "tray.audit.outside.far", "tray.audit.outside.forward", "tray.config", "tomllib"):
         assert f"import '{name}'" not in done.stderr, name

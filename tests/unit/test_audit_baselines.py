@@ -12,10 +12,11 @@ import pytest
 
 from tests.unit.audit_help import end, mounted
 from tests.waiting import wait_for
-from tray.audit import baselines, checkpoint, keys, spool
-from tray.audit.baselines import copy_near, footer, found, pinned, stem_of
+from tray.audit import checkpoint, keys, spool
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.keys import pin
+from tray.audit.outside import baselines
+from tray.audit.outside.baselines import copy_near, footer, found, pinned, stem_of
 from tray.audit.store import AuditLog
 from tray.audit.verify import Result, verify
 from tray.paths import Places, private
@@ -142,7 +143,7 @@ def test_a_configuration_folder_that_cannot_be_written_is_no_error(places: Place
     """A read-only home costs the copy, said in a sentence, and nothing else."""
     private(places.config)
     code = (
-        "import sys; from pathlib import Path; from tray.audit.baselines import copy_near; "
+        "import sys; from pathlib import Path; from tray.audit.outside.baselines import copy_near; "
         "print(copy_near(Path(sys.argv[1]), Path(sys.argv[2]).read_bytes(), b''))"
     )
     given = places.config.parent / "note"
@@ -195,7 +196,7 @@ def test_whoever_is_killed_while_copying_leaves_a_whole_copy(places: Places) -> 
     """A kill at any moment leaves the older or the newer copy, and nothing that grows."""
     code = (
         "import sys; from pathlib import Path; from tests.unit.test_audit_baselines import note, roots\n"
-        "from tray.audit.baselines import copy_near\n"
+        "from tray.audit.outside.baselines import copy_near\n"
         "size = 2\n"
         "while True:\n"
         "    copy_near(Path(sys.argv[1]), note(size, root=1), note(max(size - 1, 1), root=1), root_at=lambda size: b'\\x01' * 32)\n"

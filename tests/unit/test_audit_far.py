@@ -11,14 +11,15 @@ import pytest
 from tests.unit.audit_help import end, filled
 from tests.unit.test_audit_systemlog import parsed_journal, parsed_syslog, receiving
 from tray import config as configuration
-from tray.audit import baselines, checkpoint, far, spool, standing, systemlog
-from tray.audit.baselines import found
+from tray.audit import checkpoint, spool, standing
 from tray.audit.checkpoint import Checkpoint, Signer
 from tray.audit.entry import Action
-from tray.audit.far import copy_far, repository
+from tray.audit.outside import baselines, far, systemlog
+from tray.audit.outside.baselines import found
+from tray.audit.outside.far import copy_far, repository
 from tray.audit.store import AuditLog
 from tray.audit.verify import Kind, Result, verify
-from tray.audit.verify_recorded import check
+from tray.audit.verify.recorded import check
 from tray.config import Config, Job
 from tray.config.audit import AuditConfig
 from tray.paths import Places, private
@@ -241,7 +242,9 @@ def test_the_process_at_the_end_of_a_run_copies_and_forwards(log: Places, stick:
         port = server.getsockname()[1]
         log.config_file.write_text(f'[audit]\nbaselines = ["{stick}"]\nforward = ["udp://127.0.0.1:{port}"]\n')
         assert configuration.load(log).audit.baselines == (str(stick),)
-        done = subprocess.run([sys.executable, "-m", "tray.audit.far"], capture_output=True, timeout=60, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "tray.audit.outside.far"], capture_output=True, timeout=60, check=False
+        )
         assert (done.returncode, done.stderr) == (0, b"")
         assert parsed_syslog(server.recv(4096))[1]["seq"] == "0"
     assert copy_in(stick, log).read_bytes() == newest(log)

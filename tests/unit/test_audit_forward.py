@@ -9,10 +9,11 @@ import pytest
 
 from tests.unit.audit_help import end, filled, start
 from tests.unit.test_audit_systemlog import parsed_journal, parsed_syslog, receiving
-from tray.audit import forward as forwarding
-from tray.audit import spool, systemlog
+from tray.audit import spool
 from tray.audit.entry import Action
-from tray.audit.forward import forward, waiting
+from tray.audit.outside import forward as forwarding
+from tray.audit.outside import systemlog
+from tray.audit.outside.forward import forward, waiting
 from tray.audit.store import AuditLog
 from tray.config import Config
 from tray.config.audit import AuditConfig
@@ -172,7 +173,7 @@ def test_whoever_is_killed_before_the_cursor_is_kept_sends_again(
     """At least once: rather twice than never."""
     filled(places, 1)
     with monkeypatch.context() as patch:
-        patch.setattr("tray.audit.outages.Memory.save", lambda _self: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("tray.audit.outside.outages.Memory.save", lambda _self: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             forward(places, JOURNALD)
     assert seqs(journal) == [0, 1, 2, 3]

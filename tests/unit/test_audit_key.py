@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.audit_help import end, filled
-from tray.audit import baselines, checkpoint, keys, spool
+from tray.audit import checkpoint, keys, spool
 from tray.audit.checkpoint import VerifierKey
+from tray.audit.outside import baselines
 from tray.audit.store import AuditLog
 from tray.cli.main import main
 from tray.paths import Places

@@ -15,7 +15,8 @@ from tests.unit.audit_attacks import Scene
 from tests.unit.audit_cases import UNCHECKED, Case
 from tests.unit.audit_cases_whole import CASES, GROUPS
 from tray import clock
-from tray.audit import baselines, standing
+from tray.audit import standing
+from tray.audit.outside import baselines
 from tray.audit.verify import verify, verify_since
 from tray.errors import AuditUnavailableError
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.audit_help import end, start, writer
-from tray.audit import redact, spool, words
+from tray.audit import redact, spool
 from tray.audit.entry import Action, Draft
-from tray.audit.search import Filter, search
+from tray.audit.search import Filter, search, words
 from tray.audit.store import AuditLog
 from tray.audit.verify import verify
 from tray.cli.main import main

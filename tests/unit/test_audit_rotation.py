@@ -10,12 +10,13 @@ import pytest
 
 from tests.unit.audit_help import end, filled
 from tests.waiting import wait_for
-from tray.audit import baselines, checkpoint, keys, rotation, spool, standing
+from tray.audit import checkpoint, keys, rotation, spool, standing
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.entry import Action, Severity
+from tray.audit.outside import baselines
 from tray.audit.store import AuditLog, StoredEntry
 from tray.audit.verify import Result, verify
-from tray.audit.verify_recorded import check
+from tray.audit.verify.recorded import check
 from tray.errors import AuditMissingError, AuditStandingError, AuditUnavailableError
 from tray.paths import Places
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from tests.unit.audit_help import end, filled, start, tamper, writer
 from tray import clock
-from tray.audit import latest, store, words
-from tray.audit.asked import LISTS, moment, parse
+from tray.audit import store
 from tray.audit.entry import ENDS, Action, Draft, Severity
-from tray.audit.search import Filter, Page, search
+from tray.audit.search import Filter, Page, latest, search, words
+from tray.audit.search.asked import LISTS, moment, parse
 from tray.audit.store import AuditLog, StoredEntry
 from tray.errors import UsageError
 from tray.model import Outcome

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.audit_help import end, filled, start, writer
 from tray import clock, past
 from tray.audit import spool
-from tray.audit.asked import Filter
+from tray.audit.search.asked import Filter
 from tray.cli.main import main
 from tray.fetch import elsewhere
 from tray.model import EndedRun, Instance, Outcome
@@ -182,7 +182,8 @@ def test_a_search_that_ran_out_of_time_says_how_far_it_looked(
     places: Places, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No index and a long log: what was found, since when was looked, and no claim that there is nothing."""
-    from tray.audit import search, words
+    from tray.audit import search
+    from tray.audit.search import words
 
     with writer(places) as log:
         log.append([end(f"r{number}") for number in range(100)])

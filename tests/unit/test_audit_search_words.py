@@ -14,11 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.audit_help import end, filled, mounted, python, writer
-from tray.audit import words
-from tray.audit.asked import Filter, words_of
-from tray.audit.asked import words as split
 from tray.audit.entry import Action, Draft
-from tray.audit.search import Page, search
+from tray.audit.search import Page, search, words
+from tray.audit.search.asked import Filter, words_of
+from tray.audit.search.asked import words as split
 from tray.audit.store import AuditLog
 from tray.model import Outcome
 from tray.paths import Places
@@ -299,7 +298,7 @@ def test_on_a_read_only_disk_entries_are_looked_at_one_by_one(places: Places) ->
         log.append([told(SECRET)])
     code = """
 import sys
-from tray.audit import words
+from tray.audit.search import words
 from tray.audit.search import Filter, search
 from tray.audit.store import AuditLog
 from tray.paths import places
@@ -352,7 +351,7 @@ def test_a_killed_update_goes_on_later(places: Places) -> None:
     with writer(places) as log:
         log.append([told(f"{SECRET} w{number}") for number in range(400)])
     code = """
-from tray.audit import words
+from tray.audit.search import words
 from tray.paths import places
 words.BATCH = 5
 words.update(places(), progress=lambda *_: print(1, flush=True))
@@ -374,7 +373,7 @@ def test_two_that_update_at_once_do_no_harm(places: Places) -> None:
     """Housekeeping and a search may meet."""
     with writer(places) as log:
         log.append([told(f"{SECRET} {number}") for number in range(300)])
-    code = "from tray.audit import words; from tray.paths import places; words.BATCH = 7; words.update(places())"
+    code = "from tray.audit.search import words; from tray.paths import places; words.BATCH = 7; words.update(places())"
     children = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
     assert [child.wait(60) for child in children] == [0, 0, 0]
     assert words.update(places)

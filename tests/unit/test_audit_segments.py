@@ -12,12 +12,13 @@ from pymerkle import InmemoryTree
 
 from tests.unit.audit_help import end, start, tamper
 from tray import clock
-from tray.audit import baselines, keys, prune, rotation, segments, spool, tlog
+from tray.audit import keys, prune, rotation, segments, spool, tlog
 from tray.audit.checkpoint import Checkpoint, VerifierKey, parse
 from tray.audit.entry import Action, Draft
+from tray.audit.outside import baselines
 from tray.audit.store import AuditLog
 from tray.audit.verify import verify
-from tray.audit.verify_rest import is_consistent
+from tray.audit.verify.rest import is_consistent
 from tray.cli.main import main
 from tray.clock import DAY_MS
 from tray.errors import AuditUnavailableError, EntryPrunedError, PruneRefusedError
@@ -267,7 +268,8 @@ def test_pruning_again_takes_the_keys_along(aged: Places, monkeypatch: pytest.Mo
 _STEPS = """
 import os, signal, sys
 from pathlib import Path
-from tray.audit import baselines, prune, segments
+from tray.audit import prune, segments
+from tray.audit.outside import baselines
 from tray.audit.store import AuditLog
 from tray.audit import database
 from tray.paths import places

@@ -12,8 +12,8 @@ import pytest
 
 from tests.unit.audit_help import BODY, end, filled, start, tamper, writer
 from tray import clock
-from tray.audit import baselines
 from tray.audit.entry import Action, Draft
+from tray.audit.outside import baselines
 from tray.audit.store import AuditLog
 from tray.audit.verify import Result, verify
 from tray.clock import DAY_MS

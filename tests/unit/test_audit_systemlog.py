@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tray import clock
-from tray.audit import checkpoint, systemlog
+from tray.audit import checkpoint
 from tray.audit.checkpoint import Checkpoint, Signer
-from tray.audit.systemlog import Receiver
+from tray.audit.outside import systemlog
+from tray.audit.outside.systemlog import Receiver
 
 NOON_MS = clock.from_text("2026-11-23T12:00:00.000Z")
 SIGNER = Signer(bytes(32))

@@ -8,7 +8,7 @@ from tray.audit import tiles
 from tray.audit.checkpoint import Checkpoint
 from tray.audit.store import AuditLog
 from tray.audit.tree import EMPTY_ROOT, Frontier, leaf_hash
-from tray.audit.verify_rest import is_consistent
+from tray.audit.verify.rest import is_consistent
 from tray.errors import AuditUnavailableError, EntryPrunedError
 from tray.paths import Places
 

@@ -310,7 +310,9 @@ def test_a_lost_key_is_replaced_openly(places: Places) -> None:
         assert entry.body["checkpoint"] == baseline.decode()
     verdict = check(places, usb=baseline)
     assert (verdict.result, verdict.entries) == (Result.INCONCLUSIVE, 24)
-    assert "at entry 22 a new key took over" in verdict.why  # anybody could have brought one in: a newer baseline must cover it
+    assert (
+        "at entry 22 a new key took over" in verdict.why
+    )  # anybody could have brought one in: a newer baseline must cover it
     verdict = check(places, usb=baseline, newer=note_of(places))
     assert (verdict.result, len(verdict.baselines)) == (Result.INTACT, 2)
     assert any("entry 22" in note for note in verdict.notes)

@@ -11,10 +11,11 @@ from tests.unit import audit_attacks as by
 from tests.unit.audit_help import end, start, tamper
 from tests.waiting import wait_for
 from tray import clock
-from tray.audit import baselines, rotation, segments, standing, verify_recorded
+from tray.audit import rotation, segments, standing
+from tray.audit.outside import baselines
 from tray.audit.prune import prune
 from tray.audit.store import AuditLog
-from tray.audit.verify import Kind, Result, Verdict, verify, verify_since
+from tray.audit.verify import Kind, Result, Verdict, recorded, verify, verify_since
 from tray.paths import Places
 
 NOTES: dict[str, bytes] = {}
@@ -78,7 +79,7 @@ def test_a_baseline_that_is_older_than_what_is_left_still_counts_where_the_tiles
 
 def test_a_pruned_log_is_checked_from_where_the_last_check_ended(pruned: Places) -> None:
     """Pruning comes between two checks, or between none: both go on."""
-    assert verify_recorded.check(pruned).result is Result.INTACT
+    assert recorded.check(pruned).result is Result.INTACT
     with by.opened(pruned) as log:
         log.append([end("new")])
     prune(pruned, 0, baselines.found(pruned), most=1)
@@ -86,7 +87,7 @@ def test_a_pruned_log_is_checked_from_where_the_last_check_ended(pruned: Places)
     assert point is not None
     verdict = verify_since(pruned.audit_db, pruned.audit_key, point, kept=baselines.found(pruned))
     assert (verdict.result, verdict.full) == (Result.INTACT, False)
-    assert verify_recorded.check(pruned).result is Result.INTACT
+    assert recorded.check(pruned).result is Result.INTACT
 
 
 def test_a_point_that_was_pruned_away_asks_for_a_full_check(pruned: Places) -> None:

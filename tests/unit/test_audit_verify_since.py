@@ -11,15 +11,16 @@ from tests.unit import audit_attacks as by
 from tests.unit.audit_attacks import change, cut, rewrite
 from tests.unit.audit_help import end, filled, start
 from tray import clock
-from tray.audit import baselines, keys, rotation, spool, standing, verify_recorded
+from tray.audit import keys, rotation, spool, standing
 from tray.audit.checkpoint import Checkpoint
 from tray.audit.entry import Action
+from tray.audit.outside import baselines
 from tray.audit.store import AuditLog
 from tray.audit.tiles import Tiles
 from tray.audit.tree import Frontier
-from tray.audit.verdict import Verdict
-from tray.audit.verify import Kind, Result, verify_since
-from tray.audit.verify_rest import is_consistent
+from tray.audit.verify import Kind, Result, recorded, verify_since
+from tray.audit.verify.rest import is_consistent
+from tray.audit.verify.verdict import Verdict
 from tray.cli.main import main
 from tray.errors import AuditStandingError, AuditUnavailableError, NoBreachError
 from tray.paths import Places
@@ -30,7 +31,7 @@ def kept(places: Places) -> Places:
     """A log with copies of its checkpoint, verified just now."""
     with by.opened(places) as log:
         log.append([draft for n in range(140) for draft in (start(f"r{n}"), end(f"r{n}"))])
-    verify_recorded.check(places)
+    recorded.check(places)
     return places
 
 
@@ -143,7 +144,7 @@ def test_an_edited_file_is_not_believed(kept: Places, spoil: Any) -> None:
         standing.read(kept)
     assert (standing.point(kept), standing.witness(kept), standing.full_ms(kept)) == (None, None, None)
     assert since(kept).full
-    assert verify_recorded.check(kept).result is Result.INTACT
+    assert recorded.check(kept).result is Result.INTACT
     found = standing.read(kept)
     assert found is not None
     assert (found.result, found.full, found.breach) == ("intact", True, False)
@@ -178,17 +179,17 @@ def test_another_key_asks_for_a_full_check_once(kept: Places) -> None:
     with pytest.raises(AuditStandingError) as told:
         standing.read(kept)
     assert "present signing key" in told.value.why
-    verdict = verify_recorded.check(kept, incremental=True)
+    verdict = recorded.check(kept, incremental=True)
     assert (verdict.result, verdict.full, len(verdict.notes)) == (Result.INTACT, True, 1)
     assert "took over at entry 283" in verdict.notes[0]
-    assert not verify_recorded.check(kept, incremental=True).full
+    assert not recorded.check(kept, incremental=True).full
 
 
 def test_a_change_of_the_key_costs_no_full_check(kept: Places) -> None:
     """The key that was introduced by the old one takes over what the old one authenticated."""
     rotation.rotate(kept)
     assert standing.read(kept) is not None
-    verdict = verify_recorded.check(kept, incremental=True)
+    verdict = recorded.check(kept, incremental=True)
     assert (verdict.result, verdict.full, verdict.notes) == (Result.INTACT, False, ())
 
 
@@ -198,12 +199,12 @@ def test_an_acknowledged_rollback_rings_no_more(kept: Places) -> None:
     shutil.copytree(kept.state, old)
     with by.opened(kept) as log:
         log.append([end("newer"), end("newest")])
-    verify_recorded.check(kept)
+    recorded.check(kept)
     by.put_back(old, kept.state, "audit.db")
-    assert verify_recorded.check(kept).kind is Kind.ROLLED_BACK
+    assert recorded.check(kept).kind is Kind.ROLLED_BACK
     standing.acknowledge(kept, "set back on purpose")
     by.append_one(kept)
-    assert verify_recorded.check(kept).result is Result.INTACT
+    assert recorded.check(kept).result is Result.INTACT
     found = standing.read(kept)
     assert found is not None
     assert (found.result, found.breach) == ("intact", False)
@@ -219,13 +220,13 @@ def test_a_breach_stays_until_it_is_acknowledged(kept: Places) -> None:
     """Also when a later check finds nothing, whoever repaired the log; the reason goes on record."""
     raw = by.raw_of(kept, 100)
     by.edited(kept, 100)
-    assert verify_recorded.check(kept).kind is Kind.ALTERED
+    assert recorded.check(kept).kind is Kind.ALTERED
     found = standing.read(kept)
     assert found is not None
     assert (found.result, found.kind, found.first_bad, found.breach) == ("tampered", "altered", 100, True)
     assert standing.point(kept) is None
     by.set_entry(kept, 100, raw)
-    verdict = verify_recorded.check(kept)
+    verdict = recorded.check(kept)
     assert (verdict.result, verdict.breach) == (Result.INTACT, 283)
     found = standing.read(kept)
     assert found is not None
@@ -235,7 +236,7 @@ def test_a_breach_stays_until_it_is_acknowledged(kept: Places) -> None:
     found = standing.read(kept)
     assert found is not None
     assert (found.result, found.breach, found.since_ms) == ("intact", False, None)
-    assert verify_recorded.check(kept).breach is None
+    assert recorded.check(kept).breach is None
     with pytest.raises(NoBreachError):
         standing.acknowledge(kept, "again")
 
@@ -244,10 +245,10 @@ def test_a_breach_is_remembered_by_the_log_itself(kept: Places) -> None:
     """Who mends the log and deletes the file about the last check hides nothing: the alarm is an entry."""
     raw = by.raw_of(kept, 100)
     by.edited(kept, 100)
-    verify_recorded.check(kept)
+    recorded.check(kept)
     by.set_entry(kept, 100, raw)
     kept.audit_standing.unlink()
-    verify_recorded.check(kept)
+    recorded.check(kept)
     found = standing.read(kept)
     assert found is not None
     assert (found.result, found.breach) == ("intact", True)
@@ -258,10 +259,10 @@ def test_an_older_file_put_back_is_no_way_around_a_breach(kept: Places) -> None:
     before = kept.audit_standing.read_bytes()
     raw = by.raw_of(kept, 100)
     by.edited(kept, 100)
-    verify_recorded.check(kept)
+    recorded.check(kept)
     by.set_entry(kept, 100, raw)
     kept.audit_standing.write_bytes(before)
-    verdict = verify_recorded.check(kept, incremental=True, scheduled=True)
+    verdict = recorded.check(kept, incremental=True, scheduled=True)
     assert (verdict.result, verdict.full) == (Result.INTACT, False)
     found = standing.read(kept)
     assert found is not None
@@ -271,15 +272,15 @@ def test_an_older_file_put_back_is_no_way_around_a_breach(kept: Places) -> None:
 def test_the_same_finding_is_no_breach_twice(kept: Places) -> None:
     """What was acknowledged stays on record as tampered, but does not ring again; another finding does."""
     by.edited(kept, 100)
-    verify_recorded.check(kept)
+    recorded.check(kept)
     standing.acknowledge(kept, "known")
     for _ in range(2):
-        assert verify_recorded.check(kept).result is Result.TAMPERED
+        assert recorded.check(kept).result is Result.TAMPERED
         found = standing.read(kept)
         assert found is not None
         assert (found.result, found.breach) == ("tampered", False)
     by.edited(kept, 50)
-    verify_recorded.check(kept)
+    recorded.check(kept)
     found = standing.read(kept)
     assert found is not None
     assert (found.first_bad, found.breach) == (50, True)
@@ -288,11 +289,11 @@ def test_the_same_finding_is_no_breach_twice(kept: Places) -> None:
 def test_an_earlier_log_is_settled_by_an_entry_of_the_new_one(kept: Places) -> None:
     """Who begins anew for a good reason says so once, and the copies of the old checkpoints may stay."""
     by.begun_anew(kept, traces=True)
-    verdict = verify_recorded.check(kept)
+    verdict = recorded.check(kept)
     assert (verdict.kind, len(verdict.others)) == (Kind.REPLACED, 1)
-    assert verify_recorded.check(kept).kind is Kind.REPLACED
+    assert recorded.check(kept).kind is Kind.REPLACED
     standing.acknowledge(kept, "the disk died")
-    verdict = verify_recorded.check(kept)
+    verdict = recorded.check(kept)
     assert verdict.result is Result.INTACT
     assert any("An earlier log" in note for note in verdict.notes)
 
@@ -302,7 +303,7 @@ def test_what_could_not_be_checked_keeps_breach_and_point(kept: Places) -> None:
     db = kept.audit_db.read_bytes()
     kept.audit_db.write_bytes(b"noise" * 999)
     with pytest.raises(AuditUnavailableError):
-        verify_recorded.check(kept)
+        recorded.check(kept)
     found = standing.read(kept)
     assert found is not None
     assert (found.result, found.breach) == ("unchecked", False)
@@ -310,12 +311,12 @@ def test_what_could_not_be_checked_keeps_breach_and_point(kept: Places) -> None:
         stale.unlink()
     kept.audit_db.write_bytes(db)
     by.edited(kept, 100)
-    verify_recorded.check(kept)
+    recorded.check(kept)
     kept.audit_db.write_bytes(b"noise" * 999)
     for stale in kept.state.glob("audit.db-*"):
         stale.unlink()
     with pytest.raises(AuditUnavailableError):
-        verify_recorded.check(kept)
+        recorded.check(kept)
     found = standing.read(kept)
     assert found is not None
     assert (found.result, found.breach, found.first_bad) == ("unchecked", True, 100)
@@ -324,12 +325,12 @@ def test_what_could_not_be_checked_keeps_breach_and_point(kept: Places) -> None:
 def test_a_quiet_check_at_start_up_is_no_entry(kept: Places) -> None:
     """A scheduled look at what is new leaves no trace if all is well; every other check is on record."""
     before = len(by.rows_of(kept))
-    assert verify_recorded.check(kept, incremental=True, scheduled=True).result is Result.INTACT
+    assert recorded.check(kept, incremental=True, scheduled=True).result is Result.INTACT
     assert len(by.rows_of(kept)) == before
-    verify_recorded.check(kept, scheduled=True)
+    recorded.check(kept, scheduled=True)
     assert (len(by.rows_of(kept)), by.rows_of(kept)[-1]["source"]) == (before + 1, "scheduled")
     by.edited(kept, before)
-    assert verify_recorded.check(kept, incremental=True, scheduled=True).result is Result.TAMPERED
+    assert recorded.check(kept, incremental=True, scheduled=True).result is Result.TAMPERED
     assert actions(kept)[-1] == ("audit.verified", "tampered")
 
 
@@ -338,7 +339,7 @@ def test_the_standing_knows_when_all_was_checked(kept: Places) -> None:
     first = standing.full_ms(kept)
     assert first is not None
     assert clock.now_ms() - first < 60_000
-    verify_recorded.check(kept, incremental=True)
+    recorded.check(kept, incremental=True)
     assert standing.full_ms(kept) == first
     found = standing.read(kept)
     assert found is not None
@@ -386,7 +387,7 @@ def test_the_command_reports_rollback_and_open_breach(kept: Places, capsys: pyte
 
 def test_nothing_is_left_behind(kept: Places) -> None:
     """The file is private and stands alone: no temporary files, no thread, no lock that is held."""
-    verify_recorded.check(kept)
+    recorded.check(kept)
     names = {path.name for path in kept.state.iterdir()}
     assert {name for name in names if "tmp" in name or name.endswith(("-wal", "-shm"))} == set()
     assert kept.audit_standing.stat().st_mode & 0o777 == 0o600
@@ -405,7 +406,7 @@ def test_a_waiting_record_cannot_speak_for_the_log(kept: Places, action: Action)
 def test_an_acknowledgement_that_cannot_be_recorded_is_none(kept: Places) -> None:
     """It is an entry or it did not happen: the alarm goes on."""
     by.edited(kept, 100)
-    verify_recorded.check(kept)
+    recorded.check(kept)
     kept.audit_db.write_bytes(b"noise" * 999)
     with pytest.raises(AuditUnavailableError):
         standing.acknowledge(kept, "hidden")

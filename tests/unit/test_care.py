@@ -13,7 +13,7 @@ from tests.unit.audit_help import end, entry_bytes, filled, start, tamper
 from tray import clock, config, jobs
 from tray.audit import spool, standing
 from tray.audit.store import AuditLog, StoredEntry
-from tray.audit.verify_recorded import check
+from tray.audit.verify.recorded import check
 from tray.care import clocks, lost, memory, recorder, rounds, segments, settings, verification
 from tray.care.clocks import Clocks, Jump
 from tray.care.rounds import Round

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.audit_help import end, filled
-from tray.audit import far, spool
+from tray.audit import spool
 from tray.audit.checkpoint import Checkpoint, Signer, parse
+from tray.audit.outside import far
 from tray.config import Config
 from tray.config.audit import AuditConfig
 from tray.doctor import Check, Level, copies

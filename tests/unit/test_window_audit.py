@@ -12,8 +12,9 @@ from tests.e2e import statuses
 from tests.unit.audit_help import end, filled, mounted, start, tamper, writer
 from tests.waiting import wait_for
 from tray import clock
-from tray.audit import baselines, prune, segments, spool
+from tray.audit import prune, segments, spool
 from tray.audit.entry import Action
+from tray.audit.outside import baselines
 from tray.audit.store import AuditLog
 from tray.errors import BackupTrayError, BadDayError, EntryNotFoundError, EntryPrunedError, SystemViewError
 from tray.fetch import elsewhere

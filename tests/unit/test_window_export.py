@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.waiting import wait_for
-from tray.audit import asked
+from tray.audit.search import asked
 from tray.errors import ExportFailedError
 from tray.window import bridge, export, filters
 

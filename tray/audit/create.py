@@ -76,7 +76,7 @@ def _create(db: Path, key: Path, signer: Signer, copies: Path | None, new_key: P
     keys.pin(key, verifier)
     made.append(verifier)
     if copies is not None:
-        from tray.audit.baselines import copy_near
+        from tray.audit.outside.baselines import copy_near
 
         copy_near(copies, note, b"", key=key)
 

@@ -63,7 +63,7 @@ def plan(log: AuditLog, retention_ms: int, baselines: Mapping[str, bytes]) -> Pl
 
     Args:
         retention_ms: What is younger is kept.
-        baselines: Checkpoints from outside the log, by name (`tray.audit.baselines.found`).
+        baselines: Checkpoints from outside the log, by name (`tray.audit.outside.baselines.found`).
 
     Raises:
         AuditUnavailableError: The log cannot be read.
@@ -221,7 +221,7 @@ def _prune(log: AuditLog, segment: Segment, baseline: tuple[str, bytes], archive
 
 def _forget(log: AuditLog) -> None:
     """Leave nothing of what went in SQLite's write-ahead log or in the index of words, which is made anew."""
-    from tray.audit import words
+    from tray.audit.search import words
 
     with contextlib.suppress(AuditUnavailableError):  # somebody is reading; the next checkpoint of SQLite does it
         log.flush()

@@ -25,7 +25,7 @@ def redact(places: Places, seq: int, reason: str, *, timeout: float = 5.0) -> in
         EntryNotFoundError, EntryPrunedError: There is no such entry.
         RedactRefusedError: There is nothing to erase, or it is needed to verify the log.
     """
-    from tray.audit import words
+    from tray.audit.search import words
 
     with contextlib.suppress(
         AuditUnavailableError
@@ -50,7 +50,7 @@ def redact(places: Places, seq: int, reason: str, *, timeout: float = 5.0) -> in
 
 def _finish(log: AuditLog, seq: int) -> None:
     """If the details of entry *seq* were erased before: whoever did so may have been killed before their words were gone too."""
-    from tray.audit import words
+    from tray.audit.search import words
 
     if log.entry(seq).erased:
         with contextlib.suppress(AuditUnavailableError, OSError):

@@ -26,7 +26,7 @@ from tray.model import AuditStanding
 from tray.paths import Places
 
 if TYPE_CHECKING:
-    from tray.audit.verdict import Point, Verdict
+    from tray.audit.verify.verdict import Point, Verdict
 
 VERSION = 1
 _MAX = 1 << 20
@@ -173,7 +173,7 @@ def acknowledge(places: Places, reason: str) -> None:
 def _set_aside(places: Places) -> list[str]:
     """Let the copies that saw more than the log has count no more; return what they are called now."""
     from tray import config
-    from tray.audit import baselines
+    from tray.audit.outside import baselines
 
     with contextlib.suppress(BackupTrayError, OSError):
         return [str(path) for path in baselines.set_aside(places, config.load(places))]
@@ -201,7 +201,7 @@ def _settled(data: Mapping[str, Any]) -> list[list[Any]]:
 
 
 def _point(data: Mapping[str, Any]) -> "Point | None":
-    from tray.audit.verdict import Point
+    from tray.audit.verify.verdict import Point
 
     try:
         return Point.from_json(data["point"]) if data.get("point") is not None else None

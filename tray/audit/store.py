@@ -77,7 +77,7 @@ class AuditLog:
 
         Args:
             timeout: Seconds to wait for other writers, here and at each append.
-            copies: Folder that gets a copy of the checkpoint after each append (`tray.audit.baselines`); None: nothing is copied.
+            copies: Folder that gets a copy of the checkpoint after each append (`outside.baselines`); None: nothing is copied.
 
         Raises:
             AuditUnavailableError: It cannot be opened or made.
@@ -360,7 +360,7 @@ class AuditLog:
             note = None if self._copies is None else _checkpoint(connection)
         self._must_be_the_same()
         if self._copies is not None and before is not None and note is not None and note != before:
-            from tray.audit.baselines import copy_near
+            from tray.audit.outside.baselines import copy_near
 
             copy_near(self._copies, note, before, key=self._key, root_at=self.root_at)
 
@@ -380,7 +380,8 @@ def _newest(connection: sqlite3.Connection) -> _Newest:
 
     The newest has the greatest time, then number. A time ahead of now does not count as newer: then the number decides.
     """
-    from tray.audit import latest, search
+    from tray.audit import search
+    from tray.audit.search import latest
 
     horizon = clock.now_ms() + CLOCK_SLACK_MS
     known = latest.newest(connection, horizon, (*ENDS, Action.JOB_SEEN), _keys)

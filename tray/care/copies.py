@@ -9,6 +9,6 @@ def do(this: Round) -> None:
     Raises:
         ConfigError: Nobody knows where to.
     """
-    from tray.audit import baselines
+    from tray.audit.outside import baselines
 
     baselines.copy_far(this.places, this.config)

@@ -11,6 +11,6 @@ def do(this: Round) -> None:
     """
     if not this.config.audit.forward:
         return
-    from tray.audit import forward
+    from tray.audit.outside import forward
 
     forward.forward(this.places, this.config)

@@ -22,7 +22,8 @@ def do(this: Round) -> None:
     audit = this.config.audit
     if audit.retention_ms is None or not _is_time(this):
         return
-    from tray.audit import baselines, prune
+    from tray.audit import prune
+    from tray.audit.outside import baselines
 
     _refuse_evidence(this)
     notes = baselines.found(this.places, this.config)

@@ -16,7 +16,7 @@ def do(this: Round) -> None:
         BackupTrayError: It could not be checked; that is an entry too.
     """
     from tray.audit import standing
-    from tray.audit.verify_recorded import check
+    from tray.audit.verify.recorded import check
 
     now, tried = clock.now_ms(), memory.load(this.places, _NAME).get("tried_ms")
     every = this.config_or_usual.audit.verify_every_ms

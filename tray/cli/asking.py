@@ -10,7 +10,7 @@ from tray.errors import BackupTrayError, UsageError
 from tray.paths import Places
 
 if TYPE_CHECKING:
-    from tray.audit.asked import Filter
+    from tray.audit.search.asked import Filter
 
 UPDATE_SECONDS = 2.0
 """How long a search for words may first bring their index up to date."""
@@ -43,7 +43,7 @@ def wanted(args: Namespace) -> "Filter":
     Raises:
         UsageError: A word or time makes no sense.
     """
-    from tray.audit.asked import parse
+    from tray.audit.search.asked import parse
 
     if args.limit < 1 or args.page < 1:
         name = "--limit" if args.limit < 1 else "--page"
@@ -55,7 +55,7 @@ def prepare(places: Places, asked: "Filter") -> None:
     """Bring the index of words up to date if words are asked for; a search works without it, only slower."""
     if not asked.phrases():
         return
-    from tray.audit import words
+    from tray.audit.search import words
 
     try:
         words.update(places, seconds=UPDATE_SECONDS)

@@ -12,7 +12,7 @@ from tray.model import EndedRun, Instance, Source
 from tray.paths import places
 
 if TYPE_CHECKING:
-    from tray.audit.asked import Filter
+    from tray.audit.search.asked import Filter
 
 PAGE = 50
 

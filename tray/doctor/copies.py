@@ -15,7 +15,8 @@ _NAME = "baselines"
 def baselines(places: Places) -> Iterable[Check]:
     """Say how many baselines there are and how far behind, and which places could not be reached the last time."""
     from tray import config
-    from tray.audit import baselines, checkpoint
+    from tray.audit import checkpoint
+    from tray.audit.outside import baselines
     from tray.audit.store import AuditLog
 
     try:
@@ -57,7 +58,7 @@ def _remedy(places: Places) -> str:
 
 
 def _outages(places: Places) -> Iterator[Check]:
-    from tray.audit import far, forward, outages
+    from tray.audit.outside import far, forward, outages
 
     for file, what in ((far.FILE, "checkpoints cannot be copied to"), (forward.FILE, "entries cannot be sent to")):
         for place, why in outages.failing(places.state / file).items():

@@ -24,10 +24,10 @@ def audit_log(places: Places) -> list[Check]:
     if places.audit_db.stat().st_size > QUICK_BYTES:
         what = f"{_entries(size)}, readable; it is large, so it was not verified now."
         return [Check("audit log", Level.OK, what + " Verify it: `backup-tray audit verify`.")]
-    from tray.audit import baselines
     from tray.audit.database import damaged
-    from tray.audit.verdict import Kind
+    from tray.audit.outside import baselines
     from tray.audit.verify import verify
+    from tray.audit.verify.verdict import Kind
 
     kept = baselines.found(places)  # before the log: a newer one would look like a rollback
     verdict = verify(places.audit_db, places.audit_key, kept=kept, pinned=baselines.pinned(places))

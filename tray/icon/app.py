@@ -313,7 +313,7 @@ def main(places: Places) -> int:
 
 def _footer(places: Places) -> str:
     """Return what identifies the audit log as it is now; nothing where it cannot be read."""
-    from tray.audit import baselines
+    from tray.audit.outside import baselines
     from tray.audit.store import AuditLog
 
     try:

@@ -18,7 +18,7 @@ class AuditStanding:
         checked_ms: When.
         entries: How many entries were checked.
         why: One sentence.
-        kind: In which way it is not what it was (`tray.audit.verdict.Kind`), None if it is.
+        kind: In which way it is not what it was (`tray.audit.verify.verdict.Kind`), None if it is.
         first_bad: The first entry that is wrong, as far as it can be told.
         baselines: How many outside baselines agreed.
         full: All of it was checked; else only what came after an earlier check.

@@ -5,17 +5,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tray import clock
-from tray.audit import baselines, checkpoint
-from tray.audit.asked import Filter
+from tray.audit import checkpoint
 from tray.audit.entry import ENDS, ended_run
+from tray.audit.outside import baselines
 from tray.audit.proof import root_of
 from tray.audit.search import search
+from tray.audit.search.asked import Filter
 from tray.errors import BaselineError
 from tray.model import EndedRun
 
 if TYPE_CHECKING:
     from tray.audit.store import AuditLog, StoredEntry
-    from tray.audit.verdict import Verdict
+    from tray.audit.verify.verdict import Verdict
 
 _PAGE = 500
 _PATIENCE = 3600.0

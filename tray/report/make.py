@@ -29,7 +29,7 @@ from tray.report.sheet import Sheet, sheet
 from tray.report.summary import asked_words, summarise
 
 if TYPE_CHECKING:
-    from tray.audit.asked import Filter
+    from tray.audit.search.asked import Filter
     from tray.audit.store import AuditLog, StoredEntry
     from tray.report.base import Base
 
@@ -306,7 +306,7 @@ class _Counted:
 
 
 def _wanted(given: Mapping[str, str]) -> "Filter":
-    from tray.audit.asked import parse
+    from tray.audit.search.asked import parse
 
     named = dict(given)
     month = named.pop("month", None)

@@ -89,7 +89,8 @@ def verified(places: Places) -> "Verdict":
     A very long log is checked from the end of an earlier complete check on, if there is an authentic one (`Verdict.full`).
     """
     from tray import config
-    from tray.audit import baselines, standing
+    from tray.audit import standing
+    from tray.audit.outside import baselines
     from tray.audit.verify import verify, verify_since
 
     try:
@@ -136,7 +137,7 @@ def _entry(seq: int, raw: bytes, body: Mapping[str, Any] | None) -> "StoredEntry
 
 
 def _verdict(told: Mapping[str, Any]) -> "Verdict":
-    from tray.audit.verdict import Result, Verdict
+    from tray.audit.verify.verdict import Result, Verdict
 
     return Verdict(Result(told["result"]), told["entries"], clock.from_text(told["checked_at"]), str(told["why"]))
 

@@ -12,7 +12,7 @@ from tray.report.plain import both_times, evidence, step_words
 from tray.report.run import Report
 
 if TYPE_CHECKING:
-    from tray.audit.verdict import Verdict
+    from tray.audit.verify.verdict import Verdict
 
 Rows = list[tuple[str, str]]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from tray import clock, wording
-from tray.audit.asked import Filter
+from tray.audit.search.asked import Filter
 from tray.model import EndedRun, Outcome
 from tray.report.base import Base
 

@@ -19,7 +19,7 @@ SECONDS = 2.0
 def send(places: Places, seconds: float = SECONDS) -> "subprocess.Popen[bytes]":
     """Start the process that copies and forwards, wait for it at most *seconds*, and return it; it may go on after that."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tray.audit.far"],
+        [sys.executable, "-m", "tray.audit.outside.far"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -80,7 +80,8 @@ def _keys(places: Places, origin: str) -> list[str]:
 
 
 def _baselines(places: Places, log: "AuditLog", size: int) -> dict[str, Any]:
-    from tray.audit import baselines, checkpoint
+    from tray.audit import checkpoint
+    from tray.audit.outside import baselines
 
     problems: list[str] = []
     rows = []

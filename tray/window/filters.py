@@ -13,7 +13,7 @@ from tray.model import EndedRun, Outcome
 from tray.window import bridge
 
 if TYPE_CHECKING:
-    from tray.audit.asked import Filter
+    from tray.audit.search.asked import Filter
 
 Fields = Mapping[str, str]
 """A checked form: every name of `_FIELDS`."""
@@ -62,7 +62,7 @@ def span(fields: Fields, now_ms: int) -> tuple[int | None, int | None]:
 
 def _moment(fields: Fields, name: str, now_ms: int) -> tuple[int, int] | None:
     """Read a time as every surface does (`asked.moment`)."""
-    from tray.audit import asked
+    from tray.audit.search import asked
 
     if not fields[name].strip():
         return None
@@ -81,8 +81,8 @@ def of_log(fields: Fields, now_ms: int, *, ends: bool = False) -> "Filter":
     Raises:
         BadDayError: A day is none.
     """
-    from tray.audit.asked import Filter
     from tray.audit.entry import ENDS
+    from tray.audit.search.asked import Filter
 
     since, until = span(fields, now_ms)
     action = tuple(map(str, ENDS)) if ends else _one(fields["action"])
@@ -104,7 +104,7 @@ def _one(text: str) -> tuple[str, ...] | None:
 
 def of_run(fields: Fields, run: EndedRun, now_ms: int) -> bool:
     """Whether a run that is not in the log (it waits in a spool, or is the system's) is one that the form asks for."""
-    from tray.audit import asked
+    from tray.audit.search import asked
 
     wanted = of_log(fields, now_ms)
     texts = filter(None, (run.job, run.engine, run.repository, run.reason, run.kind, run.outcome, run.user))

@@ -43,7 +43,8 @@ def proven(places: Places, entry: int) -> dict[str, Any]:
     Raises:
         BackupTrayError: The log cannot be read.
     """
-    from tray.audit import baselines, keys, proof
+    from tray.audit import keys, proof
+    from tray.audit.outside import baselines
 
     notes = baselines.found(places, configured(places))
     trusted = [*keys.pins(places.audit_key), *baselines.pinned(places)]
@@ -112,7 +113,7 @@ def verify(places: Places, progress: Callable[[int, int], None] | None = None) -
     Raises:
         BackupTrayError: It could not be checked.
     """
-    from tray.audit.verify_recorded import check
+    from tray.audit.verify.recorded import check
 
     problems: list[str] = []
     verdict = check(places, configured(places), progress=progress, problems=problems)
@@ -121,7 +122,8 @@ def verify(places: Places, progress: Callable[[int, int], None] | None = None) -
 
 def _verify(places: Places) -> "Verdict":
     """Verify as `verify` does, and record nothing."""
-    from tray.audit import baselines, standing
+    from tray.audit import standing
+    from tray.audit.outside import baselines
     from tray.audit.verify import verify as verify_log
 
     kept = baselines.found(places, configured(places))

@@ -18,7 +18,8 @@ def register(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print the newest signed checkpoint, or what the log was at an earlier size."""
-    from tray.audit import baselines, checkpoint
+    from tray.audit import checkpoint
+    from tray.audit.outside import baselines
     from tray.audit.store import AuditLog
 
     with AuditLog.read(places().audit_db) as log:

@@ -35,7 +35,8 @@ def run(args: Namespace) -> int:
 
 
 def _facts(here: Places) -> dict[str, Any]:
-    from tray.audit import baselines, checkpoint, keys
+    from tray.audit import checkpoint, keys
+    from tray.audit.outside import baselines
     from tray.audit.store import AuditLog
 
     with AuditLog.read(here.audit_db) as log:

@@ -24,7 +24,8 @@ def register(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Prune closed segments that are old enough and that a checkpoint elsewhere covers."""
     from tray import config
-    from tray.audit import baselines, prune
+    from tray.audit import prune
+    from tray.audit.outside import baselines
     from tray.audit.store import AuditLog
 
     here = places()

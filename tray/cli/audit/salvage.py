@@ -41,7 +41,8 @@ def register(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Read what can be read, put that on record, and say what it came to: 0 all is there and signed, 1 not, 2 nothing."""
-    from tray.audit import baselines, database, keys, salvage
+    from tray.audit import database, keys, salvage
+    from tray.audit.outside import baselines
 
     here = places()
     source = here.audit_db if args.source is None else args.source.absolute()

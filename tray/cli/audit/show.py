@@ -12,8 +12,8 @@ from tray.errors import UsageError
 from tray.paths import Places, places
 
 if TYPE_CHECKING:
-    from tray.audit.asked import Filter
     from tray.audit.search import Page
+    from tray.audit.search.asked import Filter
     from tray.audit.store import AuditLog, StoredEntry
 
 PAGE = 20

@@ -12,7 +12,7 @@ from tray.errors import BaselineError, ConfigError
 from tray.paths import Places, places
 
 if TYPE_CHECKING:
-    from tray.audit.verdict import Verdict
+    from tray.audit.verify.verdict import Verdict
 
 EXIT_OF = {"intact": 0, "tampered": 1, "inconclusive": 3}
 _MAX_FILE = 64 << 20
@@ -36,7 +36,7 @@ def register(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Verify, put that on record, and print what it came to."""
-    from tray.audit.verify_recorded import check
+    from tray.audit.verify.recorded import check
 
     here = places()
     problems: list[str] = []
@@ -112,7 +112,7 @@ def _progress() -> Callable[[int, int], None] | None:
 
 
 def _lines(verdict: "Verdict", problems: list[str]) -> Iterator[str]:
-    from tray.audit.verdict import METHOD
+    from tray.audit.verify.verdict import METHOD
 
     what = "entries" if verdict.full else "entries, of them only those after the last check,"
     yield f"{verdict.result.value.upper()}: {wording.escape(verdict.why)}"

@@ -12,9 +12,9 @@ from tray.audit.checkpoint import Checkpoint, VerifierKey
 from tray.audit.schema import ENDED, FACET, STARTED, STATEMENTS
 from tray.audit.tiles import WIDTH, Tiles
 from tray.audit.tree import HASH_SIZE, Frontier, node_hash
-from tray.audit.verdict import Kind
-from tray.audit.verify_find import found
-from tray.audit.verify_pass import Pass, Start, details
+from tray.audit.verify.find import found
+from tray.audit.verify.stream import Pass, Start, details
+from tray.audit.verify.verdict import Kind
 from tray.errors import EntryPrunedError
 
 # All built from constants of ours.

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from tray.audit.bodies import plain
 from tray.audit.entry import MAX_ENTRY, SALT_SIZE, pattern
 from tray.audit.tree import leaf_hash
-from tray.audit.verdict import Kind
+from tray.audit.verify.verdict import Kind
 
 Row = tuple[int, Any]
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from tray import clock
 from tray.audit.entry import Action
-from tray.audit.outages import Memory, alone
-from tray.audit.systemlog import Receiver
+from tray.audit.outside.outages import Memory, alone
+from tray.audit.outside.systemlog import Receiver
 from tray.paths import Places
 
 if TYPE_CHECKING:

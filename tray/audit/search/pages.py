@@ -17,13 +17,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tray import clock
-from tray.audit.asked import Filter, parse
 from tray.audit.schema import FACET, FACET_KEYS, MOMENT
+from tray.audit.search.asked import Filter
 
 if TYPE_CHECKING:
     from tray.audit.store import AuditLog, StoredEntry
-
-__all__ = ["Cursor", "Filter", "Page", "facets", "keys", "names", "newest_below", "parse", "range_of", "read", "search"]
 
 Cursor = tuple[int, int]
 """Time in ms and number of an entry; what comes next is smaller."""
@@ -77,7 +75,7 @@ def search(
     top = _top(wanted, after)
     with log._snapshot() as connection:
         if wanted.phrases():
-            from tray.audit import words
+            from tray.audit.search import words
 
             return words.find(log, connection, wanted, limit, top, clock.monotonic() + seconds)
         found = list(itertools.islice(keys(connection, wanted, top), limit + 1))

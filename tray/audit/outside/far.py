@@ -1,7 +1,7 @@
 """Copies of the newest checkpoint in further places, as configured: other folders and volumes, repositories, the system's log.
 
 Here nothing is in a hurry: whoever calls is the tracker's helper, or a process of its own that a wrapper starts when its run has
-ended (`python -m tray.audit.far`), since a disk or a network that hangs must hang nobody else.
+ended (`python -m tray.audit.outside.far`), since a disk or a network that hangs must hang nobody else.
 
 A folder must be there already: an unplugged disk is not mistaken for it, and nothing is written where it would be mounted. In a
 repository the folder `backup-tray` is made. What is there is replaced only by what continues it (`baselines`). A place that cannot
@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray import clock, paths
-from tray.audit import baselines, checkpoint, keys
-from tray.audit.baselines import CHECKPOINT, KEYS, stem_of
+from tray.audit import checkpoint, keys
 from tray.audit.entry import Action
-from tray.audit.outages import Memory, alone
+from tray.audit.outside import baselines
+from tray.audit.outside.baselines import CHECKPOINT, KEYS, stem_of
+from tray.audit.outside.outages import Memory, alone
 from tray.config.audit import JOURNALD, REPOSITORY, SYSLOG
 from tray.errors import BackupTrayError
 from tray.paths import Places
@@ -156,7 +157,7 @@ def _put(log: "AuditLog", places: Places, note: bytes, folder: Path, made: bool)
 
 def _into_log(memory: Memory, name: str, note: bytes) -> str | None:
     """Say *note* in the system's log, unless it was said there already."""
-    from tray.audit.systemlog import Receiver
+    from tray.audit.outside.systemlog import Receiver
 
     new = checkpoint.parse(note)
     if memory.of(name).get("root") == new.root.hex():
@@ -176,7 +177,7 @@ def _into_log(memory: Memory, name: str, note: bytes) -> str | None:
 def main() -> int:
     """Copy and forward as configured, at the end of a run that no tracker saw."""
     from tray import config as configuration
-    from tray.audit.forward import forward
+    from tray.audit.outside.forward import forward
 
     places, code = paths.places(), 0
     try:

@@ -7,9 +7,9 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 
-from tray.audit import search
 from tray.audit.schema import FACET, FACET_KEYS, MOMENT
-from tray.audit.search import Cursor
+from tray.audit.search import pages
+from tray.audit.search.pages import Cursor
 
 NEAR = 256
 MOST_AHEAD = 500
@@ -45,7 +45,7 @@ def newest(
     ahead = connection.execute(_AHEAD_ROWS, (horizon, MOST_AHEAD + 1)).fetchall()
     if len(ahead) > MOST_AHEAD:
         return None
-    ours = tuple(search.range_of([action])[0] for action in actions)
+    ours = tuple(pages.range_of([action])[0] for action in actions)
     found: dict[Key, Cursor] = {}
     for at, seq, facet in connection.execute(_NEAR_ROWS, (horizon, NEAR)).fetchall():
         for key in keys_of(facet) if facet.startswith(ours) else ():
@@ -64,11 +64,11 @@ def newest(
 def _jobs(connection: sqlite3.Connection, action: str) -> list[tuple[str, str]]:
     """Return, for each engine and job that has entries of *action*, between which values its facets lie."""
     found = []
-    first, last = search.range_of([action])
-    row = search.newest_below(connection, last, first)
+    first, last = pages.range_of([action])
+    row = pages.newest_below(connection, last, first)
     while row is not None:
-        found.append(search.range_of(json.loads(row[0])[:3]))
-        row = search.newest_below(connection, min(found[-1][0], row[0]), first)
+        found.append(pages.range_of(json.loads(row[0])[:3]))
+        row = pages.newest_below(connection, min(found[-1][0], row[0]), first)
     return found
 
 
@@ -82,7 +82,7 @@ def _look_up(
     found: dict[Key, Cursor],
 ) -> None:
     """Add the newest entries of the facets between *first* and *last*, unless all that they count as is known."""
-    row = search.newest_below(connection, last, first)
+    row = pages.newest_below(connection, last, first)
     if row is None or near.issuperset(_possible(row[0], keys_of)):
         return
     while row is not None:
@@ -90,7 +90,7 @@ def _look_up(
         past = (at, seq) if at <= horizon else connection.execute(_UP_TO, (facet, horizon)).fetchone()
         if past is not None:
             found |= {key: max(past, found.get(key, past)) for key in keys_of(facet)}
-        row = search.newest_below(connection, facet, first)
+        row = pages.newest_below(connection, facet, first)
 
 
 def _possible(facet: str, keys_of: Callable[[str], tuple[Key, ...]]) -> tuple[Key, ...]:

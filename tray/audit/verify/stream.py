@@ -20,8 +20,8 @@ from tray.audit.entry import MAX_ENTRY, SALT_SIZE, TYPES
 from tray.audit.schema import FACET
 from tray.audit.tiles import WIDTH, completed
 from tray.audit.tree import HASH_SIZE, Frontier, node_hash
-from tray.audit.verdict import Kind, Point
-from tray.audit.verify_find import Careful, Row, found
+from tray.audit.verify.find import Careful, Row, found
+from tray.audit.verify.verdict import Kind, Point
 
 Progress = Callable[[int, int], None]
 

@@ -4,10 +4,11 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tray.audit import baselines, spool, standing
+from tray.audit import spool, standing
 from tray.audit.entry import Action, Draft, Severity
-from tray.audit.verdict import Verdict
+from tray.audit.outside import baselines
 from tray.audit.verify import verify, verify_since
+from tray.audit.verify.verdict import Verdict
 from tray.errors import AuditMissingError, BackupTrayError, BaselineError
 from tray.paths import Places
 

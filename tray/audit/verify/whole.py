@@ -17,10 +17,10 @@ from tray import clock
 from tray.audit import checkpoint, database, keys
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.tree import Frontier
-from tray.audit.verdict import Kind, Point, Result, Verdict
-from tray.audit.verify_find import Found, found
-from tray.audit.verify_pass import Pass, Progress, Start
-from tray.audit.verify_rest import Head, Indexes, begin, check_open_runs, check_rest, check_schema, continues
+from tray.audit.verify.find import Found, found
+from tray.audit.verify.rest import Head, Indexes, begin, check_open_runs, check_rest, check_schema, continues
+from tray.audit.verify.stream import Pass, Progress, Start
+from tray.audit.verify.verdict import Kind, Point, Result, Verdict
 from tray.errors import AuditUnavailableError, BaselineError
 
 __all__ = ["Kind", "Point", "Result", "Verdict", "verify", "verify_since"]

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tray import clock
-from tray.audit import search
-from tray.audit.asked import NAMES, Filter, begins, known, words_of
 from tray.audit.entry import Action
 from tray.audit.schema import MOMENT
-from tray.audit.search import Cursor, Page
+from tray.audit.search import pages
+from tray.audit.search.asked import NAMES, Filter, begins, known, words_of
+from tray.audit.search.pages import Cursor, Page
 from tray.audit.tree import leaf_hash
 from tray.errors import AuditMissingError
 from tray.paths import Places
@@ -101,15 +101,15 @@ def find(
     with _opened(path_of(log.db)) as index:
         state = None if index is None else _state_for(index, connection)
         if index is None or state is None:
-            return _checked(connection, wanted, limit, search.keys(connection, wanted, top), deadline)
+            return _checked(connection, wanted, limit, pages.keys(connection, wanted, top), deadline)
         streams = [_hits(index, wanted, top), iter(_unknown(connection, state, wanted, top))]
         if state.low is not None:
-            older = search.keys(connection, wanted, min(top, state.low))
+            older = pages.keys(connection, wanted, min(top, state.low))
             streams.append(key for key in older if key[1] < state.built)
         try:
             return _checked(connection, wanted, limit, heapq.merge(*streams, reverse=True), deadline)
         except _DamagedError:
-            return _checked(connection, wanted, limit, search.keys(connection, wanted, top), deadline)
+            return _checked(connection, wanted, limit, pages.keys(connection, wanted, top), deadline)
 
 
 class _DamagedError(Exception):
@@ -123,7 +123,7 @@ def _checked(
     page: list[StoredEntry] = []
     ends: list[Cursor] = []
     while batch := list(itertools.islice(found, 16 if not page else 64)):
-        entries = {entry.seq: entry for entry in search.read(connection, [seq for _, seq in batch])}
+        entries = {entry.seq: entry for entry in pages.read(connection, [seq for _, seq in batch])}
         for key in batch:
             entry = entries.get(key[1])
             if entry is not None and wanted.matches(entry.data, entry.body):
@@ -397,7 +397,7 @@ class _Builder:
             state = self._current(connection, state)
             newer = state.done < self._size
             keys = _appended(connection, state) if newer else _older(connection, state)
-            docs = {entry.seq: _words(entry) for entry in search.read(connection, [seq for _, seq in keys])}
+            docs = {entry.seq: _words(entry) for entry in pages.read(connection, [seq for _, seq in keys])}
             if not keys:
                 if state.low is None:
                     return False
@@ -421,7 +421,7 @@ class _Builder:
         log, self._size = connection.execute("SELECT log, size FROM head").fetchone()
         (start,) = connection.execute("SELECT start FROM base").fetchone()
         if state is None:
-            return _State(log, start, self._size, self._size, _anchor(connection, self._size), search.FAR)
+            return _State(log, start, self._size, self._size, _anchor(connection, self._size), pages.FAR)
         if state.start != start or not _of_this_log(state, connection) or _erased_since(connection, state):
             raise _StaleError
         return state
@@ -486,7 +486,7 @@ def _older(connection: sqlite3.Connection, state: _State) -> list[Cursor]:
     """Return the keys of the entries right before those that the index knows, in the order of time."""
     if state.low is None:
         return []
-    return sorted(itertools.islice(search.keys(connection, Filter(), state.low), BATCH))
+    return sorted(itertools.islice(pages.keys(connection, Filter(), state.low), BATCH))
 
 
 def _words(entry: "StoredEntry") -> set[str]:
@@ -500,4 +500,4 @@ def _anchor(connection: sqlite3.Connection, size: int) -> bytes:
 
 def _erased_since(connection: sqlite3.Connection, state: _State) -> bool:
     """Whether a body was erased that the index may know."""
-    return any(seq >= state.done for _, seq in search.keys(connection, Filter(action=(Action.AUDIT_REDACTED,))))
+    return any(seq >= state.done for _, seq in pages.keys(connection, Filter(action=(Action.AUDIT_REDACTED,))))

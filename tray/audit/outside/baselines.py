@@ -244,15 +244,15 @@ def found(places: Places, config: "Config | None" = None, problems: list[str] | 
         said.append(f"{places.baselines} cannot be used: {getattr(error, 'why', '') or error}")
         notes = {}
     if config is not None and config.audit.baselines:
-        from tray.audit import far
+        from tray.audit.outside import far
 
         notes |= _readable(far.files(places, config, said), said)
     return notes
 
 
 def copy_far(places: Places, config: "Config") -> list[str]:
-    """Copy the newest checkpoint to the configured places; see `tray.audit.far.copy_far`."""
-    from tray.audit import far
+    """Copy the newest checkpoint to the configured places; see `tray.audit.outside.far.copy_far`."""
+    from tray.audit.outside import far
 
     return far.copy_far(places, config) if config.audit.baselines else []
 

@@ -24,10 +24,10 @@ from typing import Any
 
 from tray.audit import bodies, checkpoint, tlog
 from tray.audit.canonical import canonical
-from tray.audit.carve import File, Row
 from tray.audit.checkpoint import Checkpoint, VerifierKey
 from tray.audit.entry import MAX_ENTRY, SALT_SIZE, body_hash, pattern
-from tray.audit.salvage_tree import Entry, Found, Tree
+from tray.audit.salvage.carve import File, Row
+from tray.audit.salvage.tree import Entry, Found, Tree
 from tray.audit.tree import HASH_SIZE, Frontier, leaf_hash
 
 SIGNED, CHAINED, ALONE, CONTRADICTED = "signed", "chained", "alone", "contradicted"

@@ -1,0 +1,9 @@
+"""Searching the log, the newest first. What is asked for is `asked.Filter`; `pages` finds it by action, job, time and the like.
+
+`words` finds texts, with an index beside the log; `latest` knows the newest entry of each job.
+"""
+
+from tray.audit.search.asked import Filter
+from tray.audit.search.pages import Cursor, Page, facets, keys, names, newest_below, range_of, read, search
+
+__all__ = ["Cursor", "Filter", "Page", "facets", "keys", "names", "newest_below", "range_of", "read", "search"]
