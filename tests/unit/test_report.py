@@ -84,6 +84,8 @@ def test_a_period_tells_days_rates_gaps_and_every_run(places: Places, tmp_path: 
     assert "2of90runsfailed,1lost" in text
     assert "September2026" in text
     assert "Allruns(90)" in text
+    listed = text[text.index("Allruns(90)") :]
+    assert all(listed.count(f"{job}backup") == 30 for job in ("home", "photos", "etc"))
     assert all(f"root{root[:16]}" in plain(page) for page in found)
     bad = sum(outcome_of(number) is not Outcome.SUCCEEDED for number in range(90))
     assert text.count("resticendedwithexitcode3.") == bad
@@ -122,7 +124,8 @@ def test_no_text_leaves_the_page(places: Places, tmp_path: Path) -> None:
             seen: list[tuple[float, float]] = places_of,
             total: str = total,
         ) -> None:
-            if text.strip() not in ("", "?", total):  # what is in a form has its place from where it is used
+            numbered = re.fullmatch(rf"Page \d+ of {total}", text.strip())
+            if text.strip() not in ("", "?") and not numbered:  # what is in a form has its place from where it is used
                 seen.append((tm[4] * cm[0] + cm[4], tm[5] * cm[3] + cm[5]))
 
         for page in reader.pages:
@@ -343,6 +346,25 @@ def test_a_filter_that_hides_runs_tells_no_rate(places: Places, capsys: pytest.C
     assert "%" not in said
 
 
+@pytest.mark.parametrize(
+    ("arguments", "headline"),
+    [
+        ((), "1 of 60 runs failed"),
+        (("--outcome", "failed"), "1 run failed"),
+        (("--outcome", "succeeded"), "asked for, of"),
+    ],
+)
+def test_a_filter_by_outcome_makes_neither_disaster_nor_success(
+    places: Places, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], headline: str
+) -> None:
+    """Where only failures or only successes were asked for the headline does not speak as if there were no others."""
+    months(places)
+    assert main(["report", *arguments, *EVERYTHING]) == 0
+    said = capsys.readouterr().out.splitlines()[0]
+    assert headline in said
+    assert "All" not in said
+
+
 def test_a_gap_counts_from_the_last_backup_before_the_period(
     places: Places, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,7 +385,9 @@ def test_a_gap_counts_from_the_last_backup_before_the_period(
         (1, 10_000, "0.1 %"),
         (9_999, 10_000, "99.9 %"),
         (3, 3, "100 %"),
-        (1, 3, "33.4 %"),
+        (1, 3, "33.3 %"),
+        (8, 9, "88.9 %"),
+        (1, 2, "50 %"),
     ],
 )
 def test_a_share_is_never_rounded_to_all_or_nothing(part: int, whole: int, words: str) -> None:

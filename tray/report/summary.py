@@ -156,10 +156,12 @@ def _measure(line: JobLine, before: int | None, end: int) -> None:
 
 
 def percent(part: int, whole: int) -> str:
-    """Return a share as "97.3 %", never rounded up to 100 or down to 0."""
+    """Return a share as "97.3 %": to the nearest tenth, but never rounded up to 100 or down to 0."""
     if not whole:
         return "–"
-    share = 1000 * part // whole if part * 2 > whole else -(-1000 * part // whole)
+    share = (2000 * part + whole) // (2 * whole)
+    share = max(share, 1) if part else 0
+    share = min(share, 999) if part < whole else 1000
     return f"{share / 10:.1f} %" if share % 10 else f"{share // 10} %"
 
 
@@ -208,16 +210,18 @@ def headline(found: Summary) -> tuple[str, str]:
         return "none", "No runs in this period"
     if bad:
         lost = found.counted(Outcome.LOST)
-        return "fail", f"{wording.count(bad - lost)} of {wording.plural(len(found.runs), 'run')} failed" + (
-            f", {wording.count(lost)} lost" if lost else ""
-        )
-    others = sum(1 for _ in found.failures)
+        runs = wording.plural(len(found.runs), "run")
+        counted = f"{wording.count(bad - lost)} of {runs}" if found.whole else wording.plural(bad - lost, "run")
+        return "fail", f"{counted} failed" + (f", {wording.count(lost)} lost" if lost else "")
+    runs, others = wording.plural(len(found.runs), "run"), sum(1 for _ in found.failures)
     if others:
         return (
             "warn",
             f"No run failed, {wording.count(others)} of {wording.count(len(found.runs))} did not simply succeed",
         )
-    return "ok", f"{'The run' if len(found.runs) == 1 else f'All {wording.count(len(found.runs))} runs'} succeeded"
+    if not found.whole:  # what the filter left out may have failed: this is no good news
+        return "none", f"{runs} asked for, of which all succeeded"
+    return "ok", f"{'The run' if len(found.runs) == 1 else f'All {runs}'} succeeded"
 
 
 def totals(found: Summary) -> list[tuple[str, str]]:
