@@ -4,13 +4,14 @@ import json
 
 import pytest
 
-from tests.unit.audit_help import entry_bytes, filled, tamper
+from tests.unit.audit_help import end, entry_bytes, filled, start, tamper, writer
 from tray.audit import standing
+from tray.audit.redact import redact
 from tray.audit.store import AuditLog
 from tray.audit.verify.recorded import check
 from tray.cli.main import main
 from tray.fetch import StatusSource
-from tray.model import State, Status
+from tray.model import AuditStanding, State, Status
 from tray.paths import Places
 
 
@@ -78,3 +79,47 @@ def test_another_finding_is_a_breach_again(breached: Places) -> None:
     assert found is not None
     assert (found.breach, found.first_bad) == (True, 3)
     assert polled(breached).state is State.TAMPERED
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM bodies WHERE seq = 9",
+        "DELETE FROM entries WHERE seq = 10",
+        "UPDATE entries SET entry = CAST(replace(CAST(entry AS TEXT), 'run-0', 'run-7') AS BLOB) WHERE seq = 3",
+        "UPDATE bodies SET salt = zeroblob(16) WHERE seq = 15",
+        "DROP INDEX at",
+    ],
+)
+def test_what_is_changed_after_an_acknowledgement_is_a_breach_again(breached: Places, statement: str) -> None:
+    """Nobody can hide behind a finding that is known, neither before nor after what was there then; but growing is no change."""
+    standing.acknowledge(breached, "known")
+    with writer(breached) as log:
+        log.append([start(), end()])
+    check(breached)
+    assert not current(breached).breach
+    tamper(breached, statement)
+    check(breached)
+    assert current(breached).breach
+    standing.acknowledge(breached, "known too")
+    check(breached)
+    assert not current(breached).breach
+
+
+def test_what_is_erased_after_an_acknowledgement_is_no_breach(breached: Places) -> None:
+    """Erasing personal data changes what was there, as it should."""
+    standing.acknowledge(breached, "known")
+    redact(breached, 9, "personal")
+    check(breached)
+    assert not current(breached).breach
+    tamper(breached, "DELETE FROM bodies WHERE seq = 11")
+    redact(breached, 5, "personal")
+    check(breached)
+    assert current(breached).breach
+
+
+def current(places: Places) -> AuditStanding:
+    """The standing now."""
+    found = standing.read(places)
+    assert found is not None
+    return found

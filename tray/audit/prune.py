@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tray import clock
-from tray.audit import bodies, checkpoint, database, segments, spool
+from tray.audit import bodies, checkpoint, database, segments, spool, standing
 from tray.audit.append import append_all
 from tray.audit.checkpoint import VerifierKey
 from tray.audit.entry import Action, Draft
@@ -136,7 +136,8 @@ def prune(
             if archive is not None:
                 _archive(log, archive, segment)
             _refuse_what_waits(places, log, segment)
-            _prune(log, segment, found.baselines[segment.size], archive)
+            with standing.resealed(places):
+                _prune(log, segment, found.baselines[segment.size], archive)
             gone.append(segment)
         if gone:
             _forget(log)

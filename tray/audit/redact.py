@@ -7,7 +7,7 @@ elsewhere are not reached: exports, archives, reports, what was forwarded, and b
 import contextlib
 import shlex
 
-from tray.audit import spool
+from tray.audit import spool, standing
 from tray.audit.store import AuditLog
 from tray.errors import AuditUnavailableError, RedactRefusedError
 from tray.paths import Places
@@ -33,7 +33,8 @@ def redact(places: Places, seq: int, reason: str, *, timeout: float = 5.0) -> in
         spool.drain(places, timeout=timeout)
     with AuditLog.open(places.audit_db, places.audit_key, timeout=timeout, copies=places.baselines) as log:
         try:
-            number = log.redact(seq, reason)
+            with standing.resealed(places):
+                number = log.redact(seq, reason)
         except RedactRefusedError:
             _finish(log, seq)
             raise

@@ -82,8 +82,45 @@ def is_settled(places: Places, verdict: "Verdict") -> bool:
     return data is not None and _finding(verdict.to_json()) in _settled(data)
 
 
-def write(places: Places, verdict: "Verdict") -> AuditStanding:
+def changed_since(places: Places, verdict: "Verdict") -> str | None:
+    """Return what else changed in the log since the finding of *verdict* was acknowledged; None if nothing, or nobody knows."""
+    data = _trusted(places)
+    if data is None or _finding(verdict.to_json()) not in _settled(data) or not isinstance(data.get("seal"), dict):
+        return None
+    from tray.audit.verify import seal
+
+    try:
+        return seal.change(places, data["seal"])
+    except BackupTrayError as error:
+        return f"The finding was acknowledged, and since then the log became unreadable: {error.why}"
+
+
+@contextlib.contextmanager
+def resealed(places: Places) -> Iterator[None]:
+    """Erase or prune inside, where nothing else changed since a finding was acknowledged: that is no change either."""
+    from tray.audit.verify import seal
+
+    before = (_trusted(places) or {}).get("seal")
+    sound = False
+    if isinstance(before, dict):
+        with contextlib.suppress(BackupTrayError):
+            sound = seal.change(places, before) is None
+    try:
+        yield
+    finally:
+        if sound:
+            fresh = seal.make(places)
+            with contextlib.suppress(BackupTrayError, OSError), _alone(places):
+                data = _trusted(places)
+                if data is not None and data.get("seal") == before:
+                    _save(places, {**data, "seal": fresh})
+
+
+def write(places: Places, verdict: "Verdict", *, changed: bool = False) -> AuditStanding:
     """Put down what a verification came to; a breach stays one until it is acknowledged.
+
+    Args:
+        changed: The log changed since this finding was acknowledged, so it is a breach again (`changed_since`).
 
     Raises:
         BackupTrayError, OSError: It cannot be written.
@@ -92,7 +129,7 @@ def write(places: Places, verdict: "Verdict") -> AuditStanding:
     with _alone(places):
         data = _trusted(places) or {}
         before = _before(places)
-        settled = _settled(data)
+        settled = [item for item in _settled(data) if not changed or item != _finding(found)]
         tampered = verdict.result == "tampered" and _finding(found) not in settled
         breach = tampered or verdict.breach is not None or (before is not None and before.breach)
         since = before.since_ms if before is not None and before.breach else None
@@ -115,6 +152,7 @@ def write(places: Places, verdict: "Verdict") -> AuditStanding:
                 "log": verdict.log,
                 "others": list(verdict.others),
                 "settled": settled,
+                "seal": data.get("seal"),
                 "full_ms": verdict.checked_ms if verdict.full else data.get("full_ms"),
                 "point": data.get("point") if verdict.point is None else verdict.point.to_json(),
             },
@@ -158,12 +196,17 @@ def acknowledge(places: Places, reason: str) -> None:
     draft = Draft(Action.AUDIT_ACKNOWLEDGED, severity=Severity.WARNING, body=body)
     with AuditLog.open(places.audit_db, places.audit_key, timeout=_SECONDS, copies=places.baselines) as log:
         log.append([draft])
+    from tray.audit.verify import seal
+
+    sealed = seal.make(places)
     with _alone(places):
         data, now = _trusted(places) or {}, _before(places) or before
         finding = _finding({**now.to_json(), "log": data.get("log")})
         settled = _settled(data)
         if now.result == "tampered" and finding not in settled:
             settled = [*settled, finding][-_KEEP:]
+        if now.result == "tampered":
+            data = {**data, "seal": sealed}
         calm = replace(now, breach=False, since_ms=None)
         # A point that saw more than the log has now would accuse it with every entry that is appended.
         point = None if now.kind == "rolled back" else data.get("point")

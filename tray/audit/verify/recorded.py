@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tray.audit import spool, standing
@@ -69,13 +70,16 @@ def check(
                 standing.write_unchecked(places, error.why or error.what)
         _record(places, "could not check", source, {"why": error.why})
         raise
+    changed = standing.changed_since(places, verdict) if verdict.result == "tampered" else None
+    if changed is not None:
+        verdict = replace(verdict, why=f"{verdict.why} {changed}")
     quiet = incremental and scheduled and not verdict.full
     if not quiet or verdict.result == "tampered":
-        settled = standing.is_settled(places, verdict)
+        settled = changed is None and standing.is_settled(places, verdict)
         body = {name: value for name, value in verdict.to_json().items() if name not in _LEFT_OUT}
         _record(places, verdict.result.value, source, body | ({"acknowledged": True} if settled else {}))
     with contextlib.suppress(BackupTrayError, OSError):  # the verdict counts, also where it cannot be kept
-        standing.write(places, verdict)
+        standing.write(places, verdict, changed=changed is not None)
     return verdict
 
 
