@@ -333,7 +333,8 @@ def test_a_log_that_was_altered_is_not_believed(places: Places, tmp_path: Path, 
     for arguments in ((), EVERYTHING):
         content = made(tmp_path, kind, *arguments)
         text = plain("".join(pages(content)) if kind == "pdf" else content.decode())
-        assert "NOTtobebelieved" in text
+        assert re.search("NOTtobebelieved:(etc:|photos:|home:|1of10runs|Norunfailed|All)", text)
+        assert "NOTtobebelieved:theauditlogwasaltered" in text
         assert "Intact" not in text
 
 

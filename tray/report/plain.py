@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from tray import clock, wording
 from tray.model import Instance, Outcome, Source, Step
-from tray.report.run import Report
+from tray.report.run import DISBELIEVED, Report
 
 if TYPE_CHECKING:
     from tray.audit.verify import Verdict
@@ -24,7 +24,9 @@ def _what(report: Report) -> Iterator[str]:
     if run is None:
         yield "The run has no recorded end."
         return
-    yield f"{wording.escape(run.job)}: {wording.outcome_word(run.outcome)}" + (" (inferred)" if run.inferred else "")
+    doubt = DISBELIEVED if report.verdict is not None and report.verdict.result == "tampered" else ""
+    sure = " (inferred)" if run.inferred else ""
+    yield f"{doubt}{wording.escape(run.job)}: {wording.outcome_word(run.outcome)}{sure}"
     if run.reason:
         yield f"  {wording.escape(run.reason)}"
     if run.advice:

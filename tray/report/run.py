@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tray.audit.store import StoredEntry
     from tray.audit.verify import Verdict
 
+DISBELIEVED = "NOT to be believed: "
+"""Before the answer of a report whose log was altered: what it says is no good news then, and its sign is not green."""
+
 LONG_LOG = 200_000
 """Entries that are verified anew for every report; it takes a second or two."""
 

@@ -9,7 +9,7 @@ from tray import clock, wording
 from tray.model import EndedRun, Instance, Outcome, Source
 from tray.report.base import Base
 from tray.report.plain import both_times, evidence, step_words
-from tray.report.run import Report
+from tray.report.run import DISBELIEVED, Report
 
 if TYPE_CHECKING:
     from tray.audit.verify.verdict import Verdict
@@ -72,8 +72,10 @@ def sheet(found: Report, rests: Base | None, charted: list[EndedRun], *, proven:
     """
     run = found.run
     job = wording.escape(_job(found))
+    title = f"{job}: no end on record yet" if run is None else f"{job}: {_did(run)}"
+    believed = belief(found, proven)
     return Sheet(
-        title=f"{job}: no end on record yet" if run is None else f"{job}: {_did(run)}",
+        title=f"{DISBELIEVED}{title}" if believed[0] == "fail" else title,
         outcome=None if run is None else run.outcome,
         reason=wording.escape(run.reason or "") if run else "",
         advice=wording.escape(run.advice or "") if run else "",
@@ -82,7 +84,7 @@ def sheet(found: Report, rests: Base | None, charted: list[EndedRun], *, proven:
         steps=[wording.escape(step_words(step)) for step in (run.steps if run else ())],
         problems=list(_problems(found.body)),
         charted=charted,
-        belief=belief(found, proven),
+        belief=believed,
         proof=list(_proof(found, proven)),
         rests=rests,
     )

@@ -9,6 +9,7 @@ from tray import clock, wording
 from tray.audit.search.asked import Filter
 from tray.model import EndedRun, Outcome
 from tray.report.base import Base
+from tray.report.run import DISBELIEVED
 
 BACKUP = "backup"
 WORST = (Outcome.FAILED, Outcome.LOST, Outcome.UNKNOWN, Outcome.CANCELLED, Outcome.WARNING, Outcome.SUCCEEDED)
@@ -204,7 +205,17 @@ def period_words(found: Summary) -> str:
 
 
 def headline(found: Summary) -> tuple[str, str]:
-    """Return the tone and the sentence that answers how the period went."""
+    """Return the tone and the sentence that answers how the period went, as far as the log can be believed."""
+    tone, sentence = _headline(found)
+    checked = found.rests.verdict
+    return (
+        ("fail", f"{DISBELIEVED}{sentence}")
+        if checked is not None and checked.result == "tampered"
+        else (tone, sentence)
+    )
+
+
+def _headline(found: Summary) -> tuple[str, str]:
     bad = sum(1 for run in found.failures if run.outcome in BAD)
     if not found.runs:
         return "none", "No runs in this period"

@@ -73,7 +73,7 @@ _TIMES = ("Finished", "When (UTC)")
 
 def of_run(shown: Sheet) -> bytes:
     """Return the report of one run."""
-    tone = _tone(shown.outcome)
+    tone = "fail" if shown.belief[0] == "fail" else _tone(shown.outcome)
     sign = "–" if shown.outcome is None else SIGNS[shown.outcome]
     return _page(f"Backup report: {shown.title}", _run_parts(shown, tone, sign), shown.rests)
 

@@ -52,11 +52,13 @@ def of_run(shown: Sheet, paper: tuple[float, float]) -> bytes:
 
 
 def _head(pen: Pen, shown: Sheet) -> float:
-    tone = pens.TONES[tone_of(shown.outcome)][0]
+    doubted = shown.belief[0] == "fail"
+    tone = pens.TONES["fail" if doubted else tone_of(shown.outcome)][0]
     pen.text(pen.left, 46, "Backup report", size=8.5, font=BOLD, color=pens.MUTE)
     if shown.rests is not None:
         pen.text(pen.right, 46, f"as of {clock.to_text(shown.rests.as_of_ms)}", size=8, color=pens.MUTE, align="right")
-    pen.sign(pen.left + 13, 75, 13, tone, "–" if shown.outcome is None else SIGNS[shown.outcome])
+    sign = "–" if shown.outcome is None else SIGNS[shown.outcome]
+    pen.sign(pen.left + 13, 75, 13, tone, _BELIEF_SIGNS["fail"] if doubted else sign)
     x = pen.left + 36
     y = pen.lines(x, 80, shown.title, room=pen.right - x, most=2, size=16, font=BOLD, step=1.25)
     y -= 3
