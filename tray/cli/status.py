@@ -77,9 +77,10 @@ def text(status: Status) -> str:
             halted = job.state is State.RUNNING and (job.job, job.instance) in paused
             word = "Paused" if halted else wording.job_word(job)
             lines.append(f"  {name:<{width}}  {word:<{words}}  {last}".rstrip())
+    standing = wording.audit_line(status.audit, now)
     if status.audit is not None or (status.jobs and status.error is None):
-        lines += ["", wording.audit_line(status.audit, now)]
-    lines += [f"Note: {wording.escape(note)}." for note in status.notes]
+        lines += ["", standing]
+    lines += [f"Note: {wording.escape(note)}." for note in status.notes if note != standing]
     return "\n".join(lines)
 
 

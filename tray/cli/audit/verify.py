@@ -121,7 +121,9 @@ def _lines(verdict: "Verdict", problems: list[str]) -> Iterator[str]:
     yield f"  method:   {METHOD}"
     yield f"  root:     {verdict.root}"
     if verdict.kind is not None:
-        place = "somewhere" if verdict.first_bad is None else f"from entry {verdict.first_bad} on"
+        place = (
+            "in no single entry" if verdict.first_bad is None else f"from entry {wording.count(verdict.first_bad)} on"
+        )
         yield f"  break:    {verdict.kind.value}, {place}"
     for name in verdict.baselines:
         yield f"  baseline: {wording.escape(name)} agrees"
@@ -138,6 +140,5 @@ def _next(verdict: "Verdict") -> Iterator[str]:
         yield "            backup-tray audit checkpoint > FILE; backup-tray audit verify --checkpoint FILE"
     elif verdict.result == "tampered":
         yield "  next:     keep a copy of the folder as it is, and look at the entries: backup-tray audit show"
-        yield "            once you know why (you moved a damaged log away, or restored an older one):"
+        yield "            once you know why (you moved a damaged log away, or restored an older one), say it:"
         yield "            backup-tray audit acknowledge --reason TEXT"
-        yield "            then say what it was: backup-tray audit acknowledge --reason TEXT"
