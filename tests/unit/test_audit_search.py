@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 
 from tests.unit.audit_help import end, filled, start, tamper, writer
 from tray import clock
-from tray.audit import store
 from tray.audit.entry import ENDS, Action, Draft, Severity
-from tray.audit.search import Filter, Page, latest, search, words
+from tray.audit.search import Filter, Page, jobs, latest, search, words
 from tray.audit.search.asked import LISTS, moment, parse
 from tray.audit.store import AuditLog, StoredEntry
 from tray.errors import UsageError
@@ -198,7 +197,7 @@ def test_the_newest_of_each_job_is_what_reading_every_entry_would_say(
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.multiple(latest, NEAR=near, MOST_AHEAD=most),
-        mock.patch.object(clock, "now_ms", return_value=horizon - store.CLOCK_SLACK_MS),
+        mock.patch.object(clock, "now_ms", return_value=horizon - jobs.CLOCK_SLACK_MS),
     ):
         here = home(folder)
         with AuditLog.open(here.audit_db, here.audit_key) as log:
@@ -210,7 +209,7 @@ def test_the_newest_of_each_job_is_what_reading_every_entry_would_say(
                 for kind in kinds if data["job"] is not None else []:
                     there.setdefault((kind, data["job"]), []).append((at, entry.seq))
             with log._snapshot() as connection:
-                found = store._newest(connection)
+                found = jobs._newest(connection)
     past = {key: max((one for one in ones if one[0] <= horizon), default=(0, -1))[1] for key, ones in there.items()}
     ahead = {key: max((seq for at, seq in ones if at > horizon), default=-1) for key, ones in there.items()}
     assert found == {key: max(past[key], ahead[key]) for key in there}

@@ -10,33 +10,28 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-from tray import clock
 from tray.audit import bodies, database
 from tray.audit.append import append_all
 from tray.audit.bodies import PLAIN
 from tray.audit.checkpoint import Signer
 from tray.audit.entry import ENDS, Action, Draft, OpenRun, ended_run, open_run
-from tray.audit.schema import ENDED, FACET, FACET_KEYS, MOMENT, STARTED
+from tray.audit.schema import ENDED, MOMENT, STARTED
 from tray.audit.tiles import Tiles
 from tray.audit.tree import Frontier, leaf_hash
 from tray.errors import AuditUnavailableError, EntryNotFoundError, EntryPrunedError, RedactRefusedError
 from tray.model import EndedRun, JobHistory, Outcome
 
-CLOCK_SLACK_MS = 600_000
-"""An entry dated later than this from now was written under a wrong clock: its place in the log decides, not its time."""
-
 # Built from constants of ours only; what comes from outside is always a parameter.
 _ROW = "SELECT entries.seq, entry, body FROM entries {} LEFT JOIN bodies ON bodies.seq = entries.seq WHERE "
-_ENTRY = _ROW.format("")
+ENTRY = _ROW.format("")
+"""Asks for entries with their bodies; a condition follows."""
+
 _RUN = "SELECT max(seq) FROM entries INDEXED BY {} WHERE {} AND run >= ? AND run < ?"
-_UP_TO = f"SELECT {MOMENT}, seq FROM entries INDEXED BY facet WHERE {FACET} = ? AND {MOMENT} <= ? "  # noqa: S608
-_UP_TO += f"ORDER BY {MOMENT} DESC, seq DESC LIMIT 1"
-_AHEAD = f"SELECT max(seq) FROM entries INDEXED BY facet WHERE {FACET} = ? AND {MOMENT} > ?"  # noqa: S608
-_GOOD = (Outcome.SUCCEEDED, Outcome.WARNING)
+GOOD = (Outcome.SUCCEEDED, Outcome.WARNING)
+"""Results of a run that count as a backup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +179,10 @@ class AuditLog:
 
     def jobs(self) -> list[JobHistory]:
         """Return what is known of each job that has an ended run, in the order of their names."""
+        from tray.audit.search import jobs
+
         with self._snapshot() as connection:
-            newest = _newest(connection)
-            return [_job(connection, name, newest) for what, name in sorted(newest) if what == _END]
+            return jobs.histories(connection)
 
     def open_runs(self) -> list[OpenRun]:
         """Return the runs that have a start and no end on record, the oldest first."""
@@ -196,7 +192,7 @@ class AuditLog:
                 "LEFT JOIN bodies ON bodies.seq = entries.seq ORDER BY entries.seq"
             ).fetchall()
         with database.guard(self.db):
-            return [open_run(entry.data, entry.body, entry.seq) for entry in map(_stored, rows)]
+            return [open_run(entry.data, entry.body, entry.seq) for entry in map(stored, rows)]
 
     def history(self, limit: int = 50, before: int | None = None, job: str | None = None) -> list[EndedRun]:
         """Return ended runs, the newest first.
@@ -223,7 +219,7 @@ class AuditLog:
         """Return the newest ends of *job* that were a success or a warning, the newest first."""
         from tray.audit import search
 
-        wanted = search.Filter(action=ENDS, job=(job,), outcome=_GOOD)
+        wanted = search.Filter(action=ENDS, job=(job,), outcome=GOOD)
         with self._snapshot() as connection:
             keys = itertools.islice(search.keys(connection, wanted), limit)
             return search.read(connection, [seq for _, seq in keys])
@@ -236,13 +232,13 @@ class AuditLog:
             EntryPrunedError: It is not kept any more.
         """
         with self._snapshot() as connection:
-            row = connection.execute(f"{_ENTRY} entries.seq = ?", (seq,)).fetchone()
+            row = connection.execute(f"{ENTRY} entries.seq = ?", (seq,)).fetchone()
             if row is None:
                 start = _start(connection)
                 if 0 <= seq < start:
                     raise EntryPrunedError(seq, start)
                 raise EntryNotFoundError(seq, _size(connection))
-            return _stored(row)
+            return stored(row)
 
     def entry_of_run(self, run: str) -> StoredEntry | None:
         """Return the end of the run whose id begins with *run* (the newest if there are several), else its start, else None."""
@@ -250,7 +246,7 @@ class AuditLog:
             for index, condition in (("run_end", ENDED), ("run_start", STARTED)):
                 row = connection.execute(_RUN.format(index, condition), (run, run + "\U0010ffff")).fetchone()
                 if row[0] is not None:
-                    return _stored(connection.execute(f"{_ENTRY} entries.seq = ?", row).fetchone())
+                    return stored(connection.execute(f"{ENTRY} entries.seq = ?", row).fetchone())
         return None
 
     def entries(self, first: int = 0, limit: int = 100) -> list[StoredEntry]:
@@ -258,9 +254,9 @@ class AuditLog:
         with self._snapshot() as connection:
             start = first if first >= 0 else max(0, _size(connection) + first)
             rows = connection.execute(
-                f"{_ENTRY} entries.seq >= ? ORDER BY entries.seq LIMIT ?", (start, limit)
+                f"{ENTRY} entries.seq >= ? ORDER BY entries.seq LIMIT ?", (start, limit)
             ).fetchall()
-            return [_stored(row) for row in rows]
+            return [stored(row) for row in rows]
 
     def head(self) -> tuple[int, bytes, bytes]:
         """Return size, root and the newest signed checkpoint."""
@@ -371,73 +367,8 @@ class AuditLog:
             raise AuditUnavailableError(f"{self.db} was replaced while it was written.")
 
 
-_END, _GOOD_END, _SEEN = "end", "good end", "seen"
-_Newest = Mapping[tuple[str, str], int]
-
-
-def _newest(connection: sqlite3.Connection) -> _Newest:
-    """Return the newest end, good end and acknowledgement of each job: by one jump in the index for each different facet.
-
-    The newest has the greatest time, then number. A time ahead of now does not count as newer: then the number decides.
-    """
-    from tray.audit import search
-    from tray.audit.search import latest
-
-    horizon = clock.now_ms() + CLOCK_SLACK_MS
-    known = latest.newest(connection, horizon, (*ENDS, Action.JOB_SEEN), _keys)
-    if known is not None:
-        return known
-    past: dict[tuple[str, str], tuple[int, int]] = {}
-    ahead: dict[tuple[str, str], int] = {}
-    for facet, newest in search.facets(connection, (*ENDS, Action.JOB_SEEN)):
-        keys = _keys(facet)
-        if newest[0] > horizon:
-            (seq,) = connection.execute(_AHEAD, (facet, horizon)).fetchone()
-            ahead |= {key: max(seq, ahead.get(key, 0)) for key in keys}
-            newest = connection.execute(_UP_TO, (facet, horizon)).fetchone()
-            if newest is None:
-                continue
-        past |= {key: max(newest, past.get(key, newest)) for key in keys}
-    return {key: max(past.get(key, (0, 0))[1], ahead.get(key, 0)) for key in past.keys() | ahead.keys()}
-
-
-@lru_cache(maxsize=4096)
-def _keys(facet: str) -> tuple[tuple[str, str], ...]:
-    """Return as what entries of this facet count, and of which job."""
-    values = dict(zip(FACET_KEYS, json.loads(facet), strict=True))
-    job = values["job"]
-    if job is None:
-        return ()
-    if values["action"] == Action.JOB_SEEN:
-        return ((_SEEN, job),)
-    return ((_END, job), (_GOOD_END, job)) if values["result"] in _GOOD else ((_END, job),)
-
-
-def _job(connection: sqlite3.Connection, job: str, newest: _Newest) -> JobHistory:
-    numbers = {what: newest[what, job] for what in (_END, _GOOD_END, _SEEN) if (what, job) in newest}
-    rows = {seq: connection.execute(f"{_ENTRY} entries.seq = ?", (seq,)).fetchone() for seq in set(numbers.values())}
-    ended = _ended(rows[numbers[_END]])
-    good: EndedRun | None = ended
-    if numbers.get(_GOOD_END) != numbers[_END]:
-        good = _ended(rows[numbers[_GOOD_END]]) if _GOOD_END in numbers else None
-    return JobHistory(job, ended, good, _seen_ms(rows[numbers[_SEEN]], ended) if _SEEN in numbers else None)
-
-
-def _seen_ms(row: tuple[Any, ...], last: EndedRun) -> int:
-    """Return when a job was acknowledged; under a wrong clock the order of the entries says whether that was after *last*."""
-    seen = _stored(row)
-    moment = clock.from_text(seen.data["time"])
-    if moment <= clock.now_ms() + CLOCK_SLACK_MS:
-        return moment
-    return last.finished_ms - (0 if last.entry is not None and seen.seq > last.entry else 1)
-
-
-def _ended(row: tuple[Any, ...]) -> EndedRun:
-    entry = _stored(row)
-    return ended_run(entry.data, entry.body, entry.seq)
-
-
-def _stored(row: tuple[Any, ...]) -> StoredEntry:
+def stored(row: tuple[Any, ...]) -> StoredEntry:
+    """Return what a row that `ENTRY` asks for holds."""
     seq, raw, body = row
     details = None if body is None else json.loads(bodies.plain(body))
     return StoredEntry(seq, bytes(raw), json.loads(raw), details, leaf_hash(raw))

@@ -187,6 +187,6 @@ def read(connection: sqlite3.Connection, numbers: Sequence[int]) -> "list[Stored
     found = {}
     for first in range(0, len(numbers), _BATCH):
         some = numbers[first : first + _BATCH]
-        query = f"{store._ENTRY} entries.seq IN ({', '.join('?' * len(some))})"
-        found.update({entry.seq: entry for entry in map(store._stored, connection.execute(query, some))})
+        query = f"{store.ENTRY} entries.seq IN ({', '.join('?' * len(some))})"
+        found.update({entry.seq: entry for entry in map(store.stored, connection.execute(query, some))})
     return [found[seq] for seq in numbers if seq in found]
