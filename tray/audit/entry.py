@@ -196,6 +196,8 @@ class Draft:
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TEXTS = ("action", "actor", "result", "severity", "job", "run", "engine", "kind", "source")
 _COUNTS = ("duration_ms", "bytes_processed", "bytes_added", "files", "errors")
+_KEYS = frozenset((*_TEXTS, *_COUNTS, "v", "seq", "prev", "log", "recorded", "body", "id", "time"))
+_A_TEXT, _A_COUNT = (str, type(None)), (int, type(None))
 
 
 def _text(value: object) -> str | None:
@@ -254,6 +256,25 @@ def build(draft: Draft, *, seq: int, prev: bytes, log: str, recorded_ms: int, bo
     if not pattern().fullmatch(raw) or len(raw) > MAX_ENTRY:
         raise ValueError("the draft does not fit the format of an entry")
     return raw
+
+
+def parsed(raw: bytes) -> dict[str, Any]:
+    """Return an entry as it was read from a file; whoever shows it may rely on its keys and on what kind of value they have.
+
+    That it is genuine is not checked here, only that noise on the disk is not met in the middle of a page.
+
+    Raises:
+        ValueError: It is no entry.
+    """
+    data: dict[str, Any] = json.loads(raw)
+    if type(data) is not dict or _KEYS - data.keys():
+        raise ValueError("keys are missing")
+    if any(type(data[name]) not in _A_TEXT for name in _TEXTS) or any(
+        type(data[name]) not in _A_COUNT for name in _COUNTS
+    ):
+        raise ValueError("values are of another kind")
+    clock.from_text(data["time"])
+    return data
 
 
 def ended_run(entry: Mapping[str, Any], body: Mapping[str, Any] | None, seq: int | None) -> EndedRun:

@@ -17,7 +17,7 @@ from tray.audit import bodies, database
 from tray.audit.append import append_all
 from tray.audit.bodies import PLAIN
 from tray.audit.checkpoint import Signer
-from tray.audit.entry import ENDS, Action, Draft, OpenRun, ended_run, open_run
+from tray.audit.entry import ENDS, Action, Draft, OpenRun, ended_run, open_run, parsed
 from tray.audit.schema import ENDED, MOMENT, STARTED
 from tray.audit.tiles import Tiles
 from tray.audit.tree import Frontier, leaf_hash
@@ -371,7 +371,9 @@ def stored(row: tuple[Any, ...]) -> StoredEntry:
     """Return what a row that `ENTRY` asks for holds."""
     seq, raw, body = row
     details = None if body is None else json.loads(bodies.plain(body))
-    return StoredEntry(seq, bytes(raw), json.loads(raw), details, leaf_hash(raw))
+    if details is not None and type(details) is not dict:
+        raise ValueError("details of another kind")
+    return StoredEntry(seq, bytes(raw), parsed(raw), details, leaf_hash(raw))
 
 
 def _size(connection: sqlite3.Connection) -> int:

@@ -90,5 +90,7 @@ def nothing(asked: "Filter", what: str, there: Mapping[str, Sequence[str]]) -> s
                 f"No {what} matches: no {name} {wording.escape(absent[0])!r} is on record. There are: {listed}{rest}."
             )
     given = [name for name in _HELP if asked.to_json().keys() & {name, f"{name}_ms"}]
+    if not given:  # an index of the database that is damaged hides what is there
+        return f"No {what} can be found. If there should be some: `backup-tray audit verify`."
     least = " and ".join([", ".join(f"--{name}" for name in given[:-1])] * (len(given) > 1) + [f"--{given[-1]}"])
     return f"No {what} matches {least} together." if len(given) > 1 else f"No {what} matches {least}."

@@ -398,6 +398,8 @@ class _Builder:
             newer = state.done < self._size
             keys = _appended(connection, state) if newer else _older(connection, state)
             docs = {entry.seq: _words(entry) for entry in pages.read(connection, [seq for _, seq in keys])}
+            if len(docs) != len({seq for _, seq in keys}):
+                raise LookupError("an index names entries that are not there")
             if not keys:
                 if state.low is None:
                     return False
