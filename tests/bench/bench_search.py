@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tray import clock
-from tray.audit.search import Filter, facets, keys, names, search, words
+from tray.audit.search import Filter, facets, fill, keys, names, search
 from tray.audit.store import AuditLog
 from tray.paths import Places
 
@@ -183,7 +183,7 @@ def jobs(bench: Bench) -> None:
 def built(places: Places) -> None:
     """Build the index, and say what that took."""
     began = tick()
-    if not words.update(places):
+    if not fill.update(places):
         raise SystemExit("the index cannot be made here")
     took, size = tick() - began, places.search_index.stat().st_size
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

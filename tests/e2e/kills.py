@@ -25,7 +25,7 @@ from tray import clock, paths
 from tray.audit import checkpoint, keys, migrate, proof, prune, redact, rotation, segments, spool, standalone, tlog
 from tray.audit.entry import Action
 from tray.audit.outside import baselines
-from tray.audit.search import search, words
+from tray.audit.search import fill, search
 from tray.audit.search.asked import Filter
 from tray.audit.store import AuditLog
 from tray.audit.verify import Result, recorded, verify
@@ -119,13 +119,13 @@ def personal(places: Places) -> None:
     small(places)
     with opened(places) as log:
         log.append([end("personal", body={"reason": SECRET})])
-    words.update(places)
+    fill.update(places)
 
 
 def indexed(places: Places) -> None:
     """A log whose index of words lacks the last entries."""
     small(places)
-    words.update(places)
+    fill.update(places)
     with opened(places) as log:
         log.append([end(f"later-{number}", body={"reason": f"needle {number}"}) for number in range(20)])
 
@@ -268,7 +268,7 @@ def report(places: Places, _: Told) -> None:
 
 def index(places: Places, _: Told) -> None:
     """Bring the index of words up to date."""
-    assert words.update(places)
+    assert fill.update(places)
 
 
 def check(places: Places, _: Told) -> None:

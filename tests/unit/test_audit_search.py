@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.unit.audit_help import end, filled, start, tamper, writer
 from tray import clock
 from tray.audit.entry import ENDS, Action, Draft, Severity
-from tray.audit.search import Filter, Page, jobs, latest, search, words
+from tray.audit.search import Filter, Page, fill, jobs, latest, search
 from tray.audit.search.asked import LISTS, moment, parse
 from tray.audit.store import AuditLog, StoredEntry
 from tray.errors import UsageError
@@ -167,15 +167,15 @@ def test_a_search_finds_what_reading_every_entry_would_find(
     drafts: list[Draft], known: int, wanted: list[Filter], limit: int, rounds: int
 ) -> None:
     """Whatever is in the log and whatever is asked, with an index of words that is missing, half made, old or complete."""
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(words, "BATCH", 3):
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(fill, "BATCH", 3):
         here = home(folder)
         with AuditLog.open(here.audit_db, here.audit_key) as log:
             log.append(drafts[:known])
             for _ in range(rounds):
-                words.update(here, seconds=0)
+                fill.update(here, seconds=0)
             log.append(drafts[known:])
             for _ in range(rounds // 4):
-                words.update(here, seconds=0)
+                fill.update(here, seconds=0)
             everything = sorted(log.entries(0, 1000), key=order, reverse=True)
             for asked in wanted:
                 found = pages(log, asked, limit)

@@ -183,11 +183,11 @@ def test_a_search_that_ran_out_of_time_says_how_far_it_looked(
 ) -> None:
     """No index and a long log: what was found, since when was looked, and no claim that there is nothing."""
     from tray.audit import search
-    from tray.audit.search import words
+    from tray.audit.search import fill
 
     with writer(places) as log:
         log.append([end(f"r{number}") for number in range(100)])
-    monkeypatch.setattr(words, "update", lambda *_, **__: False)
+    monkeypatch.setattr(fill, "update", lambda *_, **__: False)
     monkeypatch.setattr(search.search, "__kwdefaults__", {"seconds": -1.0})
     for command in (["history"], ["audit", "show"]):
         assert main([*command, "--text", "neverseen"]) == 0

@@ -222,9 +222,9 @@ def _prune(log: AuditLog, segment: Segment, baseline: tuple[str, bytes], archive
 
 def _forget(log: AuditLog) -> None:
     """Leave nothing of what went in SQLite's write-ahead log or in the index of words, which is made anew."""
-    from tray.audit.search import words
+    from tray.audit.search import indexfile
 
     with contextlib.suppress(AuditUnavailableError):  # somebody is reading; the next checkpoint of SQLite does it
         log.flush()
     with contextlib.suppress(OSError):
-        words.forget(log.db)
+        indexfile.forget(log.db)

@@ -25,7 +25,7 @@ def redact(places: Places, seq: int, reason: str, *, timeout: float = 5.0) -> in
         EntryNotFoundError, EntryPrunedError: There is no such entry.
         RedactRefusedError: There is nothing to erase, or it is needed to verify the log.
     """
-    from tray.audit.search import words
+    from tray.audit.search import indexfile
 
     with contextlib.suppress(
         AuditUnavailableError
@@ -39,9 +39,9 @@ def redact(places: Places, seq: int, reason: str, *, timeout: float = 5.0) -> in
             _finish(log, seq)
             raise
     try:
-        words.forget(places.audit_db)
+        indexfile.forget(places.audit_db)
     except OSError as error:
-        index = words.path_of(places.audit_db)
+        index = indexfile.path_of(places.audit_db)
         raise AuditUnavailableError(
             f"The details are erased (entry {number} says so), but the index with their words stays: {error.strerror}.",
             f"Remove it, it is made anew: `rm {shlex.quote(str(index))}*`.",
@@ -51,9 +51,9 @@ def redact(places: Places, seq: int, reason: str, *, timeout: float = 5.0) -> in
 
 def _finish(log: AuditLog, seq: int) -> None:
     """If the details of entry *seq* were erased before: whoever did so may have been killed before their words were gone too."""
-    from tray.audit.search import words
+    from tray.audit.search import indexfile
 
     if log.entry(seq).erased:
         with contextlib.suppress(AuditUnavailableError, OSError):
             log.flush()
-            words.forget(log.db)
+            indexfile.forget(log.db)

@@ -8,6 +8,6 @@ SECONDS = 60.0
 
 def do(this: Round) -> None:
     """Take in the entries that are not in the index yet."""
-    from tray.audit.search import words
+    from tray.audit.search import fill
 
-    words.update(this.places, seconds=SECONDS)
+    fill.update(this.places, seconds=SECONDS)

@@ -55,10 +55,10 @@ def prepare(places: Places, asked: "Filter") -> None:
     """Bring the index of words up to date if words are asked for; a search works without it, only slower."""
     if not asked.phrases():
         return
-    from tray.audit.search import words
+    from tray.audit.search import fill
 
     try:
-        words.update(places, seconds=UPDATE_SECONDS)
+        fill.update(places, seconds=UPDATE_SECONDS)
     except BackupTrayError:
         return  # the search itself will say it
 

@@ -1,6 +1,7 @@
 """Searching the log, the newest first. What is asked for is `asked.Filter`; `pages` finds it by action, job, time and the like.
 
-`words` finds texts, with an index beside the log; `jobs` tells what is known of each job, and `latest` does so quickly for most.
+`words` finds texts, with an index beside the log (`indexfile`) that `fill` brings up to date; `jobs` tells what is known of each
+job, and `latest` does so quickly for most.
 """
 
 from tray.audit.search.asked import Filter
