@@ -1,6 +1,7 @@
 """`backup-tray audit`: results by exit code, words for people, bytes for machines."""
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,17 @@ def test_looking_adds_no_entry(places: Places, capsys: Output) -> None:
     main(["audit", "checkpoint"])
     assert capsys.readouterr().out
     assert (len(entry_bytes(places, 3)), places.audit_db.read_bytes()) == before
+
+
+def test_verify_of_an_altered_database_says_no_more_than_it_knows(places: Places, capsys: Output) -> None:
+    """A trigger that is gone is named; the log, whose name was never read, is not called another one's successor."""
+    filled(places)
+    with sqlite3.connect(places.audit_db) as connection:
+        connection.execute("DROP TRIGGER no_update")
+    connection.close()
+    assert main(["audit", "verify"]) == 1
+    said = capsys.readouterr().out
+    assert "The definition of no_update in the database is missing" in said
+    assert "is gone" not in said
+    assert said.count("audit acknowledge --reason") == 1
+    assert "root:" not in said

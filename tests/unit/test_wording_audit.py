@@ -125,3 +125,12 @@ def test_a_log_that_nobody_verified_for_long_is_noted(
     found = wording.overdue_note(standing, NOW, every, begun)
     assert (found is None) is (note is None)
     assert note is None or note in (found or "")
+
+
+def test_of_a_log_that_cannot_be_read_nothing_is_claimed_but_a_breach() -> None:
+    """What was intact an hour ago may be damaged now, and the line does not begin with the good news."""
+    line = wording.audit_line_now(INTACT, NOW, readable=False)
+    assert line == "Audit log: not known now; before it was intact, checked 2 hours ago, 1,204 entries, 2 baselines"
+    assert wording.audit_line_now(None, NOW, readable=False) == "Audit log: not known now"
+    assert wording.audit_line_now(BREACH, NOW, readable=False) == wording.audit_line(BREACH, NOW)
+    assert wording.audit_line_now(INTACT, NOW, readable=True).startswith("Audit log: intact")

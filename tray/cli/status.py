@@ -77,7 +77,7 @@ def text(status: Status) -> str:
             halted = job.state is State.RUNNING and (job.job, job.instance) in paused
             word = "Paused" if halted else wording.job_word(job)
             lines.append(f"  {name:<{width}}  {word:<{words}}  {last}".rstrip())
-    standing = wording.audit_line(status.audit, now)
+    standing = wording.audit_line_now(status.audit, now, readable=status.error is None)
     if status.audit is not None or (status.jobs and status.error is None):
         lines += ["", standing]
     lines += [f"Note: {wording.escape(note)}." for note in status.notes if note != standing]

@@ -178,8 +178,7 @@ class App:
 
     def _audit_line(self, now: int) -> str:
         """Return the menu's line about the audit log, which claims nothing while the status cannot be read."""
-        unknown = self._status.error is not None and self._status.audit is None
-        return "Audit log: not known now" if unknown else wording.audit_line(self._status.audit, now)
+        return wording.audit_line_now(self._status.audit, now, readable=self._status.error is None)
 
     def _sound_alarm(self) -> None:
         """Tell people of a breach that nobody has acknowledged, if that is due."""

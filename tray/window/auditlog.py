@@ -230,7 +230,9 @@ def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _detail(name: str, value: object) -> list[str]:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+    if value is None or value == [] or value == {}:
+        text = "–"
+    elif isinstance(value, list) and all(isinstance(one, str) for one in value):
         text = shlex.join(value) if name == "command" else ", ".join(value)
     more = f"… and {_count_more(len(text) - _LONG)}" if len(text) > _LONG else ""
     return [wording.escape(name.replace("_", " ").capitalize()), wording.escape(text[:_LONG]) + more]

@@ -133,13 +133,18 @@ def _verify(places: Places) -> "Verdict":
 
 def _shown(verdict: "Verdict") -> dict[str, Any]:
     kind, word = RESULTS.get(str(verdict.result), ("unknown", wording.escape(str(verdict.result))))
-    text = f"{entries_of(verdict.entries)} read."
+    text = "" if verdict.result == "tampered" else f"{entries_of(verdict.entries)} read."
     if verdict.first_bad is not None:
         text += f" The first that is not as it was written is entry {wording.count(verdict.first_bad)}"
         text += f" ({wording.escape(str(verdict.kind))})." if verdict.kind else "."
     if verdict.why:
         text += f" {wording.escape(verdict.why)}"
-    return {"kind": kind, "word": word, "text": text, "baselines": [wording.escape(name) for name in verdict.baselines]}
+    return {
+        "kind": kind,
+        "word": word,
+        "text": text.strip(),
+        "baselines": [wording.escape(name) for name in verdict.baselines],
+    }
 
 
 def acknowledge(places: Places, reason: str) -> None:

@@ -84,7 +84,7 @@ def dashboard(status: Status, now_ms: int) -> dict[str, Any]:
         "last": None if status.last is None else ended(status.last, now_ms),
         "notes": [wording.escape(note) for note in status.notes],
         "repositories": [repository(one, now_ms) for one in status.repositories],
-        "audit": standing(status.audit, now_ms),
+        "audit": standing(status.audit, now_ms) | ({} if not failed else _standing_before(status.audit)),
     }
 
 
@@ -110,10 +110,20 @@ def standing(audit: AuditStanding | None, now_ms: int) -> dict[str, Any]:
     }
 
 
+def _standing_before(audit: AuditStanding | None) -> dict[str, Any]:
+    """Return what is other about the badge while the status cannot be read: only a breach goes on being one."""
+    if audit is None or audit.breach:
+        return {}
+    return {"kind": "unknown", "word": f"Not known now, before: {audit.result}"}
+
+
 def _standing_facts(audit: AuditStanding, now_ms: int) -> list[list[str]]:
-    part = "" if audit.full else ", of it what was new since an earlier check"
+    part = "" if audit.full else "; only what was new since an earlier check"
+    checked = ["Checked", f"{absolute(audit.checked_ms, now_ms)}, {wording.ago(now_ms, audit.checked_ms)}{part}"]
+    if audit.result == "tampered":  # it ended there: how much was read before says nothing
+        return [checked]
     return [
-        ["Checked", f"{absolute(audit.checked_ms, now_ms)}, {wording.ago(now_ms, audit.checked_ms)}{part}"],
+        checked,
         ["Entries", wording.count(audit.entries)],
         ["Baselines", f"{wording.count(audit.baselines)} agree" if audit.baselines else "none"],
     ]

@@ -7,7 +7,7 @@ figures.py  numbers, times, names      runs.py   a run, a job, a repository
 whole.py    everything together        audit.py  the audit log as a whole
 """
 
-from tray.wording.audit import audit_line, audit_words, overdue_note
+from tray.wording.audit import audit_line, audit_line_now, audit_words, overdue_note
 from tray.wording.figures import ago, count, duration, escape, fit, plural, rate, size, time_left
 from tray.wording.runs import (
     acknowledged,
@@ -35,6 +35,7 @@ __all__ = [
     "ago",
     "amount",
     "audit_line",
+    "audit_line_now",
     "audit_words",
     "count",
     "duration",

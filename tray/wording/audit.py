@@ -15,6 +15,14 @@ def audit_line(standing: AuditStanding | None, now_ms: int) -> str:
     return f"{whose}: {audit_words(standing, now_ms)}"
 
 
+def audit_line_now(standing: AuditStanding | None, now_ms: int, *, readable: bool) -> str:
+    """Return the same line where the status cannot be read at present: then what was found before is no word about now."""
+    if readable or (standing is not None and standing.breach):
+        return audit_line(standing, now_ms)
+    known = standing is not None and standing.result in _CLAIMS
+    return "Audit log: not known now" + (f"; before it was {audit_words(standing, now_ms)}" if known else "")
+
+
 def audit_words(standing: AuditStanding | None, now_ms: int) -> str:
     """Return the same without the name in front."""
     if standing is None:

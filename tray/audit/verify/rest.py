@@ -40,7 +40,7 @@ def check_schema(connection: sqlite3.Connection) -> None:
         there[name] = sql
     for name, statement in STATEMENTS.items():
         if there.get(name) != statement:
-            found(Kind.SCHEMA, f"The database's {name} is not as the program made it.")
+            found(Kind.SCHEMA, f"The definition of {name} in the database is missing, or not as the program made it.")
 
 
 @dataclass(frozen=True, slots=True)

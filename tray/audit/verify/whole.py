@@ -267,6 +267,8 @@ class _Check:
         replaced = [] if stream is None else stream.said.replaced
         notes += [f"A new key took over at entry {seq} without the old one's consent: it was lost." for seq in replaced]
         log = None if self._head is None else self._head.log
+        if log is None:  # it was not even read so far as to its name: what is pinned may well be its own
+            return notes
         earlier = {pin.name for pin in self._pins if pin.name != log} if isinstance(self._pins, list) else set()
         return notes + [f"An earlier log, {name}, stood here and is gone." for name in sorted(earlier)]
 

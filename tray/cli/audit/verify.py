@@ -117,9 +117,12 @@ def _lines(verdict: "Verdict", problems: list[str]) -> Iterator[str]:
     what = "entries" if verdict.full else "entries, of them only those after the last check,"
     yield f"{verdict.result.value.upper()}: {wording.escape(verdict.why)}"
     yield f"  log:      {wording.escape(verdict.log or 'unknown')}"
-    yield f"  checked:  {wording.count(verdict.entries)} {what} in {verdict.duration_ms} ms, {when(verdict.checked_ms)}"
+    broken = verdict.result == "tampered"  # it ended there: how much was read before, and its root, say nothing
+    read = "until it broke off," if broken else f"{wording.count(verdict.entries)} {what}"
+    yield f"  checked:  {read} in {verdict.duration_ms} ms, {when(verdict.checked_ms)}"
     yield f"  method:   {METHOD}"
-    yield f"  root:     {verdict.root}"
+    if not broken:
+        yield f"  root:     {verdict.root}"
     if verdict.kind is not None:
         place = (
             "in no single entry" if verdict.first_bad is None else f"from entry {wording.count(verdict.first_bad)} on"

@@ -35,7 +35,7 @@
       const back = BT.back("audit", "Audit log");
       if (!entry) return [back, BT.hero("none", "Entry", BT.sub("Reading the audit log…"))];
       return [back,
-        BT.hero(entry.kind, entry.title, BT.sub(`Entry ${entry.number} · ${entry.when} · ${entry.severity}`)),
+        BT.hero(check && check.kind === "tampered" ? "tampered" : entry.kind, entry.title, BT.sub(`Entry ${entry.number} · ${entry.when} · ${entry.severity}`)),
         el("h2", {}, "What it says"), el("div", { class: "card" }, verdict(), BT.pairs(entry.facts)),
         el("h2", {}, "Details"), el("div", { class: "card" }, details()),
         el("h2", {}, "As it was hashed"),

@@ -33,7 +33,7 @@
     draw: () => {
       if (!report) return [BT.back("history", "History"), BT.hero("none", "Report", BT.sub("Reading the audit log…"))];
       const run = report.run;
-      return [BT.back("history", "History"), BT.hero(run.kind, run.title, BT.sub(report.when), BT.sub(run.route), run.origin.length > 0 && el("p", { class: "row sub" }, BT.origin(run.origin))),
+      return [BT.back("history", "History"), BT.hero(check && check.kind === "tampered" ? "tampered" : run.kind, run.title, BT.sub(report.when), BT.sub(run.route), run.origin.length > 0 && el("p", { class: "row sub" }, BT.origin(run.origin))),
         run.reason && el("p", { class: "note" }, BT.words(run.reason)),
         run.advice && el("p", { class: "note" }, BT.words(run.advice)),
         el("h2", {}, ["succeeded", "warning"].includes(run.outcome) ? "What was backed up" : "What was to be backed up"), el("div", { class: "card" }, BT.figures(run), report.paths.map((path) => el("div", { class: "path cut", title: path }, path))),
