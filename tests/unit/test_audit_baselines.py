@@ -319,3 +319,34 @@ def test_a_log_that_is_put_back_does_not_overwrite_the_copy_that_saw_more(places
         spool.record(places, [end()])
     assert near(places).read_bytes() == seen
     assert verify(places.audit_db, places.audit_key, baselines=found(places)).result is Result.TAMPERED
+
+
+@pytest.mark.parametrize("suffix", [".checkpoint", ".pub"])
+def test_a_pipe_in_the_place_of_a_copy_holds_nobody_up(places: Places, suffix: str) -> None:
+    """Whoever plants one stops neither a backup nor a verification, which says what it could not use."""
+    spool.record(places, [end()])
+    (there,) = places.baselines.glob(f"*{suffix}")
+    there.unlink()
+    os.mkfifo(there)
+    code = (
+        "from tests.unit.audit_help import end\n"
+        "from tray import paths\n"
+        "from tray.audit import spool\n"
+        "from tray.audit.verify.recorded import check\n"
+        "places, problems = paths.places(), []\n"
+        "assert spool.record(places, [end()]) is not None\n"
+        "check(places, problems=problems)\n"
+        "print(problems)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 0, done.stderr
+    assert suffix == ".pub" or "no regular file" in done.stdout
+
+
+def test_a_file_that_others_put_under_the_name_beside_a_copy_is_not_written_into(tmp_path: Path) -> None:
+    """In a folder of others that name could be a second name of a file of ours."""
+    precious = tmp_path / "precious"
+    precious.write_text("keep")
+    os.link(precious, tmp_path / ".copy.tmp")
+    baselines.put(tmp_path / "copy", b"fresh")
+    assert (precious.read_text(), (tmp_path / "copy").read_bytes()) == ("keep", b"fresh")

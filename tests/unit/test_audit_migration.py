@@ -9,12 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.unit.audit_help import end, start, writer
-from tray.audit import bodies, migrate, spool, tiles
+from tray.audit import bodies, database, migrate, spool, tiles
+from tray.audit.outside import far
 from tray.audit.schema import SCHEMA_VERSION, STATEMENTS
 from tray.audit.store import AuditLog
 from tray.audit.verify import verify
+from tray.clock import new_id
 from tray.errors import AuditUnavailableError
 from tray.paths import Places
+from tray.runner import past
+from tray.runs import Process, RunInfo
 
 FORMAT_1 = Path(__file__).parent.parent / "data" / "audit" / "format-1"
 
@@ -246,3 +250,23 @@ def test_a_log_that_is_locked_while_it_should_be_migrated_is_migrated_later(old:
     other.close()
     assert spool.drain(old) == 1
     assert verify(old.audit_db, old.audit_key, baselines=baseline()).result == "intact"
+
+
+def test_who_is_in_a_hurry_leaves_a_long_log_of_format_1_to_others(
+    old: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No backup waits until years of entries are brought up to date: its record waits, and whoever has time appends it."""
+    monkeypatch.setattr(database, "_MIGRATED_A_SECOND", 1)
+    info = RunInfo(
+        run=new_id(), job="home", engine="restic", kind="backup", started_ms=0, boot="", wrapper=Process(1, None)
+    )
+    assert spool.record(old, [start("late")], timeout=0.5) is None
+    assert past.of(old, info) == ()
+    with sqlite3.connect(old.audit_db) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    connection.close()
+    assert far.main() == 0
+    with AuditLog.read(old.audit_db) as log:
+        assert log.entry_of_run("late") is not None
+    assert not database.is_long_way(old.audit_db, 0.5)
+    assert spool.record(old, [end("late")], timeout=0.5) is not None

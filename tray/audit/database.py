@@ -24,6 +24,9 @@ _PUT_AWAY = (
     "Keep what is left, out of the way: `mkdir {away} && mv {db}* {away}/`. The next backup begins a new log, and waiting records "
     "are appended to that."
 )
+_MIGRATED_A_SECOND = 20_000_000
+"""Bytes of a log that a slow machine brings up to date in a second; measured: 75 MB."""
+
 _NO_INDEX = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 
 
@@ -85,6 +88,21 @@ def _roll_back(db: Path, timeout: float) -> None:
         connection.execute("PRAGMA user_version").fetchone()
     finally:
         connection.close()
+
+
+def is_long_way(db: Path, seconds: float) -> bool:
+    """Whether *db* has an older format and bringing it up to date may take more than *seconds*; cheap, and never raises.
+
+    Whoever is in a hurry leaves that to others: it cannot be broken off.
+    """
+    if _size(db) <= seconds * _MIGRATED_A_SECOND:
+        return False
+    with (
+        contextlib.suppress(sqlite3.Error, OSError, ValueError),
+        contextlib.closing(open_file(db, "mode=ro", 0)) as connection,
+    ):
+        return 0 < int(connection.execute("PRAGMA user_version").fetchone()[0]) < SCHEMA_VERSION
+    return False
 
 
 def _bring_up_to_date(db: Path, timeout: float) -> None:

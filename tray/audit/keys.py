@@ -17,7 +17,7 @@ from tray.audit import checkpoint
 from tray.audit.checkpoint import SEED_SIZE, Signer, VerifierKey
 from tray.errors import AuditUnavailableError
 from tray.locks import FileLock
-from tray.paths import sync_folder
+from tray.paths import opened, sync_folder
 
 LOCK = "audit.lock"
 """Whoever makes a log or a key holds this one."""
@@ -38,7 +38,7 @@ def load(key: Path) -> bytes:
         AuditUnavailableError: It cannot be read, others could, or it holds no key.
     """
     try:
-        with key.open("rb") as file:
+        with opened(key) as file:
             mode = os.fstat(file.fileno()).st_mode
             word, _, encoded = file.read(4096).decode("ascii", "replace").strip().partition(" ")
     except FileNotFoundError:
@@ -145,7 +145,8 @@ def prepare(key: Path) -> tuple[bytes, Path]:
 def pins(key: Path) -> list[VerifierKey]:
     """Return the pinned keys, the newest last; lines that cannot be read are left out."""
     try:
-        lines = pin_file(key).read_text("utf-8", "replace").splitlines()
+        with opened(pin_file(key)) as file:
+            lines = file.read().decode("utf-8", "replace").splitlines()
     except FileNotFoundError:
         return []
     except OSError as error:

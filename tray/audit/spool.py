@@ -35,10 +35,13 @@ OF_THE_LOG = frozenset(
 """What a verification takes the log's word for. It is appended at once or not at all: a file in a spool, which is not signed, must
 not bring in a key, cover up an erasure or silence an alarm."""
 
+PATIENT = 5.0
+"""Who waits for a locked log less than so many seconds does not wait for one to be brought up to date either."""
+
 _SUFFIX = ".json"
 
 
-def record(places: Places, drafts: Sequence[Draft], *, timeout: float = 5.0) -> list[int] | None:
+def record(places: Places, drafts: Sequence[Draft], *, timeout: float = PATIENT) -> list[int] | None:
     """Put *drafts* on record: into the audit log, after whatever still waits; if that cannot be, into a spool.
 
     Never raises for a log that cannot be written: a backup must not fail because of its record.
@@ -50,8 +53,12 @@ def record(places: Places, drafts: Sequence[Draft], *, timeout: float = 5.0) -> 
         The entries' numbers; None if the records wait in a spool (or, if no folder can be written, went to syslog).
     """
     try:
+        from tray.audit import database
         from tray.audit.store import AuditLog
 
+        if timeout < PATIENT and database.is_long_way(places.audit_db, timeout):
+            keep(places, drafts)
+            return None
         with AuditLog.open(places.audit_db, places.audit_key, timeout=timeout, copies=places.baselines) as log:
             _drain(places, log.append)
             return log.append(drafts)

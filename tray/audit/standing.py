@@ -265,7 +265,7 @@ def _before(places: Places) -> AuditStanding | None:
 
 def _load(places: Places) -> dict[str, Any] | None:
     try:
-        with places.audit_standing.open("rb") as file:
+        with paths.opened(places.audit_standing) as file:
             raw = file.read(_MAX + 1)
     except FileNotFoundError:
         return None

@@ -311,7 +311,17 @@ def _close_others(this: _Run) -> None:
 
 
 def _send_afar(this: _Run) -> None:
-    """Let checkpoints and entries go to further places, if the configuration may name any; it is not parsed here for that."""
+    """Let checkpoints and entries go to further places, if the configuration may name any; it is not parsed here for that.
+
+    A long log of an older format is brought up to date on the way. That is not waited for: what is on record waits in a spool.
+    """
+    from tray.audit import database
+
+    if database.is_long_way(this.places.audit_db, record.END_SECONDS):
+        from tray.runner import afar
+
+        afar.send(this.places, 0)
+        return
     text = this.places.config_file.read_bytes()
     if b"baselines" in text or b"forward" in text:
         from tray.runner import afar

@@ -142,7 +142,7 @@ def stem_of(origin: str) -> str:
 def read_note(path: Path) -> bytes | None:
     """Return what the file *path* holds, up to the length that a note may have; None if it is missing."""
     try:
-        with path.open("rb") as file:
+        with paths.opened(path) as file:
             return file.read(MAX_NOTE + 1)
     except FileNotFoundError:
         return None
@@ -151,10 +151,13 @@ def read_note(path: Path) -> bytes | None:
 def put(target: Path, content: bytes, *, durable: bool = False) -> None:
     """Let *content* take the place of *target*, mode 0600, whole or not at all. The caller holds the folder's lock.
 
-    The name beside it is always the same, so that somebody who was killed leaves nothing behind that grows.
+    The name beside it is always the same, so that somebody who was killed leaves nothing behind that grows. What is there under it
+    is never written into: in a far folder others could have made it a second name of another file.
     """
     beside = target.with_name(f".{target.name}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    with contextlib.suppress(FileNotFoundError):
+        beside.unlink()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
     handle = os.open(beside, flags, 0o600)
     try:
         if os.write(handle, content) != len(content):
@@ -286,7 +289,11 @@ def set_aside(places: Places, config: "Config | None" = None) -> list[Path]:
 
 def pinned(places: Places) -> list[VerifierKey]:
     """Return the verifier keys that are kept with the copies beside the configuration: a second opinion on `audit.pub`."""
-    return [verifier for path in sorted(_files(places.baselines, [], KEYS)) for verifier in pins_in(path)]
+    known: list[VerifierKey] = []
+    for path in sorted(_files(places.baselines, [], KEYS)):
+        with contextlib.suppress(OSError):  # one that cannot be read is as good as none
+            known += pins_in(path)
+    return known
 
 
 def _files(folder: Path, said: list[str], suffix: str = CHECKPOINT) -> list[Path]:

@@ -141,6 +141,8 @@ def _put(log: "AuditLog", places: Places, note: bytes, folder: Path, made: bool)
         if not (folder.parent / "config").is_file():
             raise FileNotFoundError(2, "there is no repository, its disk may not be mounted", str(folder.parent))
         folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.is_symlink():  # whoever may write into the repository must not lead us elsewhere
+            raise FileNotFoundError(2, "it is a symbolic link", str(folder))
     elif not folder.is_dir():
         raise FileNotFoundError(2, "there is no such folder, its disk may not be mounted", str(folder))
     new = checkpoint.parse(note)
@@ -175,11 +177,16 @@ def _into_log(memory: Memory, name: str, note: bytes) -> str | None:
 
 
 def main() -> int:
-    """Copy and forward as configured, at the end of a run that no tracker saw."""
+    """Append what waits, copy and forward as configured, at the end of a run that no tracker saw."""
+    from contextlib import suppress
+
     from tray import config as configuration
+    from tray.audit import spool
     from tray.audit.outside.forward import forward
 
     places, code = paths.places(), 0
+    with suppress(BackupTrayError):
+        spool.drain(places)
     try:
         config = configuration.load(places)
     except BackupTrayError:
