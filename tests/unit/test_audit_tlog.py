@@ -21,6 +21,7 @@ from tray.audit import keys, proof, prune, rotation, salvage, segments, standalo
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey, parse
 from tray.audit.proof import Proof
 from tray.audit.store import AuditLog
+from tray.audit.tlog import exporting
 from tray.audit.tree import leaf_hash
 from tray.cli.main import main
 from tray.errors import (
@@ -192,7 +193,7 @@ def test_an_export_that_was_cut_off_is_finished_by_the_next(
         left -= 1
         write(path, content)
 
-    monkeypatch.setattr(tlog, "write", some)
+    monkeypatch.setattr(exporting, "write", some)
     for count in range(12):
         folder = tmp_path / f"cut-{count}"
         shutil.copytree(tmp_path / "out", folder)

@@ -1,24 +1,12 @@
-"""The log as a folder of files in the layout of C2SP tlog-tiles (https://c2sp.org/tlog-tiles), which other tools can read.
-
-    checkpoint                  the signed checkpoint; written last
-    tile/<L>/<N>[.p/<W>]        hashes: at level 0 of entries, above it of full tiles of the level below; 256 of them, or W
-    tile/entries/<N>[.p/<W>]    the entries: each a length of two bytes, the highest first, and its bytes
-    details/<N>[.p/<W>]         ours: the bodies of these entries, one JSON object a line: body, salt, seq
-
-`<N>` is written in groups of three digits, each but the last a folder: 1234067 is `x001/x234/067`. Bodies hold what may have to be
-erased some day, and an erasure does not reach copies: so by default only those are written that can never be erased and that a
-verification needs (keys, pruning). FORMAT.md says more; `standalone.py` checks such a folder.
-"""
+"""Writing the log as a folder of tiles, or what is new since the last time."""
 
 import contextlib
-import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
 
 from tray import paths
 from tray.audit import bodies, checkpoint, database
@@ -27,18 +15,14 @@ from tray.audit.checkpoint import Checkpoint
 from tray.audit.entry import Action
 from tray.audit.store import AuditLog
 from tray.audit.tiles import WIDTH, Tiles
-from tray.audit.tree import EMPTY_ROOT, HASH_SIZE, leaf_hash, node_hash
+from tray.audit.tlog.files import CHECKPOINT, DETAILS, ENTRIES, HEIGHT, LENGTH, make, place, tiles_of, write
+from tray.audit.tree import leaf_hash
 from tray.errors import BackupTrayError, TilesError
 from tray.locks import FileLock
 
-CHECKPOINT = "checkpoint"
-ENTRIES = "tile/entries"
-DETAILS = "details"
 ALWAYS = (Action.KEY_CREATED, Action.KEY_ROTATED, Action.AUDIT_PRUNED)
 """Entries whose bodies are in every export: they cannot be erased, hold nothing personal, and a verification needs them."""
 
-_HEIGHT = 8
-_LENGTH = 2
 _LOCK = ".lock"
 _ROWS = "SELECT seq, entry FROM entries WHERE seq >= ? AND seq < ? ORDER BY seq"
 _HASHES = "SELECT hash FROM tiles WHERE level = ? AND number >= ? AND number < ? ORDER BY number"
@@ -96,28 +80,6 @@ def export(
         return _Export(connection, folder, bytes(note), size, details, progress).run(first)
 
 
-def holds(folder: Path, first: int, size: int, root: bytes | None = None) -> bool:
-    """Whether the entries from number *first* up to *size* are all in *folder*, and are the ones that its tiles vouch for.
-
-    Args:
-        root: The root that the log has at *size*; without it only what is in the folder is compared.
-    """
-    try:
-        there = checkpoint.parse((folder / CHECKPOINT).read_bytes())
-        if there.size < size or _root_at(folder, there.size, there.size) != there.root:
-            return False
-        if root is not None and _root_at(folder, there.size, size) != root:
-            return False
-        return _is_built(folder, there.size, first) and all(
-            list(map(leaf_hash, split(_read(folder / ENTRIES, number, width))))[:width]
-            == _tile(folder, 0, number, there.size)
-            for number, width in _row(first // WIDTH, there.size)
-            if number * WIDTH < size
-        )
-    except (OSError, ValueError):
-        return False
-
-
 @contextlib.contextmanager
 def reading(db: Path, timeout: float = 5.0) -> Iterator[sqlite3.Connection]:
     """One consistent state of the log *db*, for reading.
@@ -132,62 +94,6 @@ def reading(db: Path, timeout: float = 5.0) -> Iterator[sqlite3.Connection]:
             yield connection
         finally:
             connection.close()
-
-
-def place(folder: Path, number: int, width: int) -> Path:
-    """Return the file of tile *number* below *folder*; of a partial one if *width* is less than 256."""
-    *groups, last = (f"{int(group):03}" for group in f"{number:,}".split(","))
-    path = folder.joinpath(*(f"x{group}" for group in groups), last)
-    return path if width == WIDTH else path.with_name(f"{last}.p") / str(width)
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write *content* durably to *path*, which appears complete or not at all, and which only this user can read."""
-    with writing([path]) as (file,):
-        file.write(content)
-
-
-@contextlib.contextmanager
-def writing(paths: Sequence[Path]) -> Iterator[list[BinaryIO]]:
-    """Give a file to write for each of *paths*; they appear, complete and durable, when all is written."""
-    with contextlib.ExitStack() as stack:
-        opened: list[BinaryIO] = []
-        for path in paths:
-            handle = os.open(_beside(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            opened.append(stack.enter_context(open(handle, "wb")))
-        yield opened
-        for file in opened:
-            file.flush()
-            os.fsync(file.fileno())
-    for path in paths:
-        os.replace(_beside(path), path)
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.new")
-
-
-def make(folder: Path) -> None:
-    """Make *folder* and what is missing above it for this user alone, whatever the umask."""
-    for missing in reversed([folder, *folder.parents]):
-        if not missing.is_dir():
-            missing.mkdir(mode=0o700, exist_ok=True)
-
-
-def split(bundle: bytes) -> list[bytes]:
-    """Return the entries of a bundle.
-
-    Raises:
-        ValueError: It does not end where an entry ends.
-    """
-    found, at = [], 0
-    while at < len(bundle):
-        end = at + _LENGTH + int.from_bytes(bundle[at : at + _LENGTH], "big")
-        found.append(bundle[at + _LENGTH : end])
-        at = end
-    if at != len(bundle):
-        raise ValueError("a bundle of entries is cut")
-    return found
 
 
 class _Export:
@@ -217,7 +123,7 @@ class _Export:
             )
         before = self._before()
         start = self._tiles.start if first is None else first // WIDTH * WIDTH
-        for number, width in _row(start // WIDTH, self._size):
+        for number, width in tiles_of(start // WIDTH, self._size):
             self._one(number, width, mend=first is not None)
             if self._progress is not None:
                 self._progress(number * WIDTH + width, self._size)
@@ -259,7 +165,7 @@ class _Export:
             if [seq for seq, _ in rows] != list(range(first, end)):
                 raise TilesError(self._folder, f"Entries from {first} to {end - 1} are missing in the log.", _VERIFY)
             raws = [bytes(raw) for _, raw in rows]
-            self._put(bundle, b"".join(len(raw).to_bytes(_LENGTH, "big") + raw for raw in raws))
+            self._put(bundle, b"".join(len(raw).to_bytes(LENGTH, "big") + raw for raw in raws))
             self._put(tile, b"".join(map(leaf_hash, raws)))
             self._put_details(number, width)
         elif self._details:
@@ -280,7 +186,7 @@ class _Export:
         """Write the tiles above the lowest, which come from the log also where the entries were pruned."""
         level, row = 1, self._size // WIDTH
         while row:
-            for number, width in _row(0, row):
+            for number, width in tiles_of(0, row):
                 path = place(self._folder / f"tile/{level}", number, width)
                 if width < WIDTH or not path.exists():
                     query = (level - 1, number * WIDTH, number * WIDTH + width)
@@ -309,8 +215,8 @@ class _Export:
 
         All are looked for, not only those of the last checkpoint: somebody may have been killed before removing older ones.
         """
-        for level in range(_HEIGHT):
-            full = (self._size >> _HEIGHT * level) // WIDTH
+        for level in range(HEIGHT):
+            full = (self._size >> HEIGHT * level) // WIDTH
             for kind in (f"tile/{level}", *((ENTRIES, DETAILS) if level == 0 else ())):
                 base = self._folder / kind
                 for partial in list(base.rglob("*.p")):
@@ -335,57 +241,3 @@ def _alone(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise TilesError(folder, f"{error.filename or folder}: {error.strerror or error}.") from error
-
-
-def _row(first: int, count: int) -> Iterator[tuple[int, int]]:
-    """Yield number and width of the tiles that hold *count* items, from tile *first* on."""
-    for number in range(first, -(-count // WIDTH)):
-        yield number, min(WIDTH, count - number * WIDTH)
-
-
-def _read(folder: Path, number: int, width: int) -> bytes:
-    """Return a tile: the one of this width, or else the full one, of which these are the first."""
-    try:
-        return place(folder, number, width).read_bytes()
-    except FileNotFoundError:
-        return place(folder, number, WIDTH).read_bytes()
-
-
-def _tile(folder: Path, level: int, number: int, size: int) -> list[bytes]:
-    width = min(WIDTH, (size >> _HEIGHT * level) - number * WIDTH)
-    raw = _read(folder / f"tile/{level}", number, width)[: width * HASH_SIZE]
-    if len(raw) != width * HASH_SIZE:
-        raise ValueError("a tile is cut")
-    return [raw[at : at + HASH_SIZE] for at in range(0, len(raw), HASH_SIZE)]
-
-
-def _is_built(folder: Path, size: int, first: int) -> bool:
-    """Whether each hash above the lowest tiles is made of the tile below it, where that is not from before entry *first*."""
-    level = 1
-    while row := size >> _HEIGHT * level:
-        for child in range(first // WIDTH if level == 1 else 0, row):
-            above = _tile(folder, level, child // WIDTH, size)[child % WIDTH]
-            if above != _fold(_tile(folder, level - 1, child, size)):
-                return False
-        level += 1
-    return True
-
-
-def _root_at(folder: Path, size: int, end: int) -> bytes:
-    """Return the root over the first *end* of *size* entries, from the tiles."""
-    root = b""
-    while end:
-        height = (end & -end).bit_length() - 1
-        end -= 1 << height
-        level, above = divmod(height, _HEIGHT)
-        number, first = divmod(end >> _HEIGHT * level, WIDTH)
-        left = _fold(_tile(folder, level, number, size)[first : first + (1 << above)])
-        root = node_hash(left, root) if root else left
-    return root or EMPTY_ROOT
-
-
-def _fold(hashes: list[bytes]) -> bytes:
-    """Return the root over 2^n hashes."""
-    while len(hashes) > 1:
-        hashes = [node_hash(*pair) for pair in zip(hashes[::2], hashes[1::2], strict=True)]
-    return hashes[0]

@@ -1,0 +1,78 @@
+"""Whether a folder of tiles holds what it should: read back from the files alone."""
+
+from pathlib import Path
+
+from tray.audit import checkpoint
+from tray.audit.tiles import WIDTH
+from tray.audit.tlog.files import CHECKPOINT, ENTRIES, HEIGHT, place, split, tiles_of
+from tray.audit.tree import EMPTY_ROOT, HASH_SIZE, leaf_hash, node_hash
+
+
+def holds(folder: Path, first: int, size: int, root: bytes | None = None) -> bool:
+    """Whether the entries from number *first* up to *size* are all in *folder*, and are the ones that its tiles vouch for.
+
+    Args:
+        root: The root that the log has at *size*; without it only what is in the folder is compared.
+    """
+    try:
+        there = checkpoint.parse((folder / CHECKPOINT).read_bytes())
+        if there.size < size or _root_at(folder, there.size, there.size) != there.root:
+            return False
+        if root is not None and _root_at(folder, there.size, size) != root:
+            return False
+        return _is_built(folder, there.size, first) and all(
+            list(map(leaf_hash, split(_read(folder / ENTRIES, number, width))))[:width]
+            == _tile(folder, 0, number, there.size)
+            for number, width in tiles_of(first // WIDTH, there.size)
+            if number * WIDTH < size
+        )
+    except (OSError, ValueError):
+        return False
+
+
+def _read(folder: Path, number: int, width: int) -> bytes:
+    """Return a tile: the one of this width, or else the full one, of which these are the first."""
+    try:
+        return place(folder, number, width).read_bytes()
+    except FileNotFoundError:
+        return place(folder, number, WIDTH).read_bytes()
+
+
+def _tile(folder: Path, level: int, number: int, size: int) -> list[bytes]:
+    width = min(WIDTH, (size >> HEIGHT * level) - number * WIDTH)
+    raw = _read(folder / f"tile/{level}", number, width)[: width * HASH_SIZE]
+    if len(raw) != width * HASH_SIZE:
+        raise ValueError("a tile is cut")
+    return [raw[at : at + HASH_SIZE] for at in range(0, len(raw), HASH_SIZE)]
+
+
+def _is_built(folder: Path, size: int, first: int) -> bool:
+    """Whether each hash above the lowest tiles is made of the tile below it, where that is not from before entry *first*."""
+    level = 1
+    while count := size >> HEIGHT * level:
+        for child in range(first // WIDTH if level == 1 else 0, count):
+            above = _tile(folder, level, child // WIDTH, size)[child % WIDTH]
+            if above != _fold(_tile(folder, level - 1, child, size)):
+                return False
+        level += 1
+    return True
+
+
+def _root_at(folder: Path, size: int, end: int) -> bytes:
+    """Return the root over the first *end* of *size* entries, from the tiles."""
+    root = b""
+    while end:
+        height = (end & -end).bit_length() - 1
+        end -= 1 << height
+        level, above = divmod(height, HEIGHT)
+        number, first = divmod(end >> HEIGHT * level, WIDTH)
+        left = _fold(_tile(folder, level, number, size)[first : first + (1 << above)])
+        root = node_hash(left, root) if root else left
+    return root or EMPTY_ROOT
+
+
+def _fold(hashes: list[bytes]) -> bytes:
+    """Return the root over 2^n hashes."""
+    while len(hashes) > 1:
+        hashes = [node_hash(*pair) for pair in zip(hashes[::2], hashes[1::2], strict=True)]
+    return hashes[0]
