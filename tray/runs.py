@@ -191,7 +191,8 @@ class RunFolder:
     def save(self, info: RunInfo) -> None:
         """Write `run.json`, whole or not at all."""
         beside = self.path / "run.json.new"
-        beside.write_text(json.dumps(asdict(info)))
+        with open(beside, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            json.dump(asdict(info), file)
         os.replace(beside, self.path / "run.json")
 
     def running(self, info: RunInfo) -> bool:
@@ -284,6 +285,22 @@ def find(places: Places, run: str) -> RunFolder:
                     if name.startswith(run):
                         return RunFolder(root / kind / name)
     raise RunNotFoundError(run)
+
+
+def forget(places: Places, run: str) -> None:
+    """Remove what is kept of a run that is over: its command and its log. The audit log's entries are no business of this.
+
+    Raises:
+        OSError: Something of it cannot be removed.
+    """
+    if not run or any(letter not in "0123456789abcdef-" for letter in run):
+        return
+    for root in places.run_roots:
+        folder = root / "done" / run
+        if folder.is_dir() and not folder.is_symlink():
+            for path in folder.iterdir():
+                path.unlink(missing_ok=True)
+            folder.rmdir()
 
 
 def read_log(places: Places, run: str, offset: int = 0, limit: int = 256 * 1024) -> tuple[str, int]:

@@ -1,6 +1,9 @@
 """Erasing personal details: gone wherever we keep them, and the log proves that nothing else changed."""
 
 import os
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,3 +112,17 @@ def test_without_a_log_none_is_begun(places: Places) -> None:
         AuditLog.read(places.audit_db)
     assert main(["audit", "redact", "3", "--reason", "x", "--yes"]) != 0
     assert not places.audit_db.exists()
+
+
+def test_the_folder_of_the_run_goes_too(places: Places) -> None:
+    """It holds the same command and what the engine said; nobody else can read it while it is there."""
+    command = [sys.executable, "-m", "tray", "run", "--job", "home", "--", "echo", SECRET]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    with AuditLog.read(places.audit_db) as log:
+        numbers = [entry.seq for entry in log.entries(0, 100) if entry.data["run"] is not None]
+    files = [path for path in places.state.rglob("*") if path.is_file()]
+    assert any(SECRET.encode() in path.read_bytes() for path in files if path.name == "run.json")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    for number in numbers:
+        redact.redact(places, number, "asked for")
+    assert [path for path in places.state.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()] == []

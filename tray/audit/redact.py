@@ -1,12 +1,14 @@
 """Erasing the details of one entry: personal data that must not be kept. The entry itself stays, and the log still verifies.
 
-The details go from the database (overwritten, `secure_delete`), from SQLite's write-ahead log and from the index of words. Copies
-elsewhere are not reached: exports, archives, reports, what was forwarded, and backups of the state folder.
+The details go from the database (overwritten, `secure_delete`), from SQLite's write-ahead log and from the index of words; of a run
+its folder with command and log goes too. Copies elsewhere are not reached: exports, archives, reports, what was forwarded, and
+backups of the state folder.
 """
 
 import contextlib
 import shlex
 
+from tray import runs
 from tray.audit import spool, standing
 from tray.audit.store import AuditLog
 from tray.errors import AuditUnavailableError, RedactRefusedError
@@ -36,8 +38,10 @@ def redact(places: Places, seq: int, reason: str, *, timeout: float = 5.0) -> in
             with standing.resealed(places):
                 number = log.redact(seq, reason)
         except RedactRefusedError:
-            _finish(log, seq)
+            _finish(places, log, seq)
             raise
+        run = log.entry(seq).data["run"]
+    _forget_run(places, run, number)
     try:
         indexfile.forget(places.audit_db)
     except OSError as error:
@@ -49,11 +53,23 @@ def redact(places: Places, seq: int, reason: str, *, timeout: float = 5.0) -> in
     return number
 
 
-def _finish(log: AuditLog, seq: int) -> None:
+def _forget_run(places: Places, run: str | None, number: int) -> None:
+    try:
+        if run is not None:
+            runs.forget(places, run)
+    except OSError as error:
+        raise AuditUnavailableError(
+            f"The details are erased (entry {number} says so), but the run's own log stays: {error.strerror}.",
+            f"Remove it: `rm -r {shlex.quote(str(error.filename))}`.",
+        ) from error
+
+
+def _finish(places: Places, log: AuditLog, seq: int) -> None:
     """If the details of entry *seq* were erased before: whoever did so may have been killed before their words were gone too."""
     from tray.audit.search import indexfile
 
     if log.entry(seq).erased:
         with contextlib.suppress(AuditUnavailableError, OSError):
             log.flush()
+            runs.forget(places, log.entry(seq).data["run"] or "")
             indexfile.forget(log.db)
