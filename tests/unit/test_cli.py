@@ -41,3 +41,22 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
 
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"backup-tray {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["audit", "bogus"], "There is no 'bogus'; choose from verify, show,"),
+        (["audit", "show", "x"], "SEQ: 'x' is no whole number."),
+        (["history", "--limit", "many"], "--limit: 'many' is no whole number."),
+        (["audit"], "Something is missing: verify, show,"),
+    ],
+)
+def test_what_the_parser_refuses_is_said_in_words(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mistyped part or number is answered in plain English, with the command that helps."""
+    assert main(arguments) == 64
+    said = capsys.readouterr().err
+    assert words in said
+    assert "--help`" in said

@@ -569,3 +569,22 @@ def test_a_run_of_the_systems_is_reported_without_a_proof_of_its_own(
     assert RUN.encode() in made(tmp_path, "csv", RUN)
     assert main(["report", RUN, "--output", str(tmp_path / "x.jsonl")]) == 2
     assert "sudo backup-tray report" in capsys.readouterr().err
+
+
+def test_a_job_without_any_backup_is_worse_than_any_gap(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    """The longest gap of all is that of the job which has no backup at all, however short the period was."""
+    with writer(places) as log:
+        log.append([ended(0), ended(200), ended(201, "new", Outcome.FAILED)])
+    assert main(["report", *EVERYTHING]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"Longest gap +no backup\n", said)
+    assert "0 % of the backups, no backup made" in said
+
+
+def test_a_jobs_name_instead_of_a_runs_id_is_told_as_such(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who names a job is shown the command that reports on it."""
+    months(places, 3)
+    assert main(["report", "photos"]) == 2
+    assert "`backup-tray report --job photos`" in capsys.readouterr().err
+    assert main(["report", "neither"]) == 2
+    assert "--job" not in capsys.readouterr().err

@@ -114,6 +114,19 @@ def _introduce_log() -> None:
         print(f"  {key}", file=sys.stderr)
 
 
+def _in_words(message: str) -> str:
+    """Return what the parser says as people do: "there is no 'x'; choose from a, b", "'x' is no whole number"."""
+    import re
+
+    if found := re.fullmatch(r"argument .*: invalid choice: ('.*') \(choose from (.*)\)", message, re.DOTALL):
+        return f"There is no {found[1]}; choose from {found[2].replace(chr(39), '')}."
+    if found := re.fullmatch(r"argument (.*): invalid int value: ('.*')", message, re.DOTALL):
+        return f"{found[1]}: {found[2]} is no whole number."
+    if found := re.fullmatch(r"the following arguments are required: (.*)", message, re.DOTALL):
+        return f"Something is missing: {found[1].replace('|', ', ')}."
+    return f"{message[:1].upper()}{message[1:]}."
+
+
 def _about(error: OSError) -> str:
     return f"The system said so about {error.filename}." if error.filename else "The system said so."
 
@@ -124,7 +137,7 @@ def _parser(command: str) -> "ArgumentParser":
     class Parser(ArgumentParser):
         def error(self, message: str) -> NoReturn:
             raise UsageError(
-                f"{message[:1].upper()}{message[1:]}.",
+                _in_words(message),
                 why="The command line does not make sense.",
                 next=f"Look at the options: `{self.prog} --help`.",
             )

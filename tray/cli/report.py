@@ -1,9 +1,10 @@
 """`backup-tray report [RUN|FILTER] [--format text|pdf|csv|jsonl|html] [--output FILE]`."""
 
+import shlex
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from tray.errors import UsageError
+from tray.errors import BackupTrayError, RunNotFoundError, UsageError
 from tray.paths import places
 
 if TYPE_CHECKING:
@@ -45,8 +46,23 @@ def run(args: Namespace) -> int:
     """Write or print the report."""
     from tray.report import make
 
-    make.run(places(), _order(args))
+    try:
+        make.run(places(), _order(args))
+    except RunNotFoundError as error:
+        raise _or_a_job(error, args.run) from error
     return 0
+
+
+def _or_a_job(error: RunNotFoundError, named: str | None) -> RunNotFoundError:
+    """Return the error, which names the command if it is the name of a job that was taken for a run's id."""
+    from tray import past
+
+    try:
+        if named is not None and named in past.names(places())["job"]:
+            error.next = f"It is a job: `backup-tray report --job {shlex.quote(named)}` reports on all its runs."
+    except BackupTrayError:
+        pass  # what is wrong was said already
+    return error
 
 
 def _order(args: Namespace) -> "Order":

@@ -25,6 +25,7 @@ class AuditMissingError(AuditUnavailableError):
         super().__init__(
             f"{db} does not exist.", "Run a backup under watch: `backup-tray run -- COMMAND...`; that makes it."
         )
+        self.what = "There is no audit log yet."
 
 
 class EntryNotFoundError(BackupTrayError):

@@ -145,9 +145,8 @@ def _period(found: "Summary") -> Iterator[str]:
         name, _, succeeded, warnings, failed, others, rate, gap, _ = sums.job_row(line, whole=found.whole)
         counts = f"{wording.plural(line.runs, 'run')}: {succeeded} succeeded, {warnings} with warnings"
         counts += f", {failed} failed, {others} other"
-        yield f"  {wording.fit(name, 60)}: {counts}" + (
-            f"; {rate} of the backups, longest gap {gap}" if found.whole else ""
-        )
+        told = f"; {rate} of the backups, {'' if gap.startswith('no ') else 'longest gap '}{gap}"
+        yield f"  {wording.fit(name, 60)}: {counts}" + (told if found.whole and line.backups else "")
     yield from ["", "What did not simply succeed"] * any(True for _ in found.failures)
     for run in found.failures:
         why = wording.escape(run.reason or "not known, or erased")

@@ -166,11 +166,16 @@ def percent(part: int, whole: int) -> str:
     return f"{share / 10:.1f} %" if share % 10 else f"{share // 10} %"
 
 
+def _never(line: JobLine) -> bool:
+    """Whether no backup of a job was made at all, neither in the period nor before: worse than any gap."""
+    return not line.good_ms and not line.before
+
+
 def gap_words(line: JobLine) -> str:
     """Return the longest time without a backup; of one that reaches the period's edge the least that it was."""
     if line.gap_ms is None:
         return "–"
-    if not line.good_ms and not line.before:
+    if _never(line):
         return "no backup made"
     return f"{'at least ' if line.open_gap else ''}{wording.duration(line.gap_ms / 1000)}"
 
@@ -238,7 +243,8 @@ def _headline(found: Summary) -> tuple[str, str]:
 def totals(found: Summary) -> list[tuple[str, str]]:
     """Return the figures of a period."""
     added = [line.added for line in found.jobs if line.added is not None]
-    worst = max((line for line in found.jobs if line.gap_ms is not None), key=lambda one: one.gap_ms or 0, default=None)
+    measured = [line for line in found.jobs if line.gap_ms is not None]
+    worst = max(measured, key=lambda one: (_never(one), one.gap_ms or 0), default=None)
     return [
         ("Runs", wording.count(len(found.runs))),
         ("Jobs", wording.count(len(found.jobs))),

@@ -78,7 +78,7 @@
       { label: "Files", value: run.files }, { label: "Size", value: run.size }, { label: "Added", value: run.added },
       { label: "Duration", value: run.duration }, { label: "Problems", value: run.errors }]);
 
-  BT.runButtons = (run) => [
+  BT.runButtons = (run) => el("span", { class: "buttons" },
     BT.go(`report/${run.run}`, "View Report", { "aria-label": `View report of ${run.job}, ${run.at}` }),
-    BT.go(`log/${run.run}`, "Details", { "aria-label": `Details of ${run.job}, ${run.at}` })];
+    BT.go(`log/${run.run}`, "Details", { "aria-label": `Details of ${run.job}, ${run.at}` }));
 })();
