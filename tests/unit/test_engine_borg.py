@@ -5,19 +5,12 @@ import json
 import pytest
 
 from tests.unit.engine_captures import load, names, replay, result
+from tests.unit.letters import C, F, L, S, U, W
 from tray import engines
 from tray.engines import Exit, Plan, Progress, Result, Session, Stream
 from tray.engines.base import Problem
 from tray.model import Outcome, Phase
 
-S, W, F, C, L, U = (
-    Outcome.SUCCEEDED,
-    Outcome.WARNING,
-    Outcome.FAILED,
-    Outcome.CANCELLED,
-    Outcome.LOST,
-    Outcome.UNKNOWN,
-)
 BORG = engines.named("borg")
 ADDED = ("--json", "--log-json", "--progress")
 

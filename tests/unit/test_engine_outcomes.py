@@ -6,18 +6,10 @@ import pytest
 
 from tests.unit import engine_captures
 from tests.unit.engine_captures import load, replay, result
+from tests.unit.letters import C, F, L, S, U, W
 from tray import engines
 from tray.engines.base import Exit, Result, Stream
 from tray.model import Outcome
-
-S, W, F, C, L, U = (
-    Outcome.SUCCEEDED,
-    Outcome.WARNING,
-    Outcome.FAILED,
-    Outcome.CANCELLED,
-    Outcome.LOST,
-    Outcome.UNKNOWN,
-)
 
 
 def test_no_recorded_run_with_an_error_is_green() -> None:

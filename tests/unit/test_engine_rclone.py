@@ -10,18 +10,11 @@ from hypothesis import strategies as st
 
 from tests.unit.engine_captures import load, names, replay, split
 from tests.unit.engine_ends import exits
+from tests.unit.letters import C, F, L, S, U, W
 from tray import engines
 from tray.engines.base import Exit, Fed, Plan, Problem, Progress, Result, Session, Stream
 from tray.model import Outcome, Phase
 
-S, W, F, C, L, U = (
-    Outcome.SUCCEEDED,
-    Outcome.WARNING,
-    Outcome.FAILED,
-    Outcome.CANCELLED,
-    Outcome.LOST,
-    Outcome.UNKNOWN,
-)
 ENGINE = engines.named("rclone")
 STATS = ("--stats-log-level", "NOTICE", "--use-json-log", "--stats", "1s")
 JSON = ("--use-json-log",)

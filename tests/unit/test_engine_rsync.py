@@ -10,19 +10,12 @@ from hypothesis import strategies as st
 
 from tests.unit.engine_captures import load, names, replay, split
 from tests.unit.engine_ends import exits
+from tests.unit.letters import C, F, L, S, U, W
 from tray import engines
 from tray.engines.base import Exit, Plan, Problem, Progress, Result, Session, Stream
 from tray.model import Outcome, Phase
 from tray.runner.outputs import cut
 
-S, W, F, C, L, U = (
-    Outcome.SUCCEEDED,
-    Outcome.WARNING,
-    Outcome.FAILED,
-    Outcome.CANCELLED,
-    Outcome.LOST,
-    Outcome.UNKNOWN,
-)
 ENGINE = engines.named("rsync")
 LOCAL = ("--info=progress2,stats2", "--outbuf=L", "--no-h")
 

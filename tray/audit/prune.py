@@ -83,26 +83,27 @@ def plan(log: AuditLog, retention_ms: int, baselines: Mapping[str, bytes]) -> Pl
             if segment.size <= start:
                 continue
             (last,) = connection.execute(_LAST, (segment.first, segment.size)).fetchone()
-            if last is None or last >= horizon:
-                kept, todo = (
-                    f"Entry {segment.size - 1} is younger than that.",
-                    "Wait, or give another age: `--older-than DAYS`.",
-                )
-                break
-            if opened is not None and opened < segment.size:
-                kept = f"The run that began with entry {opened} has no end on record yet."
-                todo = f"Look at it: `backup-tray audit show {opened}`."
-                break
             found = [(place, note) for size, place, note in agreeing if size >= segment.size]
-            if not found:
-                kept = f"No checkpoint outside the log covers entry {segment.size - 1} and agrees with the log."
-                todo = (
-                    "Give `baselines` in the table [audit] of the configuration, then look: `backup-tray audit verify`."
-                )
+            obstacle = _obstacle(segment, opened, young=last is None or last >= horizon, covered=bool(found))
+            if obstacle is not None:
+                kept, todo = obstacle
                 break
             due.append(segment)
             covered[segment.size] = found[0]
     return Plan(tuple(due), start, kept, todo, covered)
+
+
+def _obstacle(segment: Segment, opened: int | None, *, young: bool, covered: bool) -> tuple[str, str] | None:
+    """Return why *segment* must be kept and what to do about it; None if it may go."""
+    if young:
+        return f"Entry {segment.size - 1} is younger than that.", "Wait, or give another age: `--older-than DAYS`."
+    if opened is not None and opened < segment.size:
+        why = f"The run that began with entry {opened} has no end on record yet."
+        return why, f"Look at it: `backup-tray audit show {opened}`."
+    if not covered:
+        why = f"No checkpoint outside the log covers entry {segment.size - 1} and agrees with the log."
+        return why, "Give `baselines` in the table [audit] of the configuration, then look: `backup-tray audit verify`."
+    return None
 
 
 def prune(

@@ -70,10 +70,14 @@ def check(
                 standing.write_unchecked(places, error.why or error.what)
         _record(places, "could not check", source, {"why": error.why})
         raise
+    return _kept(places, verdict, source, quiet=incremental and scheduled and not verdict.full)
+
+
+def _kept(places: Places, verdict: Verdict, source: str | None, *, quiet: bool) -> Verdict:
+    """Keep what the verification came to and put it on record; return it with what is new against the breach that is known."""
     changed = standing.changed_since(places, verdict) if verdict.result == "tampered" else None
     if changed is not None:
         verdict = replace(verdict, why=f"{verdict.why} {changed}")
-    quiet = incremental and scheduled and not verdict.full
     if not quiet or verdict.result == "tampered":
         settled = changed is None and standing.is_settled(places, verdict)
         body = {name: value for name, value in verdict.to_json().items() if name not in _LEFT_OUT}
