@@ -274,10 +274,30 @@ def test_after_a_rollback_was_acknowledged_it_is_not_found_again(log: Places, st
     assert given.returncode == 0
 
 
-def test_only_what_a_rollback_explains_is_set_aside(log: Places, stick: Path) -> None:
-    """A copy that shows other entries goes on contradicting a log that was rewritten."""
-    seen = checkpoint.parse(newest(log))
-    forged = Signer(bytes(32)).sign(Checkpoint(seen.origin, 3, bytes(32)))
-    copy_in(stick, log).write_bytes(forged)
+def test_a_restored_log_that_went_on_is_intact_again_once_that_was_acknowledged(log: Places, stick: Path) -> None:
+    """It has other entries than the copies saw. They stay as evidence, and every verification says that they do not count."""
+    private(log.config)
+    log.config_file.write_text(f'[audit]\nbaselines = ["{stick}"]\n')
+    config = configuration.load(log)
+    kept_log = log.audit_db.read_bytes()
+    spool.record(log, [end() for _ in range(3)])
+    copy_far(log, config)
+    assert check(log, config).result is Result.INTACT
+    for path in log.state.glob("audit.db*"):
+        path.unlink()
+    log.audit_db.write_bytes(kept_log)
+    spool.record(log, [end() for _ in range(9)])
+    assert check(log, config).kind is Kind.REWRITTEN
+    standing.acknowledge(log, "restored from the backup of Monday, and nobody looked before the next run")
+    problems: list[str] = []
+    verdict = check(log, config, problems=problems)
+    assert (verdict.result, verdict.breach) == (Result.INTACT, None)
+    assert any("contradicts the log" in problem for problem in problems)
+    assert len([*stick.glob("*.aside"), *log.baselines.glob("*.aside")]) == 2
+
+
+def test_only_what_contradicts_the_log_is_set_aside(log: Places, stick: Path) -> None:
+    """A copy that agrees, and one of another log, stay."""
+    copy_far(log, kept(stick))
+    copy_in(stick, log).with_name("11111111-2222-4333-8444-555555555555.checkpoint").write_bytes(newest(log))
     assert baselines.set_aside(log, kept(stick)) == []
-    assert copy_in(stick, log).read_bytes() == forged

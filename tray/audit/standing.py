@@ -191,7 +191,7 @@ def acknowledge(places: Places, reason: str) -> None:
     data = _trusted(places) or {}
     facts = {name: value for name, value in before.to_json().items() if name in ("kind", "first_bad", "why", "since")}
     body = {"reason": reason, **facts, "logs": data.get("others", [])}
-    if before.kind == "rolled back":  # else it would be found anew with every entry that is appended
+    if put_back := before.kind in ("rolled back", "rewritten"):  # else it would be found anew for ever
         body["set_aside"] = _set_aside(places)
     draft = Draft(Action.AUDIT_ACKNOWLEDGED, severity=Severity.WARNING, body=body)
     with AuditLog.open(places.audit_db, places.audit_key, timeout=_SECONDS, copies=places.baselines) as log:
@@ -203,13 +203,13 @@ def acknowledge(places: Places, reason: str) -> None:
         data, now = _trusted(places) or {}, _before(places) or before
         finding = _finding({**now.to_json(), "log": data.get("log")})
         settled = _settled(data)
-        if now.result == "tampered" and finding not in settled:
+        if now.result == "tampered" and finding not in settled and not body.get("set_aside"):  # else it is gone
             settled = [*settled, finding][-_KEEP:]
         if now.result == "tampered":
             data = {**data, "seal": sealed}
         calm = replace(now, breach=False, since_ms=None)
-        # A point that saw more than the log has now would accuse it with every entry that is appended.
-        point = None if now.kind == "rolled back" else data.get("point")
+        # A point that saw more than the log has now, or something else, would accuse it with every entry that is appended.
+        point = None if put_back else data.get("point")
         _save(places, {**data, "standing": calm.to_json(), "settled": settled, "point": point})
 
 

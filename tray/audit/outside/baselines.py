@@ -27,6 +27,7 @@ from tray.errors import BackupTrayError
 from tray.paths import Places
 
 if TYPE_CHECKING:
+    from tray.audit.store import AuditLog
     from tray.config import Config
 
 RootAt = Callable[[int], bytes]
@@ -35,6 +36,7 @@ RootAt = Callable[[int], bytes]
 CHECKPOINT = ".checkpoint"
 KEYS = ".pub"
 ASIDE = ".aside"
+_SET_ASIDE = "{} is not compared with any more: somebody acknowledged that it contradicts the log."
 MAX_NOTE = 65_536
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SECTOR = 512
@@ -241,6 +243,7 @@ def found(places: Places, config: "Config | None" = None, problems: list[str] | 
     try:
         with _locked(places.baselines, shared=True):  # else a copy could be seen while it is written
             notes = dict(_readable(sorted(_files(places.baselines, said)), said))
+            said += [_SET_ASIDE.format(path) for path in sorted(_files(places.baselines, [], ASIDE))]
     except FileNotFoundError:
         notes = {}
     except (OSError, BackupTrayError) as error:
@@ -261,10 +264,10 @@ def copy_far(places: Places, config: "Config") -> list[str]:
 
 
 def set_aside(places: Places, config: "Config | None" = None) -> list[Path]:
-    """Let copies that saw more entries than the log has count no more, because somebody has acknowledged that it was rolled back.
+    """Let copies that contradict the log count no more, because somebody has acknowledged that an older state of it was put back.
 
-    They stay as evidence under another name; the next record leaves a new copy. Copies that contradict the log in any other way are
-    left as they are.
+    They saw more entries than it has, or others, where it went on since then. They stay as evidence under another name; the next
+    record leaves a new copy. Copies of other logs are left as they are.
 
     Returns:
         What the copies are called now.
@@ -278,13 +281,25 @@ def set_aside(places: Places, config: "Config | None" = None) -> list[Path]:
     copies = found(places, config)
     with AuditLog.read(places.audit_db) as log:
         now = checkpoint.parse(log.head()[2])
+        against = [
+            (Path(name), seen.size)
+            for name, seen in ((name, checkpoint.parse(note)) for name, note in copies.items())
+            if seen.origin == now.origin and (seen.size > now.size or _contradicts(log, seen))
+        ]
     moved = []
-    for path, seen in ((Path(name), checkpoint.parse(note)) for name, note in copies.items()):
-        if seen.origin == now.origin and seen.size > now.size:
-            aside = path.with_name(f"{path.name}.{seen.size}{ASIDE}")
-            os.replace(path, aside)
-            moved.append(aside)
+    for path, size in against:
+        aside = path.with_name(f"{path.name}.{size}{ASIDE}")
+        os.replace(path, aside)
+        moved.append(aside)
     return moved
+
+
+def _contradicts(log: "AuditLog", seen: Checkpoint) -> bool:
+    """Whether the log had another root at that size; of what was pruned nobody can say."""
+    try:
+        return log.root_at(seen.size) != seen.root
+    except BackupTrayError:
+        return False
 
 
 def pinned(places: Places) -> list[VerifierKey]:
