@@ -20,7 +20,6 @@ from tray.redact import Redactor
 from tray.repository.locks import Lock, with_holder
 
 ASK_SECONDS = 60.0
-MAX_ANSWER = 64 * 1024 * 1024
 ENGINES = ("borg", "restic")
 _CLASHING = ("RESTIC_PASSWORD_COMMAND", "RESTIC_REPOSITORY_FILE", "RESTIC_REPOSITORY", "RESTIC_PASSWORD")
 _CREDENTIALS = {
