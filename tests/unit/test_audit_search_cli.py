@@ -107,6 +107,9 @@ def test_when_nothing_matches_it_is_said_why(
 @pytest.mark.parametrize(
     "options",
     [
+        ["history", "--month", "7d"],
+        ["history", "--month", "2026-13"],
+        ["history", "--month", "2026-10", "--since", "3d"],
         ["history", "--outcome", "failled"],
         ["history", "--since", "the day of wrath"],
         ["history", "--limit", "0"],
@@ -194,3 +197,18 @@ def test_a_search_that_ran_out_of_time_says_how_far_it_looked(
         out, err = capsys.readouterr()
         assert out == ""
         assert "only what happened since" in err
+
+
+def test_a_month_is_all_of_it_and_nothing_else(places: Places, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--month` means the local month, for whoever lists as for whoever reports."""
+    monkeypatch.setenv("TZ", "UTC")
+    times = {
+        "before": "2026-09-30T23:59:59.999Z",
+        "first": "2026-10-01T00:00:00.000Z",
+        "last": "2026-10-31T23:59:59.999Z",
+        "after": "2026-11-01T00:00:00.000Z",
+    }
+    with writer(places) as log:
+        log.append([end(name, time_ms=clock.from_text(time)) for name, time in times.items()])
+    assert [line.split()[2] for line in shown(capsys, "history", "--month", "2026-10")] == ["last", "first"]
+    assert len(shown(capsys, "audit", "show", "--month", "2026-10", "--json")) == 2

@@ -18,6 +18,7 @@ UPDATE_SECONDS = 2.0
 _HELP = {
     "since": ("TIME", "from then on: 2026-11-01, yesterday, 7d, 12h, ..."),
     "until": ("TIME", "up to then; a day is included"),
+    "month": ("MONTH", "one month: 2026-10"),
     "job": ("NAME", "of this job; several with commas"),
     "engine": ("NAME", "of this engine"),
     "action": ("ACTION", "run.finished, audit.verified, ..."),

@@ -15,7 +15,6 @@ from tray.errors import (
     RunNotFoundError,
     SystemOwnedError,
     SystemViewError,
-    UsageError,
 )
 from tray.fetch import elsewhere
 from tray.fetch.conversation import NEWER
@@ -308,13 +307,7 @@ class _Counted:
 def _wanted(given: Mapping[str, str]) -> "Filter":
     from tray.audit.search.asked import parse
 
-    named = dict(given)
-    month = named.pop("month", None)
-    if month is not None:
-        if named.keys() & {"since", "until"}:
-            raise UsageError("--month already says from when until when.", next="Leave out --since and --until.")
-        named |= {"since": month, "until": month}
-    return parse(named, clock.now_ms())
+    return parse(given, clock.now_ms())
 
 
 # -- what both need

@@ -83,7 +83,7 @@ def sheet(found: Report, rests: Base | None, charted: list[EndedRun], *, proven:
         facts=[(name, wording.escape(value)) for name, value in _facts(found) if value],
         steps=[wording.escape(step_words(step)) for step in (run.steps if run else ())],
         problems=list(_problems(found.body)),
-        charted=charted,
+        charted=charted if len(charted) > 1 else [],  # one bar says nothing, and takes the room of problems
         belief=believed,
         proof=list(_proof(found, proven)),
         rests=rests,

@@ -188,9 +188,9 @@ def parse(
     """Return the filter that somebody wrote.
 
     Args:
-        given: Under `since` and `until` a time (see `moment`), under `text` words, under each of `NAMES` values; several are
-            separated by commas, or are a list; a job or an engine between double quotes is one name, commas and all. None and
-            empty texts ask for nothing.
+        given: Under `since` and `until` a time (see `moment`), under `month` both at once, under `text` words, under each of
+            `NAMES` values; several are separated by commas, or are a list; a job or an engine between double quotes is one
+            name, commas and all. None and empty texts ask for nothing.
         zone: The time zone that days are meant in, this machine's by default.
         known_names: Under "job" or "engine" those there are: any other one is an error then.
 
@@ -198,6 +198,8 @@ def parse(
         UsageError: A word is none of those that there are, or a time cannot be read.
     """
     since, until = _text(given.get("since")), _text(given.get("until"))
+    if month := _text(given.get("month")):
+        since = until = _month(month, since or until)
     lists = {name: _values(name, given.get(name), LISTS.get(name) or (known_names or {}).get(name)) for name in NAMES}
     found = Filter(
         since_ms=None if since is None else moment("--since", since, now_ms, zone)[0],
@@ -211,6 +213,14 @@ def parse(
             next="Give the earlier time as --since, the later one as --until.",
         )
     return found
+
+
+def _month(month: str, beside: str | None) -> str:
+    if beside:
+        raise UsageError("--month already says from when until when.", next="Leave out --since and --until.")
+    if not _MONTH.fullmatch(month):
+        raise UsageError(f"--month: {month!r} is no month.", next="Write for example 2026-11.")
+    return month
 
 
 def _text(value: str | Sequence[str] | None) -> str | None:
@@ -249,6 +259,7 @@ _UNITS = {
     **dict.fromkeys(("y", "year"), timedelta(days=365)),
 }
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", re.ASCII)
+_MONTH = re.compile(r"\d{4}-\d{1,2}", re.ASCII)
 _CLOCK = re.compile(r"(\d{4}-\d{2}-\d{2})[ t](\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?(z|[+-]\d{2}:?\d{2})?", re.ASCII)
 _FORMS = 'Write for example 2026-11-01, "2026-11-01 14:30", 2026-11, today, yesterday, 12h, 7d or 4w.'
 

@@ -139,7 +139,7 @@ def _both(item: str, message: str, room: float) -> str:
 def _charts(pen: Pen, y: float, high: float, shown: Sheet) -> None:
     half = (pen.room - 26) / 2
     runs = shown.charted
-    count = "this run" if len(runs) == 1 else f"the last {len(runs)} runs"
+    count = f"the last {len(runs)} runs"
     charts.bars(pen, (pen.left, y, half, high), f"Size, {count}", runs, lambda run: run.bytes_processed, wording.size)
     charts.bars(
         pen,
