@@ -218,7 +218,7 @@ def parse(
 def _month(month: str, beside: str | None) -> str:
     if beside:
         raise UsageError("--month already says from when until when.", next="Leave out --since and --until.")
-    if not _MONTH.fullmatch(month):
+    if not re.fullmatch(_MONTH, month, re.ASCII):
         raise UsageError(f"--month: {month!r} is no month.", next="Write for example 2026-11.")
     return month
 
@@ -249,7 +249,8 @@ def _values(name: str, value: str | Sequence[str] | None, there: Sequence[str] |
     return tuple(by_small[word.casefold()] for word in found) or None
 
 
-_AGO = re.compile(r"(\d{1,6})\s*([a-z]+?)s?(?: ago)?", re.ASCII)
+# As text: compiling costs milliseconds, which every run would pay that only looks up its estimate.
+_AGO = r"(\d{1,6})\s*([a-z]+?)s?(?: ago)?"
 _UNITS = {
     **dict.fromkeys(("m", "min", "minute"), timedelta(minutes=1)),
     **dict.fromkeys(("h", "hour"), timedelta(hours=1)),
@@ -258,9 +259,9 @@ _UNITS = {
     **dict.fromkeys(("mo", "month"), timedelta(days=30)),
     **dict.fromkeys(("y", "year"), timedelta(days=365)),
 }
-_DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", re.ASCII)
-_MONTH = re.compile(r"\d{4}-\d{1,2}", re.ASCII)
-_CLOCK = re.compile(r"(\d{4}-\d{2}-\d{2})[ t](\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?(z|[+-]\d{2}:?\d{2})?", re.ASCII)
+_DATE = r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?"
+_MONTH = r"\d{4}-\d{1,2}"
+_CLOCK = r"(\d{4}-\d{2}-\d{2})[ t](\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?(z|[+-]\d{2}:?\d{2})?"
 _FORMS = 'Write for example 2026-11-01, "2026-11-01 14:30", 2026-11, today, yesterday, 12h, 7d or 4w.'
 
 
@@ -289,7 +290,7 @@ def moment(name: str, text: str, now_ms: int, zone: tzinfo | None = None) -> tup
 def _ago(word: str, now_ms: int) -> tuple[int, int] | None:
     if word == "now":
         return now_ms, now_ms
-    match = _AGO.fullmatch(word)
+    match = re.fullmatch(_AGO, word, re.ASCII)
     if match is None or match[2] not in _UNITS:
         return None
     begin = max(0, now_ms - int(match[1]) * (_UNITS[match[2]] // timedelta(milliseconds=1)))
@@ -302,7 +303,7 @@ def _day(word: str, now_ms: int, zone: tzinfo | None) -> tuple[int, int] | None:
     if word in ("today", "yesterday"):
         begin = today - timedelta(days=word == "yesterday")
         return _ms(begin, zone), _ms(begin + timedelta(days=1), zone)
-    match = _DATE.fullmatch(word)
+    match = re.fullmatch(_DATE, word, re.ASCII)
     if match is None:
         return None
     year, month, day = int(match[1]), int(match[2] or 1), int(match[3] or 1)
@@ -317,7 +318,7 @@ def _day(word: str, now_ms: int, zone: tzinfo | None) -> tuple[int, int] | None:
 
 
 def _exact(word: str, zone: tzinfo | None) -> tuple[int, int] | None:
-    match = _CLOCK.fullmatch(word)
+    match = re.fullmatch(_CLOCK, word, re.ASCII)
     if match is None:
         return None
     if match[5]:
