@@ -94,10 +94,9 @@ class Signer:
 
     def __init__(self, seed: bytes) -> None:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
         self._key: Ed25519PrivateKey = Ed25519PrivateKey.from_private_bytes(seed)
-        self.public = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.public = self._key.public_key().public_bytes_raw()  # without importing all of `serialization`
         self._last = b"", b""
 
     def sign(self, checkpoint: Checkpoint) -> bytes:
