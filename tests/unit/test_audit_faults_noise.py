@@ -12,7 +12,7 @@ from tests.unit.audit_help import end, start
 from tray import clock, paths
 from tray.audit import prune, redact, rotation, segments, spool
 from tray.audit.outside import baselines
-from tray.audit.search import words
+from tray.audit.search import fill
 from tray.audit.store import AuditLog
 from tray.audit.verify import recorded
 from tray.care import rounds
@@ -24,7 +24,7 @@ from tray.paths import Places
 from tray.window import auditlog, filters, history, records, trust
 
 PAGE = 4096
-SEEDS = 200
+SEEDS = 80
 GROUPS = 4
 """The damages are tried in so many tests, for as many workers."""
 
@@ -43,7 +43,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         log.append([end("long", body={"reason": "x" * 9000})])
         log.append([start("goes on")])
     recorded.check(places)
-    words.update(places)
+    fill.update(places)
     return home
 
 
@@ -131,7 +131,7 @@ def looks(places: Places) -> dict[str, Callable[[], object]]:
         "window: report": lambda: records.report(places, "run-3"),
         "window: check": lambda: trust.check(places, 5),
         "window: proof": lambda: trust.proven(places, 5),
-        "words": lambda: words.update(places),
+        "words": lambda: fill.update(places),
         "check of what is new": lambda: recorded.check(places, incremental=True, scheduled=True),
         "verify": lambda: main(["audit", "verify"]),
         "rotate": lambda: close(places),
