@@ -58,12 +58,13 @@ def make_twins(folder: Path) -> Twins:
     bare = folder / "bare"
     make_tree(bare / "source", files=12)
     shutil.copytree(bare / "source", bare / "shut")
-    (bare / "shut/d1/file1").chmod(0)
-    (bare / "shut/d2").chmod(0)
     odd = bare / "odd"
     odd.mkdir()
     for name in ODD_NAMES:
         (odd / name).write_text(name.encode(errors="surrogateescape").hex())
     wrapped = folder / "wrapped"
     subprocess.run(["cp", "-a", bare, wrapped], check=True)
+    for twin in (bare, wrapped):  # only now: who is not root could not copy them
+        (twin / "shut/d1/file1").chmod(0)
+        (twin / "shut/d2").chmod(0)
     return Twins(bare, wrapped)

@@ -116,9 +116,13 @@ def with_holder(lock: Lock, host: str, pid: int, *, node: int | None = None) -> 
 
 def _nodes() -> set[int]:
     """Return the hardware addresses of this machine; borg names one of them, so that two machines of one name are told apart."""
+    import psutil
+
     found = set()
     with suppress(OSError):
-        for name in os.listdir("/sys/class/net"):
-            with suppress(OSError, ValueError):
-                found.add(int(Path("/sys/class/net", name, "address").read_text().strip().replace(":", ""), 16))
+        for addresses in psutil.net_if_addrs().values():
+            for address in addresses:
+                if address.family == psutil.AF_LINK:
+                    with suppress(ValueError):
+                        found.add(int(address.address.replace(":", "").replace("-", ""), 16))
     return found - {0}
