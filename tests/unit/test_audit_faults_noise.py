@@ -1,5 +1,6 @@
 """Noise over any part of the database: everything that reads or writes the log goes on, and says what is true."""
 
+import contextlib
 import random
 import shutil
 import sqlite3
@@ -20,6 +21,7 @@ from tray.cli.main import main
 from tray.doctor import records as doctor_records
 from tray.errors import BackupTrayError
 from tray.fetch import StatusSource
+from tray.model import Status
 from tray.paths import Places
 from tray.window import auditlog, filters, history, records, trust
 
@@ -104,11 +106,10 @@ def content(db: Path) -> list[tuple[object, ...]]:
 
 def looks(places: Places) -> dict[str, Callable[[], object]]:
     """Everything that looks at the log, or writes to it."""
-    source = StatusSource(places, role="cli", start_tracker=False)
     asked = filters.form(EMPTY)
     searched = filters.form(EMPTY | {"text": "saved"})
     return {
-        "status": source.poll,
+        "status": lambda: polled(places),
         "status in words": lambda: main(["status"]),
         "history": lambda: main(["history"]),
         "history of a job": lambda: main(["history", "--job", "job-1"]),
@@ -140,6 +141,12 @@ def looks(places: Places) -> dict[str, Callable[[], object]]:
         "key change": lambda: rotation.rotate(places),
         "care": lambda: rounds.go(places, started=True),
     }
+
+
+def polled(places: Places) -> Status:
+    """The status, asked for once."""
+    with contextlib.closing(StatusSource(places, role="cli", start_tracker=False)) as source:
+        return source.poll()
 
 
 def close(places: Places) -> None:
