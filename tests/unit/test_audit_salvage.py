@@ -377,8 +377,8 @@ def test_a_damaged_log_names_salvage_as_the_next_step(log: Places, tmp_path: Pat
     raw = bytearray(log.audit_db.read_bytes())
     raw[100:PAGE] = random.Random(1).randbytes(PAGE - 100)
     log.audit_db.write_bytes(raw)
-    with pytest.raises(AuditUnavailableError) as caught:
-        AuditLog.read(log.audit_db).head()
+    with pytest.raises(AuditUnavailableError) as caught, AuditLog.read(log.audit_db) as opened:
+        opened.head()
     command = caught.value.next.split("`")[1]
     assert command.startswith("backup-tray audit salvage ")
     assert main(command.split()[1:]) == 0

@@ -7,8 +7,9 @@ there must not have changed since, and what came after must fit. Erasing and pru
 Tiles, indexes and open runs are made from the entries and are not looked at. A database that cannot be read through has no seal.
 """
 
+import contextlib
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -32,7 +33,7 @@ _SECONDS = 5.0
 def make(places: Places) -> dict[str, Any] | None:
     """Return the seal of the log as it is now, as JSON; None if it cannot be read through."""
     try:
-        with database.guard(places.audit_db), _Reader(places) as connection:
+        with database.guard(places.audit_db), _reading(places) as connection:
             head = Head.read(connection)
             (last,) = connection.execute("SELECT max(seq) FROM entries").fetchone()
             size = max(head.size, -1 if last is None else last + 1)
@@ -56,7 +57,7 @@ def change(places: Places, seal: Mapping[str, Any]) -> str | None:
         AuditUnavailableError: The log cannot be read now.
     """
     size = int(seal["size"])
-    with database.guard(places.audit_db, _SECONDS), _Reader(places) as connection:
+    with database.guard(places.audit_db, _SECONDS), _reading(places) as connection:
         if _digest(connection, size) != seal["digest"]:
             return _CHANGED.format(size, "something that was there already was changed.")
         try:
@@ -99,16 +100,13 @@ def _digest(connection: sqlite3.Connection, size: int) -> str:
     return digest.hexdigest()
 
 
-class _Reader:
+@contextlib.contextmanager
+def _reading(places: Places) -> Iterator[sqlite3.Connection]:
     """One consistent state of the log."""
-
-    def __init__(self, places: Places) -> None:
-        self._connection, _ = database.connect_reader(places.audit_db, _SECONDS)
-
-    def __enter__(self) -> sqlite3.Connection:
-        self._connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
-        self._connection.execute("BEGIN")
-        return self._connection
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
+    connection, _ = database.connect_reader(places.audit_db, _SECONDS)
+    try:
+        connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
+        connection.execute("BEGIN")
+        yield connection
+    finally:
+        connection.close()
