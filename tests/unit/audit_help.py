@@ -3,10 +3,15 @@
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests import mounts
+from tray import clock
 from tray.audit.entry import SEVERITY_OF, Action, Draft
 from tray.audit.store import AuditLog
 from tray.clock import new_id
@@ -32,6 +37,18 @@ def end(run: str | None = None, job: str = "home", outcome: Outcome = Outcome.SU
 def writer(places: Places, timeout: float = 5.0) -> AuditLog:
     """The log of these places, open for appending."""
     return AuditLog.open(places.audit_db, places.audit_key, timeout=timeout)
+
+
+YEAR = 365 * clock.DAY_MS
+
+
+@contextmanager
+def long_ago(monkeypatch: pytest.MonkeyPatch, years: int = 3) -> Iterator[None]:
+    """What is recorded inside was recorded so many years ago."""
+    now = clock.now_ms()
+    with monkeypatch.context() as patch:
+        patch.setattr(clock, "now_ms", lambda: now - years * YEAR)
+        yield
 
 
 def filled(places: Places, runs: int = 10) -> Places:

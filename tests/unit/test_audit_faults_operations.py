@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.unit.audit_help import end, start
+from tests.unit.audit_help import end, long_ago, start
 from tray import clock
 from tray.audit import keys, prune, redact, rotation, segments, spool
 from tray.audit.checkpoint import Signer, VerifierKey
@@ -26,12 +26,9 @@ YEAR = 365 * clock.DAY_MS
 @pytest.fixture
 def aged(places: Places, monkeypatch: pytest.MonkeyPatch) -> Places:
     """A log of 600 old entries in a closed segment and some that are not, with the copy of its checkpoint."""
-    now = clock.now_ms()
-    with monkeypatch.context() as patch:
-        patch.setattr(clock, "now_ms", lambda: now - 3 * YEAR)
-        with AuditLog.open(places.audit_db, places.audit_key, copies=places.baselines) as log:
-            log.append([draft for number in range(299) for draft in (start(f"a{number}"), end(f"a{number}"))])
-            segments.rotate(log, 512)
+    with long_ago(monkeypatch), AuditLog.open(places.audit_db, places.audit_key, copies=places.baselines) as log:
+        log.append([draft for number in range(299) for draft in (start(f"a{number}"), end(f"a{number}"))])
+        segments.rotate(log, 512)
     spool.record(places, [end("new")])
     return places
 

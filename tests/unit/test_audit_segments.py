@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pymerkle import InmemoryTree
 
-from tests.unit.audit_help import end, start, tamper
+from tests.unit.audit_help import end, long_ago, start, tamper
 from tray import clock
 from tray.audit import keys, prune, rotation, segments, spool, tlog
 from tray.audit.checkpoint import Checkpoint, VerifierKey, parse
@@ -30,9 +30,7 @@ YEAR = 365 * DAY_MS
 @pytest.fixture
 def aged(places: Places, monkeypatch: pytest.MonkeyPatch) -> Places:
     """A log with 600 entries of three years ago, and the key changed among them; then 400 of today."""
-    now = clock.now_ms()
-    with monkeypatch.context() as patch:
-        patch.setattr(clock, "now_ms", lambda: now - 3 * YEAR)
+    with long_ago(monkeypatch):
         with AuditLog.open(places.audit_db, places.audit_key, copies=places.baselines) as log:
             log.append([draft for number in range(150) for draft in (start(f"a{number}"), end(f"a{number}"))])
         rotation.rotate(places)

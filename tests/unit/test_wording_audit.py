@@ -81,7 +81,7 @@ def test_a_breach_decides_over_every_job() -> None:
         "Audit log: TAMPERED at entry 17 (altered)\nthe history of your backups cannot be trusted"
     )
     assert wording.headline(status, NOW) == (
-        "The history of your backups cannot be trusted (Audit log: TAMPERED at entry 17 (altered))."
+        "The history of your backups cannot be trusted. Audit log: TAMPERED at entry 17 (altered)."
     )
     assert Status.from_json(status.to_json()).audit == BREACH
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tray import clock, wording
 from tray.model import EndedRun, Outcome
+from tray.report import cells
 from tray.report import summary as sums
 from tray.report.base import Base
 from tray.report.sheet import SIGNS, TONES, WORDS, Rows, Sheet, verdict_words
@@ -160,7 +161,8 @@ def _period_parts(found: Summary) -> Iterator[str]:
     titles = ("Job", "#Runs", "#Succeeded", "#Warnings", "#Failed", "#Other", "#Rate", "#Longest gap", "#Added")
     yield "<h2>Jobs</h2>" + _table("Each job", titles, (sums.job_row(one, whole=found.whole) for one in found.jobs))
     failures = [
-        (_when(run), _word(run), run.job, run.reason or "not known, or erased", _entry(run)) for run in found.failures
+        (cells.when(run), _word(run), run.job, run.reason or "not known, or erased", cells.entry(run))
+        for run in found.failures
     ]
     if failures:
         yield "<h2>What did not simply succeed</h2>"
@@ -171,28 +173,16 @@ def _period_parts(found: Summary) -> Iterator[str]:
 
 def _run_row(run: EndedRun) -> tuple[str, ...]:
     return (
-        _when(run),
+        cells.when(run),
         _word(run),
         run.job,
         run.kind,
-        "–" if run.duration_ms is None else wording.duration(run.duration_ms / 1000),
-        "–" if run.bytes_processed is None else wording.size(run.bytes_processed),
-        "–" if run.bytes_added is None else wording.size(run.bytes_added),
-        "–" if run.files is None else wording.count(run.files),
-        _entry(run),
+        *cells.figures(run),
     )
-
-
-def _when(run: EndedRun) -> str:
-    return f"{clock.local(run.finished_ms):%Y-%m-%d %H:%M}"
 
 
 def _word(run: EndedRun) -> str:
     return f"{SIGNS[run.outcome]} {WORDS[run.outcome]}"
-
-
-def _entry(run: EndedRun) -> str:
-    return "–" if run.entry is None else wording.count(run.entry)
 
 
 def _month(year: int, month: int, found: Summary) -> str:

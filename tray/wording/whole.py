@@ -177,7 +177,7 @@ def headline(status: Status, now_ms: int) -> str:
         case State.NONE:
             return f"{first}: {second}."
         case State.TAMPERED:
-            return f"The history of your backups cannot be trusted ({first}).{running}"
+            return f"The history of your backups cannot be trusted. {first}.{running}"
         case State.WARNING:
             return f"Your backups need a look ({first}).{running}"
         case _:

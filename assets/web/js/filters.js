@@ -115,6 +115,31 @@
     list.at = list.next;
   });
 
+  // Return what asks for a page of the list; of several questions only the newest one's answer counts. `call` names the question,
+  // `take` keeps the answer, `pages` are those that show it, `said` is what is read out, and a page that was turned begins at `top`.
+  BT.asking = (list, { call, take, pages, said, top }) => {
+    let asked = 0;
+    return async (turned = false) => {
+      if (!turned) BT.paged(list);
+      const mine = ++asked;
+      try {
+        const found = await BT.call(call, { fields: list.chosen, after: list.at });
+        if (mine !== asked) return;
+        take(found);
+        list.next = found.next;
+        list.problem = null;
+      } catch (error) {
+        if (mine !== asked) return;
+        if (!error.field) BT.place.error = error;
+        list.problem = error.field ? error : null;
+      }
+      if (!pages.includes(BT.place.page)) return;
+      BT.draw();
+      document.getElementById("live").textContent = list.problem ? list.problem.what : said();
+      if (turned && document.getElementById(top)) document.getElementById(top).scrollIntoView({ block: "start" });
+    };
+  };
+
   // -- into a file
 
   const KINDS = [["pdf", "PDF"], ["csv", "CSV"], ["html", "HTML"], ["jsonl", "JSON Lines"]];

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from tray import clock, wording
 from tray.model import EndedRun
+from tray.report import cells
 from tray.report import summary as sums
 from tray.report.base import Base
 from tray.report.pdf import charts, fonts
@@ -288,7 +289,7 @@ def _failures(pen: Pen, y: float, found: Summary) -> float:
 
 def _failure(run: EndedRun) -> list[str]:
     why = wording.escape(run.reason or "not known, or erased")
-    return [_when(run), WORDS[run.outcome], wording.escape(run.job), why, _entry(run)]
+    return [cells.when(run), WORDS[run.outcome], wording.escape(run.job), why, cells.entry(run)]
 
 
 def _all_runs(pen: Pen, y: float, found: Summary) -> float:
@@ -312,24 +313,12 @@ def _all_runs(pen: Pen, y: float, found: Summary) -> float:
 
 def _run(run: EndedRun) -> list[str]:
     return [
-        _when(run),
+        cells.when(run),
         WORDS[run.outcome],
         wording.escape(run.job),
         wording.escape(run.kind),
-        "–" if run.duration_ms is None else wording.duration(run.duration_ms / 1000),
-        "–" if run.bytes_processed is None else wording.size(run.bytes_processed),
-        "–" if run.bytes_added is None else wording.size(run.bytes_added),
-        "–" if run.files is None else wording.count(run.files),
-        _entry(run),
+        *cells.figures(run),
     ]
-
-
-def _when(run: EndedRun) -> str:
-    return f"{clock.local(run.finished_ms):%Y-%m-%d %H:%M}"
-
-
-def _entry(run: EndedRun) -> str:
-    return "–" if run.entry is None else wording.count(run.entry)
 
 
 # -- entries

@@ -8,31 +8,16 @@
   let page = null; // the entries on the screen
   let result = null; // of the verification that was asked for here
   let progress = null; // [done, total] while it goes on
-  let searching = 0;
 
   const list = BT.filterOf("audit", FIELDS, (turned = false) => search(turned));
   BT.paged(list);
   BT.exports.entries = (kind) => BT.call("export", { fields: list.chosen, what: "entries", kind });
 
-  const search = async (turned = false) => {
-    if (!turned) BT.paged(list);
-    const mine = ++searching;
-    try {
-      const found = await BT.call("entries", { fields: list.chosen, after: list.at });
-      if (mine !== searching) return;
-      page = found;
-      list.next = found.next;
-      list.problem = null;
-    } catch (error) {
-      if (mine !== searching) return;
-      if (!error.field) BT.place.error = error;
-      list.problem = error.field ? error : null;
-    }
-    if (BT.place.page !== "audit" && BT.place.page !== "verify") return;
-    BT.draw();
-    document.getElementById("live").textContent = list.problem ? list.problem.what : found();
-    if (turned && document.getElementById("entries")) document.getElementById("entries").scrollIntoView({ block: "start" });
-  };
+  const search = BT.asking(list, {
+    call: "entries", pages: ["audit", "verify"], top: "entries",
+    take: (found) => { page = found; },
+    said: () => found(),
+  });
 
   const found = () => (page.rows.length ? `${page.rows.length}${page.next ? " newest" : ""} entries found` : "No entry found");
 

@@ -4,31 +4,16 @@
 (() => {
   const { el } = BT;
   let page = null;
-  let searching = 0;
 
   const list = BT.filterOf("history", ["when", "job", "outcome"], (turned = false) => search(turned));
   BT.paged(list);
   BT.exports.runs = (kind) => BT.call("export", { fields: list.chosen, what: "runs", kind });
 
-  const search = async (turned = false) => {
-    if (!turned) BT.paged(list);
-    const mine = ++searching;
-    try {
-      const found = await BT.call("history", { fields: list.chosen, after: list.at });
-      if (mine !== searching) return;
-      page = found;
-      list.next = found.next;
-      list.problem = null;
-    } catch (error) {
-      if (mine !== searching) return;
-      if (!error.field) BT.place.error = error;
-      list.problem = error.field ? error : null;
-    }
-    if (BT.place.page !== "history") return;
-    BT.draw();
-    document.getElementById("live").textContent = list.problem ? list.problem.what : page.rows.length ? `${page.rows.length} runs found` : "No run found";
-    if (turned) document.getElementById("ended").scrollIntoView({ block: "start" });
-  };
+  const search = BT.asking(list, {
+    call: "history", pages: ["history"], top: "ended",
+    take: (found) => { page = found; },
+    said: () => (page.rows.length ? `${page.rows.length} runs found` : "No run found"),
+  });
 
   const row = (run) => el("tr", { "data-key": run.run },
     el("td", { class: "who" }, el("span", { class: "name", title: run.job }, BT.origin(run.origin), run.job), el("span", { class: "mute cut", title: run.route }, run.route)),
