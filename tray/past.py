@@ -50,6 +50,8 @@ def history(places: Places, *, limit: int = 50, job: str | None = None) -> list[
     waiting = [run for draft in spool.pending(places) if (run := draft.ended()) is not None]
     waiting += closing.ended(places)
     with reading(places) as log:
+        if log is not None:
+            log.first()  # no run found in a log that was emptied is no answer
         found = [] if log is None else log.history(limit=limit, job=job)
     known = {run.run for run in found}
     found += [run for run in waiting if run.run not in known and job in (None, run.job)]
@@ -120,6 +122,7 @@ def _own(places: Places, asked: "Filter", need: int) -> tuple[list[EndedRun], in
     found, looked_to_ms = [], None
     with reading(places) as log:
         if log is not None:
+            log.first()
             ends = replace(asked, action=asked.action or tuple(ENDS))
             page = search(log, ends, limit=need)
             found = [ended_run(entry.data, entry.body, entry.seq) for entry in page.entries]

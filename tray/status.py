@@ -96,6 +96,18 @@ def judge(
     )
 
 
+def unavailable(
+    error: Mapping[str, str], now_ms: int, known: Status | None = None, audit: AuditStanding | None = None
+) -> Status:
+    """Return the status when it cannot be had: *known* is what was last good and is old now; None if nothing ever was.
+
+    It calls nothing that could fail, since it is the answer to every failure.
+    """
+    if known is None:
+        known = Status(State.UNAVAILABLE, now_ms)
+    return replace(known, state=State.UNAVAILABLE, error=error, runs=(), notes=(), audit=audit or known.audit)
+
+
 def _overlaps(live: Sequence[LiveRun]) -> list[str]:
     """Say of each job whose run began while an earlier one still went on that it did."""
     notes = []

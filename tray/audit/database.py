@@ -9,7 +9,7 @@ import os
 import shlex
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tray import clock
@@ -156,6 +156,19 @@ def missing(db: Path) -> AuditUnavailableError:
             f"Restore {db.name} from a copy if you have one. The next backup under watch begins a new log, and says so in it.",
         )
     return AuditMissingError(db)
+
+
+def emptied(db: Path, found: Sequence[int], start: int, size: int) -> AuditUnavailableError:
+    """Return the error for a log of which entries are missing at an end.
+
+    Args:
+        found: The numbers of the first and the last entry that are there.
+        start: The number of the first entry that should be there.
+        size: One more than the number of the last one.
+    """
+    there = f"only entries {found[0]} to {found[-1]}" if found else "none"
+    why = f"{db} was emptied or cut: it should hold entries {start} to {size - 1}, and holds {there}."
+    return AuditUnavailableError(why, damaged(db))
 
 
 def has_wal(db: Path) -> bool:

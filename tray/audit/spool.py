@@ -193,6 +193,7 @@ def _folders(places: Places) -> Iterator[Path]:
 
 def _list(folder: Path, suffix: str) -> list[Path]:
     try:
-        return sorted(Path(item.path) for item in os.scandir(folder) if item.name.endswith(suffix))
+        with os.scandir(folder) as items:
+            return sorted(Path(item.path) for item in items if item.name.endswith(suffix))
     except OSError:
         return []

@@ -258,6 +258,21 @@ class AuditLog:
             ).fetchall()
             return [stored(row) for row in rows]
 
+    def first(self) -> StoredEntry:
+        """Return the oldest entry that is kept, after a look whether both ends of the log are where they must be.
+
+        Raises:
+            AuditUnavailableError: Entries are missing at its beginning or end: it was emptied or cut.
+        """
+        with self._snapshot() as connection:
+            start, size = _start(connection), _size(connection)
+            ends = connection.execute("SELECT min(seq), max(seq) FROM entries").fetchone()
+            found = connection.execute(f"{ENTRY} entries.seq IN (?, ?) ORDER BY 1", ends).fetchall()
+            there = [stored(row) for row in found]
+        if not there or (there[0].seq, there[-1].seq + 1) != (start, size):
+            raise database.emptied(self.db, [entry.seq for entry in there], start, size)
+        return there[0]
+
     def head(self) -> tuple[int, bytes, bytes]:
         """Return size, root and the newest signed checkpoint."""
         with self._snapshot() as connection:

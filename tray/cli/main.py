@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
 
 from tray import __version__
-from tray.errors import BackupTrayError, UsageError
+from tray.errors import BackupTrayError, UnexpectedError, UsageError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -35,11 +35,15 @@ COMMANDS = {
 }
 """Every command and its one line of help; `tray.cli.<command>` has `register(parser)` and `run(args) -> int`."""
 
+_CANNOT_SAY = {"status": 3}
+"""The exit codes of an error where the usual ones would be read as an answer: a monitoring plugin's 3 is "unknown"."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     if arguments is None:
         atexit.register(_introduce_log)
+    command = "tray"
     argv = list(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a locale without UTF-8 cannot show every name
@@ -63,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(module.run(parser.parse_args(argv)))
     except BackupTrayError as error:
         tell(error)
-        return error.exit_code
+        return error.exit_code if isinstance(error, UsageError) else _CANNOT_SAY.get(command, error.exit_code)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -72,7 +76,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         tell(BackupTrayError(f"{error.strerror or error}.", why=_about(error), next="Run `backup-tray doctor`."))
-        return 2
+        return _CANNOT_SAY.get(command, 2)
+    except Exception as error:
+        unexpected = UnexpectedError(error)
+        tell(unexpected)
+        return _CANNOT_SAY.get(command, 2 if command == "audit" else unexpected.exit_code)
 
 
 def overview() -> str:

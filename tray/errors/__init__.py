@@ -23,6 +23,7 @@ from tray.errors.audit import (
 )
 from tray.errors.base import (
     BackupTrayError,
+    UnexpectedError,
     UnsafeFolderError,
     UsageError,
 )
@@ -112,6 +113,7 @@ __all__ = [
     "SystemViewError",
     "TilesError",
     "TrackerGoneError",
+    "UnexpectedError",
     "UnknownEngineError",
     "UnsafeFolderError",
     "UsageError",

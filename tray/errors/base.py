@@ -1,4 +1,4 @@
-"""What every error has, and the two that any room can raise."""
+"""What every error has, and those that any room can raise."""
 
 from pathlib import Path
 
@@ -16,6 +16,31 @@ class BackupTrayError(Exception):
     def facts(self) -> dict[str, str]:
         """Return the error as `status --json` shows it: code, what, why, next."""
         return {"code": self.code, "what": self.what, "why": self.why, "next": self.next}
+
+
+class UnexpectedError(BackupTrayError):
+    """Backup Tray made a mistake of its own; `cause` is the exception that nobody foresaw."""
+
+    exit_code = 70
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(
+            "Backup Tray made a mistake of its own.",
+            why=f"{type(cause).__name__}: {cause}{_place(cause)}",
+            next="Run `backup-tray doctor`; backups that run are not affected. Please report this line.",
+        )
+        self.cause = cause
+
+
+def _place(cause: BaseException) -> str:
+    """Return where in this program *cause* was raised, as " (fetch/source.py, line 81)"; "" if that is not known."""
+    found, step = "", cause.__traceback__
+    while step is not None:
+        head, inside, tail = step.tb_frame.f_code.co_filename.rpartition("/tray/")
+        if inside and head:
+            found = f" ({tail}, line {step.tb_lineno})"
+        step = step.tb_next
+    return found
 
 
 class UsageError(BackupTrayError):

@@ -88,8 +88,8 @@ class History:
         version = self._log.version()
         if version != self._seen:
             self._jobs, self._open = self._log.jobs(), self._log.open_runs()
-            first = self._log.entries(0, 1)[0].data  # the first that is kept: older ones may have been pruned
-            self._begun, self.begun_ms = _begun_anew(first), clock.from_text(first["time"])
+            first = self._log.first()
+            self._begun, self.begun_ms = _begun_anew(first.data), clock.from_text(first.data["time"])
             self._seen = version
 
     def _open_log(self) -> "AuditLog | None":

@@ -7,16 +7,17 @@ that ends in between is found in one or the other.
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from tray import clock, status
-from tray.errors import BackupTrayError, StatusFetchError
+from tray.errors import BackupTrayError, StatusFetchError, UnexpectedError
 from tray.fetch.history import History
 from tray.fetch.live import Live
 from tray.fetch.repositories import Repositories
 from tray.fetch.standing import Standing
 from tray.fetch.system import SystemStatus
-from tray.model import LiveRun, State, Status
+from tray.model import LiveRun, Status
 from tray.outage import Outage
 from tray.paths import Places
 
@@ -45,14 +46,14 @@ class StatusSource:
 
     def poll(self) -> Status:
         """Return the status now. Never raises: what went wrong is in `Status.error`."""
-        return self._beside(self._judge(self._live.ask))
+        return self._now(self._live.ask)
 
     def follow(self, stop: threading.Event) -> Iterator[Status]:
         """Yield the status at once and then on every change, until *stop* is set (noticed within half a second)."""
         before: Status | None = None
         heartbeat = 0.0
         while not stop.is_set():
-            now = self._beside(self._judge(self._live.hear))
+            now = self._now(self._live.hear)
             same = before is not None and replace(now, as_of_ms=before.as_of_ms) == before
             if not same or clock.monotonic() >= heartbeat:
                 heartbeat = clock.monotonic() + HEARTBEAT_SECONDS
@@ -66,6 +67,13 @@ class StatusSource:
         self._history.close()
         if self._system is not None:
             self._system.close()
+
+    def _now(self, ask: Callable[[], dict[str, LiveRun]]) -> Status:
+        """Return the status; a mistake of ours anywhere makes it unavailable, and the last good one never stays."""
+        try:
+            return self._beside(self._judge(ask))
+        except Exception as error:
+            return self._unavailable(UnexpectedError(error), clock.now_ms())
 
     def _beside(self, own: Status) -> Status:
         """Return the user's own status together with the system's."""
@@ -104,9 +112,10 @@ class StatusSource:
     def _unavailable(self, error: BackupTrayError, now: int) -> Status:
         if not isinstance(error, StatusFetchError):
             error = StatusFetchError(f"{error.what} {error.why}".strip(), error.next)
-        self._outage.began(error)
-        self._standing.read()  # a log that nobody can read may be one that somebody destroyed, and the alarm goes on
-        audit = self._standing.audit
-        if self._good is None:
-            return status.judge(now, (), (), error=error.facts(), audit=audit)
-        return replace(self._good, state=State.UNAVAILABLE, error=error.facts(), runs=(), notes=(), audit=audit)
+        with suppress(Exception):  # the answer must come, whatever is broken
+            self._outage.began(error)
+        with suppress(
+            Exception
+        ):  # a log that nobody can read may be one that somebody destroyed, and the alarm goes on
+            self._standing.read()
+        return status.unavailable(error.facts(), now, self._good, self._standing.audit)

@@ -9,10 +9,11 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tray import clock, wording
-from tray.errors import BackupTrayError, NoTrayError
+from tray.errors import BackupTrayError, NoTrayError, StatusFetchError, UnexpectedError
 from tray.icon import alarm, backends, xembed
 from tray.icon.controls import Controls
 from tray.icon.render import Look, draw
@@ -20,6 +21,7 @@ from tray.icon.windows import Windows
 from tray.locks import FileLock
 from tray.model import Control, State, Status
 from tray.paths import Places, private
+from tray.status import unavailable
 
 if TYPE_CHECKING:
     from pystray import Menu
@@ -45,10 +47,8 @@ class Source(Protocol):
         ...
 
 
-def unavailable(why: str) -> Status:
-    """Return the status when none can be had: never green before we know."""
-    error = {"code": "ERROR_STATUS_FETCH", "what": "The backup status is not known.", "why": why, "next": ""}
-    return Status(State.UNAVAILABLE, clock.now_ms(), error)
+_NOTHING_KNOWN = "Backup status unavailable"
+"""The tooltip where not even the words for the failure can be had."""
 
 
 class App:
@@ -79,9 +79,10 @@ class App:
         self._patience = patience
         self._windows = Windows()
         self._stop = threading.Event()
+        self._source: Source | None = None
         self._icon: Any = None
         self._picture: Callable[[Look], object] = lambda look: look
-        self._status = unavailable("it is being read")
+        self._status = unavailable(StatusFetchError("it is being read").facts(), clock.now_ms())
         self._shown: tuple[object, ...] = ()
         self._text = self._audit_text = ""
         self._fall_back = False
@@ -155,26 +156,52 @@ class App:
     # What is shown.
 
     def _watch(self, icon: Any) -> None:
-        """Poll and show until told to stop; pystray runs this in a thread of its own."""
-        self._show()
+        """Poll and show until told to stop; pystray runs this in a thread of its own.
+
+        It ends only when it is told to: whatever fails, the icon says that nothing is known, and the next poll tries again.
+        """
+        self._attempt(self._show)
         icon.visible = True
-        source: Source | None = None
         try:
             while True:
-                try:
-                    source = source or self._make()
-                    self._status = source.poll()
-                except Exception as error:  # whatever it was, the icon must not stay green
-                    self._status = self._broken(error)
-                self._show()
-                self._sound_alarm()
-                for reason in self._windows.failures():
-                    self._window_failed(reason)
+                self._attempt(self._turn)
                 if self._stop.wait(POLL_SECONDS):
                     return
         finally:
-            if source is not None:
-                source.close()
+            if self._source is not None:
+                self._source.close()
+                self._source = None
+
+    def _turn(self) -> None:
+        """Poll once and act on the answer; it is shown last, so that it never covers a failure of the rest."""
+        if self._source is None:
+            self._source = self._make()
+        self._status = self._source.poll()
+        self._sound_alarm()
+        for reason in self._windows.failures():
+            self._window_failed(reason)
+        self._show()
+
+    def _attempt(self, act: Callable[[], None]) -> None:
+        """Call *act*; if it fails, show that nothing is known: by the usual way, else by one that needs no words of others."""
+        try:
+            act()
+        except Exception as error:
+            try:
+                self._status = self._broken(error)
+                self._show()
+            except Exception:
+                self._show_nothing_known()
+
+    def _show_nothing_known(self) -> None:
+        """Turn the icon away from whatever it said before, each part by itself."""
+        self._shown, self._text, self._audit_text = (), _NOTHING_KNOWN, ""
+        with suppress(Exception):
+            self._icon.title = _NOTHING_KNOWN
+        with suppress(Exception):
+            self._icon.icon = self._picture(Look(State.UNAVAILABLE))
+        with suppress(Exception):
+            self._icon.update_menu()
 
     def _audit_line(self, now: int) -> str:
         """Return the menu's line about the audit log, which claims nothing while the status cannot be read."""
@@ -196,10 +223,11 @@ class App:
 
     def _broken(self, error: Exception) -> Status:
         """Return the status after a failure of our own; it is logged once, not once a second."""
-        status = unavailable(f"Backup Tray failed: {type(error).__name__}: {error}")
-        if self._status.error is None or self._status.error["why"] != (status.error or {})["why"]:
+        unexpected = UnexpectedError(error)
+        told = StatusFetchError(f"{unexpected.what} {unexpected.why}", unexpected.next).facts()
+        if self._status.error is None or self._status.error["why"] != told["why"]:
             _log.error("the status could not be fetched", exc_info=error)
-        return status
+        return unavailable(told, clock.now_ms())
 
     def _show(self) -> None:
         """Show the status where it differs from what is shown."""
@@ -207,14 +235,16 @@ class App:
         look, text = Look.of(self._status), wording.tooltip(self._status, now)
         audit = self._audit_line(now)
         shown = (look, text, audit, bool(self._status.runs), self._status.last is None, self._controls.shown())
-        before, self._shown = self._shown, shown
+        before, self._shown = self._shown, ()  # what fails half-way is drawn whole the next time
         if before == shown:
+            self._shown = shown
             return
         self._text, self._audit_text = wording.menu_line(self._status, now), audit
         if not before or before[0] != look:
             self._icon.icon = self._picture(look)
         self._icon.title = text
         self._icon.update_menu()
+        self._shown = shown
 
     def _menu(self) -> "Menu":
         menu = backends.menu()

@@ -16,7 +16,7 @@ from tray.errors import AuditMissingError, BackupTrayError
 from tray.model import EndedRun, Outcome, Source
 from tray.paths import Places
 from tray.redact import Redactor
-from tray.runner import record, seen
+from tray.runner import record, rescue, seen
 from tray.runner.log import RunLog
 from tray.runner.outputs import LINE_LIMIT, cut
 from tray.runs import RunFolder, RunInfo
@@ -31,15 +31,29 @@ def conclude(folder: RunFolder, info: RunInfo) -> tuple[EndedRun, Result]:
     The time is that of the last sign of life.
     """
     if _observed(info):
-        return seen.conclude(info, _last_sign(folder))[:2]
+        return _conclude_observed(folder, info)[:2]
+    result = rescue.unknown_after_mistake(lambda: _replayed(folder, info))
+    finished = max(_last_sign(folder), info.started_ms)
+    took = None if result.outcome is Outcome.LOST else finished - info.started_ms  # nobody knows how long it went on
+    return record.end_of(info, result, finished, took, inferred=True), result
+
+
+def _replayed(folder: RunFolder, info: RunInfo) -> Result:
+    """Return what the engine's adapter makes of the spooled output."""
     session = _session(info)
     for name, stream in _SPOOLS:
         for line in _lines(folder.spool(name), returns=info.returns):
             session.feed(line, stream)
-    result = session.conclude(UNSEEN)
-    finished = max(_last_sign(folder), info.started_ms)
-    took = None if result.outcome is Outcome.LOST else finished - info.started_ms  # nobody knows how long it went on
-    return record.end_of(info, result, finished, took, inferred=True), result
+    return session.conclude(UNSEEN)
+
+
+def _conclude_observed(folder: RunFolder, info: RunInfo) -> tuple[EndedRun, Result, Exit]:
+    sign = _last_sign(folder)
+    try:
+        return seen.conclude(info, sign)
+    except Exception as error:
+        result = rescue.unknown(error)
+        return record.end_of(info, result, max(sign, info.started_ms), None, inferred=True), result, UNSEEN
 
 
 def ended(places: Places) -> list[EndedRun]:
@@ -55,7 +69,16 @@ def ended(places: Places) -> list[EndedRun]:
 
 def close(places: Places) -> int:
     """Close every run that is over and has no wrapper; return how many. One end per run is kept, so two closers do no harm."""
-    return sum(_close(places, folder) for folder in list(runs.live(places)))
+    return sum(_closed(places, folder) for folder in list(runs.live(places)))
+
+
+def _closed(places: Places, folder: RunFolder) -> bool:
+    """Close one run; a mistake of ours beside it keeps nobody from closing the others, nor this one the next time."""
+    try:
+        return _close(places, folder)
+    except Exception:
+        folder.lock.release()
+        return False
 
 
 def _close(places: Places, folder: RunFolder) -> bool:
@@ -83,7 +106,8 @@ def _close_wrapped(places: Places, folder: RunFolder, info: RunInfo) -> None:
     spool.record(places, [*begin, record.ended(info, last, UNSEEN, result)], timeout=record.END_SECONDS)
     log = RunLog(folder.log, Redactor(info.command, {}))
     log.say("the process that watched this run died; from here on the log was completed from the engine's own output")
-    _complete(log, folder, info)
+    with suppress(Exception):  # the run is on record; its log is a convenience
+        _complete(log, folder, info)
     log.say(f"{last.outcome.value} (inferred): {last.reason}")
     log.close()
 
@@ -109,7 +133,7 @@ def _close_observed(places: Places, folder: RunFolder, info: RunInfo) -> None:
     """Put beginning and end on record at once, with the evidence for both."""
     from tray.audit import spool
 
-    last, result, how = seen.conclude(info, _last_sign(folder))
+    last, result, how = _conclude_observed(folder, info)
     found = seen.evidence(info, result.snapshot)
     drafts = [record.started(info, evidence=found), record.ended(info, last, how, result, evidence=found)]
     spool.record(places, drafts, timeout=record.END_SECONDS)

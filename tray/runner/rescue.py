@@ -4,7 +4,7 @@ Nothing here understands anything. What the command says from now on is passed o
 code: 0 is then unknown, since nobody looked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tray import engines
@@ -46,6 +46,19 @@ def doubted(result: Result, why: str) -> Result:
 def mistake(error: Exception) -> str:
     """Return what went wrong, as the second half of a sentence."""
     return f"Backup Tray made a mistake of its own ({type(error).__name__}: {error})"
+
+
+def unknown(error: Exception) -> Result:
+    """Return the result of a run about which our own mistake kept us from saying anything."""
+    return Result(Outcome.UNKNOWN, f"{mistake(error)}, so what the run came to is not known.")
+
+
+def unknown_after_mistake(conclude: Callable[[], Result]) -> Result:
+    """Return what *conclude* says, or that nobody knows, if an engine's adapter fails over it."""
+    try:
+        return conclude()
+    except Exception as error:
+        return unknown(error)
 
 
 def judge(name: str, how: Exit, error: Exception) -> Result:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from tray import clock, endpoint, ipc, paths, wording
-from tray.errors import SystemServiceError
+from tray.errors import SystemServiceError, UnexpectedError
 from tray.locks import FileLock
 from tray.model import Status
 from tray.paths import Places, private
@@ -224,8 +224,12 @@ class Service:
 
         def work() -> None:
             line = None
-            with suppress(ValueError):
+            try:
                 line = self.answers.answer(question)
+            except ValueError:
+                pass  # the question makes no sense
+            except Exception as error:  # it must not wait for an answer for ever
+                print(f"backup-tray system: {UnexpectedError(error).why}", file=sys.stderr, flush=True)
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 self._loop.call_soon_threadsafe(conversation.answered, line)
 

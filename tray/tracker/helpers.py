@@ -64,22 +64,22 @@ class Helpers:
 
     def check_spools(self) -> None:
         """Have records that waited for the audit log appended, once it can be written again; and notice a clock that was set."""
+        self._later("spools", SPOOL_CHECK_SECONDS, self.check_spools)  # first: what fails now is tried again
         if any(spooled.names() for spooled in self._spools) and not _works(self._carer):
             self.close_lost()
         if abs(_clock_offset() - self._clock_offset) > clock.JUMP_MS:
             self._clock_offset = _clock_offset()
             self.care_soon()
-        self._later("spools", SPOOL_CHECK_SECONDS, self.check_spools)
 
     def check_repositories(self) -> None:
         """Have the repositories looked at, where any are known; whether one is due the helper itself decides."""
+        self._later("repositories", REPOSITORY_CHECK_SECONDS, self.check_repositories)
         if (self._places.state / "repositories").exists() or self._places.config_file.exists():
             self._looker = _helped(self._looker, "--look-at-repositories")
-        self._later("repositories", REPOSITORY_CHECK_SECONDS, self.check_repositories)
 
     def _care_hourly(self) -> None:
-        self.care()
         self._later("care", CARE_SECONDS, self._care_hourly)
+        self.care()
 
 
 def _clock_offset() -> int:

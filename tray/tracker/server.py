@@ -249,6 +249,13 @@ class Tracker:
             self._later("orphans", ORPHAN_CHECK_SECONDS, self._check_orphans)
 
     def _check_orphans(self) -> None:
+        try:
+            self._look_at_orphans()
+        finally:  # a look that failed is followed by another
+            self._watch_orphans()
+            self._idle()
+
+    def _look_at_orphans(self) -> None:
         folders = {folder.run: folder for folder in runs.live(self.places)}
         for run in tuple(self._orphans):
             folder = folders.get(run)
@@ -258,8 +265,6 @@ class Tracker:
                     self.runs.finish(run)
             else:
                 self._check_orphan(run, folder)
-        self._watch_orphans()
-        self._idle()
 
     def _check_orphan(self, run: str, folder: runs.RunFolder) -> None:
         try:

@@ -7,13 +7,12 @@ skips pictures and never falls behind. Ages ("2 minutes ago") are kept fresh wit
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any, Protocol
 
 from tray import clock
-from tray.errors import StatusFetchError
-from tray.model import State, Status
-from tray.status import judge
+from tray.errors import StatusFetchError, UnexpectedError
+from tray.model import Status
+from tray.status import unavailable
 from tray.window import view
 
 REFRESH_SECONDS = 10.0
@@ -106,6 +105,14 @@ class Feed:
             self._changed.wait_for(lambda: self._stop.is_set() or self._status is not done, REFRESH_SECONDS)
             return self._status
 
+    def _drawn(self, status: Status) -> dict[str, Any]:
+        """Return the picture of *status*; if it cannot be drawn, that of a status that nobody knows."""
+        try:
+            return self.picture(status)
+        except Exception as error:
+            _log.exception("a status could not be drawn")
+            return self.picture(_unavailable(None, error))
+
     def _push(self, push: Callable[[dict[str, Any]], object]) -> None:
         done: Status | None = None
         shown: dict[str, Any] | None = None
@@ -114,7 +121,7 @@ class Feed:
             if done is None or self._stop.is_set():
                 continue
             try:
-                picture = self.picture(done)
+                picture = self._drawn(done)
                 if picture != shown:
                     push(picture)
                     shown = picture
@@ -125,9 +132,5 @@ class Feed:
 
 def _unavailable(known: Status | None, error: Exception) -> Status:
     """Return the last status marked as old, with what went wrong."""
-    told = StatusFetchError(
-        f"Something unexpected went wrong: {error!r}.", "Close this window and open it again."
-    ).facts()
-    if known is None:
-        return judge(clock.now_ms(), (), (), error=told)
-    return replace(known, state=State.UNAVAILABLE, error=told, runs=(), notes=())
+    told = StatusFetchError(UnexpectedError(error).why, "Close this window and open it again.")
+    return unavailable(told.facts(), clock.now_ms(), known)

@@ -38,6 +38,8 @@ def run(args: Namespace) -> int:
     asking.prepare(here, asked)
     with AuditLog.read(here.audit_db) as log:
         page = _page(log, asked, args.limit, args.page)
+        if not page.entries:
+            log.first()  # "nothing found" in a log that was emptied is no answer
         empty = _nothing(log, asked, args) if not page.entries and page.looked_to_ms is None else None
     if args.json:
         for entry in page.entries:
