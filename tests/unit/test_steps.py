@@ -35,14 +35,27 @@ class Script:
 
     def go(self) -> None:
         """Let one `read` in the script go on."""
+        self.say("go")
+
+    def say(self, text: str) -> None:
+        """Answer one `read` in the script."""
         assert self._process.stdin is not None
-        self._process.stdin.write(b"go\n")
+        self._process.stdin.write(text.encode() + b"\n")
         self._process.stdin.flush()
 
     def until(self, count: int) -> None:
         """Look until so many steps have begun."""
         wait_for(lambda: self.steps.look() or len(self.steps.steps) >= count, what="a look")
         wait_for(lambda: (self.steps.look(), len(self.steps.steps) >= count)[1], what=f"{count} steps")
+
+    def until_seen(self, word: str) -> None:
+        """Look until an engine that is called with *word* was noticed."""
+        wait_for(lambda: self._called(word), what=f"a call with {word}")
+        self.steps.look()
+
+    def _called(self, word: str) -> bool:
+        proc = self.steps.proc
+        return any(proc.command(pid)[1:2] == [word] for pid in proc.children(self._process.pid))
 
     def end(self) -> Result:
         """Wait for the end and return what the run came to."""
@@ -150,7 +163,9 @@ def test_a_step_that_outlives_the_script_is_unknown(programs: Path, scripts: lis
     script = run(scripts, "exec 3<&0; rsync -ac 'read x <&3; sleep 2' /etc/ /mnt/x/ & read y; exit 0")
     script.until(1)
     script._process.stdin.write(b"a\nb\n")  # type: ignore[union-attr]
-    assert script.end().outcome is Outcome.SUCCEEDED
+    result = script.end()
+    assert result.outcome is Outcome.UNKNOWN
+    assert "rsync to /mnt/x/ was still running when the script ended" in result.reason
     (step,) = script.steps.steps
     assert (step.outcome, step.finished_ms) == (Outcome.UNKNOWN, None)
 
@@ -166,7 +181,9 @@ def test_without_the_kernels_word_a_step_is_unknown(
     script.go()
     wait_for(lambda: (script.steps.look(), script.steps.steps[0].outcome)[1])
     assert script.steps.steps[0].outcome is Outcome.UNKNOWN
-    assert script.end().outcome is Outcome.SUCCEEDED
+    result = script.end()
+    assert result.outcome is Outcome.UNKNOWN
+    assert "its exit code was not seen" in result.reason
 
 
 def test_looking_gets_rare_when_nothing_happens(programs: Path, scripts: list[Script]) -> None:
@@ -180,3 +197,103 @@ def test_looking_gets_rare_when_nothing_happens(programs: Path, scripts: list[Sc
     assert pauses[-1] >= 1.0
     script.go()
     script.end()
+
+
+@pytest.mark.parametrize(
+    ("engine_name", "code", "outcome"),
+    [
+        ("borg", 1, Outcome.WARNING),
+        ("borg", 2, Outcome.WARNING),
+        ("borg", 100, Outcome.WARNING),
+        ("restic", 1, Outcome.WARNING),
+        ("restic", 3, Outcome.WARNING),
+        ("restic", 130, Outcome.WARNING),
+        ("rclone", 9, Outcome.WARNING),
+        ("tar", 1, Outcome.WARNING),
+        ("tar", 2, Outcome.WARNING),
+        ("rsync", 24, Outcome.WARNING),
+        ("duplicity", 1, Outcome.WARNING),
+        ("rdiff-backup", 2, Outcome.WARNING),
+        ("kopia", 1, Outcome.WARNING),
+        ("borg", 0, Outcome.SUCCEEDED),
+        ("restic", 0, Outcome.SUCCEEDED),
+        ("rclone", 0, Outcome.SUCCEEDED),
+        ("tar", 0, Outcome.SUCCEEDED),
+        ("rsync", 0, Outcome.SUCCEEDED),
+        ("duplicity", 0, Outcome.SUCCEEDED),
+        ("rdiff-backup", 0, Outcome.SUCCEEDED),
+        ("kopia", 0, Outcome.SUCCEEDED),
+    ],
+)
+def test_every_end_but_exit_code_0_keeps_a_script_from_being_fine(
+    programs: Path,
+    scripts: list[Script],
+    monkeypatch: pytest.MonkeyPatch,
+    engine_name: str,
+    code: int,
+    outcome: Outcome,
+) -> None:
+    """Whatever an engine means by its exit code, a step that ended otherwise than with 0 never counts for nothing."""
+    words = {
+        "borg": "create /r::a /etc",
+        "restic": "backup /etc",
+        "rclone": "copy /etc r:x",
+        "tar": "cf /r/a.tar /etc",
+        "rsync": "src/ /mnt/x/",
+        "duplicity": "full /etc file:///mnt/x",
+        "rdiff-backup": "backup /etc /mnt/x",
+        "kopia": "snapshot create /etc",
+    }
+    line = words[engine_name]
+    engine(programs, engine_name)
+    reads = programs.parent / line.split()[0]  # a shell takes the first word for a script
+    monkeypatch.chdir(programs.parent)
+    command = f"-ac 'read x; exit $x' {line}" if engine_name == "rsync" else line
+    if engine_name != "rsync":
+        reads.write_text("read x; exit $x")
+    script = run(scripts, f"{engine_name} {command}; true")
+    script.until(1)
+    script.say(str(code))
+    result = script.end()
+    assert result.outcome is outcome, script.said
+    if code:
+        assert f"ended with exit code {code}, but the script went on" in result.reason
+
+
+def test_the_same_words_for_another_repository_are_no_second_try(programs: Path, scripts: list[Script]) -> None:
+    """The success at one repository hides no failure at another."""
+    script = run(scripts, "for r in /a /b; do RESTIC_REPOSITORY=$r restic -c 'read x; exit $x' backup /etc; done; true")
+    script.until(1)
+    script.say("1")
+    script.until(2)
+    script.say("0")
+    result = script.end()
+    assert (result.outcome, result.errors) == (Outcome.WARNING, 1)
+    assert "restic to /a ended with exit code 1" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("calls", "kind"),
+    [
+        (("restic check",), "check"),
+        (("restic snapshots",), "other"),
+        (("restic forget --prune", "restic check"), "check"),
+        (("restic check", "restic backup /etc"), None),
+        (("restic backup -n /etc",), "dry-run"),
+        (("rclone lsd r:",), None),
+    ],
+)
+def test_a_script_that_makes_no_backup_is_known_by_what_it_calls(
+    programs: Path, scripts: list[Script], monkeypatch: pytest.MonkeyPatch, calls: tuple[str, ...], kind: str | None
+) -> None:
+    """A script that only checks, only looks or only rehearses has made no backup; of one that calls no engine nothing is known."""
+    monkeypatch.chdir(programs.parent)
+    engine(programs, "rclone")
+    for call in calls:
+        (programs.parent / call.split()[1]).write_text("read x")  # a shell takes its first word for a script
+    script = run(scripts, "; ".join((*calls, "read y; true")))
+    for call in calls:
+        script.until_seen(call.split()[1])
+        script.go()
+    script.end()
+    assert script.steps.kind == kind

@@ -29,6 +29,8 @@ VARIABLES = (
 """What is read of another process's environment. None of it is a password; an address among them may hold one, and is redacted."""
 
 KINDS = frozenset(("backup", "dry-run", "restore", "check", "prune", "compact"))
+OTHER = "other"
+"""The kind of a call that only looks, or prepares: `restic snapshots`, `borg init`."""
 NOT_ALONE = frozenset(("tar",))
 """Engines that everything calls (installing a package, building a program): seen as steps of a script, not as runs of their own."""
 _MOVES = ("rsync", "tar", "gtar", "gnutar", "bsdtar")
@@ -44,6 +46,7 @@ class Found:
         repository, sources, command: Redacted; local paths are absolute where the working folder is known.
         folder: Its working folder, None if unknown.
         here: Its paths are ours; False in a container.
+        whole: Its environment could be read too, which may name the repository.
     """
 
     pid: int
@@ -59,6 +62,7 @@ class Found:
     job: str
     folder: str | None
     here: bool = True
+    whole: bool = True
 
     @property
     def process(self) -> str:
@@ -117,12 +121,12 @@ def _folder(
     return caller if caller is not None and environ.get("PWD", caller) == caller else None
 
 
-def examine(proc: Proc, facts: Facts, scope: Scope) -> Found | None:
-    """Return the run that a process is; None if it is none, or none of ours to look at. Never raises."""
+def examine(proc: Proc, facts: Facts, scope: Scope, kinds: frozenset[str] = KINDS) -> Found | None:
+    """Return the run that a process is; None if it is none of these *kinds*, or none of ours to look at. Never raises."""
     if not scope.user(facts.uid) or not scope.instance(facts.environ):
         return None
     try:
-        found = _planned(facts.argv, facts.environ or {})
+        found = _planned(facts.argv, facts.environ or {}, kinds)
     except Exception:  # a command line that nobody thought of must not end the tracker
         return None
     return None if found is None else _described(proc, facts, scope, *found)
@@ -137,12 +141,12 @@ def _may_be(argv: Sequence[str]) -> bool:
     return any(name.startswith(known.begins) for known in engines.ENGINES)
 
 
-def _planned(argv: Sequence[str], environ: dict[str, str]) -> tuple[str, Plan] | None:
+def _planned(argv: Sequence[str], environ: dict[str, str], kinds: frozenset[str]) -> tuple[str, Plan] | None:
     engine, at = engines.recognise(argv, environ)
     if engine is engines.COMMAND:
         return None
     plan = engine.plan(argv, at, environ)
-    return (engine.name, plan) if plan.kind in KINDS else None
+    return (engine.name, plan) if plan.kind in kinds else None
 
 
 def _described(proc: Proc, facts: Facts, scope: Scope, name: str, plan: Plan) -> Found:
@@ -167,6 +171,7 @@ def _described(proc: Proc, facts: Facts, scope: Scope, name: str, plan: Plan) ->
         job=f"{job} ({', '.join(whose)})" if whose else job,
         folder=folder,
         here=facts.here,
+        whole=facts.environ is not None,
     )
 
 

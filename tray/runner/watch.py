@@ -216,6 +216,11 @@ class Watch:
         """The engines that a script has called so far."""
         return () if self._steps is None else self._steps.steps
 
+    @property
+    def kind(self) -> str | None:
+        """What a script came to be by the engines that it called; None: what it was taken for."""
+        return None if self._steps is None else self._steps.kind
+
     def _look_at_steps(self, now: float) -> None:
         opened = self._waker.opened()
         if now < self._next_steps and not opened:

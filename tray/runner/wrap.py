@@ -137,6 +137,7 @@ def _followed(this: _Run, child: Child, outputs: Outputs, waker: Waker) -> Exit:
     this.paused_seconds, this.stalled_seconds = controls.paused_seconds, stall.seconds
     result = rescue.doubted(result, this.doubt)
     result = leftover.advised(result, how, this.engine, this.plan, this.info, this.places)
+    this.info = replace(this.info, kind=watch.kind or this.info.kind)
     last = _finish(this, how, result, watch.steps)
     with suppress(Exception):  # the run is on record; what follows is for convenience
         _look_after(this, result, watch.steps)
