@@ -15,7 +15,7 @@ export LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 if command -v apt-get >/dev/null 2>&1; then
     # The product; a desktop without a screen; the driver of the web view; tools that tests use (dunstctl asks systemd's busctl).
     apt_install ca-certificates python3 python3-venv python3-gi gir1.2-gtk-3.0 gir1.2-webkit2-4.1 \
-        restic borgbackup rclone rsync duplicity rdiff-backup \
+        restic borgbackup borgmatic rclone rsync duplicity rdiff-backup faketime strace locales \
         xvfb dbus dbus-x11 xfce4-panel trayer openbox dunst xdotool imagemagick x11-utils libglib2.0-bin xfconf adwaita-icon-theme \
         librsvg2-common at-spi2-core fonts-dejavu-core webkit2gtk-driver systemd sudo passwd git procps
 else
@@ -34,6 +34,10 @@ if [ "$(cat "$venv/made-from" 2>/dev/null)" != "$new" ] || ! "$venv/bin/python" 
     printf '%s\n' "$new" >"$venv/made-from"
 fi
 bin=$PWD/$venv/bin
+# The languages that tests run engines in; the system's own list of locales stays as it is (tests/conftest.py sets LOCPATH).
+for language in de_DE fr_FR; do
+    [ -d "$venv/locale/$language.UTF-8" ] || { mkdir -p "$venv/locale" && localedef -i "$language" -f UTF-8 "$venv/locale/$language.UTF-8"; }
+done
 
 step "Lint"
 "$bin/ruff" check .
