@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.restic_keys import make_quick
+from tests.waiting import wait_for
+from tray import runs
+from tray.paths import Places
 
 TRAY = [sys.executable, "-m", "tray"]
 PASSWORD = "correct horse"  # of test repositories
@@ -39,6 +42,16 @@ def last() -> dict[str, Any]:
     found = status()["last"]
     assert found is not None, "no run is on record"
     return dict(found)
+
+
+def engine_pid(places: Places) -> int:
+    """Return the process of the engine of the one run that goes on; its wrapper notes it a moment after the start."""
+
+    def noted() -> int:
+        child = next(runs.live(places)).info().child
+        return 0 if child is None else child.pid
+
+    return wait_for(noted, what="the engine's process")
 
 
 def make_tree(folder: Path, *, files: int = 30, size: int = 3000, seed: int = 1) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.program import PASSWORD, TRAY, last, start, status, tray
+from tests.e2e.program import PASSWORD, TRAY, engine_pid, last, start, status, tray
 from tests.waiting import wait_for
 from tray import runs
 from tray.paths import Places
@@ -319,9 +319,7 @@ def test_a_signal_to_the_wrapper_reaches_borg_and_is_a_cancel(
 def test_a_killed_borg_is_failed_and_the_next_run_is_not_in_its_way(place: Place, places: Places) -> None:
     """An OOM kill is no cancel; the lock that it left is told of, though borg removes one of its own machine by itself."""
     run = _slowly(place, places)
-    child = next(runs.live(places)).info().child
-    assert child is not None
-    os.kill(child.pid, signal.SIGKILL)
+    os.kill(engine_pid(places), signal.SIGKILL)
     run.communicate(timeout=30)
     assert run.returncode == -signal.SIGKILL
     ended = last()

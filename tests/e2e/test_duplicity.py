@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import TRAY, last, make_tree, start, status, tray
+from tests.e2e.program import TRAY, engine_pid, last, make_tree, start, status, tray
 from tests.e2e.twins import READS_NO_MORE, Ran, Twins, make_twins
 from tests.mounts import mounted
 from tests.waiting import wait_for
@@ -124,7 +124,7 @@ def test_how_a_stopped_run_ends(big: Path, tmp_path: Path, places: Places, numbe
     run = start("run", "--", *_backup(big, tmp_path / "r"), stdout=subprocess.DEVNULL)
     wait_for(lambda: any(tmp_path.glob("r/*.difftar.gz")), what="the first volume")
     if number == signal.SIGKILL:
-        os.kill(_child(places), number)
+        os.kill(engine_pid(places), number)
     else:
         run.send_signal(number)
     assert run.wait(timeout=30) == code
@@ -137,7 +137,7 @@ def test_a_second_run_meets_the_lock_and_a_vanished_folder_is_no_failure(
     """Two with one archive folder: the second fails and says to wait; the first ends well without what was removed."""
     first = start("run", "--job", "first", "--", *_backup(big, tmp_path / "r"), stdout=subprocess.DEVNULL)
     wait_for(lambda: any(tmp_path.glob("r/*.difftar.gz")), what="the first volume")
-    os.kill(_child(places), signal.SIGSTOP)
+    os.kill(engine_pid(places), signal.SIGSTOP)
     for path in (big / "d4").iterdir():
         path.unlink()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
@@ -174,10 +174,3 @@ def _without_times(ran: Ran, twins: Twins) -> Ran:
         rb"(?m)^(StartTime|EndTime|ElapsedTime|TotalDestinationSizeChange|Last full backup date:) .*$", rb"\1", out
     )
     return Ran(ran.code, out, re.sub(rb"(?m)^gpg: keybox .* created\n", b"", err))
-
-
-def _child(places: Places) -> int:
-    (folder,) = runs.live(places)
-    child = folder.info().child
-    assert child is not None
-    return child.pid

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import TRAY, last, make_tree, start, status
+from tests.e2e.program import TRAY, engine_pid, last, make_tree, start, status
 from tests.e2e.twins import READS_NO_MORE, Ran, Twins, make_twins
 from tests.mounts import mounted
 from tests.waiting import wait_for
@@ -151,9 +151,7 @@ def test_progress_is_seen_while_it_copies(big: Path, tmp_path: Path) -> None:
 def _engine(places: Places) -> int:
     """Wait until rclone copies, and return its process."""
     wait_for(lambda: b'"transfers":' in _said(places), what="statistics")
-    child = next(runs.live(places)).info().child
-    assert child is not None
-    return child.pid
+    return engine_pid(places)
 
 
 def _said(places: Places) -> bytes:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import TRAY, last, make_tree, start, status, tray
+from tests.e2e.program import TRAY, engine_pid, last, make_tree, start, status, tray
 from tests.e2e.twins import READS_NO_MORE, Ran, Twins, make_twins
 from tests.mounts import mounted
 from tests.waiting import wait_for
-from tray import runs
 from tray.paths import Places
 
 
@@ -67,10 +66,12 @@ def test_files_that_cannot_be_read_are_a_warning_with_their_names(twins: Twins) 
     """rdiff-backup ends with exit code 0 without them; its warnings and its own count say what is missing."""
     bare, wrapped = twins.run(*READS_NO_MORE, "rdiff-backup", "backup", "shut", "repository")
     assert wrapped == bare
-    assert (wrapped.code, wrapped.err.count(b"ListError")) == (0, 2)
+    # The owner's rdiff-backup gives itself the right to read a file, but not to list a folder; root's never had to.
+    shut = ["shut/d1/file1", "shut/d2"] if os.geteuid() == 0 else ["shut/d2"]
+    assert (wrapped.code, wrapped.err.count(b"ListError")) == (0, len(shut))
     ended = last()
-    assert (ended["outcome"], ended["errors"]) == ("warning", 2)
-    assert "shut/d1/file1 (Permission denied)" in ended["reason"]
+    assert (ended["outcome"], ended["errors"]) == ("warning", len(shut))
+    assert f"{shut[0]} (Permission denied)" in ended["reason"]
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def test_a_killed_run_is_a_failure_and_the_next_one_a_warning(tmp_path: Path, pl
         path.write_bytes(b"other" * 500)
     run = start("run", "--", "rdiff-backup", "backup", big, repository)
     wait_for(lambda: len(list(repository.glob("rdiff-backup-data/increments/d0/*"))) > 2, what="an increment")
-    os.kill(_child(places), signal.SIGKILL)
+    os.kill(engine_pid(places), signal.SIGKILL)
     assert run.wait(timeout=30) == -signal.SIGKILL
     assert last()["outcome"] == "failed"
     again = start("run", "--", "rdiff-backup", "backup", big, repository, stderr=subprocess.DEVNULL)
@@ -127,14 +128,7 @@ def _names(folder: Path) -> set[bytes]:
     return {name for name in os.listdir(os.fsencode(folder)) if name != b"rdiff-backup-data"}
 
 
-def _child(places: Places) -> int:
-    (folder,) = runs.live(places)
-    child = folder.info().child
-    assert child is not None
-    return child.pid
-
-
 def _engine(places: Places, repository: Path) -> int:
     """Wait until the engine copies."""
     wait_for((repository / "d0").is_dir, what="the first folder in the repository")
-    return _child(places)
+    return engine_pid(places)

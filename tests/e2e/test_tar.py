@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import TRAY, last, make_tree, start, status
+from tests.e2e.program import TRAY, engine_pid, last, make_tree, start, status
 from tests.e2e.twins import READS_NO_MORE, Ran, Twins, make_twins
 from tests.mounts import mounted
 from tests.waiting import wait_for
@@ -192,10 +192,7 @@ def test_other_work_has_a_kind_of_its_own(twins: Twins) -> None:
 def _engine(places: Places) -> int:
     """Wait for the first output of the engine, and return its process."""
     wait_for(lambda: b"backup-tray:" in _said(places), what="the first checkpoint")
-    (folder,) = runs.live(places)
-    child = folder.info().child
-    assert child is not None
-    return child.pid
+    return engine_pid(places)
 
 
 def _said(places: Places) -> bytes:

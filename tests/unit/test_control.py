@@ -95,7 +95,7 @@ def spawn(children: "list[subprocess.Popen[bytes]]", script: str, up: Path) -> "
 def test_a_tree_is_stopped_and_goes_on_as_a_whole(children: "list[subprocess.Popen[bytes]]", tmp_path: Path) -> None:
     """Children and grandchildren too, also in groups of their own."""
     up = tmp_path / "up"
-    root = spawn(children, f"(setsid sh -c 'sleep 600; true') & (sleep 600; true) & touch {up}; wait", up)
+    root = spawn(children, f"(setsid sh -c 'sleep 600; true') & (sleep 600; true) & : >{up}; wait", up)
     everybody = wait_for(lambda: len(found := family.tree(root.pid)) >= 5 and found, what="the tree")
     family.stop(root.pid)
     wait_for(lambda: {process.status() for process in everybody} == {psutil.STATUS_STOPPED}, what="all to stop")
@@ -118,12 +118,13 @@ def test_an_engines_helper_in_a_group_of_its_own_is_left_to_the_engine(
     children: "list[subprocess.Popen[bytes]]", tmp_path: Path
 ) -> None:
     """restic needs the ssh or rclone that it has started to remove its lock; a script's own background groups are interrupted."""
-    up, mark = tmp_path / "up", "trap 'touch {0}; exit' TERM; while :; do sleep 0.05; done"
+    mark = "trap 'touch {0}; exit' TERM; : >{0}.up; while :; do sleep 0.05; done"
     helper, apart = (f'setsid sh -c "{mark.format(tmp_path / name)}" &' for name in ("helper", "apart"))
     engine = tmp_path / "restic"
-    engine.write_text(f"{helper}\ntouch {up}; {mark.format(tmp_path / 'engine')}\n")
-    root = spawn(children, f"{apart} trap : TERM; sh {engine}; wait", up)
-    wait_for(lambda: len(family.tree(root.pid)) >= 4, what="the tree")
+    engine.write_text(f"{helper}\n{mark.format(tmp_path / 'engine')}\n")
+    root = spawn(children, f"{apart} trap : TERM; sh {engine}; wait", tmp_path / "engine.up")
+    for name in ("helper", "apart"):  # each in its group, and listening
+        wait_for((tmp_path / f"{name}.up").exists, what=name)
     started = psutil.Process(root.pid).children(recursive=True)
     try:
         assert family.interrupt(root.pid, signal.SIGTERM, is_engine=lambda argv: str(engine) in argv) >= 2
@@ -167,7 +168,7 @@ def test_signals_come_in_the_engines_order_each_when_its_time_is_up(tmp_path: Pa
         [
             "sh",
             "-c",
-            f"trap 'touch {tmp_path}/int' INT; trap 'touch {tmp_path}/term' TERM; touch {up}; while :; do sleep 0.05; done",
+            f"trap 'touch {tmp_path}/int' INT; trap 'touch {tmp_path}/term' TERM; : >{up}; while :; do sleep 0.05; done",
         ]
     )
     wait_for(up.exists, what="the traps")
@@ -226,7 +227,7 @@ def test_a_paused_command_that_somebody_else_continued_is_not_shown_as_paused() 
 def test_what_a_paused_command_had_started_goes_on_when_the_command_is_killed(tmp_path: Path) -> None:
     """Its children belong to nobody then, and nobody else would ever let them go on."""
     up = tmp_path / "up"
-    scene = Scene(["sh", "-c", f"sleep 600 & touch {up}; wait"])
+    scene = Scene(["sh", "-c", f"sleep 600 & : >{up}; wait"])
     wait_for(up.exists, what="the script")
     sleeper = wait_for(lambda: family.tree(scene.child.pid)[1:], what="its child")[0]
     try:
@@ -289,7 +290,7 @@ def test_only_a_paused_run_without_its_wrapper_is_let_go_on(
     places: Places, children: "list[subprocess.Popen[bytes]]", tmp_path: Path
 ) -> None:
     """A living wrapper decides itself; in another boot the number belongs to somebody else."""
-    work = spawn(children, f"touch {tmp_path / 'up'}; exec sleep 600", tmp_path / "up")
+    work = spawn(children, f": >{tmp_path / 'up'}; exec sleep 600", tmp_path / "up")
     family.stop(work.pid)
     wait_for(lambda: family.is_stopped(work.pid), what="it to stop")
     paused = folder(places, work.pid, paused=True)

@@ -109,8 +109,12 @@ class Proc:
             return True
 
     def readable(self, pid: int) -> bool:
-        """Whether the kernel lets us look into it; also of one that has ended and that its parent has not asked about."""
-        return self.io(pid) is not None
+        """Whether the kernel lets us look into it; also of one that has ended and that its parent has not asked about.
+
+        The link of its user namespace is guarded by the very check that `Stat.status` is. Most other files of a process that has
+        ended belong to root, so that its own user cannot open them.
+        """
+        return self._link(f"{pid}/ns/user") is not None or self.io(pid) is not None
 
     def io(self, pid: int) -> tuple[int, int] | None:
         """Bytes read and written by calls of any kind, also from the cache (rchar, wchar); None if we may not look."""

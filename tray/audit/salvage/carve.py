@@ -9,6 +9,7 @@ The format is described in https://www.sqlite.org/fileformat2.html.
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 _MAX_PAYLOAD = MAX_BODY + MAX_ENTRY
 _SAMPLE = 200
 _ENTRY = b'{"action":"'
+_NOTE = re.compile(rb"backup-tray/[0-9a-f-]{36}\n\d{1,16}\n[A-Za-z0-9+/=]{44}\n\n(?:\xe2\x80\x94 [!-~]{1,300} [!-~]{1,300}\n)+")
+_MAX_NOTE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,11 @@ class File:
         self.has_wal = self._wal is not None and self._wal.size > 0
         self.looked_at = 0
         self._newest: dict[int, int] = {}
+        self._first = 0
         header = self._data.read(0, 100)
         self.has_header = header[:16] == MAGIC
-        self.page_size = max(self._guesses(header), key=self._rows_at, default=_USUAL)
+        # Bytes that were lost or added in front move every page: then the end of the file says where pages begin.
+        self.page_size, self._first = max(self._guesses(header), key=self._rows_at, default=(_USUAL, 0))
         reserved = header[20] if self.has_header and header[20] <= self.page_size // 8 else 0
         self._usable = self.page_size - reserved
         self._newest = dict(self._frames())
@@ -100,9 +105,12 @@ class File:
 
     def pages(self) -> Iterator[tuple[int, bytes]]:
         """Yield every page image, those of the write-ahead log last, with the number of the page."""
-        for at in range(0, self._data.size, self.page_size):
+        if self._first:
             self.looked_at += 1
-            yield at // self.page_size + 1, self._data.read(at, self.page_size)
+            yield 1, self._data.read(0, self._first)
+        for at in range(self._first, self._data.size, self.page_size):
+            self.looked_at += 1
+            yield self._number(at), self._data.read(at, self.page_size)
         for number, at in self._frames():
             self.looked_at += 1
             yield number, self._frame(at)
@@ -110,7 +118,7 @@ class File:
     def rows(self, number: int, page: bytes) -> Iterator[Row]:
         """Yield what can be read of the rows on a page; of other pages nothing."""
         start = 100 if number == 1 else 0
-        kind = page[start]
+        kind = page[start] if len(page) > start else 0
         header = _HEADERS.get(kind)
         if header is None:
             return
@@ -118,13 +126,6 @@ class File:
         for at in range(start + header, min(start + header + 2 * count, len(page) - 1), 2):
             with contextlib.suppress(IndexError, ValueError):
                 yield self._row(page, int.from_bytes(page[at : at + 2], "big"), kind)
-
-    @staticmethod
-    def entries(page: bytes) -> Iterator[bytes]:
-        """Yield what has the form of an entry anywhere on a page, whatever is left of the page's own order."""
-        if _ENTRY in page:
-            for match in pattern().finditer(page):
-                yield match[0]
 
     def _row(self, page: bytes, at: int, kind: int) -> Row:
         if kind == _INDEX_INNER:
@@ -159,10 +160,14 @@ class File:
         """Return the newest image of a page."""
         if number in self._newest:
             return self._frame(self._newest[number])
-        at = (number - 1) * self.page_size
-        if number < 2 or at >= self._data.size:
+        at = self._first + (number - self._number(self._first)) * self.page_size
+        if number < 2 or not 0 <= at < self._data.size:
             raise ValueError("there is no such page")
         return self._data.read(at, self.page_size)
+
+    def _number(self, at: int) -> int:
+        """Return the number of the page that begins at *at*; what stands in front of the first whole page is taken for page 1."""
+        return (at - self._first) // self.page_size + (2 if self._first else 1)
 
     def _frames(self) -> Iterator[tuple[int, int]]:
         """Yield number and place of each page image in the write-ahead log; checksums are not asked: rows prove themselves."""
@@ -173,18 +178,48 @@ class File:
     def _frame(self, at: int) -> bytes:
         return bytes(self.page_size) if self._wal is None else self._wal.read(at, self.page_size)
 
-    def _guesses(self, header: bytes) -> list[int]:
-        """Return what the size of a page may be, the likeliest first: the header itself may be what was damaged."""
+    def _guesses(self, header: bytes) -> list[tuple[int, int]]:
+        """Return size and begin of pages as they may be, the likeliest first: the header itself may be what was damaged."""
         wal = b"" if self._wal is None else self._wal.read(8, 4)
         told = [int.from_bytes(header[16:18], "big"), int.from_bytes(wal, "big"), _USUAL]
-        return [size for size in dict.fromkeys(1 << 16 if size == 1 else size for size in told) if size in _SIZES]
+        sizes = [size for size in dict.fromkeys(1 << 16 if size == 1 else size for size in told) if size in _SIZES]
+        return list(dict.fromkeys((size, first) for size in sizes for first in (0, self._data.size % size)))
 
-    def _rows_at(self, size: int) -> int:
-        """Return how many rows are found on some pages if they have this size."""
-        self.page_size = self._usable = size
+    def _rows_at(self, guess: tuple[int, int]) -> int:
+        """Return how many rows are found on some pages if they have this size and begin."""
+        size, first = self.page_size, self._first = guess
+        self._usable = size
         step = max(1, self._data.size // size // _SAMPLE) * size
-        pages = ((at // size + 1, self._data.read(at, size)) for at in range(0, self._data.size, step))
+        pages = ((self._number(at), self._data.read(at, size)) for at in range(first, self._data.size, step))
         return sum(1 for number, page in pages for _ in self.rows(number, page))
+
+
+class Texts:
+    """Finds entries and checkpoints by their form, page after page, whatever is left of the pages' own order.
+
+    Attributes:
+        entries: What has the form of an entry.
+        notes: What has the form of a signed checkpoint.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self.entries: list[bytes] = []
+        self.notes: list[bytes] = []
+
+    def look(self, page: bytes) -> None:
+        """Take the texts of one page, and those that began on the pages before it, where pages are not what we take for them."""
+        text = self._rest + page
+        self.entries, self.notes = [], [match[0] for match in _NOTE.finditer(text)]
+        end = 0
+        if _ENTRY in text:
+            for match in pattern().finditer(text):
+                self.entries.append(match[0])
+                end = match.end()
+        begun = text.rfind(_ENTRY, end)
+        if begun < 0 or len(text) - begun > MAX_ENTRY:
+            begun = max(end, len(text) - _MAX_NOTE)
+        self._rest = text[begun:]
 
 
 def _varint(page: bytes, at: int) -> tuple[int, int]:

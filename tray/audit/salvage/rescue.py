@@ -26,7 +26,7 @@ from tray.audit import bodies, checkpoint, tlog
 from tray.audit.canonical import canonical
 from tray.audit.checkpoint import Checkpoint, VerifierKey
 from tray.audit.entry import MAX_ENTRY, SALT_SIZE, body_hash, pattern
-from tray.audit.salvage.carve import File, Row
+from tray.audit.salvage.carve import File, Row, Texts
 from tray.audit.salvage.tree import Entry, Found, Tree
 from tray.audit.tree import HASH_SIZE, Frontier, leaf_hash
 
@@ -43,6 +43,7 @@ class Salvaged:
         details: What became of their details: fit, erased, lost, altered, or none.
         start: The first entry that should be there.
         size: How many entries the log had, as far as anything tells.
+        size_known: A checkpoint, or the log's own head, says so. Else entries behind the last one may be lost too.
         lost: The ranges of entries of which nothing was found: from, up to.
         checkpoints: Size of each signed checkpoint that was found and who vouches for its signature.
         trusted: The keys came from outside of the log.
@@ -53,6 +54,7 @@ class Salvaged:
     details: Mapping[str, int]
     start: int
     size: int
+    size_known: bool
     lost: Sequence[tuple[int, int]]
     checkpoints: Sequence[int]
     pages: int
@@ -79,6 +81,7 @@ class Salvaged:
             "details": dict(self.details),
             "start": self.start,
             "size": self.size,
+            "size_known": self.size_known,
             "lost": [list(one) for one in self.lost],
             "checkpoints": list(self.checkpoints),
             "pages": self.pages,
@@ -119,6 +122,7 @@ def salvage(
         details,
         found.start,
         size,
+        bool(notes) or found.size > 0,
         list(_gaps(found, size)),
         sorted(head.size for head, _ in notes),
         pages,
@@ -131,13 +135,16 @@ def salvage(
 
 def _read(file: File) -> Found:
     """Look at every page."""
-    found = Found()
+    found, texts = Found(), Texts()
     for number, page in file.pages():
         for row in file.rows(number, page):
             with suppress(ValueError):
                 _take(found, row)
-        for raw in file.entries(page):
+        texts.look(page)
+        for raw in texts.entries:
             _take_entry(found, raw)
+        for note in texts.notes:
+            _take_note(found, note)
     return found
 
 

@@ -106,6 +106,8 @@ def _lines(source: Path, folder: Path, found: "Salvaged") -> Iterator[str]:
         yield f"  lost:     and {len(found.lost) - _MAX_RANGES} more ranges, see summary.json"
     if found.unreadable:
         yield f"  disk:     {found.unreadable} pages could not be read at all"
+    if not found.size_known:
+        yield "  note:     how many entries the log had is not known; behind the last one here there may have been more"
     if not found.checkpoints:
         yield "  note:     no signed checkpoint was left, so nothing can be proven"
     if not found.trusted:
