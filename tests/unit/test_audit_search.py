@@ -2,8 +2,9 @@
 
 import json
 import re
+import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from hypothesis import strategies as st
 from tests.unit.audit_help import end, filled, start, tamper, writer
 from tray import clock
 from tray.audit.entry import ENDS, Action, Draft, Severity
+from tray.audit.schema import FACET, MOMENT
 from tray.audit.search import Filter, Page, fill, jobs, latest, search
+from tray.audit.search import pages as reading
 from tray.audit.search.asked import LISTS, moment, parse
 from tray.audit.store import AuditLog, StoredEntry
 from tray.errors import UsageError
@@ -371,3 +374,40 @@ def test_what_is_no_filter_is_refused(data: Any) -> None:
     """A message from elsewhere with another form raises ValueError."""
     with pytest.raises(ValueError):
         Filter.from_json(data)
+
+
+class OutOfOrder:
+    """A connection whose indexes never come to an end, as a damaged one may: what should be below the last row is above it."""
+
+    def __init__(self) -> None:
+        self._at = 0
+
+    def execute(self, query: str, *_: object) -> "OutOfOrder":
+        """Take any query."""
+        head = query.replace(FACET, "facet").replace(MOMENT, "at").partition(" FROM ")[0]
+        self._columns = head.count(", ") + 1
+        return self
+
+    def fetchone(self) -> tuple[object, ...]:
+        """Return a facet that is below none."""
+        return ('["run.started"]', 5, 5)
+
+    def fetchall(self) -> list[tuple[object, ...]]:
+        """Return keys that are below none."""
+        self._at += 1
+        return [(self._at, 9, "[]")[: self._columns]]
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda index: list(reading.facets(index)),
+        lambda index: list(reading.keys(index, Filter())),
+        lambda index: latest._jobs(index, "run.started"),
+    ],
+    ids=["facets", "keys", "jobs"],
+)
+def test_a_damaged_index_ends_a_search(look: Callable[[Any], object]) -> None:
+    """An index out of order is an error that is told, not a search that goes round for ever and takes all memory."""
+    with pytest.raises(sqlite3.DatabaseError):
+        look(OutOfOrder())

@@ -122,8 +122,14 @@ def facets(connection: sqlite3.Connection, actions: Sequence[str] | None = None)
 
 
 def newest_below(connection: sqlite3.Connection, last: str, first: str) -> tuple[str, int, int] | None:
-    """Return the greatest facet below *last* and not below *first*, and time and number of its newest entry."""
+    """Return the greatest facet below *last* and not below *first*, and time and number of its newest entry.
+
+    Raises:
+        sqlite3.DatabaseError: The index is damaged; to go on from a row out of its order could go on for ever.
+    """
     row: tuple[str, int, int] | None = connection.execute(_NEWEST, (last, first)).fetchone()
+    if row is not None and not (isinstance(row[0], str) and first <= row[0] < last):
+        raise sqlite3.DatabaseError("index facet is out of order")
     return row
 
 
@@ -163,6 +169,8 @@ def _older(connection: sqlite3.Connection, table: str, given: Mapping[str, Any],
     """Yield the keys below *top*, the newest first: few at first, since most facets have none on the page."""
     limit = _FIRST
     while found := _fetch(connection, table, given, top, limit):
+        if not found[-1] < top:
+            raise sqlite3.DatabaseError("an index is out of order")
         yield from found
         top, limit = found[-1], min(limit * _GROWTH, _MOST)
 
