@@ -27,7 +27,9 @@ _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 _MAX_PAYLOAD = MAX_BODY + MAX_ENTRY
 _SAMPLE = 200
 _ENTRY = b'{"action":"'
-_NOTE = re.compile(rb"backup-tray/[0-9a-f-]{36}\n\d{1,16}\n[A-Za-z0-9+/=]{44}\n\n(?:\xe2\x80\x94 [!-~]{1,300} [!-~]{1,300}\n)+")
+_NOTE = re.compile(
+    rb"backup-tray/[0-9a-f-]{36}\n\d{1,16}\n[A-Za-z0-9+/=]{44}\n\n(?:\xe2\x80\x94 [!-~]{1,300} [!-~]{1,300}\n)+"
+)
 _MAX_NOTE = 1024
 
 
