@@ -61,6 +61,16 @@ def create_first_backup(places: Places, *, name: str, sources: Sequence[str], re
     return job
 
 
+def suggested(places: Places) -> tuple[str, str]:
+    """Return a name for a first backup that is still free, and the folder that most people want to keep."""
+    try:
+        taken = set(config.load(places).jobs)
+    except ConfigError:
+        taken = set()  # creating the job says what is wrong
+    names = ["home", *(f"home-{number}" for number in range(2, 100))]
+    return next(name for name in names if name not in taken), expand("~")
+
+
 def find(places: Places, name: str) -> Job:
     """Return the configured job *name*.
 

@@ -141,7 +141,7 @@ def test_a_verification_that_is_asked_for_is_on_record(window: Driven, places: P
     assert "Intact" in window.read("#page", "entries read")
     assert checks() == ["intact", "intact"]
     window.script("BT.visit('dashboard')")
-    assert "1 baseline" in window.read(".auditline", "Audit log intact")
+    assert "1 kept checkpoint" in window.read(".auditline", "Audit log intact")
 
 
 def test_what_cannot_work_is_said_beside_the_field_and_nothing_is_made(window: Driven, tmp_path: Path) -> None:

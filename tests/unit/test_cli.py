@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from tray.cli.audit import PARTS
 from tray.cli.main import COMMANDS, main
 
 README = Path(__file__).parent.parent.parent / "README.md"
@@ -13,7 +14,18 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])
     assert end.value.code == 0
-    assert f"usage: backup-tray {command}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"usage: backup-tray {command}" in said
+    assert f"examples:\n  {'sudo ' if command == 'system' else ''}backup-tray" in said
+    assert "--begun" not in said, "what only the program itself uses is not shown"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_of_audit_has_help_with_an_example(part: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same for what stands behind `audit`."""
+    with pytest.raises(SystemExit):
+        main(["audit", part, "--help"])
+    assert f"examples:\n  backup-tray audit {part}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -32,7 +44,9 @@ def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) ->
 def test_an_unknown_command_gets_the_next_step(capsys: pytest.CaptureFixture[str]) -> None:
     """A typing error is answered with where to look."""
     assert main(["stauts"]) == 64
-    assert "backup-tray --help" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "Did you mean `backup-tray status`?" in said
+    assert "backup-tray --help" in said
 
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:

@@ -408,7 +408,7 @@ def test_the_badge_is_green_only_for_intact(known: AuditStanding | None, kind: s
 def test_the_badge_says_when_how_many_and_which_baselines() -> None:
     """A green badge carries what it rests on, without saying its own word twice."""
     shown = view.standing(standing(), clock.now_ms())
-    assert shown["text"] == "checked 2 hours ago, 1,204 entries, 2 baselines"
+    assert shown["text"] == "checked 2 hours ago, 1,204 entries, 2 kept checkpoints agree"
     assert dict(shown["facts"])["Baselines"] == "2 agree"
 
 

@@ -134,13 +134,6 @@ def test_times_are_absolute_and_near_ones_have_a_day_that_people_say() -> None:
     assert view.absolute(now - 5 * clock.DAY_MS, now)[:4] == str(clock.local(now - 5 * clock.DAY_MS).year)
 
 
-def test_the_report_names_local_time_and_utc() -> None:
-    """An auditor elsewhere can read when it was."""
-    text = view.both_times(1_790_000_000_000)
-    assert text.endswith("2026-09-21 14:13:20 UTC")
-    assert "(" in text
-
-
 def test_a_running_job_is_linked_to_its_live_run() -> None:
     """The list says how far the run is, and its log is the live one."""
     status = statuses.judged(statuses.ended("home"), running=(statuses.live(),))

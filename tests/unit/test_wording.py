@@ -1,5 +1,7 @@
 """The words that every surface shares."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -394,3 +396,23 @@ def test_notes_come_before_figures() -> None:
     """That records wait for the log is worth more than how large the last run was."""
     status = judge(NOW, (), [JobHistory("home", ended())], notes=["3 records wait to be written to the audit log"])
     assert wording.lines(status, NOW)[1].startswith("3 records wait")
+
+
+@pytest.mark.parametrize(
+    ("zone", "words"),
+    [
+        ("UTC", "2027-01-15 08:00:00 UTC"),
+        ("Europe/Berlin", "2027-01-15 09:00:00 CET (2027-01-15 08:00:00 UTC)"),
+        ("Asia/Kathmandu", "2027-01-15 13:45:00 +0545 (2027-01-15 08:00:00 UTC)"),
+        ("Europe/London", "2027-01-15 08:00:00 UTC"),
+    ],
+)
+def test_a_time_stands_there_once_where_the_zone_is_utc(zone: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same time twice is noise; in another zone both are needed, since the log holds UTC."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert wording.both_times(1_800_000_000_000) == words
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -27,11 +27,14 @@ BREACH = AuditStanding(
     ("standing", "line"),
     [
         (None, "Audit log: not verified yet"),
-        (INTACT, "Audit log: intact, checked 2 hours ago, 1,204 entries, 2 baselines"),
-        (replace(INTACT, entries=1, baselines=1), "Audit log: intact, checked 2 hours ago, 1 entry, 1 baseline"),
+        (INTACT, "Audit log: intact, checked 2 hours ago, 1,204 entries, 2 kept checkpoints agree"),
+        (
+            replace(INTACT, entries=1, baselines=1),
+            "Audit log: intact, checked 2 hours ago, 1 entry, 1 kept checkpoint agrees",
+        ),
         (
             replace(INTACT, full=False),
-            "Audit log: intact, checked 2 hours ago (its newest part), 1,204 entries, 2 baselines",
+            "Audit log: intact, newest entries checked 2 hours ago, 1,204 entries, 2 kept checkpoints agree",
         ),
         (BREACH, "Audit log: TAMPERED at entry 17 (altered)"),
         (replace(BREACH, first_bad=None, kind="rolled back"), "Audit log: TAMPERED (rolled back)"),
@@ -45,7 +48,7 @@ BREACH = AuditStanding(
         ),
         (
             replace(INTACT, result="inconclusive", baselines=0),
-            "Audit log: inconclusive, checked 2 hours ago, 1,204 entries, no baseline",
+            "Audit log: inconclusive, checked 2 hours ago, 1,204 entries, no kept checkpoint to compare with",
         ),
         (
             replace(INTACT, result="unchecked", why="The database is locked."),
@@ -130,7 +133,10 @@ def test_a_log_that_nobody_verified_for_long_is_noted(
 def test_of_a_log_that_cannot_be_read_nothing_is_claimed_but_a_breach() -> None:
     """What was intact an hour ago may be damaged now, and the line does not begin with the good news."""
     line = wording.audit_line_now(INTACT, NOW, readable=False)
-    assert line == "Audit log: not known now; before it was intact, checked 2 hours ago, 1,204 entries, 2 baselines"
+    assert (
+        line
+        == "Audit log: not known now; before it was intact, checked 2 hours ago, 1,204 entries, 2 kept checkpoints agree"
+    )
     assert wording.audit_line_now(None, NOW, readable=False) == "Audit log: not known now"
     assert wording.audit_line_now(BREACH, NOW, readable=False) == wording.audit_line(BREACH, NOW)
     assert wording.audit_line_now(INTACT, NOW, readable=True).startswith("Audit log: intact")

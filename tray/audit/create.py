@@ -16,7 +16,7 @@ from tray.audit.tree import HASH_SIZE, Frontier
 from tray.errors import AuditUnavailableError, UnsafeFolderError
 
 made: list[VerifierKey] = []
-"""The first keys of the logs that this process has made: whoever talks to a person shows them once."""
+"""The first keys of the logs that this process has made: the command line tells a person that a log began."""
 
 
 def ensure(db: Path, key: Path, timeout: float, copies: Path | None = None) -> None:

@@ -2,16 +2,20 @@
 
 import os
 from argparse import ArgumentParser, Namespace
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from tray.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tray.config import Job
+    from tray.paths import Places
+
+EXAMPLES = ("backup-tray backup home",)
 
 
 def register(parser: ArgumentParser) -> None:
     """Add the arguments of `backup`."""
-    parser.add_argument(
-        "job", metavar="JOB", help="a job of config.toml, such as one made by `backup-tray window create`"
-    )
+    parser.add_argument("job", metavar="JOB", help="a job of config.toml, such as one made by `backup-tray create`")
     parser.add_argument(
         "--no-watch", action="store_true", help="change nothing about the command's output; record start and end only"
     )
@@ -30,8 +34,16 @@ def run(args: Namespace) -> NoReturn:
     except ConfigError as error:
         wrap.record_failure(here, args.job, f"{error.what} {error.why}".strip())
         raise
+    leave(start(here, job, watch=not args.no_watch))
+
+
+def start(here: "Places", job: "Job", *, watch: bool = True) -> int:
+    """Run *job* in this process and return the exit code of its engine."""
+    from tray import jobs
+    from tray.runner import wrap
+
     for variable in jobs.CLASHING_VARIABLES:
         if not job.command:
             os.environ.pop(variable, None)
     engine = job.engine if job.command else None
-    leave(wrap.run(jobs.command(job), job=job.name, engine=engine, watch=not args.no_watch, places=here))
+    return wrap.run(jobs.command(job), job=job.name, engine=engine, watch=watch, places=here)

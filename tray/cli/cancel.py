@@ -12,6 +12,11 @@ from tray.paths import Places, places
 NOT_CANCELLED = 1
 """Exit code: nobody wished it in the end, or the run was over before it could be stopped."""
 
+EXAMPLES = (
+    "backup-tray cancel               the only run that goes on, after asking",
+    "backup-tray cancel home --yes",
+)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

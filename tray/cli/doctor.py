@@ -3,6 +3,8 @@
 import json
 from argparse import ArgumentParser, Namespace
 
+EXAMPLES = ("backup-tray doctor               exit code 0 if there is nothing to mend, else 1",)
+
 
 def register(parser: ArgumentParser) -> None:
     """Add the arguments of `doctor`."""

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 PAGE = 50
 
+EXAMPLES = (
+    "backup-tray history --since 7d",
+    "backup-tray history --job home --outcome failed,lost",
+    "backup-tray history --month 2026-10 --json",
+)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

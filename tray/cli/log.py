@@ -8,6 +8,11 @@ from tray import runs
 from tray.errors import RunNotFoundError
 from tray.paths import Places, places
 
+EXAMPLES = (
+    "backup-tray log last",
+    "backup-tray log last | less",
+)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

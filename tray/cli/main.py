@@ -3,7 +3,7 @@
 import atexit
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
@@ -19,6 +19,7 @@ COMMANDS = {
     "tracker": "run the tracker in the foreground",
     "window": "open the window, or raise the one that is open",
     "run": "run a backup under watch: backup-tray run -- COMMAND...",
+    "create": "make a first backup here in the terminal",
     "backup": "run a configured job",
     "status": "the same state as the tray",
     "history": "past runs",
@@ -59,10 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise UsageError(
                 f"There is no command {command!r}.",
                 why="It is not in the list.",
-                next="Look at the list: `backup-tray --help`.",
+                next=f"{_nearest(command, COMMANDS)}Look at the list: `backup-tray --help`.",
             )
         module = import_module(f"tray.cli.{command}")
-        parser = _parser(command)
+        parser = _parser(command, examples(module))
         module.register(parser)
         return int(module.run(parser.parse_args(argv)))
     except BackupTrayError as error:
@@ -113,13 +114,21 @@ def tell(error: BackupTrayError) -> None:
 
 
 def _introduce_log() -> None:
-    """Show name and key of an audit log that this process has made, to a person, once; a mail from cron is none."""
+    """Say to a person, once, that this process began an audit log; a mail from cron is none."""
     create = sys.modules.get("tray.audit.create")
     if create is None or not create.made or sys.stderr is None or not sys.stderr.isatty():
         return
-    for key in create.made:
-        print(f"backup-tray: a new audit log was made, {key.name}; keep its public key elsewhere:", file=sys.stderr)
-        print(f"  {key}", file=sys.stderr)
+    print(
+        "backup-tray: this is the first record here; `backup-tray audit key` tells how to prove it later.",
+        file=sys.stderr,
+    )
+
+
+def _nearest(word: str, known: Collection[str]) -> str:
+    """Return a question for what was probably meant by *word*, as the beginning of a hint; "" if nothing is near."""
+    from difflib import get_close_matches
+
+    return "".join(f"Did you mean `backup-tray {name}`? " for name in get_close_matches(word, known, 1))
 
 
 def _in_words(message: str) -> str:
@@ -139,8 +148,13 @@ def _about(error: OSError) -> str:
     return f"The system said so about {error.filename}." if error.filename else "The system said so."
 
 
-def _parser(command: str) -> "ArgumentParser":
-    from argparse import ArgumentParser
+def examples(module: object) -> str:
+    """Return the lines with which the help of a command ends: its `EXAMPLES`."""
+    return "\n".join(("examples:", *(f"  {line}" for line in getattr(module, "EXAMPLES"))))  # noqa: B009 - a module has no such type
+
+
+def _parser(command: str, epilog: str) -> "ArgumentParser":
+    from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
     class Parser(ArgumentParser):
         def error(self, message: str) -> NoReturn:
@@ -151,4 +165,9 @@ def _parser(command: str) -> "ArgumentParser":
             )
 
     text = COMMANDS[command]
-    return Parser(prog=f"backup-tray {command}", description=f"{text[:1].upper()}{text[1:]}".rstrip(".") + ".")
+    return Parser(
+        prog=f"backup-tray {command}",
+        description=f"{text[:1].upper()}{text[1:]}".rstrip(".") + ".",
+        epilog=epilog,
+        formatter_class=RawDescriptionHelpFormatter,
+    )

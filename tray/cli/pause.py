@@ -8,6 +8,11 @@ from tray.fetch import control
 from tray.model import Control, Phase
 from tray.paths import places
 
+EXAMPLES = (
+    "backup-tray pause                the only run that goes on",
+    "backup-tray pause home",
+)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

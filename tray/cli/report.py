@@ -25,12 +25,20 @@ _FILTER = {
     "text": ("WORDS", "all these words stand in the entry"),
 }
 
+EXAMPLES = (
+    "backup-tray report last",
+    "backup-tray report last --output run.pdf",
+    "backup-tray report --month 2026-10 --output october.pdf",
+    "backup-tray report --since 7d --outcome failed --format csv --output failures.csv",
+)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("run", metavar="RUN", nargs="?", help="the run's id or its beginning, or `last` (default)")
+    instead = parser.add_argument_group("instead of one run, all that match")
     for name, (metavar, words) in _FILTER.items():
-        parser.add_argument(f"--{name}", metavar=metavar, help=f"instead of a run: {words}")
+        instead.add_argument(f"--{name}", metavar=metavar, help=words)
     parser.add_argument("--entries", action="store_true", help="every entry, not only the ends of runs")
     parser.add_argument("--format", choices=FORMATS, help="how (default: by the name of the file, else text)")
     parser.add_argument("--output", metavar="FILE", help="write there; `-` is standard output")

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from tray.repository.ask import Snapshot
     from tray.repository.targets import Target
 
+EXAMPLES = (
+    "backup-tray repository",
+    "backup-tray repository /media/stick/backup --refresh",
+)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

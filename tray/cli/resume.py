@@ -6,6 +6,11 @@ from tray.cli import pause
 from tray.cli.cancel import add_run
 from tray.model import Control
 
+EXAMPLES = (
+    "backup-tray resume               the only run that goes on",
+    "backup-tray resume home",
+)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

@@ -5,6 +5,12 @@ from typing import NoReturn
 
 from tray.errors import UsageError
 
+EXAMPLES = (
+    "backup-tray run -- restic backup ~/Documents",
+    "backup-tray run --job nightly -- /usr/local/bin/backup.sh",
+    "backup-tray run --engine restic -- my-restic backup /home",
+)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

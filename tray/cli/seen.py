@@ -4,6 +4,8 @@ from argparse import ArgumentParser, Namespace
 
 from tray.paths import places
 
+EXAMPLES = ("backup-tray seen home",)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

@@ -28,6 +28,12 @@ _FINE = (State.OK, State.RUNNING, State.NONE)
 NAME_COLUMNS = 48
 """How much of a job's name the list shows; `--json` has it whole."""
 
+EXAMPLES = (
+    "backup-tray status               exit code 0 fine, 1 warning, 2 failed, 3 not known",
+    "backup-tray status --watch       until Ctrl-C",
+    "backup-tray status --json",
+)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

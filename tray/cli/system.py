@@ -4,6 +4,11 @@ from argparse import ArgumentParser, Namespace
 
 from tray.paths import places
 
+EXAMPLES = (
+    "sudo backup-tray system          the installer sets it up as a service",
+    "sudo backup-tray system --group staff",
+)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

@@ -1,24 +1,18 @@
 """`backup-tray tracker`."""
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, Namespace
+
+EXAMPLES = ("backup-tray tracker              in a container or a session without a tray, for `status --watch`",)
 
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--idle-exit", type=float, metavar="SECONDS", help="end so long after the last client and run")
-    parser.add_argument(
-        "--close-lost", action="store_true", help="close runs whose wrapper died, append records that wait, then end"
-    )
-    parser.add_argument(
-        "--look-at-repositories", action="store_true", help="look at repositories whose state is old, then end"
-    )
-    parser.add_argument(
-        "--care",
-        action="store_true",
-        help="do the housekeeping of the audit log once, then end: 1 if a part of it failed",
-    )
-    parser.add_argument("--begun", type=int, metavar="MS", help="with --care, from the tracker: when it began")
+    # What the tracker and the tray call it with; the help shows nothing of that.
+    parser.add_argument("--idle-exit", type=float, metavar="SECONDS", help=SUPPRESS)
+    for flag in ("--close-lost", "--look-at-repositories", "--care"):
+        parser.add_argument(flag, action="store_true", help=SUPPRESS)
+    parser.add_argument("--begun", type=int, metavar="MS", help=SUPPRESS)
 
 
 def run(args: Namespace) -> int:

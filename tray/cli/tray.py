@@ -2,6 +2,11 @@
 
 from argparse import ArgumentParser, Namespace
 
+EXAMPLES = (
+    "backup-tray                      the icon in this session",
+    "backup-tray status --watch       the same in a terminal",
+)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments: there are none."""

@@ -7,6 +7,12 @@ from types import ModuleType
 from tray.errors import BackupTrayError, NoWebViewError, RunNotFoundError
 from tray.paths import places
 
+EXAMPLES = (
+    "backup-tray window               the Dashboard",
+    "backup-tray window history",
+    "backup-tray window report/last   the report of the newest run",
+)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

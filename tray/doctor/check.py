@@ -5,9 +5,10 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How good a check's answer is. `OK` also for what is merely not needed here."""
+    """How good a check's answer is. `NOTE`: it is not in use here, so there is nothing to mend and nothing to praise."""
 
     OK = "ok"
+    NOTE = "note"
     WARN = "warn"
     BAD = "bad"
 

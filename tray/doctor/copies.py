@@ -23,7 +23,7 @@ def baselines(places: Places) -> Iterable[Check]:
         with AuditLog.read(places.audit_db) as log:
             now = checkpoint.parse(log.head()[2])
     except AuditMissingError:
-        return [Check(_NAME, Level.OK, "There is no audit log yet.")]
+        return [Check(_NAME, Level.NOTE, "There is no audit log yet.")]
     problems: list[str] = []
     try:
         settings = config.load(places)

@@ -20,10 +20,10 @@ def audit_log(places: Places) -> list[Check]:
         with AuditLog.read(places.audit_db) as log:
             size, _, _ = log.head()
     except AuditMissingError:
-        return [Check("audit log", Level.OK, "There is none yet; the first run under watch makes it.")]
+        return [Check("audit log", Level.NOTE, "There is none yet; the first run under watch makes it.")]
     if places.audit_db.stat().st_size > QUICK_BYTES:
         what = f"{_entries(size)}, readable; it is large, so it was not verified now."
-        return [Check("audit log", Level.OK, what + " Verify it: `backup-tray audit verify`.")]
+        return [Check("audit log", Level.NOTE, what + " Verify it: `backup-tray audit verify`.")]
     from tray.audit.database import damaged
     from tray.audit.outside import baselines
     from tray.audit.verify import verify
@@ -37,10 +37,15 @@ def audit_log(places: Places) -> list[Check]:
         remedy = "backup-tray audit verify  (and once you know why: backup-tray audit acknowledge --reason TEXT)"
         return [Check("audit log", Level.BAD, f"It was tampered with: {verdict.why}", remedy)]
     if str(verdict.result) == "intact":
-        many = wording.plural(len(verdict.baselines), "baseline")
-        return [Check("audit log", Level.OK, f"{_entries(size)}, intact; agrees with {many} kept apart from it.")]
-    what = f"{_entries(size)}, intact in {'itself' if size == 1 else 'themselves'}; no baseline is kept apart from it."
-    return [Check("audit log", Level.OK, what)]
+        many = wording.plural(len(verdict.baselines), "checkpoint")
+        what = (
+            f"{_entries(size)}, intact; agrees with {many} kept apart from it. Its public key: `backup-tray audit key`."
+        )
+        return [Check("audit log", Level.OK, what)]
+    what = (
+        f"{_entries(size)}, intact in {'itself' if size == 1 else 'themselves'}; no checkpoint is kept apart from it."
+    )
+    return [Check("audit log", Level.NOTE, what)]
 
 
 def _entries(size: int) -> str:

@@ -23,7 +23,7 @@ def tracker(places: Places) -> list[Check]:
         client = ipc.Client(places, "cli")
     except TrackerGoneError as error:
         if error.why == "No tracker is running.":
-            return [Check("tracker", Level.OK, "None is running; icon and window start one when they need it.")]
+            return [Check("tracker", Level.NOTE, "None is running; icon and window start one when they need it.")]
         return [Check("tracker", Level.BAD, f"{error.what} {error.why}", error.next)]
     client.close()
     return [
@@ -46,16 +46,29 @@ def observation(places: Places) -> list[Check]:
     name = "runs of others"
     if sys.platform != "linux":
         return [
-            Check(name, Level.OK, "They are seen on Linux only; put yours under watch: `backup-tray run -- COMMAND`.")
+            Check(name, Level.NOTE, "They are seen on Linux only; put yours under watch: `backup-tray run -- COMMAND`.")
         ]
     if Scope.of(os.environ).off or not _observes(places):
         what = f"Nobody looks for them: {VARIABLE} or [observe] in {places.config_file} says so."
-        return [Check(name, Level.OK, what)]
+        return [Check(name, Level.NOTE, what)]
+    if not _tracked(places):
+        what = "Nobody looks for them now: that is the tracker's work, and none is running. The icon starts one."
+        return [Check(name, Level.NOTE, what)]
     release = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
     if release >= _TELLS_EXITS:
         return [Check(name, Level.OK, "A tracker sees them, with their exact exit status.")]
     what = "A tracker sees them; this kernel (before 6.15) seldom tells how they ended, so many end as unknown."
     return [Check(name, Level.OK, f"{what} Put yours under watch: `backup-tray run -- COMMAND`.")]
+
+
+def _tracked(places: Places) -> bool:
+    from tray import ipc
+
+    try:
+        ipc.Client(places, "cli").close()
+    except TrackerGoneError:
+        return False
+    return True
 
 
 def _observes(places: Places) -> bool:
@@ -73,7 +86,7 @@ def system() -> list[Check]:
         talk = connect(folder, "cli")
         if talk is None:
             what = "None is set up: root's own backups are shown to root alone. Set it up: `sudo installers/linux/install.sh`."
-            return [Check(name, Level.OK, what)]
+            return [Check(name, Level.NOTE, what)]
         try:
             talk.send({"type": "status"})
             jobs = talk.receive(_ANSWER_SECONDS)["status"]["jobs"]

@@ -52,7 +52,7 @@ class RunNotFoundError(BackupTrayError):
             super().__init__(
                 "No run has ended yet.",
                 why="Backup Tray has seen none.",
-                next="Put your backup under watch: `backup-tray run -- COMMAND...`; or make one: `backup-tray window create`.",
+                next="Put your backup under watch: `backup-tray run -- COMMAND...`; or make one: `backup-tray create`.",
             )
             return
         super().__init__(
@@ -67,11 +67,12 @@ class RunNotLiveError(BackupTrayError):
 
     code = "ERROR_RUN_NOT_LIVE"
 
-    def __init__(self, run: str, why: str = "No run of this id or job goes on now.") -> None:
+    def __init__(self, run: str, why: str = "") -> None:
         super().__init__(
-            f"No run goes on as {run!r}." if run else "No run goes on now.",
-            why=why,
-            next="Look at what goes on with `backup-tray status`, and at what is over with `backup-tray history`.",
+            f"{run!r} is neither the id nor the job of a run that goes on." if run else "No backup is running now.",
+            why=why
+            or ("It may be over, or be called otherwise." if run else "There is nothing that could be stopped."),
+            next="See what runs with `backup-tray status`, and what is over with `backup-tray history`.",
         )
         self.run = run
 
@@ -163,7 +164,7 @@ class JobNotFoundError(BackupTrayError):
         super().__init__(
             f"There is no job named {job!r}.",
             why=f"Known jobs: {names}{' (in config.toml)' if configured else ''}.",
-            next="Check the spelling, or make a job with `backup-tray window create`."
+            next="Check the spelling, or make a job with `backup-tray create`."
             if configured
             else "Look at `backup-tray status`, which names every job that has run.",
         )

@@ -33,8 +33,8 @@ def _what(report: Report) -> Iterator[str]:
         yield f"  {wording.escape(run.advice)}"
     yield ""
     yield from _table(
-        ("Started", None if run.started_ms is None else both_times(run.started_ms)),
-        ("Finished", both_times(run.finished_ms)),
+        ("Started", None if run.started_ms is None else wording.both_times(run.started_ms)),
+        ("Finished", wording.both_times(run.finished_ms)),
         ("Duration", None if run.duration_ms is None else wording.duration(run.duration_ms / 1000)),
         ("Engine", f"{run.engine}, {run.kind}"),
         ("Repository", run.repository),
@@ -99,7 +99,7 @@ def _proof(report: Report) -> Iterator[str]:
         return
     yield f"Audit entry {wording.count(entry.seq)}: {_believable(verdict)}"
     yield from _table(
-        ("When", both_times(clock.from_text(entry.data["time"]))),
+        ("When", wording.both_times(clock.from_text(entry.data["time"]))),
         ("Who", entry.data["actor"]),
         ("What", f"{entry.data['action']}, {entry.data['result']}"),
         ("Log", entry.data["log"]),
@@ -112,12 +112,6 @@ def _believable(verdict: "Verdict") -> str:
         return f"NOT to be believed: the audit log was altered. {verdict.why}"
     proof = f"unchanged since it was written, part of a log of {wording.count(verdict.entries)} entries"
     return proof if verdict.result == "intact" else f"{proof}; {verdict.result}: {verdict.why}"
-
-
-def both_times(ms: int) -> str:
-    """Return *ms* as local time and UTC."""
-    local = clock.local(ms)
-    return f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()} · {clock.to_text(ms)}"
 
 
 def _table(*rows: tuple[str, object]) -> Iterator[str]:

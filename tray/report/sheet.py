@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tray import clock, wording
 from tray.model import EndedRun, Instance, Outcome, Source
 from tray.report.base import Base
-from tray.report.plain import both_times, evidence, step_words
+from tray.report.plain import evidence, step_words
 from tray.report.run import DISBELIEVED, Report
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ def _figures(run: EndedRun | None) -> Iterator[tuple[str, str]]:
 def _facts(found: Report) -> Iterator[tuple[str, str | None]]:
     run, body = found.run, found.body or {}
     if run is not None:
-        yield "Started", None if run.started_ms is None else both_times(run.started_ms)
-        yield "Finished", both_times(run.finished_ms)
+        yield "Started", None if run.started_ms is None else wording.both_times(run.started_ms)
+        yield "Finished", wording.both_times(run.finished_ms)
         yield "Engine", f"{run.engine}, {run.kind}"
     yield "Run", run.run if run else (found.entry.data["run"] if found.entry else None)
     yield "Repository", run.repository if run else None
@@ -193,9 +193,9 @@ def _proof(found: Report, proven: bool | None) -> Iterator[tuple[str, str]]:
         return
     data = entry.data
     yield "Entry", f"{wording.count(entry.seq)}, id {data['id']}"
-    yield "When", both_times(clock.from_text(data["time"]))
+    yield "When", wording.both_times(clock.from_text(data["time"]))
     if clock.from_text(data["recorded"]) - clock.from_text(data["time"]) > 60_000:
-        yield "Recorded", both_times(clock.from_text(data["recorded"]))
+        yield "Recorded", wording.both_times(clock.from_text(data["recorded"]))
     yield "Who", wording.escape(data["actor"])
     yield "What", f"{data['action']}, {wording.escape(data['result'])}, severity {data['severity']}"
     yield "Entry hash", entry.leaf.hex(" ", -4)

@@ -187,8 +187,7 @@ def asked_words(wanted: Filter) -> list[tuple[str, str]]:
         if isinstance(value, list):
             found.append((name.capitalize(), ", ".join(map(wording.escape, value))))
         else:
-            moment = f"{clock.local(value):%Y-%m-%d %H:%M %Z} ({clock.to_text(value)})"
-            found.append(("From" if name == "since_ms" else "Before", moment))
+            found.append(("From" if name == "since_ms" else "Before", wording.both_times(value)))
     return found
 
 

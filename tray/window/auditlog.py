@@ -145,7 +145,7 @@ def _row(entry: "StoredEntry", now: int) -> dict[str, Any]:
         "seq": entry.seq,
         "number": wording.count(entry.seq),
         "at": view.absolute(moment, now),
-        "utc": view.both_times(moment),
+        "utc": wording.both_times(moment),
         "action": filters.spoken(data["action"]),
         "result": _result(data),
         "severity": "" if data["severity"] in ("info", data["result"]) else wording.escape(data["severity"] or ""),
@@ -213,8 +213,8 @@ def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     took, recorded = data["duration_ms"], clock.from_text(data["recorded"])
     late = recorded - clock.from_text(data["time"]) > 60_000
     return [
-        ("When", view.both_times(clock.from_text(data["time"]))),
-        ("Recorded", view.both_times(recorded) if late else ""),
+        ("When", wording.both_times(clock.from_text(data["time"]))),
+        ("Recorded", wording.both_times(recorded) if late else ""),
         ("Who", wording.escape(data["actor"] or "")),
         ("What", f"{wording.escape(data['action'])}, {wording.escape(str(data['result']))}"),
         ("Job", wording.escape(data["job"] or "")),

@@ -118,7 +118,7 @@ class Setup:
         import shutil
 
         problem = EngineMissingError("restic").facts() if shutil.which("restic") is None else None
-        name, home = jobs_default(self._places)
+        name, home = jobs.suggested(self._places)
         return {
             "name": name,
             "sources": [home],
@@ -163,18 +163,3 @@ class Setup:
     def _reap(self, job: str, process: "subprocess.Popen[bytes]") -> None:
         code = process.wait()
         self._desk.tell_ended(job, BackupStartError(job, code).facts() if code else None)
-
-
-def jobs_default(places: Places) -> tuple[str, str]:
-    """Return a name that is still free, and the folder that most people want to keep."""
-    from pathlib import Path
-
-    from tray import config
-    from tray.errors import ConfigError
-
-    try:
-        taken = set(config.load(places).jobs)
-    except ConfigError:
-        taken = set()  # the form says so when it is sent
-    names = ["home", *(f"home-{number}" for number in range(2, 100))]
-    return next(name for name in names if name not in taken), str(Path.home())

@@ -135,9 +135,9 @@ def _not_yet(ended: EndedRun, now_ms: int) -> dict[str, Any]:
 
 def _facts(entry: "StoredEntry") -> Iterator[list[str]]:
     data, body = entry.data, entry.body or {}
-    yield ["When", view.both_times(clock.from_text(data["time"]))]
+    yield ["When", wording.both_times(clock.from_text(data["time"]))]
     if clock.from_text(data["recorded"]) - clock.from_text(data["time"]) > 60_000:
-        yield ["Recorded", view.both_times(clock.from_text(data["recorded"]))]
+        yield ["Recorded", wording.both_times(clock.from_text(data["recorded"]))]
     yield ["Who", wording.escape(data["actor"])]
     code = "" if body.get("exit_code") is None else f", exit code {body['exit_code']}"
     code = f", ended by signal {body['signal']}" if body.get("signal") else code

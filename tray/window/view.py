@@ -362,9 +362,3 @@ def looked(to_ms: int | None, now_ms: int) -> str:
     if to_ms is None:
         return ""
     return f"There was no time to look at everything: only back to {absolute(to_ms, now_ms)}. Older goes on from there."
-
-
-def both_times(ms: int) -> str:
-    """Return *ms* in local time with its zone, and in UTC."""
-    moment = clock.local(ms)
-    return f"{moment:%Y-%m-%d %H:%M:%S} ({moment.tzname() or 'local time'}) · {clock.to_text(ms)[:19].replace('T', ' ')} UTC"

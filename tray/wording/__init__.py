@@ -8,7 +8,7 @@ whole.py    everything together        audit.py  the audit log as a whole
 """
 
 from tray.wording.audit import audit_line, audit_line_now, audit_words, overdue_note
-from tray.wording.figures import ago, count, duration, escape, fit, plural, rate, size, time_left
+from tray.wording.figures import ago, both_times, count, duration, escape, fit, plural, rate, size, time_left
 from tray.wording.runs import (
     acknowledged,
     activity,
@@ -37,6 +37,7 @@ __all__ = [
     "audit_line",
     "audit_line_now",
     "audit_words",
+    "both_times",
     "count",
     "duration",
     "escape",

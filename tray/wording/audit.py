@@ -7,7 +7,7 @@ _CLAIMS = ("intact", "tampered", "inconclusive")
 
 
 def audit_line(standing: AuditStanding | None, now_ms: int) -> str:
-    """Return "Audit log: intact, checked 2 hours ago, 1,204 entries, 2 baselines", or "Audit log: TAMPERED at entry 17 (altered)".
+    """Return "Audit log: intact, checked 2 hours ago, 1,204 entries, 2 kept checkpoints agree", or "Audit log: TAMPERED (altered)".
 
     Only what a verification found is said, and when; None is a log that nobody has verified.
     """
@@ -31,7 +31,7 @@ def audit_words(standing: AuditStanding | None, now_ms: int) -> str:
         return _breach(standing, now_ms)
     checked = f"checked {ago(now_ms, standing.checked_ms)}"
     if not standing.full:
-        checked += " (its newest part)"
+        checked = f"newest entries {checked}"
     match standing.result:
         case "intact":
             return ", ".join((standing.result, checked, *_figures(standing)))
@@ -74,9 +74,12 @@ def _where(standing: AuditStanding) -> str:
 
 
 def _figures(standing: AuditStanding) -> tuple[str, str]:
-    """How much was checked, and against what: without a baseline from elsewhere nobody calls a log intact."""
+    """Say how much was checked, and against what: without a checkpoint kept elsewhere no log is called intact."""
     entries = "1 entry" if standing.entries == 1 else f"{standing.entries:,} entries"
-    return entries, plural(standing.baselines, "baseline") if standing.baselines else "no baseline"
+    if not standing.baselines:
+        return entries, "no kept checkpoint to compare with"
+    agree = "" if standing.result != "intact" else " agrees" if standing.baselines == 1 else " agree"
+    return entries, plural(standing.baselines, "kept checkpoint") + agree
 
 
 def _why(standing: AuditStanding) -> str:

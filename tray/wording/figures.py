@@ -1,7 +1,10 @@
 """Numbers, times and names as people read them. Sizes are decimal (1 MB = 1,000,000 bytes)."""
 
+from tray import clock
+
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _SHOWN_AS_THEY_ARE = frozenset("\u00a0\u3000\u202f\u200c\u200d")  # spaces, and the joiners that Persian and emoji need
+_ZONE_LETTERS = 5
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -112,3 +115,16 @@ def ago(now_ms: int, ms: int) -> str:
             return f"{plural(seconds // length, name)} ago"
     months = seconds // 2_629_800
     return f"{plural(months, 'month')} ago" if months < 24 else f"{plural(months // 12, 'year')} ago"
+
+
+def both_times(ms: int) -> str:
+    """Return a time as people read it, in their zone, and in UTC behind it; only once where their zone is UTC.
+
+    The zone is named as people name it, or by its offset: Windows has sentences for names.
+    """
+    local = clock.local(ms)
+    if not local.utcoffset():
+        return f"{local:%Y-%m-%d %H:%M:%S} UTC"
+    name = local.tzname() or ""
+    zone = name if name.isalpha() and len(name) <= _ZONE_LETTERS else f"{local:%z}"
+    return f"{local:%Y-%m-%d %H:%M:%S} {zone} ({clock.to_text(ms)[:19].replace('T', ' ')} UTC)"

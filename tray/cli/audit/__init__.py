@@ -1,7 +1,9 @@
 """`backup-tray audit PART`: one module for each part."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from importlib import import_module
+
+from tray.cli import main
 
 PARTS = {
     "verify": "check the whole log: 0 intact, 1 tampered, 2 could not check, 3 inconclusive",
@@ -18,13 +20,25 @@ PARTS = {
 }
 """Every part and its one line of help; `tray.cli.audit.<part>` has `register(parser)` and `run(args) -> int`."""
 
+EXAMPLES = (
+    "backup-tray audit verify",
+    "backup-tray audit show --since yesterday",
+    "backup-tray audit checkpoint > /media/stick/checkpoint",
+)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments of every part."""
     parts = parser.add_subparsers(dest="what", required=True, metavar="|".join(PARTS))
     for name, words in PARTS.items():
         module = import_module(f"{__name__}.{name}")
-        part = parts.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
+        part = parts.add_parser(
+            name,
+            help=words,
+            description=f"{words[0].upper()}{words[1:]}.",
+            epilog=main.examples(module),
+            formatter_class=RawDescriptionHelpFormatter,
+        )
         module.register(part)
         part.set_defaults(act=module.run)
 

@@ -5,6 +5,8 @@ from argparse import ArgumentParser, Namespace
 from tray.errors import UsageError
 from tray.paths import places
 
+EXAMPLES = ('backup-tray audit acknowledge --reason "restored from Sunday\'s image"',)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

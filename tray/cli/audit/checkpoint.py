@@ -6,6 +6,8 @@ from argparse import ArgumentParser, Namespace
 from tray.errors import AuditUnavailableError, UsageError
 from tray.paths import places
 
+EXAMPLES = ("backup-tray audit checkpoint > /media/stick/checkpoint",)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

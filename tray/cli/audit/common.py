@@ -1,19 +1,14 @@
 """What several parts of `backup-tray audit` print in the same way."""
 
-from tray import clock
+from tray import clock, wording
 
 
 def moment(text: str) -> str:
-    """Return a time of an entry as people read it, and as it stands there; what is no time as it is."""
+    """Return a time of an entry as people read it; what is no time as it is."""
     try:
-        return when(clock.from_text(text))
+        return wording.both_times(clock.from_text(text))
     except ValueError:
         return text
-
-
-def when(ms: int) -> str:
-    """Return a time as people read it, and beside it as the log holds it."""
-    return f"{clock.local(ms):%Y-%m-%d %H:%M:%S %Z} ({clock.to_text(ms)})"
 
 
 def as_json(value: object) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 from tray import wording
 from tray.paths import places
 
+EXAMPLES = ("backup-tray audit export /media/stick/log",)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

@@ -11,6 +11,11 @@ from tray.paths import Places, places
 if TYPE_CHECKING:
     from tray.audit.checkpoint import VerifierKey
 
+EXAMPLES = (
+    "backup-tray audit key            note it on paper: it tells this log from any other",
+    "backup-tray audit key --rotate",
+)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

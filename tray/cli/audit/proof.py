@@ -11,6 +11,8 @@ from tray import wording
 from tray.errors import RunNotFoundError
 from tray.paths import places
 
+EXAMPLES = ("backup-tray audit proof last --output run.tlog-proof",)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

@@ -8,6 +8,8 @@ from tray import clock, wording
 from tray.errors import PruneRefusedError, UsageError
 from tray.paths import places
 
+EXAMPLES = ("backup-tray audit prune --older-than 730 --dry-run",)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

@@ -7,6 +7,8 @@ from tray import wording
 from tray.errors import UsageError
 from tray.paths import places
 
+EXAMPLES = ('backup-tray audit redact 17 --reason "a name stood in it"',)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

@@ -5,6 +5,8 @@ from argparse import ArgumentParser, Namespace
 from tray import wording
 from tray.paths import places
 
+EXAMPLES = ("backup-tray audit rotate",)
+
 
 def register(parser: ArgumentParser) -> None:
     """There are no arguments."""

@@ -26,6 +26,8 @@ _FATES = {
     "without entry": "are of entries that are lost",
 }
 
+EXAMPLES = ("backup-tray audit salvage ~/salvaged",)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

@@ -20,6 +20,12 @@ PAGE = 20
 _WIDEST = 40
 """A name wider than this does not push the columns of all the other lines away."""
 
+EXAMPLES = (
+    "backup-tray audit show --since yesterday",
+    "backup-tray audit show 17        one entry with its details",
+    'backup-tray audit show --severity critical --text "permission denied"',
+)
+
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""

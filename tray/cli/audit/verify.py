@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray import config, wording
-from tray.cli.audit.common import as_json, when
+from tray.cli.audit.common import as_json
 from tray.errors import BaselineError, ConfigError
 from tray.paths import Places, places
 
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 EXIT_OF = {"intact": 0, "tampered": 1, "inconclusive": 3}
 _MAX_FILE = 64 << 20
+
+EXAMPLES = (
+    "backup-tray audit verify",
+    "backup-tray audit verify --checkpoint /media/stick/checkpoint",
+)
 
 
 def register(parser: ArgumentParser) -> None:
@@ -119,7 +124,7 @@ def _lines(verdict: "Verdict", problems: list[str]) -> Iterator[str]:
     yield f"  log:      {wording.escape(verdict.log or 'unknown')}"
     broken = verdict.result == "tampered"  # it ended there: how much was read before, and its root, say nothing
     read = "until it broke off," if broken else f"{wording.count(verdict.entries)} {what}"
-    yield f"  checked:  {read} in {verdict.duration_ms} ms, {when(verdict.checked_ms)}"
+    yield f"  checked:  {read} in {verdict.duration_ms} ms, {wording.both_times(verdict.checked_ms)}"
     yield f"  method:   {METHOD}"
     if not broken:
         yield f"  root:     {verdict.root}"

@@ -1,0 +1,101 @@
+"""The first backup without a screen: asked for on a terminal, or by a script."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import TRAY, make_tree, snapshots, status, tray
+from tests.e2e.test_wrapper_terminal import Terminal
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """What is backed up."""
+    return make_tree(tmp_path / "src")
+
+
+@pytest.fixture
+def terminal(tree: Path, tmp_path: Path) -> Iterator[Terminal]:
+    """`backup-tray create` as a person types it."""
+    made = Terminal(*TRAY, "create")
+    yield made
+    made.close()
+
+
+def secret(folder: Path) -> dict[str, str]:
+    """The environment with which restic reads what was made."""
+    (file,) = (folder / "bt" / "config").glob("*.password")
+    return {"RESTIC_PASSWORD_FILE": str(file)}
+
+
+def test_a_person_answers_four_questions_and_has_a_backup(
+    terminal: Terminal, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A typing error is named and only that question comes again; the end is a real snapshot and a green status."""
+    repository = tmp_path / "repo"
+    terminal.expect(rb"Back up which folder\? \[.*\] ")
+    terminal.type(str(tmp_path / "scr").encode() + b"\n")
+    terminal.expect(rb"Where to\?")
+    terminal.type(str(repository).encode() + b"\n")
+    terminal.expect(rb"called\? \[home\] ")
+    terminal.type(b"\n")
+    terminal.expect(rb"made for you\): ")
+    terminal.type(b"\n")
+    password = terminal.expect(rb"The password is  (\S+)")[1].decode()
+    terminal.expect(rb"There is no such file or folder.*Back up which folder\?")
+    terminal.type(str(tree).encode() + b"\n")
+    terminal.expect(rb"every night")
+    assert terminal.wait(120) == 0
+    assert b"The first backup runs now." in terminal.seen
+    assert terminal.seen.count(b"Where to?") == 1
+    monkeypatch.setenv("RESTIC_PASSWORD", password)
+    assert len(snapshots(repository)) == 1
+    assert (status()["state"], status()["last"]["job"]) == ("ok", "home")
+    assert tray("backup", "home").returncode == 0
+
+
+def test_a_script_gives_the_answers_as_options(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is asked; the password is the script's own, and reaches no command line."""
+    (tmp_path / "pw").write_text("from the vault\n")
+    done = tray(
+        "create", "--yes", "--no-run", "--source", tree, "--repository", tmp_path / "repo",
+        "--name", "mine", "--password-file", tmp_path / "pw",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "backup-tray backup mine" in done.stdout
+    assert status()["last"] is None, "nothing ran"
+    assert tray("backup", "mine").returncode == 0
+    monkeypatch.setenv("RESTIC_PASSWORD", "from the vault")
+    assert len(snapshots(tmp_path / "repo")) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "There is no terminal to ask on"),
+        (["--yes"], "There is no place for the backup"),
+        (["--yes", "--repository", "{tmp}/r", "--source", "{tmp}/none"], "There is no such file or folder"),
+        (["--yes", "--repository", "{tmp}/src/r", "--source", "{tmp}/src"], "would lie inside"),
+        (
+            ["--yes", "--repository", "{tmp}/r", "--source", "{tmp}/src", "--password-file", "{tmp}/none"],
+            "cannot be read",
+        ),
+        (
+            ["--yes", "--repository", "{tmp}/r", "--source", "{tmp}/src", "--password-file", "/dev/zero"],
+            "cannot be read",
+        ),
+        (["--yes", "--repository", "{tmp}/r", "--source", "{tmp}/src", "--name=-x"], "name cannot be used"),
+    ],
+)
+def test_what_makes_no_sense_is_said_and_makes_nothing(
+    tree: Path, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    """One error with its next step, and no half-made job."""
+    done = tray("create", *(word.format(tmp=tmp_path) for word in arguments), stdin=subprocess.DEVNULL)
+    assert done.returncode not in (0, 1)
+    assert words in done.stderr
+    assert not (tmp_path / "r").exists()
+    assert json.loads(tray("status", "--json").stdout)["jobs"] == []
