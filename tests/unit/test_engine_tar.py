@@ -8,10 +8,11 @@ import pytest
 
 from tests.unit.engine_captures import load, replay, result
 from tray import engines
-from tray.engines.base import Exit, Plan, Progress, Session, Stream
+from tray.engines.base import Exit, Plan, Session, Stream
 from tray.engines.tar import ADDED
 from tray.engines.tar.gnu import is_gnu
-from tray.model import Outcome, Phase
+from tray.engines.tar.session import LABEL_SECONDS, TarSession
+from tray.model import Outcome
 
 
 def plan(command: str, **environ: str) -> Plan:
@@ -40,7 +41,7 @@ def begin(command: str = "gtar -cf a.tar src") -> Session:
         ("nice gtar uvf a.tar src", "nice gtar uvf a.tar + src"),
     ],
 )
-def test_checkpoints_are_asked_for_in_a_backup(given: str, started: str) -> None:
+def test_totals_are_asked_for_in_a_backup(given: str, started: str) -> None:
     """Where an option may stand: behind the program, or behind the values of the letters."""
     before, _, after = started.partition(" + ")
     found = plan(given)
@@ -127,34 +128,66 @@ def test_a_tape_is_named_in_the_environment() -> None:
     assert plan("tar c x", TAPE="/dev/nst0").repository == "/dev/nst0"
 
 
-def test_lines_of_ours_become_progress_and_are_dropped() -> None:
-    """The caller sees what tar says without our options, and nothing is lost of it."""
+def test_the_totals_are_dropped_and_nothing_else() -> None:
+    """The caller sees what tar says without our option, and nothing is lost of it."""
     for name in ("tar134-first", "tar134-verbose", "tar134-unreadable", "tar134-partialsource", "tar134-changed"):
         capture = load(name)
         session = engines.named("tar").session(Plan(capture.argv, "backup", {}, spool_stdout=True, ours=True))
         fed = replay(session, capture.lines)
-        wanted = [line for line, _ in capture.lines if b"backup-tray:" not in line and b"Total bytes" not in line]
+        wanted = [line for line, _ in capture.lines if b"Total bytes" not in line]
         assert [one.relay for one in fed if one.relay] == wanted
-        done = [event.bytes_done or 0 for one in fed for event in one.events if isinstance(event, Progress)]
-        assert done == sorted(done)
-        assert done[-1] <= (session.conclude(capture.exit).bytes_processed or 0)
+        assert session.conclude(capture.exit).bytes_processed
 
 
-def test_progress_has_no_total() -> None:
-    """tar does not know how much there is, so nobody is told."""
-    fed = begin().feed(b"gtar: backup-tray:10229760 (9.8MiB, 415MiB/s)\n", Stream.ERR)
-    assert (fed.events, fed.relay) == ((Progress(Phase.COPYING, bytes_done=10229760),), b"")
+LABELS = (
+    "Total bytes written",
+    "Gesamtzahl geschriebener Bytes",
+    "Nombre total d'octets écrits",
+    "Idatziriko byte-ak guztira",
+    "Всего записано байт",
+    "総書き出しバイト数",
+)
 
 
-def test_totals_are_known_in_every_language_and_names_are_none() -> None:
-    """With -v and the archive on stdout the names stand on stderr among the messages."""
-    line = b"Gesamtzahl geschriebener Bytes: 10240 (10KiB, 12MiB/s)\n"
-    session = begin()
-    assert session.feed(line, Stream.ERR).relay == b""
-    assert session.conclude(Exit(0)).bytes_processed == 10240
-    session = begin("gtar -cv src")
-    assert session.feed(line, Stream.ERR).relay == line
-    assert session.conclude(Exit(0)).bytes_processed is None
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("figures", ["10240 (10KiB, 12MiB/s)", "0 (0B, ?/s)", "30003200 (29MiB, 2.0MiB/s)"])
+@pytest.mark.parametrize("before", ["", "[sudo] password for ann: ", "\rgz  5 MB\r"])
+def test_totals_are_known_in_every_language_and_wherever_they_begin(label: str, figures: str, before: str) -> None:
+    """With names among the messages (`tar cv`), on either stream, and behind words that did not end their line."""
+    for command, stream in (
+        ("gtar -cf a.tar src", Stream.ERR),
+        ("gtar -cv src", Stream.ERR),
+        ("gtar -cvf a.tar src", Stream.OUT),
+    ):
+        session = begin(command)
+        assert session.feed(f"{before}{label}: {figures}\n".encode(), stream).relay == before.encode()
+        assert session.conclude(Exit(0)).bytes_processed == int(figures.split()[0])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "src/Total bytes written",
+        "a: 123 (4, 5)",
+        "x: 12 (3 pages, 4 km/h)",
+        "tar: x: 12 (1KiB, y)",
+        "Total bytes read: many",
+    ],
+)
+def test_other_lines_are_no_totals(line: str) -> None:
+    """A name or a message that only resembles them is the caller's."""
+    assert begin("gtar -cv src").feed(line.encode() + b"\n", Stream.ERR).relay == line.encode() + b"\n"
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_the_beginning_of_the_totals_waits(label: str) -> None:
+    """tar writes them in pieces; a prompt, which looks like a label, does not wait for long."""
+    session, line = begin(), f"{label}: 10240 (10KiB, 12MiB/s)".encode()
+    assert isinstance(session, TarSession)
+    assert all(session.patience(line[:end], Stream.ERR) >= LABEL_SECONDS for end in range(1, len(line) + 1))
+    assert session.patience(b"Passphrase: ", Stream.ERR) == LABEL_SECONDS
+    for part in (b"tar: /x", b"\r 5 MB 0:00:01", b"Overwrite 12 files?"):
+        assert session.patience(part, Stream.ERR) == 0
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ def planned(
     env: Mapping[str, str] | None = None,
     spool_stdout: bool = False,
     returns: bool = False,
+    writes: bool = False,
 ) -> Plan:
     """Return the plan of a command: with what is added to it, and without its secrets.
 
@@ -76,4 +77,5 @@ def planned(
         spool_stdout=spool_stdout,
         ours=bool(added),
         returns=returns,
+        writes=writes,
     )

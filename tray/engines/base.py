@@ -131,6 +131,7 @@ class Plan:
         ours: We added the flag that turns the output into JSON, or into progress that the caller did not ask for, so the caller
             must get the plain text instead.
         returns: Its updates end with a carriage return, so lines end there too, and an unfinished one is no prompt.
+        writes: It says nothing while it works, but what its process has written is how far it is.
     """
 
     argv: tuple[str, ...]
@@ -141,6 +142,7 @@ class Plan:
     spool_stdout: bool = False
     ours: bool = False
     returns: bool = False
+    writes: bool = False
 
 
 class Session(Protocol):
@@ -155,6 +157,25 @@ class Session(Protocol):
 
     def conclude(self, exit: Exit) -> Result:
         """Say what the run came to; called once, after the last line."""
+        ...
+
+
+class Holding(Session, Protocol):
+    """A session that takes something out of the output, and so must see more than one line to know what the caller gets.
+
+    Optional: a session without these two shows the beginning of a line at once, unless it looks like JSON, and holds nothing.
+    """
+
+    def patience(self, part: bytes, stream: Stream) -> float:
+        """Return how many seconds *part*, a line without its end so far, may wait for the rest before the caller sees it.
+
+        0: it may be a prompt. `math.inf`: it is the beginning of a line that we asked for or that is replaced, so that it is
+        never shown as it is, also if its end never comes.
+        """
+        ...
+
+    def held(self, stream: Stream) -> bytes:
+        """Return what was kept back of *stream* until its end, which has come, and is the caller's after all."""
         ...
 
 

@@ -1,6 +1,12 @@
-"""What a process reads where its output says nothing."""
+"""What a process reads or writes where its output says nothing."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from tray.estimate import Rate
+
+if TYPE_CHECKING:
+    import psutil
 
 
 class Reading:
@@ -39,3 +45,30 @@ class Reading:
             if counters is not None:
                 self._read[pid] = getattr(counters, "read_chars", counters.read_bytes)
         return self._rate.add(now, sum(self._read.values())) if self._read else None
+
+
+class Written:
+    """What an engine has written so far, by psutil.
+
+    Args:
+        pid: The command that was started; the engine may be a descendant (`timeout 2h tar …`).
+        is_engine: Whether a command line is the engine's.
+    """
+
+    def __init__(self, pid: int, is_engine: Callable[[Sequence[str]], bool]) -> None:
+        self._pid, self._is_engine = pid, is_engine
+        self._process: psutil.Process | None = None
+
+    def sample(self) -> int:
+        """Return how many bytes it has written to anything, 0 where the system does not let us look."""
+        import psutil
+
+        from tray import family
+
+        if self._process is None:  # parents come first, and an engine may fork itself
+            self._process = next((one for one in family.tree(self._pid) if self._is_engine(family.command(one))), None)
+        try:
+            counters = getattr(self._process, "io_counters", lambda: None)()  # macOS tells nothing of the kind
+        except psutil.Error:
+            return 0
+        return 0 if counters is None else int(getattr(counters, "write_chars", counters.write_bytes))

@@ -8,15 +8,16 @@ from tray import clock
 from tray.display import Display
 from tray.engines.base import Event, Exit, Fed, Progress, Result, Session, Stream
 from tray.engines.command import COMMAND
-from tray.model import Outcome, Step
+from tray.model import Outcome, Phase, Step
 from tray.redact import Redactor
 from tray.runner.child import Child
 from tray.runner.control import Controls, shown
+from tray.runner.exact import Exact
 from tray.runner.log import RunLog
 from tray.runner.outputs import Outputs, Relay, Tail
 from tray.runner.picture import Picture, first
 from tray.runner.publish import Publisher
-from tray.runner.rate import Reading
+from tray.runner.rate import Reading, Written
 from tray.runner.stall import Stall
 from tray.runner.wake import FORWARDED, Waker
 from tray.runs import RunInfo
@@ -50,10 +51,14 @@ class Watch:
         redactor: Redactor,
         controls: Controls,
         stall: Stall,
+        written: Written | None = None,
     ) -> None:
         self._child, self._outputs, self._session = child, outputs, session
         self._log, self._publisher, self._waker = log, publisher, waker
         self._controls, self._stall = controls, stall
+        self._exact = Exact(session, ours=info.ours)
+        self._written = written
+        self._said = 0
         known = any(tail.stream is Stream.OUT for tail in outputs.tails)
         self.picture = Picture(first(info, known), redactor)
         self._shown = self.picture.live
@@ -64,7 +69,8 @@ class Watch:
         self._showing = True
         self._reading: Reading | None = None
         # A short command ends before it is worth the import of psutil.
-        self._next_reading = float("inf") if known else clock.monotonic() + TICK_SECONDS
+        silent = written is not None or not known
+        self._next_reading = clock.monotonic() + TICK_SECONDS if silent else float("inf")
         self._steps: Steps | None = None
         script = info.engine == COMMAND.name and sys.platform == "linux"
         self._next_steps = 0.0 if script else float("inf")
@@ -126,8 +132,7 @@ class Watch:
         while self._behind():
             self.look()
         for tail in self._outputs.tails:
-            if rest := tail.rest():
-                self._line(rest, tail)
+            self._last(tail)
         self._display.clear()
         self.relay.flush()
         assert self._child.exit is not None
@@ -169,18 +174,22 @@ class Watch:
             self._child.forward(number)
 
     def _line(self, line: bytes, tail: Tail) -> None:
+        if not (line := self._exact.whole(line, tail)):
+            return
         fed = self._understand(line, tail.stream)
         for event in fed.events:
             self.picture.event(event)
+        self._said += len(line)
         words = not self._only_progress(fed.events)
         self._stall.heard(len(line), words=words)
         if words:
             self._log.line(fed.relay or line, tail.stream)
-        if tail.stream is Stream.LOG:
-            return
-        ahead = self.ahead.pop(tail.to, b"")
-        if fed.relay.startswith(ahead):
-            self._pass(tail.to, fed.relay[len(ahead) :])
+        if tail.stream is not Stream.LOG:
+            self._relayed(fed.relay, tail)
+
+    def _relayed(self, data: bytes, tail: Tail) -> None:
+        """Pass on *data*, less its beginning that the caller has seen already."""
+        self._pass(tail.to, data.removeprefix(self.ahead.pop(tail.to, b"")))
 
     def _understand(self, line: bytes, stream: Stream) -> Fed:
         """Feed the adapter; a mistake of ours in it must not reach the backup, the line is then passed on as it is."""
@@ -191,14 +200,26 @@ class Watch:
             return Fed(relay=line)
 
     def _prompt(self, tail: Tail) -> None:
-        """Pass on the beginning of a line at once: a prompt has no line end. JSON waits until it is whole."""
+        """Pass on the beginning of a line at once: a prompt has no line end. What may be an addition of ours waits for its end."""
         part, ahead = tail.part, self.ahead.get(tail.to, b"")
-        if tail.stream is Stream.LOG:
+        if tail.stream is Stream.LOG or len(part) <= len(ahead) or self._exact.waits(part, len(ahead), tail):
             return
-        if part.startswith(ahead) and not part.lstrip(b"\r\x1b[2K").startswith(b"{"):
-            self._pass(tail.to, part[len(ahead) :])
-            if part:
-                self.ahead[tail.to] = part
+        self._pass(tail.to, part.removeprefix(ahead))
+        self.ahead[tail.to] = part
+
+    def _last(self, tail: Tail) -> None:
+        """Take the line that never came to its end, and what was kept back until nothing more can come."""
+        rest = self._exact.rest(tail)
+        if rest:
+            fed = self._understand(rest, tail.stream)
+            for event in fed.events:
+                self.picture.event(event)
+            self._log.line(fed.relay or rest, tail.stream)
+            if tail.stream is not Stream.LOG:
+                ours = fed.relay == rest and self._exact.is_ours(rest, tail.stream)
+                self._relayed(b"" if ours else fed.relay, tail)
+        if tail.stream is not Stream.LOG:
+            self._pass(tail.to, self._exact.held(tail.stream))
 
     def _pass(self, to: int, data: bytes) -> None:
         if data:
@@ -206,10 +227,14 @@ class Watch:
             self.relay.write(to, data)
 
     def _sample(self, now: float) -> None:
-        if now >= self._next_reading:
-            self._next_reading = now + TICK_SECONDS
+        if now < self._next_reading:
+            return
+        self._next_reading = now + TICK_SECONDS
+        if self._written is None:
             self._reading = self._reading or Reading(self._child.pid)
             self.picture.reading(self._reading.sample(now))
+        elif (done := self._written.sample() - self._said) > 0:
+            self.picture.event(Progress(Phase.COPYING, bytes_done=done))
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -20,6 +20,7 @@ from tray.runner.control import Controls
 from tray.runner.log import RunLog
 from tray.runner.outputs import Outputs, Relay
 from tray.runner.publish import Publisher
+from tray.runner.rate import Written
 from tray.runner.stall import Stall
 from tray.runner.wake import Waker
 from tray.runner.watch import Watch
@@ -76,7 +77,7 @@ def run(
     try:
         outputs = _outputs(folder if roomy and watch else None, plan)
         if (plan.spool_stdout or plan.ours) and not outputs.tails:  # nothing is read, so nothing may be asked for
-            plan = replace(plan, argv=tuple(argv), env={}, spool_stdout=False, ours=False)
+            plan = replace(plan, argv=tuple(argv), env={}, spool_stdout=False, ours=False, writes=False)
             session = adapter.session(plan)
         plan = replace(plan, argv=tuple(word.replace(LOG_FD, str(outputs.log)) for word in plan.argv))
         this = _Run(places, adapter, plan, session, info, folder, redactor, clock.monotonic(), doubt)
@@ -126,7 +127,17 @@ def _followed(this: _Run, child: Child, outputs: Outputs, waker: Waker) -> Exit:
     log = RunLog(None if this.folder is None else this.folder.log, this.redactor)
     controls, stall = _controls(this, child, log), _stall(this, child, log)
     this.watch = watch = Watch(
-        this.info, child, outputs, this.session, log, publisher, waker, this.redactor, controls, stall
+        this.info,
+        child,
+        outputs,
+        this.session,
+        log,
+        publisher,
+        waker,
+        this.redactor,
+        controls,
+        stall,
+        _written(this, child),
     )
     watch.look()  # a quick engine's first words need not wait for the audit log
     noted = _note_start(this, watch)
@@ -257,6 +268,15 @@ def _stall(this: _Run, child: Child, log: RunLog) -> Stall:
         return family.traffic(child.pid)
 
     return Stall(limit, traffic, log.say, clock.monotonic())
+
+
+def _written(this: _Run, child: Child) -> Written | None:
+    """Return what tells how far an engine is that only writes."""
+
+    def is_engine(argv: Sequence[str]) -> bool:
+        return bool(argv) and this.engine.recognises(os.path.basename(argv[0]))
+
+    return Written(child.pid, is_engine) if this.plan.writes else None
 
 
 def _outputs(folder: RunFolder | None, plan: Plan) -> Outputs:

@@ -3,6 +3,7 @@
 Everything that borg prints may be missing, cut, doubled or garbled, and never raises here.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,6 +49,15 @@ class CreateSession:
             return self._of_document(self._document, line)
         text = plain(line)
         return Fed(self._drawn(text) or self._reader.text(text), line)
+
+    def patience(self, part: bytes, stream: Stream) -> float:
+        """Wait for the end of a message, and of each line of the document; what stands before a message may be a prompt."""
+        document = self._document is not None and stream is not Stream.ERR and (self._document.open or part[:1] == b"{")
+        return math.inf if document or b'{"' in part or part.endswith(b"{") else 0.0
+
+    def held(self, stream: Stream) -> bytes:  # noqa: ARG002
+        """Nothing: what is replaced is replaced line by line."""
+        return b""
 
     def conclude(self, exit: Exit) -> Result:
         """Conclude from what was seen and how it ended."""

@@ -1,5 +1,6 @@
 """One run of rclone, understood line by line: JSON where we or the user asked for it, else its plain log."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -57,6 +58,14 @@ class TransferSession:
         if line[:1] == b"{" and (message := _decode(line)) is not None:
             return self._message(message, line)
         return Fed(self._text(line), line)
+
+    def patience(self, part: bytes, stream: Stream) -> float:  # noqa: ARG002 - its log may come on either
+        """Wait for the end of a message; the caller gets its text."""
+        return math.inf if b'{"'.startswith(part[:2]) else 0.0
+
+    def held(self, stream: Stream) -> bytes:  # noqa: ARG002
+        """Nothing: each message is a line of its own."""
+        return b""
 
     def conclude(self, exit: Exit) -> Result:
         """Conclude from what was seen and how it ended."""

@@ -1,5 +1,6 @@
 """One run of rdiff-backup, understood line by line: its warnings, and the figures that it prints last."""
 
+import math
 import re
 
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
@@ -10,6 +11,12 @@ from tray.engines.text import plain
 from tray.model import Phase
 
 _HEADER = re.compile(rb"-{10,}\[ Session statistics \]-{10,}")
+_RULE = b"-" * 10
+_MESSAGE = re.compile(
+    rb"(?:WARNING|ERROR|FATAL|NOTE|INFO|DEBUG|\w*Error|\w*Exception|Fatal Error|KeyboardInterrupt|Traceback)\b|[* ] |.*: error"
+)
+_MOST_LINES = 200
+"""The block has some 20 lines; where its end does not come, it ends here."""
 _FIGURE = re.compile(rb"([A-Z][A-Za-z]+) (-?\d+)(?:\.\d+)?(?: \(.*\))?")
 _UNREAD = re.compile(r"(?:WARNING: )?(?P<kind>ListError|UpdateError|SpecialFileError):? (?P<rest>.*)")
 _QUOTED = re.compile(r"(?:'(?P<item>.*?)'|(?P<bare>\S+))(?: (?:\[Errno \d+\] )?(?P<why>.+?)(?:: b['\"].*)?)?")
@@ -78,6 +85,7 @@ class RdiffBackupSession:
         self._speaks = asked.speaks
         self._seen = Findings()
         self._block: dict[str, int] | None = None
+        self._in_block = 0
         self._statistics: dict[str, int] | None = None
         self._warnings: list[str] = []
         self._damaged = False
@@ -87,9 +95,18 @@ class RdiffBackupSession:
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Take one line; the block of statistics that we asked for is not the caller's."""
         body = line.rstrip(b"\r\n")
-        if self._figure(body):
+        if self._figure(body, stream):
             return Fed((), b"" if self._ours else line)
         return Fed(self._line(plain(body), stream), line)
+
+    def patience(self, part: bytes, stream: Stream) -> float:  # noqa: ARG002 - the block comes on either
+        """Wait for the end of each line of the block."""
+        header = part[:1] == b"-" and (part.startswith(_RULE) or _RULE.startswith(part))
+        return math.inf if self._block is not None or header else 0.0
+
+    def held(self, stream: Stream) -> bytes:  # noqa: ARG002
+        """Nothing: whether a line belongs to the block is known at once."""
+        return b""
 
     def conclude(self, exit: Exit) -> Result:
         """Conclude from statistics, warnings and exit code."""
@@ -131,22 +148,27 @@ class RdiffBackupSession:
             )
         return ""
 
-    def _figure(self, body: bytes) -> bool:
-        """Whether the line belongs to the block of statistics; takes its figures."""
+    def _figure(self, body: bytes, stream: Stream) -> bool:
+        """Whether the line belongs to the block of statistics, which goes from its header to a rule; takes its figures.
+
+        Versions add lines to it. A message is none of them, nor is anything on stderr.
+        """
         if self._block is None:
-            if body[:10] == b"----------" and _HEADER.fullmatch(body):
-                self._block = {}
+            if body.startswith(_RULE) and _HEADER.fullmatch(body):
+                self._block, self._in_block = {}, 0
                 return True
             return False
         if found := _FIGURE.fullmatch(body):
             number = whole(found[2].lstrip(b"-"))
             self._block[found[1].decode()] = -number if found[2].startswith(b"-") else number
             return True
+        self._in_block += 1
         ends = len(body) >= 20 and not body.strip(b"-")
         if ends and "Errors" in self._block:
             self._statistics = self._block
-        self._block = None
-        return ends
+        if ends or self._in_block > _MOST_LINES:
+            self._block = None
+        return ends or (stream is not Stream.ERR and not _MESSAGE.match(body))
 
     def _line(self, text: str, stream: Stream) -> tuple[Event, ...]:
         if found := _UNREAD.match(text):

@@ -4,6 +4,7 @@ Everything that restic prints may be missing, cut, doubled or garbled, and never
 together with the exit code: neither alone proves a backup.
 """
 
+import math
 import re
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ from tray.engines.restic.text import error_text, status_text, summary_text
 from tray.engines.text import plain, strip_terminal, valid
 from tray.model import Outcome, Phase
 
+_MESSAGE = b'{"message_type"'
 _MAX_ETA = 10 * 365 * 86_400
 _SKIPPED = re.compile(r"(?P<item>.+) does not exist, skipping$")
 _PROCESSED = re.compile(r"processed (\d+) files?, ")
@@ -50,6 +52,15 @@ class BackupSession:
         if body[:1] == b"{" and (message := decode(body)) is not None:
             return self._message(message, line, stream)
         return Fed(self._plain_text(plain(body), stream), line)
+
+    def patience(self, part: bytes, stream: Stream) -> float:  # noqa: ARG002 - JSON comes on either
+        """Wait for the end of a message; the caller gets its text."""
+        body = strip_terminal(part)
+        return math.inf if body and (body.startswith(_MESSAGE) or _MESSAGE.startswith(body)) else 0.0
+
+    def held(self, stream: Stream) -> bytes:  # noqa: ARG002
+        """Nothing: each message is a line of its own."""
+        return b""
 
     def conclude(self, exit: Exit) -> Result:
         """Conclude from what was seen and how it ended."""

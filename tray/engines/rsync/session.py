@@ -4,10 +4,12 @@ A line ends at `\n` or `\r`: rsync writes each update after a carriage return, a
 anything else, also when that goes to stderr (then the empty line is on stderr). All of this is taken out again where it is ours.
 """
 
+import math
 import re
 
-from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
+from tray.engines.base import Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.recognise import Inner
+from tray.engines.rsync.block import Block
 from tray.engines.rsync.messages import Messages
 from tray.engines.rsync.options import Options
 from tray.engines.rsync.outcome import conclude
@@ -23,7 +25,9 @@ _BLOCK = re.compile(
     rb"|Literal data|Matched data|File list (?:size|generation time|transfer time)|Total bytes (?:sent|received)): "
 )
 _END = re.compile(rb"sent [\d.,]+[kKMGTP]? bytes  received |total size is ")
-_FIGURES = (b"Number of ", b"Total ", b"Literal data: ", b"Matched data: ", b"File list ", b"sent ", b"total size is ")
+_CUT_UPDATE = re.compile(rb" +[\d.,]*[kKMGTP]?(?: +\d*%?(?: +[\d.,]*(?:[kKMGTP]?B?/?s?)(?: +[\d:?]*[ (\w#,=/-]*)?)?)?")
+"""An update that a killed rsync did not finish."""
+_CUT_COUNTS = re.compile(rb"\(x?f?r?#?[\d, irto\-chk=/]*")
 _OWN = re.compile(
     rb"rsync: |rsync error: |rsync warning: |file has vanished: |directory has vanished: |IO error |WARNING: |ERROR: "
 )
@@ -44,13 +48,11 @@ class TransferSession:
     def __init__(self, plan: Plan, options: Options, inner: Inner, *, statistics: bool) -> None:
         self._plan, self._options, self._inner = plan, options, inner
         self._ours = plan.ours
-        self._drop_block = statistics
-        self._drop_end = statistics and not options.statistics
+        self._blocks = [Block(drop=statistics, drop_end=not options.statistics) for _ in range(4)]  # by stream
         self._overall = plan.ours or options.info("progress") >= 2
         self._names = bool(options.verbose) or options.given("progress") or options.info("name") > 0
         self._messages = Messages()
         self._returned = [False, False, False, False]  # by stream: the last line ended with a carriage return
-        self._held = [b"", b"", b"", b""]  # by stream: an empty line of which the next one will tell whose it is
         self._name = b""
         self._progress = Progress(Phase.SCANNING)
         self._copied = -1
@@ -61,9 +63,21 @@ class TransferSession:
         after, self._returned[stream] = self._returned[stream], line.endswith(b"\r")
         if after and (found := _UPDATE.match(line)):
             return self._update(found, line, stream)
+        if after and self._ours and _CUT_UPDATE.fullmatch(line):
+            return Fed()
         if line in (b"\n", b"\r\n", b"\r"):
             return self._empty(line, stream)
-        return Fed(self._text(line, stream), self._relay(line, stream))
+        return self._text(line, stream, shown=line)
+
+    def patience(self, part: bytes, stream: Stream) -> float:  # noqa: ARG002 - where it stands tells
+        """Wait for the end of what may be an update or a line of the block."""
+        return math.inf if self._returned[stream] or self._blocks[stream].inside else 0.0
+
+    def held(self, stream: Stream) -> bytes:
+        """Return what looked like the block and was none."""
+        ended = stream is Stream.ERR and self._copied >= 0  # the newline of an update
+        rest = self._blocks[stream].rest()
+        return b"" if ended and not rest.strip() else rest
 
     def conclude(self, exit: Exit) -> Result:
         """Conclude from what was seen and how it ended."""
@@ -97,47 +111,44 @@ class TransferSession:
         self._exact = not unit
         self._progress = Progress(phase, done, files, amount, None, None, current, self._messages.seen.found.errors)
         rest = line[found.end() :]
-        if not rest.strip(b"\r\n"):
+        if not rest.strip(b"\r\n") or (self._ours and _CUT_COUNTS.fullmatch(rest)):
             return Fed((self._progress,), b"" if self._ours else line)
         # The newline that would have ended the update went to stderr, before an error: what follows it here is another line.
-        events = (self._progress, *self._text(rest, stream))
-        return Fed(events, self._relay(rest, stream) if self._ours else line)
+        fed = self._text(rest, stream, shown=rest if self._ours else line)
+        return Fed((self._progress, *fed.events), fed.relay)
 
     def _empty(self, line: bytes, stream: Stream) -> Fed:
         r"""An empty line may come with what follows it. A lone `\r` begins an update."""
         if not self._ours:
             return Fed(relay=line)
-        if line == b"\r":
-            return Fed()
-        before, self._held[stream] = self._held[stream], line
-        return Fed(relay=before)
+        return Fed() if line == b"\r" else Fed(relay=self._blocks[stream].empty(line))
 
-    def _relay(self, line: bytes, stream: Stream) -> bytes:
-        """Return what the caller must see of *line*, with an empty line before it if that was rsync's own."""
-        held, self._held[stream] = self._held[stream], b""
+    def _text(self, line: bytes, stream: Stream, *, shown: bytes) -> Fed:
+        """Take a line that is no update: a message, a line of the block, or any other. Of the block the caller sees nothing."""
+        block, events = self._blocks[stream], self._messages.take(line)
+        if events is None:
+            self._other(line, stream)
         if not self._ours:
-            return line
-        if stream is Stream.OUT and line.startswith(_FIGURES):
-            if (self._drop_block and _BLOCK.match(line)) or (self._drop_end and _END.match(line)):
-                return b""
-            if line.startswith(b"sent ") and _END.match(line):
-                return (
-                    held or b"\n"
-                ) + line  # its empty line may have ended an update whose own newline went to stderr
-        # "building file list ... " of -v may be ended in the same way, and that is not ours.
-        ours = self._copied >= 0 or not self._options.verbose
-        return line if held and ours and _OWN.match(line) else held + line
+            return Fed(events or (), shown)
+        if not block.inside:
+            # Its empty line may have ended an update whose own newline went to stderr.
+            lost = self._copied >= 0 and stream is Stream.OUT and line.startswith(b"sent ") and _END.match(line)
+            return Fed(events or (), b"\n" + shown if lost else shown)
+        if events is None:
+            return Fed(relay=block.take(shown))
+        if block.figures:
+            return Fed(events, shown)
+        # "building file list ... " of -v may be ended by an empty line too, and that is not ours.
+        ours = (self._copied >= 0 or not self._options.verbose) and _OWN.match(line)
+        return Fed(events, block.interrupted(ours=bool(ours)) + shown)
 
-    def _text(self, line: bytes, stream: Stream) -> tuple[Event, ...]:
-        events = self._messages.take(line)
-        if events is not None:
-            return events
+    def _other(self, line: bytes, stream: Stream) -> None:
+        """Take figures, and names where they are printed."""
         if stream is Stream.OUT:
             if found := _BLOCK.match(line) or _END.match(line):
                 self._messages.figures(line, found.end())
-            elif self._names and not line.startswith(_NO_NAMES):
+            elif self._names and not line.startswith(_NO_NAMES) and not self._blocks[stream].figures:
                 self._name = line
-        return ()
 
 
 def _number(digits: bytes, unit: bytes) -> int | None:

@@ -1,7 +1,8 @@
 """tar: GNU tar, and bsdtar as far as its exit code goes.
 
-A backup with GNU tar gets a checkpoint every few megabytes, so that it is known how much it has written (never of how much: tar
-does not know), and its totals at the end. Those lines the caller does not see. Nothing is added
+How much it has written is what the system counts of its process (`Plan.writes`; never of how much: tar does not know). Its own
+checkpoints would tell it too, but tar writes them letter by letter between the words of compressors. A backup with GNU tar gets its
+totals at the end: one line, which the caller does not see. Nothing is added
 
 - to a tar that may not be GNU's (`gnu.is_gnu`): every other one refuses such an option, and the backup with it,
 - when the user has checkpoints or totals of his own, or something in TAR_OPTIONS,
@@ -18,11 +19,9 @@ from tray.engines.base import Plan, Session
 from tray.engines.recognise import program_name, unwrap
 from tray.engines.tar.gnu import is_gnu
 from tray.engines.tar.options import Call, call
-from tray.engines.tar.session import MARK, TarSession
+from tray.engines.tar.session import TarSession
 
-RECORDS = 500
-"""Between two checkpoints; a record is 10 KiB unless the user says otherwise. Costs nothing measurable."""
-ADDED = (f"--checkpoint={RECORDS}", f"--checkpoint-action=echo={MARK}%{{}}T", "--totals")
+ADDED = ("--totals",)
 
 
 class Tar(Adapter):
@@ -49,6 +48,7 @@ class Tar(Adapter):
             added=ADDED if ours else (),
             place=asked.place,
             spool_stdout=visible and asked.speaks and not environ.get("TAR_OPTIONS"),
+            writes=asked.kind == "backup" and inner.visible,
         )
 
     def session(self, plan: Plan) -> Session:

@@ -4,23 +4,28 @@ Its exit code tells the truth: 0 all is well, 1 (GNU) files changed while they w
 an archive may be there all the same, without the files that could not be read: that is a warning where the output proves it, by the
 totals that tar prints once the archive is closed, and because every complaint is about one file. Everything else is a failure. GNU
 tar prints the totals also just before it reports a write error, so they prove nothing where nobody saw the end.
+
+The totals are one line on stderr, "LABEL: 30003200 (29MiB, 212MiB/s)", written in pieces; only the label is translated. What stands
+before them in the line (a prompt, the words of a compressor) is the caller's.
 """
 
+import math
 import re
 
-from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
+from tray.engines.base import Event, Exit, Fed, Plan, Result, Stream
 from tray.engines.findings import Findings, causes, conclude, whole
 from tray.engines.recognise import Inner
 from tray.engines.tar.options import Call
 from tray.engines.text import plain
-from tray.model import Phase
 
-MARK = "backup-tray:"
-"""What our checkpoints say before the number of bytes, so that no line of tar's own is taken for one."""
-_MARKED = MARK.encode()
-_CHECKPOINT = re.compile(rb".*?: " + _MARKED + rb"(\d+) \([^()]*\)")
-_TOTALS = re.compile(rb"Total bytes written: (\d+) \([^()]*\)")
-_TOTALS_ANYHOW = re.compile(rb"[^:/]+: (\d+) \([^(),]+, [^()]+/\S+\)")  # in another language
+_SIZE = rb"(?:\d+(?:[.,]\d+)?(?:[KMGTPEZYRQ]?i?B)?|\?)"
+_FIGURES = rb"(\d+) \(" + _SIZE + rb", " + _SIZE + rb"/\S{1,8}\)"
+_LABEL = b"Total bytes written"
+_TOTALS = re.compile(rb"(?P<before>.*?)(?:" + _LABEL + rb"|(?:(?<=: )|(?<=\r)|^)[^:/\r\d]+): " + _FIGURES)
+_BEGUN = re.compile(rb"(?:.*(?:: |\r))?[^:/\r\d]+(?::(?: (?:\d+(?: (?:\([^()]*\)?)?)?)?)?)?")
+"""The totals up to anywhere, whatever their label."""
+LABEL_SECONDS = 1.0
+"""So long the rest of what may be the totals may take; a prompt looks like their label."""
 _EMPTY = 10_240  # bytes of an archive without members, unless the user chose other records
 _SAID = re.compile(r"(?:\S*/)?(?:g|gnu|bsd)?tar[\w.+-]*: (?P<what>.+)")
 _UNREAD = re.compile(
@@ -34,7 +39,7 @@ _DIFFERS = re.compile(r"[A-Z][\w ]* differs?|Not linked to .+|.*No such file or 
 _HARMLESS = re.compile(
     r"Removing (?:leading )?[`'‘\"].* from (?:member names|hard link targets)|.+: (?:socket|door) ignored"
     r"|.+: Directory (?:is new|has been renamed.*)|.+: file is (?:unchanged|the archive); not dumped"
-    r"|.+: contains a cache directory tag.*|.+: file is on a different filesystem; not dumped"
+    r"|(?:Write|Read) checkpoint \d+|.+: contains a cache directory tag.*|.+: file is on a different filesystem; not dumped"
 )
 _FATAL = re.compile(
     r"Error is not recoverable|Child (?:returned status|died)|.+: Wrote only \d+ of|.+: Cannot (?:write|close)"
@@ -71,8 +76,6 @@ class TarSession:
         self._ours = plan.ours
         self._inner = inner
         self._forgives = asked.forgives and not plan.spool_stdout
-        # Only where stderr holds nothing but messages a line in another language can be told from a name.
-        self._totals = _TOTALS if asked.names else _TOTALS_ANYHOW
         self._names = asked.names
         self._gnu = plan.ours
         self._seen = Findings()
@@ -81,17 +84,22 @@ class TarSession:
         self._missing: str | None = None
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
-        """Take one line; checkpoints and totals that we asked for are not the caller's."""
+        """Take one line; the totals that we asked for are not the caller's."""
         body = line.rstrip(b"\r\n")
-        if _MARKED in body and (found := _CHECKPOINT.fullmatch(body)):
-            self._gnu, done = True, whole(found[1])
-            events = (Progress(Phase.COPYING, bytes_done=done),) if done else ()
-            return Fed(events, b"" if self._ours else line)
-        pattern = self._totals if stream is Stream.ERR else _TOTALS
-        if body.endswith(b")") and (found := pattern.fullmatch(body)):
-            self._gnu, self._written = True, whole(found[1])
-            return Fed(relay=b"" if self._ours else line)
+        if body.endswith(b")") and (found := _TOTALS.fullmatch(body)):
+            self._gnu, self._written = True, whole(found[2])
+            return Fed(relay=found["before"] if self._ours else line)
         return Fed(self._line(plain(body), stream), line)
+
+    def patience(self, part: bytes, stream: Stream) -> float:  # noqa: ARG002 - the totals come on either
+        """Wait for the rest of the totals; of a label in another language only a moment, since a prompt looks like one."""
+        if _LABEL.startswith(part) or part.startswith(_LABEL):
+            return math.inf
+        return LABEL_SECONDS if _BEGUN.fullmatch(part) else 0.0
+
+    def held(self, stream: Stream) -> bytes:  # noqa: ARG002
+        """Nothing: the totals are one line."""
+        return b""
 
     def conclude(self, exit: Exit) -> Result:
         """Conclude from complaints, totals and exit code."""
