@@ -13,6 +13,7 @@ from tests.e2e.program import TRAY, engine_pid, last, make_tree, start, status
 from tests.e2e.twins import READS_NO_MORE, Ran, Twins, make_twins
 from tests.mounts import mounted
 from tests.waiting import wait_for
+from tray import runs
 from tray.paths import Places
 
 
@@ -191,6 +192,7 @@ def test_other_work_has_a_kind_of_its_own(twins: Twins) -> None:
 
 def _engine(places: Places) -> int:
     """Wait until the engine has written something, and return its process."""
+    wait_for(lambda: any(runs.live(places)), what="the run")
     pid = engine_pid(places)
     wait_for(lambda: psutil.Process(pid).io_counters().write_chars > 5_000_000, what="the first megabytes")
     return pid
