@@ -26,6 +26,7 @@ class Inner:
         opaque: Why its end cannot be seen from here ("" if it can); its exit code then says nothing about the backup.
         hidden: Its exit code reaches us, but its output does not (or only sometimes).
         timed: A `timeout` stands before it, so exit code 124 means that the time was up.
+        before: The names of the wrappers that stand before it, the first one first.
     """
 
     at: int
@@ -33,6 +34,7 @@ class Inner:
     opaque: str = ""
     hidden: bool = False
     timed: bool = False
+    before: tuple[str, ...] = ()
 
     @property
     def visible(self) -> bool:
@@ -106,6 +108,7 @@ WRAPPERS: Mapping[str, _Wrapper] = {
         words("--user --group --supp-group --whitelist-environment"),
         none=words("-c --command --session-command"),
     ),
+    "prlimit": _Wrapper("po", words("--pid --output"), none=words("-p --pid")),
     "setpriv": _Wrapper(
         "",
         words(
@@ -147,14 +150,14 @@ def unwrap(argv: Sequence[str], environ: Mapping[str, str]) -> Inner:
     A command whose wrapper cannot be read (`flock FILE -c "…"`) is its own program.
     """
     at, env, opaque, hidden, timed = 0, dict(environ), "", False, False
+    before: tuple[str, ...] = ()
     while at < len(argv):
         name = program_name(argv[at])
         if _PYTHON.fullmatch(name):
-            return Inner(_in_python(argv, at), env, opaque, hidden, timed)
+            return Inner(_in_python(argv, at), env, opaque, hidden, timed, before)
         if name in _DETACHERS:
-            return Inner(
-                at, env, f"{name} lets the command run by itself and does not tell how it ended", hidden, timed
-            )
+            opaque = f"{name} lets the command run by itself and does not tell how it ended"
+            return Inner(at, env, opaque, hidden, timed, before)
         wrapper = WRAPPERS.get(name)
         read = _read(argv, at, wrapper) if wrapper else _Read()
         if wrapper is None or read.at is None or read.has(*wrapper.none):
@@ -162,7 +165,8 @@ def unwrap(argv: Sequence[str], environ: Mapping[str, str]) -> Inner:
         _apply(name, read, env)
         opaque = opaque or _why_opaque(name, wrapper, read)
         hidden, timed, at = hidden or wrapper.hides, timed or name == "timeout", read.at
-    return Inner(min(at, max(len(argv) - 1, 0)), env, opaque, hidden, timed)
+        before = (*before, name)
+    return Inner(min(at, max(len(argv) - 1, 0)), env, opaque, hidden, timed, before)
 
 
 def _in_python(argv: Sequence[str], at: int) -> int:

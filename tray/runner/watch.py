@@ -23,6 +23,7 @@ from tray.runner.wake import FORWARDED, Waker
 from tray.runs import RunInfo
 
 if TYPE_CHECKING:
+    from tray.runner.began import Began
     from tray.runner.steps import Steps
 
 TICK_SECONDS = 1.0
@@ -36,6 +37,7 @@ class Watch:
     Attributes:
         relay: The way to the caller.
         ahead: By descriptor, the beginning of an unfinished line that the caller has seen already.
+        began: Judges whose exit code it is, where wrappers stand before the command.
         news: Called at each look until it returns True: what somebody is finding out meanwhile.
     """
 
@@ -65,6 +67,7 @@ class Watch:
         self.relay = Relay()
         self._display = Display(2 if known else -1)
         self.ahead: dict[int, bytes] = {}
+        self.began: Began | None = None
         self.news: Callable[[], bool] | None = None
         self._showing = True
         self._reading: Reading | None = None
@@ -145,10 +148,13 @@ class Watch:
 
     def _conclude(self, how: Exit) -> Result:
         try:
+            result = self._session.conclude(how)
+            if self.began is not None:
+                result = self.began.judge(result, how, self._child.last)
             if self._steps is None:
-                return self._session.conclude(how)
+                return result
             self._steps.finish(how)
-            return self._steps.judge(self._session.conclude(how))
+            return self._steps.judge(result)
         except Exception as error:  # see _understand; what cannot be judged is no success
             return Result(Outcome.UNKNOWN, f"The end could not be judged ({type(error).__name__}: {error}).")
 
@@ -176,6 +182,8 @@ class Watch:
     def _line(self, line: bytes, tail: Tail) -> None:
         if not (line := self._exact.whole(line, tail)):
             return
+        if self.began is not None:
+            self.began.line(line)
         fed = self._understand(line, tail.stream)
         for event in fed.events:
             self.picture.event(event)

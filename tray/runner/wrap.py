@@ -139,6 +139,9 @@ def _followed(this: _Run, child: Child, outputs: Outputs, waker: Waker) -> Exit:
         stall,
         _written(this, child),
     )
+    if engines.unwrap(this.plan.argv, {}).before:
+        began = import_module("tray.runner.began")  # most commands have no wrapper
+        watch.began = began.Began(this.plan.argv, speaks=this.engine is not engines.COMMAND)
     watch.look()  # a quick engine's first words need not wait for the audit log
     noted = _note_start(this, watch)
     if this.info.repository is not None:
