@@ -103,7 +103,10 @@ def test_a_password_prompt_works_as_without_us(tmp_path: Path, repository: Path,
     terminal.type(PASSWORD.encode() + b"\n")
     assert terminal.wait() == 0
     assert PASSWORD.encode() not in terminal.seen
-    assert b"saved" in terminal.seen
+    after_summary = terminal.seen.partition(b" saved")[2]
+    assert after_summary, "the summary came"
+    assert b"[-" not in after_summary, "no bar stands below the summary"
+    assert b"[#" not in after_summary
     assert last()["outcome"] == "succeeded"
     assert len(_snapshots(repository)) == 1
 

@@ -70,6 +70,7 @@ class Watch:
         self.began: Began | None = None
         self.news: Callable[[], bool] | None = None
         self._showing = True
+        self._spoken = False  # the engine's newest word was for people: no bar stands below it until there is progress again
         self._reading: Reading | None = None
         # A short command ends before it is worth the import of psutil.
         silent = written is not None or not known
@@ -109,7 +110,7 @@ class Watch:
         self._stall.tick(now, self.picture.live, paused=self._controls.paused)
         self._shown = shown(self.picture.live, self._controls, self._stall)
         self._publisher.offer(self._shown)
-        if self._child.exit is None:
+        if self._child.exit is None and not self._spoken:
             self._display.show([self._shown])
 
     def _obey(self) -> None:
@@ -189,6 +190,7 @@ class Watch:
             self.picture.event(event)
         self._said += len(line)
         words = not self._only_progress(fed.events)
+        self._spoken = words and bool(fed.relay)
         self._stall.heard(len(line), words=words)
         if words:
             self._log.line(fed.relay or line, tail.stream)
@@ -214,6 +216,7 @@ class Watch:
             return
         self._pass(tail.to, part.removeprefix(ahead))
         self.ahead[tail.to] = part
+        self._spoken = True
 
     def _last(self, tail: Tail) -> None:
         """Take the line that never came to its end, and what was kept back until nothing more can come."""
