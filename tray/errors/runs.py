@@ -83,7 +83,8 @@ class RunOverError(RunNotLiveError):
     code = "ERROR_RUN_OVER"
 
     def __init__(self, run: str) -> None:
-        super().__init__(run, "That run has ended already.")
+        super().__init__(run, "Nothing is left of it that could be stopped.")
+        self.what = "That run has ended already."
         self.next = f"See how it ended: `backup-tray report {run}`."
 
 
