@@ -107,7 +107,7 @@ class Machine:
             self.as_root("install", "-d", "-m", "755", "-o", str(uid), "-g", str(uid), home)
         binds = ((sys.prefix, "venv"), (str(CHECKOUT), "checkout"))
         mount = "\n".join(f"mount --bind {shlex.quote(what)} {self.base}/{where}" for what, where in binds)
-        groups = ["--groups", str(GROUP)] if member else ["--clear-groups"]
+        groups = ["--groups", self.group if self.group.isdecimal() else str(GROUP)] if member else ["--clear-groups"]
         drop = ["setpriv", f"--reuid={uid}", f"--regid={uid}", *groups]
         settings = [*self._environ(home, self.base / "checkout"), f"BACKUP_TRAY_SYSTEM={self.view}"]
         settings += [f"{name}={value}" for name, value in environ.items()]

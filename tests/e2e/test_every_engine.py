@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.desktop import Desktop
-from tests.e2e.machine import Machine
+from tests.e2e.machine import GROUP, Machine
 from tests.e2e.program import PASSWORD, make_repository, make_tree, snapshots, start, status, tray
 from tests.e2e.trays import BLUE, RED, keep, pixels, tray_desktop
 from tests.e2e.webdriver import Driven, driven
@@ -36,8 +36,8 @@ os.execvp(sys.argv[2], sys.argv[2:])
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    """A machine on which root's service runs."""
-    made = Machine()
+    """A machine on which root's service runs, and shows itself to a group that the present user is in."""
+    made = Machine(str(GROUP if os.geteuid() == 0 else os.getegid()))
     try:
         made.serve()
         yield made
