@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -78,6 +79,15 @@ def _template() -> Path:
     subprocess.run(["restic", "init", "-q", "-r", folder / "repo"], check=True, env=environ, stdin=subprocess.DEVNULL)
     make_quick(folder / "repo", PASSWORD)
     return folder / "repo"
+
+
+@functools.cache
+def wrong_password() -> int:
+    """Return restic's exit code for a wrong password: one of its own since 0.17.1."""
+    said = subprocess.check_output(["restic", "version"], text=True)
+    version = re.match(r"restic (\d+)\.(\d+)(?:\.(\d+))?", said)
+    assert version is not None, said
+    return 12 if tuple(int(part or 0) for part in version.groups()) >= (0, 17, 1) else 1
 
 
 def snapshots(repository: Path) -> list[Any]:

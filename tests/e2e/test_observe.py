@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.machine import ROOT
-from tests.e2e.program import PASSWORD, make_repository, make_tree, start, status, tray
+from tests.e2e.program import PASSWORD, make_repository, make_tree, start, status, tray, wrong_password
 from tests.waiting import wait_for
 from tray import ipc
 from tray.audit.store import AuditLog
@@ -232,7 +232,7 @@ def test_exit_codes_are_exact(tmp_path: Path, places: Places, tracker: Tracker, 
     os.kill(int(killed["process"].partition("@")[0]), signal.SIGKILL)
     found = {name: ended(f"restic .*{name} to") for name in ("mem", "hostname", "killed", "fine")}
     held.close()
-    assert [process.wait(20) for process in codes] == [0, 3, 1, -9]
+    assert [process.wait(20) for process in codes] == [0, 3, wrong_password(), -9]
     outcomes = {name: last["outcome"] for name, last in found.items()}
     # Two of them wrote to the repository at once: nobody can say whose the new snapshot is.
     assert outcomes == {"mem": "warning", "hostname": "failed", "killed": "failed", "fine": "unknown"}
@@ -352,7 +352,7 @@ def test_an_older_kernel_makes_no_false_green(tmp_path: Path, somebody: Somebody
     )
     tracker.shown(lambda run: "dump" in run["job"])
     held.close()
-    assert (good.wait(30), bad.wait(30), rsync.wait(30)) == (0, 1, 0)
+    assert (good.wait(30), bad.wait(30), rsync.wait(30)) == (0, wrong_password(), 0)
     found = ended("restic .*dump to")
     assert found["outcome"] == "unknown"
     assert "is new in the repository" in found["reason"]
@@ -375,7 +375,7 @@ def test_secrets_of_a_strangers_command_line_go_nowhere(
     for _ in range(4):  # it is over in a second by itself, and on a busy machine that can be missed
         if known():
             break
-        assert somebody.starts(line, env=environ).wait(30) == 1
+        assert somebody.starts(line, env=environ).wait(30) == wrong_password()
         with contextlib.suppress(AssertionError):
             wait_for(known, seconds=8, what="the run")
     run = ended("restic stdin")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.machine import ROOT
 from tests.e2e.program import PASSWORD, TRAY, make_repository, make_tree, snapshots, start, status, tray
 from tests.mounts import mounted
 from tests.unit.test_repository_files import tree
@@ -283,17 +284,18 @@ def test_the_disk_can_be_unmounted_as_soon_as_the_wrapped_run_ends(
     disk = tmp_path / "disk"
     disk.mkdir()
     tray_command = f"{sys.executable} -m tray"
+    as_root = " ".join(ROOT)
     script = f"""
         {tray_command} tracker & tracker=$!
+        trap 'kill $tracker; wait $tracker' EXIT
         for night in 1 2 3; do
             {tray_command} run --job home -- restic -r {disk}/repo backup -q {source} || exit 1
-            umount {disk} || exit 2
+            {as_root} umount {disk} || exit 2
             {tray_command} tracker --look-at-repositories || exit 3
-            mount -t tmpfs none {disk} && cp -r {repository} {disk}/repo
+            {as_root} mount -t tmpfs none {disk} && {as_root} cp -a {repository} {disk}/repo || exit 4
         done
-        kill $tracker; wait $tracker
     """
-    mount = f"mount -t tmpfs none {disk}\ncp -r {repository} {disk}/repo"
+    mount = f"mount -t tmpfs none {disk}\ncp -a {repository} {disk}/repo"
     done = subprocess.run(mounted(mount, "sh", "-c", script), capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert the_repository()["snapshots"] == 1

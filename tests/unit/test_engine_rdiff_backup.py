@@ -164,6 +164,7 @@ def test_a_damaged_repository_is_a_failure() -> None:
         ("rdiff22-badflag", "--nosuchflag"),
         ("rdiff22-unreadable", "src/d1/closed (Permission denied)"),
         ("rdiff22-regressed", "Previous backup seems to have failed"),
+        ("rdiff226-regressed", "Previous backup seems to have failed"),
         ("rdiff22-odd-unreadable", "Not one file"),
         ("rdiff22-remove-old", "nothing to remove"),
     ],

@@ -27,7 +27,11 @@ _STARTED = re.compile(r"(?:NOTE: )?Starting (?:mirror|increment operation) ")
 _STOPPED = re.compile(r"SignalException: (?:2|15)\b|^KeyboardInterrupt")
 _DECISIVE = re.compile(r"ERROR:|Fatal Error:|FATAL|rdiff-backup: error|(?:\w+\.)*\w*(?:Error|Exception)\b")
 _UNHASHED = re.compile(r"(?:NOTE: )?Verification found (\d+) files? without hash")
-_HARMLESS = ("this command line interface is deprecated", "emitted warnings, see previous")
+_HARMLESS = (
+    "command line interface is deprecated",
+    "deprecated command line interface",
+    "emitted warnings, see previous",
+)
 _NOTHING = ("No increment is older than", "No increments older than")
 WARNED = frozenset((2, 4, 6, 8, 10, 12, 14))
 """Since 2.2 its exit code is made of 1 (failed), 2 (warnings), 4 (a file failed) and 8 (a file differs); so is 2 a wrong use."""
