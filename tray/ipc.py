@@ -19,14 +19,18 @@ import json
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tray import __version__, endpoint
+from tray import __version__, endpoint, locks
 from tray.errors import TrackerGoneError, UnsafeFolderError
-from tray.paths import SOCKET, Places, check_private
+from tray.paths import SOCKET, Places, check_private, opened
 
 PROTOCOL = (1, 1)
+ANSWER_SECONDS = 0.5
+LOCK = "tracker.lock"
+"""The file in the runtime folder that a tracker holds locked as long as it lives."""
 MAX_REQUEST = 64 * 1024
 MAX_REPLY = 4 * 1024 * 1024
 
@@ -70,7 +74,7 @@ def socket_paths(places: Places) -> list[Path]:
     """
     found = [places.socket]
     try:
-        found.append(Path(places.socket_pointer.read_text().strip()) / SOCKET)
+        found.append(Path(_small(places.socket_pointer).strip()) / SOCKET)
     except (OSError, ValueError):
         pass
     return list(dict.fromkeys(found))
@@ -85,7 +89,7 @@ def connect(places: Places, *, timeout: float | None) -> tuple[socket.socket, st
     Raises:
         TrackerGoneError: None answers, or what answers is not ours.
     """
-    why = "No tracker is running."
+    why, there = "No tracker is running.", False
     for path in socket_paths(places):
         try:
             check_private(path.parent, path.parent.lstat())
@@ -97,8 +101,31 @@ def connect(places: Places, *, timeout: float | None) -> tuple[socket.socket, st
         except (FileNotFoundError, ConnectionRefusedError):
             continue
         except (OSError, ValueError) as error:
-            why = f"{path}: {error}."
-    raise TrackerGoneError(why)
+            why, there = f"{path}: {error}.", there or _waits(error)
+    if not there and (held := next(filter(_held, socket_paths(places)), None)) is not None:
+        why, there = f"A tracker runs, but nobody listens at {held}.", True
+    raise TrackerGoneError(why, there=there, pid=pid_of(places) if there else None)
+
+
+def _small(path: Path) -> str:
+    with opened(path) as file:
+        return file.read(4096).decode()
+
+
+def pid_of(places: Places) -> int | None:
+    """Return the process number that a living tracker left in its lock; None where there is none or it cannot be read."""
+    for path in socket_paths(places):
+        with suppress(OSError, ValueError):
+            if _held(path):
+                with opened(path.parent / LOCK) as file:
+                    return int(file.read(20))
+    return None
+
+
+def _held(path: Path) -> bool:
+    """Whether a tracker lives whose socket would be at *path*."""
+    lock = path.parent / LOCK
+    return os.access(lock, os.R_OK) and locks.is_held(lock)
 
 
 class Client:
@@ -108,12 +135,13 @@ class Client:
         TrackerGoneError: From any method, when the tracker does not answer, or says nonsense.
     """
 
-    def __init__(self, places: Places, role: str, *, timeout: float = 0.5) -> None:
+    def __init__(self, places: Places, role: str, *, timeout: float = ANSWER_SECONDS) -> None:
+        self._places = places
         self._socket, token = connect(places, timeout=timeout)
         self._buffer = bytearray()
         try:
             self.send(hello(role, token))
-            self.tracker = self.receive()
+            self.tracker = self._answer()
         except BaseException:
             self._socket.close()
             raise
@@ -121,24 +149,30 @@ class Client:
     def request(self, kind: str) -> Message:
         """Send a message of *kind* and return the answer."""
         self.send({"type": kind})
-        return self.receive()
+        return self._answer()
 
     def send(self, message: Message) -> None:
         """Send one message."""
         try:
             self._socket.sendall(encode(message))
         except OSError as error:
-            raise TrackerGoneError(f"The tracker took no message: {error}.") from error
+            raise self._gone(f"The tracker took no message: {error}.", there=_waits(error)) from error
+
+    def _answer(self) -> Message:
+        answer = self.receive()
+        if answer["type"] == "error":
+            raise TrackerGoneError(f"The tracker refused: {str(answer.get('why'))[:200]}.", there=True)
+        return answer
 
     def receive(self) -> Message:
         """Return the next message."""
         while (end := self._buffer.find(b"\n")) < 0:
             if len(self._buffer) > MAX_REPLY:
-                raise TrackerGoneError("The tracker's answer is too long.")
+                raise TrackerGoneError("The tracker's answer is too long.", there=True)
             try:
                 chunk = self._socket.recv(65536)
             except OSError as error:
-                raise TrackerGoneError(f"The tracker gave no answer: {error}.") from error
+                raise self._gone(f"The tracker gave no answer: {error}.", there=_waits(error)) from error
             if not chunk:
                 raise TrackerGoneError("The tracker ended.")
             self._buffer += chunk
@@ -147,7 +181,10 @@ class Client:
         try:
             return decode(line)
         except ProtocolError as error:
-            raise TrackerGoneError(f"The tracker's answer makes no sense: {error}.") from error
+            raise TrackerGoneError(f"The tracker's answer makes no sense: {error}.", there=True) from error
+
+    def _gone(self, why: str, *, there: bool) -> TrackerGoneError:
+        return TrackerGoneError(why, there=there, pid=pid_of(self._places) if there else None)
 
     def waiting(self) -> Iterator[Message]:
         """Yield the whole messages that have already arrived; call when the socket is readable."""
@@ -162,3 +199,8 @@ class Client:
     def close(self) -> None:
         """End the conversation."""
         self._socket.close()
+
+
+def _waits(error: Exception) -> bool:
+    """Whether *error* means that the other side lives but does nothing, rather than that it has ended."""
+    return isinstance(error, TimeoutError | BlockingIOError)

@@ -28,6 +28,9 @@ DRY_RUN = "dry-run"
 STALE_AFTER_MS = 7 * DAY_MS
 """A success older than this is not called fine while nobody knows the job's rhythm."""
 
+NOT_OURS = "Another user's; not counted here."
+"""Why a job of another user is neither green nor red: any user can start a program called restic, and end it as they like."""
+
 _STATE_OF_OUTCOME = {
     Outcome.SUCCEEDED: State.OK,
     Outcome.WARNING: State.WARNING,
@@ -66,7 +69,9 @@ def judge(
         audit: What the last verification of the audit log came to; a breach that nobody acknowledged decides over every job.
     """
     concerns = concerns or {}
-    running = {run.job for run in live}
+    theirs = [JobStatus(job.job, State.NONE, job.last, NOT_OURS) for job in jobs if job.last.user is not None]
+    jobs = [job for job in jobs if job.last.user is None]
+    running = {run.job for run in live if run.user is None}
     judged = [
         JobStatus(
             job.job, _state(job, job.job in running, now_ms, job.job in concerns), job.last, concerns.get(job.job)
@@ -75,7 +80,7 @@ def judge(
     ]
     known = {job.job for job in jobs}
     judged += [JobStatus(name, State.RUNNING, None) for name in sorted(running - known)]
-    judged = _with_stalled(judged, [run for run in live if run.stalled])
+    judged = _with_stalled(judged, [run for run in live if run.stalled and run.user is None]) + theirs
     states = {_weight(job) for job in judged}
     if error is not None:
         states.add(State.UNAVAILABLE)

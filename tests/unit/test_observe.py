@@ -118,7 +118,7 @@ def test_of_another_user_only_the_command_line_counts(proc: FakeProc) -> None:
     run = found(proc, 21, Scope(4711))
     assert run is not None
     assert (run.repository, run.user, run.folder) == (None, user_name(1), None)
-    assert run.job == f"restic /etc ({user_name(1)})"
+    assert run.job == f"restic ({user_name(1)})"
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ EXIT_CODES = {
 
 _FINE = (State.OK, State.RUNNING, State.NONE)
 """Where nothing is wrong the bar alone tells enough."""
+_OLD_MS = 5000
 NAME_COLUMNS = 48
 """How much of a job's name the list shows; `--json` has it whole."""
 
@@ -67,7 +68,10 @@ def text(status: Status) -> str:
             f"  code: {status.error['code']}",
         ]
         if status.jobs:
-            lines.append(f"What follows is old, from {_when(status.as_of_ms)}.")
+            old = now - status.as_of_ms > _OLD_MS
+            lines.append(
+                f"What follows is old, from {_when(status.as_of_ms)}." if old else "What follows is what is on record."
+            )
     columns = display.columns()
     if status.runs:
         lines += ["", "Running now:", *(f"  {_run_line(run, max(columns, 80) - 2)}" for run in status.runs)]

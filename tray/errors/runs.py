@@ -19,16 +19,24 @@ class StatusFetchError(BackupTrayError):
 
 
 class TrackerGoneError(BackupTrayError):
-    """No tracker answers."""
+    """No tracker answers.
+
+    Attributes:
+        there: A tracker exists all the same: it hangs, was stopped, or cannot be reached. What it knows is not known here.
+    """
 
     code = "ERROR_TRACKER_GONE"
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, *, there: bool = False, pid: int | None = None) -> None:
+        end = f"`kill -9 {pid}`" if pid else "`kill -9` with its process number (`pgrep -af tray.*tracker`)"
         super().__init__(
             "The tracker does not answer, so live progress is not known.",
             why=why,
-            next="Start one with `backup-tray tracker`; backups and their records do not depend on it.",
+            next=f"If it does not come back, end it: {end}; then start a new one: `backup-tray tracker`."
+            if there
+            else "Start one with `backup-tray tracker`; backups and their records do not depend on it.",
         )
+        self.there = there
 
 
 class CommandNotFoundError(BackupTrayError):

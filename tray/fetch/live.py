@@ -2,8 +2,7 @@
 
 import select
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from tray import clock, ipc, runs
 from tray.errors import StatusFetchError, TrackerGoneError
@@ -14,6 +13,12 @@ from tray.tracker import start
 from tray.tracker.server import described
 
 RESTART_SECONDS = 5.0
+PATIENCE_SECONDS = 2.0
+"""So long a tracker that exists may take to answer before the status says that it does not."""
+QUIET_SECONDS = 5.0
+"""A tracker that has said nothing for so long is asked whether it is still there."""
+_AGAIN_SECONDS = 0.1
+MOST_NOTES = 20
 
 
 class Folders:
@@ -33,6 +38,8 @@ class Live:
         self._next_start = 0.0
         self._gone: TrackerGoneError | None = None
         self._subscribed = False
+        self._heard = self._asked = 0.0
+        self.notes: tuple[str, ...] = ()
         self._runs: dict[str, LiveRun] = {}
         self._over: dict[str, EndedRun] = {}
         self._folders = runs.LiveFolders(places)
@@ -41,7 +48,7 @@ class Live:
         """Poll the tracker.
 
         Raises:
-            StatusFetchError: It is gone and cannot be replaced, and we are one of those who need it.
+            StatusFetchError: It is gone and cannot be replaced, and we are one of those who need it; or it is there and silent.
         """
         for _ in range(2):  # a tracker that was replaced leaves one broken conversation behind
             client = self._connected()
@@ -55,17 +62,38 @@ class Live:
 
     def hear(self) -> dict[str, LiveRun]:
         """Return the runs as of the tracker's last word; connects and subscribes when needed."""
-        client = self._connected()
-        if client is None:
-            return {}
-        with self._failing():
-            if not self._subscribed:
-                self._take(client.request("subscribe"))
-                self._subscribed = True
-            elif self._readable(0):
-                for message in client.waiting():
-                    self._apply(message)
-        return dict(self._runs)
+        for _ in range(2):
+            client = self._connected()
+            if client is None:
+                return {}
+            try:
+                self._hear(client)
+                return dict(self._runs)
+            except TrackerGoneError as error:
+                self._lost(error)
+        return self._connected_or_raise()
+
+    def _hear(self, client: ipc.Client) -> None:
+        """Take in what the tracker said; ask one that says nothing, as it says nothing of its own accord when it hangs either.
+
+        Raises:
+            TrackerGoneError: It ended, or does not answer.
+        """
+        now = clock.monotonic()
+        if not self._subscribed:
+            self._take(client.request("subscribe"))
+            self._subscribed, self._heard, self._asked = True, now, 0.0
+        elif self._readable(0):
+            for message in client.waiting():
+                self._apply(message)
+            self._heard, self._asked = now, 0.0
+        elif self._asked:
+            if now - self._asked > PATIENCE_SECONDS:
+                said = f"It has said nothing for {now - self._heard:.0f} s."
+                raise TrackerGoneError(said, there=True, pid=ipc.pid_of(self._places))
+        elif now - self._heard > QUIET_SECONDS:
+            client.send({"type": "status"})
+            self._asked = now
 
     def wait(self, seconds: float, also: int | None = None) -> None:
         """Wait until the tracker says something, or something comes on the descriptor *also*, at most *seconds*."""
@@ -108,35 +136,37 @@ class Live:
         return self._client
 
     def _connect(self) -> ipc.Client:
-        if not self._start:
-            return ipc.Client(self._places, self._role)
-        if clock.monotonic() < self._next_start:
+        if not self._start or clock.monotonic() < self._next_start:
             try:
-                return ipc.Client(self._places, self._role)
+                return self._patiently()
             except TrackerGoneError as error:
-                raise self._gone or error from error
+                raise (self._gone or error) if self._start else error from error
         self._next_start = clock.monotonic() + RESTART_SECONDS
-        client = start.ensure(self._places, self._role)
+        client = _understood(start.ensure(self._places, self._role))
         self._next_start = 0.0
         return client
 
+    def _patiently(self) -> ipc.Client:
+        """Connect; a tracker that exists gets a moment: it may just be starting, ending, or busy. The tray asks again anyway."""
+        deadline = clock.monotonic() + (0.0 if self._start else PATIENCE_SECONDS)
+        while True:
+            try:
+                timeout = max(deadline - clock.monotonic(), ipc.ANSWER_SECONDS)
+                return _understood(ipc.Client(self._places, self._role, timeout=timeout))
+            except TrackerGoneError as error:
+                if not error.there or clock.monotonic() >= deadline:
+                    raise
+            threading.Event().wait(_AGAIN_SECONDS)
+
     def _connected_or_raise(self) -> dict[str, LiveRun]:
-        if self._start and self._gone is not None:
+        if self._gone is not None and (self._start or self._gone.there):
             raise StatusFetchError(f"{self._gone.what} {self._gone.why}", self._gone.next)
         return {}
 
     def _lost(self, error: TrackerGoneError) -> None:
         self._gone = error
-        self._runs = {}
+        self._runs, self.notes = {}, ()
         self.close()
-
-    @contextmanager
-    def _failing(self) -> Iterator[None]:
-        """Take a conversation that breaks as the loss of the tracker."""
-        try:
-            yield
-        except TrackerGoneError as error:
-            self._lost(error)
 
     def _readable(self, seconds: float, also: int | None = None) -> bool:
         heard = [one for one in (self._client, also) if one is not None]
@@ -152,6 +182,7 @@ class Live:
             with suppress(ValueError, TypeError):
                 run = LiveRun.from_json(data)
                 self._runs[run.run] = run
+        self.notes = _notes(message)
         return dict(self._runs)
 
     def _apply(self, message: ipc.Message) -> None:
@@ -161,5 +192,22 @@ class Live:
                 self._runs[run.run] = run
             elif message["type"] == "gone":
                 self._runs.pop(message["run"], None)
+            elif message["type"] == "notes":
+                self.notes = _notes(message)
             elif message["type"] == "status":
                 self._take(message)
+
+
+def _notes(message: ipc.Message) -> tuple[str, ...]:
+    notes = message.get("notes")
+    return tuple(str(note) for note in notes[:MOST_NOTES]) if isinstance(notes, list) else ()
+
+
+def _understood(client: ipc.Client) -> ipc.Client:
+    """Return *client*, unless the tracker speaks a protocol of which we know nothing."""
+    protocol = client.tracker.get("protocol")
+    if not isinstance(protocol, list) or not protocol or protocol[0] != ipc.PROTOCOL[0]:
+        client.close()
+        version = str(client.tracker.get("version"))[:40]
+        raise TrackerGoneError(f"It is of version {version}, which this program does not understand.", there=True)
+    return client

@@ -84,8 +84,14 @@ class StatusSource:
 
     def _judge(self, ask: Callable[[], dict[str, LiveRun]]) -> Status:
         now = clock.now_ms()
+        tracked: dict[str, LiveRun] = {}
+        silent: StatusFetchError | None = None
         try:
-            tracked = ask()
+            try:
+                tracked = ask()
+            except StatusFetchError as error:  # what is on record is told all the same, beside what is not known
+                silent = error
+                self._outage.began(error)
             folders = self._live.folders(tracked)
             jobs, notes, ended = self._history.read(set(tracked) | set(folders.live), folders.over)
         except BackupTrayError as error:
@@ -96,18 +102,21 @@ class StatusSource:
         self._repositories.read()
         self._standing.read()
         begun = self._history.begun_ms
-        self._good = status.judge(
+        told = status.judge(
             now,
             live,
             jobs,
-            notes=[*notes, *self._repositories.notes(now), *self._standing.notes(now, begun)],
+            error=None if silent is None else silent.facts(),
+            notes=[*notes, *self._live.notes, *self._repositories.notes(now), *self._standing.notes(now, begun)],
             doubt=self._history.in_doubt(now) or self._repositories.doubtful or self._standing.doubtful(begun),
             concerns=self._repositories.concerns(jobs),
             repositories=self._repositories.states(jobs),
             audit=self._standing.audit,
         )
-        self._outage.over()
-        return self._good
+        if silent is None:
+            self._good = told
+            self._outage.over()
+        return told
 
     def _unavailable(self, error: BackupTrayError, now: int) -> Status:
         if not isinstance(error, StatusFetchError):

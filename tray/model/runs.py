@@ -189,7 +189,7 @@ class LiveRun:
             stalled=bool(data.get("stalled")),
             since_progress_seconds=count(data, "since_progress_seconds"),
             steps=steps_of(data),
-            can=tuple(control for control in Control if control.value in (data.get("can") or ())),
+            can=_can(data),
             instance=Instance(optional(data, "instance", str) or "user"),
             user=optional(data, "user", str),
             process=optional(data, "process", str),
@@ -293,6 +293,13 @@ class EndedRun:
             instance=Instance(optional(data, "instance", str) or "user"),
             user=optional(data, "user", str),
         )
+
+
+def _can(data: Mapping[str, Any]) -> tuple[Control, ...]:
+    can = data.get("can") or ()
+    if not isinstance(can, list | tuple):
+        raise ValueError("can must be a list")
+    return tuple(control for control in Control if control.value in can)
 
 
 def steps_of(data: Mapping[str, Any]) -> tuple[Step, ...]:

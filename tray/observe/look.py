@@ -5,14 +5,14 @@ copied; what leaves this module is redacted.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tray import engines
 from tray.engines.base import Plan
 from tray.engines.recognise import program_name
 from tray.observe import family
-from tray.observe.proc import Proc
+from tray.observe.proc import CUT, WORD_BYTES, Proc
 from tray.observe.scope import Scope, user_name
 from tray.paths import HOME_VARIABLE
 from tray.redact import Redactor
@@ -46,7 +46,7 @@ class Found:
         repository, sources, command: Redacted; local paths are absolute where the working folder is known.
         folder: Its working folder, None if unknown.
         here: Its paths are ours; False in a container.
-        whole: Its environment could be read too, which may name the repository.
+        whole: Its whole command line was read, and its environment, which may name the repository.
     """
 
     pid: int
@@ -90,25 +90,47 @@ class Facts:
     wrapped: bool
 
 
-def gather(proc: Proc, pid: int) -> Facts | None:
+def gather(proc: Proc, pid: int, admit: Callable[[], bool] = lambda: True) -> Facts | None:
     """Return what can be known of a process that may be an engine; None if it is none, or gone.
 
     Of a part of an engine (rsync is three processes with the same words) it tells of the one that began.
+
+    Args:
+        admit: Asked once the process may be an engine; False ends the look before the dear part of it.
     """
-    stat, argv = proc.stat(pid), proc.command(pid)
-    if stat is None or stat.gone or not _may_be(argv):
+    argv = proc.command(pid)
+    if not _may_be(argv) or not admit():
         return None
-    uid = proc.uid(pid)  # first what only the process itself tells: it may be over in a moment
-    environ, here = proc.environ(pid, VARIABLES), proc.here(pid)
-    above = tuple(family.ancestors(proc, pid))
-    if above and proc.command(above[0][0]) == argv:
-        return gather(proc, above[0][0])
+    pid, above = _beginning(proc, pid, argv)
+    stat, uid = proc.stat(pid), proc.uid(pid)  # first what only the process itself tells: it may be over in a moment
+    if stat is None or stat.gone or uid is None:
+        return None
+    environ, ours = proc.environ(pid, VARIABLES), uid == _ourselves()
+    if ours and uid == 0 and proc.set_uid(pid):
+        return None  # root's program with another user's words
     folder = _folder(proc, pid, argv, environ or {}, above)
-    wrapped = any(family.wraps(proc.command(ancestor)) for ancestor, _ in above)
+    wrapped = any(family.wraps(proc.command(ancestor, WORD_BYTES)) for ancestor, _ in above)
+    facts = Facts(pid, stat.start, argv, uid, environ, folder, not ours or proc.here(pid), above, wrapped)
     again = proc.stat(pid)
-    if uid is None or again is None or again.gone or again.start != stat.start or proc.command(pid) != argv:
+    if again is None or again.gone or again.start != stat.start or proc.command(pid) != argv:
         return None  # it ended, another one took its number, or it became another while we looked
-    return Facts(pid, stat.start, argv, uid, environ, folder, here, above, wrapped)
+    return facts
+
+
+def _beginning(proc: Proc, pid: int, argv: Sequence[str]) -> tuple[int, tuple[tuple[int, str], ...]]:
+    """Return the first of a chain of processes of one user with the same words, and its ancestors.
+
+    Only so many levels are looked at as `family.ancestors` yields: any user can make a chain of a thousand.
+    """
+    above, uid = tuple(family.ancestors(proc, pid)), proc.uid(pid)
+    level = 0
+    while level < len(above) and proc.uid(above[level][0]) == uid and proc.command(above[level][0]) == argv:
+        level += 1
+    return (pid, above) if not level else (above[level - 1][0], above[level:])
+
+
+def _ourselves() -> int:
+    return os.geteuid() if hasattr(os, "geteuid") else -1
 
 
 def _folder(
@@ -154,7 +176,10 @@ def _described(proc: Proc, facts: Facts, scope: Scope, name: str, plan: Plan) ->
     user = None if facts.uid == scope.uid else user_name(facts.uid)
     sources = tuple(absolute(hide.text(source), folder) for source in plan.sources)
     repository = None if plan.repository is None else absolute(hide.text(plan.repository), folder)
-    job = engines.job_name(name, repository, sources, kind=plan.kind, folder=folder)
+    if user is None:
+        job = engines.job_name(name, repository, sources, kind=plan.kind, folder=folder)
+    else:  # one job for each engine and user: the words are that user's, and there is no end to them
+        job = name if plan.kind == "backup" else f"{name} {plan.kind}"
     # The same words may mean other folders: a container's success must not stand for a failure of ours.
     whose = [word for word in (user, None if facts.here else "container") if word is not None]
     return Found(
@@ -171,7 +196,7 @@ def _described(proc: Proc, facts: Facts, scope: Scope, name: str, plan: Plan) ->
         job=f"{job} ({', '.join(whose)})" if whose else job,
         folder=folder,
         here=facts.here,
-        whole=facts.environ is not None,
+        whole=facts.environ is not None and not any(word.endswith(CUT) for word in facts.argv),
     )
 
 

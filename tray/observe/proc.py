@@ -4,6 +4,7 @@ Everything takes a pid that may be gone at any moment, and maybe used again: com
 """
 
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -12,8 +13,12 @@ from dataclasses import dataclass
 from tray import clock
 
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
-_MOST = 2 * 1024 * 1024
-"""Bytes of a command line or environment that are read at most; more is no command that we could understand."""
+WORD_BYTES, WORDS, COMMAND_BYTES = 4096, 512, 65536
+"""How much of a command line is read: of one word, how many words, and of all together. Any user can start a process whose command
+line has megabytes, and every expression that runs on it afterwards costs time."""
+CUT = "…"
+"""Ends a word of which the rest was not read, and stands for the words that were not read."""
+ENVIRON_BYTES = 2 * 1024 * 1024
 _GONE = frozenset("ZXx")
 
 
@@ -72,21 +77,26 @@ class Proc:
             fields[0].decode(), int(fields[1]), fields[19].decode(), int(fields[11]) + int(fields[12]), max(status, 0)
         )
 
-    def command(self, pid: int) -> list[str]:
-        """The command line; empty of kernel threads and once it is gone."""
-        raw = self._read(f"{pid}/cmdline", _MOST)
-        return [os.fsdecode(word) for word in raw.removesuffix(b"\0").split(b"\0")] if raw else []
+    def command(self, pid: int, most: int = COMMAND_BYTES) -> list[str]:
+        """Read the command line, at most *most* bytes of it (see `CUT`); empty of kernel threads and once it is gone."""
+        raw = self._read(f"{pid}/cmdline", most)
+        if not raw:
+            return []
+        words = raw.removesuffix(b"\0").split(b"\0", WORDS)
+        dropped = words[WORDS:] or (len(raw) >= most and [b""])
+        read = [os.fsdecode(word) if len(word) <= WORD_BYTES else _cut(word) for word in words[:WORDS]]
+        return [*read, CUT] if dropped else read
 
     def environ(self, pid: int, names: Sequence[str]) -> dict[str, str] | None:
         """The variables *names* of its environment as it was started, no others; None if we may not look."""
-        raw = self._read(f"{pid}/environ", _MOST)
+        raw = self._read(f"{pid}/environ", ENVIRON_BYTES)
         if not raw and not self.readable(pid):
             return None
-        found = {}
-        for pair in raw.split(b"\0"):
-            name, _, value = pair.partition(b"=")
-            if (plain := name.decode("ascii", "replace")) in names:
-                found[plain] = os.fsdecode(value)
+        found, raw = {}, b"\0" + raw
+        for name in names:
+            _, mark, after = raw.partition(f"\0{name}=".encode())
+            if mark:
+                found[name] = os.fsdecode(after[: WORD_BYTES + 1].partition(b"\0")[0][:WORD_BYTES])
         return found
 
     def folder(self, pid: int) -> str | None:
@@ -95,14 +105,27 @@ class Proc:
         return None if found is None or found.endswith(" (deleted)") else found
 
     def uid(self, pid: int) -> int | None:
-        """The user that it acts as. The owner of its folder would not do: that is root where we may not look in."""
+        """The user who started it: the real user id. Of a set-uid program the effective one is not whose words those are.
+
+        The owner of its folder would not do: that is root where we may not look in.
+        """
         for line in self._read(f"{pid}/status", 2048).split(b"\n"):
             if line.startswith(b"Uid:"):
-                return int(line.split()[2])
+                return int(line.split()[1])
         return None
 
+    def set_uid(self, pid: int) -> bool:
+        """Whether its program is a set-uid one, which may run as us with another user's words. Only ask it of our own processes."""
+        try:
+            return bool(os.stat(f"{self.root}/{pid}/exe").st_mode & stat.S_ISUID)
+        except OSError:
+            return False
+
     def here(self, pid: int) -> bool:
-        """Whether its root folder is ours, so that its paths mean the same; also True where we may not look."""
+        """Whether its root folder is ours, so that its paths mean the same; also True where we may not look.
+
+        Only ask it of our own processes: another user's root folder may be a file system of that user's, which need not answer.
+        """
         try:
             return os.path.samestat(os.stat(f"{self.root}/{pid}/root"), os.stat("/"))
         except OSError:
@@ -175,3 +198,7 @@ class Proc:
             return b""
         finally:
             os.close(fd)
+
+
+def _cut(word: bytes) -> str:
+    return os.fsdecode(word[: WORD_BYTES - len(CUT.encode())]) + CUT

@@ -11,26 +11,26 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Protocol
 
 from tray import clock, config, engines, locks, runs
 from tray.errors import BackupTrayError
 from tray.model import LiveRun, Phase, Source
-from tray.observe.ends import NOT_KNOWN, End, Ending
+from tray.observe.ends import End, Ending
 from tray.observe.execs import BURST_SECONDS, GENERAL, Execs
 from tray.observe.lister import ASKED_AT_ONCE, INTERVAL_SECONDS, SETTLE_SECONDS, Lister
 from tray.observe.look import NOT_ALONE, Facts, Found, examine, gather
 from tray.observe.meter import Meter
 from tray.observe.proc import Proc
+from tray.observe.quota import SAID_SECONDS, Quota
 from tray.observe.scope import Scope
 from tray.paths import Places
 from tray.redact import Redactor
-from tray.runs import Process, RunFolder, RunInfo
-from tray.tracker import proof
-from tray.tracker.state import Runs
+from tray.runs import RunFolder, RunInfo
+from tray.tracker.sighting import info_of, live_of, name_of, ourselves, seen_of, takes_in
 
 MAX_RUNS = 100
-"""Observed runs at once; more are no backups but a mistake."""
+"""Observed runs of our own user at once; more are no backups but a mistake. Other users have `tray.observe.quota`."""
 BURSTS, BURSTS_PER_SECOND = 20, 0.25
 """How often the list is looked at at once, in a row and in the long run: a machine that starts engines all day pays no more."""
 LONG_SECONDS = 60
@@ -53,6 +53,16 @@ class _Watched:
     asked: int = 0
 
 
+class Shown(Protocol):
+    """Where the observer shows live runs: `tray.tracker.state.Runs`, or what passes them on to it."""
+
+    def start(self, run: LiveRun) -> None:
+        """Show a run as it is now."""
+
+    def at(self, repository: str | None) -> list[str]:
+        """Return the ids of our own user's live runs on *repository*."""
+
+
 class Observer:
     """Finds runs that others started and shows them among the tracker's.
 
@@ -61,20 +71,32 @@ class Observer:
         begun: Called when one was found.
         over: Called with the run's id when it has ended and its folder may be closed.
         others: Whether an ordinary user's instance looks at the processes of other users.
+        notes: Called with what is to be said of limits that were reached, whenever that changes.
+
+    Attributes:
+        looks: It looks at all.
+        looked: When the process list was looked at last, on the monotonic clock.
     """
 
     def __init__(
         self,
         places: Places,
-        known: Runs,
+        known: Shown,
         begun: Callable[[], None],
         over: Callable[[str], None],
         *,
         others: Callable[[], bool] = lambda: True,
+        notes: Callable[[tuple[str, ...]], None] = lambda _: None,
         proc: Proc | None = None,
     ) -> None:
         self._places, self._known, self._begun, self._over = places, known, begun, over
         self._scope = Scope.of(os.environ, others)
+        self._quota = Quota(self._scope.uid)
+        self._ours = 0  # how many of the watched runs are our own user's
+        self._left_out = 0.0  # when one of those was not watched because there were too many
+        self._tell = notes
+        self._told: tuple[str, ...] = ()
+        self.looks, self.looked = False, clock.monotonic()
         self._proc = proc or Proc()
         self._lister = Lister(self._proc)
         self._execs: Execs | None = None
@@ -87,7 +109,8 @@ class Observer:
 
     def begin(self) -> None:
         """Take up what an earlier tracker left, then look once a second until the loop ends."""
-        if sys.platform != "linux" or self._scope.off or not self._config().observe:
+        self.looks = sys.platform == "linux" and not self._scope.off and self._config().observe
+        if not self.looks:
             return
         self._loop = asyncio.get_running_loop()
         for folder in self._folders.look():
@@ -111,6 +134,17 @@ class Observer:
             self._loop.call_later(SETTLE_SECONDS, self._settled)
         for one in tuple(self._watched.values()):
             self._measure(one)
+        notes = self._notes()
+        if notes != self._told:
+            self._told = notes
+            self._tell(notes)
+        self.looked = clock.monotonic()
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = self._quota.notes()
+        if self._left_out and clock.monotonic() - self._left_out < SAID_SECONDS:
+            notes += (f"more than {MAX_RUNS} backups ran at once; those beyond were not watched",)
+        return notes
 
     def _opened(self) -> None:
         """An engine's program was opened: look now, and some more times soon."""
@@ -143,7 +177,10 @@ class Observer:
 
     def _consider(self, pids: list[int]) -> None:
         for pid in pids:
-            facts = gather(self._proc, pid)
+            uid = self._proc.uid(pid)
+            if uid is None or not self._scope.user(uid):
+                continue  # first of all: what is none of ours costs nothing more
+            facts = gather(self._proc, pid, lambda of=uid: self._quota.look(of))  # type: ignore[misc]
             if facts is not None and not facts.wrapped:
                 self._examine(facts)
             elif facts is None and not self._proc.command(pid) and self._proc.comm(pid):
@@ -153,12 +190,21 @@ class Observer:
         """Begin to watch a run, unless it belongs to one that is known already."""
         ending = Ending(self._proc, facts.pid, facts.start)  # first: it may be over in a moment
         found = examine(self._proc, facts, self._scope)
-        if found is None or found.engine in NOT_ALONE or len(self._watched) >= MAX_RUNS or self._known_already(facts):
+        if found is None or found.engine in NOT_ALONE or self._known_already(facts) or not self._room(found):
             ending.close()
             return
-        info = _info(found)
+        info = info_of(found)
         folder, _ = runs.create(self._places, info)
         self._watch(info, folder, ending)
+
+    def _room(self, found: Found) -> bool:
+        """Whether one more run is watched: so many of ours, and fewer of another user's."""
+        if found.user is not None:
+            return self._quota.begin(found.uid)
+        if self._ours >= MAX_RUNS:
+            self._left_out = clock.monotonic()
+            return False
+        return True
 
     def _known_already(self, facts: Facts) -> bool:
         known = self._processes()
@@ -172,7 +218,9 @@ class Observer:
                 info = folder.info()
                 if info.boot == locks.boot_id():
                     found |= {
-                        _name(process) for process in (info.child, info.wrapper) if process and _of(info, process)
+                        name_of(process)
+                        for process in (info.child, info.wrapper)
+                        if process and takes_in(info, process)
                     }
         return found
 
@@ -186,9 +234,11 @@ class Observer:
             if not folder.lock.acquire():
                 self._loop.call_later(SETTLE_SECONDS, self._take_up, folder)
                 return
-            info = replace(info, wrapper=_ourselves())
+            info = replace(info, wrapper=ourselves())
             folder.save(info)
             assert info.child is not None
+            if info.user is not None:
+                self._quota.begin(int((info.seen or {}).get("uid", self._scope.uid)))
             ending = Ending(self._proc, info.child.pid, info.child.start or "")
         except (OSError, ValueError):
             return
@@ -201,7 +251,7 @@ class Observer:
         one = _Watched(
             info,
             folder,
-            _live(info),
+            live_of(info),
             ending,
             Meter(self._proc, pid, info.sources, avoid),
             Redactor(info.command, {}),
@@ -209,6 +259,7 @@ class Observer:
             alone=bool((info.seen or {}).get("alone", True)),
         )
         self._watched[info.run] = one
+        self._ours += info.user is None
         self._known.start(one.live)
         self._together(one)
         if one.ending.fd is not None:
@@ -240,16 +291,15 @@ class Observer:
     def _together(self, new: _Watched) -> None:
         """Note who worked on one repository at the same time, however short one of them was."""
         for other in self._watched.values():
-            if other is not new and other.info.repository == new.info.repository:
+            same = other.info.user == new.info.user and other.info.repository == new.info.repository
+            if other is not new and same:
                 other.alone = new.alone = False
         over = self._over_at.get(new.info.repository)
         new.alone = new.alone and (over is None or over < new.info.started_ms)
 
     def _shares(self, one: _Watched) -> bool:
         """Whether another run works on the same repository, so that a new snapshot may be that one's."""
-        return len(self._known) > 1 and any(
-            run.run != one.info.run and run.repository == one.info.repository for run in self._known.all()
-        )
+        return any(run != one.info.run for run in self._known.at(one.info.repository))
 
     def _ending(self, one: _Watched) -> None:
         """The process has ended: from here on only its status is awaited."""
@@ -267,70 +317,17 @@ class Observer:
 
     def _ended(self, one: _Watched, end: End) -> None:
         """Save how it ended, and let go."""
-        self._watched.pop(one.info.run, None)
+        if self._watched.pop(one.info.run, None) is not None:
+            self._ours -= one.info.user is None
+            self._quota.end(int((one.info.seen or {}).get("uid", self._scope.uid)))
         if len(self._over_at) >= MAX_RUNS:
             self._over_at.clear()
-        self._over_at[one.info.repository] = clock.now_ms()
+        if one.info.user is None:
+            self._over_at[one.info.repository] = clock.now_ms()
         one.ending.close()
         if one.folder is not None:
-            info = replace(one.info, seen=_seen(one, end))
+            info = replace(one.info, seen=seen_of(one.info, end, alone=one.alone))
             with suppress(OSError):
                 one.folder.save(info)
             one.folder.lock.release()
         self._over(one.info.run)
-
-
-def _info(found: Found) -> RunInfo:
-    gone, sure = proof.missing(found.sources) if found.engine in proof.PROVES else ([], False)
-    return RunInfo(
-        run=clock.new_id(),
-        job=found.job,
-        engine=found.engine,
-        kind=found.kind,
-        started_ms=found.started_ms,
-        boot=locks.boot_id(),
-        wrapper=_ourselves(),
-        child=Process(found.pid, found.start),
-        repository=found.repository,
-        sources=found.sources,
-        command=found.command,
-        source=Source.OBSERVED.value,
-        user=found.user,
-        seen={
-            "uid": found.uid,
-            "noticed_ms": clock.now_ms(),
-            "here": found.here,
-            "missing": gone,
-            "sure": sure,
-        },
-    )
-
-
-def _seen(one: _Watched, end: End) -> dict[str, Any]:
-    """What is known of a run that has ended; the repository is asked now: its disk may be taken away in a moment."""
-    before, now, info = one.info.seen or {}, clock.now_ms(), one.info
-    seen = {**before, "finished_ms": now, "code": end.code, "signal": end.signal, "how": end.how, "alone": one.alone}
-    if info.engine in proof.PROVES and info.kind == "backup" and (end.code == 0 or end.how == NOT_KNOWN):
-        made = proof.snapshots(info.engine, info.repository, info.started_ms, now) if before.get("here") else []
-        gone, sure = proof.missing(info.sources)
-        seen["snapshot"], seen["snapshot_ms"] = (made[-1][1], made[-1][0]) if made else (None, None)
-        seen["missing"] = sorted({*before.get("missing", ()), *gone})
-        seen["sure"] = bool(before.get("sure")) and sure
-    return seen
-
-
-def _live(info: RunInfo) -> LiveRun:
-    return info.live(phase=Phase.COPYING, updated_ms=clock.now_ms())
-
-
-def _name(process: Process) -> str:
-    return f"{process.pid}@{process.start}"
-
-
-def _of(info: RunInfo, process: Process) -> bool:
-    """Whether this process makes its descendants part of the run: of an observed one the engine does, the tracker does not."""
-    return info.source != Source.OBSERVED.value or process is info.child
-
-
-def _ourselves() -> Process:
-    return Process(os.getpid(), locks.process_start(os.getpid()))

@@ -1,4 +1,4 @@
-"""The tracker's conversations: one asyncio protocol per connection, nothing written to disk but socket, lock and pointer.
+"""The tracker and its lifetime; it writes nothing to disk but socket, lock and pointer.
 
 Who may talk is decided by the kernel's word on the peer's user id. A wrapper that vanishes without `run.finished` leaves its run
 marked as untracked until its engine ends; then a helper process closes the run in the audit log, since the tracker itself
@@ -7,7 +7,6 @@ carries no cryptography.
 
 import asyncio
 import os
-import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,124 +17,17 @@ from tray.errors import BackupTrayError
 from tray.locks import FileLock
 from tray.model import Control, LiveRun
 from tray.paths import Places, private, system_readable
+from tray.tracker import watchdog
+from tray.tracker.apart import Apart
 from tray.tracker.control import refusal, release
+from tray.tracker.conversation import Conversation
 from tray.tracker.helpers import Helpers
-from tray.tracker.observed import Observer
 from tray.tracker.state import Runs
 
 ORPHAN_CHECK_SECONDS = 1.0
-PUSH_SECONDS = 0.05
-"""With a hundred runs at once a subscriber would else be woken 400 times a second."""
-UNREAD_LIMIT = 8 * 1024 * 1024
-"""A subscriber that leaves more than this unread is dropped: a stuck window must not fill our memory."""
-
-
-class Conversation(asyncio.Protocol):
-    """One connection."""
-
-    def __init__(self, tracker: "Tracker") -> None:
-        self.tracker = tracker
-        self.buffer = bytearray()
-        self.greeted = False
-        self.published: set[str] = set()
-        self.pushes: list[bytes] = []
-        self.pushing: asyncio.TimerHandle | None = None
-        self.transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Refuse anybody else's processes."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        if not endpoint.same_user(transport.get_extra_info("socket")):
-            transport.abort()
-            return
-        self.tracker.joined(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
-        """The other side is gone; runs that it published may be orphans."""
-        self.tracker.runs.unlisten(self.push)
-        self.tracker.left(self)
-
-    def data_received(self, data: bytes) -> None:
-        """Take whole lines; a bad or over-long one ends the conversation."""
-        self.buffer += data
-        while (end := self.buffer.find(b"\n")) >= 0:
-            line = bytes(self.buffer[:end])
-            del self.buffer[: end + 1]
-            try:
-                if len(line) > ipc.MAX_REQUEST:
-                    raise ipc.ProtocolError("line too long")
-                self.answer(ipc.decode(line))
-            except (ipc.ProtocolError, ValueError) as error:
-                self.refuse(str(error))
-                return
-        if len(self.buffer) > ipc.MAX_REQUEST:
-            self.refuse("line too long")
-
-    def answer(self, message: ipc.Message) -> None:
-        """Act on one message; unknown types are ignored."""
-        known = self.tracker.runs
-        match message["type"]:
-            case "hello":
-                if not endpoint.shows(self.tracker.token, message.get("token")):
-                    raise ipc.ProtocolError("the token is wrong")
-                self.greeted = True
-                self.tell(ipc.hello("tracker"))
-            case _ if not self.greeted:
-                raise ipc.ProtocolError("hello comes first")
-            case "status":
-                self.send(known.snapshot())
-            case "subscribe":
-                self.send(known.snapshot())
-                known.listen(self.push)
-            case "run.started":
-                run = LiveRun.from_json(_object(message, "run"))
-                self.published.add(run.run)
-                known.start(run)
-            case "run.progress":
-                known.progress(message)
-            case "run.finished":
-                self.published.discard(str(message.get("run")))
-                known.finish(str(message.get("run")), message.get("last"))
-                self.tracker.helpers.care_soon()
-            case "handover":
-                self.tracker.stop("handover")
-            case "cancel" | "pause" | "resume":
-                self.tell(self.tracker.pass_on(message))
-
-    def tell(self, message: ipc.Message) -> None:
-        """Send one message, unless the other side has stopped reading."""
-        self.send(ipc.encode(message))
-
-    def send(self, line: bytes) -> None:
-        """Send what is one message already."""
-        if self.transport.get_write_buffer_size() > UNREAD_LIMIT:
-            self.transport.abort()
-        elif not self.transport.is_closing():
-            self.transport.write(line)
-
-    def push(self, line: bytes) -> None:
-        """Send a change to a subscriber: at once, but many in a row together."""
-        self.pushes.append(line)
-        if self.pushing is None:
-            self.pushing = asyncio.get_running_loop().call_later(PUSH_SECONDS, self._push_rest)
-            self._push_now()
-
-    def _push_now(self) -> None:
-        lines, self.pushes = self.pushes, []
-        self.send(b"".join(lines))
-
-    def _push_rest(self) -> None:
-        self.pushing = None
-        if self.pushes:
-            self.pushing = asyncio.get_running_loop().call_later(PUSH_SECONDS, self._push_rest)
-            self._push_now()
-
-    def refuse(self, why: str) -> None:
-        """Say why and hang up."""
-        self.buffer.clear()
-        self.tell({"type": "error", "why": why})
-        self.transport.close()
+UPKEEP_SECONDS = 5.0
+"""How often the tracker looks after its own socket and the observer."""
+MOST_CONNECTIONS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,28 +61,48 @@ class Tracker:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self.helpers = Helpers(places, self._later)
         self._why = "signal"
-        self._observer = Observer(
-            places, self.runs, self._idle, self._observed_end, others=lambda: not system_readable()
-        )
+        self._observer = Apart(places, self.runs, self._idle, self._observed_end, others=lambda: not system_readable())
+        self._most = MOST_CONNECTIONS
+        self._server: asyncio.Server
+        self._listening: asyncio.Task[None] | None = None
         self._done: asyncio.Event
 
     async def serve(self, listener: socket.socket, token: str | None = None) -> None:
         """Answer on *listener* until stopped; who says hello must show *token*, if there is one."""
-        self.token = token
         loop = asyncio.get_running_loop()
         self._done = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            with suppress(NotImplementedError):
-                loop.add_signal_handler(number, self.stop, "signal")
-        server = await loop.create_server(lambda: Conversation(self), sock=listener)
-        self._observer.begin()  # first: it takes the locks of the runs that it goes on with
+        self._most = min(MOST_CONNECTIONS, watchdog.descriptors() // 2)
+        loop.set_exception_handler(watchdog.Quietly())
+        watchdog.on_signal(loop, lambda: self.stop("signal"))
+        watchdog.alive()
+        await self._listen(listener, token)
+        await self._observer.begin()  # first: it takes the locks of the runs that it goes on with
         self._adopt()
         self.helpers.begin()
+        self._upkeep()
         self._idle()
         await self._done.wait()
-        server.close()
+        watchdog.alive()
+        self._server.close()
+        self._observer.end()
         for conversation in tuple(self._conversations):
             conversation.transport.close()
+
+    async def _listen(self, listener: socket.socket, token: str | None) -> None:
+        self.token = token
+        self._server = await asyncio.get_running_loop().create_server(lambda: Conversation(self), sock=listener)
+
+    def _upkeep(self) -> None:
+        """See that callers find us: a cleaner of /tmp or a person may have removed the socket. Called again and again."""
+        self._later("upkeep", UPKEEP_SECONDS, self._upkeep)
+        watchdog.alive()
+        self._observer.check()
+        if not endpoint.LOOPBACK and not os.path.lexists(self.places.socket) and not self._done.is_set():
+            with suppress(OSError, BackupTrayError):
+                private(self.places.runtime)
+                listener, token = endpoint.listen(self.places.socket)
+                self._server.close()
+                self._listening = asyncio.get_running_loop().create_task(self._listen(listener, token))
 
     def stop(self, why: str) -> None:
         """End soon; *why* is "idle", "signal" or "handover"."""
@@ -202,10 +114,13 @@ class Tracker:
         """How it ended."""
         return Ended(self._why, self.helpers.on_record)
 
-    def joined(self, conversation: Conversation) -> None:
-        """Somebody connected."""
+    def joined(self, conversation: Conversation) -> bool:
+        """Take one more connection; False if there are too many."""
+        if len(self._conversations) >= self._most:
+            return False
         self._conversations.add(conversation)
         self._idle()
+        return True
 
     def left(self, conversation: Conversation) -> None:
         """Somebody hung up."""
@@ -242,7 +157,7 @@ class Tracker:
     def _observed_end(self, run: str) -> None:
         """Have a run that somebody else started put on record, now that it has ended."""
         self._orphans.add(run)
-        self._check_orphans()
+        self._later("ended", 0.0, self._check_orphans)  # many that end together are one look
 
     def _watch_orphans(self) -> None:
         if self._orphans:
@@ -314,13 +229,6 @@ def described(info: runs.RunInfo) -> LiveRun:
     return info.live(tracked=False)
 
 
-def _object(message: ipc.Message, key: str) -> ipc.Message:
-    value = message.get(key)
-    if not isinstance(value, dict):
-        raise ipc.ProtocolError(f"{key} must be an object")
-    return value
-
-
 def run(places: Places, *, idle_exit: float | None = None) -> Ended | None:
     """Be the tracker of this user until stopped, and return how it ended; None at once if there is one already.
 
@@ -329,15 +237,19 @@ def run(places: Places, *, idle_exit: float | None = None) -> Ended | None:
         OSError: The socket cannot be made.
     """
     private(places.runtime)
-    lock = FileLock(places.runtime / "tracker.lock")
+    lock = FileLock(places.runtime / ipc.LOCK)
     if not lock.acquire():
         return None
     with lock:
+        lock.path.write_text(f"{os.getpid()}")  # for a person who has to end a tracker that hangs
         listener, token = endpoint.listen(places.socket)
         with listener:
             _point(places)
             tracker = Tracker(places, idle_exit=idle_exit)
-            asyncio.run(tracker.serve(listener, token))
+            try:
+                asyncio.run(tracker.serve(listener, token))
+            finally:
+                watchdog.calm()
         places.socket.unlink(missing_ok=True)
     return tracker.ended
 

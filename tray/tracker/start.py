@@ -50,7 +50,10 @@ def _start(places: Places, role: str) -> ipc.Client:
             return ipc.Client(places, role)
         except TrackerGoneError as error:
             if clock.monotonic() > deadline or child.returncode not in (None, 0):
-                raise TrackerGoneError(f"{error.why} A new one could not be started.") from error
+                pid = ipc.pid_of(places) if error.there else None
+                raise TrackerGoneError(
+                    f"{error.why} A new one could not be started.", there=error.there, pid=pid
+                ) from error
         time.sleep(0.02)
 
 

@@ -4,7 +4,7 @@ A hundred wrappers tell four times a second how far they are, so a change costs 
 a run is made into text once, and only if somebody wants to read it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tray import clock, ipc
@@ -73,6 +73,7 @@ class Runs:
     def __init__(self) -> None:
         self._runs: dict[str, _Kept] = {}
         self._listeners: set[Listener] = set()
+        self._notes: tuple[str, ...] = ()
         self.changes = 0
 
     def __len__(self) -> int:
@@ -89,6 +90,18 @@ class Runs:
     def all(self) -> tuple[LiveRun, ...]:
         """Return every live run."""
         return tuple(kept.run for kept in self._runs.values())
+
+    def at(self, repository: str | None) -> list[str]:
+        """Return the ids of our own user's live runs on *repository*; may be called from another thread."""
+        known = list(self._runs.items())
+        return [run for run, kept in known if kept.data["repository"] == repository and kept.data["user"] is None]
+
+    def note(self, notes: Sequence[str]) -> None:
+        """Replace what is to be said beside the runs."""
+        if self._notes == tuple(notes):
+            return
+        self._notes = tuple(notes)
+        self._tell(lambda: ipc.encode({"type": "notes", "notes": list(self._notes)}))
 
     def start(self, run: LiveRun) -> None:
         """Take in a run that began, or that a wrapper shows again after it reconnected."""
@@ -123,7 +136,8 @@ class Runs:
     def snapshot(self) -> bytes:
         """Return the whole state as the `status` message."""
         lines = b",".join(kept.line for kept in self._runs.values())
-        return b'{"type":"status","change":%d,"runs":[%s]}\n' % (self.changes, lines)
+        notes = ipc.encode({"notes": list(self._notes)}).strip()[1:-1]
+        return b'{"type":"status","change":%d,%s,"runs":[%s]}\n' % (self.changes, notes, lines)
 
     def listen(self, listener: Listener) -> None:
         """Call *listener* with every change from now on."""
