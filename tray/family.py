@@ -53,7 +53,9 @@ def interrupt(pid: int, number: int, *, is_engine: Callable[[Sequence[str]], boo
     if sys.platform == "win32" or not family:
         return sum(_send(process, number) for process in family)
     group = _group(pid)
-    apart = _apart(family, group, is_engine)  # asked first: of an engine that has ended nobody can say that its helper was one
+    apart = _apart(
+        family, group, is_engine
+    )  # asked first: of an engine that has ended nobody can say that its helper was one
     with suppress(OSError):
         if group == pid:  # also reaches those whose parent has died
             os.killpg(group, number)

@@ -4,11 +4,15 @@ import posixpath
 import re
 from collections.abc import Sequence
 
+from tray import clock
 from tray.engines.command import COMMAND
 from tray.redact import Redactor
 
 _MAX_NAME = 120
 _LONG_NAME = 60  # beyond this the paths are shortened to their last part, and a few digits keep the name unique
+
+_DIGITS = 2  # fewer make no date
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "day")
 
 
 def job_name(
@@ -18,7 +22,8 @@ def job_name(
 
     Two different commands get different names, else the success of one would hide the failure of the other. So paths stay whole
     ("restic /home to /mnt/backup") until the name gets long; then their last parts and eight digits of a hash of the whole take
-    their place. No secret and no control character is in it.
+    their place; of any other command the beginning stays. No secret and no control character is in it, and no date that changes
+    every night.
 
     Args:
         engine: The engine's name.
@@ -29,8 +34,8 @@ def job_name(
     """
     hide = Redactor((), {}).text
     are_paths = engine != COMMAND.name and kind in ("backup", "dry-run")
-    whole = sorted({hide(_absolute(source, folder if are_paths else None)) for source in sources})
-    place = None if repository is None else hide(_absolute(repository, folder))
+    whole = sorted({_undated(hide(_absolute(source, folder if are_paths else None))) for source in sources})
+    place = None if repository is None else _undated(hide(_absolute(repository, folder)))
     name = _sentence(engine, kind, whole, place)
     if len(name) <= _LONG_NAME and not any(" to " in part or ", " in part for part in (*whole, place or "")):
         return name
@@ -39,6 +44,8 @@ def job_name(
     digest = hashlib.sha256(
         "\0".join((engine, kind, place or "", *whole)).encode("utf-8", "backslashreplace")
     ).hexdigest()[:8]
+    if engine == COMMAND.name:
+        return f"{_cut(name, _LONG_NAME)} {digest}"
     short = [_last(source) for source in whole[:3]] + ([f"{len(whole) - 3} more"] if len(whole) > 3 else [])
     name = _sentence(engine, kind, short, None if place is None else _last(place))
     return _cut(name, _MAX_NAME - len(digest) - 1) + " " + digest
@@ -56,6 +63,15 @@ def _absolute(path: str, folder: str | None) -> str:
     if folder is None or not _is_path(path) or path == "stdin":
         return path.rstrip("/") or path[:1]
     return posixpath.normpath(posixpath.join(folder, path))
+
+
+def _undated(text: str) -> str:
+    """Return *text* without dates that change every night; see `tray.engines.dates`, which few commands need."""
+    if sum(map(str.isdigit, text)) < _DIGITS and not any(day in text for day in _DAYS):
+        return text
+    from tray.engines import dates
+
+    return dates.undated(text, clock.now_ms())
 
 
 def _is_path(text: str) -> bool:
