@@ -275,7 +275,7 @@ GONE = log("/x: open_root: [Errno 2] No such file or directory: '/x'")
     [
         ((), document(), Exit(0), S),
         ((), document(), Exit(0, asked=True), S),
-        ((), document(0), Exit(0), S),
+        ((), document(0), Exit(0), W),
         ((), document(), Exit(1), W),
         ((GONE,), document(), Exit(1), W),
         ((GONE,), document(), Exit(107), W),

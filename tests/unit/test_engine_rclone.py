@@ -467,7 +467,7 @@ def test_an_error_that_comes_with_each_attempt_is_one_problem() -> None:
 
 def test_an_emptied_copy_is_no_clean_success_of_a_sync() -> None:
     """The disk of the source was not mounted: rclone made the copy as empty as the mount point."""
-    assert "all 5 files of the copy were deleted" in run(EMPTY, exit=Exit(0)).reason
+    assert "5 files were deleted from the copy" in run(EMPTY, exit=Exit(0)).reason
     assert run(EMPTY, exit=Exit(0), command="rclone move src dst").outcome is S
 
 

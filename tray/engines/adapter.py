@@ -57,6 +57,7 @@ def planned(
     spool_stdout: bool = False,
     returns: bool = False,
     writes: bool = False,
+    places: tuple[str, ...] | None = None,
 ) -> Plan:
     """Return the plan of a command: with what is added to it, and without its secrets.
 
@@ -78,4 +79,5 @@ def planned(
         ours=bool(added),
         returns=returns,
         writes=writes,
+        places=places,
     )

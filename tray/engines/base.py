@@ -104,6 +104,10 @@ class Result:
         reason: One sentence for a person.
         problems: The first ones of `errors` in all.
         advice: What to do next, with a command that works, where the output shows it ("Remove the stale lock: `…`").
+        uncompressed: `bytes_added` counts what was new before it was compressed; the engine does not say what was stored.
+        empty: Not one file is in the backup.
+        empty_sources: Sources that were seen to hold no files.
+        emptied_sources: Those of them that held some in a run before.
     """
 
     outcome: Outcome
@@ -115,6 +119,10 @@ class Result:
     problems: tuple[Problem, ...] = ()
     snapshot: str | None = None
     advice: str | None = None
+    uncompressed: bool = False
+    empty: bool = False
+    empty_sources: tuple[str, ...] = ()
+    emptied_sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +140,7 @@ class Plan:
             must get the plain text instead.
         returns: Its updates end with a carriage return, so lines end there too, and an unfinished one is no prompt.
         writes: It says nothing while it works, but what its process has written is how far it is.
+        places: Where the sources stand on this machine, in their order; None: where they say; empty: they are gone afterwards.
     """
 
     argv: tuple[str, ...]
@@ -143,6 +152,7 @@ class Plan:
     ours: bool = False
     returns: bool = False
     writes: bool = False
+    places: tuple[str, ...] | None = None
 
 
 class Session(Protocol):

@@ -12,7 +12,7 @@ from functools import partial
 from tray.engines.base import MAX_PROBLEMS, Event, Exit, Problem, Result
 from tray.engines.command import signal_name, why_failed, why_stopped, why_timed_out
 from tray.engines.recognise import Inner
-from tray.engines.text import many_problems
+from tray.engines.text import many_problems, named
 from tray.model import Outcome
 
 MAX_ITEMS = 50_000
@@ -61,6 +61,13 @@ class Findings:
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(found)
         return (found,)
+
+    def take(self, other: "Findings") -> None:
+        """Add the problems of *other*, also those of which only the number is known."""
+        before = self.errors
+        for problem in other.problems:
+            self.problem(problem.message, problem.item)
+        self.errors = max(self.errors, before + other.errors)
 
     def complain(self, text: str, *, decisive: bool = False) -> None:
         """Remember a line that may say why the run fails."""
@@ -145,9 +152,8 @@ def _with_problems(seen: Findings, done: str) -> str:
     if not seen.problems:
         return f"{done}, but with {many}."
     first = seen.problems[0]
-    named = f"{first.item} ({first.message})" if first.item and first.item not in first.message else first.message
-    named = named[:300].rstrip(".")
-    return f"{done}, but with {many}: {named}" + ("." if seen.errors == 1 else ", and more.")
+    said = named(first.item, first.message)[:300].rstrip(".")
+    return f"{done}, but with {many}: {said}" + ("." if seen.errors == 1 else ", and more.")
 
 
 def nothing_read(seen: Findings) -> None:

@@ -33,6 +33,13 @@ def _shown(char: str) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
+def named(item: str | None, message: str) -> str:
+    """Return a problem in words, with its item, which many messages begin with or quote."""
+    if not item or message.startswith(item) or ("/" in item and item in message):
+        return message
+    return f"{item} ({message})"
+
+
 def many_problems(errors: int) -> str:
     """Return "1 problem" or "2 problems"."""
     return "1 problem" if errors == 1 else f"{errors} problems"

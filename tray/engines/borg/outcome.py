@@ -14,6 +14,7 @@ from tray.engines.base import Exit, Result
 from tray.engines.borg.reader import Seen
 from tray.engines.borg.reasons import LOCKED, cause, reason
 from tray.engines.command import signal_name, why_stopped, why_timed_out
+from tray.engines.emptied import holds_nothing
 from tray.engines.recognise import Inner
 from tray.engines.text import many_problems
 from tray.model import Outcome
@@ -34,7 +35,7 @@ def conclude_create(seen: Seen, exit: Exit, inner: Inner, *, told: bool, unlock:
         unlock: borg's command that removes a lock.
     """
     outcome, why = _create(seen, _known(seen, exit), inner, told)
-    return Result(
+    result = Result(
         outcome,
         why,
         files=seen.files if seen.saved else None,
@@ -45,6 +46,7 @@ def conclude_create(seen: Seen, exit: Exit, inner: Inner, *, told: bool, unlock:
         snapshot=seen.archive if seen.saved else None,
         advice=_advice(seen, exit, outcome, unlock),
     )
+    return holds_nothing(result) if seen.saved and seen.files == 0 else result
 
 
 def conclude_other(
@@ -99,7 +101,7 @@ def _finished(seen: Seen, exit: Exit) -> _Verdict:
     what = f"Archive {seen.archive} was saved"
     warned = _warns(exit) or (exit.code is None and bool(seen.errors or seen.remarks))
     if not warned:
-        return Outcome.SUCCEEDED, f"{what}." if seen.files else f"{what}; it holds no files."
+        return Outcome.SUCCEEDED, f"{what}."
     if not seen.files:
         first = f": {_named(seen)}" if seen.errors else ""
         return (

@@ -37,12 +37,14 @@ class CreateSession:
         self._told = plan.spool_stdout and (has_document or options.given("stats", "quick-stats"))
         self._document = Document(added) if has_document else None
         self._reader = Reader()
+        self._answered = False
         self._last = _NOTHING
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Take one line of either stream."""
         if line.startswith(b'{"') or (line[-2:] == b"}\n" and b'{"' in line):
             before, message = split(line)
+            self._answered = self._answered or message is not None
             if message is not None and (fed := self._message(message, line, before)) is not None:
                 return fed
         if self._document is not None and stream is not Stream.ERR and (self._document.open or line.rstrip() == b"{"):
@@ -61,7 +63,10 @@ class CreateSession:
 
     def conclude(self, exit: Exit) -> Result:
         """Conclude from what was seen and how it ended."""
-        return conclude_create(self._reader.seen, exit, self._inner, told=self._told, unlock=self._unlock)
+        # A script called borg that drops our flags answers in text: then its warnings must do.
+        text = self._texts and not self._answered and self._reader.seen.errors > 0
+        told = self._told and (not text or exit.code in (0, None))
+        return conclude_create(self._reader.seen, exit, self._inner, told=told, unlock=self._unlock)
 
     def _message(self, message: dict[str, Any], line: bytes, before: bytes) -> Fed | None:
         """Understand a JSON message; None if it is none of borg's."""

@@ -7,6 +7,7 @@ from tray.engines.arguments import Arguments
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.duplicity.options import shows_warnings
 from tray.engines.duplicity.reasons import CAUSES, advice
+from tray.engines.emptied import holds_nothing
 from tray.engines.findings import Findings, conclude, whole
 from tray.engines.recognise import Inner
 from tray.engines.text import plain
@@ -19,7 +20,9 @@ _UNREAD = re.compile(
     r"|Error .* (?:getting delta for|processing) (?P<other>.+)"
 )
 _DIFFERS = re.compile(r"Difference found: (?P<what>.+)")
-_VERIFIED = re.compile(r"Verify complete: (\d+) files? compared, (\d+) differences? found")
+_VERIFIED = re.compile(r"Verify complete: (\d+) file\(?s?\)? compared, (\d+) difference\(?s?\)? found")
+_LEFT_OUT = re.compile(r"(?:Warning: )?(?:Skipping|Ignoring) (?P<item>.+)")
+_GAVE_UP = re.compile(r"(?:\w+Exception|CommandLineError|GPGError|Traceback|Giving up after)\b")
 _COMPARED = re.compile(r"(?:File|New file|Link) (?P<item>.+?) (?:has |is |does |doesn't |missing)")
 _PROGRESS = re.compile(r"[\d.]+[KMGT]?B \S+ \[[\d.]+[KMGT]?B/s\] \[=*>? *\] (\d+)% ETA (.+)")
 _LEFT = re.compile(r"(\d+) ?(d|h|min|sec)")
@@ -57,7 +60,7 @@ class DuplicitySession:
         self._take_statistics()
         if exit.code == _INTERRUPTED and not seen.complaints:  # on SIGINT it says nothing and exits 4
             seen.stopped = True
-        return conclude(
+        result = conclude(
             seen,
             exit,
             self._inner,
@@ -67,6 +70,8 @@ class DuplicitySession:
             causes=CAUSES,
             advice=advice(seen.complaint),
         )
+        empty = self._kind == "backup" and self._statistics is not None and self._statistics.get("SourceFiles", 2) <= 1
+        return holds_nothing(result) if empty else result
 
     def _done(self, exit: Exit) -> str:
         """Return what was achieved, "" if that is not proven."""
@@ -91,6 +96,8 @@ class DuplicitySession:
         if text.startswith("Error ") and (found := _UNREAD.fullmatch(text)):
             item = found["item"] or found["other"]
             return self._seen.problem(text[: -len(item)].strip(), item)
+        if self._kind == "backup" and (found := _LEFT_OUT.fullmatch(text)):
+            return self._seen.problem("duplicity left it out", found["item"])
         if text.startswith("Difference found: ") and (found := _DIFFERS.match(text)):
             item = _COMPARED.match(found["what"])
             return self._seen.problem(found["what"], item["item"] if item else None)
@@ -109,7 +116,8 @@ class DuplicitySession:
 
     def _complaint(self, text: str) -> None:
         self._usage = self._usage or text.startswith("Usage:")
-        error = text.startswith(("duplicity: error", "Command line error"))
+        error = text.startswith(("duplicity: error", "Command line error", "CommandLineError"))
+        self._seen.fatal = self._seen.fatal or _GAVE_UP.match(text) is not None
         self._seen.complain(text, decisive=error or not (self._usage or text.startswith(("gpg:", "="))))
 
     def _begin(self) -> tuple[Event, ...]:

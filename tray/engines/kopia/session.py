@@ -9,6 +9,7 @@ from typing import Any
 
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.decode import decode
+from tray.engines.emptied import holds_nothing
 from tray.engines.findings import MAX_COUNT, Findings, causes, conclude, whole
 from tray.engines.recognise import Inner
 from tray.engines.text import plain, valid
@@ -26,6 +27,7 @@ _LEVEL = re.compile(r"(?:(?P<level>ERROR|WARN(?:ING)?|INFO|NOTICE|DEBUG)\b:?\s*)
 _CREATED = re.compile(r"Created(?P<partial> partial)? snapshot with root (?P<root>\S+) and ID (?P<id>[0-9a-f]+)")
 _FOUND = re.compile(r"(?P<kind>Found|Ignored) (?P<count>\d+) (?:fatal )?error\(?s?\)? while snapshotting")
 _ITEM = re.compile(r"(?:! )?(?:Error when processing|Ignored error when processing) \"(?P<item>.+?)\": (?P<why>.+)")
+_TROUBLE = re.compile(r"(?i)\berror|fail|unable|cannot|could ?n[o']t|skipp|ignor|corrupt|missing")
 _SAME = "Not saving snapshot because no files have been changed"
 _POWERS = "KMGTPE"
 _MAX_JSON = 1024 * 1024
@@ -59,6 +61,7 @@ class KopiaSession:
         self._inner = inner
         self._seen = Findings()
         self._saved = 0
+        self._named = self._counted = 0
         self._partial = False
         self._same = False
         self._fatal_errors = False
@@ -75,13 +78,15 @@ class KopiaSession:
 
     def conclude(self, exit: Exit) -> Result:
         """Conclude from its words and its exit code."""
-        return conclude(self._seen, exit, self._inner, name="kopia", done=self._done(exit), causes=CAUSES)
+        result = conclude(self._seen, exit, self._inner, name="kopia", done=self._done(exit), causes=CAUSES)
+        return holds_nothing(result) if self._kind == "backup" and self._seen.files == 0 else result
 
     def _done(self, exit: Exit) -> str:
         """Return what was achieved, "" if that is not proven."""
         if self._kind != "backup":
             done = {"restore": "The files were restored", "check": "The snapshots were verified"}
-            return done.get(self._kind, "kopia did what it was asked to do") if exit.code == 0 else ""
+            good = exit.code == 0 and not self._seen.fatal
+            return done.get(self._kind, "kopia did what it was asked to do") if good else ""
         good = exit.code in (0, None) or (exit.code == 1 and self._fatal_errors and not self._seen.fatal)
         if not good or (self._partial and (exit.asked or exit.code != 0)):  # an error may follow
             return ""
@@ -113,27 +118,42 @@ class KopiaSession:
 
     def _line(self, text: str) -> tuple[Event, ...]:
         said = _LEVEL.fullmatch(text)
-        what = said["what"] if said else text
+        what, level = (said["what"], said["level"] or "") if said else (text, "")
         if found := _CREATED.search(what):
             self._saved += 1
             self._partial = self._partial or found["partial"] is not None
             self._seen.snapshot = found["id"][:64]
         elif found := _ITEM.search(what):
-            return self._seen.problem(found["why"], found["item"])
+            events = self._seen.problem(found["why"], found["item"])
+            self._named += len(events)
+            return events
         elif found := _FOUND.search(what):
             self._fatal_errors = self._fatal_errors or found["kind"] == "Found"
-            self._seen.errors = max(self._seen.errors, whole(found["count"]))
-            self._seen.complain(what)
-            if not self._seen.problems:
-                return self._seen.problem(what)
+            return self._counts(what, whole(found["count"]))
         elif _SAME in what:
             self._same = True
-        elif what.startswith(("error: ", "kopia: error")) or (said and said["level"] == "ERROR"):
-            self._seen.fatal = True
-            self._seen.complain(what, decisive=True)
+        elif what.startswith(("error: ", "kopia: error", "error running maintenance")) or level == "ERROR":
+            return self._error(what)
+        elif level.startswith("WARN") and _TROUBLE.search(what):
+            return self._seen.problem(what)
         elif what and not what.startswith("Snapshotting "):
             self._seen.complain(what)
         return ()
+
+    def _counts(self, what: str, count: int) -> tuple[Event, ...]:
+        """Take how many errors a snapshot had; each of several snapshots tells its own."""
+        seen = self._seen
+        seen.complain(what)
+        self._counted = min(self._counted + count, MAX_COUNT)
+        events = seen.problem(what) if count and not seen.problems else ()
+        seen.errors = max(self._named, self._counted)
+        return events
+
+    def _error(self, what: str) -> tuple[Event, ...]:
+        """Take an error about the whole run. After the snapshot (its maintenance failed) it takes nothing from what is saved."""
+        self._seen.fatal = True
+        self._seen.complain(what, decisive=True)
+        return self._seen.problem(what) if self._saved else ()
 
     def _json(self, line: bytes) -> bool:
         """Whether the line belongs to a manifest in JSON; takes the manifest when it is whole."""

@@ -62,6 +62,7 @@ class Rclone(Adapter):
             place=(options.at or 0) + 1,
             env=_repeated(argv, at, inner) if added else {},
             spool_stdout=visible,
+            places=() if options.subcommand in ("move", "moveto") else None,
         )
 
     def session(self, plan: Plan) -> Session:

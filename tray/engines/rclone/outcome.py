@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from tray.engines import findings
 from tray.engines.base import Exit, Plan, Result
+from tray.engines.emptied import holds_nothing
 from tray.engines.findings import Findings
 from tray.engines.rclone.options import Options
 from tray.engines.rclone.reasons import CAUSES, NO_SPACE, advice, reason
@@ -20,6 +21,11 @@ from tray.engines.rclone.statistics import Statistics
 from tray.engines.recognise import Inner
 from tray.model import Outcome
 
+_FILTERS = (
+    "max-age", "min-age", "max-size", "min-size", "include", "include-from", "exclude", "exclude-from", "filter", "filter-from",
+    "files-from", "files-from-raw", "max-depth", "exclude-if-present", "no-traverse", "immutable", "ignore-existing",
+)  # fmt: skip
+"""With one of these nothing may be chosen tonight, as the user asked."""
 _READING = (
     "failed to open source object",
     "failed to open directory",
@@ -41,6 +47,7 @@ class Seen:
     Attributes:
         stats: The last statistics.
         now: What went wrong in the present attempt.
+        left: What rclone left out by itself.
         copied: Files that the log named as copied (with `-v`).
         general: An error in the present attempt is about more than one file or folder.
         gave_up: The line with which rclone ends on an error.
@@ -48,6 +55,7 @@ class Seen:
 
     stats: Statistics | None = None
     now: Findings = field(default_factory=Findings)
+    left: Findings = field(default_factory=Findings)
     copied: int = 0
     general: bool = False
     gave_up: bool = False
@@ -82,14 +90,18 @@ def conclude(seen: Seen, exit: Exit, plan: Plan, options: Options, inner: Inner)
     now.stopped = now.stopped or exit.code in (130, 143)
     now.fatal = seen.gave_up
     done = _done(seen, exit, dry=dry)
+    now.take(seen.left)
     result = findings.conclude(now, exit, inner, name="rclone", done=done, causes=CAUSES, advice=advice(now.complaint))
     if result.outcome is Outcome.FAILED and exit.code is not None and not inner.timed_out(exit.code):
         return replace(result, reason=reason(now, exit.code))
     if result.outcome is not Outcome.SUCCEEDED:
         return result
-    if but := _but(seen, exit.code, options):
+    if but := _but(seen, exit.code):
         return replace(result, outcome=Outcome.WARNING, reason=f"{done}, but {but}.")
-    return result
+    if dry or stats is None or options.subcommand not in ("copy", "sync") or options.given(*_FILTERS):
+        return result
+    nothing = not stats.transfers and not stats.renames and stats.checks <= stats.deletes
+    return holds_nothing(result, deleted=stats.deletes) if nothing else result
 
 
 def _done(seen: Seen, exit: Exit, *, dry: bool) -> str:
@@ -118,7 +130,7 @@ def _partial(seen: Seen) -> bool:
     return read and now.errors <= len(now.problems) and stats is not None and stats.checks > 0
 
 
-def _but(seen: Seen, code: int | None, options: Options) -> str:
+def _but(seen: Seen, code: int | None) -> str:
     """Return why a run without a problem that could be named is no success, "" if it is one."""
     stats = seen.stats or Statistics()
     if code == 8:
@@ -129,7 +141,4 @@ def _but(seen: Seen, code: int | None, options: Options) -> str:
         return "`--error-on-no-transfer` makes that an error (exit code 9)"
     if stats.errors:
         return "rclone counted 1 error" if stats.errors == 1 else f"rclone counted {stats.errors:,} errors"
-    emptied = not stats.transfers and not stats.renames and stats.deletes > 0 and stats.checks <= stats.deletes
-    if options.subcommand == "sync" and emptied:
-        return f"the source was empty, so all {stats.deletes:,} files of the copy were deleted; check that its disk was mounted"
     return ""

@@ -29,6 +29,8 @@ _FS = re.compile(r".+ at .*|.*\w+ (?:bucket|root) .*")
 _DONE = re.compile(r"(?P<item>.+): (?P<text>(?:Copied|Moved|Multi-thread Copied) \(.*|Updated .*)")
 _ATTEMPT = re.compile(r"Attempt (\d+)/(\d+) (failed|succeeded)")
 _ECHO = re.compile(r"(?:.*: )?(?:not deleting |not removing |Fatal error received|Can't retry |Cancelling sync)")
+_LEFT_OUT = re.compile(r"(?:(?P<item>.+?): )?(?P<text>(?:Can't|Couldn't|Duplicate|Entry doesn't|Ignoring|Skipping) .*)")
+"""Of what rclone leaves out by itself it tells at the level NOTICE. "Skipped copy as --dry-run is set" is something else."""
 _STOPPED = "Signal received: "
 _BAD = frozenset(("EMERGENCY", "ALERT", "CRITICAL", "ERROR"))
 _COPIED = ("Copied (", "Moved (", "Updated ", "Multi-thread Copied (")
@@ -94,8 +96,9 @@ class TransferSession:
             return self._statistics(whole)
         text = plain(body)
         if match := _LINE.match(text):
-            name = (_ITEM if match["level"] in _BAD else _DONE).match(match["text"])
-            if name and not _FS.fullmatch(name["item"]) and not _ATTEMPT.match(name["item"]):
+            pattern = _ITEM if match["level"] in _BAD else _LEFT_OUT if match["level"] == "NOTICE" else _DONE
+            name = pattern.match(match["text"])
+            if name and name["item"] and not _FS.fullmatch(name["item"]) and not _ATTEMPT.match(name["item"]):
                 return self._said(match["level"], name["text"], name["item"], "")
             return self._said(match["level"], match["text"], None, "")
         self._last_words(text)
@@ -115,6 +118,8 @@ class TransferSession:
         if level not in _BAD:
             if text.startswith(_STOPPED):
                 self._seen.now.stopped = True
+            if level == "NOTICE" and item is not None and not kind.endswith("Fs") and _LEFT_OUT.match(text):
+                return self._left_out(valid(text).partition("\n")[0], valid(item))
             return self._copied(text, item)
         seen = self._seen
         text = valid(text).partition("\n")[0]
@@ -129,6 +134,10 @@ class TransferSession:
             seen.general = True
             seen.now.complain(text, decisive=True)
         return ()
+
+    def _left_out(self, text: str, item: str) -> tuple[Event, ...]:
+        self._seen.left.problem(text, item)
+        return self._named.problem(text, item)
 
     def _copied(self, text: str, item: str | None) -> tuple[Event, ...]:
         """With `-v` each file is named when it is there; between two statistics that is the progress."""

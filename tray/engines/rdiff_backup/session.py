@@ -4,6 +4,7 @@ import math
 import re
 
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
+from tray.engines.emptied import holds_nothing
 from tray.engines.findings import Findings, causes, conclude, nothing_read, whole
 from tray.engines.rdiff_backup.options import Call
 from tray.engines.recognise import Inner
@@ -119,7 +120,7 @@ class RdiffBackupSession:
         if exit.code in WARNED and not seen.errors and not self._nothing:
             for warning in self._warnings[:1]:
                 seen.problem(warning)
-        return conclude(
+        result = conclude(
             seen,
             exit,
             self._inner,
@@ -129,6 +130,8 @@ class RdiffBackupSession:
             causes=CAUSES,
             advice=_advice(seen.complaint),
         )
+        empty = self._kind == "backup" and self._statistics is not None and self._statistics.get("SourceFiles", 2) <= 1
+        return holds_nothing(result) if empty else result
 
     def _done(self, exit: Exit) -> str:
         """Return what was achieved, "" if that is not proven."""

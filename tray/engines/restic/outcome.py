@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from tray.engines.base import Exit, Problem, Result
 from tray.engines.command import signal_name, why_stopped, why_timed_out
+from tray.engines.emptied import holds_nothing
 from tray.engines.recognise import Inner
 from tray.engines.restic.complaints import Complaints
 from tray.engines.restic.reasons import reason
-from tray.engines.text import many_problems
+from tray.engines.text import many_problems, named
 from tray.model import Outcome
 
 
@@ -27,6 +28,7 @@ class Seen:
         may_skip: It makes no snapshot when nothing changed, as the user asked.
         summary: restic said that it is done.
         incomplete: restic said that at least one file could not be read.
+        uncompressed: It said how much was new, not how much of the space that takes.
         stopped: The line in which restic said that a signal stops it.
         said_code: The exit code that restic announced (0.18 and later).
         complaints: Lines that may be the reason of a failure.
@@ -42,6 +44,7 @@ class Seen:
     files: int | None = None
     bytes_processed: int | None = None
     bytes_added: int | None = None
+    uncompressed: bool = False
     errors: int = 0
     problems: list[Problem] = field(default_factory=list)
     complaints: Complaints = field(default_factory=Complaints)
@@ -58,7 +61,7 @@ def conclude(seen: Seen, exit: Exit, inner: Inner, *, watched: bool) -> Result:
     """
     known = exit if exit.seen else Exit(seen.said_code, asked=exit.asked)  # what restic announced is as good
     outcome, why = _outcome(seen, known, inner, watched)
-    return Result(
+    result = Result(
         outcome,
         why,
         files=seen.files,
@@ -67,7 +70,9 @@ def conclude(seen: Seen, exit: Exit, inner: Inner, *, watched: bool) -> Result:
         errors=seen.errors,
         problems=tuple(seen.problems),
         snapshot=None if seen.dry else seen.snapshot,
+        uncompressed=seen.uncompressed,
     )
+    return holds_nothing(result) if seen.summary and seen.files == 0 else result
 
 
 def _outcome(seen: Seen, exit: Exit, inner: Inner, watched: bool) -> tuple[Outcome, str]:
@@ -106,9 +111,12 @@ def _finished(seen: Seen, exit: Exit) -> tuple[Outcome, str]:
         return Outcome.WARNING, "restic ended well, but it did not name the snapshot that it saved."
     if seen.errors:
         first = seen.problems[0]
-        named = f"{first.item} ({first.message})" if first.item and first.item not in first.message else first.message
+        said = named(first.item, first.message)
         many = many_problems(seen.errors)
-        return Outcome.WARNING, f"{what}, but with {many}: {named[:300]}" + ("." if seen.errors == 1 else ", and more.")
+        return Outcome.WARNING, f"{what}, but with {many}: {said[:300]}" + ("." if seen.errors == 1 else ", and more.")
+    if seen.complaints.fatal:
+        failed = seen.complaints.text.partition("\n")[0].removeprefix("Fatal: ")
+        return Outcome.WARNING, f"{what}, but then restic failed: {failed[:300]}"
     if seen.incomplete or exit.code == 3:
         return Outcome.WARNING, f"{what}, but at least one file could not be read."
     return Outcome.SUCCEEDED, f"{what}."

@@ -24,7 +24,8 @@ from tray.model import Outcome, Phase
 
 _MESSAGE = b'{"message_type"'
 _MAX_ETA = 10 * 365 * 86_400
-_SKIPPED = re.compile(r"(?P<item>.+) does not exist, skipping$")
+_SKIPPED = re.compile(r'(?:pattern )?"?(?P<item>.+?)"? (?:does not exist|does not match any files), skipping$')
+_LEFT_OUT = re.compile(r"(?:[Ww]arning: )?(?:.+, skipping|incomplete metadata for (?P<item>.+?): (?P<why>.+))$")
 _PROCESSED = re.compile(r"processed (\d+) files?, ")
 _SAVED = re.compile(r"snapshot ([0-9a-f]{8,64}) saved$")
 
@@ -115,7 +116,9 @@ class BackupSession:
         seen.dry = seen.dry or message.get("dry_run") is True
         seen.files = count(message, "total_files_processed")
         seen.bytes_processed = count(message, "total_bytes_processed")
-        seen.bytes_added = count(message, "data_added")
+        packed = "data_added_packed" in message
+        seen.bytes_added = count(message, "data_added_packed" if packed else "data_added")
+        seen.uncompressed = not packed and seen.bytes_added > 0
         snapshot = message.get("snapshot_id")
         seen.snapshot = valid(snapshot)[:64] if isinstance(snapshot, str) and snapshot.strip("0") else None
         return "" if self._quiet else valid(summary_text(message, parent=self._parent, dry=seen.dry))
@@ -144,17 +147,20 @@ class BackupSession:
             seen.stopped = text
         elif found := _SKIPPED.match(text):
             return self._problem(Problem("this source does not exist", found["item"]))
+        elif found := _LEFT_OUT.match(text):
+            return self._problem(Problem(found["why"] or text, found["item"]))
         elif text.startswith("error: "):
             return self._problem(Problem(text[7:]))
         elif text.startswith("Warning: at least one source file could not be read"):
             seen.incomplete = True
-        elif stream is Stream.OUT and not self._json and not text.startswith("Fatal: "):
-            self._text_summary(text)
-        elif text:
+        elif stream is Stream.OUT and self._text_summary(text):
+            return ()
+        elif text and (self._json or stream is not Stream.OUT or text.startswith("Fatal: ")):
             return self._complaint(text)
         return ()
 
-    def _text_summary(self, text: str) -> None:
+    def _text_summary(self, text: str) -> bool:
+        """Take a line of the summary; also where JSON was asked for, and a script called restic answers in text."""
         if found := _PROCESSED.match(text):
             self._seen.files = int(found[1][:18])
             self._seen.summary = self._seen.dry
@@ -162,6 +168,9 @@ class BackupSession:
             self._seen.snapshot, self._seen.summary = found[1], True
         elif text == "skipped creating snapshot":
             self._seen.summary = True
+        else:
+            return False
+        return True
 
     def _complaint(self, text: str) -> tuple[Event, ...]:
         """Remember what may be the reason of a failure."""

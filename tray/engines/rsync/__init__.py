@@ -60,6 +60,7 @@ class Rsync(Adapter):
             place=at + 1,
             spool_stdout=visible,
             returns=visible,
+            places=() if options.given("remove-source-files", "remove-sent-files") else None,
         )
 
     def session(self, plan: Plan) -> Session:

@@ -12,7 +12,7 @@ _START = (
     b"rsync",
     b"file has vanished",
     b"directory has vanished",
-    b"skipping directory ",
+    b"skipping ",
     b"ERROR",
     b"WARNING",
     b"@ERROR",
@@ -33,6 +33,11 @@ _ERROR = re.compile(
 _VANISHED = re.compile(r'(?:file|directory) has vanished: "(.*)"')
 _VERIFY = re.compile(r"(?:ERROR|WARNING): (.+) failed verification -- update (discarded|put into partial-dir)")
 _SKIPPED = re.compile(r"skipping directory (.+)$")
+_LEFT_OUT = re.compile(
+    r"skipping (?P<what>non-regular file|(?:server|daemon|sender|receiver)-excluded \w+|overly long name:?|long filename|\w+) ?"
+    r'"?(?P<item>.*?)"?$'
+)
+"""What rsync leaves out by itself. It is silent about what the user excluded."""
 _MISSING = re.compile(r"link_stat|change_dir")
 _LOST = re.compile(r"send_files failed to open|mkstemp|write failed|read errors mapping|rename|open(?!dir)|copy_file")
 _ASIDE = re.compile(
@@ -41,6 +46,7 @@ _ASIDE = re.compile(
 _TEMPORARY = re.compile(r"((?:.*/)?)\.(.+)\.[A-Za-z0-9]{6}")
 _UNIT = re.compile(rb"([\d.,]+)([kKMGTP]?)(?: |\n|\r|$)")
 _REG = re.compile(rb"\(reg: ([\d.,]+)")
+_DIR = re.compile(rb"\bdir: ([\d.,]+)")
 _WORDS = {
     "link_stat": "it could not be found",
     "change_dir": "it could not be found",
@@ -59,12 +65,15 @@ class Seen:
         complete: The figures that rsync prints when it is done.
         listed: Entries in the list of files, folders too.
         regular: Regular files among them.
+        bare: There are folders among them only.
         transferred: Regular files of which the copy began; also those that then failed.
         lost: Regular files in the list that did not come over.
         missing: Sources that are not there.
         unreadable: Problems of the sending side.
         refused: Problems of the receiving side that keep files away, as against owners or times that could not be set.
         skipped: Folders that were left out, because recursion was not asked for.
+        left: Other items that were left out.
+        deleted: Files that were deleted from the copy; None if that is not known.
         said: Exit codes that rsync announced, the first one first, with its words.
         found: Problems, lines that may be the reason of a failure, and the figures that are stored.
     """
@@ -72,6 +81,7 @@ class Seen:
     complete: bool = False
     listed: int | None = None
     regular: int | None = None
+    bare: bool = False
     transferred: int | None = None
     transferred_bytes: int | None = None
     literal: int | None = None
@@ -81,15 +91,22 @@ class Seen:
     refused: int = 0
     vanished: int = 0
     skipped: list[str] = field(default_factory=list)
+    left: int = 0
+    deleted: int | None = None
     said: list[tuple[int, str]] = field(default_factory=list)
     found: Findings = field(default_factory=Findings)
 
 
 class Messages:
-    """Collects what a run says."""
+    """Collects what a run says.
 
-    def __init__(self) -> None:
+    Args:
+        wished: The user asked for links, devices or special files to be left out.
+    """
+
+    def __init__(self, *, wished: bool = False) -> None:
         self.seen = Seen()
+        self._wished = wished
 
     def take(self, line: bytes) -> tuple[Event, ...] | None:
         """Return the problems that *line* tells of; None if it is no message of rsync's (or of what connects it)."""
@@ -107,10 +124,21 @@ class Messages:
             if len(seen.skipped) < _MAX_TEXT:
                 seen.skipped.append(found[1])
             return seen.found.problem("this folder was skipped, since neither -r nor -a was given", found[1])
+        if found := _LEFT_OUT.fullmatch(text):
+            return self._left_out(found["what"], found["item"])
         if text.startswith("***") or "will try again" in text:
             return ()
         seen.found.complain(text, decisive="[generator] " in text or text.lower().startswith("rsync: [receiver] "))
         return self._problem(text)
+
+    def _left_out(self, what: str, item: str) -> tuple[Event, ...]:
+        special = what == "non-regular file"
+        if self._wished and special:
+            return ()
+        why = "it was left out: a link, device or other special file" if special else f"it was left out: {what}"
+        new = self.seen.found.problem(why, item)
+        self.seen.left += len(new)
+        return new
 
     def figures(self, line: bytes, at: int) -> None:
         """Take one line of the statistics, whose words end at *at*. Rounded numbers (`-h`) are not taken for exact ones."""
@@ -118,11 +146,15 @@ class Messages:
         found = _UNIT.match(line, at)
         number = _exact(found[1]) if found and not found[2] else None
         if line.startswith(b"Number of files: "):
-            seen.listed = number
+            seen.listed, folders = number, _DIR.search(line)
+            seen.bare = bool(number) and folders is not None and _exact(folders[1]) == number
             regular = _REG.search(line)
             seen.regular = seen.found.files = _exact(regular[1]) if regular else None if number is None else 0
         elif line.startswith((b"Number of regular files transferred: ", b"Number of files transferred: ")):
             seen.transferred = number
+        elif line.startswith(b"Number of deleted files: "):
+            folders = _DIR.search(line)
+            seen.deleted = None if number is None else max(number - (_exact(folders[1]) if folders else 0), 0)
         elif line.startswith(b"Total transferred file size: "):
             seen.transferred_bytes = number
         elif line.startswith((b"Total file size: ", b"total size is ")):

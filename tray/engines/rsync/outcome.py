@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from tray.engines import findings
 from tray.engines.base import Exit, Plan, Result
+from tray.engines.emptied import holds_nothing
 from tray.engines.recognise import Inner
 from tray.engines.rsync.messages import Seen
 from tray.engines.rsync.options import Options
@@ -19,6 +20,7 @@ from tray.engines.rsync.reasons import reason
 from tray.model import Outcome
 
 _UNSEEN = "rsync ended with exit code 0, but its output was not seen, so a folder that was skipped would not be known."
+_DELETES = ("delete", "del", "delete-before", "delete-during", "delete-delay", "delete-after", "delete-excluded")
 _NOTHING = "rsync ended well, but it found nothing to copy; check the source and what is excluded."
 
 
@@ -32,6 +34,13 @@ def conclude(seen: Seen, exit: Exit, plan: Plan, options: Options, inner: Inner)
         options: Its command line.
         inner: What stood before rsync.
     """
+    result = _concluded(seen, exit, plan, options, inner)
+    if plan.kind == "dry-run" or not seen.bare or plan.places == ():
+        return result
+    return holds_nothing(result, deleted=seen.deleted, deletes=options.given(*_DELETES))
+
+
+def _concluded(seen: Seen, exit: Exit, plan: Plan, options: Options, inner: Inner) -> Result:
     found, dry = seen.found, plan.kind == "dry-run"
     known = exit
     if not exit.seen:  # what rsync announced is as good, and so are the figures that it prints when it is done
@@ -89,4 +98,4 @@ def _came_over(seen: Seen, options: Options) -> bool:
     if seen.listed is not None:
         return seen.listed > seen.lost
     every = not options.given("files-from") and len(seen.missing) >= len(options.words) - 1
-    return not every and bool(seen.found.errors)
+    return not every and seen.found.errors > seen.left

@@ -31,6 +31,7 @@ _CUT_COUNTS = re.compile(rb"\(x?f?r?#?[\d, irto\-chk=/]*")
 _OWN = re.compile(
     rb"rsync: |rsync error: |rsync warning: |file has vanished: |directory has vanished: |IO error |WARNING: |ERROR: "
 )
+_NO_SPECIALS = ("no-links", "no-l", "no-devices", "no-specials", "no-D", "safe-links")
 _UNITS = {b"": 1, b"k": 1000, b"K": 1000, b"M": 1000**2, b"G": 1000**3, b"T": 1000**4, b"P": 1000**5}
 _NO_NAMES = (b"sending incremental file list", b"receiving ", b"building file list", b"created directory ", b"created ")
 
@@ -51,7 +52,7 @@ class TransferSession:
         self._blocks = [Block(drop=statistics, drop_end=not options.statistics) for _ in range(4)]  # by stream
         self._overall = plan.ours or options.info("progress") >= 2
         self._names = bool(options.verbose) or options.given("progress") or options.info("name") > 0
-        self._messages = Messages()
+        self._messages = Messages(wished=options.given(*_NO_SPECIALS))
         self._returned = [False, False, False, False]  # by stream: the last line ended with a carriage return
         self._name = b""
         self._progress = Progress(Phase.SCANNING)

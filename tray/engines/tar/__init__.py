@@ -49,6 +49,7 @@ class Tar(Adapter):
             place=asked.place,
             spool_stdout=visible and asked.speaks and not environ.get("TAR_OPTIONS"),
             writes=asked.kind == "backup" and inner.visible,
+            places=asked.places,
         )
 
     def session(self, plan: Plan) -> Session:

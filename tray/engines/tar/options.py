@@ -3,6 +3,7 @@
 In the first form the letters' values follow in the order of the letters. From GNU tar's manual (1.34) and bsdtar(1).
 """
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -62,6 +63,11 @@ _KINDS = {"create": "backup", "append": "backup", "update": "backup", "extract":
 _OURS_ALREADY = ("checkpoint", "checkpoint-action", "totals")
 _ASKS = ("interactive", "multi-volume", "info-script", "new-volume-script")
 _RUNS = ("to-command", "info-script", "new-volume-script")
+_CHOICES = words(
+    """newer newer-mtime after-date incremental listed-incremental one-file-system exclude-caches exclude-caches-all
+    exclude-caches-under exclude-tag exclude-tag-all exclude-tag-under exclude-ignore exclude-ignore-recursive
+    exclude-vcs-ignores"""
+)
 _STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
@@ -72,20 +78,24 @@ class Call:
     Attributes:
         place: Index at which more options may be put.
         archive: The archive's name, None if it has none.
+        places: Where its sources stand; empty if that cannot be told, or if they are gone afterwards.
         speaks: What it writes to stdout certainly is text.
         takes_more: It may be given checkpoints and totals.
         names: It prints the names of the members.
         forgives: Files that cannot be read are no failure.
+        chooses: Options of the user's own make tar leave files out, of which it may tell.
     """
 
     place: int
     kind: str
     sources: tuple[str, ...] = ()
     archive: str | None = None
+    places: tuple[str, ...] = ()
     speaks: bool = False
     takes_more: bool = False
     names: bool = False
     forgives: bool = False
+    chooses: bool = False
 
 
 def call(argv: Sequence[str], at: int, *, bsd: bool = False) -> Call:
@@ -103,12 +113,22 @@ def call(argv: Sequence[str], at: int, *, bsd: bool = False) -> Call:
         place=start,
         kind=kind,
         sources=(*options.words, *(f"listed in {one}" for one in lists)),
+        places=_places(options),
         archive=archive,
         speaks=_speaks(options, kind, archive),
         takes_more=whole and not options.given(*_OURS_ALREADY, *_ASKS),
         names=options.given("verbose"),
         forgives=options.given("ignore-failed-read"),
+        chooses=mode == "update" or options.given(*_CHOICES),
     )
+
+
+def _places(options: Arguments) -> tuple[str, ...]:
+    """Return where the sources stand: with `-C` in that folder, if it is one for all."""
+    folders = options.every("directory")
+    if len(folders) > 1 or options.given("files-from", "remove-files"):
+        return ()
+    return tuple(posixpath.join(*folders, word) for word in options.words)
 
 
 def _speaks(options: Arguments, kind: str, archive: str | None) -> bool:

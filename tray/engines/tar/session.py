@@ -7,6 +7,11 @@ tar prints the totals also just before it reports a write error, so they prove n
 
 The totals are one line on stderr, "LABEL: 30003200 (29MiB, 212MiB/s)", written in pieces; only the label is translated. What stands
 before them in the line (a prompt, the words of a compressor) is the caller's.
+
+tar speaks the user's language (38 of them), and the same end has the same verdict in each. So lines that are not in the tables
+below are read by their shape: "tar: ITEM: WORDS" before the totals is about one file; after the totals comes at most one
+afterword, which names no item; what names the archive itself is a failure. Other harmless remarks about items come only with
+options by which the user himself leaves files out.
 """
 
 import math
@@ -36,8 +41,11 @@ _CHANGED = re.compile(
 )
 _MISSING = re.compile(r"(?P<item>.+?): (?P<why>Not found in archive)")
 _DIFFERS = re.compile(r"[A-Z][\w ]* differs?|Not linked to .+|.*No such file or directory")
+_LEFT_OUT = re.compile(r"(?P<item>.+?): (?P<why>(?:socket|door) ignored|Unknown file type; file ignored)")
+_ABOUT = re.compile(r"(?P<item>\S.*?)(?: ?: |：)(?P<why>\S.*)")
+"""A line about one item in any language; French puts a blank before the colon, Chinese has a colon of its own."""
 _HARMLESS = re.compile(
-    r"Removing (?:leading )?[`'‘\"].* from (?:member names|hard link targets)|.+: (?:socket|door) ignored"
+    r"Removing (?:leading )?[`'‘\"].* from (?:member names|hard link targets)"
     r"|.+: Directory (?:is new|has been renamed.*)|.+: file is (?:unchanged|the archive); not dumped"
     r"|(?:Write|Read) checkpoint \d+|.+: contains a cache directory tag.*|.+: file is on a different filesystem; not dumped"
 )
@@ -77,11 +85,15 @@ class TarSession:
         self._inner = inner
         self._forgives = asked.forgives and not plan.spool_stdout
         self._names = asked.names
+        self._archive = asked.archive
+        self._chosen = asked.chooses  # what is left out then may be what the user wished
         self._gnu = plan.ours
         self._seen = Findings()
         self._written: int | None = None
         self._changed = False
+        self._after = 0
         self._missing: str | None = None
+        self._doubtful: list[tuple[str, str]] = []
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Take one line; the totals that we asked for are not the caller's."""
@@ -105,6 +117,10 @@ class TarSession:
         """Conclude from complaints, totals and exit code."""
         seen = self._seen
         seen.bytes_processed = self._written
+        if exit.code in (1, 2):  # remarks about what the user left out have no error of the system at their end
+            errors = [pair for pair in self._doubtful if ": " in pair[0]] or self._doubtful
+            for why, item in errors:
+                seen.problem(why, item)
         if self._kind == "backup" and exit.code == 1 and not seen.errors and self._gnu:
             seen.problem("some files changed while they were read")
         done = self._done(exit)
@@ -143,6 +159,8 @@ class TarSession:
                 self._seen.complain(text)
             return ()
         what = said["what"]
+        if self._written is not None:
+            self._after += 1
         if found := _CHANGED.fullmatch(what):
             self._changed = True
             return self._seen.problem(found["why"], found["item"])
@@ -150,7 +168,35 @@ class TarSession:
             if "Warning: " not in what:
                 self._missing = self._missing or what
             return self._seen.problem(found["why"], found["item"])
-        if what != _AFTERWORD and not _HARMLESS.fullmatch(what):
-            self._seen.fatal = self._seen.fatal or _FATAL.match(what) is not None
-            self._seen.complain(text)
+        if found := _LEFT_OUT.fullmatch(what):
+            return self._seen.problem(found["why"], found["item"])
+        return self._other_words(what, text)
+
+    def _other_words(self, what: str, text: str) -> tuple[Event, ...]:
+        """Take a message that is in no table: about the whole run, or in another language."""
+        if what == _AFTERWORD or _HARMLESS.fullmatch(what):
+            return ()
+        fatal = _FATAL.match(what) is not None
+        if not fatal and (found := self._about_item(what)):
+            if self._chosen:
+                self._doubtful = [*self._doubtful[:999], (found["why"], found["item"])]
+                return ()
+            self._missing = self._missing or what
+            return self._seen.problem(found["why"], found["item"])
+        if self._kind == "backup" and not fatal and self._is_afterword(what):
+            return ()
+        self._seen.fatal = self._seen.fatal or fatal
+        self._seen.complain(text)
         return ()
+
+    def _about_item(self, what: str) -> "re.Match[str] | None":
+        """Return item and trouble of a message of a backup in a language that is not in the tables."""
+        if self._kind != "backup" or not self._gnu or self._after:
+            return None
+        if self._archive is not None and self._archive in what:
+            return None
+        return _ABOUT.fullmatch(what)
+
+    def _is_afterword(self, what: str) -> bool:
+        """Whether *what* may be the one line that ends a run with errors, or a remark about all names, in another language."""
+        return self._gnu and self._after <= 1 and _ABOUT.fullmatch(what) is None
