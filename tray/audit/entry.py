@@ -298,6 +298,7 @@ def ended_run(entry: Mapping[str, Any], body: Mapping[str, Any] | None, seq: int
         duration_ms=duration,
         bytes_processed=entry["bytes_processed"],
         bytes_added=entry["bytes_added"],
+        uncompressed=body.get("added_before_compression") is True,
         files=entry["files"],
         errors=entry["errors"] or 0,
         reason=_str(body.get("reason")),

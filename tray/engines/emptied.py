@@ -67,7 +67,7 @@ def doubted(result: Result, sources: Sequence[str], empty: Sequence[str], before
     emptied = tuple(name for name in empty if name in known.emptied or name not in (known.empty or ()))
     result = replace(result, empty_sources=tuple(empty), emptied_sources=emptied)
     if result.empty:
-        held = "" if before is None or not before.files else f" The last good run held {before.files:,}."
+        held = "" if before is None or not before.files else f" The last good run held {before.files:,} files."
         return replace(result, reason=result.reason + held)
     if emptied:
         more = f" and {len(emptied) - 1} more sources hold" if len(emptied) > 1 else " holds"

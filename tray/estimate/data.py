@@ -19,6 +19,8 @@ class Past:
         size: Bytes that it looked at.
         added: Bytes that it had to store.
         copied: Its engine counts only the bytes that it copies, so its figures do not tell how much there is to count.
+        empty: Sources that held no files; None if they were not looked at.
+        emptied: Those of them that had held some before.
     """
 
     seconds: float
@@ -26,6 +28,8 @@ class Past:
     size: int | None = None
     added: int | None = None
     copied: bool = False
+    empty: tuple[str, ...] | None = None
+    emptied: tuple[str, ...] = ()
 
     @property
     def stored_most(self) -> bool:

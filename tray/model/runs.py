@@ -206,6 +206,7 @@ class EndedRun:
         inferred: The end was concluded by somebody else than the wrapper that started the run.
         reason: One sentence why the outcome is what it is; None once erased.
         advice: What to do next, with a command, where somebody knows.
+        uncompressed: `bytes_added` is before compression; the engine did not say what was stored.
         steps: The engines that a wrapped script called.
         instance: Whose record it is in.
         user: Whose process it was, where that is not the owner of the record.
@@ -232,6 +233,7 @@ class EndedRun:
     steps: tuple[Step, ...] = ()
     instance: Instance = Instance.USER
     user: str | None = None
+    uncompressed: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as `last` of `status --json` and as one line of `history --json`."""
@@ -249,6 +251,7 @@ class EndedRun:
             "duration_seconds": None if self.duration_ms is None else self.duration_ms / 1000,
             "bytes_processed": self.bytes_processed,
             "bytes_added": self.bytes_added,
+            "added_before_compression": self.uncompressed,
             "files": self.files,
             "errors": self.errors,
             "reason": self.reason,
@@ -284,6 +287,7 @@ class EndedRun:
             duration_ms=None if seconds is None else round(seconds * 1000),
             bytes_processed=count(data, "bytes_processed"),
             bytes_added=count(data, "bytes_added"),
+            uncompressed=data.get("added_before_compression") is True,
             files=count(data, "files"),
             errors=count(data, "errors") or 0,
             reason=optional(data, "reason", str),

@@ -21,7 +21,7 @@ def figures(run: EndedRun) -> tuple[str, ...]:
     return (
         NONE if run.duration_ms is None else wording.duration(run.duration_ms / 1000),
         NONE if run.bytes_processed is None else wording.size(run.bytes_processed),
-        NONE if run.bytes_added is None else wording.size(run.bytes_added),
+        wording.added(run, short=True) or NONE,
         NONE if run.files is None else wording.count(run.files),
         entry(run),
     )

@@ -40,7 +40,7 @@ def _what(report: Report) -> Iterator[str]:
         ("Repository", run.repository),
         ("Files", None if run.files is None else wording.count(run.files)),
         ("Size", None if run.bytes_processed is None else wording.size(run.bytes_processed)),
-        ("Added", None if run.bytes_added is None else wording.size(run.bytes_added)),
+        ("Added", wording.added(run)),
         ("Problems", wording.problems(run)),
         ("Run", run.run),
         ("Known by", "observation; somebody else started it" if run.source is Source.OBSERVED else None),

@@ -106,7 +106,7 @@ def _figures(run: EndedRun | None) -> Iterator[tuple[str, str]]:
         return
     yield "Files", "–" if run.files is None else wording.count(run.files)
     yield "Size", "–" if run.bytes_processed is None else wording.size(run.bytes_processed)
-    yield "Added", "–" if run.bytes_added is None else wording.size(run.bytes_added)
+    yield "Added", wording.added(run) or "–"
     yield "Duration", "–" if run.duration_ms is None else wording.duration(run.duration_ms / 1000)
     yield "Problems", wording.problems(run) or "–"
 

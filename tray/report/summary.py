@@ -39,6 +39,7 @@ class JobLine:
     succeeded: int = 0
     good_ms: list[int] = field(default_factory=list)
     added: int | None = None
+    at_most: bool = False
     gap_ms: int | None = None
     open_gap: bool = False
     first_ms: int = 0
@@ -136,6 +137,7 @@ def _add(line: JobLine, run: EndedRun) -> None:
     line.counts[run.outcome] = line.counts.get(run.outcome, 0) + 1
     if run.bytes_added is not None:
         line.added = (line.added or 0) + run.bytes_added
+        line.at_most = line.at_most or run.uncompressed
     if run.kind == BACKUP:
         line.backups += 1
         line.succeeded += run.outcome is Outcome.SUCCEEDED
@@ -249,7 +251,7 @@ def totals(found: Summary) -> list[tuple[str, str]]:
         ("Jobs", wording.count(len(found.jobs))),
         ("Backups succeeded", percent(found.succeeded, found.backups) if found.whole else "–"),
         ("Longest gap", "–" if worst is None else gap_words(worst).replace("at least", "≥").removesuffix(" made")),
-        ("Added", wording.size(sum(added)) if added else "–"),
+        ("Added", _added(sum(added), at_most=any(line.at_most for line in found.jobs)) if added else "–"),
     ]
 
 
@@ -274,5 +276,10 @@ def job_row(line: JobLine, *, whole: bool) -> list[str]:
         wording.count(line.others),
         percent(line.succeeded, line.backups) if whole else "–",
         gap_words(line),
-        "–" if line.added is None else wording.size(line.added),
+        "–" if line.added is None else _added(line.added, at_most=line.at_most),
     ]
+
+
+def _added(amount: int, *, at_most: bool) -> str:
+    """Return what was added; of some runs only the size before compression may be known."""
+    return f"≤ {wording.size(amount)}" if at_most else wording.size(amount)

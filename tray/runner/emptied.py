@@ -6,22 +6,29 @@ Only folders on disks that answer at once are looked into, and only until the fi
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tray import clock, status
 from tray.engines.base import Plan, Result
 from tray.engines.emptied import Before, doubted
 from tray.model import Outcome
 
+if TYPE_CHECKING:
+    from tray.estimate import Past
+
+_COUNTING = ("restic", "borg", "kopia", "rsync")
+"""Engines whose number of files is that of all files in the sources, without the folders."""
 _SECONDS = 0.2
 _FOLDERS = 5000
 
 
-def looked(result: Result, plan: Plan, before: Before | None) -> Result:
+def looked(result: Result, plan: Plan, engine: str, past: "Sequence[Past]") -> Result:
     """Return *result* with what its sources show now.
 
     Args:
         plan: What was run.
-        before: What the last good run of the job held, None if there was none.
+        engine: The engine's name.
+        past: The last good runs of the job, the newest first.
     """
     places = plan.sources if plan.places is None else plan.places
     counted = len(plan.sources) == 1 and (result.files or 0) > 1  # then the engine has found some
@@ -30,22 +37,13 @@ def looked(result: Result, plan: Plan, before: Before | None) -> Result:
         return result
     until = clock.monotonic() + _SECONDS
     empty = [name for name, place in zip(plan.sources, places, strict=True) if _is_empty(place, until)]
-    return doubted(result, plan.sources, empty, before)
+    return doubted(result, plan.sources, empty, _before(engine, past))
 
 
-def before(files: int | None, body: "dict[str, object]") -> Before:
-    """Return what the entry of an earlier run tells.
-
-    Args:
-        files: How many files it had.
-        body: The entry's body.
-    """
-    empty = body.get("empty_sources")
-    return Before(files, None if empty is None else _names(empty), _names(body.get("emptied_sources")))
-
-
-def _names(value: object) -> tuple[str, ...]:
-    return tuple(name for name in value if isinstance(name, str)) if isinstance(value, Sequence) else ()
+def _before(engine: str, past: "Sequence[Past]") -> Before | None:
+    if not past:
+        return None
+    return Before(past[0].files if engine in _COUNTING else None, past[0].empty, past[0].emptied)
 
 
 def _is_empty(place: str, until: float) -> bool:
@@ -53,7 +51,7 @@ def _is_empty(place: str, until: float) -> bool:
     from tray.repository import local
 
     path = Path(os.path.abspath(place))
-    if "***" in place or "\0" in place or not os.path.isdir(path) or (path.is_symlink() and not place.endswith("/")):
+    if "***" in place or "\0" in place or not os.path.isdir(path) or (not place.endswith("/") and path.is_symlink()):
         return False
     if not local.on_a_disk(path):
         return False

@@ -44,7 +44,14 @@ def _past(entry: Mapping[str, Any], body: Mapping[str, Any], info: RunInfo) -> P
         _count(entry, "bytes_processed"),
         _count(entry, "bytes_added"),
         copied=info.engine in COPIED_ONLY,
+        empty=_names(body, "empty_sources"),
+        emptied=_names(body, "emptied_sources") or (),
     )
+
+
+def _names(body: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
+    found = body.get(key)
+    return tuple(name for name in found if isinstance(name, str)) if isinstance(found, list) else None
 
 
 def _count(data: Mapping[str, Any], key: str) -> int | None:

@@ -90,6 +90,9 @@ def ended(
             "stalled_seconds": stalled_seconds,
             "user": info.user,
             "overlaps": info.overlaps,
+            "added_before_compression": last.uncompressed,
+            "empty_sources": list(result.empty_sources),
+            "emptied_sources": list(result.emptied_sources),
             "steps": [step.to_json() for step in last.steps],
             "evidence": None if evidence is None else dict(evidence),
             "problems": [
@@ -135,6 +138,7 @@ def end_of(
         inferred=inferred,
         bytes_processed=result.bytes_processed,
         bytes_added=result.bytes_added,
+        uncompressed=result.uncompressed,
         files=result.files,
         errors=result.errors,
         reason=result.reason,

@@ -14,7 +14,7 @@ from tray.model import EndedRun, Outcome, Step
 from tray.paths import Places
 from tray.paths import places as default_places
 from tray.redact import Redactor
-from tray.runner import leftover, past, record, rescue
+from tray.runner import emptied, leftover, past, record, rescue
 from tray.runner.child import Child, die_like
 from tray.runner.control import Controls
 from tray.runner.log import RunLog
@@ -46,6 +46,7 @@ class _Run:
     doubt: str = ""
     ended: bool = False
     watch: Watch | None = None
+    past: "tuple[Past, ...]" = ()
     paused_seconds: int = 0
     stalled_seconds: int = 0
 
@@ -150,6 +151,8 @@ def _followed(this: _Run, child: Child, outputs: Outputs, waker: Waker) -> Exit:
     noted()
     this.paused_seconds, this.stalled_seconds = controls.paused_seconds, stall.seconds
     result = rescue.doubted(result, this.doubt)
+    with suppress(Exception):
+        result = emptied.looked(result, this.plan, this.info.engine, this.past)
     result = leftover.advised(result, how, this.engine, this.plan, this.info, this.places)
     this.info = replace(this.info, kind=watch.kind or this.info.kind)
     last = _finish(this, how, result, watch.steps)
@@ -181,7 +184,8 @@ def _note_start(this: _Run, watch: Watch) -> Callable[[], None]:
         with suppress(Exception):  # what a run began with stands in its end, too
             _append(this, [record.started(this.info)], record.START_SECONDS)
         with suppress(Exception):  # an estimate is a convenience
-            found.append(past.of(this.places, this.info))
+            this.past = past.of(this.places, this.info)
+            found.append(this.past)
 
     def known() -> bool:
         if found:

@@ -187,7 +187,7 @@ def entry(places: Places, number: int) -> dict[str, Any]:
         "kind": _kind(data),
         "severity": wording.escape(str(data["severity"])),
         "when": f"{view.absolute(moment, now)}, {wording.ago(now, moment)}",
-        "facts": [[name, text] for name, text in _facts(data) if text],
+        "facts": [[name, text] for name, text in _facts(data, found.body or {}) if text],
         "run": data["run"] if data["run"] and data["action"].startswith("run.") else None,
         "details": None if found.body is None else [_detail(name, value) for name, value in found.body.items()],
         "erased": found.erased,
@@ -209,9 +209,12 @@ def _title(data: Mapping[str, Any]) -> str:
     return ": ".join(filter(None, (filters.spoken(data["action"]), _result(data))))
 
 
-def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _facts(data: Mapping[str, Any], body: Mapping[str, Any]) -> list[tuple[str, str]]:
     took, recorded = data["duration_ms"], clock.from_text(data["recorded"])
     late = recorded - clock.from_text(data["time"]) > 60_000
+    added = "" if data["bytes_added"] is None else wording.size(data["bytes_added"])
+    if added and body.get("added_before_compression") is True:
+        added += " before compression"
     return [
         ("When", wording.both_times(clock.from_text(data["time"]))),
         ("Recorded", wording.both_times(recorded) if late else ""),
@@ -222,7 +225,7 @@ def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Run", wording.escape(data["run"] or "")),
         ("Took", "" if took is None else wording.duration(took / 1000)),
         ("Size", "" if data["bytes_processed"] is None else wording.size(data["bytes_processed"])),
-        ("Added", "" if data["bytes_added"] is None else wording.size(data["bytes_added"])),
+        ("Added", added),
         ("Files", "" if data["files"] is None else wording.count(data["files"])),
         ("Problems", wording.count(data["errors"]) if data["errors"] else ""),
     ]

@@ -144,6 +144,20 @@ def problems(ended: EndedRun) -> str | None:
     return count(ended.errors) if ended.errors or told else None
 
 
+def added(ended: EndedRun, *, short: bool = False) -> str | None:
+    """Return what a run added to its repository; None where that is not known.
+
+    Where the engine does not say what was stored, the figure is that before compression: "829 MB before compression", *short*
+    "≤ 829 MB".
+    """
+    if ended.bytes_added is None:
+        return None
+    words = size(ended.bytes_added)
+    if not ended.uncompressed:
+        return words
+    return f"≤ {words}" if short else f"{words} before compression"
+
+
 def ended_words(ended: EndedRun, now_ms: int, units: int = 1000) -> str:
     """Return what a run did and how long ago."""
     kind = "" if ended.kind == "backup" else f"{escape(ended.kind)} "

@@ -18,7 +18,7 @@ from tray.engines.restic.complaints import STOPPED, Complaints
 from tray.engines.restic.items import Items
 from tray.engines.restic.outcome import Seen, conclude
 from tray.engines.restic.reasons import lock_advice, reason
-from tray.engines.restic.text import error_text, status_text, summary_text
+from tray.engines.restic.text import error_text, parse_bytes, status_text, summary_text
 from tray.engines.text import plain, strip_terminal, valid
 from tray.model import Outcome, Phase
 
@@ -27,6 +27,7 @@ _MAX_ETA = 10 * 365 * 86_400
 _SKIPPED = re.compile(r'(?:pattern )?"?(?P<item>.+?)"? (?:does not exist|does not match any files), skipping$')
 _LEFT_OUT = re.compile(r"(?:[Ww]arning: )?(?:.+, skipping|incomplete metadata for (?P<item>.+?): (?P<why>.+))$")
 _PROCESSED = re.compile(r"processed (\d+) files?, ")
+_STORED = re.compile(r"Added to the repository: +[\d.]+ \w+ *\(([\d.]{1,15}) ([KMGT]?i?B) +stored\)")
 _SAVED = re.compile(r"snapshot ([0-9a-f]{8,64}) saved$")
 
 
@@ -164,6 +165,8 @@ class BackupSession:
         if found := _PROCESSED.match(text):
             self._seen.files = int(found[1][:18])
             self._seen.summary = self._seen.dry
+        elif found := _STORED.match(text):
+            self._seen.bytes_added = parse_bytes(found[1], found[2])
         elif found := _SAVED.match(text):
             self._seen.snapshot, self._seen.summary = found[1], True
         elif text == "skipped creating snapshot":

@@ -22,6 +22,12 @@ def format_bytes(size: int) -> str:
     return f"{size} B"
 
 
+def parse_bytes(number: str, unit: str) -> int | None:
+    """Return "1.447 GiB" in bytes, rounded as restic printed it; None if it is no number."""
+    factor = next((factor for factor, name in _UNITS if name == unit), 1)
+    return None if number.count(".") > 1 or not number.strip(".") else min(round(float(number) * factor), 2**63 - 1)
+
+
 def format_seconds(seconds: float) -> str:
     """Return "m:ss", or "h:mm:ss" from one hour on; parts of a second are dropped."""
     minutes, rest = divmod(int(seconds), 60)

@@ -52,6 +52,7 @@ _HARMLESS = re.compile(
 _FATAL = re.compile(
     r"Error is not recoverable|Child (?:returned status|died)|.+: Wrote only \d+ of|.+: Cannot (?:write|close)"
 )
+_MAX_UNKNOWN = 1000
 _AFTERWORD = "Exiting with failure status due to previous errors"
 CAUSES = causes(
     (
@@ -93,7 +94,7 @@ class TarSession:
         self._changed = False
         self._after = 0
         self._missing: str | None = None
-        self._doubtful: list[tuple[str, str]] = []
+        self._unknown: list[tuple[str, str, int]] = []
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Take one line; the totals that we asked for are not the caller's."""
@@ -117,10 +118,7 @@ class TarSession:
         """Conclude from complaints, totals and exit code."""
         seen = self._seen
         seen.bytes_processed = self._written
-        if exit.code in (1, 2):  # remarks about what the user left out have no error of the system at their end
-            errors = [pair for pair in self._doubtful if ": " in pair[0]] or self._doubtful
-            for why, item in errors:
-                seen.problem(why, item)
+        self._sort_out(exit.code)
         if self._kind == "backup" and exit.code == 1 and not seen.errors and self._gnu:
             seen.problem("some files changed while they were read")
         done = self._done(exit)
@@ -176,27 +174,28 @@ class TarSession:
         """Take a message that is in no table: about the whole run, or in another language."""
         if what == _AFTERWORD or _HARMLESS.fullmatch(what):
             return ()
-        fatal = _FATAL.match(what) is not None
-        if not fatal and (found := self._about_item(what)):
-            if self._chosen:
-                self._doubtful = [*self._doubtful[:999], (found["why"], found["item"])]
-                return ()
-            self._missing = self._missing or what
-            return self._seen.problem(found["why"], found["item"])
-        if self._kind == "backup" and not fatal and self._is_afterword(what):
+        if self._kind == "backup" and _FATAL.match(what) is None:
+            if len(self._unknown) < _MAX_UNKNOWN:
+                self._unknown.append((what, text, self._after))
             return ()
-        self._seen.fatal = self._seen.fatal or fatal
+        self._seen.fatal = self._seen.fatal or _FATAL.match(what) is not None
         self._seen.complain(text)
         return ()
 
-    def _about_item(self, what: str) -> "re.Match[str] | None":
-        """Return item and trouble of a message of a backup in a language that is not in the tables."""
-        if self._kind != "backup" or not self._gnu or self._after:
-            return None
-        if self._archive is not None and self._archive in what:
-            return None
-        return _ABOUT.fullmatch(what)
-
-    def _is_afterword(self, what: str) -> bool:
-        """Whether *what* may be the one line that ends a run with errors, or a remark about all names, in another language."""
-        return self._gnu and self._after <= 1 and _ABOUT.fullmatch(what) is None
+    def _sort_out(self, code: int | None) -> None:
+        """Tell messages in another language apart by their shape; only GNU tar's have one that can be relied on."""
+        items: list[re.Match[str]] = []
+        for what, text, after in self._unknown:
+            names_archive = self._archive is not None and self._archive in what
+            found = None if after or names_archive or not self._gnu else _ABOUT.fullmatch(what)
+            if found:
+                items.append(found)
+            elif not self._gnu or names_archive or after > 1 or _ABOUT.fullmatch(what):
+                self._seen.complain(text, decisive=True)
+        if self._chosen:  # remarks about what the user left out have no error of the system at their end
+            errors = [found for found in items if ": " in found["why"]]
+            items = (errors or items) if code in (1, 2) else []
+        for found in items:
+            if ": " in found["why"]:
+                self._missing = self._missing or found[0]
+            self._seen.problem(found["why"], found["item"])

@@ -1,0 +1,143 @@
+"""A source that holds no files: one rule for all engines, told with what was deleted because of it and without false alarms."""
+
+from pathlib import Path
+
+import pytest
+
+from tray import engines
+from tray.engines.base import Exit, Result, Stream
+from tray.engines.emptied import Before, doubted, holds_nothing
+from tray.estimate import Past
+from tray.model import Outcome
+from tray.runner import emptied
+
+GOOD = Result(Outcome.SUCCEEDED, "It was saved.")
+
+
+def look(command: str, past: tuple[Past, ...] = (), result: Result = GOOD) -> Result:
+    """Judge a run of *command* that ended well by what its sources hold now."""
+    argv = command.split()
+    engine, at = engines.recognise(argv, {})
+    return emptied.looked(result, engine.plan(argv, at, {}), engine.name, past)
+
+
+COMMANDS = (
+    "restic backup {0}",
+    "borg create r::a {0}",
+    "rclone copy {0} dst",
+    "rclone sync {0} dst",
+    "rsync -a {0}/ host:dst/",
+    "duplicity {0} file:///dst",
+    "duplicity backup {0} file:///dst",
+    "rdiff-backup backup {0} dst",
+    "kopia snapshot create {0}",
+    "gtar -czf a.tgz {0}",
+    "gtar czf a.tgz -C {0} .",
+    "bsdtar -cf a.tar {0}",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_empty_source_is_a_warning_with_every_engine(command: str, tmp_path: Path) -> None:
+    """The disk of the source is not mounted: tonight's good end is told as what it is, also where folders are left."""
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    found = look(command.format(tmp_path))
+    assert found.outcome is Outcome.WARNING
+    assert "holds no files" in found.reason
+    (tmp_path / "a" / "b" / "file").touch()
+    assert look(command.format(tmp_path)) == GOOD
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "rclone move {0} dst",
+        "rsync -a --remove-source-files {0}/ dst",
+        "gtar --remove-files -cf a.tar {0}",
+        "gtar -cf a.tar -C / -C {0} .",
+        "restic restore latest --target {0}",
+        "restic backup -n {0}",
+        "restic backup --stdin",
+        "rsync -a host:{0}/ dst/",
+        "restic backup {0}/gone",
+    ],
+)
+def test_what_is_empty_for_another_reason_is_no_alarm(command: str, tmp_path: Path) -> None:
+    """What was moved away is gone, and nothing is claimed of places that are not known or not here."""
+    assert look(command.format(tmp_path)) == GOOD
+
+
+def test_the_last_good_run_is_named(tmp_path: Path) -> None:
+    """Two files last night and none tonight."""
+    assert look(f"restic backup {tmp_path}", (Past(1.0, 2),)).reason.endswith("The last good run held 2 files.")
+    told = look(f"rclone copy {tmp_path} dst", (Past(1.0, 2),)).reason  # rclone counts what it copies
+    assert "2 files" not in told
+
+
+def test_one_of_several_sources_is_told_once_it_becomes_empty(tmp_path: Path) -> None:
+    """An emptied source is a warning until it holds files again; one that was always empty is none."""
+    full, bare = tmp_path / "full", tmp_path / "bare"
+    full.mkdir()
+    (full / "file").touch()
+    bare.mkdir()
+    command = f"restic backup {full} {bare}"
+    first = look(command)
+    assert (first.outcome, first.empty_sources, first.emptied_sources) == (Outcome.SUCCEEDED, (str(bare),), ())
+    assert first.reason == f"It was saved; {bare} holds no files."
+    always = look(command, (Past(1.0, empty=(str(bare),)),))
+    assert always.outcome is Outcome.SUCCEEDED
+    now = look(command, (Past(1.0, empty=()),))
+    assert (now.outcome, now.emptied_sources) == (Outcome.WARNING, (str(bare),))
+    still = look(command, (Past(1.0, empty=(str(bare),), emptied=(str(bare),)),))
+    assert (still.outcome, still.emptied_sources) == (Outcome.WARNING, (str(bare),))
+    unknown = look(command, (Past(1.0),))  # an entry of a version that did not look
+    assert unknown.outcome is Outcome.SUCCEEDED
+
+
+def test_an_unreadable_folder_is_not_called_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be seen is not claimed."""
+
+    def refuse(_: str) -> None:
+        raise PermissionError(13, "no")
+
+    monkeypatch.setattr(emptied.os, "scandir", refuse)
+    assert look(f"restic backup {tmp_path}") == GOOD
+
+
+def test_a_slow_or_endless_folder_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller does not wait for a tree of folders only."""
+    for name in "abc":
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(emptied, "_FOLDERS", 3)
+    assert look(f"restic backup {tmp_path}") == GOOD
+
+
+def test_a_failure_stays_what_it_is() -> None:
+    """Only an end that looked good is doubted."""
+    bad = Result(Outcome.FAILED, "No.")
+    assert holds_nothing(bad) == bad
+    assert doubted(bad, ("a",), ("a",), Before(2)) == bad
+
+
+def test_what_a_sync_deletes_because_of_it_is_told() -> None:
+    """The copies are gone with the source: with their number where the engine tells it."""
+    assert "3 files were deleted from the copy" in holds_nothing(GOOD, deleted=3).reason
+    assert "1 file was deleted from the copy" in holds_nothing(GOOD, deleted=1).reason
+    assert "was deleted as well" in holds_nothing(GOOD, deletes=True).reason
+    assert "deleted" not in holds_nothing(GOOD, deleted=0, deletes=True).reason
+
+
+@pytest.mark.parametrize(
+    "command", ["rsync -a --delete a/ b/", "rsync -a --del a/ b/", "rsync -av --delete-after a/ b/"]
+)
+def test_rsync_tells_how_many_copies_it_deleted(command: str) -> None:
+    """Folders among them do not count as files."""
+    argv = command.split()
+    engine, at = engines.recognise(argv, {})
+    session = engine.session(engine.plan(argv, at, {}))
+    for line in (b"Number of files: 1 (dir: 1)\n", b"Number of deleted files: 4 (reg: 2, dir: 1, link: 1)\n"):
+        session.feed(line, Stream.OUT)
+    session.feed(b"Total bytes received: 9\n", Stream.OUT)
+    found = session.conclude(Exit(0))
+    assert found.outcome is Outcome.WARNING
+    assert "3 files were deleted from the copy" in found.reason
