@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tray import files
+
 LOOPBACK = sys.platform == "win32"
 BACKLOG = 128
 LONGEST = 107
@@ -150,8 +152,8 @@ def _listen_loopback(path: Path) -> tuple[socket.socket, str]:
     beside = path.with_suffix(".new")
     with suppress(FileNotFoundError):
         beside.unlink()
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(f"{listener.getsockname()[1]} {token}")
+    with os.fdopen(files.descriptor(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+        file.write(f"{listener.getsockname()[1]} {token}".encode())
     os.replace(beside, path)
     return listener, token
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import tray
-from tray import config
+from tray import config, files
 from tray.config import Job
 from tray.errors import ConfigError, EngineMissingError, JobNotFoundError, RepositoryInitError
 from tray.jobs_input import check_name, check_password, checked_repository, checked_sources, expand
@@ -171,10 +171,10 @@ def _write_password(places: Places, name: str, password: str) -> Path:
     for number in range(1, 1000):
         file = folder / (f"{slug}.password" if number == 1 else f"{slug}-{number}.password")
         try:
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            handle = files.descriptor(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         except FileExistsError:
             continue  # never over another repository's password
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
             out.write(password + "\n")
             out.flush()
             os.fsync(out.fileno())

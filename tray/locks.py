@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+from tray import files
+
 if sys.platform == "win32":
     import msvcrt
 else:
@@ -27,7 +29,7 @@ class FileLock:
         Raises:
             OSError: The file cannot be opened.
         """
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        fd = files.descriptor(self.path, os.O_RDWR | os.O_CREAT)
         if not _lock(fd, shared=False):
             os.close(fd)
             return False
@@ -56,7 +58,7 @@ def is_held(path: Path) -> bool:
     as held: who cannot know must not conclude that a run is lost.
     """
     try:
-        fd = os.open(path, os.O_RDONLY)
+        fd = files.descriptor(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
     except OSError:

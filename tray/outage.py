@@ -8,6 +8,7 @@ every record: into the audit log, or into the spool until the log can be written
 import os
 from contextlib import suppress
 
+from tray import files
 from tray.errors import BackupTrayError, NotificationError
 from tray.paths import Places, private
 
@@ -33,7 +34,7 @@ class Outage:
         self._on = True
         try:
             private(self._places.runtime)
-            os.close(os.open(self._mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            os.close(files.descriptor(self._mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             return  # somebody else noted it
         except (OSError, BackupTrayError):

@@ -15,6 +15,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from tray import files
 from tray.errors import UnsafeFolderError
 
 if sys.platform == "win32":
@@ -196,7 +197,7 @@ def opened(path: Path) -> io.BufferedReader:
     Raises:
         OSError: It cannot be opened, or it is no regular file.
     """
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    handle = files.descriptor(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise OSError(errno.EINVAL, "it is no regular file", str(path))

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tray import locks
+from tray import files, locks
 from tray.errors import RunNotFoundError, UnsafeFolderError
 from tray.listing import Listing
 from tray.model import LiveRun, Source
@@ -191,7 +191,7 @@ class RunFolder:
     def save(self, info: RunInfo) -> None:
         """Write `run.json`, whole or not at all."""
         beside = self.path / "run.json.new"
-        with open(beside, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        with open(beside, "w", encoding="utf-8", newline="\n", opener=files.descriptor) as file:
             json.dump(asdict(info), file)
         os.replace(beside, self.path / "run.json")
 

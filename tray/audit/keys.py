@@ -13,6 +13,7 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
+from tray import files
 from tray.audit import checkpoint
 from tray.audit.checkpoint import SEED_SIZE, Signer, VerifierKey
 from tray.errors import AuditUnavailableError
@@ -183,7 +184,7 @@ def write_new(path: Path, content: bytes) -> None:
 def write_beside(path: Path, content: bytes) -> Path:
     """Write *content* durably to a new file beside *path*, mode 0600 whatever the umask, and return that file."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    handle = files.descriptor(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         with open(handle, "wb") as file:
             if sys.platform != "win32":

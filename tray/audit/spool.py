@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tray import clock, paths
+from tray import clock, files, paths
 from tray.audit.entry import ENDS, Action, Draft
 from tray.errors import UnsafeFolderError
 from tray.paths import Places
@@ -113,8 +113,8 @@ def _drain(places: Places, append: Callable[[Sequence[Draft]], list[int]]) -> in
     for at in range(0, len(ordered), BATCH):
         batch = ordered[at : at + BATCH]
         append([draft for draft, _ in batch])
-        for _, files in batch:
-            for path in files:
+        for _, spooled in batch:
+            for path in spooled:
                 with contextlib.suppress(OSError):  # somebody else drained it too; or it stays, and its id is known
                     path.unlink()
     return len(ordered)
@@ -161,7 +161,7 @@ def _read(places: Places) -> Iterator[tuple[Path, Draft | None]]:
     """Yield each spool file with its record, or None if it holds none. One that vanishes or cannot be opened is left out."""
     for path in _files(places):
         try:
-            handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+            handle = files.descriptor(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
         except OSError:
             continue
         with open(handle, "rb") as file:

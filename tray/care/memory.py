@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tray import files
 from tray.paths import Places, private
 
 _MAX = 4 << 20
@@ -41,9 +42,9 @@ def save(places: Places, name: str, data: Mapping[str, Any]) -> None:
         return
     target = folder(places) / f"{name}.json"
     beside = target.with_name(f".{name}.{os.getpid()}.tmp")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    handle = files.descriptor(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0))
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
             json.dump(data, out, ensure_ascii=True)
         os.replace(beside, target)
     except BaseException:

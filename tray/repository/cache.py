@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tray import files
 from tray.errors import BackupTrayError, RepositoryCacheError
 from tray.listing import Listing
 from tray.locks import FileLock
@@ -240,7 +241,7 @@ def write(places: Places, entry: Entry) -> None:
     beside = folder / f".{entry.name}.{os.getpid()}"
     try:
         private(folder)
-        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600)
+        fd = files.descriptor(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
             raw = json.dumps(entry.to_json()).encode()
             if os.write(fd, raw) != len(raw):

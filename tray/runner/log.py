@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from tray import clock
+from tray import clock, files
 from tray.engines.base import Stream
 from tray.redact import Redactor
 
@@ -18,8 +18,8 @@ class RunLog:
         self._redactor = redactor
         self._size = 0
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
-            self._fd = None if path is None else os.open(path, flags, 0o600)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+            self._fd = None if path is None else files.descriptor(path, flags)
         except OSError:
             self._fd = None
         self._pending = bytearray()

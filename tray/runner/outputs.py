@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tray import clock
+from tray import clock, files
 from tray.display import writable
 from tray.engines.base import Stream
 from tray.runner import wake
@@ -36,8 +36,8 @@ class Tail:
         self.path = path
         self.to = to
         self._returns = returns
-        self.write_fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | _CLOEXEC, 0o600)
-        self._fd = os.open(path, os.O_RDONLY | _CLOEXEC)
+        self.write_fd = files.descriptor(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
+        self._fd = files.descriptor(path, os.O_RDONLY)
         self._part = bytearray()
         self._read = 0
         self._until: int | None = None
@@ -102,9 +102,6 @@ def cut(text: bytes, *, returns: bool) -> Iterator[bytes]:
         elif parts[-1]:
             ends.append(parts[-1])
         yield from ends
-
-
-_CLOEXEC: int = getattr(os, "O_CLOEXEC", 0)
 
 
 class Relay:

@@ -241,7 +241,7 @@ def run(places: Places, *, idle_exit: float | None = None) -> Ended | None:
     if not lock.acquire():
         return None
     with lock:
-        lock.path.write_text(f"{os.getpid()}")  # for a person who has to end a tracker that hangs
+        lock.path.write_bytes(b"%d" % os.getpid())  # for a person who has to end a tracker that hangs
         listener, token = endpoint.listen(places.socket)
         with listener:
             _point(places)
@@ -259,5 +259,5 @@ def _point(places: Places) -> None:
     with suppress(OSError, BackupTrayError):
         private(places.state)
         beside = places.socket_pointer.with_suffix(".new")
-        beside.write_text(str(places.runtime))
+        beside.write_bytes(str(places.runtime).encode())
         os.replace(beside, places.socket_pointer)

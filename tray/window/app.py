@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tray import __version__, clock
+from tray import __version__, clock, files
 from tray.errors import NoWebViewError
 from tray.paths import Places, assets, private
 from tray.window import bridge, calls, document, toolkit
@@ -152,7 +152,7 @@ class Window:
     def shown(self) -> None:
         """Note how long the start took, for those who ask by `BACKUP_TRAY_WINDOW_TIMES` (a file)."""
         if path := os.environ.get("BACKUP_TRAY_WINDOW_TIMES"):
-            with open(path, "a", encoding="utf-8") as out:
+            with open(path, "a", encoding="utf-8", newline="\n") as out:
                 print(f"shown {clock.monotonic()}", file=out)
 
     def tell_verified(self, done: int, total: int) -> None:
@@ -188,5 +188,6 @@ def note_failures(places: Places) -> None:
 
 
 def _append(file: Path, text: str) -> None:
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8") as out:
+    handle = files.descriptor(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    with os.fdopen(handle, "a", encoding="utf-8", newline="\n") as out:
         out.write(text)

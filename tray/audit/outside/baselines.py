@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray import paths
+from tray import files, paths
 from tray.audit import checkpoint, keys
 from tray.audit.checkpoint import Checkpoint, VerifierKey
 from tray.errors import BackupTrayError
@@ -87,7 +87,7 @@ def _overwrite(target: Path, there: bytes | None, note: bytes) -> bool:
     """Write *note* over *there* at once; False if that could be seen half done."""
     if not there or not len(there) <= len(note) <= _SECTOR:
         return False
-    handle = os.open(target, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    handle = files.descriptor(target, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
     try:
         return os.write(handle, note) == len(note)
     finally:
@@ -159,8 +159,7 @@ def put(target: Path, content: bytes, *, durable: bool = False) -> None:
     beside = target.with_name(f".{target.name}.tmp")
     with contextlib.suppress(FileNotFoundError):
         beside.unlink()
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-    handle = os.open(beside, flags, 0o600)
+    handle = files.descriptor(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         if os.write(handle, content) != len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(beside))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray import clock
+from tray import clock, files
 from tray.audit.entry import Action
 from tray.audit.schema import MOMENT
 from tray.audit.search import pages
@@ -88,7 +88,7 @@ def _round(places: Places, progress: Callable[[int, int], None] | None, deadline
 @contextlib.contextmanager
 def _writable(path: Path) -> Iterator[sqlite3.Connection]:
     """Open the index for writing, and make it if it is not there."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    os.close(files.descriptor(path, os.O_RDWR | os.O_CREAT))
     index = sqlite3.connect(path, timeout=_LOCK_SECONDS, isolation_level=None)
     try:
         index.execute("PRAGMA secure_delete = ON")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from tray import files
 from tray.audit.tiles import WIDTH
 
 CHECKPOINT = "checkpoint"
@@ -38,7 +39,7 @@ def writing(paths: Sequence[Path]) -> Iterator[list[BinaryIO]]:
     with contextlib.ExitStack() as stack:
         opened: list[BinaryIO] = []
         for path in paths:
-            handle = os.open(_beside(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            handle = files.descriptor(_beside(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             opened.append(stack.enter_context(open(handle, "wb")))
         yield opened
         for file in opened:
