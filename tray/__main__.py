@@ -1,8 +1,35 @@
-"""`python -m tray` is `backup-tray`."""
+"""`python -m tray` is `backup-tray`. By the path of this file the program starts itself (see `tray.ourselves`)."""
 
+import os
 import sys
 
-from tray.cli.main import main
+HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_THIRD = ("site-packages", "dist-packages")
+
+
+def secure() -> None:
+    """See that no module comes from the working folder, and that `tray` is this very copy, wherever it lies."""
+    if not sys.flags.safe_path and sys.path and sys.path[0] != HOME:
+        del sys.path[0]  # the working folder (`-m`), or the folder of this file
+    if HOME not in sys.path:  # before other people's packages, after Python's own modules
+        places = [place for place, folder in enumerate(sys.path) if os.path.basename(folder) in _THIRD]
+        sys.path.insert(places[0] if places else len(sys.path), HOME)
+
+
+def main() -> int:
+    """Run the command line, or the one of `ourselves.PARTS` that is named."""
+    secure()
+    if len(sys.argv) > 1 and sys.argv[1].startswith("tray."):
+        from importlib import import_module
+
+        from tray import ourselves
+
+        if sys.argv[1] in ourselves.PARTS:
+            return int(import_module(sys.argv.pop(1)).main() or 0)
+    from tray.cli import main as program
+
+    return program.main()
+
 
 if __name__ == "__main__":
     sys.exit(main())

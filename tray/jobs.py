@@ -14,8 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import tray
-from tray import config, files
+from tray import config, files, ourselves
 from tray.config import Job
 from tray.errors import ConfigError, EngineMissingError, JobNotFoundError, RepositoryInitError
 from tray.jobs_input import check_name, check_password, checked_repository, checked_sources, expand
@@ -94,18 +93,14 @@ def start(places: Places, job: Job) -> "subprocess.Popen[bytes]":
         ConfigError: The configuration file is broken.
     """
     find(places, job.name)
-    home = Path(tray.__file__).resolve().parent.parent  # `-m` looks in the working folder first: let that be our own
-    environ = dict(os.environ)
-    if HOME_VARIABLE in environ:
-        environ[HOME_VARIABLE] = str(Path(environ[HOME_VARIABLE]).absolute())
     return subprocess.Popen(
-        [sys.executable, "-m", "tray", "backup", job.name],
+        ourselves.command("backup", job.name),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        cwd=home,
-        env=environ,
+        cwd=ourselves.FOLDER,
+        env=ourselves.environ(),
     )
 
 
@@ -153,7 +148,7 @@ def launcher() -> str:
         if os.access(path, os.X_OK):
             return shlex.quote(str(path))
     found = shutil.which("backup-tray")
-    return shlex.quote(found) if found else f"{shlex.quote(sys.executable)} -m tray"
+    return shlex.quote(os.path.abspath(found)) if found else shlex.join(ourselves.command())
 
 
 def launcher_places() -> list[Path]:

@@ -119,7 +119,7 @@ ours() {
         line=$(tr '\0' ' ' <"$file" 2>/dev/null) || continue
         for verb; do
             case "$verb:$line" in
-            *:*" -m tray $verb "* | "tray:"*" -m tray ") printf '%s ' "$(echo "$file" | cut -d/ -f3)" && break ;;
+            *:*" -m tray $verb "* | *:*"/tray/__main__.py $verb "* | "tray:"*" -m tray " | "tray:"*"/tray/__main__.py ") printf '%s ' "$(echo "$file" | cut -d/ -f3)" && break ;;
             esac
         done
     done

@@ -15,11 +15,16 @@ from typing import Any
 
 from tests.e2e.restic_keys import make_quick
 from tests.waiting import wait_for
-from tray import runs
+from tray import ourselves, runs
 from tray.paths import Places
 
 TRAY = [sys.executable, "-m", "tray"]
 PASSWORD = "correct horse"  # of test repositories
+
+
+def started_itself(words: "list[str] | None", verb: str) -> bool:
+    """Whether this is the command line of a process that the program started itself, with the command *verb*."""
+    return ourselves.PROGRAM in (words or ()) and verb in (words or ())
 
 
 def tray(*arguments: str | Path, check: bool = False, **options: Any) -> "subprocess.CompletedProcess[str]":

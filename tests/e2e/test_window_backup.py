@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.e2e.desktop import Desktop, desktop
-from tests.e2e.program import make_tree, start
+from tests.e2e.program import make_tree, start, started_itself
 from tests.e2e.webdriver import Driven, driven
 from tests.waiting import wait_for
 from tray import paths
@@ -51,7 +51,7 @@ def window(desk: Desktop, tmp_path: Path) -> Iterator[Driven]:
 def _end_tracker(places: Places) -> None:
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if words[1:4] == ["-m", "tray", "tracker"] and _home(process) == str(places.state.parent):
+        if started_itself(words, "tracker") and _home(process) == str(places.state.parent):
             process.terminate()
             process.wait(10)
 

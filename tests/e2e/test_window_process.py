@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e import statuses
 from tests.e2e.desktop import Desktop, desktop
-from tests.e2e.program import TRAY
+from tests.e2e.program import TRAY, started_itself
 from tests.e2e.webdriver import driven, end_tree, gone
 from tests.waiting import wait_for
 from tray import paths
@@ -81,7 +81,7 @@ def opened(desk: Desktop, tmp_path: Path, places: Places) -> Iterator[Opened]:
             end_tree(made.process.pid)
         made.process.communicate(timeout=10)
         for process in psutil.process_iter(["cmdline"]):
-            if (process.info["cmdline"] or [])[1:4] == ["-m", "tray", "tracker"] and _ours(process, places):
+            if started_itself(process.info["cmdline"], "tracker") and _ours(process, places):
                 process.terminate()
 
 

@@ -13,6 +13,7 @@ import psutil
 from PIL import Image
 
 from tests.e2e.desktop import Desktop, desktop
+from tests.e2e.program import started_itself
 from tests.waiting import wait_for
 from tray import clock, ipc, paths
 from tray.audit import spool
@@ -45,9 +46,7 @@ def end_windows() -> None:
     home = os.environ[paths.HOME_VARIABLE]
     for process in psutil.process_iter(["cmdline"]):
         with suppress(psutil.Error):
-            if (process.info["cmdline"] or [])[1:4] == ["-m", "tray", "window"] and process.environ().get(
-                paths.HOME_VARIABLE
-            ) == home:
+            if started_itself(process.info["cmdline"], "window") and process.environ().get(paths.HOME_VARIABLE) == home:
                 process.terminate()
                 process.wait(10)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tray import ourselves
 from tray.audit.checkpoint import parse
 from tray.audit.store import AuditLog
 from tray.paths import Places, private
@@ -63,13 +64,9 @@ def test_a_place_that_hangs_is_waited_for_only_for_a_moment(
     places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A dead network disk costs a run two seconds at most; what hangs goes on by itself."""
-    hanging = tmp_path / "tray" / "audit" / "outside"
-    hanging.mkdir(parents=True)
-    for folder in (hanging.parent.parent, hanging.parent, hanging):
-        (folder / "__init__.py").write_text("")
-    (hanging / "far.py").write_text("import signal; signal.pause()")
-    monkeypatch.setattr(afar.tray, "__file__", str(hanging.parent.parent / "__init__.py"))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    hanging = tmp_path / "hanging.py"
+    hanging.write_text("import signal; signal.pause()")
+    monkeypatch.setattr(ourselves, "PROGRAM", str(hanging))
     began = time.monotonic()
     process = afar.send(places, 0.5)
     assert time.monotonic() - began < 10

@@ -11,6 +11,7 @@ import pytest
 from tests.unit.audit_help import end, filled
 from tests.unit.test_audit_systemlog import parsed_journal, parsed_syslog, receiving
 from tray import config as configuration
+from tray import ourselves
 from tray.audit import checkpoint, spool, standing
 from tray.audit.checkpoint import Checkpoint, Signer
 from tray.audit.entry import Action
@@ -243,7 +244,7 @@ def test_the_process_at_the_end_of_a_run_copies_and_forwards(log: Places, stick:
         log.config_file.write_text(f'[audit]\nbaselines = ["{stick}"]\nforward = ["udp://127.0.0.1:{port}"]\n')
         assert configuration.load(log).audit.baselines == (str(stick),)
         done = subprocess.run(
-            [sys.executable, "-m", "tray.audit.outside.far"], capture_output=True, timeout=60, check=False
+            ourselves.command("tray.audit.outside.far"), capture_output=True, timeout=60, check=False
         )
         assert (done.returncode, done.stderr) == (0, b"")
         assert parsed_syslog(server.recv(4096))[1]["seq"] == "0"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tray import config, jobs
+from tray import config, jobs, ourselves
 from tray.config import Job
 from tray.errors import ConfigError, EngineMissingError, JobNotFoundError, JobSetupError, RepositoryInitError
 from tray.paths import Places, places
@@ -299,7 +299,7 @@ def test_start_is_a_process_of_its_own(here: Places, tmp_path: Path, monkeypatch
     config.save_job(here, job)
     assert jobs.start(here, job).wait(20) == 0
     assert json.loads(note.read_text()) == {
-        "argv": ["-m", "tray", "backup", "my files"],
+        "argv": [*ourselves.command("backup", "my files")[1:]],
         "leader": True,
         "ends": ["/dev/null"] * 3,
         "home": str(tmp_path / "bt"),
@@ -319,10 +319,10 @@ def test_the_cron_line_is_safe_to_paste(here: Places, tmp_path: Path, monkeypatc
 
 
 def test_without_an_installed_command_the_line_still_works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """In a checkout the interpreter and module are named."""
+    """In a checkout the interpreter and our own file are named, isolated from the folder that cron starts in."""
     monkeypatch.setattr(jobs, "launcher_places", list)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert jobs.launcher() == f"{shlex.quote(sys.executable)} -m tray"
+    assert jobs.launcher() == shlex.join(ourselves.command())
 
 
 def test_the_launcher_is_looked_for_where_it_is_installed() -> None:

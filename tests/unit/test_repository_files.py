@@ -2,6 +2,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -223,7 +224,7 @@ def test_a_folder_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Mon
     hangs = tmp_path / "python"
     hangs.write_text(f"#!/bin/sh\nexec cat {tmp_path}/fifo\n")
     hangs.chmod(0o755)
-    monkeypatch.setattr(look.sys, "executable", str(hangs))
+    monkeypatch.setattr(sys, "executable", str(hangs))
     monkeypatch.setattr(look, "ANSWER_SECONDS", 0.2)
     found, stuck = look.read_apart("restic", tmp_path)
     assert found == files.Found()

@@ -2,6 +2,7 @@ import asyncio
 import json
 import os
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -534,7 +535,7 @@ def test_the_helper_looks_at_what_is_due_and_ends(places: Places, tmp_path: Path
         cache.write(places, replace(known, looked_ms=0))
     os.rename(tmp_path / "gone", tmp_path / "elsewhere")
     done = subprocess.run(
-        [look.sys.executable, "-m", "tray", "tracker", "--look-at-repositories"], capture_output=True, text=True
+        [sys.executable, "-m", "tray", "tracker", "--look-at-repositories"], capture_output=True, text=True
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     found = {Path(entry.folder or "").name: entry for entry in cache.Cache(places).contents().entries.values()}

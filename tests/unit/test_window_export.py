@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.waiting import wait_for
+from tray import ourselves
 from tray.audit.search import asked
 from tray.errors import ExportFailedError
 from tray.window import bridge, export, filters
@@ -51,10 +52,7 @@ def test_a_report_of_a_run_goes_where_the_person_chose(process: Process, tmp_pat
     assert export.Writer(ask).of_run(RUN, "pdf") == {"path": str(tmp_path / "mine.pdf")}
     assert proposed == [("backup-report-0190aaaa.pdf", "PDF")]
     assert process.seen == [
-        sys.executable,
-        "-m",
-        "tray",
-        "report",
+        *ourselves.command("report"),
         RUN,
         "--format=pdf",
         f"--output={tmp_path}/mine.pdf",

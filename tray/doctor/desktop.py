@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tray import ourselves
 from tray.icon import xembed
 
 WATCHER = "org.kde.StatusNotifierWatcher"
@@ -72,12 +73,12 @@ def web_view() -> Finding:
         return Finding(True, "The system has a web view of its own.")
     try:
         done = subprocess.run(
-            [sys.executable, "-c", "import sys\n" + _ASK_GI],
+            [*ourselves.python(), "-c", "import sys\n" + _ASK_GI],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=20,
             check=False,
-            cwd="/",
+            cwd=ourselves.FOLDER,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return Finding(False, f"The web view does not answer: {error}.", _WEB_VIEW)

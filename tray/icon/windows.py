@@ -1,12 +1,11 @@
 """Opening windows from the tray: each is a process of its own, and one that cannot start says why."""
 
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from typing import IO
 
-from tray import clock
+from tray import clock, ourselves
 
 QUICK_SECONDS = 15.0
 """A window that ends with an error so soon after its start never came up."""
@@ -23,7 +22,7 @@ class _Opened:
 
 def command(page: str) -> list[str]:
     """Return the command that opens the window at *page*, or raises the one that is open."""
-    return [sys.executable, "-m", "tray", "window", page]
+    return ourselves.command("window", page)
 
 
 class Windows:
@@ -42,6 +41,8 @@ class Windows:
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 start_new_session=True,
+                cwd=ourselves.FOLDER,
+                env=ourselves.environ(),
             )
         except OSError as error:
             errors.close()

@@ -7,6 +7,7 @@ from tray.observe.proc import Proc
 
 _DEEP = 64
 _PROGRAM = "backup-tray"
+_FILE = "/tray/__main__.py"
 _WRAPS = ("run", "backup")
 
 
@@ -24,7 +25,8 @@ def ancestors(proc: Proc, pid: int) -> Iterator[tuple[int, str]]:
 def wraps(argv: Sequence[str]) -> bool:
     """Whether this command line is a wrapper of ours: `backup-tray run …`, `python3 -m tray backup …`; whoever started it."""
     for place, word in enumerate(argv[:-1]):
-        ours = program_name(word) == _PROGRAM or (word == "tray" and place > 0 and argv[place - 1] == "-m")
+        as_module = word == "tray" and place > 0 and argv[place - 1] == "-m"
+        ours = program_name(word) == _PROGRAM or as_module or word.endswith(_FILE)
         if ours:
             return argv[place + 1] in _WRAPS
     return False

@@ -8,14 +8,11 @@ from tray.errors import RepositoryUnreachableError
 from tray.repository import files
 
 
-def main(engine: str, folder: str) -> None:
-    """Print what was found as one line of JSON."""
+def main() -> None:
+    """Print what was found as one line of JSON; the arguments are engine and folder."""
+    engine, folder = sys.argv[1:3]
     try:
         said = files.to_json(files.look(engine, Path(folder)))
     except RepositoryUnreachableError as error:
         said = {"why": error.why}
     print(json.dumps(said))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

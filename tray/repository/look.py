@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from tray import clock, config, locks, runs
+from tray import clock, config, locks, ourselves, runs
 from tray.clock import DAY_MS
 from tray.errors import BackupTrayError, RepositoryUnreachableError
 from tray.model import RepositoryState
@@ -131,10 +131,12 @@ def read_apart(engine: str, folder: Path) -> tuple[Found, tuple[int, str] | None
         RepositoryUnreachableError: The folder cannot be looked at.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "tray.repository", engine, str(folder)],
+        ourselves.command("tray.repository.__main__", engine, str(folder)),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        cwd=ourselves.FOLDER,
+        env=ourselves.environ(),
     )
     try:
         out, _ = process.communicate(timeout=ANSWER_SECONDS)

@@ -6,11 +6,9 @@ backup; it is waited for only for a moment, because whoever started the run may 
 
 import os
 import subprocess
-import sys
 from contextlib import suppress
-from pathlib import Path
 
-import tray
+from tray import ourselves
 from tray.paths import HOME_VARIABLE, Places
 
 SECONDS = 2.0
@@ -19,12 +17,12 @@ SECONDS = 2.0
 def send(places: Places, seconds: float = SECONDS) -> "subprocess.Popen[bytes]":
     """Start the process that copies and forwards, wait for it at most *seconds*, and return it; it may go on after that."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tray.audit.outside.far"],
+        ourselves.command("tray.audit.outside.far"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        cwd=Path(tray.__file__).resolve().parent.parent,  # `-m` looks in the working folder first
+        cwd=ourselves.FOLDER,
         env=_environ(places),
     )
     with suppress(subprocess.TimeoutExpired):
@@ -34,5 +32,5 @@ def send(places: Places, seconds: float = SECONDS) -> "subprocess.Popen[bytes]":
 
 def _environ(places: Places) -> dict[str, str]:
     if HOME_VARIABLE not in os.environ:
-        return dict(os.environ)
-    return {**os.environ, HOME_VARIABLE: str(places.config.parent)}
+        return ourselves.environ()
+    return {**ourselves.environ(), HOME_VARIABLE: str(places.config.parent)}

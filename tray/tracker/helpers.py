@@ -5,10 +5,9 @@ is cared for (`tray.care`): at the start, after runs have ended, and every hour.
 """
 
 import subprocess
-import sys
 from collections.abc import Callable
 
-from tray import clock
+from tray import clock, ourselves
 from tray.listing import Listing
 from tray.paths import Places
 
@@ -96,8 +95,10 @@ def _helped(helper: "subprocess.Popen[bytes] | None", *task: str) -> "subprocess
     if helper is not None and helper.poll() is None:
         return helper
     return subprocess.Popen(
-        [sys.executable, "-m", "tray", "tracker", *task],
+        ourselves.command("tracker", *task),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        cwd=ourselves.FOLDER,
+        env=ourselves.environ(),
     )

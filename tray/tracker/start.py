@@ -1,11 +1,10 @@
 """How a tracker comes to be: whoever needs one starts it, and when two do so at once, one of the two trackers ends at once."""
 
 import subprocess
-import sys
 import threading
 import time
 
-from tray import __version__, clock, ipc
+from tray import __version__, clock, ipc, ourselves
 from tray.errors import TrackerGoneError
 from tray.paths import Places
 
@@ -36,12 +35,13 @@ def _start(places: Places, role: str) -> ipc.Client:
     """Start a tracker that outlives us and wait until it, or one that was quicker, answers."""
     deadline = clock.monotonic() + STARTUP_SECONDS
     child = subprocess.Popen(
-        [sys.executable, "-m", "tray", "tracker", "--idle-exit", str(IDLE_EXIT_SECONDS)],
+        ourselves.command("tracker", "--idle-exit", str(IDLE_EXIT_SECONDS)),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        cwd="/" if sys.platform != "win32" else None,
+        cwd=ourselves.FOLDER,
+        env=ourselves.environ(),
     )
     # Somebody must take note of its end, or it stays a zombie for as long as the tray lives.
     threading.Thread(target=child.wait, daemon=True).start()

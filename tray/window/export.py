@@ -4,19 +4,15 @@ The page names a run or a filter and a format; where the file goes is chosen in 
 sends can become an option of its own: a run is hex digits, every value of a filter is joined to its option by "=".
 """
 
-import os
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import tray
-from tray import clock, wording
+from tray import clock, ourselves, wording
 from tray.errors import ExportFailedError
-from tray.paths import HOME_VARIABLE
 from tray.window import bridge, filters
 
 FORMATS: Final = {"pdf": "PDF", "csv": "CSV", "html": "HTML", "jsonl": "JSON Lines"}
@@ -85,18 +81,14 @@ class Writer:
 
 
 def _run(arguments: Sequence[str]) -> None:
-    home = Path(tray.__file__).resolve().parent.parent  # `-m` looks in the working folder first: let that be our own
-    environ = dict(os.environ)
-    if HOME_VARIABLE in environ:
-        environ[HOME_VARIABLE] = str(Path(environ[HOME_VARIABLE]).absolute())
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "tray", *arguments],
+            ourselves.command(*arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            cwd=home,
-            env=environ,
+            cwd=ourselves.FOLDER,
+            env=ourselves.environ(),
             timeout=PATIENCE,
             check=False,
         )

@@ -197,7 +197,3 @@ def main() -> int:
         except BackupTrayError:
             code = 2
     return code
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
