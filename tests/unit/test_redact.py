@@ -11,6 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tray.redact import HIDDEN, Redactor, is_secret_name
+from tray.redact.names import STATES
+from tray.redact.plain import is_ordinary
 
 SECRET = "hunter2-Zq-and-more"
 
@@ -137,9 +139,10 @@ def test_secrets_are_known_by_their_place_too(printed: str, shown: str) -> None:
 
 
 def test_a_short_secret_is_hidden_where_it_stands_alone() -> None:
-    """A password of one letter must not make every log unreadable."""
-    redactor = Redactor([], {"RESTIC_PASSWORD": "x"})
-    assert redactor.text("x max x,y") == "*** max ***,y"
+    """A password of three letters must not make every log unreadable; one of one letter is hidden in its place only."""
+    redactor = Redactor([], {"RESTIC_PASSWORD": "xq7"})
+    assert redactor.text("xq7 maxq7 xq7,y") == "*** maxq7 ***,y"
+    assert Redactor([], {"RESTIC_PASSWORD": "x"}).text("x max, RESTIC_PASSWORD=x") == "x max, RESTIC_PASSWORD=***"
 
 
 def test_bytes_that_are_no_text_survive() -> None:
@@ -173,7 +176,12 @@ secrets = (
     .map(str.strip)
     .filter(
         lambda text: (
-            len(text) >= 4 and text.strip("*") and text.lower() not in ("true", "false", "none", "null", "prompt")
+            len(text) >= 4
+            and text.strip("*")
+            and not is_ordinary(text)
+            and text.lower() not in STATES
+            and not text.startswith("$")
+            and not text.startswith("cat ")
         )
     )
 )

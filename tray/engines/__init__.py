@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import cast
 
+from tray.engines.adapter import Adapter
 from tray.engines.base import (
     API,
     LOG_FD,
@@ -40,6 +41,7 @@ from tray.engines.command import COMMAND
 from tray.engines.naming import job_name
 from tray.engines.recognise import Inner, program_name, unwrap
 from tray.errors import UnknownEngineError
+from tray.redact import Harmless
 
 __all__ = [
     "API",
@@ -60,7 +62,9 @@ __all__ = [
     "Session",
     "Stop",
     "Stream",
+    "begins",
     "find",
+    "harmless",
     "job_name",
     "named",
     "problems",
@@ -144,6 +148,20 @@ def find(name: str) -> Engine | None:
     from tray.engines import plugins
 
     return plugins.named(name)
+
+
+def harmless(program: str) -> Harmless | None:
+    """Return what is harmless in the command line of the program of this name, by its adapter; None if none says so."""
+    known = program.lower()
+    for one in ENGINES:
+        if known.startswith(one.begins) and (adapter := one.load()).recognises(program):
+            return cast(Adapter, adapter).harmless
+    return None
+
+
+def begins(argv: Sequence[str]) -> int:
+    """Return the index of the program that stands behind `sudo`, `nice` and their like."""
+    return unwrap(argv, {}).at
 
 
 def problems() -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from tray.engines.arguments import program_at
 from tray.engines.base import API, STOP, Plan, Stop
-from tray.redact import Redactor
+from tray.redact import Harmless, Redactor
 
 
 def program_names(name: str) -> "re.Pattern[str]":
@@ -24,12 +24,14 @@ class Adapter:
 
     Attributes:
         programs: What its program may be called.
+        harmless: What of its command line holds no secret; unless the adapter says so nothing is known to be harmless.
     """
 
     api = API
     name: str
     programs: "re.Pattern[str]"
     stop: Stop = STOP
+    harmless: Harmless | None = None
 
     def recognises(self, program: str) -> bool:
         """Take the engine's program, also under a name with its version."""

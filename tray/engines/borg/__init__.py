@@ -44,6 +44,7 @@ class Borg(Adapter):
     """The engine for borg."""
 
     name = "borg"
+    harmless = borg_options.HARMLESS
     programs = re.compile(
         r"borg(?:backup)?(?:\d[\w.+-]*|[-_.]v?\d[\w.+-]*|-(?:linux|macos|freebsd|windows)[\w.+-]*)?(?:\.exe)?",
         re.IGNORECASE,

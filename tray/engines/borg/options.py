@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from tray.engines import arguments
 from tray.engines.arguments import Arguments, Grammar
 from tray.engines.recognise import words
+from tray.redact import Harmless
 
 _ALSO = {
     "h": "help",
@@ -39,15 +40,25 @@ _SWITCHES = words(
     noacls noxattrs sparse read-special repair repository-only archives-only verify-data save-space force
     cleanup-commits stdout continue"""
 )
-_VALUES = words(
+_SHOWN = words(
     """debug-topic lock-wait umask remote-path remote-ratelimit upload-ratelimit remote-buffer upload-buffer
-    debug-profile rsh repo socket filter stdin-name stdin-user stdin-group stdin-mode paths-delimiter exclude
-    exclude-from pattern patterns-from exclude-if-present files-cache files-changed comment timestamp
+    debug-profile repo socket filter stdin-name stdin-user stdin-group stdin-mode paths-delimiter exclude
+    exclude-from pattern patterns-from exclude-if-present files-cache files-changed timestamp
     checkpoint-interval chunker-params compression prefix glob-archives match-archives sort-by first last oldest newest
     older newer max-duration keep-within keep-last keep-minutely keep-secondly keep-hourly keep-daily keep-weekly
     keep-monthly keep-13weekly keep-3monthly keep-yearly threshold strip-components undelete-archives"""
 )
+"""Options whose values hold no secret."""
+_VALUES = _SHOWN | words("rsh comment")
 _GRAMMAR = Grammar(_VALUES, _SWITCHES, also=_ALSO, shortens=True, equals=True)
+HARMLESS = Harmless(
+    _GRAMMAR,
+    _SHOWN,
+    subcommands=words(
+        """create extract check prune compact list info delete rename diff mount umount init break-lock upgrade recreate with-lock
+        export-tar import-tar transfer rcreate rinfo rlist rdelete repo-create repo-info repo-list repo-delete repo-compress"""
+    ),
+)
 
 
 def read(argv: Sequence[str], at: int) -> Arguments:

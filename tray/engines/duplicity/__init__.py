@@ -28,6 +28,7 @@ class Duplicity(Adapter):
     """The engine for duplicity."""
 
     name = "duplicity"
+    harmless = duplicity_options.HARMLESS
     programs = program_names("duplicity")
     """`duplicity`, `duplicity3`, `duplicity-0.8`; not `duplicity-backup.sh`, which is somebody's script."""
 

@@ -10,20 +10,23 @@ from collections.abc import Sequence
 from tray.engines import arguments
 from tray.engines.arguments import Arguments, Grammar
 from tray.engines.recognise import words
+from tray.redact import Harmless
 
-_VALUES = words(
+_SHOWN = words(
     """archive-dir azure-blob-tier azure-max-block-size azure-max-connections azure-max-single-put-size
     backend-retry-delay cf-backend config-dir current-time encrypt-key encrypt-secret-keyring encrypt-sign-key
     exclude exclude-filelist exclude-globbing-filelist exclude-if-present exclude-older-than exclude-regexp
     fail-on-volume file-changed file-prefix file-prefix-archive file-prefix-manifest file-prefix-signature
-    file-to-restore files-from full-if-older-than gpg-binary gpg-options hidden-encrypt-key idr-fakeroot
+    file-to-restore files-from full-if-older-than gpg-binary hidden-encrypt-key idr-fakeroot
     imap-mailbox include include-filelist include-globbing-filelist include-regexp log-fd log-file
-    max-blocksize metadata-sync-mode mp-segment-size name num-retries par2-options par2-redundancy par2-volumes
-    path-to-restore progress-rate restore-time rsync-options s3-endpoint-url s3-kms-grant s3-kms-key-id
-    s3-multipart-chunk-size s3-multipart-max-procs s3-multipart-max-timeout s3-region-name scp-command sftp-command
-    show-changes-in-set sign-key skip-volume ssh-options ssl-cacert-file ssl-cacert-path swift-storage-policy
-    tempdir time time-separator timeout concurrency verbosity volsize webdav-headers"""
+    max-blocksize metadata-sync-mode mp-segment-size name num-retries par2-redundancy par2-volumes
+    path-to-restore progress-rate restore-time s3-endpoint-url s3-kms-grant s3-kms-key-id
+    s3-multipart-chunk-size s3-multipart-max-procs s3-multipart-max-timeout s3-region-name
+    show-changes-in-set sign-key skip-volume ssl-cacert-file ssl-cacert-path swift-storage-policy
+    tempdir time time-separator timeout concurrency verbosity volsize"""
 )
+"""Options whose values hold no secret."""
+_VALUES = _SHOWN | words("gpg-options par2-options rsync-options scp-command sftp-command ssh-options webdav-headers")
 _SWITCHES = words(
     """allow-source-mismatch asynchronous-upload compare-data copy-links do-not-restore-ownership dry-run
     exclude-device-files exclude-filelist-stdin exclude-other-filesystems force ftp-passive ftp-regular gio
@@ -39,6 +42,7 @@ _GRAMMAR = Grammar(
     pairs=frozenset(("rename",)),
     shortens=True,
 )
+HARMLESS = Harmless(_GRAMMAR, _SHOWN, subcommands=frozenset(("",)))
 _COMMANDS = {  # what is given: what it is
     "backup": "backup",
     "full": "backup",

@@ -22,6 +22,7 @@ class Kopia(Adapter):
     """The engine for kopia."""
 
     name = "kopia"
+    harmless = kopia_options.HARMLESS
     programs = program_names("kopia")
     """`kopia`, `kopia-0.17`, `kopia.exe`; not `kopia-ui`."""
     stop: Stop = ((signal.SIGINT, 60.0), *STOP[1:])  # it saves what it has as an incomplete snapshot first

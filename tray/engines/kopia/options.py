@@ -5,16 +5,20 @@ from collections.abc import Sequence
 from tray.engines import arguments
 from tray.engines.arguments import Arguments, Grammar
 from tray.engines.recognise import words
+from tray.redact import Harmless
 
-_VALUES = words(
+_SHOWN = words(
     """config-file log-file log-dir log-level file-log-level content-log-file log-dir-max-files log-dir-max-age
-    password persist-credentials timezone progress-update-interval progress-estimation-type upload-limit-mb
-    checkpoint-interval description force-hash parallel start-time end-time stdin-file tags pin
+    timezone progress-update-interval progress-estimation-type upload-limit-mb
+    checkpoint-interval force-hash parallel start-time end-time stdin-file tags pin
     log-dir-detail log-entry-detail override-source verify-files-percent file-parallelism file-queue-length
     max-errors sources directory-id file-id mode skip-times snapshot-time safety metrics-listen-addr
     max-download-speed-mb-per-second max-upload-speed-mb-per-second"""
 )
-_GRAMMAR = Grammar(_VALUES, also={"p": "password"})
+"""Options whose values hold no secret."""
+_VALUES = _SHOWN | words("password persist-credentials description")
+_GRAMMAR = Grammar(_VALUES, words("all help version json no-progress progress fail-fast"), also={"p": "password"})
+HARMLESS = Harmless(_GRAMMAR, _SHOWN, subcommands=words("snapshot snap restore maintenance policy show ls list diff"))
 _KINDS = {
     ("snapshot", "create"): "backup",
     ("snapshot", "restore"): "restore",

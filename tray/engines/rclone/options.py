@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from tray.engines import arguments
 from tray.engines.arguments import FALSE, Arguments, Grammar
 from tray.engines.recognise import words
+from tray.redact import Harmless
 
 _SHORT = {
     "c": "checksum",
@@ -72,17 +73,26 @@ _SWITCHES = words(
     version webdav-auth-redirect yandex-hard-delete
     """
 )
-_VALUES = words(
+_SHOWN = words(
     """config log-file log-level log-format stats stats-log-level stats-file-name-length stats-unit transfers checkers bwlimit
     bwlimit-file exclude exclude-from include include-from filter filter-from files-from files-from-raw max-age min-age max-size
     min-size max-depth max-delete max-transfer max-duration max-backlog backup-dir suffix compare-dest copy-dest order-by retries
-    retries-sleep low-level-retries timeout contimeout tpslimit tpslimit-burst user-agent header cache-dir temp-dir workdir
-    password-command buffer-size modify-window multi-thread-streams multi-thread-cutoff color dump cutoff-mode"""
+    retries-sleep low-level-retries timeout contimeout tpslimit tpslimit-burst cache-dir temp-dir workdir
+    buffer-size modify-window multi-thread-streams multi-thread-cutoff color dump cutoff-mode"""
 )
+"""Options whose values hold no secret; of hundreds of others nobody knows."""
+_VALUES = _SHOWN | words("user-agent header password-command")
 TRANSFERS = ("sync", "copy", "copyto", "move", "moveto", "bisync")
 _UNKNOWN_TAKES_VALUE = Grammar(_VALUES, _SWITCHES, also=_SHORT, equals=True, unknown="value")
 _UNKNOWN_IS_SWITCH = Grammar(_VALUES, _SWITCHES, also=_SHORT, equals=True)
 _LEVELS = ("EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG")
+HARMLESS = Harmless(
+    _UNKNOWN_TAKES_VALUE,
+    _SHOWN,
+    subcommands=words(
+        "check cryptcheck ls lsd lsl lsf lsjson size delete deletefile purge mkdir rmdir rmdirs tree md5sum"
+    ).union(TRANSFERS),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from tray.engines.adapter import Adapter, planned, program_names
 from tray.engines.base import Plan, Session
-from tray.engines.rdiff_backup.options import Call, call
+from tray.engines.rdiff_backup.options import HARMLESS, Call, call
 from tray.engines.rdiff_backup.session import RdiffBackupSession
 from tray.engines.recognise import unwrap
 
@@ -21,6 +21,7 @@ class RdiffBackup(Adapter):
     """The engine for rdiff-backup."""
 
     name = "rdiff-backup"
+    harmless = HARMLESS
     programs = program_names("rdiff-backup")
     """`rdiff-backup`, `rdiff-backup-2.2`, `rdiff-backup.exe`; not `rdiff-backup-statistics`."""
 

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 
 from tray.engines.arguments import Arguments, Grammar, read
 from tray.engines.recognise import words
+from tray.redact import Harmless
 
-_VALUES = words(
+_SHOWN = words(
     """api-version chars-to-quote current-time exclude exclude-filelist exclude-globbing-filelist
     exclude-if-present exclude-regexp group-mapping-file include include-filelist include-globbing-filelist
     include-regexp max-file-size min-file-size no-compression-regexp not-compressed-regexp override-chars-to-quote
-    remote-schema remote-tempdir tempdir terminal-verbosity user-mapping-file verbosity at older-than increment
+    remote-tempdir tempdir terminal-verbosity user-mapping-file verbosity at older-than increment
     changed-since compare-at-time compare-full-at-time compare-hash-at-time list-at-time list-changed-since
     remove-older-than restore-as-of verify-at-time config size method"""
 )
+"""Options whose values hold no secret."""
+_VALUES = _SHOWN | words("remote-schema")
 _SWITCHES = words(
     """acls allow-duplicate-timestamps backup-mode calculate-average carbonfile check-destination-dir compare
     compare-full compare-hash compare-inode compression create-full-path eas exclude-device-files exclude-fifos
@@ -42,6 +45,7 @@ _GRAMMAR = Grammar(
     },
     shortens=True,
 )
+HARMLESS = Harmless(_GRAMMAR, _SHOWN, subcommands=frozenset(("",)))
 _OTHER = words("calculate complete info list regress server test")
 _ACTIONS = {
     "backup": "backup",

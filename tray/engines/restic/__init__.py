@@ -36,6 +36,7 @@ class Restic(Adapter):
     """The engine for restic."""
 
     name = "restic"
+    harmless = restic_options.HARMLESS
     programs = program_names("restic")
     """`restic`, `restic019`, `restic_0.18.0_linux_amd64`, `restic.exe`; not `resticprofile` or `restic-browser`."""
     stop: Stop = ((signal.SIGINT, 60.0), *STOP[1:])

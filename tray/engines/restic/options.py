@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from tray.engines import arguments
 from tray.engines.arguments import Arguments, Grammar
 from tray.engines.recognise import words
+from tray.redact import Harmless
 
 _SHORT = {
     "r": "repo",
@@ -28,13 +29,26 @@ _SWITCHES = words(
     force one-file-system exclude-caches exclude-cloud-files stdin stdin-from-command with-atime ignore-inode
     ignore-ctime use-fs-snapshot dry-run skip-if-unchanged no-scan prune"""
 )
-_VALUES = words(
-    """repo repository-file password-file password-command key-hint retry-lock cache-dir cacert tls-client-cert
-    limit-upload limit-download option compression pack-size http-user-agent stuck-request-timeout parent group-by
+_SHOWN = words(
+    """repo repository-file password-file key-hint retry-lock cache-dir cacert tls-client-cert
+    limit-upload limit-download compression pack-size stuck-request-timeout parent group-by
     exclude iexclude exclude-file iexclude-file exclude-if-present exclude-larger-than stdin-filename tag host
-    files-from files-from-verbatim files-from-raw time read-concurrency"""
+    files-from files-from-verbatim files-from-raw time read-concurrency
+    keep-last keep-hourly keep-daily keep-weekly keep-monthly keep-yearly keep-within keep-within-hourly keep-within-daily
+    keep-within-weekly keep-within-monthly keep-within-yearly keep-tag read-data-subset target include iinclude
+    include-file iinclude-file path max-unused max-repack-size snapshot-template time-template owner-root"""
 )
+"""Options whose values hold no secret."""
+_VALUES = _SHOWN | words("password-command option http-user-agent")
 _GRAMMAR = Grammar(_VALUES, _SWITCHES, also=_SHORT, equals=True, unknown="value before the subcommand")
+HARMLESS = Harmless(
+    _GRAMMAR,
+    _SHOWN,
+    subcommands=words(
+        """backup restore check forget prune snapshots ls find diff stats unlock cat copy dump init list mount migrate rebuild-index
+        repair tag rewrite recover version self-update cache"""
+    ),
+)
 
 
 def read(argv: Sequence[str], at: int) -> Arguments:

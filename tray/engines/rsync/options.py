@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from tray.engines import arguments
 from tray.engines.arguments import Arguments, Grammar
 from tray.engines.recognise import words
+from tray.redact import Harmless
 
 _SHORT = {
     "v": "verbose",
@@ -25,16 +26,31 @@ _SHORT = {
     "M": "remote-option",
     "@": "modify-window",
 }
-_GRAMMAR = Grammar(
-    words(
-        """info debug stderr backup-dir suffix confine-root chmod checksum-choice cc block-size rsh rsync-path max-delete max-size
+_SHOWN = words(
+    """info debug stderr backup-dir suffix confine-root chmod checksum-choice cc block-size max-delete max-size
     min-size max-alloc partial-dir usermap groupmap chown timeout contimeout modify-window temp-dir compare-dest copy-dest link-dest
     compress-choice zc compress-level zl compress-threads zt skip-compress filter exclude exclude-from include include-from
-    files-from copy-as address port sockopts outbuf remote-option out-format log-format log-file log-file-format password-file
+    files-from copy-as address port sockopts outbuf out-format log-format log-file log-file-format password-file
     early-input bwlimit stop-after time-limit stop-at write-batch only-write-batch read-batch protocol iconv checksum-seed
-    config dparam"""
+    config"""
+)
+"""Options whose values hold no secret."""
+_GRAMMAR = Grammar(
+    _SHOWN | words("rsh rsync-path remote-option dparam"),
+    words(
+        """archive recursive relative no-relative backup update inplace append append-verify dirs links copy-links
+    copy-unsafe-links safe-links hard-links perms executability acls xattrs owner group devices specials times atimes open-noatime
+    crtimes omit-dir-times omit-link-times super fake-super sparse preallocate write-devices dry-run whole-file no-whole-file
+    checksum one-file-system existing ignore-existing remove-source-files delete delete-before delete-during delete-delay
+    delete-after delete-excluded ignore-missing-args delete-missing-args ignore-errors force partial delay-updates prune-empty-dirs
+    numeric-ids ignore-times size-only fuzzy compress cvs-exclude from0 old-args secluded-args trust-sender blocking-io stats
+    8-bit-output human-readable progress itemize-changes list-only fsync ipv4 ipv6 verbose quiet no-motd version help no-perms
+    no-owner no-group no-times no-links no-h mkpath munge-links keep-dirlinks copy-dirlinks copy-devices"""
     ),
     also=_SHORT,
+)
+HARMLESS = Harmless(
+    _GRAMMAR, _SHOWN, letters="abcdghijklmnopqrstuvwxyzACDEFGHIJKLNOPRSUVWXYZ0468", subcommands=frozenset(("",))
 )
 _REMOTE = re.compile(r"rsync://|(?:[^/:\[]*\[[^/\]]*\]|[^/:]+)::?")
 _ITEM = re.compile(r"([a-z]+)(\d*)")

@@ -18,7 +18,7 @@ from tray.engines.adapter import Adapter, planned, program_names
 from tray.engines.base import Plan, Session
 from tray.engines.recognise import program_name, unwrap
 from tray.engines.tar.gnu import is_gnu
-from tray.engines.tar.options import Call, call
+from tray.engines.tar.options import HARMLESS, Call, call
 from tray.engines.tar.session import TarSession
 
 ADDED = ("--totals",)
@@ -28,6 +28,7 @@ class Tar(Adapter):
     """The engine for tar."""
 
     name = "tar"
+    harmless = HARMLESS
     programs = program_names("(?:g|gnu|bsd)?tar")
     """`tar`, `gtar`, `bsdtar`, `tar.exe`; not `tarsnap`, `star` or `tartool`."""
 

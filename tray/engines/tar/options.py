@@ -10,15 +10,21 @@ from dataclasses import dataclass
 from tray.engines import arguments
 from tray.engines.arguments import Arguments, Grammar
 from tray.engines.recognise import words
+from tray.redact import Harmless
 
-_VALUES = words(
-    """add-file after-date blocking-factor checkpoint-action directory exclude exclude-from exclude-ignore
+_SHOWN = words(
+    """add-file after-date blocking-factor directory exclude exclude-from exclude-ignore
     exclude-ignore-recursive exclude-tag exclude-tag-all exclude-tag-under file files-from format group
-    group-map hole-detection index-file info-script label level listed-incremental mode mtime
-    new-volume-script newer newer-mtime no-quote-chars owner owner-map pax-option quote-chars quoting-style
-    record-size rmt-command rsh-command set-mtime-command set-mtime-format sort sparse-version starting-file
-    strip-components suffix tape-length to-command transform use-compress-program volno-file warning
+    group-map hole-detection index-file label level listed-incremental mode mtime
+    newer newer-mtime no-quote-chars owner owner-map pax-option quote-chars quoting-style
+    record-size set-mtime-format sort sparse-version starting-file
+    strip-components suffix tape-length transform volno-file warning
     xattrs-exclude xattrs-include xform"""
+)
+"""Options whose values hold no secret."""
+_VALUES = _SHOWN | words(
+    """checkpoint-action info-script new-volume-script rmt-command rsh-command set-mtime-command to-command
+    use-compress-program"""
 )
 _SWITCHES = words(
     """absolute-names acls append atime-preserve auto-compress backup block-number bzip2 catenate checkpoint
@@ -58,6 +64,9 @@ _ALSO = {
 }
 _GNU = Grammar(_VALUES, _SWITCHES, also=_ALSO, shortens=True)
 _BSD = Grammar(_VALUES, _SWITCHES, also={**_ALSO, "s": "transform"}, shortens=True)
+HARMLESS = Harmless(
+    _GNU, _SHOWN, letters="abcdfghijklmnoprstuvwxzABDEGIJMOPQRSUWZ0123456789", subcommands=frozenset(("",))
+)
 _MODES = ("create", "append", "update", "extract", "compare")  # the first that is there decides
 _KINDS = {"create": "backup", "append": "backup", "update": "backup", "extract": "restore", "compare": "check"}
 _OURS_ALREADY = ("checkpoint", "checkpoint-action", "totals")

@@ -1,0 +1,70 @@
+"""What is known of programs' command lines, and what the user wants to see of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Options(Protocol):
+    """How a program's option words are read (`arguments.Grammar`)."""
+
+    @property
+    def values(self) -> frozenset[str]:
+        """Options that take a value."""
+        ...
+
+    @property
+    def switches(self) -> frozenset[str]:
+        """Options without one."""
+        ...
+
+    @property
+    def also(self) -> Mapping[str, str]:
+        """Letters, with the long name that they count as."""
+        ...
+
+    def name(self, given: str) -> str:
+        """Return the name that a long option counts as."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Harmless:
+    """What of a program's command line holds no secret, as its adapter knows it. The default: nothing.
+
+    Attributes:
+        grammar: How its options are read.
+        values: Options, by their long names, whose values may be shown.
+        letters: Letters of switches that stand for themselves in the grammar.
+        subcommands: Those whose words (paths, names of snapshots) may be shown; "" for a program without subcommands.
+    """
+
+    grammar: Options
+    values: frozenset[str] = frozenset()
+    letters: str = ""
+    subcommands: frozenset[str] = frozenset()
+
+
+class Programs(Protocol):
+    """Whoever knows the programs."""
+
+    def harmless(self, program: str) -> Harmless | None:
+        """Return what is harmless in the command line of the program of this name; None if it is not known."""
+        ...
+
+    def begins(self, argv: Sequence[str]) -> int:
+        """Return the index of the program that stands behind `sudo`, `nice` and their like."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the user wants to see beyond that (`[privacy]` in config.toml).
+
+    Attributes:
+        show: Options whose values are shown: `--customer`, `-x`.
+        everything: Show also what is only unknown; secrets by name and place stay hidden.
+    """
+
+    show: frozenset[str] = frozenset()
+    everything: bool = False
