@@ -1,4 +1,7 @@
-"""`python -m tray` is `backup-tray`. By the path of this file the program starts itself (see `tray.ourselves`)."""
+"""The entry point: `backup-tray` and `python -m tray`. By the path of this file the program starts itself (see `tray.ourselves`).
+
+Imports as little as possible: if our own modules are broken, `backup-tray run -- COMMAND` still runs the command.
+"""
 
 import os
 import sys
@@ -17,8 +20,20 @@ def secure() -> None:
 
 
 def main() -> int:
-    """Run the command line, or the one of `ourselves.PARTS` that is named."""
+    """Run the command line, or the one of `ourselves.PARTS` that is named; if we are broken, a backup runs without us."""
     secure()
+    from tray import bare
+
+    try:
+        return _program()
+    except Exception as error:
+        argv = bare.command(sys.argv[1:])
+        if bare.started or not argv:
+            raise
+        return bare.become(argv, error)
+
+
+def _program() -> int:
     if len(sys.argv) > 1 and sys.argv[1].startswith("tray."):
         from importlib import import_module
 

@@ -5,6 +5,7 @@ A lock is an open file: the kernel drops it when the process ends, however it en
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -82,14 +83,19 @@ def _lock(fd: int, *, shared: bool) -> bool:
     return True
 
 
+UNKNOWN_BOOT = "boot-unknown"
+
+
 def boot_id() -> str:
     """Return a text that changes with every start of the machine."""
-    try:
+    with suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
+    try:
         import psutil
 
         return f"boot-{int(psutil.boot_time())}"
+    except Exception:  # no /proc: no process of that boot can be told from another either
+        return UNKNOWN_BOOT
 
 
 def process_start(pid: int) -> str | None:
@@ -98,9 +104,9 @@ def process_start(pid: int) -> str | None:
         try:
             # After the last ")": the command name may hold spaces and parentheses. Fields 3 (state) and 22 (start time): proc(5).
             fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-        except OSError:
+            return None if fields[0] in (b"Z", b"X") else fields[19].decode()
+        except (OSError, IndexError):
             return None
-        return None if fields[0] in (b"Z", b"X") else fields[19].decode()
     import psutil
 
     try:

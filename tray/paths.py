@@ -38,12 +38,14 @@ class Places:
         state: What must survive a reboot: audit log, signing key, run folders, spool.
         runtime: Sockets and locks; gone after a reboot.
         log: Our own diagnostics (not the logs of runs).
+        makeshift: Why these are not the usual folders, as the end of a sentence; empty if they are.
     """
 
     config: Path
     state: Path
     runtime: Path
     log: Path
+    makeshift: str = ""
 
     @property
     def config_file(self) -> Path:
@@ -126,6 +128,23 @@ def places(environ: "os._Environ[str] | dict[str, str] | None" = None) -> Places
             Path("/run/backup-tray"),
             Path("/var/log/backup-tray"),
         )
+    try:
+        return _of_user()
+    except (RuntimeError, KeyError, OSError, ImportError) as error:
+        if sys.platform == "win32":
+            raise
+        why = "this user has no home folder (no HOME, no entry in passwd)"
+        return _homeless(
+            why if isinstance(error, RuntimeError | KeyError) else f"the home folder was not found: {error}"
+        )
+
+
+def _of_user() -> Places:
+    """Return the folders of an ordinary user.
+
+    Raises:
+        RuntimeError: There is no home folder, or its path is relative.
+    """
     from platformdirs import PlatformDirs
 
     dirs = PlatformDirs("backup-tray", appauthor=False, use_site_for_root=sys.platform == "darwin")
@@ -140,7 +159,17 @@ def places(environ: "os._Environ[str] | dict[str, str] | None" = None) -> Places
             usable = False
     if not usable:
         runtime = state / "runtime"  # somebody made /tmp/runtime-UID before us, to be in the way or worse
-    return Places(Path(dirs.user_config_dir), state, runtime, Path(dirs.user_log_dir))
+    found = Places(Path(dirs.user_config_dir), state, runtime, Path(dirs.user_log_dir))
+    if not (found.config.is_absolute() and state.is_absolute() and runtime.is_absolute()):
+        raise RuntimeError("HOME is no absolute path")
+    return found
+
+
+def _homeless(why: str) -> Places:
+    """Return folders for a user without a home: below /var/tmp, where `private` refuses what another user has made."""
+    uid = getattr(os, "geteuid", int)()
+    base = Path(f"/var/tmp/backup-tray-{uid}")  # noqa: S108 - private() checks owner and mode before use
+    return Places(base / "config", base / "state", base / "runtime", base / "log", why)
 
 
 def view_folder(environ: "os._Environ[str] | dict[str, str] | None" = None) -> Path:

@@ -236,7 +236,7 @@ def test_without_any_folder_the_record_goes_to_syslog_without_its_details(
     monkeypatch.setitem(sys.modules, "syslog", fake)
     monkeypatch.setattr(Places, "spools", property(lambda _: (Path("/proc/nowhere/spool"), Path("/dev/null/spool"))))
     blocked(places)
-    assert spool.record(places, [end("a", outcome=Outcome.FAILED, body={"reason": "hush"})]) is None
+    assert spool.record(places, [end("a", outcome=Outcome.FAILED, body={"reason": "hush"})]) == []
     (line,) = lines
     draft = Draft.from_line(line.encode())
     assert (draft.run, draft.result, draft.body) == ("a", "failed", None)

@@ -50,27 +50,30 @@ def record(places: Places, drafts: Sequence[Draft], *, timeout: float = PATIENT)
         timeout: Seconds to wait for a log that others keep locked.
 
     Returns:
-        The entries' numbers; None if the records wait in a spool (or, if no folder can be written, went to syslog).
+        The entries' numbers; None if the records wait in a spool; an empty list if no folder can be written, and they went to
+        syslog, where `status` does not find them.
     """
     try:
         from tray.audit import database
         from tray.audit.store import AuditLog
 
         if timeout < PATIENT and database.is_long_way(places.audit_db, timeout):
-            keep(places, drafts)
-            return None
+            return None if keep(places, drafts) else []
         with AuditLog.open(places.audit_db, places.audit_key, timeout=timeout, copies=places.baselines) as log:
             _drain(places, log.append)
             return log.append(drafts)
     except Exception:
-        keep(places, drafts)
-        return None
+        return None if keep(places, drafts) else []
 
 
-def keep(places: Places, drafts: Sequence[Draft]) -> None:
-    """Put *drafts* into a spool at once, without trying the log: for whoever must not begin a new one."""
-    for draft in drafts:
-        _put(places, draft)
+def keep(places: Places, drafts: Sequence[Draft]) -> bool:
+    """Put *drafts* into a spool at once, without trying the log: for whoever must not begin a new one.
+
+    Returns:
+        Whether a folder took all of them.
+    """
+    kept = [_put(places, draft) for draft in drafts]
+    return all(kept)
 
 
 def drain(places: Places, *, timeout: float = 5.0) -> int:
@@ -134,17 +137,18 @@ def _order(draft: Draft) -> tuple[str, bool, str]:
     return draft.id[:13], draft.action in ENDS, draft.id
 
 
-def _put(places: Places, draft: Draft) -> None:
-    """Keep *draft* in the first folder that can be written."""
-    from tray.audit.keys import write_new
-
+def _put(places: Places, draft: Draft) -> bool:
+    """Keep *draft* in the first folder that can be written; False if there is none, it is then told to syslog."""
     for folder in places.spools:
         with contextlib.suppress(Exception):  # a full disk, a folder of somebody else: the next one may do
+            from tray.audit.keys import write_new
+
             paths.private(folder.parent)
             write_new(paths.private(folder) / f"{draft.id}{_SUFFIX}", draft.to_line())
-            return
+            return True
     with contextlib.suppress(Exception):
         _to_syslog(draft)
+    return False
 
 
 def _to_syslog(draft: Draft) -> None:

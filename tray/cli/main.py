@@ -8,7 +8,7 @@ from importlib import import_module
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
 
-from tray import __version__
+from tray import __version__, bare
 from tray.errors import BackupTrayError, UnexpectedError, UsageError
 
 if TYPE_CHECKING:
@@ -44,44 +44,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     if arguments is None:
         atexit.register(_introduce_log)
-    command = "tray"
     argv = list(sys.argv[1:] if arguments is None else arguments)
+    command = argv[0] if argv and not argv[0].startswith("-") else "tray"
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a locale without UTF-8 cannot show every name
     try:
-        if argv and argv[0] in ("-h", "--help", "help"):
-            print(overview())
-            return 0
-        if argv and argv[0] == "--version":
-            print(f"backup-tray {__version__}")
-            return 0
-        command = argv.pop(0) if argv and not argv[0].startswith("-") else "tray"
-        if command not in COMMANDS:
-            raise UsageError(
-                f"There is no command {command!r}.",
-                why="It is not in the list.",
-                next=f"{_nearest(command, COMMANDS)}Look at the list: `backup-tray --help`.",
-            )
-        module = import_module(f"tray.cli.{command}")
-        parser = _parser(command, examples(module))
-        module.register(parser)
-        return int(module.run(parser.parse_args(argv)))
-    except BackupTrayError as error:
-        tell(error)
-        return error.exit_code if isinstance(error, UsageError) else _CANNOT_SAY.get(command, error.exit_code)
+        return _dispatch(command, argv)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # The reader of our output left (`| head`): nothing is wrong, and Python must not complain while it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
-    except OSError as error:
-        tell(BackupTrayError(f"{error.strerror or error}.", why=_about(error), next="Run `backup-tray doctor`."))
-        return _CANNOT_SAY.get(command, 2)
     except Exception as error:
-        unexpected = UnexpectedError(error)
-        tell(unexpected)
-        return _CANNOT_SAY.get(command, 2 if command == "audit" else unexpected.exit_code)
+        if bare.command(argv) and not bare.started and not isinstance(error, BackupTrayError):
+            raise  # `tray.__main__` runs the backup without us
+        return _told(command, error)
+
+
+def _dispatch(command: str, argv: list[str]) -> int:
+    if argv and argv[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if argv and argv[0] == "--version":
+        print(f"backup-tray {__version__}")
+        return 0
+    if command not in COMMANDS:
+        raise UsageError(
+            f"There is no command {command!r}.",
+            why="It is not in the list.",
+            next=f"{_nearest(command, COMMANDS)}Look at the list: `backup-tray --help`.",
+        )
+    module = import_module(f"tray.cli.{command}")
+    parser = _parser(command, examples(module))
+    module.register(parser)
+    return int(module.run(parser.parse_args(argv[1:] if argv[:1] == [command] else argv)))
+
+
+def _told(command: str, error: Exception) -> int:
+    """Print *error* and return the exit code of *command*."""
+    match error:
+        case BackupTrayError():
+            tell(error)
+            return error.exit_code if isinstance(error, UsageError) else _CANNOT_SAY.get(command, error.exit_code)
+        case BrokenPipeError():
+            # The reader of our output left (`| head`): nothing is wrong, and Python must not complain while it flushes.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            return 0
+        case OSError():
+            tell(BackupTrayError(f"{error.strerror or error}.", why=_about(error), next="Run `backup-tray doctor`."))
+            return _CANNOT_SAY.get(command, 2)
+    unexpected = UnexpectedError(error)
+    tell(unexpected)
+    return _CANNOT_SAY.get(command, 2 if command == "audit" else unexpected.exit_code)
 
 
 def overview() -> str:

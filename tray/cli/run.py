@@ -1,7 +1,7 @@
 """`backup-tray run [--job NAME] [--engine NAME] [--no-watch] -- COMMAND…`."""
 
 from argparse import REMAINDER, ArgumentParser, Namespace
-from typing import NoReturn
+from contextlib import suppress
 
 from tray.errors import UsageError
 
@@ -20,7 +20,7 @@ def register(parser: ArgumentParser) -> None:
     parser.add_argument("command", nargs=REMAINDER, metavar="-- COMMAND", help="the backup command, after --")
 
 
-def run(args: Namespace) -> NoReturn:
+def run(args: Namespace) -> int:
     """Run the command under watch; the exit code is the command's."""
     from tray.runner import wrap
     from tray.runner.child import leave
@@ -32,4 +32,7 @@ def run(args: Namespace) -> NoReturn:
             why="Nothing stands after --.",
             next="For example: `backup-tray run -- restic backup /home`",
         )
-    leave(wrap.run(command, job=args.job, engine=args.engine, watch=not args.no_watch))
+    code = wrap.run(command, job=args.job, engine=args.engine, watch=not args.no_watch)
+    with suppress(Exception):
+        leave(code)
+    return code

@@ -12,17 +12,25 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NoReturn
 
+from tray import bare
 from tray.engines.base import Exit
 from tray.errors import CommandNotFoundError
+from tray.runner.wake import FORWARDED
 
 _KEYS = frozenset((signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)))
 """What Ctrl-C and Ctrl-\\ send."""
+
+
+_WAIT_SECONDS = 0.05
+_OURS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+"""What the system says to the second process that it would not have said to the command alone."""
 
 
 class Terminal(Enum):
@@ -54,6 +62,7 @@ class Child:
 
     Raises:
         CommandNotFoundError: It does not exist or may not be executed.
+        OSError: There are no processes, descriptors or memory left for a second process beside ours.
     """
 
     def __init__(
@@ -76,6 +85,8 @@ class Child:
         except FileNotFoundError as error:
             raise _not_found(argv[0], 127) from error
         except OSError as error:
+            if error.errno in _OURS:
+                raise
             raise _not_found(argv[0], 126, error.strerror or str(error)) from error
         self.exit: Exit | None = None
         self.last: Last | None = None
@@ -125,17 +136,37 @@ class Child:
             return self.exit is not None
         self._take_keys()
         if sys.platform == "linux" and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-            self.last = _last(self.pid)
+            with suppress(Exception):
+                self.last = _last(self.pid)
         pid, status = os.waitpid(self.pid, os.WNOHANG)
-        if pid:
-            self._ended(os.waitstatus_to_exitcode(status))
-        return bool(pid)
+        if not pid:
+            return False
+        code = self._process.returncode = os.waitstatus_to_exitcode(status)
+        self.exit = Exit(code, None, self._asked) if code >= 0 else Exit(None, -code, self._asked)
+        self._ended()
+        return True
 
-    def _ended(self, code: int) -> None:
-        self._process.returncode = code
+    def wait(self) -> Exit:
+        """Wait for the end with nothing but that, and pass signals on meanwhile."""
+        for number in FORWARDED if self.exit is None else ():
+            with suppress(Exception):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, lambda number, _frame: self.forward(number))
+        while self.exit is None:
+            try:
+                if not self.check():
+                    time.sleep(_WAIT_SECONDS)
+            except ChildProcessError:  # something else in this process has taken its status
+                self.exit = Exit(None, None, self._asked)
+            except Exception:
+                time.sleep(_WAIT_SECONDS)
+        return self.exit
+
+    def _ended(self) -> None:
         self._take_keys()  # the key that ended it came to us too
         _unblock(_KEYS)
-        self.exit = Exit(code, None, self._asked) if code >= 0 else Exit(None, -code, self._asked)
+        if self.exit is not None:
+            self.exit = replace(self.exit, asked=self._asked)
 
     def _take_keys(self) -> None:
         """Take the signals that are held back on a terminal: a key's has reached the command already, any other is passed on."""
@@ -189,6 +220,33 @@ def _unblock(numbers: Iterable[int]) -> None:
 def _start(
     argv: Sequence[str], environ: Mapping[str, str], stdout: int | None, stderr: int | None, terminal: Terminal
 ) -> "subprocess.Popen[bytes]":
+    bare.started = True  # before: whatever fails from here on, the command must not be started twice
+    try:
+        return _popen(argv, environ, stdout, stderr, terminal)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        bare.started = False  # Popen says so if the command was not executed
+        raise
+    except Exception:
+        bare.started = _has_child()
+        raise
+
+
+def _has_child() -> bool:
+    """Whether this process has a child at all, perhaps one of the program that became us."""
+    if sys.platform != "linux":
+        return True
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    except Exception:
+        return True
+    return True
+
+
+def _popen(
+    argv: Sequence[str], environ: Mapping[str, str], stdout: int | None, stderr: int | None, terminal: Terminal
+) -> "subprocess.Popen[bytes]":
     if sys.platform == "win32":
         return subprocess.Popen(argv, env=dict(environ), stdout=stdout, stderr=stderr)
     if terminal is Terminal.NONE:
@@ -209,7 +267,7 @@ def _start(
         return subprocess.Popen(
             argv, env=dict(environ), stdout=stdout, stderr=stderr, close_fds=False, preexec_fn=take_keys
         )
-    except OSError:
+    except BaseException:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         raise
 
@@ -228,11 +286,12 @@ def _not_found(command: str, exit_code: int, why: str = "") -> CommandNotFoundEr
 def die_like(exit: Exit) -> int:
     """End as the child did: return its exit code, or die of the same signal (without a core dump of ours)."""
     if exit.signal is not None and sys.platform != "win32":
-        import resource
+        with suppress(Exception):
+            import resource
 
-        with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-        signal.set_wakeup_fd(-1)
+        with suppress(Exception):
+            signal.set_wakeup_fd(-1)
         if exit.signal not in (signal.SIGKILL, signal.SIGSTOP):
             signal.signal(exit.signal, signal.SIG_DFL)
         os.kill(os.getpid(), exit.signal)

@@ -37,7 +37,9 @@ class Tail:
         self.to = to
         self._returns = returns
         self.write_fd = files.descriptor(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
+        self._open = {self.write_fd}
         self._fd = files.descriptor(path, os.O_RDONLY)
+        self._open.add(self._fd)
         self._part = bytearray()
         self._read = 0
         self._until: int | None = None
@@ -46,7 +48,16 @@ class Tail:
     def started(self) -> None:
         """The command has its own copy of the descriptor now; ours is not needed any more."""
         wake.reserve(self.write_fd, RESERVE)
+        self._open.discard(self.write_fd)
         os.close(self.write_fd)
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        for fd in self._open:
+            with suppress(OSError):
+                os.close(fd)
+        self._open.clear()
+        self.more = False
 
     def ended(self) -> None:
         """The command has ended; what a process that it left behind writes from now on is not followed."""
@@ -59,8 +70,8 @@ class Tail:
         Afterwards `more` says whether there are more to take.
         """
         turn = clock.monotonic() + TURN_SECONDS
-        self.more = True
-        while clock.monotonic() < turn:
+        self.more = self._fd in self._open
+        while self.more and clock.monotonic() < turn:
             chunk = os.read(self._fd, CHUNK if self._until is None else min(CHUNK, self._until - self._read))
             if not chunk:
                 self.more = False
@@ -188,6 +199,11 @@ class Outputs:
         tail = Tail(folder.spool(name), stream, int(stream), returns=self._returns)
         self.tails.append(tail)
         return tail.write_fd
+
+    def close(self) -> None:
+        """Give the descriptors back; for a command that has not started."""
+        for tail in self.tails:
+            tail.close()
 
     def started(self) -> None:
         """The command has started."""

@@ -1,39 +1,49 @@
-"""When we make a mistake of our own beside a run: the backup goes on, its exit code stays its own, and it is no success.
+"""Fallback after an internal error: keep the backup running, return its own exit code, and never record it as a success.
 
-Nothing here understands anything. What the command says from now on is passed on as it is, and its end is put on record by its exit
-code: 0 is then unknown, since nobody looked.
+Nothing here understands the output. What the command says is passed on as it is, and its end is put on record by its exit code: 0
+is then unknown, since the wrapper did not look. Before the start: the command runs unwatched (`unwatched`), or takes the place of
+this process (`tray.bare`).
 """
 
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from tray import engines
+from tray import bare, clock, engines
 from tray.engines.base import Engine, Exit, Plan, Result, Session, Stream
 from tray.engines.command import conclude_by_code
-from tray.errors import UnknownEngineError
+from tray.errors import CommandNotFoundError, UnknownEngineError
 from tray.model import Outcome
+from tray.paths import Places
+from tray.paths import places as default_places
+from tray.redact import Redactor
+from tray.runner import record
 from tray.runner.child import Child
 from tray.runner.outputs import Outputs, Relay, Tail
 from tray.runner.wake import FORWARDED, Waker
+from tray.runs import Process, RunInfo
 
 TICK_SECONDS = 1.0
+NOT_ON_RECORD = "this run is not on record: no folder takes it; look with `backup-tray doctor`"
 
 
 def taken_in(argv: Sequence[str], environ: Mapping[str, str], engine: str | None) -> tuple[Engine, Plan, Session, str]:
     """Return engine, plan and session of the command; where its engine cannot take it in, those of any command, and why.
 
-    Raises:
-        UnknownEngineError: There is no engine of that name.
+    An engine that is asked for by name but missing, perhaps because its plugin broke, does not keep the backup from running either.
     """
     try:
         adapter, at = engines.recognise(argv, environ, engine)
         plan = adapter.plan(argv, at, environ)
         return adapter, plan, adapter.session(plan), ""
-    except UnknownEngineError:
-        raise
     except Exception as error:
+        doubt = mistake(error)
+        if isinstance(error, UnknownEngineError):
+            doubt = error.what[:1].lower() + error.what[1:].rstrip(".")
+            bare.say(f"{doubt}, so the command runs without it. {error.why}")
         plan = engines.COMMAND.plan(argv, 0, environ)
-        return engines.COMMAND, plan, engines.COMMAND.session(plan), mistake(error)
+        return engines.COMMAND, plan, engines.COMMAND.session(plan), doubt
 
 
 def doubted(result: Result, why: str) -> Result:
@@ -66,6 +76,70 @@ def judge(name: str, how: Exit, error: Exception) -> Result:
     return doubted(Result(*conclude_by_code(name, how)), mistake(error))
 
 
+def clean(result: Result, redactor: Redactor) -> Result:
+    """Return *result* as it may be kept; where its words cannot be made safe, without them and without a success."""
+
+    def text(words: str | None) -> str | None:
+        return None if words is None else redactor.text(words)
+
+    try:
+        problems = tuple(
+            replace(problem, message=redactor.text(problem.message), item=text(problem.item))
+            for problem in result.problems[: record.MAX_PROBLEMS]
+        )
+        return replace(result, reason=redactor.text(result.reason), advice=text(result.advice), problems=problems)
+    except Exception:
+        outcome = Outcome.UNKNOWN if result.outcome is Outcome.SUCCEEDED else result.outcome
+        return Result(outcome, "Its words could not be made safe to keep.", errors=result.errors)
+
+
+def unwatched(
+    argv: Sequence[str], info: RunInfo | None, job: str | None, places: Places | None, error: Exception
+) -> Exit:
+    """Run *argv* although the watch could not begin because of *error*; only its exit code is on record, 0 as unknown.
+
+    Without the means to start a second process the command takes the place of this one.
+
+    Raises:
+        CommandNotFoundError: It cannot be started.
+    """
+    try:
+        began, waker = clock.monotonic(), Waker()
+        child = Child(argv, os.environ, stdout=None, stderr=None)
+    except CommandNotFoundError:
+        raise
+    except Exception as failed:
+        if bare.started:
+            raise
+        sys.exit(bare.become(argv, failed))
+    how = wait(child, Outputs(None, spool_stdout=False, spool_stderr=False), waker, Relay(), {})
+    lost = f"this run was not watched: {bare.words(error)}"
+    try:
+        if not _record(info or _nameless(argv, job), places, how, error, int((clock.monotonic() - began) * 1000)):
+            lost += f"; {NOT_ON_RECORD}"
+    except Exception as failed:
+        lost += f"; it is not on record: {bare.words(failed)}"
+    bare.say(f"{lost}.")
+    return how
+
+
+def _record(info: RunInfo, places: Places | None, how: Exit, error: Exception, took: int) -> bool:
+    """Put beginning and end on record; False if nothing takes them."""
+    from tray.audit import spool
+
+    result = judge(info.engine, how, error)
+    last = record.end_of(info, result, max(clock.now_ms(), info.started_ms), took, inferred=False)
+    drafts = [record.started(info), record.ended(info, last, how, result)]
+    return spool.record(places or default_places(), drafts, timeout=record.END_SECONDS) != []
+
+
+def _nameless(argv: Sequence[str], job: str | None) -> RunInfo:
+    """Return what can be said of a command that nothing could look at: its program's name."""
+    name = os.path.basename(argv[0])
+    wrapper = Process(os.getpid(), None)
+    return RunInfo(clock.new_id(), job or name, "command", "backup", clock.now_ms(), "", wrapper, command=(name,))
+
+
 def wait(child: Child, outputs: Outputs, waker: Waker, relay: Relay, ahead: dict[int, bytes]) -> Exit:
     """Wait for the end of the command, pass on what it says and what signals come, and return how it ended.
 
@@ -73,16 +147,19 @@ def wait(child: Child, outputs: Outputs, waker: Waker, relay: Relay, ahead: dict
         relay: The way to the caller.
         ahead: By descriptor, the beginning of an unfinished line that the caller has seen already.
     """
-    while not child.check():
+    try:
+        while not child.check():
+            _pass_on(outputs, relay, ahead)
+            for number in sorted(waker.wait(TICK_SECONDS, relay.waiting)):
+                if number in FORWARDED:
+                    child.forward(number)
         _pass_on(outputs, relay, ahead)
-        for number in sorted(waker.wait(TICK_SECONDS, relay.waiting)):
-            if number in FORWARDED:
-                child.forward(number)
-    _pass_on(outputs, relay, ahead)
-    for tail in outputs.tails:
-        _write(relay, tail, tail.rest(), ahead)
-    while relay.waiting and not waker.wait(TICK_SECONDS, relay.waiting).intersection(FORWARDED):
-        relay.flush()
+        for tail in outputs.tails:
+            _write(relay, tail, tail.rest(), ahead)
+        while relay.waiting and not waker.wait(TICK_SECONDS, relay.waiting).intersection(FORWARDED):
+            relay.flush()
+    except Exception:  # not even that: then at least the exit code
+        return child.wait()
     assert child.exit is not None
     return child.exit
 

@@ -42,6 +42,9 @@ if sys.platform == "win32":
             """Nobody knows."""
             return False
 
+        def close(self) -> None:
+            """Nothing was opened."""
+
         def wait(self, seconds: float, writing: Iterable[int] = ()) -> set[int]:  # noqa: ARG002 - see the other one
             """Wait a tenth of a second at most and return the numbers of the signals that came."""
             time.sleep(min(seconds, BLIND_SECONDS))
@@ -60,16 +63,22 @@ else:
             self._opened = False
             self.blind = False
             self._poll = select.poll()
-            self._pipe, wake = os.pipe()
+            self._pipe, self._wake = os.pipe()
             os.set_blocking(self._pipe, False)
-            os.set_blocking(wake, False)
-            signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+            os.set_blocking(self._wake, False)
+            signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
             self._poll.register(self._pipe, select.POLLIN)
             for number in FORWARDED:
                 # Who started us may have told us to ignore a signal (nohup); the engine must then ignore it too.
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     signal.signal(number, _nothing)
             signal.signal(signal.SIGCHLD, _nothing)
+
+        def close(self) -> None:
+            """Give the descriptors back; signals then do nothing until another one is made."""
+            signal.set_wakeup_fd(-1)
+            for fd in (self._pipe, self._wake):
+                os.close(fd)
 
         def watch_files(self, paths: list[Path]) -> None:
             """Wake when one of *paths* grows."""

@@ -137,6 +137,7 @@ class Watch:
             self.look()
         for tail in self._outputs.tails:
             self._last(tail)
+            tail.close()  # the record of the end needs descriptors
         self._display.clear()
         self.relay.flush()
         assert self._child.exit is not None

@@ -3,11 +3,11 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from tray import clock, engines, locks, runs, status
+from tray import bare, clock, engines, locks, runs, status
 from tray.engines.base import LOG_FD, Engine, Exit, Plan, Result, Session
 from tray.errors import BackupTrayError, CommandNotFoundError
 from tray.model import EndedRun, Outcome, Step
@@ -49,6 +49,7 @@ class _Run:
     past: "tuple[Past, ...]" = ()
     paused_seconds: int = 0
     stalled_seconds: int = 0
+    losses: list[str] = field(default_factory=list)
 
 
 def run(
@@ -69,12 +70,47 @@ def run(
     Raises:
         CommandNotFoundError: The command cannot be started; that is on record as a failed run.
     """
-    _need_standard_descriptors()
+    try:
+        _need_standard_descriptors()
+    except OSError as error:  # a file of ours would become the command's standard output
+        return bare.become(argv, error)
+    known: list[RunInfo] = []
+    try:
+        this, child, outputs, waker = _started(argv, job, engine, watch, places, known)
+    except CommandNotFoundError:
+        raise
+    except Exception as error:
+        if bare.started:
+            raise
+        return die_like(rescue.unwatched(argv, known[0] if known else None, job, places, error))
+    with suppress(Exception):
+        _kept(this, child, outputs, waker)
+    if this.folder is not None:
+        with suppress(Exception):
+            this.folder.close()
+    how = child.exit or child.wait()
+    try:
+        return die_like(how)  # after the folder is closed: a death by signal runs nothing more
+    except Exception:
+        return 128 + (how.signal or 0) if how.code is None else how.code
+
+
+def _started(
+    argv: Sequence[str], job: str | None, engine: str | None, watch: bool, places: Places | None, known: list[RunInfo]
+) -> tuple[_Run, Child, Outputs, Waker]:
+    """Prepare the watch and start the command; *known* gets the run as soon as it is described. A failure leaves nothing behind.
+
+    Raises:
+        CommandNotFoundError: The command cannot be started; that is on record as a failed run.
+        Exception: Something of ours failed; the command has not started.
+    """
     places = default_places() if places is None else places
     redactor = Redactor(argv, os.environ)
     adapter, plan, session, doubt = rescue.taken_in(argv, os.environ, engine)
     info = _describe(adapter.name, plan, argv, job, redactor)
+    known.append(info)
     folder, roomy = runs.create(places, info)
+    outputs = waker = None
     try:
         outputs = _outputs(folder if roomy and watch else None, plan)
         if (plan.spool_stdout or plan.ours) and not outputs.tails:  # nothing is read, so nothing may be asked for
@@ -82,11 +118,40 @@ def run(
             session = adapter.session(plan)
         plan = replace(plan, argv=tuple(word.replace(LOG_FD, str(outputs.log)) for word in plan.argv))
         this = _Run(places, adapter, plan, session, info, folder, redactor, clock.monotonic(), doubt)
-        how = _watched(this, outputs)
-    finally:
-        if folder is not None:
-            folder.close()
-    return die_like(how)  # after the folder is closed: a death by signal runs nothing more
+        _note_losses(this)
+        waker = Waker()
+        environ = {**os.environ, **plan.env} if plan.env else os.environ
+        try:
+            child = Child(plan.argv, environ, stdout=outputs.stdout, stderr=outputs.stderr)
+        except CommandNotFoundError as error:
+            with suppress(Exception):
+                _record_no_start(this, error)
+            raise
+    except BaseException:
+        for opened in (outputs, waker, folder):
+            if opened is not None:
+                with suppress(Exception):
+                    opened.close()
+        raise
+    return this, child, outputs, waker
+
+
+def _note_losses(this: _Run) -> None:
+    """Note what this run has to do without."""
+    if this.places.makeshift:
+        this.losses.append(f"{this.places.makeshift}, so this run is on record in {this.places.state}")
+    if this.folder is None:
+        this.losses.append("no folder can be written, so the log of this run is not kept")
+    if this.info.boot == locks.UNKNOWN_BOOT:
+        this.losses.append("/proc is not mounted, so what the command starts is not seen")
+        if this.engine is engines.COMMAND:
+            this.doubt = this.doubt or "what it started was not seen, since /proc is not mounted"
+
+
+def _record_no_start(this: _Run, error: CommandNotFoundError) -> None:
+    result = Result(Outcome.FAILED, f"{error.what} {error.why}", errors=1)
+    _append(this, [record.started(this.info)], record.START_SECONDS)
+    _finish(this, Exit(error.exit_code), result)
 
 
 def record_failure(places: Places, job: str, why: str) -> None:
@@ -99,29 +164,28 @@ def record_failure(places: Places, job: str, why: str) -> None:
     _finish(this, Exit(None), Result(Outcome.FAILED, why, errors=1))
 
 
-def _watched(this: _Run, outputs: Outputs) -> Exit:
-    """Start the command, watch it to its end, and write that down."""
-    waker = Waker()
-    environ = {**os.environ, **this.plan.env} if this.plan.env else os.environ
+def _kept(this: _Run, child: Child, outputs: Outputs, waker: Waker) -> None:
+    """Watch the command to its end and write that down, whatever we get wrong meanwhile."""
     try:
-        child = Child(this.plan.argv, environ, stdout=outputs.stdout, stderr=outputs.stderr)
-    except CommandNotFoundError as error:
-        result = Result(Outcome.FAILED, f"{error.what} {error.why}", errors=1)
-        _append(this, [record.started(this.info)], record.START_SECONDS)
-        _finish(this, Exit(error.exit_code), result)
-        raise
-    outputs.started()
-    try:
-        return _followed(this, child, outputs, waker)
+        outputs.started()
+        _followed(this, child, outputs, waker)
     except Exception as error:  # a mistake of ours must neither end the command nor take its exit code
         relay, ahead = (Relay(), {}) if this.watch is None else (this.watch.relay, this.watch.ahead)
         how = rescue.wait(child, outputs, waker, relay, ahead)
         if not this.ended:
-            _finish(this, how, rescue.judge(this.info.engine, how, error))
-        return how
+            _finish_after_mistake(this, how, error)
+    if this.losses:
+        bare.say(f"{'; '.join(this.losses)}.")
 
 
-def _followed(this: _Run, child: Child, outputs: Outputs, waker: Waker) -> Exit:
+def _finish_after_mistake(this: _Run, how: Exit, error: Exception) -> None:
+    try:
+        _finish(this, how, rescue.judge(this.info.engine, how, error))
+    except Exception as failed:
+        this.losses.append(f"this run is not on record: {bare.words(failed)}")
+
+
+def _followed(this: _Run, child: Child, outputs: Outputs, waker: Waker) -> None:
     """Follow the command to its end, and put that on record."""
     _note_child(this, child)
     publisher = Publisher(this.places, waker)
@@ -170,7 +234,6 @@ def _followed(this: _Run, child: Child, outputs: Outputs, waker: Waker) -> Exit:
     with suppress(Exception):
         if not seen:  # else the tracker sees to this
             _send_afar(this)
-    return how
 
 
 def _note_start(this: _Run, watch: Watch) -> Callable[[], None]:
@@ -201,7 +264,11 @@ def _note_start(this: _Run, watch: Watch) -> Callable[[], None]:
 
     watch.news = known
     thread = threading.Thread(target=note, name="note")
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # no more threads are allowed
+        note()
+        return lambda: None
     return thread.join
 
 
@@ -216,25 +283,14 @@ def _look_after(this: _Run, result: Result, steps: tuple[Step, ...]) -> None:
 def _finish(this: _Run, exit: Exit, result: Result, steps: tuple[Step, ...] = ()) -> EndedRun:
     """Write down the end; the duration is the monotonic clock's, so a clock that was set changes nothing."""
     took = int((clock.monotonic() - this.began) * 1000)
-    result = replace(
-        result,
-        reason=this.redactor.text(result.reason),
-        advice=None if result.advice is None else this.redactor.text(result.advice),
-        problems=tuple(
-            replace(
-                problem,
-                message=this.redactor.text(problem.message),
-                item=None if problem.item is None else this.redactor.text(problem.item),
-            )
-            for problem in result.problems[: record.MAX_PROBLEMS]
-        ),
-    )
+    result = rescue.clean(result, this.redactor)
     finished = max(clock.now_ms(), this.info.started_ms)
     last = record.end_of(this.info, result, finished, took, inferred=False, steps=steps)
     draft = record.ended(
         this.info, last, exit, result, paused_seconds=this.paused_seconds, stalled_seconds=this.stalled_seconds
     )
-    _append(this, [draft], record.END_SECONDS)
+    if _append(this, [draft], record.END_SECONDS) is False:
+        this.losses.append(rescue.NOT_ON_RECORD)
     this.ended = True
     return last
 
@@ -295,11 +351,11 @@ def _outputs(folder: RunFolder | None, plan: Plan) -> Outputs:
         return Outputs(None, spool_stdout=plan.spool_stdout, spool_stderr=True)
 
 
-def _append(this: _Run, drafts: "list[Draft]", seconds: float) -> None:
-    """Hand entries to the audit log, or to its spool; a backup never fails because of its record."""
+def _append(this: _Run, drafts: "list[Draft]", seconds: float) -> bool:
+    """Hand entries to the audit log, or to its spool; False if neither takes them: a backup never fails because of its record."""
     from tray.audit import spool
 
-    spool.record(this.places, drafts, timeout=seconds)
+    return spool.record(this.places, drafts, timeout=seconds) != []
 
 
 def _describe(name: str, plan: Plan, argv: Sequence[str], job: str | None, redactor: Redactor) -> RunInfo:

@@ -1,0 +1,70 @@
+"""A machine that gives the wrapper next to nothing: the command runs, and one line at most says what is missing."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import TRAY, tray
+from tray import past, paths
+from tray.model import Outcome
+from tray.paths import Places
+
+COMMAND = "echo RAN; exit 5"
+
+
+def shell(line: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    """Run a line of shell in which `$TRAY` is the program and `$C` what the command does."""
+    variables = {**os.environ, "TRAY": " ".join(TRAY), "C": COMMAND, **environ}
+    return subprocess.run(["bash", "-c", line], env=variables, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("count", [6, 7, 8, 9, 10, 12])
+def test_few_descriptors_do_not_stop_the_command(count: int, places: Places) -> None:
+    """`ulimit -n`: what does not fit is left out, down to the watch itself; with 7 the end is still on record."""
+    done = shell(f'ulimit -n {count}; exec $TRAY run --job few -- sh -c "$C"')
+    assert (done.returncode, done.stdout) == (5, "RAN\n")
+    assert done.stderr.count("\n") <= 1
+    if count >= 7:
+        assert [end.outcome for end in past.history(places, limit=5, job="few")] == [Outcome.FAILED]
+    else:
+        assert "Too many open files" in done.stderr
+
+
+@pytest.mark.parametrize("home", ["", "HOME=", "HOME=relative"])
+def test_a_user_without_a_home_runs_backups(home: str) -> None:
+    """A container's user id without an entry in passwd: recorded below /var/tmp, which is said once a run."""
+    drop = "setpriv --reuid=54321 --regid=54321 --clear-groups"
+    own = f"{drop} $TRAY" if os.geteuid() == 0 else "unshare --map-user=54321 --map-group=54321 $TRAY"
+    done = shell(f'exec env -i PATH="$PATH" {home} {own} run --job homeless -- sh -c "$C"')
+    assert (done.returncode, done.stdout) == (5, "RAN\n")
+    assert "no home folder" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_proc_a_script_is_no_proven_success(places: Places) -> None:
+    """Nobody saw what it started; that is said, and the exit code 0 is then unknown."""
+    user = "" if os.geteuid() == 0 else "-r"
+    done = shell(f"unshare {user} -pfm bash -c 'umount -l /proc; $TRAY run --job bare -- sh -c \"echo RAN\"'")
+    assert (done.returncode, done.stdout) == (0, "RAN\n")
+    assert done.stderr == "backup-tray: /proc is not mounted, so what the command starts is not seen.\n"
+    assert [end.outcome for end in past.history(places, limit=5, job="bare")] == [Outcome.UNKNOWN]
+
+
+def test_nowhere_to_write_is_said(tmp_path: Path) -> None:
+    """Every folder read-only: the run happened, and the caller learns that it is not on record."""
+    user = "" if os.geteuid() == 0 else "-r"
+    line = f'mount -t tmpfs -o ro t {tmp_path}; mount -t tmpfs -o ro t /var/tmp; exec $TRAY run -- sh -c "$C"'
+    done = shell(f"unshare {user} -m bash -c '{line}'", **{paths.HOME_VARIABLE: str(tmp_path / "home")})
+    assert (done.returncode, done.stdout) == (5, "RAN\n")
+    assert "not on record" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_missing_engine_does_not_keep_the_backup_from_running(places: Places) -> None:
+    """A plugin that is gone after an upgrade: the command runs, the line names the engine, and it is no success."""
+    done = tray("run", "--job", "gone", "--engine", "mine", "--", "sh", "-c", "echo RAN")
+    assert (done.returncode, done.stdout) == (0, "RAN\n")
+    assert "there is no engine named 'mine'" in done.stderr
+    assert [end.outcome for end in past.history(places, limit=5, job="gone")] == [Outcome.UNKNOWN]
