@@ -270,6 +270,21 @@ def test_a_run_paused_while_it_scans_shows_no_percentage() -> None:
     scene.ended()
 
 
+def test_a_run_that_stands_still_tells_neither_speed_nor_time_left() -> None:
+    """On no surface: they are taken out where the picture of the run is made."""
+    scene = Scene(["sleep", "600"])
+    stall = Stall(lambda: 60.0, lambda: None, scene.said.append, 0.0)
+    live = LIVE.with_changes(phase=Phase.COPYING, bytes_done=5, bytes_total=10, bytes_per_second=3, eta_seconds=9)
+    told = []
+    for second in range(90):
+        stall.tick(float(second), live, paused=False)
+        told.append(shown(live, scene.controls, stall))
+    assert (told[10].stalled, told[10].eta_seconds, told[10].bytes_per_second) == (False, 9, 3)
+    assert (told[-1].stalled, told[-1].eta_seconds, told[-1].bytes_per_second) == (True, None, None)
+    scene.controls.take(Control.CANCEL, "cli", 2.0)
+    scene.ended()
+
+
 def folder(places: Places, child: int, *, boot: str | None = None, **changes: object) -> runs.RunFolder:
     """Make the folder of a run whose wrapper is us."""
     info = runs.RunInfo(

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tray.estimate import Estimate, Estimator, Past, Reading
+from tests.bench.bench_estimate import Recording, load, replay
+from tray.estimate import Estimate, Estimator, Past, Rate, Reading
 from tray.estimate.costs import Costs
-from tray.estimate.countdown import AGREE, MOST_CHANGE, SOON_FOR_SECONDS
+from tray.estimate.countdown import MOST_GROWTH, MOST_LOSS, PATIENCE_SECONDS, SOON_FOR_SECONDS, STEADY_SECONDS
 from tray.model import Phase
 
 MB = 1_000_000
@@ -142,7 +143,7 @@ def test_a_first_run_says_nothing_of_the_second() -> None:
     """It stored everything; the next one stores what has changed. Its totals are good all the same."""
     estimator = Estimator(0.0, [Past(3600, 1000, 1000, added=900)])
     one = estimator.look(1.0)
-    assert (one.eta_seconds, one.bytes_total, one.blind) == (None, 1000, False)
+    assert (one.eta_seconds, one.bytes_total) == (None, 1000)
     assert Estimator(0.0, [Past(60, 1000, 1000, added=90)]).look(1.0).eta_seconds == 59
 
 
@@ -193,9 +194,34 @@ def test_the_rate_sinks_when_nothing_comes() -> None:
     rate = copy(estimator, [(100, 1000 * MB, 10)], totals=(200, 2000 * MB))[-1][1].bytes_per_second
     assert rate is not None
     assert rate == pytest.approx(100 * MB, rel=0.1)
-    for second in range(11, 31):
-        silent = estimator.look(second)
-    assert silent.bytes_per_second == 0
+    rates = [estimator.look(second).bytes_per_second or 0 for second in range(11, 60)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] == 0
+
+
+def test_a_short_pause_is_no_rate_of_zero() -> None:
+    """An engine that writes in bursts has a speed between them; one that has not begun has none yet, not 0 B/s."""
+    rate = Rate()
+    said = [rate.add(second, (second // 9) * 100 * MB) for second in range(90)]
+    assert said[:9] == [None] * 9
+    assert all(one for one in said[9:])
+    rate = Rate()
+    assert [rate.add(second, 0) for second in range(13)] == [None] * 10 + [0] * 3
+
+
+@pytest.mark.parametrize("one", load(), ids=lambda one: one.name)
+def test_the_time_left_of_real_runs_does_not_jump(one: Recording) -> None:
+    """Replayed, second for second: it runs down, and where it must grow it grows slowly; it comes and goes at most once."""
+    said = [(now, eta) for now, eta, _, _ in replay(one)]
+    for (then, before), (now, after) in pairwise(said):
+        if before is not None and after is not None:
+            seconds = now - then
+            assert after <= before * MOST_GROWTH**seconds + 1, (now, before, after)
+            assert after >= (before - seconds) / MOST_LOSS**seconds - 2, (now, before, after)
+    for ten, (now, after) in zip(said, said[10:], strict=False):
+        if ten[1] is not None and after is not None:
+            assert after + 10 <= 2 * (ten[1] + 10), (now, ten, after)
+    assert sum((before is None) != (after is None) for (_, before), (_, after) in pairwise(said)) <= 3
 
 
 def test_costs_of_files_and_bytes_are_told_apart() -> None:
@@ -248,16 +274,18 @@ def test_neighbours_differ_by_a_bounded_factor(steps: list[tuple[int, int, float
         said.append((now, estimator.add(Reading(now, COPYING, files, totals[0], size, totals[1])).eta_seconds))
     for (then, before), (later, after) in pairwise(said):
         if before is not None and after is not None:
-            factor = MOST_CHANGE ** (later - then)
-            assert after <= before * factor + (later - then) + 2
-            assert after >= (before - (later - then)) / factor - 2
+            assert after <= before * MOST_GROWTH ** (later - then) + (later - then) + 2
+            assert after >= (before - (later - then)) / MOST_LOSS ** (later - then) - 2
 
 
 def test_the_first_word_is_no_guess() -> None:
-    """Two predictions must agree before anything is shown."""
-    assert AGREE < 2
+    """In the first minute nothing is shown until the predictions of some seconds agree; then a guess is better than nothing."""
+    steady = copy(Estimator(0.0), [(1000, 6000 * MB, 60)])
+    begins = next(60 - left for left, one in steady if one.eta_seconds is not None)
+    assert STEADY_SECONDS < begins < STEADY_SECONDS + 5
     estimator = Estimator(0.0)
-    said = [estimator.add(Reading(t / 4, COPYING, t, 1000, t * t * MB, 4000 * MB)).eta_seconds for t in range(1, 60)]
-    told = [eta for eta in said if eta is not None]
-    assert said[:8] == [None] * 8
-    assert told
+    said = [
+        estimator.add(Reading(t, COPYING, t, 1000, t**3 * MB, 40 * 60**3 * MB)).eta_seconds for t in range(1, 100)
+    ]  # ever faster
+    assert said[: int(PATIENCE_SECONDS) - 1] == [None] * (int(PATIENCE_SECONDS) - 1)
+    assert all(said[int(PATIENCE_SECONDS) + 1 :])

@@ -1,6 +1,6 @@
 """When a run will be done: totals, rate and time left, as far as anybody can know. Apart from engines and from display.
 
-    rate.py       bytes per second over the last ten seconds
+    rate.py       bytes per second over the last half minute
     costs.py      pace: what is left, in files and in bytes, at the cost that each of them has in this run
     data.py       past: how long the last successful runs of the same job took, and how much they had to do
     countdown.py  the expected end, which moves slowly enough to be watched
@@ -90,8 +90,7 @@ class Estimator:
 
     def _estimate(self, seconds: float) -> Estimate:
         files, size, old = self._totals()
-        blind = files is None and size is None and not self._past
-        return Estimate(self._speed, self._eta(seconds, files, size, old=old), files, size, old, blind)
+        return Estimate(self._speed, self._eta(seconds, files, size, old=old), files, size, old)
 
     def _totals(self) -> tuple[int | None, int | None, bool]:
         """Return the totals, and whether one is that of the last run, where the engine has none or does not know it yet."""
@@ -129,6 +128,8 @@ class Estimator:
         """Return the predicted seconds until the end, None if nothing is known."""
         if self._last.phase is Phase.FINISHING:
             return None
+        if files is None and size is None and not self._past:
+            return self._left_by_engine()
         alike = _alike(self._past)
         past = self._left_by_past(alike, files, size)
         if (self._counting and not old) or (self._past and not alike):
@@ -143,6 +144,11 @@ class Estimator:
         if any(one.changes_only for one in alike):  # what had not changed flew by, and is no measure for the rest
             trust = 1 - (self._clock / (self._clock + past)) ** TRUST
         return (1 - trust) * pace + trust * past
+
+    def _left_by_engine(self) -> float | None:
+        """Return what the engine itself says is left, where there is nothing else to go by."""
+        told = self._last.eta_seconds
+        return None if told is None else max(told - (self._now - self._last.now), 0.0)
 
     def _left_by_past(self, alike: Sequence[Past], files: int | None, size: int | None) -> float | None:
         """Return what is left if this run takes as long as earlier ones; None if it has taken longer already."""

@@ -1,20 +1,24 @@
 """The moment at which a run is expected to end, moving slowly enough to be watched.
 
 Predictions jump; a person wants a clock that runs down. So the expected end follows the predictions with a delay and by bounded
-steps, is shown only once two predictions agree, and no longer when it has been "in a second" for a while.
+steps, is shown only once the predictions of some seconds agree, and no longer when it has been "in a second" for a while.
 """
 
 import math
+from collections import deque
 
 DELAY_PART = 0.08
 DELAY_SECONDS = (0.5, 30.0)
 """The end follows the predictions with this part of the time left as delay, within these bounds."""
-MOST_CHANGE = 1.35
-"""In one second the time left changes at most by this factor, besides running down."""
-AGREE = 1.5
-PATIENCE_SECONDS = 10.0
-APART_SECONDS = 1.0
-"""The first prediction is shown when the next one, a second later, is within this factor of it, or after this time anyway."""
+MOST_GROWTH = 1.05
+MOST_LOSS = 1.2
+"""In one second the time left grows or shrinks at most by this factor, besides running down."""
+STEADY_SECONDS = 8.0
+AGREE_PART = 0.3
+PATIENCE_SECONDS = 60.0
+"""In the first minute the end is shown once the predictions of so many seconds lie within this part of the time left."""
+LEAST_SECONDS = 5.0
+"""Of a time left that is shorter, so many seconds count."""
 SOON_SECONDS = 2.5
 SOON_FOR_SECONDS = 5.0
 """A run that has been about to end for so long is not: then nothing is shown until the predictions say more."""
@@ -25,12 +29,13 @@ class Countdown:
 
     def __init__(self) -> None:
         self._end: float | None = None
-        self._guess: tuple[float, float] | None = None
+        self._guesses: deque[tuple[float, float]] = deque()  # when, and the end that was predicted
         self._soon: float | None = None
 
     def clear(self) -> None:
         """Nothing can be predicted."""
-        self._end = self._guess = self._soon = None
+        self._end = self._soon = None
+        self._guesses.clear()
 
     def follow(self, now: float, seconds: float, left: float, *, at_once: bool) -> float | None:
         """Take a prediction and return the seconds to show, None for nothing.
@@ -51,16 +56,13 @@ class Countdown:
         return None if self._overdue(now, shown) else shown
 
     def _agreed(self, now: float, left: float) -> bool:
-        """Whether the end that is predicted now was predicted a moment ago too."""
-        if self._guess is None:
-            self._guess = (now, left)
-            return False
-        then, said = self._guess
-        if now - then < APART_SECONDS:
-            return False
-        self._guess = (now, left)
-        expected = max(said - (now - then), 0.0)
-        return 1 / AGREE <= (left + 1.0) / (expected + 1.0) <= AGREE
+        """Whether the end was about the same in all predictions of the last seconds."""
+        self._guesses.append((now, now + left))
+        while len(self._guesses) > 2 and self._guesses[1][0] <= now - STEADY_SECONDS:
+            self._guesses.popleft()
+        ends = [end for _, end in self._guesses]
+        long_enough = now - self._guesses[0][0] >= STEADY_SECONDS
+        return long_enough and max(ends) - min(ends) <= AGREE_PART * max(left, LEAST_SECONDS)
 
     def _overdue(self, now: float, shown: float) -> bool:
         if shown > SOON_SECONDS:
@@ -73,5 +75,5 @@ class Countdown:
 def _moved(before: float, left: float, seconds: float) -> float:
     low, high = DELAY_SECONDS
     gain = 1 - math.exp(-seconds / min(max(DELAY_PART * left, low), high))
-    most = math.pow(MOST_CHANGE, seconds)
-    return min(max(before + (left - before) * gain, before / most), before * most + seconds)
+    fewest, most = before / math.pow(MOST_LOSS, seconds), before * math.pow(MOST_GROWTH, seconds) + seconds
+    return min(max(before + (left - before) * gain, fewest), most)

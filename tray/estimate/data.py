@@ -59,6 +59,7 @@ class Reading:
     files_total: int | None = None
     bytes_done: int | None = None
     bytes_total: int | None = None
+    eta_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,6 @@ class Estimate:
 
     Attributes:
         totals_are_estimate: At least one total is that of an earlier run.
-        blind: There is nothing to estimate from: no total, and no earlier run. The engine itself may know more.
     """
 
     bytes_per_second: int | None = None
@@ -75,4 +75,3 @@ class Estimate:
     files_total: int | None = None
     bytes_total: int | None = None
     totals_are_estimate: bool = False
-    blind: bool = True

@@ -225,8 +225,10 @@ def shown(live: LiveRun, controls: Controls, stall: Stall) -> LiveRun:
             phase=Phase.PAUSED,
             # While it scans, the totals still grow; in the phase "paused" they would make a percentage.
             **(dict.fromkeys(("files_total", "bytes_total")) if live.phase is Phase.SCANNING else {}),
-            **dict.fromkeys(("bytes_per_second", "io_bytes_per_second", "eta_seconds")),
-            eta_is_estimate=False,
+        )
+    if controls.paused or stall.stalled:
+        live = live.with_changes(
+            **dict.fromkeys(("bytes_per_second", "io_bytes_per_second", "eta_seconds")), eta_is_estimate=False
         )
     minutes = stall.minutes
     return live.with_changes(

@@ -18,7 +18,6 @@ class Picture:
         self.live = live
         self._redactor = redactor
         self._estimator = Estimator(clock.monotonic())
-        self._told = Progress(live.phase)
         self._problems = 0
 
     def event(self, event: Event) -> None:
@@ -49,9 +48,14 @@ class Picture:
             self._change(**estimate)
 
     def _progress(self, seen: Progress) -> None:
-        self._told = seen
         counters = Counters(
-            clock.monotonic(), seen.phase, seen.files_done, seen.files_total, seen.bytes_done, seen.bytes_total
+            clock.monotonic(),
+            seen.phase,
+            seen.files_done,
+            seen.files_total,
+            seen.bytes_done,
+            seen.bytes_total,
+            seen.eta_seconds,
         )
         self._change(
             phase=seen.phase,
@@ -63,15 +67,14 @@ class Picture:
         )
 
     def _estimated(self, found: Estimate) -> dict[str, object]:
-        """Return the fields that are estimated. Only where there is nothing to estimate from the engine's own time left counts."""
-        left = self._told.eta_seconds if found.blind else found.eta_seconds
+        """Return the fields that are estimated."""
         return {
             "files_total": found.files_total,
             "bytes_total": found.bytes_total,
             "totals_are_estimate": found.totals_are_estimate,
             "bytes_per_second": found.bytes_per_second,
-            "eta_seconds": left,
-            "eta_is_estimate": left is not None,
+            "eta_seconds": found.eta_seconds,
+            "eta_is_estimate": found.eta_seconds is not None,
         }
 
     def _change(self, **changes: object) -> None:

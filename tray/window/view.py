@@ -279,6 +279,8 @@ def _fact(label: str, done: int | None, total: int | None, say: Any) -> dict[str
 def _left(run: LiveRun) -> str:
     if run.phase is Phase.FINISHING:
         return "almost done"
+    if run.stalled:
+        return UNKNOWN
     if run.eta_seconds is None or run.phase is not Phase.COPYING:
         return LATER if run.tracked and run.source is Source.WRAPPED else UNKNOWN
     return wording.time_left(run.eta_seconds, estimate=run.eta_is_estimate).removesuffix(" left")

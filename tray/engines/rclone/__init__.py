@@ -74,7 +74,8 @@ class Rclone(Adapter):
             return CodeSession(f"rclone {options.subcommand}".rstrip(), inner)
         place = (options.at or 0) + 1
         drop = plan.ours and plan.argv[place : place + 1] == (LEVEL,)  # first only where we asked for statistics
-        return TransferSession(plan, options, inner, drop_stats=drop, systemd=SYSTEMD in plan.env)
+        added = _ours(plan.argv[place:]) if plan.ours else ()
+        return TransferSession(plan, options, inner, added, drop_stats=drop, systemd=SYSTEMD in plan.env)
 
     def unlock(self, plan: Plan) -> str | None:  # noqa: ARG002 - the name of bisync's lock file depends on what is in its cache
         """Nobody but rclone knows the name of the lock file of `bisync`; its message names it (see `Result.advice`)."""
@@ -102,6 +103,13 @@ def _added(options: Options) -> tuple[str, ...]:
         return (JSON,)
     ours = (LEVEL, level_name(min(options.log_level, level("NOTICE"))), JSON)
     return ours if options.given("stats") else (*ours, STATS, "1s")
+
+
+def _ours(words: Sequence[str]) -> Sequence[str]:
+    """Return those of *words*, which begin with what we added, that are ours: see `_added`."""
+    if words[:1] != (LEVEL,):
+        return words[:1]
+    return words[:5] if words[3:5] == (STATS, "1s") else words[:3]
 
 
 def _repeated(argv: Sequence[str], at: int, inner: Inner) -> dict[str, str]:

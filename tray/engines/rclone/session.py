@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
@@ -43,13 +43,17 @@ class TransferSession:
         plan: What was started.
         options: Its command line.
         inner: What stands before rclone.
+        added: The words that we added to its command line.
         drop_stats: The statistics are ours, so the caller gets none.
         systemd: rclone logs for systemd.
     """
 
-    def __init__(self, plan: Plan, options: Options, inner: Inner, *, drop_stats: bool, systemd: bool) -> None:
+    def __init__(
+        self, plan: Plan, options: Options, inner: Inner, added: Sequence[str], *, drop_stats: bool, systemd: bool
+    ) -> None:
         self._plan, self._options, self._inner = plan, options, inner
         self._ours, self._drop, self._systemd = plan.ours, drop_stats, systemd
+        self._added = f" {' '.join(map(_quoted, added))} " if added else ""
         self._seen = Seen()
         self._named = Findings()  # over all attempts: one that comes again is no new event
         self._settled = Settled(options)
@@ -88,7 +92,14 @@ class TransferSession:
             return Fed(events)
         # Versions whose JSON begins with the time look at their stderr, not at a variable, to know whether the journal reads it.
         systemd = self._systemd and not line.startswith(b'{"time"')
-        return Fed(events, log_line(message, systemd=systemd).encode())
+        return Fed(events, log_line(self._as_called(message), systemd=systemd).encode())
+
+    def _as_called(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Return the message; the one that repeats the command (`-vv`) without what we added to it."""
+        text = message["msg"]
+        if not self._added or not isinstance(text, str) or " starting with parameters [" not in text:
+            return message
+        return {**message, "msg": text.replace(self._added, " ", 1)}
 
     def _text(self, line: bytes) -> tuple[Event, ...]:
         body = strip_terminal(line)
@@ -150,6 +161,10 @@ class TransferSession:
         self._seen.stats = stats
         progress: Progress = self._settled.take(stats, self._named.errors)
         return (progress,)
+
+
+def _quoted(word: str) -> str:
+    return f'"{word}"'
 
 
 def _decode(line: bytes) -> dict[str, Any] | None:
