@@ -11,6 +11,12 @@ import time
 from datetime import UTC, datetime
 
 DAY_MS = 86_400_000
+SLACK_MS = 600_000
+"""A time that lies further ahead than this was written under a wrong clock."""
+
+EARLIEST_MS = 1_577_836_800_000
+"""2020-01-01. There was no Backup Tray then, so an earlier time was written under a clock that was behind."""
+
 JUMP_MS = 60_000
 """A wall clock that is off by more than this from the time since the start of the machine was set by somebody."""
 

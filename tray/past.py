@@ -1,6 +1,5 @@
-"""The past: ended runs from audit log and spool, and the acknowledgement of one."""
+"""The past: ended runs from audit log and spool."""
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -8,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from tray import clock
 from tray import status as rules
-from tray.errors import JobNotFoundError, RunNotFoundError, StatusFetchError, SystemOwnedError, SystemViewError
-from tray.fetch import StatusSource, elsewhere
-from tray.model import EndedRun, Status
+from tray.errors import RunNotFoundError, SystemViewError
+from tray.fetch import elsewhere
+from tray.model import EndedRun
 from tray.paths import Places
 from tray.runner import closing
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from tray.audit.search.asked import Filter
     from tray.audit.store import AuditLog
 
-RECORD_SECONDS = 5.0
 _SYSTEM_PAGE = 200
 _SYSTEM_LOOKS = 25
 """How often the system's service, which gives pages of at most so many runs, is asked for more."""
@@ -55,17 +53,17 @@ def history(places: Places, *, limit: int = 50, job: str | None = None) -> list[
         found = [] if log is None else log.history(limit=limit, job=job)
     known = {run.run for run in found}
     found += [run for run in waiting if run.run not in known and job in (None, run.job)]
-    return sorted(found, key=rules.order, reverse=True)[:limit]
+    return sorted(found, key=rules.recorded, reverse=True)[:limit]
 
 
 def everywhere(places: Places, *, limit: int = 50, job: str | None = None) -> tuple[list[EndedRun], str | None]:
     """Return the newest ended runs, this user's own and those of the system, and why the latter are missing, if they are."""
-    found, missing = history(places, limit=limit, job=job), None
+    own, system, missing = history(places, limit=limit, job=job), [], None
     try:
-        found += elsewhere.history(limit=limit, job=job)[0]
+        system = elsewhere.history(limit=limit, job=job)[0]
     except SystemViewError as error:
         missing = f"{error.what} {error.why}"
-    return sorted(found, key=rules.order, reverse=True)[:limit], missing
+    return rules.woven(own, system)[:limit], missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +89,14 @@ def find(places: Places, asked: "Filter", *, limit: int = 50, page: int = 1) -> 
         AuditUnavailableError: There is a log, but it cannot be read.
     """
     need = limit * page + 1
-    found, looked_to_ms = _own(places, asked, need)
+    own, looked_to_ms = _own(places, asked, need)
+    system: list[EndedRun] = []
     missing = None
     try:
-        found += _of_system(asked, need)
+        system = _of_system(asked, need)
     except SystemViewError as error:
         missing = f"{error.what} {error.why}"
-    found.sort(key=rules.order, reverse=True)
+    found = rules.woven(sorted(own, key=rules.recorded, reverse=True), system)
     if looked_to_ms is not None:
         found = [run for run in found if run.finished_ms >= looked_to_ms]
     return Found(found[need - 1 - limit : need - 1], len(found) >= need, missing, looked_to_ms)
@@ -199,33 +198,3 @@ def resolve(places: Places, run: str) -> str:
     if not newest:
         raise RunNotFoundError(run)
     return newest[0].run
-
-
-def acknowledge(places: Places, job: str) -> None:
-    """Record that somebody has seen the job's last run.
-
-    Raises:
-        JobNotFoundError: No such job has ever run.
-        SystemOwnedError: It is root's job, which is only shown here.
-        StatusFetchError: Nobody can say now which jobs there are.
-    """
-    from tray.audit import spool
-    from tray.audit.entry import Action, Draft
-
-    status = _status(places, system=False)
-    if status.error is not None:
-        raise StatusFetchError(status.error["why"], status.error["next"])
-    known = tuple(found.job for found in status.jobs)
-    if job not in known:
-        if any(found.job == job for found in _status(places, system=True).jobs):
-            raise SystemOwnedError(f"The job {job!r}", f"sudo backup-tray seen {shlex.quote(job)}")
-        raise JobNotFoundError(job, known)
-    spool.record(places, [Draft(action=Action.JOB_SEEN, job=job, result="seen")], timeout=RECORD_SECONDS)
-
-
-def _status(places: Places, *, system: bool) -> Status:
-    source = StatusSource(places, role="cli", start_tracker=False, system=system)
-    try:
-        return source.poll()
-    finally:
-        source.close()

@@ -1,14 +1,17 @@
 """One pure function from what is known to what everybody shows.
 
 Icon, tooltip, menu, window and command line all draw the `Status` that `judge` returns, so they cannot disagree. The worst job
-decides; a live run is shown beside a bad state, never instead of it.
+decides; a live run is shown beside a bad state, never instead of it. Only backups make anything green: a check, a restore or a dry
+run is a job of its own that can alarm and nothing else.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from tray.clock import DAY_MS, local
+from tray.clock import DAY_MS, EARLIEST_MS, SLACK_MS, local
 from tray.model import (
+    BACKUP,
+    DRY_RUN,
     WORST_FIRST,
     AuditStanding,
     EndedRun,
@@ -19,11 +22,8 @@ from tray.model import (
     RepositoryState,
     State,
     Status,
+    shown_name,
 )
-
-BACKUP = "backup"
-DRY_RUN = "dry-run"
-"""A kind of run that makes no backup, so that nothing about it is green or red."""
 
 STALE_AFTER_MS = 7 * DAY_MS
 """A success older than this is not called fine while nobody knows the job's rhythm."""
@@ -31,10 +31,17 @@ STALE_AFTER_MS = 7 * DAY_MS
 NOT_OURS = "Another user's; not counted here."
 """Why a job of another user is neither green nor red: any user can start a program called restic, and end it as they like."""
 
+FINE = (State.OK, State.RUNNING, State.NONE)
+"""The states in which nothing is wrong with a job."""
+
+_UNDATED = (
+    "The age of its last good backup is not known, because the clock of this computer was wrong when it was made."
+)
+
 _STATE_OF_OUTCOME = {
     Outcome.SUCCEEDED: State.OK,
     Outcome.WARNING: State.WARNING,
-    Outcome.CANCELLED: State.WARNING,
+    Outcome.CANCELLED: State.NONE,
     Outcome.UNKNOWN: State.WARNING,
     Outcome.FAILED: State.FAILED,
     Outcome.LOST: State.FAILED,
@@ -69,19 +76,20 @@ def judge(
         audit: What the last verification of the audit log came to; a breach that nobody acknowledged decides over every job.
     """
     concerns = concerns or {}
-    theirs = [JobStatus(job.job, State.NONE, job.last, NOT_OURS) for job in jobs if job.last.user is not None]
-    jobs = [job for job in jobs if job.last.user is None]
-    running = {run.job for run in live if run.user is None}
-    judged = [
-        JobStatus(
-            job.job, _state(job, job.job in running, now_ms, job.job in concerns), job.last, concerns.get(job.job)
-        )
+    theirs = [
+        JobStatus(shown_name(job.job, job.kind), State.NONE, job.last, NOT_OURS, kind=job.kind)
         for job in jobs
+        if job.last.user is not None
     ]
-    known = {job.job for job in jobs}
-    judged += [JobStatus(name, State.RUNNING, None) for name in sorted(running - known)]
+    jobs = [job for job in jobs if job.last.user is None]
+    running = {(run.job, run.kind) for run in live if run.user is None}
+    judged = [_judged(job, (job.job, job.kind) in running, now_ms, concerns.get(job.job)) for job in jobs]
+    known = {(job.job, job.kind) for job in jobs}
+    judged += [
+        JobStatus(shown_name(name, kind), State.RUNNING, None, kind=kind) for name, kind in sorted(running - known)
+    ]
     judged = _with_stalled(judged, [run for run in live if run.stalled and run.user is None]) + theirs
-    states = {_weight(job) for job in judged}
+    states = {job.state for job in judged}
     if error is not None:
         states.add(State.UNAVAILABLE)
     if doubt:
@@ -93,7 +101,7 @@ def judge(
         as_of_ms=now_ms if as_of_ms is None else as_of_ms,
         error=error,
         runs=tuple(sorted(live, key=lambda run: (run.started_ms, run.run))),
-        jobs=tuple(sorted(judged, key=lambda job: (WORST_FIRST.index(job.state), job.job))),
+        jobs=tuple(sorted(judged, key=rank)),
         last=newest(job.last for job in jobs if job.last.kind != DRY_RUN),
         notes=(*notes, *_overlaps(live)),
         repositories=tuple(repositories),
@@ -127,25 +135,70 @@ def _overlaps(live: Sequence[LiveRun]) -> list[str]:
 
 
 def newest(runs: Iterable[EndedRun]) -> EndedRun | None:
-    """Return the run that ended last: greatest finish time, then entry number; a spooled record is newer than any entry."""
+    """Return the run that is last; see `order`."""
     return max(runs, key=order, default=None)
 
 
-def order(run: EndedRun) -> tuple[int, float]:
-    """The sort key of "last"."""
-    return run.finished_ms, float("inf") if run.entry is None else run.entry
+def order(run: EndedRun) -> float:
+    """The sort key of "last": what was recorded last is last, and what waits to be recorded comes after that.
+
+    No clock has a say in it: one that was ahead would keep an old success in front of every later failure. A run whose end was
+    concluded afterwards stands where it began (`EndedRun.place`).
+    """
+    if run.place is not None:
+        return run.place
+    return float("inf") if run.entry is None else run.entry
 
 
-def _weight(job: JobStatus) -> State:
-    """What a job says about the whole: a check that succeeded does not mean that there is a backup."""
-    if job.state is State.OK and job.last is not None and job.last.kind != BACKUP:
-        return State.NONE
-    return job.state
+def recorded(run: EndedRun) -> float:
+    """The sort key of a list of runs: the order in which their ends were recorded."""
+    return float("inf") if run.entry is None else run.entry
+
+
+def woven(own: Sequence[EndedRun], system: Sequence[EndedRun]) -> list[EndedRun]:
+    """Return the runs of two logs as one list, the newest first; each log's own order stays."""
+    found, left, right = [], list(own), list(system)
+    while left and right:
+        found.append((left if left[0].finished_ms >= right[0].finished_ms else right).pop(0))
+    return found + left + right
+
+
+def with_run(known: JobHistory | None, run: EndedRun) -> JobHistory:
+    """Return what is known of a job with one more run of it, whose record may stand before or behind those known."""
+    if known is None:
+        good = run if is_good(run) else None
+        return JobHistory(run.job, run, good, run.kind, streak=int(good is None and _counts(run)))
+    last = run if order(run) >= order(known.last) else known.last
+    about = known.about
+    if not _counts(run):
+        return replace(known, last=last, decides=about if about is not last and _counts(about) else None)
+    later = not _counts(about) or order(run) >= order(about)
+    about = run if later else about
+    found = replace(known, last=last, decides=None if about is last else about, seen=known.seen and not later)
+    if is_good(run) and (known.last_good is None or order(run) >= order(known.last_good)):
+        return replace(found, last_good=run, streak=0 if later else known.streak, dated=True)
+    return found if is_good(run) else replace(found, streak=known.streak + 1)
+
+
+def is_good(run: EndedRun) -> bool:
+    """Whether the run did what it was to do, if with warnings."""
+    return run.outcome in (Outcome.SUCCEEDED, Outcome.WARNING)
+
+
+def rank(job: JobStatus) -> tuple[int, float, str, str]:
+    """The sort key of jobs: the worst first, and among those that are not fine the one that was good longest ago."""
+    fine = job.state in FINE
+    good = 0 if fine or job.last_good is None else job.last_good.finished_ms
+    return WORST_FIRST.index(job.state), good, job.job, job.kind
+
+
+def _counts(run: EndedRun) -> bool:
+    return run.outcome is not Outcome.CANCELLED
 
 
 def _with_stalled(jobs: list[JobStatus], stalled: Sequence[LiveRun]) -> list[JobStatus]:
     """Mark the jobs of runs that stand still, unless they are worse already."""
-    waits = {run.job: run for run in stalled}
+    waits = {shown_name(run.job, run.kind): run for run in stalled}
     return [
         replace(job, state=State.STALLED, concern=_no_progress(waits[job.job]))
         if job.job in waits and WORST_FIRST.index(job.state) > WORST_FIRST.index(State.STALLED)
@@ -159,17 +212,50 @@ def _no_progress(run: LiveRun) -> str:
     return f"No progress for {minutes} min." if minutes else "No progress."
 
 
-def _state(job: JobHistory, running: bool, now_ms: int, doubted: bool) -> State:
-    state = State.NONE if job.last.kind == DRY_RUN else _STATE_OF_OUTCOME[job.last.outcome]
-    if job.seen_ms is not None and job.seen_ms >= job.last.finished_ms:
-        recent = job.last_success is not None and _age(job.last_success, now_ms) <= STALE_AFTER_MS
-        state = State.OK if recent else State.NONE
-    elif state is State.OK and (doubted or _age(job.last, now_ms) > STALE_AFTER_MS):
-        state = State.WARNING
+def _judged(job: JobHistory, running: bool, now_ms: int, concern: str | None) -> JobStatus:
+    good = job.last_good or (job.about if is_good(job.about) else None)
+    concern = concern if job.kind == BACKUP and (is_good(job.about) or job.seen) else None
+    undated = good is not None and not _dated(job, good, now_ms)
+    state = (
+        _state_of_backup(job, good, now_ms, undated or concern is not None)
+        if job.kind == BACKUP
+        else _state_of_task(job)
+    )
+    if undated and state is State.WARNING and job.about.outcome in (Outcome.SUCCEEDED, Outcome.CANCELLED):
+        concern = concern or _UNDATED
     if running and state in (State.OK, State.NONE):
-        return State.RUNNING
+        state = State.RUNNING
+    return JobStatus(
+        shown_name(job.job, job.kind),
+        state,
+        job.last,
+        concern,
+        kind=job.kind,
+        decides=job.decides,
+        last_good=good,
+        streak=job.streak,
+        seen=job.seen,
+    )
+
+
+def _state_of_backup(job: JobHistory, good: EndedRun | None, now_ms: int, doubted: bool) -> State:
+    state = _STATE_OF_OUTCOME[job.about.outcome]
+    if job.seen:
+        return (
+            State.OK if good is not None and not doubted and now_ms - good.finished_ms <= STALE_AFTER_MS else State.NONE
+        )
+    if state is State.OK and (doubted or now_ms - job.about.finished_ms > STALE_AFTER_MS):
+        return State.WARNING
     return state
 
 
-def _age(run: EndedRun, now_ms: int) -> int:
-    return now_ms - run.finished_ms
+def _state_of_task(job: JobHistory) -> State:
+    """The state of what is no backup: it may alarm until it goes well again, and is never green."""
+    if job.kind == DRY_RUN or job.seen or job.about.outcome is Outcome.SUCCEEDED:
+        return State.NONE
+    return _STATE_OF_OUTCOME[job.about.outcome]
+
+
+def _dated(job: JobHistory, good: EndedRun, now_ms: int) -> bool:
+    """Whether anybody can say how old the last good backup is."""
+    return job.dated and EARLIEST_MS <= good.finished_ms <= now_ms + SLACK_MS

@@ -54,7 +54,7 @@ def live(job: str = "home", **more: object) -> LiveRun:
 def judged(*runs: EndedRun, running: tuple[LiveRun, ...] = (), notes: tuple[str, ...] = ()) -> Status:
     """Return the status of jobs whose last runs are *runs*."""
     good = (Outcome.SUCCEEDED, Outcome.WARNING)
-    jobs = [JobHistory(run.job, run, run if run.outcome in good else None) for run in runs]
+    jobs = [JobHistory(run.job, run, run if run.outcome in good else None, run.kind) for run in runs]
     return status.judge(clock.now_ms(), running, jobs, notes=notes)
 
 

@@ -82,8 +82,8 @@ def _live(desk: Desktop, item: str, window: Driven, repository: Path, tmp_path: 
 def _ended(desk: Desktop, item: str, window: Driven, tmp_path: Path) -> None:
     """After it: one outcome, in words and in the icon."""
     assert status()["state"] == "ok"
-    wait_for(lambda: "succeeded just now" in desk.tooltip(item), what="the tooltip's outcome")
-    assert any("home: succeeded just now" in label for label in desk.menu(item))
+    wait_for(lambda: "Your backup is fine\nhome, just now" in desk.tooltip(item), what="the tooltip's outcome")
+    assert next(iter(desk.menu(item))) == "Your backup is fine"
     assert "succeeded" in window.read("#page", "home")
     wait_for(lambda: pixels(desk.corner(tmp_path / "ok.png"), GREEN) > 40, what="the green icon")
     keep(desk.screenshot(tmp_path / "done.png"), "desktop-done.png")
@@ -100,7 +100,7 @@ def test_a_failure_shows_everywhere_beside_a_run_that_goes_on(desk: Desktop, rep
     )
     with driven(tmp_path / "w", desk.env, fed=False) as window:
         wait_for(lambda: "now" in desk.tooltip(item), what="the run beside the failure")
-        assert desk.tooltip(item).startswith("photos: failed 9 hours ago")
+        assert desk.tooltip(item).startswith("1 of 2 backups failed: photos\n")
         assert status()["state"] == "failed"
         corner = desk.corner(tmp_path / "both.png")
         assert pixels(corner, RED) > 10

@@ -63,8 +63,8 @@ def test_hovering_shows_the_tooltip_on_the_screen(desk: Desktop, tmp_path: Path)
     """A window of two lines comes up beside the icon."""
     record("home", "succeeded")
     desk.tray()
-    text = says(desk, desk.item(), "home: succeeded 2 hours ago")
-    assert text == "home: succeeded 2 hours ago\n12.3 GB, 20,220 files, took 1 min"
+    text = says(desk, desk.item(), "home, 2 hours ago")
+    assert text == "Your backup is fine\nhome, 2 hours ago, 12.3 GB, 20,220 files, took 1 min"
     _, _, width, height = desk.hover()
     assert width > 200
     assert 30 < height < 90
@@ -85,8 +85,8 @@ def test_the_icon_follows_a_run_and_keeps_a_failure_in_sight(desk: Desktop, tmp_
     seen(desk, BLUE, quarter + 40, tmp_path)
     record("photos", "failed", reason="Wrong password or no key found.")
     assert (
-        says(desk, item, "photos: failed 2 hours ago")
-        == "photos: failed 2 hours ago\nBacking up home now: 90 %, 3 min left"
+        says(desk, item, "backups failed: photos")
+        == "1 of 2 backups failed: photos\nBacking up home now: 90 %, 3 min left"
     )
     seen(desk, RED, 20, tmp_path)
     assert pixels(desk.corner(tmp_path / "both.png"), BLUE) > 40
@@ -116,23 +116,26 @@ def test_a_real_backup_is_seen_from_beginning_to_end(
     assert percentage(desk.tooltip(item)) <= 80
     desk.xdotool("key", "Escape")
     assert backup.wait(60) == 0
-    says(desk, item, "home: succeeded just now")
+    says(desk, item, "Your backup is fine\nhome, just now")
     seen(desk, GREEN, 60, tmp_path)
     status = json.loads(tray("status", "--json").stdout)
     assert (status["state"], status["last"]["job"]) == ("ok", "home")
 
 
 def test_tooltip_menu_and_terminal_say_the_same(desk: Desktop) -> None:
-    """There is one status: the menu's first line is the tooltip, and `status` agrees."""
+    """There is one status: the menu's first lines are the tooltip, and `status` agrees."""
     record("home", "failed", reason="Disk full.")
     desk.tray()
     item = desk.item()
     text = says(desk, item, "home: failed")
     labels = list(desk.menu(item))
-    assert labels[0] == text.replace("\n", " · ")
-    assert labels[1:4] == ["Open Dashboard", "View last-run report", "Details (full log)"]
-    assert labels[4].startswith("Audit log: ")
-    assert labels[5:] == ["Verify audit log", "Quit"]
+    first, _, second = text.partition("\n")
+    assert labels[0] == first
+    assert second.startswith(labels[1])
+    assert labels[2:5] == ["Open Dashboard", "Report of home (failed)", "Details (full log)"]
+    assert labels[5].startswith("Audit log: ")
+    assert labels[6:] == ["Verify audit log", "Quit"]
+    assert max(map(len, labels)) <= 45
     assert json.loads(tray("status", "--json").stdout)["state"] == "failed"
 
 
@@ -170,7 +173,7 @@ def test_report_log_and_verification_open_their_pages(desk: Desktop) -> None:
     item = desk.item()
     says(desk, item, "home: failed")
     for label, page in (
-        ("View last-run report", f"report/{run}"),
+        ("Report of home (failed)", f"report/{run}"),
         ("Details (full log)", f"log/{run}"),
         ("Verify audit log", "verify"),
     ):
@@ -250,8 +253,9 @@ def test_names_cannot_forge_the_tooltip(desk: Desktop) -> None:
         lambda: (tip := desk.get(desk.item(), "/StatusNotifierItem", ITEM, "ToolTip")) and "failed" in tip[2] and tip,
         what="the tooltip",
     )
-    assert title == "a<img src=x>\\n\\x1b[31m\\u202eb: failed 2 hours ago"
-    assert body == "no &lt;b&gt;space&lt;/b&gt; &amp; more"
+    assert title == "A backup failed"
+    name = "a&lt;img src=x&gt;\\n\\x1b[31m\\u202eb"
+    assert body == f"{name}: failed 2 hours ago, never good yet; no &lt;b&gt;space&lt;/b&gt; &amp; more"
 
 
 def test_a_log_that_cannot_be_read_turns_the_icon_grey_and_back(desk: Desktop, places: Places, tmp_path: Path) -> None:
@@ -259,7 +263,7 @@ def test_a_log_that_cannot_be_read_turns_the_icon_grey_and_back(desk: Desktop, p
     record("home", "succeeded")
     desk.tray()
     item = desk.item()
-    says(desk, item, "home: succeeded")
+    says(desk, item, "Your backup is fine\nhome, ")
     seen(desk, GREEN, 60, tmp_path)
     aside = places.audit_db.with_name("aside")
     places.audit_db.rename(aside)
@@ -268,7 +272,7 @@ def test_a_log_that_cannot_be_read_turns_the_icon_grey_and_back(desk: Desktop, p
     assert "last known" in text or len(text.split("\n")[1]) > 20
     seen(desk, GREY, 30, tmp_path)
     aside.replace(places.audit_db)
-    says(desk, item, "home: succeeded")
+    says(desk, item, "Your backup is fine\nhome, ")
     seen(desk, GREEN, 60, tmp_path)
 
 

@@ -131,7 +131,7 @@ def test_with_nothing_running_the_last_run_is_summed_up(window: Driven) -> None:
     """Outcome, duration and size of the last run stand on the dashboard (MF-4), and every job with its state."""
     failed = statuses.ended("photos", Outcome.FAILED, hours=11, reason="The repository is locked.")
     window.push(statuses.judged(statuses.ended("home"), failed))
-    window.wait("h1", "Your backups are not fine")
+    window.wait("h1", "1 of 2 backups failed: photos, 11 hours ago, never good yet.")
     text = window.text()
     for words in ("Succeeded", "6 min 40 s", "4.3 GB", "96.4 MB", "The repository is locked", "Failed"):
         assert words in text
@@ -392,5 +392,5 @@ def test_every_text_has_contrast_and_every_target_has_size(desk: Desktop, tmp_pa
                 "photos", Outcome.WARNING, hours=11, engine="rclone", repository="b2:photos", reason=reason
             )
             window.push(statuses.judged(statuses.ended("home", hours=25), photos, running=(statuses.live(),)))
-            window.wait("h1", "need a look")
+            window.wait("h1", "1 of 2 backups has warnings")
             window.keep("window-dark.png")

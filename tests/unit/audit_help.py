@@ -31,7 +31,9 @@ def start(run: str | None = None, job: str = "home", **more: Any) -> Draft:
 def end(run: str | None = None, job: str = "home", outcome: Outcome = Outcome.SUCCEEDED, **more: Any) -> Draft:
     """The end of a run."""
     more = {"body": BODY, "action": Action.RUN_FINISHED, "severity": SEVERITY_OF[outcome]} | more
-    return Draft(run=run or new_id(), job=job, engine="restic", kind="backup", result=outcome.value, **more)
+    return Draft(
+        **{"run": run or new_id(), "job": job, "engine": "restic", "kind": "backup", "result": outcome.value} | more
+    )
 
 
 def writer(places: Places, timeout: float = 5.0) -> AuditLog:

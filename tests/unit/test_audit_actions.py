@@ -19,7 +19,11 @@ RECORDED = {
     Action.RUN_FINISHED: ("runner/record.py", "a run ended and its wrapper saw how"),
     Action.RUN_CLOSED: ("runner/record.py", "a run ended and nobody saw it; what can be said is said"),
     Action.RUN_CANCEL_REQUESTED: ("runner/record.py", "somebody asked for a run to be cancelled"),
-    Action.JOB_SEEN: ("past.py", "somebody acknowledged how a job's last run ended"),
+    Action.JOB_SEEN: ("marking.py", "somebody acknowledged how a job's last run ended"),
+    Action.JOB_FORGOTTEN: (
+        "marking.py",
+        "the user said that a job is over: it is not judged or shown until its next run",
+    ),
     Action.JOB_CREATED: ("jobs.py", "this program made a job"),
     Action.CONFIG_CHANGED: ("care/settings.py", "the configuration was edited by hand: key by key, no passwords"),
     Action.REPOSITORY_CREATED: ("jobs.py", "this program made a repository"),

@@ -295,7 +295,7 @@ def test_an_unknown_outcome_is_never_green(places: Places) -> None:
     with writer(places) as log:
         log.append([Draft(Action.RUN_FINISHED, run="r", job="j", result="splendid")])
         assert log.history()[0].outcome is Outcome.UNKNOWN
-        assert log.jobs()[0].last_success is None
+        assert log.jobs()[0].last_good is None
 
 
 def test_an_end_without_a_job_is_still_seen(places: Places) -> None:

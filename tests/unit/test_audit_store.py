@@ -14,6 +14,7 @@ from tests.unit.audit_help import BODY, end, filled, start, tamper, writer
 from tray import clock
 from tray.audit.entry import Action, Draft
 from tray.audit.outside import baselines
+from tray.audit.search import latest
 from tray.audit.store import AuditLog
 from tray.audit.verify import Result, verify
 from tray.clock import DAY_MS
@@ -92,37 +93,78 @@ def test_a_start_that_comes_after_its_end_opens_nothing(places: Places) -> None:
     assert verify(places.audit_db, places.audit_key).result is Result.INCONCLUSIVE
 
 
-def test_last_is_the_greatest_time_then_the_greatest_number(places: Places) -> None:
-    """A spooled record that is appended late does not pass for the newest."""
+CLOCKS = {
+    "right": (-3 * DAY_MS, -2 * DAY_MS, -DAY_MS),
+    "ahead, then right": (-3 * DAY_MS, 900 * DAY_MS, -DAY_MS),
+    "ahead into the past of today": (-90 * DAY_MS, -1000, -80 * DAY_MS),
+    "behind": (-3 * DAY_MS, -DAY_MS, -20_000 * DAY_MS),
+    "back and forth": (DAY_MS, -20_000 * DAY_MS, -400 * DAY_MS),
+}
+
+
+@pytest.mark.parametrize("clock_was", CLOCKS)
+@pytest.mark.parametrize("near", [0, 256])
+def test_what_was_recorded_last_is_last(
+    places: Places, clock_was: str, near: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the clock said: an old success is not in front of a later failure, nor an old failure of a later success."""
+    monkeypatch.setattr(latest, "NEAR", near)
     now = clock.now_ms()
+    first, second, third = (now + offset for offset in CLOCKS[clock_was])
     with writer(places) as log:
-        log.append([end("new", outcome=Outcome.FAILED, time_ms=now), end("late", time_ms=now - DAY_MS)])
+        log.append([end("1", outcome=Outcome.FAILED, time_ms=first), end("2", time_ms=second)])
+        log.append([Draft(Action.JOB_SEEN, job="home", time_ms=now + 9000 * DAY_MS)])
         (job,) = log.jobs()
-        assert (job.last.run, job.last_success and job.last_success.run) == ("new", "late")
-        log.append([end("tie", outcome=Outcome.WARNING, time_ms=now)])
+        assert (job.last.run, job.last_good and job.last_good.run, job.streak, job.seen) == ("2", "2", 0, True)
+        log.append([end("3", outcome=Outcome.FAILED, time_ms=third)])
         (job,) = log.jobs()
-        assert (job.last.run, job.last_success and job.last_success.run) == ("tie", "tie")
-        assert [run.run for run in log.history()] == ["tie", "new", "late"]
+        assert (job.last.run, job.last_good and job.last_good.run, job.streak, job.seen) == ("3", "2", 1, False)
+        log.append([end("4", outcome=Outcome.LOST, time_ms=first), end("5", outcome=Outcome.CANCELLED, time_ms=now)])
+        (job,) = log.jobs()
+        assert (job.last.run, job.about.run, job.streak) == ("5", "4", 2)
+        log.append([end("6", time_ms=second)])
+        (job,) = log.jobs()
+        assert (job.last.run, job.last_good, job.streak, job.decides) == ("6", job.last, 0, None)
 
 
-def test_a_success_dated_in_the_future_hides_no_later_failure(places: Places) -> None:
-    """Clock set back: what was recorded after a wrong date counts as newer, so the green does not stay for years."""
+@pytest.mark.parametrize("near", [0, 256])
+def test_a_run_that_was_closed_later_stands_where_it_began(
+    places: Places, near: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The power failed during one run, the next one succeeded, and only then the first was closed: the job is fine."""
+    monkeypatch.setattr(latest, "NEAR", near)
+    with writer(places) as log:
+        log.append([start("dead"), start("next"), end("next")])
+        log.append([end("dead", outcome=Outcome.LOST, action=Action.RUN_CLOSED)])
+        (job,) = log.jobs()
+        assert (job.last.run, job.last_good and job.last_good.run) == ("next", "next")
+        log.append([start("again"), start("other")])
+        for run in ("other", "again"):  # closed in another order than they began
+            log.append([end(run, outcome=Outcome.LOST, action=Action.RUN_CLOSED)])
+        (job,) = log.jobs()
+        assert (job.last.run, job.last_good and job.last_good.run, job.streak) == ("other", "next", 3)
+
+
+def test_a_success_whose_time_later_entries_contradict_has_no_known_age(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock was a month ahead, and the month is over: the backup that looks new is a month old."""
     now = clock.now_ms()
+    monkeypatch.setattr(clock, "now_ms", lambda: now)
     with writer(places) as log:
-        log.append([end("before", outcome=Outcome.FAILED, time_ms=now - 1000)])
-        log.append(
-            [end("future", time_ms=now + 900 * DAY_MS), Draft(Action.JOB_SEEN, job="home", time_ms=now + 900 * DAY_MS)]
-        )
-        (job,) = log.jobs()
-        assert (job.last.run, job.seen_ms is not None and job.seen_ms >= job.last.finished_ms) == ("future", True)
-        log.append([end("after", outcome=Outcome.FAILED, time_ms=now)])
-        (job,) = log.jobs()
-        assert (job.last.run, job.last_success and job.last_success.run) == ("after", "future")
-        assert job.seen_ms is not None
-        assert job.seen_ms < job.last.finished_ms
+        log.append([end("ahead", time_ms=now)])
+        assert log.jobs()[0].dated
+        monkeypatch.setattr(clock, "now_ms", lambda: now - 30 * DAY_MS)
+        log.append([Draft(Action.RECORDER_STARTED)])
+        assert not log.jobs()[0].dated
+        monkeypatch.setattr(clock, "now_ms", lambda: now + DAY_MS)
+        log.append([end("right", time_ms=now + DAY_MS)])
+        assert log.jobs()[0].dated
+        log.append([end("waited", time_ms=now + 9 * DAY_MS)])  # recorded before it happened
+        assert not log.jobs()[0].dated
 
 
-def test_jobs_tell_last_success_and_acknowledgement(places: Places) -> None:
+def test_jobs_tell_last_good_and_acknowledgement(places: Places) -> None:
     """Enough to judge every job: last end, last good end, last `seen`."""
     at = clock.now_ms() - DAY_MS
     with writer(places) as log:
@@ -131,8 +173,29 @@ def test_jobs_tell_last_success_and_acknowledgement(places: Places) -> None:
         log.append([Draft(Action.JOB_SEEN, job="a", time_ms=at + 5), Draft(Action.JOB_SEEN, job="a", time_ms=at + 3)])
         found = {job.job: job for job in log.jobs()}
     assert list(found) == ["", "a", "b"]
-    assert (found["b"].last.run, found["b"].last_success and found["b"].last_success.run) == ("2", "1")
-    assert (found["a"].last_success, found["a"].seen_ms, found["b"].seen_ms) == (None, at + 5, None)
+    assert (found["b"].last.run, found["b"].about.run, found["b"].last_good and found["b"].last_good.run) == (
+        "2",
+        "1",
+        "1",
+    )
+    assert (found["a"].last_good, found["a"].seen, found["b"].seen, found["a"].streak) == (None, True, False, 1)
+
+
+def test_a_check_is_a_job_of_its_own(places: Places) -> None:
+    """It is never the last success of the job whose name it has, and what was seen or forgotten of it is of it alone."""
+    with writer(places) as log:
+        log.append([end("1"), end("2", outcome=Outcome.FAILED), end("3", kind="check"), end("4", kind="dry-run")])
+        found = {job.kind: job for job in log.jobs()}
+        assert (found["backup"].last.run, found["backup"].last_good and found["backup"].last_good.run) == ("2", "1")
+        assert (found["check"].last.run, found["check"].streak) == ("3", 0)
+        log.append([Draft(Action.JOB_SEEN, job="home", kind="check")])
+        assert {job.kind: job.seen for job in log.jobs()} == {"backup": False, "check": True, "dry-run": False}
+        log.append([Draft(Action.JOB_SEEN, job="home")])  # as programs before wrote it: of the whole job
+        assert all(job.seen for job in log.jobs())
+        log.append([Draft(Action.JOB_FORGOTTEN, job="home", kind="backup")])
+        assert {job.kind for job in log.jobs()} == {"check", "dry-run"}
+        log.append([end("5", outcome=Outcome.FAILED)])
+        assert [job.last.run for job in log.jobs() if job.kind == "backup"] == ["5"]
 
 
 def test_details_come_from_the_body_and_are_none_once_erased(places: Places) -> None:

@@ -15,7 +15,7 @@ from tests.unit.audit_help import filled
 from tests.unit.test_wording import NOW, RUN, ended, settled
 from tests.unit.test_wording_audit import BREACH
 from tests.waiting import wait_for
-from tray import clock
+from tray import clock, wording
 from tray.audit.store import AuditLog
 from tray.errors import BackupTrayError, NoTrayError
 from tray.icon import alarm, app, diagnostics, slim, windows, xembed
@@ -142,10 +142,11 @@ def test_a_new_text_with_the_same_picture_redraws_nothing() -> None:
 
 
 def test_the_menu_says_first_what_the_tooltip_says() -> None:
-    """Where a desktop shows no tooltips, the menu's first line is the same text, and cannot be chosen."""
+    """Where a desktop shows no tooltips, the menu's first lines are the same text; they open the Dashboard."""
     icon, _ = play(FakeSource(settled(ended())), lambda icon, _: len(shown(icon, "menu")) > 1)
     assert shown(icon, "menu")[-1] == [
-        "home: succeeded 2 hours ago",
+        "Your backup is fine",
+        "home, 2 hours ago",
         "- - - -",
         "Open Dashboard",
         "View last-run report",
@@ -156,22 +157,55 @@ def test_the_menu_says_first_what_the_tooltip_says() -> None:
         "Quit",
     ]
     items = {item.text: item for item in icon.menu}
-    assert not items["home: succeeded 2 hours ago"].enabled
+    assert items["Your backup is fine"].enabled
     assert items["Open Dashboard"].default
 
 
 def test_the_menu_opens_the_right_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Report of the last run, log of the run that goes on (else of the last), dashboard, audit log and verification."""
+    """Report of the run that the alarm is about, log of the run that goes on, dashboard, audit log and verification."""
     opened: list[str] = []
     monkeypatch.setattr(windows.Windows, "open", lambda _, page: opened.append(page))
     status = settled(ended(outcome=Outcome.FAILED), live=(RUN,))
     icon, _ = play(FakeSource(status), lambda icon, _: len(shown(icon, "menu")) > 1)
+    assert not [item for item in icon.menu if len(item.text) > wording.MENU_UNITS]
     for item in icon.menu:
         if item.enabled and item.text not in ("Quit", "- - - -"):
             item(icon)
-    assert opened == ["dashboard", "report/e1", "log/r1", "audit", "verify"]
+    assert opened == [*["dashboard"] * 4, "report/e1", "log/r1", "audit", "verify"]
     assert icon.menu(icon) is None
     assert opened[-1] == "dashboard"
+
+
+def test_under_an_alarm_the_menu_opens_the_runs_that_it_is_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One entry for each bad job, three at most; the newest run of a job that is fine is not offered."""
+    opened: list[str] = []
+    monkeypatch.setattr(windows.Windows, "open", lambda _, page: opened.append(page))
+    bad = [replace(ended(f"{name} {'x' * 60}", Outcome.FAILED), run=name) for name in "abcd"]
+    still = RUN.with_changes(job="still", run="s1", stalled=True)
+    status = settled(*bad[:2], ended("still"), ended("fine", hours=0.1), live=(still,))
+    icon, _ = play(FakeSource(status), lambda icon, _: len(shown(icon, "menu")) > 1)
+    texts = [item.text for item in icon.menu]
+    assert "View last-run report" not in texts
+    reports = [item for item in icon.menu if item.text.startswith(("Report of", "Log of"))]
+    assert [item.text.rpartition(" ")[2] for item in reports] == ["(failed)", "(failed)", "(stalled)"]
+    for item in reports:
+        item(icon)
+    assert opened == ["report/a", "report/b", "log/s1"]
+    icon, _ = play(FakeSource(settled(*bad)), lambda icon, _: len(shown(icon, "menu")) > 1)
+    assert len([item for item in icon.menu if item.text.startswith("Report of")]) == app.MOST_ALARMS
+    assert all(len(item.text) <= wording.MENU_UNITS for item in icon.menu)
+
+
+def test_after_a_cancelled_run_the_alarm_still_leads_to_the_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run that the user cancelled is the last one, but not what the alarm is about."""
+    opened: list[str] = []
+    monkeypatch.setattr(windows.Windows, "open", lambda _, page: opened.append(page))
+    failed, stopped = (replace(ended(outcome=one), run=one.value) for one in (Outcome.FAILED, Outcome.CANCELLED))
+    icon, _ = play(FakeSource(settled(failed, stopped)), lambda icon, _: len(shown(icon, "menu")) > 1)
+    for item in icon.menu:
+        if item.text.startswith(("Report", "Details")):
+            item(icon)
+    assert opened == ["report/failed", "log/failed"]
 
 
 def test_without_any_run_there_is_no_report_to_choose() -> None:

@@ -38,8 +38,9 @@ def run_ended(places: Places, folder: Path, result: Result = SUCCEEDED, **change
 def history(run: str = "run-1", job: str = "home", **more: object) -> JobHistory:
     """A job whose last run succeeded."""
     facts: dict[str, object] = {"engine": "restic", "outcome": Outcome.SUCCEEDED, "repository": "/mnt/b"}
-    facts |= {"started_ms": NOW - HOUR, "finished_ms": NOW - HOUR + 1} | more
-    return JobHistory(job, EndedRun(run=run, job=job, **facts))  # type: ignore[arg-type]
+    facts |= {"started_ms": NOW - HOUR, "finished_ms": NOW - HOUR + 1, "entry": 1} | more
+    ended = EndedRun(run=run, job=job, **facts)  # type: ignore[arg-type]
+    return JobHistory(job, ended, kind=ended.kind)
 
 
 def touched(folder: Path, when: int) -> Path:
@@ -221,9 +222,9 @@ def test_a_removal_on_record_explains_a_snapshot_that_is_gone(places: Places, tm
     expected = {"home": Expected("run-1", ID, NOW - HOUR, "vanished")}
     gone = Entry(RepositoryState("/mnt/b", "restic", NOW), folder="/mnt/b", expected=expected)
     for named in ("/mnt/b", "/mnt/b/", "local:/mnt/b", "b", None):
-        forget = history("run-2", job="forget", kind="prune", finished_ms=NOW, repository=named)
+        forget = history("run-2", job="forget", kind="prune", finished_ms=NOW, repository=named, entry=2)
         assert states.concerns([gone], [history("run-1"), forget]) == {}
-    elsewhere = history("run-2", job="forget", kind="prune", finished_ms=NOW, repository="/mnt/c")
+    elsewhere = history("run-2", job="forget", kind="prune", finished_ms=NOW, repository="/mnt/c", entry=2)
     assert states.concerns([gone], [history("run-1"), elsewhere]) == {"home": states.VANISHED}
 
 

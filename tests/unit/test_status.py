@@ -1,9 +1,13 @@
 import itertools
+from dataclasses import replace
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tray import status
-from tray.clock import DAY_MS, local
+from tray.clock import DAY_MS, SLACK_MS, local
 from tray.errors import StatusFetchError
 from tray.model import WORST_FIRST, EndedRun, Instance, JobHistory, LiveRun, Outcome, State
 
@@ -13,19 +17,24 @@ NOW = 1_800_000_000_000
 def ended(outcome: Outcome, *, job: str = "home", age_ms: int = 1000, **changes: object) -> EndedRun:
     """Return a run that ended *age_ms* ago."""
     run = EndedRun(f"run-{job}", job, "restic", outcome, NOW - age_ms - 10, NOW - age_ms, entry=1)
-    from dataclasses import replace
-
     return replace(run, **changes)  # type: ignore[arg-type]
 
 
-def history(
-    outcome: Outcome, *, seen_ms: int | None = None, success: EndedRun | None = None, **how: object
-) -> JobHistory:
+def history(outcome: Outcome, *, seen: bool = False, success: EndedRun | None = None, **how: object) -> JobHistory:
     """Return a job whose last run ended so."""
     last = ended(outcome, **how)  # type: ignore[arg-type]
     if success is None and outcome in (Outcome.SUCCEEDED, Outcome.WARNING):
         success = last
-    return JobHistory(last.job, last, success, seen_ms)
+    return JobHistory(last.job, last, success, last.kind, seen=seen)
+
+
+def after(*runs: EndedRun) -> JobHistory:
+    """Return what is known of a job after *runs*, in the order of their entries."""
+    known: JobHistory | None = None
+    for run in runs:
+        known = status.with_run(known, run)
+    assert known is not None
+    return known
 
 
 def live(job: str = "home") -> LiveRun:
@@ -38,7 +47,7 @@ def live(job: str = "home") -> LiveRun:
     [
         (Outcome.SUCCEEDED, State.OK),
         (Outcome.WARNING, State.WARNING),
-        (Outcome.CANCELLED, State.WARNING),
+        (Outcome.CANCELLED, State.NONE),
         (Outcome.UNKNOWN, State.WARNING),
         (Outcome.FAILED, State.FAILED),
         (Outcome.LOST, State.FAILED),
@@ -103,8 +112,7 @@ def test_seen_clears_a_failure_only_to_what_is_known_to_be_good() -> None:
     recent = ended(Outcome.SUCCEEDED, age_ms=DAY_MS)
     old = ended(Outcome.SUCCEEDED, age_ms=8 * DAY_MS)
     for success, state in ((recent, State.OK), (old, State.NONE), (None, State.NONE)):
-        assert status.judge(NOW, (), [history(Outcome.FAILED, seen_ms=NOW, success=success)]).state is state
-    assert status.judge(NOW, (), [history(Outcome.FAILED, seen_ms=NOW - 2000)]).state is State.FAILED
+        assert status.judge(NOW, (), [history(Outcome.FAILED, seen=True, success=success)]).state is state
 
 
 def test_a_check_that_succeeded_is_no_backup() -> None:
@@ -121,13 +129,128 @@ def test_a_dry_run_is_neither_green_nor_red(outcome: Outcome) -> None:
     assert status.judge(NOW, (), [history(outcome, kind="dry-run")]).state is State.NONE
 
 
-def test_last_is_the_greatest_time_then_the_greatest_number() -> None:
-    """A clock that stood still does not confuse the order, and a record that still waits is the newest."""
-    same = [ended(Outcome.SUCCEEDED, entry=number, run=f"r{number}") for number in (3, 9, 5)]
-    assert status.newest(same) == same[1]
-    waiting = ended(Outcome.FAILED, entry=None, run="spooled")
-    assert status.newest([*same, waiting]) == waiting
-    assert status.newest([waiting, ended(Outcome.SUCCEEDED, age_ms=1)]) != waiting
+def test_last_is_what_was_recorded_last_whatever_the_clock_said() -> None:
+    """A clock that was ahead or behind does not confuse the order, and a record that still waits is the newest."""
+    runs = [ended(Outcome.SUCCEEDED, entry=number, age_ms=age) for number, age in ((3, -9), (9, 10**11), (5, 0))]
+    assert status.newest(runs) == runs[1]
+    waiting = ended(Outcome.FAILED, entry=None, age_ms=DAY_MS)
+    assert status.newest([*runs, waiting]) == waiting
+    concluded = ended(Outcome.LOST, entry=11, place=4)
+    assert status.newest([*runs, concluded]) == runs[1]
+
+
+def test_the_runs_of_two_logs_are_woven_in_their_own_orders() -> None:
+    """Numbers of entries of different logs say nothing about each other; each log's own order stays."""
+    own = [ended(Outcome.FAILED, run=f"o{age}", age_ms=age) for age in (50, 10, 70)]
+    roots = [ended(Outcome.FAILED, run=f"r{age}", age_ms=age) for age in (5, 60)]
+    found = [run.run for run in status.woven(own, roots)]
+    assert [run for run in found if run[0] == "o"] == ["o50", "o10", "o70"]
+    assert found[0] == "r5"
+    assert sorted(found) == sorted(run.run for run in (*own, *roots))
+
+
+@pytest.mark.parametrize("age_ms", [-400 * DAY_MS, -DAY_MS, -SLACK_MS - 1, NOW - 1000])
+def test_a_success_under_a_wrong_clock_is_not_fine(age_ms: int) -> None:
+    """Nobody knows how old it is: ahead of this clock, or in 1970. The next success is green again."""
+    odd = ended(Outcome.SUCCEEDED, age_ms=age_ms)
+    found = status.judge(NOW, (), [after(odd)])
+    assert found.state is State.WARNING
+    assert "clock" in (found.jobs[0].concern or "")
+    assert status.judge(NOW, (), [after(odd, ended(Outcome.SUCCEEDED, entry=2))]).state is State.OK
+    assert status.judge(NOW, (), [after(odd, ended(Outcome.CANCELLED, entry=2))]).state is State.WARNING
+    acknowledged = replace(after(odd), seen=True)
+    assert status.judge(NOW, (), [acknowledged]).state is State.NONE
+
+
+def test_a_success_that_later_entries_prove_to_be_misdated_is_not_fine() -> None:
+    """Its time is no longer ahead of the clock, but the log shows that the clock was."""
+    found = status.judge(NOW, (), [replace(after(ended(Outcome.SUCCEEDED)), dated=False)])
+    assert (found.state, "clock" in (found.jobs[0].concern or "")) == (State.WARNING, True)
+
+
+@pytest.mark.parametrize(
+    ("before", "state"),
+    [
+        ([], State.NONE),
+        ([ended(Outcome.SUCCEEDED)], State.OK),
+        ([ended(Outcome.SUCCEEDED, age_ms=8 * DAY_MS)], State.WARNING),
+        ([ended(Outcome.WARNING)], State.WARNING),
+        ([ended(Outcome.SUCCEEDED), ended(Outcome.FAILED)], State.FAILED),
+        ([ended(Outcome.FAILED)], State.FAILED),
+    ],
+)
+def test_a_run_that_the_user_cancelled_is_neutral(before: list[EndedRun], state: State) -> None:
+    """The job is what it was before: it neither alarms, nor silences a failure, nor is a backup."""
+    for number in (1, 2, 3):
+        runs = [*before, *[ended(Outcome.CANCELLED)] * number]
+        known = after(*(replace(run, entry=place, run=f"r{place}") for place, run in enumerate(runs)))
+        found = status.judge(NOW, (), [known]).jobs[0]
+        assert found.state is state
+        assert found.last is not None
+        assert found.last.outcome is Outcome.CANCELLED
+        assert found.about is not None
+        assert (found.about.outcome is Outcome.CANCELLED) == (not before)
+
+
+@given(st.lists(st.sampled_from(list(Outcome)), min_size=1, max_size=12), st.randoms())
+def test_what_is_known_of_a_job_does_not_depend_on_the_order_of_reading(
+    outcomes: list[Outcome], chance: Random
+) -> None:
+    """Log and spool are read one after the other: last, last good and streak are those of the order of recording."""
+    runs = [ended(outcome, entry=place, run=f"r{place}") for place, outcome in enumerate(outcomes)]
+    known = after(*runs)
+    counting = [run for run in runs if run.outcome is not Outcome.CANCELLED]
+    good = next((run for run in reversed(runs) if status.is_good(run)), None)
+    assert known.last == runs[-1]
+    assert known.last_good == good
+    assert (known.about == counting[-1]) if counting else (known.about == runs[-1])
+    expected = [run for run in counting if good is None or status.order(run) > status.order(good)]
+    assert known.streak == len(expected)
+    found = status.judge(NOW, (), [known]).jobs[0]
+    if found.state is State.OK:
+        assert counting[-1].outcome is Outcome.SUCCEEDED
+    mixed = list(runs)
+    chance.shuffle(mixed)
+    again = after(*mixed)
+    assert (again.last, again.last_good, again.about) == (known.last, known.last_good, known.about)
+
+
+@pytest.mark.parametrize("kind", ["check", "restore", "prune", "compact", "other", "dry-run"])
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_what_is_no_backup_never_makes_anything_green(kind: str, outcome: Outcome) -> None:
+    """A check, a restore, a `forget` is a job of its own: it may alarm, but stands for no backup, however old or new it is."""
+    for age in (1000, 90 * DAY_MS, -DAY_MS):
+        task = after(ended(outcome, kind=kind, age_ms=age))
+        found = status.judge(NOW, (), [task])
+        assert found.state not in (State.OK, State.RUNNING)
+        if outcome in (Outcome.SUCCEEDED, Outcome.CANCELLED) or kind == "dry-run":
+            assert found.state is State.NONE
+        else:
+            assert found.state in (State.FAILED, State.WARNING)
+        assert found.jobs[0].job == f"home ({kind})"
+        beside = status.judge(NOW, (), [task, after(ended(Outcome.FAILED))])
+        assert beside.state is State.FAILED
+
+
+def test_a_jobs_checks_do_not_stand_for_its_backups() -> None:
+    """One name, two jobs: the check after a failed backup clears nothing, and a failed check is said beside a good backup."""
+    good, check = after(ended(Outcome.SUCCEEDED, entry=1)), after(ended(Outcome.FAILED, kind="check", entry=2))
+    found = status.judge(NOW, (), [good, check])
+    assert {job.job: job.state for job in found.jobs} == {"home": State.OK, "home (check)": State.FAILED}
+    found = status.judge(NOW, [live().with_changes(kind="check")], [good])
+    assert {job.job: job.state for job in found.jobs} == {"home": State.OK, "home (check)": State.RUNNING}
+
+
+def test_the_worst_is_the_one_that_was_good_longest_ago() -> None:
+    """Of several failures the one that left the data unprotected longest is named first."""
+    jobs = [
+        after(
+            ended(Outcome.SUCCEEDED, job=name, entry=1, age_ms=age * DAY_MS), ended(Outcome.FAILED, job=name, entry=2)
+        )
+        for name, age in (("a", 1), ("b", 9), ("c", 3))
+    ]
+    jobs.append(after(ended(Outcome.FAILED, job="never")))
+    assert [job.job for job in status.judge(NOW, (), jobs).jobs] == ["never", "b", "c", "a"]
 
 
 def test_the_json_form_has_the_fixed_keys() -> None:

@@ -1,6 +1,7 @@
 """The words that every surface shares."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from tray import display, wording
 from tray.clock import DAY_MS
 from tray.model import EndedRun, JobHistory, JobStatus, LiveRun, Outcome, Phase, State, Status
-from tray.status import judge
+from tray.status import judge, with_run
 
 NOW = 1_800_000_000_000
 RUN = LiveRun(
@@ -40,9 +41,13 @@ def ended(
     return EndedRun("e1", job, "restic", outcome, None, NOW - int(hours * 3_600_000), reason=reason)
 
 
-def settled(*runs: EndedRun, live: tuple[LiveRun, ...] = (), seen_ms: int | None = None) -> Status:
-    """Return the status after *runs*, the last of one job each."""
-    return judge(NOW, live, [JobHistory(run.job, run, None, seen_ms) for run in runs])
+def settled(*runs: EndedRun, live: tuple[LiveRun, ...] = (), seen: bool = False) -> Status:
+    """Return the status after *runs*, in the order of their records."""
+    known: dict[tuple[str, str], JobHistory] = {}
+    for place, run in enumerate(runs):
+        key = run.job, run.kind
+        known[key] = with_run(known.get(key), replace(run, entry=place))
+    return judge(NOW, live, [replace(job, seen=seen) for job in known.values()])
 
 
 @pytest.mark.parametrize(
@@ -251,80 +256,189 @@ def test_success_shows_outcome_age_and_figures() -> None:
         bytes_processed=12_300_000_000,
         files=20_220,
     )
-    assert wording.tooltip(settled(last), NOW) == "home: succeeded 2 hours ago\n12.3 GB, 20,220 files, took 6 min 40 s"
-    assert wording.headline(settled(last), NOW) == "Your backups are fine (home: succeeded 2 hours ago)."
+    figures = "12.3 GB, 20,220 files, took 6 min 40 s"
+    assert wording.tooltip(settled(last), NOW) == f"Your backup is fine\nhome, 2 hours ago, {figures}"
+    assert wording.headline(settled(last), NOW) == f"Your backup is fine: home, 2 hours ago, {figures}."
 
 
 def test_several_fine_jobs_are_counted() -> None:
-    """One good run does not speak for the others: the line says how many are fine."""
-    assert wording.lines(settled(ended(), ended("b"), ended("c")), NOW)[1] == "all 3 jobs fine"
+    """Green names the oldest of the good backups, not the newest: no other one is older."""
+    status = settled(ended(hours=22), ended("b"), ended("c", hours=1))
+    assert wording.lines(status, NOW) == ("All 3 backups are fine", "Oldest: home, 22 hours ago")
+    assert wording.headline(status, NOW) == "All 3 backups are fine. Oldest: home, 22 hours ago."
+    assert wording.headline(settled(ended(), ended("b")), NOW).startswith("Both backups are fine. Oldest: ")
 
 
-@pytest.mark.parametrize("outcome", [Outcome.WARNING, Outcome.FAILED, Outcome.CANCELLED, Outcome.LOST, Outcome.UNKNOWN])
+@pytest.mark.parametrize("outcome", [Outcome.WARNING, Outcome.FAILED, Outcome.LOST, Outcome.UNKNOWN])
 def test_a_bad_end_is_never_called_fine(outcome: Outcome) -> None:
     """Every outcome but success says so in tooltip and headline, with its reason."""
     status = settled(ended(outcome=outcome, reason="Wrong password."))
     first, second = wording.lines(status, NOW)
-    assert "2 hours ago" in first
-    assert "succeeded" not in first
-    assert second == "Wrong password"
-    assert "are fine" not in wording.headline(status, NOW)
+    assert first in ("A backup failed", "A backup has warnings", "A backup needs a look")
+    assert second.endswith("; Wrong password")
+    assert "2 hours ago" in second
+    assert "fine" not in wording.headline(status, NOW)
 
 
-def test_the_worst_job_comes_first_and_others_are_counted() -> None:
-    """A newer success of another job does not hide a failure."""
-    status = settled(ended("fine", hours=1), ended("bad", Outcome.FAILED), ended("old", hours=24 * 9))
-    assert wording.lines(status, NOW) == ("bad: failed 2 hours ago", "1 more job not fine; the reason is unknown")
+def test_the_headline_speaks_of_all_jobs_and_names_the_worst() -> None:
+    """No failure hides behind another one, and none behind a newer success."""
+    bad = [ended(name, Outcome.FAILED, hours=age) for name in ("database", "server") for age in (50, 26, 2)]
+    good = [ended("database", hours=72), ended("server", hours=60)]
+    odd = [ended("mail", Outcome.WARNING), ended("photos", Outcome.WARNING, hours=9)]
+    status = settled(*good, *bad, *odd, ended("fine", hours=1), ended("other"))
+    first, second = "2 of 6 backups failed, 2 have warnings", "database: failed 3 times, last good 3 days ago"
+    assert wording.lines(status, NOW) == (first, f"{second}; the reason is not known")
+    assert wording.headline(status, NOW) == f"{first}. Worst: database, failed 3 times, last good 3 days ago."
+    assert wording.menu_lines(status, NOW) == (first, "database: failed 3×, last good 3 days ago", "")
+
+
+def test_one_failure_says_when_the_job_was_last_good() -> None:
+    """The age of the last good backup is what one can still go back to."""
+    status = settled(ended(hours=72), ended(outcome=Outcome.FAILED), ended("b"))
+    assert wording.headline(status, NOW) == "1 of 2 backups failed: home, 2 hours ago, last good 3 days ago."
+    status = settled(ended(outcome=Outcome.FAILED))
+    assert wording.headline(status, NOW) == "A backup failed: home, 2 hours ago, never good yet."
+    status = settled(ended(outcome=Outcome.LOST))
+    assert wording.headline(status, NOW) == "A backup failed: home, was lost 2 hours ago, never good yet."
 
 
 def test_a_live_run_stands_beside_a_bad_state() -> None:
     """Neither the failure nor the new attempt is hidden."""
     status = settled(ended(outcome=Outcome.FAILED), live=(RUN,))
-    assert wording.tooltip(status, NOW) == "home: failed 2 hours ago\nBacking up home now: 42 %, 3 min left"
-    assert (
-        wording.headline(status, NOW) == "Your backups are not fine (home: failed 2 hours ago). 1 backup running now."
-    )
+    assert wording.tooltip(status, NOW) == "A backup failed: home\nBacking up home now: 42 %, 3 min left"
+    assert wording.headline(status, NOW).endswith("never good yet. 1 backup running now.")
+    assert [line.partition(" ")[0] for line in wording.menu_lines(status, NOW)] == ["A", "home:", "Backing"]
 
 
 def test_a_success_that_is_too_old_says_how_old() -> None:
     """The reason for the warning is the age."""
-    assert wording.lines(settled(ended(hours=24 * 9)), NOW) == ("home: last success 9 days ago", "no backup since then")
+    status = settled(ended(hours=24 * 9))
+    assert wording.lines(status, NOW) == ("A backup is too old", "home: last good 9 days ago, no backup since then")
+    assert wording.headline(status, NOW) == "A backup is too old: home, last good 9 days ago, no backup since then."
 
 
 def test_a_job_that_needs_a_look_says_why() -> None:
-    """In a list of jobs the reason stands beside the name: of the failure, or that the success is old."""
+    """In a list of jobs the reason stands beside the name, and when the job was last good."""
     runs = [
         ended("old", hours=24 * 9),
+        ended("bad", hours=50),
         ended("bad", Outcome.FAILED, reason="The disk is full."),
         ended("odd", Outcome.UNKNOWN),
+        ended("thrice", Outcome.FAILED),
+        ended("thrice", Outcome.LOST),
+        ended("warned", Outcome.WARNING, reason="2 files could not be read."),
     ]
     found = {job.job: wording.why(job, NOW) for job in settled(*runs).jobs}
     assert found == {
-        "old": "last success 9 days ago, no backup since then",
-        "bad": "The disk is full",
-        "odd": "ended 2 hours ago, how is unknown",
+        "old": "last good 9 days ago, no backup since then",
+        "bad": "failed 2 hours ago, last good 2 days ago; The disk is full",
+        "odd": "ended 2 hours ago, how is not known, never good yet",
+        "thrice": "failed 2 times, never good yet",
+        "warned": "finished with warnings 2 hours ago; 2 files could not be read",
     }
     assert wording.why(JobStatus("new", State.NONE, None), NOW) == ""
 
 
 def test_an_acknowledged_failure_is_called_so() -> None:
     """Acknowledged is not the same as succeeded."""
-    status = settled(ended(outcome=Outcome.FAILED), seen_ms=NOW)
+    status = settled(ended(outcome=Outcome.FAILED), seen=True)
     assert status.state is State.NONE
-    assert wording.lines(status, NOW) == ("home: failed 2 hours ago, acknowledged", "no recent success is known")
+    assert wording.lines(status, NOW) == (
+        "No recent backup is known",
+        "home: failed 2 hours ago, acknowledged, never good yet",
+    )
     assert wording.job_word(status.jobs[0]) == "Acknowledged"
     assert wording.job_word(JobStatus("new", State.NONE, None)) == "No backups yet"
-    bad = ended(outcome=Outcome.FAILED)
-    assert wording.job_word(JobStatus("home", State.OK, bad)) == "Acknowledged"  # fine by an older, recent success
-    assert wording.job_word(JobStatus("home", State.FAILED, bad)) == "Failed"
+    status = settled(ended(hours=20), ended(outcome=Outcome.FAILED), seen=True)  # fine by an older, recent success
+    assert wording.headline(status, NOW) == (
+        "Your backup is fine: home, 20 hours ago, failed 2 hours ago, acknowledged."
+    )
+    assert wording.job_word(status.jobs[0]) == "Acknowledged"
+    status = settled(ended("a"), ended("b", Outcome.FAILED), seen=True)
+    assert wording.headline(status, NOW) == "1 of 2 backups is fine, 1 acknowledged. Oldest: a, 2 hours ago."
+    assert wording.job_word(JobStatus("home", State.FAILED, ended(outcome=Outcome.FAILED))) == "Failed"
 
 
-def test_a_failed_dry_run_is_not_called_acknowledged() -> None:
-    """Nobody has seen it; it only says nothing about backups."""
-    dry = EndedRun("e1", "home", "restic", Outcome.FAILED, None, NOW - 7_200_000, kind="dry-run")
-    status = settled(dry)
-    assert wording.lines(status, NOW)[0] == "home: dry-run failed 2 hours ago"
-    assert wording.job_word(status.jobs[0]) == "No backups yet"
+def test_some_that_are_fine_are_not_called_all() -> None:
+    """A job that never made a backup is counted apart, though it does not alarm."""
+    status = settled(ended("a"), ended("b", hours=9), ended("c", Outcome.CANCELLED))
+    assert wording.headline(status, NOW) == "2 of 3 backups are fine, 1 never good yet. Oldest: b, 9 hours ago."
+
+
+@pytest.mark.parametrize("kind", ["check", "dry-run", "restore", "prune", "other"])
+def test_what_is_no_backup_is_never_told_as_one(kind: str) -> None:
+    """After a check alone there is no backup, and a good check does not speak for the backups beside it."""
+    task = replace(ended(), kind=kind)
+    status = settled(task)
+    text = wording.headline(status, NOW)
+    assert text == f"There is no backup yet: home ({kind}): succeeded 2 hours ago, which is no backup."
+    assert wording.job_word(status.jobs[0]) not in ("Fine", "No backups yet")
+    assert "good" not in wording.job_line(status.jobs[0], NOW)
+    status = settled(task, replace(ended(hours=30), run="b"))
+    assert wording.headline(status, NOW) == "Your backup is fine: home, 30 hours ago."
+
+
+def test_a_check_that_failed_says_so_and_how_the_backups_are() -> None:
+    """It alarms, but nobody must think that the backups failed."""
+    check = replace(ended(outcome=Outcome.FAILED), kind="check", run="c")
+    status = settled(ended(hours=22), ended("b"), check)
+    text = "A check failed: home (check), 2 hours ago. Both backups are fine. Oldest: home, 22 hours ago."
+    assert wording.headline(status, NOW) == text
+    status = settled(ended(outcome=Outcome.FAILED), ended("b"), check)
+    assert wording.headline(status, NOW).startswith("1 of 2 backups failed, a check failed. Worst: home")
+
+
+def test_a_cancelled_run_is_told_beside_the_last_good_backup() -> None:
+    """The job is as good as its last backup, and the sentence says that one was cancelled since."""
+    status = settled(ended(hours=22), ended(outcome=Outcome.CANCELLED))
+    assert wording.headline(status, NOW) == "Your backup is fine: home, 22 hours ago, was cancelled 2 hours ago."
+    assert wording.job_line(status.jobs[0], NOW).startswith("was cancelled 2 hours ago; ")
+    assert "last good 22 hours ago" in wording.job_line(status.jobs[0], NOW)
+    status = settled(ended(outcome=Outcome.CANCELLED))
+    assert wording.lines(status, NOW) == (
+        "No recent backup is known",
+        "home: was cancelled 2 hours ago, never good yet",
+    )
+    assert wording.job_word(status.jobs[0]) == "Cancelled"
+    status = settled(ended(outcome=Outcome.FAILED, hours=3), ended(outcome=Outcome.CANCELLED))
+    assert wording.headline(status, NOW) == "A backup failed: home, 3 hours ago, never good yet."
+
+
+_MADE = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "c", "d", "e", "a very long name of a job " * 3]),
+        st.sampled_from(list(Outcome)),
+        st.sampled_from(["backup", "backup", "backup", "check", "dry-run", "restore"]),
+        st.sampled_from([0.0, 2.0, 30.0, 24.0 * 9, 24.0 * 900, -9.0]),
+    ),
+    min_size=1,
+    max_size=24,
+)
+
+
+@given(_MADE, st.booleans(), st.booleans())
+def test_whatever_came_the_words_fit_the_state(
+    made: list[tuple[str, Outcome, str, float]], seen: bool, running: bool
+) -> None:
+    """All surfaces agree: only green is called fine, every bad job is counted, a menu's line has 45 characters."""
+    runs = [replace(ended(job, outcome, hours=hours), kind=kind) for job, outcome, kind, hours in made]
+    status = settled(*runs, live=(RUN,) if running else (), seen=seen)
+    text, tooltip = wording.headline(status, NOW), wording.tooltip(status, NOW)
+    bad = [job for job in status.jobs if job.state not in (State.OK, State.RUNNING, State.NONE)]
+    assert len(tooltip.splitlines()) <= 2
+    assert len(tooltip) <= wording.TOOLTIP_UNITS
+    assert all(len(line) <= wording.MENU_UNITS for line in wording.menu_lines(status, NOW))
+    backups = [job for job in bad if job.kind == "backup"]
+    if bad:
+        assert bad[0].job[:9] in text
+        assert ("fine" in text) <= (not backups)
+        told = text.partition(": ")[0].partition(". ")[0].lower()
+        numbers = [int(word) for word in told.replace(" of ", "/").split() if word.isdigit()]
+        assert not numbers or sum(numbers) <= len(bad)
+    elif status.state is State.OK:
+        assert "fine" in text
+    if status.state in (State.NONE, State.FAILED) and backups:
+        assert "fine" not in text
 
 
 def test_an_empty_history_says_so() -> None:
@@ -339,7 +453,7 @@ def test_an_error_says_what_why_and_how_old_the_rest_is() -> None:
         wording.tooltip(status, NOW) == "Backup status unavailable\nThe audit log is locked; last known 10 minutes ago"
     )
     assert "42 %" not in wording.headline(status, NOW)
-    assert wording.headline(status, NOW).startswith("Nobody can say now whether your backups are fine")
+    assert wording.headline(status, NOW).startswith("It is not known now whether your backups are fine")
 
 
 @pytest.mark.parametrize("state", list(State))
@@ -374,7 +488,9 @@ def test_a_tooltip_is_two_lines_and_fits_windows(
     text = wording.tooltip(status, NOW)
     assert len(text.encode("utf-16-le")) // 2 <= wording.TOOLTIP_UNITS
     assert 1 <= len(text.splitlines()) <= 2
-    assert "\n" not in wording.menu_line(status, NOW)
+    for line in wording.menu_lines(status, NOW):
+        assert "\n" not in line
+        assert len(line.encode("utf-16-le")) // 2 <= wording.MENU_UNITS
 
 
 def test_what_is_cut_is_marked_and_never_splits_a_character() -> None:
@@ -394,8 +510,11 @@ def test_a_run_on_one_line_names_the_outcome_and_its_reason() -> None:
 
 def test_notes_come_before_figures() -> None:
     """That records wait for the log is worth more than how large the last run was."""
-    status = judge(NOW, (), [JobHistory("home", ended())], notes=["3 records wait to be written to the audit log"])
-    assert wording.lines(status, NOW)[1].startswith("3 records wait")
+    last = replace(ended(), files=9)
+    status = judge(NOW, (), [JobHistory("home", last)], notes=["3 records wait to be written to the audit log"])
+    assert wording.lines(status, NOW)[1] == (
+        "home, 2 hours ago, 3 records wait to be written to the audit log, 9 files"
+    )
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ class Action(StrEnum):
     RUN_CLOSED = "run.closed"
     RUN_CANCEL_REQUESTED = "run.cancel_requested"
     JOB_SEEN = "job.seen"
+    JOB_FORGOTTEN = "job.forgotten"
     JOB_CREATED = "job.created"
     CONFIG_CHANGED = "config.changed"
     REPOSITORY_CREATED = "repository.created"

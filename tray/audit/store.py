@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tray.audit import bodies, database
 from tray.audit.append import append_all
@@ -23,6 +23,9 @@ from tray.audit.tiles import Tiles
 from tray.audit.tree import Frontier, leaf_hash
 from tray.errors import AuditUnavailableError, EntryNotFoundError, EntryPrunedError, RedactRefusedError
 from tray.model import EndedRun, JobHistory, Outcome
+
+if TYPE_CHECKING:
+    from tray.audit.search.jobs import Marks
 
 # Built from constants of ours only; what comes from outside is always a parameter.
 _ROW = "SELECT entries.seq, entry, body FROM entries {} LEFT JOIN bodies ON bodies.seq = entries.seq WHERE "
@@ -178,7 +181,11 @@ class AuditLog:
             return *self._seen, connection.execute("PRAGMA data_version").fetchone()[0]
 
     def jobs(self) -> list[JobHistory]:
-        """Return what is known of each job that has an ended run, in the order of their names."""
+        """Return what is known of each job that has an ended run and was not forgotten since, in the order of their names."""
+        return self.known_jobs()[0]
+
+    def known_jobs(self) -> "tuple[list[JobHistory], Marks]":
+        """Return `jobs`, and which jobs were forgotten when."""
         from tray.audit.search import jobs
 
         with self._snapshot() as connection:

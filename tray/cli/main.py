@@ -30,6 +30,7 @@ COMMANDS = {
     "pause": "suspend a run and all its processes",
     "resume": "let a paused run go on",
     "seen": "acknowledge a job's failure",
+    "forget": "no longer show jobs that are over or were a typing mistake: backup-tray forget JOB...",
     "audit": "verify, show and checkpoint the audit log",
     "system": "show root's backups to a group of users (the service of the whole system)",
     "doctor": "what works here, what does not, and the command that mends it",

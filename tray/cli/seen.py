@@ -14,8 +14,8 @@ def register(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Acknowledge a job's last run; that is an entry of the audit log."""
-    from tray import past
+    from tray import marking
 
-    past.acknowledge(places(), args.job)
+    marking.acknowledge(places(), args.job)
     print(f"Noted: you have seen how the last run of {args.job!r} ended.")
     return 0

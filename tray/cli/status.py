@@ -82,8 +82,7 @@ def text(status: Status) -> str:
         words = max(9, *(len(wording.job_word(job)) for job in status.jobs))
         lines += ["", "Jobs:"]
         for job, name in zip(status.jobs, names, strict=True):
-            last = "" if job.last is None else wording.last_line(job.last, now).partition(": ")[2]
-            last = " ".join(filter(None, (job.concern and wording.escape(job.concern), last)))
+            last = wording.job_line(job, now)
             halted = job.state is State.RUNNING and (job.job, job.instance) in paused
             word = "Paused" if halted else wording.job_word(job)
             lines.append(f"  {name:<{width}}  {word:<{words}}  {last}".rstrip())

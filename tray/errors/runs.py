@@ -163,20 +163,35 @@ def _kill(pid: str, user: str | None = None) -> str:
     return f"sudo kill -INT {pid}" if user else f"kill -INT {pid}"
 
 
+_FEW = 5
+"""So many jobs are all named in an error; of more only the nearest."""
+
+
 class JobNotFoundError(BackupTrayError):
     """No job has this name, among those that have run or among the `configured` ones."""
 
     code = "ERROR_JOB_NOT_FOUND"
 
     def __init__(self, job: str, known: tuple[str, ...] = (), *, configured: bool = False) -> None:
-        names = ", ".join(known) if known else "none yet"
         super().__init__(
             f"There is no job named {job!r}.",
-            why=f"Known jobs: {names}{' (in config.toml)' if configured else ''}.",
+            why=f"{_nearest(job, known)}{' (in config.toml)' if configured else ''}.",
             next="Check the spelling, or make a job with `backup-tray create`."
             if configured
             else "Look at `backup-tray status`, which names every job that has run.",
         )
+
+
+def _nearest(job: str, known: tuple[str, ...]) -> str:
+    """Return the known jobs in words: those whose names are like *job* if there are many."""
+    if len(known) <= _FEW:
+        return f"Known jobs: {', '.join(known) if known else 'none yet'}"
+    import difflib
+
+    near = difflib.get_close_matches(job, known, _FEW, 0.4)
+    if not near:
+        return f"{len(known)} jobs are known, and none has a name like it"
+    return f"The nearest of {len(known)} known names: {', '.join(near)}"
 
 
 class ConfigError(BackupTrayError):

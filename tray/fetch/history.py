@@ -12,6 +12,7 @@ from tray.paths import Places
 
 if TYPE_CHECKING:
     from tray.audit.entry import Draft, OpenRun
+    from tray.audit.search.jobs import Marks
     from tray.audit.store import AuditLog
 
 LOCKED_SECONDS = 0.3
@@ -26,6 +27,7 @@ class History:
         self._log: AuditLog | None = None
         self._seen: object = None
         self._jobs: list[JobHistory] = []
+        self._forgotten: Marks = {}
         self._open: list[OpenRun] = []
         self._waiting: list[Draft] = []
         self._spool_seen: object = None
@@ -45,16 +47,17 @@ class History:
             BackupTrayError: The log cannot be read.
         """
         self._refresh()
-        ended = [run for draft in self._waiting if (run := draft.ended()) is not None]
-        closed = {job.last.run for job in self._jobs} | {run.run for run in ended}
+        waiting = [run for draft in self._waiting if (run := draft.ended()) is not None]
+        closed = {job.last.run for job in self._jobs} | {run.run for run in waiting}
         opened = {run.run: run for run in self._open}
-        ended += [run for run in over if run.run in opened or run.run not in closed]
-        known = live | {run.run for run in ended}
-        ended += [_lost(run) for run in self._open if run.run not in known]
+        unclosed = [_begun_at(run, opened) for run in over if run.run in opened or run.run not in closed]
+        known = live | {run.run for run in (*waiting, *unclosed)}
+        unclosed += [_lost(run) for run in self._open if run.run not in known]
+        ended = closed | {run.run for run in (*waiting, *unclosed)}
         notes = [] if self._begun is None else [_anew_note(self._begun)]
         if self._waiting:
             notes.append(_waiting_note(len(self._waiting)))
-        return _merge(self._jobs, ended, self._waiting), notes, closed | {run.run for run in ended}
+        return _merge(self._jobs, self._forgotten, unclosed, self._waiting), notes, ended
 
     def in_doubt(self, now_ms: int) -> bool:
         """Whether older history is missing and a job that failed then may not have run since."""
@@ -83,11 +86,11 @@ class History:
         if self._log is None:
             self._log = self._open_log()
             if self._log is None:
-                self._jobs, self._open, self.begun_ms = [], [], None
+                self._jobs, self._open, self._forgotten, self.begun_ms = [], [], {}, None
                 return
         version = self._log.version()
         if version != self._seen:
-            self._jobs, self._open = self._log.jobs(), self._log.open_runs()
+            (self._jobs, self._forgotten), self._open = self._log.known_jobs(), self._log.open_runs()
             first = self._log.first()
             self._begun, self.begun_ms = _begun_anew(first.data), clock.from_text(first.data["time"])
             self._seen = version
@@ -118,6 +121,12 @@ def _waiting_note(count: int) -> str:
     return f"{records} to be written to the audit log"
 
 
+def _begun_at(run: EndedRun, opened: "Mapping[str, OpenRun]") -> EndedRun:
+    """Return a run that nobody has closed with its place among the others: where it began."""
+    start = opened.get(run.run)
+    return run if start is None else replace(run, place=start.entry)
+
+
 def _lost(run: "OpenRun") -> EndedRun:
     return EndedRun(
         run=run.run,
@@ -129,23 +138,30 @@ def _lost(run: "OpenRun") -> EndedRun:
         started_ms=run.started_ms,
         finished_ms=run.started_ms,
         inferred=True,
-        reason="Nobody saw how this run ended.",
+        reason="The wrapper stopped before the backup ended.",
         entry=run.entry,
     )
 
 
-def _merge(jobs: list[JobHistory], ended: list[EndedRun], waiting: "list[Draft]") -> list[JobHistory]:
-    """Return the jobs with runs and acknowledgements that are not in the log yet."""
-    known = {job.job: job for job in jobs}
-    for run in ended:
-        job = known.get(run.job)
-        last = run if job is None else status.newest((job.last, run)) or run
-        success = None if job is None else job.last_success
-        if run.outcome in (Outcome.SUCCEEDED, Outcome.WARNING):
-            success = status.newest(found for found in (success, run) if found is not None)
-        known[run.job] = JobHistory(run.job, last, success, None if job is None else job.seen_ms)
+def _merge(
+    jobs: list[JobHistory], forgotten: "Marks", unclosed: Iterable[EndedRun], waiting: "list[Draft]"
+) -> list[JobHistory]:
+    """Return the jobs with runs, acknowledgements and forgetting that are not in the log yet."""
+    known = {(job.job, job.kind): job for job in jobs}
+    unclosed = list(unclosed)
+    if forgotten and unclosed:
+        from tray.audit.search.jobs import is_marked
+
+        unclosed = [run for run in unclosed if not is_marked(forgotten, run)]
+    for run in unclosed:
+        known[run.job, run.kind] = status.with_run(known.get((run.job, run.kind)), run)
     for draft in waiting:
-        job = known.get(draft.job or "")
-        if draft.action.value == "job.seen" and job is not None:
-            known[job.job] = replace(job, seen_ms=max(job.seen_ms or 0, draft.time_ms))
+        if (ended := draft.ended()) is not None:
+            known[ended.job, ended.kind] = status.with_run(known.get((ended.job, ended.kind)), ended)
+        elif draft.action.value in ("job.seen", "job.forgotten"):
+            for key in [key for key in known if key[0] == draft.job and draft.kind in (None, key[1])]:
+                if draft.action.value == "job.seen":
+                    known[key] = replace(known[key], seen=True)
+                else:
+                    del known[key]
     return list(known.values())

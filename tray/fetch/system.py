@@ -149,8 +149,8 @@ def merged(own: Status, system: Status, trouble: str | None = None) -> Status:
         as_of_ms=failing.as_of_ms,
         error=own.error if failing is own else _of_system(system),
         runs=tuple(sorted((*own.runs, *system.runs), key=lambda run: (run.started_ms, run.run))),
-        jobs=tuple(sorted((*own.jobs, *system.jobs), key=lambda job: (WORST_FIRST.index(job.state), job.job))),
-        last=status.newest(run for run in (own.last, system.last) if run is not None),
+        jobs=tuple(sorted((*own.jobs, *system.jobs), key=status.rank)),
+        last=next(iter(status.woven(*([] if one.last is None else [one.last] for one in (own, system)))), None),
         notes=(*(() if trouble is None else (trouble,)), *own.notes, *(f"system: {note}" for note in system.notes)),
         repositories=(*own.repositories, *system.repositories),
         audit=_worse_log(own.audit, system.audit),
@@ -215,7 +215,8 @@ def _live(run: LiveRun) -> LiveRun:
 
 
 def _job(job: JobStatus) -> JobStatus:
-    return replace(_its(job), last=None if job.last is None else _its(job.last))
+    last, decides, good = (None if run is None else _its(run) for run in (job.last, job.decides, job.last_good))
+    return replace(_its(job), last=last, decides=decides, last_good=good)
 
 
 def _its(thing: T) -> T:

@@ -19,16 +19,18 @@ from tray.icon.controls import Controls
 from tray.icon.render import Look, draw
 from tray.icon.windows import Windows
 from tray.locks import FileLock
-from tray.model import Control, State, Status
+from tray.model import Control, JobStatus, State, Status
 from tray.paths import Places, private
 from tray.status import unavailable
 
 if TYPE_CHECKING:
-    from pystray import Menu
+    from pystray import Menu, MenuItem
 
 NAME = "backup-tray"
 LABEL = "Backup Status"
 POLL_SECONDS = 1.0
+MOST_ALARMS = 3
+"""Jobs that are not fine and get an entry of their own in the menu; the Dashboard has all."""
 PATIENCE_SECONDS = 5.0
 """At login the tray may be quicker than the panel: wait so long before saying that there is none."""
 
@@ -84,7 +86,8 @@ class App:
         self._picture: Callable[[Look], object] = lambda look: look
         self._status = unavailable(StatusFetchError("it is being read").facts(), clock.now_ms())
         self._shown: tuple[object, ...] = ()
-        self._text = self._audit_text = ""
+        self._lines = ("", "", "")
+        self._audit_text = ""
         self._fall_back = False
 
     def run(self) -> int:
@@ -205,7 +208,9 @@ class App:
 
     def _audit_line(self, now: int) -> str:
         """Return the menu's line about the audit log, which claims nothing while the status cannot be read."""
-        return wording.audit_line_now(self._status.audit, now, readable=self._status.error is None)
+        return wording.menu_audit_line(
+            wording.audit_line_now(self._status.audit, now, readable=self._status.error is None)
+        )
 
     def _sound_alarm(self) -> None:
         """Tell people of a breach that nobody has acknowledged, if that is due."""
@@ -234,12 +239,23 @@ class App:
         now = clock.now_ms()
         look, text = Look.of(self._status), wording.tooltip(self._status, now)
         audit = self._audit_line(now)
-        shown = (look, text, audit, bool(self._status.runs), self._status.last is None, self._controls.shown())
+        lines = wording.menu_lines(self._status, now)
+        alarms = tuple((job.job, job.state, page) for job, page in self._alarms())
+        shown = (
+            look,
+            text,
+            lines,
+            audit,
+            alarms,
+            self._run_for_log(),
+            self._status.last is None,
+            self._controls.shown(),
+        )
         before, self._shown = self._shown, ()  # what fails half-way is drawn whole the next time
         if before == shown:
             self._shown = shown
             return
-        self._text, self._audit_text = wording.menu_line(self._status, now), audit
+        self._lines, self._audit_text = lines, audit
         if not before or before[0] != look:
             self._icon.icon = self._picture(look)
         self._icon.title = text
@@ -250,13 +266,15 @@ class App:
         menu = backends.menu()
         item, line = menu.MenuItem, menu.Menu.SEPARATOR
         return menu.Menu(
-            item(lambda _: self._text, None, enabled=False),
+            *self._answer(),
             line,
             item("Open Dashboard", lambda *_: self.open("dashboard"), default=True),
+            *(self._alarm_item(place) for place in range(MOST_ALARMS)),
             item(
                 "View last-run report",
                 lambda *_: self._open_last("report"),
                 enabled=lambda _: self._status.last is not None,
+                visible=lambda _: not self._alarms(),
             ),
             item("Details (full log)", lambda *_: self._open_log(), enabled=lambda _: bool(self._run_for_log())),
             *self._controls.items(),
@@ -265,6 +283,47 @@ class App:
             line,
             item("Quit", lambda *_: self.quit()),
         )
+
+    def _answer(self) -> "list[MenuItem]":
+        """The first lines of the menu: the answer, which opens the Dashboard."""
+        item = backends.menu().MenuItem
+
+        def line(place: int) -> "MenuItem":
+            return item(
+                lambda _: self._lines[place],
+                lambda *_: self.open("dashboard"),
+                visible=lambda _: bool(self._lines[place]),
+            )
+
+        return [line(place) for place in range(len(self._lines))]
+
+    def _alarm_item(self, place: int) -> "MenuItem":
+        """One click from an alarm to the run that it is about."""
+
+        def page(of: int) -> str:
+            alarms = self._alarms()
+            return alarms[of][1] if of < len(alarms) else "dashboard"
+
+        def text(_: object) -> str:
+            alarms = self._alarms()
+            return _alarm_text(*alarms[place]) if place < len(alarms) else ""
+
+        return backends.menu().MenuItem(
+            text, lambda *_: self.open(page(place)), visible=lambda _: place < len(self._alarms())
+        )
+
+    def _alarms(self) -> list[tuple[JobStatus, str]]:
+        """Return the worst jobs that are not fine, and the page about the run that each alarm is about."""
+        if self._status.error is not None:
+            return []
+        found = []
+        for job in wording.bad(self._status)[:MOST_ALARMS]:
+            live = next((run.run for run in self._status.runs if job.is_of(run)), None)
+            if job.state is State.STALLED and live is not None:
+                found.append((job, f"log/{live}"))
+            elif job.about is not None:
+                found.append((job, f"report/{job.about.run}"))
+        return found
 
     # What one can do.
 
@@ -300,9 +359,11 @@ class App:
             self.open(f"log/{run}")
 
     def _run_for_log(self) -> str | None:
-        """The run that goes on, else the last one."""
+        """The run that goes on, else the one that the worst alarm is about, else the last one."""
         if self._status.runs:
             return self._status.runs[0].run
+        if alarms := self._alarms():
+            return alarms[0][1].partition("/")[2]
         return None if self._status.last is None else self._status.last.run
 
     def _window_failed(self, reason: str) -> None:
@@ -338,6 +399,13 @@ def main(places: Places) -> int:
             Unheard(places).note(why)
 
         return App(source, ask=ask, footer=lambda: _footer(places), told=told).run()
+
+
+def _alarm_text(job: JobStatus, page: str) -> str:
+    """Return "Report of home (failed)", cut so that the way in which it is not fine stays."""
+    head, word = ("Log" if page.startswith("log/") else "Report"), f" ({wording.job_word(job).lower()})"
+    room = wording.MENU_UNITS - len(f"{head} of {word}")
+    return f"{head} of {wording.fit(wording.escape(job.job), room)}{word}"
 
 
 def _footer(places: Places) -> str:

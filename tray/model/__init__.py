@@ -11,10 +11,22 @@ fields.py  reading one field
 from tray.model.audit import AuditStanding
 from tray.model.fields import MAX_CURRENT, clip
 from tray.model.runs import MAX_STEPS, EndedRun, LiveRun, Step, steps_of
-from tray.model.whole import JobHistory, JobStatus, RepositoryState, Status
-from tray.model.words import WORST_FIRST, Control, Instance, Outcome, Phase, Source, State
+from tray.model.whole import JobHistory, JobStatus, RepositoryState, Status, shown_name
+from tray.model.words import (
+    BACKUP,
+    DRY_RUN,
+    WORST_FIRST,
+    Control,
+    Instance,
+    Outcome,
+    Phase,
+    Source,
+    State,
+)
 
 __all__ = [
+    "BACKUP",
+    "DRY_RUN",
     "MAX_CURRENT",
     "MAX_STEPS",
     "WORST_FIRST",
@@ -33,5 +45,6 @@ __all__ = [
     "Status",
     "Step",
     "clip",
+    "shown_name",
     "steps_of",
 ]

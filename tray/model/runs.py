@@ -210,6 +210,8 @@ class EndedRun:
         steps: The engines that a wrapped script called.
         instance: Whose record it is in.
         user: Whose process it was, where that is not the owner of the record.
+        place: The number of the entry that says where the run stands among the others, if that is not `entry`: the start of a run
+            whose end somebody else concluded, perhaps long afterwards. Not part of the JSON form.
     """
 
     run: str
@@ -234,6 +236,7 @@ class EndedRun:
     instance: Instance = Instance.USER
     user: str | None = None
     uncompressed: bool = False
+    place: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as `last` of `status --json` and as one line of `history --json`."""

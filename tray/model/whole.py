@@ -8,23 +8,44 @@ from tray import clock
 from tray.model.audit import AuditStanding
 from tray.model.fields import count, optional, required
 from tray.model.runs import EndedRun, LiveRun
-from tray.model.words import Instance, State
+from tray.model.words import BACKUP, Instance, State
+
+
+def shown_name(job: str, kind: str) -> str:
+    """Return the name under which the runs of this *kind* of *job* are shown: "home", "home (check)"."""
+    if kind == BACKUP or kind in job.replace("(", " ").replace(")", " ").split():
+        return job
+    return f"{job} ({kind})"
 
 
 @dataclass(frozen=True, slots=True)
 class JobHistory:
-    """What the log knows about one job: enough to judge its state.
+    """What log and spool know about one job: enough to judge its state.
+
+    A job's checks, restores and the like are a job of their own (`kind`): they are no backup and say nothing about one.
 
     Attributes:
-        last: The newest ended run (greatest finish time, then sequence number).
-        last_success: The newest run that succeeded, or ended with a warning but made a snapshot; may be `last` itself.
-        seen_ms: When somebody last acknowledged the job (`backup-tray seen`), None if never.
+        last: The run that was recorded last, whatever came of it.
+        decides: The last run that the user did not cancel, where that is not `last`; None also where all were cancelled.
+        last_good: The last run that succeeded, or ended with a warning but made a snapshot; may be `last` itself.
+        streak: How many runs ended badly since `last_good`; cancelled ones are not counted.
+        seen: The user acknowledged the job after `decides` had ended (`backup-tray seen`).
+        dated: The time of `last_good` can be believed; False where the log shows that the clock was ahead or far behind then.
     """
 
     job: str
     last: EndedRun
-    last_success: EndedRun | None = None
-    seen_ms: int | None = None
+    last_good: EndedRun | None = None
+    kind: str = BACKUP
+    decides: EndedRun | None = None
+    streak: int = 0
+    seen: bool = False
+    dated: bool = True
+
+    @property
+    def about(self) -> EndedRun:
+        """The run that decides the job's state: a run that the user cancelled is neutral."""
+        return self.decides or self.last
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +53,15 @@ class JobStatus:
     """One job's state and its last run.
 
     Attributes:
+        job: The name that every surface shows (`shown_name`).
+        last: The run that was recorded last.
         concern: One sentence why the state is worse than the last run alone says; None if it is not.
         instance: Whose record it is in; a user's job and one of the system may have the same name.
+        kind: "backup", or what else the job's runs do.
+        decides: The run that the state is about, where that is not `last`: the one before those that the user cancelled.
+        last_good: The last run that made a backup, None if there is none.
+        streak: How many runs ended badly since then.
+        seen: The user acknowledged how the job's last run ended.
     """
 
     job: str
@@ -41,13 +69,32 @@ class JobStatus:
     last: EndedRun | None
     concern: str | None = None
     instance: Instance = Instance.USER
+    kind: str = BACKUP
+    decides: EndedRun | None = None
+    last_good: EndedRun | None = None
+    streak: int = 0
+    seen: bool = False
+
+    @property
+    def about(self) -> EndedRun | None:
+        """The run that the state is about."""
+        return self.decides or self.last  # as in `JobHistory`
+
+    def is_of(self, run: LiveRun) -> bool:
+        """Whether *run* is a run of this job."""
+        return (shown_name(run.job, run.kind), run.instance) == (self.job, self.instance)
 
     def to_json(self) -> dict[str, Any]:
         """Return the job as `status --json` shows it."""
         return {
             "job": self.job,
+            "kind": self.kind,
             "state": self.state.value,
-            "last": None if self.last is None else self.last.to_json(),
+            "last": _run_or_none(self.last),
+            "decides": _run_or_none(self.decides),
+            "last_good": _run_or_none(self.last_good),
+            "streak": self.streak,
+            "seen": self.seen,
             "concern": self.concern,
             "instance": self.instance.value,
         }
@@ -59,14 +106,27 @@ class JobStatus:
         Raises:
             ValueError: A key is missing or has the wrong type.
         """
-        last = data.get("last")
         return cls(
             job=required(data, "job", str),
             state=State(required(data, "state", str)),
-            last=None if last is None else EndedRun.from_json(last),
+            last=_run_of(data, "last"),
             concern=optional(data, "concern", str),
             instance=Instance(optional(data, "instance", str) or "user"),
+            kind=optional(data, "kind", str) or BACKUP,
+            decides=_run_of(data, "decides"),
+            last_good=_run_of(data, "last_good"),
+            streak=count(data, "streak") or 0,
+            seen=bool(data.get("seen")),
         )
+
+
+def _run_or_none(run: EndedRun | None) -> dict[str, Any] | None:
+    return None if run is None else run.to_json()
+
+
+def _run_of(data: Mapping[str, Any], key: str) -> EndedRun | None:
+    run = data.get(key)
+    return None if run is None else EndedRun.from_json(run)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,12 @@
 
 from enum import StrEnum
 
+BACKUP = "backup"
+"""The kind of run that makes a backup; no other kind ever makes anything green."""
+
+DRY_RUN = "dry-run"
+"""A kind of run that only rehearses, so that nothing about it is green or red."""
+
 
 class State(StrEnum):
     """What a job, or everything together, is in. `WORST_FIRST` orders them."""

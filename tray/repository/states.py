@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tray import engines
+from tray import engines, status
 from tray.clock import DAY_MS
 from tray.engines.base import Plan
-from tray.model import JobHistory, RepositoryState
+from tray.model import BACKUP, EndedRun, JobHistory, RepositoryState
 from tray.repository import local
 from tray.repository.cache import Entry, Expected
 from tray.repository.files import Found
@@ -84,8 +84,8 @@ def judged(expected: Mapping[str, Expected], found: Found) -> dict[str, Expected
 
 
 def concerns(entries: Iterable[Entry], jobs: Collection[JobHistory]) -> dict[str, str]:
-    """Return by job why it is not fine although its last run says so; only about the very run that is its last one."""
-    last = {job.job: job.last for job in jobs}
+    """Return by job why it is not fine although its last good backup says so; only about the very run that made that one."""
+    last = {job.job: job.last_good or job.last for job in jobs if job.kind == BACKUP}
     found = {}
     for entry in entries:
         for job, one in entry.expected.items():
@@ -94,16 +94,16 @@ def concerns(entries: Iterable[Entry], jobs: Collection[JobHistory]) -> dict[str
                 continue
             if one.missing == "absent":
                 found[job] = ABSENT
-            elif not _removed_since(entry, jobs, run.finished_ms):
+            elif not _removed_since(entry, jobs, run):
                 found[job] = VANISHED
     return found
 
 
-def _removed_since(entry: Entry, jobs: Collection[JobHistory], since_ms: int) -> bool:
+def _removed_since(entry: Entry, jobs: Collection[JobHistory], since: EndedRun) -> bool:
     """Whether something that may remove snapshots on purpose has run there since, as far as it is on record."""
     return any(
         job.last.kind == REMOVER
-        and job.last.finished_ms >= since_ms
+        and status.order(job.last) > status.order(since)
         and job.last.engine == entry.state.engine
         and _may_be(job.last.repository, entry)
         for job in jobs

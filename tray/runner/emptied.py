@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray import clock, status
+from tray import clock
 from tray.engines.base import Plan, Result
 from tray.engines.emptied import Before, doubted
-from tray.model import Outcome
+from tray.model import BACKUP, Outcome
 
 if TYPE_CHECKING:
     from tray.estimate import Past
@@ -33,7 +33,7 @@ def looked(result: Result, plan: Plan, engine: str, past: "Sequence[Past]") -> R
     places = plan.sources if plan.places is None else plan.places
     counted = len(plan.sources) == 1 and (result.files or 0) > 1  # then the engine has found some
     good = result.outcome in (Outcome.SUCCEEDED, Outcome.WARNING)
-    if not good or plan.kind != status.BACKUP or counted or len(places) != len(plan.sources):
+    if not good or plan.kind != BACKUP or counted or len(places) != len(plan.sources):
         return result
     until = clock.monotonic() + _SECONDS
     empty = [name for name, place in zip(plan.sources, places, strict=True) if _is_empty(place, until)]

@@ -70,7 +70,9 @@ class Watch:
         self.began: Began | None = None
         self.news: Callable[[], bool] | None = None
         self._showing = True
-        self._spoken = False  # the engine's newest word was for people: no bar stands below it until there is progress again
+        self._spoken = (
+            False  # the engine's newest word was for people: no bar stands below it until there is progress again
+        )
         self._reading: Reading | None = None
         # A short command ends before it is worth the import of psutil.
         silent = written is not None or not known

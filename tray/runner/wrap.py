@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from tray import bare, clock, engines, locks, runs, status
+from tray import bare, clock, engines, locks, runs
 from tray.engines.base import LOG_FD, Engine, Exit, Plan, Result, Session
 from tray.errors import BackupTrayError, CommandNotFoundError
-from tray.model import EndedRun, Outcome, Step
+from tray.model import BACKUP, EndedRun, Outcome, Step
 from tray.paths import Places
 from tray.paths import places as default_places
 from tray.redact import Redactor
@@ -156,7 +156,7 @@ def _record_no_start(this: _Run, error: CommandNotFoundError) -> None:
 
 def record_failure(places: Places, job: str, why: str) -> None:
     """Put a run of *job* on record that failed before there was a command to start, so that the night shows red."""
-    plan = Plan((), status.BACKUP, {})
+    plan = Plan((), BACKUP, {})
     redactor = Redactor((), os.environ)
     info = _describe("none", plan, (), job, redactor)
     this = _Run(places, engines.COMMAND, plan, engines.COMMAND.session(plan), info, None, redactor, clock.monotonic())
@@ -360,7 +360,7 @@ def _append(this: _Run, drafts: "list[Draft]", seconds: float) -> bool:
 
 def _describe(name: str, plan: Plan, argv: Sequence[str], job: str | None, redactor: Redactor) -> RunInfo:
     repository = None if plan.repository is None else redactor.text(plan.repository)
-    if job is not None and plan.kind != status.BACKUP:
+    if job is not None and plan.kind != BACKUP:
         job = f"{job} ({plan.kind})"  # else a check or a rehearsal would stand where the last real backup belongs
     return RunInfo(
         run=clock.new_id(),

@@ -61,10 +61,11 @@ def offered(places: Places) -> dict[str, Any]:
     Raises:
         BackupTrayError: The log cannot be read.
     """
+    from tray.audit import search
+
     with past.reading(places) as log:
-        jobs = [] if log is None else log.jobs()
-    engines = {job.last.engine for job in jobs if job.last is not None} - {""}
-    return filters.choices([job.job for job in jobs], sorted(engines))
+        known = {of: [] if log is None else search.names(log, of) for of in ("job", "engine")}
+    return filters.choices(known["job"], known["engine"])
 
 
 def _keys(places: Places, origin: str) -> list[str]:

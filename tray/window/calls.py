@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from tray import clock, jobs, wording
+from tray import clock, jobs, marking, wording
 from tray.errors import BackupStartError, EngineMissingError
 from tray.fetch import control
 from tray.model import Control
@@ -72,6 +72,7 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
             lambda what, run: control.ask(places, Control(what), run, by="window"),
             {"what": bridge.one_of(*Control), "run": bridge.run_id},
         ),
+        "forget": Call(lambda run: marking.forget_of(places, run), {"run": export.whole_run}),
         "guide": Call(_guide, {}),
         "create_form": Call(setup.form, {}),
         "new_password": Call(lambda: {"password": jobs.generate_password()}, {}),

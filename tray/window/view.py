@@ -10,6 +10,7 @@ from typing import Any
 
 from tray import clock, wording
 from tray.model import (
+    BACKUP,
     AuditStanding,
     Control,
     EndedRun,
@@ -39,12 +40,11 @@ _KIND_OF_STATE = {
 _KIND_OF_OUTCOME = {
     Outcome.SUCCEEDED: "ok",
     Outcome.WARNING: "warn",
-    Outcome.CANCELLED: "warn",
+    Outcome.CANCELLED: "none",
     Outcome.UNKNOWN: "warn",
     Outcome.FAILED: "fail",
     Outcome.LOST: "fail",
 }
-_FINE = (State.OK, State.RUNNING, State.NONE)
 _SHORT_OUTCOME = {
     Outcome.SUCCEEDED: "Succeeded",
     Outcome.WARNING: "Warnings",
@@ -59,6 +59,7 @@ _CLAIM = re.compile(r"^(?:intact|inconclusive|tampered)\b,? ?", re.IGNORECASE)
 
 UNKNOWN = "unknown"
 LATER = "not known yet"
+NEVER = "never"
 
 
 def dashboard(status: Status, now_ms: int) -> dict[str, Any]:
@@ -79,7 +80,9 @@ def dashboard(status: Status, now_ms: int) -> dict[str, Any]:
         and not status.runs
         and status.last is None,
         "runs": [live(run) for run in status.runs],
-        "attention": [] if failed else [job(item, now_ms) for item in status.jobs if item.state not in _FINE],
+        "attention": []
+        if failed
+        else [job(item, now_ms, running=_of(item, status.runs)) for item in wording.bad(status)],
         "jobs": [job(item, now_ms, running=_of(item, status.runs)) for item in status.jobs],
         "last": None if status.last is None else ended(status.last, now_ms),
         "notes": [wording.escape(note) for note in status.notes],
@@ -145,7 +148,7 @@ def _breach(audit: AuditStanding, line: str, now_ms: int) -> dict[str, Any]:
 
 
 def _of(item: JobStatus, runs: tuple[LiveRun, ...]) -> LiveRun | None:
-    return next((run for run in runs if (run.job, run.instance) == (item.job, item.instance)), None)
+    return next((run for run in runs if item.is_of(run)), None)
 
 
 def _old(status: Status, now_ms: int) -> str:
@@ -299,16 +302,30 @@ def job(item: JobStatus, now_ms: int, *, running: LiveRun | None = None) -> dict
         if running.phase is Phase.PAUSED:
             word, kind = "Paused", "paused"
         word = " ".join(filter(None, (word, wording.percent(running))))
+    good, mine = item.last_good, item.instance is not Instance.SYSTEM
     return {
         "job": wording.escape(item.job),
+        "forget": item.last.run if mine and running is None and item.last is not None else "",
         "state": item.state.value,
         "kind": kind,
         "word": word,
-        "why": wording.why(item, now_ms) if item.concern is None else wording.escape(item.concern),
-        "system": item.instance is Instance.SYSTEM,
+        "why": wording.why(item, now_ms),
+        "system": not mine,
         "last": None if item.last is None else ended(item.last, now_ms),
+        "about": None if item.about is None else ended(item.about, now_ms),
+        "good": NEVER if good is None else wording.ago(now_ms, good.finished_ms),
+        "good_at": "" if good is None else absolute(good.finished_ms, now_ms),
+        "backup": item.kind == BACKUP,
         "live": None if running is None else running.run,
+        "leads": _leads(item, running),
     }
+
+
+def _leads(item: JobStatus, running: LiveRun | None) -> str | None:
+    """The run to which the buttons beside a job lead: a stalled one to itself, else the one that the state is about."""
+    if item.state is State.STALLED and running is not None:
+        return running.run
+    return None if item.about is None else item.about.run
 
 
 def ended(run: EndedRun, now_ms: int) -> dict[str, Any]:

@@ -4,16 +4,20 @@ Pure: status in, plain English out. What is unknown is said to be unknown, an es
 that nobody knows. Names come out escaped.
 
 figures.py  numbers, times, names      runs.py   a run, a job, a repository
-whole.py    everything together        audit.py  the audit log as a whole
+jobs.py     all jobs together          audit.py  the audit log as a whole
+whole.py    everything together
 """
 
 from tray.wording.audit import audit_line, audit_line_now, audit_words, overdue_note
 from tray.wording.figures import ago, both_times, count, duration, escape, fit, plural, rate, size, time_left
+from tray.wording.jobs import bad
 from tray.wording.runs import (
     acknowledged,
     activity,
     added,
     amount,
+    good_words,
+    job_line,
     job_word,
     last_line,
     outcome_word,
@@ -21,15 +25,17 @@ from tray.wording.runs import (
     problems,
     repository_line,
     run_line,
+    short_id,
     short_line,
     speed,
     standstill,
     state_word,
     why,
 )
-from tray.wording.whole import TOOLTIP_UNITS, headline, lines, menu_line, tooltip
+from tray.wording.whole import MENU_UNITS, TOOLTIP_UNITS, headline, lines, menu_audit_line, menu_lines, tooltip
 
 __all__ = [
+    "MENU_UNITS",
     "TOOLTIP_UNITS",
     "acknowledged",
     "activity",
@@ -39,16 +45,20 @@ __all__ = [
     "audit_line",
     "audit_line_now",
     "audit_words",
+    "bad",
     "both_times",
     "count",
     "duration",
     "escape",
     "fit",
+    "good_words",
     "headline",
+    "job_line",
     "job_word",
     "last_line",
     "lines",
-    "menu_line",
+    "menu_audit_line",
+    "menu_lines",
     "outcome_word",
     "overdue_note",
     "percent",
@@ -57,6 +67,7 @@ __all__ = [
     "rate",
     "repository_line",
     "run_line",
+    "short_id",
     "short_line",
     "size",
     "speed",

@@ -104,8 +104,10 @@ def time_left(seconds: float, *, estimate: bool = False) -> str:
 
 
 def ago(now_ms: int, ms: int) -> str:
-    """Return the age of *ms* as "just now", "5 minutes ago", "2 hours ago"; a time ahead of the clock is said to be so."""
+    """Return the age of *ms* as "just now", "5 minutes ago", "2 hours ago"; of a time under a wrong clock that it was wrong."""
     seconds = (now_ms - ms) // 1000
+    if ms < clock.EARLIEST_MS:
+        return "at a time when the clock was behind"
     if seconds < -60:
         return "at a time ahead of this clock"
     if seconds < 60:

@@ -1,7 +1,10 @@
 """What is said of a run or a job: what it does, how far it is, how it ended, and why."""
 
-from tray.model import EndedRun, JobStatus, LiveRun, Outcome, Phase, RepositoryState, Source, State
+from tray.model import BACKUP, EndedRun, JobStatus, LiveRun, Outcome, Phase, RepositoryState, Source, State
 from tray.wording.figures import ago, count, duration, escape, fit, plural, rate, size, time_left
+
+SHORT_ID = 8
+"""Letters of a run's short id."""
 
 NAME_UNITS = 40
 """UTF-16 units of a job's name in a tooltip."""
@@ -22,9 +25,12 @@ _OUTCOME_WORDS = {
     Outcome.WARNING: "finished with warnings",
     Outcome.FAILED: "failed",
     Outcome.CANCELLED: "was cancelled",
-    Outcome.LOST: "was lost, nobody saw its end",
-    Outcome.UNKNOWN: "ended, how is unknown",
+    Outcome.LOST: "was lost: the wrapper stopped before the backup ended",
+    Outcome.UNKNOWN: "ended, how is not known",
 }
+_DONE = {"dry-run": "Dry run", "check": "Checked", "restore": "Restored"}
+"""What a job did whose runs are no backups: never "Fine", which would be taken for a backup's."""
+
 _DOING = {
     "backup": "Backing up",
     "restore": "Restoring",
@@ -32,7 +38,6 @@ _DOING = {
     "prune": "Pruning",
     "compact": "Compacting",
 }
-DRY_RUN = "dry-run"  # a kind of run that makes no backup (see `tray.status`)
 
 
 def percent(run: LiveRun) -> str | None:
@@ -46,16 +51,21 @@ def state_word(state: State) -> str:
 
 
 def job_word(item: JobStatus) -> str:
-    """Return a job's state in a word or two; after a bad end that somebody has seen neither "fine" nor "no backups yet"."""
-    return "Acknowledged" if acknowledged(item) else state_word(item.state)
+    """Return a job's state in a word or two, where nothing is wrong by what its last run did."""
+    if acknowledged(item):
+        return "Acknowledged"
+    if item.state is not State.NONE or item.about is None:
+        return state_word(item.state)
+    if item.about.outcome is Outcome.CANCELLED:
+        return "Cancelled"
+    return state_word(State.NONE) if item.kind == BACKUP else _DONE.get(item.kind, "Done")
 
 
 def acknowledged(item: JobStatus) -> bool:
-    """Whether somebody has seen that the job's last run ended badly, or too long ago."""
-    last = item.last
-    if last is None or last.kind == DRY_RUN:
+    """Whether the user has seen that the job's last run ended badly, or too long ago."""
+    if not item.seen or item.about is None:
         return False
-    return item.state is State.NONE or (item.state is State.OK and last.outcome is not Outcome.SUCCEEDED)
+    return item.about.outcome is not Outcome.SUCCEEDED if item.state is State.OK else item.state is State.NONE
 
 
 def outcome_word(outcome: Outcome) -> str:
@@ -169,9 +179,9 @@ def did(ended: EndedRun, now_ms: int) -> str:
     age = ago(now_ms, ended.finished_ms)
     match ended.outcome:
         case Outcome.LOST:
-            return f"was lost {age}, nobody saw its end"
+            return f"was lost {age}"
         case Outcome.UNKNOWN:
-            return f"ended {age}, how is unknown"
+            return f"ended {age}, how is not known"
         case outcome:
             return f"{_OUTCOME_WORDS[outcome]} {age}"
 
@@ -194,14 +204,51 @@ def repository_line(state: RepositoryState, now_ms: int) -> str:
 
 
 def why(item: JobStatus, now_ms: int) -> str:
-    """Return why a job is as it is, for a list of jobs that need a look: "" if it never ran."""
-    ended = item.last
+    """Return why a job is as it is and when it was last good, for a list of jobs that need a look: "" if it never ran."""
+    ended = item.about
     if ended is None:
         return ""
+    if item.concern is not None:
+        return escape(item.concern)
     if ended.outcome is Outcome.SUCCEEDED:
-        late = ", no backup since then" if item.state is State.WARNING else ""
-        return f"last success {ago(now_ms, ended.finished_ms)}{late}"
-    return reason_words(ended) or did(ended, now_ms)
+        return join(good_words(item, now_ms), "no backup since then" if item.state is State.WARNING else None)
+    times = f"{ended_word(ended)} {count(item.streak)} times" if item.streak > 1 else did(ended, now_ms)
+    return "; ".join(filter(None, (join(times, good_words(item, now_ms)), reason_words(ended))))
+
+
+def job_line(item: JobStatus, now_ms: int) -> str:
+    """Return what a list of jobs says of one: why it is not fine, how its last run ended, and when it was last good."""
+    parts = [] if item.concern is None else [escape(item.concern.strip()).rstrip(".")]
+    last = item.last
+    if last is not None:
+        parts.append(join(did(last, now_ms), figures(last), reason_words(last)))
+    if item.about is not None and item.about != last:
+        parts.append(did(item.about, now_ms))
+    if item.kind == BACKUP and last is not None and item.last_good != last:
+        times = (
+            f"{count(item.streak)} bad ends since" if item.last_good is not None else f"{count(item.streak)} bad ends"
+        )
+        parts.append(join(good_words(item, now_ms), times if item.streak > 1 else None))
+    return "; ".join(parts)
+
+
+def good_words(item: JobStatus, now_ms: int) -> str | None:
+    """Return "last good 3 days ago" or "never good yet"; None where that is no question: the last backup is the last good one."""
+    if item.last_good is None:
+        return "never good yet"
+    if item.last_good == item.about and item.last_good.outcome is Outcome.WARNING:
+        return None
+    return f"last good {ago(now_ms, item.last_good.finished_ms)}"
+
+
+def ended_word(ended: EndedRun) -> str:
+    """Return how a run ended that is one of several bad ones: "failed", which a lost one counts as."""
+    return "failed" if ended.outcome is Outcome.LOST else _OUTCOME_WORDS[ended.outcome].partition(",")[0]
+
+
+def short_id(run: str) -> str:
+    """Return the one short form of a run's id: its end. Ids of one minute begin alike, and every command takes the end too."""
+    return escape(run[-SHORT_ID:])
 
 
 def figures(ended: EndedRun) -> str:

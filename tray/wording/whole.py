@@ -1,30 +1,30 @@
-"""What is said of everything together: the tooltip, the menu's first line, the one sentence that answers "am I safe?"."""
+"""What is said of everything together: the tooltip, the menu's first lines, the one sentence that answers "am I safe?"."""
 
 from collections.abc import Iterable
 
-from tray.model import EndedRun, JobStatus, LiveRun, Outcome, State, Status
+from tray.model import BACKUP, JobStatus, LiveRun, State, Status
+from tray.wording import jobs as of_jobs
 from tray.wording.audit import audit_line
 from tray.wording.figures import ago, escape, fit, plural, width
 from tray.wording.runs import (
-    DRY_RUN,
     NAME_UNITS,
     activity,
     amount,
-    did,
-    ended_words,
     eta,
     figures,
     join,
     live,
     percent,
     phase_word,
-    reason_words,
     speed,
     state_word,
 )
 
 TOOLTIP_UNITS = 127
 """What Windows shows of a tooltip, in UTF-16 units; longer ones are cut there, so ours never are."""
+
+MENU_UNITS = 45
+"""What a line of a menu may have, in UTF-16 units: a wider menu covers the screen."""
 
 _FINE = (State.OK, State.RUNNING)
 
@@ -36,9 +36,22 @@ def tooltip(status: Status, now_ms: int) -> str:
     return first + "\n" + fit(second, TOOLTIP_UNITS - 1 - width(first)) if second else first
 
 
-def menu_line(status: Status, now_ms: int) -> str:
-    """Return the tooltip's text on one line, for desktops that show no tooltips."""
-    return tooltip(status, now_ms).replace("\n", " · ")
+def menu_lines(status: Status, now_ms: int) -> tuple[str, str, str]:
+    """Return the top of the menu: how all jobs are, the worst or oldest one, what runs beside that. The last two may be empty."""
+    first, second = _settled(status, now_ms) if _is_settled(status) else lines(status, now_ms)
+    worst = _worst(status)
+    if worst is not None:
+        name = escape(worst.job)
+        phrase = of_jobs.phrase(worst, now_ms, brief=True)
+        second = f"{fit(name, max(MENU_UNITS - 2 - width(phrase), 12))}: {phrase}"
+    beside = _beside(status.runs) if status.runs and _is_settled(status) else ""
+    return fit(first, MENU_UNITS), fit(second, MENU_UNITS), fit(beside, MENU_UNITS)
+
+
+def menu_audit_line(line: str) -> str:
+    """Return a line about the audit log as it fits into the menu: what was found and when, without the figures."""
+    short = ", ".join(line.partition(";")[0].split(", ")[:2])
+    return fit(line if width(line) <= MENU_UNITS else short, MENU_UNITS)
 
 
 def lines(status: Status, now_ms: int) -> tuple[str, str]:
@@ -48,10 +61,27 @@ def lines(status: Status, now_ms: int) -> tuple[str, str]:
     """
     if status.error is not None or status.state is State.UNAVAILABLE:
         return "Backup status unavailable", _why(status, now_ms)
-    if status.runs and status.state in (*_FINE, State.NONE):
+    if not _is_settled(status):
         return _running(status.runs)
     first, second = _settled(status, now_ms)
-    return (first, _beside(status.runs)) if status.runs else (first, second)
+    if not status.runs:
+        return first, second
+    worst = _worst(status)
+    return (first if worst is None else f"{first}: {fit(escape(worst.job), NAME_UNITS)}"), _beside(status.runs)
+
+
+def _is_settled(status: Status) -> bool:
+    """Whether the jobs are told of: there is no error, and no run that goes on while nothing is wrong."""
+    if status.error is not None or status.state is State.UNAVAILABLE:
+        return False
+    return not (status.runs and status.state in (*_FINE, State.NONE))
+
+
+def _worst(status: Status) -> JobStatus | None:
+    """The job that the sentence names; none where something else is worse than every job, or nothing is wrong."""
+    if not _is_settled(status) or status.state is State.TAMPERED:
+        return None
+    return next(iter(of_jobs.bad(status)), None)
 
 
 def _why(status: Status, now_ms: int) -> str:
@@ -89,65 +119,39 @@ def _settled(status: Status, now_ms: int) -> tuple[str, str]:
     """The two lines when nothing runs."""
     if status.state is State.TAMPERED:
         return _tampered(status, now_ms), "the history of your backups cannot be trusted"
-    worst = status.jobs[0] if status.jobs else None
-    if status.state is State.WARNING and (worst is None or worst.state in (*_FINE, State.NONE)):
+    bad = of_jobs.bad(status)
+    if bad:
+        words = f"{fit(escape(bad[0].job), NAME_UNITS)}: {of_jobs.phrase(bad[0], now_ms)}"
+        return of_jobs.tally(status.jobs), "; ".join(filter(None, (words, of_jobs.reason(bad[0]))))
+    if status.state is State.WARNING:
         note = "".join(_first(status.notes))
         told_of = not note or note.startswith("The audit log was begun anew")
-        return "Older history is missing" if told_of else "Not everything is known", note or "which job is unknown"
-    if status.state in (State.OK, State.RUNNING):
-        ended = status.last
-        return (_ended_or_seen(ended, now_ms), _summary(status)) if ended else ("Backups are fine", _summary(status))
-    if worst is None:
-        if status.state is State.NONE:
-            return "No backups performed", "Backup Tray has seen none yet"
-        return state_word(status.state), "which job is unknown"
-    return _trouble(worst, status, now_ms)
+        return "Older history is missing" if told_of else "Not everything is known", note or "which job is not known"
+    if status.state in _FINE:
+        first, second = of_jobs.fine(status, now_ms, NAME_UNITS)
+        backups = of_jobs.ours(status.jobs)
+        last = None if len(backups) != 1 or backups[0].last is None else figures(backups[0].last)
+        return first, join(second, *_first(status.notes), last)
+    if status.state is State.NONE:
+        return _none(status, now_ms)
+    return state_word(status.state), "which job is not known"
+
+
+def _none(status: Status, now_ms: int) -> tuple[str, str]:
+    """The two lines where there is neither an alarm nor a good backup."""
+    backups = [job for job in of_jobs.ours(status.jobs) if job.about is not None]
+    told = backups or [job for job in status.jobs if job.about is not None]
+    if not told:
+        return "No backups performed", "Backup Tray has seen none yet"
+    first = "No recent backup is known" if backups else "There is no backup yet"
+    words = f"{fit(escape(told[0].job), NAME_UNITS)}: {of_jobs.calm(told[0], now_ms)}"
+    return first, words if backups else f"{words}, which is no backup"
 
 
 def _tampered(status: Status, now_ms: int) -> str:
     if status.audit is None or not status.audit.breach:  # told by a system-wide instance that says no more
         return "The audit log was altered"
     return audit_line(status.audit, now_ms)
-
-
-def _ended_or_seen(ended: EndedRun, now_ms: int) -> str:
-    seen = "" if ended.outcome is Outcome.SUCCEEDED or ended.kind == DRY_RUN else ", acknowledged"
-    return ended_words(ended, now_ms, NAME_UNITS) + seen
-
-
-def _trouble(worst: JobStatus, status: Status, now_ms: int) -> tuple[str, str]:
-    name = fit(escape(worst.job), NAME_UNITS)
-    ended = worst.last
-    others = [job for job in status.jobs[1:] if job.state not in (*_FINE, State.NONE)]
-    more = f"{plural(len(others), 'more job')} not fine" if others else None
-    if worst.state in (State.OVERDUE, State.STALLED):
-        last = None if ended is None else f"its last run {did(ended, now_ms)}"
-        if worst.state is State.STALLED and worst.concern:
-            last = join(worst.concern[:1].lower() + worst.concern[1:].rstrip("."), last)
-        return f"{name}: {state_word(worst.state).lower()}", join(last, more)
-    if ended is None:
-        return f"{name}: {state_word(worst.state).lower()}", more or ""
-    if worst.state is State.NONE:
-        return _ended_or_seen(ended, now_ms), "no recent success is known"
-    if worst.concern and worst.state is State.WARNING:
-        return f"{name}: {state_word(worst.state).lower()}", "; ".join(
-            filter(None, (more, escape(worst.concern).rstrip(".")))
-        )
-    if ended.outcome is Outcome.SUCCEEDED:
-        return f"{name}: last success {ago(now_ms, ended.finished_ms)}", join("no backup since then", more)
-    reason = reason_words(ended) or ("the reason is unknown" if ended.outcome is Outcome.FAILED else None)
-    return ended_words(ended, now_ms, NAME_UNITS), "; ".join(part for part in (more, reason) if part)
-
-
-def _summary(status: Status) -> str:
-    """The second line when all is fine: figures of the last run, how many jobs, and a note if there is one."""
-    seen = sum(job.state is State.NONE for job in status.jobs)
-    jobs = None
-    if seen:
-        jobs = f"{plural(len(status.jobs), 'job')}: {len(status.jobs) - seen} fine, {seen} acknowledged"
-    elif len(status.jobs) > 1:
-        jobs = f"all {len(status.jobs)} jobs fine"
-    return join(*_first(status.notes), jobs, None if status.last is None else figures(status.last))
 
 
 def _first(notes: Iterable[str]) -> list[str]:
@@ -164,21 +168,34 @@ def _at_a_glance(runs: tuple[LiveRun, ...]) -> str:
 
 
 def headline(status: Status, now_ms: int) -> str:
-    """Return one sentence that answers "am I safe?" before anything else."""
+    """Return one sentence that answers "am I safe?" before anything else: it speaks of all jobs and names the worst one."""
     if status.error is not None or status.state is State.UNAVAILABLE:
-        return f"Nobody can say now whether your backups are fine: {_why(status, now_ms)}."
-    if status.runs and status.state in (*_FINE, State.NONE):
+        return f"It is not known now whether your backups are fine: {_why(status, now_ms)}."
+    if not _is_settled(status):
         return f"{_at_a_glance(status.runs)}."
     first, second = _settled(status, now_ms)
     running = f" {_how_many(status.runs)} running now." if status.runs else ""
-    match status.state:
-        case State.OK | State.RUNNING:
-            return f"Your backups are fine ({first})."
-        case State.NONE:
-            return f"{first}: {second}."
-        case State.TAMPERED:
-            return f"The history of your backups cannot be trusted. {first}.{running}"
-        case State.WARNING:
-            return f"Your backups need a look ({first}).{running}"
-        case _:
-            return f"Your backups are not fine ({first}).{running}"
+    if status.state is State.TAMPERED:
+        return f"The history of your backups cannot be trusted. {first}.{running}"
+    bad = of_jobs.bad(status)
+    if bad:
+        return f"{_alarm(bad, status, now_ms)}{running}"
+    if status.state in _FINE:
+        joint = ". " if second.startswith("Oldest") else ": "
+        return f"{first}{joint if second else ''}{second}."
+    return f"{first}: {second}.{running}"
+
+
+def _alarm(bad: list[JobStatus], status: Status, now_ms: int) -> str:
+    """The sentence about jobs that are not fine, and about the backups where only something else is not."""
+    tally, worst = of_jobs.tally(status.jobs), bad[0]
+    name = escape(worst.job)
+    if len(bad) > 1:
+        text = f"{tally}. Worst: {name}, {of_jobs.phrase(worst, now_ms)}."
+    else:
+        text = f"{tally}: {name}, {of_jobs.detail(worst, now_ms)}."
+    good = [job for job in of_jobs.ours(status.jobs) if job.state is State.OK]
+    if any(job.kind == BACKUP for job in bad) or not good:
+        return text
+    first, second = of_jobs.fine(status, now_ms, 1000)
+    return f"{text} {first}{'. ' if second.startswith('Oldest') else ': '}{second}."

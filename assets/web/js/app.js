@@ -89,6 +89,16 @@
     title.focus({ preventScroll: true });
   }
 
+  // Ask before something is done that the page cannot take back. The button that changes nothing has the focus.
+  function confirm(what, run, title, text, yes, no) {
+    find("confirm-title").textContent = title;
+    find("confirm-text").textContent = text;
+    find("confirm-no").textContent = no;
+    Object.assign(find("confirm-yes").dataset, { run, do: `yes-${what}` });
+    find("confirm-yes").textContent = yes;
+    if (!find("confirm").open) find("confirm").showModal();
+  }
+
   const actions = {
     skip: () => find("main").focus(),
     help: () => {
@@ -100,10 +110,11 @@
     "close-help": () => find("help").close(),
     cancel: (button) => {
       const { run, job, ask } = button.dataset;
-      find("confirm-title").textContent = `Cancel ${job}?`;
-      find("confirm-text").textContent = ask;
-      find("confirm-yes").dataset.run = run;
-      if (!find("confirm").open) find("confirm").showModal();
+      confirm("cancel", run, `Cancel ${job}?`, ask, "Cancel the run", "Let it go on");
+    },
+    forget: (button) => {
+      const { run, job } = button.dataset;
+      confirm("forget", run, `Forget ${job}?`, "It is no longer shown or judged until it runs again. Its runs stay in the history; that you forgot it goes on record.", "Forget the job", "Keep it");
     },
     acknowledge: () => {
       find("reason").value = "";
@@ -133,6 +144,16 @@
     "yes-cancel": (button) => {
       find("confirm").close();
       return control("cancel", button.dataset.run);
+    },
+    "yes-forget": async (button) => {
+      find("confirm").close();
+      try {
+        await BT.call("forget", { run: button.dataset.run });
+        BT.receive(await BT.call("retry"));
+        focusTitle();
+      } catch (error) {
+        BT.refuse(error);
+      }
     },
     pause: (button) => control("pause", button.dataset.run, button),
     resume: (button) => control("resume", button.dataset.run, button),

@@ -78,6 +78,9 @@
       { label: "Files", value: run.files }, { label: "Size", value: run.size }, { label: "Added", value: run.added },
       { label: "Duration", value: run.duration }, { label: "Problems", value: run.errors }]);
 
+  // Of a job whose run goes on but stands still: its own pages, not those of an earlier run.
+  BT.liveButtons = (job) => el("span", { class: "buttons" }, BT.go(`log/${job.live}`, "Details", { "aria-label": `Details of ${job.job}, which goes on` }));
+
   BT.runButtons = (run) => el("span", { class: "buttons" },
     BT.go(`report/${run.run}`, "View Report", { "aria-label": `View report of ${run.job}, ${run.at}` }),
     BT.go(`log/${run.run}`, "Details", { "aria-label": `Details of ${run.job}, ${run.at}` }));

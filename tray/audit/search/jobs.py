@@ -1,90 +1,157 @@
-"""What is known of each job: its last run, its last good one, and whether somebody has seen it."""
+"""What is known of each job: its last run, its last good one, how many failed since, and whether the user has seen or forgotten it.
+
+The order in which entries were recorded decides what is last, never their time: a clock may have been wrong then. A job's checks,
+restores and the like are jobs of their own (`JobHistory.kind`).
+"""
 
 import json
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
-from tray import clock
+from tray import clock, status
 from tray.audit.entry import ENDS, Action, ended_run
-from tray.audit.schema import FACET, FACET_KEYS, MOMENT
+from tray.audit.schema import FACET_KEYS, STARTED
 from tray.audit.search import latest
-from tray.audit.search.pages import facets
-from tray.audit.store import ENTRY, GOOD, stored
-from tray.model import EndedRun, JobHistory
+from tray.audit.search.latest import Key, Newest
+from tray.audit.store import ENTRY, StoredEntry, stored
+from tray.model import BACKUP, EndedRun, JobHistory, Outcome
 
-CLOCK_SLACK_MS = 600_000
-"""An entry dated later than this from now was written under a wrong clock: its place in the log decides, not its time."""
+_FINISHED, _CLOSED, _DECIDED, _DECIDED_LATER, _GOOD, _SEEN, _FORGOTTEN = (
+    "finished",
+    "closed",
+    "f",
+    "c",
+    "good",
+    "s",
+    "g",
+)
+_ALL = ""
+"""In the place of a kind: an acknowledgement of the whole job, whatever its runs do."""
+_MARKS = {Action.JOB_SEEN.value: _SEEN, Action.JOB_FORGOTTEN.value: _FORGOTTEN}
+_AFTER = 64
+"""Entries behind the last good run among which one with an earlier time is looked for."""
 
-# Built from constants of ours only; what comes from outside is always a parameter.
-_UP_TO = f"SELECT {MOMENT}, seq FROM entries INDEXED BY facet WHERE {FACET} = ? AND {MOMENT} <= ? "  # noqa: S608
-_UP_TO += f"ORDER BY {MOMENT} DESC, seq DESC LIMIT 1"
-_AHEAD = f"SELECT max(seq) FROM entries INDEXED BY facet WHERE {FACET} = ? AND {MOMENT} > ?"  # noqa: S608
-_END, _GOOD_END, _SEEN = "end", "good end", "seen"
-_Newest = Mapping[tuple[str, str], int]
+_START = f"SELECT seq FROM entries INDEXED BY run_start WHERE {STARTED} AND run = ?"  # noqa: S608 - a constant of ours
+_EARLIER = (
+    "SELECT 1 FROM entries WHERE (seq > ? AND seq <= ? OR seq = (SELECT max(seq) FROM entries)) "
+    "AND json_extract(CAST(entry AS TEXT), '$.recorded') < ? LIMIT 1"
+)
 
 
-def histories(connection: sqlite3.Connection) -> list[JobHistory]:
-    """Return what is known of each job that has an ended run, in the order of their names."""
-    newest = _newest(connection)
-    return [_job(connection, name, newest) for what, name in sorted(newest) if what == _END]
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """When something was said of a job: its place in the log, None while it waits in a spool, and the time."""
+
+    place: int | None
+    time_ms: int
+
+    def covers(self, run: EndedRun) -> bool:
+        """Whether it was said after *run* had ended. Where the end was concluded later, the times must agree to that."""
+        if self.place is None:
+            return True
+        later = self.place > status.order(run)
+        return later and (run.place is None or self.time_ms >= run.finished_ms)
 
 
-def _newest(connection: sqlite3.Connection) -> _Newest:
-    """Return the newest end, good end and acknowledgement of each job: by one jump in the index for each different facet.
+Marks = Mapping[tuple[str, str], Mark]
+"""By job and kind; kind "" is all of them."""
 
-    The newest has the greatest time, then number. A time ahead of now does not count as newer: then the number decides.
-    """
-    horizon = clock.now_ms() + CLOCK_SLACK_MS
-    known = latest.newest(connection, horizon, (*ENDS, Action.JOB_SEEN), _keys)
-    if known is not None:
-        return known
-    past: dict[tuple[str, str], tuple[int, int]] = {}
-    ahead: dict[tuple[str, str], int] = {}
-    for facet, newest in facets(connection, (*ENDS, Action.JOB_SEEN)):
-        keys = _keys(facet)
-        if newest[0] > horizon:
-            (seq,) = connection.execute(_AHEAD, (facet, horizon)).fetchone()
-            ahead |= {key: max(seq, ahead.get(key, 0)) for key in keys}
-            newest = connection.execute(_UP_TO, (facet, horizon)).fetchone()
-            if newest is None:
-                continue
-        past |= {key: max(newest, past.get(key, newest)) for key in keys}
-    return {key: max(past.get(key, (0, 0))[1], ahead.get(key, 0)) for key in past.keys() | ahead.keys()}
+
+def histories(connection: sqlite3.Connection) -> tuple[list[JobHistory], Marks]:
+    """Return what is known of each job that has an ended run and was not forgotten since, and what was forgotten when."""
+    known = latest.Latest(connection, (*ENDS, *_MARKS), _keys)
+    newest = known.newest()
+    forgotten = {(job, kind): _mark(connection, seq) for (what, job, kind), seq in newest.items() if what == _FORGOTTEN}
+    jobs = sorted({(job, kind) for what, job, kind in newest if what in (_FINISHED, _CLOSED)})
+    found = [_job(connection, known, newest, job, kind) for job, kind in jobs]
+    return [job for job in found if not is_marked(forgotten, job.last)], forgotten
+
+
+def is_marked(marks: Marks, run: EndedRun) -> bool:
+    """Whether one of *marks* was made of the job of *run* after the run had ended."""
+    return any(mark.covers(run) for kind in (run.kind, _ALL) if (mark := marks.get((run.job, kind))) is not None)
 
 
 @lru_cache(maxsize=4096)
-def _keys(facet: str) -> tuple[tuple[str, str], ...]:
-    """Return as what entries of this facet count, and of which job."""
+def _keys(facet: str) -> tuple[Key, ...]:
+    """Return as what entries of this facet count, and of which job and kind."""
     values = dict(zip(FACET_KEYS, json.loads(facet), strict=True))
-    job = values["job"]
+    job, kind, action = values["job"], values["kind"], values["action"]
     if job is None:
         return ()
-    if values["action"] == Action.JOB_SEEN:
-        return ((_SEEN, job),)
-    return ((_END, job), (_GOOD_END, job)) if values["result"] in GOOD else ((_END, job),)
+    if action in _MARKS:
+        return ((_MARKS[action], job, kind or _ALL),)
+    closed = action == Action.RUN_CLOSED
+    found = [_CLOSED if closed else _FINISHED]
+    if values["result"] != Outcome.CANCELLED:
+        found.append(_DECIDED_LATER if closed else _DECIDED)
+    if values["result"] in (Outcome.SUCCEEDED, Outcome.WARNING):
+        found.append(_GOOD)
+    return tuple((what, job, kind or BACKUP) for what in found)
 
 
-def _job(connection: sqlite3.Connection, job: str, newest: _Newest) -> JobHistory:
-    numbers = {what: newest[what, job] for what in (_END, _GOOD_END, _SEEN) if (what, job) in newest}
-    rows = {seq: connection.execute(f"{ENTRY} entries.seq = ?", (seq,)).fetchone() for seq in set(numbers.values())}
-    ended = _ended(rows[numbers[_END]])
-    good: EndedRun | None = ended
-    if numbers.get(_GOOD_END) != numbers[_END]:
-        good = _ended(rows[numbers[_GOOD_END]]) if _GOOD_END in numbers else None
-    return JobHistory(job, ended, good, _seen_ms(rows[numbers[_SEEN]], ended) if _SEEN in numbers else None)
+def _job(connection: sqlite3.Connection, known: latest.Latest, newest: Newest, job: str, kind: str) -> JobHistory:
+    last = _last(connection, known, newest, (_FINISHED, job, kind), (_CLOSED, job, kind))
+    decides = _last(connection, known, newest, (_DECIDED, job, kind), (_DECIDED_LATER, job, kind))
+    assert last is not None
+    good = None if (seq := newest.get((_GOOD, job, kind))) is None else _ended(connection, seq)
+    if good is not None and decides is not None and good.run == decides.run:
+        good = decides
+    about = decides or last
+    streak = 0
+    if decides is not None and decides is not good:
+        of_bad = [key for key in ((_DECIDED, job, kind), (_DECIDED_LATER, job, kind)) if key in newest]
+        streak = max(1, known.count(of_bad, -1 if good is None or good.entry is None else good.entry))
+    marks = {(job, at): _mark(connection, newest[_SEEN, job, at]) for at in (kind, _ALL) if (_SEEN, job, at) in newest}
+    return JobHistory(
+        job,
+        last,
+        good,
+        kind,
+        decides=None if decides is None or decides.run == last.run else decides,
+        streak=streak,
+        seen=is_marked(marks, about),
+        dated=good is None or _is_dated(connection, good),
+    )
 
 
-def _seen_ms(row: tuple[Any, ...], last: EndedRun) -> int:
-    """Return when a job was acknowledged; under a wrong clock the order of the entries says whether that was after *last*."""
-    seen = stored(row)
-    moment = clock.from_text(seen.data["time"])
-    if moment <= clock.now_ms() + CLOCK_SLACK_MS:
-        return moment
-    return last.finished_ms - (0 if last.entry is not None and seen.seq > last.entry else 1)
+def _last(
+    connection: sqlite3.Connection, known: latest.Latest, newest: Newest, finished: Key, closed: Key
+) -> EndedRun | None:
+    """Return the last run: the newest end that a wrapper recorded, or a run that began after that and was closed by another."""
+    first, then = newest.get(finished), newest.get(closed)
+    ended = None if first is None else _ended(connection, first)
+    if then is None or (first is not None and then < first):
+        return ended
+    found = [_ended(connection, seq) for seq in known.behind(closed, -1 if first is None else first)]
+    return status.newest([*found, *([] if ended is None else [ended])])
 
 
-def _ended(row: tuple[Any, ...]) -> EndedRun:
-    entry = stored(row)
-    return ended_run(entry.data, entry.body, entry.seq)
+def _mark(connection: sqlite3.Connection, seq: int) -> Mark:
+    return Mark(seq, clock.from_text(_entry(connection, seq).data["time"]))
+
+
+def _ended(connection: sqlite3.Connection, seq: int) -> EndedRun:
+    entry = _entry(connection, seq)
+    run = ended_run(entry.data, entry.body, entry.seq)
+    if not run.inferred:
+        return run
+    started = connection.execute(_START, (run.run,)).fetchone()
+    return run if started is None else replace(run, place=started[0])
+
+
+def _is_dated(connection: sqlite3.Connection, good: EndedRun) -> bool:
+    """Whether no entry shows that the clock was ahead when *good* ended: none behind it, and not its own, has an earlier time."""
+    if good.entry is None:
+        return True
+    recorded = clock.from_text(_entry(connection, good.entry).data["recorded"])
+    if good.finished_ms > recorded + clock.SLACK_MS:
+        return False
+    limit = clock.to_text(max(recorded - clock.SLACK_MS, 0))
+    return connection.execute(_EARLIER, (good.entry, good.entry + _AFTER, limit)).fetchone() is None
+
+
+def _entry(connection: sqlite3.Connection, seq: int) -> StoredEntry:
+    return stored(connection.execute(f"{ENTRY} entries.seq = ?", (seq,)).fetchone())

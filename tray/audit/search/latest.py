@@ -1,100 +1,114 @@
 """The newest entry of each job, without asking every facet: most jobs stand among the newest few entries of the log.
 
-Only a job that is not among them is looked up by its facets. `status` asks this after every change of the log.
+The newest is the one that was recorded last (`seq`). Only a job that is not among the newest entries is looked up by its facets.
+The index there is sorted by time, which may come from a wrong clock, so the entries at both ends of it are compared by number.
+`status` asks this after every change of the log.
 """
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from tray.audit.schema import FACET, FACET_KEYS, MOMENT
 from tray.audit.search import pages
-from tray.audit.search.pages import Cursor
 
 NEAR = 256
-MOST_AHEAD = 500
+ENDS_OF_INDEX = 500
+"""Entries of a facet that are compared at either end of the index."""
 
-Key = tuple[str, str]
-"""What an entry counts as, and its job."""
+MOST_COUNTED = 999
 
-_NEAR_ROWS = (
-    f"SELECT {MOMENT}, seq, {FACET} FROM entries INDEXED BY at WHERE {MOMENT} <= ? "  # noqa: S608 - constants of ours
-    f"ORDER BY {MOMENT} DESC, seq DESC LIMIT ?"
-)
-_AHEAD_ROWS = f"SELECT seq, {FACET} FROM entries INDEXED BY at WHERE {MOMENT} > ? LIMIT ?"  # noqa: S608 - the same
-_UP_TO = (
-    f"SELECT {MOMENT}, seq FROM entries INDEXED BY facet WHERE {FACET} = ? AND {MOMENT} <= ? "  # noqa: S608 - the same
-    f"ORDER BY {MOMENT} DESC, seq DESC LIMIT 1"
-)
+Key = tuple[str, str, str]
+"""What an entry counts as, its job, and what kind of run it is about."""
+
+Newest = Mapping[Key, int]
+"""The number of the newest entry under each key."""
+
+_NEAR_ROWS = f"SELECT seq, {FACET} FROM entries ORDER BY seq DESC LIMIT ?"  # noqa: S608 - constants of ours
+_OF_FACET = f"SELECT seq FROM entries INDEXED BY facet WHERE {FACET} = ? ORDER BY {MOMENT} "  # noqa: S608 - the same
 
 
-def newest(
-    connection: sqlite3.Connection,
-    horizon: int,
-    actions: Sequence[str],
-    keys_of: Callable[[str], tuple[Key, ...]],
-) -> dict[Key, int] | None:
-    """Return the number of the newest entry under each key; None if too many entries lie ahead of *horizon* to do it this way.
-
-    The newest has the greatest time, then number. Of those ahead of *horizon* the number alone decides.
+class Latest:
+    """The newest entries of one state of the log.
 
     Args:
         actions: Those that can have a key.
         keys_of: The keys under which entries of a facet of these actions count.
     """
-    ahead = connection.execute(_AHEAD_ROWS, (horizon, MOST_AHEAD + 1)).fetchall()
-    if len(ahead) > MOST_AHEAD:
-        return None
-    ours = tuple(pages.range_of([action])[0] for action in actions)
-    found: dict[Key, Cursor] = {}
-    for at, seq, facet in connection.execute(_NEAR_ROWS, (horizon, NEAR)).fetchall():
-        for key in keys_of(facet) if facet.startswith(ours) else ():
-            found.setdefault(key, (at, seq))
-    near = frozenset(found)
-    for action in actions:
-        for first, last in _jobs(connection, action):
-            _look_up(connection, first, last, horizon, near, keys_of, found)
-    numbers = {key: seq for key, (_, seq) in found.items()}
-    for seq, facet in ahead:
-        if facet.startswith(ours):
-            numbers |= {key: max(seq, numbers.get(key, 0)) for key in keys_of(facet)}
-    return numbers
 
+    def __init__(
+        self, connection: sqlite3.Connection, actions: Sequence[str], keys_of: Callable[[str], tuple[Key, ...]]
+    ) -> None:
+        self._connection, self._actions, self._keys_of = connection, actions, keys_of
+        self._by_job: dict[str, list[str]] | None = None
 
-def _jobs(connection: sqlite3.Connection, action: str) -> list[tuple[str, str]]:
-    """Return, for each engine and job that has entries of *action*, between which values its facets lie."""
-    found = []
-    first, last = pages.range_of([action])
-    row = pages.newest_below(connection, last, first)
-    while row is not None:
-        found.append(pages.range_of(json.loads(row[0])[:3]))
-        row = pages.newest_below(connection, min(found[-1][0], row[0]), first)
-    return found
+    def newest(self) -> Newest:
+        """Return the number of the newest entry under each key."""
+        ours = tuple(pages.range_of([action])[0] for action in self._actions)
+        found: dict[Key, int] = {}
+        rows = self._connection.execute(_NEAR_ROWS, (NEAR,)).fetchall()
+        for seq, facet in rows:
+            for key in self._keys_of(facet) if facet.startswith(ours) else ():
+                found.setdefault(key, seq)
+        if len(rows) < NEAR:
+            return found
+        near = frozenset(found)
+        for group in self._groups():
+            self._look_up(group, near, found)
+        return found
 
+    def behind(self, key: Key, after: int) -> list[int]:
+        """Return the numbers of the newest entries under *key* behind entry *after*."""
+        return [seq for facet in self._facets_of([key]) for seq in self._ends(facet) if seq > after]
 
-def _look_up(
-    connection: sqlite3.Connection,
-    first: str,
-    last: str,
-    horizon: int,
-    near: frozenset[Key],
-    keys_of: Callable[[str], tuple[Key, ...]],
-    found: dict[Key, Cursor],
-) -> None:
-    """Add the newest entries of the facets between *first* and *last*, unless all that they count as is known."""
-    row = pages.newest_below(connection, last, first)
-    if row is None or near.issuperset(_possible(row[0], keys_of)):
-        return
-    while row is not None:
-        facet, at, seq = row
-        past = (at, seq) if at <= horizon else connection.execute(_UP_TO, (facet, horizon)).fetchone()
-        if past is not None:
-            found |= {key: max(past, found.get(key, past)) for key in keys_of(facet)}
-        row = pages.newest_below(connection, facet, first)
+    def count(self, keys: Iterable[Key], after: int) -> int:
+        """Return how many entries behind entry *after* count as one of *keys*, up to `MOST_COUNTED`."""
+        number = sum(seq > after for facet in self._facets_of(keys) for seq in self._ends(facet))
+        return min(number, MOST_COUNTED)
+
+    def _groups(self) -> Iterator[list[str]]:
+        """Yield action, engine, job and kind of every group of facets."""
+        for action in self._actions:
+            first, last = pages.range_of([action])
+            row = pages.newest_below(self._connection, last, first)
+            while row is not None:
+                group = json.loads(row[0])[:4]
+                yield group
+                row = pages.newest_below(self._connection, min(pages.range_of(group)[0], row[0]), first)
+
+    def _look_up(self, group: Sequence[str | None], near: frozenset[Key], found: dict[Key, int]) -> None:
+        """Add the newest entries of the facets of *group*, unless all that they count as is known."""
+        first, last = pages.range_of(group)
+        row = pages.newest_below(self._connection, last, first)
+        if row is None or near.issuperset(_possible(row[0], self._keys_of)):
+            return
+        while row is not None:
+            keys = [key for key in self._keys_of(row[0]) if key not in near]
+            if keys:
+                number = max(self._ends(row[0]))
+                found |= {key: max(number, found.get(key, number)) for key in keys}
+            row = pages.newest_below(self._connection, row[0], first)
+
+    def _facets_of(self, keys: Iterable[Key]) -> Iterator[str]:
+        if self._by_job is None:
+            self._by_job = {}
+            for facet, _ in pages.facets(self._connection, self._actions):
+                self._by_job.setdefault(json.loads(facet)[FACET_KEYS.index("job")], []).append(facet)
+        wanted = set(keys)
+        for job in {key[1] for key in wanted}:
+            yield from (facet for facet in self._by_job.get(job, ()) if wanted.intersection(self._keys_of(facet)))
+
+    def _ends(self, facet: str) -> set[int]:
+        """Return the numbers of the entries of *facet* with the greatest times, and with the smallest ones."""
+        return {
+            seq
+            for order in ("DESC", "ASC")
+            for (seq,) in self._connection.execute(f"{_OF_FACET}{order} LIMIT {ENDS_OF_INDEX}", (facet,))
+        }
 
 
 def _possible(facet: str, keys_of: Callable[[str], tuple[Key, ...]]) -> tuple[Key, ...]:
-    """Return all that entries of this action, engine and job may count as: a success counts as most."""
+    """Return all that entries of this action, engine, job and kind may count as: a success counts as most."""
     values = json.loads(facet)
     values[FACET_KEYS.index("result")] = "succeeded"
     return keys_of(json.dumps(values, ensure_ascii=False))

@@ -9,12 +9,15 @@
 
   const runs = (status) => (status.runs.length ? [el("h2", { id: "running" }, "Running now"), status.runs.map((run) => BT.live(run))] : []);
 
+  const forget = (job) => (job.forget ? BT.act("forget", "Forget…", { class: "link", "data-run": job.forget, "data-job": job.job, "aria-label": `Forget ${job.job}` }) : null);
+
   const attention = (status) => (status.attention.length ? [
     el("h2", {}, "Needs attention"),
     status.attention.slice(0, 5).map((job) =>
       el("div", { class: "card row", "data-key": `${job.system} ${job.job}` }, BT.tag(job.kind, job.word), BT.origin(job.system ? ["System"] : []),
         el("span", { class: "grow" }, el("b", { class: "name" }, job.job), job.why && [": ", BT.words(job.why)]),
-        job.last && BT.runButtons(job.last))),
+        job.live && job.leads === job.live ? BT.liveButtons(job) : job.about && BT.runButtons(job.about),
+        forget(job))),
     status.attention.length > 5 && el("p", { class: "mute" }, `and ${status.attention.length - 5} more in the list below`)] : []);
 
   const last = (run) => (run ? [
@@ -46,15 +49,17 @@
       el("td", { class: "who" }, el("span", { class: "name", title: job.job }, BT.origin(job.system ? ["System"] : []), job.job), run && el("span", { class: "mute cut", title: run.route }, run.route)),
       el("td", {}, BT.tag(job.kind, job.word)),
       el("td", { class: run ? "figure" : "figure nothing", "data-label": run ? "Last run" : null, title: run ? run.at : null }, run ? [when(run), el("span", { class: "mute" }, run.duration)] : "–"),
+      el("td", { class: job.backup ? "figure" : "figure nothing", "data-label": job.backup ? "Last good" : null, title: job.good_at || null }, job.backup ? (BT.status.old && job.good_at ? job.good_at : job.good) : "–"),
       el("td", { class: run ? "figure" : "figure nothing", "data-label": run ? "Size" : null }, run ? [run.size, el("span", { class: "mute" }, run.added === "unknown" ? "" : `+${run.added}`)] : "–"),
-      el("td", { class: "end" }, run && BT.go(`report/${run.run}`, "Report", { class: "link", "aria-label": `Report of ${job.job}` }),
-        (job.live || run) && BT.go(`log/${job.live || run.run}`, "Log", { class: "link", "aria-label": `Log of ${job.job}` })));
+      el("td", { class: "end" }, job.leads && BT.go(`report/${job.leads}`, "Report", { class: "link", "aria-label": `Report of ${job.job}` }),
+        (job.live || job.leads) && BT.go(`log/${job.live || job.leads}`, "Log", { class: "link", "aria-label": `Log of ${job.job}` }),
+        job.kind !== "ok" && forget(job)));
   };
 
   const jobs = (status) => (status.jobs.length ? [
     el("h2", {}, "Jobs"),
     el("div", { class: "card" }, el("table", {},
-      el("thead", {}, el("tr", {}, ["Job", "State", "Last run", "Size"].map((name) => el("th", { scope: "col" }, name)), el("th", { scope: "col" }, el("span", { class: "hidden" }, "Open")))),
+      el("thead", {}, el("tr", {}, ["Job", "State", "Last run", "Last good", "Size"].map((name) => el("th", { scope: "col" }, name)), el("th", { scope: "col" }, el("span", { class: "hidden" }, "Open")))),
       el("tbody", {}, status.jobs.map(row))))] : []);
 
   const foot = (status) => [
@@ -84,7 +89,7 @@
     live: true,
     help: [
       "The sentence at the top answers whether your backups are fine. Below it stand the backups that run now, those that need a look, and every job that Backup Tray has seen.",
-      "A job is something that you back up again and again. Its state clears with its next success, or with `backup-tray seen JOB`.",
+      "A job is something that you back up again and again. Its state clears with its next success, or with `backup-tray seen JOB`. Last good is its newest backup that can be relied on; a check, a restore or a dry run is none. Forget takes a job off this page until it runs again.",
       "A success older than a week is not called fine, because nobody knows then whether the backup still runs.",
       "Observed means that somebody else started the run: cron, another terminal, another user. Backup Tray saw it begin and end, and says only what could be known. System marks the backups of the whole machine.",
       "Pause stops a backup's processes until you resume them. Cancel asks the backup program to stop, waits, and then insists.",

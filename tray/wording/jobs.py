@@ -1,0 +1,151 @@
+"""What is said of all jobs together: how many are fine, how many are not and in which way, and which one is the worst."""
+
+from collections.abc import Sequence
+
+from tray.model import BACKUP, DRY_RUN, JobStatus, Outcome, State, Status
+from tray.wording.figures import ago, count, escape, fit
+from tray.wording.runs import acknowledged, did, ended_word, good_words, join, reason_words
+
+FINE = (State.OK, State.RUNNING, State.NONE)
+
+_VERBS = {
+    "failed": ("failed", "failed"),
+    "overdue": ("is overdue", "are overdue"),
+    "stalled": ("is stalled", "are stalled"),
+    "warned": ("has warnings", "have warnings"),
+    "old": ("is too old", "are too old"),
+    "unclear": ("needs a look", "need a look"),
+}
+_OF_STATE = {State.FAILED: "failed", State.OVERDUE: "overdue", State.STALLED: "stalled"}
+_NOUNS = {"check": "check", "restore": "restore", "prune": "prune", "compact": "compact", DRY_RUN: "dry run"}
+
+
+def bad(status: Status) -> list[JobStatus]:
+    """Return the jobs that need a look, the worst first."""
+    return [job for job in status.jobs if job.state not in FINE]
+
+
+def ours(jobs: Sequence[JobStatus]) -> list[JobStatus]:
+    """Return the jobs that make backups and are counted: another user's are shown only."""
+    return [job for job in jobs if job.kind == BACKUP and (job.last is None or job.last.user is None)]
+
+
+def tally(jobs: Sequence[JobStatus]) -> str:
+    """Return how many of all jobs are not fine: "2 of 6 backups failed, 2 have warnings", "A check failed"."""
+    backups = ours(jobs)
+    parts: list[str] = []
+    for way, number in _counted(backups).items():
+        verb = _VERBS[way][number > 1]
+        parts.append(f"{count(number)} {verb}" if parts else f"{_of_all(number, len(backups))} {verb}")
+    for kind in sorted({job.kind for job in jobs} - {BACKUP}):
+        for way, number in _counted([job for job in jobs if job.kind == kind]).items():
+            noun = _NOUNS.get(kind, "task")
+            much = f"a {noun}" if number == 1 else f"{count(number)} {noun}s"
+            parts.append(f"{much} {_VERBS[way][number > 1]}")
+    text = join(*parts)
+    return text[:1].upper() + text[1:]
+
+
+def fine(status: Status, now_ms: int, units: int) -> tuple[str, str]:
+    """Return how many backups are fine, and the one that was good longest ago: no other of them is older."""
+    backups = ours(status.jobs)
+    good = [job for job in backups if job.state in (State.OK, State.RUNNING) and job.last_good is not None]
+    if not good:
+        return "Your backups are fine", ""
+    oldest = min(good, key=_good_ms)
+    name = fit(escape(oldest.job), units)
+    age = ago(now_ms, _good_ms(oldest))
+    if len(backups) == 1:
+        return "Your backup is fine", join(f"{name}, {age}", _since(oldest, now_ms))
+    seen = sum(map(acknowledged, backups))
+    never = sum(job.state is State.NONE and not acknowledged(job) for job in backups)
+    first = f"{'Both' if len(backups) == 2 else f'All {count(len(backups))}'} backups are fine"
+    if seen or never:
+        number = len(backups) - seen - never
+        rest = join(
+            f"{count(seen)} acknowledged" if seen else None, f"{count(never)} never good yet" if never else None
+        )
+        first = f"{count(number)} of {count(len(backups))} backups {'is' if number == 1 else 'are'} fine, {rest}"
+    return first, f"Oldest: {name}, {age}"
+
+
+def detail(job: JobStatus, now_ms: int) -> str:
+    """Return what is wrong with *job*, whose verb was said just before: "3 times, last good 3 days ago", "2 hours ago"."""
+    words = phrase(job, now_ms)
+    for verb in ("failed ", "finished with warnings "):
+        words = words.removeprefix(verb)
+    return words
+
+
+def phrase(job: JobStatus, now_ms: int, *, brief: bool = False) -> str:
+    """Return what is wrong with *job* and when it was last good: "failed 3 times, last good 3 days ago".
+
+    Args:
+        brief: Make it fit into a line of a menu.
+    """
+    ended = job.about
+    good = good_words(job, now_ms) if job.kind == BACKUP else None
+    if job.concern:
+        concern = escape(job.concern.strip()).rstrip(".")
+        return (
+            concern[:1].lower()
+            + concern[1:]
+            + (f", {good}" if job.state is State.STALLED and ended is not None else "")
+        )
+    if ended is None:
+        return _VERBS[_way(job)][0]
+    if ended.outcome is Outcome.SUCCEEDED:
+        return join(good or did(ended, now_ms), None if brief else "no backup since then")
+    if job.streak > 1:
+        times = f"{count(job.streak)}×" if brief else f"{count(job.streak)} times"
+        return join(f"{ended_word(ended)} {times}", good)
+    return join(did(ended, now_ms), good)
+
+
+def reason(job: JobStatus) -> str | None:
+    """Return why the run that a job's state is about ended as it did, if that is known and not said by `phrase`."""
+    if job.about is None or job.concern:
+        return None
+    unknown = "the reason is not known" if job.about.outcome is Outcome.FAILED else None
+    return reason_words(job.about) or unknown
+
+
+def calm(job: JobStatus, now_ms: int) -> str:
+    """Return what is to be said of a job that neither alarms nor has a recent good backup: "failed 2 hours ago, acknowledged"."""
+    if job.about is None:
+        return ""
+    good = None if job.kind != BACKUP else good_words(job, now_ms)
+    return join(did(job.about, now_ms), "acknowledged" if job.seen else None, good)
+
+
+def _since(job: JobStatus, now_ms: int) -> str | None:
+    """What came after the last good run of a job that is fine."""
+    if job.last is None or job.last == job.last_good or job.state is State.RUNNING:
+        return None
+    return did(job.last, now_ms) + (", acknowledged" if job.seen and job.last == job.about else "")
+
+
+def _good_ms(job: JobStatus) -> int:
+    return 0 if job.last_good is None else job.last_good.finished_ms
+
+
+def _of_all(number: int, total: int) -> str:
+    if total == 1:
+        return "A backup"
+    if number == total:
+        return "Both backups" if total == 2 else f"All {count(total)} backups"
+    return f"{count(number)} of {count(total)} backups"
+
+
+def _counted(jobs: Sequence[JobStatus]) -> dict[str, int]:
+    ways = [_way(job) for job in jobs if job.state not in FINE]
+    return {way: ways.count(way) for way in _VERBS if way in ways}
+
+
+def _way(job: JobStatus) -> str:
+    """In which way a job is not fine."""
+    if job.state in _OF_STATE:
+        return _OF_STATE[job.state]
+    if job.concern or job.about is None:
+        return "unclear"
+    return {Outcome.WARNING: "warned", Outcome.SUCCEEDED: "old"}.get(job.about.outcome, "unclear")
