@@ -243,9 +243,7 @@ def test_the_process_at_the_end_of_a_run_copies_and_forwards(log: Places, stick:
         port = server.getsockname()[1]
         log.config_file.write_text(f'[audit]\nbaselines = ["{stick}"]\nforward = ["udp://127.0.0.1:{port}"]\n')
         assert configuration.load(log).audit.baselines == (str(stick),)
-        done = subprocess.run(
-            ourselves.command("tray.audit.outside.far"), capture_output=True, timeout=60, check=False
-        )
+        done = subprocess.run(ourselves.command("tray.audit.outside.far"), capture_output=True, timeout=60, check=False)
         assert (done.returncode, done.stderr) == (0, b"")
         assert parsed_syslog(server.recv(4096))[1]["seq"] == "0"
     assert copy_in(stick, log).read_bytes() == newest(log)

@@ -87,7 +87,6 @@ def test_rclone_is_known_by_its_name_and_its_namesakes_are_not() -> None:
         ("rclone ls src", "other"),
         ("rclone mount remote: /mnt", "other"),
         ("rclone serve http x", "other"),
-        ("rclone rcat remote:x", "other"),
         ("rclone sync --help", "other"),
         ("rclone version", "other"),
         ("rclone", "other"),

@@ -141,7 +141,12 @@ WRAPPERS: Mapping[str, _Wrapper] = {
 }
 """Programs that run another one and end as it ends, by name."""
 
-_DETACHERS = words("at batch daemonize dtach screen start-stop-daemon tmux tsp")
+_MAY_LEAVE = words(
+    """at batch tsp daemonize daemon start-stop-daemon abduco dtach screen tmux zellij byobu sbatch qsub bsub docker podman nerdctl
+    docker-compose podman-compose kubectl oc k3s microk8s helm gcloud az nomad aws systemctl ssh autossh cpulimit sh bash dash
+    ash zsh ksh mksh fish rbash chroot nsenter unshare su runuser flock script lxc incus busybox doas sudo systemd-nspawn"""
+)
+"""Programs that may leave before the work is done, or start a shell that does; see `detached`."""
 
 
 def unwrap(argv: Sequence[str], environ: Mapping[str, str]) -> Inner:
@@ -155,9 +160,6 @@ def unwrap(argv: Sequence[str], environ: Mapping[str, str]) -> Inner:
         name = program_name(argv[at])
         if _PYTHON.fullmatch(name):
             return Inner(_in_python(argv, at), env, opaque, hidden, timed, before)
-        if name in _DETACHERS:
-            opaque = f"{name} lets the command run by itself and does not tell how it ended"
-            return Inner(at, env, opaque, hidden, timed, before)
         wrapper = WRAPPERS.get(name)
         read = _read(argv, at, wrapper) if wrapper else _Read()
         if wrapper is None or read.at is None or read.has(*wrapper.none):
@@ -166,7 +168,17 @@ def unwrap(argv: Sequence[str], environ: Mapping[str, str]) -> Inner:
         opaque = opaque or _why_opaque(name, wrapper, read)
         hidden, timed, at = hidden or wrapper.hides, timed or name == "timeout", read.at
         before = (*before, name)
+    opaque = opaque or (_detached(argv, at) if at < len(argv) else "")
     return Inner(min(at, max(len(argv) - 1, 0)), env, opaque, hidden, timed, before)
+
+
+def _detached(argv: Sequence[str], at: int) -> str:
+    """Return why the program at *at* does not tell how its work ended, "" if it does."""
+    if program_name(argv[at]) not in _MAY_LEAVE:
+        return ""
+    from tray.engines import detached  # a backup by an engine does not wait for this
+
+    return detached.reason(argv[at:])
 
 
 def _in_python(argv: Sequence[str], at: int) -> int:

@@ -28,8 +28,15 @@ from tray.engines.borg import options as borg_options
 from tray.engines.borg.session import CreateSession, OtherSession
 from tray.engines.recognise import program_name, unwrap
 
-_KINDS = {"create": "backup", "extract": "restore", "check": "check", "prune": "prune", "compact": "compact"}
-_REHEARSED = {"create": "dry-run", "prune": "other", "compact": "other"}
+_KINDS = {
+    "create": "backup",
+    "extract": "restore",
+    "check": "check",
+    "prune": "prune",
+    "delete": "prune",
+    "compact": "compact",
+}
+_REHEARSED = {"create": "dry-run", "extract": "other", "prune": "other", "delete": "other", "compact": "other"}
 _LISTS = ("paths-from-stdin", "paths-from-command", "paths-from-shell-command")
 
 

@@ -23,6 +23,9 @@ _KINDS = {
     ("snapshot", "create"): "backup",
     ("snapshot", "restore"): "restore",
     ("snapshot", "verify"): "check",
+    ("snapshot", "expire"): "prune",
+    ("snapshot", "delete"): "prune",
+    ("content", "verify"): "check",
     ("maintenance", "run"): "prune",
     ("restore", ""): "restore",
 }
@@ -40,6 +43,8 @@ def kind_of(options: Arguments) -> tuple[str, list[str]]:
     given[:1] = [_SAME.get(word, word) for word in given[:1]]
     if options.given("help", "help-long", "help-man", "version"):
         return "other", []
+    if given[:1] == ["snapshot"] and given[1:2] in (["expire"], ["delete"]) and not options.on("delete"):
+        return "other", []  # it only says what it would remove
     for (group, verb), kind in _KINDS.items():
         if given[:1] == [group] and (not verb or given[1:2] == [verb]):
             return kind, given[2 if verb else 1 :]

@@ -33,6 +33,12 @@ from tray.engines.recognise import Inner, program_name, unwrap
 
 _ELSEWHERE = ("use-json-log", "log-format", "log-file")
 _OTHERWISE = ("progress", "interactive", "syslog", "log-systemd")
+_OTHERS = {
+    **dict.fromkeys(("check", "cryptcheck", "checksum"), "check"),
+    **dict.fromkeys(("delete", "deletefile", "purge", "cleanup", "rmdir", "rmdirs", "dedupe"), "prune"),
+}
+"""Subcommands that copy nothing, and what they are."""
+_FROM_STDIN = "rcat"
 JSON, LEVEL, STATS = "--use-json-log", "--stats-log-level", "--stats"
 SYSTEMD = "INVOCATION_ID"
 
@@ -50,9 +56,11 @@ class Rclone(Adapter):
         inner, at = unwrap(argv, environ), self.program_at(argv, at)
         options = rclone_options.read(argv, at, inner.environ)
         kind = _kind(options)
-        visible = kind in ("backup", "dry-run") and inner.visible
+        visible = kind in ("backup", "dry-run") and inner.visible and options.subcommand in TRANSFERS
         added = _added(options) if visible else ()
         ends = [shown(word) for word in options.rest[:2]] if kind in ("backup", "dry-run", "check") else []
+        if options.subcommand == _FROM_STDIN:
+            ends = ["stdin", *ends[:1]]
         return planned(
             argv,
             environ,
@@ -70,7 +78,7 @@ class Rclone(Adapter):
         """Begin to understand one run; everything that it needs to know is in *plan*, also in one that was stored."""
         inner = unwrap(plan.argv, {})
         options = rclone_options.read(plan.argv, self.program_at(plan.argv, inner.at))
-        if plan.kind not in ("backup", "dry-run"):
+        if plan.kind not in ("backup", "dry-run") or options.subcommand == _FROM_STDIN:
             return CodeSession(f"rclone {options.subcommand}".rstrip(), inner)
         place = (options.at or 0) + 1
         drop = plan.ours and plan.argv[place : place + 1] == (LEVEL,)  # first only where we asked for statistics
@@ -85,11 +93,12 @@ class Rclone(Adapter):
 def _kind(options: Options) -> str:
     if options.on("help", "version"):
         return "other"
-    if options.subcommand in ("check", "cryptcheck"):
-        return "check"
-    if options.subcommand not in TRANSFERS:
+    dry = options.on("dry-run")
+    if options.subcommand in _OTHERS:
+        return "other" if dry else _OTHERS[options.subcommand]
+    if options.subcommand not in (*TRANSFERS, _FROM_STDIN):
         return "other"
-    return "dry-run" if options.on("dry-run") else "backup"
+    return "dry-run" if dry else "backup"
 
 
 def _added(options: Options) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ class Tar(Adapter):
             environ,
             asked.kind,
             repository=None if archive == "-" else archive,
-            sources=asked.sources if asked.kind == "backup" else (),
+            sources=asked.sources if asked.kind in ("backup", "dry-run") else (),
             added=ADDED if ours else (),
             place=asked.place,
             spool_stdout=visible and asked.speaks and not environ.get("TAR_OPTIONS"),

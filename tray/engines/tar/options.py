@@ -77,6 +77,8 @@ _CHOICES = words(
     exclude-caches-under exclude-tag exclude-tag-all exclude-tag-under exclude-ignore exclude-ignore-recursive
     exclude-vcs-ignores"""
 )
+_NOWHERE = ("/dev/null", "//dev/null", "nul", "/dev/zero", "/dev/full")
+"""Archives that keep nothing: for GNU tar a way to learn how much there is, without reading it."""
 _STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
@@ -115,8 +117,10 @@ def call(argv: Sequence[str], at: int, *, bsd: bool = False) -> Call:
     both = {**old, **{name: (*old.get(name, ()), *values) for name, values in new.options.items()}}
     options = Arguments(both, new.words, new.places)
     mode = next((mode for mode in _MODES if options.given(mode)), "")
-    kind = "other" if options.given("help", "version", "delete") else _KINDS.get(mode, "other")
+    kind = "other" if options.given("help", "version", "delete", "usage") else _KINDS.get(mode, "other")
     archive = options.last("file")
+    if kind == "backup" and archive is not None and posixpath.normpath(archive).lower() in _NOWHERE:
+        kind = "dry-run"
     lists = options.every("files-from")
     return Call(
         place=start,

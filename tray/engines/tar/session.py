@@ -145,6 +145,8 @@ class TarSession:
             return "The archive was compared with the files" if compared else ""
         if code != 0:
             return ""
+        if self._kind == "dry-run":
+            return "It was a trial: the archive was not kept"
         return "The files were extracted" if self._kind == "restore" else "tar did what it was asked to do"
 
     def _line(self, text: str, stream: Stream) -> tuple[Event, ...]:
