@@ -124,3 +124,67 @@ ours() {
         done
     done
 }
+
+# born PID: prints when the process started; with the pid it names one process for good. Prints nothing once it has ended.
+born() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" && $1 != "X" { print $20 }'; }
+
+# left PID:BORN...: prints those that still run.
+left() {
+    for named; do
+        if [ "$(born "${named%:*}")" = "${named#*:}" ]; then printf '%s ' "$named"; fi
+    done
+}
+
+# signalled SIGNAL PID:BORN...: sends it to those that still run, and waits until they are gone, at most PATIENCE seconds.
+signalled() {
+    signal=$1
+    shift
+    for named; do kill -s "$signal" "${named%:*}" 2>/dev/null || true; done
+    waited=0
+    # shellcheck disable=SC2046 # a list of words
+    while [ -n "$(left "$@")" ] && [ "$waited" -lt $((${PATIENCE:-5} * 10)) ]; do
+        sleep 0.1
+        waited=$((waited + 1))
+    done
+}
+
+# end_ours VERB...: ends the processes of our program with these commands for certain, also those that hang, and those that they
+# started meanwhile. Fails if one is left.
+end_ours() {
+    for _ in 1 2 3; do
+        there=$(for pid in $(ours "$@"); do printf '%s:%s ' "$pid" "$(born "$pid")"; done)
+        # shellcheck disable=SC2086 # a list of words
+        there=$(left $there)
+        [ -n "$there" ] || return 0
+        # shellcheck disable=SC2086 # a list of words
+        signalled TERM $there
+        there=$(left $there)
+        # shellcheck disable=SC2086 # a list of words
+        [ -z "$there" ] || signalled KILL $there
+    done
+    [ -z "$(ours "$@")" ]
+}
+
+# renew_ours VERB...: ends these processes, and starts each again as it was: the same user, environment and command, the new program.
+renew_ours() {
+    kept=$(mktemp -d)
+    for pid in $(ours "$@"); do
+        if cp "/proc/$pid/environ" "$kept/$pid.environ" 2>/dev/null && cp "/proc/$pid/cmdline" "$kept/$pid.cmdline"; then
+            stat -c '%u %g' "/proc/$pid" >"$kept/$pid.user"
+        fi
+    done
+    end_ours "$@" || say "Processes of the old program could not be ended: $(ours "$@")"
+    for file in "$kept"/*.user; do
+        [ -e "$file" ] || continue
+        # A tracker that a tray or a command started for itself comes back with them.
+        if tr '\0' '\n' <"${file%.user}.cmdline" | grep -qx -e --idle-exit; then continue; fi
+        read -r uid gid <"$file"
+        become=""
+        [ "$uid" = "$(id -u)" ] || become="setpriv --reuid=$uid --regid=$gid --init-groups"
+        # shellcheck disable=SC2016,SC2086 # the inner shell's variables; a list of words
+        xargs -0 -a "${file%.user}.environ" sh -c 'cmdline=$1 become=$2; shift 2
+            cd /; xargs -0 -a "$cmdline" setsid -f $become env -i "$@" </dev/null >/dev/null 2>&1' sh "${file%.user}.cmdline" "$become" ||
+            say "A process of the program did not start again: $(tr '\0' ' ' <"${file%.user}.cmdline")"
+    done
+    rm -rf "$kept"
+}

@@ -66,7 +66,6 @@ else
     healthy || stop 70 "The installed program does not start." "See: $VENV/bin/python -I -c 'import tray.cli.main'" "Please report this."
     printf '%s\n' "$new" >"$PREFIX/fingerprint"
     changed=changed
-    [ -z "$(ours tray)" ] || say "The icon that is there now is still the old program: choose Quit in its menu, then start it again."
 fi
 
 # 3. The command, the menu entry, the start with the session, the uninstaller.
@@ -108,6 +107,16 @@ entry "$MENU/backup-tray.desktop" "window dashboard" "X-Backup-Tray=menu"
 grep -qs '^Hidden=true' "$AUTOSTART/backup-tray.desktop" || entry "$AUTOSTART/backup-tray.desktop" tray "X-GNOME-Autostart-enabled=true"
 cp "$here/common.sh" "$here/uninstall.sh" "$here/service.sh" "$PREFIX/"
 printf '%s\n' "$kind" >"$PREFIX/kind"
+if [ -n "$changed" ]; then
+    # What runs now is the old program. systemd restarts its service itself.
+    verbs="tray window tracker"
+    [ -d /run/systemd/system ] || verbs="$verbs system"
+    # shellcheck disable=SC2086 # a list of words
+    if [ -n "$(ours $verbs)" ]; then
+        say "Icon, window and tracker that run now are replaced by the new program."
+        renew_ours $verbs
+    fi
+fi
 [ "$kind" = user ] || "$here/service.sh" install $changed
 
 say "Installed: $LAUNCHER"

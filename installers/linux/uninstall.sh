@@ -21,9 +21,8 @@ if [ -x "$VENV/bin/python" ]; then
     kept=$("$VENV/bin/python" -I -c 'from tray.paths import places; p = places(); print(p.state); print(p.config)' 2>/dev/null) || kept=""
 fi
 [ "$kind" = user ] || "$here/service.sh" remove
-for pid in $(ours system tray tracker window); do
-    kill "$pid" 2>/dev/null || true
-done
+end_ours system tray window tracker ||
+    say "Still running, and not ended: process $(ours system tray window tracker)(of another user?)"
 for file in "$LAUNCHER" "$MENU/backup-tray.desktop" "$AUTOSTART/backup-tray.desktop"; do
     if [ -f "$file" ] && grep -q "$MARK" "$file"; then rm -f "$file"; fi
 done

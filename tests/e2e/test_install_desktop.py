@@ -1,5 +1,9 @@
 """The trial on a desktop: icon and window beside a real backup, and an honest end where one of them cannot be shown."""
 
+import contextlib
+import os
+import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +73,50 @@ def test_a_screen_without_a_place_for_the_icon_fails_with_the_remedy(
         finally:
             assert copy.run(copy.prefix / "uninstall.sh").returncode == 0
         wait_for(lambda: processes(copy) == [], what="the end of every process of the program")
+
+
+def test_an_upgrade_replaces_icon_and_tracker_and_nothing_that_hangs_survives(copy: Installed, tmp_path: Path) -> None:
+    """Whoever calls the installer again sees the new program at work, also where the old one hangs; the uninstaller ends it all."""
+    with desktop(tmp_path / "desk") as desk:
+        home = {"BACKUP_TRAY_HOME": str(copy.home / "bt")}
+        try:
+            started = subprocess.Popen(
+                [copy.launcher, "tray"], env=copy.environ | on(desk) | home, cwd="/", stderr=subprocess.DEVNULL
+            )
+            desk.item()
+            before = wait_for(
+                lambda: len(found := pids(copy, "tray", "tracker")) == 2 and found, what="tray and tracker"
+            )
+            os.kill(before["tracker"], signal.SIGSTOP)
+            os.kill(before["tray"], signal.SIGSTOP)
+            with (copy.checkout / "README.md").open("a") as file:
+                file.write("\n")
+            done = copy.run(copy.scripts / "install.sh", "--user")
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert "replaced by the new program" in done.stdout
+            assert started.wait(20) == -signal.SIGKILL
+            after = wait_for(lambda: len(found := pids(copy, "tray", "tracker")) == 2 and found, what="the new ones")
+            assert not set(before.values()) & set(after.values())
+            wait_for(lambda: len(desk.items()) == 1, what="the icon of the new program")
+            environ = Path(f"/proc/{after['tray']}/environ").read_bytes().split(b"\0")
+            assert f"BACKUP_TRAY_HOME={home['BACKUP_TRAY_HOME']}".encode() in environ
+            for pid in after.values():
+                os.kill(pid, signal.SIGSTOP)
+        finally:
+            removed = copy.run(copy.prefix / "uninstall.sh")
+        assert (removed.returncode, removed.stderr) == (0, "")
+        assert processes(copy) == []
+
+
+def pids(copy: Installed, *verbs: str) -> dict[str, int]:
+    """Return the processes of this installation that run these commands."""
+    found = {}
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = file.read_bytes().decode(errors="replace").split("\0")
+            if words[0].startswith(f"{copy.prefix}/venv/bin/python"):
+                found |= {verb: int(file.parent.name) for verb in verbs if verb in words[words.index("-m") + 2 :]}
+    return found
 
 
 def processes(copy: Installed) -> list[bytes]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tray import clock, wording
+from tray import clock, succession, wording
 from tray.errors import BackupTrayError, NoTrayError, StatusFetchError, UnexpectedError
 from tray.icon import alarm, backends, xembed
 from tray.icon.controls import Controls
@@ -421,10 +421,16 @@ def _footer(places: Places) -> str:
 
 
 def _claim(places: Places) -> FileLock | None:
-    """Return the lock of the one tray, None if another holds it. Without a place for a lock an icon is better than none."""
+    """Return the lock of the one tray, None if another holds it. Without a place for a lock an icon is better than none.
+
+    A tray whose program was replaced since it started makes way for this one.
+    """
     try:
         lock = FileLock(private(places.runtime) / "tray.lock")
-        return lock if lock.acquire() else None
+        if not lock.acquire() and not (succession.make_way(lock.path) and lock.acquire()):
+            return None
+        succession.sign(lock.path)
+        return lock
     except (OSError, BackupTrayError) as error:
         _log.warning("cannot make sure that this is the only tray: %s", error)
         return FileLock(places.runtime / "tray.lock")

@@ -4,7 +4,7 @@ import asyncio
 import traceback
 from typing import TYPE_CHECKING
 
-from tray import endpoint, ipc
+from tray import endpoint, ipc, succession
 from tray.model import LiveRun
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Conversation(asyncio.Protocol):
                     raise ipc.ProtocolError("the token is wrong")
                 self.greeted = True
                 self._in_time()
-                self.tell(ipc.hello("tracker"))
+                self.tell({**ipc.hello("tracker"), "program": succession.program()})
             case _ if not self.greeted:
                 raise ipc.ProtocolError("hello comes first")
             case "status":

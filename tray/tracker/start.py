@@ -4,7 +4,7 @@ import subprocess
 import threading
 import time
 
-from tray import __version__, clock, ipc, ourselves
+from tray import __version__, clock, ipc, ourselves, succession
 from tray.errors import TrackerGoneError
 from tray.paths import Places
 
@@ -15,7 +15,8 @@ STARTUP_SECONDS = 5.0
 def ensure(places: Places, role: str) -> ipc.Client:
     """Return a conversation with a tracker, starting one if none answers.
 
-    A tracker older than this program is asked to hand over to one of our own version; wrappers reconnect by themselves.
+    A tracker older than this program, or one whose program was replaced since it started, is asked to hand over; wrappers
+    reconnect by themselves.
 
     Raises:
         TrackerGoneError: None answers and none can be started.
@@ -24,7 +25,12 @@ def ensure(places: Places, role: str) -> ipc.Client:
         client = ipc.Client(places, role)
     except TrackerGoneError:
         return _start(places, role)
-    if _older(client.tracker.get("version"), __version__) or _speaks_less(client.tracker.get("protocol")):
+    theirs = client.tracker
+    if (
+        _older(theirs.get("version"), __version__)
+        or _speaks_less(theirs.get("protocol"))
+        or succession.is_replaced(theirs.get("program"))
+    ):
         client.send({"type": "handover"})
         client.close()
         return _start(places, role)
