@@ -115,7 +115,7 @@ def pids(copy: Installed, *verbs: str) -> dict[str, int]:
         with contextlib.suppress(OSError):
             words = file.read_bytes().decode(errors="replace").split("\0")
             if words[0].startswith(f"{copy.prefix}/venv/bin/python"):
-                found |= {verb: int(file.parent.name) for verb in verbs if verb in words[words.index("-m") + 2 :]}
+                found |= {verb: int(file.parent.name) for verb in verbs if verb in words}
     return found
 
 

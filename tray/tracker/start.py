@@ -4,7 +4,7 @@ import subprocess
 import threading
 import time
 
-from tray import __version__, clock, ipc, ourselves, succession
+from tray import __version__, clock, ipc, locks, ourselves, succession
 from tray.errors import TrackerGoneError
 from tray.paths import Places
 
@@ -31,10 +31,21 @@ def ensure(places: Places, role: str) -> ipc.Client:
         or _speaks_less(theirs.get("protocol"))
         or succession.is_replaced(theirs.get("program"))
     ):
-        client.send({"type": "handover"})
-        client.close()
+        _hand_over(client)
         return _start(places, role)
     return client
+
+
+def _hand_over(client: ipc.Client) -> None:
+    """Ask a tracker to make way, and wait until it has: meanwhile a new one would find its place taken, and end."""
+    named = client.tracker.get("pid")
+    pid = named if isinstance(named, int) else 0
+    begun = locks.process_start(pid) if pid > 0 else None
+    client.send({"type": "handover"})
+    client.close()
+    deadline = clock.monotonic() + STARTUP_SECONDS
+    while begun is not None and locks.process_start(pid) == begun and clock.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def _start(places: Places, role: str) -> ipc.Client:
