@@ -25,11 +25,15 @@ enabled = true
 
 [audit]
 baselines = ["/media/stick/backup-tray", "repository"]
+
+[privacy]
+show = ["--customer"]
 ```
 
 A job names either `sources` and `repository`, from which `jobs.command` builds the engine's command line, or a whole `command`.
 Keys that this version does not know are ignored and survive a rewrite, and so do comments. Nothing here is read on the way of
-`backup-tray run`, except `stalled_after` ("90s", "10m", "2h", "off") once a run has shown no progress for two seconds.
+`backup-tray run`, except [privacy] where it stands in the file, and `stalled_after` ("90s", "10m", "2h", "off") once a run has
+shown no progress for two seconds.
 """
 
 import os
@@ -45,9 +49,11 @@ from pathlib import Path
 from typing import Any
 
 from tray.config import audit as audit_table
+from tray.config import privacy as privacy_table
 from tray.config.audit import AuditConfig
 from tray.errors import ConfigError
 from tray.paths import Places, private, sync_folder
+from tray.redact import Rules
 
 VERSION = 1
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
@@ -91,6 +97,7 @@ class Config:
         ask_every_ms: How long an engine's answer about a repository is good enough; None: engines are never asked.
         observe: Whether runs that others started are looked for.
         audit: How the audit log is kept.
+        privacy: What else of command lines may be shown.
     """
 
     jobs: Mapping[str, Job] = field(default_factory=dict)
@@ -99,6 +106,7 @@ class Config:
     stalled_after_of: Mapping[str, float] = field(default_factory=dict)
     observe: bool = True
     audit: AuditConfig = field(default_factory=AuditConfig)
+    privacy: Rules = field(default_factory=Rules)
 
     def limit(self, job: str) -> float | None:
         """Return after how many seconds without progress a run of *job* stands still, None: never.
@@ -133,7 +141,8 @@ def load(places: Places) -> Config:
         else STALLED_AFTER,
         stalled_after_of=own,
         observe=_observe(file, text, data.get("observe", {})),
-        audit=audit_table.parse(data.get("audit", {}), partial(_audit_fault, file, text)),
+        audit=audit_table.parse(data.get("audit", {}), partial(_table_fault, "audit", file, text)),
+        privacy=privacy_table.parse(data.get("privacy", {}), partial(_table_fault, "privacy", file, text)),
     )
 
 
@@ -232,10 +241,10 @@ def _observe(file: Path, text: str, table: object) -> bool:
     return enabled
 
 
-def _audit_fault(file: Path, text: str, key: str, why: str) -> ConfigError:
-    """Return the error of a key of [audit] ("" for the table itself)."""
-    line = _line(text, "[audit]", key) or _line(text, None, "audit")
-    return ConfigError(file, f"In [audit]: {why}.", line=line)
+def _table_fault(table: str, file: Path, text: str, key: str, why: str) -> ConfigError:
+    """Return the error of a key of a table ("" for the table itself)."""
+    line = _line(text, f"[{table}]", key) or _line(text, None, table)
+    return ConfigError(file, f"In [{table}]: {why}.", line=line)
 
 
 def _says_when(table: object) -> bool:
@@ -332,7 +341,7 @@ def _line(text: str, job: str | None, key: str) -> int | None:
         if header := re.match(r"\s*\[+\s*(.*?)\s*\]", line):
             names = (
                 (job[1:-1],)
-                if job in ("[watch]", "[observe]", "[audit]")
+                if job in ("[watch]", "[observe]", "[audit]", "[privacy]")
                 else (f"jobs.{job}", f'jobs."{job}"', "jobs" if not job else "")
             )
             inside = job is not None and header.group(1) in names

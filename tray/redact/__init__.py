@@ -36,8 +36,7 @@ class Redactor:
 
     def __init__(self, argv: Sequence[str], environ: Mapping[str, str], rules: Rules = _DEFAULT) -> None:
         self._rules = rules
-        walk = Walk(_programs(), rules) if argv else Walk(cast(Programs, None), rules)
-        self._argv, self._shown = tuple(argv), walk.command(argv) if argv else []
+        self._argv, (walk, self._shown) = tuple(argv), _walked(argv, rules)
         secrets = walk.secrets
         _from_environ(environ, secrets, walk.files, self._shown)
         self.files, self.doubts = tuple(dict.fromkeys(walk.files)), tuple(walk.doubts)
@@ -61,12 +60,24 @@ class Redactor:
         """Return the command as it may be shown."""
         if not argv:
             return []
-        shown = self._shown if tuple(argv) == self._argv else Walk(_programs(), self._rules).command(argv)
+        shown = self._shown if tuple(argv) == self._argv else _walked(argv, self._rules)[1]
         return [self.text(word) for word in shown]
 
     def _take(self, secrets: frozenset[str]) -> None:
         self._secrets = secrets
         self._forms, self._known = forms.pattern(secrets)
+
+
+def _walked(argv: Sequence[str], rules: Rules) -> tuple[Walk, list[str]]:
+    """Walk along a command. A mistake of ours in it must neither stop a backup nor show a secret: then all words are masked."""
+    if not argv:
+        return Walk(cast(Programs, None), rules), []
+    walk = Walk(_programs(), rules)
+    try:
+        return walk, walk.command(argv)
+    except Exception:
+        walk.secrets.update(word for word in argv if is_worth_learning(word))
+        return walk, [HIDDEN for _ in argv]
 
 
 def _programs() -> Programs:

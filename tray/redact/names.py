@@ -15,7 +15,7 @@ _NOT_SECRET = re.compile(
     r"(?:_FILE|_FILES|_PATH|_DIR|_FD|_STDIN|_SOCK|_LENGTH|_HASH|ASKPASS|_PROMPT|_KEY_ID|_TYPE|_EXPIRY|_TIMEOUT)$"
     r"|^(?:INSECURE_)?NO_|^ASK_|^(?:OLD)?PWD$|^KEY_HINT$"
 )
-_FILE = re.compile(r"(.*)_?FILE$|PGPASSFILE$")
+_FILE = re.compile(r"PGPASSFILE|(.*?)_?FILE")
 
 HINTS = (
     "pass",

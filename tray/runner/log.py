@@ -6,6 +6,7 @@ from pathlib import Path
 from tray import clock, files
 from tray.engines.base import Stream
 from tray.redact import Redactor
+from tray.redact.lines import Lines
 
 LIMIT = 64 * 1024 * 1024
 _NAMES = {Stream.OUT: b"out", Stream.ERR: b"err", Stream.LOG: b"log"}
@@ -15,7 +16,7 @@ class RunLog:
     """Writes lines to the log file; a log that cannot be written never disturbs the run."""
 
     def __init__(self, path: Path | None, redactor: Redactor) -> None:
-        self._redactor = redactor
+        self._streams = {stream: Lines(redactor) for stream in Stream}
         self._size = 0
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -30,8 +31,12 @@ class RunLog:
 
     def line(self, raw: bytes, stream: Stream) -> None:
         """Log what the engine said; of lines joined by carriage returns each stands alone."""
-        clean = self._redactor.bytes(raw).decode("utf-8", "backslashreplace").encode()
-        for part in clean.splitlines() or [b""]:
+        shown = self._streams[stream].take(raw)
+        if shown or not raw:
+            self._write(shown, stream)
+
+    def _write(self, shown: bytes, stream: Stream) -> None:
+        for part in shown.decode("utf-8", "backslashreplace").encode().splitlines() or [b""]:
             self._add(_NAMES[stream], part)
 
     def flush(self) -> None:
@@ -47,6 +52,9 @@ class RunLog:
     def close(self) -> None:
         """Write the rest and close."""
         if self._fd is not None:
+            for stream, lines in self._streams.items():
+                if held := lines.rest():
+                    self._write(held, stream)
             fd, self._fd = self._fd, None
             try:
                 os.write(fd, self._pending)

@@ -14,7 +14,7 @@ from tray.model import BACKUP, EndedRun, Outcome, Step
 from tray.paths import Places
 from tray.paths import places as default_places
 from tray.redact import Redactor
-from tray.runner import emptied, leftover, past, record, rescue
+from tray.runner import emptied, leftover, past, privacy, record, rescue
 from tray.runner.child import Child, die_like
 from tray.runner.control import Controls
 from tray.runner.log import RunLog
@@ -105,9 +105,9 @@ def _started(
         Exception: Something of ours failed; the command has not started.
     """
     places = default_places() if places is None else places
-    redactor = Redactor(argv, os.environ)
+    redactor = privacy.redactor(places, argv, os.environ)
     adapter, plan, session, doubt = rescue.taken_in(argv, os.environ, engine)
-    info = _describe(adapter.name, plan, argv, job, redactor)
+    info = _describe(places, adapter.name, plan, argv, job, redactor)
     known.append(info)
     folder, roomy = runs.create(places, info)
     outputs = waker = None
@@ -158,7 +158,7 @@ def record_failure(places: Places, job: str, why: str) -> None:
     """Put a run of *job* on record that failed before there was a command to start, so that the night shows red."""
     plan = Plan((), BACKUP, {})
     redactor = Redactor((), os.environ)
-    info = _describe("none", plan, (), job, redactor)
+    info = _describe(places, "none", plan, (), job, redactor)
     this = _Run(places, engines.COMMAND, plan, engines.COMMAND.session(plan), info, None, redactor, clock.monotonic())
     _append(this, [record.started(info)], record.START_SECONDS)
     _finish(this, Exit(None), Result(Outcome.FAILED, why, errors=1))
@@ -188,6 +188,7 @@ def _finish_after_mistake(this: _Run, how: Exit, error: Exception) -> None:
 def _followed(this: _Run, child: Child, outputs: Outputs, waker: Waker) -> None:
     """Follow the command to its end, and put that on record."""
     _note_child(this, child)
+    privacy.read_secrets(this.redactor)
     publisher = Publisher(this.places, waker)
     log = RunLog(None if this.folder is None else this.folder.log, this.redactor)
     controls, stall = _controls(this, child, log), _stall(this, child, log)
@@ -358,13 +359,16 @@ def _append(this: _Run, drafts: "list[Draft]", seconds: float) -> bool:
     return spool.record(this.places, drafts, timeout=seconds) != []
 
 
-def _describe(name: str, plan: Plan, argv: Sequence[str], job: str | None, redactor: Redactor) -> RunInfo:
+def _describe(
+    places: Places, name: str, plan: Plan, argv: Sequence[str], job: str | None, redactor: Redactor
+) -> RunInfo:
     repository = None if plan.repository is None else redactor.text(plan.repository)
+    job = None if job is None else redactor.text(job)
     if job is not None and plan.kind != BACKUP:
         job = f"{job} ({plan.kind})"  # else a check or a rehearsal would stand where the last real backup belongs
     return RunInfo(
         run=clock.new_id(),
-        job=job or engines.job_name(name, repository, plan.sources, kind=plan.kind, folder=_folder()),
+        job=job or _job_name(places, name, plan, repository, redactor),
         engine=name,
         kind=plan.kind,
         started_ms=clock.now_ms(),
@@ -376,6 +380,11 @@ def _describe(name: str, plan: Plan, argv: Sequence[str], job: str | None, redac
         ours=plan.ours,
         returns=plan.returns,
     )
+
+
+def _job_name(places: Places, name: str, plan: Plan, repository: str | None, redactor: Redactor) -> str:
+    found = engines.job_name(name, repository, plan.sources, kind=plan.kind, folder=_folder())
+    return found + privacy.mark(places, redactor.doubts) if name == engines.COMMAND.name else found
 
 
 def _folder() -> str | None:

@@ -1,0 +1,183 @@
+"""What a run shows of its command: the user's rules, secrets in files, marks of masked commands, outputs in pieces."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tray import config
+from tray.errors import ConfigError
+from tray.paths import Places, places
+from tray.redact import HIDDEN, Redactor, Rules
+from tray.redact.lines import OVERLAP, Lines
+from tray.runner import privacy
+
+SECRET = "hunter2!Zq9w"
+ARGV = ["nightly", "--customer", "aB3dE6gH9j", "-x", "kQ7rT2vX", "--password", SECRET, "zZ1yY2xX3"]
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Places:
+    """Places of an installation of its own."""
+    found = places({"BACKUP_TRAY_HOME": str(tmp_path)})
+    found.config.mkdir(mode=0o700)
+    return found
+
+
+def test_the_user_may_see_more(here: Places) -> None:
+    """Options that he names are shown; with "all" every word whose meaning is not known; passwords never."""
+    assert privacy.redactor(here, ARGV, {}).argv(ARGV) == [
+        *("nightly", "--customer", "***", "-x", "***", "--password", "***", "***")
+    ]
+    here.config_file.write_text('[privacy]\nshow = ["--customer", "-x"]\n')
+    assert privacy.redactor(here, ARGV, {}).argv(ARGV) == [*ARGV[:6], "***", "***"]
+    here.config_file.write_text('[privacy]\ncommands = "all"\n')
+    assert privacy.redactor(here, ARGV, {}).argv(ARGV) == [*ARGV[:6], "***", "zZ1yY2xX3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('[privacy]\nshow = "--tag"\n', "list of options"),
+        ('[privacy]\nshow = ["tag"]\n', "list of options"),
+        ("[privacy]\nshow = [1]\n", "list of options"),
+        ('[privacy]\ncommands = "full"\n', '"known" or "all"'),
+        ("privacy = 1\n", "table"),
+    ],
+)
+def test_a_wrong_rule_is_said_and_shows_nothing_more(here: Places, text: str, why: str) -> None:
+    """A typing mistake in the configuration neither stops a backup nor shows its secrets."""
+    here.config_file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        config.load(here)
+    assert why in caught.value.why
+    assert "[privacy]" in caught.value.why
+    assert SECRET not in " ".join(privacy.redactor(here, ARGV, {}).argv(ARGV))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no named pipes")
+def test_a_configuration_that_waits_for_somebody_is_passed_over(here: Places) -> None:
+    """A named pipe in the place of the file does not keep the backup waiting."""
+    os.mkfifo(here.config_file)
+    assert privacy.redactor(here, ARGV, {}).argv(ARGV)[-2:] == ["***", "***"]
+
+
+FILES = [
+    (["restic", "--password-file", "{F}", "backup"], {}, f"{SECRET}\n"),
+    (["restic", "-p", "{F}", "backup"], {}, SECRET),
+    (["restic", "--password-file={F}", "backup"], {}, f"{SECRET}\r\n"),
+    (["restic", "--password-command", "cat {F}", "backup"], {}, f"{SECRET}\n"),
+    (["restic", "backup"], {"RESTIC_PASSWORD_FILE": "{F}"}, f"{SECRET}\n"),
+    (["restic", "backup"], {"RESTIC_PASSWORD_COMMAND": "cat {F}"}, f"{SECRET}\n"),
+    (["borg", "create"], {"BORG_PASSCOMMAND": "cat {F}"}, f"{SECRET}\n"),
+    (["rsync", "-a", "--password-file={F}", "a", "h::b"], {}, f"{SECRET}\n"),
+    (["sh", "-c", "restic --password-file {F} backup"], {}, f"{SECRET}\n"),
+    (["mytool", "--secret-file", "{F}"], {}, f"{SECRET}\n"),
+    (["pg_dump"], {"PGPASSFILE": "{F}"}, f"# mine\nhost:5432:db:me:{SECRET}\n"),
+    (["mytool"], {"DB_PASSWORD_FILE": "{F}"}, f"[client]\nuser = root\npassword = '{SECRET}'\n"),
+]
+
+
+@pytest.mark.parametrize(("argv", "environ", "text"), FILES)
+def test_what_a_password_file_holds_is_hidden(
+    argv: list[str], environ: dict[str, str], text: str, tmp_path: Path
+) -> None:
+    """The program may print it; the name of the file stays readable."""
+    file = tmp_path / "geheim.txt"
+    file.write_text(text)
+    argv = [word.replace("{F}", str(file)) for word in argv]
+    known = Redactor(argv, {name: value.replace("{F}", str(file)) for name, value in environ.items()})
+    assert known.argv(argv) == argv
+    privacy.read_secrets(known)
+    assert known.text(f"wrong password {SECRET}, root") == "wrong password ***, root"
+    assert str(file) in known.text(f"cannot read {file}")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no named pipes")
+def test_files_that_are_none_are_not_waited_for(tmp_path: Path) -> None:
+    """A pipe, a folder, a missing or huge file: nothing is learnt, nobody waits."""
+    pipe, huge = tmp_path / "pipe", tmp_path / "huge"
+    os.mkfifo(pipe)
+    with huge.open("wb") as file:
+        file.truncate(1 << 40)
+    for path in (pipe, huge, tmp_path, tmp_path / "missing"):
+        known = Redactor(["restic", "--password-file", str(path), "backup"], {})
+        privacy.read_secrets(known)
+        assert known.text("nothing hidden") == "nothing hidden"
+
+
+def test_masked_commands_keep_their_own_names(here: Places, tmp_path: Path) -> None:
+    """Two commands that are shown alike are two jobs, the same command is the same job every night, and no key tells the words."""
+    one, other = privacy.mark(here, ["aB3dE6gH9j"]), privacy.mark(here, ["kQ7rT2vX"])
+    assert one != other
+    assert one == privacy.mark(here, ["aB3dE6gH9j"])
+    assert privacy.mark(here, []) == ""
+    assert stat.S_IMODE((here.state / privacy.KEY).stat().st_mode) == 0o600 or os.name == "nt"
+    elsewhere = places({"BACKUP_TRAY_HOME": str(tmp_path / "other")})
+    assert privacy.mark(elsewhere, ["aB3dE6gH9j"]) != one
+
+
+def test_a_secret_that_changes_leaves_the_name(here: Places) -> None:
+    """A new password is no new job: only words whose meaning is not known count."""
+    for secret in (SECRET, "tR5uV8wX1y"):
+        argv = ["sh", "-c", f"mysqldump -u root --password={secret} shop | gzip >x.gz"]
+        assert Redactor(argv, {}).doubts == ()
+
+
+@given(st.integers(0, 200_000), st.integers(1, 200_000))
+@settings(max_examples=60, deadline=None)
+def test_a_secret_over_the_seam_of_a_long_line_is_hidden(before: int, cut: int) -> None:
+    """A line of more than a megabyte comes in pieces, and a secret may lie in two of them."""
+    raw = b"a" * before + SECRET.encode() + b"b" * 200_000 + b"\n"
+    lines = Lines(Redactor((), {"RESTIC_PASSWORD": SECRET}))
+    size = max(cut, 65_536)
+    shown = b"".join(lines.take(raw[at : at + size]) for at in range(0, len(raw), size)) + lines.rest()
+    assert SECRET.encode() not in shown
+    assert shown.replace(HIDDEN.encode(), b"") == b"a" * before + b"b" * 200_000 + b"\n"
+
+
+def test_the_end_of_an_unfinished_line_comes_out() -> None:
+    """What is held back is not lost."""
+    lines = Lines(Redactor((), {}))
+    raw = b"x" * 100_000
+    assert len(lines.take(raw)) == len(raw) - OVERLAP
+    assert len(lines.rest()) == OVERLAP
+    assert lines.rest() == b""
+
+
+def test_a_private_key_of_many_lines_is_hidden() -> None:
+    """Each of its lines comes alone; what follows its end is shown again."""
+    lines = Lines(Redactor((), {}))
+    printed = [
+        "key:",
+        "-----BEGIN OPENSSH PRIVATE KEY-----",
+        "b3BlbnNzaC1r",
+        "AAAAB3Nza",
+        "-----END OPENSSH PRIVATE KEY-----",
+        "done",
+    ]
+    shown = [lines.take(f"{line}\n".encode()).decode() for line in printed]
+    assert shown == ["key:\n", f"{printed[1]}***", "***\n", "***\n", f"***{printed[4]}\n", "done\n"]
+
+
+def test_a_key_without_an_end_does_not_blank_the_log() -> None:
+    """Somebody prints the first line of a key alone."""
+    lines = Lines(Redactor((), {}))
+    lines.take(b"-----BEGIN PRIVATE KEY-----\n")
+    shown = [lines.take(b"line\n") for _ in range(600)]
+    assert shown[0] == b"***\n"
+    assert shown[-1] == b"line\n"
+
+
+def test_a_mistake_in_the_walk_masks_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It must neither stop a backup nor show a secret."""
+    from tray.redact.command import Walk
+
+    def fails(*_: object) -> list[str]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Walk, "command", fails)
+    assert Redactor(ARGV, {}, Rules()).argv(ARGV) == [HIDDEN] * len(ARGV)
