@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tray import clock
 from tray import status as rules
-from tray.errors import RunNotFoundError, SystemViewError
+from tray.errors import SystemViewError
 from tray.fetch import elsewhere
 from tray.model import EndedRun
 from tray.paths import Places
@@ -170,31 +170,3 @@ def _admits(asked: "Filter", run: EndedRun) -> bool:
         "source": run.source.value,
     }
     return asked.matches(entry, {"repository": run.repository, "reason": run.reason, "advice": run.advice})
-
-
-def resolve_anywhere(places: Places, run: str) -> str:
-    """Return the id that *run* stands for: `last` is the newest ended run, be it this user's or the system's.
-
-    Raises:
-        RunNotFoundError: `last` was asked for and there is none.
-    """
-    if run != "last":
-        return run
-    newest, _ = everywhere(places, limit=1)
-    if not newest:
-        raise RunNotFoundError(run)
-    return newest[0].run
-
-
-def resolve(places: Places, run: str) -> str:
-    """Return the id that *run* stands for: `last` is the newest ended run.
-
-    Raises:
-        RunNotFoundError: `last` was asked for and there is none.
-    """
-    if run != "last":
-        return run
-    newest = history(places, limit=1)
-    if not newest:
-        raise RunNotFoundError(run)
-    return newest[0].run

@@ -21,6 +21,9 @@ from tray.model import LiveRun, Source
 from tray.paths import Places, private
 
 SCHEMA = 1
+SHORTEST_END = 6
+"""Letters of the end of an id that are taken for it. The beginnings of ids are alike: they hold the time."""
+
 LOG = "log"
 SPOOLS = ("out", "err", "both", "log")
 SPOOL_ROOM = 64 * 1024 * 1024
@@ -268,22 +271,32 @@ class LiveFolders:
                     yield RunFolder(root / name)
 
 
+def is_called(run: str, words: str) -> bool:
+    """Whether *words* are the id of *run*, its beginning, or its end of `SHORTEST_END` letters or more."""
+    return run.startswith(words) or (len(words) >= SHORTEST_END and run.endswith(words))
+
+
+def known(places: Places) -> set[str]:
+    """Return the ids of all runs that have a folder, live or ended."""
+    found: set[str] = set()
+    for root in places.run_roots:
+        for kind in ("live", "done"):
+            with suppress(OSError):
+                found.update(name for name in os.listdir(root / kind) if not name.startswith("."))
+    return found
+
+
 def find(places: Places, run: str) -> RunFolder:
-    """Return the folder of the run whose id starts with *run*, live or ended.
+    """Return the folder of the run of the whole id *run*, live or ended.
 
     Raises:
-        RunNotFoundError: There is none, or *run* is no beginning of an id.
+        RunNotFoundError: There is none, or *run* is no id.
     """
     if run and all(letter in "0123456789abcdef-" for letter in run):
         for root in places.run_roots:
             for kind in ("live", "done"):
-                try:
-                    names = sorted(os.listdir(root / kind))
-                except OSError:
-                    continue
-                for name in names:
-                    if name.startswith(run):
-                        return RunFolder(root / kind / name)
+                if (root / kind / run).is_dir():
+                    return RunFolder(root / kind / run)
     raise RunNotFoundError(run)
 
 

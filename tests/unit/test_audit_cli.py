@@ -145,7 +145,8 @@ def test_show_of_an_entry_that_is_not_there(places: Places, capsys: Output) -> N
     assert main(["audit", "show", "99"]) == 2
     assert "no entry 99" in capsys.readouterr().err
     assert main(["audit"]) == 64
-    assert main(["audit", "show", "x"]) == 64
+    assert main(["audit", "show", "x"]) == 2
+    assert "No run is known as 'x'" in capsys.readouterr().err
 
 
 def test_looking_adds_no_entry(places: Places, capsys: Output) -> None:

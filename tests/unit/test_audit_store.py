@@ -263,16 +263,19 @@ def test_history_pages_without_gaps_or_repeats(places: Places) -> None:
 
 
 def test_entries_are_found_by_number_and_by_run(places: Places) -> None:
-    """View Report opens the end of a run by the beginning of its id; a run without an end gives its start."""
+    """View Report opens the end of a run; a run without an end gives its start."""
     with writer(filled(places, 3)) as log:
         log.append([start("open-1")])
         found = log.entry_of_run("run-1")
         assert found is not None
         assert (found.data["action"], found.seq) == ("run.finished", 5)
-        started = log.entry_of_run("open")
+        started = log.entry_of_run("open-1")
         assert started is not None
         assert started.data["action"] == "run.started"
         assert log.entry_of_run("no such") is None
+        assert log.entry_of_run("run-") is None
+        assert log.runs_like("run-", 9, ends=False) == {"run-0", "run-1", "run-2"}
+        assert log.runs_like("n-1", 9, ends=True) == {"run-1", "open-1"}
         assert log.entry_of_run("run-1\U0010ffff") is None
         assert [entry.seq for entry in log.entries(3, 2)] == [3, 4]
         assert [entry.seq for entry in log.entries(-2)] == [7, 8]

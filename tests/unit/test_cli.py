@@ -61,7 +61,7 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
     ("arguments", "words"),
     [
         (["audit", "bogus"], "There is no 'bogus'; choose from verify, show,"),
-        (["audit", "show", "x"], "SEQ: 'x' is no whole number."),
+        (["audit", "redact", "x"], "SEQ: 'x' is no whole number."),
         (["history", "--limit", "many"], "--limit: 'many' is no whole number."),
         (["audit"], "Something is missing: verify, show,"),
     ],

@@ -32,7 +32,10 @@ _ROW = "SELECT entries.seq, entry, body FROM entries {} LEFT JOIN bodies ON bodi
 ENTRY = _ROW.format("")
 """Asks for entries with their bodies; a condition follows."""
 
-_RUN = "SELECT max(seq) FROM entries INDEXED BY {} WHERE {} AND run >= ? AND run < ?"
+_RUN = "SELECT max(seq) FROM entries INDEXED BY {} WHERE {} AND run = ?"
+_BEGINS = "SELECT run FROM entries INDEXED BY {} WHERE {} AND run >= ? AND run < ? LIMIT ?"
+_ENDS = "SELECT run FROM entries INDEXED BY {} WHERE {} AND substr(run, -?) = ? LIMIT ?"
+_OF_RUNS = (("run_end", ENDED), ("run_start", STARTED))
 GOOD = (Outcome.SUCCEEDED, Outcome.WARNING)
 """Results of a run that count as a backup."""
 
@@ -248,13 +251,27 @@ class AuditLog:
             return stored(row)
 
     def entry_of_run(self, run: str) -> StoredEntry | None:
-        """Return the end of the run whose id begins with *run* (the newest if there are several), else its start, else None."""
+        """Return the end of the run of this whole id, else its start, else None."""
         with self._snapshot() as connection:
-            for index, condition in (("run_end", ENDED), ("run_start", STARTED)):
-                row = connection.execute(_RUN.format(index, condition), (run, run + "\U0010ffff")).fetchone()
+            for index, condition in _OF_RUNS:
+                row = connection.execute(_RUN.format(index, condition), (run,)).fetchone()
                 if row[0] is not None:
                     return stored(connection.execute(f"{ENTRY} entries.seq = ?", row).fetchone())
         return None
+
+    def runs_like(self, words: str, limit: int, *, ends: bool) -> set[str]:
+        """Return the ids of up to about *limit* runs that begin with *words*, or with *ends* those that end so."""
+        with self._snapshot() as connection:
+            found: set[str] = set()
+            for index, condition in _OF_RUNS:
+                begins = connection.execute(
+                    _BEGINS.format(index, condition), (words, words + "\U0010ffff", limit)
+                ).fetchall()
+                found |= {run for (run,) in begins}
+                if ends:  # no index is sorted by the ends of ids: all are looked through
+                    rows = connection.execute(_ENDS.format(index, condition), (len(words), words, limit)).fetchall()
+                    found |= {run for (run,) in rows}
+            return found
 
     def entries(self, first: int = 0, limit: int = 100) -> list[StoredEntry]:
         """Return up to *limit* entries from number *first* on; a negative *first* counts from the end."""

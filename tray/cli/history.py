@@ -56,7 +56,7 @@ def _line(ended: EndedRun) -> str:
     when = clock.local(ended.finished_ms).strftime("%Y-%m-%d %H:%M:%S")
     marks = (("system", ended.instance is Instance.SYSTEM), ("observed", ended.source is Source.OBSERVED))
     whose = "".join(f"  ({mark})" for mark, holds in marks if holds)
-    return f"{when}  {wording.escape(ended.run)}  {wording.last_line(ended, clock.now_ms())}{whose}"
+    return f"{when}  {wording.short_id(ended.run)}  {wording.last_line(ended, clock.now_ms())}{whose}"
 
 
 def _nothing(page: int, asked: "Filter") -> str:

@@ -21,10 +21,10 @@ def register(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print the full log of a run."""
-    from tray import past, wording
+    from tray import run_ids, wording
 
     here = places()
-    read = _reader(here, past.resolve_anywhere(here, args.run))
+    read = _reader(here, run_ids.resolve(here, args.run))
     offset = 0
     while True:
         text, after = read(offset)

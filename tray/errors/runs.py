@@ -1,6 +1,6 @@
 """Errors about jobs, runs, their control and the status of all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tray.errors.base import BackupTrayError, UsageError
@@ -65,8 +65,21 @@ class RunNotFoundError(BackupTrayError):
             return
         super().__init__(
             f"No run is known as {run!r}.",
-            why="Neither the audit log nor the run folders hold a run whose id begins so.",
+            why="Neither the audit log nor the run folders hold a run whose id begins or ends so.",
             next="List the runs with `backup-tray history`.",
+        )
+
+
+class RunAmbiguousError(BackupTrayError):
+    """The beginning or the end of an id fits several runs, so none is taken."""
+
+    code = "ERROR_RUN_AMBIGUOUS"
+
+    def __init__(self, run: str, candidates: Sequence[str] = (), why: str = "") -> None:
+        super().__init__(
+            f"Several runs are known as {run!r}.",
+            why=why or f"It could be any of {', '.join(candidates)}.",
+            next="Name one by its short id, as `backup-tray history` shows it.",
         )
 
 

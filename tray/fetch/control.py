@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from tray import clock, ipc, runs
+from tray import clock, ipc, runs, wording
 from tray.errors import (
     BackupTrayError,
     ControlRefusedError,
@@ -102,7 +102,9 @@ class LiveRuns:
         if len(found) > 1:
             raise UsageError(
                 f"Several runs go on as {words!r}." if words else "Several runs go on.",
-                why="It could be any of " + ", ".join(f"{run.job} ({run.run})" for run in found) + ".",
+                why="It could be any of "
+                + ", ".join(f"{wording.short_id(run.run)} ({wording.escape(run.job)})" for run in found)
+                + ".",
                 next=f"Name one by its id: `backup-tray {control.value} ID`.",
             )
         run = found[0]
@@ -134,13 +136,16 @@ class LiveRuns:
             source.close()
 
     def _none(self, words: str) -> RunNotLiveError:
-        with suppress(RunNotFoundError):
-            return RunOverError(runs.find(self._places, words).run)
-        return RunNotLiveError(words)
+        over = [run for run in runs.known(self._places) if words and runs.is_called(run, words)]
+        return RunOverError(over[0]) if len(over) == 1 else RunNotLiveError(words)
+
+
+def _named(run: LiveRun) -> str:
+    return f"{wording.short_id(run.run)} ({wording.escape(run.job)})"
 
 
 def _meant(live: Sequence[LiveRun], words: str) -> list[LiveRun]:
-    return [run for run in live if words == run.job] or [run for run in live if run.run.startswith(words)]
+    return [run for run in live if words == run.job] or [run for run in live if runs.is_called(run.run, words)]
 
 
 def _refusal(client: ipc.Client, control: Control, run: str, by: str) -> BackupTrayError | None:

@@ -6,7 +6,7 @@ Where there is none, or this user may not see it, it has no past; one that does 
 from typing import Any
 
 from tray import ipc, paths
-from tray.errors import BackupTrayError, NotInGroupError, RunNotFoundError, SystemViewError
+from tray.errors import BackupTrayError, NotInGroupError, RunAmbiguousError, RunNotFoundError, SystemViewError
 from tray.fetch.conversation import NEWER, connect
 from tray.fetch.system import ended
 from tray.model import EndedRun
@@ -91,4 +91,6 @@ def _failure(answer: ipc.Message, run: str) -> BackupTrayError:
     facts = error if isinstance(error, dict) else {}
     if facts.get("code") == RunNotFoundError.code:
         return RunNotFoundError(run)
+    if facts.get("code") == RunAmbiguousError.code:
+        return RunAmbiguousError(run, why=str(facts.get("why") or ""))
     return SystemViewError(f"{facts.get('what', '')} {facts.get('why', '')}".strip() or NEWER)

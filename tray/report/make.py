@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tray import clock, past, wording
+from tray import clock, past, run_ids, wording
 from tray.errors import (
     AuditMissingError,
     BaselineError,
@@ -112,7 +112,7 @@ def _beside(made: _Made, output: str, order: Order) -> None:
 
 
 def _of_run(places: Places, order: Order, asked: str) -> _Made:
-    asked = past.resolve_anywhere(places, asked)
+    asked = run_ids.resolve(places, asked)
     try:
         found = gather(places, asked, verify=lambda: verified(places))
     except RunNotFoundError:

@@ -70,7 +70,7 @@ class Report:
 
 
 def find(places: Places, run: str) -> Report:
-    """Return the report of the run whose id starts with *run*, one of this user's own or of the system's.
+    """Return the report of the run of the whole id *run*, one of this user's own or of the system's.
 
     Raises:
         RunNotFoundError: There is no such run.
@@ -109,7 +109,7 @@ def verified(places: Places) -> "Verdict":
 
 
 def gather(places: Places, run: str, *, verify: "Callable[[], Verdict] | None" = None) -> Report:
-    """Collect the report of the run whose id starts with *run*, one of this log.
+    """Collect the report of the run of the whole id *run*, one of this log.
 
     Args:
         verify: Verifies the log, for callers who have done so just now.
@@ -148,5 +148,5 @@ def _verdict(told: Mapping[str, Any]) -> "Verdict":
 def _waiting(places: Places, run: str) -> "Draft | None":
     from tray.audit import spool
 
-    mine = [draft for draft in spool.pending(places) if (draft.run or "").startswith(run)]
+    mine = [draft for draft in spool.pending(places) if draft.run == run]
     return mine[-1] if mine else None

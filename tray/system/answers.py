@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tray import clock, ipc, past, report, runs
+from tray import clock, ipc, past, report, run_ids, runs
 from tray.errors import BackupTrayError, RunNotFoundError
 from tray.fetch.system import ended
 from tray.paths import Places
@@ -65,12 +65,12 @@ class Answers:
         return {"type": "history", "runs": rows, "next": found[-1].entry if more else None}
 
     def _report(self, question: ipc.Message) -> ipc.Message:
-        run = past.resolve(self._places, _run(question))
+        run = run_ids.resolve(self._places, _run(question), system=False)
         return {"type": "report", "report": report.gather(self._places, run, verify=self._verified).to_json()}
 
     def _log(self, question: ipc.Message) -> ipc.Message:
         run, offset = _run(question), _number(question, "offset") or 0
-        folder = runs.find(self._places, past.resolve(self._places, run))
+        folder = runs.find(self._places, run_ids.resolve(self._places, run, system=False))
         text, after = runs.read_log(self._places, folder.run, offset)
         live = folder.path.parent.name == "live" and folder.wrapped
         return {"type": "log", "run": folder.run, "text": text, "next": after, "live": live}

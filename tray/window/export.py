@@ -43,7 +43,7 @@ class Writer:
 
     def of_run(self, run: str, kind: str) -> dict[str, Any]:
         """Write the report of *run* where the person chooses; see `_write`."""
-        return self._write([run], kind, f"backup-report-{run[:8]}")
+        return self._write([run], kind, f"backup-report-{wording.short_id(run)}")
 
     def of_filter(self, fields: filters.Fields, what: str, kind: str) -> dict[str, Any]:
         """Write what a filter asks for where the person chooses; see `_write`.

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import Any
 
-from tray import clock, past, runs, wording
+from tray import clock, run_ids, runs, wording
 from tray.errors import BackupTrayError, RunNotFoundError
 from tray.fetch import elsewhere
 from tray.model import Status
@@ -19,7 +19,8 @@ def log_head(places: Places, run: str, status: Status | None) -> dict[str, Any]:
     """
     now = clock.now_ms()
     if not run:
-        run = status.runs[0].run if status is not None and status.runs else past.resolve_anywhere(places, "last")
+        run = status.runs[0].run if status is not None and status.runs else "last"
+    run = run_ids.resolve(places, run)
     try:
         folder = runs.find(places, run)
     except RunNotFoundError:

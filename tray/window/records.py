@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tray import clock, past, wording
+from tray import clock, past, run_ids, wording
 from tray import report as printed
 from tray.errors import RunNotFoundError
 from tray.fetch import elsewhere
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def report(places: Places, run: str) -> dict[str, Any]:
-    """Return what the audit log holds about *run* (the beginning of an id; empty for the last one), this user's or the system's.
+    """Return what the audit log holds about *run* (see `run_ids.resolve`; empty for the last one), this user's or the system's.
 
     Raises:
         RunNotFoundError: Neither log nor spool knows it.
         BackupTrayError: The log cannot be read.
     """
-    run = run or past.resolve_anywhere(places, "last")
+    run = run_ids.resolve(places, run)
     try:
         return _own_report(places, run)
     except RunNotFoundError:
@@ -112,9 +112,7 @@ def _when(ended: EndedRun, now_ms: int) -> str:
 def _waiting(places: Places, run: str) -> EndedRun:
     from tray.audit import spool
 
-    found = [
-        ended for draft in spool.pending(places) if (ended := draft.ended()) is not None and ended.run.startswith(run)
-    ]
+    found = [ended for draft in spool.pending(places) if (ended := draft.ended()) is not None and ended.run == run]
     if not found:
         raise RunNotFoundError(run)
     return found[-1]

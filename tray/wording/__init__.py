@@ -12,6 +12,7 @@ from tray.wording.audit import audit_line, audit_line_now, audit_words, overdue_
 from tray.wording.figures import ago, both_times, count, duration, escape, fit, plural, rate, size, time_left
 from tray.wording.jobs import bad
 from tray.wording.runs import (
+    SHORT_ID,
     acknowledged,
     activity,
     added,
@@ -36,6 +37,7 @@ from tray.wording.whole import MENU_UNITS, TOOLTIP_UNITS, headline, lines, menu_
 
 __all__ = [
     "MENU_UNITS",
+    "SHORT_ID",
     "TOOLTIP_UNITS",
     "acknowledged",
     "activity",

@@ -1,6 +1,10 @@
 """What several parts of `backup-tray audit` print in the same way."""
 
+import re
+
 from tray import clock, wording
+from tray.errors import RunNotFoundError
+from tray.paths import places
 
 
 def moment(text: str) -> str:
@@ -16,3 +20,23 @@ def as_json(value: object) -> str:
     import json
 
     return json.dumps(value, ensure_ascii=False)
+
+
+def entry_number(words: str) -> int:
+    """Return the number of the entry that *words* name: a number of the log, else the end (or the start) of a run.
+
+    Raises:
+        RunNotFoundError, RunAmbiguousError: There is no such run, or there are several.
+        AuditUnavailableError: The log cannot be read.
+    """
+    from tray import run_ids
+    from tray.audit.store import AuditLog
+
+    here = places()
+    with AuditLog.read(here.audit_db) as log:
+        if re.fullmatch(r"0|[1-9][0-9]{0,15}", words) and (int(words) < log.head()[0] or len(words) < wording.SHORT_ID):
+            return int(words)
+        found = log.entry_of_run(run_ids.resolve(here, words, system=False))
+    if found is None:  # its record waits to be written
+        raise RunNotFoundError(words)
+    return found.seq

@@ -1,6 +1,5 @@
 """`backup-tray audit proof`."""
 
-import re
 import shlex
 import sys
 from argparse import ArgumentParser, Namespace
@@ -8,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from tray import wording
-from tray.errors import RunNotFoundError
+from tray.cli.audit.common import entry_number
 from tray.paths import places
 
 EXAMPLES = ("backup-tray audit proof last --output run.tlog-proof",)
@@ -19,7 +18,7 @@ def register(parser: ArgumentParser) -> None:
     parser.add_argument(
         "entry",
         metavar="SEQ|RUN",
-        help="number of an entry, or the beginning of a run's id (`last`: the newest): its end",
+        help="number of an entry, or a run (its id, as `backup-tray history` shows it, or `last`): its end",
     )
     parser.add_argument("--output", metavar="FILE", type=Path, help="where to, instead of the terminal")
     parser.add_argument(
@@ -33,7 +32,7 @@ def run(args: Namespace) -> int:
     from tray.audit.entry import Action, Draft
 
     here = places()
-    seq = int(args.entry) if re.fullmatch(r"0|[1-9][0-9]{0,15}", args.entry) else _end_of(args.entry)
+    seq = entry_number(args.entry)
     found = proof.build(here.audit_db, seq, details=args.details)
     raw = found.to_bytes()
     if args.output is None:
@@ -53,16 +52,3 @@ def run(args: Namespace) -> int:
     }
     spool.record(here, [Draft(Action.AUDIT_EXPORTED, job=found.data["job"], run=found.data["run"], body=body)])
     return 0
-
-
-def _end_of(run: str) -> int:
-    from tray.audit.store import AuditLog
-
-    with AuditLog.read(places().audit_db) as log:
-        if run == "last":
-            seq = next((ended.entry for ended in log.history(1)), None)
-        else:
-            seq = None if (found := log.entry_of_run(run)) is None else found.seq
-    if seq is None:
-        raise RunNotFoundError(run)
-    return seq

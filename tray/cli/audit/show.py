@@ -1,4 +1,4 @@
-"""`backup-tray audit show [SEQ]`: the entries, filtered, the newest first; or one with its details."""
+"""`backup-tray audit show [SEQ|RUN]`: the entries, filtered, the newest first; or one with its details."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tray import wording
 from tray.cli import asking
-from tray.cli.audit.common import as_json, moment
+from tray.cli.audit.common import as_json, entry_number, moment
 from tray.errors import UsageError
 from tray.paths import Places, places
 
@@ -29,7 +29,12 @@ EXAMPLES = (
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("seq", nargs="?", type=int, metavar="SEQ", help="only this entry, with its details")
+    parser.add_argument(
+        "entry",
+        nargs="?",
+        metavar="SEQ|RUN",
+        help="only this entry, with its details: its number, or a run, as `backup-tray history` shows it: its end",
+    )
     parser.add_argument("--json", action="store_true", help="the exact bytes that were hashed, one entry a line")
     asking.register(parser, PAGE)
 
@@ -39,7 +44,7 @@ def run(args: Namespace) -> int:
     from tray.audit.store import AuditLog
 
     asked, here = asking.wanted(args), places()
-    if args.seq is not None:
+    if args.entry is not None:
         return _one(here, args, asked)
     asking.prepare(here, asked)
     with AuditLog.read(here.audit_db) as log:
@@ -62,9 +67,9 @@ def _one(here: Places, args: Namespace, asked: "Filter") -> int:
     from tray.audit.store import AuditLog
 
     if asked.to_json():
-        raise UsageError("One entry cannot be filtered.", next=f"Leave out the options: `audit show {args.seq}`.")
+        raise UsageError("One entry cannot be filtered.", next=f"Leave out the options: `audit show {args.entry}`.")
     with AuditLog.read(here.audit_db) as log:
-        entry = log.entry(args.seq)
+        entry = log.entry(entry_number(args.entry))
     if args.json:
         sys.stdout.buffer.write(entry.raw + b"\n")
         sys.stdout.flush()

@@ -78,7 +78,9 @@
   // "Cancel…" in the tray's menu: the Dashboard, and the question at once.
   const askToCancel = (ident) => {
     const runs = (BT.status ? BT.status.runs : []).filter((run) => run.can.includes("cancel"));
-    const run = ident ? runs.find((one) => one.run.startsWith(ident)) : runs[0];
+    const meant = ident ? runs.filter((one) => one.run.startsWith(ident) || (ident.length > 5 && one.run.endsWith(ident))) : runs;
+    if (ident && meant.length > 1) return BT.refuse({ code: "", what: "Several runs are known by this id.", why: "Nothing was stopped.", next: "Choose one of them below." });
+    const run = meant[0];
     if (run) return BT.actions.cancel({ dataset: { run: run.run, job: run.job, ask: run.ask } });
     BT.refuse({ code: "", what: "There is nothing to cancel any more.", why: "The run is over, or it was not started through Backup Tray.", next: "" });
   };
