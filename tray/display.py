@@ -46,6 +46,11 @@ def columns() -> int:
     return 80
 
 
+def coloured() -> bool:
+    """Whether colours are wanted on a terminal (https://no-color.org)."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+
+
 def writable(fd: int) -> bool:
     """Return whether a write to *fd* would begin without waiting: a pipe may be full, a terminal stopped (Ctrl-S)."""
     if sys.platform == "win32":

@@ -1,5 +1,7 @@
 """What `backup-tray status` and `history` print, and how errors are told."""
 
+import re
+
 import pytest
 
 from tests.e2e import statuses
@@ -31,12 +33,31 @@ def test_no_bar_stands_where_nobody_knows_how_far_a_run_is() -> None:
     assert "[" in status.text(statuses.judged(running=(statuses.live(),)))
 
 
-def test_a_paused_job_is_called_paused_and_long_names_are_cut() -> None:
+def test_a_paused_job_is_called_paused_and_long_names_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """The list of jobs says the same as the lines above it, and one long name does not push everything aside."""
     run = statuses.live("n" * 70, phase=Phase.PAUSED)
-    lines = status.text(statuses.judged(running=(run,))).split("\n")
-    line = lines[lines.index("Jobs:") + 1]
-    assert line.split() == ["n" * 47 + "…", "Paused"]
+
+    def listed(*, terminal: bool) -> list[str]:
+        lines = status.text(statuses.judged(running=(run,)), terminal=terminal).split("\n")
+        return lines[lines.index("Jobs:") + 1].split()
+
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert listed(terminal=True) == ["n" * 47 + "…", "Paused"]
+    assert listed(terminal=False) == ["n" * 70, "Paused"], "who reads a pipe needs the name whole"
+
+
+def test_states_have_colours_on_a_terminal_that_wants_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Red is seen before it is read; a pipe, a dumb terminal and NO_COLOR get the plain words."""
+    told = statuses.judged(statuses.ended("home", Outcome.FAILED), statuses.ended("mail", Outcome.SUCCEEDED))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    painted, plain = status.text(told, terminal=True), status.text(told)
+    assert "\x1b[31mFailed " in painted
+    assert "\x1b[32mFine " in painted
+    assert re.sub(r"\x1b\[[0-9;]*m", "", painted) == plain
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        monkeypatch.setenv(name, value)
+        assert status.text(told, terminal=True) == plain
 
 
 def test_an_error_is_told_in_three_lines_whatever_its_names_hold(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """`backup-tray status [--json] [--watch]`."""
 
 import json
+import sys
 import threading
 from argparse import ArgumentParser, Namespace
 
@@ -27,7 +28,18 @@ _FINE = (State.OK, State.RUNNING, State.NONE)
 """Where nothing is wrong the bar alone tells enough."""
 _OLD_MS = 5000
 NAME_COLUMNS = 48
-"""How much of a job's name the list shows; `--json` has it whole."""
+"""How much of a job's name the list shows on a terminal; a pipe and `--json` have it whole."""
+_COLOURS = {
+    State.OK: "32",
+    State.RUNNING: "34",
+    State.WARNING: "33",
+    State.STALLED: "33",
+    State.FAILED: "31",
+    State.OVERDUE: "31",
+    State.TAMPERED: "1;31",
+    State.UNAVAILABLE: "1",
+}
+"""The colour of a state's word on a terminal (ECMA-48); the word itself says the same."""
 
 EXAMPLES = (
     "backup-tray status               exit code 0 fine, 1 warning, 2 failed, 3 not known",
@@ -49,16 +61,21 @@ def run(args: Namespace) -> int:
         if args.watch:
             return _watch(source, as_json=args.json)
         status = source.poll()
-        print(json.dumps(status.to_json()) if args.json else text(status))
+        print(json.dumps(status.to_json()) if args.json else text(status, terminal=sys.stdout.isatty()))
         return EXIT_CODES[status.state]
     finally:
         source.close()
 
 
-def text(status: Status) -> str:
-    """Return the status for a person: the answer first, then what runs, then every job."""
+def text(status: Status, *, terminal: bool = False) -> str:
+    """Return the status for a person: the answer first, then what runs, then every job.
+
+    Args:
+        terminal: It goes to a terminal: long names are cut, and states have colours.
+    """
     now = clock.now_ms()
-    lines = [wording.headline(status, now)]
+    paint = terminal and display.coloured()
+    lines = [_painted(wording.headline(status, now), status.state) if paint else wording.headline(status, now)]
     if status.error is not None:
         error = BackupTrayError(status.error["what"], why=status.error["why"], next=status.error["next"])
         lines += [
@@ -76,7 +93,7 @@ def text(status: Status) -> str:
     if status.runs:
         lines += ["", "Running now:", *(f"  {_run_line(run, max(columns, 80) - 2)}" for run in status.runs)]
     if status.jobs:
-        names = [wording.fit(wording.escape(job.job), NAME_COLUMNS) + _whose(job.instance) for job in status.jobs]
+        names = [_name(job.job, cut=terminal) + _whose(job.instance) for job in status.jobs]
         paused = {(run.job, run.instance) for run in status.runs if run.phase is Phase.PAUSED}
         width = max(map(len, names))
         words = max(9, *(len(wording.job_word(job)) for job in status.jobs))
@@ -84,8 +101,8 @@ def text(status: Status) -> str:
         for job, name in zip(status.jobs, names, strict=True):
             last = wording.job_line(job, now)
             halted = job.state is State.RUNNING and (job.job, job.instance) in paused
-            word = "Paused" if halted else wording.job_word(job)
-            lines.append(f"  {name:<{width}}  {word:<{words}}  {last}".rstrip())
+            word = f"{'Paused' if halted else wording.job_word(job):<{words}}"
+            lines.append(f"  {name:<{width}}  {_painted(word, job.state) if paint else word}  {last}".rstrip())
     standing = wording.audit_line_now(status.audit, now, readable=status.error is None)
     if status.audit is not None or (status.jobs and status.error is None):
         lines += ["", standing]
@@ -100,6 +117,16 @@ def _run_line(run: LiveRun, columns: int) -> str:
         return display.line([run], columns - len(whose)) + whose
     text, room = wording.run_line(run), columns - len(whose)
     return wording.fit(text if len(text) <= room else wording.short_line(run), room) + whose
+
+
+def _name(job: str, *, cut: bool) -> str:
+    shown = wording.escape(job)
+    return wording.fit(shown, NAME_COLUMNS) if cut else shown
+
+
+def _painted(text: str, state: State) -> str:
+    colour = _COLOURS.get(state)
+    return text if colour is None else f"\x1b[{colour}m{text}\x1b[0m"
 
 
 def _whose(instance: Instance) -> str:
