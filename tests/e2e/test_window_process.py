@@ -13,6 +13,7 @@ import pytest
 from tests.e2e import statuses
 from tests.e2e.desktop import Desktop, desktop
 from tests.e2e.program import TRAY, started_itself
+from tests.e2e.test_wrapper_terminal import Terminal
 from tests.e2e.webdriver import driven, end_tree, gone
 from tests.waiting import wait_for
 from tray import paths
@@ -46,7 +47,10 @@ class Opened:
     def tree(self) -> list[psutil.Process]:
         """The window's processes: ours and those of the web view. The tracker is nobody's child."""
         process = psutil.Process(self.process.pid)
-        return [process, *(one for one in process.children(recursive=True) if "tray" not in one.cmdline())]
+        return [
+            process,
+            *(one for one in process.children(recursive=True) if not started_itself(one.cmdline(), "tracker")),
+        ]
 
     def id(self) -> str:
         """What the window system calls our window."""
@@ -208,3 +212,37 @@ def test_the_window_needs_no_cryptography_to_open() -> None:
     heavy = ("sqlite3", "cryptography", "PIL", "pystray", "tray.icon")
     code = f"import sys, tray.window.app; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_a_window_from_a_terminal_gives_the_terminal_back(desk: Desktop, tmp_path: Path, places: Places) -> None:
+    """The prompt comes again as soon as the window is shown, and closing the terminal does not close the window."""
+    times = tmp_path / "times"
+    environ = desk.env | {key: os.environ[key] for key in (paths.HOME_VARIABLE, "PYTHONPATH")}
+    terminal = Terminal(*TRAY, "window", "history", **environ, BACKUP_TRAY_WINDOW_TIMES=str(times))
+    assert terminal.wait(60) == 0
+    assert terminal.seen == b""
+    terminal.close()
+    assert times.read_text(), "it was shown before the terminal was free"
+    (window,) = (
+        one
+        for one in psutil.process_iter(["cmdline"])
+        if started_itself(one.info["cmdline"], "window") and _ours(one, places)
+    )
+    try:
+        assert window.status() != psutil.STATUS_ZOMBIE
+    finally:
+        end_tree(window.pid)
+        for process in psutil.process_iter(["cmdline"]):
+            if started_itself(process.info["cmdline"], "tracker") and _ours(process, places):
+                process.terminate()
+
+
+def test_in_a_terminal_without_a_screen_the_words_come_instead(monkeypatch: pytest.MonkeyPatch, places: Places) -> None:
+    """What the window would have said, and why there is none, stand in this terminal."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    terminal = Terminal(*TRAY, "window")
+    assert terminal.wait(60) == 2
+    terminal.close()
+    assert b"No backups performed" in terminal.seen
+    assert b"There is no screen" in terminal.seen

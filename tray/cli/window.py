@@ -1,11 +1,18 @@
 """`backup-tray window [PAGE]`."""
 
+import subprocess
 import sys
-from argparse import ArgumentParser, Namespace
+import tempfile
+import time
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from contextlib import suppress
 from types import ModuleType
 
+from tray import ourselves
 from tray.errors import BackupTrayError, NoWebViewError, RunNotFoundError
-from tray.paths import places
+from tray.paths import Places, places
+
+_LOOK_SECONDS = 0.05
 
 EXAMPLES = (
     "backup-tray window               the Dashboard",
@@ -23,6 +30,7 @@ def register(parser: ArgumentParser) -> None:
         default="dashboard",
         help="dashboard (the default), history, audit, verify, create, guide, report[/RUN], log[/RUN] or entry/NUMBER",
     )
+    parser.add_argument("--stay", action="store_true", help=SUPPRESS)  # be the window, also in a terminal
 
 
 def run(args: Namespace) -> int:
@@ -32,6 +40,8 @@ def run(args: Namespace) -> int:
 
     page = pages.parse(args.page)
     here = places()
+    if sys.stdin is not None and sys.stdin.isatty() and not args.stay:
+        return _apart(here, page)
     app.note_failures(here)
     try:
         app.open_window(here, page)
@@ -43,6 +53,35 @@ def run(args: Namespace) -> int:
         app.leave(error.exit_code)
     app.leave(0)
     return 0
+
+
+def _apart(here: Places, page: str) -> int:
+    """Open the window in a process apart from this terminal, which is free as soon as the page is shown.
+
+    If no window opens, what that process said stands here, and its exit code is ours.
+    """
+    from tray.window import instance
+
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(
+            ourselves.command("window", page, "--stay"),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+            cwd=ourselves.FOLDER,
+            env=ourselves.environ(),
+        )
+        while process.poll() is None:
+            with suppress(OSError, ValueError):  # it does not listen yet
+                instance.ask(here.runtime / instance.SOCKET, page)
+                return 0
+            time.sleep(_LOOK_SECONDS)
+        for file, to in ((out, sys.stdout), (err, sys.stderr)):
+            file.seek(0)
+            to.write(file.read().decode("utf-8", "replace"))
+            to.flush()
+        return process.returncode
 
 
 def _print_instead(page: str) -> None:

@@ -19,6 +19,8 @@ from tray.locks import FileLock
 from tray.paths import Places, private
 from tray.window import pages
 
+SOCKET = "window.sock"
+"""The name of the socket in the runtime folder."""
 _LINE = 1024
 _PATIENCE = 5.0
 _ANSWER_SECONDS = 2.0
@@ -34,7 +36,7 @@ class Instance:
 
     def __init__(self, places: Places) -> None:
         folder = private(places.runtime)
-        self.path = folder / "window.sock"
+        self.path = folder / SOCKET
         self._lock = FileLock(folder / "window.lock")
         self._socket: socket.socket | None = None
 
