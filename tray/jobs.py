@@ -19,6 +19,7 @@ from tray.config import Job
 from tray.errors import ConfigError, EngineMissingError, JobNotFoundError, RepositoryInitError
 from tray.jobs_input import check_name, check_password, checked_repository, checked_sources, expand
 from tray.paths import HOME_VARIABLE, Places, private, sync_folder
+from tray.redact import Redactor
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without 0 o 1 l i, which people confuse on paper
 _GROUPS, _GROUP = 7, 4  # 28 of 31 letters: 138 bits
@@ -116,10 +117,17 @@ def command(job: Job) -> list[str]:
         raise ConfigError(
             Path("config.toml"), f"The job {job.name!r} needs `sources` and `repository`, or a `command`."
         )
-    argv = ["restic", "backup", "--repo", expand(job.repository)]
+    argv = ["restic", "backup", *([] if environment(job) else ["--repo", expand(job.repository)])]
     if job.password_file is not None:
         argv += ["--password-file", expand(job.password_file)]
     return [*argv, *job.options, *(expand(source) for source in job.sources)]
+
+
+def environment(job: Job) -> dict[str, str]:
+    """Return the variables that belong to `command`: an address with a password in it is in no command line."""
+    if job.command or job.repository is None or Redactor((), {}).text(job.repository) == job.repository:
+        return {}
+    return {"RESTIC_REPOSITORY": job.repository}
 
 
 def cron_line(job: Job) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tray import config
 from tray.errors import JobSetupError
 from tray.paths import Places
+from tray.redact import Redactor
 
 _MOUNT_ROOTS = (Path("/media"), Path("/mnt"), Path("/run/media"))
 
@@ -70,7 +71,7 @@ def checked_sources(sources: Sequence[str]) -> list[str]:
 def checked_repository(repository: str, sources: Sequence[str]) -> str:
     """Return the repository: an address of restic's as it is, or the absolute path of a folder that is empty or not there."""
     if re.match(r"[a-z0-9]+:", repository) and not repository.startswith("local:"):
-        if re.search(r"//[^/@]*:[^/@]*@", repository):
+        if Redactor((), {}).text(repository) != repository:
             raise JobSetupError(
                 "repository",
                 "The repository's address holds a password.",

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tray import config
-from tray.errors import ConfigError
+from tray import config, engines, jobs, jobs_input
+from tray.errors import ConfigError, JobSetupError, RepositoryAskError
 from tray.paths import Places, places
 from tray.redact import HIDDEN, Redactor, Rules
 from tray.redact.lines import OVERLAP, Lines
+from tray.repository import ask
+from tray.repository.ask import Access
 from tray.runner import privacy
 
 SECRET = "hunter2!Zq9w"
@@ -181,3 +183,73 @@ def test_a_mistake_in_the_walk_masks_everything(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(Walk, "command", fails)
     assert Redactor(ARGV, {}, Rules()).argv(ARGV) == [HIDDEN] * len(ARGV)
+
+
+ADDRESSES = {
+    "restic": f"rest:https://me:{SECRET}@host:8000/repo",
+    "borg": f"ssh://me:{SECRET}@host/./repo",
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the engine is a script for a shell")
+@pytest.mark.parametrize("engine", ADDRESSES)
+def test_a_password_in_an_address_reaches_no_command_line_of_ours(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every user of the machine can list command lines; the environment of a process only its owner can read."""
+    program = tmp_path / engine
+    told = 'echo "cannot open $RESTIC_REPOSITORY$BORG_REPO" >&2'
+    program.write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/said\nenv >{tmp_path}/env\n{told}\nexit 1\n')
+    program.chmod(0o755)
+    environ = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "RESTIC_REPOSITORY_FILE": "/other",
+        "RESTIC_REPOSITORY": "/other",
+    }
+    monkeypatch.setenv("PATH", environ["PATH"])
+    with pytest.raises(RepositoryAskError) as caught:
+        ask.snapshots(Access(engine, ADDRESSES[engine]), environ)
+    assert SECRET not in (tmp_path / "said").read_text()
+    assert ADDRESSES[engine] in (tmp_path / "env").read_text()
+    assert "RESTIC_REPOSITORY_FILE" not in (tmp_path / "env").read_text()
+    error = caught.value
+    assert SECRET not in f"{error.what} {error.why} {error.next}"
+    assert f"-r '{ADDRESSES[engine]}" not in error.next
+
+
+def test_a_configured_address_with_a_password_goes_into_the_environment() -> None:
+    """And one without stays in the command, where a person sees it."""
+    secret = config.Job("home", sources=("/home",), repository=ADDRESSES["restic"], password_file="/pw")
+    assert jobs.command(secret) == ["restic", "backup", "--password-file", "/pw", "/home"]
+    assert jobs.environment(secret) == {"RESTIC_REPOSITORY": ADDRESSES["restic"]}
+    plain = config.Job("home", sources=("/home",), repository="sftp:me@host:/srv/r")
+    assert jobs.command(plain) == ["restic", "backup", "--repo", "sftp:me@host:/srv/r", "/home"]
+    assert jobs.environment(plain) == {}
+
+
+@pytest.mark.parametrize(
+    "address", [*ADDRESSES.values(), f"sftp:me:{SECRET}@host:/r", f"rest:https://me:a/{SECRET}@host/r"]
+)
+def test_no_first_backup_goes_to_an_address_with_a_password(address: str) -> None:
+    """`restic init` would show it to everybody."""
+    with pytest.raises(JobSetupError) as caught:
+        jobs_input.checked_repository(address, ["/home"])
+    assert SECRET not in f"{caught.value.what} {caught.value.why} {caught.value.next}"
+
+
+@pytest.mark.parametrize(
+    ("argv", "advice"),
+    [
+        (
+            ["restic", "-r", ADDRESSES["restic"], "backup", "/x"],
+            "RESTIC_REPOSITORY='rest:https://me:***@host:8000/repo' restic unlock",
+        ),
+        (["borg", "create", f"{ADDRESSES['borg']}::a", "/x"], "BORG_REPO='ssh://me:***@host/./repo' borg break-lock"),
+        (["restic", "-r", "/mnt/r", "backup", "/x"], "restic -r /mnt/r unlock"),
+        (["borg", "create", "/mnt/r::a", "/x"], "borg break-lock /mnt/r"),
+    ],
+)
+def test_no_advice_puts_a_password_into_a_command_line(argv: list[str], advice: str) -> None:
+    """Who follows the advice fills the password in where `ps` does not show it."""
+    engine, at = engines.recognise(argv, {})
+    assert engine.unlock(engine.plan(argv, at, {})) == advice

@@ -45,5 +45,6 @@ def start(here: "Places", job: "Job", *, watch: bool = True) -> int:
     for variable in jobs.CLASHING_VARIABLES:
         if not job.command:
             os.environ.pop(variable, None)
+    os.environ.update(jobs.environment(job))
     engine = job.engine if job.command else None
     return wrap.run(jobs.command(job), job=job.name, engine=engine, watch=watch, places=here)

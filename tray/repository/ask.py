@@ -16,12 +16,13 @@ from typing import Any
 
 from tray import clock
 from tray.errors import RepositoryAskError
-from tray.redact import Redactor
+from tray.redact import HIDDEN, Redactor
 from tray.repository.locks import Lock, with_holder
 
 ASK_SECONDS = 60.0
 ENGINES = ("borg", "restic")
 _CLASHING = ("RESTIC_PASSWORD_COMMAND", "RESTIC_REPOSITORY_FILE", "RESTIC_REPOSITORY", "RESTIC_PASSWORD")
+_VARIABLES = {"restic": "RESTIC_REPOSITORY", "borg": "BORG_REPO"}
 _CREDENTIALS = {
     "restic": ("RESTIC_PASSWORD", "RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND"),
     "borg": ("BORG_PASSPHRASE", "BORG_PASSCOMMAND", "BORG_PASSPHRASE_FD"),
@@ -81,11 +82,10 @@ def snapshots(access: Access, environ: Mapping[str, str]) -> list[Snapshot]:
         RepositoryAskError: The engine gave no answer that makes sense.
     """
     if access.engine == "restic":
-        words = ["restic", "--repo", access.address, "--no-lock", "--json", "snapshots"]
-        listed, read = _answer(access, words, environ), _restic_snapshot
+        listed, read = _answer(access, ["restic", "--no-lock", "--json", "snapshots"], environ), _restic_snapshot
         listed = [] if listed is None else listed  # how it says that there are none
     elif access.engine == "borg":
-        document = _answer(access, ["borg", "list", "--bypass-lock", "--json", access.address], environ)
+        document = _answer(access, ["borg", "list", "--bypass-lock", "--json"], environ)
         listed, read = document.get("archives") if isinstance(document, dict) else None, _borg_archive
     else:
         raise _no_answer(access, f"Backup Tray does not know how to ask {access.engine}.")
@@ -103,7 +103,7 @@ def lock(access: Access, found: Lock, environ: Mapping[str, str]) -> Lock:
     Raises:
         RepositoryAskError: The engine gave no answer that makes sense.
     """
-    data = _answer(access, ["restic", "--repo", access.address, "--no-lock", "cat", "lock", found.name], environ)
+    data = _answer(access, ["restic", "--no-lock", "cat", "lock", found.name], environ)
     try:
         host, pid = str(data["hostname"]), int(data["pid"])
     except (KeyError, TypeError, ValueError) as error:
@@ -124,12 +124,14 @@ def no_password(access: Access) -> RepositoryAskError:
 
 
 def _answer(access: Access, words: Sequence[str], environ: Mapping[str, str]) -> Any:
-    """Run the engine and return the JSON that it prints."""
+    """Run the engine and return the JSON that it prints. The address may hold a password, so it is in no command line."""
     words = [*words]
     environ = {**environ, "LC_ALL": "C.UTF-8", "SSH_ASKPASS_REQUIRE": "never", "BORG_DISPLAY_PASSPHRASE": "no"}
     if access.password_file and access.engine == "restic":
         words += ["--password-file", access.password_file]
         environ = {name: value for name, value in environ.items() if name not in _CLASHING}
+    environ.pop("RESTIC_REPOSITORY_FILE", None)
+    environ[_VARIABLES[access.engine]] = access.address
     try:
         process = subprocess.Popen(
             words,
@@ -174,11 +176,13 @@ def _why(err: bytes) -> str:
 
 def _no_answer(access: Access, why: str) -> RepositoryAskError:
     shown = Redactor((), {}).text(access.address)
+    variable = f"{_VARIABLES.get(access.engine, 'RESTIC_REPOSITORY')}={shlex.quote(shown)} " if HIDDEN in shown else ""
     if access.engine == "borg":
-        by_hand = f"borg list {shlex.quote(shown)}"
+        by_hand = f"{variable}borg list" + ("" if variable else f" {shlex.quote(shown)}")
     else:
         file = f" --password-file {shlex.quote(access.password_file)}" if access.password_file else ""
-        by_hand = f"restic -r {shlex.quote(shown)}{file} snapshots"
+        place = "" if variable else f" -r {shlex.quote(shown)}"
+        by_hand = f"{variable}restic{place}{file} snapshots"
     return RepositoryAskError(access.engine, shown, why, f"Ask it yourself, which shows what is wrong: `{by_hand}`.")
 
 

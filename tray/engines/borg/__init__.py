@@ -27,6 +27,7 @@ from tray.engines.base import STOP, Plan, Session, Stop
 from tray.engines.borg import options as borg_options
 from tray.engines.borg.session import CreateSession, OtherSession
 from tray.engines.recognise import program_name, unwrap
+from tray.redact import HIDDEN
 
 _KINDS = {
     "create": "backup",
@@ -101,6 +102,8 @@ class Borg(Adapter):
         if plan.repository is None:
             return f"{program} break-lock"
         repository = shlex.quote(plan.repository)
+        if HIDDEN in repository:  # the password is filled in there, where no list of processes shows it
+            return f"BORG_REPO={repository} {program} break-lock"
         by_option = borg_options.read(plan.argv, at).given("repo")  # borg 2
         return f"{program} -r {repository} break-lock" if by_option else f"{program} break-lock {repository}"
 

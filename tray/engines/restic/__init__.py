@@ -24,6 +24,7 @@ from tray.engines.recognise import unwrap
 from tray.engines.restic import options as restic_options
 from tray.engines.restic.session import BackupSession, OtherSession
 from tray.engines.restic.task import TaskSession
+from tray.redact import HIDDEN
 
 _KINDS = {"backup": "backup", "restore": "restore", "check": "check", "prune": "prune", "forget": "prune"}
 _READ = frozenset(("backup", "dry-run", "restore", "check", "prune"))
@@ -76,6 +77,8 @@ class Restic(Adapter):
         """Return `restic unlock`, which removes only locks whose process is gone."""
         place = plan.repository
         named = place is not None and not place.startswith("named in ")
+        if named and HIDDEN in (place or ""):  # the password is filled in there, where no list of processes shows it
+            return f"RESTIC_REPOSITORY={shlex.quote(place or '')} restic unlock"
         return f"restic -r {shlex.quote(place or '')} unlock" if named else "restic unlock"
 
 
