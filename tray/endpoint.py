@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tray import files
+from tray.files import content
 
 LOOPBACK = sys.platform == "win32"
 BACKLOG = 128
@@ -42,7 +43,7 @@ def dial(path: Path, timeout: float) -> tuple[socket.socket, str | None]:
         OSError: Nobody listens there, or it is somebody else's process.
     """
     if LOOPBACK:
-        port, token = path.read_text(encoding="ascii").split()
+        port, token = content(path, 4096).decode("ascii").split()
         return socket.create_connection(("127.0.0.1", int(port)), timeout), token
     conversation = socket.socket(_unix(), socket.SOCK_STREAM)
     try:

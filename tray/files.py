@@ -1,10 +1,16 @@
-"""Open files as bytes: what is written is what stands in the file, on every system.
+"""Open files: as bytes on every system, and without harm where strangers may have put them.
 
 Windows opens a descriptor in text mode unless it is told otherwise: each line end grows to two bytes, and a file ends at Ctrl-Z.
 What is hashed, signed or compared would then never agree with itself.
 """
 
+import errno
+import io
 import os
+import stat
+
+MOST_BYTES = 4 * 1024 * 1024
+"""So long a file of ours is at most; configuration, memory and lists have some thousand bytes."""
 
 
 def descriptor(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> int:
@@ -19,3 +25,38 @@ def descriptor(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> i
         OSError: It cannot be opened.
     """
     return os.open(path, flags | getattr(os, "O_BINARY", 0), mode)
+
+
+def opened(path: str | os.PathLike[str], *, follow: bool = True) -> io.BufferedReader:
+    """Open the regular file *path* for reading. Each file that others may have put there is opened in this way.
+
+    A named pipe would make us wait for somebody who writes into it, and opening a device can do something by itself.
+
+    Args:
+        path: The file.
+        follow: A symbolic link is followed; False where strangers may have made it.
+
+    Raises:
+        OSError: It cannot be opened, or it is no regular file.
+    """
+    if not stat.S_ISREG(os.stat(path, follow_symlinks=follow).st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    more = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | (0 if follow else getattr(os, "O_NOFOLLOW", 0))
+    handle = descriptor(path, os.O_RDONLY | more)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):  # it became another one in between
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return open(handle, "rb")
+
+
+def content(path: str | os.PathLike[str], most: int = MOST_BYTES, *, follow: bool = True) -> bytes:
+    """Return what is in the regular file *path*; see `opened`.
+
+    Raises:
+        OSError: It cannot be read, it is no regular file, or it has more than *most* bytes.
+    """
+    with opened(path, follow=follow) as file:
+        raw = file.read(most + 1)
+    if len(raw) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+    return raw

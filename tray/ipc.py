@@ -25,7 +25,8 @@ from typing import Any
 
 from tray import __version__, endpoint, locks
 from tray.errors import TrackerGoneError, UnsafeFolderError
-from tray.paths import SOCKET, Places, check_private, opened
+from tray.files import content
+from tray.paths import SOCKET, Places, check_private
 
 PROTOCOL = (1, 1)
 ANSWER_SECONDS = 0.5
@@ -74,7 +75,7 @@ def socket_paths(places: Places) -> list[Path]:
     """
     found = [places.socket]
     try:
-        found.append(Path(_small(places.socket_pointer).strip()) / SOCKET)
+        found.append(Path(content(places.socket_pointer, 4096).decode().strip()) / SOCKET)
     except (OSError, ValueError):
         pass
     return list(dict.fromkeys(found))
@@ -107,18 +108,12 @@ def connect(places: Places, *, timeout: float | None) -> tuple[socket.socket, st
     raise TrackerGoneError(why, there=there, pid=pid_of(places) if there else None)
 
 
-def _small(path: Path) -> str:
-    with opened(path) as file:
-        return file.read(4096).decode()
-
-
 def pid_of(places: Places) -> int | None:
     """Return the process number that a living tracker left in its lock; None where there is none or it cannot be read."""
     for path in socket_paths(places):
         with suppress(OSError, ValueError):
             if _held(path):
-                with opened(path.parent / LOCK) as file:
-                    return int(file.read(20))
+                return int(content(path.parent / LOCK, 8192).split(b"\n")[0])
     return None
 
 

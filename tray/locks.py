@@ -17,6 +17,10 @@ else:
     import fcntl
 
 
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+"""A named pipe in the place of a lock does not hold us up."""
+
+
 class FileLock:
     """An exclusive lock on a file of its own."""
 
@@ -30,7 +34,7 @@ class FileLock:
         Raises:
             OSError: The file cannot be opened.
         """
-        fd = files.descriptor(self.path, os.O_RDWR | os.O_CREAT)
+        fd = files.descriptor(self.path, os.O_RDWR | os.O_CREAT | _NO_WAIT)
         if not _lock(fd, shared=False):
             os.close(fd)
             return False
@@ -59,7 +63,7 @@ def is_held(path: Path) -> bool:
     as held: who cannot know must not conclude that a run is lost.
     """
     try:
-        fd = files.descriptor(path, os.O_RDONLY)
+        fd = files.descriptor(path, os.O_RDONLY | _NO_WAIT)
     except FileNotFoundError:
         return False
     except OSError:

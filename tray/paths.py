@@ -5,8 +5,6 @@
 password database names the home, so cron and systemd find what the desktop session uses.
 """
 
-import errno
-import io
 import os
 import stat
 import sys
@@ -15,7 +13,6 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from tray import files
 from tray.errors import UnsafeFolderError
 
 if sys.platform == "win32":
@@ -218,19 +215,6 @@ def private(folder: Path) -> Path:
         found = folder.lstat()
     check_private(folder, found)
     return folder
-
-
-def opened(path: Path) -> io.BufferedReader:
-    """Open the regular file *path* for reading; never wait, as for somebody who writes into a named pipe that was put in its place.
-
-    Raises:
-        OSError: It cannot be opened, or it is no regular file.
-    """
-    handle = files.descriptor(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise OSError(errno.EINVAL, "it is no regular file", str(path))
-    return open(handle, "rb")
 
 
 def sync_folder(folder: Path) -> None:

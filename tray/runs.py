@@ -16,6 +16,7 @@ from typing import Any
 
 from tray import files, locks
 from tray.errors import RunNotFoundError, UnsafeFolderError
+from tray.files import content, opened
 from tray.listing import Listing
 from tray.model import LiveRun, Source
 from tray.paths import Places, private
@@ -85,7 +86,7 @@ class RunInfo:
             OSError: It cannot be read.
             ValueError: It is damaged or of a newer schema.
         """
-        data: dict[str, Any] = json.loads(path.read_bytes())
+        data: dict[str, Any] = _parsed(content(path))
         try:
             if data["schema"] != SCHEMA:
                 raise ValueError(f"schema {data['schema']} is not known")
@@ -252,6 +253,13 @@ def _room(folder: Path) -> int:
     return disk.f_bavail * disk.f_frsize
 
 
+def _parsed(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except RecursionError as error:
+        raise ValueError("damaged: it is nested too deeply") from error
+
+
 def live(places: Places) -> Iterator[RunFolder]:
     """Yield the folders of runs that nobody has closed."""
     return LiveFolders(places).look()
@@ -324,7 +332,7 @@ def read_log(places: Places, run: str, offset: int = 0, limit: int = 256 * 1024)
     """
     path = find(places, run).log
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             file.seek(offset)
             chunk = file.read(limit)
     except FileNotFoundError:

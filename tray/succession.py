@@ -13,6 +13,7 @@ from pathlib import Path
 
 import tray
 from tray import clock, locks
+from tray.files import content
 
 PATIENCE_SECONDS = 5.0
 """So long a process may take to end in order after TERM; then it is killed."""
@@ -52,7 +53,7 @@ def sign(lock: Path) -> None:
 def make_way(lock: Path) -> bool:
     """End the holder of a lock if its program has been replaced, for certain; return whether it has ended."""
     try:
-        pid, start, *noted = lock.read_bytes()[:8192].decode().split("\n")
+        pid, start, *noted = content(lock, 8192).decode().split("\n")
         return is_replaced(noted) and end(int(pid), start)
     except (OSError, ValueError):
         return False

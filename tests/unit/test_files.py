@@ -1,108 +1,268 @@
-"""Bytes stay bytes: what is hashed, signed or compared is the same on every system."""
+"""Files that others may have put there: never waited for, never swallowed whole, and opened in one way everywhere."""
 
 import ast
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.unit.audit_help import end, filled
-from tray import files
-from tray.audit import spool
-from tray.audit.outside import baselines
-from tray.cli.main import main
-from tray.paths import Places
+import tray
+from tray import config, files, runs
+from tray.audit.tlog import files as tiles
+from tray.errors import ConfigError
+from tray.paths import Places, private
+from tray.repository import locks
 
-PROGRAM = Path(__file__).parents[2] / "tray"
-RAW = 1 << 40
-"""Stands for O_BINARY, which only Windows has."""
+PACKAGE = Path(tray.__file__).resolve().parent
 
-
-def calls() -> Iterator[tuple[str, ast.Call]]:
-    """Yield every call in the program, with where it stands."""
-    for path in sorted(PROGRAM.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.Call):
-                yield f"{path.relative_to(PROGRAM.parent)}:{node.lineno}", node
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="named pipes and devices")
 
 
-def test_every_descriptor_is_opened_for_bytes() -> None:
-    """One place opens descriptors; a bare `os.open` is left to folders, terminals and /proc, which have no line ends."""
-    others = ("O_DIRECTORY", "O_PATH", "devnull", "/dev/tty", "self.root")
-    bare = [
-        where
-        for where, call in calls()
-        if ast.unparse(call.func) == "os.open" and not any(word in ast.unparse(call) for word in others)
-    ]
-    assert [where.rpartition(":")[0] for where in bare] == ["tray/files.py"]
+def fifo(path: Path) -> None:
+    """Put a named pipe there: whoever opens it plainly waits for a writer."""
+    os.mkfifo(path)
 
 
-def test_every_text_is_written_with_line_ends_of_its_own_choice() -> None:
-    """Who writes text says `newline=`; else Windows would write other bytes than Linux."""
-    found = []
-    for where, call in calls():
-        name = ast.unparse(call.func)
-        mode = next((word.value for word in call.keywords if word.arg == "mode"), None)
-        at = 0 if name.endswith(".open") else 1
-        mode = mode or (call.args[at] if len(call.args) > at else None)
-        asked = mode.value if isinstance(mode, ast.Constant) and isinstance(mode.value, str) else ""
-        opens = name in ("open", "os.fdopen") or (name.endswith(".open") and name != "os.open")
-        writes = opens and set(asked) <= set("rwaxt+") and set(asked) & set("wax+")
-        if (writes or name.endswith(".write_text")) and "newline" not in {word.arg for word in call.keywords}:
-            found.append(where)
-    assert found == []
+def endless(path: Path) -> None:
+    """Put a link to a device there that never ends."""
+    path.symlink_to("/dev/zero")
 
 
-@pytest.fixture
-def changed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A system whose descriptors change line ends unless they are opened for bytes; returns the files that got other bytes."""
-    translating: dict[int, str] = {}
-    changed: list[str] = []
-    real_open, real_write = os.open, os.write
-
-    def opened(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        handle = real_open(path, flags & ~RAW, mode, dir_fd=dir_fd)
-        translating.pop(handle, None)
-        if not flags & (RAW | os.O_DIRECTORY):
-            translating[handle] = str(path)
-        return handle
-
-    def written(handle: int, data: bytes) -> int:
-        if handle not in translating or b"\n" not in data:
-            return real_write(handle, data)
-        changed.append(translating[handle])
-        real_write(handle, bytes(data).replace(b"\n", b"\r\n"))
-        return len(data)
-
-    monkeypatch.setattr(os, "O_BINARY", RAW, raising=False)
-    monkeypatch.setattr(os, "open", opened)
-    monkeypatch.setattr(os, "write", written)
-    return changed
+def huge(path: Path) -> None:
+    """Put a file there that is larger than any memory."""
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
 
 
-def test_the_stand_in_changes_what_is_not_opened_for_bytes(changed: list[str], tmp_path: Path) -> None:
-    """The test below can fail."""
-    for opening, expected in ((os.open, b"a\r\nb"), (files.descriptor, b"a\nb")):
-        handle = opening(str(tmp_path / "f"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.write(handle, b"a\nb")
-        os.close(handle)
-        assert (tmp_path / "f").read_bytes() == expected
-    assert changed == [str(tmp_path / "f")]
+def folder(path: Path) -> None:
+    """Put a folder there."""
+    path.mkdir()
 
 
-def test_a_log_agrees_with_its_copies_where_descriptors_change_line_ends(
-    changed: list[str], places: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Checkpoint, keys, tiles, proof, export and reports are the bytes that were signed, and so the log is intact."""
-    filled(places, 100)
-    for number in range(3):
-        spool.record(places, [end(f"more-{number}")])
-    assert main(["audit", "verify"]) == 0, capsys.readouterr().out
-    assert len(baselines.found(places)) == 1
-    assert main(["audit", "export", str(tmp_path / "export")]) == 0
-    for form in ("csv", "html", "jsonl", "text"):
-        assert main(["report", "--since", "2020-01-01", "--format", form, "--output", str(tmp_path / f"r.{form}")]) == 0
-    assert changed == []
-    table = (tmp_path / "r.csv").read_bytes()
-    assert table.count(b"\n") == table.count(b"\r\n") > 100  # RFC 4180's line ends, chosen, on every system
+def loop(path: Path) -> None:
+    """Put a link to itself there."""
+    path.symlink_to(path)
+
+
+def garbage(path: Path) -> None:
+    """Put bytes there that mean nothing."""
+    path.write_bytes(b"\0\xff" * 1000)
+
+
+def deep(path: Path) -> None:
+    """Put nested JSON there."""
+    path.write_bytes(b"[" * 200_000)
+
+
+PUT = [fifo, endless, huge, folder, loop, garbage, deep]
+Put = Callable[[Path], None]
+
+
+@pytest.mark.parametrize("put", [fifo, endless, folder, loop])
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, put: Put) -> None:
+    """A pipe, a device, a folder, a link to itself."""
+    put(tmp_path / "x")
+    for ask in (files.opened, files.content):
+        with pytest.raises(OSError):
+            ask(tmp_path / "x")
+
+
+def test_a_device_is_not_even_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To open /dev/watchdog starts the machine anew a minute later."""
+    (tmp_path / "x").symlink_to("/dev/zero")
+    monkeypatch.setattr(files, "descriptor", lambda *_: pytest.fail("it was opened"))
+    with pytest.raises(OSError, match="regular"):
+        files.opened(tmp_path / "x")
+
+
+def test_more_than_the_bound_is_refused_and_the_bound_itself_is_not(tmp_path: Path) -> None:
+    """Half of a file is no file."""
+    (tmp_path / "x").write_bytes(b"abc")
+    assert files.content(tmp_path / "x", 3) == b"abc"
+    with pytest.raises(OSError, match="more than 2 bytes"):
+        files.content(tmp_path / "x", 2)
+    huge(tmp_path / "y")
+    with pytest.raises(OSError, match="more than"):
+        files.content(tmp_path / "y")
+
+
+def test_a_link_is_followed_where_it_is_ours_and_not_where_strangers_write(tmp_path: Path) -> None:
+    """A configuration kept elsewhere is usual; a link in a shared repository may lead to anything of root's."""
+    (tmp_path / "x").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "x")
+    assert files.content(tmp_path / "link") == b"mine"
+    with pytest.raises(OSError):
+        files.content(tmp_path / "link", follow=False)
+
+
+@pytest.mark.parametrize("put", PUT)
+def test_nothing_in_the_place_of_borgs_roster_holds_us_up(tmp_path: Path, put: Put) -> None:
+    """Whoever can write to a shared repository can put it there."""
+    put(tmp_path / "lock.roster")
+    assert locks.held("borg", tmp_path) == []
+
+
+@pytest.mark.parametrize("put", [*PUT[:3], loop])
+def test_an_export_never_writes_through_what_lies_in_its_way(tmp_path: Path, put: Put) -> None:
+    """In a folder that others share, a link beside the file would lead root's bytes to any file."""
+    victim = tmp_path / "victim"
+    victim.write_text("safe")
+    (tmp_path / ".checkpoint.new").symlink_to(victim)
+    tiles.write(tmp_path / "checkpoint", b"note")
+    assert (victim.read_text(), (tmp_path / "checkpoint").read_bytes()) == ("safe", b"note")
+    put(tmp_path / ".checkpoint.new")
+    tiles.write(tmp_path / "checkpoint", b"again")
+    assert (tmp_path / "checkpoint").read_bytes() == b"again"
+
+
+@pytest.mark.parametrize("put", PUT)
+def test_a_damaged_run_folder_is_a_damaged_run_folder(tmp_path: Path, put: Put) -> None:
+    """Whatever stands in the place of run.json is an error that everybody expects."""
+    put(tmp_path / "run.json")
+    with pytest.raises((OSError, ValueError)):
+        runs.RunInfo.read(tmp_path / "run.json")
+
+
+OURS = {
+    "config": ["config.toml", "baselines/origin"],
+    "state": [
+        "audit.standing",
+        "tracker.path",
+        "audit.key",
+        "audit.key.pub",
+        "care/values.json",
+        "search.db",
+        "spool/x.json",
+    ],
+    "runtime": ["tracker.lock", "outage"],
+}
+
+
+def command(*arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    """Run the program; whoever waits for a pipe is found by the time limit."""
+    return subprocess.run(
+        [sys.executable, "-m", "tray", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | environ,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", [f"{place}/{name}" for place, names in OURS.items() for name in names])
+@pytest.mark.parametrize("put", [fifo, endless, huge])
+def test_nothing_in_the_place_of_a_file_of_ours_keeps_a_backup_waiting(places: Places, name: str, put: Put) -> None:
+    """The backup runs and ends with its own code; the status is told without a traceback."""
+    command("run", "--job", "home", "--", "true")
+    target = places.state.parent / name
+    private(target.parent)
+    if target.is_file() or target.is_symlink():
+        target.unlink()
+    put(target)
+    done = command("run", "--job", "home", "--", "sh", "-c", "echo ran; exit 7")
+    assert (done.returncode, done.stdout) == (7, "ran\n"), done.stderr
+    for ask in (("status",), ("tracker", "--close-lost"), ("tracker", "--care"), ("repository",)):
+        shown = command(*ask)
+        assert "Traceback" not in shown.stderr, (ask, shown.stderr)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a = " + "[" * 20_000 + "]" * 20_000, "nested too deeply"),
+        ("a = " + "{b = " * 20_000 + "1" + "}" * 20_000, "nested too deeply"),
+        ('[jobs.home]\nrepository = "/a\\u0000b"\nsources = ["/x"]', "NUL"),
+        ('[jobs.home]\nrepository = "/a"\nsources = ["/x", "\\U00000000"]', "NUL"),
+        ('[jobs."a\\u0000b"]\ncommand = ["true"]', "NUL"),
+        ('[audit]\nbaselines = ["/a\\u0000"]', "NUL"),
+        ("a = \0", "TOML"),
+        ("a = " + "9" * 5000, "makes no sense"),
+        ("[watch]\nstalled_after = 0x" + "f" * 5000, "length of time"),
+        ("#" * (2 << 20), "more than"),
+    ],
+)
+def test_an_odd_configuration_is_a_clear_error(places: Places, text: str, said: str) -> None:
+    """Never a traceback, always the file and the reason; where there is a line, the line."""
+    private(places.config)
+    places.config_file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        config.load(places)
+    assert said in caught.value.why + caught.value.what
+    if said == "NUL" and "\\u0000" in text:
+        assert "line" in caught.value.what + caught.value.why
+
+
+@pytest.mark.parametrize("put", PUT[:5])
+def test_what_is_no_file_is_no_configuration(places: Places, put: Put) -> None:
+    """A pipe in its place is said, not waited for."""
+    private(places.config)
+    put(places.config_file)
+    with pytest.raises(ConfigError):
+        config.load(places)
+
+
+ALLOWED = {
+    "files.py": "the one place",
+    "audit/standalone.py": "stands alone: it is given to people without this program, and asks for regular files itself",
+    "audit/salvage/carve.py": "the audit log that a person names, read as a stream; the database is opened by SQLite otherwise",
+    "audit/search/fill.py": "a database of our own, opened by SQLite",
+    "cli/audit/verify.py": "what a person names may be a pipe: verify --checkpoint <(ssh host cat checkpoint); with a bound",
+    "report/make.py": "the same",
+    "engines/plugins.py": "folders of installed packages: who writes there runs code in this process anyway",
+    "family.py": "/proc",
+    "locks.py": "/proc, and locks, which are opened without waiting",
+    "observe/proc.py": "/proc",
+    "observe/scope.py": "/etc/passwd",
+    "repository/local.py": "/proc/self/mountinfo",
+    "runner/child.py": "/proc and the terminal",
+    "runner/outputs.py": "spools that this very process has made exclusively",
+    "runner/wrap.py": "/dev/null",
+    "cli/main.py": "/dev/null",
+    "window/document.py": "our own pages",
+    "window/app.py": "a file that a measurement names, and our own diagnostics, both written",
+    "paths.py": "a folder, to make its names durable",
+    "config/__init__.py": "a folder, to lock it; and a file of our own, made exclusively",
+    "system/place.py": "a folder",
+    "audit/outside/baselines.py": "a folder, and files of ours that are written",
+    "endpoint.py": "a folder, by O_PATH; and a file of our own, made exclusively",
+    "runs.py": "written: a file of ours in a folder of ours",
+    "jobs.py": "written, made exclusively",
+    "care/memory.py": "written, no link is followed",
+    "audit/keys.py": "written, made exclusively",
+    "audit/tlog/files.py": "written, made exclusively",
+    "outage.py": "written, made exclusively",
+    "repository/cache.py": "written: a file of ours",
+    "runner/privacy.py": "written: a key of our own",
+    "runner/log.py": "written: the log of the run",
+    "report/write.py": "written, through mkstemp",
+    "audit/spool.py": "records of our own: no link is followed, no pipe waited for, and there is a bound",
+}
+
+
+def opens(path: Path) -> bool:
+    """Whether this module opens a file by itself."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Name) and node.func.id in ("open", "read_text", "read_bytes"):
+            return True
+        if isinstance(node.func, ast.Attribute):
+            of = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
+            modes = [word.value for word in node.args if isinstance(word, ast.Constant) and isinstance(word.value, str)]
+            if node.func.attr in ("read_text", "read_bytes", "fdopen", "descriptor") or (
+                of == "os" and node.func.attr == "open"
+            ):
+                return True
+            if node.func.attr == "open" and any(set(mode) <= set("rwaxbt+") for mode in modes):
+                return True
+    return False
+
+
+def test_no_file_is_opened_in_another_way_without_a_reason() -> None:
+    """Each place that opens a file by itself stands in the list above; a new one needs a reason."""
+    found = {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if opens(path)}
+    assert found == set(ALLOWED), "use tray.files.opened or tray.files.content"

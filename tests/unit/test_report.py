@@ -234,6 +234,22 @@ def test_no_spreadsheet_takes_a_name_for_a_formula(places: Places, tmp_path: Pat
     assert rows[0]["job"].startswith("'")
 
 
+@pytest.mark.parametrize(
+    "name", ["a;=1+1", 'a;"=1', "a; +1", "a;'-1", "a;;@x", "a;＝1", 'a";=1;"=2', "\u00a0=1", "a;\u00a0=1"]
+)
+def test_no_spreadsheet_of_another_language_takes_a_part_of_a_name_for_a_formula(
+    places: Places, tmp_path: Path, name: str
+) -> None:
+    """Where the semicolon separates cells, a German or French spreadsheet begins one within our field."""
+    with writer(places) as log:
+        log.append([ended(1, name)])
+    text = made(tmp_path, "csv").decode("utf-8-sig")
+    cells = [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=";") for cell in row]
+    plain = [cell for line in text.split("\r\n") for cell in line.split(";")]
+    assert len(plain) > 1
+    assert not [cell for cell in (*cells, *plain) if cell.strip(' "\u00a0')[:1] in tuple("=+-@＝") and cell.strip()]
+
+
 def test_a_run_as_json_lines_carries_its_proof(places: Places, tmp_path: Path) -> None:
     """The line is the bytes that were hashed, and the proof beside it holds without our log."""
     months(places, 40)

@@ -17,8 +17,9 @@ from tray import files
 from tray.audit import checkpoint
 from tray.audit.checkpoint import SEED_SIZE, Signer, VerifierKey
 from tray.errors import AuditUnavailableError
+from tray.files import content, opened
 from tray.locks import FileLock
-from tray.paths import opened, sync_folder
+from tray.paths import sync_folder
 
 LOCK = "audit.lock"
 """Whoever makes a log or a key holds this one."""
@@ -167,7 +168,7 @@ def pin(key: Path, verifier: VerifierKey) -> None:
     if verifier in pins(key):
         return
     try:
-        before = pin_file(key).read_bytes()
+        before = content(pin_file(key))
     except FileNotFoundError:
         before = b""
     if before and not before.endswith(b"\n"):

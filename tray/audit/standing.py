@@ -18,7 +18,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from tray import clock, paths
+from tray import clock, files, paths
 from tray.audit import keys
 from tray.audit.canonical import canonical, plain
 from tray.errors import AuditStandingError, BackupTrayError, NoBreachError
@@ -265,7 +265,7 @@ def _before(places: Places) -> AuditStanding | None:
 
 def _load(places: Places) -> dict[str, Any] | None:
     try:
-        with paths.opened(places.audit_standing) as file:
+        with files.opened(places.audit_standing) as file:
             raw = file.read(_MAX + 1)
     except FileNotFoundError:
         return None

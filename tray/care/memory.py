@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tray import files
+from tray.files import content
 from tray.paths import Places, private
 
 _MAX = 4 << 20
@@ -25,8 +26,7 @@ def folder(places: Places) -> Path:
 def load(places: Places, name: str) -> dict[str, Any]:
     """Return what *name* remembers; nothing if it never did, or if that cannot be read any more."""
     try:
-        with (places.state / "care" / f"{name}.json").open("rb") as file:
-            data = json.loads(file.read(_MAX))
+        data = json.loads(content(places.state / "care" / f"{name}.json", _MAX))
     except (OSError, ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}

@@ -17,6 +17,7 @@ from typing import Any
 from tray import clock
 from tray.care import memory
 from tray.care.rounds import Round
+from tray.files import content
 from tray.paths import Places
 from tray.redact import HIDDEN, Redactor, is_secret_name
 
@@ -129,8 +130,7 @@ def _clean(value: Any) -> Any:
 def _values(file: Path, salt: str) -> tuple[Seen, str | None]:
     """Return what the file says, and why it says nothing, if so; a file that is missing says nothing without a reason."""
     try:
-        with file.open("rb") as opened:
-            raw = opened.read(_MAX_FILE)
+        raw = content(file, _MAX_FILE)
     except FileNotFoundError:
         return {}, None
     except OSError as error:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray.errors import BackupTrayError, JobSetupError, UsageError
-from tray.paths import Places, opened, places
+from tray.files import opened
+from tray.paths import Places, places
 
 if TYPE_CHECKING:
     from tray.config import Job

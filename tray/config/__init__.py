@@ -40,7 +40,6 @@ import os
 import re
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,6 +49,7 @@ from typing import Any
 
 from tray.config import audit as audit_table
 from tray.config import privacy as privacy_table
+from tray.config import toml
 from tray.config.audit import AuditConfig
 from tray.errors import ConfigError
 from tray.paths import Places, private, sync_folder
@@ -61,6 +61,10 @@ ASK_EVERY_MS = 6 * 3_600_000
 STALLED_AFTER = 600.0
 """Seconds without progress after which a run stands still, unless the configuration says otherwise."""
 HEADER = "# Backup Tray. Comments, and keys that this version does not know, stay when the program saves this file.\n"
+
+
+_ENDLESS = 1e12
+"""Seconds that no length of time reaches; larger numbers do not even fit where they are needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +128,10 @@ def load(places: Places) -> Config:
         ConfigError: The file cannot be read or does not make sense; the line is named where it is known.
     """
     file = places.config_file
-    text = _read(file)
+    text = toml.text(file)
     if text is None:
         return Config()
-    data = _parse(file, text)
+    data = toml.parse(file, text)
     _check_version(file, text, data)
     jobs = data.get("jobs", {})
     if not isinstance(jobs, dict):
@@ -162,7 +166,7 @@ def save_job(places: Places, job: Job) -> None:
     folder = private(places.config)
     with _locked(folder):
         load(places)
-        document = tomlkit.parse(_read(places.config_file) or f"{HEADER}version = {VERSION}\n")
+        document = tomlkit.parse(toml.text(places.config_file) or f"{HEADER}version = {VERSION}\n")
         jobs = document.setdefault("jobs", tomlkit.table(is_super_table=True))
         table = jobs.get(job.name)
         if not isinstance(table, Table):
@@ -192,31 +196,6 @@ def _values(job: Job) -> dict[str, Any]:
     if job.command:
         values["command"] = list(job.command)
     return values
-
-
-def _read(file: Path) -> str | None:
-    try:
-        return file.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        return None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ConfigError(file, "The file is not UTF-8 text.", line=line) from error
-    except OSError as error:
-        raise ConfigError(
-            file,
-            f"It cannot be read: {error.strerror}.",
-            next=f"Look at it with `ls -l {file}`; `backup-tray doctor` says more.",
-        ) from error
-
-
-def _parse(file: Path, text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"line (\d+)", str(error))
-        line = int(found.group(1)) if found else text.count("\n") + 1
-        raise ConfigError(file, f"It is not valid TOML: {error}.", line=line) from error
 
 
 def _check_version(file: Path, text: str, data: Mapping[str, Any]) -> None:
@@ -263,7 +242,7 @@ def _stalled_after(file: Path, text: str, job: str | None, table: Mapping[str, A
 
 def seconds(value: object) -> float | None:
     """Return the length of time that *value* means ("90s", "10m", "2h", "off", or a number of seconds), None if it means none."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf"):
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _ENDLESS:
         return float(value)
     if value == "off":
         return 0.0

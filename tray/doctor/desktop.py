@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tray import ourselves
+from tray.files import content
 from tray.icon import xembed
 
 WATCHER = "org.kde.StatusNotifierWatcher"
@@ -97,7 +98,7 @@ def autostart() -> Finding:
     for folder in _autostart_folders(os.environ):
         file = folder / "backup-tray.desktop"
         try:
-            text = file.read_text(encoding="utf-8", errors="replace")
+            text = content(file).decode("utf-8", "replace")
         except OSError:
             continue
         if "\nHidden=true" in text:

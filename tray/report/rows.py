@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,10 @@ BOM = b"\xef\xbb\xbf"
 _FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 """What makes a spreadsheet take a text for a formula, in its full-width forms too."""
 
+_WITHIN = re.compile(rf"""([;\t][\s"']*)(?=[{re.escape(_FORMULA)}])""")
+"""Where a spreadsheet whose own separator is the semicolon, as in German or French, or the tab begins another cell within a field:
+it does not take our quotes for such, since they do not stand where its cells begin."""
+
 
 def as_csv(entries: "Iterable[StoredEntry]") -> bytes:
     """Return entries as CSV: every field quoted, CRLF, UTF-8 with a byte order mark, which spreadsheets need to know it.
@@ -62,8 +67,10 @@ def _field(value: object) -> str:
     if value is None:
         return ""
     text = str(value)
-    guarded = isinstance(value, str) and text.lstrip(" ")[:1] in tuple(_FORMULA)
-    return ("'" if guarded else "") + wording.escape(text)
+    if not isinstance(value, str):
+        return text
+    guarded = text.lstrip()[:1] in tuple(_FORMULA) or text[:1] in tuple(_FORMULA)
+    return ("'" if guarded else "") + wording.escape(_WITHIN.sub(r"\1'", text))
 
 
 def _values(entry: "StoredEntry") -> Iterator[Any]:

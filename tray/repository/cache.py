@@ -17,6 +17,7 @@ from typing import Any
 
 from tray import files
 from tray.errors import BackupTrayError, RepositoryCacheError
+from tray.files import content
 from tray.listing import Listing
 from tray.locks import FileLock
 from tray.model import RepositoryState
@@ -212,11 +213,7 @@ def read(path: Path) -> Entry:
         RepositoryCacheError: It cannot be read or makes no sense.
     """
     try:
-        with open(path, "rb") as file:
-            raw = file.read(_MAX_BYTES + 1)
-        if len(raw) > _MAX_BYTES:
-            raise ValueError("it is too long")
-        return Entry.from_json(json.loads(raw))
+        return Entry.from_json(json.loads(content(path, _MAX_BYTES)))
     except OSError as error:
         raise RepositoryCacheError(path, error.strerror or str(error)) from error
     except (ValueError, RecursionError) as error:

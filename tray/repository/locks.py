@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tray.files import opened
 from tray.locks import process_start
 from tray.repository import local
 
@@ -90,8 +91,8 @@ def _borg(folder: Path) -> list[Lock]:
                 found.append(with_holder(lock, holder["host"], int(holder["pid"]), node=int(holder["node"])))
     if found:
         return found
-    with suppress(OSError, ValueError, TypeError, AttributeError):
-        with open(folder / "lock.roster", "rb") as file:
+    with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
+        with opened(folder / "lock.roster", follow=False) as file:
             shared = json.loads(file.read(_MAX_ROSTER)).get("shared") or []
             since = os.fstat(file.fileno()).st_mtime_ns // 1_000_000
         for holder_id, pid, _ in shared:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tray import engines, runs
 from tray.engines.base import Exit, Plan, Result, Session, Stream
 from tray.errors import AuditMissingError, BackupTrayError
+from tray.files import opened
 from tray.model import EndedRun, Outcome, Source
 from tray.paths import Places
 from tray.redact import Redactor
@@ -153,7 +154,7 @@ def _observed(info: RunInfo) -> bool:
 def _complete(log: RunLog, folder: RunFolder, info: RunInfo) -> None:
     """Add the lines that the dead wrapper did not get to: a replay, less what stands in the log already."""
     stood = {b"out": 0, b"err": 0}
-    with suppress(OSError), folder.log.open("rb") as file:
+    with suppress(OSError), opened(folder.log) as file:
         for written in file:
             if written[25:28] in stood:
                 stood[written[25:28]] += 1
@@ -185,7 +186,7 @@ def _session(info: RunInfo) -> Session:
 
 def _lines(path: Path, *, returns: bool) -> Iterator[bytes]:
     """Yield the lines of a spool one by one: it may be larger than our memory."""
-    with suppress(OSError), path.open("rb") as file:
+    with suppress(OSError), opened(path) as file:
         for line in iter(lambda: file.readline(LINE_LIMIT), b""):
             yield from cut(line, returns=returns)
 

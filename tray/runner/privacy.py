@@ -6,7 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from tray import files
-from tray.paths import Places, opened, private
+from tray.files import opened
+from tray.paths import Places, private
 from tray.redact import Redactor, Rules, is_secret_name
 
 _MOST_CONFIG = 1 << 20

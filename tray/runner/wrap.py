@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tray import bare, clock, engines, locks, runs
 from tray.engines.base import LOG_FD, Engine, Exit, Plan, Result, Session
 from tray.errors import BackupTrayError, CommandNotFoundError
+from tray.files import content
 from tray.model import BACKUP, EndedRun, Outcome, Step
 from tray.paths import Places
 from tray.paths import places as default_places
@@ -415,7 +416,7 @@ def _send_afar(this: _Run) -> None:
 
         afar.send(this.places, 0)
         return
-    text = this.places.config_file.read_bytes()
+    text = content(this.places.config_file)
     if b"baselines" in text or b"forward" in text:
         from tray.runner import afar
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from tray import endpoint, ipc, runs
+from tray import endpoint, ipc, runs, succession
 from tray.errors import BackupTrayError
 from tray.locks import FileLock
 from tray.model import Control, LiveRun
@@ -241,7 +241,7 @@ def run(places: Places, *, idle_exit: float | None = None) -> Ended | None:
     if not lock.acquire():
         return None
     with lock:
-        lock.path.write_bytes(b"%d" % os.getpid())  # for a person who has to end a tracker that hangs
+        succession.sign(lock.path)  # also for a person who has to end a tracker that hangs
         listener, token = endpoint.listen(places.socket)
         with listener:
             _point(places)

@@ -54,8 +54,9 @@
     document.title = `${page.title} – Backup Status`;
   };
 
-  // Python calls this with every new status.
+  // Python calls this with every new status; "Try again" may get null while there is none yet, and the first one comes by itself.
   BT.receive = (status) => {
+    if (!status) return;
     const before = BT.status;
     BT.status = status;
     const page = BT.pages[BT.place.page];

@@ -144,7 +144,7 @@ def stem_of(origin: str) -> str:
 def read_note(path: Path) -> bytes | None:
     """Return what the file *path* holds, up to the length that a note may have; None if it is missing."""
     try:
-        with paths.opened(path) as file:
+        with files.opened(path) as file:
             return file.read(MAX_NOTE + 1)
     except FileNotFoundError:
         return None

@@ -12,6 +12,7 @@ from typing import Any
 
 from tray.audit import keys, spool
 from tray.audit.entry import Action, Draft, Severity
+from tray.files import content
 from tray.locks import FileLock
 from tray.paths import Places
 
@@ -82,8 +83,8 @@ def alone(file: Path) -> Iterator[bool]:
 
 def _load(file: Path) -> dict[str, dict[str, Any]]:
     try:
-        found = json.loads(file.read_bytes())
-    except (OSError, ValueError):
+        found = json.loads(content(file))
+    except (OSError, ValueError, RecursionError):
         return {}
     return {
         name: value for name, value in (found if isinstance(found, dict) else {}).items() if isinstance(value, dict)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from tray.audit import checkpoint
 from tray.audit.tiles import WIDTH
-from tray.audit.tlog.files import CHECKPOINT, ENTRIES, HEIGHT, place, split, tiles_of
+from tray.audit.tlog.files import CHECKPOINT, ENTRIES, HEIGHT, MOST, place, split, tiles_of
 from tray.audit.tree import EMPTY_ROOT, HASH_SIZE, leaf_hash, node_hash
+from tray.files import content
 
 
 def holds(folder: Path, first: int, size: int, root: bytes | None = None) -> bool:
@@ -15,7 +16,7 @@ def holds(folder: Path, first: int, size: int, root: bytes | None = None) -> boo
         root: The root that the log has at *size*; without it only what is in the folder is compared.
     """
     try:
-        there = checkpoint.parse((folder / CHECKPOINT).read_bytes())
+        there = checkpoint.parse(content(folder / CHECKPOINT))
         if there.size < size or _root_at(folder, there.size, there.size) != there.root:
             return False
         if root is not None and _root_at(folder, there.size, size) != root:
@@ -33,9 +34,9 @@ def holds(folder: Path, first: int, size: int, root: bytes | None = None) -> boo
 def _read(folder: Path, number: int, width: int) -> bytes:
     """Return a tile: the one of this width, or else the full one, of which these are the first."""
     try:
-        return place(folder, number, width).read_bytes()
+        return content(place(folder, number, width), MOST)
     except FileNotFoundError:
-        return place(folder, number, WIDTH).read_bytes()
+        return content(place(folder, number, WIDTH), MOST)
 
 
 def _tile(folder: Path, level: int, number: int, size: int) -> list[bytes]:

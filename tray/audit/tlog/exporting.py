@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from tray import paths
+from tray import files, paths
 from tray.audit import bodies, checkpoint, database
 from tray.audit.canonical import canonical
 from tray.audit.checkpoint import Checkpoint
@@ -138,7 +138,7 @@ class _Export:
     def _before(self) -> Checkpoint | None:
         """Return the checkpoint that is in the folder, which this log must continue."""
         try:
-            before = checkpoint.parse((self._folder / CHECKPOINT).read_bytes())
+            before = checkpoint.parse(files.content(self._folder / CHECKPOINT))
         except FileNotFoundError:
             return None
         except ValueError as error:
@@ -196,7 +196,7 @@ class _Export:
     def _put(self, path: Path, content: bytes) -> None:
         """Write a file beside its place and rename it there, unless just that is there."""
         with contextlib.suppress(OSError):
-            if path.read_bytes() == content:
+            if files.content(path, len(content)) == content:
                 return
         for folder in (path.parent, *path.parent.parents):
             if folder in self._touched:

@@ -18,6 +18,8 @@ HEIGHT = 8
 
 LENGTH = 2
 """Bytes of the length before each entry of a bundle."""
+MOST = WIDTH * (LENGTH + 65_536)
+"""Bytes of a full tile of entries at most."""
 
 
 def place(folder: Path, number: int, width: int) -> Path:
@@ -39,7 +41,8 @@ def writing(paths: Sequence[Path]) -> Iterator[list[BinaryIO]]:
     with contextlib.ExitStack() as stack:
         opened: list[BinaryIO] = []
         for path in paths:
-            handle = files.descriptor(_beside(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            _beside(path).unlink(missing_ok=True)  # in a folder that others share it may be a link to anywhere
+            handle = files.descriptor(_beside(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
             opened.append(stack.enter_context(open(handle, "wb")))
         yield opened
         for file in opened:
