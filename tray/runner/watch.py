@@ -201,8 +201,10 @@ class Watch:
             self._relayed(fed.relay, tail)
 
     def _relayed(self, data: bytes, tail: Tail) -> None:
-        """Pass on *data*, less its beginning that the caller has seen already."""
-        self._pass(tail.to, data.removeprefix(self.ahead.pop(tail.to, b"")))
+        """Pass on *data*, less its beginning that the caller has seen already; what came out shorter, he has seen whole."""
+        ahead = self.ahead.pop(tail.to, b"")
+        if not ahead.startswith(data):
+            self._pass(tail.to, data.removeprefix(ahead))
 
     def _understand(self, line: bytes, stream: Stream) -> Fed:
         """Feed the adapter; a mistake of ours in it must not reach the backup, the line is then passed on as it is."""

