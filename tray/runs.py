@@ -142,6 +142,7 @@ class RunFolder:
         self.path = path
         self.run = path.name
         self.lock = locks.FileLock(path / "lock")
+        self._handed_over = False
 
     @classmethod
     def create(cls, root: Path, info: RunInfo) -> "RunFolder":
@@ -214,8 +215,14 @@ class RunFolder:
     def _closing(self) -> Path:
         return self.path / "closing"
 
+    def hand_over(self) -> None:
+        """Leave the run to a process that was forked from this one and has the lock too: `close` then does nothing here."""
+        self._handed_over = True
+
     def close(self) -> None:
         """Drop the spools and move the folder to the ended runs; the lock is released last. Nothing here may fail a backup."""
+        if self._handed_over:
+            return self.lock.release()
         try:
             for name in SPOOLS:
                 self.spool(name).unlink(missing_ok=True)

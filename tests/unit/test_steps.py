@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.observe_help import engine
 from tests.waiting import wait_for
+from tray import clock
 from tray.engines.base import Exit, Result
 from tray.model import Outcome
 from tray.observe import ends
@@ -28,9 +29,9 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class Script:
     """A script that runs, and its steps as the wrapper sees them."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, group: bool = False) -> None:
         self.said: list[str] = []
-        self._process = subprocess.Popen(["sh", "-c", text], stdin=subprocess.PIPE)
+        self._process = subprocess.Popen(["sh", "-c", text], stdin=subprocess.PIPE, start_new_session=group)
         self.steps = Steps(self._process.pid, self.said.append)
 
     def go(self) -> None:
@@ -65,7 +66,8 @@ class Script:
             self.steps.look()
             time.sleep(0.002)
         code = self._process.returncode
-        self.steps.finish(Exit(code))
+        self.steps.script_ended(Exit(code))
+        self.steps.finish()
         return self.steps.judge(FINE if code == 0 else Result(Outcome.FAILED, "sh failed."))
 
 
@@ -297,3 +299,55 @@ def test_a_script_that_makes_no_backup_is_known_by_what_it_calls(
         script.go()
     script.end()
     assert script.steps.kind == kind
+
+
+def test_a_step_that_ends_after_the_script_is_its_own_end(programs: Path, scripts: list[Script]) -> None:
+    """Where the wrapper stays, an engine in the background is as good as one that the script waited for."""
+    engine(programs, "borg")
+    for code, outcome in ((0, Outcome.SUCCEEDED), (1, Outcome.WARNING)):
+        script = run(scripts, f"exec 3<&0; borg -c 'read x <&3; exit {code}' create /r::a /etc & read y; exit 0")
+        script.until(1)
+        script.say("a")
+        script._process.wait()
+        script.steps.script_ended(Exit(0))
+        assert script.steps.running
+        script.say("b")
+        wait_for(lambda script=script: (script.steps.look(), not script.steps.running)[1])
+        script.steps.finish()
+        unknown = Result(Outcome.UNKNOWN, "It was started, but the shell leaves it in the background.")
+        for result in (FINE, unknown):
+            assert script.steps.judge(result).outcome is outcome
+        script._process.stdin.close()  # type: ignore[union-attr]
+
+
+def test_an_engine_that_no_look_has_met_is_found_when_the_script_ends(programs: Path, scripts: list[Script]) -> None:
+    """`sh -c 'borg … & exit 0'` is over before anybody looks; the process group tells what it left."""
+    engine(programs, "borg")
+    script = Script("exec 3<&0; borg -c 'read x <&3; exit 2' create /r::a /etc & exit 0", group=True)
+    scripts.append(script)
+    script._process.wait()
+    script.steps.script_ended(Exit(0))
+    wait_for(lambda: (script.steps.look(), script.steps.steps)[1], what="the engine, also if it was a shell still")
+    script.say("b")
+    wait_for(lambda: (script.steps.look(), not script.steps.running)[1])
+    script.steps.finish()
+    assert script.steps.judge(FINE).reason == "borg to /r ended with exit code 2, after the script had ended."
+    script._process.stdin.close()  # type: ignore[union-attr]
+
+
+def test_a_shell_that_is_left_behind_is_not_waited_for_for_ever(
+    programs: Path, scripts: list[Script], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may start an engine any time; what it does is not known, so the run is no success."""
+    script = Script("exec 3<&0; (read x <&3; true) & exit 0", group=True)
+    scripts.append(script)
+    script._process.wait()
+    now = clock.monotonic()
+    script.steps.script_ended(Exit(0))
+    assert script.steps.running
+    monkeypatch.setattr(clock, "monotonic", lambda: now + 60)
+    assert not script.steps.running
+    script.steps.finish()
+    assert script.steps.judge(FINE).outcome is Outcome.UNKNOWN
+    script.say("x")
+    script._process.stdin.close()  # type: ignore[union-attr]

@@ -31,6 +31,11 @@ def interesting(comm: str) -> bool:
     return comm.lstrip(".").lower().startswith(_BEGINS)
 
 
+def is_launcher(comm: str) -> bool:
+    """Whether a process of this name is a shell or the like, which may start an engine or become one."""
+    return comm in _LAUNCHERS
+
+
 class Lister:
     """Tells of processes that may be engines, each one once.
 

@@ -77,6 +77,11 @@ class Proc:
             fields[0].decode(), int(fields[1]), fields[19].decode(), int(fields[11]) + int(fields[12]), max(status, 0)
         )
 
+    def group(self, pid: int) -> tuple[int, int]:
+        """The process group and the session; zeros once it is gone."""
+        fields = self._read(f"{pid}/stat", 4096).rpartition(b")")[2].split()
+        return (int(fields[2]), int(fields[3])) if len(fields) > 3 else (0, 0)
+
     def command(self, pid: int, most: int = COMMAND_BYTES) -> list[str]:
         """Read the command line, at most *most* bytes of it (see `CUT`); empty of kernel threads and once it is gone."""
         raw = self._read(f"{pid}/cmdline", most)

@@ -96,6 +96,11 @@ class Child:
         """The process id."""
         return self._process.pid
 
+    @property
+    def shares_group(self) -> bool:
+        """Whether it is in our own process group, as in the foreground of a terminal."""
+        return self._shared
+
     def forward(self, number: int) -> None:
         """Pass a signal on, once for each time that it came to us; INT goes to a whole group of its own, as a terminal's would."""
         if self.exit is not None:

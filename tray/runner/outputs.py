@@ -64,6 +64,10 @@ class Tail:
         self._until = os.fstat(self._fd).st_size
         self.more = True
 
+    def goes_on(self) -> None:
+        """Follow what a process that was left behind writes after all."""
+        self._until = None
+
     def lines(self) -> Iterator[bytes]:
         """Yield lines that have come, with their ends; an over-long line comes in pieces of at most `LINE_LIMIT`.
 

@@ -4,7 +4,7 @@ The wrapper looks at its own descendants only: when the kernel tells that an eng
 something happens, and once a second otherwise. A step that begins and ends between two looks is missed; of the others the exact
 exit status is known where the kernel tells it. A script that goes on after a step went wrong is not fine, whatever its own exit
 code says; unless the same command was called again and succeeded. A step whose end is not known, or that still runs when the
-script ends, is no success either: the run is then unknown.
+script ends, is no success either: the run is then unknown, unless the wrapper stays until that step ends too (`stay`).
 """
 
 import os
@@ -15,9 +15,10 @@ from tray import clock
 from tray.engines.base import Exit, Plan, Result
 from tray.engines.command import signal_name
 from tray.model import MAX_STEPS, Outcome, Step
+from tray.observe import family
 from tray.observe.ends import BY_LIST, NOT_KNOWN, End, Ending
 from tray.observe.execs import BURST_SECONDS, GENERAL, Execs
-from tray.observe.lister import interesting
+from tray.observe.lister import interesting, is_launcher
 from tray.observe.look import KINDS, OTHER, Found, examine, gather
 from tray.observe.proc import Proc
 from tray.observe.scope import Scope
@@ -30,6 +31,11 @@ CALM_SECONDS = 1.0
 _BUSY_FOR_SECONDS = 5.0
 _MOST = 500
 """Descendants that are looked at, and calls that are noticed at once; a script with more of them does something else."""
+_LINGER_SECONDS = 2.0
+"""So long a shell that a script has left behind may take to start an engine."""
+_LINGERS = (
+    "It ended with exit code 0, but a shell that it left in the background still ran, and what that did is not known."
+)
 _STILL_RUNNING = "It was still running when the script ended."
 _NO_BACKUPS = ("dry-run", "restore", "check", "prune", "compact", OTHER)
 _SHARE = 100
@@ -48,6 +54,7 @@ class _Called:
     place: int | None
     end: End | None = None
     reason: str = ""
+    late: bool = False
 
     @property
     def name(self) -> str:
@@ -78,12 +85,14 @@ class Steps:
     Args:
         root: The script's own process.
         say: Writes a line of ours to the run's log.
+        shares_group: The script is in our own process group.
     """
 
     root: int
     say: Callable[[str], None] = lambda _: None
     proc: Proc = field(default_factory=Proc)
     steps: tuple[Step, ...] = ()
+    shares_group: bool = False
     pause: float = BUSY_SECONDS
     execs: Execs = field(default_factory=Execs)
     _burst: tuple[float, ...] = ()
@@ -93,6 +102,12 @@ class Steps:
     _busy_until: float = 0.0
     _count: int = 0
     _kinds: set[str] = field(default_factory=set)
+    _late: list[_Called] = field(default_factory=list)
+    _strangers: bool = False
+    _shells: dict[int, str] = field(default_factory=dict)
+    _linger_until: float = 0.0
+    _lingers: bool = False
+    _code: int | None = None
 
     @property
     def kind(self) -> str | None:
@@ -111,6 +126,8 @@ class Steps:
         changed = [self._begin(pid) for pid in self._walk()]
         changed += [self._check(one) for one in tuple(self._open)]
         now = clock.monotonic()
+        if self._open:
+            self._linger_until = now + _LINGER_SECONDS
         if any(changed):
             self._busy_until = now + _BUSY_FOR_SECONDS
         if self._burst:
@@ -124,20 +141,88 @@ class Steps:
         if self._count < _MOST:
             self._burst, self.pause = BURST_SECONDS, 0.0
 
-    def finish(self, how: Exit) -> None:
-        """Take notice of the end of the script: what still goes on is none of its steps any more."""
+    @property
+    def running(self) -> list[int]:
+        """The processes of steps that go on, and for a moment shells that were left behind, which may start some."""
+        shells = self._shells if self._open or clock.monotonic() < self._linger_until else {}
+        return [*(one.found.pid for one in self._open), *(pid for pid in shells if self._lives(pid))]
+
+    def _lives(self, pid: int) -> bool:
+        stat = self.proc.stat(pid)
+        return stat is not None and not stat.gone and stat.start == self._shells.get(pid)
+
+    def script_ended(self, how: Exit) -> None:
+        """Take notice of the end of the script, and of engines that it has left behind, also of those that no look has met."""
         for one in tuple(self._open):
             if one.found.pid == self.root:  # the script became the engine (`exec restic …`)
                 self._ended(one, End(how.code, how.signal, BY_LIST) if how.seen else End(None, None, NOT_KNOWN))
-            elif not self._check(one):
+        left = self._left_behind()
+        for pid in left:
+            if interesting(self.proc.comm(pid)):
+                self._begin(pid)
+        self._code = how.code
+        self._late = [one for one in tuple(self._open) if not self._check(one)]
+        for one in self._late:
+            one.late = True
+        steps = {one.found.pid for one in self._open}
+        others = [pid for pid in left if pid not in steps and steps.isdisjoint(self._above(pid))]
+        self._shells = {
+            pid: stat.start for pid in others if is_launcher(self.proc.comm(pid)) and (stat := self.proc.stat(pid))
+        }
+        self._strangers = len(others) > len(self._shells)
+        self._linger_until = clock.monotonic() + _LINGER_SECONDS
+
+    def _above(self, pid: int) -> list[int]:
+        return [above for above, _ in family.ancestors(self.proc, pid)]
+
+    def finish(self) -> None:
+        """Give up on steps that still go on: how they end is not known."""
+        for one in tuple(self._open):
+            if not self._check(one):
+                self._open.remove(one)
                 one.ending.close()
                 self._bad.setdefault(one.key, one)
                 self._update(one, outcome=Outcome.UNKNOWN, reason=_STILL_RUNNING)
+        self._lingers = any(map(self._lives, self._shells))
+
+    def _left_behind(self) -> list[int]:
+        """Return what lives on of the script's process group or session; on a terminal the group is our own too."""
+        ours, us = os.getpgrp(), os.getpid()
+        groups = (self.root, ours) if self.shares_group else (self.root,)
+        found = []
+        for pid in self.proc.pids():
+            if pid <= self.root and not self._wrapped_around:
+                continue
+            group, session = self.proc.group(pid)
+            stat = self.proc.stat(pid) if group in groups or session == self.root else None
+            if stat is not None and not stat.gone and pid != us:
+                found.append(pid)
+        return found[:_MOST]
+
+    @property
+    def _wrapped_around(self) -> bool:
+        """Whether newer processes may have smaller numbers than the script's."""
+        newest = self.proc.newest()
+        return not newest.strip().isdigit() or int(newest) < self.root
 
     def judge(self, result: Result) -> Result:
-        """Return *result* with what the steps say: a success of the script alone is none unless every step ended well."""
-        bad = list(self._bad.values())
-        if result.outcome is not Outcome.SUCCEEDED or not bad:
+        """Return *result* with what the steps say: a success of the script alone is none unless every step ended well.
+
+        A script that only started an engine is a success if that engine was all that it left behind, and ended well.
+        """
+        if result.outcome is Outcome.SUCCEEDED and not self._bad and self._lingers:
+            return replace(result, outcome=Outcome.UNKNOWN, reason=_LINGERS)
+        bad, late = list(self._bad.values()), [one for one in self._late if one.end is not None]
+        if (
+            result.outcome is Outcome.UNKNOWN
+            and not bad
+            and late
+            and self._code == 0
+            and not (self._strangers or self._lingers)
+        ):
+            names = ", ".join(dict.fromkeys(one.name for one in late))
+            return replace(result, outcome=Outcome.SUCCEEDED, reason=f"{names} ended well after the script had ended.")
+        if result.outcome not in (Outcome.SUCCEEDED, Outcome.UNKNOWN) or not bad:
             return result
         worst = next((one for one in bad if one.seen), bad[0])
         more = "" if len(bad) == 1 else f" {len(bad)} of its steps did not succeed."
@@ -152,7 +237,7 @@ class Steps:
         """Return descendants that may have become an engine since the last look; below a step nothing is looked for."""
         names: dict[int, str] = {}
         steps = {one.found.pid for one in self._open}
-        waiting, found = [self.root], []
+        waiting, found = [self.root, *self._shells], []
         while waiting and len(names) < _MOST:
             pid = waiting.pop()
             if pid in steps:
@@ -189,6 +274,9 @@ class Steps:
         place = len(self.steps) if len(self.steps) < MAX_STEPS else None
         step = Step(found.engine, found.kind, found.started_ms, found.repository)
         one = _Called(found, ending, gone, sure, not others, place)
+        if self._code is not None:
+            one.late = True
+            self._late.append(one)
         self._open.append(one)
         self._count += 1
         if place is not None:
@@ -236,10 +324,11 @@ def _what_happened(one: _Called) -> str:
     """Say how a step that is no success ended, without a full stop."""
     if one.end is None:
         return f"{one.name} was still running when the script ended, and how it ends is not known"
+    but = "after the script had ended" if one.late else "but the script went on"
     if one.end.signal is not None:
-        return f"{one.name} was killed by {signal_name(one.end.signal)}, but the script went on"
+        return f"{one.name} was killed by {signal_name(one.end.signal)}, {but}"
     if one.end.code:
-        return f"{one.name} ended with exit code {one.end.code}, but the script went on"
+        return f"{one.name} ended with exit code {one.end.code}, {but}"
     if not one.seen:
         return f"{one.name} ended, but its exit code was not seen, so whether it succeeded is not known"
-    return f"{one.name} did not quite succeed ({one.reason.rstrip('.')}), but the script went on"
+    return f"{one.name} did not quite succeed ({one.reason.rstrip('.')}), {but}"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tray.runner.steps import Steps
 
 TICK_SECONDS = 1.0
+GIVE_UP_SECONDS = 5.0
 RELAY_LIMIT = 16 * 1024 * 1024
 """Bytes that may wait in our memory for a slow reader while the run goes on."""
 
@@ -125,13 +126,24 @@ class Watch:
         except Exception as error:
             self._log.say(f"what was asked for could not be done ({type(error).__name__}: {error})")
 
-    def follow(self) -> tuple[Exit, Result]:
-        """Watch until the end and say how it ended and what it came to."""
+    def follow(self) -> Exit:
+        """Watch until the command has ended and what it said is taken in; say how it ended."""
         while not self._child.check():
             self.look()
             for number in sorted(self._waker.wait(self._pause(), self.relay.waiting)):
                 self._signal(number)
         self._controls.ended(clock.monotonic())
+        assert self._child.exit is not None
+        try:
+            if self._steps is not None:
+                self._steps.script_ended(self._child.exit)
+        except Exception as error:  # see _understand
+            self._log.say(f"what the script left behind was not seen ({type(error).__name__}: {error})")
+        self._drain()
+        return self._child.exit
+
+    def _drain(self) -> None:
+        """Take in all that has been written until now."""
         for tail in self._outputs.tails:
             tail.ended()
         self.look()
@@ -139,11 +151,30 @@ class Watch:
             self.look()
         for tail in self._outputs.tails:
             self._last(tail)
-            tail.close()  # the record of the end needs descriptors
         self._display.clear()
         self.relay.flush()
-        assert self._child.exit is not None
-        return self._child.exit, self._conclude(self._child.exit)
+
+    @property
+    def left_behind(self) -> list[int]:
+        """The engines that a script has started and that go on."""
+        return [] if self._steps is None else self._steps.running
+
+    def stay(self) -> None:
+        """Watch on until the engines that were left behind have ended too; a signal to us gives them a moment for that."""
+        self.relay, give_up = Relay(), float("inf")
+        for tail in self._outputs.tails:
+            tail.goes_on()
+        while self.left_behind and clock.monotonic() < give_up:
+            self.look()
+            if self._waker.wait(self._pause(), self.relay.waiting).intersection(FORWARDED):
+                give_up = min(give_up, clock.monotonic() + GIVE_UP_SECONDS)
+        self._drain()
+
+    def conclude(self, how: Exit) -> Result:
+        """Say what the run came to that ended in this way."""
+        for tail in self._outputs.tails:
+            tail.close()  # the record of the end needs descriptors
+        return self._conclude(how)
 
     def deliver(self) -> None:
         """Pass on the rest however long the reader takes, as the command itself would have. It would have died of a signal."""
@@ -157,7 +188,7 @@ class Watch:
                 result = self.began.judge(result, how, self._child.last)
             if self._steps is None:
                 return result
-            self._steps.finish(how)
+            self._steps.finish()
             return self._steps.judge(result)
         except Exception as error:  # see _understand; what cannot be judged is no success
             return Result(Outcome.UNKNOWN, f"The end could not be judged ({type(error).__name__}: {error}).")
@@ -269,7 +300,7 @@ class Watch:
         if self._steps is None:
             from tray.runner.steps import Steps
 
-            self._steps = Steps(self._child.pid, self._log.say)
+            self._steps = Steps(self._child.pid, self._log.say, shares_group=self._child.shares_group)
             self._waker.watch_opens(self._steps.execs.fd)
         if opened:
             self._steps.started()

@@ -213,8 +213,16 @@ def _followed(this: _Run, child: Child, outputs: Outputs, waker: Waker) -> None:
     noted = _note_start(this, watch)
     if this.info.repository is not None:
         import_module("tray.repository.after")  # the command works meanwhile, so this costs nobody anything
-    how, result = watch.follow()
+    how = watch.follow()
     noted()
+    if how.code == 0 and watch.left_behind and this.folder is not None:
+        from tray.runner import stay  # few scripts leave an engine behind
+
+        info = stay.beside(this.folder, this.info, watch)
+        if info is None:
+            return
+        this.info = info
+    result = watch.conclude(how)
     this.paused_seconds, this.stalled_seconds = controls.paused_seconds, stall.seconds
     result = rescue.doubted(result, this.doubt)
     with suppress(Exception):
@@ -330,7 +338,9 @@ def _stall(this: _Run, child: Child, log: RunLog) -> Stall:
     def traffic() -> dict[int, int] | None:
         from tray import family
 
-        return family.traffic(child.pid)
+        left = [] if this.watch is None else this.watch.left_behind
+        found = [counted for pid in left or [child.pid] if (counted := family.traffic(pid)) is not None]
+        return {pid: count for counted in found for pid, count in counted.items()} or None
 
     return Stall(limit, traffic, log.say, clock.monotonic())
 

@@ -1,0 +1,104 @@
+"""Engines that a script leaves in the background: the caller is not held up, and the run is what the engine comes to."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import TRAY, last, start, status, tray
+from tests.waiting import wait_for
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a source, a repository of borg, and a pipe that borg reads until the test lets it end."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a").write_text("a")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK", "yes")
+    monkeypatch.setenv("BORG_BASE_DIR", str(tmp_path / "base"))
+    subprocess.run(["borg", "init", "-e", "none", "repo"], check=True, capture_output=True)
+    os.mkfifo("pipe")
+    return tmp_path
+
+
+def over() -> bool:
+    """Whether the last run has ended."""
+    now = status()
+    return not now["runs"] and now["last"] is not None
+
+
+def left(text: str) -> Callable[[], None]:
+    """Run a script that leaves something behind, take its end, and return what lets the rest end."""
+    writer = os.open("pipe", os.O_RDWR)
+    done = start("run", "--job", "nightly", "--", "sh", "-c", text, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, _ = done.communicate(timeout=60)
+    assert (done.returncode, out) == (0, b"")
+    return lambda: os.close(writer)
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome", "reason"),
+    [
+        (
+            "borg create repo::a - src <pipe >/dev/null 2>&1 & exit 0",
+            "succeeded",
+            "ended well after the script had ended.",
+        ),
+        (
+            "(borg create repo::a - src gone <pipe >/dev/null 2>&1 &)",
+            "warning",
+            "ended with exit code 1, after the script had ended.",
+        ),
+        (
+            "nohup borg create gone::a - src <pipe >/dev/null 2>&1 & exit 0",
+            "warning",
+            "ended with exit code 2, after the script had ended.",
+        ),
+    ],
+)
+def test_the_run_is_what_the_engine_that_was_left_behind_comes_to(
+    folder: Path, text: str, outcome: str, reason: str
+) -> None:
+    """The script's exit code 0 is passed on at once; until borg has ended the run is under way, and then it is borg's."""
+    let_go = left(text)
+    if "gone::" not in text:  # else it ends by itself
+        assert [run["job"] for run in status()["runs"]] == ["nightly"]
+        assert status()["last"] is None
+    let_go()
+    wait_for(over, seconds=60)
+    run = last()
+    assert run["outcome"] == outcome
+    assert run["reason"].endswith(reason), run["reason"]
+
+
+def test_a_script_that_fails_is_a_failure_at_once(folder: Path) -> None:
+    """Whatever goes on behind it makes nothing better."""
+    writer = os.open("pipe", os.O_RDWR)
+    text = "borg create repo::a - <pipe >/dev/null 2>&1 & sleep 1; exit 3"
+    assert tray("run", "--job", "nightly", "--", "sh", "-c", text).returncode == 3
+    assert last()["outcome"] == "failed"
+    os.close(writer)
+
+
+def test_words_of_the_engine_reach_the_caller_as_without_us(folder: Path) -> None:
+    """A caller that reads standard error to its end waits for the engine that holds it, and misses nothing."""
+    text = "borg create repo::a src gone & exit 0"
+    done = subprocess.run([*TRAY, "run", "--job", "nightly", "--", "sh", "-c", text], capture_output=True, timeout=60)
+    assert done.returncode == 0
+    assert b"gone: [Errno 2]" in done.stderr
+    wait_for(over, seconds=60)
+    assert last()["outcome"] == "warning"
+
+
+def test_an_engine_that_is_killed_after_the_script_is_no_success(folder: Path) -> None:
+    """Out of memory, or a service that ends with its main process."""
+    let_go = left("borg create repo::a - <pipe >/dev/null 2>&1 & echo $! >pid; sleep 1; exit 0")
+    os.kill(int((folder / "pid").read_text()), 9)
+    wait_for(over, seconds=60)
+    let_go()
+    run = last()
+    assert run["outcome"] == "warning"
+    assert "was killed by signal 9 (SIGKILL), after the script had ended" in run["reason"]
