@@ -101,8 +101,7 @@ def test_a_backup_that_went_wrong_is_never_green(
 
 
 def test_a_locked_repository_fails_with_the_next_step(repository: Path, source: Path, big: Path) -> None:
-    """A stale exclusive lock of another host stops restic; the report names the way out."""
-    # prune takes an exclusive lock; a process that is stopped while it holds one is what a crash on another host looks like
+    """The lock of a restic at work is waited for: no command that removes a lock is offered."""
     subprocess.run(["restic", "-r", repository, "backup", "-q", big], check=True)
     holder = subprocess.Popen(
         ["restic", "-r", str(repository), "--limit-download", "1", "check", "--read-data"], stdout=subprocess.DEVNULL
@@ -115,7 +114,9 @@ def test_a_locked_repository_fails_with_the_next_step(repository: Path, source: 
         holder.wait()
     assert done.returncode != 0
     assert last()["outcome"] == "failed"
-    assert "restic unlock" in last()["reason"]
+    assert f"locked exclusively by PID {holder.pid}".replace(" exclusively", "") in last()["reason"]
+    assert last()["advice"].startswith(f"Wait until process {holder.pid} on ")
+    assert "unlock" not in last()["reason"] + last()["advice"]
 
 
 def test_a_missing_restic_is_a_failed_run_and_says_what_to_install(

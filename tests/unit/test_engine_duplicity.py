@@ -166,15 +166,15 @@ def test_the_reason_is_plain(name: str, words: str) -> None:
     assert words in result(load(name)).reason
 
 
-def test_a_lock_that_an_old_version_left_is_named_with_the_way_to_remove_it() -> None:
-    """Before 0.7.18 the lock is a file; later it goes with its process."""
+def test_no_command_that_removes_a_lock_is_offered_in_doubt() -> None:
+    """A second run without the lock destroys what the first one writes. Before 0.7.18 the lock is a file."""
     session = engines.named("duplicity").session(plan("duplicity full /home file:///r"))
     text = "Another instance is already running with this archive directory\nyou may delete /c/a b/lockfile.lock\n"
     for line in text.splitlines(keepends=True):
         session.feed(line.encode(), Stream.ERR)
     assert (
         session.conclude(Exit(23)).advice
-        == "If no other duplicity is running, remove its lock: `rm '/c/a b/lockfile.lock'`"
+        == "Wait until the other duplicity ends. If none is running for certain, the log of this run names its lock file."
     )
     assert result(load("duplicity0822-locked")).advice == "Wait until the other duplicity ends; its lock goes with it."
     assert engines.named("duplicity").unlock(plan("duplicity full /home file:///r")) is None

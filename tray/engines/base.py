@@ -104,6 +104,7 @@ class Result:
         reason: One sentence for a person.
         problems: The first ones of `errors` in all.
         advice: What to do next, with a command that works, where the output shows it ("Remove the stale lock: `…`").
+        locked: The repository was locked by another run, so it could not begin.
         uncompressed: `bytes_added` counts what was new before it was compressed; the engine does not say what was stored.
         empty: Not one file is in the backup.
         empty_sources: Sources that were seen to hold no files.
@@ -119,6 +120,7 @@ class Result:
     problems: tuple[Problem, ...] = ()
     snapshot: str | None = None
     advice: str | None = None
+    locked: bool = False
     uncompressed: bool = False
     empty: bool = False
     empty_sources: tuple[str, ...] = ()

@@ -87,12 +87,11 @@ class Borg(Adapter):
         """Begin to understand one run; everything that it needs to know is in *plan*, also in one that was stored."""
         inner = unwrap(plan.argv, {})
         options = borg_options.read(plan.argv, self.program_at(plan.argv, inner.at))
-        unlock = self.unlock(plan)
         if plan.kind == "backup":
             added = (plan.added if isinstance(plan, BorgPlan) else _missing(options)) if plan.ours else ()
-            return CreateSession(plan, options, inner, added, unlock)
+            return CreateSession(plan, options, inner, added)
         _, paths = borg_options.place(options, {} if plan.repository is None else {"BORG_REPO": plan.repository})
-        return OtherSession(plan, options, inner, len(paths), unlock)
+        return OtherSession(plan, options, inner, len(paths))
 
     def unlock(self, plan: Plan) -> str:
         """Return `borg break-lock`, which removes every lock: for when no other borg works on the repository."""

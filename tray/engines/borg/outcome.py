@@ -24,7 +24,7 @@ _DAMAGED = re.compile(r"(?<!no )(?:problems|errors) found")
 _Verdict = tuple[Outcome, str]
 
 
-def conclude_create(seen: Seen, exit: Exit, inner: Inner, *, told: bool, unlock: str) -> Result:
+def conclude_create(seen: Seen, exit: Exit, inner: Inner, *, told: bool) -> Result:
     """Return the result of a backup.
 
     Args:
@@ -32,7 +32,6 @@ def conclude_create(seen: Seen, exit: Exit, inner: Inner, *, told: bool, unlock:
         exit: How it ended.
         inner: What stood before borg.
         told: Its output was to hold the figures of the archive; without, only the exit code is left.
-        unlock: borg's command that removes a lock.
     """
     outcome, why = _create(seen, _known(seen, exit), inner, told)
     result = Result(
@@ -44,14 +43,13 @@ def conclude_create(seen: Seen, exit: Exit, inner: Inner, *, told: bool, unlock:
         errors=seen.errors,
         problems=tuple(seen.problems),
         snapshot=seen.archive if seen.saved else None,
-        advice=_advice(seen, exit, outcome, unlock),
+        advice=_advice(seen, exit, outcome),
+        locked=_is_locked(seen, exit, outcome),
     )
     return holds_nothing(result) if seen.saved and seen.files == 0 else result
 
 
-def conclude_other(
-    name: str, kind: str, seen: Seen, exit: Exit, inner: Inner, *, words: int, repair: bool, unlock: str
-) -> Result:
+def conclude_other(name: str, kind: str, seen: Seen, exit: Exit, inner: Inner, *, words: int, repair: bool) -> Result:
     """Return the result of another subcommand.
 
     Args:
@@ -62,7 +60,12 @@ def conclude_other(
     """
     outcome, why = _other(name, kind, seen, _known(seen, exit), inner, words, repair)
     return Result(
-        outcome, why, errors=seen.errors, problems=tuple(seen.problems), advice=_advice(seen, exit, outcome, unlock)
+        outcome,
+        why,
+        errors=seen.errors,
+        problems=tuple(seen.problems),
+        advice=_advice(seen, exit, outcome),
+        locked=_is_locked(seen, exit, outcome),
     )
 
 
@@ -177,7 +180,10 @@ def _reason(seen: Seen, exit: Exit) -> str:
     return _line(reason(seen.text, seen.names, exit, seen.first))
 
 
-def _advice(seen: Seen, exit: Exit, outcome: Outcome, unlock: str) -> str | None:
-    if outcome is Outcome.FAILED and cause(seen.text, seen.names, exit) is LOCKED:
-        return f"If no other borg works on this repository, remove the lock that was left behind: `{unlock}`"
-    return None
+def _is_locked(seen: Seen, exit: Exit, outcome: Outcome) -> bool:
+    return outcome is Outcome.FAILED and cause(seen.text, seen.names, exit) is LOCKED
+
+
+def _advice(seen: Seen, exit: Exit, outcome: Outcome) -> str | None:
+    """Return what to do about a lock. `break-lock` removes every lock, also that of a run at work: it is not offered in doubt."""
+    return "Wait until the other borg ends, then run the backup again." if _is_locked(seen, exit, outcome) else None

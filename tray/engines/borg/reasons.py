@@ -7,6 +7,7 @@ borg names its errors (`msgid`), and with BORG_EXIT_CODES=modern each has an exi
 import re
 from typing import NamedTuple
 
+from tray.engines import access
 from tray.engines.base import Exit
 from tray.engines.command import why_failed
 
@@ -69,7 +70,10 @@ _CAUSES = (
         "Repository.DoesNotExist Repository.ParentPathDoesNotExist",
         (13, 18),
         r"^Repository .* does not exist",
-        "There is no borg repository{at}; check the address and whether its disk is mounted, or make one with `borg init`.",
+        (
+            "There is no borg repository{at}; check the address and whether its disk is mounted. Only where there never was"
+            " one: make it with `borg init`."
+        ),
     ),
     _cause(
         "Repository.InvalidRepository Repository.InvalidRepositoryConfig",
@@ -143,10 +147,12 @@ def reason(text: str, names: "set[str]", exit: Exit, first: str) -> str:
         first: The message that says most.
     """
     known = cause(text, names, exit)
+    remote = _REMOTE.findall(text)
+    said = f" The other side said: {remote[0]}" if remote else ""
+    if (known is None or known.names[0] == "ConnectionClosed") and (why := access.why("\n".join(remote))):
+        return why + said
     if known is None:
         return why_failed("borg", exit, first) if exit.seen else f"borg stopped: {first[:300]}"
     found = _PLACE.search(text)
     at = f" at {found[1] or found[2]}" if found else " at this address"
-    remote = _REMOTE.search(text)
-    said = f" The other side said: {remote[1]}" if remote else ""
     return known.words.replace("{at}", at).replace("{said}", said)

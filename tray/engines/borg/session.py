@@ -25,11 +25,10 @@ class CreateSession:
 
     Args:
         added: The flags that we added to it, in any order.
-        unlock: borg's command that removes a lock.
     """
 
-    def __init__(self, plan: Plan, options: Arguments, inner: Inner, added: tuple[str, ...], unlock: str) -> None:
-        self._inner, self._unlock = inner, unlock
+    def __init__(self, plan: Plan, options: Arguments, inner: Inner, added: tuple[str, ...]) -> None:
+        self._inner = inner
         self._texts = "--log-json" in added  # messages become text again
         self._hides_progress = "--progress" in added
         self._hides_document = "--json" in added
@@ -66,7 +65,7 @@ class CreateSession:
         # A script called borg that drops our flags answers in text: then its warnings must do.
         text = self._texts and not self._answered and self._reader.seen.errors > 0
         told = self._told and (not text or exit.code in (0, None))
-        return conclude_create(self._reader.seen, exit, self._inner, told=told, unlock=self._unlock)
+        return conclude_create(self._reader.seen, exit, self._inner, told=told)
 
     def _message(self, message: dict[str, Any], line: bytes, before: bytes) -> Fed | None:
         """Understand a JSON message; None if it is none of borg's."""
@@ -134,9 +133,9 @@ class CreateSession:
 class OtherSession:
     """A run of another subcommand, or one whose output is not ours to read: nothing is changed, the exit code decides."""
 
-    def __init__(self, plan: Plan, options: Arguments, inner: Inner, paths: int, unlock: str) -> None:
+    def __init__(self, plan: Plan, options: Arguments, inner: Inner, paths: int) -> None:
         self._name = f"borg {options.subcommand}".rstrip()
-        self._kind, self._inner, self._unlock = plan.kind, inner, unlock
+        self._kind, self._inner = plan.kind, inner
         self._paths, self._repair = paths, options.given("repair")
         self._reader = Reader()
 
@@ -159,5 +158,4 @@ class OtherSession:
             self._inner,
             words=self._paths,
             repair=self._repair,
-            unlock=self._unlock,
         )

@@ -1,8 +1,8 @@
 """Why a duplicity run failed, in plain words with a next step."""
 
 import re
-import shlex
 
+from tray.engines.access import ACCESS
 from tray.engines.findings import causes
 
 CAUSES = causes(
@@ -11,8 +11,9 @@ CAUSES = causes(
             r"[Nn]o space left on device|disk quota exceeded|(?i:temp space has)",
             "There is no space left on the device; free some where the backup is written, or in the temporary folder.",
         ),
+        *ACCESS,
         (
-            r"[Ss]ource directory (.+) does not exist",
+            r"(?:[Ss]ource directory|Argument source_path) '?(.+?)'? does not exist",
             "The source {1} does not exist, so nothing was backed up; check its path, and whether its disk is mounted.",
         ),
         (
@@ -48,18 +49,22 @@ CAUSES = causes(
             r"BackendException: (.+)",
             "The place for the backup could not be used: {1}. Check the address, the network and the login.",
         ),
-        (r"duplicity: error: (.+)|Command line error: (.+)", "duplicity did not understand its command line: {1}{2}."),
+        (
+            r"duplicity: error: (.+)|Command ?[Ll]ine ?[Ee]rror: (.+)",
+            "duplicity did not understand its command line: {1}{2}.",
+        ),
     )
 )
-_LOCK = re.compile(r"(/\S.*lockfile(?:\.lock)?)")
 _RUNNING = re.compile(r"Another (?:duplicity )?instance is already running")
 
 
 def advice(text: str) -> str | None:
-    """Return what to do about a lock that duplicity met; before 0.7.18 it is a file that a killed run leaves behind."""
+    """Return what to do about a lock that duplicity met: wait, since it goes with its process.
+
+    duplicity itself says which file may be removed. But with that gone a second run destroys what the first one is writing.
+    """
     if not _RUNNING.search(text):
         return None
-    found = _LOCK.search(text)
-    if found is None:
-        return "Wait until the other duplicity ends; its lock goes with it."
-    return f"If no other duplicity is running, remove its lock: `rm {shlex.quote(found[1])}`"
+    if "lockfile.lock" in text:  # before 0.7.18 the lock is a file that a crash leaves behind
+        return "Wait until the other duplicity ends. If none is running for certain, the log of this run names its lock file."
+    return "Wait until the other duplicity ends; its lock goes with it."

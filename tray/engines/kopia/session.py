@@ -7,6 +7,7 @@ KOPIA_BYTES_STRING_BASE_2, in 1024s.
 import re
 from typing import Any
 
+from tray.engines.access import ACCESS
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.decode import decode
 from tray.engines.emptied import holds_nothing
@@ -33,12 +34,17 @@ _POWERS = "KMGTPE"
 _MAX_JSON = 1024 * 1024
 CAUSES = causes(
     (
+        (r"no space left on device", "There is no space left where the repository (or kopia's cache) is; free some."),
+        *ACCESS,
         (r"invalid repository password|(?:wrong|incorrect) password", "The password of the repository is wrong."),
         (
-            r"repository is not connected|not connected to a repository|open repository:.*no such file",
+            r"repository is not connected|not connected to a repository",
             "kopia is not connected to a repository; connect with `kopia repository connect`.",
         ),
-        (r"no space left on device", "There is no space left where the repository (or kopia's cache) is; free some."),
+        (
+            r"open repository:.*no such file|repository not initialized",
+            "kopia found no repository where it is connected to; check whether its disk is mounted.",
+        ),
         (
             r"unable to get local filesystem entry:?(.*)|(?:lstat|stat) (.+): no such file or directory",
             "The source does not exist, so nothing was backed up; check its path, and whether its disk is mounted.",

@@ -4,6 +4,7 @@ import re
 import shlex
 
 from tray.engines import findings
+from tray.engines.access import ACCESS
 from tray.engines.base import Exit
 from tray.engines.command import why_failed
 from tray.engines.findings import Findings
@@ -18,6 +19,7 @@ CAUSES = findings.causes(
             NO_SPACE.pattern,
             "There is no space left where the copy goes; free some space there, then run the backup again.",
         ),
+        *ACCESS,
         (
             "error reading source root directory: directory not found|Source doesn't exist",
             "The source does not exist, so nothing was copied; check its path, and whether its disk is mounted.",
@@ -28,7 +30,7 @@ CAUSES = findings.causes(
         ),
         (
             "prior lock file found: (.+)",
-            "The lock of another `bisync` of these ends is there: {1}; wait until it ends, or, if none is running, delete it.",
+            "The lock of another `bisync` of these ends is there: {1}; wait until that ends, then run it again.",
         ),
         (
             "cannot find prior Path1 or Path2 listings|Must run --resync",
@@ -37,14 +39,6 @@ CAUSES = findings.causes(
         (
             "(?i)unable to decrypt configuration|couldn't decrypt configuration|wrong password",
             "The password of rclone's configuration is wrong or missing; check RCLONE_CONFIG_PASS or the `--password-command`.",
-        ),
-        (
-            "(?i)couldn't fetch token|invalid_grant|token (?:has been )?expired|\\b401\\b|unauthori[sz]ed|AccessDenied|Signature",
-            "The other side did not let rclone in; check the keys, or log in anew with `rclone config reconnect REMOTE:`.",
-        ),
-        (
-            "(?i)no such host|connection refused|network is unreachable|no route to host|i/o timeout|couldn't connect",
-            "The other side could not be reached; check its name and whether it is up.",
         ),
     )
 )

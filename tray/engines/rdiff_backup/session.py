@@ -3,6 +3,7 @@
 import math
 import re
 
+from tray.engines.access import ACCESS
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.emptied import holds_nothing
 from tray.engines.findings import Findings, causes, conclude, nothing_read, whole
@@ -49,6 +50,7 @@ CAUSES = causes(
             r"[Nn]o space left on device",
             "There is no space left where the backup is written; free some, then run it again.",
         ),
+        *ACCESS,
         (
             r"Source path (.+?) does not exist|Source directory (.+?) (?:does not exist|not found)",
             "The source {1}{2} does not exist, so nothing was backed up; check its path, and whether its disk is mounted.",

@@ -22,6 +22,11 @@ class Complaints:
         self._lines: list[str] = []
 
     @property
+    def all(self) -> str:
+        """One message a line, the very first one last where a decisive one came after it (what ssh said before restic)."""
+        return self.text if self.first in self.text else f"{self.text}\n{self.first}"
+
+    @property
     def text(self) -> str:
         """One message a line."""
         return "\n".join(self._lines)

@@ -125,4 +125,4 @@ def _finished(seen: Seen, exit: Exit) -> tuple[Outcome, str]:
 def _reason(seen: Seen, exit: Exit) -> str:
     if exit.signal is not None:
         return f"restic was killed by {signal_name(exit.signal)} before it was done."
-    return reason(seen.complaints.text, exit)
+    return reason(seen.complaints.all, exit)

@@ -17,7 +17,7 @@ from tray.engines.recognise import Inner
 from tray.engines.restic.complaints import STOPPED, Complaints
 from tray.engines.restic.items import Items
 from tray.engines.restic.outcome import Seen, conclude
-from tray.engines.restic.reasons import lock_advice, reason
+from tray.engines.restic.reasons import is_locked, lock_advice, reason
 from tray.engines.restic.text import error_text, parse_bytes, status_text, summary_text
 from tray.engines.text import plain, strip_terminal, valid
 from tray.model import Outcome, Phase
@@ -67,7 +67,8 @@ class BackupSession:
     def conclude(self, exit: Exit) -> Result:
         """Conclude from what was seen and how it ended."""
         found = conclude(self._seen, exit, self._inner, watched=self._watched)
-        return replace(found, advice=lock_advice(exit, self._seen.complaints.text, self._unlock))
+        said = self._seen.complaints.text
+        return replace(found, advice=lock_advice(exit, said, self._unlock), locked=is_locked(said, exit))
 
     def _message(self, message: dict[str, Any], line: bytes, stream: Stream) -> Fed:
         match message.get("message_type"):
@@ -212,5 +213,6 @@ class OtherSession:
         if outcome is Outcome.FAILED and exit.signal is None and (exit.code == 130 or self._stopped):
             outcome, why = Outcome.CANCELLED, f"{self._name} was stopped by a signal."
         elif outcome is Outcome.FAILED and self._complaints.text:
-            why = reason(self._complaints.text, exit)
-        return Result(outcome, why, advice=lock_advice(exit, self._complaints.text, self._unlock))
+            why = reason(self._complaints.all, exit)
+        said = self._complaints.text
+        return Result(outcome, why, advice=lock_advice(exit, said, self._unlock), locked=is_locked(said, exit))

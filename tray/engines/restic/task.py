@@ -16,7 +16,7 @@ from tray.engines.decode import count, decode, text_of
 from tray.engines.recognise import Inner
 from tray.engines.restic.complaints import STOPPED, Complaints
 from tray.engines.restic.items import Items
-from tray.engines.restic.reasons import lock_advice, reason
+from tray.engines.restic.reasons import is_locked, lock_advice, reason
 from tray.engines.restic.text import error_text
 from tray.engines.text import many_problems, plain, strip_terminal, valid
 from tray.model import Outcome, Phase
@@ -72,6 +72,7 @@ class TaskSession:
             errors=self._errors,
             problems=tuple(self._problems),
             advice=lock_advice(exit, self._complaints.text, self._unlock),
+            locked=is_locked(self._complaints.text, exit),
         )
 
     def _outcome(self, exit: Exit) -> tuple[Outcome, str]:
@@ -95,7 +96,7 @@ class TaskSession:
         return outcome, why
 
     def _why(self, exit: Exit) -> str:
-        return reason(self._complaints.text, exit, self._complaints.first.rstrip(":"))
+        return reason(self._complaints.all, exit, self._complaints.first.rstrip(":"))
 
     def _well(self, why: str) -> str:
         """Say what was done, if it is sure that it was."""

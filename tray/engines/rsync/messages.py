@@ -131,6 +131,11 @@ class Messages:
         seen.found.complain(text, decisive="[generator] " in text or text.lower().startswith("rsync: [receiver] "))
         return self._problem(text)
 
+    def connection(self, line: bytes) -> None:
+        """Take a line of what connects rsync (ssh); it may be the reason of a failure."""
+        if text := plain(line):
+            self.seen.found.complain(text)
+
     def _left_out(self, what: str, item: str) -> tuple[Event, ...]:
         special = what == "non-regular file"
         if self._wished and special:

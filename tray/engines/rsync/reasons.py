@@ -1,6 +1,7 @@
 """Why an rsync run failed, in plain words with a next step."""
 
 from tray.engines import findings
+from tray.engines.access import ACCESS
 from tray.engines.base import Exit
 from tray.engines.command import why_failed
 from tray.engines.rsync.messages import Seen
@@ -16,15 +17,7 @@ _CAUSES = findings.causes(
             "The rsync daemon refused the password; check RSYNC_PASSWORD or the `--password-file`.",
         ),
         ("Unknown module", "The rsync daemon has no module of that name; list them with `rsync HOST::`."),
-        (
-            "Host key verification failed",
-            "ssh does not know the host's key; connect once with ssh by hand and check it.",
-        ),
-        ("Permission denied \\(publickey", "ssh was not let in; check the key and the user name with ssh by hand."),
-        (
-            "Could not resolve hostname|Connection refused|No route to host|Network is unreachable|Connection timed out",
-            "The other side could not be reached; check its name and whether it is up.",
-        ),
+        *ACCESS,
         (
             "command not found",
             "rsync was not found on the other side; install it there or name it with `--rsync-path`.",

@@ -7,6 +7,7 @@ anything else, also when that goes to stderr (then the empty line is on stderr).
 import math
 import re
 
+from tray.engines import access
 from tray.engines.base import Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.recognise import Inner
 from tray.engines.rsync.block import Block
@@ -32,6 +33,8 @@ _OWN = re.compile(
     rb"rsync: |rsync error: |rsync warning: |file has vanished: |directory has vanished: |IO error |WARNING: |ERROR: "
 )
 _NO_SPECIALS = ("no-links", "no-l", "no-devices", "no-specials", "no-D", "safe-links")
+_FIRST = 20
+"""Among so many lines at the beginning what ssh says is looked for also on stdout, where both are one."""
 _UNITS = {b"": 1, b"k": 1000, b"K": 1000, b"M": 1000**2, b"G": 1000**3, b"T": 1000**4, b"P": 1000**5}
 _NO_NAMES = (b"sending incremental file list", b"receiving ", b"building file list", b"created directory ", b"created ")
 
@@ -57,6 +60,7 @@ class TransferSession:
         self._name = b""
         self._progress = Progress(Phase.SCANNING)
         self._copied = -1
+        self._lines = 0
         self._exact = True
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
@@ -145,6 +149,9 @@ class TransferSession:
 
     def _other(self, line: bytes, stream: Stream) -> None:
         """Take figures, and names where they are printed."""
+        self._lines += 1
+        if stream is Stream.ERR or (self._lines <= _FIRST and access.why(plain(line[:2000]))):
+            self._messages.connection(line)
         if stream is Stream.OUT:
             if found := _BLOCK.match(line) or _END.match(line):
                 self._messages.figures(line, found.end())

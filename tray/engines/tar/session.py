@@ -60,7 +60,10 @@ _AFTERWORD = "Exiting with failure status due to previous errors"
 CAUSES = causes(
     (
         (
-            r"[Nn]o space left on device",
+            (
+                r"[Nn]o space left on device|kein Speicherplatz mehr|Aucun espace disponible|No queda espacio"
+                r"|Spazio (?:esaurito|non disponibile)"
+            ),
             "There is no space left where the archive is written; free some.",
         ),
         (r"Cowardly refusing", "tar was told nothing to archive; name the folders to back up."),
