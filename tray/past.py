@@ -123,7 +123,7 @@ def _own(places: Places, asked: "Filter", need: int) -> tuple[list[EndedRun], in
         if log is not None:
             log.first()
             ends = replace(asked, action=asked.action or tuple(ENDS))
-            page = search(log, ends, limit=need)
+            page = search(log, ends, limit=need, recorded=True)
             found = [ended_run(entry.data, entry.body, entry.seq) for entry in page.entries]
             looked_to_ms = page.looked_to_ms
             # The record of a run may have come into the log after its draft was read.

@@ -19,7 +19,7 @@ from tests.unit.audit_help import end, filled, start, tamper, writer
 from tray import clock
 from tray.audit.entry import ENDS, Action, Draft, Severity
 from tray.audit.schema import FACET, MOMENT
-from tray.audit.search import Filter, Page, fill, jobs, latest, search
+from tray.audit.search import Filter, Page, fill, jobs, latest, recorded, search
 from tray.audit.search import pages as reading
 from tray.audit.search.asked import LISTS, moment, parse
 from tray.audit.store import AuditLog, StoredEntry
@@ -165,12 +165,16 @@ def home(folder: str) -> Places:
 
 @settings(max_examples=60, deadline=None)
 @given(drafts=st.lists(DRAFTS, max_size=40), known=st.integers(0, 40), wanted=st.lists(FILTERS, min_size=1, max_size=12),
-       limit=st.integers(1, 9), rounds=st.integers(0, 20))  # fmt: skip
+       limit=st.integers(1, 9), rounds=st.integers(0, 20), near=st.integers(1, 30))  # fmt: skip
 def test_a_search_finds_what_reading_every_entry_would_find(
-    drafts: list[Draft], known: int, wanted: list[Filter], limit: int, rounds: int
+    drafts: list[Draft], known: int, wanted: list[Filter], limit: int, rounds: int, near: int
 ) -> None:
     """Whatever is in the log and whatever is asked, with an index of words that is missing, half made, old or complete."""
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(fill, "BATCH", 3):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.object(fill, "BATCH", 3),
+        mock.patch.object(recorded, "BATCH", near),
+    ):
         here = home(folder)
         with AuditLog.open(here.audit_db, here.audit_key) as log:
             log.append(drafts[:known])
@@ -182,7 +186,10 @@ def test_a_search_finds_what_reading_every_entry_would_find(
             everything = sorted(log.entries(0, 1000), key=order, reverse=True)
             for asked in wanted:
                 found = pages(log, asked, limit)
-                assert numbers(found) == [entry.seq for entry in everything if holds(asked, entry)]
+                expected = [entry.seq for entry in everything if holds(asked, entry)]
+                assert numbers(found) == expected
+                by_number = expected if asked.phrases() else sorted(expected, reverse=True)
+                assert numbers(pages(log, asked, limit, recorded=True)) == by_number
                 assert all(len(page.entries) == limit for page in found[:-1])
                 assert all(page.looked_to_ms is None for page in found)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit.audit_help import BODY, end, filled, start, tamper, writer
-from tray import clock
+from tray import clock, past, run_ids
 from tray.audit.entry import Action, Draft
 from tray.audit.outside import baselines
-from tray.audit.search import latest
+from tray.audit.search import Filter, latest
 from tray.audit.store import AuditLog
 from tray.audit.verify import Result, verify
 from tray.clock import DAY_MS
@@ -125,6 +125,10 @@ def test_what_was_recorded_last_is_last(
         log.append([end("6", time_ms=second)])
         (job,) = log.jobs()
         assert (job.last.run, job.last_good, job.streak, job.decides) == ("6", job.last, 0, None)
+        assert [run.run for run in log.history()] == list("654321")
+        assert [run.run for run in log.history(2, before=log.history()[1].entry)] == ["4", "3"]
+    assert [run.run for run in past.find(places, Filter(outcome=("failed", "lost"))).runs] == list("431")
+    assert run_ids.resolve(places, "last") == "6"
 
 
 @pytest.mark.parametrize("near", [0, 256])
@@ -259,7 +263,6 @@ def test_history_pages_without_gaps_or_repeats(places: Places) -> None:
         assert paged == everything
         assert len(everything) == 23
         assert [run.run for run in log.history(100, job="j1")] == [run.run for run in everything if run.job == "j1"]
-        assert log.history(100, before=12345) == []
 
 
 def test_entries_are_found_by_number_and_by_run(places: Places) -> None:

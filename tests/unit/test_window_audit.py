@@ -153,7 +153,7 @@ def test_a_place_in_the_log_is_two_numbers(value: object) -> None:
     with pytest.raises(ValueError, match="is needed"):
         bridge.cursor(value)
     with pytest.raises(ValueError, match="is needed"):
-        history.place({"own": value, "system": None, "before_ms": 1})
+        history.place({"own": value, "system": None})
 
 
 def test_an_entry_shows_its_bytes_and_its_place(places: Places) -> None:
@@ -464,7 +464,7 @@ def test_a_record_that_waits_in_the_spool_is_in_the_history_once(places: Places)
         assert spool.record(places, [late, start(clock.new_id())], timeout=0.1) is None
     found = pages(places, asked())
     assert sorted(found) == sorted([*made, run])
-    assert found.index(run) > 50
+    assert found[0] == run  # what is recorded next is the newest, whatever its time
     assert pages(places, asked(job="late")) == [run]
     assert run not in pages(places, asked(outcome="failed"))
 

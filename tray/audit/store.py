@@ -18,7 +18,7 @@ from tray.audit.append import append_all
 from tray.audit.bodies import PLAIN
 from tray.audit.checkpoint import Signer
 from tray.audit.entry import ENDS, Action, Draft, OpenRun, ended_run, open_run, parsed
-from tray.audit.schema import ENDED, MOMENT, STARTED
+from tray.audit.schema import ENDED, STARTED
 from tray.audit.tiles import Tiles
 from tray.audit.tree import Frontier, leaf_hash
 from tray.errors import AuditUnavailableError, EntryNotFoundError, EntryPrunedError, RedactRefusedError
@@ -205,34 +205,29 @@ class AuditLog:
             return [open_run(entry.data, entry.body, entry.seq) for entry in map(stored, rows)]
 
     def history(self, limit: int = 50, before: int | None = None, job: str | None = None) -> list[EndedRun]:
-        """Return ended runs, the newest first.
+        """Return ended runs, the one that was recorded last first.
 
         Args:
             before: Go on behind this entry (of an earlier page).
             job: Only of this job.
         """
-        from tray.audit import search
+        from tray.audit.search import Filter, read, recorded
 
-        wanted = search.Filter(action=ENDS, job=None if job is None else (job,))
+        wanted = Filter(action=ENDS, job=None if job is None else (job,))
         with self._snapshot() as connection:
-            top: list[tuple[int, int]] = []
-            if before is not None:
-                top = connection.execute(f"SELECT {MOMENT}, seq FROM entries WHERE seq = ?", (before,)).fetchall()  # noqa: S608
-                if not top:
-                    return []
-            numbers = [seq for _, seq in itertools.islice(search.keys(connection, wanted, *top), limit)]
-            found = search.read(connection, numbers)
+            numbers = [seq for _, seq in itertools.islice(recorded.keys(connection, wanted, before), limit)]
+            found = read(connection, numbers)
         with database.guard(self.db):
             return [ended_run(entry.data, entry.body, entry.seq) for entry in found]
 
     def good_ends(self, job: str, limit: int) -> list[StoredEntry]:
         """Return the newest ends of *job* that were a success or a warning, the newest first."""
-        from tray.audit import search
+        from tray.audit.search import Filter, read, recorded
 
-        wanted = search.Filter(action=ENDS, job=(job,), outcome=GOOD)
+        wanted = Filter(action=ENDS, job=(job,), outcome=GOOD)
         with self._snapshot() as connection:
-            keys = itertools.islice(search.keys(connection, wanted), limit)
-            return search.read(connection, [seq for _, seq in keys])
+            keys = itertools.islice(recorded.keys(connection, wanted), limit)
+            return read(connection, [seq for _, seq in keys])
 
     def entry(self, seq: int) -> StoredEntry:
         """Return entry *seq*.

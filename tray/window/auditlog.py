@@ -131,7 +131,7 @@ def entries(places: Places, fields: filters.Fields, after: Any) -> dict[str, Any
     with past.reading(places) as log:
         if log is None:
             return {"rows": [], "next": None, "note": ""}
-        page = search(log, wanted, limit=PAGE, after=after)
+        page = search(log, wanted, limit=PAGE, after=after, recorded=True)
     return {
         "rows": [_row(entry, now) for entry in page.entries],
         "next": None if page.next is None else list(page.next),

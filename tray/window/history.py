@@ -1,12 +1,14 @@
 """The page History: ended runs of this user and of the system in one list, newest first, filtered, a page at a time.
 
-Two logs are read, each on from its own place; a page holds no run that is older than one which the next page may still bring.
+Two logs are read, each on from its own place and in its own order, which is that of its records; see `status.woven`. A page ends
+where one of the two may know more.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
-from tray import clock, past, wording
+from tray import clock, past, status, wording
 from tray.errors import SystemViewError
 from tray.fetch import elsewhere
 from tray.model import EndedRun
@@ -28,11 +30,11 @@ def place(value: object) -> Place | None:
     """Check for the `next` of a page of this module (a `bridge.Check`)."""
     if value is None:
         return None
-    if not isinstance(value, dict) or value.keys() != {"own", "system", "before_ms"}:
+    if not isinstance(value, dict) or value.keys() != {"own", "system"}:
         raise ValueError("a place in the history is needed")
     own = value["own"] if value["own"] == _END else bridge.cursor(value["own"])
     system = value["system"] if value["system"] == _END else bridge.number_or_none(value["system"])
-    return {"own": own, "system": system, "before_ms": bridge.number(value["before_ms"])}
+    return {"own": own, "system": system}
 
 
 def runs(places: Places, fields: filters.Fields, after: Place | None) -> dict[str, Any]:
@@ -47,14 +49,9 @@ def runs(places: Places, fields: filters.Fields, after: Place | None) -> dict[st
     now = clock.now_ms()
     own = _Own(places, fields, after, now)
     system = _System(fields, after, now)
-    found = sorted([*own.runs, *system.runs], key=lambda run: run.finished_ms, reverse=True)
-    edge = max(own.edge_ms, system.edge_ms)  # older than this, one of the two may know more
-    shown = [run for run in found if run.finished_ms >= edge][:PAGE]
-    more = len(shown) < len(found) or own.more or system.more
-    rest = None
-    if more:
-        last_ms = shown[-1].finished_ms if shown else edge
-        rest = {"own": own.rest(shown), "system": system.rest(shown), "before_ms": max(last_ms, 0)}
+    shown = [*own.waiting, *_page(own, system)]
+    more = len(shown) < len(own.waiting) + len(own.runs) + len(system.runs) or own.more or system.more
+    rest = {"own": own.rest(shown), "system": system.rest(shown)} if more else None
     return {
         "rows": [view.ended(run, now) for run in shown],
         "next": rest,
@@ -63,36 +60,44 @@ def runs(places: Places, fields: filters.Fields, after: Place | None) -> dict[st
     }
 
 
+def _page(own: "_Own", system: "_System") -> list[EndedRun]:
+    """Return the runs of both logs that can be shown: up to a page, and none before which the other log may have another one."""
+    woven = status.woven(own.runs, system.runs)
+    ends = [PAGE]
+    if own.more:
+        ends.append(woven.index(own.runs[-1]) + 1 if own.runs else 0)
+    if system.more:
+        last = woven.index(system.runs[-1]) + 1 if system.runs else 0
+        ends.append(last + sum(1 for _ in takewhile(lambda run: run.finished_ms >= system.edge_ms, woven[last:])))
+    return woven[: min(ends)]
+
+
 class _Own:
-    """This user's runs from a place on: those of the log, and those whose record waits."""
+    """This user's runs from a place on: those of the log, and before the first of them those whose record waits."""
 
     def __init__(self, places: Places, fields: filters.Fields, after: Place | None, now: int) -> None:
         self._from = None if after is None else after["own"]
         self._cursors: dict[str, Any] = {}
         self.runs: list[EndedRun] = []
-        self.more, self.edge_ms = False, -1
+        self.more = False
         self._next: Any = None
         self.looked_to_ms: int | None = None
         with past.reading(places) as log:
             if log is not None and self._from != _END:
                 self._read(log, fields, now)
-            waiting = _waiting(places, log, fields, now)
-        edge = None if after is None else after["before_ms"]
-        self.runs += [run for run in waiting if edge is None or run.finished_ms < edge]
+            self.waiting = _waiting(places, log, fields, now)[::-1] if after is None else []
 
     def _read(self, log: "AuditLog", fields: filters.Fields, now: int) -> None:
         from tray.audit.entry import ended_run
         from tray.audit.search import search
 
-        page = search(log, filters.of_log(fields, now, ends=True), limit=PAGE, after=self._from)
+        page = search(log, filters.of_log(fields, now, ends=True), limit=PAGE, after=self._from, recorded=True)
         for entry in page.entries:
             run = ended_run(entry.data, entry.body, entry.seq)
             self.runs.append(run)
             self._cursors[run.run] = [run.finished_ms, entry.seq]
         self._next, self.looked_to_ms = page.next, page.looked_to_ms
         self.more = page.next is not None
-        if page.next is not None:
-            self.edge_ms = page.next[0]
 
     def rest(self, shown: list[EndedRun]) -> Any:
         """Return where to go on behind *shown*."""

@@ -61,11 +61,18 @@ class Page:
 
 
 def search(
-    log: "AuditLog", wanted: Filter, limit: int = 100, after: Sequence[int] | None = None, *, seconds: float = SECONDS
+    log: "AuditLog",
+    wanted: Filter,
+    limit: int = 100,
+    after: Sequence[int] | None = None,
+    *,
+    seconds: float = SECONDS,
+    recorded: bool = False,
 ) -> Page:
     """Return the newest entries that *wanted* asks for, in the order of time, then number, both descending.
 
     Args:
+        recorded: In the order of the numbers instead, as the entries were recorded; where words are searched it is that of time.
         after: The `next` of the page before.
         seconds: After so long a search for words that no index knows gives what it has found, and says so.
 
@@ -78,7 +85,13 @@ def search(
             from tray.audit.search import words
 
             return words.find(log, connection, wanted, limit, top, clock.monotonic() + seconds)
-        found = list(itertools.islice(keys(connection, wanted, top), limit + 1))
+        if recorded:
+            from tray.audit.search import recorded as numbered
+
+            among = numbered.keys(connection, wanted, None if after is None else int(after[1]))
+        else:
+            among = keys(connection, wanted, top)
+        found = list(itertools.islice(among, limit + 1))
         page = read(connection, [seq for _, seq in found[:limit]])
     return Page(page, found[limit - 1] if len(found) > limit else None)
 

@@ -82,11 +82,11 @@ def _page(log: "AuditLog", asked: "Filter", limit: int, number: int) -> "Page":
     """Return page *number*, counted from 1: cheap, since only the entries of that page are kept."""
     from tray.audit.search import search
 
-    page = search(log, asked, limit)
+    page = search(log, asked, limit, recorded=True)
     for _ in range(number - 1):
         if page.next is None or page.looked_to_ms is not None:
             return type(page)([], page.next, page.looked_to_ms)
-        page = search(log, asked, limit, page.next)
+        page = search(log, asked, limit, page.next, recorded=True)
     return page
 
 
