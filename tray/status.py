@@ -185,11 +185,11 @@ def is_good(run: EndedRun) -> bool:
     return run.outcome in (Outcome.SUCCEEDED, Outcome.WARNING)
 
 
-def rank(job: JobStatus) -> tuple[int, float, str, str]:
-    """The sort key of jobs: the worst first, and among those that are not fine the one that was good longest ago."""
+def rank(job: JobStatus) -> tuple[int, bool, float, str]:
+    """The sort key of jobs: the worst first, backups before checks, and of those not fine the one that was good longest ago."""
     fine = job.state in FINE
     good = 0 if fine or job.last_good is None else job.last_good.finished_ms
-    return WORST_FIRST.index(job.state), good, job.job, job.kind
+    return WORST_FIRST.index(job.state), job.kind != BACKUP, good, job.job
 
 
 def _counts(run: EndedRun) -> bool:

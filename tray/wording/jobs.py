@@ -84,7 +84,7 @@ def phrase(job: JobStatus, now_ms: int, *, brief: bool = False) -> str:
         brief: Make it fit into a line of a menu.
     """
     ended = job.about
-    good = good_words(job, now_ms) if job.kind == BACKUP else None
+    good = good_words(job, now_ms)
     if job.concern:
         concern = escape(job.concern.strip()).rstrip(".")
         return (
@@ -114,7 +114,7 @@ def calm(job: JobStatus, now_ms: int) -> str:
     """Return what is to be said of a job that neither alarms nor has a recent good backup: "failed 2 hours ago, acknowledged"."""
     if job.about is None:
         return ""
-    good = None if job.kind != BACKUP else good_words(job, now_ms)
+    good = good_words(job, now_ms)
     return join(did(job.about, now_ms), "acknowledged" if job.seen else None, good)
 
 

@@ -211,7 +211,8 @@ def why(item: JobStatus, now_ms: int) -> str:
     if item.concern is not None:
         return escape(item.concern)
     if ended.outcome is Outcome.SUCCEEDED:
-        return join(good_words(item, now_ms), "no backup since then" if item.state is State.WARNING else None)
+        late = "no backup since then" if item.state is State.WARNING else None
+        return join(good_words(item, now_ms) or did(ended, now_ms), late)
     times = f"{ended_word(ended)} {count(item.streak)} times" if item.streak > 1 else did(ended, now_ms)
     return "; ".join(filter(None, (join(times, good_words(item, now_ms)), reason_words(ended))))
 
@@ -233,7 +234,9 @@ def job_line(item: JobStatus, now_ms: int) -> str:
 
 
 def good_words(item: JobStatus, now_ms: int) -> str | None:
-    """Return "last good 3 days ago" or "never good yet"; None where that is no question: the last backup is the last good one."""
+    """Return "last good 3 days ago" or "never good yet"; None where that is no question, as of a check."""
+    if item.kind != BACKUP:
+        return None
     if item.last_good is None:
         return "never good yet"
     if item.last_good == item.about and item.last_good.outcome is Outcome.WARNING:

@@ -45,7 +45,17 @@ def menu_lines(status: Status, now_ms: int) -> tuple[str, str, str]:
         phrase = of_jobs.phrase(worst, now_ms, brief=True)
         second = f"{fit(name, max(MENU_UNITS - 2 - width(phrase), 12))}: {phrase}"
     beside = _beside(status.runs) if status.runs and _is_settled(status) else ""
-    return fit(first, MENU_UNITS), fit(second, MENU_UNITS), fit(beside, MENU_UNITS)
+    return _fit_parts(first, MENU_UNITS), fit(second, MENU_UNITS), fit(beside, MENU_UNITS)
+
+
+def _fit_parts(text: str, units: int) -> str:
+    """Return *text* without the parts between commas that have no room, so that no number is cut from its noun."""
+    if width(text) <= units:
+        return text
+    kept = text
+    while ", " in kept and width(kept) > units - 3:
+        kept = kept.rpartition(", ")[0]
+    return fit(kept if kept == text else f"{kept}, …", units)
 
 
 def menu_audit_line(line: str) -> str:
