@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tray import config, engines, jobs, jobs_input
+from tray import config, engines, jobs, jobs_input, runs
 from tray.errors import ConfigError, JobSetupError, RepositoryAskError
 from tray.paths import Places, places
 from tray.redact import HIDDEN, Redactor, Rules
 from tray.redact.lines import OVERLAP, Lines
 from tray.repository import ask
 from tray.repository.ask import Access
-from tray.runner import privacy
+from tray.runner import closing, privacy
+from tray.runs import Process, RunInfo
 
 SECRET = "hunter2!Zq9w"
 ARGV = ["nightly", "--customer", "aB3dE6gH9j", "-x", "kQ7rT2vX", "--password", SECRET, "zZ1yY2xX3"]
@@ -172,6 +173,27 @@ def test_a_key_without_an_end_does_not_blank_the_log() -> None:
     shown = [lines.take(b"line\n") for _ in range(600)]
     assert shown[0] == b"***\n"
     assert shown[-1] == b"line\n"
+
+
+def test_the_words_of_a_run_whose_wrapper_died_are_hidden_too(here: Places) -> None:
+    """Who closes it knows neither its environment nor its command's secrets, only what stands in the spool."""
+    argv = ["restic", "-r", "b", "backup", "/a", "--foo", "***"]
+    wrapper = Process(os.getpid(), None)
+    info = RunInfo(
+        "0197", "home", "restic", "backup", 1, "", wrapper, repository="b", sources=("/a",), command=tuple(argv)
+    )
+    folder, _ = runs.create(here, info)
+    assert folder is not None
+    folder.spool("err").write_text(
+        f"Fatal: unable to open config file: login rest:http://me:{SECRET}@h with {SECRET} failed\n"
+        f"error: open /x/5fa8c1b29d44e1f3 denied to {SECRET}\n"
+    )
+    ended, result = closing.conclude(folder, info)
+    folder.close()
+    told = f"{ended.reason} {ended.advice} {result}"
+    assert "unable to open config file" in told
+    assert "5fa8c1b29d44e1f3" in told
+    assert SECRET not in told
 
 
 def test_a_mistake_in_the_walk_masks_everything(monkeypatch: pytest.MonkeyPatch) -> None:

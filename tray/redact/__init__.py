@@ -9,18 +9,23 @@ its place or form (`patterns`). Ordinary words are never hidden, also where one 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from tray.redact import forms, patterns
 from tray.redact.command import Walk
-from tray.redact.harmless import Harmless, Programs, Rules
+from tray.redact.harmless import Harmless, Rules
 from tray.redact.names import STATES, is_quiet_name, is_secret_name, names_secret_file
 from tray.redact.patterns import HIDDEN
 from tray.redact.plain import is_worth_learning
 
-__all__ = ["HIDDEN", "Harmless", "Redactor", "Rules", "is_secret_name"]
+if TYPE_CHECKING:
+    from tray.redact.harmless import Programs
+
+__all__ = ["HIDDEN", "Harmless", "Redactor", "Rules", "Wary", "is_secret_name"]
 
 _LONGEST_VALUE = 131_072
+_WORD = re.compile(r"[^\s\"'<>()\[\]{},;:=]{8,}")
+_HASH = re.compile(r"[0-9a-f.]{8,128}")
 _DEFAULT = Rules()
 
 
@@ -68,10 +73,24 @@ class Redactor:
         self._forms, self._known = forms.pattern(secrets)
 
 
+class Wary(Redactor):
+    """Hides also what only looks like a secret: for an output whose command's secrets nobody remembers."""
+
+    __slots__ = ()
+
+    def text(self, text: str) -> str:
+        """Return *text* with every secret, and every word drawn by chance, replaced by `***`; hashes stay."""
+        return _WORD.sub(_wary, super().text(text))
+
+
+def _wary(word: "re.Match[str]") -> str:
+    return HIDDEN if is_worth_learning(word[0]) and not _HASH.fullmatch(word[0]) else word[0]
+
+
 def _walked(argv: Sequence[str], rules: Rules) -> tuple[Walk, list[str]]:
     """Walk along a command. A mistake of ours in it must neither stop a backup nor show a secret: then all words are masked."""
     if not argv:
-        return Walk(cast(Programs, None), rules), []
+        return Walk(cast("Programs", None), rules), []
     walk = Walk(_programs(), rules)
     try:
         return walk, walk.command(argv)
@@ -80,9 +99,9 @@ def _walked(argv: Sequence[str], rules: Rules) -> tuple[Walk, list[str]]:
         return walk, [HIDDEN for _ in argv]
 
 
-def _programs() -> Programs:
+def _programs() -> "Programs":
     """Return those who know the programs: the adapters. They stand above this module, which asks them only about commands."""
-    return cast(Programs, import_module("tray.engines"))
+    return cast("Programs", import_module("tray.engines"))
 
 
 def _from_environ(environ: Mapping[str, str], secrets: set[str], files: list[str], shown: Iterable[str]) -> None:

@@ -8,12 +8,16 @@ masked for certain is a secret by its name or place; what is masked because its 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tray.redact import forms, patterns, shell
-from tray.redact.harmless import Harmless, Programs, Rules
+from tray.redact.harmless import Harmless, Rules
 from tray.redact.names import LETTERS, LOGINS, STATES, WORDS, is_secret_name, names_secret_file
 from tray.redact.patterns import HIDDEN
 from tray.redact.plain import ORDINARY, is_file_name, is_path_part, is_plain, is_worth_learning, words
+
+if TYPE_CHECKING:
+    from tray.redact.harmless import Programs
 
 _MOST_CHARS = 32_768
 """A longer word is masked as a whole; so is every word behind the first million characters."""
@@ -47,7 +51,7 @@ class Walk:
         files: Files that hold a secret, by what the command line says.
     """
 
-    programs: Programs
+    programs: "Programs"
     rules: Rules
     secrets: set[str] = field(default_factory=set)
     doubts: list[str] = field(default_factory=list)

@@ -1,31 +1,44 @@
 """What is known of programs' command lines, and what the user wants to see of them."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:  # making these classes would cost each start of a backup half a millisecond
+    from collections.abc import Mapping, Sequence
+    from typing import Protocol
 
-class Options(Protocol):
-    """How a program's option words are read (`arguments.Grammar`)."""
+    class Options(Protocol):
+        """How a program's option words are read (`arguments.Grammar`)."""
 
-    @property
-    def values(self) -> frozenset[str]:
-        """Options that take a value."""
-        ...
+        @property
+        def values(self) -> frozenset[str]:
+            """Options that take a value."""
+            ...
 
-    @property
-    def switches(self) -> frozenset[str]:
-        """Options without one."""
-        ...
+        @property
+        def switches(self) -> frozenset[str]:
+            """Options without one."""
+            ...
 
-    @property
-    def also(self) -> Mapping[str, str]:
-        """Letters, with the long name that they count as."""
-        ...
+        @property
+        def also(self) -> Mapping[str, str]:
+            """Letters, with the long name that they count as."""
+            ...
 
-    def name(self, given: str) -> str:
-        """Return the name that a long option counts as."""
-        ...
+        def name(self, given: str) -> str:
+            """Return the name that a long option counts as."""
+            ...
+
+    class Programs(Protocol):
+        """Whoever knows the programs."""
+
+        def harmless(self, program: str) -> "Harmless | None":
+            """Return what is harmless in the command line of the program of this name; None if it is not known."""
+            ...
+
+        def begins(self, argv: Sequence[str]) -> int:
+            """Return the index of the program that stands behind `sudo`, `nice` and their like."""
+            ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +52,10 @@ class Harmless:
         subcommands: Those whose words (paths, names of snapshots) may be shown; "" for a program without subcommands.
     """
 
-    grammar: Options
+    grammar: "Options"
     values: frozenset[str] = frozenset()
     letters: str = ""
     subcommands: frozenset[str] = frozenset()
-
-
-class Programs(Protocol):
-    """Whoever knows the programs."""
-
-    def harmless(self, program: str) -> Harmless | None:
-        """Return what is harmless in the command line of the program of this name; None if it is not known."""
-        ...
-
-    def begins(self, argv: Sequence[str]) -> int:
-        """Return the index of the program that stands behind `sudo`, `nice` and their like."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ def words(text: str) -> frozenset[str]:
 
 
 _MOST = 128
-_SEPARATORS = re.compile(r"[^0-9A-Za-z\u0080-\U0010ffff]+")
+_SEPARATORS = re.compile(r"[\x00-/:-@\[-`{-\x7f]+")
 _STRANGE = re.compile(r"[^\w./:,+@=~*?\[\]{}%^()# \-]")  # what no ordinary word holds
 _NUMBER = re.compile(r"[+-]?\d{1,12}(?:[.,:/_x-]\d{1,12}){0,7}(?:[KMGTPkmgt]?i?[Bb]?|ms|min|[smhdwy%+])(?:/s)?")
 _DATE = re.compile(r"\d{4}-?\d\d-?\d\d(?:[T_ -]?\d\d[:h-]?\d\d(?:[:-]?\d\d(?:\.\d{1,9})?)?)?(?:Z|[+-]\d\d:?\d\d)?")

@@ -6,7 +6,7 @@ in `$(…)` and in backquotes is split as commands too.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _BETWEEN = re.compile(r"(?:[\s;|&<>()`]++|\$\()+")
 _PART = re.compile(
@@ -17,8 +17,7 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED_IN_QUOTES = re.compile(r'\\([$`"\\])')
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """One word, or what stands between two words.
 
     Attributes:

@@ -16,7 +16,7 @@ from tray.errors import AuditMissingError, BackupTrayError
 from tray.files import opened
 from tray.model import EndedRun, Outcome, Source
 from tray.paths import Places
-from tray.redact import Redactor
+from tray.redact import Wary
 from tray.runner import record, rescue, seen
 from tray.runner.log import RunLog
 from tray.runner.outputs import LINE_LIMIT, cut
@@ -34,6 +34,7 @@ def conclude(folder: RunFolder, info: RunInfo) -> tuple[EndedRun, Result]:
     if _observed(info):
         return _conclude_observed(folder, info)[:2]
     result = rescue.unknown_after_mistake(lambda: _replayed(folder, info))
+    result = rescue.clean(result, Wary(info.command, {}))
     finished = max(_last_sign(folder), info.started_ms)
     took = None if result.outcome is Outcome.LOST else finished - info.started_ms  # nobody knows how long it went on
     return record.end_of(info, result, finished, took, inferred=True), result
@@ -105,7 +106,7 @@ def _close_wrapped(places: Places, folder: RunFolder, info: RunInfo) -> None:
     last, result = conclude(folder, info)
     begin = [] if _begun(places, info.run) else [record.started(info)]
     spool.record(places, [*begin, record.ended(info, last, UNSEEN, result)], timeout=record.END_SECONDS)
-    log = RunLog(folder.log, Redactor(info.command, {}))
+    log = RunLog(folder.log, Wary(info.command, {}))
     log.say("the process that watched this run died; from here on the log was completed from the engine's own output")
     with suppress(Exception):  # the run is on record; its log is a convenience
         _complete(log, folder, info)
@@ -138,7 +139,7 @@ def _close_observed(places: Places, folder: RunFolder, info: RunInfo) -> None:
     found = seen.evidence(info, result.snapshot)
     drafts = [record.started(info, evidence=found), record.ended(info, last, how, result, evidence=found)]
     spool.record(places, drafts, timeout=record.END_SECONDS)
-    log = RunLog(folder.log, Redactor(info.command, {}))
+    log = RunLog(folder.log, Wary(info.command, {}))
     log.say(
         "somebody else started this run; its output was not seen: wrap its command with `backup-tray run --` to keep it"
     )
