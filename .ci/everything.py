@@ -24,8 +24,13 @@ def main() -> int:
     # Orphans become our children instead of init's, so that none can hide.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     os.chdir(ROOT)
-    with tempfile.TemporaryFile() as told, ThreadPoolExecutor(1) as beside:
-        newest = beside.submit(on_newest, told)
+    # Temporary files of the second run are apart: the first one looks whether it leaves any.
+    with (
+        tempfile.TemporaryDirectory(prefix="newest-") as apart,
+        tempfile.TemporaryFile() as told,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        newest = beside.submit(on_newest, told, {**os.environ, "TMPDIR": apart})
         try:
             return run([str(ROOT / "installers/linux/check.sh")]) or said(newest.result(), told)
         finally:
@@ -41,13 +46,13 @@ def said(code: int, told: IO[bytes]) -> int:
     return code
 
 
-def run(argv: list[str], told: IO[bytes] | None = None) -> int:
+def run(argv: list[str], told: IO[bytes] | None = None, environ: dict[str, str] | None = None) -> int:
     """Run one command and return its exit code; *told* takes its output in place of ours."""
     sys.stdout.flush()
-    return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=told, stderr=told, check=False).returncode
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=told, stderr=told, env=environ, check=False).returncode
 
 
-def on_newest(told: IO[bytes]) -> int:
+def on_newest(told: IO[bytes], environ: dict[str, str]) -> int:
     """Run the unit tests on the newest Python, if there is one newer than the system's."""
     system = version("/usr/bin/python3")
     newest = max(pythons(), key=version, default="/usr/bin/python3")
@@ -62,10 +67,12 @@ def on_newest(told: IO[bytes]) -> int:
     made_from = venv / "made-from"
     if not made_from.exists() or made_from.read_text() != wanted:
         pip = [python, "-m", "pip", "-qq", "--disable-pip-version-check", "install", "-e", ".[test]"]
-        if code := run([newest, "-m", "venv", "--clear", str(venv)], told) or run(pip, told):
+        if code := run([newest, "-m", "venv", "--clear", str(venv)], told, environ) or run(pip, told, environ):
             return code
         made_from.write_text(wanted)
-    return run([python, "-m", "pytest", "-q", "-p", "tests.no_skips", "-p", "no:cacheprovider", "tests/unit"], told)
+    return run(
+        [python, "-m", "pytest", "-q", "-p", "tests.no_skips", "-p", "no:cacheprovider", "tests/unit"], told, environ
+    )
 
 
 def pythons() -> list[str]:

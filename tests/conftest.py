@@ -6,12 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from tests import own_home
 from tray import paths
 from tray.paths import Places
 
 
-def pytest_configure() -> None:
-    """Let Ctrl-C mean something: a shell that starts us in the background has it ignored, and what we start would inherit that."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the tests a home of their own, and let Ctrl-C mean something.
+
+    A shell that starts us in the background has it ignored, and what we start would inherit that.
+    """
+    if base := own_home.begin():
+        config.add_cleanup(lambda: own_home.end(base))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

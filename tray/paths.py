@@ -21,6 +21,7 @@ if sys.platform == "win32":
 HOME_VARIABLE = "BACKUP_TRAY_HOME"
 SYSTEM_VARIABLE = "BACKUP_TRAY_SYSTEM"
 """Names the folder in which a system-wide instance shows itself, for trials and tests."""
+TRIAL_MARK = "this-is-the-trial"
 SOCKET = "tracker.sock"
 VIEW_FOLDER = Path("/run/backup-tray-view")
 VIEW_SOCKET = "view.sock"
@@ -189,6 +190,12 @@ def system_view(environ: "os._Environ[str] | dict[str, str] | None" = None) -> P
     if sys.platform != "linux" or environ.get(HOME_VARIABLE) or os.geteuid() == 0:
         return None
     return VIEW_FOLDER
+
+
+def is_trial(environ: "os._Environ[str] | dict[str, str] | None" = None) -> bool:
+    """Whether this process shows the trial of the installer, which says so in a file of its folder, and no real backups."""
+    home = (os.environ if environ is None else environ).get(HOME_VARIABLE)
+    return bool(home) and os.path.exists(os.path.join(home or "", TRIAL_MARK))
 
 
 def system_readable() -> bool:

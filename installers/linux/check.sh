@@ -50,4 +50,4 @@ step "Layers"
 "$bin/lint-imports" | sed -n '/^Contracts$/,$p'
 step "Tests"
 # Most of the time a test waits for something: three at a time, those of one file in one process.
-exec "$bin/python" -m pytest -p tests.no_skips -n 3 --dist loadfile --cov=tray --cov-branch --cov-report=term "$@"
+exec "$bin/python" -m pytest -p tests.no_skips -p tests.nothing_left -n 3 --dist loadfile --cov=tray --cov-branch --cov-report=term "$@"

@@ -20,6 +20,7 @@ WATCHABLE=0
 }
 
 mkdir -p "$TRIAL"
+: >"$TRIAL/this-is-the-trial" # the window says so
 export BACKUP_TRAY_HOME="$TRIAL" RESTIC_CACHE_DIR="$TRIAL/cache" # the trial leaves nothing outside of its folder
 unset RESTIC_REPOSITORY RESTIC_REPOSITORY_FILE RESTIC_PASSWORD RESTIC_PASSWORD_FILE RESTIC_PASSWORD_COMMAND
 repository=$TRIAL/repository password=$TRIAL/password

@@ -10,10 +10,10 @@ import os
 import shlex
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from tests import own_home
 from tests.mounts import unshare
 from tests.waiting import wait_for
 from tray import ipc
@@ -33,7 +33,9 @@ class Machine:
 
     def __init__(self, group: str = str(GROUP)) -> None:
         # Root trusts nothing in a folder that somebody else made in a place like /tmp.
-        self.base = Path(self.as_root("mktemp", "-d", Path(tempfile.gettempdir()) / "machine-XXXXXXXX").stdout.strip())
+        self.base = Path(
+            self.as_root("mktemp", "-d", Path(os.environ[own_home.SHARED]) / "machine-XXXXXXXX").stdout.strip()
+        )
         self.group = group
         self.home, self.view, self.ours = self.base / "root", self.base / "root/view", self.base / "ours"
         for folder in (self.base, self.home, self.base / "venv", self.base / "checkout"):

@@ -46,7 +46,7 @@ def test_the_trial_shows_icon_and_window_and_the_uninstaller_ends_them(
         done = copy.run(copy.scripts / "start.sh", "--user", source, **on(desk))
         try:
             assert done.returncode == 0, done.stdout + done.stderr
-            wait_for(lambda: "trial: succeeded" in desk.tooltip(desk.item()), what="the outcome in the tooltip")
+            wait_for(lambda: "Your backup is fine" in desk.tooltip(desk.item()), what="the outcome in the tooltip")
             assert any(width > 400 and height > 300 for _, _, _, width, height in desk.windows())
             assert "stays until you choose Quit" in done.stdout
             again = copy.run(copy.scripts / "start.sh", "--user", source, **on(desk))

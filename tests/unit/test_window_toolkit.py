@@ -4,13 +4,16 @@ import importlib
 import importlib.util
 import logging
 import os
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tray import paths
 from tray.cli import window as command
 from tray.errors import BackupTrayError, NoWebViewError, WebViewUnsafeError
 from tray.paths import Places
@@ -166,6 +169,53 @@ def test_the_right_renderer_gets_its_gate(places: Places) -> None:
     window = made(places, gui)
     assert window._guard("gtkwebkit2") is True
     assert type(gui.js_bridge_call).__name__ == "Gate"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("trial", [False, True])
+def test_the_trials_window_says_what_it_is(places: Places, trial: bool) -> None:
+    """In its title, where a list of windows shows it, and on the page; nobody takes it for the state of real backups."""
+    home = paths.private(Path(os.environ[paths.HOME_VARIABLE]))
+    if trial:
+        (home / paths.TRIAL_MARK).touch()
+    shown: list[tuple[str, str]] = []
+
+    class Event:
+        def __iadd__(self, _: object) -> "Event":
+            return self
+
+    def create_window(title: str, *, html: str, **_: object) -> SimpleNamespace:
+        shown.append((title, html))
+        return SimpleNamespace(events=SimpleNamespace(initialized=Event(), before_show=Event(), loaded=Event()))
+
+    window = app.Window(places, "dashboard", Source())  # type: ignore[arg-type] # never asked
+    window._toolkit = "qt"
+    window._create(SimpleNamespace(create_window=create_window))  # type: ignore[arg-type] # all that it needs of it
+    ((title, html),) = shown
+    assert title == ("Backup Status (trial)" if trial else "Backup Status")
+    assert f'"trial":{str(trial).lower()}' in html
+
+
+VENV = [sys.executable, "-m", "venv", "--without-pip"]
+
+
+@pytest.mark.parametrize("sees", [False, True])
+def test_in_a_virtual_environment_the_hint_names_what_helps_there(tmp_path: Path, sees: bool) -> None:
+    """Debian's packages are no help to a Python that does not look at them: then Qt from pip, or the installer, is named."""
+    subprocess.run([*VENV, *["--system-site-packages"][:sees], tmp_path / "venv"], check=True)
+    python = str(tmp_path / "venv/bin/python")
+    code = (
+        "import sys; sys.modules['gi'] = None\n"
+        "from tray.errors import NoWebViewError; from tray.window import toolkit\n"
+        "try: toolkit.choose()\nexcept NoWebViewError as error: print(error.next)\n"
+        "from tray.doctor import desktop; print(desktop._remedy())"
+    )
+    environ = {**os.environ, "DISPLAY": ":99999", "PYTHONPATH": str(Path(app.__file__).parents[2])}
+    told, of_doctor = subprocess.check_output([python, "-c", code], env=environ, text=True).splitlines()
+    sees = sees and sys.base_prefix == "/usr"  # a Python from elsewhere sees nothing of the system's
+    for words in (told, of_doctor):
+        assert ("apt install python3-gi" in words) == sees
+        assert (f"{python} -m pip install 'pywebview[pyqt6]" in words) != sees
+        assert ("installers/linux/install.sh" in words) != sees
 
 
 def test_without_a_web_view_the_status_is_printed(

@@ -4,6 +4,7 @@ Nothing here loads a toolkit into this process: the session bus is asked directl
 """
 
 import asyncio
+import importlib.util
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tray import ourselves
+from tray.errors.surfaces import web_view_remedy
 from tray.files import content
 from tray.icon import xembed
 
@@ -21,7 +23,6 @@ _ASK_SECONDS = 3.0
 _GNOME = (
     "sudo apt install gnome-shell-extension-appindicator  (then log out and in again, and switch it on in Extensions)"
 )
-_WEB_VIEW = "sudo apt install python3-gi gir1.2-gtk-3.0 gir1.2-webkit2-4.1"
 _ASK_GI = """
 import gi
 gi.require_version("Gtk", "3.0")
@@ -82,13 +83,20 @@ def web_view() -> Finding:
             cwd=ourselves.FOLDER,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Finding(False, f"The web view does not answer: {error}.", _WEB_VIEW)
+        return Finding(False, f"The web view does not answer: {error}.", _remedy())
     if done.returncode == 0:
         return Finding(True, f"WebKitGTK {done.stdout.decode().strip()} is installed.")
+    if all(map(importlib.util.find_spec, ("qtpy", "PyQt6"))):
+        return Finding(True, "Qt's web view is installed.")
     if not has_screen():
         return Finding(True, "No web view is installed, and there is no screen that would need one.")
     said = done.stderr.decode("utf-8", "backslashreplace").strip().split("\n")[-1]
-    return Finding(False, f"No web view for the window: {said}. Reports are shown in a terminal instead.", _WEB_VIEW)
+    return Finding(False, f"No web view for the window: {said}. Reports are shown in a terminal instead.", _remedy())
+
+
+def _remedy() -> str:
+    command, remark = web_view_remedy()
+    return f"{command}  ({remark})" if remark else command
 
 
 def autostart() -> Finding:

@@ -1,6 +1,38 @@
 """Errors of what people look at: tray, window, and the view of the whole system."""
 
+import os
+import shlex
+import sys
+
 from tray.errors.base import BackupTrayError
+
+GTK = "sudo apt install python3-gi gir1.2-gtk-3.0 gir1.2-webkit2-4.1"
+QT = "pip install 'pywebview[pyqt6]>=6,<7'"
+
+
+def sees_system_packages() -> bool:
+    """Whether this Python has what the system's package manager installs, such as `gi`.
+
+    The system's own Python does, and a virtual environment of it that was made with `--system-site-packages`.
+    """
+    if sys.base_prefix != "/usr":
+        return False
+    if sys.prefix == sys.base_prefix:
+        return True
+    try:
+        with open(os.path.join(sys.prefix, "pyvenv.cfg"), encoding="utf-8") as file:
+            lines = [line.replace(" ", "").strip().lower() for line in file]
+    except (OSError, ValueError):
+        return False
+    return "include-system-site-packages=true" in lines
+
+
+def web_view_remedy() -> tuple[str, str]:
+    """Return the command that brings a web view to this Python, and a remark to it; the remark may be empty."""
+    if sees_system_packages():
+        return GTK, ""
+    remark = "this Python environment cannot see the system's GTK; `installers/linux/install.sh` makes one that does"
+    return f"{shlex.quote(sys.executable)} -m {QT}", remark
 
 
 class NoWebViewError(BackupTrayError):
@@ -8,10 +40,10 @@ class NoWebViewError(BackupTrayError):
 
     code = "ERROR_NO_WEB_VIEW"
 
-    def __init__(
-        self, why: str, next: str = "Install it with `sudo apt install python3-gi gir1.2-webkit2-4.1`, then try again."
-    ) -> None:
-        super().__init__("The window cannot be shown; what it would say stands in the terminal.", why=why, next=next)
+    def __init__(self, why: str, next: str = "") -> None:
+        command, remark = ("", "") if next else web_view_remedy()
+        step = next or f"Install it with `{command}`, then try again{f' ({remark})' if remark else ''}."
+        super().__init__("The window cannot be shown; what it would say stands in the terminal.", why=why, next=step)
 
 
 class WebViewUnsafeError(BackupTrayError):

@@ -11,7 +11,7 @@ from typing import Any
 
 from tray import __version__, clock, files
 from tray.errors import NoWebViewError
-from tray.paths import Places, assets, private
+from tray.paths import Places, assets, is_trial, private
 from tray.window import bridge, calls, document, toolkit
 from tray.window.document import literal
 from tray.window.feed import Feed, Source
@@ -86,9 +86,10 @@ class Window:
     def _create(self, webview: ModuleType) -> Any:
         status = self._feed.first(FIRST_STATUS_SECONDS)
         picture = None if status is None else self._feed.picture(status)
-        boot = {"secret": self._secret, "page": self._page, "status": picture, "version": __version__}
+        trial = is_trial()
+        boot = {"secret": self._secret, "page": self._page, "status": picture, "version": __version__, "trial": trial}
         window = webview.create_window(
-            TITLE,
+            f"{TITLE} (trial)" if trial else TITLE,
             html=document.build(assets() / "web", boot),
             js_api=bridge.Sealed(),
             width=WIDTH,

@@ -1,0 +1,73 @@
+"""A pytest plugin (`-p tests.nothing_left`): what the tests leave in the user's home or among temporary files fails the run.
+
+It looks at names two levels deep: what programs keep in a home is a file there, or a folder in `.cache`, `.config` and their like.
+"""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import own_home
+
+_FOLDERS = (".", ".cache", ".config", ".local", ".local/share", ".local/state", ".local/lib", "snap")
+_SHARED = frozenset((".X11-unix", ".ICE-unix", ".XIM-unix", ".font-unix", ".Test-unix"))
+"""Folders of the X server, which every user of a machine shares."""
+_PATIENCE = 20.0
+_LEFT = pytest.StashKey[list[str]]()
+
+
+def _places() -> list[Path]:
+    home = Path(os.environ.get("HOME") or "/")
+    return [*(home / folder for folder in _FOLDERS), Path(tempfile.gettempdir()), Path("/var/tmp")]
+
+
+def _names(places: list[Path]) -> frozenset[str]:
+    found = set()
+    for place in places:
+        try:
+            found |= {str(place / name) for name in os.listdir(place) if name not in _SHARED and name[:3] != own_home.PREFIX}
+        except OSError:
+            continue
+    return frozenset(found)
+
+
+class _Watch:
+    """Looks before the first test and after the last one."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._places = _places()
+        self._before = _names(self._places)
+        config.stash[_LEFT] = []
+
+    def left(self) -> list[str]:
+        """Return the names that are new; what is just being taken away is waited for."""
+        deadline = time.monotonic() + _PATIENCE
+        while (new := _names(self._places) - self._before) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return sorted(new)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Look at the real home, before the tests get one of their own; in the first process of a run only."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Watch(config), "nothing-left-watch")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Turn a run that left something into a failed one."""
+    watch = session.config.pluginmanager.get_plugin("nothing-left-watch")
+    if isinstance(watch, _Watch):
+        session.config.stash[_LEFT] = watch.left()
+        if session.config.stash[_LEFT] and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name what is left."""
+    for name in config.stash.get(_LEFT, []):
+        terminalreporter.write_line(f"LEFT BEHIND, which fails this run: {name}", red=True)
