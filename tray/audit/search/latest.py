@@ -13,8 +13,8 @@ from tray.audit.schema import FACET, FACET_KEYS, MOMENT
 from tray.audit.search import pages
 
 NEAR = 256
-ENDS_OF_INDEX = 500
-"""Entries of a facet that are compared at either end of the index."""
+DEPTH, DEEP = 48, 500
+"""Entries of a facet that are compared at either end of the index; and so many where the log holds times that were ahead."""
 
 MOST_COUNTED = 999
 
@@ -24,8 +24,18 @@ Key = tuple[str, str, str]
 Newest = Mapping[Key, int]
 """The number of the newest entry under each key."""
 
-_NEAR_ROWS = f"SELECT seq, {FACET} FROM entries ORDER BY seq DESC LIMIT ?"  # noqa: S608 - constants of ours
 _OF_FACET = f"SELECT seq FROM entries INDEXED BY facet WHERE {FACET} = ? ORDER BY {MOMENT} "  # noqa: S608 - the same
+_RECORDED = "json_extract(CAST(entry AS TEXT), '$.recorded')"
+_NEAR_ROWS = f"SELECT seq, {FACET}, {_RECORDED} FROM entries ORDER BY seq DESC LIMIT ?"  # noqa: S608 - constants of ours
+_MAX = (
+    f"SELECT max(seq) FROM (SELECT seq FROM ({_OF_FACET}DESC LIMIT ?) "  # noqa: S608 - the same
+    f"UNION ALL SELECT seq FROM ({_OF_FACET}ASC LIMIT ?))"
+)
+_GREATEST = f"SELECT {MOMENT} FROM entries INDEXED BY at ORDER BY {MOMENT} DESC LIMIT 1"  # noqa: S608 - the same
+_NEWEST = f"SELECT {MOMENT} FROM entries ORDER BY seq DESC LIMIT 1"  # noqa: S608 - the same
+_EARLIER = f"SELECT 1 FROM entries WHERE seq > ? AND seq <= ? AND {_RECORDED} < ? LIMIT 1"  # noqa: S608 - the same
+_AFTER = 16
+"""Entries behind one that is far from the end of the log, among which one that was recorded at an earlier time is looked for."""
 
 
 class Latest:
@@ -41,18 +51,21 @@ class Latest:
     ) -> None:
         self._connection, self._actions, self._keys_of = connection, actions, keys_of
         self._by_job: dict[str, list[str]] | None = None
+        self._near: list[tuple[int, str, str]] = []
+        self._depth = DEEP
 
     def newest(self) -> Newest:
         """Return the number of the newest entry under each key."""
         ours = tuple(pages.range_of([action])[0] for action in self._actions)
         found: dict[Key, int] = {}
-        rows = self._connection.execute(_NEAR_ROWS, (NEAR,)).fetchall()
-        for seq, facet in rows:
+        self._near = rows = self._connection.execute(_NEAR_ROWS, (NEAR,)).fetchall()
+        for seq, facet, _ in rows:
             for key in self._keys_of(facet) if facet.startswith(ours) else ():
                 found.setdefault(key, seq)
         if len(rows) < NEAR:
             return found
         near = frozenset(found)
+        self._depth = DEEP if self._was_ahead() else DEPTH
         for group in self._groups():
             self._look_up(group, near, found)
         return found
@@ -65,6 +78,15 @@ class Latest:
         """Return how many entries behind entry *after* count as one of *keys*, up to `MOST_COUNTED`."""
         number = sum(seq > after for facet in self._facets_of(keys) for seq in self._ends(facet))
         return min(number, MOST_COUNTED)
+
+    def earlier_behind(self, number: int, moment: str) -> bool:
+        """Whether an entry behind entry *number* was recorded before *moment*: then the clock was set back in between."""
+        for seq, _, recorded in self._near:
+            if seq <= number:
+                return False
+            if recorded < moment:
+                return True
+        return self._connection.execute(_EARLIER, (number, number + _AFTER, moment)).fetchone() is not None
 
     def _groups(self) -> Iterator[list[str]]:
         """Yield action, engine, job and kind of every group of facets."""
@@ -85,7 +107,7 @@ class Latest:
         while row is not None:
             keys = [key for key in self._keys_of(row[0]) if key not in near]
             if keys:
-                number = max(self._ends(row[0]))
+                (number,) = self._connection.execute(_MAX, (row[0], self._depth, row[0], self._depth)).fetchone()
                 found |= {key: max(number, found.get(key, number)) for key in keys}
             row = pages.newest_below(self._connection, row[0], first)
 
@@ -98,12 +120,17 @@ class Latest:
         for job in {key[1] for key in wanted}:
             yield from (facet for facet in self._by_job.get(job, ()) if wanted.intersection(self._keys_of(facet)))
 
+    def _was_ahead(self) -> bool:
+        """Whether an entry has a later time than the one that was recorded last, so that the clock was ahead or is behind."""
+        greatest, newest = (self._connection.execute(query).fetchone() for query in (_GREATEST, _NEWEST))
+        return bool(greatest > newest)
+
     def _ends(self, facet: str) -> set[int]:
         """Return the numbers of the entries of *facet* with the greatest times, and with the smallest ones."""
         return {
             seq
             for order in ("DESC", "ASC")
-            for (seq,) in self._connection.execute(f"{_OF_FACET}{order} LIMIT {ENDS_OF_INDEX}", (facet,))
+            for (seq,) in self._connection.execute(f"{_OF_FACET}{order} LIMIT {DEEP}", (facet,))
         }
 
 
