@@ -100,6 +100,7 @@ class TarSession:
         self._changed = False
         self._after = 0
         self._missing: str | None = None
+        self._differs: list[tuple[str, str]] = []
         self._unknown: list[tuple[str, str, int]] = []
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
@@ -148,6 +149,8 @@ class TarSession:
             )
             return "The archive was written" if enough else ""
         if self._kind == "check":
+            for why, item in self._differs if code == 1 and not seen.errors else ():  # in another language
+                seen.problem(why, item)
             compared = code == 0 or (code == 1 and seen.errors > 0)
             return "The archive was compared with the files" if compared else ""
         if code != 0:
@@ -162,6 +165,8 @@ class TarSession:
             item, colon, why = text.rpartition(": ")
             if self._kind == "check" and colon and _DIFFERS.fullmatch(why):
                 return self._seen.problem(why, item)
+            if self._kind == "check" and stream is Stream.OUT and (found := _ABOUT.fullmatch(text)):
+                self._differs = [*self._differs[:_MAX_UNKNOWN], (found["why"], found["item"])]
             if stream is Stream.ERR and text and not self._names:
                 self._seen.complain(text)
             return ()
