@@ -169,6 +169,31 @@ die()
         -9,
     ),
     StandIn(
+        "restic asks, and its messages follow in the same line",
+        RESTIC,
+        r"""
+say(b"enter password for repository: ", to=2)
+if json:
+    say(b'{"message_type":"status","percent_done":0}\n{"message_ty', b'pe":"status"}\n', to=2)
+say(b"Fatal: wrong password\n", to=2)
+sys.exit(1)
+""",
+        1,
+    ),
+    StandIn(
+        "rclone's helper does not end its line",
+        RCLONE,
+        r"""
+say(b"Enter PIN> ", to=2)
+if json:
+    say(b'{"level":"error","msg":"no","ti', b'me":"2026-11-23T00:00:59.456Z"}', b"\n", to=2)
+else:
+    say(b"2026/11/23 00:00:59 ERROR : no\n", to=2)
+sys.exit(1)
+""",
+        1,
+    ),
+    StandIn(
         "restic says braces that are no messages",
         RESTIC,
         r"""

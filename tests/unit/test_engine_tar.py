@@ -179,6 +179,24 @@ def test_other_lines_are_no_totals(line: str) -> None:
     assert begin("gtar -cv src").feed(line.encode() + b"\n", Stream.ERR).relay == line.encode() + b"\n"
 
 
+def test_a_file_that_is_called_like_the_totals_is_the_callers() -> None:
+    """Names and totals may stand in one stream; only the last line but messages can be the totals."""
+    session, totals = begin("gtar -cvf a.tar src"), b"Total bytes written: 10240 (10KiB, 1.0MiB/s)\n"
+    lines = [
+        b"src/",
+        totals,
+        b"src/" + totals,
+        b"src/a\n",
+        totals,
+        b"src/b\n",
+        b"tar: Exiting with failure status\n",
+        totals,
+    ]
+    lines += [b"tar: a.tar: Wrote only 1 of 2 bytes\n", b"tar (child): odd\n"]
+    seen = b"".join(session.feed(line, Stream.OUT).relay for line in lines)
+    assert seen == b"".join(lines[:7] + lines[8:])
+
+
 @pytest.mark.parametrize("label", LABELS)
 def test_the_beginning_of_the_totals_waits(label: str) -> None:
     """tar writes them in pieces; a prompt, which looks like a label, does not wait for long."""

@@ -40,6 +40,11 @@ def named(item: str | None, message: str) -> str:
     return f"{item} ({message})"
 
 
+def begins_in(part: bytes, word: bytes) -> bool:
+    """Whether *word*, or its beginning at the end, stands in *part*."""
+    return word in part or any(part.endswith(word[:size]) for size in range(1, len(word)))
+
+
 def many_problems(errors: int) -> str:
     """Return "1 problem" or "2 problems"."""
     return "1 problem" if errors == 1 else f"{errors} problems"

@@ -13,7 +13,7 @@ from tray.engines.rclone.outcome import Seen, conclude, is_reading
 from tray.engines.rclone.statistics import Printed, Settled, Statistics
 from tray.engines.rclone.text import level_of, log_line
 from tray.engines.recognise import Inner
-from tray.engines.text import plain, strip_terminal, valid
+from tray.engines.text import begins_in, plain, strip_terminal, valid
 
 _LINE = re.compile(
     r"(?:<\d>)?(?:\d{4}[/-]\d\d[/-]\d\d \d\d:\d\d:\d\d(?:\.\d+)? )?"
@@ -31,6 +31,7 @@ _ATTEMPT = re.compile(r"Attempt (\d+)/(\d+) (failed|succeeded)")
 _ECHO = re.compile(r"(?:.*: )?(?:not deleting |not removing |Fatal error received|Can't retry |Cancelling sync)")
 _LEFT_OUT = re.compile(r"(?:(?P<item>.+?): )?(?P<text>(?:Can't|Couldn't|Duplicate|Entry doesn't|Ignoring|Skipping) .*)")
 """Of what rclone leaves out by itself it tells at the level NOTICE. "Skipped copy as --dry-run is set" is something else."""
+_JSON = re.compile(rb'\{"(?:level|time)":"')
 _STOPPED = "Signal received: "
 _BAD = frozenset(("EMERGENCY", "ALERT", "CRITICAL", "ERROR"))
 _COPIED = ("Copied (", "Moved (", "Updated ", "Multi-thread Copied (")
@@ -63,11 +64,19 @@ class TransferSession:
         """Take one line of either stream."""
         if line[:1] == b"{" and (message := _decode(line)) is not None:
             return self._message(message, line)
+        if (
+            self._ours
+            and line.endswith(b"}\n")
+            and (found := _JSON.search(line))
+            and (message := _decode(line[found.start() :]))
+        ):
+            fed = self._message(message, line[found.start() :])  # behind words that did not end their line
+            return Fed(fed.events, line[: found.start()] + fed.relay)
         return Fed(self._text(line), line)
 
     def patience(self, part: bytes, stream: Stream) -> float:  # noqa: ARG002 - its log may come on either
         """Wait for the end of a message; the caller gets its text."""
-        return math.inf if b'{"'.startswith(part[:2]) else 0.0
+        return math.inf if begins_in(part, b'{"level":') or begins_in(part, b'{"time":') else 0.0
 
     def held(self, stream: Stream) -> bytes:  # noqa: ARG002
         """Nothing: each message is a line of its own."""

@@ -19,7 +19,7 @@ from tray.engines.restic.items import Items
 from tray.engines.restic.outcome import Seen, conclude
 from tray.engines.restic.reasons import is_locked, lock_advice, reason
 from tray.engines.restic.text import error_text, parse_bytes, status_text, summary_text
-from tray.engines.text import plain, strip_terminal, valid
+from tray.engines.text import begins_in, plain, strip_terminal, valid
 from tray.model import Outcome, Phase
 
 _MESSAGE = b'{"message_type"'
@@ -53,12 +53,16 @@ class BackupSession:
         body = strip_terminal(line)
         if body[:1] == b"{" and (message := decode(body)) is not None:
             return self._message(message, line, stream)
+        if self._ours and (at := line.find(_MESSAGE)) > 0 and (message := decode(line[at:])) is not None:
+            fed = self._message(
+                message, line[at:], stream
+            )  # behind a prompt, or words of a helper, that did not end their line
+            return Fed(fed.events, line[:at] + fed.relay)
         return Fed(self._plain_text(plain(body), stream), line)
 
     def patience(self, part: bytes, stream: Stream) -> float:  # noqa: ARG002 - JSON comes on either
         """Wait for the end of a message; the caller gets its text."""
-        body = strip_terminal(part)
-        return math.inf if body and (body.startswith(_MESSAGE) or _MESSAGE.startswith(body)) else 0.0
+        return math.inf if begins_in(part, _MESSAGE) else 0.0
 
     def held(self, stream: Stream) -> bytes:  # noqa: ARG002
         """Nothing: each message is a line of its own."""

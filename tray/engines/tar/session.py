@@ -24,7 +24,7 @@ from tray.engines.tar.options import Call
 from tray.engines.text import plain
 
 _SIZE = rb"(?:\d+(?:[.,]\d+)?(?:[KMGTPEZYRQ]?i?B)?|\?)"
-_FIGURES = rb"(\d+) \(" + _SIZE + rb", " + _SIZE + rb"/\S{1,8}\)"
+_FIGURES = rb"(\d+) \(" + _SIZE + rb", " + _SIZE + rb"/s\)"
 _LABEL = b"Total bytes written"
 _TOTALS = re.compile(_LABEL + rb": " + _FIGURES)
 _WORDS = rb"(?<![A-Za-z'\x80-\xff])[A-Za-z\x80-\xff][^:/\r\n%\d]{0,99}"
@@ -34,6 +34,9 @@ _BEGUN = re.compile(_WORDS + rb"(?::(?: (?:\d+(?: (?:\([^()]*\)?)?)?)?)?)?$")
 _LONGEST = 300
 LABEL_SECONDS = 0.5
 """So long the rest of what may be the totals may take; a prompt looks like their label."""
+KEPT_SECONDS = 60.0
+"""So long a line after the totals may take to end, which tells whether they were any."""
+_MESSAGE = re.compile(rb"(?:[^ :]*/)?(?:g|gnu)?tar[\w.+-]*(?: \([^()]*\))?: ")
 _EMPTY = 10_240  # bytes of an archive without members, unless the user chose other records
 _SAID = re.compile(r"(?:\S*/)?(?:g|gnu|bsd)?tar[\w.+-]*: (?P<what>.+)")
 _UNREAD = re.compile(
@@ -97,6 +100,7 @@ class TarSession:
         self._gnu = plan.ours
         self._seen = Findings()
         self._written: int | None = None
+        self._kept = [b"", b"", b"", b""]  # by stream: what may be the totals
         self._changed = False
         self._after = 0
         self._missing: str | None = None
@@ -104,22 +108,34 @@ class TarSession:
         self._unknown: list[tuple[str, str, int]] = []
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
-        """Take one line; the totals that we asked for are not the caller's."""
-        body = line.rstrip(b"\r\n")
-        if body.endswith(b")") and (found := _totals(body)):
-            before, self._gnu, self._written = body[: len(body) - len(found[0])], True, whole(found[1])
-            return Fed(relay=before if self._ours else line)
-        return Fed(self._line(plain(body), stream), line)
+        """Take one line; the totals that we asked for are not the caller's.
 
-    def patience(self, part: bytes, stream: Stream) -> float:  # noqa: ARG002 - the totals come on either
+        They come once, and only messages follow: what looked like them before any other line was the name of a file.
+        """
+        body = line.rstrip(b"\r\n")
+        kept = self._kept[stream]
+        if body.endswith(b")") and (found := _totals(body)):
+            at = len(body) - len(found[0])
+            self._gnu, self._written = True, whole(found[1])
+            self._kept[stream] = line[at:] if self._ours else b""
+            return Fed(relay=kept + line[:at] if self._ours else line)
+        events = self._line(plain(body), stream)
+        if kept and not _MESSAGE.match(body):
+            self._kept[stream] = b""
+            return Fed(events, kept + line)
+        return Fed(events, line)
+
+    def patience(self, part: bytes, stream: Stream) -> float:
         """Wait for the rest of the totals; of a label in another language only a moment, since a prompt looks like one."""
+        if self._kept[stream]:
+            return KEPT_SECONDS
         end = part[-_LONGEST:]
         if _LABEL in end or _LABEL.startswith(end):
             return math.inf
         return LABEL_SECONDS if _BEGUN.search(end) else 0.0
 
     def held(self, stream: Stream) -> bytes:  # noqa: ARG002
-        """Nothing: the totals are one line."""
+        """Nothing: at the end the totals are certain."""
         return b""
 
     def conclude(self, exit: Exit) -> Result:
