@@ -1,6 +1,7 @@
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tray import clock
 from tray.engines.base import Exit, Result
 from tray.model import Outcome
 from tray.observe import ends
+from tray.observe.events import Event, Events
 from tray.runner.steps import Steps
 
 FINE = Result(Outcome.SUCCEEDED, "sh ended with exit code 0.")
@@ -78,6 +80,10 @@ def scripts() -> Iterator[list[Script]]:
     yield started
     for script in started:
         script.steps.execs.close()
+        script.steps.events.close()
+        assert script._process.stdin is not None
+        with suppress(OSError):
+            script._process.stdin.close()
         if script._process.poll() is None:
             script._process.kill()
             script._process.wait()
@@ -179,6 +185,7 @@ def test_without_the_kernels_word_a_step_is_unknown(
     monkeypatch.setattr(ends, "exit_status", lambda _: (None, False))
     monkeypatch.setattr(ends.Proc, "readable", lambda *_: False)
     script = run(scripts, "restic -c 'read x; exit 1' backup /etc; read y; true")
+    script.steps.events.close()
     script.until(1)
     script.go()
     wait_for(lambda: (script.steps.look(), script.steps.steps[0].outcome)[1])
@@ -351,3 +358,29 @@ def test_a_shell_that_is_left_behind_is_not_waited_for_for_ever(
     assert script.steps.judge(FINE).outcome is Outcome.UNKNOWN
     script.say("x")
     script._process.stdin.close()  # type: ignore[union-attr]
+
+
+def test_without_exit_codes_of_pidfds_the_process_connector_tells_them(
+    programs: Path, scripts: list[Script], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernels before 6.15 keep no exit status; what the connector told is as exact."""
+    monkeypatch.setattr(ends, "exit_status", lambda _: (None, False))
+    monkeypatch.setattr(ends.Proc, "readable", lambda *_: False)
+    script = run(scripts, "restic -c 'read x; exit 3' backup /etc; read y; true")
+    script.until(1)
+    (pid,) = script.steps.running
+    notices = [[Event(pid, 3 << 8)]]
+    monkeypatch.setattr(Events, "drain", lambda _: notices.pop() if notices else [])
+    script.go()
+    wait_for(lambda: (script.steps.look(), script.steps.steps[0].outcome)[1])
+    assert "ended with exit code 3, but the script went on" in script.end().reason
+
+
+def test_an_engine_of_others_that_the_kernel_tells_of_is_no_step(programs: Path, scripts: list[Script]) -> None:
+    """The connector tells of every process on the machine; only the script's own descendants are its steps."""
+    script = run(scripts, "read x")
+    with subprocess.Popen(["restic", "-c", "read x", "backup", "/etc"], stdin=subprocess.PIPE) as other:
+        wait_for(lambda: script.steps.proc.comm(other.pid) == "restic")
+        assert not script.steps._told(Event(other.pid, None))
+        other.communicate(b"x\n")
+    assert script.steps.steps == ()

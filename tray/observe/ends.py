@@ -17,6 +17,7 @@ from tray.observe.proc import Proc
 
 BY_PIDFD = "exit status by pidfd"
 BY_LIST = "exit status by the process list"
+BY_EVENT = "exit status by the process connector"
 NOT_KNOWN = "ended, status not known"
 
 REAP_SECONDS = 10.0

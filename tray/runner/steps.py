@@ -1,10 +1,11 @@
 """The engines that a wrapped script calls, as steps of its run: `backup-tray run -- ./nightly.sh`, borgmatic, resticprofile.
 
-The wrapper looks at its own descendants only: when the kernel tells that an engine's program was opened, four times a second while
-something happens, and once a second otherwise. A step that begins and ends between two looks is missed; of the others the exact
-exit status is known where the kernel tells it. A script that goes on after a step went wrong is not fine, whatever its own exit
-code says; unless the same command was called again and succeeded. A step whose end is not known, or that still runs when the
-script ends, is no success either: the run is then unknown, unless the wrapper stays until that step ends too (`stay`).
+The wrapper looks at its own descendants only: when the kernel tells that a process became an engine or that an engine's program
+was opened, four times a second while something happens, and once a second otherwise. A step that begins and ends between two looks
+is missed; of the others the exact exit status is known where the kernel tells it. A script that goes on after a step went wrong is
+not fine, whatever its own exit code says; unless the same command was called again and succeeded. A step whose end is not known, or
+that still runs when the script ends, is no success either: the run is then unknown, unless the wrapper stays until that step ends
+too (`stay`).
 """
 
 import os
@@ -16,7 +17,8 @@ from tray.engines.base import Exit, Plan, Result
 from tray.engines.command import signal_name
 from tray.model import MAX_STEPS, Outcome, Step
 from tray.observe import family
-from tray.observe.ends import BY_LIST, NOT_KNOWN, End, Ending
+from tray.observe.ends import BY_EVENT, BY_LIST, NOT_KNOWN, End, Ending
+from tray.observe.events import Event, Events
 from tray.observe.execs import BURST_SECONDS, GENERAL, Execs
 from tray.observe.lister import interesting, is_launcher
 from tray.observe.look import KINDS, OTHER, Found, examine, gather
@@ -95,6 +97,7 @@ class Steps:
     shares_group: bool = False
     pause: float = BUSY_SECONDS
     execs: Execs = field(default_factory=Execs)
+    events: Events = field(init=False)
     _burst: tuple[float, ...] = ()
     _names: dict[int, str] = field(default_factory=dict)
     _open: list[_Called] = field(default_factory=list)
@@ -102,12 +105,16 @@ class Steps:
     _busy_until: float = 0.0
     _count: int = 0
     _kinds: set[str] = field(default_factory=set)
+    _exits: dict[int, int] = field(default_factory=dict)
     _late: list[_Called] = field(default_factory=list)
     _strangers: bool = False
     _shells: dict[int, str] = field(default_factory=dict)
     _linger_until: float = 0.0
     _lingers: bool = False
     _code: int | None = None
+
+    def __post_init__(self) -> None:
+        self.events = Events(self._is_engine)
 
     @property
     def kind(self) -> str | None:
@@ -123,7 +130,8 @@ class Steps:
     def look(self) -> bool:
         """Take notice of steps that began or ended; True if there were some. `pause` says when to look again."""
         began = clock.monotonic()
-        changed = [self._begin(pid) for pid in self._walk()]
+        changed = [self._told(event) for event in self.events.drain()]
+        changed += [self._begin(pid) for pid in self._walk()]
         changed += [self._check(one) for one in tuple(self._open)]
         now = clock.monotonic()
         if self._open:
@@ -284,14 +292,29 @@ class Steps:
         self.say(f"step {self._count} began: {one.name}")
         return True
 
+    def _told(self, event: Event) -> bool:
+        """Take one notice of the kernel: a process became an engine, or a step ended."""
+        if event.status is not None:
+            if any(one.found.pid == event.pid for one in self._open):
+                self._exits[event.pid] = event.status
+            return False
+        ours = event.pid == self.root or not {self.root, *self._shells}.isdisjoint(self._above(event.pid))
+        return ours and self._begin(event.pid)
+
+    def _is_engine(self, pid: int) -> bool:
+        return interesting(self.proc.comm(pid))
+
     def _check(self, one: _Called) -> bool:
         end = one.ending.check()
+        if end is not None and end.code is None and end.signal is None and one.found.pid in self._exits:
+            end = End.of(self._exits[one.found.pid], BY_EVENT)
         if end is not None:
             self._ended(one, end)
         return end is not None
 
     def _ended(self, one: _Called, end: End) -> None:
         self._open.remove(one)
+        self._exits.pop(one.found.pid, None)
         one.end = end
         one.ending.close()
         found, now = one.found, clock.now_ms()

@@ -11,6 +11,12 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tray import clock
+
+if TYPE_CHECKING:
+    from tray.observe.events import Events
 
 BLIND_SECONDS = 0.1
 FORWARDED = tuple(
@@ -38,6 +44,9 @@ if sys.platform == "win32":
         def watch_opens(self, fd: int | None) -> None:
             """Nothing tells."""
 
+        def watch_events(self, events: "Events") -> None:
+            """Nothing tells."""
+
         def opened(self) -> bool:
             """Nobody knows."""
             return False
@@ -60,6 +69,7 @@ else:
             self._extra: int | None = None
             self._inotify: int | None = None
             self._opens: int | None = None
+            self._events: Events | None = None
             self._opened = False
             self.blind = False
             self._poll = select.poll()
@@ -104,6 +114,12 @@ else:
                 self._poll.register(fd, select.POLLIN)
             self._opens = fd
 
+        def watch_events(self, events: "Events") -> None:
+            """Wake when a process becomes a program that matters (`tray.observe.events`)."""
+            if events.fd is not None:
+                self._poll.register(events.fd, select.POLLIN)
+                self._events = events
+
         def opened(self) -> bool:
             """Whether that happened since the last question."""
             opened, self._opened = self._opened, False
@@ -115,7 +131,7 @@ else:
                 seconds = min(seconds, BLIND_SECONDS)
             for fd in writing:
                 self._poll.register(fd, select.POLLOUT)
-            ready = self._poll.poll(max(0.0, seconds) * 1000)
+            ready = self._ready(max(0.0, seconds))
             for fd in writing:
                 self._poll.unregister(fd)
             signals: set[int] = set()
@@ -126,6 +142,18 @@ else:
                     os.read(fd, 65536)
                     self._opened = self._opened or fd == self._opens
             return signals
+
+        def _ready(self, seconds: float) -> list[tuple[int, int]]:
+            """Poll; programs that others start all the time on this machine end no wait."""
+            until = clock.monotonic() + seconds
+            while True:
+                ready = self._poll.poll(max(0.0, until - clock.monotonic()) * 1000)
+                told = self._events is not None and any(fd == self._events.fd for fd, _ in ready)
+                if not told or self._events is None:
+                    return ready
+                self._opened = self._events.take() or self._opened
+                if self._opened or len(ready) > 1:
+                    return ready
 
 
 def _nothing(_number: int, _frame: object) -> None:

@@ -1,13 +1,11 @@
 """Following a run: lines become events, events become the live picture, and the caller sees what it would have seen anyway."""
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tray import clock
 from tray.display import Display
 from tray.engines.base import Event, Exit, Fed, Progress, Result, Session, Stream
-from tray.engines.command import COMMAND
 from tray.model import Outcome, Phase, Step
 from tray.redact import Redactor
 from tray.runner.child import Child
@@ -79,8 +77,7 @@ class Watch:
         silent = written is not None or not known
         self._next_reading = clock.monotonic() + TICK_SECONDS if silent else float("inf")
         self._steps: Steps | None = None
-        script = info.engine == COMMAND.name and sys.platform == "linux"
-        self._next_steps = 0.0 if script else float("inf")
+        self._next_steps = float("inf")
         waker.watch_files([tail.path for tail in outputs.tails])
 
     def look(self) -> None:
@@ -293,15 +290,19 @@ class Watch:
         """What a script came to be by the engines that it called; None: what it was taken for."""
         return None if self._steps is None else self._steps.kind
 
+    def look_at(self, steps: "Steps") -> None:
+        """Look at the steps of a script from now on."""
+        self._steps, self._next_steps = steps, 0.0
+        self._waker.watch_opens(steps.execs.fd)
+        self._waker.watch_events(steps.events)
+        self.picture.steps(steps.steps)
+
     def _look_at_steps(self, now: float) -> None:
         opened = self._waker.opened()
         if now < self._next_steps and not opened:
             return
         if self._steps is None:
-            from tray.runner.steps import Steps
-
-            self._steps = Steps(self._child.pid, self._log.say, shares_group=self._child.shares_group)
-            self._waker.watch_opens(self._steps.execs.fd)
+            return
         if opened:
             self._steps.started()
         if self._steps.look():

@@ -1,6 +1,7 @@
 """One run from beginning to end: start the command first, do everything else beside it, write down what it came to."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ from tray.runs import Process, RunFolder, RunInfo
 if TYPE_CHECKING:
     from tray.audit.entry import Draft
     from tray.estimate import Past
+    from tray.runner.early import Early
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class _Run:
     doubt: str = ""
     ended: bool = False
     watch: Watch | None = None
+    early: "Early | None" = None
     past: "tuple[Past, ...]" = ()
     paused_seconds: int = 0
     stalled_seconds: int = 0
@@ -111,7 +114,7 @@ def _started(
     info = _describe(places, adapter.name, plan, argv, job, redactor)
     known.append(info)
     folder, roomy = runs.create(places, info)
-    outputs = waker = None
+    outputs = waker = early = None
     try:
         outputs = _outputs(folder if roomy and watch else None, plan)
         if (plan.spool_stdout or plan.ours) and not outputs.tails:  # nothing is read, so nothing may be asked for
@@ -122,19 +125,33 @@ def _started(
         _note_losses(this)
         waker = Waker()
         environ = {**os.environ, **plan.env} if plan.env else os.environ
+        this.early = early = _early(adapter)
         try:
             child = Child(plan.argv, environ, stdout=outputs.stdout, stderr=outputs.stderr)
         except CommandNotFoundError as error:
             with suppress(Exception):
                 _record_no_start(this, error)
             raise
+        if this.early is not None:
+            this.early.begin(child)
     except BaseException:
-        for opened in (outputs, waker, folder):
+        for opened in (outputs, waker, folder, early):
             if opened is not None:
                 with suppress(Exception):
                     opened.close()
         raise
     return this, child, outputs, waker
+
+
+def _early(engine: Engine) -> "Early | None":
+    """Return what looks at a script from its first moment on; None for an engine, and where nothing can be seen."""
+    if engine is not engines.COMMAND or sys.platform != "linux":
+        return None
+    with suppress(Exception):
+        from tray.runner.early import Early  # an engine does not wait for this
+
+        return Early()
+    return None
 
 
 def _note_losses(this: _Run) -> None:
@@ -209,6 +226,8 @@ def _followed(this: _Run, child: Child, outputs: Outputs, waker: Waker) -> None:
     if engines.unwrap(this.plan.argv, {}).before:
         began = import_module("tray.runner.began")  # most commands have no wrapper
         watch.began = began.Began(this.plan.argv, speaks=this.engine is not engines.COMMAND)
+    if this.early is not None:
+        watch.look_at(this.early.hand_over(log.say))
     watch.look()  # a quick engine's first words need not wait for the audit log
     noted = _note_start(this, watch)
     if this.info.repository is not None:
