@@ -135,7 +135,11 @@ class Client:
         self._socket, token = connect(places, timeout=timeout)
         self._buffer = bytearray()
         try:
-            self.send(hello(role, token))
+            try:
+                self.send(hello(role, token))
+            except TrackerGoneError:
+                self._answer()  # it may have said why before it hung up
+                raise
             self.tracker = self._answer()
         except BaseException:
             self._socket.close()

@@ -9,10 +9,12 @@ import pytest
 
 from tests.unit.observe_help import FakeProc
 from tray import clock, status
+from tray import runs as runs_module
 from tray.errors import BackupTrayError
 from tray.model import EndedRun, JobHistory, LiveRun, Outcome, State
 from tray.observe import quota
 from tray.observe.look import examine, gather
+from tray.observe.meter import Meter
 from tray.observe.proc import COMMAND_BYTES, CUT, WORD_BYTES, WORDS
 from tray.observe.quota import LIVE, Quota
 from tray.observe.scope import Scope, user_name
@@ -229,3 +231,67 @@ def test_errors_of_this_kind_have_a_catalogue_entry() -> None:
     assert isinstance(there, BackupTrayError)
     assert "kill -9 5" in there.next
     assert "kill" not in gone.next
+
+
+def test_our_own_processes_are_looked_at_before_a_crowd_of_others(
+    places: Places, proc: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup of ours is seen at once, however many of another user wait, and these get only a moment."""
+    runs, now = Runs(), [1000.0]
+    watching = observer(places, proc, runs, [])
+    for pid in range(100, 400):
+        proc.add(pid, "restic", "-r", f"/r{pid}", "backup", "/a", uid=STRANGER, start=pid, environ={})
+    proc.add(900, "restic", "-r", "/mine", "backup", "/a", start=900, environ={})
+    looked: list[int] = []
+
+    def look(pid: int, uid: int) -> None:
+        looked.append(pid)
+        now[0] += 0.05
+
+    monkeypatch.setattr(watching, "_look", look)
+    monkeypatch.setattr(observed.clock, "monotonic", lambda: now[0])
+    watching._consider([*range(100, 400), 900])
+    assert looked[0] == 900
+    assert len(looked) <= 1 + observed.STRANGERS_SECONDS / 0.05 + 1
+    assert len(watching._lister._fresh) <= observed.STRANGERS_WAITING
+    assert watching._notes(), "those that were left out are said"
+
+
+def test_with_a_hundred_of_ours_the_next_ones_cost_nothing_more(
+    places: Places, proc: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And that they are not watched is said."""
+    watching = observer(places, proc, Runs(), [])
+    watching._ours = observed.MAX_RUNS
+    proc.add(5, "restic", "-r", "/r", "backup", "/a", environ={})
+    monkeypatch.setattr(observed, "examine", lambda *_: pytest.fail("it was examined"))
+    watching._consider([5])
+    assert "more than 100 backups" in watching._notes()[0]
+    assert proc.reads["environ"] == 0
+
+
+def test_the_folders_of_known_runs_are_read_once(
+    places: Places, proc: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a hundred live runs each look at one more process does not read a hundred files."""
+    watching = observer(places, proc, Runs(), [])
+    for pid in range(100, 120):
+        proc.add(pid, "restic", "-r", f"/r{pid}", "backup", "/a", start=pid, environ={})
+
+    async def go() -> None:
+        watching._loop = asyncio.get_running_loop()
+        watching._consider(list(range(100, 120)))
+
+    asyncio.run(go())
+    known = watching._processes()
+    assert {f"{pid}@{pid}" for pid in range(100, 120)} <= known
+    monkeypatch.setattr(runs_module.RunFolder, "info", lambda _: pytest.fail("a file was read again"))
+    assert watching._processes() == known
+
+
+def test_of_another_users_process_no_open_file_is_named(proc: Counted) -> None:
+    """Their names are that user's, and there may be half a million."""
+    proc.add(5, "restic", uid=STRANGER, environ={}, io=(0, 0))
+    proc.opened(5, 7, "/home/games/secret")
+    assert Meter(proc, 5, ours=False).read(1.0).current is None
+    assert Meter(proc, 5).read(1.0).current == "/home/games/secret"

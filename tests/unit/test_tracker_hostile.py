@@ -392,7 +392,7 @@ def test_a_stopped_tracker_is_said_with_what_is_on_record(
 def test_a_tracker_whose_socket_is_gone_is_said(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its lock tells that it lives."""
     monkeypatch.setattr(live_module, "PATIENCE_SECONDS", 0.3)
-    with tracker(places, "import tray.tracker.server as s; s.UPKEEP_SECONDS = 3600"):
+    with tracker(places, "import tray.tracker.server as s; s.Tracker._upkeep = lambda _: None"):
         places.socket.unlink()
         assert "nobody listens" in unavailable(places).error["why"]
 

@@ -12,7 +12,7 @@ from tray import engines
 from tray.engines.base import Plan
 from tray.engines.recognise import program_name
 from tray.observe import family
-from tray.observe.proc import CUT, WORD_BYTES, Proc
+from tray.observe.proc import COMMAND_BYTES, CUT, STRANGERS_BYTES, WORD_BYTES, Proc
 from tray.observe.scope import Scope, user_name
 from tray.paths import HOME_VARIABLE
 from tray.redact import Redactor
@@ -98,10 +98,11 @@ def gather(proc: Proc, pid: int, admit: Callable[[], bool] = lambda: True) -> Fa
     Args:
         admit: Asked once the process may be an engine; False ends the look before the dear part of it.
     """
-    argv = proc.command(pid)
+    most = COMMAND_BYTES if proc.uid(pid) == _ourselves() else STRANGERS_BYTES
+    argv = proc.command(pid, most)
     if not _may_be(argv) or not admit():
         return None
-    pid, above = _beginning(proc, pid, argv)
+    pid, above = _beginning(proc, pid, argv, most)
     stat, uid = proc.stat(pid), proc.uid(pid)  # first what only the process itself tells: it may be over in a moment
     if stat is None or stat.gone or uid is None:
         return None
@@ -112,19 +113,19 @@ def gather(proc: Proc, pid: int, admit: Callable[[], bool] = lambda: True) -> Fa
     wrapped = any(family.wraps(proc.command(ancestor, WORD_BYTES)) for ancestor, _ in above)
     facts = Facts(pid, stat.start, argv, uid, environ, folder, not ours or proc.here(pid), above, wrapped)
     again = proc.stat(pid)
-    if again is None or again.gone or again.start != stat.start or proc.command(pid) != argv:
+    if again is None or again.gone or again.start != stat.start or proc.command(pid, most) != argv:
         return None  # it ended, another one took its number, or it became another while we looked
     return facts
 
 
-def _beginning(proc: Proc, pid: int, argv: Sequence[str]) -> tuple[int, tuple[tuple[int, str], ...]]:
+def _beginning(proc: Proc, pid: int, argv: Sequence[str], most: int) -> tuple[int, tuple[tuple[int, str], ...]]:
     """Return the first of a chain of processes of one user with the same words, and its ancestors.
 
     Only so many levels are looked at as `family.ancestors` yields: any user can make a chain of a thousand.
     """
     above, uid = tuple(family.ancestors(proc, pid)), proc.uid(pid)
     level = 0
-    while level < len(above) and proc.uid(above[level][0]) == uid and proc.command(above[level][0]) == argv:
+    while level < len(above) and proc.uid(above[level][0]) == uid and proc.command(above[level][0], most) == argv:
         level += 1
     return (pid, above) if not level else (above[level - 1][0], above[level:])
 

@@ -40,10 +40,13 @@ class Meter:
     Args:
         sources: Files below these are named first.
         avoid: Folders whose files are none of the source's, such as the repository.
+        ours: It is our own user's. Another user may hold half a million files open, and their names are that user's business.
     """
 
-    def __init__(self, proc: Proc, pid: int, sources: Sequence[str] = (), avoid: Sequence[str] = ()) -> None:
-        self._proc, self._pid = proc, pid
+    def __init__(
+        self, proc: Proc, pid: int, sources: Sequence[str] = (), avoid: Sequence[str] = (), *, ours: bool = True
+    ) -> None:
+        self._proc, self._pid, self._ours = proc, pid, ours
         self._sources = tuple(source.rstrip("/") + "/" for source in sources if os.path.isabs(source))
         self._avoid = tuple(folder.rstrip("/") + "/" for folder in avoid if os.path.isabs(folder)) + _NO_FILES
         self._points: deque[tuple[float, int]] = deque()
@@ -79,6 +82,8 @@ class Meter:
         return int((done - before) / (now - first)) if now - first >= 0.5 and done >= before else None
 
     def _current(self) -> str | None:
+        if not self._ours:
+            return None
         best = None
         for path in self._proc.reading(self._pid):
             if path.startswith(self._sources) or path + "/" in self._sources:

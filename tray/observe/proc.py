@@ -16,6 +16,8 @@ _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 WORD_BYTES, WORDS, COMMAND_BYTES = 4096, 512, 65536
 """How much of a command line is read: of one word, how many words, and of all together. Any user can start a process whose command
 line has megabytes, and every expression that runs on it afterwards costs time."""
+STRANGERS_BYTES = 8192
+"""How much of another user's command line is read."""
 CUT = "…"
 """Ends a word of which the rest was not read, and stands for the words that were not read."""
 ENVIRON_BYTES = 2 * 1024 * 1024

@@ -52,7 +52,7 @@ class Quota:
             return True
         pair = self._pair(uid)
         if any(bucket.looks < 1 for bucket in pair):
-            return self._bite(uid)
+            return self.refused(uid)
         for bucket in pair:
             bucket.looks -= 1
         return True
@@ -65,7 +65,7 @@ class Quota:
         if any(
             bucket.runs < 1 or bucket.live >= most for bucket, most in zip(pair, (LIVE, LIVE * ALL_FACTOR), strict=True)
         ):
-            return self._bite(uid)
+            return self.refused(uid)
         for bucket in pair:
             bucket.runs -= 1
             bucket.live += 1
@@ -76,6 +76,12 @@ class Quota:
         for number in () if uid == self.uid else (uid, _EVERYONE):
             if (bucket := self._buckets.get(number)) is not None:
                 bucket.live = max(bucket.live - 1, 0)
+
+    def refused(self, uid: int) -> bool:
+        """Note that a process of *uid* was not looked at; returns False."""
+        if len(self._bitten) < _MOST_USERS or uid in self._bitten:
+            self._bitten[uid] = clock.monotonic()
+        return False
 
     def notes(self) -> tuple[str, ...]:
         """Say whose limit was reached within the last hour."""
@@ -105,8 +111,3 @@ class Quota:
         bucket.looks = min(looks, bucket.looks + gone * a_second)
         bucket.runs = min(runs, bucket.runs + gone * runs / 3600)
         return bucket
-
-    def _bite(self, uid: int) -> bool:
-        if len(self._bitten) < _MOST_USERS or uid in self._bitten:
-            self._bitten[uid] = clock.monotonic()
-        return False

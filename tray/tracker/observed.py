@@ -27,10 +27,14 @@ from tray.observe.scope import Scope
 from tray.paths import Places
 from tray.redact import Redactor
 from tray.runs import RunFolder, RunInfo
-from tray.tracker.sighting import info_of, live_of, name_of, ourselves, seen_of, takes_in
+from tray.tracker.sighting import info_of, live_of, ourselves, processes_of, seen_of
 
 MAX_RUNS = 100
 """Observed runs of our own user at once; more are no backups but a mistake. Other users have `tray.observe.quota`."""
+STRANGERS_SECONDS = 0.2
+"""So long at most other users' processes are looked at in a row; our own come first."""
+STRANGERS_WAITING = 100
+"""How many of them may wait for the next look."""
 BURSTS, BURSTS_PER_SECOND = 20, 0.25
 """How often the list is looked at at once, in a row and in the long run: a machine that starts engines all day pays no more."""
 LONG_SECONDS = 60
@@ -103,6 +107,7 @@ class Observer:
         self._burst, self._more = 0, False
         self._credit, self._credited = float(BURSTS), clock.monotonic()
         self._folders = runs.LiveFolders(places)
+        self._of_folders: dict[str, tuple[int, frozenset[str]]] = {}
         self._watched: dict[str, _Watched] = {}
         self._over_at: dict[str | None, int] = {}  # when the last run of a repository was seen to end
         self._loop: asyncio.AbstractEventLoop
@@ -176,15 +181,26 @@ class Observer:
         self._consider(self._lister.settled())
 
     def _consider(self, pids: list[int]) -> None:
-        for pid in pids:
-            uid = self._proc.uid(pid)
-            if uid is None or not self._scope.user(uid):
-                continue  # first of all: what is none of ours costs nothing more
-            facts = gather(self._proc, pid, lambda of=uid: self._quota.look(of))  # type: ignore[misc]
-            if facts is not None and not facts.wrapped:
-                self._examine(facts)
-            elif facts is None and not self._proc.command(pid) and self._proc.comm(pid):
+        """Look closely at processes that may be engines: first at our own user's, then for a moment at those of others."""
+        owners = {pid: uid for pid in pids if (uid := self._proc.uid(pid)) is not None and self._scope.user(uid)}
+        for pid, uid in owners.items():
+            if uid == self._scope.uid:
+                self._look(pid, uid)
+        begun, waiting = clock.monotonic(), [(pid, uid) for pid, uid in owners.items() if uid != self._scope.uid]
+        for place, (pid, uid) in enumerate(waiting):
+            if clock.monotonic() - begun < STRANGERS_SECONDS:
+                self._look(pid, uid)
+            elif place < STRANGERS_WAITING:
                 self._lister.again(pid)
+            else:
+                self._quota.refused(uid)
+
+    def _look(self, pid: int, uid: int) -> None:
+        facts = gather(self._proc, pid, lambda: self._admits(uid))
+        if facts is not None and not facts.wrapped:
+            self._examine(facts)
+        elif facts is None and not self._proc.command(pid, 1) and self._proc.comm(pid):
+            self._lister.again(pid)
 
     def _examine(self, facts: Facts) -> None:
         """Begin to watch a run, unless it belongs to one that is known already."""
@@ -199,8 +215,12 @@ class Observer:
 
     def _room(self, found: Found) -> bool:
         """Whether one more run is watched: so many of ours, and fewer of another user's."""
-        if found.user is not None:
-            return self._quota.begin(found.uid)
+        return self._admits(found.uid) if found.user is None else self._quota.begin(found.uid)
+
+    def _admits(self, uid: int) -> bool:
+        """Whether one more process of *uid* is looked at closely."""
+        if uid != self._scope.uid:
+            return self._quota.look(uid)
         if self._ours >= MAX_RUNS:
             self._left_out = clock.monotonic()
             return False
@@ -213,15 +233,14 @@ class Observer:
     def _processes(self) -> set[str]:
         """The processes of runs that are known: wrappers, what they started, and what is observed already."""
         found = {one.live.process or "" for one in self._watched.values()}
+        kept: dict[str, tuple[int, frozenset[str]]] = {}
         for folder in self._folders.look():
             with suppress(OSError, ValueError):
-                info = folder.info()
-                if info.boot == locks.boot_id():
-                    found |= {
-                        name_of(process)
-                        for process in (info.child, info.wrapper)
-                        if process and takes_in(info, process)
-                    }
+                changed = (folder.path / "run.json").stat().st_mtime_ns
+                known = self._of_folders.get(folder.run)
+                kept[folder.run] = known if known and known[0] == changed else (changed, processes_of(folder.info()))
+                found |= kept[folder.run][1]
+        self._of_folders = kept
         return found
 
     def _take_up(self, folder: RunFolder) -> None:
@@ -253,7 +272,7 @@ class Observer:
             folder,
             live_of(info),
             ending,
-            Meter(self._proc, pid, info.sources, avoid),
+            Meter(self._proc, pid, info.sources, avoid, ours=info.user is None),
             Redactor(info.command, {}),
             self._config().limit(info.job) or float("inf"),
             alone=bool((info.seen or {}).get("alone", True)),

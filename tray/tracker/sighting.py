@@ -79,14 +79,12 @@ def live_of(info: RunInfo) -> LiveRun:
     return info.live(phase=Phase.COPYING, updated_ms=clock.now_ms())
 
 
-def name_of(process: Process) -> str:
-    """Return what names a process for good in this boot."""
-    return f"{process.pid}@{process.start}"
-
-
-def takes_in(info: RunInfo, process: Process) -> bool:
-    """Whether this process makes its descendants part of the run: of an observed one the engine does, the tracker does not."""
-    return info.source != Source.OBSERVED.value or process is info.child
+def processes_of(info: RunInfo) -> frozenset[str]:
+    """Return the processes whose descendants are part of the run: of an observed one the engine, not the tracker."""
+    if info.boot != locks.boot_id():
+        return frozenset()
+    wrapper = None if info.source == Source.OBSERVED.value else info.wrapper
+    return frozenset(f"{process.pid}@{process.start}" for process in (info.child, wrapper) if process)
 
 
 def ourselves() -> Process:
