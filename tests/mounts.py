@@ -1,6 +1,9 @@
 """A view of the file system of one's own, for tests that mount."""
 
+import functools
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 
@@ -13,13 +16,24 @@ def unshare() -> list[str]:
     return ["unshare", "--mount"] if "/" in roots else ["unshare", "--mount", "--propagation", "unchanged"]
 
 
+@functools.cache
+def _has_sudo() -> bool:
+    return (
+        shutil.which("sudo") is not None and subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0
+    )
+
+
 def mounted(mount: str, *argv: str) -> list[str]:
     """Return the command that does *mount* (shell) in mounts of its own and then runs *argv* as the present user.
 
-    Root mounts; an ordinary user asks sudo, since a user namespace of one's own cannot be had in a chroot.
+    Root mounts; an ordinary user asks sudo, since a user namespace of one's own cannot be had in a chroot. Where sudo is not to be
+    had, such a namespace makes the user root for the mount, and a second one makes it the user again.
     """
     if os.geteuid() == 0:
         return [*unshare(), "sh", "-ec", f'{mount}\nexec "$@"', "sh", *argv]
+    if not _has_sudo():
+        again = f"exec unshare --user --map-user={os.geteuid()} --map-group={os.getegid()}"
+        return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", f'{mount}\n{again} "$@"', "sh", *argv]
     back = f"exec setpriv --reuid={os.geteuid()} --regid={os.getegid()} --clear-groups env"
     environ = [f"{name}={value}" for name, value in os.environ.items()]
     return ["sudo", "-n", *unshare(), "sh", "-ec", f'{mount}\n{back} "$@"', "sh", *environ, *argv]

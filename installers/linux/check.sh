@@ -4,7 +4,8 @@
 #   installers/linux/check.sh [ARGUMENTS OF PYTEST...]
 #
 # Needs apt (as root, or with sudo) where something is missing; touches nothing outside of the checkout besides system packages.
-# Works without a screen. The last line is pytest's own.
+# Works without a screen. The last line is pytest's own. How much of the program the tests reach is measured, in twice the time, with:
+# check.sh --cov=tray --cov-branch --cov-report=term
 set -eu
 umask 022
 here=$(cd "$(dirname "$0")" && pwd)
@@ -49,5 +50,5 @@ for platform in linux win32 darwin; do "$bin/mypy" --platform "$platform"; done
 step "Layers"
 "$bin/lint-imports" | sed -n '/^Contracts$/,$p'
 step "Tests"
-# Most of the time a test waits for something: three at a time, those of one file in one process.
-exec "$bin/python" -m pytest -p tests.no_skips -p tests.nothing_left -n 3 --dist loadfile --cov=tray --cov-branch --cov-report=term "$@"
+# Most of the time a test waits for something: four at a time, and who is done takes over from the others.
+exec "$bin/python" -m pytest -p tests.no_skips -p tests.nothing_left -n 4 --dist worksteal "$@"

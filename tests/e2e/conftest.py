@@ -1,5 +1,6 @@
 """Everything in this folder needs real programs, and is marked so. The program, installed once for all tests that need it."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -7,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests import own_home
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _NOT_COPIED = shutil.ignore_patterns(
@@ -84,16 +87,25 @@ class Installed:
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """The program as `install.sh` leaves it; the checkout that it came from is removed."""
-    base = tmp_path_factory.mktemp("installed")
+def installed() -> Installed:
+    """The program as `install.sh` leaves it; the checkout that it came from is removed. Made once for all workers of a run."""
+    base = Path(os.environ[own_home.BASE]) / "installed"
+    base.mkdir(exist_ok=True)
+    with (base / "lock").open("w", newline="\n") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = _described(base)
+        if not (base / "done").exists():
+            _install(base, found)
+            (base / "done").touch()
+    return found
+
+
+def _described(base: Path) -> Installed:
+    """Return where everything is, in an environment that a stranger may have."""
     strange = base / "conda" / "bin"
-    strange.mkdir(parents=True)
-    for name in ("python", "python3", "pip", "pip3"):
-        (strange / name).write_text("#!/bin/sh\necho 'the wrong Python was asked' >&2\nexit 99\n")
-        (strange / name).chmod(0o755)
     kept = (
         "LANG",
+        "TMPDIR",
         "PIP_CERT",
         "SSL_CERT_FILE",
         "PIP_INDEX_URL",
@@ -108,7 +120,16 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
         "PATH": f"{strange}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     }
     environ |= {"PYTHONPATH": str(strange), "PIP_REQUIRE_VIRTUALENV": "1", "VIRTUAL_ENV": str(base / "conda")}
-    found = Installed(base / "home", base / "again", environ)
+    return Installed(base / "home", base / "again", environ)
+
+
+def _install(base: Path, found: Installed) -> None:
+    """Install it from a checkout that is removed afterwards."""
+    strange = base / "conda" / "bin"
+    strange.mkdir(parents=True)
+    for name in ("python", "python3", "pip", "pip3"):
+        (strange / name).write_text("#!/bin/sh\necho 'the wrong Python was asked' >&2\nexit 99\n")
+        (strange / name).chmod(0o755)
     found.home.mkdir()
     checkout = base / "checkout"
     shutil.copytree(CHECKOUT, checkout, ignore=_NOT_COPIED)
@@ -116,4 +137,3 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     done = found.run(checkout / "installers/linux/install.sh", "--user")
     assert done.returncode == 0, done.stdout + done.stderr
     shutil.rmtree(checkout)
-    return found
