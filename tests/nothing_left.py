@@ -28,7 +28,9 @@ def _names(places: list[Path]) -> frozenset[str]:
     found = set()
     for place in places:
         try:
-            found |= {str(place / name) for name in os.listdir(place) if name not in _SHARED and name[:3] != own_home.PREFIX}
+            found |= {
+                str(place / name) for name in os.listdir(place) if name not in _SHARED and name[:3] != own_home.PREFIX
+            }
         except OSError:
             continue
     return frozenset(found)

@@ -178,7 +178,7 @@ def _ended(desk: Desktop, item: str, window: Driven, tmp_path: Path) -> None:
         "borg": ("failed", "failed", "user"),
     }
     assert found["state"] == "failed"
-    wait_for(lambda: desk.tooltip(item).startswith("borg"), what="the failure in the tooltip")
+    wait_for(lambda: desk.tooltip(item).startswith("1 of 4 backups failed\nborg"), what="the failure in the tooltip")
     assert "failed" in desk.tooltip(item)
     assert "SIGKILL" in window.read("#page", "Needs attention")
     wait_for(lambda: pixels(desk.corner(tmp_path / "failed.png"), RED) > 40, what="the red icon")

@@ -158,6 +158,10 @@ def test_a_success_whose_time_later_entries_contradict_has_no_known_age(
     with writer(places) as log:
         log.append([end("ahead", time_ms=now)])
         assert log.jobs()[0].dated
+        monkeypatch.setattr(clock, "now_ms", lambda: 3 * DAY_MS)
+        log.append([Draft(Action.RECORDER_STARTED)])  # in 1970: the clock is behind now, and was right then
+        monkeypatch.setattr(clock, "now_ms", lambda: now + 1)
+        assert log.jobs()[0].dated
         monkeypatch.setattr(clock, "now_ms", lambda: now - 30 * DAY_MS)
         log.append([Draft(Action.RECORDER_STARTED)])
         assert not log.jobs()[0].dated

@@ -371,7 +371,7 @@ def test_what_is_no_backup_is_never_told_as_one(kind: str) -> None:
     task = replace(ended(), kind=kind)
     status = settled(task)
     text = wording.headline(status, NOW)
-    assert text == f"There is no backup yet: home ({kind}): succeeded 2 hours ago, which is no backup."
+    assert text == f"There is no backup yet. home ({kind}): succeeded 2 hours ago, which is no backup."
     assert wording.job_word(status.jobs[0]) not in ("Fine", "No backups yet")
     assert "good" not in wording.job_line(status.jobs[0], NOW)
     status = settled(task, replace(ended(hours=30), run="b"))

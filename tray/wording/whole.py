@@ -26,6 +26,8 @@ TOOLTIP_UNITS = 127
 MENU_UNITS = 45
 """What a line of a menu may have, in UTF-16 units: a wider menu covers the screen."""
 
+NOTHING = "No backups performed"
+
 _FINE = (State.OK, State.RUNNING)
 
 
@@ -152,7 +154,7 @@ def _none(status: Status, now_ms: int) -> tuple[str, str]:
     backups = [job for job in of_jobs.ours(status.jobs) if job.about is not None]
     told = backups or [job for job in status.jobs if job.about is not None]
     if not told:
-        return "No backups performed", "Backup Tray has seen none yet"
+        return NOTHING, "Backup Tray has seen none yet"
     first = "No recent backup is known" if backups else "There is no backup yet"
     words = f"{fit(escape(told[0].job), NAME_UNITS)}: {of_jobs.calm(told[0], now_ms)}"
     return first, words if backups else f"{words}, which is no backup"
@@ -193,7 +195,7 @@ def headline(status: Status, now_ms: int) -> str:
     if status.state in _FINE:
         joint = ". " if second.startswith("Oldest") else ": "
         return f"{first}{joint if second else ''}{second}."
-    return f"{first}: {second}.{running}"
+    return f"{first}{'. ' if status.state is State.NONE and first != NOTHING else ': '}{second}.{running}"
 
 
 def _alarm(bad: list[JobStatus], status: Status, now_ms: int) -> str:

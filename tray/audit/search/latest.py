@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from tray import clock
 from tray.audit.schema import FACET, FACET_KEYS, MOMENT
 from tray.audit.search import pages
 
@@ -33,7 +34,7 @@ _MAX = (
 )
 _GREATEST = f"SELECT {MOMENT} FROM entries INDEXED BY at ORDER BY {MOMENT} DESC LIMIT 1"  # noqa: S608 - the same
 _NEWEST = f"SELECT {MOMENT} FROM entries ORDER BY seq DESC LIMIT 1"  # noqa: S608 - the same
-_EARLIER = f"SELECT 1 FROM entries WHERE seq > ? AND seq <= ? AND {_RECORDED} < ? LIMIT 1"  # noqa: S608 - the same
+_EARLIER = f"SELECT 1 FROM entries WHERE seq > ? AND seq <= ? AND {_RECORDED} >= ? AND {_RECORDED} < ? LIMIT 1"  # noqa: S608 - the same
 _AFTER = 16
 """Entries behind one that is far from the end of the log, among which one that was recorded at an earlier time is looked for."""
 
@@ -80,13 +81,17 @@ class Latest:
         return min(number, MOST_COUNTED)
 
     def earlier_behind(self, number: int, moment: str) -> bool:
-        """Whether an entry behind entry *number* was recorded before *moment*: then the clock was set back in between."""
+        """Whether an entry behind entry *number* was recorded before *moment*: then the clock was set back in between.
+
+        One that was recorded before `clock.EARLIEST_MS` shows only that the clock was behind later.
+        """
+        earliest = clock.to_text(clock.EARLIEST_MS)
         for seq, _, recorded in self._near:
             if seq <= number:
                 return False
-            if recorded < moment:
+            if earliest <= recorded < moment:
                 return True
-        return self._connection.execute(_EARLIER, (number, number + _AFTER, moment)).fetchone() is not None
+        return self._connection.execute(_EARLIER, (number, number + _AFTER, earliest, moment)).fetchone() is not None
 
     def _groups(self) -> Iterator[list[str]]:
         """Yield action, engine, job and kind of every group of facets."""
