@@ -110,6 +110,41 @@ kopia server start --server-password {S}
 """
 
 OTHERS = r"""
+restic backup --stdin-from-command -- mysqldump -p{S} db
+restic backup --stdin-from-command -- sh -c "mysqldump -p{S} db"
+borg create --content-from-command r::a -- mysqldump -p{S} db
+borg create r::a --paths-from-command -- sh -c "find /x; echo {S}"
+borg with-lock /r mysqldump -p{S} db
+borgmatic --override encryption_passphrase={S}
+borgmatic create --extra-borg-options "--rsh 'sshpass -p {S} ssh'"
+rclone copy a b --http-headers "Authorization,Basic {S}"
+lxc-attach -n x -- mysqldump -p{S} db
+kubectl exec pod -- sh -c "pg_dump postgresql://u:{S}@h/x"
+mongodump /u:admin /p:{S}
+sqlplus u/{S}@db
+expdp system/{S} full=y
+etcdctl --user root:{S} snapshot save x
+curl -F "token={S}" h
+curl https://api.telegram.org/bot123456:{S}/sendMessage
+azcopy sync a "https://x.blob.core.windows.net/c?sv=1&sig={S}"
+lftp -e "open -u u,{S} h; mirror"
+scp -o ProxyCommand="sshpass -p {S} ssh" a b
+veracrypt -t -p {S} --pin=0 /x /y
+gocryptfs -extpass "echo {S}" a b
+kubectl --token={S} get x
+ansible-playbook -e "ansible_become_pass={S}" x.yml
+podman exec db sh -c 'MYSQL_PWD={S} mysqldump x'
+ssh -t u@h -- "bash -c 'mysqldump -p{S} x'"
+java -Dfoo.bar={S} -jar x.jar
+tool /password:{S}
+tool -Dx={S}
+tool -password {S}
+tool passphrase: {S}
+tool "my password is {S}"
+tool "pw: {S}"
+tool //u:{S}@host/s
+tool '["{S}"]'
+tool --{S}={S}
 mysqldump -u root -p{S} db
 mysqldump --password={S} db
 mysqldump --password {S} db
@@ -404,6 +439,29 @@ ssh root@nas.local tar czf - /etc
 dd if=/dev/sda of=/mnt/b/sda.img bs=4M status=progress
 cp -a /home/me/Steuer2025.pdf /mnt/b/
 wbadmin start backup -quiet
+sh -c 'cd / && tar --one-file-system -cpf - . | zstd -T0 -3 > /mnt/backup/root-$(date +%F).tar.zst'
+bash -c 'set -euo pipefail; export BORG_REPO=/mnt/borg; borg create --stats ::{hostname}-{now} /etc /home'
+/opt/scripts/db_backup.sh --databases "shop crm" --retention 30
+timeshift --create --comments "wöchentlich" --tags W
+snapper -c root create -d "before upgrade"
+syncoid -r tank/data root@backup.lan:tank/data
+btrfs subvolume snapshot -r /home /snapshots/home.20261129T0200
+dump -0uf /mnt/b/root.dump /dev/sda1
+partclone.ext4 -c -s /dev/sda1 -o /mnt/b/sda1.img
+unison home -batch -auto
+BackupPC_dump -f web01
+mariabackup --backup --target-dir=/var/backups/full --user=root
+gitlab-backup create STRATEGY=copy SKIP=artifacts,registry
+docker compose -f /srv/app/docker-compose.yml exec -T db pg_dumpall -U postgres
+kubectl exec -n prod deploy/db -- pg_dump -U app app
+aws s3 sync /srv s3://my-bucket/srv --storage-class STANDARD_IA --delete --exclude "*.tmp"
+b2 sync --keepDays 30 --replaceNewer /srv b2://bucket/srv
+s3cmd sync --delete-removed /srv/ s3://bucket/srv/
+tar -cvpzf /backup/Müllers_Fotos_2024.tar.gz "/home/anna/Bilder/Urlaub 2024 – Ostsee"
+dd if=/dev/nvme0n1p2 of=/mnt/b/root.img bs=1M conv=sparse
+ssh -i /root/.ssh/backup_ed25519 -p 2222 backup@nas.example.com "tar -C /srv -cf - ."
+flock -w 30 /var/lock/b.lock -c "rsync -a /srv/ /mnt/b/"
+java -Xmx512m -jar /opt/backup.jar --source /srv
 robocopy C:\Users\me D:\Backup /MIR /R:2
 vzdump 101 --mode snapshot --compress zstd --storage nas
 proxmox-backup-client backup root.pxar:/ --repository backup@pbs@nas:store

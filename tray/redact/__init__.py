@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from tray.redact import forms, patterns
-from tray.redact.command import Walk
+from tray.redact.command import Walk, is_credential_file, printed_file
 from tray.redact.harmless import Harmless, Rules
 from tray.redact.names import STATES, is_quiet_name, is_secret_name, names_secret_file
 from tray.redact.patterns import HIDDEN
@@ -113,11 +113,10 @@ def _from_environ(environ: Mapping[str, str], secrets: set[str], files: list[str
         if names_secret_file(name):
             files.append(value)
         elif is_secret_name(name):
-            if value.lower() not in STATES and not (
-                "CREDENTIAL" in name.upper() and value.startswith(("/", "~", "./"))
-            ):
+            if file := printed_file(value):
+                files.append(file)
+            elif value.lower() not in STATES and not is_credential_file(name, value):
                 secrets.add(value)
-                files += re.findall(r"(?:cat|head -n ?1) ([^\s;|&<>$\"']+)", value[:4096]) if "COMMAND" in name else []
                 patterns.hide(value, secrets)
         elif "@" in value or "BEGIN" in value:
             patterns.hide(patterns.address(value, secrets), secrets)

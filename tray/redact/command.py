@@ -26,15 +26,18 @@ _DEPTH = 5
 _LONG = re.compile(r"--[^\W\d_][\w.-]{0,60}")
 _NAME = re.compile(r"[^\W\d][\w.-]{0,60}")
 _BUNDLE = re.compile(
-    r"-(?:[a-z]{1,4}|[A-Z]{1,3}|[A-Z][a-z]|[a-zA-Z]?\d{1,5}[kKmMgG]?|[a-z]{1,4}[A-Z]{1,2}[a-z]{0,3}|-)"
+    r"-(?:[a-z]{1,4}|[A-Z]{1,3}|[A-Z][a-z]|[a-zA-Z]?\d{1,5}[kKmMgG]?|\d[a-z]{1,3}|Xm[sx]\d{1,6}[kmgKMG]?|[a-z]{1,4}[A-Z]{1,2}[a-z]{0,3}|-)"
 )
 _VARIABLE = re.compile(r"\$(?:\w{1,60}|[@*#?$!-]|\{\w{1,60}\})")
+_PROGRAM = re.compile(r"[a-zA-Z][a-z\d.+-]*|[a-zA-Z.+_-]+")
 _LOGIN_MARK = re.compile(r"([:,%])")
+_SLASH = re.compile(r"(/[A-Za-z]{1,20}:)(?!/)")
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _CAT = re.compile(r"\s*(?:cat|head -n ?1|/bin/cat|/usr/bin/cat)\s+(\"[^\"]+\"|'[^']+'|[^\s;|&<>$\"']+)\s*")
 _WORDS_WITH_ONE_DASH = words(
     """name iname path ipath type mtime mmin ctime atime size print print0 delete exec execdir maxdepth mindepth newer not prune
     regex user group perm empty links xdev depth quiet verbose force help version input output in out days subj x509 nodes a and or
+    batch auto silent
     aes-256-cbc aes-128-cbc aes-256-ctr pbkdf2 salt iter base64 noout text newkey keyout file host port database queue client
     clients daemon config conf mode level format level0 nopasswd ssl tls"""
 )
@@ -96,7 +99,7 @@ class Walk:
         if names_secret_file(name):
             self.files.append(value)
             return self.known(value)
-        if is_secret_name(name) and not ("CREDENTIAL" in name.upper() and value.startswith(("/", "~", "./"))):
+        if is_secret_name(name) and not is_credential_file(name, value):
             return self.certain(value)
         return self.judged(value)
 
@@ -105,8 +108,8 @@ class Walk:
         core = value.strip("\"'")
         if not core.strip("*") or core.lower() in STATES or _VARIABLE.fullmatch(core):
             return value
-        if found := _CAT.fullmatch(core):  # --password-command 'cat FILE'
-            self.files.append(found[1].strip("\"'"))
+        if file := printed_file(core):
+            self.files.append(file)
             return self.known(value)
         self.secrets.add(core)
         self.secrets.add(core.removeprefix("pass:"))
@@ -160,6 +163,11 @@ class Walk:
             shown += [piece.raw if before == after else shell.quoted(after, piece.raw), gap]
         return shown
 
+    def program(self, word: str) -> str:
+        """Return the name or path of a program: `s3cmd`, `BackupPC_dump`."""
+        short = len(word) < (8 if self._depth else 32)  # within text for a shell the first word may be anything
+        return word if short and _PROGRAM.fullmatch(word) and is_path_part(word) else self.plain(word)
+
     def plain(self, word: str) -> str:
         """Return one word without blanks: a path or address part by part, anything else as a whole or not at all."""
         bare = _VARIABLE.sub("", word)
@@ -169,6 +177,10 @@ class Walk:
             scheme, mark, rest = word.partition("://")
             place, slash, path = rest.partition("/")
             return scheme + mark + place + slash + self._parts(path, strict=True)
+        if found := _SLASH.match(word):  # as Windows' programs take options
+            return found[1] + self.judged(word[found.end() :])
+        if word.startswith("/dev/"):  # disks have names that look like chance
+            return word
         if word.startswith(("/", "~", "./", "../")) or _WINDOWS.match(word):
             return self._parts(word, strict=False)
         host, colon, path = word.partition(":/")
@@ -204,9 +216,14 @@ class _Words:
         self._begun = False
         self._shows = self._table is not None and "" in self._table.subcommands
         self._ended = False
+        self._runs_another = self._table is None
+        self._before = -1
+        self._inner: tuple[int, _Words] | None = None
 
     def next(self, place: int) -> str:
         """Return the next word as it may be shown."""
+        if self._inner is not None:
+            return self._inner[1].next(place - self._inner[0])
         word, walk = self._argv[place], self._walk
         expect = self._expect.pop(0) if self._expect else ""
         option = word.startswith("-") and len(word) > 1 and not self._ended
@@ -218,7 +235,7 @@ class _Words:
         if expect:
             return self._expected(expect, word)
         if word == "--":
-            self._ended = True
+            self._end(place + 1)
             return word
         if self._piped and not option and word.lower() not in ORDINARY:
             return walk.certain(word)
@@ -228,20 +245,33 @@ class _Words:
             if word.lower() in WORDS:
                 self._expect = ["secret if none"]
             return walk.judged(word)
+        if self._before == 0 and self._begun:  # `borg with-lock REPO COMMAND`
+            self._runs_another = True
+            self._end(place)
+            return self.next(place)
         return self._word(word, self._table)
+
+    def _end(self, place: int) -> None:
+        """Take what stands behind `--` for words; of a program that runs another one for that command."""
+        self._ended = True
+        rest = self._argv[place:]
+        if self._runs_another and rest:
+            self._inner = place, _Words(self._walk, rest, self._walk.programs.begins(rest), piped=False)
 
     def _first(self, word: str) -> str:
         """Return the program, or an assignment that stands in its place."""
         if "=" in word or shell.is_shell(word):
             return self._walk.judged(word)
-        return self._walk.plain(self._walk.known(word))
+        return self._walk.program(self._walk.known(word))
 
     def _word(self, word: str, table: Harmless) -> str:
         """Return a word of an engine's: its subcommand, or a path."""
         if not self._begun and "" not in table.subcommands:
             self._begun = True
-            self._shows = word in table.subcommands
+            self._shows = word in table.subcommands and not self._runs_another
+            self._before = 1 if word in table.runners else -1
             return self._walk.judged(word)
+        self._before -= 1
         self._begun = True
         telling = " -" in word or ("=" in word and not word.startswith("/"))
         return self._walk.known(word) if self._shows and not telling else self._walk.judged(word)
@@ -309,6 +339,8 @@ class _Words:
         if word.startswith("--"):
             given, equals, value = word[2:].partition("=")
             name = grammar.name(given)
+            if name.endswith(("-from-command", "-from-shell-command")):
+                self._runs_another, self._shows = True, False
             if name in table.values:
                 if names_secret_file(name):
                     self._walk.files += [value] if equals else []
@@ -344,6 +376,17 @@ class _Words:
                 self._expect = self._expect or ["judged"]
                 return shown
         return word
+
+
+def printed_file(command: str) -> str:
+    """Return the file whose content a password command prints: of `cat FILE`; "" if it does something else."""
+    found = _CAT.fullmatch(command) if len(command) < 4096 else None
+    return "" if found is None else found[1].strip("\"'")
+
+
+def is_credential_file(name: str, value: str) -> bool:
+    """Whether a variable like GOOGLE_APPLICATION_CREDENTIALS holds the name of a file, as most do."""
+    return "CREDENTIAL" in name.upper() and value.startswith(("/", "~", "./"))
 
 
 def _last(path: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tray.redact.plain import is_ordinary, is_worth_learning
 
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_BETWEEN = re.compile(r"[\s:=,;@|&'\"%(){}\[\]<>/\\]+")
+_BETWEEN = re.compile(r"[\s:=,;@|&'\"%(){}\[\]<>/\\-]+")
 _CLAUSE = re.compile(r"[\s:,;|&?#'\"(){}\[\]<>]+")
 _ALONE = 6
 """Shorter secrets are hidden only where they stand alone, else every log would be unreadable."""
@@ -27,7 +27,7 @@ def parts(text: str) -> list[str]:
     """Return what in *text* looks like a secret by itself: of `echo S3cret | x`, `me:S3cret`, `{"key":"S3cret"}`."""
     found = []
     for piece in _CLAUSE.split(text):
-        found += [piece.strip("-@"), piece.partition("=")[2], *(part.strip("-") for part in _BETWEEN.split(piece))]
+        found += [piece.strip("-@+~"), piece.partition("=")[2], *(part.strip("-") for part in _BETWEEN.split(piece))]
     return [part for part in dict.fromkeys(found) if is_worth_learning(part)]
 
 

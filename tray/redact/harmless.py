@@ -49,6 +49,7 @@ class Harmless:
         grammar: How its options are read.
         values: Options, by their long names, whose values may be shown.
         letters: Letters of switches that stand for themselves in the grammar.
+        runners: Subcommands with one word, and behind that another command.
         subcommands: Those whose words (paths, names of snapshots) may be shown; "" for a program without subcommands.
     """
 
@@ -56,6 +57,7 @@ class Harmless:
     values: frozenset[str] = frozenset()
     letters: str = ""
     subcommands: frozenset[str] = frozenset()
+    runners: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

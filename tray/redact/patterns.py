@@ -77,7 +77,7 @@ def _key_mark() -> "re.Pattern[str]":
 
 @cache
 def _address() -> "re.Pattern[str]":
-    return re.compile(r"[\w.+-]{1,40}:(?:[\w.+-]{1,40}:)?//")
+    return re.compile(r"(?:[\w.+-]{1,40}:){0,2}//")
 
 
 @cache
@@ -224,9 +224,11 @@ def _long_hidden(seen: "re.Match[str]", found: Found | None) -> str:
 
 def _addresses(token: str, found: Found | None) -> str:
     """Hide the passwords of all addresses in one word that holds an `@`."""
-    if "://" not in token:
+    if "://" not in token and not token.startswith("//"):
         return _bare_login(token, found)
     shown, at = [], 0
+    if token.startswith("//"):  # //user:password@host/share
+        return _addresses("smb:" + token, found)[4:]
     while (mark := token.find("://", at)) >= 0 and (first := token.find("@", mark)) >= 0:
         following = token.find("://", first)
         end = token.rfind("@", mark, len(token) if following < 0 else following)

@@ -68,7 +68,7 @@ def is_plain(word: str) -> bool:
 
 def is_path_part(part: str) -> bool:
     """Whether *part* may be shown as a part of a path: files have names of more kinds than other words, also with spaces."""
-    if len(part) > 255:
+    if len(part) > 255 or (_STRANGE.search(part) and _of_all_kinds(part)):
         return False
     return _DATE.fullmatch(part) is not None or not any(
         looks_random(run) or (len(run) > 24 and _mixed(run)) for run in _runs(_FORMAT.sub(" ", part))

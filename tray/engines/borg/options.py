@@ -58,6 +58,7 @@ HARMLESS = Harmless(
         """create extract check prune compact list info delete rename diff mount umount init break-lock upgrade recreate with-lock
         export-tar import-tar transfer rcreate rinfo rlist rdelete repo-create repo-info repo-list repo-delete repo-compress"""
     ),
+    runners=frozenset(("with-lock",)),
 )
 
 
