@@ -150,7 +150,7 @@ def test_a_run_that_stands_still_says_so_and_since_when() -> None:
         "text": "No progress for 14 min. It still runs; this clears by itself when it goes on.",
     }
     told = {fact["label"]: fact["value"] for fact in stalled["facts"]}
-    assert (told["Speed"], told["Time left"]) == ("unknown", "unknown")  # also from a wrapper that still tells them
+    assert (told["Speed"], told["Time left"]) == ("–", "–")  # also from a wrapper that still tells them
     short = view.live(statuses.live(stalled=True, since_progress_seconds=8))["halt"]
     assert short["text"].startswith("No progress. ")  # not a minute that has not passed
     paused = view.live(statuses.live(phase=Phase.PAUSED))

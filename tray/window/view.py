@@ -59,6 +59,8 @@ _CLAIM = re.compile(r"^(?:intact|inconclusive|tampered)\b,? ?", re.IGNORECASE)
 
 UNKNOWN = "unknown"
 LATER = "not known yet"
+PAUSES = "–"
+"""In place of a figure of a run that told some, while there is nothing to tell."""
 NEVER = "never"
 
 
@@ -165,6 +167,7 @@ def _error(status: Status, error: Mapping[str, str], now_ms: int) -> dict[str, s
 def live(run: LiveRun) -> dict[str, Any]:
     """Return one live run: its bar and the figures under it. No figure is made up: what is unknown is said to be."""
     copying = run.phase is not Phase.SCANNING
+    tells = run.files_done is not None or run.bytes_done is not None
     return {
         "run": run.run,
         "job": wording.escape(run.job),
@@ -187,10 +190,10 @@ def live(run: LiveRun) -> dict[str, Any]:
         else [
             _fact("Files", run.files_done, run.files_total if copying else None, wording.count),
             _fact("Size", run.bytes_done, run.bytes_total if copying else None, wording.size),
-            {"label": "Speed", "value": wording.speed(run) or UNKNOWN, "of": ""},
+            {"label": "Speed", "value": wording.speed(run) or (PAUSES if tells else UNKNOWN), "of": ""},
             {"label": "Time left", "value": _left(run), "of": ""},
         ],
-        "tells": run.files_done is not None or run.bytes_done is not None,
+        "tells": tells,
         "current": "" if run.current is None else wording.escape(run.current),
         "problems": wording.plural(run.errors, "problem") + " so far" if run.errors else "",
     }
@@ -283,7 +286,7 @@ def _left(run: LiveRun) -> str:
     if run.phase is Phase.FINISHING:
         return "almost done"
     if run.stalled:
-        return UNKNOWN
+        return PAUSES
     if run.eta_seconds is None or run.phase is not Phase.COPYING:
         return LATER if run.tracked and run.source is Source.WRAPPED else UNKNOWN
     return wording.time_left(run.eta_seconds, estimate=run.eta_is_estimate).removesuffix(" left")
