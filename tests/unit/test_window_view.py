@@ -233,3 +233,40 @@ def test_a_job_says_why_it_is_worse_than_its_last_run() -> None:
     picture = view.dashboard(judged, clock.now_ms())
     assert picture["attention"][0]["why"] == "The repository has no such snapshot."
     assert picture["kind"] == "warn"
+
+
+def test_the_buttons_of_a_stalled_run_lead_to_itself() -> None:
+    """The log of an earlier run is not read as the live one's, and no time left stands beside a run that stands still."""
+    still = statuses.live(stalled=True, since_progress_seconds=720)
+    picture = view.dashboard(statuses.judged(statuses.ended("home"), running=(still,)), clock.now_ms())
+    (job,) = picture["attention"]
+    assert (job["leads"], job["live"], job["kind"]) == (still.run, still.run, "stalled")
+    assert {fact["label"]: fact["value"] for fact in picture["runs"][0]["facts"]}["Time left"] == view.PAUSES
+
+
+def test_the_buttons_of_a_bad_job_lead_to_the_run_that_its_state_is_about() -> None:
+    """Neither a run that goes on now nor one that was cancelled since takes the place of the failure."""
+    failed, stopped = (
+        statuses.ended("home", outcome, run=outcome.value, entry=place)
+        for place, outcome in enumerate((Outcome.FAILED, Outcome.CANCELLED))
+    )
+    known = status.with_run(status.with_run(None, failed), stopped)
+    picture = view.dashboard(status.judge(clock.now_ms(), [statuses.live()], [known]), clock.now_ms())
+    (job,) = picture["attention"]
+    assert (job["leads"], job["about"]["run"], job["last"]["run"]) == ("failed", "failed", "cancelled")
+    assert job["live"] == statuses.live().run
+
+
+def test_a_job_shows_when_it_was_last_good_and_may_be_forgotten() -> None:
+    """That a failed job ran 2 hours ago is no protection: the last good backup stands in a column of its own."""
+    now = clock.now_ms()
+    good, bad = statuses.ended("home", hours=72, entry=1), statuses.ended("home", Outcome.FAILED, entry=2)
+    check = statuses.ended("home", Outcome.FAILED, kind="check", entry=3)
+    jobs = [status.with_run(status.with_run(None, good), bad), status.with_run(None, check)]
+    found = {job["job"]: job for job in view.dashboard(status.judge(now, (), jobs), now)["jobs"]}
+    assert (found["home"]["good"], found["home"]["backup"], found["home"]["forget"]) == ("3 days ago", True, bad.run)
+    assert (found["home (check)"]["backup"], found["home (check)"]["forget"]) == (False, check.run)
+    never = view.job(status.judge(now, (), [status.with_run(None, bad)]).jobs[0], now)
+    assert (never["good"], never["good_at"]) == (view.NEVER, "")
+    roots = replace(status.judge(now, (), jobs).jobs[0], instance=Instance.SYSTEM)
+    assert view.job(roots, now)["forget"] == ""

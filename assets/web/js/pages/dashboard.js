@@ -9,16 +9,19 @@
 
   const runs = (status) => (status.runs.length ? [el("h2", { id: "running" }, "Running now"), status.runs.map((run) => BT.live(run))] : []);
 
+  const MOST = 5; // jobs that need attention and get a card of their own
+  const attended = (status) => status.attention.slice(0, MOST).map((job) => job.forget);
+
   const forget = (job) => (job.forget ? BT.act("forget", "Forget…", { class: "link", "data-run": job.forget, "data-job": job.job, "aria-label": `Forget ${job.job}` }) : null);
 
   const attention = (status) => (status.attention.length ? [
     el("h2", {}, "Needs attention"),
-    status.attention.slice(0, 5).map((job) =>
+    status.attention.slice(0, MOST).map((job) =>
       el("div", { class: "card row", "data-key": `${job.system} ${job.job}` }, BT.tag(job.kind, job.word), BT.origin(job.system ? ["System"] : []),
         el("span", { class: "grow" }, el("b", { class: "name" }, job.job), job.why && [": ", BT.words(job.why)]),
         job.live && job.leads === job.live ? BT.liveButtons(job) : job.about && BT.runButtons(job.about),
         forget(job))),
-    status.attention.length > 5 && el("p", { class: "mute" }, `and ${status.attention.length - 5} more in the list below`)] : []);
+    status.attention.length > MOST && el("p", { class: "mute" }, `and ${status.attention.length - MOST} more in the list below`)] : []);
 
   const last = (run) => (run ? [
     el("h2", {}, "Last run"),
@@ -53,7 +56,7 @@
       el("td", { class: run ? "figure" : "figure nothing", "data-label": run ? "Size" : null }, run ? [run.size, el("span", { class: "mute" }, run.added === "unknown" ? "" : `+${run.added}`)] : "–"),
       el("td", { class: "end" }, job.leads && BT.go(`report/${job.leads}`, "Report", { class: "link", "aria-label": `Report of ${job.job}` }),
         (job.live || job.leads) && BT.go(`log/${job.live || job.leads}`, "Log", { class: "link", "aria-label": `Log of ${job.job}` }),
-        job.kind !== "ok" && forget(job)));
+        !["ok", "run"].includes(job.kind) && !attended(BT.status).includes(job.forget) && forget(job)));
   };
 
   const jobs = (status) => (status.jobs.length ? [
