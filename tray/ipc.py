@@ -119,8 +119,7 @@ def pid_of(places: Places) -> int | None:
 
 def _held(path: Path) -> bool:
     """Whether a tracker lives whose socket would be at *path*."""
-    lock = path.parent / LOCK
-    return os.access(lock, os.R_OK) and locks.is_held(lock)
+    return locks.is_held(path.parent / LOCK, unknown=False)
 
 
 class Client:

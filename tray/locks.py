@@ -3,6 +3,7 @@
 A lock is an open file: the kernel drops it when the process ends, however it ends. Children do not inherit it.
 """
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -21,6 +22,10 @@ _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 """A named pipe in the place of a lock does not hold us up."""
 
 
+_TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, getattr(errno, "EDEADLOCK", errno.EAGAIN))
+"""What the system answers where another process holds the lock; anything else, such as ENOLCK of NFS, is no such answer."""
+
+
 class FileLock:
     """An exclusive lock on a file of its own."""
 
@@ -32,14 +37,19 @@ class FileLock:
         """Take the lock if it is free, making the file with mode 0600 if needed; False if somebody else has it.
 
         Raises:
-            OSError: The file cannot be opened.
+            OSError: The file cannot be opened, or not be locked: some network file systems know no locks.
         """
         fd = files.descriptor(self.path, os.O_RDWR | os.O_CREAT | _NO_WAIT)
-        if not _lock(fd, shared=False):
+        try:
+            taken = _lock(fd, shared=False)
+        except OSError as error:
             os.close(fd)
-            return False
-        self._fd = fd
-        return True
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
+        if taken:
+            self._fd = fd
+        else:
+            os.close(fd)
+        return taken
 
     def release(self) -> None:
         """Give the lock back; harmless if it is not held."""
@@ -56,25 +66,31 @@ class FileLock:
         self.release()
 
 
-def is_held(path: Path) -> bool:
+def is_held(path: Path, *, unknown: bool = True) -> bool:
     """Return whether somebody holds the lock on *path*; a missing file is not held.
 
     Asks with a shared lock for a moment, so that two who ask at once do not see each other. A file that cannot be opened counts
     as held: who cannot know must not conclude that a run is lost.
+
+    Args:
+        unknown: What to return where that cannot be known.
     """
     try:
         fd = files.descriptor(path, os.O_RDONLY | _NO_WAIT)
     except FileNotFoundError:
         return False
     except OSError:
-        return True
+        return unknown
     try:
         return not _lock(fd, shared=True)
+    except OSError:
+        return unknown
     finally:
         os.close(fd)
 
 
 def _lock(fd: int, *, shared: bool) -> bool:
+    """Take the lock; False if another process has it. Raises OSError where locks do not work."""
     try:
         if sys.platform == "win32":
             msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
@@ -82,8 +98,10 @@ def _lock(fd: int, *, shared: bool) -> bool:
                 msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
         else:
             fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in _TAKEN:
+            return False
+        raise
     return True
 
 

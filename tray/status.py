@@ -28,7 +28,7 @@ from tray.model import (
 STALE_AFTER_MS = 7 * DAY_MS
 """A success older than this is not called fine while nobody knows the job's rhythm."""
 
-NOT_OURS = "Another user's; not counted here."
+NOT_OURS = "Another user's."
 """Why a job of another user is neither green nor red: any user can start a program called restic, and end it as they like."""
 
 FINE = (State.OK, State.RUNNING, State.NONE)
@@ -124,13 +124,13 @@ def unavailable(
 def _overlaps(live: Sequence[LiveRun]) -> list[str]:
     """Say of each job whose run began while an earlier one still went on that it did."""
     notes = []
-    together: dict[tuple[str, str | None, str], LiveRun] = {}
-    for run in sorted(live, key=lambda run: (run.started_ms, run.run)):
-        before = together.get((run.instance, run.user, run.job))
+    together: dict[tuple[str, str], LiveRun] = {}
+    for run in sorted((run for run in live if run.user is None), key=lambda run: (run.started_ms, run.run)):
+        before = together.get((run.instance, run.job))
         if before is not None:
             at, of = (local(one.started_ms).strftime("%H:%M") for one in (run, before))
             notes.append(f"{run.job}: a run began at {at} while that of {of} was still going")
-        together[run.instance, run.user, run.job] = run
+        together[run.instance, run.job] = run
     return notes
 
 

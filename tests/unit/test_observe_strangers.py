@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.observe_help import FakeProc
-from tray import clock, status
+from tray import clock, status, wording
 from tray import runs as runs_module
+from tray.cli import status as cli_status
 from tray.errors import BackupTrayError
 from tray.model import EndedRun, JobHistory, LiveRun, Outcome, State
 from tray.observe import quota
@@ -295,3 +296,20 @@ def test_of_another_users_process_no_open_file_is_named(proc: Counted) -> None:
     proc.opened(5, 7, "/home/games/secret")
     assert Meter(proc, 5, ours=False).read(1.0).current is None
     assert Meter(proc, 5).read(1.0).current == "/home/games/secret"
+
+
+@pytest.mark.parametrize("mine", [None, Outcome.SUCCEEDED, Outcome.FAILED])
+def test_no_sentence_speaks_of_what_others_run(mine: Outcome | None) -> None:
+    """Headline, tooltip and menu are the same with and without a hundred runs of another user; the list shows them."""
+    now = clock.now_ms()
+    home = [] if mine is None else [history("home", mine)]
+    live = [LiveRun(f"r{place}", "restic (games)", "restic", now, user="games") for place in range(100)]
+    alone = status.judge(now, [], home)
+    among = status.judge(now, live, [*home, history("restic (games)", Outcome.FAILED, "games")])
+    for say in (wording.headline, wording.tooltip, wording.lines, wording.menu_lines):
+        assert say(among, now) == say(alone, now), say
+    assert among.notes == alone.notes == ()
+    assert len(among.runs) == 100
+    assert among.own_runs == ()
+    assert wording.job_word(among.jobs[-1]) == "Not counted"
+    assert "Not counted" in cli_status.text(among)

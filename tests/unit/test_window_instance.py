@@ -1,5 +1,6 @@
 """One window for each user."""
 
+import errno
 import json
 import socket
 import threading
@@ -175,3 +176,33 @@ def test_of_many_starts_at_once_one_opens(places: Places, shown: list[str]) -> N
     assert len(owners) == 1
     wait_for(lambda: len(shown) == 9, seconds=5, what="nine requests")
     owners[0].close()
+
+
+@pytest.mark.parametrize("line", [b"[" * 1020 + b"\n", b"\xff\n", b"5\n", b'{"page":"\\ud800"}\n', b"x" * 3000, b""])
+def test_nonsense_ends_one_conversation_and_the_window_still_hears(places: Places, line: bytes) -> None:
+    """Also what nests too deeply."""
+    one = instance.Instance(places)
+    assert one.claim_or_ask("dashboard")
+    heard: list[str] = []
+    one.listen(heard.append)
+    conversation, _ = endpoint.dial(one.path, 2.0)
+    with conversation:
+        conversation.sendall(line)
+        conversation.shutdown(socket.SHUT_WR)
+        assert b"".join(iter(lambda: conversation.recv(100), b"")) == b""
+    instance.ask(one.path, "report")
+    assert heard == ["report"]
+    one.close()
+
+
+def test_no_descriptor_left_does_not_make_the_window_deaf(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hears again as soon as there are some."""
+    monkeypatch.setattr(instance, "_SHORT_SECONDS", 0.01)
+    left = [errno.EMFILE, errno.ECONNABORTED, errno.EBADF]
+
+    class Listener:
+        def accept(self) -> None:
+            raise OSError(left.pop(0), "x")
+
+    instance._serve(Listener(), None, lambda _: None)  # type: ignore[arg-type]
+    assert left == []

@@ -292,10 +292,13 @@ def creation_lock(folder: Path, timeout: float) -> Iterator[None]:
         AuditUnavailableError: Somebody else has held the lock for *timeout* seconds.
     """
     lock, deadline = FileLock(folder / "audit.lock"), clock.monotonic() + timeout
-    while not lock.acquire():
-        if clock.monotonic() > deadline:
-            raise AuditUnavailableError(f"Another process has kept {lock.path} locked for more than {timeout:g} s.")
-        time.sleep(0.01)
+    try:
+        while not lock.acquire():
+            if clock.monotonic() > deadline:
+                raise AuditUnavailableError(f"Another process has kept {lock.path} locked for more than {timeout:g} s.")
+            time.sleep(0.01)
+    except OSError as error:
+        raise AuditUnavailableError(f"{lock.path} cannot be locked: {error.strerror}.") from error
     try:
         yield
     finally:

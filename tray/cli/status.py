@@ -143,14 +143,14 @@ def _watch(source: StatusSource, *, as_json: bool) -> int:
             if as_json:
                 print(json.dumps(status.to_json()), flush=True)
                 continue
-            barred = status.runs and screen.active and status.state in _FINE
+            barred = status.own_runs and screen.active and status.state in _FINE
             words = "" if barred else wording.headline(status, clock.now_ms())
             if words and words != said:
                 screen.clear()
                 print(words, flush=True)
             said = words
-            if status.runs:
-                screen.show(status.runs)
+            if status.own_runs:
+                screen.show(status.own_runs)
             else:
                 screen.clear()
     except KeyboardInterrupt:

@@ -360,8 +360,8 @@ class App:
 
     def _run_for_log(self) -> str | None:
         """The run that goes on, else the one that the worst alarm is about, else the last one."""
-        if self._status.runs:
-            return self._status.runs[0].run
+        if self._status.own_runs:
+            return self._status.own_runs[0].run
         if alarms := self._alarms():
             return alarms[0][1].partition("/")[2]
         return None if self._status.last is None else self._status.last.run

@@ -43,9 +43,9 @@ class Look:
         """Return the look of *status*. With an error there is no ring: what ran when we last knew may be over."""
         if status.error is not None or status.state is State.UNAVAILABLE:
             return cls(State.UNAVAILABLE)
-        if not status.runs:
+        if not status.own_runs:
             return cls(status.state, status.state is State.RUNNING)
-        first = status.runs[0]  # the one whose percentage stands in the tooltip
+        first = status.own_runs[0]  # the one whose percentage stands in the tooltip
         return cls(status.state, True, step_of(first.fraction), first.phase is Phase.PAUSED)
 
 

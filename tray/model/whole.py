@@ -225,6 +225,11 @@ class Status:
     repositories: tuple[RepositoryState, ...] = ()
     audit: AuditStanding | None = None
 
+    @property
+    def own_runs(self) -> tuple[LiveRun, ...]:
+        """The runs that the answer speaks of; those of other users are shown beside it."""
+        return tuple(run for run in self.runs if run.user is None)
+
     def to_json(self) -> dict[str, Any]:
         """Return the fixed form of `status --json`."""
         return {

@@ -5,6 +5,7 @@ folder, no port). A request is one line of JSON, `{"page": "report", "token": nu
 the same user are heard.
 """
 
+import errno
 import json
 import socket
 import threading
@@ -14,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tray import clock, endpoint
-from tray.errors import UsageError, WindowBusyError
+from tray.errors import WindowBusyError
 from tray.locks import FileLock
 from tray.paths import Places, private
 from tray.window import pages
@@ -24,6 +25,7 @@ SOCKET = "window.sock"
 _LINE = 1024
 _PATIENCE = 5.0
 _ANSWER_SECONDS = 2.0
+_SHORT_SECONDS = 0.5
 
 
 class Instance:
@@ -93,16 +95,19 @@ def _serve(listener: socket.socket, token: str | None, show: Callable[[str], obj
     while True:
         try:
             conversation, _ = listener.accept()
-        except OSError:
-            return  # closed: the window ends
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED):
+                return  # closed: the window ends
+            time.sleep(_SHORT_SECONDS)  # no descriptors are left now
+            continue
         with conversation:
             try:
                 conversation.settimeout(_ANSWER_SECONDS)
                 if endpoint.same_user(conversation):
                     show(_request(_line(conversation), token))
                     conversation.sendall(b'{"ok": true}\n')
-            except (OSError, ValueError, UsageError):
-                continue  # whoever talks nonsense gets no answer
+            except Exception:  # noqa: S112 - also what nests too deeply, or cannot be shown: who talks nonsense gets no answer
+                continue
 
 
 def _request(line: bytes, token: str | None) -> str:

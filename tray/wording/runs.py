@@ -52,6 +52,8 @@ def state_word(state: State) -> str:
 
 def job_word(item: JobStatus) -> str:
     """Return a job's state in a word or two, where nothing is wrong by what its last run did."""
+    if item.about is not None and item.about.user is not None:
+        return "Not counted"
     if acknowledged(item):
         return "Acknowledged"
     if item.state is not State.NONE or item.about is None:

@@ -46,7 +46,7 @@ def menu_lines(status: Status, now_ms: int) -> tuple[str, str, str]:
         name = escape(worst.job)
         phrase = of_jobs.phrase(worst, now_ms, brief=True)
         second = f"{fit(name, max(MENU_UNITS - 2 - width(phrase), 12))}: {phrase}"
-    beside = _beside(status.runs) if status.runs and _is_settled(status) else ""
+    beside = _beside(status.own_runs) if status.own_runs and _is_settled(status) else ""
     return _fit_parts(first, MENU_UNITS), fit(second, MENU_UNITS), fit(beside, MENU_UNITS)
 
 
@@ -74,19 +74,19 @@ def lines(status: Status, now_ms: int) -> tuple[str, str]:
     if status.error is not None or status.state is State.UNAVAILABLE:
         return "Backup status unavailable", _why(status, now_ms)
     if not _is_settled(status):
-        return _running(status.runs)
+        return _running(status.own_runs)
     first, second = _settled(status, now_ms)
-    if not status.runs:
+    if not status.own_runs:
         return first, second
     worst = _worst(status)
-    return (first if worst is None else f"{first}: {fit(escape(worst.job), NAME_UNITS)}"), _beside(status.runs)
+    return (first if worst is None else f"{first}: {fit(escape(worst.job), NAME_UNITS)}"), _beside(status.own_runs)
 
 
 def _is_settled(status: Status) -> bool:
     """Whether the jobs are told of: there is no error, and no run that goes on while nothing is wrong."""
     if status.error is not None or status.state is State.UNAVAILABLE:
         return False
-    return not (status.runs and status.state in (*_FINE, State.NONE))
+    return not (status.own_runs and status.state in (*_FINE, State.NONE))
 
 
 def _worst(status: Status) -> JobStatus | None:
@@ -152,7 +152,7 @@ def _settled(status: Status, now_ms: int) -> tuple[str, str]:
 def _none(status: Status, now_ms: int) -> tuple[str, str]:
     """The two lines where there is neither an alarm nor a good backup."""
     backups = [job for job in of_jobs.ours(status.jobs) if job.about is not None]
-    told = backups or [job for job in status.jobs if job.about is not None]
+    told = backups or [job for job in status.jobs if job.about is not None and job.about.user is None]
     if not told:
         return NOTHING, "Backup Tray has seen none yet"
     first = "No recent backup is known" if backups else "There is no backup yet"
@@ -184,9 +184,9 @@ def headline(status: Status, now_ms: int) -> str:
     if status.error is not None or status.state is State.UNAVAILABLE:
         return f"It is not known now whether your backups are fine: {_why(status, now_ms)}."
     if not _is_settled(status):
-        return f"{_at_a_glance(status.runs)}."
+        return f"{_at_a_glance(status.own_runs)}."
     first, second = _settled(status, now_ms)
-    running = f" {_how_many(status.runs)} running now." if status.runs else ""
+    running = f" {_how_many(status.own_runs)} running now." if status.own_runs else ""
     if status.state is State.TAMPERED:
         return f"The history of your backups cannot be trusted. {first}.{running}"
     bad = of_jobs.bad(status)
