@@ -224,8 +224,8 @@ def _halt(run: LiveRun) -> dict[str, str] | None:
 def _paused(run: LiveRun) -> str:
     """Say who can let it go on: a run that we only watch was suspended by somebody else."""
     if run.source is Source.OBSERVED:
-        return "Somebody suspended its process. It goes on when that process is continued."
-    return "Somebody paused it. It goes on when it is resumed."
+        return "Its process is suspended. It goes on when that process is continued."
+    return "It is paused, and goes on when it is resumed."
 
 
 def origin(run: LiveRun | EndedRun) -> list[str]:

@@ -108,7 +108,7 @@ def ago(now_ms: int, ms: int) -> str:
     seconds = (now_ms - ms) // 1000
     if ms < clock.EARLIEST_MS:
         return "at a time when the clock was behind"
-    if seconds < -60:
+    if now_ms - ms < -clock.SLACK_MS:
         return "at a time ahead of this clock"
     if seconds < 60:
         return "just now"

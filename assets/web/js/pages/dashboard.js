@@ -33,7 +33,7 @@
       BT.figures(run),
       run.reason && el("p", { class: "note" }, BT.words(run.reason)),
       run.advice && el("p", { class: "note" }, BT.words(run.advice)),
-      run.inferred && el("p", { class: "note" }, run.origin.includes("Observed") ? "Somebody else started it; this was concluded from what could be seen." : "Nobody watched its end; this was concluded afterwards."),
+      run.inferred && el("p", { class: "note" }, run.origin.includes("Observed") ? "It was started outside Backup Tray; this was concluded from what could be seen." : "The wrapper stopped before the run ended; this was concluded afterwards."),
       BT.steps(run.steps))] : []);
 
   const repositories = (status) => (status.repositories.length ? [
