@@ -8,6 +8,7 @@ import errno
 import io
 import os
 import stat
+import sys
 
 MOST_BYTES = 4 * 1024 * 1024
 """So long a file of ours is at most; configuration, memory and lists have some thousand bytes."""
@@ -60,3 +61,23 @@ def content(path: str | os.PathLike[str], most: int = MOST_BYTES, *, follow: boo
     if len(raw) > most:
         raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
     return raw
+
+
+def kept(fd: int, offset: int) -> tuple[int, int]:
+    """Return where, from *offset* on, the first bytes begin and end that were not given back to the disk (`tray.runner.room`).
+
+    Begin and end are the size of the file if nothing follows.
+    """
+    size = os.fstat(fd).st_size
+    if offset >= size:
+        return size, size
+    if sys.platform == "win32":
+        return offset, size
+    here = os.lseek(fd, 0, os.SEEK_CUR)
+    try:
+        start = os.lseek(fd, offset, os.SEEK_DATA)
+        return start, os.lseek(fd, start, os.SEEK_HOLE)
+    except OSError as error:
+        return (size, size) if error.errno == errno.ENXIO else (offset, size)
+    finally:
+        os.lseek(fd, here, os.SEEK_SET)

@@ -27,7 +27,7 @@ SHORTEST_END = 6
 
 LOG = "log"
 SPOOLS = ("out", "err", "both", "log")
-SPOOL_ROOM = 64 * 1024 * 1024
+SPOOL_ROOM = 256 * 1024 * 1024
 """Bytes that must be free before an engine's output goes through a spool file."""
 
 
@@ -340,12 +340,23 @@ def read_log(places: Places, run: str, offset: int = 0, limit: int = 256 * 1024)
     path = find(places, run).log
     try:
         with opened(path) as file:
-            file.seek(offset)
-            chunk = file.read(limit)
+            text = bytearray()
+            while len(text) < limit:
+                start, end = files.kept(file.fileno(), offset)
+                if start >= end:
+                    break
+                file.seek(start)
+                chunk = file.read(min(limit - len(text), end - start))
+                if start > offset:  # the middle of a long log; what follows begins with the rest of a line
+                    text += b"%s--- %d bytes of the log are not kept\n" % (b"" if offset == 0 else b"\n", start - offset)
+                    rest = chunk.find(b"\n") + 1
+                    chunk, start = chunk[rest:], start + rest
+                text += chunk
+                offset = start + len(chunk)
     except FileNotFoundError:
         return "", offset
-    whole = chunk if len(chunk) < limit or b"\n" not in chunk else chunk[: chunk.rindex(b"\n") + 1]
-    return whole.decode("utf-8", "replace"), offset + len(whole)
+    left = len(text) - text.rindex(b"\n") - 1 if len(text) >= limit and b"\n" in text else 0
+    return text[: len(text) - left].decode("utf-8", "replace"), offset - left
 
 
 def with_child(info: RunInfo, pid: int) -> RunInfo:

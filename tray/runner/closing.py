@@ -10,7 +10,7 @@ from contextlib import closing as closed
 from contextlib import suppress
 from pathlib import Path
 
-from tray import engines, runs
+from tray import engines, files, runs
 from tray.engines.base import Exit, Plan, Result, Session, Stream
 from tray.errors import AuditMissingError, BackupTrayError
 from tray.files import opened
@@ -46,7 +46,8 @@ def _replayed(folder: RunFolder, info: RunInfo) -> Result:
     for name, stream in _SPOOLS:
         for line in _lines(folder.spool(name), returns=info.returns):
             session.feed(line, stream)
-    return session.conclude(UNSEEN)
+    lost = any(_given_back(folder.spool(name)) for name, _ in _SPOOLS)
+    return rescue.doubted(session.conclude(UNSEEN), "the beginning of its long output is no longer kept" if lost else "")
 
 
 def _conclude_observed(folder: RunFolder, info: RunInfo) -> tuple[EndedRun, Result, Exit]:
@@ -161,7 +162,7 @@ def _complete(log: RunLog, folder: RunFolder, info: RunInfo) -> None:
                 stood[written[25:28]] += 1
     session = _session(info)
     for name, stream in _SPOOLS:
-        skip = stood[b"err" if stream is Stream.ERR else b"out"]
+        skip = 0 if _given_back(folder.spool(name)) else stood[b"err" if stream is Stream.ERR else b"out"]
         for line in _lines(folder.spool(name), returns=info.returns):
             fed = session.feed(line, stream)
             if fed.relay or not fed.events:
@@ -186,10 +187,22 @@ def _session(info: RunInfo) -> Session:
 
 
 def _lines(path: Path, *, returns: bool) -> Iterator[bytes]:
-    """Yield the lines of a spool one by one: it may be larger than our memory."""
+    """Yield the lines of a spool one by one, as far as they are kept: it may be larger than our memory."""
     with suppress(OSError), opened(path) as file:
+        if start := files.kept(file.fileno(), 0)[0]:
+            file.seek(start)
+            file.readline()  # the rest of a line
         for line in iter(lambda: file.readline(LINE_LIMIT), b""):
             yield from cut(line, returns=returns)
+
+
+def _given_back(spool: Path) -> bool:
+    """Whether the beginning of *spool* was read and is not kept any more."""
+    try:
+        with opened(spool) as file:
+            return files.kept(file.fileno(), 0)[0] > 0
+    except OSError:
+        return False
 
 
 def _last_sign(folder: RunFolder) -> int:

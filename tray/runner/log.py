@@ -1,4 +1,8 @@
-"""The run's own log: the engine's words, redacted, each line with its time and stream; progress numbers left out."""
+"""The run's own log: the engine's words, redacted, each line with its time and stream; progress numbers left out.
+
+Of a long log the beginning and the end are kept. What lies between is given back to the disk, so that offsets into the file stay
+what they are; where the file system cannot do that, the end is not kept.
+"""
 
 import os
 from pathlib import Path
@@ -7,20 +11,35 @@ from tray import clock, files
 from tray.engines.base import Stream
 from tray.redact import Redactor
 from tray.redact.lines import Lines
+from tray.runner import room
+from tray.runner.screen import Screen
 
-LIMIT = 64 * 1024 * 1024
+HEAD = 16 * 1024 * 1024
+TAIL = 48 * 1024 * 1024
+LOW = 32 * 1024 * 1024
+"""With less than this free on the disk the log takes nothing more: the command may need the room."""
+_STEP = 4 * 1024 * 1024
 _NAMES = {Stream.OUT: b"out", Stream.ERR: b"err", Stream.LOG: b"log"}
 
 
 class RunLog:
-    """Writes lines to the log file; a log that cannot be written never disturbs the run."""
+    """Writes lines to the log file; a log that cannot be written never disturbs the run.
+
+    Attributes:
+        behind: How much output is known to follow what is logged now. What cannot be among the end of the log is not looked at.
+    """
 
     def __init__(self, path: Path | None, redactor: Redactor) -> None:
-        self._streams = {stream: Lines(redactor) for stream in Stream}
-        self._size = 0
+        self._lines = {stream: Lines(redactor) for stream in _NAMES}
+        self._screens = {stream: Screen() for stream in _NAMES}
+        self._size = self._left_out = 0
+        self._given_back = HEAD
+        self._open = True
+        self.behind = 0
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
             self._fd = None if path is None else files.descriptor(path, flags)
+            self._size = 0 if self._fd is None else os.fstat(self._fd).st_size
         except OSError:
             self._fd = None
         self._pending = bytearray()
@@ -30,10 +49,22 @@ class RunLog:
         self._add(b"---", text.encode("utf-8", "backslashreplace"))
 
     def line(self, raw: bytes, stream: Stream) -> None:
-        """Log what the engine said; of lines joined by carriage returns each stands alone."""
-        shown = self._streams[stream].take(raw)
-        if shown or not raw:
-            self._write(shown, stream)
+        """Log what the engine said; of a line that is drawn again and again the last state is kept."""
+        if not self._skips(len(raw)):
+            self._show(self._screens[stream].feed(raw), stream, piece=not raw.endswith((b"\n", b"\r")))
+
+    def block(self, raw: bytes, stream: Stream) -> None:
+        """Log many lines at once."""
+        if not self._skips(len(raw)):
+            for line in raw.removesuffix(b"\n").split(b"\n"):
+                self._show(self._screens[stream].feed(line + b"\n"), stream)
+
+    def _show(self, parts: list[bytes], stream: Stream, *, piece: bool = False) -> None:
+        """Add *parts* without their secrets; if *piece*, the line of the last one goes on."""
+        for at, part in enumerate(parts, 1):
+            shown = self._lines[stream].take(part if piece and at == len(parts) else part + b"\n")
+            if shown or not part:
+                self._write(shown, stream)
 
     def _write(self, shown: bytes, stream: Stream) -> None:
         for part in shown.decode("utf-8", "backslashreplace").encode().splitlines() or [b""]:
@@ -43,18 +74,22 @@ class RunLog:
         """Write what has gathered."""
         if self._fd is None or not self._pending:
             return
+        if self._open and room.free(self._fd) < LOW:
+            self._stop("the disk is nearly full")
         try:
             os.write(self._fd, self._pending)
         except OSError:
             self.close()
         self._pending.clear()
+        self._shrink()
 
     def close(self) -> None:
         """Write the rest and close."""
+        for stream, screen in self._screens.items():
+            self._show(screen.rest(), stream)
+            if held := self._lines[stream].rest():
+                self._write(held, stream)
         if self._fd is not None:
-            for stream, lines in self._streams.items():
-                if held := lines.rest():
-                    self._write(held, stream)
             fd, self._fd = self._fd, None
             try:
                 os.write(fd, self._pending)
@@ -62,11 +97,35 @@ class RunLog:
                 pass  # a full disk: the audit log still gets its entry, or its spool does
             os.close(fd)
 
+    def _skips(self, length: int) -> bool:
+        """Whether so many bytes are in the middle of a long log for certain, and are left out."""
+        if self._open and (self._size < HEAD or self.behind < TAIL):
+            return False
+        self._left_out += length
+        return True
+
     def _add(self, name: bytes, text: bytes) -> None:
-        if self._size > LIMIT:
+        if not self._open:
             return
-        line = b"%s %s %s\n" % (clock.to_text(clock.now_ms()).encode(), name, text)
+        now = clock.to_text(clock.now_ms()).encode()
+        if self._left_out:
+            self._pending += b"%s --- %d bytes of output were left out here\n" % (now, self._left_out)
+            self._left_out = 0
+        line = b"%s %s %s\n" % (now, name, text)
         self._size += len(line)
-        if self._size > LIMIT:
-            line = b"%s --- the log is full, the rest is not kept\n" % clock.to_text(clock.now_ms()).encode()
         self._pending += line
+
+    def _shrink(self) -> None:
+        """Give the middle of a long log back to the disk."""
+        if self._fd is None or self._size < HEAD + TAIL or not self._open:
+            return
+        end = (self._size - TAIL) // room.BLOCK * room.BLOCK
+        if end - self._given_back < _STEP:
+            return
+        if not room.give_back(self._fd, self._given_back, end):
+            self._stop("the log is full")
+        self._given_back = end
+
+    def _stop(self, why: str) -> None:
+        self._add(b"---", f"{why}, the rest is not kept".encode())
+        self._open = False

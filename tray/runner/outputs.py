@@ -4,32 +4,38 @@ A pipe would make us a single point of failure, so output that we read goes thro
 wrapper costs the backup nothing. What we do not understand is not touched: the caller's own descriptor is inherited.
 """
 
+import errno
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from tray import clock, files
-from tray.display import writable
 from tray.engines.base import Stream
-from tray.runner import wake
+from tray.runner import room
 from tray.runs import RunFolder
 
 LINE_LIMIT = 1024 * 1024
-RESERVE = 16 * 1024 * 1024
 CHUNK = 65536
+FLOOD = 8 * 1024 * 1024
+"""So many bytes behind, lines of a command that is no engine are taken together."""
+KEEP = 16 * 1024 * 1024
+"""So much that was read stays in the spool, for whoever must conclude from it if the wrapper is killed."""
 TURN_SECONDS = 0.1
 """So long lines are taken before signals and the end of the command must be noticed."""
-ATOMIC = 4096
-"""POSIX: a pipe that polls as writable takes this many bytes without blocking (PIPE_BUF on Linux)."""
 
-
+_STEP = 1024 * 1024
 _PROMPTS = (b": ", b"? ")
 
 
 class Tail:
-    """Follows one spool file and cuts it into lines, also at carriage returns if *returns*."""
+    """Follows one spool file and cuts it into lines, also at carriage returns if *returns*; what was read goes back to the disk.
+
+    Raises:
+        OSError: The spool cannot be made, or there is not enough room for it.
+    """
 
     def __init__(self, path: Path, stream: Stream, to: int, *, returns: bool = False) -> None:
         self.stream = stream
@@ -38,16 +44,32 @@ class Tail:
         self._returns = returns
         self.write_fd = files.descriptor(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
         self._open = {self.write_fd}
-        self._fd = files.descriptor(path, os.O_RDONLY)
+        self._fd = files.descriptor(path, os.O_RDWR)
         self._open.add(self._fd)
         self._part = bytearray()
-        self._read = 0
+        self._read = self._given_back = 0
         self._until: int | None = None
         self.more = False
+        try:
+            self._shrinks = self._reserved()
+        except OSError:
+            self.close()
+            raise
+
+    def _reserved(self) -> bool:
+        """Reserve room; return whether what was read can be given back.
+
+        Raises:
+            OSError: There is too little room.
+        """
+        if room.reserve(self._fd, 0) and room.give_back(self._fd, 0, room.BLOCK):
+            return True
+        if room.free(self._fd) < room.LEAST_GROWING:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return False
 
     def started(self) -> None:
         """The command has its own copy of the descriptor now; ours is not needed any more."""
-        wake.reserve(self.write_fd, RESERVE)
         self._open.discard(self.write_fd)
         os.close(self.write_fd)
 
@@ -73,6 +95,11 @@ class Tail:
 
         Afterwards `more` says whether there are more to take.
         """
+        for whole in self.blocks():
+            yield from cut(whole, returns=self._returns)
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield what has come as `lines` does, but many lines at once."""
         turn = clock.monotonic() + TURN_SECONDS
         self.more = self._fd in self._open
         while self.more and clock.monotonic() < turn:
@@ -82,13 +109,37 @@ class Tail:
                 return
             self._read += len(chunk)
             self._part += chunk
-            end = max(self._part.rfind(b"\n"), self._part.rfind(b"\r") if self._returns else -1) + 1
+            # Only what is new is searched: a line may be long.
+            new = len(self._part) - len(chunk)
+            end = max(self._part.rfind(b"\n", new), self._part.rfind(b"\r", new) if self._returns else -1) + 1
             if end:
                 whole = bytes(self._part[:end])
                 del self._part[:end]
-                yield from cut(whole, returns=self._returns)
+                yield whole
             if len(self._part) > LINE_LIMIT:
                 yield self.rest()
+
+    @property
+    def behind(self) -> int:
+        """How many bytes are not read yet."""
+        if self._fd not in self._open:
+            return 0
+        return (os.fstat(self._fd).st_size if self._until is None else self._until) - self._read
+
+    def shrink(self, keep: int = KEEP) -> None:
+        """Give the disk under all but the newest *keep* bytes that were read back, and reserve as much ahead instead."""
+        end = (self._read - keep) // room.BLOCK * room.BLOCK
+        if not self._shrinks or self._fd not in self._open or end - self._given_back < _STEP:
+            return
+        self._shrinks = room.give_back(self._fd, self._given_back, end)
+        self._given_back = end
+        if self._until is None:
+            with suppress(OSError):
+                room.reserve(self._fd, os.fstat(self._fd).st_size)
+
+    def free(self) -> int:
+        """Return how many bytes are free where the spool is."""
+        return room.free(self._fd) if self._fd in self._open else sys.maxsize
 
     @property
     def part(self) -> bytes:
@@ -119,47 +170,11 @@ def cut(text: bytes, *, returns: bool) -> Iterator[bytes]:
         yield from ends
 
 
-class Relay:
-    """Passes bytes on to the caller without ever waiting for a slow reader.
-
-    A reader that has left (`| head`) is no reason to stop: the rest is dropped.
-    """
-
-    def __init__(self) -> None:
-        self._pending: dict[int, bytearray] = {1: bytearray(), 2: bytearray()}
-        self._broken: set[int] = set()
-
-    def write(self, to: int, data: bytes) -> None:
-        """Queue *data* for descriptor *to* (1 or 2) and write what goes without waiting."""
-        if to not in self._broken:
-            self._pending[to] += data
-            self.flush()
-
-    @property
-    def size(self) -> int:
-        """How many bytes wait."""
-        return sum(map(len, self._pending.values()))
-
-    @property
-    def waiting(self) -> list[int]:
-        """The descriptors to which something could not be written yet."""
-        return [to for to, pending in self._pending.items() if pending]
-
-    def flush(self) -> None:
-        """Write of what is pending as much as goes without waiting."""
-        for to, pending in self._pending.items():
-            while pending and writable(to):
-                try:
-                    del pending[: os.write(to, pending[:ATOMIC])]
-                except BlockingIOError:
-                    break
-                except OSError:
-                    self._broken.add(to)
-                    pending.clear()
-
-
 class Outputs:
     """The layout chosen for one run: which of stdout and stderr are spooled, which inherited.
+
+    Raises:
+        OSError: No spool can be made; nothing of it is left open.
 
     Args:
         folder: Where the spools go; None: everything is inherited.
@@ -183,6 +198,13 @@ class Outputs:
         self._returns = returns
         if folder is None or not (spool_stdout or spool_stderr):
             return
+        try:
+            self._spool(folder, spool_stdout, spool_stderr, log)
+        except BaseException:
+            self.close()
+            raise
+
+    def _spool(self, folder: RunFolder, spool_stdout: bool, spool_stderr: bool, log: bool) -> None:
         if log and spool_stdout:
             self.log = self._tail(folder, "log", Stream.LOG)
             os.set_inheritable(self.log, True)

@@ -20,7 +20,8 @@ from tray.paths import places as default_places
 from tray.redact import Redactor
 from tray.runner import record
 from tray.runner.child import Child
-from tray.runner.outputs import Outputs, Relay, Tail
+from tray.runner.outputs import Outputs, Tail
+from tray.runner.relay import Relay
 from tray.runner.wake import FORWARDED, Waker
 from tray.runs import Process, RunInfo
 
@@ -168,8 +169,9 @@ def _pass_on(outputs: Outputs, relay: Relay, ahead: dict[int, bytes]) -> None:
     for tail in outputs.tails:
         tail.more = True
         while tail.more:
-            for line in tail.lines():
-                _write(relay, tail, line, ahead)
+            for block in tail.blocks():
+                _write(relay, tail, block, ahead)
+        tail.shrink()
     relay.flush()
 
 

@@ -174,12 +174,3 @@ def _inotify(paths: list[Path]) -> int | None:
         os.close(fd)
         return None
     return fd
-
-
-def reserve(fd: int, size: int) -> None:
-    """Reserve *size* bytes of disk for the spool *fd*, its length unchanged, so that a disk that fills up later hurts less."""
-    if sys.platform == "linux":
-        import ctypes
-
-        keep_size = 1  # FALLOC_FL_KEEP_SIZE of linux/falloc.h
-        ctypes.CDLL(None).fallocate(fd, keep_size, ctypes.c_longlong(0), ctypes.c_longlong(size))

@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 from tray import clock
 from tray.display import Display
 from tray.engines.base import Event, Exit, Fed, Progress, Result, Session, Stream
+from tray.engines.command import COMMAND
 from tray.model import Outcome, Phase, Step
 from tray.redact import Redactor
+from tray.runner import room
 from tray.runner.child import Child
 from tray.runner.control import Controls, shown
 from tray.runner.exact import Exact
 from tray.runner.log import RunLog
-from tray.runner.outputs import Outputs, Relay, Tail
+from tray.runner.outputs import FLOOD, Outputs, Tail
 from tray.runner.picture import Picture, first
 from tray.runner.publish import Publisher
 from tray.runner.rate import Reading, Written
+from tray.runner.relay import Relay
 from tray.runner.stall import Stall
 from tray.runner.wake import FORWARDED, Waker
 from tray.runs import RunInfo
@@ -26,8 +29,7 @@ if TYPE_CHECKING:
 
 TICK_SECONDS = 1.0
 GIVE_UP_SECONDS = 5.0
-RELAY_LIMIT = 16 * 1024 * 1024
-"""Bytes that may wait in our memory for a slow reader while the run goes on."""
+_ENDING = frozenset(FORWARDED)
 
 
 class Watch:
@@ -63,7 +65,9 @@ class Watch:
         known = any(tail.stream is Stream.OUT for tail in outputs.tails)
         self.picture = Picture(first(info, known), redactor)
         self._shown = self.picture.live
-        self.relay = Relay()
+        self.relay = Relay(outputs.tails[0].path.parent if outputs.tails else None)
+        self._plain = info.engine == COMMAND.name
+        self._hurried = False  # a signal came after the command's end: nothing more is waited for
         self._display = Display(2 if known else -1)
         self.ahead: dict[int, bytes] = {}
         self.began: Began | None = None
@@ -83,11 +87,12 @@ class Watch:
     def look(self) -> None:
         """Take in what has been written until now, and show it."""
         for tail in self._outputs.tails:
-            if self._clogged():
+            if self.relay.full:
                 break  # what the reader does not take waits in the spool, not in our memory
-            for line in tail.lines():
-                self._line(line, tail)
+            self._take(tail)
+            tail.shrink()
             self._prompt(tail)
+        self._make_room()
         self.relay.flush()
         self._obey()
         if self._showing:
@@ -99,6 +104,30 @@ class Watch:
                 self._showing = False
                 self._log.say(f"from here on the run is not shown ({type(error).__name__}: {error})")
         self._log.flush()
+
+    def _take(self, tail: Tail) -> None:
+        self._log.behind = tail.behind
+        if not (self._plain and tail.behind > FLOOD):
+            for line in tail.lines():
+                self._line(line, tail)
+            return
+        for block in tail.blocks():  # nothing but the last line tells anything of such a command
+            self._understand(block[block.rstrip(b"\n").rfind(b"\n") + 1 :], tail.stream)
+            self._said += len(block)
+            self._stall.heard(len(block), words=True)
+            self._log.block(block, tail.stream)
+            self._relayed(block, tail)
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Keep less while the disk is nearly full: the command's own output must not fail for want of room."""
+        tails = self._outputs.tails
+        if not tails or tails[0].free() >= room.LOW:
+            return
+        for tail in tails:
+            tail.shrink(0)
+        if self.relay.full and self._child.exit is None:
+            self.relay.shed()
 
     def _show(self) -> None:
         if self.news is not None and self.news():
@@ -143,9 +172,7 @@ class Watch:
         """Take in all that has been written until now."""
         for tail in self._outputs.tails:
             tail.ended()
-        self.look()
-        while self._behind():
-            self.look()
+        self._catch_up()
         for tail in self._outputs.tails:
             self._last(tail)
         self._display.clear()
@@ -173,14 +200,29 @@ class Watch:
             tail.close()  # the record of the end needs descriptors
         return self._conclude(how)
 
+    def _catch_up(self) -> None:
+        """Take the rest of what the command wrote; a signal to us ends that, as it would have ended the command."""
+        self.look()
+        while self._behind():
+            full = self.relay.full
+            if self._waker.wait(TICK_SECONDS if full else 0.0, self.relay.waiting if full else ()) & _ENDING:
+                self._hurried = True
+                self._log.say("a signal came: the rest of the output was not read")
+                return
+            self.look()
+
     def deliver(self) -> None:
         """Pass on the rest however long the reader takes, as the command itself would have. It would have died of a signal."""
+        if self._hurried:
+            return
         while self.relay.waiting and not self._waker.wait(TICK_SECONDS, self.relay.waiting).intersection(FORWARDED):
             self.relay.flush()
 
     def _conclude(self, how: Exit) -> Result:
         try:
             result = self._session.conclude(how)
+            if self._hurried and not self._plain and result.outcome is Outcome.SUCCEEDED:
+                result = Result(Outcome.UNKNOWN, "The rest of its output was not read, because a signal came.")
             if self.began is not None:
                 result = self.began.judge(result, how, self._child.last)
             if self._steps is None:
@@ -193,12 +235,8 @@ class Watch:
     def _behind(self) -> bool:
         return any(tail.more for tail in self._outputs.tails)
 
-    def _clogged(self) -> bool:
-        """Whether so much waits for a reader that reading more must wait too; the end of a run is always read."""
-        return self._child.exit is None and self.relay.size > RELAY_LIMIT
-
     def _pause(self) -> float:
-        if self._behind() and not self._clogged():
+        if self._behind() and not self.relay.full:
             return 0.0
         seconds = min(TICK_SECONDS, self._controls.wait_seconds(clock.monotonic()))
         if not self._showing:

@@ -16,17 +16,18 @@ from tray.model import BACKUP, EndedRun, Outcome, Step
 from tray.paths import Places
 from tray.paths import places as default_places
 from tray.redact import Redactor
-from tray.runner import emptied, leftover, past, privacy, record, rescue
+from tray.runner import emptied, leftover, past, prepare, privacy, record, rescue
 from tray.runner.child import Child, die_like
 from tray.runner.control import Controls
 from tray.runner.log import RunLog
-from tray.runner.outputs import Outputs, Relay
+from tray.runner.outputs import Outputs
 from tray.runner.publish import Publisher
 from tray.runner.rate import Written
+from tray.runner.relay import Relay
 from tray.runner.stall import Stall
 from tray.runner.wake import Waker
 from tray.runner.watch import Watch
-from tray.runs import Process, RunFolder, RunInfo
+from tray.runs import RunFolder, RunInfo
 
 if TYPE_CHECKING:
     from tray.audit.entry import Draft
@@ -75,7 +76,7 @@ def run(
         CommandNotFoundError: The command cannot be started; that is on record as a failed run.
     """
     try:
-        _need_standard_descriptors()
+        prepare.need_standard_descriptors()
     except OSError as error:  # a file of ours would become the command's standard output
         return bare.become(argv, error)
     known: list[RunInfo] = []
@@ -111,12 +112,12 @@ def _started(
     places = default_places() if places is None else places
     redactor = privacy.redactor(places, argv, os.environ)
     adapter, plan, session, doubt = rescue.taken_in(argv, os.environ, engine)
-    info = _describe(places, adapter.name, plan, argv, job, redactor)
+    info = prepare.describe(places, adapter.name, plan, argv, job, redactor)
     known.append(info)
     folder, roomy = runs.create(places, info)
     outputs = waker = early = None
     try:
-        outputs = _outputs(folder if roomy and watch else None, plan)
+        outputs = prepare.outputs(folder if roomy and watch else None, plan)
         if (plan.spool_stdout or plan.ours) and not outputs.tails:  # nothing is read, so nothing may be asked for
             plan = replace(plan, argv=tuple(argv), env={}, spool_stdout=False, ours=False, writes=False)
             session = adapter.session(plan)
@@ -176,7 +177,7 @@ def record_failure(places: Places, job: str, why: str) -> None:
     """Put a run of *job* on record that failed before there was a command to start, so that the night shows red."""
     plan = Plan((), BACKUP, {})
     redactor = Redactor((), os.environ)
-    info = _describe(places, "none", plan, (), job, redactor)
+    info = prepare.describe(places, "none", plan, (), job, redactor)
     this = _Run(places, engines.COMMAND, plan, engines.COMMAND.session(plan), info, None, redactor, clock.monotonic())
     _append(this, [record.started(info)], record.START_SECONDS)
     _finish(this, Exit(None), Result(Outcome.FAILED, why, errors=1))
@@ -306,7 +307,7 @@ def _look_after(this: _Run, result: Result, steps: tuple[Step, ...]) -> None:
     if this.info.repository is not None or steps:
         from tray.repository import after
 
-        after.look(this.places, this.info, result, _folder(), steps)
+        after.look(this.places, this.info, result, prepare.folder_now(), steps)
 
 
 def _finish(this: _Run, exit: Exit, result: Result, steps: tuple[Step, ...] = ()) -> EndedRun:
@@ -373,55 +374,11 @@ def _written(this: _Run, child: Child) -> Written | None:
     return Written(child.pid, is_engine) if this.plan.writes else None
 
 
-def _outputs(folder: RunFolder | None, plan: Plan) -> Outputs:
-    """Return where the output goes; past us where no spool can be made."""
-    log = any(LOG_FD in word for word in plan.argv)
-    try:
-        return Outputs(folder, spool_stdout=plan.spool_stdout, spool_stderr=True, log=log, returns=plan.returns)
-    except OSError:
-        return Outputs(None, spool_stdout=plan.spool_stdout, spool_stderr=True)
-
-
 def _append(this: _Run, drafts: "list[Draft]", seconds: float) -> bool:
     """Hand entries to the audit log, or to its spool; False if neither takes them: a backup never fails because of its record."""
     from tray.audit import spool
 
     return spool.record(this.places, drafts, timeout=seconds) != []
-
-
-def _describe(
-    places: Places, name: str, plan: Plan, argv: Sequence[str], job: str | None, redactor: Redactor
-) -> RunInfo:
-    repository = None if plan.repository is None else redactor.text(plan.repository)
-    job = None if job is None else redactor.text(job)
-    if job is not None and plan.kind != BACKUP:
-        job = f"{job} ({plan.kind})"  # else a check or a rehearsal would stand where the last real backup belongs
-    return RunInfo(
-        run=clock.new_id(),
-        job=job or _job_name(places, name, plan, repository, redactor),
-        engine=name,
-        kind=plan.kind,
-        started_ms=clock.now_ms(),
-        boot=locks.boot_id(),
-        wrapper=Process(os.getpid(), locks.process_start(os.getpid())),
-        repository=repository,
-        sources=plan.sources,
-        command=tuple(redactor.argv(list(argv))),
-        ours=plan.ours,
-        returns=plan.returns,
-    )
-
-
-def _job_name(places: Places, name: str, plan: Plan, repository: str | None, redactor: Redactor) -> str:
-    found = engines.job_name(name, repository, plan.sources, kind=plan.kind, folder=_folder())
-    return found + privacy.mark(places, redactor.doubts) if name == engines.COMMAND.name else found
-
-
-def _folder() -> str | None:
-    try:
-        return os.getcwd()
-    except OSError:
-        return None  # somebody removed it
 
 
 def _close_others(this: _Run) -> None:
@@ -457,12 +414,3 @@ def _note_child(this: _Run, child: Child) -> None:
         this.info = replace(runs.with_child(this.info, child.pid), overlaps=leftover.earlier(this.places, this.info))
         with suppress(OSError):
             this.folder.save(this.info)
-
-
-def _need_standard_descriptors() -> None:
-    """Open the null device where a standard descriptor is closed, else a file of ours would get its number."""
-    for fd in (0, 1, 2):
-        try:
-            os.fstat(fd)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)

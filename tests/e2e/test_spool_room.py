@@ -1,0 +1,153 @@
+"""The files under a command's output never fail a command that succeeds bare, and stay small."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import TRAY, start, status, tray
+from tests.waiting import wait_for
+from tray import files, past, runs
+from tray.engines.base import Stream
+from tray.model import Outcome
+from tray.paths import Places
+from tray.redact import Redactor
+from tray.runner import log as logs
+from tray.runner import outputs, room
+from tray.runner.log import RunLog
+from tray.runner.outputs import Tail
+
+
+def test_a_limit_on_the_size_of_files_does_not_reach_a_pipe(places: Places) -> None:
+    """`ulimit -f`, LimitFSIZE=: bare, the output goes to a pipe; with us it goes the same way, byte for byte."""
+    command = "head -c 200000 /dev/zero | tr '\\0' a >&2"
+    line = f'ulimit -f 8; {" ".join(TRAY)} run --job f -- sh -c "$C" 2>&1 >/dev/null | wc -c; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(
+        ["bash", "-c", line], env={**os.environ, "C": command}, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "200000")
+    assert [end.outcome for end in past.history(places, limit=5, job="f")] == [Outcome.SUCCEEDED]
+
+
+def test_a_small_disk_is_left_alone(tmp_path: Path) -> None:
+    """200 MB of output beside 100 MB of room for our files: the command does not notice."""
+    user = "" if os.geteuid() == 0 else "-r"
+    command = "set -o pipefail; head -c 200000000 /dev/zero | tr '\\0' x | fold -w 65536 >&2 || exit 7"
+    line = (
+        f"mount -t tmpfs -o size=100m t {tmp_path}; mount -t tmpfs -o size=100m t /var/tmp; mkdir {tmp_path}/h;"
+        f' {" ".join(TRAY)} run --job x -- bash -c "$C" 2>&1 >/dev/null | wc -c; exit ${{PIPESTATUS[0]}}'
+    )
+    environ = {**os.environ, "C": command, "BACKUP_TRAY_HOME": str(tmp_path / "h")}
+    done = subprocess.run(
+        ["unshare", *([user] if user else []), "-m", "bash", "-c", line], env=environ, capture_output=True, timeout=120
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, b"200003051")
+
+
+def test_what_was_read_is_given_back_to_the_disk(tmp_path: Path) -> None:
+    """Of a long output only the newest part stays; whoever must conclude from it sees that the beginning is gone."""
+    tail = Tail(tmp_path / "spool", Stream.ERR, 2)
+    fd = tail.write_fd
+    block, read = b"0123456789abcde\n" * 4096, 0
+    for _ in range(100):
+        os.write(fd, block * 16)
+        while tail.behind:
+            read += sum(map(len, tail.blocks()))
+        tail.shrink(room.BLOCK)
+        assert os.stat(tmp_path / "spool").st_blocks * 512 < 2 * room.RESERVE
+    assert read == len(block) * 16 * 100
+    assert files.kept(fd, 0)[0] > 90 << 20
+    tail.close()
+
+
+def test_a_killed_wrapper_whose_spool_has_lost_its_beginning_is_no_success(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Errors may have stood in what is gone."""
+    from tests.unit.test_runs import info  # a run's facts
+    from tray.runner import closing
+
+    folder = runs.RunFolder.create(places.runs, info(ours=True, command=("restic", "backup", "/x")))
+    with folder.spool("out").open("wb") as file:
+        room.reserve(file.fileno(), 0)
+        file.write(b'{"message_type":"status","percent_done":0}\n' * 100_000)
+        file.write(b'{"message_type":"summary","snapshot_id":"abcdef12","total_files_processed":1}\n')
+        file.flush()
+        assert closing.conclude(folder, folder.info())[0].outcome is Outcome.SUCCEEDED
+        assert room.give_back(file.fileno(), 0, 1 << 20)
+    assert closing.conclude(folder, folder.info())[0].outcome is Outcome.UNKNOWN
+    folder.close()
+
+
+def test_a_long_log_keeps_its_beginning_and_its_end(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fatal line stands at the end; what lies between takes no room, and is said where it was."""
+    from tests.unit.test_runs import info
+
+    for name, size in (("HEAD", 1 << 20), ("TAIL", 2 << 20), ("_STEP", 1 << 20)):
+        monkeypatch.setattr(logs, name, size)
+    folder = runs.RunFolder.create(places.runs, info())
+    log = RunLog(folder.log, Redactor((), {}))
+    for at in range(200_000):
+        log.line(b"line %06d %s\n" % (at, b"x" * 60), Stream.ERR)
+        if at % 100 == 0:
+            log.flush()
+    log.say("the end")
+    log.close()
+    assert folder.log.stat().st_blocks * 512 < 6 << 20 < folder.log.stat().st_size
+    text, offset = "", 0
+    while True:
+        piece, after = runs.read_log(places, folder.run, offset)
+        if after == offset:
+            break
+        text, offset = text + piece, after
+    assert "line 000000" in text
+    assert "line 199999" in text
+    assert text.endswith("the end\n")
+    assert "bytes of the log are not kept" in text
+    assert "\0" not in text
+    folder.close()
+
+
+def test_what_is_certainly_not_kept_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a gigabyte of errors only what the log keeps is cleaned of secrets: the end comes soon."""
+    monkeypatch.setattr(logs, "HEAD", 1000)
+    log = RunLog(tmp_path / "log", Redactor((), {}))
+    log.line(b"x" * 2000 + b"\n", Stream.ERR)
+    log.behind = logs.TAIL + 1
+    monkeypatch.setattr(log, "_show", lambda *_: pytest.fail("looked at"))
+    log.block(b"middle\n" * 1000, Stream.ERR)
+    monkeypatch.undo()
+    log.behind = 0
+    log.line(b"end\n", Stream.ERR)
+    log.close()
+    text = (tmp_path / "log").read_text()
+    assert "7000 bytes of output were left out here" in text
+    assert text.endswith("end\n")
+
+
+def test_a_signal_ends_the_catching_up(tmp_path: Path) -> None:
+    """The command has ended and its reader does not read: TERM ends the wrapper at once, the end is on record."""
+    mark = tmp_path / "done"
+    flood = f"yes abcdefghijklmno | head -c 100000000 >&2; touch {mark}"
+    run = start("run", "--job", "t", "--", "sh", "-c", flood, stderr=subprocess.PIPE)
+    wait_for(mark.exists, what="the flood's end")
+    wait_for(lambda: status()["jobs"], what="the end on record")
+    run.terminate()
+    assert run.wait(30) in (0, -15)
+    assert run.stderr is not None
+    run.stderr.close()
+    assert tray("status").returncode == 0
+
+
+def test_outputs_that_cannot_be_made_leave_nothing_open(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quota is used up: the command gets the caller's own descriptors."""
+    from tests.unit.test_runs import info
+
+    folder = runs.RunFolder.create(places.runs, info())
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(outputs.room, "reserve", lambda *_: (_ for _ in ()).throw(OSError(122, "Disk quota exceeded")))
+    with pytest.raises(OSError, match="quota"):
+        outputs.Outputs(folder, spool_stdout=True, spool_stderr=True)
+    assert len(os.listdir("/proc/self/fd")) == before
+    folder.close()
