@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from tray.engines.recognise import program_name
 from tray.observe.proc import Proc
 
-_DEEP = 64
+DEEP = 64
+"""How far up ancestors are looked for."""
 _PROGRAM = "backup-tray"
 _FILE = "/tray/__main__.py"
 _WRAPS = ("run", "backup")
@@ -14,7 +15,7 @@ _WRAPS = ("run", "backup")
 def ancestors(proc: Proc, pid: int) -> Iterator[tuple[int, str]]:
     """Yield pid and start of the parent of *pid*, of its parent, and so on."""
     here = proc.stat(pid)
-    for _ in range(_DEEP):
+    for _ in range(DEEP):
         if here is None or here.parent < 1:
             return
         above, here = here.parent, proc.stat(here.parent)

@@ -103,6 +103,8 @@ def gather(proc: Proc, pid: int, admit: Callable[[], bool] = lambda: True) -> Fa
     if not _may_be(argv) or not admit():
         return None
     pid, above = _beginning(proc, pid, argv, most)
+    if not pid:
+        return None
     stat, uid = proc.stat(pid), proc.uid(pid)  # first what only the process itself tells: it may be over in a moment
     if stat is None or stat.gone or uid is None:
         return None
@@ -121,12 +123,15 @@ def gather(proc: Proc, pid: int, admit: Callable[[], bool] = lambda: True) -> Fa
 def _beginning(proc: Proc, pid: int, argv: Sequence[str], most: int) -> tuple[int, tuple[tuple[int, str], ...]]:
     """Return the first of a chain of processes of one user with the same words, and its ancestors.
 
-    Only so many levels are looked at as `family.ancestors` yields: any user can make a chain of a thousand.
+    Only so many levels are looked at as `family.ancestors` yields: any user can make a chain of a thousand. What is deeper in one
+    begins nothing, so its pid is 0.
     """
     above, uid = tuple(family.ancestors(proc, pid)), proc.uid(pid)
     level = 0
     while level < len(above) and proc.uid(above[level][0]) == uid and proc.command(above[level][0], most) == argv:
         level += 1
+    if level >= family.DEEP:
+        return 0, ()
     return (pid, above) if not level else (above[level - 1][0], above[level:])
 
 
