@@ -1,7 +1,9 @@
 """What every test gets: places of its own, and signals as they are by default."""
 
 import os
+import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,12 +25,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test sees the records, the tracker or the configuration of whoever runs it."""
     for name in [name for name in os.environ if name.startswith(("RESTIC_", "BORG_", "BACKUP_TRAY_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "bt"))
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    last_resort = paths.places()._last_resort  # in /var/tmp
+    yield
+    shutil.rmtree(last_resort, ignore_errors=True)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import functools
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -23,17 +24,30 @@ def _has_sudo() -> bool:
     )
 
 
-def mounted(mount: str, *argv: str) -> list[str]:
+def mounted(mount: str, *argv: str, more: Sequence[str] = ()) -> list[str]:
     """Return the command that does *mount* (shell) in mounts of its own and then runs *argv* as the present user.
+
+    *more* are further options of `unshare`, for other namespaces beside.
 
     Root mounts; an ordinary user asks sudo, since a user namespace of one's own cannot be had in a chroot. Where sudo is not to be
     had, such a namespace makes the user root for the mount, and a second one makes it the user again.
     """
     if os.geteuid() == 0:
-        return [*unshare(), "sh", "-ec", f'{mount}\nexec "$@"', "sh", *argv]
+        return [*unshare(), *more, "sh", "-ec", f'{mount}\nexec "$@"', "sh", *argv]
     if not _has_sudo():
         again = f"exec unshare --user --map-user={os.geteuid()} --map-group={os.getegid()}"
-        return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", f'{mount}\n{again} "$@"', "sh", *argv]
+        return [
+            "unshare",
+            "--user",
+            "--map-root-user",
+            "--mount",
+            *more,
+            "sh",
+            "-ec",
+            f'{mount}\n{again} "$@"',
+            "sh",
+            *argv,
+        ]
     back = f"exec setpriv --reuid={os.geteuid()} --regid={os.getegid()} --clear-groups env"
     environ = [f"{name}={value}" for name, value in os.environ.items()]
-    return ["sudo", "-n", *unshare(), "sh", "-ec", f'{mount}\n{back} "$@"', "sh", *environ, *argv]
+    return ["sudo", "-n", *unshare(), *more, "sh", "-ec", f'{mount}\n{back} "$@"', "sh", *environ, *argv]

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.machine import ROOT
 from tests.e2e.program import TRAY, tray
+from tests.mounts import mounted
 from tray import past, paths
 from tray.model import Outcome
 from tray.paths import Places
@@ -32,12 +34,14 @@ def test_few_descriptors_do_not_stop_the_command(count: int, places: Places) -> 
         assert "Too many open files" in done.stderr
 
 
-@pytest.mark.parametrize("home", ["", "HOME=", "HOME=relative"])
-def test_a_user_without_a_home_runs_backups(home: str) -> None:
+@pytest.mark.parametrize(("uid", "home"), [(54321, ""), (54322, "HOME="), (54323, "HOME=relative")])
+def test_a_user_without_a_home_runs_backups(uid: int, home: str) -> None:
     """A container's user id without an entry in passwd: recorded below /var/tmp, which is said once a run."""
-    drop = "setpriv --reuid=54321 --regid=54321 --clear-groups"
-    own = f"{drop} $TRAY" if os.geteuid() == 0 else "unshare --map-user=54321 --map-group=54321 $TRAY"
-    done = shell(f'exec env -i PATH="$PATH" {home} {own} run --job homeless -- sh -c "$C"')
+    become = " ".join([*ROOT, f"setpriv --reuid={uid} --regid={uid} --clear-groups"])
+    try:
+        done = shell(f'exec {become} env -i PATH="$PATH" {home} $TRAY run --job homeless -- sh -c "$C"')
+    finally:
+        subprocess.run([*ROOT, "rm", "-rf", f"/var/tmp/backup-tray-{uid}"], check=True)
     assert (done.returncode, done.stdout) == (5, "RAN\n")
     assert "no home folder" in done.stderr
     assert done.stderr.count("\n") == 1
@@ -45,18 +49,21 @@ def test_a_user_without_a_home_runs_backups(home: str) -> None:
 
 def test_without_proc_a_script_is_no_proven_success(places: Places) -> None:
     """Nobody saw what it started; that is said, and the exit code 0 is then unknown."""
-    user = "" if os.geteuid() == 0 else "-r"
-    done = shell(f"unshare {user} -pfm bash -c 'umount -l /proc; $TRAY run --job bare -- sh -c \"echo RAN\"'")
+    bare = mounted(
+        "umount -l /proc", *TRAY, "run", "--job", "bare", "--", "sh", "-c", "echo RAN", more=("--pid", "--fork")
+    )
+    done = subprocess.run(bare, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "RAN\n")
     assert done.stderr == "backup-tray: /proc is not mounted, so what the command starts is not seen.\n"
     assert [end.outcome for end in past.history(places, limit=5, job="bare")] == [Outcome.UNKNOWN]
 
 
-def test_nowhere_to_write_is_said(tmp_path: Path) -> None:
+def test_nowhere_to_write_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every folder read-only: the run happened, and the caller learns that it is not on record."""
-    user = "" if os.geteuid() == 0 else "-r"
-    line = f'mount -t tmpfs -o ro t {tmp_path}; mount -t tmpfs -o ro t /var/tmp; exec $TRAY run -- sh -c "$C"'
-    done = shell(f"unshare {user} -m bash -c '{line}'", **{paths.HOME_VARIABLE: str(tmp_path / "home")})
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+    mount = f"mount -t tmpfs -o ro t {tmp_path}; mount -t tmpfs -o ro t /var/tmp"
+    argv = mounted(mount, *TRAY, "run", "--", "sh", "-c", COMMAND)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (5, "RAN\n")
     assert "not on record" in done.stderr
     assert done.stderr.count("\n") == 1

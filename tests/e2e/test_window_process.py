@@ -196,7 +196,7 @@ def test_without_a_web_view_the_remedy_is_named(desk: Desktop, tmp_path: Path) -
     done = subprocess.run([*TRAY, "window"], env=env, capture_output=True, text=True, timeout=30)
     assert done.returncode == 2
     assert "No backups performed" in done.stdout
-    assert "apt install python3-gi gir1.2-webkit2-4.1" in done.stderr
+    assert "apt install python3-gi gir1.2-gtk-3.0 gir1.2-webkit2-4.1" in done.stderr
     assert "Traceback" not in done.stderr
 
 
