@@ -299,7 +299,25 @@ def test_one_failure_says_when_the_job_was_last_good() -> None:
     status = settled(ended(outcome=Outcome.FAILED))
     assert wording.headline(status, NOW) == "A backup failed: home, 2 hours ago, never good yet."
     status = settled(ended(outcome=Outcome.LOST))
-    assert wording.headline(status, NOW) == "A backup failed: home, was lost 2 hours ago, never good yet."
+    assert wording.headline(status, NOW) == "A backup failed: home, lost 2 hours ago, never good yet."
+
+
+def test_a_long_line_of_the_menu_keeps_when_the_job_was_last_good() -> None:
+    """Ages get short before anything is cut, and a name before an age."""
+    status = settled(ended("d" * 30, hours=30), ended("d" * 30, Outcome.LOST, hours=3))
+    line = wording.menu_lines(status, NOW)[1]
+    assert line.startswith("ddddd")
+    assert line.endswith("…: lost 3 h ago, last good 30 h ago")
+    assert len(line) <= wording.MENU_UNITS
+    status = settled(ended(hours=30), *[ended(outcome=Outcome.UNKNOWN)] * 2)
+    assert "ended 2 times, how is not known, last good 30 hours ago" in wording.headline(status, NOW)
+
+
+def test_what_stands_still_is_not_said_to_run_now() -> None:
+    """Only what moves is counted as running beside an alarm."""
+    still = RUN.with_changes(stalled=True, since_progress_seconds=720)
+    status = settled(ended(hours=30), live=(still,))
+    assert wording.headline(status, NOW) == "A backup is stalled: home, no progress for 12 min, last good 30 hours ago."
 
 
 def test_a_live_run_stands_beside_a_bad_state() -> None:

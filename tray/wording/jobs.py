@@ -72,7 +72,7 @@ def fine(status: Status, now_ms: int, units: int) -> tuple[str, str]:
 def detail(job: JobStatus, now_ms: int) -> str:
     """Return what is wrong with *job*, whose verb was said just before: "3 times, last good 3 days ago", "2 hours ago"."""
     words = phrase(job, now_ms)
-    for verb in ("failed ", "finished with warnings "):
+    for verb in ("failed ", "finished with warnings ", "was "):
         words = words.removeprefix(verb)
     return words
 
@@ -98,8 +98,16 @@ def phrase(job: JobStatus, now_ms: int, *, brief: bool = False) -> str:
         return join(good or did(ended, now_ms), None if brief else "no backup since then")
     if job.streak > 1:
         times = f"{count(job.streak)}×" if brief else f"{count(job.streak)} times"
-        return join(f"{ended_word(ended)} {times}", good)
+        unclear = "how is not known" if ended.outcome is Outcome.UNKNOWN else None
+        return join(f"{ended_word(ended)} {times}", unclear, good)
     return join(did(ended, now_ms), good)
+
+
+def abbreviated(text: str) -> str:
+    """Return *text* with its ages as short as a menu has them: "3 h ago"."""
+    for long, short in (("minute", "min"), ("hour", "h"), ("day", "d")):
+        text = text.replace(f" {long}s ago", f" {short} ago").replace(f" {long} ago", f" {short} ago")
+    return text.removeprefix("was ")
 
 
 def reason(job: JobStatus) -> str | None:

@@ -45,7 +45,9 @@ def menu_lines(status: Status, now_ms: int) -> tuple[str, str, str]:
     if worst is not None:
         name = escape(worst.job)
         phrase = of_jobs.phrase(worst, now_ms, brief=True)
-        second = f"{fit(name, max(MENU_UNITS - 2 - width(phrase), 12))}: {phrase}"
+        if width(name) + 2 + width(phrase) > MENU_UNITS:
+            phrase = of_jobs.abbreviated(phrase)
+        second = f"{fit(name, max(MENU_UNITS - 2 - width(phrase), 8))}: {phrase}"
     beside = _beside(status.own_runs) if status.own_runs and _is_settled(status) else ""
     return _fit_parts(first, MENU_UNITS), fit(second, MENU_UNITS), fit(beside, MENU_UNITS)
 
@@ -186,7 +188,8 @@ def headline(status: Status, now_ms: int) -> str:
     if not _is_settled(status):
         return f"{_at_a_glance(status.own_runs)}."
     first, second = _settled(status, now_ms)
-    running = f" {_how_many(status.own_runs)} running now." if status.own_runs else ""
+    moving = tuple(run for run in status.own_runs if not run.stalled)
+    running = f" {_how_many(moving)} running now." if moving else ""
     if status.state is State.TAMPERED:
         return f"The history of your backups cannot be trusted. {first}.{running}"
     bad = of_jobs.bad(status)
