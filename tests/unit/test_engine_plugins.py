@@ -12,8 +12,10 @@ import pytest
 
 from tray import engines
 from tray.engines import COMMAND, Exit, Fed, Plan, Result, Stream, plugins
+from tray.engines.arguments import Grammar
 from tray.errors import UnknownEngineError
 from tray.model import Outcome
+from tray.redact import Harmless, Redactor
 
 
 class Session:
@@ -181,3 +183,18 @@ def test_what_is_no_metadata_is_skipped(site: Site) -> None:
     """Garbage in a package's folder is nobody's engine."""
     site.announce("backup_tray.engines\0\xff[backup_tray.engines\n=\n[backup_tray.engines]\n= x\ny =\n", "a-1.egg-info")
     assert [entry for entry in plugins.entries() if entry.name in ("", "y")] == []
+
+
+@pytest.mark.parametrize(
+    ("harmless", "shown"),
+    [
+        (None, "***"),
+        ("everything", "***"),
+        (Harmless(Grammar(frozenset(("bookmark", "key"))), frozenset(("bookmark",))), "kQ7rT2vX9z"),
+    ],
+)
+def test_an_engine_says_what_of_its_command_line_is_harmless(site: Site, harmless: object, shown: str) -> None:
+    """Its options are then shown; without a proper word of the engine only ordinary words are."""
+    argv = ["zfs", "send", "--bookmark", "kQ7rT2vX9z", "--key", "kQ7rT2vX8y"]
+    site.provide(changed(harmless=harmless))
+    assert Redactor(argv, {}).argv(argv) == ["zfs", "send", "--bookmark", shown, "--key", "***"]

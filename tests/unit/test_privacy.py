@@ -123,6 +123,20 @@ def test_masked_commands_keep_their_own_names(here: Places, tmp_path: Path) -> N
     assert privacy.mark(elsewhere, ["aB3dE6gH9j"]) != one
 
 
+def test_a_state_folder_that_cannot_be_used_gives_no_mark(here: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backup runs; nothing of ours is left behind."""
+
+    def fails(*_: object) -> None:
+        raise PermissionError(1, "no links here")
+
+    monkeypatch.setattr(os, "link", fails)
+    assert privacy.mark(here, ["aB3dE6gH9j"]) == ""
+    assert list(here.state.iterdir()) == []
+    here.state.rmdir()
+    here.state.write_text("no folder")
+    assert privacy.mark(here, ["aB3dE6gH9j"]) == ""
+
+
 def test_a_secret_that_changes_leaves_the_name(here: Places) -> None:
     """A new password is no new job: only words whose meaning is not known count."""
     for secret in (SECRET, "tR5uV8wX1y"):

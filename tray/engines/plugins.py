@@ -21,6 +21,7 @@ from typing import Any, cast
 from tray.engines.base import API, STOP, Exit, Fed, Plan, Result, Session, Stop, Stream
 from tray.engines.command import COMMAND
 from tray.model import Outcome
+from tray.redact import Harmless
 
 GROUP = "backup_tray.engines"
 _MAX_BYTES = 100_000
@@ -158,6 +159,8 @@ class Guarded:
         self._engine = engine
         self.name: str = engine.name
         self.stop: Stop = _stop(engine)
+        harmless = getattr(engine, "harmless", None)
+        self.harmless = harmless if isinstance(harmless, Harmless) else None
 
     def recognises(self, program: str) -> bool:
         """Whether it takes *program*; a mistake is a no."""

@@ -11,7 +11,7 @@ _BETWEEN = re.compile(r"[\s:=,;@|&'\"%(){}\[\]<>/\\-]+")
 _CLAUSE = re.compile(r"[\s:,;|&?#'\"(){}\[\]<>]+")
 _ALONE = 6
 """Shorter secrets are hidden only where they stand alone, else every log would be unreadable."""
-_MOST = 300
+_MOST = 120
 _LONGEST = 16_384
 
 

@@ -17,6 +17,8 @@ _NOT_SECRET = re.compile(
 )
 _FILE = re.compile(r"PGPASSFILE|(.*?)_?FILE")
 
+_LONGEST = 100
+
 HINTS = (
     "pass",
     "pw",
@@ -57,10 +59,14 @@ _QUIET = re.compile(
 )
 
 
-@lru_cache(maxsize=1024)
 def is_secret_name(name: str) -> bool:
     """Whether a variable, option or key of this name holds a secret itself (not the name of a file that does)."""
-    plain = name[-100:].strip("-").replace("-", "_").upper()
+    return _is_secret_name(name[-_LONGEST:])  # what is remembered stays small
+
+
+@lru_cache(maxsize=1024)
+def _is_secret_name(name: str) -> bool:
+    plain = name.strip("-").replace("-", "_").upper()
     return bool(_SECRET.search(plain)) and not _NOT_SECRET.search(plain)
 
 

@@ -48,10 +48,14 @@ ORDINARY = words(
 """Words that stand in any log; nobody gains anything if they are blanked, even where one of them is somebody's password."""
 
 
-@lru_cache(maxsize=2048)
 def is_plain(word: str) -> bool:
     """Whether *word*, which holds no space, is an ordinary one: shown as it is, also where its meaning is not known."""
-    if len(word) > _MOST or _STRANGE.search(word):
+    return len(word) <= _MOST and _is_plain(word)
+
+
+@lru_cache(maxsize=1024)
+def _is_plain(word: str) -> bool:
+    if _STRANGE.search(word):
         return False
     if word.isdigit() and len(word) <= 12:
         return True

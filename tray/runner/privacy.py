@@ -67,7 +67,7 @@ def mark(places: Places, doubts: Sequence[str]) -> str:
         return ""
     try:
         key = _key(places)
-    except OSError:
+    except Exception:  # a state folder that cannot be used is said elsewhere, and keeps no backup from running
         return ""
     from hashlib import blake2b
 
@@ -89,7 +89,9 @@ def _key(places: Places) -> bytes:
             os.fsync(handle)
         finally:
             os.close(handle)
-        with suppress(FileExistsError):
-            os.link(made, file)  # another wrapper may have been faster
-        os.unlink(made)
+        try:
+            with suppress(FileExistsError):
+                os.link(made, file)  # another wrapper may have been faster
+        finally:
+            os.unlink(made)
     raise OSError("no key")
