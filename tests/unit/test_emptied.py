@@ -9,6 +9,7 @@ from tray.engines.base import Exit, Result, Stream
 from tray.engines.emptied import Before, doubted, holds_nothing
 from tray.estimate import Past
 from tray.model import Outcome
+from tray.observe.look import Found
 from tray.runner import emptied
 
 GOOD = Result(Outcome.SUCCEEDED, "It was saved.")
@@ -92,6 +93,40 @@ def test_one_of_several_sources_is_told_once_it_becomes_empty(tmp_path: Path) ->
     assert (still.outcome, still.emptied_sources) == (Outcome.WARNING, (str(bare),))
     unknown = look(command, (Past(1.0),))  # an entry of a version that did not look
     assert unknown.outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("engine", ["restic", "borg"])
+def test_a_source_of_links_is_not_empty(engine: str, tmp_path: Path) -> None:
+    """These engines count no links, so their count of 0 is not the last word."""
+    (tmp_path / "link").symlink_to("/etc/hostname")
+    command = {"restic": f"restic backup {tmp_path}", "borg": f"borg create r::a {tmp_path}"}[engine]
+    assert look(command, result=holds_nothing(GOOD)) == GOOD
+    (tmp_path / "link").unlink()
+    assert look(command, result=holds_nothing(GOOD)).outcome is Outcome.WARNING
+
+
+@pytest.mark.parametrize(
+    ("command", "outcome"),
+    [
+        ("gtar -czf a.tgz {0}", Outcome.SUCCEEDED),
+        ("gtar -czf a.tgz -C {0} .", Outcome.SUCCEEDED),
+        ("restic backup {0}", Outcome.UNKNOWN),
+        ("duplicity {0} file:///t", Outcome.UNKNOWN),
+        ("rsync -a --delete {0}/ d/", Outcome.SUCCEEDED),
+    ],
+)
+def test_an_empty_source_of_a_step_is_a_warning(command: str, outcome: Outcome, tmp_path: Path) -> None:
+    """What a script's engine says is not seen, but its sources are."""
+    argv = tuple(command.format(tmp_path).split())
+    engine, _ = engines.recognise(argv, {})
+    plan = engine.plan(argv, 0, {})
+    sources = tuple(str(tmp_path / source) for source in plan.sources)
+    found = Found(1, "1", 0, 0, None, engine.name, "backup", None, sources, argv, "j", str(tmp_path))
+    seen = emptied.of_step(Result(outcome, "It ended."), found, 0)
+    assert seen.outcome is Outcome.WARNING
+    assert "holds no files" in seen.reason
+    (tmp_path / "file").touch()
+    assert emptied.of_step(Result(outcome, "It ended."), found, 0) == Result(outcome, "It ended.")
 
 
 def test_an_unreadable_folder_is_not_called_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

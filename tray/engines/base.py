@@ -107,6 +107,7 @@ class Result:
         locked: The repository was locked by another run, so it could not begin.
         uncompressed: `bytes_added` counts what was new before it was compressed; the engine does not say what was stored.
         empty: Not one file is in the backup.
+        otherwise: The result but for that.
         empty_sources: Sources that were seen to hold no files.
         emptied_sources: Those of them that held some in a run before.
     """
@@ -123,6 +124,7 @@ class Result:
     locked: bool = False
     uncompressed: bool = False
     empty: bool = False
+    otherwise: "Result | None" = None
     empty_sources: tuple[str, ...] = ()
     emptied_sources: tuple[str, ...] = ()
 

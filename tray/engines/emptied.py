@@ -79,4 +79,4 @@ def doubted(result: Result, sources: Sequence[str], empty: Sequence[str], before
 
 def _but(result: Result, what: str, *, empty: bool = True) -> Result:
     reason = f"{result.reason.rstrip('.')}, but {what}; check that its disk is mounted."
-    return replace(result, outcome=Outcome.WARNING, reason=reason, empty=empty)
+    return replace(result, outcome=Outcome.WARNING, reason=reason, empty=empty, otherwise=result if empty else None)

@@ -10,6 +10,7 @@ too (`stay`).
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from tray import clock
@@ -25,6 +26,7 @@ from tray.observe.look import KINDS, OTHER, Found, examine, gather
 from tray.observe.proc import Proc
 from tray.observe.scope import Scope
 from tray.paths import HOME_VARIABLE
+from tray.runner import emptied
 from tray.runner.seen import judge
 from tray.tracker import proof
 
@@ -328,6 +330,8 @@ class Steps:
         }
         plan = Plan(found.command, found.kind, {}, found.repository, found.sources)
         result = judge(found.engine, plan, Exit(end.code, end.signal), seen)
+        with suppress(Exception):  # a look beside what is known of its end
+            result = emptied.of_step(result, found, end.code)
         one.reason = result.reason
         # An engine's exit code 0 that proves little alone is as good as the script's own, which is all that is known of it.
         if result.outcome is Outcome.SUCCEEDED or (result.outcome is Outcome.UNKNOWN and end.code == 0):

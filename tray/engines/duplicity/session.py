@@ -7,7 +7,6 @@ from tray.engines.arguments import Arguments
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.duplicity.options import shows_warnings
 from tray.engines.duplicity.reasons import CAUSES, advice
-from tray.engines.emptied import holds_nothing
 from tray.engines.findings import Findings, conclude, whole
 from tray.engines.recognise import Inner
 from tray.engines.text import plain
@@ -60,7 +59,7 @@ class DuplicitySession:
         self._take_statistics()
         if exit.code == _INTERRUPTED and not seen.complaints:  # on SIGINT it says nothing and exits 4
             seen.stopped = True
-        result = conclude(
+        return conclude(
             seen,
             exit,
             self._inner,
@@ -70,8 +69,6 @@ class DuplicitySession:
             causes=CAUSES,
             advice=advice(seen.complaint),
         )
-        empty = self._kind == "backup" and self._statistics is not None and self._statistics.get("SourceFiles", 2) <= 1
-        return holds_nothing(result) if empty else result
 
     def _done(self, exit: Exit) -> str:
         """Return what was achieved, "" if that is not proven."""
