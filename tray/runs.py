@@ -348,7 +348,10 @@ def read_log(places: Places, run: str, offset: int = 0, limit: int = 256 * 1024)
                 file.seek(start)
                 chunk = file.read(min(limit - len(text), end - start))
                 if start > offset:  # the middle of a long log; what follows begins with the rest of a line
-                    text += b"%s--- %d bytes of the log are not kept\n" % (b"" if offset == 0 else b"\n", start - offset)
+                    text += b"%s--- %d bytes of the log are not kept\n" % (
+                        b"" if offset == 0 else b"\n",
+                        start - offset,
+                    )
                     rest = chunk.find(b"\n") + 1
                     chunk, start = chunk[rest:], start + rest
                 text += chunk

@@ -12,9 +12,9 @@ from tray import clock, run_ids, runs, wording
 from tray.audit import spool
 from tray.cli.audit.common import entry_number
 from tray.cli.main import main
-from tray.errors import BackupTrayError, RunAmbiguousError, RunNotFoundError
-from tray.fetch import StatusSource, control
-from tray.model import Control, LiveRun
+from tray.errors import BackupTrayError, RunAmbiguousError, RunNotFoundError, SystemViewError
+from tray.fetch import StatusSource, control, elsewhere
+from tray.model import Control, EndedRun, LiveRun, Outcome
 from tray.paths import Places
 from tray.runs import Process, RunFolder, RunInfo
 from tray.window import logs, records
@@ -160,3 +160,50 @@ def test_a_job_that_waits_shows_its_run(places: Places) -> None:
     source.close()
     assert status.last is not None
     assert run_ids.resolve(places, wording.short_id(status.last.run)) == FIRST
+
+
+def theirs(monkeypatch: pytest.MonkeyPatch, *ids: str) -> None:
+    """Let the system's service know these runs."""
+    found = [EndedRun(run, "srv", "borg", Outcome.SUCCEEDED, None, 1) for run in ids]
+    monkeypatch.setattr(elsewhere, "history", lambda **_: (found, None))
+
+
+def test_words_that_fit_a_run_of_the_system_too_are_refused(three: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same beginning must not mean my run here and root's there."""
+    other = FIRST[:-12] + "0123456789ab"
+    theirs(monkeypatch, other)
+    with pytest.raises(RunAmbiguousError):
+        run_ids.resolve(three, FIRST[:20])
+    assert run_ids.resolve(three, wording.short_id(other)) == other
+    assert run_ids.resolve(three, FIRST) == FIRST
+    assert run_ids.resolve(three, FIRST[:20], system=False) == FIRST
+
+
+def test_a_system_that_does_not_answer_hides_no_run_of_ones_own(three: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is unknown here is left to the system's service, which then says why it does not answer."""
+
+    def silent(**_: object) -> None:
+        raise SystemViewError("It is silent.")
+
+    monkeypatch.setattr(elsewhere, "history", silent)
+    assert run_ids.resolve(three, wording.short_id(FIRST)) == FIRST
+    assert run_ids.resolve(three, "abcdef") == "abcdef"
+
+
+def test_the_systems_service_may_find_several_too() -> None:
+    """Its refusal is told as what it is, with the runs that it named."""
+    facts = RunAmbiguousError("01", ["aaaa (srv, today)", "bbbb (srv, today)"]).facts()
+    error = elsewhere._failure({"type": "failed", "error": facts}, "01")
+    assert isinstance(error, RunAmbiguousError)
+    assert "bbbb" in error.why
+
+
+def test_two_runs_with_the_same_end_are_named_by_their_whole_ids(places: Places) -> None:
+    """A short id that fits both would help nobody."""
+    twin = "01a2292b" + FIRST[8:]
+    with writer(places) as log:
+        log.append([end(FIRST), end(twin)])
+    with pytest.raises(RunAmbiguousError) as told:
+        run_ids.resolve(places, wording.short_id(FIRST))
+    assert FIRST in told.value.why
+    assert twin in told.value.why

@@ -47,7 +47,9 @@ def _replayed(folder: RunFolder, info: RunInfo) -> Result:
         for line in _lines(folder.spool(name), returns=info.returns):
             session.feed(line, stream)
     lost = any(_given_back(folder.spool(name)) for name, _ in _SPOOLS)
-    return rescue.doubted(session.conclude(UNSEEN), "the beginning of its long output is no longer kept" if lost else "")
+    return rescue.doubted(
+        session.conclude(UNSEEN), "the beginning of its long output is no longer kept" if lost else ""
+    )
 
 
 def _conclude_observed(folder: RunFolder, info: RunInfo) -> tuple[EndedRun, Result, Exit]:

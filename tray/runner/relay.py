@@ -18,7 +18,9 @@ LIMIT = 16 * 1024 * 1024
 BATCH = 65536
 ATOMIC = 4096
 """POSIX: a pipe that polls as writable takes this many bytes without blocking (PIPE_BUF on Linux)."""
-LEFT_OUT = b"\n[backup-tray: %d bytes of output were left out here: the disk is nearly full, and this output was not read]\n"
+LEFT_OUT = (
+    b"\n[backup-tray: %d bytes of output were left out here: the disk is nearly full, and this output was not read]\n"
+)
 
 
 class Relay:

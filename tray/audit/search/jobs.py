@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from heapq import nlargest
 
 from tray import clock, status
 from tray.audit.entry import ENDS, Action, ended_run
@@ -30,6 +31,9 @@ _FINISHED, _CLOSED, _DECIDED, _DECIDED_LATER, _GOOD, _SEEN, _FORGOTTEN = (
 _ALL = ""
 """In the place of a kind: an acknowledgement of the whole job, whatever its runs do."""
 _MARKS = {Action.JOB_SEEN.value: _SEEN, Action.JOB_FORGOTTEN.value: _FORGOTTEN}
+_AT_ONCE = 16
+"""So many runs may be closed at once, in another order than they began; further back their order is that of their closing."""
+
 _START = f"SELECT seq FROM entries INDEXED BY run_start WHERE {STARTED} AND run = ?"  # noqa: S608 - a constant of ours
 
 
@@ -116,7 +120,7 @@ def _last(read: "_Entries", known: latest.Latest, newest: Newest, finished: Key,
     ended = None if first is None else read.ended(first)
     if then is None or (first is not None and then < first):
         return ended
-    found = [read.ended(seq) for seq in known.behind(closed, -1 if first is None else first)]
+    found = [read.ended(seq) for seq in nlargest(_AT_ONCE, known.behind(closed, -1 if first is None else first))]
     return status.newest([*found, *([] if ended is None else [ended])])
 
 
