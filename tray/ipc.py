@@ -23,13 +23,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tray import __version__, endpoint, locks
+from tray import __version__, clock, endpoint, locks
 from tray.errors import TrackerGoneError, UnsafeFolderError
 from tray.files import content
 from tray.paths import SOCKET, Places, check_private
 
 PROTOCOL = (1, 1)
 ANSWER_SECONDS = 0.5
+_LEAST_SECONDS = 0.001
 LOCK = "tracker.lock"
 """The file in the runtime folder that a tracker holds locked as long as it lives."""
 MAX_REQUEST = 64 * 1024
@@ -130,7 +131,7 @@ class Client:
     """
 
     def __init__(self, places: Places, role: str, *, timeout: float = ANSWER_SECONDS) -> None:
-        self._places = places
+        self._places, self._timeout = places, timeout
         self._socket, token = connect(places, timeout=timeout)
         self._buffer = bytearray()
         try:
@@ -152,6 +153,7 @@ class Client:
     def send(self, message: Message) -> None:
         """Send one message."""
         try:
+            self._socket.settimeout(self._timeout)
             self._socket.sendall(encode(message))
         except OSError as error:
             raise self._gone(f"The tracker took no message: {error}.", there=_waits(error)) from error
@@ -163,11 +165,13 @@ class Client:
         return answer
 
     def receive(self) -> Message:
-        """Return the next message."""
+        """Return the next message, whole within the time limit: one that comes letter by letter is none."""
+        deadline = clock.monotonic() + self._timeout
         while (end := self._buffer.find(b"\n")) < 0:
             if len(self._buffer) > MAX_REPLY:
                 raise TrackerGoneError("The tracker's answer is too long.", there=True)
             try:
+                self._socket.settimeout(max(deadline - clock.monotonic(), _LEAST_SECONDS))
                 chunk = self._socket.recv(65536)
             except OSError as error:
                 raise self._gone(f"The tracker gave no answer: {error}.", there=_waits(error)) from error

@@ -7,7 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -21,7 +22,7 @@ from tray.errors import StatusFetchError, TrackerGoneError
 from tray.fetch import StatusSource
 from tray.fetch import live as live_module
 from tray.model import LiveRun, State
-from tray.paths import Places
+from tray.paths import Places, private
 from tray.tracker import watchdog
 from tray.tracker.conversation import Conversation
 from tray.tracker.server import Tracker
@@ -474,3 +475,68 @@ def test_nothing_is_left_armed_in_a_process_that_was_a_tracker(places: Places, m
         "server.Tracker._idle = idle; server.run(places()); print(signal.getitimer(signal.ITIMER_VIRTUAL))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "(0.0, 0.0)"
+
+
+def _mute(_: socket.socket) -> None:
+    """Say nothing."""
+
+
+def _garbage(other: socket.socket) -> None:
+    """Say what is no message."""
+    other.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
+
+def _endless(other: socket.socket) -> None:
+    """Say one message without end."""
+    while True:
+        other.sendall(b"x" * 65536)
+
+
+def _letters(other: socket.socket) -> None:
+    """Say a message letter by letter."""
+    while True:
+        other.sendall(b"x")
+        threading.Event().wait(0.05)
+
+
+@pytest.mark.parametrize("say", [_mute, _garbage, _endless, _letters])
+def test_whatever_listens_in_the_trackers_place_the_status_comes_and_says_so(
+    places: Places, monkeypatch: pytest.MonkeyPatch, say: Callable[[socket.socket], None]
+) -> None:
+    """Never a wait without end, never "fine"; and a backup beside it runs as always."""
+    monkeypatch.setattr(live_module, "PATIENCE_SECONDS", 0.3)
+    backup(places)
+    private(places.runtime)
+    kept = []
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(places.socket))
+        server.listen(50)
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    kept.append(server.accept()[0])
+                    threading.Thread(target=lambda other=kept[-1]: answer(other), daemon=True).start()
+
+        def answer(other: socket.socket) -> None:
+            with suppress(OSError):
+                say(other)
+
+        threading.Thread(target=serve, daemon=True).start()
+        assert [job.job for job in unavailable(places).jobs] == ["mine"]
+        done = subprocess.run([sys.executable, "-m", "tray", "run", "--", "sh", "-c", "exit 3"], timeout=60)
+        assert done.returncode == 3
+        server.shutdown(socket.SHUT_RDWR)
+    for other in kept:
+        other.close()
+
+
+def test_a_socket_that_a_dead_tracker_left_is_no_tracker(places: Places) -> None:
+    """It is said of none that it hangs."""
+    backup(places)
+    private(places.runtime)
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(places.socket))
+    source = StatusSource(places, role="cli", start_tracker=False, system=False)
+    assert source.poll().state is State.OK
+    source.close()
