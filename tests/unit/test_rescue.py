@@ -19,7 +19,7 @@ MISTAKES = {
     "the past cannot be read": "import tray.runner.past as p; p.of = wrong",
     "the lock cannot be judged": "import tray.runner.leftover as l; l.advised = wrong",
     "the look at the repository fails": "import tray.runner.wrap as w; w._look_after = wrong",
-    "another run cannot be closed": "import tray.runner.wrap as w; w._close_others = wrong",
+    "another run cannot be closed": "import tray.runner.afterwards as a; a.close_others = wrong",
 }
 HARMLESS = frozenset(
     (

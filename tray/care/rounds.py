@@ -60,7 +60,7 @@ class Round:
 
 def duties() -> dict[str, Duty]:
     """Return the duties in their order; what may wait for a network comes last."""
-    from tray.care import clocks, copies, forwarding, lost, pruning, segments, settings, verification, words
+    from tray.care import clocks, copies, forwarding, logs, lost, pruning, segments, settings, verification, words
 
     return {
         "lost runs and waiting records": lost.do,
@@ -71,6 +71,7 @@ def duties() -> dict[str, Duty]:
         "search index": words.do,
         "copies of checkpoints": copies.do,
         "pruning": pruning.do,
+        "logs of runs": logs.do,
         "forwarding": forwarding.do,
     }
 

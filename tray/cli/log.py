@@ -44,5 +44,8 @@ def _reader(here: Places, wanted: str) -> Callable[[int], tuple[str, int]]:
         found = runs.find(here, wanted).run
         return lambda offset: runs.read_log(here, found, offset)
     except RunNotFoundError:
-        found = elsewhere.log(wanted)[0]
+        try:
+            found = elsewhere.log(wanted)[0]
+        except RunNotFoundError:
+            raise elsewhere.no_log(here, wanted) from None
         return lambda offset: elsewhere.log(found, offset)[1:3]

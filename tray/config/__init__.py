@@ -49,8 +49,10 @@ from typing import Any
 
 from tray.config import audit as audit_table
 from tray.config import privacy as privacy_table
+from tray.config import runs as runs_table
 from tray.config import toml
 from tray.config.audit import AuditConfig
+from tray.config.runs import RunsConfig
 from tray.errors import ConfigError
 from tray.paths import Places, private, sync_folder
 from tray.redact import Rules
@@ -110,6 +112,7 @@ class Config:
     stalled_after_of: Mapping[str, float] = field(default_factory=dict)
     observe: bool = True
     audit: AuditConfig = field(default_factory=AuditConfig)
+    runs: RunsConfig = field(default_factory=RunsConfig)
     privacy: Rules = field(default_factory=Rules)
 
     def limit(self, job: str) -> float | None:
@@ -147,6 +150,7 @@ def load(places: Places) -> Config:
         observe=_observe(file, text, data.get("observe", {})),
         audit=audit_table.parse(data.get("audit", {}), partial(_table_fault, "audit", file, text)),
         privacy=privacy_table.parse(data.get("privacy", {}), partial(_table_fault, "privacy", file, text)),
+        runs=runs_table.parse(data.get("runs", {}), partial(_table_fault, "runs", file, text)),
     )
 
 
@@ -320,7 +324,7 @@ def _line(text: str, job: str | None, key: str) -> int | None:
         if header := re.match(r"\s*\[+\s*(.*?)\s*\]", line):
             names = (
                 (job[1:-1],)
-                if job in ("[watch]", "[observe]", "[audit]", "[privacy]")
+                if job in ("[watch]", "[observe]", "[audit]", "[privacy]", "[runs]")
                 else (f"jobs.{job}", f'jobs."{job}"', "jobs" if not job else "")
             )
             inside = job is not None and header.group(1) in names

@@ -50,6 +50,20 @@ class CommandNotFoundError(BackupTrayError):
         self.command = command
 
 
+class LogNotKeptError(BackupTrayError):
+    """The run is on record, its folder with the log is gone."""
+
+    code = "ERROR_LOG_NOT_KEPT"
+
+    def __init__(self, run: str) -> None:
+        super().__init__(
+            "The full log of this run is no longer kept.",
+            why="Logs are kept for a time and up to a size ([runs] in config.toml: 90 days and 1 GiB, unless it says otherwise).",
+            next=f"Its report is still there: `backup-tray report {run}`.",
+        )
+        self.run = run
+
+
 class RunNotFoundError(BackupTrayError):
     """No run has this id."""
 

@@ -3,13 +3,22 @@
 Where there is none, or this user may not see it, it has no past; one that does not answer raises.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from tray import ipc, paths
-from tray.errors import BackupTrayError, NotInGroupError, RunAmbiguousError, RunNotFoundError, SystemViewError
+from tray.errors import (
+    BackupTrayError,
+    LogNotKeptError,
+    NotInGroupError,
+    RunAmbiguousError,
+    RunNotFoundError,
+    SystemViewError,
+)
 from tray.fetch.conversation import NEWER, connect
 from tray.fetch.system import ended
 from tray.model import EndedRun
+from tray.paths import Places
 
 ANSWER_SECONDS = 30.0
 """Before it answers with a report the service verifies the whole log."""
@@ -53,6 +62,16 @@ def log(run: str, offset: int = 0) -> tuple[str, str, int, bool]:
         return str(answer["run"]), str(answer["text"]), int(answer["next"]), bool(answer["live"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SystemViewError(NEWER) from error
+
+
+def no_log(places: Places, run: str) -> BackupTrayError:
+    """Return the error for a run without a folder: its log is not kept any more, if this user's audit log knows the run."""
+    from tray.audit.store import AuditLog
+
+    with suppress(BackupTrayError), AuditLog.read(places.audit_db) as known:
+        if known.entry_of_run(run) is not None:
+            return LogNotKeptError(run)
+    return RunNotFoundError(run)
 
 
 def _asked_of(question: ipc.Message) -> ipc.Message:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from tray import bare, clock, engines, locks, runs
 from tray.engines.base import LOG_FD, Engine, Exit, Plan, Result, Session
 from tray.errors import BackupTrayError, CommandNotFoundError
-from tray.files import content
 from tray.model import BACKUP, EndedRun, Outcome, Step
 from tray.paths import Places
 from tray.paths import places as default_places
 from tray.redact import Redactor
-from tray.runner import emptied, leftover, past, prepare, privacy, record, rescue
+from tray.runner import afterwards, emptied, leftover, past, prepare, privacy, record, rescue
 from tray.runner.child import Child, die_like
 from tray.runner.control import Controls
 from tray.runner.log import RunLog
@@ -260,10 +259,10 @@ def _followed(this: _Run, child: Child, outputs: Outputs, waker: Waker) -> None:
     publisher.finish(last)
     watch.deliver()  # last: a reader that takes its time must not keep the end from being known
     with suppress(Exception):
-        _close_others(this)
+        afterwards.close_others(this.places, this.info.run)
     with suppress(Exception):
         if not seen:  # else the tracker sees to this
-            _send_afar(this)
+            afterwards.without_tracker(this.places)
 
 
 def _note_start(this: _Run, watch: Watch) -> Callable[[], None]:
@@ -379,34 +378,6 @@ def _append(this: _Run, drafts: "list[Draft]", seconds: float) -> bool:
     from tray.audit import spool
 
     return spool.record(this.places, drafts, timeout=seconds) != []
-
-
-def _close_others(this: _Run) -> None:
-    """Close runs whose wrapper died; costs nothing where there are none."""
-    mine = this.info.run
-    if any(folder.run != mine and not folder.wrapped for folder in runs.live(this.places)):
-        from tray.runner import closing
-
-        closing.close(this.places)
-
-
-def _send_afar(this: _Run) -> None:
-    """Let checkpoints and entries go to further places, if the configuration may name any; it is not parsed here for that.
-
-    A long log of an older format is brought up to date on the way. That is not waited for: what is on record waits in a spool.
-    """
-    from tray.audit import database
-
-    if database.is_long_way(this.places.audit_db, record.END_SECONDS):
-        from tray.runner import afar
-
-        afar.send(this.places, 0)
-        return
-    text = content(this.places.config_file)
-    if b"baselines" in text or b"forward" in text:
-        from tray.runner import afar
-
-        afar.send(this.places)
 
 
 def _note_child(this: _Run, child: Child) -> None:

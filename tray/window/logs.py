@@ -53,7 +53,10 @@ def log_head(places: Places, run: str, status: Status | None) -> dict[str, Any]:
 
 
 def _system_log_head(places: Places, run: str) -> dict[str, Any]:
-    known, _, _, live = elsewhere.log(run)
+    try:
+        known, _, _, live = elsewhere.log(run)
+    except RunNotFoundError:
+        raise elsewhere.no_log(places, run) from None
     head: dict[str, Any] = {
         "run": known,
         "title": "Log of a run of the system",
