@@ -377,6 +377,18 @@ def test_an_acknowledged_failure_is_called_so() -> None:
     assert wording.job_word(JobStatus("home", State.FAILED, ended(outcome=Outcome.FAILED))) == "Failed"
 
 
+def test_an_instance_of_an_older_version_is_not_said_to_have_never_been_good() -> None:
+    """It does not tell the last good backup, and what is not known is not said."""
+    told = [job.to_json() for job in settled(ended("a", hours=9), ended("b", Outcome.FAILED)).jobs]
+    for job in told:
+        for key in ("kind", "decides", "last_good", "streak", "seen"):
+            del job[key]
+    jobs = tuple(JobStatus.from_json(job) for job in told)
+    assert wording.headline(Status(State.FAILED, NOW, jobs=jobs), NOW) == "1 of 2 backups failed: b, 2 hours ago."
+    assert "never" not in wording.job_line(jobs[0], NOW) + wording.why(jobs[0], NOW)
+    assert wording.headline(Status(State.OK, NOW, jobs=jobs[1:]), NOW) == "Your backup is fine: a, 9 hours ago."
+
+
 def test_some_that_are_fine_are_not_called_all() -> None:
     """A job that never made a backup is counted apart, though it does not alarm."""
     status = settled(ended("a"), ended("b", hours=9), ended("c", Outcome.CANCELLED))

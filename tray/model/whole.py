@@ -62,6 +62,7 @@ class JobStatus:
         last_good: The last run that made a backup, None if there is none.
         streak: How many runs ended badly since then.
         seen: The user acknowledged how the job's last run ended.
+        known: Which was the last good one is known; an instance of an older version does not tell.
     """
 
     job: str
@@ -74,6 +75,7 @@ class JobStatus:
     last_good: EndedRun | None = None
     streak: int = 0
     seen: bool = False
+    known: bool = True
 
     @property
     def about(self) -> EndedRun | None:
@@ -117,6 +119,7 @@ class JobStatus:
             last_good=_run_of(data, "last_good"),
             streak=count(data, "streak") or 0,
             seen=bool(data.get("seen")),
+            known="last_good" in data,
         )
 
 

@@ -316,7 +316,7 @@ def job(item: JobStatus, now_ms: int, *, running: LiveRun | None = None) -> dict
         "system": not mine,
         "last": None if item.last is None else ended(item.last, now_ms),
         "about": None if item.about is None else ended(item.about, now_ms),
-        "good": NEVER if good is None else wording.ago(now_ms, good.finished_ms),
+        "good": (NEVER if item.known else UNKNOWN) if good is None else wording.ago(now_ms, good.finished_ms),
         "good_at": "" if good is None else absolute(good.finished_ms, now_ms),
         "backup": item.kind == BACKUP,
         "live": None if running is None else running.run,

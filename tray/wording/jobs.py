@@ -49,7 +49,7 @@ def tally(jobs: Sequence[JobStatus]) -> str:
 def fine(status: Status, now_ms: int, units: int) -> tuple[str, str]:
     """Return how many backups are fine, and the one that was good longest ago: no other of them is older."""
     backups = ours(status.jobs)
-    good = [job for job in backups if job.state in (State.OK, State.RUNNING) and job.last_good is not None]
+    good = [job for job in backups if job.state in (State.OK, State.RUNNING) and _good_ms(job)]
     if not good:
         return "Your backups are fine", ""
     oldest = min(good, key=_good_ms)
@@ -128,13 +128,16 @@ def calm(job: JobStatus, now_ms: int) -> str:
 
 def _since(job: JobStatus, now_ms: int) -> str | None:
     """What came after the last good run of a job that is fine."""
-    if job.last is None or job.last == job.last_good or job.state is State.RUNNING:
+    if job.last is None or job.last == job.last_good or not job.known or job.state is State.RUNNING:
         return None
     return did(job.last, now_ms) + (", acknowledged" if job.seen and job.last == job.about else "")
 
 
 def _good_ms(job: JobStatus) -> int:
-    return 0 if job.last_good is None else job.last_good.finished_ms
+    good = job.last_good or (
+        None if job.known else job.last
+    )  # an older instance tells only the last run of what is fine
+    return 0 if good is None else good.finished_ms
 
 
 def _of_all(number: int, total: int) -> str:

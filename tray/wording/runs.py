@@ -227,7 +227,7 @@ def job_line(item: JobStatus, now_ms: int) -> str:
         parts.append(join(did(last, now_ms), figures(last), reason_words(last)))
     if item.about is not None and item.about != last:
         parts.append(did(item.about, now_ms))
-    if item.kind == BACKUP and last is not None and item.last_good != last:
+    if item.kind == BACKUP and item.known and last is not None and item.last_good != last:
         times = (
             f"{count(item.streak)} bad ends since" if item.last_good is not None else f"{count(item.streak)} bad ends"
         )
@@ -236,11 +236,11 @@ def job_line(item: JobStatus, now_ms: int) -> str:
 
 
 def good_words(item: JobStatus, now_ms: int) -> str | None:
-    """Return "last good 3 days ago" or "never good yet"; None where that is no question, as of a check."""
+    """Return "last good 3 days ago" or "never good yet"; None where that is no question or not known."""
     if item.kind != BACKUP:
         return None
     if item.last_good is None:
-        return "never good yet"
+        return "never good yet" if item.known else None
     if item.last_good == item.about and item.last_good.outcome is Outcome.WARNING:
         return None
     return f"last good {ago(now_ms, item.last_good.finished_ms)}"
