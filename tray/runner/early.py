@@ -29,10 +29,11 @@ class Early:
         self._thread = threading.Thread(target=self._look, name="early", daemon=True)
 
     def begin(self, child: Child) -> None:
-        """Look from now on: the script has started."""
+        """Look from now on: the script has started. Without a thread (`ulimit -u`) the watch is the first to look."""
         self._steps.root, self._steps.shares_group = child.pid, child.shares_group
         sys.setswitchinterval(_SWITCH_SECONDS)  # Python's 5 ms would be the whole life of a quick tar
-        self._thread.start()
+        with suppress(RuntimeError):
+            self._thread.start()
 
     def hand_over(self, say: Callable[[str], None]) -> Steps:
         """Stop looking, and return what was seen; *say* gets the lines for the log."""

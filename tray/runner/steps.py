@@ -41,6 +41,7 @@ _LINGERS = (
     "It ended with exit code 0, but a shell that it left in the background still ran, and what that did is not known."
 )
 _STILL_RUNNING = "It was still running when the script ended."
+_TRIES = 5
 _NO_BACKUPS = ("dry-run", "restore", "check", "prune", "compact", OTHER)
 _SHARE = 100
 """A look that took long is followed by a pause so many times as long."""
@@ -107,6 +108,7 @@ class Steps:
     _busy_until: float = 0.0
     _count: int = 0
     _kinds: set[str] = field(default_factory=set)
+    _tries: dict[int, int] = field(default_factory=dict)
     _exits: dict[int, int] = field(default_factory=dict)
     _late: list[_Called] = field(default_factory=list)
     _strangers: bool = False
@@ -262,9 +264,10 @@ class Steps:
     def _begin(self, pid: int) -> bool:
         scope = Scope(os.geteuid() if hasattr(os, "geteuid") else -1, os.environ.get(HOME_VARIABLE) or None, "all")
         facts = gather(self.proc, pid)
-        if facts is None:
-            if not self.proc.command(pid):
-                self._names.pop(pid, None)  # just becoming another program: ask once more
+        if facts is None:  # just becoming another program, or none of interest: ask some times more
+            self._tries[pid] = self._tries.get(pid, 0) + 1
+            if not self.proc.command(pid) or self._tries[pid] < _TRIES:
+                self._names.pop(pid, None)
             return False
         ending, steps = Ending(self.proc, facts.pid, facts.start), {one.found.pid for one in self._open}
         found = examine(self.proc, facts, scope, KINDS | {OTHER})

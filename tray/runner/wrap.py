@@ -125,7 +125,7 @@ def _started(
         _note_losses(this)
         waker = Waker()
         environ = {**os.environ, **plan.env} if plan.env else os.environ
-        this.early = early = _early(adapter)
+        this.early = early = _early(this)
         try:
             child = Child(plan.argv, environ, stdout=outputs.stdout, stderr=outputs.stderr)
         except CommandNotFoundError as error:
@@ -133,7 +133,7 @@ def _started(
                 _record_no_start(this, error)
             raise
         if this.early is not None:
-            this.early.begin(child)
+            this.early.begin(child)  # never raises
     except BaseException:
         for opened in (outputs, waker, folder, early):
             if opened is not None:
@@ -143,15 +143,17 @@ def _started(
     return this, child, outputs, waker
 
 
-def _early(engine: Engine) -> "Early | None":
+def _early(this: _Run) -> "Early | None":
     """Return what looks at a script from its first moment on; None for an engine, and where nothing can be seen."""
-    if engine is not engines.COMMAND or sys.platform != "linux":
+    if this.engine is not engines.COMMAND or sys.platform != "linux":
         return None
-    with suppress(Exception):
+    try:
         from tray.runner.early import Early  # an engine does not wait for this
 
         return Early()
-    return None
+    except Exception as error:
+        this.doubt = this.doubt or f"what it started was not seen ({bare.words(error)})"
+        return None
 
 
 def _note_losses(this: _Run) -> None:
