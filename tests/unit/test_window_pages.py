@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,6 +10,7 @@ from tests.waiting import wait_for
 from tray import jobs
 from tray.config import Job
 from tray.errors import UsageError
+from tray.jobs_input import expand
 from tray.model import Status
 from tray.paths import Places
 from tray.window import bridge, calls, pages
@@ -140,7 +140,7 @@ def test_the_form_begins_with_a_name_that_is_free_and_a_new_password(
     """Two backups never get one name by default, and two forms never show one password."""
     form = calls.Setup(places, feed(), Desk()).form()
     assert form["name"] == "home"
-    assert form["sources"] == [str(Path.home())]
+    assert form["sources"] == [expand("~")]  # root's own home, whatever HOME says
     assert form["password"] != calls.Setup(places, feed(), Desk()).form()["password"]
     places.config.mkdir(parents=True, mode=0o700)
     places.config_file.write_text('version = 1\n[jobs.home]\nsources = ["/a"]\nrepository = "/b"\n')
