@@ -50,7 +50,7 @@ def test_a_report_of_a_run_goes_where_the_person_chose(process: Process, tmp_pat
         return str(tmp_path / "mine.pdf")
 
     assert export.Writer(ask).of_run(RUN, "pdf") == {"path": str(tmp_path / "mine.pdf")}
-    assert proposed == [("backup-report-0190aaaa.pdf", "PDF")]
+    assert proposed == [("backup-report-00000001.pdf", "PDF")]
     assert process.seen == [
         *ourselves.command("report"),
         RUN,
