@@ -11,6 +11,7 @@ from tray.audit import spool
 from tray.care import rounds
 from tray.cli.main import main
 from tray.config.runs import RunsConfig
+from tray.doctor import records
 from tray.errors import ConfigError, LogNotKeptError
 from tray.paths import Places
 from tray.runner import keep
@@ -119,3 +120,11 @@ def test_what_makes_no_sense_is_named_with_its_line(places: Places, text: str) -
         config.load(places)
     assert "In [runs]" in caught.value.why
     assert caught.value.line == 3
+
+
+def test_doctor_says_what_is_kept_and_how_long(places: Places) -> None:
+    """Whoever wonders about the disk learns where the bound is."""
+    kept(places, 3, 2, 1)
+    (said,) = records.run_logs(places)
+    assert said.what.startswith("3 runs, ")
+    assert "kept for 90 days and up to 1.1 GB ([runs] in the configuration)" in said.what

@@ -25,6 +25,7 @@ def examine(places: Places) -> list[Check]:
         ("records waiting", lambda: records.waiting(places)),
         ("housekeeping", lambda: records.housekeeping(places)),
         ("runs", lambda: records.run_folders(places)),
+        ("logs of runs", lambda: records.run_logs(places)),
         ("tracker", lambda: watchers.tracker(places)),
         ("runs of others", lambda: watchers.observation(places)),
         ("system's instance", watchers.system),

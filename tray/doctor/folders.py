@@ -15,6 +15,9 @@ from tray.paths import Places, check_private
 
 def folders(places: Places) -> Iterable[Check]:
     """Look whether our folders are there, private and writable."""
+    if places.makeshift:
+        what = f"All is kept in {places.state.parent}, since {places.makeshift}."
+        yield Check("folders", Level.WARN, what, "Set HOME to a folder of this user, or BACKUP_TRAY_HOME to any.")
     for name, folder in (("configuration", places.config), ("state", places.state), ("runtime", places.runtime)):
         yield _folder(f"{name} folder", folder)
 

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterable
 
-from tray import wording
+from tray import clock, wording
 from tray.doctor.check import Check, Level
 from tray.errors import AuditMissingError
 from tray.paths import Places
@@ -100,3 +100,19 @@ def run_folders(places: Places) -> list[Check]:
         what = f"Lost their wrapper (killed, or a power cut): {wording.plural(len(orphaned), 'run')}, {orphaned[0]}."
         return [Check("runs", Level.WARN, what, "backup-tray tracker  (closes them; so does the icon)")]
     return [Check("runs", Level.OK, f"{wording.plural(live, 'run')} now." if live else "None is going on.")]
+
+
+def run_logs(places: Places) -> list[Check]:
+    """Say how many logs of ended runs are kept, and how long they stay."""
+    from tray import config
+    from tray.runner import keep
+
+    kept = config.load(places).runs
+    count, size = keep.usage(places)
+    bounds = [
+        *([] if kept.keep_ms is None else [f"{kept.keep_ms // clock.DAY_MS} days"]),
+        *([] if kept.most is None else [wording.size(kept.most)]),
+    ]
+    until = f"kept for {' and up to '.join(bounds)}" if bounds else "kept for ever"
+    what = f"{wording.plural(count, 'run')}, {wording.size(size)}; {until} ([runs] in the configuration)."
+    return [Check("logs of runs", Level.OK, what)]

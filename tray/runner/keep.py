@@ -29,6 +29,12 @@ def daily(places: Places) -> None:
     trim(places, kept)
 
 
+def usage(places: Places) -> tuple[int, int]:
+    """Return how many folders of ended runs there are, and how many bytes of disk they take."""
+    sizes = [_size(folder) for folder in _folders(places)]
+    return len(sizes), sum(sizes)
+
+
 def trim(places: Places, kept: RunsConfig) -> None:
     """Remove what is too old, and then the oldest until the rest is small enough. The newest run is always kept."""
     folders = sorted(_folders(places), key=lambda folder: folder.name)[:-1]
