@@ -34,8 +34,7 @@ HINTS = (
     "cookie",
     "kennwort",
     "identified",
-    "connection_string",
-    "connection-string",
+    "connection",
 )
 """Every secret name holds one of these: a cheap look before the dear expressions."""
 

@@ -35,7 +35,7 @@ def hide(text: str, found: Found | None = None) -> str:
         text = _hide_named(text, lowered, found)
     if any(prefix in text for prefix in _PREFIXES):
         text = _sub(_token(), text, found)
-    if len(text) >= _LONG_RUN:
+    if len(text) >= _LONG_RUN and text != lowered:  # a key has capitals
         text = _long().sub(lambda run: _long_hidden(run, found), text)
     return text
 
