@@ -1,3 +1,4 @@
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -312,13 +313,15 @@ def test_a_step_that_ends_after_the_script_is_its_own_end(programs: Path, script
     """Where the wrapper stays, an engine in the background is as good as one that the script waited for."""
     engine(programs, "borg")
     for code, outcome in ((0, Outcome.SUCCEEDED), (1, Outcome.WARNING)):
-        script = run(scripts, f"exec 3<&0; borg -c 'read x <&3; exit {code}' create /r::a /etc & read y; exit 0")
+        gate = programs / f"gate{code}"  # two readers of one pipe would take each other's lines
+        os.mkfifo(gate)
+        script = run(scripts, f"borg -c 'read x <{gate}; exit {code}' create /r::a /etc & read y; exit 0")
         script.until(1)
         script.say("a")
         script._process.wait()
         script.steps.script_ended(Exit(0))
         assert script.steps.running
-        script.say("b")
+        gate.write_text("go\n")
         wait_for(lambda script=script: (script.steps.look(), not script.steps.running)[1])
         script.steps.finish()
         unknown = Result(Outcome.UNKNOWN, "It was started, but the shell leaves it in the background.")
