@@ -49,12 +49,13 @@ def free(fd: int) -> int:
 
 
 def limited() -> bool:
-    """Whether the size of files is limited (`ulimit -f`): a pipe or terminal is not bound by that, a file in its place is."""
+    """Whether files must stay small (`ulimit -f`): a pipe or terminal is not bound by that, a file in its place is."""
     if sys.platform == "win32":
         return False
     import resource
 
-    return resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return limit != resource.RLIM_INFINITY and limit < LEAST_GROWING
 
 
 def _allocate(fd: int, mode: int, start: int, length: int) -> bool:
