@@ -4,16 +4,20 @@
 
 A real tracker looks at a process list of the bench's own (`observe_help.FakeProc`) that changes all the time, while a client asks
 it every few milliseconds. Prints one table: the longest and the 99th percentile of the time to an answer, the processor time that
-the tracker used, and how soon a run of our own among the hostile ones was shown. The row "quiet" is the machine's own noise.
+the tracker used, and how soon a run of our own among the hostile ones was shown. "bare" is the longest time to an answer of a
+server that does nothing else, asked in turn with the tracker: the machine's own noise. In the row "own_crowd" our own user has
+reached the limit of runs.
 """
 
 import os
 import random
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -79,6 +83,17 @@ Proc.__init__.__defaults__ = (sys.argv[1],)
 Proc.newest = lambda self: b""
 from tray.cli.main import main
 sys.exit(main(["tracker"]))
+"""
+BARE = """
+import asyncio, sys
+async def answer(reader, writer):
+    while line := await reader.readline():
+        writer.write(line)
+async def main():
+    server = await asyncio.start_unix_server(answer, sys.argv[1])
+    print(flush=True)
+    await server.serve_forever()
+asyncio.run(main())
 """
 Change = Callable[[FakeProc, "random.Random", int], None]
 
@@ -184,30 +199,33 @@ TABLES: tuple[Change, ...] = (
 def main() -> None:
     """Measure and print."""
     seconds, seed = (int(sys.argv[n]) if len(sys.argv) > n else default for n, default in ((1, 10), (2, 1)))
-    head = ("process list", "longest silence", "99 %", "answers", "processor", "own run shown", "limit said")
-    print("{:<14} {:>16} {:>9} {:>8} {:>10} {:>14} {:>11}".format(*head))
+    head = ("process list", "longest silence", "bare", "99 %", "answers", "processor", "own run shown", "limit said")
+    print("{:<14} {:>16} {:>9} {:>9} {:>8} {:>10} {:>14} {:>11}".format(*head))
     worst = 0.0
     for change in TABLES:
-        times, used, shown, said = _measure(change, seconds, random.Random(seed))
+        times, bare, used, shown, said = _measure(change, seconds, random.Random(seed))
         times.sort()
         worst = max(worst, times[-1])
-        print(
-            f"{change.__name__:<14} {times[-1] * 1000:>13.1f} ms {times[int(len(times) * 0.99)] * 1000:>6.1f} ms {len(times):>8}"
-            f" {used * 100 / seconds:>8.0f} % {'never' if shown is None else f'{shown:.1f} s':>14} {said:>11}",
-            flush=True,
-        )
+        late = times[int(len(times) * 0.99)]
+        row = (change.__name__, *(f"{one * 1000:.1f} ms" for one in (times[-1], bare, late)), len(times))
+        ends = (f"{used * 100 / seconds:.0f} %", "never" if shown is None else f"{shown:.1f} s", said)
+        print("{:<14} {:>16} {:>9} {:>9} {:>8} {:>10} {:>14} {:>11}".format(*row, *ends), flush=True)
     print(f"longest time that the tracker was silent: {worst * 1000:.1f} ms (goal: {GOAL_MS} ms)")
 
 
-def _measure(change: Change, seconds: float, chance: random.Random) -> tuple[list[float], float, float | None, str]:
-    """Return the times to an answer, the processor time, when our own run was shown, and whether a limit was said."""
-    with tempfile.TemporaryDirectory(prefix="bench-hostile-", dir=_memory()) as made:
+def _measure(
+    change: Change, seconds: float, chance: random.Random
+) -> tuple[list[float], float, float, float | None, str]:
+    """Return the times to an answer, the longest of a bare server, the processor time, when our own run was shown, and whether a
+    limit was said.
+    """
+    with tempfile.TemporaryDirectory(prefix="bench-hostile-", dir=_memory(), ignore_cleanup_errors=True) as made:
         os.environ.update(BACKUP_TRAY_HOME=f"{made}/bt", BACKUP_TRAY_OBSERVE="all", PYTHONPATH=str(REPOSITORY))
         proc = FakeProc(Path(made) / "proc")
         change(proc, chance, 0)
-        with _tracker(str(proc.root)) as process:
+        with _tracker(str(proc.root)) as process, _bare(f"{made}/bare.sock") as ask_bare:
             client = wait_for(_connect, what="the tracker")
-            times, shown, said = [], None, "no"
+            times, bare, shown, said = [], 0.0, None, "no"
             begun, steps = time.monotonic(), _steps(proc, change, chance)
             own = begun + seconds / 4
             while (now := time.monotonic()) < begun + seconds:
@@ -218,13 +236,14 @@ def _measure(change: Change, seconds: float, chance: random.Random) -> tuple[lis
                 asked = time.monotonic()
                 answer = client.request("status")
                 times.append(time.monotonic() - asked)
+                bare = max(bare, ask_bare())
                 said = "yes" if answer["notes"] else said
                 if shown is None and not own and any(run["repository"] == "/mine" for run in answer["runs"]):
                     shown = time.monotonic() - added
                 time.sleep(ASK_SECONDS)
             used = psutil.Process(process.pid).cpu_times()
             client.close()
-    return times, used.user + used.system, shown, said
+    return times, bare, used.user + used.system, shown, said
 
 
 def _steps(proc: FakeProc, change: Change, chance: random.Random) -> Iterator[None]:
@@ -235,6 +254,26 @@ def _steps(proc: FakeProc, change: Change, chance: random.Random) -> Iterator[No
             change(proc, chance, step)
             step, due = step + 1, time.monotonic() + 0.2
         yield
+
+
+@contextmanager
+def _bare(path: str) -> Iterator[Callable[[], float]]:
+    """Start a server that does nothing else; what is yielded asks it and returns how long it took."""
+    process = subprocess.Popen([sys.executable, "-c", BARE, path], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    with socket.socket(socket.AF_UNIX) as conversation:
+        conversation.connect(path)
+
+        def ask() -> float:
+            asked = time.monotonic()
+            conversation.sendall(b"x\n")
+            conversation.recv(10)
+            return time.monotonic() - asked
+
+        yield ask
+    process.kill()
+    process.wait()
 
 
 class _tracker:  # noqa: N801 - used as a function

@@ -394,3 +394,12 @@ def test_every_text_has_contrast_and_every_target_has_size(desk: Desktop, tmp_pa
             window.push(statuses.judged(statuses.ended("home", hours=25), photos, running=(statuses.live(),)))
             window.wait("h1", "1 of 2 backups has warnings")
             window.keep("window-dark.png")
+
+
+def test_try_again_before_anything_is_known_changes_nothing(window: Driven) -> None:
+    """The answer is then null: the page stays as it is, and the first status comes by itself."""
+    before = window.text()
+    assert window.script("try { BT.receive(null); return ''; } catch (error) { return String(error); }") == ""
+    assert window.text() == before
+    window.push(statuses.judged(statuses.ended("home")))
+    window.wait("#page", "home")
