@@ -287,8 +287,8 @@ def test_a_wrapped_run_is_not_shown_twice_and_a_script_shows_its_steps(
     assert run.wait(30) == 0
     last = ended("nightly")
     assert last["outcome"] == "warning"
-    assert last["reason"].startswith(f"borg to {tmp_path}/none")
-    assert last["reason"].endswith("but the script went on.")
+    assert last["reason"].startswith("borg to ")  # a folder whose name looks like a secret may be hidden
+    assert last["reason"].endswith("/none ended with exit code 2, but the script went on.")
     steps = [(step["engine"], step["outcome"]) for step in last["steps"]]
     assert steps == [("restic", "succeeded"), ("borg", "failed"), ("rsync", "succeeded")]
     assert {entry["source"] for entry in entries()} == {"wrapped"}
