@@ -16,6 +16,7 @@ from tray.redact.lines import OVERLAP, Lines
 from tray.repository import ask
 from tray.repository.ask import Access
 from tray.runner import closing, privacy
+from tray.runner.log import RunLog
 from tray.runs import Process, RunInfo
 
 SECRET = "hunter2!Zq9w"
@@ -178,6 +179,14 @@ def test_a_private_key_of_many_lines_is_hidden() -> None:
     ]
     shown = [lines.take(f"{line}\n".encode()).decode() for line in printed]
     assert shown == ["key:\n", f"{printed[1]}***", "***\n", "***\n", f"***{printed[4]}\n", "done\n"]
+
+
+def test_words_of_our_own_in_the_log_hold_no_secret(tmp_path: Path) -> None:
+    """A mistake of ours may quote the line that it was made at."""
+    log = RunLog(tmp_path / "log", Redactor((), {"PASS": SECRET}))
+    log.say(f"a line was not understood (ValueError: {SECRET})")
+    log.close()
+    assert (tmp_path / "log").read_text().endswith(" --- a line was not understood (ValueError: ***)\n")
 
 
 def test_a_key_without_an_end_does_not_blank_the_log() -> None:

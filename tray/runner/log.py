@@ -30,6 +30,7 @@ class RunLog:
     """
 
     def __init__(self, path: Path | None, redactor: Redactor) -> None:
+        self._redactor = redactor
         self._lines = {stream: Lines(redactor) for stream in _NAMES}
         self._screens = {stream: Screen() for stream in _NAMES}
         self._size = self._left_out = 0
@@ -46,7 +47,7 @@ class RunLog:
 
     def say(self, text: str) -> None:
         """Log a line of our own."""
-        self._add(b"---", text.encode("utf-8", "backslashreplace"))
+        self._add(b"---", self._redactor.text(text).encode("utf-8", "backslashreplace"))
 
     def line(self, raw: bytes, stream: Stream) -> None:
         """Log what the engine said; of a line that is drawn again and again the last state is kept."""

@@ -128,7 +128,8 @@ def _record(info: RunInfo, places: Places | None, how: Exit, error: Exception, t
     """Put beginning and end on record; False if nothing takes them."""
     from tray.audit import spool
 
-    result = judge(info.engine, how, error)
+    redactor = Redactor((), os.environ)
+    result, info = clean(judge(info.engine, how, error), redactor), replace(info, job=redactor.text(info.job))
     last = record.end_of(info, result, max(clock.now_ms(), info.started_ms), took, inferred=False)
     drafts = [record.started(info), record.ended(info, last, how, result)]
     return spool.record(places or default_places(), drafts, timeout=record.END_SECONDS) != []
