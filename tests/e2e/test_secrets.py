@@ -81,6 +81,7 @@ CASES: dict[str, Case] = {
         [],
     ),
     "job-name": (["false"], {"PW": SECRET}, ["--job", f"my {SECRET}"]),
+    "job-alone": (["false"], {}, ["--job", SECRET]),
     "job-token": (["false"], {}, ["--job", "push ghp_16C7e42F292c6912E7710c838347Ae178B4a"]),
 }
 HIDDEN = (SECRET, KEY, "ghp_16C7")

@@ -124,6 +124,21 @@ def test_masked_commands_keep_their_own_names(here: Places, tmp_path: Path) -> N
     assert privacy.mark(elsewhere, ["aB3dE6gH9j"]) != one
 
 
+def test_a_name_that_looks_like_a_secret_is_masked(
+    here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two such names stay two jobs; names as people give them stay, and so does what the user wants to see."""
+    monkeypatch.setenv("BACKUP_TRAY_HOME", str(tmp_path))
+    for name in ("home", "nas-daily", "DB_Prod_2024", "Fotos täglich", "srv01 /mnt/b 2026-11-29", "web01.example.org"):
+        assert privacy.job_name(name) == name
+    one, other = privacy.job_name(f"shop {SECRET}"), privacy.job_name("shop aB3dE6gH9j")
+    assert one.startswith("shop *** #")
+    assert one != other
+    assert privacy.job_name(f"shop {SECRET}") == one
+    here.config_file.write_text('[privacy]\nshow = ["--job"]\n')
+    assert privacy.job_name(f"shop {SECRET}") == f"shop {SECRET}"
+
+
 def test_a_state_folder_that_cannot_be_used_gives_no_mark(here: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """The backup runs; nothing of ours is left behind."""
 

@@ -22,7 +22,7 @@ def register(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run the command under watch; the exit code is the command's."""
-    from tray.runner import wrap
+    from tray.runner import privacy, wrap
     from tray.runner.child import leave
 
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
@@ -32,7 +32,8 @@ def run(args: Namespace) -> int:
             why="Nothing stands after --.",
             next="For example: `backup-tray run -- restic backup /home`",
         )
-    code = wrap.run(command, job=args.job, engine=args.engine, watch=not args.no_watch)
+    job = None if args.job is None else privacy.job_name(args.job)
+    code = wrap.run(command, job=job, engine=args.engine, watch=not args.no_watch)
     with suppress(Exception):
         leave(code)
     return code

@@ -8,7 +8,9 @@ from pathlib import Path
 from tray import files
 from tray.files import opened
 from tray.paths import Places, private
-from tray.redact import Redactor, Rules, is_secret_name
+from tray.paths import places as default_places
+from tray.redact import HIDDEN, Redactor, Rules, is_secret_name
+from tray.redact.plain import is_worth_learning
 
 _MOST_CONFIG = 1 << 20
 _MOST_SECRETS = 65_536
@@ -19,15 +21,32 @@ KEY = "names.key"
 
 def redactor(places: Places, argv: Sequence[str], environ: Mapping[str, str]) -> Redactor:
     """Return what hides the secrets of a command, by the user's rules. Never raises."""
-    rules = Rules()
+    return Redactor(argv, environ, _rules(places))
+
+
+def job_name(name: str) -> str:
+    """Return the name that a user gave to a run's job, with words masked that look as if drawn by chance. Never raises."""
+    doubts = [word for word in name.split() if is_worth_learning(word)]
+    if not doubts:
+        return name
+    shown, here = " ".join(HIDDEN if word in doubts else word for word in name.split()), None
+    with suppress(Exception):
+        here = default_places()
+        rules = _rules(here)
+        if rules.everything or "--job" in rules.show:
+            return name
+    return shown if here is None else shown + mark(here, doubts)
+
+
+def _rules(places: Places) -> Rules:
     with suppress(Exception):  # a configuration that is broken or cannot be read shows no more than usual
         with opened(places.config_file) as file:
             says = b"privacy" in file.read(_MOST_CONFIG)
         if says:  # the file is parsed for nobody else: that costs the start of a backup milliseconds
             from tray import config
 
-            rules = config.load(places).privacy
-    return Redactor(argv, environ, rules)
+            return config.load(places).privacy
+    return Rules()
 
 
 def read_secrets(known: Redactor) -> None:
