@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tray import config, engines, jobs, jobs_input, runs
+from tray import clock, config, engines, jobs, jobs_input, runs
 from tray.errors import ConfigError, JobSetupError, RepositoryAskError
 from tray.paths import Places, places
 from tray.redact import HIDDEN, Redactor, Rules
@@ -122,6 +122,17 @@ def test_masked_commands_keep_their_own_names(here: Places, tmp_path: Path) -> N
     assert stat.S_IMODE((here.state / privacy.KEY).stat().st_mode) == 0o600 or os.name == "nt"
     elsewhere = places({"BACKUP_TRAY_HOME": str(tmp_path / "other")})
     assert privacy.mark(elsewhere, ["aB3dE6gH9j"]) != one
+
+
+@pytest.mark.parametrize("date", ["20261129T0200", "2026-11-29T02-00-00", "2026-11-29_0200", "20261129"])
+def test_a_date_in_a_word_is_no_doubt(here: Places, date: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same command is the same job every night, whatever its date is glued to."""
+    assert Redactor(["nightly.sh", f"backup_{date}", f"/srv/x-{date}.tar"], {}).doubts == ()
+    now = clock.from_text("2026-11-29T02:00:00Z")
+    monkeypatch.setattr(clock, "now_ms", lambda: now)
+    one = privacy.mark(here, [f"kQ7rT2vX-{date}"])
+    monkeypatch.setattr(clock, "now_ms", lambda: now + 86_400_000)
+    assert privacy.mark(here, [f"kQ7rT2vX-{date.replace('1129', '1130').replace('11-29', '11-30')}"]) == one
 
 
 def test_a_name_that_looks_like_a_secret_is_masked(

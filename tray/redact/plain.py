@@ -62,7 +62,7 @@ def _is_plain(word: str) -> bool:
     for known in (_NUMBER, _DATE, _LOCALE):
         if known.fullmatch(word):
             return True
-    runs = _runs(_FORMAT.sub(" ", word))
+    runs = _runs(_FORMAT.sub(" ", _DATE.sub(" ", word)))
     if not all(map(_plain_run, runs)):
         return False
     return not _of_all_kinds(word) or all(
@@ -75,7 +75,7 @@ def is_path_part(part: str) -> bool:
     if len(part) > 255 or (_STRANGE.search(part) and _of_all_kinds(part)):
         return False
     return _DATE.fullmatch(part) is not None or not any(
-        looks_random(run) or (len(run) > 24 and _mixed(run)) for run in _runs(_FORMAT.sub(" ", part))
+        looks_random(run) or (len(run) > 24 and _mixed(run)) for run in _runs(_FORMAT.sub(" ", _DATE.sub(" ", part)))
     )
 
 

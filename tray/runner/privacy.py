@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tray import files
+from tray import clock, files
 from tray.files import opened
 from tray.paths import Places, private
 from tray.paths import places as default_places
@@ -90,7 +90,9 @@ def mark(places: Places, doubts: Sequence[str]) -> str:
         return ""
     from hashlib import blake2b
 
-    text = "\0".join(doubts).encode("utf-8", "surrogatepass")
+    from tray.engines import dates
+
+    text = dates.undated("\0".join(doubts), clock.now_ms()).encode("utf-8", "surrogatepass")
     return " #" + blake2b(text, key=key, digest_size=3).hexdigest()
 
 
