@@ -79,7 +79,8 @@ assert forked("list", note) == 7
 targets = list(dict.fromkeys(open(seen).read().split("\n")))
 targets = [t for t in targets if t and not t.startswith(("bare.py", "__main__.py", "__init__.py"))]
 # The interpreter itself calls these, and reports what it gets or raises it anywhere.
-by_python = ("cli/main.py:_introduce_log", "runner/wrap.py:_note_start.<locals>.note", "runner/wake.py:_nothing")
+by_python = ("cli/main.py:_introduce_log", "runner/wrap.py:_note_start.<locals>.note", "runner/wake.py:_nothing",
+             "runner/early.py:Early._look")
 targets = [t for t in targets if not t.startswith(by_python)]
 targets = [t for t in targets if (":<module>:" in t) is (KIND == "modules")]
 bad = []

@@ -53,9 +53,10 @@ class Early:
 
     def _look(self) -> None:
         poll = select.poll()
-        for fd in (self._steps.execs.fd, self._steps.events.fd):
-            if fd is not None:
-                poll.register(fd, select.POLLIN)
+        with suppress(Exception):
+            for fd in (self._steps.execs.fd, self._steps.events.fd):
+                if fd is not None:
+                    poll.register(fd, select.POLLIN)
         while not self._over:
             with suppress(Exception):  # the watch looks again
                 if poll.poll(_WAIT_MS):

@@ -133,7 +133,8 @@ def _started(
                 _record_no_start(this, error)
             raise
         if this.early is not None:
-            this.early.begin(child)  # never raises
+            with suppress(Exception):  # the command has started: nothing may come between it and its watch
+                this.early.begin(child)
     except BaseException:
         for opened in (outputs, waker, folder, early):
             if opened is not None:
