@@ -1,6 +1,7 @@
 """What each subcommand of each engine is: only what makes a backup counts as one."""
 
 import re
+import shlex
 
 import pytest
 
@@ -83,6 +84,57 @@ KINDS = {
         "|snapshot expire --all|snapshot delete k|snapshot|",
     },
 }
+HANDED_ON = {
+    "backup": """
+        docker exec c pg_dump x
+        docker exec restic restic backup /s
+        docker run --name restic --rm restic/restic backup /s
+        ssh host
+        docker run --rm -v /s:/s alpine tar czf /s/x.tgz /s
+        ssh h 'restic backup /x; restic check'
+        kubectl exec pod -- pg_dump x
+        su - bob -c 'borg create /r::a /x'
+        sh -c 'restic check && ./mine.sh'
+        sh -c 'export A=b; restic backup /x | tee log'
+        bash nightly.sh check
+        docker start c
+        docker exec c nightly --version x
+        mine.sh version home
+        mine.sh restic check
+    """,
+    "check": """
+        docker exec restic restic check
+        ssh -p 22 -i /k h restic check
+        su -c 'borg check /r' bob
+        docker exec c sh -c 'restic check'
+        sh -c 'if restic check; then echo ok; fi'
+        sudo -u bob sh -c 'cd /x && A=b restic check'
+    """,
+    "prune": """
+        ssh root@h 'cd /x && restic forget --keep-last 2'
+        docker compose run --rm restic forget --prune
+    """,
+    "dry-run": """
+        ssh h restic backup -n /x
+        flock /l -c 'borg create -n /r::a /x'
+    """,
+    "other": """
+        docker run --rm -e A=b restic/restic:0.18 -r /r snapshots
+        docker compose -f x.yml exec -T b borg list
+        chroot /m restic version
+        kubectl exec -n a pod -- restic snapshots
+        bash -lc 'rclone ls x:'
+        sh -c 'restic snapshots | grep x'
+        podman exec c tar tf x.tar
+        borgmatic --version
+        pg_dump --help
+        mysqldump -V
+        resticprofile version
+        sh -c 'pg_dump --version'
+        nice borgmatic -h
+    """,
+}
+"""What a command comes to that hands its words on to another, or only tells of itself."""
 CALLS = [
     (engine, kind, words)
     for engine, kinds in KINDS.items()
@@ -101,6 +153,20 @@ def test_each_subcommand_has_its_kind(engine: str, kind: str, words: str) -> Non
     adapter, at = engines.recognise(argv, {})
     assert adapter.name == engine
     assert adapter.plan(argv, at, {}).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"), [(kind, text) for kind, texts in HANDED_ON.items() for text in texts.strip().splitlines()]
+)
+def test_what_is_handed_on_to_an_engine_has_its_kind(kind: str, text: str) -> None:
+    """A check in a container, on another machine or in a shell is no backup; what is not known for certain counts as one."""
+    argv = shlex.split(text)
+    adapter, at = engines.recognise(argv, {})
+    assert adapter is engines.COMMAND
+    plan = adapter.plan(argv, at, {})
+    assert plan.kind == kind
+    assert plan.argv == tuple(argv)
+    assert not engines.job_name(adapter.name, None, plan.sources, kind=kind, folder="/").startswith(kind)
 
 
 @pytest.mark.parametrize(("engine", "kind", "words"), [one for one in CALLS if one[1] != "backup"])

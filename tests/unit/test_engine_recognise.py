@@ -201,6 +201,12 @@ def test_kind_and_folder_tell_jobs_apart() -> None:
     assert name("restic", "named in /etc/r", ("stdin",), folder="/srv") == "restic stdin to named in /etc/r"
 
 
+@pytest.mark.parametrize("place", ["h:/b", "root@h:/b", "u@h::/b", "r:x", "sftp:u@h:/b", "rest:http://h/b", "C:/b"])
+def test_an_address_is_never_taken_for_a_path(place: str) -> None:
+    """The job is the same whatever folder it is started from."""
+    assert engines.job_name("rsync", place, ("/a",), folder="/root") == f"rsync /a to {place}"
+
+
 def test_a_job_name_is_short_and_can_be_shown() -> None:
     """Odd names neither break a line nor a terminal."""
     sources = ("/new\nline", "/\x1b[31mred", "/bad\udcff", "/" + "x" * 4096, "/right\u202eleft")

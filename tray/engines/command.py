@@ -8,9 +8,9 @@ import signal
 from collections.abc import Container, Mapping, Sequence
 
 from tray.engines.base import API, STOP, Exit, Fed, Plan, Result, Stream
-from tray.engines.recognise import Inner, program_name, unwrap
+from tray.engines.recognise import RUNNERS, Inner, program_name, unwrap
 from tray.engines.text import plain
-from tray.model import Outcome
+from tray.model import BACKUP, Outcome
 from tray.redact import Redactor
 
 _KNOWN_CODES = {
@@ -19,6 +19,9 @@ _KNOWN_CODES = {
     126: "it was found but could not be started; check that it may be executed",
     127: "it was not found; check its name and the PATH",
 }
+
+_ASKED = 2
+_TELLS = frozenset(("--version", "-V", "version", "--help", "-h", "help", "-?", "--usage"))
 
 
 class Command:
@@ -37,7 +40,7 @@ class Command:
         shown = Redactor(argv, environ).argv(list(argv))
         inner = unwrap(argv, environ)
         words = [program_name(word) for word in shown[inner.at : inner.at + 1]] + shown[inner.at + 1 :]
-        return Plan(argv=tuple(argv), kind="backup", env={}, sources=(" ".join(words),) if words else ())
+        return Plan(argv=tuple(argv), kind=_kind(argv[inner.at :]), env={}, sources=(" ".join(words),) if words else ())
 
     def session(self, plan: Plan) -> "CodeSession":
         """Begin to watch one run."""
@@ -47,6 +50,17 @@ class Command:
     def unlock(self, plan: Plan) -> str | None:  # noqa: ARG002 - nobody knows
         """Nobody knows whether it locks anything."""
         return None
+
+
+def _kind(words: Sequence[str]) -> str:
+    """Return what a command does: a backup, unless it only tells of itself, or hands on words that are certainly none."""
+    if len(words) == _ASKED and words[1] in _TELLS:
+        return "other"
+    if len(words) < _ASKED or program_name(words[0]) not in RUNNERS:
+        return BACKUP
+    from tray.engines import inside
+
+    return inside.kind(words)
 
 
 class CodeSession:

@@ -28,6 +28,7 @@ _ZONE = r"(?: ?[AaPp]\.?[Mm])?(?:Z| ?[A-Z]{3,4}(?![A-Za-z])|[-+]\d\d:?\d\d)?"
 _TIME = rf"(?:[-_. @T]{{0,3}}[Tt]?[0-2]\d(?:[-_:.h]?[0-5]\d{_SECOND})?{_ZONE})?"
 _GAP = r"[-_ ]{1,3}"
 _START, _END = r"(?<!\d)", r"(?!\d)"
+_NO_DOT, _NO_MORE = r"(?<!\d)(?<!\d\.)", r"(?!\d|\.\d)"  # an address as 10.26.11.28 is no date
 _NEAR_DAYS = 40
 _CLOSE_DAYS = 3
 _SECONDS_DAYS = 400
@@ -111,8 +112,8 @@ _FORMS: tuple[tuple[tuple[str, ...], str, _Fits | None], ...] = (
     ((), rf"{_START}(\d{{10}})(?:\d{{3}}|\.\d{{1,9}})?{_END}", _seconds),
     ((), rf"{_START}(?P<d>{_D})(?P<m>{_M})(?P<y>20\d\d){_TIME}{_END}", _long_year),
     ((), rf"{_START}(?P<m>{_M})(?P<d>{_D})(?P<y>20\d\d){_TIME}{_END}", _long_year),
-    ((), rf"{_START}(?P<y>\d\d)(?P<s>[-_.]?)(?P<m>{_M})(?P=s)(?P<d>{_D}){_TIME}{_END}", _short_year),
-    ((), rf"{_START}(?P<d>{_D})(?P<s>[-_.])(?P<m>{_M})(?P=s)(?P<y>\d\d){_TIME}{_END}", _short_year),
+    ((), rf"{_NO_DOT}(?P<y>\d\d)(?P<s>[-_.]?)(?P<m>{_M})(?P=s)(?P<d>{_D}){_TIME}{_NO_MORE}", _short_year),
+    ((), rf"{_NO_DOT}(?P<d>{_D})(?P<s>[-_.])(?P<m>{_M})(?P=s)(?P<y>\d\d){_TIME}{_NO_MORE}", _short_year),
     ((), rf"{_START}(?P<y>20\d\d)[-_.]?(?P<j>[0-3]\d\d){_TIME}{_END}", _day_of_year),
     ((), rf"{_START}(?P<y>20\d\d)[-_./]?(?P<m>{_M}){_END}", _month_of_year),
     ((), rf"{_START}(?P<m>{_M})[-_](?P<d>{_D}){_TIME}{_END}", _month_and_day),

@@ -27,13 +27,14 @@ _WAITS: Mapping[str, frozenset[str]] = {
     "qsub": frozenset(("-sync", "-I")),
     "bsub": frozenset(("-K", "-I", "-Ip", "-Is")),
 }
-_DOCKER = frozenset(("docker", "podman", "nerdctl", "docker-compose", "podman-compose"))
-_KUBE = frozenset(("kubectl", "oc", "k3s", "microk8s", "helm"))
+DOCKER = frozenset(("docker", "podman", "nerdctl", "docker-compose", "podman-compose"))
+KUBE = frozenset(("kubectl", "oc", "k3s", "microk8s", "helm"))
 _CLOUD: Mapping[str, tuple[str, ...]] = {"gcloud": ("--async",), "az": ("--no-wait",), "nomad": ("-detach", "--detach")}
-_TEXT = frozenset(("su", "runuser", "flock", "script"))
+TEXT = frozenset(("su", "runuser", "flock", "script"))
 """Programs that take a shell's text behind `-c` themselves."""
-_SSH_VALUES = "bcDeEFIiJlLmOopQRSWwBP"
-_TRIVIAL = frozenset(
+SSH_VALUES = "bcDeEFIiJlLmOopQRSWwBP"
+"""The options of ssh that take a value."""
+TRIVIAL = frozenset(
     (
         "exit",
         "true",
@@ -53,10 +54,13 @@ _TRIVIAL = frozenset(
         "",
     )
 )
-_LEADS = frozenset(
+"""Commands of a shell's text that are no work."""
+LEADS = frozenset(
     ("if", "then", "else", "do", "while", "until", "!", "{", "exec", "command", "builtin", "time", "eval")
 )
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+"""Words before a command that are the shell's own."""
+ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+"""How a word begins that sets a variable."""
 
 
 def reason(argv: Sequence[str]) -> str:
@@ -101,7 +105,7 @@ def _docker(name: str, words: Sequence[str]) -> str:
     return f"`{name} {verb} -d` lets the container's command run by itself and does not wait for it" if detached else ""
 
 
-_DOCKER_VALUES = as_set(
+DOCKER_VALUES = as_set(
     """-e --env -v --volume -w --workdir -u --user -p --publish -h --hostname -l --label -m --memory -a --attach -c --cpu-shares
     --name --network --net --entrypoint --env-file --mount --restart --cpus --cidfile --add-host --dns --device --log-driver
     --log-opt --link --pull --platform --runtime --ip --ipc --pid --uts --userns --ulimit --tmpfs --shm-size --security-opt
@@ -121,7 +125,7 @@ def _options(words: Sequence[str]) -> list[str]:
             break
         else:
             found.append(word)
-            skip = word in _DOCKER_VALUES
+            skip = word in DOCKER_VALUES
     return found
 
 
@@ -165,7 +169,7 @@ def _ssh(name: str, words: Sequence[str]) -> str:
         for at, letter in enumerate(words[place][1:], 1):
             if letter == "f":
                 return f"`{name} -f` goes into the background before the command is done"
-            if letter in _SSH_VALUES:
+            if letter in SSH_VALUES:
                 place += at == len(words[place]) - 1
                 break
         place += 1
@@ -178,8 +182,8 @@ def _cpulimit(name: str, words: Sequence[str]) -> str:
 
 
 _READERS: Mapping[str, Callable[[str, Sequence[str]], str]] = {
-    **dict.fromkeys(_DOCKER, _docker),
-    **dict.fromkeys(_KUBE, _kubectl),
+    **dict.fromkeys(DOCKER, _docker),
+    **dict.fromkeys(KUBE, _kubectl),
     **dict.fromkeys(_CLOUD, _cloud),
     "systemctl": _systemctl,
     "ssh": _ssh,
@@ -192,15 +196,15 @@ _READERS: Mapping[str, Callable[[str, Sequence[str]], str]] = {
 def _in_shell(argv: Sequence[str]) -> str:
     """Read the text of a `sh -c TEXT` in *argv*, wherever it stands: behind `docker exec`, `chroot` or `su` too."""
     for at, word in enumerate(argv[:-1]):
-        text = _text(argv[at + 1 :]) if _base(word) in SHELLS else None
-        if at and argv[at] in ("-c", "--command") and _base(argv[0]) in _TEXT:
+        text = shell_text(argv[at + 1 :]) if _base(word) in SHELLS else None
+        if at and argv[at] in ("-c", "--command") and _base(argv[0]) in TEXT:
             text = argv[at + 1]
         if text is not None:
             return _last_command(text)
     return ""
 
 
-def _text(words: Sequence[str]) -> str | None:
+def shell_text(words: Sequence[str]) -> str | None:
     """Return the text that a shell with these arguments runs; None if it runs a file."""
     skip = False
     for at, word in enumerate(words[:-1]):
@@ -218,8 +222,8 @@ def _text(words: Sequence[str]) -> str | None:
 def _last_command(text: str) -> str:
     """Return why the last command (or pipe) of a shell's text says nothing of the work; trivial ones as `exit 0` do not count."""
     piped = True  # into what was looked at last
-    for words, end in reversed(_commands(text)):
-        while words and (words[0] in _LEADS or _ASSIGNMENT.match(words[0])):
+    for words, end in reversed(commands(text)):
+        while words and (words[0] in LEADS or ASSIGNMENT.match(words[0])):
             del words[0]
         name = _base(words[0]) if words else ""
         piped = piped or end == "|"
@@ -227,14 +231,14 @@ def _last_command(text: str) -> str:
             return ""
         if end == "&" and name not in ("sleep", "ssh-agent"):
             return "the shell leaves it in the background and does not wait for it"
-        if name not in _TRIVIAL:
+        if name not in TRIVIAL:
             if why := unwrap(words, {}).opaque:
                 return why
             piped = False
     return ""
 
 
-def _commands(text: str) -> list[tuple[list[str], str]]:
+def commands(text: str) -> list[tuple[list[str], str]]:
     """Split a shell's text into its simple commands, each with the operator behind it; nothing if it is odd."""
     import shlex
 

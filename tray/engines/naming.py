@@ -54,7 +54,7 @@ def job_name(
 def _sentence(engine: str, kind: str, sources: Sequence[str], place: str | None) -> str:
     what = ", ".join(source for source in sources if source.strip())
     words = [] if engine == COMMAND.name and what else [engine]
-    words += [word for word in ("" if kind == "backup" else kind, what) if word]
+    words += [word for word in ("" if kind == "backup" or not words else kind, what) if word]
     words += ["to", place] if place else []
     return _visible(" ".join(words))
 
@@ -75,8 +75,8 @@ def _undated(text: str) -> str:
 
 
 def _is_path(text: str) -> bool:
-    """Whether *text* is a local path, no address like `sftp:host:/x` or `C:` drive, and no sentence of ours."""
-    return bool(text) and not re.match(r"[\w.+-]+:", text) and not text.startswith(("named in ", "listed in "))
+    """Whether *text* is a local path, no address like `user@host:/x` or `C:` drive, and no sentence of ours."""
+    return bool(text) and not re.match(r"[^/\s]+:", text) and not text.startswith(("named in ", "listed in "))
 
 
 def _last(path: str) -> str:

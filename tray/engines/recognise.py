@@ -148,6 +148,12 @@ _MAY_LEAVE = words(
 )
 """Programs that may leave before the work is done, or start a shell that does; see `detached`."""
 
+RUNNERS = words(
+    """ssh autossh chroot nsenter docker podman nerdctl docker-compose podman-compose kubectl oc k3s microk8s su runuser flock
+    script sh bash dash ash zsh ksh mksh fish rbash"""
+)
+"""Programs whose words may name the command that they run; see `inside`."""
+
 
 def unwrap(argv: Sequence[str], environ: Mapping[str, str]) -> Inner:
     """Return where the real program of *argv* stands and what is known about it; never raises.
