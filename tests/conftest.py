@@ -20,6 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if base := own_home.begin():
         config.add_cleanup(lambda: own_home.end(base))
+        config.option.basetemp = config.option.basetemp or str(base / "p")  # short, for sockets
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
