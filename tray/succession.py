@@ -7,7 +7,6 @@ runs is a program that is gone from the disk, and that loads parts of the new on
 import contextlib
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -65,8 +64,7 @@ def end(pid: int, start: str, *, patience: float = PATIENCE_SECONDS) -> bool:
     Returns:
         Whether it is gone.
     """
-    kill = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
-    for number in (signal.SIGTERM, kill):
+    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
         if locks.process_start(pid) != start:
             return True
         with contextlib.suppress(OSError):

@@ -14,7 +14,8 @@ from tray.audit import checkpoint, keys, rotation, spool, standing
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.entry import Action, Severity
 from tray.audit.outside import baselines
-from tray.audit.store import AuditLog, StoredEntry
+from tray.audit.rows import StoredEntry
+from tray.audit.store import AuditLog
 from tray.audit.verify import Result, verify
 from tray.audit.verify.recorded import check
 from tray.errors import AuditMissingError, AuditStandingError, AuditUnavailableError

@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 from tests.unit.audit_help import end, filled, start, tamper, writer
 from tray import clock
 from tray.audit.entry import ENDS, Action, Draft, Severity
+from tray.audit.rows import StoredEntry
 from tray.audit.schema import FACET, MOMENT
 from tray.audit.search import Filter, Page, fill, jobs, latest, recorded, search
 from tray.audit.search import pages as reading
 from tray.audit.search.asked import LISTS, moment, parse
-from tray.audit.store import AuditLog, StoredEntry
+from tray.audit.store import AuditLog
 from tray.errors import UsageError
 from tray.model import Outcome
 from tray.paths import Places

@@ -12,7 +12,8 @@ import pytest
 from tests.unit.audit_help import end, entry_bytes, filled, start, tamper
 from tray import clock, config, jobs
 from tray.audit import spool, standing
-from tray.audit.store import AuditLog, StoredEntry
+from tray.audit.rows import StoredEntry
+from tray.audit.store import AuditLog
 from tray.audit.verify.recorded import check
 from tray.care import clocks, lost, memory, recorder, rounds, segments, settings, verification
 from tray.care.clocks import Clocks, Jump

@@ -18,7 +18,7 @@ from tests.waiting import wait_for
 from tray import clock, wording
 from tray.audit.store import AuditLog
 from tray.errors import BackupTrayError, NoTrayError
-from tray.icon import alarm, app, diagnostics, slim, windows, xembed
+from tray.icon import alarm, app, diagnostics, launch, slim, windows, xembed
 from tray.icon.render import Look
 from tray.locks import FileLock
 from tray.model import Control, Instance, JobHistory, Outcome, State, Status
@@ -324,7 +324,7 @@ def test_a_second_tray_opens_the_window_and_ends_well(places: Places, monkeypatc
     monkeypatch.setattr(windows.Windows, "open", lambda _, page: opened.append(page))
     with FileLock(private(places.runtime) / "tray.lock") as first:
         assert first.acquire()
-        assert app.main(places) == 0
+        assert launch.main(places) == 0
     assert opened == ["dashboard"]
 
 
@@ -334,7 +334,7 @@ def test_a_second_tray_that_cannot_open_the_window_says_why(places: Places, monk
     with FileLock(private(places.runtime) / "tray.lock") as first:
         assert first.acquire()
         with pytest.raises(BackupTrayError) as told:
-            app.main(places)
+            launch.main(places)
     assert told.value.why == "Too many processes."
 
 
@@ -344,7 +344,7 @@ def test_without_a_place_for_the_lock_there_is_still_an_icon(places: Places, mon
     places.runtime.write_text("in the way")
     monkeypatch.setattr(app.App, "run", lambda _: 0)
     monkeypatch.setattr(diagnostics, "start", lambda _: None)
-    assert app.main(places) == 0
+    assert launch.main(places) == 0
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from tray import ipc, locks, runs
 from tray.audit import database
 from tray.cli import main as program
 from tray.errors import AuditUnavailableError, TrackerGoneError
-from tray.icon import app
+from tray.icon import launch
 from tray.locks import FileLock
 from tray.paths import Places, private
 
@@ -64,7 +64,7 @@ def test_where_locks_do_not_work_a_tracker_says_so(
 
 def test_where_locks_do_not_work_the_icon_comes_all_the_same(places: Places, no_locks: None) -> None:
     """A second icon is better than none."""
-    assert app._claim(places) is not None
+    assert launch._claim(places) is not None
 
 
 def test_where_locks_do_not_work_a_run_has_no_folder_there(places: Places, no_locks: None) -> None:

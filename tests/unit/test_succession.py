@@ -10,7 +10,7 @@ import pytest
 
 from tests.waiting import wait_for
 from tray import ipc, locks, succession
-from tray.icon import app
+from tray.icon import launch
 from tray.paths import Places, private
 from tray.tracker import start
 
@@ -67,7 +67,7 @@ def test_a_tray_whose_program_was_replaced_makes_way(
     holder = held(started, places, "replaced")
     if hangs:
         holder.send_signal(signal.SIGSTOP)
-    lock = app._claim(places)
+    lock = launch._claim(places)
     assert lock is not None
     assert holder.wait(20) == (-signal.SIGKILL if hangs else 7)
     assert succession.make_way(lock.path) is False  # what this process runs is on the disk
@@ -77,7 +77,7 @@ def test_a_tray_whose_program_was_replaced_makes_way(
 def test_a_tray_of_the_program_that_is_on_the_disk_stays(places: Places, started: Start) -> None:
     """The second one opens its window, as ever."""
     holder = held(started, places, "same")
-    assert app._claim(places) is None
+    assert launch._claim(places) is None
     assert holder.poll() is None
 
 

@@ -6,61 +6,30 @@ commits. Readers see one consistent state and never write. Every failure is an A
 
 import contextlib
 import itertools
-import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from tray.audit import bodies, database
+from tray.audit import database
 from tray.audit.append import append_all
 from tray.audit.bodies import PLAIN
 from tray.audit.checkpoint import Signer
-from tray.audit.entry import ENDS, Action, Draft, OpenRun, ended_run, open_run, parsed
+from tray.audit.entry import ENDS, Action, Draft, OpenRun, ended_run, open_run
+from tray.audit.rows import ENTRY, GOOD, StoredEntry, stored
 from tray.audit.schema import ENDED, STARTED
 from tray.audit.tiles import Tiles
-from tray.audit.tree import Frontier, leaf_hash
+from tray.audit.tree import Frontier
 from tray.errors import AuditUnavailableError, EntryNotFoundError, EntryPrunedError, RedactRefusedError
-from tray.model import EndedRun, JobHistory, Outcome
+from tray.model import EndedRun, JobHistory
 
 if TYPE_CHECKING:
     from tray.audit.search.jobs import Marks
-
-# Built from constants of ours only; what comes from outside is always a parameter.
-_ROW = "SELECT entries.seq, entry, body FROM entries {} LEFT JOIN bodies ON bodies.seq = entries.seq WHERE "
-ENTRY = _ROW.format("")
-"""Asks for entries with their bodies; a condition follows."""
 
 _RUN = "SELECT max(seq) FROM entries INDEXED BY {} WHERE {} AND run = ?"
 _BEGINS = "SELECT run FROM entries INDEXED BY {} WHERE {} AND run >= ? AND run < ? LIMIT ?"
 _ENDS = "SELECT run FROM entries INDEXED BY {} WHERE {} AND substr(run, -?) = ? LIMIT ?"
 _OF_RUNS = (("run_end", ENDED), ("run_start", STARTED))
-GOOD = (Outcome.SUCCEEDED, Outcome.WARNING)
-"""Results of a run that count as a backup."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEntry:
-    """An entry as it lies in the log.
-
-    Attributes:
-        raw: The bytes that were hashed.
-        data: The same, parsed.
-        body: Its details; None if it never had any, or they were erased.
-        erased: It had a body that is gone.
-    """
-
-    seq: int
-    raw: bytes
-    data: Mapping[str, Any]
-    body: Mapping[str, Any] | None
-    leaf: bytes
-
-    @property
-    def erased(self) -> bool:
-        """Whether there was a body that is not there any more."""
-        return self.body is None and self.data["body"] is not None
 
 
 class AuditLog:
@@ -399,15 +368,6 @@ class AuditLog:
         if database.identity(self.db) != self._seen:
             self.close()
             raise AuditUnavailableError(f"{self.db} was replaced while it was written.")
-
-
-def stored(row: tuple[Any, ...]) -> StoredEntry:
-    """Return what a row that `ENTRY` asks for holds."""
-    seq, raw, body = row
-    details = None if body is None else json.loads(bodies.plain(body))
-    if details is not None and type(details) is not dict:
-        raise ValueError("details of another kind")
-    return StoredEntry(seq, bytes(raw), parsed(raw), details, leaf_hash(raw))
 
 
 def _size(connection: sqlite3.Connection) -> int:

@@ -17,7 +17,7 @@ def run(_: Namespace) -> int:
     from tray.icon import slim
 
     slim.load()
-    from tray.icon.app import main
+    from tray.icon.launch import main
     from tray.paths import places
 
     return main(places())

@@ -12,15 +12,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tray import clock, succession, wording
+from tray import clock, wording
 from tray.errors import BackupTrayError, NoTrayError, StatusFetchError, UnexpectedError
 from tray.icon import alarm, backends, xembed
 from tray.icon.controls import Controls
 from tray.icon.render import Look, draw
 from tray.icon.windows import Windows
-from tray.locks import FileLock
 from tray.model import Control, JobStatus, State, Status
-from tray.paths import Places, private
 from tray.status import unavailable
 
 if TYPE_CHECKING:
@@ -198,7 +196,8 @@ class App:
 
     def _show_nothing_known(self) -> None:
         """Turn the icon away from whatever it said before, each part by itself."""
-        self._shown, self._text, self._audit_text = (), _NOTHING_KNOWN, ""
+        self._shown, self._audit_text = (), ""
+        self._lines = (_NOTHING_KNOWN, "", "")
         with suppress(Exception):
             self._icon.title = _NOTHING_KNOWN
         with suppress(Exception):
@@ -371,66 +370,8 @@ class App:
         self._icon.notify(reason, "The Backup Status window did not open")
 
 
-def main(places: Places) -> int:
-    """Be the tray of this user, or have the window opened if there is one already; returns the exit code."""
-    from tray.icon import diagnostics
-
-    lock = _claim(places)
-    if lock is None:
-        if reason := Windows().open("dashboard"):
-            raise BackupTrayError("The window did not open.", why=reason, next="Run `backup-tray window`.")
-        return 0
-    with lock:
-        diagnostics.start(places)
-
-        def source() -> Source:
-            from tray.fetch import StatusSource
-
-            return StatusSource(places, role="tray", start_tracker=True)
-
-        def ask(control: Control, run: str) -> None:
-            from tray.fetch import control as controls
-
-            controls.ask(places, control, run, by="tray")
-
-        def told(why: str | None) -> None:
-            from tray.outage import Unheard
-
-            Unheard(places).note(why)
-
-        return App(source, ask=ask, footer=lambda: _footer(places), told=told).run()
-
-
 def _alarm_text(job: JobStatus, page: str) -> str:
     """Return "Report of home (failed)", cut so that the way in which it is not fine stays."""
     head, word = ("Log" if page.startswith("log/") else "Report"), f" ({wording.job_word(job).lower()})"
     room = wording.MENU_UNITS - len(f"{head} of {word}")
     return f"{head} of {wording.fit(wording.escape(job.job), room)}{word}"
-
-
-def _footer(places: Places) -> str:
-    """Return what identifies the audit log as it is now; nothing where it cannot be read."""
-    from tray.audit.outside import baselines
-    from tray.audit.store import AuditLog
-
-    try:
-        with AuditLog.read(places.audit_db) as log:
-            return baselines.footer(log.head()[2])
-    except (BackupTrayError, ValueError):
-        return ""
-
-
-def _claim(places: Places) -> FileLock | None:
-    """Return the lock of the one tray, None if another holds it. Without a place for a lock an icon is better than none.
-
-    A tray whose program was replaced since it started makes way for this one.
-    """
-    try:
-        lock = FileLock(private(places.runtime) / "tray.lock")
-        if not lock.acquire() and not (succession.make_way(lock.path) and lock.acquire()):
-            return None
-        succession.sign(lock.path)
-        return lock
-    except (OSError, BackupTrayError) as error:
-        _log.warning("cannot make sure that this is the only tray: %s", error)
-        return FileLock(places.runtime / "tray.lock")

@@ -15,7 +15,8 @@ from tray.errors import BaselineError
 from tray.model import EndedRun
 
 if TYPE_CHECKING:
-    from tray.audit.store import AuditLog, StoredEntry
+    from tray.audit.rows import StoredEntry
+    from tray.audit.store import AuditLog
     from tray.audit.verify.verdict import Verdict
 
 _PAGE = 500

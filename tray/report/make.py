@@ -28,8 +28,9 @@ from tray.report.sheet import Sheet, sheet
 from tray.report.summary import asked_words, summarise
 
 if TYPE_CHECKING:
+    from tray.audit.rows import StoredEntry
     from tray.audit.search.asked import Filter
-    from tray.audit.store import AuditLog, StoredEntry
+    from tray.audit.store import AuditLog
     from tray.report.base import Base
 
 _MAX_NOTE = 65_536

@@ -10,7 +10,7 @@ from tray import clock, wording
 from tray.report.base import run_of
 
 if TYPE_CHECKING:
-    from tray.audit.store import StoredEntry
+    from tray.audit.rows import StoredEntry
 
 COLUMNS = (
     "entry",

@@ -14,7 +14,7 @@ from tray.paths import Places
 
 if TYPE_CHECKING:
     from tray.audit.entry import Draft
-    from tray.audit.store import StoredEntry
+    from tray.audit.rows import StoredEntry
     from tray.audit.verify import Verdict
 
 DISBELIEVED = "NOT to be believed: "
@@ -133,7 +133,7 @@ def gather(places: Places, run: str, *, verify: "Callable[[], Verdict] | None" =
 
 
 def _entry(seq: int, raw: bytes, body: Mapping[str, Any] | None) -> "StoredEntry":
-    from tray.audit.store import StoredEntry
+    from tray.audit.rows import StoredEntry
     from tray.audit.tree import leaf_hash
 
     return StoredEntry(seq, raw, json.loads(raw), body, leaf_hash(raw))

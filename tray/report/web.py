@@ -17,7 +17,7 @@ from tray.report.sheet import SIGNS, TONES, WORDS, Rows, Sheet, verdict_words
 from tray.report.summary import Summary
 
 if TYPE_CHECKING:
-    from tray.audit.store import StoredEntry
+    from tray.audit.rows import StoredEntry
 
 _STYLE = """
 :root { color-scheme: light dark; --bg: #f4f6f8; --card: #fff; --ink: #1a1f26; --mute: #56616d; --line: #dce1e8;

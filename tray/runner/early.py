@@ -52,6 +52,8 @@ class Early:
         self._steps.events.close()
 
     def _look(self) -> None:
+        if sys.platform == "win32":
+            return
         poll = select.poll()
         with suppress(Exception):
             for fd in (self._steps.execs.fd, self._steps.events.fd):

@@ -1,6 +1,7 @@
 """What a run shows of its command: the user's rules, secrets in files, and a mark that tells masked commands apart."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -58,7 +59,7 @@ def read_secrets(known: Redactor) -> None:
         with suppress(Exception):
             path = Path(name).expanduser()
             with opened(path) as file:
-                if os.name != "nt" and os.fstat(file.fileno()).st_uid not in (os.geteuid(), 0):
+                if sys.platform != "win32" and os.fstat(file.fileno()).st_uid not in (os.geteuid(), 0):
                     continue
                 text = file.read(_MOST_SECRETS).decode("utf-8", "surrogateescape")
             known.learn(_secrets(text))

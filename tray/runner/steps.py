@@ -9,6 +9,7 @@ too (`stay`).
 """
 
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -199,6 +200,8 @@ class Steps:
 
     def _left_behind(self) -> list[int]:
         """Return what lives on of the script's process group or session; on a terminal the group is our own too."""
+        if sys.platform == "win32":
+            return []
         ours, us = os.getpgrp(), os.getpid()
         groups = (self.root, ours) if self.shares_group else (self.root,)
         found = []

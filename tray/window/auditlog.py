@@ -16,7 +16,8 @@ from tray.window import filters, trust, view
 
 if TYPE_CHECKING:
     from tray.audit.checkpoint import Checkpoint
-    from tray.audit.store import AuditLog, StoredEntry
+    from tray.audit.rows import StoredEntry
+    from tray.audit.store import AuditLog
 
 PAGE: Final = 50
 _LONG: Final = 4_000

@@ -16,7 +16,7 @@ from tray.paths import Places
 from tray.window import auditlog, trust, view
 
 if TYPE_CHECKING:
-    from tray.audit.store import StoredEntry
+    from tray.audit.rows import StoredEntry
 
 
 def report(places: Places, run: str) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from tray.audit.outside.systemlog import Receiver
 from tray.paths import Places
 
 if TYPE_CHECKING:
-    from tray.audit.store import AuditLog, StoredEntry
+    from tray.audit.rows import StoredEntry
+    from tray.audit.store import AuditLog
     from tray.config import Config
 
 FILE = "audit.forwarded"

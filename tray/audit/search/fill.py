@@ -23,7 +23,8 @@ from tray.errors import AuditMissingError
 from tray.paths import Places
 
 if TYPE_CHECKING:
-    from tray.audit.store import AuditLog, StoredEntry
+    from tray.audit.rows import StoredEntry
+    from tray.audit.store import AuditLog
 
 BATCH = 2000
 """Entries that one transaction adds to the index."""

@@ -13,10 +13,10 @@ from heapq import nlargest
 
 from tray import clock, status
 from tray.audit.entry import ENDS, Action, ended_run
+from tray.audit.rows import ENTRY, StoredEntry, stored
 from tray.audit.schema import FACET_KEYS, STARTED
 from tray.audit.search import latest
 from tray.audit.search.latest import Key, Newest
-from tray.audit.store import ENTRY, StoredEntry, stored
 from tray.model import BACKUP, EndedRun, JobHistory, Outcome
 
 _FINISHED, _CLOSED, _DECIDED, _DECIDED_LATER, _GOOD, _SEEN, _FORGOTTEN = (

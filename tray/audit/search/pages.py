@@ -21,7 +21,8 @@ from tray.audit.schema import FACET, FACET_KEYS, MOMENT
 from tray.audit.search.asked import Filter
 
 if TYPE_CHECKING:
-    from tray.audit.store import AuditLog, StoredEntry
+    from tray.audit.rows import StoredEntry
+    from tray.audit.store import AuditLog
 
 Cursor = tuple[int, int]
 """Time in ms and number of an entry; what comes next is smaller."""
@@ -203,11 +204,11 @@ def _fetch(connection: sqlite3.Connection, table: str, given: Mapping[str, Any],
 
 def read(connection: sqlite3.Connection, numbers: Sequence[int]) -> "list[StoredEntry]":
     """Return the entries with these *numbers*, in that order; those that are not there are left out."""
-    from tray.audit import store
+    from tray.audit.rows import ENTRY, stored
 
     found = {}
     for first in range(0, len(numbers), _BATCH):
         some = numbers[first : first + _BATCH]
-        query = f"{store.ENTRY} entries.seq IN ({', '.join('?' * len(some))})"
-        found.update({entry.seq: entry for entry in map(store.stored, connection.execute(query, some))})
+        query = f"{ENTRY} entries.seq IN ({', '.join('?' * len(some))})"
+        found.update({entry.seq: entry for entry in map(stored, connection.execute(query, some))})
     return [found[seq] for seq in numbers if seq in found]

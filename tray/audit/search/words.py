@@ -18,7 +18,8 @@ from tray.audit.search.indexfile import State, opened, path_of, state_for, token
 from tray.audit.search.pages import Cursor, Page
 
 if TYPE_CHECKING:
-    from tray.audit.store import AuditLog, StoredEntry
+    from tray.audit.rows import StoredEntry
+    from tray.audit.store import AuditLog
 
 MOST_TERMS = 100
 """More words than these with the same beginning are left to FTS5's own search for beginnings."""

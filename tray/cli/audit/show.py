@@ -12,9 +12,10 @@ from tray.errors import UsageError
 from tray.paths import Places, places
 
 if TYPE_CHECKING:
+    from tray.audit.rows import StoredEntry
     from tray.audit.search import Page
     from tray.audit.search.asked import Filter
-    from tray.audit.store import AuditLog, StoredEntry
+    from tray.audit.store import AuditLog
 
 PAGE = 20
 _WIDEST = 40

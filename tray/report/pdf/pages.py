@@ -16,7 +16,7 @@ from tray.report.sheet import SIGNS, WORDS, Sheet, verdict_words
 from tray.report.summary import Summary
 
 if TYPE_CHECKING:
-    from tray.audit.store import StoredEntry
+    from tray.audit.rows import StoredEntry
 
 _LABEL = 74.0
 _QR = 74.0
