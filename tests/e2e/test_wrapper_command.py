@@ -265,7 +265,7 @@ def test_report_names_the_entry_and_says_what_is_not_proven(places: Places) -> N
     text = tray("report", "last").stdout
     assert re.search(r"Audit entry \d+: unchanged since it was written.*inconclusive", text)
     assert re.search(r"Entry hash  [0-9a-f]{64}", text)
-    assert re.search(r"Finished .* · \d{4}-\d\d-\d\dT[\d:.]+Z", text)
+    assert re.search(r"Finished +\d{4}-\d\d-\d\d [\d:]+ .*UTC", text)
 
 
 def test_looking_changes_nothing(places: Places) -> None:
