@@ -6,12 +6,16 @@ The tracker's housekeeping looks after that. On a machine without a tracker a wr
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tray import clock, config, runs
-from tray.config.runs import RunsConfig
+from tray import clock, runs
 from tray.errors import ConfigError
 from tray.paths import Places
+
+if TYPE_CHECKING:
+    from tray.config.runs import RunsConfig
 
 _MARK = ".trimmed"
 
@@ -22,6 +26,11 @@ def daily(places: Places) -> None:
     with suppress(OSError):
         if abs(clock.now_ms() - mark.stat().st_mtime_ns // 1_000_000) < clock.DAY_MS:
             return
+    if len(list(islice(_folders(places), 2))) < 2:
+        return  # the newest is kept in any case
+    from tray import config  # only now: most runs need not read the configuration
+    from tray.config.runs import RunsConfig
+
     try:
         kept = config.load(places).runs
     except ConfigError:
@@ -35,7 +44,7 @@ def usage(places: Places) -> tuple[int, int]:
     return len(sizes), sum(sizes)
 
 
-def trim(places: Places, kept: RunsConfig) -> None:
+def trim(places: Places, kept: "RunsConfig") -> None:
     """Remove what is too old, and then the oldest until the rest is small enough. The newest run is always kept."""
     folders = sorted(_folders(places), key=lambda folder: folder.name)[:-1]
     sizes = {folder: _size(folder) for folder in folders}
