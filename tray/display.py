@@ -46,6 +46,15 @@ def columns() -> int:
     return 80
 
 
+def folded(text: str, indent: int = 0) -> str:
+    """Return *text* broken between words at the width of the terminal; lines after the first begin *indent* cells in."""
+    import textwrap
+
+    room = max(columns(), 40)
+    lines = textwrap.wrap(text, room, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines)
+
+
 def coloured() -> bool:
     """Whether colours are wanted on a terminal (https://no-color.org)."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"

@@ -61,7 +61,7 @@ def test_every_surface_counts_all_jobs_and_names_the_worst(desk: Desktop, tmp_pa
     process = desk.tray()
     item = desk.item()
     hover = wait_for(lambda: (text := desk.tooltip(item)).startswith(TALLY) and text, what="the count in the tooltip")
-    assert hover.splitlines()[1].startswith("database: failed 3 times, last good 3 days ago; The repository")
+    assert hover.splitlines()[1].startswith("database: failed 3 times, last good 3 days ago: The repository")
     wait_for(lambda: pixels(desk.corner(tmp_path / "red.png"), RED) > 20, what="the red icon")
     x, y, _, height = desk.hover()
     keep(

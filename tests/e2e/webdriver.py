@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -217,11 +217,15 @@ def driven(
 
 
 def end_tree(pid: int) -> None:
-    """End a process that a test started, with its children."""
-    process = psutil.Process(pid)
-    family = [*process.children(recursive=True), process]
+    """End a process that a test started, with its children; one that has just ended is left out."""
+    try:
+        process = psutil.Process(pid)
+        family = [*process.children(recursive=True), process]
+    except psutil.NoSuchProcess:
+        return
     for one in family:
-        one.send_signal(signal.SIGKILL)
+        with suppress(psutil.NoSuchProcess):
+            one.send_signal(signal.SIGKILL)
     psutil.wait_procs(family, timeout=10)
 
 

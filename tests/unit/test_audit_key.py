@@ -105,7 +105,7 @@ def test_a_new_log_introduces_itself_once_and_only_to_a_terminal(places: Places)
         path.unlink()
     said = [_on_a_terminal() for _ in range(2)]
     assert said == [
-        "backup-tray: this is the first record here; `backup-tray audit key` tells how to prove it later.\r\n",
+        "backup-tray: this is the first run on record here; `backup-tray status` shows how your backups are.\r\n",
         "",
     ]
 

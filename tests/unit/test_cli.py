@@ -63,7 +63,7 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
         (["audit", "bogus"], "There is no 'bogus'; choose from verify, show,"),
         (["audit", "redact", "x"], "SEQ: 'x' is no whole number."),
         (["history", "--limit", "many"], "--limit: 'many' is no whole number."),
-        (["audit"], "Something is missing: verify, show,"),
+        (["audit"], "Something is missing: PART."),
     ],
 )
 def test_what_the_parser_refuses_is_said_in_words(

@@ -51,9 +51,10 @@ def test_states_have_colours_on_a_terminal_that_wants_them(monkeypatch: pytest.M
     told = statuses.judged(statuses.ended("home", Outcome.FAILED), statuses.ended("mail", Outcome.SUCCEEDED))
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
     painted, plain = status.text(told, terminal=True), status.text(told)
-    assert "\x1b[31mFailed " in painted
-    assert "\x1b[32mFine " in painted
+    assert "\x1b[31mFailed\x1b[0m " in painted
+    assert "\x1b[32mFine\x1b[0m " in painted
     assert re.sub(r"\x1b\[[0-9;]*m", "", painted) == plain
     for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
         monkeypatch.setenv(name, value)

@@ -243,7 +243,7 @@ def test_a_machine_without_any_backup_program_is_told_so(
 def test_the_systems_instance_is_looked_at(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """None, one that does not run, one that must not be seen (yet): each has its own line; only what can be mended is a fault."""
     (none,) = found(places, "system's instance")
-    assert (none.level, "None is set up" in none.what) == (Level.NOTE, True)
+    assert (none.level, "Not set up" in none.what) == (Level.NOTE, True)
     folder = tmp_path / "view"
     monkeypatch.setenv(paths.SYSTEM_VARIABLE, str(folder))
     folder.mkdir()
@@ -426,11 +426,11 @@ def test_whether_runs_of_others_are_seen_is_said(places: Places, monkeypatch: py
     def said() -> str:
         return next(check.what for check in doctor.examine(places) if check.name == "runs of others")
 
-    assert said().startswith("Nobody looks for them now")
+    assert said().startswith("They are not seen now")
     monkeypatch.setattr(watchers, "_tracked", lambda _: True)
     for release, words in (("6.15.2-arch", "exact exit status"), ("6.1.0-13-amd64", "seldom tells how they ended")):
         kernel = os.uname_result(("Linux", "here", release, "#1", "x86_64"))
         monkeypatch.setattr(os, "uname", lambda kernel=kernel: kernel)
         assert words in said()
     monkeypatch.setenv("BACKUP_TRAY_OBSERVE", "off")
-    assert said().startswith("Nobody looks for them")
+    assert said().startswith("They are not looked for")

@@ -275,7 +275,7 @@ def test_a_bad_end_is_never_called_fine(outcome: Outcome) -> None:
     status = settled(ended(outcome=outcome, reason="Wrong password."))
     first, second = wording.lines(status, NOW)
     assert first in ("A backup failed", "A backup has warnings", "A backup needs a look")
-    assert second.endswith("; Wrong password")
+    assert second.endswith(": Wrong password")
     assert "2 hours ago" in second
     assert "fine" not in wording.headline(status, NOW)
 
@@ -287,7 +287,7 @@ def test_the_headline_speaks_of_all_jobs_and_names_the_worst() -> None:
     odd = [ended("mail", Outcome.WARNING), ended("photos", Outcome.WARNING, hours=9)]
     status = settled(*good, *bad, *odd, ended("fine", hours=1), ended("other"))
     first, second = "2 of 6 backups failed, 2 have warnings", "database: failed 3 times, last good 3 days ago"
-    assert wording.lines(status, NOW) == (first, f"{second}; the reason is not known")
+    assert wording.lines(status, NOW) == (first, f"{second}: the reason is not known")
     assert wording.headline(status, NOW) == f"{first}. Worst: database, failed 3 times, last good 3 days ago."
     assert wording.menu_lines(status, NOW) == (first, "database: failed 3×, last good 3 days ago", "")
 
@@ -349,10 +349,10 @@ def test_a_job_that_needs_a_look_says_why() -> None:
     found = {job.job: wording.why(job, NOW) for job in settled(*runs).jobs}
     assert found == {
         "old": "last good 9 days ago, no backup since then",
-        "bad": "failed 2 hours ago, last good 2 days ago; The disk is full",
+        "bad": "failed 2 hours ago, last good 2 days ago: The disk is full",
         "odd": "ended 2 hours ago, how is not known, never good yet",
         "thrice": "failed 2 times, never good yet",
-        "warned": "finished with warnings 2 hours ago; 2 files could not be read",
+        "warned": "finished with warnings 2 hours ago: 2 files could not be read",
     }
     assert wording.why(JobStatus("new", State.NONE, None), NOW) == ""
 
@@ -534,7 +534,7 @@ def test_a_run_on_one_line_names_the_outcome_and_its_reason() -> None:
     """History in the terminal needs no second line."""
     assert (
         wording.last_line(ended(outcome=Outcome.FAILED, reason="Disk full."), NOW)
-        == "home: failed 2 hours ago, Disk full"
+        == "home: failed 2 hours ago: Disk full"
     )
 
 

@@ -1,12 +1,13 @@
 """The options by which several commands narrow down what they list, and what they say when nothing matches."""
 
+import shlex
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tray import clock, wording
-from tray.errors import BackupTrayError, UsageError
+from tray.errors import BackupTrayError, RunNotFoundError, UsageError
 from tray.paths import Places
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ UPDATE_SECONDS = 2.0
 
 _HELP = {
     "since": ("TIME", "from then on: 2026-11-01, yesterday, 7d, 12h, ..."),
-    "until": ("TIME", "up to then; a day is included"),
+    "until": ("TIME", "up to then; of a day, until its end"),
     "month": ("MONTH", "one month: 2026-10"),
     "job": ("NAME", "of this job; several with commas"),
     "engine": ("NAME", "of this engine"),
@@ -34,7 +35,7 @@ def register(parser: ArgumentParser, limit: int) -> None:
     """Declare the options, with *limit* lines on a page by default."""
     for name, (metavar, words) in _HELP.items():
         parser.add_argument(f"--{name}", metavar=metavar, help=words)
-    parser.add_argument("--limit", type=int, default=limit, metavar="N", help=f"how many on a page (default {limit})")
+    parser.add_argument("--limit", type=int, default=limit, metavar="N", help=f"lines on a page (default {limit})")
     parser.add_argument("--page", type=int, default=1, metavar="N", help="which page, 1 is the newest (default 1)")
 
 
@@ -48,7 +49,7 @@ def wanted(args: Namespace) -> "Filter":
 
     if args.limit < 1 or args.page < 1:
         name = "--limit" if args.limit < 1 else "--page"
-        raise UsageError(f"{name} must be 1 or more.", next="Leave it out for what is usual.")
+        raise UsageError(f"{name} must be 1 or more.", next=f"Leave {name} out to have the usual.")
     return parse({name: getattr(args, name) for name in _HELP}, clock.now_ms())
 
 
@@ -74,6 +75,20 @@ def notes(args: Namespace, more: bool, looked_to_ms: int | None) -> None:
         )
     elif more:
         print(f"Note: there are more. The next ones: add `--page {args.page + 1}`.", file=sys.stderr)
+
+
+def or_a_job(error: RunNotFoundError, named: str | None, command: str = "history") -> RunNotFoundError:
+    """Return the error, which names the *command* about all runs of a job if a job's name was taken for a run's id."""
+    from tray import past
+    from tray.paths import places
+
+    try:
+        if named is not None and named in past.names(places())["job"]:
+            error.why = "That is a job, which has many runs."
+            error.next = f"See all its runs: `backup-tray {command} --job {shlex.quote(named)}`."
+    except BackupTrayError:
+        pass  # what is wrong was said already
+    return error
 
 
 def nothing(asked: "Filter", what: str, there: Mapping[str, Sequence[str]]) -> str:

@@ -13,7 +13,7 @@ NOT_CANCELLED = 1
 """Exit code: nobody wished it in the end, or the run was over before it could be stopped."""
 
 EXAMPLES = (
-    "backup-tray cancel               the only run that goes on, after asking",
+    "backup-tray cancel               if only one runs; asks first",
     "backup-tray cancel home --yes",
 )
 
@@ -21,8 +21,8 @@ EXAMPLES = (
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_run(parser)
-    parser.add_argument("--yes", action="store_true", help="do not ask; needed where there is no terminal to ask on")
-    parser.add_argument("--no-wait", action="store_true", help="do not wait until it has ended")
+    parser.add_argument("--yes", action="store_true", help="do not ask; needed in scripts")
+    parser.add_argument("--no-wait", action="store_true", help="return at once; do not wait until the run has ended")
 
 
 def add_run(parser: ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def add_run(parser: ArgumentParser) -> None:
         metavar="RUN",
         nargs="?",
         default="",
-        help="its id or its beginning, or its job; not needed for the only one",
+        help="the run's id, or its job; not needed if only one runs",
     )
 
 
@@ -70,8 +70,8 @@ def _agreed(chosen: LiveRun) -> bool:
     if not sys.stdin.isatty():
         raise UsageError(
             "Nothing was stopped.",
-            why="There is no terminal to ask on whether you are sure.",
-            next=f"Say so: `backup-tray cancel {chosen.run} --yes`.",
+            why="Without a terminal, `cancel` cannot ask whether you are sure.",
+            next=f"Confirm it with --yes: `backup-tray cancel {wording.short_id(chosen.run)} --yes`.",
         )
     facts = ", ".join(part for part in (wording.escape(chosen.engine), wording.percent(chosen)) if part)
     try:

@@ -8,7 +8,7 @@ EXAMPLES = ("backup-tray doctor               exit code 0 if there is nothing to
 
 def register(parser: ArgumentParser) -> None:
     """Add the arguments of `doctor`."""
-    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--json", action="store_true", help="print the checks as JSON")
 
 
 def run(args: Namespace) -> int:

@@ -5,7 +5,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from tray import clock, wording
+from tray import clock, display, wording
 from tray.cli import asking
 from tray.errors import UsageError
 from tray.model import EndedRun, Instance, Source
@@ -43,7 +43,7 @@ def run(args: Namespace) -> int:
     asking.prepare(here, asked)
     found = past.find(here, asked, limit=args.limit, page=args.page)
     for ended in found.runs:
-        print(json.dumps(ended.to_json()) if args.json else _line(ended))
+        print(json.dumps(ended.to_json()) if args.json else _line(ended, terminal=sys.stdout.isatty()))
     if found.missing:
         print(f"Note: {found.missing}", file=sys.stderr)
     if not found.runs and not args.json and found.looked_to_ms is None:
@@ -52,11 +52,12 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def _line(ended: EndedRun) -> str:
+def _line(ended: EndedRun, *, terminal: bool) -> str:
     when = clock.local(ended.finished_ms).strftime("%Y-%m-%d %H:%M:%S")
     marks = (("system", ended.instance is Instance.SYSTEM), ("observed", ended.source is Source.OBSERVED))
     whose = "".join(f"  ({mark})" for mark, holds in marks if holds)
-    return f"{when}  {wording.short_id(ended.run)}  {wording.last_line(ended, clock.now_ms())}{whose}"
+    line = f"{when}  {wording.short_id(ended.run)}  {wording.last_line(ended, clock.now_ms())}{whose}"
+    return display.folded(line, 4) if terminal else line
 
 
 def _nothing(page: int, asked: "Filter") -> str:

@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
 from tray import runs
+from tray.cli import asking
 from tray.errors import RunNotFoundError
 from tray.paths import Places, places
 
@@ -16,7 +17,7 @@ EXAMPLES = (
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("run", metavar="RUN", help="the run's id or its beginning, or `last`")
+    parser.add_argument("run", metavar="RUN", help="the run's id, as `backup-tray history` shows it, or `last`")
 
 
 def run(args: Namespace) -> int:
@@ -24,7 +25,10 @@ def run(args: Namespace) -> int:
     from tray import run_ids, wording
 
     here = places()
-    read = _reader(here, run_ids.resolve(here, args.run))
+    try:
+        read = _reader(here, run_ids.resolve(here, args.run))
+    except RunNotFoundError as error:
+        raise asking.or_a_job(error, args.run) from error
     offset = 0
     while True:
         text, after = read(offset)

@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
 
 COMMANDS = {
-    "tray": "show the icon; starts a tracker when none answers",
+    "tray": "show the icon",
     "tracker": "run the tracker in the foreground",
     "window": "open the window, or raise the one that is open",
-    "run": "run a backup under watch: backup-tray run -- COMMAND...",
+    "run": "run a backup command under watch",
     "create": "make a first backup here in the terminal",
     "backup": "run a configured job",
-    "status": "the same state as the tray",
+    "status": "are my backups fine? The same answer as the icon",
     "history": "past runs",
     "log": "the full log of a run",
-    "report": "the audit report of a run or a period: text, PDF, HTML, CSV, JSON Lines",
-    "repository": "what the repositories say of themselves",
-    "cancel": "stop a run: backup-tray cancel RUN",
+    "report": "a report of a run or a period: text, PDF, HTML, CSV, JSON Lines",
+    "repository": "what is in the repositories: snapshots, size, locks",
+    "cancel": "stop a run",
     "pause": "suspend a run and all its processes",
     "resume": "let a paused run go on",
     "seen": "acknowledge a job's failure",
-    "forget": "no longer show jobs that are over or were a typing mistake: backup-tray forget JOB...",
-    "audit": "verify, show and checkpoint the audit log",
-    "system": "show root's backups to a group of users (the service of the whole system)",
-    "doctor": "what works here, what does not, and the command that mends it",
+    "forget": "no longer show a job that is over or was a typing mistake",
+    "audit": "verify and show the audit log: the record of all runs",
+    "system": "as root: show root's backups to a group of users",
+    "doctor": "what works here, what does not, and how to mend it",
 }
 """Every command and its one line of help; `tray.cli.<command>` has `register(parser)` and `run(args) -> int`."""
 
@@ -69,8 +69,7 @@ def _dispatch(command: str, argv: list[str]) -> int:
     if command not in COMMANDS:
         raise UsageError(
             f"There is no command {command!r}.",
-            why="It is not in the list.",
-            next=f"{_nearest(command, COMMANDS)}Look at the list: `backup-tray --help`.",
+            next=f"{_nearest(command, COMMANDS)}All commands: `backup-tray --help`.",
         )
     module = import_module(f"tray.cli.{command}")
     parser = _parser(command, examples(module))
@@ -104,11 +103,16 @@ def overview() -> str:
         [
             "usage: backup-tray [COMMAND] [OPTIONS]",
             "",
-            "You always know whether your backups are fine. Without a command: tray.",
+            "You always know whether your backups are fine. Without a command: shows the icon.",
             "",
             *lines,
             "",
-            "More about one: backup-tray COMMAND --help",
+            "examples:",
+            "  backup-tray run -- restic backup ~/Documents    the backup that you have, under watch",
+            "  backup-tray create                              a first backup, if you have none yet",
+            "  backup-tray status                              are my backups fine?",
+            "",
+            "More about one command: backup-tray COMMAND --help",
         ]
     )
 
@@ -126,12 +130,12 @@ def tell(error: BackupTrayError) -> None:
 
 
 def _introduce_log() -> None:
-    """Say to a person, once, that this process began an audit log; a mail from cron is none."""
+    """Tell a person at a terminal, once, where the first recorded run can be seen; cron's mail stays as it is."""
     create = sys.modules.get("tray.audit.create")
     if create is None or not create.made or sys.stderr is None or not sys.stderr.isatty():
         return
     print(
-        "backup-tray: this is the first record here; `backup-tray audit key` tells how to prove it later.",
+        "backup-tray: this is the first run on record here; `backup-tray status` shows how your backups are.",
         file=sys.stderr,
     )
 
@@ -152,7 +156,7 @@ def _in_words(message: str) -> str:
     if found := re.fullmatch(r"argument (.*): invalid int value: ('.*')", message, re.DOTALL):
         return f"{found[1]}: {found[2]} is no whole number."
     if found := re.fullmatch(r"the following arguments are required: (.*)", message, re.DOTALL):
-        return f"Something is missing: {found[1].replace('|', ', ')}."
+        return f"Something is missing: {found[1]}."
     return f"{message[:1].upper()}{message[1:]}."
 
 
@@ -172,7 +176,6 @@ def _parser(command: str, epilog: str) -> "ArgumentParser":
         def error(self, message: str) -> NoReturn:
             raise UsageError(
                 _in_words(message),
-                why="The command line does not make sense.",
                 next=f"Look at the options: `{self.prog} --help`.",
             )
 

@@ -9,7 +9,7 @@ from tray.model import Control, Phase
 from tray.paths import places
 
 EXAMPLES = (
-    "backup-tray pause                the only run that goes on",
+    "backup-tray pause                if only one runs",
     "backup-tray pause home",
 )
 
@@ -38,6 +38,8 @@ def do(args: Namespace, wish: Control) -> int:
         print(f"{job} has been asked to {wish.value}, but does not yet.")
         return 1
     else:
-        after = f" Let it go on with `backup-tray resume {done.run}`." if wish is Control.PAUSE else ""
+        after = (
+            f" Let it go on with `backup-tray resume {wording.short_id(done.run)}`." if wish is Control.PAUSE else ""
+        )
         print(f"{job} is paused.{after}" if wish is Control.PAUSE else f"{job} goes on.")
     return 0

@@ -1,10 +1,10 @@
 """`backup-tray report [RUN|FILTER] [--format text|pdf|csv|jsonl|html] [--output FILE]`."""
 
-import shlex
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from tray.errors import BackupTrayError, RunNotFoundError, UsageError
+from tray.cli import asking
+from tray.errors import RunNotFoundError, UsageError
 from tray.paths import places
 
 if TYPE_CHECKING:
@@ -35,16 +35,18 @@ EXAMPLES = (
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("run", metavar="RUN", nargs="?", help="the run's id or its beginning, or `last` (default)")
+    parser.add_argument(
+        "run", metavar="RUN", nargs="?", help="the run's id from `backup-tray history`, or `last` (default)"
+    )
     instead = parser.add_argument_group("instead of one run, all that match")
     for name, (metavar, words) in _FILTER.items():
         instead.add_argument(f"--{name}", metavar=metavar, help=words)
     parser.add_argument("--entries", action="store_true", help="every entry, not only the ends of runs")
-    parser.add_argument("--format", choices=FORMATS, help="how (default: by the name of the file, else text)")
-    parser.add_argument("--output", metavar="FILE", help="write there; `-` is standard output")
+    parser.add_argument("--format", choices=FORMATS, help="the format (default: by the name of the file, else text)")
+    parser.add_argument("--output", metavar="FILE", help="the file to write; `-` is standard output")
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
-    parser.add_argument("--checkpoint", metavar="FILE", help="report on the log as this checkpoint saw it")
-    parser.add_argument("--paper", choices=("a4", "letter"), help="of a PDF (default: as the locale says)")
+    parser.add_argument("--checkpoint", metavar="FILE", help="report on the log as it was at this checkpoint")
+    parser.add_argument("--paper", choices=("a4", "letter"), help="the paper of a PDF (default: by the locale)")
     parser.add_argument(
         "--details", action="store_true", help="put the details, not only their hash, into a run's proof"
     )
@@ -57,20 +59,8 @@ def run(args: Namespace) -> int:
     try:
         make.run(places(), _order(args))
     except RunNotFoundError as error:
-        raise _or_a_job(error, args.run) from error
+        raise asking.or_a_job(error, args.run, "report") from error
     return 0
-
-
-def _or_a_job(error: RunNotFoundError, named: str | None) -> RunNotFoundError:
-    """Return the error, which names the command if it is the name of a job that was taken for a run's id."""
-    from tray import past
-
-    try:
-        if named is not None and named in past.names(places())["job"]:
-            error.next = f"It is a job: `backup-tray report --job {shlex.quote(named)}` reports on all its runs."
-    except BackupTrayError:
-        pass  # what is wrong was said already
-    return error
 
 
 def _order(args: Namespace) -> "Order":

@@ -7,7 +7,7 @@ from tray.cli.cancel import add_run
 from tray.model import Control
 
 EXAMPLES = (
-    "backup-tray resume               the only run that goes on",
+    "backup-tray resume               if only one runs",
     "backup-tray resume home",
 )
 

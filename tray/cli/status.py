@@ -4,6 +4,7 @@ import json
 import sys
 import threading
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 
 from tray import clock, display, wording
 from tray.errors import BackupTrayError
@@ -29,6 +30,9 @@ _FINE = (State.OK, State.RUNNING, State.NONE)
 _OLD_MS = 5000
 NAME_COLUMNS = 48
 """How much of a job's name the list shows on a terminal; a pipe and `--json` have it whole."""
+_NARROW = 30
+"""Where fewer cells are left for what a job's last run did, that goes below the job's name."""
+_BEGIN = "Put the backup that you have under watch: `backup-tray run -- COMMAND...`; or make one: `backup-tray create`."
 _COLOURS = {
     State.OK: "32",
     State.RUNNING: "34",
@@ -71,11 +75,13 @@ def text(status: Status, *, terminal: bool = False) -> str:
     """Return the status for a person: the answer first, then what runs, then every job.
 
     Args:
-        terminal: It goes to a terminal: long names are cut, and states have colours.
+        terminal: It goes to a terminal: long names are cut, long lines folded, and states have colours.
     """
     now = clock.now_ms()
     paint = terminal and display.coloured()
-    lines = [_painted(wording.headline(status, now), status.state) if paint else wording.headline(status, now)]
+    head = wording.headline(status, now)
+    head = display.folded(head) if terminal else head
+    lines = [_painted(head, status.state) if paint else head]
     if status.error is not None:
         error = BackupTrayError(status.error["what"], why=status.error["why"], next=status.error["next"])
         lines += [
@@ -93,21 +99,35 @@ def text(status: Status, *, terminal: bool = False) -> str:
     if status.runs:
         lines += ["", "Running now:", *(f"  {_run_line(run, max(columns, 80) - 2)}" for run in status.runs)]
     if status.jobs:
-        names = [_name(job.job, cut=terminal) + _whose(job.instance) for job in status.jobs]
-        paused = {(run.job, run.instance) for run in status.runs if run.phase is Phase.PAUSED}
-        width = max(map(len, names))
-        words = max(9, *(len(wording.job_word(job)) for job in status.jobs))
-        lines += ["", "Jobs:"]
-        for job, name in zip(status.jobs, names, strict=True):
-            last = wording.job_line(job, now)
-            halted = job.state is State.RUNNING and (job.job, job.instance) in paused
-            word = f"{'Paused' if halted else wording.job_word(job):<{words}}"
-            lines.append(f"  {name:<{width}}  {_painted(word, job.state) if paint else word}  {last}".rstrip())
+        lines += ["", "Jobs:", *_job_lines(status, now, terminal=terminal, paint=paint)]
+    elif status.state is State.NONE and not status.runs:
+        lines.append(_BEGIN)
     standing = wording.audit_line_now(status.audit, now, readable=status.error is None)
     if status.audit is not None or (status.jobs and status.error is None):
         lines += ["", standing]
     lines += [f"Note: {wording.escape(note)}." for note in status.notes if note != standing]
     return "\n".join(lines)
+
+
+def _job_lines(status: Status, now: int, *, terminal: bool, paint: bool) -> Iterator[str]:
+    """Yield a job's name, its state and its last run under those of the others; on a terminal folded under its column."""
+    names = [_name(job.job, cut=terminal) + _whose(job.instance) for job in status.jobs]
+    paused = {(run.job, run.instance) for run in status.runs if run.phase is Phase.PAUSED}
+    width = max(map(len, names))
+    words = max(9, *(len(wording.job_word(job)) for job in status.jobs))
+    column = 6 + width + words
+    below = terminal and display.columns() - column < _NARROW
+    for job, name in zip(status.jobs, names, strict=True):
+        last = wording.job_line(job, now)
+        halted = job.state is State.RUNNING and (job.job, job.instance) in paused
+        word = f"{'Paused' if halted else wording.job_word(job):<{words}}"
+        line = f"  {name:<{width}}  {word}"
+        if terminal and last:
+            line = f"{line}\n{display.folded('    ' + last, 4)}" if below else display.folded(f"{line}  {last}", column)
+        elif last:
+            line = f"{line}  {last}"
+        line = line.rstrip()
+        yield line.replace(word.rstrip(), _painted(word.rstrip(), job.state), 1) if paint else line
 
 
 def _run_line(run: LiveRun, columns: int) -> str:

@@ -13,7 +13,7 @@ EXAMPLES = (
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "--group", default="backup-tray", metavar="NAME", help="whose members may look on (default backup-tray)"
+        "--group", default="backup-tray", metavar="NAME", help="the group whose members see them (default backup-tray)"
     )
 
 

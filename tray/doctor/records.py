@@ -78,7 +78,7 @@ def housekeeping(places: Places) -> list[Check]:
 
     failed = rounds.failures(places)
     if not failed:
-        return [Check("housekeeping", Level.OK, "Nothing that was due could not be done.")]
+        return [Check("housekeeping", Level.OK, "All that was due is done.")]
     told = "; ".join(f"{wording.escape(duty)}: {wording.escape(note.get('why', ''))}" for duty, note in failed.items())
     return [Check("housekeeping", Level.WARN, told, "backup-tray tracker --care  (tries again, and says what fails)")]
 

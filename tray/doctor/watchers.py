@@ -49,10 +49,10 @@ def observation(places: Places) -> list[Check]:
             Check(name, Level.NOTE, "They are seen on Linux only; put yours under watch: `backup-tray run -- COMMAND`.")
         ]
     if Scope.of(os.environ).off or not _observes(places):
-        what = f"Nobody looks for them: {VARIABLE} or [observe] in {places.config_file} says so."
+        what = f"They are not looked for: {VARIABLE} or [observe] in {places.config_file} says so."
         return [Check(name, Level.NOTE, what)]
     if not _tracked(places):
-        what = "Nobody looks for them now: that is the tracker's work, and none is running. The icon starts one."
+        what = "They are not seen now: the tracker looks for them, and none is running. The icon starts one."
         return [Check(name, Level.NOTE, what)]
     release = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
     if release >= _TELLS_EXITS:
@@ -85,7 +85,7 @@ def system() -> list[Check]:
     try:
         talk = connect(folder, "cli")
         if talk is None:
-            what = "None is set up: root's own backups are shown to root alone. Set it up: `sudo installers/linux/install.sh`."
+            what = "Not set up, so only root sees root's backups. Set it up: `sudo installers/linux/install.sh`."
             return [Check(name, Level.NOTE, what)]
         try:
             talk.send({"type": "status"})

@@ -36,7 +36,7 @@ class EntryNotFoundError(BackupTrayError):
     def __init__(self, seq: int, size: int) -> None:
         super().__init__(
             f"The audit log has no entry {seq}.",
-            why=f"It holds {size} entries, numbered from 0.",
+            why=f"It holds {size} {'entry' if size == 1 else 'entries'}, numbered from 0.",
             next="List the newest with `backup-tray audit show`.",
         )
         self.seq, self.size = seq, size

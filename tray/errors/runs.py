@@ -73,14 +73,13 @@ class RunNotFoundError(BackupTrayError):
         if run in ("", "last"):
             super().__init__(
                 "No run has ended yet.",
-                why="Backup Tray has seen none.",
                 next="Put your backup under watch: `backup-tray run -- COMMAND...`; or make one: `backup-tray create`.",
             )
             return
         super().__init__(
             f"No run is known as {run!r}.",
-            why="Neither the audit log nor the run folders hold a run whose id begins or ends so.",
-            next="List the runs with `backup-tray history`.",
+            why="No run on record has an id that begins or ends like that.",
+            next="List the runs and their ids with `backup-tray history`.",
         )
 
 
@@ -104,9 +103,8 @@ class RunNotLiveError(BackupTrayError):
 
     def __init__(self, run: str, why: str = "") -> None:
         super().__init__(
-            f"{run!r} is neither the id nor the job of a run that goes on." if run else "No backup is running now.",
-            why=why
-            or ("It may be over, or be called otherwise." if run else "There is nothing that could be stopped."),
+            f"No running backup has the id or the job {run!r}." if run else "No backup is running now.",
+            why=why or ("It may have ended already, or have another name." if run else ""),
             next="See what runs with `backup-tray status`, and what is over with `backup-tray history`.",
         )
         self.run = run
@@ -118,7 +116,8 @@ class RunOverError(RunNotLiveError):
     code = "ERROR_RUN_OVER"
 
     def __init__(self, run: str) -> None:
-        super().__init__(run, "Nothing is left of it that could be stopped.")
+        super().__init__(run)
+        self.why = ""
         self.what = "That run has ended already."
         self.next = f"See how it ended: `backup-tray report {run}`."
 
@@ -138,7 +137,7 @@ class ControlRefusedError(BackupTrayError):
 
 
 class RunObservedError(ControlRefusedError):
-    """Somebody else started the run, so it is not ours to stop."""
+    """Another program started the run, so it is not ours to stop."""
 
     code = "ERROR_RUN_OBSERVED"
 
@@ -147,12 +146,12 @@ class RunObservedError(ControlRefusedError):
         super().__init__(
             f"{job} is not ours to stop.",
             why=f"Backup Tray did not start it, it only watches it: {whose}.",
-            next=f"Interrupt it yourself: `{_kill(pid, user)}`.",
+            next=f"Stop it yourself: `{_kill(pid, user)}`.",
         )
 
 
 class RunUntrackedError(ControlRefusedError):
-    """Nobody is left who could stop the run: the process that watched it is gone."""
+    """The run cannot be controlled: the process that watched it is gone."""
 
     code = "ERROR_RUN_UNTRACKED"
 
@@ -160,7 +159,7 @@ class RunUntrackedError(ControlRefusedError):
         super().__init__(
             f"{job} cannot be reached.",
             why=f"The process that watched it is gone; the command itself goes on as process {pid}.",
-            next=f"Interrupt it yourself: `{_kill(pid)}`.",
+            next=f"Stop it yourself: `{_kill(pid)}`.",
         )
 
 
@@ -202,17 +201,17 @@ class JobNotFoundError(BackupTrayError):
     def __init__(self, job: str, known: tuple[str, ...] = (), *, configured: bool = False) -> None:
         super().__init__(
             f"There is no job named {job!r}.",
-            why=f"{_nearest(job, known)}{' (in config.toml)' if configured else ''}.",
+            why=_nearest(job, known, "config.toml has no jobs yet" if configured else "No job has run yet") + ".",
             next="Check the spelling, or make a job with `backup-tray create`."
             if configured
-            else "Look at `backup-tray status`, which names every job that has run.",
+            else "See the names of all jobs with `backup-tray status`.",
         )
 
 
-def _nearest(job: str, known: tuple[str, ...]) -> str:
-    """Return the known jobs in words: those whose names are like *job* if there are many."""
+def _nearest(job: str, known: tuple[str, ...], none: str) -> str:
+    """Return the known jobs in words: those whose names are like *job* if there are many; *none* if there are no jobs."""
     if len(known) <= _FEW:
-        return f"Known jobs: {', '.join(known) if known else 'none yet'}"
+        return f"Known jobs: {', '.join(known)}" if known else none
     import difflib
 
     near = difflib.get_close_matches(job, known, _FEW, 0.4)

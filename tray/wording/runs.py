@@ -146,8 +146,8 @@ def eta(run: LiveRun) -> str | None:
 
 
 def last_line(ended: EndedRun, now_ms: int) -> str:
-    """Return everything about an ended run on one line: "home: succeeded 2 hours ago, 12.3 GB, 20,220 files, took 6 min"."""
-    return join(ended_words(ended, now_ms), figures(ended), reason_words(ended))
+    """Return everything about an ended run on one line: "home: succeeded 2 hours ago, 12.3 GB, took 6 min"."""
+    return because(join(ended_words(ended, now_ms), figures(ended)), ended)
 
 
 def problems(ended: EndedRun) -> str | None:
@@ -172,7 +172,7 @@ def added(ended: EndedRun, *, short: bool = False) -> str | None:
 
 def ended_words(ended: EndedRun, now_ms: int, units: int = 1000) -> str:
     """Return what a run did and how long ago."""
-    kind = "" if ended.kind == "backup" else f"{escape(ended.kind)} "
+    kind = "" if ended.kind in (BACKUP, "other") else f"{escape(ended.kind)} "
     return f"{fit(escape(ended.job), units)}: {kind}{did(ended, now_ms)}"
 
 
@@ -216,15 +216,15 @@ def why(item: JobStatus, now_ms: int) -> str:
         late = "no backup since then" if item.state is State.WARNING else None
         return join(good_words(item, now_ms) or did(ended, now_ms), late)
     times = f"{ended_word(ended)} {count(item.streak)} times" if item.streak > 1 else did(ended, now_ms)
-    return "; ".join(filter(None, (join(times, good_words(item, now_ms)), reason_words(ended))))
+    return because(join(times, good_words(item, now_ms)), ended)
 
 
 def job_line(item: JobStatus, now_ms: int) -> str:
-    """Return what a list of jobs says of one: why it is not fine, how its last run ended, and when it was last good."""
+    """Return what a list of jobs says of one: its concern, how its last run ended, when it was last good, and the reason."""
     parts = [] if item.concern is None else [escape(item.concern.strip()).rstrip(".")]
     last = item.last
     if last is not None:
-        parts.append(join(did(last, now_ms), figures(last), reason_words(last)))
+        parts.append(join(did(last, now_ms), figures(last)))
     if item.about is not None and item.about != last:
         parts.append(did(item.about, now_ms))
     if item.kind == BACKUP and item.known and last is not None and item.last_good != last:
@@ -232,7 +232,14 @@ def job_line(item: JobStatus, now_ms: int) -> str:
             f"{count(item.streak)} bad ends since" if item.last_good is not None else f"{count(item.streak)} bad ends"
         )
         parts.append(join(good_words(item, now_ms), times if item.streak > 1 else None))
-    return "; ".join(parts)
+    text = "; ".join(part for part in parts if part)
+    return text if last is None else because(text, last)
+
+
+def because(text: str, ended: EndedRun) -> str:
+    """Return *text* with the reason behind it, a sentence of its own: "failed 2 hours ago: The disk is full"."""
+    reason = reason_words(ended)
+    return f"{text}: {reason}" if reason else text
 
 
 def good_words(item: JobStatus, now_ms: int) -> str | None:

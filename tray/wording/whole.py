@@ -136,7 +136,7 @@ def _settled(status: Status, now_ms: int) -> tuple[str, str]:
     bad = of_jobs.bad(status)
     if bad:
         words = f"{fit(escape(bad[0].job), NAME_UNITS)}: {of_jobs.phrase(bad[0], now_ms)}"
-        return of_jobs.tally(status.jobs), "; ".join(filter(None, (words, of_jobs.reason(bad[0]))))
+        return of_jobs.tally(status.jobs), ": ".join(filter(None, (words, of_jobs.reason(bad[0]))))
     if status.state is State.WARNING:
         note = "".join(_first(status.notes))
         told_of = not note or note.startswith("The audit log was begun anew")

@@ -8,15 +8,15 @@ from tray.cli import main
 PARTS = {
     "verify": "check the whole log: 0 intact, 1 tampered, 2 could not check, 3 inconclusive",
     "show": "print entries",
-    "checkpoint": "print the newest signed checkpoint, to be kept elsewhere as a baseline",
+    "checkpoint": "print the signed size and fingerprint of the log, to be kept elsewhere",
     "key": "show the log's name and public key, or change the key",
-    "acknowledge": "say why a breach is no cause for alarm any more; that is an entry",
+    "acknowledge": "end the alarm about a breach, with a reason that is recorded",
     "export": "write the log into a folder that other tools can verify (C2SP tlog-tiles)",
-    "proof": "write one entry with all that proves it (C2SP tlog-proof)",
-    "salvage": "write down what can still be read of a damaged log: 0 all of it, 1 not all, 2 nothing",
-    "rotate": "close a segment of the log: all that can be closed",
-    "prune": "forget closed segments that are old enough, so that the rest still proves itself",
-    "redact": "erase the details of one entry, with a reason; the entry stays, and the log still verifies",
+    "proof": "write one entry with the proof that it is in the log (C2SP tlog-proof)",
+    "salvage": "save what can still be read of a damaged log: 0 all of it, 1 not all, 2 nothing",
+    "rotate": "close the current segment of the log, so that it can be pruned later",
+    "prune": "remove the oldest closed segments; the rest still verifies",
+    "redact": "erase the details of one entry, with a reason; the log still verifies",
 }
 """Every part and its one line of help; `tray.cli.audit.<part>` has `register(parser)` and `run(args) -> int`."""
 
@@ -29,7 +29,7 @@ EXAMPLES = (
 
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments of every part."""
-    parts = parser.add_subparsers(dest="what", required=True, metavar="|".join(PARTS))
+    parts = parser.add_subparsers(dest="what", required=True, metavar="PART")
     for name, words in PARTS.items():
         module = import_module(f"{__name__}.{name}")
         part = parts.add_parser(

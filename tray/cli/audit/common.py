@@ -3,6 +3,7 @@
 import re
 
 from tray import clock, wording
+from tray.cli import asking
 from tray.errors import RunNotFoundError
 from tray.paths import places
 
@@ -36,7 +37,10 @@ def entry_number(words: str) -> int:
     with AuditLog.read(here.audit_db) as log:
         if re.fullmatch(r"0|[1-9][0-9]{0,15}", words) and (int(words) < log.head()[0] or len(words) < wording.SHORT_ID):
             return int(words)
-        found = log.entry_of_run(run_ids.resolve(here, words, system=False))
+        try:
+            found = log.entry_of_run(run_ids.resolve(here, words, system=False))
+        except RunNotFoundError as error:
+            raise asking.or_a_job(error, words) from error
     if found is None:  # its record waits to be written
         raise RunNotFoundError(words)
     return found.seq

@@ -20,7 +20,7 @@ EXAMPLES = (
 def register(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "--rotate", action="store_true", help="make a new key, introduced and then replaced by the old one's"
+        "--rotate", action="store_true", help="replace the signing key by a new one, which the old one signs"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object")
 

@@ -34,7 +34,7 @@ def register(parser: ArgumentParser) -> None:
         "entry",
         nargs="?",
         metavar="SEQ|RUN",
-        help="only this entry, with its details: its number, or a run, as `backup-tray history` shows it: its end",
+        help="one entry with its details: its number, or a run's id, which stands for the entry of the run's end",
     )
     parser.add_argument("--json", action="store_true", help="the exact bytes that were hashed, one entry a line")
     asking.register(parser, PAGE)
@@ -103,7 +103,8 @@ def _table(entries: "Sequence[StoredEntry]") -> Iterator[str]:
     """Yield one line for each entry: number, time, severity, action, result, job and run, under one another."""
     rows = [
         [str(entry.seq), moment(data["time"])]
-        + [wording.escape(str(data[name] or "")) for name in ("severity", "action", "result", "job", "run")]
+        + [wording.escape(str(data[name] or "")) for name in ("severity", "action", "result", "job")]
+        + [wording.short_id(str(data["run"] or ""))]
         for entry in entries
         for data in (entry.data,)
     ]
