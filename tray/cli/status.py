@@ -120,14 +120,12 @@ def _job_lines(status: Status, now: int, *, terminal: bool, paint: bool) -> Iter
     for job, name in zip(status.jobs, names, strict=True):
         last = wording.job_line(job, now)
         halted = job.state is State.RUNNING and (job.job, job.instance) in paused
-        word = f"{'Paused' if halted else wording.job_word(job):<{words}}"
-        line = f"  {name:<{width}}  {word}"
+        word = "Paused" if halted else wording.job_word(job)
+        head = f"  {name:<{width}}  "
+        line = f"{head}{word:<{words}}  {last}".rstrip()
         if terminal and last:
-            line = f"{line}\n{display.folded('    ' + last, 4)}" if below else display.folded(f"{line}  {last}", column)
-        elif last:
-            line = f"{line}  {last}"
-        line = line.rstrip()
-        yield line.replace(word.rstrip(), _painted(word.rstrip(), job.state), 1) if paint else line
+            line = f"{head}{word}\n{display.folded('    ' + last, 4)}" if below else display.folded(line, column)
+        yield head + _painted(word, job.state) + line[len(head) + len(word) :] if paint else line
 
 
 def _run_line(run: LiveRun, columns: int) -> str:

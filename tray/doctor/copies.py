@@ -37,7 +37,7 @@ def baselines(places: Places) -> Iterable[Check]:
 
 def _kept(places: Places, sizes: list[int], size: int) -> Check:
     if not sizes:
-        what = "No checkpoint is kept apart from the log, so nobody would notice if all of it were replaced."
+        what = "No checkpoint is kept apart from the log, so a log that was replaced as a whole would look genuine."
         return Check(_NAME, Level.WARN, what, _remedy(places))
     if max(sizes) > size:
         what = f"One saw a log of {wording.count(max(sizes))} entries, but it has {wording.count(size)}."

@@ -118,7 +118,7 @@ def no_password(access: Access) -> RepositoryAskError:
     return RepositoryAskError(
         access.engine,
         shown,
-        "Nobody said what its password is: neither `password_file` of a job in config.toml nor the environment.",
+        "Its password is not known: neither a job of config.toml (`password_file`) nor the environment tells it.",
         f"Say it: `{variable} backup-tray repository --refresh {shlex.quote(shown)}`.",
     )
 

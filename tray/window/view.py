@@ -357,7 +357,11 @@ def ended(run: EndedRun, now_ms: int) -> dict[str, Any]:
         "at": absolute(run.finished_ms, now_ms),
         "duration": UNKNOWN if run.duration_ms is None else wording.duration(run.duration_ms / 1000),
         "size": UNKNOWN if run.bytes_processed is None else wording.size(run.bytes_processed),
-        "added": wording.added(run) or UNKNOWN,
+        "added": UNKNOWN if run.bytes_added is None else wording.size(run.bytes_added),
+        "added_how": "before compression" if run.uncompressed else "",
+        "grown": ""
+        if run.bytes_added is None
+        else f"{'' if run.uncompressed else '+'}{wording.added(run, short=True)}",
         "files": UNKNOWN if run.files is None else wording.count(run.files),
         "errors": wording.problems(run) or UNKNOWN,
     }

@@ -220,11 +220,11 @@ def why(item: JobStatus, now_ms: int) -> str:
 
 
 def job_line(item: JobStatus, now_ms: int) -> str:
-    """Return what a list of jobs says of one: its concern, how its last run ended, when it was last good, and the reason."""
+    """Return what a list of jobs says of one: its concern, how and why its last run ended, and when it was last good."""
     parts = [] if item.concern is None else [escape(item.concern.strip()).rstrip(".")]
     last = item.last
     if last is not None:
-        parts.append(join(did(last, now_ms), figures(last)))
+        parts.append(because(join(did(last, now_ms), figures(last)), last))
     if item.about is not None and item.about != last:
         parts.append(did(item.about, now_ms))
     if item.kind == BACKUP and item.known and last is not None and item.last_good != last:
@@ -232,8 +232,7 @@ def job_line(item: JobStatus, now_ms: int) -> str:
             f"{count(item.streak)} bad ends since" if item.last_good is not None else f"{count(item.streak)} bad ends"
         )
         parts.append(join(good_words(item, now_ms), times if item.streak > 1 else None))
-    text = "; ".join(part for part in parts if part)
-    return text if last is None else because(text, last)
+    return "; ".join(part for part in parts if part)
 
 
 def because(text: str, ended: EndedRun) -> str:

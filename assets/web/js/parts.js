@@ -75,7 +75,7 @@
   // The figures of a run that is over.
   BT.figures = (run) =>
     BT.facts([
-      { label: "Files", value: run.files }, { label: "Size", value: run.size }, { label: "Added", value: run.added },
+      { label: "Files", value: run.files }, { label: "Size", value: run.size }, { label: "Added", value: run.added, of: run.added_how },
       { label: "Duration", value: run.duration }, { label: "Problems", value: run.errors }]);
 
   // Of a job whose run goes on but stands still: its own pages, not those of an earlier run.

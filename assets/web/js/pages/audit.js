@@ -62,14 +62,14 @@
         result.problems.map((text) => el("p", { class: "note warn" }, text))];
     }
     const known = standing();
-    if (!known) return el("p", { class: "row" }, BT.tag("none", "Not verified"), el("span", { class: "grow" }, "Nobody has verified this log yet."));
-    return [el("p", { class: "row" }, BT.tag(known.kind, known.word), BT.origin(known.whose ? ["System"] : []), el("span", { class: "grow" }, known.why || known.text || "Nobody has verified this log yet.")), known.facts.length > 0 && BT.pairs(known.facts),
+    if (!known) return el("p", { class: "row" }, BT.tag("none", "Not verified"), el("span", { class: "grow" }, "This log has not been verified yet."));
+    return [el("p", { class: "row" }, BT.tag(known.kind, known.word), BT.origin(known.whose ? ["System"] : []), el("span", { class: "grow" }, known.why || known.text || "This log has not been verified yet.")), known.facts.length > 0 && BT.pairs(known.facts),
       known.whose && el("p", { class: "note" }, "This is what the system's own service says of its log. The entries below are those of your log; the system's runs stand in the history.")];
   };
 
   const baselines = () => (log.baselines.length
     ? el("ul", { class: "plain" }, log.baselines.map((one) => el("li", {}, el("div", { class: "hash" }, one.name), el("span", { class: "mute" }, `${one.covers}, ${one.age}`))))
-    : el("p", { class: "note" }, "No baseline was found. Without one that is kept elsewhere nobody can tell a log that was replaced as a whole from a genuine one."));
+    : el("p", { class: "note" }, "No baseline was found. Without one that is kept elsewhere, a log that was replaced as a whole looks genuine."));
 
   const trust = () => el("div", { class: "card" }, verdict(),
     el("p", { class: "buttons" }, BT.act("verify", "Verify now", { class: "main", disabled: Boolean(progress) }),

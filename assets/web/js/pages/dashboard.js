@@ -17,7 +17,7 @@
   const attention = (status) => (status.attention.length ? [
     el("h2", {}, "Needs attention"),
     status.attention.slice(0, MOST).map((job) =>
-      el("div", { class: "card row", "data-key": `${job.system} ${job.job}` }, BT.tag(job.kind, job.word), BT.origin(job.system ? ["System"] : []),
+      el("div", { class: "card row attention", "data-key": `${job.system} ${job.job}` }, BT.tag(job.kind, job.word), BT.origin(job.system ? ["System"] : []),
         el("span", { class: "grow" }, el("b", { class: "name" }, job.job), job.why && [": ", BT.words(job.why)]),
         job.live && job.leads === job.live ? BT.liveButtons(job) : job.about && BT.runButtons(job.about),
         forget(job))),
@@ -53,7 +53,7 @@
       el("td", {}, BT.tag(job.kind, job.word)),
       el("td", { class: run ? "figure" : "figure nothing", "data-label": run ? "Last run" : null, title: run ? run.at : null }, run ? [when(run), el("span", { class: "mute" }, run.duration)] : "–"),
       el("td", { class: job.backup ? "figure" : "figure nothing", "data-label": job.backup ? "Last good" : null, title: job.good_at || null }, job.backup ? (BT.status.old && job.good_at ? job.good_at : job.good) : "–"),
-      el("td", { class: run ? "figure" : "figure nothing", "data-label": run ? "Size" : null }, run ? [run.size, el("span", { class: "mute" }, run.added === "unknown" ? "" : `+${run.added}`)] : "–"),
+      el("td", { class: run ? "figure" : "figure nothing", "data-label": run ? "Size" : null }, run ? [run.size, el("span", { class: "mute", title: run.added_how || null }, run.grown)] : "–"),
       el("td", { class: "end" }, job.leads && BT.go(`report/${job.leads}`, "Report", { class: "link", "aria-label": `Report of ${job.job}` }),
         (job.live || job.leads) && BT.go(`log/${job.live || job.leads}`, "Log", { class: "link", "aria-label": `Log of ${job.job}` }),
         !["ok", "run"].includes(job.kind) && !attended(BT.status).includes(job.forget) && forget(job)));
@@ -76,7 +76,7 @@
     el("div", { class: "buttons" }, BT.go("create", "Create First Backup", { class: "main" }), BT.go("guide", "I already use restic, borg or rclone", { class: "link" })));
 
   const blank = (status) => el("div", { class: "empty old" }, BT.icon("unknown"), el("h1", { id: "title", tabindex: "-1" }, "Data unavailable"),
-    el("p", {}, "Nothing is known about your backups right now. They need not have failed, but nobody can call them fine."));
+    el("p", {}, "Nothing is known about your backups right now. They need not have failed, but it is not known that they are fine."));
 
   // "Cancel…" in the tray's menu: the Dashboard, and the question at once.
   const askToCancel = (ident) => {
@@ -95,8 +95,8 @@
     help: [
       "The sentence at the top answers whether your backups are fine. Below it stand the backups that run now, those that need a look, and every job that Backup Tray has seen.",
       "A job is something that you back up again and again. Its state clears with its next success, or with `backup-tray seen JOB`. Last good is its newest backup that can be relied on; a check, a restore or a dry run is none. Forget takes a job off this page until it runs again.",
-      "A success older than a week is not called fine, because nobody knows then whether the backup still runs.",
-      "Observed means that somebody else started the run: cron, another terminal, another user. Backup Tray saw it begin and end, and says only what could be known. System marks the backups of the whole machine.",
+      "A success older than a week is not called fine, because it is not known then whether the backup still runs.",
+      "Observed means that the run was not started through Backup Tray, but by cron, another terminal or another user. Backup Tray saw it begin and end, and says only what could be known. System marks the backups of the whole machine.",
       "Pause stops a backup's processes until you resume them. Cancel asks the backup program to stop, waits, and then insists.",
       "Repositories are a second opinion beside the log: what they say of themselves, and when they were looked at.",
       "View Report shows what the audit log holds about a run, Details the full log of it."],

@@ -20,7 +20,7 @@
     el("td", {}, BT.tag(run.kind, run.word)),
     el("td", { class: "figure", "data-label": "Ended" }, run.at, el("span", { class: "mute" }, run.ago)),
     el("td", { class: "figure", "data-label": "Took" }, run.duration),
-    el("td", { class: "figure", "data-label": "Size" }, run.size, el("span", { class: "mute" }, run.added === "unknown" ? "" : `+${run.added}`)),
+    el("td", { class: "figure", "data-label": "Size" }, run.size, el("span", { class: "mute", title: run.added_how || null }, run.grown)),
     el("td", { class: "end" }, BT.go(`report/${run.run}`, "Report", { class: "link", "aria-label": `Report of ${run.job}, ${run.at}` }),
       BT.go(`log/${run.run}`, "Log", { class: "link", "aria-label": `Log of ${run.job}, ${run.at}` })));
 

@@ -22,7 +22,7 @@
     help: [
       "What the audit log holds about one run, and the entry's place in it: number, hash, time in your zone and in UTC.",
       "Verified means that the entry and every other one in the log are what was written, that the log's signature is good, and that a baseline agrees. Of a very long log only this entry is proven, which the words beside it say. Looking at this page changes nothing and records nothing.",
-      "Inconclusive means that the log agrees with itself, but there is nothing kept elsewhere to compare it with. Somebody who holds the signing key could have written it anew."],
+      "Inconclusive means that the log agrees with itself, but there is nothing kept elsewhere to compare it with. A person who holds the signing key could have written it anew."],
     open: async (run) => {
       report = check = null;
       report = await BT.call("report", { run });
