@@ -48,7 +48,7 @@ def test_a_copy_that_is_gone_is_told_with_what_brings_it_back(log: Places) -> No
     near(log).unlink()
     (check,) = looked(log)
     assert check.level is Level.WARN
-    assert "nobody would notice" in check.what
+    assert "would look genuine" in check.what
     assert check.remedy
 
 

@@ -78,7 +78,7 @@ def judge(engine: str, plan: Plan, exit: Exit, seen: dict[str, Any]) -> Result:
     begin = f"{engine} ended with exit code 0" if exit.seen else f"{engine} ended, and its exit code was not seen"
     snapshot = seen.get("snapshot")
     if plan.kind != "backup" or engine not in proof.PROVES or not snapshot or not seen.get("alone", True):
-        why = f"{begin}, so nobody can say what it came to." if told is None else told.reason
+        why = f"{begin}, so how it ended is not known." if told is None else told.reason
         return Result(Outcome.UNKNOWN, why)
     made = f"{begin}, and snapshot {snapshot[:8]} is new in the repository"
     missing = [str(source) for source in seen.get("missing") or ()]
