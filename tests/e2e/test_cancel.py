@@ -342,7 +342,7 @@ def test_what_cannot_be_cancelled_is_refused_with_why_and_what_to_do(
 ) -> None:
     """No run, one that is over, one that somebody else started."""
     refused = tray("cancel", "home", "--yes")
-    assert (refused.returncode, "neither the id nor the job" in refused.stderr) == (2, True)
+    assert (refused.returncode, "No running backup has the id or the job" in refused.stderr) == (2, True)
     tray("run", "--job", "home", "--", "true")
     over = tray("cancel", last().run, "--yes")
     assert (over.returncode, "ended already" in over.stderr) == (2, True)

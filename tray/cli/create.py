@@ -30,11 +30,15 @@ def register(parser: ArgumentParser) -> None:
         "--source", action="append", metavar="PATH", help="a folder to back up; may be given several times"
     )
     parser.add_argument(
-        "--repository", metavar="PLACE", help="a new folder, best on another disk, or restic's address for it"
+        "--repository",
+        metavar="PLACE",
+        help="where to: a new folder, best on another disk, or an address such as sftp:me@nas:/backup",
     )
     parser.add_argument("--name", help="what the job is called (default: home)")
-    parser.add_argument("--password-file", metavar="FILE", help="take the password from there (default: one is made)")
-    parser.add_argument("--no-run", action="store_true", help="do not back up now")
+    parser.add_argument(
+        "--password-file", metavar="FILE", help="the file that holds the password (default: one is made)"
+    )
+    parser.add_argument("--no-run", action="store_true", help="only make repository and job; do not back up yet")
     parser.add_argument("--yes", action="store_true", help="ask nothing: for scripts")
 
 
@@ -93,7 +97,9 @@ def _ask(given: "dict[str, object]", name: str, home: str) -> "dict[str, object]
     if answers["sources"] is None:
         answers["sources"] = [_answer("Back up which folder?", home)]
     if answers["repository"] is None:
-        answers["repository"] = _answer("Where to? A new folder, best on another disk, or an address of restic's", "")
+        answers["repository"] = _answer(
+            "Where to? A new folder, best on another disk, or an address such as sftp:me@nas:/backup", ""
+        )
     if answers["name"] is None:
         answers["name"] = _answer("What shall it be called?", name)
     if answers["password"] is None:
@@ -153,4 +159,5 @@ def _explain(job: "Job") -> None:
     print(f"\nThe job {escape(job.name)} and its repository {escape(str(job.repository))} are made.")
     print(f"  its password is kept in   {escape(str(job.password_file))}")
     print(f"  to run it now             backup-tray backup {escape(shlex.quote(job.name))}")
-    print(f"  every night: `crontab -e` {escape(jobs.cron_line(job))}")
+    print("  to run it every night     add this line with `crontab -e`:")
+    print(f"    {escape(jobs.cron_line(job))}")
