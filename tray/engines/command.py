@@ -23,6 +23,8 @@ _KNOWN_CODES = {
 _ASKED = 2
 _TELLS = frozenset(("--version", "-V", "version", "--help", "-h", "help", "-?", "--usage"))
 
+_MAY_FAIL = (b"tar: ", b"gtar: ", b"bsdtar: ", b"rsync error: ", b"pg_", b"mysql", b"mariadb", b"/")
+
 
 class Command:
     """The engine for every command that we know nothing about."""
@@ -69,21 +71,33 @@ class CodeSession:
     Args:
         name: What ran, for the reason.
         inner: What stands before it.
+
+    Attributes:
+        failures: Programs that said on stderr that they failed, each with its words.
     """
 
     def __init__(self, name: str, inner: Inner) -> None:
         self._name, self._opaque = name, inner.opaque
         self._last = ""
+        self.failures: dict[str, str] = {}
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Relay the same bytes."""
         if stream is Stream.ERR:
             self._last = plain(line) or self._last
+            if line.startswith(_MAY_FAIL):
+                self._failed(line)
         return Fed(relay=line)
 
     def conclude(self, exit: Exit) -> Result:
         """Conclude from the exit code alone."""
         return Result(*conclude_by_code(self._name, exit, opaque=self._opaque, last=self._last))
+
+    def _failed(self, line: bytes) -> None:
+        from tray.engines import sayings  # most commands never say so
+
+        if (said := sayings.failure(line)) is not None:
+            self.failures.setdefault(*said)
 
 
 def conclude_by_code(name: str, exit: Exit, *, opaque: str = "", last: str = "") -> tuple[Outcome, str]:

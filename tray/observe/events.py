@@ -27,14 +27,19 @@ _HEADER = struct.Struct("=IHHII")  # nlmsghdr
 _MESSAGE = struct.Struct("=IIIIHH")  # cn_msg
 _WHAT, _DATA = 36, 52  # where `what` and the union of a proc_event stand
 _FACTS = struct.Struct("=III")  # pid, tgid, exit status
+_PARENT = struct.Struct(
+    "=I"
+)  # behind them and the signal to the parent: its thread and its process, from Linux 4.18 on
+_PARENT_AT = _DATA + 20
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A process became another program (`status` None), or ended with a status as waitpid(2) gives it."""
+    """A process became another program (`status` None), or ended with a status as waitpid(2) gives it; its parent, 0: not known."""
 
     pid: int
     status: int | None
+    parent: int = 0
 
 
 class Events:
@@ -88,7 +93,10 @@ class Events:
             if sender[0] == 0 and len(data) >= _DATA + _FACTS.size:  # from the kernel
                 (what,) = struct.unpack_from("=I", data, _WHAT)
                 pid, _, status = _FACTS.unpack_from(data, _DATA)
-                return Event(pid, status if what == _EXIT else None)
+                if what != _EXIT:
+                    return Event(pid, None)
+                told = len(data) >= _PARENT_AT + _PARENT.size
+                return Event(pid, status, _PARENT.unpack_from(data, _PARENT_AT)[0] if told else 0)
         return None
 
     def close(self) -> None:

@@ -35,24 +35,26 @@ class Execs:
         chosen = {known.name for known in ENGINES} if engines is None else set(engines)
         self._begins = tuple(begin for known in ENGINES if known.name in chosen for begin in known.begins)
         self.fd = _inotify()
+        self._names: dict[int, str] = {}
         self._add()
 
-    def drain(self) -> bool:
-        """Take what has come; True if a program was opened. After an upgrade the new programs take the place of the old."""
+    def drain(self) -> list[str]:
+        """Take what has come: engines whose programs were opened. After an upgrade the new ones take the place of the old."""
         if self.fd is None:
-            return False
+            return []
         try:
             raw = os.read(self.fd, 65536)
         except OSError:
-            return False
-        masks, at = 0, 0
+            return []
+        masks, at, opened = 0, 0, []
         while at + _EVENT.size <= len(raw):
-            _, mask, _, length = _EVENT.unpack_from(raw, at)
+            which, mask, _, length = _EVENT.unpack_from(raw, at)
             masks |= mask
+            opened += [self._names.get(which, "")] if mask & _OPEN else []
             at += _EVENT.size + length
         if masks & ~_OPEN:
             self._add()
-        return bool(masks & _OPEN)
+        return opened
 
     def close(self) -> None:
         """Give the descriptor back."""
@@ -67,7 +69,9 @@ class Execs:
 
         libc = ctypes.CDLL(None, use_errno=True)
         for path in self._programs():
-            libc.inotify_add_watch(self.fd, os.fsencode(path), _OPEN | _ATTRIB | _DELETE_SELF)
+            which = libc.inotify_add_watch(self.fd, os.fsencode(path), _OPEN | _ATTRIB | _DELETE_SELF)
+            name = os.path.basename(path).lower()
+            self._names[which] = next((known.name for known in ENGINES if name.startswith(known.begins)), "")
 
     def _programs(self) -> list[str]:
         folders = dict.fromkeys(f"{os.environ.get('PATH', '')}:{_USUAL}".split(":"))

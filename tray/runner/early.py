@@ -62,5 +62,4 @@ class Early:
         while not self._over:
             with suppress(Exception):  # the watch looks again
                 if poll.poll(_WAIT_MS):
-                    self._steps.execs.drain()
                     self._steps.look()

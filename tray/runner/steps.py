@@ -29,6 +29,7 @@ from tray.observe.scope import Scope
 from tray.paths import HOME_VARIABLE
 from tray.runner import emptied
 from tray.runner.seen import judge
+from tray.runner.unseen import Unseen
 from tray.tracker import proof
 
 BUSY_SECONDS = 0.25
@@ -92,6 +93,7 @@ class Steps:
         root: The script's own process.
         say: Writes a line of ours to the run's log.
         shares_group: The script is in our own process group.
+        wrong: Engines that were met and did not succeed, or did something else than their work, whatever came after.
     """
 
     root: int
@@ -100,8 +102,10 @@ class Steps:
     steps: tuple[Step, ...] = ()
     shares_group: bool = False
     pause: float = BUSY_SECONDS
+    wrong: set[str] = field(default_factory=set)
     execs: Execs = field(default_factory=Execs)
     events: Events = field(init=False)
+    unseen: Unseen = field(default_factory=Unseen)
     _burst: tuple[float, ...] = ()
     _names: dict[int, str] = field(default_factory=dict)
     _open: list[_Called] = field(default_factory=list)
@@ -135,6 +139,7 @@ class Steps:
     def look(self) -> bool:
         """Take notice of steps that began or ended; True if there were some. `pause` says when to look again."""
         began = clock.monotonic()
+        self.unseen.opened(self.execs.drain())
         changed = [self._told(event) for event in self.events.drain()]
         changed += [self._begin(pid) for pid in self._walk()]
         changed += [self._check(one) for one in tuple(self._open)]
@@ -190,6 +195,9 @@ class Steps:
 
     def finish(self) -> None:
         """Give up on steps that still go on: how they end is not known."""
+        self.unseen.opened(self.execs.drain())
+        for event in self.events.drain():
+            self._told(event)
         for one in tuple(self._open):
             if not self._check(one):
                 self._open.remove(one)
@@ -237,6 +245,18 @@ class Steps:
         ):
             names = ", ".join(dict.fromkeys(one.name for one in late))
             return replace(result, outcome=Outcome.SUCCEEDED, reason=f"{names} ended well after the script had ended.")
+        if result.outcome is Outcome.SUCCEEDED and not bad and (missed := self.unseen.failure()) is not None:
+            engine, how = missed
+            self.wrong.add(engine)
+            if how is not None:
+                return replace(
+                    result, outcome=Outcome.WARNING, reason=f"{engine} {how}, but the script went on.", errors=1
+                )
+            return replace(
+                result,
+                outcome=Outcome.UNKNOWN,
+                reason=f"{engine} was over before it could be looked at, and may have failed.",
+            )
         if result.outcome not in (Outcome.SUCCEEDED, Outcome.UNKNOWN) or not bad:
             return result
         worst = next((one for one in bad if one.seen), bad[0])
@@ -278,9 +298,11 @@ class Steps:
         if found is None or known:
             ending.close()
             return False
+        self.unseen.met(found.pid, found.engine)
         if found.kind != OTHER or found.engine not in GENERAL:
             self._kinds.add(found.kind)
         if found.kind == OTHER:
+            self.wrong.add(found.engine)
             ending.close()
             return False
         gone, sure = proof.missing(found.sources) if found.engine in proof.PROVES else ([], False)
@@ -305,12 +327,20 @@ class Steps:
         if event.status is not None:
             if any(one.found.pid == event.pid for one in self._open):
                 self._exits[event.pid] = event.status
+            elif self.unseen.waits_for(event.pid):
+                self.unseen.ended(event.pid, event.status, ours=self._is_ours(event.parent))
             return False
-        ours = event.pid == self.root or not {self.root, *self._shells}.isdisjoint(self._above(event.pid))
-        return ours and self._begin(event.pid)
+        return self._is_ours(event.pid) and self._begin(event.pid)
+
+    def _is_ours(self, pid: int) -> bool:
+        tops = {self.root, *self._shells}
+        return pid in tops or pid in self._names or not tops.isdisjoint(self._above(pid))
 
     def _is_engine(self, pid: int) -> bool:
-        return interesting(self.proc.comm(pid))
+        name = self.proc.comm(pid)
+        if not name or interesting(name):
+            self.unseen.glimpsed(pid, name)
+        return interesting(name)
 
     def _check(self, one: _Called) -> bool:
         end = one.ending.check()
@@ -343,6 +373,7 @@ class Steps:
         if result.outcome is Outcome.SUCCEEDED or (result.outcome is Outcome.UNKNOWN and end.code == 0):
             self._bad.pop(one.key, None)
         else:
+            self.wrong.add(found.engine)
             self._bad.setdefault(one.key, one)
         self._update(one, finished_ms=max(now, found.started_ms), outcome=result.outcome, reason=result.reason)
         self.say(f"{one.name}: {result.outcome.value}: {result.reason}")

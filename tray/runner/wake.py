@@ -109,7 +109,7 @@ else:
             self._extra = fd
 
         def watch_opens(self, fd: int | None) -> None:
-            """Wake when a program that is watched for was opened (`tray.observe.execs`)."""
+            """Wake when a program that is watched for was opened (`tray.observe.execs`); who asks for it takes it."""
             if fd is not None:
                 self._poll.register(fd, select.POLLIN)
             self._opens = fd
@@ -138,9 +138,10 @@ else:
             for fd, _ in ready:
                 if fd == self._pipe:
                     signals.update(os.read(fd, 4096))
-                elif fd in (self._inotify, self._opens):
+                elif fd == self._inotify:
                     os.read(fd, 65536)
-                    self._opened = self._opened or fd == self._opens
+                elif fd == self._opens:
+                    self._opened = True
             return signals
 
         def _ready(self, seconds: float) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tray import clock
 from tray.display import Display
 from tray.engines.base import Event, Exit, Fed, Progress, Result, Session, Stream
-from tray.engines.command import COMMAND
+from tray.engines.command import COMMAND, CodeSession
 from tray.model import Outcome, Phase, Step
 from tray.redact import Redactor
 from tray.runner import room
@@ -225,12 +225,20 @@ class Watch:
                 result = Result(Outcome.UNKNOWN, "The rest of its output was not read, because a signal came.")
             if self.began is not None:
                 result = self.began.judge(result, how, self._child.last)
-            if self._steps is None:
-                return result
-            self._steps.finish()
-            return self._steps.judge(result)
+            if self._steps is not None:
+                self._steps.finish()
+                result = self._steps.judge(result)
+            return self._heard(result)
         except Exception as error:  # see _understand; what cannot be judged is no success
             return Result(Outcome.UNKNOWN, f"The end could not be judged ({type(error).__name__}: {error}).")
+
+    def _heard(self, result: Result) -> Result:
+        """Return *result* with the failures that programs of a script told, and whose ends were not seen."""
+        if not (isinstance(self._session, CodeSession) and self._session.failures):
+            return result
+        from tray.engines import sayings  # seldom needed
+
+        return sayings.judge(result, self._session.failures, set() if self._steps is None else self._steps.wrong)
 
     def _behind(self) -> bool:
         return any(tail.more for tail in self._outputs.tails)

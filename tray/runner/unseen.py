@@ -1,0 +1,83 @@
+"""Engines that were over before a look at the script could meet them: a tar that finds no disk lives for two milliseconds.
+
+The kernel tells that a process became a program, and with what status it ended (`tray.observe.events`), but by then its name may be
+gone. Then it counts that at the same time the program of an engine was opened (`tray.observe.execs`) which no look has met, unless
+another one that ended well may have been it. What such a step was for is not known, so nothing can make it good.
+"""
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tray import clock
+from tray.engines import ENGINES
+
+_QUICK = ("tar", "rsync")
+"""Engines that may be over at once; the others work for longer than a look waits. Each of their calls opens the program once."""
+_SAME_TIME_SECONDS = 0.1
+_MOST = 1000
+_SAYS_NO = 1
+"""The exit code of `grep`, `test`, `mountpoint` and their like that found nothing."""
+
+
+@dataclass(slots=True)
+class Unseen:
+    """What is known of the processes of one script that no look has met."""
+
+    _glimpsed: dict[int, str] = field(default_factory=dict)
+    _opened: list[tuple[float, str]] = field(default_factory=list)
+    _met: Counter[str] = field(default_factory=Counter)
+    _ends: list[tuple[float, int]] = field(default_factory=list)
+    _failed: list[tuple[str, int]] = field(default_factory=list)
+
+    def glimpsed(self, pid: int, name: str) -> None:
+        """Take notice that a process became a program of this name, "" if the name was gone already."""
+        if len(self._glimpsed) < _MOST:
+            self._glimpsed[pid] = name
+
+    def opened(self, engines: list[str]) -> None:
+        """Take notice that the programs of these engines were opened."""
+        now = clock.monotonic()
+        self._opened = [*self._opened, *((now, name) for name in engines if name in _QUICK)][-_MOST:]
+
+    def met(self, pid: int, engine: str) -> None:
+        """Take notice that a look met an engine: how it ends is known elsewhere."""
+        self._glimpsed.pop(pid, None)
+        self._met[engine] += 1
+
+    def waits_for(self, pid: int) -> bool:
+        """Whether the end of this process matters here."""
+        return pid in self._glimpsed
+
+    def ended(self, pid: int, status: int, *, ours: bool) -> None:
+        """Take notice of the end of a process, with a status as waitpid(2) gives it."""
+        name = self._glimpsed.pop(pid).lstrip(".").lower()
+        if not ours:
+            return
+        if not name:
+            self._ends = [*self._ends, (clock.monotonic(), status)][-_MOST:]
+            return
+        engine = next((known.name for known in ENGINES if name.startswith(known.begins)), None)
+        if engine is not None:
+            self._met[engine] += 1
+            if status:
+                self._failed.append((engine, status))
+
+    def failure(self) -> tuple[str, str | None] | None:
+        """Return an engine that failed, and how it ended ("ended with exit code 2", None if that is not certain)."""
+        if self._failed:
+            engine, status = self._failed[0]
+            return engine, _how(os.waitstatus_to_exitcode(status))
+        for engine in _QUICK:
+            times = [at for at, name in self._opened if name == engine]
+            if len(times) <= self._met[engine]:
+                continue
+            near = [end for at, end in self._ends if any(abs(at - opened) < _SAME_TIME_SECONDS for opened in times)]
+            found = [code for code in map(os.waitstatus_to_exitcode, near) if code != _SAYS_NO]
+            if sum(code == 0 for code in found) < len(times) - self._met[engine] and any(found):
+                return engine, _how(found[0]) if len(found) == 1 else None
+        return None
+
+
+def _how(code: int) -> str:
+    return f"ended with exit code {code}" if code >= 0 else f"was killed by signal {-code}"
