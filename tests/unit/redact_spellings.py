@@ -478,3 +478,28 @@ def lines(text: str) -> list[str]:
         elif line.strip():
             found.append(line.rstrip())
     return found
+
+
+WHERE_PASSWORDS_STAND = r"""
+restic -o "sftp.command=sshpass -p {S} ssh u@h -s sftp" backup /x
+restic --password-command "echo {S}" backup /x
+restic "--password-command=printf %s '{S}'" backup /x
+sh -c "printf '{S}\\n' | gpg --batch --passphrase-fd 0 -c f"
+bash -c "restic -r /r --password-file <(echo {S}) backup /x"
+bash -c "mysqldump -p$(echo {S}) shop"
+curl -ubob:{S} https://h/x
+curl -sSfuadmin:{S} https://h/x
+curl -E client.pem:{S} https://h/x
+zip -rP{S} a.zip /x
+docker login -u me -p {S} registry
+podman login -u me -p {S} registry
+swift -K {S} upload c /x
+cqlsh -u me -p {S} -e BACKUP
+rclone obscure {S}
+rclone config create away sftp host h pass {S}
+aws configure set aws_secret_access_key {S}
+my-backup --mot-de-passe={S}
+my-backup --credentials bob:{S}
+duplicity --ssh-options -oPassword={S} /x scp://h/d
+"""
+"""Where a word is a password whatever it looks like, an ordinary one also."""

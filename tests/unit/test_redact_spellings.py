@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.redact_spellings import ENGINES, ENVIRONMENTS, HARMLESS, OTHERS, OUTPUTS, SHELL, lines
+from tests.unit.redact_spellings import (
+    ENGINES,
+    ENVIRONMENTS,
+    HARMLESS,
+    OTHERS,
+    OUTPUTS,
+    SHELL,
+    WHERE_PASSWORDS_STAND,
+    lines,
+)
 from tray import engines
 from tray.redact import HIDDEN, Redactor
 
@@ -61,6 +70,33 @@ def test_no_surface_shows_a_secret_of_a_command_line(template: str) -> None:
         shown = surfaces(argv, {}, secret)
         assert not [where for where, text in shown.items() if secret in text], shown
         assert shown["again"] == shown["command"]
+
+
+@pytest.mark.parametrize("template", lines(WHERE_PASSWORDS_STAND))
+@pytest.mark.parametrize("secret", ["gramufelonan", "swordfish48q"])
+def test_a_password_that_looks_like_a_word_is_hidden_where_its_place_tells(template: str, secret: str) -> None:
+    """Most passwords that people choose are no random letters."""
+    argv = [filled(word, secret) for word in shlex.split(template)]
+    assert secret not in " ".join(Redactor(argv, {}).argv(argv))
+    assert secret not in Redactor(argv, {}).text(f"Fatal: {' '.join(argv)}")
+    if "-oPassword" not in template:  # what stands in an option's value is known by its place only
+        assert secret not in Redactor(argv, {}).text(f"Fatal: cannot log in with {secret}, giving up")
+
+
+@pytest.mark.parametrize("template", [*lines(ENGINES), *lines(OTHERS)])
+def test_what_is_masked_in_the_command_is_hidden_in_its_output(template: str) -> None:
+    """Programs repeat their words in errors, which stand in the log and the entry: a mask in the command alone hides nothing."""
+    argv = [filled(word, "swordfish48q") for word in shlex.split(template)]
+    redactor = Redactor(argv, {})
+    if "swordfish48q" not in " ".join(redactor.argv(argv)):
+        assert "swordfish48q" not in redactor.text(f"Fatal: cannot use {' '.join(argv)}: refused")
+
+
+@pytest.mark.parametrize("name", ["RESTIC_PASSWORD_COMMAND", "BORG_PASSCOMMAND"])
+def test_words_that_a_password_command_prints_are_hidden(name: str) -> None:
+    """Alone, not only together with the command."""
+    redactor = Redactor(["restic", "backup", "/x"], {name: "echo gramufelonan"})
+    assert redactor.text("nightly gramufelonan") == f"nightly {HIDDEN}"
 
 
 @pytest.mark.parametrize("template", VARIABLES)

@@ -12,11 +12,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from tray.redact import forms, patterns
-from tray.redact.command import Walk, is_credential_file, printed_file
+from tray.redact.command import Walk
 from tray.redact.harmless import Harmless, Rules
-from tray.redact.names import STATES, is_quiet_name, is_secret_name, names_secret_file
+from tray.redact.names import STATES, is_credential_file, is_quiet_name, is_secret_name, names_secret_file
 from tray.redact.patterns import HIDDEN
 from tray.redact.plain import is_worth_learning
+from tray.redact.printed import printed_file, printed_words
 
 if TYPE_CHECKING:
     from tray.redact.harmless import Programs
@@ -116,7 +117,7 @@ def _from_environ(environ: Mapping[str, str], secrets: set[str], files: list[str
             if file := printed_file(value):
                 files.append(file)
             elif value.lower() not in STATES and not is_credential_file(name, value):
-                secrets.add(value)
+                secrets.update((value, printed_words(value)))
                 patterns.hide(value, secrets)
         elif "@" in value or "BEGIN" in value:
             patterns.hide(patterns.address(value, secrets), secrets)

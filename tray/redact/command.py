@@ -12,9 +12,27 @@ from typing import TYPE_CHECKING
 
 from tray.redact import forms, patterns, shell
 from tray.redact.harmless import Harmless, Rules
-from tray.redact.names import LETTERS, LOGINS, STATES, WORDS, is_secret_name, names_secret_file
+from tray.redact.names import (
+    LETTERS,
+    LOGINS,
+    STATES,
+    WITH_ONE_DASH,
+    WORDS,
+    is_credential_file,
+    is_secret_name,
+    names_secret_file,
+)
 from tray.redact.patterns import HIDDEN
-from tray.redact.plain import ORDINARY, is_file_name, is_path_part, is_plain, is_worth_learning, words
+from tray.redact.plain import (
+    LEAST_HIDDEN,
+    ORDINARY,
+    is_file_name,
+    is_hidden_too,
+    is_path_part,
+    is_plain,
+    is_worth_learning,
+)
+from tray.redact.printed import printed_file, printed_words
 
 if TYPE_CHECKING:
     from tray.redact.harmless import Programs
@@ -33,14 +51,7 @@ _PROGRAM = re.compile(r"[a-zA-Z][a-z\d.+-]*|[a-zA-Z.+_-]+")
 _LOGIN_MARK = re.compile(r"([:,%])")
 _SLASH = re.compile(r"(/[A-Za-z]{1,20}:)(?!/)")
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
-_CAT = re.compile(r"\s*(?:cat|head -n ?1|/bin/cat|/usr/bin/cat)\s+(\"[^\"]+\"|'[^']+'|[^\s;|&<>$\"']+)\s*")
-_WORDS_WITH_ONE_DASH = words(
-    """name iname path ipath type mtime mmin ctime atime size print print0 delete exec execdir maxdepth mindepth newer not prune
-    regex user group perm empty links xdev depth quiet verbose force help version input output in out days subj x509 nodes a and or
-    batch auto silent
-    aes-256-cbc aes-128-cbc aes-256-ctr pbkdf2 salt iter base64 noout text newkey keyout file host port database queue client
-    clients daemon config conf mode level format level0 nopasswd ssl tls"""
-)
+_PIECES = re.compile(r"[][:,;@|&=(){}<>\"']+")
 _PIPED = frozenset(("echo", "printf"))
 
 
@@ -82,6 +93,11 @@ class Walk:
         if len(word) > _MOST_CHARS or self._left < 0:
             return self.doubted(word)
         word = patterns.address(word, self.secrets)
+        name, equals, value = word.partition("=")
+        if (
+            equals and "." in name and _NAME.fullmatch(name) and is_path_part(name)
+        ):  # `sftp.command=sshpass -p …`, no variable
+            return f"{name}={self.named(name, value)}"
         if shell.is_shell(word):
             return self._script(word)
         word = self.known(word)
@@ -111,8 +127,11 @@ class Walk:
         if file := printed_file(core):
             self.files.append(file)
             return self.known(value)
-        self.secrets.add(core)
-        self.secrets.add(core.removeprefix("pass:"))
+        self.secrets.update((core, core.removeprefix("pass:"), core.removesuffix("\\n")))
+        self.secrets.update((printed_words(core), printed_words(value)))
+        user, _, password = core.partition(":")
+        if len(password) >= LEAST_HIDDEN and is_plain(user):
+            self.secrets.add(password)
         patterns.hide(value, self.secrets)
         return HIDDEN
 
@@ -122,7 +141,8 @@ class Walk:
             return word
         self.doubts.append(word)
         if len(word) <= _MOST_CHARS:
-            self.secrets.update((*([word] if is_worth_learning(word) else []), *forms.parts(word)))
+            self.secrets.update(piece for piece in (word, *_PIECES.split(word)) if is_hidden_too(piece))
+            self.secrets.update(forms.parts(word))
         return HIDDEN
 
     def _script(self, text: str) -> str:
@@ -135,20 +155,22 @@ class Walk:
         held: list[shell.Piece] = []
         forced: set[int] = set()
         gaps: list[str] = [""]
+        taken = False  # what is printed is taken in another place: `<(echo …)`, `$(echo …)`
         for piece in shell.pieces(text):
             if piece.word is not None:
                 held.append(piece)
                 gaps.append("")
                 continue
             if piece.ends:
-                shown += self._command_of(held, gaps, frozenset(forced), piped=piece.piped)
+                shown += self._command_of(held, gaps, frozenset(forced), piped=piece.piped or taken)
                 shown.append(piece.raw)
+                taken = piece.raw.rstrip().endswith(("<(", "$("))
                 held, gaps, forced = [], [""], set()
                 continue
             gaps[-1] += piece.raw
             if "<<<" in piece.raw:
                 forced.add(len(held))
-        shown += self._command_of(held, gaps, frozenset(forced), piped=False)
+        shown += self._command_of(held, gaps, frozenset(forced), piped=taken)
         self._depth -= 1
         return "".join(shown)
 
@@ -241,9 +263,11 @@ class _Words:
             return walk.certain(word)
         if option:
             return self._option(word) if self._table is None else self._known_option(word, self._table)
+        if (self._table is None or not self._shows) and (
+            word.lower() in WORDS or ("_" in word and is_secret_name(word))
+        ):
+            self._expect = ["secret if none"]
         if self._table is None:
-            if word.lower() in WORDS:
-                self._expect = ["secret if none"]
             return walk.judged(word)
         if self._before == 0 and self._begun:  # `borg with-lock REPO COMMAND`
             self._runs_another = True
@@ -308,17 +332,28 @@ class _Words:
             return self._long(name, equals, value)
         glued = next((one[:-1] for one in self._letters if one.endswith("*") and word.startswith(one[:-1])), "")
         if glued:
-            return glued + walk.certain(word[len(glued) :])
-        if word in walk.rules.show or _BUNDLE.fullmatch(word) or name[1:] in _WORDS_WITH_ONE_DASH:
+            return glued + self._expected("login" if glued in LOGINS else "secret", word[len(glued) :])
+        if word in walk.rules.show or _BUNDLE.fullmatch(word) or name[1:] in WITH_ONE_DASH:
             return word
-        if equals and (len(name) == 2 or is_plain(name)):
+        if equals and (len(name) == 2 or is_plain(name) or is_secret_name(name)):  # also `-oPassword=…`
             return f"{name}={walk.known(value) if name in walk.rules.show else walk.named(name, value)}"
         if word[:2] in walk.rules.show:
             return word[:2] + walk.known(word[2:])
         if word[2:3] in "/~" or word[2:4] == "./" or word[2:].isdigit():
             return word[:2] + walk.judged(word[2:])
+        if found := self._bundled(word):
+            return found
         walk.secrets.update(forms.parts(word))
         return word[:2] + walk.doubted(word[2:])
+
+    def _bundled(self, word: str) -> str:
+        """Return several letters in one with a password behind the last of them (`zip -rPsecret`); "" if there is none."""
+        letters = {one[1]: one[:-1] for one in self._letters if len(one) == 3 and one.endswith("*")}
+        place = next((place for place, letter in enumerate(word[:6]) if letter in letters), 0)
+        if not place or not word[1:place].isalpha():
+            return ""
+        how = "login" if letters[word[place]] in LOGINS else "secret"
+        return word[: place + 1] + self._expected(how, word[place + 1 :])
 
     def _long(self, name: str, equals: str, value: str) -> str:
         """Return a long option with its value, or expect the value."""
@@ -376,17 +411,6 @@ class _Words:
                 self._expect = self._expect or ["judged"]
                 return shown
         return word
-
-
-def printed_file(command: str) -> str:
-    """Return the file whose content a password command prints: of `cat FILE`; "" if it does something else."""
-    found = _CAT.fullmatch(command) if len(command) < 4096 else None
-    return "" if found is None else found[1].strip("\"'")
-
-
-def is_credential_file(name: str, value: str) -> bool:
-    """Whether a variable like GOOGLE_APPLICATION_CREDENTIALS holds the name of a file, as most do."""
-    return "CREDENTIAL" in name.upper() and value.startswith(("/", "~", "./"))
 
 
 def _last(path: str) -> str:

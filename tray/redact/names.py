@@ -7,7 +7,7 @@ from tray.redact.plain import words
 
 _SECRET = re.compile(
     r"PASSWORD|PASSWD|PASSPHRASE|PASSCODE|PASSCOMMAND|SECRET|TOKEN|CREDENTIAL|BEARER|^SSHPASS$|KEY_PEM$|CONNECTION_STRING$"
-    r"|^RCLONE_CONFIG_.*_KEY$|(?:^|[_.])(?:PASS|PWD|PW|SAS|KENNWORT|PASSWORT)\d*$|(?:^|_)PASS_"
+    r"|^RCLONE_CONFIG_.*_KEY$|(?:^|[_.])(?:PASS|PWD|PW|SAS|KENNWORT|PASSWORT|MOT_?DE_?PASSE|CONTRASE[NÑ]A|SENHA|WACHTWOORD)\d*$|(?:^|_)PASS_"
     r"|(?:API|ACCESS|ACCOUNT|PRIVATE|ENCRYPTION|SIGNING|APPLICATION|APP|STORAGE|MASTER|AUTH|SHARED|CRYPT|B2|RSA|AZUREBLOB|SWIFT|SSE_CUSTOMER)[_.]?KEY"
     r"|(?:^|[_.])(?:SIG|SIGNATURE|AUTH|AUTHORIZATION|COOKIE)$"
 )
@@ -39,7 +39,19 @@ HINTS = (
 """Every secret name holds one of these: a cheap look before the dear expressions."""
 
 WORDS = frozenset(
-    ("password", "passwd", "passphrase", "pass", "secret", "token", "apikey", "api_key", "pin", "identified-by")
+    (
+        "password",
+        "passwd",
+        "passphrase",
+        "pass",
+        "secret",
+        "token",
+        "apikey",
+        "api_key",
+        "pin",
+        "identified-by",
+        "obscure",
+    )
 )
 """A bare word of a command that says: the next one is a secret (`rclone config create r sftp pass …`)."""
 
@@ -76,14 +88,29 @@ def names_secret_file(name: str) -> bool:
     return found is not None and (found[1] is None or bool(_SECRET.search(found[1])))
 
 
+def is_credential_file(name: str, value: str) -> bool:
+    """Whether a variable like GOOGLE_APPLICATION_CREDENTIALS holds the name of a file, as most do."""
+    return "CREDENTIAL" in name.upper() and value.startswith(("/", "~", "./"))
+
+
 def is_quiet_name(name: str) -> bool:
     """Whether a variable of this name certainly holds no secret, whatever its value looks like."""
     return _QUIET.match(name) is not None
 
 
+WITH_ONE_DASH = words(
+    """name iname path ipath type mtime mmin ctime atime size print print0 delete exec execdir maxdepth mindepth newer not prune
+    regex user group perm empty links xdev depth quiet verbose force help version input output in out days subj x509 nodes a and or
+    batch auto silent
+    aes-256-cbc aes-128-cbc aes-256-ctr pbkdf2 salt iter base64 noout text newkey keyout file host port database queue client
+    clients daemon config conf mode level format level0 nopasswd ssl tls"""
+)
+"""Options of a whole word behind one dash, as find, openssl and others have them."""
+
+
 LETTERS: dict[str, tuple[str, ...]] = {
     "sshpass": ("-p", "-p*"),
-    "curl": ("-u", "--user", "-U", "--proxy-user"),
+    "curl": ("-u", "-u*", "--user", "-U", "-U*", "--proxy-user", "-E", "-E*", "--cert", "--proxy-cert"),
     "mysql": ("-p*",),
     "mysqldump": ("-p*",),
     "mysqladmin": ("-p*",),
@@ -116,8 +143,13 @@ LETTERS: dict[str, tuple[str, ...]] = {
     "lftp": ("-u",),
     "htpasswd": ("-b",),
     "ncftpput": ("-p",),
+    "login": ("-p",),
+    "swift": ("-K", "-K*"),
+    "cqlsh": ("-p", "-p*"),
+    "mariadb-backup": ("-p*",),
+    "mysqlbackup": ("-p*",),
 }
 """Options with a letter for a name, which mean a password in these programs only; `*`: the value is glued to the letter."""
 
-LOGINS = frozenset(("-u", "--user", "-U", "--proxy-user"))
+LOGINS = frozenset(("-u", "--user", "-U", "--proxy-user", "-E", "--cert", "--proxy-cert"))
 """Of these only what follows the colon (in some programs a comma or %) is a password."""

@@ -14,6 +14,7 @@ def words(text: str) -> frozenset[str]:
 
 
 _MOST = 128
+LEAST_HIDDEN = 6
 _SEPARATORS = re.compile(r"[\x00-/:-@\[-`{-\x7f]+")
 _STRANGE = re.compile(r"[^\w./:,+@=~*?\[\]{}%^()# \-]")  # what no ordinary word holds
 _NUMBER = re.compile(r"[+-]?\d{1,12}(?:[.,:/_x-]\d{1,12}){0,7}(?:[KMGTPkmgt]?i?[Bb]?|ms|min|[smhdwy%+])(?:/s)?")
@@ -103,6 +104,11 @@ def is_worth_learning(value: str) -> bool:
         return True
     whole = "".join(runs)
     return len(whole) >= 8 and changes(whole) * 2 >= len(whole) and not is_plain(value)
+
+
+def is_hidden_too(word: str) -> bool:
+    """Whether a *word* that is masked in the command is hidden in the output as well: each that is not an ordinary one."""
+    return LEAST_HIDDEN <= len(word) <= 4096 and not is_plain(word) and not is_file_name(word)
 
 
 def is_ordinary(value: str) -> bool:
