@@ -255,7 +255,7 @@ def test_names_cannot_forge_the_tooltip(desk: Desktop) -> None:
     )
     assert title == "A backup failed"
     name = "a&lt;img src=x&gt;\\n\\x1b[31m\\u202eb"
-    assert body == f"{name}: failed 2 hours ago, never good yet; no &lt;b&gt;space&lt;/b&gt; &amp; more"
+    assert body == f"{name}: failed 2 hours ago, never good yet: no &lt;b&gt;space&lt;/b&gt; &amp; more"
 
 
 def test_a_log_that_cannot_be_read_turns_the_icon_grey_and_back(desk: Desktop, places: Places, tmp_path: Path) -> None:

@@ -543,8 +543,9 @@ def test_notes_come_before_figures() -> None:
     last = replace(ended(), files=9)
     status = judge(NOW, (), [JobHistory("home", last)], notes=["3 records wait to be written to the audit log"])
     assert wording.lines(status, NOW)[1] == (
-        "home, 2 hours ago, 3 records wait to be written to the audit log, 9 files"
+        "home, 2 hours ago; 3 records wait to be written to the audit log; 9 files"
     )
+    assert wording.headline(status, NOW) == "Your backup is fine: home, 2 hours ago, 9 files."
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What is said of everything together: the tooltip, the menu's first lines, the one sentence that answers "am I safe?"."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tray.model import BACKUP, JobStatus, LiveRun, State, Status
 from tray.wording import jobs as of_jobs
@@ -145,7 +146,8 @@ def _settled(status: Status, now_ms: int) -> tuple[str, str]:
         first, second = of_jobs.fine(status, now_ms, NAME_UNITS)
         backups = of_jobs.ours(status.jobs)
         last = None if len(backups) != 1 or backups[0].last is None else figures(backups[0].last)
-        return first, join(second, *_first(status.notes), last)
+        note = _first(status.notes)  # before the figures, which may be cut
+        return first, "; ".join(part for part in (second, *note, last) if part) if note else join(second, last)
     if status.state is State.NONE:
         return _none(status, now_ms)
     return state_word(status.state), "which job is not known"
@@ -187,7 +189,7 @@ def headline(status: Status, now_ms: int) -> str:
         return f"It is not known now whether your backups are fine: {_why(status, now_ms)}."
     if not _is_settled(status):
         return f"{_at_a_glance(status.own_runs)}."
-    first, second = _settled(status, now_ms)
+    first, second = _settled(replace(status, notes=()) if status.state in _FINE else status, now_ms)
     moving = tuple(run for run in status.own_runs if not run.stalled)
     running = f" {_how_many(moving)} running now." if moving else ""
     if status.state is State.TAMPERED:
