@@ -146,8 +146,8 @@ def _settled(status: Status, now_ms: int) -> tuple[str, str]:
         first, second = of_jobs.fine(status, now_ms, NAME_UNITS)
         backups = of_jobs.ours(status.jobs)
         last = None if len(backups) != 1 or backups[0].last is None else figures(backups[0].last)
-        note = _first(status.notes)  # before the figures, which may be cut
-        return first, "; ".join(part for part in (second, *note, last) if part) if note else join(second, last)
+        notes = _first(status.notes)  # before the figures, which may be cut
+        return first, "; ".join(part for part in (second, *notes, last) if part) if notes else join(second, last)
     if status.state is State.NONE:
         return _none(status, now_ms)
     return state_word(status.state), "which job is not known"
