@@ -80,6 +80,8 @@ def text(status: Status, *, terminal: bool = False) -> str:
     now = clock.now_ms()
     paint = terminal and display.coloured()
     head = wording.headline(status, now)
+    if status.error is not None:  # why is said below
+        head = head.partition(": ")[0].rstrip(".") + "."
     head = display.folded(head) if terminal else head
     lines = [_painted(head, status.state) if paint else head]
     if status.error is not None:

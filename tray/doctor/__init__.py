@@ -35,7 +35,19 @@ def examine(places: Places) -> list[Check]:
         ("window", lambda: _desktop("window", desktop.web_view())),
         ("start at login", lambda: _desktop("start at login", desktop.autostart())),
     ]
-    return [check for name, ask in checks for check in _safely(name, ask)]
+    return _once([check for name, ask in checks for check in _safely(name, ask)])
+
+
+def _once(checks: list[Check]) -> list[Check]:
+    """Return *checks*, where one that fails for the reason of an earlier one names that in place of repeating it."""
+    told: dict[str, str] = {}
+    for place, check in enumerate(checks):
+        first = told.setdefault(check.what, check.name)
+        if check.level is Level.BAD and first != check.name:
+            checks[place] = Check(
+                check.name, check.level, f"Not known, for the same reason as {first} above.", "See there."
+            )
+    return checks
 
 
 def fine(checks: Iterable[Check]) -> bool:

@@ -79,7 +79,10 @@ def housekeeping(places: Places) -> list[Check]:
     failed = rounds.failures(places)
     if not failed:
         return [Check("housekeeping", Level.OK, "All that was due is done.")]
-    told = "; ".join(f"{wording.escape(duty)}: {wording.escape(note.get('why', ''))}" for duty, note in failed.items())
+    duties: dict[str, list[str]] = {}
+    for duty, note in failed.items():
+        duties.setdefault(wording.escape(note.get("why", "")).rstrip("."), []).append(wording.escape(duty))
+    told = "; ".join(f"{', '.join(names)}: {why}" for why, names in duties.items()) + "."
     return [Check("housekeeping", Level.WARN, told, "backup-tray tracker --care  (tries again, and says what fails)")]
 
 

@@ -232,7 +232,7 @@ def _of_filter(places: Places, order: Order) -> _Made:
             order, wanted, found, rests, lambda job: bases.backup_before(log, job, wanted.since_ms, rests)
         )
     if not count:
-        raise NothingMatchesError("No entry of the audit log is what was asked for.")
+        raise NothingMatchesError("No entry of the audit log matches.")
     body = {
         "about": "entries" if _is_about_entries(order, wanted) else "runs",
         "filter": wanted.to_json(),
