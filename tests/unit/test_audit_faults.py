@@ -142,6 +142,22 @@ def test_noise_over_the_database_is_noticed_by_a_reader_that_is_open(places: Pla
     assert_kept(places, "new")
 
 
+@pytest.mark.parametrize("what", ["pipe", "folder", "device"])
+def test_what_is_no_file_is_no_log_and_holds_nobody_up(places: Places, what: str) -> None:
+    """SQLite would wait for a pipe for ever, and every surface with it."""
+    filled(places, 1)
+    places.audit_db.unlink()
+    if what == "pipe":
+        os.mkfifo(places.audit_db)
+    elif what == "folder":
+        places.audit_db.mkdir()
+    else:
+        places.audit_db.symlink_to(os.devnull)
+    assert "is no file" in assert_unreadable(places).why
+    assert spool.record(places, [end("new")], timeout=QUICK) is None
+    assert_kept(places, "new")
+
+
 def test_a_damaged_log_can_be_moved_away_as_the_error_says(places: Places) -> None:
     """The next step works: a new log begins, takes what waited, and names the one before."""
     filled(places, 3)

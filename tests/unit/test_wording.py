@@ -369,7 +369,7 @@ def test_an_acknowledged_failure_is_called_so() -> None:
     assert wording.job_word(JobStatus("new", State.NONE, None)) == "No backups yet"
     status = settled(ended(hours=20), ended(outcome=Outcome.FAILED), seen=True)  # fine by an older, recent success
     assert wording.headline(status, NOW) == (
-        "Your backup is fine: home, 20 hours ago, failed 2 hours ago, acknowledged."
+        "Your backup is fine: home, 20 hours ago, its last run failed 2 hours ago, acknowledged."
     )
     assert wording.job_word(status.jobs[0]) == "Acknowledged"
     status = settled(ended("a"), ended("b", Outcome.FAILED), seen=True)
@@ -421,9 +421,14 @@ def test_a_check_that_failed_says_so_and_how_the_backups_are() -> None:
 def test_a_cancelled_run_is_told_beside_the_last_good_backup() -> None:
     """The job is as good as its last backup, and the sentence says that one was cancelled since."""
     status = settled(ended(hours=22), ended(outcome=Outcome.CANCELLED))
-    assert wording.headline(status, NOW) == "Your backup is fine: home, 22 hours ago, was cancelled 2 hours ago."
+    assert (
+        wording.headline(status, NOW)
+        == "Your backup is fine: home, 22 hours ago, its last run was cancelled 2 hours ago."
+    )
     assert wording.job_line(status.jobs[0], NOW).startswith("was cancelled 2 hours ago; ")
     assert "last good 22 hours ago" in wording.job_line(status.jobs[0], NOW)
+    stopped = replace(ended(outcome=Outcome.CANCELLED), files=4711, bytes_processed=815_000_000, run="b")
+    assert "4,711" not in wording.headline(settled(ended(hours=22), stopped), NOW)
     status = settled(ended(outcome=Outcome.CANCELLED))
     assert wording.lines(status, NOW) == (
         "No recent backup is known",

@@ -8,6 +8,7 @@ import contextlib
 import os
 import shlex
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -221,7 +222,15 @@ def guard(db: Path, timeout: float = 0) -> Iterator[None]:
 
 
 def open_file(db: Path, mode: str, timeout: float) -> sqlite3.Connection:
-    """Return a connection to *db* in which each statement is a transaction of its own; nothing is checked."""
+    """Return a connection to *db* in which each statement is a transaction of its own; only that it is a file is checked.
+
+    SQLite would wait for a pipe for ever.
+    """
+    with contextlib.suppress(OSError):
+        if not stat.S_ISREG(db.stat().st_mode):
+            raise AuditUnavailableError(
+                f"{db} is no file.", f"Look at it: `ls -ld {shlex.quote(str(db))}`. {put_away(db)}"
+            )
     return sqlite3.connect(
         f"{db.absolute().as_uri()}?{mode}", uri=True, timeout=timeout, isolation_level=None, check_same_thread=False
     )

@@ -130,7 +130,7 @@ def _since(job: JobStatus, now_ms: int) -> str | None:
     """What came after the last good run of a job that is fine."""
     if job.last is None or job.last == job.last_good or not job.known or job.state is State.RUNNING:
         return None
-    return did(job.last, now_ms) + (", acknowledged" if job.seen and job.last == job.about else "")
+    return f"its last run {did(job.last, now_ms)}" + (", acknowledged" if job.seen and job.last == job.about else "")
 
 
 def _good_ms(job: JobStatus) -> int:

@@ -145,7 +145,8 @@ def _settled(status: Status, now_ms: int) -> tuple[str, str]:
     if status.state in _FINE:
         first, second = of_jobs.fine(status, now_ms, NAME_UNITS)
         backups = of_jobs.ours(status.jobs)
-        last = None if len(backups) != 1 or backups[0].last is None else figures(backups[0].last)
+        told = backups[0].about if len(backups) == 1 else None  # not the figures of one that was cancelled since
+        last = None if told is None else figures(told)
         notes = _first(status.notes)  # before the figures, which may be cut
         return first, "; ".join(part for part in (second, *notes, last) if part) if notes else join(second, last)
     if status.state is State.NONE:
