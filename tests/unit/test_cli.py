@@ -1,9 +1,14 @@
+import re
+import shlex
+from argparse import ArgumentParser
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from tray.cli.audit import PARTS
 from tray.cli.main import COMMANDS, main
+from tray.window import pages
 
 README = Path(__file__).parent.parent.parent / "README.md"
 
@@ -26,6 +31,19 @@ def test_every_part_of_audit_has_help_with_an_example(part: str, capsys: pytest.
     with pytest.raises(SystemExit):
         main(["audit", part, "--help"])
     assert f"examples:\n  backup-tray audit {part}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *(f"audit.{part}" for part in PARTS)])
+def test_every_example_of_the_help_is_understood(command: str) -> None:
+    """What the help proposes can be typed as it stands there."""
+    for line in import_module(f"tray.cli.{command}").EXAMPLES:
+        typed = re.split(r"   | [|>] ", line.removeprefix("sudo "))[0]
+        _, name, *words = [*shlex.split(typed), "tray"][: max(2, len(shlex.split(typed)))]
+        parser = ArgumentParser(exit_on_error=False)
+        import_module(f"tray.cli.{name}").register(parser)
+        given = parser.parse_args(words)
+        if name == "window":
+            pages.parse(given.page)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -25,6 +25,8 @@ from tray.window.feed import Feed
         ("details", "log"),
         ("log/0190-ab", "log/0190-ab"),
         ("report/0190", "report/0190"),
+        ("report/last", "report"),
+        ("details/last", "log"),
         ("entry/17", "entry/17"),
     ],
 )
