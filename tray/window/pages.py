@@ -14,9 +14,9 @@ _NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
 def parse(text: str) -> str:
     """Return the page that *text* names, in its one spelling.
 
-    A page about a run without naming one ("report"), or of "last", is about the last run; "details" is another word for "log". "verify" is
-    the page "audit" with a check that starts at once: whoever opens it asked for one. "cancel" is the Dashboard with the question
-    whether a live run shall be cancelled. "entry" is about the entry of the audit log whose number it names.
+    A page about a run that names none ("report"), or "last", is about the last run; "details" is another word for "log".
+    "verify" is the page "audit" with a check that starts at once. "cancel" is the Dashboard with the question whether a live
+    run shall be cancelled. "entry" is about the entry of the audit log whose number it names.
 
     Raises:
         UsageError: There is no such page.

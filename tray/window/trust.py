@@ -159,7 +159,7 @@ def acknowledge(places: Places, reason: str) -> None:
     if not reason.strip():
         raise UsageError(
             "A breach is acknowledged with a reason.",
-            why="Whoever reads the log later must know what was found out.",
+            why="People who read the log later must know what you found out.",
             next="For example: restored from the backup of Monday.",
         )
     standing.acknowledge(places, Redactor((), {}).text(reason.strip()))

@@ -21,7 +21,7 @@ def run(args: Namespace) -> int:
     if not reason:
         raise UsageError(
             "A breach is acknowledged with a reason.",
-            why="Whoever reads the log later must know what was found out.",
+            why="People who read the log later must know what you found out.",
             next='For example: `backup-tray audit acknowledge --reason "restored from the backup of Monday"`.',
         )
     standing.acknowledge(places(), reason)

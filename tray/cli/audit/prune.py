@@ -65,7 +65,7 @@ def _retention(days: int | None, configured: int | None) -> int:
         return days * clock.DAY_MS
     if configured is None:
         raise UsageError(
-            "Nothing says how old an entry must be.",
+            "It is not known how old an entry must be to go.",
             why="The configuration has no `retention` in the table [audit]: everything is kept.",
             next="Give it here: `backup-tray audit prune --older-than DAYS`.",
         )

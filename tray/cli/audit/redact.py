@@ -26,7 +26,7 @@ def run(args: Namespace) -> int:
     if not reason:
         raise UsageError(
             "Details are erased with a reason.",
-            why="Whoever finds them gone must know why.",
+            why="People who find them gone must know why.",
             next=f'For example: `backup-tray audit redact {args.seq} --reason "asked for by the person it names"`.',
         )
     with AuditLog.read(here.audit_db) as log:

@@ -134,6 +134,8 @@ def _lines(verdict: "Verdict", problems: list[str]) -> Iterator[str]:
         )
         yield f"  break:    {verdict.kind.value}, {place}"
     for name in verdict.baselines:
+        if len(verdict.baselines) == 1 and name in verdict.why:
+            break  # the sentence names it
         yield f"  baseline: {wording.escape(name)} agrees"
     for note in (*verdict.notes, *problems):
         yield f"  note:     {wording.escape(note)}"
