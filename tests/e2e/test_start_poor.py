@@ -34,6 +34,16 @@ def test_few_descriptors_do_not_stop_the_command(count: int, places: Places) -> 
         assert "Too many open files" in done.stderr
 
 
+@pytest.mark.parametrize("kilobytes", range(48_000, 112_000, 4_000))
+def test_little_memory_does_not_change_the_exit_code(kilobytes: int, places: Places) -> None:
+    """`ulimit -v`: a library that ends the process where memory runs out does not end ours after the command's success."""
+    done = shell(f'ulimit -v {kilobytes}; exec $TRAY run --job small -- sh -c "$C"')
+    assert (done.returncode, done.stdout) == (5, "RAN\n")
+    assert done.stderr.count("\n") <= 1
+    if not done.stderr:
+        assert [end.outcome for end in past.history(places, limit=5, job="small")] == [Outcome.FAILED]
+
+
 @pytest.mark.parametrize(("uid", "home"), [(54321, ""), (54322, "HOME="), (54323, "HOME=relative")])
 def test_a_user_without_a_home_runs_backups(uid: int, home: str) -> None:
     """A container's user id without an entry in passwd: recorded below /var/tmp, which is said once a run."""

@@ -10,11 +10,13 @@ that takes 50 ms which a reader need not pay.
 import base64
 import binascii
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
 SEED_SIZE = 32
+_LEAST_MEMORY = 128 << 20
 _ED25519 = b"\x01"
 _DASH = "\N{EM DASH} "
 _MAX_NOTE = 65_536
@@ -42,6 +44,18 @@ class Checkpoint:
     def text(self) -> bytes:
         """Return the signed text, with its last line end."""
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n".encode()
+
+
+def _need_memory() -> None:
+    """See that `cryptography` has room: under a small `ulimit -v` it ends the process, and with it the backup's exit code."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+        most = resource.getrlimit(kind)[0]
+        if most != resource.RLIM_INFINITY and most < _LEAST_MEMORY:
+            raise MemoryError(f"no more than {most} bytes of memory are allowed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +104,14 @@ class VerifierKey:
 
 
 class Signer:
-    """The secret half of a key."""
+    """The secret half of a key.
+
+    Raises:
+        MemoryError: There is too little memory to sign.
+    """
 
     def __init__(self, seed: bytes) -> None:
+        _need_memory()
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
         self._key: Ed25519PrivateKey = Ed25519PrivateKey.from_private_bytes(seed)
