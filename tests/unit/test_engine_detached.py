@@ -36,6 +36,13 @@ helm upgrade b ./chart
 nomad job run -detach b.nomad
 gcloud sql backups create --async --instance=x
 az vm create --no-wait
+gcloud run jobs execute backup
+aws batch submit-job --job-name x
+pueue add restic backup /
+task-spooler restic backup /
+virsh backup-begin vm
+launchctl kickstart -k system/backup
+initctl start --no-wait backup
 aws ec2 create-snapshot --volume-id v
 aws backup start-backup-job --x
 at now

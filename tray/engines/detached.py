@@ -15,7 +15,7 @@ from tray.engines.recognise import words as as_set
 
 SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "rbash"))
 _ALWAYS: Mapping[str, str] = {
-    **dict.fromkeys(("at", "batch", "tsp"), "{} puts the command into a queue"),
+    **dict.fromkeys(("at", "batch", "tsp", "task-spooler"), "{} puts the command into a queue"),
     **dict.fromkeys(
         ("daemonize", "daemon", "start-stop-daemon", "abduco", "dtach"), "{} lets the command run by itself"
     ),
@@ -102,7 +102,8 @@ def _docker(name: str, words: Sequence[str]) -> str:
         attached = verb == "start" and not group and _given(options, "a", "--attach", "--interactive")
         return "" if attached else f"`{name} {verb}` does not wait for what it starts"
     detached = _given(options, "d", "--detach", "--detached")
-    return f"`{name} {verb} -d` lets the container's command run by itself and does not wait for it" if detached else ""
+    called = f"{name} compose {verb}" if group == "compose" else f"{name} {verb}"
+    return f"`{called} -d` lets the container's command run by itself and does not wait for it" if detached else ""
 
 
 DOCKER_VALUES = as_set(
@@ -156,9 +157,35 @@ def _cloud(name: str, words: Sequence[str]) -> str:
     return f"`{name} {flag}` does not wait for what it starts" if flag else ""
 
 
+def _cloud_run(name: str, words: Sequence[str]) -> str:
+    """Read gcloud, whose `run jobs execute` waits only if it is told to."""
+    if "execute" in words and "jobs" in words and not _given(words, "", "--wait"):
+        return f"`{name} run jobs execute` without --wait does not wait for what it starts"
+    return _cloud(name, words)
+
+
+def _verb(name: str, words: Sequence[str]) -> str:
+    """Read a program of which one subcommand leaves its work to a server."""
+    verb = next((word for word in words if word in _STARTS[name]), None)
+    return f"`{name} {verb}` does not wait for what it starts" if verb else ""
+
+
+_STARTS: Mapping[str, frozenset[str]] = {
+    "pueue": as_set("add"),
+    "virsh": as_set("backup-begin"),
+    "launchctl": as_set("start kickstart load bootstrap submit"),
+    "initctl": as_set("--no-wait"),
+}
+
+
 def _aws(name: str, words: Sequence[str]) -> str:
     verb = next(
-        (word for word in words if word.startswith("start-") or word in ("create-snapshot", "create-image")), None
+        (
+            word
+            for word in words
+            if word.startswith("start-") or word in ("create-snapshot", "create-image", "submit-job")
+        ),
+        None,
     )
     return f"`{name} … {verb}` does not wait for what it starts" if verb else ""
 
@@ -185,6 +212,8 @@ _READERS: Mapping[str, Callable[[str, Sequence[str]], str]] = {
     **dict.fromkeys(DOCKER, _docker),
     **dict.fromkeys(KUBE, _kubectl),
     **dict.fromkeys(_CLOUD, _cloud),
+    **dict.fromkeys(_STARTS, _verb),
+    "gcloud": _cloud_run,
     "systemctl": _systemctl,
     "ssh": _ssh,
     "autossh": _ssh,

@@ -144,7 +144,8 @@ WRAPPERS: Mapping[str, _Wrapper] = {
 _MAY_LEAVE = words(
     """at batch tsp daemonize daemon start-stop-daemon abduco dtach screen tmux zellij byobu sbatch qsub bsub docker podman nerdctl
     docker-compose podman-compose kubectl oc k3s microk8s helm gcloud az nomad aws systemctl ssh autossh cpulimit sh bash dash
-    ash zsh ksh mksh fish rbash chroot nsenter unshare su runuser flock script lxc incus busybox doas sudo systemd-nspawn"""
+    ash zsh ksh mksh fish rbash chroot nsenter unshare su runuser flock script lxc incus busybox doas sudo systemd-nspawn
+    task-spooler pueue virsh launchctl initctl"""
 )
 """Programs that may leave before the work is done, or start a shell that does; see `detached`."""
 
