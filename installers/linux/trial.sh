@@ -87,6 +87,7 @@ say "    $LAUNCHER run --"
 say ""
 say "as in:  $LAUNCHER run -- restic backup ~/Documents"
 say "No backup yet?  $command create"
-say "How am I doing? $command status       All is well? $command doctor"
+say "Backups fine?   $command status"
+say "All set up?     $command doctor"
 say "Remove it all:  $PREFIX/uninstall.sh   (your audit log stays)"
 if has_display; then still_shown; fi

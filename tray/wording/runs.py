@@ -171,8 +171,9 @@ def added(ended: EndedRun, *, short: bool = False) -> str | None:
 
 
 def ended_words(ended: EndedRun, now_ms: int, units: int = 1000) -> str:
-    """Return what a run did and how long ago."""
-    kind = "" if ended.kind in (BACKUP, "other") else f"{escape(ended.kind)} "
+    """Return what a run did and how long ago, and of what kind it was where the job's name does not say so."""
+    told = ended.kind in (BACKUP, "other", *ended.job.replace("(", " ").replace(")", " ").split())
+    kind = "" if told else f"{escape(ended.kind)} "
     return f"{fit(escape(ended.job), units)}: {kind}{did(ended, now_ms)}"
 
 
