@@ -129,6 +129,28 @@ def test_an_empty_source_of_a_step_is_a_warning(command: str, outcome: Outcome, 
     assert emptied.of_step(Result(outcome, "It ended."), found, 0) == Result(outcome, "It ended.")
 
 
+def test_of_several_sources_in_a_script_an_emptied_one_is_a_warning(tmp_path: Path) -> None:
+    """borgmatic gives borg all its sources at once; one that has always been empty beside others is no reason to warn."""
+    for name in ("full", "disk", "always"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "full" / "file").touch()
+    (tmp_path / "disk" / "file").touch()
+    fine, past = Result(Outcome.SUCCEEDED, "sh ended with exit code 0."), ()
+    outcomes = []
+    for disk in (True, True, False, False, True):
+        (tmp_path / "disk" / "file").touch() if disk else (tmp_path / "disk" / "file").unlink(missing_ok=True)
+        argv = ("borg", "create", "r::a", *(str(tmp_path / name) for name in ("full", "disk", "always")))
+        found = Found(1, "1", 0, 0, None, "borg", "backup", None, argv[3:], argv, "j", str(tmp_path))
+        step = emptied.of_step(Result(Outcome.SUCCEEDED, "It ended."), found, 0)
+        assert step.outcome is Outcome.SUCCEEDED
+        seen = emptied.of_script(fine, sorted(step.empty_sources), past)
+        outcomes.append(seen.outcome is Outcome.SUCCEEDED)
+        assert (f"{tmp_path}/disk holds no files any more" in seen.reason) is not disk
+        past = (Past(1.0, empty=seen.empty_sources, emptied=seen.emptied_sources),)
+    assert outcomes == [True, True, False, False, True]
+    assert emptied.of_script(fine, (), ()) == fine
+
+
 def test_an_unreadable_folder_is_not_called_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be seen is not claimed."""
 

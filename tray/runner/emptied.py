@@ -63,7 +63,17 @@ def of_step(result: Result, found: "Found", code: int | None) -> Result:
     if not found.here or not all(map(os.path.isabs, places)):
         return result
     seen = looked(good, replace(plan, kind=found.kind, sources=found.sources, places=places), found.engine, ())
-    return seen if seen.empty else result
+    return seen if seen.empty else replace(result, empty_sources=seen.empty_sources)
+
+
+def of_script(result: Result, empty: Sequence[str], past: "Sequence[Past]") -> Result:
+    """Return *result* of a script with the sources of its steps that hold no files now, by what the last good run saw of them.
+
+    Args:
+        empty: These sources.
+        past: The last good runs of the job, the newest first.
+    """
+    return doubted(result, (*empty, ""), empty, _before(engines.COMMAND.name, past))  # others may hold files
 
 
 def _before(engine: str, past: "Sequence[Past]") -> Before | None:

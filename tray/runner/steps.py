@@ -45,8 +45,7 @@ _LINGERS = (
 _STILL_RUNNING = "It was still running when the script ended."
 _TRIES = 5
 _NO_BACKUPS = ("dry-run", "restore", "check", "prune", "compact", OTHER)
-_SHARE = 100
-"""A look that took long is followed by a pause so many times as long."""
+_SHARE = 100  # a look that took long is followed by a pause so many times as long
 
 
 @dataclass(slots=True)
@@ -93,6 +92,7 @@ class Steps:
         root: The script's own process.
         say: Writes a line of ours to the run's log.
         shares_group: The script is in our own process group.
+        empty: Sources of steps that hold no files.
         wrong: Engines that were met and did not succeed, or did something else than their work, whatever came after.
     """
 
@@ -103,6 +103,7 @@ class Steps:
     shares_group: bool = False
     pause: float = BUSY_SECONDS
     wrong: set[str] = field(default_factory=set)
+    empty: set[str] = field(default_factory=set)
     execs: Execs = field(default_factory=Execs)
     events: Events = field(init=False)
     unseen: Unseen = field(default_factory=Unseen)
@@ -369,6 +370,7 @@ class Steps:
         with suppress(Exception):  # a look beside what is known of its end
             result = emptied.of_step(result, found, end.code)
         one.reason = result.reason
+        self.empty.update(result.empty_sources)
         # An engine's exit code 0 that proves little alone is as good as the script's own, which is all that is known of it.
         if result.outcome is Outcome.SUCCEEDED or (result.outcome is Outcome.UNKNOWN and end.code == 0):
             self._bad.pop(one.key, None)

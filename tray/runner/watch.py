@@ -336,6 +336,11 @@ class Watch:
         """What a script came to be by the engines that it called; None: what it was taken for."""
         return None if self._steps is None else self._steps.kind
 
+    @property
+    def empty_sources(self) -> tuple[str, ...]:
+        """Sources of a script's steps that hold no files."""
+        return () if self._steps is None else tuple(sorted(self._steps.empty))
+
     def look_at(self, steps: "Steps") -> None:
         """Look at the steps of a script from now on."""
         self._steps, self._next_steps = steps, 0.0

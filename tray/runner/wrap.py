@@ -248,7 +248,10 @@ def _followed(this: _Run, child: Child, outputs: Outputs, waker: Waker) -> None:
     this.paused_seconds, this.stalled_seconds = controls.paused_seconds, stall.seconds
     result = rescue.doubted(result, this.doubt)
     with suppress(Exception):
-        result = emptied.looked(result, this.plan, this.info.engine, this.past)
+        if this.engine is engines.COMMAND:
+            result = emptied.of_script(result, watch.empty_sources, this.past)
+        else:
+            result = emptied.looked(result, this.plan, this.info.engine, this.past)
     result = leftover.advised(result, how, this.engine, this.plan, this.info, this.places)
     this.info = replace(this.info, kind=watch.kind or this.info.kind)
     last = _finish(this, how, result, watch.steps)
