@@ -37,6 +37,8 @@ def test_an_engine_that_was_over_at_once_is_known_by_its_program_and_its_end() -
     assert ended(2, opened=("tar",)) == ("tar", "ended with exit code 2")
     assert ended(11, opened=("rsync", "rsync"), met=("rsync",)) == ("rsync", "ended with exit code 11")
     assert ended(2, 3, opened=("tar",)) == ("tar", None)
+    assert ended(0, 2, 0, opened=("tar",)) == ("tar", None)
+    assert ended(2, opened=("restic",)) == ("restic", "ended with exit code 2")
 
 
 @pytest.mark.parametrize(
@@ -46,8 +48,8 @@ def test_an_engine_that_was_over_at_once_is_known_by_its_program_and_its_end() -
         ((2,), (), ()),
         ((2,), ("tar",), ("tar",)),
         ((1,), ("tar",), ()),
-        ((2, 0), ("tar",), ()),
-        ((2,), ("restic",), ()),
+        ((32, 0), ("tar",), ()),
+        ((2,), ("borg",), ()),
         ((), ("tar",), ()),
     ],
 )
@@ -62,6 +64,9 @@ def test_a_name_that_was_glimpsed_is_certain() -> None:
     """It became tar, and was gone when its command line was to be read."""
     for name, ours, code, found in (
         ("tar", True, 2, True),
+        ("pg_dump", True, 1, True),
+        ("pg_dump", True, 0, False),
+        ("gzip", True, 1, False),
         ("tar", False, 2, False),
         ("tar", True, 0, False),
         ("python3", True, 2, False),

@@ -29,7 +29,7 @@ from tray.observe.scope import Scope
 from tray.paths import HOME_VARIABLE
 from tray.runner import emptied
 from tray.runner.seen import judge
-from tray.runner.unseen import Unseen
+from tray.runner.unseen import DUMPERS, Unseen
 from tray.tracker import proof
 
 BUSY_SECONDS = 0.25
@@ -339,7 +339,7 @@ class Steps:
 
     def _is_engine(self, pid: int) -> bool:
         name = self.proc.comm(pid)
-        if not name or interesting(name):
+        if not name or interesting(name) or name in DUMPERS:
             self.unseen.glimpsed(pid, name)
         return interesting(name)
 

@@ -2,7 +2,8 @@
 
 The kernel tells that a process became a program, and with what status it ended (`tray.observe.events`), but by then its name may be
 gone. Then it counts that at the same time the program of an engine was opened (`tray.observe.execs`) which no look has met, unless
-another one that ended well may have been it. What such a step was for is not known, so nothing can make it good.
+another one that ended well may have been it. What such a step was for is not known, so nothing can make it good. Programs that dump
+a database are no engines; of them too it counts how they ended.
 """
 
 import os
@@ -12,8 +13,10 @@ from dataclasses import dataclass, field
 from tray import clock
 from tray.engines import ENGINES
 
-_QUICK = ("tar", "rsync")
-"""Engines that may be over at once; the others work for longer than a look waits. Each of their calls opens the program once."""
+_QUICK = {"tar": (2,), "rsync": (3, 5, 10, 11, 12, 23), "restic": (2,), "rclone": (2,), "kopia": (2,)}
+"""Engines that may be over at once, each of whose calls opens the program once, and exit codes that few others have."""
+DUMPERS = frozenset(("pg_dump", "pg_dumpall", "pg_basebackup", "mysqldump", "mariadb-dump", "mongodump"))
+"""Programs that stand first in a pipe, whose exit code tells of the last one only; what they do is always a part of a backup."""
 _SAME_TIME_SECONDS = 0.1
 _MOST = 1000
 _SAYS_NO = 1
@@ -57,7 +60,9 @@ class Unseen:
         if not name:
             self._ends = [*self._ends, (clock.monotonic(), status)][-_MOST:]
             return
-        engine = next((known.name for known in ENGINES if name.startswith(known.begins)), None)
+        engine = next(
+            (known.name for known in ENGINES if name.startswith(known.begins)), name if name in DUMPERS else None
+        )
         if engine is not None:
             self._met[engine] += 1
             if status:
@@ -68,13 +73,14 @@ class Unseen:
         if self._failed:
             engine, status = self._failed[0]
             return engine, _how(os.waitstatus_to_exitcode(status))
-        for engine in _QUICK:
+        for engine, usual in _QUICK.items():
             times = [at for at, name in self._opened if name == engine]
             if len(times) <= self._met[engine]:
                 continue
             near = [end for at, end in self._ends if any(abs(at - opened) < _SAME_TIME_SECONDS for opened in times)]
             found = [code for code in map(os.waitstatus_to_exitcode, near) if code != _SAYS_NO]
-            if sum(code == 0 for code in found) < len(times) - self._met[engine] and any(found):
+            may_be = sum(code == 0 for code in found) < len(times) - self._met[engine] and any(found)
+            if may_be or any(code in usual for code in found):
                 return engine, _how(found[0]) if len(found) == 1 else None
         return None
 
