@@ -73,11 +73,33 @@ mkdir -p "$BIN" "$MENU" "$AUTOSTART"
 if [ -e "$LAUNCHER" ] && ! grep -q "$MARK" "$LAUNCHER"; then
     stop 73 "$LAUNCHER exists and is not ours." "" "Move it away, then try again."
 fi
-quoted=$(printf '%s' "$VENV/bin/python" | sed "s/'/'\\\\''/g")
+for_shell() { printf '%s' "$1" | sed "s/'/'\\\\''/g"; }
+quoted=$(for_shell "$VENV/bin/python")
+program=$(for_shell "$("$VENV/bin/python" -I -c 'from tray.ourselves import PROGRAM; print(PROGRAM)')")
 cat >"$LAUNCHER.new" <<END
 #!/bin/sh
 # $MARK. -I: whatever Python settings the caller has stay the caller's.
-exec '$quoted' -I -m tray "\$@"
+if [ -x '$quoted' ] && [ -f '$program' ]; then
+    exec '$quoted' -I '$program' "\$@"
+fi
+# An upgrade of the system can take our Python away. No backup fails because of that.
+if [ "\${1-}" = run ]; then
+    shift
+    while :; do
+        case \${1-} in
+        --) shift && break ;;
+        --job | --engine) shift && [ \$# -gt 0 ] && shift ;;
+        -?*) shift ;;
+        *) break ;;
+        esac
+    done
+    if [ \$# -gt 0 ]; then
+        echo "backup-tray: this run is neither watched nor on record: the program is damaged; install it anew." >&2
+        exec "\$@"
+    fi
+fi
+echo "backup-tray: the program is damaged, perhaps by an upgrade of the system; install it anew." >&2
+exit 70
 END
 chmod 755 "$LAUNCHER.new"
 mv -f "$LAUNCHER.new" "$LAUNCHER"

@@ -61,6 +61,24 @@ def test_a_broken_program_is_mended(installed: Installed, tmp_path: Path) -> Non
     assert copy.run(copy.launcher, "--version").returncode == 0
 
 
+def test_a_backup_runs_also_where_an_upgrade_took_the_python_away(installed: Installed, tmp_path: Path) -> None:
+    """The command of the cron job is all that is left; it runs the backup, says one line, and has nothing else to offer."""
+    copy = installed.copied(tmp_path / "home")
+    for python in (copy.prefix / "venv/bin").glob("python*"):
+        python.unlink()
+        python.symlink_to("/usr/bin/python3.0-that-is-gone")
+    command = ["sh", "-c", 'echo RAN; echo "$1" >&2; exit 5', "sh", "two  words"]
+    for options in (["--job", "night", "--"], ["--job=night", "--unwatched", "--"], ["--"], []):
+        done = copy.run(copy.launcher, "run", *options, *command)
+        assert (done.returncode, done.stdout) == (5, "RAN\n")
+        said, rest = done.stderr.split("\n", 1)
+        assert said.startswith("backup-tray: this run is neither watched nor on record")
+        assert rest == "two  words\n"
+    for other in (["status"], ["run"], ["run", "--job"]):
+        done = copy.run(copy.launcher, *other)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (70, "", 1)
+
+
 def test_a_file_of_somebody_else_is_left_alone(installed: Installed, tmp_path: Path) -> None:
     """A command of the same name that is not ours is neither overwritten nor removed."""
     copy = installed.copied(tmp_path / "home")
