@@ -109,7 +109,10 @@ def test_stdout_is_read_only_where_it_certainly_is_text(given: str, kind: str, t
     ("given", "sources", "archive"),
     [
         ("tar cf a.tar x y", ("x", "y"), "a.tar"),
-        ("tar -c -C /home -f a.tar --exclude z x", ("x",), "a.tar"),
+        ("tar -c -C /home -f a.tar --exclude z x", ("/home/x",), "a.tar"),
+        ("tar -cf a.tar -C /srv/www .", ("/srv/www",), "a.tar"),
+        ("tar -cf a.tar -C www html /etc", ("www/html", "/etc"), "a.tar"),
+        ("tar -cf a.tar -C /a x -C /b y", ("x", "y"), "a.tar"),
         ("tar czfT a.tgz list", ("listed in list",), "a.tgz"),
         ("tar c x", ("x",), None),
         ("tar cf - x", ("x",), None),

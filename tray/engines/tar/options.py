@@ -125,7 +125,7 @@ def call(argv: Sequence[str], at: int, *, bsd: bool = False) -> Call:
     return Call(
         place=start,
         kind=kind,
-        sources=(*options.words, *(f"listed in {one}" for one in lists)),
+        sources=(*_sources(options), *(f"listed in {one}" for one in lists)),
         places=_places(options),
         archive=archive,
         speaks=_speaks(options, kind, archive),
@@ -134,6 +134,14 @@ def call(argv: Sequence[str], at: int, *, bsd: bool = False) -> Call:
         forgives=options.given("ignore-failed-read"),
         chooses=mode == "update" or options.given(*_CHOICES),
     )
+
+
+def _sources(options: Arguments) -> tuple[str, ...]:
+    """Return what is packed by its path: `-C /srv/www html` packs /srv/www/html, and not what has that name here."""
+    folders = options.every("directory")
+    if len(folders) != 1:
+        return tuple(options.words)
+    return tuple(posixpath.normpath(posixpath.join(folders[0], word)) for word in options.words)
 
 
 def _places(options: Arguments) -> tuple[str, ...]:
