@@ -140,3 +140,27 @@ def test_of_a_log_that_cannot_be_read_nothing_is_claimed_but_a_breach() -> None:
     assert wording.audit_line_now(None, NOW, readable=False) == "Audit log: not known now"
     assert wording.audit_line_now(BREACH, NOW, readable=False) == wording.audit_line(BREACH, NOW)
     assert wording.audit_line_now(INTACT, NOW, readable=True).startswith("Audit log: intact")
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("Audit log: intact, checked just now", "Audit log: intact, checked just now"),
+        (
+            "Audit log: tampered at entry 3 (altered), acknowledged, checked just now",
+            "Audit log: tampered at entry 3, acknowledged",
+        ),
+        (
+            "Audit log: TAMPERED at entry 3 (altered), found 1 hour ago and not acknowledged",
+            "Audit log: TAMPERED at entry 3",
+        ),
+        (
+            "Audit log: tampered at entry 1,204,511 (rolled back), acknowledged, checked just now",
+            "Audit log: tampered, acknowledged",
+        ),
+    ],
+)
+def test_a_line_of_the_menu_keeps_what_was_acknowledged(line: str, shown: str) -> None:
+    """Kind and place of a breach go before the word that ends the alarm does."""
+    assert wording.menu_audit_line(line).startswith(shown)
+    assert len(wording.menu_audit_line(line)) <= wording.MENU_UNITS

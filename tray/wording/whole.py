@@ -1,5 +1,6 @@
 """What is said of everything together: the tooltip, the menu's first lines, the one sentence that answers "am I safe?"."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -65,8 +66,14 @@ def _fit_parts(text: str, units: int) -> str:
 
 def menu_audit_line(line: str) -> str:
     """Return a line about the audit log as it fits into the menu: what was found and when, without the figures."""
-    short = ", ".join(line.partition(";")[0].split(", ")[:2])
-    return fit(line if width(line) <= MENU_UNITS else short, MENU_UNITS)
+    what, *more = line.partition(";")[0].split(", ")
+    short = ", ".join([what, *more[:1]])
+    if more[:1] == ["acknowledged"]:  # the kind of a breach may go, then its place, never that
+        plain = re.sub(r" \([^()]*\)", "", short)
+        brief = [plain, re.sub(r" at entry [0-9]+(,[0-9]{3})*", "", plain)]
+    else:
+        brief = [what]
+    return next((text for text in (line, short, *brief) if width(text) <= MENU_UNITS), fit(brief[-1], MENU_UNITS))
 
 
 def lines(status: Status, now_ms: int) -> tuple[str, str]:
