@@ -66,6 +66,11 @@ def test_several_are_forgotten_at_once_and_their_history_stays(
     assert command(["forget", "a", "b", "a", "a (check)"]) == 0
     assert shown(places) == {}
     assert poll(places).state is State.NONE
+    capsys.readouterr()
+    assert command(["status"]) == 3
+    said = capsys.readouterr().out
+    assert said.startswith("No backup is shown. All jobs were forgotten; each is shown again after its next run.\n")
+    assert said.count("All jobs were forgotten") == 1, "and not that there was never a backup"
     with writer(places) as log:
         entries = [entry.data for entry in log.entries(0, 100) if entry.data["action"] == "job.forgotten"]
         assert len(log.history()) == 3

@@ -102,12 +102,14 @@ def text(status: Status, *, terminal: bool = False) -> str:
         lines += ["", "Running now:", *(f"  {_run_line(run, max(columns, 80) - 2)}" for run in status.runs)]
     if status.jobs:
         lines += ["", "Jobs:", *_job_lines(status, now, terminal=terminal, paint=paint)]
-    elif status.state is State.NONE and not status.runs:
+    elif status.state is State.NONE and not status.runs and wording.ALL_FORGOTTEN not in status.notes:
         lines.append(_BEGIN)
     standing = wording.audit_line_now(status.audit, now, readable=status.error is None)
     if status.audit is not None or (status.jobs and status.error is None):
         lines += ["", standing]
-    lines += [f"Note: {wording.escape(note)}." for note in status.notes if note != standing]
+    lines += [
+        f"Note: {wording.escape(note)}." for note in status.notes if note not in (standing, wording.ALL_FORGOTTEN)
+    ]
     return "\n".join(lines)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tray import clock, status
+from tray import clock, status, wording
 from tray.errors import AuditMissingError, BackupTrayError
 from tray.listing import Listing
 from tray.model import EndedRun, JobHistory, Outcome
@@ -57,7 +57,10 @@ class History:
         notes = [] if self._begun is None else [_anew_note(self._begun)]
         if self._waiting:
             notes.append(_waiting_note(len(self._waiting)))
-        return _merge(self._jobs, self._forgotten, unclosed, self._waiting), notes, ended
+        jobs = _merge(self._jobs, self._forgotten, unclosed, self._waiting)
+        if not jobs and (self._forgotten or any(draft.action.value == "job.forgotten" for draft in self._waiting)):
+            notes.append(wording.ALL_FORGOTTEN)
+        return jobs, notes, ended
 
     def in_doubt(self, now_ms: int) -> bool:
         """Whether older history is missing and a job that failed then may not have run since."""

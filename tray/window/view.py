@@ -80,7 +80,8 @@ def dashboard(status: Status, now_ms: int) -> dict[str, Any]:
         and status.state is State.NONE
         and not status.jobs
         and not status.runs
-        and status.last is None,
+        and status.last is None
+        and wording.ALL_FORGOTTEN not in status.notes,
         "runs": [live(run) for run in status.runs],
         "attention": []
         if failed

@@ -33,9 +33,19 @@ from tray.wording.runs import (
     state_word,
     why,
 )
-from tray.wording.whole import MENU_UNITS, TOOLTIP_UNITS, headline, lines, menu_audit_line, menu_lines, tooltip
+from tray.wording.whole import (
+    ALL_FORGOTTEN,
+    MENU_UNITS,
+    TOOLTIP_UNITS,
+    headline,
+    lines,
+    menu_audit_line,
+    menu_lines,
+    tooltip,
+)
 
 __all__ = [
+    "ALL_FORGOTTEN",
     "MENU_UNITS",
     "SHORT_ID",
     "TOOLTIP_UNITS",

@@ -30,6 +30,9 @@ MENU_UNITS = 45
 
 NOTHING = "No backups performed"
 
+ALL_FORGOTTEN = "All jobs were forgotten; each is shown again after its next run"
+"""The note of a status without jobs that had some."""
+
 _FINE = (State.OK, State.RUNNING)
 
 
@@ -165,6 +168,8 @@ def _none(status: Status, now_ms: int) -> tuple[str, str]:
     """The two lines where there is neither an alarm nor a good backup."""
     backups = [job for job in of_jobs.ours(status.jobs) if job.about is not None]
     told = backups or [job for job in status.jobs if job.about is not None and job.about.user is None]
+    if not told and ALL_FORGOTTEN in status.notes:
+        return "No backup is shown", ALL_FORGOTTEN
     if not told:
         return NOTHING, "Backup Tray has seen none yet"
     first = "No recent backup is known" if backups else "There is no backup yet"
