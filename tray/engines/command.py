@@ -14,7 +14,7 @@ from tray.model import BACKUP, Outcome
 from tray.redact import Redactor
 
 _KNOWN_CODES = {
-    124: "it did not end in the time that was given to it",
+    124: "`timeout` returns this when the time is up",
     125: "the program that starts another one (timeout, env, docker …) failed itself",
     126: "it was found but could not be started; check that it may be executed",
     127: "it was not found; check its name and the PATH",
