@@ -86,6 +86,26 @@ AZURE_ACCOUNT_KEY AZURE_ACCOUNT_SAS OS_PASSWORD ST_KEY_SECRET BORG_PASSPHRASE BO
 RCLONE_CONFIG_PASS GITHUB_TOKEN X_API_KEY SMTP_PASS HC_SECRET password db.password RESTIC_REST_PASSWORD"""
 
 
+@pytest.mark.parametrize(
+    "folder", ["bt-8ayn1b7o", "3f2b9c1e-7d44-4a57-9c1f-0242ac120002", "sb09glsh", "tmp.Xk29fQz81L"]
+)
+@pytest.mark.parametrize("program", ["restic", "/tmp/{}/bin/restic", "pg_dump"])
+def test_a_path_stays_whole_whatever_its_folders_are_called(program: str, folder: str) -> None:
+    """Two disks whose names were masked alike would be one place: one job for two, and a repository that nobody finds."""
+    argv = [
+        program.format(folder),
+        "-f",
+        f"/mnt/{folder}/repo",
+        "backup",
+        f"/run/media/ann/{folder}/x",
+        f"nas:/vol/{folder}",
+    ]
+    redactor = Redactor(argv, {})
+    assert redactor.argv(argv) == argv
+    assert redactor.text(f"/mnt/{folder}/repo") == f"/mnt/{folder}/repo"
+    assert redactor.doubts == ()
+
+
 @pytest.mark.parametrize("name", NAMES.split())
 def test_variables_whose_name_says_secret_are_hidden_everywhere(name: str) -> None:
     """A password in the environment may be printed by anything."""

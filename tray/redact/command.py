@@ -50,6 +50,7 @@ _VARIABLE = re.compile(r"\$(?:\w{1,60}|[@*#?$!-]|\{\w{1,60}\})")
 _PROGRAM = re.compile(r"[a-zA-Z][a-z\d.+-]*|[a-zA-Z.+_-]+")
 _LOGIN_MARK = re.compile(r"([:,%])")
 _SLASH = re.compile(r"(/[A-Za-z]{1,20}:)(?!/)")
+_ROOTED = re.compile(r"/|~|\.{1,2}/")
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _PIECES = re.compile(r"[][:,;@|&=(){}<>\"']+")
 _PIPED = frozenset(("echo", "printf"))
@@ -201,13 +202,11 @@ class Walk:
             return scheme + mark + place + slash + self._parts(path, strict=True)
         if found := _SLASH.match(word):  # as Windows' programs take options
             return found[1] + self.judged(word[found.end() :])
-        if word.startswith("/dev/"):  # disks have names that look like chance
-            return word
-        if word.startswith(("/", "~", "./", "../")) or _WINDOWS.match(word):
-            return self._parts(word, strict=False)
+        if _ROOTED.match(word) or _WINDOWS.match(word):
+            return word if _is_path(word) else self._parts(word, strict=False)
         host, colon, path = word.partition(":/")
         if colon and is_plain(host):
-            return host + ":" + self._parts("/" + path, strict=False)
+            return host + ":" + ("/" + path if _is_path("/" + path) else self._parts("/" + path, strict=False))
         return self._parts(word, strict=True) if "/" in word and not is_worth_learning(word) else self.doubted(word)
 
     def _parts(self, path: str, *, strict: bool) -> str:
@@ -411,6 +410,15 @@ class _Words:
                 self._expect = self._expect or ["judged"]
                 return shown
         return word
+
+
+def _is_path(word: str) -> bool:
+    """Whether *word* begins in a folder of an ordinary name, so that it is a path, whatever the folders below are called.
+
+    Disks and temporary folders have names drawn by chance; two of them that were masked alike would be taken for one place.
+    """
+    first = next((part for part in re.split(r"[/\\]", word) if part not in ("", "~", ".", "..")), "")
+    return is_plain(first)
 
 
 def _last(path: str) -> str:
