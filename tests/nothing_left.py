@@ -1,9 +1,12 @@
 """A pytest plugin (`-p tests.nothing_left`): what the tests leave in the user's home or among temporary files fails the run.
 
 It looks at names two levels deep: what programs keep in a home is a file there, or a folder in `.cache`, `.config` and their like.
+Other programs of the machine make files meanwhile, so a name counts only if it is of this program, of an engine, or of what
+the tests start besides.
 """
 
 import os
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +18,10 @@ from tests import own_home
 _FOLDERS = (".", ".cache", ".config", ".local", ".local/share", ".local/state", ".local/lib", "snap")
 _SHARED = frozenset((".X11-unix", ".ICE-unix", ".XIM-unix", ".font-unix", ".Test-unix"))
 """Folders of the X server, which every user of a machine shares."""
+_OURS = re.compile(
+    r"backup.?tray|restic|borg|rclone|rsync|duplicity|rdiff|kopia|pytest|hypothesis|webkit|dconf|xfce|openbox|dunst|history|bt-",
+    re.IGNORECASE,
+)
 _PATIENCE = 20.0
 _LEFT = pytest.StashKey[list[str]]()
 
@@ -29,7 +36,9 @@ def _names(places: list[Path]) -> frozenset[str]:
     for place in places:
         try:
             found |= {
-                str(place / name) for name in os.listdir(place) if name not in _SHARED and name[:3] != own_home.PREFIX
+                str(place / name)
+                for name in os.listdir(place)
+                if name not in _SHARED and name[:3] != own_home.PREFIX and _OURS.search(name)
             }
         except OSError:
             continue

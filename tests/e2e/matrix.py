@@ -184,7 +184,7 @@ class Pair:
     """
 
     def __init__(self, folder: Path, engine: Engine, program: str) -> None:
-        self._folder, self._engine, self._program, self._number, self._began = folder, engine, program, 0, 0
+        self._folder, self._engine, self._program, self._number, self._ended = folder, engine, program, 0, 0
         for side in _SIDES:
             place = folder / side
             make_tree(place / "source", files=8, size=2000)
@@ -200,13 +200,12 @@ class Pair:
     def run(self, flag: str, way: str, language: str) -> tuple[Seen, Seen]:
         """Run the next backup in both folders; return what a caller sees, made comparable."""
         self._number += 1
-        began = int(clock.now_ms() / 1000)
         if self._number > 1:  # some engines name a backup by its second
-            wait_for(lambda: int(clock.now_ms() / 1000) > self._began, what="another second")
-        self._began = max(began, int(clock.now_ms() / 1000))
+            wait_for(lambda: int(clock.now_ms() / 1000) > self._ended, what="another second")
         with ThreadPoolExecutor() as pool:
             sides = [pool.submit(self._seen, side, flag, way, language) for side in _SIDES]
             bare, wrapped = (side.result() for side in sides)
+        self._ended = int(clock.now_ms() / 1000)
         return bare, wrapped
 
     def _seen(self, side: str, flag: str, way: str, language: str) -> Seen:

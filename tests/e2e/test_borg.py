@@ -336,7 +336,7 @@ def test_other_subcommands_are_runs_of_their_own_kind(place: Place) -> None:
     found = []
     for arguments, kind, outcome in (
         (["check", "repo"], "check", "succeeded"),
-        (["extract", "--dry-run", "repo::a", "no/such/path"], "restore", "failed"),
+        (["extract", "repo::a", "no/such/path"], "restore", "failed"),
     ):
         wrapped: Any = tray("run", "--job", "j", "--", *NOBODY, "borg", *arguments, text=False)
         alone = bare(*arguments)
