@@ -299,3 +299,19 @@ def test_the_disk_can_be_unmounted_as_soon_as_the_wrapped_run_ends(
     done = subprocess.run(mounted(mount, "sh", "-c", script), capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert the_repository()["snapshots"] == 1
+
+
+def test_an_engine_that_would_eat_the_memory_is_no_answer(
+    repository: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file in a repository that never ends, put there by whoever may write to it, must not take the machine's memory."""
+    backed_up(repository, source)
+    program = tmp_path / "hungry" / "restic"
+    program.parent.mkdir()
+    program.write_text(f"#!{sys.executable}\nbytearray(12 << 30)\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("RESTIC_PASSWORD", PASSWORD)
+    found = refreshed(repository)
+    assert (found["snapshots"], found["error"]["code"]) == (1, "ERROR_REPOSITORY_ASK")
+    assert "MemoryError" in found["error"]["why"]

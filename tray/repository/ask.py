@@ -8,6 +8,7 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from tray.errors import RepositoryAskError
 from tray.redact import HIDDEN, Redactor
 from tray.repository.locks import Lock, with_holder
 
+MOST_MEMORY = 8 << 30
+"""Bytes of address space that an engine may take for its answer."""
 ASK_SECONDS = 60.0
 ENGINES = ("borg", "restic")
 _CLASHING = ("RESTIC_PASSWORD_COMMAND", "RESTIC_REPOSITORY_FILE", "RESTIC_REPOSITORY", "RESTIC_PASSWORD")
@@ -141,9 +144,12 @@ def _answer(access: Access, words: Sequence[str], environ: Mapping[str, str]) ->
             stderr=subprocess.PIPE,
             start_new_session=True,
             cwd="/" if os.name != "nt" else None,
+            preexec_fn=None if sys.platform == "win32" else _bounded,
         )
-    except OSError as error:
-        raise _no_answer(access, f"{access.engine} could not be started: {error.strerror or error}.") from error
+    except (OSError, subprocess.SubprocessError) as error:
+        raise _no_answer(
+            access, f"{access.engine} could not be started: {getattr(error, 'strerror', None) or error}."
+        ) from error
     out, err = _communicate(access, process)
     if process.returncode:
         hide = Redactor(words, environ).text
@@ -152,6 +158,17 @@ def _answer(access: Access, words: Sequence[str], environ: Mapping[str, str]) ->
         return json.loads(out)
     except (ValueError, RecursionError) as error:
         raise _no_answer(access, "Its answer is not the JSON that was asked for.") from error
+
+
+def _bounded() -> None:
+    """Bound the memory of the engine: a file in the repository that never ends must not take the machine's."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    most = MOST_MEMORY if hard == resource.RLIM_INFINITY else min(MOST_MEMORY, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 def _communicate(access: Access, process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
