@@ -28,7 +28,7 @@ _LEFT = pytest.StashKey[list[str]]()
 
 def _places() -> list[Path]:
     home = Path(os.environ.get("HOME") or "/")
-    return [*(home / folder for folder in _FOLDERS), Path(tempfile.gettempdir()), Path("/var/tmp")]
+    return [*(home / folder for folder in _FOLDERS), Path(tempfile.gettempdir())]
 
 
 def _names(places: list[Path]) -> frozenset[str]:

@@ -42,6 +42,7 @@ def test_the_entries_name_what_is_there(installed: Installed) -> None:
 
 def test_a_second_call_changes_nothing(installed: Installed) -> None:
     """Calling it again is harmless: no package is installed anew, no entry changes."""
+    assert installed.run(installed.scripts / "install.sh", "--user").returncode == 0
     before = {file: file.stat().st_mtime_ns for file in (installed.prefix / "venv").rglob("*.py")}
     texts = [file.read_text() for file in (installed.launcher, installed.menu, installed.autostart)]
     done = installed.run(installed.scripts / "install.sh", "--user")

@@ -27,7 +27,7 @@ def test_home_and_temporary_files_are_the_tests_own(tmp_path: Path) -> None:
         ("pass", 0),
         ("open(os.environ['REAL'] + '/.history', 'w').close()", 1),
         ("os.makedirs(os.environ['REAL'] + '/.cache/restic')", 1),
-        ("open('/tmp/' + os.environ['MARK'], 'w').close()", 1),
+        ("open('/tmp/restic-' + os.environ['MARK'], 'w').close()", 1),
     ],
     ids=["clean", "home", "cache", "tmp"],
 )
