@@ -18,7 +18,7 @@ from tray.config import Job
 from tray.doctor import Check, Level, programs, records, watchers
 from tray.doctor import desktop as doctor_desktop
 from tray.engines import ENGINES
-from tray.errors import NotInGroupError
+from tray.errors import NotInGroupError, surfaces
 from tray.paths import Places, private
 
 
@@ -390,6 +390,7 @@ def test_the_web_view_is_asked_in_another_process(
 ) -> None:
     """A missing web view names its packages where there is a screen, and is no fault where there is none."""
     monkeypatch.setattr(sys, "executable", str(program(tmp_path / "python", script)))
+    monkeypatch.setattr(surfaces, "sees_system_packages", lambda: True)
     if screen:
         monkeypatch.setenv("DISPLAY", ":1")
     answer = doctor_desktop.web_view()

@@ -15,7 +15,7 @@ import pytest
 
 from tray import paths
 from tray.cli import window as command
-from tray.errors import BackupTrayError, NoWebViewError, WebViewUnsafeError
+from tray.errors import BackupTrayError, NoWebViewError, WebViewUnsafeError, surfaces
 from tray.paths import Places
 from tray.window import app, toolkit
 
@@ -71,6 +71,7 @@ def test_qt_is_taken_where_only_that_is_installed(
     """Without GTK's WebKit Qt will do; without both the error names the packages."""
     gi(monkeypatch, versions=())
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: object() if installed else None)
+    monkeypatch.setattr(surfaces, "sees_system_packages", lambda: True)
     if installed:
         assert toolkit.choose() == "qt"
         return
