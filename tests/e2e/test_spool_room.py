@@ -1,12 +1,14 @@
 """The files under a command's output never fail a command that succeeds bare, and stay small."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.program import TRAY, start, status, tray
+from tests.mounts import mounted
 from tests.waiting import wait_for
 from tray import files, past, runs
 from tray.engines.base import Stream
@@ -17,6 +19,7 @@ from tray.runner import log as logs
 from tray.runner import outputs, room
 from tray.runner.log import RunLog
 from tray.runner.outputs import Tail
+from tray.runner.relay import LEFT_OUT
 
 
 def test_a_limit_on_the_size_of_files_does_not_reach_a_pipe(places: Places) -> None:
@@ -43,6 +46,71 @@ def test_a_small_disk_is_left_alone(tmp_path: Path) -> None:
         ["unshare", *([user] if user else []), "-m", "bash", "-c", line], env=environ, capture_output=True, timeout=120
     )
     assert (done.returncode, done.stdout.strip()) == (0, b"200003051")
+
+
+def test_a_flood_leaves_the_disk_to_the_command(tmp_path: Path) -> None:
+    """An engine writes faster than we read, until the disk would be full: what is not read is left out and said, nothing fails.
+
+    Errors may have stood in what was left out, so such a run is no success.
+    """
+    (tmp_path / "bin").mkdir()
+    engine = tmp_path / "bin/restic"
+    engine.write_text(
+        "#!/bin/sh\nhead -c 900000000 /dev/zero | tr '\\0' x | fold -w 60000 >&2 || exit 7\n"
+        """echo '{"message_type":"summary","snapshot_id":"abcdef12","total_files_processed":1}'\n"""
+    )
+    engine.chmod(0o755)
+    home = tmp_path / "disk"
+    home.mkdir()
+    run = f'"$@" 2>&1 >/dev/null | tee {tmp_path}/said | wc -c; echo ${{PIPESTATUS[0]}}; tail -n 1 {home}/h/state/runs/done/*/log'
+    line = mounted(
+        f"mount -t tmpfs -o size=400m,mode=777 t {home}; mount -t tmpfs -o size=10m t /var/tmp",
+        *(
+            "bash",
+            "-c",
+            f"mkdir {home}/h; {run}",
+            "bash",
+            *TRAY,
+            "run",
+            "--job",
+            "f",
+            "--",
+            str(engine),
+            "backup",
+            "/etc",
+        ),
+    )
+    environ = {**os.environ, "BACKUP_TRAY_HOME": str(home / "h")}
+    done = subprocess.run(line, env=environ, capture_output=True, text=True, timeout=120)
+    passed, code, *end = done.stdout.split()
+    assert code == "0", done.stdout + done.stderr
+    said = [
+        int(found) for found in re.findall(rb"(\d+) bytes of output were left out", (tmp_path / "said").read_bytes())
+    ]
+    notices = sum(len(LEFT_OUT % lost) for lost in said)
+    assert int(passed) - notices + sum(said) == 900_014_999
+    assert end[2] == ("unknown:" if said else "succeeded:")
+
+
+def test_what_is_left_out_ends_with_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte is either read or counted as left out, and what is read goes on with a whole line."""
+    tail = Tail(tmp_path / "spool", Stream.ERR, 2)
+    lines = b"".join(b"%07d\n" % at for at in range(1_000_000))
+    os.write(tail.write_fd, lines[:100_003])
+    first = b"".join(tail.blocks())
+    os.write(tail.write_fd, lines[100_003:])
+    assert not tail.crowded
+    monkeypatch.setattr(room, "free", lambda _: room.LOW - 1)
+    assert tail.crowded
+    lost = tail.skip()
+    last = b"".join(tail.blocks())
+    assert not tail.crowded
+    assert len(first) + lost + len(last) == len(lines)
+    assert lines.startswith(first)
+    assert lines.endswith(last)
+    assert last.startswith(b"0")
+    assert len(last) > outputs.LINE_LIMIT - 100
+    tail.close()
 
 
 def test_what_was_read_is_given_back_to_the_disk(tmp_path: Path) -> None:

@@ -66,6 +66,11 @@ class Exact:
         """Return the last line if it has no end."""
         return bytes(self._pieces.pop(tail.to, b"")) + tail.rest()
 
+    def forget(self, tail: Tail) -> None:
+        """Give up on a line whose rest was left out."""
+        self._standing.pop(tail.to, None)
+        self._pieces.pop(tail.to, None)
+
     def held(self, stream: Stream) -> bytes:
         """Return what the session kept back until the end."""
         with suppress(Exception):  # a mistake of ours must not reach the backup

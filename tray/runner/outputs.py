@@ -90,16 +90,15 @@ class Tail:
         """Follow what a process that was left behind writes after all."""
         self._until = None
 
-    def lines(self) -> Iterator[bytes]:
-        """Yield lines that have come, with their ends; an over-long line comes in pieces of at most `LINE_LIMIT`.
+    def cut(self, block: bytes) -> Iterator[bytes]:
+        """Yield the lines of a block."""
+        return cut(block, returns=self._returns)
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield lines that have come, with their ends, many at once; an over-long line comes in pieces of at most `LINE_LIMIT`.
 
         Afterwards `more` says whether there are more to take.
         """
-        for whole in self.blocks():
-            yield from cut(whole, returns=self._returns)
-
-    def blocks(self) -> Iterator[bytes]:
-        """Yield what has come as `lines` does, but many lines at once."""
         turn = clock.monotonic() + TURN_SECONDS
         self.more = self._fd in self._open
         while self.more and clock.monotonic() < turn:
@@ -131,8 +130,10 @@ class Tail:
         end = (self._read - keep) // room.BLOCK * room.BLOCK
         if not self._shrinks or self._fd not in self._open or end - self._given_back < _STEP:
             return
-        self._shrinks = room.give_back(self._fd, self._given_back, end)
-        self._given_back = end
+        while self._shrinks and self._given_back < end:  # in parts: some file systems count the room only after each
+            part = min(end, self._given_back + KEEP)
+            self._shrinks = room.give_back(self._fd, self._given_back, part)
+            self._given_back = part
         if self._until is None:
             with suppress(OSError):
                 room.reserve(self._fd, os.fstat(self._fd).st_size)
@@ -140,6 +141,26 @@ class Tail:
     def free(self) -> int:
         """Return how many bytes are free where the spool is."""
         return room.free(self._fd) if self._fd in self._open else sys.maxsize
+
+    @property
+    def crowded(self) -> bool:
+        """Whether what is not read takes room that the command needs: the disk is nearly full, or will be in a moment."""
+        if self._until is not None:
+            return False
+        behind = self.behind
+        return behind > LINE_LIMIT and self.free() < (room.LOW if behind < room.FLOOD else room.FEW)
+
+    def skip(self) -> int:
+        """Leave out what is not read yet, but for its end, from the beginning of a line; return how many bytes that were."""
+        size = os.fstat(self._fd).st_size
+        start, lost = max(self._read, size - LINE_LIMIT), len(self._part)
+        end = os.pread(self._fd, size - start, start).find(b"\n") + 1
+        lost += start + end - self._read
+        self._part.clear()
+        self._read = start + end
+        os.lseek(self._fd, self._read, os.SEEK_SET)
+        self.shrink(0)
+        return lost
 
     @property
     def part(self) -> bytes:

@@ -19,7 +19,7 @@ BATCH = 65536
 ATOMIC = 4096
 """POSIX: a pipe that polls as writable takes this many bytes without blocking (PIPE_BUF on Linux)."""
 LEFT_OUT = (
-    b"\n[backup-tray: %d bytes of output were left out here: the disk is nearly full, and this output was not read]\n"
+    b"\n[backup-tray: %d bytes of output were left out here: the disk is nearly full, and they were not read in time]\n"
 )
 
 
@@ -115,6 +115,8 @@ class _Queue:
             os.lseek(self._file, self._read, os.SEEK_SET)
             self.first += os.read(self._file, BATCH)
             self._read += len(self.first)
+            if self._read % MEMORY < BATCH:
+                room.give_back(self._file, 0, self._read // room.BLOCK * room.BLOCK)
             if self._read == self._size:
                 self._empty()
         elif self.last:
@@ -125,7 +127,8 @@ class _Queue:
         try:
             if self._file is None:
                 self._file = self._open()
-            if self._file is None or room.free(self._file) < room.LOW:
+            waiting = self._size - self._read
+            if self._file is None or room.free(self._file) < (room.LOW if waiting < room.LOW else room.FEW):
                 return 0
             os.lseek(self._file, self._size, os.SEEK_SET)
             put = os.write(self._file, data)

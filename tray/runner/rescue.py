@@ -21,7 +21,7 @@ from tray.redact import Redactor
 from tray.runner import record
 from tray.runner.child import Child
 from tray.runner.outputs import Outputs, Tail
-from tray.runner.relay import Relay
+from tray.runner.relay import LEFT_OUT, Relay
 from tray.runner.wake import FORWARDED, Waker
 from tray.runs import Process, RunInfo
 
@@ -172,6 +172,8 @@ def _pass_on(outputs: Outputs, relay: Relay, ahead: dict[int, bytes]) -> None:
         while tail.more:
             for block in tail.blocks():
                 _write(relay, tail, block, ahead)
+                if tail.crowded:
+                    _write(relay, tail, LEFT_OUT % tail.skip(), {})
         tail.shrink()
     relay.flush()
 

@@ -16,6 +16,10 @@ LEAST_UNKNOWN = 1024 * 1024 * 1024
 """The same for a command that is no engine: it may write faster than anybody reads, until nothing is left."""
 LOW = 96 * 1024 * 1024
 """With less free than this, nothing that was read is kept, and nothing more is put aside for a slow reader."""
+FEW = 512 * 1024 * 1024
+"""The same while there is a flood, which fills a disk in no time."""
+FLOOD = 128 * 1024 * 1024
+"""So much that is not read is a flood."""
 BLOCK = 4096
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2  # linux/falloc.h
 

@@ -18,7 +18,7 @@ from tray.runner.outputs import FLOOD, Outputs, Tail
 from tray.runner.picture import Picture, first
 from tray.runner.publish import Publisher
 from tray.runner.rate import Reading, Written
-from tray.runner.relay import Relay
+from tray.runner.relay import LEFT_OUT, Relay
 from tray.runner.stall import Stall
 from tray.runner.wake import FORWARDED, Waker
 from tray.runs import RunInfo
@@ -61,7 +61,7 @@ class Watch:
         self._controls, self._stall = controls, stall
         self._exact = Exact(session, ours=info.ours)
         self._written = written
-        self._said = 0
+        self._said = self._left_out = 0
         known = any(tail.stream is Stream.OUT for tail in outputs.tails)
         self.picture = Picture(first(info, known), redactor)
         self._shown = self.picture.live
@@ -107,27 +107,41 @@ class Watch:
 
     def _take(self, tail: Tail) -> None:
         self._log.behind = tail.behind
-        if not (self._plain and tail.behind > FLOOD):
-            for line in tail.lines():
-                self._line(line, tail)
-            return
-        for block in tail.blocks():  # nothing but the last line tells anything of such a command
-            self._understand(block[block.rstrip(b"\n").rfind(b"\n") + 1 :], tail.stream)
-            self._said += len(block)
-            self._stall.heard(len(block), words=True)
-            self._log.block(block, tail.stream)
-            self._relayed(block, tail)
+        flood = self._plain and tail.behind > FLOOD
+        for block in tail.blocks():
+            if flood:
+                self._block(block, tail)
+            else:
+                for line in tail.cut(block):
+                    self._line(line, tail)
             self._make_room()
+
+    def _block(self, block: bytes, tail: Tail) -> None:
+        """Take many lines of a command of which nothing but the last line tells anything."""
+        self._understand(block[block.rstrip(b"\n").rfind(b"\n") + 1 :], tail.stream)
+        self._said += len(block)
+        self._stall.heard(len(block), words=True)
+        self._log.block(block, tail.stream)
+        self._relayed(block, tail)
 
     def _make_room(self) -> None:
         """Keep less while the disk is nearly full: the command's own output must not fail for want of room."""
-        tails = self._outputs.tails
-        if not tails or tails[0].free() >= room.LOW:
-            return
-        for tail in tails:
-            tail.shrink(0)
-        if self.relay.full and self._child.exit is None:
-            self.relay.shed()
+        for tail in self._outputs.tails:
+            if tail.crowded:
+                self._leave_out(tail, tail.skip())
+            if tail.free() < room.LOW:
+                tail.shrink(0)
+                if self.relay.full and self._child.exit is None:
+                    self.relay.shed()
+
+    def _leave_out(self, tail: Tail, lost: int) -> None:
+        """Say that *lost* bytes of output are not read: they came faster than that, and the disk is nearly full."""
+        self._left_out += lost
+        self._exact.forget(tail)
+        self.ahead.pop(tail.to, None)
+        self._log.say(f"{lost} bytes of output were left out here: the disk is nearly full")
+        if tail.stream is not Stream.LOG:
+            self._pass(tail.to, LEFT_OUT % lost)
 
     def _show(self) -> None:
         if self.news is not None and self.news():
@@ -221,8 +235,8 @@ class Watch:
     def _conclude(self, how: Exit) -> Result:
         try:
             result = self._session.conclude(how)
-            if self._hurried and not self._plain and result.outcome is Outcome.SUCCEEDED:
-                result = Result(Outcome.UNKNOWN, "The rest of its output was not read, because a signal came.")
+            if not self._plain and result.outcome is Outcome.SUCCEEDED and (unread := self._unread):
+                result = Result(Outcome.UNKNOWN, unread)
             if self.began is not None:
                 result = self.began.judge(result, how, self._child.last)
             if self._steps is not None:
@@ -231,6 +245,13 @@ class Watch:
             return self._heard(result)
         except Exception as error:  # see _understand; what cannot be judged is no success
             return Result(Outcome.UNKNOWN, f"The end could not be judged ({type(error).__name__}: {error}).")
+
+    @property
+    def _unread(self) -> str:
+        """Why some of the output was not read, in which errors may have stood; "" if all was."""
+        if self._left_out:
+            return f"{self._left_out} bytes of its output were not read, because the disk was nearly full."
+        return "The rest of its output was not read, because a signal came." if self._hurried else ""
 
     def _heard(self, result: Result) -> Result:
         """Return *result* with the failures that programs of a script told, and whose ends were not seen."""
