@@ -17,6 +17,8 @@ from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 PR_SET_CHILD_SUBREAPER = 36
+TOGETHER = ("-n", "2", "--dist", "worksteal")
+"""The second run is as long as the first one only so: one process alone would go on for minutes after it."""
 
 
 def main() -> int:
@@ -24,6 +26,7 @@ def main() -> int:
     # Orphans become our children instead of init's, so that none can hide.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     os.chdir(ROOT)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what the tests start needs half the time with bytecode
     # Temporary files of the second run are apart: the first one looks whether it leaves any.
     with (
         tempfile.TemporaryDirectory(prefix="newest-") as apart,
@@ -71,7 +74,9 @@ def on_newest(told: IO[bytes], environ: dict[str, str]) -> int:
             return code
         made_from.write_text(wanted)
     return run(
-        [python, "-m", "pytest", "-q", "-p", "tests.no_skips", "-p", "no:cacheprovider", "tests/unit"], told, environ
+        [python, "-m", "pytest", "-q", "-p", "tests.no_skips", "-p", "no:cacheprovider", *TOGETHER, "tests/unit"],
+        told,
+        environ,
     )
 
 

@@ -11,7 +11,8 @@ umask 022
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.."
 . "$here/common.sh"
-export LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
+export LANG=C.UTF-8
+unset PYTHONDONTWRITEBYTECODE # the tests start the program some thousand times: each start takes half the time with bytecode
 
 if command -v apt-get >/dev/null 2>&1; then
     # The product; a desktop without a screen; the driver of the web view; tools that tests use (dunstctl asks systemd's busctl).
@@ -43,12 +44,16 @@ done
 
 # Newer engines than the system's are built meanwhile; the tests that need them wait for that.
 "$bin/python" -m tests.e2e.newer >/dev/null 2>&1 &
+# Compiled once, also for pytest's assertions, or each of the processes below would compile all files by itself.
+{ "$bin/python" -m compileall -q tray; "$bin/python" -m pytest -p no:cacheprovider --collect-only -q; } >/dev/null 2>&1 &
+compiling=$!
 step "Lint"
 "$bin/ruff" check .
 step "Types: Linux, Windows, macOS"
-for platform in linux win32 darwin; do "$bin/mypy" --platform "$platform"; done
+for platform in linux win32 darwin; do "$bin/mypy" --platform "$platform" --cache-dir ".mypy_cache/$platform"; done
 step "Layers"
 "$bin/lint-imports" | sed -n '/^Contracts$/,$p'
+wait "$compiling" || : # what is wrong there, the tests say
 step "Tests"
 # Most of the time a test waits for something: four at a time, and who is done takes over from the others.
 exec "$bin/python" -m pytest -p tests.no_skips -p tests.nothing_left -n 4 --dist worksteal "$@"
