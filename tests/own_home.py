@@ -1,7 +1,8 @@
-"""A home and a folder for temporary files of the tests' own: they touch nothing of the user's, and leave nothing behind.
+"""A home, a folder for temporary files and a time zone of the tests' own: nothing of the user's is touched, nothing stays behind.
 
-The first process of a run makes both and takes them away; its workers and what they start inherit the environment. Set
-KEEP_TEST_FILES to look at them afterwards.
+The first process of a run makes both folders and takes them away; its workers and what they start inherit the environment. Set
+KEEP_TEST_FILES to look at them afterwards. In the time zone it is about noon: what ended "two hours ago" ended today, also where
+the tests run at midnight. Tests of midnight itself give their own moments.
 """
 
 import os
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 PREFIX = "bt-"
@@ -40,8 +42,16 @@ def begin() -> Path | None:
         os.environ[variable] = str(base / name)
     base.chmod(0o711)  # some tests share files with another user
     os.environ[BASE] = str(base)
+    os.environ["TZ"] = noon(time.gmtime().tm_hour)
+    if sys.platform != "win32":
+        time.tzset()
     tempfile.tempdir = None
     return base
+
+
+def noon(hour: int) -> str:
+    """Return the time zone in which it is noon when it is *hour* in UTC; in its name, as in POSIX, east is negative."""
+    return f"Etc/GMT{hour - 12:+d}"
 
 
 def end(base: Path) -> None:

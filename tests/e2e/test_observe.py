@@ -20,7 +20,7 @@ import pytest
 from tests.e2e.machine import ROOT
 from tests.e2e.program import PASSWORD, make_repository, make_tree, start, status, tray, wrong_password
 from tests.waiting import wait_for
-from tray import ipc
+from tray import ipc, paths
 from tray.audit.store import AuditLog
 from tray.errors import TrackerGoneError
 from tray.paths import Places
@@ -167,7 +167,12 @@ def ended(job: str) -> dict[str, Any]:
         found = [one["last"] for one in status()["jobs"] if re.match(job, one["job"]) and one["last"]]
         return next((last for last in found if last["entry"] is not None), None)
 
-    return wait_for(look, what=f"the end of {job}")
+    try:
+        return wait_for(look, seconds=60, what=f"the end of {job}")
+    except AssertionError as error:
+        places = paths.places()
+        left = [str(path) for root in places.run_roots + places.spools for path in root.rglob("*")]
+        raise AssertionError(f"{error}; the status says {json.dumps(status())}, and there are {left}") from None
 
 
 def entries() -> list[dict[str, Any]]:

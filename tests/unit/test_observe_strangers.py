@@ -14,6 +14,7 @@ from tray.cli import status as cli_status
 from tray.errors import BackupTrayError
 from tray.model import EndedRun, JobHistory, LiveRun, Outcome, State
 from tray.observe import quota
+from tray.observe.ends import BY_PIDFD, End
 from tray.observe.look import examine, gather
 from tray.observe.meter import Meter
 from tray.observe.proc import COMMAND_BYTES, CUT, WORD_BYTES, WORDS
@@ -147,6 +148,30 @@ def test_of_another_user_ten_runs_are_watched_and_the_limit_is_said(places: Plac
     kept = sum(path.stat().st_size for path in places.runs.rglob("run.json"))
     assert kept < 11 * 3000
     assert len({run.job for run in runs.all() if run.user}) == 1, "one row for each engine and user"
+
+
+def test_a_mistake_of_ours_at_its_end_leaves_no_run_open(
+    places: Places, proc: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was seen is then not known; the run is over all the same, and its folder free for the process that closes it."""
+    ended: list[str] = []
+    watching = Observer(places, Runs(), lambda: None, ended.append, proc=proc)
+    watching._scope = Scope(ME, setting="all")
+    proc.add(900, "restic", "-r", "/mine", "backup", "/a", start=900, environ={})
+    monkeypatch.setattr(observed, "seen_of", lambda *_, **__: 1 // 0)
+
+    async def go() -> None:
+        watching._loop = asyncio.get_running_loop()
+        watching._consider([900])
+        (one,) = watching._watched.values()
+        with pytest.raises(ZeroDivisionError):
+            watching._ended(one, End(0, None, BY_PIDFD))
+
+    asyncio.run(go())
+    (folder,) = runs_module.live(places)
+    assert ended == [folder.run]
+    assert not folder.wrapped
+    assert not watching._watched
 
 
 def test_thousands_of_user_ids_share_one_quota(monkeypatch: pytest.MonkeyPatch) -> None:

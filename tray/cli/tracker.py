@@ -3,6 +3,9 @@
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 
+PATIENCE_SECONDS = 30.0
+"""How long the helper that nobody waits for waits itself for an audit log that another process keeps locked."""
+
 EXAMPLES = ("backup-tray tracker              in a container or a session without a tray, for `status --watch`",)
 
 
@@ -24,7 +27,7 @@ def run(args: Namespace) -> int:
         from tray.runner import closing
 
         closing.close(places())
-        spool.drain(places())
+        spool.drain(places(), timeout=PATIENCE_SECONDS)
         return 0
     if args.look_at_repositories:
         from tray.repository import look

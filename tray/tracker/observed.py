@@ -344,9 +344,11 @@ class Observer:
         if one.info.user is None:
             self._over_at[one.info.repository] = clock.now_ms()
         one.ending.close()
-        if one.folder is not None:
-            info = replace(one.info, seen=seen_of(one.info, end, alone=one.alone))
-            with suppress(OSError):
-                one.folder.save(info)
-            one.folder.lock.release()
-        self._over(one.info.run)
+        try:
+            if one.folder is not None:
+                with suppress(OSError):
+                    one.folder.save(replace(one.info, seen=seen_of(one.info, end, alone=one.alone)))
+        finally:  # a mistake of ours leaves the run without what was seen of its end, and never open
+            if one.folder is not None:
+                one.folder.lock.release()
+            self._over(one.info.run)
