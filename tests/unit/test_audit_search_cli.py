@@ -199,9 +199,9 @@ def test_a_search_that_ran_out_of_time_says_how_far_it_looked(
         assert "only what happened since" in err
 
 
-def test_a_month_is_all_of_it_and_nothing_else(places: Places, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("utc")
+def test_a_month_is_all_of_it_and_nothing_else(places: Places, capsys: Output) -> None:
     """`--month` means the local month, for whoever lists as for whoever reports."""
-    monkeypatch.setenv("TZ", "UTC")
     times = {
         "before": "2026-09-30T23:59:59.999Z",
         "first": "2026-10-01T00:00:00.000Z",

@@ -382,11 +382,11 @@ def test_a_filter_by_outcome_makes_neither_disaster_nor_success(
     assert "All" not in said
 
 
+@pytest.mark.usefixtures("utc")
 def test_a_gap_counts_from_the_last_backup_before_the_period(
-    places: Places, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    places: Places, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A month that begins long after the last backup does not look better than it was."""
-    monkeypatch.setenv("TZ", "UTC")
     with writer(places) as log:
         log.append([ended(0), ended(240), ended(241, outcome=Outcome.FAILED), ended(242)])
     since = "2026-09-29 00:00"  # the first run was on the 21st

@@ -101,6 +101,7 @@ def test_a_filter_finds_what_was_chosen(places: Places, chosen: dict[str, str], 
     assert len(numbers(places, **chosen)) == min(count, auditlog.PAGE)
 
 
+@pytest.mark.usefixtures("utc")
 def test_days_are_those_of_the_calendar_the_last_one_included(places: Places) -> None:
     """From and to name whole days, and one of them may be missing."""
     days = [clock.from_text(f"2026-03-{day:02}T12:00:00.000Z") for day in (1, 2, 3)]

@@ -53,6 +53,7 @@ def ids(count: int) -> list[str]:
     return [clock.new_id() for _ in range(count)]
 
 
+@pytest.mark.usefixtures("utc")
 def test_the_report_holds_the_entry_and_its_place_in_the_log(places: Places) -> None:
     """Who, what, when in both times, the hash, the root, the size of the log."""
     (run,) = ids(1)
