@@ -201,7 +201,7 @@ def test_the_kind_is_that_of_the_subcommand(command: str, kind: str) -> None:
         ("borg create --repo=/mnt/r a /home", {}, "/mnt/r", ("/home",)),
         ("borg create a /home", {"BORG_REPO": "/mnt/r"}, "/mnt/r", ("/home",)),
         ("env BORG_REPO=/mnt/r borg create ::a /home", {}, "/mnt/r", ("/home",)),
-        ("borg create --content-from-command r::a -- pg_dump db", {}, "r", ("pg_dump db",)),
+        ("borg create --content-from-command r::a -- pg_dump db", {}, "r", ("the output of pg_dump db",)),
         ("borg create --paths-from-stdin r::a", {}, "r", ("listed in stdin",)),
         ("borg create --paths-from-command r::a -- find /x", {}, "r", ("listed by find /x",)),
         ("borg create r::a -- -odd --list", {}, "r", ("-odd", "--list")),

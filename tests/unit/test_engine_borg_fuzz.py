@@ -214,7 +214,10 @@ def test_any_command_line_can_be_planned(argv: list[str], forced: bool) -> None:
     rest = iter(plan.argv)
     assert all(word in rest for word in argv)
     assert len(plan.argv) <= len(argv) + 3
-    assert engines.job_name(engine.name, plan.repository, plan.sources, kind=plan.kind, folder="/work").isprintable()
+    name = engines.job_name(
+        engine.name, plan.repository, plan.sources, kind=plan.kind, folder="/work", apart=plan.apart
+    )
+    assert name.isprintable()
     assert plan.repository is None or plan.repository
     engine.unlock(plan)
     engine.session(plan).conclude(Exit(0))

@@ -86,7 +86,7 @@ def name(command: str, text: str = "") -> str:
     argv = [word.replace("{}", text) for word in shlex.split(command)]
     engine, at = engines.recognise(argv, {})
     plan = engine.plan(argv, at, {})
-    return engines.job_name(engine.name, plan.repository, plan.sources, kind=plan.kind, folder="/")
+    return engines.job_name(engine.name, plan.repository, plan.sources, kind=plan.kind, folder="/", apart=plan.apart)
 
 
 def written(form: str, seconds: Sequence[int]) -> list[str]:
@@ -167,4 +167,6 @@ def test_the_name_of_a_long_command_begins_where_the_command_begins() -> None:
     """Not after its last slash, which says nothing."""
     text = "sh -c 'mysqldump --all-databases --single-transaction --routines | gzip > /var/backups/mysql/all.sql.gz'"
     assert name(f"nice -n 10 {text}").startswith("sh -c mysqldump --all-databases")
-    assert name("sudo -u db /opt/scripts/dump.sh " + "/very/long/path" * 20).startswith("dump.sh /very/long/path")
+    assert name("sudo -u db /opt/scripts/dump.sh " + "/very/long/path" * 20).startswith(
+        "/opt/scripts/dump.sh /very/long/path"
+    )

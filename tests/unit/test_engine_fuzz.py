@@ -258,7 +258,9 @@ def test_any_command_line_can_be_planned(data: st.DataObject, engine: str, more:
     plan = adapter.plan(argv, at, {})
     rest = iter(plan.argv)
     assert all(word in rest for word in argv)
-    name = engines.job_name(adapter.name, plan.repository, plan.sources, kind=plan.kind, folder="/home/me")
+    name = engines.job_name(
+        adapter.name, plan.repository, plan.sources, kind=plan.kind, folder="/home/me", apart=plan.apart
+    )
     assert name.isprintable()
     assert 0 < len(name) <= 120
     assert isinstance(adapter.unlock(plan), str | None)

@@ -51,7 +51,10 @@ def surfaces(argv: list[str], environ: dict[str, str], secret: str) -> dict[str,
         "bytes": redactor.bytes(f"+ {' '.join(argv)}\n".encode()).decode(),
         "repository": plan.repository or "",
         "sources": " ".join(plan.sources),
-        "job": engines.job_name(engine.name, plan.repository, plan.sources, kind=plan.kind, folder="/srv"),
+        "apart": " ".join(plan.apart),
+        "job": engines.job_name(
+            engine.name, plan.repository, plan.sources, kind=plan.kind, folder="/srv", apart=plan.apart
+        ),
         "unlock": engine.unlock(plan) or "",
     }
 

@@ -1,11 +1,14 @@
 """What the adapters of the built-in engines share: how their programs are called, and how a plan is put together."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from tray.engines.arguments import program_at
+from tray.engines.arguments import Arguments, program_at
 from tray.engines.base import API, STOP, Plan, Stop
+from tray.engines.recognise import unwrap
 from tray.redact import Harmless, Redactor
+
+Apart = Callable[[Sequence[str]], Iterable[str]]
 
 
 def program_names(name: str) -> "re.Pattern[str]":
@@ -60,6 +63,7 @@ def planned(
     returns: bool = False,
     writes: bool = False,
     places: tuple[str, ...] | None = None,
+    apart: "Apart | None" = None,
 ) -> Plan:
     """Return the plan of a command: with what is added to it, and without its secrets.
 
@@ -69,8 +73,14 @@ def planned(
         kind: See `Plan`, as for the rest.
         added: Flags of ours.
         place: Index at which they are put.
+        apart: Says of the command, as it may be shown, what else tells its job from others.
     """
-    hide = Redactor(argv, environ).text
+    redactor = Redactor(argv, environ)
+    hide = redactor.text
+    told: tuple[str, ...] = ()
+    if apart is not None and kind in ("backup", "dry-run"):
+        shown = redactor.argv(argv)
+        told = (*map(hide, apart(shown)), *(one for one in unwrap(shown, {}).sets if not one.startswith("$")))
     return Plan(
         argv=(*argv[:place], *added, *argv[place:]),
         kind=kind,
@@ -82,4 +92,23 @@ def planned(
         returns=returns,
         writes=writes,
         places=places,
+        apart=told,
     )
+
+
+def told(options: Arguments, names: Iterable[str], environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return those of the options that are given, as `Plan.apart` has them.
+
+    Args:
+        names: The options that make it another backup.
+        environ: Variables that stand for an option, by its name: what they hold is masked here.
+    """
+    found = [f"{name}={value}" for name in names for value in options.every(name) if value]
+    more = {name: value for name, value in (environ or {}).items() if value and not options.given(name)}
+    return found + [f"{name}={masked(value)}" for name, value in more.items()]
+
+
+def masked(text: str) -> str:
+    """Return the value of a variable as it may be shown: what is judged as the words of a command."""
+    words = ("sh", "-c", text)
+    return Redactor(words, {}).argv(words)[-1]

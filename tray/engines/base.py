@@ -145,6 +145,8 @@ class Plan:
         returns: Its updates end with a carriage return, so lines end there too, and an unfinished one is no prompt.
         writes: It says nothing while it works, but what its process has written is how far it is.
         places: Where the sources stand on this machine, in their order; None: where they say; empty: they are gone afterwards.
+        apart: What else makes it another backup than one of the same sources to the same place, as `name=value` and without
+            secrets: `host=web1`, the name of an archive, what alone is included, the port at which the place is.
     """
 
     argv: tuple[str, ...]
@@ -157,6 +159,7 @@ class Plan:
     returns: bool = False
     writes: bool = False
     places: tuple[str, ...] | None = None
+    apart: tuple[str, ...] = ()
 
 
 class Session(Protocol):

@@ -10,6 +10,7 @@ from collections.abc import Container, Mapping, Sequence
 from tray.engines.base import API, STOP, Exit, Fed, Plan, Result, Stream
 from tray.engines.recognise import RUNNERS, Inner, program_name, unwrap
 from tray.engines.text import plain
+from tray.engines.told import depends, written
 from tray.model import BACKUP, Outcome
 from tray.redact import Redactor
 
@@ -41,8 +42,13 @@ class Command:
         """Start *argv* as it is. `sources` is the redacted command itself, so that different commands are different jobs."""
         shown = Redactor(argv, environ).argv(list(argv))
         inner = unwrap(argv, environ)
-        words = [program_name(word) for word in shown[inner.at : inner.at + 1]] + shown[inner.at + 1 :]
-        return Plan(argv=tuple(argv), kind=_kind(argv[inner.at :]), env={}, sources=(" ".join(words),) if words else ())
+        apart = unwrap(shown, {}).sets
+        if depends(argv[inner.at :]) and not any(one.startswith("folder=") for one in apart):
+            apart = (*apart, "folder=.")
+        text = written(shown[inner.at :])
+        return Plan(
+            argv=tuple(argv), kind=_kind(argv[inner.at :]), env={}, sources=(text,) if text else (), apart=apart
+        )
 
     def session(self, plan: Plan) -> "CodeSession":
         """Begin to watch one run."""

@@ -1,16 +1,27 @@
 """Dates in the words of a command that change every night, so that `home-$(date +%F).tar` is the same job tomorrow.
 
-What certainly is a date is left out: year, month and day in any usual order and form, with or without a time; a week of a year; the
-name of a weekday. Other numbers are dates only where they are near today: seconds since 1970, `%y%m%d`, `%d%m%Y`, `%m-%d`, `%Y-%m`.
-So the number of a customer stays, and so does `/photos/2019`: two jobs that differ in these are two jobs.
+The rule, which weighs a name that is taken for a date (two jobs become one, and the success of one hides the failure of the other)
+against a date that is taken for a name (one job gets many rows):
+
+1. A *destination* may be dated: the repository or target, the name of an archive, a tag, a file behind `>`, and a file whose name
+   ends as that of an archive or a dump. So may a path in a *snapshot*. There a whole date (year, month and day, or a week of a
+   year, in any usual form, with or without a time) is a date whatever day it is; a catalogue of old nights is one job. Part of a
+   date (`Mon`, `11-28`, `Nov-28`, `2026-11`, `%y%m%d`, seconds since 1970) is one only if it is today's.
+2. Anything else is a *name*: what is backed up, and the words of a command that we do not know. There only a whole date is a date,
+   and only within a day of today: `/srv/Sun`, `/customers/11-28`, `/photos/2019` and `/archive/2025-01-01` are names on any day.
+
+Today is the day of the run's start, as it is here and as it is in UTC.
 
 Imported only where a word holds enough digits or the name of a day.
 """
 
+import calendar
 import datetime
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+
+from tray import clock
 
 DATE = "DATE"
 """What stands for a date in the name of a job."""
@@ -19,105 +30,132 @@ _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAYS = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|(?i:(?:mon|tues|wednes|thurs|fri|satur|sun)day))"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = (
-    r"(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
-    r"|nov(?:ember)?|dec(?:ember)?)"
+    r"(?P<name>(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?))"
 )
-_Y, _M, _D = r"(?:19|20)\d\d", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
+_Y, _M, _D = r"(?P<y>(?:19|20)\d\d)", r"(?P<m>0[1-9]|1[0-2])", r"(?P<d>0[1-9]|[12]\d|3[01])"
+_D1 = r"(?P<d>\d{1,2})"
 _SECOND = r"(?:[-_:.m]?[0-6]\ds?(?:[.,]\d{1,9})?)?"
 _ZONE = r"(?: ?[AaPp]\.?[Mm])?(?:Z| ?[A-Z]{3,4}(?![A-Za-z])|[-+]\d\d:?\d\d)?"
 _TIME = rf"(?:[-_. @T]{{0,3}}[Tt]?[0-2]\d(?:[-_:.h]?[0-5]\d{_SECOND})?{_ZONE})?"
 _GAP = r"[-_ ]{1,3}"
 _START, _END = r"(?<!\d)", r"(?!\d)"
 _NO_DOT, _NO_MORE = r"(?<!\d)(?<!\d\.)", r"(?!\d|\.\d)"  # an address as 10.26.11.28 is no date
-_NEAR_DAYS = 40
-_CLOSE_DAYS = 3
-_SECONDS_DAYS = 400
+_CLOSE = datetime.timedelta(days=1)
+
+_WRITTEN = re.compile(r">\s*[^\s;|&<>]*$")
+_SNAPSHOT = re.compile(
+    r"(?i)(?<![a-z])(?:auto|lv)?snap(?:s|shots?)?(?![a-z])|(?<=/\.)zfs(?=/)|@GMT-|time(?:shift|machine)"
+)
+_FILE = re.compile(
+    r"[^/\s'\"]*?\.(?:tar|t[bgx]z2?|tzst|gz|bz2|xz|zst|lz4?|zip|7z|rar|sql|dump|dmp|bak|backup|img|iso|qcow2|raw|vma|cpio|ldif"
+    r"|json|xml|csv|db|sqlite3?|snar|enc|gpg|age|bundle)(?![A-Za-z\d])"
+)
+"""How the name of an archive or a dump goes on behind a date."""
 
 
-def undated(text: str, now_ms: int) -> str:
-    """Return *text* with `DATE` in the place of each date that changes from night to night.
+def undated(text: str, now_ms: int, *, place: bool = True) -> str:
+    """Return *text* with `DATE` in the place of each date that changes from night to night; see the module for the rule.
 
     Args:
         now_ms: The time at which the command is run.
+        place: *text* is a destination.
     """
-    today = datetime.datetime.fromtimestamp(now_ms / 1000, datetime.UTC).date()
+    here, there = clock.local(now_ms).date(), datetime.datetime.fromtimestamp(now_ms / 1000, datetime.UTC).date()
+    days = sorted({here, there})
     lower = text.lower()
-    for needs, pattern, fits in _FORMS:
+    for needs, whole, pattern in _FORMS:
         if not needs or any(word in lower for word in needs):
-            text = re.sub(pattern, functools.partial(_replaced, fits, today), text)
+            text = re.sub(pattern, functools.partial(_replaced, whole, place, days), text)
     return text
 
 
-def _replaced(fits: "_Fits | None", today: datetime.date, found: "re.Match[str]") -> str:
-    return DATE if fits is None or fits(found, today) else found[0]
+def _replaced(whole: bool, place: bool, days: Sequence[datetime.date], found: "re.Match[str]") -> str:
+    loose = place or _may_be_dated(found)
+    if loose and whole:
+        return DATE
+    if not (loose or whole):
+        return found[0]
+    close = datetime.timedelta() if loose else _CLOSE
+    spans = [span for day in days for span in _spans(found, day)]
+    return DATE if any(first - close <= day <= last + close for first, last in spans for day in days) else found[0]
 
 
-def _near(today: datetime.date, year: int, month: int, day: int, days: int) -> bool:
-    try:
-        return abs((datetime.date(year, month, day) - today).days) <= days
-    except ValueError:
-        return False
+def _may_be_dated(found: "re.Match[str]") -> bool:
+    """Whether a date at this place of a path or a command stands where dates stand: see the module."""
+    text, begin, end = found.string, found.start(), found.end()
+    word = re.split(r"\s", text[:begin])[-1] + DATE + re.split(r"\s", text[end:])[0]
+    written = _WRITTEN.search(text[max(0, begin - 4096) : begin]) is not None
+    return written or _FILE.match(text, end) is not None or _SNAPSHOT.search(word) is not None
 
 
-def _any_year(today: datetime.date, month: int, day: int) -> bool:
-    return any(_near(today, today.year + more, month, day, _CLOSE_DAYS) for more in (-1, 0, 1))
+def _spans(found: "re.Match[str]", today: datetime.date) -> Iterator[tuple[datetime.date, datetime.date]]:
+    """Yield the days that what was found may mean, each as the first and last of its span."""
+    parts = {name: value for name, value in found.groupdict().items() if value is not None}
+    for year in _years(parts, today):
+        for month, day in _days_of_year(parts):
+            try:
+                yield _span(parts, year, month, day)
+            except ValueError:  # the 30th of February is no date
+                continue
+    if "a" in parts and parts["a"][:3].lower() == _WEEKDAYS[today.weekday()]:
+        yield today, today
+    if "e" in parts:
+        second = datetime.datetime.fromtimestamp(int(parts["e"]), datetime.UTC).date()
+        yield second, second
 
 
-def _seconds(found: "re.Match[str]", today: datetime.date) -> bool:
-    day = datetime.datetime.fromtimestamp(int(found[1]), datetime.UTC).date()
-    return abs((day - today).days) <= _SECONDS_DAYS
+def _years(parts: dict[str, str], today: datetime.date) -> Sequence[int]:
+    if "y" in parts:
+        return [int(parts["y"]) + (2000 if len(parts["y"]) == 2 else 0)]
+    return [] if "a" in parts or "e" in parts else [today.year - 1, today.year, today.year + 1]
 
 
-def _short_year(found: "re.Match[str]", today: datetime.date) -> bool:
-    return _near(today, 2000 + int(found["y"]), int(found["m"]), int(found["d"]), _NEAR_DAYS)
+def _days_of_year(parts: dict[str, str]) -> Sequence[tuple[int, int]]:
+    """Return month and day; the day is 0 where only a month is said, and both are where neither is."""
+    if "p" in parts:  # 11-12-2026: who knows?
+        one, other = int(parts["p"]), int(parts["q"])
+        return [(one, other), (other, one)]
+    month = _MONTHS.index(parts["name"][:3].lower()) + 1 if "name" in parts else int(parts.get("m", 0))
+    return [(month, int(parts.get("d", 0)))]
 
 
-def _long_year(found: "re.Match[str]", today: datetime.date) -> bool:
-    return _near(today, int(found["y"]), int(found["m"]), int(found["d"]), _SECONDS_DAYS)
+def _span(parts: dict[str, str], year: int, month: int, day: int) -> tuple[datetime.date, datetime.date]:
+    if "w" in parts:
+        monday = datetime.date.fromisocalendar(year, max(1, int(parts["w"])), 1)
+        return monday - 7 * _CLOSE, monday + 13 * _CLOSE  # %U, %V and %W count in different ways
+    if "j" in parts:
+        first = datetime.date(year, 1, 1) + datetime.timedelta(int(parts["j"]) - 1)
+        return first, first
+    if day:
+        return (one := datetime.date(year, month, day)), one
+    return datetime.date(year, month, 1), datetime.date(year, month, calendar.monthrange(year, month)[1])
 
 
-def _month_of_year(found: "re.Match[str]", today: datetime.date) -> bool:
-    return abs((int(found["y"]) - today.year) * 12 + int(found["m"]) - today.month) <= 1
-
-
-def _day_of_year(found: "re.Match[str]", today: datetime.date) -> bool:
-    day = datetime.date(int(found["y"]), 1, 1) + datetime.timedelta(int(found["j"]) - 1)
-    return abs((day - today).days) <= _NEAR_DAYS
-
-
-def _month_and_day(found: "re.Match[str]", today: datetime.date) -> bool:
-    return _any_year(today, int(found["m"]), int(found["d"]))
-
-
-def _named_month(found: "re.Match[str]", today: datetime.date) -> bool:
-    return _any_year(today, _MONTHS.index(found["name"][:3].lower()) + 1, int(found["d"]))
-
-
-_Fits = Callable[["re.Match[str]", datetime.date], bool]
-_FORMS: tuple[tuple[tuple[str, ...], str, _Fits | None], ...] = (
-    # What certainly is a date. First as `date` prints it alone: Sat Nov 28 03:00:00 UTC 2026
+_FORMS: tuple[tuple[tuple[str, ...], bool, str], ...] = (
+    # A whole date. First as `date` prints it alone: Sat Nov 28 03:00:00 UTC 2026
     (
         _MONTHS,
-        rf"\b{_DAYS},?{_GAP}{_MONTH}{_GAP}\d{{1,2}}{_GAP}\d\d:\d\d:\d\d(?:{_GAP}[AP]M)?(?:{_GAP}[A-Z]{{3,5}})?{_GAP}{_Y}\b",
-        None,
+        True,
+        rf"\b{_DAYS},?{_GAP}{_MONTH}{_GAP}{_D1}{_GAP}\d\d:\d\d:\d\d(?:{_GAP}[AP]M)?(?:{_GAP}[A-Z]{{3,5}})?{_GAP}{_Y}\b",
     ),
-    ((), rf"{_START}{_Y}(?P<s>[-_./ ]?){_M}(?P=s){_D}{_TIME}{_END}", None),
-    ((), rf"(?<![\d.])\d{{1,2}}(?P<t>[-_.])\d{{1,2}}(?P=t){_Y}{_TIME}(?!\d|\.\d)", None),
-    (_MONTHS, rf"{_START}{_Y}[-_. ]?{_MONTH}[-_. ]?\d{{1,2}}{_TIME}{_END}", None),
-    (_MONTHS, rf"{_START}\d{{1,2}}[-_. ]?{_MONTH}[-_., ]{{0,2}}{_Y}{_TIME}{_END}", None),
-    (_MONTHS, rf"(?<![A-Za-z]){_MONTH}[-_. ]?\d{{1,2}}[-_., ]{{1,2}}{_Y}{_TIME}{_END}", None),
-    (("w",), rf"{_START}{_Y}[-_. ]?(?:[Ww]|KW|week)[-_]?[0-5]\d(?:-[1-7])?{_END}", None),
-    (_WEEKDAYS, rf"(?<![A-Za-z]){_DAYS}(?! ?[A-Za-z])", None),
-    # What is one if it is near today.
-    ((), rf"{_START}(\d{{10}})(?:\d{{3}}|\.\d{{1,9}})?{_END}", _seconds),
-    ((), rf"{_START}(?P<d>{_D})(?P<m>{_M})(?P<y>20\d\d){_TIME}{_END}", _long_year),
-    ((), rf"{_START}(?P<m>{_M})(?P<d>{_D})(?P<y>20\d\d){_TIME}{_END}", _long_year),
-    ((), rf"{_NO_DOT}(?P<y>\d\d)(?P<s>[-_.]?)(?P<m>{_M})(?P=s)(?P<d>{_D}){_TIME}{_NO_MORE}", _short_year),
-    ((), rf"{_NO_DOT}(?P<d>{_D})(?P<s>[-_.])(?P<m>{_M})(?P=s)(?P<y>\d\d){_TIME}{_NO_MORE}", _short_year),
-    ((), rf"{_START}(?P<y>20\d\d)[-_.]?(?P<j>[0-3]\d\d){_TIME}{_END}", _day_of_year),
-    ((), rf"{_START}(?P<y>20\d\d)[-_./]?(?P<m>{_M}){_END}", _month_of_year),
-    ((), rf"{_START}(?P<m>{_M})[-_](?P<d>{_D}){_TIME}{_END}", _month_and_day),
-    ((), rf"{_START}(?P<d>{_D})[-_](?P<m>{_M}){_TIME}{_END}", _month_and_day),
-    (_MONTHS, rf"(?<![A-Za-z])(?P<name>{_MONTH})[-_. ]?(?P<d>{_D}){_TIME}{_END}", _named_month),
-    (_MONTHS, rf"{_START}(?P<d>{_D})[-_. ]?(?P<name>{_MONTH})(?![A-Za-z])", _named_month),
+    ((), True, rf"{_START}{_Y}(?P<s>[-_./ ]?){_M}(?P=s){_D}{_TIME}{_END}"),
+    ((), True, rf"(?<![\d.])(?P<p>\d{{1,2}})(?P<t>[-_.])(?P<q>\d{{1,2}})(?P=t){_Y}{_TIME}(?!\d|\.\d)"),
+    (_MONTHS, True, rf"{_START}{_Y}[-_. ]?{_MONTH}[-_. ]?{_D1}{_TIME}{_END}"),
+    (_MONTHS, True, rf"{_START}{_D1}[-_. ]?{_MONTH}[-_., ]{{0,2}}{_Y}{_TIME}{_END}"),
+    (_MONTHS, True, rf"(?<![A-Za-z]){_MONTH}[-_. ]?{_D1}[-_., ]{{1,2}}{_Y}{_TIME}{_END}"),
+    (("w",), True, rf"{_START}{_Y}[-_. ]?(?:[Ww]|KW|week)[-_]?(?P<w>[0-5]\d)(?:-[1-7])?{_END}"),
+    # Part of a date, or a number that may be one.
+    (_WEEKDAYS, False, rf"(?<![A-Za-z])(?P<a>{_DAYS})(?! ?[A-Za-z])"),
+    ((), False, rf"{_START}(?P<e>\d{{10}})(?:\d{{3}}|\.\d{{1,9}})?{_END}"),
+    ((), False, rf"{_START}{_D}{_M}(?P<y>20\d\d){_TIME}{_END}"),
+    ((), False, rf"{_START}{_M}{_D}(?P<y>20\d\d){_TIME}{_END}"),
+    ((), False, rf"{_NO_DOT}(?P<y>\d\d)(?P<s>[-_.]?){_M}(?P=s){_D}{_TIME}{_NO_MORE}"),
+    ((), False, rf"{_NO_DOT}{_D}(?P<s>[-_.]){_M}(?P=s)(?P<y>\d\d){_TIME}{_NO_MORE}"),
+    ((), False, rf"{_START}(?P<y>20\d\d)[-_.]?(?P<j>[0-3]\d\d){_TIME}{_END}"),
+    ((), False, rf"{_START}(?P<y>20\d\d)[-_./]?{_M}{_END}"),
+    ((), False, rf"{_START}{_M}[-_]{_D}{_TIME}{_END}"),
+    ((), False, rf"{_START}{_D}[-_]{_M}{_TIME}{_END}"),
+    (_MONTHS, False, rf"(?<![A-Za-z]){_MONTH}[-_. ]?{_D}{_TIME}{_END}"),
+    (_MONTHS, False, rf"{_START}{_D}[-_. ]?{_MONTH}(?![A-Za-z])"),
 )

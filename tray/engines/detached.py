@@ -272,7 +272,7 @@ def commands(text: str) -> list[tuple[list[str], str]]:
     import shlex
 
     lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|<>()\n")
-    lexer.whitespace, lexer.commenters = " \t\r", ""
+    lexer.whitespace, lexer.commenters, lexer.whitespace_split = " \t\r", "", True
     found: list[tuple[list[str], str]] = []
     words: list[str] = []
     redirected = False

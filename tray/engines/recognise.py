@@ -27,6 +27,7 @@ class Inner:
         hidden: Its exit code reaches us, but its output does not (or only sometimes).
         timed: A `timeout` stands before it, so exit code 124 means that the time was up.
         before: The names of the wrappers that stand before it, the first one first.
+        sets: What they set for it that makes it another command: `user=bob`, `folder=/srv`, `root=/mnt`, `host=h`, `$NAME=value`.
     """
 
     at: int
@@ -35,6 +36,7 @@ class Inner:
     hidden: bool = False
     timed: bool = False
     before: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
 
     @property
     def visible(self) -> bool:
@@ -57,6 +59,9 @@ class _Wrapper:
     none: frozenset[str] = frozenset()  # with one of these no command follows that we could read
     detaches: frozenset[str] = frozenset()  # with one of these it does not wait for the command
     hides: bool = False
+    means: Mapping[str, str] = field(
+        default_factory=dict
+    )  # options that make it another command; "": the word before it
 
 
 @dataclass(slots=True)
@@ -66,6 +71,7 @@ class _Read:
     at: int | None = None
     options: list[tuple[str, str]] = field(default_factory=list)
     assigned: dict[str, str] = field(default_factory=dict)
+    passed: str = ""
 
     def has(self, *names: str) -> bool:
         """Whether one of the options was given."""
@@ -77,6 +83,11 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_USER = {"-u": "user", "--user": "user"}
+_PROPERTIES = {"User": "user", "WorkingDirectory": "folder", "RootDirectory": "root", "RootImage": "root"}
+_PRINTED_ONLY = ("LC_", "LANG", "TZ", "TERM", "COLUMNS", "LINES", "NO_COLOR", "DEBIAN_FRONTEND")
+"""How the names of variables begin that change no more than how a command says something."""
+
 _SYSTEMD_RUN = _Wrapper(
     "puEHMC",
     words(
@@ -84,20 +95,28 @@ _SYSTEMD_RUN = _Wrapper(
         " --on-active --on-boot --on-startup --on-unit-active --on-unit-inactive --on-calendar --path-property --socket-property"
         " --timer-property --background --capsule --job-mode"
     ),
+    means=dict.fromkeys(("-H", "--host", "-M", "--machine"), "host")
+    | {"--uid": "user", "--working-directory": "folder", "-p": "property", "--property": "property"},
 )
 
 WRAPPERS: Mapping[str, _Wrapper] = {
     "caffeinate": _Wrapper("tw"),
-    "chpst": _Wrapper("uUebmdofcprtn/"),
+    "chpst": _Wrapper("uUebmdofcprtn/", means={"-u": "user", "-/": "root"}),
     "choom": _Wrapper("np", words("--adjust --pid"), none=words("-p --pid")),
     "chronic": _Wrapper(hides=True),
     "chrt": _Wrapper(
         "TPDp", words("--sched-runtime --sched-period --sched-deadline"), before=1, none=words("-p --pid -m --max")
     ),
-    "doas": _Wrapper("uCa", none=words("-L -s")),
-    "env": _Wrapper("uC", words("--unset --chdir --argv0"), assignments=True, none=words("-S --split-string")),
+    "doas": _Wrapper("uCa", none=words("-L -s"), means=_USER),
+    "env": _Wrapper(
+        "uC",
+        words("--unset --chdir --argv0"),
+        assignments=True,
+        none=words("-S --split-string"),
+        means={"-C": "folder", "--chdir": "folder"},
+    ),
     "flock": _Wrapper("wE", words("--wait --timeout --conflict-exit-code"), before=1, none=words("-c --command")),
-    "gosu": _Wrapper(before=1),
+    "gosu": _Wrapper(before=1, means={"": "user"}),
     "ionice": _Wrapper(
         "cnpPu", words("--class --classdata --pid --pgid --uid"), none=words("-p -P -u --pid --pgid --uid")
     ),
@@ -107,6 +126,7 @@ WRAPPERS: Mapping[str, _Wrapper] = {
         "ugGwT",
         words("--user --group --supp-group --whitelist-environment"),
         none=words("-c --command --session-command"),
+        means=_USER,
     ),
     "prlimit": _Wrapper("po", words("--pid --output"), none=words("-p --pid")),
     "setpriv": _Wrapper(
@@ -115,10 +135,11 @@ WRAPPERS: Mapping[str, _Wrapper] = {
             "--reuid --ruid --euid --regid --rgid --egid --groups --inh-caps --ambient-caps --bounding-set --securebits --pdeathsig"
             " --selinux-label --apparmor-profile"
         ),
+        means={"--reuid": "user", "--ruid": "user"},
     ),
     "setsid": _Wrapper(detaches=words("-f --fork")),
     "stdbuf": _Wrapper("ioe", words("--input --output --error")),
-    "su-exec": _Wrapper(before=1),
+    "su-exec": _Wrapper(before=1, means={"": "user"}),
     "sudo": _Wrapper(
         "ugthpCTUDRr",
         words(
@@ -127,6 +148,8 @@ WRAPPERS: Mapping[str, _Wrapper] = {
         assignments=True,
         none=words("-e --edit -l --list -v --validate -V --version"),
         detaches=words("-b --background"),
+        means=_USER
+        | {"-D": "folder", "--chdir": "folder", "-R": "root", "--chroot": "root", "-h": "host", "--host": "host"},
     ),
     "systemd-cat": _Wrapper(
         "tp", words("--identifier --priority --stderr-priority --level-prefix --namespace"), hides=True
@@ -163,10 +186,11 @@ def unwrap(argv: Sequence[str], environ: Mapping[str, str]) -> Inner:
     """
     at, env, opaque, hidden, timed = 0, dict(environ), "", False, False
     before: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
     while at < len(argv):
         name = program_name(argv[at])
         if _PYTHON.fullmatch(name):
-            return Inner(_in_python(argv, at), env, opaque, hidden, timed, before)
+            return Inner(_in_python(argv, at), env, opaque, hidden, timed, before, sets)
         wrapper = WRAPPERS.get(name)
         read = _read(argv, at, wrapper) if wrapper else _Read()
         if wrapper is None or read.at is None or read.has(*wrapper.none):
@@ -174,9 +198,24 @@ def unwrap(argv: Sequence[str], environ: Mapping[str, str]) -> Inner:
         _apply(name, read, env)
         opaque = opaque or _why_opaque(name, wrapper, read)
         hidden, timed, at = hidden or wrapper.hides, timed or name == "timeout", read.at
-        before = (*before, name)
+        before, sets = (*before, name), (*sets, *_sets(name, wrapper, read))
     opaque = opaque or (_detached(argv, at) if at < len(argv) else "")
-    return Inner(min(at, max(len(argv) - 1, 0)), env, opaque, hidden, timed, before)
+    return Inner(min(at, max(len(argv) - 1, 0)), env, opaque, hidden, timed, before, sets)
+
+
+def _sets(name: str, wrapper: _Wrapper, read: _Read) -> list[str]:
+    """Return what this wrapper sets that makes its command another one; root is who a command is run as anyway."""
+    given = [(wrapper.means.get(option, ""), value) for option, value in read.options]
+    given += [(wrapper.means.get("", ""), read.passed)]
+    assigned = dict(read.assigned)
+    found = []
+    for what, value in given:
+        key, _, rest = value.partition("=")
+        what, value = (_PROPERTIES.get(key, ""), rest) if what == "property" else (what, value)
+        found += [f"{what}={value}"] if what and value and (what, value) != ("user", "root") else []
+    if name == "systemd-run":
+        assigned |= dict(value.partition("=")[::2] for option, value in read.options if option in ("-E", "--setenv"))
+    return found + [f"${key}={value}" for key, value in assigned.items() if not key.startswith(_PRINTED_ONLY)]
 
 
 def _detached(argv: Sequence[str], at: int) -> str:
@@ -221,6 +260,7 @@ def _read(argv: Sequence[str], at: int, wrapper: _Wrapper) -> _Read:
             read.assigned[key] = value
         elif before:
             before -= 1
+            read.passed = word
         else:
             read.at = i
             return read

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tray import engines
 from tray.engines.base import Plan
+from tray.engines.naming import SAID
 from tray.engines.recognise import program_name
 from tray.observe import family
 from tray.observe.proc import COMMAND_BYTES, CUT, STRANGERS_BYTES, WORD_BYTES, Proc
@@ -183,7 +184,9 @@ def _described(proc: Proc, facts: Facts, scope: Scope, name: str, plan: Plan) ->
     sources = tuple(absolute(hide.text(source), folder) for source in plan.sources)
     repository = None if plan.repository is None else absolute(hide.text(plan.repository), folder)
     if user is None:
-        job = engines.job_name(name, repository, sources, kind=plan.kind, folder=folder)
+        job = engines.job_name(
+            name, repository, sources, kind=plan.kind, folder=folder, apart=tuple(map(hide.text, plan.apart))
+        )
     else:  # one job for each engine and user: the words are that user's, and there is no end to them
         job = name if plan.kind == "backup" else f"{name} {plan.kind}"
     # The same words may mean other folders: a container's success must not stand for a failure of ours.
@@ -211,6 +214,6 @@ def absolute(path: str, folder: str | None) -> str:
     beginning = path.partition("/")[0]
     if folder is None or os.path.isabs(path) or path in ("", "-", "stdin") or ":" in beginning or path.startswith("~"):
         return path
-    if path.startswith(("named in ", "listed in ")):
+    if path.startswith(("named in ", "listed in ", *SAID)):
         return path
     return os.path.normpath(os.path.join(folder, path))

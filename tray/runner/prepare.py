@@ -61,7 +61,11 @@ def describe(
 
 
 def _job_name(places: Places, name: str, plan: Plan, repository: str | None, redactor: Redactor) -> str:
-    found = engines.job_name(name, repository, plan.sources, kind=plan.kind, folder=folder_now())
+    apart = tuple(map(redactor.text, plan.apart))
+    ours = (os.getpid(), os.getppid())
+    found = engines.job_name(
+        name, repository, plan.sources, kind=plan.kind, folder=folder_now(), apart=apart, pids=ours
+    )
     return found + privacy.mark(places, redactor.doubts) if name == engines.COMMAND.name else found
 
 

@@ -21,7 +21,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from tray.engines.adapter import Adapter, planned
+from tray.engines.adapter import Adapter, planned, told
 from tray.engines.arguments import Arguments
 from tray.engines.base import STOP, Plan, Session, Stop
 from tray.engines.borg import options as borg_options
@@ -63,7 +63,8 @@ class Borg(Adapter):
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
         """Plan the run; see the module for what is added and when."""
-        inner, options = unwrap(argv, environ), borg_options.read(argv, self.program_at(argv, at))
+        at = self.program_at(argv, at)
+        inner, options = unwrap(argv, environ), borg_options.read(argv, at)
         kind = _kind(options)
         read = kind == "backup" and inner.visible and "BORG_LOGGING_CONF" not in inner.environ
         draws = options.given("progress") and not options.given("log-json")
@@ -80,6 +81,7 @@ class Borg(Adapter):
             place=(options.at or 0) + 1,
             spool_stdout=visible,
             returns=read,  # an unfinished line is then part of a message, or of the user's own progress, and no prompt
+            apart=lambda shown: _apart(borg_options.read(shown, at), inner.environ),
         )
         return BorgPlan(**{one.name: getattr(plan, one.name) for one in fields(plan)}, added=added)
 
@@ -122,10 +124,17 @@ def _missing(options: Arguments) -> tuple[str, ...]:
     return (*wanted, *(f"--{name}" for name in ("log-json", "progress") if not options.given(name)))
 
 
+def _apart(options: Arguments, environ: Mapping[str, str]) -> list[str]:
+    """Return what else makes it another backup: the name of the archive, what alone is included, the way to the repository."""
+    found = told(options, ("rsh", "pattern", "patterns-from"), {"rsh": environ.get("BORG_RSH", "")})
+    name = borg_options.archive(options, environ)
+    return found + ([f"archive={name}"] if name else [])
+
+
 def _sources(options: Arguments, paths: Sequence[str]) -> Sequence[str]:
     """Return what is backed up, as given."""
     if options.given("content-from-command"):
-        return [" ".join(paths)]
+        return [" ".join(("the output of", *paths))]
     if options.given(*_LISTS):
         return [" ".join(("listed by", *paths)) if paths else "listed in stdin"]
     return ["stdin" if path == "-" else path for path in paths]

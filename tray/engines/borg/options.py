@@ -68,17 +68,28 @@ def read(argv: Sequence[str], at: int) -> Arguments:
 
 
 def place(options: Arguments, environ: Mapping[str, str]) -> tuple[str | None, tuple[str, ...]]:
-    """Return the repository and the words behind repository and archive, which are the paths.
+    """Return the repository and the words behind repository and archive, which are the paths."""
+    repository, _, paths = _places(options, environ)
+    return repository, paths
+
+
+def archive(options: Arguments, environ: Mapping[str, str]) -> str | None:
+    """Return the name of the archive, None if it is not named."""
+    return _places(options, environ)[1]
+
+
+def _places(options: Arguments, environ: Mapping[str, str]) -> tuple[str | None, str | None, tuple[str, ...]]:
+    """Return repository, archive and paths.
 
     borg 1 names both in one word (`REPO::ARCHIVE`, `::ARCHIVE` with BORG_REPO); borg 2 has `--repo` and a word for the archive.
     """
     named = options.last("repo") or environ.get("BORG_REPO") or None
     if not options.rest:
-        return named, ()
+        return named, None, ()
     first, paths = options.rest[0], options.rest[1:]
     before, colons, archive = first.rpartition("::")
     if colons and "/" not in archive:
-        return before or named, paths
+        return before or named, archive, paths
     if options.given("repo") or (named and options.subcommand in ("create", "extract")):
-        return named, paths  # a name of an archive
-    return first or named, paths
+        return named, first, paths  # a name of an archive
+    return first or named, None, paths

@@ -12,7 +12,7 @@ files could not be read. The block of statistics, which it prints last, says how
 
 from collections.abc import Mapping, Sequence
 
-from tray.engines.adapter import Adapter, planned, program_names
+from tray.engines.adapter import Adapter, planned, program_names, told
 from tray.engines.arguments import Arguments
 from tray.engines.base import Plan, Session
 from tray.engines.duplicity import options as duplicity_options
@@ -21,6 +21,12 @@ from tray.engines.duplicity.session import DuplicitySession
 from tray.engines.recognise import unwrap
 
 _KINDS = {"backup": "backup", "restore": "restore", "verify": "check"}
+_CHOOSE = (
+    *("include", "include-filelist", "include-globbing-filelist", "include-regexp", "files-from"),
+    *("file-prefix", "file-prefix-archive", "file-prefix-manifest", "s3-endpoint-url", "s3-region-name", "name"),
+    *("ssh-options", "rsync-options", "scp-command", "sftp-command"),
+)
+"""What else makes it another backup: what alone is included, under which names, and by which way the place is reached."""
 _REMOVES = ("cleanup", "remove-older-than", "remove-all-but-n-full", "remove-all-inc-of-but-n-full")
 
 
@@ -34,8 +40,8 @@ class Duplicity(Adapter):
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
         """Plan the run; the command stays as it is."""
-        inner = unwrap(argv, environ)
-        options = duplicity_options.read(argv, self.program_at(argv, at))
+        inner, at = unwrap(argv, environ), self.program_at(argv, at)
+        options = duplicity_options.read(argv, at)
         kind, sources, repository = _read(options)
         return planned(
             argv,
@@ -44,6 +50,7 @@ class Duplicity(Adapter):
             repository=repository,
             sources=sources,
             spool_stdout=kind != "other" and inner.visible,
+            apart=lambda shown: told(duplicity_options.read(shown, at), _CHOOSE),
         )
 
     def session(self, plan: Plan) -> Session:

@@ -10,7 +10,7 @@ Nothing is added. `--json` would be understood better, but with it kopia ends wi
 import signal
 from collections.abc import Mapping, Sequence
 
-from tray.engines.adapter import Adapter, planned, program_names
+from tray.engines.adapter import Adapter, planned, program_names, told
 from tray.engines.base import STOP, Plan, Session, Stop
 from tray.engines.kopia import options as kopia_options
 from tray.engines.kopia.options import kind_of
@@ -29,8 +29,8 @@ class Kopia(Adapter):
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
         """Plan the run; the command stays as it is."""
-        inner = unwrap(argv, environ)
-        options = kopia_options.read(argv, self.program_at(argv, at))
+        inner, at = unwrap(argv, environ), self.program_at(argv, at)
+        options = kopia_options.read(argv, at)
         kind, rest = kind_of(options)
         config = options.last("config-file") or inner.environ.get("KOPIA_CONFIG_PATH")
         sources = list(EVERYTHING) if options.given("all") else rest
@@ -42,6 +42,7 @@ class Kopia(Adapter):
             sources=sources if kind == "backup" else (),
             spool_stdout=kind != "other" and inner.visible,
             returns=kind != "other",
+            apart=lambda shown: told(kopia_options.read(shown, at), ("override-source", "tags", "stdin-file")),
         )
 
     def session(self, plan: Plan) -> Session:

@@ -22,7 +22,7 @@ rclone leaves no locks, except `bisync`: a killed one leaves a lock file, whose 
 
 from collections.abc import Mapping, Sequence
 
-from tray.engines.adapter import Adapter, planned, program_names
+from tray.engines.adapter import Adapter, planned, program_names, told
 from tray.engines.base import Plan, Session
 from tray.engines.command import CodeSession
 from tray.engines.rclone import options as rclone_options
@@ -38,6 +38,16 @@ _OTHERS = {
     **dict.fromkeys(("delete", "deletefile", "purge", "cleanup", "rmdir", "rmdirs", "dedupe"), "prune"),
 }
 """Subcommands that copy nothing, and what they are."""
+_CHOOSE = (
+    *("config", "include", "include-from", "filter", "filter-from", "files-from", "files-from-raw"),
+    *("min-age", "max-age", "min-size", "max-size"),
+)
+"""Options that say whose remotes these are, and what alone is included."""
+_WHERE = (
+    *("-host", "-user", "-port", "-endpoint", "-url", "-account", "-bucket", "-remote", "-region", "-share", "-domain"),
+    *("-drive-id", "-root-folder-id", "-team-drive", "-impersonate", "-ssh"),
+)
+"""How the names of options end that say where a remote is: `--sftp-host`, `--drive-team-drive`."""
 _FROM_STDIN = "rcat"
 JSON, LEVEL, STATS = "--use-json-log", "--stats-log-level", "--stats"
 SYSTEMD = "INVOCATION_ID"
@@ -72,6 +82,7 @@ class Rclone(Adapter):
             env=_repeated(argv, at, inner) if added else {},
             spool_stdout=visible,
             places=() if options.subcommand in ("move", "moveto") else None,
+            apart=lambda shown: _apart(rclone_options.read(shown, at), inner.environ),
         )
 
     def session(self, plan: Plan) -> Session:
@@ -99,6 +110,12 @@ def _kind(options: Options) -> str:
     if options.subcommand not in (*TRANSFERS, _FROM_STDIN):
         return "other"
     return "dry-run" if dry else "backup"
+
+
+def _apart(options: Options, environ: Mapping[str, str]) -> list[str]:
+    """Return what else makes it another backup: whose remotes these are, where they are, what alone is included."""
+    where = [name for name in options.options if name.endswith(_WHERE)]
+    return told(options, (*_CHOOSE, *where), {"config": environ.get("RCLONE_CONFIG", "")})
 
 
 def _added(options: Options) -> tuple[str, ...]:

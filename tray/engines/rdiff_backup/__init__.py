@@ -8,9 +8,9 @@ whether he wants it, when the output does not come to us, or for anything but a 
 import shlex
 from collections.abc import Mapping, Sequence
 
-from tray.engines.adapter import Adapter, planned, program_names
+from tray.engines.adapter import Adapter, planned, program_names, told
 from tray.engines.base import Plan, Session
-from tray.engines.rdiff_backup.options import HARMLESS, Call, call
+from tray.engines.rdiff_backup.options import CHOOSE, HARMLESS, Call, arguments_of, call
 from tray.engines.rdiff_backup.session import RdiffBackupSession
 from tray.engines.recognise import unwrap
 
@@ -27,7 +27,8 @@ class RdiffBackup(Adapter):
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
         """Plan the run; see the module for what is added and when."""
-        inner, asked = unwrap(argv, environ), call(argv, self.program_at(argv, at))
+        at = self.program_at(argv, at)
+        inner, asked = unwrap(argv, environ), call(argv, at)
         visible = asked.kind != "other" and inner.visible
         ours = visible and asked.kind == "backup" and not asked.chose_statistics
         return planned(
@@ -39,6 +40,7 @@ class RdiffBackup(Adapter):
             added=(STATISTICS,) if ours else (),
             place=asked.at + 1,
             spool_stdout=visible,
+            apart=lambda shown: told(arguments_of(shown, at), CHOOSE),
         )
 
     def session(self, plan: Plan) -> Session:

@@ -47,6 +47,11 @@ _GRAMMAR = Grammar(
 )
 HARMLESS = Harmless(_GRAMMAR, _SHOWN, subcommands=frozenset(("",)))
 _OTHER = words("calculate complete info list regress server test")
+CHOOSE = (
+    *("include", "include-filelist", "include-globbing-filelist", "include-regexp", "min-file-size", "max-file-size"),
+    "remote-schema",
+)
+"""What else makes it another backup: what alone is included, and by which way the other side is reached."""
 _ACTIONS = {
     "backup": "backup",
     "restore": "restore",
@@ -87,9 +92,14 @@ class Call:
     speaks: bool = False
 
 
+def arguments_of(argv: Sequence[str], at: int) -> Arguments:
+    """Read the options and words of the command line whose program stands at index *at*."""
+    return read(argv, at + 1, _GRAMMAR)
+
+
 def call(argv: Sequence[str], at: int) -> Call:
     """Read the command line whose program stands at index *at*; never raises."""
-    options = read(argv, at + 1, _GRAMMAR)
+    options = arguments_of(argv, at)
     given = argv[at + 1 :]
     new = "--new" in given or ("--no-new" not in given and any(word in _ACTIONS for word in given))
     chose = options.given("print-statistics", "no-print-statistics")

@@ -17,7 +17,7 @@ import shlex
 import signal
 from collections.abc import Mapping, Sequence
 
-from tray.engines.adapter import Adapter, planned, program_names
+from tray.engines.adapter import Adapter, planned, program_names, told
 from tray.engines.arguments import Arguments
 from tray.engines.base import STOP, Plan, Session, Stop
 from tray.engines.recognise import unwrap
@@ -28,6 +28,7 @@ from tray.redact import HIDDEN
 
 _KINDS = {"backup": "backup", "restore": "restore", "check": "check", "prune": "prune", "forget": "prune"}
 _READ = frozenset(("backup", "dry-run", "restore", "check", "prune"))
+_HELPERS = ("sftp.command", "sftp.args", "rclone.program", "rclone.args")
 _LISTS = ("files-from", "files-from-verbatim", "files-from-raw")
 CADENCE = {"RESTIC_PROGRESS_FPS": "2"}
 """Two lines a second cost the backup nothing; restic's own 10 to 60 cost up to 5 %. Without `--json` it would fill a cron mail."""
@@ -45,7 +46,8 @@ class Restic(Adapter):
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
         """Plan the run; see the module for what is added and when."""
-        inner, options = unwrap(argv, environ), restic_options.read(argv, self.program_at(argv, at))
+        at = self.program_at(argv, at)
+        inner, options = unwrap(argv, environ), restic_options.read(argv, at)
         kind = _kind(options)
         backup = kind in ("backup", "dry-run")
         visible = kind in _READ and inner.visible
@@ -60,6 +62,7 @@ class Restic(Adapter):
             place=(options.at or 0) + 1,
             env=CADENCE if ours and not _has_cadence(inner.environ) else {},
             spool_stdout=visible,
+            apart=lambda shown: _apart(restic_options.read(shown, at), inner.environ),
         )
 
     def session(self, plan: Plan) -> Session:
@@ -108,6 +111,13 @@ def _repository(options: Arguments, environ: Mapping[str, str]) -> str | None:
         return named
     file = environ.get("RESTIC_REPOSITORY_FILE")
     return f"named in {file}" if file else None
+
+
+def _apart(options: Arguments, environ: Mapping[str, str]) -> list[str]:
+    """Return what else makes it another backup: for which host, with which tags, from which command, by which way to the place."""
+    found = told(options, ("host", "tag"), {"host": environ.get("RESTIC_HOST", "")})
+    found += [value for value in options.every("option") if value.partition("=")[0] in _HELPERS]
+    return found + ([f"command={' '.join(options.rest)}"] if options.on("stdin-from-command") else [])
 
 
 def _sources(options: Arguments) -> list[str]:

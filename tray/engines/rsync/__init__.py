@@ -21,7 +21,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 
-from tray.engines.adapter import Adapter, planned
+from tray.engines.adapter import Adapter, planned, told
 from tray.engines.base import Plan, Session
 from tray.engines.command import CodeSession
 from tray.engines.recognise import unwrap
@@ -32,6 +32,7 @@ from tray.engines.rsync.session import TransferSession
 _NO_RUN = ("server", "daemon", "version", "help", "list-only", "only-write-batch")
 PROGRESS = "--info=progress2"
 STATISTICS = "--info=progress2,stats2"
+_CHOOSE = ("port", "include", "include-from", "filter", "min-size", "max-size", "rsh")
 _OURS = (PROGRESS, STATISTICS, "--outbuf=L", "--no-h")
 
 
@@ -62,6 +63,7 @@ class Rsync(Adapter):
             spool_stdout=visible,
             returns=visible,
             places=() if options.given("remove-source-files", "remove-sent-files") else None,
+            apart=lambda shown: _apart(rsync_options.read(shown, at), inner.environ),
         )
 
     def session(self, plan: Plan) -> Session:
@@ -101,6 +103,12 @@ def _added(options: Options) -> tuple[str, ...]:
     added = [STATISTICS if exact else PROGRESS]
     added += [] if options.given("outbuf") else ["--outbuf=L"]
     return (*added, *(["--no-h"] if quiet else []))  # digits without separators, where nobody else reads them
+
+
+def _apart(options: Options, environ: Mapping[str, str]) -> list[str]:
+    """Return what else makes it another backup: what alone is included, and by which way the other side is reached."""
+    shell = environ.get("RSYNC_RSH", "") if options.remote else ""
+    return [one for one in told(options, _CHOOSE, {"rsh": shell}) if one != "rsh=ssh"]
 
 
 def _ends(options: Options) -> tuple[tuple[str, ...], str | None]:

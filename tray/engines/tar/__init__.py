@@ -51,6 +51,7 @@ class Tar(Adapter):
             spool_stdout=visible and asked.speaks and not environ.get("TAR_OPTIONS"),
             writes=asked.kind == "backup" and inner.visible,
             places=asked.places,
+            apart=lambda _: (),
         )
 
     def session(self, plan: Plan) -> Session:

@@ -122,10 +122,12 @@ def call(argv: Sequence[str], at: int, *, bsd: bool = False) -> Call:
     if kind == "backup" and archive is not None and posixpath.normpath(archive).lower() in _NOWHERE:
         kind = "dry-run"
     lists = options.every("files-from")
+    folders = options.every("directory")
+    sources = _sources(options) if len(folders) < 2 else _by_folder(argv, start, grammar, old.get("directory", ()))
     return Call(
         place=start,
         kind=kind,
-        sources=(*_sources(options), *(f"listed in {one}" for one in lists)),
+        sources=(*sources, *(f"listed in {one}" for one in lists)),
         places=_places(options),
         archive=archive,
         speaks=_speaks(options, kind, archive),
@@ -139,9 +141,19 @@ def call(argv: Sequence[str], at: int, *, bsd: bool = False) -> Call:
 def _sources(options: Arguments) -> tuple[str, ...]:
     """Return what is packed by its path: `-C /srv/www html` packs /srv/www/html, and not what has that name here."""
     folders = options.every("directory")
-    if len(folders) != 1:
+    if not folders:
         return tuple(options.words)
     return tuple(posixpath.normpath(posixpath.join(folders[0], word)) for word in options.words)
+
+
+def _by_folder(argv: Sequence[str], start: int, grammar: Grammar, before: Sequence[str]) -> tuple[str, ...]:
+    """Return what is packed by its path where several `-C` stand: each holds for the words behind it, relative to the last."""
+    folder, at, found = posixpath.join("", *before), start, []
+    for place in arguments.read(argv, start, grammar).places:
+        folder = posixpath.join(folder, *arguments.read(argv[at:place], 0, grammar).every("directory"))
+        found.append(posixpath.normpath(posixpath.join(folder, argv[place])))
+        at = place + 1
+    return tuple(found)
 
 
 def _places(options: Arguments) -> tuple[str, ...]:
