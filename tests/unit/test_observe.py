@@ -109,7 +109,7 @@ def test_a_run_in_a_container_is_another_job_than_ours_of_the_same_words(proc: F
         found = examine(proc, facts, Scope(os.geteuid()))
         assert found is not None
         jobs.add(found.job)
-    assert jobs == {"borg /data to /repo", "borg /data to /repo (container)"}
+    assert jobs == {"borg /data to /repo with archive=a", "borg /data to /repo with archive=a (container)"}
 
 
 def test_of_another_user_only_the_command_line_counts(proc: FakeProc) -> None:
