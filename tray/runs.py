@@ -136,13 +136,17 @@ class RunInfo:
 
 
 class RunFolder:
-    """One run's folder."""
+    """One run's folder.
+
+    Attributes:
+        handed_over: Another process has the run now.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.run = path.name
         self.lock = locks.FileLock(path / "lock")
-        self._handed_over = False
+        self.handed_over = False
 
     @classmethod
     def create(cls, root: Path, info: RunInfo) -> "RunFolder":
@@ -217,11 +221,11 @@ class RunFolder:
 
     def hand_over(self) -> None:
         """Leave the run to a process that was forked from this one and has the lock too: `close` then does nothing here."""
-        self._handed_over = True
+        self.handed_over = True
 
     def close(self) -> None:
         """Drop the spools and move the folder to the ended runs; the lock is released last. Nothing here may fail a backup."""
-        if self._handed_over:
+        if self.handed_over:
             return self.lock.release()
         try:
             for name in SPOOLS:

@@ -11,11 +11,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tray import clock, files
 from tray.engines.base import Stream
 from tray.runner import room
 from tray.runs import RunFolder
+
+if TYPE_CHECKING:
+    from tray.runner.guard import Guard
 
 LINE_LIMIT = 1024 * 1024
 CHUNK = 65536
@@ -23,6 +27,8 @@ FLOOD = 8 * 1024 * 1024
 """So many bytes behind, lines of a command that is no engine are taken together."""
 KEEP = 16 * 1024 * 1024
 """So much that was read stays in the spool, for whoever must conclude from it if the wrapper is killed."""
+GUARD_SECONDS = 0.25
+"""A run that is shorter needs no further process while it goes on."""
 TURN_SECONDS = 0.1
 """So long lines are taken before signals and the end of the command must be noticed."""
 
@@ -154,7 +160,8 @@ class Tail:
         """Leave out what is not read yet, but for its end, from the beginning of a line; return how many bytes that were."""
         size = os.fstat(self._fd).st_size
         start, lost = max(self._read, size - LINE_LIMIT), len(self._part)
-        end = os.pread(self._fd, size - start, start).find(b"\n") + 1
+        os.lseek(self._fd, start, os.SEEK_SET)
+        end = os.read(self._fd, size - start).find(b"\n") + 1
         lost += start + end - self._read
         self._part.clear()
         self._read = start + end
@@ -217,6 +224,8 @@ class Outputs:
         self.stderr: int | None = None
         self.log: int | None = None
         self._returns = returns
+        self._guard: Guard | None = None
+        self._guard_at = clock.monotonic() + GUARD_SECONDS
         if folder is None or not (spool_stdout or spool_stderr):
             return
         try:
@@ -251,6 +260,37 @@ class Outputs:
         """Give the descriptors back; for a command that has not started."""
         for tail in self.tails:
             tail.close()
+
+    def watch_over(self) -> None:
+        """After a moment have a process that keeps the spools small if we are killed."""
+        if not self.tails or clock.monotonic() < self._guard_at:
+            return
+        self._guard_at = float("inf")
+        self._begin_guard()
+
+    def leave(self) -> None:
+        """Take that process back at our end, unless a process of the command may still write to a spool."""
+        self.close()
+        if not self.tails:
+            return
+        from tray.runner.guard import written_to
+
+        spools = [files.descriptor(tail.path, os.O_RDONLY) for tail in self.tails]
+        try:
+            if written_to(spools):
+                if self._guard is None:
+                    self._begin_guard()
+            elif self._guard is not None:
+                self._guard.dismiss()
+        finally:
+            for fd in spools:
+                os.close(fd)
+
+    def _begin_guard(self) -> None:
+        from tray.runner.guard import Guard  # a short run does not need it
+
+        with suppress(OSError):  # no more processes are allowed
+            self._guard = Guard([tail.path for tail in self.tails])
 
     def started(self) -> None:
         """The command has started."""

@@ -175,6 +175,7 @@ def _pass_on(outputs: Outputs, relay: Relay, ahead: dict[int, bytes]) -> None:
                 if tail.crowded:
                     _write(relay, tail, LEFT_OUT % tail.skip(), {})
         tail.shrink()
+    outputs.watch_over()
     relay.flush()
 
 

@@ -94,7 +94,7 @@ else:
             """Wake when one of *paths* grows."""
             if not paths:
                 return
-            self._inotify = _inotify(paths)
+            self._inotify = grown(paths)
             if self._inotify is None:
                 self.blind = True
             else:
@@ -161,8 +161,13 @@ def _nothing(_number: int, _frame: object) -> None:
     """The wake-up pipe carries the signal; the handler only keeps it from killing us."""
 
 
-def _inotify(paths: list[Path]) -> int | None:
-    """Return an inotify descriptor that becomes readable when one of *paths* grows, None if the system has none to give."""
+def grown(paths: list[Path], events: int = _IN_MODIFY) -> int | None:
+    """Return an inotify descriptor that becomes readable when one of *paths* grows, None if the system has none to give.
+
+    Args:
+        paths: The files.
+        events: What else it tells, in the numbers of inotify(7).
+    """
     if sys.platform != "linux":
         return None
     import ctypes
@@ -171,7 +176,7 @@ def _inotify(paths: list[Path]) -> int | None:
     fd: int = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
     if fd < 0:
         return None
-    if any(libc.inotify_add_watch(fd, os.fsencode(path), _IN_MODIFY) < 0 for path in paths):
+    if any(libc.inotify_add_watch(fd, os.fsencode(path), events) < 0 for path in paths):
         os.close(fd)
         return None
     return fd

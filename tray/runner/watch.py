@@ -93,6 +93,7 @@ class Watch:
             tail.shrink()
             self._prompt(tail)
         self._make_room()
+        self._outputs.watch_over()
         self.relay.flush()
         self._obey()
         if self._showing:

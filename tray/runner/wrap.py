@@ -91,6 +91,9 @@ def run(
         _kept(this, child, outputs, waker)
     if this.folder is not None:
         with suppress(Exception):
+            if not this.folder.handed_over:
+                outputs.leave()
+        with suppress(Exception):
             this.folder.close()
     how = child.exit or child.wait()
     try:

@@ -1,0 +1,136 @@
+"""The files under a command's output stay small also when no wrapper reads them any more."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import start, tray
+from tests.waiting import wait_for
+from tray import past, runs
+from tray.model import Outcome
+from tray.paths import Places
+from tray.runner import guard
+
+pytestmark = pytest.mark.skipif("sys.platform != 'linux'")
+_MOST = guard.KEEP + (48 << 20)
+"""What stays, what comes between two looks, and what the wrapper has reserved."""
+
+
+class Flood:
+    """A command that writes blocks of lines until it is told to stop, and says in a file how many they were.
+
+    It waits after each until it may go on, so that nothing here depends on how quick a machine is.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.stop, self.wrote, self.pid, self.go = (folder / name for name in ("stop", "wrote", "pid", "go"))
+        os.mkfifo(self.go)
+        self.script = folder / "flood.sh"
+        self.script.write_text(
+            f"echo $$ >{self.pid}; n=0\n"
+            f"while read -r word && [ $word = go ]; do head -c 33554432 /dev/zero | tr '\\0' x | fold -w 1000 >&2;"
+            f" n=$((n+1)); echo $n >{self.wrote}; done <{self.go}\n"
+        )
+        self._fifo = os.open(self.go, os.O_RDWR)
+        self._count = 0
+
+    def write(self) -> None:
+        """Have 32 MB written."""
+        os.write(self._fifo, b"go\n")
+        self._count += 1
+        wait_for(lambda: self.wrote.exists() and self.wrote.read_text() == f"{self._count}\n", what="the output")
+
+    def end(self) -> None:
+        """End it."""
+        os.write(self._fifo, b"stop\n")
+
+    def close(self) -> None:
+        """See that it does not outlive the test."""
+        with suppress(OSError, ValueError):
+            os.kill(int(self.pid.read_text()), signal.SIGKILL)
+        os.close(self._fifo)
+
+
+@pytest.fixture
+def flood(tmp_path: Path) -> Iterator[Flood]:
+    """A command that writes when it is told to."""
+    made = Flood(tmp_path)
+    yield made
+    made.close()
+
+
+def guards(path: Path) -> list[int]:
+    """Return the processes of ours that have a file of the folder *path* open, but not the command's."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):
+            name = Path(f"/proc/{pid}/cmdline").read_bytes()
+            links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+            if b"run\0" in name and any(link.startswith(f"{path}/") for link in links):
+                found.append(int(pid))
+    return found
+
+
+def _disk(spool: int) -> int:
+    return os.fstat(spool).st_blocks * 512
+
+
+def test_the_output_of_a_command_without_its_wrapper_stays_small(places: Places, flood: Flood) -> None:
+    """The wrapper was killed, the command goes on and writes: the disk does not fill, and what was lost is no success."""
+    run = start("run", "--job", "g", "--", "sh", str(flood.script), stderr=subprocess.DEVNULL)
+    flood.write()
+    folder = next(runs.live(places))
+    wait_for(lambda: len(guards(folder.path)) == 2, what="the guard")
+    run.kill()
+    run.wait()
+    wait_for(lambda: len(guards(folder.path)) == 1, what="the wrapper's end")
+    assert not folder.wrapped
+    spool = os.open(folder.spool("err"), os.O_RDONLY)
+    for _ in range(8):
+        flood.write()
+        wait_for(lambda: _disk(spool) < _MOST, what="room")
+    assert os.fstat(spool).st_size > 8 << 25
+    flood.end()
+    wait_for(lambda: not guards(folder.path), what="the guard's end")
+    os.close(spool)
+    assert tray("status").returncode == 2
+    assert [end.outcome for end in past.history(places, limit=5, job="g")] == [Outcome.LOST]
+
+
+def test_a_process_that_is_left_behind_fills_no_disk(places: Places, flood: Flood) -> None:
+    """The wrapper has ended and its file has no name any more: what is written into it from then on takes no room."""
+    run = start(
+        "run", "--job", "b", "--", "sh", "-c", f"sh {flood.script} </dev/null & exit 0", stderr=subprocess.DEVNULL
+    )
+    assert run.wait(60) == 0
+    wait_for(flood.pid.exists, what="the process")
+    pid = int(flood.pid.read_text())
+    spool = os.open(f"/proc/{pid}/fd/2", os.O_RDONLY)
+    wait_for(lambda: not os.fstat(spool).st_nlink, what="the end of the run")
+    for _ in range(3):
+        flood.write()
+        wait_for(lambda: _disk(spool) < 4 << 20, what="room")
+    folder = Path(os.readlink(f"/proc/{pid}/fd/2")).parent
+    wait_for(lambda: len(guards(folder)) == 1, what="the guard alone")
+    (left,) = guards(folder)
+    assert [os.readlink(f"/proc/{left}/fd/{fd}") for fd in range(3)] == [os.devnull] * 3
+    os.close(spool)
+    flood.end()
+    wait_for(lambda: not guards(folder), what="the guard's end")
+
+
+def test_a_run_that_ends_well_leaves_no_guard(places: Places, flood: Flood) -> None:
+    """It is dismissed with the wrapper's end, whoever waits for that."""
+    run = start("run", "--job", "w", "--", "sh", str(flood.script), stderr=subprocess.DEVNULL)
+    flood.write()
+    folder = next(runs.live(places))
+    wait_for(lambda: len(guards(folder.path)) == 2, what="the guard")
+    flood.end()
+    assert run.wait(60) == 0
+    assert not guards(folder.path)
+    assert not guards(places.runs / "done" / folder.run)
