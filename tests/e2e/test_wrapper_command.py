@@ -9,7 +9,9 @@ import pytest
 
 from tests.e2e.program import TRAY, last, start, status, tray
 from tests.waiting import wait_for
-from tray import runs
+from tray import past, runs
+from tray.model import Outcome
+from tray.observe.exits import Exits
 from tray.paths import Places
 
 PYTHON = sys.executable
@@ -331,3 +333,32 @@ def test_a_flood_behind_a_reader_that_does_not_read_stays_on_disk(tmp_path: Path
     run.stderr.close()
     assert run.wait(30) == -signal.SIGTERM
     assert read <= 150_000_000
+
+
+@pytest.mark.parametrize(
+    ("script", "good"),
+    [
+        ("ls /nope; {tar}", True),
+        ("{tar}; ls /nope; exit 0", True),
+        ("grep x /nope; {tar}; diff /nope /nope; true", True),
+        ("{bad}; date", False),
+        ("ls /; {bad}; ls /; true", False),
+    ],
+)
+def test_an_exit_code_beside_a_quick_engine_is_whose_it_is(
+    places: Places, tmp_path: Path, script: str, good: bool
+) -> None:
+    """tar lives for two milliseconds, and `ls /nope` ends with tar's exit code; root learns which was which.
+
+    For another user it stays unknown, or where no kernel tells of such programs, what the script's exit code says.
+    """
+    names = {"tar": f"tar -cf {tmp_path}/x.tar -C /etc hostname", "bad": "tar -cf /nope/x.tar /etc/hostname"}
+    exits = Exits()
+    known = exits._socket is not None
+    exits.close()
+    expected = {Outcome.SUCCEEDED} if good else {Outcome.WARNING}
+    if not known:
+        expected |= {Outcome.UNKNOWN, Outcome.SUCCEEDED}
+    for _ in range(3):
+        assert tray("run", "--job", "q", "--", "sh", "-c", script.format(**names)).returncode == 0
+        assert past.history(places, limit=1, job="q")[0].outcome in expected

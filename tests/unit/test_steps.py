@@ -80,8 +80,7 @@ def scripts() -> Iterator[list[Script]]:
     started: list[Script] = []
     yield started
     for script in started:
-        script.steps.execs.close()
-        script.steps.events.close()
+        script.steps.close()
         assert script._process.stdin is not None
         with suppress(OSError):
             script._process.stdin.close()

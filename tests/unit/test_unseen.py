@@ -4,6 +4,8 @@ import os
 import subprocess
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.waiting import wait_for
 from tray import engines
@@ -12,6 +14,7 @@ from tray.engines.base import Exit, Result, Stream
 from tray.model import Outcome
 from tray.observe.events import Event, Events
 from tray.observe.execs import Execs
+from tray.observe.exits import Exits, names
 from tray.runner.steps import Steps
 from tray.runner.unseen import Unseen
 
@@ -20,9 +23,20 @@ GONE = 2**22 + 1
 """A number that no process has."""
 
 
-def ended(*codes: int, opened: tuple[str, ...] = (), met: tuple[str, ...] = ()) -> tuple[str, str | None] | None:
+class Named(Exits):
+    """What the kernel told of the names of processes that have ended."""
+
+    def __init__(self, known: dict[int, str]) -> None:
+        super().__init__()
+        self.close()
+        self._names = known
+
+
+def ended(
+    *codes: int, opened: tuple[str, ...] = (), met: tuple[str, ...] = (), names: tuple[str, ...] = ()
+) -> tuple[str, str | None] | None:
     """Return what is known of a script whose processes ended with *codes*, before their names were read."""
-    unseen = Unseen()
+    unseen = Unseen(Named(dict(enumerate(names, GONE))))
     unseen.opened(list(opened))
     for engine in met:
         unseen.met(1, engine)
@@ -60,6 +74,78 @@ def test_what_others_opened_or_another_program_ended_with_is_no_failure(
     assert ended(*codes, opened=opened, met=met) is None
 
 
+@pytest.mark.parametrize(
+    ("codes", "names", "found"),
+    [
+        ((0, 2), ("tar", "ls"), None),
+        ((2, 0), ("ls", "tar"), None),
+        ((2, 0), ("tar", "ls"), ("tar", "ended with exit code 2")),
+        ((2, 0, 2), ("grep", "tar", "diff"), None),
+        ((0, 2), ("tar", ""), None),
+        ((0, 2), ("", ""), ("tar", None)),
+        ((0, 3), ("restic", "mysql"), None),
+        ((1, 0), ("restic", "restic"), ("restic", "ended with exit code 1")),
+    ],
+)
+def test_the_name_with_the_end_says_whose_exit_code_it_was(
+    codes: tuple[int, ...], names: tuple[str, ...], found: tuple[str, str | None] | None
+) -> None:
+    """`ls /nope` beside a good tar is no false alarm, a bad tar beside a good ls no false green."""
+    assert ended(*codes, opened=("tar",), names=names) == found
+
+
+def test_a_program_that_ran_before_the_engine_was_opened_was_not_the_engine() -> None:
+    """Whoever opens a program becomes it afterwards; so also where no name is known."""
+    for looks, found in ((1, ("tar", None)), (2, None)):
+        unseen = Unseen(Named({}))
+        unseen.glimpsed(GONE, "")
+        unseen.ended(GONE, 2 << 8, ours=True)
+        for _ in range(looks - 1):
+            unseen.opened([])
+        unseen.opened(["tar"])
+        unseen.glimpsed(GONE + 1, "")
+        unseen.ended(GONE + 1, 0, ours=True)
+        assert unseen.failure() == found
+
+
+def test_a_second_try_of_the_same_words_makes_good_what_no_look_has_met() -> None:
+    """`restic … || restic …`, the first of which was over at once; other words, or a repository that they do not name, do not."""
+    words = ("restic", "-r", "/repo", "backup", "/x")
+    for again, repository, good in (
+        (words, "/repo", True),
+        ((*words[:-1], "/y"), "/repo", False),
+        (words, "/elsewhere", False),
+        (words, None, False),
+    ):
+        unseen = Unseen(Named({}))
+        unseen.glimpsed(GONE, "restic", words)
+        unseen.ended(GONE, 1 << 8, ours=True)
+        unseen.succeeded(again, repository)
+        assert (unseen.failure() is None) is good
+
+
+def test_the_kernel_tells_root_the_names_of_what_ended() -> None:
+    """Its message is read as it is laid out; of an ordinary user's machine nothing is known, and nothing is wrong."""
+    exits = Exits()
+    try:
+        done = subprocess.Popen(["true"])
+        done.wait()
+        name = exits.name(done.pid)
+        assert name == ("true" if exits._socket is not None else "")
+        exits.forget()
+        assert exits.name(done.pid) == name
+        exits.forget()
+        assert exits.name(done.pid) == ""
+    finally:
+        exits.close()
+
+
+@given(data=st.binary(max_size=700))
+def test_a_message_that_is_damaged_tells_nothing(data: bytes) -> None:
+    """Whatever comes is read within its bounds."""
+    assert all(name is not None for _, name in names(data))
+
+
 def test_a_name_that_was_glimpsed_is_certain() -> None:
     """It became tar, and was gone when its command line was to be read."""
     for name, ours, code, found in (
@@ -71,7 +157,7 @@ def test_a_name_that_was_glimpsed_is_certain() -> None:
         ("tar", True, 0, False),
         ("python3", True, 2, False),
     ):
-        unseen = Unseen()
+        unseen = Unseen(Named({}))
         unseen.glimpsed(GONE, name)
         assert unseen.waits_for(GONE)
         unseen.ended(GONE, code << 8, ours=ours)
@@ -88,8 +174,7 @@ def test_a_script_whose_step_nobody_met_is_no_success() -> None:
             steps._told(Event(GONE, 2 << 8, parent))
             result = steps.judge(FINE)
         finally:
-            steps.execs.close()
-            steps.events.close()
+            steps.close()
         assert result.outcome is outcome, result.reason
         assert ("tar ended with exit code 2, but the script went on." in result.reason) is (outcome is Outcome.WARNING)
 

@@ -48,8 +48,7 @@ class Early:
 
     def close(self) -> None:
         """Give the descriptors back where the script could not be started."""
-        self._steps.execs.close()
-        self._steps.events.close()
+        self._steps.close()
 
     def _look(self) -> None:
         if sys.platform == "win32":

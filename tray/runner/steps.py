@@ -29,7 +29,7 @@ from tray.observe.scope import Scope
 from tray.paths import HOME_VARIABLE
 from tray.runner import emptied
 from tray.runner.seen import judge
-from tray.runner.unseen import DUMPERS, Unseen
+from tray.runner.unseen import DUMPERS, Unseen, with_failure
 from tray.tracker import proof
 
 BUSY_SECONDS = 0.25
@@ -58,6 +58,7 @@ class _Called:
     sure: bool
     alone: bool
     place: int | None
+    words: tuple[str, ...]
     end: End | None = None
     reason: str = ""
     late: bool = False
@@ -137,11 +138,15 @@ class Steps:
             return None
         return next(kind for kind in _NO_BACKUPS if kind in self._kinds)
 
+    def close(self) -> None:
+        """Give the descriptors back."""
+        for opened in (self.execs, self.events, self.unseen.exits):
+            opened.close()
+
     def look(self) -> bool:
         """Take notice of steps that began or ended; True if there were some. `pause` says when to look again."""
         began = clock.monotonic()
-        self.unseen.opened(self.execs.drain())
-        changed = [self._told(event) for event in self.events.drain()]
+        changed = self._told_all()
         changed += [self._begin(pid) for pid in self._walk()]
         changed += [self._check(one) for one in tuple(self._open)]
         now = clock.monotonic()
@@ -184,21 +189,16 @@ class Steps:
         for one in self._late:
             one.late = True
         steps = {one.found.pid for one in self._open}
-        others = [pid for pid in left if pid not in steps and steps.isdisjoint(self._above(pid))]
+        others = [pid for pid in left if pid not in steps and steps.isdisjoint(_above(self.proc, pid))]
         self._shells = {
             pid: stat.start for pid in others if is_launcher(self.proc.comm(pid)) and (stat := self.proc.stat(pid))
         }
         self._strangers = len(others) > len(self._shells)
         self._linger_until = clock.monotonic() + _LINGER_SECONDS
 
-    def _above(self, pid: int) -> list[int]:
-        return [above for above, _ in family.ancestors(self.proc, pid)]
-
     def finish(self) -> None:
         """Give up on steps that still go on: how they end is not known."""
-        self.unseen.opened(self.execs.drain())
-        for event in self.events.drain():
-            self._told(event)
+        self._told_all()
         for one in tuple(self._open):
             if not self._check(one):
                 self._open.remove(one)
@@ -237,27 +237,13 @@ class Steps:
         if result.outcome is Outcome.SUCCEEDED and not self._bad and self._lingers:
             return replace(result, outcome=Outcome.UNKNOWN, reason=_LINGERS)
         bad, late = list(self._bad.values()), [one for one in self._late if one.end is not None]
-        if (
-            result.outcome is Outcome.UNKNOWN
-            and not bad
-            and late
-            and self._code == 0
-            and not (self._strangers or self._lingers)
-        ):
+        alone = self._code == 0 and not (self._strangers or self._lingers)
+        if result.outcome is Outcome.UNKNOWN and not bad and late and alone:
             names = ", ".join(dict.fromkeys(one.name for one in late))
             return replace(result, outcome=Outcome.SUCCEEDED, reason=f"{names} ended well after the script had ended.")
         if result.outcome is Outcome.SUCCEEDED and not bad and (missed := self.unseen.failure()) is not None:
-            engine, how = missed
-            self.wrong.add(engine)
-            if how is not None:
-                return replace(
-                    result, outcome=Outcome.WARNING, reason=f"{engine} {how}, but the script went on.", errors=1
-                )
-            return replace(
-                result,
-                outcome=Outcome.UNKNOWN,
-                reason=f"{engine} was over before it could be looked at, and may have failed.",
-            )
+            self.wrong.add(missed[0])
+            return with_failure(result, *missed)
         if result.outcome not in (Outcome.SUCCEEDED, Outcome.UNKNOWN) or not bad:
             return result
         worst = next((one for one in bad if one.seen), bad[0])
@@ -312,7 +298,7 @@ class Steps:
             one.alone = False
         place = len(self.steps) if len(self.steps) < MAX_STEPS else None
         step = Step(found.engine, found.kind, found.started_ms, found.repository)
-        one = _Called(found, ending, gone, sure, not others, place)
+        one = _Called(found, ending, gone, sure, not others, place, tuple(facts.argv))
         if self._code is not None:
             one.late = True
             self._late.append(one)
@@ -322,6 +308,14 @@ class Steps:
             self.steps = (*self.steps, step)
         self.say(f"step {self._count} began: {one.name}")
         return True
+
+    def _told_all(self) -> list[bool]:
+        """Take all notices of the kernel: what runs first, so that what is opened by then is told with it."""
+        events = self.events.drain()
+        self.unseen.opened(self.execs.drain())
+        changed = [self._told(event) for event in events]
+        self.unseen.exits.forget()
+        return changed
 
     def _told(self, event: Event) -> bool:
         """Take one notice of the kernel: a process became an engine, or a step ended."""
@@ -335,12 +329,12 @@ class Steps:
 
     def _is_ours(self, pid: int) -> bool:
         tops = {self.root, *self._shells}
-        return pid in tops or pid in self._names or not tops.isdisjoint(self._above(pid))
+        return pid in tops or pid in self._names or not tops.isdisjoint(_above(self.proc, pid))
 
     def _is_engine(self, pid: int) -> bool:
         name = self.proc.comm(pid)
         if not name or interesting(name) or name in DUMPERS:
-            self.unseen.glimpsed(pid, name)
+            self.unseen.glimpsed(pid, name, self.proc.command(pid) if name else ())
         return interesting(name)
 
     def _check(self, one: _Called) -> bool:
@@ -374,6 +368,7 @@ class Steps:
         # An engine's exit code 0 that proves little alone is as good as the script's own, which is all that is known of it.
         if result.outcome is Outcome.SUCCEEDED or (result.outcome is Outcome.UNKNOWN and end.code == 0):
             self._bad.pop(one.key, None)
+            self.unseen.succeeded(one.words, found.repository)
         else:
             self.wrong.add(found.engine)
             self._bad.setdefault(one.key, one)
@@ -384,6 +379,10 @@ class Steps:
         if one.place is not None:
             step = replace(self.steps[one.place], **changes)  # type: ignore[arg-type] # names and types as in Step
             self.steps = (*self.steps[: one.place], step, *self.steps[one.place + 1 :])
+
+
+def _above(proc: Proc, pid: int) -> list[int]:
+    return [above for above, _ in family.ancestors(proc, pid)]
 
 
 def _what_happened(one: _Called) -> str:

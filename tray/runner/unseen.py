@@ -1,17 +1,22 @@
 """Engines that were over before a look at the script could meet them: a tar that finds no disk lives for two milliseconds.
 
 The kernel tells that a process became a program, and with what status it ended (`tray.observe.events`), but by then its name may be
-gone. Then it counts that at the same time the program of an engine was opened (`tray.observe.execs`) which no look has met, unless
-another one that ended well may have been it. What such a step was for is not known, so nothing can make it good. Programs that dump
-a database are no engines; of them too it counts how they ended.
+gone. Root learns the name with the end (`tray.observe.exits`); what is not an engine's then counts for nothing. Without the name it
+counts that at the same time the program of an engine was opened (`tray.observe.execs`) which no look has met, unless another one
+that ended well may have been it. A failure of which the words are known is made good by a later success of the same words; of
+another one it is not known what it was for. Programs that dump a database are no engines; of them too it counts how they ended.
 """
 
 import os
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from tray import clock
 from tray.engines import ENGINES
+from tray.engines.base import Result
+from tray.model import Outcome
+from tray.observe.exits import Exits
 
 _QUICK = {"tar": (2,), "rsync": (3, 5, 10, 11, 12, 23), "restic": (2,), "rclone": (2,), "kopia": (2,)}
 """Engines that may be over at once, each of whose calls opens the program once, and exit codes that few others have."""
@@ -23,25 +28,40 @@ _SAYS_NO = 1
 """The exit code of `grep`, `test`, `mountpoint` and their like that found nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Glimpse:
+    """What was seen of a process as it became a program; `look` counts the looks before that."""
+
+    name: str
+    words: tuple[str, ...]
+    look: int
+
+
 @dataclass(slots=True)
 class Unseen:
-    """What is known of the processes of one script that no look has met."""
+    """What is known of the processes of one script that no look has met.
 
-    _glimpsed: dict[int, str] = field(default_factory=dict)
-    _opened: list[tuple[float, str]] = field(default_factory=list)
+    Attributes:
+        exits: Tells the names of those that have ended.
+    """
+
+    exits: Exits = field(default_factory=Exits)
+    _glimpsed: dict[int, _Glimpse] = field(default_factory=dict)
+    _opened: list[tuple[float, str, int]] = field(default_factory=list)
+    _looks: int = 0
     _met: Counter[str] = field(default_factory=Counter)
-    _ends: list[tuple[float, int]] = field(default_factory=list)
-    _failed: list[tuple[str, int]] = field(default_factory=list)
+    _ends: list[tuple[float, int, int]] = field(default_factory=list)
+    _failed: list[tuple[str, int, tuple[str, ...]]] = field(default_factory=list)
 
-    def glimpsed(self, pid: int, name: str) -> None:
+    def glimpsed(self, pid: int, name: str, words: Sequence[str] = ()) -> None:
         """Take notice that a process became a program of this name, "" if the name was gone already."""
         if len(self._glimpsed) < _MOST:
-            self._glimpsed[pid] = name
+            self._glimpsed[pid] = _Glimpse(name, tuple(words), self._looks)
 
     def opened(self, engines: list[str]) -> None:
-        """Take notice that the programs of these engines were opened."""
-        now = clock.monotonic()
-        self._opened = [*self._opened, *((now, name) for name in engines if name in _QUICK)][-_MOST:]
+        """Take notice that the programs of these engines were opened since the last call. Call it at each look."""
+        now, self._looks = clock.monotonic(), self._looks + 1
+        self._opened = [*self._opened, *((now, name, self._looks) for name in engines if name in _QUICK)][-_MOST:]
 
     def met(self, pid: int, engine: str) -> None:
         """Take notice that a look met an engine: how it ends is known elsewhere."""
@@ -54,11 +74,12 @@ class Unseen:
 
     def ended(self, pid: int, status: int, *, ours: bool) -> None:
         """Take notice of the end of a process, with a status as waitpid(2) gives it."""
-        name = self._glimpsed.pop(pid).lstrip(".").lower()
+        glimpse = self._glimpsed.pop(pid)
+        name = (glimpse.name or self.exits.name(pid)).lstrip(".").lower()
         if not ours:
             return
         if not name:
-            self._ends = [*self._ends, (clock.monotonic(), status)][-_MOST:]
+            self._ends = [*self._ends, (clock.monotonic(), status, glimpse.look)][-_MOST:]
             return
         engine = next(
             (known.name for known in ENGINES if name.startswith(known.begins)), name if name in DUMPERS else None
@@ -66,23 +87,40 @@ class Unseen:
         if engine is not None:
             self._met[engine] += 1
             if status:
-                self._failed.append((engine, status))
+                self._failed.append((engine, status, glimpse.words))
+
+    def succeeded(self, words: Sequence[str], repository: str | None) -> None:
+        """Take notice that a step ended well: what failed of the same words, which name its repository, is made good."""
+        if repository is not None and any(repository in word for word in words):
+            self._failed = [failed for failed in self._failed if failed[2] != tuple(words)]
 
     def failure(self) -> tuple[str, str | None] | None:
         """Return an engine that failed, and how it ended ("ended with exit code 2", None if that is not certain)."""
         if self._failed:
-            engine, status = self._failed[0]
+            engine, status, _ = self._failed[0]
             return engine, _how(os.waitstatus_to_exitcode(status))
         for engine, usual in _QUICK.items():
-            times = [at for at, name in self._opened if name == engine]
+            times = [(at, look) for at, name, look in self._opened if name == engine]
             if len(times) <= self._met[engine]:
                 continue
-            near = [end for at, end in self._ends if any(abs(at - opened) < _SAME_TIME_SECONDS for opened in times)]
+            near = [
+                status
+                for end, status, look in self._ends
+                if any(abs(end - at) < _SAME_TIME_SECONDS and look >= when - 1 for at, when in times)
+            ]
             found = [code for code in map(os.waitstatus_to_exitcode, near) if code != _SAYS_NO]
             may_be = sum(code == 0 for code in found) < len(times) - self._met[engine] and any(found)
             if may_be or any(code in usual for code in found):
                 return engine, _how(found[0]) if len(found) == 1 else None
         return None
+
+
+def with_failure(result: Result, engine: str, how: str | None) -> Result:
+    """Return *result* of a script with the failure of an engine that no look has met."""
+    if how is not None:
+        return replace(result, outcome=Outcome.WARNING, reason=f"{engine} {how}, but the script went on.", errors=1)
+    reason = f"{engine} was over before it could be looked at, and may have failed."
+    return replace(result, outcome=Outcome.UNKNOWN, reason=reason)
 
 
 def _how(code: int) -> str:
