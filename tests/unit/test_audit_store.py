@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.audit_help import BODY, end, filled, start, tamper, writer
-from tray import clock, past, run_ids
+from tray import clock, locks, past, run_ids
 from tray.audit.entry import Action, Draft
 from tray.audit.outside import baselines
 from tray.audit.search import Filter, latest
@@ -170,6 +170,43 @@ def test_a_success_whose_time_later_entries_contradict_has_no_known_age(
         assert log.jobs()[0].dated
         log.append([end("waited", time_ms=now + 9 * DAY_MS)])  # recorded before it happened
         assert not log.jobs()[0].dated
+
+
+def _since_boot(now: int) -> dict[str, object]:
+    """What a wrapper notes beside an end at *now*, by a clock that nobody can set."""
+    return {"boot": locks.boot_id(), "since_boot_ms": clock.since_boot_ms() - (clock.now_ms() - now)}
+
+
+@pytest.mark.parametrize("near", [0, 256])
+@pytest.mark.parametrize(
+    ("noted", "offset", "dated"),
+    [
+        ("both", -3 * DAY_MS, True),
+        ("other", -3 * DAY_MS, True),
+        ("home", -3 * DAY_MS, True),
+        ("none", -3 * DAY_MS, False),
+        ("both", 2 * DAY_MS, False),
+        ("home", 2 * DAY_MS, False),
+    ],
+)
+def test_a_clock_that_was_wrong_for_one_run_says_nothing_of_another(
+    places: Places, near: int, noted: str, offset: int, dated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time since the machine started shows whose clock was wrong: 3 days behind, or 2 days ahead."""
+    monkeypatch.setattr(latest, "NEAR", near)
+    now, then = clock.now_ms(), clock.now_ms() - 3 * DAY_MS
+    home, other = (
+        _since_boot(then if offset > 0 else now) if noted in (name, "both") else {} for name in ("home", "other")
+    )
+    with writer(places) as log:
+        monkeypatch.setattr(clock, "now_ms", lambda: now if offset < 0 else then + offset)
+        log.append([end("1", body=home, time_ms=clock.now_ms())])
+        monkeypatch.setattr(clock, "now_ms", lambda: now + offset if offset < 0 else then)
+        log.append([end("2", job="other", body=other, time_ms=clock.now_ms())])
+        monkeypatch.setattr(clock, "now_ms", lambda: now)
+        jobs = {job.job: job for job in log.jobs()}
+    assert jobs["home"].dated is dated
+    assert jobs["other"].dated
 
 
 def test_jobs_tell_last_good_and_acknowledgement(places: Places) -> None:

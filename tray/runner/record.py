@@ -41,6 +41,7 @@ def started(info: RunInfo, *, evidence: Mapping[str, Any] | None = None) -> "Dra
             "user": info.user,
             "overlaps": info.overlaps,
             "evidence": None if evidence is None else dict(evidence),
+            **_clocks(info),
         },
         **_common(info),
     )
@@ -98,6 +99,7 @@ def ended(
             "problems": [
                 {"item": problem.item, "message": problem.message} for problem in result.problems[:MAX_PROBLEMS]
             ],
+            **_clocks(info),
         },
         **_common(info),
     )
@@ -147,6 +149,12 @@ def end_of(
         steps=steps,
         user=info.user,
     )
+
+
+def _clocks(info: RunInfo) -> dict[str, Any]:
+    """Return what shows later whether the wall clock was right; only the run's own wrapper writes its entries as things happen."""
+    now = info.source == Source.WRAPPED.value and info.wrapper.pid == os.getpid()
+    return {"boot": info.boot, "since_boot_ms": clock.since_boot_ms()} if now else {}
 
 
 def _common(info: RunInfo) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from heapq import nlargest
 
-from tray import clock, status
+from tray import clock, locks, status
 from tray.audit.entry import ENDS, Action, ended_run
 from tray.audit.rows import ENTRY, StoredEntry, stored
 from tray.audit.schema import FACET_KEYS, STARTED
@@ -129,16 +129,32 @@ def _mark(read: "_Entries", seq: int) -> Mark:
 
 
 def _is_dated(read: "_Entries", known: latest.Latest, good: EndedRun) -> bool:
-    """Whether no entry shows that the clock was ahead when *good* ended: none behind it, and not its own, has an earlier time.
+    """Whether nothing shows that the clock was ahead when *good* ended.
 
-    Of a run so old that it is not fine anyway nobody asks.
+    In this boot the time since the start of the machine tells. Of an earlier boot it counts that neither its own entry nor one
+    behind it has an earlier time, unless the clock was behind when that one was written. Of a run so old that it is not fine anyway
+    nobody asks.
     """
     if good.entry is None or clock.now_ms() - good.finished_ms > status.STALE_AFTER_MS:
         return True
-    recorded = clock.from_text(read.entry(good.entry).data["recorded"])
+    entry = read.entry(good.entry)
+    recorded = clock.from_text(entry.data["recorded"])
     if good.finished_ms > recorded + clock.SLACK_MS:
         return False
-    return not known.earlier_behind(good.entry, clock.to_text(max(recorded - clock.SLACK_MS, 0)))
+    truth = _truth(entry)
+    if truth is not None:
+        return good.finished_ms <= truth + clock.SLACK_MS
+    before = max(recorded - clock.SLACK_MS, 0)
+    earlier = (_truth(read.entry(seq)) for seq in known.earlier_behind(good.entry, clock.to_text(before)))
+    return all(truth is not None and truth >= before for truth in earlier)
+
+
+def _truth(entry: StoredEntry) -> int | None:
+    """Return when by the clock of now an entry of this boot was made; None if it does not say how long the machine ran then."""
+    boot, then = (entry.body or {}).get("boot"), (entry.body or {}).get("since_boot_ms")
+    if boot != locks.boot_id() or boot == locks.UNKNOWN_BOOT or not isinstance(then, int):
+        return None
+    return clock.now_ms() - clock.since_boot_ms() + then
 
 
 class _Entries:

@@ -34,7 +34,7 @@ _MAX = (
 )
 _GREATEST = f"SELECT {MOMENT} FROM entries INDEXED BY at ORDER BY {MOMENT} DESC LIMIT 1"  # noqa: S608 - the same
 _NEWEST = f"SELECT {MOMENT} FROM entries ORDER BY seq DESC LIMIT 1"  # noqa: S608 - the same
-_EARLIER = f"SELECT 1 FROM entries WHERE seq > ? AND seq <= ? AND {_RECORDED} >= ? AND {_RECORDED} < ? LIMIT 1"  # noqa: S608 - the same
+_EARLIER = f"SELECT seq FROM entries WHERE seq > ? AND seq <= ? AND {_RECORDED} >= ? AND {_RECORDED} < ?"  # noqa: S608 - the same
 _AFTER = 16
 """Entries behind one that is far from the end of the log, among which one that was recorded at an earlier time is looked for."""
 
@@ -80,18 +80,19 @@ class Latest:
         number = sum(seq > after for facet in self._facets_of(keys) for seq in self._ends(facet))
         return min(number, MOST_COUNTED)
 
-    def earlier_behind(self, number: int, moment: str) -> bool:
-        """Whether an entry behind entry *number* was recorded before *moment*: then the clock was set back in between.
+    def earlier_behind(self, number: int, moment: str) -> Iterator[int]:
+        """Yield entries behind entry *number* that were recorded before *moment*: the clock was set back in between, or was behind.
 
         One that was recorded before `clock.EARLIEST_MS` shows only that the clock was behind later.
         """
         earliest = clock.to_text(clock.EARLIEST_MS)
         for seq, _, recorded in self._near:
             if seq <= number:
-                return False
+                return
             if earliest <= recorded < moment:
-                return True
-        return self._connection.execute(_EARLIER, (number, number + _AFTER, earliest, moment)).fetchone() is not None
+                yield seq
+        for (seq,) in self._connection.execute(_EARLIER, (number, number + _AFTER, earliest, moment)):
+            yield seq
 
     def _groups(self) -> Iterator[list[str]]:
         """Yield action, engine, job and kind of every group of facets."""
