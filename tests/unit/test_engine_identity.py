@@ -1,6 +1,7 @@
 """Which commands are one job and which are two: the success of one must never hide the failure of another."""
 
 import shlex
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -36,6 +37,7 @@ DIFFERENT = {
         restic --repository-file /etc/a backup /home | restic --repository-file /etc/b backup /home
     """,
     "borg": """
+        borg create --stdin-name a /r::x - | borg create --stdin-name b /r::x -
         borg create /r::web-{now} /srv | borg create /r::db-{now} /srv
         borg create /r::web-2026-11-30 /srv | borg create /r::db-2026-11-30 /srv
         borg create /r::{now} /srv | borg create /r::home-{now} /srv
@@ -52,6 +54,7 @@ DIFFERENT = {
         borg -r /r create web /srv | borg -r /r create db /srv
     """,
     "rclone": """
+        rclone copy d: /b | rclone copy --drive-shared-with-me d: /b
         rclone --config /a.conf sync /home r:b | rclone --config /b.conf sync /home r:b
         env RCLONE_CONFIG=/a.conf rclone sync /home r:b | env RCLONE_CONFIG=/b.conf rclone sync /home r:b
         rclone sync /home r:b | rclone sync /home s:b
@@ -86,6 +89,8 @@ DIFFERENT = {
         rsync -a /.snapshots/7/snapshot/a /b | rsync -a /.snapshots/7/snapshot/c /b
     """,
     "tar": """
+        tar cf /b/home-2026-11-30-12.tar /x | tar cf /b/home-2026-11-30-13.tar /x
+        tar cf /b/2026-11-30-101.tar /x | tar cf /b/2026-11-30-102.tar /x
         tar cf /b.tar -C /a data | tar cf /b.tar -C /c data
         tar cf /b.tar -C /a data -C /c conf | tar cf /b.tar -C /a conf -C /c data
         tar cf /b.tar -C /a x -C b y | tar cf /b.tar -C /a x -C /b y
@@ -143,6 +148,9 @@ DIFFERENT = {
         rdiff-backup backup /disk1 /a | rdiff-backup backup /disk2 /a
     """,
     "command": """
+        env PGDATABASE=a pg_dump | env PGDATABASE=b pg_dump
+        borgmatic -c a.yaml | borgmatic -c b.yaml
+        pg_dump -f /b/a.sql db | pg_dump -f /b/b.sql db
         /opt/a/backup.sh | /opt/b/backup.sh
         /opt/a/backup.sh | backup.sh
         /tmp/tmp.Xy12Ab/backup | /tmp/tmp.Zz98Qq/backup
@@ -238,6 +246,9 @@ SAME = {
         rsync -a --password-file=/k1 /home h::b | rsync -a --password-file=/k2 /home h::b
     """,
     "tar": """
+        tar cf /b/a-2026-11-30_03.tar /x | tar cf /b/a-2026-11-29_03.tar /x
+        tar cf /b/a-202611261159.tar /x | tar cf /b/a-202611272301.tar /x
+        tar cf /b/a-1796007600123456789.tar /x | tar cf /b/a-1796007660123456789.tar /x
         tar czf /b/home-2026-11-29.tar.gz /home | tar czf /b/home-2026-11-30.tar.gz /home
         tar czf /b/Mon.tgz /home | tar -c -z -f /b/DATE.tgz /home
         tar cf /b.tar -C / home | tar cf /b.tar /home
@@ -328,10 +339,19 @@ IN_FOLDERS = """
     True: sh -c './dump.sh | gzip > /b/x.gz'
     True: nice sh -c 'if true; then rsync -a . /b; fi'
     True: git push backup
+    True: docker compose -f c.yml exec -T db pg_dump db
+    True: borgmatic -c a.yaml
+    True: pg_dump --file=db.sql db
+    True: uv run backup.py
     False: pg_dump db
     False: /opt/backup.sh daily
     False: sh /opt/backup.sh
     False: python3 -m borgmatic
+    False: borgmatic -c /etc/a.yaml
+    False: pg_dump -f /b/db.sql db
+    False: psql -c "copy a.b to stdout"
+    False: gpg -r bob@example.org -o /b/x.gpg -e /b/x
+    False: mysqldump --defaults-file=/etc/my.cnf db
     False: make -C /srv backup
     False: docker exec db pg_dump db
     False: docker compose -f /srv/c.yml exec -T db pg_dump db
@@ -367,8 +387,9 @@ def pairs(table: dict[str, str]) -> list[tuple[str, str, str]]:
 
 @pytest.fixture(autouse=True)
 def night(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the night to Monday, the 30th of November."""
+    """It is three o'clock in the night to Monday, the 30th of November."""
     monkeypatch.setattr(clock, "now_ms", lambda: NOW)
+    monkeypatch.setattr(clock, "local", lambda ms: datetime.fromtimestamp(ms / 1000, UTC))
 
 
 @pytest.mark.parametrize(("engine", "one", "other"), pairs(DIFFERENT))
@@ -443,17 +464,29 @@ def test_the_process_of_a_script_is_no_part_of_a_name() -> None:
     assert name("tar cf /vm-101.tar /x", pids=(101,)) != name("tar cf /vm-102.tar /x", pids=(102,))
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
-def test_today_is_the_users_today(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`date +%a` prints the local day, `date -u` the other; both are today's, and no third one."""
-    import time
+def test_variables_that_a_program_knows_tell_its_jobs_apart() -> None:
+    """`PGDATABASE=a pg_dump`, whoever sets it; a variable that only a script knows cannot be seen to matter."""
+    names = set()
+    for environ in ({"PGDATABASE": "a"}, {"PGDATABASE": "b"}, {"PGDATABASE": "b", "EDITOR": "vi"}):
+        plan = engines.COMMAND.plan(["pg_dump"], 0, environ)
+        names.add(engines.job_name("command", None, plan.sources, apart=plan.apart))
+    assert names == {"pg_dump with $PGDATABASE=a", "pg_dump with $PGDATABASE=b"}
+    secret = engines.COMMAND.plan(["pg_dump"], 0, {"PGHOST": "postgres://bob:hunter2x@h/db"})
+    assert "hunter2x" not in "".join(secret.apart)
 
-    monkeypatch.setenv("TZ", zone)
-    time.tzset()
-    try:
-        there = clock.local(NOW)
-        assert name(f"rsync -a /x /b/{there:%m-%d}") == name("rsync -a /x /b/11-30") == "rsync /x to /b/DATE"
-        assert name("rsync -a /x /b/12-02") == "rsync /x to /b/12-02"
-    finally:
-        monkeypatch.undo()
-        time.tzset()
+
+def test_a_long_command_full_of_dates_is_named_at_once() -> None:
+    """Only the beginning of an endless command is searched, so that it does not wait for its name."""
+    text = "/b/2026-11-30>/x.2025-01-01" * 40_000
+    found = engines.job_name("rsync", "/b", (text,))
+    assert len(found) <= 120
+    assert found != engines.job_name("rsync", "/b", (text + "/y",))
+
+
+@pytest.mark.parametrize("hours", [0, 14, -11])
+def test_today_is_the_users_today(hours: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`date +%a` prints the local day, `date -u` the other; both are today's, and no third one."""
+    monkeypatch.setattr(clock, "local", lambda ms: datetime.fromtimestamp(ms / 1000, timezone(timedelta(hours=hours))))
+    there = clock.local(NOW)
+    assert name(f"rsync -a /x /b/{there:%m-%d}") == name("rsync -a /x /b/11-30") == "rsync /x to /b/DATE"
+    assert name("rsync -a /x /b/12-02") == "rsync /x to /b/12-02"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from tray.engines.arguments import Arguments, program_at
 from tray.engines.base import API, STOP, Plan, Stop
 from tray.engines.recognise import unwrap
+from tray.engines.told import masked
 from tray.redact import Harmless, Redactor
 
 Apart = Callable[[Sequence[str]], Iterable[str]]
@@ -103,12 +104,6 @@ def told(options: Arguments, names: Iterable[str], environ: Mapping[str, str] | 
         names: The options that make it another backup.
         environ: Variables that stand for an option, by its name: what they hold is masked here.
     """
-    found = [f"{name}={value}" for name in names for value in options.every(name) if value]
+    found = [f"{name}={value}" if value else name for name in names for value in options.every(name)]
     more = {name: value for name, value in (environ or {}).items() if value and not options.given(name)}
     return found + [f"{name}={masked(value)}" for name, value in more.items()]
-
-
-def masked(text: str) -> str:
-    """Return the value of a variable as it may be shown: what is judged as the words of a command."""
-    words = ("sh", "-c", text)
-    return Redactor(words, {}).argv(words)[-1]

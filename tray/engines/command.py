@@ -10,7 +10,7 @@ from collections.abc import Container, Mapping, Sequence
 from tray.engines.base import API, STOP, Exit, Fed, Plan, Result, Stream
 from tray.engines.recognise import RUNNERS, Inner, program_name, unwrap
 from tray.engines.text import plain
-from tray.engines.told import depends, written
+from tray.engines.told import depends, masked, variables, written
 from tray.model import BACKUP, Outcome
 from tray.redact import Redactor
 
@@ -43,6 +43,8 @@ class Command:
         shown = Redactor(argv, environ).argv(list(argv))
         inner = unwrap(argv, environ)
         apart = unwrap(shown, {}).sets
+        given = variables(program_name(argv[inner.at]), inner.environ, apart) if argv else []
+        apart = (*apart, *map(masked, given))
         if depends(argv[inner.at :]) and not any(one.startswith("folder=") for one in apart):
             apart = (*apart, "folder=.")
         text = written(shown[inner.at :])

@@ -10,7 +10,8 @@ against a date that is taken for a name (one job gets many rows):
 2. Anything else is a *name*: what is backed up, and the words of a command that we do not know. There only a whole date is a date,
    and only within a day of today: `/srv/Sun`, `/customers/11-28`, `/photos/2019` and `/archive/2025-01-01` are names on any day.
 
-Today is the day of the run's start, as it is here and as it is in UTC.
+Today is the day of the run's start, as it is here and as it is in UTC. Two digits behind a date are its hour only around the hour
+of the run: `home-2026-11-30-12.tar` may be that of the twelfth disk.
 
 Imported only where a word holds enough digits or the name of a day.
 """
@@ -37,12 +38,14 @@ _Y, _M, _D = r"(?P<y>(?:19|20)\d\d)", r"(?P<m>0[1-9]|1[0-2])", r"(?P<d>0[1-9]|[1
 _D1 = r"(?P<d>\d{1,2})"
 _SECOND = r"(?:[-_:.m]?[0-6]\ds?(?:[.,]\d{1,9})?)?"
 _ZONE = r"(?: ?[AaPp]\.?[Mm])?(?:Z| ?[A-Z]{3,4}(?![A-Za-z])|[-+]\d\d:?\d\d)?"
-_TIME = rf"(?:[-_. @T]{{0,3}}[Tt]?[0-2]\d(?:[-_:.h]?[0-5]\d{_SECOND})?{_ZONE})?"
+_TIME = rf"(?P<time>[-_. @T]{{0,3}}[Tt]?[0-2]\d(?:[-_:.h]?[0-5]\d{_SECOND})?{_ZONE})?"
 _GAP = r"[-_ ]{1,3}"
 _START, _END = r"(?<!\d)", r"(?!\d)"
 _NO_DOT, _NO_MORE = r"(?<!\d)(?<!\d\.)", r"(?!\d|\.\d)"  # an address as 10.26.11.28 is no date
 _CLOSE = datetime.timedelta(days=1)
 
+_NEAR = 512
+_NUMBER = re.compile(r"[-_. ]{0,3}(\d\d)")
 _WRITTEN = re.compile(r">\s*[^\s;|&<>]*$")
 _SNAPSHOT = re.compile(
     r"(?i)(?<![a-z])(?:auto|lv)?snap(?:s|shots?)?(?![a-z])|(?<=/\.)zfs(?=/)|@GMT-|time(?:shift|machine)"
@@ -61,31 +64,38 @@ def undated(text: str, now_ms: int, *, place: bool = True) -> str:
         now_ms: The time at which the command is run.
         place: *text* is a destination.
     """
-    here, there = clock.local(now_ms).date(), datetime.datetime.fromtimestamp(now_ms / 1000, datetime.UTC).date()
-    days = sorted({here, there})
+    now = clock.local(now_ms), datetime.datetime.fromtimestamp(now_ms / 1000, datetime.UTC)
     lower = text.lower()
     for needs, whole, pattern in _FORMS:
         if not needs or any(word in lower for word in needs):
-            text = re.sub(pattern, functools.partial(_replaced, whole, place, days), text)
+            text = re.sub(pattern, functools.partial(_replaced, whole, place, now), text)
     return text
 
 
-def _replaced(whole: bool, place: bool, days: Sequence[datetime.date], found: "re.Match[str]") -> str:
+def _replaced(whole: bool, place: bool, now: Sequence[datetime.datetime], found: "re.Match[str]") -> str:
     loose = place or _may_be_dated(found)
-    if loose and whole:
-        return DATE
     if not (loose or whole):
         return found[0]
+    if not (loose and whole) and not _is_close(found, [one.date() for one in now], loose=loose):
+        return found[0]
+    time = found.groupdict().get("time") or ""
+    number = _NUMBER.fullmatch(time)  # the hour, or the twelfth disk?
+    hours = {(one.hour - back) % 24 for one in now for back in range(-1, 4)}
+    return DATE + time if number and int(number[1]) not in hours else DATE
+
+
+def _is_close(found: "re.Match[str]", days: Sequence[datetime.date], *, loose: bool) -> bool:
     close = datetime.timedelta() if loose else _CLOSE
     spans = [span for day in days for span in _spans(found, day)]
-    return DATE if any(first - close <= day <= last + close for first, last in spans for day in days) else found[0]
+    return any(first - close <= day <= last + close for first, last in spans for day in days)
 
 
 def _may_be_dated(found: "re.Match[str]") -> bool:
     """Whether a date at this place of a path or a command stands where dates stand: see the module."""
     text, begin, end = found.string, found.start(), found.end()
-    word = re.split(r"\s", text[:begin])[-1] + DATE + re.split(r"\s", text[end:])[0]
-    written = _WRITTEN.search(text[max(0, begin - 4096) : begin]) is not None
+    before, behind = text[max(0, begin - _NEAR) : begin], text[end : end + _NEAR]
+    word = re.split(r"\s", before)[-1] + DATE + re.split(r"\s", behind)[0]
+    written = _WRITTEN.search(before) is not None
     return written or _FILE.match(text, end) is not None or _SNAPSHOT.search(word) is not None
 
 
@@ -147,7 +157,7 @@ _FORMS: tuple[tuple[tuple[str, ...], bool, str], ...] = (
     (("w",), True, rf"{_START}{_Y}[-_. ]?(?:[Ww]|KW|week)[-_]?(?P<w>[0-5]\d)(?:-[1-7])?{_END}"),
     # Part of a date, or a number that may be one.
     (_WEEKDAYS, False, rf"(?<![A-Za-z])(?P<a>{_DAYS})(?! ?[A-Za-z])"),
-    ((), False, rf"{_START}(?P<e>\d{{10}})(?:\d{{3}}|\.\d{{1,9}})?{_END}"),
+    ((), False, rf"{_START}(?P<e>\d{{10}})(?:\d{{3}}|\d{{6}}|\d{{9}}|\.\d{{1,9}})?{_END}"),
     ((), False, rf"{_START}{_D}{_M}(?P<y>20\d\d){_TIME}{_END}"),
     ((), False, rf"{_START}{_M}{_D}(?P<y>20\d\d){_TIME}{_END}"),
     ((), False, rf"{_NO_DOT}(?P<y>\d\d)(?P<s>[-_.]?){_M}(?P=s){_D}{_TIME}{_NO_MORE}"),

@@ -12,6 +12,7 @@ _MAX_NAME = 120
 _LONG_NAME = 60  # beyond this the paths are shortened to their last part, and a few digits keep the name unique
 _LONG_PATH = 40
 _SHOWN_APART = 3
+_MOST = 65_536  # so much of a command is searched for dates
 
 _DIGITS = 2  # fewer make no date
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "day")
@@ -149,11 +150,12 @@ def _apart(text: str, folder: str | None, pids: Sequence[int]) -> str:
 
 def _settled(text: str, pids: Sequence[int], *, place: bool = True) -> str:
     """Return *text* without what changes every night; see `dates` and `passing`, which few commands need."""
+    text, rest = text[:_MOST], text[_MOST:]
     if any(one in text for one in _PASSING) or any(str(pid) in text for pid in pids):
         from tray.engines import passing
 
         text = passing.settled(text, pids)
-    return _undated(text, place=place)
+    return _undated(text, place=place) + rest
 
 
 def _undated(text: str, *, place: bool) -> str:

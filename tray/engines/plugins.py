@@ -244,7 +244,7 @@ def _valid(plan: object) -> bool:
         isinstance(plan, Plan)
         and isinstance(plan.argv, tuple)
         and bool(plan.argv)
-        and all(isinstance(word, str) for word in (*plan.argv, plan.kind, *plan.sources))
+        and all(isinstance(word, str) for word in (*plan.argv, plan.kind, *plan.sources, *plan.apart))
         and all(isinstance(word, str) for pair in plan.env.items() for word in pair)
         and isinstance(plan.repository, str | None)
     )

@@ -5,8 +5,8 @@ scripts. What a command does may depend on the folder in which it is started: `s
 """
 
 import re
-import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from tray.engines.recognise import RUNNERS, program_name, unwrap, words
 
@@ -21,12 +21,21 @@ _INTERPRETERS = re.compile(
 )
 _PROJECTS = words(
     """make gmake just task rake ant gradle mvn npm npx yarn pnpm composer invoke docker-compose podman-compose vagrant tox nox
-    git hg svn artisan drush"""
+    git hg svn artisan drush uv poetry pipenv bundle cargo go dotnet rails"""
 )
-"""Programs that do what a file in the working folder says, unless an option names another one."""
+"""Programs that do what a file in the working folder says, unless an option names one."""
 _NAMED = words(
     "-C --directory --git-dir --prefix -f --file --project-directory -p --project-name --working-dir -R --repository"
 )
+_TO_FILES = words("-f --file -o --output --out --result-file -c --config --config-file --defaults-file")
+_VARIABLES: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("pg_", "psql"): ("PGHOST", "PGPORT", "PGDATABASE", "PGSERVICE", "PGUSER"),
+    ("mysql", "mariadb", "mydumper", "xtrabackup"): ("MYSQL_HOST", "MYSQL_TCP_PORT", "MYSQL_UNIX_PORT"),
+    ("docker", "podman", "nerdctl"): ("DOCKER_HOST", "DOCKER_CONTEXT", "COMPOSE_FILE", "COMPOSE_PROJECT_NAME"),
+    ("kubectl", "oc", "helm", "velero"): ("KUBECONFIG",),
+    ("aws", "s3cmd", "s5cmd"): ("AWS_PROFILE", "AWS_ENDPOINT_URL"),
+}
+"""By the beginnings of programs' names: variables that say what they are to save, and where from."""
 _ON_PATHS = words("zip 7z 7za 7zz rar cp mv scp pax cpio dar star gzip pigz xz zstd bzip2 lz4 ditto")
 """Programs whose words are paths."""
 _WITH_VERB = words("7z 7za 7zz rar")
@@ -59,7 +68,30 @@ def _is_text(name: str, command: Sequence[str]) -> bool:
 
 
 def _quoted(word: str) -> str:
-    return shlex.quote(word) if not word or _BLANK.search(word) else word
+    if word and not _BLANK.search(word):
+        return word
+    import shlex  # most commands have no such word
+
+    return shlex.quote(word)
+
+
+def variables(program: str, environ: Mapping[str, str], said: Sequence[str]) -> list[str]:
+    """Return those variables that make it another command, beside those that the command line itself sets (*said*)."""
+    for begins, names in _VARIABLES.items():
+        if program.startswith(begins):
+            given = [name for name in names if environ.get(name)]
+            return [
+                f"${name}={environ[name]}" for name in given if not any(one.startswith(f"${name}=") for one in said)
+            ]
+    return []
+
+
+def masked(text: str) -> str:
+    """Return the value of a variable as it may be shown: what is judged as the words of a command."""
+    from tray.redact import Redactor
+
+    words = ("sh", "-c", text)
+    return Redactor(words, {}).argv(words)[-1]
 
 
 def depends(command: Sequence[str], depth: int = 0) -> bool:
@@ -79,8 +111,17 @@ def depends(command: Sequence[str], depth: int = 0) -> bool:
         return runs and bool(plain) and _is_relative(plain[0])
     composes = name in ("docker", "podman") and plain[:1] == ["compose"]
     if composes or name in _PROJECTS:
-        return not any(word in _NAMED or word.partition("=")[0] in _NAMED for word in rest)
+        named = _values(rest, _NAMED)
+        return not named or any(_is_relative(value) and ("." in value or "/" in value) for value in named)
+    if any(_is_relative(value) and "." in value and not _BLANK.search(value) for value in _values(rest, _TO_FILES)):
+        return True
     return name in _ON_PATHS and any(map(_is_relative, plain[name in _WITH_VERB :]))
+
+
+def _values(rest: Sequence[str], names: frozenset[str]) -> list[str]:
+    """Return what options of these names are given."""
+    found = [value for word, value in pairwise(rest) if word in names]
+    return found + [word.partition("=")[2] for word in rest if word.partition("=")[0] in names and "=" in word]
 
 
 def _text(name: str, rest: Sequence[str]) -> str | None:

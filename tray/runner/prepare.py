@@ -7,7 +7,7 @@ from tray import clock, engines, locks
 from tray.engines.base import LOG_FD, Plan
 from tray.model import BACKUP
 from tray.paths import Places
-from tray.redact import Redactor
+from tray.redact import HIDDEN, Redactor
 from tray.runner import privacy, room
 from tray.runner.outputs import Outputs
 from tray.runs import Process, RunFolder, RunInfo
@@ -66,7 +66,8 @@ def _job_name(places: Places, name: str, plan: Plan, repository: str | None, red
     found = engines.job_name(
         name, repository, plan.sources, kind=plan.kind, folder=folder_now(), apart=apart, pids=ours
     )
-    return found + privacy.mark(places, redactor.doubts) if name == engines.COMMAND.name else found
+    marked = name == engines.COMMAND.name or any(HIDDEN in one for one in apart)
+    return found + privacy.mark(places, redactor.doubts) if marked else found
 
 
 def folder_now() -> str | None:

@@ -126,7 +126,7 @@ def _missing(options: Arguments) -> tuple[str, ...]:
 
 def _apart(options: Arguments, environ: Mapping[str, str]) -> list[str]:
     """Return what else makes it another backup: the name of the archive, what alone is included, the way to the repository."""
-    found = told(options, ("rsh", "pattern", "patterns-from"), {"rsh": environ.get("BORG_RSH", "")})
+    found = told(options, ("rsh", "pattern", "patterns-from", "stdin-name"), {"rsh": environ.get("BORG_RSH", "")})
     name = borg_options.archive(options, environ)
     return found + ([f"archive={name}"] if name else [])
 

@@ -45,7 +45,7 @@ _CHOOSE = (
 """Options that say whose remotes these are, and what alone is included."""
 _WHERE = (
     *("-host", "-user", "-port", "-endpoint", "-url", "-account", "-bucket", "-remote", "-region", "-share", "-domain"),
-    *("-drive-id", "-root-folder-id", "-team-drive", "-impersonate", "-ssh"),
+    *("-drive-id", "-root-folder-id", "-team-drive", "-impersonate", "-ssh", "-shared-with-me", "-trashed-only"),
 )
 """How the names of options end that say where a remote is: `--sftp-host`, `--drive-team-drive`."""
 _FROM_STDIN = "rcat"
