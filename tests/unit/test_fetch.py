@@ -3,15 +3,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.unit.test_runs import info
 from tests.waiting import wait_for
-from tray import clock, ipc, runs
+from tray import clock, ipc, runs, wording
 from tray.audit import spool
 from tray.audit.entry import Action, Draft
+from tray.cli import status as cli_status
 from tray.fetch import StatusSource
 from tray.model import LiveRun, Outcome, Phase, State, Status
 from tray.paths import Places
@@ -98,6 +100,42 @@ def test_a_started_run_without_an_end_and_without_a_folder_is_lost(places: Place
     spool.record(places, [Draft(Action.RUN_STARTED, result="started", **how)])
     found = source.poll()
     assert (found.state, found.last and found.last.outcome) == (State.FAILED, Outcome.LOST)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = [", "line 1"),
+        ('version = 1\n[runs]\nkeep = "10 parsecs"\n', "line 3: In [runs]"),
+        ("version = 1\njobs = 3\n", "`jobs`"),
+        ("version = 99\n", "version"),
+        ("version = 1\n[privacy]\nshow = 5\n", "[privacy]"),
+        ("\0", ""),
+    ],
+)
+def test_a_broken_configuration_is_said_and_changes_nothing_else(
+    places: Places, source: StatusSource, text: str, said: str
+) -> None:
+    """What it says is not followed; the backups are as good as they are. Mended, it is not spoken of any more."""
+    record(places, "home", Outcome.SUCCEEDED)
+    before = source.poll()
+    places.config.mkdir(mode=0o700, parents=True, exist_ok=True)
+    places.config_file.write_text(text)
+    status = source.poll()
+    (note,) = [note for note in status.notes if note.startswith(wording.UNFOLLOWED)]
+    assert said in note
+    assert replace(status, notes=(), as_of_ms=before.as_of_ms) == replace(before, notes=())
+    assert wording.headline(status, status.as_of_ms) == wording.headline(before, status.as_of_ms)
+    assert cli_status.text(status).count(f"Note: {wording.UNFOLLOWED}") == 1
+    places.config_file.write_text("version = 1\n")
+    assert source.poll().notes == before.notes
+
+
+def test_a_configuration_that_is_no_file_is_said(places: Places, source: StatusSource) -> None:
+    """A named pipe in its place does not hold the status up."""
+    places.config.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.mkfifo(places.config_file)
+    assert source.poll().notes[0].startswith(wording.UNFOLLOWED)
 
 
 def test_a_run_with_a_wrapper_is_live_though_no_tracker_knows_it(places: Places, source: StatusSource) -> None:

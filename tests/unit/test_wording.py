@@ -509,9 +509,10 @@ def test_every_state_has_words_even_when_nothing_else_is_known(state: State) -> 
     live=st.integers(0, 3),
     error=st.booleans(),
     done=st.integers(0, 10**16),
+    broken=st.booleans(),
 )
 def test_a_tooltip_is_two_lines_and_fits_windows(
-    job: str, reason: str, outcome: Outcome, live: int, error: bool, done: int
+    job: str, reason: str, outcome: Outcome, live: int, error: bool, done: int, broken: bool
 ) -> None:
     """Windows cuts at 127 UTF-16 units and breaks lines as they come: ours always fit."""
     runs = tuple(
@@ -519,10 +520,13 @@ def test_a_tooltip_is_two_lines_and_fits_windows(
         for n in range(live)
     )
     facts = {**ERROR, "why": reason} if error else None
-    status = judge(NOW, runs, [JobHistory(job, ended(job, outcome, reason=reason))], error=facts)
+    notes = (f"{wording.UNFOLLOWED} until it is mended: line 3: {reason}",) if broken else ()
+    status = judge(NOW, runs, [JobHistory(job, ended(job, outcome, reason=reason))], error=facts, notes=notes)
     text = wording.tooltip(status, NOW)
     assert len(text.encode("utf-16-le")) // 2 <= wording.TOOLTIP_UNITS
-    assert 1 <= len(text.splitlines()) <= 2
+    assert 1 + broken <= len(text.splitlines()) <= 2 + broken
+    assert text.endswith(f"\n{wording.UNFOLLOWED}") is broken
+    assert text.count(wording.UNFOLLOWED) == wording.menu_lines(status, NOW)[2].startswith(wording.UNFOLLOWED) == broken
     for line in wording.menu_lines(status, NOW):
         assert "\n" not in line
         assert len(line.encode("utf-16-le")) // 2 <= wording.MENU_UNITS

@@ -15,6 +15,7 @@ from tray.errors import BackupTrayError, StatusFetchError, UnexpectedError
 from tray.fetch.history import History
 from tray.fetch.live import Live
 from tray.fetch.repositories import Repositories
+from tray.fetch.settings import Settings
 from tray.fetch.standing import Standing
 from tray.fetch.system import SystemStatus
 from tray.model import LiveRun, Status
@@ -41,6 +42,7 @@ class StatusSource:
         self._history = History(places)
         self._repositories = Repositories(places)
         self._standing = Standing(places)
+        self._settings = Settings(places)
         self._outage = Outage(places)
         self._good: Status | None = None
 
@@ -101,13 +103,20 @@ class StatusSource:
         live = [run for run in {**folders.live, **tracked}.values() if run.run not in ended]
         self._repositories.read()
         self._standing.read()
+        self._settings.read()
         begun = self._history.begun_ms
         told = status.judge(
             now,
             live,
             jobs,
             error=None if silent is None else silent.facts(),
-            notes=[*notes, *self._live.notes, *self._repositories.notes(now), *self._standing.notes(now, begun)],
+            notes=[
+                *self._settings.notes,
+                *notes,
+                *self._live.notes,
+                *self._repositories.notes(now),
+                *self._standing.notes(now, begun, self._settings.audit.verify_every_ms),
+            ],
             doubt=self._history.in_doubt(now) or self._repositories.doubtful or self._standing.doubtful(begun),
             concerns=self._repositories.concerns(jobs),
             repositories=self._repositories.states(jobs),

@@ -1,12 +1,9 @@
 """What the last verification of the audit log came to, for every poll: one `stat`, and the file only when it changed."""
 
-import os
-from pathlib import Path
-
 from tray import wording
 from tray.clock import DAY_MS
-from tray.config.audit import AuditConfig
 from tray.errors import BackupTrayError
+from tray.fetch.marks import mark
 from tray.model import AuditStanding
 from tray.paths import Places
 
@@ -27,13 +24,11 @@ class Standing:
         self._places = places
         self._seen: object = None
         self._unreadable = False
-        self._config_seen: object = None
-        self._every_ms = AuditConfig().verify_every_ms
         self.audit: AuditStanding | None = None
 
     def read(self) -> None:
         """Take in what the file says now. Never raises."""
-        seen = _mark(self._places.audit_standing)
+        seen = mark(self._places.audit_standing)
         if seen == self._seen:
             return
         self._seen, self._unreadable = seen, False
@@ -46,11 +41,12 @@ class Standing:
         """Whether something may hide here: nobody can read the file, or there is no log any more to which it belongs."""
         return self._unreadable or self._gone(begun_ms)
 
-    def notes(self, now_ms: int, begun_ms: int | None) -> list[str]:
+    def notes(self, now_ms: int, begun_ms: int | None, every_ms: int | None) -> list[str]:
         """Return what is worth a line: that it cannot be read, that a breach was acknowledged, that the last check is long ago.
 
         Args:
             begun_ms: When the log began; None where there is none.
+            every_ms: How often it is to be verified; None: never.
         """
         if self._unreadable:
             return [_UNREADABLE]
@@ -60,7 +56,7 @@ class Standing:
             return [wording.audit_line(self.audit, now_ms)]
         if begun_ms is None or now_ms - (begun_ms if self.audit is None else self.audit.checked_ms) <= DAY_MS:
             return []
-        note = wording.overdue_note(self.audit, now_ms, self._every(), begun_ms)
+        note = wording.overdue_note(self.audit, now_ms, every_ms, begun_ms)
         return [] if note is None else [note]
 
     def _gone(self, begun_ms: int | None) -> bool:
@@ -70,27 +66,6 @@ class Standing:
         from tray.audit import standing
 
         return standing.read(self._places)
-
-    def _every(self) -> int | None:
-        """How often the log is to be verified. Only who has not seen a check for a day needs the configuration."""
-        seen = _mark(self._places.config_file)
-        if seen != self._config_seen:
-            from tray import config
-
-            self._config_seen = seen
-            try:
-                self._every_ms = config.load(self._places).audit.verify_every_ms
-            except BackupTrayError:  # said elsewhere; until it is mended what is usual holds
-                self._every_ms = AuditConfig().verify_every_ms
-        return self._every_ms
-
-
-def _mark(file: Path) -> tuple[int, int, int] | None:
-    try:
-        found = os.stat(file)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _changed_ms(mark: tuple[int, int, int] | None) -> int:

@@ -33,18 +33,23 @@ NOTHING = "No backups performed"
 ALL_FORGOTTEN = "All jobs were forgotten; each is shown again after its next run"
 """The note of a status without jobs that had some."""
 
+UNFOLLOWED = "config.toml is not followed"
+"""How the note about a broken configuration begins; the tooltip and the menu say only so much."""
+
 _FINE = (State.OK, State.RUNNING)
 
 
 def tooltip(status: Status, now_ms: int) -> str:
-    """Return the tooltip: one or two lines, at most 127 UTF-16 units in all."""
+    """Return the tooltip: one to three lines, at most 127 UTF-16 units in all."""
     first, second = lines(status, now_ms)
-    first = fit(first, TOOLTIP_UNITS - 40 if second else TOOLTIP_UNITS)
-    return first + "\n" + fit(second, TOOLTIP_UNITS - 1 - width(first)) if second else first
+    more = "".join(f"\n{short}" for short in _unfollowed(status))
+    units = TOOLTIP_UNITS - width(more)
+    first = fit(first, units - 40 if second else units)
+    return first + (f"\n{fit(second, units - 1 - width(first))}" if second else "") + more
 
 
 def menu_lines(status: Status, now_ms: int) -> tuple[str, str, str]:
-    """Return the top of the menu: how all jobs are, the worst or oldest one, what runs beside that. The last two may be empty."""
+    """Return the top of the menu: how all jobs are, the worst or oldest one, and the rest. The last two may be empty."""
     first, second = _settled(status, now_ms) if _is_settled(status) else lines(status, now_ms)
     worst = _worst(status)
     if worst is not None:
@@ -54,6 +59,7 @@ def menu_lines(status: Status, now_ms: int) -> tuple[str, str, str]:
             phrase = of_jobs.abbreviated(phrase)
         second = f"{fit(name, max(MENU_UNITS - 2 - width(phrase), 8))}: {phrase}"
     beside = _beside(status.own_runs) if status.own_runs and _is_settled(status) else ""
+    beside = "; ".join(filter(None, (*_unfollowed(status), beside)))
     return _fit_parts(first, MENU_UNITS), fit(second, MENU_UNITS), fit(beside, MENU_UNITS)
 
 
@@ -183,8 +189,12 @@ def _tampered(status: Status, now_ms: int) -> str:
     return audit_line(status.audit, now_ms)
 
 
+def _unfollowed(status: Status) -> tuple[str, ...]:
+    return (UNFOLLOWED,) if any(note.startswith(UNFOLLOWED) for note in status.notes) else ()
+
+
 def _first(notes: Iterable[str]) -> list[str]:
-    return [escape(note).rstrip(".") for note in notes][:1]
+    return [escape(note).rstrip(".") for note in notes if not note.startswith(UNFOLLOWED)][:1]
 
 
 def _at_a_glance(runs: tuple[LiveRun, ...]) -> str:
