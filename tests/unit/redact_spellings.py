@@ -110,6 +110,8 @@ kopia server start --server-password {S}
 """
 
 OTHERS = r"""
+ssh -p 22 h sshpass -p {S} ssh -p 23 i
+sshpass -p {S} ssh -p 22 h sshpass -p{S} ssh i
 restic backup --stdin-from-command -- mysqldump -p{S} db
 restic backup --stdin-from-command -- sh -c "mysqldump -p{S} db"
 borg create --content-from-command r::a -- mysqldump -p{S} db

@@ -71,6 +71,7 @@ DIFFERENT = {
         rclone copy /p/2025 r:b | rclone copy /p/2026 r:b
     """,
     "rsync": """
+        rsync -a -e "sshpass -p x ssh -p 22" /home h:/b | rsync -a -e "sshpass -p x ssh -p 23" /home h:/b
         rsync -a --port 873 /home h::m | rsync -a --port 8730 /home h::m
         rsync -a -e "ssh -p 22" /home h:/b | rsync -a -e "ssh -p 23" /home h:/b
         rsync -a "--rsh=ssh -i /k1" /home h:/b | rsync -a "--rsh=ssh -i /k2" /home h:/b
@@ -305,6 +306,9 @@ SAME = {
         rdiff-backup /tmp/tmp.Xy12Ab/s /a | rdiff-backup /tmp/tmp.Zz98Qq/s /a
     """,
     "command": """
+        mongodump --out /b/Mon | mongodump --out /b/DATE
+        xtrabackup --backup --target-dir=/b/2026-11-26 | xtrabackup --backup --target-dir=/b/2026-11-30
+        zfs send -i tank@2026-11-28 tank@2026-11-29 | zfs send -i tank@2026-11-29 tank@2026-11-30
         pg_dump db | /usr/bin/pg_dump db
         ./backup.sh | /srv/backup.sh
         nice -n 5 pg_dump db | timeout 3h /usr/local/bin/pg_dump db

@@ -112,6 +112,16 @@ def test_a_run_in_a_container_is_another_job_than_ours_of_the_same_words(proc: F
     assert jobs == {"borg /data to /repo with archive=a", "borg /data to /repo with archive=a (container)"}
 
 
+def test_what_tells_jobs_apart_is_read_of_an_observed_process_too(proc: FakeProc) -> None:
+    """It gets the name that the wrapper gives it, whose variables and caller's number it knows; no password is in it."""
+    shell = "sshpass -p s3cret-pw ssh -p 2222"
+    proc.add(4710, "sh", "nightly.sh")
+    proc.add(4711, "restic", "-r", "/r", "backup", "/srv", environ={"RESTIC_HOST": "web1"}, parent=4710)
+    proc.add(4712, "rsync", "-a", "/srv", "h:/bk-4710", environ={"RSYNC_RSH": shell}, parent=4710)
+    names = [run.job for pid in (4711, 4712) if (run := found(proc, pid)) is not None]
+    assert names == ["restic /srv to /r with host=web1", "rsync /srv to h:/bk-PID with rsh=sshpass -p *** ssh -p 2222"]
+
+
 def test_of_another_user_only_the_command_line_counts(proc: FakeProc) -> None:
     """What the kernel does not tell stays unknown, and the run is labelled with its user."""
     proc.add(21, "restic", "backup", "/etc", uid=1, environ=None)

@@ -3,10 +3,10 @@
 The rule, which weighs a name that is taken for a date (two jobs become one, and the success of one hides the failure of the other)
 against a date that is taken for a name (one job gets many rows):
 
-1. A *destination* may be dated: the repository or target, the name of an archive, a tag, a file behind `>`, and a file whose name
-   ends as that of an archive or a dump. So may a path in a *snapshot*. There a whole date (year, month and day, or a week of a
-   year, in any usual form, with or without a time) is a date whatever day it is; a catalogue of old nights is one job. Part of a
-   date (`Mon`, `11-28`, `Nov-28`, `2026-11`, `%y%m%d`, seconds since 1970) is one only if it is today's.
+1. A *destination* may be dated: the repository or target, the name of an archive, a tag, a file behind `>` or `--output`, and a
+   file whose name ends as that of an archive or a dump. So may a path in a *snapshot*. There a whole date (year, month and day, or
+   a week of a year, in any usual form, with or without a time) is a date whatever day it is; a catalogue of old nights is one
+   job. Part of a date (`Mon`, `11-28`, `Nov-28`, `2026-11`, `%y%m%d`, seconds since 1970) is one only if it is today's.
 2. Anything else is a *name*: what is backed up, and the words of a command that we do not know. There only a whole date is a date,
    and only within a day of today: `/srv/Sun`, `/customers/11-28`, `/photos/2019` and `/archive/2025-01-01` are names on any day.
 
@@ -46,9 +46,13 @@ _CLOSE = datetime.timedelta(days=1)
 
 _NEAR = 512
 _NUMBER = re.compile(r"[-_. ]{0,3}(\d\d)")
-_WRITTEN = re.compile(r">\s*[^\s;|&<>]*$")
+_WRITTEN = re.compile(
+    r"(?:>\s*|\s-[of] ?|--(?:out(?:put)?(?:-?(?:dir|file))?|file|(?:target|backup)-?dir|result-file|dest(?:ination)?)[= ])"
+    r"['\"]?[^\s;|&<>'\"]*$"
+)
+"""What stands before the name of a file that is written."""
 _SNAPSHOT = re.compile(
-    r"(?i)(?<![a-z])(?:auto|lv)?snap(?:s|shots?)?(?![a-z])|(?<=/\.)zfs(?=/)|@GMT-|time(?:shift|machine)"
+    r"(?i)(?<![a-z])(?:auto|lv)?snap(?:s|shots?)?(?![a-z])|(?<=/\.)zfs(?=/)|@GMT-|(?<=[\w.-])@[\w:.-]*DATE|time(?:shift|machine)"
 )
 _FILE = re.compile(
     r"[^/\s'\"]*?\.(?:tar|t[bgx]z2?|tzst|gz|bz2|xz|zst|lz4?|zip|7z|rar|sql|dump|dmp|bak|backup|img|iso|qcow2|raw|vma|cpio|ldif"

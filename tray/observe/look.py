@@ -25,9 +25,13 @@ VARIABLES = (
     "KOPIA_CONFIG_PATH",
     "RCLONE_DRY_RUN",
     "PWD",
+    "RESTIC_HOST",
+    "RCLONE_CONFIG",
+    "RSYNC_RSH",
+    "BORG_RSH",
     HOME_VARIABLE,
 )
-"""What is read of another process's environment. None of it is a password; an address among them may hold one, and is redacted."""
+"""What is read of another process's environment. An address or a command among them may hold a password, and is redacted."""
 
 KINDS = frozenset(("backup", "dry-run", "restore", "check", "prune", "compact"))
 OTHER = "other"
@@ -35,6 +39,8 @@ OTHER = "other"
 NOT_ALONE = frozenset(("tar",))
 """Engines that everything calls (installing a package, building a program): seen as steps of a script, not as runs of their own."""
 _MOVES = ("rsync", "tar", "gtar", "gnutar", "bsdtar")
+_CALLERS = 3
+"""So many ancestors may be the script whose own number is in a name."""
 _SERVES = frozenset(("--server", "--daemon"))  # rsync's other half
 
 
@@ -184,9 +190,8 @@ def _described(proc: Proc, facts: Facts, scope: Scope, name: str, plan: Plan) ->
     sources = tuple(absolute(hide.text(source), folder) for source in plan.sources)
     repository = None if plan.repository is None else absolute(hide.text(plan.repository), folder)
     if user is None:
-        job = engines.job_name(
-            name, repository, sources, kind=plan.kind, folder=folder, apart=tuple(map(hide.text, plan.apart))
-        )
+        apart, pids = tuple(map(hide.text, plan.apart)), (facts.pid, *(one for one, _ in facts.above[:_CALLERS]))
+        job = engines.job_name(name, repository, sources, kind=plan.kind, folder=folder, apart=apart, pids=pids)
     else:  # one job for each engine and user: the words are that user's, and there is no end to them
         job = name if plan.kind == "backup" else f"{name} {plan.kind}"
     # The same words may mean other folders: a container's success must not stand for a failure of ours.

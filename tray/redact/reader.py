@@ -17,6 +17,8 @@ _BUNDLE = re.compile(
     r"-(?:[a-z]{1,4}|[A-Z]{1,3}|[A-Z][a-z]|[a-zA-Z]?\d{1,5}[kKmMgG]?|\d[a-z]{1,3}|Xm[sx]\d{1,6}[kmgKMG]?|[a-z]{1,4}[A-Z]{1,2}[a-z]{0,3}|-)"
 )
 _LOGIN_MARK = re.compile(r"([:,%])")
+_SSHPASS = "sshpass"
+_SSH = ("ssh", "scp", "sftp")
 _PIPED = frozenset(("echo", "printf"))
 
 
@@ -28,6 +30,7 @@ class Words:
         self._program = _last(argv[at]) if argv else ""
         self._table = walk.programs.harmless(self._program) if argv else None
         self._letters = {letter for word in argv for letter in LETTERS.get(_last(word), ())}
+        self._behind_ssh = {one for word in argv if _last(word) != _SSHPASS for one in LETTERS.get(_last(word), ())}
         self._piped = piped and self._program in _PIPED and len(argv) - at == 2
         self._expect: list[str] = []
         self._begun = False
@@ -43,6 +46,8 @@ class Words:
             return self._inner[1].next(place - self._inner[0])
         word, walk = self._argv[place], self._walk
         expect = self._expect.pop(0) if self._expect else ""
+        if not expect and _last(word) in _SSH and _SSHPASS not in map(_last, self._argv[place:]):
+            self._letters = self._behind_ssh  # `sshpass -p PASSWORD ssh -p 2222`: a port
         option = word.startswith("-") and len(word) > 1 and not self._ended
         if place < self._at:
             return self._expected(expect, word) if expect else self._option(word) if option else walk.judged(word)
