@@ -54,6 +54,9 @@ DIFFERENT = {
         borg -r /r create web /srv | borg -r /r create db /srv
     """,
     "rclone": """
+        rclone copy :drive,team_drive=a:b /x | rclone copy :drive,team_drive=c:b /x
+        rclone copy /x ":webdav,url='https://a/d':b" | rclone copy /x ":webdav,url='https://c/d':b"
+        rclone copy ":union,upstreams='a: b:':x" /x | rclone copy ":union,upstreams='a: c:':x" /x
         rclone copy d: /b | rclone copy --drive-shared-with-me d: /b
         rclone --config /a.conf sync /home r:b | rclone --config /b.conf sync /home r:b
         env RCLONE_CONFIG=/a.conf rclone sync /home r:b | env RCLONE_CONFIG=/b.conf rclone sync /home r:b

@@ -2,7 +2,8 @@
 
 To teach Backup Tray an engine, write a package like those here, in the order in which a run meets its parts:
 
-1. `__init__`: what its program is called, what is added to its command and when, and an `ENGINE` made of `adapter.Adapter`.
+1. `__init__`: what its program is called, what is added to its command and when, what tells its jobs apart, and an `ENGINE` made of
+   `adapter.Adapter`.
 2. `options`: tables of its options, read by `arguments.read`; and `HARMLESS`, which of them hold no secret: all else is masked.
 3. `session`: each line of output becomes events (`base`); `text` and `decode` make lines and JSON safe to store.
 4. `outcome` and `reasons`: what it came to. `findings.conclude` knows the rules about ends that are the same for all.

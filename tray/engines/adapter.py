@@ -77,24 +77,26 @@ def planned(
         apart: Says of the command, as it may be shown, what else tells its job from others.
     """
     redactor = Redactor(argv, environ)
-    hide = redactor.text
-    told: tuple[str, ...] = ()
-    if apart is not None and kind in ("backup", "dry-run"):
-        shown = redactor.argv(argv)
-        told = (*map(hide, apart(shown)), *(one for one in unwrap(shown, {}).sets if not one.startswith("$")))
     return Plan(
         argv=(*argv[:place], *added, *argv[place:]),
         kind=kind,
         env=env or {},
-        repository=None if repository is None else hide(repository),
-        sources=tuple(map(hide, sources)),
+        repository=None if repository is None else redactor.text(repository),
+        sources=tuple(map(redactor.text, sources)),
         spool_stdout=spool_stdout,
         ours=bool(added),
         returns=returns,
         writes=writes,
         places=places,
-        apart=told,
+        apart=_apart(argv, redactor, apart) if apart is not None and kind in ("backup", "dry-run") else (),
     )
+
+
+def _apart(argv: Sequence[str], redactor: Redactor, tells: Apart) -> tuple[str, ...]:
+    """Return what tells the job apart: by the engine's own options, and by what stands before it (`sudo -u bob`)."""
+    shown = redactor.argv(argv)
+    before = [one for one in unwrap(shown, {}).sets if not one.startswith("$")]
+    return (*map(redactor.text, tells(shown)), *before)
 
 
 def told(options: Arguments, names: Iterable[str], environ: Mapping[str, str] | None = None) -> list[str]:

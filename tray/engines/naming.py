@@ -1,4 +1,9 @@
-"""The name of the job that a run without `--job` belongs to."""
+"""The name of the job that a run without `--job` belongs to.
+
+What is in a backup, where it goes and under whose name makes it a job of its own. What it leaves out does not, nor how fast, how
+loud and with which password it is made: a user who adds an `--exclude` goes on with the same job. Where both readings are possible
+there are two jobs: the user sees a row too many and can forget it (`backup-tray forget`), but not a failure that is hidden.
+"""
 
 import posixpath
 import re
@@ -46,9 +51,6 @@ def job_name(
     then their last parts and eight digits of a hash of the whole take their place; of any other command the beginning stays. No
     secret and no control character is in it, and nothing that changes every night: no date (see `dates` for what is one), no
     temporary name and no process's number (see `passing`).
-
-    What makes it another backup: what is in it, where it goes, and under whose name. What is left out does not, nor how fast, how
-    loud and with which password it is made: who adds an `--exclude` goes on with the same job.
 
     Args:
         engine: The engine's name.

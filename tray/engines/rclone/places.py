@@ -1,7 +1,10 @@
 """rclone's places (`remote:path`, `/path`, `:sftp,host=h,pass=…:path`) without the secrets that a connection string may hold."""
 
-_TELLING = frozenset(
-    ("host", "user", "port", "endpoint", "region", "provider", "account", "remote", "bucket", "drive_id", "share_name")
+from tray.engines.recognise import words
+
+_TELLING = words(
+    """host user port endpoint region provider account remote bucket drive_id share_name url site_url team_drive root_folder_id
+    upstreams shared_with_me trashed_only impersonate tenant domain"""
 )
 
 
