@@ -1,10 +1,17 @@
 """The entry point: `backup-tray` and `python -m tray`. By the path of this file the program starts itself (see `tray.ourselves`).
 
 Imports as little as possible: if our own modules are broken, `backup-tray run -- COMMAND` still runs the command.
+
+Ctrl-C ends the program as the system has it, by the signal and without a word, until a command that wants to know of it begins, and
+again once that is over.
 """
 
+import _signal  # type: ignore[import-not-found]  # the part of `signal` that costs nothing
 import os
 import sys
+
+if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:  # not where the caller has us ignore it
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _THIRD = ("site-packages", "dist-packages")
@@ -26,21 +33,28 @@ def main() -> int:
 
     try:
         return _program()
+    except KeyboardInterrupt:
+        return 130
     except Exception as error:
         argv = bare.command(sys.argv[1:])
         if bare.started or not argv:
             raise
         return bare.become(argv, error)
+    finally:
+        if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+            _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 
 def _program() -> int:
     if len(sys.argv) > 1 and sys.argv[1].startswith("tray."):
         from importlib import import_module
 
-        from tray import ourselves
+        from tray import bare, ourselves
 
         if sys.argv[1] in ourselves.PARTS:
-            return int(import_module(sys.argv.pop(1)).main() or 0)
+            part = import_module(sys.argv.pop(1))
+            bare.hear_interrupts()
+            return int(part.main() or 0)
     from tray.cli import main as program
 
     return program.main()

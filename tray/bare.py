@@ -31,6 +31,14 @@ def command(arguments: Sequence[str]) -> list[str]:
     return rest
 
 
+def hear_interrupts() -> None:
+    """Have Ctrl-C raise KeyboardInterrupt from now on (see `tray.__main__`), unless the caller has us ignore it."""
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def say(text: str) -> None:
     """Write one line for the caller; a standard error that is closed, full or stuck is no obstacle."""
     with suppress(Exception):

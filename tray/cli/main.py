@@ -37,6 +37,9 @@ COMMANDS = {
 }
 """Every command and its one line of help; `tray.cli.<command>` has `register(parser)` and `run(args) -> int`."""
 
+_STARTS = ("run", "backup")
+"""Commands that a signal ends until they pass it on to the one that they start."""
+
 _CANNOT_SAY = {"status": 3}
 """The exit codes of an error where the usual ones would be read as an answer: a monitoring plugin's 3 is "unknown"."""
 
@@ -74,7 +77,10 @@ def _dispatch(command: str, argv: list[str]) -> int:
     module = import_module(f"tray.cli.{command}")
     parser = _parser(command, examples(module))
     module.register(parser)
-    return int(module.run(parser.parse_args(argv[1:] if argv[:1] == [command] else argv)))
+    parsed = parser.parse_args(argv[1:] if argv[:1] == [command] else argv)
+    if command not in _STARTS:
+        bare.hear_interrupts()
+    return int(module.run(parsed))
 
 
 def _told(command: str, error: Exception) -> int:

@@ -25,6 +25,30 @@ FORWARDED = tuple(
 _IN_MODIFY = 0x2
 
 
+class Stopped(BaseException):
+    """A signal came before the command had started: it is not started any more."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def stop_on_signals() -> None:
+    """Raise `Stopped` when a signal comes that would end us, until there is a `Waker`: what has begun is cleared away."""
+
+    def stop(number: int, _frame: object) -> None:
+        raise Stopped(number)
+
+    for number in FORWARDED:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, stop)
+
+
+def _check(came: Iterable[int]) -> None:
+    for number in FORWARDED:
+        if number in came:
+            raise Stopped(number)
+
+
 if sys.platform == "win32":
 
     class Waker:
@@ -53,6 +77,10 @@ if sys.platform == "win32":
 
         def close(self) -> None:
             """Nothing was opened."""
+
+        def check(self) -> None:
+            """Raise `Stopped` if a signal has come."""
+            _check(self._came)
 
         def wait(self, seconds: float, writing: Iterable[int] = ()) -> set[int]:  # noqa: ARG002 - see the other one
             """Wait a tenth of a second at most and return the numbers of the signals that came."""
@@ -143,6 +171,10 @@ else:
                 elif fd == self._opens:
                     self._opened = True
             return signals
+
+        def check(self) -> None:
+            """Raise `Stopped` if a signal has come."""
+            _check(self.wait(0.0))
 
         def _ready(self, seconds: float) -> list[tuple[int, int]]:
             """Poll; programs that others start all the time on this machine end no wait."""

@@ -24,7 +24,7 @@ from tray.runner.publish import Publisher
 from tray.runner.rate import Written
 from tray.runner.relay import Relay
 from tray.runner.stall import Stall
-from tray.runner.wake import Waker
+from tray.runner.wake import Stopped, Waker, stop_on_signals
 from tray.runner.watch import Watch
 from tray.runs import RunFolder, RunInfo
 
@@ -83,6 +83,8 @@ def run(
         this, child, outputs, waker = _started(argv, job, engine, watch, places, known)
     except CommandNotFoundError:
         raise
+    except Stopped as stopped:
+        return die_like(Exit(None, stopped.number))
     except Exception as error:
         if bare.started:
             raise
@@ -116,9 +118,10 @@ def _started(
     adapter, plan, session, doubt = rescue.taken_in(argv, os.environ, engine)
     info = prepare.describe(places, adapter.name, plan, argv, job, redactor)
     known.append(info)
-    folder, roomy = runs.create(places, info)
-    outputs = waker = early = None
+    folder = outputs = waker = early = None
+    stop_on_signals()
     try:
+        folder, roomy = runs.create(places, info)
         outputs = prepare.outputs(folder if roomy and watch else None, plan)
         if (plan.spool_stdout or plan.ours) and not outputs.tails:  # nothing is read, so nothing may be asked for
             plan = replace(plan, argv=tuple(argv), env={}, spool_stdout=False, ours=False, writes=False)
@@ -129,6 +132,7 @@ def _started(
         waker = Waker()
         environ = {**os.environ, **plan.env} if plan.env else os.environ
         this.early = early = _early(this)
+        waker.check()
         try:
             child = Child(plan.argv, environ, stdout=outputs.stdout, stderr=outputs.stderr)
         except CommandNotFoundError as error:

@@ -1,0 +1,72 @@
+"""Ctrl-C in the first moments, while the program is being loaded: it ends by the signal, and prints nothing."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tray import past, runs
+from tray.cli.main import COMMANDS
+from tray.paths import Places
+
+_PROGRAM = """
+import os, sys
+module, number = sys.argv.pop(1), int(sys.argv.pop(1))
+class At:
+    def find_spec(self, name, path=None, target=None):
+        if name == module:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), number)
+sys.meta_path.insert(0, At())
+from tray.__main__ import main
+sys.exit(main())
+"""
+
+
+def interrupted(
+    module: str, *argv: str, number: int = signal.SIGINT, ignored: bool = False
+) -> "subprocess.CompletedProcess[str]":
+    """Run the program, and send it a signal when it begins to import *module*."""
+    return subprocess.run(
+        [sys.executable, "-c", _PROGRAM, module, str(int(number)), *argv],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=(lambda: signal.signal(number, signal.SIG_IGN)) if ignored else None,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("module", ["tray.bare", "tray.errors", "argparse", "tray.cli.{}"])
+def test_an_interrupt_ends_every_command_without_a_word(command: str, module: str) -> None:
+    """Its caller sees a death by the signal, as of any program; a script that called it ends too."""
+    done = interrupted(module.format(command), command, "--help")
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+@pytest.mark.parametrize(
+    "module", ["tray.runner.wrap", "tray.runner.wake", "tray.runner.outputs", "tray.redact", "tray.runner.early"]
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_interrupted_before_its_command_starts_nothing(
+    places: Places, tmp_path: Path, module: str, number: int
+) -> None:
+    """The caller sees the signal, as a shell's would have ended the command; there is no run that would be called lost."""
+    mark = tmp_path / "started"
+    done = interrupted(module, "run", "--job", "j", "--", "touch", str(mark), number=number)
+    assert (done.returncode, done.stdout, done.stderr) == (-number, "", "")
+    assert not mark.exists()
+    assert not list(runs.live(places))
+    assert not past.history(places)
+
+
+@pytest.mark.parametrize("module", ["tray.errors", "tray.runner.wrap", "tray.runner.early"])
+def test_a_signal_that_the_caller_ignores_is_ignored(places: Places, tmp_path: Path, module: str) -> None:
+    """`nohup`, `trap '' INT`, a background job of a script: the backup runs."""
+    mark = tmp_path / "started"
+    done = interrupted(module, "run", "--job", "j", "--", "touch", str(mark), ignored=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert mark.exists()
