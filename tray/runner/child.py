@@ -21,7 +21,6 @@ from typing import NoReturn
 
 from tray import bare
 from tray.engines.base import Exit
-from tray.errors import CommandNotFoundError
 from tray.runner.wake import FORWARDED
 
 _KEYS = frozenset((signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)))
@@ -29,8 +28,8 @@ _KEYS = frozenset((signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)))
 
 
 _WAIT_SECONDS = 0.05
-_OURS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
-"""What the system says to the second process that it would not have said to the command alone."""
+_OURS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.E2BIG)
+"""What the system says to the second process, or to what we add, that it would not have said to the command alone."""
 
 
 class Terminal(Enum):
@@ -80,14 +79,18 @@ class Child:
                 # A script without `#!`: shells, cron and execvp(3) give it to sh.
                 import shutil
 
+                from tray.runner import nostart
+
                 script = shutil.which(argv[0]) or argv[0]
+                if not nostart.is_text(script):
+                    raise
                 self._process = _start(["/bin/sh", script, *argv[1:]], environ, stdout, stderr, terminal)
-        except FileNotFoundError as error:
-            raise _not_found(argv[0], 127) from error
         except OSError as error:
             if error.errno in _OURS:
                 raise
-            raise _not_found(argv[0], 126, error.strerror or str(error)) from error
+            from tray.runner import nostart  # most commands start
+
+            raise nostart.explained(argv[0], error, environ.get("PATH", os.defpath)) from error
         self.exit: Exit | None = None
         self.last: Last | None = None
 
@@ -275,17 +278,6 @@ def _popen(
     except BaseException:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         raise
-
-
-def _not_found(command: str, exit_code: int, why: str = "") -> CommandNotFoundError:
-    name = os.path.basename(command)
-    error = CommandNotFoundError(
-        command,
-        why or "No such program is installed, or it is not in PATH (cron and systemd have a short one).",
-        f"Check with `command -v {name}`; install it (for restic: `sudo apt install restic`), or give its full path.",
-    )
-    error.exit_code = exit_code
-    return error
 
 
 def die_like(exit: Exit) -> int:
