@@ -2,14 +2,14 @@
 
 import ast
 import os
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import tray
+from tests.unit.forked import Forked, forked
 from tray import config, files, runs
 from tray.audit.tlog import files as tiles
 from tray.errors import ConfigError
@@ -141,21 +141,19 @@ OURS = {
 }
 
 
-def command(*arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
-    """Run the program; whoever waits for a pipe is found by the time limit."""
-    return subprocess.run(
-        [sys.executable, "-m", "tray", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=os.environ | environ,
-        check=False,
-    )
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forked]:
+    """The program, loaded once."""
+    needed = ("run", "status", "tracker", "repository")
+    with forked(tmp_path_factory.mktemp("forked"), "tray.runner.wrap", *(f"tray.cli.{word}" for word in needed)) as run:
+        yield run
 
 
 @pytest.mark.parametrize("name", [f"{place}/{name}" for place, names in OURS.items() for name in names])
 @pytest.mark.parametrize("put", [fifo, endless, huge])
-def test_nothing_in_the_place_of_a_file_of_ours_keeps_a_backup_waiting(places: Places, name: str, put: Put) -> None:
+def test_nothing_in_the_place_of_a_file_of_ours_keeps_a_backup_waiting(
+    places: Places, command: Forked, name: str, put: Put
+) -> None:
     """The backup runs and ends with its own code; the status is told without a traceback."""
     command("run", "--job", "home", "--", "true")
     target = places.state.parent / name

@@ -44,7 +44,7 @@ _START, _END = r"(?<!\d)", r"(?!\d)"
 _NO_DOT, _NO_MORE = r"(?<!\d)(?<!\d\.)", r"(?!\d|\.\d)"  # an address as 10.26.11.28 is no date
 _CLOSE = datetime.timedelta(days=1)
 
-_NEAR = 512
+_NEAR = 256
 _NUMBER = re.compile(r"[-_. ]{0,3}(\d\d)")
 _WRITTEN = re.compile(
     r"(?:>\s*|\s-[of] ?|--(?:out(?:put)?(?:-?(?:dir|file))?|file|(?:target|backup)-?dir|result-file|dest(?:ination)?)[= ])"

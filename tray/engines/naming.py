@@ -17,7 +17,7 @@ _MAX_NAME = 120
 _LONG_NAME = 60  # beyond this the paths are shortened to their last part, and a few digits keep the name unique
 _LONG_PATH = 40
 _SHOWN_APART = 3
-_MOST = 65_536  # so much of a command is searched for dates
+_MOST = 16_384  # so much of a command is searched for dates
 
 _DIGITS = 2  # fewer make no date
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "day")

@@ -11,7 +11,7 @@ _CHANCE = (
     r"(?=[a-zA-Z]*\d)(?=[a-z\d]*[A-Z])(?=[A-Z\d]*[a-z])(?![A-Za-z]+\d+(?![A-Za-z\d]))[A-Za-z\d]{6,12}(?![A-Za-z\d])"
 )
 _LEAST_PID = 1000
-_NO_SCRIPT = r"(?![^\s'\"]*\.(?:sh|bash|zsh|py|pl|rb|php|js)(?![\w.]))"  # two scripts are two, wherever they are
+_NO_SCRIPT = r"(?![^\s'\"]{0,200}\.(?:sh|bash|zsh|py|pl|rb|php|js)(?![\w.]))"  # two scripts are two, wherever they are
 _FORMS: tuple[tuple[str, str], ...] = (
     (rf"(?<=/)tmp\.[A-Za-z\d]{{6,12}}(?![A-Za-z\d]){_NO_SCRIPT}", "TMP"),  # mktemp
     (rf"(?<=/tmp/)tmp[a-z\d_]{{8}}(?![A-Za-z\d_]){_NO_SCRIPT}", "TMP"),  # Python
