@@ -1,9 +1,12 @@
 """Everything in this folder needs real programs, and is marked so. The program, installed once for all tests that need it."""
 
 import fcntl
+import http.server
 import os
 import shutil
 import subprocess
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +101,30 @@ def installed() -> Installed:
             _install(base, found)
             (base / "done").touch()
     return found
+
+
+class _Nothing(http.server.BaseHTTPRequestHandler):
+    """Has nothing, whatever it is asked for."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(404)
+        self.end_headers()
+
+    do_GET = do_POST = do_HEAD  # noqa: N815 - what the server calls
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def empty_server() -> Iterator[str]:
+    """A web server that has nothing, as `host:port`: newer engines try for many minutes to reach one that is not there."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Nothing) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 def _described(base: Path) -> Installed:

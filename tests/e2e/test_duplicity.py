@@ -48,7 +48,7 @@ REASONS = {
     "folder missing": "place for the backup does not exist",
     "no full backup": "`duplicity full`",
     "no key": "no such key",
-    "wrong flag": "--no-such-flag",
+    "wrong flag": "--no-such-flag|positional args for 'full'",  # what 0.8 and what 3 says of it
 }
 
 
@@ -59,7 +59,7 @@ def test_the_caller_sees_what_duplicity_alone_would_have_said(twins: Twins) -> N
         assert wrapped == bare, job
     ended = {job["job"]: job["last"] for job in status()["jobs"]}
     assert {job: one["outcome"] for job, one in ended.items()} == {job: want for job, (_, want) in SCENARIOS.items()}
-    assert {job: words for job, words in REASONS.items() if words not in ended[job]["reason"]} == {}
+    assert {job: words for job, words in REASONS.items() if not re.search(words, ended[job]["reason"])} == {}
     assert ended["first"]["files"] == 18
     assert ended["first"]["bytes_added"] > 30_000 > ended["incremental"]["bytes_added"]
 

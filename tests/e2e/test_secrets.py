@@ -15,12 +15,13 @@ from tray.system.answers import Answers
 
 SECRET = "S3cretXy7Q"
 NOWHERE = "127.0.0.1:1"
+EMPTY = "a-server-that-has-nothing"
 KEY = "MIIEowIBAAKCAQEAx4UbaDzY5xjW6hc9jwN0mX33XpTDVW6WqHp9Zq"
 Case = tuple[list[str], dict[str, str], list[str]]
 
 CASES: dict[str, Case] = {
-    "restic-address": (["restic", "-r", f"rest:http://me:{SECRET}@{NOWHERE}/r", "backup", "src"], {}, []),
-    "restic-variable": (["restic", "backup", "src"], {"RESTIC_REPOSITORY": f"rest:http://me:{SECRET}@{NOWHERE}/r"}, []),
+    "restic-address": (["restic", "-r", f"rest:http://me:{SECRET}@{EMPTY}/r", "backup", "src"], {}, []),
+    "restic-variable": (["restic", "backup", "src"], {"RESTIC_REPOSITORY": f"rest:http://me:{SECRET}@{EMPTY}/r"}, []),
     "restic-sshpass": (
         ["restic", "-r", "sftp:u@h:/r", "-o", f"sftp.command=sh -c 'echo {SECRET} >&2; exit 1'", "backup", "src"],
         {"RESTIC_PASSWORD": SECRET},
@@ -59,7 +60,7 @@ CASES: dict[str, Case] = {
         [
             "sh",
             "-c",
-            f"restic -r rest:http://u:{SECRET}@{NOWHERE}/r backup src; borg create --rsh 'echo {SECRET}' h:r::a src; true",
+            f"restic -r rest:http://u:{SECRET}@{EMPTY}/r backup src; borg create --rsh 'echo {SECRET}' h:r::a src; true",
         ],
         {},
         [],
@@ -112,11 +113,13 @@ def held(places: Places) -> list[str]:
     return found
 
 
-def test_a_secret_reaches_no_file_and_no_answer(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_reaches_no_file_and_no_answer(places: Places, empty_server: str) -> None:
     """Neither run folders, logs, audit log, index and spool, nor what the commands and root's service for a group tell."""
     for argv, environ, options in CASES.values():
         assert argv[0] == "mytool" or shutil.which(argv[0]), f"{argv[0]} is not installed"
-        tray("run", *options, "--", *argv, env={**os.environ, **environ})
+        command = [word.replace(EMPTY, empty_server) for word in argv]
+        more = {name: word.replace(EMPTY, empty_server) for name, word in environ.items()}
+        tray("run", *options, "--", *command, env={**os.environ, **more})
     rows = [json.loads(line) for line in tray("history", "--json").stdout.splitlines()]
     assert len(rows) == len(CASES)
     service = Answers(places)

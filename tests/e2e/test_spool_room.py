@@ -33,22 +33,21 @@ def test_a_limit_on_the_size_of_files_does_not_reach_a_pipe(places: Places) -> N
     assert [end.outcome for end in past.history(places, limit=5, job="f")] == [Outcome.SUCCEEDED]
 
 
-def test_a_small_disk_is_left_alone(tmp_path: Path) -> None:
+def test_a_small_disk_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """200 MB of output beside 100 MB of room for our files: the command does not notice."""
-    user = "" if os.geteuid() == 0 else "-r"
     command = "set -o pipefail; head -c 200000000 /dev/zero | tr '\\0' x | fold -w 65536 >&2 || exit 7"
+    mount = f"mount -t tmpfs -o size=100m,mode=777 t {tmp_path}; mount -t tmpfs -o size=100m,mode=777 t /var/tmp"
     line = (
-        f"mount -t tmpfs -o size=100m t {tmp_path}; mount -t tmpfs -o size=100m t /var/tmp; mkdir {tmp_path}/h;"
+        f"mkdir {tmp_path}/h;"
         f' {" ".join(TRAY)} run --job x -- bash -c "$C" 2>&1 >/dev/null | wc -c; exit ${{PIPESTATUS[0]}}'
     )
-    environ = {**os.environ, "C": command, "BACKUP_TRAY_HOME": str(tmp_path / "h")}
-    done = subprocess.run(
-        ["unshare", *([user] if user else []), "-m", "bash", "-c", line], env=environ, capture_output=True, timeout=120
-    )
+    monkeypatch.setenv("C", command)
+    monkeypatch.setenv("BACKUP_TRAY_HOME", str(tmp_path / "h"))
+    done = subprocess.run(mounted(mount, "bash", "-c", line), capture_output=True, timeout=120)
     assert (done.returncode, done.stdout.strip()) == (0, b"200003051")
 
 
-def test_a_flood_leaves_the_disk_to_the_command(tmp_path: Path) -> None:
+def test_a_flood_leaves_the_disk_to_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine writes faster than we read, until the disk would be full: what is not read is left out and said, nothing fails.
 
     Errors may have stood in what was left out, so such a run is no success.
@@ -63,8 +62,9 @@ def test_a_flood_leaves_the_disk_to_the_command(tmp_path: Path) -> None:
     home = tmp_path / "disk"
     home.mkdir()
     run = f'"$@" 2>&1 >/dev/null | tee {tmp_path}/said | wc -c; echo ${{PIPESTATUS[0]}}; tail -n 1 {home}/h/state/runs/done/*/log'
+    monkeypatch.setenv("BACKUP_TRAY_HOME", str(home / "h"))
     line = mounted(
-        f"mount -t tmpfs -o size=400m,mode=777 t {home}; mount -t tmpfs -o size=10m t /var/tmp",
+        f"mount -t tmpfs -o size=400m,mode=777 t {home}; mount -t tmpfs -o size=10m,mode=1777 t /var/tmp",
         *(
             "bash",
             "-c",
@@ -80,8 +80,7 @@ def test_a_flood_leaves_the_disk_to_the_command(tmp_path: Path) -> None:
             "/etc",
         ),
     )
-    environ = {**os.environ, "BACKUP_TRAY_HOME": str(home / "h")}
-    done = subprocess.run(line, env=environ, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120)
     passed, code, *end = done.stdout.split()
     assert code == "0", done.stdout + done.stderr
     said = [

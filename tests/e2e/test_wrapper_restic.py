@@ -277,11 +277,11 @@ def test_an_exit_code_that_nobody_looked_behind_is_not_called_a_success(reposito
 
 
 def test_no_secret_is_written_anywhere(
-    repository: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    repository: Path, source: Path, tmp_path: Path, empty_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Passwords in addresses, arguments and environment stay out of log, spool, audit log and status."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-s3cret-value")
-    tray("run", "--", "restic", "-r", "rest:http://joe:hunter2@127.0.0.1:9/x", "backup", source)
+    tray("run", "--", "restic", "-r", f"rest:http://joe:hunter2@{empty_server}/x", "backup", source)
     tray("run", "--", "restic", "-r", repository, "--password-command", "echo topsecret", "backup", source)
     tray("run", "--", "sh", "-c", "echo aws-s3cret-value >&2")
     assert len(status()["jobs"]) == 3

@@ -332,3 +332,25 @@ def test_a_wordless_exit_error_changes_nothing() -> None:
     for code in (None, True, 300, "1"):
         feed(session, {"message_type": "exit_error", "code": code, "message": 5}, Stream.ERR)
     assert session.conclude(Exit(None)).outcome is Outcome.LOST
+
+
+@pytest.mark.parametrize(
+    ("command", "environ", "asks"),
+    [
+        ("restic -r r backup /home", {}, True),
+        ("restic -r r check", {}, True),
+        ("restic -r r backup /home", {"RESTIC_PASSWORD": ""}, True),
+        ("sudo restic -r r backup /home", {}, True),
+        ("restic -r r backup /home", {"RESTIC_PASSWORD": "x"}, False),
+        ("restic -r r backup /home", {"RESTIC_PASSWORD_FILE": "f"}, False),
+        ("env RESTIC_PASSWORD_COMMAND=c restic -r r backup /home", {}, False),
+        ("restic -r r -p f backup /home", {}, False),
+        ("restic -r r backup --password-command=c /home", {}, False),
+        ("restic -r r --insecure-no-password backup /home", {}, False),
+        ("restic --help", {}, False),
+    ],
+)
+def test_it_asks_where_nothing_tells_it_the_password(command: str, environ: dict[str, str], asks: bool) -> None:
+    """Only then it needs a terminal as its standard error."""
+    engine, at = engines.recognise(command.split(), environ)
+    assert engine.plan(command.split(), at, environ).asks == asks

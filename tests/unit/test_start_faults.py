@@ -13,7 +13,8 @@ import tray
 from tray import bare
 from tray.__main__ import main
 
-ROOT, HOME, KIND = os.path.dirname(tray.__file__), sys.argv[1], sys.argv[2]
+ROOT, HOME, KIND, PART = os.path.dirname(tray.__file__), sys.argv[1], sys.argv[2], int(sys.argv[3])
+PARTS = 4
 FAULTS = [OSError(5, "Input/output error"), ValueError("a fault"), RuntimeError("a fault"), MemoryError()]
 if KIND == "functions":
     import tray.cli.run, tray.runner.wrap, tray.audit.spool, tray.audit.store, tray.runner.steps, tray.observe.execs
@@ -84,7 +85,7 @@ by_python = ("cli/main.py:_introduce_log", "runner/wrap.py:_note_start.<locals>.
 targets = [t for t in targets if not t.startswith(by_python)]
 targets = [t for t in targets if (":<module>:" in t) is (KIND == "modules")]
 bad = []
-for number, target in enumerate(targets):
+for number, target in list(enumerate(targets))[PART::PARTS]:
     if target.startswith("runner/child.py:_") and number % len(FAULTS) == 0:
         FAULTS.append(FAULTS.pop(0))  # an OSError there is what the system says of the command
     folder = os.path.join(HOME, str(number))
@@ -98,10 +99,11 @@ with open(os.path.join(HOME, "answer"), "w") as file:
 """
 
 
+@pytest.mark.parametrize("part", range(4))
 @pytest.mark.parametrize(("kind", "least"), [("functions", 200), ("modules", 30)])
-def test_nothing_of_ours_keeps_the_command_from_running(kind: str, least: int, tmp_path: Path) -> None:
+def test_nothing_of_ours_keeps_the_command_from_running(kind: str, least: int, part: int, tmp_path: Path) -> None:
     """Whatever fails, a disk, a module or memory: one line at most on standard error, no traceback, the command's own exit code."""
-    program = [sys.executable, "-c", SERVER, str(tmp_path), kind]
+    program = [sys.executable, "-c", SERVER, str(tmp_path), kind, str(part)]
     subprocess.run(program, cwd=Path(__file__).parents[2], check=True, timeout=300)
     count, bad = json.loads((tmp_path / "answer").read_text())
     assert count > least

@@ -142,6 +142,7 @@ class Plan:
         spool_stdout: Its stdout is text that we understand, so it goes through a spool file; else the caller's is inherited.
         ours: We added the flag that turns the output into JSON, or into progress that the caller did not ask for, so the caller
             must get the plain text instead.
+        asks: It may ask for a password on its standard input, and may want a terminal as its standard error for that.
         returns: Its updates end with a carriage return, so lines end there too, and an unfinished one is no prompt.
         writes: It says nothing while it works, but what its process has written is how far it is.
         places: Where the sources stand on this machine, in their order; None: where they say; empty: they are gone afterwards.
@@ -156,6 +157,7 @@ class Plan:
     sources: tuple[str, ...] = ()
     spool_stdout: bool = False
     ours: bool = False
+    asks: bool = False
     returns: bool = False
     writes: bool = False
     places: tuple[str, ...] | None = None

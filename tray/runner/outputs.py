@@ -20,6 +20,7 @@ from tray.runs import RunFolder
 
 if TYPE_CHECKING:
     from tray.runner.guard import Guard
+    from tray.runner.prompt import Prompt
 
 LINE_LIMIT = 1024 * 1024
 CHUNK = 65536
@@ -207,6 +208,7 @@ class Outputs:
     Args:
         folder: Where the spools go; None: everything is inherited.
         log: The engine gets a third descriptor, `log`, for a log of its own.
+        asks: It may ask for a password, and then gets a terminal as its stderr where it would have one without us.
         returns: Its updates end with a carriage return.
     """
 
@@ -217,6 +219,7 @@ class Outputs:
         spool_stdout: bool,
         spool_stderr: bool,
         log: bool = False,
+        asks: bool = False,
         returns: bool = False,
     ) -> None:
         self.tails: list[Tail] = []
@@ -225,11 +228,14 @@ class Outputs:
         self.log: int | None = None
         self._returns = returns
         self._guard: Guard | None = None
+        self._prompt: Prompt | None = None
         self._guard_at = clock.monotonic() + GUARD_SECONDS
         if folder is None or not (spool_stdout or spool_stderr):
             return
         try:
             self._spool(folder, spool_stdout, spool_stderr, log)
+            if asks and self.stderr is not None:
+                self._ask(self.stderr)
         except BaseException:
             self.close()
             raise
@@ -246,6 +252,18 @@ class Outputs:
         if spool_stderr and (spool_stdout or not os.isatty(2)):
             self.stderr = self._tail(folder, "err", Stream.ERR)
 
+    def _ask(self, spool: int) -> None:
+        from tray.runner.prompt import Prompt  # few commands ask
+
+        with suppress(OSError):
+            self._prompt = Prompt(spool)
+            self.stderr = self._prompt.fd
+
+    def ended(self) -> None:
+        """The command has ended; what it said on a terminal of its own is in the spool now."""
+        if self._prompt is not None:
+            self._prompt.ended()
+
     def _one_for_both(self, folder: RunFolder, spool_stdout: bool) -> None:
         """`2>&1`: two spools would lose the order. Of a command that we don't know, neither is touched."""
         if spool_stdout:
@@ -260,6 +278,8 @@ class Outputs:
         """Give the descriptors back; for a command that has not started."""
         for tail in self.tails:
             tail.close()
+        if self._prompt is not None:
+            self._prompt.close()
 
     def watch_over(self) -> None:
         """After a moment have a process that keeps the spools small if we are killed."""
@@ -294,6 +314,8 @@ class Outputs:
 
     def started(self) -> None:
         """The command has started."""
+        if self._prompt is not None:
+            self._prompt.started()
         for tail in self.tails:
             with suppress(OSError):
                 tail.started()

@@ -27,7 +27,9 @@ def outputs(folder: RunFolder | None, plan: Plan) -> Outputs:
     log = any(LOG_FD in word for word in plan.argv)
     try:
         folder = None if room.limited() else folder
-        chosen = Outputs(folder, spool_stdout=plan.spool_stdout, spool_stderr=True, log=log, returns=plan.returns)
+        chosen = Outputs(
+            folder, spool_stdout=plan.spool_stdout, spool_stderr=True, log=log, asks=plan.asks, returns=plan.returns
+        )
         if plan.spool_stdout or all(tail.free() >= room.LEAST_UNKNOWN for tail in chosen.tails):
             return chosen
         chosen.close()

@@ -155,6 +155,7 @@ def wait(child: Child, outputs: Outputs, waker: Waker, relay: Relay, ahead: dict
             for number in sorted(waker.wait(TICK_SECONDS, relay.waiting)):
                 if number in FORWARDED:
                     child.forward(number)
+        outputs.ended()
         _pass_on(outputs, relay, ahead)
         for tail in outputs.tails:
             _write(relay, tail, tail.rest(), ahead)

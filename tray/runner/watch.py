@@ -185,6 +185,7 @@ class Watch:
 
     def _drain(self) -> None:
         """Take in all that has been written until now."""
+        self._outputs.ended()
         for tail in self._outputs.tails:
             tail.ended()
         self._catch_up()

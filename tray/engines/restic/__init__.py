@@ -30,6 +30,8 @@ _KINDS = {"backup": "backup", "restore": "restore", "check": "check", "prune": "
 _READ = frozenset(("backup", "dry-run", "restore", "check", "prune"))
 _HELPERS = ("sftp.command", "sftp.args", "rclone.program", "rclone.args")
 _LISTS = ("files-from", "files-from-verbatim", "files-from-raw")
+_PASSWORDS = ("password-file", "password-command", "insecure-no-password", "help", "version")
+_PASSWORD_VARIABLES = ("RESTIC_PASSWORD", "RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND")
 CADENCE = {"RESTIC_PROGRESS_FPS": "2"}
 """Two lines a second cost the backup nothing; restic's own 10 to 60 cost up to 5 %. Without `--json` it would fill a cron mail."""
 
@@ -62,6 +64,7 @@ class Restic(Adapter):
             place=(options.at or 0) + 1,
             env=CADENCE if ours and not _has_cadence(inner.environ) else {},
             spool_stdout=visible,
+            asks=not (options.given(*_PASSWORDS) or any(map(inner.environ.get, _PASSWORD_VARIABLES))),
             apart=lambda shown: _apart(restic_options.read(shown, at), inner.environ),
         )
 
