@@ -10,16 +10,20 @@ import pytest
 
 from tests.unit.test_repository_files import restic, tree, written
 from tests.unit.test_runs import created, info
+from tests.waiting import wait_for
 from tray import clock, config
 from tray.config import Job
+from tray.doctor import Level, records
 from tray.engines.base import Result
 from tray.errors import ConfigError, RepositoryAskError
+from tray.fetch import StatusSource
 from tray.model import EndedRun, JobHistory, Outcome, RepositoryState, Step
 from tray.paths import Places
 from tray.repository import after, ask, cache, files, look, states, targets
 from tray.repository.ask import Access
 from tray.repository.cache import Entry, Expected
 from tray.repository.locks import Lock
+from tray.repository.targets import Target
 from tray.tracker import helpers, server
 
 NOW = clock.now_ms()
@@ -453,6 +457,77 @@ def test_an_engine_that_does_not_answer_is_ended(tmp_path: Path, engine: Path, m
         ask.snapshots(Access("restic", "/mnt/b"), os.environ)
     assert "did not answer" in caught.value.why
     assert not os.path.exists(f"/proc/{(tmp_path / 'pid').read_text().strip()}")
+
+
+def _gone(pid: Path) -> bool:
+    """Whether a process has ended, and was perhaps not waited for."""
+    try:
+        return Path(f"/proc/{pid.read_text().strip()}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def test_what_an_engine_that_does_not_answer_has_started_is_ended_too(
+    tmp_path: Path, engine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """restic starts ssh or rclone; a child that keeps the pipe open does not hold us up either."""
+    monkeypatch.setattr(ask, "ASK_SECONDS", 0.2)
+    for end in ("wait", "exit 0"):
+        (tmp_path / "answer").write_text(f"sleep 60 & echo $! > {tmp_path}/pid; {end}\n")
+        with pytest.raises(RepositoryAskError, match="could not say") as caught:
+            ask.snapshots(Access("restic", "/mnt/b"), os.environ)
+        assert caught.value.slow
+        wait_for(lambda: _gone(tmp_path / "pid"), what="the child's end")
+
+
+def test_an_answer_that_does_not_end_is_not_read_to_its_end(
+    tmp_path: Path, engine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does what it complains about take our memory."""
+    monkeypatch.setattr(ask, "MOST_ANSWER", 1 << 20)
+    (tmp_path / "answer").write_text(f"echo $$ > {tmp_path}/pid; exec cat /dev/zero\n")
+    with pytest.raises(RepositoryAskError) as caught:
+        ask.snapshots(Access("restic", "/mnt/b"), os.environ)
+    assert "does not end" in caught.value.why
+    assert _gone(tmp_path / "pid")
+    (tmp_path / "answer").write_text("head -c 9000000 /dev/zero >&2; echo null\n")
+    assert ask.snapshots(Access("restic", "/mnt/b"), os.environ) == []
+
+
+def test_an_engine_does_not_outlive_the_one_who_asks(tmp_path: Path, engine: Path) -> None:
+    """Whoever kills the tracker's helper leaves no engine at work in the repository."""
+    (tmp_path / "answer").write_text(f"echo $$ > {tmp_path}/pid; exec sleep 60\n")
+    code = "import os; from tray.repository import ask; ask.snapshots(ask.Access('restic', '/mnt/b'), os.environ)"
+    asker = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), what="the question")
+    asker.kill()
+    asker.wait()
+    wait_for(lambda: _gone(tmp_path / "pid"), what="the engine's end")
+
+
+def test_what_was_not_refreshed_is_said(
+    places: Places, tmp_path: Path, engine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In status and doctor, with the reason; also where it was only a try without a password. Once it answers, no more."""
+    monkeypatch.setattr(ask, "ASK_SECONDS", 0.2)
+    folder = tmp_path / "r"
+    folder.mkdir()
+    target = Target(Access("restic", "rest:http://nas/b", password_file=str(folder)), None, "rest:http://nas/b")
+    (tmp_path / "answer").write_text("exec sleep 60\n")
+    look.look(places, target, os.environ, asked=True)
+    told = "The repository rest:http://nas/b was not refreshed: it did not answer within 0 s"
+    source = StatusSource(places, role="cli", start_tracker=False)
+    try:
+        assert told in source.poll().notes
+        (check,) = records.repositories(places)
+        assert (check.level, check.what) == (Level.WARN, f"{told}.")
+        assert "restic" in check.remedy
+        (tmp_path / "answer").write_text("echo null\n")
+        look.look(places, target, os.environ, asked=True)
+        assert told not in source.poll().notes
+        assert [check.level for check in records.repositories(places)] == [Level.OK]
+    finally:
+        source.close()
 
 
 def test_past_runs_come_from_snapshots_with_a_summary(tmp_path: Path, engine: Path) -> None:

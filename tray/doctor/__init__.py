@@ -26,6 +26,7 @@ def examine(places: Places) -> list[Check]:
         ("housekeeping", lambda: records.housekeeping(places)),
         ("runs", lambda: records.run_folders(places)),
         ("logs of runs", lambda: records.run_logs(places)),
+        ("repositories", lambda: records.repositories(places)),
         ("tracker", lambda: watchers.tracker(places)),
         ("runs of others", lambda: watchers.observation(places)),
         ("system's instance", watchers.system),

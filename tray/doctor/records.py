@@ -7,6 +7,7 @@ from tray import clock, wording
 from tray.doctor.check import Check, Level
 from tray.errors import AuditMissingError
 from tray.paths import Places
+from tray.repository import cache, states
 
 QUICK_BYTES = 10_000_000
 """A log up to this size is verified whole (0.2 s or so); of a larger one only the end is looked at."""
@@ -119,3 +120,18 @@ def run_logs(places: Places) -> list[Check]:
     until = f"kept for {' and up to '.join(bounds)}" if bounds else "kept for ever"
     what = f"{wording.plural(count, 'run')}, {wording.size(size)}; {until} ([runs] in the configuration)."
     return [Check("logs of runs", Level.OK, what)]
+
+
+def repositories(places: Places) -> Iterable[Check]:
+    """Name the repositories of which an engine could not say what is in them: what is shown of them is old."""
+    name = "repositories"
+    contents = cache.Cache(places).contents()
+    found = [entry.state for entry in contents.entries.values()]
+    stale = [(state, note) for state in found if (note := states.stale_note(state))]
+    for state, note in stale:
+        assert state.error is not None
+        yield Check(name, Level.WARN, f"{note}.", str(state.error["next"]))
+    for error in contents.errors.values():
+        yield Check(name, Level.WARN, f"{error.what} {error.why}", error.next)
+    if not stale and not contents.errors:
+        yield Check(name, Level.OK, f"{len(found)} known." if found else "None is known.")

@@ -20,13 +20,13 @@ class RepositoryUnreachableError(BackupTrayError):
 
 
 class RepositoryAskError(BackupTrayError):
-    """The engine was asked about a repository and did not answer."""
+    """The engine was asked about a repository and did not answer; `slow` if it took too long or its answer did not end."""
 
     code = "ERROR_REPOSITORY_ASK"
 
-    def __init__(self, engine: str, repository: str, why: str, next: str) -> None:
+    def __init__(self, engine: str, repository: str, why: str, next: str, *, slow: bool = False) -> None:
         super().__init__(f"{engine} could not say what is in the repository {repository}.", why=why, next=next)
-        self.engine, self.repository = engine, repository
+        self.engine, self.repository, self.slow = engine, repository, slow
 
 
 class RepositoryCacheError(BackupTrayError):

@@ -47,10 +47,15 @@ class Repositories:
         return sorted(found, key=lambda state: (state.repository, state.engine))
 
     def notes(self, now_ms: int) -> list[str]:
-        """Return the facts that are worth a line of their own: what cannot be read, and locks that nobody needs any more."""
+        """Return the facts that are worth a line of their own.
+
+        They are: what cannot be read, locks that nobody needs any more, and repositories about which an engine gave no answer.
+        That a disk is not there is none of them: many are there only for their backup.
+        """
         notes = [f"{error.what} {error.why} {error.next}".rstrip(".") for error in self._contents.errors.values()]
         found = (states.lock_note(entry.state, now_ms) for entry in self._contents.entries.values())
-        return notes + [note for note in found if note]
+        notes += [note for note in found if note]
+        return notes + [note for entry in self._contents.entries.values() if (note := states.stale_note(entry.state))]
 
 
 def _nameless(name: str, error: RepositoryCacheError, jobs: Collection[JobHistory]) -> RepositoryState:

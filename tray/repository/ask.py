@@ -1,12 +1,15 @@
 """Asking the engine what is in a repository: for what its files do not tell, with credentials that we were given.
 
 The questions change nothing: restic gets `--no-lock`, borg `--bypass-lock`. The engine has no terminal and no input, so it cannot
-wait for a password, and it is ended when it takes too long.
+wait for a password. It is bounded in time, in memory and in the length of its answer, and does not outlive the one who asks: what
+is in a repository, such as a named pipe, may keep it from answering.
 """
 
 import json
 import os
+import selectors
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,15 +18,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tray import clock
+from tray import clock, tied
 from tray.errors import RepositoryAskError
 from tray.redact import HIDDEN, Redactor
 from tray.repository.locks import Lock, with_holder
 
 MOST_MEMORY = 8 << 30
 """Bytes of address space that an engine may take for its answer."""
+MOST_ANSWER = 64 << 20
+"""Bytes that an answer may have: some hundred thousand snapshots."""
 ASK_SECONDS = 60.0
+"""How long an answer may take."""
 ENGINES = ("borg", "restic")
+_MOST_WORDS = 64_000
 _CLASHING = ("RESTIC_PASSWORD_COMMAND", "RESTIC_REPOSITORY_FILE", "RESTIC_REPOSITORY", "RESTIC_PASSWORD")
 _VARIABLES = {"restic": "RESTIC_REPOSITORY", "borg": "BORG_REPO"}
 _CREDENTIALS = {
@@ -135,6 +142,13 @@ def _answer(access: Access, words: Sequence[str], environ: Mapping[str, str]) ->
         environ = {name: value for name, value in environ.items() if name not in _CLASHING}
     environ.pop("RESTIC_REPOSITORY_FILE", None)
     environ[_VARIABLES[access.engine]] = access.address
+    parent = os.getpid()
+    tied.load()
+
+    def bounded() -> None:
+        tied.tie(parent)
+        _bounded()
+
     try:
         process = subprocess.Popen(
             words,
@@ -144,7 +158,7 @@ def _answer(access: Access, words: Sequence[str], environ: Mapping[str, str]) ->
             stderr=subprocess.PIPE,
             start_new_session=True,
             cwd="/" if os.name != "nt" else None,
-            preexec_fn=None if sys.platform == "win32" else _bounded,
+            preexec_fn=None if sys.platform == "win32" else bounded,
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise _no_answer(
@@ -172,18 +186,64 @@ def _bounded() -> None:
 
 
 def _communicate(access: Access, process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
+    """Return what the engine prints; end it, and what it has started, when it takes too long or does not stop."""
+    until = clock.monotonic() + ASK_SECONDS
     try:
-        return process.communicate(timeout=ASK_SECONDS)
+        out, err = process.communicate(timeout=ASK_SECONDS) if sys.platform == "win32" else _read(process, until)
+        if len(out) <= MOST_ANSWER:
+            process.wait(max(0.0, until - clock.monotonic()))
     except subprocess.TimeoutExpired as error:
-        process.kill()
-        with suppress(subprocess.TimeoutExpired):  # one that waits for its file system cannot even be killed
-            process.communicate(timeout=2)
-        raise _no_answer(access, f"It did not answer within {ASK_SECONDS:.0f} s.") from error
+        _end(process)
+        raise _no_answer(access, f"It did not answer within {ASK_SECONDS:.0f} s.", slow=True) from error
+    finally:
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+    if len(out) > MOST_ANSWER:
+        _end(process)
+        raise _no_answer(access, f"Its answer does not end; it has more than {MOST_ANSWER >> 20} MB.", slow=True)
+    return out, err
+
+
+def _read(process: "subprocess.Popen[bytes]", until: float) -> tuple[bytes, bytes]:
+    """Read both outputs to their ends, or until there is too much of them.
+
+    Raises:
+        subprocess.TimeoutExpired: That is not so at *until*.
+    """
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, err = bytearray(), bytearray()
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(process.stdout, selectors.EVENT_READ, out)
+        waiting.register(process.stderr, selectors.EVENT_READ, err)
+        while waiting.get_map() and len(out) <= MOST_ANSWER:
+            ready = waiting.select(max(0.0, until - clock.monotonic()))
+            if not ready and clock.monotonic() >= until:
+                raise subprocess.TimeoutExpired(process.args, ASK_SECONDS)
+            for key, _ in ready:
+                chunk = os.read(key.fd, 65536)
+                if not chunk:
+                    waiting.unregister(key.fileobj)
+                elif key.data is out or len(err) < _MOST_WORDS:
+                    key.data.extend(chunk)
+    return bytes(out), bytes(err)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill the engine and what it has started (ssh, rclone)."""
+    with suppress(OSError):
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):  # one that waits for its file system cannot even be killed
+        process.wait(2)
 
 
 def _why(err: bytes) -> str:
     """Return the decisive line of what the engine complained about."""
-    lines = [line.strip() for line in err[:64_000].decode("utf-8", "backslashreplace").split("\n") if line.strip()]
+    lines = [line.strip() for line in err[:_MOST_WORDS].decode("utf-8", "backslashreplace").split("\n") if line.strip()]
     for sign in ("wrong password", "Fatal:", "passphrase", "does not exist", "Failed", "Error"):
         for line in lines:
             if sign in line:
@@ -191,7 +251,7 @@ def _why(err: bytes) -> str:
     return lines[-1][:300] if lines else ""
 
 
-def _no_answer(access: Access, why: str) -> RepositoryAskError:
+def _no_answer(access: Access, why: str, *, slow: bool = False) -> RepositoryAskError:
     shown = Redactor((), {}).text(access.address)
     variable = f"{_VARIABLES.get(access.engine, 'RESTIC_REPOSITORY')}={shlex.quote(shown)} " if HIDDEN in shown else ""
     if access.engine == "borg":
@@ -200,7 +260,8 @@ def _no_answer(access: Access, why: str) -> RepositoryAskError:
         file = f" --password-file {shlex.quote(access.password_file)}" if access.password_file else ""
         place = "" if variable else f" -r {shlex.quote(shown)}"
         by_hand = f"{variable}restic{place}{file} snapshots"
-    return RepositoryAskError(access.engine, shown, why, f"Ask it yourself, which shows what is wrong: `{by_hand}`.")
+    then = f"Ask it yourself, which shows what is wrong: `{by_hand}`."
+    return RepositoryAskError(access.engine, shown, why, then, slow=slow)
 
 
 def _restic_snapshot(data: Mapping[str, Any]) -> Snapshot:

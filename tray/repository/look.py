@@ -25,7 +25,7 @@ from pathlib import Path
 
 from tray import clock, config, locks, ourselves, runs
 from tray.clock import DAY_MS
-from tray.errors import BackupTrayError, RepositoryUnreachableError
+from tray.errors import BackupTrayError, RepositoryAskError, RepositoryUnreachableError
 from tray.model import RepositoryState
 from tray.paths import Places
 from tray.repository import ask, cache, files, local, states, targets
@@ -227,7 +227,10 @@ def _asked(
         if target.access.engine == "restic" and found.locks:
             state = states.locked(state, [ask.lock(target.access, found.locks[0], environ)], now)
     except BackupTrayError as error:
-        if target.access.given(environ) or target.folder is None:  # else it was only a try: some need no password
+        slow = isinstance(error, RepositoryAskError) and error.slow
+        if (
+            slow or target.access.given(environ) or target.folder is None
+        ):  # else it was only a try: some need no password
             state = replace(state, error=error.facts())
     return replace(entry, state=state, asked_ms=now), listed
 

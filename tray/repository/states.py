@@ -7,6 +7,7 @@ from pathlib import Path
 from tray import engines, status
 from tray.clock import DAY_MS
 from tray.engines.base import Plan
+from tray.errors import RepositoryAskError
 from tray.model import BACKUP, EndedRun, JobHistory, RepositoryState
 from tray.repository import local
 from tray.repository.cache import Entry, Expected
@@ -120,3 +121,12 @@ def _may_be(repository: str | None, entry: Entry) -> bool:
 def _stale(engine: str, lock: Lock, now_ms: int) -> bool:
     """Whether nobody needs the lock any more: its process is gone, or by restic's own rule it was not renewed for too long."""
     return lock.gone or (engine == "restic" and now_ms - lock.since_ms > RESTIC_STALE_MS)
+
+
+def stale_note(state: RepositoryState) -> str | None:
+    """Return one line about a repository of which the engine could not say what is in it; None about any other."""
+    error = state.error
+    if error is None or error.get("code") != RepositoryAskError.code:
+        return None
+    why = str(error.get("why") or "").rstrip(".")
+    return f"The repository {state.repository} was not refreshed: {why[:1].lower()}{why[1:]}"
