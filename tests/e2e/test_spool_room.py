@@ -33,6 +33,40 @@ def test_a_limit_on_the_size_of_files_does_not_reach_a_pipe(places: Places) -> N
     assert [end.outcome for end in past.history(places, limit=5, job="f")] == [Outcome.SUCCEEDED]
 
 
+@pytest.mark.parametrize(
+    ("blocks", "sources", "outcome", "why"),
+    [
+        (100_000, "src", Outcome.SUCCEEDED, "is new in the repository"),
+        (100_000, "src nope", Outcome.WARNING, "a source does not exist: "),
+        (100, "src", Outcome.FAILED, "files may have at most 102,400 bytes here (`ulimit -f`), which may be why"),
+    ],
+)
+def test_under_a_limit_on_the_size_of_files_the_repository_tells_what_the_output_would(
+    places: Places, tmp_path: Path, blocks: int, sources: str, outcome: Outcome, why: str
+) -> None:
+    """restic's output is not read there, and its exit code 0 alone proves nothing."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/x").write_bytes(os.urandom(400_000))
+    line = f"ulimit -f {blocks}; exec {' '.join(TRAY)} run --job r -- restic -r {tmp_path}/r backup {sources}"
+    environ = {**os.environ, "RESTIC_PASSWORD": "x", "TMPDIR": str(tmp_path)}
+    subprocess.run(["restic", "-r", tmp_path / "r", "init"], env=environ, check=True, capture_output=True)
+    done = subprocess.run(["bash", "-c", line], env=environ, cwd=tmp_path, capture_output=True, timeout=60)
+    (end,) = past.history(places, limit=5, job="r")
+    assert (end.outcome, done.returncode) == (outcome, int(outcome is Outcome.FAILED)), end.reason
+    assert why in str(end.reason)
+
+
+@pytest.mark.parametrize("script", ["tar -cf {0}/x.tar {0}/y", "sh -c 'tar -cf {0}/x.tar {0}/y; true'"])
+def test_a_command_that_a_limit_killed_says_which(places: Places, tmp_path: Path, script: str) -> None:
+    """SIGXFSZ is told as what it means, of the command and of a script's step."""
+    (tmp_path / "y").write_bytes(bytes(400_000))
+    line = f"ulimit -f 100; exec {' '.join(TRAY)} run --job k -- {script.format(tmp_path)}"
+    subprocess.run(["bash", "-c", line], capture_output=True, timeout=60)
+    (end,) = past.history(places, limit=5, job="k")
+    assert end.outcome in (Outcome.FAILED, Outcome.WARNING)
+    assert "file size limit" in str(end.reason)
+
+
 def test_a_small_disk_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """200 MB of output beside 100 MB of room for our files: the command does not notice."""
     command = "set -o pipefail; head -c 200000000 /dev/zero | tr '\\0' x | fold -w 65536 >&2 || exit 7"

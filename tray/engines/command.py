@@ -163,10 +163,17 @@ def why_timed_out(what: str, exit: Exit, inner: Inner) -> str:
     return f"{what} did not end in the time that `timeout` gave it, and was stopped." if up else ""
 
 
+_LIMITS = {
+    "SIGXFSZ": ": file size limit exceeded, see `ulimit -f`",
+    "SIGXCPU": ": CPU time limit exceeded, see `ulimit -t`",
+}
+
+
 def signal_name(number: int) -> str:
-    """Return "signal 9 (SIGKILL)"."""
+    """Return "signal 9 (SIGKILL)", with the meaning of the signals by which the system enforces a limit."""
     try:
-        return f"signal {number} ({signal.Signals(number).name})"
+        name = signal.Signals(number).name
+        return f"signal {number} ({name}{_LIMITS.get(name, '')})"
     except ValueError:
         return f"signal {number}"
 

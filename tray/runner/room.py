@@ -52,14 +52,19 @@ def free(fd: int) -> int:
     return disk.f_bavail * disk.f_frsize
 
 
-def limited() -> bool:
-    """Whether files must stay small (`ulimit -f`): a pipe or terminal is not bound by that, a file in its place is."""
+def file_limit() -> int | None:
+    """Return how many bytes a file may have (`ulimit -f`), None where that is no matter."""
     if sys.platform == "win32":
-        return False
+        return None
     import resource
 
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-    return limit != resource.RLIM_INFINITY and limit < LEAST_GROWING
+    return limit if limit != resource.RLIM_INFINITY and limit < LEAST_GROWING else None
+
+
+def limited() -> bool:
+    """Whether files must stay small: a pipe or terminal is not bound by that, a file in its place is."""
+    return file_limit() is not None
 
 
 def _allocate(fd: int, mode: int, start: int, length: int) -> bool:

@@ -17,13 +17,15 @@ All of them are *inferred*: nobody who started the run says so. "A new snapshot"
 run that we know of used the repository, which must be on a local disk.
 """
 
+import os
 from dataclasses import replace
 from typing import Any
 
 from tray import clock, engines
-from tray.engines.base import Exit, Plan, Result
-from tray.model import EndedRun, Outcome
-from tray.runner import record
+from tray.engines.base import Exit, Fed, Plan, Result, Session, Stream
+from tray.model import BACKUP, EndedRun, Outcome
+from tray.repository import local
+from tray.runner import record, room
 from tray.runs import RunInfo
 from tray.tracker import proof
 
@@ -97,6 +99,46 @@ def judge(engine: str, plan: Plan, exit: Exit, seen: dict[str, Any]) -> Result:
             Outcome.UNKNOWN, f"{made}, but whether all its sources were there is not known.", snapshot=snapshot
         )
     return Result(Outcome.SUCCEEDED, f"{made}.", snapshot=snapshot)
+
+
+class Unread:
+    """The session of a wrapped run whose output is not read, because the command's own output could then fail (`ulimit -f`).
+
+    Where the engine's exit code 0 alone proves nothing, the repository may tell the rest.
+    """
+
+    def __init__(self, session: Session, plan: Plan, engine: str) -> None:
+        self._session, self._engine = session, engine
+        self._plan = replace(plan, sources=tuple(map(_absolute, plan.sources)))
+        self._began_ms = clock.now_ms()
+        self._gone, self._sure = proof.missing(self._plan.sources) if self._proves else ([], False)
+
+    @property
+    def _proves(self) -> bool:
+        return self._engine in proof.PROVES and self._plan.kind == BACKUP
+
+    def feed(self, line: bytes, stream: Stream) -> Fed:
+        """Take one line: there are none."""
+        return self._session.feed(line, stream)
+
+    def conclude(self, exit: Exit) -> Result:
+        """Say what the run came to."""
+        result = self._session.conclude(exit)
+        if result.outcome is Outcome.FAILED and exit.code and (most := room.file_limit()) is not None:
+            why = f"Its output was not read, since files may have at most {most:,} bytes here (`ulimit -f`), which may be why."
+            return replace(result, reason=f"{result.reason} {why}")
+        if result.outcome is not Outcome.UNKNOWN or exit.code != 0 or not self._proves:
+            return result
+        folder = local.folder(self._engine, self._plan.repository, os.getcwd())
+        repository = self._plan.repository if folder is None else str(folder)
+        made = proof.snapshots(self._engine, repository, self._began_ms, clock.now_ms())
+        gone, sure = proof.missing(self._plan.sources)
+        seen = {"missing": sorted({*self._gone, *gone}), "sure": sure and self._sure, "alone": len(made) == 1}
+        return judge(self._engine, self._plan, exit, {**seen, "snapshot": made[-1][1] if made else None})
+
+
+def _absolute(source: str) -> str:
+    return source if source.startswith("listed in ") else os.path.abspath(source)
 
 
 def _result(info: RunInfo, seen: dict[str, Any], exit: Exit) -> Result:

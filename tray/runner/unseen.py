@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from tray import clock
 from tray.engines import ENGINES
 from tray.engines.base import Result
+from tray.engines.command import signal_name
 from tray.model import Outcome
 from tray.observe.exits import Exits
 
@@ -124,4 +125,4 @@ def with_failure(result: Result, engine: str, how: str | None) -> Result:
 
 
 def _how(code: int) -> str:
-    return f"ended with exit code {code}" if code >= 0 else f"was killed by signal {-code}"
+    return f"ended with exit code {code}" if code >= 0 else f"was killed by {signal_name(-code)}"

@@ -125,7 +125,7 @@ def _started(
         outputs = prepare.outputs(folder if roomy and watch else None, plan)
         if (plan.spool_stdout or plan.ours) and not outputs.tails:  # nothing is read, so nothing may be asked for
             plan = replace(plan, argv=tuple(argv), env={}, spool_stdout=False, ours=False, writes=False)
-            session = adapter.session(plan)
+            session = import_module("tray.runner.seen").Unread(adapter.session(plan), plan, adapter.name)
         plan = replace(plan, argv=tuple(word.replace(LOG_FD, str(outputs.log)) for word in plan.argv))
         this = _Run(places, adapter, plan, session, info, folder, redactor, clock.monotonic(), doubt)
         _note_losses(this)
