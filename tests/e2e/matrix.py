@@ -66,7 +66,7 @@ ENGINES = {
                 _ID,
                 (rb"\d+\.\d+s\b| in \d+:\d\d|\[\d+:\d\d\]", b"TIME"),
                 (
-                    rb'"(?:total_duration|seconds_elapsed|seconds_remaining|backup_start|backup_end|data_added)":[^,}]*',
+                    rb'"(?:total_duration|seconds_elapsed|seconds_remaining|backup_start|backup_end|data_added|data_added_packed)":[^,}]*',
                     b"FIGURE",
                 ),
                 (rb'(?m)^\{"message_type":"status".*\n', b""),

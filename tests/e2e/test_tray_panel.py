@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+import psutil
 import pytest
 
 from tests.e2e.desktop import ITEM, WIDTH, Desktop
-from tests.e2e.program import PASSWORD, make_repository, make_tree, tray
+from tests.e2e.program import PASSWORD, engine_pid, make_repository, make_tree, tray
 from tests.e2e.trays import (
     BLUE,
     GREEN,
@@ -94,7 +95,7 @@ def test_the_icon_follows_a_run_and_keeps_a_failure_in_sight(desk: Desktop, tmp_
 
 
 def test_a_real_backup_is_seen_from_beginning_to_end(
-    desk: Desktop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    desk: Desktop, places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """restic under the wrapper: percentage and files while it runs, its success afterwards, the same in the terminal."""
     monkeypatch.setenv("RESTIC_PASSWORD", PASSWORD)
@@ -108,12 +109,15 @@ def test_a_real_backup_is_seen_from_beginning_to_end(
         what="progress in the tooltip",
     )
     assert re.fullmatch(r"Backing up home: \d+ %, \d+ of 200 files\n\d.*/s(, .* left)?", text)
+    engine = psutil.Process(engine_pid(places))
+    engine.suspend()  # else it may be over before the pictures are taken
     x, y, _, height = desk.hover()
     keep(desk.screenshot(tmp_path / "tooltip.png").crop((x - 60, 0, WIDTH, y + height + 12)), "tray-tooltip.png")
     desk.click(3)
     menu = wait_for(desk.menu_place, what="the menu on the screen")
     keep(desk.screenshot(tmp_path / "menu.png").crop((menu[0] - 12, 0, WIDTH, menu[1] + menu[3] + 12)), "tray-menu.png")
     assert percentage(desk.tooltip(item)) <= 80
+    engine.resume()
     desk.xdotool("key", "Escape")
     assert backup.wait(60) == 0
     says(desk, item, "Your backup is fine\nhome, just now")

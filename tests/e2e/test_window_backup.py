@@ -138,6 +138,7 @@ def test_a_verification_that_is_asked_for_is_on_record(window: Driven, places: P
     window.script("BT.visit('history')")
     window.wait("#page table", "home")
     window.script("BT.visit('verify')")  # the tray's menu: the check was asked for, so it starts at once
+    wait_for(lambda: len(checks()) == 2, what="the second check")
     assert "Intact" in window.read("#page", "entries read")
     assert checks() == ["intact", "intact"]
     window.script("BT.visit('dashboard')")

@@ -1,4 +1,5 @@
 import os
+import random
 import re
 import signal
 import subprocess
@@ -180,12 +181,21 @@ def test_a_killed_engine_is_failed_and_the_wrapper_dies_alike(repository: Path, 
     assert last()["outcome"] == "failed"
 
 
-def test_a_killed_wrapper_leaves_the_backup_running_and_its_end_is_found_out(
-    repository: Path, big: Path, places: Places
-) -> None:
+def _begun(repository: Path) -> "tuple[subprocess.Popen[bytes], int]":
+    """Begin a backup of what comes through a pipe; return it and our side, whose end ends it."""
+    theirs, ours = os.pipe()
+    run = start("run", "--job", "home", "--", "restic", "-r", repository, "backup", "--stdin", stdin=theirs)
+    os.close(theirs)
+    data = random.Random(1).randbytes(10_000_000)
+    while data:
+        data = data[os.write(ours, data[:65536]) :]
+    return run, ours
+
+
+def test_a_killed_wrapper_leaves_the_backup_running_and_its_end_is_found_out(repository: Path, places: Places) -> None:
     """kill -9 of the wrapper costs the backup nothing; what its spool says becomes the record."""
     tracker = start("tracker")
-    run = start("run", "--job", "home", "--", "restic", "-r", repository, *SLOW, "backup", big)
+    run, pipe = _begun(repository)
     wait_for(lambda: any(found["bytes_done"] for found in status()["runs"]), what="progress")
     engine = runs.Process(_child(places), None).pid
     run.kill()
@@ -193,6 +203,7 @@ def test_a_killed_wrapper_leaves_the_backup_running_and_its_end_is_found_out(
     shown = wait_for(lambda: [found for found in status()["runs"] if not found["tracked"]], what="the run, untracked")
     assert shown[0]["percent"] is None
     os.kill(engine, 0)
+    os.close(pipe)
     ended = wait_for(lambda: not status()["runs"] and status()["last"], seconds=60, what="the end")
     assert (ended["outcome"], ended["inferred"]) == ("succeeded", True)
     wait_for(lambda: last()["entry"] is not None, what="the entry")
@@ -236,17 +247,17 @@ def test_a_reboot_in_the_middle_is_a_lost_run(repository: Path, big: Path, place
     os.kill(engine, signal.SIGTERM)
 
 
-def test_a_run_reappears_whole_when_its_tracker_was_replaced(repository: Path, big: Path) -> None:
+def test_a_run_reappears_whole_when_its_tracker_was_replaced(repository: Path) -> None:
     """A tracker that starts late, dies or is replaced is only a gap in the picture."""
-    run = start("run", "--job", "home", "--", "restic", "-r", repository, *SLOW, "backup", big)
+    run, pipe = _begun(repository)
     for _ in range(2):
         tracker = start("tracker")
         shown = wait_for(lambda: [found for found in status()["runs"] if found["bytes_done"]], what="the run")
         assert (shown[0]["job"], shown[0]["repository"]) == ("home", str(repository))
         tracker.kill()
         tracker.wait()
-    run.send_signal(signal.SIGINT)
-    run.wait(timeout=30)
+    os.close(pipe)
+    assert run.wait(timeout=30) == 0
 
 
 def test_without_a_tracker_status_still_shows_the_run(repository: Path, big: Path) -> None:
