@@ -505,3 +505,35 @@ my-backup --credentials bob:{S}
 duplicity --ssh-options -oPassword={S} /x scp://h/d
 """
 """Where a word is a password whatever it looks like, an ordinary one also."""
+
+WORDS = """
+hunter22 hunter2 Sommer2024! Sommer2024 sommer2024 Passw0rd passw0rd1 pa55word p4ssw0rd letmein99 qwertz123 qwerty1 abc12345
+12345abc 1q2w3e4r trustno1 Dragon7 monkey-22 monkey_22 Sommer-2024 winter.23 Tr0ub4dor&3 correct1horse hase2024x Geheim1
+S3cret s3cr3t iloveyou2 Football99 2024Sommer 99luftballons x7k9q2 Bunny!! r2d2c3po blink182 hello-World9 Montag-Regen7
+12xyzzy Fussball08 maus!1
+"""
+"""Passwords of the kind that people make: a word and a number, with or without a sign."""
+
+PLACES = r"""
+mytool upload {S} file
+mytool upload file {S}
+mytool -x {S}
+mytool --foo={S}
+mytool --foo {S}
+mytool key:{S}
+mytool a,{S},b
+mytool user@{S}
+mytool me/{S}
+sh -c "mytool upload {S} x"
+bash -c "cd /x && mytool {S} | gzip"
+nice -n 5 mytool {S}
+backup.pl {S} /home
+"""
+"""Places in the command lines of unknown programs, none of which says that a password stands there."""
+
+NUMBERED = """
+web01 db2 nas01 eu-central-1 us-east-1 photos-2024 photos2024 backup2 mysql8 python3 sha256 aes-256-gcm ed25519 x86_64 amd64
+2026-11-29 10GB 5m 1h30m v1.2.3 node3.example.org disk1 sda1 nvme0n1 vm101 level9 zstd-19 week48 192.168.0.1:8080 host-7
+ct101 eth0 ipv6 utf8 rc1 2nd 1080p daily-2026-11-29 mail2.example.com port8080 upload hunter nightly Documents
+"""
+"""Words with numbers that are names of machines, parts, versions and times, and words without: they stay readable."""

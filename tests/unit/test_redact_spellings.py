@@ -10,10 +10,13 @@ from tests.unit.redact_spellings import (
     ENGINES,
     ENVIRONMENTS,
     HARMLESS,
+    NUMBERED,
     OTHERS,
     OUTPUTS,
+    PLACES,
     SHELL,
     WHERE_PASSWORDS_STAND,
+    WORDS,
     lines,
 )
 from tray import engines
@@ -133,6 +136,24 @@ def test_harmless_commands_stay_readable(command: str) -> None:
         redactor.text(f"saved to /home by root: backup of {argv[0]} ok")
         == f"saved to /home by root: backup of {argv[0]} ok"
     )
+
+
+@pytest.mark.parametrize("secret", WORDS.split())
+def test_a_word_of_letters_and_digits_is_no_ordinary_one(secret: str) -> None:
+    """`mytool upload hunter22 …`: nothing marks the password, so only what is known to be ordinary is shown."""
+    for template in lines(PLACES):
+        argv = [filled(word, secret) for word in shlex.split(template)]
+        shown = Redactor(argv, {}).argv(argv)
+        assert secret not in " ".join(shown), template
+        assert shown[0] == argv[0]
+
+
+@pytest.mark.parametrize("word", NUMBERED.split())
+def test_a_name_with_a_number_stays_readable(word: str) -> None:
+    """A machine, a disk, a version, a date: of a command that nobody knows too."""
+    for template in ("mytool upload {S} file", "mytool --where={S}", 'sh -c "mytool {S} /x"'):
+        argv = [filled(part, word) for part in shlex.split(template)]
+        assert Redactor(argv, {}).argv(argv) == argv
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,12 @@ _DATE = re.compile(r"\d{4}-?\d\d-?\d\d(?:[T_ -]?\d\d[:h-]?\d\d(?:[:-]?\d\d(?:\.\
 _LOCALE = re.compile(r"[a-z]{2}_[A-Z]{2}(?:\.(?:UTF-?8|utf-?8|ISO-?8859-\d+))?(?:@\w{1,10})?|C\.UTF-8|UTF-?(?:8|16)")
 _FORMAT = re.compile(r"%[-_0^]?\d{0,3}[A-Za-z]")
 _RUN = re.compile(
-    r"\d{1,12}|[a-z]{1,24}|[A-Z]{1,24}|[A-Z]?[a-z]{1,20}\d{1,4}|[A-Z]{1,12}\d{1,3}|\d{1,6}[a-zA-Z]{1,3}|[A-Z][a-z]{1,24}"
+    r"\d{1,12}|[a-z]{1,24}|[A-Z]{1,24}|[A-Z][a-z]{1,24}"
     r"|[A-Z]?[a-z]{2,}(?:[A-Z][a-z]{2,}){1,3}|[a-z]{0,8}[A-Z]{2,5}|[A-Z]{2,4}[a-z]{2,}|(?:\d{1,3}[hdmsw]){1,4}"
 )
+_NUMBERED = re.compile(r"([A-Za-z]{1,24})\d{1,4}|\d{1,4}([A-Za-z]{1,3})")
+_SHORT = 4
+"""A name of letters and digits that is no longer is ordinary: `db01`, `sda1`, `2nd`."""
 _CONSONANTS = re.compile(r"[bcdfghjklmnpqrstvwxz]{7}")
 _VOWEL = re.compile(r"[aeiouyäöüéèêàáâôåøæœ]", re.IGNORECASE)
 _FILE_ENDINGS = words(
@@ -32,6 +35,16 @@ _FILE_ENDINGS = words(
     odt pdf pem php png py qcow2 rar raw rb sh sql sqlite svg tar tbz2 tgz tmp toml txt txz vdi vhd vhdx vmdk xlsx xml xz yaml
     yml zip zst age asc service timer"""
 )
+_NUMBERED_TOO = words(
+    """aes alpine amd arch area arm batch block bond branch build bundle bzip camera central centos chapter chunk cluster cores
+    debian desktop device disc domain drive east fedora floor gzip jdk java jobs kernel kubernetes kvm laptop layer level line
+    linux lto lvm lzma macbook mariadb master mongo mongodb month node nodes north nvme offset page part phase php pool port
+    postgresql proxmox pve python rack raid redis region release replica retry rev rhel room round sda sector serial series
+    session set sha shard site slave slot south stage step suse tank tape task tenant thread threads tls ubuntu unit utf vlan vol
+    volume week west win windows worker workstation year zfs zone zstd
+    base64 ed25519 nvme0n1 x25519"""
+)
+"""Further words that machines, parts and versions are numbered by."""
 ORDINARY = words(
     """access admin all alpha alle always and any app archive auto backup backups beta bin bool borg bucket cache cert changeme
     client cloud code config copy create daily data database dataset date datei daten day debug default dev dir disk docker
@@ -66,9 +79,11 @@ def _is_plain(word: str) -> bool:
     runs = _runs(_FORMAT.sub(" ", _DATE.sub(" ", word)))
     if not all(map(_plain_run, runs)):
         return False
-    return not _of_all_kinds(word) or all(
+    if _of_all_kinds(word) and not all(
         run.isdigit() or (run.isalpha() and (len(run) > 2 or run.isupper())) for run in runs
-    )
+    ):
+        return False
+    return not any(map(str.isdigit, "".join(runs))) or all(_may_be_numbered(run) for run in runs if run.isalpha())
 
 
 def is_path_part(part: str) -> bool:
@@ -132,13 +147,31 @@ def _plain_run(run: str) -> bool:
     if not run.isascii():
         return len(run) <= 40 and run.isalpha()
     if not _RUN.fullmatch(run):
-        return False
+        return (
+            run.lower() in _NUMBERED_TOO
+            or len(run) <= _SHORT
+            or ((found := _NUMBERED.fullmatch(run)) is not None and _is_numbered(found))
+        )
     if len(run) >= 8 and _of_all_kinds(run):
         return False
     letters = run.strip("0123456789")
     if len(letters) < 6:
         return True
     return _VOWEL.search(letters) is not None and not _CONSONANTS.search(letters.lower())
+
+
+def _is_numbered(found: "re.Match[str]") -> bool:
+    letters = found[1] or found[2]
+    return _is_numberable(letters) or len(found[0]) <= _SHORT or (len(letters) <= 2 and len(found[0]) <= _SHORT + 1)
+
+
+def _may_be_numbered(run: str) -> bool:
+    """Whether *run* may stand beside a number in an ordinary word: `photos-2024`, `nas01`, but not `hunter2`, `Sommer-2024`."""
+    return len(run) < _SHORT or _is_numberable(run)
+
+
+def _is_numberable(letters: str) -> bool:
+    return letters.lower() in ORDINARY or letters.lower() in _NUMBERED_TOO
 
 
 def _mixed(run: str) -> bool:
