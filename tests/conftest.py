@@ -1,5 +1,6 @@
 """What every test gets: places of its own, and signals as they are by default."""
 
+import gc
 import os
 import shutil
 import signal
@@ -24,6 +25,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.basetemp = config.option.basetemp or str(base / "p")  # short, for sockets
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass over the thousands of collected tests, which live as long as the process."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
