@@ -6,8 +6,10 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests import own_home
@@ -42,7 +44,23 @@ def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
     last_resort = paths.places()._last_resort  # in /var/tmp
     yield
+    _end_trackers(tmp_path / "bt")
     shutil.rmtree(last_resort, ignore_errors=True)
+
+
+def _end_trackers(home: Path) -> None:
+    """End the tracker that the program has started for a test by itself: it would go on for a minute, also after the last test."""
+    if not (home / "runtime/tracker.lock").exists():
+        return
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        with suppress(psutil.Error):
+            if "--idle-exit" in (process.info["cmdline"] or ()):
+                if process.environ().get(paths.HOME_VARIABLE) == str(home):
+                    process.terminate()
+                    found.append(process)
+    for process in psutil.wait_procs(found, timeout=10)[1]:
+        process.kill()
 
 
 @pytest.fixture

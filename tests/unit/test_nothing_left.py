@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import own_home
+from tray import paths
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[2]
@@ -45,6 +46,26 @@ def test_what_is_left_fails_the_run(
     result = pytester.runpytest_subprocess("-p", "tests.nothing_left", f"--basetemp={tmp_path}/base")
     assert result.ret == code
     assert ("LEFT BEHIND" in result.stdout.str()) == bool(code)
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_last_resort_counts_if_its_state_folder_is_of_these_tests(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ours: bool
+) -> None:
+    """Records below /var/tmp fail the run that left them, and no other that goes on beside it."""
+    places = paths.places({paths.HOME_VARIABLE: str(tmp_path / ("ours" if ours else "others"))})
+    places.state.mkdir(parents=True)
+    left = places._last_resort
+    (tmp_path / "home").mkdir()
+    for name, value in {"PYTHONPATH": ROOT, "HOME": tmp_path / "home", own_home.BASE: tmp_path / "ours"}.items():
+        monkeypatch.setenv(name, str(value))
+    pytester.makepyfile(f"import os\ndef test_a():\n    os.mkdir({str(left)!r})")
+    pytester.makeconftest("import tests.nothing_left\ntests.nothing_left._PATIENCE = 0.0")
+    try:
+        result = pytester.runpytest_subprocess("-p", "tests.nothing_left", f"--basetemp={tmp_path}/base")
+    finally:
+        left.rmdir()
+    assert (result.ret, f"LEFT BEHIND, which fails this run: {left}" in result.stdout.str()) == (int(ours), ours)
 
 
 def test_folders_that_tests_closed_are_taken_away_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
