@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,7 +52,7 @@ def test_a_fresh_installation_is_healthy(places: Places, tmp_path: Path, monkeyp
     monkeypatch.setenv("PATH", str(command.parent))
     monkeypatch.setattr(jobs, "launcher_places", lambda: [command])
     checks = doctor.examine(places)
-    assert {check.name for check in checks if check.level is Level.NOTE} == {
+    assert {check.name for check in checks if check.level is Level.NOTE} - {"steps of scripts"} == {
         *("audit log", "baselines", "tracker", "runs of others", "system's instance", "tray", "start at login")
     }, "what is not in use is neither praised nor blamed"
     assert doctor.fine(checks)
@@ -417,6 +418,31 @@ def test_the_start_with_the_session_is_looked_for(
     write(tmp_path / "autostart/backup-tray.desktop")
     answer = doctor_desktop.autostart()
     assert (answer.fine, said in answer.what) == (fine, True)
+
+
+@pytest.mark.parametrize(
+    ("release", "connector", "level", "words"),
+    [
+        ("6.15.2-arch", False, Level.OK, "It is known how each engine ends"),
+        ("6.12.1", True, Level.OK, "inside a container"),
+        ("6.1.0-13-amd64", True, Level.OK, "inside a container"),
+        ("6.1.0-13-amd64", False, Level.NOTE, "mostly ends as unknown"),
+        ("5.10.0", False, Level.NOTE, "Wrap each engine within it"),
+    ],
+)
+def test_where_the_ends_of_a_scripts_engines_are_not_known_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, release: str, connector: bool, level: Level, words: str
+) -> None:
+    """An ordinary user on an old kernel learns why each night is unknown, and what helps."""
+    kernel = os.uname_result(("Linux", "here", release, "#1", "x86_64"))
+    monkeypatch.setattr(os, "uname", lambda: kernel)
+    ours, theirs = socket.socketpair()
+    monkeypatch.setattr("tray.observe.events._listen", lambda: ours if connector else None)
+    (check,) = watchers.steps()
+    ours.close()
+    theirs.close()
+    assert check.level is level
+    assert words in check.what
 
 
 def test_whether_runs_of_others_are_seen_is_said(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ def examine(places: Places) -> list[Check]:
         ("repositories", lambda: records.repositories(places)),
         ("tracker", lambda: watchers.tracker(places)),
         ("runs of others", lambda: watchers.observation(places)),
+        ("steps of scripts", watchers.steps),
         ("system's instance", watchers.system),
         ("backup engines", programs.engines),
         ("command", programs.command),

@@ -9,6 +9,7 @@ from tray import config, paths, wording
 from tray.doctor.check import Check, Level
 from tray.errors import ConfigError, NotInGroupError, SystemViewError, TrackerGoneError
 from tray.fetch.conversation import connect
+from tray.observe.events import Events
 from tray.paths import Places
 
 _ANSWER_SECONDS = 2.0
@@ -54,11 +55,36 @@ def observation(places: Places) -> list[Check]:
     if not _tracked(places):
         what = "They are not seen now: the tracker looks for them, and none is running. The icon starts one."
         return [Check(name, Level.NOTE, what)]
-    release = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
-    if release >= _TELLS_EXITS:
+    if _release() >= _TELLS_EXITS:
         return [Check(name, Level.OK, "A tracker sees them, with their exact exit status.")]
     what = "A tracker sees them; this kernel (before 6.15) seldom tells how they ended, so many end as unknown."
     return [Check(name, Level.OK, f"{what} Put yours under watch: `backup-tray run -- COMMAND`.")]
+
+
+def steps() -> list[Check]:
+    """Say whether it can be known how the engines of a wrapped script end."""
+    name = "steps of scripts"
+    if sys.platform != "linux":
+        return [Check(name, Level.NOTE, "The engines that a script calls are seen on Linux only; wrap each of them.")]
+    if _release() >= _TELLS_EXITS:
+        return [Check(name, Level.OK, "It is known how each engine ends that a wrapped script calls.")]
+    events = Events()
+    heard = events.fd is not None
+    events.close()
+    if heard:
+        what = "It is known how each engine ends that a wrapped script calls, but inside a container (kernel before 6.15) seldom."
+        return [Check(name, Level.OK, what)]
+    what = (
+        "This kernel (before 6.15) seldom tells this user how an engine ended that a wrapped script calls, so a script with engines"
+        " mostly ends as unknown. Wrap each engine within it: `backup-tray run -- restic backup ...`; or run it as root."
+    )
+    return [Check(name, Level.NOTE, what)]
+
+
+def _release() -> tuple[int, ...]:
+    if sys.platform == "win32":
+        return ()
+    return tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
 
 
 def _tracked(places: Places) -> bool:
