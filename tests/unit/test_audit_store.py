@@ -185,8 +185,10 @@ def _since_boot(now: int) -> dict[str, object]:
         ("other", -3 * DAY_MS, True),
         ("home", -3 * DAY_MS, True),
         ("none", -3 * DAY_MS, False),
+        ("both, faked", -3 * DAY_MS, True),
         ("both", 2 * DAY_MS, False),
         ("home", 2 * DAY_MS, False),
+        ("both, faked", 2 * DAY_MS, False),
     ],
 )
 def test_a_clock_that_was_wrong_for_one_run_says_nothing_of_another(
@@ -195,9 +197,10 @@ def test_a_clock_that_was_wrong_for_one_run_says_nothing_of_another(
     """The time since the machine started shows whose clock was wrong: 3 days behind, or 2 days ahead."""
     monkeypatch.setattr(latest, "NEAR", near)
     now, then = clock.now_ms(), clock.now_ms() - 3 * DAY_MS
-    home, other = (
-        _since_boot(then if offset > 0 else now) if noted in (name, "both") else {} for name in ("home", "other")
-    )
+    true = then if offset > 0 else now
+    home, other = (_since_boot(true) if name in noted or "both" in noted else {} for name in ("home", "other"))
+    if "faked" in noted:  # faketime(1) changes that clock too
+        (home if offset > 0 else other)["since_boot_ms"] = true + offset
     with writer(places) as log:
         monkeypatch.setattr(clock, "now_ms", lambda: now if offset < 0 else then + offset)
         log.append([end("1", body=home, time_ms=clock.now_ms())])
@@ -206,7 +209,20 @@ def test_a_clock_that_was_wrong_for_one_run_says_nothing_of_another(
         monkeypatch.setattr(clock, "now_ms", lambda: now)
         jobs = {job.job: job for job in log.jobs()}
     assert jobs["home"].dated is dated
-    assert jobs["other"].dated
+    behind = "both" in noted and offset < 0  # which shows beside the run before
+    assert jobs["other"].dated is not behind
+
+
+def test_a_machine_that_was_held_makes_no_age_unknown(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A virtual machine was suspended for a day since the backups: its own time stood still, its wall clock did not."""
+    now = clock.now_ms()
+    with writer(places) as log:
+        monkeypatch.setattr(clock, "now_ms", lambda: now - 2 * DAY_MS)
+        for run, job in (("1", "home"), ("2", "other")):
+            body = {"boot": locks.boot_id(), "since_boot_ms": clock.since_boot_ms() - DAY_MS}
+            log.append([end(run, job=job, body=body, time_ms=clock.now_ms())])
+        monkeypatch.setattr(clock, "now_ms", lambda: now)
+        assert all(job.dated for job in log.jobs())
 
 
 def test_jobs_tell_last_good_and_acknowledgement(places: Places) -> None:

@@ -35,6 +35,8 @@ _AT_ONCE = 16
 """So many runs may be closed at once, in another order than they began; further back their order is that of their closing."""
 
 _START = f"SELECT seq FROM entries INDEXED BY run_start WHERE {STARTED} AND run = ?"  # noqa: S608 - a constant of ours
+_BEFORE = 8
+"""Entries before one in which another run of this boot is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +144,10 @@ def _is_dated(read: "_Entries", known: latest.Latest, good: EndedRun) -> bool:
     if good.finished_ms > recorded + clock.SLACK_MS:
         return False
     truth = _truth(entry)
-    if truth is not None:
-        return good.finished_ms <= truth + clock.SLACK_MS
+    if truth is not None and abs(good.finished_ms - truth) <= clock.SLACK_MS:
+        return True
+    if truth is not None and (good.finished_ms > truth or _was_set_back(read, entry)):
+        return False
     before = max(recorded - clock.SLACK_MS, 0)
     earlier = (_truth(read.entry(seq)) for seq in known.earlier_behind(good.entry, clock.to_text(before)))
     return all(truth is not None and truth >= before for truth in earlier)
@@ -151,10 +155,31 @@ def _is_dated(read: "_Entries", known: latest.Latest, good: EndedRun) -> bool:
 
 def _truth(entry: StoredEntry) -> int | None:
     """Return when by the clock of now an entry of this boot was made; None if it does not say how long the machine ran then."""
+    then = _since_boot(entry)
+    return None if then is None else clock.now_ms() - clock.since_boot_ms() + then
+
+
+def _since_boot(entry: StoredEntry) -> int | None:
     boot, then = (entry.body or {}).get("boot"), (entry.body or {}).get("since_boot_ms")
-    if boot != locks.boot_id() or boot == locks.UNKNOWN_BOOT or not isinstance(then, int):
-        return None
-    return clock.now_ms() - clock.since_boot_ms() + then
+    known = boot == locks.boot_id() and boot != locks.UNKNOWN_BOOT and isinstance(then, int)
+    return then if known else None
+
+
+def _was_set_back(read: "_Entries", entry: StoredEntry) -> bool:
+    """Whether the clock was behind at an entry of this boot, by another run's entry shortly before it.
+
+    A machine that was held (a suspended virtual one) looks the same from now on, but not from there.
+    """
+    for seq in range(entry.seq - 1, entry.seq - 1 - _BEFORE, -1):
+        other = read.find(seq)
+        if other is not None and other.data["run"] != entry.data["run"] and _since_boot(other) is not None:
+            return _started_ms(entry) < _started_ms(other) - clock.SLACK_MS
+    return False
+
+
+def _started_ms(entry: StoredEntry) -> int:
+    """Return when the machine was started, by the clock of the moment of *entry*."""
+    return clock.from_text(entry.data["time"]) - (_since_boot(entry) or 0)
 
 
 class _Entries:
@@ -170,6 +195,11 @@ class _Entries:
         if seq not in self._entries:
             self._entries[seq] = stored(self._connection.execute(f"{ENTRY} entries.seq = ?", (seq,)).fetchone())
         return self._entries[seq]
+
+    def find(self, seq: int) -> StoredEntry | None:
+        """Return entry *seq*, None where there is none (any more)."""
+        row = self._connection.execute(f"{ENTRY} entries.seq = ?", (seq,)).fetchone()
+        return None if row is None else stored(row)
 
     def ended(self, seq: int) -> EndedRun:
         """Return the run whose end entry *seq* is, with its place among the others."""
