@@ -18,7 +18,7 @@ from typing import IO
 ROOT = Path(__file__).resolve().parent.parent
 PR_SET_CHILD_SUBREAPER = 36
 TOGETHER = ("-n", "2", "--dist", "worksteal")
-"""The second run is as long as the first one only so: one process alone would go on for minutes after it."""
+"""The second run is as long as the first one only so; it takes what the first one's end-to-end tests leave of the processors."""
 
 
 def main() -> int:
@@ -74,7 +74,21 @@ def on_newest(told: IO[bytes], environ: dict[str, str]) -> int:
             return code
         made_from.write_text(wanted)
     return run(
-        [python, "-m", "pytest", "-q", "-p", "tests.no_skips", "-p", "no:cacheprovider", *TOGETHER, "tests/unit"],
+        [
+            "nice",
+            "-n",
+            "3",
+            python,
+            "-m",
+            "pytest",
+            "-q",
+            *TOGETHER,
+            "-p",
+            "tests.no_skips",
+            "-p",
+            "no:cacheprovider",
+            "tests/unit",
+        ],
         told,
         environ,
     )

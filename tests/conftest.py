@@ -29,6 +29,25 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each of several workers begin with its share of the end-to-end tests, which mostly wait; `worksteal` deals in shares.
+
+    The short tests, which only compute, come last: they are taken over evenly, so that all workers end at the same time.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers == 1:
+        return
+    waiting = [item for item in items if item.get_closest_marker("e2e")]
+    computing = [item for item in items if not item.get_closest_marker("e2e")]
+    items[:] = [
+        item
+        for share in range(workers)
+        for part in (waiting, computing)
+        for item in part[len(part) * share // workers : len(part) * (share + 1) // workers]
+    ]
+
+
 def pytest_collection_finish() -> None:
     """Let the collector of garbage pass over the thousands of collected tests, which live as long as the process."""
     gc.collect()
