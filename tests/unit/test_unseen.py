@@ -16,7 +16,7 @@ from tray.observe.events import Event, Events
 from tray.observe.execs import Execs
 from tray.observe.exits import Exits, names
 from tray.runner.steps import Steps
-from tray.runner.unseen import Unseen
+from tray.runner.unseen import Unseen, seen_text
 
 FINE = Result(Outcome.SUCCEEDED, "sh ended with exit code 0.")
 GONE = 2**22 + 1
@@ -92,6 +92,33 @@ def test_the_name_with_the_end_says_whose_exit_code_it_was(
 ) -> None:
     """`ls /nope` beside a good tar is no false alarm, a bad tar beside a good ls no false green."""
     assert ended(*codes, opened=("tar",), names=names) == found
+
+
+@pytest.mark.parametrize(
+    ("command", "codes", "failures", "found"),
+    [
+        ("tar cf x y; ls /nope", (0, 2), (), None),
+        ("/bin/tar cf x.tar y; ls /nope/y.tar", (0, 2), (), None),
+        ("tar cf x y; ls /nope", (0, 2), ("tar",), ("tar", None)),
+        ("tar cf x y 2>/dev/null; ls /nope", (0, 2), (), ("tar", None)),
+        ("tar cf x y 2>&1 | cat; ls /nope", (0, 2), (), ("tar", None)),
+        ("tar cf x y |& cat", (2, 0), (), ("tar", None)),
+        ("exec >log; tar cf x y; ls /nope", (0, 2), (), ("tar", None)),
+        ("./backup.sh; ls /nope", (0, 2), (), ("tar", None)),
+        ("tar cf x y; ./more.sh; tar cf z y", (0, 2), (), ("tar", None)),
+        ("tar cf x y; date", (2,), (), ("tar", "ended with exit code 2")),
+    ],
+)
+def test_a_tar_whose_errors_would_have_been_seen_and_that_said_nothing_has_not_failed(
+    command: str, codes: tuple[int, ...], failures: tuple[str, ...], found: tuple[str, str | None] | None
+) -> None:
+    """Where no name is known; but a script's errors may go elsewhere, and another script may call tar too."""
+    unseen = Unseen(Named({}))
+    unseen.opened(["tar"])
+    for pid, code in enumerate(codes, GONE):
+        unseen.glimpsed(pid, "")
+        unseen.ended(pid, code << 8, ours=True)
+    assert unseen.failure(seen_text(("sh", "-c", command), failures)) == found
 
 
 def test_a_program_that_ran_before_the_engine_was_opened_was_not_the_engine() -> None:

@@ -229,10 +229,11 @@ class Steps:
         newest = self.proc.newest()
         return not newest.strip().isdigit() or int(newest) < self.root
 
-    def judge(self, result: Result) -> Result:
+    def judge(self, result: Result, text: str = "") -> Result:
         """Return *result* with what the steps say: a success of the script alone is none unless every step ended well.
 
-        A script that only started an engine is a success if that engine was all that it left behind, and ended well.
+        A script that only started an engine is a success if that engine was all that it left behind, and ended well. Of *text*
+        tells `Unseen.failure`.
         """
         if result.outcome is Outcome.SUCCEEDED and not self._bad and self._lingers:
             return replace(result, outcome=Outcome.UNKNOWN, reason=_LINGERS)
@@ -241,7 +242,7 @@ class Steps:
         if result.outcome is Outcome.UNKNOWN and not bad and late and alone:
             names = ", ".join(dict.fromkeys(one.name for one in late))
             return replace(result, outcome=Outcome.SUCCEEDED, reason=f"{names} ended well after the script had ended.")
-        if result.outcome is Outcome.SUCCEEDED and not bad and (missed := self.unseen.failure()) is not None:
+        if result.outcome is Outcome.SUCCEEDED and not bad and (missed := self.unseen.failure(text)) is not None:
             self.wrong.add(missed[0])
             return with_failure(result, *missed)
         if result.outcome not in (Outcome.SUCCEEDED, Outcome.UNKNOWN) or not bad:

@@ -8,8 +8,9 @@ another one it is not known what it was for. Programs that dump a database are n
 """
 
 import os
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from tray import clock
@@ -21,6 +22,9 @@ from tray.observe.exits import Exits
 
 _QUICK = {"tar": (2,), "rsync": (3, 5, 10, 11, 12, 23), "restic": (2,), "rclone": (2,), "kopia": (2,)}
 """Engines that may be over at once, each of whose calls opens the program once, and exit codes that few others have."""
+_TALKS = ("tar", "rsync")
+"""Engines that never fail without the words that are known (`tray.engines.sayings`)."""
+_REDIRECTS = re.compile(r"2>|&>|>&|\|&|\bexec\b")
 DUMPERS = frozenset(("pg_dump", "pg_dumpall", "pg_basebackup", "mysqldump", "mariadb-dump", "mongodump"))
 """Programs that stand first in a pipe, whose exit code tells of the last one only; what they do is always a part of a backup."""
 _SAME_TIME_SECONDS = 0.1
@@ -95,8 +99,13 @@ class Unseen:
         if repository is not None and any(repository in word for word in words):
             self._failed = [failed for failed in self._failed if failed[2] != tuple(words)]
 
-    def failure(self) -> tuple[str, str | None] | None:
-        """Return an engine that failed, and how it ended ("ended with exit code 2", None if that is not certain)."""
+    def failure(self, text: str = "") -> tuple[str, str | None] | None:
+        """Return an engine that failed, and how it ended ("ended with exit code 2", None if that is not certain).
+
+        Args:
+            text: A script whose errors are all seen, among which no engine of `_TALKS` said that it failed. One that stands there
+                as often as it was opened has not failed if another one's end may have been its own.
+        """
         if self._failed:
             engine, status, _ = self._failed[0]
             return engine, _how(os.waitstatus_to_exitcode(status))
@@ -110,10 +119,17 @@ class Unseen:
                 if any(abs(end - at) < _SAME_TIME_SECONDS and look >= when - 1 for at, when in times)
             ]
             found = [code for code in map(os.waitstatus_to_exitcode, near) if code != _SAYS_NO]
+            fine = engine in _TALKS and len(re.findall(rf"(?<![\w.-]){engine}(?=\s)", text)) == len(times)
             may_be = sum(code == 0 for code in found) < len(times) - self._met[engine] and any(found)
-            if may_be or any(code in usual for code in found):
+            if may_be or (not fine and any(code in usual for code in found)):
                 return engine, _how(found[0]) if len(found) == 1 else None
         return None
+
+
+def seen_text(command: Sequence[str], failures: Collection[str]) -> str:
+    """Return the text of `sh -c` as `failure` takes it, "" where errors go elsewhere, or an engine said that it failed."""
+    text = command[2] if len(command) > 2 and command[1] == "-c" else ""
+    return "" if _REDIRECTS.search(text) or not set(_TALKS).isdisjoint(failures) else text
 
 
 def with_failure(result: Result, engine: str, how: str | None) -> Result:

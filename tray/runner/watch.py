@@ -66,7 +66,7 @@ class Watch:
         self.picture = Picture(first(info, known), redactor)
         self._shown = self.picture.live
         self.relay = Relay(outputs.tails[0].path.parent if outputs.tails else None)
-        self._plain = info.engine == COMMAND.name
+        self._plain, self._command = info.engine == COMMAND.name, info.command
         self._hurried = False  # a signal came after the command's end: nothing more is waited for
         self._display = Display(2 if known else -1)
         self.ahead: dict[int, bytes] = {}
@@ -243,7 +243,7 @@ class Watch:
                 result = self.began.judge(result, how, self._child.last)
             if self._steps is not None:
                 self._steps.finish()
-                result = self._steps.judge(result)
+                result = self._steps.judge(result, self._text())
             return self._heard(result)
         except Exception as error:  # see _understand; what cannot be judged is no success
             return Result(Outcome.UNKNOWN, f"The end could not be judged ({type(error).__name__}: {error}).")
@@ -254,6 +254,15 @@ class Watch:
         if self._left_out:
             return f"{self._left_out} bytes of its output were not read, because the disk was nearly full."
         return "The rest of its output was not read, because a signal came." if self._hurried else ""
+
+    def _text(self) -> str:
+        """Return the script's text if all that it says on stderr was read; see `Unseen.failure`."""
+        whole = not self._unread and any(tail.stream is Stream.ERR for tail in self._outputs.tails)
+        if not whole or not isinstance(self._session, CodeSession):
+            return ""
+        from tray.runner import unseen  # a script's steps have loaded it
+
+        return unseen.seen_text(self._command, self._session.failures)
 
     def _heard(self, result: Result) -> Result:
         """Return *result* with the failures that programs of a script told, and whose ends were not seen."""
