@@ -127,6 +127,8 @@ def test_a_broken_configuration_is_said_and_changes_nothing_else(
     assert replace(status, notes=(), as_of_ms=before.as_of_ms) == replace(before, notes=())
     assert wording.headline(status, status.as_of_ms) == wording.headline(before, status.as_of_ms)
     assert cli_status.text(status).count(f"Note: {wording.UNFOLLOWED}") == 1
+    assert cli_status._line(status).endswith(f"Note: {note}.")
+    assert wording.UNFOLLOWED not in cli_status._line(before)
     places.config_file.write_text("version = 1\n")
     assert source.poll().notes == before.notes
 

@@ -166,7 +166,7 @@ def _watch(source: StatusSource, *, as_json: bool) -> int:
                 print(json.dumps(status.to_json()), flush=True)
                 continue
             barred = status.own_runs and screen.active and status.state in _FINE
-            words = "" if barred else wording.headline(status, clock.now_ms())
+            words = "" if barred else _line(status)
             if words and words != said:
                 screen.clear()
                 print(words, flush=True)
@@ -178,6 +178,13 @@ def _watch(source: StatusSource, *, as_json: bool) -> int:
     except KeyboardInterrupt:
         screen.clear()
     return EXIT_CODES[State.NONE if status is None else status.state]
+
+
+def _line(status: Status) -> str:
+    """Return the headline, and that the configuration is not followed, if so."""
+    head = wording.headline(status, clock.now_ms())
+    notes = (f"Note: {wording.escape(note)}." for note in status.notes if note.startswith(wording.UNFOLLOWED))
+    return " ".join((head, *notes))
 
 
 def _when(ms: int) -> str:
