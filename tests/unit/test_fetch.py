@@ -250,8 +250,9 @@ def test_a_state_folder_of_somebody_else_is_no_reason_to_fall_silent(
     def denied(path: Path, **_: object) -> bool:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "exists", denied)
-    found = StatusSource(places, role="cli", start_tracker=False).poll()
+    with monkeypatch.context() as within:
+        within.setattr(Path, "exists", denied)
+        found = StatusSource(places, role="cli", start_tracker=False).poll()
     assert found.state is State.UNAVAILABLE
     assert found.error is not None
     assert str(places.audit_db) in found.error["why"]
