@@ -40,7 +40,13 @@ def desk(tmp_path: Path) -> Iterator[Desktop]:
 
 def seen(desk: Desktop, colour: tuple[int, int, int], least: int, pictures: Path) -> None:
     """Wait until at least so many pixels of a colour are at the icon's place."""
-    wait_for(lambda: pixels(desk.corner(pictures / "corner.png"), colour) >= least, what=f"{least} pixels of {colour}")
+    try:
+        wait_for(
+            lambda: pixels(desk.corner(pictures / "corner.png"), colour) >= least, what=f"{least} pixels of {colour}"
+        )
+    except AssertionError as error:
+        there = sorted(desk.corner(pictures / "corner.png").getcolors(WIDTH) or (), reverse=True)[:8]
+        raise AssertionError(f"{error}; there are {there}; the icon says {desk.tooltip(desk.item())!r}") from None
 
 
 def says(desk: Desktop, item: str, text: str) -> str:
