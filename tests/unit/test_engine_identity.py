@@ -64,6 +64,8 @@ DIFFERENT = {
         rclone sync /home :sftp,host=a:b | rclone sync /home :sftp,host=c:b
         rclone sync /home :sftp:b --sftp-host a | rclone sync /home :sftp:b --sftp-host c
         rclone sync /home :s3:b --s3-endpoint http://a | rclone sync /home :s3:b --s3-endpoint http://c
+        rclone sync /home :s3:b --s3-region us-east-1 | rclone sync /home :s3:b --s3-region eu-west-2
+        rclone sync /home :b2:b --b2-endpoint http://a | rclone sync /home :b2:b --b2-endpoint http://c
         rclone sync /home d: --drive-team-drive abc | rclone sync /home d: --drive-team-drive abd
         rclone copy / r:b --files-from /l1 | rclone copy / r:b --files-from /l2
         rclone copy /p r:b --include *.jpg | rclone copy /p r:b --include *.png

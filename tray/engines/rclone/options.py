@@ -78,7 +78,8 @@ _SHOWN = words(
     bwlimit-file exclude exclude-from include include-from filter filter-from files-from files-from-raw max-age min-age max-size
     min-size max-depth max-delete max-transfer max-duration max-backlog backup-dir suffix compare-dest copy-dest order-by retries
     retries-sleep low-level-retries timeout contimeout tpslimit tpslimit-burst cache-dir temp-dir workdir
-    buffer-size modify-window multi-thread-streams multi-thread-cutoff color dump cutoff-mode"""
+    buffer-size modify-window multi-thread-streams multi-thread-cutoff color dump cutoff-mode
+    s3-endpoint s3-region s3-provider s3-location-constraint s3-storage-class s3-acl b2-endpoint b2-download-url"""
 )
 """Options whose values hold no secret; of hundreds of others nobody knows."""
 _VALUES = _SHOWN | words("user-agent header password-command")
