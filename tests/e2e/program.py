@@ -15,7 +15,8 @@ from typing import Any
 
 from tests.e2e.restic_keys import make_quick
 from tests.waiting import wait_for
-from tray import ourselves, runs
+from tray import ourselves, paths, runs
+from tray.fetch import StatusSource
 from tray.paths import Places
 
 TRAY = [sys.executable, "-m", "tray"]
@@ -39,8 +40,12 @@ def start(*arguments: str | Path, **options: Any) -> "subprocess.Popen[bytes]":
 
 
 def status() -> dict[str, Any]:
-    """Return `status --json`."""
-    return dict(json.loads(tray("status", "--json").stdout))
+    """Return what `status --json` prints, without starting a process for it: tests ask again and again."""
+    source = StatusSource(paths.places(), role="cli", start_tracker=False)
+    try:
+        return dict(json.loads(json.dumps(source.poll().to_json())))
+    finally:
+        source.close()
 
 
 def last() -> dict[str, Any]:

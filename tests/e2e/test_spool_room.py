@@ -1,5 +1,6 @@
 """The files under a command's output never fail a command that succeeds bare, and stay small."""
 
+import json
 import os
 import re
 import subprocess
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import TRAY, start, status, tray
+from tests.e2e.program import TRAY, start, tray
 from tests.mounts import mounted
 from tests.waiting import wait_for
 from tray import files, past, runs
@@ -233,7 +234,7 @@ def test_a_signal_ends_the_catching_up(tmp_path: Path) -> None:
     flood = f"yes abcdefghijklmno | head -c 100000000 >&2; touch {mark}"
     run = start("run", "--job", "t", "--", "sh", "-c", flood, stderr=subprocess.PIPE)
     wait_for(mark.exists, what="the flood's end")
-    wait_for(lambda: status()["jobs"], what="the end on record")
+    wait_for(lambda: json.loads(tray("status", "--json").stdout)["jobs"], what="the job in the status")
     run.terminate()
     assert run.wait(30) in (0, -15)
     assert run.stderr is not None
