@@ -35,7 +35,8 @@ def interrupted(
         text=True,
         timeout=60,
         stdin=subprocess.DEVNULL,
-        preexec_fn=(lambda: signal.signal(number, signal.SIG_IGN)) if ignored else None,
+        # Who runs the tests may ignore it, as nohup does.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL),
     )
 
 
