@@ -81,8 +81,9 @@ def big(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_that_was_asked_for_is_a_cancel(big: Path, tmp_path: Path, places: Places, number: int) -> None:
+def test_a_stop_that_was_asked_for_is_a_cancel(tmp_path: Path, places: Places, number: int) -> None:
     """systemctl stop and Ctrl-C end it as they would without us: with exit code 1."""
+    big = make_tree(tmp_path / "big", files=4000, size=1000)
     run = start("run", "--", "rdiff-backup", "backup", big, tmp_path / "r", stderr=subprocess.PIPE)
     _engine(places, tmp_path / "r")
     run.send_signal(number)
