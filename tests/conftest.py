@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from tests import own_home
-from tray import paths
-from tray.paths import Places
+from tray.core import paths
+from tray.core.paths import Places
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,7 +3,7 @@
 It looks at names two levels deep: what programs keep in a home is a file there, or a folder in `.cache`, `.config` and their like.
 Other programs of the machine make files meanwhile, so a name counts only if it is of this program, of an engine, or of what
 the tests start besides. Below /var/tmp, where the program keeps records that fit nowhere else, it counts if it belongs to a
-state folder of these tests: the name tells which (`tray.paths`).
+state folder of these tests: the name tells which (`tray.core.paths`).
 """
 
 import os

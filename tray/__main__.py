@@ -1,4 +1,4 @@
-"""The entry point: `backup-tray` and `python -m tray`. By the path of this file the program starts itself (see `tray.ourselves`).
+"""The entry point: `backup-tray` and `python -m tray`. By this file's path the program starts itself (see `tray.core.ourselves`).
 
 Imports as little as possible: if our own modules are broken, `backup-tray run -- COMMAND` still runs the command.
 
@@ -29,17 +29,17 @@ def secure() -> None:
 def main() -> int:
     """Run the command line, or the one of `ourselves.PARTS` that is named; if we are broken, a backup runs without us."""
     secure()
-    from tray import bare
+    from tray import last_resort
 
     try:
         return _program()
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        argv = bare.command(sys.argv[1:])
-        if bare.started or not argv:
+        argv = last_resort.command(sys.argv[1:])
+        if last_resort.started or not argv:
             raise
-        return bare.become(argv, error)
+        return last_resort.become(argv, error)
     finally:
         if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
             _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
@@ -49,11 +49,12 @@ def _program() -> int:
     if len(sys.argv) > 1 and sys.argv[1].startswith("tray."):
         from importlib import import_module
 
-        from tray import bare, ourselves
+        from tray import last_resort
+        from tray.core import ourselves
 
         if sys.argv[1] in ourselves.PARTS:
             part = import_module(sys.argv.pop(1))
-            bare.hear_interrupts()
+            last_resort.hear_interrupts()
             return int(part.main() or 0)
     from tray.cli import main as program
 

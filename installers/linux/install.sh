@@ -43,7 +43,7 @@ python_is_new_enough || stop 69 "Python 3.11 or later is needed as $PYTHON." "Fo
 # 2. The program.
 changed=""
 new=$(fingerprint "$checkout")
-healthy() { "$VENV/bin/python" -I -c 'import tray.cli.main, tray.paths; assert tray.paths.assets().is_dir()' 2>/dev/null; }
+healthy() { "$VENV/bin/python" -I -c 'import tray.cli.main, tray.core.paths; assert tray.core.paths.assets().is_dir()' 2>/dev/null; }
 if [ "$(cat "$PREFIX/fingerprint" 2>/dev/null)" = "$new" ] && healthy; then
     say "Backup Tray is installed already and up to date."
 else
@@ -75,7 +75,7 @@ if [ -e "$LAUNCHER" ] && ! grep -q "$MARK" "$LAUNCHER"; then
 fi
 for_shell() { printf '%s' "$1" | sed "s/'/'\\\\''/g"; }
 quoted=$(for_shell "$VENV/bin/python")
-program=$(for_shell "$("$VENV/bin/python" -I -c 'from tray.ourselves import PROGRAM; print(PROGRAM)')")
+program=$(for_shell "$("$VENV/bin/python" -I -c 'from tray.core.ourselves import PROGRAM; print(PROGRAM)')")
 cat >"$LAUNCHER.new" <<END
 #!/bin/sh
 # $MARK. -I: whatever Python settings the caller has stay the caller's.
@@ -103,7 +103,7 @@ exit 70
 END
 chmod 755 "$LAUNCHER.new"
 mv -f "$LAUNCHER.new" "$LAUNCHER"
-icon=$("$VENV/bin/python" -I -c 'from tray.paths import assets; print(assets() / "icons" / "backup-tray.svg")')
+icon=$("$VENV/bin/python" -I -c 'from tray.core.paths import assets; print(assets() / "icons" / "backup-tray.svg")')
 entry() { # entry FILE COMMAND EXTRA-LINE
     cat >"$1.new" <<END
 # $MARK.

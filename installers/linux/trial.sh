@@ -37,7 +37,7 @@ left=$(($(wc -l <"$TRIAL/excluded") - 1))
 set -- --exclude-file "$TRIAL/excluded" --exclude-caches "$@"
 if ! { [ -e "$TRIAL/passed" ] && restic cat config >/dev/null 2>&1; }; then
     rm -rf "$repository" "$TRIAL/passed"
-    "$VENV/bin/python" -I -c 'from tray.jobs import generate_password; print(generate_password())' >"$password"
+    "$VENV/bin/python" -I -c 'from tray.jobs.first_backup import generate_password; print(generate_password())' >"$password"
     restic init >/dev/null || stop 73 "The trial's repository could not be made." "restic said so above." "See: df -h $TRIAL"
     # restic shrinks such files to about a third. Where that is soon written it is slowed down, so that there is something to see.
     size=$(shift 3; du -skxc -- "$@" 2>/dev/null | tail -n 1 | cut -f 1)

@@ -18,7 +18,7 @@ running=$(ours run backup)
 [ -z "$running" ] || stop 75 "A backup is running right now (process $running)." "Its record is written by the program." \
     "Wait until it is over, then try again."
 if [ -x "$VENV/bin/python" ]; then
-    kept=$("$VENV/bin/python" -I -c 'from tray.paths import places; p = places(); print(p.state); print(p.config)' 2>/dev/null) || kept=""
+    kept=$("$VENV/bin/python" -I -c 'from tray.core.paths import places; p = places(); print(p.state); print(p.config)' 2>/dev/null) || kept=""
 fi
 [ "$kind" = user ] || "$here/service.sh" remove
 end_ours system tray window tracker ||

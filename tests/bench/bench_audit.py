@@ -26,7 +26,7 @@ from tray.audit import bodies
 from tray.audit.entry import Action, Draft
 from tray.audit.store import AuditLog
 from tray.audit.verify import verify
-from tray.clock import new_id
+from tray.core.clock import new_id
 
 COMMAND = ["restic", "-r", "/srv/backup/home", "backup", "/home/alice", "--exclude-caches", "--json"]
 COMMON: dict[str, Any] = {"engine": "restic", "kind": "backup", "source": "wrapped"}

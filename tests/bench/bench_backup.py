@@ -27,7 +27,8 @@ from tests.e2e.desktop import Desktop
 from tests.e2e.program import PASSWORD, TRAY, make_repository, make_tree
 from tests.e2e.trays import tray_desktop
 from tests.waiting import wait_for
-from tray import ipc, paths
+from tray import ipc
+from tray.core import paths
 
 _ENGINE = """#!{python} -u
 import json, sys, time

@@ -19,9 +19,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
-from tray.estimate import Estimate, Estimator, Past, Reading
-from tray.model import Phase
-from tray.runner.past import COPIED_ONLY
+from tray.core.model import Phase
+from tray.wrapper.earlier_runs import COPIED_ONLY
+from tray.wrapper.estimate import Estimate, Estimator, Past, Reading
 
 FOLDER = Path(__file__).parent.parent / "data" / "progress"
 MARKS = (10, 25, 50, 75, 90)

@@ -27,8 +27,9 @@ import psutil
 
 from tests.unit.observe_help import FakeProc
 from tests.waiting import wait_for
-from tray import engines, ipc, paths
-from tray.errors import TrackerGoneError
+from tray import engines, ipc
+from tray.core import paths
+from tray.core.errors import TrackerGoneError
 
 ME, STRANGER = os.geteuid(), 33 if os.geteuid() != 33 else 34
 GOAL_MS = 100

@@ -19,8 +19,9 @@ sys.path.insert(0, str(REPOSITORY))
 
 from tests.unit.observe_help import engine
 from tests.waiting import wait_for
-from tray import ipc, paths
-from tray.errors import TrackerGoneError
+from tray import ipc
+from tray.core import paths
+from tray.core.errors import TrackerGoneError
 
 BARE = """
 import asyncio
@@ -32,8 +33,8 @@ asyncio.run(main())
 """
 OBSERVER = """
 import asyncio
-from tray.paths import places
-from tray.tracker.observed import Observer
+from tray.core.paths import places
+from tray.tracker.observer import Observer
 from tray.tracker.state import Runs
 async def main():
     Observer(places(), Runs(), lambda: None, lambda run: None).begin()

@@ -15,10 +15,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from tests.unit.engine_captures import Capture, expected, folders, load, names, replay, result
-from tray import engines, status
+from tray import engines
+from tray.core.model import EndedRun, Outcome, State, judge
 from tray.engines.base import Stream
-from tray.model import EndedRun, Outcome, State
-from tray.runner import seen
+from tray.recording import observed_end
 
 GREEN = (Outcome.SUCCEEDED,)
 WRAPPERS = (
@@ -63,7 +63,7 @@ def merged(capture: Capture) -> Outcome:
 
 def as_step(capture: Capture) -> Outcome:
     """Judge the run as a step of a script: by its exit alone."""
-    return seen.judge(capture.engine, capture.plan(), capture.exit, {}).outcome
+    return observed_end.judge(capture.engine, capture.plan(), capture.exit, {}).outcome
 
 
 def variants(name: str, capture: Capture, right: Outcome) -> Iterator[tuple[str, Outcome, Outcome]]:
@@ -90,7 +90,7 @@ def clocks(counts: Counter[str]) -> None:
     """Judge a success whose time a wrong clock gave it."""
     for when, shift, fine in CLOCKS:
         run = EndedRun("r", "home", "restic", Outcome.SUCCEEDED, NOW + shift, max(NOW + shift, 0))
-        state = status.judge(NOW, (), (status.with_run(None, run),)).state
+        state = judge.judge(NOW, (), (judge.with_run(None, run),)).state
         print(f"  a success of {when:<38}{state.value}")
         count(counts, *((Outcome.SUCCEEDED if good else Outcome.UNKNOWN) for good in (state is State.OK, fine)))
 

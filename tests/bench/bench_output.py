@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from tests.e2e import newer
 from tests.e2e.matrix import ENGINES, Pair, Seen, product
-from tray import paths
+from tray.core import paths
 
 
 def main() -> int:

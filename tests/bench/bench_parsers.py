@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from tests.unit.engine_captures import Capture, folders, load, names
 from tray import engines
+from tray.core.redact import Redactor
 from tray.engines import Exit, Session, Stream
-from tray.redact import Redactor
 
 GOAL = 50_000
 LINES = 100_000

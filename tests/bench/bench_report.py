@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.unit.report_help import months
-from tray import paths
+from tray.core import paths
 
 _CHILD = """
 import resource, sys

@@ -22,12 +22,12 @@ from dataclasses import replace
 
 from tests.unit.test_repository_files import restic
 from tests.unit.test_runs import info
-from tray import clock, paths
+from tray.core import clock, paths
+from tray.core.model import Outcome, RepositoryState
 from tray.engines.base import Result
-from tray.fetch.repositories import Repositories
-from tray.model import Outcome, RepositoryState
 from tray.repository import after, cache, look, targets
 from tray.repository.cache import Entry
+from tray.status.repositories import Repositories
 
 
 def timed(name: str, rounds: int, act: Callable[[], object]) -> None:
@@ -44,7 +44,7 @@ def timed(name: str, rounds: int, act: Callable[[], object]) -> None:
 def imports(rounds: int) -> None:
     """Print what the import adds to a wrapper that has loaded everything else; it happens while the command works."""
     code = (
-        "import time; import tray.runner.wrap, tray.audit.spool, tray.audit.store; began = time.perf_counter(); "
+        "import time; import tray.wrapper.wrap, tray.audit.spool, tray.audit.store; began = time.perf_counter(); "
         "import tray.repository.after; print(time.perf_counter() - began)"
     )
     found = [float(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT)) * 1000 for _ in range(rounds)]

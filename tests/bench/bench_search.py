@@ -21,10 +21,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tray import clock
-from tray.audit.search import Filter, facets, fill, keys, names, search
+from tray.audit.search import Filter, facets, index_fill, keys, names, search
 from tray.audit.store import AuditLog
-from tray.paths import Places
+from tray.core import clock
+from tray.core.paths import Places
 
 PAGE = 100
 GOAL_MS, JOBS_GOAL_MS = 50.0, 50.0  # of each job its kinds are told apart, in an order that no index has
@@ -183,7 +183,7 @@ def jobs(bench: Bench) -> None:
 def built(places: Places) -> None:
     """Build the index, and say what that took."""
     began = tick()
-    if not fill.update(places):
+    if not index_fill.update(places):
         raise SystemExit("the index cannot be made here")
     took, size = tick() - began, places.search_index.stat().st_size
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -31,11 +31,12 @@ sys.path.insert(0, str(ROOT))
 os.environ["PYSTRAY_BACKEND"] = "dummy"
 
 from tests.e2e.trays import end_tracker, record
-from tray import clock, ipc, paths
-from tray.errors import TrackerGoneError
-from tray.fetch import StatusSource
+from tray import ipc
+from tray.core import clock, paths
+from tray.core.errors import TrackerGoneError
+from tray.core.model import LiveRun, Phase, State
 from tray.icon.app import App
-from tray.model import LiveRun, Phase, State
+from tray.status import StatusSource
 
 SETTLED_SECONDS = 1.0
 """So long after a change the tray may still say what was before."""

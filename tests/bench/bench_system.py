@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tray import clock, ipc, paths
-from tray.fetch import StatusSource
-from tray.model import LiveRun, Phase
+from tray import ipc
+from tray.core import clock, paths
+from tray.core.model import LiveRun, Phase
+from tray.status import StatusSource
 
 POLLS = 2000
 

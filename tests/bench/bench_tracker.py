@@ -23,10 +23,11 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.waiting import wait_for
-from tray import clock, ipc, paths
-from tray.errors import TrackerGoneError
-from tray.model import Control, LiveRun, Phase
-from tray.paths import Places
+from tray import ipc
+from tray.core import clock, paths
+from tray.core.errors import TrackerGoneError
+from tray.core.model import Control, LiveRun, Phase
+from tray.core.paths import Places
 
 TICKS = os.sysconf("SC_CLK_TCK")
 A_SECOND = 4  # updates that a wrapper sends at most

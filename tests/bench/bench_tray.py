@@ -28,7 +28,8 @@ sys.path.insert(0, str(REPOSITORY))
 from tests.e2e.desktop import ITEM, WATCHER, Desktop
 from tests.e2e.trays import Publisher, record, tray_desktop
 from tests.waiting import wait_for
-from tray import ipc, paths
+from tray import ipc
+from tray.core import paths
 
 Row = tuple[str, str, str]
 

@@ -30,8 +30,8 @@ from bench_audit import drafts
 from tray.audit.bodies import plain
 from tray.audit.store import AuditLog
 from tray.audit.verify import verify, verify_since
-from tray.audit.verify.rest import Head, begin
 from tray.audit.verify.stream import Pass
+from tray.audit.verify.tables import Head, begin
 
 MIB = 1 << 20
 

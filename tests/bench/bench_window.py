@@ -30,7 +30,7 @@ from tests.waiting import wait_for
 _RUNNER = """
 import sys
 from tests.e2e.automated import FifoSource
-from tray import paths
+from tray.core import paths
 from tray.window import app
 app.open_window(paths.places(), "dashboard", FifoSource(sys.argv[1]) if len(sys.argv) > 1 else None)
 app.leave(0)

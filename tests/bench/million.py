@@ -20,10 +20,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tray import clock
 from tray.audit.entry import SEVERITY_OF, Action, Draft, Severity
 from tray.audit.store import AuditLog
-from tray.model import Outcome
+from tray.core import clock
+from tray.core.model import Outcome
 
 ENTRIES = 1_000_000
 JOBS = 50

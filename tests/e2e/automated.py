@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tray.model import Status
+from tray.core.model import Status
 
 STATUSES = "WINDOW_TEST_STATUSES"
 PID_FILE = "WINDOW_TEST_PID"
@@ -27,7 +27,7 @@ def encode(status: Status) -> str:
 
 
 class FifoSource:
-    """Statuses from a FIFO, one a line; in the contract of `tray.fetch.StatusSource`."""
+    """Statuses from a FIFO, one a line; in the contract of `tray.status.StatusSource`."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -82,7 +82,7 @@ def allow_automation() -> None:
 
 def main(page: str) -> None:
     """Show the window at *page*."""
-    from tray import paths
+    from tray.core import paths
     from tray.window import app
 
     Path(os.environ[PID_FILE]).write_text(str(os.getpid()))

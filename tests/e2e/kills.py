@@ -21,18 +21,18 @@ from pathlib import Path
 from tests.e2e import killing
 from tests.e2e.killing import Told
 from tests.unit.audit_help import end, start
-from tray import clock, paths
 from tray.audit import checkpoint, keys, migrate, proof, prune, redact, rotation, segments, spool, standalone, tlog
 from tray.audit.entry import Action
-from tray.audit.outside import baselines
-from tray.audit.search import fill, search
-from tray.audit.search.asked import Filter
+from tray.audit.search import index_fill, search
+from tray.audit.search.conditions import Filter
 from tray.audit.store import AuditLog
-from tray.audit.verify import Result, recorded, verify
+from tray.audit.verify import Result, verify
+from tray.baselines import near_copies, recorded_check
 from tray.config import Config
-from tray.errors import RedactRefusedError
-from tray.paths import Places
-from tray.report import make, write
+from tray.core import clock, paths
+from tray.core.errors import RedactRefusedError
+from tray.core.paths import Places
+from tray.report import create, save
 
 FORMAT_1 = Path(__file__).parent.parent / "data" / "audit" / "format-1"
 YEAR = 365 * clock.DAY_MS
@@ -119,13 +119,13 @@ def personal(places: Places) -> None:
     small(places)
     with opened(places) as log:
         log.append([end("personal", body={"reason": SECRET})])
-    fill.update(places)
+    index_fill.update(places)
 
 
 def indexed(places: Places) -> None:
     """A log whose index of words lacks the last entries."""
     small(places)
-    fill.update(places)
+    index_fill.update(places)
     with opened(places) as log:
         log.append([end(f"later-{number}", body={"reason": f"needle {number}"}) for number in range(20)])
 
@@ -162,7 +162,7 @@ def nothing(places: Places) -> None:
 def verified(places: Places) -> None:
     """A log that was verified once."""
     small(places)
-    recorded.check(places)
+    recorded_check.check(places)
 
 
 def out(places: Places) -> Path:
@@ -210,13 +210,13 @@ def close_segments(places: Places, tell: Told) -> None:
 
 def forget(places: Places, tell: Told) -> None:
     """Prune what is older than a year."""
-    prune.prune(places, YEAR, baselines.found(places))
+    prune.prune(places, YEAR, near_copies.found(places))
     tell("done")
 
 
 def forget_with_archive(places: Places, tell: Told) -> None:
     """The same, copied to an archive before."""
-    prune.prune(places, YEAR, baselines.found(places), archive=out(places))
+    prune.prune(places, YEAR, near_copies.found(places), archive=out(places))
     tell("done")
 
 
@@ -257,30 +257,30 @@ def prove(places: Places, _: Told) -> None:
 
 def put_report(places: Places, _: Told) -> None:
     """Write a large report to a file."""
-    write.put(out(places) / "report.txt", _BIG, force=True)
+    save.put(out(places) / "report.txt", _BIG, force=True)
 
 
 def report(places: Places, _: Told) -> None:
     """Make a report of a run with its proof."""
-    order = make.Order("run-1", {}, format="jsonl", output=str(out(places) / "report.jsonl"), force=True)
-    make.run(places, order)
+    order = create.Order("run-1", {}, format="jsonl", output=str(out(places) / "report.jsonl"), force=True)
+    create.run(places, order)
 
 
 def index(places: Places, _: Told) -> None:
     """Bring the index of words up to date."""
-    assert fill.update(places)
+    assert index_fill.update(places)
 
 
 def check(places: Places, _: Told) -> None:
     """Verify, and keep and record what it came to."""
-    assert recorded.check(places).result is not Result.TAMPERED
+    assert recorded_check.check(places).result is not Result.TAMPERED
 
 
 def copy_far(places: Places, _: Told) -> None:
     """Copy the checkpoint to another folder."""
     config = Config()
     far = replace(config, audit=replace(config.audit, baselines=(str(out(places)),)))
-    assert baselines.copy_far(places, far) == []
+    assert near_copies.copy_far(places, far) == []
 
 
 # -- what must hold
@@ -485,8 +485,8 @@ def sound(places: Places, before: Iterable[str], told: Iterable[str], *, first: 
     if ids:
         kept = [one for one in before if one in ids]
         assert ids[: len(kept)] == kept, "an old entry is missing"
-        near = baselines.found(places)
-        verdict = verify(places.audit_db, places.audit_key, kept=near, pinned=baselines.pinned(places))
+        near = near_copies.found(places)
+        verdict = verify(places.audit_db, places.audit_key, kept=near, pinned=near_copies.pinned(places))
         assert verdict.result is (Result.INTACT if near else Result.INCONCLUSIVE), f"{verdict.result}: {verdict.why}"
     else:
         assert first, "the log is gone"

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.e2e.program import PASSWORD, TRAY, make_repository, make_tree
 from tests.e2e.twins import READS_NO_MORE
 from tests.waiting import wait_for
-from tray import clock
+from tray.core import clock
 
 LANGUAGES = ("en", "de", "ja")
 WAYS = ("pipes", "one pipe", "files", "one file", "no stdout", "no stderr")

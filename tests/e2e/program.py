@@ -15,9 +15,10 @@ from typing import Any
 
 from tests.e2e.restic_keys import make_quick
 from tests.waiting import wait_for
-from tray import ourselves, paths, runs
-from tray.fetch import StatusSource
-from tray.paths import Places
+from tray import runs
+from tray.core import ourselves, paths
+from tray.core.paths import Places
+from tray.status import StatusSource
 
 TRAY = [sys.executable, "-m", "tray"]
 PASSWORD = "correct horse"  # of test repositories

@@ -1,7 +1,7 @@
 """Statuses for tests of the surfaces: one for each thing that a person may see."""
 
-from tray import clock, status
-from tray.model import EndedRun, JobHistory, LiveRun, Outcome, Phase, State, Status
+from tray.core import clock
+from tray.core.model import EndedRun, JobHistory, LiveRun, Outcome, Phase, State, Status, judge
 
 NOW = 1_790_000_000_000
 HOUR = 3_600_000
@@ -55,7 +55,7 @@ def judged(*runs: EndedRun, running: tuple[LiveRun, ...] = (), notes: tuple[str,
     """Return the status of jobs whose last runs are *runs*."""
     good = (Outcome.SUCCEEDED, Outcome.WARNING)
     jobs = [JobHistory(run.job, run, run if run.outcome in good else None, run.kind) for run in runs]
-    return status.judge(clock.now_ms(), running, jobs, notes=notes)
+    return judge.judge(clock.now_ms(), running, jobs, notes=notes)
 
 
 def empty() -> Status:

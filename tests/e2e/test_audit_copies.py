@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.program import tray
 from tests.e2e.restic_keys import make_quick
-from tray.paths import Places, private
+from tray.core.paths import Places, private
 
 PASSWORD = "made up"
 ENGINES = {

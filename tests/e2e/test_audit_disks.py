@@ -14,7 +14,7 @@ import json, os, sys
 from pathlib import Path
 from tests.e2e import kills
 from tests.e2e.kills import OPERATIONS, Places
-from tray.errors import BackupTrayError
+from tray.core.errors import BackupTrayError
 disk, problems, refused = Path(sys.argv[1]), [], 0
 os.umask(0o077)
 for number, (name, operation) in enumerate(OPERATIONS.items()):
@@ -52,7 +52,7 @@ import json, os, sys
 from pathlib import Path
 from tests.e2e import kills
 from tests.e2e.kills import OPERATIONS, Places
-from tray.errors import BackupTrayError
+from tray.core.errors import BackupTrayError
 disk, problems, refused = Path(sys.argv[1]), [], 0
 for number, (name, operation) in enumerate(OPERATIONS.items()):
     base = disk / str(number)

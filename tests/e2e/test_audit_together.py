@@ -8,13 +8,13 @@ import pytest
 
 from tests.e2e.conftest import CHECKOUT
 from tests.unit.audit_help import end, start
-from tray import clock
 from tray.audit import rotation, segments, spool, tlog
 from tray.audit.entry import Action
-from tray.audit.outside import baselines
 from tray.audit.store import AuditLog
 from tray.audit.verify import Result, verify
-from tray.paths import Places
+from tray.baselines import near_copies
+from tray.core import clock
+from tray.core.paths import Places
 
 WRITERS, RECORDS = 8, 40
 YEAR = 365 * clock.DAY_MS
@@ -23,7 +23,7 @@ _WRITE = f"""
 import sys
 from tests.unit.audit_help import end, start
 from tray.audit import spool
-from tray.paths import places
+from tray.core.paths import places
 for number in range({RECORDS}):
     run = f"{{sys.argv[1]}}-{{number}}"
     for draft in (start(run), end(run)):
@@ -34,12 +34,12 @@ for number in range({RECORDS}):
 _DISTURB = """
 import sys
 from pathlib import Path
-from tray import clock
+from tray.core import clock
 from tray.audit import prune, rotation, segments, tlog
-from tray.audit.outside import baselines
+from tray.baselines import near_copies
 from tray.audit.store import AuditLog
-from tray.audit.verify import Result, recorded
-from tray.paths import places
+from tray.audit.verify import Result; from tray.baselines import recorded_check
+from tray.core.paths import places
 here, rounds = places(), 0
 print("ready", flush=True)
 while not Path(sys.argv[1]).exists():
@@ -47,9 +47,9 @@ while not Path(sys.argv[1]).exists():
     with AuditLog.open(here.audit_db, here.audit_key, timeout=60, copies=here.baselines) as log:
         segments.rotate(log, 256)
         tlog.export(log, Path(sys.argv[2]), details=True)
-    prune.prune(here, 365 * clock.DAY_MS, baselines.found(here), most=1, timeout=60)
+    prune.prune(here, 365 * clock.DAY_MS, near_copies.found(here), most=1, timeout=60)
     rotation.rotate(here, timeout=60)
-    verdict = recorded.check(here, incremental=rounds % 2 == 0, timeout=60)
+    verdict = recorded_check.check(here, incremental=rounds % 2 == 0, timeout=60)
     assert verdict.result is Result.INTACT, verdict.why
 print(rounds)
 """
@@ -57,8 +57,8 @@ print(rounds)
 
 def verified(places: Places) -> str:
     """What a verification with the copies beside the configuration says."""
-    near = baselines.found(places)
-    verdict = verify(places.audit_db, places.audit_key, kept=near, pinned=baselines.pinned(places))
+    near = near_copies.found(places)
+    verdict = verify(places.audit_db, places.audit_key, kept=near, pinned=near_copies.pinned(places))
     assert verdict.result is Result.INTACT, verdict.why
     return verdict.result.value
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from tests.e2e.conftest import Installed
 from tests.e2e.desktop import Desktop, desktop
 from tests.waiting import wait_for
-from tray import ipc, locks
-from tray.paths import HOME_VARIABLE, places
+from tray import ipc
+from tray.core import locks
+from tray.core.paths import HOME_VARIABLE, places
 
 
 def start_entry(desk: Desktop, entry: Path, home: Path) -> int:

@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.program import PASSWORD, TRAY, engine_pid, last, start, status, tray
 from tests.waiting import wait_for
 from tray import runs
-from tray.paths import Places
+from tray.core.paths import Places
 
 ROOT = [] if os.geteuid() == 0 else ["sudo", "-n"]
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []

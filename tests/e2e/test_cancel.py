@@ -18,11 +18,13 @@ from tests.e2e.program import PASSWORD, TRAY, make_repository, make_tree, snapsh
 from tests.e2e.test_wrapper_terminal import INTERRUPTED, Terminal
 from tests.e2e.trays import end_tracker
 from tests.waiting import wait_for
-from tray import past, paths, runs
+from tray import runs
 from tray.audit.store import AuditLog
-from tray.fetch.control import LiveRuns
-from tray.model import Control, EndedRun, LiveRun, Outcome, Phase, Source
-from tray.paths import Places
+from tray.core import paths
+from tray.core.model import Control, EndedRun, LiveRun, Outcome, Phase, Source
+from tray.core.paths import Places
+from tray.status import past_runs
+from tray.status.control import LiveRuns
 
 PYTHON = sys.executable
 
@@ -98,7 +100,7 @@ def shown(job: str = "home") -> LiveRun | None:
 
 def last() -> EndedRun:
     """Return the newest run on record."""
-    return past.history(paths.places(), limit=1)[0]
+    return past_runs.history(paths.places(), limit=1)[0]
 
 
 def engine() -> psutil.Process:

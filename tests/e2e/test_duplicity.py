@@ -13,7 +13,7 @@ from tests.e2e.twins import READS_NO_MORE, Ran, Twins, make_twins
 from tests.mounts import mounted
 from tests.waiting import wait_for
 from tray import runs
-from tray.paths import Places
+from tray.core.paths import Places
 
 OPEN = ("--no-encryption", "--archive-dir", "archive")
 

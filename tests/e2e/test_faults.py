@@ -13,8 +13,9 @@ import pytest
 from tests.e2e.program import PASSWORD, last, make_repository, make_tree, snapshots, status, tray
 from tests.mounts import unshare
 from tests.waiting import wait_for
-from tray import paths, runs
-from tray.paths import Places
+from tray import runs
+from tray.core import paths
+from tray.core.paths import Places
 
 ROOT = [] if os.geteuid() == 0 else ["sudo", "-n"]
 

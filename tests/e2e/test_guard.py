@@ -11,13 +11,14 @@ import pytest
 
 from tests.e2e.program import start, tray
 from tests.waiting import wait_for
-from tray import past, runs
-from tray.model import Outcome
-from tray.paths import Places
-from tray.runner import guard
+from tray import runs
+from tray.core.model import Outcome
+from tray.core.paths import Places
+from tray.status import past_runs
+from tray.wrapper import spool_guard
 
 pytestmark = pytest.mark.skipif("sys.platform != 'linux'")
-_MOST = guard.KEEP + (48 << 20)
+_MOST = spool_guard.KEEP + (48 << 20)
 """What stays, what comes between two looks, and what the wrapper has reserved."""
 
 
@@ -99,7 +100,7 @@ def test_the_output_of_a_command_without_its_wrapper_stays_small(places: Places,
     wait_for(lambda: not guards(folder.path), what="the guard's end")
     os.close(spool)
     assert tray("status").returncode == 2
-    assert [end.outcome for end in past.history(places, limit=5, job="g")] == [Outcome.LOST]
+    assert [end.outcome for end in past_runs.history(places, limit=5, job="g")] == [Outcome.LOST]
 
 
 def test_a_process_that_is_left_behind_fills_no_disk(places: Places, flood: Flood) -> None:

@@ -224,7 +224,7 @@ def test_the_wheel_holds_the_assets(tmp_path: Path) -> None:
     target = tmp_path / "site"
     pip = [sys.executable, "-m", "pip", "-qq", "--disable-pip-version-check"]
     subprocess.run([*pip, "install", "--no-deps", "--target", target, CHECKOUT], check=True, timeout=300)
-    ask = "from tray.paths import assets; print(assets())"
+    ask = "from tray.core.paths import assets; print(assets())"
     inside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         [sys.executable, "-c", ask],

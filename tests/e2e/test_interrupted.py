@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tray import past, runs
+from tray import runs
 from tray.cli.main import COMMANDS
-from tray.paths import Places
+from tray.core.paths import Places
+from tray.status import past_runs
 
 _PROGRAM = """
 import os, sys
@@ -41,7 +42,7 @@ def interrupted(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("module", ["tray.bare", "tray.errors", "argparse", "tray.cli.{}"])
+@pytest.mark.parametrize("module", ["tray.last_resort", "tray.core.errors", "argparse", "tray.cli.{}"])
 def test_an_interrupt_ends_every_command_without_a_word(command: str, module: str) -> None:
     """Its caller sees a death by the signal, as of any program; a script that called it ends too."""
     done = interrupted(module.format(command), command, "--help")
@@ -49,7 +50,8 @@ def test_an_interrupt_ends_every_command_without_a_word(command: str, module: st
 
 
 @pytest.mark.parametrize(
-    "module", ["tray.runner.wrap", "tray.runner.wake", "tray.runner.outputs", "tray.redact", "tray.runner.early"]
+    "module",
+    ["tray.wrapper.wrap", "tray.wrapper.waker", "tray.wrapper.outputs", "tray.core.redact", "tray.wrapper.early_steps"],
 )
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_run_that_is_interrupted_before_its_command_starts_nothing(
@@ -61,10 +63,10 @@ def test_a_run_that_is_interrupted_before_its_command_starts_nothing(
     assert (done.returncode, done.stdout, done.stderr) == (-number, "", "")
     assert not mark.exists()
     assert not list(runs.live(places))
-    assert not past.history(places)
+    assert not past_runs.history(places)
 
 
-@pytest.mark.parametrize("module", ["tray.errors", "tray.runner.wrap", "tray.runner.early"])
+@pytest.mark.parametrize("module", ["tray.core.errors", "tray.wrapper.wrap", "tray.wrapper.early_steps"])
 def test_a_signal_that_the_caller_ignores_is_ignored(places: Places, tmp_path: Path, module: str) -> None:
     """`nohup`, `trap '' INT`, a background job of a script: the backup runs."""
     mark = tmp_path / "started"

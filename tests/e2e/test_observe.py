@@ -20,10 +20,11 @@ import pytest
 from tests.e2e.machine import ROOT
 from tests.e2e.program import PASSWORD, make_repository, make_tree, start, status, tray, wrong_password
 from tests.waiting import wait_for
-from tray import ipc, paths
+from tray import ipc
 from tray.audit.store import AuditLog
-from tray.errors import TrackerGoneError
-from tray.paths import Places
+from tray.core import paths
+from tray.core.errors import TrackerGoneError
+from tray.core.paths import Places
 
 STRANGER = "54399"
 """A user id that has no account."""

@@ -12,7 +12,7 @@ from tests.e2e.program import TRAY, engine_pid, last, make_tree, start, status, 
 from tests.e2e.twins import READS_NO_MORE, Ran, Twins, make_twins
 from tests.mounts import mounted
 from tests.waiting import wait_for
-from tray.paths import Places
+from tray.core.paths import Places
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.unit.test_repository_files import tree
 from tests.waiting import wait_for
 from tray import config
 from tray.config import Job
-from tray.paths import Places
+from tray.core.paths import Places
 from tray.repository import evidence, locks
 
 

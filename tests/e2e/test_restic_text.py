@@ -13,8 +13,8 @@ import pytest
 
 from tests.e2e.program import PASSWORD, make_repository
 from tray import engines
+from tray.core.model import Outcome
 from tray.engines.base import Exit, Result, Stream
-from tray.model import Outcome
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") if os.geteuid() == 0 else ()
 """root can read everything, so what must be unreadable is read by somebody else."""

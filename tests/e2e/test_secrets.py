@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.program import start, tray
 from tests.waiting import wait_for
-from tray.paths import Places
+from tray.core.paths import Places
 from tray.system.answers import Answers
 
 SECRET = "S3cretXy7Q"

@@ -11,16 +11,19 @@ import pytest
 from tests.e2e.program import TRAY, start, tray
 from tests.mounts import mounted
 from tests.waiting import wait_for
-from tray import files, past, runs
+from tray import runs
+from tray.core import files
+from tray.core.model import Outcome
+from tray.core.paths import Places
+from tray.core.redact import Redactor
 from tray.engines.base import Stream
-from tray.model import Outcome
-from tray.paths import Places
-from tray.redact import Redactor
-from tray.runner import log as logs
-from tray.runner import outputs, room
-from tray.runner.log import RunLog
-from tray.runner.outputs import Tail
-from tray.runner.relay import LEFT_OUT
+from tray.runs import disk_space
+from tray.runs import log as logs
+from tray.runs.log import RunLog
+from tray.status import past_runs
+from tray.wrapper import outputs
+from tray.wrapper.outputs import Tail
+from tray.wrapper.relay import LEFT_OUT
 
 
 def test_a_limit_on_the_size_of_files_does_not_reach_a_pipe(places: Places) -> None:
@@ -31,7 +34,7 @@ def test_a_limit_on_the_size_of_files_does_not_reach_a_pipe(places: Places) -> N
         ["bash", "-c", line], env={**os.environ, "C": command}, capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stdout.strip()) == (0, "200000")
-    assert [end.outcome for end in past.history(places, limit=5, job="f")] == [Outcome.SUCCEEDED]
+    assert [end.outcome for end in past_runs.history(places, limit=5, job="f")] == [Outcome.SUCCEEDED]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +55,7 @@ def test_under_a_limit_on_the_size_of_files_the_repository_tells_what_the_output
     environ = {**os.environ, "RESTIC_PASSWORD": "x", "TMPDIR": str(tmp_path)}
     subprocess.run(["restic", "-r", tmp_path / "r", "init"], env=environ, check=True, capture_output=True)
     done = subprocess.run(["bash", "-c", line], env=environ, cwd=tmp_path, capture_output=True, timeout=60)
-    (end,) = past.history(places, limit=5, job="r")
+    (end,) = past_runs.history(places, limit=5, job="r")
     assert (end.outcome, done.returncode) == (outcome, int(outcome is Outcome.FAILED)), end.reason
     assert why in str(end.reason)
 
@@ -63,7 +66,7 @@ def test_a_command_that_a_limit_killed_says_which(places: Places, tmp_path: Path
     (tmp_path / "y").write_bytes(bytes(400_000))
     line = f"ulimit -f 100; exec {' '.join(TRAY)} run --job k -- {script.format(tmp_path)}"
     subprocess.run(["bash", "-c", line], capture_output=True, timeout=60)
-    (end,) = past.history(places, limit=5, job="k")
+    (end,) = past_runs.history(places, limit=5, job="k")
     assert end.outcome in (Outcome.FAILED, Outcome.WARNING)
     assert "file size limit" in str(end.reason)
 
@@ -134,7 +137,7 @@ def test_what_is_left_out_ends_with_a_line(tmp_path: Path, monkeypatch: pytest.M
     first = b"".join(tail.blocks())
     os.write(tail.write_fd, lines[100_003:])
     assert not tail.crowded
-    monkeypatch.setattr(room, "free", lambda _: room.LOW - 1)
+    monkeypatch.setattr(disk_space, "free", lambda _: disk_space.LOW - 1)
     assert tail.crowded
     lost = tail.skip()
     last = b"".join(tail.blocks())
@@ -156,8 +159,8 @@ def test_what_was_read_is_given_back_to_the_disk(tmp_path: Path) -> None:
         os.write(fd, block * 16)
         while tail.behind:
             read += sum(map(len, tail.blocks()))
-        tail.shrink(room.BLOCK)
-        assert os.stat(tmp_path / "spool").st_blocks * 512 < 2 * room.RESERVE
+        tail.shrink(disk_space.BLOCK)
+        assert os.stat(tmp_path / "spool").st_blocks * 512 < 2 * disk_space.RESERVE
     assert read == len(block) * 16 * 100
     assert files.kept(fd, 0)[0] > 90 << 20
     tail.close()
@@ -168,17 +171,17 @@ def test_a_killed_wrapper_whose_spool_has_lost_its_beginning_is_no_success(
 ) -> None:
     """Errors may have stood in what is gone."""
     from tests.unit.test_runs import info  # a run's facts
-    from tray.runner import closing
+    from tray.recording import close_lost
 
     folder = runs.RunFolder.create(places.runs, info(ours=True, command=("restic", "backup", "/x")))
     with folder.spool("out").open("wb") as file:
-        room.reserve(file.fileno(), 0)
+        disk_space.reserve(file.fileno(), 0)
         file.write(b'{"message_type":"status","percent_done":0}\n' * 100_000)
         file.write(b'{"message_type":"summary","snapshot_id":"abcdef12","total_files_processed":1}\n')
         file.flush()
-        assert closing.conclude(folder, folder.info())[0].outcome is Outcome.SUCCEEDED
-        assert room.give_back(file.fileno(), 0, 1 << 20)
-    assert closing.conclude(folder, folder.info())[0].outcome is Outcome.UNKNOWN
+        assert close_lost.conclude(folder, folder.info())[0].outcome is Outcome.SUCCEEDED
+        assert disk_space.give_back(file.fileno(), 0, 1 << 20)
+    assert close_lost.conclude(folder, folder.info())[0].outcome is Outcome.UNKNOWN
     folder.close()
 
 

@@ -9,9 +9,10 @@ import pytest
 from tests.e2e.machine import ROOT
 from tests.e2e.program import TRAY, tray
 from tests.mounts import mounted
-from tray import past, paths
-from tray.model import Outcome
-from tray.paths import Places
+from tray.core import paths
+from tray.core.model import Outcome
+from tray.core.paths import Places
+from tray.status import past_runs
 
 COMMAND = "echo RAN; exit 5"
 
@@ -29,7 +30,7 @@ def test_few_descriptors_do_not_stop_the_command(count: int, places: Places) -> 
     assert (done.returncode, done.stdout) == (5, "RAN\n")
     assert done.stderr.count("\n") <= 1
     if count >= 7:
-        assert [end.outcome for end in past.history(places, limit=5, job="few")] == [Outcome.FAILED]
+        assert [end.outcome for end in past_runs.history(places, limit=5, job="few")] == [Outcome.FAILED]
     else:
         assert "Too many open files" in done.stderr
 
@@ -41,7 +42,7 @@ def test_little_memory_does_not_change_the_exit_code(kilobytes: int, places: Pla
     assert (done.returncode, done.stdout) == (5, "RAN\n")
     assert done.stderr.count("\n") <= 1
     if not done.stderr:
-        assert [end.outcome for end in past.history(places, limit=5, job="small")] == [Outcome.FAILED]
+        assert [end.outcome for end in past_runs.history(places, limit=5, job="small")] == [Outcome.FAILED]
 
 
 @pytest.mark.parametrize(("uid", "home"), [(54321, ""), (54322, "HOME="), (54323, "HOME=relative")])
@@ -65,7 +66,7 @@ def test_without_proc_a_script_is_no_proven_success(places: Places) -> None:
     done = subprocess.run(bare, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "RAN\n")
     assert done.stderr == "backup-tray: /proc is not mounted, so what the command starts is not seen.\n"
-    assert [end.outcome for end in past.history(places, limit=5, job="bare")] == [Outcome.UNKNOWN]
+    assert [end.outcome for end in past_runs.history(places, limit=5, job="bare")] == [Outcome.UNKNOWN]
 
 
 def test_nowhere_to_write_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,4 +85,4 @@ def test_a_missing_engine_does_not_keep_the_backup_from_running(places: Places) 
     done = tray("run", "--job", "gone", "--engine", "mine", "--", "sh", "-c", "echo RAN")
     assert (done.returncode, done.stdout) == (0, "RAN\n")
     assert "there is no engine named 'mine'" in done.stderr
-    assert [end.outcome for end in past.history(places, limit=5, job="gone")] == [Outcome.UNKNOWN]
+    assert [end.outcome for end in past_runs.history(places, limit=5, job="gone")] == [Outcome.UNKNOWN]

@@ -14,7 +14,7 @@ from tests.e2e.trays import RED, pixels, record, tray_desktop, windows_of
 from tests.unit.audit_help import entry_bytes, tamper
 from tests.waiting import wait_for
 from tray.audit.store import AuditLog
-from tray.paths import Places
+from tray.core.paths import Places
 
 DEAF = """
 import asyncio

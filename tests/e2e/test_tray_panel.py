@@ -28,7 +28,7 @@ from tests.e2e.trays import (
 )
 from tests.waiting import wait_for
 from tray import wording
-from tray.paths import Places
+from tray.core.paths import Places
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from tests.e2e.trays import RED, keep, pixels, tray_desktop, windows_of
 from tests.e2e.webdriver import driven
 from tests.unit.audit_help import BODY
 from tests.waiting import wait_for
-from tray import clock
 from tray.audit import spool
 from tray.audit.entry import Action, Draft
-from tray.paths import places
+from tray.core import clock
+from tray.core.paths import places
 
 HOUR = 3_600_000
 TALLY = "2 of 6 backups failed, 2 have warnings"

@@ -20,14 +20,14 @@ from tests.e2e.test_window_page import _PALE_TEXTS, _SMALL_TARGETS, fits, said
 from tests.e2e.webdriver import Driven, driven
 from tests.unit.audit_help import end, writer
 from tests.waiting import wait_for
-from tray import clock, paths
+from tray.audit import last_check as kept
 from tray.audit import spool
-from tray.audit import standing as kept
 from tray.audit.entry import Action, Draft
 from tray.audit.store import AuditLog
 from tray.audit.verify.verdict import Kind, Result, Verdict
-from tray.model import AuditStanding, Instance, Outcome, State, Status
-from tray.paths import Places
+from tray.core import clock, paths
+from tray.core.model import AuditStanding, Instance, Outcome, State, Status
+from tray.core.paths import Places
 
 pytestmark = pytest.mark.e2e
 EVERY_PAGE = ("dashboard", "history", "audit", "entry/3", "report", "log", "create", "guide")

@@ -16,9 +16,9 @@ from tests.e2e.desktop import Desktop, desktop
 from tests.e2e.program import make_tree, start, started_itself
 from tests.e2e.webdriver import Driven, driven
 from tests.waiting import wait_for
-from tray import paths
 from tray.audit.store import AuditLog
-from tray.paths import Places
+from tray.core import paths
+from tray.core.paths import Places
 
 pytestmark = pytest.mark.e2e
 

@@ -15,11 +15,11 @@ from tests.e2e.desktop import Desktop, desktop
 from tests.e2e.program import PASSWORD, TRAY, make_repository, make_tree, start, tray
 from tests.e2e.webdriver import Driven, driven, end_tree
 from tests.waiting import wait_for
-from tray import paths
 from tray.audit.store import AuditLog
-from tray.care import memory
-from tray.paths import Places
-from tray.window.pages import PAGES
+from tray.core import paths
+from tray.core.paths import Places
+from tray.housekeeping import duty_memory
+from tray.window.page_names import PAGES
 
 pytestmark = pytest.mark.e2e
 ASKS_FOR_MORE = {"verify"}
@@ -55,7 +55,7 @@ def tracker(repository: Path, places: Places) -> Iterator[None]:
     """A tracker that has done what it does by itself at its start."""
     process = start("tracker", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_for(lambda: "wall_ms" in memory.load(places, "clock"), what="the first round of housekeeping")
+        wait_for(lambda: "wall_ms" in duty_memory.load(places, "clock"), what="the first round of housekeeping")
         wait_for(lambda: not helpers(process.pid), what="the helpers to end")
         yield
     finally:

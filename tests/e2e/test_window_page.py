@@ -13,8 +13,8 @@ from tests.e2e import statuses
 from tests.e2e.desktop import Desktop, desktop
 from tests.e2e.webdriver import Driven, driven
 from tests.waiting import wait_for
-from tray import clock
-from tray.model import Control, Instance, Outcome, Phase, RepositoryState, Source, Step
+from tray.core import clock
+from tray.core.model import Control, Instance, Outcome, Phase, RepositoryState, Source, Step
 
 pytestmark = pytest.mark.e2e
 EVERY_PAGE = ("dashboard", "history", "audit", "create", "guide")

@@ -16,8 +16,8 @@ from tests.e2e.program import TRAY, started_itself
 from tests.e2e.test_wrapper_terminal import Terminal
 from tests.e2e.webdriver import driven, end_tree, gone
 from tests.waiting import wait_for
-from tray import paths
-from tray.paths import Places
+from tray.core import paths
+from tray.core.paths import Places
 
 pytestmark = pytest.mark.e2e
 

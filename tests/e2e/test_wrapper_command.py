@@ -9,10 +9,11 @@ import pytest
 
 from tests.e2e.program import TRAY, last, start, status, tray
 from tests.waiting import wait_for
-from tray import past, runs
-from tray.model import Outcome
+from tray import runs
+from tray.core.model import Outcome
+from tray.core.paths import Places
 from tray.observe.exits import Exits
-from tray.paths import Places
+from tray.status import past_runs
 
 PYTHON = sys.executable
 
@@ -216,7 +217,7 @@ def test_cron_finds_the_same_log_and_tracker_without_its_variables(tmp_path: Pat
     """cron and systemd set neither XDG_RUNTIME_DIR nor, sometimes, HOME."""
     import pwd
 
-    code = "from tray import paths; here = paths.places(); print(here.state, here.config)"
+    code = "from tray.core import paths; here = paths.places(); print(here.state, here.config)"
     home = pwd.getpwuid(os.geteuid()).pw_dir
     clean = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH")}
     with_home = subprocess.check_output([PYTHON, "-c", code], env={**clean, "HOME": home}, text=True)
@@ -228,7 +229,7 @@ def test_the_clock_set_back_during_a_run_changes_no_duration(tmp_path: Path) -> 
     """The end is never before the beginning, and the duration is what really passed."""
     script = tmp_path / "skewed.py"
     script.write_text(
-        "import sys\nfrom tray import clock\nreal = clock.now_ms\nasked = []\n"
+        "import sys\nfrom tray.core import clock\nreal = clock.now_ms\nasked = []\n"
         "def now():\n    asked.append(1)\n    return real() - (3_600_000 if len(asked) > 3 else 0)\n"
         "clock.now_ms = now\nfrom tray.cli.main import main\nsys.exit(main(sys.argv[1:]))\n"
     )
@@ -361,4 +362,4 @@ def test_an_exit_code_beside_a_quick_engine_is_whose_it_is(
         expected |= {Outcome.UNKNOWN, Outcome.SUCCEEDED}
     for _ in range(3):
         assert tray("run", "--job", "q", "--", "sh", "-c", script.format(**names)).returncode == 0
-        assert past.history(places, limit=1, job="q")[0].outcome in expected
+        assert past_runs.history(places, limit=1, job="q")[0].outcome in expected

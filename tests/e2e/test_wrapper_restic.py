@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.program import PASSWORD, last, make_repository, make_tree, snapshots, start, status, tray
 from tests.waiting import wait_for
 from tray import runs
-from tray.paths import Places
+from tray.core.paths import Places
 
 SLOW = ("--limit-upload", "700")  # KiB/s: a backup that lasts long enough to meet its fate
 

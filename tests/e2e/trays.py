@@ -15,11 +15,12 @@ from PIL import Image
 from tests.e2e.desktop import Desktop, desktop
 from tests.e2e.program import started_itself
 from tests.waiting import wait_for
-from tray import clock, ipc, paths
+from tray import ipc
 from tray.audit import spool
 from tray.audit.entry import Action, Draft
-from tray.errors import TrackerGoneError
-from tray.model import LiveRun, Phase
+from tray.core import clock, paths
+from tray.core.errors import TrackerGoneError
+from tray.core.model import LiveRun, Phase
 
 RED, BLUE, GREEN, GREY = (207, 43, 53), (61, 130, 240), (26, 127, 75), (125, 136, 150)
 

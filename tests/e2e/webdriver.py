@@ -24,7 +24,7 @@ from urllib3.exceptions import ReadTimeoutError
 from tests.e2e import automated
 from tests.e2e.trays import keep
 from tests.waiting import wait_for
-from tray.model import Status
+from tray.core.model import Status
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DRIVER = "/usr/bin/WebKitWebDriver"

@@ -20,8 +20,8 @@ with atheris.instrument_imports(include=["tray.engines"]):
     for adapter in ENGINES:
         adapter.load()
 
-from tray.model import Outcome
-from tray.runner.outputs import cut
+from tray.core.model import Outcome
+from tray.wrapper.outputs import cut
 
 STREAMS = {b"o": Stream.OUT, b"e": Stream.ERR, b"l": Stream.LOG}
 LETTERS = {stream: letter for letter, stream in STREAMS.items()}

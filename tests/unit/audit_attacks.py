@@ -12,17 +12,16 @@ from typing import Any
 
 from tests.unit.audit_help import end, filled, start, tamper
 from tests.waiting import wait_for
-from tray import clock
 from tray.audit import keys, prune, rotation, segments, spool
 from tray.audit.canonical import canonical
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.entry import Action, Draft, body_hash, build
-from tray.audit.outside import baselines
+from tray.audit.merkle import Frontier, leaf_hash
 from tray.audit.store import AuditLog
 from tray.audit.tiles import completed
-from tray.audit.tree import Frontier, leaf_hash
-from tray.audit.verify import recorded
-from tray.paths import Places
+from tray.baselines import near_copies, recorded_check
+from tray.core import clock
+from tray.core.paths import Places
 
 Rows = list[dict[str, Any]]
 SEGMENT = 256
@@ -88,7 +87,7 @@ def scene(folder: Path) -> Scene:
     newer = Path(shutil.copytree(home, folder / "newer"))
     with opened(here) as log:
         log.append([end(f"e{n}") for n in range(39)] + [start("open")])
-    recorded.check(here)
+    recorded_check.check(here)
     assert len(rows_of(here)) == SIZE
     return Scene(home, older, newer, far, keys.load(here.audit_key))
 
@@ -251,7 +250,7 @@ def with_wal(here: Places) -> None:
 
 def standing_says(here: Places, **values: Any) -> None:
     """Let a verification find what was done, then edit the file about it without the key."""
-    recorded.check(here)
+    recorded_check.check(here)
     data = json.loads(here.audit_standing.read_text())
     data["standing"] |= values
     here.audit_standing.write_text(json.dumps(data))
@@ -390,7 +389,7 @@ def prune_really(here: Places) -> None:
     """Prune the closed segment as the program does."""
     before = clock.now_ms()
     wait_for(lambda: clock.now_ms() > before)
-    assert prune.prune(here, 0, baselines.found(here))
+    assert prune.prune(here, 0, near_copies.found(here))
 
 
 def forged_takeover(scene: Scene) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from tests import mounts
-from tray import clock
 from tray.audit.entry import SEVERITY_OF, Action, Draft
 from tray.audit.store import AuditLog
-from tray.clock import new_id
-from tray.model import Outcome
-from tray.paths import Places
+from tray.core import clock
+from tray.core.clock import new_id
+from tray.core.model import Outcome
+from tray.core.paths import Places
 
 BODY = {"reason": "All files were saved.", "repository": "/srv/backup", "started_at": "2026-11-23T00:00:00.000Z"}
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tray import engines
+from tray.core.model import Outcome
 from tray.engines.base import Exit, Fed, Plan, Result, Session, Stream
-from tray.model import Outcome
-from tray.runner.outputs import cut
+from tray.wrapper.outputs import cut
 
 DATA = Path(__file__).parent.parent / "data"
 NO_FAILURES = {("rdiff-backup", "prune", 2)}

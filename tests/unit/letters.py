@@ -1,6 +1,6 @@
 """A letter for each outcome, so that tables of cases stay readable."""
 
-from tray.model import Outcome
+from tray.core.model import Outcome
 
 S, W, F, C, L, U = (
     Outcome.SUCCEEDED,

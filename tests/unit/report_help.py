@@ -3,8 +3,8 @@
 from tests.unit.audit_help import end, start
 from tray.audit.entry import Draft
 from tray.audit.store import AuditLog
-from tray.model import Outcome
-from tray.paths import Places
+from tray.core.model import Outcome
+from tray.core.paths import Places
 
 BEGIN = 1_790_000_000_000
 HOUR = 3_600_000

@@ -5,14 +5,14 @@ import json
 import pytest
 
 from tests.unit.audit_help import end, entry_bytes, filled, start, tamper, writer
-from tray.audit import standing
+from tray.audit import last_check
 from tray.audit.redact import redact
 from tray.audit.store import AuditLog
-from tray.audit.verify.recorded import check
+from tray.baselines.recorded_check import check
 from tray.cli.main import main
-from tray.fetch import StatusSource
-from tray.model import AuditStanding, State, Status
-from tray.paths import Places
+from tray.core.model import AuditStanding, State, Status
+from tray.core.paths import Places
+from tray.status import StatusSource
 
 
 def polled(places: Places) -> Status:
@@ -75,7 +75,7 @@ def test_another_finding_is_a_breach_again(breached: Places) -> None:
     raw = entry_bytes(breached, 3).replace(b'"home"', b'"hole"')
     tamper(breached, ("UPDATE entries SET entry = ? WHERE seq = 3", (raw,)))
     check(breached)
-    found = standing.read(breached)
+    found = last_check.read(breached)
     assert found is not None
     assert (found.breach, found.first_bad) == (True, 3)
     assert polled(breached).state is State.TAMPERED
@@ -93,7 +93,7 @@ def test_another_finding_is_a_breach_again(breached: Places) -> None:
 )
 def test_what_is_changed_after_an_acknowledgement_is_a_breach_again(breached: Places, statement: str) -> None:
     """Nobody can hide behind a finding that is known, neither before nor after what was there then; but growing is no change."""
-    standing.acknowledge(breached, "known")
+    last_check.acknowledge(breached, "known")
     with writer(breached) as log:
         log.append([start(), end()])
     check(breached)
@@ -101,14 +101,14 @@ def test_what_is_changed_after_an_acknowledgement_is_a_breach_again(breached: Pl
     tamper(breached, statement)
     check(breached)
     assert current(breached).breach
-    standing.acknowledge(breached, "known too")
+    last_check.acknowledge(breached, "known too")
     check(breached)
     assert not current(breached).breach
 
 
 def test_what_is_erased_after_an_acknowledgement_is_no_breach(breached: Places) -> None:
     """Erasing personal data changes what was there, as it should."""
-    standing.acknowledge(breached, "known")
+    last_check.acknowledge(breached, "known")
     redact(breached, 9, "personal")
     check(breached)
     assert not current(breached).breach
@@ -120,6 +120,6 @@ def test_what_is_erased_after_an_acknowledgement_is_no_breach(breached: Places) 
 
 def current(places: Places) -> AuditStanding:
     """The standing now."""
-    found = standing.read(places)
+    found = last_check.read(places)
     assert found is not None
     return found

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tray import ourselves
 from tray.audit.checkpoint import parse
 from tray.audit.store import AuditLog
-from tray.paths import Places, private
-from tray.runner import afar
+from tray.core import ourselves
+from tray.core.paths import Places, private
+from tray.wrapper import send_copies
 
 RUN = [sys.executable, "-m", "tray", "run", "--job", "home", "--"]
 
@@ -68,7 +68,7 @@ def test_a_place_that_hangs_is_waited_for_only_for_a_moment(
     hanging.write_text("import signal; signal.pause()")
     monkeypatch.setattr(ourselves, "PROGRAM", str(hanging))
     began = time.monotonic()
-    process = afar.send(places, 0.5)
+    process = send_copies.send(places, 0.5)
     assert time.monotonic() - began < 10
     assert process.poll() is None
     process.kill()
@@ -79,6 +79,12 @@ def test_nothing_of_this_is_imported_where_nothing_is_configured(places: Places)
     """A run costs no more than before."""
     configure(places, 'version = 1\n[watch]\nstalled_after = "off"\n')
     done = run("true", PYTHONVERBOSE="1")
-    assert "tray.runner.wrap" in done.stderr
-    for name in ("tray.runner.afar", "tray.audit.outside.far", "tray.audit.outside.forward", "tray.config", "tomllib"):
+    assert "tray.wrapper.wrap" in done.stderr
+    for name in (
+        "tray.wrapper.send_copies",
+        "tray.baselines.far_copies",
+        "tray.baselines.forwarding",
+        "tray.config",
+        "tomllib",
+    ):
         assert f"import '{name}'" not in done.stderr, name

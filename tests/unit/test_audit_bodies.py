@@ -13,7 +13,7 @@ from tests.unit.audit_help import BODY, end, start, writer
 from tray.audit import bodies
 from tray.audit.entry import MAX_BODY, Action, Draft, body_bytes, body_hash
 from tray.audit.verify import verify
-from tray.paths import Places
+from tray.core.paths import Places
 
 OBJECTS = st.dictionaries(
     st.text(), st.one_of(st.text(), st.integers(-(2**53) + 1, 2**53 - 1), st.booleans(), st.none())

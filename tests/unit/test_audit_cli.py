@@ -11,7 +11,7 @@ from tray.audit import spool
 from tray.audit.checkpoint import VerifierKey
 from tray.audit.store import AuditLog
 from tray.cli.main import main
-from tray.paths import Places
+from tray.core.paths import Places
 
 Output = pytest.CaptureFixture[str]
 

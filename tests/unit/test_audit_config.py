@@ -5,8 +5,8 @@ import pytest
 from tray import config
 from tray.config import Job
 from tray.config.audit import AuditConfig, address
-from tray.errors import ConfigError
-from tray.paths import Places, private
+from tray.core.errors import ConfigError
+from tray.core.paths import Places, private
 
 DAY_MS = 86_400_000
 WHOLE = """\

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 
 from tests.unit.audit_help import end, filled, mounted, python, start, tamper, writer
-from tray import clock
 from tray.audit import keys, spool
 from tray.audit.append import append_all
 from tray.audit.store import AuditLog
 from tray.audit.verify import Kind, Result, verify
-from tray.clock import DAY_MS
-from tray.errors import AuditUnavailableError
-from tray.locks import FileLock
-from tray.model import Outcome
-from tray.paths import Places
+from tray.core import clock
+from tray.core.clock import DAY_MS
+from tray.core.errors import AuditUnavailableError
+from tray.core.locks import FileLock
+from tray.core.model import Outcome
+from tray.core.paths import Places
 
 QUICK = 0.2
 """Seconds to wait for a lock; the product waits longer, for the same result."""
@@ -260,8 +260,8 @@ from tests.unit.audit_help import end
 from tray.audit import spool
 from tray.audit.store import AuditLog
 from tray.audit.verify import verify
-from tray.model import Outcome
-from tray.paths import places
+from tray.core.model import Outcome
+from tray.core.paths import places
 here = places()
 def fill(left):
     # until only *left* bytes are free
@@ -299,7 +299,7 @@ def test_a_read_only_folder_with_changes_in_the_wal_never_gives_old_data(places:
         for name in ("audit.db", "audit.db-wal"):
             (tmp_path / name).write_bytes((places.state / name).read_bytes())
     code = """
-from tray.errors import AuditUnavailableError
+from tray.core.errors import AuditUnavailableError
 try:
     with AuditLog.read(Path(sys.argv[1])) as log:
         print(log.history(1)[0].run)
@@ -367,7 +367,7 @@ import os, signal
 from tray.audit import create
 from tests.unit.audit_help import end
 from tray.audit import spool
-from tray.paths import places
+from tray.core.paths import places
 os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL) if str(_[1]).endswith(".db") else os.rename(*_)
 spool.record(places(), [end("a")])
 """

@@ -10,20 +10,19 @@ from pathlib import Path
 import pytest
 
 from tests.unit.audit_help import end, start
-from tray import clock, paths
 from tray.audit import prune, redact, rotation, segments, spool
-from tray.audit.outside import baselines
-from tray.audit.search import fill
+from tray.audit.search import index_fill
 from tray.audit.store import AuditLog
-from tray.audit.verify import recorded
-from tray.care import rounds
+from tray.baselines import near_copies, recorded_check
 from tray.cli.main import main
+from tray.core import clock, paths
+from tray.core.errors import BackupTrayError
+from tray.core.model import Status
+from tray.core.paths import Places
 from tray.doctor import records as doctor_records
-from tray.errors import BackupTrayError
-from tray.fetch import StatusSource
-from tray.model import Status
-from tray.paths import Places
-from tray.window import auditlog, filters, history, records, trust
+from tray.housekeeping import rounds
+from tray.status import StatusSource
+from tray.window import audit_page, filters, history_page, report_page, verification
 
 PAGE = 4096
 SEEDS = 80
@@ -44,8 +43,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
             log.append([start(f"run-{number}", job=f"job-{number % 3}"), end(f"run-{number}", job=f"job-{number % 3}")])
         log.append([end("long", body={"reason": "x" * 9000})])
         log.append([start("goes on")])
-    recorded.check(places)
-    fill.update(places)
+    recorded_check.check(places)
+    index_fill.update(places)
     return home
 
 
@@ -123,20 +122,20 @@ def looks(places: Places) -> dict[str, Callable[[], object]]:
         "proof": lambda: main(["audit", "proof", "9"]),
         "doctor": lambda: doctor_records.audit_log(places),
         "doctor, waiting": lambda: list(doctor_records.waiting(places)),
-        "window: overview": lambda: auditlog.overview(places),
-        "window: lists": lambda: auditlog.offered(places),
-        "window: entries": lambda: auditlog.entries(places, asked, None),
-        "window: search": lambda: auditlog.entries(places, searched, None),
-        "window: entry": lambda: auditlog.entry(places, 5),
-        "window: history": lambda: history.runs(places, asked, None),
-        "window: report": lambda: records.report(places, "run-3"),
-        "window: check": lambda: trust.check(places, 5),
-        "window: proof": lambda: trust.proven(places, 5),
-        "words": lambda: fill.update(places),
-        "check of what is new": lambda: recorded.check(places, incremental=True, scheduled=True),
+        "window: overview": lambda: audit_page.overview(places),
+        "window: lists": lambda: audit_page.offered(places),
+        "window: entries": lambda: audit_page.entries(places, asked, None),
+        "window: search": lambda: audit_page.entries(places, searched, None),
+        "window: entry": lambda: audit_page.entry(places, 5),
+        "window: history": lambda: history_page.runs(places, asked, None),
+        "window: report": lambda: report_page.report(places, "run-3"),
+        "window: check": lambda: verification.check(places, 5),
+        "window: proof": lambda: verification.proven(places, 5),
+        "words": lambda: index_fill.update(places),
+        "check of what is new": lambda: recorded_check.check(places, incremental=True, scheduled=True),
         "verify": lambda: main(["audit", "verify"]),
         "rotate": lambda: close(places),
-        "prune": lambda: prune.prune(places, clock.DAY_MS, baselines.found(places)),
+        "prune": lambda: prune.prune(places, clock.DAY_MS, near_copies.found(places)),
         "redact": lambda: redact.redact(places, 8, "asked for"),
         "key change": lambda: rotation.rotate(places),
         "care": lambda: rounds.go(places, started=True),

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from pymerkle import InmemoryTree
 
 from tests.unit.audit_help import end, entry_bytes, start, writer
-from tray import clock
 from tray.audit import bodies, checkpoint
 from tray.audit.canonical import canonical, plain, valid_text
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.entry import MAX_ENTRY, TYPES, Action, Draft, body_bytes, build, pattern
-from tray.audit.tree import EMPTY_ROOT, Frontier, leaf_hash
-from tray.model import Outcome
-from tray.paths import Places
+from tray.audit.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from tray.core import clock
+from tray.core.model import Outcome
+from tray.core.paths import Places
 
 INTEGERS = st.integers(-(2**53) + 1, 2**53 - 1)
 JSON = st.recursive(

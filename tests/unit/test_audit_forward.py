@@ -11,14 +11,13 @@ from tests.unit.audit_help import end, filled, start
 from tests.unit.test_audit_systemlog import parsed_journal, parsed_syslog, receiving
 from tray.audit import spool
 from tray.audit.entry import Action
-from tray.audit.outside import forward as forwarding
-from tray.audit.outside import systemlog
-from tray.audit.outside.forward import forward, waiting
 from tray.audit.store import AuditLog
+from tray.baselines import forwarding, system_log
+from tray.baselines.forwarding import forward, waiting
 from tray.config import Config
 from tray.config.audit import AuditConfig
-from tray.model import Outcome
-from tray.paths import Places
+from tray.core.model import Outcome
+from tray.core.paths import Places
 
 JOURNALD = Config(audit=AuditConfig(forward=("journald",)))
 
@@ -26,7 +25,7 @@ JOURNALD = Config(audit=AuditConfig(forward=("journald",)))
 @pytest.fixture
 def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """A socket that stands in for journald."""
-    monkeypatch.setattr(systemlog, "JOURNAL_SOCKET", str(tmp_path / "journal"))
+    monkeypatch.setattr(system_log, "JOURNAL_SOCKET", str(tmp_path / "journal"))
     with receiving(tmp_path / "journal") as made:
         yield made
 
@@ -173,7 +172,7 @@ def test_whoever_is_killed_before_the_cursor_is_kept_sends_again(
     """At least once: rather twice than never."""
     filled(places, 1)
     with monkeypatch.context() as patch:
-        patch.setattr("tray.audit.outside.outages.Memory.save", lambda _self: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("tray.baselines.unreached.Memory.save", lambda _self: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             forward(places, JOURNALD)
     assert seqs(journal) == [0, 1, 2, 3]

@@ -11,10 +11,10 @@ import pytest
 
 from tests.unit.audit_help import end, filled
 from tray.audit import checkpoint, keys, spool
-from tray.audit.outside import baselines
 from tray.audit.store import AuditLog
+from tray.baselines import near_copies
 from tray.cli.main import main
-from tray.paths import Places
+from tray.core.paths import Places
 
 TRAY = [sys.executable, "-m", "tray"]
 
@@ -82,7 +82,7 @@ def test_the_foot_of_a_report_can_be_compared_with_the_log(log: Places, capsys: 
     """A report on paper names size and root; years later the log answers with the same line, or not."""
     with AuditLog.read(log.audit_db) as opened:
         size, _, note = opened.head()
-    foot = baselines.footer(note)
+    foot = near_copies.footer(note)
     spool.record(log, [end(), end()])
     assert main(["audit", "checkpoint", "--size", str(size)]) == 0
     assert capsys.readouterr().out == f"{foot}\n"

@@ -14,11 +14,11 @@ from tests.unit import audit_attacks as by
 from tests.unit.audit_attacks import Scene
 from tests.unit.audit_cases import UNCHECKED, Case
 from tests.unit.audit_cases_whole import CASES, GROUPS
-from tray import clock
-from tray.audit import standing
-from tray.audit.outside import baselines
+from tray.audit import last_check
 from tray.audit.verify import verify, verify_since
-from tray.errors import AuditUnavailableError
+from tray.baselines import near_copies
+from tray.core import clock
+from tray.core.errors import AuditUnavailableError
 
 COLUMNS = ("no baseline", "the copy beside the configuration", "a checkpoint kept far away")
 
@@ -27,7 +27,7 @@ def outcomes(case: Case, scene: Scene) -> tuple[str, str, str]:
     """Try *case* on *scene*, which is changed by it, and return what is said under each baseline."""
     case.act(scene)
     here = scene.here
-    near = {"kept": baselines.found(here), "pinned": baselines.pinned(here)}
+    near = {"kept": near_copies.found(here), "pinned": near_copies.pinned(here)}
     return tuple(_said(case, scene, **options) for options in ({}, near, {"baselines": {"far away": scene.far}}))  # type: ignore[return-value, arg-type]
 
 
@@ -35,7 +35,7 @@ def _said(case: Case, scene: Scene, **options: object) -> str:
     here = scene.here
     try:
         if case.how:
-            verdict = verify_since(here.audit_db, here.audit_key, standing.point(here), **options)  # type: ignore[arg-type]
+            verdict = verify_since(here.audit_db, here.audit_key, last_check.point(here), **options)  # type: ignore[arg-type]
         else:
             verdict = verify(here.audit_db, here.audit_key, **options)  # type: ignore[arg-type]
     except AuditUnavailableError:

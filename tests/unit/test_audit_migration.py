@@ -10,15 +10,15 @@ import pytest
 
 from tests.unit.audit_help import end, start, writer
 from tray.audit import bodies, database, migrate, spool, tiles
-from tray.audit.outside import far
 from tray.audit.schema import SCHEMA_VERSION, STATEMENTS
 from tray.audit.store import AuditLog
 from tray.audit.verify import verify
-from tray.clock import new_id
-from tray.errors import AuditUnavailableError
-from tray.paths import Places
-from tray.runner import past
+from tray.baselines import far_copies
+from tray.core.clock import new_id
+from tray.core.errors import AuditUnavailableError
+from tray.core.paths import Places
 from tray.runs import Process, RunInfo
+from tray.wrapper import earlier_runs
 
 FORMAT_1 = Path(__file__).parent.parent / "data" / "audit" / "format-1"
 
@@ -100,7 +100,7 @@ def test_migration_happens_once(old: Places) -> None:
 _OPEN = """
 import sys
 from tests.unit.audit_help import end, writer
-from tray.paths import places
+from tray.core.paths import places
 with writer(places(), 30) as log:
     log.append([end(f"new-{sys.argv[1]}")])
 """
@@ -121,7 +121,7 @@ _KILLED = """
 import os, signal, sqlite3, sys
 from pathlib import Path
 from tray.audit import migrate
-from tray.paths import places
+from tray.core.paths import places
 left = int(sys.argv[1])
 def step():
     global left
@@ -261,11 +261,11 @@ def test_who_is_in_a_hurry_leaves_a_long_log_of_format_1_to_others(
         run=new_id(), job="home", engine="restic", kind="backup", started_ms=0, boot="", wrapper=Process(1, None)
     )
     assert spool.record(old, [start("late")], timeout=0.5) is None
-    assert past.of(old, info) == ()
+    assert earlier_runs.of(old, info) == ()
     with sqlite3.connect(old.audit_db) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (1,)
     connection.close()
-    assert far.main() == 0
+    assert far_copies.main() == 0
     with AuditLog.read(old.audit_db) as log:
         assert log.entry_of_run("late") is not None
     assert not database.is_long_way(old.audit_db, 0.5)

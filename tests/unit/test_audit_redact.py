@@ -11,12 +11,12 @@ import pytest
 from tests.unit.audit_help import end, start, writer
 from tray.audit import redact, spool
 from tray.audit.entry import Action, Draft
-from tray.audit.search import Filter, fill, indexfile, search
+from tray.audit.search import Filter, index_file, index_fill, search
 from tray.audit.store import AuditLog
 from tray.audit.verify import verify
 from tray.cli.main import main
-from tray.errors import AuditMissingError, AuditUnavailableError, EntryNotFoundError, RedactRefusedError
-from tray.paths import Places
+from tray.core.errors import AuditMissingError, AuditUnavailableError, EntryNotFoundError, RedactRefusedError
+from tray.core.paths import Places
 
 SECRET = "Wilhelmina Featherstonehaugh"
 
@@ -26,7 +26,7 @@ def told(places: Places) -> Places:
     """A log in whose entry 3 a name stands, and an index of its words."""
     with writer(places) as log:
         log.append([start("a"), end("a", body={"reason": f"{SECRET} pulled the plug."}), end("b")])
-    fill.update(places)
+    index_fill.update(places)
     return places
 
 
@@ -80,7 +80,7 @@ def test_an_index_that_cannot_be_removed_is_told(told: Places, monkeypatch: pyte
     def refuse(db: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(indexfile, "forget", refuse)
+    monkeypatch.setattr(index_file, "forget", refuse)
     with pytest.raises(AuditUnavailableError) as caught:
         redact.redact(told, 3, "asked for")
     assert "index with their words stays" in caught.value.why

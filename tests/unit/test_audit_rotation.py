@@ -10,16 +10,16 @@ import pytest
 
 from tests.unit.audit_help import end, filled
 from tests.waiting import wait_for
-from tray.audit import checkpoint, keys, rotation, spool, standing
+from tray.audit import checkpoint, keys, last_check, rotation, spool
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.entry import Action, Severity
-from tray.audit.outside import baselines
 from tray.audit.rows import StoredEntry
 from tray.audit.store import AuditLog
 from tray.audit.verify import Result, verify
-from tray.audit.verify.recorded import check
-from tray.errors import AuditMissingError, AuditStandingError, AuditUnavailableError
-from tray.paths import Places
+from tray.baselines import near_copies
+from tray.baselines.recorded_check import check
+from tray.core.errors import AuditMissingError, AuditStandingError, AuditUnavailableError
+from tray.core.paths import Places
 
 
 def changes(places: Places) -> list[StoredEntry]:
@@ -36,7 +36,7 @@ def newest(places: Places) -> bytes:
 
 def holds(places: Places) -> bool:
     """Whether the log verifies with the copies beside the configuration."""
-    verdict = verify(places.audit_db, places.audit_key, baselines=baselines.found(places))
+    verdict = verify(places.audit_db, places.audit_key, baselines=near_copies.found(places))
     assert verdict.result is Result.INTACT, verdict.why
     return True
 
@@ -65,7 +65,7 @@ def test_a_new_key_is_pinned_in_both_places(places: Places) -> None:
     spool.record(filled(places), [end()])
     done = rotation.rotate(places)
     assert keys.pins(places.audit_key) == [done.old, done.new]
-    assert baselines.pinned(places) == [done.old, done.new]
+    assert near_copies.pinned(places) == [done.old, done.new]
 
 
 def test_an_introduction_counts_only_for_its_entry_its_key_and_its_log() -> None:
@@ -146,9 +146,9 @@ def test_whoever_is_killed_before_the_log_knows_leaves_the_old_key(
     assert holds(places)
 
 
-_ROTATE = "from tray.audit import rotation; from tray.paths import places\nwhile True: rotation.rotate(places())"
+_ROTATE = "from tray.audit import rotation; from tray.core.paths import places\nwhile True: rotation.rotate(places())"
 _RECORD = (
-    "from tray.audit import spool; from tray.paths import places; from tests.unit.audit_help import end\n"
+    "from tray.audit import spool; from tray.core.paths import places; from tests.unit.audit_help import end\n"
     "for _ in range(40): assert spool.record(places(), [end()]) is not None"
 )
 
@@ -238,11 +238,11 @@ def test_what_the_last_check_came_to_stays_known_when_the_key_is_changed(places:
     """The file is authenticated with the signing key: changing the key must not make it look edited."""
     spool.record(filled(places), [end()])
     check(places)
-    before = standing.read(places)
+    before = last_check.read(places)
     rotation.rotate(places)
     assert before is not None
-    assert standing.read(places) == before
-    assert standing.point(places) is not None
+    assert last_check.read(places) == before
+    assert last_check.point(places) is not None
 
 
 def test_a_standing_that_was_edited_is_not_vouched_for_by_a_new_key(places: Places) -> None:
@@ -252,4 +252,4 @@ def test_a_standing_that_was_edited_is_not_vouched_for_by_a_new_key(places: Plac
     places.audit_standing.write_bytes(places.audit_standing.read_bytes().replace(b'"entries":', b'"entries":1'))
     rotation.rotate(places)
     with pytest.raises(AuditStandingError):
-        standing.read(places)
+        last_check.read(places)

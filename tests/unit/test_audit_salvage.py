@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 
 from tests.unit.audit_help import end, filled, start, tamper, writer
-from tray import paths
 from tray.audit import keys, rotation, spool
 from tray.audit.checkpoint import VerifierKey
 from tray.audit.entry import body_hash
+from tray.audit.merkle import leaf_hash
 from tray.audit.salvage import Salvaged, salvage
 from tray.audit.salvage.carve import File
 from tray.audit.store import AuditLog
-from tray.audit.tree import leaf_hash
 from tray.cli.main import main
-from tray.errors import AuditUnavailableError
-from tray.paths import Places
+from tray.core import paths
+from tray.core.errors import AuditUnavailableError
+from tray.core.paths import Places
 
 Output = pytest.CaptureFixture[str]
 PAGE = 4096

@@ -16,17 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.audit_help import end, filled, start, tamper, writer
-from tray import clock
 from tray.audit.entry import ENDS, Action, Draft, Severity
 from tray.audit.rows import StoredEntry
 from tray.audit.schema import FACET, MOMENT
-from tray.audit.search import Filter, Page, fill, jobs, latest, recorded, search
-from tray.audit.search import pages as reading
-from tray.audit.search.asked import LISTS, moment, parse
+from tray.audit.search import Filter, Page, index_fill, jobs, latest, recorded, search
+from tray.audit.search import by_facets as reading
+from tray.audit.search.conditions import LISTS, moment, parse
 from tray.audit.store import AuditLog
-from tray.errors import UsageError
-from tray.model import Outcome
-from tray.paths import Places
+from tray.core import clock
+from tray.core.errors import UsageError
+from tray.core.model import Outcome
+from tray.core.paths import Places
 
 NOW = clock.from_text("2026-11-23T12:34:56.789Z")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -173,17 +173,17 @@ def test_a_search_finds_what_reading_every_entry_would_find(
     """Whatever is in the log and whatever is asked, with an index of words that is missing, half made, old or complete."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(fill, "BATCH", 3),
+        mock.patch.object(index_fill, "BATCH", 3),
         mock.patch.object(recorded, "BATCH", near),
     ):
         here = home(folder)
         with AuditLog.open(here.audit_db, here.audit_key) as log:
             log.append(drafts[:known])
             for _ in range(rounds):
-                fill.update(here, seconds=0)
+                index_fill.update(here, seconds=0)
             log.append(drafts[known:])
             for _ in range(rounds // 4):
-                fill.update(here, seconds=0)
+                index_fill.update(here, seconds=0)
             everything = sorted(log.entries(0, 1000), key=order, reverse=True)
             for asked in wanted:
                 found = pages(log, asked, limit)

@@ -5,13 +5,13 @@ import json
 import pytest
 
 from tests.unit.audit_help import end, filled, start, writer
-from tray import clock, past
 from tray.audit import spool
-from tray.audit.search.asked import Filter
+from tray.audit.search.conditions import Filter
 from tray.cli.main import main
-from tray.fetch import elsewhere
-from tray.model import EndedRun, Instance, Outcome
-from tray.paths import Places
+from tray.core import clock
+from tray.core.model import EndedRun, Instance, Outcome
+from tray.core.paths import Places
+from tray.status import past_runs, system_history
 
 Output = pytest.CaptureFixture[str]
 DAY = clock.DAY_MS
@@ -170,12 +170,12 @@ def test_runs_of_the_system_are_filtered_too(places: Places, monkeypatch: pytest
         rest = [run for run in runs if before is None or (run.entry or 0) < before][: min(limit, 3)]
         return rest, rest[-1].entry if len(rest) == 3 else None
 
-    monkeypatch.setattr(elsewhere, "history", history)
-    assert [run.run for run in past.find(places, Filter(outcome=("failed",))).runs] == ["b1", "s7"]
+    monkeypatch.setattr(system_history, "history", history)
+    assert [run.run for run in past_runs.find(places, Filter(outcome=("failed",))).runs] == ["b1", "s7"]
     asked.clear()
-    assert [run.run for run in past.find(places, Filter(since_ms=now - DAY - 1000)).runs] == ["s0", "a2", "s1"]
+    assert [run.run for run in past_runs.find(places, Filter(since_ms=now - DAY - 1000)).runs] == ["s0", "a2", "s1"]
     assert len(asked) == 1
-    first, second = (past.find(places, Filter(), limit=5, page=page) for page in (1, 2))
+    first, second = (past_runs.find(places, Filter(), limit=5, page=page) for page in (1, 2))
     assert [run.run for run in first.runs] == ["s0", "a2", "s1", "s2", "b1"]
     assert [run.run for run in second.runs] == ["s3", "a1", "s4", "s5", "s6"]
     assert first.more
@@ -186,11 +186,11 @@ def test_a_search_that_ran_out_of_time_says_how_far_it_looked(
 ) -> None:
     """No index and a long log: what was found, since when was looked, and no claim that there is nothing."""
     from tray.audit import search
-    from tray.audit.search import fill
+    from tray.audit.search import index_fill
 
     with writer(places) as log:
         log.append([end(f"r{number}") for number in range(100)])
-    monkeypatch.setattr(fill, "update", lambda *_, **__: False)
+    monkeypatch.setattr(index_fill, "update", lambda *_, **__: False)
     monkeypatch.setattr(search.search, "__kwdefaults__", {"seconds": -1.0})
     for command in (["history"], ["audit", "show"]):
         assert main([*command, "--text", "neverseen"]) == 0

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from tests.unit.audit_help import end, filled, mounted, python, writer
 from tray.audit.entry import Action, Draft
-from tray.audit.search import Page, fill, indexfile, search
-from tray.audit.search.asked import Filter, words_of
-from tray.audit.search.asked import words as split
+from tray.audit.search import Page, index_file, index_fill, search
+from tray.audit.search.conditions import Filter, words_of
+from tray.audit.search.conditions import words as split
 from tray.audit.store import AuditLog
-from tray.model import Outcome
-from tray.paths import Places
+from tray.core.model import Outcome
+from tray.core.paths import Places
 
 SECRET = "zanzibarquux"
 
@@ -85,7 +85,7 @@ def test_words_are_found_however_they_are_written(places: Places, ready: bool, t
     with writer(places) as log:
         log.append([end(job="job-of-mine", outcome=Outcome.FAILED, body=body), told("Nothing of that.", job="other")])
     if ready:
-        assert fill.update(places)
+        assert index_fill.update(places)
     assert found(places, text) == ([2] if hit else [])
 
 
@@ -101,7 +101,7 @@ def test_hashes_ids_and_times_are_no_words() -> None:
 def test_words_hold_nothing_that_the_index_could_take_for_more_than_one(text: str) -> None:
     """Whatever stands in a name, its words are letters and digits only, in small letters, and so cannot break a query."""
     with sqlite3.connect(":memory:") as connection:
-        connection.execute(f"CREATE {indexfile.TABLES['words']}")
+        connection.execute(f"CREATE {index_file.TABLES['words']}")
         for word in split(text):
             assert word.isalnum()
             assert len(word.encode()) <= 48
@@ -115,7 +115,7 @@ def test_words_hold_nothing_that_the_index_could_take_for_more_than_one(text: st
 def test_very_many_words_are_a_question_like_any_other(places: Places) -> None:
     """Somebody pastes a page of text into the search box: an answer, no error."""
     filled(places, 2)
-    fill.update(places)
+    index_fill.update(places)
     page = " ".join(f"word{number}" for number in range(2000))
     assert found(places, page) == []
     assert found(places, *page.split(), "saved") == [5, 3]
@@ -125,7 +125,7 @@ def test_many_words_with_one_beginning_are_all_found(places: Places) -> None:
     """More words begin like that than the query would name one by one."""
     with writer(places) as log:
         log.append([told(f"abcd{number}") for number in range(150)])
-    fill.update(places)
+    index_fill.update(places)
     for text in ("abc", "abcd", "abcd1", "abcd14"):
         expected = [number + 2 for number in reversed(range(150)) if f"abcd{number}".startswith(text)]
         assert [entry.seq for entry in look(places, text).entries] == expected[:100]
@@ -134,11 +134,11 @@ def test_many_words_with_one_beginning_are_all_found(places: Places) -> None:
 def test_new_entries_are_found_before_the_index_knows_them(places: Places) -> None:
     """What was appended a moment ago is looked at one by one."""
     filled(places, 3)
-    fill.update(places)
+    index_fill.update(places)
     with writer(places) as log:
         log.append([told(SECRET)])
     assert found(places, SECRET) == [8]
-    fill.update(places)
+    index_fill.update(places)
     assert found(places, SECRET) == [8]
     assert indexed(places) == 9
 
@@ -148,7 +148,7 @@ def test_entries_that_come_late_are_found_in_their_place(places: Places) -> None
     with writer(places) as log:
         for number, time_ms in enumerate([5000, 1000, 9000, 2000, 8000, 3000, 4000, 1500, 9500, 100]):
             log.append([told("late bird", time_ms=time_ms, run=f"r{number}")])
-            fill.update(places)
+            index_fill.update(places)
         expected = [
             entry.seq for entry in sorted(log.entries(2, 100), key=lambda entry: entry.data["time"], reverse=True)
         ]
@@ -165,29 +165,29 @@ def test_entries_that_come_late_are_found_in_their_place(places: Places) -> None
 def test_too_many_late_entries_make_the_index_anew(places: Places) -> None:
     """Times that run backwards give no index in a hundred pieces."""
     with writer(places) as log:
-        for number in range(fill.MOST_PARTS + 3):
+        for number in range(index_fill.MOST_PARTS + 3):
             log.append([told("backwards", time_ms=10**12 - number)])
-            fill.update(places)
+            index_fill.update(places)
     with sqlite3.connect(places.search_index) as connection:
-        assert connection.execute("SELECT count(*) FROM parts").fetchone()[0] <= fill.MOST_PARTS + 1
+        assert connection.execute("SELECT count(*) FROM parts").fetchone()[0] <= index_fill.MOST_PARTS + 1
     connection.close()
-    assert found(places, "backwards") == list(range(2, fill.MOST_PARTS + 5))
+    assert found(places, "backwards") == list(range(2, index_fill.MOST_PARTS + 5))
 
 
 def test_erased_words_are_gone_from_the_index(places: Places) -> None:
     """What was redacted stands in no byte of the file afterwards, nor is it found meanwhile."""
     with writer(places) as log:
         log.append([told(f"{SECRET} was here", run=f"r{number}") for number in range(3)])
-        fill.update(places)
+        index_fill.update(places)
         assert SECRET.encode() in in_index(places)
         for seq in (2, 3, 4):
             log.redact(seq, "asked for")
         assert found(places, SECRET) == []
-        fill.update(places)
+        index_fill.update(places)
     assert found(places, SECRET) == []
     assert SECRET.encode() not in in_index(places)
     assert found(places, "asked")
-    indexfile.forget(places.audit_db)
+    index_file.forget(places.audit_db)
     assert in_index(places) == b""
 
 
@@ -195,14 +195,14 @@ def test_an_index_of_another_log_is_made_anew(places: Places) -> None:
     """The log was replaced: its index knows words that were never in this one."""
     with writer(places) as log:
         log.append([told(SECRET)])
-    fill.update(places)
+    index_fill.update(places)
     for item in places.state.iterdir():
         if item.name.startswith("audit."):
             item.unlink()
     with writer(places) as log:
         log.append([told("fresh")])
     assert (found(places, SECRET), found(places, "fresh")) == ([], [2])
-    fill.update(places)
+    index_fill.update(places)
     assert SECRET.encode() not in in_index(places)
     assert found(places, "fresh") == [2]
 
@@ -213,7 +213,7 @@ def test_an_index_of_a_log_that_was_rolled_back_is_made_anew(places: Places) -> 
     kept = places.audit_db.read_bytes()
     with writer(places) as log:
         log.append([told(SECRET), told("both")])
-    fill.update(places)
+    index_fill.update(places)
     for suffix in ("-wal", "-shm"):
         places.audit_db.with_name(places.audit_db.name + suffix).unlink(missing_ok=True)
     places.audit_db.write_bytes(kept)
@@ -221,7 +221,7 @@ def test_an_index_of_a_log_that_was_rolled_back_is_made_anew(places: Places) -> 
     with writer(places) as log:
         log.append([told("both"), told("otherwise")])
     assert (found(places, SECRET), found(places, "both")) == ([], [6])
-    fill.update(places)
+    index_fill.update(places)
     assert SECRET.encode() not in in_index(places)
     assert (found(places, "otherwise"), found(places, "both")) == ([7], [6])
 
@@ -270,14 +270,14 @@ def test_a_damaged_index_costs_time_and_nothing_else(places: Places, damage: str
     filled(places, 3)
     with writer(places) as log:
         log.append([told(SECRET), told("more")])
-    fill.update(places)
+    index_fill.update(places)
     DAMAGE[damage](places.search_index)
     assert found(places, SECRET) == [8]
-    fill.update(places)
+    index_fill.update(places)
     assert found(places, SECRET) == [8]
     with writer(places) as log:
         log.append([told("afterwards")])
-    fill.update(places)
+    index_fill.update(places)
     assert (found(places, "afterwards"), found(places, SECRET)) == ([10], [8])
     if damage != "a folder":
         assert indexed(places) == 11 or damage == "no rows"
@@ -287,8 +287,8 @@ def test_without_fts5_entries_are_looked_at_one_by_one(places: Places, monkeypat
     """An SQLite built without it: the index is not made, the search works."""
     with writer(places) as log:
         log.append([told(SECRET)])
-    monkeypatch.setitem(indexfile.TABLES, "words", "VIRTUAL TABLE words USING fts_of_another_planet (doc)")
-    assert not fill.update(places)
+    monkeypatch.setitem(index_file.TABLES, "words", "VIRTUAL TABLE words USING fts_of_another_planet (doc)")
+    assert not index_fill.update(places)
     assert found(places, SECRET) == [2]
 
 
@@ -298,11 +298,11 @@ def test_on_a_read_only_disk_entries_are_looked_at_one_by_one(places: Places) ->
         log.append([told(SECRET)])
     code = """
 import sys
-from tray.audit.search import Filter, fill, search
+from tray.audit.search import Filter, index_fill, search
 from tray.audit.store import AuditLog
-from tray.paths import places
+from tray.core.paths import places
 here = places()
-print(fill.update(here), [entry.seq for entry in search(AuditLog.read(here.audit_db), Filter(text=(sys.argv[1],))).entries])
+print(index_fill.update(here), [entry.seq for entry in search(AuditLog.read(here.audit_db), Filter(text=(sys.argv[1],))).entries])
 """
     state = places.state
     done = mounted(f"mount --bind {state} {state} && mount -o remount,ro,bind {state}", code, SECRET)
@@ -333,13 +333,13 @@ def test_the_index_is_filled_from_the_newest_back_and_is_of_use_at_once(places: 
     with writer(places) as log:
         log.append([told(SECRET if number % 5 == 0 else "x") for number in range(50)])
     steps: list[tuple[int, int]] = []
-    with mock.patch.object(fill, "BATCH", 10):
-        assert not fill.update(places, seconds=0)
+    with mock.patch.object(index_fill, "BATCH", 10):
+        assert not index_fill.update(places, seconds=0)
         assert indexed(places) == 10
         expected = [number + 2 for number in range(45, -1, -5)]
         assert found(places, SECRET) == expected
-        assert fill.update(places, progress=lambda done, all_of_them: steps.append((done, all_of_them)))
-        assert fill.update(places)
+        assert index_fill.update(places, progress=lambda done, all_of_them: steps.append((done, all_of_them)))
+        assert index_fill.update(places)
     assert steps[0] == (20, 52)
     assert steps[-1] == (52, 52)
     assert found(places, SECRET) == expected
@@ -350,10 +350,10 @@ def test_a_killed_update_goes_on_later(places: Places) -> None:
     with writer(places) as log:
         log.append([told(f"{SECRET} w{number}") for number in range(400)])
     code = """
-from tray.audit.search import fill
-from tray.paths import places
-fill.BATCH = 5
-fill.update(places(), progress=lambda *_: print(1, flush=True))
+from tray.audit.search import index_fill
+from tray.core.paths import places
+index_fill.BATCH = 5
+index_fill.update(places(), progress=lambda *_: print(1, flush=True))
 """
     for number in range(12):
         with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
@@ -363,7 +363,7 @@ fill.update(places(), progress=lambda *_: print(1, flush=True))
             child.kill()
         assert len(found(places, SECRET)) == 100
     assert 0 < indexed(places) < 402
-    assert fill.update(places)
+    assert index_fill.update(places)
     assert indexed(places) == 402
     assert found(places, "w399") == [401]
 
@@ -372,10 +372,13 @@ def test_two_that_update_at_once_do_no_harm(places: Places) -> None:
     """Housekeeping and a search may meet."""
     with writer(places) as log:
         log.append([told(f"{SECRET} {number}") for number in range(300)])
-    code = "from tray.audit.search import fill; from tray.paths import places; fill.BATCH = 7; fill.update(places())"
+    code = (
+        "from tray.audit.search import index_fill; from tray.core.paths import places\n"
+        "index_fill.BATCH = 7; index_fill.update(places())"
+    )
     children = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
     assert [child.wait(60) for child in children] == [0, 0, 0]
-    assert fill.update(places)
+    assert index_fill.update(places)
     assert indexed(places) == 302
     assert len(found(places, SECRET)) == 100
 
@@ -385,25 +388,25 @@ def test_the_index_is_private_whatever_the_umask(places: Places) -> None:
     filled(places, 1)
     before = os.umask(0)
     try:
-        fill.update(places)
+        index_fill.update(places)
     finally:
         os.umask(before)
     assert places.search_index.stat().st_mode & 0o777 == 0o600
-    assert indexfile.path_of(places.audit_db) == places.search_index
+    assert index_file.path_of(places.audit_db) == places.search_index
 
 
 def test_without_a_log_there_is_nothing_to_do(places: Places) -> None:
     """The first housekeeping comes before the first backup."""
-    assert fill.update(places)
+    assert index_fill.update(places)
     assert not places.search_index.exists()
 
 
 def test_values_and_words_are_told_apart(places: Places) -> None:
     """A job named like a word in a text, or like our own marks, is found as the job and nothing else."""
-    mark = indexfile.token("job", "home")
+    mark = index_file.token("job", "home")
     with writer(places) as log:
         log.append([told("x", job="home"), told(f"home {mark}", job="x")])
-    fill.update(places)
+    index_fill.update(places)
     assert found(places, "home") == [3, 2]
     assert found(places, "x", job=("home",)) == [2]
     assert found(places, mark[1:], job=("x",)) == [3]
@@ -417,7 +420,7 @@ def test_searching_imports_no_writer_and_starts_nothing(places: Places) -> None:
 import sys
 from tray.audit.search import Filter, search
 from tray.audit.store import AuditLog
-from tray.paths import places
+from tray.core.paths import places
 search(AuditLog.read(places().audit_db), Filter(text=("saved",)))
 print([name for name in ("cryptography", "asyncio", "PIL") if name in sys.modules])
 """

@@ -11,14 +11,14 @@ import pytest
 
 from tests.unit.audit_help import end, python, start, writer
 from tests.waiting import wait_for
-from tray import clock, paths
 from tray.audit import spool
 from tray.audit.entry import Action, Draft
 from tray.audit.store import AuditLog
 from tray.audit.verify import verify
-from tray.errors import AuditUnavailableError
-from tray.model import Outcome
-from tray.paths import Places
+from tray.core import clock, paths
+from tray.core.errors import AuditUnavailableError
+from tray.core.model import Outcome
+from tray.core.paths import Places
 
 
 def blocked(places: Places) -> Path:
@@ -157,7 +157,7 @@ def test_spooled_records_are_private(places: Places) -> None:
 _DRAIN = """
 import sys
 from tray.audit import spool
-from tray.paths import places
+from tray.core.paths import places
 print(spool.drain(places(), timeout=30))
 """
 
@@ -179,7 +179,7 @@ def test_concurrent_drainers_append_each_record_once(places: Places) -> None:
 _KILLED = """
 import os, pathlib, signal
 from tray.audit import spool
-from tray.paths import places
+from tray.core.paths import places
 pathlib.Path.unlink = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 spool.drain(places())
 """
@@ -202,7 +202,7 @@ _APPENDING = """
 import sys
 from tests.unit.audit_help import end
 from tray.audit import spool
-from tray.paths import places
+from tray.core.paths import places
 here = places()
 for number in range(10_000):
     spool.record(here, [end(f"{sys.argv[1]}-{number}")])
@@ -253,7 +253,7 @@ def test_a_missing_library_does_not_lose_the_record(places: Places, monkeypatch:
 def test_looking_at_the_spool_loads_no_database() -> None:
     """Status asks every second and the wrapper at its start: neither pays for SQLite or cryptography."""
     loaded = python(
-        "import sys; from tray.audit import spool; from tray.paths import places; spool.pending(places()); "
+        "import sys; from tray.audit import spool; from tray.core.paths import places; spool.pending(places()); "
         "print([name for name in ('sqlite3', 'cryptography') if name in sys.modules])"
     )
     assert loaded.stdout.strip() == "[]", loaded.stderr

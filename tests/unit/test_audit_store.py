@@ -11,16 +11,17 @@ from pathlib import Path
 import pytest
 
 from tests.unit.audit_help import BODY, end, filled, start, tamper, writer
-from tray import clock, locks, past, run_ids
 from tray.audit.entry import Action, Draft
-from tray.audit.outside import baselines
 from tray.audit.search import Filter, latest
 from tray.audit.store import AuditLog
 from tray.audit.verify import Result, verify
-from tray.clock import DAY_MS
-from tray.errors import AuditMissingError, AuditUnavailableError, EntryNotFoundError, RedactRefusedError
-from tray.model import Outcome
-from tray.paths import Places
+from tray.baselines import near_copies
+from tray.core import clock, locks
+from tray.core.clock import DAY_MS
+from tray.core.errors import AuditMissingError, AuditUnavailableError, EntryNotFoundError, RedactRefusedError
+from tray.core.model import Outcome
+from tray.core.paths import Places
+from tray.status import past_runs, run_ids
 
 
 def test_a_new_log_begins_with_its_name_and_its_key(places: Places) -> None:
@@ -127,7 +128,7 @@ def test_what_was_recorded_last_is_last(
         assert (job.last.run, job.last_good, job.streak, job.decides) == ("6", job.last, 0, None)
         assert [run.run for run in log.history()] == list("654321")
         assert [run.run for run in log.history(2, before=log.history()[1].entry)] == ["4", "3"]
-    assert [run.run for run in past.find(places, Filter(outcome=("failed", "lost"))).runs] == list("431")
+    assert [run.run for run in past_runs.find(places, Filter(outcome=("failed", "lost"))).runs] == list("431")
     assert run_ids.resolve(places, "last") == "6"
 
 
@@ -445,7 +446,7 @@ import sys
 from pathlib import Path
 from tests.unit.audit_help import end, start
 from tray.audit.store import AuditLog
-from tray.paths import places
+from tray.core.paths import places
 name, count, here = sys.argv[1], int(sys.argv[2]), places()
 for number in range(count):
     with AuditLog.open(here.audit_db, here.audit_key, timeout=30, copies=here.baselines) as log:
@@ -459,7 +460,7 @@ def test_many_processes_append_to_one_log(places: Places) -> None:
     count = 10
     running = [subprocess.Popen([sys.executable, "-c", _APPEND, str(name), str(count)]) for name in range(8)]
     assert [process.wait(60) for process in running] == [0] * 8
-    verdict = verify(places.audit_db, places.audit_key, baselines=baselines.found(places))
+    verdict = verify(places.audit_db, places.audit_key, baselines=near_copies.found(places))
     assert (verdict.result, verdict.why) == (Result.INTACT, verdict.why)
     assert verdict.entries == 2 + 8 * count * 2 + count
     with AuditLog.read(places.audit_db) as log:

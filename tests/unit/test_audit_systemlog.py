@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tray import clock
 from tray.audit import checkpoint
 from tray.audit.checkpoint import Checkpoint, Signer
-from tray.audit.outside import systemlog
-from tray.audit.outside.systemlog import Receiver
+from tray.baselines import system_log
+from tray.baselines.system_log import Receiver
+from tray.core import clock
 
 NOON_MS = clock.from_text("2026-11-23T12:00:00.000Z")
 SIGNER = Signer(bytes(32))
@@ -62,7 +62,7 @@ def receiving(path: Path) -> socket.socket:
 
 def test_the_journal_gets_fields_of_its_own_and_of_ours() -> None:
     """`journalctl BACKUP_TRAY_JOB=home -p err` finds what it should."""
-    raw = systemlog.journal("a line", "error", {"job": "home", "seq": 7, "run": None, "odd-name": "x"})
+    raw = system_log.journal("a line", "error", {"job": "home", "seq": 7, "run": None, "odd-name": "x"})
     assert parsed_journal(raw) == {
         "MESSAGE": "a line",
         "PRIORITY": "3",
@@ -77,12 +77,12 @@ def test_the_journal_gets_fields_of_its_own_and_of_ours() -> None:
 def test_a_value_with_line_ends_cannot_become_a_field_of_its_own() -> None:
     """A job whose name holds a line end and `PRIORITY=0` stays one value."""
     name = "home\nPRIORITY=0"
-    assert parsed_journal(systemlog.journal("m", "info", {"job": name}))["BACKUP_TRAY_JOB"] == name
+    assert parsed_journal(system_log.journal("m", "info", {"job": name}))["BACKUP_TRAY_JOB"] == name
 
 
 def test_syslog_gets_a_message_of_rfc_5424() -> None:
     """Facility "log audit", the severity, the moment of the event, the action as MSGID, and structured data."""
-    raw = systemlog.syslog("a line", "critical", {"job": "home", "run": None}, time_ms=NOON_MS, kind="run.finished")
+    raw = system_log.syslog("a line", "critical", {"job": "home", "run": None}, time_ms=NOON_MS, kind="run.finished")
     header, data = parsed_syslog(raw)
     assert header["pri"] == str(13 * 8 + 2)
     assert (header["time"], header["app"], header["msgid"]) == (
@@ -97,7 +97,7 @@ def test_syslog_gets_a_message_of_rfc_5424() -> None:
 @pytest.mark.parametrize("name", ['a "quoted" \\ [name]', "two\nlines", "\x1b[31mred", "übel", "\udcff", "x" * 5000])
 def test_no_name_breaks_the_structured_data(name: str) -> None:
     """Whatever a job is called, a receiver reads one message with the same fields."""
-    raw = systemlog.syslog("m", "info", {"job": name, "seq": 1}, time_ms=NOON_MS, kind="run.started")
+    raw = system_log.syslog("m", "info", {"job": name, "seq": 1}, time_ms=NOON_MS, kind="run.started")
     header, data = parsed_syslog(raw)
     assert header["msg"] == "m"
     assert data["seq"] == "1"
@@ -107,7 +107,7 @@ def test_no_name_breaks_the_structured_data(name: str) -> None:
 
 def test_a_message_stays_as_small_as_receivers_must_take() -> None:
     """Fields that have no room are left out, the text is cut; the rest stays a whole message."""
-    raw = systemlog.syslog("ü" * 4000, "info", {f"field{n}": "y" * 400 for n in range(30)}, time_ms=NOON_MS, kind="x")
+    raw = system_log.syslog("ü" * 4000, "info", {f"field{n}": "y" * 400 for n in range(30)}, time_ms=NOON_MS, kind="x")
     assert len(raw) <= 2048
     header, data = parsed_syslog(raw)
     assert data["field0"].endswith("…")
@@ -116,15 +116,15 @@ def test_a_message_stays_as_small_as_receivers_must_take() -> None:
 
 def test_a_long_message_leaves_room_for_the_fields_on_the_local_socket() -> None:
     """Neither text nor fields are cut in the middle of a character."""
-    raw = systemlog.local("ü" * 4000, "warning", {"job": "y" * 4000, "seq": 7}, time_ms=NOON_MS)
+    raw = system_log.local("ü" * 4000, "warning", {"job": "y" * 4000, "seq": 7}, time_ms=NOON_MS)
     assert len(raw) <= 2048
     assert raw.decode().endswith(' seq="7"]')
 
 
 def test_a_receiver_speaks_the_language_of_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """journald gets its native protocol, /dev/log what syslog(3) writes, a server RFC 5424, each with the line escaped."""
-    monkeypatch.setattr(systemlog, "JOURNAL_SOCKET", str(tmp_path / "journal"))
-    monkeypatch.setattr(systemlog, "SYSLOG_SOCKET", str(tmp_path / "log"))
+    monkeypatch.setattr(system_log, "JOURNAL_SOCKET", str(tmp_path / "journal"))
+    monkeypatch.setattr(system_log, "SYSLOG_SOCKET", str(tmp_path / "log"))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         server.settimeout(10)
@@ -142,7 +142,7 @@ def test_a_receiver_speaks_the_language_of_its_place(tmp_path: Path, monkeypatch
 
 def test_a_receiver_that_is_not_there_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is lost silently where the system can tell; UDP tells only while somebody listens for it."""
-    monkeypatch.setattr(systemlog, "JOURNAL_SOCKET", str(tmp_path / "none"))
+    monkeypatch.setattr(system_log, "JOURNAL_SOCKET", str(tmp_path / "none"))
     with pytest.raises(OSError):
         Receiver("journald")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
@@ -161,7 +161,7 @@ def test_a_checkpoint_survives_being_one_line_of_a_log() -> None:
     assert "\n" not in line
     assert checkpoint.from_line(line) == note
     assert checkpoint.from_line(f"Nov 23 12:00:00 host backup-tray[7]: {line}\n") == note
-    told = systemlog.local(line, "info", {"log": LOG, "size": 1204}, time_ms=NOON_MS)
+    told = system_log.local(line, "info", {"log": LOG, "size": 1204}, time_ms=NOON_MS)
     assert checkpoint.from_line(told.decode()) == note
 
 

@@ -6,11 +6,11 @@ from pymerkle import InmemoryTree
 from tests.unit.audit_help import start, writer
 from tray.audit import tiles
 from tray.audit.checkpoint import Checkpoint
+from tray.audit.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from tray.audit.store import AuditLog
-from tray.audit.tree import EMPTY_ROOT, Frontier, leaf_hash
-from tray.audit.verify.rest import is_consistent
-from tray.errors import AuditUnavailableError, EntryPrunedError
-from tray.paths import Places
+from tray.audit.verify.tables import is_consistent
+from tray.core.errors import AuditUnavailableError, EntryPrunedError
+from tray.core.paths import Places
 
 
 def tree_of(log: AuditLog) -> InmemoryTree:

@@ -16,15 +16,15 @@ import pytest
 from pymerkle import InmemoryTree
 
 from tests.unit.audit_help import end, filled, python, tamper, writer
-from tray import paths
 from tray.audit import keys, proof, prune, rotation, salvage, segments, standalone, tlog
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey, parse
+from tray.audit.merkle import leaf_hash
 from tray.audit.proof import Proof
 from tray.audit.store import AuditLog
 from tray.audit.tlog import exporting
-from tray.audit.tree import leaf_hash
 from tray.cli.main import main
-from tray.errors import (
+from tray.core import paths
+from tray.core.errors import (
     AuditUnavailableError,
     BackupTrayError,
     EntryNotFoundError,
@@ -33,7 +33,7 @@ from tray.errors import (
     RunNotFoundError,
     TilesError,
 )
-from tray.paths import Places
+from tray.core.paths import Places
 
 Output = pytest.CaptureFixture[str]
 GO_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
@@ -241,7 +241,7 @@ def test_a_log_that_does_not_fit_its_checkpoint_is_not_exported(log: Places, tmp
 
 def test_two_exports_do_not_write_into_one_folder_at_once(log: Places, tmp_path: Path) -> None:
     """The second says so, and does not wait."""
-    from tray.locks import FileLock
+    from tray.core.locks import FileLock
 
     (tmp_path / "out").mkdir()
     with FileLock(tmp_path / "out/.lock") as lock:

@@ -12,11 +12,11 @@ from tests.unit.audit_help import end, entry_bytes, filled, start, tamper, write
 from tray.audit import keys
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.entry import build
+from tray.audit.merkle import Frontier, leaf_hash
 from tray.audit.store import AuditLog
-from tray.audit.tree import Frontier, leaf_hash
 from tray.audit.verify import Kind, Result, Verdict, verify
-from tray.errors import AuditMissingError, AuditUnavailableError, BaselineError
-from tray.paths import Places
+from tray.core.errors import AuditMissingError, AuditUnavailableError, BaselineError
+from tray.core.paths import Places
 
 
 def check(places: Places, **baselines: bytes) -> Verdict:

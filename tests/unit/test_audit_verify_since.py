@@ -10,20 +10,20 @@ import pytest
 from tests.unit import audit_attacks as by
 from tests.unit.audit_attacks import change, cut, rewrite
 from tests.unit.audit_help import end, filled, start
-from tray import clock
-from tray.audit import keys, rotation, spool, standing
+from tray.audit import keys, last_check, rotation, spool
 from tray.audit.checkpoint import Checkpoint
 from tray.audit.entry import Action
-from tray.audit.outside import baselines
+from tray.audit.merkle import Frontier
 from tray.audit.store import AuditLog
 from tray.audit.tiles import Tiles
-from tray.audit.tree import Frontier
-from tray.audit.verify import Kind, Result, recorded, verify_since
-from tray.audit.verify.rest import is_consistent
+from tray.audit.verify import Kind, Result, verify_since
+from tray.audit.verify.tables import is_consistent
 from tray.audit.verify.verdict import Verdict
+from tray.baselines import near_copies, recorded_check
 from tray.cli.main import main
-from tray.errors import AuditStandingError, AuditUnavailableError, NoBreachError
-from tray.paths import Places
+from tray.core import clock
+from tray.core.errors import AuditStandingError, AuditUnavailableError, NoBreachError
+from tray.core.paths import Places
 
 
 @pytest.fixture
@@ -31,14 +31,14 @@ def kept(places: Places) -> Places:
     """A log with copies of its checkpoint, verified just now."""
     with by.opened(places) as log:
         log.append([draft for n in range(140) for draft in (start(f"r{n}"), end(f"r{n}"))])
-    recorded.check(places)
+    recorded_check.check(places)
     return places
 
 
 def since(places: Places, **options: Any) -> Verdict:
     """Go on from the last check, against what is kept beside the configuration."""
-    options = {"kept": baselines.found(places), "pinned": baselines.pinned(places)} | options
-    return verify_since(places.audit_db, places.audit_key, standing.point(places), **options)
+    options = {"kept": near_copies.found(places), "pinned": near_copies.pinned(places)} | options
+    return verify_since(places.audit_db, places.audit_key, last_check.point(places), **options)
 
 
 def actions(places: Places) -> list[tuple[str, str]]:
@@ -136,16 +136,16 @@ def test_edges_of_consistency() -> None:
 )
 def test_an_edited_file_is_not_believed(kept: Places, spoil: Any) -> None:
     """Neither its result nor its point: all is checked again, and nobody shows it as intact."""
-    assert standing.point(kept) is not None
+    assert last_check.point(kept) is not None
     data = json.loads(kept.audit_standing.read_text())
     spoil(data)
     kept.audit_standing.write_text(json.dumps(data))
     with pytest.raises(AuditStandingError):
-        standing.read(kept)
-    assert (standing.point(kept), standing.witness(kept), standing.full_ms(kept)) == (None, None, None)
+        last_check.read(kept)
+    assert (last_check.point(kept), last_check.witness(kept), last_check.full_ms(kept)) == (None, None, None)
     assert since(kept).full
-    assert recorded.check(kept).result is Result.INTACT
-    found = standing.read(kept)
+    assert recorded_check.check(kept).result is Result.INTACT
+    found = last_check.read(kept)
     assert found is not None
     assert (found.result, found.full, found.breach) == ("intact", True, False)
 
@@ -155,7 +155,7 @@ def test_a_broken_file_is_never_intact(kept: Places, raw: bytes) -> None:
     """Whatever lies there in its place."""
     kept.audit_standing.write_bytes(raw)
     with pytest.raises(AuditStandingError, match="cannot be told"):
-        standing.read(kept)
+        last_check.read(kept)
     assert since(kept).full
 
 
@@ -163,12 +163,12 @@ def test_without_the_key_nothing_is_believed_but_a_breach(kept: Places) -> None:
     """Nobody can tell who wrote the file; "intact" needs proof, an alarm does not."""
     kept.audit_key.unlink()
     with pytest.raises(AuditStandingError) as told:
-        standing.read(kept)
+        last_check.read(kept)
     assert "cannot be authenticated" in told.value.why
     data = json.loads(kept.audit_standing.read_text())
     data["standing"]["breach"] = True
     kept.audit_standing.write_text(json.dumps(data))
-    found = standing.read(kept)
+    found = last_check.read(kept)
     assert found is not None
     assert found.breach
 
@@ -177,19 +177,19 @@ def test_another_key_asks_for_a_full_check_once(kept: Places) -> None:
     """What was authenticated with a key that is lost does not count; afterwards all goes on as before."""
     by.lost_key(kept)
     with pytest.raises(AuditStandingError) as told:
-        standing.read(kept)
+        last_check.read(kept)
     assert "present signing key" in told.value.why
-    verdict = recorded.check(kept, incremental=True)
+    verdict = recorded_check.check(kept, incremental=True)
     assert (verdict.result, verdict.full, len(verdict.notes)) == (Result.INTACT, True, 1)
     assert "took over at entry 283" in verdict.notes[0]
-    assert not recorded.check(kept, incremental=True).full
+    assert not recorded_check.check(kept, incremental=True).full
 
 
 def test_a_change_of_the_key_costs_no_full_check(kept: Places) -> None:
     """The key that was introduced by the old one takes over what the old one authenticated."""
     rotation.rotate(kept)
-    assert standing.read(kept) is not None
-    verdict = recorded.check(kept, incremental=True)
+    assert last_check.read(kept) is not None
+    verdict = recorded_check.check(kept, incremental=True)
     assert (verdict.result, verdict.full, verdict.notes) == (Result.INTACT, False, ())
 
 
@@ -199,13 +199,13 @@ def test_an_acknowledged_rollback_rings_no_more(kept: Places) -> None:
     shutil.copytree(kept.state, old)
     with by.opened(kept) as log:
         log.append([end("newer"), end("newest")])
-    recorded.check(kept)
+    recorded_check.check(kept)
     by.put_back(old, kept.state, "audit.db")
-    assert recorded.check(kept).kind is Kind.ROLLED_BACK
-    standing.acknowledge(kept, "set back on purpose")
+    assert recorded_check.check(kept).kind is Kind.ROLLED_BACK
+    last_check.acknowledge(kept, "set back on purpose")
     by.append_one(kept)
-    assert recorded.check(kept).result is Result.INTACT
-    found = standing.read(kept)
+    assert recorded_check.check(kept).result is Result.INTACT
+    found = last_check.read(kept)
     assert found is not None
     assert (found.result, found.breach) == ("intact", False)
 
@@ -213,43 +213,43 @@ def test_an_acknowledged_rollback_rings_no_more(kept: Places) -> None:
 def test_a_log_that_was_never_verified_has_no_standing(places: Places) -> None:
     """None, which is neither good nor bad."""
     filled(places)
-    assert (standing.read(places), standing.point(places), standing.full_ms(places)) == (None, None, None)
+    assert (last_check.read(places), last_check.point(places), last_check.full_ms(places)) == (None, None, None)
 
 
 def test_a_breach_stays_until_it_is_acknowledged(kept: Places) -> None:
     """Also when a later check finds nothing, whoever repaired the log; the reason goes on record."""
     raw = by.raw_of(kept, 100)
     by.edited(kept, 100)
-    assert recorded.check(kept).kind is Kind.ALTERED
-    found = standing.read(kept)
+    assert recorded_check.check(kept).kind is Kind.ALTERED
+    found = last_check.read(kept)
     assert found is not None
     assert (found.result, found.kind, found.first_bad, found.breach) == ("tampered", "altered", 100, True)
-    assert standing.point(kept) is None
+    assert last_check.point(kept) is None
     by.set_entry(kept, 100, raw)
-    verdict = recorded.check(kept)
+    verdict = recorded_check.check(kept)
     assert (verdict.result, verdict.breach) == (Result.INTACT, 283)
-    found = standing.read(kept)
+    found = last_check.read(kept)
     assert found is not None
     assert (found.result, found.breach, found.since_ms is not None) == ("intact", True, True)
-    standing.acknowledge(kept, "it was I")
+    last_check.acknowledge(kept, "it was I")
     assert actions(kept)[-1][0] == "audit.acknowledged"
-    found = standing.read(kept)
+    found = last_check.read(kept)
     assert found is not None
     assert (found.result, found.breach, found.since_ms) == ("intact", False, None)
-    assert recorded.check(kept).breach is None
+    assert recorded_check.check(kept).breach is None
     with pytest.raises(NoBreachError):
-        standing.acknowledge(kept, "again")
+        last_check.acknowledge(kept, "again")
 
 
 def test_a_breach_is_remembered_by_the_log_itself(kept: Places) -> None:
     """Who mends the log and deletes the file about the last check hides nothing: the alarm is an entry."""
     raw = by.raw_of(kept, 100)
     by.edited(kept, 100)
-    recorded.check(kept)
+    recorded_check.check(kept)
     by.set_entry(kept, 100, raw)
     kept.audit_standing.unlink()
-    recorded.check(kept)
-    found = standing.read(kept)
+    recorded_check.check(kept)
+    found = last_check.read(kept)
     assert found is not None
     assert (found.result, found.breach) == ("intact", True)
 
@@ -259,12 +259,12 @@ def test_an_older_file_put_back_is_no_way_around_a_breach(kept: Places) -> None:
     before = kept.audit_standing.read_bytes()
     raw = by.raw_of(kept, 100)
     by.edited(kept, 100)
-    recorded.check(kept)
+    recorded_check.check(kept)
     by.set_entry(kept, 100, raw)
     kept.audit_standing.write_bytes(before)
-    verdict = recorded.check(kept, incremental=True, scheduled=True)
+    verdict = recorded_check.check(kept, incremental=True, scheduled=True)
     assert (verdict.result, verdict.full) == (Result.INTACT, False)
-    found = standing.read(kept)
+    found = last_check.read(kept)
     assert found is not None
     assert found.breach
 
@@ -272,16 +272,16 @@ def test_an_older_file_put_back_is_no_way_around_a_breach(kept: Places) -> None:
 def test_the_same_finding_is_no_breach_twice(kept: Places) -> None:
     """What was acknowledged stays on record as tampered, but does not ring again; another finding does."""
     by.edited(kept, 100)
-    recorded.check(kept)
-    standing.acknowledge(kept, "known")
+    recorded_check.check(kept)
+    last_check.acknowledge(kept, "known")
     for _ in range(2):
-        assert recorded.check(kept).result is Result.TAMPERED
-        found = standing.read(kept)
+        assert recorded_check.check(kept).result is Result.TAMPERED
+        found = last_check.read(kept)
         assert found is not None
         assert (found.result, found.breach) == ("tampered", False)
     by.edited(kept, 50)
-    recorded.check(kept)
-    found = standing.read(kept)
+    recorded_check.check(kept)
+    found = last_check.read(kept)
     assert found is not None
     assert (found.first_bad, found.breach) == (50, True)
 
@@ -289,11 +289,11 @@ def test_the_same_finding_is_no_breach_twice(kept: Places) -> None:
 def test_an_earlier_log_is_settled_by_an_entry_of_the_new_one(kept: Places) -> None:
     """Who begins anew for a good reason says so once, and the copies of the old checkpoints may stay."""
     by.begun_anew(kept, traces=True)
-    verdict = recorded.check(kept)
+    verdict = recorded_check.check(kept)
     assert (verdict.kind, len(verdict.others)) == (Kind.REPLACED, 1)
-    assert recorded.check(kept).kind is Kind.REPLACED
-    standing.acknowledge(kept, "the disk died")
-    verdict = recorded.check(kept)
+    assert recorded_check.check(kept).kind is Kind.REPLACED
+    last_check.acknowledge(kept, "the disk died")
+    verdict = recorded_check.check(kept)
     assert verdict.result is Result.INTACT
     assert any("An earlier log" in note for note in verdict.notes)
 
@@ -303,21 +303,21 @@ def test_what_could_not_be_checked_keeps_breach_and_point(kept: Places) -> None:
     db = kept.audit_db.read_bytes()
     kept.audit_db.write_bytes(b"noise" * 999)
     with pytest.raises(AuditUnavailableError):
-        recorded.check(kept)
-    found = standing.read(kept)
+        recorded_check.check(kept)
+    found = last_check.read(kept)
     assert found is not None
     assert (found.result, found.breach) == ("unchecked", False)
     for stale in kept.state.glob("audit.db-*"):
         stale.unlink()
     kept.audit_db.write_bytes(db)
     by.edited(kept, 100)
-    recorded.check(kept)
+    recorded_check.check(kept)
     kept.audit_db.write_bytes(b"noise" * 999)
     for stale in kept.state.glob("audit.db-*"):
         stale.unlink()
     with pytest.raises(AuditUnavailableError):
-        recorded.check(kept)
-    found = standing.read(kept)
+        recorded_check.check(kept)
+    found = last_check.read(kept)
     assert found is not None
     assert (found.result, found.breach, found.first_bad) == ("unchecked", True, 100)
 
@@ -325,23 +325,23 @@ def test_what_could_not_be_checked_keeps_breach_and_point(kept: Places) -> None:
 def test_a_quiet_check_at_start_up_is_no_entry(kept: Places) -> None:
     """A scheduled look at what is new leaves no trace if all is well; every other check is on record."""
     before = len(by.rows_of(kept))
-    assert recorded.check(kept, incremental=True, scheduled=True).result is Result.INTACT
+    assert recorded_check.check(kept, incremental=True, scheduled=True).result is Result.INTACT
     assert len(by.rows_of(kept)) == before
-    recorded.check(kept, scheduled=True)
+    recorded_check.check(kept, scheduled=True)
     assert (len(by.rows_of(kept)), by.rows_of(kept)[-1]["source"]) == (before + 1, "scheduled")
     by.edited(kept, before)
-    assert recorded.check(kept, incremental=True, scheduled=True).result is Result.TAMPERED
+    assert recorded_check.check(kept, incremental=True, scheduled=True).result is Result.TAMPERED
     assert actions(kept)[-1] == ("audit.verified", "tampered")
 
 
 def test_the_standing_knows_when_all_was_checked(kept: Places) -> None:
     """A look at what is new does not put off the full verification that is due."""
-    first = standing.full_ms(kept)
+    first = last_check.full_ms(kept)
     assert first is not None
     assert clock.now_ms() - first < 60_000
-    recorded.check(kept, incremental=True)
-    assert standing.full_ms(kept) == first
-    found = standing.read(kept)
+    recorded_check.check(kept, incremental=True)
+    assert last_check.full_ms(kept) == first
+    found = last_check.read(kept)
     assert found is not None
     assert not found.full
 
@@ -387,7 +387,7 @@ def test_the_command_reports_rollback_and_open_breach(kept: Places, capsys: pyte
 
 def test_nothing_is_left_behind(kept: Places) -> None:
     """The file is private and stands alone: no temporary files, no thread, no lock that is held."""
-    recorded.check(kept)
+    recorded_check.check(kept)
     names = {path.name for path in kept.state.iterdir()}
     assert {name for name in names if "tmp" in name or name.endswith(("-wal", "-shm"))} == set()
     assert kept.audit_standing.stat().st_mode & 0o777 == 0o600
@@ -406,10 +406,10 @@ def test_a_waiting_record_cannot_speak_for_the_log(kept: Places, action: Action)
 def test_an_acknowledgement_that_cannot_be_recorded_is_none(kept: Places) -> None:
     """It is an entry or it did not happen: the alarm goes on."""
     by.edited(kept, 100)
-    recorded.check(kept)
+    recorded_check.check(kept)
     kept.audit_db.write_bytes(b"noise" * 999)
     with pytest.raises(AuditUnavailableError):
-        standing.acknowledge(kept, "hidden")
-    found = standing.read(kept)
+        last_check.acknowledge(kept, "hidden")
+    found = last_check.read(kept)
     assert found is not None
     assert found.breach

@@ -1,10 +1,10 @@
 import pytest
 
 from tray import engines
+from tray.core.model import Outcome
 from tray.engines.base import Exit, Result
-from tray.model import Outcome
-from tray.runner.began import Began
-from tray.runner.child import Last
+from tray.wrapper.began import Began
+from tray.wrapper.child import Last
 
 FLOCK, TIMEOUT = Last("flock", children=False), Last("timeout", children=True)
 LOCKED = "flock could not get its lock, which another process holds"

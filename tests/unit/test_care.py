@@ -10,23 +10,26 @@ from typing import Any
 import pytest
 
 from tests.unit.audit_help import end, entry_bytes, filled, start, tamper
-from tray import clock, config, jobs
-from tray.audit import spool, standing
+from tray import config
+from tray.audit import last_check, spool
 from tray.audit.rows import StoredEntry
 from tray.audit.store import AuditLog
-from tray.audit.verify.recorded import check
-from tray.care import clocks, lost, memory, recorder, rounds, segments, settings, verification
-from tray.care.clocks import Clocks, Jump
-from tray.care.rounds import Round
+from tray.baselines.recorded_check import check
 from tray.cli.main import main
 from tray.config import Job
+from tray.core import clock
+from tray.core.errors import AuditUnavailableError
+from tray.core.locks import FileLock
+from tray.core.model import State
+from tray.core.paths import Places
 from tray.doctor import records as doctor_records
 from tray.doctor.check import Level
-from tray.errors import AuditUnavailableError
-from tray.fetch import StatusSource
-from tray.locks import FileLock
-from tray.model import State
-from tray.paths import Places
+from tray.housekeeping import clock_jumps, config_changes, duty_memory, lost, rounds, segments, verification
+from tray.housekeeping.clock_jumps import Clocks, Jump
+from tray.housekeeping.rounds import Round
+from tray.jobs import first_backup
+from tray.recording import tracker_entries
+from tray.status import StatusSource
 
 NOW = 1_800_000_000_000
 HOUR = 3_600_000
@@ -92,8 +95,8 @@ def test_without_a_log_nothing_is_done_and_none_is_begun(places: Places, monkeyp
     """A log begins with the first run, not because somebody cleans up; after a loss a new one would hide the loss."""
     done: list[str] = []
     assert rounds.go(places, started=True, these={"a": lambda _: done.append("a")}) == {}
-    recorder.started(places, NOW, 1)
-    recorder.stopped(places, "idle")
+    tracker_entries.started(places, NOW, 1)
+    tracker_entries.stopped(places, "idle")
     monkeypatch.setattr(rounds, "be_modest", lambda: None)
     assert main(["tracker", "--care", "--begun", "1"]) == 0
     assert done == []
@@ -103,7 +106,7 @@ def test_without_a_log_nothing_is_done_and_none_is_begun(places: Places, monkeyp
 def test_two_rounds_at_once_are_one(places: Places) -> None:
     """Whoever comes second leaves at once, and what the first does is not done twice."""
     filled(places, 1)
-    with FileLock(memory.folder(places) / "lock") as lock:
+    with FileLock(duty_memory.folder(places) / "lock") as lock:
         assert lock.acquire()
         assert rounds.go(places, these={"a": lambda _: pytest.fail("done twice")}) == {}
 
@@ -117,17 +120,17 @@ def test_every_duty_is_in_the_one_list_and_explained(places: Places) -> None:
 
 def test_a_memory_is_replaced_in_one_step_and_private(places: Places) -> None:
     """Half a file is never read back, others do not read it, and what did not change is not written."""
-    memory.save(places, "x", {"a": 1})
+    duty_memory.save(places, "x", {"a": 1})
     file = places.state / "care" / "x.json"
     before = file.stat()
     assert stat.S_IMODE(before.st_mode) == 0o600
-    memory.save(places, "x", {"a": 1})
+    duty_memory.save(places, "x", {"a": 1})
     assert file.stat().st_ino == before.st_ino
-    memory.save(places, "x", {"a": 2})
-    assert memory.load(places, "x") == {"a": 2}
+    duty_memory.save(places, "x", {"a": 2})
+    assert duty_memory.load(places, "x") == {"a": 2}
     assert [path.name for path in file.parent.iterdir()] == ["x.json"]
     file.write_bytes(b"\xff{")
-    assert memory.load(places, "x") == {}
+    assert duty_memory.load(places, "x") == {}
 
 
 def test_records_that_wait_are_appended(places: Places) -> None:
@@ -145,8 +148,8 @@ def test_records_that_wait_are_appended(places: Places) -> None:
 def test_start_and_stop_of_the_recorder_are_entries(places: Places) -> None:
     """Whoever reads the log knows from when until when somebody watched, who, and why it ended."""
     filled(places, 1)
-    recorder.started(places, NOW, 4711)
-    recorder.stopped(places, "handover")
+    tracker_entries.started(places, NOW, 4711)
+    tracker_entries.stopped(places, "handover")
     began, ended = entries(places, "recorder.started", "recorder.stopped")
     assert began.data["time"] == clock.to_text(NOW)
     assert body(began)["pid"] == 4711
@@ -173,16 +176,16 @@ def test_start_and_stop_of_the_recorder_are_entries(places: Places) -> None:
 )
 def test_only_a_clock_that_was_set_jumps(before: Clocks, now: Clocks, jump: Jump | None) -> None:
     """Sleep, drift and a restart are no jump; whoever sets the clock by more than a minute leaves a trace."""
-    assert clocks.jumped(before, now) == jump
+    assert clock_jumps.jumped(before, now) == jump
 
 
 def test_a_jump_is_an_entry_once(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """From, to and by how much, with the severity of a warning; the next round begins from the new time."""
     filled(places, 1)
     moment = [Clocks(NOW, 0, "a"), Clocks(NOW - HOUR, 60_000, "a"), Clocks(NOW - HOUR + 5000, 65_000, "a")]
-    monkeypatch.setattr(clocks, "read", lambda: moment.pop(0))
+    monkeypatch.setattr(clock_jumps, "read", lambda: moment.pop(0))
     for _ in range(3):
-        clocks.do(Round(places))
+        clock_jumps.do(Round(places))
     (entry,) = entries(places, "clock.jumped")
     assert (entry.data["result"], entry.data["severity"]) == ("set back", "warning")
     assert body(entry) == {
@@ -196,10 +199,10 @@ def test_a_jump_is_an_entry_once(places: Places, monkeypatch: pytest.MonkeyPatch
 def test_the_real_clocks_go_on_together(places: Places) -> None:
     """Nothing is put on record about a clock that nobody set."""
     filled(places, 1)
-    clocks.do(Round(places))
-    clocks.do(Round(places))
+    clock_jumps.do(Round(places))
+    clock_jumps.do(Round(places))
     assert entries(places, "clock.jumped") == []
-    assert abs(clock.since_boot_ms() - clocks.read().boot_ms) < 5000
+    assert abs(clock.since_boot_ms() - clock_jumps.read().boot_ms) < 5000
 
 
 # The configuration.
@@ -219,7 +222,7 @@ def configured(places: Places) -> Iterator[Places]:
     """A log, and a configuration that was seen."""
     filled(places, 1)
     write(places, FIRST)
-    settings.do(Round(places))
+    config_changes.do(Round(places))
     assert entries(places, "config.changed") == []
     yield places
     for path in (*places.state.rglob("*"),):
@@ -233,8 +236,8 @@ def test_an_edit_is_an_entry_key_by_key(configured: Places) -> None:
     write(
         configured, FIRST.replace('"/home"', '"/home", "/etc"').replace("options", "password_file = '/p'\n#") + "x=1\n"
     )
-    settings.do(Round(configured))
-    settings.do(Round(configured))
+    config_changes.do(Round(configured))
+    config_changes.do(Round(configured))
     (entry,) = entries(configured, "config.changed")
     assert (entry.data["result"], entry.data["severity"]) == ("changed", "info")
     said = body(entry)
@@ -252,7 +255,7 @@ def test_an_edit_is_an_entry_key_by_key(configured: Places) -> None:
 def test_a_secret_that_changed_is_said_to_have_changed_and_never_shown(configured: Places) -> None:
     """A new password is worth an entry; neither the old nor the new one gets anywhere (the fixture looks)."""
     write(configured, FIRST.replace("sesame-one", "sesame-two").replace("hunter2", "hunter22"))
-    settings.do(Round(configured))
+    config_changes.do(Round(configured))
     (entry,) = entries(configured, "config.changed")
     assert body(entry)["changes"] == [
         {"key": "jobs.home.env.AWS_SECRET_ACCESS_KEY", "from": "***", "to": "***"},
@@ -267,7 +270,7 @@ def test_a_secret_that_changed_is_said_to_have_changed_and_never_shown(configure
 def test_a_command_with_a_password_is_hidden_too(configured: Places) -> None:
     """Options of a command line are redacted as everywhere."""
     write(configured, FIRST + '[jobs.db]\ncommand = ["dump", "--password", "sesame", "--api-token=sesame"]\n')
-    settings.do(Round(configured))
+    config_changes.do(Round(configured))
     (entry,) = entries(configured, "config.changed")
     assert body(entry)["changes"] == [
         {"key": "jobs.db.command", "from": None, "to": '["dump", "--password", "***", "--api-token=***"]'}
@@ -277,7 +280,7 @@ def test_a_command_with_a_password_is_hidden_too(configured: Places) -> None:
 def test_who_makes_the_audit_log_weaker_leaves_a_warning(configured: Places) -> None:
     """Fewer baselines or verifications are more than an ordinary change."""
     write(configured, FIRST + '[audit]\nverify_every = "off"\n')
-    settings.do(Round(configured))
+    config_changes.do(Round(configured))
     (entry,) = entries(configured, "config.changed")
     assert entry.data["severity"] == "warning"
 
@@ -285,10 +288,10 @@ def test_who_makes_the_audit_log_weaker_leaves_a_warning(configured: Places) -> 
 def test_a_file_that_makes_no_sense_is_an_entry_once_without_its_words(configured: Places) -> None:
     """The reason names a line and quotes nothing; once mended only what really changed is said."""
     write(configured, FIRST + 'password = "sesame\n')
-    settings.do(Round(configured))
-    settings.do(Round(configured))
+    config_changes.do(Round(configured))
+    config_changes.do(Round(configured))
     write(configured, FIRST.replace("--exclude-caches", "--verbose"))
-    settings.do(Round(configured))
+    config_changes.do(Round(configured))
     broken, mended = entries(configured, "config.changed")
     assert (broken.data["result"], broken.data["severity"]) == ("not readable", "warning")
     assert body(broken)["why"] == "It is not valid TOML, line 8."
@@ -298,7 +301,7 @@ def test_a_file_that_makes_no_sense_is_an_entry_once_without_its_words(configure
 def test_a_file_that_is_gone_is_an_entry(configured: Places) -> None:
     """Without its configuration a nightly job does not run any more."""
     configured.config_file.unlink()
-    settings.do(Round(configured))
+    config_changes.do(Round(configured))
     (entry,) = entries(configured, "config.changed")
     assert entry.data["result"] == "removed"
     assert len(body(entry)["changes"]) == 5
@@ -307,14 +310,14 @@ def test_a_file_that_is_gone_is_an_entry(configured: Places) -> None:
 def test_what_the_program_writes_itself_is_not_an_edit(configured: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job that the window adds has one entry, its own; an edit of another key at the same time has one too."""
     write(configured, FIRST.replace("--exclude-caches", "--verbose"))
-    monkeypatch.setattr(jobs, "_init", lambda *_: None)
-    monkeypatch.setattr(jobs.shutil, "which", lambda _: "/usr/bin/restic")
+    monkeypatch.setattr(first_backup, "_init", lambda *_: None)
+    monkeypatch.setattr(first_backup.shutil, "which", lambda _: "/usr/bin/restic")
     source = configured.state / "source"
     source.mkdir()
-    jobs.create_first_backup(
+    first_backup.create_first_backup(
         configured, name="new", sources=[str(source)], repository=str(configured.state / "repo"), password="sesame"
     )
-    settings.do(Round(configured))
+    config_changes.do(Round(configured))
     own, edited = entries(configured, "config.changed")
     assert body(own)["change"] == "job added"
     assert [change["key"] for change in body(edited)["changes"]] == ["jobs.home.options"]
@@ -324,18 +327,18 @@ def test_what_the_program_writes_itself_is_not_an_edit(configured: Places, monke
 
 def test_a_great_many_changes_are_counted(configured: Places) -> None:
     """An entry stays small, and says how much it leaves out."""
-    many = "".join(f'[jobs.j{number}]\ncommand = ["true"]\n' for number in range(settings.MAX_CHANGES + 5))
+    many = "".join(f'[jobs.j{number}]\ncommand = ["true"]\n' for number in range(config_changes.MAX_CHANGES + 5))
     write(configured, FIRST + many)
-    settings.do(Round(configured))
+    config_changes.do(Round(configured))
     (entry,) = entries(configured, "config.changed")
-    assert len(body(entry)["changes"]) == settings.MAX_CHANGES
+    assert len(body(entry)["changes"]) == config_changes.MAX_CHANGES
     assert body(entry)["more"] == 5
 
 
 def test_a_memory_that_was_damaged_is_begun_again_in_silence(configured: Places) -> None:
     """Without a last known state nobody can say what changed, so nothing is made up."""
     (configured.state / "care" / "configuration.json").write_text(json.dumps({"values": 7}))
-    settings.do(Round(configured))
+    config_changes.do(Round(configured))
     assert entries(configured, "config.changed") == []
     assert config.load(configured).jobs["home"] == Job(
         "home", sources=("/home",), repository="rest:https://ann:hunter2@nas/home", options=("--exclude-caches",)
@@ -375,7 +378,7 @@ def test_a_scheduled_verification_is_an_entry_and_is_not_repeated(places: Places
         verification.do(Round(places, started))
     (entry,) = entries(places, "audit.verified")
     assert (entry.data["result"], entry.data["source"], entry.data["severity"]) == ("intact", "scheduled", "info")
-    found = standing.read(places)
+    found = last_check.read(places)
     assert found is not None
     assert (found.result, found.breach, found.full) == ("intact", False, False)
 
@@ -391,7 +394,7 @@ def test_a_start_finds_what_was_rolled_back_meanwhile(places: Places) -> None:
         "DELETE FROM entries WHERE seq = (SELECT max(seq) FROM entries)",
     )
     verification.do(Round(places, started=True))
-    found = standing.read(places)
+    found = last_check.read(places)
     assert found is not None
     assert found.breach
     source = StatusSource(places, role="cli", start_tracker=False)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tray import config, jobs
+from tray import config
 from tray.cli.main import main
 from tray.config import Job
-from tray.paths import Places
+from tray.core.paths import Places
+from tray.jobs import first_backup
 
 
 def backup(name: str) -> "subprocess.CompletedProcess[str]":
@@ -57,13 +58,13 @@ def test_variables_that_contradict_a_job_are_not_passed_on(
     program.write_text('#!/bin/sh\nenv >"$(dirname "$0")/seen"\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    for name in jobs.CLASHING_VARIABLES:
+    for name in first_backup.CLASHING_VARIABLES:
         monkeypatch.setenv(name, "x")
     config.save_job(places, Job(name="home", sources=("/etc",), repository="/r", password_file="/pw"))
     backup("home")
     seen = (program.parent / "seen").read_text()
     assert "PATH=" in seen
-    assert not [name for name in jobs.CLASHING_VARIABLES if name in seen]
+    assert not [name for name in first_backup.CLASHING_VARIABLES if name in seen]
 
 
 def test_a_first_backup_is_started_and_succeeds(
@@ -72,14 +73,14 @@ def test_a_first_backup_is_started_and_succeeds(
     """From the form to the record: a real repository, a process of its own, a run that succeeded."""
     (tmp_path / "source").mkdir()
     (tmp_path / "source/letter").write_text("dear reader")
-    job = jobs.create_first_backup(
+    job = first_backup.create_first_backup(
         places,
         name="letters",
         sources=[str(tmp_path / "source")],
         repository=str(tmp_path / "repository"),
-        password=jobs.generate_password(),
+        password=first_backup.generate_password(),
     )
     assert history(capsys) == []
-    assert jobs.start(places, job).wait(60) == 0
+    assert first_backup.start(places, job).wait(60) == 0
     (run,) = history(capsys)
     assert (run["job"], run["engine"], run["outcome"], run["files"]) == ("letters", "restic", "succeeded", 1)

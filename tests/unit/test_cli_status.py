@@ -8,9 +8,9 @@ from tests.e2e import statuses
 from tests.unit.test_wording_audit import BREACH
 from tray.cli import status
 from tray.cli.main import tell
-from tray.errors import BackupTrayError
-from tray.model import Instance, Outcome, Phase, Source
-from tray.status import judge
+from tray.core.errors import BackupTrayError
+from tray.core.model import Instance, Outcome, Phase, Source
+from tray.core.model.judge import judge
 
 
 @pytest.fixture(autouse=True)

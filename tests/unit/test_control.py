@@ -12,18 +12,19 @@ import psutil
 import pytest
 
 from tests.waiting import wait_for
-from tray import errors, family, ipc, locks, runs
+from tray import ipc, runs
+from tray.core import errors, locks, process_tree
+from tray.core.errors import ControlRefusedError
+from tray.core.model import Control, Instance, LiveRun, Outcome, Phase, Source
+from tray.core.paths import Places
 from tray.engines import COMMAND
 from tray.engines.base import STOP, Exit, Plan, Result
-from tray.errors import ControlRefusedError
-from tray.fetch import control
-from tray.model import Control, Instance, LiveRun, Outcome, Phase, Source
-from tray.paths import Places
-from tray.runner import leftover
-from tray.runner.child import Child
-from tray.runner.control import Controls, shown
-from tray.runner.stall import Stall
+from tray.status import control
 from tray.tracker.control import refusal, release
+from tray.wrapper import left_behind
+from tray.wrapper.child import Child
+from tray.wrapper.controls import Controls, shown
+from tray.wrapper.stall import Stall
 
 LIVE = LiveRun(run="r1", job="home", engine="restic", started_ms=0, can=tuple(Control), process="4711@99")
 
@@ -80,8 +81,8 @@ def children() -> Iterator[list["subprocess.Popen[bytes]"]]:
     started: list[subprocess.Popen[bytes]] = []
     yield started
     for process in started:
-        family.resume(process.pid)
-        family.kill(process.pid)
+        process_tree.resume(process.pid)
+        process_tree.kill(process.pid)
         process.wait()
 
 
@@ -97,13 +98,16 @@ def test_a_tree_is_stopped_and_goes_on_as_a_whole(children: "list[subprocess.Pop
     up = tmp_path / "up"
     root = spawn(children, f"(setsid sh -c 'sleep 600; true') & (sleep 600; true) & : >{up}; wait", up)
     # Each in its own program: a shell that waits for the start of another (vfork) is not seen to stop.
-    wait_for(lambda: [family.command(one)[:1] for one in family.tree(root.pid)].count(["sleep"]) == 2, what="the tree")
-    everybody = family.tree(root.pid)
-    family.stop(root.pid)
+    wait_for(
+        lambda: [process_tree.command(one)[:1] for one in process_tree.tree(root.pid)].count(["sleep"]) == 2,
+        what="the tree",
+    )
+    everybody = process_tree.tree(root.pid)
+    process_tree.stop(root.pid)
     wait_for(lambda: {process.status() for process in everybody} == {psutil.STATUS_STOPPED}, what="all to stop")
-    family.resume(root.pid)
-    wait_for(lambda: not family.any_stopped(root.pid), what="all to go on")
-    assert family.kill(root.pid) >= 5
+    process_tree.resume(root.pid)
+    wait_for(lambda: not process_tree.any_stopped(root.pid), what="all to go on")
+    assert process_tree.kill(root.pid) >= 5
     root.wait()
     wait_for(lambda: not any(map(alive, everybody)), what="their end")
 
@@ -129,7 +133,7 @@ def test_an_engines_helper_in_a_group_of_its_own_is_left_to_the_engine(
         wait_for((tmp_path / f"{name}.up").exists, what=name)
     started = psutil.Process(root.pid).children(recursive=True)
     try:
-        assert family.interrupt(root.pid, signal.SIGTERM, is_engine=lambda argv: str(engine) in argv) >= 2
+        assert process_tree.interrupt(root.pid, signal.SIGTERM, is_engine=lambda argv: str(engine) in argv) >= 2
         wait_for((tmp_path / "engine").exists, what="the engine to hear")
         wait_for((tmp_path / "apart").exists, what="the script's own to hear")
         assert not (tmp_path / "helper").exists()
@@ -216,10 +220,10 @@ def test_a_paused_command_that_somebody_else_continued_is_not_shown_as_paused() 
     """`kill -CONT`, or `fg` in its terminal."""
     scene = Scene(["sleep", "600"])
     scene.controls.take(Control.PAUSE, "cli", 10.0)
-    wait_for(lambda: family.is_stopped(scene.child.pid), what="it to stop")
+    wait_for(lambda: process_tree.is_stopped(scene.child.pid), what="it to stop")
     scene.controls.tick(19.0)
     os.kill(scene.child.pid, signal.SIGCONT)
-    wait_for(lambda: not family.is_stopped(scene.child.pid), what="it to go on")
+    wait_for(lambda: not process_tree.is_stopped(scene.child.pid), what="it to go on")
     scene.controls.tick(20.0)
     assert (scene.controls.paused, scene.said[-1]) == (False, "goes on: somebody else continued it")
     scene.controls.take(Control.CANCEL, "cli", 21.0)
@@ -231,14 +235,14 @@ def test_what_a_paused_command_had_started_goes_on_when_the_command_is_killed(tm
     up = tmp_path / "up"
     scene = Scene(["sh", "-c", f"sleep 600 & : >{up}; wait"])
     wait_for(up.exists, what="the script")
-    sleeper = wait_for(lambda: family.tree(scene.child.pid)[1:], what="its child")[0]
+    sleeper = wait_for(lambda: process_tree.tree(scene.child.pid)[1:], what="its child")[0]
     try:
         scene.controls.take(Control.PAUSE, "cli", 10.0)
-        wait_for(lambda: family.is_stopped(sleeper.pid), what="it to stop")
+        wait_for(lambda: process_tree.is_stopped(sleeper.pid), what="it to stop")
         os.kill(scene.child.pid, signal.SIGKILL)
         assert scene.ended() == Exit(None, signal.SIGKILL, asked=False)
         scene.controls.ended(11.0)
-        wait_for(lambda: not family.is_stopped(sleeper.pid), what="it to go on")
+        wait_for(lambda: not process_tree.is_stopped(sleeper.pid), what="it to go on")
         assert alive(sleeper)
     finally:
         sleeper.kill()
@@ -246,7 +250,7 @@ def test_what_a_paused_command_had_started_goes_on_when_the_command_is_killed(tm
 
 def test_a_command_that_cannot_be_suspended_is_not_called_paused_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """It waits for a disk that does not answer; what it does is said as it is."""
-    monkeypatch.setattr(family, "stop", lambda _: [])
+    monkeypatch.setattr(process_tree, "stop", lambda _: [])
     scene = Scene(["sleep", "600"])
     scene.controls.take(Control.PAUSE, "cli", 10.0)
     scene.controls.tick(14.0)
@@ -308,17 +312,17 @@ def test_only_a_paused_run_without_its_wrapper_is_let_go_on(
 ) -> None:
     """A living wrapper decides itself; in another boot the number belongs to somebody else."""
     work = spawn(children, f": >{tmp_path / 'up'}; exec sleep 600", tmp_path / "up")
-    family.stop(work.pid)
-    wait_for(lambda: family.is_stopped(work.pid), what="it to stop")
+    process_tree.stop(work.pid)
+    wait_for(lambda: process_tree.is_stopped(work.pid), what="it to stop")
     paused = folder(places, work.pid, paused=True)
     assert not release(paused, paused.info())
     paused.lock.release()
     other = folder(places, work.pid, run="02", paused=True, boot="another")
     other.lock.release()
     assert not release(other, other.info())
-    assert family.is_stopped(work.pid)
+    assert process_tree.is_stopped(work.pid)
     assert release(paused, paused.info())
-    wait_for(lambda: not family.is_stopped(work.pid), what="it to go on")
+    wait_for(lambda: not process_tree.is_stopped(work.pid), what="it to go on")
 
 
 def test_what_a_paused_command_had_started_goes_on_when_wrapper_and_command_were_killed(
@@ -330,12 +334,12 @@ def test_what_a_paused_command_had_started_goes_on_when_wrapper_and_command_were
         paused = folder(places, command.pid, paused=True)
         paused.lock.release()
         below = int(wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
-        family.stop(command.pid)
-        wait_for(lambda: family.is_stopped(below), what="it to stop")
+        process_tree.stop(command.pid)
+        wait_for(lambda: process_tree.is_stopped(below), what="it to stop")
         command.kill()
     try:
         assert release(paused, paused.info())
-        wait_for(lambda: not family.is_stopped(below), what="it to go on")
+        wait_for(lambda: not process_tree.is_stopped(below), what="it to go on")
         assert not release(paused, paused.info())
     finally:
         os.kill(below, signal.SIGKILL)
@@ -347,9 +351,9 @@ def test_a_run_overlaps_the_newest_earlier_one_of_its_job_that_still_goes_on(pla
     over = folder(places, 2**22 + 1, run="03")
     over.lock.release()
     mine = made[0].info()
-    assert leftover.earlier(places, with_run(mine, "05")) == "02"
-    assert leftover.earlier(places, with_run(mine, "01")) is None
-    assert leftover.earlier(places, with_run(mine, "05", job="other")) is None
+    assert left_behind.earlier(places, with_run(mine, "05")) == "02"
+    assert left_behind.earlier(places, with_run(mine, "01")) is None
+    assert left_behind.earlier(places, with_run(mine, "05", job="other")) is None
     for one in made:
         one.close()
 
@@ -401,7 +405,7 @@ def test_a_lock_is_only_spoken_of_after_a_stopped_run_that_really_left_one(
     mine = with_run(folder(places, os.getpid()).info(), "01")
     plan = Plan((), "backup", {}, repository=str(repository))
     result = Result(outcome, "why", advice=before and before.format(repository))
-    found = leftover.advised(result, Exit(None, number), Locking(), plan, mine, places).advice  # type: ignore[arg-type]
+    found = left_behind.advised(result, Exit(None, number), Locking(), plan, mine, places).advice  # type: ignore[arg-type]
     assert found is None if after is None else after in (found or "")
 
 
@@ -409,7 +413,7 @@ def test_any_other_command_has_no_lock_to_speak_of(places: Places) -> None:
     """Nobody knows whether it locks anything."""
     result = Result(Outcome.CANCELLED, "why")
     mine = folder(places, os.getpid()).info()
-    assert leftover.advised(result, Exit(130), COMMAND, Plan((), "backup", {}), mine, places) is result
+    assert left_behind.advised(result, Exit(130), COMMAND, Plan((), "backup", {}), mine, places) is result
 
 
 def test_a_run_is_chosen_by_job_or_the_beginning_of_its_id(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -435,7 +439,7 @@ def test_a_run_is_chosen_by_job_or_the_beginning_of_its_id(places: Places, monke
 
 def test_messages_of_a_newer_tracker_do_not_disturb_a_wrapper() -> None:
     """Unknown words, wishes about other runs, and nonsense are passed over."""
-    from tray.runner.publish import _wish
+    from tray.wrapper.publisher import _wish
 
     assert _wish(ipc.encode({"type": "cancel", "run": "r", "by": "tray"}), "r") == (Control.CANCEL, "tray")
     for line in (

@@ -7,11 +7,11 @@ import pytest
 from tests.unit.audit_help import end, filled
 from tray.audit import spool
 from tray.audit.checkpoint import Checkpoint, Signer, parse
-from tray.audit.outside import far
+from tray.baselines import far_copies
 from tray.config import Config
 from tray.config.audit import AuditConfig
+from tray.core.paths import Places
 from tray.doctor import Check, Level, copies
-from tray.paths import Places
 
 
 def looked(places: Places) -> list[Check]:
@@ -72,9 +72,9 @@ def test_a_place_that_was_out_is_named_until_it_is_back(log: Places, tmp_path: P
     """Whoever unplugged the stick is reminded."""
     stick = tmp_path / "stick"
     config = Config(audit=AuditConfig(baselines=(str(stick),)))
-    far.copy_far(log, config)
+    far_copies.copy_far(log, config)
     told = [check for check in looked(log) if check.level is Level.WARN]
     assert [str(stick) in check.what for check in told] == [True]
     stick.mkdir()
-    far.copy_far(log, config)
+    far_copies.copy_far(log, config)
     assert [check.level for check in looked(log)] == [Level.OK]

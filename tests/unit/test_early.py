@@ -10,8 +10,8 @@ from tests.e2e.program import last, tray
 from tests.unit.observe_help import engine
 from tests.waiting import wait_for
 from tray.engines.base import Exit
-from tray.runner import early
-from tray.runner.child import Child
+from tray.wrapper import early_steps
+from tray.wrapper.child import Child
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def child(script: str) -> Child:
 
 def test_a_step_that_is_over_before_the_watch_looks_is_seen(programs: Path) -> None:
     """What fails at once is on record with its exit code, and its lines get into the log that is made later."""
-    first = early.Early()
+    first = early_steps.Early()
     process = child("restic -c 'sleep 0.3; exit 1' backup /etc; true")
     first.begin(process)
     wait_for(process.check)
@@ -50,7 +50,7 @@ def test_without_a_thread_the_watch_looks_first(programs: Path, monkeypatch: pyt
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    first = early.Early()
+    first = early_steps.Early()
     process = child("exit 0")
     first.begin(process)
     assert first.hand_over(print).root == process.pid
@@ -63,10 +63,10 @@ def test_a_script_whose_steps_cannot_be_seen_is_no_success(monkeypatch: pytest.M
     broken = tmp_path / "sitecustomize.py"
     broken.write_text(
         "import sys, types\n"
-        "broken = types.ModuleType('tray.runner.early')\n"
+        "broken = types.ModuleType('tray.wrapper.early_steps')\n"
         "def fail(*_): raise MemoryError('no room')\n"
         "broken.Early = fail\n"
-        "sys.modules['tray.runner.early'] = broken\n"
+        "sys.modules['tray.wrapper.early_steps'] = broken\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert tray("run", "--", "sh", "-c", "exit 0").returncode == 0

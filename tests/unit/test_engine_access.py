@@ -5,9 +5,9 @@ import re
 import pytest
 
 from tray import engines
+from tray.core.model import Outcome
 from tray.engines import access
 from tray.engines.base import Exit, Result, Stream
-from tray.model import Outcome
 
 PREFIX = {
     "restic": "Fatal: unable to open config file: {0}\nIs there a repository at the following location?\nrest:http://h/r",

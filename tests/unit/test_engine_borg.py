@@ -7,9 +7,9 @@ import pytest
 from tests.unit.engine_captures import load, names, replay, result
 from tests.unit.letters import C, F, L, S, U, W
 from tray import engines
+from tray.core.model import Outcome, Phase
 from tray.engines import Exit, Plan, Progress, Result, Session, Stream
 from tray.engines.base import Problem
-from tray.model import Outcome, Phase
 
 BORG = engines.named("borg")
 ADDED = ("--json", "--log-json", "--progress")

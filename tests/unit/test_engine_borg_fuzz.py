@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from tests.unit.engine_captures import load, names, replay, split
 from tests.unit.engine_ends import exits
 from tray import engines
+from tray.core.model import Outcome
 from tray.engines import Exit, Fed, Session, Stream
 from tray.engines.base import Progress
-from tray.model import Outcome
 
 CREATES = [name for name in names("borg") if load(name).plan().kind == "backup"]
 LINES = sorted({line for name in names("borg") for line, _ in load(name).lines if len(line) < 2000})

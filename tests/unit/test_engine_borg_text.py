@@ -8,8 +8,8 @@ import pytest
 
 from tests.unit.engine_captures import load, names, replay, result
 from tray import engines
+from tray.core.model import Outcome
 from tray.engines import Exit, Plan, Stream
-from tray.model import Outcome
 
 BORG = engines.named("borg")
 TYPED = [name for name in names("borg") if load(name).typed is not None]

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tray.core.model import Outcome
 from tray.engines import COMMAND, Exit, Stream
-from tray.model import Outcome
 
 
 def conclude(exit: Exit, *stderr: bytes, argv: tuple[str, ...] = ("pg_dump", "db")) -> tuple[Outcome, str]:

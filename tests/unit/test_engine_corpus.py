@@ -3,8 +3,8 @@
 import pytest
 
 from tests.unit.engine_captures import expected, folders, load, names, result
+from tray.core.model import Outcome
 from tray.engines import Exit
-from tray.model import Outcome
 
 CORPUS = [(name, outcome) for engine in folders() for name, outcome in expected(engine).items()]
 

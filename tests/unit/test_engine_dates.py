@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from tray import clock, engines
+from tray import engines
+from tray.core import clock
 from tray.engines import dates
 
 SECONDS = 1_795_834_800  # 2026-11-28 03:00 UTC

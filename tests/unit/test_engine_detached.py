@@ -5,8 +5,8 @@ import shlex
 import pytest
 
 from tray import engines
+from tray.core.model import Outcome
 from tray.engines.base import Exit
-from tray.model import Outcome
 
 LEAVE = """docker run -d img restic backup /
 docker run --detach=true img

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.unit.engine_captures import NO_FAILURES, Capture, expected, folders, load, names, replay, split
 from tests.unit.engine_ends import exits
 from tray import engines
+from tray.core.model import Outcome
 from tray.engines import ENGINES, Exit, Plan, Session, Stream
 from tray.engines.base import Fed, Progress
-from tray.model import Outcome
 
 EVERY = [known.name for known in ENGINES]
 MORE_WORDS = [

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from tray import clock, engines
+from tray import engines
+from tray.core import clock
 
 NOW = 1_796_007_600_000  # Monday, 2026-11-30 03:00 UTC
 DAY = 86_400_000

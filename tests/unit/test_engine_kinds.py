@@ -6,8 +6,8 @@ import shlex
 import pytest
 
 from tray import engines
+from tray.core.model import Outcome
 from tray.engines.base import Exit
-from tray.model import Outcome
 
 KINDS = {
     "restic": {

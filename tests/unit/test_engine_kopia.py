@@ -4,8 +4,8 @@ import pytest
 
 from tests.unit.engine_captures import load, names, replay, result
 from tray import engines
+from tray.core.model import Outcome, Phase
 from tray.engines.base import Exit, Plan, Problem, Progress, Stream
-from tray.model import Outcome, Phase
 
 
 def plan(command: str, **environ: str) -> Plan:

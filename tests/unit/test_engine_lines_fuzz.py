@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from tests.unit.engine_captures import load, names
 from tests.unit.engine_ends import exits
 from tray import engines
+from tray.core.model import Outcome
 from tray.engines import Exit, Session, Stream
 from tray.engines.base import Plan, Progress
-from tray.model import Outcome
 
 COMMANDS = (
     "duplicity full /x file:///r",

@@ -8,8 +8,8 @@ from tests.unit import engine_captures
 from tests.unit.engine_captures import load, replay, result
 from tests.unit.letters import C, F, L, S, U, W
 from tray import engines
+from tray.core.model import Outcome
 from tray.engines.base import Exit, Result, Stream
-from tray.model import Outcome
 
 
 def test_no_recorded_run_with_an_error_is_green() -> None:

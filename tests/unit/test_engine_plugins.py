@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from tray import engines
+from tray.core.errors import UnknownEngineError
+from tray.core.model import Outcome
+from tray.core.redact import Harmless, Redactor
 from tray.engines import COMMAND, Exit, Fed, Plan, Result, Stream, plugins
 from tray.engines.arguments import Grammar
-from tray.errors import UnknownEngineError
-from tray.model import Outcome
-from tray.redact import Harmless, Redactor
 
 
 class Session:

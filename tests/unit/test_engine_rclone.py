@@ -12,8 +12,8 @@ from tests.unit.engine_captures import load, names, replay, split
 from tests.unit.engine_ends import exits
 from tests.unit.letters import C, F, L, S, U, W
 from tray import engines
+from tray.core.model import Outcome, Phase
 from tray.engines.base import Exit, Fed, Plan, Problem, Progress, Result, Session, Stream
-from tray.model import Outcome, Phase
 
 ENGINE = engines.named("rclone")
 STATS = ("--stats-log-level", "NOTICE", "--use-json-log", "--stats", "1s")
@@ -185,7 +185,7 @@ def test_both_ends_are_found_and_their_secrets_left_out(command: str, source: st
 
 def test_secrets_of_rclone_are_not_shown() -> None:
     """Keys by their flags, variables and in connection strings."""
-    from tray.redact import Redactor
+    from tray.core.redact import Redactor
 
     argv = [
         "rclone",

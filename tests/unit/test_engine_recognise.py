@@ -3,9 +3,9 @@
 import pytest
 
 from tray import engines
+from tray.core.errors import UnknownEngineError, UsageError
 from tray.engines import recognise, unwrap
 from tray.engines.recognise import WRAPPERS
-from tray.errors import UnknownEngineError, UsageError
 
 BEHIND = [
     "restic",

@@ -8,10 +8,10 @@ import pytest
 
 from tests.unit.engine_captures import load, replay
 from tray import engines
+from tray.core.model import Outcome, Phase
 from tray.engines.base import Event, Exit, Fed, Problem, Progress, Session, Stream
 from tray.engines.restic.items import MAX_ITEMS
 from tray.engines.restic.session import MAX_PROBLEMS
-from tray.model import Outcome, Phase
 
 
 def begin(command: str = "restic backup /home", **environ: str) -> Session:

@@ -6,8 +6,8 @@ import pytest
 
 from tests.unit.engine_captures import load, replay, result
 from tray import engines
+from tray.core.model import Outcome, Phase
 from tray.engines import Exit, Progress, Result, Session, Stream
-from tray.model import Outcome, Phase
 
 TASKS = [
     "restic014-check",

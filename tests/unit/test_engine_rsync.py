@@ -12,9 +12,9 @@ from tests.unit.engine_captures import load, names, replay, split
 from tests.unit.engine_ends import exits
 from tests.unit.letters import C, F, L, S, U, W
 from tray import engines
+from tray.core.model import Outcome, Phase
 from tray.engines.base import Exit, Plan, Problem, Progress, Result, Session, Stream
-from tray.model import Outcome, Phase
-from tray.runner.outputs import cut
+from tray.wrapper.outputs import cut
 
 ENGINE = engines.named("rsync")
 LOCAL = ("--info=progress2,stats2", "--outbuf=L", "--no-h")
@@ -181,7 +181,7 @@ def test_sources_and_destination_are_found_among_the_options(
 
 def test_a_password_for_ssh_is_not_shown() -> None:
     """`sshpass -p` in the remote shell's command is one word of rsync's."""
-    from tray.redact import Redactor
+    from tray.core.redact import Redactor
 
     for word in ("sshpass -p hunter2 ssh", "sshpass -phunter2 ssh", "/usr/bin/sshpass -p hunter2 ssh"):
         argv = ["rsync", "-e", word, "src", "h:dst"]

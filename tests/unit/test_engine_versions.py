@@ -5,8 +5,8 @@ import pytest
 from tests.unit.engine_captures import load, result
 from tests.unit.letters import F, S, U, W
 from tray import engines
+from tray.core.model import Outcome
 from tray.engines.base import Exit, Result, Stream
-from tray.model import Outcome
 
 
 def run(command: str, text: str, code: int | None = 0, stream: Stream = Stream.ERR) -> Result:

@@ -10,13 +10,14 @@ import pytest
 
 from tests.unit.test_runs import info
 from tests.waiting import wait_for
-from tray import clock, ipc, runs, wording
+from tray import ipc, runs, wording
 from tray.audit import spool
 from tray.audit.entry import Action, Draft
 from tray.cli import status as cli_status
-from tray.fetch import StatusSource
-from tray.model import LiveRun, Outcome, Phase, State, Status
-from tray.paths import Places
+from tray.core import clock
+from tray.core.model import LiveRun, Outcome, Phase, State, Status
+from tray.core.paths import Places
+from tray.status import StatusSource
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ import pytest
 
 import tray
 from tests.unit.forked import Forked, forked
-from tray import config, files, runs
+from tray import config, runs
 from tray.audit.tlog import files as tiles
-from tray.errors import ConfigError
-from tray.paths import Places, private
+from tray.core import files
+from tray.core.errors import ConfigError
+from tray.core.paths import Places, private
 from tray.repository import locks
 
 PACKAGE = Path(tray.__file__).resolve().parent
@@ -145,7 +146,9 @@ OURS = {
 def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forked]:
     """The program, loaded once."""
     needed = ("run", "status", "tracker", "repository")
-    with forked(tmp_path_factory.mktemp("forked"), "tray.runner.wrap", *(f"tray.cli.{word}" for word in needed)) as run:
+    with forked(
+        tmp_path_factory.mktemp("forked"), "tray.wrapper.wrap", *(f"tray.cli.{word}" for word in needed)
+    ) as run:
         yield run
 
 
@@ -204,43 +207,43 @@ def test_what_is_no_file_is_no_configuration(places: Places, put: Put) -> None:
 
 
 ALLOWED = {
-    "files.py": "the one place",
+    "core/files.py": "the one place",
     "audit/standalone.py": "stands alone: it is given to people without this program, and asks for regular files itself",
     "audit/salvage/carve.py": "the audit log that a person names, read as a stream; the database is opened by SQLite otherwise",
-    "audit/search/fill.py": "a database of our own, opened by SQLite",
+    "audit/search/index_fill.py": "a database of our own, opened by SQLite",
     "cli/audit/verify.py": "what a person names may be a pipe: verify --checkpoint <(ssh host cat checkpoint); with a bound",
-    "report/make.py": "the same",
+    "report/create.py": "the same",
     "engines/plugins.py": "folders of installed packages: who writes there runs code in this process anyway",
-    "family.py": "/proc",
-    "locks.py": "/proc, and locks, which are opened without waiting",
+    "core/process_tree.py": "/proc",
+    "core/locks.py": "/proc, and locks, which are opened without waiting",
     "observe/proc.py": "/proc",
     "observe/scope.py": "/etc/passwd",
     "repository/local.py": "/proc/self/mountinfo",
-    "runner/child.py": "/proc and the terminal",
-    "runner/outputs.py": "spools that this very process has made exclusively",
-    "runner/prepare.py": "/dev/null",
-    "runner/relay.py": "a spool that this very process has made exclusively",
+    "wrapper/child.py": "/proc and the terminal",
+    "wrapper/outputs.py": "spools that this very process has made exclusively",
+    "wrapper/prepare.py": "/dev/null",
+    "wrapper/relay.py": "a spool that this very process has made exclusively",
     "cli/main.py": "/dev/null",
     "window/document.py": "our own pages",
     "window/app.py": "a file that a measurement names, and our own diagnostics, both written",
-    "paths.py": "a folder, to make its names durable",
+    "core/paths.py": "a folder, to make its names durable",
     "config/__init__.py": "a folder, to lock it; and a file of our own, made exclusively",
     "system/place.py": "a folder",
-    "audit/outside/baselines.py": "a folder, and files of ours that are written",
-    "endpoint.py": "a folder, by O_PATH; and a file of our own, made exclusively",
-    "runs.py": "written: a file of ours in a folder of ours",
-    "jobs.py": "written, made exclusively",
-    "errors/surfaces.py": "what describes the Python environment that we run in",
-    "care/memory.py": "written, no link is followed",
+    "baselines/near_copies.py": "a folder, and files of ours that are written",
+    "ipc/endpoint.py": "a folder, by O_PATH; and a file of our own, made exclusively",
+    "runs/__init__.py": "written: a file of ours in a folder of ours",
+    "jobs/first_backup.py": "written, made exclusively",
+    "core/errors/surfaces.py": "what describes the Python environment that we run in",
+    "housekeeping/duty_memory.py": "written, no link is followed",
     "audit/keys.py": "written, made exclusively",
     "audit/tlog/files.py": "written, made exclusively",
-    "outage.py": "written, made exclusively",
+    "recording/outage.py": "written, made exclusively",
     "repository/cache.py": "written: a file of ours",
-    "runner/privacy.py": "written: a key of our own",
-    "runner/stay.py": "/dev/null",
-    "runner/guard.py": "/dev/null, and descriptors of its own by /proc/self/fd",
-    "runner/log.py": "written: the log of the run",
-    "report/write.py": "written, through mkstemp",
+    "wrapper/privacy.py": "written: a key of our own",
+    "wrapper/stay_behind.py": "/dev/null",
+    "wrapper/spool_guard.py": "/dev/null, and descriptors of its own by /proc/self/fd",
+    "runs/log.py": "written: the log of the run",
+    "report/save.py": "written, through mkstemp",
     "audit/spool.py": "records of our own: no link is followed, no pipe waited for, and there is a bound",
 }
 
@@ -267,4 +270,4 @@ def opens(path: Path) -> bool:
 def test_no_file_is_opened_in_another_way_without_a_reason() -> None:
     """Each place that opens a file by itself stands in the list above; a new one needs a reason."""
     found = {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if opens(path)}
-    assert found == set(ALLOWED), "use tray.files.opened or tray.files.content"
+    assert found == set(ALLOWED), "use tray.core.files.opened or tray.core.files.content"

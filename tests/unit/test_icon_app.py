@@ -15,16 +15,17 @@ from tests.unit.audit_help import filled
 from tests.unit.test_wording import NOW, RUN, ended, settled
 from tests.unit.test_wording_audit import BREACH
 from tests.waiting import wait_for
-from tray import clock, wording
+from tray import wording
 from tray.audit.store import AuditLog
-from tray.errors import BackupTrayError, NoTrayError
-from tray.icon import alarm, app, diagnostics, launch, slim, windows, xembed
+from tray.core import clock
+from tray.core.errors import BackupTrayError, NoTrayError
+from tray.core.locks import FileLock
+from tray.core.model import Control, Instance, JobHistory, Outcome, State, Status
+from tray.core.model.judge import judge
+from tray.core.paths import Places, private
+from tray.icon import alarm, app, diagnostics, launch, lean_imports, open_window, xembed
 from tray.icon.render import Look
-from tray.locks import FileLock
-from tray.model import Control, Instance, JobHistory, Outcome, State, Status
-from tray.outage import Unheard
-from tray.paths import Places, private
-from tray.status import judge
+from tray.recording.outage import Unheard
 
 
 class FakeIcon:
@@ -164,7 +165,7 @@ def test_the_menu_says_first_what_the_tooltip_says() -> None:
 def test_the_menu_opens_the_right_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Report of the run that the alarm is about, log of the run that goes on, dashboard, audit log and verification."""
     opened: list[str] = []
-    monkeypatch.setattr(windows.Windows, "open", lambda _, page: opened.append(page))
+    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
     status = settled(ended(outcome=Outcome.FAILED), live=(RUN,))
     icon, _ = play(FakeSource(status), lambda icon, _: len(shown(icon, "menu")) > 1)
     assert not [item for item in icon.menu if len(item.text) > wording.MENU_UNITS]
@@ -179,7 +180,7 @@ def test_the_menu_opens_the_right_pages(monkeypatch: pytest.MonkeyPatch) -> None
 def test_under_an_alarm_the_menu_opens_the_runs_that_it_is_about(monkeypatch: pytest.MonkeyPatch) -> None:
     """One entry for each bad job, three at most; the newest run of a job that is fine is not offered."""
     opened: list[str] = []
-    monkeypatch.setattr(windows.Windows, "open", lambda _, page: opened.append(page))
+    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
     bad = [replace(ended(f"{name} {'x' * 60}", Outcome.FAILED), run=name) for name in "abcd"]
     still = RUN.with_changes(job="still", run="s1", stalled=True)
     status = settled(*bad[:2], ended("still"), ended("fine", hours=0.1), live=(still,))
@@ -199,7 +200,7 @@ def test_under_an_alarm_the_menu_opens_the_runs_that_it_is_about(monkeypatch: py
 def test_after_a_cancelled_run_the_alarm_still_leads_to_the_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """The run that the user cancelled is the last one, but not what the alarm is about."""
     opened: list[str] = []
-    monkeypatch.setattr(windows.Windows, "open", lambda _, page: opened.append(page))
+    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
     failed, stopped = (replace(ended(outcome=one), run=one.value) for one in (Outcome.FAILED, Outcome.CANCELLED))
     icon, _ = play(FakeSource(settled(failed, stopped)), lambda icon, _: len(shown(icon, "menu")) > 1)
     for item in icon.menu:
@@ -238,7 +239,7 @@ def test_the_source_is_closed_at_the_end() -> None:
 def test_a_window_that_cannot_start_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     """The person who clicked learns why nothing came up."""
     program = "import sys; sys.exit('backup-tray: No web view.\\n  why:  gi is missing.\\n  next: Run doctor.\\nnoise')"
-    monkeypatch.setattr(windows, "command", lambda _: [sys.executable, "-c", program])
+    monkeypatch.setattr(open_window, "command", lambda _: [sys.executable, "-c", program])
     source = FakeSource(settled())
     made = app.App(lambda: source)
     icon = FakeIcon()
@@ -257,18 +258,18 @@ def test_a_window_that_cannot_start_is_explained(monkeypatch: pytest.MonkeyPatch
 
 def test_a_program_that_is_missing_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     """No exception leaves a click."""
-    monkeypatch.setattr(windows, "command", lambda _: ["/nonexistent/python"])
-    assert windows.Windows().open("dashboard") == "No such file or directory."
+    monkeypatch.setattr(open_window, "command", lambda _: ["/nonexistent/python"])
+    assert open_window.Windows().open("dashboard") == "No such file or directory."
 
 
 def test_a_window_that_was_open_and_ends_is_not_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing a window, or killing it later, brings no notification; the last words count if no error was told."""
     monkeypatch.setattr(
-        windows,
+        open_window,
         "command",
         lambda code: [sys.executable, "-c", f"import sys; print('odd', file=sys.stderr); sys.exit({code})"],
     )
-    opened = windows.Windows()
+    opened = open_window.Windows()
     opened.open("0")
     opened._opened[0].process.wait(10)
     assert opened.failures() == []
@@ -276,7 +277,7 @@ def test_a_window_that_was_open_and_ends_is_not_a_failure(monkeypatch: pytest.Mo
     opened._opened[0].process.wait(10)
     assert opened.failures() == ["odd"]
     assert opened.failures() == []
-    monkeypatch.setattr(windows, "QUICK_SECONDS", 0)
+    monkeypatch.setattr(open_window, "QUICK_SECONDS", 0)
     opened.open("3")
     opened._opened[0].process.wait(10)
     assert opened.failures() == []
@@ -285,7 +286,7 @@ def test_a_window_that_was_open_and_ends_is_not_a_failure(monkeypatch: pytest.Mo
 def test_without_a_panel_the_dashboard_opens_and_one_notification_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plain GNOME: the person is not left without any sign."""
     opened: list[str] = []
-    monkeypatch.setattr(windows.Windows, "open", lambda _, page: opened.append(page))
+    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
     monkeypatch.setattr(xembed, "has_tray", lambda: False)
     made = app.App(lambda: FakeSource(settled()))
     made._icon = icon = FakeIcon()
@@ -321,7 +322,7 @@ def test_without_bus_and_tray_the_terminal_is_named(monkeypatch: pytest.MonkeyPa
 def test_a_second_tray_opens_the_window_and_ends_well(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """Starting the program twice shows the window instead of a second icon."""
     opened: list[str] = []
-    monkeypatch.setattr(windows.Windows, "open", lambda _, page: opened.append(page))
+    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
     with FileLock(private(places.runtime) / "tray.lock") as first:
         assert first.acquire()
         assert launch.main(places) == 0
@@ -330,7 +331,7 @@ def test_a_second_tray_opens_the_window_and_ends_well(places: Places, monkeypatc
 
 def test_a_second_tray_that_cannot_open_the_window_says_why(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error goes to whoever typed the command."""
-    monkeypatch.setattr(windows.Windows, "open", lambda *_: "Too many processes.")
+    monkeypatch.setattr(open_window.Windows, "open", lambda *_: "Too many processes.")
     with FileLock(private(places.runtime) / "tray.lock") as first:
         assert first.acquire()
         with pytest.raises(BackupTrayError) as told:
@@ -397,8 +398,8 @@ def test_diagnostics_without_a_folder_go_to_stderr(places: Places, capsys: pytes
 def test_the_tray_loads_no_more_than_it_needs() -> None:
     """No TLS, fonts, web view, cryptography or process lists: they would double the memory of an idle tray."""
     program = (
-        "from tray.icon import slim; slim.load()\n"
-        "from tray.icon import app, backends; backends.sni(); import tray.fetch, sys\n"
+        "from tray.icon import lean_imports; lean_imports.load()\n"
+        "from tray.icon import app, backends; backends.sni(); import tray.status, sys\n"
         "print(*{'ssl', 'PIL._imagingft', 'webview', 'cryptography', 'psutil', 'tkinter', 'gi', 'pickle'} & set(sys.modules))"
     )
     root = Path(app.__file__).parents[2]
@@ -408,8 +409,8 @@ def test_the_tray_loads_no_more_than_it_needs() -> None:
 
 def test_what_is_left_out_can_be_loaded_later() -> None:
     """The block ends with the block."""
-    program = "from tray.icon import slim; slim.load(); import ssl; print(ssl.OPENSSL_VERSION)"
-    root = Path(slim.__file__).parents[2]
+    program = "from tray.icon import lean_imports; lean_imports.load(); import ssl; print(ssl.OPENSSL_VERSION)"
+    root = Path(lean_imports.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 
@@ -417,7 +418,7 @@ def test_what_is_left_out_can_be_loaded_later() -> None:
 def test_the_menu_can_pause_and_cancel_the_run_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """One run: it is named. To pause is done at once; to cancel leads to the window, which asks first."""
     opened: list[str] = []
-    monkeypatch.setattr(windows.Windows, "open", lambda _, page: opened.append(page))
+    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
     asked: list[tuple[Control, str]] = []
     run = RUN.with_changes(can=(Control.PAUSE, Control.CANCEL))
     made = app.App(lambda: FakeSource(settled(live=(run,))), ask=lambda control, which: asked.append((control, which)))
@@ -434,7 +435,7 @@ def test_the_menu_can_pause_and_cancel_the_run_that_goes_on(monkeypatch: pytest.
 def test_several_runs_are_paused_and_cancelled_in_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """The menu does not guess which one is meant."""
     opened: list[str] = []
-    monkeypatch.setattr(windows.Windows, "open", lambda _, page: opened.append(page))
+    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
     run = RUN.with_changes(can=(Control.RESUME, Control.CANCEL))
     made = app.App(lambda: FakeSource(settled()))
     made._status = settled(live=(run, run.with_changes(run=run.run[:-1] + "9", job="other")))

@@ -7,8 +7,8 @@ import pytest
 from dbus_fast import Message, MessageType, Variant
 
 from tray.icon import dbusmenu, sni
+from tray.icon.dbus_objects import PROPERTIES, Interface, Method, Objects, introspection, split
 from tray.icon.dbusmenu import Menu, MenuItem
-from tray.icon.objects import PROPERTIES, Interface, Method, Objects, introspection, split
 
 
 def ask(

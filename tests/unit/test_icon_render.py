@@ -6,10 +6,10 @@ import pytest
 from PIL import Image, ImageChops
 
 from tests.unit.test_wording import ERROR, NOW, RUN, ended
-from tray import paths
+from tray.core import paths
+from tray.core.model import JobHistory, LiveRun, Outcome, Phase, State
+from tray.core.model.judge import judge
 from tray.icon.render import SIZES, STEPS, Look, argb, draw, icon, step_of
-from tray.model import JobHistory, LiveRun, Outcome, Phase, State
-from tray.status import judge
 
 LIGHT, DARK = (236, 239, 243), (35, 38, 43)
 PLAIN = [Look(state, state is State.RUNNING, 14 if state is State.RUNNING else None) for state in State]

@@ -6,16 +6,17 @@ import pytest
 
 from tests.unit.audit_help import end, start
 from tests.unit.test_runs import created, info
-from tray import clock, config
+from tray import config
 from tray.audit import spool
-from tray.care import rounds
 from tray.cli.main import main
 from tray.config.runs import RunsConfig
+from tray.core import clock
+from tray.core.errors import ConfigError, LogNotKeptError
+from tray.core.paths import Places
 from tray.doctor import records
-from tray.errors import ConfigError, LogNotKeptError
-from tray.paths import Places
-from tray.runner import keep
-from tray.window import logs
+from tray.housekeeping import rounds
+from tray.runs import retention
+from tray.window import log_page
 
 DAY = clock.DAY_MS
 
@@ -52,7 +53,7 @@ def left(places: Places, made: list[str]) -> list[bool]:
 def test_old_and_many_logs_go_the_oldest_first(places: Places, table: RunsConfig, stay: list[bool]) -> None:
     """90 days or 1 GiB, unless the configuration says otherwise."""
     made = kept(places, 91, 30, 10, 5)
-    keep.trim(places, table)
+    retention.trim(places, table)
     assert left(places, made) == stay
 
 
@@ -60,7 +61,7 @@ def test_a_run_that_goes_on_is_not_touched(places: Places) -> None:
     """However old it is."""
     folder = created(places, info())
     made = kept(places, 100, 1)
-    keep.trim(places, RunsConfig(keep_ms=DAY, most=1))
+    retention.trim(places, RunsConfig(keep_ms=DAY, most=1))
     assert left(places, made) == [False, True]
     assert folder.path.exists()
     folder.close()
@@ -73,10 +74,10 @@ def test_the_housekeeping_does_it_and_a_wrapper_once_a_day(places: Places) -> No
     rounds.go(places)
     assert left(places, made) == [False, True]
     late = kept(places, 100)
-    keep.daily(places)
+    retention.daily(places)
     assert left(places, late) == [True]
     (places.runs / ".trimmed").unlink()
-    keep.daily(places)
+    retention.daily(places)
     assert left(places, late) == [False]
 
 
@@ -91,7 +92,7 @@ def test_a_log_that_is_not_kept_is_told_from_a_run_that_never_was(
     assert "The full log of this run is no longer kept." in said
     assert f"backup-tray report {run}" in said
     with pytest.raises(LogNotKeptError):
-        logs.log_head(places, run, None)
+        log_page.log_head(places, run, None)
     assert main(["log", "ffffffff"]) != 0
     assert "no longer kept" not in capsys.readouterr().err
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tray import ipc, locks, runs
+from tray import ipc, runs
 from tray.audit import database
 from tray.cli import main as program
-from tray.errors import AuditUnavailableError, TrackerGoneError
+from tray.core import locks
+from tray.core.errors import AuditUnavailableError, TrackerGoneError
+from tray.core.locks import FileLock
+from tray.core.paths import Places, private
 from tray.icon import launch
-from tray.locks import FileLock
-from tray.paths import Places, private
 
 
 @pytest.fixture

@@ -17,15 +17,16 @@ from tests.unit.test_icon_app import FakeIcon, FakeSource, play, shown
 from tests.unit.test_runs import info
 from tests.unit.test_wording import NOW, RUN, ended, settled
 from tests.unit.test_wording_audit import BREACH
-from tray import clock, runs
-from tray.fetch import StatusSource
+from tray import runs
+from tray.core import clock
+from tray.core.model import Outcome, State, Status
+from tray.core.paths import Places
 from tray.icon import app
 from tray.icon.render import Look
-from tray.model import Outcome, State, Status
-from tray.paths import Places
-from tray.runner import closing
+from tray.recording import close_lost
+from tray.status import StatusSource
 from tray.tracker import helpers
-from tray.window import feed
+from tray.window import status_feed
 
 # A fault in the middle of opening something leaves that to the collector, which Python 3.13 tells of.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
@@ -112,7 +113,7 @@ def test_the_window_never_keeps_an_old_picture_for_a_current_one(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A picture that cannot be drawn is shown as unknown, not as the one before."""
-    monkeypatch.setattr(feed, "GAP_SECONDS", 0.0)
+    monkeypatch.setattr(status_feed, "GAP_SECONDS", 0.0)
 
     class Source:
         def __init__(self, status: Status) -> None:
@@ -132,7 +133,7 @@ def test_the_window_never_keeps_an_old_picture_for_a_current_one(
             pushed.append(picture)
             came.set()
 
-        made = feed.Feed(Source(status))
+        made = status_feed.Feed(Source(status))
         made.push_to(push)
         made.start()
         assert came.wait(10)
@@ -199,14 +200,14 @@ def test_a_run_whose_adapter_fails_is_closed_as_unknown_and_blocks_no_other(plac
     """An exception of the adapter's own ends that run as unknown: it neither lives for ever nor keeps others from their end."""
     first = _dead(places, "first", SUMMARY)
     second = _dead(places, "second", SUMMARY)
-    assert {run.outcome for run in closing.ended(places)} == {Outcome.SUCCEEDED}
-    feeds = [code for code in injected.callees(lambda: closing.ended(places)) if code.co_name == "feed"]
+    assert {run.outcome for run in close_lost.ended(places)} == {Outcome.SUCCEEDED}
+    feeds = [code for code in injected.callees(lambda: close_lost.ended(places)) if code.co_name == "feed"]
     assert feeds
     with injected.failing(feeds[0]):
-        found = {run.run: run for run in closing.ended(places)}
+        found = {run.run: run for run in close_lost.ended(places)}
     assert sorted(run.outcome for run in found.values()) == [Outcome.SUCCEEDED, Outcome.UNKNOWN]
     with injected.failing(feeds[0]):
-        assert closing.close(places) == 2
+        assert close_lost.close(places) == 2
     assert not list(runs.live(places))
     source = StatusSource(places, role="cli", start_tracker=False)
     by_job = {job.job: job.last for job in source.poll().jobs}
@@ -219,13 +220,13 @@ def test_a_run_whose_adapter_fails_is_closed_as_unknown_and_blocks_no_other(plac
 def test_closing_goes_on_whatever_fails_in_it(places: Places) -> None:
     """Each function on the way fails once: the next look closes the run all the same."""
     _dead(places, "sample", SUMMARY)
-    found = injected.callees(lambda: closing.close(places), of="_closed")
+    found = injected.callees(lambda: close_lost.close(places), of="_closed")
     assert len(found) > 40
     for number, code in enumerate(found):
         _dead(places, f"job{number}", SUMMARY)
         with injected.failing(code), suppress(injected.InjectedError):  # it may fail before it comes to the first run
-            closing.close(places)
-        closing.close(places)
+            close_lost.close(places)
+        close_lost.close(places)
         assert not list(runs.live(places)), injected.name(code)
 
 

@@ -5,14 +5,13 @@ from collections.abc import Callable
 import pytest
 
 from tests.unit.audit_help import end, start, writer
-from tray import marking
 from tray.audit import spool
 from tray.audit.entry import Action, Draft
 from tray.cli.main import main as command
-from tray.errors import JobNotFoundError
-from tray.fetch import StatusSource
-from tray.model import Outcome, State, Status
-from tray.paths import Places
+from tray.core.errors import JobNotFoundError
+from tray.core.model import Outcome, State, Status
+from tray.core.paths import Places
+from tray.status import StatusSource, marking
 
 FAILED = Outcome.FAILED
 

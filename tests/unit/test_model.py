@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tray import clock
-from tray.model import MAX_CURRENT, LiveRun, Phase, clip
+from tray.core import clock
+from tray.core.model import MAX_CURRENT, LiveRun, Phase, clip
 
 RUN = LiveRun("r", "home", "restic", 1_700_000_000_123)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import own_home
-from tray import paths
+from tray.core import paths
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[2]

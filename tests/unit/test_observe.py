@@ -4,13 +4,14 @@ from pathlib import Path
 import pytest
 
 from tests.unit.observe_help import FakeProc
-from tray.observe import family, look
+from tray.observe import examine as examine_module
+from tray.observe import family
+from tray.observe.examine import Found, examine, gather
 from tray.observe.lister import Lister
-from tray.observe.look import Found, examine, gather
 from tray.observe.meter import Meter
 from tray.observe.proc import Proc
 from tray.observe.scope import Scope, user_name
-from tray.tracker import proof
+from tray.repository import new_snapshots
 
 ME = os.geteuid()
 
@@ -235,7 +236,7 @@ def test_an_engine_that_breaks_on_a_command_line_breaks_nothing_else(
         raise RecursionError
 
     proc.add(25, "restic", "backup", "/a", environ={})
-    monkeypatch.setattr(look, "_planned", broken)
+    monkeypatch.setattr(examine_module, "_planned", broken)
     assert found(proc, 25) is None
 
 
@@ -286,11 +287,11 @@ def test_the_current_file_is_one_of_the_source(proc: FakeProc) -> None:
 def test_a_missing_source_is_noticed_where_that_matters(tmp_path: Path) -> None:
     """restic before 0.19 exits 0 with one of several sources missing; what cannot be looked at is not called complete."""
     here, gone = str(tmp_path), str(tmp_path / "gone")
-    assert proof.missing([here, here]) == ([], True)
-    assert proof.missing([here, gone]) == ([gone], True)
-    assert proof.missing([gone]) == ([], True)  # all of them missing is an exit code of its own
-    assert proof.missing(["listed in /x"]) == ([], False)
-    assert proof.missing([here, "relative"]) == ([], False)
+    assert new_snapshots.missing([here, here]) == ([], True)
+    assert new_snapshots.missing([here, gone]) == ([gone], True)
+    assert new_snapshots.missing([gone]) == ([], True)  # all of them missing is an exit code of its own
+    assert new_snapshots.missing(["listed in /x"]) == ([], False)
+    assert new_snapshots.missing([here, "relative"]) == ([], False)
 
 
 def test_only_a_snapshot_of_that_time_proves_anything(tmp_path: Path) -> None:
@@ -302,10 +303,10 @@ def test_only_a_snapshot_of_that_time_proves_anything(tmp_path: Path) -> None:
         name.touch()
         os.utime(name, (when, when))
     repository = str(tmp_path / "repo")
-    assert [ms for ms, _ in proof.snapshots("restic", repository, 150_000, 250_000)] == [200_000]
-    assert proof.snapshots("restic", repository, 301_000, 400_000) == []
-    assert proof.snapshots("borg", repository, 0, 400_000) == []
-    assert proof.snapshots("restic", "s3:bucket", 0, 400_000) == []
+    assert [ms for ms, _ in new_snapshots.snapshots("restic", repository, 150_000, 250_000)] == [200_000]
+    assert new_snapshots.snapshots("restic", repository, 301_000, 400_000) == []
+    assert new_snapshots.snapshots("borg", repository, 0, 400_000) == []
+    assert new_snapshots.snapshots("restic", "s3:bucket", 0, 400_000) == []
 
 
 def test_a_part_of_an_engine_tells_of_the_one_that_began(proc: FakeProc) -> None:

@@ -7,15 +7,16 @@ import pytest
 
 from tests.unit.observe_help import FakeProc
 from tests.waiting import wait_for
-from tray import clock, locks, runs
+from tray import runs
 from tray.audit.store import AuditLog
+from tray.core import clock, locks
+from tray.core.model import EndedRun, Outcome, Source
+from tray.core.paths import Places
 from tray.engines.base import Exit, Plan
-from tray.model import EndedRun, Outcome, Source
 from tray.observe import ends
 from tray.observe.ends import BY_LIST, BY_PIDFD, NOT_KNOWN, End, Ending
 from tray.observe.proc import Proc
-from tray.paths import Places
-from tray.runner import closing, seen
+from tray.recording import close_lost, observed_end
 from tray.runs import Process, RunFolder, RunInfo
 
 
@@ -125,7 +126,7 @@ def test_what_an_observed_run_came_to(engine: str, exit: Exit, known: dict[str, 
         "duplicity": ("duplicity", "/s", "file:///r"),
         "tar": ("tar", "-cf", "/r.tar", "/s"),
     }.get(engine, ("restic", "-r", "/r", "backup", "/s"))
-    result = seen.judge(engine, Plan(argv, "backup", {}, "/r", ("/s",)), exit, known)
+    result = observed_end.judge(engine, Plan(argv, "backup", {}, "/r", ("/s",)), exit, known)
     assert result.outcome is outcome
     assert result.reason.endswith(".")
 
@@ -156,7 +157,7 @@ def observed(places: Places, **changes: object) -> tuple[RunFolder, RunInfo]:
 
 def closed(places: Places) -> list[dict[str, object]]:
     """Close what is over and return the entries of runs, each with its body."""
-    assert closing.close(places) == 1
+    assert close_lost.close(places) == 1
     with AuditLog.read(places.audit_db) as log:
         return [{**entry.data, "body": entry.body} for entry in log.entries() if entry.data["run"]]
 
@@ -185,23 +186,23 @@ def test_of_an_end_that_nobody_saw_the_one_new_snapshot_is_told_and_is_no_succes
     snapshots.mkdir(parents=True)
     (snapshots / ("ab" * 32)).touch()
     folder, info = observed(places)
-    last: EndedRun = closing.conclude(folder, info)[0]
+    last: EndedRun = close_lost.conclude(folder, info)[0]
     assert (last.outcome, last.inferred, last.source) == (Outcome.UNKNOWN, True, Source.OBSERVED)
     assert "snapshot abababab is new" in last.reason
     (snapshots / ("cd" * 32)).touch()  # two: whose is whose?
-    assert "snapshot" not in (closing.conclude(folder, info)[0].reason or "")
+    assert "snapshot" not in (close_lost.conclude(folder, info)[0].reason or "")
 
 
 def test_a_run_that_is_watched_is_left_alone(places: Places) -> None:
     """The tracker holds the lock as a wrapper does."""
     folder = RunFolder(observed(places)[0].path)
     assert folder.lock.acquire()
-    assert closing.close(places) == 0
-    assert closing.ended(places) == []
+    assert close_lost.close(places) == 0
+    assert close_lost.ended(places) == []
     folder.lock.release()
 
 
 def test_a_process_that_lives_is_left_alone(places: Places) -> None:
     """A tracker that is gone does not end the backup."""
     observed(places, child=Process(os.getpid(), locks.process_start(os.getpid())))
-    assert closing.close(places) == 0
+    assert close_lost.close(places) == 0

@@ -8,21 +8,24 @@ from pathlib import Path
 import pytest
 
 from tests.unit.observe_help import FakeProc
-from tray import clock, status, wording
 from tray import runs as runs_module
+from tray import wording
 from tray.cli import status as cli_status
-from tray.errors import BackupTrayError
-from tray.model import EndedRun, JobHistory, LiveRun, Outcome, State
+from tray.core import clock
+from tray.core.errors import BackupTrayError
+from tray.core.model import EndedRun, JobHistory, LiveRun, Outcome, State, judge
+from tray.core.paths import Places
 from tray.observe import quota
 from tray.observe.ends import BY_PIDFD, End
-from tray.observe.look import examine, gather
+from tray.observe.examine import examine, gather
 from tray.observe.meter import Meter
 from tray.observe.proc import COMMAND_BYTES, CUT, WORD_BYTES, WORDS
 from tray.observe.quota import LIVE, Quota
 from tray.observe.scope import Scope, user_name
-from tray.paths import Places
-from tray.tracker import observed, proof, sighting
-from tray.tracker.observed import Observer
+from tray.repository import new_snapshots
+from tray.tracker import observer as observer_module
+from tray.tracker import sighting
+from tray.tracker.observer import Observer
 from tray.tracker.state import Runs
 
 ME = os.geteuid()
@@ -132,7 +135,7 @@ def test_of_another_user_ten_runs_are_watched_and_the_limit_is_said(
     places: Places, proc: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One who starts a hundred neither fills our disk nor hides our own run."""
-    monkeypatch.setattr(observed, "STRANGERS_SECONDS", 60.0)  # however slow this machine is just now
+    monkeypatch.setattr(observer_module, "STRANGERS_SECONDS", 60.0)  # however slow this machine is just now
     runs, notes = Runs(), list[tuple[str, ...]]()
     watching = observer(places, proc, runs, notes)
     for pid in range(100, 200):
@@ -161,7 +164,7 @@ def test_a_mistake_of_ours_at_its_end_leaves_no_run_open(
     watching = Observer(places, Runs(), lambda: None, ended.append, proc=proc)
     watching._scope = Scope(ME, setting="all")
     proc.add(900, "restic", "-r", "/mine", "backup", "/a", start=900, environ={})
-    monkeypatch.setattr(observed, "seen_of", lambda *_, **__: 1 // 0)
+    monkeypatch.setattr(observer_module, "seen_of", lambda *_, **__: 1 // 0)
 
     async def go() -> None:
         watching._loop = asyncio.get_running_loop()
@@ -207,13 +210,13 @@ def test_of_another_users_run_no_path_is_looked_at(proc: Counted, monkeypatch: p
         raise AssertionError("a path was looked at")
 
     for name in ("missing", "snapshots"):
-        monkeypatch.setattr(proof, name, forbidden)
+        monkeypatch.setattr(new_snapshots, name, forbidden)
     proc.add(5, "restic", "-r", "/root/r", "backup", "/root/a", "/root/b", uid=STRANGER, environ={})
     facts = gather(proc, 5)
     found = None if facts is None else examine(proc, facts, Scope(ME, setting="all"))
     assert found is not None
     info = sighting.info_of(found)
-    end = observed.End(0, None, "exit status by pidfd")
+    end = observer_module.End(0, None, "exit status by pidfd")
     assert sighting.seen_of(info, end, alone=True)["here"] is False
 
 
@@ -228,18 +231,18 @@ def history(job: str, outcome: Outcome, user: str | None = None, **more: object)
 def test_what_others_run_makes_my_answer_neither_green_nor_red(mine: Outcome, theirs: Outcome) -> None:
     """Any user can start a program called restic and let it end with any code."""
     now, home, other = clock.now_ms(), history("home", mine), history("restic (games)", theirs, "games")
-    alone = status.judge(now, [], [home])
-    both = status.judge(now, [], [home, other])
+    alone = judge.judge(now, [], [home])
+    both = judge.judge(now, [], [home, other])
     assert (both.state, both.last) == (alone.state, alone.last)
-    assert status.judge(now, [], [other]).state is State.NONE
+    assert judge.judge(now, [], [other]).state is State.NONE
     row = next(job for job in both.jobs if job.job == "restic (games)")
-    assert (row.state, row.concern) == (State.NONE, status.NOT_OURS)
+    assert (row.state, row.concern) == (State.NONE, judge.NOT_OURS)
 
 
 def test_a_run_of_another_user_is_shown_and_changes_no_state() -> None:
     """It stands in the list of what runs, with its user."""
     run = LiveRun("r", "restic (games)", "restic", clock.now_ms(), user="games", stalled=True)
-    told = status.judge(clock.now_ms(), [run], [])
+    told = judge.judge(clock.now_ms(), [run], [])
     assert (told.state, told.runs, told.jobs) == (State.NONE, (run,), ())
 
 
@@ -253,7 +256,7 @@ def test_another_users_run_does_not_shake_the_evidence_of_mine() -> None:
 
 def test_errors_of_this_kind_have_a_catalogue_entry() -> None:
     """A tracker that exists and is silent is told apart from none at all."""
-    from tray.errors import TrackerGoneError
+    from tray.core.errors import TrackerGoneError
 
     there, gone = TrackerGoneError("It hangs.", there=True, pid=5), TrackerGoneError("No tracker is running.")
     assert isinstance(there, BackupTrayError)
@@ -277,11 +280,11 @@ def test_our_own_processes_are_looked_at_before_a_crowd_of_others(
         now[0] += 0.05
 
     monkeypatch.setattr(watching, "_look", look)
-    monkeypatch.setattr(observed.clock, "monotonic", lambda: now[0])
+    monkeypatch.setattr(observer_module.clock, "monotonic", lambda: now[0])
     watching._consider([*range(100, 400), 900])
     assert looked[0] == 900
-    assert len(looked) <= 1 + observed.STRANGERS_SECONDS / 0.05 + 1
-    assert len(watching._lister._fresh) <= observed.STRANGERS_WAITING
+    assert len(looked) <= 1 + observer_module.STRANGERS_SECONDS / 0.05 + 1
+    assert len(watching._lister._fresh) <= observer_module.STRANGERS_WAITING
     assert watching._notes(), "those that were left out are said"
 
 
@@ -290,9 +293,9 @@ def test_with_a_hundred_of_ours_the_next_ones_cost_nothing_more(
 ) -> None:
     """And that they are not watched is said."""
     watching = observer(places, proc, Runs(), [])
-    watching._ours = observed.MAX_RUNS
+    watching._ours = observer_module.MAX_RUNS
     proc.add(5, "restic", "-r", "/r", "backup", "/a", environ={})
-    monkeypatch.setattr(observed, "examine", lambda *_: pytest.fail("it was examined"))
+    monkeypatch.setattr(observer_module, "examine", lambda *_: pytest.fail("it was examined"))
     watching._consider([5])
     assert "more than 100 backups" in watching._notes()[0]
     assert proc.reads["environ"] == 0
@@ -331,8 +334,8 @@ def test_no_sentence_speaks_of_what_others_run(mine: Outcome | None) -> None:
     now = clock.now_ms()
     home = [] if mine is None else [history("home", mine)]
     live = [LiveRun(f"r{place}", "restic (games)", "restic", now, user="games") for place in range(100)]
-    alone = status.judge(now, [], home)
-    among = status.judge(now, live, [*home, history("restic (games)", Outcome.FAILED, "games")])
+    alone = judge.judge(now, [], home)
+    among = judge.judge(now, live, [*home, history("restic (games)", Outcome.FAILED, "games")])
     for say in (wording.headline, wording.tooltip, wording.lines, wording.menu_lines):
         assert say(among, now) == say(alone, now), say
     assert among.notes == alone.notes == ()

@@ -12,10 +12,10 @@ import pytest
 import tray
 from tests.unit.observe_help import FakeProc
 from tests.waiting import wait_for
-from tray import ourselves, paths
-from tray.icon import windows
+from tray.core import ourselves, paths
+from tray.core.paths import Places
+from tray.icon import open_window
 from tray.observe import family
-from tray.paths import Places
 
 PACKAGE = Path(tray.__file__).resolve().parent
 EVIL = (
@@ -87,7 +87,7 @@ def test_a_copy_that_is_not_installed_starts_itself_by_its_own_path(
     init = tmp_path / "copy" / "tray" / "__init__.py"
     init.write_text(init.read_text().replace(tray.__version__, "77.7"))
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    ask = "from tray import ourselves; print(*ourselves.command('--version'), sep='\\n')"
+    ask = "from tray.core import ourselves; print(*ourselves.command('--version'), sep='\\n')"
     shown = subprocess.run(
         [sys.executable, "-c", ask], cwd=tmp_path / "copy", capture_output=True, text=True, check=True
     )
@@ -101,7 +101,7 @@ def test_a_window_is_started_in_the_root_folder_isolated(evil: Path, monkeypatch
     monkeypatch.setenv(paths.HOME_VARIABLE, "relative")
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
-    opened = windows.Windows()
+    opened = open_window.Windows()
     assert opened.open("dashboard") is None
     (reason,) = wait_for(opened.failures, what="the window to end for want of a screen")
     assert "screen" in reason
@@ -155,9 +155,9 @@ def test_a_wrapper_of_ours_is_known_by_the_file_too(tmp_path: Path) -> None:
 
 
 ALLOWED = {
-    "ourselves.py": "the one place",
+    "core/ourselves.py": "the one place",
     "doctor/programs.py": "shows it to a person",
-    "errors/surfaces.py": "the same: which pip to call",
+    "core/errors/surfaces.py": "the same: which pip to call",
 }
 
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tray import paths
-from tray.errors import UnsafeFolderError
+from tray.core import paths
+from tray.core.errors import UnsafeFolderError
 
 
 def test_a_trial_has_everything_under_one_folder(tmp_path: Path) -> None:

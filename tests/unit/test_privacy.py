@@ -8,16 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tray import clock, config, engines, jobs, jobs_input, runs
-from tray.errors import ConfigError, JobSetupError, RepositoryAskError
-from tray.paths import Places, places
-from tray.redact import HIDDEN, Redactor, Rules
-from tray.redact.lines import OVERLAP, Lines
+from tray import config, engines, runs
+from tray.core import clock
+from tray.core.errors import ConfigError, JobSetupError, RepositoryAskError
+from tray.core.paths import Places, places
+from tray.core.redact import HIDDEN, Redactor, Rules
+from tray.core.redact.lines import OVERLAP, Lines
+from tray.jobs import first_backup, input_checks
+from tray.recording import close_lost
 from tray.repository import ask
 from tray.repository.ask import Access
-from tray.runner import closing, privacy
-from tray.runner.log import RunLog
 from tray.runs import Process, RunInfo
+from tray.runs.log import RunLog
+from tray.wrapper import privacy
 
 SECRET = "hunter2!Zq9w"
 ARGV = ["nightly", "--customer", "aB3dE6gH9j", "-x", "kQ7rT2vX", "--password", SECRET, "zZ1yY2xX3"]
@@ -237,7 +240,7 @@ def test_the_words_of_a_run_whose_wrapper_died_are_hidden_too(here: Places) -> N
         f"Fatal: unable to open config file: login rest:http://me:{SECRET}@h with {SECRET} failed\n"
         f"error: open /x/5fa8c1b29d44e1f3 denied to {SECRET}\n"
     )
-    ended, result = closing.conclude(folder, info)
+    ended, result = close_lost.conclude(folder, info)
     folder.close()
     told = f"{ended.reason} {ended.advice} {result}"
     assert "unable to open config file" in told
@@ -247,7 +250,7 @@ def test_the_words_of_a_run_whose_wrapper_died_are_hidden_too(here: Places) -> N
 
 def test_a_mistake_in_the_walk_masks_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """It must neither stop a backup nor show a secret."""
-    from tray.redact.command import Walk
+    from tray.core.redact.command import Walk
 
     def fails(*_: object) -> list[str]:
         raise ZeroDivisionError
@@ -291,11 +294,11 @@ def test_a_password_in_an_address_reaches_no_command_line_of_ours(
 def test_a_configured_address_with_a_password_goes_into_the_environment() -> None:
     """And one without stays in the command, where a person sees it."""
     secret = config.Job("home", sources=("/home",), repository=ADDRESSES["restic"], password_file="/pw")
-    assert jobs.command(secret) == ["restic", "backup", "--password-file", "/pw", "/home"]
-    assert jobs.environment(secret) == {"RESTIC_REPOSITORY": ADDRESSES["restic"]}
+    assert first_backup.command(secret) == ["restic", "backup", "--password-file", "/pw", "/home"]
+    assert first_backup.environment(secret) == {"RESTIC_REPOSITORY": ADDRESSES["restic"]}
     plain = config.Job("home", sources=("/home",), repository="sftp:me@host:/srv/r")
-    assert jobs.command(plain) == ["restic", "backup", "--repo", "sftp:me@host:/srv/r", "/home"]
-    assert jobs.environment(plain) == {}
+    assert first_backup.command(plain) == ["restic", "backup", "--repo", "sftp:me@host:/srv/r", "/home"]
+    assert first_backup.environment(plain) == {}
 
 
 @pytest.mark.parametrize(
@@ -304,7 +307,7 @@ def test_a_configured_address_with_a_password_goes_into_the_environment() -> Non
 def test_no_first_backup_goes_to_an_address_with_a_password(address: str) -> None:
     """`restic init` would show it to everybody."""
     with pytest.raises(JobSetupError) as caught:
-        jobs_input.checked_repository(address, ["/home"])
+        input_checks.checked_repository(address, ["/home"])
     assert SECRET not in f"{caught.value.what} {caught.value.why} {caught.value.next}"
 
 

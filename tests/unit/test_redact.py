@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tray.redact import HIDDEN, Redactor, is_secret_name
-from tray.redact.names import STATES
-from tray.redact.plain import is_ordinary
+from tray.core.redact import HIDDEN, Redactor, is_secret_name
+from tray.core.redact.names import STATES
+from tray.core.redact.plain import is_ordinary
 
 SECRET = "hunter2-Zq-and-more"
 
@@ -260,7 +260,7 @@ def test_the_longest_lines_are_redacted_in_one_go() -> None:
     Where the cost grows with the square of the length each of these takes an hour, and the process is ended.
     """
     ask = (
-        "import json, sys; from tray.redact import Redactor; units = json.loads(sys.stdin.read())\n"
+        "import json, sys; from tray.core.redact import Redactor; units = json.loads(sys.stdin.read())\n"
         "for unit in units:\n"
         "    for text in ('@' + unit * (1_048_576 // len(unit)), (unit + ' ') * (524_288 // len(unit))):\n"
         "        argv = ['restic', '--foo', text[:65_536], text[:20_000], 'sh -c ' + text[:20_000]]\n"

@@ -20,7 +20,7 @@ from tests.unit.redact_spellings import (
     lines,
 )
 from tray import engines
-from tray.redact import HIDDEN, Redactor
+from tray.core.redact import HIDDEN, Redactor
 
 SECRETS = (
     "S3cretAAA",

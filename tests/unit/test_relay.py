@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tray.runner import relay as relays
-from tray.runner import room
-from tray.runner.relay import Relay
+from tray.runs import disk_space
+from tray.wrapper import relay as relays
+from tray.wrapper.relay import Relay
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def test_what_a_slow_reader_does_not_take_waits_in_a_file(tmp_path: Path) -> Non
 def test_without_room_for_a_file_whoever_fills_it_must_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The spool keeps what is not taken from it; what was taken comes whole."""
     with piped() as reader:
-        monkeypatch.setattr(room, "free", lambda _fd: 0)
+        monkeypatch.setattr(disk_space, "free", lambda _fd: 0)
         relay, all_ = Relay(tmp_path), numbers(100_000)
         at = 0
         while not relay.full:

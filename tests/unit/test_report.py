@@ -15,14 +15,14 @@ from pypdf import PdfReader
 from tests.unit.audit_help import python, start, tamper
 from tests.unit.report_help import NASTY, ended, months, nasty, outcome_of, writer
 from tray.audit.checkpoint import parse
+from tray.audit.merkle import leaf_hash
 from tray.audit.proof import Proof
 from tray.audit.store import AuditLog
-from tray.audit.tree import leaf_hash
 from tray.cli.main import main
-from tray.model import Outcome
-from tray.paths import Places
-from tray.report import make, summary, write
-from tray.report.rows import COLUMNS
+from tray.core.model import Outcome
+from tray.core.paths import Places
+from tray.report import create, save, summary
+from tray.report.as_rows import COLUMNS
 
 RUN = "019a0000-0000-7000-8000-000000000030"
 FOREIGN = f"backup-tray/x\n3\n{base64.b64encode(bytes(32)).decode()}\n\n\N{EM DASH} a AAAAAAAA\n".encode()
@@ -149,7 +149,7 @@ def test_letter_paper_by_option_and_by_locale(places: Places, tmp_path: Path, mo
     assert b"[ 0 0 612 792 ]" in made(tmp_path, "pdf", "--paper", "letter")
     monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
     assert b"[ 0 0 612 792 ]" in made(tmp_path, "pdf")
-    assert make.paper_of({"LANG": "de_DE.UTF-8"}) == make.paper_of({}) == "a4"
+    assert create.paper_of({"LANG": "de_DE.UTF-8"}) == create.paper_of({}) == "a4"
 
 
 # -- HTML
@@ -455,10 +455,10 @@ def test_a_file_that_is_there_stays(places: Places, tmp_path: Path, capsys: pyte
 def test_a_file_that_came_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the look and the name somebody else may write: his file wins."""
     target = tmp_path / "x"
-    monkeypatch.setattr(write, "free", lambda *_, **__: None)
+    monkeypatch.setattr(save, "free", lambda *_, **__: None)
     target.write_text("his")
-    with pytest.raises(write.ReportExistsError):
-        write.put(target, b"ours", force=False)
+    with pytest.raises(save.ReportExistsError):
+        save.put(target, b"ours", force=False)
     assert target.read_text() == "his"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -489,7 +489,7 @@ def test_a_full_disk_leaves_nothing_behind(places: Places, tmp_path: Path, capsy
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write.os, "fsync", full)
+        patch.setattr(save.os, "fsync", full)
         assert main(["report", "--output", str(tmp_path / "x.pdf")]) == 2
     assert "No space left on device" in capsys.readouterr().err
     assert not [path for path in tmp_path.iterdir() if path.is_file()]
@@ -563,7 +563,7 @@ def test_a_run_whose_record_waits_is_reported_without_a_proof(places: Places, tm
 
 def test_only_the_pdf_loads_reportlab() -> None:
     """The window and the tracker, which know reports, stay as small as they are."""
-    code = "import sys, tray.report, tray.report.make, tray.report.web, tray.report.rows, tray.window.records; "
+    code = "import sys, tray.report, tray.report.create, tray.report.as_html, tray.report.as_rows, tray.window.report_page; "
     done = python(code + "print('reportlab' in sys.modules)")
     assert done.stdout.strip() == "False", done.stderr
 
@@ -577,7 +577,7 @@ def test_a_run_of_the_systems_is_reported_without_a_proof_of_its_own(
     there = Places(*(tmp_path / "root" / name for name in ("config", "state", "runtime", "log")))
     months(there, 40)
     told = json.loads(json.dumps(report.gather(there, RUN).to_json()))
-    monkeypatch.setattr(make.elsewhere, "report", lambda _: told)
+    monkeypatch.setattr(create.system_history, "report", lambda _: told)
     (page,) = pages(made(tmp_path, "pdf", RUN))
     assert "the system's (root's)" in page
     assert "no checkpoint" in page

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.test_fetch import record
-from tray import clock
-from tray.errors import RepositoryCacheError
-from tray.fetch import StatusSource
-from tray.model import Outcome, RepositoryState, State
-from tray.paths import Places
+from tray.core import clock
+from tray.core.errors import RepositoryCacheError
+from tray.core.model import Outcome, RepositoryState, State
+from tray.core.paths import Places
 from tray.repository import cache
 from tray.repository.cache import Entry, Expected
+from tray.status import StatusSource
 
 NOW = clock.now_ms()
 STATE = RepositoryState(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tray import clock
-from tray.errors import RepositoryUnreachableError
-from tray.locks import process_start
+from tray.core import clock
+from tray.core.errors import RepositoryUnreachableError
+from tray.core.locks import process_start
 from tray.repository import evidence, files, local, locks, look
 
 DAY = 86_400_000

@@ -11,19 +11,20 @@ import pytest
 from tests.unit.test_repository_files import restic, tree, written
 from tests.unit.test_runs import created, info
 from tests.waiting import wait_for
-from tray import clock, config
+from tray import config
 from tray.config import Job
+from tray.core import clock
+from tray.core.errors import ConfigError, RepositoryAskError
+from tray.core.model import EndedRun, JobHistory, Outcome, RepositoryState, Step
+from tray.core.paths import Places
 from tray.doctor import Level, records
 from tray.engines.base import Result
-from tray.errors import ConfigError, RepositoryAskError
-from tray.fetch import StatusSource
-from tray.model import EndedRun, JobHistory, Outcome, RepositoryState, Step
-from tray.paths import Places
 from tray.repository import after, ask, cache, files, look, states, targets
 from tray.repository.ask import Access
 from tray.repository.cache import Entry, Expected
 from tray.repository.locks import Lock
 from tray.repository.targets import Target
+from tray.status import StatusSource
 from tray.tracker import helpers, server
 
 NOW = clock.now_ms()

@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from tray import past, paths
-from tray.model import Outcome
+from tray.core import paths
+from tray.core.model import Outcome
+from tray.status import past_runs
 
 MISTAKES = {
     "its engine cannot take it in": "from tray import engines; engines.recognise = wrong",
-    "the spool cannot be made": "import tray.runner.outputs as o\no.Tail.__init__ = full",
-    "the run's log cannot be begun": "import tray.runner.wrap as w; w.RunLog = wrong",
-    "a look fails": "import tray.runner.watch as w; w.Watch.look = wrong",
-    "the past cannot be read": "import tray.runner.past as p; p.of = wrong",
-    "the lock cannot be judged": "import tray.runner.leftover as l; l.advised = wrong",
-    "the look at the repository fails": "import tray.runner.wrap as w; w._look_after = wrong",
-    "another run cannot be closed": "import tray.runner.afterwards as a; a.close_others = wrong",
+    "the spool cannot be made": "import tray.wrapper.outputs as o\no.Tail.__init__ = full",
+    "the run's log cannot be begun": "import tray.wrapper.wrap as w; w.RunLog = wrong",
+    "a look fails": "import tray.wrapper.watch as w; w.Watch.look = wrong",
+    "the past cannot be read": "import tray.wrapper.earlier_runs as p; p.of = wrong",
+    "the lock cannot be judged": "import tray.wrapper.left_behind as l; l.advised = wrong",
+    "the look at the repository fails": "import tray.wrapper.wrap as w; w._look_after = wrong",
+    "another run cannot be closed": "import tray.wrapper.after_run as a; a.close_others = wrong",
 }
 HARMLESS = frozenset(
     (
@@ -36,7 +37,7 @@ import sys
 def wrong(*_, **__): raise KeyError("a mistake")
 def full(*_, **__): raise OSError(28, "No space left on device")
 {}
-from tray.runner import wrap
+from tray.wrapper import wrap
 sys.exit(wrap.run(sys.argv[1:], job="job"))
 """
 
@@ -56,14 +57,14 @@ def test_a_mistake_of_ours_costs_the_command_nothing(
     )
     said = b"backup-tray: this run was not watched: KeyError: 'a mistake'.\n" if mistake in SAID else b""
     assert (ran.stdout, ran.stderr, ran.returncode) == (b"out\n", b"err" + said, code)
-    ends = past.history(paths.places(), limit=5, job="job")
+    ends = past_runs.history(paths.places(), limit=5, job="job")
     good = Outcome.SUCCEEDED if mistake in HARMLESS else Outcome.UNKNOWN
     assert [end.outcome for end in ends] == [Outcome.FAILED if code else good]
 
 
 SLOW = """
 import sys, time
-import tray.runner.wrap as w
+import tray.wrapper.wrap as w
 real = w._append
 def slow(this, drafts, seconds):
     if drafts[0].action == "run.started":
@@ -85,5 +86,5 @@ def test_a_step_that_fails_while_the_log_is_slow_is_seen(tmp_path: Path, monkeyp
         timeout=60,
     )
     assert ran.returncode == 0
-    (end,) = past.history(paths.places(), limit=5, job="job")
+    (end,) = past_runs.history(paths.places(), limit=5, job="job")
     assert (end.outcome, [step.outcome for step in end.steps]) == (Outcome.WARNING, [Outcome.WARNING])

@@ -8,16 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.audit_help import end, start, writer
-from tray import clock, run_ids, runs, wording
+from tray import runs, wording
 from tray.audit import spool
 from tray.cli.audit.common import entry_number
 from tray.cli.main import main
-from tray.errors import BackupTrayError, RunAmbiguousError, RunNotFoundError, SystemViewError
-from tray.fetch import StatusSource, control, elsewhere
-from tray.model import Control, EndedRun, LiveRun, Outcome
-from tray.paths import Places
+from tray.core import clock
+from tray.core.errors import BackupTrayError, RunAmbiguousError, RunNotFoundError, SystemViewError
+from tray.core.model import Control, EndedRun, LiveRun, Outcome
+from tray.core.paths import Places
 from tray.runs import Process, RunFolder, RunInfo
-from tray.window import logs, records
+from tray.status import StatusSource, control, run_ids, system_history
+from tray.window import log_page, report_page
 
 FIRST = "01a2292a-2730-76a5-a596-e6a8f2a61742"
 SECOND = "01a2292a-29e4-7331-9f11-1a9effd07acb"
@@ -44,12 +45,12 @@ def three(places: Places) -> Places:
 
 def read_log(places: Places, words: str) -> str:
     """Return the run whose log the window shows."""
-    return str(logs.log_head(places, words, None)["run"])
+    return str(log_page.log_head(places, words, None)["run"])
 
 
 def reported(places: Places, words: str) -> str:
     """Return the run whose report the window shows."""
-    return str(records.report(places, words)["run"]["run"])
+    return str(report_page.report(places, words)["run"]["run"])
 
 
 def proven(places: Places, words: str) -> str:
@@ -165,7 +166,7 @@ def test_a_job_that_waits_shows_its_run(places: Places) -> None:
 def theirs(monkeypatch: pytest.MonkeyPatch, *ids: str) -> None:
     """Let the system's service know these runs."""
     found = [EndedRun(run, "srv", "borg", Outcome.SUCCEEDED, None, 1) for run in ids]
-    monkeypatch.setattr(elsewhere, "history", lambda **_: (found, None))
+    monkeypatch.setattr(system_history, "history", lambda **_: (found, None))
 
 
 def test_words_that_fit_a_run_of_the_system_too_are_refused(three: Places, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +186,7 @@ def test_a_system_that_does_not_answer_hides_no_run_of_ones_own(three: Places, m
     def silent(**_: object) -> None:
         raise SystemViewError("It is silent.")
 
-    monkeypatch.setattr(elsewhere, "history", silent)
+    monkeypatch.setattr(system_history, "history", silent)
     assert run_ids.resolve(three, wording.short_id(FIRST)) == FIRST
     assert run_ids.resolve(three, "abcdef") == "abcdef"
 
@@ -193,7 +194,7 @@ def test_a_system_that_does_not_answer_hides_no_run_of_ones_own(three: Places, m
 def test_the_systems_service_may_find_several_too() -> None:
     """Its refusal is told as what it is, with the runs that it named."""
     facts = RunAmbiguousError("01", ["aaaa (srv, today)", "bbbb (srv, today)"]).facts()
-    error = elsewhere._failure({"type": "failed", "error": facts}, "01")
+    error = system_history._failure({"type": "failed", "error": facts}, "01")
     assert isinstance(error, RunAmbiguousError)
     assert "bbbb" in error.why
 

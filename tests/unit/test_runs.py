@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tray import clock, locks, runs
+from tray import runs
 from tray.audit import spool
-from tray.errors import RunNotFoundError
-from tray.paths import Places
-from tray.runner import closing, record
+from tray.core import clock, locks
+from tray.core.errors import RunNotFoundError
+from tray.core.paths import Places
+from tray.recording import close_lost, run_entries
 from tray.runs import Process, RunFolder, RunInfo
 
 
@@ -136,7 +137,7 @@ def test_the_output_of_a_dead_wrapper_is_not_held_in_memory(places: Places) -> N
     folder.spool("err").write_bytes((b"x" * 999 + b"\n") * 20_000)
     tracemalloc.start()
     try:
-        closing.conclude(folder, about)
+        close_lost.conclude(folder, about)
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
@@ -185,9 +186,9 @@ def test_a_wrapper_that_was_killed_in_its_first_moment_leaves_beginning_and_end(
     for known in (False, True):
         folder = created(places, info(wrapper=dead))
         if known:
-            spool.record(places, [record.started(folder.info())])
+            spool.record(places, [run_entries.started(folder.info())])
         folder.lock.release()
-        assert closing.close(places) == 1
+        assert close_lost.close(places) == 1
         log = AuditLog.read(places.audit_db)
         actions = [entry.data["action"] for entry in log.entries() if entry.data["run"] == folder.run]
         log.close()

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tray.model import LiveRun, Phase
-from tray.runner.stall import Stall
+from tray.core.model import LiveRun, Phase
+from tray.wrapper.stall import Stall
 
 MINUTE = 60.0
 

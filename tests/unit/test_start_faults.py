@@ -10,15 +10,15 @@ import pytest
 SERVER = r"""
 import importlib, json, os, sys, zlib
 import tray
-from tray import bare
+from tray import last_resort
 from tray.__main__ import main
 
 ROOT, HOME, KIND, PART = os.path.dirname(tray.__file__), sys.argv[1], sys.argv[2], int(sys.argv[3])
 PARTS = 4
 FAULTS = [OSError(5, "Input/output error"), ValueError("a fault"), RuntimeError("a fault"), MemoryError()]
 if KIND == "functions":
-    import tray.cli.run, tray.runner.wrap, tray.audit.spool, tray.audit.store, tray.runner.steps, tray.observe.execs
-    import tray.audit.keys, tray.audit.create, tray.estimate, tray.runner.past, tray.past
+    import tray.cli.run, tray.wrapper.wrap, tray.audit.spool, tray.audit.store, tray.wrapper.script_steps, tray.observe.execs
+    import tray.audit.keys, tray.audit.create, tray.wrapper.estimate, tray.wrapper.earlier_runs, tray.status.past_runs
 
 
 def name(code):
@@ -82,17 +82,17 @@ if KIND == "functions":  # their modules are loaded once, ahead of all runs
     os.unlink(seen)
 assert forked("list", note) == 7
 targets = list(dict.fromkeys(open(seen).read().split("\n")))
-targets = [t for t in targets if t and not t.startswith(("bare.py", "__main__.py", "__init__.py"))]
+targets = [t for t in targets if t and not t.startswith(("last_resort.py", "__main__.py", "__init__.py"))]
 # The interpreter itself calls these, and reports what it gets or raises it anywhere.
-by_python = ("cli/main.py:_introduce_log", "runner/wrap.py:_note_start.<locals>.note", "runner/wake.py:_nothing",
-             "runner/early.py:Early._look")
+by_python = ("cli/main.py:_introduce_log", "wrapper/wrap.py:_note_start.<locals>.note", "wrapper/waker.py:_nothing",
+             "wrapper/early_steps.py:Early._look")
 targets = [t for t in targets if not t.startswith(by_python)]
 targets = [t for t in targets if (":<module>:" in t) is (KIND == "modules")]
 bad = []
 for number, target in enumerate(targets):
     if zlib.crc32(target.encode()) % PARTS != PART:  # in whatever order threads met them
         continue
-    if target.startswith("runner/child.py:_") and number % len(FAULTS) == 0:
+    if target.startswith("wrapper/child.py:_") and number % len(FAULTS) == 0:
         FAULTS.append(FAULTS.pop(0))  # an OSError there is what the system says of the command
     folder = os.path.join(HOME, str(number))
     code = forked(number, failing(target, FAULTS[number % len(FAULTS)]))

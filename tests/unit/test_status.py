@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tray import status
-from tray.clock import DAY_MS, SLACK_MS, local
-from tray.errors import StatusFetchError
-from tray.model import WORST_FIRST, EndedRun, Instance, JobHistory, LiveRun, Outcome, State
+from tray.core.clock import DAY_MS, SLACK_MS, local
+from tray.core.errors import StatusFetchError
+from tray.core.model import WORST_FIRST, EndedRun, Instance, JobHistory, LiveRun, Outcome, State, judge
 
 NOW = 1_800_000_000_000
 
@@ -32,7 +31,7 @@ def after(*runs: EndedRun) -> JobHistory:
     """Return what is known of a job after *runs*, in the order of their entries."""
     known: JobHistory | None = None
     for run in runs:
-        known = status.with_run(known, run)
+        known = judge.with_run(known, run)
     assert known is not None
     return known
 
@@ -55,7 +54,7 @@ def live(job: str = "home") -> LiveRun:
 )
 def test_every_outcome_has_its_state(outcome: Outcome, state: State) -> None:
     """Only a success is green."""
-    assert status.judge(NOW, (), [history(outcome)]).state is state
+    assert judge.judge(NOW, (), [history(outcome)]).state is state
 
 
 def test_the_worst_job_decides_in_every_combination() -> None:
@@ -63,9 +62,9 @@ def test_the_worst_job_decides_in_every_combination() -> None:
     outcomes = [Outcome.SUCCEEDED, Outcome.WARNING, Outcome.FAILED]
     for chosen in itertools.product(outcomes, repeat=3):
         jobs = [history(outcome, job=f"job{number}") for number, outcome in enumerate(chosen)]
-        found = status.judge(NOW, (), jobs)
+        found = judge.judge(NOW, (), jobs)
         worst = max(chosen, key=outcomes.index)
-        assert found.state is status.judge(NOW, (), [history(worst)]).state
+        assert found.state is judge.judge(NOW, (), [history(worst)]).state
         assert [WORST_FIRST.index(job.state) for job in found.jobs] == sorted(
             WORST_FIRST.index(job.state) for job in found.jobs
         )
@@ -73,21 +72,21 @@ def test_the_worst_job_decides_in_every_combination() -> None:
 
 def test_nothing_known_is_none_and_never_green() -> None:
     """AF-1: an empty history is not a good one."""
-    found = status.judge(NOW, (), [])
+    found = judge.judge(NOW, (), [])
     assert (found.state, found.last, found.jobs) == (State.NONE, None, ())
 
 
 def test_a_live_run_stands_beside_a_bad_state() -> None:
     """A backup that runs now does not make last night's failure go away."""
-    found = status.judge(NOW, [live()], [history(Outcome.FAILED)])
+    found = judge.judge(NOW, [live()], [history(Outcome.FAILED)])
     assert found.state is State.FAILED
     assert [run.job for run in found.runs] == ["home"]
 
 
 def test_a_first_run_is_running_and_a_run_over_a_good_state_too() -> None:
     """Running is shown only where nothing is wrong."""
-    assert status.judge(NOW, [live()], []).state is State.RUNNING
-    found = status.judge(NOW, [live()], [history(Outcome.SUCCEEDED)])
+    assert judge.judge(NOW, [live()], []).state is State.RUNNING
+    found = judge.judge(NOW, [live()], [history(Outcome.SUCCEEDED)])
     assert (found.state, found.jobs[0].state) == (State.RUNNING, State.RUNNING)
 
 
@@ -95,14 +94,14 @@ def test_an_old_success_is_not_called_fine() -> None:
     """Seven days without a known rhythm: nobody can say that this is fine."""
     fresh = history(Outcome.SUCCEEDED, age_ms=7 * DAY_MS)
     stale = history(Outcome.SUCCEEDED, age_ms=7 * DAY_MS + 1)
-    assert status.judge(NOW, (), [fresh]).state is State.OK
-    assert status.judge(NOW, (), [stale]).state is State.WARNING
+    assert judge.judge(NOW, (), [fresh]).state is State.OK
+    assert judge.judge(NOW, (), [stale]).state is State.WARNING
 
 
 def test_an_error_makes_it_unavailable_whatever_else_is_known() -> None:
     """AF-2: what cannot be read is not shown as current."""
     error = StatusFetchError("The disk is gone.").facts()
-    found = status.judge(NOW, [live()], [history(Outcome.SUCCEEDED)], error=error, as_of_ms=NOW - 60_000)
+    found = judge.judge(NOW, [live()], [history(Outcome.SUCCEEDED)], error=error, as_of_ms=NOW - 60_000)
     assert (found.state, found.as_of_ms) == (State.UNAVAILABLE, NOW - 60_000)
     assert found.to_json()["error"]["code"] == "ERROR_STATUS_FETCH"
 
@@ -112,38 +111,38 @@ def test_seen_clears_a_failure_only_to_what_is_known_to_be_good() -> None:
     recent = ended(Outcome.SUCCEEDED, age_ms=DAY_MS)
     old = ended(Outcome.SUCCEEDED, age_ms=8 * DAY_MS)
     for success, state in ((recent, State.OK), (old, State.NONE), (None, State.NONE)):
-        assert status.judge(NOW, (), [history(Outcome.FAILED, seen=True, success=success)]).state is state
+        assert judge.judge(NOW, (), [history(Outcome.FAILED, seen=True, success=success)]).state is state
 
 
 def test_a_check_that_succeeded_is_no_backup() -> None:
     """`restic check` alone does not make the icon green; a check that failed makes it red."""
-    assert status.judge(NOW, (), [history(Outcome.SUCCEEDED, kind="check")]).state is State.NONE
-    assert status.judge(NOW, (), [history(Outcome.FAILED, kind="check")]).state is State.FAILED
+    assert judge.judge(NOW, (), [history(Outcome.SUCCEEDED, kind="check")]).state is State.NONE
+    assert judge.judge(NOW, (), [history(Outcome.FAILED, kind="check")]).state is State.FAILED
     both = [history(Outcome.SUCCEEDED, kind="check", job="check"), history(Outcome.SUCCEEDED)]
-    assert status.judge(NOW, (), both).state is State.OK
+    assert judge.judge(NOW, (), both).state is State.OK
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_a_dry_run_is_neither_green_nor_red(outcome: Outcome) -> None:
     """A rehearsal says nothing about whether there is a backup."""
-    assert status.judge(NOW, (), [history(outcome, kind="dry-run")]).state is State.NONE
+    assert judge.judge(NOW, (), [history(outcome, kind="dry-run")]).state is State.NONE
 
 
 def test_last_is_what_was_recorded_last_whatever_the_clock_said() -> None:
     """A clock that was ahead or behind does not confuse the order, and a record that still waits is the newest."""
     runs = [ended(Outcome.SUCCEEDED, entry=number, age_ms=age) for number, age in ((3, -9), (9, 10**11), (5, 0))]
-    assert status.newest(runs) == runs[1]
+    assert judge.newest(runs) == runs[1]
     waiting = ended(Outcome.FAILED, entry=None, age_ms=DAY_MS)
-    assert status.newest([*runs, waiting]) == waiting
+    assert judge.newest([*runs, waiting]) == waiting
     concluded = ended(Outcome.LOST, entry=11, place=4)
-    assert status.newest([*runs, concluded]) == runs[1]
+    assert judge.newest([*runs, concluded]) == runs[1]
 
 
 def test_the_runs_of_two_logs_are_woven_in_their_own_orders() -> None:
     """Numbers of entries of different logs say nothing about each other; each log's own order stays."""
     own = [ended(Outcome.FAILED, run=f"o{age}", age_ms=age) for age in (50, 10, 70)]
     roots = [ended(Outcome.FAILED, run=f"r{age}", age_ms=age) for age in (5, 60)]
-    found = [run.run for run in status.woven(own, roots)]
+    found = [run.run for run in judge.woven(own, roots)]
     assert [run for run in found if run[0] == "o"] == ["o50", "o10", "o70"]
     assert found[0] == "r5"
     assert sorted(found) == sorted(run.run for run in (*own, *roots))
@@ -153,18 +152,18 @@ def test_the_runs_of_two_logs_are_woven_in_their_own_orders() -> None:
 def test_a_success_under_a_wrong_clock_is_not_fine(age_ms: int) -> None:
     """Nobody knows how old it is: ahead of this clock, or in 1970. The next success is green again."""
     odd = ended(Outcome.SUCCEEDED, age_ms=age_ms)
-    found = status.judge(NOW, (), [after(odd)])
+    found = judge.judge(NOW, (), [after(odd)])
     assert found.state is State.WARNING
     assert "clock" in (found.jobs[0].concern or "")
-    assert status.judge(NOW, (), [after(odd, ended(Outcome.SUCCEEDED, entry=2))]).state is State.OK
-    assert status.judge(NOW, (), [after(odd, ended(Outcome.CANCELLED, entry=2))]).state is State.WARNING
+    assert judge.judge(NOW, (), [after(odd, ended(Outcome.SUCCEEDED, entry=2))]).state is State.OK
+    assert judge.judge(NOW, (), [after(odd, ended(Outcome.CANCELLED, entry=2))]).state is State.WARNING
     acknowledged = replace(after(odd), seen=True)
-    assert status.judge(NOW, (), [acknowledged]).state is State.NONE
+    assert judge.judge(NOW, (), [acknowledged]).state is State.NONE
 
 
 def test_a_success_that_later_entries_prove_to_be_misdated_is_not_fine() -> None:
     """Its time is no longer ahead of the clock, but the log shows that the clock was."""
-    found = status.judge(NOW, (), [replace(after(ended(Outcome.SUCCEEDED)), dated=False)])
+    found = judge.judge(NOW, (), [replace(after(ended(Outcome.SUCCEEDED)), dated=False)])
     assert (found.state, "clock" in (found.jobs[0].concern or "")) == (State.WARNING, True)
 
 
@@ -184,7 +183,7 @@ def test_a_run_that_the_user_cancelled_is_neutral(before: list[EndedRun], state:
     for number in (1, 2, 3):
         runs = [*before, *[ended(Outcome.CANCELLED)] * number]
         known = after(*(replace(run, entry=place, run=f"r{place}") for place, run in enumerate(runs)))
-        found = status.judge(NOW, (), [known]).jobs[0]
+        found = judge.judge(NOW, (), [known]).jobs[0]
         assert found.state is state
         assert found.last is not None
         assert found.last.outcome is Outcome.CANCELLED
@@ -200,13 +199,13 @@ def test_what_is_known_of_a_job_does_not_depend_on_the_order_of_reading(
     runs = [ended(outcome, entry=place, run=f"r{place}") for place, outcome in enumerate(outcomes)]
     known = after(*runs)
     counting = [run for run in runs if run.outcome is not Outcome.CANCELLED]
-    good = next((run for run in reversed(runs) if status.is_good(run)), None)
+    good = next((run for run in reversed(runs) if judge.is_good(run)), None)
     assert known.last == runs[-1]
     assert known.last_good == good
     assert (known.about == counting[-1]) if counting else (known.about == runs[-1])
-    expected = [run for run in counting if good is None or status.order(run) > status.order(good)]
+    expected = [run for run in counting if good is None or judge.order(run) > judge.order(good)]
     assert known.streak == len(expected)
-    found = status.judge(NOW, (), [known]).jobs[0]
+    found = judge.judge(NOW, (), [known]).jobs[0]
     if found.state is State.OK:
         assert counting[-1].outcome is Outcome.SUCCEEDED
     mixed = list(runs)
@@ -221,23 +220,23 @@ def test_what_is_no_backup_never_makes_anything_green(kind: str, outcome: Outcom
     """A check, a restore, a `forget` is a job of its own: it may alarm, but stands for no backup, however old or new it is."""
     for age in (1000, 90 * DAY_MS, -DAY_MS):
         task = after(ended(outcome, kind=kind, age_ms=age))
-        found = status.judge(NOW, (), [task])
+        found = judge.judge(NOW, (), [task])
         assert found.state not in (State.OK, State.RUNNING)
         if outcome in (Outcome.SUCCEEDED, Outcome.CANCELLED) or kind == "dry-run":
             assert found.state is State.NONE
         else:
             assert found.state in (State.FAILED, State.WARNING)
         assert found.jobs[0].job == f"home ({kind})"
-        beside = status.judge(NOW, (), [task, after(ended(Outcome.FAILED))])
+        beside = judge.judge(NOW, (), [task, after(ended(Outcome.FAILED))])
         assert beside.state is State.FAILED
 
 
 def test_a_jobs_checks_do_not_stand_for_its_backups() -> None:
     """One name, two jobs: the check after a failed backup clears nothing, and a failed check is said beside a good backup."""
     good, check = after(ended(Outcome.SUCCEEDED, entry=1)), after(ended(Outcome.FAILED, kind="check", entry=2))
-    found = status.judge(NOW, (), [good, check])
+    found = judge.judge(NOW, (), [good, check])
     assert {job.job: job.state for job in found.jobs} == {"home": State.OK, "home (check)": State.FAILED}
-    found = status.judge(NOW, [live().with_changes(kind="check")], [good])
+    found = judge.judge(NOW, [live().with_changes(kind="check")], [good])
     assert {job.job: job.state for job in found.jobs} == {"home": State.OK, "home (check)": State.RUNNING}
 
 
@@ -250,12 +249,12 @@ def test_the_worst_is_the_one_that_was_good_longest_ago() -> None:
         for name, age in (("a", 1), ("b", 9), ("c", 3))
     ]
     jobs.append(after(ended(Outcome.FAILED, job="never")))
-    assert [job.job for job in status.judge(NOW, (), jobs).jobs] == ["never", "b", "c", "a"]
+    assert [job.job for job in judge.judge(NOW, (), jobs).jobs] == ["never", "b", "c", "a"]
 
 
 def test_the_json_form_has_the_fixed_keys() -> None:
     """Monitoring scripts rely on these names."""
-    data = status.judge(NOW, [live()], [history(Outcome.WARNING)]).to_json()
+    data = judge.judge(NOW, [live()], [history(Outcome.WARNING)]).to_json()
     assert {"state", "as_of", "error", "runs", "jobs", "last"} <= data.keys()
     fixed = "run job engine repository source started_at phase files_done files_total bytes_done bytes_total bytes_per_second"
     assert {*fixed.split(), "eta_seconds", "eta_is_estimate", "current", "errors"} <= data["runs"][0].keys()
@@ -267,11 +266,11 @@ def test_the_json_form_has_the_fixed_keys() -> None:
 def test_a_run_that_begins_beside_an_earlier_one_of_its_job_is_noted() -> None:
     """Other jobs at the same time are nothing special, and neither is the same name in root's record."""
     first, second = live(), live().with_changes(run="second", started_ms=NOW - 1000)
-    found = status.judge(NOW, [second, live("photos"), first], (), notes=["before"])
+    found = judge.judge(NOW, [second, live("photos"), first], (), notes=["before"])
     begun, earlier = (local(run.started_ms).strftime("%H:%M") for run in (second, first))
     assert found.notes == ("before", f"home: a run began at {begun} while that of {earlier} was still going")
     roots = second.with_changes(instance=Instance.SYSTEM)
-    assert status.judge(NOW, [first, roots], ()).notes == ()
+    assert judge.judge(NOW, [first, roots], ()).notes == ()
 
 
 def test_a_run_that_stands_still_makes_its_job_stalled_but_not_better_than_it_was() -> None:
@@ -282,7 +281,7 @@ def test_a_run_that_stands_still_makes_its_job_stalled_but_not_better_than_it_wa
         (Outcome.CANCELLED, State.STALLED),
         (Outcome.FAILED, State.FAILED),
     ):
-        assert status.judge(NOW, [still], [history(outcome)]).state is state
-    found = status.judge(NOW, [still], ())
+        assert judge.judge(NOW, [still], [history(outcome)]).state is state
+    found = judge.judge(NOW, [still], ())
     assert (found.state, found.jobs[0].concern) == (State.STALLED, "No progress for 12 min.")
-    assert status.judge(NOW, [live()], ()).state is State.RUNNING
+    assert judge.judge(NOW, [live()], ()).state is State.RUNNING

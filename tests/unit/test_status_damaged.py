@@ -8,9 +8,9 @@ import pytest
 
 from tests.unit.audit_help import filled
 from tray.cli.main import main
-from tray.fetch import StatusSource
-from tray.model import State
-from tray.paths import Places
+from tray.core.model import State
+from tray.core.paths import Places
+from tray.status import StatusSource
 
 
 def _change(db: Path, statement: str) -> None:

@@ -9,12 +9,12 @@ import pytest
 
 from tests.unit.observe_help import engine
 from tests.waiting import wait_for
-from tray import clock
+from tray.core import clock
+from tray.core.model import Outcome
 from tray.engines.base import Exit, Result
-from tray.model import Outcome
 from tray.observe import ends
 from tray.observe.events import Event, Events
-from tray.runner.steps import Steps
+from tray.wrapper.script_steps import Steps
 
 FINE = Result(Outcome.SUCCEEDED, "sh ended with exit code 0.")
 

@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import wait_for
-from tray import ipc, locks, succession
+from tray import ipc
+from tray.core import locks, succession
+from tray.core.paths import Places, private
 from tray.icon import launch
-from tray.paths import Places, private
 from tray.tracker import start
 
 HOLDER = """
 import signal, sys, time
 from pathlib import Path
-from tray import succession
-from tray.locks import FileLock
+from tray.core import succession
+from tray.core.locks import FileLock
 if sys.argv[2] == "replaced":
     succession._STAMP = "1-1"
 lock = FileLock(Path(sys.argv[1]))
@@ -29,7 +30,7 @@ print("up", flush=True)
 time.sleep(600)
 """
 REPLACED_TRACKER = (
-    "from tray import succession; succession._STAMP = '1-1'; from tray.cli.main import main; main(['tracker'])"
+    "from tray.core import succession; succession._STAMP = '1-1'; from tray.cli.main import main; main(['tracker'])"
 )
 Start = Callable[..., "subprocess.Popen[bytes]"]
 

@@ -17,12 +17,14 @@ import pytest
 from tests.e2e.statuses import ended, judged, live
 from tests.unit.test_fetch import end_tracker, record
 from tests.waiting import wait_for
-from tray import clock, endpoint, ipc, paths, report, runs
+from tray import ipc, report, runs
 from tray.cli.main import main
-from tray.errors import SystemServiceError
-from tray.fetch import elsewhere
-from tray.model import Instance, Outcome, Status, Step
-from tray.paths import Places, private
+from tray.core import clock, paths
+from tray.core.errors import SystemServiceError
+from tray.core.model import Instance, Outcome, Status, Step
+from tray.core.paths import Places, private
+from tray.ipc import endpoint
+from tray.status import system_history
 from tray.system import answers, follow, place, server
 from tray.system.answers import Answers
 from tray.system.follow import Picture
@@ -431,8 +433,8 @@ def test_it_shows_what_happens_and_ends_when_told(
     """The program itself, asked by the program itself; when it ends the socket goes, and the folder says that it was there."""
     folder = paths.view_folder()
     run = record(places, "etc", Outcome.FAILED)
-    wait_for(lambda: elsewhere.history()[0], what="the run")
-    (found,), _ = elsewhere.history()
+    wait_for(lambda: system_history.history()[0], what="the run")
+    (found,), _ = system_history.history()
     assert (found.run, found.instance) == (run, Instance.SYSTEM)
     second = main(["system", "--group", str(os.getegid())])
     assert (second, "already" in capsys.readouterr().err) == (2, True)

@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 
 from tests.e2e.statuses import ended, judged, live
-from tray import clock, endpoint, ipc, paths, wording
-from tray.errors import NotInGroupError, RunNotFoundError, SystemViewError
-from tray.fetch import conversation, elsewhere, system
-from tray.fetch.system import SystemStatus, labelled, merged
-from tray.model import AuditStanding, Control, EndedRun, Instance, Outcome, RepositoryState, Source, State, Status
-from tray.status import judge
+from tray import ipc, wording
+from tray.core import clock, paths
+from tray.core.errors import NotInGroupError, RunNotFoundError, SystemViewError
+from tray.core.model import AuditStanding, Control, EndedRun, Instance, Outcome, RepositoryState, Source, State, Status
+from tray.core.model.judge import judge
+from tray.ipc import endpoint, system_client
+from tray.status import system_history, system_status
+from tray.status.system_status import SystemStatus, labelled, merged
 
 OWN = judged(ended("home"))
 
@@ -270,7 +272,7 @@ def test_silence_is_no_good_news(service: Service, seen: SystemStatus, monkeypat
     seen.poll()
     assert seen.beside(OWN).state is State.OK
     now = clock.monotonic()
-    monkeypatch.setattr(clock, "monotonic", lambda: now + system.SILENT_SECONDS + 2)
+    monkeypatch.setattr(clock, "monotonic", lambda: now + system_status.SILENT_SECONDS + 2)
     seen.poll()
     assert "has said nothing for 32 s" in seen.beside(OWN).notes[0]
     seen.poll()
@@ -281,7 +283,7 @@ def test_a_first_answer_that_is_late_is_waited_for_in_later_polls(
     service: Service, seen: SystemStatus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A service that only just starts holds nobody up; until it has spoken nothing of root's is called fine."""
-    monkeypatch.setattr(system, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(system_status, "PATIENCE_SECONDS", 0.05)
     service.script = [[ipc.hello("system")]]
     seen.poll()
     assert "has not answered yet" in seen.beside(OWN).notes[0]
@@ -305,7 +307,7 @@ def test_what_makes_no_sense_is_not_shown(service: Service, seen: SystemStatus, 
     service.script = [said]
     seen.poll()
     told = seen.beside(OWN)
-    assert (told.state, conversation.NEWER in told.notes[0]) == (State.WARNING, True)
+    assert (told.state, system_client.NEWER in told.notes[0]) == (State.WARNING, True)
 
 
 def test_an_endless_answer_is_cut_off(service: Service, seen: SystemStatus, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,7 +338,7 @@ def test_who_may_not_look_is_told_how_to_and_keeps_his_state(
     assert (told.state, told.jobs) == (OWN.state, OWN.jobs)
     (note,) = told.notes
     assert ("usermod -aG viewers ann" in note, "in this session. Log in again" in note) == (not added, added)
-    assert elsewhere.history() == ([], None)
+    assert system_history.history() == ([], None)
 
 
 def test_a_socket_of_another_user_is_not_believed(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,28 +365,28 @@ def test_questions_about_the_past_are_answered_or_raise(service: Service, monkey
         [hello, {"type": "refused", "why": "no"}],
         [hello],
     ]
-    (run,), more = elsewhere.history(limit=1)
+    (run,), more = system_history.history(limit=1)
     assert (run, more) == (replace(EndedRun.from_json(row), instance=Instance.SYSTEM), 3)
     with pytest.raises(RunNotFoundError, match="ab"):
-        elsewhere.report("ab")
+        system_history.report("ab")
     with pytest.raises(SystemViewError) as caught:
-        elsewhere.report("ab")
+        system_history.report("ab")
     assert caught.value.why == "It cannot be used. Locked."
-    assert elsewhere.log("ab") == ("ab", "x\n", 2, False)
+    assert system_history.log("ab") == ("ab", "x\n", 2, False)
     for _ in range(2):
         with pytest.raises(SystemViewError, match="not known now"):
-            elsewhere.history()
-    monkeypatch.setattr(elsewhere, "ANSWER_SECONDS", 0.05)
+            system_history.history()
+    monkeypatch.setattr(system_history, "ANSWER_SECONDS", 0.05)
     with pytest.raises(SystemViewError) as caught:
-        elsewhere.history()
+        system_history.history()
     assert "has not answered" in caught.value.why
 
 
 def test_without_one_the_past_is_ones_own(folder: Path) -> None:
     """No system's instance: no rows, and no run that only it could know."""
-    assert elsewhere.history() == ([], None)
+    assert system_history.history() == ([], None)
     with pytest.raises(RunNotFoundError):
-        elsewhere.log("ab")
+        system_history.log("ab")
 
 
 def test_names_in_the_advice_can_be_typed_as_they_stand() -> None:

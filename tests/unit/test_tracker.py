@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import wait_for
-from tray import ipc, paths
-from tray.errors import TrackerGoneError
-from tray.model import Control, LiveRun, Phase, Source, Step
-from tray.paths import Places
+from tray import ipc
+from tray.core import paths
+from tray.core.errors import TrackerGoneError
+from tray.core.model import Control, LiveRun, Phase, Source, Step
+from tray.core.paths import Places
 from tray.tracker import start
 
 
@@ -216,7 +217,7 @@ def test_the_socket_is_private(places: Places, tracker: object) -> None:
 def test_two_who_start_a_tracker_at_once_share_one(places: Places) -> None:
     """Tray and window may start together; a run must not be split between two trackers."""
     code = (
-        "from tray import paths; from tray.tracker import start\n"
+        "from tray.core import paths; from tray.tracker import start\n"
         "client = start.ensure(paths.places(), 'tray'); print(client.tracker['pid'], flush=True); input()"
     )
     pair = [
@@ -323,14 +324,14 @@ def test_nothing_of_the_tracker_needs_cryptography() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True, env=os.environ).strip() == "[]"
 
 
-LOOPBACK = "from tray import endpoint; endpoint.LOOPBACK = True\n"
+LOOPBACK = "from tray.ipc import endpoint; endpoint.LOOPBACK = True\n"
 
 
 def test_the_way_of_windows_asks_for_a_token_and_listens_on_loopback_only(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the kernel cannot tell who talks, a file that only the user can read does."""
-    from tray import endpoint
+    from tray.ipc import endpoint
 
     code = LOOPBACK + "from tray.cli.main import main; main(['tracker'])"
     process = subprocess.Popen([sys.executable, "-c", code])

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.unit.audit_help import filled, start
-from tray import clock
 from tray.audit import spool
-from tray.paths import Places
+from tray.core import clock
+from tray.core.paths import Places
 from tray.tracker import helpers
 
 

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from tests.waiting import wait_for
 from tray import ipc
-from tray.errors import StatusFetchError, TrackerGoneError
-from tray.fetch import StatusSource
-from tray.fetch import live as live_module
-from tray.model import LiveRun, State
-from tray.paths import Places, private
+from tray.core.errors import StatusFetchError, TrackerGoneError
+from tray.core.model import LiveRun, State
+from tray.core.paths import Places, private
+from tray.status import StatusSource
+from tray.status import live as live_module
 from tray.tracker import watchdog
 from tray.tracker.conversation import Conversation
 from tray.tracker.server import Tracker
@@ -307,7 +307,7 @@ def test_a_tracker_that_burns_the_processor_without_answering_ends_itself(places
 def test_the_tracker_answers_while_its_look_at_other_programs_hangs(places: Places) -> None:
     """A dead disk under /proc or anything else that a look waits for; and the status says that it hangs."""
     hangs = (
-        "import threading, tray.tracker.server as s, tray.tracker.apart as a; from tray.observe.proc import Proc\n"
+        "import threading, tray.tracker.server as s, tray.tracker.observer_thread as a; from tray.observe.proc import Proc\n"
         "Proc.pids = lambda _: threading.Event().wait()\n"
         "a.BEGIN_SECONDS = s.UPKEEP_SECONDS = 0.1; a.SILENT_SECONDS = 0.3"
     )
@@ -326,7 +326,7 @@ def test_the_tracker_answers_while_its_look_at_other_programs_hangs(places: Plac
 def test_a_failing_look_is_said_and_the_next_one_is_tried(places: Places) -> None:
     """Not silence that looks like nothing to see."""
     fails = (
-        "from tray.observe.lister import Lister; import tray.tracker.observed as o\n"
+        "from tray.observe.lister import Lister; import tray.tracker.observer as o\n"
         "o.INTERVAL_SECONDS = 0.01; before = Lister.look; left = [3]\n"
         "def look(self, *a):\n"
         "    left[0] -= 1\n"
@@ -469,7 +469,7 @@ def test_a_wrapper_is_not_held_up_by_a_stopped_tracker(places: Places) -> None:
 def test_nothing_is_left_armed_in_a_process_that_was_a_tracker(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tracker's processor timer ends with it."""
     code = (
-        "import signal, threading; from tray.tracker import server; from tray.paths import places\n"
+        "import signal, threading; from tray.tracker import server; from tray.core.paths import places\n"
         "before = server.Tracker._idle\n"
         "def idle(self): before(self); self.stop('idle')\n"
         "server.Tracker._idle = idle; server.run(places()); print(signal.getitimer(signal.ITIMER_VIRTUAL))"

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from tests.waiting import wait_for
 from tray import engines
+from tray.core.model import Outcome
 from tray.engines import sayings
 from tray.engines.base import Exit, Result, Stream
-from tray.model import Outcome
 from tray.observe.events import Event, Events
 from tray.observe.execs import Execs
 from tray.observe.exits import Exits, names
-from tray.runner.steps import Steps
-from tray.runner.unseen import Unseen, seen_text
+from tray.wrapper.script_steps import Steps
+from tray.wrapper.unmet_steps import Unseen, seen_text
 
 FINE = Result(Outcome.SUCCEEDED, "sh ended with exit code 0.")
 GONE = 2**22 + 1

@@ -11,16 +11,16 @@ import pytest
 from tests.e2e import statuses
 from tests.unit.audit_help import end, filled, mounted, start, tamper, writer
 from tests.waiting import wait_for
-from tray import clock
 from tray.audit import prune, segments, spool
 from tray.audit.entry import Action
-from tray.audit.outside import baselines
 from tray.audit.store import AuditLog
-from tray.errors import BackupTrayError, BadDayError, EntryNotFoundError, EntryPrunedError, SystemViewError
-from tray.fetch import elsewhere
-from tray.model import AuditStanding, EndedRun, Instance, Outcome
-from tray.paths import Places
-from tray.window import auditlog, bridge, calls, filters, history, trust, view
+from tray.baselines import near_copies
+from tray.core import clock
+from tray.core.errors import BackupTrayError, BadDayError, EntryNotFoundError, EntryPrunedError, SystemViewError
+from tray.core.model import AuditStanding, EndedRun, Instance, Outcome
+from tray.core.paths import Places
+from tray.status import system_history
+from tray.window import audit_page, bridge, calls, filters, history_page, verification, view
 
 HOUR = 3_600_000
 EMPTY = dict.fromkeys(filters._FIELDS, "")
@@ -33,7 +33,7 @@ def asked(**fields: str) -> filters.Fields:
 
 def numbers(places: Places, **fields: str) -> list[int]:
     """The entries on the first page."""
-    return [row["seq"] for row in auditlog.entries(places, asked(**fields), None)["rows"]]
+    return [row["seq"] for row in audit_page.entries(places, asked(**fields), None)["rows"]]
 
 
 def many(places: Places, count: int = 130) -> list[str]:
@@ -59,12 +59,12 @@ def many(places: Places, count: int = 130) -> list[str]:
 
 def test_without_a_log_every_page_has_something_to_show(places: Places) -> None:
     """A new installation has no entries, no runs, and lists to choose from."""
-    assert auditlog.overview(places) == {"size": 0}
-    assert auditlog.entries(places, asked(), None)["rows"] == []
-    assert history.runs(places, asked(), None)["rows"] == []
-    assert auditlog.offered(places)["job"] == []
+    assert audit_page.overview(places) == {"size": 0}
+    assert audit_page.entries(places, asked(), None)["rows"] == []
+    assert history_page.runs(places, asked(), None)["rows"] == []
+    assert audit_page.offered(places)["job"] == []
     with pytest.raises(EntryNotFoundError):
-        auditlog.entry(places, 0)
+        audit_page.entry(places, 0)
 
 
 def test_entries_come_in_pages_newest_first_each_exactly_once(places: Places) -> None:
@@ -73,8 +73,8 @@ def test_entries_come_in_pages_newest_first_each_exactly_once(places: Places) ->
     seen: list[int] = []
     after = None
     while True:
-        page = auditlog.entries(places, asked(), bridge.cursor(after))
-        assert len(page["rows"]) <= auditlog.PAGE
+        page = audit_page.entries(places, asked(), bridge.cursor(after))
+        assert len(page["rows"]) <= audit_page.PAGE
         seen += [row["seq"] for row in page["rows"]]
         after = page["next"]
         if after is None:
@@ -98,7 +98,7 @@ def test_entries_come_in_pages_newest_first_each_exactly_once(places: Places) ->
 def test_a_filter_finds_what_was_chosen(places: Places, chosen: dict[str, str], count: int) -> None:
     """Each field narrows the list down, and so do several together."""
     many(places)
-    assert len(numbers(places, **chosen)) == min(count, auditlog.PAGE)
+    assert len(numbers(places, **chosen)) == min(count, audit_page.PAGE)
 
 
 @pytest.mark.usefixtures("utc")
@@ -122,7 +122,7 @@ def test_a_day_that_is_none_is_an_error_beside_its_field(places: Places, field: 
     """Whoever mistypes a day reads what was meant, where it was typed."""
     filled(places, 1)
     with pytest.raises(BadDayError) as caught:
-        auditlog.entries(places, asked(when="days", since=since, until=until), None)
+        audit_page.entries(places, asked(when="days", since=since, until=until), None)
     assert (caught.value.field, bool(caught.value.next)) == (field, True)
 
 
@@ -154,20 +154,20 @@ def test_a_place_in_the_log_is_two_numbers(value: object) -> None:
     with pytest.raises(ValueError, match="is needed"):
         bridge.cursor(value)
     with pytest.raises(ValueError, match="is needed"):
-        history.place({"own": value, "system": None})
+        history_page.place({"own": value, "system": None})
 
 
 def test_an_entry_shows_its_bytes_and_its_place(places: Places) -> None:
     """What is called raw is what was hashed, byte for byte, and the leaf hash is that of these bytes."""
     filled(places, 2)
-    shown = auditlog.entry(places, 3)
+    shown = audit_page.entry(places, 3)
     with AuditLog.read(places.audit_db) as log:
         stored = log.entry(3)
     assert (shown["raw"].encode(), shown["leaf"]) == (stored.raw, stored.leaf.hex())
     assert (shown["previous"], shown["next"], shown["run"]) == (2, 4, "run-0")
     assert ["Repository", "/srv/backup"] in shown["details"]
-    assert auditlog.entry(places, 0)["previous"] is None
-    assert auditlog.entry(places, 5)["next"] is None
+    assert audit_page.entry(places, 0)["previous"] is None
+    assert audit_page.entry(places, 5)["next"] is None
 
 
 def test_an_erased_entry_says_so_everywhere(places: Places) -> None:
@@ -175,9 +175,9 @@ def test_an_erased_entry_says_so_everywhere(places: Places) -> None:
     filled(places, 1)
     with writer(places) as log:
         log.redact(3, "asked for")
-    shown = auditlog.entry(places, 3)
+    shown = audit_page.entry(places, 3)
     assert (shown["erased"], shown["details"]) == (True, None)
-    assert [row["erased"] for row in auditlog.entries(places, asked(), None)["rows"] if row["seq"] == 3] == [True]
+    assert [row["erased"] for row in audit_page.entries(places, asked(), None)["rows"] if row["seq"] == 3] == [True]
 
 
 def test_hostile_names_come_out_escaped(places: Places) -> None:
@@ -185,13 +185,18 @@ def test_hostile_names_come_out_escaped(places: Places) -> None:
     nasty = statuses.NASTY
     with writer(places) as log:
         log.append([end(job=nasty, actor=nasty, body={nasty: nasty, "long": "x" * 10_000})])
-    shown = auditlog.entry(places, 2)
+    shown = audit_page.entry(places, 2)
     raw = shown.pop("raw")
     assert json.loads(raw)["job"] == nasty
-    offered = auditlog.offered(places)["job"]
+    offered = audit_page.offered(places)["job"]
     assert offered[0][0] == nasty
     text = json.dumps(
-        [shown, auditlog.entries(places, asked(job=nasty), None), offered[0][1], history.runs(places, asked(), None)],
+        [
+            shown,
+            audit_page.entries(places, asked(job=nasty), None),
+            offered[0][1],
+            history_page.runs(places, asked(), None),
+        ],
         ensure_ascii=False,
     )
     assert not set(text) & set("\n\x1b\u2028\u202e")
@@ -205,11 +210,11 @@ def test_a_broken_log_is_an_error_with_a_next_step(places: Places) -> None:
     for path in places.state.glob("audit.db*"):
         path.write_bytes(b"noise" * 1000)
     questions: list[Callable[[], object]] = [
-        lambda: auditlog.overview(places),
-        lambda: auditlog.offered(places),
-        lambda: auditlog.entries(places, asked(), None),
-        lambda: auditlog.entry(places, 1),
-        lambda: history.runs(places, asked(), None),
+        lambda: audit_page.overview(places),
+        lambda: audit_page.offered(places),
+        lambda: audit_page.entries(places, asked(), None),
+        lambda: audit_page.entry(places, 1),
+        lambda: history_page.runs(places, asked(), None),
     ]
     for ask in questions:
         with pytest.raises(BackupTrayError) as caught:
@@ -220,7 +225,7 @@ def test_a_broken_log_is_an_error_with_a_next_step(places: Places) -> None:
 def test_the_log_is_identified_and_its_baselines_have_an_age(places: Places) -> None:
     """Identity, public key and newest checkpoint stand there to be copied; the copy beside the configuration is listed."""
     filled(places, 2)
-    shown = auditlog.overview(places)
+    shown = audit_page.overview(places)
     with AuditLog.read(places.audit_db) as log:
         size, root, note = log.head()
     assert (shown["size"], shown["root"].replace(" ", "")) == (size, root.hex())
@@ -231,7 +236,7 @@ def test_the_log_is_identified_and_its_baselines_have_an_age(places: Places) -> 
     copy.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
     copy.write_bytes(note)
     (places.baselines / "noise.checkpoint").write_bytes(b"noise")
-    again = auditlog.overview(places)
+    again = audit_page.overview(places)
     near = next(row for row in again["baselines"] if row["name"] == str(copy))
     assert near["covers"] == f"covers {size} entries"
     assert "just now" in near["age"]
@@ -245,27 +250,27 @@ def test_a_pruned_log_says_from_where_it_is_kept(places: Places) -> None:
         log.append([end(time_ms=old) for _ in range(300)])
         segments.rotate(log, 256)
         log.append([end(job="later")])
-    wait_for(lambda: prune.prune(places, 0, baselines.found(places)), what="a segment to be old enough")
+    wait_for(lambda: prune.prune(places, 0, near_copies.found(places)), what="a segment to be old enough")
     with AuditLog.read(places.audit_db) as log:
         size, first = log.head()[0], log.start()
     assert first == 256
-    assert auditlog.overview(places)["text"] == f"{size} entries; those before number 256 are not kept any more"
+    assert audit_page.overview(places)["text"] == f"{size} entries; those before number 256 are not kept any more"
     seen: list[int] = []
     after = None
     while True:
-        page = auditlog.entries(places, asked(), bridge.cursor(after))
+        page = audit_page.entries(places, asked(), bridge.cursor(after))
         seen += [row["seq"] for row in page["rows"]]
         after = page["next"]
         if after is None:
             break
     assert sorted(seen) == list(range(256, size))
-    assert auditlog.entry(places, 256)["previous"] is None
-    assert auditlog.entry(places, 257)["previous"] == 256
+    assert audit_page.entry(places, 256)["previous"] is None
+    assert audit_page.entry(places, 257)["previous"] == 256
     with pytest.raises(EntryPrunedError) as caught:
-        auditlog.entry(places, 3)
+        audit_page.entry(places, 3)
     assert "not kept any more" in caught.value.what
-    assert trust.check(places, 300)["kind"] == "ok"
-    assert trust.proven(places, 300)["kind"] == "ok"
+    assert verification.check(places, 300)["kind"] == "ok"
+    assert verification.proven(places, 300)["kind"] == "ok"
     assert len(pages(places, asked(job="later"))) == 1
 
 
@@ -279,11 +284,11 @@ def test_looking_changes_nothing(places: Places) -> None:
             return log.head(), log.entries(0, 100), kept
 
     before = state()
-    auditlog.overview(places)
-    auditlog.offered(places)
-    auditlog.entries(places, asked(text="word"), None)
-    auditlog.entry(places, 1)
-    history.runs(places, asked(), None)
+    audit_page.overview(places)
+    audit_page.offered(places)
+    audit_page.entries(places, asked(text="word"), None)
+    audit_page.entry(places, 1)
+    history_page.runs(places, asked(), None)
     assert state() == before
 
 
@@ -294,7 +299,7 @@ def test_verify_tells_how_far_it_is_and_is_on_record(places: Places) -> None:
     """The check that a person asks for becomes an entry, and the page hears how many entries were read."""
     filled(places, 3)
     told: list[tuple[int, int]] = []
-    shown = trust.verify(places, calls.Paced(lambda done, total: told.append((done, total))))
+    shown = verification.verify(places, calls.Paced(lambda done, total: told.append((done, total))))
     assert shown["word"] in ("Intact", "Inconclusive")
     with AuditLog.read(places.audit_db) as log:
         newest = log.entries(-1)[0].data
@@ -320,8 +325,8 @@ def test_tampering_is_called_by_its_name(places: Places) -> None:
     tamper(
         places, "UPDATE entries SET entry = CAST(replace(CAST(entry AS TEXT), 'home', 'hame') AS BLOB) WHERE seq = 4"
     )
-    assert trust.check(places, 2)["kind"] == "tampered"
-    shown = trust.verify(places)
+    assert verification.check(places, 2)["kind"] == "tampered"
+    shown = verification.verify(places)
     assert (shown["word"], shown["kind"]) == ("Tampered", "tampered")
     assert "entry" in shown["text"]
     with AuditLog.read(places.audit_db) as log:
@@ -338,14 +343,14 @@ def test_in_a_long_log_one_entry_is_proven_without_reading_the_others(
 ) -> None:
     """Nobody waits for a million entries to see one report; what was not read is said, and without a baseline it is not green."""
     recorded(places)
-    monkeypatch.setattr(trust, "LONG_LOG", 5)
-    monkeypatch.setattr(trust, "_verify", lambda *_: pytest.fail("all of it was read"))
-    shown = trust.check(places, 3)
+    monkeypatch.setattr(verification, "LONG_LOG", 5)
+    monkeypatch.setattr(verification, "_verify", lambda *_: pytest.fail("all of it was read"))
+    shown = verification.check(places, 3)
     assert (shown["kind"], shown["word"]) == ("ok", "Verified")
     assert "were not read" in shown["text"]
     for path in places.baselines.glob("*.checkpoint"):
         path.unlink()
-    assert trust.check(places, 3)["kind"] == "unknown"
+    assert verification.check(places, 3)["kind"] == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -358,9 +363,9 @@ def test_in_a_long_log_one_entry_is_proven_without_reading_the_others(
 def test_an_altered_entry_of_a_long_log_is_never_green(places: Places, statement: str) -> None:
     """Neither the entry nor its details can be changed without the proof failing."""
     recorded(places)
-    assert trust.proven(places, 3)["kind"] == "ok"
+    assert verification.proven(places, 3)["kind"] == "ok"
     tamper(places, statement)
-    assert trust.proven(places, 3)["kind"] == "tampered"
+    assert verification.proven(places, 3)["kind"] == "tampered"
 
 
 def test_a_log_that_was_written_anew_is_never_green(places: Places) -> None:
@@ -378,7 +383,7 @@ def test_a_log_that_was_written_anew_is_never_green(places: Places) -> None:
         path.unlink()
     for path, content in kept.items():
         path.write_bytes(content)
-    assert trust.proven(places, 3)["kind"] != "ok"
+    assert verification.proven(places, 3)["kind"] != "ok"
 
 
 def standing(**more: object) -> AuditStanding:
@@ -433,7 +438,7 @@ def pages(places: Places, fields: filters.Fields) -> list[str]:
     seen: list[str] = []
     after = None
     while True:
-        page = history.runs(places, fields, history.place(after))
+        page = history_page.runs(places, fields, history_page.place(after))
         seen += [row["run"] for row in page["rows"]]
         after = json.loads(json.dumps(page["next"]))
         if after is None:
@@ -483,7 +488,7 @@ def test_the_systems_runs_stand_in_between_and_none_is_lost(places: Places, monk
         left = [run for run in theirs if before is None or (run.entry or 0) < before]
         return left[:limit], left[limit - 1].entry if len(left) > limit else None
 
-    monkeypatch.setattr(elsewhere, "history", answer)
+    monkeypatch.setattr(system_history, "history", answer)
     found = pages(places, asked())
     assert sorted(found) == sorted([*mine, *(run.run for run in theirs)])
     when = {run.run: run.finished_ms for run in theirs}
@@ -501,8 +506,8 @@ def test_a_system_that_does_not_answer_is_said_to_be_missing(places: Places, mon
     def fails(**_: object) -> None:
         raise SystemViewError("It does not answer.")
 
-    monkeypatch.setattr(elsewhere, "history", fails)
-    page = history.runs(places, asked(), None)
+    monkeypatch.setattr(system_history, "history", fails)
+    page = history_page.runs(places, asked(), None)
     assert [row["run"] for row in page["rows"]] == made[::-1]
     assert "does not answer" in page["missing"]
 
@@ -511,10 +516,10 @@ def test_a_home_that_cannot_be_written_is_readable(places: Places) -> None:
     """Every page works on a log in folders that nobody may write."""
     many(places, 4)
     code = (
-        "import sys; from tray import paths; from tray.window import auditlog, filters, history\n"
+        "import sys; from tray.core import paths; from tray.window import audit_page, filters, history_page\n"
         "here = paths.places(); form = dict.fromkeys(filters._FIELDS, '')\n"
-        "print(auditlog.overview(here)['size'], len(auditlog.entries(here, form | {'text': 'word'}, None)['rows']),"
-        " len(history.runs(here, form, None)['rows']), auditlog.entry(here, 2)['seq'])"
+        "print(audit_page.overview(here)['size'], len(audit_page.entries(here, form | {'text': 'word'}, None)['rows']),"
+        " len(history_page.runs(here, form, None)['rows']), audit_page.entry(here, 2)['seq'])"
     )
     home = places.state.parent
     done = mounted(f"mount --bind {home} {home}; mount -o remount,ro,bind {home}", code)
@@ -523,19 +528,19 @@ def test_a_home_that_cannot_be_written_is_readable(places: Places) -> None:
 
 def test_acknowledging_asks_for_a_reason_and_is_on_record(places: Places) -> None:
     """An empty reason is refused in words; a given one ends the breach and becomes an entry."""
-    from tray.audit import standing as kept
+    from tray.audit import last_check as kept
 
     filled(places, 3)
     tamper(
         places, "UPDATE entries SET entry = CAST(replace(CAST(entry AS TEXT), 'home', 'hame') AS BLOB) WHERE seq = 4"
     )
-    trust.verify(places)
+    verification.verify(places)
     known = kept.read(places)
     assert known is not None
     assert known.breach
     with pytest.raises(BackupTrayError):
-        trust.acknowledge(places, "  ")
-    trust.acknowledge(places, "I did it: a test of the alarm")
+        verification.acknowledge(places, "  ")
+    verification.acknowledge(places, "I did it: a test of the alarm")
     again = kept.read(places)
     assert again is not None
     assert not again.breach

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from tests.waiting import wait_for
-from tray.errors import BackupTrayError, WebViewUnsafeError
+from tray.core.errors import BackupTrayError, WebViewUnsafeError
 from tray.window import bridge
 from tray.window.bridge import Call, Gate, Sealed
 

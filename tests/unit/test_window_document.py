@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from tests.e2e import statuses
-from tray import paths
-from tray.window import document, pages
+from tray.core import paths
+from tray.window import document, page_names
 
 WEB = paths.assets() / "web"
 SCRIPTS = sorted(WEB.glob("js/**/*.js"))
@@ -105,7 +105,7 @@ def test_python_and_page_know_the_same_pages() -> None:
     defined = {
         match for path in SCRIPTS for match in re.findall(r"^\s*BT\.pages\.(\w+) = ", path.read_text(), re.MULTILINE)
     }
-    assert defined == set(pages.PAGES)
+    assert defined == set(page_names.PAGES)
 
 
 def test_python_answers_every_call_of_the_page_and_no_other() -> None:

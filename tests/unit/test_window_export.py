@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.waiting import wait_for
-from tray import ourselves
-from tray.audit.search import asked
-from tray.errors import ExportFailedError
+from tray.audit.search import conditions
+from tray.core import ourselves
+from tray.core.errors import ExportFailedError
 from tray.window import bridge, export, filters
 
 RUN = "0190aaaa-0000-7000-8000-000000000001"
@@ -100,7 +100,7 @@ def test_the_command_understands_the_very_name_that_was_chosen(process: Process,
     """A job whose name holds commas, quotes or spaces is exported, and no other one in its place."""
     export.Writer(lambda *_: "/x/y.csv").of_filter(filters.form(EMPTY | {"job": name}), "runs", "csv")
     (option,) = [word for word in process.seen if word.startswith("--job=")]
-    assert asked.parse({"job": option.removeprefix("--job=")}, 0).job == (name,)
+    assert conditions.parse({"job": option.removeprefix("--job=")}, 0).job == (name,)
 
 
 @pytest.mark.parametrize("value", ["", "-", "--output=/x", "-abc", "xyz", "../a", "019", "0190\n", None, 5, "0" * 37])

@@ -9,10 +9,10 @@ import pytest
 
 from tests.e2e import statuses
 from tests.waiting import wait_for
-from tray import clock
-from tray.model import Status
-from tray.window import feed as module
-from tray.window.feed import Feed
+from tray.core import clock
+from tray.core.model import Status
+from tray.window import status_feed as module
+from tray.window.status_feed import Feed
 
 
 class Source:

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import wait_for
-from tray import endpoint, paths
-from tray.errors import UnsafeFolderError, WindowBusyError
-from tray.paths import Places
+from tray.core import paths
+from tray.core.errors import UnsafeFolderError, WindowBusyError
+from tray.core.paths import Places
+from tray.ipc import endpoint
 from tray.window import instance
 from tray.window.instance import Instance
 

@@ -7,14 +7,14 @@ import pytest
 
 from tests.e2e import statuses
 from tests.waiting import wait_for
-from tray import jobs
 from tray.config import Job
-from tray.errors import UsageError
-from tray.jobs_input import expand
-from tray.model import Status
-from tray.paths import Places
-from tray.window import bridge, calls, pages
-from tray.window.feed import Feed
+from tray.core.errors import UsageError
+from tray.core.model import Status
+from tray.core.paths import Places
+from tray.jobs import first_backup
+from tray.jobs.input_checks import expand
+from tray.window import bridge, calls, page_names
+from tray.window.status_feed import Feed
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ from tray.window.feed import Feed
 )
 def test_a_page_has_one_spelling(text: str, page: str) -> None:
     """What tray and terminal ask for is what the page knows."""
-    assert pages.parse(text) == page
+    assert page_names.parse(text) == page
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_page_has_one_spelling(text: str, page: str) -> None:
 def test_anything_else_is_no_page(text: str) -> None:
     """Nothing but a known page, with the id of a run where it is about one, gets into the window."""
     with pytest.raises(UsageError) as caught:
-        pages.parse(text)
+        page_names.parse(text)
     assert "dashboard" in caught.value.why
 
 
@@ -131,8 +131,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
             password_file="/c/home.password",
         )
 
-    monkeypatch.setattr(jobs, "create_first_backup", create)
-    monkeypatch.setattr(jobs, "start", lambda *_: Process(int(str(seen.get("exit", 0)))))
+    monkeypatch.setattr(first_backup, "create_first_backup", create)
+    monkeypatch.setattr(first_backup, "start", lambda *_: Process(int(str(seen.get("exit", 0)))))
     return seen
 
 

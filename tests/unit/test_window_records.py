@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import statuses
-from tray import clock, runs
+from tray import runs
 from tray.audit.entry import Action, Draft
 from tray.audit.store import AuditLog
-from tray.errors import BackupTrayError, RunNotFoundError
-from tray.paths import Places, private
+from tray.core import clock
+from tray.core.errors import BackupTrayError, RunNotFoundError
+from tray.core.paths import Places, private
 from tray.runs import Process, RunInfo
-from tray.window import logs, records, trust
+from tray.window import log_page, report_page, verification
 
 
 def put(places: Places, *drafts: Draft) -> None:
@@ -58,7 +59,7 @@ def test_the_report_holds_the_entry_and_its_place_in_the_log(places: Places) -> 
     """Who, what, when in both times, the hash, the root, the size of the log."""
     (run,) = ids(1)
     put(places, end(run, problems=[{"item": "/etc/shadow", "message": "permission denied"}]))
-    report = records.report(places, run[:20])
+    report = report_page.report(places, run[:20])
     facts = dict(report["facts"])
     with AuditLog.read(places.audit_db) as log:
         entry, (size, root, _) = log.entry_of_run(run), log.head()
@@ -80,14 +81,14 @@ def test_without_a_run_the_last_one_is_reported(places: Places) -> None:
     """The tray's menu asks for "the last report"."""
     older, newer = ids(2)
     put(places, end(older, minutes=10), end(newer))
-    assert records.report(places, "")["run"]["run"] == newer
+    assert report_page.report(places, "")["run"]["run"] == newer
 
 
 def test_a_run_that_goes_on_has_its_start_reported(places: Places) -> None:
     """Before its end a run's entry is its start, and no outcome is made up."""
     (run,) = ids(1)
     put(places, Draft(Action.RUN_STARTED, result="started", job="home", run=run, engine="restic", kind="backup"))
-    report = records.report(places, run)
+    report = report_page.report(places, run)
     assert report["run"]["title"] == "home: no end on record yet"
     assert report["when"] == ""
 
@@ -100,7 +101,7 @@ def test_an_erased_body_leaves_the_report_readable(places: Places) -> None:
         found = log.entry_of_run(run)
         assert found is not None
         log.redact(found.seq, "asked for")
-    report = records.report(places, run)
+    report = report_page.report(places, run)
     assert dict(report["facts"])["Details"].startswith("erased")
     assert report["paths"] == []
 
@@ -109,7 +110,7 @@ def test_an_unknown_run_is_an_error_in_plain_words(places: Places) -> None:
     """Neither log nor spool knows it."""
     put(places, end(ids(1)[0]))
     with pytest.raises(RunNotFoundError):
-        records.report(places, "ffff")
+        report_page.report(places, "ffff")
 
 
 def test_hostile_names_come_out_escaped(places: Places) -> None:
@@ -128,7 +129,7 @@ def test_hostile_names_come_out_escaped(places: Places) -> None:
             problems=[{"item": nasty, "message": nasty}],
         ),
     )
-    text = json.dumps(records.report(places, run), ensure_ascii=False)
+    text = json.dumps(report_page.report(places, run), ensure_ascii=False)
     assert not set(text) & set("\n\x1b\u2028\u202e")
 
 
@@ -138,7 +139,7 @@ def test_a_report_changes_nothing(places: Places) -> None:
     put(places, end(run))
     with AuditLog.read(places.audit_db) as log:
         before = log.head()
-    trust.check(places, records.report(places, run)["entry"])
+    verification.check(places, report_page.report(places, run)["entry"])
     with AuditLog.read(places.audit_db) as log:
         assert log.head() == before
 
@@ -149,7 +150,7 @@ def test_a_broken_log_is_an_error_with_a_next_step(places: Places) -> None:
     for path in places.state.glob("audit.db*"):
         path.write_bytes(b"noise" * 1000)
     with pytest.raises(BackupTrayError) as caught:
-        records.report(places, "")
+        report_page.report(places, "")
     assert caught.value.next
 
 
@@ -173,7 +174,7 @@ def test_a_log_is_read_in_pieces_and_shown_escaped(places: Places) -> None:
     folder_of(places, run, "".join(lines))
     text, offset, pieces = "", 0, 0
     while True:
-        part = logs.log(places, run, offset)
+        part = log_page.log(places, run, offset)
         text, offset, pieces = text + part["text"], part["next"], pieces + 1
         if not part["more"]:
             break
@@ -189,8 +190,8 @@ def test_above_a_log_stands_which_run_it_is(places: Places) -> None:
     put(places, end(known))
     folder_of(places, known, "words\n")
     folder_of(places, unknown, "words\n")
-    assert logs.log_head(places, "", None)["title"] == "home: succeeded"
-    head = logs.log_head(places, unknown, None)
+    assert log_page.log_head(places, "", None)["title"] == "home: succeeded"
+    head = log_page.log_head(places, unknown, None)
     assert (head["title"], head["route"], head["ended"]) == ("Log of home", "restic → /media/backup", False)
 
 
@@ -199,11 +200,11 @@ def test_details_without_a_run_mean_the_one_that_goes_on(places: Places) -> None
     (run,) = ids(1)
     folder_of(places, run, "words\n", "live")
     status = statuses.judged(running=(statuses.live(run=run),))
-    assert logs.log_head(places, "", status)["run"] == run
+    assert log_page.log_head(places, "", status)["run"] == run
 
 
 def test_a_log_that_is_gone_is_an_error_in_plain_words(places: Places) -> None:
     """Old logs may be removed; the entry stays."""
-    for ask in (lambda: logs.log(places, "ffff", 0), lambda: logs.log_head(places, "ffff", None)):
+    for ask in (lambda: log_page.log(places, "ffff", 0), lambda: log_page.log_head(places, "ffff", None)):
         with pytest.raises(RunNotFoundError):
             ask()

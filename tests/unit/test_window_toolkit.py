@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tray import paths
 from tray.cli import window as command
-from tray.errors import BackupTrayError, NoWebViewError, WebViewUnsafeError, surfaces
-from tray.paths import Places
+from tray.core import paths
+from tray.core.errors import BackupTrayError, NoWebViewError, WebViewUnsafeError, surfaces
+from tray.core.paths import Places
 from tray.window import app, toolkit
 
 
@@ -206,7 +206,7 @@ def test_in_a_virtual_environment_the_hint_names_what_helps_there(tmp_path: Path
     python = str(tmp_path / "venv/bin/python")
     code = (
         "import sys; sys.modules['gi'] = None\n"
-        "from tray.errors import NoWebViewError; from tray.window import toolkit\n"
+        "from tray.core.errors import NoWebViewError; from tray.window import toolkit\n"
         "try: toolkit.choose()\nexcept NoWebViewError as error: print(error.next)\n"
         "from tray.doctor import desktop; print(desktop._remedy())"
     )

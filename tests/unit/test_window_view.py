@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from tests.e2e import statuses
-from tray import clock, status, wording
-from tray.model import Control, Instance, JobHistory, Outcome, Phase, RepositoryState, Source, State, Step
+from tray import wording
+from tray.core import clock
+from tray.core.model import Control, Instance, JobHistory, Outcome, Phase, RepositoryState, Source, State, Step, judge
 from tray.window import view
 
 
@@ -229,7 +230,7 @@ def test_a_repository_that_cannot_be_looked_at_is_an_error_like_any_other() -> N
 def test_a_job_says_why_it_is_worse_than_its_last_run() -> None:
     """A concern takes the place of the last run's words, in the list and above it."""
     good = JobHistory("home", statuses.ended("home"), statuses.ended("home"))
-    judged = status.judge(clock.now_ms(), (), (good,), concerns={"home": "The repository has no such snapshot."})
+    judged = judge.judge(clock.now_ms(), (), (good,), concerns={"home": "The repository has no such snapshot."})
     picture = view.dashboard(judged, clock.now_ms())
     assert picture["attention"][0]["why"] == "The repository has no such snapshot."
     assert picture["kind"] == "warn"
@@ -250,8 +251,8 @@ def test_the_buttons_of_a_bad_job_lead_to_the_run_that_its_state_is_about() -> N
         statuses.ended("home", outcome, run=outcome.value, entry=place)
         for place, outcome in enumerate((Outcome.FAILED, Outcome.CANCELLED))
     )
-    known = status.with_run(status.with_run(None, failed), stopped)
-    picture = view.dashboard(status.judge(clock.now_ms(), [statuses.live()], [known]), clock.now_ms())
+    known = judge.with_run(judge.with_run(None, failed), stopped)
+    picture = view.dashboard(judge.judge(clock.now_ms(), [statuses.live()], [known]), clock.now_ms())
     (job,) = picture["attention"]
     assert (job["leads"], job["about"]["run"], job["last"]["run"]) == ("failed", "failed", "cancelled")
     assert job["live"] == statuses.live().run
@@ -262,11 +263,11 @@ def test_a_job_shows_when_it_was_last_good_and_may_be_forgotten() -> None:
     now = clock.now_ms()
     good, bad = statuses.ended("home", hours=72, entry=1), statuses.ended("home", Outcome.FAILED, entry=2)
     check = statuses.ended("home", Outcome.FAILED, kind="check", entry=3)
-    jobs = [status.with_run(status.with_run(None, good), bad), status.with_run(None, check)]
-    found = {job["job"]: job for job in view.dashboard(status.judge(now, (), jobs), now)["jobs"]}
+    jobs = [judge.with_run(judge.with_run(None, good), bad), judge.with_run(None, check)]
+    found = {job["job"]: job for job in view.dashboard(judge.judge(now, (), jobs), now)["jobs"]}
     assert (found["home"]["good"], found["home"]["backup"], found["home"]["forget"]) == ("3 days ago", True, bad.run)
     assert (found["home (check)"]["backup"], found["home (check)"]["forget"]) == (False, check.run)
-    never = view.job(status.judge(now, (), [status.with_run(None, bad)]).jobs[0], now)
+    never = view.job(judge.judge(now, (), [judge.with_run(None, bad)]).jobs[0], now)
     assert (never["good"], never["good_at"]) == (view.NEVER, "")
-    roots = replace(status.judge(now, (), jobs).jobs[0], instance=Instance.SYSTEM)
+    roots = replace(judge.judge(now, (), jobs).jobs[0], instance=Instance.SYSTEM)
     assert view.job(roots, now)["forget"] == ""

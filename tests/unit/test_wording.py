@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tray import display, wording
-from tray.clock import DAY_MS
-from tray.model import EndedRun, JobHistory, JobStatus, LiveRun, Outcome, Phase, State, Status
-from tray.status import judge, with_run
+from tray import wording
+from tray.core.clock import DAY_MS
+from tray.core.model import EndedRun, JobHistory, JobStatus, LiveRun, Outcome, Phase, State, Status
+from tray.core.model.judge import judge, with_run
+from tray.wording import progress_bar
 
 NOW = 1_800_000_000_000
 RUN = LiveRun(
@@ -232,7 +233,7 @@ def test_problems_of_a_live_run_are_counted() -> None:
 
 def test_a_narrow_terminal_loses_the_files_before_the_time_left() -> None:
     """At 80 columns bar, percentage, speed and time left are whole."""
-    wide, narrow = display.line([RUN], 200), display.line([RUN], 80)
+    wide, narrow = progress_bar.line([RUN], 200), progress_bar.line([RUN], 80)
     assert wide.endswith("42 %, 1,204 of 20,220 files, 12.3 MB/s, 3 min left")
     assert narrow == "[##########--------------] home: 42 %, 12.3 MB/s, 3 min left"
 

@@ -6,9 +6,9 @@ import pytest
 
 from tests.unit.test_wording import NOW, RUN, ended
 from tray import wording
-from tray.clock import DAY_MS
-from tray.model import AuditStanding, Instance, JobHistory, State, Status
-from tray.status import judge
+from tray.core.clock import DAY_MS
+from tray.core.model import AuditStanding, Instance, JobHistory, State, Status
+from tray.core.model.judge import judge
 
 INTACT = AuditStanding("intact", NOW - 7_200_000, 1204, "All entries agree.", baselines=2)
 BREACH = AuditStanding(

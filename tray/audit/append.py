@@ -6,13 +6,13 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from tray import clock
 from tray.audit import bodies, checkpoint, keys, tiles
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.entry import ENDS, SALT_SIZE, Action, Draft, Severity, body_bytes, body_hash, build
+from tray.audit.merkle import Frontier, leaf_hash
 from tray.audit.schema import ENDED, STARTED
-from tray.audit.tree import Frontier, leaf_hash
-from tray.errors import AuditUnavailableError
+from tray.core import clock
+from tray.core.errors import AuditUnavailableError
 
 
 def append_all(

@@ -6,14 +6,15 @@ import sqlite3
 import uuid
 from pathlib import Path
 
-from tray import __version__, paths
+from tray import __version__
 from tray.audit import database, keys
 from tray.audit.append import Writer
 from tray.audit.checkpoint import Signer, VerifierKey
 from tray.audit.entry import Action, Draft, Severity
+from tray.audit.merkle import HASH_SIZE, Frontier
 from tray.audit.schema import APPLICATION_ID, FIRST_BASE, SCHEMA_VERSION, STATEMENTS
-from tray.audit.tree import HASH_SIZE, Frontier
-from tray.errors import AuditUnavailableError, UnsafeFolderError
+from tray.core import paths
+from tray.core.errors import AuditUnavailableError, UnsafeFolderError
 
 made: list[VerifierKey] = []
 """The first keys of the logs that this process has made: the command line tells a person that a log began."""
@@ -76,7 +77,7 @@ def _create(db: Path, key: Path, signer: Signer, copies: Path | None, new_key: P
     keys.pin(key, verifier)
     made.append(verifier)
     if copies is not None:
-        from tray.audit.outside.baselines import copy_near
+        from tray.baselines.near_copies import copy_near
 
         copy_near(copies, note, b"", key=key)
 

@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tray import clock
 from tray.audit.schema import APPLICATION_ID, SCHEMA_VERSION
-from tray.errors import AuditMissingError, AuditUnavailableError, BackupTrayError
-from tray.locks import FileLock
+from tray.core import clock
+from tray.core.errors import AuditMissingError, AuditUnavailableError, BackupTrayError
+from tray.core.locks import FileLock
 
 Identity = tuple[int, ...]
 

@@ -14,9 +14,10 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from tray import __version__, clock
+from tray import __version__
 from tray.audit.canonical import MAX_INT, canonical, plain, valid_text
-from tray.model import EndedRun, Outcome, Source, Step, steps_of
+from tray.core import clock
+from tray.core.model import EndedRun, Outcome, Source, Step, steps_of
 
 VERSION = 1
 MAX_ENTRY = 65_535

@@ -13,13 +13,13 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-from tray import files
 from tray.audit import checkpoint
 from tray.audit.checkpoint import SEED_SIZE, Signer, VerifierKey
-from tray.errors import AuditUnavailableError
-from tray.files import content, opened
-from tray.locks import FileLock
-from tray.paths import sync_folder
+from tray.core import files
+from tray.core.errors import AuditUnavailableError
+from tray.core.files import content, opened
+from tray.core.locks import FileLock
+from tray.core.paths import sync_folder
 
 LOCK = "audit.lock"
 """Whoever makes a log or a key holds this one."""

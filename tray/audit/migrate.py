@@ -14,7 +14,7 @@ from tray.audit import database, tiles
 from tray.audit.append import append_all
 from tray.audit.entry import Action, Draft, Severity
 from tray.audit.schema import FIRST_BASE, SCHEMA_VERSION, STATEMENTS
-from tray.errors import AuditUnavailableError
+from tray.core.errors import AuditUnavailableError
 
 OLD = 1
 _TABLES = ("entries", "bodies", "head", "open_runs")

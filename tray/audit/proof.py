@@ -22,10 +22,10 @@ from typing import Any
 from tray.audit import bodies, checkpoint
 from tray.audit.checkpoint import Checkpoint, VerifierKey
 from tray.audit.entry import body_hash, pattern
+from tray.audit.merkle import leaf_hash, node_hash
 from tray.audit.tiles import Tiles
 from tray.audit.tlog import reading
-from tray.audit.tree import leaf_hash, node_hash
-from tray.errors import AuditUnavailableError, EntryNotFoundError, EntryPrunedError, ProofError
+from tray.core.errors import AuditUnavailableError, EntryNotFoundError, EntryPrunedError, ProofError
 
 MAGIC = "c2sp.org/tlog-proof@v1"
 SUFFIX = ".tlog-proof"

@@ -15,18 +15,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tray import clock
-from tray.audit import bodies, checkpoint, database, segments, spool, standing
+from tray.audit import bodies, checkpoint, database, last_check, segments, spool
 from tray.audit.append import append_all
 from tray.audit.checkpoint import VerifierKey
 from tray.audit.entry import Action, Draft
+from tray.audit.merkle import leaf_hash
 from tray.audit.schema import FACET
 from tray.audit.segments import Segment
 from tray.audit.store import AuditLog
 from tray.audit.tiles import Tiles
-from tray.audit.tree import leaf_hash
-from tray.errors import AuditUnavailableError, PruneRefusedError
-from tray.paths import Places
+from tray.core import clock
+from tray.core.errors import AuditUnavailableError, PruneRefusedError
+from tray.core.paths import Places
 
 _LAST = "SELECT max(json_extract(CAST(entry AS TEXT), '$.recorded')) FROM entries WHERE seq >= ? AND seq < ?"
 _KEYS = (
@@ -63,7 +63,7 @@ def plan(log: AuditLog, retention_ms: int, baselines: Mapping[str, bytes]) -> Pl
 
     Args:
         retention_ms: What is younger is kept.
-        baselines: Checkpoints from outside the log, by name (`tray.audit.outside.baselines.found`).
+        baselines: Checkpoints from outside the log, by name (`tray.baselines.near_copies.found`).
 
     Raises:
         AuditUnavailableError: The log cannot be read.
@@ -137,7 +137,7 @@ def prune(
             if archive is not None:
                 _archive(log, archive, segment)
             _refuse_what_waits(places, log, segment)
-            with standing.resealed(places):
+            with last_check.resealed(places):
                 _prune(log, segment, found.baselines[segment.size], archive)
             gone.append(segment)
         if gone:
@@ -223,9 +223,9 @@ def _prune(log: AuditLog, segment: Segment, baseline: tuple[str, bytes], archive
 
 def _forget(log: AuditLog) -> None:
     """Leave nothing of what went in SQLite's write-ahead log or in the index of words, which is made anew."""
-    from tray.audit.search import indexfile
+    from tray.audit.search import index_file
 
     with contextlib.suppress(AuditUnavailableError):  # somebody is reading; the next checkpoint of SQLite does it
         log.flush()
     with contextlib.suppress(OSError):
-        indexfile.forget(log.db)
+        index_file.forget(log.db)

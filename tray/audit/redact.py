@@ -9,10 +9,10 @@ import contextlib
 import shlex
 
 from tray import runs
-from tray.audit import spool, standing
+from tray.audit import last_check, spool
 from tray.audit.store import AuditLog
-from tray.errors import AuditUnavailableError, RedactRefusedError
-from tray.paths import Places
+from tray.core.errors import AuditUnavailableError, RedactRefusedError
+from tray.core.paths import Places
 
 NOT_REACHED = (
     "Copies elsewhere are not reached: exports, archives, reports, forwarded entries, backups of the state folder."
@@ -27,7 +27,7 @@ def redact(places: Places, seq: int, reason: str, *, timeout: float = 5.0) -> in
         EntryNotFoundError, EntryPrunedError: There is no such entry.
         RedactRefusedError: There is nothing to erase, or it is needed to verify the log.
     """
-    from tray.audit.search import indexfile
+    from tray.audit.search import index_file
 
     with contextlib.suppress(
         AuditUnavailableError
@@ -35,7 +35,7 @@ def redact(places: Places, seq: int, reason: str, *, timeout: float = 5.0) -> in
         spool.drain(places, timeout=timeout)
     with AuditLog.open(places.audit_db, places.audit_key, timeout=timeout, copies=places.baselines) as log:
         try:
-            with standing.resealed(places):
+            with last_check.resealed(places):
                 number = log.redact(seq, reason)
         except RedactRefusedError:
             _finish(places, log, seq)
@@ -43,9 +43,9 @@ def redact(places: Places, seq: int, reason: str, *, timeout: float = 5.0) -> in
         run = log.entry(seq).data["run"]
     _forget_run(places, run, number)
     try:
-        indexfile.forget(places.audit_db)
+        index_file.forget(places.audit_db)
     except OSError as error:
-        index = indexfile.path_of(places.audit_db)
+        index = index_file.path_of(places.audit_db)
         raise AuditUnavailableError(
             f"The details are erased (entry {number} says so), but the index with their words stays: {error.strerror}.",
             f"Remove it, it is made anew: `rm {shlex.quote(str(index))}*`.",
@@ -66,10 +66,10 @@ def _forget_run(places: Places, run: str | None, number: int) -> None:
 
 def _finish(places: Places, log: AuditLog, seq: int) -> None:
     """If the details of entry *seq* were erased before: whoever did so may have been killed before their words were gone too."""
-    from tray.audit.search import indexfile
+    from tray.audit.search import index_file
 
     if log.entry(seq).erased:
         with contextlib.suppress(AuditUnavailableError, OSError):
             log.flush()
             runs.forget(places, log.entry(seq).data["run"] or "")
-            indexfile.forget(log.db)
+            index_file.forget(log.db)

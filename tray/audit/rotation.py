@@ -17,12 +17,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tray import paths
 from tray.audit import database, keys
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey, split
 from tray.audit.entry import Action, Draft, Severity
-from tray.errors import AuditUnavailableError
-from tray.paths import Places
+from tray.core import paths
+from tray.core.errors import AuditUnavailableError
+from tray.core.paths import Places
 
 ROTATED = "rotated"
 """The result of an entry whose key was introduced by the old one; without that it is "replaced"."""
@@ -45,7 +45,7 @@ def rotate(places: Places, *, timeout: float = 5.0) -> Rotation:
     Raises:
         AuditUnavailableError: There is no log, it cannot be written, or the old key is lost; nothing was changed.
     """
-    from tray.audit import standing
+    from tray.audit import last_check
     from tray.audit.store import AuditLog
 
     db, key = places.audit_db, places.audit_key
@@ -56,7 +56,7 @@ def rotate(places: Places, *, timeout: float = 5.0) -> Rotation:
             f"{key} is gone, so there is no old key that could introduce a new one.", _LOST.format("a new one")
         )
     with (
-        standing.carried_over(places),
+        last_check.carried_over(places),
         AuditLog.open(db, key, timeout=timeout, copies=places.baselines) as log,
         database.guard(db, timeout),
         database.creation_lock(db.parent, timeout),

@@ -7,8 +7,8 @@ from typing import Any
 
 from tray.audit import bodies
 from tray.audit.entry import parsed
-from tray.audit.tree import leaf_hash
-from tray.model import Outcome
+from tray.audit.merkle import leaf_hash
+from tray.core.model import Outcome
 
 # Built from constants of ours only; what comes from outside is always a parameter.
 _ROW = "SELECT entries.seq, entry, body FROM entries {} LEFT JOIN bodies ON bodies.seq = entries.seq WHERE "

@@ -7,14 +7,14 @@ is a whole number of tiles, and the tree over it stays known. See `prune`.
 import sqlite3
 from dataclasses import dataclass
 
-from tray import clock
 from tray.audit import checkpoint, database, keys
 from tray.audit.append import append_all
 from tray.audit.checkpoint import Checkpoint
 from tray.audit.entry import Action, Draft
 from tray.audit.store import AuditLog
 from tray.audit.tiles import WIDTH, Tiles
-from tray.errors import AuditUnavailableError
+from tray.core import clock
+from tray.core.errors import AuditUnavailableError
 
 _COLUMNS = "SELECT first, size, closed, checkpoint FROM segments"
 

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tray import clock, files, paths
 from tray.audit.entry import ENDS, Action, Draft
-from tray.errors import UnsafeFolderError
-from tray.paths import Places
+from tray.core import clock, files, paths
+from tray.core.errors import UnsafeFolderError
+from tray.core.paths import Places
 
 MAX_FILE = 4 << 20
 BATCH = 200

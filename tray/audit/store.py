@@ -16,12 +16,12 @@ from tray.audit.append import append_all
 from tray.audit.bodies import PLAIN
 from tray.audit.checkpoint import Signer
 from tray.audit.entry import ENDS, Action, Draft, OpenRun, ended_run, open_run
+from tray.audit.merkle import Frontier
 from tray.audit.rows import ENTRY, GOOD, StoredEntry, stored
 from tray.audit.schema import ENDED, STARTED
 from tray.audit.tiles import Tiles
-from tray.audit.tree import Frontier
-from tray.errors import AuditUnavailableError, EntryNotFoundError, EntryPrunedError, RedactRefusedError
-from tray.model import EndedRun, JobHistory
+from tray.core.errors import AuditUnavailableError, EntryNotFoundError, EntryPrunedError, RedactRefusedError
+from tray.core.model import EndedRun, JobHistory
 
 if TYPE_CHECKING:
     from tray.audit.search.jobs import Marks
@@ -359,7 +359,7 @@ class AuditLog:
             note = None if self._copies is None else _checkpoint(connection)
         self._must_be_the_same()
         if self._copies is not None and before is not None and note is not None and note != before:
-            from tray.audit.outside.baselines import copy_near
+            from tray.baselines.near_copies import copy_near
 
             copy_near(self._copies, note, before, key=self._key, root_at=self.root_at)
 

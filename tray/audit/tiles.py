@@ -7,8 +7,8 @@ log of any length. What lies right of the last complete tile is hashed from the 
 import sqlite3
 from collections.abc import Iterator
 
-from tray.audit.tree import EMPTY_ROOT, Frontier, leaf_hash, node_hash
-from tray.errors import EntryPrunedError
+from tray.audit.merkle import EMPTY_ROOT, Frontier, leaf_hash, node_hash
+from tray.core.errors import EntryPrunedError
 
 WIDTH = 256
 """Hashes in a complete tile; segments of the log begin and end between tiles."""

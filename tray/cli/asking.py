@@ -6,12 +6,13 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tray import clock, wording
-from tray.errors import BackupTrayError, RunNotFoundError, UsageError
-from tray.paths import Places
+from tray import wording
+from tray.core import clock
+from tray.core.errors import BackupTrayError, RunNotFoundError, UsageError
+from tray.core.paths import Places
 
 if TYPE_CHECKING:
-    from tray.audit.search.asked import Filter
+    from tray.audit.search.conditions import Filter
 
 UPDATE_SECONDS = 2.0
 """How long a search for words may first bring their index up to date."""
@@ -45,7 +46,7 @@ def wanted(args: Namespace) -> "Filter":
     Raises:
         UsageError: A word or time makes no sense.
     """
-    from tray.audit.search.asked import parse
+    from tray.audit.search.conditions import parse
 
     if args.limit < 1 or args.page < 1:
         name = "--limit" if args.limit < 1 else "--page"
@@ -57,10 +58,10 @@ def prepare(places: Places, asked: "Filter") -> None:
     """Bring the index of words up to date if words are asked for; a search works without it, only slower."""
     if not asked.phrases():
         return
-    from tray.audit.search import fill
+    from tray.audit.search import index_fill
 
     try:
-        fill.update(places, seconds=UPDATE_SECONDS)
+        index_fill.update(places, seconds=UPDATE_SECONDS)
     except BackupTrayError:
         return  # the search itself will say it
 
@@ -79,11 +80,11 @@ def notes(args: Namespace, more: bool, looked_to_ms: int | None) -> None:
 
 def or_a_job(error: RunNotFoundError, named: str | None, command: str = "history") -> RunNotFoundError:
     """Return the error, which names the *command* about all runs of a job if a job's name was taken for a run's id."""
-    from tray import past
-    from tray.paths import places
+    from tray.core.paths import places
+    from tray.status import past_runs
 
     try:
-        if named is not None and named in past.names(places())["job"]:
+        if named is not None and named in past_runs.names(places())["job"]:
             error.why = "That is a job, which has many runs."
             error.next = f"See all its runs: `backup-tray {command} --job {shlex.quote(named)}`."
     except BackupTrayError:

@@ -4,11 +4,11 @@ import os
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, NoReturn
 
-from tray.errors import ConfigError
+from tray.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from tray.config import Job
-    from tray.paths import Places
+    from tray.core.paths import Places
 
 EXAMPLES = ("backup-tray backup home",)
 
@@ -23,14 +23,14 @@ def register(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> NoReturn:
     """Run the job and return the exit code of its engine."""
-    from tray import jobs
-    from tray.paths import places
-    from tray.runner import wrap
-    from tray.runner.child import leave
+    from tray.core.paths import places
+    from tray.jobs import first_backup
+    from tray.wrapper import wrap
+    from tray.wrapper.child import leave
 
     here = places()
     try:
-        job = jobs.find(here, args.job)
+        job = first_backup.find(here, args.job)
     except ConfigError as error:
         wrap.record_failure(here, args.job, f"{error.what} {error.why}".strip())
         raise
@@ -39,12 +39,12 @@ def run(args: Namespace) -> NoReturn:
 
 def start(here: "Places", job: "Job", *, watch: bool = True) -> int:
     """Run *job* in this process and return the exit code of its engine."""
-    from tray import jobs
-    from tray.runner import wrap
+    from tray.jobs import first_backup
+    from tray.wrapper import wrap
 
-    for variable in jobs.CLASHING_VARIABLES:
+    for variable in first_backup.CLASHING_VARIABLES:
         if not job.command:
             os.environ.pop(variable, None)
-    os.environ.update(jobs.environment(job))
+    os.environ.update(first_backup.environment(job))
     engine = job.engine if job.command else None
-    return wrap.run(jobs.command(job), job=job.name, engine=engine, watch=watch, places=here)
+    return wrap.run(first_backup.command(job), job=job.name, engine=engine, watch=watch, places=here)

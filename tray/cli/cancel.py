@@ -4,10 +4,10 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from tray import wording
-from tray.errors import UsageError
-from tray.fetch import control
-from tray.model import Control, LiveRun, Outcome
-from tray.paths import Places, places
+from tray.core.errors import UsageError
+from tray.core.model import Control, LiveRun, Outcome
+from tray.core.paths import Places, places
+from tray.status import control
 
 NOT_CANCELLED = 1
 """Exit code: nobody wished it in the end, or the run was over before it could be stopped."""
@@ -54,9 +54,9 @@ def run(args: Namespace) -> int:
 
 def _tell(here: Places, chosen: LiveRun) -> int:
     """Print how the run ended."""
-    from tray import past
+    from tray.status import past_runs
 
-    ended = next((found for found in past.history(here, job=chosen.job) if found.run == chosen.run), None)
+    ended = next((found for found in past_runs.history(here, job=chosen.job) if found.run == chosen.run), None)
     if ended is None:
         print(f"{wording.escape(chosen.job)} has ended; how is not on record.")
         return NOT_CANCELLED

@@ -7,9 +7,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray.errors import BackupTrayError, JobSetupError, UsageError
-from tray.files import opened
-from tray.paths import Places, places
+from tray.core.errors import BackupTrayError, JobSetupError, UsageError
+from tray.core.files import opened
+from tray.core.paths import Places, places
 
 if TYPE_CHECKING:
     from tray.config import Job
@@ -67,9 +67,9 @@ def _create(here: Places, args: Namespace) -> "Job":
     Raises:
         BackupTrayError: It cannot be made, or nobody can be asked.
     """
-    from tray import jobs
+    from tray.jobs import first_backup
 
-    name, home = jobs.suggested(here)
+    name, home = first_backup.suggested(here)
     given = {
         "sources": args.source or ([home] if args.yes else None),
         "repository": args.repository,
@@ -79,11 +79,11 @@ def _create(here: Places, args: Namespace) -> "Job":
     if args.yes:
         if given["repository"] is None:
             raise UsageError("There is no place for the backup.", next=f"Name one: `{_EXAMPLE}`.")
-        given["password"] = given["password"] or jobs.generate_password()
+        given["password"] = given["password"] or first_backup.generate_password()
     while True:
         answers = {**given} if args.yes else _ask(given, name, home)
         try:
-            return jobs.create_first_backup(here, **answers)
+            return first_backup.create_first_backup(here, **answers)
         except JobSetupError as error:
             if args.yes:
                 raise
@@ -120,7 +120,7 @@ def _answer(question: str, default: str) -> str:
 
 def _new_password() -> str:
     """Return the password that the person types, or a new one, which is shown once."""
-    from tray import jobs
+    from tray.jobs import first_backup
 
     try:
         typed = getpass.getpass("A password for it (empty: one is made for you): ")
@@ -128,7 +128,7 @@ def _new_password() -> str:
         raise UsageError("Nothing was created.", why="The questions were not answered.") from None
     if typed:
         return typed
-    made = jobs.generate_password()
+    made = first_backup.generate_password()
     print(f"The password is  {made}\nWrite it down: without it nobody can read the backup, not even you.")
     return made
 
@@ -153,11 +153,11 @@ def _password_in(file: Path) -> str:
 
 def _explain(job: "Job") -> None:
     """Say what was made, and how it runs every night."""
-    from tray import jobs
+    from tray.jobs import first_backup
     from tray.wording import escape
 
     print(f"\nThe job {escape(job.name)} and its repository {escape(str(job.repository))} are made.")
     print(f"  its password is kept in   {escape(str(job.password_file))}")
     print(f"  to run it now             backup-tray backup {escape(shlex.quote(job.name))}")
     print("  to run it every night     add this line with `crontab -e`:")
-    print(f"    {escape(jobs.cron_line(job))}")
+    print(f"    {escape(first_backup.cron_line(job))}")

@@ -14,7 +14,7 @@ def register(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Print every check; exit code 0 if there is nothing to mend, else 1."""
     from tray import doctor
-    from tray.paths import places
+    from tray.core.paths import places
     from tray.wording import escape
 
     checks = doctor.examine(places())

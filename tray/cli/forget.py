@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from tray.paths import places
+from tray.core.paths import places
 
 EXAMPLES = ("backup-tray forget hmoe 'old laptop'",)
 
@@ -14,7 +14,8 @@ def register(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Forget jobs that are over or were a typing mistake; each is an entry of the audit log."""
-    from tray import marking, wording
+    from tray import wording
+    from tray.status import marking
 
     before = marking.forget(places(), args.jobs)
     for job in dict.fromkeys(args.jobs):

@@ -5,14 +5,16 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from tray import clock, display, wording
+from tray import wording
 from tray.cli import asking
-from tray.errors import UsageError
-from tray.model import EndedRun, Instance, Source
-from tray.paths import places
+from tray.core import clock
+from tray.core.errors import UsageError
+from tray.core.model import EndedRun, Instance, Source
+from tray.core.paths import places
+from tray.wording import progress_bar
 
 if TYPE_CHECKING:
-    from tray.audit.search.asked import Filter
+    from tray.audit.search.conditions import Filter
 
 PAGE = 50
 
@@ -31,8 +33,8 @@ def register(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print past runs, the newest first."""
-    from tray import past
     from tray.audit.entry import ENDS
+    from tray.status import past_runs
 
     asked, here = asking.wanted(args), places()
     if not set(asked.action or ()) <= set(ENDS):
@@ -41,7 +43,7 @@ def run(args: Namespace) -> int:
             next=f"Look among all entries: `backup-tray audit show --action {','.join(asked.action or ())}`.",
         )
     asking.prepare(here, asked)
-    found = past.find(here, asked, limit=args.limit, page=args.page)
+    found = past_runs.find(here, asked, limit=args.limit, page=args.page)
     for ended in found.runs:
         print(json.dumps(ended.to_json()) if args.json else _line(ended, terminal=sys.stdout.isatty()))
     if found.missing:
@@ -57,14 +59,14 @@ def _line(ended: EndedRun, *, terminal: bool) -> str:
     marks = (("system", ended.instance is Instance.SYSTEM), ("observed", ended.source is Source.OBSERVED))
     whose = "".join(f"  ({mark})" for mark, holds in marks if holds)
     line = f"{when}  {wording.short_id(ended.run)}  {wording.last_line(ended, clock.now_ms())}{whose}"
-    return display.folded(line, 4) if terminal else line
+    return progress_bar.folded(line, 4) if terminal else line
 
 
 def _nothing(page: int, asked: "Filter") -> str:
-    from tray import past
+    from tray.status import past_runs
 
     if page > 1:
         return f"There is no page {page}."
     if not asked.to_json():
         return "No backups performed. Backup Tray has seen none yet."
-    return asking.nothing(asked, "run", past.names(places()))
+    return asking.nothing(asked, "run", past_runs.names(places()))

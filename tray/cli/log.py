@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from tray import runs
 from tray.cli import asking
-from tray.errors import RunNotFoundError
-from tray.paths import Places, places
+from tray.core.errors import RunNotFoundError
+from tray.core.paths import Places, places
 
 EXAMPLES = (
     "backup-tray log last",
@@ -22,7 +22,8 @@ def register(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print the full log of a run."""
-    from tray import run_ids, wording
+    from tray import wording
+    from tray.status import run_ids
 
     here = places()
     try:
@@ -42,14 +43,14 @@ def run(args: Namespace) -> int:
 
 def _reader(here: Places, wanted: str) -> Callable[[int], tuple[str, int]]:
     """Return what reads the log from an offset on: that of a run of this user, else of the system."""
-    from tray.fetch import elsewhere
+    from tray.status import system_history
 
     try:
         found = runs.find(here, wanted).run
         return lambda offset: runs.read_log(here, found, offset)
     except RunNotFoundError:
         try:
-            found = elsewhere.log(wanted)[0]
+            found = system_history.log(wanted)[0]
         except RunNotFoundError:
-            raise elsewhere.no_log(here, wanted) from None
-        return lambda offset: elsewhere.log(found, offset)[1:3]
+            raise system_history.no_log(here, wanted) from None
+        return lambda offset: system_history.log(found, offset)[1:3]

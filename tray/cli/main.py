@@ -8,8 +8,8 @@ from importlib import import_module
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
 
-from tray import __version__, bare
-from tray.errors import BackupTrayError, UnexpectedError, UsageError
+from tray import __version__, last_resort
+from tray.core.errors import BackupTrayError, UnexpectedError, UsageError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if bare.command(argv) and not bare.started and not isinstance(error, BackupTrayError):
+        if last_resort.command(argv) and not last_resort.started and not isinstance(error, BackupTrayError):
             raise  # `tray.__main__` runs the backup without us
         return _told(command, error)
 
@@ -79,7 +79,7 @@ def _dispatch(command: str, argv: list[str]) -> int:
     module.register(parser)
     parsed = parser.parse_args(argv[1:] if argv[:1] == [command] else argv)
     if command not in _STARTS:
-        bare.hear_interrupts()
+        last_resort.hear_interrupts()
     return int(module.run(parsed))
 
 

@@ -4,9 +4,9 @@ from argparse import ArgumentParser, Namespace
 
 from tray import wording
 from tray.cli.cancel import add_run
-from tray.fetch import control
-from tray.model import Control, Phase
-from tray.paths import places
+from tray.core.model import Control, Phase
+from tray.core.paths import places
+from tray.status import control
 
 EXAMPLES = (
     "backup-tray pause                if only one runs",

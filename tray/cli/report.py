@@ -4,11 +4,11 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from tray.cli import asking
-from tray.errors import RunNotFoundError, UsageError
-from tray.paths import places
+from tray.core.errors import RunNotFoundError, UsageError
+from tray.core.paths import places
 
 if TYPE_CHECKING:
-    from tray.report.make import Order
+    from tray.report.create import Order
 
 FORMATS = ("text", "pdf", "csv", "jsonl", "html")
 _FILTER = {
@@ -54,17 +54,17 @@ def register(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Write or print the report."""
-    from tray.report import make
+    from tray.report import create
 
     try:
-        make.run(places(), _order(args))
+        create.run(places(), _order(args))
     except RunNotFoundError as error:
         raise asking.or_a_job(error, args.run, "report") from error
     return 0
 
 
 def _order(args: Namespace) -> "Order":
-    from tray.report.make import Order
+    from tray.report.create import Order
 
     given = {name: value for name in _FILTER if (value := getattr(args, name)) is not None}
     if args.run is not None and (given or args.entries):

@@ -5,12 +5,13 @@ import os
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from tray import clock, wording
-from tray.model import Instance
-from tray.paths import places
+from tray import wording
+from tray.core import clock
+from tray.core.model import Instance
+from tray.core.paths import places
 
 if TYPE_CHECKING:
-    from tray.model import RepositoryState
+    from tray.core.model import RepositoryState
     from tray.repository.ask import Snapshot
     from tray.repository.targets import Target
 
@@ -38,7 +39,7 @@ def register(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Show what the repositories say of themselves; 0, or 3 where one cannot be read."""
-    from tray.errors import RepositoryNotKnownError
+    from tray.core.errors import RepositoryNotKnownError
     from tray.repository import look, targets
 
     here = places()
@@ -57,7 +58,7 @@ def run(args: Namespace) -> int:
 
 
 def _show(chosen: "Target | None", *, as_json: bool) -> int:
-    from tray.fetch import StatusSource
+    from tray.status import StatusSource
 
     source = StatusSource(places(), role="cli", start_tracker=False)
     try:
@@ -135,7 +136,7 @@ def _line(snapshot: "Snapshot") -> str:
 
 def _one(chosen: "Target | None", known: "list[Target]") -> "Target":
     """Return the repository that is meant: the named one, or the only one."""
-    from tray.errors import UsageError
+    from tray.core.errors import UsageError
 
     if chosen is not None:
         return chosen

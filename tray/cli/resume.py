@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from tray.cli import pause
 from tray.cli.cancel import add_run
-from tray.model import Control
+from tray.core.model import Control
 
 EXAMPLES = (
     "backup-tray resume               if only one runs",

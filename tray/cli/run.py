@@ -3,7 +3,7 @@
 from argparse import REMAINDER, ArgumentParser, Namespace
 from contextlib import suppress
 
-from tray.errors import UsageError
+from tray.core.errors import UsageError
 
 EXAMPLES = (
     "backup-tray run -- restic backup ~/Documents",
@@ -22,8 +22,8 @@ def register(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run the command under watch; the exit code is the command's."""
-    from tray.runner import privacy, wrap
-    from tray.runner.child import leave
+    from tray.wrapper import privacy, wrap
+    from tray.wrapper.child import leave
 
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:

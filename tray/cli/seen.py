@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from tray.paths import places
+from tray.core.paths import places
 
 EXAMPLES = ("backup-tray seen home",)
 
@@ -14,7 +14,7 @@ def register(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Acknowledge a job's last run; that is an entry of the audit log."""
-    from tray import marking
+    from tray.status import marking
 
     marking.acknowledge(places(), args.job)
     print(f"Noted: you have seen how the last run of {args.job!r} ended.")

@@ -6,11 +6,13 @@ import threading
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
-from tray import clock, display, wording
-from tray.errors import BackupTrayError
-from tray.fetch import StatusSource
-from tray.model import Instance, LiveRun, Phase, Source, State, Status
-from tray.paths import places
+from tray import wording
+from tray.core import clock
+from tray.core.errors import BackupTrayError
+from tray.core.model import Instance, LiveRun, Phase, Source, State, Status
+from tray.core.paths import places
+from tray.status import StatusSource
+from tray.wording import progress_bar
 
 EXIT_CODES = {
     State.OK: 0,
@@ -78,11 +80,11 @@ def text(status: Status, *, terminal: bool = False) -> str:
         terminal: It goes to a terminal: long names are cut, long lines folded, and states have colours.
     """
     now = clock.now_ms()
-    paint = terminal and display.coloured()
+    paint = terminal and progress_bar.coloured()
     head = wording.headline(status, now)
     if status.error is not None:  # why is said below
         head = head.partition(": ")[0].rstrip(".") + "."
-    head = display.folded(head) if terminal else head
+    head = progress_bar.folded(head) if terminal else head
     lines = [_painted(head, status.state) if paint else head]
     if status.error is not None:
         error = BackupTrayError(status.error["what"], why=status.error["why"], next=status.error["next"])
@@ -97,7 +99,7 @@ def text(status: Status, *, terminal: bool = False) -> str:
             lines.append(
                 f"What follows is old, from {_when(status.as_of_ms)}." if old else "What follows is what is on record."
             )
-    columns = display.columns()
+    columns = progress_bar.columns()
     if status.runs:
         lines += ["", "Running now:", *(f"  {_run_line(run, max(columns, 80) - 2)}" for run in status.runs)]
     if status.jobs:
@@ -120,7 +122,7 @@ def _job_lines(status: Status, now: int, *, terminal: bool, paint: bool) -> Iter
     width = max(map(len, names))
     words = max(9, *(len(wording.job_word(job)) for job in status.jobs))
     column = 6 + width + words
-    below = terminal and display.columns() - column < _NARROW
+    below = terminal and progress_bar.columns() - column < _NARROW
     for job, name in zip(status.jobs, names, strict=True):
         last = wording.job_line(job, now)
         halted = job.state is State.RUNNING and (job.job, job.instance) in paused
@@ -128,7 +130,9 @@ def _job_lines(status: Status, now: int, *, terminal: bool, paint: bool) -> Iter
         head = f"  {name:<{width}}  "
         line = f"{head}{word:<{words}}  {last}".rstrip()
         if terminal and last:
-            line = f"{head}{word}\n{display.folded('    ' + last, 4)}" if below else display.folded(line, column)
+            line = (
+                f"{head}{word}\n{progress_bar.folded('    ' + last, 4)}" if below else progress_bar.folded(line, column)
+            )
         yield head + _painted(word, job.state) + line[len(head) + len(word) :] if paint else line
 
 
@@ -136,7 +140,7 @@ def _run_line(run: LiveRun, columns: int) -> str:
     """A live run with its bar; without one where nobody knows how far it is, as an empty bar would look like 0 %."""
     whose = _whose(run.instance) + (" (observed)" if run.source is Source.OBSERVED else "")
     if run.fraction is not None:
-        return display.line([run], columns - len(whose)) + whose
+        return progress_bar.line([run], columns - len(whose)) + whose
     text, room = wording.run_line(run), columns - len(whose)
     return wording.fit(text if len(text) <= room else wording.short_line(run), room) + whose
 
@@ -157,7 +161,7 @@ def _whose(instance: Instance) -> str:
 
 def _watch(source: StatusSource, *, as_json: bool) -> int:
     """Follow the status: on a terminal a bar that is redrawn, else a line whenever what it says changes."""
-    screen = display.Display(1)
+    screen = progress_bar.Display(1)
     said = ""
     status = None
     try:

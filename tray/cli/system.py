@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from tray.paths import places
+from tray.core.paths import places
 
 EXAMPLES = (
     "sudo backup-tray system          the installer sets it up as a service",

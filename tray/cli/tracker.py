@@ -20,13 +20,13 @@ def register(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run the tracker in the foreground; one that is there already is fine."""
-    from tray.paths import places
+    from tray.core.paths import places
 
     if args.close_lost:
         from tray.audit import spool
-        from tray.runner import closing
+        from tray.recording import close_lost
 
-        closing.close(places())
+        close_lost.close(places())
         spool.drain(places(), timeout=PATIENCE_SECONDS)
         return 0
     if args.look_at_repositories:
@@ -42,9 +42,9 @@ def run(args: Namespace) -> int:
     if ended is None:
         print("A tracker is running already.")
     elif ended.on_record:  # only now, since a tracker that serves carries neither database nor cryptography
-        from tray.care import recorder
+        from tray.recording import tracker_entries
 
-        recorder.stopped(places(), ended.why)
+        tracker_entries.stopped(places(), ended.why)
     return 0
 
 
@@ -52,13 +52,14 @@ def _care(begun: int | None) -> int:
     """Do one round of housekeeping; its failures go to stderr, for whoever runs it by hand."""
     import os
 
-    from tray.care import recorder, rounds
-    from tray.paths import places
+    from tray.core.paths import places
+    from tray.housekeeping import rounds
+    from tray.recording import tracker_entries
 
     here = places()
     rounds.be_modest()
     if begun is not None:
-        recorder.started(here, begun, os.getppid())
+        tracker_entries.started(here, begun, os.getppid())
     failed = rounds.go(here, started=begun is not None)
     for duty, why in failed.items():
         print(f"backup-tray: {duty}: {why}", file=sys.stderr)

@@ -14,10 +14,10 @@ def register(parser: ArgumentParser) -> None:
 
 def run(_: Namespace) -> int:
     """Show the icon; with one there already, open its window."""
-    from tray.icon import slim
+    from tray.icon import lean_imports
 
-    slim.load()
+    lean_imports.load()
+    from tray.core.paths import places
     from tray.icon.launch import main
-    from tray.paths import places
 
     return main(places())

@@ -8,9 +8,9 @@ from argparse import SUPPRESS, ArgumentParser, Namespace
 from contextlib import suppress
 from types import ModuleType
 
-from tray import ourselves
-from tray.errors import BackupTrayError, NoWebViewError, RunNotFoundError
-from tray.paths import Places, places
+from tray.core import ourselves
+from tray.core.errors import BackupTrayError, NoWebViewError, RunNotFoundError
+from tray.core.paths import Places, places
 
 _LOOK_SECONDS = 0.05
 
@@ -36,9 +36,9 @@ def register(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Open the window, or raise the one that is open; without a web view print the same report here."""
     from tray.cli.main import tell
-    from tray.window import app, pages
+    from tray.window import app, page_names
 
-    page = pages.parse(args.page)
+    page = page_names.parse(args.page)
     here = places()
     if sys.stdin is not None and sys.stdin.isatty() and not args.stay:
         return _apart(here, page)
@@ -87,7 +87,7 @@ def _apart(here: Places, page: str) -> int:
 def _print_instead(page: str) -> None:
     """Print what the window would have shown: the report or the log that was asked for, the history, or the status."""
     from tray.cli import history, log, report, status
-    from tray.fetch import StatusSource
+    from tray.status import StatusSource
 
     name, _, run = page.partition("/")
     shown = {"report": report, "log": log, "history": history}.get(name)

@@ -53,9 +53,9 @@ from tray.config import runs as runs_table
 from tray.config import toml
 from tray.config.audit import AuditConfig
 from tray.config.runs import RunsConfig
-from tray.errors import ConfigError
-from tray.paths import Places, private, sync_folder
-from tray.redact import Rules
+from tray.core.errors import ConfigError
+from tray.core.paths import Places, private, sync_folder
+from tray.core.redact import Rules
 
 VERSION = 1
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}

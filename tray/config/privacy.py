@@ -10,7 +10,7 @@ commands = "known"
 import re
 from collections.abc import Callable
 
-from tray.redact import Rules
+from tray.core.redact import Rules
 
 COMMANDS = ("known", "all")
 _OPTION = re.compile(r"--?[A-Za-z][\w.-]*")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tray.errors import ConfigError
-from tray.files import content
+from tray.core.errors import ConfigError
+from tray.core.files import content
 
 _MOST_BYTES = 1 << 20
 

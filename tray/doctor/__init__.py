@@ -6,10 +6,10 @@ thing never hides the others. A module for each group of checks.
 
 from collections.abc import Callable, Iterable
 
+from tray.core.errors import BackupTrayError
+from tray.core.paths import Places
 from tray.doctor import copies, desktop, folders, programs, records, watchers
 from tray.doctor.check import Check, Level
-from tray.errors import BackupTrayError
-from tray.paths import Places
 
 __all__ = ["Check", "Level", "examine", "fine"]
 

@@ -5,9 +5,9 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from tray import wording
+from tray.core.errors import AuditMissingError, ConfigError
+from tray.core.paths import Places
 from tray.doctor.check import Check, Level
-from tray.errors import AuditMissingError, ConfigError
-from tray.paths import Places
 
 _NAME = "baselines"
 
@@ -16,8 +16,8 @@ def baselines(places: Places) -> Iterable[Check]:
     """Say how many baselines there are and how far behind, and which places could not be reached the last time."""
     from tray import config
     from tray.audit import checkpoint
-    from tray.audit.outside import baselines
     from tray.audit.store import AuditLog
+    from tray.baselines import near_copies
 
     try:
         with AuditLog.read(places.audit_db) as log:
@@ -29,7 +29,7 @@ def baselines(places: Places) -> Iterable[Check]:
         settings = config.load(places)
     except ConfigError:  # another check says so
         settings = None
-    notes = map(checkpoint.parse, baselines.found(places, settings, problems).values())
+    notes = map(checkpoint.parse, near_copies.found(places, settings, problems).values())
     sizes = [seen.size for seen in notes if seen.origin == now.origin]
     checks = [Check(_NAME, Level.WARN, problem, "backup-tray audit verify") for problem in problems]
     return [*checks, _kept(places, sizes, now.size), *_outages(places)]
@@ -58,9 +58,12 @@ def _remedy(places: Places) -> str:
 
 
 def _outages(places: Places) -> Iterator[Check]:
-    from tray.audit.outside import far, forward, outages
+    from tray.baselines import far_copies, forwarding, unreached
 
-    for file, what in ((far.FILE, "checkpoints cannot be copied to"), (forward.FILE, "entries cannot be sent to")):
-        for place, why in outages.failing(places.state / file).items():
+    for file, what in (
+        (far_copies.FILE, "checkpoints cannot be copied to"),
+        (forwarding.FILE, "entries cannot be sent to"),
+    ):
+        for place, why in unreached.failing(places.state / file).items():
             told = f"The last time, {what} {wording.escape(place)}: {wording.escape(why)}."
             yield Check(_NAME, Level.WARN, told, "backup-tray tracker --care  (tries again)")

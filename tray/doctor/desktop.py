@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tray import ourselves
-from tray.errors.surfaces import web_view_remedy
-from tray.files import content
+from tray.core import ourselves
+from tray.core.errors.surfaces import web_view_remedy
+from tray.core.files import content
 from tray.icon import xembed
 
 WATCHER = "org.kde.StatusNotifierWatcher"

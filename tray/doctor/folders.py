@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tray import config, wording
+from tray.core.errors import UnsafeFolderError
+from tray.core.paths import Places, check_private
 from tray.doctor.check import Check, Level
-from tray.errors import UnsafeFolderError
-from tray.paths import Places, check_private
 
 
 def folders(places: Places) -> Iterable[Check]:

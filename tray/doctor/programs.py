@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from tray import jobs
 from tray.doctor.check import Check, Level
 from tray.engines import ENGINES
+from tray.jobs import first_backup
 
 _VERSION_COMMAND = ("restic", "rclone")
 """Engines that are asked by a command; the others have an option for it."""
@@ -60,7 +60,7 @@ def _version(name: str, program: str) -> str:
 
 def command() -> list[Check]:
     """Look whether `backup-tray` is installed and found."""
-    installed = next((path for path in jobs.launcher_places() if os.access(path, os.X_OK)), None)
+    installed = next((path for path in first_backup.launcher_places() if os.access(path, os.X_OK)), None)
     if installed is None:
         return [
             Check(

@@ -3,10 +3,11 @@
 import shlex
 from collections.abc import Iterable
 
-from tray import clock, wording
+from tray import wording
+from tray.core import clock
+from tray.core.errors import AuditMissingError
+from tray.core.paths import Places
 from tray.doctor.check import Check, Level
-from tray.errors import AuditMissingError
-from tray.paths import Places
 from tray.repository import cache, states
 
 QUICK_BYTES = 10_000_000
@@ -26,12 +27,12 @@ def audit_log(places: Places) -> list[Check]:
         what = f"{_entries(size)}, readable; it is large, so it was not verified now."
         return [Check("audit log", Level.NOTE, what + " Verify it: `backup-tray audit verify`.")]
     from tray.audit.database import damaged
-    from tray.audit.outside import baselines
     from tray.audit.verify import verify
     from tray.audit.verify.verdict import Kind
+    from tray.baselines import near_copies
 
-    kept = baselines.found(places)  # before the log: a newer one would look like a rollback
-    verdict = verify(places.audit_db, places.audit_key, kept=kept, pinned=baselines.pinned(places))
+    kept = near_copies.found(places)  # before the log: a newer one would look like a rollback
+    verdict = verify(places.audit_db, places.audit_key, kept=kept, pinned=near_copies.pinned(places))
     if str(verdict.result) == "tampered":
         if verdict.kind is Kind.DAMAGED:
             return [Check("audit log", Level.BAD, verdict.why, damaged(places.audit_db))]
@@ -75,7 +76,7 @@ def waiting(places: Places) -> Iterable[Check]:
 
 def housekeeping(places: Places) -> list[Check]:
     """Name the duties of the housekeeping that could not be done the last time."""
-    from tray.care import rounds
+    from tray.housekeeping import rounds
 
     failed = rounds.failures(places)
     if not failed:
@@ -109,10 +110,10 @@ def run_folders(places: Places) -> list[Check]:
 def run_logs(places: Places) -> list[Check]:
     """Say how many logs of ended runs are kept, and how long they stay."""
     from tray import config
-    from tray.runner import keep
+    from tray.runs import retention
 
     kept = config.load(places).runs
-    count, size = keep.usage(places)
+    count, size = retention.usage(places)
     bounds = [
         *([] if kept.keep_ms is None else [f"{kept.keep_ms // clock.DAY_MS} days"]),
         *([] if kept.most is None else [wording.size(kept.most)]),

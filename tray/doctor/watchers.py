@@ -5,12 +5,13 @@ import re
 import sys
 from typing import Any
 
-from tray import config, paths, wording
+from tray import config, wording
+from tray.core import paths
+from tray.core.errors import ConfigError, NotInGroupError, SystemViewError, TrackerGoneError
+from tray.core.paths import Places
 from tray.doctor.check import Check, Level
-from tray.errors import ConfigError, NotInGroupError, SystemViewError, TrackerGoneError
-from tray.fetch.conversation import connect
+from tray.ipc.system_client import connect
 from tray.observe.events import Events
-from tray.paths import Places
 
 _ANSWER_SECONDS = 2.0
 _TELLS_EXITS = (6, 15)  # the first Linux that tells how somebody else's process ended

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import cast
 
+from tray.core.errors import UnknownEngineError
+from tray.core.redact import Harmless
 from tray.engines.adapter import Adapter
 from tray.engines.base import (
     API,
@@ -39,10 +41,8 @@ from tray.engines.base import (
     Stream,
 )
 from tray.engines.command import COMMAND
-from tray.engines.naming import job_name
+from tray.engines.job_name import job_name
 from tray.engines.recognise import Inner, program_name, unwrap
-from tray.errors import UnknownEngineError
-from tray.redact import Harmless
 
 __all__ = [
     "API",

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from tray.core.redact import Harmless, Redactor
 from tray.engines.arguments import Arguments, program_at
 from tray.engines.base import API, STOP, Plan, Stop
 from tray.engines.recognise import unwrap
 from tray.engines.told import masked
-from tray.redact import Harmless, Redactor
 
 Apart = Callable[[Sequence[str]], Iterable[str]]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
-from tray.model import Outcome, Phase
+from tray.core.model import Outcome, Phase
 
 API = 1
 MAX_PROBLEMS = 100

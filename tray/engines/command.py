@@ -7,12 +7,12 @@ code is all that is known of it, so 0 is a success, and everything else a failur
 import signal
 from collections.abc import Container, Mapping, Sequence
 
+from tray.core.model import BACKUP, Outcome
+from tray.core.redact import Redactor
 from tray.engines.base import API, STOP, Exit, Fed, Plan, Result, Stream
 from tray.engines.recognise import RUNNERS, Inner, program_name, unwrap
 from tray.engines.text import plain
 from tray.engines.told import depends, masked, variables, written
-from tray.model import BACKUP, Outcome
-from tray.redact import Redactor
 
 _KNOWN_CODES = {
     124: "`timeout` returns this when the time is up",

@@ -22,7 +22,7 @@ import functools
 import re
 from collections.abc import Iterator, Sequence
 
-from tray import clock
+from tray.core import clock
 
 DATE = "DATE"
 """What stands for a date in the name of a job."""

@@ -7,8 +7,8 @@ counts nothing, and of several sources the count does not say which one is empty
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tray.core.model import Outcome
 from tray.engines.base import Result
-from tray.model import Outcome
 
 _JUDGED = (Outcome.SUCCEEDED, Outcome.WARNING)
 

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
+from tray.core.model import Outcome
 from tray.engines.base import MAX_PROBLEMS, Event, Exit, Problem, Result
 from tray.engines.command import signal_name, why_failed, why_stopped, why_timed_out
 from tray.engines.recognise import Inner
 from tray.engines.text import many_problems, named
-from tray.model import Outcome
 
 MAX_ITEMS = 50_000
 _MAX_LINES = 50

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tray.core.model.enums import BACKUP
 from tray.engines.detached import (
     ASSIGNMENT,
     DOCKER,
@@ -21,7 +22,6 @@ from tray.engines.detached import (
     shell_text,
 )
 from tray.engines.recognise import RUNNERS, program_name
-from tray.model.words import BACKUP
 
 _NO_BACKUPS = ("dry-run", "restore", "check", "prune", "compact", "other")
 _AROUND = TRIVIAL | frozenset(("cd", "export", "test", "[", "cat", "tee", "ulimit", "umask", "source", "."))

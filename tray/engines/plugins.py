@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, cast
 
+from tray.core.model import Outcome
+from tray.core.redact import Harmless
 from tray.engines.base import API, STOP, Exit, Fed, Plan, Result, Session, Stop, Stream
 from tray.engines.command import COMMAND
-from tray.model import Outcome
-from tray.redact import Harmless
 
 GROUP = "backup_tray.engines"
 _MAX_BYTES = 100_000

@@ -11,9 +11,9 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from tray.core.model import Outcome
 from tray.engines.base import Result
 from tray.engines.text import plain
-from tray.model import Outcome
 
 _TAR = (
     "Error is not recoverable: exiting now",

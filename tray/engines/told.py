@@ -88,7 +88,7 @@ def variables(program: str, environ: Mapping[str, str], said: Sequence[str]) -> 
 
 def masked(text: str) -> str:
     """Return the value of a variable as it may be shown: what is judged as the words of a command."""
-    from tray.redact import Redactor
+    from tray.core.redact import Redactor
 
     words = ("sh", "-c", text)
     return Redactor(words, {}).argv(words)[-1]

@@ -4,7 +4,7 @@ Pure: it only says when there is something to tell, and what.
 """
 
 from tray import wording
-from tray.model import AuditStanding, Instance
+from tray.core.model import AuditStanding, Instance
 
 DAILY_SECONDS = 86_400.0
 MISSED_SECONDS = 300.0

@@ -12,14 +12,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tray import clock, wording
-from tray.errors import BackupTrayError, NoTrayError, StatusFetchError, UnexpectedError
+from tray import wording
+from tray.core import clock
+from tray.core.errors import BackupTrayError, NoTrayError, StatusFetchError, UnexpectedError
+from tray.core.model import Control, JobStatus, State, Status
+from tray.core.model.judge import unavailable
 from tray.icon import alarm, backends, xembed
 from tray.icon.controls import Controls
+from tray.icon.open_window import Windows
 from tray.icon.render import Look, draw
-from tray.icon.windows import Windows
-from tray.model import Control, JobStatus, State, Status
-from tray.status import unavailable
 
 if TYPE_CHECKING:
     from pystray import Menu, MenuItem

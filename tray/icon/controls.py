@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tray import wording
+from tray.core.model import Control, LiveRun, Status
 from tray.icon import backends
-from tray.model import Control, LiveRun, Status
 
 if TYPE_CHECKING:
     from pystray import MenuItem

@@ -9,7 +9,7 @@ from typing import Any
 from dbus_fast import Variant
 from pystray._base import Menu, MenuItem
 
-from tray.icon.objects import Interface, Method
+from tray.icon.dbus_objects import Interface, Method
 
 PATH = "/MenuBar"
 NAME = "com.canonical.dbusmenu"

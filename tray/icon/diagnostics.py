@@ -3,8 +3,8 @@
 import logging
 from pathlib import Path
 
-from tray.errors import BackupTrayError
-from tray.paths import Places, private
+from tray.core.errors import BackupTrayError
+from tray.core.paths import Places, private
 
 LIMIT = 256 * 1024
 NAME = "tray.log"

@@ -2,13 +2,13 @@
 
 import logging
 
-from tray import succession
-from tray.errors import BackupTrayError
+from tray.core import succession
+from tray.core.errors import BackupTrayError
+from tray.core.locks import FileLock
+from tray.core.model import Control
+from tray.core.paths import Places, private
 from tray.icon.app import App, Source
-from tray.icon.windows import Windows
-from tray.locks import FileLock
-from tray.model import Control
-from tray.paths import Places, private
+from tray.icon.open_window import Windows
 
 _log = logging.getLogger("tray.icon")
 
@@ -26,17 +26,17 @@ def main(places: Places) -> int:
         diagnostics.start(places)
 
         def source() -> Source:
-            from tray.fetch import StatusSource
+            from tray.status import StatusSource
 
             return StatusSource(places, role="tray", start_tracker=True)
 
         def ask(control: Control, run: str) -> None:
-            from tray.fetch import control as controls
+            from tray.status import control as controls
 
             controls.ask(places, control, run, by="tray")
 
         def told(why: str | None) -> None:
-            from tray.outage import Unheard
+            from tray.recording.outage import Unheard
 
             Unheard(places).note(why)
 
@@ -45,12 +45,12 @@ def main(places: Places) -> int:
 
 def _footer(places: Places) -> str:
     """Return what identifies the audit log as it is now; nothing where it cannot be read."""
-    from tray.audit.outside import baselines
     from tray.audit.store import AuditLog
+    from tray.baselines import near_copies
 
     try:
         with AuditLog.read(places.audit_db) as log:
-            return baselines.footer(log.head()[2])
+            return near_copies.footer(log.head()[2])
     except (BackupTrayError, ValueError):
         return ""
 

@@ -9,8 +9,8 @@ from functools import lru_cache
 
 from PIL import Image
 
+from tray.core.model import Phase, State, Status
 from tray.icon.shapes import BLUE, SHAPES, TRACK, Canvas, paused
-from tray.model import Phase, State, Status
 
 STEPS = 20
 """The ring moves in steps of 5 %; it never shows more than was done."""

@@ -10,7 +10,7 @@ from math import cos, pi, sin
 
 from PIL import Image, ImageDraw
 
-from tray.model import State
+from tray.core.model import State
 
 BOX = 24.0
 OVERSAMPLE = 8

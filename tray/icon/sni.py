@@ -21,7 +21,7 @@ from dbus_fast.aio import MessageBus
 from pystray import _base
 
 from tray.icon import dbusmenu
-from tray.icon.objects import PROPERTIES, Interface, Method, Objects
+from tray.icon.dbus_objects import PROPERTIES, Interface, Method, Objects
 from tray.icon.render import SIZES, Look, argb
 
 assert sys.platform != "win32"  # tells type checkers which platform this is for

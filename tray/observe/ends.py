@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 
-from tray import clock
+from tray.core import clock
 from tray.observe.proc import Proc
 
 BY_PIDFD = "exit status by pidfd"

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from tray.engines import ENGINES
-from tray.observe.look import NOT_ALONE
+from tray.observe.examine import NOT_ALONE
 
 GENERAL = frozenset(("rclone", "rsync")) | NOT_ALONE
 """Tools that do more than backups: calls that are over in a moment are mostly something else, and would fill the list of jobs."""

@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tray import clock
-from tray.model import clip
+from tray.core import clock
+from tray.core.model import clip
 from tray.observe.proc import Proc
 
 WINDOW_SECONDS = 10.0

@@ -6,7 +6,7 @@ quota allows, and `notes` says whose limit was reached, so that a run that is mi
 
 from dataclasses import dataclass, field
 
-from tray import clock
+from tray.core import clock
 from tray.observe.scope import user_name
 
 LOOKS, LOOKS_PER_SECOND = 60.0, 0.5

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tray.paths import HOME_VARIABLE
+from tray.core.paths import HOME_VARIABLE
 
 VARIABLE = "BACKUP_TRAY_OBSERVE"
 _FIRST_PERSON = 1000

@@ -11,7 +11,7 @@ The content depends on the log, its baselines and the time zone alone: "as of" i
 the same checkpoint gives the same bytes.
 """
 
-from tray.report.plain import SHOWN_PROBLEMS, evidence, text
-from tray.report.run import Report, find, gather, verified
+from tray.report.as_text import SHOWN_PROBLEMS, evidence, text
+from tray.report.of_run import Report, find, gather, verified
 
 __all__ = ["SHOWN_PROBLEMS", "Report", "evidence", "find", "gather", "text", "verified"]

@@ -1,7 +1,8 @@
 """What the cells of a run's row hold, in PDF and HTML alike."""
 
-from tray import clock, wording
-from tray.model import EndedRun
+from tray import wording
+from tray.core import clock
+from tray.core.model import EndedRun
 
 NONE = "–"
 

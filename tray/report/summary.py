@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from tray import clock, wording
-from tray.audit.search.asked import Filter
-from tray.model import EndedRun, Outcome
-from tray.report.base import Base
-from tray.report.run import DISBELIEVED
+from tray import wording
+from tray.audit.search.conditions import Filter
+from tray.core import clock
+from tray.core.model import EndedRun, Outcome
+from tray.report.basis import Base
+from tray.report.of_run import DISBELIEVED
 
 BACKUP = "backup"
 WORST = (Outcome.FAILED, Outcome.LOST, Outcome.UNKNOWN, Outcome.CANCELLED, Outcome.WARNING, Outcome.SUCCEEDED)

@@ -5,8 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from tray import tied
-from tray.errors import RepositoryUnreachableError
+from tray.core import tied
+from tray.core.errors import RepositoryUnreachableError
 from tray.repository import files
 
 

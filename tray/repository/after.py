@@ -11,11 +11,11 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from tray import clock
+from tray.core import clock
+from tray.core.errors import BackupTrayError
+from tray.core.model import Outcome, RepositoryState, Step
+from tray.core.paths import Places
 from tray.engines.base import Result
-from tray.errors import BackupTrayError
-from tray.model import Outcome, RepositoryState, Step
-from tray.paths import Places
 from tray.repository import cache, files, local, states
 from tray.repository.cache import Entry, Expected
 from tray.repository.files import Found

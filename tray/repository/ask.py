@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tray import clock, tied
-from tray.errors import RepositoryAskError
-from tray.redact import HIDDEN, Redactor
+from tray.core import clock, tied
+from tray.core.errors import RepositoryAskError
+from tray.core.redact import HIDDEN, Redactor
 from tray.repository.locks import Lock, with_holder
 
 MOST_MEMORY = 8 << 30

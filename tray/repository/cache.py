@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tray import files
-from tray.errors import BackupTrayError, RepositoryCacheError
-from tray.files import content
-from tray.listing import Listing
-from tray.locks import FileLock
-from tray.model import RepositoryState
-from tray.paths import Places, private
+from tray.core import files
+from tray.core.errors import BackupTrayError, RepositoryCacheError
+from tray.core.files import content
+from tray.core.folder_names import Listing
+from tray.core.locks import FileLock
+from tray.core.model import RepositoryState
+from tray.core.paths import Places, private
 
 SCHEMA = 1
 MAX_JOBS = 200

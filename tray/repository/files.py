@@ -14,8 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tray import clock
-from tray.errors import RepositoryUnreachableError
+from tray.core import clock
+from tray.core.errors import RepositoryUnreachableError
 from tray.repository import evidence, locks
 from tray.repository.locks import Lock
 

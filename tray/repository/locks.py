@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tray.files import opened
-from tray.locks import process_start
+from tray.core.files import opened
+from tray.core.locks import process_start
 from tray.repository import local
 
 RESTIC_STALE_MS = 30 * 60_000

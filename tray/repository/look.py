@@ -23,11 +23,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from tray import clock, config, locks, ourselves, runs
-from tray.clock import DAY_MS
-from tray.errors import BackupTrayError, RepositoryAskError, RepositoryUnreachableError
-from tray.model import RepositoryState
-from tray.paths import Places
+from tray import config, runs
+from tray.core import clock, locks, ourselves
+from tray.core.clock import DAY_MS
+from tray.core.errors import BackupTrayError, RepositoryAskError, RepositoryUnreachableError
+from tray.core.model import RepositoryState
+from tray.core.paths import Places
 from tray.repository import ask, cache, files, local, states, targets
 from tray.repository.ask import Snapshot
 from tray.repository.cache import Entry

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tray import engines, status
-from tray.clock import DAY_MS
+from tray import engines
+from tray.core.clock import DAY_MS
+from tray.core.errors import RepositoryAskError
+from tray.core.model import BACKUP, EndedRun, JobHistory, RepositoryState, judge
 from tray.engines.base import Plan
-from tray.errors import RepositoryAskError
-from tray.model import BACKUP, EndedRun, JobHistory, RepositoryState
 from tray.repository import local
 from tray.repository.cache import Entry, Expected
 from tray.repository.files import Found
@@ -104,7 +104,7 @@ def _removed_since(entry: Entry, jobs: Collection[JobHistory], since: EndedRun) 
     """Whether something that may remove snapshots on purpose has run there since, as far as it is on record."""
     return any(
         job.last.kind == REMOVER
-        and status.order(job.last) > status.order(since)
+        and judge.order(job.last) > judge.order(since)
         and job.last.engine == entry.state.engine
         and _may_be(job.last.repository, entry)
         for job in jobs

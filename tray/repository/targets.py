@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tray import config, engines
 from tray.config import Job
-from tray.errors import BackupTrayError
-from tray.jobs_input import expand
-from tray.paths import Places
-from tray.redact import Redactor
+from tray.core.errors import BackupTrayError
+from tray.core.paths import Places
+from tray.core.redact import Redactor
+from tray.jobs.input_checks import expand
 from tray.repository import cache, files, local
 from tray.repository.ask import Access
 from tray.repository.cache import Entry

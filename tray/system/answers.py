@@ -4,10 +4,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tray import clock, ipc, past, report, run_ids, runs
-from tray.errors import BackupTrayError, RunNotFoundError
-from tray.fetch.system import ended
-from tray.paths import Places
+from tray import ipc, report, runs
+from tray.core import clock
+from tray.core.errors import BackupTrayError, RunNotFoundError
+from tray.core.paths import Places
+from tray.status import past_runs, run_ids
+from tray.status.system_status import ended
 
 ROWS = 200
 """At most so many runs in one answer."""
@@ -56,9 +58,9 @@ class Answers:
         if not isinstance(job, str | None):
             raise ValueError("job must be text")
         if before is None:
-            found = past.history(self._places, limit=limit, job=job)
+            found = past_runs.history(self._places, limit=limit, job=job)
         else:
-            with past.reading(self._places) as log:
+            with past_runs.reading(self._places) as log:
                 found = [] if log is None else log.history(limit=limit, before=before, job=job)
         more = len(found) >= limit and found[-1].entry is not None
         rows = [ended(run).to_json() for run in found]
@@ -76,7 +78,7 @@ class Answers:
         return {"type": "log", "run": folder.run, "text": text, "next": after, "live": live}
 
     def _verified(self) -> Any:
-        with past.reading(self._places) as log:
+        with past_runs.reading(self._places) as log:
             head = None if log is None else log.head()[:2]
         known = self._verdict
         if known is None or known[0] != head or clock.monotonic() - known[1] > VERIFIED_SECONDS:

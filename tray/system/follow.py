@@ -5,11 +5,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from tray import clock, ipc
-from tray.fetch import StatusSource
-from tray.fetch.system import labelled
-from tray.model import Status
-from tray.paths import Places
+from tray import ipc
+from tray.core import clock
+from tray.core.model import Status
+from tray.core.paths import Places
+from tray.status import StatusSource
+from tray.status.system_status import labelled
 
 GAP_SECONDS = 0.1
 """At least this long between two pictures: many runs at once report often, and those who look on need no more."""

@@ -6,8 +6,9 @@ import stat
 import sys
 from pathlib import Path
 
-from tray import endpoint, paths
-from tray.errors import SystemServiceError
+from tray.core import paths
+from tray.core.errors import SystemServiceError
+from tray.ipc import endpoint
 
 GROUP = "backup-tray"
 """The group's name by default; its members see the names of root's files and jobs, and no secrets."""

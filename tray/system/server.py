@@ -1,4 +1,4 @@
-"""The conversations of the system-wide instance: it can be asked, and that is all (the messages: `tray.fetch.conversation`).
+"""The conversations of the system-wide instance: it can be asked, and that is all (the messages: `tray.ipc.system_client`).
 
 Only the group's members can connect, by the kernel's word. They are not trusted: a line that is too long or makes no sense ends the
 conversation, what is no question is refused, nobody can hold more than a few conversations, and whoever does not read what was
@@ -13,11 +13,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from tray import clock, endpoint, ipc, paths, wording
-from tray.errors import SystemServiceError, UnexpectedError
-from tray.locks import FileLock
-from tray.model import Status
-from tray.paths import Places, private
+from tray import ipc, wording
+from tray.core import clock, paths
+from tray.core.errors import SystemServiceError, UnexpectedError
+from tray.core.locks import FileLock
+from tray.core.model import Status
+from tray.core.paths import Places, private
+from tray.ipc import endpoint
 from tray.system import place
 from tray.system.answers import Answers
 from tray.system.follow import Follower, Picture

@@ -1,7 +1,7 @@
 """Whether a wish can be passed on to a run's wrapper, and if not, why; and runs that stay paused because their wrapper died."""
 
-from tray import locks
-from tray.errors import (
+from tray.core import locks
+from tray.core.errors import (
     BackupTrayError,
     ControlImpossibleError,
     RunElsewhereError,
@@ -9,7 +9,7 @@ from tray.errors import (
     RunObservedError,
     RunUntrackedError,
 )
-from tray.model import Control, Instance, LiveRun, Phase, Source
+from tray.core.model import Control, Instance, LiveRun, Phase, Source
 from tray.runs import RunFolder, RunInfo
 
 
@@ -63,10 +63,10 @@ def release(folder: RunFolder, info: RunInfo) -> bool:
     """
     if not info.paused or info.child is None or info.boot != locks.boot_id() or folder.wrapped:
         return False
-    from tray import family
+    from tray.core import process_tree
 
     if info.child.alive():
-        family.resume(info.child.pid)
+        process_tree.resume(info.child.pid)
         return True
     # The command was killed too. What it had started is in its session still, whose number nobody else gets before that is gone.
-    return locks.process_start(info.child.pid) is None and family.resume_session(info.child.pid) > 0
+    return locks.process_start(info.child.pid) is None and process_tree.resume_session(info.child.pid) > 0

@@ -4,8 +4,10 @@ import asyncio
 import traceback
 from typing import TYPE_CHECKING
 
-from tray import endpoint, ipc, succession
-from tray.model import LiveRun
+from tray import ipc
+from tray.core import succession
+from tray.core.model import LiveRun
+from tray.ipc import endpoint
 
 if TYPE_CHECKING:
     from tray.tracker.server import Tracker

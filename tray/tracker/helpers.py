@@ -1,15 +1,15 @@
 """What the tracker has done by processes of its own, each short-lived: it carries neither database nor cryptography itself.
 
 Three kinds, at most one of each at a time: runs that were lost are closed at once, repositories are looked at, and the audit log
-is cared for (`tray.care`): at the start, after runs have ended, and every hour.
+is cared for (`tray.housekeeping`): at the start, after runs have ended, and every hour.
 """
 
 import subprocess
 from collections.abc import Callable
 
-from tray import clock, ourselves
-from tray.listing import Listing
-from tray.paths import Places
+from tray.core import clock, ourselves
+from tray.core.folder_names import Listing
+from tray.core.paths import Places
 
 SPOOL_CHECK_SECONDS = 30.0
 REPOSITORY_CHECK_SECONDS = 300.0

@@ -12,16 +12,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from tray import endpoint, ipc, runs, succession
-from tray.errors import BackupTrayError
-from tray.locks import FileLock
-from tray.model import Control, LiveRun
-from tray.paths import Places, private, system_readable
+from tray import ipc, runs
+from tray.core import succession
+from tray.core.errors import BackupTrayError
+from tray.core.locks import FileLock
+from tray.core.model import Control, LiveRun
+from tray.core.paths import Places, private, system_readable
+from tray.ipc import endpoint
 from tray.tracker import watchdog
-from tray.tracker.apart import Apart
 from tray.tracker.control import refusal, release
 from tray.tracker.conversation import Conversation
 from tray.tracker.helpers import Helpers
+from tray.tracker.observer_thread import Apart
 from tray.tracker.state import Runs
 
 ORPHAN_CHECK_SECONDS = 1.0

@@ -4,13 +4,13 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from tray import clock, locks
-from tray.model import LiveRun, Phase, Source, clip
+from tray.core import clock, locks
+from tray.core.model import LiveRun, Phase, Source, clip
 from tray.observe.ends import NOT_KNOWN, End
-from tray.observe.look import Found
+from tray.observe.examine import Found
 from tray.observe.proc import CUT
+from tray.repository import new_snapshots
 from tray.runs import Process, RunInfo
-from tray.tracker import proof
 
 _WORDS, _WORD = 16, 256
 """How much of another user's command line is kept: words, and bytes of each."""
@@ -54,7 +54,7 @@ def _clipped(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _missing(engine: str, sources: Sequence[str]) -> tuple[list[str], bool]:
-    return proof.missing(sources) if engine in proof.PROVES else ([], False)
+    return new_snapshots.missing(sources) if engine in new_snapshots.PROVES else ([], False)
 
 
 def seen_of(info: RunInfo, end: End, *, alone: bool) -> dict[str, Any]:
@@ -64,10 +64,10 @@ def seen_of(info: RunInfo, end: End, *, alone: bool) -> dict[str, Any]:
     """
     before, now = info.seen or {}, clock.now_ms()
     seen = {**before, "finished_ms": now, "code": end.code, "signal": end.signal, "how": end.how, "alone": alone}
-    tells = info.user is None and info.engine in proof.PROVES and info.kind == "backup"
+    tells = info.user is None and info.engine in new_snapshots.PROVES and info.kind == "backup"
     if tells and (end.code == 0 or end.how == NOT_KNOWN):
-        made = proof.snapshots(info.engine, info.repository, info.started_ms, now) if before.get("here") else []
-        gone, sure = proof.missing(info.sources) if before.get("sure") else ([], False)
+        made = new_snapshots.snapshots(info.engine, info.repository, info.started_ms, now) if before.get("here") else []
+        gone, sure = new_snapshots.missing(info.sources) if before.get("sure") else ([], False)
         seen["snapshot"], seen["snapshot_ms"] = (made[-1][1], made[-1][0]) if made else (None, None)
         seen["missing"] = sorted({*before.get("missing", ()), *gone})
         seen["sure"] = bool(before.get("sure")) and sure

@@ -4,9 +4,10 @@ import subprocess
 import threading
 import time
 
-from tray import __version__, clock, ipc, locks, ourselves, succession
-from tray.errors import TrackerGoneError
-from tray.paths import Places
+from tray import __version__, ipc
+from tray.core import clock, locks, ourselves, succession
+from tray.core.errors import TrackerGoneError
+from tray.core.paths import Places
 
 IDLE_EXIT_SECONDS = 60
 STARTUP_SECONDS = 5.0

@@ -7,8 +7,9 @@ a run is made into text once, and only if somebody wants to read it.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tray import clock, ipc
-from tray.model import LiveRun, Phase
+from tray import ipc
+from tray.core import clock
+from tray.core.model import LiveRun, Phase
 
 Listener = Callable[[bytes], None]
 

@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from tray import clock
+from tray.core import clock
 
 END_SECONDS = 10.0
 """So long after TERM the tracker may still take to end in order."""

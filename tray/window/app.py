@@ -9,13 +9,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tray import __version__, clock, files
-from tray.errors import NoWebViewError
-from tray.paths import Places, assets, is_trial, private
+from tray import __version__
+from tray.core import clock, files
+from tray.core.errors import NoWebViewError
+from tray.core.paths import Places, assets, is_trial, private
 from tray.window import bridge, calls, document, toolkit
 from tray.window.document import literal
-from tray.window.feed import Feed, Source
 from tray.window.instance import Instance
+from tray.window.status_feed import Feed, Source
 
 TITLE = "Backup Status"
 FIRST_STATUS_SECONDS = 0.25
@@ -29,7 +30,7 @@ def open_window(places: Places, page: str, source: Source | None = None) -> None
     Call from the main thread, and end the process with `leave` afterwards.
 
     Args:
-        source: Where the status comes from, `tray.fetch.StatusSource` by default.
+        source: Where the status comes from, `tray.status.StatusSource` by default.
 
     Raises:
         NoWebViewError: No web view works here.
@@ -40,7 +41,7 @@ def open_window(places: Places, page: str, source: Source | None = None) -> None
     if not instance.claim_or_ask(page):
         return
     if source is None:
-        from tray.fetch import StatusSource
+        from tray.status import StatusSource
 
         source = StatusSource(places, role="window", start_tracker=True)
     try:

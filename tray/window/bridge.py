@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
 
-from tray.errors import BackupTrayError, WebViewUnsafeError
+from tray.core.errors import BackupTrayError, WebViewUnsafeError
 from tray.window.document import literal
 
 Check = Callable[[object], Any]

@@ -5,14 +5,16 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from tray import clock, jobs, marking, wording
-from tray.errors import BackupStartError, EngineMissingError
-from tray.fetch import control
-from tray.model import Control
-from tray.paths import Places
-from tray.window import auditlog, bridge, export, filters, history, logs, records, trust, view
+from tray import wording
+from tray.core import clock
+from tray.core.errors import BackupStartError, EngineMissingError
+from tray.core.model import Control
+from tray.core.paths import Places
+from tray.jobs import first_backup
+from tray.status import control, marking
+from tray.window import audit_page, bridge, export, filters, history_page, log_page, report_page, verification, view
 from tray.window.bridge import Call
-from tray.window.feed import Feed
+from tray.window.status_feed import Feed
 
 _PATH = 4096
 PROGRESS_SECONDS = 0.2
@@ -44,22 +46,25 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
         "shown": Call(desk.shown, {}),
         "retry": Call(feed.again, {}),
         "history": Call(
-            lambda fields, after: history.runs(places, fields, after), {"fields": filters.form, "after": history.place}
+            lambda fields, after: history_page.runs(places, fields, after),
+            {"fields": filters.form, "after": history_page.place},
         ),
-        "report": Call(lambda run: records.report(places, run), {"run": bridge.run_id}),
-        "check": Call(lambda entry: trust.check(places, entry), {"entry": bridge.number}),
-        "log_head": Call(lambda run: logs.log_head(places, run, feed.status), {"run": bridge.run_id}),
-        "log": Call(lambda run, offset: logs.log(places, run, offset), {"run": bridge.run_id, "offset": bridge.number}),
-        "audit": Call(lambda: auditlog.overview(places), {}),
-        "choices": Call(lambda: auditlog.offered(places), {}),
+        "report": Call(lambda run: report_page.report(places, run), {"run": bridge.run_id}),
+        "check": Call(lambda entry: verification.check(places, entry), {"entry": bridge.number}),
+        "log_head": Call(lambda run: log_page.log_head(places, run, feed.status), {"run": bridge.run_id}),
+        "log": Call(
+            lambda run, offset: log_page.log(places, run, offset), {"run": bridge.run_id, "offset": bridge.number}
+        ),
+        "audit": Call(lambda: audit_page.overview(places), {}),
+        "choices": Call(lambda: audit_page.offered(places), {}),
         "entries": Call(
-            lambda fields, after: auditlog.entries(places, fields, after),
+            lambda fields, after: audit_page.entries(places, fields, after),
             {"fields": filters.form, "after": bridge.cursor},
         ),
-        "entry": Call(lambda entry: auditlog.entry(places, entry), {"entry": bridge.number}),
-        "prove": Call(lambda entry: trust.proven(places, entry), {"entry": bridge.number}),
-        "verify": Call(lambda: trust.verify(places, Paced(desk.tell_verified)), {}),
-        "acknowledge": Call(lambda reason: trust.acknowledge(places, reason), {"reason": bridge.text(1000)}),
+        "entry": Call(lambda entry: audit_page.entry(places, entry), {"entry": bridge.number}),
+        "prove": Call(lambda entry: verification.proven(places, entry), {"entry": bridge.number}),
+        "verify": Call(lambda: verification.verify(places, Paced(desk.tell_verified)), {}),
+        "acknowledge": Call(lambda reason: verification.acknowledge(places, reason), {"reason": bridge.text(1000)}),
         "export_run": Call(
             writer.of_run,
             {"run": export.whole_run, "kind": bridge.one_of(*export.FORMATS)},
@@ -75,7 +80,7 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
         "forget": Call(lambda run: marking.forget_of(places, run), {"run": export.whole_run}),
         "guide": Call(_guide, {}),
         "create_form": Call(setup.form, {}),
-        "new_password": Call(lambda: {"password": jobs.generate_password()}, {}),
+        "new_password": Call(lambda: {"password": first_backup.generate_password()}, {}),
         "choose_folder": Call(setup.choose, {}),
         "create_backup": Call(
             setup.create,
@@ -104,7 +109,7 @@ class Paced:
 
 
 def _guide() -> list[dict[str, str]]:
-    return [{"where": where, "text": text} for where, text in jobs.prefixes()]
+    return [{"where": where, "text": text} for where, text in first_backup.prefixes()]
 
 
 class Setup:
@@ -119,12 +124,12 @@ class Setup:
         import shutil
 
         problem = EngineMissingError("restic").facts() if shutil.which("restic") is None else None
-        name, home = jobs.suggested(self._places)
+        name, home = first_backup.suggested(self._places)
         return {
             "name": name,
             "sources": [home],
             "repository": "",
-            "password": jobs.generate_password(),
+            "password": first_backup.generate_password(),
             "problem": problem,
         }
 
@@ -140,18 +145,18 @@ class Setup:
     def create(self, name: str, sources: list[str], repository: str, password: str) -> dict[str, Any]:
         """Make repository and job, start it, and say what comes next."""
         with self._creating:
-            job = jobs.create_first_backup(
+            job = first_backup.create_first_backup(
                 self._places, name=name, sources=sources, repository=repository, password=password
             )
             before = self._last_run(job.name)
-            process = jobs.start(self._places, job)
+            process = first_backup.start(self._places, job)
         threading.Thread(target=self._reap, args=(job.name, process), daemon=True, name="reap").start()
         return {
             "job": job.name,
             "shown": wording.escape(job.name),
             "before": before,
             "route": view.route(job.engine or "restic", job.repository),
-            "cron": jobs.cron_line(job),
+            "cron": first_backup.cron_line(job),
             "password_file": wording.escape(str(job.password_file)),
         }
 

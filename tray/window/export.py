@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tray import clock, ourselves, wording
-from tray.errors import ExportFailedError
+from tray import wording
+from tray.core import clock, ourselves
+from tray.core.errors import ExportFailedError
 from tray.window import bridge, filters
 
 FORMATS: Final = {"pdf": "PDF", "csv": "CSV", "html": "HTML", "jsonl": "JSON Lines"}

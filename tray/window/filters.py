@@ -7,13 +7,14 @@ included.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from tray import clock, wording
-from tray.errors import BadDayError, UsageError
-from tray.model import EndedRun, Outcome
+from tray import wording
+from tray.core import clock
+from tray.core.errors import BadDayError, UsageError
+from tray.core.model import EndedRun, Outcome
 from tray.window import bridge
 
 if TYPE_CHECKING:
-    from tray.audit.search.asked import Filter
+    from tray.audit.search.conditions import Filter
 
 Fields = Mapping[str, str]
 """A checked form: every name of `_FIELDS`."""
@@ -62,12 +63,12 @@ def span(fields: Fields, now_ms: int) -> tuple[int | None, int | None]:
 
 def _moment(fields: Fields, name: str, now_ms: int) -> tuple[int, int] | None:
     """Read a time as every surface does (`asked.moment`)."""
-    from tray.audit.search import asked
+    from tray.audit.search import conditions
 
     if not fields[name].strip():
         return None
     try:
-        return asked.moment(name, fields[name], now_ms)
+        return conditions.moment(name, fields[name], now_ms)
     except UsageError as error:
         raise BadDayError(name, fields[name], "", error.next) from error
 
@@ -82,7 +83,7 @@ def of_log(fields: Fields, now_ms: int, *, ends: bool = False) -> "Filter":
         BadDayError: A day is none.
     """
     from tray.audit.entry import ENDS
-    from tray.audit.search.asked import Filter
+    from tray.audit.search.conditions import Filter
 
     since, until = span(fields, now_ms)
     action = tuple(map(str, ENDS)) if ends else _one(fields["action"])
@@ -104,7 +105,7 @@ def _one(text: str) -> tuple[str, ...] | None:
 
 def of_run(fields: Fields, run: EndedRun, now_ms: int) -> bool:
     """Whether a run that is not in the log (it waits in a spool, or is the system's) is one that the form asks for."""
-    from tray.audit.search import asked
+    from tray.audit.search import conditions
 
     wanted = of_log(fields, now_ms)
     texts = filter(None, (run.job, run.engine, run.repository, run.reason, run.kind, run.outcome, run.user))
@@ -114,7 +115,7 @@ def of_run(fields: Fields, run: EndedRun, now_ms: int) -> bool:
         and fields["job"] in ("", run.job)
         and fields["engine"] in ("", run.engine)
         and fields["outcome"] in ("", run.outcome)
-        and (not wanted.phrases() or wanted.reads({word for text in texts for word in asked.words(text)}))
+        and (not wanted.phrases() or wanted.reads({word for text in texts for word in conditions.words(text)}))
     )
 
 

@@ -1,6 +1,6 @@
 """One window for each user: the second one asks the first to come to the front, and ends.
 
-The window holds a lock for as long as it lives and listens as the tracker does (`tray.endpoint`: a Unix socket in the runtime
+The window holds a lock for as long as it lives and listens as the tracker does (`tray.ipc.endpoint`: a Unix socket in the runtime
 folder, no port). A request is one line of JSON, `{"page": "report", "token": null}`, answered by `{"ok": true}`. Only processes of
 the same user are heard.
 """
@@ -14,11 +14,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from tray import clock, endpoint
-from tray.errors import WindowBusyError
-from tray.locks import FileLock
-from tray.paths import Places, private
-from tray.window import pages
+from tray.core import clock
+from tray.core.errors import WindowBusyError
+from tray.core.locks import FileLock
+from tray.core.paths import Places, private
+from tray.ipc import endpoint
+from tray.window import page_names
 
 SOCKET = "window.sock"
 """The name of the socket in the runtime folder."""
@@ -116,7 +117,7 @@ def _request(line: bytes, token: str | None) -> str:
         raise ValueError("no page")
     if not endpoint.shows(token, request.get("token")):
         raise ValueError("no token")
-    return pages.parse(request["page"])
+    return page_names.parse(request["page"])
 
 
 def _line(conversation: socket.socket) -> bytes:

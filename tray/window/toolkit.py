@@ -13,7 +13,7 @@ from queue import Queue
 from types import ModuleType
 from typing import Any
 
-from tray.errors import NoWebViewError
+from tray.core.errors import NoWebViewError
 
 RENDERERS = {"gtk": "gtkwebkit2", "qt": "qtwebengine", "edgechromium": "edgechromium", "cocoa": "cocoa"}
 """What pywebview calls the renderer of each toolkit (`webview.renderer`)."""

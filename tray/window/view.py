@@ -8,8 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tray import clock, wording
-from tray.model import (
+from tray import wording
+from tray.core import clock
+from tray.core.model import (
     BACKUP,
     AuditStanding,
     Control,

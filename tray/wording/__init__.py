@@ -9,8 +9,8 @@ whole.py    everything together
 """
 
 from tray.wording.audit import audit_line, audit_line_now, audit_words, overdue_note
-from tray.wording.figures import ago, both_times, count, duration, escape, fit, plural, rate, size, time_left
 from tray.wording.jobs import bad
+from tray.wording.numbers import ago, both_times, count, duration, escape, fit, plural, rate, size, time_left
 from tray.wording.runs import (
     SHORT_ID,
     acknowledged,
@@ -33,7 +33,7 @@ from tray.wording.runs import (
     state_word,
     why,
 )
-from tray.wording.whole import (
+from tray.wording.status import (
     ALL_FORGOTTEN,
     MENU_UNITS,
     TOOLTIP_UNITS,

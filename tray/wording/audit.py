@@ -1,7 +1,7 @@
 """What is said of the audit log as a whole: one line, the same in menu, window, `status` and reports."""
 
-from tray.model import AuditStanding, Instance
-from tray.wording.figures import ago, escape, plural
+from tray.core.model import AuditStanding, Instance
+from tray.wording.numbers import ago, escape, plural
 
 _CLAIMS = ("intact", "tampered", "inconclusive")
 

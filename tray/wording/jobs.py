@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from tray.model import BACKUP, DRY_RUN, JobStatus, Outcome, State, Status
-from tray.wording.figures import ago, count, escape, fit
+from tray.core.model import BACKUP, DRY_RUN, JobStatus, Outcome, State, Status
+from tray.wording.numbers import ago, count, escape, fit
 from tray.wording.runs import acknowledged, did, ended_word, good_words, join, reason_words
 
 FINE = (State.OK, State.RUNNING, State.NONE)

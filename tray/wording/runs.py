@@ -1,7 +1,7 @@
 """What is said of a run or a job: what it does, how far it is, how it ended, and why."""
 
-from tray.model import BACKUP, EndedRun, JobStatus, LiveRun, Outcome, Phase, RepositoryState, Source, State
-from tray.wording.figures import ago, count, duration, escape, fit, plural, rate, size, time_left
+from tray.core.model import BACKUP, EndedRun, JobStatus, LiveRun, Outcome, Phase, RepositoryState, Source, State
+from tray.wording.numbers import ago, count, duration, escape, fit, plural, rate, size, time_left
 
 SHORT_ID = 8
 """Letters of a run's short id."""

@@ -8,10 +8,10 @@ file as ever, and nobody reads it. Exit code: 0 or 1; warnings are on stderr.
 import re
 from dataclasses import replace
 
+from tray.core.model import Outcome, Phase
 from tray.engines.base import API, STOP, Exit, Fed, Plan, Problem, Progress, Result, Stream
 from tray.engines.command import conclude_by_code
 from tray.engines.text import plain
-from tray.model import Outcome, Phase
 
 TABLE = re.compile(r'pg_dump: dumping contents of table "(.+)"')
 CHATTER = re.compile(r"pg_dump: (?!error|warning|detail|hint)")

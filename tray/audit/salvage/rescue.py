@@ -26,9 +26,9 @@ from tray.audit import bodies, checkpoint, tlog
 from tray.audit.canonical import canonical
 from tray.audit.checkpoint import Checkpoint, VerifierKey
 from tray.audit.entry import MAX_ENTRY, SALT_SIZE, body_hash, pattern
+from tray.audit.merkle import HASH_SIZE, Frontier, leaf_hash
 from tray.audit.salvage.carve import File, Row, Texts
 from tray.audit.salvage.tree import Entry, Found, Tree
-from tray.audit.tree import HASH_SIZE, Frontier, leaf_hash
 
 SIGNED, CHAINED, ALONE, CONTRADICTED = "signed", "chained", "alone", "contradicted"
 _MAX_NOTES = 1000

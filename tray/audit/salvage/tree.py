@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from tray.audit.checkpoint import Checkpoint
 from tray.audit.entry import pattern
-from tray.audit.tree import Frontier, node_hash
+from tray.audit.merkle import Frontier, node_hash
 
 _HEIGHT = 8
 _CHOICES = 4

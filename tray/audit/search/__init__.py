@@ -4,7 +4,7 @@
 job, and `latest` does so quickly for most.
 """
 
-from tray.audit.search.asked import Filter
-from tray.audit.search.pages import Cursor, Page, facets, keys, names, newest_below, range_of, read, search
+from tray.audit.search.by_facets import Cursor, Page, facets, keys, names, newest_below, range_of, read, search
+from tray.audit.search.conditions import Filter
 
 __all__ = ["Cursor", "Filter", "Page", "facets", "keys", "names", "newest_below", "range_of", "read", "search"]

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from heapq import nlargest
 
-from tray import clock, locks, status
 from tray.audit.entry import ENDS, Action, ended_run
 from tray.audit.rows import ENTRY, StoredEntry, stored
 from tray.audit.schema import FACET_KEYS, STARTED
 from tray.audit.search import latest
 from tray.audit.search.latest import Key, Newest
-from tray.model import BACKUP, EndedRun, JobHistory, Outcome
+from tray.core import clock, locks
+from tray.core.model import BACKUP, EndedRun, JobHistory, Outcome, judge
 
 _FINISHED, _CLOSED, _DECIDED, _DECIDED_LATER, _GOOD, _SEEN, _FORGOTTEN = (
     "finished",
@@ -50,7 +50,7 @@ class Mark:
         """Whether it was said after *run* had ended. Where the end was concluded later, the times must agree to that."""
         if self.place is None:
             return True
-        later = self.place > status.order(run)
+        later = self.place > judge.order(run)
         return later and (run.place is None or self.time_ms >= run.finished_ms)
 
 
@@ -103,7 +103,7 @@ def _job(read: "_Entries", known: latest.Latest, newest: Newest, job: str, kind:
     if decides is not None and decides is not good:
         of_bad = [key for key in ((_DECIDED, job, kind), (_DECIDED_LATER, job, kind)) if key in newest]
         streak = max(1, known.count(of_bad, -1 if good is None or good.entry is None else good.entry))
-    seen = {at: seq for at in (kind, _ALL) if (seq := newest.get((_SEEN, job, at), -1)) > status.order(about)}
+    seen = {at: seq for at in (kind, _ALL) if (seq := newest.get((_SEEN, job, at), -1)) > judge.order(about)}
     return JobHistory(
         job,
         last,
@@ -123,7 +123,7 @@ def _last(read: "_Entries", known: latest.Latest, newest: Newest, finished: Key,
     if then is None or (first is not None and then < first):
         return ended
     found = [read.ended(seq) for seq in nlargest(_AT_ONCE, known.behind(closed, -1 if first is None else first))]
-    return status.newest([*found, *([] if ended is None else [ended])])
+    return judge.newest([*found, *([] if ended is None else [ended])])
 
 
 def _mark(read: "_Entries", seq: int) -> Mark:
@@ -137,7 +137,7 @@ def _is_dated(read: "_Entries", known: latest.Latest, good: EndedRun) -> bool:
     behind it has an earlier time, unless the clock was behind when that one was written. Of a run so old that it is not fine anyway
     nobody asks.
     """
-    if good.entry is None or clock.now_ms() - good.finished_ms > status.STALE_AFTER_MS:
+    if good.entry is None or clock.now_ms() - good.finished_ms > judge.STALE_AFTER_MS:
         return True
     entry = read.entry(good.entry)
     recorded = clock.from_text(entry.data["recorded"])

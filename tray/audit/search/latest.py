@@ -9,9 +9,9 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from tray import clock
 from tray.audit.schema import FACET, FACET_KEYS, MOMENT
-from tray.audit.search import pages
+from tray.audit.search import by_facets
+from tray.core import clock
 
 NEAR = 256
 DEPTH, DEEP = 48, 500
@@ -57,7 +57,7 @@ class Latest:
 
     def newest(self) -> Newest:
         """Return the number of the newest entry under each key."""
-        ours = tuple(pages.range_of([action])[0] for action in self._actions)
+        ours = tuple(by_facets.range_of([action])[0] for action in self._actions)
         found: dict[Key, int] = {}
         self._near = rows = self._connection.execute(_NEAR_ROWS, (NEAR,)).fetchall()
         for seq, facet, _ in rows:
@@ -97,17 +97,17 @@ class Latest:
     def _groups(self) -> Iterator[list[str]]:
         """Yield action, engine, job and kind of every group of facets."""
         for action in self._actions:
-            first, last = pages.range_of([action])
-            row = pages.newest_below(self._connection, last, first)
+            first, last = by_facets.range_of([action])
+            row = by_facets.newest_below(self._connection, last, first)
             while row is not None:
                 group = json.loads(row[0])[:4]
                 yield group
-                row = pages.newest_below(self._connection, min(pages.range_of(group)[0], row[0]), first)
+                row = by_facets.newest_below(self._connection, min(by_facets.range_of(group)[0], row[0]), first)
 
     def _look_up(self, group: Sequence[str | None], near: frozenset[Key], found: dict[Key, int]) -> None:
         """Add the newest entries of the facets of *group*, unless all that they count as is known."""
-        first, last = pages.range_of(group)
-        row = pages.newest_below(self._connection, last, first)
+        first, last = by_facets.range_of(group)
+        row = by_facets.newest_below(self._connection, last, first)
         if row is None or near.issuperset(_possible(row[0], self._keys_of)):
             return
         while row is not None:
@@ -115,12 +115,12 @@ class Latest:
             if keys:
                 (number,) = self._connection.execute(_MAX, (row[0], self._depth, row[0], self._depth)).fetchone()
                 found |= {key: max(number, found.get(key, number)) for key in keys}
-            row = pages.newest_below(self._connection, row[0], first)
+            row = by_facets.newest_below(self._connection, row[0], first)
 
     def _facets_of(self, keys: Iterable[Key]) -> Iterator[str]:
         if self._by_job is None:
             self._by_job = {}
-            for facet, _ in pages.facets(self._connection, self._actions):
+            for facet, _ in by_facets.facets(self._connection, self._actions):
                 self._by_job.setdefault(json.loads(facet)[FACET_KEYS.index("job")], []).append(facet)
         wanted = set(keys)
         for job in {key[1] for key in wanted}:

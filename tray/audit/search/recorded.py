@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import Any
 
 from tray.audit.schema import FACET, FACET_KEYS, MOMENT
-from tray.audit.search import pages
-from tray.audit.search.asked import Filter
-from tray.audit.search.pages import Cursor
+from tray.audit.search import by_facets
+from tray.audit.search.by_facets import Cursor
+from tray.audit.search.conditions import Filter
 
 BATCH = 300
 SCARCE = 20
@@ -32,8 +32,8 @@ def keys(connection: sqlite3.Connection, wanted: Filter, below: int | None = Non
         below: Only entries with smaller numbers; None for all.
     """
     since = wanted.since_ms or 0
-    until = pages.FAR[0] if wanted.until_ms is None else wanted.until_ms
-    floor = pages.FAR[0] if below is None else below
+    until = by_facets.FAR[0] if wanted.until_ms is None else wanted.until_ms
+    floor = by_facets.FAR[0] if below is None else below
     looked = hits = 0
     while looked < BATCH or hits * SCARCE >= looked:
         rows = connection.execute(_NEWEST, (floor, BATCH)).fetchall()
@@ -52,7 +52,7 @@ def _others(connection: sqlite3.Connection, wanted: Filter, between: tuple[int, 
     if wanted.anything():
         yield from connection.execute(_OF_ALL, between)
         return
-    for facet, newest in pages.facets(connection, wanted.action):
+    for facet, newest in by_facets.facets(connection, wanted.action):
         if newest[0] >= between[0] and wanted.admits(_parsed(facet)):
             yield from connection.execute(_OF_FACET, (facet, *between))
 

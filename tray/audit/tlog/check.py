@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from tray.audit import checkpoint
+from tray.audit.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash, node_hash
 from tray.audit.tiles import WIDTH
 from tray.audit.tlog.files import CHECKPOINT, ENTRIES, HEIGHT, MOST, place, split, tiles_of
-from tray.audit.tree import EMPTY_ROOT, HASH_SIZE, leaf_hash, node_hash
-from tray.files import content
+from tray.core.files import content
 
 
 def holds(folder: Path, first: int, size: int, root: bytes | None = None) -> bool:

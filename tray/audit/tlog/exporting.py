@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from tray import files, paths
 from tray.audit import bodies, checkpoint, database
 from tray.audit.canonical import canonical
 from tray.audit.checkpoint import Checkpoint
 from tray.audit.entry import Action
+from tray.audit.merkle import leaf_hash
 from tray.audit.store import AuditLog
 from tray.audit.tiles import WIDTH, Tiles
 from tray.audit.tlog.files import CHECKPOINT, DETAILS, ENTRIES, HEIGHT, LENGTH, make, place, tiles_of, write
-from tray.audit.tree import leaf_hash
-from tray.errors import BackupTrayError, TilesError
-from tray.locks import FileLock
+from tray.core import files, paths
+from tray.core.errors import BackupTrayError, TilesError
+from tray.core.locks import FileLock
 
 ALWAYS = (Action.KEY_CREATED, Action.KEY_ROTATED, Action.AUDIT_PRUNED)
 """Entries whose bodies are in every export: they cannot be erased, hold nothing personal, and a verification needs them."""

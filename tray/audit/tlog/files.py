@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from tray import files
 from tray.audit.tiles import WIDTH
+from tray.core import files
 
 CHECKPOINT = "checkpoint"
 ENTRIES = "tile/entries"

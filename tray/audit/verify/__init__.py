@@ -4,7 +4,7 @@
 beside them, and `verdict` is what comes of it. `recorded` does it with all that belongs to it: baselines, standing, the entry.
 """
 
+from tray.audit.verify.check import verify, verify_since
 from tray.audit.verify.verdict import Kind, Point, Result, Verdict
-from tray.audit.verify.whole import verify, verify_since
 
 __all__ = ["Kind", "Point", "Result", "Verdict", "verify", "verify_since"]

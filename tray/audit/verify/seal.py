@@ -14,12 +14,12 @@ from hashlib import sha256
 from typing import Any
 
 from tray.audit import checkpoint, database, keys
-from tray.audit.tree import Frontier
-from tray.audit.verify.find import Found
-from tray.audit.verify.rest import Head
+from tray.audit.merkle import Frontier
+from tray.audit.verify.diagnose import Found
 from tray.audit.verify.stream import Pass, Start
-from tray.errors import BackupTrayError
-from tray.paths import Places
+from tray.audit.verify.tables import Head
+from tray.core.errors import BackupTrayError
+from tray.core.paths import Places
 
 _ROWS = (
     "SELECT name, sql FROM sqlite_schema ORDER BY name, sql",

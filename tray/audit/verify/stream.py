@@ -17,10 +17,10 @@ from tray.audit import checkpoint, rotation
 from tray.audit.bodies import plain
 from tray.audit.checkpoint import Checkpoint, VerifierKey
 from tray.audit.entry import MAX_ENTRY, SALT_SIZE, TYPES
+from tray.audit.merkle import HASH_SIZE, Frontier, node_hash
 from tray.audit.schema import FACET
 from tray.audit.tiles import WIDTH, completed
-from tray.audit.tree import HASH_SIZE, Frontier, node_hash
-from tray.audit.verify.find import Careful, Row, found
+from tray.audit.verify.diagnose import Careful, Row, found
 from tray.audit.verify.verdict import Kind, Point
 
 Progress = Callable[[int, int], None]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from tray import clock
+from tray.core import clock
 
 METHOD = (
     "SHA-256 of every entry, chain of previous hashes, RFC 6962 tree, Ed25519 signatures of the newest checkpoint, of key changes "

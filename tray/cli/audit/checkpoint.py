@@ -3,8 +3,8 @@
 import sys
 from argparse import ArgumentParser, Namespace
 
-from tray.errors import AuditUnavailableError, UsageError
-from tray.paths import places
+from tray.core.errors import AuditUnavailableError, UsageError
+from tray.core.paths import places
 
 EXAMPLES = ("backup-tray audit checkpoint > /media/stick/checkpoint",)
 
@@ -21,8 +21,8 @@ def register(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Print the newest signed checkpoint, or what the log was at an earlier size."""
     from tray.audit import checkpoint
-    from tray.audit.outside import baselines
     from tray.audit.store import AuditLog
+    from tray.baselines import near_copies
 
     with AuditLog.read(places().audit_db) as log:
         size, _, note = log.head()
@@ -38,7 +38,7 @@ def run(args: Namespace) -> int:
                     next=f"Name a number from 1 to {size}.",
                 )
             seen = checkpoint.Checkpoint(checkpoint.parse(note).origin, args.size, log.root_at(args.size))
-            print(baselines.footer_of(seen))
+            print(near_copies.footer_of(seen))
             return 0
     if args.line:
         print(checkpoint.to_line(note))

@@ -2,10 +2,11 @@
 
 import re
 
-from tray import clock, wording
+from tray import wording
 from tray.cli import asking
-from tray.errors import RunNotFoundError
-from tray.paths import places
+from tray.core import clock
+from tray.core.errors import RunNotFoundError
+from tray.core.paths import places
 
 
 def moment(text: str) -> str:
@@ -30,8 +31,8 @@ def entry_number(words: str) -> int:
         RunNotFoundError, RunAmbiguousError: There is no such run, or there are several.
         AuditUnavailableError: The log cannot be read.
     """
-    from tray import run_ids
     from tray.audit.store import AuditLog
+    from tray.status import run_ids
 
     here = places()
     with AuditLog.read(here.audit_db) as log:

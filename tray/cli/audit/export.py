@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tray import wording
-from tray.paths import places
+from tray.core.paths import places
 
 EXAMPLES = ("backup-tray audit export /media/stick/log",)
 

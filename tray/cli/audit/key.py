@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tray import wording
 from tray.cli.audit.common import as_json
-from tray.paths import Places, places
+from tray.core.paths import Places, places
 
 if TYPE_CHECKING:
     from tray.audit.checkpoint import VerifierKey
@@ -41,13 +41,13 @@ def run(args: Namespace) -> int:
 
 def _facts(here: Places) -> dict[str, Any]:
     from tray.audit import checkpoint, keys
-    from tray.audit.outside import baselines
     from tray.audit.store import AuditLog
+    from tray.baselines import near_copies
 
     with AuditLog.read(here.audit_db) as log:
         size, _, note = log.head()
     name, ids = checkpoint.parse(note).origin, checkpoint.key_ids(note)
-    beside, apart = keys.pins(here.audit_key), baselines.pinned(here)
+    beside, apart = keys.pins(here.audit_key), near_copies.pinned(here)
     known: dict[str, VerifierKey] = {str(key): key for key in [*beside, *apart] if key.name == name}
     current = [key for key in known.values() if key.key_id in ids and key.verifies(note)]
     return {
@@ -58,7 +58,7 @@ def _facts(here: Places) -> dict[str, Any]:
             {"file": str(file), "holds": bool(current) and current[-1] in pins}
             for file, pins in (
                 (keys.pin_file(here.audit_key), beside),
-                (here.baselines / (baselines.stem_of(name) + baselines.KEYS), apart),
+                (here.baselines / (near_copies.stem_of(name) + near_copies.KEYS), apart),
             )
         ],
         "earlier_keys": [text for text, key in known.items() if key not in current],
@@ -69,7 +69,7 @@ def _facts(here: Places) -> dict[str, Any]:
 
 def _fits(here: Places, note: bytes) -> bool:
     from tray.audit import keys
-    from tray.errors import AuditUnavailableError
+    from tray.core.errors import AuditUnavailableError
 
     for file in (here.audit_key, keys.fresh_file(here.audit_key)):
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tray import wording
 from tray.cli.audit.common import entry_number
-from tray.paths import places
+from tray.core.paths import places
 
 EXAMPLES = ("backup-tray audit proof last --output run.tlog-proof",)
 

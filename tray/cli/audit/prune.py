@@ -4,9 +4,10 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from tray import clock, wording
-from tray.errors import PruneRefusedError, UsageError
-from tray.paths import places
+from tray import wording
+from tray.core import clock
+from tray.core.errors import PruneRefusedError, UsageError
+from tray.core.paths import places
 
 EXAMPLES = ("backup-tray audit prune --older-than 730 --dry-run",)
 
@@ -27,13 +28,13 @@ def run(args: Namespace) -> int:
     """Prune closed segments that are old enough and that a checkpoint elsewhere covers."""
     from tray import config
     from tray.audit import prune
-    from tray.audit.outside import baselines
     from tray.audit.store import AuditLog
+    from tray.baselines import near_copies
 
     here = places()
     loaded = config.load(here)
     retention = _retention(args.older_than, loaded.audit.retention_ms)
-    notes = baselines.found(here, loaded)
+    notes = near_copies.found(here, loaded)
     with AuditLog.read(here.audit_db) as log:
         plan = prune.plan(log, retention, notes)
     if not plan.segments:

@@ -4,8 +4,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from tray import wording
-from tray.errors import UsageError
-from tray.paths import places
+from tray.core.errors import UsageError
+from tray.core.paths import places
 
 EXAMPLES = ('backup-tray audit redact 17 --reason "a name stood in it"',)
 

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from tray import wording
-from tray.paths import places
+from tray.core.paths import places
 
 EXAMPLES = ("backup-tray audit rotate",)
 

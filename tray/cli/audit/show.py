@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from tray import wording
 from tray.cli import asking
 from tray.cli.audit.common import as_json, entry_number, moment
-from tray.errors import UsageError
-from tray.paths import Places, places
+from tray.core.errors import UsageError
+from tray.core.paths import Places, places
 
 if TYPE_CHECKING:
     from tray.audit.rows import StoredEntry
     from tray.audit.search import Page
-    from tray.audit.search.asked import Filter
+    from tray.audit.search.conditions import Filter
     from tray.audit.store import AuditLog
 
 PAGE = 20

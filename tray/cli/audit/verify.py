@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from tray import config, wording
 from tray.cli.audit.common import as_json
-from tray.errors import BaselineError, ConfigError
-from tray.paths import Places, places
+from tray.core.errors import BaselineError, ConfigError
+from tray.core.paths import Places, places
 
 if TYPE_CHECKING:
     from tray.audit.verify.verdict import Verdict
@@ -41,7 +41,7 @@ def register(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Verify, put that on record, and print what it came to."""
-    from tray.audit.verify.recorded import check
+    from tray.baselines.recorded_check import check
 
     here = places()
     problems: list[str] = []

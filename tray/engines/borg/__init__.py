@@ -21,13 +21,13 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
+from tray.core.redact import HIDDEN
 from tray.engines.adapter import Adapter, planned, told
 from tray.engines.arguments import Arguments
 from tray.engines.base import STOP, Plan, Session, Stop
 from tray.engines.borg import options as borg_options
 from tray.engines.borg.session import CreateSession, OtherSession
 from tray.engines.recognise import program_name, unwrap
-from tray.redact import HIDDEN
 
 _KINDS = {
     "create": "backup",

@@ -6,10 +6,10 @@ and nothing after `--` is one. The names come from the manual of borg 1.2 and 1.
 
 from collections.abc import Mapping, Sequence
 
+from tray.core.redact import Harmless
 from tray.engines import arguments
 from tray.engines.arguments import Arguments, Grammar
 from tray.engines.recognise import words
-from tray.redact import Harmless
 
 _ALSO = {
     "h": "help",

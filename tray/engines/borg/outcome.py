@@ -10,6 +10,7 @@ before it that could not start it.
 
 import re
 
+from tray.core.model import Outcome
 from tray.engines.base import Exit, Result
 from tray.engines.borg.reader import Seen
 from tray.engines.borg.reasons import LOCKED, cause, reason
@@ -17,7 +18,6 @@ from tray.engines.command import signal_name, why_stopped, why_timed_out
 from tray.engines.emptied import holds_nothing
 from tray.engines.recognise import Inner
 from tray.engines.text import many_problems
-from tray.model import Outcome
 
 _NEVER_BEGAN = re.compile(r"^Traceback |No module named |^(?:sudo|doas|su): ", re.MULTILINE)
 _DAMAGED = re.compile(r"(?<!no )(?:problems|errors) found")

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from tray.core.model import Phase
 from tray.engines.arguments import Arguments
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.borg.messages import Document, as_text, count, split
@@ -14,7 +15,6 @@ from tray.engines.borg.outcome import conclude_create, conclude_other
 from tray.engines.borg.reader import Reader, drawn
 from tray.engines.recognise import Inner
 from tray.engines.text import plain, valid
-from tray.model import Phase
 
 _PROGRESS = ("archive_progress", "progress_message", "progress_percent")
 _NOTHING = Progress(Phase.COPYING)

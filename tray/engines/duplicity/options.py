@@ -7,10 +7,10 @@ Commands and options may be shortened. From duplicity's manual page (0.8.22, 3.0
 import re
 from collections.abc import Sequence
 
+from tray.core.redact import Harmless
 from tray.engines import arguments
 from tray.engines.arguments import Arguments, Grammar
 from tray.engines.recognise import words
-from tray.redact import Harmless
 
 _SHOWN = words(
     """archive-dir azure-blob-tier azure-max-block-size azure-max-connections azure-max-single-put-size

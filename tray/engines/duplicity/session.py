@@ -2,6 +2,7 @@
 
 import re
 
+from tray.core.model import Phase
 from tray.engines import findings
 from tray.engines.arguments import Arguments
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
@@ -10,7 +11,6 @@ from tray.engines.duplicity.reasons import CAUSES, advice
 from tray.engines.findings import Findings, conclude, whole
 from tray.engines.recognise import Inner
 from tray.engines.text import plain
-from tray.model import Phase
 
 _HEADER = re.compile(r"-{5,}\[ .+ \]-{5,}")
 _FIGURE = re.compile(r"([A-Z][A-Za-z]+) (-?\d+)(?:\.\d+)?(?: \(.*\))?")

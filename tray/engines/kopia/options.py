@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from tray.core.redact import Harmless
 from tray.engines import arguments
 from tray.engines.arguments import Arguments, Grammar
 from tray.engines.recognise import words
-from tray.redact import Harmless
 
 _SHOWN = words(
     """config-file log-file log-dir log-level file-log-level content-log-file log-dir-max-files log-dir-max-age

@@ -7,6 +7,7 @@ KOPIA_BYTES_STRING_BASE_2, in 1024s.
 import re
 from typing import Any
 
+from tray.core.model import Phase
 from tray.engines.access import ACCESS
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.decode import decode
@@ -14,7 +15,6 @@ from tray.engines.emptied import holds_nothing
 from tray.engines.findings import MAX_COUNT, Findings, causes, conclude, whole
 from tray.engines.recognise import Inner
 from tray.engines.text import plain, valid
-from tray.model import Phase
 
 _SIZE = r"(\d+(?:\.\d+)?) ?([KMGTPE]?i?B)"
 _UPDATE = re.compile(

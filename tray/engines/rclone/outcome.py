@@ -11,6 +11,7 @@ those of a minute before the end as well.
 
 from dataclasses import dataclass, field, replace
 
+from tray.core.model import Outcome
 from tray.engines import findings
 from tray.engines.base import Exit, Plan, Result
 from tray.engines.emptied import holds_nothing
@@ -19,7 +20,6 @@ from tray.engines.rclone.options import Options
 from tray.engines.rclone.reasons import CAUSES, NO_SPACE, advice, reason
 from tray.engines.rclone.statistics import Statistics
 from tray.engines.recognise import Inner
-from tray.model import Outcome
 
 _FILTERS = (
     "max-age", "min-age", "max-size", "min-size", "include", "include-from", "exclude", "exclude-from", "filter", "filter-from",

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tray.core.model import Phase
 from tray.engines.base import Progress
 from tray.engines.decode import count
 from tray.engines.rclone.options import Options
 from tray.engines.text import valid
-from tray.model import Phase
 
 _STILL_SECONDS = 10.0
 _LONGEST_SECONDS = 640.0

@@ -7,9 +7,9 @@ pages (1.2.8, 2.0.5, 2.2.2).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tray.core.redact import Harmless
 from tray.engines.arguments import Arguments, Grammar, read
 from tray.engines.recognise import words
-from tray.redact import Harmless
 
 _SHOWN = words(
     """api-version chars-to-quote current-time exclude exclude-filelist exclude-globbing-filelist

@@ -3,6 +3,7 @@
 import math
 import re
 
+from tray.core.model import Phase
 from tray.engines.access import ACCESS
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.emptied import holds_nothing
@@ -10,7 +11,6 @@ from tray.engines.findings import Findings, causes, conclude, nothing_read, whol
 from tray.engines.rdiff_backup.options import Call
 from tray.engines.recognise import Inner
 from tray.engines.text import plain
-from tray.model import Phase
 
 _HEADER = re.compile(rb"-{10,}\[ Session statistics \]-{10,}")
 _RULE = b"-" * 10

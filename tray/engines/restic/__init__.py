@@ -17,6 +17,7 @@ import shlex
 import signal
 from collections.abc import Mapping, Sequence
 
+from tray.core.redact import HIDDEN
 from tray.engines.adapter import Adapter, planned, program_names, told
 from tray.engines.arguments import Arguments
 from tray.engines.base import STOP, Plan, Session, Stop
@@ -24,7 +25,6 @@ from tray.engines.recognise import unwrap
 from tray.engines.restic import options as restic_options
 from tray.engines.restic.session import BackupSession, OtherSession
 from tray.engines.restic.task import TaskSession
-from tray.redact import HIDDEN
 
 _KINDS = {"backup": "backup", "restore": "restore", "check": "check", "prune": "prune", "forget": "prune"}
 _READ = frozenset(("backup", "dry-run", "restore", "check", "prune"))

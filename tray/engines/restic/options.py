@@ -5,10 +5,10 @@ The subcommand is the first word that is neither a flag nor a flag's value; flag
 
 from collections.abc import Sequence
 
+from tray.core.redact import Harmless
 from tray.engines import arguments
 from tray.engines.arguments import Arguments, Grammar
 from tray.engines.recognise import words
-from tray.redact import Harmless
 
 _SHORT = {
     "r": "repo",

@@ -9,6 +9,7 @@ Why so strict: restic before 0.19 exits 0 with one of several sources missing, a
 
 from dataclasses import dataclass, field
 
+from tray.core.model import Outcome
 from tray.engines.base import Exit, Problem, Result
 from tray.engines.command import signal_name, why_stopped, why_timed_out
 from tray.engines.emptied import holds_nothing
@@ -16,7 +17,6 @@ from tray.engines.recognise import Inner
 from tray.engines.restic.complaints import Complaints
 from tray.engines.restic.reasons import reason
 from tray.engines.text import many_problems, named
-from tray.model import Outcome
 
 
 @dataclass(slots=True)

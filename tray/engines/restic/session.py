@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from tray.core.model import Outcome, Phase
 from tray.engines.arguments import Arguments
 from tray.engines.base import MAX_PROBLEMS, Event, Exit, Fed, Plan, Problem, Progress, Result, Stream
 from tray.engines.command import conclude_by_code
@@ -20,7 +21,6 @@ from tray.engines.restic.outcome import Seen, conclude
 from tray.engines.restic.reasons import is_locked, lock_advice, reason
 from tray.engines.restic.text import error_text, parse_bytes, status_text, summary_text
 from tray.engines.text import begins_in, plain, strip_terminal, valid
-from tray.model import Outcome, Phase
 
 _MESSAGE = b'{"message_type"'
 _MAX_ETA = 10 * 365 * 86_400

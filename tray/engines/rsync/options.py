@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 
+from tray.core.redact import Harmless
 from tray.engines import arguments
 from tray.engines.arguments import Arguments, Grammar
 from tray.engines.recognise import words
-from tray.redact import Harmless
 
 _SHORT = {
     "v": "verbose",

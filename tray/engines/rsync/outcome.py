@@ -10,6 +10,7 @@ figures at the end.
 
 from dataclasses import replace
 
+from tray.core.model import Outcome
 from tray.engines import findings
 from tray.engines.base import Exit, Plan, Result
 from tray.engines.emptied import holds_nothing
@@ -17,7 +18,6 @@ from tray.engines.recognise import Inner
 from tray.engines.rsync.messages import Seen
 from tray.engines.rsync.options import Options
 from tray.engines.rsync.reasons import reason
-from tray.model import Outcome
 
 _UNSEEN = "rsync ended with exit code 0, but its output was not seen, so a folder that was skipped would not be known."
 _DELETES = ("delete", "del", "delete-before", "delete-during", "delete-delay", "delete-after", "delete-excluded")

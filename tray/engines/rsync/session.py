@@ -7,6 +7,7 @@ anything else, also when that goes to stderr (then the empty line is on stderr).
 import math
 import re
 
+from tray.core.model import Phase
 from tray.engines import access
 from tray.engines.base import Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.recognise import Inner
@@ -15,7 +16,6 @@ from tray.engines.rsync.messages import Messages
 from tray.engines.rsync.options import Options
 from tray.engines.rsync.outcome import conclude
 from tray.engines.text import plain
-from tray.model import Phase
 
 _UPDATE = re.compile(
     rb" *([\d.,]+)([kKMGTP]?) +\d+% +[\d.,]+[kKMGTP]?B/s +(?:\d+:\d\d:\d\d|\?\?:\?\?:\?\?)"

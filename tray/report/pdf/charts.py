@@ -4,11 +4,11 @@ import calendar
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from tray import clock
-from tray.model import EndedRun, Outcome
-from tray.report.pdf import pen as pens
-from tray.report.pdf.pen import BOLD, Pen, tone_of
-from tray.report.sheet import SIGNS, WORDS
+from tray.core import clock
+from tray.core.model import EndedRun, Outcome
+from tray.report.facts import SIGNS, WORDS
+from tray.report.pdf import canvas as pens
+from tray.report.pdf.canvas import BOLD, Pen, tone_of
 from tray.report.summary import GOOD, Summary
 
 _CELL, _GAP = 15.2, 20.0

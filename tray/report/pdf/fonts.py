@@ -11,7 +11,7 @@ from functools import cache
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 
-from tray import paths
+from tray.core import paths
 
 SANS, BOLD, MONO, FALLBACK = "Sans", "Bold", "Mono", "Fallback"
 _FILES = {

@@ -3,16 +3,17 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from tray import clock, wording
-from tray.model import EndedRun
+from tray import wording
+from tray.core import clock
+from tray.core.model import EndedRun
 from tray.report import cells
 from tray.report import summary as sums
-from tray.report.base import Base
+from tray.report.basis import Base
+from tray.report.facts import SIGNS, WORDS, Sheet, verdict_words
+from tray.report.pdf import canvas as pens
 from tray.report.pdf import charts, fonts
-from tray.report.pdf import pen as pens
-from tray.report.pdf.pen import BOLD, MONO, Pen, tone_of
+from tray.report.pdf.canvas import BOLD, MONO, Pen, tone_of
 from tray.report.pdf.table import Column, Table
-from tray.report.sheet import SIGNS, WORDS, Sheet, verdict_words
 from tray.report.summary import Summary
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tray.model import Outcome
-from tray.report.pdf import pen as pens
-from tray.report.pdf.pen import BOLD, Pen, tone_of
-from tray.report.sheet import SIGNS
+from tray.core.model import Outcome
+from tray.report.facts import SIGNS
+from tray.report.pdf import canvas as pens
+from tray.report.pdf.canvas import BOLD, Pen, tone_of
 
 _ROW = 13.4
 _SIZE = 7.8

@@ -1,0 +1,384 @@
+"""Verification of the whole log: every entry, the chain, the tree, the signature, the bodies, the indexes, and baselines.
+
+Reads one consistent state as a stream, in constant memory, while others go on appending. What the log says about itself can at
+best be "intact in itself": who can replace log and key together leaves nothing inside that tells. So the result is *intact* only
+where a checkpoint that was kept elsewhere agrees.
+
+`verify` checks all of it; `verify_since` goes on from an authenticated point of an earlier check (`tray.audit.last_check`).
+`verify_pass` is the stream, `verify_find` names what is wrong with an entry, `verify_rest` looks at everything beside entries.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tray.audit import checkpoint, database, keys
+from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
+from tray.audit.merkle import Frontier
+from tray.audit.verify.diagnose import Found, found
+from tray.audit.verify.stream import Pass, Progress, Start
+from tray.audit.verify.tables import Head, Indexes, begin, check_open_runs, check_rest, check_schema, continues
+from tray.audit.verify.verdict import Kind, Point, Result, Verdict
+from tray.core import clock
+from tray.core.errors import AuditUnavailableError, BaselineError
+
+__all__ = ["Kind", "Point", "Result", "Verdict", "verify", "verify_since"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Baseline:
+    """A checkpoint that was kept elsewhere.
+
+    Attributes:
+        given: Somebody named it for this check: if it is broken, that is an error and no verdict.
+        counts: It may make the log intact; a witness beside the log may only accuse.
+    """
+
+    name: str
+    note: bytes
+    target: Checkpoint
+    given: bool
+    counts: bool = True
+
+
+def verify(
+    db: Path,
+    key: Path,
+    *,
+    baselines: Mapping[str, bytes] | None = None,
+    kept: Mapping[str, bytes] | None = None,
+    witness: Point | None = None,
+    pinned: Sequence[VerifierKey] = (),
+    progress: Callable[[int, int], None] | None = None,
+    timeout: float = 5.0,
+) -> Verdict:
+    """Check the log *db*, and change nothing.
+
+    Args:
+        key: The signing key's file. It is not needed; beside it stand the pinned public keys.
+        baselines: Signed checkpoints that were kept elsewhere, by name, for this check.
+        kept: The same, but found where they are always kept: a broken one is only noted.
+        witness: Where an earlier check ended. It lies beside the log, so it may accuse, but never makes the log intact.
+        pinned: Public keys that are kept apart from the log.
+        progress: Told every few thousand entries how many are checked, and of how many.
+
+    Raises:
+        AuditUnavailableError: It could not be checked.
+        BaselineError: One of *baselines* is no checkpoint, or its signature is broken.
+    """
+    return _run(db, key, _all(baselines, kept, witness), pinned, progress, timeout, None)
+
+
+def verify_since(
+    db: Path,
+    key: Path,
+    point: Point | None,
+    *,
+    baselines: Mapping[str, bytes] | None = None,
+    kept: Mapping[str, bytes] | None = None,
+    pinned: Sequence[VerifierKey] = (),
+    progress: Callable[[int, int], None] | None = None,
+    timeout: float = 5.0,
+) -> Verdict:
+    """Check what came after *point*, and that the log as it is now continues what was there.
+
+    What lies before the point is not read again: a change there is found by `verify`. Where the log cannot go on from the point
+    (none, another log, pruned past it, or anything about it does not fit) all of it is checked; `Verdict.full` says which.
+
+    Args:
+        point: From `standing.point`, which makes sure that it is ours.
+
+    Raises:
+        AuditUnavailableError, BaselineError: As `verify`.
+    """
+    return _run(db, key, _all(baselines, kept, point), pinned, progress, timeout, point)
+
+
+def _run(
+    db: Path,
+    key: Path,
+    baselines: "list[_Baseline]",
+    pinned: Sequence[VerifierKey],
+    progress: Progress | None,
+    timeout: float,
+    point: Point | None,
+) -> Verdict:
+    began = clock.monotonic()
+    with database.guard(db, timeout):
+        connection, _ = database.connect_reader(db, timeout)
+        try:
+            connection.execute("BEGIN")
+            connection.execute("PRAGMA user_version").fetchone()  # from here on nothing changes any more
+            pins = _pins(key)  # only now: a new key is pinned before the log names it
+            connection.text_factory = _text  # text where bytes belong is a finding, not an error
+            verdict = None
+            if point is not None:
+                verdict = _Check(connection, db, timeout, pins, pinned, baselines, progress).since(point)
+            if verdict is None:
+                verdict = _Check(connection, db, timeout, pins, pinned, baselines, progress).all()
+        finally:
+            connection.close()
+    return replace(verdict, duration_ms=int((clock.monotonic() - began) * 1000))
+
+
+def _all(
+    baselines: Mapping[str, bytes] | None, kept: Mapping[str, bytes] | None, witness: Point | None
+) -> "list[_Baseline]":
+    given = [_Baseline(name, note, _parsed(name, note), given=True) for name, note in (baselines or {}).items()]
+    for name, note in (kept or {}).items():
+        if name not in (baselines or {}):
+            try:
+                given.append(_Baseline(name, note, checkpoint.parse(note), given=False))
+            except ValueError:
+                given.append(_Baseline(name, note, Checkpoint("", 0, b""), given=False))
+    if witness is not None:
+        name = "the last check of this log"
+        given.append(_Baseline(name, witness.checkpoint, checkpoint.parse(witness.checkpoint), False, counts=False))
+    return sorted(given, key=lambda baseline: baseline.target.size)
+
+
+def _parsed(name: str, note: bytes) -> Checkpoint:
+    try:
+        return checkpoint.parse(note)
+    except ValueError as error:
+        raise BaselineError(name, f"It is no signed checkpoint: {error}.") from error
+
+
+def _pins(key: Path) -> list[VerifierKey] | bytes | None:
+    """Return the pinned keys; without any, the public half of the key file; without that, None."""
+    pins = keys.pins(key)
+    if pins:
+        return pins
+    try:
+        return Signer(keys.load(key)).public
+    except (OSError, AuditUnavailableError):
+        return None
+
+
+class _Stale(Exception):  # noqa: N818 - not an error: the log cannot be checked from the point on
+    """All of the log must be checked."""
+
+
+class _Check:
+    """One verification."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        db: Path,
+        timeout: float,
+        pins: list[VerifierKey] | bytes | None,
+        pinned: Sequence[VerifierKey],
+        baselines: list[_Baseline],
+        progress: Progress | None,
+    ) -> None:
+        self._connection, self._db, self._timeout = connection, db, timeout
+        self._pins, self._pinned, self._baselines, self._progress = pins, pinned, baselines, progress
+        self._head: Head | None = None
+        self._pass: Pass | None = None
+        self._agreed: list[_Baseline] = []
+        self._notes: list[str] = []
+        self._others: list[str] = []
+
+    def all(self) -> Verdict:
+        """Check everything."""
+        with Indexes(self._db, self._timeout) as indexes:
+            return self._judged(lambda: self._all(indexes), full=True)
+
+    def since(self, point: Point) -> Verdict | None:
+        """Check what came after *point*; None if that cannot be done, or found anything: then all of it is to be checked."""
+        try:
+            verdict = self._judged(lambda: self._since(point), full=False)
+        except (_Stale, ValueError, LookupError, TypeError, BaselineError):
+            return None
+        return None if verdict.result is Result.TAMPERED else verdict
+
+    def _judged(self, check: Callable[[], None], *, full: bool) -> Verdict:
+        try:
+            check()
+        except Found as one:
+            return self._verdict(Result.TAMPERED, one.why, full=full, first_bad=one.first_bad, kind=one.kind)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and _is_busy(error):
+                raise
+            size = self._pass.tree.size if self._pass is not None else 0
+            why = f"The database is damaged, and entry {size} cannot be read: {error}."
+            return self._verdict(Result.TAMPERED, why, full=full, first_bad=size, kind=Kind.DAMAGED)
+        covered = max((one.target.size for one in self._agreed if one.counts), default=None)
+        lost = self._pass.said.replaced[-1:] if self._pass is not None else []
+        if covered is not None and lost and covered <= lost[0]:
+            why = (
+                f"The first {covered} entries are as they were, but at entry {lost[0]} a new key took over without the old "
+                "one's consent, and no outside baseline covers that yet: somebody else could have brought it in."
+            )
+            return self._verdict(Result.INCONCLUSIVE, why, full=full)
+        if covered is not None:
+            return self._verdict(Result.INTACT, self._good(full), full=full)
+        why = (
+            "The log is intact in itself, but there is no outside baseline to compare with: nobody would notice if log and key "
+            "had been replaced together."
+        )
+        return self._verdict(Result.INCONCLUSIVE, why, full=full)
+
+    def _good(self, full: bool) -> str:
+        names = [one.name for one in self._agreed if one.counts]
+        these = f"the baseline {names[0]} agrees" if len(names) == 1 else f"{len(names)} baselines agree"
+        if full or self._pass is None:
+            return f"Every entry is as it was signed, and {these}."
+        count = self._pass.tree.size - self._pass.first
+        new = "Nothing came" if not count else "1 entry came" if count == 1 else f"{count} entries came"
+        return f"{new} after the last check, the log continues what was there, and {these}."
+
+    def _verdict(
+        self, result: Result, why: str, *, full: bool, first_bad: int | None = None, kind: Kind | None = None
+    ) -> Verdict:
+        stream, head = self._pass, self._head
+        tree = Frontier() if stream is None else stream.tree
+        bad = result is Result.TAMPERED
+        return Verdict(
+            result,
+            tree.size,
+            clock.now_ms(),
+            why,
+            first_bad,
+            kind,
+            log=None if head is None else head.log or None,
+            root=tree.root().hex(),
+            baselines=tuple(one.name for one in self._agreed if one.counts),
+            notes=tuple(self._remarks()),
+            full=full,
+            breach=None if stream is None else stream.said.breach,
+            others=tuple(self._others),
+            point=None if bad or stream is None or head is None else stream.point(head.checkpoint),
+        )
+
+    def _remarks(self) -> list[str]:
+        if self._pins is None:
+            return [
+                "No public key is pinned beside the log, so a log replaced together with its key would not be noticed."
+            ]
+        notes, stream = list(self._notes), self._pass
+        covered = max((one.target.size for one in self._agreed if one.counts), default=None)
+        if stream is not None and covered is not None and covered < stream.tree.size:
+            notes.append(f"The newest baseline covers the first {covered} entries; the log's own signature the rest.")
+        if stream is not None and stream.first and not stream.resumed:
+            notes.append(f"The entries before {stream.first} were pruned; what is left continues them.")
+        replaced = [] if stream is None else stream.said.replaced
+        notes += [f"A new key took over at entry {seq} without the old one's consent: it was lost." for seq in replaced]
+        log = None if self._head is None else self._head.log
+        if log is None:  # it was not even read so far as to its name: what is pinned may well be its own
+            return notes
+        earlier = {pin.name for pin in self._pins if pin.name != log} if isinstance(self._pins, list) else set()
+        return notes + [f"An earlier log, {name}, stood here and is gone." for name in sorted(earlier)]
+
+    # -- everything, and what is new
+
+    def _all(self, indexes: Indexes) -> None:
+        head = self._open()
+        indexes.start()
+        start = begin(self._connection, head)
+        segments = [size for (size,) in self._connection.execute("SELECT size FROM segments")]
+        stream = self._stream(head, start, segments)
+        self._beside(head, stream)
+        check_rest(self._connection, stream, start)
+        check_open_runs(self._connection)
+        indexes.result()
+
+    def _since(self, point: Point) -> None:
+        head = self._open()
+        (base,) = self._connection.execute("SELECT start FROM base").fetchone()
+        if point.log != head.log or not base <= point.size <= head.size:
+            raise _Stale
+        start = Start.at(point)
+        stream = self._stream(head, start, (), resumed=True)
+        self._beside(head, stream)
+
+    def _open(self) -> Head:
+        check_schema(self._connection)
+        self._head = head = Head.read(self._connection)
+        for one in self._baselines:
+            if one.given and one.target.origin != head.log:
+                _replaced(one, head.log)
+        return head
+
+    def _stream(self, head: Head, start: Start, sizes: Iterable[int], *, resumed: bool = False) -> Pass:
+        marks = {one.target.size for one in self._baselines if one.target.origin == head.log} | set(sizes)
+        self._pass = stream = Pass(
+            self._connection, start, head.size, head.leaf, marks, self._progress, resumed=resumed
+        )
+        stream.run()
+        return stream
+
+    def _beside(self, head: Head, stream: Pass) -> None:
+        """Compare with the log's own signature, with the keys that were pinned, and with the baselines."""
+        head.check(stream)
+        strange = [one for one in self._baselines if one.target.origin not in (head.log, "", *stream.said.settled)]
+        if strange:
+            self._others = sorted({one.target.origin for one in strange})
+            _replaced(strange[-1], head.log)
+        self._check_pins(stream.keys)
+        for one in self._baselines:
+            if one.target.origin == head.log:
+                self._compare(one, stream)
+            elif not one.target.origin:
+                self._notes.append(f"{one.name} is damaged, and was left out.")
+
+    def _check_pins(self, known: list[VerifierKey]) -> None:
+        for verifier in known:
+            if isinstance(self._pins, list) and verifier not in self._pins:
+                why = f"The log is signed by a key ({verifier.key_id.hex()}) that is not pinned beside it."
+                found(Kind.UNKNOWN_KEY, why)
+        if isinstance(self._pins, bytes) and known[-1].public != self._pins:
+            found(Kind.UNKNOWN_KEY, "The log is signed by another key than the one beside it.")
+        pinned = [verifier for verifier in self._pinned if verifier.name == known[0].name]
+        if pinned and known[0] not in pinned:
+            found(Kind.UNKNOWN_KEY, "The log's first key is not the one that was pinned apart from it.")
+
+    def _compare(self, one: _Baseline, stream: Pass) -> None:
+        if not self._is_signed(one, stream.keys):
+            return
+        size, agreed = one.target.size, self._agreed[-1].target.size if self._agreed else 0
+        if size > stream.tree.size:
+            why = (
+                f"{one.name} saw {size} entries, but only {stream.tree.size} are here, signed and consistent: the log is an older "
+                "state of itself, put back, or cut by somebody who holds the key."
+            )
+            found(Kind.ROLLED_BACK, why, stream.tree.size)
+        if size < stream.first:
+            if not continues(self._connection, one.target, stream.first, stream.first_root):
+                if stream.resumed:
+                    raise _Stale
+                self._notes.append(f"{one.name} saw {size} entries, which were pruned since: too old to compare with.")
+                return
+        elif stream.roots.get(size) != one.target.root:
+            why = f"The first {size} entries are not the ones that {one.name} saw: the log was rewritten."
+            found(Kind.REWRITTEN, why, agreed)
+        self._agreed.append(one)
+
+    def _is_signed(self, one: _Baseline, known: list[VerifierKey]) -> bool:
+        if any(verifier.verifies(one.note) for verifier in known):
+            return True
+        if checkpoint.key_ids(one.note).isdisjoint(verifier.key_id for verifier in known):
+            found(Kind.UNKNOWN_KEY, f"{one.name} was signed by a key that the log does not name.")
+        if one.given:
+            raise BaselineError(one.name, "Its signature is broken.")
+        self._notes.append(f"{one.name} is damaged: its signature is broken. It was left out.")
+        return False
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+def _replaced(one: _Baseline, log: str) -> None:
+    why = f"{one.name} is of the log {one.target.origin}, but here is {log}: another log, or another log's baseline."
+    found(Kind.REPLACED, why)
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_INTERRUPT,
+    )

@@ -1,0 +1,349 @@
+"""Copies of the newest checkpoint in a place apart from the log, so that replacing the whole log is noticed.
+
+`<config>/baselines/` holds for each log that was ever kept here `<uuid>.checkpoint`, its newest signed checkpoint, and
+`<uuid>.pub`, its verifier keys, one a line. A copy is replaced only by a newer one of the same log that continues it. What says
+something else than the log stays as it is: it is the proof that the log was rolled back or rewritten, and a verification finds
+it.
+
+Nothing is synced to the disk here: after a power cut a copy may be some entries behind, which is still a true baseline. It is
+never ahead, since it is written after the log's own durable commit. Making a file costs a quarter of a millisecond on ext4, so a
+copy that is there is overwritten by one write that is shorter than a sector: neither a kill nor a power cut leaves half of it.
+"""
+
+import contextlib
+import errno
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tray.audit import checkpoint, keys
+from tray.audit.checkpoint import Checkpoint, VerifierKey
+from tray.core import files, paths
+from tray.core.errors import BackupTrayError
+from tray.core.paths import Places
+
+if TYPE_CHECKING:
+    from tray.audit.store import AuditLog
+    from tray.config import Config
+
+RootAt = Callable[[int], bytes]
+"""Returns the root that the log had at a size."""
+
+CHECKPOINT = ".checkpoint"
+KEYS = ".pub"
+ASIDE = ".aside"
+_SET_ASIDE = "{} is not compared with any more: somebody acknowledged that it contradicts the log."
+MAX_NOTE = 65_536
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SECTOR = 512
+_TRIES = 10
+_PAUSE = 0.001
+
+
+def copy_near(
+    copies: Path, note: bytes, before: bytes, *, key: Path | None = None, root_at: RootAt | None = None
+) -> str | None:
+    """Put *note*, the log's newest checkpoint, into the folder *copies*; never raises, never waits for more than a moment.
+
+    Args:
+        before: The checkpoint that *note* follows; what is in the folder is mostly that, and then nothing is computed.
+        key: The signing key's file; the keys that are pinned beside it are copied too.
+        root_at: Asked only if the copy that is there is neither *note* nor *before*. Without it such a copy stays.
+
+    Returns:
+        None, or a sentence that says why the copy could not be made.
+    """
+    try:
+        if not copies.is_dir():
+            paths.private(copies)
+        with _locked(copies) as alone:
+            return _replace(copies, note, before, key, root_at) if alone else None
+    except Exception as error:  # the entry is in the log already; nothing here may make that look failed
+        return f"The checkpoint could not be copied to {copies}: {getattr(error, 'why', '') or error}."
+
+
+def _replace(folder: Path, note: bytes, before: bytes, key: Path | None, root_at: RootAt | None) -> str | None:
+    new = checkpoint.parse(note)
+    stem = stem_of(new.origin)
+    target, pinned = folder / (stem + CHECKPOINT), folder / (stem + KEYS)
+    there = read_note(target)
+    if there == note:
+        return None
+    if is_lost(there) or not is_newer(there, new):
+        if not continues(there, new, before, root_at):
+            return f"{target} says something else than the log, and stays: run `backup-tray audit verify`."
+        if key is not None and (not pinned.exists() or there != before or changed_key(before, note)):
+            add_pins(pinned, new.origin, key, anew=is_lost(there))
+        if not _overwrite(target, there, note):
+            put(target, note)
+    return None
+
+
+def _overwrite(target: Path, there: bytes | None, note: bytes) -> bool:
+    """Write *note* over *there* at once; False if that could be seen half done."""
+    if not there or not len(there) <= len(note) <= _SECTOR:
+        return False
+    handle = files.descriptor(target, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        return os.write(handle, note) == len(note)
+    finally:
+        os.close(handle)
+
+
+def is_lost(there: bytes | None) -> bool:
+    """Whether a copy is missing, or holds nothing because the power was cut before its content reached the disk."""
+    return there is None or not there.strip(b"\0")
+
+
+def is_newer(there: bytes | None, new: Checkpoint) -> bool:
+    """Whether *there* is a checkpoint of the same log with at least as many entries: somebody else was quicker, or a rollback."""
+    try:
+        known = checkpoint.parse(there or b"")
+    except ValueError:
+        return False
+    return known.origin == new.origin and (known.size > new.size or (known.size, known.root) == (new.size, new.root))
+
+
+def continues(there: bytes | None, new: Checkpoint, before: bytes, root_at: RootAt | None) -> bool:
+    """Whether the log of *new* holds all that the copy *there* saw, so that *new* may take its place."""
+    if is_lost(there) or there == before:
+        return True
+    try:
+        known = checkpoint.parse(there or b"")
+    except ValueError:
+        return False
+    if root_at is None or known.origin != new.origin or known.size >= new.size:
+        return False
+    return root_at(known.size) == known.root
+
+
+def changed_key(before: bytes, note: bytes) -> bool:
+    """Whether two checkpoints name different keys."""
+    try:
+        return checkpoint.key_ids(before) != checkpoint.key_ids(note)
+    except ValueError:
+        return True
+
+
+def stem_of(origin: str) -> str:
+    """Return the name of a log's files: the UUID of its name.
+
+    Raises:
+        ValueError: *origin* is no name of ours.
+    """
+    stem = origin.removeprefix("backup-tray/")
+    if not _UUID.fullmatch(stem):
+        raise ValueError(f"no name of a log: {origin[:80]!r}")
+    return stem
+
+
+def read_note(path: Path) -> bytes | None:
+    """Return what the file *path* holds, up to the length that a note may have; None if it is missing."""
+    try:
+        with files.opened(path) as file:
+            return file.read(MAX_NOTE + 1)
+    except FileNotFoundError:
+        return None
+
+
+def put(target: Path, content: bytes, *, durable: bool = False) -> None:
+    """Let *content* take the place of *target*, mode 0600, whole or not at all. The caller holds the folder's lock.
+
+    The name beside it is always the same, so that somebody who was killed leaves nothing behind that grows. What is there under it
+    is never written into: in a far folder others could have made it a second name of another file.
+    """
+    beside = target.with_name(f".{target.name}.tmp")
+    with contextlib.suppress(FileNotFoundError):
+        beside.unlink()
+    handle = files.descriptor(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        if os.write(handle, content) != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(beside))
+        if durable:
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+    os.replace(beside, target)
+
+
+def add_pins(pinned: Path, origin: str, key: Path, *, anew: bool, durable: bool = False) -> None:
+    """Add the pinned keys of the log *origin* to *pinned*; keys that stand there are never removed.
+
+    Args:
+        anew: No copy of a checkpoint is there. Then no key is added to those that are: nothing vouches for a new one.
+    """
+    known = pins_in(pinned)
+    if known and anew:
+        return
+    new = [verifier for verifier in keys.pins(key) if verifier.name == origin and verifier not in known]
+    if new:
+        put(pinned, "".join(f"{verifier}\n" for verifier in [*known, *new]).encode(), durable=durable)
+
+
+def pins_in(path: Path) -> list[VerifierKey]:
+    """Return the verifier keys that the file *path* lists; lines that hold none are left out."""
+    found = []
+    for line in (read_note(path) or b"").decode("utf-8", "replace").splitlines():
+        with contextlib.suppress(ValueError):
+            found.append(VerifierKey.parse(line))
+    return found
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, *, shared: bool = False) -> Iterator[bool]:
+    """Hold *folder*'s own lock, so that a slower writer does not put an older copy over a newer one; False if others keep it.
+
+    Raises:
+        UnsafeFolderError: Others than its owner can enter *folder*.
+        OSError: It cannot be opened.
+    """
+    if sys.platform == "win32":
+        yield True
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        found = os.fstat(handle)
+        if found.st_mode & 0o077 or found.st_uid != os.geteuid():
+            paths.private(folder)  # says what is wrong
+        for _ in range(_TRIES):
+            try:
+                fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            except OSError:
+                time.sleep(_PAUSE)
+            else:
+                yield True
+                return
+        yield False
+    finally:
+        os.close(handle)
+
+
+# -- looking
+
+
+def found(places: Places, config: "Config | None" = None, problems: list[str] | None = None) -> dict[str, bytes]:
+    """Return every baseline that is kept for the logs of *places*, by where it is; nothing is written.
+
+    Read them before the log: a baseline that is newer than what was read of the log looks like a rollback. Notes are returned as
+    they are; whoever verifies checks their signatures. A copy that others than this installation keep in the same far place is
+    left out.
+
+    Args:
+        config: Whose configured places are looked into too; None: only the copies beside the configuration.
+        problems: Takes a sentence for each place that cannot be read and each file that is no checkpoint.
+    """
+    said: list[str] = [] if problems is None else problems
+    try:
+        with _locked(places.baselines, shared=True):  # else a copy could be seen while it is written
+            notes = dict(_readable(sorted(_files(places.baselines, said)), said))
+            said += [_SET_ASIDE.format(path) for path in sorted(_files(places.baselines, [], ASIDE))]
+    except FileNotFoundError:
+        notes = {}
+    except (OSError, BackupTrayError) as error:
+        said.append(f"{places.baselines} cannot be used: {getattr(error, 'why', '') or error}")
+        notes = {}
+    if config is not None and config.audit.baselines:
+        from tray.baselines import far_copies
+
+        notes |= _readable(far_copies.files(places, config, said), said)
+    return notes
+
+
+def copy_far(places: Places, config: "Config") -> list[str]:
+    """Copy the newest checkpoint to the configured places; see `tray.baselines.far_copies.copy_far`."""
+    from tray.baselines import far_copies
+
+    return far_copies.copy_far(places, config) if config.audit.baselines else []
+
+
+def set_aside(places: Places, config: "Config | None" = None) -> list[Path]:
+    """Let copies that contradict the log count no more, because somebody has acknowledged that an older state of it was put back.
+
+    They saw more entries than it has, or others, where it went on since then. They stay as evidence under another name; the next
+    record leaves a new copy. Copies of other logs are left as they are.
+
+    Returns:
+        What the copies are called now.
+
+    Raises:
+        BackupTrayError: The log cannot be read.
+        OSError: A copy cannot be renamed.
+    """
+    from tray.audit.store import AuditLog
+
+    copies = found(places, config)
+    with AuditLog.read(places.audit_db) as log:
+        now = checkpoint.parse(log.head()[2])
+        against = [
+            (Path(name), seen.size)
+            for name, seen in ((name, checkpoint.parse(note)) for name, note in copies.items())
+            if seen.origin == now.origin and (seen.size > now.size or _contradicts(log, seen))
+        ]
+    moved = []
+    for path, size in against:
+        aside = path.with_name(f"{path.name}.{size}{ASIDE}")
+        os.replace(path, aside)
+        moved.append(aside)
+    return moved
+
+
+def _contradicts(log: "AuditLog", seen: Checkpoint) -> bool:
+    """Whether the log had another root at that size; of what was pruned nobody can say."""
+    try:
+        return log.root_at(seen.size) != seen.root
+    except BackupTrayError:
+        return False
+
+
+def pinned(places: Places) -> list[VerifierKey]:
+    """Return the verifier keys that are kept with the copies beside the configuration: a second opinion on `audit.pub`."""
+    known: list[VerifierKey] = []
+    for path in sorted(_files(places.baselines, [], KEYS)):
+        with contextlib.suppress(OSError):  # one that cannot be read is as good as none
+            known += pins_in(path)
+    return known
+
+
+def _files(folder: Path, said: list[str], suffix: str = CHECKPOINT) -> list[Path]:
+    try:
+        return [Path(item.path) for item in os.scandir(folder) if item.name.endswith(suffix) and item.name[0] != "."]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        said.append(f"{folder} cannot be read: {error.strerror}.")
+        return []
+
+
+def _readable(files: Iterable[Path], said: list[str]) -> Iterator[tuple[str, bytes]]:
+    for path in files:
+        try:
+            note = read_note(path) or b""
+            checkpoint.parse(note)
+        except OSError as error:
+            said.append(f"{path} cannot be read: {error.strerror}.")
+        except ValueError as error:
+            said.append(f"{path} is no checkpoint: {error}.")
+        else:
+            yield str(path), note
+
+
+def footer(note: bytes) -> str:
+    """Return *note* as one short line for the foot of a report or notification: which log, how many entries, which root.
+
+    The root is cut to 16 hex digits, enough to compare by eye with `backup-tray audit checkpoint`.
+
+    Raises:
+        ValueError: *note* is no checkpoint.
+    """
+    return footer_of(checkpoint.parse(note))
+
+
+def footer_of(seen: Checkpoint) -> str:
+    """Return the line that `footer` makes of a checkpoint over *seen*."""
+    return f"audit log {stem_of(seen.origin)[:8]}, {seen.size} entries, root {seen.root.hex()[:16]}"

@@ -1,0 +1,94 @@
+"""A verification with all that belongs to it: the baselines that are kept, the standing, and the entry about it."""
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tray.audit import last_check, spool
+from tray.audit.entry import Action, Draft, Severity
+from tray.audit.verify import verify, verify_since
+from tray.audit.verify.verdict import Verdict
+from tray.baselines import near_copies
+from tray.core.errors import AuditMissingError, BackupTrayError, BaselineError
+from tray.core.paths import Places
+
+if TYPE_CHECKING:
+    from tray.config import Config
+
+RECORD_SECONDS = 5.0
+_LEFT_OUT = ("result", "checked_at", "method")
+_SEVERITY = {"intact": Severity.INFO, "tampered": Severity.CRITICAL}
+
+
+def check(
+    places: Places,
+    config: "Config | None" = None,
+    *,
+    given: Mapping[str, bytes] | None = None,
+    incremental: bool = False,
+    scheduled: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    problems: list[str] | None = None,
+    timeout: float = 5.0,
+) -> Verdict:
+    """Verify the log against every baseline that is kept, keep what it came to, and put it on record.
+
+    A check at start-up of what is new is on record only if something is wrong; any other always.
+
+    Args:
+        config: Names further places of baselines; None: only the copies beside the configuration are used.
+        given: Checkpoints that somebody named for this check.
+        incremental: Go on from the last check if that can be done.
+        scheduled: Nobody asked for it just now.
+        problems: Takes a sentence for each baseline that cannot be read.
+
+    Raises:
+        AuditMissingError: There is no log.
+        AuditUnavailableError: It could not be checked; that is on record too.
+        BaselineError: One of *given* is no checkpoint, or its signature is broken.
+    """
+    source = "scheduled" if scheduled else None
+    try:  # the baselines first: one that is newer than what is read of the log would look like a rollback
+        kept = near_copies.found(places, config, problems)
+        options: dict[str, Any] = {
+            "baselines": given,
+            "kept": kept,
+            "pinned": near_copies.pinned(places),
+            "progress": progress,
+            "timeout": timeout,
+        }
+        if incremental:
+            verdict = verify_since(places.audit_db, places.audit_key, last_check.point(places), **options)
+        else:
+            verdict = verify(places.audit_db, places.audit_key, witness=last_check.witness(places), **options)
+    except AuditMissingError:
+        raise
+    except BackupTrayError as error:
+        if not isinstance(error, BaselineError):
+            with contextlib.suppress(BackupTrayError, OSError):
+                last_check.write_unchecked(places, error.why or error.what)
+        _record(places, "could not check", source, {"why": error.why})
+        raise
+    return _kept(places, verdict, source, quiet=incremental and scheduled and not verdict.full)
+
+
+def _kept(places: Places, verdict: Verdict, source: str | None, *, quiet: bool) -> Verdict:
+    """Keep what the verification came to and put it on record; return it with what is new against the breach that is known."""
+    changed = last_check.changed_since(places, verdict) if verdict.result == "tampered" else None
+    if changed is not None:
+        verdict = replace(verdict, why=f"{verdict.why} {changed}")
+    if not quiet or verdict.result == "tampered":
+        settled = changed is None and last_check.is_settled(places, verdict)
+        body = {name: value for name, value in verdict.to_json().items() if name not in _LEFT_OUT}
+        _record(places, verdict.result.value, source, body | ({"acknowledged": True} if settled else {}))
+    with contextlib.suppress(BackupTrayError, OSError):  # the verdict counts, also where it cannot be kept
+        last_check.write(places, verdict, changed=changed is not None)
+    return verdict
+
+
+def _record(places: Places, result: str, source: str | None, body: Mapping[str, Any]) -> None:
+    """Put the verification itself on record, after it: what was checked is the log without this entry."""
+    severity = _SEVERITY.get(result, Severity.WARNING)
+    draft = Draft(Action.AUDIT_VERIFIED, result=result, severity=severity, source=source, body=body)
+    spool.record(places, [draft], timeout=RECORD_SECONDS)

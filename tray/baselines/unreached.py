@@ -1,0 +1,91 @@
+"""What is remembered of places that checkpoints or entries are sent to: how far each has got, and that it is out.
+
+One small JSON file for each purpose. A place that cannot be reached is put on record once, when that begins, however often it is
+tried again.
+"""
+
+import contextlib
+import json
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from tray.audit import keys, spool
+from tray.audit.entry import Action, Draft, Severity
+from tray.core.files import content
+from tray.core.locks import FileLock
+from tray.core.paths import Places
+
+RECORD_SECONDS = 2.0
+_FAILING = "failing"
+
+
+class Memory:
+    """What is known of each place; changed in memory, kept by `save`."""
+
+    def __init__(self, places: Places, file: Path, action: Action) -> None:
+        self._places, self._file, self._action = places, file, action
+        self._kept = self._known = _load(file)
+        self._known = {name: dict(value) for name, value in self._kept.items()}
+
+    def of(self, place: str) -> dict[str, Any]:
+        """Return what is known of *place*, to be changed."""
+        return self._known.setdefault(place, {})
+
+    def worked(self, place: str) -> None:
+        """*place* was reached: an outage is over."""
+        self.of(place).pop(_FAILING, None)
+
+    def failed(self, place: str, why: str) -> None:
+        """*place* could not be reached; the first time this is put on record."""
+        known = self.of(place)
+        if _FAILING in known:
+            return
+        known[_FAILING] = why
+        if not self.save():  # what cannot be remembered would be put on record again at every try
+            return
+        draft = Draft(self._action, result="failed", severity=Severity.WARNING, body={"place": place, "why": why})
+        spool.record(self._places, [draft], timeout=RECORD_SECONDS)
+
+    def only(self, named: Collection[str]) -> None:
+        """Forget places that are not configured any more."""
+        self._known = {name: value for name, value in self._known.items() if name in named}
+
+    def save(self) -> bool:
+        """Keep what changed; False if the disk is full or read-only, which costs the memory and nothing else."""
+        if self._known != self._kept:
+            try:
+                keys.write_new(self._file, json.dumps(self._known).encode())
+            except OSError:
+                return False
+            self._kept = {name: dict(value) for name, value in self._known.items()}
+        return True
+
+
+def failing(file: Path) -> dict[str, str]:
+    """Return the places that were out the last time, each with the reason."""
+    return {name: str(known[_FAILING]) for name, known in _load(file).items() if _FAILING in known}
+
+
+@contextlib.contextmanager
+def alone(file: Path) -> Iterator[bool]:
+    """Whether nobody else is at work on what *file* remembers, and it can be changed."""
+    lock = FileLock(file.with_name(file.name + ".lock"))
+    try:
+        mine = lock.acquire()
+    except OSError:
+        mine = False
+    try:
+        yield mine
+    finally:
+        lock.release()
+
+
+def _load(file: Path) -> dict[str, dict[str, Any]]:
+    try:
+        found = json.loads(content(file))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return {
+        name: value for name, value in (found if isinstance(found, dict) else {}).items() if isinstance(value, dict)
+    }

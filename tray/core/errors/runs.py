@@ -1,0 +1,303 @@
+"""Errors about jobs, runs, their control and the status of all of them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tray.core.errors.base import BackupTrayError, UsageError
+
+
+class StatusFetchError(BackupTrayError):
+    """The status cannot be known (AF-2)."""
+
+    code = "ERROR_STATUS_FETCH"
+    exit_code = 3
+
+    def __init__(
+        self, why: str, next: str = "Run `backup-tray doctor`; it names the cause and the command that mends it."
+    ) -> None:
+        super().__init__("The backup status cannot be read.", why=why, next=next)
+
+
+class TrackerGoneError(BackupTrayError):
+    """No tracker answers.
+
+    Attributes:
+        there: A tracker exists all the same: it hangs, was stopped, or cannot be reached. What it knows is not known here.
+    """
+
+    code = "ERROR_TRACKER_GONE"
+
+    def __init__(self, why: str, *, there: bool = False, pid: int | None = None) -> None:
+        end = f"`kill -9 {pid}`" if pid else "`kill -9` with its process number (`pgrep -af tray.*tracker`)"
+        super().__init__(
+            "The tracker does not answer, so live progress is not known.",
+            why=why,
+            next=f"If it does not come back, end it: {end}; then start a new one: `backup-tray tracker`."
+            if there
+            else "Start one with `backup-tray tracker`; backups and their records do not depend on it.",
+        )
+        self.there = there
+
+
+class CommandNotFoundError(BackupTrayError):
+    """The command to run under watch does not exist."""
+
+    code = "ERROR_COMMAND_NOT_FOUND"
+    exit_code = 127
+
+    def __init__(self, command: str, why: str, next: str) -> None:
+        super().__init__(f"{command}: the command could not be started.", why=why, next=next)
+        self.command = command
+
+
+class LogNotKeptError(BackupTrayError):
+    """The run is on record, its folder with the log is gone."""
+
+    code = "ERROR_LOG_NOT_KEPT"
+
+    def __init__(self, run: str) -> None:
+        super().__init__(
+            "The full log of this run is no longer kept.",
+            why="Logs are kept for a time and up to a size ([runs] in config.toml: 90 days and 1 GiB, unless it says otherwise).",
+            next=f"Its report is still there: `backup-tray report {run}`.",
+        )
+        self.run = run
+
+
+class RunNotFoundError(BackupTrayError):
+    """No run has this id."""
+
+    code = "ERROR_RUN_NOT_FOUND"
+
+    def __init__(self, run: str) -> None:
+        if run in ("", "last"):
+            super().__init__(
+                "No run has ended yet.",
+                next="Put your backup under watch: `backup-tray run -- COMMAND...`; or make one: `backup-tray create`.",
+            )
+            return
+        super().__init__(
+            f"No run is known as {run!r}.",
+            why="No run on record has an id that begins or ends like that.",
+            next="List the runs and their ids with `backup-tray history`.",
+        )
+
+
+class RunAmbiguousError(BackupTrayError):
+    """The beginning or the end of an id fits several runs, so none is taken."""
+
+    code = "ERROR_RUN_AMBIGUOUS"
+
+    def __init__(self, run: str, candidates: Sequence[str] = (), why: str = "") -> None:
+        super().__init__(
+            f"Several runs are known as {run!r}.",
+            why=why or f"It could be any of {', '.join(candidates)}.",
+            next="Name one by its short id, as `backup-tray history` shows it.",
+        )
+
+
+class RunNotLiveError(BackupTrayError):
+    """No run that goes on has this id or job."""
+
+    code = "ERROR_RUN_NOT_LIVE"
+
+    def __init__(self, run: str, why: str = "") -> None:
+        super().__init__(
+            f"No running backup has the id or the job {run!r}." if run else "No backup is running now.",
+            why=why or ("It may have ended already, or have another name." if run else ""),
+            next="See what runs with `backup-tray status`, and what is over with `backup-tray history`.",
+        )
+        self.run = run
+
+
+class RunOverError(RunNotLiveError):
+    """The run has ended already."""
+
+    code = "ERROR_RUN_OVER"
+
+    def __init__(self, run: str) -> None:
+        super().__init__(run)
+        self.why = ""
+        self.what = "That run has ended already."
+        self.next = f"See how it ended: `backup-tray report {run}`."
+
+
+class ControlRefusedError(BackupTrayError):
+    """A run cannot be cancelled, paused or resumed from here; also what a tracker or wrapper answered, whatever its code."""
+
+    code = "ERROR_CONTROL_REFUSED"
+
+    @classmethod
+    def of(cls, facts: Mapping[str, object]) -> "ControlRefusedError":
+        """Return the error whose facts came over the socket."""
+        what, why, after = (str(facts.get(key) or "") for key in ("what", "why", "next"))
+        error = cls(what or "That is not possible now.", why=why, next=after or "Look at it: `backup-tray status`.")
+        error.code = str(facts.get("code") or cls.code)
+        return error
+
+
+class RunObservedError(ControlRefusedError):
+    """Another program started the run, so it is not ours to stop."""
+
+    code = "ERROR_RUN_OBSERVED"
+
+    def __init__(self, job: str, pid: str, user: str | None = None) -> None:
+        whose = f"process {pid} of {user}" if user else f"process {pid}"
+        super().__init__(
+            f"{job} is not ours to stop.",
+            why=f"Backup Tray did not start it, it only watches it: {whose}.",
+            next=f"Stop it yourself: `{_kill(pid, user)}`.",
+        )
+
+
+class RunUntrackedError(ControlRefusedError):
+    """The run cannot be controlled: the process that watched it is gone."""
+
+    code = "ERROR_RUN_UNTRACKED"
+
+    def __init__(self, job: str, pid: str) -> None:
+        super().__init__(
+            f"{job} cannot be reached.",
+            why=f"The process that watched it is gone; the command itself goes on as process {pid}.",
+            next=f"Stop it yourself: `{_kill(pid)}`.",
+        )
+
+
+class RunElsewhereError(ControlRefusedError):
+    """The run is another instance's, which is only shown here."""
+
+    code = "ERROR_RUN_ELSEWHERE"
+
+    def __init__(self, job: str, control: str, run: str) -> None:
+        super().__init__(
+            f"{job} belongs to the whole system.",
+            why="Runs of root are only shown here, for reading.",
+            next=f"Ask as root: `sudo backup-tray {control} {run}`.",
+        )
+
+
+class ControlImpossibleError(ControlRefusedError):
+    """The run is there and ours, but this cannot be done with it now."""
+
+    code = "ERROR_CONTROL_IMPOSSIBLE"
+
+    def __init__(self, what: str, why: str, next: str = "See what can be done with it: `backup-tray status`.") -> None:
+        super().__init__(what, why=why, next=next)
+
+
+def _kill(pid: str, user: str | None = None) -> str:
+    return f"sudo kill -INT {pid}" if user else f"kill -INT {pid}"
+
+
+_FEW = 5
+"""So many jobs are all named in an error; of more only the nearest."""
+
+
+class JobNotFoundError(BackupTrayError):
+    """No job has this name, among those that have run or among the `configured` ones."""
+
+    code = "ERROR_JOB_NOT_FOUND"
+
+    def __init__(self, job: str, known: tuple[str, ...] = (), *, configured: bool = False) -> None:
+        super().__init__(
+            f"There is no job named {job!r}.",
+            why=_nearest(job, known, "config.toml has no jobs yet" if configured else "No job has run yet") + ".",
+            next="Check the spelling, or make a job with `backup-tray create`."
+            if configured
+            else "See the names of all jobs with `backup-tray status`.",
+        )
+
+
+def _nearest(job: str, known: tuple[str, ...], none: str) -> str:
+    """Return the known jobs in words: those whose names are like *job* if there are many; *none* if there are no jobs."""
+    if len(known) <= _FEW:
+        return f"Known jobs: {', '.join(known)}" if known else none
+    import difflib
+
+    near = difflib.get_close_matches(job, known, _FEW, 0.4)
+    if not near:
+        return f"{len(known)} jobs are known, and none has a name like it"
+    return f"The nearest of {len(known)} known names: {', '.join(near)}"
+
+
+class ConfigError(BackupTrayError):
+    """The configuration file cannot be used."""
+
+    code = "ERROR_CONFIG"
+
+    def __init__(self, file: Path, why: str, *, line: int | None = None, next: str = "") -> None:
+        place = str(file) if line is None else f"{file}, line {line}"
+        super().__init__(
+            f"The configuration cannot be used: {place}.",
+            why=why,
+            next=next
+            or f"Mend that place in a text editor (`nano {f'+{line} ' if line else ''}{file}`), then try again.",
+        )
+        self.file, self.line = file, line
+
+
+class JobSetupError(BackupTrayError):
+    """A first backup cannot be set up as asked; `field` names the input at fault (name, sources, repository, password)."""
+
+    code = "ERROR_JOB_SETUP"
+
+    def __init__(self, field: str, what: str, *, why: str, next: str) -> None:
+        super().__init__(what, why=why, next=next)
+        self.field = field
+
+
+class EngineMissingError(BackupTrayError):
+    """The backup program itself is not installed."""
+
+    code = "ERROR_ENGINE_MISSING"
+    exit_code = 127
+
+    def __init__(self, engine: str) -> None:
+        super().__init__(
+            f"{engine} is not installed.",
+            why=f"No program named {engine} was found in the search path (PATH).",
+            next=f"Install it with `sudo apt install {engine}`, then try again.",
+        )
+        self.engine = engine
+
+
+class RepositoryInitError(BackupTrayError):
+    """The engine could not make the repository."""
+
+    code = "ERROR_REPOSITORY_INIT"
+
+    def __init__(self, repository: str, why: str) -> None:
+        super().__init__(
+            f"The repository {repository} could not be made.",
+            why=why,
+            next="Choose a folder that you can write, on a disk with free space; nothing was saved, so simply try again.",
+        )
+        self.repository = repository
+
+
+class UnknownEngineError(UsageError):
+    """`--engine` names an engine that does not exist."""
+
+    code = "ERROR_ENGINE_UNKNOWN"
+
+    def __init__(self, engine: str, known: tuple[str, ...]) -> None:
+        super().__init__(
+            f"There is no engine named {engine!r}.",
+            why=f"Known engines: {', '.join(known)}.",
+            next="Leave out `--engine` to have it recognised, or take one of these; `command` fits any command.",
+        )
+        self.engine, self.known = engine, known
+
+
+class BackupStartError(BackupTrayError):
+    """The process of a backup that the window started ended badly; if the run is on record, that says more."""
+
+    code = "ERROR_BACKUP_START"
+
+    def __init__(self, job: str, exit_code: int) -> None:
+        super().__init__(
+            "The backup ended badly.",
+            why=f"Its process ended with exit code {exit_code}.",
+            next=f"See why in a terminal: `backup-tray backup {job}`.",
+        )
+        self.job, self.process_exit_code = job, exit_code

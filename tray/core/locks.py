@@ -1,0 +1,138 @@
+"""Locks that die with their holder, and whether a process is still the one that was meant.
+
+A lock is an open file: the kernel drops it when the process ends, however it ends. Children do not inherit it.
+"""
+
+import errno
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from tray.core import files
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+"""A named pipe in the place of a lock does not hold us up."""
+
+
+_TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, getattr(errno, "EDEADLOCK", errno.EAGAIN))
+"""What the system answers where another process holds the lock; anything else, such as ENOLCK of NFS, is no such answer."""
+
+
+class FileLock:
+    """An exclusive lock on a file of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fd: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock if it is free, making the file with mode 0600 if needed; False if somebody else has it.
+
+        Raises:
+            OSError: The file cannot be opened, or not be locked: some network file systems know no locks.
+        """
+        fd = files.descriptor(self.path, os.O_RDWR | os.O_CREAT | _NO_WAIT)
+        try:
+            taken = _lock(fd, shared=False)
+        except OSError as error:
+            os.close(fd)
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
+        if taken:
+            self._fd = fd
+        else:
+            os.close(fd)
+        return taken
+
+    def release(self) -> None:
+        """Give the lock back; harmless if it is not held."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def __enter__(self) -> "FileLock":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def is_held(path: Path, *, unknown: bool = True) -> bool:
+    """Return whether somebody holds the lock on *path*; a missing file is not held.
+
+    Asks with a shared lock for a moment, so that two who ask at once do not see each other. A file that cannot be opened counts
+    as held: who cannot know must not conclude that a run is lost.
+
+    Args:
+        unknown: What to return where that cannot be known.
+    """
+    try:
+        fd = files.descriptor(path, os.O_RDONLY | _NO_WAIT)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return unknown
+    try:
+        return not _lock(fd, shared=True)
+    except OSError:
+        return unknown
+    finally:
+        os.close(fd)
+
+
+def _lock(fd: int, *, shared: bool) -> bool:
+    """Take the lock; False if another process has it. Raises OSError where locks do not work."""
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+            if shared:
+                msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
+        else:
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _TAKEN:
+            return False
+        raise
+    return True
+
+
+UNKNOWN_BOOT = "boot-unknown"
+
+
+def boot_id() -> str:
+    """Return a text that changes with every start of the machine."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    try:
+        import psutil
+
+        return f"boot-{int(psutil.boot_time())}"
+    except Exception:  # no /proc: no process of that boot can be told from another either
+        return UNKNOWN_BOOT
+
+
+def process_start(pid: int) -> str | None:
+    """Return when process *pid* started, as an opaque text (None: there is none); with the pid it names one process."""
+    if sys.platform == "linux":
+        try:
+            # After the last ")": the command name may hold spaces and parentheses. Fields 3 (state) and 22 (start time): proc(5).
+            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+            return None if fields[0] in (b"Z", b"X") else fields[19].decode()
+        except (OSError, IndexError):
+            return None
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
+    except psutil.Error:
+        return None

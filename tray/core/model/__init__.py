@@ -1,0 +1,40 @@
+"""The words of the product as frozen data: states, outcomes, runs, and the one status that every surface shows.
+
+Times are `*_ms` (see `clock`), sizes bytes, rates bytes per second, None means unknown. `to_json` gives the fixed form of
+`status --json`; `from_json` validates what comes from elsewhere. Nothing here does I/O.
+
+words.py   the closed lists         runs.py   LiveRun, EndedRun, Step
+whole.py   JobStatus, Status …      audit.py  AuditStanding
+fields.py  reading one field
+"""
+
+from tray.core.model.audit import AuditStanding
+from tray.core.model.enums import BACKUP, DRY_RUN, WORST_FIRST, Control, Instance, Outcome, Phase, Source, State
+from tray.core.model.fields import MAX_CURRENT, clip
+from tray.core.model.runs import MAX_STEPS, EndedRun, LiveRun, Step, steps_of
+from tray.core.model.status import JobHistory, JobStatus, RepositoryState, Status, shown_name
+
+__all__ = [
+    "BACKUP",
+    "DRY_RUN",
+    "MAX_CURRENT",
+    "MAX_STEPS",
+    "WORST_FIRST",
+    "AuditStanding",
+    "Control",
+    "EndedRun",
+    "Instance",
+    "JobHistory",
+    "JobStatus",
+    "LiveRun",
+    "Outcome",
+    "Phase",
+    "RepositoryState",
+    "Source",
+    "State",
+    "Status",
+    "Step",
+    "clip",
+    "shown_name",
+    "steps_of",
+]

@@ -1,0 +1,261 @@
+"""One pure function from what is known to what everybody shows.
+
+Icon, tooltip, menu, window and command line all draw the `Status` that `judge` returns, so they cannot disagree. The worst job
+decides; a live run is shown beside a bad state, never instead of it. Only backups make anything green: a check, a restore or a dry
+run is a job of its own that can alarm and nothing else.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from tray.core.clock import DAY_MS, EARLIEST_MS, SLACK_MS, local
+from tray.core.model import (
+    BACKUP,
+    DRY_RUN,
+    WORST_FIRST,
+    AuditStanding,
+    EndedRun,
+    JobHistory,
+    JobStatus,
+    LiveRun,
+    Outcome,
+    RepositoryState,
+    State,
+    Status,
+    shown_name,
+)
+
+STALE_AFTER_MS = 7 * DAY_MS
+"""A success older than this is not called fine while nobody knows the job's rhythm."""
+
+NOT_OURS = "Another user's."
+"""Why a job of another user is neither green nor red: any user can start a program called restic, and end it as they like."""
+
+FINE = (State.OK, State.RUNNING, State.NONE)
+"""The states in which nothing is wrong with a job."""
+
+_UNDATED = (
+    "The age of its last good backup is not known, because the clock of this computer was wrong when it was made."
+)
+
+_STATE_OF_OUTCOME = {
+    Outcome.SUCCEEDED: State.OK,
+    Outcome.WARNING: State.WARNING,
+    Outcome.CANCELLED: State.NONE,
+    Outcome.UNKNOWN: State.WARNING,
+    Outcome.FAILED: State.FAILED,
+    Outcome.LOST: State.FAILED,
+}
+
+
+def judge(
+    now_ms: int,
+    live: Sequence[LiveRun],
+    jobs: Sequence[JobHistory],
+    *,
+    error: Mapping[str, str] | None = None,
+    as_of_ms: int | None = None,
+    notes: Sequence[str] = (),
+    doubt: bool = False,
+    concerns: Mapping[str, str] | None = None,
+    repositories: Sequence[RepositoryState] = (),
+    audit: AuditStanding | None = None,
+) -> Status:
+    """Return the one status.
+
+    Args:
+        now_ms: The time to judge ages by.
+        live: Runs going on now, in any order.
+        jobs: What log and spool know of each job.
+        error: Why the status could not be fetched, if so; the rest is then what was known at *as_of_ms*.
+        as_of_ms: When the data was read, *now_ms* by default.
+        notes: Passed through.
+        doubt: What is known is not all that was: nothing is then called fine.
+        concerns: By job, one sentence why it is not fine although its last run says so.
+        repositories: Passed through.
+        audit: What the last verification of the audit log came to; a breach that nobody acknowledged decides over every job.
+    """
+    concerns = concerns or {}
+    theirs = [
+        JobStatus(shown_name(job.job, job.kind), State.NONE, job.last, NOT_OURS, kind=job.kind)
+        for job in jobs
+        if job.last.user is not None
+    ]
+    jobs = [job for job in jobs if job.last.user is None]
+    running = {(run.job, run.kind) for run in live if run.user is None}
+    judged = [_judged(job, (job.job, job.kind) in running, now_ms, concerns.get(job.job)) for job in jobs]
+    known = {(job.job, job.kind) for job in jobs}
+    judged += [
+        JobStatus(shown_name(name, kind), State.RUNNING, None, kind=kind) for name, kind in sorted(running - known)
+    ]
+    judged = _with_stalled(judged, [run for run in live if run.stalled and run.user is None]) + theirs
+    states = {job.state for job in judged}
+    if error is not None:
+        states.add(State.UNAVAILABLE)
+    if doubt:
+        states.add(State.WARNING)
+    if audit is not None and audit.breach:
+        states.add(State.TAMPERED)
+    return Status(
+        state=next((state for state in WORST_FIRST if state in states), State.NONE),
+        as_of_ms=now_ms if as_of_ms is None else as_of_ms,
+        error=error,
+        runs=tuple(sorted(live, key=lambda run: (run.started_ms, run.run))),
+        jobs=tuple(sorted(judged, key=rank)),
+        last=newest(job.last for job in jobs if job.last.kind != DRY_RUN),
+        notes=(*notes, *_overlaps(live)),
+        repositories=tuple(repositories),
+        audit=audit,
+    )
+
+
+def unavailable(
+    error: Mapping[str, str], now_ms: int, known: Status | None = None, audit: AuditStanding | None = None
+) -> Status:
+    """Return the status when it cannot be had: *known* is what was last good and is old now; None if nothing ever was.
+
+    It calls nothing that could fail, since it is the answer to every failure.
+    """
+    if known is None:
+        known = Status(State.UNAVAILABLE, now_ms)
+    return replace(known, state=State.UNAVAILABLE, error=error, runs=(), notes=(), audit=audit or known.audit)
+
+
+def _overlaps(live: Sequence[LiveRun]) -> list[str]:
+    """Say of each job whose run began while an earlier one still went on that it did."""
+    notes = []
+    together: dict[tuple[str, str], LiveRun] = {}
+    for run in sorted((run for run in live if run.user is None), key=lambda run: (run.started_ms, run.run)):
+        before = together.get((run.instance, run.job))
+        if before is not None:
+            at, of = (local(one.started_ms).strftime("%H:%M") for one in (run, before))
+            notes.append(f"{run.job}: a run began at {at} while that of {of} was still going")
+        together[run.instance, run.job] = run
+    return notes
+
+
+def newest(runs: Iterable[EndedRun]) -> EndedRun | None:
+    """Return the run that is last; see `order`."""
+    return max(runs, key=order, default=None)
+
+
+def order(run: EndedRun) -> float:
+    """The sort key of "last": what was recorded last is last, and what waits to be recorded comes after that.
+
+    No clock has a say in it: one that was ahead would keep an old success in front of every later failure. A run whose end was
+    concluded afterwards stands where it began (`EndedRun.place`).
+    """
+    if run.place is not None:
+        return run.place
+    return float("inf") if run.entry is None else run.entry
+
+
+def recorded(run: EndedRun) -> float:
+    """The sort key of a list of runs: the order in which their ends were recorded."""
+    return float("inf") if run.entry is None else run.entry
+
+
+def woven(own: Sequence[EndedRun], system: Sequence[EndedRun]) -> list[EndedRun]:
+    """Return the runs of two logs as one list, the newest first; each log's own order stays."""
+    found, left, right = [], list(own), list(system)
+    while left and right:
+        found.append((left if left[0].finished_ms >= right[0].finished_ms else right).pop(0))
+    return found + left + right
+
+
+def with_run(known: JobHistory | None, run: EndedRun) -> JobHistory:
+    """Return what is known of a job with one more run of it, whose record may stand before or behind those known."""
+    if known is None:
+        good = run if is_good(run) else None
+        return JobHistory(run.job, run, good, run.kind, streak=int(good is None and _counts(run)))
+    last = run if order(run) >= order(known.last) else known.last
+    about = known.about
+    if not _counts(run):
+        return replace(known, last=last, decides=about if about is not last and _counts(about) else None)
+    later = not _counts(about) or order(run) >= order(about)
+    about = run if later else about
+    found = replace(known, last=last, decides=None if about is last else about, seen=known.seen and not later)
+    if is_good(run) and (known.last_good is None or order(run) >= order(known.last_good)):
+        return replace(found, last_good=run, streak=0 if later else known.streak, dated=True)
+    return found if is_good(run) else replace(found, streak=known.streak + 1)
+
+
+def is_good(run: EndedRun) -> bool:
+    """Whether the run did what it was to do, if with warnings."""
+    return run.outcome in (Outcome.SUCCEEDED, Outcome.WARNING)
+
+
+def rank(job: JobStatus) -> tuple[int, bool, float, str]:
+    """The sort key of jobs: the worst first, backups before checks, and of those not fine the one that was good longest ago."""
+    fine = job.state in FINE
+    good = 0 if fine or job.last_good is None else job.last_good.finished_ms
+    return WORST_FIRST.index(job.state), job.kind != BACKUP, good, job.job
+
+
+def _counts(run: EndedRun) -> bool:
+    return run.outcome is not Outcome.CANCELLED
+
+
+def _with_stalled(jobs: list[JobStatus], stalled: Sequence[LiveRun]) -> list[JobStatus]:
+    """Mark the jobs of runs that stand still, unless they are worse already."""
+    waits = {shown_name(run.job, run.kind): run for run in stalled}
+    return [
+        replace(job, state=State.STALLED, concern=_no_progress(waits[job.job]))
+        if job.job in waits and WORST_FIRST.index(job.state) > WORST_FIRST.index(State.STALLED)
+        else job
+        for job in jobs
+    ]
+
+
+def _no_progress(run: LiveRun) -> str:
+    minutes = (run.since_progress_seconds or 0) // 60
+    return f"No progress for {minutes} min." if minutes else "No progress."
+
+
+def _judged(job: JobHistory, running: bool, now_ms: int, concern: str | None) -> JobStatus:
+    good = job.last_good or (job.about if is_good(job.about) else None)
+    concern = concern if job.kind == BACKUP and (is_good(job.about) or job.seen) else None
+    undated = good is not None and not _dated(job, good, now_ms)
+    state = (
+        _state_of_backup(job, good, now_ms, undated or concern is not None)
+        if job.kind == BACKUP
+        else _state_of_task(job)
+    )
+    if undated and state is State.WARNING and job.about.outcome in (Outcome.SUCCEEDED, Outcome.CANCELLED):
+        concern = concern or _UNDATED
+    if running and state in (State.OK, State.NONE):
+        state = State.RUNNING
+    return JobStatus(
+        shown_name(job.job, job.kind),
+        state,
+        job.last,
+        concern,
+        kind=job.kind,
+        decides=job.decides,
+        last_good=good,
+        streak=job.streak,
+        seen=job.seen,
+    )
+
+
+def _state_of_backup(job: JobHistory, good: EndedRun | None, now_ms: int, doubted: bool) -> State:
+    state = _STATE_OF_OUTCOME[job.about.outcome]
+    if job.seen:
+        return (
+            State.OK if good is not None and not doubted and now_ms - good.finished_ms <= STALE_AFTER_MS else State.NONE
+        )
+    if state is State.OK and (doubted or now_ms - job.about.finished_ms > STALE_AFTER_MS):
+        return State.WARNING
+    return state
+
+
+def _state_of_task(job: JobHistory) -> State:
+    """The state of what is no backup: it may alarm until it goes well again, and is never green."""
+    if job.kind == DRY_RUN or job.seen or job.about.outcome is Outcome.SUCCEEDED:
+        return State.NONE
+    return _STATE_OF_OUTCOME[job.about.outcome]
+
+
+def _dated(job: JobHistory, good: EndedRun, now_ms: int) -> bool:
+    """Whether anybody can say how old the last good backup is."""
+    return job.dated and EARLIEST_MS <= good.finished_ms <= now_ms + SLACK_MS

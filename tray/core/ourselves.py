@@ -1,0 +1,50 @@
+"""The one way to start processes of this program, apart from the folder, the Python settings and the modules of who started us.
+
+Python looks for modules in the working folder (`-m`, `-c`), in PYTHONPATH and, of an ordinary user, in a folder of that user's. A
+file `argparse.py` in the folder in which a tray was started would so run at the first click, and as root that of whoever can write
+there. So each process of ours is started isolated (`-I`), by the absolute path of this very copy, in the root folder. Programs that
+it starts in turn, such as engines, get the environment unchanged but for our own variables, which become absolute.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from tray.core.paths import HOME_VARIABLE, SYSTEM_VARIABLE
+
+FOLDER = os.path.abspath(os.sep)
+"""The working folder of each process of ours: nobody but root can put a module there, and it keeps no disk from being unmounted."""
+HOME = str(Path(__file__).resolve().parents[2])
+"""The folder that holds the package: `site-packages`, or a checkout."""
+PROGRAM = str(Path(__file__).resolve().parents[1] / "__main__.py")
+"""The file that is run: the program itself, or one of `PARTS`."""
+PARTS = ("tray.repository.__main__", "tray.baselines.far_copies")
+"""Modules with a `main` that run as a process of their own without the command line, since its import costs as much as they do."""
+
+
+def python() -> list[str]:
+    """Return the interpreter, isolated: it takes no module from the working folder and no setting from the environment."""
+    return [sys.executable, *(("-E", "-P") if _needs_user_site() else ("-I",))]
+
+
+def command(*arguments: str) -> list[str]:
+    """Return the command that runs this program with *arguments*; the first may also be one of `PARTS`."""
+    return [*python(), PROGRAM, *arguments]
+
+
+def environ() -> dict[str, str]:
+    """Return the environment for it: our own folders are named from the root, as it works in another folder than we do."""
+    found = dict(os.environ)
+    for name in (HOME_VARIABLE, SYSTEM_VARIABLE):
+        if found.get(name):
+            found[name] = os.path.abspath(found[name])
+    return found
+
+
+def _needs_user_site() -> bool:
+    """Whether what we need may be installed in the user's own folder (`pip install --user`), which `-I` leaves out."""
+    site = sys.modules.get("site")
+    folder = getattr(site, "USER_SITE", None)
+    if not getattr(site, "ENABLE_USER_SITE", False) or not folder or folder not in sys.path:
+        return False
+    return os.path.realpath(folder) == HOME or not hasattr(os, "geteuid") or os.geteuid() != 0

@@ -1,0 +1,211 @@
+"""What may be shown of a command line: only what is known to be harmless, or is an ordinary word; the rest is masked.
+
+An engine's adapter says which of its options and words are harmless (`Harmless`). Of any other command the program, the names of
+options, paths and ordinary words are shown. Text for a shell is split into its words, and each is judged in the same way. What is
+masked for certain is a secret by its name or place; what is masked because its meaning is not known is a doubt.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tray.core.redact import forms, patterns, shell
+from tray.core.redact.harmless import Rules
+from tray.core.redact.names import STATES, is_credential_file, is_secret_name, names_secret_file
+from tray.core.redact.patterns import HIDDEN
+from tray.core.redact.plain import LEAST_HIDDEN, is_file_name, is_hidden_too, is_path_part, is_plain, is_worth_learning
+from tray.core.redact.printed import printed_file, printed_words
+from tray.core.redact.reader import Words
+
+if TYPE_CHECKING:
+    from tray.core.redact.harmless import Programs
+
+_MOST_CHARS = 32_768
+"""A longer word is masked as a whole; so is every word behind the first million characters."""
+_MOST_IN_ALL = 1 << 20
+_DEPTH = 5
+_NAME = re.compile(r"[^\W\d][\w.-]{0,60}")
+_VARIABLE = re.compile(r"\$(?:\w{1,60}|[@*#?$!-]|\{\w{1,60}\})")
+_PROGRAM = re.compile(r"[a-zA-Z][a-z\d.+-]*|[a-zA-Z.+_-]+")
+_SLASH = re.compile(r"(/[A-Za-z]{1,20}:)(?!/)")
+_ROOTED = re.compile(r"/|~|\.{1,2}/")
+_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+_PIECES = re.compile(r"[][:,;@|&=(){}<>\"']+")
+
+
+@dataclass(slots=True)
+class Walk:
+    """One walk along a command line.
+
+    Attributes:
+        secrets: What was masked for certain.
+        doubts: What was masked because it may be a secret, in order.
+        files: Files that hold a secret, by what the command line says.
+    """
+
+    programs: "Programs"
+    rules: Rules
+    secrets: set[str] = field(default_factory=set)
+    doubts: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    _depth: int = 0
+    _left: int = _MOST_IN_ALL
+
+    def command(self, argv: Sequence[str], forced: frozenset[int] = frozenset(), *, piped: bool = False) -> list[str]:
+        """Return the words of a command as they may be shown, one for each.
+
+        Args:
+            argv: The command.
+            forced: Indexes of words that are masked whatever they are.
+            piped: Its output goes to another program: what it prints may be a password.
+        """
+        at = self.programs.begins(argv) if argv else 0
+        reader = Words(self, argv, at, piped=piped)
+        return [self.certain(word) if place in forced else reader.next(place) for place, word in enumerate(argv)]
+
+    def judged(self, word: str) -> str:
+        """Return a word, or a value, of which nothing is known as it may be shown."""
+        if self.rules.everything or not word.strip("*"):
+            return self.known(word)
+        self._left -= len(word)
+        if len(word) > _MOST_CHARS or self._left < 0:
+            return self.doubted(word)
+        word = patterns.address(word, self.secrets)
+        name, equals, value = word.partition("=")
+        if (
+            equals and "." in name and _NAME.fullmatch(name) and is_path_part(name)
+        ):  # `sftp.command=sshpass -p …`, no variable
+            return f"{name}={self.named(name, value)}"
+        if shell.is_shell(word):
+            return self._script(word)
+        word = self.known(word)
+        name, equals, value = word.partition("=")
+        if equals and _NAME.fullmatch(name) and is_path_part(name):
+            return f"{name}={self.named(name, value)}"
+        return self.plain(word)
+
+    def known(self, word: str) -> str:
+        """Return what is known to be harmless; a password in an address or behind a telling name is hidden also there."""
+        return patterns.hide(patterns.address(word, self.secrets), self.secrets)
+
+    def named(self, name: str, value: str) -> str:
+        """Return the value of an option, variable or key of this name as it may be shown."""
+        if names_secret_file(name):
+            self.files.append(value)
+            return self.known(value)
+        if is_secret_name(name) and not is_credential_file(name, value):
+            return self.certain(value)
+        return self.judged(value)
+
+    def certain(self, value: str) -> str:
+        """Return a secret as it may be shown."""
+        core = value.strip("\"'")
+        if not core.strip("*") or core.lower() in STATES or _VARIABLE.fullmatch(core):
+            return value
+        if file := printed_file(core):
+            self.files.append(file)
+            return self.known(value)
+        self.secrets.update((core, core.removeprefix("pass:"), core.removesuffix("\\n")))
+        self.secrets.update((printed_words(core), printed_words(value)))
+        user, _, password = core.partition(":")
+        if len(password) >= LEAST_HIDDEN and is_plain(user):
+            self.secrets.add(password)
+        patterns.hide(value, self.secrets)
+        return HIDDEN
+
+    def doubted(self, word: str) -> str:
+        """Return in what way a word is shown that may be a secret."""
+        if not word.strip("*"):
+            return word
+        self.doubts.append(word)
+        if len(word) <= _MOST_CHARS:
+            self.secrets.update(piece for piece in (word, *_PIECES.split(word)) if is_hidden_too(piece))
+            self.secrets.update(forms.parts(word))
+        return HIDDEN
+
+    def _script(self, text: str) -> str:
+        """Return text for a shell, or a sentence, word by word."""
+        if self._depth >= _DEPTH:
+            return self.doubted(text)
+        self._depth += 1
+        text = self.known(text)
+        shown: list[str] = []
+        held: list[shell.Piece] = []
+        forced: set[int] = set()
+        gaps: list[str] = [""]
+        taken = False  # what is printed is taken in another place: `<(echo …)`, `$(echo …)`
+        for piece in shell.pieces(text):
+            if piece.word is not None:
+                held.append(piece)
+                gaps.append("")
+                continue
+            if piece.ends:
+                shown += self._command_of(held, gaps, frozenset(forced), piped=piece.piped or taken)
+                shown.append(piece.raw)
+                taken = piece.raw.rstrip().endswith(("<(", "$("))
+                held, gaps, forced = [], [""], set()
+                continue
+            gaps[-1] += piece.raw
+            if "<<<" in piece.raw:
+                forced.add(len(held))
+        shown += self._command_of(held, gaps, frozenset(forced), piped=taken)
+        self._depth -= 1
+        return "".join(shown)
+
+    def _command_of(
+        self, held: Sequence[shell.Piece], gaps: Sequence[str], forced: frozenset[int], *, piped: bool
+    ) -> list[str]:
+        meant = [piece.word or "" for piece in held]
+        shown = [gaps[0]]
+        for piece, before, after, gap in zip(
+            held, meant, self.command(meant, forced, piped=piped), gaps[1:], strict=True
+        ):
+            shown += [piece.raw if before == after else shell.quoted(after, piece.raw), gap]
+        return shown
+
+    def program(self, word: str) -> str:
+        """Return the name or path of a program: `s3cmd`, `BackupPC_dump`."""
+        short = len(word) < (8 if self._depth else 32)  # within text for a shell the first word may be anything
+        return word if short and _PROGRAM.fullmatch(word) and is_path_part(word) else self.plain(word)
+
+    def plain(self, word: str) -> str:
+        """Return one word without blanks: a path or address part by part, anything else as a whole or not at all."""
+        bare = _VARIABLE.sub("", word)
+        if is_plain(bare) or is_file_name(bare):
+            return word
+        if "://" in word:
+            scheme, mark, rest = word.partition("://")
+            place, slash, path = rest.partition("/")
+            return scheme + mark + place + slash + self._parts(path, strict=True)
+        if found := _SLASH.match(word):  # as Windows' programs take options
+            return found[1] + self.judged(word[found.end() :])
+        if _ROOTED.match(word) or _WINDOWS.match(word):
+            return word if _is_path(word) else self._parts(word, strict=False)
+        host, colon, path = word.partition(":/")
+        if colon and is_plain(host):
+            return host + ":" + ("/" + path if _is_path("/" + path) else self._parts("/" + path, strict=False))
+        return self._parts(word, strict=True) if "/" in word and not is_worth_learning(word) else self.doubted(word)
+
+    def _parts(self, path: str, *, strict: bool) -> str:
+        shown = []
+        for part in re.split(r"([/\\?&#;,])", path):
+            name, equals, value = part.partition("=")
+            bare = _VARIABLE.sub("", part)
+            fine = is_plain(bare) or is_file_name(bare) or (not strict and is_path_part(bare))
+            if fine or len(part) <= 1:
+                shown.append(part)
+            elif equals and is_plain(name):
+                shown.append(f"{name}={value if is_plain(value) else self.doubted(value)}")
+            else:
+                shown.append(self.doubted(part))
+        return "".join(shown)
+
+
+def _is_path(word: str) -> bool:
+    """Whether *word* begins in a folder of an ordinary name, so that it is a path, whatever the folders below are called.
+
+    Disks and temporary folders have names drawn by chance; two of them that were masked alike would be taken for one place.
+    """
+    first = next((part for part in re.split(r"[/\\]", word) if part not in ("", "~", ".", "..")), "")
+    return is_plain(first)

@@ -1,0 +1,74 @@
+"""A known secret in the forms in which programs print it, and one expression for all of them."""
+
+import json
+import re
+from collections.abc import Iterable
+
+from tray.core.redact.plain import is_ordinary, is_worth_learning
+
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_BETWEEN = re.compile(r"[\s:=,;@|&'\"%(){}\[\]<>/\\-]+")
+_CLAUSE = re.compile(r"[\s:,;|&?#'\"(){}\[\]<>]+")
+_ALONE = 6
+"""Shorter secrets are hidden only where they stand alone, else every log would be unreadable."""
+_MOST = 120
+_LONGEST = 16_384
+
+
+def learnt(secrets: Iterable[str]) -> frozenset[str]:
+    """Return the secrets that are hidden wherever they occur: not those that are ordinary words."""
+    found = {secret.strip() for secret in secrets if len(secret) <= _LONGEST}
+    found |= {part for secret in tuple(found) for part in parts(secret)}
+    known = [secret for secret in found if secret.strip("*") and not is_ordinary(secret)]
+    return frozenset(sorted(known, key=len, reverse=True)[:_MOST])
+
+
+def parts(text: str) -> list[str]:
+    """Return what in *text* looks like a secret by itself: of `echo S3cret | x`, `me:S3cret`, `{"key":"S3cret"}`."""
+    found = []
+    for piece in _CLAUSE.split(text):
+        found += [piece.strip("-@+~"), piece.partition("=")[2], *(part.strip("-") for part in _BETWEEN.split(piece))]
+    return [part for part in dict.fromkeys(found) if is_worth_learning(part)]
+
+
+def pattern(secrets: Iterable[str]) -> "tuple[tuple[str, ...], re.Pattern[str] | None]":
+    """Return all forms of all secrets, the longest first, and one expression for them."""
+    forms = {form for secret in secrets for form in forms_of(secret)}
+    if not forms:
+        return (), None
+    ordered = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+    alone = (rf"(?<!\w){re.escape(form)}(?!\w)" if len(form) < _ALONE else re.escape(form) for form in ordered)
+    return ordered, re.compile("|".join(alone))
+
+
+def forms_of(secret: str) -> set[str]:
+    """Return *secret* as programs print it: as it is, in JSON (also Go's), in shell quotes, percent-encoded or decoded."""
+    forms = {secret} | {
+        line.strip() for line in secret.splitlines() if len(line.strip()) >= _ALONE and line[:5] != "-----"
+    }
+    if not (secret.isascii() and secret.isalnum()):
+        raw = _bytes(secret)
+        printed = json.dumps(secret, ensure_ascii=False)[1:-1]
+        go = printed.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+        forms |= {_decoded(secret), _encoded(raw, ""), _encoded(raw, "/"), raw.decode("utf-8", "backslashreplace")}
+        forms |= {raw.decode("utf-8", "replace"), printed, go, json.dumps(secret)[1:-1]}
+        forms |= {secret.replace("'", "'\"'\"'"), secret.replace("'", "'\\''")}
+    return {form for form in forms if form.strip() and form.strip("*")}
+
+
+def _bytes(text: str) -> bytes:
+    """Return *text* as the bytes that the system gave us, or nearly so if it holds what no system gives."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
+
+
+def _encoded(raw: bytes, safe: str) -> str:
+    """Percent-encode; urllib.parse would cost every wrapper milliseconds of its start."""
+    return "".join(chr(byte) if chr(byte) in _UNRESERVED or chr(byte) in safe else f"%{byte:02X}" for byte in raw)
+
+
+def _decoded(text: str) -> str:
+    raw = re.sub(rb"%([0-9A-Fa-f]{2})", lambda found: bytes.fromhex(found[1].decode()), _bytes(text))
+    return raw.decode("utf-8", "replace")

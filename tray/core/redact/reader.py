@@ -1,0 +1,217 @@
+"""Reading the words of one command in order: what each is, by its place, and so how it may be shown."""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tray.core.redact import forms, shell
+from tray.core.redact.harmless import Harmless
+from tray.core.redact.names import LETTERS, LOGINS, WITH_ONE_DASH, WORDS, is_secret_name, names_secret_file
+from tray.core.redact.plain import ORDINARY, is_plain
+
+if TYPE_CHECKING:
+    from tray.core.redact.command import Walk
+
+_LONG = re.compile(r"--[^\W\d_][\w.-]{0,60}")
+_BUNDLE = re.compile(
+    r"-(?:[a-z]{1,4}|[A-Z]{1,3}|[A-Z][a-z]|[a-zA-Z]?\d{1,5}[kKmMgG]?|\d[a-z]{1,3}|Xm[sx]\d{1,6}[kmgKMG]?|[a-z]{1,4}[A-Z]{1,2}[a-z]{0,3}|-)"
+)
+_LOGIN_MARK = re.compile(r"([:,%])")
+_SSHPASS = "sshpass"
+_SSH = ("ssh", "scp", "sftp")
+_PIPED = frozenset(("echo", "printf"))
+
+
+class Words:
+    """Reads the words of one command in order."""
+
+    def __init__(self, walk: "Walk", argv: Sequence[str], at: int, *, piped: bool) -> None:
+        self._walk, self._argv, self._at = walk, argv, at
+        self._program = _last(argv[at]) if argv else ""
+        self._table = walk.programs.harmless(self._program) if argv else None
+        self._letters = {letter for word in argv for letter in LETTERS.get(_last(word), ())}
+        self._behind_ssh = {one for word in argv if _last(word) != _SSHPASS for one in LETTERS.get(_last(word), ())}
+        self._piped = piped and self._program in _PIPED and len(argv) - at == 2
+        self._expect: list[str] = []
+        self._begun = False
+        self._shows = self._table is not None and "" in self._table.subcommands
+        self._ended = False
+        self._runs_another = self._table is None
+        self._before = -1
+        self._inner: tuple[int, Words] | None = None
+
+    def next(self, place: int) -> str:
+        """Return the next word as it may be shown."""
+        if self._inner is not None:
+            return self._inner[1].next(place - self._inner[0])
+        word, walk = self._argv[place], self._walk
+        expect = self._expect.pop(0) if self._expect else ""
+        if not expect and _last(word) in _SSH and _SSHPASS not in map(_last, self._argv[place:]):
+            self._letters = self._behind_ssh  # `sshpass -p PASSWORD ssh -p 2222`: a port
+        option = word.startswith("-") and len(word) > 1 and not self._ended
+        if place < self._at:
+            return self._expected(expect, word) if expect else self._option(word) if option else walk.judged(word)
+        if place == self._at and not option:
+            self._expect = []
+            return self._first(word)
+        if expect:
+            return self._expected(expect, word)
+        if word == "--":
+            self._end(place + 1)
+            return word
+        if self._piped and not option and word.lower() not in ORDINARY:
+            return walk.certain(word)
+        if option:
+            return self._option(word) if self._table is None else self._known_option(word, self._table)
+        if (self._table is None or not self._shows) and (
+            word.lower() in WORDS or ("_" in word and is_secret_name(word))
+        ):
+            self._expect = ["secret if none"]
+        if self._table is None:
+            return walk.judged(word)
+        if self._before == 0 and self._begun:  # `borg with-lock REPO COMMAND`
+            self._runs_another = True
+            self._end(place)
+            return self.next(place)
+        return self._word(word, self._table)
+
+    def _end(self, place: int) -> None:
+        """Take what stands behind `--` for words; of a program that runs another one for that command."""
+        self._ended = True
+        rest = self._argv[place:]
+        if self._runs_another and rest:
+            self._inner = place, Words(self._walk, rest, self._walk.programs.begins(rest), piped=False)
+
+    def _first(self, word: str) -> str:
+        """Return the program, or an assignment that stands in its place."""
+        if "=" in word or shell.is_shell(word):
+            return self._walk.judged(word)
+        return self._walk.program(self._walk.known(word))
+
+    def _word(self, word: str, table: Harmless) -> str:
+        """Return a word of an engine's: its subcommand, or a path."""
+        if not self._begun and "" not in table.subcommands:
+            self._begun = True
+            self._shows = word in table.subcommands and not self._runs_another
+            self._before = 1 if word in table.runners else -1
+            return self._walk.judged(word)
+        self._before -= 1
+        self._begun = True
+        telling = " -" in word or ("=" in word and not word.startswith("/"))
+        return self._walk.known(word) if self._shows and not telling else self._walk.judged(word)
+
+    def _expected(self, expect: str, word: str) -> str:
+        walk = self._walk
+        if expect.startswith("secret"):
+            if expect == "secret if none" and word.startswith("-"):
+                return self._option(word)
+            if word.startswith("--") and _LONG.fullmatch(word) and word.islower() and is_plain(word):
+                return self._option(word)  # the secret is asked for elsewhere; this is the next option
+            return walk.certain(word)
+        if expect == "login":
+            user, mark, secret = _LOGIN_MARK.split(word, maxsplit=1) if _LOGIN_MARK.search(word) else (word, "", "")
+            return walk.known(user) + mark + (walk.certain(secret) if secret else "")
+        if expect == "file":
+            walk.files.append(word)
+        return walk.known(word) if expect in ("shown", "file") else walk.judged(word)
+
+    def _option(self, word: str) -> str:
+        """Return an option of a program that is not known; what it takes is judged when it comes."""
+        walk = self._walk
+        name, equals, value = word.partition("=")
+        if word in walk.rules.show:
+            self._expect = ["shown"]
+        if word in self._letters:
+            self._expect = ["login" if word in LOGINS else "secret"]
+            return word
+        if name.startswith("--"):
+            if word == "--":
+                return word
+            if not _LONG.fullmatch(name) or not is_plain(name):
+                return walk.doubted(word)
+            return self._long(name, equals, value)
+        glued = next((one[:-1] for one in self._letters if one.endswith("*") and word.startswith(one[:-1])), "")
+        if glued:
+            return glued + self._expected("login" if glued in LOGINS else "secret", word[len(glued) :])
+        if word in walk.rules.show or _BUNDLE.fullmatch(word) or name[1:] in WITH_ONE_DASH:
+            return word
+        if equals and (len(name) == 2 or is_plain(name) or is_secret_name(name)):  # also `-oPassword=…`
+            return f"{name}={walk.known(value) if name in walk.rules.show else walk.named(name, value)}"
+        if word[:2] in walk.rules.show:
+            return word[:2] + walk.known(word[2:])
+        if word[2:3] in "/~" or word[2:4] == "./" or word[2:].isdigit():
+            return word[:2] + walk.judged(word[2:])
+        if found := self._bundled(word):
+            return found
+        walk.secrets.update(forms.parts(word))
+        return word[:2] + walk.doubted(word[2:])
+
+    def _bundled(self, word: str) -> str:
+        """Return several letters in one with a password behind the last of them (`zip -rPsecret`); "" if there is none."""
+        letters = {one[1]: one[:-1] for one in self._letters if len(one) == 3 and one.endswith("*")}
+        place = next((place for place, letter in enumerate(word[:6]) if letter in letters), 0)
+        if not place or not word[1:place].isalpha():
+            return ""
+        how = "login" if letters[word[place]] in LOGINS else "secret"
+        return word[: place + 1] + self._expected(how, word[place + 1 :])
+
+    def _long(self, name: str, equals: str, value: str) -> str:
+        """Return a long option with its value, or expect the value."""
+        walk = self._walk
+        if equals:
+            return f"{name}={walk.known(value) if name in walk.rules.show else walk.named(name, value)}"
+        if name in walk.rules.show:
+            self._expect = ["shown"]
+        elif names_secret_file(name):
+            self._expect = ["file"]
+        elif is_secret_name(name):
+            self._expect = ["secret"]
+        return name
+
+    def _known_option(self, word: str, table: Harmless) -> str:
+        """Return an option of an engine."""
+        grammar = table.grammar
+        if word.startswith("--"):
+            given, equals, value = word[2:].partition("=")
+            name = grammar.name(given)
+            if name.endswith(("-from-command", "-from-shell-command")):
+                self._runs_another, self._shows = True, False
+            if name in table.values:
+                if names_secret_file(name):
+                    self._walk.files += [value] if equals else []
+                self._expect = [] if equals else ["file" if names_secret_file(name) else "shown"]
+                return f"--{given}={self._walk.known(value)}" if equals else word
+            if name in grammar.switches and not equals:
+                return word
+            shown = self._option(word)
+            if not equals and not self._expect:
+                self._expect = ["judged"]
+            return shown
+        return self._known_letters(word, table)
+
+    def _known_letters(self, word: str, table: Harmless) -> str:
+        grammar = table.grammar
+        for place, letter in enumerate(word[1:], 1):
+            name, rest = grammar.also.get(letter, letter), word[place + 1 :]
+            if name in grammar.values:
+                if names_secret_file(name):
+                    self._walk.files += [rest] if rest else []
+                if not rest:
+                    self._expect = [
+                        "file" if names_secret_file(name) else "shown" if name in table.values else "judged"
+                    ]
+                    if is_secret_name(name) and name not in table.values:
+                        self._expect = ["secret"]
+                    return word
+                if name in table.values:
+                    return word[: place + 1] + self._walk.known(rest)
+                return word[: place + 1] + self._walk.named(name, rest)
+            if name not in grammar.switches and letter not in table.letters:
+                shown = self._option(word)
+                self._expect = self._expect or ["judged"]
+                return shown
+        return word
+
+
+def _last(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2]

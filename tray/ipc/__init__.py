@@ -1,0 +1,210 @@
+"""The wire between wrapper, tracker, tray and window: newline-delimited JSON over a Unix stream socket.
+
+Every connection starts with `hello`, which carries the protocol (major, minor) and the program version. Unknown fields and
+message types are ignored, so that a minor version may add some. A line that is no JSON object, or is too long, ends the
+connection. Messages:
+
+    hello         {protocol: [1, 1], version, role, pid[, token]}  both ways, first
+    status        {}                       -> status  {runs: [LiveRun…], change}
+    subscribe     {}                       -> status, then run {run: LiveRun} and gone {run: id, last: EndedRun|null} as they happen
+    run.started   {run: LiveRun}           from a wrapper; also after it reconnects
+    run.progress  {run: id, …changed fields of LiveRun}
+    run.finished  {run: id, last: EndedRun}
+    handover      {}                       from a newer program: the tracker ends so that a newer one can start
+    cancel, pause, resume  {run: id, by: cli|tray|window}  -> accepted {run, control}: the wrapper has been told; or
+                  refused {run, control, code, what, why, next}. To a wrapper the tracker passes the same message on.
+"""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tray import __version__
+from tray.core import clock, locks
+from tray.core.errors import TrackerGoneError, UnsafeFolderError
+from tray.core.files import content
+from tray.core.paths import SOCKET, Places, check_private
+from tray.ipc import endpoint
+
+PROTOCOL = (1, 1)
+ANSWER_SECONDS = 0.5
+_LEAST_SECONDS = 0.001
+LOCK = "tracker.lock"
+"""The file in the runtime folder that a tracker holds locked as long as it lives."""
+MAX_REQUEST = 64 * 1024
+MAX_REPLY = 4 * 1024 * 1024
+
+Message = dict[str, Any]
+
+
+class ProtocolError(Exception):
+    """The other side sent something that is not a message."""
+
+
+def encode(message: Message) -> bytes:
+    """Return *message* as one line."""
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=True).encode() + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """Return the message in *line*.
+
+    Raises:
+        ProtocolError: It is no JSON object with a text `type`.
+    """
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"no JSON: {error}") from error
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise ProtocolError("no object with a type")
+    return message
+
+
+def hello(role: str, token: str | None = None) -> Message:
+    """Return our first message; *role* is wrapper, tray, window, cli or tracker, *token* what the endpoint asks for."""
+    said = {"type": "hello", "protocol": list(PROTOCOL), "version": __version__, "role": role, "pid": os.getpid()}
+    return said if token is None else {**said, "token": token}
+
+
+def socket_paths(places: Places) -> list[Path]:
+    """Return where a tracker of this user may listen, most likely first.
+
+    cron and systemd set no `XDG_RUNTIME_DIR`; the pointer that the tracker leaves in the state folder then names its socket.
+    """
+    found = [places.socket]
+    try:
+        found.append(Path(content(places.socket_pointer, 4096).decode().strip()) / SOCKET)
+    except (OSError, ValueError):
+        pass
+    return list(dict.fromkeys(found))
+
+
+def connect(places: Places, *, timeout: float | None) -> tuple[socket.socket, str | None]:
+    """Connect to the tracker; returns the socket and the token for `hello`, if one is asked for.
+
+    Args:
+        timeout: Seconds for this and every later call on the socket; 0 makes it non-blocking once connected.
+
+    Raises:
+        TrackerGoneError: None answers, or what answers is not ours.
+    """
+    why, there = "No tracker is running.", False
+    for path in socket_paths(places):
+        try:
+            check_private(path.parent, path.parent.lstat())
+            conversation, token = endpoint.dial(path, timeout or 1.0)
+            conversation.settimeout(timeout)
+            return conversation, token
+        except UnsafeFolderError as error:
+            why = error.why
+        except (FileNotFoundError, ConnectionRefusedError):
+            continue
+        except (OSError, ValueError) as error:
+            why, there = f"{path}: {error}.", there or _waits(error)
+    if not there and (held := next(filter(_held, socket_paths(places)), None)) is not None:
+        why, there = f"A tracker runs, but nobody listens at {held}.", True
+    raise TrackerGoneError(why, there=there, pid=pid_of(places) if there else None)
+
+
+def pid_of(places: Places) -> int | None:
+    """Return the process number that a living tracker left in its lock; None where there is none or it cannot be read."""
+    for path in socket_paths(places):
+        with suppress(OSError, ValueError):
+            if _held(path):
+                return int(content(path.parent / LOCK, 8192).split(b"\n")[0])
+    return None
+
+
+def _held(path: Path) -> bool:
+    """Whether a tracker lives whose socket would be at *path*."""
+    return locks.is_held(path.parent / LOCK, unknown=False)
+
+
+class Client:
+    """A blocking conversation with the tracker, for tray, window and command line.
+
+    Raises:
+        TrackerGoneError: From any method, when the tracker does not answer, or says nonsense.
+    """
+
+    def __init__(self, places: Places, role: str, *, timeout: float = ANSWER_SECONDS) -> None:
+        self._places, self._timeout = places, timeout
+        self._socket, token = connect(places, timeout=timeout)
+        self._buffer = bytearray()
+        try:
+            try:
+                self.send(hello(role, token))
+            except TrackerGoneError:
+                self._answer()  # it may have said why before it hung up
+                raise
+            self.tracker = self._answer()
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def request(self, kind: str) -> Message:
+        """Send a message of *kind* and return the answer."""
+        self.send({"type": kind})
+        return self._answer()
+
+    def send(self, message: Message) -> None:
+        """Send one message."""
+        try:
+            self._socket.settimeout(self._timeout)
+            self._socket.sendall(encode(message))
+        except OSError as error:
+            raise self._gone(f"The tracker took no message: {error}.", there=_waits(error)) from error
+
+    def _answer(self) -> Message:
+        answer = self.receive()
+        if answer["type"] == "error":
+            raise TrackerGoneError(f"The tracker refused: {str(answer.get('why'))[:200]}.", there=True)
+        return answer
+
+    def receive(self) -> Message:
+        """Return the next message, whole within the time limit: one that comes letter by letter is none."""
+        deadline = clock.monotonic() + self._timeout
+        while (end := self._buffer.find(b"\n")) < 0:
+            if len(self._buffer) > MAX_REPLY:
+                raise TrackerGoneError("The tracker's answer is too long.", there=True)
+            try:
+                self._socket.settimeout(max(deadline - clock.monotonic(), _LEAST_SECONDS))
+                chunk = self._socket.recv(65536)
+            except OSError as error:
+                raise self._gone(f"The tracker gave no answer: {error}.", there=_waits(error)) from error
+            if not chunk:
+                raise TrackerGoneError("The tracker ended.")
+            self._buffer += chunk
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        try:
+            return decode(line)
+        except ProtocolError as error:
+            raise TrackerGoneError(f"The tracker's answer makes no sense: {error}.", there=True) from error
+
+    def _gone(self, why: str, *, there: bool) -> TrackerGoneError:
+        return TrackerGoneError(why, there=there, pid=pid_of(self._places) if there else None)
+
+    def waiting(self) -> Iterator[Message]:
+        """Yield the whole messages that have already arrived; call when the socket is readable."""
+        yield self.receive()
+        while b"\n" in self._buffer:
+            yield self.receive()
+
+    def fileno(self) -> int:
+        """The socket's descriptor, for select."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """End the conversation."""
+        self._socket.close()
+
+
+def _waits(error: Exception) -> bool:
+    """Whether *error* means that the other side lives but does nothing, rather than that it has ended."""
+    return isinstance(error, TimeoutError | BlockingIOError)

@@ -1,0 +1,1 @@
+"""Configured jobs: the first one is made and started here."""

@@ -1,0 +1,224 @@
+"""A closer look at one process: is it a run of an engine, of what kind, from where to where.
+
+Engines are asked what they would make of the command line (`Engine.plan`). Of the environment only the variables in `VARIABLES` are
+copied; what leaves this module is redacted.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tray import engines
+from tray.core.paths import HOME_VARIABLE
+from tray.core.redact import Redactor
+from tray.engines.base import Plan
+from tray.engines.job_name import SAID
+from tray.engines.recognise import program_name
+from tray.observe import family
+from tray.observe.proc import COMMAND_BYTES, CUT, STRANGERS_BYTES, WORD_BYTES, Proc
+from tray.observe.scope import Scope, user_name
+
+VARIABLES = (
+    "RESTIC_REPOSITORY",
+    "RESTIC_REPOSITORY_FILE",
+    "BORG_REPO",
+    "KOPIA_CONFIG_PATH",
+    "RCLONE_DRY_RUN",
+    "PWD",
+    "RESTIC_HOST",
+    "RCLONE_CONFIG",
+    "RSYNC_RSH",
+    "BORG_RSH",
+    HOME_VARIABLE,
+)
+"""What is read of another process's environment. An address or a command among them may hold a password, and is redacted."""
+
+KINDS = frozenset(("backup", "dry-run", "restore", "check", "prune", "compact"))
+OTHER = "other"
+"""The kind of a call that only looks, or prepares: `restic snapshots`, `borg init`."""
+NOT_ALONE = frozenset(("tar",))
+"""Engines that everything calls (installing a package, building a program): seen as steps of a script, not as runs of their own."""
+_MOVES = ("rsync", "tar", "gtar", "gnutar", "bsdtar")
+_CALLERS = 3
+"""So many ancestors may be the script whose own number is in a name."""
+_SERVES = frozenset(("--server", "--daemon"))  # rsync's other half
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A process that is a run.
+
+    Attributes:
+        user: The name of its user if that is not us, else None.
+        repository, sources, command: Redacted; local paths are absolute where the working folder is known.
+        folder: Its working folder, None if unknown.
+        here: Its paths are ours; False in a container.
+        whole: Its whole command line was read, and its environment, which may name the repository.
+    """
+
+    pid: int
+    start: str
+    started_ms: int
+    uid: int
+    user: str | None
+    engine: str
+    kind: str
+    repository: str | None
+    sources: tuple[str, ...]
+    command: tuple[str, ...]
+    job: str
+    folder: str | None
+    here: bool = True
+    whole: bool = True
+
+    @property
+    def process(self) -> str:
+        """What names it for good in this boot."""
+        return f"{self.pid}@{self.start}"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the kernel told of a process, taken all at once: it may be over before we have understood it.
+
+    Attributes:
+        above: Pid and start of its ancestors.
+        wrapped: One of them is a wrapper of ours, or of another user's Backup Tray.
+    """
+
+    pid: int
+    start: str
+    argv: list[str]
+    uid: int
+    environ: dict[str, str] | None
+    folder: str | None
+    here: bool
+    above: tuple[tuple[int, str], ...]
+    wrapped: bool
+
+
+def gather(proc: Proc, pid: int, admit: Callable[[], bool] = lambda: True) -> Facts | None:
+    """Return what can be known of a process that may be an engine; None if it is none, or gone.
+
+    Of a part of an engine (rsync is three processes with the same words) it tells of the one that began.
+
+    Args:
+        admit: Asked once the process may be an engine; False ends the look before the dear part of it.
+    """
+    most = COMMAND_BYTES if proc.uid(pid) == _ourselves() else STRANGERS_BYTES
+    argv = proc.command(pid, most)
+    if not _may_be(argv) or not admit():
+        return None
+    pid, above = _beginning(proc, pid, argv, most)
+    if not pid:
+        return None
+    stat, uid = proc.stat(pid), proc.uid(pid)  # first what only the process itself tells: it may be over in a moment
+    if stat is None or stat.gone or uid is None:
+        return None
+    environ, ours = proc.environ(pid, VARIABLES), uid == _ourselves()
+    if ours and uid == 0 and proc.set_uid(pid):
+        return None  # root's program with another user's words
+    folder = _folder(proc, pid, argv, environ or {}, above)
+    wrapped = any(family.wraps(proc.command(ancestor, WORD_BYTES)) for ancestor, _ in above)
+    facts = Facts(pid, stat.start, argv, uid, environ, folder, not ours or proc.here(pid), above, wrapped)
+    again = proc.stat(pid)
+    if again is None or again.gone or again.start != stat.start or proc.command(pid, most) != argv:
+        return None  # it ended, another one took its number, or it became another while we looked
+    return facts
+
+
+def _beginning(proc: Proc, pid: int, argv: Sequence[str], most: int) -> tuple[int, tuple[tuple[int, str], ...]]:
+    """Return the first of a chain of processes of one user with the same words, and its ancestors.
+
+    Only so many levels are looked at as `family.ancestors` yields: any user can make a chain of a thousand. What is deeper in one
+    begins nothing, so its pid is 0.
+    """
+    above, uid = tuple(family.ancestors(proc, pid)), proc.uid(pid)
+    level = 0
+    while level < len(above) and proc.uid(above[level][0]) == uid and proc.command(above[level][0], most) == argv:
+        level += 1
+    if level >= family.DEEP:
+        return 0, ()
+    return (pid, above) if not level else (above[level - 1][0], above[level:])
+
+
+def _ourselves() -> int:
+    return os.geteuid() if hasattr(os, "geteuid") else -1
+
+
+def _folder(
+    proc: Proc, pid: int, argv: Sequence[str], environ: dict[str, str], above: Sequence[tuple[int, str]]
+) -> str | None:
+    """Return the folder that relative paths count from. rsync and tar go elsewhere at once, so their caller is asked."""
+    if not program_name(argv[0]).startswith(_MOVES):
+        return proc.folder(pid)
+    caller = proc.folder(above[0][0]) if above else None
+    return caller if caller is not None and environ.get("PWD", caller) == caller else None
+
+
+def examine(proc: Proc, facts: Facts, scope: Scope, kinds: frozenset[str] = KINDS) -> Found | None:
+    """Return the run that a process is; None if it is none of these *kinds*, or none of ours to look at. Never raises."""
+    if not scope.user(facts.uid) or not scope.instance(facts.environ):
+        return None
+    try:
+        found = _planned(facts.argv, facts.environ or {}, kinds)
+    except Exception:  # a command line that nobody thought of must not end the tracker
+        return None
+    return None if found is None else _described(proc, facts, scope, *found)
+
+
+def _may_be(argv: Sequence[str]) -> bool:
+    """Whether a built-in engine may stand there: only its name is looked at, and nothing is imported."""
+    if not argv or not _SERVES.isdisjoint(argv):
+        return False
+    inner = engines.unwrap(argv, {})
+    name = program_name(argv[inner.at]).lower()
+    return any(name.startswith(known.begins) for known in engines.ENGINES)
+
+
+def _planned(argv: Sequence[str], environ: dict[str, str], kinds: frozenset[str]) -> tuple[str, Plan] | None:
+    engine, at = engines.recognise(argv, environ)
+    if engine is engines.COMMAND:
+        return None
+    plan = engine.plan(argv, at, environ)
+    return (engine.name, plan) if plan.kind in kinds else None
+
+
+def _described(proc: Proc, facts: Facts, scope: Scope, name: str, plan: Plan) -> Found:
+    folder, hide = facts.folder, Redactor(facts.argv, facts.environ or {})
+    user = None if facts.uid == scope.uid else user_name(facts.uid)
+    sources = tuple(absolute(hide.text(source), folder) for source in plan.sources)
+    repository = None if plan.repository is None else absolute(hide.text(plan.repository), folder)
+    if user is None:
+        apart, pids = tuple(map(hide.text, plan.apart)), (facts.pid, *(one for one, _ in facts.above[:_CALLERS]))
+        job = engines.job_name(name, repository, sources, kind=plan.kind, folder=folder, apart=apart, pids=pids)
+    else:  # one job for each engine and user: the words are that user's, and there is no end to them
+        job = name if plan.kind == "backup" else f"{name} {plan.kind}"
+    # The same words may mean other folders: a container's success must not stand for a failure of ours.
+    whose = [word for word in (user, None if facts.here else "container") if word is not None]
+    return Found(
+        pid=facts.pid,
+        start=facts.start,
+        started_ms=proc.started_ms(facts.start),
+        uid=facts.uid,
+        user=user,
+        engine=name,
+        kind=plan.kind,
+        repository=repository,
+        sources=sources,
+        command=tuple(hide.argv(facts.argv)),
+        job=f"{job} ({', '.join(whose)})" if whose else job,
+        folder=folder,
+        here=facts.here,
+        whole=facts.environ is not None and not any(word.endswith(CUT) for word in facts.argv),
+    )
+
+
+def absolute(path: str, folder: str | None) -> str:
+    """Return a relative local path as seen from *folder*; whatever may be an address, or words of ours, as it is."""
+    beginning = path.partition("/")[0]
+    if folder is None or os.path.isabs(path) or path in ("", "-", "stdin") or ":" in beginning or path.startswith("~"):
+        return path
+    if path.startswith(("named in ", "listed in ", *SAID)):
+        return path
+    return os.path.normpath(os.path.join(folder, path))

@@ -1,0 +1,83 @@
+"""`ERROR_STATUS_FETCH` on record: once per outage, whoever notices it first, however many look. So are notifications that
+nobody was shown.
+
+An outage is remembered as a file in the runtime folder from the first failure until the first success. Its entry goes the way of
+every record: into the audit log, or into the spool until the log can be written again.
+"""
+
+import os
+from contextlib import suppress
+
+from tray.core import files
+from tray.core.errors import BackupTrayError, NotificationError
+from tray.core.paths import Places, private
+
+_RECORD_SECONDS = 0.2
+
+
+class Outage:
+    """Notes the beginning and the end of an outage.
+
+    Args:
+        mark: The name of the file that remembers it; one for each thing that can be out.
+    """
+
+    def __init__(self, places: Places, mark: str = "outage") -> None:
+        self._places = places
+        self._mark = places.runtime / mark
+        self._on = os.path.exists(self._mark)  # False also where the folder is not ours to enter
+
+    def began(self, error: BackupTrayError) -> None:
+        """A fetch failed."""
+        if self._on:
+            return
+        self._on = True
+        try:
+            private(self._places.runtime)
+            os.close(files.descriptor(self._mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return  # somebody else noted it
+        except (OSError, BackupTrayError):
+            pass  # no place for the mark: this process at least says it once
+        self._record(error)
+
+    def over(self) -> None:
+        """A fetch succeeded; records that waited for the log are appended now."""
+        if not self._on:
+            return
+        self._on = False
+        with suppress(OSError):
+            self._mark.unlink(missing_ok=True)
+        from tray.audit import spool
+
+        with suppress(BackupTrayError, OSError):
+            spool.drain(self._places, timeout=_RECORD_SECONDS)
+
+    def _record(self, error: BackupTrayError) -> None:
+        from tray.audit import spool
+        from tray.audit.entry import Action, Draft, Severity
+
+        unheard = isinstance(error, NotificationError)
+        action, severity = (
+            (Action.NOTIFICATION_FAILED, Severity.WARNING) if unheard else (Action.STATUS_ERROR, Severity.ERROR)
+        )
+        draft = Draft(action, result="not shown" if unheard else error.code, severity=severity, body=error.facts())
+        with suppress(BackupTrayError, OSError):
+            if self._places.audit_db.exists():
+                spool.record(self._places, [draft], timeout=_RECORD_SECONDS)
+            else:  # recording would begin a new log, and the loss of the old one would not show any more
+                spool.keep(self._places, [draft])
+
+
+class Unheard:
+    """Notes that the desktop shows no notifications, and that it does again."""
+
+    def __init__(self, places: Places) -> None:
+        self._outage = Outage(places, "notification-outage")
+
+    def note(self, why: str | None) -> None:
+        """One notification was tried: *why* it was not shown, None if it was."""
+        if why is None:
+            self._outage.over()
+        else:
+            self._outage.began(NotificationError(why))

@@ -1,0 +1,151 @@
+"""What a report rests on: one checkpoint of the log, and the entries up to it. Later entries do not exist for the report."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tray.audit import checkpoint
+from tray.audit.entry import ENDS, ended_run
+from tray.audit.proof import root_of
+from tray.audit.search import search
+from tray.audit.search.conditions import Filter
+from tray.baselines import near_copies
+from tray.core import clock
+from tray.core.errors import BaselineError
+from tray.core.model import EndedRun
+
+if TYPE_CHECKING:
+    from tray.audit.rows import StoredEntry
+    from tray.audit.store import AuditLog
+    from tray.audit.verify.verdict import Verdict
+
+_PAGE = 500
+_PATIENCE = 3600.0
+CHARTED = 30
+"""Runs in the charts of one job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The checkpoint of a report.
+
+    Attributes:
+        note: The signed checkpoint.
+        start: The first entry that was not pruned.
+        begin_ms: When the first entry that is there was recorded.
+        as_of_ms: When the last entry under the checkpoint was recorded: the report's own date.
+        foot: The checkpoint as one line, for the foot of each page.
+        verdict: What verifying the log came to; None where nobody verified it.
+    """
+
+    note: bytes
+    log: str
+    size: int
+    root: bytes
+    start: int
+    begin_ms: int
+    as_of_ms: int
+    foot: str
+    verdict: "Verdict | None" = None
+
+    @property
+    def short(self) -> str:
+        """Name, size and root of the log: what is signed, for a QR code."""
+        return checkpoint.Checkpoint(self.log, self.size, self.root).text().decode()
+
+
+def base(log: "AuditLog", pinned: tuple[str, bytes] | None = None, verdict: "Verdict | None" = None) -> Base:
+    """Return the newest checkpoint of *log*, or the one that was given.
+
+    Args:
+        pinned: Name and content of a checkpoint that was kept: the report is about the log as it was then.
+
+    Raises:
+        BaselineError: It is no checkpoint of this log.
+        AuditUnavailableError: The log cannot be read.
+    """
+    size, root, note = log.head()
+    if pinned is not None:
+        note = pinned[1]
+        size, root = _pinned(log, *pinned)
+    seen = checkpoint.parse(note)
+    if verdict is not None:
+        verdict = replace(verdict, entries=size)  # more may have come since: they are not of this report
+    start = log.start()
+    first, last = (clock.from_text(log.entry(seq).data["recorded"]) for seq in (start, size - 1))
+    return Base(note, seen.origin, size, root, start, first, last, near_copies.footer(note), verdict)
+
+
+def _pinned(log: "AuditLog", name: str, note: bytes) -> tuple[int, bytes]:
+    """Return size and root of a checkpoint that this log continues and that a key of it signed.
+
+    Whether *its* key may sign is what the verification says; here only a note that is not of this log is refused.
+    """
+    try:
+        seen = checkpoint.parse(note)
+        agrees = seen.size > 0 and log.root_at(seen.size) == seen.root
+    except ValueError as error:
+        raise BaselineError(name, f"It is no checkpoint of this log: {error}.") from error
+    if checkpoint.parse(log.head()[2]).origin != seen.origin:
+        raise BaselineError(name, f"It is of another log, {seen.origin}.")
+    if not agrees:
+        raise BaselineError(name, f"The log's first {seen.size} entries are not the ones that it saw: verify the log.")
+    return seen.size, seen.root
+
+
+def included(log: "AuditLog", entry: "StoredEntry", rests: Base) -> bool:
+    """Whether the hashes of the log lead from *entry* to the root of the checkpoint."""
+    if entry.seq >= rests.size:
+        return False
+    return root_of(entry.leaf, entry.seq, rests.size, log.inclusion(entry.seq, rests.size)) == rests.root
+
+
+def matching(log: "AuditLog", wanted: Filter, rests: Base, *, entries: bool) -> "Iterator[StoredEntry]":
+    """Yield what is asked for, the newest first.
+
+    Args:
+        entries: Every entry; else the ends of runs only, unless the filter names actions.
+
+    Raises:
+        AuditUnavailableError: The log cannot be read.
+    """
+    if not entries and wanted.action is None:
+        wanted = replace(wanted, action=tuple(map(str, ENDS)))
+    after = None
+    while True:
+        page = search(log, wanted, _PAGE, after, seconds=_PATIENCE)
+        for entry in page.entries:
+            if entry.seq < rests.size:
+                yield entry
+        if page.next is None:
+            return
+        after = page.next
+
+
+def run_of(entry: "StoredEntry") -> EndedRun | None:
+    """Return the run whose end *entry* is, None if it is none."""
+    if entry.data["action"] not in ENDS or entry.data["run"] is None:
+        return None
+    return ended_run(entry.data, entry.body, entry.seq)
+
+
+def earlier(log: "AuditLog", run: EndedRun, rests: Base) -> list[EndedRun]:
+    """Return the last runs of the same job and kind, the oldest first, *run* itself the last."""
+    found = log.history(limit=CHARTED * 2, before=run.entry, job=run.job)
+    same = [one for one in found if one.kind == run.kind and one.entry is not None and one.entry < rests.size]
+    return [*reversed(same[: CHARTED - 1]), run]
+
+
+def backup_before(log: "AuditLog", job: str, moment_ms: int | None, rests: Base) -> int | None:
+    """Return when the last backup of *job* before a moment was made, None if there was none, or no moment."""
+    if moment_ms is None:
+        return None
+    good = Filter(
+        until_ms=moment_ms,
+        job=(job,),
+        action=tuple(map(str, ENDS)),
+        outcome=("succeeded", "warning"),
+        kind=("backup",),
+    )
+    found = next(matching(log, good, rests, entries=False), None)
+    return None if found is None else clock.from_text(found.data["time"])

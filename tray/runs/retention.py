@@ -1,0 +1,87 @@
+"""How long the folders of ended runs, with their logs, are kept; the entries of the audit log stay.
+
+The tracker's housekeeping looks after that. On a machine without a tracker a wrapper does so once a day, after its run.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tray import runs
+from tray.core import clock
+from tray.core.errors import ConfigError
+from tray.core.paths import Places
+
+if TYPE_CHECKING:
+    from tray.config.runs import RunsConfig
+
+_MARK = ".trimmed"
+
+
+def daily(places: Places) -> None:
+    """Do `trim` if nobody did so today."""
+    mark = places.runs / _MARK
+    with suppress(OSError):
+        if abs(clock.now_ms() - mark.stat().st_mtime_ns // 1_000_000) < clock.DAY_MS:
+            return
+    if len(list(islice(_folders(places), 2))) < 2:
+        return  # the newest is kept in any case
+    from tray import config  # only now: most runs need not read the configuration
+    from tray.config.runs import RunsConfig
+
+    try:
+        kept = config.load(places).runs
+    except ConfigError:
+        kept = RunsConfig()
+    trim(places, kept)
+
+
+def usage(places: Places) -> tuple[int, int]:
+    """Return how many folders of ended runs there are, and how many bytes of disk they take."""
+    sizes = [_size(folder) for folder in _folders(places)]
+    return len(sizes), sum(sizes)
+
+
+def trim(places: Places, kept: "RunsConfig") -> None:
+    """Remove what is too old, and then the oldest until the rest is small enough. The newest run is always kept."""
+    folders = sorted(_folders(places), key=lambda folder: folder.name)[:-1]
+    sizes = {folder: _size(folder) for folder in folders}
+    total = sum(sizes.values())
+    oldest = 0 if kept.keep_ms is None else clock.now_ms() - kept.keep_ms
+    for folder in folders:
+        if _began_ms(folder.name) >= oldest and (kept.most is None or total <= kept.most):
+            break
+        with suppress(OSError):
+            runs.forget(places, folder.name)
+            total -= sizes[folder]
+    with suppress(OSError):
+        (places.runs / _MARK).touch(mode=0o600)
+
+
+def _folders(places: Places) -> Iterator[Path]:
+    """Yield the folders of ended runs; the id that each is named by begins with the time (UUIDv7)."""
+    for root in places.run_roots:
+        with suppress(OSError), os.scandir(root / "done") as items:
+            yield from (Path(item.path) for item in items if item.is_dir(follow_symlinks=False))
+
+
+def _size(folder: Path) -> int:
+    """Return the bytes of disk under *folder*: a long log has holes."""
+    with suppress(OSError), os.scandir(folder) as items:
+        return sum(_disk(item.stat(follow_symlinks=False)) for item in items)
+    return 0
+
+
+def _disk(found: os.stat_result) -> int:
+    return int(getattr(found, "st_blocks", -(-found.st_size // 512))) * 512
+
+
+def _began_ms(run: str) -> int:
+    """Return when *run* began; a name that is no id counts as new."""
+    try:
+        return int(run.replace("-", "")[:12], 16)
+    except ValueError:
+        return clock.now_ms()

@@ -1,0 +1,106 @@
+"""What the user says about a job: that its failure was seen, or that the job is over and to be forgotten. Each is an entry."""
+
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tray.core.errors import JobNotFoundError, StatusFetchError, SystemOwnedError
+from tray.core.model import JobStatus, Status
+from tray.core.paths import Places
+from tray.status import StatusSource, past_runs
+
+if TYPE_CHECKING:
+    from tray.audit.entry import Action
+
+RECORD_SECONDS = 5.0
+
+
+def acknowledge(places: Places, job: str) -> None:
+    """Record that the user has seen how the last run of *job* ended.
+
+    Raises:
+        JobNotFoundError: No run of such a job has ended.
+        SystemOwnedError: It is root's job, which is only shown here.
+        StatusFetchError: It is not known now which jobs there are.
+    """
+    from tray.audit.entry import Action
+
+    known = _ended(places)
+    if job not in known:
+        raise _unknown(places, job, known, f"sudo backup-tray seen {shlex.quote(job)}")
+    _record(places, [known[job]], Action.JOB_SEEN, "seen")
+
+
+def forget(places: Places, jobs: Sequence[str]) -> list[str]:
+    """Record that *jobs* are over: they are neither judged nor shown until their next run. Nothing is done if one is not known.
+
+    Returns:
+        The names of those that had been forgotten before.
+
+    Raises:
+        JobNotFoundError, SystemOwnedError, StatusFetchError: As `acknowledge`.
+    """
+    from tray.audit.entry import Action
+
+    known = _ended(places)
+    missing = [job for job in dict.fromkeys(jobs) if job not in known]
+    before = [job for job in missing if job in past_runs.names(places)["job"]] if missing else []
+    for job in missing:
+        if job not in before:
+            error = _unknown(places, job, known, f"sudo backup-tray forget {shlex.quote(job)}")
+            error.next = f"{error.next} Nothing was forgotten."
+            raise error
+    _record(places, [known[job] for job in dict.fromkeys(jobs) if job in known], Action.JOB_FORGOTTEN, "forgotten")
+    return before
+
+
+def forget_of(places: Places, run: str) -> None:
+    """Forget the job whose last run is *run*: the window names a job so.
+
+    Raises:
+        JobNotFoundError: There is no such job any more, or it has run again.
+        StatusFetchError: It is not known now which jobs there are.
+    """
+    known = _ended(places)
+    job = next((name for name, item in known.items() if item.last is not None and item.last.run == run), None)
+    if job is None:
+        raise JobNotFoundError(run, tuple(known))
+    forget(places, [job])
+
+
+def _record(places: Places, items: Sequence[JobStatus], action: "Action", result: str) -> None:
+    """Put one entry for each job on record, under the name and kind of its runs."""
+    from tray.audit import spool
+    from tray.audit.entry import Draft
+
+    drafts = [
+        Draft(action=action, job=item.last.job, kind=item.kind, result=result)
+        for item in items
+        if item.last is not None
+    ]
+    if drafts:
+        spool.record(places, drafts, timeout=RECORD_SECONDS)
+
+
+def _ended(places: Places) -> dict[str, JobStatus]:
+    """Return the user's own jobs that have an ended run, by the name that is shown."""
+    status = _status(places, system=False)
+    if status.error is not None:
+        raise StatusFetchError(status.error["why"], status.error["next"])
+    return {item.job: item for item in status.jobs if item.last is not None}
+
+
+def _unknown(
+    places: Places, job: str, known: dict[str, JobStatus], command: str
+) -> JobNotFoundError | SystemOwnedError:
+    if any(found.job == job for found in _status(places, system=True).jobs):
+        return SystemOwnedError(f"The job {job!r}", command)
+    return JobNotFoundError(job, tuple(known))
+
+
+def _status(places: Places, *, system: bool) -> Status:
+    source = StatusSource(places, role="cli", start_tracker=False, system=system)
+    try:
+        return source.poll()
+    finally:
+        source.close()

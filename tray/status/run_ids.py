@@ -1,0 +1,88 @@
+"""Which run a person means: `last`, an id, its beginning or its end. Every command and every page of the window asks here.
+
+Words that fit several runs are refused and the runs named, so they never mean one run here and another there.
+"""
+
+from collections.abc import Iterable
+
+from tray import runs, wording
+from tray.core import clock
+from tray.core.errors import RunAmbiguousError, RunNotFoundError, SystemViewError
+from tray.core.paths import Places
+from tray.status import past_runs, system_history
+
+LAST = "last"
+_WHOLE = 36
+"""Letters of a whole id."""
+_FEW = 5
+"""So many candidates are named."""
+_SYSTEM_RUNS = 200
+"""The newest runs of the system among which candidates are looked for."""
+
+
+def resolve(places: Places, words: str, *, system: bool = True) -> str:
+    """Return the whole id of the run that *words* mean.
+
+    Args:
+        words: `last` or "" for the newest ended run, else an id, its beginning or its end.
+        system: Runs of the system may be meant too. Words that fit no run known here are then returned as they are: only the
+            system's service can tell.
+
+    Raises:
+        RunNotFoundError: There is none.
+        RunAmbiguousError: There are several.
+    """
+    if words in ("", LAST):
+        newest = past_runs.everywhere(places, limit=1)[0] if system else past_runs.history(places, limit=1)
+        if not newest:
+            raise RunNotFoundError(words)
+        return newest[0].run
+    found = _own(places, words)
+    if words in found:
+        return words
+    if system and len(words) < _WHOLE:
+        found |= _of_system(words)
+    if len(found) > 1:
+        raise RunAmbiguousError(words, _told(places, found))
+    if not found and not system:
+        raise RunNotFoundError(words)
+    return next(iter(found), words)
+
+
+def _own(places: Places, words: str) -> set[str]:
+    """Return the ids of this user's runs that *words* fit: of folders, log and spool."""
+    from tray.audit import spool
+
+    found = {run for run in runs.known(places) if runs.is_called(run, words)}
+    found |= {
+        draft.run for draft in spool.pending(places) if draft.run is not None and runs.is_called(draft.run, words)
+    }
+    ends = runs.SHORTEST_END <= len(words) < _WHOLE
+    with past_runs.reading(places) as log:
+        return found if log is None else found | log.runs_like(words, _FEW + 1, ends=ends)
+
+
+def _of_system(words: str) -> set[str]:
+    """Return the ids of the system's newest runs that *words* fit."""
+    try:
+        newest = system_history.history(limit=_SYSTEM_RUNS)[0]
+    except SystemViewError:
+        return set()  # said where its runs are asked for
+    return {run.run for run in newest if runs.is_called(run.run, words)}
+
+
+def _told(places: Places, found: Iterable[str]) -> list[str]:
+    """Return the candidates in words: short id, job, and when each began or ended."""
+    ids = sorted(found, reverse=True)
+    shorts = [wording.short_id(run) for run in ids]
+    told = []
+    with past_runs.reading(places) as log:
+        for run, short in list(zip(ids, shorts, strict=True))[:_FEW]:
+            entry = None if log is None else log.entry_of_run(run)
+            name = short if shorts.count(short) == 1 else wording.escape(run)
+            if entry is None:
+                told.append(name)
+                continue
+            when = clock.local(clock.from_text(entry.data["time"])).strftime("%Y-%m-%d %H:%M")
+            told.append(f"{name} ({wording.escape(entry.data['job'] or '')}, {when})")
+    return [*told, f"{len(ids) - _FEW} more"] if len(ids) > _FEW else told

@@ -1,0 +1,139 @@
+"""The one source of the status: every surface polls or follows it.
+
+It keeps its connections between polls and reads again only what changed, so a poll costs next to nothing. An error never
+escapes: it is part of the status, with the last good data marked by its age. Run folders are read before the log, so that a run
+that ends in between is found in one or the other.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+from tray.core import clock
+from tray.core.errors import BackupTrayError, StatusFetchError, UnexpectedError
+from tray.core.model import LiveRun, Status, judge
+from tray.core.paths import Places
+from tray.recording.outage import Outage
+from tray.status.job_histories import History
+from tray.status.last_check import Standing
+from tray.status.live import Live
+from tray.status.repositories import Repositories
+from tray.status.settings import Settings
+from tray.status.system_status import SystemStatus
+
+POLL_SECONDS = 1.0
+HEARTBEAT_SECONDS = 10.0
+"""`follow` yields at least this often, so that ages on screen stay true."""
+
+
+class StatusSource:
+    """Where a surface gets the status from.
+
+    Args:
+        role: tray, window or cli, for the tracker's `hello`.
+        start_tracker: Start one when none answers; a tracker that is gone for good then makes the status unavailable.
+        system: Show what the system-wide instance tells beside it, where there is one.
+    """
+
+    def __init__(self, places: Places, *, role: str, start_tracker: bool, system: bool = True) -> None:
+        self._live = Live(places, role, start_tracker)
+        self._system = SystemStatus(role) if system else None
+        self._history = History(places)
+        self._repositories = Repositories(places)
+        self._standing = Standing(places)
+        self._settings = Settings(places)
+        self._outage = Outage(places)
+        self._good: Status | None = None
+
+    def poll(self) -> Status:
+        """Return the status now. Never raises: what went wrong is in `Status.error`."""
+        return self._now(self._live.ask)
+
+    def follow(self, stop: threading.Event) -> Iterator[Status]:
+        """Yield the status at once and then on every change, until *stop* is set (noticed within half a second)."""
+        before: Status | None = None
+        heartbeat = 0.0
+        while not stop.is_set():
+            now = self._now(self._live.hear)
+            same = before is not None and replace(now, as_of_ms=before.as_of_ms) == before
+            if not same or clock.monotonic() >= heartbeat:
+                heartbeat = clock.monotonic() + HEARTBEAT_SECONDS
+                before = now
+                yield now
+            self._live.wait(POLL_SECONDS / 2, None if self._system is None else self._system.fileno())
+
+    def close(self) -> None:
+        """Give back connections and files."""
+        self._live.close()
+        self._history.close()
+        if self._system is not None:
+            self._system.close()
+
+    def _now(self, ask: Callable[[], dict[str, LiveRun]]) -> Status:
+        """Return the status; a mistake of ours anywhere makes it unavailable, and the last good one never stays."""
+        try:
+            return self._beside(self._judge(ask))
+        except Exception as error:
+            return self._unavailable(UnexpectedError(error), clock.now_ms())
+
+    def _beside(self, own: Status) -> Status:
+        """Return the user's own status together with the system's."""
+        if self._system is None:
+            return own
+        self._system.poll()
+        return self._system.beside(own)
+
+    def _judge(self, ask: Callable[[], dict[str, LiveRun]]) -> Status:
+        now = clock.now_ms()
+        tracked: dict[str, LiveRun] = {}
+        silent: StatusFetchError | None = None
+        try:
+            try:
+                tracked = ask()
+            except StatusFetchError as error:  # what is on record is told all the same, beside what is not known
+                silent = error
+                self._outage.began(error)
+            folders = self._live.folders(tracked)
+            jobs, notes, ended = self._history.read(set(tracked) | set(folders.live), folders.over)
+        except BackupTrayError as error:
+            return self._unavailable(error, now)
+        except OSError as error:  # such as a state folder that belongs to somebody else
+            return self._unavailable(StatusFetchError(f"{error.filename or 'A file'}: {error.strerror or error}."), now)
+        live = [run for run in {**folders.live, **tracked}.values() if run.run not in ended]
+        self._repositories.read()
+        self._standing.read()
+        self._settings.read()
+        begun = self._history.begun_ms
+        told = judge.judge(
+            now,
+            live,
+            jobs,
+            error=None if silent is None else silent.facts(),
+            notes=[
+                *self._settings.notes,
+                *notes,
+                *self._live.notes,
+                *self._repositories.notes(now),
+                *self._standing.notes(now, begun, self._settings.audit.verify_every_ms),
+            ],
+            doubt=self._history.in_doubt(now) or self._repositories.doubtful or self._standing.doubtful(begun),
+            concerns=self._repositories.concerns(jobs),
+            repositories=self._repositories.states(jobs),
+            audit=self._standing.audit,
+        )
+        if silent is None:
+            self._good = told
+            self._outage.over()
+        return told
+
+    def _unavailable(self, error: BackupTrayError, now: int) -> Status:
+        if not isinstance(error, StatusFetchError):
+            error = StatusFetchError(f"{error.what} {error.why}".strip(), error.next)
+        with suppress(Exception):  # the answer must come, whatever is broken
+            self._outage.began(error)
+        with suppress(
+            Exception
+        ):  # a log that nobody can read may be one that somebody destroyed, and the alarm goes on
+            self._standing.read()
+        return judge.unavailable(error.facts(), now, self._good, self._standing.audit)

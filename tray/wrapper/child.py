@@ -1,0 +1,305 @@
+"""The command that is watched: how it starts, which signals it gets, how it ended.
+
+In the foreground of a terminal it stays in our process group: prompts, Ctrl-Z, `fg`, a pager behind us and the script around us
+then work as without us. Ctrl-C reaches it from the kernel; what somebody sends to us alone is passed on, and `si_code` tells which
+is which. Elsewhere it gets a group of its own, so that what is sent to our whole group does not arrive twice; without any terminal
+a session of its own, else the kernel hangs up on it when we are killed while it is suspended (POSIX: "orphaned process group").
+"""
+
+import atexit
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import NoReturn
+
+from tray import last_resort
+from tray.engines.base import Exit
+from tray.wrapper.waker import FORWARDED
+
+_KEYS = frozenset((signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)))
+"""What Ctrl-C and Ctrl-\\ send."""
+
+
+_WAIT_SECONDS = 0.05
+_OURS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.E2BIG)
+"""What the system says to the second process, or to what we add, that it would not have said to the command alone."""
+
+
+class Terminal(Enum):
+    """Where we stand on a terminal."""
+
+    NONE = 0
+    BACKGROUND = 1
+    FOREGROUND = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """What a process that has ended had become.
+
+    Attributes:
+        program: The name of the program that it was in the end, cut to 15 bytes: `nice tar …` is tar then.
+        children: It had children that it waited for.
+    """
+
+    program: str
+    children: bool
+
+
+class Child:
+    """A started command.
+
+    Attributes:
+        last: What it was in the end, as far as the system tells. Linux only.
+
+    Raises:
+        CommandNotFoundError: It does not exist or may not be executed.
+        OSError: There are no processes, descriptors or memory left for a second process beside ours.
+    """
+
+    def __init__(
+        self, argv: Sequence[str], environ: Mapping[str, str], *, stdout: int | None, stderr: int | None
+    ) -> None:
+        terminal = _terminal()
+        self._shared = terminal is Terminal.FOREGROUND
+        self._asked = False
+        try:
+            try:
+                self._process = _start(argv, environ, stdout, stderr, terminal)
+            except OSError as error:
+                if error.errno != errno.ENOEXEC or sys.platform == "win32":
+                    raise
+                # A script without `#!`: shells, cron and execvp(3) give it to sh.
+                import shutil
+
+                from tray.wrapper import not_started
+
+                script = shutil.which(argv[0]) or argv[0]
+                if not not_started.is_text(script):
+                    raise
+                self._process = _start(["/bin/sh", script, *argv[1:]], environ, stdout, stderr, terminal)
+        except OSError as error:
+            if error.errno in _OURS:
+                raise
+            from tray.wrapper import not_started  # most commands start
+
+            raise not_started.explained(argv[0], error, environ.get("PATH", os.defpath)) from error
+        self.exit: Exit | None = None
+        self.last: Last | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def shares_group(self) -> bool:
+        """Whether it is in our own process group, as in the foreground of a terminal."""
+        return self._shared
+
+    def forward(self, number: int) -> None:
+        """Pass a signal on, once for each time that it came to us; INT goes to a whole group of its own, as a terminal's would."""
+        if self.exit is not None:
+            return
+        self._asked = True
+        with suppress(ProcessLookupError, PermissionError):
+            if sys.platform != "win32" and number == signal.SIGINT and not self._shared:
+                os.killpg(self.pid, number)
+            else:
+                self._process.send_signal(number)
+
+    def ask(self) -> None:
+        """Remember that its end was asked for."""
+        self._asked = True
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether its end was asked for: by a key, by a signal to us, by a cancel."""
+        return self._asked
+
+    def permits(self) -> bool:
+        """Whether we may send it signals; `sudo` and `doas` run as somebody else."""
+        if sys.platform == "win32":
+            return True
+        try:
+            os.kill(self.pid, 0)
+        except OSError:
+            return False
+        return True
+
+    def check(self) -> bool:
+        """Take notice of the child's changes; True once it has ended (then `exit` says how)."""
+        if self.exit is not None:
+            return True
+        if sys.platform == "win32":
+            code = self._process.poll()
+            self.exit = None if code is None else Exit(code & 0xFF, None, self._asked)
+            return self.exit is not None
+        self._take_keys()
+        if sys.platform == "linux" and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            with suppress(Exception):
+                self.last = _last(self.pid)
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if not pid:
+            return False
+        code = self._process.returncode = os.waitstatus_to_exitcode(status)
+        self.exit = Exit(code, None, self._asked) if code >= 0 else Exit(None, -code, self._asked)
+        self._ended()
+        return True
+
+    def wait(self) -> Exit:
+        """Wait for the end with nothing but that, and pass signals on meanwhile."""
+        for number in FORWARDED if self.exit is None else ():
+            with suppress(Exception):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, lambda number, _frame: self.forward(number))
+        while self.exit is None:
+            try:
+                if not self.check():
+                    time.sleep(_WAIT_SECONDS)
+            except ChildProcessError:  # something else in this process has taken its status
+                self.exit = Exit(None, None, self._asked)
+            except Exception:
+                time.sleep(_WAIT_SECONDS)
+        return self.exit
+
+    def _ended(self) -> None:
+        self._take_keys()  # the key that ended it came to us too
+        _unblock(_KEYS)
+        if self.exit is not None:
+            self.exit = replace(self.exit, asked=self._asked)
+
+    def _take_keys(self) -> None:
+        """Take the signals that are held back on a terminal: a key's has reached the command already, any other is passed on."""
+        if sys.platform == "win32" or not self._shared:
+            return
+        while held := _KEYS & signal.sigpending():
+            if sys.platform == "linux":
+                came = signal.sigwaitinfo(held)
+                if came.si_code <= 0:  # a process sent it, sigaction(2)
+                    self.forward(came.si_signo)
+                    continue
+            else:
+                signal.sigwait(held)  # macOS does not tell: taken for a key
+            self._asked = True
+
+
+def _last(pid: int) -> Last | None:
+    """Ask what a process was that has ended and that has not been waited for.
+
+    Fields 2 (comm) and 11 of proc(5): cminflt, page faults of children that it waited for. Every child makes some.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            before, _, after = file.read(4096).rpartition(b")")
+        return Last(before.partition(b"(")[2].decode("utf-8", "replace"), after.split()[8] != b"0")
+    except (OSError, IndexError):
+        return None
+
+
+def _terminal() -> Terminal:
+    """Where we stand on our terminal, whatever our standard descriptors are."""
+    if sys.platform == "win32":
+        return Terminal.NONE
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return Terminal.NONE
+    try:
+        return Terminal.FOREGROUND if os.tcgetpgrp(terminal) == os.getpgrp() else Terminal.BACKGROUND
+    except OSError:
+        return Terminal.BACKGROUND
+    finally:
+        os.close(terminal)
+
+
+def _unblock(numbers: Iterable[int]) -> None:
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+
+
+def _start(
+    argv: Sequence[str], environ: Mapping[str, str], stdout: int | None, stderr: int | None, terminal: Terminal
+) -> "subprocess.Popen[bytes]":
+    last_resort.started = True  # before: whatever fails from here on, the command must not be started twice
+    try:
+        return _popen(argv, environ, stdout, stderr, terminal)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        last_resort.started = False  # Popen says so if the command was not executed
+        raise
+    except Exception:
+        last_resort.started = _has_child()
+        raise
+
+
+def _has_child() -> bool:
+    """Whether this process has a child at all, perhaps one of the program that became us."""
+    if sys.platform != "linux":
+        return True
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    except Exception:
+        return True
+    return True
+
+
+def _popen(
+    argv: Sequence[str], environ: Mapping[str, str], stdout: int | None, stderr: int | None, terminal: Terminal
+) -> "subprocess.Popen[bytes]":
+    if sys.platform == "win32":
+        return subprocess.Popen(argv, env=dict(environ), stdout=stdout, stderr=stderr)
+    if terminal is Terminal.NONE:
+        return subprocess.Popen(
+            argv, env=dict(environ), stdout=stdout, stderr=stderr, close_fds=False, start_new_session=True
+        )
+    if terminal is Terminal.BACKGROUND:
+        return subprocess.Popen(argv, env=dict(environ), stdout=stdout, stderr=stderr, close_fds=False, process_group=0)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _KEYS)
+
+    def take_keys() -> None:
+        for number in _KEYS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)  # before it may come: our handler would swallow it
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    try:
+        return subprocess.Popen(
+            argv, env=dict(environ), stdout=stdout, stderr=stderr, close_fds=False, preexec_fn=take_keys
+        )
+    except BaseException:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise
+
+
+def die_like(exit: Exit) -> int:
+    """End as the child did: return its exit code, or die of the same signal (without a core dump of ours)."""
+    if exit.signal is not None and sys.platform != "win32":
+        with suppress(Exception):
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+        with suppress(Exception):
+            signal.set_wakeup_fd(-1)
+        if exit.signal not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(exit.signal, signal.SIG_DFL)
+        os.kill(os.getpid(), exit.signal)
+    return exit.code if exit.code is not None else 128 + (exit.signal or 0)
+
+
+def leave(code: int) -> NoReturn:
+    """End at once with *code*: all is written, and to take the interpreter apart would keep the caller waiting some 20 ms."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # None where the caller closed the descriptor
+            with suppress(OSError):
+                stream.flush()
+    atexit._run_exitfuncs()
+    os._exit(code)

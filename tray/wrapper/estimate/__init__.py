@@ -1,0 +1,184 @@
+"""When a run will be done: totals, rate and time left, as far as anybody can know. Apart from engines and from display.
+
+    rate.py       bytes per second over the last half minute
+    costs.py      pace: what is left, in files and in bytes, at the cost that each of them has in this run
+    data.py       past: how long the last successful runs of the same job took, and how much they had to do
+    countdown.py  the expected end, which moves slowly enough to be watched
+
+The time left blends pace and past: at the beginning only the past is known, at the end only the pace counts. Nothing is said while
+nothing can be known: while the engine counts what there is, after the last byte, and where the end that was expected is over.
+"""
+
+from collections.abc import Sequence
+
+from tray.core.model import Phase
+from tray.wrapper.estimate.costs import Costs
+from tray.wrapper.estimate.countdown import PATIENCE_SECONDS, Countdown
+from tray.wrapper.estimate.data import Estimate, Past, Reading
+from tray.wrapper.estimate.rate import Rate
+
+__all__ = ["Estimate", "Estimator", "Past", "Rate", "Reading"]
+
+SETTLE_SECONDS = 2.0
+"""Nothing is concluded from a pace that was watched for less."""
+TRUST = 2
+"""At the part p of the run the past counts (1 - p) to this power, the pace the rest."""
+GROWTH = 1.01
+GROWTH_SECONDS = 3.0
+"""A total that grew by more than this part, that short a time ago, will grow again: the engine is still counting."""
+GAP_SECONDS = 60.0
+"""More than this between two looks was a pause of the machine or of ours, no work."""
+OVER = 1.05
+"""A total of an earlier run may be exceeded by this much; beyond it is known to be wrong."""
+MAX_SECONDS = 10 * 365 * 86_400
+
+
+class Estimator:
+    """Estimates one run: `add` what the engine says, and `look` at least once a second. Times are monotonic seconds."""
+
+    def __init__(self, began: float, past: Sequence[Past] = ()) -> None:
+        self._past = tuple(past)
+        self._rate, self._costs, self._countdown = Rate(), Costs(), Countdown()
+        self._last = Reading(began, Phase.SCANNING)
+        self._said = False
+        self._now = began
+        self._clock = 0.0  # seconds of this run, less its pauses
+        self._paused = False
+        self._moves_since: float | None = None
+        self._files = self._size = 0
+        self._counted = 0
+        self._grown = -GROWTH_SECONDS
+        self._speed: int | None = None
+
+    def know(self, past: Sequence[Past]) -> None:
+        """Take the earlier runs of the job, the newest first, once somebody has read them."""
+        self._past = tuple(past)
+
+    def add(self, reading: Reading) -> Estimate:
+        """Take what the engine said and return what can be said now."""
+        seconds = self._pass(reading.now)
+        files, size = reading.files_done or 0, reading.bytes_done or 0
+        more_files, more_size = max(files - self._files, 0), max(size - self._size, 0)
+        if self._moves_since is not None:
+            self._costs.add(seconds, more_files, more_size)
+        elif more_files or more_size:
+            self._moves_since = self._clock  # what came before was opening the repository
+        self._files, self._size = max(files, self._files), max(size, self._size)
+        self._grows(reading)
+        self._last, self._said = reading, True
+        if reading.bytes_done is not None:
+            self._speed = self._rate.add(self._clock, reading.bytes_done)
+        return self._estimate(seconds)
+
+    def look(self, now: float, *, paused: bool = False) -> Estimate:
+        """Return what can be said at a moment at which the engine says nothing; while *paused*, time does not count."""
+        seconds = self._pass(now)
+        self._paused = paused
+        if self._moves_since is not None and seconds:
+            self._costs.add(seconds, 0, 0)
+            if self._last.bytes_done is not None:
+                self._speed = self._rate.add(self._clock, self._last.bytes_done)
+        return self._estimate(seconds)
+
+    def _pass(self, now: float) -> float:
+        """Move the clock on and return the seconds that passed on it."""
+        gone = max(now - self._now, 0.0)
+        seconds = 0.0 if self._paused else min(gone, GAP_SECONDS)
+        self._now = max(now, self._now)
+        self._clock += seconds
+        return seconds
+
+    def _estimate(self, seconds: float) -> Estimate:
+        files, size, old = self._totals()
+        return Estimate(self._speed, self._eta(seconds, files, size, old=old), files, size, old)
+
+    def _totals(self) -> tuple[int | None, int | None, bool]:
+        """Return the totals, and whether one is that of the last run, where the engine has none or does not know it yet."""
+        last, old = self._last, next((one for one in self._past[:1] if not one.copied), Past(0.0))
+        counting = self._counting
+        files, old_files = _total(last.files_total, old.files, last.files_done, counting=counting)
+        size, old_size = _total(last.bytes_total, old.size, last.bytes_done, counting=counting)
+        return files, size, old_files or old_size
+
+    @property
+    def _counting(self) -> bool:
+        """Whether the engine does not know yet how much there is."""
+        return self._last.phase is Phase.SCANNING or self._clock - self._grown < GROWTH_SECONDS
+
+    def _grows(self, reading: Reading) -> None:
+        """Note when the total grows."""
+        now = reading.files_total if reading.bytes_total is None else reading.bytes_total
+        if now is not None and now > GROWTH * self._counted:
+            if self._counted:
+                self._grown = self._clock
+            self._counted = now
+
+    def _eta(self, seconds: float, files: int | None, size: int | None, *, old: bool) -> int | None:
+        if self._paused or self._last.phase is Phase.PAUSED:
+            return None
+        left = self._left(files, size, old=old)
+        if left is None or not left <= MAX_SECONDS:
+            self._countdown.clear()
+            return None
+        at_once = not self._said or self._clock > PATIENCE_SECONDS
+        shown = self._countdown.follow(self._clock, seconds, left, at_once=at_once)
+        return None if shown is None else max(1, round(shown))
+
+    def _left(self, files: int | None, size: int | None, *, old: bool) -> float | None:
+        """Return the predicted seconds until the end, None if nothing is known."""
+        if self._last.phase is Phase.FINISHING:
+            return None
+        if files is None and size is None and not self._past:
+            return self._left_by_engine()
+        alike = _alike(self._past)
+        past = self._left_by_past(alike, files, size)
+        if (self._counting and not old) or (self._past and not alike):
+            return past
+        found = self._left_by_pace(files, size)
+        if found is None:
+            return past
+        pace, part = found
+        if past is None:
+            return pace
+        trust: float = (1 - part) ** TRUST
+        if any(one.changes_only for one in alike):  # what had not changed flew by, and is no measure for the rest
+            trust = 1 - (self._clock / (self._clock + past)) ** TRUST
+        return (1 - trust) * pace + trust * past
+
+    def _left_by_engine(self) -> float | None:
+        """Return what the engine itself says is left, where there is nothing else to go by."""
+        told = self._last.eta_seconds
+        return None if told is None else max(told - (self._now - self._last.now), 0.0)
+
+    def _left_by_past(self, alike: Sequence[Past], files: int | None, size: int | None) -> float | None:
+        """Return what is left if this run takes as long as earlier ones; None if it has taken longer already."""
+        if self._counting:
+            files = size = None
+            if len(alike) == 1 and alike[0].copied and alike[0].size is None:
+                return None  # it may have been the first one, which copied everything
+        took = sorted(one.seconds * one.scale(files, size) for one in alike)
+        left = took[(len(took) - 1) // 2] - self._clock if took else 0.0  # the median, of two the shorter
+        return left if left > 0 else None
+
+    def _left_by_pace(self, files: int | None, size: int | None) -> tuple[float, float] | None:
+        """Return what is left at the pace of this run, and the part that is done; None if it cannot be told."""
+        if size is None or self._moves_since is None:  # files alone say too little: a few may be huge
+            return None
+        if self._clock - self._moves_since < SETTLE_SECONDS:
+            return None
+        left = self._costs.seconds(None if files is None else max(files - self._files, 0), max(size - self._size, 0))
+        done = self._costs.seconds(None if files is None else self._files, self._size)
+        return (left, done / (done + left)) if left > 0 else None
+
+
+def _total(told: int | None, old: int | None, done: int | None, *, counting: bool) -> tuple[int | None, bool]:
+    """Return one total and whether it is that of an earlier run."""
+    if (told is not None and not counting) or old is None or (done or 0) > OVER * old:
+        return told, False
+    return max(old, told or 0, done or 0), True
+
+
+def _alike(past: Sequence[Past]) -> list[Past]:
+    """Return the earlier runs that this one may be like: without a first one that had to store everything, unless all are so."""
+    alike = [one for one in past if not one.stored_most]
+    return alike if alike or len(past) < 2 else list(past)

@@ -1,0 +1,186 @@
+"""Fallback after an internal error: keep the backup running, return its own exit code, and never record it as a success.
+
+Nothing here understands the output. What the command says is passed on as it is, and its end is put on record by its exit code: 0
+is then unknown, since the wrapper did not look. Before the start: the command runs unwatched (`unwatched`), or takes the place of
+this process (`tray.last_resort`).
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from tray import engines, last_resort
+from tray.core import clock
+from tray.core.errors import CommandNotFoundError, UnknownEngineError
+from tray.core.model import Outcome
+from tray.core.paths import Places
+from tray.core.paths import places as default_places
+from tray.core.redact import Redactor
+from tray.engines.base import Engine, Exit, Plan, Result, Session, Stream
+from tray.engines.command import conclude_by_code
+from tray.recording import run_entries
+from tray.runs import Process, RunInfo
+from tray.wrapper.child import Child
+from tray.wrapper.outputs import Outputs, Tail
+from tray.wrapper.relay import LEFT_OUT, Relay
+from tray.wrapper.waker import FORWARDED, Waker
+
+TICK_SECONDS = 1.0
+NOT_ON_RECORD = "this run is not on record: no folder takes it; look with `backup-tray doctor`"
+
+
+def taken_in(argv: Sequence[str], environ: Mapping[str, str], engine: str | None) -> tuple[Engine, Plan, Session, str]:
+    """Return engine, plan and session of the command; where its engine cannot take it in, those of any command, and why.
+
+    An engine that is asked for by name but missing, perhaps because its plugin broke, does not keep the backup from running either.
+    """
+    try:
+        adapter, at = engines.recognise(argv, environ, engine)
+        plan = adapter.plan(argv, at, environ)
+        return adapter, plan, adapter.session(plan), ""
+    except Exception as error:
+        doubt = mistake(error)
+        if isinstance(error, UnknownEngineError):
+            doubt = error.what[:1].lower() + error.what[1:].rstrip(".")
+            last_resort.say(f"{doubt}, so the command runs without it. {error.why}")
+        plan = engines.COMMAND.plan(argv, 0, environ)
+        return engines.COMMAND, plan, engines.COMMAND.session(plan), doubt
+
+
+def doubted(result: Result, why: str) -> Result:
+    """Return *result*, or that nobody knows in the place of a success; *why* is empty where there is no doubt."""
+    if not why or result.outcome is not Outcome.SUCCEEDED:
+        return result
+    return replace(result, outcome=Outcome.UNKNOWN, reason=f"{result.reason.rstrip('.')}, but {why}.")
+
+
+def mistake(error: Exception) -> str:
+    """Return what went wrong, as the second half of a sentence."""
+    return f"Backup Tray made a mistake of its own ({type(error).__name__}: {error})"
+
+
+def unknown(error: Exception) -> Result:
+    """Return the result of a run about which our own mistake kept us from saying anything."""
+    return Result(Outcome.UNKNOWN, f"{mistake(error)}, so what the run came to is not known.")
+
+
+def unknown_after_mistake(conclude: Callable[[], Result]) -> Result:
+    """Return what *conclude* says, or that nobody knows, if an engine's adapter fails over it."""
+    try:
+        return conclude()
+    except Exception as error:
+        return unknown(error)
+
+
+def judge(name: str, how: Exit, error: Exception) -> Result:
+    """Return what can be said of a command of which only the end was seen."""
+    return doubted(Result(*conclude_by_code(name, how)), mistake(error))
+
+
+def clean(result: Result, redactor: Redactor) -> Result:
+    """Return *result* as it may be kept; where its words cannot be made safe, without them and without a success."""
+
+    def text(words: str | None) -> str | None:
+        return None if words is None else redactor.text(words)
+
+    try:
+        problems = tuple(
+            replace(problem, message=redactor.text(problem.message), item=text(problem.item))
+            for problem in result.problems[: run_entries.MAX_PROBLEMS]
+        )
+        return replace(result, reason=redactor.text(result.reason), advice=text(result.advice), problems=problems)
+    except Exception:
+        outcome = Outcome.UNKNOWN if result.outcome is Outcome.SUCCEEDED else result.outcome
+        return Result(outcome, "Its words could not be made safe to keep.", errors=result.errors)
+
+
+def unwatched(
+    argv: Sequence[str], info: RunInfo | None, job: str | None, places: Places | None, error: Exception
+) -> Exit:
+    """Run *argv* although the watch could not begin because of *error*; only its exit code is on record, 0 as unknown.
+
+    Without the means to start a second process the command takes the place of this one.
+
+    Raises:
+        CommandNotFoundError: It cannot be started.
+    """
+    try:
+        began, waker = clock.monotonic(), Waker()
+        child = Child(argv, os.environ, stdout=None, stderr=None)
+    except CommandNotFoundError:
+        raise
+    except Exception as failed:
+        if last_resort.started:
+            raise
+        sys.exit(last_resort.become(argv, failed))
+    how = wait(child, Outputs(None, spool_stdout=False, spool_stderr=False), waker, Relay(), {})
+    lost = f"this run was not watched: {last_resort.words(error)}"
+    try:
+        if not _record(info or _nameless(argv, job), places, how, error, int((clock.monotonic() - began) * 1000)):
+            lost += f"; {NOT_ON_RECORD}"
+    except Exception as failed:
+        lost += f"; it is not on record: {last_resort.words(failed)}"
+    last_resort.say(f"{lost}.")
+    return how
+
+
+def _record(info: RunInfo, places: Places | None, how: Exit, error: Exception, took: int) -> bool:
+    """Put beginning and end on record; False if nothing takes them."""
+    from tray.audit import spool
+
+    redactor = Redactor((), os.environ)
+    result, info = clean(judge(info.engine, how, error), redactor), replace(info, job=redactor.text(info.job))
+    last = run_entries.end_of(info, result, max(clock.now_ms(), info.started_ms), took, inferred=False)
+    drafts = [run_entries.started(info), run_entries.ended(info, last, how, result)]
+    return spool.record(places or default_places(), drafts, timeout=run_entries.END_SECONDS) != []
+
+
+def _nameless(argv: Sequence[str], job: str | None) -> RunInfo:
+    """Return what can be said of a command that nothing could look at: its program's name."""
+    name = os.path.basename(argv[0])
+    wrapper = Process(os.getpid(), None)
+    return RunInfo(clock.new_id(), job or name, "command", "backup", clock.now_ms(), "", wrapper, command=(name,))
+
+
+def wait(child: Child, outputs: Outputs, waker: Waker, relay: Relay, ahead: dict[int, bytes]) -> Exit:
+    """Wait for the end of the command, pass on what it says and what signals come, and return how it ended.
+
+    Args:
+        relay: The way to the caller.
+        ahead: By descriptor, the beginning of an unfinished line that the caller has seen already.
+    """
+    try:
+        while not child.check():
+            _pass_on(outputs, relay, ahead)
+            for number in sorted(waker.wait(TICK_SECONDS, relay.waiting)):
+                if number in FORWARDED:
+                    child.forward(number)
+        outputs.ended()
+        _pass_on(outputs, relay, ahead)
+        for tail in outputs.tails:
+            _write(relay, tail, tail.rest(), ahead)
+        while relay.waiting and not waker.wait(TICK_SECONDS, relay.waiting).intersection(FORWARDED):
+            relay.flush()
+    except Exception:  # not even that: then at least the exit code
+        return child.wait()
+    assert child.exit is not None
+    return child.exit
+
+
+def _pass_on(outputs: Outputs, relay: Relay, ahead: dict[int, bytes]) -> None:
+    for tail in outputs.tails:
+        tail.more = True
+        while tail.more:
+            for block in tail.blocks():
+                _write(relay, tail, block, ahead)
+                if tail.crowded:
+                    _write(relay, tail, LEFT_OUT % tail.skip(), {})
+        tail.shrink()
+    outputs.watch_over()
+    relay.flush()
+
+
+def _write(relay: Relay, tail: Tail, line: bytes, ahead: dict[int, bytes]) -> None:
+    if tail.stream is not Stream.LOG:
+        relay.write(tail.to, line.removeprefix(ahead.pop(tail.to, b"") if line else b""))

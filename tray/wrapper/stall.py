@@ -1,0 +1,125 @@
+"""Whether a run stands still: no progress for so long that somebody should look.
+
+While an engine copies and says how far it is, only its own figures count. At any other time, and for a command that says nothing,
+words and I/O of its processes are signs of life too; where the system does not let us see them, nothing is claimed. Time in which
+we did not run ourselves (a suspended machine, Ctrl-Z) is no time of standing still, whatever the clock of this system counts.
+"""
+
+from collections.abc import Callable
+
+from tray.core.model import LiveRun, Phase
+
+LOOK_SECONDS = 2.0
+"""So long it must be quiet before the configuration is read and processes are looked at: short runs pay nothing."""
+GAP_SECONDS = 5.0
+"""We look at least once a second; if more than this has passed, we did not run."""
+SAMPLE_SECONDS = 15.0
+NOISE_BYTES = 32 * 1024
+"""I/O between two samples, besides the output that we have seen, which a process that only waits may have."""
+
+Traffic = Callable[[], dict[int, int] | None]
+
+
+class Stall:
+    """Watches the watch.
+
+    Args:
+        limit: Seconds without progress after which a run stands still, None: never; asked once, when it is quiet.
+        traffic: What each process of the run has read and written so far; None where nobody can see it.
+        say: Writes a line into the run's log.
+        now: The monotonic clock.
+    """
+
+    def __init__(
+        self, limit: Callable[[], float | None], traffic: Traffic, say: Callable[[str], None], now: float
+    ) -> None:
+        self._ask_limit, self._traffic, self._say = limit, traffic, say
+        self._limit: float | None = None
+        self._asked = False
+        self._since = self._before = now
+        self._figures: tuple[object, ...] = ()
+        self._lively = False
+        self._output = 0
+        self._sample_at = now + LOOK_SECONDS
+        self._sample: dict[int, int] | None = None
+        self._output_then = 0
+        self._blind = True
+        self._total = 0.0
+        self._stalled = False
+
+    @property
+    def stalled(self) -> bool:
+        """Whether it stands still."""
+        return self._stalled
+
+    @property
+    def minutes(self) -> int | None:
+        """For how many whole minutes there has been no progress; None while it does not stand still."""
+        return int(self._before - self._since) // 60 if self._stalled else None
+
+    @property
+    def seconds(self) -> int:
+        """How long it stood still in all, each time from the last progress on."""
+        return round(self._total + (self._before - self._since if self._stalled else 0.0))
+
+    def heard(self, size: int, *, words: bool) -> None:
+        """A line of *size* bytes came; *words* if it was more than figures."""
+        self._output += size
+        self._lively = self._lively or words
+
+    def tick(self, now: float, live: LiveRun, *, paused: bool) -> None:
+        """Look at the picture of the run, at least once a second."""
+        gap, self._before = now - self._before, now
+        if gap > GAP_SECONDS:
+            self._since += gap
+            self._sample = None
+        if paused or self._moved(now, live):
+            self._goes_on(now)
+        elif now - self._since >= LOOK_SECONDS:
+            self._judge(now, live)
+
+    def _moved(self, now: float, live: LiveRun) -> bool:
+        totals = (live.files_total, live.bytes_total) if live.phase is Phase.SCANNING else ()
+        figures = (live.files_done, live.bytes_done, live.current, *totals)
+        moved, self._figures = figures != self._figures, figures
+        words, self._lively = self._lively, False
+        return moved or (not self._strict(live) and (words or self._busy(now)))
+
+    def _busy(self, now: float) -> bool:
+        """Whether its processes have read or written since the last sample."""
+        if now < self._sample_at:
+            return False
+        self._sample_at = now + min(SAMPLE_SECONDS, (self._limit or SAMPLE_SECONDS) / 3)
+        before, self._sample = self._sample, self._traffic()
+        said, self._output_then = self._output - self._output_then, self._output
+        self._blind = self._sample is None
+        if before is None or self._sample is None:
+            return False
+        others = any(pid not in before for pid in self._sample)
+        read = sum(count - before.get(pid, 0) for pid, count in self._sample.items())
+        return others or read - said > NOISE_BYTES
+
+    def _judge(self, now: float, live: LiveRun) -> None:
+        if not self._asked:
+            self._asked, self._limit = True, self._ask_limit()
+        if self._limit is None or now - self._since < self._limit or self._stalled:
+            return
+        if self._strict(live) or not self._blind:
+            self._stalled = True
+            self._say(f"no progress for {_span(now - self._since)}")
+
+    def _goes_on(self, now: float) -> None:
+        if self._stalled:
+            self._total += now - self._since
+            self._stalled = False
+            self._say(f"goes on after {_span(now - self._since)} without progress")
+        self._since = now
+        self._sample_at = max(self._sample_at, now + LOOK_SECONDS)
+
+    @staticmethod
+    def _strict(live: LiveRun) -> bool:
+        return live.phase is Phase.COPYING and (live.bytes_done is not None or live.files_done is not None)
+
+
+def _span(seconds: float) -> str:
+    return f"{int(seconds // 60)} min" if seconds >= 60 else f"{int(seconds)} s"
