@@ -27,7 +27,7 @@ from tray.audit.search import index_fill, search
 from tray.audit.search.conditions import Filter
 from tray.audit.store import AuditLog
 from tray.audit.verify import Result, verify
-from tray.baselines import near_copies, recorded_check
+from tray.baselines import all_copies, recorded_check
 from tray.config import Config
 from tray.core import clock, paths
 from tray.core.errors import RedactRefusedError
@@ -210,13 +210,13 @@ def close_segments(places: Places, tell: Told) -> None:
 
 def forget(places: Places, tell: Told) -> None:
     """Prune what is older than a year."""
-    prune.prune(places, YEAR, near_copies.found(places))
+    prune.prune(places, YEAR, all_copies.found(places))
     tell("done")
 
 
 def forget_with_archive(places: Places, tell: Told) -> None:
     """The same, copied to an archive before."""
-    prune.prune(places, YEAR, near_copies.found(places), archive=out(places))
+    prune.prune(places, YEAR, all_copies.found(places), archive=out(places))
     tell("done")
 
 
@@ -280,7 +280,7 @@ def copy_far(places: Places, _: Told) -> None:
     """Copy the checkpoint to another folder."""
     config = Config()
     far = replace(config, audit=replace(config.audit, baselines=(str(out(places)),)))
-    assert near_copies.copy_far(places, far) == []
+    assert all_copies.copy_far(places, far) == []
 
 
 # -- what must hold
@@ -485,8 +485,8 @@ def sound(places: Places, before: Iterable[str], told: Iterable[str], *, first: 
     if ids:
         kept = [one for one in before if one in ids]
         assert ids[: len(kept)] == kept, "an old entry is missing"
-        near = near_copies.found(places)
-        verdict = verify(places.audit_db, places.audit_key, kept=near, pinned=near_copies.pinned(places))
+        near = all_copies.found(places)
+        verdict = verify(places.audit_db, places.audit_key, kept=near, pinned=all_copies.pinned(places))
         assert verdict.result is (Result.INTACT if near else Result.INCONCLUSIVE), f"{verdict.result}: {verdict.why}"
     else:
         assert first, "the log is gone"

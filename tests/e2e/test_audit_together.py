@@ -12,7 +12,7 @@ from tray.audit import rotation, segments, spool, tlog
 from tray.audit.entry import Action
 from tray.audit.store import AuditLog
 from tray.audit.verify import Result, verify
-from tray.baselines import near_copies
+from tray.baselines import all_copies
 from tray.core import clock
 from tray.core.paths import Places
 
@@ -36,7 +36,7 @@ import sys
 from pathlib import Path
 from tray.core import clock
 from tray.audit import prune, rotation, segments, tlog
-from tray.baselines import near_copies
+from tray.baselines import all_copies
 from tray.audit.store import AuditLog
 from tray.audit.verify import Result; from tray.baselines import recorded_check
 from tray.core.paths import places
@@ -47,7 +47,7 @@ while not Path(sys.argv[1]).exists():
     with AuditLog.open(here.audit_db, here.audit_key, timeout=60, copies=here.baselines) as log:
         segments.rotate(log, 256)
         tlog.export(log, Path(sys.argv[2]), details=True)
-    prune.prune(here, 365 * clock.DAY_MS, near_copies.found(here), most=1, timeout=60)
+    prune.prune(here, 365 * clock.DAY_MS, all_copies.found(here), most=1, timeout=60)
     rotation.rotate(here, timeout=60)
     verdict = recorded_check.check(here, incremental=rounds % 2 == 0, timeout=60)
     assert verdict.result is Result.INTACT, verdict.why
@@ -57,8 +57,8 @@ print(rounds)
 
 def verified(places: Places) -> str:
     """What a verification with the copies beside the configuration says."""
-    near = near_copies.found(places)
-    verdict = verify(places.audit_db, places.audit_key, kept=near, pinned=near_copies.pinned(places))
+    near = all_copies.found(places)
+    verdict = verify(places.audit_db, places.audit_key, kept=near, pinned=all_copies.pinned(places))
     assert verdict.result is Result.INTACT, verdict.why
     return verdict.result.value
 

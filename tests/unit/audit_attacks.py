@@ -19,7 +19,7 @@ from tray.audit.entry import Action, Draft, body_hash, build
 from tray.audit.merkle import Frontier, leaf_hash
 from tray.audit.store import AuditLog
 from tray.audit.tiles import completed
-from tray.baselines import near_copies, recorded_check
+from tray.baselines import all_copies, recorded_check
 from tray.core import clock
 from tray.core.paths import Places
 
@@ -389,7 +389,7 @@ def prune_really(here: Places) -> None:
     """Prune the closed segment as the program does."""
     before = clock.now_ms()
     wait_for(lambda: clock.now_ms() > before)
-    assert prune.prune(here, 0, near_copies.found(here))
+    assert prune.prune(here, 0, all_copies.found(here))
 
 
 def forged_takeover(scene: Scene) -> None:

@@ -12,13 +12,13 @@ import pytest
 
 from tests.unit.audit_help import end, mounted
 from tests.waiting import wait_for
-from tray.audit import checkpoint, keys, spool
+from tray.audit import checkpoint, keys, near_copy, spool
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.keys import pin
+from tray.audit.near_copy import copy_near, stem_of
 from tray.audit.store import AuditLog
 from tray.audit.verify import Result, verify
-from tray.baselines import near_copies
-from tray.baselines.near_copies import copy_near, footer, found, pinned, stem_of
+from tray.baselines.all_copies import footer, found, pinned
 from tray.core.paths import Places, private
 
 LOG = "backup-tray/0a4f6c1e-9d7b-4c55-8f0e-3b5a1c2d4e6f"
@@ -143,7 +143,7 @@ def test_a_configuration_folder_that_cannot_be_written_is_no_error(places: Place
     """A read-only home costs the copy, said in a sentence, and nothing else."""
     private(places.config)
     code = (
-        "import sys; from pathlib import Path; from tray.baselines.near_copies import copy_near; "
+        "import sys; from pathlib import Path; from tray.audit.near_copy import copy_near; "
         "print(copy_near(Path(sys.argv[1]), Path(sys.argv[2]).read_bytes(), b''))"
     )
     given = places.config.parent / "note"
@@ -196,7 +196,7 @@ def test_whoever_is_killed_while_copying_leaves_a_whole_copy(places: Places) -> 
     """A kill at any moment leaves the older or the newer copy, and nothing that grows."""
     code = (
         "import sys; from pathlib import Path; from tests.unit.test_audit_baselines import note, roots\n"
-        "from tray.baselines.near_copies import copy_near\n"
+        "from tray.audit.near_copy import copy_near\n"
         "size = 2\n"
         "while True:\n"
         "    copy_near(Path(sys.argv[1]), note(size, root=1), note(max(size - 1, 1), root=1), root_at=lambda size: b'\\x01' * 32)\n"
@@ -245,7 +245,7 @@ def test_the_footer_is_one_short_line() -> None:
     """A report's foot names log, size and root, so that paper can serve as a baseline."""
     line = footer(note(3))
     assert line == f"audit log 0a4f6c1e, 3 entries, root {'03' * 8}"
-    assert near_copies.stem_of(LOG).startswith(line.split()[2].rstrip(","))
+    assert near_copy.stem_of(LOG).startswith(line.split()[2].rstrip(","))
 
 
 # -- with real logs
@@ -284,7 +284,7 @@ def test_whoever_is_killed_between_commit_and_copy_leaves_a_true_baseline(
     spool.record(places, [end() for _ in range(300)])
     before = near(places).read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(near_copies, "copy_near", lambda *_, **__: None)
+        patch.setattr(near_copy, "copy_near", lambda *_, **__: None)
         spool.record(places, [end() for _ in range(300)])
     assert near(places).read_bytes() == before
     assert verify(places.audit_db, places.audit_key, baselines=found(places)).result is Result.INTACT
@@ -348,5 +348,5 @@ def test_a_file_that_others_put_under_the_name_beside_a_copy_is_not_written_into
     precious = tmp_path / "precious"
     precious.write_text("keep")
     os.link(precious, tmp_path / ".copy.tmp")
-    near_copies.put(tmp_path / "copy", b"fresh")
+    near_copy.put(tmp_path / "copy", b"fresh")
     assert (precious.read_text(), (tmp_path / "copy").read_bytes()) == ("keep", b"fresh")

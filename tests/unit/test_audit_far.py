@@ -11,14 +11,14 @@ import pytest
 from tests.unit.audit_help import end, filled
 from tests.unit.test_audit_systemlog import parsed_journal, parsed_syslog, receiving
 from tray import config as configuration
-from tray.audit import checkpoint, last_check, spool
+from tray.audit import checkpoint, near_copy, spool
 from tray.audit.checkpoint import Checkpoint, Signer
 from tray.audit.entry import Action
 from tray.audit.store import AuditLog
 from tray.audit.verify import Kind, Result, verify
-from tray.baselines import far_copies, near_copies, system_log
+from tray.baselines import acknowledge, all_copies, far_copies, system_log
+from tray.baselines.all_copies import found
 from tray.baselines.far_copies import copy_far, repository
-from tray.baselines.near_copies import found
 from tray.baselines.recorded_check import check
 from tray.config import Config, Job
 from tray.config.audit import AuditConfig
@@ -62,7 +62,7 @@ def newest(places: Places) -> bytes:
 
 def copy_in(folder: Path, places: Places) -> Path:
     """Where the copy in *folder* lies."""
-    return folder / f"{near_copies.stem_of(checkpoint.parse(newest(places)).origin)}.checkpoint"
+    return folder / f"{near_copy.stem_of(checkpoint.parse(newest(places)).origin)}.checkpoint"
 
 
 def failures(places: Places) -> int:
@@ -75,7 +75,7 @@ def test_a_folder_gets_the_newest_checkpoint_and_the_keys(log: Places, stick: Pa
     """With the stick alone anybody can tell whether this is the same log."""
     assert copy_far(log, kept(stick)) == []
     assert copy_in(stick, log).read_bytes() == newest(log)
-    assert near_copies.pins_in(copy_in(stick, log).with_suffix(".pub")) == near_copies.pinned(log)
+    assert near_copy.pins_in(copy_in(stick, log).with_suffix(".pub")) == all_copies.pinned(log)
     spool.record(log, [end()])
     copy_far(log, kept(stick))
     assert copy_in(stick, log).read_bytes() == newest(log)
@@ -94,7 +94,7 @@ def test_verification_finds_the_far_copies(log: Places, stick: Path) -> None:
 def test_copies_of_other_machines_in_the_same_folder_are_not_ours_to_judge(log: Places, stick: Path) -> None:
     """One stick serves several machines."""
     other = "backup-tray/11111111-2222-4333-8444-555555555555"
-    (stick / f"{near_copies.stem_of(other)}.checkpoint").write_bytes(
+    (stick / f"{near_copy.stem_of(other)}.checkpoint").write_bytes(
         Signer(bytes(32)).sign(Checkpoint(other, 3, bytes(32)))
     )
     copy_far(log, kept(stick))
@@ -230,7 +230,7 @@ def test_what_the_journal_was_told_is_a_baseline(log: Places, journal: socket.so
 def test_nothing_is_done_where_nothing_is_configured(places: Places) -> None:
     """Neither a log nor a file is made."""
     assert copy_far(places, kept("/media/stick")) == []
-    assert near_copies.copy_far(places, Config()) == []
+    assert all_copies.copy_far(places, Config()) == []
     assert not places.state.exists()
 
 
@@ -264,7 +264,7 @@ def test_after_a_rollback_was_acknowledged_it_is_not_found_again(log: Places, st
         path.unlink()
     log.audit_db.write_bytes(kept_log)
     assert check(log, config).kind is Kind.ROLLED_BACK
-    last_check.acknowledge(log, "restored from the backup of Monday")
+    acknowledge.acknowledge(log, "restored from the backup of Monday")
     assert check(log, config).result is Result.INTACT
     spool.record(log, [end()])
     copy_far(log, config)
@@ -289,7 +289,7 @@ def test_a_restored_log_that_went_on_is_intact_again_once_that_was_acknowledged(
     log.audit_db.write_bytes(kept_log)
     spool.record(log, [end() for _ in range(9)])
     assert check(log, config).kind is Kind.REWRITTEN
-    last_check.acknowledge(log, "restored from the backup of Monday, and nobody looked before the next run")
+    acknowledge.acknowledge(log, "restored from the backup of Monday, and nobody looked before the next run")
     problems: list[str] = []
     verdict = check(log, config, problems=problems)
     assert (verdict.result, verdict.breach) == (Result.INTACT, None)
@@ -301,4 +301,4 @@ def test_only_what_contradicts_the_log_is_set_aside(log: Places, stick: Path) ->
     """A copy that agrees, and one of another log, stay."""
     copy_far(log, kept(stick))
     copy_in(stick, log).with_name("11111111-2222-4333-8444-555555555555.checkpoint").write_bytes(newest(log))
-    assert near_copies.set_aside(log, kept(stick)) == []
+    assert all_copies.set_aside(log, kept(stick)) == []

@@ -13,7 +13,7 @@ from tests.unit.audit_help import end, start
 from tray.audit import prune, redact, rotation, segments, spool
 from tray.audit.search import index_fill
 from tray.audit.store import AuditLog
-from tray.baselines import near_copies, recorded_check
+from tray.baselines import all_copies, recorded_check
 from tray.cli.main import main
 from tray.core import clock, paths
 from tray.core.errors import BackupTrayError
@@ -135,7 +135,7 @@ def looks(places: Places) -> dict[str, Callable[[], object]]:
         "check of what is new": lambda: recorded_check.check(places, incremental=True, scheduled=True),
         "verify": lambda: main(["audit", "verify"]),
         "rotate": lambda: close(places),
-        "prune": lambda: prune.prune(places, clock.DAY_MS, near_copies.found(places)),
+        "prune": lambda: prune.prune(places, clock.DAY_MS, all_copies.found(places)),
         "redact": lambda: redact.redact(places, 8, "asked for"),
         "key change": lambda: rotation.rotate(places),
         "care": lambda: rounds.go(places, started=True),

@@ -16,7 +16,7 @@ from tests.unit.audit_cases import UNCHECKED, Case
 from tests.unit.audit_cases_whole import CASES, GROUPS
 from tray.audit import last_check
 from tray.audit.verify import verify, verify_since
-from tray.baselines import near_copies
+from tray.baselines import all_copies
 from tray.core import clock
 from tray.core.errors import AuditUnavailableError
 
@@ -27,7 +27,7 @@ def outcomes(case: Case, scene: Scene) -> tuple[str, str, str]:
     """Try *case* on *scene*, which is changed by it, and return what is said under each baseline."""
     case.act(scene)
     here = scene.here
-    near = {"kept": near_copies.found(here), "pinned": near_copies.pinned(here)}
+    near = {"kept": all_copies.found(here), "pinned": all_copies.pinned(here)}
     return tuple(_said(case, scene, **options) for options in ({}, near, {"baselines": {"far away": scene.far}}))  # type: ignore[return-value, arg-type]
 
 

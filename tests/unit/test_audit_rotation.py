@@ -16,7 +16,7 @@ from tray.audit.entry import Action, Severity
 from tray.audit.rows import StoredEntry
 from tray.audit.store import AuditLog
 from tray.audit.verify import Result, verify
-from tray.baselines import near_copies
+from tray.baselines import all_copies
 from tray.baselines.recorded_check import check
 from tray.core.errors import AuditMissingError, AuditStandingError, AuditUnavailableError
 from tray.core.paths import Places
@@ -36,7 +36,7 @@ def newest(places: Places) -> bytes:
 
 def holds(places: Places) -> bool:
     """Whether the log verifies with the copies beside the configuration."""
-    verdict = verify(places.audit_db, places.audit_key, baselines=near_copies.found(places))
+    verdict = verify(places.audit_db, places.audit_key, baselines=all_copies.found(places))
     assert verdict.result is Result.INTACT, verdict.why
     return True
 
@@ -65,7 +65,7 @@ def test_a_new_key_is_pinned_in_both_places(places: Places) -> None:
     spool.record(filled(places), [end()])
     done = rotation.rotate(places)
     assert keys.pins(places.audit_key) == [done.old, done.new]
-    assert near_copies.pinned(places) == [done.old, done.new]
+    assert all_copies.pinned(places) == [done.old, done.new]
 
 
 def test_an_introduction_counts_only_for_its_entry_its_key_and_its_log() -> None:

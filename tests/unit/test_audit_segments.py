@@ -17,7 +17,7 @@ from tray.audit.entry import Action, Draft
 from tray.audit.store import AuditLog
 from tray.audit.verify import verify
 from tray.audit.verify.tables import is_consistent
-from tray.baselines import near_copies
+from tray.baselines import all_copies
 from tray.cli.main import main
 from tray.core import clock
 from tray.core.clock import DAY_MS
@@ -49,12 +49,12 @@ def close(places: Places, entries: int | None = 256) -> list[segments.Segment]:
 
 def forget(places: Places, **more: object) -> list[segments.Segment]:
     """Prune what is older than a year."""
-    return prune.prune(places, YEAR, near_copies.found(places), **more)  # type: ignore[arg-type]
+    return prune.prune(places, YEAR, all_copies.found(places), **more)  # type: ignore[arg-type]
 
 
 def check(places: Places, **notes: bytes) -> tuple[str, str]:
     """What verification says with the copies beside the configuration."""
-    verdict = verify(places.audit_db, places.audit_key, baselines=near_copies.found(places) | notes)
+    verdict = verify(places.audit_db, places.audit_key, baselines=all_copies.found(places) | notes)
     return verdict.result.value, verdict.why
 
 
@@ -137,17 +137,17 @@ def test_proofs_reach_over_what_was_pruned(aged: Places) -> None:
 def test_what_is_young_stays(aged: Places) -> None:
     """The third segment holds entries of today."""
     close(aged)
-    assert [one.size for one in prune.prune(aged, 5 * YEAR, near_copies.found(aged))] == []
+    assert [one.size for one in prune.prune(aged, 5 * YEAR, all_copies.found(aged))] == []
     forget(aged)
     with AuditLog.read(aged.audit_db) as log:
-        plan = prune.plan(log, YEAR, near_copies.found(aged))
+        plan = prune.plan(log, YEAR, all_copies.found(aged))
     assert (plan.segments, plan.kept) == ((), "Entry 767 is younger than that.")
 
 
 def test_nothing_goes_without_a_checkpoint_outside(aged: Places) -> None:
     """No baseline, one of another log, one that is too short, one that is not signed, one of other entries: all are refused."""
     close(aged)
-    (name, note), *_ = near_copies.found(aged).items()
+    (name, note), *_ = all_copies.found(aged).items()
     forged = note.replace(b"\n", b"\n1", 1)
     with AuditLog.read(aged.audit_db) as log:
         short = segments.closed(log)[0].note
@@ -167,7 +167,7 @@ def test_a_run_that_is_still_open_keeps_its_start(aged: Places, monkeypatch: pyt
     tamper(aged, "INSERT INTO open_runs (run, seq) VALUES ('x', 400)")
     close(aged)
     with AuditLog.read(aged.audit_db) as log:
-        plan = prune.plan(log, YEAR, near_copies.found(aged))
+        plan = prune.plan(log, YEAR, all_copies.found(aged))
     assert [one.size for one in plan.segments] == [256]
     assert "entry 400" in plan.kept
 
@@ -267,7 +267,7 @@ _STEPS = """
 import os, signal, sys
 from pathlib import Path
 from tray.audit import prune, segments
-from tray.baselines import near_copies
+from tray.baselines import all_copies
 from tray.audit.store import AuditLog
 from tray.audit import database
 from tray.core.paths import places
@@ -286,7 +286,7 @@ def _writer(*args):
 database._writer = _writer
 with AuditLog.open(here.audit_db, here.audit_key, copies=here.baselines) as log:
     segments.rotate(log, 256)
-prune.prune(here, 365 * 86_400_000, near_copies.found(here))
+prune.prune(here, 365 * 86_400_000, all_copies.found(here))
 """
 
 

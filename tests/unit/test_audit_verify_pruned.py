@@ -14,7 +14,7 @@ from tray.audit import last_check, rotation, segments
 from tray.audit.prune import prune
 from tray.audit.store import AuditLog
 from tray.audit.verify import Kind, Result, Verdict, verify, verify_since
-from tray.baselines import near_copies, recorded_check
+from tray.baselines import all_copies, recorded_check
 from tray.core import clock
 from tray.core.paths import Places
 
@@ -23,8 +23,8 @@ NOTES: dict[str, bytes] = {}
 
 def checked(places: Places, **more: bytes) -> Verdict:
     """Verify against the copies beside the configuration and *more*."""
-    kept = near_copies.found(places)
-    return verify(places.audit_db, places.audit_key, kept=kept, pinned=near_copies.pinned(places), baselines=more)
+    kept = all_copies.found(places)
+    return verify(places.audit_db, places.audit_key, kept=kept, pinned=all_copies.pinned(places), baselines=more)
 
 
 @pytest.fixture
@@ -54,9 +54,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         log.append([end("later")])
     before = clock.now_ms()
     wait_for(lambda: clock.now_ms() > before)
-    found = near_copies.found(places)
+    found = all_copies.found(places)
     assert [segment.size for segment in prune(places, 0, found, most=1)] == [256]
-    assert [segment.size for segment in prune(places, 0, near_copies.found(places), most=1)] == [512]
+    assert [segment.size for segment in prune(places, 0, all_copies.found(places), most=1)] == [512]
     return home
 
 
@@ -82,10 +82,10 @@ def test_a_pruned_log_is_checked_from_where_the_last_check_ended(pruned: Places)
     assert recorded_check.check(pruned).result is Result.INTACT
     with by.opened(pruned) as log:
         log.append([end("new")])
-    prune(pruned, 0, near_copies.found(pruned), most=1)
+    prune(pruned, 0, all_copies.found(pruned), most=1)
     point = last_check.point(pruned)
     assert point is not None
-    verdict = verify_since(pruned.audit_db, pruned.audit_key, point, kept=near_copies.found(pruned))
+    verdict = verify_since(pruned.audit_db, pruned.audit_key, point, kept=all_copies.found(pruned))
     assert (verdict.result, verdict.full) == (Result.INTACT, False)
     assert recorded_check.check(pruned).result is Result.INTACT
 
@@ -95,7 +95,7 @@ def test_a_point_that_was_pruned_away_asks_for_a_full_check(pruned: Places) -> N
     verdict = checked(pruned)
     assert verdict.point is not None
     stale = replace(verdict.point, size=300)
-    assert verify_since(pruned.audit_db, pruned.audit_key, stale, kept=near_copies.found(pruned)).full
+    assert verify_since(pruned.audit_db, pruned.audit_key, stale, kept=all_copies.found(pruned)).full
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from tray.audit.tiles import Tiles
 from tray.audit.verify import Kind, Result, verify_since
 from tray.audit.verify.tables import is_consistent
 from tray.audit.verify.verdict import Verdict
-from tray.baselines import near_copies, recorded_check
+from tray.baselines import acknowledge, all_copies, recorded_check
 from tray.cli.main import main
 from tray.core import clock
 from tray.core.errors import AuditStandingError, AuditUnavailableError, NoBreachError
@@ -37,7 +37,7 @@ def kept(places: Places) -> Places:
 
 def since(places: Places, **options: Any) -> Verdict:
     """Go on from the last check, against what is kept beside the configuration."""
-    options = {"kept": near_copies.found(places), "pinned": near_copies.pinned(places)} | options
+    options = {"kept": all_copies.found(places), "pinned": all_copies.pinned(places)} | options
     return verify_since(places.audit_db, places.audit_key, last_check.point(places), **options)
 
 
@@ -202,7 +202,7 @@ def test_an_acknowledged_rollback_rings_no_more(kept: Places) -> None:
     recorded_check.check(kept)
     by.put_back(old, kept.state, "audit.db")
     assert recorded_check.check(kept).kind is Kind.ROLLED_BACK
-    last_check.acknowledge(kept, "set back on purpose")
+    acknowledge.acknowledge(kept, "set back on purpose")
     by.append_one(kept)
     assert recorded_check.check(kept).result is Result.INTACT
     found = last_check.read(kept)
@@ -231,14 +231,14 @@ def test_a_breach_stays_until_it_is_acknowledged(kept: Places) -> None:
     found = last_check.read(kept)
     assert found is not None
     assert (found.result, found.breach, found.since_ms is not None) == ("intact", True, True)
-    last_check.acknowledge(kept, "it was I")
+    acknowledge.acknowledge(kept, "it was I")
     assert actions(kept)[-1][0] == "audit.acknowledged"
     found = last_check.read(kept)
     assert found is not None
     assert (found.result, found.breach, found.since_ms) == ("intact", False, None)
     assert recorded_check.check(kept).breach is None
     with pytest.raises(NoBreachError):
-        last_check.acknowledge(kept, "again")
+        acknowledge.acknowledge(kept, "again")
 
 
 def test_a_breach_is_remembered_by_the_log_itself(kept: Places) -> None:
@@ -273,7 +273,7 @@ def test_the_same_finding_is_no_breach_twice(kept: Places) -> None:
     """What was acknowledged stays on record as tampered, but does not ring again; another finding does."""
     by.edited(kept, 100)
     recorded_check.check(kept)
-    last_check.acknowledge(kept, "known")
+    acknowledge.acknowledge(kept, "known")
     for _ in range(2):
         assert recorded_check.check(kept).result is Result.TAMPERED
         found = last_check.read(kept)
@@ -292,7 +292,7 @@ def test_an_earlier_log_is_settled_by_an_entry_of_the_new_one(kept: Places) -> N
     verdict = recorded_check.check(kept)
     assert (verdict.kind, len(verdict.others)) == (Kind.REPLACED, 1)
     assert recorded_check.check(kept).kind is Kind.REPLACED
-    last_check.acknowledge(kept, "the disk died")
+    acknowledge.acknowledge(kept, "the disk died")
     verdict = recorded_check.check(kept)
     assert verdict.result is Result.INTACT
     assert any("An earlier log" in note for note in verdict.notes)
@@ -409,7 +409,7 @@ def test_an_acknowledgement_that_cannot_be_recorded_is_none(kept: Places) -> Non
     recorded_check.check(kept)
     kept.audit_db.write_bytes(b"noise" * 999)
     with pytest.raises(AuditUnavailableError):
-        last_check.acknowledge(kept, "hidden")
+        acknowledge.acknowledge(kept, "hidden")
     found = last_check.read(kept)
     assert found is not None
     assert found.breach

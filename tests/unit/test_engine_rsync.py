@@ -14,7 +14,7 @@ from tests.unit.letters import C, F, L, S, U, W
 from tray import engines
 from tray.core.model import Outcome, Phase
 from tray.engines.base import Exit, Plan, Problem, Progress, Result, Session, Stream
-from tray.wrapper.outputs import cut
+from tray.engines.lines import cut
 
 ENGINE = engines.named("rsync")
 LOCAL = ("--info=progress2,stats2", "--outbuf=L", "--no-h")

@@ -229,7 +229,7 @@ ALLOWED = {
     "core/paths.py": "a folder, to make its names durable",
     "config/__init__.py": "a folder, to lock it; and a file of our own, made exclusively",
     "system/place.py": "a folder",
-    "baselines/near_copies.py": "a folder, and files of ours that are written",
+    "audit/near_copy.py": "a folder, and files of ours that are written",
     "ipc/endpoint.py": "a folder, by O_PATH; and a file of our own, made exclusively",
     "runs/__init__.py": "written: a file of ours in a folder of ours",
     "jobs/first_backup.py": "written, made exclusively",

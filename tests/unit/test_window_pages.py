@@ -10,9 +10,8 @@ from tests.waiting import wait_for
 from tray.config import Job
 from tray.core.errors import UsageError
 from tray.core.model import Status
-from tray.core.paths import Places
+from tray.core.paths import Places, expand
 from tray.jobs import first_backup
-from tray.jobs.input_checks import expand
 from tray.window import bridge, calls, page_names
 from tray.window.status_feed import Feed
 

@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 from tray import __version__
-from tray.audit import database, keys
+from tray.audit import database, keys, near_copy
 from tray.audit.append import Writer
 from tray.audit.checkpoint import Signer, VerifierKey
 from tray.audit.entry import Action, Draft, Severity
@@ -77,9 +77,7 @@ def _create(db: Path, key: Path, signer: Signer, copies: Path | None, new_key: P
     keys.pin(key, verifier)
     made.append(verifier)
     if copies is not None:
-        from tray.baselines.near_copies import copy_near
-
-        copy_near(copies, note, b"", key=key)
+        near_copy.copy_near(copies, note, b"", key=key)
 
 
 def _clear(db: Path, key: Path) -> None:

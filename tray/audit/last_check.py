@@ -13,7 +13,7 @@ stays until somebody acknowledges it with a reason, which is an entry.
 import contextlib
 import hmac
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -175,8 +175,12 @@ def write_unchecked(places: Places, why: str) -> None:
         _save(places, {**data, "standing": fresh.to_json()})
 
 
-def acknowledge(places: Places, reason: str) -> None:
+def acknowledge(places: Places, reason: str, set_aside: Callable[[], list[str]]) -> None:
     """Put on record, with a *reason*, that somebody has seen a breach; the same finding is no breach again.
+
+    Args:
+        set_aside: Called where an older log was put back: lets the copies of checkpoints that saw more count no more, and returns
+            what they are called now.
 
     Raises:
         NoBreachError: There is none.
@@ -192,7 +196,7 @@ def acknowledge(places: Places, reason: str) -> None:
     facts = {name: value for name, value in before.to_json().items() if name in ("kind", "first_bad", "why", "since")}
     body = {"reason": reason, **facts, "logs": data.get("others", [])}
     if put_back := before.kind in ("rolled back", "rewritten"):  # else it would be found anew for ever
-        body["set_aside"] = _set_aside(places)
+        body["set_aside"] = set_aside()
     draft = Draft(Action.AUDIT_ACKNOWLEDGED, severity=Severity.WARNING, body=body)
     with AuditLog.open(places.audit_db, places.audit_key, timeout=_SECONDS, copies=places.baselines) as log:
         log.append([draft])
@@ -211,16 +215,6 @@ def acknowledge(places: Places, reason: str) -> None:
         # A point that saw more than the log has now, or something else, would accuse it with every entry that is appended.
         point = None if put_back else data.get("point")
         _save(places, {**data, "standing": calm.to_json(), "settled": settled, "point": point})
-
-
-def _set_aside(places: Places) -> list[str]:
-    """Let the copies that saw more than the log has count no more; return what they are called now."""
-    from tray import config
-    from tray.baselines import near_copies
-
-    with contextlib.suppress(BackupTrayError, OSError):
-        return [str(path) for path in near_copies.set_aside(places, config.load(places))]
-    return []
 
 
 @contextlib.contextmanager

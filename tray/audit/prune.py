@@ -63,7 +63,7 @@ def plan(log: AuditLog, retention_ms: int, baselines: Mapping[str, bytes]) -> Pl
 
     Args:
         retention_ms: What is younger is kept.
-        baselines: Checkpoints from outside the log, by name (`tray.baselines.near_copies.found`).
+        baselines: Checkpoints from outside the log, by name (`tray.baselines.all_copies.found`).
 
     Raises:
         AuditUnavailableError: The log cannot be read.

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from tray.audit import database
+from tray.audit import database, near_copy
 from tray.audit.append import append_all
 from tray.audit.bodies import PLAIN
 from tray.audit.checkpoint import Signer
@@ -359,9 +359,7 @@ class AuditLog:
             note = None if self._copies is None else _checkpoint(connection)
         self._must_be_the_same()
         if self._copies is not None and before is not None and note is not None and note != before:
-            from tray.baselines.near_copies import copy_near
-
-            copy_near(self._copies, note, before, key=self._key, root_at=self.root_at)
+            near_copy.copy_near(self._copies, note, before, key=self._key, root_at=self.root_at)
 
     def _must_be_the_same(self) -> None:
         """Raise if the file was moved away under us: what was just appended may not be in the log."""

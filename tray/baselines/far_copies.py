@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray.audit import checkpoint, keys
+from tray.audit import checkpoint, keys, near_copy
 from tray.audit.entry import Action
-from tray.baselines import near_copies
-from tray.baselines.near_copies import CHECKPOINT, KEYS, stem_of
+from tray.audit.near_copy import CHECKPOINT, KEYS, stem_of
+from tray.baselines import all_copies
 from tray.baselines.unreached import Memory, alone
 from tray.config.audit import JOURNALD, REPOSITORY, SYSLOG
 from tray.core import clock, paths
@@ -114,7 +114,7 @@ def _logs(places: Places) -> list[str]:
         newest = [pin.name for pin in keys.pins(places.audit_key)[-1:]]
     except BackupTrayError:
         newest = []
-    return list(dict.fromkeys([*newest, *(pin.name for pin in near_copies.pinned(places))]))
+    return list(dict.fromkeys([*newest, *(pin.name for pin in all_copies.pinned(places))]))
 
 
 def _into_folder(
@@ -147,13 +147,13 @@ def _put(log: "AuditLog", places: Places, note: bytes, folder: Path, made: bool)
         raise FileNotFoundError(2, "there is no such folder, its disk may not be mounted", str(folder))
     new = checkpoint.parse(note)
     target, pinned = folder / (stem_of(new.origin) + CHECKPOINT), folder / (stem_of(new.origin) + KEYS)
-    there = near_copies.read_note(target)
-    if near_copies.is_newer(there, new) and checkpoint.parse(there or b"").size == new.size:
+    there = near_copy.read_note(target)
+    if near_copy.is_newer(there, new) and checkpoint.parse(there or b"").size == new.size:
         return
-    if not near_copies.continues(there, new, b"", log.root_at):
+    if not near_copy.continues(there, new, b"", log.root_at):
         raise ValueError(f"{target} says something else than the log, and stays; run `backup-tray audit verify`")
-    near_copies.add_pins(pinned, new.origin, places.audit_key, anew=near_copies.is_lost(there), durable=True)
-    near_copies.put(target, note, durable=True)
+    near_copy.add_pins(pinned, new.origin, places.audit_key, anew=near_copy.is_lost(there), durable=True)
+    near_copy.put(target, note, durable=True)
     paths.sync_folder(folder)
 
 

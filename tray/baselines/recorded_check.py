@@ -9,7 +9,7 @@ from tray.audit import last_check, spool
 from tray.audit.entry import Action, Draft, Severity
 from tray.audit.verify import verify, verify_since
 from tray.audit.verify.verdict import Verdict
-from tray.baselines import near_copies
+from tray.baselines import all_copies
 from tray.core.errors import AuditMissingError, BackupTrayError, BaselineError
 from tray.core.paths import Places
 
@@ -50,11 +50,11 @@ def check(
     """
     source = "scheduled" if scheduled else None
     try:  # the baselines first: one that is newer than what is read of the log would look like a rollback
-        kept = near_copies.found(places, config, problems)
+        kept = all_copies.found(places, config, problems)
         options: dict[str, Any] = {
             "baselines": given,
             "kept": kept,
-            "pinned": near_copies.pinned(places),
+            "pinned": all_copies.pinned(places),
             "progress": progress,
             "timeout": timeout,
         }

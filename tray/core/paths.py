@@ -273,3 +273,12 @@ def assets() -> Path:
     package = Path(__file__).resolve().parent.parent
     installed = package / "assets"
     return installed if installed.is_dir() else package.parent / "assets"
+
+
+def expand(path: str) -> str:
+    """Replace a leading `~`; for root by root's home, since sudo may keep the caller's HOME."""
+    if sys.platform != "win32" and os.geteuid() == 0 and (path == "~" or path.startswith("~/")):
+        import pwd
+
+        return pwd.getpwuid(0).pw_dir.rstrip("/") + path[1:]
+    return os.path.expanduser(path)

@@ -17,7 +17,7 @@ def baselines(places: Places) -> Iterable[Check]:
     from tray import config
     from tray.audit import checkpoint
     from tray.audit.store import AuditLog
-    from tray.baselines import near_copies
+    from tray.baselines import all_copies
 
     try:
         with AuditLog.read(places.audit_db) as log:
@@ -29,7 +29,7 @@ def baselines(places: Places) -> Iterable[Check]:
         settings = config.load(places)
     except ConfigError:  # another check says so
         settings = None
-    notes = map(checkpoint.parse, near_copies.found(places, settings, problems).values())
+    notes = map(checkpoint.parse, all_copies.found(places, settings, problems).values())
     sizes = [seen.size for seen in notes if seen.origin == now.origin]
     checks = [Check(_NAME, Level.WARN, problem, "backup-tray audit verify") for problem in problems]
     return [*checks, _kept(places, sizes, now.size), *_outages(places)]

@@ -29,10 +29,10 @@ def audit_log(places: Places) -> list[Check]:
     from tray.audit.database import damaged
     from tray.audit.verify import verify
     from tray.audit.verify.verdict import Kind
-    from tray.baselines import near_copies
+    from tray.baselines import all_copies
 
-    kept = near_copies.found(places)  # before the log: a newer one would look like a rollback
-    verdict = verify(places.audit_db, places.audit_key, kept=kept, pinned=near_copies.pinned(places))
+    kept = all_copies.found(places)  # before the log: a newer one would look like a rollback
+    verdict = verify(places.audit_db, places.audit_key, kept=kept, pinned=all_copies.pinned(places))
     if str(verdict.result) == "tampered":
         if verdict.kind is Kind.DAMAGED:
             return [Check("audit log", Level.BAD, verdict.why, damaged(places.audit_db))]

@@ -9,6 +9,6 @@ def do(this: Round) -> None:
     Raises:
         ConfigError: Nobody knows where to.
     """
-    from tray.baselines import near_copies
+    from tray.baselines import all_copies
 
-    near_copies.copy_far(this.places, this.config)
+    all_copies.copy_far(this.places, this.config)

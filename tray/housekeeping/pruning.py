@@ -23,10 +23,10 @@ def do(this: Round) -> None:
     if audit.retention_ms is None or not _is_time(this):
         return
     from tray.audit import prune
-    from tray.baselines import near_copies
+    from tray.baselines import all_copies
 
     _refuse_evidence(this)
-    notes = near_copies.found(this.places, this.config)
+    notes = all_copies.found(this.places, this.config)
     archive = None if audit.archive is None else Path(audit.archive)
     prune.prune(this.places, audit.retention_ms, notes, archive=archive)
     duty_memory.save(this.places, _NAME, {"done_ms": clock.now_ms()})

@@ -46,11 +46,11 @@ def main(places: Places) -> int:
 def _footer(places: Places) -> str:
     """Return what identifies the audit log as it is now; nothing where it cannot be read."""
     from tray.audit.store import AuditLog
-    from tray.baselines import near_copies
+    from tray.baselines import all_copies
 
     try:
         with AuditLog.read(places.audit_db) as log:
-            return near_copies.footer(log.head()[2])
+            return all_copies.footer(log.head()[2])
     except (BackupTrayError, ValueError):
         return ""
 

@@ -18,9 +18,9 @@ from tray import config
 from tray.config import Job
 from tray.core import files, ourselves
 from tray.core.errors import ConfigError, EngineMissingError, JobNotFoundError, RepositoryInitError
-from tray.core.paths import HOME_VARIABLE, Places, private, sync_folder
+from tray.core.paths import HOME_VARIABLE, Places, expand, private, sync_folder
 from tray.core.redact import Redactor
-from tray.jobs.input_checks import check_name, check_password, checked_repository, checked_sources, expand
+from tray.jobs.input_checks import check_name, check_password, checked_repository, checked_sources
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without 0 o 1 l i, which people confuse on paper
 _GROUPS, _GROUP = 7, 4  # 28 of 31 letters: 138 bits

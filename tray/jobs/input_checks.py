@@ -6,13 +6,12 @@ Each function raises `JobSetupError`, whose `field` names the input at fault, an
 import os
 import re
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tray import config
 from tray.core.errors import JobSetupError
-from tray.core.paths import Places
+from tray.core.paths import Places, expand
 from tray.core.redact import Redactor
 
 _MOUNT_ROOTS = (Path("/media"), Path("/mnt"), Path("/run/media"))
@@ -148,12 +147,3 @@ def absolute(field: str, text: str) -> str:
             next="Write it from the root on, such as /home/ann/Documents, or with ~/ for your home folder.",
         )
     return os.path.normpath(path)
-
-
-def expand(path: str) -> str:
-    """Replace a leading `~`; for root by root's home, since sudo may keep the caller's HOME."""
-    if sys.platform != "win32" and os.geteuid() == 0 and (path == "~" or path.startswith("~/")):
-        import pwd
-
-        return pwd.getpwuid(0).pw_dir.rstrip("/") + path[1:]
-    return os.path.expanduser(path)

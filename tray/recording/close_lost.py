@@ -18,11 +18,11 @@ from tray.core.model import EndedRun, Outcome, Source
 from tray.core.paths import Places
 from tray.core.redact import Wary
 from tray.engines.base import Exit, Plan, Result, Session, Stream
+from tray.engines.lines import LINE_LIMIT, cut
 from tray.recording import observed_end, run_entries
+from tray.recording.doubt import clean, doubted, unknown, unknown_after_mistake
 from tray.runs import RunFolder, RunInfo
 from tray.runs.log import RunLog
-from tray.wrapper import fallback
-from tray.wrapper.outputs import LINE_LIMIT, cut
 
 UNSEEN = Exit(None)
 _SPOOLS = (("out", Stream.OUT), ("err", Stream.ERR), ("both", Stream.OUT), ("log", Stream.LOG))
@@ -35,8 +35,8 @@ def conclude(folder: RunFolder, info: RunInfo) -> tuple[EndedRun, Result]:
     """
     if _observed(info):
         return _conclude_observed(folder, info)[:2]
-    result = fallback.unknown_after_mistake(lambda: _replayed(folder, info))
-    result = fallback.clean(result, Wary(info.command, {}))
+    result = unknown_after_mistake(lambda: _replayed(folder, info))
+    result = clean(result, Wary(info.command, {}))
     finished = max(_last_sign(folder), info.started_ms)
     took = None if result.outcome is Outcome.LOST else finished - info.started_ms  # nobody knows how long it went on
     return run_entries.end_of(info, result, finished, took, inferred=True), result
@@ -49,9 +49,7 @@ def _replayed(folder: RunFolder, info: RunInfo) -> Result:
         for line in _lines(folder.spool(name), returns=info.returns):
             session.feed(line, stream)
     lost = any(_given_back(folder.spool(name)) for name, _ in _SPOOLS)
-    return fallback.doubted(
-        session.conclude(UNSEEN), "the beginning of its long output is no longer kept" if lost else ""
-    )
+    return doubted(session.conclude(UNSEEN), "the beginning of its long output is no longer kept" if lost else "")
 
 
 def _conclude_observed(folder: RunFolder, info: RunInfo) -> tuple[EndedRun, Result, Exit]:
@@ -59,7 +57,7 @@ def _conclude_observed(folder: RunFolder, info: RunInfo) -> tuple[EndedRun, Resu
     try:
         return observed_end.conclude(info, sign)
     except Exception as error:
-        result = fallback.unknown(error)
+        result = unknown(error)
         return run_entries.end_of(info, result, max(sign, info.started_ms), None, inferred=True), result, UNSEEN
 
 

@@ -9,7 +9,7 @@ from tray.audit.entry import ENDS, ended_run
 from tray.audit.proof import root_of
 from tray.audit.search import search
 from tray.audit.search.conditions import Filter
-from tray.baselines import near_copies
+from tray.baselines import all_copies
 from tray.core import clock
 from tray.core.errors import BaselineError
 from tray.core.model import EndedRun
@@ -73,7 +73,7 @@ def base(log: "AuditLog", pinned: tuple[str, bytes] | None = None, verdict: "Ver
         verdict = replace(verdict, entries=size)  # more may have come since: they are not of this report
     start = log.start()
     first, last = (clock.from_text(log.entry(seq).data["recorded"]) for seq in (start, size - 1))
-    return Base(note, seen.origin, size, root, start, first, last, near_copies.footer(note), verdict)
+    return Base(note, seen.origin, size, root, start, first, last, all_copies.footer(note), verdict)
 
 
 def _pinned(log: "AuditLog", name: str, note: bytes) -> tuple[int, bytes]:

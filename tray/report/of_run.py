@@ -94,14 +94,14 @@ def verified(places: Places) -> "Verdict":
     from tray import config
     from tray.audit import last_check
     from tray.audit.verify import verify, verify_since
-    from tray.baselines import near_copies
+    from tray.baselines import all_copies
 
     try:
         settings = config.load(places)
     except ConfigError:
         settings = None  # the copies beside the configuration still count
     point = last_check.point(places)
-    kept, pinned = near_copies.found(places, settings), near_copies.pinned(places)
+    kept, pinned = all_copies.found(places, settings), all_copies.pinned(places)
     if point is not None and point.size > LONG_LOG:
         return verify_since(places.audit_db, places.audit_key, point, kept=kept, pinned=pinned)
     witness = last_check.witness(places)

@@ -9,9 +9,8 @@ from pathlib import Path
 from tray import config, engines
 from tray.config import Job
 from tray.core.errors import BackupTrayError
-from tray.core.paths import Places
+from tray.core.paths import Places, expand
 from tray.core.redact import Redactor
-from tray.jobs.input_checks import expand
 from tray.repository import cache, files, local
 from tray.repository.ask import Access
 from tray.repository.cache import Entry

@@ -85,11 +85,11 @@ def _keys(places: Places, origin: str) -> list[str]:
 
 def _baselines(places: Places, log: "AuditLog", size: int) -> dict[str, Any]:
     from tray.audit import checkpoint
-    from tray.baselines import near_copies
+    from tray.baselines import all_copies
 
     problems: list[str] = []
     rows = []
-    for name, note in near_copies.found(places, verification.configured(places), problems).items():
+    for name, note in all_copies.found(places, verification.configured(places), problems).items():
         try:
             seen = checkpoint.parse(note)
         except ValueError as error:

@@ -45,10 +45,10 @@ def proven(places: Places, entry: int) -> dict[str, Any]:
         BackupTrayError: The log cannot be read.
     """
     from tray.audit import keys, proof
-    from tray.baselines import near_copies
+    from tray.baselines import all_copies
 
-    notes = near_copies.found(places, configured(places))
-    trusted = [*keys.pins(places.audit_key), *near_copies.pinned(places)]
+    notes = all_copies.found(places, configured(places))
+    trusted = [*keys.pins(places.audit_key), *all_copies.pinned(places)]
     try:
         built = proof.build(places.audit_db, entry, details=True)
         signed = built.check(trusted)
@@ -125,10 +125,10 @@ def _verify(places: Places) -> "Verdict":
     """Verify as `verify` does, and record nothing."""
     from tray.audit import last_check
     from tray.audit.verify import verify as verify_log
-    from tray.baselines import near_copies
+    from tray.baselines import all_copies
 
-    kept = near_copies.found(places, configured(places))
-    pinned, witness = near_copies.pinned(places), last_check.witness(places)
+    kept = all_copies.found(places, configured(places))
+    pinned, witness = all_copies.pinned(places), last_check.witness(places)
     return verify_log(places.audit_db, places.audit_key, kept=kept, pinned=pinned, witness=witness)
 
 
@@ -155,7 +155,7 @@ def acknowledge(places: Places, reason: str) -> None:
         UsageError: There is no reason.
         NoBreachError: There is nothing to acknowledge.
     """
-    from tray.audit import last_check
+    from tray.baselines import acknowledge as breach
 
     if not reason.strip():
         raise UsageError(
@@ -163,7 +163,7 @@ def acknowledge(places: Places, reason: str) -> None:
             why="People who read the log later must know what you found out.",
             next="For example: restored from the backup of Monday.",
         )
-    last_check.acknowledge(places, Redactor((), {}).text(reason.strip()))
+    breach.acknowledge(places, Redactor((), {}).text(reason.strip()))
 
 
 def configured(places: Places) -> Any:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from tray.core import clock, files
 from tray.engines.base import Stream
+from tray.engines.lines import LINE_LIMIT, cut
 from tray.runs import RunFolder, disk_space
 
 if TYPE_CHECKING:
     from tray.wrapper.prompt import Prompt
     from tray.wrapper.spool_guard import Guard
 
-LINE_LIMIT = 1024 * 1024
 CHUNK = 65536
 FLOOD = 8 * 1024 * 1024
 """So many bytes behind, lines of a command that is no engine are taken together."""
@@ -179,23 +179,6 @@ class Tail:
         part = bytes(self._part)
         self._part.clear()
         return part
-
-
-def cut(text: bytes, *, returns: bool) -> Iterator[bytes]:
-    """Yield the lines of *text* with their ends; of an engine whose updates end with a carriage return, each update alone."""
-    lines = text.split(b"\n")
-    for line in (*(line + b"\n" for line in lines[:-1]), lines[-1]):
-        if not returns or b"\r" not in line:
-            if line:
-                yield line
-            continue
-        parts = line.split(b"\r")
-        ends = [part + b"\r" for part in parts[:-1]]
-        if parts[-1] == b"\n":  # "\r\n" is one end
-            ends[-1] += parts[-1]
-        elif parts[-1]:
-            ends.append(parts[-1])
-        yield from ends
 
 
 class Outputs:

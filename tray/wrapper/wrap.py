@@ -17,6 +17,7 @@ from tray.core.paths import places as default_places
 from tray.core.redact import Redactor
 from tray.engines.base import LOG_FD, Engine, Exit, Plan, Result, Session
 from tray.recording import run_entries
+from tray.recording.doubt import clean, doubted
 from tray.runs import RunFolder, RunInfo
 from tray.runs.log import RunLog
 from tray.wrapper import after_run, earlier_runs, emptied_sources, fallback, left_behind, prepare, privacy
@@ -255,7 +256,7 @@ def _followed(this: _Run, child: Child, outputs: Outputs, waker: Waker) -> None:
         this.info = info
     result = watch.conclude(how)
     this.paused_seconds, this.stalled_seconds = controls.paused_seconds, stall.seconds
-    result = fallback.doubted(result, this.doubt)
+    result = doubted(result, this.doubt)
     with suppress(Exception):
         if this.engine is engines.COMMAND:
             result = emptied_sources.of_script(result, watch.empty_sources, this.past)
@@ -327,7 +328,7 @@ def _look_after(this: _Run, result: Result, steps: tuple[Step, ...]) -> None:
 def _finish(this: _Run, exit: Exit, result: Result, steps: tuple[Step, ...] = ()) -> EndedRun:
     """Write down the end; the duration is the monotonic clock's, so a clock that was set changes nothing."""
     took = int((clock.monotonic() - this.began) * 1000)
-    result = fallback.clean(result, this.redactor)
+    result = clean(result, this.redactor)
     finished = max(clock.now_ms(), this.info.started_ms)
     last = run_entries.end_of(this.info, result, finished, took, inferred=False, steps=steps)
     draft = run_entries.ended(

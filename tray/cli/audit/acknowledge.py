@@ -15,7 +15,7 @@ def register(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Acknowledge a breach, so that it is not told any more; that is an entry with the reason."""
-    from tray.audit import last_check
+    from tray.baselines import acknowledge
 
     reason = (args.reason or "").strip()
     if not reason:
@@ -24,6 +24,6 @@ def run(args: Namespace) -> int:
             why="People who read the log later must know what you found out.",
             next='For example: `backup-tray audit acknowledge --reason "restored from the backup of Monday"`.',
         )
-    last_check.acknowledge(places(), reason)
+    acknowledge.acknowledge(places(), reason)
     print("Noted, with your reason, in the audit log. What was found stays on record.")
     return 0

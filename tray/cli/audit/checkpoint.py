@@ -22,7 +22,7 @@ def run(args: Namespace) -> int:
     """Print the newest signed checkpoint, or what the log was at an earlier size."""
     from tray.audit import checkpoint
     from tray.audit.store import AuditLog
-    from tray.baselines import near_copies
+    from tray.baselines import all_copies
 
     with AuditLog.read(places().audit_db) as log:
         size, _, note = log.head()
@@ -38,7 +38,7 @@ def run(args: Namespace) -> int:
                     next=f"Name a number from 1 to {size}.",
                 )
             seen = checkpoint.Checkpoint(checkpoint.parse(note).origin, args.size, log.root_at(args.size))
-            print(near_copies.footer_of(seen))
+            print(all_copies.footer_of(seen))
             return 0
     if args.line:
         print(checkpoint.to_line(note))

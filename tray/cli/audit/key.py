@@ -40,14 +40,14 @@ def run(args: Namespace) -> int:
 
 
 def _facts(here: Places) -> dict[str, Any]:
-    from tray.audit import checkpoint, keys
+    from tray.audit import checkpoint, keys, near_copy
     from tray.audit.store import AuditLog
-    from tray.baselines import near_copies
+    from tray.baselines import all_copies
 
     with AuditLog.read(here.audit_db) as log:
         size, _, note = log.head()
     name, ids = checkpoint.parse(note).origin, checkpoint.key_ids(note)
-    beside, apart = keys.pins(here.audit_key), near_copies.pinned(here)
+    beside, apart = keys.pins(here.audit_key), all_copies.pinned(here)
     known: dict[str, VerifierKey] = {str(key): key for key in [*beside, *apart] if key.name == name}
     current = [key for key in known.values() if key.key_id in ids and key.verifies(note)]
     return {
@@ -58,7 +58,7 @@ def _facts(here: Places) -> dict[str, Any]:
             {"file": str(file), "holds": bool(current) and current[-1] in pins}
             for file, pins in (
                 (keys.pin_file(here.audit_key), beside),
-                (here.baselines / (near_copies.stem_of(name) + near_copies.KEYS), apart),
+                (here.baselines / (near_copy.stem_of(name) + near_copy.KEYS), apart),
             )
         ],
         "earlier_keys": [text for text, key in known.items() if key not in current],

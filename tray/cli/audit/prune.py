@@ -29,12 +29,12 @@ def run(args: Namespace) -> int:
     from tray import config
     from tray.audit import prune
     from tray.audit.store import AuditLog
-    from tray.baselines import near_copies
+    from tray.baselines import all_copies
 
     here = places()
     loaded = config.load(here)
     retention = _retention(args.older_than, loaded.audit.retention_ms)
-    notes = near_copies.found(here, loaded)
+    notes = all_copies.found(here, loaded)
     with AuditLog.read(here.audit_db) as log:
         plan = prune.plan(log, retention, notes)
     if not plan.segments:

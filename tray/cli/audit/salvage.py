@@ -44,14 +44,14 @@ def register(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Read what can be read, put that on record, and say what it came to: 0 all is there and signed, 1 not, 2 nothing."""
     from tray.audit import database, keys, salvage
-    from tray.baselines import near_copies
+    from tray.baselines import all_copies
 
     here = places()
     source = here.audit_db if args.source is None else args.source.absolute()
     if source == here.audit_db and not source.exists():
         raise database.missing(source)
-    trusted = list(dict.fromkeys([*keys.pins(here.audit_key), *near_copies.pinned(here)]))
-    found = salvage.salvage(source, args.folder, trusted=trusted, baselines=near_copies.found(here).values())
+    trusted = list(dict.fromkeys([*keys.pins(here.audit_key), *all_copies.pinned(here)]))
+    found = salvage.salvage(source, args.folder, trusted=trusted, baselines=all_copies.found(here).values())
     damaged = source == here.audit_db and not (found.whole and _is_sound(source))
     _record(source, args.folder, found, damaged)
     print("\n".join(_lines(source, args.folder, found)))
