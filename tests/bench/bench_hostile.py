@@ -25,7 +25,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 import psutil
 
-from tests.unit.observe_help import FakeProc
+from tests.unit.observe.help import FakeProc
 from tests.waiting import wait_for
 from tray import engines, ipc
 from tray.core import paths

@@ -17,7 +17,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.unit.observe_help import engine
+from tests.unit.observe.help import engine
 from tests.waiting import wait_for
 from tray import ipc
 from tray.core import paths

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
-from tests.unit.engine_captures import Capture, expected, folders, load, names, replay, result
+from tests.unit.engines.captures import Capture, expected, folders, load, names, replay, result
 from tray import engines
 from tray.core.model import EndedRun, Outcome, State, judge
 from tray.engines.base import Stream

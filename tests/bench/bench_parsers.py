@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
-from tests.unit.engine_captures import Capture, folders, load, names
+from tests.unit.engines.captures import Capture, folders, load, names
 from tray import engines
 from tray.core.redact import Redactor
 from tray.engines import Exit, Session, Stream

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
-from tests.unit.redact_spellings import ENGINES, HARMLESS, OTHERS, SHELL, lines
+from tests.unit.core.redact_spellings import ENGINES, HARMLESS, OTHERS, SHELL, lines
 from tray.core.redact import Redactor
 
 UNITS = {

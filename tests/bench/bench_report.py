@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.unit.report_help import months
+from tests.unit.report.help import months
 from tray.core import paths
 
 _CHILD = """

@@ -20,8 +20,8 @@ sys.path.insert(0, str(ROOT))
 
 from dataclasses import replace
 
-from tests.unit.test_repository_files import restic
-from tests.unit.test_runs import info
+from tests.unit.repository.test_files import restic
+from tests.unit.runs.test_runs import info
 from tray.core import clock, paths
 from tray.core.model import Outcome, RepositoryState
 from tray.engines.base import Result

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.e2e import killing
 from tests.e2e.killing import Told
-from tests.unit.audit_help import end, start
+from tests.unit.audit.help import end, start
 from tray.audit import checkpoint, keys, migrate, proof, prune, redact, rotation, segments, spool, standalone, tlog
 from tray.audit.entry import Action
 from tray.audit.search import index_fill, search

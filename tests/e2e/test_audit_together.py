@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import CHECKOUT
-from tests.unit.audit_help import end, start
+from tests.unit.audit.help import end, start
 from tray.audit import rotation, segments, spool, tlog
 from tray.audit.entry import Action
 from tray.audit.store import AuditLog
@@ -21,7 +21,7 @@ YEAR = 365 * clock.DAY_MS
 
 _WRITE = f"""
 import sys
-from tests.unit.audit_help import end, start
+from tests.unit.audit.help import end, start
 from tray.audit import spool
 from tray.core.paths import places
 for number in range({RECORDS}):

@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.machine import ROOT
 from tests.e2e.program import PASSWORD, TRAY, make_repository, make_tree, snapshots, start, status, tray
 from tests.mounts import mounted
-from tests.unit.test_repository_files import tree
+from tests.unit.repository.test_files import tree
 from tests.waiting import wait_for
 from tray import config
 from tray.config import Job

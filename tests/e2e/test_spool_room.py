@@ -170,7 +170,7 @@ def test_a_killed_wrapper_whose_spool_has_lost_its_beginning_is_no_success(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Errors may have stood in what is gone."""
-    from tests.unit.test_runs import info  # a run's facts
+    from tests.unit.runs.test_runs import info  # a run's facts
     from tray.recording import close_lost
 
     folder = runs.RunFolder.create(places.runs, info(ours=True, command=("restic", "backup", "/x")))
@@ -187,7 +187,7 @@ def test_a_killed_wrapper_whose_spool_has_lost_its_beginning_is_no_success(
 
 def test_a_long_log_keeps_its_beginning_and_its_end(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fatal line stands at the end; what lies between takes no room, and is said where it was."""
-    from tests.unit.test_runs import info
+    from tests.unit.runs.test_runs import info
 
     for name, size in (("HEAD", 1 << 20), ("TAIL", 2 << 20), ("_STEP", 1 << 20)):
         monkeypatch.setattr(logs, name, size)
@@ -247,7 +247,7 @@ def test_a_signal_ends_the_catching_up(tmp_path: Path) -> None:
 
 def test_outputs_that_cannot_be_made_leave_nothing_open(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """The quota is used up: the command gets the caller's own descriptors."""
-    from tests.unit.test_runs import info
+    from tests.unit.runs.test_runs import info
 
     folder = runs.RunFolder.create(places.runs, info())
     before = len(os.listdir("/proc/self/fd"))

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.desktop import Desktop
 from tests.e2e.program import tray
 from tests.e2e.trays import RED, pixels, record, tray_desktop, windows_of
-from tests.unit.audit_help import entry_bytes, tamper
+from tests.unit.audit.help import entry_bytes, tamper
 from tests.waiting import wait_for
 from tray.audit.store import AuditLog
 from tray.core.paths import Places

@@ -9,7 +9,7 @@ from tests.e2e.desktop import WIDTH, Desktop
 from tests.e2e.program import tray
 from tests.e2e.trays import RED, keep, pixels, tray_desktop, windows_of
 from tests.e2e.webdriver import driven
-from tests.unit.audit_help import BODY
+from tests.unit.audit.help import BODY
 from tests.waiting import wait_for
 from tray.audit import spool
 from tray.audit.entry import Action, Draft

@@ -18,7 +18,7 @@ from tests.e2e import statuses
 from tests.e2e.desktop import Desktop, desktop
 from tests.e2e.test_window_page import _PALE_TEXTS, _SMALL_TARGETS, fits, said
 from tests.e2e.webdriver import Driven, driven
-from tests.unit.audit_help import end, writer
+from tests.unit.audit.help import end, writer
 from tests.waiting import wait_for
 from tray.audit import last_check as kept
 from tray.audit import spool

@@ -13,7 +13,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["tray.engines"]):
-    from tests.unit.engine_captures import NO_FAILURES, Capture, load, names
+    from tests.unit.engines.captures import NO_FAILURES, Capture, load, names
     from tray import engines
     from tray.engines import ENGINES, Exit, Fed, Plan, Problem, Stream
 

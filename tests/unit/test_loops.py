@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from tests.unit import injected
-from tests.unit.test_fetch import record
-from tests.unit.test_icon_app import FakeIcon, FakeSource, play, shown
-from tests.unit.test_runs import info
-from tests.unit.test_wording import NOW, RUN, ended, settled
-from tests.unit.test_wording_audit import BREACH
+from tests.unit.icon.test_app import FakeIcon, FakeSource, play, shown
+from tests.unit.runs.test_runs import info
+from tests.unit.status.test_source import record
+from tests.unit.wording.test_audit import BREACH
+from tests.unit.wording.test_wording import NOW, RUN, ended, settled
 from tray import runs
 from tray.core import clock
 from tray.core.model import Outcome, State, Status

@@ -1,0 +1,94 @@
+import re
+import shlex
+from argparse import ArgumentParser
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tray.cli.audit import PARTS
+from tray.cli.main import COMMANDS, main
+from tray.window import page_names
+
+README = Path(__file__).parents[3] / "README.md"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever asks gets an answer and exit code 0."""
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    said = capsys.readouterr().out
+    assert f"usage: backup-tray {command}" in said
+    assert f"examples:\n  {'sudo ' if command == 'system' else ''}backup-tray" in said
+    assert "--begun" not in said, "what only the program itself uses is not shown"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_of_audit_has_help_with_an_example(part: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same for what stands behind `audit`."""
+    with pytest.raises(SystemExit):
+        main(["audit", part, "--help"])
+    assert f"examples:\n  backup-tray audit {part}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *(f"audit.{part}" for part in PARTS)])
+def test_every_example_of_the_help_is_understood(command: str) -> None:
+    """What the help proposes can be typed as it stands there."""
+    for line in import_module(f"tray.cli.{command}").EXAMPLES:
+        typed = re.split(r"   | [|>] ", line.removeprefix("sudo "))[0]
+        _, name, *words = [*shlex.split(typed), "tray"][: max(2, len(shlex.split(typed)))]
+        parser = ArgumentParser(exit_on_error=False)
+        import_module(f"tray.cli.{name}").register(parser)
+        given = parser.parse_args(words)
+        if name == "window":
+            page_names.parse(given.page)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_stands_in_the_readme(command: str) -> None:
+    """What can be done can be found."""
+    assert f"backup-tray {command}" in README.read_text(encoding="utf-8")
+
+
+def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """`backup-tray --help` is complete."""
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"  {command} " in shown for command in COMMANDS)
+
+
+def test_an_unknown_command_gets_the_next_step(capsys: pytest.CaptureFixture[str]) -> None:
+    """A typing error is answered with where to look."""
+    assert main(["stauts"]) == 64
+    said = capsys.readouterr().err
+    assert "Did you mean `backup-tray status`?" in said
+    assert "backup-tray --help" in said
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    """One number, in one place."""
+    from tray import __version__
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"backup-tray {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["audit", "bogus"], "There is no 'bogus'; choose from verify, show,"),
+        (["audit", "redact", "x"], "SEQ: 'x' is no whole number."),
+        (["history", "--limit", "many"], "--limit: 'many' is no whole number."),
+        (["audit"], "Something is missing: PART."),
+    ],
+)
+def test_what_the_parser_refuses_is_said_in_words(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mistyped part or number is answered in plain English, with the command that helps."""
+    assert main(arguments) == 64
+    said = capsys.readouterr().err
+    assert words in said
+    assert "--help`" in said

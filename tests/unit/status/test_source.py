@@ -1,0 +1,259 @@
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.unit.runs.test_runs import info
+from tests.waiting import wait_for
+from tray import ipc, runs, wording
+from tray.audit import spool
+from tray.audit.entry import Action, Draft
+from tray.cli import status as cli_status
+from tray.core import clock
+from tray.core.model import LiveRun, Outcome, Phase, State, Status
+from tray.core.paths import Places
+from tray.status import StatusSource
+
+
+@pytest.fixture
+def source(places: Places) -> Iterator[StatusSource]:
+    """What `backup-tray status` asks."""
+    made = StatusSource(places, role="cli", start_tracker=False)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def tray_source(places: Places) -> Iterator[StatusSource]:
+    """What the tray asks: it starts a tracker."""
+    made = StatusSource(places, role="tray", start_tracker=True)
+    yield made
+    made.close()
+    end_tracker(places)
+
+
+def end_tracker(places: Places) -> None:
+    """Ask the tracker to end and wait until it has."""
+    try:
+        client = ipc.Client(places, "cli")
+    except Exception:
+        return
+    pid = client.tracker["pid"]
+    client.send({"type": "handover"})
+    client.close()
+    wait_for(lambda: not os.path.exists(f"/proc/{pid}") or _zombie(pid), what="the tracker's end")
+
+
+def _zombie(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def record(places: Places, job: str, outcome: Outcome, run: str | None = None) -> str:
+    """Put a whole run on record."""
+    run = run or clock.new_id()
+    how = {"job": job, "run": run, "engine": "restic", "kind": "backup", "source": "wrapped"}
+    spool.record(places, [Draft(Action.RUN_STARTED, result="started", **how)])
+    spool.record(places, [Draft(Action.RUN_FINISHED, result=outcome.value, body={"reason": "so"}, **how)])
+    return run
+
+
+def test_a_new_installation_has_no_backups_and_makes_no_files(places: Places, source: StatusSource) -> None:
+    """AF-1; looking leaves no trace."""
+    found = source.poll()
+    assert (found.state, found.error, found.last) == (State.NONE, None, None)
+    assert not places.state.exists()
+
+
+def test_a_change_of_the_log_shows_in_the_next_poll(places: Places, source: StatusSource) -> None:
+    """No poll reads the log again unless it changed, and none misses a change."""
+    assert source.poll().state is State.NONE
+    record(places, "home", Outcome.SUCCEEDED)
+    assert source.poll().state is State.OK
+    record(places, "home", Outcome.FAILED)
+    found = source.poll()
+    assert (found.state, found.last and found.last.outcome) == (State.FAILED, Outcome.FAILED)
+
+
+def test_an_idle_poll_does_not_query_the_log(
+    places: Places, source: StatusSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A poll a second must cost next to nothing."""
+    from tray.audit.store import AuditLog
+
+    record(places, "home", Outcome.SUCCEEDED)
+    first = source.poll()
+    monkeypatch.setattr(AuditLog, "jobs", lambda _self: pytest.fail("asked again"))
+    assert source.poll().jobs == first.jobs
+
+
+def test_a_started_run_without_an_end_and_without_a_folder_is_lost(places: Places, source: StatusSource) -> None:
+    """After a reboot nothing else is left of it."""
+    how = {"job": "home", "run": clock.new_id(), "engine": "restic", "kind": "backup", "source": "wrapped"}
+    spool.record(places, [Draft(Action.RUN_STARTED, result="started", **how)])
+    found = source.poll()
+    assert (found.state, found.last and found.last.outcome) == (State.FAILED, Outcome.LOST)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = [", "line 1"),
+        ('version = 1\n[runs]\nkeep = "10 parsecs"\n', "line 3: In [runs]"),
+        ("version = 1\njobs = 3\n", "`jobs`"),
+        ("version = 99\n", "version"),
+        ("version = 1\n[privacy]\nshow = 5\n", "[privacy]"),
+        ("\0", ""),
+    ],
+)
+def test_a_broken_configuration_is_said_and_changes_nothing_else(
+    places: Places, source: StatusSource, text: str, said: str
+) -> None:
+    """What it says is not followed; the backups are as good as they are. Mended, it is not spoken of any more."""
+    record(places, "home", Outcome.SUCCEEDED)
+    before = source.poll()
+    places.config.mkdir(mode=0o700, parents=True, exist_ok=True)
+    places.config_file.write_text(text)
+    status = source.poll()
+    (note,) = [note for note in status.notes if note.startswith(wording.UNFOLLOWED)]
+    assert said in note
+    assert replace(status, notes=(), as_of_ms=before.as_of_ms) == replace(before, notes=())
+    assert wording.headline(status, status.as_of_ms) == wording.headline(before, status.as_of_ms)
+    assert cli_status.text(status).count(f"Note: {wording.UNFOLLOWED}") == 1
+    assert cli_status._line(status).endswith(f"Note: {note}.")
+    assert wording.UNFOLLOWED not in cli_status._line(before)
+    places.config_file.write_text("version = 1\n")
+    assert source.poll().notes == before.notes
+
+
+def test_a_configuration_that_is_no_file_is_said(places: Places, source: StatusSource) -> None:
+    """A named pipe in its place does not hold the status up."""
+    places.config.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.mkfifo(places.config_file)
+    assert source.poll().notes[0].startswith(wording.UNFOLLOWED)
+
+
+def test_a_run_with_a_wrapper_is_live_though_no_tracker_knows_it(places: Places, source: StatusSource) -> None:
+    """The lock on its folder says so."""
+    about = info(job="home")
+    folder, _ = runs.create(places, about)
+    assert folder is not None
+    found = source.poll()
+    assert (found.state, [run.tracked for run in found.runs]) == (State.RUNNING, [False])
+    folder.save(runs.with_child(about, os.getpid()))
+    folder.lock.release()
+    assert source.poll().state is State.RUNNING  # the engine, which is this process, still works
+    folder.save(runs.with_child(about, 2**22 + 1))
+    assert (source.poll().state, source.poll().runs) == (State.FAILED, ())
+
+
+def test_the_tray_starts_a_tracker_and_replaces_a_dead_one(places: Places, tray_source: StatusSource) -> None:
+    """A tracker that was killed is only a gap in the picture."""
+    assert tray_source.poll().error is None
+    client = ipc.Client(places, "cli")
+    first = client.tracker["pid"]
+    client.close()
+    os.kill(first, 9)
+    wait_for(lambda: _zombie(first) or not os.path.exists(f"/proc/{first}"))
+    found = tray_source.poll()
+    assert (found.state, found.error) == (State.NONE, None)
+    client = ipc.Client(places, "cli")
+    assert client.tracker["pid"] != first
+    client.close()
+
+
+def test_a_tracker_that_cannot_be_started_makes_the_status_unavailable(places: Places, tmp_path: object) -> None:
+    """The tray had none, gets none, and says so; the command line needs none."""
+    record(places, "home", Outcome.SUCCEEDED)
+    places.runtime.mkdir(mode=0o700, exist_ok=True)
+    places.runtime.chmod(0o755)
+    tray = StatusSource(places, role="tray", start_tracker=True)
+    found = tray.poll()
+    assert (found.state, found.error and found.error["code"]) == (State.UNAVAILABLE, "ERROR_STATUS_FETCH")
+    tray.close()
+    cli = StatusSource(places, role="cli", start_tracker=False)
+    assert cli.poll().state is State.OK
+    cli.close()
+
+
+def test_after_an_error_the_last_good_data_is_kept_with_its_age(places: Places, source: StatusSource) -> None:
+    """Old data is marked old: as_of stays where it was good."""
+    record(places, "home", Outcome.SUCCEEDED)
+    good = source.poll()
+    places.audit_db.rename(places.state / "away")
+    bad = source.poll()
+    assert (bad.state, bad.as_of_ms, bad.jobs) == (State.UNAVAILABLE, good.as_of_ms, good.jobs)
+    assert bad.error is not None
+    (places.state / "away").rename(places.audit_db)
+    assert source.poll().state is State.OK
+
+
+def test_following_yields_each_change_of_a_live_run(places: Places, tray_source: StatusSource) -> None:
+    """The subscribed window sees progress without polling."""
+    stop = threading.Event()
+    seen: list[Status] = []
+
+    def follow() -> None:
+        for status in tray_source.follow(stop):
+            seen.append(status)  # noqa: PERF402 - one by one, as they come
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    wait_for(lambda: seen, what="the first status")
+    wrapper = ipc.Client(places, "wrapper")
+    live = LiveRun("r1", "home", "restic", clock.now_ms(), phase=Phase.COPYING, bytes_total=100)
+    wrapper.send({"type": "run.started", "run": live.to_json()})
+    for done in (10, 20, 30):
+        wrapper.send({"type": "run.progress", "run": "r1", "bytes_done": done})
+        wait_for(lambda done=done: [run.bytes_done for run in seen[-1].runs] == [done], what=f"{done} bytes")
+    wrapper.send({"type": "run.finished", "run": "r1", "last": None})
+    wait_for(lambda: not seen[-1].runs, what="the end")
+    wrapper.close()
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_record_that_waits_is_part_of_the_status(places: Places, source: StatusSource) -> None:
+    """A spooled failure is not hidden by an older success, and a spooled acknowledgement counts."""
+    record(places, "home", Outcome.SUCCEEDED)
+    how = {"job": "home", "run": clock.new_id(), "engine": "restic", "kind": "backup", "source": "wrapped"}
+    spool.keep(places, [Draft(Action.RUN_FINISHED, result="failed", **how)])
+    found = source.poll()
+    assert (found.state, len(found.notes)) == (State.FAILED, 1)
+    spool.keep(places, [Draft(Action.JOB_SEEN, job="home", result="seen")])
+    assert source.poll().state is State.OK
+
+
+def test_the_tracker_has_waiting_records_appended(places: Places, source: StatusSource) -> None:
+    """Nobody needs to run a backup for the record of the last one to reach the log."""
+    how = {"job": "home", "run": clock.new_id(), "engine": "restic", "kind": "backup", "source": "wrapped"}
+    spool.keep(places, [Draft(Action.RUN_FINISHED, result="failed", **how)])
+    tracker = subprocess.Popen([sys.executable, "-m", "tray", "tracker"])
+    wait_for(lambda: (last := source.poll().last) and last.entry is not None, what="the entry")
+    tracker.terminate()
+    assert tracker.wait(30) == 0
+
+
+def test_a_state_folder_of_somebody_else_is_no_reason_to_fall_silent(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the log may not even be looked for the status is unavailable, with the folder's name, and never "none" or a crash."""
+
+    def denied(path: Path, **_: object) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as within:
+        within.setattr(Path, "exists", denied)
+        found = StatusSource(places, role="cli", start_tracker=False).poll()
+    assert found.state is State.UNAVAILABLE
+    assert found.error is not None
+    assert str(places.audit_db) in found.error["why"]
