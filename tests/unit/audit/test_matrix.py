@@ -1,6 +1,6 @@
 """What is caught, and by which baseline: every manipulation that we could think of, tried on a real log.
 
-`python -m tests.unit.audit.test_matrix` prints the table for the README.
+`python -m tests.unit.audit.test_matrix` prints the table for `tray/audit/README.md`.
 """
 
 import sys
@@ -51,7 +51,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{at}-{case.name}" for at, case in enumerate(CASES)])
 def test_the_table_of_what_is_caught_is_true(case: Case, honest: Scene, tmp_path: Path) -> None:
-    """Each manipulation gives exactly what the README says, under each baseline; what is not caught is said as well."""
+    """Each manipulation gives exactly what the page about the audit log says, under each baseline, also what is not caught."""
     assert outcomes(case, honest.copy(tmp_path / "home")) == (case.none, case.near, case.far)
 
 
@@ -62,11 +62,11 @@ def test_the_untouched_log_is_intact(honest: Scene, tmp_path: Path) -> None:
     assert len(CASES) >= 40
 
 
-def test_the_readme_carries_the_table() -> None:
+def test_the_page_about_the_audit_log_carries_the_table() -> None:
     """Whoever decides whether to trust the log reads what was tried, and what nobody would notice."""
-    readme = (Path(__file__).parents[3] / "README.md").read_text()
-    assert "\n".join(table()) in readme
-    assert f"All {len(CASES)} manipulations" in readme
+    page = (Path(__file__).parents[3] / "tray/audit/README.md").read_text()
+    assert "\n".join(table()) in page
+    assert f"All {len(CASES)} manipulations" in page
 
 
 def table() -> Iterator[str]:

@@ -1,0 +1,189 @@
+"""The pages for people are true: links, pictures, and every module, function and setting that they name."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tray import config
+from tray.audit.entry import Action
+from tray.config import Config, Job
+from tray.core.paths import Places
+
+ROOT = Path(__file__).parents[2]
+TRAY = ROOT / "tray"
+MAP = TRAY / "README.md"
+PAGES = sorted(
+    page
+    for page in ROOT.rglob("*.md")
+    if not any(part.startswith(".") or part in ("build", "dist") for part in page.relative_to(ROOT).parts)
+)
+ACTIONS = {action.value for action in Action}
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_FILE = re.compile(r"[\w./-]+\.(?:py|js|html|md|json)")
+_NAME = re.compile(r"[a-z_]\w*(?:\.\w+)+")
+_OTHER_ENDINGS = ("toml", "db", "sh", "pub")
+
+
+def pages(*, inside: str = "") -> list[object]:
+    """The pages below a folder, as arguments of a test."""
+    return [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES if page.is_relative_to(ROOT / inside)]
+
+
+def prose(page: Path) -> str:
+    """The text of *page* without blocks of code."""
+    fenced = re.sub(r"(?ms)^```.*?^```$", "", page.read_text(encoding="utf-8"))
+    return "\n".join(line for line in fenced.split("\n") if not line.startswith("    "))
+
+
+def spans(text: str) -> list[str]:
+    """What stands between backticks."""
+    return re.findall(r"`([^`\n]+)`", text)
+
+
+@cache
+def members(file: Path) -> ast.Module:
+    """The syntax tree of a module."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def defined(body: list[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
+    """Yield each name that *body* defines, also under a condition, with its statement."""
+    for node in body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name, node
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                yield name, node
+            case ast.If() | ast.Try():
+                yield from defined([*node.body, *node.orelse])
+            case _:
+                pass
+
+
+def exists(name: str, folder: Path) -> bool:
+    """Whether *name* (`room.module.Class.method`) is a package, module, class, function or constant below *folder*."""
+    parts, at = name.split("."), folder
+    while parts and (at / parts[0]).is_dir():
+        at /= parts.pop(0)
+    if parts and (at / f"{parts[0]}.py").is_file():
+        at /= f"{parts.pop(0)}.py"
+    else:
+        at /= "__init__.py"
+    if not at.is_file():
+        return False
+    body: list[ast.stmt] = members(at).body
+    for part in parts:
+        found = dict(defined(body)).get(part)
+        if found is None:
+            return False
+        body = found.body if isinstance(found, ast.ClassDef) else []
+    return True
+
+
+def floors() -> dict[str, int]:
+    """The floor of each room, by the contract of import-linter."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = (one["layers"] for one in contracts if one["type"] == "layers" and one["containers"] == ["tray"])
+    return {room.strip(): floor for floor, rooms in enumerate(reversed(layers), 1) for room in re.split(r"[|:]", rooms)}
+
+
+def test_the_first_page_is_short() -> None:
+    """A newcomer reads less than 200 lines before the first backup."""
+    assert len((ROOT / "README.md").read_text().splitlines()) < 200
+
+
+@pytest.mark.parametrize("page", pages())
+def test_every_link_and_picture_leads_somewhere(page: Path) -> None:
+    """A reader who follows a link within the checkout arrives."""
+    links = [link for link in _LINK.findall(prose(page)) if not re.match(r"[a-z]+:|#", link)]
+    assert [link for link in links if not (page.parent / link.partition("#")[0]).exists()] == []
+
+
+def test_every_picture_is_shown() -> None:
+    """No picture is kept that no page shows."""
+    shown = {(page.parent / link).resolve() for page in PAGES for link in _LINK.findall(prose(page))}
+    assert sorted(set((ROOT / "assets/screenshots").iterdir()) - shown) == []
+
+
+@pytest.mark.parametrize("page", [*pages(inside="tray"), *pages(inside="tests")])
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    """A contributor finds each module, test and page under the name that the text gives it."""
+    named = [span for span in spans(prose(page)) if _FILE.fullmatch(span) and "NAME" not in span]
+    missing = [span for span in named if not (ROOT / span).exists() and not any(page.parent.rglob(span))]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", pages(inside="tray"))
+def test_every_function_that_a_page_names_exists(page: Path) -> None:
+    """Who renames a module or function is told here which page speaks of it."""
+    wrong = []
+    for span in spans(prose(page)):
+        if not _NAME.fullmatch(span) or _FILE.fullmatch(span) or span in ACTIONS:
+            continue
+        first, last = span.split(".")[0], span.rpartition(".")[2]
+        beside = page.parent != TRAY and ((page.parent / first).is_dir() or (page.parent / f"{first}.py").is_file())
+        speaks_of_code = page == MAP or beside or first in floors()
+        if speaks_of_code and last not in _OTHER_ENDINGS:
+            wrong += [] if exists(span, TRAY) or exists(span, page.parent) else [span]
+    assert wrong == []
+
+
+def test_the_map_has_every_room_on_its_floor() -> None:
+    """The table of the map and the contract that import-linter holds say the same."""
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \| \S", MAP.read_text(), flags=re.MULTILINE)
+    assert {room: int(floor) for floor, room in rows} == floors()
+    assert len(rows) == len(floors())
+
+
+def test_every_room_has_its_part_in_one_of_the_two_ways_or_stands_aside() -> None:
+    """Who reads the two ways has met every room."""
+    text = prose(MAP)
+    ways = text[text.index("## From a line") : text.index("## Set up")]
+    met, aside = ways.split("Three rooms stand aside")
+    known = floors()
+    through = {room for span in spans(met) if (room := span.split(".")[0]) in known and "." in span}
+    beside = {span for span in spans(aside) if span in known}
+    assert through | beside == set(known)
+    assert len(beside) == 3
+    assert not through & beside
+
+
+def test_the_example_of_an_error_is_a_real_one() -> None:
+    """The map shows a class as it stands in the catalogue."""
+    (example,) = re.findall(r"(?ms)^```python\n(.*?)^```$", MAP.read_text())
+    assert any(example in module.read_text() for module in (TRAY / "core" / "errors").glob("*.py"))
+
+
+def test_the_example_of_a_configuration_is_understood(places: Places) -> None:
+    """Each key on the page about config.toml can be used as it stands there, and the values are the defaults."""
+    (text,) = re.findall(r"(?ms)^```toml\n(.*?)^```$", (TRAY / "config" / "README.md").read_text())
+    places.config.mkdir(parents=True, mode=0o700)
+    places.config_file.write_text(text)
+    found = config.load(places)
+    assert list(found.jobs.values()) == [
+        Job(
+            name="home",
+            sources=("/home/ann",),
+            repository="/media/disk/backup",
+            password_file="/home/ann/.config/backup-tray/home.password",
+            options=("--exclude-caches",),
+        ),
+        Job(name="database", engine=None, command=("pg_backup", "--all")),
+    ]
+    assert (found.limit("database"), found.limit("home")) == (None, 600.0)
+    usual = Config()
+    same = ("ask_every_ms", "stalled_after", "observe", "audit", "privacy", "runs")
+    assert [getattr(found, name) for name in same] == [getattr(usual, name) for name in same]
+
+
+def test_every_script_that_measures_is_explained() -> None:
+    """Who looks for a figure finds the script that prints it."""
+    text = (ROOT / "tests/bench/README.md").read_text()
+    assert [
+        script.name for script in sorted((ROOT / "tests/bench").glob("*.py")) if f"`{script.name}`" not in text
+    ] == []
