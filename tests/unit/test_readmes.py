@@ -187,3 +187,11 @@ def test_every_script_that_measures_is_explained() -> None:
     assert [
         script.name for script in sorted((ROOT / "tests/bench").glob("*.py")) if f"`{script.name}`" not in text
     ] == []
+
+
+@pytest.mark.parametrize("package", sorted(TRAY.rglob("__init__.py")), ids=lambda file: file.parent.name)
+def test_every_module_that_a_package_lists_is_there(package: Path) -> None:
+    """The list of modules at the head of a package is not older than the package."""
+    listed = re.findall(r"\b(\w+\.py)\b", ast.get_docstring(members(package)) or "")
+    around = (package.parent, package.parent.parent)
+    assert [name for name in listed if not any((folder / name).is_file() for folder in around)] == []

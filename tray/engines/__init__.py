@@ -1,15 +1,6 @@
 """The engines we understand, and which of them a command line starts.
 
-To teach Backup Tray an engine, write a package like those here, in the order in which a run meets its parts:
-
-1. `__init__`: what its program is called, what is added to its command and when, what tells its jobs apart, and an `ENGINE` made of
-   `adapter.Adapter`.
-2. `options`: tables of its options, read by `arguments.read`; and `HARMLESS`, which of them hold no secret: all else is masked.
-3. `session`: each line of output becomes events (`base`); `text` and `decode` make lines and JSON safe to store.
-4. `outcome` and `reasons`: what it came to. `findings.conclude` knows the rules about ends that are the same for all.
-
-Then add its line to `ENGINES`, and recordings of real runs to `tests/data/<engine>/` with the outcome that a person would call each
-(`expected.json`): tests that exist already replay, cut and garble them. Simple engines put several parts into one module.
+README.md beside this file says how an engine is added, `base` what it must offer.
 
 An adapter is imported when the name of a program begins like its own: a backup does not wait for the import of the others. Where
 none fits, the installed packages are searched for engines of the user's own, which come by an entry point (see `plugins`).

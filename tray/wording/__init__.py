@@ -3,9 +3,9 @@
 Pure: status in, plain English out. What is unknown is said to be unknown, an estimate is called one, and no percentage is shown
 that nobody knows. Names come out escaped.
 
-figures.py  numbers, times, names      runs.py   a run, a job, a repository
-jobs.py     all jobs together          audit.py  the audit log as a whole
-whole.py    everything together
+status.py   everything together: tooltip, menu, headline    jobs.py   all jobs together
+runs.py     a run, a job, a repository                      audit.py  the audit log as a whole
+numbers.py  numbers, times, names                           progress_bar.py  the bar in a terminal
 """
 
 from tray.wording.audit import audit_line, audit_line_now, audit_words, overdue_note

@@ -1,7 +1,10 @@
 """Verification of the log: whether it is what it was, and if not, where and in which way.
 
-`whole` checks all of it, or what is new: `stream` reads the entries, `find` names what is wrong with one, `rest` looks at what lies
-beside them, and `verdict` is what comes of it. `recorded` does it with all that belongs to it: baselines, standing, the entry.
+check.py     check all of it, or what is new        verdict.py   what comes of a check
+stream.py    read the entries                       diagnose.py  name what is wrong with one
+tables.py    look at what lies beside the entries   seal.py      what an acknowledgement has sealed
+
+`baselines.recorded_check` also compares the baselines, keeps the result and puts it on record.
 """
 
 from tray.audit.verify.check import verify, verify_since

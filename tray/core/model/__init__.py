@@ -1,11 +1,11 @@
 """The words of the product as frozen data: states, outcomes, runs, and the one status that every surface shows.
 
-Times are `*_ms` (see `clock`), sizes bytes, rates bytes per second, None means unknown. `to_json` gives the fixed form of
+Times are `*_ms` (see `core.clock`), sizes bytes, rates bytes per second, None means unknown. `to_json` gives the fixed form of
 `status --json`; `from_json` validates what comes from elsewhere. Nothing here does I/O.
 
-words.py   the closed lists         runs.py   LiveRun, EndedRun, Step
-whole.py   JobStatus, Status …      audit.py  AuditStanding
-fields.py  reading one field
+enums.py   the closed lists         runs.py   LiveRun, EndedRun, Step
+status.py  JobStatus, Status …      audit.py  AuditStanding
+fields.py  reading one field        judge.py  from what is known of all jobs to the status
 """
 
 from tray.core.model.audit import AuditStanding
