@@ -110,10 +110,12 @@ class Child:
             return
         self._asked = True
         with suppress(ProcessLookupError, PermissionError):
-            if sys.platform != "win32" and number == signal.SIGINT and not self._shared:
-                os.killpg(self.pid, number)
-            else:
+            if sys.platform == "win32":
                 self._process.send_signal(number)
+            elif number == signal.SIGINT and not self._shared:
+                os.killpg(self.pid, number)
+            else:  # Popen.send_signal would take the exit status of a command that has just ended, and `check` would miss it
+                os.kill(self.pid, number)
 
     def ask(self) -> None:
         """Remember that its end was asked for."""
