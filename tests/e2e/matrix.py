@@ -36,7 +36,8 @@ class Engine:
         words: The backup, behind the program; `{flag}` and `{n}`, the number of the run, are replaced.
         prepare: A command that each folder needs once.
         varies: Expressions for what differs from run to run, and what stands for it.
-        known: Expressions for lines that the wrapper cannot give back as they were, with what stands for them; see the README.
+        known: Expressions for lines that the wrapper cannot give back as they were, with what stands for them
+            (`tray/wrapper/README.md`).
         languages: It speaks more than English.
         unordered: With these flags the order of its lines differs from run to run.
         unordered_when_merged: So it does where both streams are one, since its processes buffer apart.

@@ -26,7 +26,9 @@ ACTIONS = {action.value for action in Action}
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _FILE = re.compile(r"[\w./-]+\.(?:py|js|html|md|json)")
 _NAME = re.compile(r"[a-z_]\w*(?:\.\w+)+")
-_OTHER_ENDINGS = ("toml", "db", "sh", "pub")
+_OTHER_ENDINGS = ("toml", "db", "sh", "pub", "key", "new", "exe", "py", "md", "js", "json")
+FORMER_ROOMS = ("asked", "care", "errors", "fetch", "model", "outside", "redact", "runner", "standing")
+"""What packages and modules were called whose names live on in memory, or that stand in another place."""
 
 
 def pages(*, inside: str = "") -> list[object]:
@@ -59,6 +61,8 @@ def defined(body: list[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
                 yield name, node
             case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
                 yield name, node
+            case ast.ImportFrom(names=names):
+                yield from ((name.asname or name.name, node) for name in names)
             case ast.If() | ast.Try():
                 yield from defined([*node.body, *node.orelse])
             case _:
@@ -77,10 +81,14 @@ def exists(name: str, folder: Path) -> bool:
     if not at.is_file():
         return False
     body: list[ast.stmt] = members(at).body
-    for part in parts:
+    for place, part in enumerate(parts):
         found = dict(defined(body)).get(part)
         if found is None:
             return False
+        if isinstance(found, ast.ImportFrom):
+            (origin,) = (alias.name for alias in found.names if part in (alias.asname, alias.name))
+            package = (found.module or "").removeprefix("tray").lstrip(".")
+            return exists(".".join(filter(None, (package, origin, *parts[place + 1 :]))), TRAY)
         body = found.body if isinstance(found, ast.ClassDef) else []
     return True
 
@@ -187,6 +195,21 @@ def test_every_script_that_measures_is_explained() -> None:
     assert [
         script.name for script in sorted((ROOT / "tests/bench").glob("*.py")) if f"`{script.name}`" not in text
     ] == []
+
+
+def test_every_function_that_a_comment_names_exists() -> None:
+    """A reader who follows a name in a docstring or comment arrives, also after the function was moved."""
+    rooms = {*floors(), *FORMER_ROOMS}
+    wrong = {}
+    for module in sorted(TRAY.rglob("*.py")):
+        for span in {span.removeprefix("tray.") for span in spans(module.read_text(encoding="utf-8"))}:
+            if not _NAME.fullmatch(span) or span in ACTIONS or span.rpartition(".")[2] in _OTHER_ENDINGS:
+                continue
+            first, folders = span.split(".")[0], (TRAY, TRAY / "core", *module.parents[:2])
+            beside = (module.parent / first).is_dir() or (module.parent / f"{first}.py").is_file()
+            if (beside or first in rooms) and not any(exists(span, folder) for folder in folders):
+                wrong[span] = str(module.relative_to(TRAY))
+    assert wrong == {}
 
 
 @pytest.mark.parametrize("package", sorted(TRAY.rglob("__init__.py")), ids=lambda file: file.parent.name)

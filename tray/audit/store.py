@@ -47,7 +47,7 @@ class AuditLog:
 
         Args:
             timeout: Seconds to wait for other writers, here and at each append.
-            copies: Folder that gets a copy of the checkpoint after each append (`outside.baselines`); None: nothing is copied.
+            copies: Folder that gets a copy of the checkpoint after each append (`near_copy.copy_near`); None: nothing is copied.
 
         Raises:
             AuditUnavailableError: It cannot be opened or made.

@@ -30,7 +30,8 @@ baselines = ["/media/stick/backup-tray", "repository"]
 show = ["--customer"]
 ```
 
-A job names either `sources` and `repository`, from which `jobs.command` builds the engine's command line, or a whole `command`.
+A job names either `sources` and `repository`, from which `jobs.first_backup.command` builds the engine's command line, or a whole
+`command`.
 Keys that this version does not know are ignored and survive a rewrite, and so do comments. Nothing here is read on the way of
 `backup-tray run`, except [privacy] where it stands in the file, and `stalled_after` ("90s", "10m", "2h", "off") once a run has
 shown no progress for two seconds.

@@ -37,7 +37,7 @@ _log = logging.getLogger("tray.icon")
 
 
 class Source(Protocol):
-    """What the tray needs of `fetch.StatusSource`."""
+    """What the tray needs of `status.StatusSource`."""
 
     def poll(self) -> Status:
         """Return the status now; never raises."""

@@ -62,7 +62,7 @@ def span(fields: Fields, now_ms: int) -> tuple[int | None, int | None]:
 
 
 def _moment(fields: Fields, name: str, now_ms: int) -> tuple[int, int] | None:
-    """Read a time as every surface does (`asked.moment`)."""
+    """Read a time as every surface does (`conditions.moment`)."""
     from tray.audit.search import conditions
 
     if not fields[name].strip():

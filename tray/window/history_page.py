@@ -1,6 +1,6 @@
 """The page History: ended runs of this user and of the system in one list, newest first, filtered, a page at a time.
 
-Two logs are read, each on from its own place and in its own order, which is that of its records; see `status.woven`. A page ends
+Two logs are read, each on from its own place and in its own order, which is that of its records; see `judge.woven`. A page ends
 where one of the two may know more.
 """
 

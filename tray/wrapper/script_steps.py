@@ -5,7 +5,7 @@ was opened, four times a second while something happens, and once a second other
 is missed; of the others the exact exit status is known where the kernel tells it. A script that goes on after a step went wrong is
 not fine, whatever its own exit code says; unless the same command was called again and succeeded. A step whose end is not known, or
 that still runs when the script ends, is no success either: the run is then unknown, unless the wrapper stays until that step ends
-too (`stay`).
+too (`stay_behind`).
 """
 
 import os

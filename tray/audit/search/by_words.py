@@ -1,4 +1,4 @@
-"""Finding entries by their words, with the index beside the log (`indexfile`).
+"""Finding entries by their words, with the index beside the log (`index_file`).
 
 The index is never trusted: every hit is read from the log and checked again, and entries that it does not know yet are
 looked at one by one. Without it all are.

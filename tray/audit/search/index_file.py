@@ -1,7 +1,7 @@
 """The index of words: a file (SQLite's FTS5) beside the log, derived from it and never trusted.
 
-It holds only words (`asked.words_of`), not texts, and one hashed word for each value that a filter compares. It may be stale,
-partial, damaged or missing. `words` finds with it, `fill` brings it up to date.
+It holds only words (`conditions.words_of`), not texts, and one hashed word for each value that a filter compares. It may be stale,
+partial, damaged or missing. `by_words` finds with it, `index_fill` brings it up to date.
 
 Rows are numbered by time. Entries that arrive late would break that order; they go to a *part* of their own, and a search merges
 the parts.

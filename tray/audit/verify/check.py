@@ -87,7 +87,7 @@ def verify_since(
     (none, another log, pruned past it, or anything about it does not fit) all of it is checked; `Verdict.full` says which.
 
     Args:
-        point: From `standing.point`, which makes sure that it is ours.
+        point: From `last_check.point`, which makes sure that it is ours.
 
     Raises:
         AuditUnavailableError, BaselineError: As `verify`.

@@ -2,7 +2,7 @@
 
 A verification ends at the first thing that is wrong, and finds the same again each time. So an acknowledgement keeps a digest over
 every row that was there, damaged as it is, and the point from which sound entries follow. `change` compares with both: what was
-there must not have changed since, and what came after must fit. Erasing and pruning change rows lawfully: `standing.resealed`.
+there must not have changed since, and what came after must fit. Erasing and pruning change rows lawfully: `last_check.resealed`.
 
 Tiles, indexes and open runs are made from the entries and are not looked at. A database that cannot be read through has no seal.
 """

@@ -33,7 +33,7 @@ class UnexpectedError(BackupTrayError):
 
 
 def _place(cause: BaseException) -> str:
-    """Return where in this program *cause* was raised, as " (fetch/source.py, line 81)"; "" if that is not known."""
+    """Return where in this program *cause* was raised, as " (status/source.py, line 81)"; "" if that is not known."""
     found, step = "", cause.__traceback__
     while step is not None:
         head, inside, tail = step.tb_frame.f_code.co_filename.rpartition("/tray/")
