@@ -2,23 +2,19 @@
 
 import base64
 import calendar
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from hashlib import sha256
 from html import escape
 from typing import TYPE_CHECKING
 
 from tray import wording
-from tray.core import clock
-from tray.core.model import EndedRun, Outcome
-from tray.report import cells
-from tray.report import summary as sums
-from tray.report.basis import Base
-from tray.report.facts import SIGNS, TONES, WORDS, Rows, Sheet, verdict_words
-from tray.report.summary import Summary
+from tray.core.model import Outcome
+from tray.report import facts
+from tray.report.summary import GOOD
 
 if TYPE_CHECKING:
-    from tray.audit.rows import StoredEntry
+    from tray.report.basis import Base
 
 _STYLE = """
 :root { color-scheme: light dark; --bg: #f4f6f8; --card: #fff; --ink: #1a1f26; --mute: #56616d; --line: #dce1e8;
@@ -68,128 +64,101 @@ svg rect { fill: currentColor; stroke: currentColor; } svg .open { fill: var(--c
   body { font-size: 9.5pt; } main, footer { max-width: none; padding: 0.4rem 0; } tr, .card, .month { break-inside: avoid; }
   thead { display: table-header-group; } .wide { overflow: visible; } }
 """
-_MONO = ("Command", "Snapshot", "Run", "Entry hash", "Log root")
-_SIGNS = {"ok": "✓", "warn": "!", "fail": "✕", "none": "–"}
 _TIMES = ("Finished", "When (UTC)")
 
 
-def of_run(shown: Sheet) -> bytes:
-    """Return the report of one run."""
-    tone = "fail" if shown.belief[0] == "fail" else _tone(shown.outcome)
-    sign = "–" if shown.outcome is None else SIGNS[shown.outcome]
-    return _page(f"Backup report: {shown.title}", _run_parts(shown, tone, sign), shown.rests)
+def written(sheet: facts.Sheet) -> bytes:
+    """Return the report as one file."""
+    digest = base64.b64encode(sha256(_STYLE.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    head = (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="referrer" content="no-referrer">\n'
+        f"<title>{_text(sheet.title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+    )
+    body = "\n".join([*_head(sheet), *(_block(block) for block in sheet.blocks)])
+    foot = ", ".join(filter(None, (sheet.foot, sheet.as_of)))
+    return f"{head}<body>\n<main>\n{body}\n</main>\n<footer>{_text(foot)}</footer>\n</body>\n</html>\n".encode()
 
 
-def _run_parts(shown: Sheet, tone: str, sign: str) -> Iterator[str]:
-    word = "No end yet" if shown.outcome is None else WORDS[shown.outcome]
-    yield f"<h1>{_text(shown.title)}</h1>"
-    yield f"<p>{_badge(tone, sign, word)} {_text(shown.reason)}</p>"
-    if shown.advice:
-        yield f'<p class="mute">{_text(shown.advice)}</p>'
-    if shown.figures:
-        yield f'<div class="card">{_list("figures", shown.figures)}</div>'
-    yield f'<h2>What happened</h2><div class="card">{_list("facts", shown.facts)}</div>'
-    if shown.steps:
-        yield f"<h2>Steps</h2><ol>{''.join(f'<li>{_text(step)}</li>' for step in shown.steps)}</ol>"
-    if shown.problems:
-        yield f"<h2>Problems ({wording.count(len(shown.problems))})</h2>"
-        yield _table("What could not be done", ("Item", "Message"), shown.problems)
-    if shown.charted:
-        yield from _charts(shown.charted)
-    yield "<h2>Audit entry</h2>"
-    tone, word, sentence = shown.belief
-    yield f'<div class="card"><p>{_badge(tone, _SIGNS[tone], word)} {_text(sentence)}</p>{_list("facts", shown.proof)}'
-    yield (_checkpoint(shown.rests) if shown.rests else "") + "</div>"
+def _head(sheet: facts.Sheet) -> Iterator[str]:
+    yield f"<h1>{_text(sheet.headline)}</h1>"
+    first, *others = [*sheet.under] or [""]
+    if sheet.word:
+        yield f"<p>{_badge(sheet.tone, sheet.sign, sheet.word)} {_text(first)}</p>"
+    yield from (f'<p class="mute">{_text(text)}</p>' for text in others)
 
 
-def _charts(runs: Sequence[EndedRun]) -> Iterator[str]:
-    count = "this run" if len(runs) == 1 else f"the last {len(runs)} runs, this one at the right"
-    yield f'<h2>Compared with {count}</h2><div class="charts">'
-    yield _bars("Size", runs, lambda run: run.bytes_processed, wording.size)
-    yield _bars("Duration", runs, lambda run: run.duration_ms, lambda ms: wording.duration(ms / 1000))
-    yield "</div>"
+def _block(block: facts.Block) -> str:
+    match block:
+        case facts.Figures(rows):
+            return f'<div class="card">{_list("figures", rows)}</div>'
+        case facts.Facts(title, rows):
+            return f'<h2>{title}</h2><div class="card">{_list("facts", rows)}</div>'
+        case facts.Note(text):
+            return f'<p class="mute">{_text(text)}</p>'
+        case facts.Lines(title, rows, (_, "")):
+            return f"<h2>{title}</h2><ol>{''.join(f'<li>{_text(item)}</li>' for item, _ in rows)}</ol>"
+        case facts.Lines(title, rows, heads):
+            return f"<h2>{title}</h2>" + _table(title, heads, ((row, None) for row in rows))
+        case facts.Charts(title, charts):
+            return f'<h2>{title}</h2><div class="charts">{"".join(map(_bars, charts))}</div>'
+        case facts.Belief():
+            return _belief(block)
+        case facts.Days():
+            return _days(block)
+        case facts.Listing(title, titles, rows):
+            return f"<h2>{title}</h2>" + _table(title, titles, rows)
 
 
-def _bars(
-    title: str, runs: Sequence[EndedRun], value: Callable[[EndedRun], int | None], word: Callable[[int], str]
-) -> str:
-    known = [found for run in runs if (found := value(run)) is not None]
-    if not known:
-        return f"<div><h3>{title}</h3><p>Not known of these runs.</p></div>"
-    most, step = max(*known, 1), 300 / max(len(runs), 12)
+def _belief(block: facts.Belief) -> str:
+    badge = ""
+    if block.said is not None:
+        tone, word, sentence = block.said
+        badge = f"<p>{_badge(tone, facts.TONE_SIGNS[tone], word)} {_text(sentence)}</p>"
+    rests = "" if block.rests is None else _checkpoint(block.rests)
+    return f'<h2>{block.title}</h2><div class="card">{badge}{_list("facts", block.rows)}{rests}</div>'
+
+
+def _checkpoint(rests: "Base") -> str:
+    note = "\n".join(map(_text, rests.note.decode("utf-8", "backslashreplace").strip().split("\n")))
+    return f"{_list('facts', [('Log root', rests.root.hex(' ', -4))])}<h3>Checkpoint</h3><pre>{note}</pre>"
+
+
+def _bars(chart: facts.Chart) -> str:
+    if not chart.known:
+        return f"<div><h3>{chart.title}</h3><p>Not known of these runs.</p></div>"
+    step = 300 / max(len(chart.runs), 12)
     drawn = []
-    for at, run in enumerate(runs):
-        found = value(run)
-        high = 1.0 if found is None else max(64 * found / most, 1.2)
+    for at, (run, share) in enumerate(zip(chart.runs, chart.shares, strict=True)):
+        high = 1.0 if share is None else max(64 * share, 1.2)
         solid = ' class="open"' if run.outcome is not Outcome.SUCCEEDED else ""
         x, wide = at * step + step * 0.15, step * 0.7
-        sign = "" if run.outcome in sums.GOOD else _sign(x + wide / 2, 76 - high, SIGNS[run.outcome])
+        sign = "" if run.outcome in GOOD else _sign(x + wide / 2, 76 - high, facts.SIGNS[run.outcome])
         box = f'<rect{solid} x="{x:.1f}" y="{80 - high:.1f}" width="{wide:.1f}" height="{high:.1f}"/>'
-        drawn.append(f'<g class="{_tone(run.outcome)}">{box}{sign}</g>')
-    reach = f"lowest {word(min(known))}, highest {word(max(known))}, newest {_newest(runs, value, word)}"
-    said = f"{title} of {wording.plural(len(runs), 'run')}: {reach}"
-    head = f'<svg viewBox="0 0 300 84" role="img" aria-label="{_text(said)}"><title>{_text(said)}</title>'
-    return f'<div><h3>{title}</h3>{head}{"".join(drawn)}</svg><p class="mute">{_text(said)}. A full bar is a success.</p></div>'
-
-
-def _newest(runs: Sequence[EndedRun], value: Callable[[EndedRun], int | None], word: Callable[[int], str]) -> str:
-    found = value(runs[-1])
-    return "not known" if found is None else word(found)
+        drawn.append(f'<g class="{facts.tone(run.outcome)}">{box}{sign}</g>')
+    said = _text(chart.said)
+    head = f'<svg viewBox="0 0 300 84" role="img" aria-label="{said}"><title>{said}</title>'
+    foot = f'<p class="mute">{said}. A full bar is a success.</p>'
+    return f"<div><h3>{chart.title}</h3>{head}{''.join(drawn)}</svg>{foot}</div>"
 
 
 def _sign(x: float, y: float, sign: str) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{sign}</text>'
 
 
-def of_period(found: Summary) -> bytes:
-    """Return the report of a period."""
-    return _page(f"Backup report: {sums.period_words(found)}", _period_parts(found), found.rests)
+def _days(block: facts.Days) -> str:
+    months = "".join(_month(year, month, block) for year, month in block.months)
+    legend = ", ".join(f"{facts.SIGNS[outcome]} {word.lower()}" for outcome, word in facts.WORDS.items())
+    foot = f'<p class="mute">{legend}. A day without a sign had no run.</p>'
+    return f'<h2>{block.title}</h2><div class="months">{months}</div>{foot}'
 
 
-def _period_parts(found: Summary) -> Iterator[str]:
-    tone, sentence = sums.headline(found)
-    yield f"<h1>{_text(sentence)}</h1><p>{_badge(tone, _SIGNS[tone], sums.period_words(found))}</p>"
-    yield f'<div class="card">{_list("figures", sums.totals(found))}</div>'
-    if asked := sums.asked_words(found.wanted):
-        yield f'<h2>Asked for</h2><div class="card">{_list("facts", asked)}</div>'
-    yield from (f'<p class="mute">{_text(note)}</p>' for note in sums.notes(found))
-    yield _trust(found.rests)
-    if found.runs:
-        yield '<h2>Days: the worst outcome of each</h2><div class="months">'
-        yield from (_month(year, month, found) for year, month in sums.months(found))
-        legend = ", ".join(f"{SIGNS[outcome]} {word.lower()}" for outcome, word in WORDS.items())
-        yield f'</div><p class="mute">{legend}. A day without a sign had no run.</p>'
-    titles = ("Job", "#Runs", "#Succeeded", "#Warnings", "#Failed", "#Other", "#Rate", "#Longest gap", "#Added")
-    yield "<h2>Jobs</h2>" + _table("Each job", titles, (sums.job_row(one, whole=found.whole) for one in found.jobs))
-    failures = [
-        (cells.when(run), _word(run), run.job, run.reason or "not known, or erased", cells.entry(run))
-        for run in found.failures
-    ]
-    if failures:
-        yield "<h2>What did not simply succeed</h2>"
-        yield _table("The newest first", ("Finished", "Outcome", "Job", "Why", "#Entry"), failures)
-    titles = ("Finished", "Outcome", "Job", "Kind", "#Duration", "#Size", "#Added", "#Files", "#Entry")
-    yield "<h2>All runs</h2>" + _table("The newest first", titles, map(_run_row, found.runs))
-
-
-def _run_row(run: EndedRun) -> tuple[str, ...]:
-    return (
-        cells.when(run),
-        _word(run),
-        run.job,
-        run.kind,
-        *cells.figures(run),
-    )
-
-
-def _word(run: EndedRun) -> str:
-    return f"{SIGNS[run.outcome]} {WORDS[run.outcome]}"
-
-
-def _month(year: int, month: int, found: Summary) -> str:
+def _month(year: int, month: int, block: facts.Days) -> str:
     rows = []
     for week in calendar.monthcalendar(year, month):
-        cells = (_day(date(year, month, day), found) if day else "<td></td>" for day in week)
+        cells = (_day(date(year, month, day), block) if day else "<td></td>" for day in week)
         rows.append(f"<tr>{''.join(cells)}</tr>")
     days = zip("MTWTFSS", calendar.day_name, strict=True)
     head = "".join(f'<th scope="col"><abbr title="{name}">{letter}</abbr></th>' for letter, name in days)
@@ -197,65 +166,12 @@ def _month(year: int, month: int, found: Summary) -> str:
     return f'<table class="month">{caption}<thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
 
 
-def _day(day: date, found: Summary) -> str:
-    if day not in found.days:
+def _day(day: date, block: facts.Days) -> str:
+    if day not in block.days:
         return f'<td class="mute">{day.day}</td>'
-    outcome, count = found.days[day]
-    said = f'<span class="hidden">{WORDS[outcome]}, {wording.plural(count, "run")}</span>'
-    return f'<td class="{_tone(outcome)}">{day.day}<b aria-hidden="true">{SIGNS[outcome]}</b>{said}</td>'
-
-
-def of_entries(found: "Iterable[StoredEntry]", asked: Rows, rests: Base) -> bytes:
-    """Return a list of entries of every kind."""
-    titles = ("#Entry", "When (UTC)", "Action", "Result", "Severity", "Job", "Who")
-    parts = ["<h1>Entries of the audit log</h1>", _trust(rests)]
-    if asked:
-        parts.append(f'<h2>Asked for</h2><div class="card">{_list("facts", asked)}</div>')
-    parts.append("<h2>Entries</h2>" + _table("The newest first", titles, map(_entry_row, found)))
-    return _page("Audit log: entries", parts, rests)
-
-
-def _entry_row(entry: "StoredEntry") -> tuple[str, ...]:
-    data = entry.data
-    words = (data["time"], data["action"], data["result"], data["severity"], data["job"] or "–", data["actor"])
-    return (wording.count(entry.seq), *map(str, words))
-
-
-# -- parts
-
-
-def _page(title: str, parts: Iterable[str], rests: Base | None) -> bytes:
-    digest = base64.b64encode(sha256(_STYLE.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    foot = "No checkpoint: the record is not in this log."
-    if rests is not None:
-        foot = f"{_text(rests.foot)}, as of {clock.to_text(rests.as_of_ms)}"
-    head = (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="referrer" content="no-referrer">\n'
-        f"<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
-    )
-    body = "\n".join(parts)
-    return f"{head}<body>\n<main>\n{body}\n</main>\n<footer>{foot}</footer>\n</body>\n</html>\n".encode()
-
-
-def _trust(rests: Base) -> str:
-    said = ""
-    if rests.verdict is not None:
-        tone, word, sentence = verdict_words(rests.verdict)
-        said = f"<p>{_badge(tone, _SIGNS[tone], word)} {_text(sentence)}</p>"
-    return f'<h2>Audit log</h2><div class="card">{said}{_checkpoint(rests)}</div>'
-
-
-def _checkpoint(rests: Base) -> str:
-    note = wording.escape(rests.note.decode("utf-8", "backslashreplace").replace("\n", "\0")).replace("\\x00", "\n")
-    rows = [("Log root", rests.root.hex(" ", -4)), ("Size", f"{wording.count(rests.size)} entries")]
-    return f"{_list('facts', rows)}<h3>Checkpoint</h3><pre>{escape(note.strip())}</pre>"
-
-
-def _tone(outcome: Outcome | None) -> str:
-    return "none" if outcome is None else TONES.get(outcome, "none")
+    outcome, count = block.days[day]
+    said = f'<span class="hidden">{facts.WORDS[outcome]}, {wording.plural(count, "run")}</span>'
+    return f'<td class="{facts.tone(outcome)}">{day.day}<b aria-hidden="true">{facts.SIGNS[outcome]}</b>{said}</td>'
 
 
 def _badge(tone: str, sign: str, word: str) -> str:
@@ -267,24 +183,23 @@ def _list(kind: str, rows: Iterable[tuple[str, str]]) -> str:
 
 
 def _row(name: str, value: str) -> str:
-    shown = f"<code>{_text(value)}</code>" if name in _MONO else _text(value)
+    shown = f"<code>{_text(value)}</code>" if name in facts.MONO else _text(value)
     return f"<div><dt>{_text(name)}</dt><dd>{shown}</dd></div>"
 
 
-def _table(caption: str, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table; a title that begins with "#" is over numbers. The first cell of a row is its head; a time is one line."""
+def _table(title: str, titles: Sequence[str], rows: Iterable[facts.Row]) -> str:
+    """Return a table. The first cell of a row is its head; a time is one line; an outcome has its sign before its word."""
     kinds = [' class="n"' if title[0] == "#" else ' class="t"' if title in _TIMES else "" for title in titles]
-    head = "".join(
-        f'<th scope="col"{kind}>{_text(title.lstrip("#"))}</th>' for title, kind in zip(titles, kinds, strict=True)
-    )
+    head = "".join(f'<th scope="col"{kind}>{title.lstrip("#")}</th>' for title, kind in zip(titles, kinds, strict=True))
     lines = []
-    for row in rows:
-        first, *cells = [
-            f"<{tag}{kind}>{_text(cell)}</{tag[:2]}>"
-            for tag, kind, cell in zip(['th scope="row"'] + ["td"] * (len(titles) - 1), kinds, row, strict=True)
-        ]
-        lines.append(f"<tr>{first}{''.join(cells)}</tr>\n")
-    head = f"<table><caption>{_text(caption)}</caption><thead><tr>{head}</tr></thead>"
+    for cells, outcome in rows:
+        texts = [_text(cell) for cell in cells]
+        if outcome is not None:
+            at = titles.index("Outcome")
+            texts[at] = f"{facts.SIGNS[outcome]} {texts[at]}"
+        first, *others = (f"{kind}>{text}" for kind, text in zip(kinds, texts, strict=True))
+        lines.append(f'<tr><th scope="row"{first}</th>{"".join(f"<td{cell}</td>" for cell in others)}</tr>\n')
+    head = f'<table><caption class="hidden">{title}</caption><thead><tr>{head}</tr></thead>'
     return f'<div class="wide">{head}<tbody>\n{"".join(lines)}</tbody></table></div>'
 
 

@@ -21,9 +21,8 @@ from tray.core.model import Instance
 from tray.core.paths import Places
 from tray.ipc.system_client import NEWER
 from tray.report import basis as bases
-from tray.report import save
+from tray.report import period_facts, run_facts, save
 from tray.report.as_text import period_text, text
-from tray.report.facts import Sheet, sheet
 from tray.report.of_run import Report, gather, verified
 from tray.report.summary import asked_words, summarise
 from tray.status import past_runs, run_ids, system_history
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from tray.audit.search.conditions import Filter
     from tray.audit.store import AuditLog
     from tray.report.basis import Base
+    from tray.report.facts import Sheet
 
 _MAX_NOTE = 65_536
 _LETTER = ("US", "CA", "MX", "PH", "CL", "CO", "VE", "GT", "CR", "PA", "DO", "PR")
@@ -124,7 +124,7 @@ def _of_run(places: Places, order: Order, asked: str) -> _Made:
     if found.entry is None:  # the record waits in the spool
         if order.format in ("csv", "jsonl"):
             raise NothingMatchesError("The record of this run waits in the spool, so there is no entry yet.")
-        return _made(found, _paint(order, sheet(found, None, [])), None)
+        return _made(found, _written(order, run_facts.sheet(found, None, [])), None)
     with past_runs.reading(places) as log:
         if log is None:
             raise AuditMissingError(places.audit_db)
@@ -152,7 +152,7 @@ def _own(places: Places, order: Order, found: Report, log: "AuditLog") -> _Made:
         )
     charted = [] if found.run is None else bases.earlier(log, found.run, rests)
     proven = bases.included(log, entry, rests)
-    return _made(found, _paint(order, sheet(found, rests, charted, proven=proven)), rests)
+    return _made(found, _written(order, run_facts.sheet(found, rests, charted, proven=proven)), rests)
 
 
 def _proven(places: Places, order: Order, found: Report, rests: "Base") -> _Made:
@@ -191,17 +191,18 @@ def _of_system(order: Order, asked: str) -> _Made:
         from tray.report.as_rows import as_csv
 
         return _made(found, as_csv([] if found.entry is None else [found.entry]), None)
-    return _made(found, _paint(order, sheet(found, None, [])), None)
+    return _made(found, _written(order, run_facts.sheet(found, None, [])), None)
 
 
-def _paint(order: Order, shown: Sheet) -> bytes:
+def _written(order: Order, sheet: "Sheet") -> bytes:
+    """Return a sheet as HTML or PDF; only the latter loads reportlab."""
     if order.format == "html":
         from tray.report import as_html
 
-        return as_html.of_run(shown)
+        return as_html.written(sheet)
     from tray.report import pdf
 
-    return pdf.of_run(shown, _paper(order))
+    return pdf.written(sheet, order.paper or paper_of(os.environ))
 
 
 def _made(found: Report, content: bytes, rests: "Base | None") -> _Made:
@@ -267,25 +268,12 @@ def _filled(
     summary = summarise((one for entry in counted if (one := bases.run_of(entry)) is not None), wanted, rests, before)
     if order.format == "text":
         return period_text(summary).encode() + b"\n", counted.count
-    if order.format == "html":
-        from tray.report import as_html
-
-        return as_html.of_period(summary), counted.count
-    from tray.report import pdf
-
-    return pdf.of_period(summary, _paper(order)), counted.count
+    return _written(order, period_facts.of_period(summary)), counted.count
 
 
 def _listed(order: Order, wanted: "Filter", found: "_Counted", rests: "Base") -> bytes:
-    asked = asked_words(wanted)
-    if order.format == "html":
-        from tray.report import as_html
-
-        return as_html.of_entries(found, asked, rests)
-    if order.format == "pdf":
-        from tray.report import pdf
-
-        return pdf.of_entries(found, asked, rests, _paper(order))
+    if order.format != "text":
+        return _written(order, period_facts.of_entries(found, asked_words(wanted), rests))
     lines = []
     for entry in found:
         data = entry.data
@@ -323,12 +311,6 @@ def _pinned(order: Order) -> tuple[str, bytes] | None:
             return order.checkpoint, file.read(_MAX_NOTE + 1)
     except OSError as error:
         raise BaselineError(order.checkpoint, f"It cannot be read: {error.strerror}.") from error
-
-
-def _paper(order: Order) -> tuple[float, float]:
-    from tray.report.pdf.canvas import PAPERS
-
-    return PAPERS[order.paper or paper_of(os.environ)]
 
 
 def paper_of(environ: Mapping[str, str]) -> str:

@@ -1,8 +1,9 @@
-"""PDF by reportlab's canvas: the only place that loads it, in the short-lived process of `backup-tray report`.
+"""PDF by reportlab's platypus and graphics: the only place that loads it, in the short-lived process of `backup-tray report`.
 
-canvas.py  a page: fonts, text that fits, shapes, foot      charts.py  bars and calendar      pages.py  one run, a period, entries
+story.py      a sheet as a story of flowables            document.py  pages with head, foot and number
+flowables.py  text in its room, signs, tables of rows    charts.py    bars and calendar      fonts.py  which font has a character
 """
 
-from tray.report.pdf.pages import of_entries, of_period, of_run
+from tray.report.pdf.story import written
 
-__all__ = ["of_entries", "of_period", "of_run"]
+__all__ = ["written"]

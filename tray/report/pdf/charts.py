@@ -1,117 +1,111 @@
 """Bars of a job's last runs, and a calendar of days. Shape and sign say what colour says."""
 
 import calendar
-from collections.abc import Callable, Sequence
 from datetime import date
 
+from reportlab.graphics.shapes import Drawing, Line, Rect, String
+from reportlab.platypus import Table
+
 from tray.core import clock
-from tray.core.model import EndedRun, Outcome
-from tray.report.facts import SIGNS, WORDS
-from tray.report.pdf import canvas as pens
-from tray.report.pdf.canvas import BOLD, Pen, tone_of
-from tray.report.summary import GOOD, Summary
+from tray.core.model import Outcome
+from tray.report.facts import SIGNS, WORDS, Chart, Days, tone
+from tray.report.pdf import fonts
+from tray.report.pdf.flowables import CARD, INK, INK_OF, LINE, MUTE, PALE, TIGHT, TINTS, Sign, Text
+from tray.report.pdf.fonts import BOLD, SANS
+from tray.report.summary import GOOD
 
 _CELL, _GAP = 15.2, 20.0
 
 
-def bars(
-    pen: Pen,
-    box: tuple[float, float, float, float],
-    title: str,
-    runs: Sequence[EndedRun],
-    value: Callable[[EndedRun], int | None],
-    word: Callable[[int], str],
-) -> None:
-    """Draw a bar for each run, as high as its value: full for a success, open with a thick edge for the rest.
+def _words(
+    x: float, y: float, text: str, size: float, color: str = MUTE, font: str = SANS, at: str = "start"
+) -> String:
+    fonts.font(font)
+    return String(x, y, text, fontName=font, fontSize=size, fillColor=INK_OF[color], textAnchor=at)
 
-    Args:
-        box: Left, top, width, height.
-        value: What is drawn; a run without it is a short dash.
-    """
-    left, top, wide, high = box
-    pen.text(left, top + 9, title, size=8, font=BOLD, color=pens.MUTE, room=wide)
-    known = [found for run in runs if (found := value(run)) is not None]
-    if not known:
-        pen.text(left, top + 26, "Not known of these runs.", size=8, color=pens.MUTE, room=wide)
-        return
-    most = max(*known, 1)
-    pen.text(left + wide, top + 9, f"highest {word(most)}", size=7.5, color=pens.MUTE, align="right")
-    ground, tall = top + high - 14, high - 32
-    step = wide / max(len(runs), 12)
-    for at, run in enumerate(runs):
-        found, ink = value(run), pens.TONES[tone_of(run.outcome)][0]
-        x, thick = left + at * step + step * 0.14, step * 0.72
-        if found is None:
-            pen.bar(x, ground - 1, thick, 1.2, fill=pens.LINE, edge=None)
+
+def bars(chart: Chart, wide: float, high: float) -> Drawing:
+    """Return a bar for each run, as high as its value: full for a success, open with a thick edge for the rest."""
+    drawing = Drawing(wide, high)
+    count = f"the last {len(chart.runs)} runs"
+    drawing.add(_words(0, high - 9, f"{chart.title}, {count}", 8, font=BOLD))
+    if not chart.known:
+        drawing.add(_words(0, high - 26, "Not known of these runs.", 8))
+        return drawing
+    drawing.add(_words(wide, high - 9, f"highest {chart.word(max(chart.known))}", 7.5, at="end"))
+    step, tall = wide / max(len(chart.runs), 12), high - 34
+    for at, (run, share) in enumerate(zip(chart.runs, chart.shares, strict=True)):
+        ink, x, thick = INK_OF[tone(run.outcome)], (at + 0.14) * step, 0.72 * step
+        if share is None:
+            drawing.add(Rect(x, 14, thick, 1.2, fillColor=INK_OF[LINE], strokeColor=None))
             continue
-        tall_one = max(tall * found / most, 1.2)
-        solid = run.outcome is Outcome.SUCCEEDED
-        pen.bar(x, ground, thick, tall_one, fill=ink if solid else pens.CARD, edge=None if solid else ink)
+        top, solid = max(tall * share, 1.2), run.outcome is Outcome.SUCCEEDED
+        fill = ink if solid else INK_OF[CARD]
+        drawing.add(Rect(x, 14, thick, top, fillColor=fill, strokeColor=None if solid else ink, strokeWidth=0.9))
         if run.outcome not in GOOD:
-            pen.text(
-                x + thick / 2,
-                ground - tall_one - 2.5,
-                SIGNS[run.outcome],
-                size=6.5,
-                font=BOLD,
-                color=ink,
-                align="center",
-            )
-    pen.rule(ground, left, left + wide)
-    ends = [f"{clock.local(run.finished_ms):%Y-%m-%d}" for run in (runs[0], runs[-1])]
-    pen.text(left, ground + 10, ends[0], size=7, color=pens.MUTE)
-    if any(run.outcome is not Outcome.SUCCEEDED for run in runs) and len(runs) > 11:
-        pen.text(
-            left + wide / 2 - 16, ground + 10, "open: not simply succeeded", size=7, color=pens.MUTE, align="center"
-        )
-    if len(runs) > 1:
-        last = left + (len(runs) - 0.14) * step
-        pen.text(max(last, left + 100), ground + 10, f"{ends[1]}, this run", size=7, color=pens.MUTE, align="right")
+            drawing.add(_words(x + thick / 2, 16.5 + top, SIGNS[run.outcome], 6.5, tone(run.outcome), BOLD, "middle"))
+    drawing.add(Line(0, 14, wide, 14, strokeColor=INK_OF[LINE], strokeWidth=0.7))
+    _ends(drawing, chart, wide, max((len(chart.runs) - 0.14) * step, 100))
+    return drawing
 
 
-def month_high(year: int, month: int) -> float:
-    """Return how much room a month takes."""
-    return 26 + _CELL * len(calendar.monthcalendar(year, month))
+def _ends(drawing: Drawing, chart: Chart, wide: float, last: float) -> None:
+    """Write below the bars when they begin and end."""
+    first, newest = (f"{clock.local(run.finished_ms):%Y-%m-%d}" for run in (chart.runs[0], chart.runs[-1]))
+    drawing.add(_words(0, 4, first, 7))
+    drawing.add(_words(last, 4, f"{newest}, this run", 7, at="end"))
+    if any(run.outcome is not Outcome.SUCCEEDED for run in chart.runs) and len(chart.runs) > 11:
+        drawing.add(_words(wide / 2 - 16, 4, "open: not simply succeeded", 7, at="middle"))
 
 
-def month(pen: Pen, x: float, y: float, shown: tuple[int, int], found: Summary) -> None:
-    """Draw one month: each day with runs has the sign of its worst outcome."""
-    pen.text(x, y + 8, f"{calendar.month_name[shown[1]]} {shown[0]}", size=8, font=BOLD)
+def months(block: Days, wide: float) -> Table:
+    """Return the months beside and below each other."""
+    step = 7 * _CELL + _GAP
+    across = max(int((wide + _GAP) // step), 1)
+    drawn = [_month(year, month, block) for year, month in block.months]
+    rows = [drawn[at : at + across] for at in range(0, len(drawn), across)]
+    rows[-1] += [""] * (across - len(rows[-1]))
+    style = [*TIGHT, ("VALIGN", (0, 0), (-1, -1), "TOP"), ("BOTTOMPADDING", (0, 0), (-1, -1), 8)]
+    return Table(rows, [step] * across, style=style, hAlign="LEFT", spaceBefore=4)
+
+
+def _month(year: int, month: int, block: Days) -> Drawing:
+    """Return one month: each day with runs has the sign of its worst outcome."""
+    weeks = calendar.monthcalendar(year, month)
+    high = 24 + _CELL * len(weeks)
+    drawing = Drawing(7 * _CELL, high)
+    drawing.add(_words(0, high - 8, f"{calendar.month_name[month]} {year}", 8, INK, BOLD))
     for column, name in enumerate("MTWTFSS"):
-        pen.text(x + column * _CELL + _CELL / 2, y + 19, name, size=6.5, color=pens.MUTE, align="center")
-    for row, week in enumerate(calendar.monthcalendar(*shown)):
-        for column, number in enumerate(week):
-            if number:
-                _day(pen, x + column * _CELL, y + 23 + row * _CELL, date(*shown, number), found)
+        drawing.add(_words((column + 0.5) * _CELL - 0.8, high - 19, name, 6.5, at="middle"))
+    for row, week in enumerate(weeks):
+        for column, day in enumerate(week):
+            if day:
+                _day(drawing, column * _CELL, high - 23 - (row + 1) * _CELL, date(year, month, day), block)
+    return drawing
 
 
-def _day(pen: Pen, x: float, y: float, day: date, found: Summary) -> None:
+def _day(drawing: Drawing, x: float, y: float, day: date, block: Days) -> None:
+    """Draw a day whose lower left corner is given."""
     side = _CELL - 1.6
-    if day not in found.days:
-        if found.first <= day <= found.last:
-            pen.box(x, y, side, side, fill=pens.CARD, edge=pens.LINE, round=2.5)
-        pen.text(x + side / 2, y + side / 2 + 2.3, str(day.day), size=6, color="#8a94a1", align="center")
+    if day not in block.days:
+        if block.first <= day <= block.last:
+            drawing.add(Rect(x, y, side, side, 2.5, 2.5, fillColor=None, strokeColor=INK_OF[LINE], strokeWidth=0.7))
+        drawing.add(_words(x + side / 2, y + side / 2 - 2.3, str(day.day), 6, PALE, at="middle"))
         return
-    outcome, _ = found.days[day]
-    ink, tint = pens.TONES[tone_of(outcome)]
+    outcome, _ = block.days[day]
+    shade = tone(outcome)
     solid = outcome in (Outcome.FAILED, Outcome.LOST)
-    pen.box(x, y, side, side, fill=ink if solid else tint, edge=ink, round=2.5)
-    ink = pens.CARD if solid else ink
-    pen.text(x + 1.4, y + 5.6, str(day.day), size=5, color=ink)
-    pen.text(x + side - 4.4, y + side - 2.2, SIGNS[outcome], size=7.5, font=BOLD, color=ink, align="center")
+    fill, ink = (INK_OF[shade], CARD) if solid else (TINTS[shade], shade)
+    drawing.add(Rect(x, y, side, side, 2.5, 2.5, fillColor=fill, strokeColor=INK_OF[shade], strokeWidth=0.7))
+    drawing.add(_words(x + 1.4, y + side - 5.6, str(day.day), 5, ink))
+    drawing.add(_words(x + side - 4.4, y + 2.2, SIGNS[outcome], 7.5, ink, BOLD, "middle"))
 
 
-def legend(pen: Pen, y: float) -> float:
-    """Explain the signs in one row and return what is below it."""
-    x = pen.left
+def legend() -> Table:
+    """Return what the signs mean, in one row."""
+    cells: list[Sign | Text] = []
     for outcome, word in WORDS.items():
-        pen.sign(x + 5, y - 3, 4.6, pens.TONES[tone_of(outcome)][0], SIGNS[outcome])
-        pen.text(x + 13, y, word.lower(), size=7.5, color=pens.MUTE)
-        x += 76
-    pen.text(x, y, "empty: no run", size=7.5, color=pens.MUTE)
-    return y + 14
-
-
-def width_of_month() -> float:
-    """Return how far two months beside each other are apart."""
-    return _CELL * 7 + _GAP
+        cells += [Sign(SIGNS[outcome], tone(outcome), 4.6), Text(word.lower(), size=7.5, color=MUTE)]
+    cells.append(Text("empty: no run", size=7.5, color=MUTE))
+    style = [*TIGHT, ("VALIGN", (0, 0), (-1, -1), "MIDDLE")]
+    return Table([cells], [13, 61] * len(WORDS) + [67], style=style, hAlign="LEFT", spaceBefore=2)

@@ -63,6 +63,14 @@ def _char(name: str, char: str) -> Piece:
     return name, f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
+def plain(text: str, name: str) -> bool:
+    """Whether the font has every character, and none is written from the right: reportlab can draw the text as it is."""
+    if text.isascii():
+        font(name)
+        return True
+    return all(_has(name, char) for char in text) and not _RIGHT_TO_LEFT.search(text)
+
+
 def pieces(text: str, name: str) -> list[Piece]:
     """Return *text*, already in the order of drawing, cut where the font changes."""
     if text.isascii():
@@ -78,27 +86,24 @@ def pieces(text: str, name: str) -> list[Piece]:
     return found
 
 
+@cache
+def _advance(name: str, char: str) -> float:
+    """Return how wide what stands for *char* is at a size of 1."""
+    chosen, shown = _char(name, char)
+    return sum(_width(chosen, part) for part in shown)
+
+
 def width(text: str, name: str, size: float) -> float:
     """Return how wide *text* is drawn."""
-    total = 0.0
-    for char in text:
-        chosen, shown = _char(name, char)
-        total += sum([_width(chosen, one) for one in shown]) if len(shown) > 1 else _width(chosen, shown or " ")
-    return total * size
+    return size * sum(_advance(name, char) for char in text)
 
 
 def fit(text: str, name: str, size: float, room: float) -> str:
     """Return *text*, cut with "…" where it is wider than *room*; a very long one is not measured to its end."""
-    left, dots = room / size, _width(*_char(name, "…"))
-    used, kept = 0.0, 0
-    for at, char in enumerate(text):
-        chosen, shown = _char(name, char)
-        used += sum([_width(chosen, one) for one in shown])
-        if used <= left - dots:
-            kept = at + 1
-        if used > left:
-            return text[:kept].rstrip() + "…"
-    return text
+    end = _end(text, name, room / size)
+    if end == len(text):
+        return text
+    return text[: _end(text, name, room / size - _advance(name, "…"))].rstrip() + "…"
 
 
 def wrap(text: str, name: str, size: float, room: float, most: int) -> list[str]:
@@ -106,7 +111,10 @@ def wrap(text: str, name: str, size: float, room: float, most: int) -> list[str]
     lines: list[str] = []
     rest = text.strip()
     while rest and len(lines) < most - 1:
-        end = _breaks(rest, name, size, room)
+        end = _end(rest, name, room / size)
+        if end < len(rest):
+            space = rest.rfind(" ", 0, end + 1)
+            end = space if space > end // 2 else max(end, 1)
         lines.append(rest[:end].rstrip())
         rest = rest[end:].lstrip()
     if rest:
@@ -114,16 +122,12 @@ def wrap(text: str, name: str, size: float, room: float, most: int) -> list[str]
     return lines
 
 
-def _breaks(text: str, name: str, size: float, room: float) -> int:
-    """Return where the first line of *text* ends."""
-    used, left, space = 0.0, room / size, 0
+def _end(text: str, name: str, room: float) -> int:
+    """Return how many characters of *text* have room at a size of 1."""
     for at, char in enumerate(text):
-        chosen, shown = _char(name, char)
-        used += sum([_width(chosen, one) for one in shown])
-        if char == " ":
-            space = at
-        if used > left:
-            return space if space > at // 2 else max(at, 1)
+        room -= _advance(name, char)
+        if room < 0:
+            return at
     return len(text)
 
 
