@@ -251,7 +251,9 @@ def test_outputs_that_cannot_be_made_leave_nothing_open(places: Places, monkeypa
 
     folder = runs.RunFolder.create(places.runs, info())
     before = len(os.listdir("/proc/self/fd"))
-    monkeypatch.setattr(outputs.disk_space, "reserve", lambda *_: (_ for _ in ()).throw(OSError(122, "Disk quota exceeded")))
+    monkeypatch.setattr(
+        outputs.disk_space, "reserve", lambda *_: (_ for _ in ()).throw(OSError(122, "Disk quota exceeded"))
+    )
     with pytest.raises(OSError, match="quota"):
         outputs.Outputs(folder, spool_stdout=True, spool_stderr=True)
     assert len(os.listdir("/proc/self/fd")) == before

@@ -124,7 +124,8 @@ def test_a_missing_restic_is_a_failed_run_and_says_what_to_install(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The night on which restic was uninstalled must show in the morning."""
-    done = tray("run", "--job", "home", "--", "/no/such/restic", "backup", source)
+    monkeypatch.setenv("PATH", str(source))
+    done = tray("run", "--job", "home", "--", "restic", "backup", source)
     assert done.returncode == 127
     assert "apt install restic" in done.stderr
     assert (last()["job"], last()["outcome"]) == ("home", "failed")
@@ -281,10 +282,11 @@ def test_a_dry_run_does_not_make_a_job_green(repository: Path, source: Path) -> 
     assert {job["job"] for job in status()["jobs"]} == {"home", "home (dry-run)", "home (check)"}
 
 
-def test_an_exit_code_that_nobody_looked_behind_is_not_called_a_success(repository: Path, source: Path) -> None:
-    """restic before 0.19 exits 0 with a source missing; with --no-watch nothing more is known."""
+def test_an_exit_code_that_hides_a_missing_source_is_not_called_a_success(repository: Path, source: Path) -> None:
+    """restic before 0.19 exits 0 with a source missing; with --no-watch its output is not read, but the folder is looked for."""
     tray("run", "--no-watch", "--job", "home", "--", "restic", "-r", repository, "backup", source, "/does/not/exist")
-    assert (status()["state"], last()["outcome"]) == ("warning", "unknown")
+    assert (status()["state"], last()["outcome"]) == ("warning", "warning")
+    assert "/does/not/exist" in last()["reason"]
 
 
 def test_no_secret_is_written_anywhere(
