@@ -209,7 +209,7 @@ def test_what_is_no_file_is_no_configuration(places: Places, put: Put) -> None:
 ALLOWED = {
     "core/files.py": "the one place",
     "audit/standalone.py": "stands alone: it is given to people without this program, and asks for regular files itself",
-    "audit/salvage/carve.py": "the audit log that a person names, read as a stream; the database is opened by SQLite otherwise",
+    "audit/salvage/read.py": "a copy of our own, made in a folder of our own",
     "audit/search/index_fill.py": "a database of our own, opened by SQLite",
     "cli/audit/verify.py": "what a person names may be a pipe: verify --checkpoint <(ssh host cat checkpoint); with a bound",
     "report/create.py": "the same",

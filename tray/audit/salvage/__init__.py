@@ -1,4 +1,4 @@
-"""What can still be read of a damaged log: `carve` reads rows without SQLite, `tree` says which of them are still vouched for."""
+"""What can still be read of a damaged log: `read` reads it, `tree` says what is vouched for, `rescue` writes it down."""
 
 from tray.audit.salvage.rescue import Salvaged, salvage
 

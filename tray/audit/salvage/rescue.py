@@ -14,7 +14,6 @@ if what is signed says that another entry stood in its place.
 """
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -22,13 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tray.audit import bodies, checkpoint, tlog
+from tray.audit import checkpoint, tlog
 from tray.audit.canonical import canonical
 from tray.audit.checkpoint import Checkpoint, VerifierKey
-from tray.audit.entry import MAX_ENTRY, SALT_SIZE, body_hash, pattern
-from tray.audit.merkle import HASH_SIZE, Frontier, leaf_hash
-from tray.audit.salvage.carve import File, Row, Texts
-from tray.audit.salvage.tree import Entry, Found, Tree
+from tray.audit.entry import body_hash
+from tray.audit.salvage.read import Entry, Found, read
+from tray.audit.salvage.tree import Tree
 
 SIGNED, CHAINED, ALONE, CONTRADICTED = "signed", "chained", "alone", "contradicted"
 _MAX_NOTES = 1000
@@ -57,7 +55,6 @@ class Salvaged:
     size_known: bool
     lost: Sequence[tuple[int, int]]
     checkpoints: Sequence[int]
-    pages: int
     unreadable: int
     trusted: bool
 
@@ -84,7 +81,6 @@ class Salvaged:
             "size_known": self.size_known,
             "lost": [list(one) for one in self.lost],
             "checkpoints": list(self.checkpoints),
-            "pages": self.pages,
             "unreadable_pages": self.unreadable,
             "keys_from_outside": self.trusted,
         }
@@ -102,16 +98,14 @@ def salvage(
     Raises:
         OSError: The file cannot be read at all, or the folder cannot be written.
     """
-    with File(db) as file:
-        found = _read(file)
-        pages, unreadable = file.looked_at, file.unreadable
+    tlog.make(folder)
+    found = read(db, folder)
     for note in baselines:
-        _take_note(found, note)
+        found.take_note(note)
     erased, named = _told(found)
     notes = _signed(found, trusted or named)
-    good = Tree(found).vouched(notes)
+    good = Tree(found).vouched(head for head, _ in notes)
     size = _size(found, good, [head.size for head, _ in notes])
-    tlog.make(folder)
     counts, details = _write(found, folder, good, erased)
     for head, note in notes:
         tlog.write(folder / f"checkpoint-{head.size}", note)
@@ -125,69 +119,11 @@ def salvage(
         bool(notes) or found.size > 0,
         list(_gaps(found, size)),
         sorted(head.size for head, _ in notes),
-        pages,
-        unreadable,
+        found.unreadable,
         bool(trusted),
     )
     tlog.write(folder / "summary.json", json.dumps(result.to_json(), indent=1).encode() + b"\n")
     return result
-
-
-def _read(file: File) -> Found:
-    """Look at every page."""
-    found, texts = Found(), Texts()
-    for number, page in file.pages():
-        for row in file.rows(number, page):
-            with suppress(ValueError):
-                _take(found, row)
-        texts.look(page)
-        for raw in texts.entries:
-            _take_entry(found, raw)
-        for note in texts.notes:
-            _take_note(found, note)
-    return found
-
-
-def _take(found: Found, row: Row) -> None:
-    """Take what a row has to say, if it has the form of one of ours."""
-    match row.number, row.values:
-        case int(), (None, bytes(raw)) if raw[:1] == b"{":
-            _take_entry(found, raw)
-        case int(seq), (None, bytes(salt), bytes(body)) if len(salt) == SALT_SIZE:
-            found.bodies.setdefault(seq, set()).add((salt, bodies.plain(body)))
-        case None, (int(level), int(number), bytes(root)) if len(root) == HASH_SIZE:
-            found.tiles.setdefault((level, number), set()).add(root)
-        case int(), (None, str(), int(size), bytes(leaf), bytes(frontier), bytes(note)) if len(leaf) == HASH_SIZE:
-            Frontier.from_bytes(size, frontier)
-            found.frontiers.setdefault(size, set()).add(frontier)
-            found.size = max(found.size, size)
-            _take_note(found, note)
-        case int(), (None, int(start), bytes(leaf), bytes(frontier)) if len(leaf) == HASH_SIZE:
-            Frontier.from_bytes(start, frontier)
-            found.frontiers.setdefault(start, set()).add(frontier)
-            found.start = max(found.start, start)
-        case int(), (None, int(), int(), bytes(note)):
-            _take_note(found, note)
-
-
-def _take_entry(found: Found, raw: bytes) -> None:
-    match = pattern().fullmatch(raw)
-    if match is None or len(raw) > MAX_ENTRY:
-        return
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return
-    seq, leaf = int(match["seq"]), leaf_hash(raw)
-    log, action = sys.intern(match["log"][1:-1].decode()), sys.intern(match["action"][1:-1].decode())
-    prev = bytes.fromhex(match["prev"][1:-1].decode())
-    found.entries.setdefault(seq, {})[leaf] = Entry(raw, leaf, prev, log, action)
-
-
-def _take_note(found: Found, note: bytes) -> None:
-    with suppress(ValueError):
-        checkpoint.parse(note)
-        found.notes[note] = ""
 
 
 def _told(found: Found) -> tuple[set[int], list[VerifierKey]]:
@@ -198,22 +134,22 @@ def _told(found: Found) -> tuple[set[int], list[VerifierKey]]:
         for entry in kinds.values():
             if entry.action not in ("audit.redacted", "key.created", "key.rotated"):
                 continue
-            for _, body in _fitting(found, seq, entry):
-                with suppress(ValueError, TypeError, LookupError, AttributeError, RecursionError):
-                    said = json.loads(body)
-                    if entry.action == "audit.redacted":
-                        erased.add(int(said["entry"]))
-                    else:
-                        named.append(VerifierKey.parse(said["public_key"]))
-                        _take_note(found, said["checkpoint"].encode())
+            if (body := _fitting(found, seq, entry)) is None:
+                continue
+            with suppress(ValueError, TypeError, LookupError, AttributeError, RecursionError):
+                said = json.loads(body)
+                if entry.action == "audit.redacted":
+                    erased.add(int(said["entry"]))
+                else:
+                    named.append(VerifierKey.parse(said["public_key"]))
+                    found.take_note(said["checkpoint"].encode())
     return erased, named
 
 
-def _fitting(found: Found, seq: int, entry: Entry) -> list[tuple[bytes, bytes]]:
-    """Return the details of an entry that are the ones it names."""
+def _fitting(found: Found, seq: int, entry: Entry) -> bytes | None:
+    """Return the details of an entry if they are the ones that it names."""
     kept = found.bodies.get(seq)
-    named = entry.body if kept else None
-    return [one for one in kept or () if body_hash(*one) == named]
+    return kept[1] if kept is not None and body_hash(*kept) == entry.body else None
 
 
 def _signed(found: Found, trusted: Sequence[VerifierKey]) -> list[tuple[Checkpoint, bytes]]:
@@ -259,18 +195,17 @@ def _write(
             kinds = found.entries.get(seq, {})
             for entry in kinds.values():
                 how = _how(found, good, seq, entry)
-                fits = [] if seq in erased else _fitting(found, seq, entry)
-                fate = _fate(found, seq, entry, bool(fits), seq in erased)
+                body = None if seq in erased else _fitting(found, seq, entry)
+                fate = _fate(found, seq, entry, body is not None, seq in erased)
                 counts[how] += 1
                 fates[fate] += 1
                 entries.write(entry.raw + b"\n")
                 checks.write(canonical({"seq": seq, "leaf": entry.leaf.hex(), "entry": how, "details": fate}) + b"\n")
-                for salt, body in fits[:1]:
-                    details.write(_details(seq, salt, body, fits=True))
+                if body is not None:
+                    details.write(_details(seq, *found.bodies[seq], fits=True))
             if not kinds and seq not in erased:
-                for salt, body in sorted(found.bodies[seq]):
-                    details.write(_details(seq, salt, body, fits=False))
-                    fates["without entry"] += 1
+                details.write(_details(seq, *found.bodies[seq], fits=False))
+                fates["without entry"] += 1
     return dict(counts), dict(fates)
 
 

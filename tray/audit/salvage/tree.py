@@ -1,47 +1,13 @@
 """The Merkle tree of a damaged log, put together again from what is left: for which entries a signature still vouches."""
 
-import itertools
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from hashlib import sha256
+from collections.abc import Iterable
+from functools import cache
 
 from tray.audit.checkpoint import Checkpoint
-from tray.audit.entry import pattern
 from tray.audit.merkle import Frontier, node_hash
+from tray.audit.salvage.read import Found
 
 _HEIGHT = 8
-_CHOICES = 4
-"""So many different hashes are tried for one place, where pages contradict each other."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A readable entry."""
-
-    raw: bytes
-    leaf: bytes
-    prev: bytes
-    log: str
-    action: str
-
-    @property
-    def body(self) -> str | None:
-        """The hash of its details, in hex."""
-        match = pattern().fullmatch(self.raw)
-        return None if match is None or match["body"] == b"null" else match["body"][1:-1].decode()
-
-
-@dataclass(slots=True)
-class Found:
-    """Everything that was read, whatever it is worth."""
-
-    entries: dict[int, dict[bytes, Entry]] = field(default_factory=dict)
-    bodies: dict[int, set[tuple[bytes, bytes]]] = field(default_factory=dict)
-    tiles: dict[tuple[int, int], set[bytes]] = field(default_factory=dict)
-    frontiers: dict[int, set[bytes]] = field(default_factory=dict)
-    notes: dict[bytes, str] = field(default_factory=dict)
-    start: int = 0
-    size: int = 0
 
 
 class Tree:
@@ -49,84 +15,73 @@ class Tree:
 
     def __init__(self, found: Found) -> None:
         self._found = found
-        self._roots: dict[tuple[int, int], list[bytes]] = {}
-        self._seen: set[tuple[int, int]] = set()
         self._good: dict[int, bytes] = {}
+        self._seen: set[tuple[int, int]] = set()
+        self._root = cache(self._guess)
 
-    def vouched(self, notes: Iterable[tuple[Checkpoint, bytes]]) -> dict[int, bytes]:
-        """Return the leaf hashes for which one of the signed checkpoints vouches."""
-        for head, _ in notes:
-            heights = [height for height in range(head.size.bit_length() - 1, -1, -1) if head.size >> height & 1]
+    def vouched(self, heads: Iterable[Checkpoint]) -> dict[int, bytes]:
+        """Return the leaf hashes for which one of these signed checkpoints vouches, the largest of which comes first."""
+        for head in heads:
             places, at = [], 0
-            for height in heights:
-                places.append((height, at >> height))
-                at += 1 << height
+            for height in reversed(range(head.size.bit_length())):
+                if head.size >> height & 1:
+                    places.append((height, at >> height))
+                    at += 1 << height
             for peaks in self._peaks(head.size, places):
-                if _over(peaks) == head.root:
+                if Frontier(head.size, peaks).root() == head.root:
                     for place, root in zip(places, peaks, strict=True):
                         self._vouch(*place, root)
                     break
         self._follow_chain()
         return self._good
 
-    def _peaks(self, size: int, places: list[tuple[int, int]]) -> Iterator[list[bytes]]:
+    def _peaks(self, size: int, places: list[tuple[int, int]]) -> Iterable[list[bytes]]:
         """Yield what the roots of the perfect subtrees of a tree of *size* entries may be."""
-        for row in self._found.frontiers.get(size, ()):
-            yield Frontier.from_bytes(size, row).hashes
-        choices = [self._choices(*place) for place in places]
-        yield from map(list, itertools.islice(itertools.product(*choices), _CHOICES**3))
+        if size in self._found.frontiers:
+            yield Frontier.from_bytes(size, self._found.frontiers[size]).hashes
+        peaks = [root for place in places if (root := self._root(*place)) is not None]
+        if len(peaks) == len(places):
+            yield peaks
 
     def _vouch(self, height: int, number: int, root: bytes) -> None:
         """Take what lies below a root that is signed, as far as it can be told."""
         if (height, number) in self._seen:
             return
-        self._seen.add((height, number))
         if height <= _HEIGHT:
             first = number << height
-            for leaves in self._leaves(first, 1 << height):
+            for leaves in self._rows(first, 1 << height):
                 if _fold(leaves) == root:
+                    self._seen.add((height, number))
                     self._good.update(enumerate(leaves, first))
                     return
-            self._seen.discard((height, number))
             return
-        left, right = (height - 1, 2 * number), (height - 1, 2 * number + 1)
-        for one, other in itertools.product(self._choices(*left), self._choices(*right)):
-            if node_hash(one, other) == root:
-                self._vouch(*left, one)
-                self._vouch(*right, other)
-                return
+        self._seen.add((height, number))
+        left, right = self._root(height - 1, 2 * number), self._root(height - 1, 2 * number + 1)
+        if left is not None and right is not None and node_hash(left, right) == root:
+            self._vouch(height - 1, 2 * number, left)
+            self._vouch(height - 1, 2 * number + 1, right)
 
-    def _choices(self, height: int, number: int) -> list[bytes]:
-        """Return what the root of a perfect subtree may be: as a tile says, and as what lies below it says."""
-        key = height, number
-        if key not in self._roots:
-            kept = (
-                self._found.tiles.get((height // _HEIGHT - 1, number), set())
-                if height and not height % _HEIGHT
-                else set()
-            )
-            if height <= _HEIGHT:
-                below = [_fold(leaves) for leaves in self._leaves(number << height, 1 << height)]
-            else:
-                pairs = itertools.product(
-                    self._choices(height - 1, 2 * number), self._choices(height - 1, 2 * number + 1)
-                )
-                below = [node_hash(*pair) for pair in itertools.islice(pairs, _CHOICES)]
-            self._roots[key] = list(dict.fromkeys([*below, *kept]))[:_CHOICES]
-        return self._roots[key]
+    def _guess(self, height: int, number: int) -> bytes | None:
+        """Return what the root of a perfect subtree is, as a tile says, else as what lies below it says."""
+        if height and not height % _HEIGHT and (kept := self._found.tiles.get((height // _HEIGHT - 1, number))):
+            return kept
+        if height <= _HEIGHT:
+            return next(map(_fold, self._rows(number << height, 1 << height)), None)
+        left, right = self._root(height - 1, 2 * number), self._root(height - 1, 2 * number + 1)
+        return None if left is None or right is None else node_hash(left, right)
 
-    def _leaves(self, first: int, count: int) -> Iterator[list[bytes]]:
-        """Yield what a row of leaf hashes may be; nothing if one of them is known from nowhere."""
+    def _rows(self, first: int, count: int) -> Iterable[list[bytes]]:
+        """Yield what a row of leaf hashes may be: as the entries behind them say, then as they are themselves."""
         choices = [self._leaf(seq) for seq in range(first, first + count)]
         if all(choices):
-            yield from map(list, itertools.islice(itertools.product(*choices), _CHOICES))
+            yield [leaves[0] for leaves in choices]
+            yield [leaves[-1] for leaves in choices]
 
     def _leaf(self, seq: int) -> list[bytes]:
-        """Return what the hash of an entry may be, the one that most speaks for first."""
+        """Return what the hash of an entry may be, as the entry behind it says first."""
         own = self._found.entries.get(seq, {})
         said = [entry.prev for entry in self._found.entries.get(seq + 1, {}).values()]
-        both = [leaf for leaf in own if leaf in said]
-        return list(dict.fromkeys([*both, *own, *said]))
+        return sorted(said, key=lambda leaf: leaf not in own)[:1] + [leaf for leaf in own if leaf not in said]
 
     def _follow_chain(self) -> None:
         """An entry that is vouched for vouches for the one before it."""
@@ -141,15 +96,5 @@ class Tree:
 def _fold(hashes: list[bytes]) -> bytes:
     """Return the root over 2^n hashes."""
     while len(hashes) > 1:
-        hashes = [
-            sha256(b"\x01" + left + right).digest() for left, right in zip(hashes[::2], hashes[1::2], strict=True)
-        ]
+        hashes = [node_hash(left, right) for left, right in zip(hashes[::2], hashes[1::2], strict=True)]
     return hashes[0]
-
-
-def _over(peaks: list[bytes]) -> bytes | None:
-    """Return the root over the perfect subtrees of a tree, the largest first."""
-    root = None
-    for peak in reversed(peaks):
-        root = peak if root is None else node_hash(peak, root)
-    return root
