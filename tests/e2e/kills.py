@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.e2e import killing
 from tests.e2e.killing import Told
 from tests.unit.audit.help import end, start
-from tray.audit import checkpoint, keys, migrate, proof, prune, redact, rotation, segments, spool, standalone, tlog
+from tray.audit import checkpoint, keys, proof, prune, redact, rotation, segments, spool, standalone, tlog
 from tray.audit.entry import Action
 from tray.audit.search import index_fill, search
 from tray.audit.search.conditions import Filter
@@ -34,7 +34,6 @@ from tray.core.errors import RedactRefusedError
 from tray.core.paths import Places
 from tray.report import create, save
 
-FORMAT_1 = Path(__file__).parent.parent / "data" / "audit" / "format-1"
 YEAR = 365 * clock.DAY_MS
 SECRET = "somebody's name, which was never meant to be kept"
 _FIRST, _SECOND = start("killed-1", job="tried"), end("killed-1", job="tried")
@@ -130,19 +129,11 @@ def indexed(places: Places) -> None:
         log.append([end(f"later-{number}", body={"reason": f"needle {number}"}) for number in range(20)])
 
 
-def first_format(places: Places) -> None:
-    """A log that the first version of the program made."""
-    paths.private(places.state)
-    for name in ("audit.db", "audit.key", "audit.pub"):
-        shutil.copy(FORMAT_1 / name, places.state / name)
-        (places.state / name).chmod(0o600)
-
-
-def first_format_with_wal(places: Places) -> None:
-    """The same, as the program kept it: the copy in the tests is one file."""
-    first_format(places)
+def restored(places: Places) -> None:
+    """A log that came back from a copy, as one file that has no write-ahead log yet."""
+    small(places)
     connection = sqlite3.connect(places.audit_db)
-    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA journal_mode = DELETE")
     connection.close()
 
 
@@ -237,11 +228,6 @@ def erase_again(places: Places) -> None:
     """Ask for the same again, which finishes what was begun or says that it was done."""
     with contextlib.suppress(RedactRefusedError):
         erase(places, lambda _: None)
-
-
-def bring_up_to_date(places: Places, _: Told) -> None:
-    """Migrate a log of format 1."""
-    migrate.migrate(places.audit_db, places.audit_key, 5)
 
 
 def export(places: Places, _: Told) -> None:
@@ -367,12 +353,6 @@ def personal_with_salt(places: Places) -> None:
     (places.state.parent / "salt").write_bytes(salt)
 
 
-def up_to_date(places: Places) -> None:
-    """The log was migrated once."""
-    with AuditLog.read(places.audit_db) as log:
-        assert [entry.data["action"] for entry in log.entries(0, 1000)].count("log.migrated") == 1
-
-
 def holds_what_it_says(places: Places) -> None:
     """If there is a checkpoint in the folder, then all that it covers is there too, also for the stand-alone verifier."""
     note = out(places) / tlog.CHECKPOINT
@@ -439,8 +419,7 @@ OPERATIONS = {
     "pruning": Operation(closed, forget, whole_segments, forgotten),
     "pruning with archive": Operation(closed, forget_with_archive, archived, forgotten),
     "erasing": Operation(personal_with_salt, erase, done=erased, again=erase_again),
-    "migration": Operation(first_format_with_wal, bring_up_to_date, done=up_to_date),
-    "migration of a copy": Operation(first_format, bring_up_to_date, done=up_to_date),
+    "first append to a copy": Operation(restored, append),
     "export of tiles": Operation(exported, export, holds_what_it_says, holds_all),
     "proof in a file": Operation(with_out, prove, proves),
     "report in a file": Operation(with_out, put_report, is_whole),

@@ -65,8 +65,7 @@ for number, (name, operation) in enumerate(OPERATIONS.items()):
     except Exception as error:
         problems.append(f"{name}: {type(error).__name__}: {error}")
     try:
-        if not name.startswith("migration"):  # a log of an older format cannot be read before it can be written
-            kills.sound(places, before, told, first=operation.first)
+        kills.sound(places, before, told, first=operation.first)
     except Exception as error:
         problems.append(f"{name}, afterwards: {type(error).__name__}: {getattr(error, 'why', '')} {error}")
 print(json.dumps([refused, problems]))

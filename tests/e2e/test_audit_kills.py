@@ -21,7 +21,7 @@ GROUPS = {
     "begin": (("a new log", "key change", "verification", "copy elsewhere"), 126),
     "forget": (("closing segments", "pruning"), 72),
     "archive": (("pruning with archive", "export of tiles"), 72),
-    "change": (("migration", "migration of a copy", "erasing", "index of words"), 140),
+    "change": (("first append to a copy", "erasing", "index of words"), 105),
     "files": (("proof in a file", "report in a file", "report of a run"), 50),
 }
 """Operations that are tried in one process, and how many kills that is at least."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tray.audit.schema import APPLICATION_ID, SCHEMA_VERSION
+from tray.audit.schema import APPLICATION_ID, SCHEMA_VERSION, UNRELEASED_ID
 from tray.core import clock
 from tray.core.errors import AuditMissingError, AuditUnavailableError, BackupTrayError
 from tray.core.locks import FileLock
@@ -25,9 +25,6 @@ _PUT_AWAY = (
     "Keep what is left, out of the way: `mkdir {away} && mv {db}* {away}/`. The next backup begins a new log, and waiting records "
     "are appended to that."
 )
-_MIGRATED_A_SECOND = 20_000_000
-"""Bytes of a log that a slow machine brings up to date in a second; measured: 75 MB."""
-
 _NO_INDEX = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 
 
@@ -41,25 +38,27 @@ def put_away(db: Path) -> str:
     return _PUT_AWAY.format(db=shlex.quote(str(db)), away=shlex.quote(str(db.parent / "damaged")))
 
 
-class OldFormatError(Exception):
-    """The log has format 1: `tray.audit.migrate` brings it up to date."""
-
-
 def connect_writer(db: Path, timeout: float) -> sqlite3.Connection:
     """Open *db*, which exists, for appending.
 
     Args:
         timeout: Seconds to wait for other writers.
     """
+    connection = open_file(db, "mode=rw", timeout)
     try:
-        return _writer(db, timeout)
-    except OldFormatError:
-        _bring_up_to_date(db, timeout)
-        return _writer(db, timeout)
+        check_format(connection, db)
+        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):  # a copy made by `VACUUM INTO`
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def connect_reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
-    """Open *db* for reading; nothing is written, but that a log of an older format is brought up to date.
+    """Open *db* for reading; nothing is written, but that a write which was broken off is taken back.
 
     In a folder that cannot be written, or on a full disk, SQLite cannot make the shared index of its WAL. Where no WAL is
     there, all data is in the file itself, and it is read as it stands.
@@ -67,15 +66,12 @@ def connect_reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
     Returns:
         The connection and whether it is an immutable one.
     """
-    for _ in range(2):
-        try:
-            return _reader(db, timeout)
-        except OldFormatError:
-            _bring_up_to_date(db, timeout)
-        except sqlite3.OperationalError:
-            if not _size(_journal(db)):
-                raise
-            _roll_back(db, timeout)
+    try:
+        return _reader(db, timeout)
+    except sqlite3.OperationalError:
+        if not _size(_journal(db)):
+            raise
+    _roll_back(db, timeout)
     return _reader(db, timeout)
 
 
@@ -91,47 +87,12 @@ def _roll_back(db: Path, timeout: float) -> None:
         connection.close()
 
 
-def is_long_way(db: Path, seconds: float) -> bool:
-    """Whether *db* has an older format and bringing it up to date may take more than *seconds*; cheap, and never raises.
-
-    Whoever is in a hurry leaves that to others: it cannot be broken off.
-    """
-    if _size(db) <= seconds * _MIGRATED_A_SECOND:
-        return False
-    with (
-        contextlib.suppress(sqlite3.Error, OSError, ValueError),
-        contextlib.closing(open_file(db, "mode=ro", 0)) as connection,
-    ):
-        return 0 < int(connection.execute("PRAGMA user_version").fetchone()[0]) < SCHEMA_VERSION
-    return False
-
-
-def _bring_up_to_date(db: Path, timeout: float) -> None:
-    from tray.audit.migrate import migrate
-
-    migrate(db, db.with_suffix(".key"), timeout)
-
-
-def _writer(db: Path, timeout: float) -> sqlite3.Connection:
-    connection = open_file(db, "mode=rw", timeout)
-    try:
-        check_format(connection)
-        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):  # a copy made by `VACUUM INTO`
-            connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA secure_delete = ON")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
 def _reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
     if not db.exists():
         raise missing(db)
     connection = open_file(db, "mode=ro", timeout)
     try:
-        check_format(connection)
+        check_format(connection, db)
         return connection, False
     except sqlite3.OperationalError as error:
         connection.close()
@@ -142,7 +103,7 @@ def _reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
         raise
     connection = open_file(db, "mode=ro&immutable=1", timeout)
     try:
-        check_format(connection)
+        check_format(connection, db)
     except BaseException:
         connection.close()
         raise
@@ -236,18 +197,21 @@ def open_file(db: Path, mode: str, timeout: float) -> sqlite3.Connection:
     )
 
 
-def check_format(connection: sqlite3.Connection) -> None:
+def check_format(connection: sqlite3.Connection, db: Path) -> None:
     """Raise unless this is a log of the format that this program knows.
 
     Raises:
-        OldFormatError, AuditUnavailableError, sqlite3.Error: It is not.
+        AuditUnavailableError, sqlite3.Error: It is not.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application != APPLICATION_ID:
+    if application == UNRELEASED_ID:
+        raise AuditUnavailableError(
+            f"{db} was made by a Backup Tray from before the first release, in a format that is not read any more.",
+            put_away(db),
+        )
+    if application != APPLICATION_ID or version < SCHEMA_VERSION:
         raise sqlite3.DatabaseError("file is not a database of ours")
-    if 0 < version < SCHEMA_VERSION:
-        raise OldFormatError
     if version != SCHEMA_VERSION:
         raise AuditUnavailableError(
             f"The audit log has format {version}, and this program knows {SCHEMA_VERSION}.",

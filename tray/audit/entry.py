@@ -53,7 +53,6 @@ class Action(StrEnum):
     AUDIT_SALVAGED = "audit.salvaged"
     AUDIT_COPY_FAILED = "audit.copy_failed"
     FORWARD_FAILED = "audit.forward_failed"
-    LOG_MIGRATED = "log.migrated"
     RECORDER_STARTED = "recorder.started"
     RECORDER_STOPPED = "recorder.stopped"
     CLOCK_JUMPED = "clock.jumped"

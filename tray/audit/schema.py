@@ -2,12 +2,13 @@
 
 Columns and expressions that queries use are taken from the stored bytes: an index cannot disagree with what was hashed. The
 triggers are a guard-rail against mistakes, not security: who can write the file can drop them, and `verify` is what notices.
-
-Format 1 had no tiles, segments, base, facet and at; `tray.audit.migrate` makes them in place. The bytes of entries are the same.
 """
 
-APPLICATION_ID = 0x42545241  # "BTRA"
-SCHEMA_VERSION = 2
+APPLICATION_ID = 0x42545259  # "BTRY"
+UNRELEASED_ID = 0x42545241
+"""What logs had before the first release, in formats that are not read any more."""
+
+SCHEMA_VERSION = 1
 
 _COLUMNS = "".join(
     f"""

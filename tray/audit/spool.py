@@ -23,7 +23,6 @@ BAD = ".bad"
 OF_THE_LOG = frozenset(
     {
         Action.LOG_CREATED,
-        Action.LOG_MIGRATED,
         Action.KEY_CREATED,
         Action.KEY_ROTATED,
         Action.AUDIT_ROTATED,
@@ -35,13 +34,10 @@ OF_THE_LOG = frozenset(
 """What a verification takes the log's word for. It is appended at once or not at all: a file in a spool, which is not signed, must
 not bring in a key, cover up an erasure or silence an alarm."""
 
-PATIENT = 5.0
-"""Who waits for a locked log less than so many seconds does not wait for one to be brought up to date either."""
-
 _SUFFIX = ".json"
 
 
-def record(places: Places, drafts: Sequence[Draft], *, timeout: float = PATIENT) -> list[int] | None:
+def record(places: Places, drafts: Sequence[Draft], *, timeout: float = 5.0) -> list[int] | None:
     """Put *drafts* on record: into the audit log, after whatever still waits; if that cannot be, into a spool.
 
     Never raises for a log that cannot be written: a backup must not fail because of its record.
@@ -54,11 +50,8 @@ def record(places: Places, drafts: Sequence[Draft], *, timeout: float = PATIENT)
         syslog, where `status` does not find them.
     """
     try:
-        from tray.audit import database
         from tray.audit.store import AuditLog
 
-        if timeout < PATIENT and database.is_long_way(places.audit_db, timeout):
-            return None if keep(places, drafts) else []
         with AuditLog.open(places.audit_db, places.audit_key, timeout=timeout, copies=places.baselines) as log:
             _drain(places, log.append)
             return log.append(drafts)

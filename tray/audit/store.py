@@ -353,7 +353,7 @@ class AuditLog:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Hold the write lock; when all is on the disk, the new checkpoint is copied."""
         with self._transaction("BEGIN IMMEDIATE") as connection:
-            database.check_format(connection)  # a newer program may have changed it since it was opened
+            database.check_format(connection, self.db)  # a newer program may have changed it since it was opened
             before = None if self._copies is None else _checkpoint(connection)
             yield connection
             note = None if self._copies is None else _checkpoint(connection)

@@ -161,29 +161,6 @@ def write(connection: sqlite3.Connection, found: list[tuple[int, int, bytes]]) -
         connection.executemany(_INSERT, found)
 
 
-def are_complete(connection: sqlite3.Connection, size: int) -> bool:
-    """Whether every complete tile of a log of *size* entries is there, as far as the newest one tells."""
-    (newest,) = connection.execute("SELECT max(number) FROM tiles WHERE level = 0").fetchone()
-    return (-1 if newest is None else int(newest)) == size // WIDTH - 1
-
-
-def build(connection: sqlite3.Connection) -> Frontier:
-    """Make every tile that is missing, and return the frontier of the entries that are there.
-
-    A log of format 1 has none; and a program of that format that was waiting for the lock while the log was migrated appends
-    without writing any.
-    """
-    (start, row) = connection.execute("SELECT start, frontier FROM base").fetchone()
-    there = set(connection.execute("SELECT level, number FROM tiles"))
-    frontier = Frontier.from_bytes(start, row)
-    for (raw,) in connection.execute("SELECT entry FROM entries NOT INDEXED ORDER BY seq"):
-        leaf = leaf_hash(raw)
-        if (frontier.size + 1) % WIDTH == 0:
-            write(connection, [tile for tile in completed(frontier, leaf) if tile[:2] not in there])
-        frontier.push(leaf)
-    return frontier
-
-
 def _split(size: int) -> int:
     """Return the largest power of two below *size*."""
     return 1 << (size - 1).bit_length() - 1

@@ -5,7 +5,6 @@ from contextlib import suppress
 from tray import runs
 from tray.core.files import content
 from tray.core.paths import Places
-from tray.recording import run_entries
 
 
 def close_others(places: Places, mine: str) -> None:
@@ -26,17 +25,7 @@ def without_tracker(places: Places) -> None:
 
 
 def _send_afar(places: Places) -> None:
-    """Let checkpoints and entries go to further places, if the configuration may name any; it is not parsed here for that.
-
-    A long log of an older format is brought up to date on the way. That is not waited for: what is on record waits in a spool.
-    """
-    from tray.audit import database
-
-    if database.is_long_way(places.audit_db, run_entries.END_SECONDS):
-        from tray.wrapper import send_copies
-
-        send_copies.send(places, 0)
-        return
+    """Let checkpoints and entries go to further places, if the configuration may name any; it is not parsed here for that."""
     text = content(places.config_file)
     if b"baselines" in text or b"forward" in text:
         from tray.wrapper import send_copies

@@ -19,11 +19,8 @@ def of(places: Places, info: RunInfo) -> tuple[Past, ...]:
     if info.kind == "other":
         return ()
     try:
-        from tray.audit import database
         from tray.audit.store import AuditLog
 
-        if database.is_long_way(places.audit_db, WAIT_SECONDS):
-            return ()
         with AuditLog.read(places.audit_db, timeout=WAIT_SECONDS) as log:
             entries = log.good_ends(info.job, RUNS)
         found = (_past(entry.data, entry.body or {}, info) for entry in entries)

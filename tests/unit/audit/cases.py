@@ -83,7 +83,7 @@ BLIND = [
     always("the whole folder deleted", lambda s: shutil.rmtree(s.here.state), UNCHECKED),
     always("another file in its place", lambda s: DB(s).write_bytes(b"noise" * 9999), UNCHECKED),
     always("`user_version` raised", script("PRAGMA user_version = 99"), UNCHECKED),
-    always("`user_version` lowered", script("PRAGMA user_version = 1"), UNCHECKED),
+    always("`user_version` lowered", script("PRAGMA user_version = 0"), UNCHECKED),
     always("`application_id` changed", script("PRAGMA application_id = 1"), UNCHECKED),
 ]
 

@@ -13,7 +13,6 @@ ROOT = Path(tray.__file__).parent
 
 RECORDED = {
     Action.LOG_CREATED: ("audit/create.py", "a log is begun; critical if there was one before"),
-    Action.LOG_MIGRATED: ("audit/migrate.py", "a log of an older format was brought up to date"),
     Action.KEY_CREATED: ("audit/create.py", "the log's first signing key was made"),
     Action.KEY_ROTATED: ("audit/rotation.py", "another signing key took over; critical if the old one was lost"),
     Action.RUN_STARTED: (

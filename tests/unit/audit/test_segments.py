@@ -278,12 +278,12 @@ def step():
     if left < 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return 0
-opened = database._writer
-def _writer(*args):
+opened = database.connect_writer
+def connect_writer(*args):
     connection = opened(*args)
     connection.set_progress_handler(step, 500)
     return connection
-database._writer = _writer
+database.connect_writer = connect_writer
 with AuditLog.open(here.audit_db, here.audit_key, copies=here.baselines) as log:
     segments.rotate(log, 256)
 prune.prune(here, 365 * 86_400_000, all_copies.found(here))
