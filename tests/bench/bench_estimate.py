@@ -19,8 +19,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
+from tray import engines
 from tray.core.model import Phase
-from tray.wrapper.earlier_runs import COPIED_ONLY
 from tray.wrapper.estimate import Estimate, Estimator, Past, Reading
 
 FOLDER = Path(__file__).parent.parent / "data" / "progress"
@@ -76,7 +76,7 @@ def load() -> list[Recording]:
 
 def _recording(path: Path) -> Recording:
     told: dict[str, Any] = json.loads(path.read_text())
-    copied = told["engine"] in COPIED_ONLY
+    copied = engines.named(told["engine"]).copied_only
     past = tuple(Past(*one, copied=copied) for one in told["past"])
     points = tuple((Reading(now, Phase(phase), *counts), left) for now, phase, *counts, left in told["points"])
     return Recording(path.stem, told["set"], told["engine"], told["seconds"], past, points)

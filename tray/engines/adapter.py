@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tray.core.redact import Harmless, Redactor
 from tray.engines.arguments import Arguments, program_at
-from tray.engines.base import API, STOP, Plan, Stop
+from tray.engines.base import API, STOP, Plan, Stop, Traits
 from tray.engines.recognise import unwrap
 from tray.engines.told import masked
 
@@ -23,8 +23,8 @@ def program_names(name: str) -> "re.Pattern[str]":
     return re.compile(rf"{name}(?:[-_.]?v?\d[\w.+-]*)?(?:\.exe)?", re.IGNORECASE)
 
 
-class Adapter:
-    """The part of an `Engine` that is the same for most.
+class Adapter(Traits):
+    """The part of an `Engine` that is the same for most; an adapter names the traits that it has besides.
 
     Attributes:
         programs: What its program may be called.

@@ -198,7 +198,21 @@ class Holding(Session, Protocol):
         ...
 
 
-class Engine(Protocol):
+class Traits(Protocol):
+    """What is true of an engine besides its output. Each default is the safe answer: an engine says only what it is sure of.
+
+    Attributes:
+        copied_only: Its progress counts only the bytes that it copies, so the figures of an earlier run do not foretell this one's.
+        counts_files: Its number of files is that of all files in the sources, without the folders.
+        proves: Its exit code 0 and a new snapshot, together with all sources still in place, are a success.
+    """
+
+    copied_only: bool = False
+    counts_files: bool = False
+    proves: bool = False
+
+
+class Engine(Traits, Protocol):
     """An engine adapter. One module or package with an instance named `ENGINE`, one line in `engines.ENGINES`."""
 
     api: int

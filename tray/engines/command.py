@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 
 from tray.core.model import BACKUP, Outcome
 from tray.core.redact import Redactor
-from tray.engines.base import API, STOP, Exit, Fed, Plan, Result, Stream
+from tray.engines.base import API, STOP, Exit, Fed, Plan, Result, Stream, Traits
 from tray.engines.recognise import RUNNERS, Inner, program_name, unwrap
 from tray.engines.text import plain
 from tray.engines.told import depends, masked, variables, written
@@ -27,8 +27,8 @@ _TELLS = frozenset(("--version", "-V", "version", "--help", "-h", "help", "-?", 
 _MAY_FAIL = (b"tar: ", b"gtar: ", b"bsdtar: ", b"rsync error: ", b"pg_", b"mysql", b"mariadb", b"/")
 
 
-class Command:
-    """The engine for every command that we know nothing about."""
+class Command(Traits):
+    """The engine for every command that we know nothing about: it has no trait."""
 
     api = API
     name = "command"

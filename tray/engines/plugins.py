@@ -20,7 +20,7 @@ from typing import Any, cast
 
 from tray.core.model import Outcome
 from tray.core.redact import Harmless
-from tray.engines.base import API, STOP, Exit, Fed, Plan, Result, Session, Stop, Stream
+from tray.engines.base import API, STOP, Exit, Fed, Plan, Result, Session, Stop, Stream, Traits
 from tray.engines.command import COMMAND
 
 GROUP = "backup_tray.engines"
@@ -150,7 +150,7 @@ def _complain(name: str, what: str, error: BaseException | None = None) -> None:
     _problems[f"The engine {name!r} that was added {what}{why}."[:500]] = None
 
 
-class Guarded:
+class Guarded(Traits):
     """A user's engine behind a guard: what it raises or returns wrongly leaves the command to the engine for any other command."""
 
     api = API
@@ -161,6 +161,16 @@ class Guarded:
         self.stop: Stop = _stop(engine)
         harmless = getattr(engine, "harmless", None)
         self.harmless = harmless if isinstance(harmless, Harmless) else None
+        for trait in Traits.__annotations__:
+            self._take(trait, getattr(engine, trait, None))
+
+    def _take(self, trait: str, said: object) -> None:
+        """Take what the engine says of a trait; one that it does not name, or names wrongly, keeps the safe answer."""
+        default = getattr(Traits, trait)
+        if type(said) is type(default) and (not isinstance(said, tuple) or all(isinstance(one, str) for one in said)):
+            setattr(self, trait, said)
+        elif said is not None:
+            _complain(self.name, f"says {said!r} for {trait}, which must be like {default!r}")
 
     def recognises(self, program: str) -> bool:
         """Whether it takes *program*; a mistake is a no."""

@@ -79,7 +79,7 @@ def judge(engine: str, plan: Plan, exit: Exit, seen: dict[str, Any]) -> Result:
         return told
     begin = f"{engine} ended with exit code 0" if exit.seen else f"{engine} ended, and its exit code was not seen"
     snapshot = seen.get("snapshot")
-    if plan.kind != "backup" or engine not in new_snapshots.PROVES or not snapshot or not seen.get("alone", True):
+    if plan.kind != "backup" or not engines.named(engine).proves or not snapshot or not seen.get("alone", True):
         why = f"{begin}, so how it ended is not known." if told is None else told.reason
         return Result(Outcome.UNKNOWN, why)
     made = f"{begin}, and snapshot {snapshot[:8]} is new in the repository"
@@ -115,7 +115,7 @@ class Unread:
 
     @property
     def _proves(self) -> bool:
-        return self._engine in new_snapshots.PROVES and self._plan.kind == BACKUP
+        return engines.named(self._engine).proves and self._plan.kind == BACKUP
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Take one line: there are none."""

@@ -9,17 +9,17 @@ the middle of a run: nothing is concluded from those.
 import os
 from collections.abc import Sequence
 
-PROVES = ("restic",)
-"""Engines of which exit code 0 and a new snapshot, together with all sources still in place, are a success."""
+from tray import engines
+
 _SLACK_MS = 2000  # some file systems keep times in steps of two seconds
 
 
 def snapshots(engine: str, repository: str | None, since_ms: int, until_ms: int) -> list[tuple[int, str]]:
     """Return when and under which id snapshots were completed from *since_ms* to *until_ms*, oldest first.
 
-    Empty where nobody can say: not a local disk, not readable, no engine of `PROVES`. Never waits for a server.
+    Empty where nobody can say: not a local disk, not readable, no engine that `proves` anything. Never waits for a server.
     """
-    if engine not in PROVES:
+    if not engines.named(engine).proves:
         return []
     from tray.repository import evidence, local
 

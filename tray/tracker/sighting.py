@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from tray import engines
 from tray.core import clock, locks
 from tray.core.model import LiveRun, Phase, Source, clip
 from tray.observe.ends import NOT_KNOWN, End
@@ -54,7 +55,7 @@ def _clipped(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _missing(engine: str, sources: Sequence[str]) -> tuple[list[str], bool]:
-    return new_snapshots.missing(sources) if engine in new_snapshots.PROVES else ([], False)
+    return new_snapshots.missing(sources) if engines.named(engine).proves else ([], False)
 
 
 def seen_of(info: RunInfo, end: End, *, alone: bool) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def seen_of(info: RunInfo, end: End, *, alone: bool) -> dict[str, Any]:
     """
     before, now = info.seen or {}, clock.now_ms()
     seen = {**before, "finished_ms": now, "code": end.code, "signal": end.signal, "how": end.how, "alone": alone}
-    tells = info.user is None and info.engine in new_snapshots.PROVES and info.kind == "backup"
+    tells = info.user is None and engines.named(info.engine).proves and info.kind == "backup"
     if tells and (end.code == 0 or end.how == NOT_KNOWN):
         made = new_snapshots.snapshots(info.engine, info.repository, info.started_ms, now) if before.get("here") else []
         gone, sure = new_snapshots.missing(info.sources) if before.get("sure") else ([], False)

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tray import engines
 from tray.core.paths import Places
 from tray.runs import RunInfo
 from tray.wrapper.estimate import Past
 
 RUNS = 3
-COPIED_ONLY = frozenset(("rclone", "rsync"))
-"""Engines whose progress counts only the bytes that they copy: last night's do not tell how many there are tonight."""
 WAIT_SECONDS = 0.1
 """A log that somebody else has locked is not waited for: then nothing is known of earlier runs."""
 
@@ -40,7 +39,7 @@ def _past(entry: Mapping[str, Any], body: Mapping[str, Any], info: RunInfo) -> P
         _count(entry, "files"),
         _count(entry, "bytes_processed"),
         _count(entry, "bytes_added"),
-        copied=info.engine in COPIED_ONLY,
+        copied=engines.named(info.engine).copied_only,
         empty=_names(body, "empty_sources"),
         emptied=_names(body, "emptied_sources") or (),
     )

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from tray.observe.examine import Found
     from tray.wrapper.estimate import Past
 
-_COUNTING = ("restic", "borg", "kopia", "rsync")
-"""Engines whose number of files is that of all files in the sources, without the folders."""
 _SECONDS = 0.2
 _FOLDERS = 5000
 
@@ -80,7 +78,7 @@ def of_script(result: Result, empty: Sequence[str], past: "Sequence[Past]") -> R
 def _before(engine: str, past: "Sequence[Past]") -> Before | None:
     if not past:
         return None
-    return Before(past[0].files if engine in _COUNTING else None, past[0].empty, past[0].emptied)
+    return Before(past[0].files if engines.named(engine).counts_files else None, past[0].empty, past[0].emptied)
 
 
 def _lacks_files(place: str, until: float, *, regular: bool = False) -> bool:

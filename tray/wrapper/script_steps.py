@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from tray import engines
 from tray.core import clock
 from tray.core.model import MAX_STEPS, Outcome, Step
 from tray.core.paths import HOME_VARIABLE
@@ -293,7 +294,7 @@ class Steps:
             self.wrong.add(found.engine)
             ending.close()
             return False
-        gone, sure = new_snapshots.missing(found.sources) if found.engine in new_snapshots.PROVES else ([], False)
+        gone, sure = new_snapshots.missing(found.sources) if engines.named(found.engine).proves else ([], False)
         others = [one for one in self._open if one.found.repository == found.repository]
         for one in others:
             one.alone = False

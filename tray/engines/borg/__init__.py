@@ -52,6 +52,7 @@ class Borg(Adapter):
     """The engine for borg."""
 
     name = "borg"
+    counts_files = True
     harmless = borg_options.HARMLESS
     programs = re.compile(
         r"borg(?:backup)?(?:\d[\w.+-]*|[-_.]v?\d[\w.+-]*|-(?:linux|macos|freebsd|windows)[\w.+-]*)?(?:\.exe)?",

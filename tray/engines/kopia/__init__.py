@@ -22,6 +22,7 @@ class Kopia(Adapter):
     """The engine for kopia."""
 
     name = "kopia"
+    counts_files = True
     harmless = kopia_options.HARMLESS
     programs = program_names("kopia")
     """`kopia`, `kopia-0.17`, `kopia.exe`; not `kopia-ui`."""

@@ -57,6 +57,7 @@ class Rclone(Adapter):
     """The engine for rclone."""
 
     name = "rclone"
+    copied_only = True
     harmless = rclone_options.HARMLESS
     programs = program_names("rclone")
     """`rclone`, `rclone-v1.60.1`, `rclone.exe`; not `rclone-browser`, `rclonefs` or `rclone_jobber.sh`."""

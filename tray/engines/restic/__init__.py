@@ -40,6 +40,8 @@ class Restic(Adapter):
     """The engine for restic."""
 
     name = "restic"
+    counts_files = True
+    proves = True
     harmless = restic_options.HARMLESS
     programs = program_names("restic")
     """`restic`, `restic019`, `restic_0.18.0_linux_amd64`, `restic.exe`; not `resticprofile` or `restic-browser`."""

@@ -1,0 +1,88 @@
+"""What is true of each engine besides its output; an engine that says nothing gets the safe answers."""
+
+import importlib.util
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from tray.engines import COMMAND, ENGINES, Engine, named, plugins
+from tray.engines.base import Traits
+
+EXAMPLE = Path(__file__).parents[2] / "data" / "example_engine" / "backup_tray_pg_dump.py"
+SAFE = MappingProxyType({trait: getattr(Traits, trait) for trait in Traits.__annotations__})
+SAID: dict[str, dict[str, Any]] = {
+    "restic": {"counts_files": True, "proves": True},
+    "borg": {"counts_files": True},
+    "rclone": {"copied_only": True},
+    "rsync": {"copied_only": True, "counts_files": True},
+    "duplicity": {},
+    "kopia": {"counts_files": True},
+    "rdiff-backup": {},
+    "tar": {},
+    "command": {},
+}
+"""What each engine says that is not the safe answer."""
+
+
+def traits(engine: Engine) -> dict[str, Any]:
+    """Return every trait of an engine."""
+    return {trait: getattr(engine, trait) for trait in SAFE}
+
+
+def test_every_built_in_engine_stands_in_the_table() -> None:
+    """A new engine needs a line here."""
+    assert set(SAID) == {*(known.name for known in ENGINES), COMMAND.name}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_every_engine_answers_for_every_trait(name: str) -> None:
+    """With a value of the right type."""
+    found = traits(named(name))
+    assert found == {**SAFE, **SAID[name]}
+    assert {trait: type(value) for trait, value in found.items()} == {one: type(value) for one, value in SAFE.items()}
+
+
+def test_the_safe_answer_of_each_trait_claims_nothing() -> None:
+    """No, none, or no word."""
+    assert not any(value for value in SAFE.values())
+
+
+def test_an_engine_that_is_not_known_any_more_claims_nothing() -> None:
+    """A stored run may name an engine whose package is gone."""
+    assert traits(named("once-added")) == dict(SAFE)
+
+
+def example(**said: object) -> plugins.Guarded:
+    """Return the worked example of an added engine, with these traits."""
+    spec = importlib.util.spec_from_file_location("backup_tray_pg_dump", EXAMPLE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for trait, value in said.items():
+        setattr(module.ENGINE, trait, value)
+    return plugins.Guarded(module.ENGINE)
+
+
+def test_an_added_engine_without_traits_claims_nothing() -> None:
+    """The worked example names none, and that is no mistake."""
+    plugins.forget()
+    assert traits(example()) == dict(SAFE)
+    assert not plugins.problems()
+
+
+def test_an_added_engine_may_say_its_traits() -> None:
+    """They count as those of an engine that is built in."""
+    assert example(proves=True, counts_files=True).proves is True
+
+
+@pytest.mark.parametrize("trait", SAFE)
+@pytest.mark.parametrize("value", [2.5, ["restic"], (1,), object()], ids=["number", "list", "tuple", "object"])
+def test_a_trait_of_the_wrong_kind_is_not_believed_and_told(trait: str, value: object) -> None:
+    """The safe answer stands in its place."""
+    plugins.forget()
+    assert getattr(example(**{trait: value}), trait) == SAFE[trait]
+    assert any(trait in said for said in plugins.problems())
+    plugins.forget()
