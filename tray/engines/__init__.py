@@ -9,6 +9,7 @@ none fits, the installed packages are searched for engines of the user's own, wh
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from importlib import import_module
 from typing import cast
 
@@ -47,6 +48,7 @@ __all__ = [
     "Fed",
     "Inner",
     "Known",
+    "Notice",
     "Plan",
     "Problem",
     "Progress",
@@ -65,17 +67,33 @@ __all__ = [
 ]
 
 
+class Notice(IntEnum):
+    """When a call that no wrapper of ours has started is noticed as a run of its own; a script's calls are its steps anyway."""
+
+    NEVER = 0  # everything calls it: installing a package, building a program
+    IF_IT_LASTS = 1  # it does more than backups: calls that are over in a moment are mostly something else
+    AT_ONCE = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A built-in engine that is imported when it is needed.
+    """A built-in engine that is imported when it is needed, and what must be known of it before.
 
     Attributes:
         name: What users call it.
         begins: How the names of its programs begin, in lower case.
+        notice: When a call that others have started is noticed.
+        quick: It may be over before a look meets it, and each call opens its program once: exit codes that few other programs have.
+        talks: It never fails without the words that are known (`sayings`).
+        moves: It leaves its folder at once, so that its caller tells where relative paths count from.
     """
 
     name: str
     begins: tuple[str, ...]
+    notice: Notice = Notice.NEVER
+    quick: tuple[int, ...] = ()
+    talks: bool = False
+    moves: bool = False
 
     def load(self) -> Engine:
         """Return the adapter."""
@@ -83,14 +101,14 @@ class Known:
 
 
 ENGINES: tuple[Known, ...] = (
-    Known("restic", ("restic",)),
-    Known("borg", ("borg",)),
-    Known("rclone", ("rclone",)),
-    Known("rsync", ("rsync",)),
-    Known("duplicity", ("duplicity",)),
-    Known("kopia", ("kopia",)),
-    Known("rdiff-backup", ("rdiff-backup",)),
-    Known("tar", ("tar", "gtar", "gnutar", "bsdtar")),
+    Known("restic", ("restic",), Notice.AT_ONCE, quick=(2,)),
+    Known("borg", ("borg",), Notice.AT_ONCE),
+    Known("rclone", ("rclone",), Notice.IF_IT_LASTS, quick=(2,)),
+    Known("rsync", ("rsync",), Notice.IF_IT_LASTS, quick=(3, 5, 10, 11, 12, 23), talks=True, moves=True),
+    Known("duplicity", ("duplicity",), Notice.AT_ONCE),
+    Known("kopia", ("kopia",), Notice.AT_ONCE, quick=(2,)),
+    Known("rdiff-backup", ("rdiff-backup",), Notice.AT_ONCE),
+    Known("tar", ("tar", "gtar", "gnutar", "bsdtar"), Notice.NEVER, quick=(2,), talks=True, moves=True),
 )
 """Every engine that is built in, besides `command`, which takes any command."""
 

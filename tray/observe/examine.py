@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tray import engines
 from tray.core.paths import HOME_VARIABLE
 from tray.core.redact import Redactor
+from tray.engines import Notice
 from tray.engines.base import Plan
 from tray.engines.job_name import SAID
 from tray.engines.recognise import program_name
@@ -36,9 +37,9 @@ VARIABLES = (
 KINDS = frozenset(("backup", "dry-run", "restore", "check", "prune", "compact"))
 OTHER = "other"
 """The kind of a call that only looks, or prepares: `restic snapshots`, `borg init`."""
-NOT_ALONE = frozenset(("tar",))
-"""Engines that everything calls (installing a package, building a program): seen as steps of a script, not as runs of their own."""
-_MOVES = ("rsync", "tar", "gtar", "gnutar", "bsdtar")
+NOT_ALONE = frozenset(known.name for known in engines.ENGINES if known.notice == Notice.NEVER)
+"""Engines that are seen as steps of a script, not as runs of their own."""
+_MOVES = tuple(begin for known in engines.ENGINES if known.moves for begin in known.begins)
 _CALLERS = 3
 """So many ancestors may be the script whose own number is in a name."""
 _SERVES = frozenset(("--server", "--daemon"))  # rsync's other half
@@ -149,7 +150,7 @@ def _ourselves() -> int:
 def _folder(
     proc: Proc, pid: int, argv: Sequence[str], environ: dict[str, str], above: Sequence[tuple[int, str]]
 ) -> str | None:
-    """Return the folder that relative paths count from. rsync and tar go elsewhere at once, so their caller is asked."""
+    """Return the folder that relative paths count from. The caller of an engine that goes elsewhere at once is asked."""
     if not program_name(argv[0]).startswith(_MOVES):
         return proc.folder(pid)
     caller = proc.folder(above[0][0]) if above else None

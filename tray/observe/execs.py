@@ -10,11 +10,10 @@ import struct
 import sys
 from collections.abc import Iterable, Iterator
 
-from tray.engines import ENGINES
-from tray.observe.examine import NOT_ALONE
+from tray.engines import ENGINES, Notice
 
-GENERAL = frozenset(("rclone", "rsync")) | NOT_ALONE
-"""Tools that do more than backups: calls that are over in a moment are mostly something else, and would fill the list of jobs."""
+GENERAL = frozenset(known.name for known in ENGINES if known.notice != Notice.AT_ONCE)
+"""Engines of which calls that are over in a moment would fill the list of jobs with what is no backup."""
 BURST_SECONDS = (0.002, 0.005, 0.01, 0.03, 0.06)
 """When to look after a program was opened: it gets its own name and command line a moment later."""
 

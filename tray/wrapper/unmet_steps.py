@@ -15,15 +15,17 @@ from dataclasses import dataclass, field, replace
 
 from tray.core import clock
 from tray.core.model import Outcome
-from tray.engines import ENGINES
+from tray.engines import ENGINES, Notice
 from tray.engines.base import Result
 from tray.engines.command import signal_name
 from tray.observe.exits import Exits
 
-_QUICK = {"tar": (2,), "rsync": (3, 5, 10, 11, 12, 23), "restic": (2,), "rclone": (2,), "kopia": (2,)}
-"""Engines that may be over at once, each of whose calls opens the program once, and exit codes that few others have."""
-_TALKS = ("tar", "rsync")
-"""Engines that never fail without the words that are known (`tray.engines.sayings`)."""
+_QUICK = sorted(
+    (known for known in ENGINES if known.quick), key=lambda known: (not known.talks, known.notice != Notice.NEVER)
+)
+"""Engines that may be over at once; named is the first of which an end may be, so the likeliest stands first."""
+_QUICK_NAMES = frozenset(known.name for known in _QUICK)
+_TALKS = frozenset(known.name for known in ENGINES if known.talks)
 _REDIRECTS = re.compile(r"2>|&>|>&|\|&|\bexec\b")
 DUMPERS = frozenset(("pg_dump", "pg_dumpall", "pg_basebackup", "mysqldump", "mariadb-dump", "mongodump"))
 """Programs that stand first in a pipe, whose exit code tells of the last one only; what they do is always a part of a backup."""
@@ -66,7 +68,7 @@ class Unseen:
     def opened(self, engines: list[str]) -> None:
         """Take notice that the programs of these engines were opened since the last call. Call it at each look."""
         now, self._looks = clock.monotonic(), self._looks + 1
-        self._opened = [*self._opened, *((now, name, self._looks) for name in engines if name in _QUICK)][-_MOST:]
+        self._opened = [*self._opened, *((now, name, self._looks) for name in engines if name in _QUICK_NAMES)][-_MOST:]
 
     def met(self, pid: int, engine: str) -> None:
         """Take notice that a look met an engine: how it ends is known elsewhere."""
@@ -103,13 +105,14 @@ class Unseen:
         """Return an engine that failed, and how it ended ("ended with exit code 2", None if that is not certain).
 
         Args:
-            text: A script whose errors are all seen, among which no engine of `_TALKS` said that it failed. One that stands there
+            text: A script whose errors are all seen, among which no engine that talks said that it failed. One that stands there
                 as often as it was opened has not failed if another one's end may have been its own.
         """
         if self._failed:
             engine, status, _ = self._failed[0]
             return engine, _how(os.waitstatus_to_exitcode(status))
-        for engine, usual in _QUICK.items():
+        for known in _QUICK:
+            engine = known.name
             times = [(at, look) for at, name, look in self._opened if name == engine]
             if len(times) <= self._met[engine]:
                 continue
@@ -119,9 +122,9 @@ class Unseen:
                 if any(abs(end - at) < _SAME_TIME_SECONDS and look >= when - 1 for at, when in times)
             ]
             found = [code for code in map(os.waitstatus_to_exitcode, near) if code != _SAYS_NO]
-            fine = engine in _TALKS and len(re.findall(rf"(?<![\w.-]){engine}(?=\s)", text)) == len(times)
+            fine = known.talks and len(re.findall(rf"(?<![\w.-]){engine}(?=\s)", text)) == len(times)
             may_be = sum(code == 0 for code in found) < len(times) - self._met[engine] and any(found)
-            if may_be or (not fine and any(code in usual for code in found)):
+            if may_be or (not fine and any(code in known.quick for code in found)):
                 return engine, _how(found[0]) if len(found) == 1 else None
         return None
 
@@ -129,7 +132,7 @@ class Unseen:
 def seen_text(command: Sequence[str], failures: Collection[str]) -> str:
     """Return the text of `sh -c` as `failure` takes it, "" where errors go elsewhere, or an engine said that it failed."""
     text = command[2] if len(command) > 2 and command[1] == "-c" else ""
-    return "" if _REDIRECTS.search(text) or not set(_TALKS).isdisjoint(failures) else text
+    return "" if _REDIRECTS.search(text) or not _TALKS.isdisjoint(failures) else text
 
 
 def with_failure(result: Result, engine: str, how: str | None) -> Result:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from tray.engines import COMMAND, ENGINES, Engine, named, plugins
+from tray.engines import COMMAND, ENGINES, Engine, Known, Notice, named, plugins
 from tray.engines.base import Traits
+from tray.observe import examine, execs
+from tray.wrapper import unmet_steps
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example_engine" / "backup_tray_pg_dump.py"
 SAFE = MappingProxyType({trait: getattr(Traits, trait) for trait in Traits.__annotations__})
@@ -24,6 +26,17 @@ SAID: dict[str, dict[str, Any]] = {
     "command": {},
 }
 """What each engine says that is not the safe answer."""
+BEFORE: dict[str, dict[str, Any]] = {
+    "restic": {"notice": Notice.AT_ONCE, "quick": (2,)},
+    "borg": {"notice": Notice.AT_ONCE},
+    "rclone": {"notice": Notice.IF_IT_LASTS, "quick": (2,)},
+    "rsync": {"notice": Notice.IF_IT_LASTS, "quick": (3, 5, 10, 11, 12, 23), "talks": True, "moves": True},
+    "duplicity": {"notice": Notice.AT_ONCE},
+    "kopia": {"notice": Notice.AT_ONCE, "quick": (2,)},
+    "rdiff-backup": {"notice": Notice.AT_ONCE},
+    "tar": {"notice": Notice.NEVER, "quick": (2,), "talks": True, "moves": True},
+}
+"""What is known of each engine before it is imported."""
 
 
 def traits(engine: Engine) -> dict[str, Any]:
@@ -42,6 +55,21 @@ def test_every_engine_answers_for_every_trait(name: str) -> None:
     found = traits(named(name))
     assert found == {**SAFE, **SAID[name]}
     assert {trait: type(value) for trait, value in found.items()} == {one: type(value) for one, value in SAFE.items()}
+
+
+@pytest.mark.parametrize("known", ENGINES, ids=lambda known: known.name)
+def test_every_engine_answers_before_it_is_imported(known: Known) -> None:
+    """What it does not say is the safe answer: not noticed, and nothing concluded from how it ends."""
+    assert known == Known(known.name, known.begins, **BEFORE[known.name])
+    assert Known("new", ("new",)) == Known("new", ("new",), Notice.NEVER, quick=(), talks=False, moves=False)
+
+
+def test_the_lists_of_others_come_from_the_engines() -> None:
+    """In the order in which a failure that may be of several engines is told."""
+    assert [known.name for known in unmet_steps._QUICK] == ["tar", "rsync", "restic", "rclone", "kopia"]
+    assert list(examine.NOT_ALONE) == ["tar"]
+    assert sorted(execs.GENERAL) == ["rclone", "rsync", "tar"]
+    assert examine._MOVES == ("rsync", "tar", "gtar", "gnutar", "bsdtar")
 
 
 def test_the_safe_answer_of_each_trait_claims_nothing() -> None:
