@@ -53,8 +53,8 @@ def of_entries(found: "Iterable[StoredEntry]", asked: facts.Rows, rests: "Base")
     if asked:
         blocks.append(facts.Facts("Asked for", asked))
     blocks.append(facts.Listing("Entries", _ENTRIES, ((_entry(entry), None) for entry in found)))
-    title = "Entries of the audit log"
-    return facts.Sheet("Audit report", title, title, "none", "", "", (), blocks, rests)
+    headline = "Entries of the audit log"
+    return facts.Sheet("Audit report", "Audit log: entries", headline, "none", "", "", (), blocks, rests)
 
 
 def trust(rests: "Base") -> facts.Belief:

@@ -89,4 +89,4 @@ def months(
     return places
 
 
-__all__ = ["NASTY", "ended", "months", "nasty", "outcome_of", "start", "writer"]
+__all__ = ["NASTY", "PROBLEMS", "STEPS", "ended", "months", "nasty", "outcome_of", "start", "writer"]

@@ -13,7 +13,7 @@ import pytest
 from pypdf import PdfReader
 
 from tests.unit.audit.help import python, start, tamper
-from tests.unit.report.help import NASTY, ended, months, nasty, outcome_of, writer
+from tests.unit.report.help import NASTY, PROBLEMS, STEPS, ended, months, nasty, outcome_of, writer
 from tray.audit.checkpoint import parse
 from tray.audit.merkle import leaf_hash
 from tray.audit.proof import Proof
@@ -134,6 +134,90 @@ def test_no_text_leaves_the_page(places: Places, tmp_path: Path) -> None:
         assert [(x, y) for x, y in places_of if not (40 <= x <= 555 and 20 <= y <= 806)] == []
 
 
+NAMES = {
+    "markup": "<b>x</b> <para>&amp;<img src='http://x/y.png'/><a href='http://e'>z</a><br/>&#0;",
+    "line ends": "a\nb\r\nc\u2028d\x0be\x85f",
+    "from the right": "שלום עולם (גיבוי) \u202eabc\u202c عربي " * 20,
+    "no spaces": "x" * 4000,
+    "many spaces": "word " * 1000,
+    "control characters": "".join(map(chr, range(32))) + "\x7f\x80\x9f\ufeff\u200b\u200d\u00ad",
+    "without width": "\u0301" * 900,
+    "emoji": "\U0001f469\u200d\U0001f4bb\U0001f389" * 90,
+    "Chinese": "東京都渋谷区" * 200,
+    "the widest letter": "\ufdfd" * 300,
+    "formats": "%(x)s {0} {{}} %s \\",
+    "only spaces": "   ",
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+@pytest.mark.parametrize("paper", ["a4", "letter"])
+def test_no_name_breaks_a_page(places: Places, tmp_path: Path, name: str, paper: str) -> None:
+    """Whatever a job, path, message or user is called, a run is one page with its proof, and a period and a list are written."""
+    body = {
+        **dict.fromkeys(("reason", "advice", "repository", "snapshot", "user"), name),
+        "command": ["sh", "-c", name],
+        "sources": [name] * 20,
+        "exit_code": 3,
+        "signal": 9,
+        "evidence": {"saw": name, name: name},
+    }
+    more = {"problems": [{"item": name, "message": name}, {"item": name, "message": ""}] * 50, "steps": STEPS}
+    drafts = [ended(number, name, Outcome.FAILED, body=body, duration_ms=None) for number in range(20)]
+    drafts += [ended(number, name, Outcome.LOST, body=body | more, bytes_processed=None) for number in range(20, 31)]
+    with writer(places) as log:
+        log.append(drafts)
+    for run in (RUN, RUN.replace("30", "05")):
+        raw = made(tmp_path, "pdf", run, "--paper", paper)
+        (page,) = pages(raw)
+        assert "Page 1 of 1" in page
+        assert "Entry hash" in page
+        assert "more in the entry" in page or run != RUN
+        assert not re.search(rb"/(Annots|URI|JavaScript|Launch)\b", raw)
+    for arguments in (EVERYTHING, ("--entries",)):
+        text = "".join(pages(made(tmp_path, "pdf", *arguments, "--paper", paper)))
+        assert "Page 1 of" in text
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069]", text)
+
+
+def test_what_has_no_room_on_the_page_of_a_run_is_named_or_counted(places: Places, tmp_path: Path) -> None:
+    """Facts that do not fit are named, steps and problems counted: the reader knows that there is more, and where."""
+    long = "/srv/" + "deep/" * 60
+    body = {
+        **dict.fromkeys(("reason", "advice", "repository", "snapshot", "user"), long),
+        "command": ["sh", long],
+        "sources": [long],
+        "exit_code": 3,
+        "signal": 9,
+        "evidence": {"saw": long},
+        "problems": PROBLEMS[:300],
+        "steps": STEPS,
+    }
+    with writer(places) as log:
+        log.append([*(ended(number) for number in range(20)), ended(30, outcome=Outcome.FAILED, body=body)])
+    (page,) = pages(made(tmp_path, "pdf", RUN, "--paper", "letter"))
+    named = re.search(r"Also\n?(.*): in the entry", page)
+    shown = [name for name in ("Exit code", "Signal", "Snapshot", "Seen by", "User", "Evidence") if name in page]
+    assert named is not None
+    assert len(shown) == 6
+    steps, problems = map(int, re.findall(r"… (\d+) more in the entry", page))
+    assert page.count("restic backup to /srv/") + steps == 30
+    assert page.count("permission denied") + problems == 300
+
+
+def test_every_page_of_a_table_has_its_head(places: Places, tmp_path: Path) -> None:
+    """The reader of one page among many knows what its columns are, and how many pages there are."""
+    months(places, 400)
+    found = [plain(page) for page in pages(made(tmp_path, "pdf", *EVERYTHING))]
+    assert len(found) > 8
+    for number, page in enumerate(found, 1):
+        assert f"Page{number}of{len(found)}" in page
+        assert number == 1 or "FinishedOutcomeJob" in page
+    with_runs = [page for page in found if "Allruns(400)" in page]
+    assert sum("Allruns(400),thenewestfirst,continued" in page for page in with_runs) == len(with_runs) - 1
+    assert sum(page.count("backup1min") + page.count("backup2min") for page in with_runs) == 400
+
+
 def test_the_fallback_font_is_loaded_only_when_a_character_needs_it(places: Places, tmp_path: Path) -> None:
     """A page in Latin script holds no font of 3 MB in memory, nor a part of one in the file."""
     months(places, 3)
@@ -141,6 +225,26 @@ def test_the_fallback_font_is_loaded_only_when_a_character_needs_it(places: Plac
     with writer(places) as log:
         log.append([ended(900, "東京")])
     assert b"Droid" in made(tmp_path, "pdf")
+
+
+def test_a_pdf_needs_no_font_of_the_reader_and_says_what_it_is(places: Places, tmp_path: Path) -> None:
+    """Every font that a page uses is in the file, on every kind of page; title, language and author are told."""
+    months(places, 40)
+    with writer(places) as log:
+        log.append([ended(900, "東京")])
+    for arguments, title in (((), "東京: succeeded"), (EVERYTHING, "2026-09-2"), (("--entries",), "entries")):
+        reader = PdfReader(io.BytesIO(made(tmp_path, "pdf", *arguments)))
+        fonts = [
+            (font["/BaseFont"], "/FontFile2" in font.get("/FontDescriptor", {}))
+            for page in reader.pages
+            for font in (named.get_object() for named in page["/Resources"]["/Font"].values())
+        ]
+        assert fonts
+        assert [name for name, within in fonts if not within] == []
+        assert reader.root_object["/Lang"] == "en"
+        assert reader.metadata is not None
+        assert reader.metadata.author == "Backup Tray"
+        assert title in (reader.metadata.title or "")
 
 
 def test_letter_paper_by_option_and_by_locale(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

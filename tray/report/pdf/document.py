@@ -4,6 +4,7 @@ import io
 from typing import Any
 
 from reportlab import rl_config
+from reportlab.graphics.shapes import STATE_DEFAULTS
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
 
@@ -69,6 +70,7 @@ class Document(BaseDocTemplate):  # type: ignore[misc]
 
     def written(self, story: list[Flowable]) -> bytes:
         """Return the file."""
+        STATE_DEFAULTS["fontName"] = SANS  # as above, of drawings
         rl_config.useA85 = 0  # text within a file of bytes: larger, slower, of no use
         self.build(story, canvasmaker=_Numbered)
         return self._file.getvalue()
