@@ -10,13 +10,8 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from tray.doctor.check import Check, Level
-from tray.engines import ENGINES
+from tray.engines import ENGINES, Engine
 from tray.jobs import first_backup
-
-_VERSION_COMMAND = ("restic", "rclone")
-"""Engines that are asked by a command; the others have an option for it."""
-_EVERYWHERE = {"tar", "rsync"}
-"""Engines that are there on machines that nobody backs up."""
 
 
 def python() -> list[Check]:
@@ -27,12 +22,12 @@ def python() -> list[Check]:
 
 def engines() -> Iterable[Check]:
     """Name the engines that are installed; nobody needs all of them."""
-    found = [(name, program) for name in (one.name for one in ENGINES) if (program := shutil.which(name)) is not None]
+    found = [(known.load(), program) for known in ENGINES if (program := shutil.which(known.name)) is not None]
     with ThreadPoolExecutor(max_workers=max(len(found), 1)) as threads:
         versions = list(threads.map(lambda one: _version(*one), found))
     for (_, program), version in zip(found, versions, strict=True):
         yield Check("backup engines", Level.OK, f"{program}: {version}.")
-    if {name for name, _ in found} <= _EVERYWHERE:
+    if all(engine.common for engine, _ in found):
         what = "None that is made for backups is installed (such as restic or borg)."
         yield Check("backup engines", Level.WARN, what, "sudo apt install restic")
     yield from _added_engines()
@@ -48,8 +43,8 @@ def _added_engines() -> Iterable[Check]:
         yield Check("added engines", Level.WARN, said, "Update or remove the package that brings it.")
 
 
-def _version(name: str, program: str) -> str:
-    ask = "version" if name in _VERSION_COMMAND else "--version"
+def _version(engine: Engine, program: str) -> str:
+    ask = "version" if engine.version_word else "--version"
     try:
         done = subprocess.run([program, ask], stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

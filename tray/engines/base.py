@@ -205,11 +205,19 @@ class Traits(Protocol):
         copied_only: Its progress counts only the bytes that it copies, so the figures of an earlier run do not foretell this one's.
         counts_files: Its number of files is that of all files in the sources, without the folders.
         proves: Its exit code 0 and a new snapshot, together with all sources still in place, are a success.
+        spares_locks: Its command that removes a lock (`Engine.unlock`) leaves one that is in use.
+        stale_ms: By its own rule a lock that was not renewed for so long counts no more; 0: it has no such rule.
+        common: It is there on machines that nobody backs up.
+        version_word: It says its version when it is asked by the word `version`; the others have the option `--version`.
     """
 
     copied_only: bool = False
     counts_files: bool = False
     proves: bool = False
+    spares_locks: bool = False
+    stale_ms: int = 0
+    common: bool = False
+    version_word: bool = False
 
 
 class Engine(Traits, Protocol):

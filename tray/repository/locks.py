@@ -18,7 +18,6 @@ from tray.core.files import opened
 from tray.core.locks import process_start
 from tray.repository import local
 
-RESTIC_STALE_MS = 30 * 60_000
 _GRAIN_MS = 2000
 """Some file systems keep times in steps of two seconds."""
 _RESTIC_LOCK = r"[0-9a-f]{64}"

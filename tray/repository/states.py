@@ -12,7 +12,7 @@ from tray.engines.base import Plan
 from tray.repository import local
 from tray.repository.cache import Entry, Expected
 from tray.repository.files import Found
-from tray.repository.locks import RESTIC_STALE_MS, Lock
+from tray.repository.locks import Lock
 
 ABSENT = "The log says that it succeeded, but the repository has no snapshot of that run."
 VANISHED = "The log says that it succeeded, but the repository has no snapshot of that run any more, nor a newer one."
@@ -119,8 +119,9 @@ def _may_be(repository: str | None, entry: Entry) -> bool:
 
 
 def _stale(engine: str, lock: Lock, now_ms: int) -> bool:
-    """Whether nobody needs the lock any more: its process is gone, or by restic's own rule it was not renewed for too long."""
-    return lock.gone or (engine == "restic" and now_ms - lock.since_ms > RESTIC_STALE_MS)
+    """Whether the lock is needed no more: its process is gone, or by the engine's own rule it was not renewed for too long."""
+    stale_ms = engines.named(engine).stale_ms
+    return lock.gone or (stale_ms > 0 and now_ms - lock.since_ms > stale_ms)
 
 
 def stale_note(state: RepositoryState) -> str | None:

@@ -41,7 +41,7 @@ def advised(result: Result, exit: Exit, engine: Engine, plan: Plan, mine: RunInf
     command = engine.unlock(plan)
     if command is not None and result.locked:
         with suppress(Exception):  # the end is put on record, whatever we got wrong about a lock
-            return _of_others(result, engine.name, plan.repository, command)
+            return _of_others(result, engine, plan.repository, command)
     stopped = result.outcome is Outcome.CANCELLED or exit.signal is not None
     if command is None or not stopped or (result.advice is not None and command not in result.advice):
         return result
@@ -56,7 +56,7 @@ def advised(result: Result, exit: Exit, engine: Engine, plan: Plan, mine: RunInf
     return replace(result, advice=f"{left} Remove the lock with `{command}`.")
 
 
-def _of_others(result: Result, engine: str, repository: str | None, command: str) -> Result:
+def _of_others(result: Result, engine: Engine, repository: str | None, command: str) -> Result:
     """Return *result* of a run that a lock kept out, with what is known of the lock's holder.
 
     The command that removes the lock is named only where the holder surely runs no more.
@@ -66,8 +66,8 @@ def _of_others(result: Result, engine: str, repository: str | None, command: str
     if found := _HOLDER.search(result.reason):  # restic tells it, also of a repository elsewhere
         held = [locks.with_holder(locks.Lock("", 0), found[2], int(found[1]))]
     else:
-        folder = local.folder(engine, repository, os.getcwd())
-        held = locks.held(engine, folder) if folder is not None and local.on_a_disk(folder) else []
+        folder = local.folder(engine.name, repository, os.getcwd())
+        held = locks.held(engine.name, folder) if folder is not None and local.on_a_disk(folder) else []
     known = [lock for lock in held if lock.holder is not None]
     if known and all(lock.gone for lock in known):
         advice = f"The lock is stale: {known[0].holder} runs no more. Remove it with `{command}`."
@@ -78,8 +78,8 @@ def _of_others(result: Result, engine: str, repository: str | None, command: str
     here = socket.gethostname().partition(".")[0]
     if (waiting.holder or "").endswith(f" on {here}"):
         return replace(result, advice=f"Wait until {waiting.holder} ends: it holds the lock.")
-    if engine == "restic":
-        return result  # its command spares a lock that is in use
+    if engine.spares_locks:
+        return result
     advice = (
         f"Wait until {waiting.holder} ends: it holds the lock. That lock may be removed only if it surely runs no more."
     )

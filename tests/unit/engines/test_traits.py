@@ -15,14 +15,14 @@ from tray.wrapper import unmet_steps
 EXAMPLE = Path(__file__).parents[2] / "data" / "example_engine" / "backup_tray_pg_dump.py"
 SAFE = MappingProxyType({trait: getattr(Traits, trait) for trait in Traits.__annotations__})
 SAID: dict[str, dict[str, Any]] = {
-    "restic": {"counts_files": True, "proves": True},
+    "restic": {"counts_files": True, "proves": True, "spares_locks": True, "stale_ms": 1_800_000, "version_word": True},
     "borg": {"counts_files": True},
-    "rclone": {"copied_only": True},
-    "rsync": {"copied_only": True, "counts_files": True},
+    "rclone": {"copied_only": True, "version_word": True},
+    "rsync": {"copied_only": True, "counts_files": True, "common": True},
     "duplicity": {},
     "kopia": {"counts_files": True},
     "rdiff-backup": {},
-    "tar": {},
+    "tar": {"common": True},
     "command": {},
 }
 """What each engine says that is not the safe answer."""

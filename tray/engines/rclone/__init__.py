@@ -58,6 +58,7 @@ class Rclone(Adapter):
 
     name = "rclone"
     copied_only = True
+    version_word = True
     harmless = rclone_options.HARMLESS
     programs = program_names("rclone")
     """`rclone`, `rclone-v1.60.1`, `rclone.exe`; not `rclone-browser`, `rclonefs` or `rclone_jobber.sh`."""

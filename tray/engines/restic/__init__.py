@@ -42,6 +42,9 @@ class Restic(Adapter):
     name = "restic"
     counts_files = True
     proves = True
+    spares_locks = True
+    stale_ms = 30 * 60_000  # it renews a lock every 5 minutes
+    version_word = True
     harmless = restic_options.HARMLESS
     programs = program_names("restic")
     """`restic`, `restic019`, `restic_0.18.0_linux_amd64`, `restic.exe`; not `resticprofile` or `restic-browser`."""

@@ -42,6 +42,7 @@ class Rsync(Adapter):
     name = "rsync"
     copied_only = True
     counts_files = True
+    common = True
     harmless = rsync_options.HARMLESS
     programs = re.compile(r"rsync(?:3|[-_.]?v?\d+(?:\.[\w.+-]*)?)?(?:\.exe)?", re.IGNORECASE)
     """`rsync`, `rsync3`, `rsync-3.2.7`; not `rsyncd`, `rsync-ssl` or `rsyncbackup`."""

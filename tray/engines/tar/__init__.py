@@ -28,6 +28,7 @@ class Tar(Adapter):
     """The engine for tar."""
 
     name = "tar"
+    common = True
     harmless = HARMLESS
     programs = program_names("(?:g|gnu|bsd)?tar")
     """`tar`, `gtar`, `bsdtar`, `tar.exe`; not `tarsnap`, `star` or `tartool`."""
