@@ -60,6 +60,7 @@ __all__ = [
     "find",
     "harmless",
     "job_name",
+    "known",
     "named",
     "problems",
     "recognise",
@@ -86,6 +87,8 @@ class Known:
         quick: It may be over before a look meets it, and each call opens its program once: exit codes that few other programs have.
         talks: It never fails without the words that are known (`sayings`).
         moves: It leaves its folder at once, so that its caller tells where relative paths count from.
+        prefix: How its address of a repository says that a folder follows; a bare path is one too.
+        addressed: A bare path is none: it wants an address.
     """
 
     name: str
@@ -94,6 +97,8 @@ class Known:
     quick: tuple[int, ...] = ()
     talks: bool = False
     moves: bool = False
+    prefix: str = ""
+    addressed: bool = False
 
     def load(self) -> Engine:
         """Return the adapter."""
@@ -101,16 +106,21 @@ class Known:
 
 
 ENGINES: tuple[Known, ...] = (
-    Known("restic", ("restic",), Notice.AT_ONCE, quick=(2,)),
-    Known("borg", ("borg",), Notice.AT_ONCE),
+    Known("restic", ("restic",), Notice.AT_ONCE, quick=(2,), prefix="local:"),
+    Known("borg", ("borg",), Notice.AT_ONCE, prefix="file://"),
     Known("rclone", ("rclone",), Notice.IF_IT_LASTS, quick=(2,)),
     Known("rsync", ("rsync",), Notice.IF_IT_LASTS, quick=(3, 5, 10, 11, 12, 23), talks=True, moves=True),
-    Known("duplicity", ("duplicity",), Notice.AT_ONCE),
+    Known("duplicity", ("duplicity",), Notice.AT_ONCE, prefix="file://", addressed=True),
     Known("kopia", ("kopia",), Notice.AT_ONCE, quick=(2,)),
     Known("rdiff-backup", ("rdiff-backup",), Notice.AT_ONCE),
     Known("tar", ("tar", "gtar", "gnutar", "bsdtar"), Notice.NEVER, quick=(2,), talks=True, moves=True),
 )
 """Every engine that is built in, besides `command`, which takes any command."""
+
+
+def known(name: str) -> Known | None:
+    """Return what is known of the built-in engine of this name before it is imported; None if there is none."""
+    return next((one for one in ENGINES if one.name == name), None)
 
 
 def recognise(argv: Sequence[str], environ: Mapping[str, str], engine: str | None = None) -> tuple[Engine, int]:
@@ -137,9 +147,9 @@ def recognise(argv: Sequence[str], environ: Mapping[str, str], engine: str | Non
         return chosen, 0 if chosen is COMMAND else inner.at
     if argv and not inner.opaque:
         program = program_name(argv[inner.at])
-        known = program.lower()
+        shown = program.lower()
         for one in ENGINES:
-            if known.startswith(one.begins) and (adapter := one.load()).recognises(program):
+            if shown.startswith(one.begins) and (adapter := one.load()).recognises(program):
                 return adapter, inner.at
         from tray.engines import plugins  # only here: looking for them costs a millisecond
 
@@ -152,9 +162,8 @@ def find(name: str) -> Engine | None:
     """Return the engine of this name, None if there is none."""
     if name == COMMAND.name:
         return COMMAND
-    for one in ENGINES:
-        if one.name == name:
-            return one.load()
+    if (one := known(name)) is not None:
+        return one.load()
     from tray.engines import plugins
 
     return plugins.named(name)
@@ -162,9 +171,9 @@ def find(name: str) -> Engine | None:
 
 def harmless(program: str) -> Harmless | None:
     """Return what is harmless in the command line of the program of this name, by its adapter; None if none says so."""
-    known = program.lower()
+    shown = program.lower()
     for one in ENGINES:
-        if known.startswith(one.begins) and (adapter := one.load()).recognises(program):
+        if shown.startswith(one.begins) and (adapter := one.load()).recognises(program):
             return cast(Adapter, adapter).harmless
     from tray.engines import plugins
 

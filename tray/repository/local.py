@@ -11,8 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-_PREFIXES = {"restic": "local:", "borg": "file://", "duplicity": "file://"}
-"""How an engine's address says that a folder follows; a bare path is one too, except in duplicity, which wants an address."""
+from tray import engines
 
 _REMOTE = r"[A-Za-z][A-Za-z0-9+.-]+:|[^/]*@[^/]*:|[^/:]+:"
 """`rest:http://…`, `ssh://…`, `user@host:path`, `host:path`, `remote:path` of rclone."""
@@ -64,10 +63,10 @@ def folder(engine: str, repository: str | None, where: str | None = None) -> Pat
     """
     if not repository or "\0" in repository or repository.startswith("named in "):
         return None
-    prefix = _PREFIXES.get(engine)
-    if prefix is not None and repository.startswith(prefix):
-        repository = repository.removeprefix(prefix)
-    elif engine == "duplicity" or (not os.path.isabs(repository) and re.match(_REMOTE, repository)):
+    known = engines.known(engine)
+    if known is not None and known.prefix and repository.startswith(known.prefix):
+        repository = repository.removeprefix(known.prefix)
+    elif (known is not None and known.addressed) or (not os.path.isabs(repository) and re.match(_REMOTE, repository)):
         return None
     if not os.path.isabs(repository):
         if where is None or repository.startswith("~"):

@@ -27,11 +27,11 @@ SAID: dict[str, dict[str, Any]] = {
 }
 """What each engine says that is not the safe answer."""
 BEFORE: dict[str, dict[str, Any]] = {
-    "restic": {"notice": Notice.AT_ONCE, "quick": (2,)},
-    "borg": {"notice": Notice.AT_ONCE},
+    "restic": {"notice": Notice.AT_ONCE, "quick": (2,), "prefix": "local:"},
+    "borg": {"notice": Notice.AT_ONCE, "prefix": "file://"},
     "rclone": {"notice": Notice.IF_IT_LASTS, "quick": (2,)},
     "rsync": {"notice": Notice.IF_IT_LASTS, "quick": (3, 5, 10, 11, 12, 23), "talks": True, "moves": True},
-    "duplicity": {"notice": Notice.AT_ONCE},
+    "duplicity": {"notice": Notice.AT_ONCE, "prefix": "file://", "addressed": True},
     "kopia": {"notice": Notice.AT_ONCE, "quick": (2,)},
     "rdiff-backup": {"notice": Notice.AT_ONCE},
     "tar": {"notice": Notice.NEVER, "quick": (2,), "talks": True, "moves": True},
@@ -61,7 +61,8 @@ def test_every_engine_answers_for_every_trait(name: str) -> None:
 def test_every_engine_answers_before_it_is_imported(known: Known) -> None:
     """What it does not say is the safe answer: not noticed, and nothing concluded from how it ends."""
     assert known == Known(known.name, known.begins, **BEFORE[known.name])
-    assert Known("new", ("new",)) == Known("new", ("new",), Notice.NEVER, quick=(), talks=False, moves=False)
+    new = Known("new", ("new",))
+    assert new == Known("new", ("new",), Notice.NEVER, quick=(), talks=False, moves=False, prefix="", addressed=False)
 
 
 def test_the_lists_of_others_come_from_the_engines() -> None:
