@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 
 FILE = "audit.copies"
 FOLDER = "backup-tray"
-"""The folder in a repository; restic and borg pass over names that they do not know."""
-
-ENGINES = ("restic", "borg")
+"""The folder in a repository of an engine that passes over names that it does not know."""
 
 
 def copy_far(places: Places, config: "Config") -> list[str]:
@@ -76,16 +74,16 @@ def folders(config: "Config") -> Iterator[tuple[str, Path, bool]]:
 
 
 def repository(job: "Job") -> Path | None:
-    """Return the folder that is *job*'s restic or borg repository; None if it is elsewhere or of another engine."""
+    """Return the folder that is *job*'s repository; None if it is elsewhere, or of an engine that a folder of ours may disturb."""
     from tray import engines
     from tray.repository import local
 
     if job.repository is not None and not job.command:
         found = local.folder(job.engine or "", os.path.expanduser(job.repository))
-        return found if job.engine in ENGINES else None
+        return found if job.engine and engines.named(job.engine).spares_strangers else None
     try:
         adapter, at = engines.recognise(job.command, {}, job.engine)
-        named = adapter.plan(job.command, at, {}).repository if adapter.name in ENGINES else None
+        named = adapter.plan(job.command, at, {}).repository if adapter.spares_strangers else None
     except Exception:  # a command that an adapter cannot take in names no repository
         return None
     return local.folder(adapter.name, named)

@@ -207,6 +207,9 @@ class Traits(Protocol):
         proves: Its exit code 0 and a new snapshot, together with all sources still in place, are a success.
         spares_locks: Its command that removes a lock (`Engine.unlock`) leaves one that is in use.
         stale_ms: By its own rule a lock that was not renewed for so long counts no more; 0: it has no such rule.
+        repository: How the files of its repository are read, by a word of `tray.repository.files.READERS`; "": they are not read.
+        sized: Its repository holds nothing but the backup, so that the size means something.
+        spares_strangers: It passes over files in its repository whose names it does not know.
         common: It is there on machines that nobody backs up.
         version_word: It says its version when it is asked by the word `version`; the others have the option `--version`.
     """
@@ -216,6 +219,9 @@ class Traits(Protocol):
     proves: bool = False
     spares_locks: bool = False
     stale_ms: int = 0
+    repository: str = ""
+    sized: bool = False
+    spares_strangers: bool = False
     common: bool = False
     version_word: bool = False
 

@@ -52,7 +52,7 @@ def look(places: Places, info: RunInfo, result: Result, where: str | None, steps
 def _local(engine: str, repository: str | None, where: str | None) -> Path | None:
     """Return the folder of a repository that may be looked at here and now."""
     folder = local.folder(engine, repository, where)
-    return folder if folder is not None and engine in files.READERS and local.on_a_disk(folder) else None
+    return folder if folder is not None and files.can_read(engine) and local.on_a_disk(folder) else None
 
 
 def _note(places: Places, info: RunInfo, result: Result, folder: Path) -> None:
@@ -92,8 +92,8 @@ def _seen(before: Entry | None, engine: str, repository: str | None, folder: Pat
 
 
 def _newest(state: RepositoryState, info: RunInfo, result: Result, found: Found) -> RepositoryState:
-    """Return *state* with the archive that borg has just made: its files tell that it committed, but no names."""
-    made = info.engine == "borg" and info.kind == "backup" and result.outcome in _MADE_ONE
+    """Return *state* with the archive that borg has just made: its files tell that it committed (`changed_ms`), but no names."""
+    made = info.kind == "backup" and result.outcome in _MADE_ONE
     if not made or found.changed_ms is None or found.changed_ms < info.started_ms:
         return state
     return replace(state, last_snapshot=result.snapshot, last_snapshot_ms=found.changed_ms)
@@ -102,7 +102,7 @@ def _newest(state: RepositoryState, info: RunInfo, result: Result, found: Found)
 def _expected(info: RunInfo, result: Result, found: Found) -> Expected | None:
     """Return what the backup that has just ended left; None if that cannot be told."""
     snapshot = _id(result.snapshot)
-    if info.engine != "restic" or snapshot is None or result.outcome not in _MADE_ONE:
+    if snapshot is None or result.outcome not in _MADE_ONE:
         return None
     if found.has(snapshot):
         return Expected(info.run, snapshot, info.started_ms)

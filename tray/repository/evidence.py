@@ -12,6 +12,7 @@ import os
 import re
 from pathlib import Path
 
+from tray import engines
 from tray.repository import local
 
 _RESTIC = r"(?P<id>[0-9a-f]{64})"
@@ -37,18 +38,26 @@ def new_snapshot(engine: str, repository: str | None, since_ms: int, where: str 
         where: The folder that a relative address starts from.
     """
     folder = local.folder(engine, repository, where)
-    if folder is None or engine not in _PLACES or not local.on_a_disk(folder):
+    kind = engines.named(engine).repository
+    if folder is None or kind not in _PLACES or not local.on_a_disk(folder):
         return None
-    found = completed(engine, folder)
-    if engine == "rdiff-backup" and len(found) != 1:
+    found = completed(kind, folder)
+    if kind == "rdiff-backup" and len(found) != 1:
         return None
     made, name = max(found, default=(-1, ""))
     return name if made >= since_ms else None
 
 
-def completed(engine: str, folder: Path) -> list[tuple[int, str]]:
-    """Return when (ms) and under which id each snapshot in the repository *folder* was completed; none if it cannot be read."""
-    inside, pattern = _PLACES[engine]
+def completed(kind: str, folder: Path) -> list[tuple[int, str]]:
+    """Return when (ms) and under which id each snapshot in the repository *folder* was completed; none if it cannot be read.
+
+    Args:
+        kind: What the engine says of its repository (`Traits.repository`).
+        folder: Where it is.
+    """
+    if kind not in _PLACES:
+        return []
+    inside, pattern = _PLACES[kind]
     return _written(folder / inside, pattern)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from tray import engines
 from tray.core import clock
 from tray.core.errors import RepositoryUnreachableError
 from tray.repository import evidence, locks
@@ -53,11 +54,16 @@ class Found:
         return self.ids is not None and (snapshot in self.ids or any(found.startswith(snapshot) for found in self.ids))
 
 
+def can_read(engine: str) -> bool:
+    """Whether the files of this engine's repositories tell something."""
+    return engines.named(engine).repository in READERS
+
+
 def look(engine: str, folder: Path, *, newest: str | None = None) -> Found:
     """Return what the files of the repository *folder* say.
 
     Args:
-        engine: The engine's name.
+        engine: The engine's name, of which `can_read` is true.
         folder: Where the repository is.
         newest: Id (or its beginning) of the snapshot that was just made: then no other one's time is asked for.
 
@@ -65,7 +71,7 @@ def look(engine: str, folder: Path, *, newest: str | None = None) -> Found:
         RepositoryUnreachableError: It is not there, not mounted, or must not be read.
     """
     try:
-        return READERS[engine](folder, newest)
+        return READERS[engines.named(engine).repository](folder, newest)
     except NotADirectoryError as error:
         raise RepositoryUnreachableError(str(folder), f"{error.filename} is no folder.") from error
     except FileNotFoundError as error:
@@ -121,7 +127,7 @@ def _restic(folder: Path, newest: str | None) -> Found:
     with suppress(OSError):
         used = _ms(os.stat(folder / "locks"))
     mark = " ".join(str(os.stat(folder / name).st_mtime_ns) for name in ("snapshots", "index"))
-    return Found(len(names), last, last_ms, frozenset(names), tuple(locks.held("restic", folder)), used, mark=mark)
+    return Found(len(names), last, last_ms, frozenset(names), tuple(locks.read("restic", folder)), used, mark=mark)
 
 
 def _borg(folder: Path, newest: str | None) -> Found:  # noqa: ARG001 - all readers take the same
@@ -130,15 +136,15 @@ def _borg(folder: Path, newest: str | None) -> Found:  # noqa: ARG001 - all read
     used = _ms(os.stat(folder))
     times = [made for made, _ in _times(folder, [name for name in os.listdir(folder) if name.startswith("index.")])]
     changed = max(times, default=None)
-    return Found(locks=tuple(locks.held("borg", folder)), used_ms=used, changed_ms=changed, mark=str(changed))
+    return Found(locks=tuple(locks.read("borg", folder)), used_ms=used, changed_ms=changed, mark=str(changed))
 
 
-def _sets(engine: str) -> "Callable[[Path, str | None], Found]":
-    """Return the reader of an engine whose snapshots are seen by one file each."""
+def _sets(kind: str) -> "Callable[[Path, str | None], Found]":
+    """Return the reader of a kind of repository whose snapshots are seen by one file each."""
 
     def read(folder: Path, newest: str | None) -> Found:  # noqa: ARG001 - all readers take the same
-        os.stat(folder / "rdiff-backup-data" if engine == "rdiff-backup" else folder)
-        found = evidence.sessions(folder) if engine == "rdiff-backup" else evidence.completed(engine, folder)
+        os.stat(folder / "rdiff-backup-data" if kind == "rdiff-backup" else folder)
+        found = evidence.sessions(folder) if kind == "rdiff-backup" else evidence.completed(kind, folder)
         last_ms, last = max(found, default=(None, None))
         return Found(len(found), last, last_ms, frozenset(name for _, name in found), mark=str(last_ms))
 
@@ -160,18 +166,17 @@ def _destination(folder: Path, newest: str | None) -> Found:  # noqa: ARG001 - a
 READERS: Mapping[str, "Callable[[Path, str | None], Found]"] = MappingProxyType(
     {
         "borg": _borg,
+        "copy": _destination,
         "duplicity": _sets("duplicity"),
-        "rclone": _destination,
+        "file": _archive,
         "rdiff-backup": _sets("rdiff-backup"),
         "restic": _restic,
-        "rsync": _destination,
-        "tar": _archive,
     }
 )
-"""By engine, how its repository is read."""
+"""How a repository is read, by what an engine says of its own (`Traits.repository`)."""
 
-SIZED = frozenset(("borg", "duplicity", "restic", "tar"))
-"""Engines whose repository holds nothing but the backup, so that its size means something."""
+EMPTY_IS_ONE = frozenset(("borg", "restic"))
+"""Ways of reading that fail where there is no such repository, so that one without snapshots is one too."""
 
 
 def _times(folder: Path, names: list[str]) -> "Iterator[tuple[int, str]]":

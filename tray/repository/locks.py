@@ -10,10 +10,13 @@ import json
 import os
 import re
 import socket
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
+from tray import engines
 from tray.core.files import opened
 from tray.core.locks import process_start
 from tray.repository import local
@@ -54,7 +57,7 @@ def left_behind(engine: str, repository: str | None, since_ms: int, where: str |
         where: The folder that a relative address starts from.
     """
     folder = local.folder(engine, repository, where)
-    if folder is None or engine not in ("restic", "borg") or not local.on_a_disk(folder):
+    if folder is None or engines.named(engine).repository not in _READERS or not local.on_a_disk(folder):
         return None
     found = [lock for lock in held(engine, folder) if lock.since_ms >= since_ms - _GRAIN_MS]
     if not found:
@@ -66,8 +69,13 @@ def left_behind(engine: str, repository: str | None, since_ms: int, where: str |
 
 def held(engine: str, folder: Path) -> list[Lock]:
     """Return the locks in the repository *folder*, the oldest first; none if it cannot be read. Never raises."""
-    read = {"restic": _restic, "borg": _borg}.get(engine)
-    return [] if read is None else sorted(read(folder), key=lambda lock: lock.since_ms)
+    return read(engines.named(engine).repository, folder)
+
+
+def read(kind: str, folder: Path) -> list[Lock]:
+    """Return the same, by what the engine says of its repository (`Traits.repository`)."""
+    reader = _READERS.get(kind)
+    return [] if reader is None else sorted(reader(folder), key=lambda lock: lock.since_ms)
 
 
 def _restic(folder: Path) -> list[Lock]:
@@ -98,6 +106,9 @@ def _borg(folder: Path) -> list[Lock]:
             host, _, node = str(holder_id).rpartition("@")
             found.append(with_holder(Lock("shared", since), host, int(pid), node=int(node)))
     return found
+
+
+_READERS: Mapping[str, "Callable[[Path], list[Lock]]"] = MappingProxyType({"restic": _restic, "borg": _borg})
 
 
 def with_holder(lock: Lock, host: str, pid: int, *, node: int | None = None) -> Lock:

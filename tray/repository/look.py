@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from tray import config, runs
+from tray import config, engines, runs
 from tray.core import clock, locks, ourselves
 from tray.core.clock import DAY_MS
 from tray.core.errors import BackupTrayError, RepositoryAskError, RepositoryUnreachableError
@@ -159,7 +159,7 @@ def read_apart(engine: str, folder: Path) -> tuple[Found, tuple[int, str] | None
 
 def _files(entry: Entry, target: Target, now: int) -> tuple[Entry, Found]:
     """Look at the files, if there are any to look at; of a repository elsewhere an earlier error says nothing about now."""
-    if target.folder is None or target.access.engine not in files.READERS:
+    if target.folder is None or not files.can_read(target.access.engine):
         return replace(entry, state=replace(entry.state, error=None)), Found()
     apart = not local.on_a_disk(target.folder)
     try:
@@ -174,7 +174,7 @@ def _files(entry: Entry, target: Target, now: int) -> tuple[Entry, Found]:
     except RepositoryUnreachableError as error:
         return replace(entry, state=replace(entry.state, error=error.facts())), Found()
     state = states.seen(entry.state, found, now, changed=found.mark != entry.mark)
-    if not apart and target.access.engine in files.SIZED and state.size is None:
+    if not apart and engines.named(target.access.engine).sized and state.size is None:
         state = replace(state, size=files.size(target.folder))
     return replace(entry, state=state, mark=found.mark, expected=states.judged(entry.expected, found)), found
 

@@ -19,14 +19,16 @@ def snapshots(engine: str, repository: str | None, since_ms: int, until_ms: int)
 
     Empty where nobody can say: not a local disk, not readable, no engine that `proves` anything. Never waits for a server.
     """
-    if not engines.named(engine).proves:
+    adapter = engines.named(engine)
+    if not adapter.proves:
         return []
     from tray.repository import evidence, local
 
     folder = local.folder(engine, repository)
     if folder is None or not local.on_a_disk(folder):
         return []
-    return sorted(found for found in evidence.completed(engine, folder) if since_ms <= found[0] <= until_ms + _SLACK_MS)
+    completed = evidence.completed(adapter.repository, folder)
+    return sorted(found for found in completed if since_ms <= found[0] <= until_ms + _SLACK_MS)
 
 
 def missing(sources: Sequence[str]) -> tuple[list[str], bool]:

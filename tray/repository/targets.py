@@ -61,7 +61,7 @@ def of_address(places: Places, address: str, where: str) -> Target | None:
     for target in known(places):
         if address in (target.shown, target.access.address) or (path is not None and path == target.folder):
             return target
-    for engine in ("restic", "borg", "duplicity", "rdiff-backup"):
+    for engine in (built_in.name for built_in in engines.ENGINES):
         folder = local.folder(engine, address, where)
         if folder is not None and _is_one(engine, folder):
             return Target(Access(engine, str(folder)), folder, str(folder))
@@ -94,9 +94,9 @@ def _of_entry(entry: Entry) -> Target:
 def _is_one(engine: str, folder: Path) -> bool:
     """Whether *folder* looks like a repository of *engine*."""
     try:
-        if not local.on_a_disk(folder):
+        if not files.can_read(engine) or not local.on_a_disk(folder):
             return False
         found = files.look(engine, folder)
     except BackupTrayError:
         return False
-    return engine in ("restic", "borg") or bool(found.snapshots)
+    return engines.named(engine).repository in files.EMPTY_IS_ONE or bool(found.snapshots)

@@ -10,19 +10,29 @@ import pytest
 from tray.engines import COMMAND, ENGINES, Engine, Known, Notice, named, plugins
 from tray.engines.base import Traits
 from tray.observe import examine, execs
+from tray.repository import files, locks, new_snapshots
 from tray.wrapper import unmet_steps
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example_engine" / "backup_tray_pg_dump.py"
 SAFE = MappingProxyType({trait: getattr(Traits, trait) for trait in Traits.__annotations__})
 SAID: dict[str, dict[str, Any]] = {
-    "restic": {"counts_files": True, "proves": True, "spares_locks": True, "stale_ms": 1_800_000, "version_word": True},
-    "borg": {"counts_files": True},
-    "rclone": {"copied_only": True, "version_word": True},
-    "rsync": {"copied_only": True, "counts_files": True, "common": True},
-    "duplicity": {},
+    "restic": {
+        "repository": "restic",
+        "sized": True,
+        "spares_strangers": True,
+        "counts_files": True,
+        "proves": True,
+        "spares_locks": True,
+        "stale_ms": 1_800_000,
+        "version_word": True,
+    },
+    "borg": {"repository": "borg", "sized": True, "spares_strangers": True, "counts_files": True},
+    "rclone": {"repository": "copy", "copied_only": True, "version_word": True},
+    "rsync": {"repository": "copy", "copied_only": True, "counts_files": True, "common": True},
+    "duplicity": {"repository": "duplicity", "sized": True},
     "kopia": {"counts_files": True},
-    "rdiff-backup": {},
-    "tar": {"common": True},
+    "rdiff-backup": {"repository": "rdiff-backup"},
+    "tar": {"repository": "file", "sized": True, "common": True},
     "command": {},
 }
 """What each engine says that is not the safe answer."""
@@ -115,3 +125,18 @@ def test_a_trait_of_the_wrong_kind_is_not_believed_and_told(trait: str, value: o
     assert getattr(example(**{trait: value}), trait) == SAFE[trait]
     assert any(trait in said for said in plugins.problems())
     plugins.forget()
+
+
+@pytest.mark.parametrize("known", ENGINES, ids=lambda known: known.name)
+def test_every_way_of_reading_a_repository_is_known(known: Known) -> None:
+    """Only kopia's repositories are not read."""
+    assert files.can_read(known.name) == (known.name != "kopia")
+
+
+def test_the_repository_of_an_engine_that_says_nothing_is_left_alone(tmp_path: Path) -> None:
+    """Its files prove nothing, and it has no lock that we know."""
+    (tmp_path / "snapshots").mkdir()
+    (tmp_path / "snapshots" / ("a" * 64)).touch()
+    assert not files.can_read("once-added")
+    assert new_snapshots.snapshots("once-added", str(tmp_path), 0, 1 << 62) == []
+    assert locks.held("once-added", tmp_path) == []

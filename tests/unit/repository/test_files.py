@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tray import engines
 from tray.core import clock
 from tray.core.errors import RepositoryUnreachableError
 from tray.core.locks import process_start
 from tray.repository import evidence, files, local, locks, look
 
 DAY = 86_400_000
-ENGINES = sorted(files.READERS)
+ENGINES = sorted(known.name for known in engines.ENGINES if files.can_read(known.name))
 
 
 def restic(folder: Path, *snapshots: tuple[str, int]) -> Path:

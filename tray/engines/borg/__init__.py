@@ -52,6 +52,9 @@ class Borg(Adapter):
     """The engine for borg."""
 
     name = "borg"
+    repository = "borg"
+    sized = True
+    spares_strangers = True
     counts_files = True
     harmless = borg_options.HARMLESS
     programs = re.compile(

@@ -34,6 +34,8 @@ class Duplicity(Adapter):
     """The engine for duplicity."""
 
     name = "duplicity"
+    repository = "duplicity"
+    sized = True
     harmless = duplicity_options.HARMLESS
     programs = program_names("duplicity")
     """`duplicity`, `duplicity3`, `duplicity-0.8`; not `duplicity-backup.sh`, which is somebody's script."""

@@ -57,6 +57,7 @@ class Rclone(Adapter):
     """The engine for rclone."""
 
     name = "rclone"
+    repository = "copy"
     copied_only = True
     version_word = True
     harmless = rclone_options.HARMLESS

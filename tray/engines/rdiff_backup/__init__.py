@@ -21,6 +21,7 @@ class RdiffBackup(Adapter):
     """The engine for rdiff-backup."""
 
     name = "rdiff-backup"
+    repository = "rdiff-backup"
     harmless = HARMLESS
     programs = program_names("rdiff-backup")
     """`rdiff-backup`, `rdiff-backup-2.2`, `rdiff-backup.exe`; not `rdiff-backup-statistics`."""

@@ -40,6 +40,9 @@ class Restic(Adapter):
     """The engine for restic."""
 
     name = "restic"
+    repository = "restic"
+    sized = True
+    spares_strangers = True
     counts_files = True
     proves = True
     spares_locks = True

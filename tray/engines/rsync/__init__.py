@@ -40,6 +40,7 @@ class Rsync(Adapter):
     """The engine for rsync."""
 
     name = "rsync"
+    repository = "copy"
     copied_only = True
     counts_files = True
     common = True

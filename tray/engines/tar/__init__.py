@@ -28,6 +28,8 @@ class Tar(Adapter):
     """The engine for tar."""
 
     name = "tar"
+    repository = "file"
+    sized = True
     common = True
     harmless = HARMLESS
     programs = program_names("(?:g|gnu|bsd)?tar")
