@@ -188,7 +188,7 @@ def _row(name: str, value: str) -> str:
 
 
 def _table(title: str, titles: Sequence[str], rows: Iterable[facts.Row]) -> str:
-    """Return a table. The first cell of a row is its head; a time is one line; an outcome has its sign before its word."""
+    """Return a table. The first cell of a row is its head; a time stays on one line; an outcome has its sign before its word."""
     kinds = [' class="n"' if title[0] == "#" else ' class="t"' if title in _TIMES else "" for title in titles]
     head = "".join(f'<th scope="col"{kind}>{title.lstrip("#")}</th>' for title, kind in zip(titles, kinds, strict=True))
     lines = []
@@ -204,5 +204,5 @@ def _table(title: str, titles: Sequence[str], rows: Iterable[facts.Row]) -> str:
 
 
 def _text(text: str) -> str:
-    """Return *text* for HTML; what is invisible is made visible first."""
+    """Return *text* for HTML; invisible characters are made visible first."""
     return escape(wording.escape(text))

@@ -1,4 +1,4 @@
-"""The sheet: what a report says, block by block, before anything is drawn. The PDF and the HTML writer each draw every block.
+"""The sheet: a report as blocks, before a writer draws it. The PDF and the HTML writer each draw every kind of block.
 
 Every text of a sheet is visible as it is: `wording.escape` has replaced control characters and marks that turn the line.
 """
@@ -65,7 +65,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """A list: each line is an item and what is said of it, either may be empty. `heads` are the names of the two."""
+    """A list of items, each with a message; either may be empty. `heads` names the two columns."""
 
     title: str
     rows: Rows
@@ -100,18 +100,18 @@ class Chart:
 
     @property
     def known(self) -> list[int]:
-        """The values that are known."""
+        """Return the values that are known."""
         return [value for value in self.values if value is not None]
 
     @property
     def shares(self) -> list[float | None]:
-        """Each value as a share of the highest."""
+        """Return each value as a share of the highest."""
         most = max(*self.known, 1) if self.known else 1
         return [None if value is None else value / most for value in self.values]
 
     @property
     def said(self) -> str:
-        """The chart in words."""
+        """Return the chart in words."""
         newest = self.values[-1]
         reach = f"lowest {self.word(min(self.known))}, highest {self.word(max(self.known))}"
         last = "not known" if newest is None else self.word(newest)
@@ -158,7 +158,7 @@ class Sheet:
     """One report.
 
     Attributes:
-        kind: What it is, in two words.
+        kind: The kind of report, in two words.
         title: The title of the file.
         headline: The answer.
         tone, sign, word: How it went, as a colour, a sign and a word; no word where there is no answer.
@@ -180,12 +180,12 @@ class Sheet:
 
     @property
     def foot(self) -> str:
-        """What stands below every page."""
+        """Return the line below every page."""
         return _NO_CHECKPOINT if self.rests is None else self.rests.foot
 
     @property
     def as_of(self) -> str:
-        """The report's own date."""
+        """Return the report's own date in words."""
         return "" if self.rests is None else f"as of {clock.to_text(self.rests.as_of_ms)}"
 
 

@@ -22,7 +22,7 @@ _ENTRIES = ("#Entry", "When (UTC)", "Action", "Result", "Severity", "Job", "Who"
 
 
 def of_period(found: "Summary") -> facts.Sheet:
-    """Return the sheet of a period: figures, calendar, jobs, what did not succeed, all runs."""
+    """Return the sheet of a period: figures, calendar, jobs, runs without success, all runs."""
     tone, headline = sums.headline(found)
     days = sums.period_words(found)
     title = f"Backup report: {days}"
@@ -48,7 +48,7 @@ def _period(found: "Summary") -> Iterator[facts.Block]:
 
 
 def of_entries(found: "Iterable[StoredEntry]", asked: facts.Rows, rests: "Base") -> facts.Sheet:
-    """Return the sheet of a list of entries of every kind; *found* is read while it is drawn."""
+    """Return the sheet of a list of entries of every kind; the writer reads *found* while it draws."""
     blocks: list[facts.Block] = [trust(rests)]
     if asked:
         blocks.append(facts.Facts("Asked for", asked))

@@ -21,7 +21,7 @@ def sheet(found: Report, rests: "Base | None", charted: list[EndedRun], *, prove
     Args:
         rests: The checkpoint of the report; None for a run of the system's, or one whose record waits.
         charted: The last runs of the job, the oldest first, this one the last.
-        proven: The log's hashes lead from the entry to the checkpoint; None if nobody looked.
+        proven: The log's hashes lead from the entry to the checkpoint; None if that was not checked.
     """
     run = found.run
     said = belief(found, proven)
@@ -46,7 +46,7 @@ def sheet(found: Report, rests: "Base | None", charted: list[EndedRun], *, prove
 
 
 def _blocks(found: Report, charted: list[EndedRun]) -> Iterator[facts.Block]:
-    """Yield what happened; a chart of one bar would say nothing and take the room of problems."""
+    """Yield the blocks about the run itself. A chart of a single bar would say nothing and take the room of problems."""
     run = found.run
     if run is not None:
         yield facts.Figures(list(_figures(run)))
@@ -94,7 +94,7 @@ def _facts(found: Report) -> Iterator[tuple[str, str | None]]:
         yield "Engine", f"{run.engine}, {run.kind}"
     yield "Run", run.run if run else (found.entry.data["run"] if found.entry else None)
     yield "Repository", run.repository if run else None
-    if run is None or run.engine != "command":  # of other commands nobody knows what they read
+    if run is None or run.engine != "command":  # the sources of other commands are not known
         yield "Sources", ", ".join(texts(body, "sources"))
     yield "Command", shlex.join(texts(body, "command"))
     yield "Exit code", _known(body, "exit_code")

@@ -153,7 +153,7 @@ NAMES = {
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 @pytest.mark.parametrize("paper", ["a4", "letter"])
 def test_no_name_breaks_a_page(places: Places, tmp_path: Path, name: str, paper: str) -> None:
-    """Whatever a job, path, message or user is called, a run is one page with its proof, and a period and a list are written."""
+    """A job, path, message or user may have any name: a run stays one page with its proof, and period and list are written."""
     body = {
         **dict.fromkeys(("reason", "advice", "repository", "snapshot", "user"), name),
         "command": ["sh", "-c", name],

@@ -102,7 +102,7 @@ def _day(drawing: Drawing, x: float, y: float, day: date, block: Days) -> None:
 
 
 def legend() -> Table:
-    """Return what the signs mean, in one row."""
+    """Return the meaning of the signs, in one row."""
     cells: list[Sign | Text] = []
     for outcome, word in WORDS.items():
         cells += [Sign(SIGNS[outcome], tone(outcome), 4.6), Text(word.lower(), size=7.5, color=MUTE)]

@@ -77,7 +77,7 @@ class Document(BaseDocTemplate):  # type: ignore[misc]
 
 
 class _Numbered(Canvas):  # type: ignore[misc]
-    """Says on each page which of how many it is: that is known only at the end, so pages refer to forms drawn then."""
+    """A canvas that numbers the pages. How many there are is known only at the end, so each page refers to a form drawn then."""
 
     def save(self) -> None:
         font(SANS)

@@ -1,7 +1,7 @@
 """Flowables that platypus lacks: text that never leaves its room, an outcome's shape, a table made page by page.
 
-Text is drawn as it is. Platypus's own paragraphs read markup, know one font for each word, and break lines that are written from
-the right after they have been turned round.
+`Text` draws its text as it is. Platypus's own paragraphs read markup, know one font for each word, and cannot break a line of a
+script from the right before they turn it round.
 """
 
 from collections.abc import Iterator, Sequence
@@ -64,7 +64,7 @@ _WIDE = {
     "#Added": 50,
 }
 _PARTS = {"Job": 2, "Why": 3, "Who": 2}
-"""The widths of columns, and the parts that the others have in what is left."""
+"""The widths of columns in points, and how the other columns share the rest."""
 
 _CONTINUED = ", continued"
 _FEWEST = 3
@@ -91,10 +91,10 @@ def rule(canvas: Any, x: float, y: float, wide: float) -> None:
 
 
 class Text(Flowable):  # type: ignore[misc]
-    """Text in at most so many lines; the last one ends with "…" where more is left.
+    """Text in at most `most` lines; the last line ends with "…" if text is left.
 
     Args:
-        lead: From one line to the next.
+        lead: Distance from one line to the next.
         before: Room above it.
     """
 
@@ -205,7 +205,7 @@ _MARKS = {outcome: Sign(sign, tone(outcome), 3.8) for outcome, sign in SIGNS.ite
 class Rows(Flowable):  # type: ignore[misc]
     """A listing over as many pages as it takes, with its title and head on each.
 
-    One `Table` of 10,000 rows would hold a style for each cell at once; here each page gets a table when it is its turn.
+    A `Table` of 10,000 rows would hold a style for each cell; here each page gets a table of its own when platypus comes to it.
     """
 
     def __init__(self, title: str, titles: Sequence[str], rows: Iterator[Row], *, before: float = 0) -> None:
@@ -219,7 +219,7 @@ class Rows(Flowable):  # type: ignore[misc]
         return wide, high + 1
 
     def split(self, wide: float, high: float) -> list[Flowable]:
-        """Return the part that fits and what is left; nothing where only a few rows would fit."""
+        """Return the rows that fit and a listing of the others; nothing if only a few rows would fit."""
         fit = int((high - 16 - _ROW - 2) // _ROW)
         if fit < _FEWEST:
             return []
@@ -236,7 +236,7 @@ class Rows(Flowable):  # type: ignore[misc]
         titles = list(self._titles)
         widths = _widths(titles, wide)
         cells: list[list[Any]] = [
-            [_cell(one.lstrip("#"), room, BOLD) for one, room in zip(titles, widths, strict=True)]
+            [_cell(title.lstrip("#"), room, BOLD) for title, room in zip(titles, widths, strict=True)]
         ]
         cells += [[_cell(text, room) for text, room in zip(texts, widths, strict=True)] for texts, _ in rows]
         style = list(_STYLE)
@@ -254,7 +254,7 @@ class Rows(Flowable):  # type: ignore[misc]
 
 
 def _widths(titles: Sequence[str], wide: float) -> list[float]:
-    """Return how wide each column is; some share what the others leave."""
+    """Return the width of each column."""
     given = [_WIDE.get(title, 0) for title in titles]
     parts = [_PARTS.get(title, 0) for title in titles]
     left = (wide - sum(given)) / sum(parts)
@@ -262,6 +262,6 @@ def _widths(titles: Sequence[str], wide: float) -> list[float]:
 
 
 def _cell(text: str, room: float, font: str = SANS) -> Any:
-    """Return what platypus draws in a cell: a plain string where its font has all of it, which is much faster."""
+    """Return the content of a cell: a plain string, which platypus draws faster, if one font has every character."""
     shown = fonts.fit(text, font, _SIZE, room - _GAP)
     return shown if fonts.plain(shown, font) else Text(shown, size=_SIZE, lead=10)

@@ -1,7 +1,7 @@
 r"""The fonts of a PDF: which font has a character, how wide a text is, and in which order its characters are drawn.
 
-DejaVu Sans has Latin, Greek, Cyrillic, Arabic, Hebrew and many signs. What it lacks is looked for in the fallback (Chinese,
-Japanese, Korean), which is loaded only then. What neither has is shown as `\uXXXX`, like everything that cannot be seen.
+DejaVu Sans has Latin, Greek, Cyrillic, Arabic, Hebrew and many signs. Other characters come from the fallback (Chinese,
+Japanese, Korean), which is loaded only then. A character that neither has is shown as `\uXXXX`, like an invisible one.
 """
 
 import re
@@ -49,7 +49,7 @@ def _has(name: str, char: str) -> bool:
 
 @cache
 def _char(name: str, char: str) -> Piece:
-    """Return the font for *char* and what stands for it there."""
+    """Return the font for *char* and the text to draw for it."""
     if _has(name, char):
         return name, char
     if char in "\u200c\u200d\ufe0e\ufe0f":
@@ -88,7 +88,7 @@ def pieces(text: str, name: str) -> list[Piece]:
 
 @cache
 def _advance(name: str, char: str) -> float:
-    """Return how wide what stands for *char* is at a size of 1."""
+    """Return the width of the text drawn for *char* at a size of 1."""
     chosen, shown = _char(name, char)
     return sum(_width(chosen, part) for part in shown)
 

@@ -1,4 +1,4 @@
-"""A sheet as a story of flowables. A run is one page: what does not fit is counted, never lost in silence."""
+"""A sheet as a story of flowables. A run fills one page: facts without room are named, lines without room are counted."""
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -36,7 +36,7 @@ def written(sheet: Sheet, paper: str) -> bytes:
 
 
 def _fitted(sheet: Sheet, wide: float, high: float) -> list[Flowable]:
-    """Return what fills one page: lists get the room that the other blocks leave, then the charts."""
+    """Return the story of one page: lists get the room that the other blocks leave, charts the rest."""
     story = _head(sheet, wide)
     firm = [[] if isinstance(block, Facts | Lines) else _block(block, wide) for block in sheet.blocks]
     room = high - _height(chain(story, *firm), wide)
@@ -125,7 +125,7 @@ def _facts_in(rows: facts.Rows, wide: float, room: float, *, most: int) -> list[
 
 
 def _lines(title: str, rows: facts.Rows, most: int, wide: float) -> list[Flowable]:
-    """Return a list of at most *most* lines; the last one counts what is left."""
+    """Return a list of at most *most* lines; the last line counts the others."""
     if most < 1:
         return [Text(f"{title}: {wording.count(len(rows))}, in the entry", color=MUTE, before=6)]
     shown = rows if len(rows) <= most else rows[: most - 1]
@@ -138,7 +138,7 @@ def _lines(title: str, rows: facts.Rows, most: int, wide: float) -> list[Flowabl
 
 
 def _both(item: str, message: str, room: float) -> str:
-    """Return an item and what is said of it; a long name leaves half of the line to the message."""
+    """Return an item with its message; a long name leaves half of the line to the message."""
     if not (item and message):
         return item or message
     said = f": {fonts.fit(message, SANS, 8, room / 2)}"
