@@ -211,6 +211,15 @@ class Traits(Protocol):
         sized: Its repository holds nothing but the backup, so that the size means something.
         spares_strangers: It passes over files in its repository whose names it does not know.
         common: It is there on machines that nobody backs up.
+        asks: The command that prints all snapshots of a repository as JSON, changes nothing and waits for no lock.
+        asks_lock: The same for one lock, whose name is added.
+        address_begins: How an address begins that is surely one of its own and no folder.
+        address_variables: The first one names its repository; the others would contradict it.
+        address_option: The option that names it; "": it is the last word.
+        password_variables: Each of them alone lets it into its repository.
+        file_option: The option that names a file with the password.
+        entry_example: How a person sets one of these variables.
+        may_be_open: Some of its repositories have no password.
         version_word: It says its version when it is asked by the word `version`; the others have the option `--version`.
     """
 
@@ -223,6 +232,15 @@ class Traits(Protocol):
     sized: bool = False
     spares_strangers: bool = False
     common: bool = False
+    asks: tuple[str, ...] = ()
+    asks_lock: tuple[str, ...] = ()
+    address_begins: tuple[str, ...] = ()
+    address_variables: tuple[str, ...] = ()
+    address_option: str = ""
+    password_variables: tuple[str, ...] = ()
+    file_option: str = ""
+    entry_example: str = ""
+    may_be_open: bool = False
     version_word: bool = False
 
 

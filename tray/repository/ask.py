@@ -12,12 +12,14 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
+from tray import engines
 from tray.core import clock, tied
 from tray.core.errors import RepositoryAskError
 from tray.core.redact import HIDDEN, Redactor
@@ -29,14 +31,7 @@ MOST_ANSWER = 64 << 20
 """Bytes that an answer may have: some hundred thousand snapshots."""
 ASK_SECONDS = 60.0
 """How long an answer may take."""
-ENGINES = ("borg", "restic")
 _MOST_WORDS = 64_000
-_CLASHING = ("RESTIC_PASSWORD_COMMAND", "RESTIC_REPOSITORY_FILE", "RESTIC_REPOSITORY", "RESTIC_PASSWORD")
-_VARIABLES = {"restic": "RESTIC_REPOSITORY", "borg": "BORG_REPO"}
-_CREDENTIALS = {
-    "restic": ("RESTIC_PASSWORD", "RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND"),
-    "borg": ("BORG_PASSPHRASE", "BORG_PASSCOMMAND", "BORG_PASSPHRASE_FD"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +77,13 @@ class Access:
 
     def given(self, environ: Mapping[str, str]) -> bool:
         """Whether there are credentials at all, in a file or in *environ*."""
-        return bool(self.password_file) or any(environ.get(name) for name in _CREDENTIALS.get(self.engine, ()))
+        return bool(self.password_file) or any(map(environ.get, engines.named(self.engine).password_variables))
+
+
+def can_ask(engine: str) -> bool:
+    """Whether this engine can be asked for its snapshots, in words whose answer we can read."""
+    adapter = engines.named(engine)
+    return bool(adapter.asks and adapter.address_variables) and adapter.repository in _READERS
 
 
 def snapshots(access: Access, environ: Mapping[str, str]) -> list[Snapshot]:
@@ -91,14 +92,11 @@ def snapshots(access: Access, environ: Mapping[str, str]) -> list[Snapshot]:
     Raises:
         RepositoryAskError: The engine gave no answer that makes sense.
     """
-    if access.engine == "restic":
-        listed, read = _answer(access, ["restic", "--no-lock", "--json", "snapshots"], environ), _restic_snapshot
-        listed = [] if listed is None else listed  # how it says that there are none
-    elif access.engine == "borg":
-        document = _answer(access, ["borg", "list", "--bypass-lock", "--json"], environ)
-        listed, read = document.get("archives") if isinstance(document, dict) else None, _borg_archive
-    else:
+    if not can_ask(access.engine):
         raise _no_answer(access, f"Backup Tray does not know how to ask {access.engine}.")
+    adapter = engines.named(access.engine)
+    in_answer, read = _READERS[adapter.repository]
+    listed = in_answer(_answer(access, adapter.asks, environ))
     if not isinstance(listed, list):
         raise _no_answer(access, "Its answer is no list of snapshots.")
     try:
@@ -108,12 +106,12 @@ def snapshots(access: Access, environ: Mapping[str, str]) -> list[Snapshot]:
 
 
 def lock(access: Access, found: Lock, environ: Mapping[str, str]) -> Lock:
-    """Return restic's lock *found* with its holder, which only restic can read.
+    """Return the lock *found* with its holder, which only the engine can read.
 
     Raises:
         RepositoryAskError: The engine gave no answer that makes sense.
     """
-    data = _answer(access, ["restic", "--no-lock", "cat", "lock", found.name], environ)
+    data = _answer(access, [*engines.named(access.engine).asks_lock, found.name], environ)
     try:
         host, pid = str(data["hostname"]), int(data["pid"])
     except (KeyError, TypeError, ValueError) as error:
@@ -124,7 +122,7 @@ def lock(access: Access, found: Lock, environ: Mapping[str, str]) -> Lock:
 def no_password(access: Access) -> RepositoryAskError:
     """Return the error of somebody who asks without credentials."""
     shown = Redactor((), {}).text(access.address)
-    variable = "BORG_PASSCOMMAND='cat FILE'" if access.engine == "borg" else "RESTIC_PASSWORD_FILE=FILE"
+    variable = engines.named(access.engine).entry_example
     return RepositoryAskError(
         access.engine,
         shown,
@@ -135,13 +133,14 @@ def no_password(access: Access) -> RepositoryAskError:
 
 def _answer(access: Access, words: Sequence[str], environ: Mapping[str, str]) -> Any:
     """Run the engine and return the JSON that it prints. The address may hold a password, so it is in no command line."""
-    words = [*words]
+    adapter, words = engines.named(access.engine), [*words]
     environ = {**environ, "LC_ALL": "C.UTF-8", "SSH_ASKPASS_REQUIRE": "never", "BORG_DISPLAY_PASSPHRASE": "no"}
-    if access.password_file and access.engine == "restic":
-        words += ["--password-file", access.password_file]
-        environ = {name: value for name, value in environ.items() if name not in _CLASHING}
-    environ.pop("RESTIC_REPOSITORY_FILE", None)
-    environ[_VARIABLES[access.engine]] = access.address
+    without = [*adapter.address_variables]
+    if access.password_file and adapter.file_option:
+        words += [adapter.file_option, access.password_file]
+        without += adapter.password_variables
+    environ = {name: value for name, value in environ.items() if name not in without}
+    environ[adapter.address_variables[0]] = access.address
     parent = os.getpid()
     tied.load()
 
@@ -253,15 +252,32 @@ def _why(err: bytes) -> str:
 
 def _no_answer(access: Access, why: str, *, slow: bool = False) -> RepositoryAskError:
     shown = Redactor((), {}).text(access.address)
-    variable = f"{_VARIABLES.get(access.engine, 'RESTIC_REPOSITORY')}={shlex.quote(shown)} " if HIDDEN in shown else ""
-    if access.engine == "borg":
-        by_hand = f"{variable}borg list" + ("" if variable else f" {shlex.quote(shown)}")
-    else:
-        file = f" --password-file {shlex.quote(access.password_file)}" if access.password_file else ""
-        place = "" if variable else f" -r {shlex.quote(shown)}"
-        by_hand = f"{variable}restic{place}{file} snapshots"
-    then = f"Ask it yourself, which shows what is wrong: `{by_hand}`."
+    then = f"Look into the repository with {access.engine}'s own commands."
+    if can_ask(access.engine):
+        then = f"Ask it yourself, which shows what is wrong: `{_by_hand(access, shown)}`."
     return RepositoryAskError(access.engine, shown, why, then, slow=slow)
+
+
+def _by_hand(access: Access, shown: str) -> str:
+    """Return the command by which a person asks for the snapshots; an address with a password is completed in a variable."""
+    adapter = engines.named(access.engine)
+    program, *words = (word for word in adapter.asks if not word.startswith("-"))
+    variable, place = "", [shlex.quote(shown)]
+    if HIDDEN in shown:
+        variable, place = f"{adapter.address_variables[0]}={place[0]} ", []
+    elif adapter.address_option:
+        program, place = f"{program} {adapter.address_option} {place[0]}", []
+    if access.password_file and adapter.file_option:
+        program += f" {adapter.file_option} {shlex.quote(access.password_file)}"
+    return variable + " ".join([program, *words, *place])
+
+
+def _restic_list(answer: Any) -> Any:
+    return [] if answer is None else answer  # how it says that there are none
+
+
+def _borg_list(answer: Any) -> Any:
+    return answer.get("archives") if isinstance(answer, dict) else None
 
 
 def _restic_snapshot(data: Mapping[str, Any]) -> Snapshot:
@@ -282,6 +298,12 @@ def _restic_snapshot(data: Mapping[str, Any]) -> Snapshot:
 def _borg_archive(data: Mapping[str, Any]) -> Snapshot:
     # borg prints local time without an offset.
     return Snapshot(id=str(data["name"]), time_ms=int(datetime.fromisoformat(data["start"]).timestamp() * 1000))
+
+
+_READERS: Mapping[str, "tuple[Callable[[Any], Any], Callable[[Mapping[str, Any]], Snapshot]]"] = MappingProxyType(
+    {"restic": (_restic_list, _restic_snapshot), "borg": (_borg_list, _borg_archive)}
+)
+"""Where the snapshots stand in an answer, and how one is read, by what the engine says of its repository (`Traits.repository`)."""
 
 
 def _text(value: object) -> str | None:

@@ -98,7 +98,7 @@ def look(
     if entry.state.error is None and _to_ask(places, entry, target, found, environ, now, asked=asked):
         entry, listed = _asked(entry, target, found, environ, now)
     elif target.folder is None:
-        if asked and target.access.engine in ask.ENGINES and not target.access.given(environ):
+        if asked and ask.can_ask(target.access.engine) and not target.access.given(environ):
             entry = replace(entry, state=replace(entry.state, error=ask.no_password(target.access).facts()))
         elif before is None:  # nothing is known, and nobody could say more
             return entry, None
@@ -190,10 +190,10 @@ def _to_ask(
     asked: bool,
 ) -> bool:
     """Whether the engine is to be asked: there is something that only it can say, and credentials to ask with."""
-    if target.access.engine not in ask.ENGINES or in_use(places, target) or _busy(entry.state, found):
+    if not ask.can_ask(target.access.engine) or in_use(places, target) or _busy(entry.state, found):
         return False
     if asked:
-        return target.access.given(environ) or target.access.engine == "borg"
+        return target.access.given(environ) or engines.named(target.access.engine).may_be_open
     if not target.jobs or not target.access.given(environ):
         return False
     if found.ids is not None and not found.locks:
@@ -225,7 +225,7 @@ def _asked(
                 last_snapshot=None if newest is None else newest.id,
                 last_snapshot_ms=None if newest is None else newest.time_ms,
             )
-        if target.access.engine == "restic" and found.locks:
+        if engines.named(target.access.engine).asks_lock and found.locks:
             state = states.locked(state, [ask.lock(target.access, found.locks[0], environ)], now)
     except BackupTrayError as error:
         slow = isinstance(error, RepositoryAskError) and error.slow

@@ -1,7 +1,6 @@
 """Which repositories there are to look at: those that runs went to, those that jobs name, and what a person means."""
 
 import os
-import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +13,6 @@ from tray.core.redact import Redactor
 from tray.repository import cache, files, local
 from tray.repository.ask import Access
 from tray.repository.cache import Entry
-
-_RESTIC_ADDRESS = re.compile(r"(?:rest|s3|sftp|b2|azure|gs|swift|rclone):")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,8 @@ def of_address(places: Places, address: str, where: str) -> Target | None:
         folder = local.folder(engine, address, where)
         if folder is not None and _is_one(engine, folder):
             return Target(Access(engine, str(folder)), folder, str(folder))
-    engine = "restic" if _RESTIC_ADDRESS.match(address) else "borg" if address.startswith("ssh://") else ""
+    names = (one.name for one in engines.ENGINES if address.startswith(one.load().address_begins))
+    engine = next(names, "")
     return Target(Access(engine, address), None, Redactor((), {}).text(address)) if engine else None
 
 

@@ -1,16 +1,18 @@
 """What is true of each engine besides its output; an engine that says nothing gets the safe answers."""
 
 import importlib.util
+import re
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
+from tray.core.errors import RepositoryAskError
 from tray.engines import COMMAND, ENGINES, Engine, Known, Notice, named, plugins
 from tray.engines.base import Traits
 from tray.observe import examine, execs
-from tray.repository import files, locks, new_snapshots
+from tray.repository import ask, files, locks, new_snapshots
 from tray.wrapper import unmet_steps
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example_engine" / "backup_tray_pg_dump.py"
@@ -24,9 +26,28 @@ SAID: dict[str, dict[str, Any]] = {
         "proves": True,
         "spares_locks": True,
         "stale_ms": 1_800_000,
+        "asks": ("restic", "--no-lock", "--json", "snapshots"),
+        "asks_lock": ("restic", "--no-lock", "cat", "lock"),
+        "address_begins": ("rest:", "s3:", "sftp:", "b2:", "azure:", "gs:", "swift:", "rclone:"),
+        "address_variables": ("RESTIC_REPOSITORY", "RESTIC_REPOSITORY_FILE"),
+        "address_option": "-r",
+        "password_variables": ("RESTIC_PASSWORD", "RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND"),
+        "file_option": "--password-file",
+        "entry_example": "RESTIC_PASSWORD_FILE=FILE",
         "version_word": True,
     },
-    "borg": {"repository": "borg", "sized": True, "spares_strangers": True, "counts_files": True},
+    "borg": {
+        "repository": "borg",
+        "sized": True,
+        "spares_strangers": True,
+        "counts_files": True,
+        "asks": ("borg", "list", "--bypass-lock", "--json"),
+        "address_begins": ("ssh://",),
+        "address_variables": ("BORG_REPO",),
+        "password_variables": ("BORG_PASSPHRASE", "BORG_PASSCOMMAND", "BORG_PASSPHRASE_FD"),
+        "entry_example": "BORG_PASSCOMMAND='cat FILE'",
+        "may_be_open": True,
+    },
     "rclone": {"repository": "copy", "copied_only": True, "version_word": True},
     "rsync": {"repository": "copy", "copied_only": True, "counts_files": True, "common": True},
     "duplicity": {"repository": "duplicity", "sized": True},
@@ -125,6 +146,31 @@ def test_a_trait_of_the_wrong_kind_is_not_believed_and_told(trait: str, value: o
     assert getattr(example(**{trait: value}), trait) == SAFE[trait]
     assert any(trait in said for said in plugins.problems())
     plugins.forget()
+
+
+@pytest.mark.parametrize(
+    ("engine", "address", "password_file", "by_hand"),
+    [
+        ("restic", "/mnt/b", None, "restic -r /mnt/b snapshots"),
+        ("restic", "/mnt/b c", "/p", "restic -r '/mnt/b c' --password-file /p snapshots"),
+        ("restic", "rest:http://u:geheim@nas/b", "/p", "restic --password-file /p snapshots"),
+        ("borg", "/mnt/b", "/p", "borg list /mnt/b"),
+        ("borg", "ssh://u:geheim@nas/b", None, "borg list"),
+        ("kopia", "/mnt/b", None, None),
+    ],
+)
+def test_a_person_is_told_how_to_ask(engine: str, address: str, password_file: str | None, by_hand: str | None) -> None:
+    """With what the engine says of its commands; an address with a password goes into a variable, without it."""
+    with pytest.raises(RepositoryAskError) as caught:
+        ask.snapshots(ask.Access(engine, address, password_file), {"PATH": "/nonexistent"})
+    assert "geheim" not in caught.value.next
+    assert ask.can_ask(engine) == (by_hand is not None)
+    if by_hand is None:
+        assert caught.value.next == "Look into the repository with kopia's own commands."
+    elif "geheim" in address:
+        assert re.search(rf"`[A-Z_]+=\S+ {re.escape(by_hand)}`", caught.value.next)
+    else:
+        assert f"`{by_hand}`" in caught.value.next
 
 
 @pytest.mark.parametrize("known", ENGINES, ids=lambda known: known.name)

@@ -56,6 +56,12 @@ class Borg(Adapter):
     sized = True
     spares_strangers = True
     counts_files = True
+    asks = ("borg", "list", "--bypass-lock", "--json")
+    address_begins = ("ssh://",)
+    address_variables = ("BORG_REPO",)
+    password_variables = ("BORG_PASSPHRASE", "BORG_PASSCOMMAND", "BORG_PASSPHRASE_FD")
+    entry_example = "BORG_PASSCOMMAND='cat FILE'"
+    may_be_open = True
     harmless = borg_options.HARMLESS
     programs = re.compile(
         r"borg(?:backup)?(?:\d[\w.+-]*|[-_.]v?\d[\w.+-]*|-(?:linux|macos|freebsd|windows)[\w.+-]*)?(?:\.exe)?",

@@ -31,7 +31,6 @@ _READ = frozenset(("backup", "dry-run", "restore", "check", "prune"))
 _HELPERS = ("sftp.command", "sftp.args", "rclone.program", "rclone.args")
 _LISTS = ("files-from", "files-from-verbatim", "files-from-raw")
 _PASSWORDS = ("password-file", "password-command", "insecure-no-password", "help", "version")
-_PASSWORD_VARIABLES = ("RESTIC_PASSWORD", "RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND")
 CADENCE = {"RESTIC_PROGRESS_FPS": "2"}
 """Two lines a second cost the backup nothing; restic's own 10 to 60 cost up to 5 %. Without `--json` it would fill a cron mail."""
 
@@ -47,6 +46,14 @@ class Restic(Adapter):
     proves = True
     spares_locks = True
     stale_ms = 30 * 60_000  # it renews a lock every 5 minutes
+    asks = ("restic", "--no-lock", "--json", "snapshots")
+    asks_lock = ("restic", "--no-lock", "cat", "lock")
+    address_begins = ("rest:", "s3:", "sftp:", "b2:", "azure:", "gs:", "swift:", "rclone:")
+    address_variables = ("RESTIC_REPOSITORY", "RESTIC_REPOSITORY_FILE")
+    address_option = "-r"
+    password_variables = ("RESTIC_PASSWORD", "RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND")
+    file_option = "--password-file"
+    entry_example = "RESTIC_PASSWORD_FILE=FILE"
     version_word = True
     harmless = restic_options.HARMLESS
     programs = program_names("restic")
@@ -72,7 +79,7 @@ class Restic(Adapter):
             place=(options.at or 0) + 1,
             env=CADENCE if ours and not _has_cadence(inner.environ) else {},
             spool_stdout=visible,
-            asks=not (options.given(*_PASSWORDS) or any(map(inner.environ.get, _PASSWORD_VARIABLES))),
+            asks=not (options.given(*_PASSWORDS) or any(map(inner.environ.get, self.password_variables))),
             apart=lambda shown: _apart(restic_options.read(shown, at), inner.environ),
         )
 
