@@ -60,6 +60,8 @@ from tray.core.redact import Rules
 
 VERSION = 1
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
+DEFAULT_ENGINE = "restic"
+"""The engine of a job without a `command`: the product makes a first backup with restic, so only its command is built here."""
 ASK_EVERY_MS = 6 * 3_600_000
 STALLED_AFTER = 600.0
 """Seconds without progress after which a run stands still, unless the configuration says otherwise."""
@@ -85,7 +87,7 @@ class Job:
     """
 
     name: str
-    engine: str | None = "restic"
+    engine: str | None = DEFAULT_ENGINE
     sources: tuple[str, ...] = ()
     repository: str | None = None
     password_file: str | None = None
@@ -276,7 +278,7 @@ def _job(file: Path, text: str, name: str, table: object) -> Job:
         raise ConfigError(file, f"In [jobs.{name}]: {why}.", line=_line(text, name, key))
     return Job(
         name=name,
-        engine=table.get("engine", None if table.get("command") else "restic"),
+        engine=table.get("engine", None if table.get("command") else DEFAULT_ENGINE),
         sources=tuple(table.get("sources", ())),
         repository=table.get("repository"),
         password_file=table.get("password_file"),
@@ -305,7 +307,7 @@ def _fault(name: str, table: Mapping[str, Any]) -> tuple[str, str] | None:
 def _fault_without_command(table: Mapping[str, Any]) -> tuple[str, str] | None:
     if not (table.get("sources") and table.get("repository")):
         return "", "a job needs `sources` and `repository`, or a `command`"
-    if table.get("engine", "restic") != "restic":
+    if table.get("engine", DEFAULT_ENGINE) != DEFAULT_ENGINE:
         return (
             "engine",
             f"a job of the engine {table['engine']!r} needs a `command`; only restic's is built from sources",

@@ -89,6 +89,7 @@ class Known:
         moves: It leaves its folder at once, so that its caller tells where relative paths count from.
         prefix: How its address of a repository says that a folder follows; a bare path is one too.
         addressed: A bare path is none: it wants an address.
+        variables: What is read of the environment of such a process: those that say where and how it works, or whether at all.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Known:
     moves: bool = False
     prefix: str = ""
     addressed: bool = False
+    variables: tuple[str, ...] = ()
 
     def load(self) -> Engine:
         """Return the adapter."""
@@ -106,12 +108,27 @@ class Known:
 
 
 ENGINES: tuple[Known, ...] = (
-    Known("restic", ("restic",), Notice.AT_ONCE, quick=(2,), prefix="local:"),
-    Known("borg", ("borg",), Notice.AT_ONCE, prefix="file://"),
-    Known("rclone", ("rclone",), Notice.IF_IT_LASTS, quick=(2,)),
-    Known("rsync", ("rsync",), Notice.IF_IT_LASTS, quick=(3, 5, 10, 11, 12, 23), talks=True, moves=True),
+    Known(
+        "restic",
+        ("restic",),
+        Notice.AT_ONCE,
+        quick=(2,),
+        prefix="local:",
+        variables=("RESTIC_REPOSITORY", "RESTIC_REPOSITORY_FILE", "RESTIC_HOST"),
+    ),
+    Known("borg", ("borg",), Notice.AT_ONCE, prefix="file://", variables=("BORG_REPO", "BORG_RSH")),
+    Known("rclone", ("rclone",), Notice.IF_IT_LASTS, quick=(2,), variables=("RCLONE_DRY_RUN", "RCLONE_CONFIG")),
+    Known(
+        "rsync",
+        ("rsync",),
+        Notice.IF_IT_LASTS,
+        quick=(3, 5, 10, 11, 12, 23),
+        talks=True,
+        moves=True,
+        variables=("RSYNC_RSH",),
+    ),
     Known("duplicity", ("duplicity",), Notice.AT_ONCE, prefix="file://", addressed=True),
-    Known("kopia", ("kopia",), Notice.AT_ONCE, quick=(2,)),
+    Known("kopia", ("kopia",), Notice.AT_ONCE, quick=(2,), variables=("KOPIA_CONFIG_PATH",)),
     Known("rdiff-backup", ("rdiff-backup",), Notice.AT_ONCE),
     Known("tar", ("tar", "gtar", "gnutar", "bsdtar"), Notice.NEVER, quick=(2,), talks=True, moves=True),
 )

@@ -19,19 +19,7 @@ from tray.observe import family
 from tray.observe.proc import COMMAND_BYTES, CUT, STRANGERS_BYTES, WORD_BYTES, Proc
 from tray.observe.scope import Scope, user_name
 
-VARIABLES = (
-    "RESTIC_REPOSITORY",
-    "RESTIC_REPOSITORY_FILE",
-    "BORG_REPO",
-    "KOPIA_CONFIG_PATH",
-    "RCLONE_DRY_RUN",
-    "PWD",
-    "RESTIC_HOST",
-    "RCLONE_CONFIG",
-    "RSYNC_RSH",
-    "BORG_RSH",
-    HOME_VARIABLE,
-)
+VARIABLES = (*(name for known in engines.ENGINES for name in known.variables), "PWD", HOME_VARIABLE)
 """What is read of another process's environment. An address or a command among them may hold a password, and is redacted."""
 
 KINDS = frozenset(("backup", "dry-run", "restore", "check", "prune", "compact"))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from tray import wording
+from tray.config import DEFAULT_ENGINE
 from tray.core import clock
 from tray.core.errors import BackupStartError, EngineMissingError
 from tray.core.model import Control
@@ -155,7 +156,7 @@ class Setup:
             "job": job.name,
             "shown": wording.escape(job.name),
             "before": before,
-            "route": view.route(job.engine or "restic", job.repository),
+            "route": view.route(job.engine or DEFAULT_ENGINE, job.repository),
             "cron": first_backup.cron_line(job),
             "password_file": wording.escape(str(job.password_file)),
         }

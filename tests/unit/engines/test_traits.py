@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import tray
 from tray.core.errors import RepositoryAskError
 from tray.engines import COMMAND, ENGINES, Engine, Known, Notice, named, plugins
 from tray.engines.base import Traits
@@ -57,13 +58,39 @@ SAID: dict[str, dict[str, Any]] = {
     "command": {},
 }
 """What each engine says that is not the safe answer."""
+ROOT = Path(tray.__file__).parent
+STAY = MappingProxyType(
+    {
+        "repository/files.py": "the readers of repositories, by the word that an engine names",
+        "repository/evidence.py": "the same",
+        "repository/locks.py": "the same",
+        "repository/ask.py": "the readers of answers, by that word",
+        "config/__init__.py": "the engine whose command is built from sources",
+        "jobs/first_backup.py": "the first backup, which is restic's",
+        "window/calls.py": "the first backup",
+        "audit/bodies.py": "words that are common in bodies; as fixed as the format",
+        "core/redact/patterns.py": "schemes of addresses",
+    }
+)
+"""Where the name of an engine stands outside its own folder, and what for."""
 BEFORE: dict[str, dict[str, Any]] = {
-    "restic": {"notice": Notice.AT_ONCE, "quick": (2,), "prefix": "local:"},
-    "borg": {"notice": Notice.AT_ONCE, "prefix": "file://"},
-    "rclone": {"notice": Notice.IF_IT_LASTS, "quick": (2,)},
-    "rsync": {"notice": Notice.IF_IT_LASTS, "quick": (3, 5, 10, 11, 12, 23), "talks": True, "moves": True},
+    "restic": {
+        "notice": Notice.AT_ONCE,
+        "quick": (2,),
+        "prefix": "local:",
+        "variables": ("RESTIC_REPOSITORY", "RESTIC_REPOSITORY_FILE", "RESTIC_HOST"),
+    },
+    "borg": {"notice": Notice.AT_ONCE, "prefix": "file://", "variables": ("BORG_REPO", "BORG_RSH")},
+    "rclone": {"notice": Notice.IF_IT_LASTS, "quick": (2,), "variables": ("RCLONE_DRY_RUN", "RCLONE_CONFIG")},
+    "rsync": {
+        "notice": Notice.IF_IT_LASTS,
+        "quick": (3, 5, 10, 11, 12, 23),
+        "talks": True,
+        "moves": True,
+        "variables": ("RSYNC_RSH",),
+    },
     "duplicity": {"notice": Notice.AT_ONCE, "prefix": "file://", "addressed": True},
-    "kopia": {"notice": Notice.AT_ONCE, "quick": (2,)},
+    "kopia": {"notice": Notice.AT_ONCE, "quick": (2,), "variables": ("KOPIA_CONFIG_PATH",)},
     "rdiff-backup": {"notice": Notice.AT_ONCE},
     "tar": {"notice": Notice.NEVER, "quick": (2,), "talks": True, "moves": True},
 }
@@ -93,7 +120,9 @@ def test_every_engine_answers_before_it_is_imported(known: Known) -> None:
     """What it does not say is the safe answer: not noticed, and nothing concluded from how it ends."""
     assert known == Known(known.name, known.begins, **BEFORE[known.name])
     new = Known("new", ("new",))
-    assert new == Known("new", ("new",), Notice.NEVER, quick=(), talks=False, moves=False, prefix="", addressed=False)
+    assert new == Known(
+        "new", ("new",), Notice.NEVER, quick=(), talks=False, moves=False, prefix="", addressed=False, variables=()
+    )
 
 
 def test_the_lists_of_others_come_from_the_engines() -> None:
@@ -102,6 +131,14 @@ def test_the_lists_of_others_come_from_the_engines() -> None:
     assert list(examine.NOT_ALONE) == ["tar"]
     assert sorted(execs.GENERAL) == ["rclone", "rsync", "tar"]
     assert examine._MOVES == ("rsync", "tar", "gtar", "gnutar", "bsdtar")
+
+
+def test_only_engines_know_the_names_of_engines() -> None:
+    """A list of names elsewhere would leave out the engine that comes next: it becomes a trait."""
+    name = re.compile(rf"""["']({"|".join(re.escape(known.name) for known in ENGINES)})["']""")
+    files_of_ours = (path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
+    outside = (path for path in files_of_ours if path.parts[0] != "engines")
+    assert {path.as_posix() for path in outside if name.search((ROOT / path).read_text())} == set(STAY)
 
 
 def test_the_safe_answer_of_each_trait_claims_nothing() -> None:
