@@ -17,8 +17,9 @@ from tests.unit.repository.test_files import tree
 from tests.waiting import wait_for
 from tray import config
 from tray.config import Job
+from tray.core import clock
 from tray.core.paths import Places
-from tray.repository import evidence, locks
+from tray.repository import locks, new_snapshots
 
 
 @pytest.fixture
@@ -188,7 +189,7 @@ def test_a_killed_restic_leaves_a_lock_that_is_found_at_once(
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert locks.left_behind("restic", str(repository), 0) is not None
-    assert evidence.new_snapshot("restic", str(repository), 0) is None
+    assert new_snapshots.snapshots("restic", str(repository), 0, clock.now_ms()) == []
     (lock,) = (repository / "locks").iterdir()
     long_ago = lock.stat().st_mtime - 2.5 * 86_400
     os.utime(lock, (long_ago, long_ago))

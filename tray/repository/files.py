@@ -143,8 +143,8 @@ def _sets(kind: str) -> "Callable[[Path, str | None], Found]":
     """Return the reader of a kind of repository whose snapshots are seen by one file each."""
 
     def read(folder: Path, newest: str | None) -> Found:  # noqa: ARG001 - all readers take the same
-        os.stat(folder / "rdiff-backup-data" if kind == "rdiff-backup" else folder)
-        found = evidence.sessions(folder) if kind == "rdiff-backup" else evidence.completed(kind, folder)
+        os.stat(folder / evidence.PLACES[kind][0])
+        found = evidence.completed(kind, folder)
         last_ms, last = max(found, default=(None, None))
         return Found(len(found), last, last_ms, frozenset(name for _, name in found), mark=str(last_ms))
 

@@ -11,7 +11,7 @@ from tray import engines
 from tray.core import clock
 from tray.core.errors import RepositoryUnreachableError
 from tray.core.locks import process_start
-from tray.repository import evidence, files, local, locks, look
+from tray.repository import files, local, locks, look, new_snapshots
 
 DAY = 86_400_000
 ENGINES = sorted(known.name for known in engines.ENGINES if files.can_read(known.name))
@@ -190,7 +190,7 @@ def test_looking_changes_nothing(tmp_path: Path) -> None:
     files.look("restic", folder)
     files.size(folder)
     locks.left_behind("restic", str(folder), 0)
-    evidence.new_snapshot("restic", str(folder), 0)
+    new_snapshots.snapshots("restic", str(folder), 0, clock.now_ms())
     assert tree(folder) == before
 
 
@@ -284,21 +284,12 @@ def test_a_roster_that_makes_no_sense_is_no_lock(roster: str, tmp_path: Path) ->
 def test_engines_without_locks_leave_none(engine: str, tmp_path: Path) -> None:
     """Nothing is said about what nobody knows."""
     assert locks.left_behind(engine, str(tmp_path), 0) is None
-    assert evidence.new_snapshot(engine, str(tmp_path), 0) is None
+    assert new_snapshots.snapshots(engine, str(tmp_path), 0, clock.now_ms()) == []
 
 
 def test_a_snapshot_is_evidence_only_if_it_is_as_new_as_the_run(tmp_path: Path) -> None:
     """A snapshot from a second before the run proves nothing about it."""
     folder = restic(tmp_path / "r", ("aa", 1000), ("bb", 3000))
-    assert evidence.new_snapshot("restic", str(folder), 3000) == "bb".ljust(64, "0")
-    assert evidence.new_snapshot("restic", str(folder), 3001) is None
-    assert evidence.new_snapshot("borg", str(borg(tmp_path / "b")), 0) is None
-
-
-def test_an_interrupted_session_of_rdiff_backup_is_no_evidence(tmp_path: Path) -> None:
-    """Two current mirrors mean that the last session did not end."""
-    data = tmp_path / "rdiff-backup-data"
-    written(data / "current_mirror.2026-01-02T00:00:00Z.data", 2000)
-    assert evidence.new_snapshot("rdiff-backup", str(tmp_path), 1500) == "2026-01-02T00:00:00Z"
-    written(data / "current_mirror.2026-01-03T00:00:00Z.data", 3000)
-    assert evidence.new_snapshot("rdiff-backup", str(tmp_path), 1500) is None
+    assert new_snapshots.snapshots("restic", str(folder), 3000, 9000) == [(3000, "bb".ljust(64, "0"))]
+    assert new_snapshots.snapshots("restic", str(folder), 3001, 9000) == []
+    assert new_snapshots.snapshots("borg", str(borg(tmp_path / "b")), 0, 9000) == []
