@@ -218,6 +218,27 @@ def test_every_page_of_a_table_has_its_head(places: Places, tmp_path: Path) -> N
     assert sum(page.count("backup1min") + page.count("backup2min") for page in with_runs) == 400
 
 
+@pytest.mark.parametrize(
+    ("written", "drawn"),
+    [
+        ("home", "home"),
+        ("שלום", "םולש"),
+        ("שלום עולם", "םלוע םולש"),
+        ("home שלום photos", "home םולש photos"),
+        ("שלום (גיבוי)", "(יוביג) םולש"),
+        ("שלום (גיבוי) home", "(יוביג) םולש home"),
+        ("home (שלום)", "home (םולש)"),
+        ("שלום (home)", "םולש (home)"),
+        (")שלום(", ")םולש("),
+    ],
+)
+def test_a_name_from_the_right_is_drawn_as_it_is_read(written: str, drawn: str) -> None:
+    """Hebrew and Arabic letters stand from right to left within a line from the left, brackets around what they enclose."""
+    from tray.report.pdf.fonts import visual
+
+    assert visual(written) == drawn
+
+
 def test_the_fallback_font_is_loaded_only_when_a_character_needs_it(places: Places, tmp_path: Path) -> None:
     """A page in Latin script holds no font of 3 MB in memory, nor a part of one in the file."""
     months(places, 3)

@@ -144,6 +144,12 @@ def visual(text: str) -> str:
             behind = next((k for c, k in zip(text[at:], kinds[at:], strict=True) if _is_letter(c)), "L")
             if at and kinds[at - 1] == "R" and behind == "R":
                 kinds[at] = "R"
+    opened: list[int] = []
+    for at, char in enumerate(text):  # a bracket goes with the one that opened it
+        if char in "([{<«":
+            opened.append(at)
+        elif char in ")]}>»" and opened and kinds[opened.pop()] == "R":
+            kinds[at] = kinds[at - 1]
     found, begin = "", 0
     for at in range(1, len(text) + 1):
         if at == len(text) or kinds[at] != kinds[begin]:
