@@ -14,7 +14,7 @@ from tray.audit.schema import MOMENT
 from tray.audit.search import by_facets
 from tray.audit.search.by_facets import Cursor, Page
 from tray.audit.search.conditions import NAMES, Filter, begins
-from tray.audit.search.index_file import State, opened, path_of, state_for, token
+from tray.audit.search.index_file import SPAN_MS, State, opened, path_of, state_for, token
 from tray.core import clock
 
 if TYPE_CHECKING:
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 MOST_TERMS = 100
 """More words than these with the same beginning are left to FTS5's own search for beginnings."""
 
-_HITS = (
-    "SELECT docs.at, docs.seq FROM words CROSS JOIN docs ON docs.row = words.rowid "
-    "WHERE words MATCH ? AND words.rowid BETWEEN ? AND ? ORDER BY words.rowid DESC"
+_HITS = "SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid DESC"
+_OF_SPAN = (
+    f"SELECT {MOMENT}, seq FROM entries INDEXED BY at WHERE {MOMENT} BETWEEN ? AND ? "  # noqa: S608 - a constant
+    f"ORDER BY {MOMENT} DESC, seq DESC"
 )
 
 
@@ -43,7 +44,7 @@ def find(
         state = None if index is None else state_for(index, connection)
         if index is None or state is None:
             return _checked(connection, wanted, limit, by_facets.keys(connection, wanted, top), deadline)
-        streams = [_hits(index, wanted, top), iter(_unknown(connection, state, wanted, top))]
+        streams = [_hits(index, connection, state, wanted, top), iter(_unknown(connection, state, wanted, top))]
         if state.low is not None:
             older = by_facets.keys(connection, wanted, min(top, state.low))
             streams.append(key for key in older if key[1] < state.built)
@@ -84,41 +85,18 @@ def _unknown(connection: sqlite3.Connection, state: State, wanted: Filter, top: 
     return sorted((key for key in rows if since <= key[0] and key < top), reverse=True)
 
 
-def _hits(index: sqlite3.Connection, wanted: Filter, top: Cursor) -> Iterator[Cursor]:
+def _hits(
+    index: sqlite3.Connection, connection: sqlite3.Connection, state: State, wanted: Filter, top: Cursor
+) -> Iterator[Cursor]:
+    """Yield the keys of the entries of the spans of time that the index names."""
     try:
         query = _query(index, wanted)
-        if query is None:
-            return
-        parts = index.execute("SELECT first, last FROM parts").fetchall()
-        streams = [_of_part(index, query, first, last, wanted, top) for first, last in parts]
-        yield from heapq.merge(*streams, reverse=True)
+        between = ((wanted.since_ms or 0) // SPAN_MS, top[0] // SPAN_MS)
+        for (row,) in [] if query is None else index.execute(_HITS, (query, *between)):
+            keys = connection.execute(_OF_SPAN, (row * SPAN_MS, row * SPAN_MS + SPAN_MS - 1))
+            yield from (key for key in keys if key < top and state.covers(key))
     except (sqlite3.Error, TypeError, ValueError) as error:
         raise _DamagedError from error
-
-
-def _of_part(
-    index: sqlite3.Connection, query: str, first: int, last: int, wanted: Filter, top: Cursor
-) -> Iterator[Cursor]:
-    begin = _row_of(index, first, last, (wanted.since_ms or 0, -1))
-    end = _row_of(index, first, last, top) - 1
-    # Not `yield from`: that would close the cursor too when the search is over, and by then its connection is.
-    for row in index.execute(_HITS, (query, begin, end)):  # noqa: UP028 - the reason above
-        yield row
-
-
-def _row_of(index: sqlite3.Connection, first: int, last: int, key: Cursor) -> int:
-    """Return the first row of a part whose key is *key* or greater; the one after the last if there is none."""
-    low, high = first, last + 1
-    while low < high:
-        middle = (low + high) // 2
-        row = index.execute("SELECT at, seq FROM docs WHERE row = ?", (middle,)).fetchone()
-        if row is None:
-            raise sqlite3.DatabaseError("a row is missing")
-        if row < key:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 def _query(index: sqlite3.Connection, wanted: Filter) -> str | None:

@@ -3,8 +3,8 @@
 It holds only words (`conditions.words_of`), not texts, and one hashed word for each value that a filter compares. It may be stale,
 partial, damaged or missing. `by_words` finds with it, `index_fill` brings it up to date.
 
-Rows are numbered by time. Entries that arrive late would break that order; they go to a *part* of their own, and a search merges
-the parts.
+The number of a row is a time, in units of `SPAN_MS`: so the index is in the order of time, whenever an entry arrives. Entries of
+one such span share a row, since FTS5 adds the words of a second row with the same number to those of the first.
 """
 
 import contextlib
@@ -19,18 +19,19 @@ from tray.audit.merkle import leaf_hash
 from tray.audit.search.by_facets import Cursor
 from tray.audit.search.conditions import NAMES
 
-VERSION = 1
+VERSION = 2
 """Of the index: one of another version is made anew."""
+
+SPAN_MS = 100
+"""Milliseconds of one row. Shorter ones make the index larger, of longer ones more entries are read that are not as asked."""
 
 MOST_UNKNOWN = 20_000
 """More entries than these that the index does not know yet, and it is of no use."""
 
 TABLES = {
     "state": """TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), log TEXT NOT NULL, start INTEGER NOT NULL,
-    built INTEGER NOT NULL, done INTEGER NOT NULL, anchor BLOB NOT NULL, low_at INTEGER, low_seq INTEGER)""",
-    "parts": """TABLE parts (part INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, at INTEGER NOT NULL,
-    seq INTEGER NOT NULL)""",
-    "docs": "TABLE docs (row INTEGER PRIMARY KEY, at INTEGER NOT NULL, seq INTEGER NOT NULL)",
+    built INTEGER NOT NULL, done INTEGER NOT NULL, known INTEGER NOT NULL, anchor BLOB NOT NULL,
+    low_at INTEGER, low_seq INTEGER)""",
     "terms": "TABLE terms (term TEXT PRIMARY KEY) WITHOUT ROWID",
     "words": """VIRTUAL TABLE words USING fts5 (doc, content = '', detail = none, columnsize = 0, prefix = '3 4',
     tokenize = "ascii tokenchars '='")""",
@@ -46,6 +47,7 @@ class State:
         start: Number of the first entry that was not pruned.
         built: Size of the log when the index was begun.
         done: Every entry from `built` up to here is in the index.
+        known: How many entries are in the index.
         anchor: Leaf hash of entry `done - 1`: another log, or one that was rolled back, has another one there.
         low: Of the entries below `built` those from this key on are in the index; None if all are.
     """
@@ -54,8 +56,13 @@ class State:
     start: int
     built: int
     done: int
+    known: int
     anchor: bytes
     low: Cursor | None
+
+    def covers(self, key: Cursor) -> bool:
+        """Whether the entry with this time and number is in the index."""
+        return key[1] < self.done and (self.low is None or key[1] >= self.built or key >= self.low)
 
 
 @lru_cache(maxsize=8192)
@@ -106,11 +113,11 @@ def _usable(index: sqlite3.Connection) -> bool:
 
 def read_state(index: sqlite3.Connection) -> State | None:
     """Return what the index says that it covers; None if it is new."""
-    row = index.execute("SELECT log, start, built, done, anchor, low_at, low_seq FROM state").fetchone()
+    row = index.execute("SELECT log, start, built, done, known, anchor, low_at, low_seq FROM state").fetchone()
     if row is None:
         return None
-    log, start, built, done, anchor, low_at, low_seq = row
-    return State(log, start, built, done, anchor, None if low_at is None else (low_at, low_seq))
+    log, start, built, done, known, anchor, low_at, low_seq = row
+    return State(log, start, built, done, known, anchor, None if low_at is None else (low_at, low_seq))
 
 
 def state_for(index: sqlite3.Connection, connection: sqlite3.Connection) -> State | None:

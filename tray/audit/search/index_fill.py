@@ -17,7 +17,7 @@ from tray.audit.schema import MOMENT
 from tray.audit.search import by_facets
 from tray.audit.search.by_facets import Cursor
 from tray.audit.search.conditions import NAMES, Filter, known, words_of
-from tray.audit.search.index_file import TABLES, VERSION, State, forget, is_of, path_of, read_state, token
+from tray.audit.search.index_file import SPAN_MS, TABLES, VERSION, State, forget, is_of, path_of, read_state, token
 from tray.core import clock, files
 from tray.core.errors import AuditMissingError
 from tray.core.paths import Places
@@ -29,13 +29,9 @@ if TYPE_CHECKING:
 BATCH = 2000
 """Entries that one transaction adds to the index."""
 
-MOST_PARTS = 32
-"""More parts than these, and the index is made anew."""
-
 _LOCK_SECONDS = 2.0
 _ATTEMPTS = 3
 _MOST_SEEN = 300_000
-_PART = 1 << 40
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT)
 
 
@@ -115,12 +111,11 @@ class _Builder:
     def __init__(self, log: "AuditLog", index: sqlite3.Connection) -> None:
         self._log, self._index = log, index
         self._seen: set[str] = set()
-        self._size = self._left = 0
+        self._known = self._size = 0
 
     def progress(self) -> tuple[int, int]:
         """Return how many entries are known, and how many there are."""
-        (known_now,) = self._index.execute("SELECT count(*) FROM docs").fetchone()
-        return known_now, self._size
+        return self._known, self._size
 
     def step(self) -> bool:
         """Add one batch of entries; False if there are none left."""
@@ -136,16 +131,14 @@ class _Builder:
 
     def _step(self) -> bool:
         state = read_state(self._index)
-        (parts,) = self._index.execute("SELECT count(*) FROM parts").fetchone()
-        if parts > MOST_PARTS:
-            raise _StaleError
         # The index is not touched in here: what is wrong with it would be taken for damage of the log.
         with self._log._snapshot() as connection:
             state = self._current(connection, state)
             newer = state.done < self._size
             keys = _appended(connection, state) if newer else _older(connection, state)
-            docs = {entry.seq: _words(entry) for entry in by_facets.read(connection, [seq for _, seq in keys])}
-            if len(docs) != len({seq for _, seq in keys}):
+            new = keys if newer else [key for key in keys if key[1] < state.built]
+            docs = {entry.seq: _words(entry) for entry in by_facets.read(connection, [seq for _, seq in new])}
+            if len(docs) != len(new):
                 raise LookupError("an index names entries that are not there")
             if not keys:
                 if state.low is None:
@@ -156,8 +149,9 @@ class _Builder:
                 state.anchor = _anchor(connection, state.done)
             else:
                 state.low = keys[0]
-        rows = self._behind(keys) if newer else self._before([key for key in keys if key[1] < state.built])
-        self._insert(rows, docs)
+        state.known += len(new)
+        self._known = state.known
+        self._insert(new, docs)
         self._write(state)
         return True
 
@@ -170,55 +164,27 @@ class _Builder:
         log, self._size = connection.execute("SELECT log, size FROM head").fetchone()
         (start,) = connection.execute("SELECT start FROM base").fetchone()
         if state is None:
-            return State(log, start, self._size, self._size, _anchor(connection, self._size), by_facets.FAR)
+            return State(log, start, self._size, self._size, 0, _anchor(connection, self._size), by_facets.FAR)
         if state.start != start or not is_of(state, connection) or _erased_since(connection, state):
             raise _StaleError
         return state
 
-    def _behind(self, keys: Sequence[Cursor]) -> list[tuple[int, Cursor]]:
-        """Return the rows for entries behind the part that ends closest before them, or in a new one."""
-        found = self._index.execute("SELECT part, last, at, seq FROM parts")
-        parts = {part: (last, (at, seq)) for part, last, at, seq in found}
-        rows: list[tuple[int, Cursor]] = []
-        for key in keys:
-            before = [part for part, (_, end) in parts.items() if end < key]
-            part = max(before, key=lambda part: parts[part][1], default=None)
-            if part is None:
-                part = max(parts, default=-1) + 1
-                first = part * _PART + _PART // 2
-                parts[part] = (first - 1, key)
-                self._index.execute("INSERT INTO parts VALUES (?, ?, ?, ?, ?)", (part, first, first - 1, *key))
-            parts[part] = (parts[part][0] + 1, key)
-            rows.append((parts[part][0], key))
-        self._index.executemany(
-            "UPDATE parts SET last = ?, at = ?, seq = ? WHERE part = ?",
-            [(last, *end, part) for part, (last, end) in parts.items()],
-        )
-        return sorted(rows)
-
-    def _before(self, keys: Sequence[Cursor]) -> list[tuple[int, Cursor]]:
-        """Return the rows for entries before the first part, which they make if it is not there."""
-        row = self._index.execute("SELECT first FROM parts WHERE part = 0").fetchone()
-        if row is None:
-            return self._behind(keys)
-        first = row[0] - len(keys)
-        self._index.execute("UPDATE parts SET first = ? WHERE part = 0", (first,))
-        return list(enumerate(keys, first))
-
-    def _insert(self, rows: Sequence[tuple[int, Cursor]], docs: Mapping[int, set[str]]) -> None:
-        new = {word for _, (_, seq) in rows for word in docs[seq]} - self._seen
+    def _insert(self, keys: Sequence[Cursor], docs: Mapping[int, set[str]]) -> None:
+        rows: dict[int, set[str]] = {}
+        for at, seq in keys:
+            rows.setdefault(at // SPAN_MS, set()).update(docs[seq])
+        new = set().union(*rows.values()) - self._seen
         self._index.executemany("INSERT OR IGNORE INTO terms VALUES (?)", [(word,) for word in sorted(new)])
         self._seen = new if len(self._seen) > _MOST_SEEN else self._seen | new
         self._index.executemany(
-            "INSERT INTO words (rowid, doc) VALUES (?, ?)", [(row, " ".join(docs[seq])) for row, (_, seq) in rows]
+            "INSERT INTO words (rowid, doc) VALUES (?, ?)", [(row, " ".join(there)) for row, there in rows.items()]
         )
-        self._index.executemany("INSERT INTO docs VALUES (?, ?, ?)", [(row, *key) for row, key in rows])
 
     def _write(self, state: State) -> None:
         low = (None, None) if state.low is None else state.low
         self._index.execute(
-            "INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?)",
-            (state.log, state.start, state.built, state.done, state.anchor, *low),
+            "INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (state.log, state.start, state.built, state.done, state.known, state.anchor, *low),
         )
 
 
