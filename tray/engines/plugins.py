@@ -170,7 +170,7 @@ class Guarded(Traits):
         if type(said) is type(default) and (not isinstance(said, tuple) or all(isinstance(one, str) for one in said)):
             setattr(self, trait, said)
         elif said is not None:
-            _complain(self.name, f"says {said!r} for {trait}, which must be like {default!r}")
+            _complain(self.name, f"says a {type(said).__name__} for {trait}, which must be like {default!r}")
 
     def recognises(self, program: str) -> bool:
         """Whether it takes *program*; a mistake is a no."""

@@ -16,6 +16,7 @@ from tray.core.model import Outcome
 from tray.core.redact import Harmless, Redactor
 from tray.engines import COMMAND, Exit, Fed, Plan, Result, Stream, plugins
 from tray.engines.arguments import Grammar
+from tray.repository import ask, files, new_snapshots
 
 
 class Session:
@@ -91,6 +92,30 @@ def test_an_engine_that_was_added_is_recognised(site: Site) -> None:
     assert engines.named("zfs").name == "zfs"
     assert engines.recognise(["zpool"], {})[0] is COMMAND
     assert engines.problems() == ()
+
+
+def test_an_engine_with_the_repository_of_another_one_is_read_like_it(site: Site, tmp_path: Path) -> None:
+    """It says so in one word; without that word nothing is known of the same folder."""
+    (tmp_path / "b" / "index").mkdir(parents=True)
+    (tmp_path / "b" / "snapshots").mkdir()
+    (tmp_path / "b" / "config").touch()
+    (tmp_path / "b" / "snapshots" / ("a" * 64)).touch()
+    site.provide(changed(repository="restic"))
+    assert files.look("zfs", tmp_path / "b").last_snapshot == "a" * 64
+    assert new_snapshots.snapshots("zfs", str(tmp_path / "b"), 0, 1 << 62) == [], (
+        "it does not say that they prove anything"
+    )
+    plugins.forget()
+    sys.modules["example_engine"].__dict__["ENGINE"] = changed()
+    assert not files.can_read("zfs")
+
+
+@pytest.mark.parametrize("word", ["zpool", "Restic", "", 3])
+def test_a_repository_that_no_reader_knows_is_not_read(site: Site, word: object) -> None:
+    """Also a word that is none."""
+    site.provide(changed(repository=word, asks=("zfs", "list"), address_variables=("ZFS",)))
+    assert not files.can_read("zfs")
+    assert not ask.can_ask("zfs")
 
 
 def test_a_built_in_engine_is_never_replaced(site: Site) -> None:
