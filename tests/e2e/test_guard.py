@@ -125,6 +125,41 @@ def test_a_process_that_is_left_behind_fills_no_disk(places: Places, flood: Floo
     wait_for(lambda: not guards(folder), what="the guard's end")
 
 
+@pytest.mark.parametrize("size", [5, 3_000_000])
+def test_what_a_process_says_after_the_end_of_its_script_reaches_the_caller(
+    places: Places, tmp_path: Path, size: int
+) -> None:
+    """As without us: the caller gets the exit code at once, and a reader to the end waits for the process and misses nothing."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    late = f"(read word <{gate}; head -c {size} /dev/zero | tr '\\0' x; echo end) >&2 & echo first >&2; exit 3"
+    run = start("run", "--job", "late", "--", "sh", "-c", late, stderr=subprocess.PIPE)
+    assert run.stderr is not None
+    assert run.wait(60) == 3
+    gate.write_text("go\n")
+    assert run.stderr.read() == b"first\n" + b"x" * size + b"end\n"
+    run.stderr.close()
+    (folder,) = (places.runs / "done").iterdir()
+    wait_for(lambda: not guards(places.runs / "live" / folder.name), what="the end of what passed it on")
+
+
+def test_a_reader_that_has_gone_keeps_no_process_of_ours(places: Places, flood: Flood) -> None:
+    """What is left behind goes on, and its words are thrown away."""
+    run = start("run", "--job", "b", "--", "sh", "-c", f"sh {flood.script} </dev/null & exit 0", stderr=subprocess.PIPE)
+    assert run.wait(60) == 0
+    assert run.stderr is not None
+    run.stderr.close()
+    wait_for(flood.pid.exists, what="the process")
+    spool = os.open(f"/proc/{flood.pid.read_text().strip()}/fd/2", os.O_RDONLY)
+    wait_for(lambda: not os.fstat(spool).st_nlink, what="the end of the run")
+    flood.write()
+    wait_for(lambda: _disk(spool) < 4 << 20, what="room")
+    folder = Path(os.readlink(f"/proc/self/fd/{spool}")).parent
+    os.close(spool)
+    flood.end()
+    wait_for(lambda: not guards(folder), what="the end of ours")
+
+
 def test_a_run_that_ends_well_leaves_no_guard(places: Places, flood: Flood) -> None:
     """It is dismissed with the wrapper's end, whoever waits for that."""
     run = start("run", "--job", "w", "--", "sh", str(flood.script), stderr=subprocess.DEVNULL)

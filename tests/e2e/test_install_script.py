@@ -55,7 +55,7 @@ def test_a_second_call_changes_nothing(installed: Installed) -> None:
 def test_a_broken_program_is_mended(installed: Installed, tmp_path: Path) -> None:
     """An upgrade of the system's Python, or a lost file, is one call away from working again."""
     copy = installed.copied(tmp_path / "home")
-    next((copy.prefix / "venv/lib").glob("python*/site-packages/tray/paths.py")).unlink()
+    next((copy.prefix / "venv/lib").glob("python*/site-packages/tray/core/paths.py")).unlink()
     assert copy.run(copy.launcher, "status").returncode != 0
     done = copy.run(copy.scripts / "install.sh", "--user")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -131,6 +131,11 @@ class Tail:
             return 0
         return (os.fstat(self._fd).st_size if self._until is None else self._until) - self._read
 
+    @property
+    def seen(self) -> int:
+        """Up to where the caller has it, or will never have it."""
+        return self._read if self._until is None else self._until
+
     def shrink(self, keep: int = KEEP) -> None:
         """Give the disk under all but the newest *keep* bytes that were read back, and reserve as much ahead instead."""
         end = (self._read - keep) // disk_space.BLOCK * disk_space.BLOCK
@@ -271,22 +276,18 @@ class Outputs:
         self._begin_guard()
 
     def leave(self) -> None:
-        """Take that process back at our end, unless a process of the command may still write to a spool."""
+        """End our part. What a process of the command still writes is passed on by a process that stays for that."""
+        seen = [tail.seen for tail in self.tails]
         self.close()
         if not self.tails:
             return
-        from tray.wrapper.spool_guard import written_to
+        from tray.wrapper import spool_guard
 
-        spools = [files.descriptor(tail.path, os.O_RDONLY) for tail in self.tails]
-        try:
-            if written_to(spools):
-                if self._guard is None:
-                    self._begin_guard()
-            elif self._guard is not None:
-                self._guard.dismiss()
-        finally:
-            for fd in spools:
-                os.close(fd)
+        if self._guard is not None:
+            self._guard.dismiss()
+        late = [spool_guard.Late(tail.path, tail.to, at) for tail, at in zip(self.tails, seen, strict=True)]
+        with suppress(OSError):  # no more processes are allowed
+            spool_guard.pass_on([one for one in late if one.written_to()])
 
     def _begin_guard(self) -> None:
         from tray.wrapper.spool_guard import Guard  # a short run does not need it
