@@ -114,14 +114,14 @@ def keys(connection: sqlite3.Connection, wanted: Filter, top: Cursor = FAR) -> I
         return
     # Most filters fill a page from the newest entries: these few are looked at before all facets are.
     near = _fetch(connection, _WITH_FACET, {"since": since}, top, _NEAR)
-    yield from (row[:2] for row in near if wanted.admits(_parsed(row[2])))
+    yield from (row[:2] for row in near if wanted.admits(parsed(row[2])))
     if not near:
         return
     top = near[-1][:2]
     streams = [
         _of_facet(connection, {"facet": facet, "since": since}, newest, top)
         for facet, newest in facets(connection, wanted.action)
-        if newest[0] >= since and wanted.admits(_parsed(facet))
+        if newest[0] >= since and wanted.admits(parsed(facet))
     ]
     yield from heapq.merge(*streams, reverse=True)
 
@@ -156,7 +156,8 @@ def range_of(values: Sequence[str | None]) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=8192)
-def _parsed(facet: str) -> Mapping[str, Any]:
+def parsed(facet: str) -> Mapping[str, Any]:
+    """Return the values of a facet by their names."""
     return dict(zip(FACET_KEYS, json.loads(facet), strict=True))
 
 
@@ -167,7 +168,7 @@ def names(log: "AuditLog", of: str) -> list[str]:
         AuditUnavailableError: The log cannot be read.
     """
     with log._snapshot() as connection:
-        return sorted({name for facet, _ in facets(connection) if (name := _parsed(facet)[of]) is not None})
+        return sorted({name for facet, _ in facets(connection) if (name := parsed(facet)[of]) is not None})
 
 
 def _of_facet(

@@ -4,7 +4,6 @@ The order in which entries were recorded decides what is last, never their time:
 restores and the like are jobs of their own (`JobHistory.kind`).
 """
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,8 +12,8 @@ from heapq import nlargest
 
 from tray.audit.entry import ENDS, Action, ended_run
 from tray.audit.rows import ENTRY, StoredEntry, stored
-from tray.audit.schema import FACET_KEYS, STARTED
-from tray.audit.search import latest
+from tray.audit.schema import STARTED
+from tray.audit.search import by_facets, latest
 from tray.audit.search.latest import Key, Newest
 from tray.core import clock, locks
 from tray.core.model import BACKUP, EndedRun, JobHistory, Outcome, judge
@@ -76,7 +75,7 @@ def is_marked(marks: Marks, run: EndedRun) -> bool:
 @lru_cache(maxsize=4096)
 def _keys(facet: str) -> tuple[Key, ...]:
     """Return as what entries of this facet count, and of which job and kind."""
-    values = dict(zip(FACET_KEYS, json.loads(facet), strict=True))
+    values = by_facets.parsed(facet)
     job, kind, action = values["job"], values["kind"], values["action"]
     if job is None:
         return ()

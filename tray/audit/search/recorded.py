@@ -4,13 +4,10 @@ No index has that order but the table itself. So entries are read from the end o
 then the numbers of all others that are come from the index of facets, and are sorted.
 """
 
-import json
 import sqlite3
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from typing import Any
+from collections.abc import Iterator
 
-from tray.audit.schema import FACET, FACET_KEYS, MOMENT
+from tray.audit.schema import FACET, MOMENT
 from tray.audit.search import by_facets
 from tray.audit.search.by_facets import Cursor
 from tray.audit.search.conditions import Filter
@@ -38,7 +35,7 @@ def keys(connection: sqlite3.Connection, wanted: Filter, below: int | None = Non
     while looked < BATCH or hits * SCARCE >= looked:
         rows = connection.execute(_NEWEST, (floor, BATCH)).fetchall()
         for at, seq, facet in rows:
-            if since <= at < until and wanted.admits(_parsed(facet)):
+            if since <= at < until and wanted.admits(by_facets.parsed(facet)):
                 hits += 1
                 yield at, seq
         if len(rows) < BATCH:
@@ -53,14 +50,9 @@ def _others(connection: sqlite3.Connection, wanted: Filter, between: tuple[int, 
         yield from connection.execute(_OF_ALL, between)
         return
     for facet, newest in by_facets.facets(connection, wanted.action):
-        if newest[0] >= between[0] and wanted.admits(_parsed(facet)):
+        if newest[0] >= between[0] and wanted.admits(by_facets.parsed(facet)):
             yield from connection.execute(_OF_FACET, (facet, *between))
 
 
 def _number(key: Cursor) -> int:
     return key[1]
-
-
-@lru_cache(maxsize=8192)
-def _parsed(facet: str) -> Mapping[str, Any]:
-    return dict(zip(FACET_KEYS, json.loads(facet), strict=True))
