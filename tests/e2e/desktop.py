@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from tests.waiting import wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT = 1280, 800
+AGAIN_SECONDS = 6.0
+"""So long a tooltip may take before the pointer comes once more."""
 PANEL_HEIGHT = 32
 ITEM = "org.kde.StatusNotifierItem"
 WATCHER = "org.kde.StatusNotifierWatcher"
@@ -264,8 +267,19 @@ class Desktop:
     def hover(self) -> tuple[int, int, int, int]:
         """Point at the icon and wait for its tooltip to be drawn; returns its place: x, y, width, height."""
         empty = self.screenshot(self.folder / "pictures/empty.png")
-        self.point(*self.spot)
-        return wait_for(lambda: self._drawn("TOOLTIP", empty), what="a tooltip on the screen")
+        pointed = 0.0
+
+        def shown() -> tuple[int, int, int, int] | None:
+            nonlocal pointed
+            if (
+                time.monotonic() - pointed > AGAIN_SECONDS
+            ):  # a panel that is just drawing may miss that the pointer came
+                self.away()
+                self.point(*self.spot)
+                pointed = time.monotonic()
+            return self._drawn("TOOLTIP", empty)
+
+        return wait_for(shown, what="a tooltip on the screen")
 
     def _drawn(self, kind: str, before: Image.Image) -> tuple[int, int, int, int] | None:
         """Return the place of a window of a kind once the screen has changed there, so that it is placed and painted."""

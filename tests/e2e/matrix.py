@@ -105,6 +105,7 @@ ENGINES = {
                 _RATE,
                 (rb"Elapsed time: +\S+|ETA \S+|\d+(?:\.\d+)?m?s\b", b"TIME"),
                 (rb"\.[0-9a-f]{8}\.partial", b".PARTIAL"),
+                (rb"(errors and|last error was): .*", rb"\1: ONE OF THEM"),
                 (rb'(?<="source":")[^"]*', b"PLACE"),
             ),
             unordered=("", "-v", "-q", "-vv", "--stats-one-line", "--use-json-log", "--dry-run"),

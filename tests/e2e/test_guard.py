@@ -90,7 +90,7 @@ def test_the_output_of_a_command_without_its_wrapper_stays_small(places: Places,
     run.kill()
     run.wait()
     wait_for(lambda: len(guards(folder.path)) == 1, what="the wrapper's end")
-    assert not folder.wrapped
+    wait_for(lambda: not folder.wrapped, what="the guard to give back what was the wrapper's")
     spool = os.open(folder.spool("err"), os.O_RDONLY)
     for _ in range(8):
         flood.write()

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 from PIL import Image
 from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
+from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.client_config import ClientConfig
 from selenium.webdriver.remote.remote_connection import RemoteConnection
@@ -147,8 +147,16 @@ class Driven:
             return "nothing"
 
     def click(self, selector: str, text: str = "") -> None:
-        """Click an element, as soon as it can be seen."""
-        self.wait(selector, text).click()
+        """Click an element, as soon as it can be seen; also if the page draws it anew meanwhile."""
+
+        def clicked() -> bool:
+            try:
+                self.wait(selector, text).click()
+            except StaleElementReferenceException:
+                return False
+            return True
+
+        wait_for(clicked, what=f"a click on {selector}")
 
     def type(self, selector: str, text: str) -> None:
         """Replace what a field holds."""
