@@ -285,7 +285,8 @@ def test_a_password_in_an_address_reaches_no_command_line_of_ours(
         ask.snapshots(Access(engine, ADDRESSES[engine]), environ)
     assert SECRET not in (tmp_path / "said").read_text()
     assert ADDRESSES[engine] in (tmp_path / "env").read_text()
-    assert "RESTIC_REPOSITORY_FILE" not in (tmp_path / "env").read_text()
+    if engine == "restic":  # it would contradict the address
+        assert "RESTIC_REPOSITORY_FILE" not in (tmp_path / "env").read_text()
     error = caught.value
     assert SECRET not in f"{error.what} {error.why} {error.next}"
     assert f"-r '{ADDRESSES[engine]}" not in error.next
