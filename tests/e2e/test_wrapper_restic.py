@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.program import PASSWORD, last, make_repository, make_tree, snapshots, start, status, tray
 from tests.waiting import wait_for
 from tray import runs
+from tray.core import paths
 from tray.core.paths import Places
 
 SLOW = ("--limit-upload", "700")  # KiB/s: a backup that lasts long enough to meet its fate
@@ -165,7 +166,8 @@ def test_a_signal_to_the_wrapper_reaches_the_engine_and_is_a_cancel(repository: 
 
 
 def _engine_works() -> bool:
-    return any(run["tracked"] is False or run["bytes_done"] for run in status()["runs"])
+    """Whether it has started; a signal that comes before starts nothing, and leaves no run."""
+    return any(folder.info().child for folder in runs.live(paths.places()))
 
 
 def _child(places: Places) -> int:
