@@ -27,6 +27,10 @@ repository=$TRIAL/repository password=$TRIAL/password
 restic() { command restic --repo "$repository" --password-file "$password" --quiet "$@"; }
 
 step "A trial, kept apart in $TRIAL"
+if "$LAUNCHER" audit show --limit 1 2>&1 | grep -q "from before the first release"; then
+    say "An older version made the trial's record, in a format that is not read any more. It goes, and a new one begins."
+    rm -rf "$TRIAL/state" "$TRIAL/config" "$TRIAL/checkpoint"
+fi
 # What only others can read is left out: it would make the first thing that you see a warning.
 find "$@" -xdev ! -type l \( ! -readable -o -type d ! -executable \) -prune -print 2>/dev/null |
     sed 's/[][*?\\]/\\&/g; s/\$/$$/g' >"$TRIAL/excluded" || true

@@ -3,6 +3,7 @@
 import configparser
 import os
 import shlex
+import sqlite3
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import CHECKOUT, Installed
+from tray.audit.schema import UNRELEASED_ID
 
 START = CHECKOUT / "installers/linux/start.sh"
 
@@ -205,8 +207,10 @@ def test_the_trial_shows_everything_in_the_terminal(installed: Installed, tmp_pa
     assert left.stdout == b"", "a process of the trial is left"
 
 
-def test_a_damaged_trial_is_said_so(installed: Installed, tmp_path: Path) -> None:
-    """Even the trial never calls an altered record genuine."""
+def test_a_damaged_trial_is_said_so_and_one_of_an_older_format_begins_anew(
+    installed: Installed, tmp_path: Path
+) -> None:
+    """Even the trial never calls an altered record genuine; and whoever tried an older version can try this one."""
     copy = installed.copied(tmp_path / "home")
     source = tmp_path / "source"
     source.mkdir()
@@ -217,6 +221,13 @@ def test_a_damaged_trial_is_said_so(installed: Installed, tmp_path: Path) -> Non
     done = copy.run(copy.scripts / "start.sh", "--user", source)
     assert done.returncode != 0
     assert "INTACT" not in done.stdout
+    connection = sqlite3.connect(database, isolation_level=None)
+    connection.execute(f"PRAGMA application_id = {UNRELEASED_ID}")
+    connection.close()
+    anew = copy.run(copy.scripts / "start.sh", "--user", source)
+    assert anew.returncode == 0, anew.stdout + anew.stderr
+    assert "a new one begins" in anew.stdout
+    assert "INTACT" in anew.stdout
 
 
 def test_the_wheel_holds_the_assets(tmp_path: Path) -> None:
