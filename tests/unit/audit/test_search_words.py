@@ -19,6 +19,7 @@ from tray.audit.search import Page, index_file, index_fill, search
 from tray.audit.search.conditions import Filter, words_of
 from tray.audit.search.conditions import words as split
 from tray.audit.store import AuditLog
+from tray.core.errors import AuditUnavailableError
 from tray.core.model import Outcome
 from tray.core.paths import Places
 
@@ -435,3 +436,13 @@ search(AuditLog.read(places().audit_db), Filter(text=("saved",)))
 print([name for name in ("cryptography", "asyncio", "PIL") if name in sys.modules])
 """
     assert python(code).stdout == "[]\n"
+
+
+def test_an_index_that_lost_the_time_of_an_entry_is_said_to_be_damage(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk has changed a byte in the log's own index by time; the entry itself is whole."""
+    filled(places, 1)
+    monkeypatch.setattr(index_fill.by_facets, "keys", lambda *_: iter([(None, 0)]))
+    with pytest.raises(AuditUnavailableError):
+        index_fill.update(places)

@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -194,14 +194,26 @@ def _appended(connection: sqlite3.Connection, state: State) -> list[Cursor]:
         f"SELECT {MOMENT}, seq FROM entries WHERE seq >= ? ORDER BY seq LIMIT ?",  # noqa: S608 - a constant of ours
         (state.done, BATCH),
     )
-    return sorted(rows)
+    return _dated(rows)
 
 
 def _older(connection: sqlite3.Connection, state: State) -> list[Cursor]:
     """Return the keys of the entries right before those that the index knows, in the order of time."""
     if state.low is None:
         return []
-    return sorted(itertools.islice(by_facets.keys(connection, Filter(), state.low), BATCH))
+    return _dated(itertools.islice(by_facets.keys(connection, Filter(), state.low), BATCH))
+
+
+def _dated(rows: Iterable[Cursor]) -> list[Cursor]:
+    """Return *rows* in the order of time.
+
+    Raises:
+        LookupError: The log is damaged: an entry has no time.
+    """
+    keys = list(rows)
+    if any(at is None for at, _ in keys):
+        raise LookupError("an entry has no time")
+    return sorted(keys)
 
 
 def _words(entry: "StoredEntry") -> set[str]:
