@@ -1,8 +1,10 @@
 """What a process reads or writes where its output says nothing."""
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from tray.engines.base import Engine, Plan
 from tray.wrapper.estimate import Rate
 
 if TYPE_CHECKING:
@@ -74,3 +76,12 @@ class Written:
         except psutil.Error:
             return 0
         return 0 if counters is None else int(getattr(counters, "write_chars", counters.write_bytes))
+
+
+def written(pid: int, engine: Engine, plan: Plan) -> Written | None:
+    """Return what tells how far an engine is that only writes, None for one that tells it itself."""
+
+    def is_engine(argv: Sequence[str]) -> bool:
+        return bool(argv) and engine.recognises(os.path.basename(argv[0]))
+
+    return Written(pid, is_engine) if plan.writes else None

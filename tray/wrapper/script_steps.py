@@ -40,9 +40,7 @@ _MOST = 500
 """Descendants that are looked at, and calls that are noticed at once; a script with more of them does something else."""
 _LINGER_SECONDS = 2.0
 """So long a shell that a script has left behind may take to start an engine."""
-_LINGERS = (
-    "It ended with exit code 0, but a shell that it left in the background still ran, and what that did is not known."
-)
+_LINGERS = "It ended with exit code 0, but a shell that it left in the background still ran; its end is not known."
 _STILL_RUNNING = "It was still running when the script ended."
 _TRIES = 5
 _NO_BACKUPS = ("dry-run", "restore", "check", "prune", "compact", OTHER)

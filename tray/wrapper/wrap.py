@@ -23,7 +23,7 @@ from tray.runs.log import RunLog
 from tray.wrapper import after_run, earlier_runs, emptied_sources, fallback, left_behind, prepare, privacy
 from tray.wrapper.child import Child, die_like
 from tray.wrapper.controls import Controls
-from tray.wrapper.io_rate import Written
+from tray.wrapper.io_rate import written
 from tray.wrapper.outputs import Outputs
 from tray.wrapper.publisher import Publisher
 from tray.wrapper.relay import Relay
@@ -234,7 +234,7 @@ def _followed(this: _Run, child: Child, outputs: Outputs, waker: Waker) -> None:
         this.redactor,
         controls,
         stall,
-        _written(this, child),
+        written(child.pid, this.engine, this.plan),
     )
     if engines.unwrap(this.plan.argv, {}).before:
         began = import_module("tray.wrapper.began")  # most commands have no wrapper
@@ -378,15 +378,6 @@ def _stall(this: _Run, child: Child, log: RunLog) -> Stall:
         return {pid: count for counted in found for pid, count in counted.items()} or None
 
     return Stall(limit, traffic, log.say, clock.monotonic())
-
-
-def _written(this: _Run, child: Child) -> Written | None:
-    """Return what tells how far an engine is that only writes."""
-
-    def is_engine(argv: Sequence[str]) -> bool:
-        return bool(argv) and this.engine.recognises(os.path.basename(argv[0]))
-
-    return Written(child.pid, is_engine) if this.plan.writes else None
 
 
 def _append(this: _Run, drafts: "list[Draft]", seconds: float) -> bool:
