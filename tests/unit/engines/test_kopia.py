@@ -155,3 +155,14 @@ def test_one_of_two_snapshots_is_no_success_of_an_end_that_nobody_saw() -> None:
         for _ in range(lines):
             session.feed(created, Stream.ERR)
         assert session.conclude(Exit(None)).outcome is outcome, command
+
+
+def test_a_count_that_is_told_takes_back_no_problem() -> None:
+    """kopia counts the errors of files; an incomplete snapshot and an error after it are problems beside them."""
+    session = engines.named("kopia").session(plan("kopia snapshot create --json /x"))
+    manifest = b'{"id": "28970403", "rootEntry": {"summ": {"size": 1, "files": 1, "numFailed": 0}}, "incomplete": "canceled"}\n'
+    session.feed(manifest, Stream.OUT)
+    session.feed(b"kopia: error: the maintenance failed\n", Stream.ERR)
+    session.feed(b"ERROR Found 1 fatal error(s) while snapshotting joe@desk:/x.\n", Stream.ERR)
+    ended = session.conclude(Exit(None))
+    assert (len(ended.problems), ended.errors) == (2, 2)

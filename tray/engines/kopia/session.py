@@ -67,7 +67,7 @@ class KopiaSession:
         self._inner = inner
         self._seen = Findings()
         self._saved = 0
-        self._named = self._counted = 0
+        self._counted = 0
         self._partial = False
         self._same = False
         self._fatal_errors = False
@@ -130,9 +130,7 @@ class KopiaSession:
             self._partial = self._partial or found["partial"] is not None
             self._seen.snapshot = found["id"][:64]
         elif found := _ITEM.search(what):
-            events = self._seen.problem(found["why"], found["item"])
-            self._named += len(events)
-            return events
+            return self._seen.problem(found["why"], found["item"])
         elif found := _FOUND.search(what):
             self._fatal_errors = self._fatal_errors or found["kind"] == "Found"
             return self._counts(what, whole(found["count"]))
@@ -152,7 +150,7 @@ class KopiaSession:
         seen.complain(what)
         self._counted = min(self._counted + count, MAX_COUNT)
         events = seen.problem(what) if count and not seen.problems else ()
-        seen.errors = max(self._named, self._counted)
+        seen.errors = max(seen.errors, self._counted)
         return events
 
     def _error(self, what: str) -> tuple[Event, ...]:
