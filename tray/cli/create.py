@@ -129,7 +129,7 @@ def _new_password() -> str:
     if typed:
         return typed
     made = first_backup.generate_password()
-    print(f"The password is  {made}\nWrite it down: without it nobody can read the backup, not even you.")
+    print(f"The password is  {made}\nWrite it down: without it the backup cannot be read, not even by you.")
     return made
 
 

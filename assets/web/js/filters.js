@@ -55,7 +55,7 @@
     return JSON.stringify(list.chosen) !== before;
   };
 
-  // Ask anew when something was chosen at once, while somebody types after a pause.
+  // Ask anew: at once when the user chooses, after a pause while the user types.
   BT.filterInput = (target, now) => {
     const form = target.closest("form.filters");
     if (!form) return false;

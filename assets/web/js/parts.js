@@ -28,7 +28,7 @@
         [error.why, error.next, error.old].filter(Boolean).map((text) => el("p", {}, BT.words(text))),
         el("div", { class: "buttons" }, buttons, el("small", { class: "code" }, error.code))));
 
-  // A breach of the audit log: on every page, until somebody acknowledges it.
+  // A breach of the audit log: on every page, until the user acknowledges it.
   BT.breach = (breach) =>
     el("div", { class: "banner", role: "alert", "data-key": "breach" }, icon("tampered"),
       el("div", { class: "grow" }, el("b", {}, breach.what), [breach.why, breach.next].filter(Boolean).map((text) => el("p", {}, BT.words(text))),

@@ -300,7 +300,7 @@ NEVER = [
         "intact",
         "intact",
     ),
-    Case("a backup that nobody saw, so that it was never recorded", by.nothing, "inconclusive", "intact", "intact"),
+    Case("a backup that was not seen, so that it was never recorded", by.nothing, "inconclusive", "intact", "intact"),
 ]
 
 GROUPS = {

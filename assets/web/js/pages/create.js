@@ -31,7 +31,7 @@
     el("div", { id: "typed-part", class: "two", hidden: true },
       el("div", {}, el("label", { for: "password" }, "Password"), el("input", { type: "password", id: "password", autocomplete: "new-password", maxlength: "1024" })),
       el("div", {}, el("label", { for: "again" }, "The same again"), el("input", { type: "password", id: "again", autocomplete: "new-password", maxlength: "1024" }))),
-    el("p", { class: "hint" }, "Without this password nobody can read the backup, not even you. It is shown only now. This machine keeps it in a private file for the nightly run; keep it in a second place as well, in case this machine is lost."));
+    el("p", { class: "hint" }, "Without this password the backup cannot be read, not even by you. It is shown only now. This machine keeps it in a private file for the nightly run; keep it in a second place as well, in case this machine is lost."));
 
   const drawForm = () => el("form", { id: "create-form", "data-own": "", "data-key": `form-${BT.place.seq}` },
     el("div", { id: "form-problem" }),
