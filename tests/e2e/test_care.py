@@ -18,7 +18,7 @@ from tray import ipc
 from tray.audit.store import AuditLog
 from tray.core import clock
 from tray.core.paths import Places
-from tray.housekeeping import duty_memory
+from tray.housekeeping import task_memory
 
 pytestmark = pytest.mark.e2e
 
@@ -50,7 +50,7 @@ def begun(places: Places, times: int = 1) -> list[dict[str, Any]]:
 
 def cared_for(places: Places) -> None:
     """Wait until the round that the tracker began is over."""
-    wait_for(lambda: "wall_ms" in duty_memory.load(places, "clock"), what="a round of housekeeping")
+    wait_for(lambda: "wall_ms" in task_memory.load(places, "clock"), what="a round of housekeeping")
     wait_for(lambda: not _carers(), what="its end")
 
 
@@ -143,4 +143,4 @@ def test_housekeeping_by_hand_says_what_could_not_be_done(places: Places) -> Non
     done = tray("tracker", "--care")
     assert done.returncode == 1
     assert "copies of checkpoints: " in done.stderr
-    assert duty_memory.load(places, "clock")
+    assert task_memory.load(places, "clock")

@@ -18,7 +18,7 @@ from tests.waiting import wait_for
 from tray.audit.store import AuditLog
 from tray.core import paths
 from tray.core.paths import Places
-from tray.housekeeping import duty_memory
+from tray.housekeeping import task_memory
 from tray.window.page_names import PAGES
 
 pytestmark = pytest.mark.e2e
@@ -55,7 +55,7 @@ def tracker(repository: Path, places: Places) -> Iterator[None]:
     """A tracker that has done what it does by itself at its start."""
     process = start("tracker", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_for(lambda: "wall_ms" in duty_memory.load(places, "clock"), what="the first round of housekeeping")
+        wait_for(lambda: "wall_ms" in task_memory.load(places, "clock"), what="the first round of housekeeping")
         wait_for(lambda: not helpers(process.pid), what="the helpers to end")
         yield
     finally:

@@ -60,7 +60,7 @@ def _care(begun: int | None) -> int:
     rounds.be_modest()
     if begun is not None:
         tracker_entries.started(here, begun, os.getppid())
-    failed = rounds.go(here, started=begun is not None)
+    failed = rounds.run(here, started=begun is not None)
     for duty, why in failed.items():
         print(f"backup-tray: {duty}: {why}", file=sys.stderr)
     return 1 if failed else 0

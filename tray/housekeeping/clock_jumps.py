@@ -1,17 +1,19 @@
-"""Duty: notice that somebody set the clock, and put it on record.
+"""Notice that the wall clock was set, and record it.
 
-The wall clock is compared with the time since the machine started, which goes on while it sleeps and which nobody can set. Both
-are kept from one round to the next. Summer time and time zones change neither. After a restart only a clock that is behind the
-last known time gives itself away.
+Each round compares the wall clock with the time since the machine started, which goes on while the machine sleeps and which users
+cannot set. Both are kept from one round to the next. Summer time and time zones change neither. After a restart only a clock that
+is behind the last known time shows that it was set.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tray.audit import spool
+from tray.audit.entry import Action, Draft, Severity
 from tray.core import clock, locks
-from tray.housekeeping import duty_memory
-from tray.housekeeping.rounds import Round
+from tray.core.paths import Places
+from tray.housekeeping import task_memory
 
 SLACK_MS = clock.JUMP_MS
 _NAME = "clock"
@@ -24,7 +26,7 @@ class Clocks:
     Attributes:
         wall_ms: The time that people see, UTC.
         boot_ms: The time since the machine started.
-        boot: Which start that was.
+        boot: Id of that start.
     """
 
     wall_ms: int
@@ -34,12 +36,12 @@ class Clocks:
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """The wall clock was set.
+    """A change of the wall clock by hand.
 
     Attributes:
-        from_ms: What it would show, had nobody set it; the last known time if the machine was restarted since.
-        to_ms: What it shows.
-        restarted: The machine was restarted in between, so it was set back by that much at least.
+        from_ms: Time that the clock would show without the change; after a restart the last known time.
+        to_ms: Time that it shows.
+        restarted: Whether the machine was restarted in between, so that it was set back by that much at least.
     """
 
     from_ms: int
@@ -47,14 +49,14 @@ class Jump:
     restarted: bool = False
 
 
-def do(this: Round) -> None:
-    """Compare with the last round, and remember this one."""
+def check(places: Places) -> None:
+    """Compare the clocks with those of the last round, record a jump, and remember the clocks of now."""
     now = read()
-    before = _known(duty_memory.load(this.places, _NAME))
+    before = _remembered(task_memory.load(places, _NAME))
     jump = None if before is None else jumped(before, now)
     if jump is not None:
-        _record(this, jump)
-    duty_memory.save(this.places, _NAME, asdict(now))
+        _record(places, jump)
+    task_memory.save(places, _NAME, asdict(now))
 
 
 def read() -> Clocks:
@@ -70,17 +72,14 @@ def jumped(before: Clocks, now: Clocks) -> Jump | None:
     return Jump(expected, now.wall_ms) if abs(now.wall_ms - expected) > SLACK_MS else None
 
 
-def _known(data: Mapping[str, Any]) -> Clocks | None:
-    wall, boot_ms, boot = data.get("wall_ms"), data.get("boot_ms"), data.get("boot")
-    if isinstance(wall, int) and isinstance(boot_ms, int) and isinstance(boot, str):
-        return Clocks(wall, boot_ms, boot)
+def _remembered(data: Mapping[str, Any]) -> Clocks | None:
+    match data:
+        case {"wall_ms": int(wall), "boot_ms": int(since_boot), "boot": str(boot)}:
+            return Clocks(wall, since_boot, boot)
     return None
 
 
-def _record(this: Round, jump: Jump) -> None:
-    from tray.audit import spool
-    from tray.audit.entry import Action, Draft, Severity
-
+def _record(places: Places, jump: Jump) -> None:
     by_ms = jump.to_ms - jump.from_ms
     body = {
         "from": clock.to_text(jump.from_ms),
@@ -89,4 +88,4 @@ def _record(this: Round, jump: Jump) -> None:
         "restarted": jump.restarted,
     }
     result = "set back" if by_ms < 0 else "set forward"
-    spool.record(this.places, [Draft(Action.CLOCK_JUMPED, result=result, severity=Severity.WARNING, body=body)])
+    spool.record(places, [Draft(Action.CLOCK_JUMPED, result=result, severity=Severity.WARNING, body=body)])

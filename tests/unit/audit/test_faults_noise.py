@@ -138,7 +138,7 @@ def looks(places: Places) -> dict[str, Callable[[], object]]:
         "prune": lambda: prune.prune(places, clock.DAY_MS, all_copies.found(places)),
         "redact": lambda: redact.redact(places, 8, "asked for"),
         "key change": lambda: rotation.rotate(places),
-        "care": lambda: rounds.go(places, started=True),
+        "care": lambda: rounds.run(places, started=True),
     }
 
 

@@ -1,4 +1,4 @@
-"""The housekeeping: its round, and the duties that look at clock, configuration and recorder."""
+"""Housekeeping: its round, and the tasks that look at clock, configuration and recorder."""
 
 import json
 import os
@@ -24,9 +24,9 @@ from tray.core.model import State
 from tray.core.paths import Places
 from tray.doctor import records as doctor_records
 from tray.doctor.check import Level
-from tray.housekeeping import clock_jumps, config_changes, duty_memory, lost, rounds, segments, verification
+from tray.housekeeping import clock_jumps, config_changes, rounds, task_memory, tasks
 from tray.housekeeping.clock_jumps import Clocks, Jump
-from tray.housekeeping.rounds import Round
+from tray.housekeeping.tasks import Round
 from tray.jobs import first_backup
 from tray.recording import tracker_entries
 from tray.status import StatusSource
@@ -75,18 +75,18 @@ def test_a_duty_that_fails_stops_no_other_and_is_noted(places: Places) -> None:
     def bug(_: Round) -> None:
         raise RuntimeError("a bug")
 
-    duties: dict[str, rounds.Duty] = {"a": broken, "b": bug, "c": lambda _: done.append("c")}
-    failed = rounds.go(places, these=duties)
+    broken_tasks: dict[str, tasks.Task] = {"a": broken, "b": bug, "c": lambda _: done.append("c")}
+    failed = rounds.run(places, tasks=broken_tasks)
     assert done == ["c"]
     assert failed == {"a": "The audit log cannot be used. It is locked.", "b": "RuntimeError: a bug"}
     noted = rounds.failures(places)
     assert {name: note["why"] for name, note in noted.items()} == failed
-    rounds.go(places, these=duties)
+    rounds.run(places, tasks=broken_tasks)
     assert rounds.failures(places) == noted
     (said,) = doctor_records.housekeeping(places)
     assert said.level is Level.WARN
     assert "b: RuntimeError: a bug" in said.what
-    assert rounds.go(places, these={"a": lambda _: None}) == {}
+    assert rounds.run(places, tasks={"a": lambda _: None}) == {}
     assert rounds.failures(places) == {}
     assert doctor_records.housekeeping(places)[0].level is Level.OK
 
@@ -94,7 +94,7 @@ def test_a_duty_that_fails_stops_no_other_and_is_noted(places: Places) -> None:
 def test_without_a_log_nothing_is_done_and_none_is_begun(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """A log begins with the first run, not because somebody cleans up; after a loss a new one would hide the loss."""
     done: list[str] = []
-    assert rounds.go(places, started=True, these={"a": lambda _: done.append("a")}) == {}
+    assert rounds.run(places, started=True, tasks={"a": lambda _: done.append("a")}) == {}
     tracker_entries.started(places, NOW, 1)
     tracker_entries.stopped(places, "idle")
     monkeypatch.setattr(rounds, "be_modest", lambda: None)
@@ -106,38 +106,31 @@ def test_without_a_log_nothing_is_done_and_none_is_begun(places: Places, monkeyp
 def test_two_rounds_at_once_are_one(places: Places) -> None:
     """Whoever comes second leaves at once, and what the first does is not done twice."""
     filled(places, 1)
-    with FileLock(duty_memory.folder(places) / "lock") as lock:
+    with FileLock(task_memory.folder(places) / "lock") as lock:
         assert lock.acquire()
-        assert rounds.go(places, these={"a": lambda _: pytest.fail("done twice")}) == {}
-
-
-def test_every_duty_is_in_the_one_list_and_explained(places: Places) -> None:
-    """What is in the folder of duties is done; what is done says what it is."""
-    for name, act in rounds.duties().items():
-        assert name
-        assert act.__doc__
+        assert rounds.run(places, tasks={"a": lambda _: pytest.fail("done twice")}) == {}
 
 
 def test_a_memory_is_replaced_in_one_step_and_private(places: Places) -> None:
     """Half a file is never read back, others do not read it, and what did not change is not written."""
-    duty_memory.save(places, "x", {"a": 1})
+    task_memory.save(places, "x", {"a": 1})
     file = places.state / "care" / "x.json"
     before = file.stat()
     assert stat.S_IMODE(before.st_mode) == 0o600
-    duty_memory.save(places, "x", {"a": 1})
+    task_memory.save(places, "x", {"a": 1})
     assert file.stat().st_ino == before.st_ino
-    duty_memory.save(places, "x", {"a": 2})
-    assert duty_memory.load(places, "x") == {"a": 2}
+    task_memory.save(places, "x", {"a": 2})
+    assert task_memory.load(places, "x") == {"a": 2}
     assert [path.name for path in file.parent.iterdir()] == ["x.json"]
     file.write_bytes(b"\xff{")
-    assert duty_memory.load(places, "x") == {}
+    assert task_memory.load(places, "x") == {}
 
 
 def test_records_that_wait_are_appended(places: Places) -> None:
     """What a full disk kept out of the log gets into it with the next round."""
     filled(places, 1)
     spool.keep(places, [start("late"), end("late")])
-    lost.do(Round(places))
+    tasks.close_lost_runs(Round(places))
     assert spool.pending(places) == []
     assert len(entries(places, "run.started", "run.finished")) == 4
 
@@ -185,7 +178,7 @@ def test_a_jump_is_an_entry_once(places: Places, monkeypatch: pytest.MonkeyPatch
     moment = [Clocks(NOW, 0, "a"), Clocks(NOW - HOUR, 60_000, "a"), Clocks(NOW - HOUR + 5000, 65_000, "a")]
     monkeypatch.setattr(clock_jumps, "read", lambda: moment.pop(0))
     for _ in range(3):
-        clock_jumps.do(Round(places))
+        clock_jumps.check(places)
     (entry,) = entries(places, "clock.jumped")
     assert (entry.data["result"], entry.data["severity"]) == ("set back", "warning")
     assert body(entry) == {
@@ -199,8 +192,8 @@ def test_a_jump_is_an_entry_once(places: Places, monkeypatch: pytest.MonkeyPatch
 def test_the_real_clocks_go_on_together(places: Places) -> None:
     """Nothing is put on record about a clock that nobody set."""
     filled(places, 1)
-    clock_jumps.do(Round(places))
-    clock_jumps.do(Round(places))
+    clock_jumps.check(places)
+    clock_jumps.check(places)
     assert entries(places, "clock.jumped") == []
     assert abs(clock.since_boot_ms() - clock_jumps.read().boot_ms) < 5000
 
@@ -222,7 +215,7 @@ def configured(places: Places) -> Iterator[Places]:
     """A log, and a configuration that was seen."""
     filled(places, 1)
     write(places, FIRST)
-    config_changes.do(Round(places))
+    config_changes.check(places)
     assert entries(places, "config.changed") == []
     yield places
     for path in (*places.state.rglob("*"),):
@@ -236,8 +229,8 @@ def test_an_edit_is_an_entry_key_by_key(configured: Places) -> None:
     write(
         configured, FIRST.replace('"/home"', '"/home", "/etc"').replace("options", "password_file = '/p'\n#") + "x=1\n"
     )
-    config_changes.do(Round(configured))
-    config_changes.do(Round(configured))
+    config_changes.check(configured)
+    config_changes.check(configured)
     (entry,) = entries(configured, "config.changed")
     assert (entry.data["result"], entry.data["severity"]) == ("changed", "info")
     said = body(entry)
@@ -255,7 +248,7 @@ def test_an_edit_is_an_entry_key_by_key(configured: Places) -> None:
 def test_a_secret_that_changed_is_said_to_have_changed_and_never_shown(configured: Places) -> None:
     """A new password is worth an entry; neither the old nor the new one gets anywhere (the fixture looks)."""
     write(configured, FIRST.replace("sesame-one", "sesame-two").replace("hunter2", "hunter22"))
-    config_changes.do(Round(configured))
+    config_changes.check(configured)
     (entry,) = entries(configured, "config.changed")
     assert body(entry)["changes"] == [
         {"key": "jobs.home.env.AWS_SECRET_ACCESS_KEY", "from": "***", "to": "***"},
@@ -270,7 +263,7 @@ def test_a_secret_that_changed_is_said_to_have_changed_and_never_shown(configure
 def test_a_command_with_a_password_is_hidden_too(configured: Places) -> None:
     """Options of a command line are redacted as everywhere."""
     write(configured, FIRST + '[jobs.db]\ncommand = ["dump", "--password", "sesame", "--api-token=sesame"]\n')
-    config_changes.do(Round(configured))
+    config_changes.check(configured)
     (entry,) = entries(configured, "config.changed")
     assert body(entry)["changes"] == [
         {"key": "jobs.db.command", "from": None, "to": '["dump", "--password", "***", "--api-token=***"]'}
@@ -280,7 +273,7 @@ def test_a_command_with_a_password_is_hidden_too(configured: Places) -> None:
 def test_who_makes_the_audit_log_weaker_leaves_a_warning(configured: Places) -> None:
     """Fewer baselines or verifications are more than an ordinary change."""
     write(configured, FIRST + '[audit]\nverify_every = "off"\n')
-    config_changes.do(Round(configured))
+    config_changes.check(configured)
     (entry,) = entries(configured, "config.changed")
     assert entry.data["severity"] == "warning"
 
@@ -288,10 +281,10 @@ def test_who_makes_the_audit_log_weaker_leaves_a_warning(configured: Places) -> 
 def test_a_file_that_makes_no_sense_is_an_entry_once_without_its_words(configured: Places) -> None:
     """The reason names a line and quotes nothing; once mended only what really changed is said."""
     write(configured, FIRST + 'password = "sesame\n')
-    config_changes.do(Round(configured))
-    config_changes.do(Round(configured))
+    config_changes.check(configured)
+    config_changes.check(configured)
     write(configured, FIRST.replace("--exclude-caches", "--verbose"))
-    config_changes.do(Round(configured))
+    config_changes.check(configured)
     broken, mended = entries(configured, "config.changed")
     assert (broken.data["result"], broken.data["severity"]) == ("not readable", "warning")
     assert body(broken)["why"] == "It is not valid TOML, line 8."
@@ -301,7 +294,7 @@ def test_a_file_that_makes_no_sense_is_an_entry_once_without_its_words(configure
 def test_a_file_that_is_gone_is_an_entry(configured: Places) -> None:
     """Without its configuration a nightly job does not run any more."""
     configured.config_file.unlink()
-    config_changes.do(Round(configured))
+    config_changes.check(configured)
     (entry,) = entries(configured, "config.changed")
     assert entry.data["result"] == "removed"
     assert len(body(entry)["changes"]) == 5
@@ -317,7 +310,7 @@ def test_what_the_program_writes_itself_is_not_an_edit(configured: Places, monke
     first_backup.create_first_backup(
         configured, name="new", sources=[str(source)], repository=str(configured.state / "repo"), password="sesame"
     )
-    config_changes.do(Round(configured))
+    config_changes.check(configured)
     own, edited = entries(configured, "config.changed")
     assert body(own)["change"] == "job added"
     assert [change["key"] for change in body(edited)["changes"]] == ["jobs.home.options"]
@@ -329,7 +322,7 @@ def test_a_great_many_changes_are_counted(configured: Places) -> None:
     """An entry stays small, and says how much it leaves out."""
     many = "".join(f'[jobs.j{number}]\ncommand = ["true"]\n' for number in range(config_changes.MAX_CHANGES + 5))
     write(configured, FIRST + many)
-    config_changes.do(Round(configured))
+    config_changes.check(configured)
     (entry,) = entries(configured, "config.changed")
     assert len(body(entry)["changes"]) == config_changes.MAX_CHANGES
     assert body(entry)["more"] == 5
@@ -338,7 +331,7 @@ def test_a_great_many_changes_are_counted(configured: Places) -> None:
 def test_a_memory_that_was_damaged_is_begun_again_in_silence(configured: Places) -> None:
     """Without a last known state nobody can say what changed, so nothing is made up."""
     (configured.state / "care" / "configuration.json").write_text(json.dumps({"values": 7}))
-    config_changes.do(Round(configured))
+    config_changes.check(configured)
     assert entries(configured, "config.changed") == []
     assert config.load(configured).jobs["home"] == Job(
         "home", sources=("/home",), repository="rest:https://ann:hunter2@nas/home", options=("--exclude-caches",)
@@ -368,14 +361,14 @@ def test_the_whole_log_is_verified_as_often_as_configured(
     every: int | None, last: int | None, tried: int | None, due: bool
 ) -> None:
     """Never is due at once, a time ahead of the clock counts for nothing, and what failed is not tried every hour."""
-    assert verification.is_due(every, last, tried, NOW) is due
+    assert tasks.is_due(every, last, tried, NOW) is due
 
 
 def test_a_scheduled_verification_is_an_entry_and_is_not_repeated(places: Places) -> None:
     """The first round checks all; the rounds after it nothing, until it is due again; a start looks at what is new, silently."""
     kept(places)
     for started in (False, False, True):
-        verification.do(Round(places, started))
+        tasks.verify(Round(places, started))
     (entry,) = entries(places, "audit.verified")
     assert (entry.data["result"], entry.data["source"], entry.data["severity"]) == ("intact", "scheduled", "info")
     found = last_check.read(places)
@@ -386,14 +379,14 @@ def test_a_scheduled_verification_is_an_entry_and_is_not_repeated(places: Places
 def test_a_start_finds_what_was_rolled_back_meanwhile(places: Places) -> None:
     """What happened while no tracker lived is found when the next one begins, and stays a breach."""
     filled(places, 2)
-    verification.do(Round(places))
+    tasks.verify(Round(places))
     with AuditLog.open(places.audit_db, places.audit_key) as log:
         log.append([start(), end()])
     tamper(
         places,
         "DELETE FROM entries WHERE seq = (SELECT max(seq) FROM entries)",
     )
-    verification.do(Round(places, started=True))
+    tasks.verify(Round(places, started=True))
     found = last_check.read(places)
     assert found is not None
     assert found.breach
@@ -411,14 +404,14 @@ def test_a_broken_configuration_keeps_nobody_from_verifying(places: Places) -> N
     """What is usual holds until the file is mended."""
     filled(places, 1)
     write(places, "[audit\n")
-    verification.do(Round(places))
+    tasks.verify(Round(places))
     assert len(entries(places, "audit.verified")) == 1
 
 
 def test_a_standing_that_cannot_be_believed_is_said_and_never_intact(places: Places) -> None:
     """Whoever edits the file beside the log makes it a doubt, not a green line."""
     kept(places)
-    verification.do(Round(places))
+    tasks.verify(Round(places))
     status = StatusSource(places, role="cli", start_tracker=False)
     assert (status.poll().audit or pytest.fail("none")).result == "intact"
     text = places.audit_standing.read_text()
@@ -439,11 +432,11 @@ def test_a_log_that_was_destroyed_after_a_breach_is_unavailable_and_the_breach_i
     kept(places)
     raw = entry_bytes(places, 3).replace(b'"home"', b'"hole"')
     tamper(places, ("UPDATE entries SET entry = ? WHERE seq = 3", (raw,)))
-    verification.do(Round(places))
+    tasks.verify(Round(places))
     for beside in places.state.glob("audit.db-*"):
         beside.unlink()
     places.audit_db.write_bytes(os.urandom(16_384))
-    assert "damaged" in rounds.go(places, started=True, these={"v": verification.do})["v"]
+    assert "damaged" in rounds.run(places, started=True, tasks={"v": tasks.verify})["v"]
     status = StatusSource(places, role="cli", start_tracker=False)
     now = status.poll()
     status.close()
@@ -455,7 +448,7 @@ def test_a_log_that_was_destroyed_after_a_breach_is_unavailable_and_the_breach_i
 def test_a_log_that_is_gone_is_not_forgotten(places: Places) -> None:
     """Log and key taken away together look like a fresh machine, but for what was verified here."""
     filled(places, 1)
-    verification.do(Round(places))
+    tasks.verify(Round(places))
     places.audit_db.unlink()
     places.audit_key.unlink()
     for beside in places.state.glob("audit.db-*"):
@@ -490,17 +483,17 @@ def first_of(places: Places) -> int:
 
 def test_segments_are_closed_at_the_length_that_is_configured(aged: Places) -> None:
     """Each closed one is an entry; a round in which none is due adds nothing."""
-    segments.do(Round(aged))
+    tasks.close_segments(Round(aged))
     closed = entries(aged, "audit.rotated")
     assert [body(entry)["size"] for entry in closed] == [256, 512]
-    segments.do(Round(aged))
+    tasks.close_segments(Round(aged))
     assert entries(aged, "audit.rotated") == closed
 
 
 def test_what_is_older_than_is_kept_goes_once_a_checkpoint_elsewhere_covers_it(aged: Places) -> None:
     """Pruning is an entry, the log goes on verifying, and what the configuration keeps stays."""
     for _ in range(2):
-        assert rounds.go(aged) == {}
+        assert rounds.run(aged) == {}
     assert first_of(aged) > 0
     assert entries(aged, "audit.pruned")
     assert check(aged).result == "intact"
@@ -512,16 +505,16 @@ def test_what_is_older_than_is_kept_goes_once_a_checkpoint_elsewhere_covers_it(a
 def test_nothing_is_pruned_where_nobody_asked_for_it(aged: Places) -> None:
     """Everything is kept for ever, unless the configuration says otherwise."""
     write(aged, "[audit]\nsegment = 256\n")
-    assert rounds.go(aged) == {}
+    assert rounds.run(aged) == {}
     assert first_of(aged) == 0
 
 
 def test_while_a_breach_is_open_nothing_is_pruned(aged: Places) -> None:
     """What goes might be the proof; the refusal is noted, and everything else is done."""
-    segments.do(Round(aged))
+    tasks.close_segments(Round(aged))
     raw = entry_bytes(aged, 100).replace(b'"home"', b'"hole"')
     tamper(aged, ("UPDATE entries SET entry = ? WHERE seq = 100", (raw,)))
-    failed = rounds.go(aged)
+    failed = rounds.run(aged)
     assert list(failed) == ["pruning"]
     assert "tampered" in failed["pruning"]
     assert first_of(aged) == 0
@@ -530,10 +523,10 @@ def test_while_a_breach_is_open_nothing_is_pruned(aged: Places) -> None:
 def test_a_whole_round_with_real_duties_leaves_a_log_that_verifies(places: Places) -> None:
     """All duties in their order on a fresh log: nothing fails, a second round finds nothing to do."""
     kept(places)
-    assert rounds.go(places, started=True) == {}
+    assert rounds.run(places, started=True) == {}
     with AuditLog.read(places.audit_db) as log:
         size = log.head()[0]
-    assert rounds.go(places) == {}
+    assert rounds.run(places) == {}
     with AuditLog.read(places.audit_db) as log:
         assert log.head()[0] == size
     assert places.search_index.exists()
@@ -546,5 +539,5 @@ def test_checkpoints_are_copied_to_the_places_that_are_configured(places: Places
     far = tmp_path / "stick"
     far.mkdir()
     write(places, f'[audit]\nbaselines = ["{far}"]\n')
-    assert rounds.go(places) == {}
+    assert rounds.run(places) == {}
     assert list(far.rglob("*.checkpoint"))

@@ -71,7 +71,7 @@ def test_the_housekeeping_does_it_and_a_wrapper_once_a_day(places: Places) -> No
     """Also on a machine where no tracker runs."""
     spool.record(places, [start("r"), end("r")])
     made = kept(places, 100, 1)
-    rounds.go(places)
+    rounds.run(places)
     assert left(places, made) == [False, True]
     late = kept(places, 100)
     retention.daily(places)

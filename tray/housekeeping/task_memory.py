@@ -1,4 +1,4 @@
-"""What a duty remembers from one round to the next: a small JSON file of its own in `<state>/care`, replaced in one step."""
+"""Keep what a task remembers from one round to the next: a small JSON file in `<state>/care`, replaced in one step."""
 
 import json
 import os
@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from tray.core import files
-from tray.core.files import content
 from tray.core.paths import Places, private
 
 _MAX = 4 << 20
 
 
 def folder(places: Places) -> Path:
-    """Return where memories are kept, made if it is missing.
+    """Return the folder of the memories; make it if it is missing.
 
     Raises:
         UnsafeFolderError, OSError: There is no safe place for them.
@@ -24,16 +23,16 @@ def folder(places: Places) -> Path:
 
 
 def load(places: Places, name: str) -> dict[str, Any]:
-    """Return what *name* remembers; nothing if it never did, or if that cannot be read any more."""
+    """Return what *name* remembers; an empty dict without a memory or if its file is damaged."""
     try:
-        data = json.loads(content(places.state / "care" / f"{name}.json", _MAX))
+        data = json.loads(files.content(places.state / "care" / f"{name}.json", _MAX))
     except (OSError, ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
 
 
 def save(places: Places, name: str, data: Mapping[str, Any]) -> None:
-    """Let *name* remember *data*; a file that says so already is not touched.
+    """Keep *data* as the memory of *name*; an unchanged file is not written again.
 
     Raises:
         UnsafeFolderError, OSError: It cannot be written.
