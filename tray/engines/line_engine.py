@@ -1,0 +1,141 @@
+"""The base of an engine that prints lines of text: an adapter names its options and its words, all else stands here.
+
+`kopia.py` is the example to copy. An adapter derives two classes: from `LineEngine` one that says what a command line asks for, and
+from `LineSession` one that says what a line means and what the run achieved.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from tray.engines import arguments
+from tray.engines.adapter import Adapter, planned, told
+from tray.engines.arguments import Arguments, Grammar
+from tray.engines.base import Event, Exit, Fed, Plan, Result, Session, Stream
+from tray.engines.emptied import holds_nothing
+from tray.engines.findings import Causes, Findings, conclude
+from tray.engines.recognise import Inner, unwrap
+from tray.engines.text import plain
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The meaning of one command line.
+
+    Attributes:
+        kind: backup, dry-run, restore, check, prune, or other; the output of any other command is not read.
+        sources: Paths that are backed up, as given.
+        repository: Place of the backup; None if it is not named.
+        added: Flags of ours, where the output comes to us.
+        place: Index in the command at which they are put.
+    """
+
+    kind: str
+    sources: Sequence[str] = ()
+    repository: str | None = None
+    added: Sequence[str] = ()
+    place: int = 0
+
+
+class LineEngine(Adapter):
+    """An engine whose output is lines of text.
+
+    Attributes:
+        grammar: How its options are read.
+        choose: Options that make it another backup than one of the same sources to the same place.
+        returns: Its updates end with a carriage return.
+        runs: The class that reads a run.
+    """
+
+    grammar: Grammar
+    choose: Sequence[str] = ()
+    returns: bool = False
+    runs: "type[LineSession]"
+
+    def call(self, options: Arguments, environ: Mapping[str, str]) -> Call:
+        """Return what a command line asks for; never raises."""
+        raise NotImplementedError
+
+    def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
+        """Plan the run."""
+        inner, at = unwrap(argv, environ), self.program_at(argv, at)
+        call = self.call(self.read(argv, at), inner.environ)
+        reads = call.kind != "other" and inner.visible
+        return planned(
+            argv,
+            environ,
+            call.kind,
+            repository=call.repository,
+            sources=call.sources,
+            added=call.added if reads else (),
+            place=call.place,
+            spool_stdout=reads,
+            returns=self.returns and call.kind != "other",
+            apart=lambda shown: told(self.read(shown, at), self.choose),
+        )
+
+    def session(self, plan: Plan) -> Session:
+        """Begin to read one run."""
+        inner = unwrap(plan.argv, {})
+        return self.runs(plan, self.read(plan.argv, self.program_at(plan.argv, inner.at)), inner)
+
+    def read(self, argv: Sequence[str], at: int) -> Arguments:
+        """Read the command line whose program stands at index *at*."""
+        return arguments.read(argv, at + 1, self.grammar)
+
+
+class LineSession:
+    """One run of an engine, read line by line. The caller sees every line as it is.
+
+    Attributes:
+        name: The engine's name, for the reason of the result.
+        causes: Why its runs fail.
+        unproven: Why its exit code 0 proves no backup, as a sentence.
+        others: What a run achieved that is no backup, by its kind.
+        nothing: Number of files up to which a backup holds none; 1 for an engine that counts the folder too.
+    """
+
+    name: str
+    causes: Causes = ()
+    unproven: str = ""
+    others: Mapping[str, str] = MappingProxyType({"restore": "The files were restored"})
+    nothing: int = 0
+
+    def __init__(self, plan: Plan, options: Arguments, inner: Inner) -> None:
+        self.plan, self.options, self.inner = plan, options, inner
+        self.seen = Findings()
+
+    def line(self, text: str, stream: Stream) -> tuple[Event, ...]:
+        """Take one line, without its end and surrounding blanks; return its meaning."""
+        raise NotImplementedError
+
+    def achieved(self, exit: Exit) -> str:
+        """Return what the run achieved, without a full stop; "" unless output and exit code prove it.
+
+        This answers for runs that are no backup.
+        """
+        good = exit.code == 0 and not self.seen.fatal
+        return self.others.get(self.plan.kind, f"{self.name} did what it was asked to do") if good else ""
+
+    def advice(self) -> str | None:
+        """Return what the user should do next, None if that is not known."""
+        return None
+
+    def feed(self, line: bytes, stream: Stream) -> Fed:
+        """Take one line with its end."""
+        return Fed(self.line(plain(line), stream), line)
+
+    def conclude(self, exit: Exit) -> Result:
+        """Conclude from the engine's words and its exit code."""
+        seen, backup = self.seen, self.plan.kind == "backup"
+        result = conclude(
+            seen,
+            exit,
+            self.inner,
+            name=self.name,
+            done=self.achieved(exit),
+            unproven=self.unproven if backup else "",
+            causes=self.causes,
+            advice=self.advice(),
+        )
+        return holds_nothing(result) if backup and seen.files is not None and seen.files <= self.nothing else result
