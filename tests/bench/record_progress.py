@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from tray import engines
 from tray.engines import Exit, Progress, Stream
-from tray.engines.lines import cut
+from tray.engines.text import cut
 
 POINTS = 100
 Row = tuple[float, Stream, bytes]

@@ -21,7 +21,7 @@ with atheris.instrument_imports(include=["tray.engines"]):
         adapter.load()
 
 from tray.core.model import Outcome
-from tray.engines.lines import cut
+from tray.engines.text import cut
 
 STREAMS = {b"o": Stream.OUT, b"e": Stream.ERR, b"l": Stream.LOG}
 LETTERS = {stream: letter for letter, stream in STREAMS.items()}

@@ -32,9 +32,10 @@ from tray.engines.base import (
     Stop,
     Stream,
 )
-from tray.engines.command import COMMAND
+from tray.engines.command import Command
 from tray.engines.job_name import job_name
-from tray.engines.recognise import Inner, program_name, unwrap
+from tray.engines.program import Inner, unwrap
+from tray.engines.text import program_name
 
 __all__ = [
     "API",
@@ -85,7 +86,7 @@ class Known:
         begins: How the names of its programs begin, in lower case.
         notice: When a call that others have started is noticed.
         quick: It may be over before a look meets it, and each call opens its program once: exit codes that few other programs have.
-        talks: It never fails without the words that are known (`sayings`).
+        talks: It never fails without the words that are known (`command.failure`).
         moves: It leaves its folder at once, so that its caller tells where relative paths count from.
         prefix: How its address of a repository says that a folder follows; a bare path is one too.
         addressed: A bare path is none: it wants an address.
@@ -173,6 +174,10 @@ def recognise(argv: Sequence[str], environ: Mapping[str, str], engine: str | Non
         if (added := plugins.for_program(program)) is not None and added.plans(argv, inner.at, environ):
             return added, inner.at
     return COMMAND, 0
+
+
+COMMAND = Command(recognise)
+"""The engine for every other command."""
 
 
 def find(name: str) -> Engine | None:

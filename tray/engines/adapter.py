@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from tray.core.redact import Harmless, Redactor
 from tray.engines.arguments import Arguments, program_at
 from tray.engines.base import API, STOP, Plan, Stop, Traits
-from tray.engines.recognise import unwrap
-from tray.engines.told import masked
+from tray.engines.command_words import masked
+from tray.engines.program import unwrap
 
 Apart = Callable[[Sequence[str]], Iterable[str]]
 
@@ -101,7 +101,7 @@ def _apart(argv: Sequence[str], redactor: Redactor, tells: Apart) -> tuple[str, 
     return (*map(redactor.text, tells(shown)), *before)
 
 
-def told(options: Arguments, names: Iterable[str], environ: Mapping[str, str] | None = None) -> list[str]:
+def apart_by(options: Arguments, names: Iterable[str], environ: Mapping[str, str] | None = None) -> list[str]:
     """Return those of the options that are given, as `Plan.apart` has them.
 
     Args:

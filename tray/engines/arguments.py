@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tray.engines.recognise import program_name
+from tray.engines.text import program_name
 
 FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False"))
 """What Go's programs take for no: `--dry-run=false`."""

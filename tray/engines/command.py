@@ -2,37 +2,81 @@
 
 Its stdout stays the caller's (`pg_dump > file`). Its stderr is kept as text for the log and relayed as the same bytes. The exit
 code is all that is known of it, so 0 is a success, and everything else a failure unless a signal was asked for.
+
+`pg_dump db | gzip > f` ends as gzip ends, and a tar that fails within a millisecond may be over before the wrapper looks at the
+script. So a command that ended with exit code 0 is not fine where a well-known program said on stderr that it failed. Only words
+that certainly are a failure of the whole program are known. restic, borg and rclone are left out: scripts ask them for a repository
+that is not there yet (`restic snapshots || restic init`), and the wrapper does not miss them in a script.
 """
 
-import signal
-from collections.abc import Container, Mapping, Sequence
+import functools
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
-from tray.core.model import BACKUP, Outcome
+from tray.core.model import Outcome
 from tray.core.redact import Redactor
 from tray.engines.base import API, STOP, Exit, Fed, Plan, Result, Stream, Traits
-from tray.engines.recognise import RUNNERS, Inner, program_name, unwrap
-from tray.engines.text import plain
-from tray.engines.told import depends, masked, variables, written
-
-_KNOWN_CODES = {
-    124: "`timeout` returns this when the time is up",
-    125: "the program that starts another one (timeout, env, docker …) failed itself",
-    126: "it was found but could not be started; check that it may be executed",
-    127: "it was not found; check its name and the PATH",
-}
-
-_ASKED = 2
-_TELLS = frozenset(("--version", "-V", "version", "--help", "-h", "help", "-?", "--usage"))
+from tray.engines.command_words import Recognise, depends, kind, masked, variables, written
+from tray.engines.findings import conclude_by_code
+from tray.engines.program import Inner, unwrap
+from tray.engines.text import plain, program_name
 
 _MAY_FAIL = (b"tar: ", b"gtar: ", b"bsdtar: ", b"rsync error: ", b"pg_", b"mysql", b"mariadb", b"/")
+_MOST = 600
+_TAR = (
+    "Error is not recoverable: exiting now",
+    "Error exit delayed from previous errors.",
+    "A sair com estado de falha devido a erros prévios",
+    "Afslutter med fejlstatus på grund af tidligere fejl",
+    "Arrêt avec code d'échec à cause des erreurs précédentes",
+    "Avslutar med felstatus på grund av tidigare fel",
+    "Avslutter med feilkode på grunn av tidligere feil",
+    "Beende mit Fehlerstatus aufgrund vorheriger Fehler",
+    "Exiting with failure status due to previous errors",
+    "Gestopt in fouttoestand vanwege eerdere fouten",
+    "Keluar dengan status gagal karena error error sebelumnya",
+    "Kilépés hibaállapottal a korábbi hibák miatt",
+    "Končí se chybovým kódem, protože byly zaznamenány chyby",
+    "Kuna eelnevalt oli vigu, siis lõpetan veakoodiga",
+    "Ni eliras kun malsukcesa stato pro antaŭaj eraroj",
+    "Poistutaan virhepaluuarvolla aiempien virheiden vuoksi",
+    "Saindo com status de falha em razão de erros anteriores",
+    "Scor le stádas teipthe de bharr earráidí roimhe seo",
+    "Se iese cu starea de eșec din cauza erorilor anterioare",
+    "Se sale con estado de fallo debido a errores anteriores",
+    "Se surt amb estat de fallida degut a errors prèvis",
+    "Uscita con stato di fallimento in base agli errori precedenti",
+    "Zakończenie w stanie błędu z powodu uprzednich błędów",
+    "Zaradi predhodnih napak zaključujemo s statusom napake",
+    "Završi sa statusom neuspjeha zbog prethodnih grešaka",
+    "Önceki hatalar nedeniyle başarısız durumla çıkılıyor",
+    "Đang thoát với trạng thái thất bại do lỗi xảy ra trước",
+    "Завершение работы с состоянием неисправности из-за возникших ошибок",
+    "Излазим са стањем неуспеха услед претходних грешака",
+    "Изход със статус за грешка поради предходни проблеми",
+    "Невдачне завершення внаслідок попередніх помилок",
+    "前のエラーにより失敗ステータスで終了します",
+    "由于前次错误，将以上次的错误状态退出",
+    "由於先前錯誤而以失敗狀態離開",
+    "앞서 발생한 오류로 실패 코드를 반환하며 빠져나감",
+)
+"""The last words of tar, in every language that it knows."""
 
 
 class Command(Traits):
-    """The engine for every command that we know nothing about: it has no trait."""
+    """The engine for every command that no adapter knows: it has no trait.
+
+    Args:
+        recognise: Tells which engine the words start that a command hands on (`ssh host borg list`).
+    """
 
     api = API
     name = "command"
     stop = STOP
+
+    def __init__(self, recognise: Recognise) -> None:
+        self._recognise = recognise
 
     def recognises(self, program: str) -> bool:  # noqa: ARG002 - every program will do
         """Take any program."""
@@ -45,11 +89,12 @@ class Command(Traits):
         apart = unwrap(shown, {}).sets
         given = variables(program_name(argv[inner.at]), inner.environ, apart) if argv else []
         apart = (*apart, *map(masked, given))
-        if depends(argv[inner.at :]) and not any(one.startswith("folder=") for one in apart):
+        words = argv[inner.at :]
+        if depends(words, self._recognise) and not any(setting.startswith("folder=") for setting in apart):
             apart = (*apart, "folder=.")
         text = written(shown[inner.at :])
         return Plan(
-            argv=tuple(argv), kind=_kind(argv[inner.at :]), env={}, sources=(text,) if text else (), apart=apart
+            argv=tuple(argv), kind=kind(words, self._recognise), env={}, sources=(text,) if text else (), apart=apart
         )
 
     def session(self, plan: Plan) -> "CodeSession":
@@ -57,28 +102,17 @@ class Command(Traits):
         inner = unwrap(plan.argv, {})
         return CodeSession(program_name(plan.argv[inner.at]) if plan.argv else "the command", inner)
 
-    def unlock(self, plan: Plan) -> str | None:  # noqa: ARG002 - nobody knows
-        """Nobody knows whether it locks anything."""
+    def unlock(self, plan: Plan) -> str | None:  # noqa: ARG002 - it is not known whether the command locks anything
+        """Name no command."""
         return None
-
-
-def _kind(words: Sequence[str]) -> str:
-    """Return what a command does: a backup, unless it only tells of itself, or hands on words that are certainly none."""
-    if len(words) == _ASKED and words[1] in _TELLS:
-        return "other"
-    if len(words) < _ASKED or program_name(words[0]) not in RUNNERS:
-        return BACKUP
-    from tray.engines import inside
-
-    return inside.kind(words)
 
 
 class CodeSession:
     """One run of which only the exit code is known: remembers the last line of stderr, which often says why it failed.
 
     Args:
-        name: What ran, for the reason.
-        inner: What stands before it.
+        name: The program, for the reason.
+        inner: The wrappers that stand before it.
 
     Attributes:
         failures: Programs that said on stderr that they failed, each with its words.
@@ -93,89 +127,47 @@ class CodeSession:
         """Relay the same bytes."""
         if stream is Stream.ERR:
             self._last = plain(line) or self._last
-            if line.startswith(_MAY_FAIL):
-                self._failed(line)
+            if line.startswith(_MAY_FAIL) and (failed := failure(line)) is not None:
+                self.failures.setdefault(*failed)
         return Fed(relay=line)
 
     def conclude(self, exit: Exit) -> Result:
         """Conclude from the exit code alone."""
         return Result(*conclude_by_code(self._name, exit, opaque=self._opaque, last=self._last))
 
-    def _failed(self, line: bytes) -> None:
-        from tray.engines import sayings  # most commands never say so
 
-        if (said := sayings.failure(line)) is not None:
-            self.failures.setdefault(*said)
-
-
-def conclude_by_code(name: str, exit: Exit, *, opaque: str = "", last: str = "") -> tuple[Outcome, str]:
-    """Return outcome and reason of a command of which only the exit is known.
-
-    Args:
-        name: The command's name.
-        exit: How it ended.
-        opaque: Why its exit code says nothing about the work, if so.
-        last: The last line of its stderr.
-    """
-    if not exit.seen:
-        return Outcome.LOST, f"Nobody saw how {name} ended."
-    if exit.asked:
-        return Outcome.CANCELLED, f"{name} was stopped on request."
-    if exit.code == 0:
-        return (
-            (Outcome.UNKNOWN, f"It was started, but {opaque}.")
-            if opaque
-            else (Outcome.SUCCEEDED, f"{name} ended with exit code 0.")
-        )
-    return Outcome.FAILED, why_failed(name, exit, last)
+@functools.cache  # most commands never need it
+def _failures() -> "re.Pattern[str]":
+    return re.compile(
+        rf"""(?:\S*/)?(?:
+        (?P<tar>(?:g|gnu|bsd)?tar):[ ](?:{"|".join(map(re.escape, _TAR))})
+        |(?P<rsync>rsync)[ ]error:[ ].{{1,300}}[ ]\(code[ ](?!24\))\d+\)[ ]at[ ]
+        |(?P<postgres>pg_dump|pg_dumpall|pg_basebackup):[ ](?:error|fatal):[ ]
+        |(?P<mysql>mysqldump|mariadb-dump|mysqlpump):[ ](?:Got[ ]error|Couldn't|Error[ :])
+        )""",
+        re.VERBOSE,
+    )
 
 
-def why_failed(name: str, exit: Exit, last: str = "") -> str:
-    """Return one sentence about an exit that is a failure."""
-    if exit.signal is not None:
-        return f"{name} was killed by {signal_name(exit.signal)}."
-    known = _KNOWN_CODES.get(exit.code or 0)
-    if known:
-        return f"{name} ended with exit code {exit.code}: {known}."
-    return f"{name} ended with exit code {exit.code}" + (f": {last[:300]}" if last else ".")
+def failure(line: bytes) -> tuple[str, str] | None:
+    """Return the program that says in *line* of stderr that it failed, and its words; None if none does."""
+    text = plain(line[:_MOST])
+    match = _failures().match(text)
+    if match is None:
+        return None
+    return next(name for name in match.groupdict().values() if name), text
 
 
-def why_stopped(what: str, exit: Exit, inner: Inner, *, said: bool, codes: Container[int] = ()) -> str:
-    """Return why a run counts as cancelled, "" if it does not. A `timeout` that ran out is a failure, nobody's wish.
+def with_failures(result: Result, failures: Mapping[str, str], known: Collection[str]) -> Result:
+    """Return *result*, but a warning instead of a success where a program said that it failed.
 
     Args:
-        what: What was stopped: "The backup".
-        exit: How it ended.
-        inner: What stood before the engine.
-        said: The engine said that a signal stops it.
-        codes: Its exit codes that say the same.
+        failures: Programs that said so, each with its words.
+        known: Programs whose ends were seen, and are in *result* already; a second try may have healed what they said.
     """
-    if exit.asked:
-        return f"{what} was stopped on request, before it was complete."
-    if exit.signal is None and not inner.timed_out(exit.code) and (said or exit.code in codes):
-        return f"{what} was stopped by a signal, before it was complete."
-    return ""
-
-
-def why_timed_out(what: str, exit: Exit, inner: Inner) -> str:
-    """Return one sentence if the time of a `timeout` was up, else ""."""
-    up = inner.timed and exit.code == 124
-    return f"{what} did not end in the time that `timeout` gave it, and was stopped." if up else ""
-
-
-_LIMITS = {
-    "SIGXFSZ": ": file size limit exceeded, see `ulimit -f`",
-    "SIGXCPU": ": CPU time limit exceeded, see `ulimit -t`",
-}
-
-
-def signal_name(number: int) -> str:
-    """Return "signal 9 (SIGKILL)", with the meaning of the signals by which the system enforces a limit."""
-    try:
-        name = signal.Signals(number).name
-        return f"signal {number} ({name}{_LIMITS.get(name, '')})"
-    except ValueError:
-        return f"signal {number}"
-
-
-ENGINE = COMMAND = Command()
+    failed = [(name, words) for name, words in failures.items() if name not in known]
+    if result.outcome is not Outcome.SUCCEEDED or not failed:
+        return result
+    name, words = failed[0]
+    reason = f"{name} failed, although the exit code of the whole is 0: {words.rstrip('.')}."
+    return replace(result, outcome=Outcome.WARNING, reason=reason, errors=result.errors + len(failed))

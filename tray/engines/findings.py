@@ -5,14 +5,14 @@ and the exit code prove it. The rules about what nobody saw, asked for or could 
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import signal
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from tray.core.model import Outcome
 from tray.engines.base import MAX_PROBLEMS, Event, Exit, Problem, Result
-from tray.engines.command import signal_name, why_failed, why_stopped, why_timed_out
-from tray.engines.recognise import Inner
+from tray.engines.program import Inner
 from tray.engines.text import many_problems, named
 
 MAX_ITEMS = 50_000
@@ -21,6 +21,13 @@ _MAX_TEXT = 2000
 MAX_COUNT = 2**63 - 1
 _NOTHING_READ = "Not one file of the source could be read."
 _MARK = re.compile(r"\{(\d)\}")
+
+_KNOWN_CODES = {
+    124: "`timeout` returns this when the time is up",
+    125: "the program that starts another one (timeout, env, docker …) failed itself",
+    126: "it was found but could not be started; check that it may be executed",
+    127: "it was not found; check its name and the PATH",
+}
 
 Causes = tuple[tuple["re.Pattern[str]", str], ...]
 """Why a run fails: an expression for what the engine says, and one sentence with the next step; `{1}` is its first group."""
@@ -184,3 +191,145 @@ def causes(pairs: Iterable[tuple[str, str]]) -> Causes:
 def whole(digits: str | bytes) -> int:
     """Return a count that an engine printed, as far as it can be stored."""
     return min(int(digits[:19]), MAX_COUNT)
+
+
+def conclude_by_code(name: str, exit: Exit, *, opaque: str = "", last: str = "") -> tuple[Outcome, str]:
+    """Return outcome and reason of a command of which only the exit is known.
+
+    Args:
+        name: The command's name.
+        exit: How it ended.
+        opaque: Why its exit code says nothing about the work, if so.
+        last: The last line of its stderr.
+    """
+    if not exit.seen:
+        return Outcome.LOST, f"Nobody saw how {name} ended."
+    if exit.asked:
+        return Outcome.CANCELLED, f"{name} was stopped on request."
+    if exit.code == 0:
+        return (
+            (Outcome.UNKNOWN, f"It was started, but {opaque}.")
+            if opaque
+            else (Outcome.SUCCEEDED, f"{name} ended with exit code 0.")
+        )
+    return Outcome.FAILED, why_failed(name, exit, last)
+
+
+def why_failed(name: str, exit: Exit, last: str = "") -> str:
+    """Return one sentence about an exit that is a failure."""
+    if exit.signal is not None:
+        return f"{name} was killed by {signal_name(exit.signal)}."
+    known = _KNOWN_CODES.get(exit.code or 0)
+    if known:
+        return f"{name} ended with exit code {exit.code}: {known}."
+    return f"{name} ended with exit code {exit.code}" + (f": {last[:300]}" if last else ".")
+
+
+def why_stopped(what: str, exit: Exit, inner: Inner, *, said: bool, codes: Container[int] = ()) -> str:
+    """Return why a run counts as cancelled, "" if it does not. A `timeout` that ran out is a failure, nobody's wish.
+
+    Args:
+        what: What was stopped: "The backup".
+        exit: How it ended.
+        inner: What stood before the engine.
+        said: The engine said that a signal stops it.
+        codes: Its exit codes that say the same.
+    """
+    if exit.asked:
+        return f"{what} was stopped on request, before it was complete."
+    if exit.signal is None and not inner.timed_out(exit.code) and (said or exit.code in codes):
+        return f"{what} was stopped by a signal, before it was complete."
+    return ""
+
+
+def why_timed_out(what: str, exit: Exit, inner: Inner) -> str:
+    """Return one sentence if the time of a `timeout` was up, else ""."""
+    up = inner.timed and exit.code == 124
+    return f"{what} did not end in the time that `timeout` gave it, and was stopped." if up else ""
+
+
+_LIMITS = {
+    "SIGXFSZ": ": file size limit exceeded, see `ulimit -f`",
+    "SIGXCPU": ": CPU time limit exceeded, see `ulimit -t`",
+}
+
+
+def signal_name(number: int) -> str:
+    """Return "signal 9 (SIGKILL)", with the meaning of the signals by which the system enforces a limit."""
+    try:
+        name = signal.Signals(number).name
+        return f"signal {number} ({name}{_LIMITS.get(name, '')})"
+    except ValueError:
+        return f"signal {number}"
+
+
+_JUDGED = (Outcome.SUCCEEDED, Outcome.WARNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the last good run of the job held.
+
+    Attributes:
+        files: How many files, None if that is not known.
+        empty: Which of its sources held no files; None if that was not looked at.
+        emptied: Those of them that had held some in a run before.
+    """
+
+    files: int | None = None
+    empty: tuple[str, ...] | None = None
+    emptied: tuple[str, ...] = ()
+
+
+def holds_nothing(result: Result, *, deleted: int | None = None, deletes: bool = False) -> Result:
+    """Return *result* as that of a backup without a single file.
+
+    Args:
+        deleted: How many files were deleted from the copy because of that.
+        deletes: The run was to delete what the source does not hold.
+    """
+    if result.outcome not in _JUDGED or result.empty:
+        return result
+    lost = ""
+    if deleted:
+        lost = (
+            ", and 1 file was deleted from the copy"
+            if deleted == 1
+            else f", and {deleted:,} files were deleted from the copy"
+        )
+    elif deletes and deleted is None:
+        lost = ", and what the copy held was deleted as well"
+    return _but(result, f"its source holds no files{lost}")
+
+
+def doubted(result: Result, sources: Sequence[str], empty: Sequence[str], before: Before | None) -> Result:
+    """Return *result* with what was seen in its sources.
+
+    A source that has always been empty is no reason for a warning beside others that are not.
+
+    Args:
+        sources: All sources of the run.
+        empty: Those that are folders here without a single file.
+        before: What the last good run held, None if there was none.
+    """
+    if result.outcome not in _JUDGED:
+        return result
+    if empty and set(empty) == set(sources):
+        result = holds_nothing(result)
+    known = before if before is not None and before.empty is not None else Before(empty=tuple(empty))
+    emptied = tuple(name for name in empty if name in known.emptied or name not in (known.empty or ()))
+    result = replace(result, empty_sources=tuple(empty), emptied_sources=emptied)
+    if result.empty:
+        held = "" if before is None or not before.files else f" The last good run held {before.files:,} files."
+        return replace(result, reason=result.reason + held)
+    if emptied:
+        more = f" and {len(emptied) - 1} more sources hold" if len(emptied) > 1 else " holds"
+        return _but(result, f"{emptied[0][:300]}{more} no files any more", empty=False)
+    if empty and result.outcome is Outcome.SUCCEEDED:
+        return replace(result, reason=f"{result.reason.rstrip('.')}; {empty[0][:300]} holds no files.")
+    return result
+
+
+def _but(result: Result, what: str, *, empty: bool = True) -> Result:
+    reason = f"{result.reason.rstrip('.')}, but {what}; check that its disk is mounted."
+    return replace(result, outcome=Outcome.WARNING, reason=reason, empty=empty, otherwise=result if empty else None)

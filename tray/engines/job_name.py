@@ -5,14 +5,16 @@ loud and with which password it is made: a user who adds an `--exclude` goes on 
 there are two jobs: the user sees a row too many and can forget it (`backup-tray forget`), but not a failure that is hidden.
 """
 
+import hashlib
 import posixpath
 import re
 from collections.abc import Sequence
 
 from tray.core import clock
 from tray.core.redact import Redactor
-from tray.engines.command import COMMAND
+from tray.engines import nightly
 
+_ANY = "command"  # the engine for every other command
 _MAX_NAME = 120
 _LONG_NAME = 60  # beyond this the paths are shortened to their last part, and a few digits keep the name unique
 _LONG_PATH = 40
@@ -30,7 +32,7 @@ _ODD = re.compile(r" to |, | with \S+=")
 """What could be read in two ways in a name."""
 _WHEN = re.compile(r"\{[^{}]*\}|DATE|PID|[^A-Za-z\d{}]+")
 _PLACES = frozenset(("archive", "tag", "stdin-filename"))
-"""What tells jobs apart and is a destination, so that a date in it is one: see `dates`."""
+"""What tells jobs apart and is a destination, so that a date in it is one: see `nightly`."""
 _FILES = re.compile(r"(config|config-file|folder|root|(?:\w+-)*from(?:-\w+)*|include-\w*filelist)=(.+)", re.DOTALL)
 
 
@@ -49,8 +51,8 @@ def job_name(
     Two different commands get different names, else the success of one would hide the failure of the other. So paths stay whole
     ("restic /home to /mnt/backup"), and what else makes it another backup follows ("with host=web1"), until the name gets long;
     then their last parts and eight digits of a hash of the whole take their place; of any other command the beginning stays. No
-    secret and no control character is in it, and nothing that changes every night: no date (see `dates` for what is one), no
-    temporary name and no process's number (see `passing`).
+    secret and no control character is in it, and nothing that changes every night: no date, no temporary name
+    and no process's number (see `nightly`).
 
     Args:
         engine: The engine's name.
@@ -63,7 +65,7 @@ def job_name(
     """
     hide = Redactor((), {}).text
     folder, apart = _folder(engine, folder, apart)
-    if engine == COMMAND.name:
+    if engine == _ANY:
         whole = [_command(hide(one), folder, pids) for one in sources]
     else:
         base = folder if kind in ("backup", "dry-run") else None
@@ -79,11 +81,9 @@ def job_name(
 
 def _shortened(engine: str, kind: str, whole: Sequence[str], place: str | None, others: Sequence[str]) -> str:
     """Return a name of the last parts of paths, or the beginning of a command, and a hash of the whole."""
-    import hashlib  # only long names pay for it
-
     meant = (engine, kind, place or "", *whole, *(f"\0{one}" for one in others))
     digest = hashlib.sha256("\0".join(meant).encode("utf-8", "backslashreplace")).hexdigest()[:8]
-    if engine == COMMAND.name:
+    if engine == _ANY:
         name = _cut(_sentence(engine, kind, [*map(_near, whole)], None, ()), _LONG_NAME)
     else:
         short = [_last(source) for source in whole[:3]] + ([f"{len(whole) - 3} more"] if len(whole) > 3 else [])
@@ -94,7 +94,7 @@ def _shortened(engine: str, kind: str, whole: Sequence[str], place: str | None, 
 
 def _sentence(engine: str, kind: str, sources: Sequence[str], place: str | None, apart: Sequence[str]) -> str:
     what = ", ".join(source for source in sources if source.strip())
-    words = [] if engine == COMMAND.name and what else [engine]
+    words = [] if engine == _ANY and what else [engine]
     words += [word for word in ("" if kind == "backup" or not words else kind, what) if word]
     words += ["to", place] if place else []
     return _visible(" ".join(words)) + _with(apart)
@@ -117,7 +117,7 @@ def _folder(engine: str, folder: str | None, apart: Sequence[str]) -> tuple[str 
     given = next((one.removeprefix("folder=") for one in apart if one.startswith("folder=")), None)
     if given is None or given == ".":
         return folder, apart
-    others = [one for one in apart if engine == COMMAND.name or not one.startswith("folder=")]
+    others = [one for one in apart if engine == _ANY or not one.startswith("folder=")]
     return posixpath.join(folder or "/", given), others
 
 
@@ -151,21 +151,18 @@ def _apart(text: str, folder: str | None, pids: Sequence[int]) -> str:
 
 
 def _settled(text: str, pids: Sequence[int], *, place: bool = True) -> str:
-    """Return *text* without what changes every night; see `dates` and `passing`, which few commands need."""
+    """Return *text* without what changes every night; see `nightly`."""
     text, rest = text[:_MOST], text[_MOST:]
     if any(one in text for one in _PASSING) or any(str(pid) in text for pid in pids):
-        from tray.engines import passing
-
-        text = passing.settled(text, pids)
+        text = nightly.settled(text, pids)
     return _undated(text, place=place) + rest
 
 
 def _undated(text: str, *, place: bool) -> str:
     if sum(map(str.isdigit, text)) < _DIGITS and not any(day in text for day in _DAYS):
         return text
-    from tray.engines import dates
 
-    return dates.undated(text, clock.now_ms(), place=place)
+    return nightly.undated(text, clock.now_ms(), place=place)
 
 
 def _is_path(text: str) -> bool:

@@ -19,10 +19,9 @@ from tray.engines.access import ACCESS
 from tray.engines.adapter import program_names
 from tray.engines.arguments import Arguments, Grammar
 from tray.engines.base import STOP, Event, Exit, Fed, Progress, Stop, Stream
-from tray.engines.decode import count, decode, text_of
 from tray.engines.findings import MAX_COUNT, causes, whole
 from tray.engines.line_engine import Call, LineEngine, LineSession
-from tray.engines.recognise import words
+from tray.engines.text import count, decode, text_of, words
 
 _SHOWN = words(
     """config-file log-file log-dir log-level file-log-level content-log-file log-dir-max-files log-dir-max-age

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tray.engines import arguments
-from tray.engines.adapter import Adapter, planned, told
+from tray.engines.adapter import Adapter, apart_by, planned
 from tray.engines.arguments import Arguments, Grammar
 from tray.engines.base import Event, Exit, Fed, Plan, Result, Session, Stream
-from tray.engines.emptied import holds_nothing
-from tray.engines.findings import Causes, Findings, conclude
-from tray.engines.recognise import Inner, unwrap
+from tray.engines.findings import Causes, Findings, conclude, holds_nothing
+from tray.engines.program import Inner, unwrap
 from tray.engines.text import plain
 
 
@@ -71,7 +70,7 @@ class LineEngine(Adapter):
             place=call.place,
             spool_stdout=reads,
             returns=self.returns and call.kind != "other",
-            apart=lambda shown: told(self.read(shown, at), self.choose),
+            apart=lambda shown: apart_by(self.read(shown, at), self.choose),
         )
 
     def session(self, plan: Plan) -> Session:

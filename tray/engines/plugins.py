@@ -20,8 +20,8 @@ from typing import Any, cast
 
 from tray.core.model import Outcome
 from tray.core.redact import Harmless
+from tray.engines import COMMAND
 from tray.engines.base import API, STOP, Exit, Fed, Plan, Result, Session, Stop, Stream, Traits
-from tray.engines.command import COMMAND
 
 GROUP = "backup_tray.engines"
 _MAX_BYTES = 100_000

@@ -1,6 +1,31 @@
-"""Bytes of an engine's output as text that can be stored and shown: always valid Unicode, one line."""
+"""Read bytes of an engine's output as lines, as text that can be stored and shown, and as JSON."""
 
+import json
+import posixpath
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+LINE_LIMIT = 1024 * 1024
+"""A longer line, in bytes, is read in pieces of this length."""
+
+
+def cut(text: bytes, *, returns: bool) -> Iterator[bytes]:
+    """Yield the lines of *text* with their ends; of an engine whose updates end with a carriage return, each update alone."""
+    lines = text.split(b"\n")
+    for line in (*(line + b"\n" for line in lines[:-1]), lines[-1]):
+        if not returns or b"\r" not in line:
+            if line:
+                yield line
+            continue
+        parts = line.split(b"\r")
+        ends = [part + b"\r" for part in parts[:-1]]
+        if parts[-1] == b"\n":  # "\r\n" is one end
+            ends[-1] += parts[-1]
+        elif parts[-1]:
+            ends.append(parts[-1])
+        yield from ends
+
 
 _LEAD = re.compile(rb"(?:\r|\x1b\[[0-9;]*[A-Za-z])+")
 
@@ -48,3 +73,38 @@ def begins_in(part: bytes, word: bytes) -> bool:
 def many_problems(errors: int) -> str:
     """Return "1 problem" or "2 problems"."""
     return "1 problem" if errors == 1 else f"{errors} problems"
+
+
+def decode(body: bytes) -> dict[str, Any] | None:
+    """Return the JSON object in *body*, or None; bytes that are no UTF-8 come back as lone surrogates."""
+    try:
+        found = json.loads(body.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def count(message: Mapping[str, Any], key: str) -> int:
+    """Return a whole number of *message*, 0 where it is missing (Go's programs leave out zeros) or cannot be one."""
+    value = message.get(key, 0)
+    return value if type(value) is int and 0 <= value < 2**63 else 0
+
+
+def text_of(value: object) -> str:
+    """Return *value* if it is text."""
+    return valid(value) if isinstance(value, str) else ""
+
+
+def first_text(value: object) -> str | None:
+    """Return the first text of a list."""
+    return valid(value[0]) if isinstance(value, list) and value and isinstance(value[0], str) else None
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of *text* as a set."""
+    return frozenset(text.split())
+
+
+def program_name(path: str) -> str:
+    """Return the last part of a program's path, also of a Windows one."""
+    return posixpath.basename(path.replace("\\", "/"))

@@ -14,7 +14,7 @@ from tray.core.redact import Redactor
 from tray.engines import Notice
 from tray.engines.base import Plan
 from tray.engines.job_name import SAID
-from tray.engines.recognise import program_name
+from tray.engines.text import program_name
 from tray.observe import family
 from tray.observe.proc import COMMAND_BYTES, CUT, STRANGERS_BYTES, WORD_BYTES, Proc
 from tray.observe.scope import Scope, user_name

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from tray.engines.recognise import program_name
+from tray.engines.text import program_name
 from tray.observe.proc import Proc
 
 DEEP = 64

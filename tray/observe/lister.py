@@ -8,7 +8,7 @@ asked for their name again each time, in turn.
 from collections import deque
 
 from tray import engines
-from tray.engines.recognise import words
+from tray.engines.text import words
 from tray.observe.proc import Proc
 
 INTERVAL_SECONDS = 1.0

@@ -18,7 +18,7 @@ from tray.core.model import EndedRun, Outcome, Source
 from tray.core.paths import Places
 from tray.core.redact import Wary
 from tray.engines.base import Exit, Plan, Result, Session, Stream
-from tray.engines.lines import LINE_LIMIT, cut
+from tray.engines.text import LINE_LIMIT, cut
 from tray.recording import observed_end, run_entries
 from tray.recording.doubt import clean, doubted, unknown, unknown_after_mistake
 from tray.runs import RunFolder, RunInfo

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 from tray.core.model import Outcome
 from tray.engines.base import Exit, Result
-from tray.engines.command import why_failed
-from tray.engines.recognise import program_name, unwrap
-from tray.engines.text import plain
+from tray.engines.findings import why_failed
+from tray.engines.program import unwrap
+from tray.engines.text import plain, program_name
 from tray.wrapper.child import Last
 
 _ELSEWHERE = frozenset(("systemd-run",))

@@ -13,7 +13,7 @@ from tray import engines
 from tray.core import clock
 from tray.core.model import BACKUP, Outcome
 from tray.engines.base import Plan, Result
-from tray.engines.emptied import Before, doubted
+from tray.engines.findings import Before, doubted
 
 if TYPE_CHECKING:
     from tray.observe.examine import Found

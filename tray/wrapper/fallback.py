@@ -17,7 +17,7 @@ from tray.core.paths import Places
 from tray.core.paths import places as default_places
 from tray.core.redact import Redactor
 from tray.engines.base import Engine, Exit, Plan, Result, Session, Stream
-from tray.engines.command import conclude_by_code
+from tray.engines.findings import conclude_by_code
 from tray.recording import run_entries
 from tray.recording.doubt import clean, doubted, mistake
 from tray.runs import Process, RunInfo

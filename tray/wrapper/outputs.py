@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tray.core import clock, files
 from tray.engines.base import Stream
-from tray.engines.lines import LINE_LIMIT, cut
+from tray.engines.text import LINE_LIMIT, cut
 from tray.runs import RunFolder, disk_space
 
 if TYPE_CHECKING:

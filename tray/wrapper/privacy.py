@@ -91,9 +91,9 @@ def mark(places: Places, doubts: Sequence[str]) -> str:
         return ""
     from hashlib import blake2b
 
-    from tray.engines import dates
+    from tray.engines import nightly
 
-    text = dates.undated("\0".join(doubts), clock.now_ms()).encode("utf-8", "surrogatepass")
+    text = nightly.undated("\0".join(doubts), clock.now_ms()).encode("utf-8", "surrogatepass")
     return " #" + blake2b(text, key=key, digest_size=3).hexdigest()
 
 

@@ -19,7 +19,7 @@ from tray.core import clock
 from tray.core.model import MAX_STEPS, Outcome, Step
 from tray.core.paths import HOME_VARIABLE
 from tray.engines.base import Exit, Plan, Result
-from tray.engines.command import signal_name
+from tray.engines.findings import signal_name
 from tray.observe import family
 from tray.observe.ends import BY_EVENT, BY_LIST, NOT_KNOWN, End, Ending
 from tray.observe.events import Event, Events

@@ -17,7 +17,7 @@ from tray.core import clock
 from tray.core.model import Outcome
 from tray.engines import ENGINES, Notice
 from tray.engines.base import Result
-from tray.engines.command import signal_name
+from tray.engines.findings import signal_name
 from tray.observe.exits import Exits
 
 _QUICK = sorted(

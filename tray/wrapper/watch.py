@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from tray.core import clock
 from tray.core.model import Outcome, Phase, Step
 from tray.core.redact import Redactor
+from tray.engines import COMMAND
 from tray.engines.base import Event, Exit, Fed, Progress, Result, Session, Stream
-from tray.engines.command import COMMAND, CodeSession
+from tray.engines.command import CodeSession, with_failures
 from tray.runs import RunInfo, disk_space
 from tray.runs.log import RunLog
 from tray.wording.progress_bar import Display
@@ -267,9 +268,7 @@ class Watch:
         """Return *result* with the failures that programs of a script told, and whose ends were not seen."""
         if not (isinstance(self._session, CodeSession) and self._session.failures):
             return result
-        from tray.engines import sayings  # seldom needed
-
-        return sayings.judge(result, self._session.failures, set() if self._steps is None else self._steps.wrong)
+        return with_failures(result, self._session.failures, set() if self._steps is None else self._steps.wrong)
 
     def _behind(self) -> bool:
         return any(tail.more for tail in self._outputs.tails)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from tray.core.model import Outcome, Phase
 from tray.engines.base import API, STOP, Exit, Fed, Plan, Problem, Progress, Result, Stream
-from tray.engines.command import conclude_by_code
+from tray.engines.findings import conclude_by_code
 from tray.engines.text import plain
 
 TABLE = re.compile(r'pg_dump: dumping contents of table "(.+)"')

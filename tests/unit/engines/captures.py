@@ -17,7 +17,7 @@ from pathlib import Path
 from tray import engines
 from tray.core.model import Outcome
 from tray.engines.base import Exit, Fed, Plan, Result, Session, Stream
-from tray.engines.lines import cut
+from tray.engines.text import cut
 
 DATA = Path(__file__).parents[2] / "data"
 NO_FAILURES = {("rdiff-backup", "prune", 2)}

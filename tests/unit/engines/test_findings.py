@@ -5,7 +5,7 @@ import pytest
 from tray.core.model import Outcome
 from tray.engines.base import Exit, Problem
 from tray.engines.findings import MAX_ITEMS, MAX_PROBLEMS, Findings, causes, conclude, nothing_read
-from tray.engines.recognise import Inner
+from tray.engines.program import Inner
 
 PLAIN = Inner(0, {})
 DONE = "It was done"

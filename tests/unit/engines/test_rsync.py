@@ -14,7 +14,7 @@ from tests.unit.engines.letters import C, F, L, S, U, W
 from tray import engines
 from tray.core.model import Outcome, Phase
 from tray.engines.base import Exit, Plan, Problem, Progress, Result, Session, Stream
-from tray.engines.lines import cut
+from tray.engines.text import cut
 
 ENGINE = engines.named("rsync")
 LOCAL = ("--info=progress2,stats2", "--outbuf=L", "--no-h")

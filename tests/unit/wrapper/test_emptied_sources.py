@@ -7,7 +7,7 @@ import pytest
 from tray import engines
 from tray.core.model import Outcome
 from tray.engines.base import Exit, Result, Stream
-from tray.engines.emptied import Before, doubted, holds_nothing
+from tray.engines.findings import Before, doubted, holds_nothing
 from tray.observe.examine import Found
 from tray.wrapper import emptied_sources
 from tray.wrapper.estimate import Past

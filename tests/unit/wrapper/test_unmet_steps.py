@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.waiting import wait_for
 from tray import engines
 from tray.core.model import Outcome
-from tray.engines import sayings
 from tray.engines.base import Exit, Result, Stream
+from tray.engines.command import with_failures
 from tray.observe.events import Event, Events
 from tray.observe.execs import Execs
 from tray.observe.exits import Exits, names
@@ -252,10 +252,10 @@ def test_a_pipe_that_ends_well_hides_no_failure_that_was_said(line: bytes) -> No
     session = engines.COMMAND.session(engines.COMMAND.plan(["sh", "-c", "x | gzip > f"], 0, {}))
     assert session.feed(line, Stream.ERR).relay == line
     result = session.conclude(Exit(0))
-    judged = sayings.judge(result, session.failures, ())
+    judged = with_failures(result, session.failures, ())
     assert judged.outcome is Outcome.WARNING
     assert line.decode().strip().rstrip(".") in judged.reason
-    assert sayings.judge(result, session.failures, set(session.failures)) is result
+    assert with_failures(result, session.failures, set(session.failures)) is result
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from tray.core.redact import HIDDEN
-from tray.engines.adapter import Adapter, planned, told
+from tray.engines.adapter import Adapter, apart_by, planned
 from tray.engines.arguments import Arguments
 from tray.engines.base import STOP, Plan, Session, Stop
 from tray.engines.borg import options as borg_options
 from tray.engines.borg.session import CreateSession, OtherSession
-from tray.engines.recognise import program_name, unwrap
+from tray.engines.program import unwrap
+from tray.engines.text import program_name
 
 _KINDS = {
     "create": "backup",
@@ -136,7 +137,7 @@ def _missing(options: Arguments) -> tuple[str, ...]:
 
 def _apart(options: Arguments, environ: Mapping[str, str]) -> list[str]:
     """Return what else makes it another backup: the name of the archive, what alone is included, the way to the repository."""
-    found = told(options, ("rsh", "pattern", "patterns-from", "stdin-name"), {"rsh": environ.get("BORG_RSH", "")})
+    found = apart_by(options, ("rsh", "pattern", "patterns-from", "stdin-name"), {"rsh": environ.get("BORG_RSH", "")})
     name = borg_options.archive(options, environ)
     return found + ([f"archive={name}"] if name else [])
 

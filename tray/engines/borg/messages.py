@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tray.engines.decode import decode
+from tray.engines.text import decode
 
 _MAX_DOCUMENT = 4 * 1024 * 1024
 _TYPED = b'{"'

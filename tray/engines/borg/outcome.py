@@ -14,9 +14,8 @@ from tray.core.model import Outcome
 from tray.engines.base import Exit, Result
 from tray.engines.borg.reader import Seen
 from tray.engines.borg.reasons import LOCKED, cause, reason
-from tray.engines.command import signal_name, why_stopped, why_timed_out
-from tray.engines.emptied import holds_nothing
-from tray.engines.recognise import Inner
+from tray.engines.findings import holds_nothing, signal_name, why_stopped, why_timed_out
+from tray.engines.program import Inner
 from tray.engines.text import many_problems
 
 _NEVER_BEGAN = re.compile(r"^Traceback |No module named |^(?:sudo|doas|su): ", re.MULTILINE)

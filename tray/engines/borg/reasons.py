@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tray.engines import access
 from tray.engines.base import Exit
-from tray.engines.command import why_failed
+from tray.engines.findings import why_failed
 
 
 class Cause(NamedTuple):

@@ -13,7 +13,7 @@ from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.borg.messages import Document, as_text, count, split
 from tray.engines.borg.outcome import conclude_create, conclude_other
 from tray.engines.borg.reader import Reader, drawn
-from tray.engines.recognise import Inner
+from tray.engines.program import Inner
 from tray.engines.text import plain, valid
 
 _PROGRESS = ("archive_progress", "progress_message", "progress_percent")

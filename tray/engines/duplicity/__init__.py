@@ -12,13 +12,13 @@ files could not be read. The block of statistics, which it prints last, says how
 
 from collections.abc import Mapping, Sequence
 
-from tray.engines.adapter import Adapter, planned, program_names, told
+from tray.engines.adapter import Adapter, apart_by, planned, program_names
 from tray.engines.arguments import Arguments
 from tray.engines.base import Plan, Session
 from tray.engines.duplicity import options as duplicity_options
 from tray.engines.duplicity.options import command, is_address
 from tray.engines.duplicity.session import DuplicitySession
-from tray.engines.recognise import unwrap
+from tray.engines.program import unwrap
 
 _KINDS = {"backup": "backup", "restore": "restore", "verify": "check"}
 _CHOOSE = (
@@ -52,7 +52,7 @@ class Duplicity(Adapter):
             repository=repository,
             sources=sources,
             spool_stdout=kind != "other" and inner.visible,
-            apart=lambda shown: told(duplicity_options.read(shown, at), _CHOOSE),
+            apart=lambda shown: apart_by(duplicity_options.read(shown, at), _CHOOSE),
         )
 
     def session(self, plan: Plan) -> Session:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from tray.core.redact import Harmless
 from tray.engines import arguments
 from tray.engines.arguments import Arguments, Grammar
-from tray.engines.recognise import words
+from tray.engines.text import words
 
 _SHOWN = words(
     """archive-dir azure-blob-tier azure-max-block-size azure-max-connections azure-max-single-put-size

@@ -9,7 +9,7 @@ from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.duplicity.options import shows_warnings
 from tray.engines.duplicity.reasons import CAUSES, advice
 from tray.engines.findings import Findings, conclude, whole
-from tray.engines.recognise import Inner
+from tray.engines.program import Inner
 from tray.engines.text import plain
 
 _HEADER = re.compile(r"-{5,}\[ .+ \]-{5,}")

@@ -22,14 +22,15 @@ rclone leaves no locks, except `bisync`: a killed one leaves a lock file, whose 
 
 from collections.abc import Mapping, Sequence
 
-from tray.engines.adapter import Adapter, planned, program_names, told
+from tray.engines.adapter import Adapter, apart_by, planned, program_names
 from tray.engines.base import Plan, Session
 from tray.engines.command import CodeSession
+from tray.engines.program import Inner, unwrap
 from tray.engines.rclone import options as rclone_options
 from tray.engines.rclone.options import TRANSFERS, Options, level, level_name
 from tray.engines.rclone.places import shown
 from tray.engines.rclone.session import TransferSession
-from tray.engines.recognise import Inner, program_name, unwrap
+from tray.engines.text import program_name
 
 _ELSEWHERE = ("use-json-log", "log-format", "log-file")
 _OTHERWISE = ("progress", "interactive", "syslog", "log-systemd")
@@ -118,7 +119,7 @@ def _kind(options: Options) -> str:
 def _apart(options: Options, environ: Mapping[str, str]) -> list[str]:
     """Return what else makes it another backup: whose remotes these are, where they are, what alone is included."""
     where = [name for name in options.options if name.endswith(_WHERE)]
-    return told(options, (*_CHOOSE, *where), {"config": environ.get("RCLONE_CONFIG", "")})
+    return apart_by(options, (*_CHOOSE, *where), {"config": environ.get("RCLONE_CONFIG", "")})
 
 
 def _added(options: Options) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from tray.core.redact import Harmless
 from tray.engines import arguments
 from tray.engines.arguments import FALSE, Arguments, Grammar
-from tray.engines.recognise import words
+from tray.engines.text import words
 
 _SHORT = {
     "c": "checksum",

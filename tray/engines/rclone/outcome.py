@@ -14,12 +14,11 @@ from dataclasses import dataclass, field, replace
 from tray.core.model import Outcome
 from tray.engines import findings
 from tray.engines.base import Exit, Plan, Result
-from tray.engines.emptied import holds_nothing
-from tray.engines.findings import Findings
+from tray.engines.findings import Findings, holds_nothing
+from tray.engines.program import Inner
 from tray.engines.rclone.options import Options
 from tray.engines.rclone.reasons import CAUSES, NO_SPACE, advice, reason
 from tray.engines.rclone.statistics import Statistics
-from tray.engines.recognise import Inner
 
 _FILTERS = (
     "max-age", "min-age", "max-size", "min-size", "include", "include-from", "exclude", "exclude-from", "filter", "filter-from",

@@ -1,6 +1,6 @@
 """rclone's places (`remote:path`, `/path`, `:sftp,host=h,pass=…:path`) without the secrets that a connection string may hold."""
 
-from tray.engines.recognise import words
+from tray.engines.text import words
 
 _TELLING = words(
     """host user port endpoint region provider account remote bucket drive_id share_name url site_url team_drive root_folder_id

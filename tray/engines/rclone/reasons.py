@@ -6,8 +6,7 @@ import shlex
 from tray.engines import findings
 from tray.engines.access import ACCESS
 from tray.engines.base import Exit
-from tray.engines.command import why_failed
-from tray.engines.findings import Findings
+from tray.engines.findings import Findings, why_failed
 
 NO_SPACE = re.compile(
     r"(?i)no space left on device|disk quota exceeded|storage ?quota ?(?:has been )?exceeded|insufficient[_ ]s(?:pace|torage)"

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
-from tray.engines.decode import decode
 from tray.engines.findings import Findings
+from tray.engines.program import Inner
 from tray.engines.rclone.options import Options
 from tray.engines.rclone.outcome import Seen, conclude, is_reading
 from tray.engines.rclone.statistics import Printed, Settled, Statistics
 from tray.engines.rclone.text import level_of, log_line
-from tray.engines.recognise import Inner
-from tray.engines.text import begins_in, plain, strip_terminal, valid
+from tray.engines.text import begins_in, decode, plain, strip_terminal, valid
 
 _LINE = re.compile(
     r"(?:<\d>)?(?:\d{4}[/-]\d\d[/-]\d\d \d\d:\d\d:\d\d(?:\.\d+)? )?"

@@ -7,9 +7,8 @@ from typing import Any
 
 from tray.core.model import Phase
 from tray.engines.base import Progress
-from tray.engines.decode import count
 from tray.engines.rclone.options import Options
-from tray.engines.text import valid
+from tray.engines.text import count, valid
 
 _STILL_SECONDS = 10.0
 _LONGEST_SECONDS = 640.0

@@ -8,11 +8,11 @@ whether he wants it, when the output does not come to us, or for anything but a 
 import shlex
 from collections.abc import Mapping, Sequence
 
-from tray.engines.adapter import Adapter, planned, program_names, told
+from tray.engines.adapter import Adapter, apart_by, planned, program_names
 from tray.engines.base import Plan, Session
+from tray.engines.program import unwrap
 from tray.engines.rdiff_backup.options import CHOOSE, HARMLESS, Call, arguments_of, call
 from tray.engines.rdiff_backup.session import RdiffBackupSession
-from tray.engines.recognise import unwrap
 
 STATISTICS = "--print-statistics"
 
@@ -41,7 +41,7 @@ class RdiffBackup(Adapter):
             added=(STATISTICS,) if ours else (),
             place=asked.at + 1,
             spool_stdout=visible,
-            apart=lambda shown: told(arguments_of(shown, at), CHOOSE),
+            apart=lambda shown: apart_by(arguments_of(shown, at), CHOOSE),
         )
 
     def session(self, plan: Plan) -> Session:

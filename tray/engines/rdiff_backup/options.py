@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tray.core.redact import Harmless
 from tray.engines.arguments import Arguments, Grammar, read
-from tray.engines.recognise import words
+from tray.engines.text import words
 
 _SHOWN = words(
     """api-version chars-to-quote current-time exclude exclude-filelist exclude-globbing-filelist

@@ -6,10 +6,9 @@ import re
 from tray.core.model import Phase
 from tray.engines.access import ACCESS
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
-from tray.engines.emptied import holds_nothing
-from tray.engines.findings import Findings, causes, conclude, nothing_read, whole
+from tray.engines.findings import Findings, causes, conclude, holds_nothing, nothing_read, whole
+from tray.engines.program import Inner
 from tray.engines.rdiff_backup.options import Call
-from tray.engines.recognise import Inner
 from tray.engines.text import plain
 
 _HEADER = re.compile(rb"-{10,}\[ Session statistics \]-{10,}")

@@ -18,10 +18,10 @@ import signal
 from collections.abc import Mapping, Sequence
 
 from tray.core.redact import HIDDEN
-from tray.engines.adapter import Adapter, planned, program_names, told
+from tray.engines.adapter import Adapter, apart_by, planned, program_names
 from tray.engines.arguments import Arguments
 from tray.engines.base import STOP, Plan, Session, Stop
-from tray.engines.recognise import unwrap
+from tray.engines.program import unwrap
 from tray.engines.restic import options as restic_options
 from tray.engines.restic.session import BackupSession, OtherSession
 from tray.engines.restic.task import TaskSession
@@ -133,7 +133,7 @@ def _repository(options: Arguments, environ: Mapping[str, str]) -> str | None:
 
 def _apart(options: Arguments, environ: Mapping[str, str]) -> list[str]:
     """Return what else makes it another backup: for which host, with which tags, from which command, by which way to the place."""
-    found = told(options, ("host", "tag"), {"host": environ.get("RESTIC_HOST", "")})
+    found = apart_by(options, ("host", "tag"), {"host": environ.get("RESTIC_HOST", "")})
     found += [value for value in options.every("option") if value.partition("=")[0] in _HELPERS]
     return found + ([f"command={' '.join(options.rest)}"] if options.on("stdin-from-command") else [])
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 
 from tray.core.model import Outcome
 from tray.engines.base import Exit, Problem, Result
-from tray.engines.command import signal_name, why_stopped, why_timed_out
-from tray.engines.emptied import holds_nothing
-from tray.engines.recognise import Inner
+from tray.engines.findings import holds_nothing, signal_name, why_stopped, why_timed_out
+from tray.engines.program import Inner
 from tray.engines.restic.complaints import Complaints
 from tray.engines.restic.reasons import reason
 from tray.engines.text import many_problems, named

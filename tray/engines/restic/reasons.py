@@ -4,7 +4,7 @@ import re
 
 from tray.engines.access import ACCESS
 from tray.engines.base import Exit
-from tray.engines.command import why_failed
+from tray.engines.findings import why_failed
 
 _LOCKED = re.compile(r"already locked(?: exclusively)? by (PID \d+ on .*? by .*?)(?: \(UID|$)", re.MULTILINE)
 _LOCK = re.compile("already locked|unable to create lock")

@@ -12,15 +12,14 @@ from typing import Any
 from tray.core.model import Outcome, Phase
 from tray.engines.arguments import Arguments
 from tray.engines.base import MAX_PROBLEMS, Event, Exit, Fed, Plan, Problem, Progress, Result, Stream
-from tray.engines.command import conclude_by_code
-from tray.engines.decode import count, decode, first_text, text_of
-from tray.engines.recognise import Inner
+from tray.engines.findings import conclude_by_code
+from tray.engines.program import Inner
 from tray.engines.restic.complaints import STOPPED, Complaints
 from tray.engines.restic.items import Items
 from tray.engines.restic.outcome import Seen, conclude
 from tray.engines.restic.reasons import is_locked, lock_advice, reason
 from tray.engines.restic.text import error_text, parse_bytes, status_text, summary_text
-from tray.engines.text import begins_in, plain, strip_terminal, valid
+from tray.engines.text import begins_in, count, decode, first_text, plain, strip_terminal, text_of, valid
 
 _MESSAGE = b'{"message_type"'
 _MAX_ETA = 10 * 365 * 86_400

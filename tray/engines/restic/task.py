@@ -12,14 +12,13 @@ from typing import Any
 
 from tray.core.model import Outcome, Phase
 from tray.engines.base import MAX_PROBLEMS, Event, Exit, Fed, Problem, Progress, Result, Stream
-from tray.engines.command import conclude_by_code
-from tray.engines.decode import count, decode, text_of
-from tray.engines.recognise import Inner
+from tray.engines.findings import conclude_by_code
+from tray.engines.program import Inner
 from tray.engines.restic.complaints import STOPPED, Complaints
 from tray.engines.restic.items import Items
 from tray.engines.restic.reasons import is_locked, lock_advice, reason
 from tray.engines.restic.text import error_text
-from tray.engines.text import many_problems, plain, strip_terminal, valid
+from tray.engines.text import count, decode, many_problems, plain, strip_terminal, text_of, valid
 
 _IGNORED = re.compile(r"ignoring error for (?P<item>.+?): (?P<said>.+)")
 _NUMBER = re.compile(r"Fatal: There were (\d{1,9}) errors")

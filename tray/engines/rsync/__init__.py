@@ -21,10 +21,10 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 
-from tray.engines.adapter import Adapter, planned, told
+from tray.engines.adapter import Adapter, apart_by, planned
 from tray.engines.base import Plan, Session
 from tray.engines.command import CodeSession
-from tray.engines.recognise import unwrap
+from tray.engines.program import unwrap
 from tray.engines.rsync import options as rsync_options
 from tray.engines.rsync.options import Options
 from tray.engines.rsync.session import TransferSession
@@ -112,7 +112,7 @@ def _added(options: Options) -> tuple[str, ...]:
 def _apart(options: Options, environ: Mapping[str, str]) -> list[str]:
     """Return what else makes it another backup: what alone is included, and by which way the other side is reached."""
     shell = environ.get("RSYNC_RSH", "") if options.remote else ""
-    return [one for one in told(options, _CHOOSE, {"rsh": shell}) if one != "rsh=ssh"]
+    return [one for one in apart_by(options, _CHOOSE, {"rsh": shell}) if one != "rsh=ssh"]
 
 
 def _ends(options: Options) -> tuple[tuple[str, ...], str | None]:

@@ -13,8 +13,8 @@ from dataclasses import replace
 from tray.core.model import Outcome
 from tray.engines import findings
 from tray.engines.base import Exit, Plan, Result
-from tray.engines.emptied import holds_nothing
-from tray.engines.recognise import Inner
+from tray.engines.findings import holds_nothing
+from tray.engines.program import Inner
 from tray.engines.rsync.messages import Seen
 from tray.engines.rsync.options import Options
 from tray.engines.rsync.reasons import reason

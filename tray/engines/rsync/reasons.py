@@ -3,7 +3,7 @@
 from tray.engines import findings
 from tray.engines.access import ACCESS
 from tray.engines.base import Exit
-from tray.engines.command import why_failed
+from tray.engines.findings import why_failed
 from tray.engines.rsync.messages import Seen
 
 _CAUSES = findings.causes(

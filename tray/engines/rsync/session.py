@@ -10,7 +10,7 @@ import re
 from tray.core.model import Phase
 from tray.engines import access
 from tray.engines.base import Exit, Fed, Plan, Progress, Result, Stream
-from tray.engines.recognise import Inner
+from tray.engines.program import Inner
 from tray.engines.rsync.block import Block
 from tray.engines.rsync.messages import Messages
 from tray.engines.rsync.options import Options

@@ -16,10 +16,11 @@ from collections.abc import Mapping, Sequence
 
 from tray.engines.adapter import Adapter, planned, program_names
 from tray.engines.base import Plan, Session
-from tray.engines.recognise import program_name, unwrap
+from tray.engines.program import unwrap
 from tray.engines.tar.gnu import is_gnu
 from tray.engines.tar.options import HARMLESS, Call, call
 from tray.engines.tar.session import TarSession
+from tray.engines.text import program_name
 
 ADDED = ("--totals",)
 

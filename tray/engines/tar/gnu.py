@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from tray.engines.recognise import program_name
+from tray.engines.text import program_name
 
 _OTHERS = ("busybox", "toybox", "bsdtar")
 _FOLDERS = ("/bin", "/usr/bin")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tray.core.redact import Harmless
 from tray.engines import arguments
 from tray.engines.arguments import Arguments, Grammar
-from tray.engines.recognise import words
+from tray.engines.text import words
 
 _SHOWN = words(
     """add-file after-date blocking-factor directory exclude exclude-from exclude-ignore

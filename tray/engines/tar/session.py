@@ -19,7 +19,7 @@ import re
 
 from tray.engines.base import Event, Exit, Fed, Plan, Result, Stream
 from tray.engines.findings import Findings, causes, conclude, whole
-from tray.engines.recognise import Inner
+from tray.engines.program import Inner
 from tray.engines.tar.options import Call
 from tray.engines.text import plain
 

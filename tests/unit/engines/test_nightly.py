@@ -8,7 +8,7 @@ import pytest
 
 from tray import engines
 from tray.core import clock
-from tray.engines import dates
+from tray.engines import nightly
 
 SECONDS = 1_795_834_800  # 2026-11-28 03:00 UTC
 NIGHTS = [SECONDS + day * 86_400 for day in range(-44, 3, 9)]
@@ -158,9 +158,9 @@ def test_two_jobs_that_differ_in_other_numbers_stay_two(pair: tuple[str, str], m
 
 def test_the_place_of_a_date_can_be_read() -> None:
     """A person sees that a date stood there, and nothing else is touched."""
-    assert dates.undated("/bk/home-2026-11-28.tar.gz", SECONDS * 1000) == "/bk/home-DATE.tar.gz"
-    assert dates.undated("/bk/2026/11/28/", SECONDS * 1000) == "/bk/DATE/"
-    assert dates.undated("/bk/home-20261128T0300.tgz", SECONDS * 1000) == "/bk/home-DATE.tgz"
+    assert nightly.undated("/bk/home-2026-11-28.tar.gz", SECONDS * 1000) == "/bk/home-DATE.tar.gz"
+    assert nightly.undated("/bk/2026/11/28/", SECONDS * 1000) == "/bk/DATE/"
+    assert nightly.undated("/bk/home-20261128T0300.tgz", SECONDS * 1000) == "/bk/home-DATE.tgz"
     assert name("rsync -a /home/ /bk/2026-11-28/") == "rsync /home to /bk/DATE"
 
 

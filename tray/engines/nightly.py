@@ -1,7 +1,10 @@
-"""Dates in the words of a command that change every night, so that `home-$(date +%F).tar` is the same job tomorrow.
+"""Replace the parts of a command that change every night, so that `home-$(date +%F).tar` is the same job tomorrow.
 
-The rule, which weighs a name that is taken for a date (two jobs become one, and the success of one hides the failure of the other)
-against a date that is taken for a name (one job gets many rows):
+These are dates (`undated`), and the names that the system gives anew for each run (`settled`): temporary folders, process and
+descriptor numbers, counted snapshots.
+
+The rule for dates weighs a name that is taken for a date (two jobs become one, and the success of one hides the failure of the
+other) against a date that is taken for a name (one job gets many rows):
 
 1. A *destination* may be dated: the repository or target, the name of an archive, a tag, a file behind `>` or `--output`, and a
    file whose name ends as that of an archive or a dump. So may a path in a *snapshot*. There a whole date (year, month and day, or
@@ -12,11 +15,8 @@ against a date that is taken for a name (one job gets many rows):
 
 Today is the day of the run's start, as it is here and as it is in UTC. Two digits behind a date are its hour only around the hour
 of the run: `home-2026-11-30-12.tar` may be that of the twelfth disk.
-
-Imported only where a word holds enough digits or the name of a day.
 """
 
-import calendar
 import datetime
 import functools
 import re
@@ -45,16 +45,17 @@ _NO_DOT, _NO_MORE = r"(?<!\d)(?<!\d\.)", r"(?!\d|\.\d)"  # an address as 10.26.1
 _CLOSE = datetime.timedelta(days=1)
 
 _NEAR = 256
-_NUMBER = re.compile(r"[-_. ]{0,3}(\d\d)")
-_WRITTEN = re.compile(
+_NUMBER = r"[-_. ]{0,3}(\d\d)"
+_WRITTEN = (
     r"(?:>\s*|\s-[of] ?|--(?:out(?:put)?(?:-?(?:dir|file))?|file|(?:target|backup)-?dir|result-file|dest(?:ination)?)[= ])"
     r"['\"]?[^\s;|&<>'\"]*$"
 )
 """What stands before the name of a file that is written."""
-_SNAPSHOT = re.compile(
-    r"(?i)(?<![a-z])(?:auto|lv)?snap(?:s|shots?)?(?![a-z])|(?<=/\.)zfs(?=/)|@GMT-|(?<=[\w.-])@[\w:.-]*DATE|time(?:shift|machine)"
+_SNAPSHOT = (
+    r"(?i)(?<![a-z])(?:auto|lv)?snap(?:s|shots?)?(?![a-z])|(?<=/\.)zfs(?=/)|@GMT-|(?<=[\w.-])@[\w:.-]*DATE"
+    r"|time(?:shift|machine)"
 )
-_FILE = re.compile(
+_FILE = (
     r"[^/\s'\"]*?\.(?:tar|t[bgx]z2?|tzst|gz|bz2|xz|zst|lz4?|zip|7z|rar|sql|dump|dmp|bak|backup|img|iso|qcow2|raw|vma|cpio|ldif"
     r"|json|xml|csv|db|sqlite3?|snar|enc|gpg|age|bundle)(?![A-Za-z\d])"
 )
@@ -83,7 +84,7 @@ def _replaced(whole: bool, place: bool, now: Sequence[datetime.datetime], found:
     if not (loose and whole) and not _is_close(found, [one.date() for one in now], loose=loose):
         return found[0]
     time = found.groupdict().get("time") or ""
-    number = _NUMBER.fullmatch(time)  # the hour, or the twelfth disk?
+    number = re.fullmatch(_NUMBER, time)  # the hour, or the twelfth disk?
     hours = {(one.hour - back) % 24 for one in now for back in range(-1, 4)}
     return DATE + time if number and int(number[1]) not in hours else DATE
 
@@ -99,8 +100,8 @@ def _may_be_dated(found: "re.Match[str]") -> bool:
     text, begin, end = found.string, found.start(), found.end()
     before, behind = text[max(0, begin - _NEAR) : begin], text[end : end + _NEAR]
     word = re.split(r"\s", before)[-1] + DATE + re.split(r"\s", behind)[0]
-    written = _WRITTEN.search(before) is not None
-    return written or _FILE.match(text, end) is not None or _SNAPSHOT.search(word) is not None
+    written = re.search(_WRITTEN, before) is not None
+    return written or re.match(_FILE, text[end:]) is not None or re.search(_SNAPSHOT, word) is not None
 
 
 def _spans(found: "re.Match[str]", today: datetime.date) -> Iterator[tuple[datetime.date, datetime.date]]:
@@ -142,8 +143,8 @@ def _span(parts: dict[str, str], year: int, month: int, day: int) -> tuple[datet
         first = datetime.date(year, 1, 1) + datetime.timedelta(int(parts["j"]) - 1)
         return first, first
     if day:
-        return (one := datetime.date(year, month, day)), one
-    return datetime.date(year, month, 1), datetime.date(year, month, calendar.monthrange(year, month)[1])
+        return (date := datetime.date(year, month, day)), date
+    return datetime.date(year, month, 1), datetime.date(year + month // 12, month % 12 + 1, 1) - _CLOSE
 
 
 _FORMS: tuple[tuple[tuple[str, ...], bool, str], ...] = (
@@ -173,3 +174,36 @@ _FORMS: tuple[tuple[tuple[str, ...], bool, str], ...] = (
     (_MONTHS, False, rf"(?<![A-Za-z]){_MONTH}[-_. ]?{_D}{_TIME}{_END}"),
     (_MONTHS, False, rf"{_START}{_D}[-_. ]?{_MONTH}(?![A-Za-z])"),
 )
+
+_CHANCE = (
+    r"(?=[a-zA-Z]*\d)(?=[a-z\d]*[A-Z])(?=[A-Z\d]*[a-z])(?![A-Za-z]+\d+(?![A-Za-z\d]))[A-Za-z\d]{6,12}(?![A-Za-z\d])"
+)
+_LEAST_PID = 1000
+_NO_SCRIPT = r"(?![^\s'\"]{0,200}\.(?:sh|bash|zsh|py|pl|rb|php|js)(?![\w.]))"  # two scripts are two, wherever they are
+_PASSING: tuple[tuple[str, str], ...] = (
+    (rf"(?<=/)tmp\.[A-Za-z\d]{{6,12}}(?![A-Za-z\d]){_NO_SCRIPT}", "TMP"),  # mktemp
+    (rf"(?<=/tmp/)tmp[a-z\d_]{{8}}(?![A-Za-z\d_]){_NO_SCRIPT}", "TMP"),  # Python
+    (rf"(?<=/tmp/)((?:[^/\s'\"]*[._-])?){_CHANCE}{_NO_SCRIPT}", r"\1TMP"),  # mktemp -t name.XXXXXX
+    (rf"(?<=/shm/)((?:[^/\s'\"]*[._-])?){_CHANCE}{_NO_SCRIPT}", r"\1TMP"),
+    (r"(?<=/proc/)\d+(?=/)", "PID"),
+    (r"(?<=/dev/fd/)\d+(?!\d)|(?<=/self/fd/)\d+(?!\d)", "N"),  # <(…)
+    (r"(?<=/\.snapshots/)\d+(?=/snapshot)", "N"),  # snapper
+    (r"(?<=HarddiskVolumeShadowCopy)\d+", "N"),  # Windows
+)
+
+
+def settled(text: str, pids: Sequence[int]) -> str:
+    """Return *text* with `TMP`, `PID` or `N` in the place of each part of a path that the system names anew for each run.
+
+    Only certain ones: a number that merely looks like a process (`/tmp/vm-1042`) stays, unless it is the very process that runs
+    the command.
+
+    Args:
+        pids: The processes that run the command: what a script calls `$$`.
+    """
+    for pattern, put in _PASSING:
+        text = re.sub(pattern, put, text)
+    for pid in pids:
+        if pid >= _LEAST_PID:
+            text = re.sub(rf"(?<!\d){pid}(?!\d)", "PID", text)
+    return text

@@ -5,10 +5,12 @@ gets, and whether its end and its output can be seen from here at all. A wrapper
 itself "any other command". The options come from the manual pages (coreutils, util-linux, sudo, systemd, moreutils).
 """
 
-import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from tray.engines import detached
+from tray.engines.text import program_name, words
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PYTHON = re.compile(r"python(?:\d+(?:\.\d+)?)?(?:\.exe)?", re.IGNORECASE)
@@ -76,11 +78,6 @@ class _Read:
     def has(self, *names: str) -> bool:
         """Whether one of the options was given."""
         return any(name in names for name, _ in self.options)
-
-
-def words(text: str) -> frozenset[str]:
-    """Return the words of *text* as a set."""
-    return frozenset(text.split())
 
 
 _USER = {"-u": "user", "--user": "user"}
@@ -176,7 +173,7 @@ RUNNERS = words(
     """ssh autossh chroot nsenter docker podman nerdctl docker-compose podman-compose kubectl oc k3s microk8s su runuser flock
     script sh bash dash ash zsh ksh mksh fish rbash"""
 )
-"""Programs whose words may name the command that they run; see `inside`."""
+"""Programs whose words may name the command that they run; see `command_words`."""
 
 
 def unwrap(argv: Sequence[str], environ: Mapping[str, str]) -> Inner:
@@ -222,9 +219,7 @@ def _detached(argv: Sequence[str], at: int) -> str:
     """Return why the program at *at* does not tell how its work ended, "" if it does."""
     if program_name(argv[at]) not in _MAY_LEAVE:
         return ""
-    from tray.engines import detached  # a backup by an engine does not wait for this
-
-    return detached.reason(argv[at:])
+    return detached.reason(argv[at:], lambda words: unwrap(words, {}).opaque)
 
 
 def _in_python(argv: Sequence[str], at: int) -> int:
@@ -236,11 +231,6 @@ def _in_python(argv: Sequence[str], at: int) -> int:
         i += 2 if argv[i] in ("-W", "-X") else 1
     i += i < len(argv) and argv[i] == "-m"
     return i if i < len(argv) and program_name(argv[i]).startswith(_IN_PYTHON) else at
-
-
-def program_name(path: str) -> str:
-    """Return the last part of a program's path, also of a Windows one."""
-    return posixpath.basename(path.replace("\\", "/"))
 
 
 def _read(argv: Sequence[str], at: int, wrapper: _Wrapper) -> _Read:

@@ -5,7 +5,7 @@ import pytest
 from tray import engines
 from tray.core.errors import UnknownEngineError, UsageError
 from tray.engines import recognise, unwrap
-from tray.engines.recognise import WRAPPERS
+from tray.engines.program import WRAPPERS
 
 BEHIND = [
     "restic",
