@@ -12,7 +12,7 @@ from tests.waiting import wait_for
 from tray import runs
 from tray.core.model import Outcome
 from tray.core.paths import Places
-from tray.observe.exits import Exits
+from tray.observe.events import Exits
 from tray.status import past_runs
 
 PYTHON = sys.executable

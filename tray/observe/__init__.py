@@ -1,12 +1,9 @@
 """Engines that others started: found in the kernel's process list, followed to their end. Linux only; elsewhere nothing is found.
 
-lister.py   which processes are new                  examine.py  whether a process is a run, and of what
-proc.py     what /proc tells of one process          family.py   whose descendant it is
-meter.py    how far a run is                         ends.py     how it ended
-scope.py    whose processes an instance looks at     quota.py    how many of another user's runs it follows
-execs.py    notice at once that an engine was started
-events.py   what the kernel tells at once of each process
-exits.py    the names of processes that have ended
+lister.py   lists new processes                      examine.py  tells whether a process is a run, and of what
+proc.py     reads /proc/PID                          meter.py    measures a run
+scope.py    whose processes an instance looks at     ends.py     how a run ended
+execs.py    notices at once that an engine starts    events.py   the kernel's notices about all processes
 
 Nothing here needs rights of its own: what the kernel does not tell this user stays unknown. A run shorter than the interval between
 two looks may be missed; one that is seen is shown within 2 s of its start.

@@ -1,4 +1,4 @@
-"""How a process ended that is not our child.
+"""Find out how a process ended that is not our child.
 
 From best to least: the kernel keeps the exit status with the pidfd (Linux 6.15, also of another user's process); the process list
 shows it until the parent has asked for it (if we may look into the process); else only that it ended. Source of number and layout:
@@ -15,13 +15,16 @@ from dataclasses import dataclass
 from tray.core import clock
 from tray.observe.proc import Proc
 
+if sys.platform != "win32":
+    import fcntl
+
 BY_PIDFD = "exit status by pidfd"
 BY_LIST = "exit status by the process list"
 BY_EVENT = "exit status by the process connector"
 NOT_KNOWN = "ended, status not known"
 
 REAP_SECONDS = 10.0
-"""How long a parent may take to ask for the exit status, which is when the kernel tells us."""
+"""How long a parent may take to ask for the exit status, which is when the kernel tells it to us."""
 
 _GET_INFO = (3 << 30) | (64 << 16) | (0xFF << 8) | 11
 _LAYOUT = struct.Struct("=QQ11Ii")  # mask, cgroup, pid, tgid, ppid, 8 ids, exit status
@@ -30,7 +33,7 @@ _EXIT = 1 << 3
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How it ended, and by what we know. Code and signal are both None if only the end was seen."""
+    """The end of a process, and the source of that knowledge. Code and signal are both None if only the end was seen."""
 
     code: int | None
     signal: int | None
@@ -38,13 +41,13 @@ class End:
 
     @classmethod
     def of(cls, status: int, how: str) -> "End":
-        """Read a status as waitpid(2) gives it."""
+        """Build it from a status as waitpid(2) gives it."""
         code = os.waitstatus_to_exitcode(status)
         return cls(code, None, how) if code >= 0 else cls(None, -code, how)
 
 
 class Ending:
-    """Waits for the end of one process, named by pid and start. `fd` becomes readable at the end (None: ask now and then)."""
+    """The awaited end of one process, named by pid and start. `fd` becomes readable at the end (None: ask now and then)."""
 
     def __init__(self, proc: Proc, pid: int, start: str) -> None:
         self._proc, self._pid, self._start = proc, pid, start
@@ -76,7 +79,7 @@ class Ending:
         return self._give_up is not None
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         if self.fd is not None:
             fd, self.fd = self.fd, None
             with suppress(OSError):
@@ -89,17 +92,13 @@ class Ending:
 
 def exit_status(fd: int) -> tuple[int | None, bool]:
     """Ask the kernel for the exit status of a process that has ended, and say whether asking again later may help."""
-    if sys.platform == "win32":
-        return None, False
-    import fcntl
-
-    buffer = bytearray(_LAYOUT.pack(_EXIT, *([0] * 13)))
-    try:
-        fcntl.ioctl(fd, _GET_INFO, buffer)
-    except OSError:  # before 6.13 the call is not known, before 6.15 the status is not
-        return None, False
-    fields = _LAYOUT.unpack(buffer)
-    return (fields[13], False) if fields[0] & _EXIT else (None, True)
+    if sys.platform != "win32":
+        buffer = bytearray(_LAYOUT.pack(_EXIT, *([0] * 13)))
+        with suppress(OSError):  # before 6.13 the call is not known, before 6.15 the status is not
+            fcntl.ioctl(fd, _GET_INFO, buffer)
+            fields = _LAYOUT.unpack(buffer)
+            return (fields[13], False) if fields[0] & _EXIT else (None, True)
+    return None, False
 
 
 def _open(pid: int) -> int | None:

@@ -1,11 +1,11 @@
-"""A closer look at one process: is it a run of an engine, of what kind, from where to where.
+"""Examine one process: whether it is a run of an engine, of what kind, from where to where.
 
 Engines are asked what they would make of the command line (`Engine.plan`). Of the environment only the variables in `VARIABLES` are
-copied; what leaves this module is redacted.
+copied, and everything that leaves this module is redacted.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tray import engines
@@ -15,12 +15,11 @@ from tray.engines import Notice
 from tray.engines.base import Plan
 from tray.engines.job_name import SAID
 from tray.engines.text import program_name
-from tray.observe import family
 from tray.observe.proc import COMMAND_BYTES, CUT, STRANGERS_BYTES, WORD_BYTES, Proc
 from tray.observe.scope import Scope, user_name
 
 VARIABLES = (*(name for known in engines.ENGINES for name in known.variables), "PWD", HOME_VARIABLE)
-"""What is read of another process's environment. An address or a command among them may hold a password, and is redacted."""
+"""Variables that are read of another process's environment. An address or a command among them may hold a password: redacted."""
 
 KINDS = frozenset(("backup", "dry-run", "restore", "check", "prune", "compact"))
 OTHER = "other"
@@ -30,6 +29,11 @@ NOT_ALONE = frozenset(known.name for known in engines.ENGINES if known.notice ==
 _MOVES = tuple(begin for known in engines.ENGINES if known.moves for begin in known.begins)
 _CALLERS = 3
 """So many ancestors may be the script whose own number is in a name."""
+DEEP = 64
+"""How far up ancestors are looked for."""
+_PROGRAM = "backup-tray"
+_FILE = "/tray/__main__.py"
+_WRAPS = ("run", "backup")
 _SERVES = frozenset(("--server", "--daemon"))  # rsync's other half
 
 
@@ -38,11 +42,11 @@ class Found:
     """A process that is a run.
 
     Attributes:
-        user: The name of its user if that is not us, else None.
+        user: Name of its user if that is not us, else None.
         repository, sources, command: Redacted; local paths are absolute where the working folder is known.
         folder: Its working folder, None if unknown.
-        here: Its paths are ours; False in a container.
-        whole: Its whole command line was read, and its environment, which may name the repository.
+        here: Whether its paths are ours; False in a container.
+        whole: Whether its whole command line was read, and its environment, which may name the repository.
     """
 
     pid: int
@@ -62,17 +66,17 @@ class Found:
 
     @property
     def process(self) -> str:
-        """What names it for good in this boot."""
+        """Pid and start: its name for good in this boot."""
         return f"{self.pid}@{self.start}"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the kernel told of a process, taken all at once: it may be over before we have understood it.
+    """The kernel's facts about a process, read all at once: it may be over before we have understood it.
 
     Attributes:
         above: Pid and start of its ancestors.
-        wrapped: One of them is a wrapper of ours, or of another user's Backup Tray.
+        wrapped: Whether one of them is a wrapper, also of another user's Backup Tray.
     """
 
     pid: int
@@ -87,12 +91,12 @@ class Facts:
 
 
 def gather(proc: Proc, pid: int, admit: Callable[[], bool] = lambda: True) -> Facts | None:
-    """Return what can be known of a process that may be an engine; None if it is none, or gone.
+    """Return the facts about a process that may be an engine; None if it is none, or gone.
 
-    Of a part of an engine (rsync is three processes with the same words) it tells of the one that began.
+    For a part of an engine (rsync is three processes with the same words) they are those of its first process.
 
     Args:
-        admit: Asked once the process may be an engine; False ends the look before the dear part of it.
+        admit: Called once the process may be an engine; False ends the look before the dear part of it.
     """
     most = COMMAND_BYTES if proc.uid(pid) == _ourselves() else STRANGERS_BYTES
     argv = proc.command(pid, most)
@@ -101,14 +105,14 @@ def gather(proc: Proc, pid: int, admit: Callable[[], bool] = lambda: True) -> Fa
     pid, above = _beginning(proc, pid, argv, most)
     if not pid:
         return None
-    stat, uid = proc.stat(pid), proc.uid(pid)  # first what only the process itself tells: it may be over in a moment
+    stat, uid = proc.stat(pid), proc.uid(pid)  # first what only the living process tells
     if stat is None or stat.gone or uid is None:
         return None
     environ, ours = proc.environ(pid, VARIABLES), uid == _ourselves()
     if ours and uid == 0 and proc.set_uid(pid):
         return None  # root's program with another user's words
     folder = _folder(proc, pid, argv, environ or {}, above)
-    wrapped = any(family.wraps(proc.command(ancestor, WORD_BYTES)) for ancestor, _ in above)
+    wrapped = any(wraps(proc.command(ancestor, WORD_BYTES)) for ancestor, _ in above)
     facts = Facts(pid, stat.start, argv, uid, environ, folder, not ours or proc.here(pid), above, wrapped)
     again = proc.stat(pid)
     if again is None or again.gone or again.start != stat.start or proc.command(pid, most) != argv:
@@ -119,16 +123,36 @@ def gather(proc: Proc, pid: int, admit: Callable[[], bool] = lambda: True) -> Fa
 def _beginning(proc: Proc, pid: int, argv: Sequence[str], most: int) -> tuple[int, tuple[tuple[int, str], ...]]:
     """Return the first of a chain of processes of one user with the same words, and its ancestors.
 
-    Only so many levels are looked at as `family.ancestors` yields: any user can make a chain of a thousand. What is deeper in one
-    begins nothing, so its pid is 0.
+    Only as many levels are looked at as `ancestors` yields, since any user can make a chain of a thousand. A process deeper in
+    such a chain begins nothing: its pid is 0.
     """
-    above, uid = tuple(family.ancestors(proc, pid)), proc.uid(pid)
+    above, uid = tuple(ancestors(proc, pid)), proc.uid(pid)
     level = 0
     while level < len(above) and proc.uid(above[level][0]) == uid and proc.command(above[level][0], most) == argv:
         level += 1
-    if level >= family.DEEP:
+    if level >= DEEP:
         return 0, ()
     return (pid, above) if not level else (above[level - 1][0], above[level:])
+
+
+def ancestors(proc: Proc, pid: int) -> Iterator[tuple[int, str]]:
+    """Yield pid and start of the parent of *pid*, of its parent, and so on."""
+    stat = proc.stat(pid)
+    for _ in range(DEEP):
+        if stat is None or stat.parent < 1:
+            return
+        parent, stat = stat.parent, proc.stat(stat.parent)
+        if stat is not None:
+            yield parent, stat.start
+
+
+def wraps(argv: Sequence[str]) -> bool:
+    """Return whether this command line is a wrapper, of any user: `backup-tray run …`, `python3 -m tray backup …`."""
+    for place, word in enumerate(argv[:-1]):
+        as_module = word == "tray" and place > 0 and argv[place - 1] == "-m"
+        if program_name(word) == _PROGRAM or as_module or word.endswith(_FILE):
+            return argv[place + 1] in _WRAPS
+    return False
 
 
 def _ourselves() -> int:
@@ -138,7 +162,7 @@ def _ourselves() -> int:
 def _folder(
     proc: Proc, pid: int, argv: Sequence[str], environ: dict[str, str], above: Sequence[tuple[int, str]]
 ) -> str | None:
-    """Return the folder that relative paths count from. The caller of an engine that goes elsewhere at once is asked."""
+    """Return the folder that relative paths count from: the caller's, if the engine changes its own folder at its start."""
     if not program_name(argv[0]).startswith(_MOVES):
         return proc.folder(pid)
     caller = proc.folder(above[0][0]) if above else None
@@ -146,18 +170,18 @@ def _folder(
 
 
 def examine(proc: Proc, facts: Facts, scope: Scope, kinds: frozenset[str] = KINDS) -> Found | None:
-    """Return the run that a process is; None if it is none of these *kinds*, or none of ours to look at. Never raises."""
+    """Return the run that a process is; None if it is none of *kinds*, or out of scope. Never raises."""
     if not scope.user(facts.uid) or not scope.instance(facts.environ):
         return None
     try:
-        found = _planned(facts.argv, facts.environ or {}, kinds)
-    except Exception:  # a command line that nobody thought of must not end the tracker
+        planned = _planned(facts.argv, facts.environ or {}, kinds)
+    except Exception:  # an odd command line must not end the tracker
         return None
-    return None if found is None else _described(proc, facts, scope, *found)
+    return None if planned is None else _described(proc, facts, scope, *planned)
 
 
 def _may_be(argv: Sequence[str]) -> bool:
-    """Whether a built-in engine may stand there: only its name is looked at, and nothing is imported."""
+    """Return whether the command line may be a built-in engine's, by its name alone, without an import."""
     if not argv or not _SERVES.isdisjoint(argv):
         return False
     inner = engines.unwrap(argv, {})
@@ -179,12 +203,12 @@ def _described(proc: Proc, facts: Facts, scope: Scope, name: str, plan: Plan) ->
     sources = tuple(absolute(hide.text(source), folder) for source in plan.sources)
     repository = None if plan.repository is None else absolute(hide.text(plan.repository), folder)
     if user is None:
-        apart, pids = tuple(map(hide.text, plan.apart)), (facts.pid, *(one for one, _ in facts.above[:_CALLERS]))
+        apart, pids = tuple(map(hide.text, plan.apart)), (facts.pid, *(pid for pid, _ in facts.above[:_CALLERS]))
         job = engines.job_name(name, repository, sources, kind=plan.kind, folder=folder, apart=apart, pids=pids)
-    else:  # one job for each engine and user: the words are that user's, and there is no end to them
+    else:  # one job for each engine and user: that user could make up any number of words
         job = name if plan.kind == "backup" else f"{name} {plan.kind}"
     # The same words may mean other folders: a container's success must not stand for a failure of ours.
-    whose = [word for word in (user, None if facts.here else "container") if word is not None]
+    labels = [word for word in (user, None if facts.here else "container") if word is not None]
     return Found(
         pid=facts.pid,
         start=facts.start,
@@ -196,7 +220,7 @@ def _described(proc: Proc, facts: Facts, scope: Scope, name: str, plan: Plan) ->
         repository=repository,
         sources=sources,
         command=tuple(hide.argv(facts.argv)),
-        job=f"{job} ({', '.join(whose)})" if whose else job,
+        job=f"{job} ({', '.join(labels)})" if labels else job,
         folder=folder,
         here=facts.here,
         whole=facts.environ is not None and not any(word.endswith(CUT) for word in facts.argv),
@@ -204,7 +228,7 @@ def _described(proc: Proc, facts: Facts, scope: Scope, name: str, plan: Plan) ->
 
 
 def absolute(path: str, folder: str | None) -> str:
-    """Return a relative local path as seen from *folder*; whatever may be an address, or words of ours, as it is."""
+    """Return a relative local path as seen from *folder*; an address, or words of ours, unchanged."""
     beginning = path.partition("/")[0]
     if folder is None or os.path.isabs(path) or path in ("", "-", "stdin") or ":" in beginning or path.startswith("~"):
         return path

@@ -1,10 +1,11 @@
-"""That an engine was started, told by the kernel at once: whoever starts a program opens its file, and inotify(7) tells of that.
+"""Notice at once that an engine starts: the start opens the program's file, and inotify(7) tells of that.
 
-Needs no rights but to read the programs. It says nothing about who started what, so it is only the reason to look at the process
-list sooner: a backup that fails within a few milliseconds is seen too. Programs that are not in PATH, or that an interpreter runs
-(`python3 -m borg`), are found at the next look as before.
+It needs no rights but to read the programs. It does not tell which process opened the file, so it is only a reason to look at the
+process list sooner: then a backup that fails within a few milliseconds is seen too. Programs that are not in PATH, or that an
+interpreter runs (`python3 -m borg`), are found at the next look.
 """
 
+import ctypes
 import os
 import struct
 import sys
@@ -13,9 +14,9 @@ from collections.abc import Iterable, Iterator
 from tray.engines import ENGINES, Notice
 
 GENERAL = frozenset(known.name for known in ENGINES if known.notice != Notice.AT_ONCE)
-"""Engines of which calls that are over in a moment would fill the list of jobs with what is no backup."""
+"""Engines whose calls of a moment are no backups and would fill the list of jobs."""
 BURST_SECONDS = (0.002, 0.005, 0.01, 0.03, 0.06)
-"""When to look after a program was opened: it gets its own name and command line a moment later."""
+"""Pauses between looks after a program was opened: the process gets its own name and command line a moment later."""
 
 _OPEN, _ATTRIB, _DELETE_SELF = 0x20, 0x4, 0x400
 _EVENT = struct.Struct("=iIII")
@@ -24,7 +25,7 @@ _USUAL = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/snap/bin"
 
 
 class Execs:
-    """Becomes readable (`fd`) when an engine's program is opened. `fd` is None where the system has no such notice to give.
+    """The notices of inotify. `fd` becomes readable when an engine's program is opened; None where the system has no inotify.
 
     Args:
         engines: Names of the engines, all by default.
@@ -38,7 +39,7 @@ class Execs:
         self._add()
 
     def drain(self) -> list[str]:
-        """Take what has come: engines whose programs were opened. After an upgrade the new ones take the place of the old."""
+        """Return the engines whose programs were opened since the last call. Programs replaced by an upgrade are watched anew."""
         if self.fd is None:
             return []
         try:
@@ -56,7 +57,7 @@ class Execs:
         return opened
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         if self.fd is not None:
             os.close(self.fd)
             self.fd = None
@@ -64,8 +65,6 @@ class Execs:
     def _add(self) -> None:
         if self.fd is None or sys.platform != "linux":
             return
-        import ctypes
-
         libc = ctypes.CDLL(None, use_errno=True)
         for path in self._programs():
             which = libc.inotify_add_watch(self.fd, os.fsencode(path), _OPEN | _ATTRIB | _DELETE_SELF)
@@ -74,8 +73,8 @@ class Execs:
 
     def _programs(self) -> list[str]:
         folders = dict.fromkeys(f"{os.environ.get('PATH', '')}:{_USUAL}".split(":"))
-        found = (os.path.realpath(path) for folder in folders if folder for path in self._in(folder))
-        return list(dict.fromkeys(found))[:_MOST]
+        programs = (os.path.realpath(path) for folder in folders if folder for path in self._in(folder))
+        return list(dict.fromkeys(programs))[:_MOST]
 
     def _in(self, folder: str) -> Iterator[str]:
         try:
@@ -88,7 +87,5 @@ class Execs:
 def _inotify() -> int | None:
     if sys.platform != "linux":
         return None
-    import ctypes
-
     fd: int = ctypes.CDLL(None, use_errno=True).inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
     return None if fd < 0 else fd

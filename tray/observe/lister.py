@@ -1,11 +1,15 @@
-"""Which processes are new and may be engines: the part that runs every second, so every call into the kernel counts.
+"""List the new processes that may be engines. This runs every second, so every call into the kernel counts.
+
+The kernel gives pids in order, so the new ones lie between the newest of the last look and the newest now. Only those are probed;
+the whole list is read where the numbers wrapped, where very many are new, and once a minute to be safe.
 
 A new process is looked at a moment after it was first seen: between fork and exec it still has the name of its parent. A shell or
-an interpreter may become an engine at any later time (`exec restic backup` as the last line of a script), so some of those are
-asked for their name again each time, in turn.
+an interpreter may become an engine at any later time (`exec restic backup` as the last line of a script), so the lister reads the
+names of some of those again at each look, in turn.
 """
 
 from collections import deque
+from collections.abc import Iterable
 
 from tray import engines
 from tray.engines.text import words
@@ -14,9 +18,13 @@ from tray.observe.proc import Proc
 INTERVAL_SECONDS = 1.0
 SETTLE_SECONDS = 0.1
 ASKED_AGAIN = 8
-"""How many shells and interpreters are asked for their name again at each look."""
+"""Shells and interpreters whose names are read again at each look."""
 ASKED_AT_ONCE = 100
-"""How many of them when something is known to have begun."""
+"""The same at a look after an engine's program was opened."""
+PROBED = 100
+"""New pids that are probed one by one; to read the whole list costs less than to probe more."""
+LIST_EVERY = 60
+"""Looks with new pids after which the whole list is read."""
 
 _INTERPRETERS = ("python", "perl")
 _LAUNCHERS = words(
@@ -27,17 +35,17 @@ _BEGINS = tuple(begin for known in engines.ENGINES for begin in known.begins) + 
 
 
 def interesting(comm: str) -> bool:
-    """Whether a process of this name may be an engine: by how the name begins, also `restic019`, `.borg-wrapped` and `python3`."""
+    """Return whether a process of this name may be an engine: also `restic019`, `.borg-wrapped` and `python3`."""
     return comm.lstrip(".").lower().startswith(_BEGINS)
 
 
 def is_launcher(comm: str) -> bool:
-    """Whether a process of this name is a shell or the like, which may start an engine or become one."""
+    """Return whether a process of this name is a shell or the like, which may start an engine or become one."""
     return comm in _LAUNCHERS
 
 
 class Lister:
-    """Tells of processes that may be engines, each one once.
+    """The processes that may be engines; it tells of each one once.
 
     Call `look` about once a second, and `settled` `SETTLE_SECONDS` later if there is something `fresh`.
     """
@@ -46,7 +54,8 @@ class Lister:
         self._proc = proc
         self._known: set[int] = set()
         self._fresh: dict[int, str] = {}
-        self._newest = b""
+        self._newest = 0
+        self._looks = 0
         self._ring: deque[tuple[int, str]] = deque()
 
     @property
@@ -55,15 +64,26 @@ class Lister:
         return bool(self._fresh)
 
     def look(self, most: int = ASKED_AGAIN) -> list[int]:
-        """Take note of what is new, and return what became another program since; at *most* so many are asked."""
+        """Note the new processes; return those of *most* shells and interpreters that have become another program since."""
         newest = self._proc.newest()
         if not newest or newest != self._newest:
+            self._fresh |= dict.fromkeys(self._new(self._newest, newest), "")
             self._newest = newest
-            pids = self._proc.pids()
-            self._fresh |= dict.fromkeys(sorted(pids - self._known), "")
-            self._known = pids
         asked = [self._ring.popleft() for _ in range(min(most, len(self._ring)))]
         return sorted(pid for pid, before in asked if self._became(pid, before))
+
+    def _new(self, before: int, newest: int) -> Iterable[int]:
+        """Return the pids, maybe also of threads, that were given after *before*, up to *newest* (0: unknown)."""
+        self._looks += 1
+        if before and 0 < newest - before <= PROBED and self._looks < LIST_EVERY:
+            given = range(before + 1, newest + 1)
+            self._known.update(given)
+            return given
+        known, self._known, self._looks = self._known, self._proc.pids(), 0
+        wrapped = newest < before
+        # A number that was known is another process now, if it was given again.
+        again = (pid for pid in self._known if before and (pid > before or (wrapped and pid <= newest)))
+        return sorted({*(self._known - known), *again})
 
     def settled(self) -> list[int]:
         """Return those among the new processes that may be engines, in the order of their pids."""
@@ -71,20 +91,24 @@ class Lister:
         return [pid for pid, before in fresh.items() if self._became(pid, before)]
 
     def early(self) -> list[int]:
-        """Return those among the new processes that may be engines already; all of them are asked again by `settled`."""
-        found = []
+        """Return those among the new processes that may be engines already; `settled` checks all of them again."""
+        pids = []
         for pid, before in self._fresh.items():
             comm = self._fresh[pid] = self._proc.comm(pid)
-            if comm != before and interesting(comm):
-                found.append(pid)
-        return found
+            if comm != before and interesting(comm) and self._proc.leads(pid):
+                pids.append(pid)
+        return pids
 
     def again(self, pid: int) -> None:
-        """Have a process that could not be understood asked about once more: it was just becoming another program."""
+        """Have `settled` check a process once more that could not be understood: it was just becoming another program."""
         self._fresh[pid] = ""
 
     def _became(self, pid: int, before: str) -> bool:
         comm = self._proc.comm(pid)
-        if comm in _LAUNCHERS or comm.startswith((*_INTERPRETERS, "(")):
+        changed = comm != before and interesting(comm)
+        waits = comm in _LAUNCHERS or comm.startswith((*_INTERPRETERS, "("))
+        if not (changed or waits) or (not before and not self._proc.leads(pid)):
+            return False
+        if waits:
             self._ring.append((pid, comm))
-        return comm != before and interesting(comm)
+        return changed

@@ -1,4 +1,4 @@
-"""How a run that somebody else started goes: what the kernel tells meanwhile, which is less than its output would."""
+"""Measure an observed run by what the kernel tells of its process, which is less than the engine's output would."""
 
 import os
 from collections import deque
@@ -13,19 +13,19 @@ WINDOW_SECONDS = 10.0
 SAMPLE_SECONDS = 15.0
 NOISE_BYTES = 32 * 1024
 NOISE_TICKS = 5
-"""What a process that only waits may do between two samples: renew its lock, ask its server again."""
+"""Traffic and CPU time between two samples of a process that only waits: it renews its lock, or asks its server again."""
 _NO_FILES = ("/dev/", "/proc/", "/sys/", "/run/", "/memfd:", "/usr/lib", "/usr/share/zoneinfo", "/etc/ld.so", "/lib")
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One look.
+    """One measurement.
 
     Attributes:
-        bytes_per_second: What it reads with calls of any kind, also from cache or repository: no source bytes. None if unknown.
-        current: A file that it has open for reading, None if unknown.
-        paused: It is stopped by a signal.
-        idle_seconds: How long it has done nothing; paused time does not count.
+        bytes_per_second: Bytes read with calls of any kind, also from cache or repository: no source bytes. None if unknown.
+        current: A file that the process has open for reading, None if unknown.
+        paused: Whether a signal has stopped the process.
+        idle_seconds: Time without activity; paused time does not count.
     """
 
     bytes_per_second: int | None
@@ -40,7 +40,7 @@ class Meter:
     Args:
         sources: Files below these are named first.
         avoid: Folders whose files are none of the source's, such as the repository.
-        ours: It is our own user's. Another user may hold half a million files open, and their names are that user's business.
+        ours: Whether it is our own user's. Another user may hold half a million files open, and their names are private.
     """
 
     def __init__(
@@ -54,11 +54,7 @@ class Meter:
         self._moved = clock.monotonic()
 
     def read(self, now: float) -> Reading:
-        """Look at it.
-
-        Args:
-            now: Seconds on a clock that stands still while the machine sleeps.
-        """
+        """Measure now; *now* is the time in seconds on a clock that stands still while the machine sleeps."""
         stat, io = self._proc.stat(self._pid), self._proc.io(self._pid)
         paused = stat is not None and stat.state in "Tt"
         if io is not None:
@@ -68,7 +64,7 @@ class Meter:
         return Reading(None if io is None else self._rate(now, io[0]), self._current(), paused, now - self._moved)
 
     def _note(self, now: float, done: int, noise: int, paused: bool) -> None:
-        """Take a counter: only if it moves by more than *noise* between two samples something is done."""
+        """Take a sample of a counter: the process is active if it moves by more than *noise* between two samples."""
         if self._sample is None or paused or done - self._sample[1] > noise:
             self._moved, self._sample = now, (now, done)
         elif now - self._sample[0] > SAMPLE_SECONDS:

@@ -1,6 +1,7 @@
-"""What /proc tells of one process: thin and cheap, None or nothing where the kernel does not tell. proc(5) names the fields.
+"""Read /proc/PID, thinly and cheaply: None or nothing where the kernel does not tell. proc(5) names the fields.
 
-Everything takes a pid that may be gone at any moment, and maybe used again: compare `Stat.start` before and after.
+Every method takes a pid whose process may be gone at any moment, and whose number may be used again: compare `Stat.start` before
+and after.
 """
 
 import os
@@ -19,9 +20,10 @@ line has megabytes, and every expression that runs on it afterwards costs time."
 STRANGERS_BYTES = 8192
 """How much of another user's command line is read."""
 CUT = "…"
-"""Ends a word of which the rest was not read, and stands for the words that were not read."""
+"""Mark at the end of a word of which the rest was not read, and in place of words that were not read."""
 ENVIRON_BYTES = 2 * 1024 * 1024
 _GONE = frozenset("ZXx")
+_KERNEL_THREAD = 0x00200000  # PF_KTHREAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +31,18 @@ class Stat:
     """One line of /proc/PID/stat.
 
     Attributes:
-        state: One letter: R running, S sleeping, T stopped, Z ended and not yet taken note of by its parent …
-        start: When it started, in ticks after the boot; with the pid it names one process.
+        state: One letter: R running, S sleeping, T stopped, Z ended and not yet reaped by its parent …
+        start: Time of its start, in ticks after the boot; with the pid it names one process.
         ticks: CPU time used until now.
-        status: How it ended, as waitpid(2) tells it; only of a Z process that we may look into, else 0.
+        kernel: Whether it is a thread of the kernel, which never has a command line.
+        status: Status of its end, as waitpid(2) tells it; only of a Z process that we may look into, else 0.
     """
 
     state: str
     parent: int
     start: str
     ticks: int
+    kernel: bool
     status: int
 
     @property
@@ -54,33 +58,38 @@ class Proc:
         self.root = root
 
     def pids(self) -> set[int]:
-        """Every process that we are shown."""
+        """Return every process that the kernel shows us."""
         try:
             return {int(name) for name in os.listdir(self.root) if name.isdecimal()}
         except OSError:
             return set()
 
-    def newest(self) -> bytes:
-        """The pid that was given last, to threads too: while it stays the same, nothing new has begun. Empty if unknown."""
-        return self._read("loadavg", 128, line=True).rpartition(b" ")[2]
+    def newest(self) -> int:
+        """Return the pid that was given last, also to a thread; 0 if unknown. While it stays the same, nothing new has begun."""
+        last = self._read("loadavg", 128, line=True).rpartition(b" ")[2].strip()
+        return int(last) if last.isdigit() else 0
 
     def comm(self, pid: int) -> str:
-        """The first 15 bytes of the program's name; "" once it is gone."""
+        """Return the first 15 bytes of the program's name; "" once it is gone."""
         return self._read(f"{pid}/comm", 64, line=True).rstrip(b"\n").decode("utf-8", "replace")
 
     def stat(self, pid: int) -> Stat | None:
-        """State, parent, start and CPU time; None once it is gone."""
+        """Return state, parent, start and CPU time; None once it is gone."""
         # After the last ")": the name may hold spaces and parentheses.
         fields = self._read(f"{pid}/stat", 4096).rpartition(b")")[2].split()
         if len(fields) < 20:
             return None
-        status = int(fields[49]) if len(fields) > 49 else 0
         return Stat(
-            fields[0].decode(), int(fields[1]), fields[19].decode(), int(fields[11]) + int(fields[12]), max(status, 0)
+            state=fields[0].decode(),
+            parent=int(fields[1]),
+            start=fields[19].decode(),
+            ticks=int(fields[11]) + int(fields[12]),
+            kernel=bool(int(fields[6]) & _KERNEL_THREAD),
+            status=max(int(fields[49]), 0) if len(fields) > 49 else 0,
         )
 
     def group(self, pid: int) -> tuple[int, int]:
-        """The process group and the session; zeros once it is gone."""
+        """Return the process group and the session; zeros once it is gone."""
         fields = self._read(f"{pid}/stat", 4096).rpartition(b")")[2].split()
         return (int(fields[2]), int(fields[3])) if len(fields) > 3 else (0, 0)
 
@@ -95,43 +104,50 @@ class Proc:
         return [*read, CUT] if dropped else read
 
     def environ(self, pid: int, names: Sequence[str]) -> dict[str, str] | None:
-        """The variables *names* of its environment as it was started, no others; None if we may not look."""
+        """Return the variables *names* of its environment as it was started, no others; None if we may not look."""
         raw = self._read(f"{pid}/environ", ENVIRON_BYTES)
         if not raw and not self.readable(pid):
             return None
-        found, raw = {}, b"\0" + raw
+        values, raw = {}, b"\0" + raw
         for name in names:
             _, mark, after = raw.partition(f"\0{name}=".encode())
             if mark:
-                found[name] = os.fsdecode(after[: WORD_BYTES + 1].partition(b"\0")[0][:WORD_BYTES])
-        return found
+                values[name] = os.fsdecode(after[: WORD_BYTES + 1].partition(b"\0")[0][:WORD_BYTES])
+        return values
 
     def folder(self, pid: int) -> str | None:
-        """Its working folder; None if we may not look or it was removed."""
-        found = self._link(f"{pid}/cwd")
-        return None if found is None or found.endswith(" (deleted)") else found
+        """Return its working folder; None if we may not look or it was removed."""
+        path = self._link(f"{pid}/cwd")
+        return None if path is None or path.endswith(" (deleted)") else path
 
     def uid(self, pid: int) -> int | None:
-        """The user who started it: the real user id. Of a set-uid program the effective one is not whose words those are.
+        """Return the real user id: the user who started it and chose its words, also of a set-uid program.
 
-        The owner of its folder would not do: that is root where we may not look in.
+        The owner of its folder in /proc would not do: that is root where we may not look in.
         """
         for line in self._read(f"{pid}/status", 2048).split(b"\n"):
             if line.startswith(b"Uid:"):
                 return int(line.split()[1])
         return None
 
+    def leads(self, pid: int) -> bool:
+        """Return whether *pid* is a process: /proc also answers for the number of a thread, with the words of its process."""
+        for line in self._read(f"{pid}/status", 256).split(b"\n"):
+            if line.startswith(b"Tgid:"):
+                return int(line.split()[1]) == pid
+        return True
+
     def set_uid(self, pid: int) -> bool:
-        """Whether its program is a set-uid one, which may run as us with another user's words. Only ask it of our own processes."""
+        """Return whether its program is a set-uid one, which may run as us with another user's words. Ask it only of our own."""
         try:
             return bool(os.stat(f"{self.root}/{pid}/exe").st_mode & stat.S_ISUID)
         except OSError:
             return False
 
     def here(self, pid: int) -> bool:
-        """Whether its root folder is ours, so that its paths mean the same; also True where we may not look.
+        """Return whether its root folder is ours, so that its paths mean the same; also True where we may not look.
 
-        Only ask it of our own processes: another user's root folder may be a file system of that user's, which need not answer.
+        Ask it only of our own processes: another user's root folder may be a file system of that user's, which need not answer.
         """
         try:
             return os.path.samestat(os.stat(f"{self.root}/{pid}/root"), os.stat("/"))
@@ -139,15 +155,15 @@ class Proc:
             return True
 
     def readable(self, pid: int) -> bool:
-        """Whether the kernel lets us look into it; also of one that has ended and that its parent has not asked about.
+        """Return whether the kernel lets us look into it, also into a zombie.
 
-        The link of its user namespace is guarded by the very check that `Stat.status` is. Most other files of a process that has
-        ended belong to root, so that its own user cannot open them.
+        The kernel guards the link of its user namespace by the same check as `Stat.status`. Most other files of a zombie belong
+        to root, so that its own user cannot open them.
         """
         return self._link(f"{pid}/ns/user") is not None or self.io(pid) is not None
 
     def io(self, pid: int) -> tuple[int, int] | None:
-        """Bytes read and written by calls of any kind, also from the cache (rchar, wchar); None if we may not look."""
+        """Return the bytes read and written by calls of any kind, also from the cache (rchar, wchar); None if we may not look."""
         numbers = [line.rpartition(b" ")[2] for line in self._read(f"{pid}/io", 512).split(b"\n")[:2]]
         return (int(numbers[0]), int(numbers[1])) if len(numbers) == 2 and all(map(bytes.isdigit, numbers)) else None
 
@@ -163,7 +179,7 @@ class Proc:
                 yield path
 
     def children(self, pid: int) -> list[int]:
-        """The children of all its threads."""
+        """Return the children of all its threads."""
         try:
             tasks = os.listdir(f"{self.root}/{pid}/task")
         except OSError:
@@ -171,7 +187,7 @@ class Proc:
         return [int(word) for task in tasks for word in self._read(f"{pid}/task/{task}/children", 65536).split()]
 
     def started_ms(self, start: str) -> int:
-        """The wall-clock time of `Stat.start`, exact to a tick; right also where the machine slept since."""
+        """Return the wall-clock time of `Stat.start`, exact to a tick; right also where the machine slept since."""
         if sys.platform != "linux":
             return clock.now_ms()
         ago = time.clock_gettime(time.CLOCK_BOOTTIME) - int(start) / _TICKS
@@ -191,7 +207,7 @@ class Proc:
             return None
 
     def _read(self, name: str, most: int, *, line: bool = False) -> bytes:
-        """Read a file; a file object would cost as much again. What is one *line* comes whole."""
+        """Read at most *most* bytes of a file; one *line* comes whole with the first call. A file object costs twice as much."""
         try:
             fd = os.open(f"{self.root}/{name}", os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         except OSError:

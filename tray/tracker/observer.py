@@ -25,13 +25,12 @@ from tray.observe.execs import BURST_SECONDS, GENERAL, Execs
 from tray.observe.lister import ASKED_AT_ONCE, INTERVAL_SECONDS, SETTLE_SECONDS, Lister
 from tray.observe.meter import Meter
 from tray.observe.proc import Proc
-from tray.observe.quota import SAID_SECONDS, Quota
-from tray.observe.scope import Scope
+from tray.observe.scope import SAID_SECONDS, Quota, Scope
 from tray.runs import RunFolder, RunInfo
 from tray.tracker.sighting import info_of, live_of, ourselves, processes_of, seen_of
 
 MAX_RUNS = 100
-"""Observed runs of our own user at once; more are no backups but a mistake. Other users have `tray.observe.quota`."""
+"""Observed runs of our own user at once; more are no backups but a mistake. Other users have `tray.observe.scope`."""
 STRANGERS_SECONDS = 0.2
 """So long at most other users' processes are looked at in a row; our own come first."""
 STRANGERS_WAITING = 100
@@ -200,8 +199,10 @@ class Observer:
         facts = gather(self._proc, pid, lambda: self._admits(uid))
         if facts is not None and not facts.wrapped:
             self._examine(facts)
-        elif facts is None and not self._proc.command(pid, 1) and self._proc.comm(pid):
-            self._lister.again(pid)
+        elif facts is None and not self._proc.command(pid, 1):
+            stat = self._proc.stat(pid)
+            if stat is not None and not stat.gone and not stat.kernel:  # neither a zombie nor a thread of the kernel
+                self._lister.again(pid)
 
     def _examine(self, facts: Facts) -> None:
         """Begin to watch a run, unless it belongs to one that is known already."""

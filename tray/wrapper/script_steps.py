@@ -20,10 +20,9 @@ from tray.core.model import MAX_STEPS, Outcome, Step
 from tray.core.paths import HOME_VARIABLE
 from tray.engines.base import Exit, Plan, Result
 from tray.engines.findings import signal_name
-from tray.observe import family
 from tray.observe.ends import BY_EVENT, BY_LIST, NOT_KNOWN, End, Ending
 from tray.observe.events import Event, Events
-from tray.observe.examine import KINDS, OTHER, Found, examine, gather
+from tray.observe.examine import KINDS, OTHER, Found, ancestors, examine, gather
 from tray.observe.execs import BURST_SECONDS, GENERAL, Execs
 from tray.observe.lister import interesting, is_launcher
 from tray.observe.proc import Proc
@@ -225,8 +224,7 @@ class Steps:
     @property
     def _wrapped_around(self) -> bool:
         """Whether newer processes may have smaller numbers than the script's."""
-        newest = self.proc.newest()
-        return not newest.strip().isdigit() or int(newest) < self.root
+        return self.proc.newest() < self.root
 
     def judge(self, result: Result, text: str = "") -> Result:
         """Return *result* with what the steps say: a success of the script alone is none unless every step ended well.
@@ -382,7 +380,7 @@ class Steps:
 
 
 def _above(proc: Proc, pid: int) -> list[int]:
-    return [above for above, _ in family.ancestors(proc, pid)]
+    return [above for above, _ in ancestors(proc, pid)]
 
 
 def _what_happened(one: _Called) -> str:

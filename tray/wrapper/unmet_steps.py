@@ -1,8 +1,8 @@
 """Engines that were over before a look at the script could meet them: a tar that finds no disk lives for two milliseconds.
 
 The kernel tells that a process became a program, and with what status it ended (`tray.observe.events`), but by then its name may be
-gone. Root learns the name with the end (`tray.observe.exits`); what is not an engine's then counts for nothing. Without the name it
-counts that at the same time the program of an engine was opened (`tray.observe.execs`) which no look has met, unless another one
+gone. Root learns the name with the end (`Exits` there); what is not an engine's then counts for nothing. Without the name it counts
+that at the same time the program of an engine was opened (`tray.observe.execs`) which no look has met, unless another one
 that ended well may have been it. A failure of which the words are known is made good by a later success of the same words; of
 another one it is not known what it was for. Programs that dump a database are no engines; of them too it counts how they ended.
 """
@@ -18,7 +18,7 @@ from tray.core.model import Outcome
 from tray.engines import ENGINES, Notice
 from tray.engines.base import Result
 from tray.engines.findings import signal_name
-from tray.observe.exits import Exits
+from tray.observe.events import Exits
 
 _QUICK = sorted(
     (known for known in ENGINES if known.quick), key=lambda known: (not known.talks, known.notice != Notice.NEVER)

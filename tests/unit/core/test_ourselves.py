@@ -15,7 +15,7 @@ from tests.waiting import wait_for
 from tray.core import ourselves, paths
 from tray.core.paths import Places
 from tray.icon import open_window
-from tray.observe import family
+from tray.observe.examine import wraps
 
 PACKAGE = Path(tray.__file__).resolve().parent
 EVIL = (
@@ -147,11 +147,11 @@ def test_what_was_installed_for_the_user_alone_is_found(monkeypatch: pytest.Monk
 
 def test_a_wrapper_of_ours_is_known_by_the_file_too(tmp_path: Path) -> None:
     """What it runs is on record already."""
-    assert family.wraps(ourselves.command("backup", "home"))
-    assert not family.wraps(ourselves.command("tracker"))
+    assert wraps(ourselves.command("backup", "home"))
+    assert not wraps(ourselves.command("tracker"))
     proc = FakeProc(tmp_path / "proc")
     proc.add(5, *ourselves.command("run", "--", "restic"), environ={})
-    assert family.wraps(proc.command(5))
+    assert wraps(proc.command(5))
 
 
 ALLOWED = {

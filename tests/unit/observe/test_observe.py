@@ -5,9 +5,8 @@ import pytest
 
 from tests.unit.observe.help import FakeProc
 from tray.observe import examine as examine_module
-from tray.observe import family
-from tray.observe.examine import Found, examine, gather
-from tray.observe.lister import Lister
+from tray.observe.examine import Found, examine, gather, wraps
+from tray.observe.lister import LIST_EVERY, Lister
 from tray.observe.meter import Meter
 from tray.observe.proc import Proc
 from tray.observe.scope import Scope, user_name
@@ -81,11 +80,73 @@ def test_nothing_new_costs_one_read(proc: FakeProc) -> None:
     (proc.folder_ / "loadavg").write_text("0.1 0.1 0.1 1/99 4711\n")
     lister = Lister(proc)
     lister.look()
-    proc.add(11, "restic", "backup", "/home")
+    proc.add(4712, "restic", "backup", "/home")
     assert (lister.look(), lister.fresh) == ([], False)
     (proc.folder_ / "loadavg").write_text("0.1 0.1 0.1 1/99 4712\n")
     lister.look()
-    assert lister.settled() == [11]
+    assert lister.settled() == [4712]
+
+
+def newest(proc: FakeProc, pid: int) -> None:
+    """Let the kernel have given this number last."""
+    (proc.folder_ / "loadavg").write_text(f"0.1 0.1 0.1 1/99 {pid}\n")
+
+
+def test_only_numbers_that_were_given_since_are_probed(proc: FakeProc, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand idle processes cost nothing when one more begins; a burst, and now and then a look, take the whole list."""
+    proc.add(4000, "sleep", "9")
+    newest(proc, 4000)
+    lister, listed = Lister(proc), list[None]()
+    real = proc.pids
+    monkeypatch.setattr(proc, "pids", lambda: listed.append(None) or real())
+    lister.look()
+    lister.settled()
+    for pid in range(4001, 4000 + LIST_EVERY):
+        proc.add(pid, "restic", "backup", "/home")
+        newest(proc, pid)
+        lister.look()
+        assert lister.settled() == [pid]
+    assert len(listed) == 1
+    for pid in (4100, 5000):
+        newest(proc, pid)
+        proc.add(pid, "restic", "backup", "/home")
+        lister.look()
+        assert lister.settled() == [pid]
+    assert len(listed) == 3
+
+
+def test_a_thread_is_not_taken_for_a_process(proc: FakeProc) -> None:
+    """/proc tells the name and the words of its process under its number too; restic has a dozen."""
+    newest(proc, 100)
+    lister = Lister(proc)
+    lister.look()
+    for pid in (101, 102):
+        proc.add(pid, "restic", "backup", "/home")
+        (proc.folder_ / str(pid) / "status").write_text("Name:\trestic\nUmask:\t0022\nState:\tS\nTgid:\t101\n")
+    newest(proc, 102)
+    lister.look()
+    assert lister.early() == [101]
+    assert lister.look() == []
+    assert lister.settled() == []
+    proc.add(103, "restic", "backup", "/home")
+    newest(proc, 103)
+    lister.look()
+    assert lister.settled() == [103]
+
+
+def test_numbers_that_are_given_again_are_new_processes(proc: FakeProc) -> None:
+    """After the highest number the kernel begins anew, and may give one that was known a second ago."""
+    for pid in (300, 301, 32_700):
+        proc.add(pid, "sleep", "9")
+    newest(proc, 32_700)
+    lister = Lister(proc)
+    lister.look()
+    lister.settled()
+    proc.add(301, "restic", "backup", "/home")
+    proc.add(32_701, "borg", "create", "/r::a", "/home")
+    newest(proc, 301)
+    lister.look()
+    assert lister.settled() == [301, 32_701]
 
 
 def test_a_restic_backup_is_found_with_what_its_environment_names(proc: FakeProc) -> None:
@@ -201,7 +262,7 @@ def test_whose_processes_count(proc: FakeProc, scope: Scope, uid: int, home: str
 
 
 @pytest.mark.parametrize(
-    ("argv", "wraps"),
+    ("argv", "expected"),
     [
         (["backup-tray", "run", "--", "restic"], True),
         (["/usr/bin/python3", "/home/a/.local/bin/backup-tray", "backup", "home"], True),
@@ -212,9 +273,9 @@ def test_whose_processes_count(proc: FakeProc, scope: Scope, uid: int, home: str
         (["backup-tray"], False),
     ],
 )
-def test_a_wrapper_is_known_by_its_command_line(argv: list[str], wraps: bool) -> None:
+def test_a_wrapper_is_known_by_its_command_line(argv: list[str], expected: bool) -> None:
     """What runs below a wrapper, also another user's, is on record there already."""
-    assert family.wraps(argv) == wraps
+    assert wraps(argv) == expected
 
 
 def test_what_a_wrapper_started_is_marked(proc: FakeProc) -> None:

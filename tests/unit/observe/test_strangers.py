@@ -15,13 +15,12 @@ from tray.core import clock
 from tray.core.errors import BackupTrayError
 from tray.core.model import EndedRun, JobHistory, LiveRun, Outcome, State, judge
 from tray.core.paths import Places
-from tray.observe import quota
+from tray.observe import scope
 from tray.observe.ends import BY_PIDFD, End
 from tray.observe.examine import examine, gather
 from tray.observe.meter import Meter
 from tray.observe.proc import COMMAND_BYTES, CUT, WORD_BYTES, WORDS
-from tray.observe.quota import LIVE, Quota
-from tray.observe.scope import Scope, user_name
+from tray.observe.scope import LIVE, Quota, Scope, user_name
 from tray.repository import new_snapshots
 from tray.tracker import observer as observer_module
 from tray.tracker import sighting
@@ -183,13 +182,13 @@ def test_a_mistake_of_ours_at_its_end_leaves_no_run_open(
 def test_thousands_of_user_ids_share_one_quota(monkeypatch: pytest.MonkeyPatch) -> None:
     """User namespaces give one person 65,536 of them."""
     now = [1000.0]
-    monkeypatch.setattr(quota.clock, "monotonic", lambda: now[0])
+    monkeypatch.setattr(scope.clock, "monotonic", lambda: now[0])
     left = Quota(ME)
-    assert sum(left.look(uid) for uid in range(100_000, 110_000)) == quota.ALL_LOOKS
-    assert sum(left.begin(uid) for uid in range(100_000, 110_000)) == LIVE * quota.ALL_FACTOR
+    assert sum(left.look(uid) for uid in range(100_000, 110_000)) == scope.ALL_LOOKS
+    assert sum(left.begin(uid) for uid in range(100_000, 110_000)) == LIVE * scope.ALL_FACTOR
     assert all(left.look(ME) and left.begin(ME) for _ in range(10_000))
     assert "more users" in left.notes()[0]
-    now[0] += quota.SAID_SECONDS + 1
+    now[0] += scope.SAID_SECONDS + 1
     assert left.notes() == ()
     assert left.look(100_000)
 
@@ -197,7 +196,7 @@ def test_thousands_of_user_ids_share_one_quota(monkeypatch: pytest.MonkeyPatch) 
 def test_a_run_that_ends_gives_its_place_back() -> None:
     """A service that backs up all day long stays watched."""
     left = Quota(ME)
-    for _ in range(int(quota.RUNS_AN_HOUR)):
+    for _ in range(int(scope.RUNS_AN_HOUR)):
         assert left.begin(STRANGER)
         left.end(STRANGER)
     assert not left.begin(STRANGER)

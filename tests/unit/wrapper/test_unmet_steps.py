@@ -12,9 +12,8 @@ from tray import engines
 from tray.core.model import Outcome
 from tray.engines.base import Exit, Result, Stream
 from tray.engines.command import with_failures
-from tray.observe.events import Event, Events
+from tray.observe.events import Event, Events, Exits, names
 from tray.observe.execs import Execs
-from tray.observe.exits import Exits, names
 from tray.wrapper.script_steps import Steps
 from tray.wrapper.unmet_steps import Unseen, seen_text
 
