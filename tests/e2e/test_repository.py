@@ -15,8 +15,7 @@ from tests.e2e.program import PASSWORD, TRAY, make_repository, make_tree, snapsh
 from tests.mounts import mounted
 from tests.unit.repository.test_files import tree
 from tests.waiting import wait_for
-from tray import config
-from tray.config import Job
+from tray.config import Job, saving
 from tray.core import clock
 from tray.core.paths import Places
 from tray.repository import locks, new_snapshots
@@ -250,7 +249,7 @@ def test_a_wrong_password_in_the_configured_file_is_said_and_hides_nothing(
     monkeypatch.delenv("RESTIC_PASSWORD")
     secret = tmp_path / "password"
     secret.write_text("wrong\n")
-    config.save_job(places, Job("home", sources=(str(source),), repository=str(repository), password_file=str(secret)))
+    saving.save_job(places, Job("home", sources=(str(source),), repository=str(repository), password_file=str(secret)))
     found = refreshed()
     assert (found["snapshots"], found["error"]["code"]) == (0, "ERROR_REPOSITORY_ASK")
     assert "wrong password" in found["error"]["why"]

@@ -20,7 +20,7 @@ from tray.audit.entry import Action
 from tray.audit.near_copy import CHECKPOINT, KEYS, stem_of
 from tray.baselines import all_copies
 from tray.baselines.unreached import Memory, alone
-from tray.config.audit import JOURNALD, REPOSITORY, SYSLOG
+from tray.config import JOURNALD, REPOSITORY, SYSLOG
 from tray.core import clock, paths
 from tray.core.errors import BackupTrayError
 from tray.core.paths import Places

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from tray import wording
-from tray.config.audit import JOURNALD, SYSLOG, address
+from tray.config import JOURNALD, SYSLOG, address
 from tray.core import clock
 
 JOURNAL_SOCKET = "/run/systemd/journal/socket"

@@ -24,13 +24,13 @@ def register(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> NoReturn:
     """Run the job and return the exit code of its engine."""
     from tray.core.paths import places
-    from tray.jobs import first_backup
+    from tray.jobs import configured
     from tray.wrapper import wrap
     from tray.wrapper.child import leave
 
     here = places()
     try:
-        job = first_backup.find(here, args.job)
+        job = configured.find(here, args.job)
     except ConfigError as error:
         wrap.record_failure(here, args.job, f"{error.what} {error.why}".strip())
         raise
@@ -39,12 +39,12 @@ def run(args: Namespace) -> NoReturn:
 
 def start(here: "Places", job: "Job", *, watch: bool = True) -> int:
     """Run *job* in this process and return the exit code of its engine."""
-    from tray.jobs import first_backup
+    from tray.jobs import configured
     from tray.wrapper import wrap
 
-    for variable in first_backup.CLASHING_VARIABLES:
+    for variable in configured.CLASHING_VARIABLES:
         if not job.command:
             os.environ.pop(variable, None)
-    os.environ.update(first_backup.environment(job))
+    os.environ.update(configured.environment(job))
     engine = job.engine if job.command else None
-    return wrap.run(first_backup.command(job), job=job.name, engine=engine, watch=watch, places=here)
+    return wrap.run(configured.command(job), job=job.name, engine=engine, watch=watch, places=here)

@@ -153,11 +153,11 @@ def _password_in(file: Path) -> str:
 
 def _explain(job: "Job") -> None:
     """Say what was made, and how it runs every night."""
-    from tray.jobs import first_backup
+    from tray.jobs import configured
     from tray.wording import escape
 
     print(f"\nThe job {escape(job.name)} and its repository {escape(str(job.repository))} are made.")
     print(f"  its password is kept in   {escape(str(job.password_file))}")
     print(f"  to run it now             backup-tray backup {escape(shlex.quote(job.name))}")
     print("  to run it every night     add this line with `crontab -e`:")
-    print(f"    {escape(first_backup.cron_line(job))}")
+    print(f"    {escape(configured.cron_line(job))}")

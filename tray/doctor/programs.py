@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tray.doctor.check import Check, Level
 from tray.engines import ENGINES, Engine
-from tray.jobs import first_backup
+from tray.jobs import configured
 
 
 def python() -> list[Check]:
@@ -55,7 +55,7 @@ def _version(engine: Engine, program: str) -> str:
 
 def command() -> list[Check]:
     """Look whether `backup-tray` is installed and found."""
-    installed = next((path for path in first_backup.launcher_places() if os.access(path, os.X_OK)), None)
+    installed = next((path for path in configured.launcher_places() if os.access(path, os.X_OK)), None)
     if installed is None:
         return [
             Check(

@@ -1,1 +1,1 @@
-"""Configured jobs: the first one is made and started here."""
+"""Configured jobs: start them (`configured`), and make the first one (`first_backup`)."""

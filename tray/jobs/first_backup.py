@@ -1,7 +1,7 @@
-"""Configured jobs: make the first one, start one, and say how to begin with backups that exist already.
+"""Make the first backup: check the user's input, make a real restic repository, save the job and record the change.
 
-`create_first_backup` is the back end of "Create First Backup": it makes a real repository, keeps its password in a private file
-(never in a command line), saves the job and records the change. The job then runs like every other: `backup-tray backup NAME`.
+This is the back end of "Create First Backup". The password is kept in a private file, never in a command line. The job then runs
+like every other: `backup-tray backup NAME`.
 """
 
 import os
@@ -10,23 +10,25 @@ import secrets
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tray import config
+from tray.audit.entry import Action, Draft
+from tray.audit.spool import record
 from tray.config import Job
-from tray.core import files, ourselves
-from tray.core.errors import ConfigError, EngineMissingError, JobNotFoundError, RepositoryInitError
-from tray.core.paths import HOME_VARIABLE, Places, expand, private, sync_folder
+from tray.config.saving import save_job
+from tray.core import files
+from tray.core.errors import ConfigError, EngineMissingError, JobSetupError, RepositoryInitError
+from tray.core.paths import Places, expand, private, sync_folder
 from tray.core.redact import Redactor
-from tray.jobs.input_checks import check_name, check_password, checked_repository, checked_sources
+from tray.housekeeping import config_changes
+from tray.jobs.configured import CLASHING_VARIABLES
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without 0 o 1 l i, which people confuse on paper
 _GROUPS, _GROUP = 7, 4  # 28 of 31 letters: 138 bits
 _INIT_SECONDS = 300.0
-CLASHING_VARIABLES = ("RESTIC_PASSWORD_COMMAND", "RESTIC_REPOSITORY_FILE")
-"""Variables with which restic refuses to start when the command line names repository and password file."""
+_MOUNT_ROOTS = (Path("/media"), Path("/mnt"), Path("/run/media"))
 
 
 def generate_password() -> str:
@@ -47,18 +49,18 @@ def create_first_backup(places: Places, *, name: str, sources: Sequence[str], re
         ConfigError: The present configuration file is broken.
         OSError: The configuration folder cannot be written.
     """
-    check_name(places, name)
-    check_password(password)
-    paths = checked_sources(sources)
+    _check_name(places, name)
+    _check_password(password)
+    paths = _checked_sources(sources)
     target = checked_repository(repository, paths)
     if shutil.which("restic") is None:
         raise EngineMissingError("restic")
     secret = _write_password(places, name, password)
     _init(target, secret)
     job = Job(name=name, sources=tuple(paths), repository=target, password_file=str(secret))
-    config.save_job(places, job)
+    save_job(places, job)
     _record(places, job)
-    _accept(places, job)
+    config_changes.accept(places, "jobs", job.name)  # it is on record, so it is no edit by hand
     return job
 
 
@@ -72,100 +74,136 @@ def suggested(places: Places) -> tuple[str, str]:
     return next(name for name in names if name not in taken), expand("~")
 
 
-def find(places: Places, name: str) -> Job:
-    """Return the configured job *name*.
-
-    Raises:
-        JobNotFoundError: There is none.
-        ConfigError: The configuration file is broken.
-    """
-    jobs = config.load(places).jobs
-    if name not in jobs:
-        raise JobNotFoundError(name, tuple(sorted(jobs)), configured=True)
-    return jobs[name]
-
-
-def start(places: Places, job: Job) -> "subprocess.Popen[bytes]":
-    """Start *job* in a process of its own that outlives us, and return it (`poll` it, or it stays a zombie).
-
-    It belongs to no terminal and says nothing; its record is in the audit log and its output in the run's log.
-
-    Raises:
-        JobNotFoundError: *job* is not in the configuration, so the new process would not find it either.
-        ConfigError: The configuration file is broken.
-    """
-    find(places, job.name)
-    return subprocess.Popen(
-        ourselves.command("backup", job.name),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        cwd=ourselves.FOLDER,
-        env=ourselves.environ(),
-    )
-
-
-def command(job: Job) -> list[str]:
-    """Return the command line that *job* stands for; the password is named by its file only.
-
-    Raises:
-        ConfigError: The job names neither a command nor sources and a repository.
-    """
-    if job.command:
-        return list(job.command)
-    if job.repository is None or not job.sources:
-        raise ConfigError(
-            Path("config.toml"), f"The job {job.name!r} needs `sources` and `repository`, or a `command`."
+def _check_name(places: Places, name: str) -> None:
+    """Raise JobSetupError unless *name* can be a job's name and is free."""
+    if not config.is_name(name):
+        raise JobSetupError(
+            "name",
+            "The backup's name cannot be used.",
+            why="A name has 1 to 80 letters, digits and signs, and begins neither with a dash nor with a space.",
+            next="Choose a short name such as `home`.",
         )
-    argv = ["restic", "backup", *([] if environment(job) else ["--repo", expand(job.repository)])]
-    if job.password_file is not None:
-        argv += ["--password-file", expand(job.password_file)]
-    return [*argv, *job.options, *(expand(source) for source in job.sources)]
+    if name in config.load(places).jobs:
+        raise JobSetupError(
+            "name",
+            f"There is already a backup named {name!r}.",
+            why="Two backups of one name could not be told apart.",
+            next=f"Choose another name, or run the present one: `backup-tray backup {shlex.quote(name)}`.",
+        )
 
 
-def environment(job: Job) -> dict[str, str]:
-    """Return the variables that belong to `command`: an address with a password in it is in no command line."""
-    if job.command or job.repository is None or Redactor((), {}).text(job.repository) == job.repository:
-        return {}
-    return {"RESTIC_REPOSITORY": job.repository}
+def _check_password(password: str) -> None:
+    """Raise JobSetupError unless restic reads *password* back from a file as it is."""
+    if not password:
+        why = "It is empty. Without a password anybody who gets the repository could read your files."
+    elif password != password.strip() or not password.isprintable():
+        why = "It begins or ends with a space, or holds a line break; restic would not read it back the same."
+    else:
+        return
+    raise JobSetupError("password", "The password cannot be used.", why=why, next="Type another one, or have one made.")
 
 
-def cron_line(job: Job) -> str:
-    """Return the line for `crontab -e` that runs *job* every night at a quarter past two."""
-    home = os.environ.get(HOME_VARIABLE)
-    place = f"{HOME_VARIABLE}={shlex.quote(str(Path(home).absolute()))} " if home else ""
-    line = f"{place}{launcher()} backup {shlex.quote(job.name)}"
-    return "15 2 * * * " + line.replace("%", r"\%")  # cron ends the line at a bare percent sign
+def _checked_sources(sources: Sequence[str]) -> list[str]:
+    """Return the sources as absolute paths."""
+    if not sources:
+        raise JobSetupError(
+            "sources",
+            "There is nothing to back up.",
+            why="No folder was chosen.",
+            next="Choose one, such as your home folder.",
+        )
+    paths = [_absolute("sources", source) for source in sources]
+    for path in paths:
+        if not os.path.lexists(path):
+            raise JobSetupError(
+                "sources",
+                f"{path} cannot be backed up.",
+                why="There is no such file or folder.",
+                next="Look for a typing error; if it is on another disk, connect that first.",
+            )
+    return paths
 
 
-def prefixes() -> list[tuple[str, str]]:
-    """Return what to write where for people who have backups already: (where, the exact text)."""
-    ours = launcher()
-    restic = shutil.which("restic") or "/usr/bin/restic"
-    return [
-        ("crontab", f"15 2 * * * {ours} run -- restic backup /home"),
-        ("systemd unit", f"ExecStart={ours} run -- {restic} backup /home\nKillMode=mixed"),
-        ("borgmatic", f"{ours} run --job borgmatic -- borgmatic"),
-        ("resticprofile", f"{ours} run --job home -- resticprofile --name home backup"),
-    ]
+def checked_repository(repository: str, sources: Sequence[str]) -> str:
+    """Return the repository: an address of restic's as it is, or the absolute path of a folder that is empty or not there."""
+    if re.match(r"[a-z0-9]+:", repository) and not repository.startswith("local:"):
+        if Redactor((), {}).text(repository) != repository:
+            raise JobSetupError(
+                "repository",
+                "The repository's address holds a password.",
+                why="It would be seen by everybody who lists the processes of this machine.",
+                next="Set that repository up with restic itself, and put `backup-tray run --` before its command.",
+            )
+        return repository
+    path = Path(_absolute("repository", repository.removeprefix("local:")))
+    real = path.resolve()
+    for source in sources:
+        if real.is_relative_to(Path(source).resolve()):
+            raise JobSetupError(
+                "repository",
+                f"The repository {path} would lie inside {source}, which is to be backed up.",
+                why="Each backup would then hold all the earlier ones again.",
+                next="Choose a folder outside of it, best on another disk.",
+            )
+    _check_target(path)
+    return str(path)
 
 
-def launcher() -> str:
-    """Return the command that starts this program from anywhere, quoted for a shell: the installed one if there is one."""
-    for path in launcher_places():
-        if os.access(path, os.X_OK):
-            return shlex.quote(str(path))
-    found = shutil.which("backup-tray")
-    return shlex.quote(os.path.abspath(found)) if found else shlex.join(ourselves.command())
+def _check_target(path: Path) -> None:
+    """Make sure that restic can make *path*."""
+    mounted = next((root for root in _MOUNT_ROOTS if path.is_relative_to(root)), None)
+    if mounted and not path.parent.is_dir():
+        raise JobSetupError(
+            "repository",
+            f"The folder {path.parent} is not there.",
+            why=f"Below {mounted} that mostly means that the disk is not connected; the backup would fill this disk instead.",
+            next=f"Connect the disk, or make the folder with `mkdir -p {shlex.quote(str(path.parent))}`.",
+        )
+    if _is_repository(path):
+        raise JobSetupError(
+            "repository",
+            f"{path} is a restic repository already.",
+            why="Its password is the one that it was made with, so it cannot be made anew.",
+            next="Choose another folder; or keep your own restic command, with `backup-tray run --` before it.",
+        )
+    if why := _taken(path):
+        raise JobSetupError(
+            "repository",
+            f"{path} cannot become a repository.",
+            why=why,
+            next=f"Choose another folder, such as {path.parent / 'backup-repository'}.",
+        )
 
 
-def launcher_places() -> list[Path]:
-    """Return where the installer puts the command: the system's place for root, else the user's and then the system's."""
-    system = Path("/usr/local/bin/backup-tray")
-    if sys.platform == "win32":
-        return []
-    return [system] if os.geteuid() == 0 else [Path(expand("~/.local/bin/backup-tray")), system]
+def _is_repository(path: Path) -> bool:
+    return all(os.path.lexists(path / name) for name in ("config", "keys", "snapshots"))
+
+
+def _taken(path: Path) -> str:
+    """Return why nothing new can be made at *path*, or ""."""
+    try:
+        if os.listdir(path):
+            return "It exists and is not empty; a new repository needs a folder of its own."
+    except FileNotFoundError:
+        return "It is a link that leads nowhere." if path.is_symlink() else ""
+    except NotADirectoryError:
+        return "It, or a part of its path, is a file and no folder."
+    except OSError as error:
+        return f"It cannot be read: {error.strerror}."
+    return ""
+
+
+def _absolute(field: str, text: str) -> str:
+    """Return *text* as an absolute path, `~` meaning the home folder."""
+    path = expand(text)
+    if not text or "\0" in text or not os.path.isabs(path):
+        raise JobSetupError(
+            field,
+            f"{text!r} is not a full path.",
+            why="A backup may run from anywhere, so its folders must be named in full.",
+            next="Write it from the root on, such as /home/ann/Documents, or with ~/ for your home folder.",
+        )
+    return os.path.normpath(path)
 
 
 def _write_password(places: Places, name: str, password: str) -> Path:
@@ -188,7 +226,7 @@ def _write_password(places: Places, name: str, password: str) -> Path:
 
 
 def _init(repository: str, secret: Path) -> None:
-    """Make the repository with restic; remove *secret* if restic says that it did not."""
+    """Make the repository with restic; remove *secret* if restic reports a failure."""
     environ = {key: value for key, value in os.environ.items() if key not in CLASHING_VARIABLES}
     argv = ["restic", "init", "--repo", repository, "--password-file", str(secret)]
     try:
@@ -200,22 +238,12 @@ def _init(repository: str, secret: Path) -> None:
         raise RepositoryInitError(repository, why) from error
     if done.returncode:
         secret.unlink()
-        said = [line.strip() for line in done.stderr.decode("utf-8", "backslashreplace").split("\n") if line.strip()]
-        raise RepositoryInitError(repository, said[0] if said else f"restic ended with exit code {done.returncode}.")
-
-
-def _accept(places: Places, job: Job) -> None:
-    """Say that the change is on record already, so that nobody takes it for an edit by hand."""
-    from tray.housekeeping import config_changes
-
-    config_changes.accept(places, "jobs", job.name)
+        lines = [line.strip() for line in done.stderr.decode("utf-8", "backslashreplace").split("\n") if line.strip()]
+        raise RepositoryInitError(repository, lines[0] if lines else f"restic ended with exit code {done.returncode}.")
 
 
 def _record(places: Places, job: Job) -> None:
-    """Record that a repository and a job were made, and the configuration changed by that (FR-AUD-001)."""
-    from tray.audit.entry import Action, Draft
-    from tray.audit.spool import record
-
+    """Record the new repository, the new job, and the change of the configuration (FR-AUD-001)."""
     made = {"repository": job.repository}
     job_made = {**made, "sources": list(job.sources)}
     added = {"change": "job added", **job_made}

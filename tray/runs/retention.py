@@ -16,7 +16,7 @@ from tray.core.errors import ConfigError
 from tray.core.paths import Places
 
 if TYPE_CHECKING:
-    from tray.config.runs import RunsConfig
+    from tray.config import RunsConfig
 
 _MARK = ".trimmed"
 
@@ -30,7 +30,7 @@ def daily(places: Places) -> None:
     if len(list(islice(_folders(places), 2))) < 2:
         return  # the newest is kept in any case
     from tray import config  # only now: most runs need not read the configuration
-    from tray.config.runs import RunsConfig
+    from tray.config import RunsConfig
 
     try:
         kept = config.load(places).runs

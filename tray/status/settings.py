@@ -1,7 +1,7 @@
 """What the configuration says about the status, and whether it can be used: a `stat` a poll, and the file when it changed."""
 
 from tray import wording
-from tray.config.audit import AuditConfig
+from tray.config import AuditConfig
 from tray.core.errors import BackupTrayError, ConfigError
 from tray.core.paths import Places
 from tray.status.marks import mark

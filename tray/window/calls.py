@@ -11,7 +11,7 @@ from tray.core import clock
 from tray.core.errors import BackupStartError, EngineMissingError
 from tray.core.model import Control
 from tray.core.paths import Places
-from tray.jobs import first_backup
+from tray.jobs import configured, first_backup
 from tray.status import control, marking
 from tray.window import audit_page, bridge, export, filters, history_page, log_page, report_page, verification, view
 from tray.window.bridge import Call
@@ -110,7 +110,7 @@ class Paced:
 
 
 def _guide() -> list[dict[str, str]]:
-    return [{"where": where, "text": text} for where, text in first_backup.prefixes()]
+    return [{"where": where, "text": text} for where, text in configured.prefixes()]
 
 
 class Setup:
@@ -150,14 +150,14 @@ class Setup:
                 self._places, name=name, sources=sources, repository=repository, password=password
             )
             before = self._last_run(job.name)
-            process = first_backup.start(self._places, job)
+            process = configured.start(self._places, job)
         threading.Thread(target=self._reap, args=(job.name, process), daemon=True, name="reap").start()
         return {
             "job": job.name,
             "shown": wording.escape(job.name),
             "before": before,
             "route": view.route(job.engine or DEFAULT_ENGINE, job.repository),
-            "cron": first_backup.cron_line(job),
+            "cron": configured.cron_line(job),
             "password_file": wording.escape(str(job.password_file)),
         }
 

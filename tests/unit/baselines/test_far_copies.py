@@ -20,8 +20,7 @@ from tray.baselines import acknowledge, all_copies, far_copies, system_log
 from tray.baselines.all_copies import found
 from tray.baselines.far_copies import copy_far, repository
 from tray.baselines.recorded_check import check
-from tray.config import Config, Job
-from tray.config.audit import AuditConfig
+from tray.config import AuditConfig, Config, Job
 from tray.core import ourselves
 from tray.core.paths import Places, private
 

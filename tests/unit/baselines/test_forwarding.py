@@ -14,8 +14,7 @@ from tray.audit.entry import Action
 from tray.audit.store import AuditLog
 from tray.baselines import forwarding, system_log
 from tray.baselines.forwarding import forward, waiting
-from tray.config import Config
-from tray.config.audit import AuditConfig
+from tray.config import AuditConfig, Config
 from tray.core.model import Outcome
 from tray.core.paths import Places
 

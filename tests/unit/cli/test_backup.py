@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tray import config
 from tray.cli.main import main
-from tray.config import Job
+from tray.config import Job, saving
 from tray.core.paths import Places
-from tray.jobs import first_backup
+from tray.jobs import configured, first_backup
 
 
 def backup(name: str) -> "subprocess.CompletedProcess[str]":
@@ -35,7 +34,7 @@ def history(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
 
 def test_a_job_runs_and_is_recorded_under_its_name(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code, output and record are those of the command."""
-    config.save_job(places, Job(name="my db", engine=None, command=("sh", "-c", "echo dump; exit 7")))
+    saving.save_job(places, Job(name="my db", engine=None, command=("sh", "-c", "echo dump; exit 7")))
     done = backup("my db")
     assert (done.returncode, done.stdout) == (7, "dump\n")
     (run,) = history(capsys)
@@ -44,7 +43,7 @@ def test_a_job_runs_and_is_recorded_under_its_name(places: Places, capsys: pytes
 
 def test_a_job_that_does_not_exist_names_those_that_do(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
     """A typing error in a crontab is understood from its mail."""
-    config.save_job(places, Job(name="home", engine=None, command=("true",)))
+    saving.save_job(places, Job(name="home", engine=None, command=("true",)))
     assert main(["backup", "hme"]) == 2
     assert "Known jobs: home" in capsys.readouterr().err
 
@@ -58,13 +57,13 @@ def test_variables_that_contradict_a_job_are_not_passed_on(
     program.write_text('#!/bin/sh\nenv >"$(dirname "$0")/seen"\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    for name in first_backup.CLASHING_VARIABLES:
+    for name in configured.CLASHING_VARIABLES:
         monkeypatch.setenv(name, "x")
-    config.save_job(places, Job(name="home", sources=("/etc",), repository="/r", password_file="/pw"))
+    saving.save_job(places, Job(name="home", sources=("/etc",), repository="/r", password_file="/pw"))
     backup("home")
     seen = (program.parent / "seen").read_text()
     assert "PATH=" in seen
-    assert not [name for name in first_backup.CLASHING_VARIABLES if name in seen]
+    assert not [name for name in configured.CLASHING_VARIABLES if name in seen]
 
 
 def test_a_first_backup_is_started_and_succeeds(
@@ -81,6 +80,6 @@ def test_a_first_backup_is_started_and_succeeds(
         password=first_backup.generate_password(),
     )
     assert history(capsys) == []
-    assert first_backup.start(places, job).wait(60) == 0
+    assert configured.start(places, job).wait(60) == 0
     (run,) = history(capsys)
     assert (run["job"], run["engine"], run["outcome"], run["files"]) == ("letters", "restic", "succeeded", 1)

@@ -3,8 +3,7 @@
 import pytest
 
 from tray import config
-from tray.config import Job
-from tray.config.audit import AuditConfig, address
+from tray.config import AuditConfig, Job, address, saving
 from tray.core.errors import ConfigError
 from tray.core.paths import Places, private
 
@@ -95,7 +94,7 @@ def test_a_table_that_is_none_is_named(places: Places) -> None:
 
 def test_saving_a_job_keeps_the_table(places: Places) -> None:
     """The window sets up a backup and loses neither settings nor comments."""
-    config.save_job(write(places, WHOLE), Job("home", sources=("/home",), repository="/srv"))
+    saving.save_job(write(places, WHOLE), Job("home", sources=("/home",), repository="/srv"))
     assert WHOLE in places.config_file.read_text()
     assert config.load(places).audit.segment == 512
 

@@ -227,7 +227,7 @@ ALLOWED = {
     "window/document.py": "our own pages",
     "window/app.py": "a file that a measurement names, and our own diagnostics, both written",
     "core/paths.py": "a folder, to make its names durable",
-    "config/__init__.py": "a folder, to lock it; and a file of our own, made exclusively",
+    "config/saving.py": "a folder, to lock it; and a file of our own, made exclusively",
     "system/place.py": "a folder",
     "audit/near_copy.py": "a folder, and files of ours that are written",
     "ipc/endpoint.py": "a folder, by O_PATH; and a file of our own, made exclusively",

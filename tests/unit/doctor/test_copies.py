@@ -8,8 +8,7 @@ from tests.unit.audit.help import end, filled
 from tray.audit import spool
 from tray.audit.checkpoint import Checkpoint, Signer, parse
 from tray.baselines import far_copies
-from tray.config import Config
-from tray.config.audit import AuditConfig
+from tray.config import AuditConfig, Config
 from tray.core.paths import Places
 from tray.doctor import Check, Level, copies
 

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from tray import config, doctor
+from tray import doctor
 from tray.audit.entry import Action, Draft
 from tray.audit.spool import record
 from tray.cli.main import main
-from tray.config import Job
+from tray.config import Job, saving
 from tray.core import paths
 from tray.core.errors import NotInGroupError, surfaces
 from tray.core.paths import Places, private
 from tray.doctor import Check, Level, programs, records, watchers
 from tray.doctor import desktop as doctor_desktop
 from tray.engines import ENGINES
-from tray.jobs import first_backup
+from tray.jobs import configured
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_a_fresh_installation_is_healthy(places: Places, tmp_path: Path, monkeyp
     command = program(tmp_path / "bin/backup-tray", "")
     program(tmp_path / "bin/restic", "echo restic 0.14.0 compiled with go1.19")
     monkeypatch.setenv("PATH", str(command.parent))
-    monkeypatch.setattr(first_backup, "launcher_places", lambda: [command])
+    monkeypatch.setattr(configured, "launcher_places", lambda: [command])
     checks = doctor.examine(places)
     assert {check.name for check in checks if check.level is Level.NOTE} - {"steps of scripts"} == {
         *("audit log", "baselines", "tracker", "runs of others", "system's instance", "tray", "start at login")
@@ -65,7 +65,7 @@ def test_a_fresh_installation_is_healthy(places: Places, tmp_path: Path, monkeyp
 def test_every_answer_that_is_not_fine_has_a_remedy(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """A complaint without a next step helps nobody."""
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(first_backup, "launcher_places", list)
+    monkeypatch.setattr(configured, "launcher_places", list)
     private(places.config)
     places.config_file.write_text("[jobs.x\n")
     wrong = [check for check in doctor.examine(places) if not doctor.fine([check])]
@@ -112,8 +112,8 @@ def test_password_files_are_looked_after(places: Places, tmp_path: Path) -> None
     secret = tmp_path / "open.password"
     secret.write_text("x")
     secret.chmod(0o644)
-    config.save_job(places, Job(name="a", sources=("/a",), repository="/r", password_file=str(secret)))
-    config.save_job(places, Job(name="b", sources=("/a",), repository="/r", password_file="/no/such/file"))
+    saving.save_job(places, Job(name="a", sources=("/a",), repository="/r", password_file=str(secret)))
+    saving.save_job(places, Job(name="b", sources=("/a",), repository="/r", password_file="/no/such/file"))
     listed, is_open, gone = found(places, "configuration")
     assert "2 jobs: a, b" in listed.what
     assert (is_open.level, is_open.remedy) == (Level.WARN, f"chmod 600 {secret}")
@@ -279,7 +279,7 @@ def test_the_systems_instance_is_looked_at(places: Places, tmp_path: Path, monke
 def test_the_command_must_be_the_installed_one(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not installed, not in PATH, hidden by another: each is told with its own remedy."""
     ours, other = tmp_path / "ours/backup-tray", program(tmp_path / "other/backup-tray", "")
-    monkeypatch.setattr(first_backup, "launcher_places", lambda: [ours])
+    monkeypatch.setattr(configured, "launcher_places", lambda: [ours])
     monkeypatch.setenv("PATH", "")
     said = [found(places, "command")[0].what]
     program(ours, "")

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from tray import config
-from tray.config import Job
+from tray.config import Job, saving
 from tray.core import ourselves
 from tray.core.errors import ConfigError, EngineMissingError, JobNotFoundError, JobSetupError, RepositoryInitError
 from tray.core.paths import Places, places
-from tray.jobs import first_backup
+from tray.jobs import configured, first_backup
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ def create(here: Places, tmp_path: Path, **changes: object) -> Job:
 def test_the_first_backup_is_a_real_repository(here: Places, tmp_path: Path) -> None:
     """After the form, restic itself opens the repository with the password file that the job names."""
     job = create(here, tmp_path)
-    assert job == config.load(here).jobs["home"] == first_backup.find(here, "home")
-    backup = subprocess.run(first_backup.command(job), capture_output=True, check=False)
+    assert job == config.load(here).jobs["home"] == configured.find(here, "home")
+    backup = subprocess.run(configured.command(job), capture_output=True, check=False)
     assert backup.returncode == 0, backup.stderr
     listed = subprocess.run(
         ["restic", "-r", job.repository or "", "-p", job.password_file or "", "snapshots", "--json"],
@@ -98,7 +98,7 @@ def test_the_change_is_in_the_audit_log(here: Places, tmp_path: Path, fake_resti
     assert found[-3:] == [("repository.created", "home"), ("job.created", "home"), ("config.changed", "home")]
 
 
-@pytest.mark.parametrize("variable", first_backup.CLASHING_VARIABLES)
+@pytest.mark.parametrize("variable", configured.CLASHING_VARIABLES)
 def test_variables_that_contradict_the_job_do_not_reach_restic(
     here: Places, tmp_path: Path, fake_restic: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
@@ -249,7 +249,7 @@ def test_generated_passwords_are_strong_and_readable() -> None:
 def test_a_command_names_the_password_file_only() -> None:
     """The command line of a job is what one would type by hand."""
     job = Job(name="x", sources=("/a", "/b"), repository="/r", password_file="/pw", options=("--one-file-system",))
-    assert first_backup.command(job) == [
+    assert configured.command(job) == [
         "restic",
         "backup",
         "--repo",
@@ -260,14 +260,14 @@ def test_a_command_names_the_password_file_only() -> None:
         "/a",
         "/b",
     ]
-    assert first_backup.command(Job(name="y", command=("true", "x"))) == ["true", "x"]
+    assert configured.command(Job(name="y", command=("true", "x"))) == ["true", "x"]
     with pytest.raises(ConfigError):
-        first_backup.command(Job(name="z"))
+        configured.command(Job(name="z"))
 
 
 def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     """cron starts elsewhere: the command line names full paths."""
-    argv = first_backup.command(Job(name="x", sources=("~/Documents",), repository="~"))
+    argv = configured.command(Job(name="x", sources=("~/Documents",), repository="~"))
     assert os.path.isabs(argv[-1])
     assert argv[-1].endswith("/Documents")
     assert argv[3] == os.path.dirname(argv[-1])
@@ -277,7 +277,7 @@ def test_a_missing_job_names_those_that_exist(here: Places, tmp_path: Path, fake
     """A typing error shows the right names."""
     create(here, tmp_path)
     with pytest.raises(JobNotFoundError) as caught:
-        first_backup.find(here, "hme")
+        configured.find(here, "hme")
     assert "home" in caught.value.why
 
 
@@ -297,9 +297,9 @@ def test_start_is_a_process_of_its_own(here: Places, tmp_path: Path, monkeypatch
     monkeypatch.setattr(sys, "executable", str(program))
     job = Job(name="my files", command=("true",))
     with pytest.raises(JobNotFoundError):
-        first_backup.start(here, job)
-    config.save_job(here, job)
-    assert first_backup.start(here, job).wait(20) == 0
+        configured.start(here, job)
+    saving.save_job(here, job)
+    assert configured.start(here, job).wait(20) == 0
     assert json.loads(note.read_text()) == {
         "argv": [*ourselves.command("backup", "my files")[1:]],
         "leader": True,
@@ -313,31 +313,31 @@ def test_the_cron_line_is_safe_to_paste(here: Places, tmp_path: Path, monkeypatc
     installed = tmp_path / "backup-tray"
     installed.write_text("")
     installed.chmod(0o755)
-    monkeypatch.setattr(first_backup, "launcher_places", lambda: [tmp_path / "none", installed])
-    line = first_backup.cron_line(Job(name="100% mine"))
+    monkeypatch.setattr(configured, "launcher_places", lambda: [tmp_path / "none", installed])
+    line = configured.cron_line(Job(name="100% mine"))
     assert line == rf"15 2 * * * BACKUP_TRAY_HOME={tmp_path / 'bt'} {installed} backup '100\% mine'"
     monkeypatch.delenv("BACKUP_TRAY_HOME")
-    assert first_backup.cron_line(Job(name="x")) == f"15 2 * * * {installed} backup x"
+    assert configured.cron_line(Job(name="x")) == f"15 2 * * * {installed} backup x"
 
 
 def test_without_an_installed_command_the_line_still_works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In a checkout the interpreter and our own file are named, isolated from the folder that cron starts in."""
-    monkeypatch.setattr(first_backup, "launcher_places", list)
+    monkeypatch.setattr(configured, "launcher_places", list)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert first_backup.launcher() == shlex.join(ourselves.command())
+    assert configured.launcher() == shlex.join(ourselves.command())
 
 
 def test_the_launcher_is_looked_for_where_it_is_installed() -> None:
     """Root's command is the system's; a user's own comes before it."""
-    found = first_backup.launcher_places()
+    found = configured.launcher_places()
     assert found[-1] == Path("/usr/local/bin/backup-tray")
     assert len(found) == (1 if os.geteuid() == 0 else 2)
 
 
 def test_prefixes_name_the_command_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     """cron and systemd know no PATH of ours."""
-    monkeypatch.setattr(first_backup, "launcher", lambda: "/usr/local/bin/backup-tray")
-    found = dict(first_backup.prefixes())
+    monkeypatch.setattr(configured, "launcher", lambda: "/usr/local/bin/backup-tray")
+    found = dict(configured.prefixes())
     assert list(found) == ["crontab", "systemd unit", "borgmatic", "resticprofile"]
     for text in found.values():
         assert "/usr/local/bin/backup-tray run " in text

@@ -9,7 +9,7 @@ from tests.unit.runs.test_runs import created, info
 from tray import config
 from tray.audit import spool
 from tray.cli.main import main
-from tray.config.runs import RunsConfig
+from tray.config import RunsConfig
 from tray.core import clock
 from tray.core.errors import ConfigError, LogNotKeptError
 from tray.core.paths import Places

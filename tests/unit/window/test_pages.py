@@ -11,7 +11,7 @@ from tray.config import Job
 from tray.core.errors import UsageError
 from tray.core.model import Status
 from tray.core.paths import Places, expand
-from tray.jobs import first_backup
+from tray.jobs import configured, first_backup
 from tray.window import bridge, calls, page_names
 from tray.window.status_feed import Feed
 
@@ -131,7 +131,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
         )
 
     monkeypatch.setattr(first_backup, "create_first_backup", create)
-    monkeypatch.setattr(first_backup, "start", lambda *_: Process(int(str(seen.get("exit", 0)))))
+    monkeypatch.setattr(configured, "start", lambda *_: Process(int(str(seen.get("exit", 0)))))
     return seen
 
 

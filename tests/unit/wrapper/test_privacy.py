@@ -14,7 +14,7 @@ from tray.core.errors import ConfigError, JobSetupError, RepositoryAskError
 from tray.core.paths import Places, places
 from tray.core.redact import HIDDEN, Redactor, Rules
 from tray.core.redact.lines import OVERLAP, Lines
-from tray.jobs import first_backup, input_checks
+from tray.jobs import configured, first_backup
 from tray.recording import close_lost
 from tray.repository import ask
 from tray.repository.ask import Access
@@ -295,11 +295,11 @@ def test_a_password_in_an_address_reaches_no_command_line_of_ours(
 def test_a_configured_address_with_a_password_goes_into_the_environment() -> None:
     """And one without stays in the command, where a person sees it."""
     secret = config.Job("home", sources=("/home",), repository=ADDRESSES["restic"], password_file="/pw")
-    assert first_backup.command(secret) == ["restic", "backup", "--password-file", "/pw", "/home"]
-    assert first_backup.environment(secret) == {"RESTIC_REPOSITORY": ADDRESSES["restic"]}
+    assert configured.command(secret) == ["restic", "backup", "--password-file", "/pw", "/home"]
+    assert configured.environment(secret) == {"RESTIC_REPOSITORY": ADDRESSES["restic"]}
     plain = config.Job("home", sources=("/home",), repository="sftp:me@host:/srv/r")
-    assert first_backup.command(plain) == ["restic", "backup", "--repo", "sftp:me@host:/srv/r", "/home"]
-    assert first_backup.environment(plain) == {}
+    assert configured.command(plain) == ["restic", "backup", "--repo", "sftp:me@host:/srv/r", "/home"]
+    assert configured.environment(plain) == {}
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_a_configured_address_with_a_password_goes_into_the_environment() -> Non
 def test_no_first_backup_goes_to_an_address_with_a_password(address: str) -> None:
     """`restic init` would show it to everybody."""
     with pytest.raises(JobSetupError) as caught:
-        input_checks.checked_repository(address, ["/home"])
+        first_backup.checked_repository(address, ["/home"])
     assert SECRET not in f"{caught.value.what} {caught.value.why} {caught.value.next}"
 
 
