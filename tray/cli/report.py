@@ -9,6 +9,7 @@ from tray.core.paths import places
 
 if TYPE_CHECKING:
     from tray.report.create import Order
+    from tray.report.facts import Sheet
 
 FORMATS = ("text", "pdf", "csv", "jsonl", "html")
 _FILTER = {
@@ -87,7 +88,14 @@ def _order(args: Namespace) -> "Order":
         checkpoint=args.checkpoint,
         paper=args.paper,
         details=args.details,
+        pdf=_pdf,
     )
+
+
+def _pdf(sheet: "Sheet", paper: str) -> bytes:
+    from tray.report import pdf  # loads reportlab, which only this format needs
+
+    return pdf.written(sheet, paper)
 
 
 def _by_name(output: str | None) -> str:

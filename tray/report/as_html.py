@@ -1,4 +1,4 @@
-"""HTML: one file that needs nothing else, runs nothing, prints well, and can be read by eye, keyboard and screen reader."""
+"""Write a sheet as HTML: one file that loads and runs nothing, prints well, and works with keyboard and screen reader."""
 
 import base64
 import calendar
@@ -6,15 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from hashlib import sha256
 from html import escape
-from typing import TYPE_CHECKING
 
 from tray import wording
 from tray.core.model import Outcome
 from tray.report import facts
-from tray.report.summary import GOOD
-
-if TYPE_CHECKING:
-    from tray.report.basis import Base
+from tray.report.basis import Base
 
 _STYLE = """
 :root { color-scheme: light dark; --bg: #f4f6f8; --card: #fff; --ink: #1a1f26; --mute: #56616d; --line: #dce1e8;
@@ -114,14 +110,14 @@ def _block(block: facts.Block) -> str:
 
 def _belief(block: facts.Belief) -> str:
     badge = ""
-    if block.said is not None:
-        tone, word, sentence = block.said
+    if block.verdict is not None:
+        tone, word, sentence = block.verdict
         badge = f"<p>{_badge(tone, facts.TONE_SIGNS[tone], word)} {_text(sentence)}</p>"
     rests = "" if block.rests is None else _checkpoint(block.rests)
     return f'<h2>{block.title}</h2><div class="card">{badge}{_list("facts", block.rows)}{rests}</div>'
 
 
-def _checkpoint(rests: "Base") -> str:
+def _checkpoint(rests: Base) -> str:
     note = "\n".join(map(_text, rests.note.decode("utf-8", "backslashreplace").strip().split("\n")))
     return f"{_list('facts', [('Log root', rests.root.hex(' ', -4))])}<h3>Checkpoint</h3><pre>{note}</pre>"
 
@@ -135,12 +131,12 @@ def _bars(chart: facts.Chart) -> str:
         high = 1.0 if share is None else max(64 * share, 1.2)
         solid = ' class="open"' if run.outcome is not Outcome.SUCCEEDED else ""
         x, wide = at * step + step * 0.15, step * 0.7
-        sign = "" if run.outcome in GOOD else _sign(x + wide / 2, 76 - high, facts.SIGNS[run.outcome])
+        sign = "" if run.outcome in facts.GOOD else _sign(x + wide / 2, 76 - high, facts.SIGNS[run.outcome])
         box = f'<rect{solid} x="{x:.1f}" y="{80 - high:.1f}" width="{wide:.1f}" height="{high:.1f}"/>'
         drawn.append(f'<g class="{facts.tone(run.outcome)}">{box}{sign}</g>')
-    said = _text(chart.said)
-    head = f'<svg viewBox="0 0 300 84" role="img" aria-label="{said}"><title>{said}</title>'
-    foot = f'<p class="mute">{said}. A full bar is a success.</p>'
+    words = _text(chart.words)
+    head = f'<svg viewBox="0 0 300 84" role="img" aria-label="{words}"><title>{words}</title>'
+    foot = f'<p class="mute">{words}. A full bar is a success.</p>'
     return f"<div><h3>{chart.title}</h3>{head}{''.join(drawn)}</svg>{foot}</div>"
 
 
@@ -170,8 +166,8 @@ def _day(day: date, block: facts.Days) -> str:
     if day not in block.days:
         return f'<td class="mute">{day.day}</td>'
     outcome, count = block.days[day]
-    said = f'<span class="hidden">{facts.WORDS[outcome]}, {wording.plural(count, "run")}</span>'
-    return f'<td class="{facts.tone(outcome)}">{day.day}<b aria-hidden="true">{facts.SIGNS[outcome]}</b>{said}</td>'
+    words = f'<span class="hidden">{facts.WORDS[outcome]}, {wording.plural(count, "run")}</span>'
+    return f'<td class="{facts.tone(outcome)}">{day.day}<b aria-hidden="true">{facts.SIGNS[outcome]}</b>{words}</td>'
 
 
 def _badge(tone: str, sign: str, word: str) -> str:

@@ -1,27 +1,24 @@
-"""What a report rests on: one checkpoint of the log, and the entries up to it. Later entries do not exist for the report."""
+"""Read the checkpoint that a report rests on, and the entries up to it. Later entries do not exist for the report."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from tray.audit import checkpoint
 from tray.audit.entry import ENDS, ended_run
 from tray.audit.proof import root_of
+from tray.audit.rows import StoredEntry
 from tray.audit.search import search
 from tray.audit.search.conditions import Filter
+from tray.audit.store import AuditLog
+from tray.audit.verify.verdict import Verdict
 from tray.baselines import all_copies
 from tray.core import clock
 from tray.core.errors import BaselineError
 from tray.core.model import EndedRun
 
-if TYPE_CHECKING:
-    from tray.audit.rows import StoredEntry
-    from tray.audit.store import AuditLog
-    from tray.audit.verify.verdict import Verdict
-
 _PAGE = 500
 _PATIENCE = 3600.0
-CHARTED = 30
+_CHARTED = 30
 """Runs in the charts of one job."""
 
 
@@ -35,7 +32,7 @@ class Base:
         begin_ms: When the first entry that is there was recorded.
         as_of_ms: When the last entry under the checkpoint was recorded: the report's own date.
         foot: The checkpoint as one line, for the foot of each page.
-        verdict: What verifying the log came to; None where nobody verified it.
+        verdict: The verification of the log; None if the report needs none.
     """
 
     note: bytes
@@ -46,7 +43,7 @@ class Base:
     begin_ms: int
     as_of_ms: int
     foot: str
-    verdict: "Verdict | None" = None
+    verdict: Verdict | None = None
 
     @property
     def short(self) -> str:
@@ -54,7 +51,7 @@ class Base:
         return checkpoint.Checkpoint(self.log, self.size, self.root).text().decode()
 
 
-def base(log: "AuditLog", pinned: tuple[str, bytes] | None = None, verdict: "Verdict | None" = None) -> Base:
+def base(log: AuditLog, pinned: tuple[str, bytes] | None = None, verdict: Verdict | None = None) -> Base:
     """Return the newest checkpoint of *log*, or the one that was given.
 
     Args:
@@ -76,7 +73,7 @@ def base(log: "AuditLog", pinned: tuple[str, bytes] | None = None, verdict: "Ver
     return Base(note, seen.origin, size, root, start, first, last, all_copies.footer(note), verdict)
 
 
-def _pinned(log: "AuditLog", name: str, note: bytes) -> tuple[int, bytes]:
+def _pinned(log: AuditLog, name: str, note: bytes) -> tuple[int, bytes]:
     """Return size and root of a checkpoint that this log continues and that a key of it signed.
 
     Whether *its* key may sign is what the verification says; here only a note that is not of this log is refused.
@@ -93,18 +90,18 @@ def _pinned(log: "AuditLog", name: str, note: bytes) -> tuple[int, bytes]:
     return seen.size, seen.root
 
 
-def included(log: "AuditLog", entry: "StoredEntry", rests: Base) -> bool:
+def included(log: AuditLog, entry: StoredEntry, rests: Base) -> bool:
     """Whether the hashes of the log lead from *entry* to the root of the checkpoint."""
     if entry.seq >= rests.size:
         return False
     return root_of(entry.leaf, entry.seq, rests.size, log.inclusion(entry.seq, rests.size)) == rests.root
 
 
-def matching(log: "AuditLog", wanted: Filter, rests: Base, *, entries: bool) -> "Iterator[StoredEntry]":
-    """Yield what is asked for, the newest first.
+def matching(log: AuditLog, wanted: Filter, rests: Base, *, entries: bool) -> Iterator[StoredEntry]:
+    """Yield the entries that the filter *wanted* lets through, the newest first.
 
     Args:
-        entries: Every entry; else the ends of runs only, unless the filter names actions.
+        entries: Whether every entry counts; else the ends of runs only, unless the filter names actions.
 
     Raises:
         AuditUnavailableError: The log cannot be read.
@@ -122,21 +119,24 @@ def matching(log: "AuditLog", wanted: Filter, rests: Base, *, entries: bool) -> 
         after = page.next
 
 
-def run_of(entry: "StoredEntry") -> EndedRun | None:
+def run_of(entry: StoredEntry) -> EndedRun | None:
     """Return the run whose end *entry* is, None if it is none."""
     if entry.data["action"] not in ENDS or entry.data["run"] is None:
         return None
     return ended_run(entry.data, entry.body, entry.seq)
 
 
-def earlier(log: "AuditLog", run: EndedRun, rests: Base) -> list[EndedRun]:
+def earlier(log: AuditLog, run: EndedRun, rests: Base) -> list[EndedRun]:
     """Return the last runs of the same job and kind, the oldest first, *run* itself the last."""
-    found = log.history(limit=CHARTED * 2, before=run.entry, job=run.job)
-    same = [one for one in found if one.kind == run.kind and one.entry is not None and one.entry < rests.size]
-    return [*reversed(same[: CHARTED - 1]), run]
+    same = [
+        other
+        for other in log.history(limit=_CHARTED * 2, before=run.entry, job=run.job)
+        if other.kind == run.kind and other.entry is not None and other.entry < rests.size
+    ]
+    return [*reversed(same[: _CHARTED - 1]), run]
 
 
-def backup_before(log: "AuditLog", job: str, moment_ms: int | None, rests: Base) -> int | None:
+def backup_before(log: AuditLog, job: str, moment_ms: int | None, rests: Base) -> int | None:
     """Return when the last backup of *job* before a moment was made, None if there was none, or no moment."""
     if moment_ms is None:
         return None
@@ -147,5 +147,5 @@ def backup_before(log: "AuditLog", job: str, moment_ms: int | None, rests: Base)
         outcome=("succeeded", "warning"),
         kind=("backup",),
     )
-    found = next(matching(log, good, rests, entries=False), None)
-    return None if found is None else clock.from_text(found.data["time"])
+    entry = next(matching(log, good, rests, entries=False), None)
+    return None if entry is None else clock.from_text(entry.data["time"])

@@ -1,13 +1,18 @@
-"""Making a report from beginning to end: read, lay out, write, put on record."""
+"""Make a report from beginning to end: read, say it as a sheet, write the file, put the export on record."""
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tray import wording
+from tray.audit import proof
+from tray.audit.entry import ENDS
+from tray.audit.rows import StoredEntry
+from tray.audit.search.conditions import parse
+from tray.audit.store import AuditLog
 from tray.core import clock
 from tray.core.errors import (
     AuditMissingError,
@@ -15,41 +20,30 @@ from tray.core.errors import (
     NothingMatchesError,
     RunNotFoundError,
     SystemOwnedError,
-    SystemViewError,
 )
-from tray.core.model import Instance
 from tray.core.paths import Places
-from tray.ipc.system_client import NEWER
-from tray.report import basis as bases
-from tray.report import period_facts, run_facts, save
-from tray.report.as_text import period_text, text
-from tray.report.of_run import Report, gather, verified
-from tray.report.summary import asked_words, summarise
-from tray.status import past_runs, run_ids, system_history
-
-if TYPE_CHECKING:
-    from tray.audit.rows import StoredEntry
-    from tray.audit.search.conditions import Filter
-    from tray.audit.store import AuditLog
-    from tray.report.basis import Base
-    from tray.report.facts import Sheet
+from tray.report import as_html, as_rows, as_text, basis, facts, of_period, of_run, save
+from tray.report.basis import Base
+from tray.report.of_run import Report
+from tray.status import past_runs, run_ids
 
 _MAX_NOTE = 65_536
 _LETTER = ("US", "CA", "MX", "PH", "CL", "CO", "VE", "GT", "CR", "PA", "DO", "PR")
-"""Countries whose paper is Letter."""
+"""Countries that print on Letter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What somebody asked for.
+    """A report that the user asks for.
 
     Attributes:
         run: Beginning of an id, or `last`; None for a filter.
-        given: The filter as it was written.
-        entries: Every entry, not only the ends of runs.
+        given: The filter as the user wrote it.
+        entries: Whether every entry counts, not only the ends of runs.
         output: A file, `-`, or None to print.
         checkpoint: A file with the checkpoint that the report rests on.
-        details: Put the details into the proof of a run.
+        details: Whether the proof of a run holds the details.
+        pdf: Draws a sheet on a paper; `report.pdf.written`, which loads reportlab.
     """
 
     run: str | None
@@ -61,22 +55,22 @@ class Order:
     checkpoint: str | None = None
     paper: str | None = None
     details: bool = False
+    pdf: Callable[[facts.Sheet, str], bytes] = lambda _sheet, _paper: b""
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A report, and the files beside it, by what is added to its name."""
+    """A report, the files beside it by the ending of their name, and what the entry about the export says."""
 
     content: bytes
-    count: int
-    beside: Mapping[str, bytes]
     body: Mapping[str, Any]
     job: str | None = None
     run: str | None = None
+    beside: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def run(places: Places, order: Order) -> None:
-    """Make the report that was asked for and put it on record, unless it was only printed for a person to read.
+    """Make the report and put it on record, unless it was only printed for a person to read.
 
     Raises:
         BackupTrayError: It could not be made, and why; then nothing is left behind.
@@ -92,14 +86,11 @@ def run(places: Places, order: Order) -> None:
             save.free(output + ending, force=order.force)
     digest = save.deliver(made.content, output, force=order.force)
     _beside(made, output, order)
-    body = {
-        **made.body,
-        "format": order.format,
-        "count": made.count,
-        "file": output if output == save.STDOUT else Path(output).name,
-        "sha256": digest,
-    }
-    save.record(places, body=body, job=made.job, run=made.run)
+    file = output if output == save.STDOUT else Path(output).name
+    body = {**made.body, "format": order.format, "file": file, "sha256": digest}
+    save.record(
+        places, body={name: value for name, value in body.items() if value is not None}, job=made.job, run=made.run
+    )
 
 
 def _beside(made: _Made, output: str, order: Order) -> None:
@@ -114,193 +105,121 @@ def _beside(made: _Made, output: str, order: Order) -> None:
 
 
 def _of_run(places: Places, order: Order, asked: str) -> _Made:
-    asked = run_ids.resolve(places, asked)
+    run = run_ids.resolve(places, asked)
     try:
-        found = gather(places, asked, verify=lambda: verified(places))
+        report = of_run.gather(places, run, verify=lambda: of_run.verified(places))
     except RunNotFoundError:
-        return _of_system(order, asked)
-    if order.format == "text" and order.checkpoint is None:
-        return _made(found, text(found).encode() + b"\n", None)
-    if found.entry is None:  # the record waits in the spool
-        if order.format in ("csv", "jsonl"):
+        report = of_run.of_system(run)
+        if order.checkpoint is not None or order.format == "jsonl":
+            again = f"sudo backup-tray report {run} --format {order.format} --output FILE"
+            raise SystemOwnedError("A report that proves a run of the system's", again) from None
+    if report.of_system or report.entry is None:  # without a checkpoint of this log
+        if report.entry is None and order.format in ("csv", "jsonl"):
             raise NothingMatchesError("The record of this run waits in the spool, so there is no entry yet.")
-        return _made(found, _written(order, run_facts.sheet(found, None, [])), None)
+        return _made(order, report, report.entry, None, lambda: of_run.sheet(report, None, []))
     with past_runs.reading(places) as log:
         if log is None:
             raise AuditMissingError(places.audit_db)
-        return _own(places, order, found, log)
+        return _own(places, order, report, report.entry, log)
 
 
-def _own(places: Places, order: Order, found: Report, log: "AuditLog") -> _Made:
-    entry = found.entry
-    assert entry is not None
-    rests = bases.base(log, _pinned(order), found.verdict)
+def _own(places: Places, order: Order, report: Report, entry: StoredEntry, log: AuditLog) -> _Made:
+    rests = basis.base(log, _pinned(order), report.verdict)
     if entry.seq >= rests.size:
         why = f"The run's entry is number {entry.seq}, but the checkpoint covers only the first {rests.size} entries."
         raise NothingMatchesError(why)
-    if order.format == "jsonl":
-        return _proven(places, order, found, rests)
-    if order.format == "csv":
-        from tray.report.as_rows import as_csv
+    report = replace(report, verdict=rests.verdict)
 
-        return _made(found, as_csv([entry]), rests)
-    if order.format == "text":
-        return _made(
-            found,
-            f"{text(replace(found, verdict=rests.verdict))}\n  {'Checkpoint':<10}  {rests.foot}\n".encode(),
-            rests,
-        )
-    charted = [] if found.run is None else bases.earlier(log, found.run, rests)
-    proven = bases.included(log, entry, rests)
-    return _made(found, _written(order, run_facts.sheet(found, rests, charted, proven=proven)), rests)
+    def sheet() -> facts.Sheet:
+        charted = [] if report.run is None else basis.earlier(log, report.run, rests)
+        return of_run.sheet(report, rests, charted, proven=basis.included(log, entry, rests))
 
-
-def _proven(places: Places, order: Order, found: Report, rests: "Base") -> _Made:
-    """The bytes of the run's entry, and beside them the proof that it is in the log."""
-    from tray.audit import proof
-    from tray.report.as_rows import as_lines
-
-    entry = found.entry
-    assert entry is not None
-    if order.checkpoint is not None:
-        with past_runs.reading(places) as log:
-            assert log is not None
-            path = tuple(log.inclusion(entry.seq, rests.size))
-        built = proof.Proof(entry.seq, entry.raw, path, rests.note)
-        if order.details:
-            built = replace(built, details=proof.build(places.audit_db, entry.seq, details=True).details)
-    else:
-        built = proof.build(places.audit_db, entry.seq, details=order.details)
-    made = _made(found, as_lines([entry]), rests)
+    made = _made(order, report, entry, rests, sheet)
+    if order.format != "jsonl":
+        return made
+    path = tuple(log.inclusion(entry.seq, rests.size))
+    built = proof.Proof(entry.seq, entry.raw, path, rests.note)
+    if order.details:
+        built = replace(built, details=proof.build(places.audit_db, entry.seq, details=True).details)
     return replace(made, beside={proof.SUFFIX: built.to_bytes()})
 
 
-def _of_system(order: Order, asked: str) -> _Made:
-    """The report of a run of the system's: what its service tells, without a checkpoint of its log."""
-    told = system_history.report(asked)
-    try:
-        found = Report.from_json(told)
-    except ValueError as error:
-        raise SystemViewError(NEWER) from error
-    if order.checkpoint is not None or order.format == "jsonl":
-        again = f"sudo backup-tray report {asked} --format {order.format} --output FILE"
-        raise SystemOwnedError("A report that proves a run of the system's", again)
-    if order.format == "text":
-        return _made(found, text(found).encode() + b"\n", None)
-    if order.format == "csv":
-        from tray.report.as_rows import as_csv
-
-        return _made(found, as_csv([] if found.entry is None else [found.entry]), None)
-    return _made(found, _written(order, run_facts.sheet(found, None, [])), None)
-
-
-def _written(order: Order, sheet: "Sheet") -> bytes:
-    """Return a sheet as HTML or PDF; only the latter loads reportlab."""
-    if order.format == "html":
-        from tray.report import as_html
-
-        return as_html.written(sheet)
-    from tray.report import pdf
-
-    return pdf.written(sheet, order.paper or paper_of(os.environ))
-
-
-def _made(found: Report, content: bytes, rests: "Base | None") -> _Made:
-    run, entry = found.run, found.entry
-    system = run is not None and run.instance is Instance.SYSTEM
-    body: dict[str, Any] = {
+def _made(
+    order: Order, report: Report, entry: StoredEntry | None, rests: Base | None, sheet: Callable[[], facts.Sheet]
+) -> _Made:
+    """Return the report of a run in the format that the user asks for; *sheet* is made only if the format needs it."""
+    rows = _rows(order, [] if entry is None else [entry])
+    body = {
         "about": "run",
-        "instance": "system" if system else None,
+        "instance": "system" if report.of_system else None,
         "entry": None if entry is None else entry.seq,
         "checkpoint_size": None if rests is None else rests.size,
+        "count": 1,
     }
-    named = run.run if run is not None else (entry.data["run"] if entry is not None else None)
-    job = run.job if run is not None else (entry.data["job"] if entry is not None else None)
-    return _Made(content, 1, {}, {name: value for name, value in body.items() if value is not None}, job, named)
+    content = _drawn(order, sheet()) if rows is None else rows
+    return _Made(content, body, report.job or None, report.id or None)
+
+
+def _rows(order: Order, entries: Iterable[StoredEntry]) -> bytes | None:
+    """Return entries in a format for machines; None if the user asks for one that draws a sheet."""
+    if order.format == "csv":
+        return as_rows.as_csv(entries)
+    return as_rows.as_lines(entries) if order.format == "jsonl" else None
+
+
+def _drawn(order: Order, sheet: facts.Sheet) -> bytes:
+    """Return a sheet as text, HTML or PDF."""
+    if order.format == "text":
+        return as_text.written(sheet)
+    if order.format == "html":
+        return as_html.written(sheet)
+    return order.pdf(sheet, order.paper or paper_of(os.environ))
 
 
 # -- a period or a filter
 
 
 def _of_filter(places: Places, order: Order) -> _Made:
-    wanted = _wanted(order.given)
-    checked = None if order.format in ("csv", "jsonl") else verified(places)
+    wanted = parse(order.given, clock.now_ms())
+    verdict = None if order.format in ("csv", "jsonl") else of_run.verified(places)
     with past_runs.reading(places) as log:
         if log is None:
             raise AuditMissingError(places.audit_db)
-        rests = bases.base(log, _pinned(order), checked)
-        found = bases.matching(log, wanted, rests, entries=order.entries)
-        content, count = _filled(
-            order, wanted, found, rests, lambda job: bases.backup_before(log, job, wanted.since_ms, rests)
-        )
-    if not count:
+        rests = basis.base(log, _pinned(order), verdict)
+        entries = _Counted(basis.matching(log, wanted, rests, entries=order.entries))
+        of_entries = order.entries or any(action not in ENDS for action in wanted.action or ())
+        content = _rows(order, entries)
+        if content is None and of_entries:
+            content = _drawn(order, of_period.sheet_of_entries(entries, wanted, rests))
+        elif content is None:
+            runs = (run for entry in entries if (run := basis.run_of(entry)) is not None)
+            before = partial(basis.backup_before, log, moment_ms=wanted.since_ms, rests=rests)
+            summary = of_period.summarise(runs, wanted, rests, before)
+            content = _drawn(order, of_period.sheet(summary, every_run=order.format != "text"))
+    if not entries.count:
         raise NothingMatchesError("No entry of the audit log matches.")
     body = {
-        "about": "entries" if _is_about_entries(order, wanted) else "runs",
+        "about": "entries" if of_entries else "runs",
         "filter": wanted.to_json(),
         "checkpoint_size": rests.size,
+        "count": entries.count,
     }
-    beside = {".checkpoint": rests.note} if order.format == "jsonl" else {}
-    return _Made(content, count, beside, body)
-
-
-def _is_about_entries(order: Order, wanted: "Filter") -> bool:
-    from tray.audit.entry import ENDS
-
-    return order.entries or any(action not in ENDS for action in wanted.action or ())
-
-
-def _filled(
-    order: Order,
-    wanted: "Filter",
-    found: "Iterable[StoredEntry]",
-    rests: "Base",
-    before: "Callable[[str], int | None]",
-) -> tuple[bytes, int]:
-    """Return the report and how much it holds."""
-    counted = _Counted(found)
-    if order.format in ("csv", "jsonl"):
-        from tray.report import as_rows
-
-        return (as_rows.as_csv if order.format == "csv" else as_rows.as_lines)(counted), counted.count
-    if _is_about_entries(order, wanted):
-        return _listed(order, wanted, counted, rests), counted.count
-    summary = summarise((one for entry in counted if (one := bases.run_of(entry)) is not None), wanted, rests, before)
-    if order.format == "text":
-        return period_text(summary).encode() + b"\n", counted.count
-    return _written(order, period_facts.of_period(summary)), counted.count
-
-
-def _listed(order: Order, wanted: "Filter", found: "_Counted", rests: "Base") -> bytes:
-    if order.format != "text":
-        return _written(order, period_facts.of_entries(found, asked_words(wanted), rests))
-    lines = []
-    for entry in found:
-        data = entry.data
-        words = (data["time"], data["action"], data["result"], data["severity"], data["job"] or "", data["actor"])
-        lines.append("  ".join([f"{entry.seq:>8}", *(wording.escape(str(word)) for word in words)]))
-    return "\n".join([*lines, "", f"Checkpoint: {rests.foot}", ""]).encode()
+    return _Made(content, body, beside={".checkpoint": rests.note} if order.format == "jsonl" else {})
 
 
 class _Counted:
-    """Counts the entries that pass."""
+    """Entries, counted while they are read."""
 
-    def __init__(self, found: "Iterable[StoredEntry]") -> None:
-        self._found, self.count = found, 0
+    def __init__(self, entries: Iterable[StoredEntry]) -> None:
+        self._entries, self.count = entries, 0
 
-    def __iter__(self) -> "Any":
-        for entry in self._found:
+    def __iter__(self) -> Iterator[StoredEntry]:
+        for entry in self._entries:
             self.count += 1
             yield entry
 
 
-def _wanted(given: Mapping[str, str]) -> "Filter":
-    from tray.audit.search.conditions import parse
-
-    return parse(given, clock.now_ms())
-
-
-# -- what both need
+# -- both
 
 
 def _pinned(order: Order) -> tuple[str, bytes] | None:
@@ -315,5 +234,5 @@ def _pinned(order: Order) -> tuple[str, bytes] | None:
 
 def paper_of(environ: Mapping[str, str]) -> str:
     """Return "letter" where the locale is of a country that uses it, else "a4"."""
-    named = next((found for name in ("LC_ALL", "LC_PAPER", "LANG") if (found := environ.get(name))), "")
-    return "letter" if named.partition(".")[0].rpartition("_")[2] in _LETTER else "a4"
+    locale = next((value for name in ("LC_ALL", "LC_PAPER", "LANG") if (value := environ.get(name))), "")
+    return "letter" if locale.partition(".")[0].rpartition("_")[2] in _LETTER else "a4"

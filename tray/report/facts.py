@@ -1,4 +1,4 @@
-"""The sheet: a report as blocks, before a writer draws it. The PDF and the HTML writer each draw every kind of block.
+"""The sheet: a report as blocks, before a writer draws it. Each writer (text, HTML, PDF) draws every kind of block.
 
 Every text of a sheet is visible as it is: `wording.escape` has replaced control characters and marks that turn the line.
 """
@@ -6,18 +6,18 @@ Every text of a sheet is visible as it is: `wording.escape` has replaced control
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
 
 from tray import wording
+from tray.audit.verify import Verdict
 from tray.core import clock
 from tray.core.model import EndedRun, Outcome
-
-if TYPE_CHECKING:
-    from tray.audit.verify.verdict import Verdict
-    from tray.report.basis import Base
+from tray.report.basis import Base
 
 Rows = Sequence[tuple[str, str]]
 """Names and values."""
+
+DISBELIEVED = "NOT to be believed: "
+"""Stands before the headline of a report whose log was altered; its sign is not green either."""
 
 WORDS = {
     Outcome.SUCCEEDED: "Succeeded",
@@ -36,8 +36,11 @@ SIGNS = {
     Outcome.UNKNOWN: "?",
 }
 TONE_SIGNS = {"ok": "✓", "warn": "!", "fail": "✕", "none": "–"}
+GOOD = (Outcome.SUCCEEDED, Outcome.WARNING)
+"""Outcomes after which a backup exists."""
+
 MONO = ("Command", "Snapshot", "Run", "Entry hash", "Log root")
-"""Facts in letters of one width."""
+"""Facts that are shown in letters of one width."""
 
 _TONES = {Outcome.SUCCEEDED: "ok", Outcome.WARNING: "warn", Outcome.FAILED: "fail", Outcome.LOST: "fail"}
 _NO_CHECKPOINT = "no checkpoint: the record is not in this log"
@@ -74,19 +77,19 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A sentence that a reader needs to read the rest rightly."""
+    """A sentence that keeps the reader from misreading the rest."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """Whether the log can be believed, and why. `said` is tone, word and sentence; None where the log was not verified."""
+    """Whether the log can be believed, and why. `verdict` is tone, word and sentence; None where the log was not verified."""
 
     title: str
-    said: tuple[str, str, str] | None
+    verdict: tuple[str, str, str] | None
     rows: Rows
-    rests: "Base | None"
+    rests: Base | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +113,11 @@ class Chart:
         return [None if value is None else value / most for value in self.values]
 
     @property
-    def said(self) -> str:
+    def words(self) -> str:
         """Return the chart in words."""
-        newest = self.values[-1]
         reach = f"lowest {self.word(min(self.known))}, highest {self.word(max(self.known))}"
-        last = "not known" if newest is None else self.word(newest)
-        return f"{self.title} of {wording.plural(len(self.runs), 'run')}: {reach}, newest {last}"
+        newest = wording.known(self.values[-1], self.word, "not known")
+        return f"{self.title} of {wording.plural(len(self.runs), 'run')}: {reach}, newest {newest}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ class Sheet:
     word: str
     under: Sequence[str]
     blocks: Sequence[Block]
-    rests: "Base | None"
+    rests: Base | None
     one_page: bool = False
 
     @property
@@ -189,12 +191,11 @@ class Sheet:
         return "" if self.rests is None else f"as of {clock.to_text(self.rests.as_of_ms)}"
 
 
-def verdict_words(verdict: "Verdict") -> tuple[str, str, str]:
+def verdict_words(verdict: Verdict) -> tuple[str, str, str]:
     """Return tone, word and sentence about a verification, the same for the same log and baselines."""
     if verdict.result == "tampered":
         where = "" if verdict.first_bad is None else f" (entry {wording.count(verdict.first_bad)}, {verdict.kind})"
-        why = wording.escape(verdict.why)
-        return "fail", "Tampered", f"NOT to be believed: the audit log was altered{where}. {why}"
+        return "fail", "Tampered", f"{DISBELIEVED}the audit log was altered{where}. {wording.escape(verdict.why)}"
     if verdict.result == "intact":
         names = ", ".join(map(wording.escape, verdict.baselines)) or "a baseline kept elsewhere"
         how = (

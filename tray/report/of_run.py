@@ -1,47 +1,74 @@
-"""What is known about one run: its end, the entry that says so, and whether that entry can be believed."""
+"""Collect what is known of one run, and say it as a sheet: its end, its audit entry, whether that entry can be believed."""
 
 import json
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tray import config, wording
+from tray.audit import last_check, spool
+from tray.audit.entry import ENDS, ended_run
+from tray.audit.merkle import leaf_hash
+from tray.audit.rows import StoredEntry
+from tray.audit.verify import Verdict, verify, verify_since
+from tray.audit.verify.verdict import Result
+from tray.baselines import all_copies
 from tray.core import clock
 from tray.core.errors import ConfigError, RunNotFoundError, SystemViewError
-from tray.core.model import EndedRun, Instance
+from tray.core.model import EndedRun, Instance, Outcome, Source, Step
 from tray.core.paths import Places
 from tray.ipc.system_client import NEWER
+from tray.report import facts
+from tray.report.basis import Base
 from tray.status import past_runs, system_history
-
-if TYPE_CHECKING:
-    from tray.audit.entry import Draft
-    from tray.audit.rows import StoredEntry
-    from tray.audit.verify import Verdict
-
-DISBELIEVED = "NOT to be believed: "
-"""Before the answer of a report whose log was altered: what it says is no good news then, and its sign is not green."""
 
 LONG_LOG = 200_000
 """Entries that are verified anew for every report; it takes a second or two."""
 
+_LATE_MS = 60_000
+"""An entry that was written so long after what it records says both times."""
+
+_NOT_YET = "The record waits in the spool until the audit log can be written; nothing is verified."
+_NOT_PROVEN = "The hashes of the log do not lead from this entry to the root of the checkpoint."
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is known about one run.
+    """Everything that is known of one run.
 
     Attributes:
         run: The run's end; None while only its start is on record.
         entry: Its entry; None while its record waits in the spool.
         body: Its details; None once erased.
-        verdict: The verification of the whole log that holds the entry; reading it records nothing.
+        verdict: The verification of the whole log that holds the entry; None if the caller did not ask for it.
     """
 
     run: EndedRun | None
-    entry: "StoredEntry | None"
+    entry: StoredEntry | None
     body: Mapping[str, Any] | None
-    verdict: "Verdict | None"
+    verdict: Verdict | None
+
+    @property
+    def id(self) -> str:
+        """Return the id of the run."""
+        return self.run.run if self.run is not None else self._of_entry("run")
+
+    @property
+    def job(self) -> str:
+        """Return the name of the job, "" if the run has none."""
+        return self.run.job if self.run is not None else self._of_entry("job")
+
+    @property
+    def of_system(self) -> bool:
+        """Whether the run is one of the system-wide instance."""
+        return self.run is not None and self.run.instance is Instance.SYSTEM
+
+    def _of_entry(self, name: str) -> str:
+        return "" if self.entry is None else self.entry.data[name] or ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as the system-wide instance tells it."""
+        """Return the report as the system-wide instance sends it."""
         entry, verdict = self.entry, self.verdict
         return {
             "run": None if self.run is None else self.run.to_json(),
@@ -52,50 +79,71 @@ class Report:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Report":
-        """Build a report of the system's from one that was told.
+        """Build the report that the system-wide instance sent.
 
         Raises:
-            ValueError: It makes no sense.
+            ValueError: *data* is no report.
         """
         try:
-            entry, run, told = data["entry"], data["run"], data["verdict"]
+            entry, run, body, verdict = data["entry"], data["run"], data["body"], data["verdict"]
             return cls(
                 run=None if run is None else replace(EndedRun.from_json(run), instance=Instance.SYSTEM),
-                entry=None if entry is None else _entry(entry["seq"], entry["raw"].encode(), data["body"]),
-                body=data["body"],
-                verdict=None if told is None else _verdict(told),
+                entry=None if entry is None else _entry(entry["seq"], entry["raw"].encode(), body),
+                body=body,
+                verdict=None if verdict is None else _verdict(verdict),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"no report: {error}") from error
 
 
-def find(places: Places, run: str) -> Report:
-    """Return the report of the run of the whole id *run*, one of this user's own or of the system's.
+def _entry(seq: int, raw: bytes, body: Mapping[str, Any] | None) -> StoredEntry:
+    return StoredEntry(seq, raw, json.loads(raw), body, leaf_hash(raw))
+
+
+def _verdict(data: Mapping[str, Any]) -> Verdict:
+    return Verdict(Result(data["result"]), data["entries"], clock.from_text(data["checked_at"]), str(data["why"]))
+
+
+def gather(places: Places, run: str, *, verify: "Callable[[], Verdict] | None" = None) -> Report:
+    """Collect the report of the run of the whole id *run* from this user's log and spool.
+
+    Args:
+        verify: Verifies the log; None leaves `Report.verdict` out.
 
     Raises:
         RunNotFoundError: There is no such run.
-        BackupTrayError: The log cannot be read, or the system's instance does not answer.
+        AuditUnavailableError: The log cannot be read.
     """
+    waiting = next((draft for draft in reversed(list(spool.pending(places))) if draft.run == run), None)
+    with past_runs.reading(places) as log:
+        entry = None if log is None else log.entry_of_run(run)
+    if waiting is not None and (entry is None or waiting.ended() is not None):
+        return Report(waiting.ended(), None, waiting.body, None)
+    if entry is None:
+        raise RunNotFoundError(run)
+    ended = ended_run(entry.data, entry.body, entry.seq) if entry.data["action"] in ENDS else None
+    return Report(ended, entry, entry.body, None if verify is None else verify())
+
+
+def of_system(run: str) -> Report:
+    """Return the report of a run of the system-wide instance, with the verification that its service made.
+
+    Raises:
+        RunNotFoundError: There is no such run, or no such instance for this user.
+        SystemViewError: The service does not answer, or answers something else.
+    """
+    answer = system_history.report(run)
     try:
-        return gather(places, run)
-    except RunNotFoundError:
-        told = system_history.report(run)
-    try:
-        return Report.from_json(told)
+        return Report.from_json(answer)
     except ValueError as error:
         raise SystemViewError(NEWER) from error
 
 
-def verified(places: Places) -> "Verdict":
+def verified(places: Places) -> Verdict:
     """Return the verification of the log against every baseline that is kept; it records nothing.
 
     A very long log is checked from the end of an earlier complete check on, if there is an authentic one (`Verdict.full`).
     """
-    from tray import config
-    from tray.audit import last_check
-    from tray.audit.verify import verify, verify_since
-    from tray.baselines import all_copies
-
     try:
         settings = config.load(places)
     except ConfigError:
@@ -104,49 +152,169 @@ def verified(places: Places) -> "Verdict":
     kept, pinned = all_copies.found(places, settings), all_copies.pinned(places)
     if point is not None and point.size > LONG_LOG:
         return verify_since(places.audit_db, places.audit_key, point, kept=kept, pinned=pinned)
-    witness = last_check.witness(places)
-    return verify(places.audit_db, places.audit_key, kept=kept, pinned=pinned, witness=witness)
+    return verify(places.audit_db, places.audit_key, kept=kept, pinned=pinned, witness=last_check.witness(places))
 
 
-def gather(places: Places, run: str, *, verify: "Callable[[], Verdict] | None" = None) -> Report:
-    """Collect the report of the run of the whole id *run*, one of this log.
+# -- the sheet
+
+
+def sheet(report: Report, rests: Base | None, charted: list[EndedRun], *, proven: bool | None = None) -> facts.Sheet:
+    """Return the sheet of a run.
 
     Args:
-        verify: Verifies the log, for callers who have done so just now.
-
-    Raises:
-        RunNotFoundError: There is no such run.
-        AuditUnavailableError: The log cannot be read.
+        rests: The checkpoint of the report; None for a run of the system's, or one whose record waits.
+        charted: The last runs of the job, the oldest first, this one the last.
+        proven: Whether the log's hashes lead from the entry to the checkpoint; None if that was not checked.
     """
-    waiting = _waiting(places, run)
-    with past_runs.reading(places) as log:
-        entry = None if log is None else log.entry_of_run(run)
-    if entry is None and waiting is None:
-        raise RunNotFoundError(run)
-    if waiting is not None and (entry is None or waiting.ended() is not None):
-        return Report(waiting.ended(), None, waiting.body, None)
-    assert entry is not None
-    from tray.audit.entry import ENDS, ended_run
-
-    ended = ended_run(entry.data, entry.body, entry.seq) if entry.data["action"] in ENDS else None
-    return Report(ended, entry, entry.body, verified(places) if verify is None else verify())
-
-
-def _entry(seq: int, raw: bytes, body: Mapping[str, Any] | None) -> "StoredEntry":
-    from tray.audit.merkle import leaf_hash
-    from tray.audit.rows import StoredEntry
-
-    return StoredEntry(seq, raw, json.loads(raw), body, leaf_hash(raw))
-
-
-def _verdict(told: Mapping[str, Any]) -> "Verdict":
-    from tray.audit.verify.verdict import Result, Verdict
-
-    return Verdict(Result(told["result"]), told["entries"], clock.from_text(told["checked_at"]), str(told["why"]))
+    run, verdict = report.run, belief(report, proven)
+    doubted = verdict[0] == "fail"
+    outcome = None if run is None else run.outcome
+    sign, word = ("–", "No end yet") if outcome is None else (facts.SIGNS[outcome], facts.WORDS[outcome])
+    end = "no end on record yet" if run is None else _end(run)
+    headline = f"{facts.DISBELIEVED if doubted else ''}{wording.escape(report.job or 'unnamed')}: {end}"
+    proof = facts.Belief("Audit entry", verdict, proof_rows(report, proven=proven), rests)
+    return facts.Sheet(
+        kind="Backup report",
+        title=f"Backup report: {headline}",
+        headline=headline,
+        tone="fail" if doubted else facts.tone(outcome),
+        sign=facts.TONE_SIGNS["fail"] if doubted else sign,
+        word=verdict[1] if doubted else word,
+        under=[wording.escape(text) for text in (run.reason, run.advice) if text] if run else [],
+        blocks=[*_blocks(report, charted), proof],
+        rests=rests,
+        one_page=True,
+    )
 
 
-def _waiting(places: Places, run: str) -> "Draft | None":
-    from tray.audit import spool
+def _blocks(report: Report, charted: list[EndedRun]) -> Iterator[facts.Block]:
+    """Yield the blocks about the run itself. A chart of a single bar would say nothing and take the room of problems."""
+    run = report.run
+    if run is not None:
+        yield facts.Figures(_figures(run))
+    yield facts.Facts("The run", rows(report))
+    if run is not None and run.steps:
+        yield facts.Lines("Steps", [(wording.escape(step_words(step)), "") for step in run.steps], ("Step", ""))
+    if listed := problems(report):
+        yield facts.Lines(f"Problems ({wording.count(len(listed))})", listed, ("Item", "Message"))
+    if len(charted) > 1:
+        yield facts.Charts(f"Compared with the last {len(charted)} runs, this one at the right", _charts(charted))
 
-    mine = [draft for draft in spool.pending(places) if draft.run == run]
-    return mine[-1] if mine else None
+
+def _charts(runs: list[EndedRun]) -> list[facts.Chart]:
+    sizes, times = [run.bytes_processed for run in runs], [run.duration_ms for run in runs]
+    return [
+        facts.Chart("Size", runs, sizes, wording.size),
+        facts.Chart("Duration", runs, times, wording.elapsed),
+    ]
+
+
+def _end(run: EndedRun) -> str:
+    kind = "" if run.kind == "backup" else f"{wording.escape(run.kind)} "
+    return f"{kind}{wording.outcome_word(run.outcome)}" + (" (inferred)" if run.inferred else "")
+
+
+def _figures(run: EndedRun) -> facts.Rows:
+    return [
+        ("Files", wording.known(run.files, wording.count)),
+        ("Size", wording.known(run.bytes_processed, wording.size)),
+        ("Added", wording.added(run) or "–"),
+        ("Duration", wording.known(run.duration_ms, wording.elapsed)),
+        ("Problems", wording.problems(run) or "–"),
+    ]
+
+
+def rows(report: Report) -> facts.Rows:
+    """Return the facts of a run below its figures; a fact that is not known is left out."""
+    return [(name, wording.escape(value)) for name, value in _facts(report) if value]
+
+
+def _facts(report: Report) -> Iterator[tuple[str, str | None]]:
+    run, body = report.run, report.body or {}
+    if run is not None:
+        yield "Started", wording.known(run.started_ms, wording.both_times, "")
+        yield "Finished", wording.both_times(run.finished_ms)
+        yield "Engine", f"{run.engine}, {run.kind}"
+    yield "Run", report.id
+    yield "Repository", run.repository if run else None
+    yield "Sources", ", ".join(sources(report))
+    yield "Command", shlex.join(_texts(body, "command"))
+    for name in ("Exit code", "Signal", "Snapshot"):
+        value = body.get(name.lower().replace(" ", "_"))
+        yield name, None if value is None else str(value)
+    if run is not None:
+        observed = run.source is Source.OBSERVED
+        yield "Seen by", "the tracker, which observed it" if observed else "its own wrapper, from beginning to end"
+        yield "User", run.user
+        yield "Record", "the system's (root's)" if report.of_system else None
+    yield "Evidence", evidence(body.get("evidence"))
+    yield "Began during", f"run {body['overlaps']} of the same job" if body.get("overlaps") else None
+    if report.body is None:
+        yield "Details", "none, or erased; the entry itself is untouched"
+
+
+def sources(report: Report) -> list[str]:
+    """Return the sources of a backup, none for a command that is no engine of ours."""
+    engine = report.run.engine if report.run is not None else report._of_entry("engine")
+    return [] if engine == "command" else _texts(report.body, "sources")
+
+
+def _texts(body: Mapping[str, Any] | None, key: str) -> list[str]:
+    """Return a list of texts of a body, empty where there is none."""
+    value = (body or {}).get(key)
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def evidence(known: object) -> str | None:
+    """Return on one line how the end of an observed run is known; None if nothing is on record."""
+    if not isinstance(known, Mapping):
+        return None if known is None else str(known)
+    parts = [f"{str(key).replace('_', ' ')}: {value}" for key, value in known.items() if value is not None]
+    return "; ".join(parts) or None
+
+
+def step_words(step: Step) -> str:
+    """Return one engine that a script called: "restic backup to /repo: failed, 12 s, restic ended with exit code 1"."""
+    where = f" to {step.repository}" if step.repository else ""
+    end = "its end was not seen" if step.outcome is None else wording.outcome_word(step.outcome)
+    took = "" if step.finished_ms is None else f", {wording.elapsed(max(step.finished_ms - step.started_ms, 0))}"
+    why = f", {step.reason}" if step.reason and step.outcome is not Outcome.SUCCEEDED else ""
+    return f"{step.engine} {step.kind}{where}: {end}{took}{why}"
+
+
+def problems(report: Report) -> facts.Rows:
+    """Return item and message of each problem."""
+    listed = (report.body or {}).get("problems") or ()
+    return [
+        (wording.escape(str(problem.get("item") or "")), wording.escape(str(problem.get("message") or "")))
+        for problem in listed
+        if isinstance(problem, Mapping)
+    ]
+
+
+def belief(report: Report, proven: bool | None) -> tuple[str, str, str]:
+    """Return tone, word and sentence: whether the entry of a run can be believed."""
+    if report.entry is None or report.verdict is None:
+        return "none", "Not yet", _NOT_YET
+    if proven is False and report.verdict.result != "tampered":
+        return "fail", "Not proven", _NOT_PROVEN
+    return facts.verdict_words(report.verdict)
+
+
+def proof_rows(report: Report, *, proven: bool | None = None) -> facts.Rows:
+    """Return what identifies the entry of a run, and its hash; nothing while there is no entry."""
+    entry = report.entry
+    if entry is None:
+        return []
+    data = entry.data
+    moment, recorded = clock.from_text(data["time"]), clock.from_text(data["recorded"])
+    listed = [
+        ("Entry", f"{wording.count(entry.seq)}, id {data['id']}"),
+        ("When", wording.both_times(moment)),
+        ("Recorded", wording.both_times(recorded) if recorded - moment > _LATE_MS else ""),
+        ("Who", wording.escape(data["actor"])),
+        ("Action", f"{data['action']}, {wording.escape(data['result'])}, severity {data['severity']}"),
+        ("Entry hash", entry.leaf.hex(" ", -4)),
+        ("Proven", "the hashes of the log lead from this entry to the root below" if proven else ""),
+    ]
+    return [(name, value) for name, value in listed if value]

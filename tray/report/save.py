@@ -1,4 +1,4 @@
-"""The file of a report: complete or not at all, never over another one unless that was asked for, and on record."""
+"""Write the file of a report: complete or not at all, over another file only if the user says so, and on record."""
 
 import contextlib
 import os
@@ -9,6 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from tray.audit import spool
+from tray.audit.entry import Action, Draft
 from tray.core import clock
 from tray.core.errors import ReportExistsError, ReportUnwritableError
 from tray.core.paths import Places
@@ -46,12 +48,12 @@ def free(output: str, *, force: bool) -> None:
         return
     target = Path(output)
     try:
-        _look(target, force=force)
+        _check(target, force=force)
     except (OSError, ValueError) as error:
         raise ReportUnwritableError(target, _why(error)) from error
 
 
-def _look(target: Path, *, force: bool) -> None:
+def _check(target: Path, *, force: bool) -> None:
     try:
         if stat.S_ISDIR(target.stat().st_mode):
             raise ReportUnwritableError(target, "It is a folder", "Name a file in it: `--output FOLDER/report.pdf`.")
@@ -95,7 +97,7 @@ def put(target: Path, content: bytes, *, force: bool) -> None:
 
 
 def _clear(target: Path) -> None:
-    """Remove what somebody who was killed began to write for *target*; a day later nobody is at it any more."""
+    """Remove files that killed processes began to write for *target*; a day later none of those is still running."""
     with contextlib.suppress(OSError, ValueError):
         for item in os.scandir(target.parent):
             if item.name.startswith(f".{target.name[:80]}.") and item.name.endswith(_NEW):
@@ -118,8 +120,5 @@ def _name(beside: Path, target: Path, *, force: bool) -> None:
 
 def record(places: Places, *, body: dict[str, Any], job: str | None = None, run: str | None = None) -> None:
     """Put the export on record, after the file is in its place."""
-    from tray.audit import spool
-    from tray.audit.entry import Action, Draft
-
     draft = Draft(Action.AUDIT_EXPORTED, result="exported", job=job, run=run, body=body)
     spool.record(places, [draft], timeout=RECORD_SECONDS)

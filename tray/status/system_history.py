@@ -41,7 +41,7 @@ def history(*, limit: int = 50, job: str | None = None, before: int | None = Non
 
 
 def report(run: str) -> dict[str, Any]:
-    """Return what `tray.report.Report.from_json` takes, of the run of the system whose id starts with *run*.
+    """Return what `report.of_run.Report.from_json` takes, of the run of the system whose id starts with *run*.
 
     Raises:
         RunNotFoundError: It knows no such run, or there is no such instance for this user.

@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tray import ipc, report, runs
+from tray import ipc, runs
 from tray.core import clock
 from tray.core.errors import BackupTrayError, RunNotFoundError
 from tray.core.paths import Places
+from tray.report import of_run
 from tray.status import past_runs, run_ids
 from tray.status.system_status import ended
 
@@ -68,7 +69,7 @@ class Answers:
 
     def _report(self, question: ipc.Message) -> ipc.Message:
         run = run_ids.resolve(self._places, _run(question), system=False)
-        return {"type": "report", "report": report.gather(self._places, run, verify=self._verified).to_json()}
+        return {"type": "report", "report": of_run.gather(self._places, run, verify=self._verified).to_json()}
 
     def _log(self, question: ipc.Message) -> ipc.Message:
         run, offset = _run(question), _number(question, "offset") or 0
@@ -82,7 +83,7 @@ class Answers:
             head = None if log is None else log.head()[:2]
         known = self._verdict
         if known is None or known[0] != head or clock.monotonic() - known[1] > VERIFIED_SECONDS:
-            known = self._verdict = (head, clock.monotonic(), report.verified(self._places))
+            known = self._verdict = (head, clock.monotonic(), of_run.verified(self._places))
         return known[2]
 
 

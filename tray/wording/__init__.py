@@ -10,7 +10,20 @@ numbers.py  numbers, times, names                           progress_bar.py  the
 
 from tray.wording.audit import audit_line, audit_line_now, audit_words, overdue_note
 from tray.wording.jobs import bad
-from tray.wording.numbers import ago, both_times, count, duration, escape, fit, plural, rate, size, time_left
+from tray.wording.numbers import (
+    ago,
+    both_times,
+    count,
+    duration,
+    elapsed,
+    escape,
+    fit,
+    known,
+    plural,
+    rate,
+    size,
+    time_left,
+)
 from tray.wording.runs import (
     SHORT_ID,
     acknowledged,
@@ -63,12 +76,14 @@ __all__ = [
     "both_times",
     "count",
     "duration",
+    "elapsed",
     "escape",
     "fit",
     "good_words",
     "headline",
     "job_line",
     "job_word",
+    "known",
     "last_line",
     "lines",
     "menu_audit_line",

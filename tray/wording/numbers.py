@@ -1,5 +1,7 @@
 """Numbers, times and names as people read them. Sizes are decimal (1 MB = 1,000,000 bytes)."""
 
+from collections.abc import Callable
+
 from tray.core import clock
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
@@ -78,6 +80,16 @@ def duration(seconds: float) -> str:
     if 0 < seconds < 9.95:
         return f"{max(seconds, 0.1):.1f} s"
     return _span(max(round(seconds), 0))
+
+
+def elapsed(ms: int) -> str:
+    """Return a length of time in milliseconds as `duration` does."""
+    return duration(ms / 1000)
+
+
+def known(value: int | None, say: Callable[[int], str], otherwise: str = "–") -> str:
+    """Return *value* as *say* puts it, or *otherwise* if it is not known."""
+    return otherwise if value is None else say(value)
 
 
 def _span(seconds: int) -> str:

@@ -17,13 +17,14 @@ import pytest
 from tests.e2e.statuses import ended, judged, live
 from tests.unit.status.test_source import end_tracker, record
 from tests.waiting import wait_for
-from tray import ipc, report, runs
+from tray import ipc, runs
 from tray.cli.main import main
 from tray.core import clock, paths
 from tray.core.errors import SystemServiceError
 from tray.core.model import Instance, Outcome, Status, Step
 from tray.core.paths import Places, private
 from tray.ipc import endpoint
+from tray.report import of_run
 from tray.status import system_history
 from tray.system import answers, follow, place, server
 from tray.system.answers import Answers
@@ -328,8 +329,8 @@ def test_the_log_is_verified_once_for_many_reports(places: Places, monkeypatch: 
     """A verification reads all of the log: nobody can have root's machine do that again and again, unless the log changes."""
     run = record(places, "etc", Outcome.SUCCEEDED)
     done = []
-    real = report.verified
-    monkeypatch.setattr(report, "verified", lambda here: done.append(here) or real(here))
+    real = of_run.verified
+    monkeypatch.setattr(of_run, "verified", lambda here: done.append(here) or real(here))
     ask = Answers(places)
     for _ in range(3):
         told = json.loads(ask.answer({"type": "report", "run": run}))["report"]
@@ -358,18 +359,18 @@ def test_it_rests_as_long_as_it_worked(places: Places, monkeypatch: pytest.Monke
 def test_a_report_that_was_told_is_the_report(places: Places) -> None:
     """What root would read and what a member reads differ in one line: whose record it is."""
     run = record(places, "etc", Outcome.FAILED)
-    here = report.gather(places, run)
-    there = report.Report.from_json(json.loads(json.dumps(here.to_json())))
+    here = of_run.gather(places, run)
+    there = of_run.Report.from_json(json.loads(json.dumps(here.to_json())))
     assert there.run is not None
     assert there.run.instance is Instance.SYSTEM
-    extra = set(report.text(there).splitlines()) - set(report.text(here).splitlines())
-    assert [line.split() for line in extra] == [["Record", "the", "system's", "(root's)"]]
+    extra = set(of_run.rows(there)) - set(of_run.rows(here))
+    assert extra == {("Record", "the system's (root's)")}
     assert there.entry is not None
     assert here.entry is not None
     assert there.entry.leaf == here.entry.leaf
     for broken in ({}, {"run": 7, "entry": None, "body": None, "verdict": None}):
         with pytest.raises(ValueError):
-            report.Report.from_json(broken)
+            of_run.Report.from_json(broken)
 
 
 def test_the_place_is_the_groups_to_enter_and_ours_to_write(tmp_path: Path) -> None:

@@ -8,11 +8,10 @@ from reportlab.platypus import Table
 
 from tray.core import clock
 from tray.core.model import Outcome
-from tray.report.facts import SIGNS, WORDS, Chart, Days, tone
+from tray.report.facts import GOOD, SIGNS, WORDS, Chart, Days, tone
 from tray.report.pdf import fonts
 from tray.report.pdf.flowables import CARD, INK, INK_OF, LINE, MUTE, PALE, TIGHT, TINTS, Sign, Text
 from tray.report.pdf.fonts import BOLD, SANS
-from tray.report.summary import GOOD
 
 _CELL, _GAP = 15.2, 20.0
 

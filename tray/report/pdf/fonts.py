@@ -76,14 +76,14 @@ def pieces(text: str, name: str) -> list[Piece]:
     if text.isascii():
         font(name)
         return [(name, text)]
-    found: list[Piece] = []
+    parts: list[Piece] = []
     for char in text:
         chosen, shown = _char(name, char)
-        if found and found[-1][0] == chosen:
-            found[-1] = chosen, found[-1][1] + shown
+        if parts and parts[-1][0] == chosen:
+            parts[-1] = chosen, parts[-1][1] + shown
         else:
-            found.append((chosen, shown))
-    return found
+            parts.append((chosen, shown))
+    return parts
 
 
 @cache
@@ -150,13 +150,13 @@ def visual(text: str) -> str:
             opened.append(at)
         elif char in ")]}>»" and opened and kinds[opened.pop()] == "R":
             kinds[at] = kinds[at - 1]
-    found, begin = "", 0
+    drawn, begin = "", 0
     for at in range(1, len(text) + 1):
         if at == len(text) or kinds[at] != kinds[begin]:
             part = text[begin:at]
-            found += part[::-1].translate(_MIRRORED) if kinds[begin] == "R" else part
+            drawn += part[::-1].translate(_MIRRORED) if kinds[begin] == "R" else part
             begin = at
-    return found
+    return drawn
 
 
 def _is_letter(char: str) -> bool:

@@ -1,21 +1,37 @@
-"""A sheet as a story of flowables. A run fills one page: facts without room are named, lines without room are counted."""
+"""Write a sheet as PDF. A run fills one page: facts without room are named, lines without room are counted."""
 
+import io
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
+from reportlab import rl_config
 from reportlab.graphics.barcode.qr import QrCodeWidget
-from reportlab.graphics.shapes import Drawing
-from reportlab.platypus import CondPageBreak, Flowable, KeepInFrame, Table
+from reportlab.graphics.shapes import STATE_DEFAULTS, Drawing
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import (
+    BaseDocTemplate,
+    CondPageBreak,
+    Flowable,
+    Frame,
+    KeepInFrame,
+    PageTemplate,
+    Table,
+)
 
-from tray import wording
+from tray import __version__, wording
 from tray.report import facts
 from tray.report.basis import Base
 from tray.report.facts import TONE_SIGNS, Belief, Block, Charts, Days, Facts, Figures, Lines, Listing, Note, Sheet
 from tray.report.pdf import charts, fonts
-from tray.report.pdf.document import Document
-from tray.report.pdf.flowables import INK_OF, LINE, MUTE, TIGHT, Rows, Sign, Text, badge
-from tray.report.pdf.fonts import BOLD, MONO, SANS
+from tray.report.pdf.flowables import INK_OF, LINE, MUTE, TIGHT, Rows, Sign, Text, badge, rule
+from tray.report.pdf.fonts import BOLD, MONO, SANS, font
+
+_PAPERS = {"a4": (595.28, 841.89), "letter": (612.0, 792.0)}
+_MARGIN, _FOOT = 42.0, 50.0
+_HEAD, _HEAD_LATER = 58.0, 50.0
+_NUMBER = 90.0
+"""Room for the number of a page."""
 
 _LABEL, _QR, _ITEM = 74.0, 74.0, 12.0
 _CHART, _CHART_SPARE = 84.0, 46.0
@@ -31,8 +47,8 @@ def written(sheet: Sheet, paper: str) -> bytes:
     document = Document(sheet, paper)
     wide, high = document.room, document.high
     if sheet.one_page:
-        return document.written([KeepInFrame(wide, high, _fitted(sheet, wide, high), mode="shrink")])
-    return document.written([*_head(sheet, wide), *(part for block in sheet.blocks for part in _block(block, wide))])
+        return document.file([KeepInFrame(wide, high, _fitted(sheet, wide, high), mode="shrink")])
+    return document.file([*_head(sheet, wide), *(part for block in sheet.blocks for part in _block(block, wide))])
 
 
 def _fitted(sheet: Sheet, wide: float, high: float) -> list[Flowable]:
@@ -156,8 +172,8 @@ def _belief(block: Belief, wide: float) -> Table:
     room = wide - 24
     side = room - _QR - 8 if block.rests is not None else room
     cells: list[list[Any]] = []
-    if block.said is not None:
-        tone, word, sentence = block.said
+    if block.verdict is not None:
+        tone, word, sentence = block.verdict
         pill = badge((tone, word), TONE_SIGNS[tone])
         taken = pill.wrap(room, 20)[0] + 8
         said = Table([[pill, Text(sentence, most=3)]], [taken, room - taken], style=[*TIGHT, _TOP])
@@ -192,3 +208,80 @@ def _note(rests: Base) -> list[Text]:
 def _qr(content: str) -> Drawing:
     code = QrCodeWidget(content, barLevel="M", barBorder=2, barWidth=_QR, barHeight=_QR)
     return Drawing(_QR, _QR, code.draw())  # of the widget itself reportlab would work out the code three times
+
+
+# -- pages
+
+
+class Document(BaseDocTemplate):  # type: ignore[misc]
+    """A report on paper."""
+
+    def __init__(self, sheet: Sheet, paper: str) -> None:
+        self._sheet, self._file = sheet, io.BytesIO()
+        self._wide, self._high = _PAPERS[paper]
+        self.room = self._wide - 2 * _MARGIN
+        self.high = self._high - _HEAD - _FOOT
+        super().__init__(
+            self._file,
+            pagesize=_PAPERS[paper],
+            title=sheet.title,
+            author="Backup Tray",
+            subject=sheet.foot,
+            creator=f"Backup Tray {__version__}",
+            producer="reportlab",
+            lang="en",
+            invariant=1,
+            pageCompression=1,
+            initialFontName=font(SANS).fontName,  # else Helvetica, which is not in the file
+        )
+        self.addPageTemplates([self._template("first", _HEAD), self._template("later", _HEAD_LATER)])
+
+    def _template(self, name: str, top: float) -> PageTemplate:
+        frame = Frame(_MARGIN, _FOOT, self.room, self._high - top - _FOOT, 0, 0, 0, 0)
+        return PageTemplate(name, [frame], onPage=self._margins, autoNextPageTemplate="later")
+
+    def _margins(self, canvas: Canvas, _: object) -> None:
+        sheet, number = self._sheet, canvas.getPageNumber()
+        if number == 1:
+            self._line(canvas, 46, sheet.kind, size=8.5, font=BOLD)
+            self._line(canvas, 46, sheet.as_of, size=8, right=True)
+        else:
+            self._line(canvas, 36, sheet.title, size=8)
+            rule(canvas, _MARGIN, self._high - 44, self.room)
+        rule(canvas, _MARGIN, 42, self.room)
+        self._line(canvas, self._high - 30, sheet.foot, size=7.5, less=_NUMBER)
+        canvas.saveState()
+        canvas.translate(_MARGIN + self.room - _NUMBER, 28)
+        canvas.doForm(_number(number))
+        canvas.restoreState()
+
+    def _line(self, canvas: Canvas, y: float, words: str, *, less: float = 0, **look: Any) -> None:
+        text = Text(words, color=MUTE, lead=10, **look)
+        text.wrap(self.room - less, 10)
+        text.drawOn(canvas, _MARGIN, self._high - y - 2.5)
+
+    def file(self, story: list[Flowable]) -> bytes:
+        """Return the file."""
+        STATE_DEFAULTS["fontName"] = SANS  # as above, of drawings
+        rl_config.useA85 = 0  # text within a file of bytes: larger, slower, of no use
+        self.build(story, canvasmaker=_Numbered)
+        return self._file.getvalue()
+
+
+class _Numbered(Canvas):  # type: ignore[misc]
+    """A canvas that numbers the pages. How many there are is known only at the end, so each page refers to a form drawn then."""
+
+    def save(self) -> None:
+        font(SANS)
+        pages = self.getPageNumber() - 1
+        for number in range(1, pages + 1):
+            self.beginForm(_number(number), 0, 0, _NUMBER, 10)
+            self.setFont(SANS, 7.5)
+            self.setFillColor(INK_OF[MUTE])
+            self.drawRightString(_NUMBER, 2, f"Page {number} of {pages}")
+            self.endForm()
+        super().save()
+
+
+def _number(page: int) -> str:
+    return f"page{page}"

@@ -14,7 +14,7 @@
   const entry = () => (report.entry === null
     ? [el("h2", {}, "Audit entry"), el("div", { class: "card" }, el("p", {}, report.pending))]
     : [el("h2", {}, `Audit entry ${report.number}`),
-      el("div", { class: "card" }, verdict(), BT.pairs(report.facts.map(([name, value]) => [name, value, /hash|root|ID/.test(name) ? "hash" : null])))]);
+      el("div", { class: "card" }, verdict(), BT.pairs(report.facts))]);
 
   BT.pages.report = {
     title: "Report",
@@ -39,6 +39,7 @@
         el("h2", {}, ["succeeded", "warning"].includes(run.outcome) ? "What was backed up" : "What was to be backed up"), el("div", { class: "card" }, BT.figures(run), report.paths.map((path) => el("div", { class: "path cut", title: path }, path))),
         report.problems.length > 0 && [el("h2", {}, "Problems"), el("div", { class: "card" }, BT.pairs(report.problems))],
         run.steps.length > 0 && [el("h2", {}, "Steps"), el("div", { class: "card" }, BT.steps(run.steps))],
+        el("h2", {}, "The run"), el("div", { class: "card" }, BT.pairs(report.happened)),
         entry(),
         el("h2", {}, "To hand over"), el("div", { class: "card" }, BT.exporter(`report ${run.run}`, "Save this report", "run")),
         el("p", { class: "buttons" }, BT.go(`log/${run.run}`, "Full log"), report.entry !== null && !report.check && BT.go(`entry/${report.entry}`, "The entry itself"))];
