@@ -5,7 +5,7 @@ message types are ignored, so that a minor version may add some. A line that is 
 connection. Messages:
 
     hello         {protocol: [1, 1], version, role, pid[, token]}  both ways, first
-    status        {}                       -> status  {runs: [LiveRun…], change}
+    status        {[change]}               -> status  {runs: [LiveRun…], change}, or same {} if *change* is still the newest
     subscribe     {}                       -> status, then run {run: LiveRun} and gone {run: id, last: EndedRun|null} as they happen
     run.started   {run: LiveRun}           from a wrapper; also after it reconnects
     run.progress  {run: id, …changed fields of LiveRun}
@@ -147,9 +147,9 @@ class Client:
             self._socket.close()
             raise
 
-    def request(self, kind: str) -> Message:
-        """Send a message of *kind* and return the answer."""
-        self.send({"type": kind})
+    def request(self, kind: str, **fields: Any) -> Message:
+        """Send a message of *kind* and return the answer; a field that is None is left out."""
+        self.send({"type": kind, **{name: value for name, value in fields.items() if value is not None}})
         return self._answer()
 
     def send(self, message: Message) -> None:

@@ -11,7 +11,6 @@ from tray.core.model import EndedRun, LiveRun
 from tray.core.paths import Places
 from tray.recording import close_lost
 from tray.tracker import start
-from tray.tracker.server import described
 
 RESTART_SECONDS = 5.0
 PATIENCE_SECONDS = 2.0
@@ -42,6 +41,7 @@ class Live:
         self._heard = self._asked = 0.0
         self.notes: tuple[str, ...] = ()
         self._runs: dict[str, LiveRun] = {}
+        self._change: int | None = None
         self._over: dict[str, EndedRun] = {}
         self._folders = runs.LiveFolders(places)
 
@@ -56,7 +56,7 @@ class Live:
             if client is None:
                 return {}
             try:
-                return self._take(client.request("status"))
+                return self._take(client.request("status", change=self._change))
             except TrackerGoneError as error:
                 self._lost(error)
         return self._connected_or_raise()
@@ -109,7 +109,7 @@ class Live:
             with suppress(OSError, ValueError):
                 info = folder.info()
                 if folder.running(info):
-                    found.live[folder.run] = described(info)
+                    found.live[folder.run] = info.live(tracked=False)
                     self._over.pop(folder.run, None)
                 else:
                     found.over.append(self._concluded(folder, info))
@@ -119,7 +119,7 @@ class Live:
         """Hang up."""
         if self._client is not None:
             self._client.close()
-        self._client, self._subscribed = None, False
+        self._client, self._subscribed, self._change = None, False, None
 
     def _concluded(self, folder: runs.RunFolder, info: runs.RunInfo) -> EndedRun:
         if folder.run not in self._over:
@@ -178,12 +178,16 @@ class Live:
         return self._client in select.select(heard, [], [], seconds)[0]
 
     def _take(self, message: ipc.Message) -> dict[str, LiveRun]:
-        self._runs = {}
+        """Take in a whole state, or learn that it is still the one that was read before."""
+        if message["type"] == "same":
+            return dict(self._runs)
+        self._runs, self._change = {}, None
         for data in message.get("runs") or ():
             with suppress(ValueError, TypeError):
                 run = LiveRun.from_json(data)
                 self._runs[run.run] = run
         self.notes = _notes(message)
+        self._change = message.get("change")
         return dict(self._runs)
 
     def _apply(self, message: ipc.Message) -> None:

@@ -21,6 +21,8 @@ GREETING_SECONDS = 5.0
 MOST_RUNS = 1000
 """Live runs at once: more would not fit into one answer."""
 
+_SAME = ipc.encode({"type": "same"})
+
 
 class Conversation(asyncio.Protocol):
     """One connection. Whatever the other side sends, it gets an answer or an `error`, and nobody else notices."""
@@ -93,7 +95,7 @@ class Conversation(asyncio.Protocol):
             case _ if not self.greeted:
                 raise ipc.ProtocolError("hello comes first")
             case "status":
-                self.send(known.snapshot())
+                self.send(_SAME if message.get("change") == known.changes else known.snapshot())
             case "subscribe":
                 self.send(known.snapshot())
                 known.listen(self.push)

@@ -95,6 +95,23 @@ def test_an_idle_poll_does_not_query_the_log(
     assert source.poll().jobs == first.jobs
 
 
+def test_a_poll_in_which_nothing_changed_reads_no_runs(
+    tray_source: StatusSource, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tracker answers with one small message, and shows the next change at once."""
+    tray_source.poll()
+    wrapper = ipc.Client(places, "wrapper")
+    run = LiveRun(run="r1", job="home", engine="restic", started_ms=clock.now_ms())
+    wrapper.send({"type": "run.started", "run": run.to_json()})
+    wait_for(lambda: tray_source.poll().runs, what="the run")
+    with monkeypatch.context() as patch:
+        patch.setattr(LiveRun, "from_json", lambda _data: pytest.fail("read again"))
+        assert [shown.run for shown in tray_source.poll().runs] == ["r1"]
+    wrapper.send({"type": "run.progress", "run": "r1", "files_done": 7})
+    wait_for(lambda: tray_source.poll().runs[0].files_done == 7, what="the change")
+    wrapper.close()
+
+
 def test_a_started_run_without_an_end_and_without_a_folder_is_lost(places: Places, source: StatusSource) -> None:
     """After a reboot nothing else is left of it."""
     how = {"job": "home", "run": clock.new_id(), "engine": "restic", "kind": "backup", "source": "wrapped"}
