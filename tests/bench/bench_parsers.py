@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 from tests.unit.engines.captures import Capture, folders, load, names
 from tray import engines
 from tray.core.redact import Redactor
-from tray.engines import Exit, Session, Stream
+from tray.engines.base import Exit, Session, Stream
 
 GOAL = 50_000
 LINES = 100_000

@@ -17,7 +17,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from tray import engines
-from tray.engines import Exit, Progress, Stream
+from tray.engines.base import Exit, Progress, Stream
 from tray.engines.text import cut
 
 POINTS = 100

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from tray.doctor.check import Check, Level
-from tray.engines import ENGINES, Engine
+from tray.engines import ENGINES, Engine, added, problems
 from tray.jobs import configured
 
 
@@ -35,11 +35,10 @@ def engines() -> Iterable[Check]:
 
 def _added_engines() -> Iterable[Check]:
     """Name the engines that the user has added, and what is wrong with them."""
-    from tray.engines import plugins
-
-    for name in plugins.names():
+    plugins = added()
+    for name in () if plugins is None else plugins.names():
         yield Check("added engines", Level.OK, f"{name}.")
-    for said in plugins.problems():
+    for said in problems():
         yield Check("added engines", Level.WARN, said, "Update or remove the package that brings it.")
 
 

@@ -1,62 +1,38 @@
-"""The engines we understand, and which of them a command line starts.
+"""Know every engine, and find the one that a command line starts.
 
 README.md beside this file says how an engine is added, `base` what it must offer.
 
-An adapter is imported when the name of a program begins like its own: a backup does not wait for the import of the others. Where
-none fits, the installed packages are searched for engines of the user's own, which come by an entry point (see `plugins`).
+A backup waits for the import of its own adapter only: `Known.load` imports it when a program's name begins like one of its names.
+Where none fits, `added` looks for engines that the user has installed. Nothing else in this room is imported late.
 """
 
+import functools
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from tray.core.errors import UnknownEngineError
 from tray.core.redact import Harmless
-from tray.engines.adapter import Adapter
-from tray.engines.base import (
-    API,
-    LOG_FD,
-    STOP,
-    Engine,
-    Event,
-    Exit,
-    Fed,
-    Plan,
-    Problem,
-    Progress,
-    Result,
-    Session,
-    Stop,
-    Stream,
-)
+from tray.engines.base import Engine
 from tray.engines.command import Command
 from tray.engines.job_name import job_name
-from tray.engines.program import Inner, unwrap
+from tray.engines.program import unwrap
 from tray.engines.text import program_name
 
+if TYPE_CHECKING:
+    from tray.engines.plugins import Plugins
+
 __all__ = [
-    "API",
     "COMMAND",
     "ENGINES",
-    "LOG_FD",
-    "STOP",
     "Engine",
-    "Event",
-    "Exit",
-    "Fed",
-    "Inner",
     "Known",
     "Notice",
-    "Plan",
-    "Problem",
-    "Progress",
-    "Result",
-    "Session",
-    "Stop",
-    "Stream",
+    "added",
     "begins",
     "find",
     "harmless",
@@ -67,6 +43,10 @@ __all__ = [
     "recognise",
     "unwrap",
 ]
+
+GROUP = "backup_tray.engines"
+"""The group of entry points by which packages announce engines."""
+_MAX_BYTES = 100_000
 
 
 class Notice(IntEnum):
@@ -79,7 +59,7 @@ class Notice(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A built-in engine that is imported when it is needed, and what must be known of it before.
+    """A built-in engine that is imported when it is needed, with the facts that must be known before.
 
     Attributes:
         name: What users call it.
@@ -137,15 +117,15 @@ ENGINES: tuple[Known, ...] = (
 
 
 def known(name: str) -> Known | None:
-    """Return what is known of the built-in engine of this name before it is imported; None if there is none."""
-    return next((one for one in ENGINES if one.name == name), None)
+    """Return the facts about the built-in engine of this name; None if there is none."""
+    return next((entry for entry in ENGINES if entry.name == name), None)
 
 
 def recognise(argv: Sequence[str], environ: Mapping[str, str], engine: str | None = None) -> tuple[Engine, int]:
     """Return the engine that *argv* starts, and the index of its program.
 
-    The engine `command` ("any other command", index 0) is the answer for every program that we do not know, and where a wrapper
-    hides the end of the program.
+    The engine `command` ("any other command", index 0) is the answer for every unknown program, and where a wrapper hides the end
+    of the program.
 
     Args:
         argv: The whole command, wrappers such as `sudo` or `nice` included.
@@ -159,48 +139,41 @@ def recognise(argv: Sequence[str], environ: Mapping[str, str], engine: str | Non
     if engine is not None:
         chosen = find(engine)
         if chosen is None:
-            from tray.engines import plugins
-
-            raise UnknownEngineError(engine, (*(one.name for one in ENGINES), *plugins.names(), COMMAND.name))
+            names = () if (plugins := added()) is None else plugins.names()
+            raise UnknownEngineError(engine, (*(entry.name for entry in ENGINES), *names, COMMAND.name))
         return chosen, 0 if chosen is COMMAND else inner.at
     if argv and not inner.opaque:
         program = program_name(argv[inner.at])
-        shown = program.lower()
-        for one in ENGINES:
-            if shown.startswith(one.begins) and (adapter := one.load()).recognises(program):
-                return adapter, inner.at
-        from tray.engines import plugins  # only here: looking for them costs a millisecond
-
-        if (added := plugins.for_program(program)) is not None and added.plans(argv, inner.at, environ):
-            return added, inner.at
+        if (adapter := _built_in(program)) is not None:
+            return adapter, inner.at
+        plugin = None if (plugins := added()) is None else plugins.for_program(program)
+        if plugin is not None and plugin.plans(argv, inner.at, environ):
+            return plugin, inner.at
     return COMMAND, 0
 
 
 COMMAND = Command(recognise)
-"""The engine for every other command."""
+"""The engine for any other command."""
 
 
 def find(name: str) -> Engine | None:
     """Return the engine of this name, None if there is none."""
     if name == COMMAND.name:
         return COMMAND
-    if (one := known(name)) is not None:
-        return one.load()
-    from tray.engines import plugins
+    if (entry := known(name)) is not None:
+        return entry.load()
+    return None if (plugins := added()) is None else plugins.named(name)
 
-    return plugins.named(name)
+
+def named(name: str) -> Engine:
+    """Return the engine of a stored run; one that is not known (any more) is read as any other command."""
+    return find(name) or COMMAND
 
 
 def harmless(program: str) -> Harmless | None:
     """Return what is harmless in the command line of the program of this name, by its adapter; None if none says so."""
-    shown = program.lower()
-    for one in ENGINES:
-        if shown.startswith(one.begins) and (adapter := one.load()).recognises(program):
-            return cast(Adapter, adapter).harmless
-    from tray.engines import plugins
-
-    added = plugins.for_program(program)
-    return None if added is None else added.harmless
+    engine = _built_in(program) or (None if (plugins := added()) is None else plugins.for_program(program))
+    return getattr(engine, "harmless", None)
 
 
 def begins(argv: Sequence[str]) -> int:
@@ -208,12 +181,43 @@ def begins(argv: Sequence[str]) -> int:
     return unwrap(argv, {}).at
 
 
+@functools.cache
+def added() -> "Plugins | None":
+    """Return the engines that installed packages add; None if no package announces one.
+
+    A backup does not wait for `importlib.metadata`, whose import takes 10 ms, unless the entry points of a package name our group.
+    """
+    folders = tuple(folder for folder in sys.path if folder)
+    if not any(map(_announces, folders)):
+        return None
+    return cast("Plugins", import_module("tray.engines.plugins").Plugins(GROUP, folders))
+
+
 def problems() -> tuple[str, ...]:
-    """Return one sentence for each thing that went wrong with engines that the user added, as far as this process met them."""
-    plugins = sys.modules.get("tray.engines.plugins")
-    return () if plugins is None else tuple(plugins.problems())
+    """Return one sentence for each thing that went wrong with engines that packages add, as far as this process met them."""
+    plugins = added() if added.cache_info().currsize else None
+    return () if plugins is None else tuple(plugins.problems)
 
 
-def named(name: str) -> Engine:
-    """Return the engine of a stored run; one that we do not know (any more) is read as any other command."""
-    return find(name) or COMMAND
+def _built_in(program: str) -> Engine | None:
+    lower = program.lower()
+    candidates = (entry.load() for entry in ENGINES if lower.startswith(entry.begins))
+    return next((engine for engine in candidates if engine.recognises(program)), None)
+
+
+def _announces(folder: str) -> bool:
+    """Whether a package in one folder of the search path names our group among its entry points."""
+    try:
+        with os.scandir(folder) as items:
+            packages = [item.path for item in items if item.name.endswith((".dist-info", ".egg-info"))]
+    except OSError:
+        return False
+    return any(GROUP.encode() in _content(os.path.join(package, "entry_points.txt")) for package in packages)
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(_MAX_BYTES)
+    except OSError:
+        return b""

@@ -1,21 +1,17 @@
-"""Engines that users teach us: packages with an entry point in the group `backup_tray.engines`.
+"""Load the engines that packages add by an entry point in the group `backup_tray.engines`.
 
     [project.entry-points."backup_tray.engines"]
     pg_dump = "my_package:ENGINE"
 
-The entry point's name is what the names of its programs begin with, and its value an engine (see `base`). They are looked for only
-where no built-in engine matches, once in a process, and by reading what the packages' metadata say without importing anything (the
-import of `importlib.metadata` alone costs more than the search). A package is imported when a program's name begins as it says.
+The entry point's name is how the names of its programs begin, and its value an engine (see `base`). A package is imported when a
+program's name begins as it says.
 
-A plugin is somebody else's code beside a backup, so nothing it does may reach the backup: whatever it raises or returns wrongly is
-kept for the log and the doctor (`problems`), and the command runs as any other command.
+A plug-in is foreign code beside a backup, so nothing it does may reach the backup: each mistake is kept for the log and the doctor
+(`Plugins.problems`), and the command runs as any other command.
 """
 
-import os
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import EntryPoint, distributions
 from typing import Any, cast
 
 from tray.core.model import Outcome
@@ -23,131 +19,77 @@ from tray.core.redact import Harmless
 from tray.engines import COMMAND
 from tray.engines.base import API, STOP, Exit, Fed, Plan, Result, Session, Stop, Stream, Traits
 
-GROUP = "backup_tray.engines"
-_MAX_BYTES = 100_000
-_METADATA = (".dist-info", ".egg-info")
+Complain = Callable[..., None]
+"""`Plugins.complain`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry point.
+class Plugins:
+    """The engines that packages add.
+
+    Args:
+        group: The group of their entry points.
+        folders: The folders where Python looks for packages.
 
     Attributes:
-        name: How the names of its programs begin.
-        target: Module and object, as "package.module:OBJECT".
+        problems: One sentence for each thing that went wrong; a set in the order in which they did.
     """
 
-    name: str
-    target: str
+    def __init__(self, group: str, folders: Sequence[str]) -> None:
+        self.problems: dict[str, None] = {}
+        self._engines: dict[EntryPoint, Guarded | None] = {}
+        entries: dict[EntryPoint, None] = {}
+        for package in distributions(path=[*folders]):
+            try:
+                entries |= dict.fromkeys(package.entry_points.select(group=group))
+            except Exception as error:
+                self.complain(
+                    package.name or str(package.locate_file("")), "has entry points that cannot be read", error
+                )
+        self._entries = [entry for entry in entries if entry.name and entry.value]
 
-
-_entries: tuple[Entry, ...] | None = None
-_loaded: dict[Entry, "Guarded | None"] = {}
-_problems: dict[str, None] = {}
-
-
-def for_program(program: str) -> "Guarded | None":
-    """Return the user's engine for *program* (the last part of its path), None if there is none."""
-    known = program.lower()
-    for entry in entries():
-        if known.startswith(entry.name.lower()) and (engine := _load(entry)) and engine.recognises(program):
-            return engine
-    return None
-
-
-def named(name: str) -> "Guarded | None":
-    """Return the user's engine of this name, None if there is none."""
-    engines = (_load(entry) for entry in sorted(entries(), key=lambda entry: entry.name != name))
-    return next((engine for engine in engines if engine is not None and engine.name == name), None)
-
-
-def entries() -> tuple[Entry, ...]:
-    """Return what the installed packages announce; looked for once in a process."""
-    global _entries
-    if _entries is None:
-        _entries = tuple(dict.fromkeys(entry for folder in sys.path if folder for entry in _in(folder)))
-    return _entries
-
-
-def names() -> tuple[str, ...]:
-    """Return the names of the user's engines that work."""
-    return tuple(engine.name for entry in entries() if (engine := _load(entry)) is not None)
-
-
-def problems() -> tuple[str, ...]:
-    """Return one sentence for each thing that went wrong with the user's engines in this process."""
-    return tuple(_problems)
-
-
-def forget() -> None:
-    """Look for them anew next time."""
-    global _entries
-    _entries = None
-    _loaded.clear()
-    _problems.clear()
-
-
-def _in(folder: str) -> list[Entry]:
-    """Return the entry points of the packages in one folder of the search path."""
-    try:
-        with os.scandir(folder) as items:
-            found = sorted(item.path for item in items if item.name.endswith(_METADATA))
-    except OSError:
-        return []
-    return [entry for path in found for entry in _read(os.path.join(path, "entry_points.txt"))]
-
-
-def _read(path: str) -> list[Entry]:
-    try:
-        with open(path, "rb") as file:
-            raw = file.read(_MAX_BYTES)
-    except OSError:
-        return []
-    if GROUP.encode() not in raw:
-        return []
-    found, inside = [], False
-    for line in raw.decode("utf-8", "replace").splitlines():
-        line = line.strip()
-        if line.startswith("["):
-            inside = line == f"[{GROUP}]"
-        elif inside and "=" in line and not line.startswith(("#", ";")):
-            name, _, target = line.partition("=")
-            found.append(Entry(name.strip(), target.partition("[")[0].strip()))
-    return [entry for entry in found if entry.name and entry.target]
-
-
-def _load(entry: Entry) -> "Guarded | None":
-    if entry not in _loaded:
-        _loaded[entry] = None  # also while it is imported, should it come back here
-        try:
-            module, _, path = entry.target.partition(":")
-            engine: Any = import_module(module)
-            for part in path.split(".") if path else ["ENGINE"]:
-                engine = getattr(engine, part)
-            _loaded[entry] = _checked(entry, engine)
-        except (Exception, SystemExit) as error:
-            _complain(entry.name, "could not be loaded", error)
-    return _loaded[entry]
-
-
-def _checked(entry: Entry, engine: Any) -> "Guarded | None":
-    if engine.api != API:
-        _complain(
-            entry.name, f"was made for version {engine.api!r} of the engine contract; this program has version {API}"
-        )
+    def for_program(self, program: str) -> "Guarded | None":
+        """Return the engine for *program* (the last part of its path), None if there is none."""
+        lower = program.lower()
+        for entry in self._entries:
+            if lower.startswith(entry.name.lower()) and (engine := self._load(entry)) and engine.recognises(program):
+                return engine
         return None
-    missing = [
-        part for part in ("recognises", "plan", "session", "unlock") if not callable(getattr(engine, part, None))
-    ]
-    if missing or not isinstance(engine.name, str) or not engine.name:
-        _complain(entry.name, f"is no engine: it lacks {', '.join(missing) or 'a name'}")
-        return None
-    return Guarded(engine)
 
+    def named(self, name: str) -> "Guarded | None":
+        """Return the engine of this name, None if there is none."""
+        engines = map(self._load, sorted(self._entries, key=lambda entry: entry.name != name))
+        return next((engine for engine in engines if engine is not None and engine.name == name), None)
 
-def _complain(name: str, what: str, error: BaseException | None = None) -> None:
-    why = "" if error is None else f" ({type(error).__name__}: {error})"
-    _problems[f"The engine {name!r} that was added {what}{why}."[:500]] = None
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the engines that work."""
+        return tuple(engine.name for entry in self._entries if (engine := self._load(entry)) is not None)
+
+    def _load(self, entry: EntryPoint) -> "Guarded | None":
+        if entry not in self._engines:
+            self._engines[entry] = None  # also while it is imported, should it come back here
+            try:
+                self._engines[entry] = self._checked(entry.name, entry.load())
+            except (Exception, SystemExit) as error:
+                self.complain(entry.name, "could not be loaded", error)
+        return self._engines[entry]
+
+    def _checked(self, name: str, engine: Any) -> "Guarded | None":
+        if engine.api != API:
+            version = f"version {engine.api!r} of the engine contract; this program has version {API}"
+            self.complain(name, f"was made for {version}")
+            return None
+        missing = [
+            part for part in ("recognises", "plan", "session", "unlock") if not callable(getattr(engine, part, None))
+        ]
+        if missing or not isinstance(engine.name, str) or not engine.name:
+            self.complain(name, f"is no engine: it lacks {', '.join(missing) or 'a name'}")
+            return None
+        return Guarded(engine, self.complain)
+
+    def complain(self, name: str, mistake: str, error: BaseException | None = None) -> None:
+        """Keep a mistake of the engine *name* for the log and the doctor."""
+        why = "" if error is None else f" ({type(error).__name__}: {error})"
+        self.problems[f"The engine {name!r} that was added {mistake}{why}."[:500]] = None
 
 
 class Guarded(Traits):
@@ -155,8 +97,8 @@ class Guarded(Traits):
 
     api = API
 
-    def __init__(self, engine: Any) -> None:
-        self._engine = engine
+    def __init__(self, engine: Any, complain: Complain) -> None:
+        self._engine, self._complain = engine, complain
         self.name: str = engine.name
         self.stop: Stop = _stop(engine)
         harmless = getattr(engine, "harmless", None)
@@ -170,14 +112,14 @@ class Guarded(Traits):
         if type(said) is type(default) and (not isinstance(said, tuple) or all(isinstance(one, str) for one in said)):
             setattr(self, trait, said)
         elif said is not None:
-            _complain(self.name, f"says a {type(said).__name__} for {trait}, which must be like {default!r}")
+            self._complain(self.name, f"says a {type(said).__name__} for {trait}, which must be like {default!r}")
 
     def recognises(self, program: str) -> bool:
         """Whether it takes *program*; a mistake is a no."""
         try:
             return self._engine.recognises(program) is True
         except Exception as error:
-            _complain(self.name, "failed to look at a program", error)
+            self._complain(self.name, "failed to look at a program", error)
             return False
 
     def plans(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> bool:
@@ -194,16 +136,16 @@ class Guarded(Traits):
             if not _valid(plan):
                 raise TypeError("it returned no plan")
         except Exception as error:
-            _complain(self.name, "could not plan the command", error)
+            self._complain(self.name, "could not plan the command", error)
             return None
         return cast(Plan, plan)
 
     def session(self, plan: Plan) -> Session:
         """Return its session, or that for any other command."""
         try:
-            return _Session(self.name, self._engine.session(plan), plan)
+            return _Session(self.name, self._engine.session(plan), plan, self._complain)
         except Exception as error:
-            _complain(self.name, "could not begin", error)
+            self._complain(self.name, "could not begin", error)
             return COMMAND.session(plan)
 
     def unlock(self, plan: Plan) -> str | None:
@@ -211,7 +153,7 @@ class Guarded(Traits):
         try:
             found = self._engine.unlock(plan)
         except Exception as error:
-            _complain(self.name, "failed to name its unlock command", error)
+            self._complain(self.name, "failed to name its unlock command", error)
             return None
         return found if isinstance(found, str) else None
 
@@ -219,8 +161,8 @@ class Guarded(Traits):
 class _Session:
     """A user's session: what it says must be of the right kind, and it never makes a bad end a good one."""
 
-    def __init__(self, name: str, session: Session, plan: Plan) -> None:
-        self._name, self._session, self._plan = name, session, plan
+    def __init__(self, name: str, session: Session, plan: Plan, complain: Complain) -> None:
+        self._name, self._session, self._plan, self._complain = name, session, plan, complain
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Take one line; what went wrong is said once, and the line is relayed as it is."""
@@ -229,7 +171,7 @@ class _Session:
             if not isinstance(fed, Fed):
                 raise TypeError("it returned no Fed")
         except Exception as error:
-            _complain(self._name, "did not understand a line", error)
+            self._complain(self._name, "did not understand a line", error)
             return Fed(relay=line)
         return fed
 
@@ -240,7 +182,7 @@ class _Session:
             if not (isinstance(found, Result) and isinstance(found.outcome, Outcome)):
                 raise TypeError("it returned no Result")
         except Exception as error:
-            _complain(self._name, "could not judge the end", error)
+            self._complain(self._name, "could not judge the end", error)
             good = exit.code == 0
             why = f"The engine {self._name!r} could not judge the end ({type(error).__name__}: {error})."
             return Result(Outcome.UNKNOWN, why) if good else COMMAND.session(self._plan).conclude(exit)

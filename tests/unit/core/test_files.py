@@ -213,7 +213,7 @@ ALLOWED = {
     "audit/search/index_fill.py": "a database of our own, opened by SQLite",
     "cli/audit/verify.py": "what a person names may be a pipe: verify --checkpoint <(ssh host cat checkpoint); with a bound",
     "report/create.py": "the same",
-    "engines/plugins.py": "folders of installed packages: who writes there runs code in this process anyway",
+    "engines/__init__.py": "folders of installed packages: who writes there runs code in this process anyway",
     "core/process_tree.py": "/proc",
     "core/locks.py": "/proc, and locks, which are opened without waiting",
     "observe/proc.py": "/proc",

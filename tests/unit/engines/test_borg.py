@@ -8,8 +8,7 @@ from tests.unit.engines.captures import load, names, replay, result
 from tests.unit.engines.letters import C, F, L, S, U, W
 from tray import engines
 from tray.core.model import Outcome, Phase
-from tray.engines import Exit, Plan, Progress, Result, Session, Stream
-from tray.engines.base import Problem
+from tray.engines.base import Exit, Plan, Problem, Progress, Result, Session, Stream
 
 BORG = engines.named("borg")
 ADDED = ("--json", "--log-json", "--progress")

@@ -9,8 +9,7 @@ from tests.unit.engines.captures import load, names, replay, split
 from tests.unit.engines.ends import exits
 from tray import engines
 from tray.core.model import Outcome
-from tray.engines import Exit, Fed, Session, Stream
-from tray.engines.base import Progress
+from tray.engines.base import Exit, Fed, Progress, Session, Stream
 
 CREATES = [name for name in names("borg") if load(name).plan().kind == "backup"]
 LINES = sorted({line for name in names("borg") for line, _ in load(name).lines if len(line) < 2000})

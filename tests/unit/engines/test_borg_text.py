@@ -9,7 +9,7 @@ import pytest
 from tests.unit.engines.captures import load, names, replay, result
 from tray import engines
 from tray.core.model import Outcome
-from tray.engines import Exit, Plan, Stream
+from tray.engines.base import Exit, Plan, Stream
 
 BORG = engines.named("borg")
 TYPED = [name for name in names("borg") if load(name).typed is not None]

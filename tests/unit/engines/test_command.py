@@ -3,7 +3,8 @@
 import pytest
 
 from tray.core.model import Outcome
-from tray.engines import COMMAND, Exit, Stream
+from tray.engines import COMMAND
+from tray.engines.base import Exit, Stream
 
 
 def conclude(exit: Exit, *stderr: bytes, argv: tuple[str, ...] = ("pg_dump", "db")) -> tuple[Outcome, str]:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.unit.engines.captures import expected, folders, load, names, result
 from tray.core.model import Outcome
-from tray.engines import Exit
+from tray.engines.base import Exit
 
 CORPUS = [(name, outcome) for engine in folders() for name, outcome in expected(engine).items()]
 

@@ -12,8 +12,8 @@ from tests.unit.engines.captures import NO_FAILURES, Capture, expected, folders,
 from tests.unit.engines.ends import exits
 from tray import engines
 from tray.core.model import Outcome
-from tray.engines import ENGINES, Exit, Plan, Session, Stream
-from tray.engines.base import Fed, Progress
+from tray.engines import ENGINES
+from tray.engines.base import Exit, Fed, Plan, Progress, Session, Stream
 
 EVERY = [known.name for known in ENGINES]
 MORE_WORDS = [

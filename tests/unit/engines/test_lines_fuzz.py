@@ -7,8 +7,7 @@ from tests.unit.engines.captures import load, names
 from tests.unit.engines.ends import exits
 from tray import engines
 from tray.core.model import Outcome
-from tray.engines import Exit, Session, Stream
-from tray.engines.base import Plan, Progress
+from tray.engines.base import Exit, Plan, Progress, Session, Stream
 
 COMMANDS = (
     "duplicity full /x file:///r",

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from tray import engines
-from tray.engines.base import Plan
+from tray.engines.base import Exit, Plan, Stream
 
 
 def plan(command: str, **environ: str) -> Plan:
@@ -211,8 +211,8 @@ def test_a_stored_plan_gives_the_same_session() -> None:
     found = []
     for one in (live, stored):
         session = engines.named("restic").session(one)
-        relay = session.feed(line, engines.Stream.OUT).relay
-        found.append((relay, session.conclude(engines.Exit(None))))
+        relay = session.feed(line, Stream.OUT).relay
+        found.append((relay, session.conclude(Exit(None))))
     assert found[0] == found[1]
     assert found[0][0] == b""
 

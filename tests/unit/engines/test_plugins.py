@@ -14,8 +14,9 @@ from tray import engines
 from tray.core.errors import UnknownEngineError
 from tray.core.model import Outcome
 from tray.core.redact import Harmless, Redactor
-from tray.engines import COMMAND, Exit, Fed, Plan, Result, Stream, plugins
+from tray.engines import COMMAND
 from tray.engines.arguments import Grammar
+from tray.engines.base import STOP, Exit, Fed, Plan, Result, Stream
 from tray.repository import ask, files, new_snapshots
 
 
@@ -57,7 +58,7 @@ class Site:
         """Install a package with these entry points."""
         (self.folder / package).mkdir()
         (self.folder / package / "entry_points.txt").write_text(text)
-        plugins.forget()
+        engines.added.cache_clear()
 
     def provide(self, engine: object, name: str = "zfs") -> None:
         """Install an engine."""
@@ -71,9 +72,9 @@ class Site:
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """The only folder where packages are looked for."""
     monkeypatch.setattr(sys, "path", [str(tmp_path), "", "/does/not/exist", *sys.path])
-    plugins.forget()
+    engines.added.cache_clear()
     yield Site(tmp_path, monkeypatch)
-    plugins.forget()
+    engines.added.cache_clear()
 
 
 def changed(**parts: Any) -> Any:
@@ -105,7 +106,7 @@ def test_an_engine_with_the_repository_of_another_one_is_read_like_it(site: Site
     assert new_snapshots.snapshots("zfs", str(tmp_path / "b"), 0, 1 << 62) == [], (
         "it does not say that they prove anything"
     )
-    plugins.forget()
+    engines.added.cache_clear()
     sys.modules["example_engine"].__dict__["ENGINE"] = changed()
     assert not files.can_read("zfs")
 
@@ -127,7 +128,7 @@ def test_a_built_in_engine_is_never_replaced(site: Site) -> None:
 
 def test_nothing_is_looked_for_where_a_built_in_engine_matches(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A start costs nothing."""
-    monkeypatch.setattr(plugins, "_in", lambda folder: pytest.fail("looked"))
+    monkeypatch.setattr(engines, "_announces", lambda folder: pytest.fail("looked"))
     assert engines.recognise(["restic", "backup", "/x"], {})[0].name == "restic"
 
 
@@ -141,6 +142,14 @@ def test_a_package_is_imported_only_for_its_own_programs(site: Site) -> None:
     assert engines.recognise(["zfs"], {})[0] is COMMAND
     (said,) = engines.problems()
     assert "could not be loaded (ModuleNotFoundError: No module named 'not_there_engine" in said
+
+
+def test_one_broken_package_hides_no_other_engine(site: Site) -> None:
+    """Its entry points cannot be read; those of the others can."""
+    site.announce("[backup_tray.engines]\nno assignment\n", "broken-1.0.dist-info")
+    site.provide(Engine())
+    assert engines.recognise(["zfs"], {})[0].name == "zfs"
+    assert "has entry points that cannot be read" in " ".join(engines.problems())
 
 
 def test_an_unknown_name_is_answered_with_all_names(site: Site) -> None:
@@ -201,13 +210,15 @@ def test_a_session_never_makes_a_bad_end_good(site: Site, engine: object, exit: 
 def test_a_stop_that_makes_no_sense_is_the_common_one(site: Site) -> None:
     """Cancel works for every engine."""
     site.provide(changed(stop="SIGINT"))
-    assert engines.recognise(["zfs"], {})[0].stop == engines.STOP
+    assert engines.recognise(["zfs"], {})[0].stop == STOP
 
 
 def test_what_is_no_metadata_is_skipped(site: Site) -> None:
     """Garbage in a package's folder is nobody's engine."""
     site.announce("backup_tray.engines\0\xff[backup_tray.engines\n=\n[backup_tray.engines]\n= x\ny =\n", "a-1.egg-info")
-    assert [entry for entry in plugins.entries() if entry.name in ("", "y")] == []
+    assert engines.recognise(["y"], {}) == (COMMAND, 0)
+    assert engines.recognise(["zfs"], {}) == (COMMAND, 0)
+    assert engines.problems() == ()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from tray import engines
 from tray.core.errors import UnknownEngineError, UsageError
 from tray.engines import recognise, unwrap
+from tray.engines.base import API, Exit
 from tray.engines.program import WRAPPERS
 
 BEHIND = [
@@ -114,7 +115,7 @@ def test_what_is_not_restic_or_hides_its_end_is_any_other_command(command: str) 
 def test_an_empty_command_is_any_other_command() -> None:
     """Nothing raises here; that nothing can be started is said by whoever starts it."""
     assert recognise([], {}) == (engines.COMMAND, 0)
-    assert engines.COMMAND.session(engines.COMMAND.plan([], 0, {})).conclude(engines.Exit(127)).outcome == "failed"
+    assert engines.COMMAND.session(engines.COMMAND.plan([], 0, {})).conclude(Exit(127)).outcome == "failed"
 
 
 @pytest.mark.parametrize("name", sorted(WRAPPERS))
@@ -147,7 +148,7 @@ def test_a_stored_engine_that_is_gone_is_any_other_command() -> None:
 
 def test_every_engine_holds_the_contract() -> None:
     """One API version, one name each, and the last one takes anything."""
-    assert {engine.load().api for engine in engines.ENGINES} == {engines.API}
+    assert {engine.load().api for engine in engines.ENGINES} == {API}
     assert len({engine.name for engine in engines.ENGINES}) == len(engines.ENGINES)
     assert engines.COMMAND.recognises("anything")
 

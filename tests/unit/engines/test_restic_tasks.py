@@ -7,7 +7,7 @@ import pytest
 from tests.unit.engines.captures import load, replay, result
 from tray import engines
 from tray.core.model import Outcome, Phase
-from tray.engines import Exit, Progress, Result, Session, Stream
+from tray.engines.base import Exit, Progress, Result, Session, Stream
 
 TASKS = [
     "restic014-check",

@@ -2,7 +2,7 @@ import pytest
 
 from tray import engines
 from tray.core.model import Outcome
-from tray.engines.base import Exit, Result
+from tray.engines.base import Exit, Result, Stream
 from tray.wrapper.began import Began
 from tray.wrapper.child import Last
 
@@ -30,7 +30,7 @@ def judged(command: str, code: int, *lines: str, last: Last | None = None) -> Re
     session, began = engine.session(plan), Began(plan.argv, speaks=engine is not engines.COMMAND)
     for line in lines:
         began.line(line.encode() + b"\n")
-        session.feed(line.encode() + b"\n", engines.Stream.ERR)
+        session.feed(line.encode() + b"\n", Stream.ERR)
     return began.judge(session.conclude(Exit(code)), Exit(code), last)
 
 

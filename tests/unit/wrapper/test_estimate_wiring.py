@@ -9,7 +9,7 @@ from tray.core import clock
 from tray.core.model import LiveRun, Outcome, Phase
 from tray.core.paths import Places
 from tray.core.redact import Redactor
-from tray.engines import Progress
+from tray.engines.base import Progress
 from tray.runs import Process, RunInfo
 from tray.wrapper import earlier_runs
 from tray.wrapper.estimate import Past
