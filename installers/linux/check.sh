@@ -17,7 +17,7 @@ unset PYTHONDONTWRITEBYTECODE # the tests start the program some thousand times:
 if command -v apt-get >/dev/null 2>&1; then
     # The product; a desktop without a screen; the driver of the web view; tools that tests use (dunstctl asks systemd's busctl).
     apt_install ca-certificates python3 python3-venv python3-gi gir1.2-gtk-3.0 gir1.2-webkit2-4.1 \
-        restic borgbackup borgmatic rclone rsync duplicity rdiff-backup faketime strace locales \
+        restic borgbackup borgmatic rclone rsync duplicity rdiff-backup dar faketime strace locales \
         gcc pkg-config python3-dev libacl1-dev libssl-dev liblz4-dev libzstd-dev libxxhash-dev zstd \
         xvfb dbus dbus-x11 xfce4-panel trayer openbox dunst xdotool imagemagick x11-utils libglib2.0-bin xfconf adwaita-icon-theme \
         librsvg2-common at-spi2-core fonts-dejavu-core webkit2gtk-driver systemd sudo passwd git procps

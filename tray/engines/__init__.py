@@ -111,6 +111,7 @@ ENGINES: tuple[Known, ...] = (
     Known("duplicity", ("duplicity",), Notice.AT_ONCE, prefix="file://", addressed=True),
     Known("kopia", ("kopia",), Notice.AT_ONCE, quick=(2,), variables=("KOPIA_CONFIG_PATH",)),
     Known("rdiff-backup", ("rdiff-backup",), Notice.AT_ONCE),
+    Known("dar", ("dar",), Notice.AT_ONCE),
     Known("tar", ("tar", "gtar", "gnutar", "bsdtar"), Notice.NEVER, quick=(2,), talks=True, moves=True),
 )
 """Every engine that is built in, besides `command`, which takes any command."""

@@ -70,6 +70,7 @@ class Grammar:
         values: Options that take a value, as the next word or behind `=`.
         switches: Options without one; needed where names may be shortened, or where an unknown option may take a value.
         also: Letters and other names of options, with the name that they count as.
+        optional: Options whose value may follow without a blank, and is never the next word: `-z9`, `--compression=9`.
         pairs: Options that take two words.
         shortens: A long option may be shortened to a beginning that is its own (getopt, optparse, argparse).
         equals: The value of a letter may stand behind `=` too (argparse, pflag).
@@ -79,6 +80,7 @@ class Grammar:
     values: frozenset[str] = frozenset()
     switches: frozenset[str] = frozenset()
     also: Mapping[str, str] = field(default_factory=dict)
+    optional: frozenset[str] = frozenset()
     pairs: frozenset[str] = frozenset()
     shortens: bool = False
     equals: bool = False
@@ -87,7 +89,7 @@ class Grammar:
     def name(self, given: str) -> str:
         """Return the name that a long option counts as."""
         if self.shortens and given and given not in self.values and given not in self.switches:
-            meant = [name for name in (*self.values, *self.switches) if name.startswith(given)]
+            meant = [name for name in (*self.values, *self.switches, *self.optional) if name.startswith(given)]
             given = meant[0] if len(meant) == 1 else given
         return self.also.get(given, given)
 
@@ -98,6 +100,17 @@ class Grammar:
         if name in self.pairs:
             return 2
         return int(name not in self.switches and self.unknown != "switch" and not (begun and self.unknown != "value"))
+
+
+def grammar(*, values: str, switches: str = "", optional: str = "") -> Grammar:
+    """Return the grammar of a program that uses getopt, from tables of words like `help` or, with a letter, `R:fs-root`."""
+    letters: dict[str, str] = {}
+    tables = []
+    for text in (values, switches, optional):
+        options = [(word[:1], word[2:]) if word[1:2] == ":" else ("", word) for word in text.split()]
+        letters |= {letter: name for letter, name in options if letter}
+        tables.append(frozenset(name for _, name in options))
+    return Grammar(tables[0], tables[1], letters, tables[2], shortens=True)
 
 
 def read(argv: Sequence[str], start: int, grammar: Grammar) -> Arguments:
@@ -135,6 +148,8 @@ def _split(word: str, grammar: Grammar, *, begun: bool) -> list[tuple[str, str, 
         name, rest = grammar.also.get(letter, letter), word[place:]
         if grammar.equals and rest.startswith("="):
             return [*found, (name, rest[1:], 0)]
+        if name in grammar.optional:
+            return [*found, (name, rest, 0)]
         takes = grammar.takes(name, begun=begun and not rest)  # what is glued to an unknown letter is its value
         if takes:
             return [*found, (name, rest, 0 if rest else takes)]

@@ -1,6 +1,6 @@
 """The base of an engine that prints lines of text: an adapter names its options and its words, all else stands here.
 
-`kopia.py` is the example to copy. An adapter derives two classes: from `LineEngine` one that says what a command line asks for, and
+`dar.py` is the example to copy. An adapter derives two classes: from `LineEngine` one that says what a command line asks for, and
 from `LineSession` one that says what a line means and what the run achieved.
 """
 
@@ -27,6 +27,7 @@ class Call:
         repository: Place of the backup; None if it is not named.
         added: Flags of ours, where the output comes to us.
         place: Index in the command at which they are put.
+        pipes: Its stdout is the backup itself, and is left alone.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Call:
     repository: str | None = None
     added: Sequence[str] = ()
     place: int = 0
+    pipes: bool = False
 
 
 class LineEngine(Adapter):
@@ -43,12 +45,14 @@ class LineEngine(Adapter):
         grammar: How its options are read.
         choose: Options that make it another backup than one of the same sources to the same place.
         returns: Its updates end with a carriage return.
+        writes: It is silent while it works, so its progress is what its process writes.
         runs: The class that reads a run.
     """
 
     grammar: Grammar
     choose: Sequence[str] = ()
     returns: bool = False
+    writes: bool = False
     runs: "type[LineSession]"
 
     def call(self, options: Arguments, environ: Mapping[str, str]) -> Call:
@@ -68,8 +72,9 @@ class LineEngine(Adapter):
             sources=call.sources,
             added=call.added if reads else (),
             place=call.place,
-            spool_stdout=reads,
+            spool_stdout=reads and not call.pipes,
             returns=self.returns and call.kind != "other",
+            writes=self.writes and call.kind == "backup" and inner.visible,
             apart=lambda shown: apart_by(self.read(shown, at), self.choose),
         )
 

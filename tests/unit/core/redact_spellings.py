@@ -97,6 +97,13 @@ duplicity --new-thing {S} /x file:///y
 env PASSPHRASE={S} SIGN_PASSPHRASE={S} FTP_PASSWORD={S} duplicity /x file:///y
 rdiff-backup --remote-schema "sshpass -p {S} ssh %s rdiff-backup --server" /x h::/y
 rdiff-backup --strange {S} /x /y
+dar -c /b/x -R /x -K {S}
+dar -c /b/x -R /x -Kaes:{S}
+dar -Q -c /b/x --key=aes:{S} -R /x
+dar -Q -c /b/x --key aes:{S} -R /x
+dar -c /b/x -z9 -K aes:{S} -R /x
+dar -c /b/x -A /b/full -J {S} -R /x
+dar -c /b/x -E "curl -u me:{S} ftp://h"
 kopia --password {S} snapshot create /x
 kopia --password={S} snapshot create /x
 kopia -p {S} snapshot create /x
@@ -402,6 +409,8 @@ tar -cJf x.tar.xz --exclude='*.o' --one-file-system --xattrs /srv
 duplicity full --full-if-older-than 1M --encrypt-key 1A2B3C4D --exclude '**/cache' /home sftp://me@host//srv/dup
 duplicity --volsize 250 --archive-dir /var/cache/dup /home file:///mnt/b
 rdiff-backup backup --exclude '**/.cache' /home /mnt/rdiff
+dar -Q -c /mnt/b/home-full -R /home -g docs -X '*.o' -zxz:5 -s 1G -wa
+dar --create /mnt/b/home-diff --ref /mnt/b/home-full --fs-root=/home --compression=xz:5 --verbose
 rdiff-backup --remove-older-than 4W --force /mnt/rdiff
 kopia snapshot create /home --parallel=4 --tags kind:nightly
 kopia maintenance run --full --config-file /root/.config/kopia/repository.config

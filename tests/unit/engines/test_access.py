@@ -16,6 +16,7 @@ PREFIX = {
     "rsync": "{0}\nrsync error: unexplained error (code 255) at io.c(232) [sender=3.2.7]",
     "duplicity": "BackendException: {0}",
     "kopia": "error: unable to open repository: {0}",
+    "dar": "FATAL error, aborting operation: {0}",
     "rdiff-backup": "ERROR: Couldn't start up remote connection: {0}",
 }
 COMMANDS = {
@@ -25,6 +26,7 @@ COMMANDS = {
     "rsync": "rsync -a /home h:x",
     "duplicity": "duplicity backup /home sftp://h/x",
     "kopia": "kopia snapshot create /home",
+    "dar": "dar -c sftp://h/x -R /home",
     "rdiff-backup": "rdiff-backup backup /home h::/x",
 }
 CODES = {"borg": 2, "rsync": 255, "duplicity": 50}

@@ -270,4 +270,4 @@ def test_any_command_line_can_be_planned(data: st.DataObject, engine: str, more:
 def test_every_engine_that_can_be_run_here_has_recordings() -> None:
     """The tests above would prove nothing of an engine without any."""
     assert set(folders()) <= set(EVERY)
-    assert {"restic", "borg", "rsync", "rclone", "tar", "duplicity", "rdiff-backup"} <= set(folders())
+    assert {"restic", "borg", "rsync", "rclone", "tar", "duplicity", "rdiff-backup", "dar"} <= set(folders())

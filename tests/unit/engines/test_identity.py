@@ -154,6 +154,21 @@ DIFFERENT = {
         sudo -u bob rdiff-backup /x /a | sudo -u eve rdiff-backup /x /a
         rdiff-backup backup /disk1 /a | rdiff-backup backup /disk2 /a
     """,
+    "dar": """
+        dar -c /b/home -R /home | dar -c /b/etc -R /etc
+        dar -c /b/full -R /home | dar -c /b/incr -A /b/full -R /home
+        dar -c /a/home -R /home | dar -c /b/home -R /home
+        dar -c /b/x -R / -g home | dar -c /b/x -R / -g etc
+        dar -c /b/x -R / -g home | dar -c /b/x -R / -g home -g etc
+        dar -c /b/x -R / -[ /etc/a.list | dar -c /b/x -R / -[ /etc/b.list
+        dar -c /b/x -B /etc/a.dcf | dar -c /b/x -B /etc/b.dcf
+        dar -c /b/x -R /srv -I *.jpg | dar -c /b/x -R /srv -I *.png
+        dar -c /b/x -R /srv/Sun | dar -c /b/x -R /srv/Mon
+        dar -c /b/x -R /vm-101 | dar -c /b/x -R /vm-102
+        dar -c /b/x -R /home | dar -e -c /b/x -R /home
+        sudo -u bob dar -c /b/x -R /x | sudo -u eve dar -c /b/x -R /x
+        dar -c - -R /home | dar -c /b/home -R /home
+    """,
     "command": """
         env PGDATABASE=a pg_dump | env PGDATABASE=b pg_dump
         borgmatic -c a.yaml | borgmatic -c b.yaml
@@ -310,6 +325,22 @@ SAME = {
         ionice -c3 rdiff-backup /home /a | rdiff-backup /home /a
         env LANG=C rdiff-backup /home /a | rdiff-backup /home /a
         rdiff-backup /tmp/tmp.Xy12Ab/s /a | rdiff-backup /tmp/tmp.Zz98Qq/s /a
+    """,
+    "dar": """
+        dar -c /b/home -R /home | dar --create /b/home --fs-root=/home
+        dar -c /b/home -R /home | dar -Q -q -R /home -c /b/home
+        dar -c /b/home-2026-11-29 -R /home | dar -c /b/home-2026-11-30 -R /home
+        dar -c /b/home -R /home -z9 | dar -c /b/home -R /home -zxz:5
+        dar -c /b/home -R /home -X *.o | dar -c /b/home -R /home -X *.tmp
+        dar -c /b/home -R /home -P cache | dar -c /b/home -R /home
+        dar -c /b/home -R /home -K aes:abC1def2 | dar -c /b/home -R /home
+        dar -c /b/home -R /home -s 1G -S 500M | dar -c /b/home -R /home
+        dar -c /b/x -R / -g home -g etc | dar -c /b/x -R / -g etc -g home
+        dar -c /b/x -R / -g home | dar -c /b/x -R /home
+        dar -c /b/diff -A /b/full-2026-11-28 -R /x | dar -c /b/diff -A /b/full-2026-11-29 -R /x
+        dar -c /b/x -R home | dar -c /b/x -R /srv/home
+        nice dar -c /b/home -R /home | dar -c /b/home -R /home
+        dar -c /b/home -w -R /home | dar -c /b/home -wa -R /home
     """,
     "command": """
         mongodump --out /b/Mon | mongodump --out /b/DATE

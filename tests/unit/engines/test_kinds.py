@@ -65,6 +65,14 @@ KINDS = {
         "other": "collection-status file:///y|list-current-files file:///y|--version|--help|cleanup file:///y"
         "|remove-older-than 1M file:///y|replicate file:///a file:///b|restore --dry-run file:///y /x|",
     },
+    "dar": {
+        "backup": "-c /b/x -R /x|--create /b/x|-Q -c /b/x|-c - -R /x|-R /x -zxz -c /b/x|-c /b/test -t8 -R /x"
+        "|-c /b/x -A /b/full -R /x",
+        "dry-run": "-e -c /b/x -R /x|-c /b/x --dry-run",
+        "restore": "-x /b/x -R /y|--extract /b/x",
+        "check": "-t /b/x|--test=/b/x|-d /b/x -R /x|--diff /b/x",
+        "other": "-l /b/x|-C /b/y -A /b/x|-+ /b/y -A /b/x|-y /b/y -A /b/x|-e -x /b/x|-h|-V|--version|-B /etc/nightly.dcf|",
+    },
     "rdiff-backup": {
         "backup": "/x /y|backup /x /y|-b /x /y|--print-statistics /x /y|/x host::/y",
         "restore": "restore /y /x|-r now /y /x|--restore-as-of 3D /y /x",

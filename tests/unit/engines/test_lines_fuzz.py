@@ -1,4 +1,4 @@
-"""duplicity, rdiff-backup, tar and kopia: whatever they print, nothing raises, nothing is lost, and nothing turns green."""
+"""duplicity, rdiff-backup, dar, tar and kopia: whatever they print, nothing raises, nothing is lost, and nothing turns green."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,13 +14,15 @@ COMMANDS = (
     "duplicity verify file:///r /x",
     "rdiff-backup backup /x /r",
     "rdiff-backup verify /r",
+    "dar -c a -R x",
+    "dar -t a",
     "gtar -cvf a.tar x",
     "gtar c x",
     "gtar -df a.tar",
     "kopia snapshot create /x",
     "kopia snapshot create --json /x",
 )
-MINE = ("duplicity", "rdiff-backup", "tar", "kopia")
+MINE = ("duplicity", "rdiff-backup", "dar", "tar", "kopia")
 RECORDED = sorted(
     {line for engine in MINE for name in names(engine) for line, _ in load(name).lines if len(line) < 1000}
 )

@@ -73,6 +73,7 @@ BACKUPS = [
     "tar -cf /bk/{}.tar -C / home",
     "duplicity full /home file:///bk/{}",
     "rdiff-backup /home /bk/{}",
+    "dar -c /bk/{} -R /home",
     "kopia snapshot create /snap/{}",
     "pg_dump -f /bk/db-{}.sql db",
     "sh -c 'pg_dump db > /bk/db-{}.sql'",

@@ -54,6 +54,7 @@ SAID: dict[str, dict[str, Any]] = {
     "duplicity": {"repository": "duplicity", "sized": True},
     "kopia": {"counts_files": True},
     "rdiff-backup": {"repository": "rdiff-backup"},
+    "dar": {},
     "tar": {"repository": "file", "sized": True, "common": True},
     "command": {},
 }
@@ -93,6 +94,7 @@ BEFORE: dict[str, dict[str, Any]] = {
     "duplicity": {"notice": Notice.AT_ONCE, "prefix": "file://", "addressed": True},
     "kopia": {"notice": Notice.AT_ONCE, "quick": (2,), "variables": ("KOPIA_CONFIG_PATH",)},
     "rdiff-backup": {"notice": Notice.AT_ONCE},
+    "dar": {"notice": Notice.AT_ONCE},
     "tar": {"notice": Notice.NEVER, "quick": (2,), "talks": True, "moves": True},
 }
 """What is known of each engine before it is imported."""
@@ -212,8 +214,8 @@ def test_a_person_is_told_how_to_ask(engine: str, address: str, password_file: s
 
 @pytest.mark.parametrize("known", ENGINES, ids=lambda known: known.name)
 def test_every_way_of_reading_a_repository_is_known(known: Known) -> None:
-    """Only kopia's repositories are not read."""
-    assert files.can_read(known.name) == (known.name != "kopia")
+    """Only kopia's repositories and dar's archives are not read."""
+    assert files.can_read(known.name) == (known.name not in ("kopia", "dar"))
 
 
 def test_the_repository_of_an_engine_that_says_nothing_is_left_alone(tmp_path: Path) -> None:

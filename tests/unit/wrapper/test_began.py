@@ -16,6 +16,7 @@ COMMANDS = {
     "tar": ("czf x.tgz /src", "xf x.tgz", "df x.tgz", "tf x.tgz"),
     "duplicity": ("full /src file:///x", "verify file:///x /src", "cleanup --force file:///x"),
     "rdiff-backup": ("/src /x", "verify /x", "list increments /x"),
+    "dar": ("-c /b/x -R /src", "-t /b/x", "-l /b/x"),
     "kopia": ("snapshot create /src", "snapshot verify", "maintenance run"),
     "pg_dump": ("-f x.sql db",),
 }

@@ -32,6 +32,7 @@ COMMANDS = (
     "duplicity backup {0} file:///dst",
     "rdiff-backup backup {0} dst",
     "kopia snapshot create {0}",
+    "dar -c a -R {0}",
     "gtar -czf a.tgz {0}",
     "gtar czf a.tgz -C {0} .",
     "bsdtar -cf a.tar {0}",

@@ -224,6 +224,7 @@ def test_looking_gets_rare_when_nothing_happens(programs: Path, scripts: list[Sc
         ("duplicity", 1, Outcome.WARNING),
         ("rdiff-backup", 2, Outcome.WARNING),
         ("kopia", 1, Outcome.WARNING),
+        ("dar", 5, Outcome.WARNING),
         ("borg", 0, Outcome.SUCCEEDED),
         ("restic", 0, Outcome.SUCCEEDED),
         ("rclone", 0, Outcome.SUCCEEDED),
@@ -232,6 +233,7 @@ def test_looking_gets_rare_when_nothing_happens(programs: Path, scripts: list[Sc
         ("duplicity", 0, Outcome.SUCCEEDED),
         ("rdiff-backup", 0, Outcome.SUCCEEDED),
         ("kopia", 0, Outcome.SUCCEEDED),
+        ("dar", 0, Outcome.SUCCEEDED),
     ],
 )
 def test_every_end_but_exit_code_0_keeps_a_script_from_being_fine(
@@ -252,13 +254,18 @@ def test_every_end_but_exit_code_0_keeps_a_script_from_being_fine(
         "duplicity": "full /etc file:///mnt/x",
         "rdiff-backup": "backup /etc /mnt/x",
         "kopia": "snapshot create /etc",
+        "dar": "-R /etc",
     }
+    shells = {
+        "rsync": "-ac 'read x; exit $x'",
+        "dar": "-c 'read x; exit $x'",
+    }  # what makes a shell of that name read on
     line = words[engine_name]
     engine(programs, engine_name)
     reads = programs.parent / line.split()[0]  # a shell takes the first word for a script
     monkeypatch.chdir(programs.parent)
-    command = f"-ac 'read x; exit $x' {line}" if engine_name == "rsync" else line
-    if engine_name != "rsync":
+    command = f"{shells[engine_name]} {line}" if engine_name in shells else line
+    if engine_name not in shells:
         reads.write_text("read x; exit $x")
     script = run(scripts, f"{engine_name} {command}; true")
     script.until(1)

@@ -21,6 +21,11 @@ if TYPE_CHECKING:  # making these classes would cost each start of a backup half
             ...
 
         @property
+        def optional(self) -> frozenset[str]:
+            """Options whose value, if any, is in the same word."""
+            ...
+
+        @property
         def also(self) -> Mapping[str, str]:
             """Letters, with the long name that they count as."""
             ...

@@ -174,6 +174,8 @@ class Words:
         if word.startswith("--"):
             given, equals, value = word[2:].partition("=")
             name = grammar.name(given)
+            if name in grammar.optional and not equals:
+                return word
             if name.endswith(("-from-command", "-from-shell-command")):
                 self._runs_another, self._shows = True, False
             if name in table.values:
@@ -193,6 +195,8 @@ class Words:
         grammar = table.grammar
         for place, letter in enumerate(word[1:], 1):
             name, rest = grammar.also.get(letter, letter), word[place + 1 :]
+            if name in grammar.optional:
+                return word[: place + 1] + self._walk.known(rest)
             if name in grammar.values:
                 if names_secret_file(name):
                     self._walk.files += [rest] if rest else []
