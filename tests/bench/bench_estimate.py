@@ -12,10 +12,11 @@ Recordings are made with `record_progress.py` (real runs; `past` are the runs be
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from tray.core.dataclass import dataclass, replace
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 

@@ -18,11 +18,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-from dataclasses import replace
-
 from tests.unit.repository.test_files import restic
 from tests.unit.runs.test_runs import info
 from tray.core import clock, paths
+from tray.core.dataclass import replace
 from tray.core.model import Outcome, RepositoryState
 from tray.engines.base import Result
 from tray.repository import after, cache, look, targets

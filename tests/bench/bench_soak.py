@@ -20,11 +20,12 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from tray.core.dataclass import dataclass
 
 ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))

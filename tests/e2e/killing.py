@@ -14,8 +14,9 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from tray.core.dataclass import dataclass
 
 _CALLS = {
     "x86_64": {

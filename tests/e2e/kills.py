@@ -15,7 +15,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.e2e import killing
@@ -30,6 +29,7 @@ from tray.audit.verify import Result, verify
 from tray.baselines import all_copies, recorded_check
 from tray.config import Config
 from tray.core import clock, paths
+from tray.core.dataclass import dataclass, replace
 from tray.core.errors import RedactRefusedError
 from tray.core.paths import Places
 from tray.report import create, save

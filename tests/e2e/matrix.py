@@ -10,13 +10,13 @@ import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.program import PASSWORD, TRAY, make_repository, make_tree
 from tests.e2e.twins import READS_NO_MORE
 from tests.waiting import wait_for
 from tray.core import clock
+from tray.core.dataclass import dataclass
 
 LANGUAGES = ("en", "de", "ja")
 WAYS = ("pipes", "one pipe", "files", "one file", "no stdout", "no stderr")

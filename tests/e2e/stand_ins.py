@@ -4,7 +4,7 @@ Each is a command and a Python script under the name of its program. `say` write
 to be seen half-way; `added` tells whether a flag of ours was given.
 """
 
-from dataclasses import dataclass
+from tray.core.dataclass import dataclass
 
 BEGIN = """
 import os, sys, time

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 from tests.e2e.program import PASSWORD, TRAY, engine_pid, last, start, status, tray
 from tests.waiting import wait_for
 from tray import runs
+from tray.core.dataclass import dataclass
 from tray.core.paths import Places
 
 ROOT = [] if os.geteuid() == 0 else ["sudo", "-n"]

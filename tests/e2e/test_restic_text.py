@@ -6,13 +6,13 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.program import PASSWORD, make_repository
 from tray import engines
+from tray.core.dataclass import dataclass, field
 from tray.core.model import Outcome
 from tray.engines.base import Exit, Result, Stream
 

@@ -6,7 +6,6 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from tray.audit.entry import Action, Draft
 from tray.audit.store import AuditLog
 from tray.audit.verify.verdict import Kind, Result, Verdict
 from tray.core import clock, paths
+from tray.core.dataclass import replace
 from tray.core.model import AuditStanding, Instance, Outcome, State, Status
 from tray.core.paths import Places
 

@@ -4,7 +4,6 @@ import json
 import select
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from tests.e2e.desktop import Desktop, desktop
 from tests.e2e.webdriver import Driven, driven
 from tests.waiting import wait_for
 from tray.core import clock
+from tray.core.dataclass import replace
 from tray.core.model import Control, Instance, Outcome, Phase, RepositoryState, Source, Step
 
 pytestmark = pytest.mark.e2e

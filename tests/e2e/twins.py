@@ -5,10 +5,10 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.program import TRAY, make_tree
+from tray.core.dataclass import dataclass
 
 READS_NO_MORE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
 """Put before a command, files without permissions cannot be read, also by root."""

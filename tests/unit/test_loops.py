@@ -5,7 +5,6 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
-from dataclasses import replace
 from types import CodeType
 from typing import Any
 
@@ -19,6 +18,7 @@ from tests.unit.wording.test_audit import BREACH
 from tests.unit.wording.test_wording import NOW, RUN, ended, settled
 from tray import runs
 from tray.core import clock
+from tray.core.dataclass import replace
 from tray.core.model import Outcome, State, Status
 from tray.core.paths import Places
 from tray.icon import app

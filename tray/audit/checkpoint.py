@@ -12,8 +12,9 @@ import binascii
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
+
+from tray.core.dataclass import dataclass
 
 SEED_SIZE = 32
 _LEAST_MEMORY = 128 << 20

@@ -8,7 +8,6 @@ lies beside the entry; the entry holds SHA-256(0x02 ‖ salt ‖ body).
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from functools import cache
 from hashlib import sha256
@@ -17,6 +16,7 @@ from typing import Any
 from tray import __version__
 from tray.audit.canonical import MAX_INT, canonical, plain, valid_text
 from tray.core import clock
+from tray.core.dataclass import asdict, dataclass, field, fields
 from tray.core.model import EndedRun, Outcome, Source, Step, steps_of
 
 VERSION = 1
@@ -145,7 +145,7 @@ class Draft:
 
     def to_line(self) -> bytes:
         """Return the draft as one line of JSON, as the spool keeps it."""
-        return canonical(plain({item.name: getattr(self, item.name) for item in fields(self)})) + b"\n"
+        return canonical(plain(asdict(self))) + b"\n"
 
     @classmethod
     def from_line(cls, line: bytes) -> "Draft":
@@ -155,7 +155,7 @@ class Draft:
             ValueError: *line* is no such draft.
         """
         data = json.loads(line)
-        if not isinstance(data, dict) or not data.keys() <= {item.name for item in fields(cls)}:
+        if not isinstance(data, dict) or not data.keys() <= set(fields(cls)):
             raise ValueError("no draft of an audit entry")
         if "id" not in data or "time_ms" not in data or "actor" not in data:
             raise ValueError("a draft in a spool names id, time and actor")

@@ -14,13 +14,13 @@ import contextlib
 import hmac
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from tray.audit import keys
 from tray.audit.canonical import canonical, plain
 from tray.core import clock, files, paths
+from tray.core.dataclass import replace
 from tray.core.errors import AuditStandingError, BackupTrayError, NoBreachError
 from tray.core.model import AuditStanding
 from tray.core.paths import Places

@@ -15,7 +15,6 @@ out. Who has a proof without them can be given salt and body later and compare.
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from tray.audit.entry import body_hash, pattern
 from tray.audit.merkle import leaf_hash, node_hash
 from tray.audit.tiles import Tiles
 from tray.audit.tlog import reading
+from tray.core.dataclass import dataclass
 from tray.core.errors import AuditUnavailableError, EntryNotFoundError, EntryPrunedError, ProofError
 
 MAGIC = "c2sp.org/tlog-proof@v1"

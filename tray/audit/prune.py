@@ -12,7 +12,6 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from tray.audit import bodies, checkpoint, database, last_check, segments, spool
@@ -25,6 +24,7 @@ from tray.audit.segments import Segment
 from tray.audit.store import AuditLog
 from tray.audit.tiles import Tiles
 from tray.core import clock
+from tray.core.dataclass import dataclass
 from tray.core.errors import AuditUnavailableError, PruneRefusedError
 from tray.core.paths import Places
 

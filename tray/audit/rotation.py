@@ -14,13 +14,13 @@ the file takes its place as `audit.key`. Whoever appends next finishes the last 
 
 import contextlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from tray.audit import database, keys
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey, split
 from tray.audit.entry import Action, Draft, Severity
 from tray.core import paths
+from tray.core.dataclass import dataclass
 from tray.core.errors import AuditUnavailableError
 from tray.core.paths import Places
 

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tray.audit import bodies
 from tray.audit.entry import parsed
 from tray.audit.merkle import leaf_hash
+from tray.core.dataclass import dataclass
 from tray.core.model import Outcome
 
 # Built from constants of ours only; what comes from outside is always a parameter.

@@ -5,7 +5,6 @@ is a whole number of tiles, and the tree over it stays known. See `prune`.
 """
 
 import sqlite3
-from dataclasses import dataclass
 
 from tray.audit import checkpoint, database, keys
 from tray.audit.append import append_all
@@ -14,6 +13,7 @@ from tray.audit.entry import Action, Draft
 from tray.audit.store import AuditLog
 from tray.audit.tiles import WIDTH, Tiles
 from tray.core import clock
+from tray.core.dataclass import dataclass
 from tray.core.errors import AuditUnavailableError
 
 _COLUMNS = "SELECT first, size, closed, checkpoint FROM segments"

@@ -148,7 +148,8 @@ def _to_syslog(draft: Draft) -> None:
     """The last resort: one line of JSON without the body, which anybody who reads the system's log may see."""
     if sys.platform != "win32":
         import syslog
-        from dataclasses import replace
+
+        from tray.core.dataclass import replace
 
         syslog.openlog("backup-tray", 0, syslog.LOG_USER)
         syslog.syslog(syslog.LOG_ERR, replace(draft, body=None).to_line().decode().strip())

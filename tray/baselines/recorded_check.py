@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tray.audit import last_check, spool
@@ -10,6 +9,7 @@ from tray.audit.entry import Action, Draft, Severity
 from tray.audit.verify import verify, verify_since
 from tray.audit.verify.verdict import Verdict
 from tray.baselines import all_copies
+from tray.core.dataclass import replace
 from tray.core.errors import AuditMissingError, BackupTrayError, BaselineError
 from tray.core.paths import Places
 

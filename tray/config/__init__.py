@@ -6,7 +6,6 @@ A job names either `sources` and `repository`, from which `jobs.configured.comma
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 
 from tray.config import file, tables
@@ -23,6 +22,7 @@ from tray.config.tables import (
     address,
     is_name,
 )
+from tray.core.dataclass import dataclass, field
 from tray.core.errors import ConfigError
 from tray.core.paths import Places
 from tray.core.redact import Rules

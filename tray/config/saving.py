@@ -5,7 +5,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 import tomlkit
@@ -13,6 +12,7 @@ from tomlkit.items import Table
 
 from tray import config
 from tray.config import Job, file
+from tray.core.dataclass import asdict
 from tray.core.paths import Places, private, sync_folder
 
 if sys.platform != "win32":

@@ -3,10 +3,10 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tray.config.file import Fault
+from tray.core.dataclass import dataclass
 from tray.core.redact import Rules
 
 DEFAULT_ENGINE = "restic"

@@ -10,9 +10,9 @@ import stat
 import sys
 import warnings
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
+from tray.core.dataclass import dataclass
 from tray.core.errors import UnsafeFolderError
 
 if sys.platform == "win32":

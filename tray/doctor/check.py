@@ -1,7 +1,8 @@
 """One answer of the doctor."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from tray.core.dataclass import dataclass
 
 
 class Level(StrEnum):

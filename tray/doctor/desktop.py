@@ -9,11 +9,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tray.core import ourselves
+from tray.core.dataclass import dataclass
 from tray.core.errors.surfaces import web_view_remedy
 from tray.core.files import content
 from tray.icon import xembed

@@ -10,11 +10,11 @@ import functools
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+from tray.core.dataclass import dataclass
 from tray.core.errors import UnknownEngineError
 from tray.core.redact import Harmless
 from tray.engines.base import Engine

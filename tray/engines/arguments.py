@@ -5,9 +5,9 @@ popt, argparse or Go's pflag, apart from the few habits that a grammar names.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
+from tray.core.dataclass import dataclass, field
 from tray.engines.text import program_name
 
 FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False"))

@@ -7,10 +7,10 @@ unknown exit codes are failures, and an exit code alone never proves success.
 
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
+from tray.core.dataclass import dataclass
 from tray.core.model import Outcome, Phase
 
 API = 1

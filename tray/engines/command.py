@@ -12,8 +12,8 @@ that is not there yet (`restic snapshots || restic init`), and the wrapper does 
 import functools
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
+from tray.core.dataclass import replace
 from tray.core.model import Outcome
 from tray.core.redact import Redactor
 from tray.engines.base import API, STOP, Exit, Fed, Plan, Result, Stream, Traits

@@ -7,9 +7,9 @@ and the exit code prove it. The rules about what nobody saw, asked for or could 
 import re
 import signal
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 
+from tray.core.dataclass import dataclass, field, replace
 from tray.core.model import Outcome
 from tray.engines.base import MAX_PROBLEMS, Event, Exit, Problem, Result
 from tray.engines.program import Inner

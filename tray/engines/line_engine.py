@@ -5,9 +5,9 @@ from `LineSession` one that says what a line means and what the run achieved.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
+from tray.core.dataclass import dataclass
 from tray.engines import arguments
 from tray.engines.adapter import Adapter, apart_by, planned
 from tray.engines.arguments import Arguments, Grammar

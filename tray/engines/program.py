@@ -7,8 +7,8 @@ itself "any other command". The options come from the manual pages (coreutils, u
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
+from tray.core.dataclass import dataclass, field
 from tray.engines import detached
 from tray.engines.text import program_name, words
 

@@ -6,12 +6,12 @@ is behind the last known time shows that it was set.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from tray.audit import spool
 from tray.audit.entry import Action, Draft, Severity
 from tray.core import clock, locks
+from tray.core.dataclass import asdict, dataclass
 from tray.core.paths import Places
 from tray.housekeeping import task_memory
 

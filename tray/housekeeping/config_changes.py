@@ -10,13 +10,13 @@ import re
 import secrets
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tray.audit import spool
 from tray.audit.entry import Action, Draft, Severity
 from tray.core import clock
+from tray.core.dataclass import dataclass
 from tray.core.files import content
 from tray.core.paths import Places
 from tray.core.redact import HIDDEN, Redactor, is_secret_name

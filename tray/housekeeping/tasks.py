@@ -1,7 +1,6 @@
 """The housekeeping tasks, in the order in which a round runs them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from tray.baselines import all_copies, forwarding
 from tray.baselines.recorded_check import check
 from tray.config import Config, load
 from tray.core import clock
+from tray.core.dataclass import dataclass
 from tray.core.errors import AuditStandingError, ConfigError, PruneRefusedError
 from tray.core.paths import Places
 from tray.housekeeping import clock_jumps, config_changes, task_memory

@@ -5,10 +5,11 @@ faster, and answers a wrong call with an error by name and never with a tracebac
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from dbus_fast import Message, MessageType, Variant
+
+from tray.core.dataclass import dataclass, field
 
 PROPERTIES = "org.freedesktop.DBus.Properties"
 _INTROSPECT = "org.freedesktop.DBus.Introspectable"

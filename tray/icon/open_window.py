@@ -2,10 +2,10 @@
 
 import subprocess
 import tempfile
-from dataclasses import dataclass
 from typing import IO
 
 from tray.core import clock, ourselves
+from tray.core.dataclass import dataclass
 
 QUICK_SECONDS = 15.0
 """A window that ends with an error so soon after its start never came up."""

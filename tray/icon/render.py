@@ -4,11 +4,11 @@ A `Look` is all that the picture depends on, coarse enough that a new one means 
 nothing is redrawn and nothing is sent to the panel.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 from PIL import Image
 
+from tray.core.dataclass import dataclass
 from tray.core.model import Phase, State, Status
 from tray.icon.shapes import BLUE, SHAPES, TRACK, Canvas, paused
 

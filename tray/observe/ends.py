@@ -10,9 +10,9 @@ import select
 import struct
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 
 from tray.core import clock
+from tray.core.dataclass import dataclass
 from tray.observe.proc import Proc
 
 if sys.platform != "win32":

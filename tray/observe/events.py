@@ -19,7 +19,8 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+
+from tray.core.dataclass import dataclass
 
 _BUFFER = 1024 * 1024
 _MOST = 5000

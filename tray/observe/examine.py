@@ -6,9 +6,9 @@ copied, and everything that leaves this module is redacted.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from tray import engines
+from tray.core.dataclass import dataclass
 from tray.core.paths import HOME_VARIABLE
 from tray.core.redact import Redactor
 from tray.engines import Notice

@@ -3,9 +3,9 @@
 import os
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tray.core import clock
+from tray.core.dataclass import dataclass
 from tray.core.model import clip
 from tray.observe.proc import Proc
 

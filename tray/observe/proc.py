@@ -9,9 +9,9 @@ import stat
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from tray.core import clock
+from tray.core.dataclass import dataclass
 
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 WORD_BYTES, WORDS, COMMAND_BYTES = 4096, 512, 65536

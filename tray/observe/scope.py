@@ -13,9 +13,9 @@ quota allows, and `Quota.notes` names the user whose limit was reached, so that 
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from tray.core import clock
+from tray.core.dataclass import dataclass, field
 from tray.core.paths import HOME_VARIABLE
 
 VARIABLE = "BACKUP_TRAY_OBSERVE"

@@ -1,8 +1,8 @@
 """What a run came to where something stands against it: a doubt, a mistake of ours, words that cannot be made safe to keep."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
+from tray.core.dataclass import replace
 from tray.core.model import Outcome
 from tray.core.redact import Redactor
 from tray.engines.base import Result

@@ -18,11 +18,11 @@ run that we know of used the repository, which must be on a local disk.
 """
 
 import os
-from dataclasses import replace
 from typing import Any
 
 from tray import engines
 from tray.core import clock
+from tray.core.dataclass import replace
 from tray.core.model import BACKUP, EndedRun, Outcome
 from tray.engines.base import Exit, Fed, Plan, Result, Session, Stream
 from tray.recording import run_entries

@@ -1,7 +1,6 @@
 """Read the checkpoint that a report rests on, and the entries up to it. Later entries do not exist for the report."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 from tray.audit import checkpoint
 from tray.audit.entry import ENDS, ended_run
@@ -13,6 +12,7 @@ from tray.audit.store import AuditLog
 from tray.audit.verify.verdict import Verdict
 from tray.baselines import all_copies
 from tray.core import clock
+from tray.core.dataclass import dataclass, replace
 from tray.core.errors import BaselineError
 from tray.core.model import EndedRun
 

@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from tray.audit.rows import StoredEntry
 from tray.audit.search.conditions import parse
 from tray.audit.store import AuditLog
 from tray.core import clock
+from tray.core.dataclass import dataclass, field, replace
 from tray.core.errors import (
     AuditMissingError,
     BaselineError,

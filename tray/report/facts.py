@@ -4,12 +4,12 @@ Every text of a sheet is visible as it is: `wording.escape` has replaced control
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 from tray import wording
 from tray.audit.verify import Verdict
 from tray.core import clock
+from tray.core.dataclass import dataclass
 from tray.core.model import EndedRun, Outcome
 from tray.report.basis import Base
 

@@ -2,13 +2,13 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 
 from tray import wording
 from tray.audit.rows import StoredEntry
 from tray.audit.search.conditions import Filter
 from tray.core import clock
+from tray.core.dataclass import dataclass, field
 from tray.core.model import BACKUP, EndedRun, Outcome
 from tray.report import facts
 from tray.report.basis import Base

@@ -3,7 +3,6 @@
 import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from tray import config, wording
@@ -15,6 +14,7 @@ from tray.audit.verify import Verdict, verify, verify_since
 from tray.audit.verify.verdict import Result
 from tray.baselines import all_copies
 from tray.core import clock
+from tray.core.dataclass import dataclass, replace
 from tray.core.errors import ConfigError, RunNotFoundError, SystemViewError
 from tray.core.model import EndedRun, Instance, Outcome, Source, Step
 from tray.core.paths import Places

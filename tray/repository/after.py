@@ -8,10 +8,10 @@ What it sees right after the run is also the one sure second opinion: the snapsh
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from tray.core import clock
+from tray.core.dataclass import replace
 from tray.core.errors import BackupTrayError
 from tray.core.model import Outcome, RepositoryState, Step
 from tray.core.paths import Places

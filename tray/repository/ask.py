@@ -14,13 +14,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 from tray import engines
 from tray.core import clock, tied
+from tray.core.dataclass import dataclass
 from tray.core.errors import RepositoryAskError
 from tray.core.redact import HIDDEN, Redactor
 from tray.repository.locks import Lock, with_holder

@@ -11,11 +11,11 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tray.core import files
+from tray.core.dataclass import dataclass, field, replace
 from tray.core.errors import BackupTrayError, RepositoryCacheError
 from tray.core.files import content
 from tray.core.folder_names import Listing

@@ -9,13 +9,13 @@ itself. Of a destination of rclone or rsync only that it is there can be known: 
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from tray import engines
 from tray.core import clock
+from tray.core.dataclass import asdict, dataclass
 from tray.core.errors import RepositoryUnreachableError
 from tray.repository import evidence, locks
 from tray.repository.locks import Lock

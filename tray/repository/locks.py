@@ -12,11 +12,11 @@ import re
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from tray import engines
+from tray.core.dataclass import dataclass, replace
 from tray.core.files import opened
 from tray.core.locks import process_start
 from tray.repository import local

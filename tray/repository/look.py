@@ -20,12 +20,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from tray import config, engines, runs
 from tray.core import clock, locks, ourselves
 from tray.core.clock import DAY_MS
+from tray.core.dataclass import replace
 from tray.core.errors import BackupTrayError, RepositoryAskError, RepositoryUnreachableError
 from tray.core.model import RepositoryState
 from tray.core.paths import Places

@@ -1,11 +1,11 @@
 """From what was found to what is shown, and to what it says about the log: pure functions."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from tray import engines
 from tray.core.clock import DAY_MS
+from tray.core.dataclass import replace
 from tray.core.errors import RepositoryAskError
 from tray.core.model import BACKUP, EndedRun, JobHistory, RepositoryState, judge
 from tray.engines.base import Plan

@@ -2,11 +2,11 @@
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tray import config, engines
 from tray.config import Job
+from tray.core.dataclass import dataclass, replace
 from tray.core.errors import BackupTrayError
 from tray.core.paths import Places, expand
 from tray.core.redact import Redactor

@@ -10,11 +10,11 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tray.core import files, locks
+from tray.core.dataclass import asdict, dataclass, replace
 from tray.core.errors import RunNotFoundError, UnsafeFolderError
 from tray.core.files import content, opened
 from tray.core.folder_names import Listing
@@ -201,7 +201,8 @@ class RunFolder:
         """Write `run.json`, whole or not at all."""
         beside = self.path / "run.json.new"
         with open(beside, "w", encoding="utf-8", newline="\n", opener=files.descriptor) as file:
-            json.dump(asdict(info), file)
+            child = None if info.child is None else asdict(info.child)
+            json.dump({**asdict(info), "wrapper": asdict(info.wrapper), "child": child}, file)
         os.replace(beside, self.path / "run.json")
 
     def running(self, info: RunInfo) -> bool:

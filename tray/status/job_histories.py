@@ -1,11 +1,11 @@
 """What audit log and spool know of every job, read again only when one of them changed."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tray import wording
 from tray.core import clock
+from tray.core.dataclass import replace
 from tray.core.errors import AuditMissingError, BackupTrayError
 from tray.core.folder_names import Listing
 from tray.core.model import EndedRun, JobHistory, Outcome, judge

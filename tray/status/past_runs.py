@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tray.core import clock
+from tray.core.dataclass import dataclass, replace
 from tray.core.errors import SystemViewError
 from tray.core.model import EndedRun
 from tray.core.model import judge as rules

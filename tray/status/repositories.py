@@ -1,9 +1,9 @@
 """What the status cache knows of the repositories, for every poll: only its files are read, and only those that changed."""
 
 from collections.abc import Collection
-from dataclasses import replace
 from pathlib import Path
 
+from tray.core.dataclass import replace
 from tray.core.errors import RepositoryCacheError
 from tray.core.model import JobHistory, RepositoryState
 from tray.core.paths import Places

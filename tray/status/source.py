@@ -8,9 +8,9 @@ that ends in between is found in one or the other.
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 
 from tray.core import clock
+from tray.core.dataclass import replace
 from tray.core.errors import BackupTrayError, StatusFetchError, UnexpectedError
 from tray.core.model import LiveRun, Status, judge
 from tray.core.paths import Places

@@ -5,11 +5,11 @@ one `stat` for each poll.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TypeVar
 
 from tray import ipc
 from tray.core import clock, paths
+from tray.core.dataclass import replace
 from tray.core.errors import BackupTrayError, NotInGroupError, SystemViewError
 from tray.core.model import (
     WORST_FIRST,

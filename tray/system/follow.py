@@ -3,10 +3,10 @@
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 
 from tray import ipc
 from tray.core import clock
+from tray.core.dataclass import replace
 from tray.core.model import Status
 from tray.core.paths import Places
 from tray.status import StatusSource

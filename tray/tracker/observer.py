@@ -10,11 +10,11 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tray import config, engines, runs
 from tray.core import clock, locks
+from tray.core.dataclass import dataclass, replace
 from tray.core.errors import BackupTrayError
 from tray.core.model import LiveRun, Phase, Source
 from tray.core.paths import Places

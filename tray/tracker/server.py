@@ -10,10 +10,10 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from tray import ipc, runs
 from tray.core import succession
+from tray.core.dataclass import dataclass
 from tray.core.errors import BackupTrayError
 from tray.core.locks import FileLock
 from tray.core.model import Control, LiveRun

@@ -11,10 +11,10 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
 
+from tray.core.dataclass import dataclass
 from tray.core.errors import BackupTrayError, WebViewUnsafeError
 from tray.window.document import literal
 

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 
+from tray.core.dataclass import replace
 from tray.core.model import BACKUP, JobStatus, LiveRun, State, Status
 from tray.wording import jobs as of_jobs
 from tray.wording.audit import audit_line

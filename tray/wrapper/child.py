@@ -15,11 +15,11 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NoReturn
 
 from tray import last_resort
+from tray.core.dataclass import dataclass, replace
 from tray.engines.base import Exit
 from tray.wrapper.waker import FORWARDED
 

@@ -5,12 +5,12 @@ Only folders on disks that answer at once are looked into, and only until the fi
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray import engines
 from tray.core import clock
+from tray.core.dataclass import replace
 from tray.core.model import BACKUP, Outcome
 from tray.engines.base import Plan, Result
 from tray.engines.findings import Before, doubted

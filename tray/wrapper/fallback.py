@@ -8,10 +8,10 @@ this process (`tray.last_resort`).
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from tray import engines, last_resort
 from tray.core import clock
+from tray.core.dataclass import replace
 from tray.core.errors import CommandNotFoundError, UnknownEngineError
 from tray.core.paths import Places
 from tray.core.paths import places as default_places

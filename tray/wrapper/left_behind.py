@@ -5,9 +5,9 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 
 from tray import runs
+from tray.core.dataclass import replace
 from tray.core.model import Outcome
 from tray.core.paths import Places
 from tray.engines.base import Engine, Exit, Plan, Result

@@ -12,10 +12,10 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 
 from tray import engines
 from tray.core import clock
+from tray.core.dataclass import dataclass, replace
 from tray.core.model import MAX_STEPS, Outcome, Step
 from tray.core.paths import HOME_VARIABLE
 from tray.engines.base import Exit, Plan, Result
@@ -83,7 +83,6 @@ class _Called:
         return (found.command, found.repository, found.sources, found.folder, alone)
 
 
-@dataclass(slots=True)
 class Steps:
     """The steps of one run.
 
@@ -95,35 +94,29 @@ class Steps:
         wrong: Engines that were met and did not succeed, or did something else than their work, whatever came after.
     """
 
-    root: int
-    say: Callable[[str], None] = lambda _: None
-    proc: Proc = field(default_factory=Proc)
-    steps: tuple[Step, ...] = ()
-    shares_group: bool = False
-    pause: float = BUSY_SECONDS
-    wrong: set[str] = field(default_factory=set)
-    empty: set[str] = field(default_factory=set)
-    execs: Execs = field(default_factory=Execs)
-    events: Events = field(init=False)
-    unseen: Unseen = field(default_factory=Unseen)
-    _burst: tuple[float, ...] = ()
-    _names: dict[int, str] = field(default_factory=dict)
-    _open: list[_Called] = field(default_factory=list)
-    _bad: dict[tuple[object, ...], _Called] = field(default_factory=dict)
-    _busy_until: float = 0.0
-    _count: int = 0
-    _kinds: set[str] = field(default_factory=set)
-    _tries: dict[int, int] = field(default_factory=dict)
-    _exits: dict[int, int] = field(default_factory=dict)
-    _late: list[_Called] = field(default_factory=list)
-    _strangers: bool = False
-    _shells: dict[int, str] = field(default_factory=dict)
-    _linger_until: float = 0.0
-    _lingers: bool = False
-    _code: int | None = None
-
-    def __post_init__(self) -> None:
-        self.events = Events(self._is_engine)
+    def __init__(self, root: int, say: Callable[[str], None] = lambda _: None, *, shares_group: bool = False) -> None:
+        self.root, self.say, self.shares_group = root, say, shares_group
+        self.proc = Proc()
+        self.steps: tuple[Step, ...] = ()
+        self.pause = BUSY_SECONDS
+        self.wrong: set[str] = set()
+        self.empty: set[str] = set()
+        self.execs, self.events, self.unseen = Execs(), Events(self._is_engine), Unseen()
+        self._burst: tuple[float, ...] = ()
+        self._names: dict[int, str] = {}
+        self._open: list[_Called] = []
+        self._bad: dict[tuple[object, ...], _Called] = {}
+        self._busy_until = 0.0
+        self._count = 0
+        self._kinds: set[str] = set()
+        self._tries: dict[int, int] = {}
+        self._exits: dict[int, int] = {}
+        self._late: list[_Called] = []
+        self._strangers = False
+        self._shells: dict[int, str] = {}
+        self._linger_until = 0.0
+        self._lingers = False
+        self._code: int | None = None
 
     @property
     def kind(self) -> str | None:
@@ -375,7 +368,7 @@ class Steps:
 
     def _update(self, one: _Called, **changes: object) -> None:
         if one.place is not None:
-            step = replace(self.steps[one.place], **changes)  # type: ignore[arg-type] # names and types as in Step
+            step = replace(self.steps[one.place], **changes)
             self.steps = (*self.steps[: one.place], step, *self.steps[one.place + 1 :])
 
 

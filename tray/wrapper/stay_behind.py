@@ -8,11 +8,11 @@ does not hold itself: a caller that reads our output to its end waits for as lon
 import os
 import sys
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from tray import runs
 from tray.core import locks
+from tray.core.dataclass import replace
 from tray.observe.proc import Proc
 from tray.runs import Process, RunFolder, RunInfo
 from tray.wrapper.watch import Watch

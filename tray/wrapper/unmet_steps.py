@@ -11,9 +11,9 @@ import os
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
 
 from tray.core import clock
+from tray.core.dataclass import dataclass, field, replace
 from tray.core.model import Outcome
 from tray.engines import ENGINES, Notice
 from tray.engines.base import Result

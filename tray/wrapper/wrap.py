@@ -4,12 +4,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tray import engines, last_resort, runs
 from tray.core import clock, locks
+from tray.core.dataclass import dataclass, field, replace
 from tray.core.errors import BackupTrayError, CommandNotFoundError
 from tray.core.model import BACKUP, EndedRun, Outcome, Step
 from tray.core.paths import Places

@@ -6,8 +6,8 @@ file as ever, and nobody reads it. Exit code: 0 or 1; warnings are on stderr.
 """
 
 import re
-from dataclasses import replace
 
+from tray.core.dataclass import replace
 from tray.core.model import Outcome, Phase
 from tray.engines.base import API, STOP, Exit, Fed, Plan, Problem, Progress, Result, Stream
 from tray.engines.findings import conclude_by_code

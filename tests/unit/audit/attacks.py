@@ -6,7 +6,6 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from tray.audit.store import AuditLog
 from tray.audit.tiles import completed
 from tray.baselines import all_copies, recorded_check
 from tray.core import clock
+from tray.core.dataclass import dataclass, replace
 from tray.core.paths import Places
 
 Rows = list[dict[str, Any]]

@@ -2,12 +2,12 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.unit.audit import attacks as by
 from tests.unit.audit.attacks import Scene, change, cut, rewrite
 from tests.unit.audit.help import tamper
+from tray.core.dataclass import dataclass
 
 Act = Callable[[Scene], object]
 

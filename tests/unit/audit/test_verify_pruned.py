@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from tray.audit.store import AuditLog
 from tray.audit.verify import Kind, Result, Verdict, verify, verify_since
 from tray.baselines import all_copies, recorded_check
 from tray.core import clock
+from tray.core.dataclass import replace
 from tray.core.paths import Places
 
 NOTES: dict[str, bytes] = {}

@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from tray.audit.store import AuditLog
 from tray.baselines import forwarding, system_log
 from tray.baselines.forwarding import forward, waiting
 from tray.config import AuditConfig, Config
+from tray.core.dataclass import replace
 from tray.core.model import Outcome
 from tray.core.paths import Places
 

@@ -1,5 +1,4 @@
 import itertools
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -7,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tray.core.clock import DAY_MS, SLACK_MS, local
+from tray.core.dataclass import replace
 from tray.core.errors import StatusFetchError
 from tray.core.model import WORST_FIRST, EndedRun, Instance, JobHistory, LiveRun, Outcome, State, judge
 

@@ -11,10 +11,10 @@ and where it helps `typed`: the args as a person would have typed them, so that 
 """
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from tray import engines
+from tray.core.dataclass import dataclass
 from tray.core.model import Outcome
 from tray.engines.base import Exit, Fed, Plan, Result, Session, Stream
 from tray.engines.text import cut

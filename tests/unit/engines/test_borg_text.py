@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 
 from tests.unit.engines.captures import load, names, replay, result
 from tray import engines
+from tray.core.dataclass import replace
 from tray.core.model import Outcome
 from tray.engines.base import Exit, Plan, Stream
 

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from tests.waiting import wait_for
 from tray import wording
 from tray.audit.store import AuditLog
 from tray.core import clock
+from tray.core.dataclass import replace
 from tray.core.errors import BackupTrayError, NoTrayError
 from tray.core.locks import FileLock
 from tray.core.model import Control, Instance, JobHistory, Outcome, State, Status

@@ -3,7 +3,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from tests.waiting import wait_for
 from tray import config
 from tray.config import Job, saving
 from tray.core import clock
+from tray.core.dataclass import replace
 from tray.core.errors import ConfigError, RepositoryAskError
 from tray.core.model import EndedRun, JobHistory, Outcome, RepositoryState, Step
 from tray.core.paths import Places

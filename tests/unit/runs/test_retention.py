@@ -1,7 +1,5 @@
 """The logs of runs have a retention and a bound; their entries stay."""
 
-from dataclasses import replace
-
 import pytest
 
 from tests.unit.audit.help import end, start
@@ -11,6 +9,7 @@ from tray.audit import spool
 from tray.cli.main import main
 from tray.config import RunsConfig
 from tray.core import clock
+from tray.core.dataclass import replace
 from tray.core.errors import ConfigError, LogNotKeptError
 from tray.core.paths import Places
 from tray.doctor import records

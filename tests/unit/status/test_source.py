@@ -3,7 +3,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from tray.audit import spool
 from tray.audit.entry import Action, Draft
 from tray.cli import status as cli_status
 from tray.core import clock
+from tray.core.dataclass import replace
 from tray.core.model import LiveRun, Outcome, Phase, State, Status
 from tray.core.paths import Places
 from tray.status import StatusSource

@@ -5,7 +5,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from tests.e2e.statuses import ended, judged, live
 from tray import ipc, wording
 from tray.core import clock, paths
+from tray.core.dataclass import replace
 from tray.core.errors import NotInGroupError, RunNotFoundError, SystemViewError
 from tray.core.model import AuditStanding, Control, EndedRun, Instance, Outcome, RepositoryState, Source, State, Status
 from tray.core.model.judge import judge

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from tests.waiting import wait_for
 from tray import ipc, runs
 from tray.cli.main import main
 from tray.core import clock, paths
+from tray.core.dataclass import replace
 from tray.core.errors import SystemServiceError
 from tray.core.model import Instance, Outcome, Status, Step
 from tray.core.paths import Places, private

@@ -4,7 +4,6 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 
 import pytest
 
@@ -16,6 +15,7 @@ from tray.audit.entry import Action
 from tray.audit.store import AuditLog
 from tray.baselines import all_copies
 from tray.core import clock
+from tray.core.dataclass import replace
 from tray.core.errors import BackupTrayError, BadDayError, EntryNotFoundError, EntryPrunedError, SystemViewError
 from tray.core.model import AuditStanding, EndedRun, Instance, Outcome
 from tray.core.paths import Places

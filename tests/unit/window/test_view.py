@@ -1,13 +1,13 @@
 """What the page gets to show, from the status alone."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
 from tests.e2e import statuses
 from tray import wording
 from tray.core import clock
+from tray.core.dataclass import replace
 from tray.core.model import Control, Instance, JobHistory, Outcome, Phase, RepositoryState, Source, State, Step, judge
 from tray.window import view
 

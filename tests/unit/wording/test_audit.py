@@ -1,12 +1,11 @@
 """What every surface says of the audit log as a whole."""
 
-from dataclasses import replace
-
 import pytest
 
 from tests.unit.wording.test_wording import NOW, RUN, ended
 from tray import wording
 from tray.core.clock import DAY_MS
+from tray.core.dataclass import replace
 from tray.core.model import AuditStanding, Instance, JobHistory, State, Status
 from tray.core.model.judge import judge
 

@@ -1,7 +1,6 @@
 """The words that every surface shares."""
 
 import time
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 
 from tray import wording
 from tray.core.clock import DAY_MS
+from tray.core.dataclass import replace
 from tray.core.model import EndedRun, JobHistory, JobStatus, LiveRun, Outcome, Phase, State, Status
 from tray.core.model.judge import judge, with_run
 from tray.wording import progress_bar

@@ -360,7 +360,7 @@ def test_a_run_overlaps_the_newest_earlier_one_of_its_job_that_still_goes_on(pla
 
 def with_run(info: runs.RunInfo, run: str, job: str = "home") -> runs.RunInfo:
     """Return *info* of another run."""
-    from dataclasses import replace
+    from tray.core.dataclass import replace
 
     return replace(info, run=run, job=job)
 

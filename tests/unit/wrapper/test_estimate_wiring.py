@@ -1,11 +1,10 @@
 """From engine and audit log to the picture that everybody sees: what a live run says of its end."""
 
-from dataclasses import replace
-
 import pytest
 
 from tests.unit.audit.help import end, writer
 from tray.core import clock
+from tray.core.dataclass import replace
 from tray.core.model import LiveRun, Outcome, Phase
 from tray.core.paths import Places
 from tray.core.redact import Redactor

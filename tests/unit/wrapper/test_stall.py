@@ -1,10 +1,10 @@
 """When a run counts as standing still, by a clock of our own."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import pytest
 
+from tray.core.dataclass import dataclass, field
 from tray.core.model import LiveRun, Phase
 from tray.wrapper.stall import Stall
 

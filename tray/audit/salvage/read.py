@@ -13,7 +13,6 @@ import sqlite3
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +23,7 @@ from tray.audit.entry import MAX_BODY, MAX_ENTRY, SALT_SIZE, pattern
 from tray.audit.merkle import HASH_SIZE, Frontier, leaf_hash
 from tray.audit.schema import STATEMENTS
 from tray.core import files
+from tray.core.dataclass import dataclass, field
 
 PAGE = 4096
 _BLOCK = 256 * PAGE

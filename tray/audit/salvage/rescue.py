@@ -17,7 +17,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from tray.audit.checkpoint import Checkpoint, VerifierKey
 from tray.audit.entry import body_hash
 from tray.audit.salvage.read import Entry, Found, read
 from tray.audit.salvage.tree import Tree
+from tray.core.dataclass import dataclass
 
 SIGNED, CHAINED, ALONE, CONTRADICTED = "signed", "chained", "alone", "contradicted"
 _MAX_NOTES = 1000

@@ -12,13 +12,13 @@ import itertools
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tray.audit.schema import FACET, FACET_KEYS, MOMENT
 from tray.audit.search.conditions import Filter
 from tray.core import clock
+from tray.core.dataclass import dataclass
 
 if TYPE_CHECKING:
     from tray.audit.rows import StoredEntry

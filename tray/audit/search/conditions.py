@@ -6,12 +6,12 @@ Command line, window and reports all read dates and words here, so that "yesterd
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from tray.audit.entry import ENDS, Action, Severity
 from tray.core import clock
+from tray.core.dataclass import asdict, dataclass, fields
 from tray.core.errors import UsageError
 from tray.core.model import Outcome, Source
 
@@ -86,10 +86,9 @@ class Filter:
 
     def to_json(self) -> dict[str, Any]:
         """Return what is asked for, without what is not."""
-        given = {item.name: getattr(self, item.name) for item in fields(self)}
         return {
             name: list(value) if isinstance(value, tuple) else value
-            for name, value in given.items()
+            for name, value in asdict(self).items()
             if value is not None
         }
 
@@ -100,8 +99,7 @@ class Filter:
         Raises:
             ValueError: It is no filter.
         """
-        known_names = {item.name for item in fields(cls)}
-        if not isinstance(data, Mapping) or not data.keys() <= known_names:
+        if not isinstance(data, Mapping) or not data.keys() <= set(fields(cls)):
             raise ValueError("no filter of the audit log")
         return cls(**{name: _checked(name, value) for name, value in data.items() if value is not None})
 

@@ -10,7 +10,6 @@ one such span share a row, since FTS5 adds the words of a second row with the sa
 import contextlib
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2s
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 from tray.audit.merkle import leaf_hash
 from tray.audit.search.by_facets import Cursor
 from tray.audit.search.conditions import NAMES
+from tray.core.dataclass import dataclass
 
 VERSION = 2
 """Of the index: one of another version is made anew."""

@@ -6,7 +6,6 @@ restores and the like are jobs of their own (`JobHistory.kind`).
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from heapq import nlargest
 
@@ -16,6 +15,7 @@ from tray.audit.schema import STARTED
 from tray.audit.search import by_facets, latest
 from tray.audit.search.latest import Key, Newest
 from tray.core import clock, locks
+from tray.core.dataclass import dataclass, replace
 from tray.core.model import BACKUP, EndedRun, JobHistory, Outcome, judge
 
 _FINISHED, _CLOSED, _DECIDED, _DECIDED_LATER, _GOOD, _SEEN, _FORGOTTEN = (

@@ -4,7 +4,6 @@ import contextlib
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tray.audit.store import AuditLog
 from tray.audit.tiles import WIDTH, Tiles
 from tray.audit.tlog.files import CHECKPOINT, DETAILS, ENTRIES, HEIGHT, LENGTH, make, place, tiles_of, write
 from tray.core import files, paths
+from tray.core.dataclass import dataclass
 from tray.core.errors import BackupTrayError, TilesError
 from tray.core.locks import FileLock
 

@@ -10,7 +10,6 @@ where a checkpoint that was kept elsewhere agrees.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tray.audit import checkpoint, database, keys
@@ -21,6 +20,7 @@ from tray.audit.verify.stream import Pass, Progress, Start
 from tray.audit.verify.tables import Head, Indexes, begin, check_open_runs, check_rest, check_schema, continues
 from tray.audit.verify.verdict import Kind, Point, Result, Verdict
 from tray.core import clock
+from tray.core.dataclass import dataclass, replace
 from tray.core.errors import AuditUnavailableError, BaselineError
 
 __all__ = ["Kind", "Point", "Result", "Verdict", "verify", "verify_since"]

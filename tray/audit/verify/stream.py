@@ -9,7 +9,6 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Self
 
@@ -22,6 +21,7 @@ from tray.audit.schema import FACET
 from tray.audit.tiles import WIDTH, completed
 from tray.audit.verify.diagnose import Careful, Row, found
 from tray.audit.verify.verdict import Kind, Point
+from tray.core.dataclass import dataclass, field
 
 Progress = Callable[[int, int], None]
 

@@ -3,7 +3,6 @@
 import contextlib
 import sqlite3
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
@@ -15,6 +14,7 @@ from tray.audit.tiles import WIDTH, Tiles
 from tray.audit.verify.diagnose import found
 from tray.audit.verify.stream import Pass, Start, details
 from tray.audit.verify.verdict import Kind
+from tray.core.dataclass import dataclass
 from tray.core.errors import EntryPrunedError
 
 # All built from constants of ours.

@@ -1,11 +1,11 @@
 """What a verification of the audit log can come to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from tray.core import clock
+from tray.core.dataclass import dataclass
 
 METHOD = (
     "SHA-256 of every entry, chain of previous hashes, RFC 6962 tree, Ed25519 signatures of the newest checkpoint, of key changes "
@@ -133,7 +133,7 @@ class Verdict:
     full: bool = True
     breach: int | None = None
     others: tuple[str, ...] = ()
-    point: Point | None = field(default=None, repr=False, compare=False)
+    point: Point | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the verdict for machines."""

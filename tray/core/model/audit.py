@@ -1,10 +1,10 @@
 """What is known about the audit log as a whole, for everybody who shows it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tray.core import clock
+from tray.core.dataclass import dataclass
 from tray.core.model.enums import Instance
 from tray.core.model.fields import count, optional, required
 

@@ -6,9 +6,9 @@ run is a job of its own that can alarm and nothing else.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from tray.core.clock import DAY_MS, EARLIEST_MS, SLACK_MS, local
+from tray.core.dataclass import replace
 from tray.core.model import (
     BACKUP,
     DRY_RUN,

@@ -1,10 +1,10 @@
 """Runs as frozen data: one that goes on, one that is over, and the steps of a script."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from tray.core import clock
+from tray.core.dataclass import dataclass, replace
 from tray.core.model.enums import Control, Instance, Outcome, Phase, Source
 from tray.core.model.fields import count, optional, required
 

@@ -1,10 +1,10 @@
 """What is known of jobs and repositories, and the one status that every surface shows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from tray.core import clock
+from tray.core.dataclass import dataclass
 from tray.core.model.audit import AuditStanding
 from tray.core.model.enums import BACKUP, Instance, State
 from tray.core.model.fields import count, optional, required
@@ -224,7 +224,7 @@ class Status:
     runs: tuple[LiveRun, ...] = ()
     jobs: tuple[JobStatus, ...] = ()
     last: EndedRun | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     repositories: tuple[RepositoryState, ...] = ()
     audit: AuditStanding | None = None
 

@@ -7,9 +7,9 @@ masked for certain is a secret by its name or place; what is masked because its 
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tray.core.dataclass import dataclass, field
 from tray.core.redact import forms, patterns, shell
 from tray.core.redact.harmless import Rules
 from tray.core.redact.names import STATES, is_credential_file, is_secret_name, names_secret_file

@@ -1,7 +1,8 @@
 """What is known of programs' command lines, and what the user wants to see of them."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from tray.core.dataclass import dataclass
 
 if TYPE_CHECKING:  # making these classes would cost each start of a backup half a millisecond
     from collections.abc import Mapping, Sequence

@@ -19,8 +19,8 @@ import re
 import shlex
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 
+from tray.core.dataclass import asdict, dataclass
 from tray.core.redact import HIDDEN
 from tray.engines.adapter import Adapter, apart_by, planned
 from tray.engines.arguments import Arguments
@@ -94,7 +94,7 @@ class Borg(Adapter):
             returns=read,  # an unfinished line is then part of a message, or of the user's own progress, and no prompt
             apart=lambda shown: _apart(borg_options.read(shown, at), inner.environ),
         )
-        return BorgPlan(**{one.name: getattr(plan, one.name) for one in fields(plan)}, added=added)
+        return BorgPlan(**asdict(plan), added=added)
 
     def session(self, plan: Plan) -> Session:
         """Begin to understand one run; everything that it needs to know is in *plan*, also in one that was stored."""

@@ -7,9 +7,9 @@ level, so a text line is an error only by its words.
 import re
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from tray.core.dataclass import dataclass, field
 from tray.engines.base import MAX_PROBLEMS, Event, Problem
 from tray.engines.borg.messages import count
 from tray.engines.text import valid

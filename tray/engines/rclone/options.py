@@ -5,8 +5,8 @@ read in the way that leaves a subcommand with two ends.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
+from tray.core.dataclass import dataclass, field
 from tray.core.redact import Harmless
 from tray.engines import arguments
 from tray.engines.arguments import FALSE, Arguments, Grammar

@@ -9,8 +9,7 @@ rclone tries three times. Only what still went wrong the last time counts. An en
 those of a minute before the end as well.
 """
 
-from dataclasses import dataclass, field, replace
-
+from tray.core.dataclass import dataclass, field, replace
 from tray.core.model import Outcome
 from tray.engines import findings
 from tray.engines.base import Exit, Plan, Result

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tray.core.dataclass import dataclass
 from tray.core.model import Phase
 from tray.engines.base import Progress
 from tray.engines.rclone.options import Options

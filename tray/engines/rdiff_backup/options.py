@@ -5,8 +5,8 @@ pages (1.2.8, 2.0.5, 2.2.2).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from tray.core.dataclass import dataclass
 from tray.core.redact import Harmless
 from tray.engines.arguments import Arguments, Grammar, read
 from tray.engines.text import words

@@ -7,8 +7,7 @@
 Why so strict: restic before 0.19 exits 0 with one of several sources missing, and a killed one may have saved nothing.
 """
 
-from dataclasses import dataclass, field
-
+from tray.core.dataclass import dataclass, field
 from tray.core.model import Outcome
 from tray.engines.base import Exit, Problem, Result
 from tray.engines.findings import holds_nothing, signal_name, why_stopped, why_timed_out

@@ -6,9 +6,9 @@ together with the exit code: neither alone proves a backup.
 
 import math
 import re
-from dataclasses import replace
 from typing import Any
 
+from tray.core.dataclass import replace
 from tray.core.model import Outcome, Phase
 from tray.engines.arguments import Arguments
 from tray.engines.base import MAX_PROBLEMS, Event, Exit, Fed, Plan, Problem, Progress, Result, Stream

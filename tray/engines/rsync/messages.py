@@ -1,8 +1,8 @@
 """What rsync says besides its progress: errors, warnings, and figures at the end."""
 
 import re
-from dataclasses import dataclass, field
 
+from tray.core.dataclass import dataclass, field
 from tray.engines.base import Event
 from tray.engines.findings import Findings
 from tray.engines.text import plain

@@ -8,8 +8,7 @@ only source because `-r` was forgotten. An end that nobody saw is judged by the 
 figures at the end.
 """
 
-from dataclasses import replace
-
+from tray.core.dataclass import replace
 from tray.core.model import Outcome
 from tray.engines import findings
 from tray.engines.base import Exit, Plan, Result

@@ -5,8 +5,8 @@ In the first form the letters' values follow in the order of the letters. From G
 
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from tray.core.dataclass import dataclass
 from tray.core.redact import Harmless
 from tray.engines import arguments
 from tray.engines.arguments import Arguments, Grammar

@@ -1,7 +1,6 @@
 """What goes into an estimate and what comes out of it."""
 
-from dataclasses import dataclass
-
+from tray.core.dataclass import dataclass
 from tray.core.model import Phase
 from tray.wrapper.estimate.costs import work
 
