@@ -19,7 +19,7 @@ from tray.audit.store import AuditLog
 from tray.core import paths
 from tray.core.paths import Places
 from tray.housekeeping import task_memory
-from tray.window.page_names import PAGES
+from tray.window.instance import PAGES
 
 pytestmark = pytest.mark.e2e
 ASKS_FOR_MORE = {"verify"}

@@ -50,7 +50,7 @@ def run(args: Namespace) -> int:
         print(f"Note: {found.missing}", file=sys.stderr)
     if not found.runs and not args.json and found.looked_to_ms is None:
         print(_nothing(args.page, asked))
-    asking.notes(args, found.more, found.looked_to_ms)
+    asking.notes(args, found.next is not None, found.looked_to_ms)
     return 0
 
 

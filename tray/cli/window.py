@@ -36,9 +36,9 @@ def register(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Open the window, or raise the one that is open; without a web view print the same report here."""
     from tray.cli.main import tell
-    from tray.window import app, page_names
+    from tray.window import app, instance
 
-    page = page_names.parse(args.page)
+    page = instance.page_of(args.page)
     here = places()
     if sys.stdin is not None and sys.stdin.isatty() and not args.stay:
         return _apart(here, page)

@@ -1,29 +1,36 @@
-"""The past: ended runs from audit log and spool."""
+"""Read the past: ended runs from audit log and spool, and those of the system-wide instance, a page at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from itertools import takewhile
+from typing import Any
 
+from tray.audit import search, spool
+from tray.audit.entry import ENDS, SEVERITY_OF, Action, ended_run
+from tray.audit.search import Filter
+from tray.audit.store import AuditLog
 from tray.core import clock
 from tray.core.dataclass import dataclass, replace
 from tray.core.errors import SystemViewError
-from tray.core.model import EndedRun
-from tray.core.model import judge as rules
+from tray.core.model import EndedRun, judge
 from tray.core.paths import Places
 from tray.recording import close_lost
 from tray.status import system_history
 
-if TYPE_CHECKING:
-    from tray.audit.search.conditions import Filter
-    from tray.audit.store import AuditLog
+END = "end"
+"""In a `Place`: that log has nothing more."""
 
 _SYSTEM_PAGE = 200
 _SYSTEM_LOOKS = 25
-"""How often the system's service, which gives pages of at most so many runs, is asked for more."""
+"""The service of the system does not filter: how often it is asked for more runs for one page."""
+
+Place = Mapping[str, Any]
+"""Where a page begins: under "own" a cursor of the log, under "system" an entry (None: the newest, `END`: nothing is left), under
+"waiting" how many waiting records were shown."""
 
 
 @contextmanager
-def reading(places: Places) -> "Iterator[AuditLog | None]":
+def reading(places: Places) -> Iterator[AuditLog | None]:
     """Open the audit log for reading; None if nothing was ever recorded.
 
     Raises:
@@ -32,132 +39,196 @@ def reading(places: Places) -> "Iterator[AuditLog | None]":
     if not places.audit_db.exists() and not places.audit_key.exists():
         yield None
         return
-    from tray.audit.store import AuditLog
-
-    log = AuditLog.read(places.audit_db)
-    try:
+    with AuditLog.read(places.audit_db) as log:
         yield log
-    finally:
-        log.close()
-
-
-def history(places: Places, *, limit: int = 50, job: str | None = None) -> list[EndedRun]:
-    """Return the newest ended runs, those whose record still waits, or whose end nobody has written down yet, among them."""
-    from tray.audit import spool
-
-    waiting = [run for draft in spool.pending(places) if (run := draft.ended()) is not None]
-    waiting += close_lost.ended(places)
-    with reading(places) as log:
-        if log is not None:
-            log.first()  # no run found in a log that was emptied is no answer
-        found = [] if log is None else log.history(limit=limit, job=job)
-    known = {run.run for run in found}
-    found += [run for run in waiting if run.run not in known and job in (None, run.job)]
-    return sorted(found, key=rules.recorded, reverse=True)[:limit]
-
-
-def everywhere(places: Places, *, limit: int = 50, job: str | None = None) -> tuple[list[EndedRun], str | None]:
-    """Return the newest ended runs, this user's own and those of the system, and why the latter are missing, if they are."""
-    own, system, missing = history(places, limit=limit, job=job), [], None
-    try:
-        system = system_history.history(limit=limit, job=job)[0]
-    except SystemViewError as error:
-        missing = f"{error.what} {error.why}"
-    return rules.woven(own, system)[:limit], missing
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A page of past runs.
-
-    Attributes:
-        more: There is a page behind it.
-        missing: Why runs of the system are missing, if they are.
-        looked_to_ms: Time was over: older runs were not looked at. None if all were.
-    """
-
-    runs: list[EndedRun]
-    more: bool
-    missing: str | None
-    looked_to_ms: int | None
-
-
-def find(places: Places, asked: "Filter", *, limit: int = 50, page: int = 1) -> Found:
-    """Return page *page*, counted from 1, of the ended runs that *asked* admits, this user's own and those of the system.
-
-    Raises:
-        AuditUnavailableError: There is a log, but it cannot be read.
-    """
-    need = limit * page + 1
-    own, looked_to_ms = _own(places, asked, need)
-    system: list[EndedRun] = []
-    missing = None
-    try:
-        system = _of_system(asked, need)
-    except SystemViewError as error:
-        missing = f"{error.what} {error.why}"
-    found = rules.woven(sorted(own, key=rules.recorded, reverse=True), system)
-    if looked_to_ms is not None:
-        found = [run for run in found if run.finished_ms >= looked_to_ms]
-    return Found(found[need - 1 - limit : need - 1], len(found) >= need, missing, looked_to_ms)
 
 
 def names(places: Places) -> dict[str, list[str]]:
     """Return which jobs and engines are on record in this user's log."""
-    from tray.audit import search
-
     with reading(places) as log:
         return {of: [] if log is None else search.names(log, of) for of in ("job", "engine")}
 
 
-def _own(places: Places, asked: "Filter", need: int) -> tuple[list[EndedRun], int | None]:
-    from tray.audit import spool
-    from tray.audit.entry import ENDS, ended_run
-    from tray.audit.search import search
-
-    drafts = [(draft, run) for draft in spool.pending(places) if (run := draft.ended()) is not None]
-    waiting = [run for draft, run in drafts if asked.matches(draft.facts(), draft.body)]
-    waiting += [run for run in close_lost.ended(places) if _admits(asked, run)]
-    found, looked_to_ms = [], None
+def history(places: Places, *, limit: int = 50, job: str | None = None) -> list[EndedRun]:
+    """Return the newest ended runs, among them those whose record waits or whose end is not written down yet."""
+    waiting = [run for draft in spool.pending(places) if (run := draft.ended()) is not None] + close_lost.ended(places)
     with reading(places) as log:
         if log is not None:
-            log.first()
-            ends = replace(asked, action=asked.action or tuple(ENDS))
-            page = search(log, ends, limit=need, recorded=True)
-            found = [ended_run(entry.data, entry.body, entry.seq) for entry in page.entries]
-            looked_to_ms = page.looked_to_ms
-            # The record of a run may have come into the log after its draft was read.
-            waiting = [run for run in waiting if not _has_ended(log, run.run)]
-    return found + waiting, looked_to_ms
+            log.first()  # no run found in a log that was emptied is no answer
+        ended = [] if log is None else log.history(limit=limit, job=job)
+    known = {run.run for run in ended}
+    ended += [run for run in waiting if run.run not in known and job in (None, run.job)]
+    return sorted(ended, key=judge.recorded, reverse=True)[:limit]
 
 
-def _has_ended(log: "AuditLog", run: str) -> bool:
-    from tray.audit.entry import ENDS
+def everywhere(places: Places, *, limit: int = 50) -> list[EndedRun]:
+    """Return the newest ended runs, this user's own and, if its service answers, those of the system."""
+    own, system = history(places, limit=limit), []
+    try:
+        system = system_history.history(limit=limit)[0]
+    except SystemViewError:
+        pass  # said where its runs are listed
+    return judge.woven(own, system)[:limit]
 
+
+# -- pages
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of past runs.
+
+    Attributes:
+        next: Where the next page begins; None at the end.
+        missing: Why runs of the system are missing, "" if they are not.
+        looked_to_ms: How far this user's log was searched before time was over; None if it was searched to its end.
+        system_to_ms: How far the system's runs were looked through; None if that was far enough for a whole page.
+    """
+
+    runs: list[EndedRun]
+    next: Place | None
+    missing: str = ""
+    looked_to_ms: int | None = None
+    system_to_ms: int | None = None
+
+
+def find(places: Places, asked: Filter, *, limit: int = 50, page: int = 1) -> Page:
+    """Return page number *page*, counted from 1; see `page_from`."""
+    after: Place | None = None
+    for _ in range(page - 1):
+        if (after := page_from(places, asked, after, limit).next) is None:
+            return Page([], None)
+    return page_from(places, asked, after, limit)
+
+
+def page_from(places: Places, asked: Filter, after: Place | None, limit: int = 50) -> Page:
+    """Return ended runs that *asked* lets through, this user's own and those of the system, the newest first.
+
+    Two logs are read, each on from its own place and in its own order, which is that of its records; see `judge.woven`. A page
+    ends where one of the two may know more.
+
+    Args:
+        after: The `next` of the page before, None for the newest.
+
+    Raises:
+        AuditUnavailableError: There is a log, but it cannot be read.
+    """
+    own, system = _Own(places, asked, after, limit), _System(asked, after, limit)
+    woven = judge.woven(own.runs, system.runs)
+    ends = [limit]
+    if own.more:
+        ends.append(woven.index(own.runs[-1]) + 1 if own.runs else 0)
+    if system.more:
+        last = woven.index(system.runs[-1]) + 1 if system.runs else 0
+        ends.append(last + sum(1 for _ in takewhile(lambda run: run.finished_ms >= system.edge_ms, woven[last:])))
+    shown = woven[: min(ends)]
+    more = len(shown) < len(woven) or own.more or system.more
+    place = {**own.rest(shown), "system": system.rest(shown)} if more else None
+    enough = not system.more or len(system.runs) >= limit
+    return Page(shown, place, system.missing, own.looked_to_ms, None if enough else system.edge_ms)
+
+
+class _Own:
+    """This user's runs from a place on: first those whose record waits, then those of the log."""
+
+    def __init__(self, places: Places, asked: Filter, after: Place | None, limit: int) -> None:
+        self._from: Any = None if after is None else after["own"]
+        self._waited: int = 0 if after is None else after["waiting"]
+        self._cursors: dict[str, Any] = {}
+        self._next: Any = None
+        self.looked_to_ms: int | None = None
+        with reading(places) as log:
+            self._waiting = _waiting(places, log, asked)[self._waited :]
+            self.runs = list(self._waiting)
+            if log is not None and self._from != END:
+                self._read(log, asked, limit)
+
+    def _read(self, log: AuditLog, asked: Filter, limit: int) -> None:
+        log.first()  # no run found in a log that was emptied is no answer
+        ends = replace(asked, action=asked.action or tuple(map(str, ENDS)))
+        page = search.search(log, ends, limit=limit, after=self._from, recorded=True)
+        for entry in page.entries:
+            run = ended_run(entry.data, entry.body, entry.seq)
+            self.runs.append(run)
+            self._cursors[run.run] = [run.finished_ms, entry.seq]
+        self._next, self.looked_to_ms = page.next, page.looked_to_ms
+
+    @property
+    def more(self) -> bool:
+        """Whether the log has runs behind these."""
+        return self._next is not None
+
+    def rest(self, shown: list[EndedRun]) -> Place:
+        """Return where to go on behind *shown*."""
+        used = [run for run in shown if run.run in self._cursors]
+        own: Any = self._cursors[used[-1].run] if used else self._from
+        if len(used) == len(self._cursors):
+            own = END if self._next is None else list(self._next)
+        return {"own": own, "waiting": self._waited + sum(run in shown for run in self._waiting)}
+
+
+class _System:
+    """The runs of the system from a place on; its service is asked for them, and they are filtered here."""
+
+    def __init__(self, asked: Filter, after: Place | None, limit: int) -> None:
+        self._from = None if after is None else after["system"]
+        self._next: Any = self._from
+        self.runs: list[EndedRun] = []
+        self.more, self.edge_ms, self.missing = False, -1, ""
+        if self._from == END:
+            return
+        try:
+            for run in self._read(asked, limit):
+                if _admits(asked, run):
+                    self.runs.append(run)
+                if len(self.runs) >= limit:
+                    break
+        except SystemViewError as error:
+            self.more, self.missing = False, f"{error.what} {error.why}"
+
+    def _read(self, asked: Filter, limit: int) -> Iterator[EndedRun]:
+        job = asked.job[0] if asked.job is not None and len(asked.job) == 1 else None
+        size = _SYSTEM_PAGE if asked.to_json() else min(limit + 1, _SYSTEM_PAGE)
+        for _ in range(_SYSTEM_LOOKS):
+            runs, following = system_history.history(limit=size, job=job, before=self._next)
+            for number, run in enumerate(runs, 1):
+                self.more = following is not None or number < len(runs)
+                self.edge_ms = run.finished_ms if self.more else -1
+                self._next = run.entry if run.entry is not None else self._next
+                yield run
+            if asked.since_ms is not None and runs and runs[-1].finished_ms < asked.since_ms:
+                following, self.more = None, False  # the others are older still
+            if following is None:
+                return
+            self._next = following
+
+    def rest(self, shown: list[EndedRun]) -> Any:
+        """Return where to go on behind *shown*."""
+        kept = {run.run for run in shown}
+        if all(run.run in kept for run in self.runs):
+            return self._next if self.more else END
+        used = [run.entry for run in self.runs if run.run in kept and run.entry is not None]
+        return used[-1] if used else self._from
+
+
+def _waiting(places: Places, log: AuditLog | None, asked: Filter) -> list[EndedRun]:
+    """Return the runs that *asked* lets through whose record waits, or whose end is not written down yet, the newest first.
+
+    A record may have come into the log meanwhile.
+    """
+    drafts = [(draft, run) for draft in spool.pending(places) if (run := draft.ended()) is not None]
+    runs = [run for draft, run in drafts if asked.matches(draft.facts(), draft.body)]
+    runs += [run for run in close_lost.ended(places) if _admits(asked, run)]
+    return [run for run in reversed(runs) if log is None or not _has_ended(log, run.run)]
+
+
+def _has_ended(log: AuditLog, run: str) -> bool:
     entry = log.entry_of_run(run)
     return entry is not None and entry.data["action"] in ENDS
 
 
-def _of_system(asked: "Filter", need: int) -> list[EndedRun]:
-    """Return the newest runs of the system that *asked* admits; its service does not filter, so it is asked for more of them."""
-    job = asked.job[0] if asked.job is not None and len(asked.job) == 1 else None
-    found: list[EndedRun] = []
-    before: int | None = None
-    for _ in range(_SYSTEM_LOOKS):
-        runs, before = system_history.history(
-            limit=_SYSTEM_PAGE if asked.to_json() else min(need, _SYSTEM_PAGE), job=job, before=before
-        )
-        found += [run for run in runs if _admits(asked, run)]
-        over = not runs or (asked.since_ms is not None and runs[-1].finished_ms < asked.since_ms)
-        if len(found) >= need or before is None or over:
-            break
-    return found
-
-
-def _admits(asked: "Filter", run: EndedRun) -> bool:
-    """Whether *asked* admits a run of which there is no entry here."""
-    from tray.audit.entry import SEVERITY_OF, Action
-
+def _admits(asked: Filter, run: EndedRun) -> bool:
+    """Whether *asked* lets through a run of which there is no entry here."""
     entry = {
         "time": clock.to_text(run.finished_ms),
         "action": Action.RUN_CLOSED if run.inferred else Action.RUN_FINISHED,

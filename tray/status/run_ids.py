@@ -33,7 +33,7 @@ def resolve(places: Places, words: str, *, system: bool = True) -> str:
         RunAmbiguousError: There are several.
     """
     if words in ("", LAST):
-        newest = past_runs.everywhere(places, limit=1)[0] if system else past_runs.history(places, limit=1)
+        newest = past_runs.everywhere(places, limit=1) if system else past_runs.history(places, limit=1)
         if not newest:
             raise RunNotFoundError(words)
         return newest[0].run

@@ -1,8 +1,9 @@
 """The window: a process of its own that shows the status in a web view and ends when it is closed.
 
-`app` ties the rest together. `view` and `page_names` are pure. `calls` is the closed list of what a page may ask, `bridge` the only
-door through which it may ask, `document` the page itself with its content security policy, `status_feed` what is pushed into it.
-
-What stands behind the calls: `report_page`, `log_page` (Details), `history_page`, `audit_page` (entries and what identifies the
-log), `verification` (checks, verification, acknowledgement), `filters` (the form above a list) and `export` (reports as files).
+app.py           the process; toolkit.py: its web view     instance.py   one window for each user, and the names of its pages
+bridge.py        the document, and the only door to it     calls.py      every question that a page may ask
+status_feed.py   pushes the status into the page           view.py       the status as the page shows it (pure)
+lists.py         History and entries, by their form        run_pages.py  report and log of a run
+audit_page.py    the log's identity, one entry             verification.py  checks and acknowledgement
+export.py        reports as files
 """

@@ -1,5 +1,6 @@
-"""The window's process from start to end."""
+"""Run the window's process from start to end."""
 
+import logging
 import os
 import secrets
 import sys
@@ -13,8 +14,9 @@ from tray import __version__
 from tray.core import clock, files
 from tray.core.errors import NoWebViewError
 from tray.core.paths import Places, assets, is_trial, private
-from tray.window import bridge, calls, document, toolkit
-from tray.window.document import literal
+from tray.status import StatusSource
+from tray.window import bridge, calls, toolkit
+from tray.window.bridge import literal
 from tray.window.instance import Instance
 from tray.window.status_feed import Feed, Source
 
@@ -30,7 +32,7 @@ def open_window(places: Places, page: str, source: Source | None = None) -> None
     Call from the main thread, and end the process with `leave` afterwards.
 
     Args:
-        source: Where the status comes from, `tray.status.StatusSource` by default.
+        source: Source of the status, `tray.status.StatusSource` by default.
 
     Raises:
         NoWebViewError: No web view works here.
@@ -40,11 +42,8 @@ def open_window(places: Places, page: str, source: Source | None = None) -> None
     instance = Instance(places)
     if not instance.claim_or_ask(page):
         return
-    if source is None:
-        from tray.status import StatusSource
-
-        source = StatusSource(places, role="window", start_tracker=True)
     try:
+        source = source or StatusSource(places, role="window", start_tracker=True)
         Window(places, page, source).run(instance)
     finally:
         instance.close()
@@ -58,7 +57,7 @@ def leave(code: int) -> None:
 
 
 class Window:
-    """The one window: what Python pushes into the page, and what the page may have done (see `calls.Desk`)."""
+    """The one window: it pushes the status into the page, and does what the page may ask of it (see `calls.Desk`)."""
 
     def __init__(self, places: Places, page: str, source: Source) -> None:
         self._places, self._page = places, page
@@ -91,7 +90,7 @@ class Window:
         boot = {"secret": self._secret, "page": self._page, "status": picture, "version": __version__, "trial": trial}
         window = webview.create_window(
             f"{TITLE} (trial)" if trial else TITLE,
-            html=document.build(assets() / "web", boot),
+            html=bridge.build(assets() / "web", boot),
             js_api=bridge.Sealed(),
             width=WIDTH,
             height=HEIGHT,
@@ -132,7 +131,7 @@ class Window:
     def _run_script(self, script: str) -> object:
         return self._window.run_js(script)
 
-    # -- what others may ask of the window
+    # -- questions of the page and of other windows
 
     def show(self, page: str) -> None:
         """Come to the front at *page*."""
@@ -141,24 +140,24 @@ class Window:
             threading.Thread(target=self._run_script, args=(f"BT.navigate({literal(page)})",), daemon=True).start()
 
     def choose_folder(self) -> str | None:
-        """Let the person choose a folder."""
+        """Let the user choose a folder."""
         assert self._webview is not None
         chosen = self._window.create_file_dialog(self._webview.FileDialog.FOLDER)
         return str(chosen[0]) if chosen else None
 
     def choose_file(self, name: str, kind: str) -> str | None:
-        """Let the person choose where a file goes; *name* is proposed, *kind* says what it is."""
+        """Let the user choose a file to write; *name* is proposed, *kind* names its format."""
         assert self._webview is not None
         return toolkit.save_file(self._webview, self._window, self._toolkit, name, kind)
 
     def shown(self) -> None:
-        """Note how long the start took, for those who ask by `BACKUP_TRAY_WINDOW_TIMES` (a file)."""
+        """Write how long the start took into the file that `BACKUP_TRAY_WINDOW_TIMES` names, if it is set."""
         if path := os.environ.get("BACKUP_TRAY_WINDOW_TIMES"):
             with open(path, "a", encoding="utf-8", newline="\n") as out:
                 print(f"shown {clock.monotonic()}", file=out)
 
     def tell_verified(self, done: int, total: int) -> None:
-        """Tell the page how far the verification is that it asked for."""
+        """Tell the page how far its verification is."""
         self._run_script(f"BT.verifying({literal(done)},{literal(total)})")
 
     def tell_ended(self, job: str, error: dict[str, str] | None) -> None:
@@ -167,8 +166,7 @@ class Window:
 
 
 def note_failures(places: Places) -> None:
-    """Write what goes wrong inside into a file of ours instead of the terminal, where nobody would see it."""
-    import logging
+    """Write errors of ours into a file of the log folder instead of the terminal, which a user of the window does not see."""
 
     class File(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

@@ -1,4 +1,4 @@
-"""The page Audit log: what identifies the log, its baselines, its entries a page at a time, and one entry with all its bytes.
+"""Fill the page Audit log with the log's identity and baselines, and the page of one entry with all its bytes.
 
 Reading changes nothing.
 """
@@ -7,27 +7,25 @@ import json
 import shlex
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from tray import wording
+from tray.audit import checkpoint, keys
+from tray.audit.checkpoint import Checkpoint
+from tray.audit.store import AuditLog
+from tray.baselines import all_copies
 from tray.core import clock
 from tray.core.errors import BackupTrayError, EntryNotFoundError
 from tray.core.paths import Places
 from tray.status import past_runs
-from tray.window import filters, verification, view
+from tray.window import lists, verification, view
 
-if TYPE_CHECKING:
-    from tray.audit.checkpoint import Checkpoint
-    from tray.audit.rows import StoredEntry
-    from tray.audit.store import AuditLog
-
-PAGE: Final = 50
 _LONG: Final = 4_000
-_KIND_OF_SEVERITY: Final = {"info": "info", "warning": "warn", "error": "fail", "critical": "tampered"}
+_LATE_MS: Final = 60_000
 
 
 def overview(places: Places) -> dict[str, Any]:
-    """Return what identifies the log and what its form offers; {"size": 0} where nothing was ever recorded.
+    """Return what identifies the log; {"size": 0} where nothing was ever recorded.
 
     Raises:
         BackupTrayError: The log cannot be read.
@@ -39,75 +37,49 @@ def overview(places: Places) -> dict[str, Any]:
         first = log.start()
         newest = log.entries(-1, 1)
         origin = str(newest[-1].data["log"]) if newest else "unknown"
-        known = _baselines(places, log, size)
+        baselines = _baselines(places, log, size)
+    gone = f"; those before number {wording.count(first)} are not kept any more" if first else ""
     return {
         "size": size,
-        "text": _length(size, first),
+        "text": verification.entries_of(size) + gone,
         "file": wording.escape(str(places.audit_db)),
         "origin": wording.escape(origin),
-        "root": spaced(root),
+        "root": root.hex(" ", -4),
         "keys": _keys(places, origin),
         "checkpoint": note.decode("utf-8", "replace"),
-        **known,
+        **baselines,
     }
-
-
-def _length(size: int, first: int) -> str:
-    """Say how long the log is, and from where on it is kept."""
-    gone = f"; those before number {wording.count(first)} are not kept any more" if first else ""
-    return verification.entries_of(size) + gone
-
-
-def offered(places: Places) -> dict[str, Any]:
-    """Return what the lists of the form offer: `filters.choices`, with the jobs and engines of this log.
-
-    Raises:
-        BackupTrayError: The log cannot be read.
-    """
-    from tray.audit import search
-
-    with past_runs.reading(places) as log:
-        known = {of: [] if log is None else search.names(log, of) for of in ("job", "engine")}
-    return filters.choices(known["job"], known["engine"])
 
 
 def _keys(places: Places, origin: str) -> list[str]:
     """Return the public keys of the log as C2SP verifier keys, the newest last."""
-    from tray.audit import keys
-
     with suppress(BackupTrayError, OSError):
         return [str(key) for key in keys.pins(places.audit_key) if key.name == origin]
     return []
 
 
-# -- baselines
-
-
-def _baselines(places: Places, log: "AuditLog", size: int) -> dict[str, Any]:
-    from tray.audit import checkpoint
-    from tray.baselines import all_copies
-
+def _baselines(places: Places, log: AuditLog, size: int) -> dict[str, Any]:
     problems: list[str] = []
     rows = []
     for name, note in all_copies.found(places, verification.configured(places), problems).items():
         try:
-            seen = checkpoint.parse(note)
+            parsed = checkpoint.parse(note)
         except ValueError as error:
             problems.append(f"{name} is no checkpoint: {error}.")
             continue
-        rows.append({"name": wording.escape(name), **_age(log, seen, size)})
+        rows.append({"name": wording.escape(name), **_age(log, parsed, size)})
     return {"baselines": rows, "problems": [wording.escape(text) for text in problems]}
 
 
-def _age(log: "AuditLog", seen: "Checkpoint", size: int) -> dict[str, str]:
+def _age(log: AuditLog, baseline: Checkpoint, size: int) -> dict[str, str]:
     """Say up to when a baseline covers this log. Whether it agrees is for a verification to say."""
     now = clock.now_ms()
-    covers = f"covers {verification.entries_of(seen.size)}"
-    if not 0 < seen.size <= size:
+    covers = f"covers {verification.entries_of(baseline.size)}"
+    if not 0 < baseline.size <= size:
         return {"covers": covers, "age": f"more than the {wording.count(size)} that are here: verify the log"}
     try:
-        last = log.entry(seen.size - 1).data
-        if last["log"] != seen.origin:
+        last = log.entry(baseline.size - 1).data
+        if last["log"] != baseline.origin:
             return {"covers": covers, "age": "of another log that was kept here"}
         written = clock.from_text(str(last["recorded"]))
     except (BackupTrayError, KeyError, ValueError):
@@ -115,58 +87,7 @@ def _age(log: "AuditLog", seen: "Checkpoint", size: int) -> dict[str, str]:
     return {"covers": covers, "age": f"up to {view.absolute(written, now)}, {wording.ago(now, written)}"}
 
 
-# -- entries
-
-
-def entries(places: Places, fields: filters.Fields, after: Any) -> dict[str, Any]:
-    """Return a page of the entries that the form asks for, the newest first, and where the next one begins (None at the end).
-
-    Args:
-        after: The `next` of the page before, None for the newest.
-
-    Raises:
-        BackupTrayError: The log cannot be read, or a day is none.
-    """
-    from tray.audit.search import search
-
-    now = clock.now_ms()
-    wanted = filters.of_log(fields, now)
-    with past_runs.reading(places) as log:
-        if log is None:
-            return {"rows": [], "next": None, "note": ""}
-        page = search(log, wanted, limit=PAGE, after=after, recorded=True)
-    return {
-        "rows": [_row(entry, now) for entry in page.entries],
-        "next": None if page.next is None else list(page.next),
-        "note": view.looked(page.looked_to_ms, now),
-    }
-
-
-def _row(entry: "StoredEntry", now: int) -> dict[str, Any]:
-    data = entry.data
-    moment = clock.from_text(data["time"])
-    return {
-        "seq": entry.seq,
-        "number": wording.count(entry.seq),
-        "at": view.absolute(moment, now),
-        "utc": wording.both_times(moment),
-        "action": filters.spoken(data["action"]),
-        "result": _result(data),
-        "severity": "" if data["severity"] in ("info", data["result"]) else wording.escape(data["severity"] or ""),
-        "kind": _kind(data),
-        "job": wording.escape(data["job"] or ""),
-        "actor": wording.escape(data["actor"] or ""),
-        "erased": entry.erased,
-    }
-
-
-def _kind(data: Mapping[str, Any]) -> str:
-    """Return the shape of an entry: what a run's end and a verification came to, of anything else how much it matters."""
-    if data["action"] in ("run.finished", "run.closed"):
-        return view.kind_of(data["result"])
-    if data["action"] == "audit.verified" and data["result"] in verification.RESULTS:
-        return verification.RESULTS[data["result"]][0]
-    return _KIND_OF_SEVERITY.get(data["severity"], "unknown")
+# -- one entry
 
 
 def entry(places: Places, number: int) -> dict[str, Any]:
@@ -180,57 +101,46 @@ def entry(places: Places, number: int) -> dict[str, Any]:
     with past_runs.reading(places) as log:
         if log is None:
             raise EntryNotFoundError(number, 0)
-        found = log.entry(number)
+        stored = log.entry(number)
         size = log.head()[0]
         before = log.entries(number - 1, 1) if number else []
-    data, moment = found.data, clock.from_text(found.data["time"])
+    data, body, raw = stored.data, stored.body, stored.raw.decode("utf-8", "replace")
+    moment = clock.from_text(data["time"])
     return {
         "seq": number,
         "number": wording.count(number),
-        "title": _title(data),
-        "kind": _kind(data),
+        "title": ": ".join(filter(None, (lists.spoken(data["action"]), lists.result(data)))),
+        "kind": lists.kind(data),
         "severity": wording.escape(str(data["severity"])),
         "when": f"{view.absolute(moment, now)}, {wording.ago(now, moment)}",
-        "facts": [[name, text] for name, text in _facts(data, found.body or {}) if text],
+        "facts": [[name, text] for name, text in _facts(data, body or {}) if text],
         "run": data["run"] if data["run"] and data["action"].startswith("run.") else None,
-        "details": None if found.body is None else [_detail(name, value) for name, value in found.body.items()],
-        "erased": found.erased,
-        "raw": found.raw.decode("utf-8", "replace"),
-        "shown": wording.escape(found.raw.decode("utf-8", "replace")),
-        "leaf": found.leaf.hex(),
+        "details": None if body is None else [_detail(name, value) for name, value in body.items()],
+        "erased": stored.erased,
+        "raw": raw,
+        "shown": wording.escape(raw),
+        "leaf": stored.leaf.hex(),
         "previous": number - 1 if before and before[0].seq == number - 1 else None,
         "next": number + 1 if number + 1 < size else None,
     }
 
 
-def _result(data: Mapping[str, Any]) -> str:
-    """Return what it came to, nothing where the action's own words say it: "Run started" has started."""
-    result = wording.escape(data["result"] or "")
-    return "" if result == "done" or result in filters.spoken(data["action"]) else result
-
-
-def _title(data: Mapping[str, Any]) -> str:
-    return ": ".join(filter(None, (filters.spoken(data["action"]), _result(data))))
-
-
 def _facts(data: Mapping[str, Any], body: Mapping[str, Any]) -> list[tuple[str, str]]:
-    took, recorded = data["duration_ms"], clock.from_text(data["recorded"])
-    late = recorded - clock.from_text(data["time"]) > 60_000
-    added = "" if data["bytes_added"] is None else wording.size(data["bytes_added"])
-    if added and body.get("added_before_compression") is True:
-        added += " before compression"
+    moment, recorded = clock.from_text(data["time"]), clock.from_text(data["recorded"])
+    how = " before compression" if body.get("added_before_compression") is True else ""
+    added = data["bytes_added"]
     return [
-        ("When", wording.both_times(clock.from_text(data["time"]))),
-        ("Recorded", wording.both_times(recorded) if late else ""),
+        ("When", wording.both_times(moment)),
+        ("Recorded", wording.both_times(recorded) if recorded - moment > _LATE_MS else ""),
         ("Who", wording.escape(data["actor"] or "")),
-        ("What", f"{wording.escape(data['action'])}, {wording.escape(str(data['result']))}"),
+        ("Action", f"{wording.escape(data['action'])}, {wording.escape(str(data['result']))}"),
         ("Job", wording.escape(data["job"] or "")),
         ("Engine", wording.escape(", ".join(filter(None, (data["engine"], data["kind"], data["source"]))))),
         ("Run", wording.escape(data["run"] or "")),
-        ("Took", "" if took is None else wording.duration(took / 1000)),
-        ("Size", "" if data["bytes_processed"] is None else wording.size(data["bytes_processed"])),
-        ("Added", added),
-        ("Files", "" if data["files"] is None else wording.count(data["files"])),
+        ("Took", wording.known(data["duration_ms"], wording.elapsed, "")),
+        ("Size", wording.known(data["bytes_processed"], wording.size, "")),
+        ("Added", "" if added is None else f"{wording.size(added)}{how}"),
+        ("Files", wording.known(data["files"], wording.count, "")),
         ("Problems", wording.count(data["errors"]) if data["errors"] else ""),
     ]
 
@@ -239,16 +149,7 @@ def _detail(name: str, value: object) -> list[str]:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if value is None or value == [] or value == {}:
         text = "–"
-    elif isinstance(value, list) and all(isinstance(one, str) for one in value):
+    elif isinstance(value, list) and all(isinstance(item, str) for item in value):
         text = shlex.join(value) if name == "command" else ", ".join(value)
-    more = f"… and {_count_more(len(text) - _LONG)}" if len(text) > _LONG else ""
+    more = f"… and {wording.plural(len(text) - _LONG, 'more character')}" if len(text) > _LONG else ""
     return [wording.escape(name.replace("_", " ").capitalize()), wording.escape(text[:_LONG]) + more]
-
-
-def _count_more(letters: int) -> str:
-    return wording.plural(letters, "more character")
-
-
-def spaced(digest: bytes) -> str:
-    """Return *digest* in hex, in groups that an eye can follow."""
-    return digest.hex(" ", -4)

@@ -1,4 +1,7 @@
-"""The only door between page and Python.
+"""Build the page and guard the only door between page and Python.
+
+Nothing is served and nothing is loaded: style sheets and scripts of `assets/web` are put into the one HTML document, each with a
+nonce that is new at every start. Markup comes from our own files only; data travels as JSON in an element that no browser executes.
 
 pywebview hands every message of a page to one function, `js_bridge_call`, which finds its target by attribute names that the page
 chooses, sends tracebacks to the page, and needs `eval` for its answers. `Gate` takes that function's place: a message must carry
@@ -7,16 +10,18 @@ Answers go back as data in a call of a function that our page defines, so the st
 """
 
 import hmac
+import json
 import logging
 import re
+import secrets
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 from tray.core.dataclass import dataclass
 from tray.core.errors import BackupTrayError, WebViewUnsafeError
-from tray.window.document import literal
 
 Check = Callable[[object], Any]
 """Turns one argument from the page into a value of ours, or raises ValueError with what it must be."""
@@ -29,14 +34,14 @@ _log = logging.getLogger("tray.window")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Something that a page may ask: what answers it, and how each argument is checked."""
+    """A question that a page may ask: the function that answers it, and the check of each argument."""
 
     answer: Callable[..., Any]
     takes: Mapping[str, Check]
 
 
 class Sealed:
-    """An object without any attribute: what pywebview gets as `js_api`, in case something still asks it."""
+    """An object without any attribute: pywebview gets it as `js_api`, in case something still asks it."""
 
     __slots__ = ()
 
@@ -48,14 +53,14 @@ class Sealed:
 
 
 class Gate:
-    """Takes the page's messages; called in the thread of the user interface, so it answers from others."""
+    """The receiver of the page's messages; called in the thread of the user interface, so it answers from others."""
 
     def __init__(self, calls: Mapping[str, Call], secret: str, run_script: Callable[[str], object]) -> None:
         self._calls, self._secret, self._run_script = dict(calls), secret.encode(), run_script
         self._free = threading.BoundedSemaphore(_BUSY_LIMIT)
 
     def __call__(self, _window: object, name: object, message: object, ident: object) -> None:
-        """Answer one message, in the signature of pywebview's `js_bridge_call`. Whatever does not fit is dropped unanswered."""
+        """Answer one message, in the signature of pywebview's `js_bridge_call`. Drop a message that does not fit."""
         if not isinstance(ident, str) or not _IDENT.fullmatch(ident) or not isinstance(message, dict):
             return
         secret, arguments = message.get("secret"), message.get("arguments")
@@ -77,7 +82,7 @@ class Gate:
 
 
 def answer(call: Call, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the page gets: {"value": ...} or {"error": {code, what, why, next, field}}; never a traceback."""
+    """Return the reply to the page: {"value": ...} or {"error": {code, what, why, next, field}}; never a traceback."""
     try:
         return {"value": call.answer(**checked(call, arguments))}
     except BackupTrayError as error:
@@ -132,12 +137,12 @@ def text(limit: int) -> Check:
 
 def texts(most: int, limit: int) -> Check:
     """Check for a list of at most *most* texts."""
-    one = text(limit)
+    item_check = text(limit)
 
     def check(value: object) -> list[str]:
         if not isinstance(value, list) or len(value) > most:
             raise ValueError(f"a list of at most {most} texts is needed")
-        return [one(item) for item in value]
+        return [item_check(item) for item in value]
 
     return check
 
@@ -187,3 +192,58 @@ def run_id(value: object) -> str:
 
 def _facts(what: str, why: str) -> dict[str, str]:
     return {"code": "ERROR_INTERNAL", "what": what, "why": why, "next": _DOCTOR, "field": ""}
+
+
+# -- the document
+
+_STYLE = re.compile(r'<link rel="stylesheet" href="([\w./-]+)">')
+_SCRIPT = re.compile(r'<script src="([\w./-]+)"></script>')
+_BOOT = "<!-- boot -->"
+_POLICY = "<!-- policy -->"
+
+
+def policy(nonce: str) -> str:
+    """Return the content security policy: our own scripts and styles, known by *nonce*, and nothing else at all."""
+    return "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src 'nonce-{nonce}'",
+            f"style-src 'nonce-{nonce}'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        ]
+    )
+
+
+def build(folder: Path, boot: dict[str, Any]) -> str:
+    """Return the document.
+
+    Args:
+        folder: `assets/web`, which holds `index.html`.
+        boot: Plain JSON that the scripts find at their start.
+
+    Raises:
+        OSError: A file is missing.
+        ValueError: A file cannot be put into the page.
+    """
+    nonce = secrets.token_urlsafe(18)
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    page = _STYLE.sub(lambda match: f'<style nonce="{nonce}">\n{_part(folder, match[1], "</style")}</style>', page)
+    page = _SCRIPT.sub(lambda match: f'<script nonce="{nonce}">\n{_part(folder, match[1], "</script")}</script>', page)
+    page = page.replace(_POLICY, f'<meta http-equiv="Content-Security-Policy" content="{policy(nonce)}">', 1)
+    return page.replace(_BOOT, f'<script type="application/json" id="boot">{literal(boot)}</script>', 1)
+
+
+def literal(value: Any) -> str:
+    r"""Return *value* as JSON that is also safe as JavaScript and inside HTML: ASCII only, `<`, `>` and `&` as `\u003c`..."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _part(folder: Path, name: str, end: str) -> str:
+    text = (folder / name).read_text(encoding="utf-8")
+    if end in text.lower():
+        raise ValueError(f"{name} holds {end!r}, which would end its element early")
+    return text

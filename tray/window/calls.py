@@ -1,5 +1,6 @@
-"""The closed list of what a page may ask of Python, with the form of every argument. What is not here cannot be reached."""
+"""List every question that a page may ask, with the check of every argument. A page can reach nothing else."""
 
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from tray.core.model import Control
 from tray.core.paths import Places
 from tray.jobs import configured, first_backup
 from tray.status import control, marking
-from tray.window import audit_page, bridge, export, filters, history_page, log_page, report_page, verification, view
+from tray.window import audit_page, bridge, export, lists, run_pages, verification, view
 from tray.window.bridge import Call
 from tray.window.status_feed import Feed
 
@@ -22,19 +23,19 @@ PROGRESS_SECONDS = 0.2
 
 
 class Desk(Protocol):
-    """What only the window itself can do."""
+    """The window itself, as far as a page may ask it."""
 
     def choose_folder(self) -> str | None:
-        """Let the person choose a folder; None if they did not."""
+        """Let the user choose a folder; None if they did not."""
 
     def choose_file(self, name: str, kind: str) -> str | None:
-        """Let the person choose where a file goes; None if they did not."""
+        """Let the user choose a file to write; None if they did not."""
 
     def tell_verified(self, done: int, total: int) -> None:
-        """Tell the page how far the verification is that it asked for."""
+        """Tell the page how far its verification is."""
 
     def shown(self) -> None:
-        """The page has been painted for the first time."""
+        """Note that the page was painted for the first time."""
 
     def tell_ended(self, job: str, error: dict[str, str] | None) -> None:
         """Tell the page that the process of *job* ended; *error* if it did badly."""
@@ -47,20 +48,19 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
         "shown": Call(desk.shown, {}),
         "retry": Call(feed.again, {}),
         "history": Call(
-            lambda fields, after: history_page.runs(places, fields, after),
-            {"fields": filters.form, "after": history_page.place},
+            lambda fields, after: lists.runs(places, fields, after), {"fields": lists.form, "after": lists.place}
         ),
-        "report": Call(lambda run: report_page.report(places, run), {"run": bridge.run_id}),
+        "report": Call(lambda run: run_pages.report(places, run), {"run": bridge.run_id}),
         "check": Call(lambda entry: verification.check(places, entry), {"entry": bridge.number}),
-        "log_head": Call(lambda run: log_page.log_head(places, run, feed.status), {"run": bridge.run_id}),
+        "log_head": Call(lambda run: run_pages.log_head(places, run, feed.status), {"run": bridge.run_id}),
         "log": Call(
-            lambda run, offset: log_page.log(places, run, offset), {"run": bridge.run_id, "offset": bridge.number}
+            lambda run, offset: run_pages.log(places, run, offset), {"run": bridge.run_id, "offset": bridge.number}
         ),
         "audit": Call(lambda: audit_page.overview(places), {}),
-        "choices": Call(lambda: audit_page.offered(places), {}),
+        "choices": Call(lambda: lists.offered(places), {}),
         "entries": Call(
-            lambda fields, after: audit_page.entries(places, fields, after),
-            {"fields": filters.form, "after": bridge.cursor},
+            lambda fields, after: lists.entries(places, fields, after),
+            {"fields": lists.form, "after": bridge.cursor},
         ),
         "entry": Call(lambda entry: audit_page.entry(places, entry), {"entry": bridge.number}),
         "prove": Call(lambda entry: verification.proven(places, entry), {"entry": bridge.number}),
@@ -72,7 +72,7 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
         ),
         "export": Call(
             writer.of_filter,
-            {"fields": filters.form, "what": bridge.one_of("runs", "entries"), "kind": bridge.one_of(*export.FORMATS)},
+            {"fields": lists.form, "what": bridge.one_of("runs", "entries"), "kind": bridge.one_of(*export.FORMATS)},
         ),
         "control": Call(
             lambda what, run: control.ask(places, Control(what), run, by="window"),
@@ -96,16 +96,16 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
 
 
 class Paced:
-    """Tells how far a verification is a few times a second, however often it is called: each telling costs a repaint."""
+    """Progress of a verification, told a few times a second however often it is called: each telling costs a repaint."""
 
     def __init__(self, tell: Callable[[int, int], None]) -> None:
-        self._tell, self._told = tell, -1.0
+        self._tell, self._last = tell, -1.0
 
     def __call__(self, done: int, total: int) -> None:
         """Take how many entries of how many were read."""
         now = clock.monotonic()
-        if now - self._told >= PROGRESS_SECONDS:
-            self._told = now
+        if now - self._last >= PROGRESS_SECONDS:
+            self._last = now
             self._tell(done, total)
 
 
@@ -114,16 +114,14 @@ def _guide() -> list[dict[str, str]]:
 
 
 class Setup:
-    """Create First Backup: one at a time."""
+    """The page Create First Backup, which makes one at a time."""
 
     def __init__(self, places: Places, feed: Feed, desk: Desk) -> None:
         self._places, self._feed, self._desk = places, feed, desk
         self._choosing, self._creating = threading.Lock(), threading.Lock()
 
     def form(self) -> dict[str, Any]:
-        """Return what the form begins with, and what stands in the way if something does."""
-        import shutil
-
+        """Return the first values of the form, and the problem that stands in the way, if there is one."""
         problem = EngineMissingError("restic").facts() if shutil.which("restic") is None else None
         name, home = first_backup.suggested(self._places)
         return {
@@ -135,7 +133,7 @@ class Setup:
         }
 
     def choose(self) -> dict[str, str | None]:
-        """Return a folder that the person chose, None if they did not or if they are choosing already."""
+        """Return the folder that the user chose, None if they did not or if they are choosing already."""
         if not self._choosing.acquire(blocking=False):
             return {"path": None}
         try:
@@ -144,7 +142,7 @@ class Setup:
             self._choosing.release()
 
     def create(self, name: str, sources: list[str], repository: str, password: str) -> dict[str, Any]:
-        """Make repository and job, start it, and say what comes next."""
+        """Make repository and job, start it, and return the next steps."""
         with self._creating:
             job = first_backup.create_first_backup(
                 self._places, name=name, sources=sources, repository=repository, password=password
@@ -162,10 +160,10 @@ class Setup:
         }
 
     def _last_run(self, job: str) -> str | None:
-        """The last run of a job of this name, which is not the one that starts now."""
+        """Return the last run of a job of this name, which is not the one that starts now."""
         status = self._feed.status
         known = () if status is None else status.jobs
-        return next((one.last.run for one in known if one.job == job and one.last is not None), None)
+        return next((item.last.run for item in known if item.job == job and item.last is not None), None)
 
     def _reap(self, job: str, process: "subprocess.Popen[bytes]") -> None:
         code = process.wait()

@@ -1,7 +1,7 @@
-"""Export from a page: a short-lived `backup-tray report` writes the file, so that the window needs no PDF library.
+"""Write reports from a page: a short-lived `backup-tray report` writes the file, so that the window needs no PDF library.
 
-The page names a run or a filter and a format; where the file goes is chosen in the desktop's own dialog. Nothing that the page
-sends can become an option of its own: a run is hex digits, every value of a filter is joined to its option by "=".
+The page names a run or a filter and a format; the user chooses the file in the desktop's own dialog. Nothing that the page sends
+can become an option of its own: a run is hex digits, every value of a filter is joined to its option by "=".
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import Any, Final
 from tray import wording
 from tray.core import clock, ourselves
 from tray.core.errors import ExportFailedError
-from tray.window import bridge, filters
+from tray.window import bridge, lists
 
 FORMATS: Final = {"pdf": "PDF", "csv": "CSV", "html": "HTML", "jsonl": "JSON Lines"}
 _EVER: Final = "--since=1970-01-01T00:00:00.000Z"
@@ -22,10 +22,10 @@ _EVER: Final = "--since=1970-01-01T00:00:00.000Z"
 
 PATIENCE: Final = 300.0
 _RUN = re.compile(r"[0-9a-f][0-9a-f-]{3,35}", re.ASCII)
-_TOLD = re.compile(r"^backup-tray: (.*)$|^ {2}(why|next): +(.*)$", re.MULTILINE)
+_ERROR = re.compile(r"^backup-tray: (.*)$|^ {2}(why|next): +(.*)$", re.MULTILINE)
 
 Ask = Callable[[str, str], str | None]
-"""Lets the person choose a file: gets a name and what the format is called, returns a path or None."""
+"""Lets the user choose a file: gets a name and the name of the format, returns a path or None."""
 
 
 def whole_run(value: object) -> str:
@@ -37,17 +37,17 @@ def whole_run(value: object) -> str:
 
 
 class Writer:
-    """Writes what a page asks for, one file at a time: impatient clicks do not pile up dialogs."""
+    """Writer of reports, one file at a time: impatient clicks do not pile up dialogs."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask, self._busy = ask, threading.Lock()
 
     def of_run(self, run: str, kind: str) -> dict[str, Any]:
-        """Write the report of *run* where the person chooses; see `_write`."""
+        """Write the report of *run* to the file that the user chooses; see `_write`."""
         return self._write([run], kind, f"backup-report-{wording.short_id(run)}")
 
-    def of_filter(self, fields: filters.Fields, what: str, kind: str) -> dict[str, Any]:
-        """Write what a filter asks for where the person chooses; see `_write`.
+    def of_filter(self, fields: lists.Fields, what: str, kind: str) -> dict[str, Any]:
+        """Write the runs or entries of a filter to the file that the user chooses; see `_write`.
 
         Args:
             what: "runs" for the ends of runs only, "entries" for every entry.
@@ -56,12 +56,12 @@ class Writer:
             BadDayError: A day of the filter is none.
         """
         now = clock.now_ms()
-        chosen = filters.options(fields if what == "entries" else {**fields, "action": ""}, now)
+        chosen = lists.options(fields if what == "entries" else {**fields, "action": ""}, now)
         scope = ["--entries", *chosen] if what == "entries" else chosen or [_EVER]
         return self._write(scope, kind, f"backup-{what}-{clock.local(now):%Y-%m-%d}")
 
     def _write(self, arguments: Sequence[str], kind: str, name: str) -> dict[str, Any]:
-        """Return {"path": where it was written}, or {"path": None} if the person chose nothing or is choosing already.
+        """Return {"path": where it was written}, or {"path": None} if the user chose nothing or is choosing already.
 
         Raises:
             ExportFailedError: It was not written.
@@ -74,7 +74,7 @@ class Writer:
                 return {"path": None}
             file, force = Path(path), ["--force"]  # the dialog has asked whether it may be replaced
             if not file.suffix:
-                file, force = file.with_suffix(f".{kind}"), []  # of this one nobody was asked
+                file, force = file.with_suffix(f".{kind}"), []  # the dialog asked about another name
             _run(["report", *arguments, f"--format={kind}", f"--output={file}", *force])
         finally:
             self._busy.release()
@@ -100,10 +100,10 @@ def _run(arguments: Sequence[str]) -> None:
         raise _failure(done.returncode, done.stderr.decode("utf-8", "replace"))
 
 
-def _failure(code: int, told: str) -> ExportFailedError:
+def _failure(code: int, printed: str) -> ExportFailedError:
     """Return the error that the process printed (see `cli.main.tell`)."""
     facts = {"what": "", "why": "", "next": ""}
-    for what, name, text in _TOLD.findall(told[-20_000:]):
+    for what, name, text in _ERROR.findall(printed[-20_000:]):
         facts[name or "what"] = wording.escape(what or text)
     facts["why"] = facts["why"] or ("" if facts["what"] else f"The process that writes it ended with code {code}.")
     return ExportFailedError(**facts)

@@ -1,12 +1,13 @@
-"""One window for each user: the second one asks the first to come to the front, and ends.
+"""Keep one window for each user: the second one asks the first to come to the front at a page, and ends.
 
 The window holds a lock for as long as it lives and listens as the tracker does (`tray.ipc.endpoint`: a Unix socket in the runtime
-folder, no port). A request is one line of JSON, `{"page": "report", "token": null}`, answered by `{"ok": true}`. Only processes of
-the same user are heard.
+folder, no port). A request is one line of JSON, `{"page": "report", "token": null}`, answered by `{"ok": true}`. It listens
+only to processes of the same user.
 """
 
 import errno
 import json
+import re
 import socket
 import threading
 import time
@@ -15,18 +16,48 @@ from contextlib import suppress
 from pathlib import Path
 
 from tray.core import clock
-from tray.core.errors import WindowBusyError
+from tray.core.errors import UsageError, WindowBusyError
 from tray.core.locks import FileLock
 from tray.core.paths import Places, private
 from tray.ipc import endpoint
-from tray.window import page_names
 
 SOCKET = "window.sock"
 """The name of the socket in the runtime folder."""
+PAGES = ("dashboard", "history", "audit", "verify", "create", "guide", "report", "log", "cancel", "entry")
+_OF_A_RUN = ("report", "log", "cancel")
+_PAGE = re.compile(r"([a-z]{1,16})(?:/(last|[0-9a-f][0-9a-f-]{0,35}))?", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
 _LINE = 1024
 _PATIENCE = 5.0
 _ANSWER_SECONDS = 2.0
 _SHORT_SECONDS = 0.5
+
+
+def page_of(text: str) -> str:
+    """Return the page that *text* names, in its one spelling: "dashboard", or "report/<run>" for a page about one run.
+
+    A page about a run that names none ("report"), or "last", is about the last run; "details" is another word for "log".
+    "verify" is the page "audit" with a check that starts at once. "cancel" is the Dashboard with the question whether a live
+    run shall be cancelled. "entry" is about the entry of the audit log whose number it names.
+
+    Raises:
+        UsageError: There is no such page.
+    """
+    match = _PAGE.fullmatch(text)
+    if match:
+        name, run = {"details": "log"}.get(match[1], match[1]), match[2]
+        if name in ("report", "log") and run == "last":
+            return name
+        if name == "entry":
+            if run is not None and _NUMBER.fullmatch(run):
+                return f"entry/{run}"
+        elif name in PAGES and (run is None or (name in _OF_A_RUN and run != "last")):
+            return name if run is None else f"{name}/{run}"
+    raise UsageError(
+        f"There is no page {text[:80]!r}.",
+        why=f"The pages are {', '.join(PAGES)}; report, log and cancel also take a run, as in `report/RUN`, and entry its number.",
+        next="Open the first one: `backup-tray window dashboard`.",
+    )
 
 
 class Instance:
@@ -107,7 +138,7 @@ def _serve(listener: socket.socket, token: str | None, show: Callable[[str], obj
                 if endpoint.same_user(conversation):
                     show(_request(_line(conversation), token))
                     conversation.sendall(b'{"ok": true}\n')
-            except Exception:  # noqa: S112 - also what nests too deeply, or cannot be shown: who talks nonsense gets no answer
+            except Exception:  # noqa: S112 - also what nests too deeply, or cannot be shown: nonsense gets no answer
                 continue
 
 
@@ -117,7 +148,7 @@ def _request(line: bytes, token: str | None) -> str:
         raise ValueError("no page")
     if not endpoint.shows(token, request.get("token")):
         raise ValueError("no token")
-    return page_names.parse(request["page"])
+    return page_of(request["page"])
 
 
 def _line(conversation: socket.socket) -> bytes:

@@ -1,25 +1,28 @@
-"""Whether the audit log can be trusted: a check of one entry, a verification of all of it, and the acknowledgement of a breach.
+"""Check whether the audit log can be trusted: one entry, or all of it; and acknowledge a breach.
 
 `check` only looks; `verify` and `acknowledge` are on record, because a person asked for them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from tray import wording
+from tray import config, wording
+from tray.audit import checkpoint, keys, last_check, proof
+from tray.audit.checkpoint import VerifierKey
+from tray.audit.merkle import leaf_hash
+from tray.audit.proof import Proof, root_of
+from tray.audit.verify import Verdict
+from tray.audit.verify import verify as verify_log
+from tray.baselines import acknowledge as breach
+from tray.baselines import all_copies, recorded_check
 from tray.core.errors import AuditUnavailableError, BackupTrayError, ProofError, UsageError
 from tray.core.paths import Places
 from tray.core.redact import Redactor
 from tray.status import past_runs
 
-if TYPE_CHECKING:
-    from tray.audit.checkpoint import VerifierKey
-    from tray.audit.proof import Proof
-    from tray.audit.verify import Verdict
-
 LONG_LOG: Final = 100_000
-"""A log with more entries is not read as a whole just because somebody looks at a report: that takes many seconds."""
+"""A log with more entries is not read as a whole for a look at one report: that takes many seconds."""
 
 RESULTS: Final = {
     "intact": ("ok", "Intact"),
@@ -29,9 +32,9 @@ RESULTS: Final = {
 
 
 def check(places: Places, entry: int) -> dict[str, Any]:
-    """Return whether the log, and with it *entry*, is what was written; looks only, records nothing.
+    """Return whether the log, and with it *entry*, is as it was written; looks only, records nothing.
 
-    Of a log so long that nobody would wait, only *entry* is proven to be part of what was signed and of what baselines hold.
+    Of a log that is too long to wait for, only *entry* is proven to be part of the tree that was signed and that baselines hold.
     """
     with past_runs.reading(places) as log:
         size = 0 if log is None else log.head()[0]
@@ -44,9 +47,6 @@ def proven(places: Places, entry: int) -> dict[str, Any]:
     Raises:
         BackupTrayError: The log cannot be read.
     """
-    from tray.audit import keys, proof
-    from tray.baselines import all_copies
-
     notes = all_copies.found(places, configured(places))
     trusted = [*keys.pins(places.audit_key), *all_copies.pinned(places)]
     try:
@@ -70,33 +70,29 @@ def proven(places: Places, entry: int) -> dict[str, Any]:
     return {"kind": "ok", "word": "Verified", "text": text}
 
 
-def _holding(places: Places, built: "Proof", notes: Mapping[str, bytes], trusted: "Sequence[VerifierKey]") -> int:
+def _holding(places: Places, built: Proof, notes: Mapping[str, bytes], trusted: Sequence[VerifierKey]) -> int:
     """Return how many baselines hold the entry of a proof.
 
     Raises:
         ProofError: One of them saw another entry there.
     """
-    from tray.audit import checkpoint
-    from tray.audit.merkle import leaf_hash
-    from tray.audit.proof import root_of
-
     holding, leaf = 0, leaf_hash(built.entry)
     origin = checkpoint.parse(built.note).origin
     with past_runs.reading(places) as log:
         for name, note in notes.items():
-            seen = checkpoint.parse(note)
-            if log is None or seen.origin != origin or not any(key.verifies(note) for key in trusted):
+            held = checkpoint.parse(note)
+            if log is None or held.origin != origin or not any(key.verifies(note) for key in trusted):
                 continue
-            if not built.index < seen.size <= log.head()[0]:
+            if not built.index < held.size <= log.head()[0]:
                 continue
-            if root_of(leaf, built.index, seen.size, log.inclusion(built.index, seen.size)) != seen.root:
+            if root_of(leaf, built.index, held.size, log.inclusion(built.index, held.size)) != held.root:
                 raise ProofError(f"The baseline {name} saw another log than this one.")
             holding += 1
     return holding
 
 
-def checked(verdict: "Verdict", entry: int) -> dict[str, Any]:
-    """Return what a verification of the whole log says about *entry*."""
+def checked(verdict: Verdict, entry: int) -> dict[str, Any]:
+    """Return the result of a verification of the whole log, as it concerns *entry*."""
     shown = _shown(verdict)
     if shown["kind"] == "ok":
         shown |= {
@@ -114,25 +110,19 @@ def verify(places: Places, progress: Callable[[int, int], None] | None = None) -
     Raises:
         BackupTrayError: It could not be checked.
     """
-    from tray.baselines.recorded_check import check
-
     problems: list[str] = []
-    verdict = check(places, configured(places), progress=progress, problems=problems)
+    verdict = recorded_check.check(places, configured(places), progress=progress, problems=problems)
     return _shown(verdict) | {"problems": [wording.escape(text) for text in problems]}
 
 
-def _verify(places: Places) -> "Verdict":
+def _verify(places: Places) -> Verdict:
     """Verify as `verify` does, and record nothing."""
-    from tray.audit import last_check
-    from tray.audit.verify import verify as verify_log
-    from tray.baselines import all_copies
-
     kept = all_copies.found(places, configured(places))
     pinned, witness = all_copies.pinned(places), last_check.witness(places)
     return verify_log(places.audit_db, places.audit_key, kept=kept, pinned=pinned, witness=witness)
 
 
-def _shown(verdict: "Verdict") -> dict[str, Any]:
+def _shown(verdict: Verdict) -> dict[str, Any]:
     kind, word = RESULTS.get(str(verdict.result), ("unknown", wording.escape(str(verdict.result))))
     text = "" if verdict.result == "tampered" else f"{entries_of(verdict.entries)} read."
     if verdict.first_bad is not None:
@@ -149,14 +139,12 @@ def _shown(verdict: "Verdict") -> dict[str, Any]:
 
 
 def acknowledge(places: Places, reason: str) -> None:
-    """Record that somebody has seen the breach, and what they found out.
+    """Record that the user has seen the breach, and the reason that they found.
 
     Raises:
         UsageError: There is no reason.
         NoBreachError: There is nothing to acknowledge.
     """
-    from tray.baselines import acknowledge as breach
-
     if not reason.strip():
         raise UsageError(
             "A breach is acknowledged with a reason.",
@@ -168,8 +156,6 @@ def acknowledge(places: Places, reason: str) -> None:
 
 def configured(places: Places) -> Any:
     """Return the configuration, None where it is broken: then only the baselines beside it are known."""
-    from tray import config
-
     with suppress(BackupTrayError):
         return config.load(places)
     return None

@@ -22,14 +22,14 @@ from tray.core.paths import Places
 from tray.doctor import records as doctor_records
 from tray.housekeeping import rounds
 from tray.status import StatusSource
-from tray.window import audit_page, filters, history_page, report_page, verification
+from tray.window import audit_page, lists, run_pages, verification
 
 PAGE = 4096
 SEEDS = 80
 GROUPS = 4
 """The damages are tried in so many tests, for as many workers."""
 
-EMPTY = dict.fromkeys(filters._FIELDS, "")
+EMPTY = dict.fromkeys(lists._FIELDS, "")
 Damage = Callable[[random.Random, bytearray], None]
 
 
@@ -105,8 +105,8 @@ def content(db: Path) -> list[tuple[object, ...]]:
 
 def looks(places: Places) -> dict[str, Callable[[], object]]:
     """Everything that looks at the log, or writes to it."""
-    asked = filters.form(EMPTY)
-    searched = filters.form(EMPTY | {"text": "saved"})
+    asked = lists.form(EMPTY)
+    searched = lists.form(EMPTY | {"text": "saved"})
     return {
         "status": lambda: polled(places),
         "status in words": lambda: main(["status"]),
@@ -123,12 +123,12 @@ def looks(places: Places) -> dict[str, Callable[[], object]]:
         "doctor": lambda: doctor_records.audit_log(places),
         "doctor, waiting": lambda: list(doctor_records.waiting(places)),
         "window: overview": lambda: audit_page.overview(places),
-        "window: lists": lambda: audit_page.offered(places),
-        "window: entries": lambda: audit_page.entries(places, asked, None),
-        "window: search": lambda: audit_page.entries(places, searched, None),
+        "window: lists": lambda: lists.offered(places),
+        "window: entries": lambda: lists.entries(places, asked, None),
+        "window: search": lambda: lists.entries(places, searched, None),
         "window: entry": lambda: audit_page.entry(places, 5),
-        "window: history": lambda: history_page.runs(places, asked, None),
-        "window: report": lambda: report_page.report(places, "run-3"),
+        "window: history": lambda: lists.runs(places, asked, None),
+        "window: report": lambda: run_pages.report(places, "run-3"),
         "window: check": lambda: verification.check(places, 5),
         "window: proof": lambda: verification.proven(places, 5),
         "words": lambda: index_fill.update(places),

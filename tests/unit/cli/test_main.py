@@ -8,7 +8,7 @@ import pytest
 
 from tray.cli.audit import PARTS
 from tray.cli.main import COMMANDS, main
-from tray.window import page_names
+from tray.window import instance
 
 README = Path(__file__).parents[3] / "README.md"
 
@@ -43,7 +43,7 @@ def test_every_example_of_the_help_is_understood(command: str) -> None:
         import_module(f"tray.cli.{name}").register(parser)
         given = parser.parse_args(words)
         if name == "window":
-            page_names.parse(given.page)
+            instance.page_of(given.page)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

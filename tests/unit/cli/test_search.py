@@ -178,7 +178,7 @@ def test_runs_of_the_system_are_filtered_too(places: Places, monkeypatch: pytest
     first, second = (past_runs.find(places, Filter(), limit=5, page=page) for page in (1, 2))
     assert [run.run for run in first.runs] == ["s0", "a2", "s1", "s2", "b1"]
     assert [run.run for run in second.runs] == ["s3", "a1", "s4", "s5", "s6"]
-    assert first.more
+    assert first.next
 
 
 def test_a_search_that_ran_out_of_time_says_how_far_it_looked(

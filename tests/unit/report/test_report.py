@@ -688,7 +688,9 @@ def test_a_run_whose_record_waits_is_reported_without_a_proof(places: Places, tm
 
 def test_only_the_pdf_loads_reportlab() -> None:
     """The window and the tracker, which know reports, stay as small as they are."""
-    code = "import sys, tray.report, tray.report.create, tray.report.as_html, tray.report.as_rows, tray.window.report_page; "
+    code = (
+        "import sys, tray.report, tray.report.create, tray.report.as_html, tray.report.as_rows, tray.window.run_pages; "
+    )
     done = python(code + "print('reportlab' in sys.modules)")
     assert done.stdout.strip() == "False", done.stderr
 

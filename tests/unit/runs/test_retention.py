@@ -15,7 +15,7 @@ from tray.core.paths import Places
 from tray.doctor import records
 from tray.housekeeping import rounds
 from tray.runs import retention
-from tray.window import log_page
+from tray.window import run_pages
 
 DAY = clock.DAY_MS
 
@@ -91,7 +91,7 @@ def test_a_log_that_is_not_kept_is_told_from_a_run_that_never_was(
     assert "The full log of this run is no longer kept." in said
     assert f"backup-tray report {run}" in said
     with pytest.raises(LogNotKeptError):
-        log_page.log_head(places, run, None)
+        run_pages.log_head(places, run, None)
     assert main(["log", "ffffffff"]) != 0
     assert "no longer kept" not in capsys.readouterr().err
 

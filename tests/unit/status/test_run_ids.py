@@ -18,7 +18,7 @@ from tray.core.model import Control, EndedRun, LiveRun, Outcome
 from tray.core.paths import Places
 from tray.runs import Process, RunFolder, RunInfo
 from tray.status import StatusSource, control, run_ids, system_history
-from tray.window import log_page, report_page
+from tray.window import run_pages
 
 FIRST = "01a2292a-2730-76a5-a596-e6a8f2a61742"
 SECOND = "01a2292a-29e4-7331-9f11-1a9effd07acb"
@@ -45,12 +45,12 @@ def three(places: Places) -> Places:
 
 def read_log(places: Places, words: str) -> str:
     """Return the run whose log the window shows."""
-    return str(log_page.log_head(places, words, None)["run"])
+    return str(run_pages.log_head(places, words, None)["run"])
 
 
 def reported(places: Places, words: str) -> str:
     """Return the run whose report the window shows."""
-    return str(report_page.report(places, words)["run"]["run"])
+    return str(run_pages.report(places, words)["run"]["run"])
 
 
 def proven(places: Places, words: str) -> str:

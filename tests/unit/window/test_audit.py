@@ -20,20 +20,20 @@ from tray.core.errors import BackupTrayError, BadDayError, EntryNotFoundError, E
 from tray.core.model import AuditStanding, EndedRun, Instance, Outcome
 from tray.core.paths import Places
 from tray.status import system_history
-from tray.window import audit_page, bridge, calls, filters, history_page, verification, view
+from tray.window import audit_page, bridge, calls, lists, verification, view
 
 HOUR = 3_600_000
-EMPTY = dict.fromkeys(filters._FIELDS, "")
+EMPTY = dict.fromkeys(lists._FIELDS, "")
 
 
-def asked(**fields: str) -> filters.Fields:
+def asked(**fields: str) -> lists.Fields:
     """A form in which this was chosen."""
-    return filters.form(EMPTY | fields)
+    return lists.form(EMPTY | fields)
 
 
 def numbers(places: Places, **fields: str) -> list[int]:
     """The entries on the first page."""
-    return [row["seq"] for row in audit_page.entries(places, asked(**fields), None)["rows"]]
+    return [row["seq"] for row in lists.entries(places, asked(**fields), None)["rows"]]
 
 
 def many(places: Places, count: int = 130) -> list[str]:
@@ -60,9 +60,9 @@ def many(places: Places, count: int = 130) -> list[str]:
 def test_without_a_log_every_page_has_something_to_show(places: Places) -> None:
     """A new installation has no entries, no runs, and lists to choose from."""
     assert audit_page.overview(places) == {"size": 0}
-    assert audit_page.entries(places, asked(), None)["rows"] == []
-    assert history_page.runs(places, asked(), None)["rows"] == []
-    assert audit_page.offered(places)["job"] == []
+    assert lists.entries(places, asked(), None)["rows"] == []
+    assert lists.runs(places, asked(), None)["rows"] == []
+    assert lists.offered(places)["job"] == []
     with pytest.raises(EntryNotFoundError):
         audit_page.entry(places, 0)
 
@@ -73,8 +73,8 @@ def test_entries_come_in_pages_newest_first_each_exactly_once(places: Places) ->
     seen: list[int] = []
     after = None
     while True:
-        page = audit_page.entries(places, asked(), bridge.cursor(after))
-        assert len(page["rows"]) <= audit_page.PAGE
+        page = lists.entries(places, asked(), bridge.cursor(after))
+        assert len(page["rows"]) <= lists.PAGE
         seen += [row["seq"] for row in page["rows"]]
         after = page["next"]
         if after is None:
@@ -98,7 +98,7 @@ def test_entries_come_in_pages_newest_first_each_exactly_once(places: Places) ->
 def test_a_filter_finds_what_was_chosen(places: Places, chosen: dict[str, str], count: int) -> None:
     """Each field narrows the list down, and so do several together."""
     many(places)
-    assert len(numbers(places, **chosen)) == min(count, audit_page.PAGE)
+    assert len(numbers(places, **chosen)) == min(count, lists.PAGE)
 
 
 @pytest.mark.usefixtures("utc")
@@ -122,7 +122,7 @@ def test_a_day_that_is_none_is_an_error_beside_its_field(places: Places, field: 
     """Whoever mistypes a day reads what was meant, where it was typed."""
     filled(places, 1)
     with pytest.raises(BadDayError) as caught:
-        audit_page.entries(places, asked(when="days", since=since, until=until), None)
+        lists.entries(places, asked(when="days", since=since, until=until), None)
     assert (caught.value.field, bool(caught.value.next)) == (field, True)
 
 
@@ -145,7 +145,7 @@ def test_a_day_that_is_none_is_an_error_beside_its_field(places: Places, field: 
 def test_a_form_that_no_page_of_ours_sends_is_refused(value: object) -> None:
     """Every name must be there, and every value be text of its kind."""
     with pytest.raises(ValueError, match="is needed"):
-        filters.form(value)
+        lists.form(value)
 
 
 @pytest.mark.parametrize("value", [[1], [1, 2, 3], ["1", 2], [1, -1], {"a": 1}, "x", 5, [None, 1], [True, 1]])
@@ -154,7 +154,7 @@ def test_a_place_in_the_log_is_two_numbers(value: object) -> None:
     with pytest.raises(ValueError, match="is needed"):
         bridge.cursor(value)
     with pytest.raises(ValueError, match="is needed"):
-        history_page.place({"own": value, "system": None})
+        lists.place({"own": value, "system": None, "waiting": 0})
 
 
 def test_an_entry_shows_its_bytes_and_its_place(places: Places) -> None:
@@ -177,7 +177,7 @@ def test_an_erased_entry_says_so_everywhere(places: Places) -> None:
         log.redact(3, "asked for")
     shown = audit_page.entry(places, 3)
     assert (shown["erased"], shown["details"]) == (True, None)
-    assert [row["erased"] for row in audit_page.entries(places, asked(), None)["rows"] if row["seq"] == 3] == [True]
+    assert [row["erased"] for row in lists.entries(places, asked(), None)["rows"] if row["seq"] == 3] == [True]
 
 
 def test_hostile_names_come_out_escaped(places: Places) -> None:
@@ -188,14 +188,14 @@ def test_hostile_names_come_out_escaped(places: Places) -> None:
     shown = audit_page.entry(places, 2)
     raw = shown.pop("raw")
     assert json.loads(raw)["job"] == nasty
-    offered = audit_page.offered(places)["job"]
+    offered = lists.offered(places)["job"]
     assert offered[0][0] == nasty
     text = json.dumps(
         [
             shown,
-            audit_page.entries(places, asked(job=nasty), None),
+            lists.entries(places, asked(job=nasty), None),
             offered[0][1],
-            history_page.runs(places, asked(), None),
+            lists.runs(places, asked(), None),
         ],
         ensure_ascii=False,
     )
@@ -211,10 +211,10 @@ def test_a_broken_log_is_an_error_with_a_next_step(places: Places) -> None:
         path.write_bytes(b"noise" * 1000)
     questions: list[Callable[[], object]] = [
         lambda: audit_page.overview(places),
-        lambda: audit_page.offered(places),
-        lambda: audit_page.entries(places, asked(), None),
+        lambda: lists.offered(places),
+        lambda: lists.entries(places, asked(), None),
         lambda: audit_page.entry(places, 1),
-        lambda: history_page.runs(places, asked(), None),
+        lambda: lists.runs(places, asked(), None),
     ]
     for ask in questions:
         with pytest.raises(BackupTrayError) as caught:
@@ -258,7 +258,7 @@ def test_a_pruned_log_says_from_where_it_is_kept(places: Places) -> None:
     seen: list[int] = []
     after = None
     while True:
-        page = audit_page.entries(places, asked(), bridge.cursor(after))
+        page = lists.entries(places, asked(), bridge.cursor(after))
         seen += [row["seq"] for row in page["rows"]]
         after = page["next"]
         if after is None:
@@ -285,10 +285,10 @@ def test_looking_changes_nothing(places: Places) -> None:
 
     before = state()
     audit_page.overview(places)
-    audit_page.offered(places)
-    audit_page.entries(places, asked(text="word"), None)
+    lists.offered(places)
+    lists.entries(places, asked(text="word"), None)
     audit_page.entry(places, 1)
-    history_page.runs(places, asked(), None)
+    lists.runs(places, asked(), None)
     assert state() == before
 
 
@@ -433,12 +433,12 @@ def test_a_breach_names_the_entry_and_what_to_do() -> None:
 # -- history
 
 
-def pages(places: Places, fields: filters.Fields) -> list[str]:
+def pages(places: Places, fields: lists.Fields) -> list[str]:
     """The runs of all pages, in their order."""
     seen: list[str] = []
     after = None
     while True:
-        page = history_page.runs(places, fields, history_page.place(after))
+        page = lists.runs(places, fields, lists.place(after))
         seen += [row["run"] for row in page["rows"]]
         after = json.loads(json.dumps(page["next"]))
         if after is None:
@@ -507,7 +507,7 @@ def test_a_system_that_does_not_answer_is_said_to_be_missing(places: Places, mon
         raise SystemViewError("It does not answer.")
 
     monkeypatch.setattr(system_history, "history", fails)
-    page = history_page.runs(places, asked(), None)
+    page = lists.runs(places, asked(), None)
     assert [row["run"] for row in page["rows"]] == made[::-1]
     assert "does not answer" in page["missing"]
 
@@ -516,10 +516,10 @@ def test_a_home_that_cannot_be_written_is_readable(places: Places) -> None:
     """Every page works on a log in folders that nobody may write."""
     many(places, 4)
     code = (
-        "import sys; from tray.core import paths; from tray.window import audit_page, filters, history_page\n"
-        "here = paths.places(); form = dict.fromkeys(filters._FIELDS, '')\n"
-        "print(audit_page.overview(here)['size'], len(audit_page.entries(here, form | {'text': 'word'}, None)['rows']),"
-        " len(history_page.runs(here, form, None)['rows']), audit_page.entry(here, 2)['seq'])"
+        "import sys; from tray.core import paths; from tray.window import audit_page, lists\n"
+        "here = paths.places(); form = dict.fromkeys(lists._FIELDS, '')\n"
+        "print(audit_page.overview(here)['size'], len(lists.entries(here, form | {'text': 'word'}, None)['rows']),"
+        " len(lists.runs(here, form, None)['rows']), audit_page.entry(here, 2)['seq'])"
     )
     home = places.state.parent
     done = mounted(f"mount --bind {home} {home}; mount -o remount,ro,bind {home}", code)
@@ -550,5 +550,5 @@ def test_acknowledging_asks_for_a_reason_and_is_on_record(places: Places) -> Non
 
 def test_an_action_is_said_in_words() -> None:
     """Every action can be read, and none is without words."""
-    assert filters.spoken("run.cancel_requested") == "Run cancel requested"
-    assert all(filters.spoken(action) for action in Action)
+    assert lists.spoken("run.cancel_requested") == "Run cancel requested"
+    assert all(lists.spoken(action) for action in Action)

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from tests.e2e import statuses
 from tray.core import paths
-from tray.window import document, page_names
+from tray.window import bridge, instance
 
 WEB = paths.assets() / "web"
 SCRIPTS = sorted(WEB.glob("js/**/*.js"))
@@ -18,7 +18,7 @@ SCRIPTS = sorted(WEB.glob("js/**/*.js"))
 
 def test_the_document_stands_alone() -> None:
     """Nothing is loaded from anywhere: every style and script is inside, each with the nonce of this start."""
-    page = document.build(WEB, {"a": 1})
+    page = bridge.build(WEB, {"a": 1})
     assert 'src="' not in page
     assert "<link" not in page
     nonces = set(re.findall(r'nonce="([^"]+)"', page))
@@ -30,13 +30,13 @@ def test_the_document_stands_alone() -> None:
 
 def test_the_nonce_is_new_at_every_start() -> None:
     """A nonce that somebody saw once is worth nothing."""
-    nonces = {re.search(r'nonce="([^"]+)"', document.build(WEB, {}))[1] for _ in range(3)}  # type: ignore[index] # it is there
+    nonces = {re.search(r'nonce="([^"]+)"', bridge.build(WEB, {}))[1] for _ in range(3)}  # type: ignore[index] # it is there
     assert len(nonces) == 3
 
 
 def test_the_policy_allows_nothing_by_default() -> None:
     """No connection, image, frame, form, base address, inline code or eval."""
-    policy = document.policy("n")
+    policy = bridge.policy("n")
     assert policy.startswith("default-src 'none'")
     for words in ("unsafe", "http", "data:", "*", "'self'"):
         assert words not in policy
@@ -46,7 +46,7 @@ def test_the_policy_allows_nothing_by_default() -> None:
 
 def test_the_start_data_cannot_end_its_element() -> None:
     """A job named like the end of a script stays data."""
-    page = document.build(WEB, {"name": statuses.NASTY + "<!--</SCRIPT>"})
+    page = bridge.build(WEB, {"name": statuses.NASTY + "<!--</SCRIPT>"})
     held = re.search(r'<script type="application/json" id="boot">(.*?)</script>', page, re.DOTALL)
     assert held is not None
     assert json.loads(held[1]) == {"name": statuses.NASTY + "<!--</SCRIPT>"}
@@ -55,7 +55,7 @@ def test_the_start_data_cannot_end_its_element() -> None:
 @given(some.text())
 def test_data_is_safe_as_script_and_as_markup(text: str) -> None:
     """ASCII only, without angle brackets: safe inside a script, inside HTML and in calls that count bytes as characters."""
-    literal = document.literal({"text": text})
+    literal = bridge.literal({"text": text})
     assert literal.isascii()
     assert not set(literal) & set("<>&\n")
     assert json.loads(literal) == {"text": text}
@@ -64,7 +64,7 @@ def test_data_is_safe_as_script_and_as_markup(text: str) -> None:
 def test_numbers_that_are_no_json_are_refused() -> None:
     """NaN would break the page's parser."""
     with pytest.raises(ValueError, match="not JSON compliant"):
-        document.literal(float("nan"))
+        bridge.literal(float("nan"))
 
 
 def test_a_script_that_holds_its_own_end_is_refused(tmp_path: Path) -> None:
@@ -72,14 +72,14 @@ def test_a_script_that_holds_its_own_end_is_refused(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text('<script src="a.js"></script>')
     (tmp_path / "a.js").write_text('const end = "</script>";')
     with pytest.raises(ValueError, match="would end its element early"):
-        document.build(tmp_path, {})
+        bridge.build(tmp_path, {})
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_no_script_parses_markup_or_runs_text(script: Path) -> None:
     """Data becomes text and attributes, never markup: the functions that parse HTML or code are not used."""
     text = script.read_text()
-    for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "DOMParser", "srcdoc",
+    for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "bridge.write", "eval(", "new Function", "DOMParser", "srcdoc",
                  "createContextualFragment", "javascript:", "http://", "https://"):  # fmt: skip
         if word == "http://":
             text = text.replace("http://www.w3.org/2000/svg", "")
@@ -105,7 +105,7 @@ def test_python_and_page_know_the_same_pages() -> None:
     defined = {
         match for path in SCRIPTS for match in re.findall(r"^\s*BT\.pages\.(\w+) = ", path.read_text(), re.MULTILINE)
     }
-    assert defined == set(page_names.PAGES)
+    assert defined == set(instance.PAGES)
 
 
 def test_python_answers_every_call_of_the_page_and_no_other() -> None:

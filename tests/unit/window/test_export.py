@@ -14,10 +14,10 @@ from tests.waiting import wait_for
 from tray.audit.search import conditions
 from tray.core import ourselves
 from tray.core.errors import ExportFailedError
-from tray.window import bridge, export, filters
+from tray.window import bridge, export, lists
 
 RUN = "0190aaaa-0000-7000-8000-000000000001"
-EMPTY = dict.fromkeys(filters._FIELDS, "")
+EMPTY = dict.fromkeys(lists._FIELDS, "")
 
 
 class Process:
@@ -74,7 +74,7 @@ def test_whoever_chooses_nothing_gets_nothing(process: Process) -> None:
 
 def test_every_value_of_a_filter_is_joined_to_its_option(process: Process) -> None:
     """A job called --output or a search for -h stays a value."""
-    fields = filters.form(
+    fields = lists.form(
         EMPTY | {"job": "--output=/etc/passwd", "text": " -h  --format ", "when": "week", "outcome": "failed"}
     )
     export.Writer(lambda *_: "/x/y.csv").of_filter(fields, "runs", "csv")
@@ -89,16 +89,16 @@ def test_every_value_of_a_filter_is_joined_to_its_option(process: Process) -> No
 def test_without_a_filter_all_is_meant_not_the_last_run(process: Process) -> None:
     """The command would take no option at all for the last run."""
     writer = export.Writer(lambda *_: "/x/y.csv")
-    writer.of_filter(filters.form(EMPTY), "runs", "csv")
+    writer.of_filter(lists.form(EMPTY), "runs", "csv")
     assert process.seen[4] == "--since=1970-01-01T00:00:00.000Z"
-    writer.of_filter(filters.form(EMPTY), "entries", "csv")
+    writer.of_filter(lists.form(EMPTY), "entries", "csv")
     assert process.seen[4] == "--entries"
 
 
 @pytest.mark.parametrize("name", ["home, photos", '"', '"a",b', " a ", "a", "--job=b", "ä,\u202e"])
 def test_the_command_understands_the_very_name_that_was_chosen(process: Process, name: str) -> None:
     """A job whose name holds commas, quotes or spaces is exported, and no other one in its place."""
-    export.Writer(lambda *_: "/x/y.csv").of_filter(filters.form(EMPTY | {"job": name}), "runs", "csv")
+    export.Writer(lambda *_: "/x/y.csv").of_filter(lists.form(EMPTY | {"job": name}), "runs", "csv")
     (option,) = [word for word in process.seen if word.startswith("--job=")]
     assert conditions.parse({"job": option.removeprefix("--job=")}, 0).job == (name,)
 

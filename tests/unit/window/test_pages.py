@@ -12,7 +12,7 @@ from tray.core.errors import UsageError
 from tray.core.model import Status
 from tray.core.paths import Places, expand
 from tray.jobs import configured, first_backup
-from tray.window import bridge, calls, page_names
+from tray.window import bridge, calls, instance
 from tray.window.status_feed import Feed
 
 
@@ -31,7 +31,7 @@ from tray.window.status_feed import Feed
 )
 def test_a_page_has_one_spelling(text: str, page: str) -> None:
     """What tray and terminal ask for is what the page knows."""
-    assert page_names.parse(text) == page
+    assert instance.page_of(text) == page
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_page_has_one_spelling(text: str, page: str) -> None:
 def test_anything_else_is_no_page(text: str) -> None:
     """Nothing but a known page, with the id of a run where it is about one, gets into the window."""
     with pytest.raises(UsageError) as caught:
-        page_names.parse(text)
+        instance.page_of(text)
     assert "dashboard" in caught.value.why
 
 

@@ -13,7 +13,7 @@ from tray.core import clock
 from tray.core.errors import BackupTrayError, RunNotFoundError
 from tray.core.paths import Places, private
 from tray.runs import Process, RunInfo
-from tray.window import log_page, report_page, verification
+from tray.window import run_pages, verification
 
 
 def put(places: Places, *drafts: Draft) -> None:
@@ -59,7 +59,7 @@ def test_the_report_holds_the_entry_and_its_place_in_the_log(places: Places) -> 
     """Who, what, when in both times, the hash, the root, the size of the log."""
     (run,) = ids(1)
     put(places, end(run, problems=[{"item": "/etc/shadow", "message": "permission denied"}]))
-    report = report_page.report(places, run[:20])
+    report = run_pages.report(places, run[:20])
     facts = {name: value for name, value, _ in [*report["happened"], *report["facts"]]}
     with AuditLog.read(places.audit_db) as log:
         entry, (size, root, _) = log.entry_of_run(run), log.head()
@@ -82,14 +82,14 @@ def test_without_a_run_the_last_one_is_reported(places: Places) -> None:
     """The tray's menu asks for "the last report"."""
     older, newer = ids(2)
     put(places, end(older, minutes=10), end(newer))
-    assert report_page.report(places, "")["run"]["run"] == newer
+    assert run_pages.report(places, "")["run"]["run"] == newer
 
 
 def test_a_run_that_goes_on_has_its_start_reported(places: Places) -> None:
     """Before its end a run's entry is its start, and no outcome is made up."""
     (run,) = ids(1)
     put(places, Draft(Action.RUN_STARTED, result="started", job="home", run=run, engine="restic", kind="backup"))
-    report = report_page.report(places, run)
+    report = run_pages.report(places, run)
     assert report["run"]["title"] == "home: no end on record yet"
     assert report["when"] == ""
 
@@ -102,7 +102,7 @@ def test_an_erased_body_leaves_the_report_readable(places: Places) -> None:
         found = log.entry_of_run(run)
         assert found is not None
         log.redact(found.seq, "asked for")
-    report = report_page.report(places, run)
+    report = run_pages.report(places, run)
     assert ["Details", "none, or erased; the entry itself is untouched", ""] in report["happened"]
     assert report["paths"] == []
 
@@ -111,7 +111,7 @@ def test_an_unknown_run_is_an_error_in_plain_words(places: Places) -> None:
     """Neither log nor spool knows it."""
     put(places, end(ids(1)[0]))
     with pytest.raises(RunNotFoundError):
-        report_page.report(places, "ffff")
+        run_pages.report(places, "ffff")
 
 
 def test_hostile_names_come_out_escaped(places: Places) -> None:
@@ -130,7 +130,7 @@ def test_hostile_names_come_out_escaped(places: Places) -> None:
             problems=[{"item": nasty, "message": nasty}],
         ),
     )
-    text = json.dumps(report_page.report(places, run), ensure_ascii=False)
+    text = json.dumps(run_pages.report(places, run), ensure_ascii=False)
     assert not set(text) & set("\n\x1b\u2028\u202e")
 
 
@@ -140,7 +140,7 @@ def test_a_report_changes_nothing(places: Places) -> None:
     put(places, end(run))
     with AuditLog.read(places.audit_db) as log:
         before = log.head()
-    verification.check(places, report_page.report(places, run)["entry"])
+    verification.check(places, run_pages.report(places, run)["entry"])
     with AuditLog.read(places.audit_db) as log:
         assert log.head() == before
 
@@ -151,7 +151,7 @@ def test_a_broken_log_is_an_error_with_a_next_step(places: Places) -> None:
     for path in places.state.glob("audit.db*"):
         path.write_bytes(b"noise" * 1000)
     with pytest.raises(BackupTrayError) as caught:
-        report_page.report(places, "")
+        run_pages.report(places, "")
     assert caught.value.next
 
 
@@ -175,7 +175,7 @@ def test_a_log_is_read_in_pieces_and_shown_escaped(places: Places) -> None:
     folder_of(places, run, "".join(lines))
     text, offset, pieces = "", 0, 0
     while True:
-        part = log_page.log(places, run, offset)
+        part = run_pages.log(places, run, offset)
         text, offset, pieces = text + part["text"], part["next"], pieces + 1
         if not part["more"]:
             break
@@ -191,8 +191,8 @@ def test_above_a_log_stands_which_run_it_is(places: Places) -> None:
     put(places, end(known))
     folder_of(places, known, "words\n")
     folder_of(places, unknown, "words\n")
-    assert log_page.log_head(places, "", None)["title"] == "home: succeeded"
-    head = log_page.log_head(places, unknown, None)
+    assert run_pages.log_head(places, "", None)["title"] == "home: succeeded"
+    head = run_pages.log_head(places, unknown, None)
     assert (head["title"], head["route"], head["ended"]) == ("Log of home", "restic → /media/backup", False)
 
 
@@ -201,11 +201,11 @@ def test_details_without_a_run_mean_the_one_that_goes_on(places: Places) -> None
     (run,) = ids(1)
     folder_of(places, run, "words\n", "live")
     status = statuses.judged(running=(statuses.live(run=run),))
-    assert log_page.log_head(places, "", status)["run"] == run
+    assert run_pages.log_head(places, "", status)["run"] == run
 
 
 def test_a_log_that_is_gone_is_an_error_in_plain_words(places: Places) -> None:
     """Old logs may be removed; the entry stays."""
-    for ask in (lambda: log_page.log(places, "ffff", 0), lambda: log_page.log_head(places, "ffff", None)):
+    for ask in (lambda: run_pages.log(places, "ffff", 0), lambda: run_pages.log_head(places, "ffff", None)):
         with pytest.raises(RunNotFoundError):
             ask()
