@@ -45,7 +45,7 @@ def interrupted(
 @pytest.mark.parametrize("module", ["tray.last_resort", "tray.core.errors", "argparse", "tray.cli.{}"])
 def test_an_interrupt_ends_every_command_without_a_word(command: str, module: str) -> None:
     """Its caller sees a death by the signal, as of any program; a script that called it ends too."""
-    done = interrupted(module.format(command), command, "--help")
+    done = interrupted(module.format(COMMANDS[command][0]), command, "--help")
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 

@@ -1,38 +1,31 @@
-"""`backup-tray create`: the first backup without a screen; the window's "Create First Backup" asks the same."""
+"""Make a first backup in the terminal: `backup-tray create`. The window's "Create First Backup" asks the same."""
 
 import getpass
 import shlex
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from tray.cli import Command, run
+from tray.config import Job
 from tray.core.errors import BackupTrayError, JobSetupError, UsageError
 from tray.core.files import opened
 from tray.core.paths import Places, places
-
-if TYPE_CHECKING:
-    from tray.config import Job
+from tray.jobs import configured, first_backup
+from tray.wording import escape
 
 _LONGEST_PASSWORD = 4096
 _EXAMPLE = "backup-tray create --source ~/Documents --repository /media/stick/backup --yes"
 
-EXAMPLES = (
-    "backup-tray create                                             asks four questions",
-    "backup-tray create --source ~/Documents --repository /media/stick/backup --yes",
-    "backup-tray create --source /etc --repository sftp:me@nas:/backup --password-file ~/secret --yes --no-run",
-)
 
-
-def register(parser: ArgumentParser) -> None:
-    """Declare the arguments."""
+def _register(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--source", action="append", metavar="PATH", help="a folder to back up; may be given several times"
     )
     parser.add_argument(
         "--repository",
         metavar="PLACE",
-        help="where to: a new folder, best on another disk, or an address such as sftp:me@nas:/backup",
+        help="the target: a new folder, best on another disk, or an address such as sftp:me@nas:/backup",
     )
     parser.add_argument("--name", help="what the job is called (default: home)")
     parser.add_argument(
@@ -42,8 +35,8 @@ def register(parser: ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="ask nothing: for scripts")
 
 
-def run(args: Namespace) -> int:
-    """Ask for what was not given, make repository and job, and run the first backup; its exit code is the engine's."""
+def _create(args: Namespace) -> int:
+    """Ask for missing answers, make repository and job, and run the first backup; the exit code is its engine's."""
     here = places()
     if not args.yes and not sys.stdin.isatty():
         raise UsageError(
@@ -51,24 +44,20 @@ def run(args: Namespace) -> int:
             why="There is no terminal to ask on.",
             next=f"Give the answers as options: `{_EXAMPLE}`.",
         )
-    job = _create(here, args)
+    job = _make(here, args)
     _explain(job)
     if args.no_run:
         return 0
-    from tray.cli import backup
-
     print("\nThe first backup runs now.", flush=True)
-    return backup.start(here, job)
+    return run.start(here, job)
 
 
-def _create(here: Places, args: Namespace) -> "Job":
-    """Make repository and job; what a person mistyped is asked for again.
+def _make(here: Places, args: Namespace) -> Job:
+    """Make repository and job; ask again for an answer that does not make sense.
 
     Raises:
-        BackupTrayError: It cannot be made, or nobody can be asked.
+        BackupTrayError: It cannot be made, or there is no user to ask.
     """
-    from tray.jobs import first_backup
-
     name, home = first_backup.suggested(here)
     given = {
         "sources": args.source or ([home] if args.yes else None),
@@ -91,7 +80,7 @@ def _create(here: Places, args: Namespace) -> "Job":
             given = {**answers, error.field: None}
 
 
-def _ask(given: "dict[str, object]", name: str, home: str) -> "dict[str, object]":
+def _ask(given: dict[str, object], name: str, home: str) -> dict[str, object]:
     """Return *given* with an answer for each question that is open."""
     answers = dict(given)
     if answers["sources"] is None:
@@ -108,7 +97,7 @@ def _ask(given: "dict[str, object]", name: str, home: str) -> "dict[str, object]
 
 
 def _answer(question: str, default: str) -> str:
-    """Return what the person types, or *default* for an empty line."""
+    """Return the line that the user types, or *default* for an empty one."""
     while True:
         try:
             typed = input(f"{question} [{default}] " if default else f"{question}: ").strip()
@@ -119,9 +108,7 @@ def _answer(question: str, default: str) -> str:
 
 
 def _new_password() -> str:
-    """Return the password that the person types, or a new one, which is shown once."""
-    from tray.jobs import first_backup
-
+    """Return the password that the user types, or a new one, which is shown once."""
     try:
         typed = getpass.getpass("A password for it (empty: one is made for you): ")
     except EOFError:
@@ -151,13 +138,19 @@ def _password_in(file: Path) -> str:
         ) from error
 
 
-def _explain(job: "Job") -> None:
-    """Say what was made, and how it runs every night."""
-    from tray.jobs import configured
-    from tray.wording import escape
-
+def _explain(job: Job) -> None:
+    """Tell the user about the new job, and how to run it every night."""
     print(f"\nThe job {escape(job.name)} and its repository {escape(str(job.repository))} are made.")
     print(f"  its password is kept in   {escape(str(job.password_file))}")
     print(f"  to run it now             backup-tray backup {escape(shlex.quote(job.name))}")
     print("  to run it every night     add this line with `crontab -e`:")
     print(f"    {escape(configured.cron_line(job))}")
+
+
+CREATE = Command(
+    _register,
+    _create,
+    "backup-tray create                                             asks four questions",
+    "backup-tray create --source ~/Documents --repository /media/stick/backup --yes",
+    "backup-tray create --source /etc --repository sftp:me@nas:/backup --password-file ~/secret --yes --no-run",
+)

@@ -1,22 +1,20 @@
-"""`backup-tray doctor`: what works here, what does not, and the command that mends it."""
+"""`backup-tray doctor`: say what works here, what does not, and how to mend it."""
 
 import json
 from argparse import ArgumentParser, Namespace
 
-EXAMPLES = ("backup-tray doctor               exit code 0 if there is nothing to mend, else 1",)
+from tray import doctor
+from tray.cli import Command
+from tray.core.paths import places
+from tray.wording import escape
 
 
-def register(parser: ArgumentParser) -> None:
-    """Add the arguments of `doctor`."""
+def _register(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the checks as JSON")
 
 
-def run(args: Namespace) -> int:
+def _run(args: Namespace) -> int:
     """Print every check; exit code 0 if there is nothing to mend, else 1."""
-    from tray import doctor
-    from tray.core.paths import places
-    from tray.wording import escape
-
     checks = doctor.examine(places())
     if args.json:
         print(json.dumps([check.to_json() for check in checks], indent=2))
@@ -26,3 +24,6 @@ def run(args: Namespace) -> int:
             if check.remedy:
                 print(f"      mend it: {escape(check.remedy)}")
     return 0 if doctor.fine(checks) else 1
+
+
+DOCTOR = Command(_register, _run, "backup-tray doctor               exit code 0 if there is nothing to mend, else 1")

@@ -1,44 +1,43 @@
-"""The entry point: finds the command's module, imports only that one, and turns errors into words and exit codes."""
+"""Run a command line: import the command's module, and turn errors into words and exit codes."""
 
 import atexit
 import os
 import sys
-from collections.abc import Collection, Sequence
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from tray import __version__, last_resort
+from tray.cli import Command
 from tray.core.errors import BackupTrayError, UnexpectedError, UsageError
 
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
 COMMANDS = {
-    "tray": "show the icon",
-    "tracker": "run the tracker in the foreground",
-    "window": "open the window, or raise the one that is open",
-    "run": "run a backup command under watch",
-    "create": "make a first backup here in the terminal",
-    "backup": "run a configured job",
-    "status": "are my backups fine? The same answer as the icon",
-    "history": "past runs",
-    "log": "the full log of a run",
-    "report": "a report of a run or a period: text, PDF, HTML, CSV, JSON Lines",
-    "repository": "what is in the repositories: snapshots, size, locks",
-    "cancel": "stop a run",
-    "pause": "suspend a run and all its processes",
-    "resume": "let a paused run go on",
-    "seen": "acknowledge a job's failure",
-    "forget": "no longer show a job that is over or was a typing mistake",
-    "audit": "verify and show the audit log: the record of all runs",
-    "system": "as root: show root's backups to a group of users",
-    "doctor": "what works here, what does not, and how to mend it",
+    "tray": ("background", "show the icon"),
+    "tracker": ("background", "run the tracker, which knows what runs now, in the foreground"),
+    "window": ("window", "open the window, or raise the one that is open"),
+    "run": ("run", "run a backup command under watch: start it, follow it and record it"),
+    "create": ("create", "make a first backup here in the terminal"),
+    "backup": ("run", "run a configured job"),
+    "status": ("status", "are my backups fine? The same answer as the icon"),
+    "history": ("history", "past runs"),
+    "log": ("history", "the full log of a run"),
+    "report": ("report", "a report of a run or a period: text, PDF, HTML, CSV, JSON Lines"),
+    "repository": ("repository", "what is in the repositories: snapshots, size, locks"),
+    "cancel": ("control", "stop a run"),
+    "pause": ("control", "suspend a run and all its processes"),
+    "resume": ("control", "let a paused run go on"),
+    "seen": ("marks", "acknowledge a job's failure"),
+    "forget": ("marks", "no longer show a job that is over or was a typing mistake"),
+    "audit": ("audit", "verify and show the audit log: the record of all runs"),
+    "system": ("background", "as root: show root's backups to a group of users"),
+    "doctor": ("doctor", "what works here, what does not, and how to mend it"),
 }
-"""Every command and its one line of help; `tray.cli.<command>` has `register(parser)` and `run(args) -> int`."""
+"""Every command: its module in `tray.cli`, and one line of help."""
 
 _STARTS = ("run", "backup")
-"""Commands that a signal ends until they pass it on to the one that they start."""
+"""Commands that a signal ends until they pass it on to the command that they start."""
 
 _CANNOT_SAY = {"status": 3}
 """The exit codes of an error where the usual ones would be read as an answer: a monitoring plugin's 3 is "unknown"."""
@@ -59,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if last_resort.command(argv) and not last_resort.started and not isinstance(error, BackupTrayError):
             raise  # `tray.__main__` runs the backup without us
-        return _told(command, error)
+        return _failed(command, error)
 
 
 def _dispatch(command: str, argv: list[str]) -> int:
@@ -71,19 +70,24 @@ def _dispatch(command: str, argv: list[str]) -> int:
         return 0
     if command not in COMMANDS:
         raise UsageError(
-            f"There is no command {command!r}.",
-            next=f"{_nearest(command, COMMANDS)}All commands: `backup-tray --help`.",
+            f"There is no command {command!r}.", next=f"{_nearest(command)}All commands: `backup-tray --help`."
         )
-    module = import_module(f"tray.cli.{command}")
-    parser = _parser(command, examples(module))
-    module.register(parser)
+    chosen = load(command)
+    parser = _parser(command, chosen)
+    chosen.register(parser)
     parsed = parser.parse_args(argv[1:] if argv[:1] == [command] else argv)
     if command not in _STARTS:
         last_resort.hear_interrupts()
-    return int(module.run(parsed))
+    return int(chosen.run(parsed))
 
 
-def _told(command: str, error: Exception) -> int:
+def load(command: str) -> Command:
+    """Import the module of *command*, and no other command's, and return the command."""
+    module = import_module(f"tray.cli.{COMMANDS[command][0]}")
+    return getattr(module, command.upper())  # type: ignore[no-any-return] # each module has it: the tests ask
+
+
+def _failed(command: str, error: Exception) -> int:
     """Print *error* and return the exit code of *command*."""
     match error:
         case BackupTrayError():
@@ -94,7 +98,8 @@ def _told(command: str, error: Exception) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             return 0
         case OSError():
-            tell(BackupTrayError(f"{error.strerror or error}.", why=_about(error), next="Run `backup-tray doctor`."))
+            about = f"The system said so about {error.filename}." if error.filename else "The system said so."
+            tell(BackupTrayError(f"{error.strerror or error}.", why=about, next="Run `backup-tray doctor`."))
             return _CANNOT_SAY.get(command, 2)
     unexpected = UnexpectedError(error)
     tell(unexpected)
@@ -104,28 +109,25 @@ def _told(command: str, error: Exception) -> int:
 def overview() -> str:
     """Return the list of commands, one line each."""
     width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
-    return "\n".join(
-        [
-            "usage: backup-tray [COMMAND] [OPTIONS]",
-            "",
-            "You always know whether your backups are fine. Without a command: shows the icon.",
-            "",
-            *lines,
-            "",
-            "examples:",
-            "  backup-tray run -- restic backup ~/Documents    the backup that you have, under watch",
-            "  backup-tray create                              a first backup, if you have none yet",
-            "  backup-tray status                              are my backups fine?",
-            "",
-            "More about one command: backup-tray COMMAND --help",
-        ]
-    )
+    lines = "\n".join(f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items())
+    return f"""\
+usage: backup-tray [COMMAND] [OPTIONS]
+
+You always know whether your backups are fine. Without a command: shows the icon.
+
+{lines}
+
+examples:
+  backup-tray run -- restic backup ~/Documents    the backup that you have, under watch
+  backup-tray create                              a first backup, if you have none yet
+  backup-tray status                              are my backups fine?
+
+More about one command: backup-tray COMMAND --help"""
 
 
 def tell(error: BackupTrayError) -> None:
     """Print *error* for a person: what happened, why, what to do next; names in it may hold anything."""
-    from tray.wording import escape
+    from tray.wording import escape  # a start without an error needs no words
 
     lines = [f"backup-tray: {escape(error.what)}"]
     if error.why:
@@ -146,49 +148,36 @@ def _introduce_log() -> None:
     )
 
 
-def _nearest(word: str, known: Collection[str]) -> str:
-    """Return a question for what was probably meant by *word*, as the beginning of a hint; "" if nothing is near."""
-    from difflib import get_close_matches
+def _nearest(word: str) -> str:
+    """Return a question for the command that *word* probably means, as the beginning of a hint; "" if none is near."""
+    from difflib import get_close_matches  # only after a typing mistake
 
-    return "".join(f"Did you mean `backup-tray {name}`? " for name in get_close_matches(word, known, 1))
+    return "".join(f"Did you mean `backup-tray {name}`? " for name in get_close_matches(word, COMMANDS, 1))
 
 
 def _in_words(message: str) -> str:
-    """Return what the parser says as people do: "there is no 'x'; choose from a, b", "'x' is no whole number"."""
-    import re
+    """Return the parser's message in plain words: "there is no 'x'; choose from a, b", "'x' is no whole number"."""
+    import re  # only after a typing mistake
 
-    if found := re.fullmatch(r"argument .*: invalid choice: ('.*') \(choose from (.*)\)", message, re.DOTALL):
-        return f"There is no {found[1]}; choose from {found[2].replace(chr(39), '')}."
-    if found := re.fullmatch(r"argument (.*): invalid int value: ('.*')", message, re.DOTALL):
-        return f"{found[1]}: {found[2]} is no whole number."
-    if found := re.fullmatch(r"the following arguments are required: (.*)", message, re.DOTALL):
-        return f"Something is missing: {found[1]}."
+    if match := re.fullmatch(r"argument .*: invalid choice: ('.*') \(choose from (.*)\)", message, re.DOTALL):
+        return f"There is no {match[1]}; choose from {match[2].replace(chr(39), '')}."
+    if match := re.fullmatch(r"argument (.*): invalid int value: ('.*')", message, re.DOTALL):
+        return f"{match[1]}: {match[2]} is no whole number."
+    if match := re.fullmatch(r"the following arguments are required: (.*)", message, re.DOTALL):
+        return f"Something is missing: {match[1]}."
     return f"{message[:1].upper()}{message[1:]}."
 
 
-def _about(error: OSError) -> str:
-    return f"The system said so about {error.filename}." if error.filename else "The system said so."
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(_in_words(message), next=f"Look at the options: `{self.prog} --help`.")
 
 
-def examples(module: object) -> str:
-    """Return the lines with which the help of a command ends: its `EXAMPLES`."""
-    return "\n".join(("examples:", *(f"  {line}" for line in getattr(module, "EXAMPLES"))))  # noqa: B009 - a module has no such type
-
-
-def _parser(command: str, epilog: str) -> "ArgumentParser":
-    from argparse import ArgumentParser, RawDescriptionHelpFormatter
-
-    class Parser(ArgumentParser):
-        def error(self, message: str) -> NoReturn:
-            raise UsageError(
-                _in_words(message),
-                next=f"Look at the options: `{self.prog} --help`.",
-            )
-
-    text = COMMANDS[command]
-    return Parser(
-        prog=f"backup-tray {command}",
+def _parser(name: str, command: Command) -> ArgumentParser:
+    text = COMMANDS[name][1]
+    return _Parser(
+        prog=f"backup-tray {name}",
         description=f"{text[:1].upper()}{text[1:]}".rstrip(".") + ".",
-        epilog=epilog,
+        epilog=command.epilog,
         formatter_class=RawDescriptionHelpFormatter,
     )

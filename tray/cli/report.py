@@ -1,47 +1,22 @@
-"""`backup-tray report [RUN|FILTER] [--format text|pdf|csv|jsonl|html] [--output FILE]`."""
+"""Write a report of a run or a period: `backup-tray report`."""
 
 from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING
 
-from tray.cli import asking
+from tray.cli import Command, options
 from tray.core.errors import RunNotFoundError, UsageError
 from tray.core.paths import places
-
-if TYPE_CHECKING:
-    from tray.report.create import Order
-    from tray.report.facts import Sheet
+from tray.report import create
+from tray.report.create import Order
+from tray.report.facts import Sheet
 
 FORMATS = ("text", "pdf", "csv", "jsonl", "html")
-_FILTER = {
-    "since": ("TIME", "from then on: 2026-11-01, yesterday, 7d, ..."),
-    "until": ("TIME", "up to then; a day is included"),
-    "month": ("MONTH", "one month: 2026-10"),
-    "job": ("NAME", "of this job; several with commas"),
-    "engine": ("NAME", "of this engine"),
-    "action": ("ACTION", "of entries: run.finished, audit.verified, ..."),
-    "outcome": ("WORD", "succeeded, warning, failed, cancelled, lost, unknown"),
-    "severity": ("WORD", "info, warning, error, critical"),
-    "kind": ("WORD", "backup, restore, check, ..."),
-    "source": ("WORD", "wrapped or observed"),
-    "text": ("WORDS", "all these words stand in the entry"),
-}
-
-EXAMPLES = (
-    "backup-tray report last",
-    "backup-tray report last --output run.pdf",
-    "backup-tray report --month 2026-10 --output october.pdf",
-    "backup-tray report --since 7d --outcome failed --format csv --output failures.csv",
-)
 
 
-def register(parser: ArgumentParser) -> None:
-    """Declare the arguments."""
+def _register(parser: ArgumentParser) -> None:
     parser.add_argument(
         "run", metavar="RUN", nargs="?", help="the run's id from `backup-tray history`, or `last` (default)"
     )
-    instead = parser.add_argument_group("instead of one run, all that match")
-    for name, (metavar, words) in _FILTER.items():
-        instead.add_argument(f"--{name}", metavar=metavar, help=words)
+    options.add_filter(parser.add_argument_group("instead of one run, all that match"))
     parser.add_argument("--entries", action="store_true", help="every entry, not only the ends of runs")
     parser.add_argument("--format", choices=FORMATS, help="the format (default: by the name of the file, else text)")
     parser.add_argument("--output", metavar="FILE", help="the file to write; `-` is standard output")
@@ -53,21 +28,17 @@ def register(parser: ArgumentParser) -> None:
     )
 
 
-def run(args: Namespace) -> int:
+def _report(args: Namespace) -> int:
     """Write or print the report."""
-    from tray.report import create
-
     try:
         create.run(places(), _order(args))
     except RunNotFoundError as error:
-        raise asking.or_a_job(error, args.run, "report") from error
+        raise options.or_a_job(error, args.run, "report") from error
     return 0
 
 
-def _order(args: Namespace) -> "Order":
-    from tray.report.create import Order
-
-    given = {name: value for name in _FILTER if (value := getattr(args, name)) is not None}
+def _order(args: Namespace) -> Order:
+    given = {name: value for name in options.FILTER if (value := getattr(args, name)) is not None}
     if args.run is not None and (given or args.entries):
         raise UsageError(
             "A report is about one run or about a filter, not both.",
@@ -92,7 +63,7 @@ def _order(args: Namespace) -> "Order":
     )
 
 
-def _pdf(sheet: "Sheet", paper: str) -> bytes:
+def _pdf(sheet: Sheet, paper: str) -> bytes:
     from tray.report import pdf  # loads reportlab, which only this format needs
 
     return pdf.written(sheet, paper)
@@ -101,3 +72,13 @@ def _pdf(sheet: "Sheet", paper: str) -> bytes:
 def _by_name(output: str | None) -> str:
     ending = (output or "").rpartition(".")[2].lower()
     return {"htm": "html", "txt": "text"}.get(ending, ending if ending in FORMATS else "text")
+
+
+REPORT = Command(
+    _register,
+    _report,
+    "backup-tray report last",
+    "backup-tray report last --output run.pdf",
+    "backup-tray report --month 2026-10 --output october.pdf",
+    "backup-tray report --since 7d --outcome failed --format csv --output failures.csv",
+)

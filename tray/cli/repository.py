@@ -1,47 +1,38 @@
-"""`backup-tray repository [--refresh] [--snapshots] [--json] [REPO]`."""
+"""Show the contents of repositories: `backup-tray repository`."""
 
 import json
 import os
 from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING
 
 from tray import wording
+from tray.cli import Command
 from tray.core import clock
-from tray.core.model import Instance
+from tray.core.errors import RepositoryNotKnownError, UsageError
+from tray.core.model import Instance, RepositoryState
 from tray.core.paths import places
-
-if TYPE_CHECKING:
-    from tray.core.model import RepositoryState
-    from tray.repository.ask import Snapshot
-    from tray.repository.targets import Target
-
-EXAMPLES = (
-    "backup-tray repository",
-    "backup-tray repository /media/stick/backup --refresh",
-)
+from tray.repository import ask, look, targets
+from tray.repository.ask import Snapshot
+from tray.repository.targets import Target
+from tray.status import StatusSource
 
 
-def register(parser: ArgumentParser) -> None:
-    """Declare the arguments."""
+def _register(parser: ArgumentParser) -> None:
     parser.add_argument("repository", nargs="?", metavar="REPO", help="only this one: a folder, or an address as known")
     parser.add_argument(
         "--refresh",
         action="store_true",
-        help="look now, and ask the engine where its password is configured or in the environment",
+        help="look now, and ask the backup program where its password is configured or in the environment",
     )
     parser.add_argument(
         "--snapshots",
         action="store_true",
-        help="list the snapshots that the engine tells of: past runs without an audit entry",
+        help="list the snapshots that the repository has, also of runs without a record here",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
-def run(args: Namespace) -> int:
-    """Show what the repositories say of themselves; 0, or 3 where one cannot be read."""
-    from tray.core.errors import RepositoryNotKnownError
-    from tray.repository import look, targets
-
+def _repository(args: Namespace) -> int:
+    """Show the facts that the repositories tell; exit code 0, or 3 where one cannot be read."""
     here = places()
     chosen = None
     if args.repository is not None:
@@ -49,7 +40,7 @@ def run(args: Namespace) -> int:
         if chosen is None:
             raise RepositoryNotKnownError(args.repository)
     if args.snapshots:
-        return _list(_one(chosen, targets.known(here)), as_json=args.json)
+        return _list(_target(chosen, targets.known(here)), as_json=args.json)
     if args.refresh:
         for target in [chosen] if chosen is not None else targets.known(here):
             look.look(here, target, os.environ, asked=True)
@@ -57,27 +48,25 @@ def run(args: Namespace) -> int:
     return _show(chosen, as_json=args.json)
 
 
-def _show(chosen: "Target | None", *, as_json: bool) -> int:
-    from tray.status import StatusSource
-
+def _show(chosen: Target | None, *, as_json: bool) -> int:
     source = StatusSource(places(), role="cli", start_tracker=False)
     try:
-        found = list(source.poll().repositories)
+        states = list(source.poll().repositories)
     finally:
         source.close()
     if chosen is not None:
-        found = [state for state in found if (state.engine, state.repository) == (chosen.access.engine, chosen.shown)]
-    for state in found:
+        states = [state for state in states if (state.engine, state.repository) == (chosen.access.engine, chosen.shown)]
+    for state in states:
         print(json.dumps(state.to_json()) if as_json else text(state))
-    if not found and not as_json:
+    if not states and not as_json:
         print(
             "No repository is known. Put a backup under watch, or look at one: `backup-tray repository --refresh REPO`."
         )
-    return 3 if any(state.error is not None for state in found) else 0
+    return 3 if any(state.error is not None for state in states) else 0
 
 
-def text(state: "RepositoryState") -> str:
-    """Return a repository for a person: one fact a line, those that nobody knows said so."""
+def text(state: RepositoryState) -> str:
+    """Return the facts of a repository, one a line; a fact that is not known is said to be so."""
     now = clock.now_ms()
     newest = "not known"
     if state.last_snapshot_ms is not None:
@@ -97,31 +86,29 @@ def text(state: "RepositoryState") -> str:
     if state.lock_command is not None:
         lines.append(f"  unlock:    {wording.escape(state.lock_command)}")
     if state.error is not None:
-        facts = {key: wording.escape(said) for key, said in state.error.items()}
+        facts = {key: wording.escape(words) for key, words in state.error.items()}
         lines += [f"  error:     {facts['what']}", f"  why:       {facts['why']}", f"  next:      {facts['next']}"]
     return "\n".join(lines)
 
 
-def _lock(state: "RepositoryState") -> str:
+def _lock(state: RepositoryState) -> str:
     if state.locked_by is None:
         return "none seen"
     since = "" if state.locked_since_ms is None else f" since {_when(state.locked_since_ms)}"
     return f"locked by {wording.escape(state.locked_by)}{since}"
 
 
-def _list(target: "Target", *, as_json: bool) -> int:
-    from tray.repository import ask
-
-    found = ask.snapshots(target.access, os.environ)
-    for snapshot in found:
+def _list(target: Target, *, as_json: bool) -> int:
+    snapshots = ask.snapshots(target.access, os.environ)
+    for snapshot in snapshots:
         print(json.dumps(snapshot.to_json()) if as_json else _line(snapshot))
     if not as_json:
-        told = f"{wording.plural(len(found), 'snapshot')} in {wording.escape(target.shown)}"
-        print(f"{told}, told by the repository itself, not by the audit log.")
+        count = f"{wording.plural(len(snapshots), 'snapshot')} in {wording.escape(target.shown)}"
+        print(f"{count}, told by the repository itself, not by the audit log.")
     return 0
 
 
-def _line(snapshot: "Snapshot") -> str:
+def _line(snapshot: Snapshot) -> str:
     facts = [
         _when(snapshot.time_ms),
         snapshot.id[:8] if len(snapshot.id) == 64 else wording.escape(snapshot.id),
@@ -134,10 +121,8 @@ def _line(snapshot: "Snapshot") -> str:
     return "  ".join(fact for fact in facts if fact)
 
 
-def _one(chosen: "Target | None", known: "list[Target]") -> "Target":
-    """Return the repository that is meant: the named one, or the only one."""
-    from tray.core.errors import UsageError
-
+def _target(chosen: Target | None, known: list[Target]) -> Target:
+    """Return the named repository, or the only known one."""
     if chosen is not None:
         return chosen
     if len(known) == 1:
@@ -152,3 +137,8 @@ def _one(chosen: "Target | None", known: "list[Target]") -> "Target":
 
 def _when(ms: int) -> str:
     return clock.local(ms).strftime("%Y-%m-%d %H:%M:%S")
+
+
+REPOSITORY = Command(
+    _register, _repository, "backup-tray repository", "backup-tray repository /media/stick/backup --refresh"
+)

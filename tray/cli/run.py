@@ -1,30 +1,30 @@
-"""`backup-tray run [--job NAME] [--engine NAME] [--no-watch] -- COMMAND…`."""
+"""Run a backup under watch: `backup-tray run -- COMMAND...`, and `backup-tray backup JOB` for a configured job."""
 
+import os
 from argparse import REMAINDER, ArgumentParser, Namespace
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from tray.core.errors import UsageError
+from tray.cli import Command
+from tray.core.errors import ConfigError, UsageError
+from tray.core.paths import places
+from tray.wrapper import privacy, wrap
+from tray.wrapper.child import leave
 
-EXAMPLES = (
-    "backup-tray run -- restic backup ~/Documents",
-    "backup-tray run --job nightly -- /usr/local/bin/backup.sh",
-    "backup-tray run --engine restic -- my-restic backup /home",
-)
+if TYPE_CHECKING:
+    from tray.config import Job
+    from tray.core.paths import Places
 
 
-def register(parser: ArgumentParser) -> None:
-    """Declare the arguments."""
+def _add_command(parser: ArgumentParser) -> None:
     parser.add_argument("--job", metavar="NAME", help="the job this run belongs to (default: named after the command)")
-    parser.add_argument("--engine", metavar="NAME", help="the engine, if the command does not show it")
+    parser.add_argument("--engine", metavar="NAME", help="the backup program, if the command does not show it")
     parser.add_argument("--no-watch", action="store_true", help="only record start, end and exit code; read nothing")
     parser.add_argument("command", nargs=REMAINDER, metavar="-- COMMAND", help="the backup command, after --")
 
 
-def run(args: Namespace) -> int:
+def _run(args: Namespace) -> int:
     """Run the command under watch; the exit code is the command's."""
-    from tray.wrapper import privacy, wrap
-    from tray.wrapper.child import leave
-
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:
         raise UsageError(
@@ -37,3 +37,44 @@ def run(args: Namespace) -> int:
     with suppress(Exception):
         leave(code)
     return code
+
+
+def _add_job(parser: ArgumentParser) -> None:
+    parser.add_argument("job", metavar="JOB", help="a job of config.toml, such as one made by `backup-tray create`")
+    words = "change nothing about the command's output; record start and end only"
+    parser.add_argument("--no-watch", action="store_true", help=words)
+
+
+def _backup(args: Namespace) -> int:
+    """Run the job; the exit code is its engine's."""
+    from tray.jobs import configured  # `run` starts without the configuration
+
+    here = places()
+    try:
+        job = configured.find(here, args.job)
+    except ConfigError as error:
+        wrap.record_failure(here, args.job, f"{error.what} {error.why}".strip())
+        raise
+    leave(start(here, job, watch=not args.no_watch))
+
+
+def start(here: "Places", job: "Job", *, watch: bool = True) -> int:
+    """Run *job* in this process and return the exit code of its engine."""
+    from tray.jobs import configured  # `run` starts without the configuration
+
+    for variable in configured.CLASHING_VARIABLES:
+        if not job.command:
+            os.environ.pop(variable, None)
+    os.environ.update(configured.environment(job))
+    engine = job.engine if job.command else None
+    return wrap.run(configured.command(job), job=job.name, engine=engine, watch=watch, places=here)
+
+
+RUN = Command(
+    _add_command,
+    _run,
+    "backup-tray run -- restic backup ~/Documents",
+    "backup-tray run --job nightly -- /usr/local/bin/backup.sh",
+    "backup-tray run --engine restic -- my-restic backup /home",
+)
+BACKUP = Command(_add_job, _backup, "backup-tray backup home")

@@ -1,4 +1,4 @@
-"""`backup-tray status [--json] [--watch]`."""
+"""Show the status in the terminal: `backup-tray status`."""
 
 import json
 import sys
@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
 from tray import wording
+from tray.cli import Command
 from tray.core import clock
 from tray.core.errors import BackupTrayError
 from tray.core.model import Instance, LiveRun, Phase, Source, State, Status
@@ -25,15 +26,15 @@ EXIT_CODES = {
     State.NONE: 3,
     State.UNAVAILABLE: 3,
 }
-"""What monitoring plugins expect: 0 fine, 1 warning, 2 critical, 3 unknown."""
+"""Exit codes as monitoring plugins use them: 0 fine, 1 warning, 2 critical, 3 unknown."""
 
 _FINE = (State.OK, State.RUNNING, State.NONE)
-"""Where nothing is wrong the bar alone tells enough."""
+"""States in which the bar alone tells enough."""
 _OLD_MS = 5000
 NAME_COLUMNS = 48
-"""How much of a job's name the list shows on a terminal; a pipe and `--json` have it whole."""
+"""Columns of a job's name in the list on a terminal; a pipe and `--json` have it whole."""
 _NARROW = 30
-"""Where fewer cells are left for what a job's last run did, that goes below the job's name."""
+"""If fewer cells are left for a job's last run, it goes below the job's name."""
 _BEGIN = "Put the backup that you have under watch: `backup-tray run -- COMMAND...`; or make one: `backup-tray create`."
 _COLOURS = {
     State.OK: "32",
@@ -47,20 +48,13 @@ _COLOURS = {
 }
 """The colour of a state's word on a terminal (ECMA-48); the word itself says the same."""
 
-EXAMPLES = (
-    "backup-tray status               exit code 0 fine, 1 warning, 2 failed, 3 not known",
-    "backup-tray status --watch       until Ctrl-C",
-    "backup-tray status --json",
-)
 
-
-def register(parser: ArgumentParser) -> None:
-    """Declare the arguments."""
+def _register(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the status as JSON, one line")
     parser.add_argument("--watch", action="store_true", help="follow it until interrupted (Ctrl-C)")
 
 
-def run(args: Namespace) -> int:
+def _status(args: Namespace) -> int:
     """Show the status; the exit code says it too."""
     source = StatusSource(places(), role="cli", start_tracker=args.watch)
     try:
@@ -96,9 +90,7 @@ def text(status: Status, *, terminal: bool = False) -> str:
         ]
         if status.jobs:
             old = now - status.as_of_ms > _OLD_MS
-            lines.append(
-                f"What follows is old, from {_when(status.as_of_ms)}." if old else "What follows is what is on record."
-            )
+            lines.append(f"The rest is old, from {_when(status.as_of_ms)}." if old else "The rest is from the record.")
     columns = progress_bar.columns()
     if status.runs:
         lines += ["", "Running now:", *(f"  {_run_line(run, max(columns, 80) - 2)}" for run in status.runs)]
@@ -106,12 +98,10 @@ def text(status: Status, *, terminal: bool = False) -> str:
         lines += ["", "Jobs:", *_job_lines(status, now, terminal=terminal, paint=paint)]
     elif status.state is State.NONE and not status.runs and wording.ALL_FORGOTTEN not in status.notes:
         lines.append(_BEGIN)
-    standing = wording.audit_line_now(status.audit, now, readable=status.error is None)
+    audit = wording.audit_line_now(status.audit, now, readable=status.error is None)
     if status.audit is not None or (status.jobs and status.error is None):
-        lines += ["", standing]
-    lines += [
-        f"Note: {wording.escape(note)}." for note in status.notes if note not in (standing, wording.ALL_FORGOTTEN)
-    ]
+        lines += ["", audit]
+    lines += [f"Note: {wording.escape(note)}." for note in status.notes if note not in (audit, wording.ALL_FORGOTTEN)]
     return "\n".join(lines)
 
 
@@ -137,7 +127,7 @@ def _job_lines(status: Status, now: int, *, terminal: bool, paint: bool) -> Iter
 
 
 def _run_line(run: LiveRun, columns: int) -> str:
-    """A live run with its bar; without one where nobody knows how far it is, as an empty bar would look like 0 %."""
+    """Return a live run with its bar; without one if its progress is not known, as an empty bar would look like 0 %."""
     whose = _whose(run.instance) + (" (observed)" if run.source is Source.OBSERVED else "")
     if run.fraction is not None:
         return progress_bar.line([run], columns - len(whose)) + whose
@@ -160,9 +150,9 @@ def _whose(instance: Instance) -> str:
 
 
 def _watch(source: StatusSource, *, as_json: bool) -> int:
-    """Follow the status: on a terminal a bar that is redrawn, else a line whenever what it says changes."""
+    """Follow the status: on a terminal with a bar that is redrawn, else with a line for each change."""
     screen = progress_bar.Display(1)
-    said = ""
+    shown = ""
     status = None
     try:
         for status in source.follow(threading.Event()):
@@ -171,10 +161,10 @@ def _watch(source: StatusSource, *, as_json: bool) -> int:
                 continue
             barred = status.own_runs and screen.active and status.state in _FINE
             words = "" if barred else _line(status)
-            if words and words != said:
+            if words and words != shown:
                 screen.clear()
                 print(words, flush=True)
-            said = words
+            shown = words
             if status.own_runs:
                 screen.show(status.own_runs)
             else:
@@ -185,7 +175,7 @@ def _watch(source: StatusSource, *, as_json: bool) -> int:
 
 
 def _line(status: Status) -> str:
-    """Return the headline, and that the configuration is not followed, if so."""
+    """Return the headline, with a note if the configuration cannot be followed."""
     head = wording.headline(status, clock.now_ms())
     notes = (f"Note: {wording.escape(note)}." for note in status.notes if note.startswith(wording.UNFOLLOWED))
     return " ".join((head, *notes))
@@ -193,3 +183,12 @@ def _line(status: Status) -> str:
 
 def _when(ms: int) -> str:
     return clock.local(ms).strftime("%Y-%m-%d %H:%M:%S")
+
+
+STATUS = Command(
+    _register,
+    _status,
+    "backup-tray status               exit code 0 fine, 1 warning, 2 failed, 3 not known",
+    "backup-tray status --watch       until Ctrl-C",
+    "backup-tray status --json",
+)

@@ -1,4 +1,4 @@
-"""`backup-tray window [PAGE]`."""
+"""Open the window: `backup-tray window [PAGE]`. Without a web view, print the same here."""
 
 import subprocess
 import sys
@@ -6,23 +6,18 @@ import tempfile
 import time
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from contextlib import suppress
-from types import ModuleType
 
+from tray.cli import Command
+from tray.cli.main import tell
 from tray.core import ourselves
 from tray.core.errors import BackupTrayError, NoWebViewError, RunNotFoundError
 from tray.core.paths import Places, places
+from tray.window import app, instance
 
 _LOOK_SECONDS = 0.05
 
-EXAMPLES = (
-    "backup-tray window               the Dashboard",
-    "backup-tray window history",
-    "backup-tray window report/last   the report of the newest run",
-)
 
-
-def register(parser: ArgumentParser) -> None:
-    """Declare the arguments."""
+def _register(parser: ArgumentParser) -> None:
     parser.add_argument(
         "page",
         metavar="PAGE",
@@ -33,11 +28,8 @@ def register(parser: ArgumentParser) -> None:
     parser.add_argument("--stay", action="store_true", help=SUPPRESS)  # be the window, also in a terminal
 
 
-def run(args: Namespace) -> int:
+def _window(args: Namespace) -> int:
     """Open the window, or raise the one that is open; without a web view print the same report here."""
-    from tray.cli.main import tell
-    from tray.window import app, instance
-
     page = instance.page_of(args.page)
     here = places()
     if sys.stdin is not None and sys.stdin.isatty() and not args.stay:
@@ -58,10 +50,8 @@ def run(args: Namespace) -> int:
 def _apart(here: Places, page: str) -> int:
     """Open the window in a process apart from this terminal, which is free as soon as the page is shown.
 
-    If no window opens, what that process said stands here, and its exit code is ours.
+    If no window opens, print the output of that process, and return its exit code.
     """
-    from tray.window import instance
-
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(
             ourselves.command("window", page, "--stay"),
@@ -85,19 +75,21 @@ def _apart(here: Places, page: str) -> int:
 
 
 def _print_instead(page: str) -> None:
-    """Print what the window would have shown: the report or the log that was asked for, the history, or the status."""
-    from tray.cli import history, log, report, status
+    """Print the content of *page* in place of the window: a report, a log, the history, or the status."""
+    from tray.cli import history, report, status  # only here: a window has its own pages
     from tray.status import StatusSource
 
     name, _, run = page.partition("/")
-    shown = {"report": report, "log": log, "history": history}.get(name)
-    if shown is not None:
+    command = {"report": report.REPORT, "log": history.LOG, "history": history.HISTORY}.get(name)
+    if command is not None:
+        parser = ArgumentParser()
+        command.register(parser)
         try:
-            shown.run(_arguments(shown, [] if shown is history else [run or "last"]))
+            command.run(parser.parse_args([] if name == "history" else [run or "last"]))
             sys.stdout.flush()
             return
         except RunNotFoundError:
-            pass  # there is none: the status says what there is
+            pass  # there is none: the status tells what is on record
     source = StatusSource(places(), role="cli", start_tracker=False)
     try:
         print(status.text(source.poll()), flush=True)
@@ -105,8 +97,10 @@ def _print_instead(page: str) -> None:
         source.close()
 
 
-def _arguments(command: ModuleType, words: list[str]) -> Namespace:
-    """Return what *command* takes when somebody types these words behind it."""
-    parser = ArgumentParser()
-    command.register(parser)
-    return parser.parse_args(words)
+WINDOW = Command(
+    _register,
+    _window,
+    "backup-tray window               the Dashboard",
+    "backup-tray window history",
+    "backup-tray window report/last   the report of the newest run",
+)

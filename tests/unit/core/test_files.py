@@ -145,7 +145,7 @@ OURS = {
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forked]:
     """The program, loaded once."""
-    needed = ("run", "status", "tracker", "repository")
+    needed = ("run", "status", "background", "repository")
     with forked(
         tmp_path_factory.mktemp("forked"), "tray.wrapper.wrap", *(f"tray.cli.{word}" for word in needed)
     ) as run:

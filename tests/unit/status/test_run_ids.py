@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.audit.help import end, start, writer
 from tray import runs, wording
 from tray.audit import spool
-from tray.cli.audit.common import entry_number
+from tray.cli.audit.show import entry_number
 from tray.cli.main import main
 from tray.core import clock
 from tray.core.errors import BackupTrayError, RunAmbiguousError, RunNotFoundError, SystemViewError

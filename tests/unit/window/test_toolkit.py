@@ -229,7 +229,7 @@ def test_without_a_web_view_the_status_is_printed(
 
     monkeypatch.setattr(app, "open_window", fails)
     with pytest.raises(NoWebViewError) as caught:
-        command.run(SimpleNamespace(page="report"))  # type: ignore[arg-type] # all that it reads
+        command.WINDOW.run(SimpleNamespace(page="report"))  # type: ignore[arg-type] # all that it reads
     assert "No backups performed" in capsys.readouterr().out
     assert caught.value.exit_code != 0
 
@@ -246,7 +246,7 @@ def test_the_process_ends_whatever_threads_are_left(
     codes: list[int] = []
     monkeypatch.setattr(app, "open_window", open_window or fails)
     monkeypatch.setattr(app, "leave", codes.append)
-    command.run(SimpleNamespace(page="dashboard"))  # type: ignore[arg-type] # all that it reads
+    command.WINDOW.run(SimpleNamespace(page="dashboard"))  # type: ignore[arg-type] # all that it reads
     assert codes[0] == (0 if open_window else 2)
     assert ("Mend it." in capsys.readouterr().err) is (open_window is None)
 

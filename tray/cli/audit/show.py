@@ -1,35 +1,28 @@
-"""`backup-tray audit show [SEQ|RUN]`: the entries, filtered, the newest first; or one with its details."""
+"""Print entries of the audit log, filtered, the newest first, or one with its details: `backup-tray audit show`."""
 
+import json
+import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from tray import wording
-from tray.cli import asking
-from tray.cli.audit.common import as_json, entry_number, moment
-from tray.core.errors import UsageError
-from tray.core.paths import Places, places
-
-if TYPE_CHECKING:
-    from tray.audit.rows import StoredEntry
-    from tray.audit.search import Page
-    from tray.audit.search.conditions import Filter
-    from tray.audit.store import AuditLog
+from tray.audit.rows import StoredEntry
+from tray.audit.search import Page, names, search
+from tray.audit.search.conditions import Filter
+from tray.audit.store import AuditLog
+from tray.cli import Command, options
+from tray.core import clock
+from tray.core.errors import RunNotFoundError, UsageError
+from tray.core.paths import places
+from tray.status import run_ids
 
 PAGE = 20
 _WIDEST = 40
 """A name wider than this does not push the columns of all the other lines away."""
 
-EXAMPLES = (
-    "backup-tray audit show --since yesterday",
-    "backup-tray audit show 17        one entry with its details",
-    'backup-tray audit show --severity critical --text "permission denied"',
-)
 
-
-def register(parser: ArgumentParser) -> None:
-    """Declare the arguments."""
+def _register(parser: ArgumentParser) -> None:
     parser.add_argument(
         "entry",
         nargs="?",
@@ -37,18 +30,15 @@ def register(parser: ArgumentParser) -> None:
         help="one entry with its details: its number, or a run's id, which stands for the entry of the run's end",
     )
     parser.add_argument("--json", action="store_true", help="the exact bytes that were hashed, one entry a line")
-    asking.register(parser, PAGE)
+    options.add_list(parser, PAGE)
 
 
-def run(args: Namespace) -> int:
-    """Print what was asked for."""
-    from tray.audit.store import AuditLog
-
-    asked, here = asking.wanted(args), places()
+def _show(args: Namespace) -> int:
+    """Print the entries of the filter, or the one that was named."""
+    asked = options.wanted(args)
     if args.entry is not None:
-        return _one(here, args, asked)
-    asking.prepare(here, asked)
-    with AuditLog.read(here.audit_db) as log:
+        return _show_entry(args, asked)
+    with AuditLog.read(places().audit_db) as log:
         page = _page(log, asked, args.limit, args.page)
         if not page.entries:
             log.first()  # "nothing found" in a log that was emptied is no answer
@@ -60,16 +50,14 @@ def run(args: Namespace) -> int:
         for line in [empty] if empty else _table(page.entries):
             print(line)
     sys.stdout.flush()
-    asking.notes(args, page.next is not None, page.looked_to_ms)
+    options.notes(args, page.next is not None, page.looked_to_ms)
     return 0
 
 
-def _one(here: Places, args: Namespace, asked: "Filter") -> int:
-    from tray.audit.store import AuditLog
-
+def _show_entry(args: Namespace, asked: Filter) -> int:
     if asked.to_json():
         raise UsageError("One entry cannot be filtered.", next=f"Leave out the options: `audit show {args.entry}`.")
-    with AuditLog.read(here.audit_db) as log:
+    with AuditLog.read(places().audit_db) as log:
         entry = log.entry(entry_number(args.entry))
     if args.json:
         sys.stdout.buffer.write(entry.raw + b"\n")
@@ -79,10 +67,28 @@ def _one(here: Places, args: Namespace, asked: "Filter") -> int:
     return 0
 
 
-def _page(log: "AuditLog", asked: "Filter", limit: int, number: int) -> "Page":
-    """Return page *number*, counted from 1: cheap, since only the entries of that page are kept."""
-    from tray.audit.search import search
+def entry_number(words: str) -> int:
+    """Return the number of the entry that *words* name: a number of the log, else the end (or the start) of a run.
 
+    Raises:
+        RunNotFoundError, RunAmbiguousError: There is no such run, or there are several.
+        AuditUnavailableError: The log cannot be read.
+    """
+    here = places()
+    with AuditLog.read(here.audit_db) as log:
+        if re.fullmatch(r"0|[1-9][0-9]{0,15}", words) and (int(words) < log.head()[0] or len(words) < wording.SHORT_ID):
+            return int(words)
+        try:
+            entry = log.entry_of_run(run_ids.resolve(here, words, system=False))
+        except RunNotFoundError as error:
+            raise options.or_a_job(error, words) from error
+    if entry is None:  # its record waits to be written
+        raise RunNotFoundError(words)
+    return entry.seq
+
+
+def _page(log: AuditLog, asked: Filter, limit: int, number: int) -> Page:
+    """Return page *number*, counted from 1: cheap, since only the entries of that page are kept."""
     page = search(log, asked, limit, recorded=True)
     for _ in range(number - 1):
         if page.next is None or page.looked_to_ms is not None:
@@ -91,18 +97,16 @@ def _page(log: "AuditLog", asked: "Filter", limit: int, number: int) -> "Page":
     return page
 
 
-def _nothing(log: "AuditLog", asked: "Filter", args: Namespace) -> str:
+def _nothing(log: AuditLog, asked: Filter, args: Namespace) -> str:
     if args.page > 1:
         return f"There is no page {args.page}."
-    from tray.audit.search import names
-
-    return asking.nothing(asked, "entry", {name: names(log, name) for name in ("job", "engine")})
+    return options.nothing(asked, "entry", {name: names(log, name) for name in ("job", "engine")})
 
 
-def _table(entries: "Sequence[StoredEntry]") -> Iterator[str]:
+def _table(entries: Sequence[StoredEntry]) -> Iterator[str]:
     """Yield one line for each entry: number, time, severity, action, result, job and run, under one another."""
     rows = [
-        [str(entry.seq), moment(data["time"])]
+        [str(entry.seq), _moment(data["time"])]
         + [wording.escape(str(data[name] or "")) for name in ("severity", "action", "result", "job")]
         + [wording.short_id(str(data["run"] or ""))]
         for entry in entries
@@ -117,15 +121,32 @@ def _table(entries: "Sequence[StoredEntry]") -> Iterator[str]:
         yield "  ".join(words).rstrip()
 
 
-def _details(entry: "StoredEntry") -> Iterator[str]:
+def _details(entry: StoredEntry) -> Iterator[str]:
     yield f"entry {entry.seq}"
     for key, value in entry.data.items():
         if value is not None:
-            text = moment(value) if key in ("time", "recorded") else str(value)
+            text = _moment(value) if key in ("time", "recorded") else str(value)
             yield f"  {key:<16} {wording.escape(text)}"
     yield f"  {'leaf':<16} {entry.leaf.hex()}"
     if entry.erased:
         yield "  details          erased"
     for key, value in (entry.body or {}).items():
-        text = value if isinstance(value, str) else as_json(value)
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         yield f"  > {wording.escape(key):<14} {wording.escape(text)}"
+
+
+def _moment(text: str) -> str:
+    """Return the time of an entry as people read it; text that is no time stays as it is."""
+    try:
+        return wording.both_times(clock.from_text(text))
+    except ValueError:
+        return text
+
+
+SHOW = Command(
+    _register,
+    _show,
+    "backup-tray audit show --since yesterday",
+    "backup-tray audit show 17        one entry with its details",
+    'backup-tray audit show --severity critical --text "permission denied"',
+)

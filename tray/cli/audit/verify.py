@@ -1,37 +1,30 @@
-"""`backup-tray audit verify`."""
+"""Verify the audit log: `backup-tray audit verify`."""
 
-import sys
+import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tray import config, wording
-from tray.cli.audit.common import as_json
+from tray.audit import checkpoint
+from tray.audit.verify.verdict import METHOD, Verdict
+from tray.baselines.recorded_check import check
+from tray.cli import Command, options
 from tray.core.errors import BaselineError, ConfigError
 from tray.core.paths import Places, places
-
-if TYPE_CHECKING:
-    from tray.audit.verify.verdict import Verdict
 
 EXIT_OF = {"intact": 0, "tampered": 1, "inconclusive": 3}
 _MAX_FILE = 64 << 20
 
-EXAMPLES = (
-    "backup-tray audit verify",
-    "backup-tray audit verify --checkpoint /media/stick/checkpoint",
-)
 
-
-def register(parser: ArgumentParser) -> None:
-    """Declare the arguments."""
+def _register(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint",
         metavar="FILE|DIR",
         type=Path,
         action="append",
         default=[],
-        help="a baseline that was kept elsewhere, beside those that are always compared with",
+        help="a baseline, that is a checkpoint that you kept elsewhere; the log is compared with it too",
     )
     parser.add_argument(
         "--incremental", action="store_true", help="only what came after the last check, if that found nothing"
@@ -39,10 +32,8 @@ def register(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
-def run(args: Namespace) -> int:
-    """Verify, put that on record, and print what it came to."""
-    from tray.baselines.recorded_check import check
-
+def _verify(args: Namespace) -> int:
+    """Verify the log, record the result, and print it."""
     here = places()
     problems: list[str] = []
     given = dict(_baselines(args.checkpoint))
@@ -51,18 +42,18 @@ def run(args: Namespace) -> int:
         _config(here, problems),
         given=given,
         incremental=args.incremental,
-        progress=_progress(),
+        progress=options.progress(),
         problems=problems,
     )
     if args.json:
-        print(as_json(verdict.to_json() | {"problems": problems}))
+        print(json.dumps(verdict.to_json() | {"problems": problems}, ensure_ascii=False))
     else:
         print("\n".join(_lines(verdict, problems)))
     return EXIT_OF[verdict.result]
 
 
 def _config(here: Places, problems: list[str]) -> config.Config | None:
-    """Return the configuration, which names further places of baselines; a broken one is said, and the rest goes on."""
+    """Return the configuration, which names further places of baselines; if it is broken, note that as a problem."""
     try:
         return config.load(here)
     except ConfigError as error:
@@ -84,7 +75,7 @@ def _baselines(given: list[Path]) -> Iterator[tuple[str, bytes]]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return the files of a folder of baselines; keys, and what was set aside, are kept with them."""
+    """Return the files of a folder of baselines without the keys and the files set aside in it."""
     return sorted(
         item
         for item in folder.iterdir()
@@ -93,9 +84,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _notes(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield what a file holds: one checkpoint, or all that a system's log was told (`journalctl -t backup-tray -o cat`)."""
-    from tray.audit import checkpoint
-
+    """Yield the checkpoints in a file: one, or all that a system log received (`journalctl -t backup-tray -o cat`)."""
     notes = checkpoint.notes_in(content)
     if len(notes) == 1:
         yield name, notes[0]
@@ -104,26 +93,12 @@ def _notes(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
         yield f"{name} ({checkpoint.parse(note).size} entries)", note
 
 
-def _progress() -> Callable[[int, int], None] | None:
-    if not sys.stderr.isatty():
-        return None
-
-    def show(done: int, total: int) -> None:
-        print(f"\r{wording.count(done)} of {wording.count(total)} entries\x1b[K", end="", file=sys.stderr, flush=True)
-        if done + 4096 > total:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-    return show
-
-
-def _lines(verdict: "Verdict", problems: list[str]) -> Iterator[str]:
-    from tray.audit.verify.verdict import METHOD
-
-    what = "entries" if verdict.full else "entries, of them only those after the last check,"
+def _lines(verdict: Verdict, problems: list[str]) -> Iterator[str]:
+    part = "entries" if verdict.full else "entries, of them only those after the last check,"
     yield f"{verdict.result.value.upper()}: {wording.escape(verdict.why)}"
     yield f"  log:      {wording.escape(verdict.log or 'unknown')}"
     broken = verdict.result == "tampered"  # it ended there: how much was read before, and its root, say nothing
-    read = "until it broke off," if broken else f"{wording.count(verdict.entries)} {what}"
+    read = "until it broke off," if broken else f"{wording.count(verdict.entries)} {part}"
     yield f"  checked:  {read} in {verdict.duration_ms} ms, {wording.both_times(verdict.checked_ms)}"
     yield f"  method:   {METHOD}"
     if not broken:
@@ -140,11 +115,11 @@ def _lines(verdict: "Verdict", problems: list[str]) -> Iterator[str]:
     for note in (*verdict.notes, *problems):
         yield f"  note:     {wording.escape(note)}"
     if verdict.breach is not None:
-        yield f"  note:     Entry {verdict.breach} says that the log was tampered with; nobody has acknowledged that."
+        yield f"  note:     Entry {verdict.breach} says that the log was tampered with; that has not been acknowledged."
     yield from _next(verdict)
 
 
-def _next(verdict: "Verdict") -> Iterator[str]:
+def _next(verdict: Verdict) -> Iterator[str]:
     if verdict.result == "inconclusive":
         yield "  next:     keep a checkpoint elsewhere now, and compare with it later:"
         yield "            backup-tray audit checkpoint > FILE; backup-tray audit verify --checkpoint FILE"
@@ -152,3 +127,11 @@ def _next(verdict: "Verdict") -> Iterator[str]:
         yield "  next:     keep a copy of the folder as it is, and look at the entries: backup-tray audit show"
         yield "            once you know why (you moved a damaged log away, or restored an older one), say it:"
         yield "            backup-tray audit acknowledge --reason TEXT"
+
+
+VERIFY = Command(
+    _register,
+    _verify,
+    "backup-tray audit verify",
+    "backup-tray audit verify --checkpoint /media/stick/checkpoint",
+)

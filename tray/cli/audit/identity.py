@@ -1,49 +1,74 @@
-"""`backup-tray audit key`."""
+"""Print what tells this audit log from any other: `backup-tray audit checkpoint` and `key`."""
 
+import json
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tray import wording
-from tray.cli.audit.common import as_json
+from tray.audit import checkpoint, keys, near_copy
+from tray.audit.checkpoint import VerifierKey
+from tray.audit.rotation import rotate
+from tray.audit.store import AuditLog
+from tray.baselines import all_copies
+from tray.cli import Command
+from tray.core.errors import AuditUnavailableError, UsageError
 from tray.core.paths import Places, places
 
-if TYPE_CHECKING:
-    from tray.audit.checkpoint import VerifierKey
 
-EXAMPLES = (
-    "backup-tray audit key            note it on paper: it tells this log from any other",
-    "backup-tray audit key --rotate",
-)
+def _add_form(parser: ArgumentParser) -> None:
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--line", action="store_true", help="on one line, as system logs get it")
+    words = "instead, the line that stood at the foot of a report over N entries"
+    form.add_argument("--size", type=int, metavar="N", help=words)
 
 
-def register(parser: ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument(
-        "--rotate", action="store_true", help="replace the signing key by a new one, which the old one signs"
-    )
+def _checkpoint(args: Namespace) -> int:
+    """Print the newest signed checkpoint, or the line of the log at an earlier size."""
+    with AuditLog.read(places().audit_db) as log:
+        size, _, note = log.head()
+        if not note:
+            raise AuditUnavailableError(
+                "The log holds no signed checkpoint.", "Look closer: `backup-tray audit verify`."
+            )
+        if args.size is not None:
+            if not 0 < args.size <= size:
+                raise UsageError(
+                    f"The log never had {args.size} entries." if args.size > size else "That is no number of entries.",
+                    why=f"It holds {size}.",
+                    next=f"Name a number from 1 to {size}.",
+                )
+            earlier = checkpoint.Checkpoint(checkpoint.parse(note).origin, args.size, log.root_at(args.size))
+            print(all_copies.footer_of(earlier))
+            return 0
+    if args.line:
+        print(checkpoint.to_line(note))
+    else:
+        sys.stdout.buffer.write(note)
+        sys.stdout.flush()
+    return 0
+
+
+def _add_rotate(parser: ArgumentParser) -> None:
+    words = "replace the signing key by a new one, which the old one signs"
+    parser.add_argument("--rotate", action="store_true", help=words)
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
-def run(args: Namespace) -> int:
-    """Show the log's name and key, after changing the key if that was asked for."""
+def _key(args: Namespace) -> int:
+    """Show the log's name and key; with --rotate change the key first."""
     here = places()
     rotated: dict[str, Any] = {}
     if args.rotate:
-        from tray.audit.rotation import rotate
-
-        done = rotate(here)
-        rotated = {"rotated_at_entry": done.entry, "old_key": str(done.old)}
+        change = rotate(here)
+        rotated = {"rotated_at_entry": change.entry, "old_key": str(change.old)}
     facts = {**_facts(here), **rotated}
-    print(as_json(facts) if args.json else "\n".join(_lines(facts)))
+    print(json.dumps(facts, ensure_ascii=False) if args.json else "\n".join(_lines(facts)))
     return 0
 
 
 def _facts(here: Places) -> dict[str, Any]:
-    from tray.audit import checkpoint, keys, near_copy
-    from tray.audit.store import AuditLog
-    from tray.baselines import all_copies
-
     with AuditLog.read(here.audit_db) as log:
         size, _, note = log.head()
     name, ids = checkpoint.parse(note).origin, checkpoint.key_ids(note)
@@ -68,9 +93,6 @@ def _facts(here: Places) -> dict[str, Any]:
 
 
 def _fits(here: Places, note: bytes) -> bool:
-    from tray.audit import keys
-    from tray.core.errors import AuditUnavailableError
-
     for file in (here.audit_key, keys.fresh_file(here.audit_key)):
         try:
             if keys.known(file, note) is not None:
@@ -94,3 +116,12 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     if not facts["signing_key_fits"]:
         yield "              is not the one that signed last: the next record brings in another key, and says so"
     yield "next:         keep log and public key elsewhere too, on paper for instance: they tell this log from any other."
+
+
+CHECKPOINT = Command(_add_form, _checkpoint, "backup-tray audit checkpoint > /media/stick/checkpoint")
+KEY = Command(
+    _add_rotate,
+    _key,
+    "backup-tray audit key            note it on paper: it tells this log from any other",
+    "backup-tray audit key --rotate",
+)
