@@ -24,24 +24,23 @@ from tray.core import paths
 from tray.core.errors import TrackerGoneError
 
 BARE = """
-import asyncio
-async def main():
-    print(flush=True)
-    while True:
-        await asyncio.sleep(1)
-asyncio.run(main())
+from tray.tracker.loop import Loop
+loop = Loop(lambda error: None)
+def tick():
+    loop.later(1, tick)
+tick()
+print(flush=True)
+loop.run()
 """
 OBSERVER = """
-import asyncio
 from tray.core.paths import places
+from tray.tracker.loop import Loop
 from tray.tracker.observer import Observer
 from tray.tracker.state import Runs
-async def main():
-    Observer(places(), Runs(), lambda: None, lambda run: None).begin()
-    await asyncio.sleep(1.5)
-    print(flush=True)
-    await asyncio.Event().wait()
-asyncio.run(main())
+loop = Loop(lambda error: None)
+Observer(places(), Runs(), loop, lambda: None, lambda run: None).begin()
+loop.later(1.5, lambda: print(flush=True))
+loop.run()
 """
 
 

@@ -233,8 +233,15 @@ def test_closing_goes_on_whatever_fails_in_it(places: Places) -> None:
 # -- the tracker's timers
 
 
-def _no_helper(_before: object, *task: str) -> None:
-    """Start nothing, in the place of a process of its own."""
+class _NoHelper:
+    """Nothing, in the place of a process of its own."""
+
+    def __init__(self, *task: str) -> None:
+        pass
+
+    def poll(self) -> int:
+        """Be over."""
+        return 0
 
 
 @pytest.mark.parametrize(
@@ -250,7 +257,7 @@ def test_a_timer_that_fails_once_comes_again(
 ) -> None:
     """What is due every hour is not given up for good because it failed once."""
     record(places, "home", Outcome.SUCCEEDED)
-    monkeypatch.setattr(helpers, "_helped", _no_helper)
+    monkeypatch.setattr(helpers, "_started", _NoHelper)
     waits: list[str] = []
     wanted = helpers.Helpers(places, lambda name, _seconds, _act: waits.append(name))
     codes = injected.callees(lambda: act(helpers.Helpers(places, lambda *_: None)), of=act.__code__.co_names[0])

@@ -1,7 +1,7 @@
-"""What the tracker has done by processes of its own, each short-lived: it carries neither database nor cryptography itself.
+"""The short-lived processes that work for the tracker, which carries neither database nor cryptography itself.
 
-Three kinds, at most one of each at a time: runs that were lost are closed at once, repositories are looked at, and the audit log
-is cared for (`tray.housekeeping`): at the start, after runs have ended, and every hour.
+Three kinds, at most one of each at a time: one closes lost runs at once, one looks at repositories, and one cares for the audit log
+(`tray.housekeeping`): at the start, after runs have ended, and every hour.
 """
 
 import subprocess
@@ -15,85 +15,91 @@ SPOOL_CHECK_SECONDS = 30.0
 REPOSITORY_CHECK_SECONDS = 300.0
 CARE_SECONDS = 3600.0
 CARE_DELAY_SECONDS = 2.0
-"""So long after a run's end the housekeeping begins: many that end together need it once."""
+"""Time between a run's end and the housekeeping: many runs that end together need it once."""
+REAP_SECONDS = 0.1
+"""How often a helper is asked whether it has ended: as a zombie it would stay in the process list until the next one starts."""
 
 Later = Callable[[str, float, Callable[[], None]], None]
-"""Have something done in so many seconds, unless something of that name waits already."""
+"""Call something in so many seconds, unless something of that name waits already."""
 
 
 class Helpers:
-    """The helper processes and when they are needed.
+    """The helper processes and their times.
 
     Attributes:
-        on_record: The tracker's beginning was given to the audit log.
+        on_record: Whether the tracker's beginning was given to the audit log.
     """
 
     def __init__(self, places: Places, later: Later) -> None:
         self._places, self._later = places, later
         self._spools = [Listing(folder) for folder in places.spools]
-        self._closer: subprocess.Popen[bytes] | None = None
-        self._looker: subprocess.Popen[bytes] | None = None
-        self._carer: subprocess.Popen[bytes] | None = None
+        self._working: dict[str, subprocess.Popen[bytes]] = {}
         self._begun_ms = clock.now_ms()
         self._clock_offset = _clock_offset()
         self.on_record = False
 
     def begin(self) -> None:
-        """Start what goes on for as long as the tracker lives."""
+        """Start the tasks that go on for as long as the tracker lives."""
         self._care_hourly()
         self.check_spools()
         self._later("repositories", REPOSITORY_CHECK_SECONDS / 10, self.check_repositories)
 
     def close_lost(self) -> None:
         """Have runs closed whose wrapper died, and records appended that wait."""
-        self._closer = _helped(self._closer, "--close-lost")
+        self._help("--close-lost")
 
     def care_soon(self) -> None:
-        """Have the audit log cared for in a moment; many wishes in a row are one."""
+        """Have the audit log cared for in a moment; many requests in a row are one."""
         self._later("care soon", CARE_DELAY_SECONDS, self.care)
 
     def care(self) -> None:
-        """Have the audit log cared for, and our own beginning put on record. Without a log there is nothing to do."""
-        if _works(self._carer) or _works(self._closer):
+        """Have the audit log cared for, and the tracker's beginning put on record. Without a log there is nothing to do."""
+        if self._works("--care") or self._works("--close-lost"):
             self.care_soon()
         elif self._places.audit_db.exists():
-            began = () if self.on_record else ("--begun", f"{self._begun_ms}")
-            self._carer = _helped(None, "--care", *began)
+            self._help("--care", *(() if self.on_record else ("--begun", f"{self._begun_ms}")))
             self.on_record = True
 
     def check_spools(self) -> None:
-        """Have records that waited for the audit log appended, once it can be written again; and notice a clock that was set."""
+        """Have spooled records appended, once the audit log can be written again; and notice a clock that was set."""
         self._later("spools", SPOOL_CHECK_SECONDS, self.check_spools)  # first: what fails now is tried again
-        if any(spooled.names() for spooled in self._spools) and not _works(self._carer):
+        if any(spooled.names() for spooled in self._spools) and not self._works("--care"):
             self.close_lost()
         if abs(_clock_offset() - self._clock_offset) > clock.JUMP_MS:
             self._clock_offset = _clock_offset()
             self.care_soon()
 
     def check_repositories(self) -> None:
-        """Have the repositories looked at, where any are known; whether one is due the helper itself decides."""
+        """Have the repositories looked at, where any are known; the helper itself decides whether one is due."""
         self._later("repositories", REPOSITORY_CHECK_SECONDS, self.check_repositories)
         if (self._places.state / "repositories").exists() or self._places.config_file.exists():
-            self._looker = _helped(self._looker, "--look-at-repositories")
+            self._help("--look-at-repositories")
 
     def _care_hourly(self) -> None:
         self._later("care", CARE_SECONDS, self._care_hourly)
         self.care()
 
+    def _help(self, task: str, *arguments: str) -> None:
+        """Start a process of ours for *task*, unless one works on it already."""
+        if not self._works(task):
+            self._working[task] = _started(task, *arguments)
+            self._later("reap", REAP_SECONDS, self._reap)
+
+    def _reap(self) -> None:
+        self._working = {task: helper for task, helper in self._working.items() if helper.poll() is None}
+        if self._working:
+            self._later("reap", REAP_SECONDS, self._reap)
+
+    def _works(self, task: str) -> bool:
+        return task in self._working and self._working[task].poll() is None
+
 
 def _clock_offset() -> int:
-    """When the machine started, in the wall clock's milliseconds: it stays the same until somebody sets the clock."""
+    """Return when the machine started, in the wall clock's milliseconds: it only changes when the clock is set."""
     return clock.now_ms() - clock.since_boot_ms()
 
 
-def _works(helper: "subprocess.Popen[bytes] | None") -> bool:
-    return helper is not None and helper.poll() is None
-
-
-def _helped(helper: "subprocess.Popen[bytes] | None", *task: str) -> "subprocess.Popen[bytes]":
-    """Return *helper* if it still works, else a new process of ours that does *task*."""
-    if helper is not None and helper.poll() is None:
-        return helper
+def _started(*task: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         ourselves.command("tracker", *task),
         stdin=subprocess.DEVNULL,

@@ -1,11 +1,10 @@
-"""Runs that others started, in the tracker: found, shown, followed to their end, and left to the helper process to record.
+"""Observe runs that others started: find them, show them, follow them to their end, and leave them to the helper to record.
 
-Each has a run folder like a wrapped one, whose lock the tracker holds while it watches. When the process ends, how that was seen is
-saved (`RunInfo.seen`) and the lock is given back: the run is then like one whose wrapper died, and whoever closes it reads `seen`
-(see `tray.recording.observed_end`). A tracker that comes later takes up the folders whose process still lives.
+Each has a run folder like a wrapped one, whose lock the tracker holds while it watches. When the process ends, the observer saves
+how (`RunInfo.seen`) and gives the lock back: the run is then like one whose wrapper died, and the process that closes it reads
+`seen` (see `tray.recording.observed_end`). A later tracker takes up the folders whose process still lives.
 """
 
-import asyncio
 import os
 import sys
 from collections.abc import Callable
@@ -27,18 +26,19 @@ from tray.observe.meter import Meter
 from tray.observe.proc import Proc
 from tray.observe.scope import SAID_SECONDS, Quota, Scope
 from tray.runs import RunFolder, RunInfo
+from tray.tracker.loop import Loop
 from tray.tracker.sighting import info_of, live_of, ourselves, processes_of, seen_of
 
 MAX_RUNS = 100
 """Observed runs of our own user at once; more are no backups but a mistake. Other users have `tray.observe.scope`."""
 STRANGERS_SECONDS = 0.2
-"""So long at most other users' processes are looked at in a row; our own come first."""
+"""Most time in a row for a look at other users' processes; our own come first."""
 STRANGERS_WAITING = 100
-"""How many of them may wait for the next look."""
+"""Other users' processes that may wait for the next look."""
 BURSTS, BURSTS_PER_SECOND = 20, 0.25
-"""How often the list is looked at at once, in a row and in the long run: a machine that starts engines all day pays no more."""
+"""Looks at once, in a row and in the long run: a machine that starts engines all day pays no more."""
 LONG_SECONDS = 60
-"""Time without a sign of progress that is worth to be shown."""
+"""Time without a sign of progress that is worth showing."""
 _ASK_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
@@ -58,7 +58,7 @@ class _Watched:
 
 
 class Shown(Protocol):
-    """Where the observer shows live runs: `tray.tracker.state.Runs`, or what passes them on to it."""
+    """The place where the observer shows live runs: `tray.tracker.state.Runs`, or an object that passes them on to it."""
 
     def start(self, run: LiveRun) -> None:
         """Show a run as it is now."""
@@ -68,24 +68,26 @@ class Shown(Protocol):
 
 
 class Observer:
-    """Finds runs that others started and shows them among the tracker's.
+    """The search for runs that others started, and the watch over them.
 
     Args:
-        known: Where live runs are shown.
-        begun: Called when one was found.
+        known: The place where live runs are shown.
+        loop: The loop that calls the observer.
+        begun: Called when a run was found.
         over: Called with the run's id when it has ended and its folder may be closed.
-        others: Whether an ordinary user's instance looks at the processes of other users.
-        notes: Called with what is to be said of limits that were reached, whenever that changes.
+        others: Tells whether an ordinary user's instance looks at the processes of other users.
+        notes: Called with notes about limits that were reached, whenever those change.
 
     Attributes:
-        looks: It looks at all.
-        looked: When the process list was looked at last, on the monotonic clock.
+        looks: Whether it looks at all.
+        looked: Time of the last look at the process list, on the monotonic clock.
     """
 
     def __init__(
         self,
         places: Places,
         known: Shown,
+        loop: Loop,
         begun: Callable[[], None],
         over: Callable[[str], None],
         *,
@@ -93,13 +95,13 @@ class Observer:
         notes: Callable[[tuple[str, ...]], None] = lambda _: None,
         proc: Proc | None = None,
     ) -> None:
-        self._places, self._known, self._begun, self._over = places, known, begun, over
+        self._places, self._known, self._loop, self._begun, self._over = places, known, loop, begun, over
         self._scope = Scope.of(os.environ, others)
         self._quota = Quota(self._scope.uid)
         self._ours = 0  # how many of the watched runs are our own user's
         self._left_out = 0.0  # when one of those was not watched because there were too many
-        self._tell = notes
-        self._told: tuple[str, ...] = ()
+        self._note = notes
+        self._noted: tuple[str, ...] = ()
         self.looks, self.looked = False, clock.monotonic()
         self._proc = proc or Proc()
         self._lister = Lister(self._proc)
@@ -110,39 +112,37 @@ class Observer:
         self._of_folders: dict[str, tuple[int, frozenset[str]]] = {}
         self._watched: dict[str, _Watched] = {}
         self._over_at: dict[str | None, int] = {}  # when the last run of a repository was seen to end
-        self._loop: asyncio.AbstractEventLoop
 
     def begin(self) -> None:
         """Take up what an earlier tracker left, then look once a second until the loop ends."""
         self.looks = sys.platform == "linux" and not self._scope.off and self._config().observe
         if not self.looks:
             return
-        self._loop = asyncio.get_running_loop()
         for folder in self._folders.look():
             self._take_up(folder)
         self._execs = Execs(known.name for known in engines.ENGINES if known.name not in GENERAL)
         if self._execs.fd is not None:
-            self._loop.add_reader(self._execs.fd, self._opened)
+            self._loop.watch(self._execs.fd, self._opened)
         self._tick()
 
     def _config(self) -> config.Config:
-        """What the configuration says now; a broken one says nothing."""
+        """Return the configuration as it is now; of a broken one the defaults."""
         try:
             return config.load(self._places)
         except (BackupTrayError, OSError):
             return config.Config()
 
     def _tick(self) -> None:
-        self._loop.call_later(INTERVAL_SECONDS, self._tick)
+        self._loop.later(INTERVAL_SECONDS, self._tick)
         self._consider(self._lister.look())
         if self._lister.fresh:
-            self._loop.call_later(SETTLE_SECONDS, self._settled)
-        for one in tuple(self._watched.values()):
-            self._measure(one)
+            self._loop.later(SETTLE_SECONDS, self._settled)
+        for run in tuple(self._watched.values()):
+            self._measure(run)
         notes = self._notes()
-        if notes != self._told:
-            self._told = notes
-            self._tell(notes)
+        if notes != self._noted:
+            self._noted = notes
+            self._note(notes)
         self.looked = clock.monotonic()
 
     def _notes(self) -> tuple[str, ...]:
@@ -167,7 +167,7 @@ class Observer:
     def _soon(self) -> None:
         self._consider(self._lister.look(ASKED_AT_ONCE))
         if self._burst < len(BURST_SECONDS):
-            self._loop.call_later(BURST_SECONDS[self._burst], self._soon)
+            self._loop.later(BURST_SECONDS[self._burst], self._soon)
             self._burst += 1
             self._consider(self._lister.early())
             return
@@ -207,17 +207,17 @@ class Observer:
     def _examine(self, facts: Facts) -> None:
         """Begin to watch a run, unless it belongs to one that is known already."""
         ending = Ending(self._proc, facts.pid, facts.start)  # first: it may be over in a moment
-        found = examine(self._proc, facts, self._scope)
-        if found is None or found.engine in NOT_ALONE or self._known_already(facts) or not self._room(found):
+        process = examine(self._proc, facts, self._scope)
+        if process is None or process.engine in NOT_ALONE or self._known_already(facts) or not self._room(process):
             ending.close()
             return
-        info = info_of(found)
+        info = info_of(process)
         folder, _ = runs.create(self._places, info)
         self._watch(info, folder, ending)
 
-    def _room(self, found: Found) -> bool:
+    def _room(self, process: Found) -> bool:
         """Whether one more run is watched: so many of ours, and fewer of another user's."""
-        return self._admits(found.uid) if found.user is None else self._quota.begin(found.uid)
+        return self._admits(process.uid) if process.user is None else self._quota.begin(process.uid)
 
     def _admits(self, uid: int) -> bool:
         """Whether one more process of *uid* is looked at closely."""
@@ -233,27 +233,27 @@ class Observer:
         return any(f"{pid}@{start}" in known for pid, start in ((facts.pid, facts.start), *facts.above))
 
     def _processes(self) -> set[str]:
-        """The processes of runs that are known: wrappers, what they started, and what is observed already."""
-        found = {one.live.process or "" for one in self._watched.values()}
+        """Return the processes of runs that are known: wrappers, their commands, and processes that are observed already."""
+        processes = {run.live.process or "" for run in self._watched.values()}
         kept: dict[str, tuple[int, frozenset[str]]] = {}
         for folder in self._folders.look():
             with suppress(OSError, ValueError):
                 changed = (folder.path / "run.json").stat().st_mtime_ns
                 known = self._of_folders.get(folder.run)
                 kept[folder.run] = known if known and known[0] == changed else (changed, processes_of(folder.info()))
-                found |= kept[folder.run][1]
+                processes |= kept[folder.run][1]
         self._of_folders = kept
-        return found
+        return processes
 
     def _take_up(self, folder: RunFolder) -> None:
-        """Go on with a run that an earlier tracker watched. One whose lock somebody looks at just now is taken a little later."""
+        """Go on with a run that an earlier tracker watched; a little later if another process holds its lock for a moment."""
         try:
             info = folder.info()
             lives = info.boot == locks.boot_id() and info.child is not None and info.child.alive()
             if info.source != Source.OBSERVED.value or not lives:
                 return
             if not folder.lock.acquire():
-                self._loop.call_later(SETTLE_SECONDS, self._take_up, folder)
+                self._loop.later(SETTLE_SECONDS, lambda: self._take_up(folder))
                 return
             info = replace(info, wrapper=ourselves())
             folder.save(info)
@@ -269,7 +269,7 @@ class Observer:
         assert info.child is not None
         pid = info.child.pid
         avoid = () if info.repository is None else (info.repository,)
-        one = _Watched(
+        run = _Watched(
             info,
             folder,
             live_of(info),
@@ -279,38 +279,38 @@ class Observer:
             self._config().limit(info.job) or float("inf"),
             alone=bool((info.seen or {}).get("alone", True)),
         )
-        self._watched[info.run] = one
+        self._watched[info.run] = run
         self._ours += info.user is None
-        self._known.start(one.live)
-        self._together(one)
-        if one.ending.fd is not None:
-            self._loop.add_reader(one.ending.fd, self._ending, one)
-        self._measure(one)
+        self._known.start(run.live)
+        self._together(run)
+        if run.ending.fd is not None:
+            self._loop.watch(run.ending.fd, lambda: self._ending(run))
+        self._measure(run)
         self._begun()
 
-    def _measure(self, one: _Watched) -> None:
+    def _measure(self, run: _Watched) -> None:
         """Take a reading, and show what changed."""
-        if one.info.run not in self._watched or one.ending.ending:
+        if run.info.run not in self._watched or run.ending.ending:
             return
-        if one.ending.fd is None:
-            self._ask(one)
-        reading = one.meter.read(clock.monotonic())
+        if run.ending.fd is None:
+            self._ask(run)
+        reading = run.meter.read(clock.monotonic())
         idle = int(reading.idle_seconds)
-        current = None if reading.current is None else one.redactor.text(reading.current)
-        live = one.live.with_changes(
+        current = None if reading.current is None else run.redactor.text(reading.current)
+        live = run.live.with_changes(
             phase=Phase.PAUSED if reading.paused else Phase.COPYING,
             io_bytes_per_second=reading.bytes_per_second,
             current=current,
-            stalled=idle >= one.limit,
-            since_progress_seconds=idle if idle >= min(LONG_SECONDS, one.limit) else None,
+            stalled=idle >= run.limit,
+            since_progress_seconds=idle if idle >= min(LONG_SECONDS, run.limit) else None,
         )
-        one.alone = one.alone and not self._shares(one)
-        if live != one.live and one.info.run in self._watched:
-            one.live = live.with_changes(updated_ms=clock.now_ms())
-            self._known.start(one.live)
+        run.alone = run.alone and not self._shares(run)
+        if live != run.live and run.info.run in self._watched:
+            run.live = live.with_changes(updated_ms=clock.now_ms())
+            self._known.start(run.live)
 
     def _together(self, new: _Watched) -> None:
-        """Note who worked on one repository at the same time, however short one of them was."""
+        """Note which runs worked on one repository at the same time, however short one of them was."""
         for other in self._watched.values():
             same = other.info.user == new.info.user and other.info.repository == new.info.repository
             if other is not new and same:
@@ -318,39 +318,39 @@ class Observer:
         over = self._over_at.get(new.info.repository)
         new.alone = new.alone and (over is None or over < new.info.started_ms)
 
-    def _shares(self, one: _Watched) -> bool:
+    def _shares(self, run: _Watched) -> bool:
         """Whether another run works on the same repository, so that a new snapshot may be that one's."""
-        return any(run != one.info.run for run in self._known.at(one.info.repository))
+        return any(other != run.info.run for other in self._known.at(run.info.repository))
 
-    def _ending(self, one: _Watched) -> None:
+    def _ending(self, run: _Watched) -> None:
         """The process has ended: from here on only its status is awaited."""
-        if one.ending.fd is not None:
-            self._loop.remove_reader(one.ending.fd)
-        self._ask(one)
+        if run.ending.fd is not None:
+            self._loop.watch(run.ending.fd, None)
+        self._ask(run)
 
-    def _ask(self, one: _Watched) -> None:
-        end = one.ending.check()
+    def _ask(self, run: _Watched) -> None:
+        end = run.ending.check()
         if end is not None:
-            self._ended(one, end)
-        elif one.ending.ending:
-            self._loop.call_later(_ASK_SECONDS[min(one.asked, len(_ASK_SECONDS) - 1)], self._ask, one)
-            one.asked += 1
+            self._ended(run, end)
+        elif run.ending.ending:
+            self._loop.later(_ASK_SECONDS[min(run.asked, len(_ASK_SECONDS) - 1)], lambda: self._ask(run))
+            run.asked += 1
 
-    def _ended(self, one: _Watched, end: End) -> None:
+    def _ended(self, run: _Watched, end: End) -> None:
         """Save how it ended, and let go."""
-        if self._watched.pop(one.info.run, None) is not None:
-            self._ours -= one.info.user is None
-            self._quota.end(int((one.info.seen or {}).get("uid", self._scope.uid)))
+        if self._watched.pop(run.info.run, None) is not None:
+            self._ours -= run.info.user is None
+            self._quota.end(int((run.info.seen or {}).get("uid", self._scope.uid)))
         if len(self._over_at) >= MAX_RUNS:
             self._over_at.clear()
-        if one.info.user is None:
-            self._over_at[one.info.repository] = clock.now_ms()
-        one.ending.close()
+        if run.info.user is None:
+            self._over_at[run.info.repository] = clock.now_ms()
+        run.ending.close()
         try:
-            if one.folder is not None:
+            if run.folder is not None:
                 with suppress(OSError):
-                    one.folder.save(replace(one.info, seen=seen_of(one.info, end, alone=one.alone)))
+                    run.folder.save(replace(run.info, seen=seen_of(run.info, end, alone=run.alone)))
         finally:  # a mistake of ours leaves the run without what was seen of its end, and never open
-            if one.folder is not None:
-                one.folder.lock.release()
-            self._over(one.info.run)
+            if run.folder is not None:
+                run.folder.lock.release()
+            self._over(run.info.run)

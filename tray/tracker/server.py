@@ -1,11 +1,9 @@
 """The tracker and its lifetime; it writes nothing to disk but socket, lock and pointer.
 
-Who may talk is decided by the kernel's word on the peer's user id. A wrapper that vanishes without `run.finished` leaves its run
-marked as untracked until its engine ends; then a helper process closes the run in the audit log, since the tracker itself
-carries no cryptography.
+It talks to processes of its own user alone, by the kernel's word. If a wrapper vanishes without `run.finished`, its run stays,
+marked as untracked, until the engine ends; a helper process then closes it in the audit log. The tracker carries no cryptography.
 """
 
-import asyncio
 import os
 import socket
 from collections.abc import Callable
@@ -16,19 +14,22 @@ from tray.core import succession
 from tray.core.dataclass import dataclass
 from tray.core.errors import BackupTrayError
 from tray.core.locks import FileLock
-from tray.core.model import Control, LiveRun
+from tray.core.model import Control
 from tray.core.paths import Places, private, system_readable
 from tray.ipc import endpoint
-from tray.tracker import watchdog
+from tray.tracker import loop
 from tray.tracker.control import refusal, release
 from tray.tracker.conversation import Conversation
 from tray.tracker.helpers import Helpers
-from tray.tracker.observer_thread import Apart
+from tray.tracker.loop import Loop, Reporter, Timer
+from tray.tracker.observer_thread import ObserverThread
 from tray.tracker.state import Runs
 
 ORPHAN_CHECK_SECONDS = 1.0
 UPKEEP_SECONDS = 5.0
 """How often the tracker looks after its own socket and the observer."""
+ACCEPT_AGAIN_SECONDS = 1.0
+"""Pause after a connection that could not be accepted, for instance because no descriptor was free."""
 MOST_CONNECTIONS = 1024
 
 
@@ -38,7 +39,7 @@ class Ended:
 
     Attributes:
         why: "idle", "signal" or "handover".
-        on_record: Its beginning was given to the audit log, so its end belongs there too.
+        on_record: Whether its beginning was given to the audit log, so that its end belongs there too.
     """
 
     why: str
@@ -57,59 +58,77 @@ class Tracker:
         self.runs = Runs()
         self.idle_exit = idle_exit
         self.token: str | None = None
+        self._report = Reporter()
+        self.loop = Loop(self._report)
         self._conversations: set[Conversation] = set()
         self._orphans: set[str] = set()
         self._released: set[str] = set()
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers: dict[str, Timer] = {}
         self.helpers = Helpers(places, self._later)
         self._why = "signal"
-        self._observer = Apart(places, self.runs, self._idle, self._observed_end, others=lambda: not system_readable())
+        self._observer = ObserverThread(
+            places, self.runs, self.loop, self._idle, self._observed_end, others=lambda: not system_readable()
+        )
         self._most = MOST_CONNECTIONS
-        self._server: asyncio.Server
-        self._listening: asyncio.Task[None] | None = None
-        self._done: asyncio.Event
+        self._listener: socket.socket | None = None
 
-    async def serve(self, listener: socket.socket, token: str | None = None) -> None:
-        """Answer on *listener* until stopped; who says hello must show *token*, if there is one."""
-        loop = asyncio.get_running_loop()
-        self._done = asyncio.Event()
-        self._most = min(MOST_CONNECTIONS, watchdog.descriptors() // 2)
-        loop.set_exception_handler(watchdog.Quietly())
-        watchdog.on_signal(loop, lambda: self.stop("signal"))
-        watchdog.alive()
-        await self._listen(listener, token)
-        await self._observer.begin()  # first: it takes the locks of the runs that it goes on with
-        self._adopt()
-        self.helpers.begin()
+    def serve(self, listener: socket.socket, token: str | None = None) -> None:
+        """Answer on *listener* until stopped; a client that says hello must show *token*, if there is one."""
+        self._most = min(MOST_CONNECTIONS, loop.descriptors() // 2)
+        loop.on_signal(self.loop, lambda: self.stop("signal"))
+        loop.alive()
+        self._listen(listener, token)
+        self._observer.begin(self._begin)  # first: it takes the locks of the runs that it goes on with
+        self.loop.run()
+        loop.alive()
+        self._observer.end()
+        listener.close()
+
+    def _begin(self) -> None:
         self._upkeep()
         self._idle()
-        await self._done.wait()
-        watchdog.alive()
-        self._server.close()
-        self._observer.end()
-        for conversation in tuple(self._conversations):
-            conversation.transport.close()
+        self._adopt()
+        self.helpers.begin()
 
-    async def _listen(self, listener: socket.socket, token: str | None) -> None:
-        self.token = token
-        self._server = await asyncio.get_running_loop().create_server(lambda: Conversation(self), sock=listener)
+    def _listen(self, listener: socket.socket, token: str | None) -> None:
+        if self._listener is not None:
+            self.loop.watch(self._listener, None)
+            self._listener.close()
+        self._listener, self.token = listener, token
+        self.loop.watch(listener, self._accept)
+
+    def _accept(self) -> None:
+        assert self._listener is not None
+        for _ in range(endpoint.BACKLOG):
+            try:
+                connected, _ = self._listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._report(error, "a connection could not be accepted")
+                self.loop.watch(self._listener, None)
+                self._later("accept", ACCEPT_AGAIN_SECONDS, self._accept_again)
+                return
+            Conversation(self, connected).begin()
+
+    def _accept_again(self) -> None:
+        assert self._listener is not None
+        self.loop.watch(self._listener, self._accept)
 
     def _upkeep(self) -> None:
         """See that callers find us: a cleaner of /tmp or a person may have removed the socket. Called again and again."""
         self._later("upkeep", UPKEEP_SECONDS, self._upkeep)
-        watchdog.alive()
+        loop.alive()
         self._observer.check()
-        if not endpoint.LOOPBACK and not os.path.lexists(self.places.socket) and not self._done.is_set():
+        if not endpoint.LOOPBACK and not os.path.lexists(self.places.socket):
             with suppress(OSError, BackupTrayError):
                 private(self.places.runtime)
-                listener, token = endpoint.listen(self.places.socket)
-                self._server.close()
-                self._listening = asyncio.get_running_loop().create_task(self._listen(listener, token))
+                self._listen(*endpoint.listen(self.places.socket))
 
     def stop(self, why: str) -> None:
         """End soon; *why* is "idle", "signal" or "handover"."""
         self._why = why
-        self._done.set()
+        self.loop.stop()
 
     @property
     def ended(self) -> Ended:
@@ -125,7 +144,7 @@ class Tracker:
         return True
 
     def left(self, conversation: Conversation) -> None:
-        """Somebody hung up."""
+        """Note that a client has hung up."""
         self._conversations.discard(conversation)
         for run in conversation.published:
             if run in self.runs:
@@ -134,9 +153,9 @@ class Tracker:
         self._idle()
 
     def pass_on(self, message: ipc.Message) -> ipc.Message:
-        """Pass a wish on to the wrapper that published the run, and return the answer to whoever has it."""
+        """Pass a control request on to the wrapper that published the run, and return the answer to the client."""
         name, wish = str(message.get("run")), Control(message["type"])
-        wrapper = next((found for found in self._conversations if name in found.published), None)
+        wrapper = next((other for other in self._conversations if name in other.published), None)
         error = refusal(name, self.runs.get(name), wish, reachable=wrapper is not None)
         answer = {"run": name, "control": wish.value}
         if error is not None or wrapper is None:
@@ -145,19 +164,19 @@ class Tracker:
         return {"type": "accepted", **answer}
 
     def _adopt(self) -> None:
-        """Take in the runs whose wrapper died before we came; those with a wrapper announce themselves."""
+        """Take in the runs whose wrapper died before this tracker began; those with a wrapper announce themselves."""
         for folder in runs.live(self.places):
             with suppress(OSError, ValueError):
                 info = folder.info()
                 if folder.wrapped:
                     continue
                 if folder.running(info):
-                    self.runs.start(described(info))
+                    self.runs.start(info.live(tracked=False))
                 self._orphans.add(info.run)
         self._watch_orphans()
 
     def _observed_end(self, run: str) -> None:
-        """Have a run that somebody else started put on record, now that it has ended."""
+        """Have an observed run put on record, now that it has ended."""
         self._orphans.add(run)
         self._later("ended", 0.0, self._check_orphans)  # many that end together are one look
 
@@ -218,17 +237,12 @@ class Tracker:
                 self._timers.pop(name, None)
                 act()
 
-            self._timers[name] = asyncio.get_running_loop().call_later(seconds, fire)
+            self._timers[name] = self.loop.later(seconds, fire)
 
     def _cancel(self, name: str) -> None:
         timer = self._timers.pop(name, None)
         if timer is not None:
             timer.cancel()
-
-
-def described(info: runs.RunInfo) -> LiveRun:
-    """Return what a run folder alone tells of a live run: that it goes on, without progress."""
-    return info.live(tracked=False)
 
 
 def run(places: Places, *, idle_exit: float | None = None) -> Ended | None:
@@ -249,15 +263,15 @@ def run(places: Places, *, idle_exit: float | None = None) -> Ended | None:
             _point(places)
             tracker = Tracker(places, idle_exit=idle_exit)
             try:
-                asyncio.run(tracker.serve(listener, token))
+                tracker.serve(listener, token)
             finally:
-                watchdog.calm()
+                loop.calm()
         places.socket.unlink(missing_ok=True)
     return tracker.ended
 
 
 def _point(places: Places) -> None:
-    """Leave the runtime folder's name in the state folder, for callers with another environment; without one they poll the log."""
+    """Write the runtime folder's name into the state folder, for callers with another environment; without it they poll the log."""
     with suppress(OSError, BackupTrayError):
         private(places.state)
         beside = places.socket_pointer.with_suffix(".new")

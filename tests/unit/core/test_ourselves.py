@@ -119,7 +119,7 @@ def test_what_the_tracker_starts_is_isolated_too(evil: Path, places: Places, mon
     assert names_of(Path(f"/proc/{pid}/cmdline").read_bytes())[1] in ("-I", "-E")
     client.send({"type": "handover"})
     client.close()
-    helper = helpers._helped(None, "--close-lost")
+    helper = helpers._started("--close-lost")
     assert helper.wait(60) == 0
     assert not evil.exists()
 

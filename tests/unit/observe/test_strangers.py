@@ -1,9 +1,9 @@
 """What another user's processes can do to the observer: nothing but be told apart."""
 
-import asyncio
 import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +43,16 @@ class Counted(FakeProc):
         return super()._read(name, most, line=line)
 
 
+class _Still:
+    """A loop in which nothing comes."""
+
+    def watch(self, *_: object) -> None:
+        """Wait for nothing."""
+
+
+LOOP: Any = _Still()
+
+
 @pytest.fixture
 def proc(tmp_path: Path) -> Counted:
     """An empty process list."""
@@ -51,7 +61,7 @@ def proc(tmp_path: Path) -> Counted:
 
 def observer(places: Places, proc: FakeProc, runs: Runs, notes: list[tuple[str, ...]]) -> Observer:
     """Return an observer that looks only when told to."""
-    made = Observer(places, runs, lambda: None, lambda _: None, notes=notes.append, proc=proc)
+    made = Observer(places, runs, LOOP, lambda: None, lambda _: None, notes=notes.append, proc=proc)
     made._scope = Scope(ME, setting="all")
     return made
 
@@ -141,11 +151,7 @@ def test_of_another_user_ten_runs_are_watched_and_the_limit_is_said(
         proc.add(pid, "restic", "-r", f"/r{pid}", "backup", "/a" * 3000, uid=STRANGER, start=pid)
     proc.add(900, "restic", "-r", "/mine", "backup", "/a", start=900, environ={})
 
-    async def go() -> None:
-        watching._loop = asyncio.get_running_loop()
-        watching._consider([*range(100, 200), 900])
-
-    asyncio.run(go())
+    watching._consider([*range(100, 200), 900])
     users = Counter(run.user for run in runs.all())
     assert users == {user_name(STRANGER): LIVE, None: 1}
     (note,) = watching._notes()
@@ -160,19 +166,15 @@ def test_a_mistake_of_ours_at_its_end_leaves_no_run_open(
 ) -> None:
     """What was seen is then not known; the run is over all the same, and its folder free for the process that closes it."""
     ended: list[str] = []
-    watching = Observer(places, Runs(), lambda: None, ended.append, proc=proc)
+    watching = Observer(places, Runs(), LOOP, lambda: None, ended.append, proc=proc)
     watching._scope = Scope(ME, setting="all")
     proc.add(900, "restic", "-r", "/mine", "backup", "/a", start=900, environ={})
     monkeypatch.setattr(observer_module, "seen_of", lambda *_, **__: 1 // 0)
 
-    async def go() -> None:
-        watching._loop = asyncio.get_running_loop()
-        watching._consider([900])
-        (one,) = watching._watched.values()
-        with pytest.raises(ZeroDivisionError):
-            watching._ended(one, End(0, None, BY_PIDFD))
-
-    asyncio.run(go())
+    watching._consider([900])
+    (one,) = watching._watched.values()
+    with pytest.raises(ZeroDivisionError):
+        watching._ended(one, End(0, None, BY_PIDFD))
     (folder,) = runs_module.live(places)
     assert ended == [folder.run]
     assert not folder.wrapped
@@ -308,11 +310,7 @@ def test_the_folders_of_known_runs_are_read_once(
     for pid in range(100, 120):
         proc.add(pid, "restic", "-r", f"/r{pid}", "backup", "/a", start=pid, environ={})
 
-    async def go() -> None:
-        watching._loop = asyncio.get_running_loop()
-        watching._consider(list(range(100, 120)))
-
-    asyncio.run(go())
+    watching._consider(list(range(100, 120)))
     known = watching._processes()
     assert {f"{pid}@{pid}" for pid in range(100, 120)} <= known
     monkeypatch.setattr(runs_module.RunFolder, "info", lambda _: pytest.fail("a file was read again"))

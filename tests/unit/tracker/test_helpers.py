@@ -120,6 +120,18 @@ def test_a_clock_that_was_set_is_looked_at_soon_and_once(
     assert "care soon" not in world.timers
 
 
+def test_a_helper_that_has_ended_is_reaped_at_once(world: World, places: Places) -> None:
+    """It does not stand in the process list as a zombie until the next one is due, which may be an hour."""
+    filled(places, 1)
+    world.helpers.begin()
+    world.fire("reap")
+    assert "reap" in world.timers, "it works still"
+    world.working = False
+    world.fire("reap")
+    assert "reap" not in world.timers
+    assert world.helpers._working == {}
+
+
 def test_records_that_wait_are_appended_by_a_process_of_their_own(world: World, places: Places) -> None:
     """Between two rounds nobody waits an hour for a record."""
     spool.keep(places, [start()])

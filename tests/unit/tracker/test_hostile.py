@@ -1,6 +1,5 @@
 """A tracker that is sent nonsense, held up, stopped or hidden: it answers, it ends when told to, or every surface says so."""
 
-import asyncio
 import errno
 import json
 import signal
@@ -23,8 +22,8 @@ from tray.core.model import LiveRun, State
 from tray.core.paths import Places, private
 from tray.status import StatusSource
 from tray.status import live as live_module
-from tray.tracker import watchdog
 from tray.tracker.conversation import Conversation
+from tray.tracker.loop import Reporter
 from tray.tracker.server import Tracker
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and Unix sockets")
@@ -53,69 +52,48 @@ def answers(places: Places) -> bool:
     return False
 
 
-class Wire:
-    """A transport of a test's own."""
-
-    def __init__(self) -> None:
-        self.said = b""
-        self.closing = False
-        self.ends = socket.socketpair()
-
-    def get_extra_info(self, _: str) -> socket.socket:
-        """Do as asyncio.Transport does."""
-        return self.ends[0]
-
-    def write(self, line: bytes) -> None:
-        """Do as asyncio.Transport does."""
-        self.said += line
-
-    def get_write_buffer_size(self) -> int:
-        """Do as asyncio.Transport does."""
-        return 0
-
-    def is_closing(self) -> bool:
-        """Do as asyncio.Transport does."""
-        return self.closing
-
-    def close(self) -> None:
-        """Do as asyncio.Transport does."""
-        self.closing = True
-
-    abort = close
-
-
-def told(wire: Wire) -> list[dict[str, Any]]:
-    """Return the messages that went to the other side."""
-    return [json.loads(line) for line in wire.said.splitlines()]
-
-
-def talk(places: Places, *lines: bytes, greets: bool = True) -> tuple[Tracker, Wire]:
-    """Send lines to a tracker, and return it and the wire."""
-    wire = Wire()
-
-    async def go() -> Tracker:
-        server = Tracker(places)
-        server._done = asyncio.Event()
-        conversation = Conversation(server)
-        conversation.connection_made(wire_as_transport(wire))
+def talk(places: Places, *lines: bytes, greets: bool = True) -> tuple[Tracker, list[dict[str, Any]], bool]:
+    """Send lines to a tracker; return it, the messages that it sent, and whether it hung up."""
+    server = Tracker(places)
+    ours, theirs = socket.socketpair()
+    with ours:
+        conversation = Conversation(server, theirs)
+        conversation.begin()
         for line in (*((ipc.encode(ipc.hello("cli")),) if greets else ()), *lines):
-            conversation.data_received(line)
-        conversation.connection_lost(None)
-        for timer in server._timers.values():
-            timer.cancel()
-        return server
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asyncio, "Transport", Wire)
-        server = asyncio.run(go())
-    for end in wire.ends:
-        end.close()
-    return server, wire
+            conversation.take(line)
+        closing = conversation.closing
+        conversation.close()
+        with ours.makefile("rb") as file:
+            told = [json.loads(line) for line in file]
+    server.loop.close()
+    server._observer._loop.close()
+    return server, told, closing
 
 
-def wire_as_transport(wire: Wire) -> Any:
-    """Hide from the type checker that it is none."""
-    return wire
+def test_a_subscriber_that_does_not_read_costs_no_memory_and_gets_the_whole_state_later(places: Places) -> None:
+    """A stuck window must not fill the tracker's memory; once it reads again it sees how things stand."""
+    server = Tracker(places)
+    ours, theirs = socket.socketpair()
+    conversation = Conversation(server, theirs)
+    conversation.begin()
+    conversation.take(ipc.encode(ipc.hello("window")) + ipc.encode({"type": "subscribe"}))
+    run = LiveRun("r1", "home", "restic", 1_700_000_000_000)
+    for number in range(20_000):
+        server.runs.start(run.with_changes(files_done=number, current="x" * 400))
+        conversation._push()
+    assert len(conversation._unsent) + sum(map(len, conversation._pushes)) < 64 * 1024
+    ours.setblocking(False)
+    heard = b""
+    while b'"files_done":19999' not in heard:
+        server.loop._round()
+        with suppress(BlockingIOError):
+            heard += ours.recv(1 << 20)
+    last = json.loads(heard.splitlines()[-1])
+    assert (last["type"], len(last["runs"])) == ("status", 1)
+    conversation.close()
+    ours.close()
+    server.loop.close()
+    server._observer._loop.close()
 
 
 RUN = LiveRun("r1", "home", "restic", 1_700_000_000_000).to_json()
@@ -146,9 +124,8 @@ def test_any_value_in_any_field_gets_an_answer_or_an_error(places: Places, kind:
     nested = {"type": kind, "run": {**RUN, key: value}}
     flat = {"type": kind, "run": "r1", **({} if key == "type" else {key: value})}
     for message in (nested, flat):
-        server, wire = talk(places, announced, ipc.encode(message), ipc.encode({"type": "status"}))
-        last = told(wire)[-1]
-        assert last["type"] == "error" if wire.closing else last["type"] == "status"
+        server, told, closing = talk(places, announced, ipc.encode(message), ipc.encode({"type": "status"}))
+        assert told[-1]["type"] == ("error" if closing else "status")
         json.loads(server.runs.snapshot())
         for run in server.runs.all():
             assert isinstance(run, LiveRun)
@@ -159,8 +136,8 @@ def test_any_value_in_any_field_gets_an_answer_or_an_error(places: Places, kind:
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused_in_words(places: Places, raw: bytes) -> None:
     """What is no message ends that one conversation, with an error."""
-    _, wire = talk(places, raw + b"\n")
-    assert not wire.closing or told(wire)[-1]["type"] == "error"
+    _, told, closing = talk(places, raw + b"\n")
+    assert not closing or told[-1]["type"] == "error"
 
 
 @pytest.mark.parametrize(
@@ -180,10 +157,10 @@ def test_any_bytes_are_refused_in_words(places: Places, raw: bytes) -> None:
 )
 def test_each_of_these_once_ended_a_connection_or_more(places: Places, line: bytes) -> None:
     """Wrong types, deep nesting, long numbers, long lines: always `error`, then the end."""
-    _, wire = talk(places, ipc.encode({"type": "run.started", "run": RUN}), line.rstrip() + b"\n")
-    assert wire.closing
-    assert told(wire)[-1]["type"] == "error"
-    assert told(wire)[-1]["why"]
+    _, told, closing = talk(places, ipc.encode({"type": "run.started", "run": RUN}), line.rstrip() + b"\n")
+    assert closing
+    assert told[-1]["type"] == "error"
+    assert told[-1]["why"]
 
 
 def test_a_mistake_of_ours_ends_one_conversation_only(
@@ -191,8 +168,8 @@ def test_a_mistake_of_ours_ends_one_conversation_only(
 ) -> None:
     """The other side hears of it, and the traceback stands in the journal."""
     monkeypatch.setattr(Tracker, "pass_on", lambda *_: 1 / 0)
-    _, wire = talk(places, ipc.encode({"type": "cancel", "run": "r1"}))
-    assert told(wire)[-1] == {"type": "error", "why": "the tracker made a mistake: ZeroDivisionError"}
+    _, told, _ = talk(places, ipc.encode({"type": "cancel", "run": "r1"}))
+    assert told[-1] == {"type": "error", "why": "the tracker made a mistake: ZeroDivisionError"}
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
@@ -227,7 +204,7 @@ def test_no_descriptor_left_is_said_once_and_passes(places: Places) -> None:
     """No flood of errors, and the tracker answers again afterwards."""
     short = (
         "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
-        "import tray.tracker.watchdog as w; w.descriptors = lambda: 4000"
+        "import tray.tracker.loop as w; w.descriptors = lambda: 4000"
     )
     with tracker(places, short) as process:
         held = []
@@ -247,18 +224,17 @@ def test_no_descriptor_left_is_said_once_and_passes(places: Places) -> None:
 
 def test_a_kind_of_mistake_is_printed_once_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
     """A thousand of them are one line in the journal."""
-    quietly, loop = watchdog.Quietly(), asyncio.new_event_loop()
+    report = Reporter()
     for _ in range(1000):
-        quietly(loop, {"message": "accept failed", "exception": OSError(errno.EMFILE, "Too many open files")})
-    quietly(loop, {"message": "another", "exception": ValueError("x")})
-    loop.close()
+        report(OSError(errno.EMFILE, "Too many open files"), "accept failed")
+    report(ValueError("x"), "another")
     said = capsys.readouterr().err
     assert said.count("accept failed") == 1
     assert "ValueError" in said
 
 
 BUSY = """
-import tray.tracker.server as s, tray.tracker.watchdog as w, tray.tracker.conversation as c
+import tray.tracker.server as s, tray.tracker.loop as w, tray.tracker.conversation as c
 w.END_SECONDS = w.STUCK_SECONDS = {seconds}
 def stuck(self):
     {how}
@@ -266,7 +242,7 @@ s.Tracker.handed = stuck
 before = c.Conversation.answer
 def answer(self, message):
     if message["type"] == "x.hold":
-        self.tracker.handed()
+        self._tracker.handed()
     before(self, message)
 c.Conversation.answer = answer
 """
