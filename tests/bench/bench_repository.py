@@ -26,7 +26,7 @@ from tray.core.model import Outcome, RepositoryState
 from tray.engines.base import Result
 from tray.repository import after, cache, look, targets
 from tray.repository.cache import Entry
-from tray.status.repositories import Repositories
+from tray.status.kept_files import Repositories
 
 
 def timed(name: str, rounds: int, act: Callable[[], object]) -> None:

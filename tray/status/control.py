@@ -1,7 +1,7 @@
-"""Asking for something to be done with a live run: cancel, pause, resume. Every surface calls `ask`.
+"""Cancel, pause or resume a live run. Every surface calls `ask`.
 
-The tracker passes it on to the run's wrapper, which alone touches the command. That it was accepted means that the wrapper has
-been told; what comes of it shows in the status.
+The tracker passes the request on to the run's wrapper, which alone touches the command. An accepted request has reached the
+wrapper; its effect shows in the status.
 """
 
 import time
@@ -27,23 +27,20 @@ from tray.tracker import start
 from tray.tracker.control import refusal
 
 PATIENCE_SECONDS = 4.0
-"""So long a wrapper may take to find a tracker that has just started; it looks once a second."""
+"""How long a wrapper may take to find a tracker that has just started; it looks once a second."""
 _AGAIN_SECONDS = 0.05
 _POLL_SECONDS = 0.1
 _MAY_COME = (RunNotLiveError.code, RunUntrackedError.code)
 
 
 def ask(places: Places, control: Control, run: str, by: str) -> None:
-    """Have *control* done with the live run of the id *run*; returns as soon as its wrapper has been told.
+    """Pass *control* on to the wrapper of the live run of the whole id *run*, and return as soon as the wrapper has it.
 
     Takes no time where a tracker runs; without one it starts one and waits up to `PATIENCE_SECONDS` for the wrapper to find it,
     so a surface with an event loop calls it from a thread.
 
     Args:
-        places: Where tracker and run folders are.
-        control: What to do.
-        run: The whole id.
-        by: Where the wish came from: cli, tray or window.
+        by: The surface on which the user asked: cli, tray or window.
 
     Raises:
         ControlRefusedError: It cannot be done with this run; says why and what to do instead.
@@ -65,7 +62,7 @@ def ask(places: Places, control: Control, run: str, by: str) -> None:
 
 
 class LiveRuns:
-    """The runs that go on, for whoever wants one of them stopped and see it end. Neither needs the audit log.
+    """The runs that go on, for a command that acts on one of them and waits for the effect. The audit log is not needed.
 
     Args:
         role: cli, tray or window.
@@ -95,20 +92,20 @@ class LiveRuns:
             ControlRefusedError: It is not ours, or that cannot be done with it now.
         """
         live = list(self.now().values())
-        found = _meant(live, words) or _meant(self._elsewhere(), words)
-        if not words:  # what somebody else started is not meant where one of our own goes on
-            found = [run for run in found if run.source is Source.WRAPPED] or found
-        if not found:
-            raise self._none(words)
-        if len(found) > 1:
+        meant = _meant(live, words) or _meant(self._elsewhere(), words)
+        if not words:  # an observed run is not meant where a wrapped one goes on
+            meant = [run for run in meant if run.source is Source.WRAPPED] or meant
+        if not meant:
+            over = [run for run in runs.known(self._places) if words and runs.is_called(run, words)]
+            raise RunOverError(over[0]) if len(over) == 1 else RunNotLiveError(words)
+        if len(meant) > 1:
+            listed = ", ".join(f"{wording.short_id(run.run)} ({wording.escape(run.job)})" for run in meant)
             raise UsageError(
                 f"Several runs go on as {words!r}." if words else "Several runs go on.",
-                why="It could be any of "
-                + ", ".join(f"{wording.short_id(run.run)} ({wording.escape(run.job)})" for run in found)
-                + ".",
+                why=f"It could be any of {listed}.",
                 next=f"Name one by its id: `backup-tray {control.value} ID`.",
             )
-        run = found[0]
+        run = meant[0]
         error = refusal(run.run, run, control, reachable=True)
         if error is not None and (run.tracked or run.source is Source.OBSERVED):
             raise error
@@ -122,27 +119,19 @@ class LiveRuns:
     def wait_phase(self, run: str, *, paused: bool) -> LiveRun | None:
         """Wait a little until the run is paused, or is not, and return it as it then is; None if it has ended."""
         deadline = clock.monotonic() + PATIENCE_SECONDS
-        while (found := self.now().get(run)) is not None and clock.monotonic() < deadline:
-            if found.tracked and (found.phase is Phase.PAUSED) is paused:
+        while (live := self.now().get(run)) is not None and clock.monotonic() < deadline:
+            if live.tracked and (live.phase is Phase.PAUSED) is paused:
                 break
             time.sleep(_POLL_SECONDS)
-        return found
+        return live
 
     def _elsewhere(self) -> list[LiveRun]:
-        """Runs of the system-wide instance, which are only shown here."""
+        """Return all runs with those of the system-wide instance, which are only shown here."""
         source = StatusSource(self._places, role=self._role, start_tracker=False)
         try:
             return list(source.poll().runs)
         finally:
             source.close()
-
-    def _none(self, words: str) -> RunNotLiveError:
-        over = [run for run in runs.known(self._places) if words and runs.is_called(run, words)]
-        return RunOverError(over[0]) if len(over) == 1 else RunNotLiveError(words)
-
-
-def _named(run: LiveRun) -> str:
-    return f"{wording.short_id(run.run)} ({wording.escape(run.job)})"
 
 
 def _meant(live: Sequence[LiveRun], words: str) -> list[LiveRun]:

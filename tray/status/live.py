@@ -1,4 +1,4 @@
-"""The live runs: from the tracker while one answers, else from the run folders, which know no progress."""
+"""Get the live runs: from the tracker while one answers, else from the run folders, which know no progress."""
 
 import select
 import threading
@@ -14,7 +14,7 @@ from tray.tracker import start
 
 RESTART_SECONDS = 5.0
 PATIENCE_SECONDS = 2.0
-"""So long a tracker that exists may take to answer before the status says that it does not."""
+"""How long a tracker that exists may take to answer before the status says that it does not."""
 QUIET_SECONDS = 5.0
 """A tracker that has said nothing for so long is asked whether it is still there."""
 _AGAIN_SECONDS = 0.1
@@ -22,7 +22,7 @@ MOST_NOTES = 20
 
 
 class Folders:
-    """What the run folders say: runs that live without a tracker's knowledge, and runs that are over but not closed."""
+    """The runs that the run folders tell of: live ones that the tracker does not know, and ones that are over but not closed."""
 
     def __init__(self) -> None:
         self.live: dict[str, LiveRun] = {}
@@ -102,18 +102,18 @@ class Live:
 
     def folders(self, tracked: dict[str, LiveRun]) -> Folders:
         """Read the folders of runs that the tracker does not know."""
-        found = Folders()
+        listed = Folders()
         for folder in self._folders.look():
             if folder.run in tracked and tracked[folder.run].tracked:
                 continue
             with suppress(OSError, ValueError):
                 info = folder.info()
                 if folder.running(info):
-                    found.live[folder.run] = info.live(tracked=False)
+                    listed.live[folder.run] = info.live(tracked=False)
                     self._over.pop(folder.run, None)
                 else:
-                    found.over.append(self._concluded(folder, info))
-        return found
+                    listed.over.append(self._concluded(folder, info))
+        return listed
 
     def close(self) -> None:
         """Hang up."""
@@ -170,7 +170,7 @@ class Live:
         self.close()
 
     def _readable(self, seconds: float, also: int | None = None) -> bool:
-        heard = [one for one in (self._client, also) if one is not None]
+        heard = [source for source in (self._client, also) if source is not None]
         if not heard:
             if seconds:
                 threading.Event().wait(seconds)

@@ -1,16 +1,14 @@
-"""What the user says about a job: that its failure was seen, or that the job is over and to be forgotten. Each is an entry."""
+"""Record that the user has seen a job's failure, or that a job is over and to be forgotten. Each is an entry."""
 
 import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from tray.audit import spool
+from tray.audit.entry import Action, Draft
 from tray.core.errors import JobNotFoundError, StatusFetchError, SystemOwnedError
 from tray.core.model import JobStatus, Status
 from tray.core.paths import Places
 from tray.status import StatusSource, past_runs
-
-if TYPE_CHECKING:
-    from tray.audit.entry import Action
 
 RECORD_SECONDS = 5.0
 
@@ -23,8 +21,6 @@ def acknowledge(places: Places, job: str) -> None:
         SystemOwnedError: It is root's job, which is only shown here.
         StatusFetchError: It is not known now which jobs there are.
     """
-    from tray.audit.entry import Action
-
     known = _ended(places)
     if job not in known:
         raise _unknown(places, job, known, f"sudo backup-tray seen {shlex.quote(job)}")
@@ -40,8 +36,6 @@ def forget(places: Places, jobs: Sequence[str]) -> list[str]:
     Raises:
         JobNotFoundError, SystemOwnedError, StatusFetchError: As `acknowledge`.
     """
-    from tray.audit.entry import Action
-
     known = _ended(places)
     missing = [job for job in dict.fromkeys(jobs) if job not in known]
     before = [job for job in missing if job in past_runs.names(places)["job"]] if missing else []
@@ -68,17 +62,10 @@ def forget_of(places: Places, run: str) -> None:
     forget(places, [job])
 
 
-def _record(places: Places, items: Sequence[JobStatus], action: "Action", result: str) -> None:
+def _record(places: Places, items: Sequence[JobStatus], action: Action, result: str) -> None:
     """Put one entry for each job on record, under the name and kind of its runs."""
-    from tray.audit import spool
-    from tray.audit.entry import Draft
-
-    drafts = [
-        Draft(action=action, job=item.last.job, kind=item.kind, result=result)
-        for item in items
-        if item.last is not None
-    ]
-    if drafts:
+    ended = [(item, item.last.job) for item in items if item.last is not None]
+    if drafts := [Draft(action=action, job=job, kind=item.kind, result=result) for item, job in ended]:
         spool.record(places, drafts, timeout=RECORD_SECONDS)
 
 
@@ -93,7 +80,7 @@ def _ended(places: Places) -> dict[str, JobStatus]:
 def _unknown(
     places: Places, job: str, known: dict[str, JobStatus], command: str
 ) -> JobNotFoundError | SystemOwnedError:
-    if any(found.job == job for found in _status(places, system=True).jobs):
+    if any(item.job == job for item in _status(places, system=True).jobs):
         return SystemOwnedError(f"The job {job!r}", command)
     return JobNotFoundError(job, tuple(known))
 

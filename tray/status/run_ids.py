@@ -1,4 +1,4 @@
-"""Which run a person means: `last`, an id, its beginning or its end. Every command and every page of the window asks here.
+"""Find the run that a person means: `last`, an id, its beginning or its end. Every command and every page of the window asks here.
 
 Words that fit several runs are refused and the runs named, so they never mean one run here and another there.
 """
@@ -6,6 +6,7 @@ Words that fit several runs are refused and the runs named, so they never mean o
 from collections.abc import Iterable
 
 from tray import runs, wording
+from tray.audit import spool
 from tray.core import clock
 from tray.core.errors import RunAmbiguousError, RunNotFoundError, SystemViewError
 from tray.core.paths import Places
@@ -15,7 +16,7 @@ LAST = "last"
 _WHOLE = 36
 """Letters of a whole id."""
 _FEW = 5
-"""So many candidates are named."""
+"""Candidates that are named."""
 _SYSTEM_RUNS = 200
 """The newest runs of the system among which candidates are looked for."""
 
@@ -37,29 +38,25 @@ def resolve(places: Places, words: str, *, system: bool = True) -> str:
         if not newest:
             raise RunNotFoundError(words)
         return newest[0].run
-    found = _own(places, words)
-    if words in found:
+    matches = _own(places, words)
+    if words in matches:
         return words
     if system and len(words) < _WHOLE:
-        found |= _of_system(words)
-    if len(found) > 1:
-        raise RunAmbiguousError(words, _told(places, found))
-    if not found and not system:
+        matches |= _of_system(words)
+    if len(matches) > 1:
+        raise RunAmbiguousError(words, _candidates(places, matches))
+    if not matches and not system:
         raise RunNotFoundError(words)
-    return next(iter(found), words)
+    return next(iter(matches), words)
 
 
 def _own(places: Places, words: str) -> set[str]:
     """Return the ids of this user's runs that *words* fit: of folders, log and spool."""
-    from tray.audit import spool
-
-    found = {run for run in runs.known(places) if runs.is_called(run, words)}
-    found |= {
-        draft.run for draft in spool.pending(places) if draft.run is not None and runs.is_called(draft.run, words)
-    }
+    known = {*runs.known(places), *(draft.run for draft in spool.pending(places) if draft.run is not None)}
+    called = {run for run in known if runs.is_called(run, words)}
     ends = runs.SHORTEST_END <= len(words) < _WHOLE
     with past_runs.reading(places) as log:
-        return found if log is None else found | log.runs_like(words, _FEW + 1, ends=ends)
+        return called if log is None else called | log.runs_like(words, _FEW + 1, ends=ends)
 
 
 def _of_system(words: str) -> set[str]:
@@ -71,18 +68,17 @@ def _of_system(words: str) -> set[str]:
     return {run.run for run in newest if runs.is_called(run.run, words)}
 
 
-def _told(places: Places, found: Iterable[str]) -> list[str]:
+def _candidates(places: Places, matches: Iterable[str]) -> list[str]:
     """Return the candidates in words: short id, job, and when each began or ended."""
-    ids = sorted(found, reverse=True)
+    ids = sorted(matches, reverse=True)
     shorts = [wording.short_id(run) for run in ids]
-    told = []
+    named = []
     with past_runs.reading(places) as log:
         for run, short in list(zip(ids, shorts, strict=True))[:_FEW]:
             entry = None if log is None else log.entry_of_run(run)
             name = short if shorts.count(short) == 1 else wording.escape(run)
-            if entry is None:
-                told.append(name)
-                continue
-            when = clock.local(clock.from_text(entry.data["time"])).strftime("%Y-%m-%d %H:%M")
-            told.append(f"{name} ({wording.escape(entry.data['job'] or '')}, {when})")
-    return [*told, f"{len(ids) - _FEW} more"] if len(ids) > _FEW else told
+            if entry is not None:
+                when = clock.local(clock.from_text(entry.data["time"])).strftime("%Y-%m-%d %H:%M")
+                name = f"{name} ({wording.escape(entry.data['job'] or '')}, {when})"
+            named.append(name)
+    return [*named, f"{len(ids) - _FEW} more"] if len(ids) > _FEW else named

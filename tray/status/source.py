@@ -1,4 +1,4 @@
-"""The one source of the status: every surface polls or follows it.
+"""Give every surface the same status: tray, window and terminal poll or follow this one source.
 
 It keeps its connections between polls and reads again only what changed, so a poll costs next to nothing. An error never
 escapes: it is part of the status, with the last good data marked by its age. Run folders are read before the log, so that a run
@@ -16,10 +16,8 @@ from tray.core.model import LiveRun, Status, judge
 from tray.core.paths import Places
 from tray.recording.outage import Outage
 from tray.status.job_histories import History
-from tray.status.last_check import Standing
+from tray.status.kept_files import Repositories, Settings, Standing
 from tray.status.live import Live
-from tray.status.repositories import Repositories
-from tray.status.settings import Settings
 from tray.status.system_status import SystemStatus
 
 POLL_SECONDS = 1.0
@@ -28,12 +26,12 @@ HEARTBEAT_SECONDS = 10.0
 
 
 class StatusSource:
-    """Where a surface gets the status from.
+    """The source of the status for one surface.
 
     Args:
         role: tray, window or cli, for the tracker's `hello`.
-        start_tracker: Start one when none answers; a tracker that is gone for good then makes the status unavailable.
-        system: Show what the system-wide instance tells beside it, where there is one.
+        start_tracker: Start a tracker when none answers; one that is gone for good then makes the status unavailable.
+        system: Show the status of the system-wide instance beside it, where there is one.
     """
 
     def __init__(self, places: Places, *, role: str, start_tracker: bool, system: bool = True) -> None:
@@ -47,7 +45,7 @@ class StatusSource:
         self._good: Status | None = None
 
     def poll(self) -> Status:
-        """Return the status now. Never raises: what went wrong is in `Status.error`."""
+        """Return the status now. Never raises: a failure is in `Status.error`."""
         return self._now(self._live.ask)
 
     def follow(self, stop: threading.Event) -> Iterator[Status]:
@@ -98,14 +96,14 @@ class StatusSource:
             jobs, notes, ended = self._history.read(set(tracked) | set(folders.live), folders.over)
         except BackupTrayError as error:
             return self._unavailable(error, now)
-        except OSError as error:  # such as a state folder that belongs to somebody else
+        except OSError as error:  # such as a state folder that belongs to another user
             return self._unavailable(StatusFetchError(f"{error.filename or 'A file'}: {error.strerror or error}."), now)
         live = [run for run in {**folders.live, **tracked}.values() if run.run not in ended]
         self._repositories.read()
         self._standing.read()
         self._settings.read()
         begun = self._history.begun_ms
-        told = judge.judge(
+        status = judge.judge(
             now,
             live,
             jobs,
@@ -123,17 +121,15 @@ class StatusSource:
             audit=self._standing.audit,
         )
         if silent is None:
-            self._good = told
+            self._good = status
             self._outage.over()
-        return told
+        return status
 
     def _unavailable(self, error: BackupTrayError, now: int) -> Status:
         if not isinstance(error, StatusFetchError):
             error = StatusFetchError(f"{error.what} {error.why}".strip(), error.next)
         with suppress(Exception):  # the answer must come, whatever is broken
             self._outage.began(error)
-        with suppress(
-            Exception
-        ):  # a log that nobody can read may be one that somebody destroyed, and the alarm goes on
+        with suppress(Exception):  # a log that cannot be read may have been destroyed, and the alarm goes on
             self._standing.read()
         return judge.unavailable(error.facts(), now, self._good, self._standing.audit)

@@ -1,12 +1,13 @@
-"""The past of the system-wide instance: each function asks it one question and hangs up.
+"""Query the past of the system-wide instance. Each function opens one connection and closes it.
 
-Where there is none, or this user may not see it, it has no past; one that does not answer raises.
+Where there is no such instance, or this user may not see it, it has no past; one that does not answer raises.
 """
 
 from contextlib import suppress
 from typing import Any
 
 from tray import ipc
+from tray.audit.store import AuditLog
 from tray.core import paths
 from tray.core.errors import (
     BackupTrayError,
@@ -41,14 +42,14 @@ def history(*, limit: int = 50, job: str | None = None, before: int | None = Non
 
 
 def report(run: str) -> dict[str, Any]:
-    """Return what `report.of_run.Report.from_json` takes, of the run of the system whose id starts with *run*.
+    """Return the data that `report.of_run.Report.from_json` takes, of the run of the system whose id starts with *run*.
 
     Raises:
         RunNotFoundError: It knows no such run, or there is no such instance for this user.
         SystemViewError: It does not answer.
     """
-    found: dict[str, Any] = _asked_of({"type": "report", "run": run})["report"]
-    return found
+    report: dict[str, Any] = _answer_about({"type": "report", "run": run})["report"]
+    return report
 
 
 def log(run: str, offset: int = 0) -> tuple[str, str, int, bool]:
@@ -58,7 +59,7 @@ def log(run: str, offset: int = 0) -> tuple[str, str, int, bool]:
         RunNotFoundError: It has no log of such a run, or there is no such instance for this user.
         SystemViewError: It does not answer.
     """
-    answer = _asked_of({"type": "log", "run": run, "offset": offset})
+    answer = _answer_about({"type": "log", "run": run, "offset": offset})
     try:
         return str(answer["run"]), str(answer["text"]), int(answer["next"]), bool(answer["live"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -67,15 +68,13 @@ def log(run: str, offset: int = 0) -> tuple[str, str, int, bool]:
 
 def no_log(places: Places, run: str) -> BackupTrayError:
     """Return the error for a run without a folder: its log is not kept any more, if this user's audit log knows the run."""
-    from tray.audit.store import AuditLog
-
     with suppress(BackupTrayError), AuditLog.read(places.audit_db) as known:
         if known.entry_of_run(run) is not None:
             return LogNotKeptError(run)
     return RunNotFoundError(run)
 
 
-def _asked_of(question: ipc.Message) -> ipc.Message:
+def _answer_about(question: ipc.Message) -> ipc.Message:
     answer = _ask(question)
     if answer is None:
         raise RunNotFoundError(str(question["run"]))
@@ -83,14 +82,13 @@ def _asked_of(question: ipc.Message) -> ipc.Message:
 
 
 def _ask(question: ipc.Message) -> ipc.Message | None:
-    """Return the answer; None where there is nobody whom this user could ask."""
+    """Return the answer; None where there is no such instance that this user may ask."""
     folder = paths.system_view()
     if folder is None:
         return None
-    try:
+    talk = None
+    with suppress(NotInGroupError):
         talk = connect(folder, "cli")
-    except NotInGroupError:
-        return None
     if talk is None:
         return None
     try:

@@ -1,7 +1,7 @@
-"""The status of the system-wide instance beside the user's own: both together are what an ordinary user sees.
+"""Show the status of the system-wide instance beside the user's own.
 
-An instance that was there and does not answer any more is said so, and what it told last is marked as old; one that never was costs
-one `stat` for each poll.
+Of an instance that does not answer any more a note says so, and its last status is marked as old; one that never was costs one
+`stat` for each poll.
 """
 
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ T = TypeVar("T", AuditStanding, EndedRun, JobStatus, RepositoryState)
 
 
 class SystemStatus:
-    """What the system-wide instance tells, heard again and again.
+    """The status that the system-wide instance sends again and again.
 
     Args:
         role: tray, window or cli, for `hello`.
@@ -44,12 +44,12 @@ class SystemStatus:
     def __init__(self, role: str) -> None:
         self._role = role
         self._talk: Conversation | None = None
-        self._told: Status | None = None
+        self._last: Status | None = None
         self._heard: float | None = None
         self._trouble: BackupTrayError | None = None
 
     def poll(self) -> None:
-        """Take in what it has said. Never raises: what went wrong is in what `beside` returns."""
+        """Take in its messages. Never raises: `beside` says what failed."""
         folder = paths.system_view()
         if folder is None:
             return
@@ -58,7 +58,7 @@ class SystemStatus:
             if self._talk is None:
                 self._talk = connect(folder, self._role)
                 if self._talk is None:  # never set up; or taken away, which is said to those who have seen it
-                    self._trouble = None if self._told is None else SystemViewError("Its service was removed.")
+                    self._trouble = None if self._last is None else SystemViewError("Its service was removed.")
                     return
                 self._heard, patience = None, PATIENCE_SECONDS
                 self._talk.send({"type": "subscribe"})
@@ -73,8 +73,8 @@ class SystemStatus:
         if isinstance(self._trouble, NotInGroupError):
             return replace(own, notes=(*own.notes, _line(self._trouble)))
         if self._trouble is not None:
-            return merged(own, _old(self._told, own.as_of_ms), _line(self._trouble))
-        return own if self._told is None else merged(own, self._told)
+            return merged(own, _old(self._last, own.as_of_ms), _line(self._trouble))
+        return own if self._last is None else merged(own, self._last)
 
     def fileno(self) -> int | None:
         """The descriptor on which it speaks, for select; None while there is none."""
@@ -100,10 +100,10 @@ class SystemStatus:
         try:
             match message["type"]:
                 case "status":
-                    told = labelled(Status.from_json(message["status"]))
+                    status = labelled(Status.from_json(message["status"]))
                     self._heard = clock.monotonic() - float(message["age"])
-                case "runs" if self._told is not None:
-                    told = replace(self._told, runs=tuple(map(_live, map(LiveRun.from_json, message["runs"]))))
+                case "runs" if self._last is not None:
+                    status = replace(self._last, runs=tuple(map(_live, map(LiveRun.from_json, message["runs"]))))
                     self._heard = clock.monotonic()
                 case "alive":
                     self._heard = clock.monotonic()
@@ -114,22 +114,22 @@ class SystemStatus:
                     return
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise SystemViewError(NEWER) from error
-        self._told, self._trouble = told, None
+        self._last, self._trouble = status, None
 
     def _lost(self, error: BackupTrayError) -> None:
         self._trouble = error
         self.close()
 
 
-def labelled(told: Status) -> Status:
+def labelled(status: Status) -> Status:
     """Return a status of the system-wide instance, marked as such; nothing can be done with its runs from here."""
     return replace(
-        told,
-        runs=tuple(map(_live, told.runs)),
-        jobs=tuple(_job(job) for job in told.jobs),
-        last=None if told.last is None else _its(told.last),
-        repositories=tuple(map(_its, told.repositories)),
-        audit=None if told.audit is None else _its(told.audit),
+        status,
+        runs=tuple(map(_live, status.runs)),
+        jobs=tuple(_job(job) for job in status.jobs),
+        last=None if status.last is None else _its(status.last),
+        repositories=tuple(map(_its, status.repositories)),
+        audit=None if status.audit is None else _its(status.audit),
     )
 
 
@@ -152,7 +152,7 @@ def merged(own: Status, system: Status, trouble: str | None = None) -> Status:
         error=own.error if failing is own else _of_system(system),
         runs=tuple(sorted((*own.runs, *system.runs), key=lambda run: (run.started_ms, run.run))),
         jobs=tuple(sorted((*own.jobs, *system.jobs), key=judge.rank)),
-        last=next(iter(judge.woven(*([] if one.last is None else [one.last] for one in (own, system)))), None),
+        last=next(iter(judge.woven(*([] if status.last is None else [status.last] for status in (own, system)))), None),
         notes=(*(() if trouble is None else (trouble,)), *own.notes, *(f"system: {note}" for note in system.notes)),
         repositories=(*own.repositories, *system.repositories),
         audit=_worse_log(own.audit, system.audit),
@@ -160,7 +160,7 @@ def merged(own: Status, system: Status, trouble: str | None = None) -> Status:
 
 
 def _worse_log(own: AuditStanding | None, system: AuditStanding | None) -> AuditStanding | None:
-    """Return which of the two logs there is to tell of: one that somebody must look at, else the user's own."""
+    """Return the standing of one of the two logs: of one with a breach, else of the user's own."""
     if own is None or (system is not None and system.breach and not own.breach):
         return system
     return own
@@ -179,28 +179,28 @@ def _is_observed(run: LiveRun) -> bool:
     return run.source is Source.OBSERVED and run.process is not None
 
 
-def _without(told: Status, doubled: list[LiveRun]) -> Status:
-    """Return *told* without these runs, and without jobs that were known by them alone."""
+def _without(status: Status, doubled: list[LiveRun]) -> Status:
+    """Return *status* without these runs, and without jobs that were known by them alone."""
     gone = {run.run for run in doubled}
     if not gone:
-        return told
-    runs = tuple(run for run in told.runs if run.run not in gone)
+        return status
+    runs = tuple(run for run in status.runs if run.run not in gone)
     known = {run.job for run in runs}
     dropped = {run.job for run in doubled} - known
-    jobs = tuple(job for job in told.jobs if job.job not in dropped or job.last is not None)
-    return replace(told, runs=runs, jobs=jobs)
+    jobs = tuple(job for job in status.jobs if job.job not in dropped or job.last is not None)
+    return replace(status, runs=runs, jobs=jobs)
 
 
-def _old(told: Status | None, now_ms: int) -> Status:
-    """Return what was told last as something old: nothing runs as far as is known, and no job is called fine."""
-    if told is None:
+def _old(status: Status | None, now_ms: int) -> Status:
+    """Return the last status as an old one: nothing runs as far as is known, and no job is called fine."""
+    if status is None:
         return Status(State.WARNING, now_ms)
-    when = clock.local(told.as_of_ms).strftime("%Y-%m-%d %H:%M")
+    when = clock.local(status.as_of_ms).strftime("%Y-%m-%d %H:%M")
     jobs = tuple(
         replace(job, state=_worst((job.state, State.WARNING)), concern=f"Not known now; last known {when}.")
-        for job in told.jobs
+        for job in status.jobs
     )
-    return replace(told, state=_worst((told.state, State.WARNING)), error=None, runs=(), jobs=jobs)
+    return replace(status, state=_worst((status.state, State.WARNING)), error=None, runs=(), jobs=jobs)
 
 
 def _of_system(system: Status) -> dict[str, str]:

@@ -1,0 +1,170 @@
+"""Read the files that each poll needs: the configuration, the last verification, the cache about repositories.
+
+Each is read again only when it changed, so that a poll costs one `stat` a file.
+"""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from tray import config, wording
+from tray.audit import last_check
+from tray.config import AuditConfig
+from tray.core.clock import DAY_MS
+from tray.core.dataclass import replace
+from tray.core.errors import BackupTrayError, ConfigError, RepositoryCacheError
+from tray.core.model import AuditStanding, JobHistory, RepositoryState
+from tray.core.paths import Places
+from tray.recording.outage import Outage
+from tray.repository import cache, local, states
+
+_UNREADABLE = (
+    "The result of the audit log's last verification cannot be read; `backup-tray audit verify` checks it again"
+)
+_GONE = "The audit log that was verified here is gone"
+
+
+def mark(file: Path) -> tuple[int, int, int] | None:
+    """Return a value that is another one once *file* has changed; None if there is no file."""
+    try:
+        stat = os.stat(file)
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+class Settings:
+    """The configuration as far as the status needs it.
+
+    Attributes:
+        audit: The settings of the audit log; the defaults while the configuration is broken.
+        notes: One line if the configuration is broken: it is not followed until the user mends it.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._mark: object = None
+        self.audit = AuditConfig()
+        self.notes: tuple[str, ...] = ()
+
+    def read(self) -> None:
+        """Read the file if it changed. Never raises."""
+        now = mark(self._places.config_file)
+        if now == self._mark:
+            return
+        self._mark, self.audit, self.notes = now, AuditConfig(), ()
+        if now is None:
+            return
+        try:
+            self.audit = config.load(self._places).audit
+        except BackupTrayError as error:
+            line = f"line {error.line}: " if isinstance(error, ConfigError) and error.line else ""
+            self.notes = (f"{wording.UNFOLLOWED} until it is mended: {line}{error.why.rstrip('.')}",)
+
+
+class Standing:
+    """The audit log's standing: the result of its last verification.
+
+    Attributes:
+        audit: The standing; None if the log was never verified. A file that cannot be read is "unchecked", never intact.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._mark: object = None
+        self._unreadable = False
+        self.audit: AuditStanding | None = None
+
+    def read(self) -> None:
+        """Read the file if it changed. Never raises."""
+        now = mark(self._places.audit_standing)
+        if now == self._mark:
+            return
+        self._mark, self._unreadable = now, False
+        try:
+            self.audit = None if now is None else last_check.read(self._places)
+        except (BackupTrayError, OSError, ValueError):
+            changed_ms = 0 if now is None else now[0] // 1_000_000
+            self.audit, self._unreadable = AuditStanding("unchecked", changed_ms, 0, f"{_UNREADABLE}."), True
+
+    def doubtful(self, begun_ms: int | None) -> bool:
+        """Whether a breach may be hidden here: the file cannot be read, or the log to which it belongs is gone."""
+        return self._unreadable or self._gone(begun_ms)
+
+    def notes(self, now_ms: int, begun_ms: int | None, every_ms: int | None) -> list[str]:
+        """Return at most one line: the file cannot be read, a breach was acknowledged, or the last check is long ago.
+
+        Args:
+            begun_ms: When the log began; None where there is none.
+            every_ms: How often it is to be verified; None: never.
+        """
+        if self._unreadable:
+            return [_UNREADABLE]
+        if self._gone(begun_ms):
+            return [_GONE]
+        if self.audit is not None and self.audit.result == "tampered" and not self.audit.breach:
+            return [wording.audit_line(self.audit, now_ms)]
+        if begun_ms is None or now_ms - (begun_ms if self.audit is None else self.audit.checked_ms) <= DAY_MS:
+            return []
+        note = wording.overdue_note(self.audit, now_ms, every_ms, begun_ms)
+        return [] if note is None else [note]
+
+    def _gone(self, begun_ms: int | None) -> bool:
+        return begun_ms is None and self.audit is not None
+
+
+class Repositories:
+    """The repositories as the last look at them found them: a second opinion beside audit log and spool."""
+
+    def __init__(self, places: Places) -> None:
+        self._cache = cache.Cache(places)
+        self._contents = cache.Contents({}, {})
+        self._good: dict[str, RepositoryState] = {}
+        self._outage = Outage(places, "repositories-outage")
+
+    def read(self) -> None:
+        """Read the files of the cache that changed. Never raises; a cache that cannot be read goes on record once (AF-2)."""
+        self._contents = self._cache.contents()
+        self._good |= {name: entry.state for name, entry in self._contents.entries.items()}
+        if errors := list(self._contents.errors.values()):
+            self._outage.began(errors[0])
+        else:
+            self._outage.over()
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether something is unreadable, so that a warning may be hidden in it."""
+        return bool(self._contents.errors)
+
+    def concerns(self, jobs: Collection[JobHistory]) -> dict[str, str]:
+        """Return by job why it is not fine although its last run says so."""
+        return states.concerns(self._contents.entries.values(), jobs)
+
+    def states(self, jobs: Collection[JobHistory]) -> list[RepositoryState]:
+        """Return the state of every repository; of one whose file cannot be read the error, and its name if a job tells it."""
+        listed = [entry.state for entry in self._contents.entries.values()]
+        for name, error in self._contents.errors.items():
+            old = self._good.get(name) or _nameless(name, error, jobs)
+            listed.append(replace(old, error=error.facts()))
+        return sorted(listed, key=lambda state: (state.repository, state.engine))
+
+    def notes(self, now_ms: int) -> list[str]:
+        """Return a line about each file that cannot be read, each stale lock, and each repository that gave no answer.
+
+        A disk that is not there gets no line: many are there only for their backup.
+        """
+        entries = self._contents.entries.values()
+        notes = [f"{error.what} {error.why} {error.next}".rstrip(".") for error in self._contents.errors.values()]
+        notes += [note for entry in entries if (note := states.lock_note(entry.state, now_ms))]
+        return notes + [note for entry in entries if (note := states.stale_note(entry.state))]
+
+
+def _nameless(name: str, error: RepositoryCacheError, jobs: Collection[JobHistory]) -> RepositoryState:
+    """Return an empty state of the repository that a job tells by its name, else of the file."""
+    kept = mark(error.file)
+    kept_ms = 0 if kept is None else kept[0] // 1_000_000
+    for job in jobs:
+        repository, engine = job.last.repository, job.last.engine
+        if repository and name == cache.name_of(engine, str(local.folder(engine, repository) or repository)):
+            return RepositoryState(repository, engine, kept_ms)
+    return RepositoryState(str(error.file), "unknown", kept_ms)
