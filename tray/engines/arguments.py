@@ -23,12 +23,14 @@ class Arguments:
         words: The words that are neither options nor their values.
         places: The index of each of the words in the command.
         end: Index of the `--` that ended the options, None if there is none.
+        typed: All of them, as they stand in the command.
     """
 
     options: Mapping[str, tuple[str, ...]]
     words: tuple[str, ...]
     places: tuple[int, ...]
     end: int | None = None
+    typed: tuple[str, ...] = ()
 
     def given(self, *names: str) -> bool:
         """Whether one of the options is given, whatever its value."""
@@ -134,7 +136,7 @@ def read(argv: Sequence[str], start: int, grammar: Grammar) -> Arguments:
         else:
             places.append(i)
         i += 1
-    return Arguments(options, tuple(argv[place] for place in places), tuple(places), end)
+    return Arguments(options, tuple(argv[place] for place in places), tuple(places), end, tuple(argv[start:]))
 
 
 def _split(word: str, grammar: Grammar, *, begun: bool) -> list[tuple[str, str, int]]:

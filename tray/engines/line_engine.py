@@ -26,7 +26,7 @@ class Call:
         sources: Paths that are backed up, as given.
         repository: Place of the backup; None if it is not named.
         added: Flags of ours, where the output comes to us.
-        place: Index in the command at which they are put.
+        place: Index in the command at which they are put; None: behind the program.
         pipes: Its stdout is the backup itself, and is left alone.
     """
 
@@ -34,7 +34,7 @@ class Call:
     sources: Sequence[str] = ()
     repository: str | None = None
     added: Sequence[str] = ()
-    place: int = 0
+    place: int | None = None
     pipes: bool = False
 
 
@@ -71,7 +71,7 @@ class LineEngine(Adapter):
             repository=call.repository,
             sources=call.sources,
             added=call.added if reads else (),
-            place=call.place,
+            place=at + 1 if call.place is None else call.place,
             spool_stdout=reads and not call.pipes,
             returns=self.returns and call.kind != "other",
             writes=self.writes and call.kind == "backup" and inner.visible,
@@ -80,8 +80,11 @@ class LineEngine(Adapter):
 
     def session(self, plan: Plan) -> Session:
         """Begin to read one run."""
-        inner = unwrap(plan.argv, {})
-        return self.runs(plan, self.read(plan.argv, self.program_at(plan.argv, inner.at)), inner)
+        return self.runs(plan, self.options(plan), unwrap(plan.argv, {}))
+
+    def options(self, plan: Plan) -> Arguments:
+        """Read the command line of a plan."""
+        return self.read(plan.argv, self.program_at(plan.argv, unwrap(plan.argv, {}).at))
 
     def read(self, argv: Sequence[str], at: int) -> Arguments:
         """Read the command line whose program stands at index *at*."""
@@ -89,13 +92,13 @@ class LineEngine(Adapter):
 
 
 class LineSession:
-    """One run of an engine, read line by line. The caller sees every line as it is.
+    """Reader of the lines of one run, which the caller sees unchanged.
 
     Attributes:
         name: The engine's name, for the reason of the result.
         causes: Why its runs fail.
         unproven: Why its exit code 0 proves no backup, as a sentence.
-        others: What a run achieved that is no backup, by its kind.
+        others: Words for a run that is no backup and ended well, by its kind.
         nothing: Number of files up to which a backup holds none; 1 for an engine that counts the folder too.
     """
 
@@ -119,7 +122,12 @@ class LineSession:
         This answers for runs that are no backup.
         """
         good = exit.code == 0 and not self.seen.fatal
-        return self.others.get(self.plan.kind, f"{self.name} did what it was asked to do") if good else ""
+        return self.others.get(self.plan.kind, self.did) if good else ""
+
+    @property
+    def did(self) -> str:
+        """Words for what it did where no others are known."""
+        return f"{self.name} did what it was asked to do"
 
     def advice(self) -> str | None:
         """Return what the user should do next, None if that is not known."""

@@ -165,4 +165,4 @@ def read(argv: Sequence[str], at: int, environ: Mapping[str, str] | None = None)
 
 def _read(argv: Sequence[str], at: int, environ: Mapping[str, str], grammar: Grammar) -> Options:
     found = arguments.read(argv, at + 1, grammar)
-    return Options(found.options, found.words, found.places, found.end, environ)
+    return Options(found.options, found.words, found.places, found.end, environ=environ)
