@@ -11,10 +11,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tray.core import files, locks
-from tray.core.dataclass import asdict, dataclass, replace
+from tray.core.codec import Coded
+from tray.core.dataclass import dataclass, replace
 from tray.core.errors import RunNotFoundError, UnsafeFolderError
 from tray.core.files import content, opened
 from tray.core.folder_names import Listing
@@ -32,7 +34,7 @@ SPOOL_ROOM = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class Process(Coded):
     """One process for good: a pid alone is used again."""
 
     pid: int
@@ -44,7 +46,7 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
-class RunInfo:
+class RunInfo(Coded):
     """What `run.json` says. Command and repository are redacted; times are `*_ms`.
 
     Attributes:
@@ -78,6 +80,8 @@ class RunInfo:
     seen: dict[str, Any] | None = None
     schema: int = SCHEMA
 
+    JSON_KEYS = MappingProxyType({"started_ms": "started_ms"})
+
     @classmethod
     def read(cls, path: Path) -> "RunInfo":
         """Read `run.json`.
@@ -86,34 +90,10 @@ class RunInfo:
             OSError: It cannot be read.
             ValueError: It is damaged or of a newer schema.
         """
-        data: dict[str, Any] = _parsed(content(path))
-        try:
-            if data["schema"] != SCHEMA:
-                raise ValueError(f"schema {data['schema']} is not known")
-            data["wrapper"] = Process(**data["wrapper"])
-            data["child"] = None if data["child"] is None else Process(**data["child"])
-            data["sources"], data["command"] = tuple(data["sources"]), tuple(data["command"])
-            info = cls(**{key: data[key] for key in cls.__slots__ if key in data})
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"damaged: {error}") from error
-        texts = (
-            info.run,
-            info.job,
-            info.engine,
-            info.kind,
-            info.boot,
-            info.repository or "",
-            info.source,
-            info.user or "",
-            info.overlaps or "",
-            *info.sources,
-            *info.command,
-        )
-        if info.seen is not None and not isinstance(info.seen, dict):
-            raise ValueError("damaged: a value is of the wrong type")
-        if type(info.started_ms) is not int or not all(isinstance(text, str) for text in texts):
-            raise ValueError("damaged: a value is of the wrong type")
-        return info
+        data = _parsed(content(path))
+        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+            raise ValueError("damaged, or of another schema")
+        return cls.from_json(data)
 
     def live(self, **more: Any) -> LiveRun:
         """Return what this alone tells of the run while it goes on; *more* is what else is known."""
@@ -201,8 +181,7 @@ class RunFolder:
         """Write `run.json`, whole or not at all."""
         beside = self.path / "run.json.new"
         with open(beside, "w", encoding="utf-8", newline="\n", opener=files.descriptor) as file:
-            child = None if info.child is None else asdict(info.child)
-            json.dump({**asdict(info), "wrapper": asdict(info.wrapper), "child": child}, file)
+            json.dump(info.to_json(), file)
         os.replace(beside, self.path / "run.json")
 
     def running(self, info: RunInfo) -> bool:

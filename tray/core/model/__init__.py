@@ -3,16 +3,13 @@
 Times are `*_ms` (see `core.clock`), sizes bytes, rates bytes per second, None means unknown. `to_json` gives the fixed form of
 `status --json`; `from_json` validates what comes from elsewhere. Nothing here does I/O.
 
-enums.py   the closed lists         runs.py   LiveRun, EndedRun, Step
-status.py  JobStatus, Status …      audit.py  AuditStanding
-fields.py  reading one field        judge.py  from what is known of all jobs to the status
+enums.py   the closed lists            runs.py   LiveRun, EndedRun, Step
+status.py  JobStatus, Status …         judge.py  from what is known of all jobs to the status
 """
 
-from tray.core.model.audit import AuditStanding
 from tray.core.model.enums import BACKUP, DRY_RUN, WORST_FIRST, Control, Instance, Outcome, Phase, Source, State
-from tray.core.model.fields import MAX_CURRENT, clip
-from tray.core.model.runs import MAX_STEPS, EndedRun, LiveRun, Step, steps_of
-from tray.core.model.status import JobHistory, JobStatus, RepositoryState, Status, shown_name
+from tray.core.model.runs import MAX_CURRENT, MAX_STEPS, EndedRun, LiveRun, Step, clip, steps_of
+from tray.core.model.status import AuditStanding, JobHistory, JobStatus, RepositoryState, Status, shown_name
 
 __all__ = [
     "BACKUP",

@@ -1,13 +1,12 @@
 """What is known of jobs and repositories, and the one status that every surface shows."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
-from tray.core import clock
-from tray.core.dataclass import dataclass
-from tray.core.model.audit import AuditStanding
+from tray.core.codec import Coded, from_json
+from tray.core.dataclass import dataclass, replace
 from tray.core.model.enums import BACKUP, Instance, State
-from tray.core.model.fields import count, optional, required
 from tray.core.model.runs import EndedRun, LiveRun
 
 
@@ -49,7 +48,7 @@ class JobHistory:
 
 
 @dataclass(frozen=True, slots=True)
-class JobStatus:
+class JobStatus(Coded):
     """One job's state and its last run.
 
     Attributes:
@@ -86,54 +85,16 @@ class JobStatus:
         """Whether *run* is a run of this job."""
         return (shown_name(run.job, run.kind), run.instance) == (self.job, self.instance)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the job as `status --json` shows it."""
-        return {
-            "job": self.job,
-            "kind": self.kind,
-            "state": self.state.value,
-            "last": _run_or_none(self.last),
-            "decides": _run_or_none(self.decides),
-            "last_good": _run_or_none(self.last_good),
-            "streak": self.streak,
-            "seen": self.seen,
-            "concern": self.concern,
-            "instance": self.instance.value,
-        }
+    JSON_KEYS = MappingProxyType({"known": None})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "JobStatus":
-        """Build a job from one that another instance told.
-
-        Raises:
-            ValueError: A key is missing or has the wrong type.
-        """
-        return cls(
-            job=required(data, "job", str),
-            state=State(required(data, "state", str)),
-            last=_run_of(data, "last"),
-            concern=optional(data, "concern", str),
-            instance=Instance(optional(data, "instance", str) or "user"),
-            kind=optional(data, "kind", str) or BACKUP,
-            decides=_run_of(data, "decides"),
-            last_good=_run_of(data, "last_good"),
-            streak=count(data, "streak") or 0,
-            seen=bool(data.get("seen")),
-            known="last_good" in data,
-        )
-
-
-def _run_or_none(run: EndedRun | None) -> dict[str, Any] | None:
-    return None if run is None else run.to_json()
-
-
-def _run_of(data: Mapping[str, Any], key: str) -> EndedRun | None:
-    run = data.get(key)
-    return None if run is None else EndedRun.from_json(run)
+        """Build a job from one that another instance sent; see `Coded.from_json`."""
+        return replace(from_json(cls, data), known="last_good" in data)
 
 
 @dataclass(frozen=True, slots=True)
-class RepositoryState:
+class RepositoryState(Coded):
     """What a repository says of itself: the second opinion beside the log.
 
     Attributes:
@@ -159,54 +120,49 @@ class RepositoryState:
     error: Mapping[str, str] | None = None
     instance: Instance = Instance.USER
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the state as `status --json` and the status cache hold it."""
-        return {
-            "repository": self.repository,
-            "engine": self.engine,
-            "as_of": clock.to_text(self.as_of_ms),
-            "snapshots": self.snapshots,
-            "last_snapshot": self.last_snapshot,
-            "last_snapshot_at": None if self.last_snapshot_ms is None else clock.to_text(self.last_snapshot_ms),
-            "size": self.size,
-            "locked_by": self.locked_by,
-            "locked_since": None if self.locked_since_ms is None else clock.to_text(self.locked_since_ms),
-            "lock_command": self.lock_command,
-            "error": None if self.error is None else dict(self.error),
-            "instance": self.instance.value,
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "RepositoryState":
-        """Build a state from one in the status cache, or that another instance told.
-
-        Raises:
-            ValueError: A key is missing or has the wrong type.
-        """
-        last, locked = optional(data, "last_snapshot_at", str), optional(data, "locked_since", str)
-        error = data.get("error")
-        if error is not None and not (
-            isinstance(error, Mapping) and all(isinstance(text, str) for text in error.values())
-        ):
-            raise ValueError("error must hold texts")
-        return cls(
-            repository=required(data, "repository", str),
-            engine=required(data, "engine", str),
-            as_of_ms=clock.from_text(required(data, "as_of", str)),
-            snapshots=count(data, "snapshots"),
-            last_snapshot=optional(data, "last_snapshot", str),
-            last_snapshot_ms=None if last is None else clock.from_text(last),
-            size=count(data, "size"),
-            locked_by=optional(data, "locked_by", str),
-            locked_since_ms=None if locked is None else clock.from_text(locked),
-            lock_command=optional(data, "lock_command", str),
-            error=None if error is None else dict(error),
-            instance=Instance(optional(data, "instance", str) or "user"),
-        )
+    JSON_KEYS = MappingProxyType({"as_of_ms": "as_of", "locked_since_ms": "locked_since"})
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class AuditStanding(Coded):
+    """What the last verification of the audit log came to, and whether somebody must look.
+
+    Attributes:
+        result: "intact", "tampered" or "inconclusive", or "unchecked" if it could not be checked.
+        checked_ms: When.
+        entries: How many entries were checked.
+        why: One sentence.
+        kind: In which way it is not what it was (`tray.audit.verify.verdict.Kind`), None if it is.
+        first_bad: The first entry that is wrong, as far as it can be told.
+        baselines: How many outside baselines agreed.
+        full: All of it was checked; else only what came after an earlier check.
+        breach: It was found tampered with, then or earlier, and nobody has acknowledged that yet.
+        since_ms: When the breach was first seen.
+        instance: Whose log it is.
+    """
+
+    result: str
+    checked_ms: int
+    entries: int
+    why: str
+    kind: str | None = None
+    first_bad: int | None = None
+    baselines: int = 0
+    full: bool = True
+    breach: bool = False
+    since_ms: int | None = None
+    instance: Instance = Instance.USER
+
+    JSON_KEYS = MappingProxyType({"since_ms": "since"})
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "AuditStanding":
+        """Build a standing from `to_json`; where it does not say so, there may be a breach. See `Coded.from_json`."""
+        return from_json(cls, {"breach": True, **data})
+
+
+@dataclass(frozen=True, slots=True)
+class Status(Coded):
     """The one answer that icon, tooltip, menu, window and command line show.
 
     Attributes:
@@ -233,43 +189,4 @@ class Status:
         """The runs that the answer speaks of; those of other users are shown beside it."""
         return tuple(run for run in self.runs if run.user is None)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the fixed form of `status --json`."""
-        return {
-            "state": self.state.value,
-            "as_of": clock.to_text(self.as_of_ms),
-            "error": None if self.error is None else dict(self.error),
-            "runs": [run.to_json() for run in self.runs],
-            "jobs": [job.to_json() for job in self.jobs],
-            "last": None if self.last is None else self.last.to_json(),
-            "notes": list(self.notes),
-            "repositories": [repository.to_json() for repository in self.repositories],
-            "audit": None if self.audit is None else self.audit.to_json(),
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Status":
-        """Build a status from one that another instance told; one run or job that makes no sense spoils the whole.
-
-        Raises:
-            ValueError: A key is missing or has the wrong type.
-        """
-        last, error = data.get("last"), data.get("error")
-        if error is not None and not (
-            isinstance(error, Mapping) and all(isinstance(text, str) for text in error.values())
-        ):
-            raise ValueError("error must hold texts")
-        try:
-            return cls(
-                state=State(required(data, "state", str)),
-                as_of_ms=clock.from_text(required(data, "as_of", str)),
-                error=None if error is None else dict(error),
-                runs=tuple(LiveRun.from_json(run) for run in data.get("runs") or ()),
-                jobs=tuple(JobStatus.from_json(job) for job in data.get("jobs") or ()),
-                last=None if last is None else EndedRun.from_json(last),
-                notes=tuple(str(note) for note in data.get("notes") or ()),
-                repositories=tuple(RepositoryState.from_json(one) for one in data.get("repositories") or ()),
-                audit=None if data.get("audit") is None else AuditStanding.from_json(data["audit"]),
-            )
-        except (TypeError, AttributeError) as cause:
-            raise ValueError(f"no status: {cause}") from cause
+    JSON_KEYS = MappingProxyType({"as_of_ms": "as_of"})
