@@ -1,7 +1,7 @@
-"""What the output of a run said, and what that comes to together with its exit.
+"""Conclude a run: gather what an engine said (`Findings`), and judge it together with the exit (`conclude`).
 
-For engines that print lines of text: their sessions gather `Findings`, and say in one sentence what was achieved where the output
-and the exit code prove it. The rules about what nobody saw, asked for or could read are the same for all of them and stand here.
+The rules about ends that nothing proves, stops that the user asked for and sources without files are the same for all engines and
+stand here. A session adds in one sentence what was achieved where the output and the exit code prove it.
 """
 
 import re
@@ -20,7 +20,7 @@ _MAX_LINES = 50
 _MAX_TEXT = 2000
 MAX_COUNT = 2**63 - 1
 _NOTHING_READ = "Not one file of the source could be read."
-_MARK = re.compile(r"\{(\d)\}")
+_MARK = re.compile(r"\{(\d)(?:\|([^}]*))?\}")
 
 _KNOWN_CODES = {
     124: "`timeout` returns this when the time is up",
@@ -29,28 +29,38 @@ _KNOWN_CODES = {
     127: "it was not found; check its name and the PATH",
 }
 
+Verdict = tuple[Outcome, str]
+"""An outcome with its reason, one sentence for a person."""
+
 Causes = tuple[tuple["re.Pattern[str]", str], ...]
-"""Why a run fails: an expression for what the engine says, and one sentence with the next step; `{1}` is its first group."""
+"""Why a run fails: an expression for the engine's words, and one sentence with the next step.
+
+In the sentence `{1}` is the first group of the expression, and `{1|nothing}` is "nothing" where the group is empty.
+"""
 
 
 @dataclass(slots=True)
 class Findings:
-    """What the output of a run said so far; takes a bounded amount of memory.
+    """The meaning of a run's output so far; takes a bounded amount of memory.
 
     Attributes:
+        uncompressed: `bytes_added` counts what was new before it was compressed.
         errors: Items that are not in the backup, and other problems.
         complaints: Lines that may be the reason of a failure, the decisive ones first.
         fatal: The engine said that it gives up.
         stopped: The engine said that a signal stops it.
+        said_code: The exit code that the engine announced.
     """
 
     files: int | None = None
     bytes_processed: int | None = None
     bytes_added: int | None = None
+    uncompressed: bool = False
     snapshot: str | None = None
     errors: int = 0
     fatal: bool = False
     stopped: bool = False
+    said_code: int | None = None
     problems: list[Problem] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     _decisive: int = 0
@@ -63,11 +73,13 @@ class Findings:
             return ()
         if len(self._known) < MAX_ITEMS:
             self._known.add(key)
+        return self._count(Problem(message[:_MAX_TEXT], item))
+
+    def _count(self, problem: Problem) -> tuple[Event, ...]:
         self.errors += 1
-        found = Problem(message[:_MAX_TEXT], item)
         if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(found)
-        return (found,)
+            self.problems.append(problem)
+        return (problem,)
 
     def take(self, other: "Findings") -> None:
         """Add the problems of *other*, also those of which only the number is known."""
@@ -85,10 +97,24 @@ class Findings:
         elif len(self.complaints) < _MAX_LINES:
             self.complaints.append(text[:_MAX_TEXT])
 
+    def announced(self, code: object) -> None:
+        """Remember the exit code that the engine says it will have."""
+        if type(code) is int and 0 <= code <= 255:
+            self.said_code = code
+
+    def known(self, exit: Exit) -> Exit:
+        """Return how the run ended; a code that the engine announced is as good as one that was seen."""
+        return exit if exit.seen else Exit(self.said_code, asked=exit.asked)
+
     @property
     def complaint(self) -> str:
         """All complaints, one a line."""
         return "\n".join(self.complaints)
+
+    @property
+    def first(self) -> str:
+        """The complaint that says most."""
+        return next(iter(self.complaints), "")
 
 
 def conclude(
@@ -98,26 +124,38 @@ def conclude(
     *,
     name: str,
     done: str = "",
+    but: str = "",
+    verdict: Verdict | None = None,
     unproven: str = "",
+    stops: Container[int] = (),
     causes: Causes = (),
+    why: str = "",
     advice: str | None = None,
+    locked: bool = False,
 ) -> Result:
     """Return the result of a run.
 
     Args:
-        seen: What its output said.
+        seen: The meaning of its output.
         exit: How it ended.
-        inner: What stood before the engine.
+        inner: The wrappers that stood before the engine.
         name: The engine and what it does ("tar").
-        done: What was achieved, without a full stop, where output and exit code prove it.
+        done: The achievement, without a full stop, where output and exit code prove it.
+        but: A doubt that makes a warning of it, besides problems.
+        verdict: Outcome and reason by a rule of the engine's own, unless the run was stopped.
         unproven: Why exit code 0 is no proof here, as a sentence.
+        stops: Exit codes by which the engine says that a signal stopped it.
         causes: Why runs of this engine fail.
-        advice: What to do next.
+        why: Why this run failed, where the engine knows better than by *causes*.
+        advice: The next step.
+        locked: If it failed: because another run locked the repository.
     """
-    outcome, why = _outcome(seen, exit, inner, name, done, unproven, causes)
+    outcome, sentence = _outcome(
+        seen, seen.known(exit), inner, name, (done, but, verdict, unproven), stops, causes, why
+    )
     return Result(
         outcome,
-        why,
+        sentence,
         files=seen.files,
         bytes_processed=seen.bytes_processed,
         bytes_added=seen.bytes_added,
@@ -125,42 +163,60 @@ def conclude(
         problems=tuple(seen.problems),
         snapshot=seen.snapshot,
         advice=advice if outcome is not Outcome.SUCCEEDED else None,
+        locked=locked and outcome is Outcome.FAILED,
+        uncompressed=seen.uncompressed,
     )
 
 
 def _outcome(
-    seen: Findings, exit: Exit, inner: Inner, name: str, done: str, unproven: str, causes: Causes
-) -> tuple[Outcome, str]:
+    seen: Findings,
+    exit: Exit,
+    inner: Inner,
+    name: str,
+    rules: tuple[str, str, Verdict | None, str],
+    stops: Container[int],
+    causes: Causes,
+    why: str,
+) -> Verdict:
+    done, but, verdict, unproven = rules
+    if inner.opaque and exit.code and not exit.asked and exit.code not in stops:
+        return Outcome.FAILED, why_failed(f"The program that starts {name}", exit, seen.first)
     if inner.opaque:
         return Outcome.UNKNOWN, f"It was started, but {inner.opaque}."
     if done and exit.signal is None:
-        return (Outcome.WARNING, _with_problems(seen, done)) if seen.errors else (Outcome.SUCCEEDED, f"{done}.")
-    if stopped := why_stopped(name, exit, inner, said=seen.stopped):
-        return Outcome.CANCELLED, stopped
-    if not exit.seen:
-        if seen.fatal:
-            return Outcome.FAILED, reason(seen.complaint, causes) or f"{name} gave up."
-        return Outcome.LOST, f"Nobody saw how {name} ended."
-    if exit.code == 0 and seen.fatal:
-        return Outcome.FAILED, reason(seen.complaint, causes) or f"{name} gave up."
-    if exit.code == 0:
-        return Outcome.UNKNOWN, unproven or f"{name} ended with exit code 0, but it did not say that it was done."
-    if late := why_timed_out(name, exit, inner):
-        return Outcome.FAILED, late
+        return _finished(seen, done, but)
+    if exit.asked:
+        return Outcome.CANCELLED, f"{name} was stopped on request, before it was complete."
+    if exit.signal is None and not inner.timed_out(exit.code) and (seen.stopped or exit.code in stops):
+        return Outcome.CANCELLED, f"{name} was stopped by a signal, before it was complete."
+    if verdict is not None and exit.signal is None:
+        return verdict
+    if exit.code == 0 or not exit.seen:
+        if seen.fatal or (why and not exit.seen):
+            said = f"{name} stopped: {seen.first[:300]}" if seen.first else f"{name} gave up."
+            return Outcome.FAILED, why or reason(seen.complaint, causes) or said
+        if exit.seen:
+            return Outcome.UNKNOWN, unproven or f"{name} ended with exit code 0, but it did not say that it was done."
+        return Outcome.LOST, f"The end of {name} was not seen."
+    if inner.timed and exit.code == 124:
+        return Outcome.FAILED, f"{name} did not end in the time that `timeout` gave it, and was stopped."
     if exit.signal is not None:
         return Outcome.FAILED, f"{name} was killed by {signal_name(exit.signal)} before it was done."
-    first = next(iter(seen.complaints), "")
-    return Outcome.FAILED, reason(seen.complaint, causes) or why_failed(name, exit, first)
+    return Outcome.FAILED, why or reason(seen.complaint, causes) or why_failed(name, exit, seen.first)
 
 
-def _with_problems(seen: Findings, done: str) -> str:
-    """Return what was achieved and what was not, with the first problem."""
-    many = many_problems(seen.errors)
-    if not seen.problems:
-        return f"{done}, but with {many}."
-    first = seen.problems[0]
-    said = named(first.item, first.message)[:300].rstrip(".")
-    return f"{done}, but with {many}: {said}" + ("." if seen.errors == 1 else ", and more.")
+def _finished(seen: Findings, done: str, but: str) -> Verdict:
+    """Judge a run that is done by its problems: the first one is named."""
+    if seen.errors:
+        many = many_problems(seen.errors)
+        if not seen.problems:
+            return Outcome.WARNING, f"{done}, but with {many}."
+        first = seen.problems[0]
+        words = " ".join(named(first.item, first.message).split())[:300].rstrip(".")
+        return Outcome.WARNING, f"{done}, but with {many}: {words}" + ("." if seen.errors == 1 else ", and more.")
+    if but:
+        return Outcome.WARNING, f"{done}, but {but}" + ("" if but.endswith(".") else ".")
+    return Outcome.SUCCEEDED, f"{done}."
 
 
 def nothing_read(seen: Findings) -> None:
@@ -174,13 +230,15 @@ def reason(text: str, causes: Causes) -> str:
     if text.startswith(_NOTHING_READ):
         return _NOTHING_READ
     for pattern, words in causes:
-        if found := pattern.search(text):
-            return _MARK.sub(partial(_group, found), words)
+        if match := pattern.search(text):
+            return _MARK.sub(partial(_group, match), words)
     return ""
 
 
-def _group(found: "re.Match[str]", mark: "re.Match[str]") -> str:
-    return (found[int(mark[1])] or "")[:300]
+def _group(match: "re.Match[str]", mark: "re.Match[str]") -> str:
+    number = int(mark[1])
+    text = match[number] if number <= match.re.groups else ""
+    return (text or mark[2] or "").strip("\n")[:300]
 
 
 def causes(pairs: Iterable[tuple[str, str]]) -> Causes:
@@ -193,7 +251,7 @@ def whole(digits: str | bytes) -> int:
     return min(int(digits[:19]), MAX_COUNT)
 
 
-def conclude_by_code(name: str, exit: Exit, *, opaque: str = "", last: str = "") -> tuple[Outcome, str]:
+def conclude_by_code(name: str, exit: Exit, *, opaque: str = "", last: str = "") -> Verdict:
     """Return outcome and reason of a command of which only the exit is known.
 
     Args:
@@ -203,16 +261,14 @@ def conclude_by_code(name: str, exit: Exit, *, opaque: str = "", last: str = "")
         last: The last line of its stderr.
     """
     if not exit.seen:
-        return Outcome.LOST, f"Nobody saw how {name} ended."
+        return Outcome.LOST, f"The end of {name} was not seen."
     if exit.asked:
         return Outcome.CANCELLED, f"{name} was stopped on request."
-    if exit.code == 0:
-        return (
-            (Outcome.UNKNOWN, f"It was started, but {opaque}.")
-            if opaque
-            else (Outcome.SUCCEEDED, f"{name} ended with exit code 0.")
-        )
-    return Outcome.FAILED, why_failed(name, exit, last)
+    if exit.code != 0:
+        return Outcome.FAILED, why_failed(name, exit, last)
+    if opaque:
+        return Outcome.UNKNOWN, f"It was started, but {opaque}."
+    return Outcome.SUCCEEDED, f"{name} ended with exit code 0."
 
 
 def why_failed(name: str, exit: Exit, last: str = "") -> str:
@@ -223,29 +279,6 @@ def why_failed(name: str, exit: Exit, last: str = "") -> str:
     if known:
         return f"{name} ended with exit code {exit.code}: {known}."
     return f"{name} ended with exit code {exit.code}" + (f": {last[:300]}" if last else ".")
-
-
-def why_stopped(what: str, exit: Exit, inner: Inner, *, said: bool, codes: Container[int] = ()) -> str:
-    """Return why a run counts as cancelled, "" if it does not. A `timeout` that ran out is a failure, nobody's wish.
-
-    Args:
-        what: What was stopped: "The backup".
-        exit: How it ended.
-        inner: What stood before the engine.
-        said: The engine said that a signal stops it.
-        codes: Its exit codes that say the same.
-    """
-    if exit.asked:
-        return f"{what} was stopped on request, before it was complete."
-    if exit.signal is None and not inner.timed_out(exit.code) and (said or exit.code in codes):
-        return f"{what} was stopped by a signal, before it was complete."
-    return ""
-
-
-def why_timed_out(what: str, exit: Exit, inner: Inner) -> str:
-    """Return one sentence if the time of a `timeout` was up, else ""."""
-    up = inner.timed and exit.code == 124
-    return f"{what} did not end in the time that `timeout` gave it, and was stopped." if up else ""
 
 
 _LIMITS = {

@@ -85,9 +85,9 @@ def decode(body: bytes) -> dict[str, Any] | None:
 
 
 def count(message: Mapping[str, Any], key: str) -> int:
-    """Return a whole number of *message*, 0 where it is missing (Go's programs leave out zeros) or cannot be one."""
+    """Return a count of *message*, 0 where it is missing (Go's programs leave out zeros) or cannot be one."""
     value = message.get(key, 0)
-    return value if type(value) is int and 0 <= value < 2**63 else 0
+    return int(value) if type(value) in (int, float) and 0 <= value < 2**63 else 0
 
 
 def text_of(value: object) -> str:

@@ -30,7 +30,7 @@ def conclude(exit: Exit, *stderr: bytes, argv: tuple[str, ...] = ("pg_dump", "db
         (Exit(None, 250), Outcome.FAILED, "signal 250"),
         (Exit(None, 15, asked=True), Outcome.CANCELLED, "request"),
         (Exit(0, asked=True), Outcome.CANCELLED, "request"),
-        (Exit(None), Outcome.LOST, "Nobody saw"),
+        (Exit(None), Outcome.LOST, "was not seen"),
     ],
 )
 def test_the_exit_decides(exit: Exit, outcome: Outcome, words: str) -> None:

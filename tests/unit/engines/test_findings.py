@@ -44,6 +44,34 @@ def test_a_program_that_lets_the_engine_run_by_itself_makes_the_end_unknown() ->
     assert conclude(Findings(), Exit(0), inner, name="x", done=DONE).outcome is Outcome.UNKNOWN
 
 
+def test_a_program_that_fails_to_start_the_engine_has_failed() -> None:
+    """Then nothing runs anywhere; only a good exit code says nothing of the work."""
+    inner = Inner(1, {}, opaque="it does not tell")
+    judged = conclude(Findings(), Exit(1), inner, name="x", done=DONE)
+    assert (judged.outcome, judged.reason) == (Outcome.FAILED, "The program that starts x ended with exit code 1.")
+    assert conclude(Findings(), Exit(1, asked=True), inner, name="x").outcome is Outcome.UNKNOWN
+
+
+def test_a_code_that_the_engine_announced_counts_where_none_was_seen() -> None:
+    """Also that of a failure; one that is out of range is not believed."""
+    seen = Findings()
+    for code, outcome in ((300, Outcome.LOST), ("0", Outcome.LOST), (0, Outcome.UNKNOWN), (3, Outcome.FAILED)):
+        seen.announced(code)
+        assert conclude(seen, Exit(None), PLAIN, name="x").outcome is outcome
+        assert conclude(seen, Exit(None, 9), PLAIN, name="x").outcome is Outcome.FAILED
+
+
+def test_a_doubt_makes_a_warning_and_a_verdict_yields_to_a_stop() -> None:
+    """An engine's own rule counts unless the user stopped the run."""
+    doubted = conclude(Findings(), Exit(0), PLAIN, name="x", done=DONE, but="it looks odd")
+    assert (doubted.outcome, doubted.reason) == (Outcome.WARNING, "It was done, but it looks odd.")
+    verdict = (Outcome.WARNING, "Some of it is there.")
+    assert conclude(Findings(), Exit(3), PLAIN, name="x", verdict=verdict).outcome is Outcome.WARNING
+    assert conclude(Findings(), Exit(3, asked=True), PLAIN, name="x", verdict=verdict).outcome is Outcome.CANCELLED
+    assert conclude(Findings(), Exit(130), PLAIN, name="x", verdict=verdict, stops=(130,)).outcome is Outcome.CANCELLED
+    assert conclude(Findings(), Exit(None, 9), PLAIN, name="x", verdict=verdict).outcome is Outcome.FAILED
+
+
 def test_a_time_that_ran_out_is_no_cancel() -> None:
     """`timeout` stops with a signal, but nobody wished it."""
     seen = Findings(stopped=True)

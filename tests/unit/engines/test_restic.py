@@ -9,9 +9,8 @@ import pytest
 from tests.unit.engines.captures import load, replay
 from tray import engines
 from tray.core.model import Outcome, Phase
-from tray.engines.base import Event, Exit, Fed, Problem, Progress, Session, Stream
-from tray.engines.restic.items import MAX_ITEMS
-from tray.engines.restic.session import MAX_PROBLEMS
+from tray.engines.base import MAX_PROBLEMS, Event, Exit, Fed, Problem, Progress, Session, Stream
+from tray.engines.restic.outcome import MAX_ITEMS
 
 
 def begin(command: str = "restic backup /home", **environ: str) -> Session:

@@ -21,15 +21,63 @@ import signal
 from collections.abc import Mapping, Sequence
 
 from tray.core.dataclass import asdict, dataclass
-from tray.core.redact import HIDDEN
+from tray.core.redact import HIDDEN, Harmless
 from tray.engines.adapter import Adapter, apart_by, planned
-from tray.engines.arguments import Arguments
+from tray.engines.arguments import Arguments, Grammar, read
 from tray.engines.base import STOP, Plan, Session, Stop
-from tray.engines.borg import options as borg_options
 from tray.engines.borg.session import CreateSession, OtherSession
 from tray.engines.program import unwrap
-from tray.engines.text import program_name
+from tray.engines.text import program_name, words
 
+_ALSO = {
+    "h": "help",
+    "V": "version",
+    "v": "info",
+    "verbose": "info",
+    "p": "progress",
+    "r": "repo",
+    "n": "dry-run",
+    "s": "stats",
+    "e": "exclude",
+    "x": "one-file-system",
+    "c": "checkpoint-interval",
+    "C": "compression",
+    "P": "prefix",
+    "a": "glob-archives",
+    "H": "keep-hourly",
+    "d": "keep-daily",
+    "w": "keep-weekly",
+    "m": "keep-monthly",
+    "y": "keep-yearly",
+}
+_SWITCHES = words(
+    """help version critical error warning info verbose debug progress iec log-json bypass-lock show-version show-rc
+    consider-part-files dry-run stats quick-stats list json no-cache-sync no-cache-sync-forced content-from-command
+    paths-from-stdin paths-from-command paths-from-shell-command exclude-caches keep-exclude-tags exclude-nodump
+    exclude-dataless one-file-system numeric-owner numeric-ids noatime atime noctime nobirthtime nobsdflags noflags
+    noacls noxattrs sparse read-special repair repository-only archives-only verify-data save-space force
+    cleanup-commits stdout continue"""
+)
+_SHOWN = words(
+    """debug-topic lock-wait umask remote-path remote-ratelimit upload-ratelimit remote-buffer upload-buffer
+    debug-profile repo socket filter stdin-name stdin-user stdin-group stdin-mode paths-delimiter exclude
+    exclude-from pattern patterns-from exclude-if-present files-cache files-changed timestamp
+    checkpoint-interval chunker-params compression prefix glob-archives match-archives sort-by first last oldest newest
+    older newer max-duration keep-within keep-last keep-minutely keep-secondly keep-hourly keep-daily keep-weekly
+    keep-monthly keep-13weekly keep-3monthly keep-yearly threshold strip-components undelete-archives"""
+)
+"""Options whose values hold no secret."""
+_VALUES = _SHOWN | words("rsh comment")
+_GRAMMAR = Grammar(_VALUES, _SWITCHES, also=_ALSO, shortens=True, equals=True)
+_HARMLESS = Harmless(
+    _GRAMMAR,
+    _SHOWN,
+    subcommands=words(
+        """create extract check prune compact list info delete rename diff mount umount init break-lock upgrade recreate with-lock
+        export-tar import-tar transfer rcreate rinfo rlist rdelete repo-create repo-info repo-list repo-delete repo-compress"""
+    ),
+    runners=frozenset(("with-lock",)),
+)
 _KINDS = {
     "create": "backup",
     "extract": "restore",
@@ -63,7 +111,7 @@ class Borg(Adapter):
     password_variables = ("BORG_PASSPHRASE", "BORG_PASSCOMMAND", "BORG_PASSPHRASE_FD")
     entry_example = "BORG_PASSCOMMAND='cat FILE'"
     may_be_open = True
-    harmless = borg_options.HARMLESS
+    harmless = _HARMLESS
     programs = re.compile(
         r"borg(?:backup)?(?:\d[\w.+-]*|[-_.]v?\d[\w.+-]*|-(?:linux|macos|freebsd|windows)[\w.+-]*)?(?:\.exe)?",
         re.IGNORECASE,
@@ -75,13 +123,13 @@ class Borg(Adapter):
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
         """Plan the run; see the module for what is added and when."""
         at = self.program_at(argv, at)
-        inner, options = unwrap(argv, environ), borg_options.read(argv, at)
+        inner, options = unwrap(argv, environ), read(argv, at + 1, _GRAMMAR)
         kind = _kind(options)
-        read = kind == "backup" and inner.visible and "BORG_LOGGING_CONF" not in inner.environ
+        readable = kind == "backup" and inner.visible and "BORG_LOGGING_CONF" not in inner.environ
         draws = options.given("progress") and not options.given("log-json")
-        visible = read and not draws
+        visible = readable and not draws
         added = _missing(options) if visible else ()
-        repository, paths = borg_options.place(options, inner.environ)
+        repository, _, paths = _places(options, inner.environ)
         plan = planned(
             argv,
             environ,
@@ -91,19 +139,19 @@ class Borg(Adapter):
             added=added,
             place=(options.at or 0) + 1,
             spool_stdout=visible,
-            returns=read,  # an unfinished line is then part of a message, or of the user's own progress, and no prompt
-            apart=lambda shown: _apart(borg_options.read(shown, at), inner.environ),
+            returns=readable,  # an unfinished line is then part of a message, or of the user's own progress, and no prompt
+            apart=lambda shown: _apart(read(shown, at + 1, _GRAMMAR), inner.environ),
         )
         return BorgPlan(**asdict(plan), added=added)
 
     def session(self, plan: Plan) -> Session:
         """Begin to understand one run; everything that it needs to know is in *plan*, also in one that was stored."""
         inner = unwrap(plan.argv, {})
-        options = borg_options.read(plan.argv, self.program_at(plan.argv, inner.at))
+        options = read(plan.argv, self.program_at(plan.argv, inner.at) + 1, _GRAMMAR)
         if plan.kind == "backup":
             added = (plan.added if isinstance(plan, BorgPlan) else _missing(options)) if plan.ours else ()
             return CreateSession(plan, options, inner, added)
-        _, paths = borg_options.place(options, {} if plan.repository is None else {"BORG_REPO": plan.repository})
+        *_, paths = _places(options, {} if plan.repository is None else {"BORG_REPO": plan.repository})
         return OtherSession(plan, options, inner, len(paths))
 
     def unlock(self, plan: Plan) -> str:
@@ -116,7 +164,7 @@ class Borg(Adapter):
         repository = shlex.quote(plan.repository)
         if HIDDEN in repository:  # the password is filled in there, where no list of processes shows it
             return f"BORG_REPO={repository} {program} break-lock"
-        by_option = borg_options.read(plan.argv, at).given("repo")  # borg 2
+        by_option = read(plan.argv, at + 1, _GRAMMAR).given("repo")  # borg 2
         return f"{program} -r {repository} break-lock" if by_option else f"{program} break-lock {repository}"
 
 
@@ -137,9 +185,26 @@ def _missing(options: Arguments) -> tuple[str, ...]:
 
 def _apart(options: Arguments, environ: Mapping[str, str]) -> list[str]:
     """Return what else makes it another backup: the name of the archive, what alone is included, the way to the repository."""
-    found = apart_by(options, ("rsh", "pattern", "patterns-from", "stdin-name"), {"rsh": environ.get("BORG_RSH", "")})
-    name = borg_options.archive(options, environ)
-    return found + ([f"archive={name}"] if name else [])
+    parts = apart_by(options, ("rsh", "pattern", "patterns-from", "stdin-name"), {"rsh": environ.get("BORG_RSH", "")})
+    name = _places(options, environ)[1]
+    return parts + ([f"archive={name}"] if name else [])
+
+
+def _places(options: Arguments, environ: Mapping[str, str]) -> tuple[str | None, str | None, tuple[str, ...]]:
+    """Return repository, archive and paths.
+
+    borg 1 names both in one word (`REPO::ARCHIVE`, `::ARCHIVE` with BORG_REPO); borg 2 has `--repo` and a word for the archive.
+    """
+    named = options.last("repo") or environ.get("BORG_REPO") or None
+    if not options.rest:
+        return named, None, ()
+    first, paths = options.rest[0], options.rest[1:]
+    before, colons, archive = first.rpartition("::")
+    if colons and "/" not in archive:
+        return before or named, archive, paths
+    if options.given("repo") or (named and options.subcommand in ("create", "extract")):
+        return named, first, paths  # a name of an archive
+    return first or named, None, paths
 
 
 def _sources(options: Arguments, paths: Sequence[str]) -> Sequence[str]:

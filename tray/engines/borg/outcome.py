@@ -1,4 +1,4 @@
-"""What a borg run came to: its own words and its exit code together.
+"""Judge a run of borg by its own words and its exit code together.
 
     create: succeeded with exit 0 and the figures of the archive; warning with 1, or 100 to 127 (BORG_EXIT_CODES=modern), those
     figures and at least one file; cancelled if an interrupt or termination came through us, or borg says that such a signal
@@ -6,45 +6,150 @@
 
 Why so strict: borg exits 1 with all sources missing and still makes an (empty) archive, and 1 or 127 may also come from a program
 before it that could not start it.
+
+borg names its errors (`msgid`), and with BORG_EXIT_CODES=modern each has an exit code of its own (both in its "Frontends" manual).
 """
 
 import re
 
+from tray.core.dataclass import replace
 from tray.core.model import Outcome
+from tray.engines import access, findings
 from tray.engines.base import Exit, Result
 from tray.engines.borg.reader import Seen
-from tray.engines.borg.reasons import LOCKED, cause, reason
-from tray.engines.findings import holds_nothing, signal_name, why_stopped, why_timed_out
+from tray.engines.findings import Verdict, holds_nothing
 from tray.engines.program import Inner
-from tray.engines.text import many_problems
 
 _NEVER_BEGAN = re.compile(r"^Traceback |No module named |^(?:sudo|doas|su): ", re.MULTILINE)
 _DAMAGED = re.compile(r"(?<!no )(?:problems|errors) found")
-_Verdict = tuple[Outcome, str]
+_STOPS = (130, 143)
+_REMOTE = re.compile(r"^Remote: (.*\S)", re.MULTILINE)
+_LOCKED = (
+    "The repository is locked by another borg; wait until that run ends, or give borg more time with `--lock-wait`."
+)
+_CLOSED = (
+    "The connection to the repository's host broke or could not be made; check the network, the address, and that borg is"
+    " installed there."
+)
 
 
-def conclude_create(seen: Seen, exit: Exit, inner: Inner, *, told: bool) -> Result:
+def _cause(names: str, codes: tuple[int, ...], pattern: str, words: str) -> tuple[str, str]:
+    """Return one cause: borg's names for it, its modern exit codes or its words, and ours."""
+    facts = "|".join([re.escape(name) for name in names.split()] + [f"exit code {code}" for code in codes])
+    return rf"{pattern}|^\[(?:{facts})\]$", words
+
+
+_CAUSES = findings.causes(
+    (
+        _cause(
+            "Repository.InsufficientFreeSpaceError",
+            (14,),
+            r"No space left on device|Insufficient free space to complete transaction",
+            (
+                "There is no space left on the device; free some space where the repository (or borg's cache) is, then run the"
+                " backup again."
+            ),
+        ),
+        _cause(
+            "LockTimeout LockError",
+            (70, 73),
+            r"Failed to create/acquire the lock .*\(timeout\)|Failed to acquire the lock",
+            _LOCKED,
+        ),
+        _cause(
+            "LockFailed LockErrorT",
+            (71, 72),
+            r"Failed to create/acquire the lock",
+            "borg could not make its lock in the repository; check that you may write there and that its disk is not full.",
+        ),
+        _cause(
+            "PassphraseWrong PasswordRetriesExceeded",
+            (52, 53),
+            r"[Pp]assphrase supplied in .* is incorrect|Exceeded the maximum password retries",
+            "The passphrase is wrong; check BORG_PASSPHRASE, or the command in BORG_PASSCOMMAND.",
+        ),
+        _cause(
+            "NoPassphraseFailure",
+            (50,),
+            r"[Cc]an ?not acquire a passphrase",
+            "borg got no passphrase; give it one with BORG_PASSPHRASE or BORG_PASSCOMMAND.",
+        ),
+        _cause(
+            "PasscommandFailure",
+            (51,),
+            r"Passcommand supplied in BORG_PASSCOMMAND failed",
+            "The command in BORG_PASSCOMMAND failed, so borg got no passphrase; run it by hand to see why.",
+        ),
+        _cause(
+            "Repository.DoesNotExist Repository.ParentPathDoesNotExist",
+            (13, 18),
+            r"^Repository (.*) does not exist",
+            (
+                "There is no borg repository at {1|this address}; check the address and whether its disk is mounted. Only where"
+                " there never was one: make it with `borg init`."
+            ),
+        ),
+        _cause(
+            "Repository.InvalidRepository Repository.InvalidRepositoryConfig",
+            (15, 16),
+            r"^(?:(.*) is not a valid repository\. Check repo config|.*does not have a valid configuration)",
+            "At {1|this address} is no borg repository, or its config file is damaged; check the address.",
+        ),
+        _cause(
+            "Archive.AlreadyExists",
+            (30,),
+            r"^Archive .* already exists",
+            (
+                "An archive of this name exists already; give each archive a name of its own, for example with"
+                " `::{hostname}-{now}`."
+            ),
+        ),
+        _cause(
+            "Repository.StorageQuotaExceeded",
+            (20,),
+            r"storage quota .* has been exceeded",
+            "The storage quota of the repository is used up; prune and compact it, or ask for more.",
+        ),
+        _cause(
+            "Repository.CheckNeeded",
+            (12,),
+            r"Inconsistency detected\. Please run",
+            "The repository is inconsistent; look at it with `borg check`.",
+        ),
+        _cause("ConnectionClosed ConnectionClosedWithHint", (80, 81), r"Connection closed by remote host", _CLOSED),
+        _cause(
+            "Cache.RepositoryAccessAborted Cache.RepositoryReplay Cache.RepositoryIDNotUnique Cache.EncryptionMethodMismatch",
+            (61, 62, 63, 64),
+            r"Repository access aborted|encryption method changed since last access",
+            (
+                "borg does not trust this repository: it is new to this account, was moved or was replaced. Run `borg info` on"
+                " it by hand and answer its question."
+            ),
+        ),
+    )
+)
+
+
+def conclude_create(seen: Seen, exit: Exit, inner: Inner, *, tells: bool) -> Result:
     """Return the result of a backup.
 
     Args:
-        seen: What its output said.
+        seen: The meaning of its output.
         exit: How it ended.
-        inner: What stood before borg.
-        told: Its output was to hold the figures of the archive; without, only the exit code is left.
+        inner: The wrappers that stood before borg.
+        tells: Its output was to hold the figures of the archive; without, only the exit code is left.
     """
-    outcome, why = _create(seen, _known(seen, exit), inner, told)
-    result = Result(
-        outcome,
-        why,
-        files=seen.files if seen.saved else None,
-        bytes_processed=seen.bytes_processed if seen.saved else None,
-        bytes_added=seen.bytes_added if seen.saved else None,
-        errors=seen.errors,
-        problems=tuple(seen.problems),
-        snapshot=seen.archive if seen.saved else None,
-        advice=_advice(seen, exit, outcome),
-        locked=_is_locked(seen, exit, outcome),
-    )
+    known = seen.known(exit)
+    done, but, verdict = "", "", None
+    if seen.saved and known.signal is None and (known.code in (0, None) or _warns(known)):
+        done, but, verdict = _finished(seen, known)
+    elif known.code == 0 and tells:
+        verdict = Outcome.UNKNOWN, "borg ended with exit code 0, but it did not say that it saved an archive."
+    elif known.code == 0:
+        verdict = Outcome.SUCCEEDED, "borg ended with exit code 0: the archive was saved without warnings."
+    elif not tells and _warns(known) and not _began_not(seen, known):
+        verdict = _warned_unseen(seen, known)
+    result = _judged(seen, known, inner, "borg", done, but, verdict)
     return holds_nothing(result) if seen.saved and seen.files == 0 else result
 
 
@@ -57,22 +162,40 @@ def conclude_other(name: str, kind: str, seen: Seen, exit: Exit, inner: Inner, *
         words: How many paths were to be extracted.
         repair: `--repair` was given.
     """
-    outcome, why = _other(name, kind, seen, _known(seen, exit), inner, words, repair)
-    return Result(
-        outcome,
-        why,
-        errors=seen.errors,
-        problems=tuple(seen.problems),
-        advice=_advice(seen, exit, outcome),
-        locked=_is_locked(seen, exit, outcome),
+    known = seen.known(exit)
+    done, but, verdict = "", "", None
+    if known.code == 0:
+        done = "It was a dry run: nothing was saved" if kind == "dry-run" else f"{name} ended with exit code 0"
+        if kind == "check" and _DAMAGED.search(seen.complaint):
+            but = "problems were found in the repository, and borg repaired what it could; see the log"
+    elif _warns(known) and not _began_not(seen, known):
+        verdict = _warned(name, kind, seen, known, words, repair)
+    return replace(
+        _judged(seen, known, inner, name, done, but, verdict), files=None, bytes_processed=None, bytes_added=None
     )
 
 
-def _known(seen: Seen, exit: Exit) -> Exit:
-    """Return how it ended; what borg announced is as good."""
-    if exit.signal is not None:
-        return Exit(None, exit.signal, exit.asked)
-    return exit if exit.seen else Exit(seen.said_code, asked=exit.asked)
+def _judged(seen: Seen, exit: Exit, inner: Inner, name: str, done: str, but: str, verdict: Verdict | None) -> Result:
+    """Return the result by the rules that all engines share, with borg's reasons."""
+    why = _why(seen, exit)
+    result = findings.conclude(
+        seen, exit, inner, name=name, done=done, but=but, verdict=verdict, stops=_STOPS, why=why, locked=why == _LOCKED
+    )
+    # `break-lock` removes every lock, also that of a run at work: it is not offered in doubt.
+    return (
+        replace(result, advice="Wait until the other borg ends, then run the backup again.")
+        if result.locked
+        else result
+    )
+
+
+def _why(seen: Seen, exit: Exit) -> str:
+    """Return why the run failed, with the next step, "" where the cause is not known."""
+    why = findings.reason(f"{seen.complaint}\n[exit code {exit.code}]", _CAUSES)
+    remote = _REMOTE.findall(seen.complaint)
+    if remote and why in ("", _CLOSED) and (why := access.why("\n".join(remote)) or why):
+        return f"{why} The other side said: {_line(remote[0])}"
+    return why
 
 
 def _warns(exit: Exit) -> bool:
@@ -80,56 +203,32 @@ def _warns(exit: Exit) -> bool:
     return exit.code is not None and (exit.code == 1 or 100 <= exit.code <= 127)
 
 
-def _create(seen: Seen, exit: Exit, inner: Inner, told: bool) -> _Verdict:
-    if inner.opaque:
-        return Outcome.UNKNOWN, f"It was started, but {inner.opaque}."
-    if seen.saved and exit.signal is None and (exit.code in (0, None) or _warns(exit)):
-        return _finished(seen, exit)
-    if stopped := why_stopped("It", exit, inner, said=bool(seen.stopped), codes=(130, 143)):
-        return Outcome.CANCELLED, stopped
-    if not exit.seen:
-        failed = seen.fatal or cause(seen.text, seen.names, exit)
-        return (Outcome.FAILED, _reason(seen, exit)) if failed else (Outcome.LOST, "Nobody saw how borg ended.")
-    if not told and exit.code == 0:
-        return Outcome.SUCCEEDED, "borg ended with exit code 0: the archive was saved without warnings."
-    if not told and _warns(exit) and not _began_not(seen, exit):
-        return _warned_unseen(seen, exit)
-    if exit.code == 0:
-        return Outcome.UNKNOWN, "borg ended with exit code 0, but it did not say that it saved an archive."
-    return Outcome.FAILED, why_timed_out("It", exit, inner) or _reason(seen, exit)
-
-
-def _finished(seen: Seen, exit: Exit) -> _Verdict:
-    what = f"Archive {seen.archive} was saved"
-    warned = _warns(exit) or (exit.code is None and bool(seen.errors or seen.remarks))
-    if not warned:
-        return Outcome.SUCCEEDED, f"{what}."
+def _finished(seen: Seen, exit: Exit) -> tuple[str, str, Verdict | None]:
+    """Return the achievement of a run that saved an archive, a doubt about it, or else a verdict."""
+    done = f"Archive {seen.archive} was saved"
+    if not (_warns(exit) or (exit.code is None and (seen.errors or seen.remarks))):
+        return done, "", None
     if not seen.files:
-        first = f": {_named(seen)}" if seen.errors else ""
-        return (
-            Outcome.FAILED,
-            f"No file was backed up{first}. Check the paths of the sources, and whether their disks are mounted.",
-        )
-    if seen.errors:
-        return Outcome.WARNING, f"{what}, but with {many_problems(seen.errors)}: {_named(seen)}" + (
-            "." if seen.errors == 1 else ", and more."
-        )
-    remark = seen.remarks[0] if seen.remarks else f"borg ended with exit code {exit.code}"
-    return Outcome.WARNING, f"{what}, but with a warning: {_line(remark)}"
+        first = f": {_first_problem(seen)}" if seen.errors else ""
+        words = f"No file was backed up{first}. Check the paths of the sources, and whether their disks are mounted."
+        return "", "", (Outcome.FAILED, words)
+    return (
+        done,
+        f"with a warning: {_line(seen.remarks[0] if seen.remarks else f'borg ended with exit code {exit.code}')}",
+        None,
+    )
 
 
-def _warned_unseen(seen: Seen, exit: Exit) -> _Verdict:
+def _warned_unseen(seen: Seen, exit: Exit) -> Verdict:
     """Judge a run that ended with warnings and whose figures were not to be seen."""
-    what = f"borg ended with exit code {exit.code}, with warnings"
-    if seen.files:
-        return (
-            Outcome.WARNING,
-            f"{what}{f': {_named(seen)}' if seen.errors else ''}; it saved {seen.files} files or more.",
-        )
-    return Outcome.UNKNOWN, f"{what}. How many files it saved was not seen; it may be none, if a source is missing."
+    ended = f"borg ended with exit code {exit.code}, with warnings"
+    if seen.counted:
+        first = f": {_first_problem(seen)}" if seen.errors else ""
+        return Outcome.WARNING, f"{ended}{first}; it saved {seen.counted} files or more."
+    return Outcome.UNKNOWN, f"{ended}. How many files it saved was not seen; it may be none, if a source is missing."
 
 
-def _named(seen: Seen) -> str:
+def _first_problem(seen: Seen) -> str:
     return _line(seen.problems[0].message).rstrip(".") if seen.problems else "see the log"
 
 
@@ -137,52 +236,19 @@ def _line(text: str) -> str:
     return " ".join(text.split())[:300]
 
 
-def _other(name: str, kind: str, seen: Seen, exit: Exit, inner: Inner, words: int, repair: bool) -> _Verdict:
-    if inner.opaque:
-        return Outcome.UNKNOWN, f"It was started, but {inner.opaque}."
-    if exit.code == 0:
-        return _fine(name, kind, seen)
-    if stopped := why_stopped("It", exit, inner, said=bool(seen.stopped), codes=(130, 143)):
-        return Outcome.CANCELLED, stopped
-    if not exit.seen:
-        return (Outcome.FAILED, _reason(seen, exit)) if seen.fatal else (Outcome.LOST, f"Nobody saw how {name} ended.")
-    if _warns(exit) and not _began_not(seen, exit):
-        return _warned(name, kind, seen, exit, words, repair)
-    return Outcome.FAILED, why_timed_out("It", exit, inner) or _reason(seen, exit)
-
-
-def _fine(name: str, kind: str, seen: Seen) -> _Verdict:
-    if kind == "dry-run":
-        return Outcome.SUCCEEDED, "It was a dry run: nothing was saved."
-    if kind == "check" and _DAMAGED.search(seen.text):
-        return Outcome.WARNING, "Problems were found in the repository, and borg repaired what it could; see the log."
-    return Outcome.SUCCEEDED, f"{name} ended with exit code 0."
-
-
-def _warned(name: str, kind: str, seen: Seen, exit: Exit, words: int, repair: bool) -> _Verdict:
-    said = _line(seen.problems[0].message if seen.problems else seen.first)
+def _warned(name: str, kind: str, seen: Seen, exit: Exit, words: int, repair: bool) -> Verdict:
+    warning = _line(seen.problems[0].message if seen.problems else seen.first)
     if kind == "check" and not repair:
-        return Outcome.FAILED, "The repository has problems" + (f": {said}" if said else "; see the log of the check.")
+        return Outcome.FAILED, "The repository has problems" + (
+            f": {warning}" if warning else "; see the log of the check."
+        )
     if kind == "restore" and 0 < words <= seen.unmatched:
-        return Outcome.FAILED, f"Nothing was restored: {said}"
-    return Outcome.WARNING, f"{name} ended with exit code {exit.code}, with warnings" + (f": {said}" if said else ".")
+        return Outcome.FAILED, f"Nothing was restored: {warning}"
+    return Outcome.WARNING, f"{name} ended with exit code {exit.code}, with warnings" + (
+        f": {warning}" if warning else "."
+    )
 
 
 def _began_not(seen: Seen, exit: Exit) -> bool:
     """Whether the exit code is that of a program that could not start borg, or of an interpreter without it."""
-    return exit.code in (124, 125, 126, 127) or bool(_NEVER_BEGAN.search(seen.text))
-
-
-def _reason(seen: Seen, exit: Exit) -> str:
-    if exit.signal is not None:
-        return f"borg was killed by {signal_name(exit.signal)} before it was done."
-    return _line(reason(seen.text, seen.names, exit, seen.first))
-
-
-def _is_locked(seen: Seen, exit: Exit, outcome: Outcome) -> bool:
-    return outcome is Outcome.FAILED and cause(seen.text, seen.names, exit) is LOCKED
-
-
-def _advice(seen: Seen, exit: Exit, outcome: Outcome) -> str | None:
-    """Return what to do about a lock. `break-lock` removes every lock, also that of a run at work: it is not offered in doubt."""
-    return "Wait until the other borg ends, then run the backup again." if _is_locked(seen, exit, outcome) else None
+    return exit.code in (124, 125, 126, 127) or bool(_NEVER_BEGAN.search(seen.complaint))

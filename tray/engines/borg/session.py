@@ -1,8 +1,12 @@
 """One run of borg, understood line by line.
 
-Everything that borg prints may be missing, cut, doubled or garbled, and never raises here.
+borg prints JSON lines, the text that it would have printed without `--log-json`, and the document of `--json`. By its manual
+("Frontends") and its output a log line is `{"type": "log_message", "levelname", "name", "message", "msgid"}`; its text without JSON
+is the message. borg itself prints characters that are no Unicode as `?`. Any line may be missing, cut, doubled or garbled, and
+never raises here.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -10,14 +14,93 @@ from typing import Any
 from tray.core.model import Phase
 from tray.engines.arguments import Arguments
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
-from tray.engines.borg.messages import Document, as_text, count, split
 from tray.engines.borg.outcome import conclude_create, conclude_other
-from tray.engines.borg.reader import Reader, drawn
+from tray.engines.borg.reader import Seen, count, drawn
 from tray.engines.program import Inner
-from tray.engines.text import plain, valid
+from tray.engines.text import decode, plain, valid
 
+_MAX_DOCUMENT = 4 * 1024 * 1024
+_TYPED = b'{"'
 _PROGRESS = ("archive_progress", "progress_message", "progress_percent")
 _NOTHING = Progress(Phase.COPYING)
+
+
+def split(line: bytes) -> tuple[bytes, dict[str, Any] | None]:
+    """Return what stands before a JSON message in *line*, and the message; all of *line* and None if there is none.
+
+    Before it may stand a prompt for a passphrase that nobody could answer.
+    """
+    at = line.find(_TYPED)
+    if at < 0:
+        return line, None
+    message = decode(line[at:])
+    return (line, None) if message is None else (line[:at], message)
+
+
+def as_text(message: Mapping[str, Any]) -> bytes | None:
+    """Return the line that borg prints in place of this message without `--log-json`, None if we cannot tell.
+
+    Progress is not among them: nobody sees it who did not ask for it.
+    """
+    kind, text = message.get("type"), message.get("message", "")
+    if kind == "file_status":
+        return _bytes(f"{message.get('status', '')!s:>1} {message.get('path', '')}\n")
+    if not isinstance(text, str):
+        return None
+    if kind in ("question_prompt", "question_prompt_retry"):
+        return _bytes(text)  # the answer stands on the same line
+    known = kind == "log_message" or (isinstance(kind, str) and kind.startswith("question_"))
+    return _bytes(text + "\n") if known else None
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+class Document:
+    """Collects the indented JSON document that ends a run with `--json`, line by line."""
+
+    def __init__(self, added: tuple[str, ...]) -> None:
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._hidden = [f'"{flag}",'.encode() for flag in added]
+        self._command = False
+
+    @property
+    def open(self) -> bool:
+        """Whether its end has not come yet."""
+        return bool(self._lines)
+
+    def add(self, line: bytes) -> dict[str, Any] | None:
+        """Take a line; return the document with its last line, {} if it is none that can be read."""
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size > _MAX_DOCUMENT:
+            self._forget()
+            return {}
+        if line.rstrip(b"\r\n") != b"}":
+            return None
+        try:
+            document = json.loads(b"".join(self._lines).decode("utf-8", "surrogateescape"))
+        except (ValueError, RecursionError):
+            document = {}
+        self._forget()
+        return document if isinstance(document, dict) else {}
+
+    def shown(self, line: bytes) -> bytes:
+        """Return *line* as the caller sees it who asked for the document: the flags that we added are not among his words."""
+        text = line.strip()
+        if text == b'"command_line": [':
+            self._command = True
+        elif text.startswith(b"]"):
+            self._command = False
+        elif self._command and text in self._hidden:
+            self._hidden.remove(text)
+            return b""
+        return line
+
+    def _forget(self) -> None:
+        self._lines, self._size = [], 0
 
 
 class CreateSession:
@@ -33,9 +116,9 @@ class CreateSession:
         self._hides_progress = "--progress" in added
         self._hides_document = "--json" in added
         has_document = self._hides_document or options.given("json")
-        self._told = plan.spool_stdout and (has_document or options.given("stats", "quick-stats"))
+        self._tells = plan.spool_stdout and (has_document or options.given("stats", "quick-stats"))
         self._document = Document(added) if has_document else None
-        self._reader = Reader()
+        self._seen = Seen()
         self._answered = False
         self._last = _NOTHING
 
@@ -49,7 +132,7 @@ class CreateSession:
         if self._document is not None and stream is not Stream.ERR and (self._document.open or line.rstrip() == b"{"):
             return self._of_document(self._document, line)
         text = plain(line)
-        return Fed(self._drawn(text) or self._reader.text(text), line)
+        return Fed(self._drawn(text) or self._seen.text(text), line)
 
     def patience(self, part: bytes, stream: Stream) -> float:
         """Wait for the end of a message, and of each line of the document; what stands before a message may be a prompt."""
@@ -63,9 +146,9 @@ class CreateSession:
     def conclude(self, exit: Exit) -> Result:
         """Conclude from what was seen and how it ended."""
         # A script called borg that drops our flags answers in text: then its warnings must do.
-        text = self._texts and not self._answered and self._reader.seen.errors > 0
-        told = self._told and (not text or exit.code in (0, None))
-        return conclude_create(self._reader.seen, exit, self._inner, told=told)
+        text = self._texts and not self._answered and self._seen.errors > 0
+        tells = self._tells and (not text or exit.code in (0, None))
+        return conclude_create(self._seen, exit, self._inner, tells=tells)
 
     def _message(self, message: dict[str, Any], line: bytes, before: bytes) -> Fed | None:
         """Understand a JSON message; None if it is none of borg's."""
@@ -74,11 +157,11 @@ class CreateSession:
             events: tuple[Event, ...] = self._progress(message) if kind == "archive_progress" else self._saving(message)
             return Fed(events, before if self._hides_progress else line)
         if kind == "log_message":
-            events = self._reader.message(message)
+            events = self._seen.message(message)
         elif isinstance(kind, str):
             events = ()  # borg adds types over time
         elif self._document is not None and "archive" in message:
-            self._reader.document(message)
+            self._seen.document(message)
             return Fed(relay=before if self._hides_document else line)
         else:
             return None
@@ -86,9 +169,9 @@ class CreateSession:
         return Fed(events, line if text is None else before + text)
 
     def _of_document(self, document: Document, line: bytes) -> Fed:
-        found = document.add(line)
-        if found:
-            self._reader.document(found)
+        whole = document.add(line)
+        if whole:
+            self._seen.document(whole)
         return Fed(relay=b"" if self._hides_document else document.shown(line))
 
     def _progress(self, message: Mapping[str, Any]) -> tuple[Event, ...]:
@@ -100,19 +183,19 @@ class CreateSession:
             files_done=count(message.get("nfiles")),
             bytes_done=count(message.get("original_size")),
             current=valid(path) if isinstance(path, str) and path else None,
-            errors=self._reader.seen.errors,
+            errors=self._seen.errors,
         )
         return (self._last,)
 
     def _drawn(self, text: str) -> tuple[Event, ...]:
         """Read a line of the progress that borg draws itself; its sizes are rounded."""
-        found = drawn(text)
-        if found is None:
+        progress = drawn(text)
+        if progress is None:
             return ()
-        size, files, path = found
-        self._reader.seen.files = files
+        size, files, path = progress
+        self._seen.counted = files
         self._last = Progress(
-            Phase.COPYING, files_done=files, bytes_done=size, current=path or None, errors=self._reader.seen.errors
+            Phase.COPYING, files_done=files, bytes_done=size, current=path or None, errors=self._seen.errors
         )
         return (self._last,)
 
@@ -125,7 +208,7 @@ class CreateSession:
     def _finishing(self) -> tuple[Event, ...]:
         last = self._last
         self._last = Progress(
-            Phase.FINISHING, files_done=last.files_done, bytes_done=last.bytes_done, errors=self._reader.seen.errors
+            Phase.FINISHING, files_done=last.files_done, bytes_done=last.bytes_done, errors=self._seen.errors
         )
         return (self._last,)
 
@@ -137,7 +220,7 @@ class OtherSession:
         self._name = f"borg {options.subcommand}".rstrip()
         self._kind, self._inner = plan.kind, inner
         self._paths, self._repair = paths, options.given("repair")
-        self._reader = Reader()
+        self._seen = Seen()
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Relay the same bytes; stderr may hold the reason of a failure."""
@@ -145,15 +228,15 @@ class OtherSession:
             return Fed(relay=line)
         _, message = split(line)
         if message is None:
-            return Fed(self._reader.text(plain(line)), line)
-        return Fed(self._reader.message(message) if message.get("type") == "log_message" else (), line)
+            return Fed(self._seen.text(plain(line)), line)
+        return Fed(self._seen.message(message) if message.get("type") == "log_message" else (), line)
 
     def conclude(self, exit: Exit) -> Result:
         """Conclude from the exit code and what was said."""
         return conclude_other(
             self._name,
             self._kind,
-            self._reader.seen,
+            self._seen,
             exit,
             self._inner,
             words=self._paths,

@@ -17,15 +17,54 @@ import shlex
 import signal
 from collections.abc import Mapping, Sequence
 
-from tray.core.redact import HIDDEN
+from tray.core.redact import HIDDEN, Harmless
 from tray.engines.adapter import Adapter, apart_by, planned, program_names
-from tray.engines.arguments import Arguments
+from tray.engines.arguments import Arguments, Grammar, read
 from tray.engines.base import STOP, Plan, Session, Stop
 from tray.engines.program import unwrap
-from tray.engines.restic import options as restic_options
-from tray.engines.restic.session import BackupSession, OtherSession
+from tray.engines.restic.session import BackupSession
 from tray.engines.restic.task import TaskSession
+from tray.engines.text import words
 
+_SHORT = {
+    "r": "repo",
+    "p": "password-file",
+    "q": "quiet",
+    "v": "verbose",
+    "o": "option",
+    "h": "help",
+    "f": "force",
+    "x": "one-file-system",
+    "n": "dry-run",
+    "e": "exclude",
+    "H": "host",
+    "g": "group-by",
+}
+_SWITCHES = words(
+    """json quiet verbose help version no-cache cleanup-cache no-lock insecure-no-password insecure-tls no-extra-verify
+    force one-file-system exclude-caches exclude-cloud-files stdin stdin-from-command with-atime ignore-inode
+    ignore-ctime use-fs-snapshot dry-run skip-if-unchanged no-scan prune"""
+)
+_SHOWN = words(
+    """repo repository-file password-file key-hint retry-lock cache-dir cacert tls-client-cert
+    limit-upload limit-download compression pack-size stuck-request-timeout parent group-by
+    exclude iexclude exclude-file iexclude-file exclude-if-present exclude-larger-than stdin-filename tag host
+    files-from files-from-verbatim files-from-raw time read-concurrency
+    keep-last keep-hourly keep-daily keep-weekly keep-monthly keep-yearly keep-within keep-within-hourly keep-within-daily
+    keep-within-weekly keep-within-monthly keep-within-yearly keep-tag read-data-subset target include iinclude
+    include-file iinclude-file path max-unused max-repack-size snapshot-template time-template owner-root"""
+)
+"""Options whose values hold no secret."""
+_VALUES = _SHOWN | words("password-command option http-user-agent")
+_GRAMMAR = Grammar(_VALUES, _SWITCHES, also=_SHORT, equals=True, unknown="value before the subcommand")
+_HARMLESS = Harmless(
+    _GRAMMAR,
+    _SHOWN,
+    subcommands=words(
+        """backup restore check forget prune snapshots ls find diff stats unlock cat copy dump init list mount migrate rebuild-index
+        repair tag rewrite recover version self-update cache"""
+    ),
+)
 _KINDS = {"backup": "backup", "restore": "restore", "check": "check", "prune": "prune", "forget": "prune"}
 _READ = frozenset(("backup", "dry-run", "restore", "check", "prune"))
 _HELPERS = ("sftp.command", "sftp.args", "rclone.program", "rclone.args")
@@ -55,7 +94,7 @@ class Restic(Adapter):
     file_option = "--password-file"
     entry_example = "RESTIC_PASSWORD_FILE=FILE"
     version_word = True
-    harmless = restic_options.HARMLESS
+    harmless = _HARMLESS
     programs = program_names("restic")
     """`restic`, `restic019`, `restic_0.18.0_linux_amd64`, `restic.exe`; not `resticprofile` or `restic-browser`."""
     stop: Stop = ((signal.SIGINT, 60.0), *STOP[1:])
@@ -64,7 +103,7 @@ class Restic(Adapter):
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
         """Plan the run; see the module for what is added and when."""
         at = self.program_at(argv, at)
-        inner, options = unwrap(argv, environ), restic_options.read(argv, at)
+        inner, options = unwrap(argv, environ), read(argv, at + 1, _GRAMMAR)
         kind = _kind(options)
         backup = kind in ("backup", "dry-run")
         visible = kind in _READ and inner.visible
@@ -80,19 +119,16 @@ class Restic(Adapter):
             env=CADENCE if ours and not _has_cadence(inner.environ) else {},
             spool_stdout=visible,
             asks=not (options.given(*_PASSWORDS) or any(map(inner.environ.get, self.password_variables))),
-            apart=lambda shown: _apart(restic_options.read(shown, at), inner.environ),
+            apart=lambda shown: _apart(read(shown, at + 1, _GRAMMAR), inner.environ),
         )
 
     def session(self, plan: Plan) -> Session:
         """Begin to understand one run; everything that it needs to know is in *plan*, also in one that was stored."""
         inner = unwrap(plan.argv, {})
-        options = restic_options.read(plan.argv, self.program_at(plan.argv, inner.at))
+        options = read(plan.argv, self.program_at(plan.argv, inner.at) + 1, _GRAMMAR)
         if plan.kind in ("backup", "dry-run"):
             return BackupSession(plan, options, inner, self.unlock(plan))
-        name = f"restic {options.subcommand}".rstrip()
-        if plan.kind in _READ:
-            return TaskSession(plan.kind, name, inner, self.unlock(plan))
-        return OtherSession(name, inner, self.unlock(plan))
+        return TaskSession(plan.kind, f"restic {options.subcommand}".rstrip(), inner, self.unlock(plan))
 
     def unlock(self, plan: Plan) -> str:
         """Return `restic unlock`, which removes only locks whose process is gone."""

@@ -1,23 +1,18 @@
-"""One run of restic, understood line by line.
+"""One run of `restic backup`, understood line by line.
 
-Everything that restic prints may be missing, cut, doubled or garbled, and never raises here. What it says of itself decides
-together with the exit code: neither alone proves a backup.
+Any line may be missing, cut, doubled or garbled, and never raises here. restic's own words decide together with the exit code:
+neither alone proves a backup.
 """
 
 import math
 import re
 from typing import Any
 
-from tray.core.dataclass import replace
-from tray.core.model import Outcome, Phase
+from tray.core.model import Phase
 from tray.engines.arguments import Arguments
-from tray.engines.base import MAX_PROBLEMS, Event, Exit, Fed, Plan, Problem, Progress, Result, Stream
-from tray.engines.findings import conclude_by_code
+from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.program import Inner
-from tray.engines.restic.complaints import STOPPED, Complaints
-from tray.engines.restic.items import Items
 from tray.engines.restic.outcome import Seen, conclude
-from tray.engines.restic.reasons import is_locked, lock_advice, reason
 from tray.engines.restic.text import error_text, parse_bytes, status_text, summary_text
 from tray.engines.text import begins_in, count, decode, first_text, plain, strip_terminal, text_of, valid
 
@@ -33,7 +28,7 @@ _SAVED = re.compile(r"snapshot ([0-9a-f]{8,64}) saved$")
 class BackupSession:
     """A run of `restic backup`, in JSON or (with `-v`) in plain text."""
 
-    def __init__(self, plan: Plan, options: Arguments, inner: Inner, unlock: str = "restic unlock") -> None:
+    def __init__(self, plan: Plan, options: Arguments, inner: Inner, unlock: str) -> None:
         self._ours = plan.ours
         self._unlock = unlock
         self._inner = inner
@@ -45,7 +40,6 @@ class BackupSession:
         # A cadence that the user asked for also puts progress into restic's plain output; ours must not.
         self._progress_text = plan.ours and "RESTIC_PROGRESS_FPS" not in plan.env
         self._seen = Seen(dry=plan.kind == "dry-run", may_skip=options.on("skip-if-unchanged"))
-        self._items = Items()
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Take one line of either stream."""
@@ -53,9 +47,7 @@ class BackupSession:
         if body[:1] == b"{" and (message := decode(body)) is not None:
             return self._message(message, line, stream)
         if self._ours and (at := line.find(_MESSAGE)) > 0 and (message := decode(line[at:])) is not None:
-            fed = self._message(
-                message, line[at:], stream
-            )  # behind a prompt, or words of a helper, that did not end their line
+            fed = self._message(message, line[at:], stream)  # behind a prompt or a helper's words without a line end
             return Fed(fed.events, line[:at] + fed.relay)
         return Fed(self._plain_text(plain(body), stream), line)
 
@@ -69,9 +61,7 @@ class BackupSession:
 
     def conclude(self, exit: Exit) -> Result:
         """Conclude from what was seen and how it ended."""
-        found = conclude(self._seen, exit, self._inner, watched=self._watched)
-        said = self._seen.complaints.text
-        return replace(found, advice=lock_advice(exit, said, self._unlock), locked=is_locked(said, exit))
+        return conclude(self._seen, exit, self._inner, watched=self._watched, unlock=self._unlock)
 
     def _message(self, message: dict[str, Any], line: bytes, stream: Stream) -> Fed:
         match message.get("message_type"):
@@ -122,100 +112,56 @@ class BackupSession:
         seen.files = count(message, "total_files_processed")
         seen.bytes_processed = count(message, "total_bytes_processed")
         packed = "data_added_packed" in message
-        seen.bytes_added = count(message, "data_added_packed" if packed else "data_added")
-        seen.uncompressed = not packed and seen.bytes_added > 0
-        snapshot = message.get("snapshot_id")
-        seen.snapshot = valid(snapshot)[:64] if isinstance(snapshot, str) and snapshot.strip("0") else None
+        added = count(message, "data_added_packed" if packed else "data_added")
+        seen.bytes_added = None if seen.dry else added
+        seen.uncompressed = not packed and added > 0
+        snapshot = text_of(message.get("snapshot_id"))[:64]
+        seen.snapshot = snapshot if snapshot.strip("0") and not seen.dry else None
         return "" if self._quiet else valid(summary_text(message, parent=self._parent, dry=seen.dry))
 
     def _error(self, message: dict[str, Any]) -> tuple[tuple[Event, ...], str]:
         item = text_of(message.get("item"))
-        said = valid(error_text(message.get("error"), item))
+        words = valid(error_text(message.get("error"), item))
         scan = message.get("during") == "scan"
-        events = self._problem(Problem(said, item or None), scan=scan)
-        return events, "" if scan else f"error: {said}\n"  # without -v restic is silent about errors of the scan
+        events = self._seen.problem(words, item or None, scan=scan)
+        return events, "" if scan else f"error: {words}\n"  # without -v restic is silent about errors of the scan
 
     def _exit_error(self, message: dict[str, Any]) -> tuple[tuple[Event, ...], str]:
         said = text_of(message.get("message"))
-        code = message.get("code")
-        if isinstance(code, int) and not isinstance(code, bool) and 0 <= code <= 255:
-            self._seen.said_code = code
-        events: tuple[Event, ...] = ()
-        for one in said.split("\n"):
-            events += self._plain_text(one.strip(), Stream.ERR)
-        return events, said + "\n"
+        self._seen.announced(message.get("code"))
+        lines = (self._plain_text(line.strip(), Stream.ERR) for line in said.split("\n"))
+        return tuple(event for events in lines for event in events), said + "\n"
 
     def _plain_text(self, text: str, stream: Stream) -> tuple[Event, ...]:
         """Understand a line that is no JSON."""
         seen = self._seen
-        if STOPPED.search(text):
-            seen.stopped = text
-        elif found := _SKIPPED.match(text):
-            return self._problem(Problem("this source does not exist", found["item"]))
-        elif found := _LEFT_OUT.match(text):
-            return self._problem(Problem(found["why"] or text, found["item"]))
-        elif text.startswith("error: "):
-            return self._problem(Problem(text[7:]))
-        elif text.startswith("Warning: at least one source file could not be read"):
+        if seen.stops(text):
+            return ()
+        if match := _SKIPPED.match(text):
+            return seen.problem("this source does not exist", match["item"])
+        if match := _LEFT_OUT.match(text):
+            return seen.problem(match["why"] or text, match["item"])
+        if text.startswith("error: "):
+            return seen.problem(text[7:])
+        if text.startswith("Warning: at least one source file could not be read"):
             seen.incomplete = True
         elif stream is Stream.OUT and self._text_summary(text):
             return ()
         elif text and (self._json or stream is not Stream.OUT or text.startswith("Fatal: ")):
-            return self._complaint(text)
+            return seen.complained(text)
         return ()
 
     def _text_summary(self, text: str) -> bool:
         """Take a line of the summary; also where JSON was asked for, and a script called restic answers in text."""
-        if found := _PROCESSED.match(text):
-            self._seen.files = int(found[1][:18])
+        if match := _PROCESSED.match(text):
+            self._seen.files = int(match[1][:18])
             self._seen.summary = self._seen.dry
-        elif found := _STORED.match(text):
-            self._seen.bytes_added = parse_bytes(found[1], found[2])
-        elif found := _SAVED.match(text):
-            self._seen.snapshot, self._seen.summary = found[1], True
+        elif match := _STORED.match(text):
+            self._seen.bytes_added = parse_bytes(match[1], match[2])
+        elif match := _SAVED.match(text):
+            self._seen.snapshot, self._seen.summary = match[1], True
         elif text == "skipped creating snapshot":
             self._seen.summary = True
         else:
             return False
         return True
-
-    def _complaint(self, text: str) -> tuple[Event, ...]:
-        """Remember what may be the reason of a failure."""
-        return (Problem(text[7:], fatal=True),) if self._seen.complaints.add(text) else ()
-
-    def _problem(self, problem: Problem, *, scan: bool = False) -> tuple[Event, ...]:
-        """Count a problem once, though restic may name it in the scan and again when it reads the item."""
-        if not self._items.is_new(problem.item or problem.message, scan=scan):
-            return ()
-        self._seen.errors += 1
-        if len(self._seen.problems) < MAX_PROBLEMS:
-            self._seen.problems.append(problem)
-        return (problem,)
-
-
-class OtherSession:
-    """A run of another subcommand: its output is untouched, its exit code decides."""
-
-    def __init__(self, name: str, inner: Inner, unlock: str = "restic unlock") -> None:
-        self._name = name
-        self._unlock = unlock
-        self._inner = inner
-        self._complaints = Complaints()
-        self._stopped = False
-
-    def feed(self, line: bytes, stream: Stream) -> Fed:
-        """Relay the same bytes; stderr may hold the reason of a failure."""
-        if stream is Stream.ERR and (said := plain(line)):
-            self._complaints.add(said)
-            self._stopped = self._stopped or STOPPED.search(said) is not None
-        return Fed(relay=line)
-
-    def conclude(self, exit: Exit) -> Result:
-        """Conclude from the exit code alone."""
-        outcome, why = conclude_by_code(self._name, exit, opaque=self._inner.opaque)
-        if outcome is Outcome.FAILED and exit.signal is None and (exit.code == 130 or self._stopped):
-            outcome, why = Outcome.CANCELLED, f"{self._name} was stopped by a signal."
-        elif outcome is Outcome.FAILED and self._complaints.text:
-            why = reason(self._complaints.all, exit)
-        said = self._complaints.text
-        return Result(outcome, why, advice=lock_advice(exit, said, self._unlock), locked=is_locked(said, exit))

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from tray.engines.text import valid
+from tray.engines.text import count, valid
 
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
@@ -46,10 +46,10 @@ def summary_text(summary: Mapping[str, Any], *, parent: bool, dry: bool) -> str:
     lines = [_parent(summary)] if parent else []
     lines += ["", _counts("Files:", "files", summary), _counts("Dirs: ", "dirs", summary), _added(summary, dry), ""]
     size, seconds = (
-        format_bytes(number(summary, "total_bytes_processed")),
-        format_seconds(number(summary, "total_duration")),
+        format_bytes(count(summary, "total_bytes_processed")),
+        format_seconds(count(summary, "total_duration")),
     )
-    lines.append(f"processed {number(summary, 'total_files_processed')} files, {size} in {seconds}")
+    lines.append(f"processed {count(summary, 'total_files_processed')} files, {size} in {seconds}")
     if not dry:
         snapshot = summary.get("snapshot_id")
         saved = isinstance(snapshot, str) and snapshot.strip("0")
@@ -59,10 +59,10 @@ def summary_text(summary: Mapping[str, Any], *, parent: bool, dry: bool) -> str:
 
 def status_text(status: Mapping[str, Any]) -> str:
     """Return the lines that show progress where the user asked for them with RESTIC_PROGRESS_FPS."""
-    done, total = number(status, "bytes_done"), number(status, "total_bytes")
-    files, total_files = number(status, "files_done"), number(status, "total_files")
-    left, errors = number(status, "seconds_remaining"), number(status, "error_count")
-    begin = f"[{format_seconds(number(status, 'seconds_elapsed'))}] "
+    done, total = count(status, "bytes_done"), count(status, "total_bytes")
+    files, total_files = count(status, "files_done"), count(status, "total_files")
+    left, errors = count(status, "seconds_remaining"), count(status, "error_count")
+    begin = f"[{format_seconds(count(status, 'seconds_elapsed'))}] "
     if not total_files:
         line = f"{begin}{files} files, {format_bytes(done)}, {errors} errors"
     else:
@@ -91,14 +91,6 @@ def error_text(error: object, item: str) -> str:
     return f"{item}: could not be read" if item else "something could not be read"
 
 
-def number(message: Mapping[str, Any], key: str) -> int:
-    """Return a count of *message*; restic leaves out zeros."""
-    value = message.get(key)
-    if isinstance(value, float) and 0 <= value < 2**63:
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else 0
-
-
 def _system_error(number: object) -> str:
     """Return the words of an error number as Go writes them: in small letters."""
     if isinstance(number, int) and not isinstance(number, bool) and 0 < number < 4096:
@@ -111,18 +103,18 @@ def _parent(summary: Mapping[str, Any]) -> str:
     known = ("files_changed", "files_unmodified", "dirs_changed", "dirs_unmodified")
     return (
         "using parent snapshot"
-        if any(number(summary, key) for key in known)
+        if any(count(summary, key) for key in known)
         else "no parent snapshot found, will read all files"
     )
 
 
 def _counts(title: str, what: str, summary: Mapping[str, Any]) -> str:
-    new, changed, same = (number(summary, f"{what}_{key}") for key in ("new", "changed", "unmodified"))
+    new, changed, same = (count(summary, f"{what}_{key}") for key in ("new", "changed", "unmodified"))
     return f"{title}       {new:5d} new, {changed:5d} changed, {same:5d} unmodified"
 
 
 def _added(summary: Mapping[str, Any], dry: bool) -> str:
-    added = number(summary, "data_added")
-    stored = number(summary, "data_added_packed") if "data_added_packed" in summary or not added else None
+    added = count(summary, "data_added")
+    stored = count(summary, "data_added_packed") if "data_added_packed" in summary or not added else None
     line = f"{'Would add' if dry else 'Added'} to the repository: {format_bytes(added):<5}"
     return line.rstrip() if stored is None else f"{line} ({format_bytes(stored):<5} stored)"
