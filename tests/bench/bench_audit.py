@@ -22,10 +22,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tray.audit import bodies
 from tray.audit.entry import Action, Draft
 from tray.audit.store import AuditLog
-from tray.audit.verify import verify
+from tray.audit.verify.check import verify
 from tray.core.clock import new_id
 
 COMMAND = ["restic", "-r", "/srv/backup/home", "backup", "/home/alice", "--exclude-caches", "--json"]
@@ -157,7 +156,9 @@ def verification(folder: Path) -> None:
     with AuditLog.read(folder / "audit.db") as log:
         note, entries = log.head()[2], log.entries(0, 1_000_000)
         rows = log._live().execute("SELECT salt, body FROM bodies").fetchall()
-    contents = [b"\x00" + entry.raw for entry in entries] + [b"\x02" + salt + bodies.plain(body) for salt, body in rows]
+    contents = [b"\x00" + entry.raw for entry in entries] + [
+        b"\x02" + salt + rows.plain_body(body) for salt, body in rows
+    ]
     size = (folder / "audit.db").stat().st_size
 
     def check() -> None:

@@ -27,9 +27,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bench_audit import drafts
 
-from tray.audit.bodies import plain
+from tray.audit.rows import plain_body
 from tray.audit.store import AuditLog
-from tray.audit.verify import verify, verify_since
+from tray.audit.verify.check import verify, verify_since
 from tray.audit.verify.stream import Pass
 from tray.audit.verify.tables import Head, begin
 
@@ -94,7 +94,7 @@ def raw(folder: Path) -> tuple[float, float, int]:
             reading += time.perf_counter() - began
             if not rows:
                 break
-            pieces = [b"\x00" + row[0] if len(row) == 1 else b"\x02" + row[0] + plain(row[1]) for row in rows]
+            pieces = [b"\x00" + row[0] if len(row) == 1 else b"\x02" + row[0] + plain_body(row[1]) for row in rows]
             began = time.perf_counter()
             for piece in pieces:
                 hashlib.sha256(piece).digest()

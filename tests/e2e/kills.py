@@ -20,12 +20,12 @@ from pathlib import Path
 from tests.e2e import killing
 from tests.e2e.killing import Told
 from tests.unit.audit.help import end, start
-from tray.audit import checkpoint, keys, proof, prune, redact, rotation, segments, spool, standalone, tlog
+from tray.audit import checkpoint, keys, proof, redact, rotation, segments, spool, standalone, tlog
 from tray.audit.entry import Action
 from tray.audit.search import index_fill, search
 from tray.audit.search.conditions import Filter
 from tray.audit.store import AuditLog
-from tray.audit.verify import Result, verify
+from tray.audit.verify.check import Result, verify
 from tray.baselines import all_copies, recorded_check
 from tray.config import Config
 from tray.core import clock, paths
@@ -201,13 +201,13 @@ def close_segments(places: Places, tell: Told) -> None:
 
 def forget(places: Places, tell: Told) -> None:
     """Prune what is older than a year."""
-    prune.prune(places, YEAR, all_copies.found(places))
+    segments.prune(places, YEAR, all_copies.found(places))
     tell("done")
 
 
 def forget_with_archive(places: Places, tell: Told) -> None:
     """The same, copied to an archive before."""
-    prune.prune(places, YEAR, all_copies.found(places), archive=out(places))
+    segments.prune(places, YEAR, all_copies.found(places), archive=out(places))
     tell("done")
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from tests.e2e.conftest import CHECKOUT
 from tests.unit.audit.help import end, start
-from tray.audit import rotation, segments, spool, tlog
+from tray.audit import segments, spool, tlog
 from tray.audit.entry import Action
 from tray.audit.store import AuditLog
-from tray.audit.verify import Result, verify
+from tray.audit.verify.check import Result, verify
 from tray.baselines import all_copies
 from tray.core import clock
 from tray.core.paths import Places
@@ -35,10 +35,10 @@ _DISTURB = """
 import sys
 from pathlib import Path
 from tray.core import clock
-from tray.audit import prune, rotation, segments, tlog
+from tray.audit import rotation, segments, tlog
 from tray.baselines import all_copies
 from tray.audit.store import AuditLog
-from tray.audit.verify import Result; from tray.baselines import recorded_check
+from tray.audit.verify.verdict import Result; from tray.baselines import recorded_check
 from tray.core.paths import places
 here, rounds = places(), 0
 print("ready", flush=True)
@@ -47,7 +47,7 @@ while not Path(sys.argv[1]).exists():
     with AuditLog.open(here.audit_db, here.audit_key, timeout=60, copies=here.baselines) as log:
         segments.rotate(log, 256)
         tlog.export(log, Path(sys.argv[2]), details=True)
-    prune.prune(here, 365 * clock.DAY_MS, all_copies.found(here), most=1, timeout=60)
+    segments.prune(here, 365 * clock.DAY_MS, all_copies.found(here), most=1, timeout=60)
     rotation.rotate(here, timeout=60)
     verdict = recorded_check.check(here, incremental=rounds % 2 == 0, timeout=60)
     assert verdict.result is Result.INTACT, verdict.why
@@ -107,7 +107,7 @@ def test_eight_writers_do_not_mind_whoever_closes_prunes_exports_and_changes_the
         ids = [entry.data["id"] for entry in entries]
         assert [ids.count(one) for one in told] == [1] * len(told)
         changes = [entry.data["result"] for entry in entries if entry.data["action"] == Action.KEY_ROTATED]
-        assert set(changes) == {rotation.ROTATED}
+        assert set(changes) == {"rotated"}
         assert tlog.holds(out, first, size, log.head()[1])
         assert len(segments.closed(log)) >= 3
     assert spool.pending(places) == []

@@ -1,16 +1,15 @@
-"""The audit log: the durable, verifiable record of what happened.
+"""Keep the audit log: the durable, verifiable record of every run and of everything else that matters to it.
 
-entry.py       one entry; canonical.py, merkle.py and checkpoint.py are its bytes, hashes and signature, without I/O
+entry.py       one entry; canonical.py, merkle.py, checkpoint.py and ed25519.py are its bytes, hashes and signature
 store.py       the log in SQLite, for all who read or write it; rows.py, schema.py and database.py are its tables and connection
 append.py      place, chain, tree and signature of new entries; create.py begins a log
-spool.py       how every process records, and where records wait that the log cannot take just now
+spool.py       how every process records, and where records wait while the log cannot take them
 keys.py        the signing key; rotation.py replaces it       near_copy.py   the checkpoint beside the configuration
-last_check.py  the result of the last verification            tiles.py       roots and proofs of earlier sizes
-segments.py    closed parts of the log                        prune.py       remove the oldest of them
+last_check.py  the result of the last verification            segments.py    closed parts of the log, and pruning
 redact.py      erase the details of one entry                 proof.py       one entry that proves itself
 verify         check everything                               search         find entries
-tlog           export for other tools                         salvage        read what is left of a damaged log
-standalone.py  check exports with nothing else of ours; FORMAT.md says what the bytes mean
+tlog.py        export for other tools                         salvage        read the rest of a damaged log
+standalone.py  check exports with nothing else of ours; FORMAT.md describes the bytes
 
-Nothing heavy is imported here: write `from tray.audit import spool`.
+Nothing is imported here: write `from tray.audit import spool`.
 """

@@ -1,4 +1,4 @@
-"""Appending inside a transaction that the caller holds: place, chain, tree, signature."""
+"""Append entries inside a transaction that the caller holds: place, chain, tree, signature."""
 
 import contextlib
 import os
@@ -6,10 +6,11 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from tray.audit import bodies, checkpoint, keys, tiles
-from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
+from tray.audit import checkpoint, keys
+from tray.audit.checkpoint import ROTATED, Checkpoint, Signer, VerifierKey
 from tray.audit.entry import ENDS, SALT_SIZE, Action, Draft, Severity, body_bytes, body_hash, build
-from tray.audit.merkle import Frontier, leaf_hash
+from tray.audit.merkle import Frontier, completed_tiles, leaf_hash, write_tiles
+from tray.audit.rows import packed_body
 from tray.audit.schema import ENDED, STARTED
 from tray.core import clock
 from tray.core.errors import AuditUnavailableError
@@ -20,7 +21,7 @@ def append_all(
 ) -> list[int]:
     """Append *drafts* and sign the new head; the caller has begun an immediate transaction and commits it.
 
-    A key that is not the one which signed the last checkpoint is introduced first, by an entry that keeps that checkpoint.
+    If the key is not the one that signed the last checkpoint, an entry introduces it first and keeps that checkpoint.
 
     Args:
         fresh: The key that signs from now on, introduced by the present one in a last entry.
@@ -42,7 +43,8 @@ def append_all(
     writer = Writer(connection, log, Frontier.from_bytes(size, frontier), leaf)
     if verifier.key_id not in checkpoint.key_ids(newest):
         keys.pin(key, verifier)
-        writer.add(_rotation(verifier, newest))
+        body = {"public_key": str(verifier), "checkpoint": newest.decode("utf-8", "backslashreplace")}
+        writer.add(Draft(Action.KEY_ROTATED, result="replaced", severity=Severity.CRITICAL, body=body))
     else:
         _must_have_signed(signer, writer.state(), newest)
         if not keys.pin_file(key).exists():
@@ -56,7 +58,7 @@ def append_all(
 
 
 def _must_have_signed(signer: Signer, state: Checkpoint, newest: bytes) -> None:
-    """Raise unless *signer* signed the log as the head has it: else whoever edited the head would get our signature under it.
+    """Raise unless *signer* signed the log as the head has it: else a person who edited the head would get our signature under it.
 
     Ed25519 gives the same signature for the same text each time, so signing again tells, in half the time of a verification.
     """
@@ -67,20 +69,16 @@ def _must_have_signed(signer: Signer, state: Checkpoint, newest: bytes) -> None:
 
 
 def _hand_over(writer: "Writer", key: Path, signer: Signer, new: VerifierKey) -> int:
-    """Append the entry in which the present key introduces *new*."""
-    from tray.audit import rotation
-
+    """Append the entry in which the present key introduces *new* (`checkpoint.introduction`)."""
     keys.pin(key, new)
-    return writer.add(rotation.draft(signer, writer.state(), new))
-
-
-def _rotation(verifier: VerifierKey, newest: bytes) -> Draft:
-    return Draft(
-        Action.KEY_ROTATED,
-        result="replaced",
-        severity=Severity.CRITICAL,
-        body={"public_key": str(verifier), "checkpoint": newest.decode("utf-8", "backslashreplace")},
-    )
+    before = writer.state()
+    text = checkpoint.introduction(before.origin, before.size, new)
+    body = {
+        "public_key": str(new),
+        "checkpoint": signer.sign(before).decode(),
+        "introduction": signer.note(before.origin, text).decode(),
+    }
+    return writer.add(Draft(Action.KEY_ROTATED, result=ROTATED, severity=Severity.WARNING, body=body))
 
 
 class Writer:
@@ -96,13 +94,13 @@ class Writer:
 
     def add_once(self, draft: Draft) -> int:
         """Append *draft* unless it, or the same start or end of its run, is there; return its number."""
-        found = self._find("entry_id", "id = ?", draft.id)
-        if found is None and draft.run is not None:
+        seq = self._find("entry_id", "id = ?", draft.id)
+        if seq is None and draft.run is not None:
             if draft.action in ENDS:
-                found = self._find("run_end", f"{ENDED} AND run = ?", draft.facts()["run"])
+                seq = self._find("run_end", f"{ENDED} AND run = ?", draft.facts()["run"])
             elif draft.action is Action.RUN_STARTED:
-                found = self._find("run_start", f"{STARTED} AND run = ?", draft.facts()["run"])
-        return self.add(draft) if found is None else found
+                seq = self._find("run_start", f"{STARTED} AND run = ?", draft.facts()["run"])
+        return self.add(draft) if seq is None else seq
 
     def add(self, draft: Draft) -> int:
         """Append *draft* and return its number."""
@@ -118,11 +116,11 @@ class Writer:
         )
         self._connection.execute("INSERT INTO entries (seq, entry) VALUES (?, ?)", (seq, raw))
         if body is not None:
-            stored = bodies.packed(draft.action, body)
-            self._connection.execute("INSERT INTO bodies (seq, salt, body) VALUES (?, ?, ?)", (seq, salt, stored))
+            row = seq, salt, packed_body(draft.action, body)
+            self._connection.execute("INSERT INTO bodies (seq, salt, body) VALUES (?, ?, ?)", row)
         self._note_run(draft, seq)
         self._leaf = leaf_hash(raw)
-        tiles.write(self._connection, tiles.completed(self._frontier, self._leaf))
+        write_tiles(self._connection, completed_tiles(self._frontier, self._leaf))
         self._frontier.push(self._leaf)
         return seq
 

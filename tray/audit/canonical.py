@@ -1,4 +1,4 @@
-"""Canonical JSON after RFC 8785, as far as an entry needs it: no floats.
+"""Write canonical JSON after RFC 8785, as far as an entry needs it: no floats.
 
 `canonical` is strict and gives the bytes that are hashed; `plain` makes anything fit for it.
 """

@@ -1,23 +1,27 @@
-"""Signed checkpoints: size and root of the log in the formats C2SP tlog-checkpoint and signed-note (https://c2sp.org).
+"""Write, sign and read checkpoints: size and root of the log, in the formats C2SP tlog-checkpoint and signed-note (https://c2sp.org).
 
     origin LF size LF base64(root) LF LF "— " origin SP base64(keyid4 ‖ signature64) LF
 
 The signature (Ed25519) covers everything up to and including the line end before the empty line. A public key is written as a
-verifier key: `name+keyid+base64(0x01 ‖ key)`. Nothing here does I/O; cryptography is imported when a key is first used, because
-that takes 50 ms which a reader need not pay.
+verifier key: `name+keyid+base64(0x01 ‖ key)`. Nothing here does I/O.
+
+When the key changes, the old key *introduces* the new one: it signs a note of four lines, the log's name, `key.rotated`, the
+number of the entry that holds the note, and the new verifier key. No checkpoint reads like that, so only the owner of the old key
+can bring in another one.
 """
 
 import base64
-import binascii
+import contextlib
 import re
-import sys
 from collections.abc import Iterable
 from hashlib import sha256
 
+from tray.audit import ed25519
 from tray.core.dataclass import dataclass
 
-SEED_SIZE = 32
-_LEAST_MEMORY = 128 << 20
+ROTATED = "rotated"
+"""Result of an entry `key.rotated` whose key was introduced by the old one; without that it is "replaced"."""
+
 _ED25519 = b"\x01"
 _DASH = "\N{EM DASH} "
 _MAX_NOTE = 65_536
@@ -36,7 +40,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What is signed: the log *origin* had *size* entries, and their tree had this *root*."""
+    """The statement that is signed: the log *origin* had *size* entries, and their tree had this *root*."""
 
     origin: str
     size: int
@@ -45,18 +49,6 @@ class Checkpoint:
     def text(self) -> bytes:
         """Return the signed text, with its last line end."""
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n".encode()
-
-
-def _need_memory() -> None:
-    """See that `cryptography` has room: under a small `ulimit -v` it ends the process, and with it the backup's exit code."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
-        most = resource.getrlimit(kind)[0]
-        if most != resource.RLIM_INFINITY and most < _LEAST_MEMORY:
-            raise MemoryError(f"no more than {most} bytes of memory are allowed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,39 +82,29 @@ class VerifierKey:
 
     def verifies(self, note: bytes) -> bool:
         """Whether *note* carries a valid signature by this key."""
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
         text, signatures = split(note)
-        for signature in signatures:
-            if signature.name == self.name and signature.key_id == self.key_id:
-                try:
-                    Ed25519PublicKey.from_public_bytes(self.public).verify(signature.value, text)
-                except (InvalidSignature, ValueError):
-                    continue
-                return True
-        return False
+        return any(
+            ed25519.verifies(self.public, signature.value, text)
+            for signature in signatures
+            if signature.name == self.name and signature.key_id == self.key_id
+        )
 
 
 class Signer:
     """The secret half of a key.
 
     Raises:
-        MemoryError: There is too little memory to sign.
+        MemoryError: There is too little memory for a key or a signature.
     """
 
     def __init__(self, seed: bytes) -> None:
-        _need_memory()
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-        self._key: Ed25519PrivateKey = Ed25519PrivateKey.from_private_bytes(seed)
-        self.public = self._key.public_key().public_bytes_raw()  # without importing all of `serialization`
+        self._seed, self.public = seed, ed25519.public_of(seed)
         self._last = b"", b""
 
     def sign(self, checkpoint: Checkpoint) -> bytes:
         """Return *checkpoint* as a signed note.
 
-        The newest one is remembered: each append first signs what the one before signed (`append`), and gets the same note.
+        The newest note is remembered: each append first signs again the checkpoint of the append before (`append.append_all`).
         """
         text = checkpoint.text()
         if self._last[0] != text:
@@ -130,9 +112,23 @@ class Signer:
         return self._last[1]
 
     def note(self, name: str, text: bytes) -> bytes:
-        """Return *text*, which ends with a line end, as a note that the key called *name* signed."""
-        line = base64.b64encode(VerifierKey(name, self.public).key_id + self._key.sign(text)).decode()
+        """Return *text*, which ends with a line end, as a note signed by this key under the name *name*."""
+        line = base64.b64encode(VerifierKey(name, self.public).key_id + ed25519.sign(self._seed, text)).decode()
         return text + f"\n{_DASH}{name} {line}\n".encode()
+
+
+def introduction(log: str, entry: int, new: VerifierKey) -> bytes:
+    """Return the text that the old key signs to introduce *new* with entry number *entry*."""
+    return f"{log}\nkey.rotated\n{entry}\n{new}\n".encode()
+
+
+def is_introduced(note: bytes, entry: int, old: VerifierKey, new: VerifierKey) -> bool:
+    """Whether *old* signed that *new* takes over with entry number *entry*."""
+    try:
+        text, _ = split(note)
+    except ValueError:
+        return False
+    return text == introduction(old.name, entry, new) and new.name == old.name and old.verifies(note)
 
 
 def parse(note: bytes) -> Checkpoint:
@@ -157,18 +153,18 @@ def to_line(note: bytes) -> str:
     Raises:
         ValueError: *note* is no signed checkpoint of ours, which has no further lines.
     """
-    seen = parse(note)
+    head = parse(note)
     text, signatures = split(note)
-    if text != seen.text() or any(" " in name for name in (seen.origin, *(one.name for one in signatures))):
+    if text != head.text() or any(" " in name for name in (head.origin, *(item.name for item in signatures))):
         raise ValueError("a checkpoint with further lines does not fit on one")
-    parts = [seen.origin, str(seen.size), base64.b64encode(seen.root).decode()]
-    for one in signatures:
-        parts += [one.name, base64.b64encode(one.key_id + one.value).decode()]
+    parts = [head.origin, str(head.size), base64.b64encode(head.root).decode()]
+    for signature in signatures:
+        parts += [signature.name, base64.b64encode(signature.key_id + signature.value).decode()]
     return " ".join([_WORD, *parts])
 
 
 def from_line(line: str) -> bytes:
-    """Return the note that `to_line` put on *line*; what stands before and behind it is passed over.
+    """Return the note that `to_line` put on *line*, whatever stands before and behind it.
 
     Raises:
         ValueError: *line* holds none.
@@ -187,15 +183,13 @@ def from_line(line: str) -> bytes:
 def notes_in(content: bytes) -> list[bytes]:
     """Return the checkpoints that a file holds: one signed note, or any number of lines such as a system's log has.
 
-    A file that holds nothing of the kind is returned as it is, for whoever reads notes to say what is wrong with it.
+    A file that holds nothing of the kind is returned as it is: the reader of the notes says what is wrong with it.
     """
-    found = []
+    notes = []
     for line in content.decode("utf-8", "replace").splitlines():
-        try:
-            found.append(from_line(line))
-        except ValueError:
-            continue
-    return found or [content]
+        with contextlib.suppress(ValueError):
+            notes.append(from_line(line))
+    return notes or [content]
 
 
 def split(note: bytes) -> tuple[bytes, list[Signature]]:
@@ -239,5 +233,5 @@ def _is_number(text: str) -> bool:
 def _base64(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"not base64: {text[:80]!r}") from error

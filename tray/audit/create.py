@@ -1,4 +1,4 @@
-"""Making a new log: complete or not at all, by one process at a time."""
+"""Make a new log: complete or not at all, by one process at a time."""
 
 import contextlib
 import os
@@ -17,14 +17,14 @@ from tray.core import paths
 from tray.core.errors import AuditUnavailableError, UnsafeFolderError
 
 made: list[VerifierKey] = []
-"""The first keys of the logs that this process has made: the command line tells a person that a log began."""
+"""The first keys of the logs that this process has made: the command line tells the user that a log began."""
 
 
 def ensure(db: Path, key: Path, timeout: float, copies: Path | None = None) -> None:
     """Make the log *db* and its *key* if they are missing, and put the first checkpoint into the folder *copies*.
 
-    The database is built beside its place and renamed into it, so nobody ever sees half a log. Where a pinned key tells that a
-    log was here before, the new one says so in its first entry.
+    The database is built beside its place and renamed into it, so no process ever sees half a log. If a pinned key tells that a
+    log was here before, the first entry of the new one says so.
 
     Raises:
         OSError, sqlite3.Error, BackupTrayError: It cannot be made.
@@ -37,25 +37,19 @@ def ensure(db: Path, key: Path, timeout: float, copies: Path | None = None) -> N
         raise AuditUnavailableError(error.why, error.next) from error
     with database.creation_lock(db.parent, timeout):
         if db.exists():
-            if not key.exists() and not _moved(keys.fresh_file(key), key):
+            if not key.exists():
+                with contextlib.suppress(FileNotFoundError):  # of a change of the key that was broken off
+                    os.replace(keys.fresh_file(key), key)
+                    return
                 keys.create(key)
             return
         _clear(db, key)
         if key.exists():
             _create(db, key, Signer(keys.load(key)), copies)
             return
-        # The key comes last, so that nobody meets a key without a log and calls the log lost; until then it waits where whoever
-        # comes next finds it (above), if we are killed when the log is there.
+        # The key comes last, so that no process meets a key without a log and calls the log lost. If this one is killed before,
+        # the next one finds the key under its other name (above).
         _create(db, key, Signer(keys.prepare_fresh(key)), copies, keys.fresh_file(key))
-
-
-def _moved(fresh: Path, key: Path) -> bool:
-    """Take the key whose change somebody was killed in, in place of one that is lost; whether there was one."""
-    try:
-        os.replace(fresh, key)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _create(db: Path, key: Path, signer: Signer, copies: Path | None, new_key: Path | None = None) -> None:
@@ -81,7 +75,7 @@ def _create(db: Path, key: Path, signer: Signer, copies: Path | None, new_key: P
 
 
 def _clear(db: Path, key: Path) -> None:
-    """Remove what a maker that was killed left behind, and keep the write-ahead log of a database that is gone aside.
+    """Remove the rest of a log whose making was broken off, and set aside the write-ahead log of a database that is gone.
 
     SQLite would replay such a log into the new database.
     """

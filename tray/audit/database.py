@@ -1,4 +1,4 @@
-"""Connections to the audit log's database: opened with care, and every failure put into words.
+"""Open the audit log's database with care, and put every failure into words.
 
 The database runs in WAL mode with `synchronous=FULL`: a commit that returned survives a power cut. Never open the file itself
 while a connection is open: closing that descriptor would drop SQLite's locks (POSIX).
@@ -29,12 +29,12 @@ _NO_INDEX = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IO
 
 
 def damaged(db: Path) -> str:
-    """Return what to do about a damaged *db*."""
+    """Return the next step for a damaged *db*."""
     return _DAMAGED.format(saved=shlex.quote(str(db.parent / "salvaged"))) + put_away(db)
 
 
 def put_away(db: Path) -> str:
-    """Return how to make room for a new log where *db* is damaged."""
+    """Return how to make room for a new log in the place of the damaged *db*."""
     return _PUT_AWAY.format(db=shlex.quote(str(db)), away=shlex.quote(str(db.parent / "damaged")))
 
 
@@ -58,36 +58,14 @@ def connect_writer(db: Path, timeout: float) -> sqlite3.Connection:
 
 
 def connect_reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
-    """Open *db* for reading; nothing is written, but that a write which was broken off is taken back.
+    """Open *db* for reading; nothing is written.
 
-    In a folder that cannot be written, or on a full disk, SQLite cannot make the shared index of its WAL. Where no WAL is
-    there, all data is in the file itself, and it is read as it stands.
+    In a folder that cannot be written, or on a full disk, SQLite cannot make the shared index of its WAL. If there is no WAL, all
+    data is in the file itself, and it is read as it stands.
 
     Returns:
         The connection and whether it is an immutable one.
     """
-    try:
-        return _reader(db, timeout)
-    except sqlite3.OperationalError:
-        if not _size(_journal(db)):
-            raise
-    _roll_back(db, timeout)
-    return _reader(db, timeout)
-
-
-def _roll_back(db: Path, timeout: float) -> None:
-    """Undo what somebody who was killed had begun to write without a WAL (in a copy made by `VACUUM INTO`, for instance).
-
-    A reader cannot, and without that the file is half of the one state and half of the other.
-    """
-    connection = open_file(db, "mode=rw", timeout)
-    try:
-        connection.execute("PRAGMA user_version").fetchone()
-    finally:
-        connection.close()
-
-
-def _reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
     if not db.exists():
         raise missing(db)
     connection = open_file(db, "mode=ro", timeout)
@@ -96,7 +74,7 @@ def _reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
         return connection, False
     except sqlite3.OperationalError as error:
         connection.close()
-        if _primary(error) not in _NO_INDEX or has_wal(db) or _size(_journal(db)):
+        if _primary(error) not in _NO_INDEX or has_wal(db) or _size(db.with_name(db.name + "-journal")):
             raise
     except BaseException:
         connection.close()
@@ -110,6 +88,22 @@ def _reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
     return connection, True
 
 
+@contextlib.contextmanager
+def reading(db: Path, timeout: float = 5.0) -> Iterator[sqlite3.Connection]:
+    """Give one consistent state of the log *db* for reading.
+
+    Raises:
+        AuditUnavailableError: It cannot be read.
+    """
+    with guard(db, timeout):
+        connection, _ = connect_reader(db, timeout)
+        try:
+            connection.execute("BEGIN")
+            yield connection
+        finally:
+            connection.close()
+
+
 def missing(db: Path) -> AuditUnavailableError:
     """Return the error for a database that is not there: never been, or gone."""
     if db.with_suffix(".pub").exists():
@@ -120,15 +114,15 @@ def missing(db: Path) -> AuditUnavailableError:
     return AuditMissingError(db)
 
 
-def emptied(db: Path, found: Sequence[int], start: int, size: int) -> AuditUnavailableError:
+def emptied(db: Path, kept: Sequence[int], start: int, size: int) -> AuditUnavailableError:
     """Return the error for a log of which entries are missing at an end.
 
     Args:
-        found: The numbers of the first and the last entry that are there.
+        kept: The numbers of the first and the last entry that are there.
         start: The number of the first entry that should be there.
         size: One more than the number of the last one.
     """
-    there = f"only entries {found[0]} to {found[-1]}" if found else "none"
+    there = f"only entries {kept[0]} to {kept[-1]}" if kept else "none"
     why = f"{db} was emptied or cut: it should hold entries {start} to {size - 1}, and holds {there}."
     return AuditUnavailableError(why, damaged(db))
 
@@ -136,10 +130,6 @@ def emptied(db: Path, found: Sequence[int], start: int, size: int) -> AuditUnava
 def has_wal(db: Path) -> bool:
     """Whether changes wait in a write-ahead log beside *db*."""
     return _size(db.with_name(db.name + "-wal")) > 0
-
-
-def _journal(db: Path) -> Path:
-    return db.with_name(db.name + "-journal")
 
 
 def _size(path: Path) -> int:
@@ -155,14 +145,14 @@ def identity(db: Path) -> Identity:
     Raises:
         AuditUnavailableError: It is not there.
     """
-    found = _stat(db)
-    return found.st_dev, found.st_ino
+    status = _stat(db)
+    return status.st_dev, status.st_ino
 
 
 def fingerprint(db: Path) -> Identity:
     """Return which file *db* is and when it was last written: SQLite's cache does not notice a file overwritten in place."""
-    found = _stat(db)
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    status = _stat(db)
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @contextlib.contextmanager
@@ -262,7 +252,7 @@ def creation_lock(folder: Path, timeout: float) -> Iterator[None]:
     """Let only one process at a time make a log or a key in *folder*.
 
     Raises:
-        AuditUnavailableError: Somebody else has held the lock for *timeout* seconds.
+        AuditUnavailableError: Another process has held the lock for *timeout* seconds.
     """
     lock, deadline = FileLock(folder / "audit.lock"), clock.monotonic() + timeout
     try:

@@ -1,4 +1,4 @@
-"""One entry of the audit log: its words, its canonical bytes, and what a run's entries say.
+"""Describe one entry of the audit log: its words, its canonical bytes, and the run that it is about.
 
 An entry is canonical JSON (RFC 8785) of a closed set of keys, all always there, null where nothing is known; whole numbers
 only. `Draft` is an entry before the log gave it a place. Details that may have to be erased later go into its *body*, which
@@ -6,7 +6,9 @@ lies beside the entry; the entry holds SHA-256(0x02 ‖ salt ‖ body).
 """
 
 import json
+import os
 import re
+import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
@@ -19,6 +21,11 @@ from tray.core import clock
 from tray.core.dataclass import asdict, dataclass, field, fields
 from tray.core.model import EndedRun, Outcome, Source, Step, steps_of
 
+if sys.platform == "win32":
+    import platform
+else:
+    import pwd
+
 VERSION = 1
 MAX_ENTRY = 65_535
 MAX_BODY = 1 << 20
@@ -29,7 +36,7 @@ SALT_SIZE = 16
 
 
 class Action(StrEnum):
-    """What happened: the closed list."""
+    """An event that can be on record: the closed list."""
 
     LOG_CREATED = "log.created"
     KEY_CREATED = "key.created"
@@ -60,7 +67,7 @@ class Action(StrEnum):
 
 
 ENDS = (Action.RUN_FINISHED, Action.RUN_CLOSED)
-"""An end of a run: seen by its own wrapper, or concluded by somebody else."""
+"""An end of a run: seen by its own wrapper, or concluded without it."""
 
 
 class Severity(StrEnum):
@@ -85,19 +92,15 @@ SEVERITY_OF = {
 
 def current_actor(program: str = f"backup-tray {__version__}") -> str:
     """Return who acts now: "name (uid) on host, program"."""
-    import os
-    import platform
-    import sys
-
     if sys.platform == "win32":
-        return f"{os.environ.get('USERNAME', 'somebody')} on {platform.node()}, {program}"
-    import pwd
-
-    try:
-        name = pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        name = "user"
-    return f"{name} ({os.geteuid()}) on {os.uname().nodename}, {program}"
+        who = f"{os.environ.get('USERNAME', 'user')} on {platform.node()}"
+    else:
+        try:
+            name = pwd.getpwuid(os.geteuid()).pw_name
+        except KeyError:
+            name = "user"
+        who = f"{name} ({os.geteuid()}) on {os.uname().nodename}"
+    return f"{who}, {program}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,8 @@ class Draft:
     """An entry to be appended; only `action` must be given.
 
     Attributes:
-        time_ms: When it happened, which may be long before it is appended.
-        actor: Who did it: "name (uid) on host, program".
+        time_ms: Time of the event, which may be long before the entry is appended.
+        actor: Person and program that did it: "name (uid) on host, program".
         result: Of a run's end its `Outcome`; of anything else one word.
         body: Details that may be erased later: any JSON object (floats become text).
     """
@@ -260,9 +263,9 @@ def build(draft: Draft, *, seq: int, prev: bytes, log: str, recorded_ms: int, bo
 
 
 def parsed(raw: bytes) -> dict[str, Any]:
-    """Return an entry as it was read from a file; whoever shows it may rely on its keys and on what kind of value they have.
+    """Return an entry as it was read from a file, with all its keys and values of the right kind.
 
-    That it is genuine is not checked here, only that noise on the disk is not met in the middle of a page.
+    Whether it is genuine is not checked here, only that noise on the disk does not end up in the middle of a page.
 
     Raises:
         ValueError: It is no entry.
@@ -279,7 +282,7 @@ def parsed(raw: bytes) -> dict[str, Any]:
 
 
 def ended_run(entry: Mapping[str, Any], body: Mapping[str, Any] | None, seq: int | None) -> EndedRun:
-    """Return what a run's end says; what stood in an erased body is None."""
+    """Return the run whose end *entry* is; facts that stood in an erased body are None."""
     body = body or {}
     finished = clock.from_text(entry["time"])
     started, duration = _time_of(body.get("started_at")), entry["duration_ms"]
@@ -311,7 +314,7 @@ def ended_run(entry: Mapping[str, Any], body: Mapping[str, Any] | None, seq: int
 
 
 def open_run(entry: Mapping[str, Any], body: Mapping[str, Any] | None, seq: int | None) -> OpenRun:
-    """Return what a run's start says."""
+    """Return the run whose start *entry* is."""
     return OpenRun(
         run=entry["run"],
         job=entry["job"] or "",
@@ -386,14 +389,14 @@ TYPES = {
     "time": _TIME,
     "v": str(VERSION),
 }
-"""Every key of an entry and what its value may be, as it stands in canonical JSON. A closed list: more keys need a new `v`."""
+"""Every key of an entry and the form of its value in canonical JSON. A closed list: more keys need a new `v`."""
 
 
 @cache
 def pattern() -> re.Pattern[bytes]:
-    """Return what matches exactly the canonical entries: key order, types and escapes at once, in less time than parsing takes.
+    """Return the expression that matches exactly the canonical entries: key order, types and escapes, in less time than parsing.
 
-    Made when it is first needed: a wrapper that starts has no use for it yet.
+    It is compiled when it is first needed: a wrapper that starts does not need it yet.
     """
     keys = ",".join(f'"{name}":(?P<{name}>{form})' for name, form in sorted(TYPES.items()))
     return re.compile(("{" + keys + "}").encode())

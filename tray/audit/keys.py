@@ -1,4 +1,4 @@
-"""The signing key and the pinned public keys: small private files beside the log.
+"""Keep the signing key and the pinned public keys: small private files beside the log.
 
 `audit.key` holds the Ed25519 seed; it is a file because writers run headless, where no keyring opens. `audit.pub` lists one
 verifier key a line, for each key of each log that was ever made here, so that a log that was replaced together with its key
@@ -10,11 +10,11 @@ import contextlib
 import os
 import stat
 import sys
-from functools import lru_cache
 from pathlib import Path
 
 from tray.audit import checkpoint
-from tray.audit.checkpoint import SEED_SIZE, Signer, VerifierKey
+from tray.audit.checkpoint import Signer, VerifierKey
+from tray.audit.ed25519 import SEED_SIZE
 from tray.core import files
 from tray.core.errors import AuditUnavailableError
 from tray.core.files import content, opened
@@ -22,7 +22,7 @@ from tray.core.locks import FileLock
 from tray.core.paths import sync_folder
 
 LOCK = "audit.lock"
-"""Whoever makes a log or a key holds this one."""
+"""A process that makes a log or a key holds this lock."""
 
 _HEADER = "backup-tray-ed25519-seed"
 
@@ -64,7 +64,7 @@ def load(key: Path) -> bytes:
 
 
 def signer(key: Path, log: str, newest: bytes) -> Signer:
-    """Return what signs the next checkpoint of *log*, whose newest one is *newest*; the caller holds the log's write lock.
+    """Return the signer of the next checkpoint of *log*, whose newest one is *newest*; the caller holds the log's write lock.
 
     A change of the key whose last step is missing is finished first: the checkpoint is signed by the key in `audit.key.new`.
 
@@ -74,10 +74,10 @@ def signer(key: Path, log: str, newest: bytes) -> Signer:
     ids, fresh, before = checkpoint.key_ids(newest), fresh_file(key), b""
     while True:
         seed = load(key)
-        present = _signer(seed)
+        present = Signer(seed)
         if VerifierKey(log, present.public).key_id in ids or seed == before:
             return present
-        before = seed  # twice the same: nobody is changing the key, it is another one
+        before = seed  # read twice and unchanged: no process is changing the key, it is another one
         try:
             coming = Signer(load(fresh))
         except FileNotFoundError:
@@ -87,14 +87,8 @@ def signer(key: Path, log: str, newest: bytes) -> Signer:
             return coming
 
 
-@lru_cache(maxsize=2)
-def _signer(seed: bytes) -> Signer:
-    """Return the signer of *seed*; made once, since that takes as long as two signatures. The file is read each time."""
-    return Signer(seed)
-
-
 def _finish(fresh: Path, key: Path, coming: Signer) -> None:
-    """Let *fresh*, which holds *coming*, take the place of *key*, unless whoever changes the key is still at it."""
+    """Let *fresh*, which holds *coming*, take the place of *key*, unless another process is still changing the key."""
     lock = FileLock(key.parent / LOCK)
     if lock.acquire():
         try:
@@ -102,7 +96,7 @@ def _finish(fresh: Path, key: Path, coming: Signer) -> None:
                 os.replace(fresh, key)
                 sync_folder(key.parent)
         except FileNotFoundError:
-            pass  # it was done in this moment
+            pass  # the other process has just done it
         finally:
             lock.release()
 
@@ -118,7 +112,7 @@ def known(key: Path, note: bytes) -> VerifierKey | None:
 
 
 def fresh_file(key: Path) -> Path:
-    """Return where a key waits that is about to take the place of *key*."""
+    """Return the file of a key that is about to take the place of *key*."""
     return key.with_name(key.name + ".new")
 
 
@@ -153,11 +147,16 @@ def pins(key: Path) -> list[VerifierKey]:
         return []
     except OSError as error:
         raise AuditUnavailableError(f"The pinned keys in {pin_file(key)} cannot be read: {error.strerror}.") from error
-    found = []
+    return verifier_keys(lines)
+
+
+def verifier_keys(lines: list[str]) -> list[VerifierKey]:
+    """Return the keys on *lines*; a line that holds none is left out."""
+    known = []
     for line in lines:
         with contextlib.suppress(ValueError):
-            found.append(VerifierKey.parse(line))
-    return found
+            known.append(VerifierKey.parse(line))
+    return known
 
 
 def pin(key: Path, verifier: VerifierKey) -> None:

@@ -1,45 +1,42 @@
-"""What the last verification came to, and from where the next one may go on: one small file beside the log.
+"""Keep the result of the last verification, and the point from where the next one may go on, in a small file beside the log.
 
-The file can be edited by whoever can edit the log. So it carries an authentication code (HMAC-SHA256) under a key that is derived
-from the signing key: who lacks that can neither write "intact" into it nor move the point forward past what they changed. An older
-version of the file, put back, is genuine: going on from it costs time but misses nothing, and a breach that it does not know of yet
-is found again in the log, where it stands as an entry. Who has the signing key can write anything here, as in the log itself;
+A person who can edit the log can edit this file too. So it carries an authentication code (HMAC-SHA256) under a key that is derived
+from the signing key: without that key a person can neither write "intact" into it nor move the point forward past a change. An
+older version of the file, put back, is genuine: going on from it costs time but misses nothing, and the verification finds a
+later breach again in the log, where it is an entry. The owner of the signing key can write anything here, as in the log itself;
 only baselines kept elsewhere tell.
 
-A file that is broken, of a newer program, or not authentic is never believed, but for one thing: a breach that it tells of. That
-stays until somebody acknowledges it with a reason, which is an entry.
+A file that is broken, of a newer program, or not authentic is never believed, with one exception: a breach that it reports. The
+breach stays until the user acknowledges it with a reason, which is an entry (`verify.seal`).
 """
 
 import contextlib
 import hmac
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tray.audit import keys
+from tray.audit import database, keys
 from tray.audit.canonical import canonical, plain
+from tray.audit.verify.verdict import Point, Verdict
 from tray.core import clock, files, paths
 from tray.core.dataclass import replace
-from tray.core.errors import AuditStandingError, BackupTrayError, NoBreachError
+from tray.core.errors import AuditStandingError, BackupTrayError
 from tray.core.model import AuditStanding
 from tray.core.paths import Places
 
-if TYPE_CHECKING:
-    from tray.audit.verify.verdict import Point, Verdict
-
 VERSION = 1
 _MAX = 1 << 20
-_KEEP = 100
 _SECONDS = 5.0
 _PURPOSE = b"backup-tray audit.standing\n"
 
 
 def read(places: Places) -> AuditStanding | None:
-    """Return what the last verification came to; None if there never was one. Cheap: no database, no cryptography.
+    """Return the result of the last verification; None if there never was one. Cheap: no database, no signature.
 
     Raises:
-        AuditStandingError: What the file says cannot be believed, and it tells of no breach.
+        AuditStandingError: The file cannot be believed, and it reports no breach.
         OSError: It cannot be read.
     """
     data = _load(places)
@@ -55,82 +52,48 @@ def read(places: Places) -> AuditStanding | None:
     raise AuditStandingError(places.audit_standing, why)
 
 
-def point(places: Places) -> "Point | None":
-    """Return from where a verification may go on; None if there is no point that is certainly ours, or a finding is open."""
-    data = _trusted(places)
+def point(places: Places) -> Point | None:
+    """Return the point from where a verification may go on; None if none is certainly ours, or a finding is open."""
+    data = trusted(places)
     if data is None or data["standing"].get("breach") is not False or data["standing"].get("result") == "tampered":
         return None
     return _point(data)
 
 
-def witness(places: Places) -> "Point | None":
-    """Return where the last verification without a finding ended, for a full one to compare with."""
-    data = _trusted(places)
+def witness(places: Places) -> Point | None:
+    """Return the point where the last verification without a finding ended; a full one compares with it."""
+    data = trusted(places)
     return None if data is None else _point(data)
 
 
 def full_ms(places: Places) -> int | None:
-    """Return when all of the log was last verified, None if never, or if nobody can tell."""
-    data = _trusted(places)
+    """Return when all of the log was last verified, None if never, or if the file cannot be believed."""
+    data = trusted(places)
     moment = None if data is None else data.get("full_ms")
     return moment if isinstance(moment, int) else None
 
 
-def is_settled(places: Places, verdict: "Verdict") -> bool:
-    """Whether somebody has acknowledged this very finding already."""
-    data = _trusted(places)
-    return data is not None and _finding(verdict.to_json()) in _settled(data)
+def is_settled(places: Places, verdict: Verdict) -> bool:
+    """Whether the user has acknowledged this very finding already."""
+    data = trusted(places)
+    return data is not None and finding(verdict.to_json()) in settled_in(data)
 
 
-def changed_since(places: Places, verdict: "Verdict") -> str | None:
-    """Return what else changed in the log since the finding of *verdict* was acknowledged; None if nothing, or nobody knows."""
-    data = _trusted(places)
-    if data is None or _finding(verdict.to_json()) not in _settled(data) or not isinstance(data.get("seal"), dict):
-        return None
-    from tray.audit.verify import seal
-
-    try:
-        return seal.change(places, data["seal"])
-    except BackupTrayError as error:
-        return f"The finding was acknowledged, and since then the log became unreadable: {error.why}"
-
-
-@contextlib.contextmanager
-def resealed(places: Places) -> Iterator[None]:
-    """Erase or prune inside, where nothing else changed since a finding was acknowledged: that is no change either."""
-    from tray.audit.verify import seal
-
-    before = (_trusted(places) or {}).get("seal")
-    sound = False
-    if isinstance(before, dict):
-        with contextlib.suppress(BackupTrayError):
-            sound = seal.change(places, before) is None
-    try:
-        yield
-    finally:
-        if sound:
-            fresh = seal.make(places)
-            with contextlib.suppress(BackupTrayError, OSError), _alone(places):
-                data = _trusted(places)
-                if data is not None and data.get("seal") == before:
-                    _save(places, {**data, "seal": fresh})
-
-
-def write(places: Places, verdict: "Verdict", *, changed: bool = False) -> AuditStanding:
-    """Put down what a verification came to; a breach stays one until it is acknowledged.
+def write(places: Places, verdict: Verdict, *, changed: bool = False) -> AuditStanding:
+    """Keep the result of a verification; a breach stays one until the user acknowledges it.
 
     Args:
-        changed: The log changed since this finding was acknowledged, so it is a breach again (`changed_since`).
+        changed: The log changed since this finding was acknowledged, so it is a breach again (`verify.seal.changed_since`).
 
     Raises:
         BackupTrayError, OSError: It cannot be written.
     """
-    found = verdict.to_json()
-    with _alone(places):
-        data = _trusted(places) or {}
-        before = _before(places)
-        settled = [item for item in _settled(data) if not changed or item != _finding(found)]
-        tampered = verdict.result == "tampered" and _finding(found) not in settled
+    facts = verdict.to_json()
+    with alone(places):
+        data = trusted(places) or {}
+        before = believed(places)
+        settled = [item for item in settled_in(data) if not changed or item != finding(facts)]
+        tampered = verdict.result == "tampered" and finding(facts) not in settled
         breach = tampered or verdict.breach is not None or (before is not None and before.breach)
         since = before.since_ms if before is not None and before.breach else None
         fresh = AuditStanding(
@@ -138,14 +101,14 @@ def write(places: Places, verdict: "Verdict", *, changed: bool = False) -> Audit
             checked_ms=verdict.checked_ms,
             entries=verdict.entries,
             why=verdict.why,
-            kind=found["kind"],
+            kind=facts["kind"],
             first_bad=verdict.first_bad,
             baselines=len(verdict.baselines),
             full=verdict.full,
             breach=breach,
             since_ms=(since or verdict.checked_ms) if breach else None,
         )
-        _save(
+        save(
             places,
             {
                 "standing": fresh.to_json(),
@@ -161,93 +124,50 @@ def write(places: Places, verdict: "Verdict", *, changed: bool = False) -> Audit
 
 
 def write_unchecked(places: Places, why: str) -> None:
-    """Put down that the log could not be checked; from where to go on, and a breach, stay.
+    """Keep that the log could not be checked; the point to go on from, and a breach, stay.
 
     Raises:
         BackupTrayError, OSError: It cannot be written.
     """
-    with _alone(places):
-        before, data = _before(places), _trusted(places) or {}
+    with alone(places):
+        before, data = believed(places), trusted(places) or {}
         entries = 0 if before is None else before.entries
         fresh = AuditStanding("unchecked", clock.now_ms(), entries, why)
         if before is not None and before.breach:
             fresh = replace(fresh, kind=before.kind, first_bad=before.first_bad, breach=True, since_ms=before.since_ms)
-        _save(places, {**data, "standing": fresh.to_json()})
-
-
-def acknowledge(places: Places, reason: str, set_aside: Callable[[], list[str]]) -> None:
-    """Put on record, with a *reason*, that somebody has seen a breach; the same finding is no breach again.
-
-    Args:
-        set_aside: Called where an older log was put back: lets the copies of checkpoints that saw more count no more, and returns
-            what they are called now.
-
-    Raises:
-        NoBreachError: There is none.
-        BackupTrayError, OSError: It could not be noted; then it is none. It never waits in a spool, where others could put one.
-    """
-    from tray.audit.entry import Action, Draft, Severity
-    from tray.audit.store import AuditLog
-
-    before = _before(places)
-    if before is None or not before.breach:
-        raise NoBreachError
-    data = _trusted(places) or {}
-    facts = {name: value for name, value in before.to_json().items() if name in ("kind", "first_bad", "why", "since")}
-    body = {"reason": reason, **facts, "logs": data.get("others", [])}
-    if put_back := before.kind in ("rolled back", "rewritten"):  # else it would be found anew for ever
-        body["set_aside"] = set_aside()
-    draft = Draft(Action.AUDIT_ACKNOWLEDGED, severity=Severity.WARNING, body=body)
-    with AuditLog.open(places.audit_db, places.audit_key, timeout=_SECONDS, copies=places.baselines) as log:
-        log.append([draft])
-    from tray.audit.verify import seal
-
-    sealed = seal.make(places)
-    with _alone(places):
-        data, now = _trusted(places) or {}, _before(places) or before
-        finding = _finding({**now.to_json(), "log": data.get("log")})
-        settled = _settled(data)
-        if now.result == "tampered" and finding not in settled and not body.get("set_aside"):  # else it is gone
-            settled = [*settled, finding][-_KEEP:]
-        if now.result == "tampered":
-            data = {**data, "seal": sealed}
-        calm = replace(now, breach=False, since_ms=None)
-        # A point that saw more than the log has now, or something else, would accuse it with every entry that is appended.
-        point = None if put_back else data.get("point")
-        _save(places, {**data, "standing": calm.to_json(), "settled": settled, "point": point})
+        save(places, {**data, "standing": fresh.to_json()})
 
 
 @contextlib.contextmanager
 def carried_over(places: Places) -> Iterator[None]:
-    """Change the signing key inside; what is known stays known, since it is authenticated anew with the new key."""
-    data = _trusted(places)
+    """Change the signing key inside; the file stays valid, since it is authenticated anew with the new key."""
+    data = trusted(places)
     yield
     if data is not None:
-        with contextlib.suppress(BackupTrayError, OSError), _alone(places):
-            if _trusted(places) is None:
-                _save(places, {name: value for name, value in data.items() if name != "code"})
+        with contextlib.suppress(BackupTrayError, OSError), alone(places):
+            if trusted(places) is None:
+                save(places, {name: value for name, value in data.items() if name != "code"})
 
 
-def _finding(data: Mapping[str, Any]) -> list[Any]:
-    """What makes two findings the same."""
+def finding(data: Mapping[str, Any]) -> list[Any]:
+    """Return the facts by which two findings are the same."""
     return [data.get("log"), data.get("kind"), data.get("first_bad")]
 
 
-def _settled(data: Mapping[str, Any]) -> list[list[Any]]:
+def settled_in(data: Mapping[str, Any]) -> list[list[Any]]:
+    """Return the findings that the user acknowledged."""
     return [item for item in data.get("settled") or [] if isinstance(item, list)]
 
 
-def _point(data: Mapping[str, Any]) -> "Point | None":
-    from tray.audit.verify.verdict import Point
-
+def _point(data: Mapping[str, Any]) -> Point | None:
     try:
         return Point.from_json(data["point"]) if data.get("point") is not None else None
     except (ValueError, TypeError, LookupError, AttributeError):
         return None
 
 
-def _before(places: Places) -> AuditStanding | None:
-    """Return the standing as it was, as far as anything of it can be believed."""
+def believed(places: Places) -> AuditStanding | None:
+    """Return the present standing, as far as it can be believed."""
     try:
         return read(places)
     except (BackupTrayError, OSError):
@@ -273,7 +193,7 @@ def _load(places: Places) -> dict[str, Any] | None:
     return dict(data)
 
 
-def _trusted(places: Places) -> dict[str, Any] | None:
+def trusted(places: Places) -> dict[str, Any] | None:
     """Return the file's content if it is certainly ours."""
     try:
         data = _load(places)
@@ -293,7 +213,7 @@ def _doubt(places: Places, data: Mapping[str, Any]) -> str | None:
     except (ValueError, RecursionError) as error:
         return f"It is damaged: {error}."
     if not hmac.compare_digest(code.encode(), str(data.get("code")).encode()):
-        return "It was not written with the present signing key: somebody edited it, or the key was changed since."
+        return "It was not written with the present signing key: it was edited, or the key was changed since."
     return None
 
 
@@ -302,14 +222,14 @@ def _code(places: Places, data: Mapping[str, Any]) -> str:
     return hmac.new(secret, canonical({name: data[name] for name in data if name != "code"}), sha256).hexdigest()
 
 
-def _save(places: Places, data: Mapping[str, Any]) -> None:
+def save(places: Places, data: Mapping[str, Any]) -> None:
+    """Write the file anew, authenticated; the caller holds `alone`."""
     fresh = plain({**data, "version": VERSION})
-    with contextlib.suppress(BackupTrayError, OSError):  # without the key nobody will believe it, but for a breach
+    with contextlib.suppress(BackupTrayError, OSError):  # without the key only a breach in it is believed
         fresh["code"] = _code(places, fresh)
     keys.write_new(paths.private(places.state) / places.audit_standing.name, canonical(fresh) + b"\n")
 
 
-def _alone(places: Places) -> contextlib.AbstractContextManager[None]:
-    from tray.audit.database import creation_lock
-
-    return creation_lock(paths.private(places.state), _SECONDS)
+def alone(places: Places) -> contextlib.AbstractContextManager[None]:
+    """Let only one process at a time change the file."""
+    return database.creation_lock(paths.private(places.state), _SECONDS)

@@ -1,13 +1,12 @@
-"""Copies of the newest checkpoint in a place apart from the log, so that replacing the whole log is noticed.
+"""Copy the newest checkpoint to a place apart from the log, so that a verification notices when the whole log was replaced.
 
-`<config>/baselines/` holds for each log that was ever kept here `<uuid>.checkpoint`, its newest signed checkpoint, and
-`<uuid>.pub`, its verifier keys, one a line. A copy is replaced only by a newer one of the same log that continues it. What says
-something else than the log stays as it is: it is the proof that the log was rolled back or rewritten, and a verification finds
-it.
+`<config>/baselines/` holds `<uuid>.checkpoint`, the newest signed checkpoint, and `<uuid>.pub`, the verifier keys, one a line,
+for each log that was ever kept here. Only a newer checkpoint that continues the copy replaces it. A copy that contradicts the log
+stays as it is: it proves that the log was rolled back or rewritten, and a verification finds it.
 
 Nothing is synced to the disk here: after a power cut a copy may be some entries behind, which is still a true baseline. It is
-never ahead, since it is written after the log's own durable commit. Making a file costs a quarter of a millisecond on ext4, so a
-copy that is there is overwritten by one write that is shorter than a sector: neither a kill nor a power cut leaves half of it.
+never ahead, since it is written after the log's own durable commit. Making a file costs a quarter of a millisecond on ext4, so an
+existing copy is overwritten by one write that is shorter than a sector: neither a kill nor a power cut leaves half of it.
 """
 
 import contextlib
@@ -22,6 +21,9 @@ from pathlib import Path
 from tray.audit import checkpoint, keys
 from tray.audit.checkpoint import Checkpoint, VerifierKey
 from tray.core import files, paths
+
+if sys.platform != "win32":
+    import fcntl
 
 RootAt = Callable[[int], bytes]
 """Returns the root that the log had at a size."""
@@ -41,9 +43,9 @@ def copy_near(
     """Put *note*, the log's newest checkpoint, into the folder *copies*; never raises, never waits for more than a moment.
 
     Args:
-        before: The checkpoint that *note* follows; what is in the folder is mostly that, and then nothing is computed.
+        before: The checkpoint that *note* follows. The folder mostly holds just that, and then nothing is computed.
         key: The signing key's file; the keys that are pinned beside it are copied too.
-        root_at: Asked only if the copy that is there is neither *note* nor *before*. Without it such a copy stays.
+        root_at: Asked only if the present copy is neither *note* nor *before*. Without it such a copy stays.
 
     Returns:
         None, or a sentence that says why the copy could not be made.
@@ -75,7 +77,7 @@ def _replace(folder: Path, note: bytes, before: bytes, key: Path | None, root_at
 
 
 def _overwrite(target: Path, there: bytes | None, note: bytes) -> bool:
-    """Write *note* over *there* at once; False if that could be seen half done."""
+    """Write *note* over *there* at once; False if a reader could see half of it."""
     if not there or not len(there) <= len(note) <= _SECTOR:
         return False
     handle = files.descriptor(target, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
@@ -91,7 +93,7 @@ def is_lost(there: bytes | None) -> bool:
 
 
 def is_newer(there: bytes | None, new: Checkpoint) -> bool:
-    """Whether *there* is a checkpoint of the same log with at least as many entries: somebody else was quicker, or a rollback."""
+    """Whether *there* is a checkpoint of the same log with at least as many entries: another process was quicker, or a rollback."""
     try:
         known = checkpoint.parse(there or b"")
     except ValueError:
@@ -100,7 +102,7 @@ def is_newer(there: bytes | None, new: Checkpoint) -> bool:
 
 
 def continues(there: bytes | None, new: Checkpoint, before: bytes, root_at: RootAt | None) -> bool:
-    """Whether the log of *new* holds all that the copy *there* saw, so that *new* may take its place."""
+    """Whether the log of *new* holds every entry that the copy *there* covers, so that *new* may take its place."""
     if is_lost(there) or there == before:
         return True
     try:
@@ -133,7 +135,7 @@ def stem_of(origin: str) -> str:
 
 
 def read_note(path: Path) -> bytes | None:
-    """Return what the file *path* holds, up to the length that a note may have; None if it is missing."""
+    """Return the content of the file *path*, up to the length that a note may have; None if it is missing."""
     try:
         with files.opened(path) as file:
             return file.read(MAX_NOTE + 1)
@@ -144,8 +146,8 @@ def read_note(path: Path) -> bytes | None:
 def put(target: Path, content: bytes, *, durable: bool = False) -> None:
     """Let *content* take the place of *target*, mode 0600, whole or not at all. The caller holds the folder's lock.
 
-    The name beside it is always the same, so that somebody who was killed leaves nothing behind that grows. What is there under it
-    is never written into: in a far folder others could have made it a second name of another file.
+    The file beside it has always the same name, so that a killed process leaves nothing behind that grows. A file of that name is
+    removed, never written into: in a far folder another user could have made it a second name of another file.
     """
     beside = target.with_name(f".{target.name}.tmp")
     with contextlib.suppress(FileNotFoundError):
@@ -165,7 +167,7 @@ def add_pins(pinned: Path, origin: str, key: Path, *, anew: bool, durable: bool 
     """Add the pinned keys of the log *origin* to *pinned*; keys that stand there are never removed.
 
     Args:
-        anew: No copy of a checkpoint is there. Then no key is added to those that are: nothing vouches for a new one.
+        anew: There is no copy of a checkpoint. Then no key is added to the known ones: nothing vouches for a new one.
     """
     known = pins_in(pinned)
     if known and anew:
@@ -177,11 +179,7 @@ def add_pins(pinned: Path, origin: str, key: Path, *, anew: bool, durable: bool 
 
 def pins_in(path: Path) -> list[VerifierKey]:
     """Return the verifier keys that the file *path* lists; lines that hold none are left out."""
-    found = []
-    for line in (read_note(path) or b"").decode("utf-8", "replace").splitlines():
-        with contextlib.suppress(ValueError):
-            found.append(VerifierKey.parse(line))
-    return found
+    return keys.verifier_keys((read_note(path) or b"").decode("utf-8", "replace").splitlines())
 
 
 @contextlib.contextmanager
@@ -194,22 +192,20 @@ def locked(folder: Path, *, shared: bool = False) -> Iterator[bool]:
     """
     if sys.platform == "win32":
         yield True
-        return
-    import fcntl
-
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        found = os.fstat(handle)
-        if found.st_mode & 0o077 or found.st_uid != os.geteuid():
-            paths.private(folder)  # says what is wrong
-        for _ in range(_TRIES):
-            try:
-                fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-            except OSError:
-                time.sleep(_PAUSE)
-            else:
-                yield True
-                return
-        yield False
-    finally:
-        os.close(handle)
+    else:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            status = os.fstat(handle)
+            if status.st_mode & 0o077 or status.st_uid != os.geteuid():
+                paths.private(folder)  # says what is wrong
+            for _ in range(_TRIES):
+                try:
+                    fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+                except OSError:
+                    time.sleep(_PAUSE)
+                else:
+                    yield True
+                    return
+            yield False
+        finally:
+            os.close(handle)

@@ -1,4 +1,4 @@
-"""One entry that proves itself: in the format C2SP tlog-proof (https://c2sp.org/tlog-proof), verifiable without the log.
+"""Prove one entry without the log, in the format C2SP tlog-proof (https://c2sp.org/tlog-proof).
 
     c2sp.org/tlog-proof@v1 LF
     extra base64(ENTRY [LF SALT LF BODY]) LF
@@ -8,8 +8,8 @@
     CHECKPOINT               the newest signed checkpoint, as it is
 
 The signature covers the tree, the tree covers the entry, and the entry names SHA-256(0x02 ‖ salt ‖ body): so the details can be
-proven too, but need not be shown. They are only in a proof if that was asked for, since an erasure does not reach what was handed
-out. Who has a proof without them can be given salt and body later and compare.
+proven too, but need not be shown. A proof holds them only on demand, since an erasure does not reach copies. The owner of a proof
+without them can be given salt and body later and compare.
 """
 
 import base64
@@ -18,12 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tray.audit import bodies, checkpoint
+from tray.audit import checkpoint, database
 from tray.audit.checkpoint import Checkpoint, VerifierKey
 from tray.audit.entry import body_hash, pattern
-from tray.audit.merkle import leaf_hash, node_hash
-from tray.audit.tiles import Tiles
-from tray.audit.tlog import reading
+from tray.audit.merkle import Tiles, leaf_hash, node_hash
+from tray.audit.rows import plain_body
 from tray.core.dataclass import dataclass
 from tray.core.errors import AuditUnavailableError, EntryNotFoundError, EntryPrunedError, ProofError
 
@@ -53,17 +52,14 @@ class Proof:
 
     def to_bytes(self) -> bytes:
         """Return the proof as a file."""
-        extra = (
-            self.entry
-            if self.details is None
-            else b"\n".join((self.entry, self.details[0].hex().encode(), self.details[1]))
-        )
+        shown = () if self.details is None else (self.details[0].hex().encode(), self.details[1])
+        extra = b"\n".join((self.entry, *shown))
         lines = [MAGIC, f"extra {_text(extra)}", f"index {self.index}", *map(_text, self.path), "", ""]
         return "\n".join(lines).encode() + self.note
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "Proof":
-        """Read what `to_bytes` wrote; nothing is checked (`check`).
+        """Read the file that `to_bytes` wrote; nothing is checked (`check`).
 
         Raises:
             ProofError: *raw* has another form.
@@ -80,10 +76,10 @@ class Proof:
             if len(more) not in (0, 2):
                 raise ValueError("it holds half of the details")
             details = (bytes.fromhex(more[0].decode()), more[1]) if more else None
-            found = cls(int(index[6:]), entry, tuple(map(_hash, path)), note, details)
-            if found.to_bytes() != raw:
+            proof = cls(int(index[6:]), entry, tuple(map(_hash, path)), note, details)
+            if proof.to_bytes() != raw:
                 raise ValueError("it is written in an unusual way")
-            return found
+            return proof
         except ValueError as error:
             raise ProofError(f"It is no tlog-proof of an audit entry: {error}.") from error
 
@@ -97,13 +93,13 @@ class Proof:
             ProofError: It proves nothing, and why.
         """
         try:
-            found = checkpoint.parse(self.note)
+            head = checkpoint.parse(self.note)
         except ValueError as error:
             raise ProofError(f"It holds no checkpoint: {error}.") from error
-        if root_of(leaf_hash(self.entry), self.index, found.size, self.path) != found.root:
+        if root_of(leaf_hash(self.entry), self.index, head.size, self.path) != head.root:
             raise ProofError("The entry is not in the tree of the checkpoint.")
         match = pattern().fullmatch(self.entry)
-        if match is None or int(match["seq"]) != self.index or match["log"][1:-1].decode() != found.origin:
+        if match is None or int(match["seq"]) != self.index or match["log"][1:-1].decode() != head.origin:
             raise ProofError("The entry is of another place or another log.")
         if self.details is not None and match["body"][1:-1].decode() != body_hash(*self.details):
             raise ProofError("The details are not those of the entry.")
@@ -111,7 +107,7 @@ class Proof:
             raise ProofError(
                 "The checkpoint is not signed by a key that is trusted.", "Compare the key: `backup-tray audit key`."
             )
-        return found
+        return head
 
     @property
     def data(self) -> dict[str, Any]:
@@ -130,7 +126,7 @@ def build(db: Path, seq: int, *, details: bool = False, timeout: float = 5.0) ->
         EntryNotFoundError, EntryPrunedError: There is no such entry.
         AuditUnavailableError: The log cannot be read, or its tree does not lead to its checkpoint.
     """
-    with reading(db, timeout) as connection:
+    with database.reading(db, timeout) as connection:
         size, note = connection.execute("SELECT size, checkpoint FROM head").fetchone()
         row = connection.execute("SELECT entry FROM entries WHERE seq = ?", (seq,)).fetchone()
         tiles = Tiles(connection)
@@ -139,12 +135,9 @@ def build(db: Path, seq: int, *, details: bool = False, timeout: float = 5.0) ->
         raw, path = bytes(row[0]), tuple(tiles.inclusion(seq, size))
         if root_of(leaf_hash(raw), seq, size, path) != checkpoint.parse(note).root:
             raise AuditUnavailableError(f"Entry {seq} is not in the tree that was signed.", _VERIFY)
-        shown = (
-            connection.execute("SELECT salt, body FROM bodies WHERE seq = ?", (seq,)).fetchone() if details else None
-        )
-        return Proof(
-            seq, raw, path, bytes(note), None if shown is None else (bytes(shown[0]), bodies.plain(bytes(shown[1])))
-        )
+        kept = connection.execute("SELECT salt, body FROM bodies WHERE seq = ?", (seq,)).fetchone() if details else None
+        shown = None if kept is None else (bytes(kept[0]), plain_body(bytes(kept[1])))
+        return Proof(seq, raw, path, bytes(note), shown)
 
 
 def root_of(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
@@ -155,7 +148,7 @@ def root_of(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes 
     for other in path:
         if last == 0:
             return None
-        while at == last and not at & 1:  # the last subtree of a row that has no neighbour
+        while at == last and not at & 1:  # the last subtree of a row has no neighbour
             at, last = at >> 1, last >> 1
         root = node_hash(other, root) if at & 1 else node_hash(root, other)
         at, last = at >> 1, last >> 1

@@ -1,4 +1,4 @@
-"""Erasing the details of one entry: personal data that must not be kept. The entry itself stays, and the log still verifies.
+"""Erase the details of one entry: personal data that must not be kept. The entry itself stays, and the log still verifies.
 
 The details go from the database (overwritten, `secure_delete`), from SQLite's write-ahead log and from the index of words; of a run
 its folder with command and log goes too. Copies elsewhere are not reached: exports, archives, reports, what was forwarded, and
@@ -9,8 +9,10 @@ import contextlib
 import shlex
 
 from tray import runs
-from tray.audit import last_check, spool
+from tray.audit import spool
+from tray.audit.search import by_words
 from tray.audit.store import AuditLog
+from tray.audit.verify.seal import resealed
 from tray.core.errors import AuditUnavailableError, RedactRefusedError
 from tray.core.paths import Places
 
@@ -27,15 +29,13 @@ def redact(places: Places, seq: int, reason: str, *, timeout: float = 5.0) -> in
         EntryNotFoundError, EntryPrunedError: There is no such entry.
         RedactRefusedError: There is nothing to erase, or it is needed to verify the log.
     """
-    from tray.audit.search import index_file
-
     with contextlib.suppress(
         AuditUnavailableError
-    ):  # what waits could hold the same record; it is dropped when it is appended
+    ):  # a copy of the same record may still wait; appending it removes it
         spool.drain(places, timeout=timeout)
     with AuditLog.open(places.audit_db, places.audit_key, timeout=timeout, copies=places.baselines) as log:
         try:
-            with last_check.resealed(places):
+            with resealed(places):
                 number = log.redact(seq, reason)
         except RedactRefusedError:
             _finish(places, log, seq)
@@ -43,9 +43,9 @@ def redact(places: Places, seq: int, reason: str, *, timeout: float = 5.0) -> in
         run = log.entry(seq).data["run"]
     _forget_run(places, run, number)
     try:
-        index_file.forget(places.audit_db)
+        by_words.forget(places.audit_db)
     except OSError as error:
-        index = index_file.path_of(places.audit_db)
+        index = by_words.path_of(places.audit_db)
         raise AuditUnavailableError(
             f"The details are erased (entry {number} says so), but the index with their words stays: {error.strerror}.",
             f"Remove it, it is made anew: `rm {shlex.quote(str(index))}*`.",
@@ -65,11 +65,9 @@ def _forget_run(places: Places, run: str | None, number: int) -> None:
 
 
 def _finish(places: Places, log: AuditLog, seq: int) -> None:
-    """If the details of entry *seq* were erased before: whoever did so may have been killed before their words were gone too."""
-    from tray.audit.search import index_file
-
+    """Remove what an earlier erasure of the details of entry *seq* left behind because its process was killed."""
     if log.entry(seq).erased:
         with contextlib.suppress(AuditUnavailableError, OSError):
             log.flush()
             runs.forget(places, log.entry(seq).data["run"] or "")
-            index_file.forget(log.db)
+            by_words.forget(log.db)

@@ -1,4 +1,4 @@
-"""The SQL of the audit log. `verify` compares what a database holds with this text, so a changed schema is a finding.
+"""Define the SQL of the audit log. A verification compares the schema of a database with this text, so a changed one is a finding.
 
 Columns and expressions that queries use are taken from the stored bytes: an index cannot disagree with what was hashed. The
 triggers are a guard-rail against mistakes, not security: who can write the file can drop them, and `verify` is what notices.
@@ -6,7 +6,7 @@ triggers are a guard-rail against mistakes, not security: who can write the file
 
 APPLICATION_ID = 0x42545259  # "BTRY"
 UNRELEASED_ID = 0x42545241
-"""What logs had before the first release, in formats that are not read any more."""
+"""The application id of logs from before the first release, whose formats are not read any more."""
 
 SCHEMA_VERSION = 1
 
@@ -22,9 +22,9 @@ ENDED = "action IN ('run.finished', 'run.closed')"
 FACET_KEYS = ("action", "engine", "job", "kind", "result", "severity", "source")
 _PATHS = ", ".join(f"'$.{name}'" for name in FACET_KEYS)
 FACET = f"json_extract(CAST(entry AS TEXT), {_PATHS})"
-"""All that a search filters by, as one JSON array: one value to jump by. (SQLite seeks a row value of several expressions by its
-first one only, and would walk through all entries of an action.) SQLite uses an index on expressions only where a query has them in
-the very same words: build queries from these constants."""
+"""Everything that a search filters by, as one JSON array: one value to jump by. (SQLite seeks a row value of several expressions
+by its first one only, and would walk through all entries of an action.) SQLite uses an index on expressions only if a query has
+them in the very same words: build queries from these constants."""
 
 MOMENT = "CAST(strftime('%s', substr(time, 1, 19)) AS INTEGER) * 1000 + CAST(substr(time, 21, 3) AS INTEGER)"
 """The time of an entry in milliseconds since 1970: 6 bytes in an index instead of 24, and in the same order."""
@@ -69,8 +69,8 @@ STATEMENTS = {
     salt BLOB NOT NULL,
     body BLOB NOT NULL
 )""",
-    # What the next append needs, in one row: the log's name, its size, the leaf hash of the last entry, the tree's frontier, and
-    # the newest signed checkpoint.
+    # All that the next append needs, in one row: the log's name, its size, the leaf hash of the last entry, the tree's frontier,
+    # and the newest signed checkpoint.
     "head": """CREATE TABLE head (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     log TEXT NOT NULL,
@@ -79,11 +79,11 @@ STATEMENTS = {
     frontier BLOB NOT NULL,
     checkpoint BLOB NOT NULL
 )""",
-    # Runs that have a start and no end, so that nobody searches a million entries for them.
+    # Runs that have a start and no end, so that a reader need not search a million entries for them.
     "open_runs": "CREATE TABLE open_runs (run TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID",
     # The root of every complete tile of 256 hashes (C2SP tlog-tiles): at level 0 of 256 entries, at level 1 of 256 such tiles. A
-    # tile's hashes are thus the rows of the level below, or the leaf hashes of the entries. Written by the append that completes
-    # it, kept when its entries are pruned.
+    # tile's hashes are thus the rows of the level below, or the leaf hashes of the entries. The append that completes a tile writes
+    # it; pruning the entries keeps it.
     "tiles": """CREATE TABLE tiles (
     level INTEGER NOT NULL,
     number INTEGER NOT NULL,

@@ -1,21 +1,34 @@
-"""Where records wait that the audit log cannot take just now: one small file for each, appended later, exactly once.
+"""Record entries; while the audit log cannot take them, keep them as small files and append each later, exactly once.
 
-`record` is how everybody records. The spool's folders are tried in the order of `Places.spools`; what is on the last resorts only
-(the runtime folder, syslog) a reboot may lose. Files are named by the record's id, which holds the time and is unique in the
-log, so a record that was appended but not yet removed when somebody was killed is not appended twice.
+Every process records with `record`. The folders of the spool are tried in the order of `Places.spools`; a reboot may lose records
+that only the last resorts took (the runtime folder, syslog). A file has the name of its record's id, which holds the time and is
+unique in the log: so a process that is killed between appending a record and removing its file causes no second entry.
 """
 
 import contextlib
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tray.audit.entry import ENDS, Action, Draft
+from tray.audit.keys import write_new
 from tray.core import clock, files, paths
-from tray.core.errors import UnsafeFolderError
+from tray.core.dataclass import replace
+from tray.core.errors import AuditUnavailableError, UnsafeFolderError
 from tray.core.paths import Places
+
+if TYPE_CHECKING:
+    from tray.audit.store import AuditLog
+else:
+    try:
+        from tray.audit.store import AuditLog
+    except ImportError:  # a Python without SQLite: records wait in the spool
+        AuditLog = None
+if sys.platform != "win32":
+    import syslog
 
 MAX_FILE = 4 << 20
 BATCH = 200
@@ -31,14 +44,14 @@ OF_THE_LOG = frozenset(
         Action.AUDIT_ACKNOWLEDGED,
     }
 )
-"""What a verification takes the log's word for. It is appended at once or not at all: a file in a spool, which is not signed, must
-not bring in a key, cover up an erasure or silence an alarm."""
+"""Actions for which a verification takes the log's word. They are appended at once or not at all: a file in a spool, which is not
+signed, must not bring in a key, cover up an erasure or silence an alarm."""
 
 _SUFFIX = ".json"
 
 
 def record(places: Places, drafts: Sequence[Draft], *, timeout: float = 5.0) -> list[int] | None:
-    """Put *drafts* on record: into the audit log, after whatever still waits; if that cannot be, into a spool.
+    """Put *drafts* on record: into the audit log, after all waiting records; if that cannot be, into a spool.
 
     Never raises for a log that cannot be written: a backup must not fail because of its record.
 
@@ -50,17 +63,15 @@ def record(places: Places, drafts: Sequence[Draft], *, timeout: float = 5.0) -> 
         syslog, where `status` does not find them.
     """
     try:
-        from tray.audit.store import AuditLog
-
-        with AuditLog.open(places.audit_db, places.audit_key, timeout=timeout, copies=places.baselines) as log:
-            _drain(places, log.append)
+        with _opened(places, timeout) as log:
+            _drain(places, log)
             return log.append(drafts)
     except Exception:
         return None if keep(places, drafts) else []
 
 
 def keep(places: Places, drafts: Sequence[Draft]) -> bool:
-    """Put *drafts* into a spool at once, without trying the log: for whoever must not begin a new one.
+    """Put *drafts* into a spool at once, without trying the log: for a caller that must not begin a new one.
 
     Returns:
         Whether a folder took all of them.
@@ -70,7 +81,7 @@ def keep(places: Places, drafts: Sequence[Draft]) -> bool:
 
 
 def drain(places: Places, *, timeout: float = 5.0) -> int:
-    """Append all that waits to the audit log and return how many records that were.
+    """Append all waiting records to the audit log and return their number.
 
     Raises:
         AuditUnavailableError: The log cannot take them; they go on waiting.
@@ -78,16 +89,13 @@ def drain(places: Places, *, timeout: float = 5.0) -> int:
     if not any(_files(places)):
         _clear(places)
         return 0
-    from tray.audit.store import AuditLog
-
-    with AuditLog.open(places.audit_db, places.audit_key, timeout=timeout, copies=places.baselines) as log:
-        return _drain(places, log.append)
+    with _opened(places, timeout) as log:
+        return _drain(places, log)
 
 
 def pending(places: Places) -> list[Draft]:
     """Return the records that wait, in the order in which they were made; nothing is changed."""
-    found = {draft.id: draft for _, draft in _read(places) if draft is not None}
-    return sorted(found.values(), key=_order)
+    return sorted({draft.id: draft for _, draft in _read(places) if draft is not None}.values(), key=_order)
 
 
 def pending_bad(places: Places) -> list[Path]:
@@ -96,7 +104,13 @@ def pending_bad(places: Places) -> list[Path]:
     return sorted(bad + [path for path, draft in _read(places) if draft is None])
 
 
-def _drain(places: Places, append: Callable[[Sequence[Draft]], list[int]]) -> int:
+def _opened(places: Places, timeout: float) -> AuditLog:
+    if AuditLog is None:
+        raise AuditUnavailableError("This Python has no SQLite.")
+    return AuditLog.open(places.audit_db, places.audit_key, timeout=timeout, copies=places.baselines)
+
+
+def _drain(places: Places, log: AuditLog) -> int:
     _clear(places)
     waiting: dict[str, tuple[Draft, list[Path]]] = {}
     for path, draft in _read(places):
@@ -108,16 +122,16 @@ def _drain(places: Places, append: Callable[[Sequence[Draft]], list[int]]) -> in
     ordered = sorted(waiting.values(), key=lambda item: _order(item[0]))
     for at in range(0, len(ordered), BATCH):
         batch = ordered[at : at + BATCH]
-        append([draft for draft, _ in batch])
+        log.append([draft for draft, _ in batch])
         for _, spooled in batch:
             for path in spooled:
-                with contextlib.suppress(OSError):  # somebody else drained it too; or it stays, and its id is known
+                with contextlib.suppress(OSError):  # another process drained it too; or it stays, and its id is known
                     path.unlink()
     return len(ordered)
 
 
 def _clear(places: Places) -> None:
-    """Remove files that somebody began to write and was killed, beside the log too; a day later nobody is at it any more."""
+    """Remove files whose writer was killed, also beside the log; a writer needs less than a day."""
     for folder in (places.state, *_folders(places)):
         for path in _list(folder, ".tmp"):
             with contextlib.suppress(OSError):
@@ -131,11 +145,9 @@ def _order(draft: Draft) -> tuple[str, bool, str]:
 
 
 def _put(places: Places, draft: Draft) -> bool:
-    """Keep *draft* in the first folder that can be written; False if there is none, it is then told to syslog."""
+    """Keep *draft* in the first folder that can be written; without any, tell syslog and return False."""
     for folder in places.spools:
-        with contextlib.suppress(Exception):  # a full disk, a folder of somebody else: the next one may do
-            from tray.audit.keys import write_new
-
+        with contextlib.suppress(Exception):  # a full disk, a folder of another user: the next folder may work
             paths.private(folder.parent)
             write_new(paths.private(folder) / f"{draft.id}{_SUFFIX}", draft.to_line())
             return True
@@ -145,18 +157,14 @@ def _put(places: Places, draft: Draft) -> bool:
 
 
 def _to_syslog(draft: Draft) -> None:
-    """The last resort: one line of JSON without the body, which anybody who reads the system's log may see."""
+    """Write one line of JSON without the body, which everybody who reads the system's log may see: the last resort."""
     if sys.platform != "win32":
-        import syslog
-
-        from tray.core.dataclass import replace
-
         syslog.openlog("backup-tray", 0, syslog.LOG_USER)
         syslog.syslog(syslog.LOG_ERR, replace(draft, body=None).to_line().decode().strip())
 
 
 def _read(places: Places) -> Iterator[tuple[Path, Draft | None]]:
-    """Yield each spool file with its record, or None if it holds none. One that vanishes or cannot be opened is left out."""
+    """Yield each spool file with its record, or None if it holds none. A file that vanishes or cannot be opened is left out."""
     for path in _files(places):
         try:
             handle = files.descriptor(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
@@ -181,7 +189,7 @@ def _files(places: Places) -> Iterator[Path]:
 
 
 def _folders(places: Places) -> Iterator[Path]:
-    """Yield the spool folders that are there and that nobody else can have written to."""
+    """Yield the spool folders that exist and that no other user can have written to."""
     for folder in places.spools:
         with contextlib.suppress(OSError, UnsafeFolderError):
             for level in (folder.parent, folder):

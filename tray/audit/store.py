@@ -1,4 +1,4 @@
-"""The audit log in SQLite: append for writers, quick questions for readers.
+"""Open the audit log in SQLite: append entries, and read them.
 
 Many processes may append at once; each append takes the write lock, reads the head, adds its entries, signs the new root and
 commits. Readers see one consistent state and never write. Every failure is an AuditUnavailableError.
@@ -9,22 +9,21 @@ import itertools
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from tray.audit import database, near_copy
 from tray.audit.append import append_all
-from tray.audit.bodies import PLAIN
 from tray.audit.checkpoint import Signer
+from tray.audit.create import ensure
 from tray.audit.entry import ENDS, Action, Draft, OpenRun, ended_run, open_run
-from tray.audit.merkle import Frontier
-from tray.audit.rows import ENTRY, GOOD, StoredEntry, stored
+from tray.audit.merkle import Frontier, Tiles
+from tray.audit.rows import ENTRY, GOOD, PLAIN, StoredEntry, stored
 from tray.audit.schema import ENDED, STARTED
-from tray.audit.tiles import Tiles
+from tray.audit.search import by_facets
+from tray.audit.search.conditions import Filter
+from tray.audit.search.jobs import Marks, histories
 from tray.core.errors import AuditUnavailableError, EntryNotFoundError, EntryPrunedError, RedactRefusedError
 from tray.core.model import EndedRun, JobHistory
-
-if TYPE_CHECKING:
-    from tray.audit.search.jobs import Marks
 
 _RUN = "SELECT max(seq) FROM entries INDEXED BY {} WHERE {} AND run = ?"
 _BEGINS = "SELECT run FROM entries INDEXED BY {} WHERE {} AND run >= ? AND run < ? LIMIT ?"
@@ -33,7 +32,7 @@ _OF_RUNS = (("run_end", ENDED), ("run_start", STARTED))
 
 
 class AuditLog:
-    """One open audit log. Use `open` to append, `read` to look; not from two threads at the same time."""
+    """One open audit log: `open` it to append, `read` to look. Not for two threads at the same time."""
 
     def __init__(self, db: Path, key: Path | None, timeout: float, copies: Path | None = None) -> None:
         self.db, self._key, self.timeout, self._copies = db, key, timeout, copies
@@ -52,8 +51,6 @@ class AuditLog:
         Raises:
             AuditUnavailableError: It cannot be opened or made.
         """
-        from tray.audit.create import ensure
-
         log = cls(db, key, timeout, copies)
         with database.guard(db, timeout):
             ensure(db, key, timeout, copies)
@@ -140,7 +137,7 @@ class AuditLog:
         return self._key
 
     def flush(self) -> None:
-        """Move all of SQLite's write-ahead log into the database and empty it: what was deleted is not left there."""
+        """Move all of SQLite's write-ahead log into the database and empty it, so that nothing deleted is left there."""
         with database.guard(self.db, self.timeout):
             self._live().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
@@ -153,15 +150,13 @@ class AuditLog:
             return *self._seen, connection.execute("PRAGMA data_version").fetchone()[0]
 
     def jobs(self) -> list[JobHistory]:
-        """Return what is known of each job that has an ended run and was not forgotten since, in the order of their names."""
+        """Return the history of each job that has an ended run and was not forgotten since, in the order of their names."""
         return self.known_jobs()[0]
 
-    def known_jobs(self) -> "tuple[list[JobHistory], Marks]":
+    def known_jobs(self) -> tuple[list[JobHistory], Marks]:
         """Return `jobs`, and which jobs were forgotten when."""
-        from tray.audit.search import jobs
-
         with self._snapshot() as connection:
-            return jobs.histories(connection)
+            return histories(connection)
 
     def open_runs(self) -> list[OpenRun]:
         """Return the runs that have a start and no end on record, the oldest first."""
@@ -180,23 +175,19 @@ class AuditLog:
             before: Go on behind this entry (of an earlier page).
             job: Only of this job.
         """
-        from tray.audit.search import Filter, read, recorded
-
         wanted = Filter(action=ENDS, job=None if job is None else (job,))
-        with self._snapshot() as connection:
-            numbers = [seq for _, seq in itertools.islice(recorded.keys(connection, wanted, before), limit)]
-            found = read(connection, numbers)
+        entries = self._newest(wanted, limit, before)
         with database.guard(self.db):
-            return [ended_run(entry.data, entry.body, entry.seq) for entry in found]
+            return [ended_run(entry.data, entry.body, entry.seq) for entry in entries]
 
     def good_ends(self, job: str, limit: int) -> list[StoredEntry]:
         """Return the newest ends of *job* that were a success or a warning, the newest first."""
-        from tray.audit.search import Filter, read, recorded
+        return self._newest(Filter(action=ENDS, job=(job,), outcome=GOOD), limit)
 
-        wanted = Filter(action=ENDS, job=(job,), outcome=GOOD)
+    def _newest(self, wanted: Filter, limit: int, before: int | None = None) -> list[StoredEntry]:
         with self._snapshot() as connection:
-            keys = itertools.islice(recorded.keys(connection, wanted), limit)
-            return read(connection, [seq for _, seq in keys])
+            keys = itertools.islice(by_facets.recorded(connection, wanted, before), limit)
+            return by_facets.read(connection, [seq for _, seq in keys])
 
     def entry(self, seq: int) -> StoredEntry:
         """Return entry *seq*.
@@ -224,18 +215,16 @@ class AuditLog:
         return None
 
     def runs_like(self, words: str, limit: int, *, ends: bool) -> set[str]:
-        """Return the ids of up to about *limit* runs that begin with *words*, or with *ends* those that end so."""
+        """Return the ids of up to about *limit* runs that begin with *words*, or with *ends* also those that end so."""
         with self._snapshot() as connection:
-            found: set[str] = set()
+            runs: set[str] = set()
             for index, condition in _OF_RUNS:
-                begins = connection.execute(
-                    _BEGINS.format(index, condition), (words, words + "\U0010ffff", limit)
-                ).fetchall()
-                found |= {run for (run,) in begins}
-                if ends:  # no index is sorted by the ends of ids: all are looked through
-                    rows = connection.execute(_ENDS.format(index, condition), (len(words), words, limit)).fetchall()
-                    found |= {run for (run,) in rows}
-            return found
+                query = _BEGINS.format(index, condition)
+                runs |= {run for (run,) in connection.execute(query, (words, words + "\U0010ffff", limit))}
+                if ends:  # no index is sorted by the ends of ids: SQLite looks through all of them
+                    query = _ENDS.format(index, condition)
+                    runs |= {run for (run,) in connection.execute(query, (len(words), words, limit))}
+            return runs
 
     def entries(self, first: int = 0, limit: int = 100) -> list[StoredEntry]:
         """Return up to *limit* entries from number *first* on; a negative *first* counts from the end."""
@@ -247,7 +236,7 @@ class AuditLog:
             return [stored(row) for row in rows]
 
     def first(self) -> StoredEntry:
-        """Return the oldest entry that is kept, after a look whether both ends of the log are where they must be.
+        """Return the oldest entry that is kept, after comparing both ends of the log with its head.
 
         Raises:
             AuditUnavailableError: Entries are missing at its beginning or end: it was emptied or cut.
@@ -255,11 +244,11 @@ class AuditLog:
         with self._snapshot() as connection:
             start, size = _start(connection), _size(connection)
             ends = connection.execute("SELECT min(seq), max(seq) FROM entries").fetchone()
-            found = connection.execute(f"{ENTRY} entries.seq IN (?, ?) ORDER BY 1", ends).fetchall()
-            there = [stored(row) for row in found]
-        if not there or (there[0].seq, there[-1].seq + 1) != (start, size):
-            raise database.emptied(self.db, [entry.seq for entry in there], start, size)
-        return there[0]
+            rows = connection.execute(f"{ENTRY} entries.seq IN (?, ?) ORDER BY 1", ends).fetchall()
+            kept = [stored(row) for row in rows]
+        if not kept or (kept[0].seq, kept[-1].seq + 1) != (start, size):
+            raise database.emptied(self.db, [entry.seq for entry in kept], start, size)
+        return kept[0]
 
     def head(self) -> tuple[int, bytes, bytes]:
         """Return size, root and the newest signed checkpoint."""
@@ -277,7 +266,7 @@ class AuditLog:
 
         Raises:
             AuditUnavailableError: It has fewer entries.
-            EntryPrunedError: Entries that this takes were pruned; at a multiple of 256 it is known all the same.
+            EntryPrunedError: The root depends on entries that were pruned; at a multiple of 256 it is known all the same.
         """
         with self._snapshot() as connection:
             return Tiles(connection).root_at(size)
@@ -351,7 +340,7 @@ class AuditLog:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold the write lock; when all is on the disk, the new checkpoint is copied."""
+        """Hold the write lock; copy the new checkpoint when all is on the disk."""
         with self._transaction("BEGIN IMMEDIATE") as connection:
             database.check_format(connection, self.db)  # a newer program may have changed it since it was opened
             before = None if self._copies is None else _checkpoint(connection)
@@ -362,7 +351,7 @@ class AuditLog:
             near_copy.copy_near(self._copies, note, before, key=self._key, root_at=self.root_at)
 
     def _must_be_the_same(self) -> None:
-        """Raise if the file was moved away under us: what was just appended may not be in the log."""
+        """Raise if the file was moved away under us: the new entries may not be in the log."""
         if database.identity(self.db) != self._seen:
             self.close()
             raise AuditUnavailableError(f"{self.db} was replaced while it was written.")

@@ -3,15 +3,15 @@
 import contextlib
 
 from tray import config
-from tray.audit import last_check
+from tray.audit.verify import seal
 from tray.baselines import all_copies
 from tray.core.errors import BackupTrayError
 from tray.core.paths import Places
 
 
 def acknowledge(places: Places, reason: str) -> None:
-    """Put on record that the user has seen the breach, and why it is none any more; see `last_check.acknowledge` for errors."""
-    last_check.acknowledge(places, reason, lambda: _set_aside(places))
+    """Put on record that the user has seen the breach, and why it is none any more; see `seal.acknowledge` for errors."""
+    seal.acknowledge(places, reason, lambda: _set_aside(places))
 
 
 def _set_aside(places: Places) -> list[str]:

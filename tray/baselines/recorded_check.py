@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tray.audit import last_check, spool
 from tray.audit.entry import Action, Draft, Severity
-from tray.audit.verify import verify, verify_since
+from tray.audit.verify import seal
+from tray.audit.verify.check import verify, verify_since
 from tray.audit.verify.verdict import Verdict
 from tray.baselines import all_copies
 from tray.core.dataclass import replace
@@ -75,7 +76,7 @@ def check(
 
 def _kept(places: Places, verdict: Verdict, source: str | None, *, quiet: bool) -> Verdict:
     """Keep what the verification came to and put it on record; return it with what is new against the breach that is known."""
-    changed = last_check.changed_since(places, verdict) if verdict.result == "tampered" else None
+    changed = seal.changed_since(places, verdict) if verdict.result == "tampered" else None
     if changed is not None:
         verdict = replace(verdict, why=f"{verdict.why} {changed}")
     if not quiet or verdict.result == "tampered":

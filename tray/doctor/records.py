@@ -27,7 +27,7 @@ def audit_log(places: Places) -> list[Check]:
         what = f"{_entries(size)}, readable; it is large, so it was not verified now."
         return [Check("audit log", Level.NOTE, what + " Verify it: `backup-tray audit verify`.")]
     from tray.audit.database import damaged
-    from tray.audit.verify import verify
+    from tray.audit.verify.check import verify
     from tray.audit.verify.verdict import Kind
     from tray.baselines import all_copies
 

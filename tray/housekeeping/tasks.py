@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from tray.audit import last_check, prune, segments, spool
+from tray.audit import last_check, segments, spool
 from tray.audit.search import index_fill
 from tray.audit.store import AuditLog
 from tray.baselines import all_copies, forwarding
@@ -147,7 +147,7 @@ def prune_log(current: Round) -> None:
     _refuse_evidence(current.places)
     notes = all_copies.found(current.places, current.config)
     archive = None if audit.archive is None else Path(audit.archive)
-    prune.prune(current.places, audit.retention_ms, notes, archive=archive)
+    segments.prune(current.places, audit.retention_ms, notes, archive=archive)
     task_memory.save(current.places, "pruning", {"done_ms": clock.now_ms()})
 
 

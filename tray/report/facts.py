@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 
 from tray import wording
-from tray.audit.verify import Verdict
+from tray.audit.verify.verdict import Verdict
 from tray.core import clock
 from tray.core.dataclass import dataclass
 from tray.core.model import EndedRun, Outcome

@@ -10,8 +10,8 @@ from tray.audit import last_check, spool
 from tray.audit.entry import ENDS, ended_run
 from tray.audit.merkle import leaf_hash
 from tray.audit.rows import StoredEntry
-from tray.audit.verify import Verdict, verify, verify_since
-from tray.audit.verify.verdict import Result
+from tray.audit.verify.check import verify, verify_since
+from tray.audit.verify.verdict import Result, Verdict
 from tray.baselines import all_copies
 from tray.core import clock
 from tray.core.dataclass import dataclass, replace

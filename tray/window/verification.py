@@ -12,8 +12,8 @@ from tray.audit import checkpoint, keys, last_check, proof
 from tray.audit.checkpoint import VerifierKey
 from tray.audit.merkle import leaf_hash
 from tray.audit.proof import Proof, root_of
-from tray.audit.verify import Verdict
-from tray.audit.verify import verify as verify_log
+from tray.audit.verify.check import verify as verify_log
+from tray.audit.verify.verdict import Verdict
 from tray.baselines import acknowledge as breach
 from tray.baselines import all_copies, recorded_check
 from tray.core.errors import AuditUnavailableError, BackupTrayError, ProofError, UsageError

@@ -11,13 +11,12 @@ from typing import Any
 
 from tests.unit.audit.help import end, filled, start, tamper
 from tests.waiting import wait_for
-from tray.audit import keys, prune, rotation, segments, spool
+from tray.audit import keys, rotation, segments, spool
 from tray.audit.canonical import canonical
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.entry import Action, Draft, body_hash, build
-from tray.audit.merkle import Frontier, leaf_hash
+from tray.audit.merkle import Frontier, completed_tiles, leaf_hash
 from tray.audit.store import AuditLog
-from tray.audit.tiles import completed
 from tray.baselines import all_copies, recorded_check
 from tray.core import clock
 from tray.core.dataclass import dataclass, replace
@@ -142,7 +141,7 @@ def rewrite(here: Places, edit: Callable[[Rows], object], *, seed: bytes | None 
     for seq, data in enumerate(rows):
         raw = canonical(data | {"seq": seq, "prev": prev.hex()})
         prev = leaf_hash(raw)
-        inserts += [("INSERT INTO tiles VALUES (?, ?, ?)", tile) for tile in completed(tree, prev)]
+        inserts += [("INSERT INTO tiles VALUES (?, ?, ?)", tile) for tile in completed_tiles(tree, prev)]
         inserts.append(("INSERT INTO entries (seq, entry) VALUES (?, ?)", (seq, raw)))
         tree.push(prev)
         if seed is not None and segment and tree.size == SEGMENT:
@@ -389,7 +388,7 @@ def prune_really(here: Places) -> None:
     """Prune the closed segment as the program does."""
     before = clock.now_ms()
     wait_for(lambda: clock.now_ms() > before)
-    assert prune.prune(here, 0, all_copies.found(here))
+    assert segments.prune(here, 0, all_copies.found(here))
 
 
 def forged_takeover(scene: Scene) -> None:

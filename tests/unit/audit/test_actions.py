@@ -14,7 +14,7 @@ ROOT = Path(tray.__file__).parent
 RECORDED = {
     Action.LOG_CREATED: ("audit/create.py", "a log is begun; critical if there was one before"),
     Action.KEY_CREATED: ("audit/create.py", "the log's first signing key was made"),
-    Action.KEY_ROTATED: ("audit/rotation.py", "another signing key took over; critical if the old one was lost"),
+    Action.KEY_ROTATED: ("audit/append.py", "another signing key took over; critical if the old one was lost"),
     Action.RUN_STARTED: (
         "recording/run_entries.py",
         "a run began: backup, restore, check or any other, wrapped or observed",
@@ -43,13 +43,13 @@ RECORDED = {
     Action.CLOCK_JUMPED: ("housekeeping/clock_jumps.py", "the clock was set by more than a minute"),
     Action.AUDIT_VERIFIED: ("baselines/recorded_check.py", "the log was verified, by the user or as scheduled"),
     Action.AUDIT_ACKNOWLEDGED: (
-        "audit/last_check.py",
+        "audit/verify/seal.py",
         "the user gave a reason why a breach is no cause for alarm any more",
     ),
     Action.AUDIT_EXPORTED: ("report/save.py", "a part of the log was handed out: report, tiles or proof"),
     Action.AUDIT_REDACTED: ("audit/store.py", "the details of an entry were erased"),
     Action.AUDIT_ROTATED: ("audit/segments.py", "a segment of the log was closed"),
-    Action.AUDIT_PRUNED: ("audit/prune.py", "the oldest segment was removed"),
+    Action.AUDIT_PRUNED: ("audit/segments.py", "the oldest segment was removed"),
     Action.AUDIT_SALVAGED: ("cli/audit/salvage.py", "what could be read of a damaged log was saved"),
     Action.AUDIT_COPY_FAILED: (
         "baselines/far_copies.py",

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.audit.help import BODY, end, start, writer
-from tray.audit import bodies
+from tray.audit import rows
 from tray.audit.entry import MAX_BODY, Action, Draft, body_bytes, body_hash
-from tray.audit.verify import verify
+from tray.audit.verify.check import verify
 from tray.core.paths import Places
 
 OBJECTS = st.dictionaries(
@@ -25,25 +25,25 @@ def test_what_is_packed_comes_back(body: dict[str, object]) -> None:
     """Not a byte is lost, whatever stands in a body."""
     raw = body_bytes(body)
     assert raw is not None
-    assert bodies.plain(bodies.packed(Action.RUN_FINISHED, raw)) == raw
+    assert rows.plain_body(rows.packed_body(Action.RUN_FINISHED, raw)) == raw
 
 
 def test_a_plain_body_is_read_as_it_is() -> None:
     """What SQL reads is stored so, and what would not get shorter."""
-    assert bodies.plain(b'{"a":1}') == b'{"a":1}'
-    assert bodies.packed(Action.AUDIT_REDACTED, b'{"entry":4}') == b'{"entry":4}'
+    assert rows.plain_body(b'{"a":1}') == b'{"a":1}'
+    assert rows.packed_body(Action.AUDIT_REDACTED, b'{"entry":4}') == b'{"entry":4}'
 
 
 def test_the_dictionary_never_changes() -> None:
     """Bodies that were stored years ago are read with it: a better one gets another mark."""
-    assert sha256(bodies.DICTIONARY).hexdigest() == "52dbd92cff033549a0a8014f990369b40243ad29e41bce8030ea4d9270fc86ba"
+    assert sha256(rows.DICTIONARY).hexdigest() == "52dbd92cff033549a0a8014f990369b40243ad29e41bce8030ea4d9270fc86ba"
 
 
 def test_an_ordinary_body_takes_a_third() -> None:
     """That is what the dictionary is for."""
     raw = body_bytes(BODY | {"command": ["restic", "-r", "/srv/backup", "backup", "/home/alice"], "problems": []})
     assert raw is not None
-    assert len(bodies.packed(Action.RUN_FINISHED, raw)) < len(raw) / 3
+    assert len(rows.packed_body(Action.RUN_FINISHED, raw)) < len(raw) / 3
 
 
 @pytest.mark.parametrize(
@@ -52,21 +52,21 @@ def test_an_ordinary_body_takes_a_third() -> None:
         b"\x01",
         b"\x01\x00\x01\x02",
         b"\x01" + bytes(40),
-        bodies.packed(Action.RUN_FINISHED, b'{"a":"bcdefgh"}' * 9)[:-1],
+        rows.packed_body(Action.RUN_FINISHED, b'{"a":"bcdefgh"}' * 9)[:-1],
     ],
 )
 def test_a_damaged_body_is_an_error(stored: bytes) -> None:
     """Readers turn a ValueError into "the audit log holds something that is no entry"."""
     with pytest.raises(ValueError):
-        bodies.plain(stored)
+        rows.plain_body(stored)
 
 
 def test_a_body_that_unpacks_to_more_than_any_body_has_is_an_error() -> None:
     """Somebody who can write the database cannot make a reader fill the memory."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, 0, bodies.DICTIONARY)
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, 0, rows.DICTIONARY)
     bomb = b"\x01" + packer.compress(b" " * (MAX_BODY * 50)) + packer.flush()
     with pytest.raises(ValueError):
-        bodies.plain(bomb)
+        rows.plain_body(bomb)
 
 
 def test_the_hash_is_over_the_plain_body(places: Places) -> None:

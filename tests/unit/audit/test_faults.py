@@ -14,7 +14,7 @@ from tests.unit.audit.help import end, filled, mounted, python, start, tamper, w
 from tray.audit import keys, spool
 from tray.audit.append import append_all
 from tray.audit.store import AuditLog
-from tray.audit.verify import Kind, Result, verify
+from tray.audit.verify.check import Kind, Result, verify
 from tray.core import clock
 from tray.core.clock import DAY_MS
 from tray.core.errors import AuditUnavailableError
@@ -259,7 +259,7 @@ from pathlib import Path
 from tests.unit.audit.help import end
 from tray.audit import spool
 from tray.audit.store import AuditLog
-from tray.audit.verify import verify
+from tray.audit.verify.check import verify
 from tray.core.model import Outcome
 from tray.core.paths import places
 here = places()

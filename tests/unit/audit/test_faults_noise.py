@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.audit.help import end, start
-from tray.audit import prune, redact, rotation, segments, spool
+from tray.audit import redact, rotation, segments, spool
 from tray.audit.search import index_fill
 from tray.audit.store import AuditLog
 from tray.baselines import all_copies, recorded_check
@@ -135,7 +135,7 @@ def looks(places: Places) -> dict[str, Callable[[], object]]:
         "check of what is new": lambda: recorded_check.check(places, incremental=True, scheduled=True),
         "verify": lambda: main(["audit", "verify"]),
         "rotate": lambda: close(places),
-        "prune": lambda: prune.prune(places, clock.DAY_MS, all_copies.found(places)),
+        "prune": lambda: segments.prune(places, clock.DAY_MS, all_copies.found(places)),
         "redact": lambda: redact.redact(places, 8, "asked for"),
         "key change": lambda: rotation.rotate(places),
         "care": lambda: rounds.run(places, started=True),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pymerkle import InmemoryTree
 
 from tests.unit.audit.help import end, entry_bytes, start, writer
-from tray.audit import bodies, checkpoint
+from tray.audit import checkpoint, rows
 from tray.audit.canonical import canonical, plain, valid_text
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.entry import MAX_ENTRY, TYPES, Action, Draft, body_bytes, build, pattern
@@ -202,8 +202,8 @@ def test_stored_log_follows_the_published_format(places: Places) -> None:
         assert entry.data["prev"] == before
         before = hashlib.sha256(b"\x00" + entry.raw).hexdigest()
         theirs.append_entry(entry.raw)
-    assert stored[3].data["body"] == hashlib.sha256(b"\x02" + salt + bodies.plain(body)).hexdigest()
-    assert (len(salt), bodies.plain(body)) == (16, b'{"reason":"x"}')
+    assert stored[3].data["body"] == hashlib.sha256(b"\x02" + salt + rows.plain_body(body)).hexdigest()
+    assert (len(salt), rows.plain_body(body)) == (16, b'{"reason":"x"}')
     assert size == 4
     assert root == theirs.get_root()
     assert note.decode().split("\n")[:3] == [stored[0].data["log"], "4", base64.b64encode(root).decode()]

@@ -15,7 +15,7 @@ from tests.unit.audit.attacks import Scene
 from tests.unit.audit.cases import UNCHECKED, Case
 from tests.unit.audit.cases_whole import CASES, GROUPS
 from tray.audit import last_check
-from tray.audit.verify import verify, verify_since
+from tray.audit.verify.check import verify, verify_since
 from tray.baselines import all_copies
 from tray.core import clock
 from tray.core.errors import AuditUnavailableError

@@ -11,9 +11,9 @@ import pytest
 from tests.unit.audit.help import end, start, writer
 from tray.audit import redact, spool
 from tray.audit.entry import Action, Draft
-from tray.audit.search import Filter, index_file, index_fill, search
+from tray.audit.search import Filter, by_words, index_fill, search
 from tray.audit.store import AuditLog
-from tray.audit.verify import verify
+from tray.audit.verify.check import verify
 from tray.cli.main import main
 from tray.core.errors import AuditMissingError, AuditUnavailableError, EntryNotFoundError, RedactRefusedError
 from tray.core.paths import Places
@@ -80,7 +80,7 @@ def test_an_index_that_cannot_be_removed_is_told(told: Places, monkeypatch: pyte
     def refuse(db: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(index_file, "forget", refuse)
+    monkeypatch.setattr(by_words, "forget", refuse)
     with pytest.raises(AuditUnavailableError) as caught:
         redact.redact(told, 3, "asked for")
     assert "index with their words stays" in caught.value.why

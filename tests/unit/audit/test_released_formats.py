@@ -10,7 +10,7 @@ from tests.unit.audit.help import end, writer
 from tray.audit import spool
 from tray.audit.schema import SCHEMA_VERSION, STATEMENTS, UNRELEASED_ID
 from tray.audit.store import AuditLog
-from tray.audit.verify import verify
+from tray.audit.verify.check import verify
 from tray.core.errors import AuditUnavailableError
 from tray.core.paths import Places
 

@@ -11,11 +11,11 @@ import pytest
 from tests.unit.audit.help import end, filled
 from tests.waiting import wait_for
 from tray.audit import checkpoint, keys, last_check, rotation, spool
-from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
+from tray.audit.checkpoint import Signer, VerifierKey
 from tray.audit.entry import Action, Severity
 from tray.audit.rows import StoredEntry
 from tray.audit.store import AuditLog
-from tray.audit.verify import Result, verify
+from tray.audit.verify.check import Result, verify
 from tray.baselines import all_copies
 from tray.baselines.recorded_check import check
 from tray.core.errors import AuditMissingError, AuditStandingError, AuditUnavailableError
@@ -50,8 +50,9 @@ def test_the_old_key_introduces_the_new_one(places: Places) -> None:
     assert (entry.seq, entry.data["result"], entry.data["severity"]) == (done.entry, "rotated", Severity.WARNING)
     assert entry.body is not None
     assert VerifierKey.parse(entry.body["public_key"]) == done.new
-    assert rotation.is_introduced(entry.body["introduction"].encode(), done.entry, done.old, done.new)
+    assert checkpoint.is_introduced(entry.body["introduction"].encode(), done.entry, done.old, done.new)
     assert done.old.verifies(entry.body["checkpoint"].encode())
+    assert checkpoint.parse(entry.body["checkpoint"].encode()).size == done.entry
     assert done.new.verifies(newest(places))
     assert keys.load(places.audit_key) != before
     assert not keys.fresh_file(places.audit_key).exists()
@@ -72,13 +73,13 @@ def test_an_introduction_counts_only_for_its_entry_its_key_and_its_log() -> None
     """A signature that was given once cannot be used for anything else."""
     signer = Signer(bytes(32))
     old, new = VerifierKey("log", signer.public), VerifierKey("log", Signer(bytes(range(32))).public)
-    note = signer.note("log", rotation.text("log", 7, new))
-    assert rotation.is_introduced(note, 7, old, new)
-    assert not rotation.is_introduced(note, 8, old, new)
-    assert not rotation.is_introduced(note, 7, old, old)
-    assert not rotation.is_introduced(note, 7, new, new)
-    assert not rotation.is_introduced(note, 7, VerifierKey("other", signer.public), VerifierKey("other", new.public))
-    assert not rotation.is_introduced(b"noise", 7, old, new)
+    note = signer.note("log", checkpoint.introduction("log", 7, new))
+    assert checkpoint.is_introduced(note, 7, old, new)
+    assert not checkpoint.is_introduced(note, 8, old, new)
+    assert not checkpoint.is_introduced(note, 7, old, old)
+    assert not checkpoint.is_introduced(note, 7, new, new)
+    assert not checkpoint.is_introduced(note, 7, VerifierKey("other", signer.public), VerifierKey("other", new.public))
+    assert not checkpoint.is_introduced(b"noise", 7, old, new)
     with pytest.raises(ValueError):
         checkpoint.parse(note)
 
@@ -224,14 +225,6 @@ def test_without_a_log_there_is_no_key_to_change(places: Places) -> None:
     with pytest.raises(AuditMissingError):
         rotation.rotate(places)
     assert not places.state.exists()
-
-
-def test_a_draft_holds_the_checkpoint_before_it() -> None:
-    """What the old key signed ends just before the entry that brings in the new one."""
-    signer, at = Signer(bytes(32)), Checkpoint("log", 5, bytes(32))
-    body = rotation.draft(signer, at, VerifierKey("log", bytes(32))).body
-    assert body is not None
-    assert checkpoint.parse(body["checkpoint"].encode()) == at
 
 
 def test_what_the_last_check_came_to_stays_known_when_the_key_is_changed(places: Places) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.unit.audit.help import end, filled, mounted, python, writer
 from tray.audit.entry import Action, Draft
-from tray.audit.search import Page, index_file, index_fill, search
+from tray.audit.search import Page, by_words, index_fill, search
 from tray.audit.search.conditions import Filter, words_of
 from tray.audit.search.conditions import words as split
 from tray.audit.store import AuditLog
@@ -102,7 +102,7 @@ def test_hashes_ids_and_times_are_no_words() -> None:
 def test_words_hold_nothing_that_the_index_could_take_for_more_than_one(text: str) -> None:
     """Whatever stands in a name, its words are letters and digits only, in small letters, and so cannot break a query."""
     with sqlite3.connect(":memory:") as connection:
-        connection.execute(f"CREATE {index_file.TABLES['words']}")
+        connection.execute(f"CREATE {by_words.TABLES['words']}")
         for word in split(text):
             assert word.isalnum()
             assert len(word.encode()) <= 48
@@ -199,7 +199,7 @@ def test_erased_words_are_gone_from_the_index(places: Places) -> None:
     assert found(places, SECRET) == []
     assert SECRET.encode() not in in_index(places)
     assert found(places, "asked")
-    index_file.forget(places.audit_db)
+    by_words.forget(places.audit_db)
     assert in_index(places) == b""
 
 
@@ -298,7 +298,7 @@ def test_without_fts5_entries_are_looked_at_one_by_one(places: Places, monkeypat
     """An SQLite built without it: the index is not made, the search works."""
     with writer(places) as log:
         log.append([told(SECRET)])
-    monkeypatch.setitem(index_file.TABLES, "words", "VIRTUAL TABLE words USING fts_of_another_planet (doc)")
+    monkeypatch.setitem(by_words.TABLES, "words", "VIRTUAL TABLE words USING fts_of_another_planet (doc)")
     assert not index_fill.update(places)
     assert found(places, SECRET) == [2]
 
@@ -403,7 +403,7 @@ def test_the_index_is_private_whatever_the_umask(places: Places) -> None:
     finally:
         os.umask(before)
     assert places.search_index.stat().st_mode & 0o777 == 0o600
-    assert index_file.path_of(places.audit_db) == places.search_index
+    assert by_words.path_of(places.audit_db) == places.search_index
 
 
 def test_without_a_log_there_is_nothing_to_do(places: Places) -> None:
@@ -414,7 +414,7 @@ def test_without_a_log_there_is_nothing_to_do(places: Places) -> None:
 
 def test_values_and_words_are_told_apart(places: Places) -> None:
     """A job named like a word in a text, or like our own marks, is found as the job and nothing else."""
-    mark = index_file.token("job", "home")
+    mark = by_words.token("job", "home")
     with writer(places) as log:
         log.append([told("x", job="home"), told(f"home {mark}", job="x")])
     index_fill.update(places)

@@ -11,11 +11,11 @@ import pytest
 from pymerkle import InmemoryTree
 
 from tests.unit.audit.help import end, long_ago, start, tamper
-from tray.audit import keys, prune, rotation, segments, spool, tlog
+from tray.audit import keys, rotation, segments, spool, tlog
 from tray.audit.checkpoint import Checkpoint, VerifierKey, parse
 from tray.audit.entry import Action, Draft
 from tray.audit.store import AuditLog
-from tray.audit.verify import verify
+from tray.audit.verify.check import verify
 from tray.audit.verify.tables import is_consistent
 from tray.baselines import all_copies
 from tray.cli.main import main
@@ -49,7 +49,7 @@ def close(places: Places, entries: int | None = 256) -> list[segments.Segment]:
 
 def forget(places: Places, **more: object) -> list[segments.Segment]:
     """Prune what is older than a year."""
-    return prune.prune(places, YEAR, all_copies.found(places), **more)  # type: ignore[arg-type]
+    return segments.prune(places, YEAR, all_copies.found(places), **more)  # type: ignore[arg-type]
 
 
 def check(places: Places, **notes: bytes) -> tuple[str, str]:
@@ -137,10 +137,10 @@ def test_proofs_reach_over_what_was_pruned(aged: Places) -> None:
 def test_what_is_young_stays(aged: Places) -> None:
     """The third segment holds entries of today."""
     close(aged)
-    assert [one.size for one in prune.prune(aged, 5 * YEAR, all_copies.found(aged))] == []
+    assert [one.size for one in segments.prune(aged, 5 * YEAR, all_copies.found(aged))] == []
     forget(aged)
     with AuditLog.read(aged.audit_db) as log:
-        plan = prune.plan(log, YEAR, all_copies.found(aged))
+        plan = segments.plan(log, YEAR, all_copies.found(aged))
     assert (plan.segments, plan.kept) == ((), "Entry 767 is younger than that.")
 
 
@@ -157,9 +157,9 @@ def test_nothing_goes_without_a_checkpoint_outside(aged: Places) -> None:
             {"noise": b"noise"},
             {"other": note.replace(b"backup-tray/", b"backup-tray/0")},
         ):
-            assert prune.plan(log, YEAR, notes).segments == ()
-        assert [one.size for one in prune.plan(log, YEAR, {"short": short}).segments] == [256]
-        assert [one.size for one in prune.plan(log, YEAR, {name: note}).segments] == [256, 512]
+            assert segments.plan(log, YEAR, notes).segments == ()
+        assert [one.size for one in segments.plan(log, YEAR, {"short": short}).segments] == [256]
+        assert [one.size for one in segments.plan(log, YEAR, {name: note}).segments] == [256, 512]
 
 
 def test_a_run_that_is_still_open_keeps_its_start(aged: Places, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +167,7 @@ def test_a_run_that_is_still_open_keeps_its_start(aged: Places, monkeypatch: pyt
     tamper(aged, "INSERT INTO open_runs (run, seq) VALUES ('x', 400)")
     close(aged)
     with AuditLog.read(aged.audit_db) as log:
-        plan = prune.plan(log, YEAR, all_copies.found(aged))
+        plan = segments.plan(log, YEAR, all_copies.found(aged))
     assert [one.size for one in plan.segments] == [256]
     assert "entry 400" in plan.kept
 
@@ -257,7 +257,7 @@ def test_pruning_again_takes_the_keys_along(aged: Places, monkeypatch: pytest.Mo
     monkeypatch.setattr(clock, "now_ms", lambda: later)
     assert [one.size for one in forget(aged)] == [768]
     with AuditLog.read(aged.audit_db) as log, log._snapshot() as connection:
-        known = prune.keys_before(connection, 768)
+        known = segments.keys_before(connection, 768)
     assert [str(key) for key in keys.pins(aged.audit_key)] == known
     assert all(VerifierKey.parse(key) for key in known)
     assert check(aged)[0] == "intact"
@@ -266,7 +266,7 @@ def test_pruning_again_takes_the_keys_along(aged: Places, monkeypatch: pytest.Mo
 _STEPS = """
 import os, signal, sys
 from pathlib import Path
-from tray.audit import prune, segments
+from tray.audit import segments
 from tray.baselines import all_copies
 from tray.audit.store import AuditLog
 from tray.audit import database
@@ -286,7 +286,7 @@ def connect_writer(*args):
 database.connect_writer = connect_writer
 with AuditLog.open(here.audit_db, here.audit_key, copies=here.baselines) as log:
     segments.rotate(log, 256)
-prune.prune(here, 365 * 86_400_000, all_copies.found(here))
+segments.prune(here, 365 * 86_400_000, all_copies.found(here))
 """
 
 

@@ -4,7 +4,7 @@ import pytest
 from pymerkle import InmemoryTree
 
 from tests.unit.audit.help import start, writer
-from tray.audit import tiles
+from tray.audit import merkle
 from tray.audit.checkpoint import Checkpoint
 from tray.audit.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from tray.audit.store import AuditLog
@@ -24,8 +24,8 @@ def tree_of(log: AuditLog) -> InmemoryTree:
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles of 4 hashes: 70 entries have three levels of them, as 16,777,216 have with 256."""
-    monkeypatch.setattr(tiles, "WIDTH", 4)
-    monkeypatch.setattr(tiles, "_HEIGHT", 2)
+    monkeypatch.setattr(merkle, "WIDTH", 4)
+    monkeypatch.setattr(merkle, "HEIGHT", 2)
 
 
 @pytest.mark.usefixtures("narrow")
@@ -79,7 +79,7 @@ def test_a_frontier_of_an_earlier_size_goes_on_to_the_same_root(places: Places) 
     with writer(places) as log:
         log.append([start() for _ in range(700)])
         with log._snapshot() as connection:
-            frontier = tiles.Tiles(connection).frontier_at(512)
+            frontier = merkle.Tiles(connection).frontier_at(512)
         for leaf in log.leaf_hashes(512, 1000):
             frontier.push(leaf)
         assert (frontier.size, frontier.root()) == log.head()[:2]
@@ -116,18 +116,18 @@ def test_a_question_reads_few_rows_in_a_long_log(places: Places) -> None:
     with writer(places) as log:
         log.append([start() for _ in range(3000)])
         with log._snapshot() as connection:
-            tree = tiles.Tiles(connection)
+            tree = merkle.Tiles(connection)
             tree.inclusion(700, 2900)
             assert set(tree._read) == {(0, 2), (0, 11), (1, 0)}
 
 
 def test_a_frontier_is_checked_for_its_size() -> None:
     """What `completed` relies on."""
-    assert tiles.completed(Frontier(), bytes(32)) == []
+    assert merkle.completed_tiles(Frontier(), bytes(32)) == []
     full = Frontier()
     for number in range(255):
         full.push(leaf_hash(bytes([number])))
     last = leaf_hash(b"\xff")
-    ((level, number, root),) = tiles.completed(full, last)
+    ((level, number, root),) = merkle.completed_tiles(full, last)
     full.push(last)
     assert (level, number, root) == (0, 0, full.root())

@@ -16,12 +16,11 @@ import pytest
 from pymerkle import InmemoryTree
 
 from tests.unit.audit.help import end, filled, python, tamper, writer
-from tray.audit import keys, proof, prune, rotation, salvage, segments, standalone, tlog
+from tray.audit import keys, proof, rotation, salvage, segments, standalone, tlog
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey, parse
 from tray.audit.merkle import leaf_hash
 from tray.audit.proof import Proof
 from tray.audit.store import AuditLog
-from tray.audit.tlog import exporting
 from tray.cli.main import main
 from tray.core import paths
 from tray.core.errors import (
@@ -193,7 +192,7 @@ def test_an_export_that_was_cut_off_is_finished_by_the_next(
         left -= 1
         write(path, content)
 
-    monkeypatch.setattr(exporting, "write", some)
+    monkeypatch.setattr(tlog, "write", some)
     for count in range(12):
         folder = tmp_path / f"cut-{count}"
         shutil.copytree(tmp_path / "out", folder)
@@ -688,7 +687,7 @@ def pruned(log: Places, tmp_path: Path) -> Places:
         segments.rotate(opened)
         opened.append([end("after")])
         (tmp_path / "older").write_bytes(opened.head()[2])
-    prune.prune(log, 0, {"outside": (tmp_path / "older").read_bytes()}, archive=tmp_path / "archive")
+    segments.prune(log, 0, {"outside": (tmp_path / "older").read_bytes()}, archive=tmp_path / "archive")
     with AuditLog.read(log.audit_db) as opened:
         assert opened.start() == 512
     return log

@@ -14,7 +14,7 @@ from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.entry import build
 from tray.audit.merkle import Frontier, leaf_hash
 from tray.audit.store import AuditLog
-from tray.audit.verify import Kind, Result, Verdict, verify
+from tray.audit.verify.check import Kind, Result, Verdict, verify
 from tray.core.errors import AuditMissingError, AuditUnavailableError, BaselineError
 from tray.core.paths import Places
 

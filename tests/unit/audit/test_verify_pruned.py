@@ -10,9 +10,9 @@ from tests.unit.audit import attacks as by
 from tests.unit.audit.help import end, start, tamper
 from tests.waiting import wait_for
 from tray.audit import last_check, rotation, segments
-from tray.audit.prune import prune
+from tray.audit.segments import prune
 from tray.audit.store import AuditLog
-from tray.audit.verify import Kind, Result, Verdict, verify, verify_since
+from tray.audit.verify.check import Kind, Result, Verdict, verify, verify_since
 from tray.baselines import all_copies, recorded_check
 from tray.core import clock
 from tray.core.dataclass import replace

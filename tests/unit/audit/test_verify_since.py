@@ -13,10 +13,9 @@ from tests.unit.audit.help import end, filled, start
 from tray.audit import keys, last_check, rotation, spool
 from tray.audit.checkpoint import Checkpoint
 from tray.audit.entry import Action
-from tray.audit.merkle import Frontier
+from tray.audit.merkle import Frontier, Tiles
 from tray.audit.store import AuditLog
-from tray.audit.tiles import Tiles
-from tray.audit.verify import Kind, Result, verify_since
+from tray.audit.verify.check import Kind, Result, verify_since
 from tray.audit.verify.tables import is_consistent
 from tray.audit.verify.verdict import Verdict
 from tray.baselines import acknowledge, all_copies, recorded_check

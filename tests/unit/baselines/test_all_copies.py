@@ -17,7 +17,7 @@ from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.keys import pin
 from tray.audit.near_copy import copy_near, stem_of
 from tray.audit.store import AuditLog
-from tray.audit.verify import Result, verify
+from tray.audit.verify.check import Result, verify
 from tray.baselines.all_copies import footer, found, pinned
 from tray.core.paths import Places, private
 

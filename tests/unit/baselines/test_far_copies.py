@@ -15,7 +15,7 @@ from tray.audit import checkpoint, near_copy, spool
 from tray.audit.checkpoint import Checkpoint, Signer
 from tray.audit.entry import Action
 from tray.audit.store import AuditLog
-from tray.audit.verify import Kind, Result, verify
+from tray.audit.verify.check import Kind, Result, verify
 from tray.baselines import acknowledge, all_copies, far_copies, system_log
 from tray.baselines.all_copies import found
 from tray.baselines.far_copies import copy_far, repository

@@ -11,7 +11,7 @@ import pytest
 import tray
 from tests.unit.forked import Forked, forked
 from tray import config, runs
-from tray.audit.tlog import files as tiles
+from tray.audit import tlog as tiles
 from tray.core import files
 from tray.core.errors import ConfigError
 from tray.core.paths import Places, private
@@ -236,7 +236,7 @@ ALLOWED = {
     "core/errors/surfaces.py": "what describes the Python environment that we run in",
     "housekeeping/task_memory.py": "written, no link is followed",
     "audit/keys.py": "written, made exclusively",
-    "audit/tlog/files.py": "written, made exclusively",
+    "audit/tlog.py": "written, made exclusively",
     "recording/outage.py": "written, made exclusively",
     "repository/cache.py": "written: a file of ours",
     "wrapper/privacy.py": "written: a key of our own",

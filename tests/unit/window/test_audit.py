@@ -10,7 +10,7 @@ import pytest
 from tests.e2e import statuses
 from tests.unit.audit.help import end, filled, mounted, start, tamper, writer
 from tests.waiting import wait_for
-from tray.audit import prune, segments, spool
+from tray.audit import segments, spool
 from tray.audit.entry import Action
 from tray.audit.store import AuditLog
 from tray.baselines import all_copies
@@ -250,7 +250,7 @@ def test_a_pruned_log_says_from_where_it_is_kept(places: Places) -> None:
         log.append([end(time_ms=old) for _ in range(300)])
         segments.rotate(log, 256)
         log.append([end(job="later")])
-    wait_for(lambda: prune.prune(places, 0, all_copies.found(places)), what="a segment to be old enough")
+    wait_for(lambda: segments.prune(places, 0, all_copies.found(places)), what="a segment to be old enough")
     with AuditLog.read(places.audit_db) as log:
         size, first = log.head()[0], log.start()
     assert first == 256

@@ -1,10 +1,10 @@
-"""What can still be read of a damaged log: entries and checkpoints by their form, the rest through SQLite.
+"""Read the rest of a damaged log: entries and checkpoints by their form, everything else through SQLite.
 
 An entry proves itself, so the files are searched for the bytes of entries, whatever is left of the database around them. SQLite
-then looks up one number after the other in a copy: a page that is broken costs only the rows that lie behind it. Where the schema
+then looks up one number after the other in a copy: a page that is broken costs only the rows that lie behind it. If the schema
 is broken, the copy gets that of a new log, which lies on the same pages in every log.
 
-`sqlite3 .recover` would be another way, but Debian 12 and Ubuntu 24.04 build their SQLite without what that command needs.
+`sqlite3 .recover` would be another way, but the SQLite of Debian 12 and Ubuntu 24.04 is built without the table that it needs.
 """
 
 import os
@@ -18,9 +18,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tray.audit import bodies, checkpoint
+from tray.audit import checkpoint
 from tray.audit.entry import MAX_BODY, MAX_ENTRY, SALT_SIZE, pattern
 from tray.audit.merkle import HASH_SIZE, Frontier, leaf_hash
+from tray.audit.rows import plain_body
 from tray.audit.schema import STATEMENTS
 from tray.core import files
 from tray.core.dataclass import dataclass, field
@@ -57,14 +58,14 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Found:
-    """Everything that was read, whatever it is worth.
+class Remains:
+    """Everything that was read, proven or not.
 
     Attributes:
-        entries: By number and leaf hash: where pages contradict each other there are several for one number.
+        entries: Entries by number and leaf hash: if pages contradict each other, one number has several.
         bodies: Salt and plain body by number.
-        start, size: Where the log begins and ends, as it says itself.
-        unreadable: Blocks that the disk did not give.
+        start, size: Beginning and end of the log, as it says itself.
+        unreadable: Number of blocks that the disk did not give.
     """
 
     entries: dict[int, dict[bytes, Entry]] = field(default_factory=dict)
@@ -77,7 +78,7 @@ class Found:
     unreadable: int = 0
 
     def take_entry(self, raw: bytes) -> None:
-        """Take what has the form of an entry."""
+        """Keep *raw* if it has the form of an entry."""
         match = pattern().fullmatch(raw)
         if match is None or len(raw) > MAX_ENTRY:
             return
@@ -88,68 +89,68 @@ class Found:
             self.entries.setdefault(int(match["seq"]), {})[leaf] = Entry(raw, leaf, prev, log, action)
 
     def take_note(self, note: bytes) -> None:
-        """Take what has the form of a signed checkpoint."""
+        """Keep *note* if it has the form of a signed checkpoint."""
         with suppress(ValueError):
             checkpoint.parse(note)
             self.notes.add(note)
 
 
-def read(db: Path, folder: Path) -> Found:
-    """Return what is left of *db* and of its write-ahead log; neither is touched.
+def read(db: Path, folder: Path) -> Remains:
+    """Return all that can be read of *db* and of its write-ahead log; neither is changed.
 
     Args:
-        folder: Where a copy of both can lie meanwhile.
+        folder: Folder with room for a copy of both meanwhile.
 
     Raises:
         OSError: *db* cannot be read at all, or there is no room for the copy.
     """
-    found = Found()
+    remains = Remains()
     with TemporaryDirectory(dir=folder, prefix=".reading-") as name:
         copy = Path(name) / "audit.db"
-        size = _copy(db, copy, found)
+        size = _copy(db, copy, remains)
         for suffix in ("-wal", "-journal"):
             beside = db.with_name(db.name + suffix)
             if beside.is_file():
-                size += _copy(beside, copy.with_name(copy.name + suffix), found)
+                size += _copy(beside, copy.with_name(copy.name + suffix), remains)
         with suppress(sqlite3.Error), closing(_opened(copy)) as connection:
-            _look_up(connection, found, size)
-    return found
+            _look_up(connection, remains, size)
+    return remains
 
 
-def _copy(source: Path, copy: Path, found: Found) -> int:
-    """Copy a file, take the texts in it on the way, and return its size. What the disk does not give is zeros in the copy."""
+def _copy(source: Path, copy: Path, remains: Remains) -> int:
+    """Copy a file, keep the texts in it on the way, and return its size. Unreadable blocks are zeros in the copy."""
     with files.opened(source) as reading, copy.open("xb") as writing:
         size = reading.seek(0, os.SEEK_END)
 
         def blocks() -> Iterator[bytes]:
             for at in range(0, size, _BLOCK):
-                block = _block(reading.fileno(), at, min(_BLOCK, size - at), found)
+                block = _block(reading.fileno(), at, min(_BLOCK, size - at), remains)
                 writing.write(block)
                 yield block
 
         for text in _texts(blocks()):
             if text.startswith(_ENTRY):
-                found.take_entry(text)
+                remains.take_entry(text)
             else:
-                found.take_note(text)
+                remains.take_note(text)
     return size
 
 
-def _block(descriptor: int, at: int, size: int, found: Found) -> bytes:
+def _block(descriptor: int, at: int, size: int, remains: Remains) -> bytes:
     """Read a block; where that fails, page by page."""
     with suppress(OSError):
         os.lseek(descriptor, at, os.SEEK_SET)
         return os.read(descriptor, size).ljust(size, b"\x00")
     if size > PAGE:
         return b"".join(
-            _block(descriptor, place, min(PAGE, at + size - place), found) for place in range(at, at + size, PAGE)
+            _block(descriptor, place, min(PAGE, at + size - place), remains) for place in range(at, at + size, PAGE)
         )
-    found.unreadable += 1
+    remains.unreadable += 1
     return bytes(size)
 
 
 def _texts(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what has the form of an entry or of a signed checkpoint, also across the borders of blocks."""
+    """Yield the texts in the form of an entry or of a signed checkpoint, also across the borders of blocks."""
     rest = b""
     for block in blocks:
         text, end = rest + block, 0
@@ -164,7 +165,7 @@ def _texts(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _opened(copy: Path) -> sqlite3.Connection:
-    """Open the copy; where SQLite finds none of our tables in it, with the schema of a new log.
+    """Open the copy; if SQLite finds none of our tables in it, with the schema of a new log.
 
     Raises:
         sqlite3.Error: It cannot be read with that either.
@@ -190,7 +191,7 @@ def _connected(copy: Path) -> sqlite3.Connection:
 
 
 def _schema_pages() -> Iterator[tuple[int, bytes]]:
-    """Yield place and content of the pages on which a new log has its schema."""
+    """Yield number and content of the pages that hold the schema of a new log."""
     with closing(sqlite3.connect(":memory:")) as connection:
         for statement in STATEMENTS.values():
             connection.execute(statement)
@@ -203,41 +204,43 @@ def _schema_pages() -> Iterator[tuple[int, bytes]]:
             yield at // PAGE, page
 
 
-def _look_up(connection: sqlite3.Connection, found: Found, space: int) -> None:
-    """Take what SQLite still reaches, of no more rows than there is *space* for in the files."""
+def _look_up(connection: sqlite3.Connection, remains: Remains, space: int) -> None:
+    """Keep the rows that SQLite still reaches, no more of them than there is *space* for in the files."""
     ask, most = _Asking(connection), space // _SHORTEST + 1
     match ask("SELECT size, frontier, checkpoint FROM head WHERE one = 1"):
         case int(size), bytes(frontier), bytes(note):
-            found.size = _frontier(found, size, frontier)
-            found.take_note(note)
+            remains.size = _frontier(remains, size, frontier)
+            remains.take_note(note)
     match ask("SELECT start, frontier FROM base WHERE one = 1"):
         case int(start), bytes(frontier):
-            found.start = _frontier(found, start, frontier)
-    top = max([found.size, *(seq + 1 for seq in found.entries), *(checkpoint.parse(note).size for note in found.notes)])
-    first = found.start or min(found.entries, default=0)
+            remains.start = _frontier(remains, start, frontier)
+    top = max(
+        [remains.size, *(seq + 1 for seq in remains.entries), *(checkpoint.parse(note).size for note in remains.notes)]
+    )
+    first = remains.start or min(remains.entries, default=0)
     for seq in islice(range(first, top), most):
-        if seq not in found.entries:
+        if seq not in remains.entries:
             match ask("SELECT entry FROM entries WHERE seq = ?", seq):
                 case (bytes(raw),):
-                    found.take_entry(raw)
+                    remains.take_entry(raw)
         match ask("SELECT salt, body FROM bodies WHERE seq = ?", seq):
             case bytes(salt), bytes(body) if len(salt) == SALT_SIZE:
                 with suppress(ValueError):
-                    found.bodies[seq] = salt, bodies.plain(body)
+                    remains.bodies[seq] = salt, plain_body(body)
     level, width = 0, min(top, first + most) >> 8
     while width:
         for number in islice(range(width), space // HASH_SIZE):
             match ask("SELECT hash FROM tiles WHERE level = ? AND number = ?", level, number):
                 case (bytes(root),) if len(root) == HASH_SIZE:
-                    found.tiles[level, number] = root
+                    remains.tiles[level, number] = root
         level, width = level + 1, width >> 8
 
 
-def _frontier(found: Found, size: int, frontier: bytes) -> int:
-    """Take the frontier of a tree of *size* entries, and return that size; 0 for what cannot be one."""
+def _frontier(remains: Remains, size: int, frontier: bytes) -> int:
+    """Keep the frontier of a tree of *size* entries, and return that size; 0 for bytes that cannot be one."""
     with suppress(ValueError):
         Frontier.from_bytes(size, frontier)
-        found.frontiers[size] = frontier
+        remains.frontiers[size] = frontier
         return size
     return 0
 

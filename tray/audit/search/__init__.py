@@ -1,13 +1,13 @@
-"""Searching the log, the newest first.
+"""Search the log, the newest entries first.
 
-conditions.py   what is asked for (`Filter`), as conditions of SQL
+conditions.py   the filter, and how people write one
 by_facets.py    find by action, job, time and the like
-by_words.py     find words, with an index beside the log: index_file.py opens it, index_fill.py brings it up to date
-jobs.py         what is known of each job              latest.py     the same quickly for most jobs
-recorded.py     in which order things were recorded
+by_words.py     find words too, with an index beside the log; index_fill.py brings it up to date
+jobs.py         the history of each job
 """
 
-from tray.audit.search.by_facets import Cursor, Page, facets, keys, names, newest_below, range_of, read, search
+from tray.audit.search.by_facets import Cursor, Page, facets, keys, names, newest_below, range_of, read
+from tray.audit.search.by_words import search
 from tray.audit.search.conditions import Filter
 
 __all__ = ["Cursor", "Filter", "Page", "facets", "keys", "names", "newest_below", "range_of", "read", "search"]

@@ -1,11 +1,11 @@
-"""What somebody looks for in the audit log: the filter, and how people write one. Pure.
+"""Describe a search in the audit log: the filter, and how people write one. Pure.
 
 Command line, window and reports all read dates and words here, so that "yesterday" is the same day everywhere.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
@@ -29,7 +29,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
 """The closed lists; a job or an engine may have any name."""
 
 NAMES = ("job", "engine", *LISTS)
-"""What a filter compares with a list of alternatives."""
+"""The values that a filter compares with a list of alternatives."""
 
 WORD_BYTES = 48
 """A longer word is known by its beginning."""
@@ -37,13 +37,13 @@ WORD_BYTES = 48
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What an entry must be. None asks for nothing; of a tuple one is enough, and everything that is given must hold.
+    """The conditions that an entry must meet, all of them. None is no condition; of a tuple one value is enough.
 
     Attributes:
-        since_ms: It happened then or later.
-        until_ms: It happened before then.
-        outcome: Its `result`; an end whose result this version does not know counts as "unknown".
-        text: All words of one of these stand in it, or begin a word of it (see `words`).
+        since_ms: Earliest time of the event.
+        until_ms: Time before which it happened.
+        outcome: The entry's `result`; an end whose result this version does not know counts as "unknown".
+        text: Phrases; all words of one of them stand in the entry, or begin a word of it (see `words`).
     """
 
     since_ms: int | None = None
@@ -58,34 +58,33 @@ class Filter:
     text: tuple[str, ...] | None = None
 
     def admits(self, entry: Mapping[str, Any]) -> bool:
-        """Whether action, job, result and the like of *entry* are as asked; neither time nor text is looked at."""
+        """Whether action, job, result and the like of *entry* are admitted; neither time nor text is compared."""
         return all(
             wanted is None or known(entry, name) in wanted for name in NAMES if (wanted := getattr(self, name)) != ()
         )
 
     def matches(self, entry: Mapping[str, Any], body: Mapping[str, Any] | None) -> bool:
-        """Whether *entry* with its *body* is what was asked for."""
+        """Whether *entry* with its *body* meets all conditions."""
         at = clock.from_text(entry["time"])
         if (self.since_ms is not None and at < self.since_ms) or (self.until_ms is not None and at >= self.until_ms):
             return False
         return self.admits(entry) and (not self.phrases() or self.reads(words_of(entry, body)))
 
     def anything(self) -> bool:
-        """Whether it asks for no action, job, result or the like."""
+        """Whether there is no condition on action, job, result or the like."""
         return not any(getattr(self, name) for name in NAMES)
 
     def phrases(self) -> list[list[str]]:
-        """Return the words of each alternative of the text; those without any word ask for nothing."""
-        found = [list(dict.fromkeys(words(text))) for text in self.text or ()]
-        return [phrase for phrase in found if phrase]
+        """Return the words of each phrase; a phrase without any word is no condition."""
+        phrases = [list(dict.fromkeys(words(text))) for text in self.text or ()]
+        return [phrase for phrase in phrases if phrase]
 
-    def reads(self, there: Iterable[str]) -> bool:
-        """Whether the text that was asked for stands in these words."""
-        found = set(there)
-        return any(all(_stands(word, found) for word in phrase) for phrase in self.phrases())
+    def reads(self, there: set[str]) -> bool:
+        """Whether a phrase stands in these words."""
+        return any(all(_stands(word, there) for word in phrase) for phrase in self.phrases())
 
     def to_json(self) -> dict[str, Any]:
-        """Return what is asked for, without what is not."""
+        """Return the conditions for machines."""
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()
@@ -94,7 +93,7 @@ class Filter:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Filter":
-        """Build a filter from what `to_json` gave.
+        """Build a filter from the object that `to_json` gave.
 
         Raises:
             ValueError: It is no filter.
@@ -109,13 +108,13 @@ def _checked(name: str, value: object) -> Any:
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValueError(f"{name} must be a number")
         return value
-    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+    if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
         raise ValueError(f"{name} must be a list of texts")
     return tuple(value)
 
 
 def known(entry: Mapping[str, Any], name: str) -> str:
-    """Return what a filter compares of *entry* under *name*, empty where there is nothing."""
+    """Return the value of *entry* that a filter compares under *name*, empty if there is none."""
     if name != "outcome":
         return entry[name] or ""
     result = entry["result"] or ""
@@ -131,7 +130,7 @@ _OUTCOMES = frozenset(map(str, Outcome))
 def words(text: str) -> Iterator[str]:
     """Yield the words of *text*: letters and digits, without case and accents. "/srv/Bücher_2" holds srv, bucher and 2."""
     if not text.isascii():
-        text = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+        text = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
         text = unicodedata.normalize("NFC", text.casefold())
     for word in _WORD.findall(text.lower()):
         yield word if len(word) <= WORD_BYTES // 4 else word.encode()[:WORD_BYTES].decode("utf-8", "ignore")
@@ -143,7 +142,7 @@ READABLE = ("action", "actor", "engine", "job", "kind", "result", "severity", "s
 
 
 def words_of(entry: Mapping[str, Any], body: Mapping[str, Any] | None) -> set[str]:
-    """Return the words of what people read in an entry and its body; hashes, ids and times are not read."""
+    """Return the words that people read in an entry and its body; they do not read hashes, ids and times."""
     texts = [entry[name] for name in READABLE if entry[name] is not None]
     texts += _texts(body or {})
     return {word for text in texts if not _NOT_READ.fullmatch(text) for word in words(text)}
@@ -153,11 +152,11 @@ def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _texts(one)
+        for item in value.values():
+            yield from _texts(item)
     elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _texts(one)
+        for item in value:
+            yield from _texts(item)
 
 
 def begins(word: str) -> bool:
@@ -170,10 +169,10 @@ SHORTEST_BEGINNING = 3
 
 
 def _stands(word: str, there: set[str]) -> bool:
-    return word in there or (begins(word) and any(one.startswith(word) for one in there))
+    return word in there or (begins(word) and any(longer.startswith(word) for longer in there))
 
 
-# -- what people write
+# -- how people write a filter
 
 
 def parse(
@@ -183,34 +182,34 @@ def parse(
     zone: tzinfo | None = None,
     known_names: Mapping[str, Sequence[str]] | None = None,
 ) -> Filter:
-    """Return the filter that somebody wrote.
+    """Return the filter that the user wrote.
 
     Args:
         given: Under `since` and `until` a time (see `moment`), under `month` both at once, under `text` words, under each of
             `NAMES` values; several are separated by commas, or are a list; a job or an engine between double quotes is one
             name, commas and all. None and empty texts ask for nothing.
         zone: The time zone that days are meant in, this machine's by default.
-        known_names: Under "job" or "engine" those there are: any other one is an error then.
+        known_names: Existing names under "job" or "engine": any other name is an error then.
 
     Raises:
-        UsageError: A word is none of those that there are, or a time cannot be read.
+        UsageError: A word is none of the existing ones, or a time cannot be read.
     """
     since, until = _text(given.get("since")), _text(given.get("until"))
     if month := _text(given.get("month")):
         since = until = _month(month, since or until)
     lists = {name: _values(name, given.get(name), LISTS.get(name) or (known_names or {}).get(name)) for name in NAMES}
-    found = Filter(
+    wanted = Filter(
         since_ms=None if since is None else moment("--since", since, now_ms, zone)[0],
         until_ms=None if until is None else moment("--until", until, now_ms, zone)[1],
         text=_alternatives(given.get("text")),
         **lists,
     )
-    if found.since_ms is not None and found.until_ms is not None and found.since_ms >= found.until_ms:
+    if wanted.since_ms is not None and wanted.until_ms is not None and wanted.since_ms >= wanted.until_ms:
         raise UsageError(
             f"--until {until!r} is not after --since {since!r}.",
             next="Give the earlier time as --since, the later one as --until.",
         )
-    return found
+    return wanted
 
 
 def _month(month: str, beside: str | None) -> str:
@@ -235,19 +234,19 @@ def _values(name: str, value: str | Sequence[str] | None, there: Sequence[str] |
     texts = [value] if isinstance(value, str) else list(value or ())
     if there is None and len(texts) == 1 and len(texts[0]) > 2 and texts[0][0] == texts[0][-1] == '"':
         return (texts[0][1:-1],)
-    # The name of a job may hold a comma: one that is there as it was written is taken so.
+    # The name of a job may hold a comma: an existing name is taken as it was written.
     split = [text] if (text := ",".join(texts)) in (there or ()) else text.split(",")
-    found = tuple(dict.fromkeys(word.strip() for word in split if word.strip()))
+    values = tuple(dict.fromkeys(word.strip() for word in split if word.strip()))
     if there is None:
-        return found or None
-    by_small = {one.casefold(): one for one in there}
-    for word in found:
+        return values or None
+    by_small = {known_name.casefold(): known_name for known_name in there}
+    for word in values:
         if word.casefold() not in by_small:
             raise UsageError(f"There is no {name} {word!r}.", next=f"Choose from: {', '.join(there) or 'none yet'}.")
-    return tuple(by_small[word.casefold()] for word in found) or None
+    return tuple(by_small[word.casefold()] for word in values) or None
 
 
-# As text: compiling costs milliseconds, which every run would pay that only looks up its estimate.
+# As text: compiling costs milliseconds, and a run that only looks up its estimate would pay for it.
 _AGO = r"(\d{1,6})\s*([a-z]+?)s?(?: ago)?"
 _UNITS = {
     **dict.fromkeys(("m", "min", "minute"), timedelta(minutes=1)),
@@ -264,10 +263,10 @@ _FORMS = 'Write for example 2026-11-01, "2026-11-01 14:30", 2026-11, today, yest
 
 
 def moment(name: str, text: str, now_ms: int, zone: tzinfo | None = None) -> tuple[int, int]:
-    """Return when the time that somebody wrote begins and ends, both in milliseconds; "7d" is one moment, a date a whole day.
+    """Return when the time that the user wrote begins and ends, both in milliseconds; "7d" is one moment, a date a whole day.
 
     Args:
-        name: What it was given for, for the error.
+        name: Option that holds it, for the error.
         zone: The time zone that it is meant in, this machine's by default.
 
     Raises:
@@ -275,10 +274,10 @@ def moment(name: str, text: str, now_ms: int, zone: tzinfo | None = None) -> tup
     """
     word = " ".join(text.split()).lower()
     try:
-        found = _ago(word, now_ms) or _day(word, now_ms, zone) or _exact(word, zone)
-        if found is None:
+        span = _ago(word, now_ms) or _day(word, now_ms, zone) or _exact(word, zone)
+        if span is None:
             raise ValueError(word)
-        begin, end = found
+        begin, end = span
         clock.to_text(begin)
     except (ValueError, OverflowError, OSError) as error:
         raise UsageError(f"{name}: {text!r} is no time.", next=_FORMS) from error

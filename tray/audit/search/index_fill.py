@@ -1,4 +1,4 @@
-"""Bringing the index of words up to date with the log, in small transactions, so that it may be killed at any time.
+"""Bring the index of words up to date with the log, in small transactions, so that the process may be killed at any time.
 
 A new index is filled from the newest entry back: it is of use from the first moment on.
 """
@@ -9,22 +9,19 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tray.audit.entry import Action
 from tray.audit.merkle import leaf_hash
+from tray.audit.rows import StoredEntry
 from tray.audit.schema import MOMENT
 from tray.audit.search import by_facets
 from tray.audit.search.by_facets import Cursor
+from tray.audit.search.by_words import SPAN_MS, TABLES, VERSION, State, forget, is_of, path_of, read_state, token
 from tray.audit.search.conditions import NAMES, Filter, known, words_of
-from tray.audit.search.index_file import SPAN_MS, TABLES, VERSION, State, forget, is_of, path_of, read_state, token
+from tray.audit.store import AuditLog
 from tray.core import clock, files
 from tray.core.errors import AuditMissingError
 from tray.core.paths import Places
-
-if TYPE_CHECKING:
-    from tray.audit.rows import StoredEntry
-    from tray.audit.store import AuditLog
 
 BATCH = 2000
 """Entries that one transaction adds to the index."""
@@ -36,12 +33,12 @@ _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, 
 
 
 def update(places: Places, *, progress: Callable[[int, int], None] | None = None, seconds: float | None = None) -> bool:
-    """Bring the index up to date with the log; whether it is now. It may be killed at any time and goes on later.
+    """Bring the index up to date with the log; return whether it is now. It may be killed at any time and goes on later.
 
-    Where the index cannot be written, or this SQLite has no FTS5, nothing is done: searches then look at entries one by one.
+    If the index cannot be written, or this SQLite has no FTS5, nothing is done: searches then look at entries one by one.
 
     Args:
-        progress: Called after each transaction with how many entries the index knows and how many there are.
+        progress: Called after each transaction with the number of entries in the index and in the log.
         seconds: Stop after about so long.
 
     Raises:
@@ -66,12 +63,10 @@ def update(places: Places, *, progress: Callable[[int, int], None] | None = None
 
 
 class _StaleError(Exception):
-    """The index is damaged, of another version or another log, or knows what is gone from the log: it must be made anew."""
+    """The index is damaged, of another version or another log, or knows erased entries: it must be made anew."""
 
 
 def _round(places: Places, progress: Callable[[int, int], None] | None, deadline: float | None) -> bool:
-    from tray.audit.store import AuditLog
-
     with AuditLog.read(places.audit_db) as log, _writable(path_of(places.audit_db)) as index:
         builder = _Builder(log, index)
         while builder.step():
@@ -84,7 +79,7 @@ def _round(places: Places, progress: Callable[[int, int], None] | None, deadline
 
 @contextlib.contextmanager
 def _writable(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open the index for writing, and make it if it is not there."""
+    """Open the index for writing; make it if it is missing."""
     os.close(files.descriptor(path, os.O_RDWR | os.O_CREAT))
     index = sqlite3.connect(path, timeout=_LOCK_SECONDS, isolation_level=None)
     try:
@@ -108,13 +103,13 @@ def _writable(path: Path) -> Iterator[sqlite3.Connection]:
 class _Builder:
     """One round of bringing the index up to date."""
 
-    def __init__(self, log: "AuditLog", index: sqlite3.Connection) -> None:
+    def __init__(self, log: AuditLog, index: sqlite3.Connection) -> None:
         self._log, self._index = log, index
         self._seen: set[str] = set()
         self._known = self._size = 0
 
     def progress(self) -> tuple[int, int]:
-        """Return how many entries are known, and how many there are."""
+        """Return the number of entries in the index and in the log."""
         return self._known, self._size
 
     def step(self) -> bool:
@@ -131,7 +126,7 @@ class _Builder:
 
     def _step(self) -> bool:
         state = read_state(self._index)
-        # The index is not touched in here: what is wrong with it would be taken for damage of the log.
+        # The index is not touched in here: an error of it would be taken for damage of the log.
         with self._log._snapshot() as connection:
             state = self._current(connection, state)
             newer = state.done < self._size
@@ -156,10 +151,10 @@ class _Builder:
         return True
 
     def _current(self, connection: sqlite3.Connection, state: State | None) -> State:
-        """Return what the index covers, nothing if it is new.
+        """Return the part of the log that the index covers, none if it is new.
 
         Raises:
-            _StaleError: It is of another log, or knows what was pruned or erased.
+            _StaleError: It is of another log, or knows entries that were pruned or erased.
         """
         log, self._size = connection.execute("SELECT log, size FROM head").fetchone()
         (start,) = connection.execute("SELECT start FROM base").fetchone()
@@ -177,7 +172,7 @@ class _Builder:
         self._index.executemany("INSERT OR IGNORE INTO terms VALUES (?)", [(word,) for word in sorted(new)])
         self._seen = new if len(self._seen) > _MOST_SEEN else self._seen | new
         self._index.executemany(
-            "INSERT INTO words (rowid, doc) VALUES (?, ?)", [(row, " ".join(there)) for row, there in rows.items()]
+            "INSERT INTO words (rowid, doc) VALUES (?, ?)", [(row, " ".join(words)) for row, words in rows.items()]
         )
 
     def _write(self, state: State) -> None:
@@ -216,7 +211,7 @@ def _dated(rows: Iterable[Cursor]) -> list[Cursor]:
     return sorted(keys)
 
 
-def _words(entry: "StoredEntry") -> set[str]:
+def _words(entry: StoredEntry) -> set[str]:
     return words_of(entry.data, entry.body) | {token(name, known(entry.data, name)) for name in NAMES}
 
 
@@ -226,5 +221,5 @@ def _anchor(connection: sqlite3.Connection, size: int) -> bytes:
 
 
 def _erased_since(connection: sqlite3.Connection, state: State) -> bool:
-    """Whether a body was erased that the index may know."""
+    """Whether details were erased that the index may know."""
     return any(seq >= state.done for _, seq in by_facets.keys(connection, Filter(action=(Action.AUDIT_REDACTED,))))

@@ -1,11 +1,10 @@
-"""Verification of the whole log: every entry, the chain, the tree, the signature, the bodies, the indexes, and baselines.
+"""Verify the log: every entry, the chain, the tree, the signature, the bodies, the indexes, and baselines.
 
-Reads one consistent state as a stream, in constant memory, while others go on appending. What the log says about itself can at
-best be "intact in itself": who can replace log and key together leaves nothing inside that tells. So the result is *intact* only
-where a checkpoint that was kept elsewhere agrees.
+The check reads one consistent state as a stream, in constant memory, while other processes go on appending. By itself the log can
+at best be "intact in itself": a person who replaces log and key together leaves no trace inside. So the result is *intact* only
+if a checkpoint that was kept elsewhere agrees.
 
 `verify` checks all of it; `verify_since` goes on from an authenticated point of an earlier check (`tray.audit.last_check`).
-`verify_pass` is the stream, `verify_find` names what is wrong with an entry, `verify_rest` looks at everything beside entries.
 """
 
 import sqlite3
@@ -15,7 +14,7 @@ from pathlib import Path
 from tray.audit import checkpoint, database, keys
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
 from tray.audit.merkle import Frontier
-from tray.audit.verify.diagnose import Found, found
+from tray.audit.verify.diagnose import Finding, fail
 from tray.audit.verify.stream import Pass, Progress, Start
 from tray.audit.verify.tables import Head, Indexes, begin, check_open_runs, check_rest, check_schema, continues
 from tray.audit.verify.verdict import Kind, Point, Result, Verdict
@@ -23,15 +22,13 @@ from tray.core import clock
 from tray.core.dataclass import dataclass, replace
 from tray.core.errors import AuditUnavailableError, BaselineError
 
-__all__ = ["Kind", "Point", "Result", "Verdict", "verify", "verify_since"]
-
 
 @dataclass(frozen=True, slots=True)
 class _Baseline:
     """A checkpoint that was kept elsewhere.
 
     Attributes:
-        given: Somebody named it for this check: if it is broken, that is an error and no verdict.
+        given: The user named it for this check: if it is broken, that is an error and no verdict.
         counts: It may make the log intact; a witness beside the log may only accuse.
     """
 
@@ -59,9 +56,9 @@ def verify(
         key: The signing key's file. It is not needed; beside it stand the pinned public keys.
         baselines: Signed checkpoints that were kept elsewhere, by name, for this check.
         kept: The same, but found where they are always kept: a broken one is only noted.
-        witness: Where an earlier check ended. It lies beside the log, so it may accuse, but never makes the log intact.
+        witness: Point where an earlier check ended. It lies beside the log, so it may accuse, but never makes the log intact.
         pinned: Public keys that are kept apart from the log.
-        progress: Told every few thousand entries how many are checked, and of how many.
+        progress: Called every few thousand entries with the number of checked entries and that of all.
 
     Raises:
         AuditUnavailableError: It could not be checked.
@@ -81,10 +78,10 @@ def verify_since(
     progress: Callable[[int, int], None] | None = None,
     timeout: float = 5.0,
 ) -> Verdict:
-    """Check what came after *point*, and that the log as it is now continues what was there.
+    """Check the entries after *point*, and that the present log continues the one of that time.
 
-    What lies before the point is not read again: a change there is found by `verify`. Where the log cannot go on from the point
-    (none, another log, pruned past it, or anything about it does not fit) all of it is checked; `Verdict.full` says which.
+    Entries before the point are not read again: only `verify` finds a change there. If the log does not go on from the point
+    (there is none, it is of another log, was pruned, or does not fit) all of it is checked; `Verdict.full` says which.
 
     Args:
         point: From `last_check.point`, which makes sure that it is ours.
@@ -98,7 +95,7 @@ def verify_since(
 def _run(
     db: Path,
     key: Path,
-    baselines: "list[_Baseline]",
+    baselines: list[_Baseline],
     pinned: Sequence[VerifierKey],
     progress: Progress | None,
     timeout: float,
@@ -109,7 +106,7 @@ def _run(
         connection, _ = database.connect_reader(db, timeout)
         try:
             connection.execute("BEGIN")
-            connection.execute("PRAGMA user_version").fetchone()  # from here on nothing changes any more
+            connection.execute("PRAGMA user_version").fetchone()  # from here on the state stays the same
             pins = _pins(key)  # only now: a new key is pinned before the log names it
             connection.text_factory = _text  # text where bytes belong is a finding, not an error
             verdict = None
@@ -124,7 +121,7 @@ def _run(
 
 def _all(
     baselines: Mapping[str, bytes] | None, kept: Mapping[str, bytes] | None, witness: Point | None
-) -> "list[_Baseline]":
+) -> list[_Baseline]:
     given = [_Baseline(name, note, _parsed(name, note), given=True) for name, note in (baselines or {}).items()]
     for name, note in (kept or {}).items():
         if name not in (baselines or {}):
@@ -187,7 +184,7 @@ class _Check:
             return self._judged(lambda: self._all(indexes), full=True)
 
     def since(self, point: Point) -> Verdict | None:
-        """Check what came after *point*; None if that cannot be done, or found anything: then all of it is to be checked."""
+        """Check the entries after *point*; None if that is not possible, or if there is a finding: then check all of the log."""
         try:
             verdict = self._judged(lambda: self._since(point), full=False)
         except (_Stale, ValueError, LookupError, TypeError, BaselineError):
@@ -197,38 +194,40 @@ class _Check:
     def _judged(self, check: Callable[[], None], *, full: bool) -> Verdict:
         try:
             check()
-        except Found as one:
-            return self._verdict(Result.TAMPERED, one.why, full=full, first_bad=one.first_bad, kind=one.kind)
+        except Finding as finding:
+            return self._verdict(
+                Result.TAMPERED, finding.why, full=full, first_bad=finding.first_bad, kind=finding.kind
+            )
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) and _is_busy(error):
                 raise
             size = self._pass.tree.size if self._pass is not None else 0
             why = f"The database is damaged, and entry {size} cannot be read: {error}."
             return self._verdict(Result.TAMPERED, why, full=full, first_bad=size, kind=Kind.DAMAGED)
-        covered = max((one.target.size for one in self._agreed if one.counts), default=None)
+        covered = max((baseline.target.size for baseline in self._agreed if baseline.counts), default=None)
         lost = self._pass.said.replaced[-1:] if self._pass is not None else []
         if covered is not None and lost and covered <= lost[0]:
             why = (
                 f"The first {covered} entries are as they were, but at entry {lost[0]} a new key took over without the old "
-                "one's consent, and no outside baseline covers that yet: somebody else could have brought it in."
+                "one's consent, and no outside baseline covers that yet: another person could have brought it in."
             )
             return self._verdict(Result.INCONCLUSIVE, why, full=full)
         if covered is not None:
             return self._verdict(Result.INTACT, self._good(full), full=full)
         why = (
-            "The log is intact in itself, but there is no outside baseline to compare with: nobody would notice if log and key "
-            "had been replaced together."
+            "The log is intact in itself, but there is no outside baseline to compare with: a replacement of log and key together "
+            "would stay unnoticed."
         )
         return self._verdict(Result.INCONCLUSIVE, why, full=full)
 
     def _good(self, full: bool) -> str:
-        names = [one.name for one in self._agreed if one.counts]
-        these = f"the baseline {names[0]} agrees" if len(names) == 1 else f"{len(names)} baselines agree"
+        names = [baseline.name for baseline in self._agreed if baseline.counts]
+        agreement = f"the baseline {names[0]} agrees" if len(names) == 1 else f"{len(names)} baselines agree"
         if full or self._pass is None:
-            return f"Every entry is as it was signed, and {these}."
+            return f"Every entry is as it was signed, and {agreement}."
         count = self._pass.tree.size - self._pass.first
         new = "Nothing came" if not count else "1 entry came" if count == 1 else f"{count} entries came"
-        return f"{new} after the last check, the log continues what was there, and {these}."
+        return f"{new} after the last check, the log continues the checked entries, and {agreement}."
 
     def _verdict(
         self, result: Result, why: str, *, full: bool, first_bad: int | None = None, kind: Kind | None = None
@@ -245,7 +244,7 @@ class _Check:
             kind,
             log=None if head is None else head.log or None,
             root=tree.root().hex(),
-            baselines=tuple(one.name for one in self._agreed if one.counts),
+            baselines=tuple(baseline.name for baseline in self._agreed if baseline.counts),
             notes=tuple(self._remarks()),
             full=full,
             breach=None if stream is None else stream.said.breach,
@@ -259,7 +258,7 @@ class _Check:
                 "No public key is pinned beside the log, so a log replaced together with its key would not be noticed."
             ]
         notes, stream = list(self._notes), self._pass
-        covered = max((one.target.size for one in self._agreed if one.counts), default=None)
+        covered = max((baseline.target.size for baseline in self._agreed if baseline.counts), default=None)
         if stream is not None and covered is not None and covered < stream.tree.size:
             notes.append(f"The newest baseline covers the first {covered} entries; the log's own signature the rest.")
         if stream is not None and stream.first and not stream.resumed:
@@ -267,12 +266,12 @@ class _Check:
         replaced = [] if stream is None else stream.said.replaced
         notes += [f"A new key took over at entry {seq} without the old one's consent: it was lost." for seq in replaced]
         log = None if self._head is None else self._head.log
-        if log is None:  # it was not even read so far as to its name: what is pinned may well be its own
+        if log is None:  # not even its name could be read: the pinned keys may well be its own
             return notes
         earlier = {pin.name for pin in self._pins if pin.name != log} if isinstance(self._pins, list) else set()
         return notes + [f"An earlier log, {name}, stood here and is gone." for name in sorted(earlier)]
 
-    # -- everything, and what is new
+    # -- all entries, or the new ones
 
     def _all(self, indexes: Indexes) -> None:
         head = self._open()
@@ -297,13 +296,15 @@ class _Check:
     def _open(self) -> Head:
         check_schema(self._connection)
         self._head = head = Head.read(self._connection)
-        for one in self._baselines:
-            if one.given and one.target.origin != head.log:
-                _replaced(one, head.log)
+        for baseline in self._baselines:
+            if baseline.given and baseline.target.origin != head.log:
+                _replaced(baseline, head.log)
         return head
 
     def _stream(self, head: Head, start: Start, sizes: Iterable[int], *, resumed: bool = False) -> Pass:
-        marks = {one.target.size for one in self._baselines if one.target.origin == head.log} | set(sizes)
+        marks = {baseline.target.size for baseline in self._baselines if baseline.target.origin == head.log} | set(
+            sizes
+        )
         self._pass = stream = Pass(
             self._connection, start, head.size, head.leaf, marks, self._progress, resumed=resumed
         )
@@ -313,57 +314,63 @@ class _Check:
     def _beside(self, head: Head, stream: Pass) -> None:
         """Compare with the log's own signature, with the keys that were pinned, and with the baselines."""
         head.check(stream)
-        strange = [one for one in self._baselines if one.target.origin not in (head.log, "", *stream.said.settled)]
+        strange = [
+            baseline
+            for baseline in self._baselines
+            if baseline.target.origin not in (head.log, "", *stream.said.settled)
+        ]
         if strange:
-            self._others = sorted({one.target.origin for one in strange})
+            self._others = sorted({baseline.target.origin for baseline in strange})
             _replaced(strange[-1], head.log)
         self._check_pins(stream.keys)
-        for one in self._baselines:
-            if one.target.origin == head.log:
-                self._compare(one, stream)
-            elif not one.target.origin:
-                self._notes.append(f"{one.name} is damaged, and was left out.")
+        for baseline in self._baselines:
+            if baseline.target.origin == head.log:
+                self._compare(baseline, stream)
+            elif not baseline.target.origin:
+                self._notes.append(f"{baseline.name} is damaged, and was left out.")
 
     def _check_pins(self, known: list[VerifierKey]) -> None:
         for verifier in known:
             if isinstance(self._pins, list) and verifier not in self._pins:
                 why = f"The log is signed by a key ({verifier.key_id.hex()}) that is not pinned beside it."
-                found(Kind.UNKNOWN_KEY, why)
+                fail(Kind.UNKNOWN_KEY, why)
         if isinstance(self._pins, bytes) and known[-1].public != self._pins:
-            found(Kind.UNKNOWN_KEY, "The log is signed by another key than the one beside it.")
+            fail(Kind.UNKNOWN_KEY, "The log is signed by another key than the one beside it.")
         pinned = [verifier for verifier in self._pinned if verifier.name == known[0].name]
         if pinned and known[0] not in pinned:
-            found(Kind.UNKNOWN_KEY, "The log's first key is not the one that was pinned apart from it.")
+            fail(Kind.UNKNOWN_KEY, "The log's first key is not the one that was pinned apart from it.")
 
-    def _compare(self, one: _Baseline, stream: Pass) -> None:
-        if not self._is_signed(one, stream.keys):
+    def _compare(self, baseline: _Baseline, stream: Pass) -> None:
+        if not self._is_signed(baseline, stream.keys):
             return
-        size, agreed = one.target.size, self._agreed[-1].target.size if self._agreed else 0
+        size, agreed = baseline.target.size, self._agreed[-1].target.size if self._agreed else 0
         if size > stream.tree.size:
             why = (
-                f"{one.name} saw {size} entries, but only {stream.tree.size} are here, signed and consistent: the log is an older "
-                "state of itself, put back, or cut by somebody who holds the key."
+                f"{baseline.name} saw {size} entries, but only {stream.tree.size} are here, signed and consistent: the log is "
+                "an older state of itself, put back, or cut by an owner of the key."
             )
-            found(Kind.ROLLED_BACK, why, stream.tree.size)
+            fail(Kind.ROLLED_BACK, why, stream.tree.size)
         if size < stream.first:
-            if not continues(self._connection, one.target, stream.first, stream.first_root):
+            if not continues(self._connection, baseline.target, stream.first, stream.first_root):
                 if stream.resumed:
                     raise _Stale
-                self._notes.append(f"{one.name} saw {size} entries, which were pruned since: too old to compare with.")
+                self._notes.append(
+                    f"{baseline.name} saw {size} entries, which were pruned since: too old to compare with."
+                )
                 return
-        elif stream.roots.get(size) != one.target.root:
-            why = f"The first {size} entries are not the ones that {one.name} saw: the log was rewritten."
-            found(Kind.REWRITTEN, why, agreed)
-        self._agreed.append(one)
+        elif stream.roots.get(size) != baseline.target.root:
+            why = f"The first {size} entries are not the ones that {baseline.name} saw: the log was rewritten."
+            fail(Kind.REWRITTEN, why, agreed)
+        self._agreed.append(baseline)
 
-    def _is_signed(self, one: _Baseline, known: list[VerifierKey]) -> bool:
-        if any(verifier.verifies(one.note) for verifier in known):
+    def _is_signed(self, baseline: _Baseline, known: list[VerifierKey]) -> bool:
+        if any(verifier.verifies(baseline.note) for verifier in known):
             return True
-        if checkpoint.key_ids(one.note).isdisjoint(verifier.key_id for verifier in known):
-            found(Kind.UNKNOWN_KEY, f"{one.name} was signed by a key that the log does not name.")
-        if one.given:
-            raise BaselineError(one.name, "Its signature is broken.")
-        self._notes.append(f"{one.name} is damaged: its signature is broken. It was left out.")
+        if checkpoint.key_ids(baseline.note).isdisjoint(verifier.key_id for verifier in known):
+            fail(Kind.UNKNOWN_KEY, f"{baseline.name} was signed by a key that the log does not name.")
+        if baseline.given:
+            raise BaselineError(baseline.name, "Its signature is broken.")
+        self._notes.append(f"{baseline.name} is damaged: its signature is broken. It was left out.")
         return False
 
 
@@ -371,9 +378,9 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
-def _replaced(one: _Baseline, log: str) -> None:
-    why = f"{one.name} is of the log {one.target.origin}, but here is {log}: another log, or another log's baseline."
-    found(Kind.REPLACED, why)
+def _replaced(baseline: _Baseline, log: str) -> None:
+    why = f"{baseline.name} is of the log {baseline.target.origin}, but here is {log}: another log, or another log's baseline."
+    fail(Kind.REPLACED, why)
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

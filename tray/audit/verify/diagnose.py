@@ -1,6 +1,6 @@
-"""What exactly is wrong: one entry after the other, where the quick look at many of them at once did not fit.
+"""Name exactly what is wrong: check one entry after the other, after the quick check of many at once failed.
 
-Slow and careful. Nothing found here is thrown away: the first finding ends the verification.
+Slow and careful. The first finding ends the verification.
 """
 
 import sqlite3
@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, NoReturn
 
-from tray.audit.bodies import plain
 from tray.audit.entry import MAX_ENTRY, SALT_SIZE, pattern
 from tray.audit.merkle import leaf_hash
+from tray.audit.rows import plain_body
 from tray.audit.verify.verdict import Kind
 
 Row = tuple[int, Any]
@@ -20,11 +20,11 @@ _ENTRY = "SELECT entry FROM entries WHERE seq = ?"
 _ELSEWHERE = "SELECT min(seq) FROM entries NOT INDEXED WHERE instr(entry, ?) AND seq <> ?"
 
 
-class Found(Exception):  # noqa: N818 - not an error: it carries the first finding out of the stream
-    """The first thing that is wrong.
+class Finding(Exception):  # noqa: N818 - not an error: it carries the first finding out of the stream
+    """The first wrong thing.
 
     Attributes:
-        first_bad: The first entry that is wrong, as far as it can be told.
+        first_bad: Number of the first wrong entry, as far as it is known.
     """
 
     def __init__(self, kind: Kind, why: str, first_bad: int | None = None) -> None:
@@ -32,17 +32,17 @@ class Found(Exception):  # noqa: N818 - not an error: it carries the first findi
         self.kind, self.why, self.first_bad = kind, why, first_bad
 
 
-def found(kind: Kind, why: str, first_bad: int | None = None) -> NoReturn:
+def fail(kind: Kind, why: str, first_bad: int | None = None) -> NoReturn:
     """End the verification with this finding."""
-    raise Found(kind, why, first_bad)
+    raise Finding(kind, why, first_bad)
 
 
 class Careful:
-    """Looks at single entries of the log *log*.
+    """Checker of single entries of the log *log*.
 
     Args:
-        erased: Returns which entries' details an entry says were erased, and which one says it.
-        head_leaf: What the head remembers of the last entry.
+        erased: Returns the entries whose details were erased, each with the entry that says so.
+        head_leaf: Hash of the last entry as the head has it.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Careful:
             leaf: Hash of the entry before.
 
         Raises:
-            Found: One of them is wrong.
+            Finding: One of them is wrong.
         """
         leaves = []
         for size, (seq, raw) in enumerate(rows, first):
@@ -68,15 +68,15 @@ class Careful:
         return leaves
 
     def _entry(self, size: int, seq: int, raw: object, leaf: bytes) -> bytes:
-        """Check one entry and its place in the chain; return the hash of its details as it stands there."""
+        """Check one entry and its place in the chain; return the hash of its details that it names."""
         if seq != size:
             self._gap(size)
         match = pattern().fullmatch(raw) if isinstance(raw, bytes) else None
         if not isinstance(raw, bytes) or match is None or len(raw) > MAX_ENTRY or not _is_unicode(raw):
-            found(Kind.ALTERED, f"Entry {seq} is no audit entry.", seq)
+            fail(Kind.ALTERED, f"Entry {seq} is no audit entry.", seq)
         number, origin, prev, promised = match.group("seq", "log", "prev", "body")
         if origin[1:-1] != self._log:
-            found(Kind.ALTERED, f"Entry {seq} is of another log.", seq)
+            fail(Kind.ALTERED, f"Entry {seq} is of another log.", seq)
         if int(number) != seq:
             self._displaced(seq, int(number), raw)
         if prev[1:-1] != leaf.hex().encode():
@@ -86,20 +86,20 @@ class Careful:
     def _gap(self, size: int) -> NoReturn:
         elsewhere = self._elsewhere(size)
         if elsewhere is not None:
-            found(Kind.REORDERED, f"Entry {size} stands in the place of entry {elsewhere}.", size)
-        found(Kind.MISSING, f"Entry {size} is missing.", size)
+            fail(Kind.REORDERED, f"Entry {size} stands in the place of entry {elsewhere}.", size)
+        fail(Kind.MISSING, f"Entry {size} is missing.", size)
 
     def _displaced(self, seq: int, number: int, raw: bytes) -> NoReturn:
-        """In the place of entry *seq* stands entry *number*: moved, or others were taken out or put in."""
+        """Say why entry *number* stands in the place of entry *seq*: it was moved, or others were taken out or put in."""
         elsewhere = self._elsewhere(seq)
         if elsewhere == seq + 1 and number == seq - 1:  # two claim to be entry `number`, and the rest moved down
             bad = number if self._vouched(seq + 1, raw) else seq
-            found(Kind.INSERTED, f"Entry {bad} was put in between, and those behind it were moved.", bad)
+            fail(Kind.INSERTED, f"Entry {bad} was put in between, and those behind it were moved.", bad)
         if elsewhere is not None:
-            found(Kind.REORDERED, f"In the place of entry {seq} stands entry {number}: the order was changed.", seq)
+            fail(Kind.REORDERED, f"In the place of entry {seq} stands entry {number}: the order was changed.", seq)
         if number > seq:
-            found(Kind.MISSING, f"Entry {seq} is missing, and entry {number} was moved to its place.", seq)
-        found(Kind.ALTERED, f"In the place of entry {seq} stands a copy of entry {number}.", seq)
+            fail(Kind.MISSING, f"Entry {seq} is missing, and entry {number} was moved to its place.", seq)
+        fail(Kind.ALTERED, f"In the place of entry {seq} stands a copy of entry {number}.", seq)
 
     def _elsewhere(self, number: int) -> int | None:
         """Return in which other place entry *number* stands; an unescaped quote cannot be part of a text, so this is exact."""
@@ -120,29 +120,29 @@ class Careful:
         """Say which of entry *seq* and the one before it was altered, or whether the one before does not belong there."""
         row = self._connection.execute(_ENTRY, (seq - 2,)).fetchone()
         if row is not None and isinstance(row[0], bytes) and leaf_hash(row[0]).hex().encode() == prev:
-            found(Kind.INSERTED, f"Entry {seq - 1} was put in between: entry {seq} does not know it.", seq - 1)
+            fail(Kind.INSERTED, f"Entry {seq - 1} was put in between: entry {seq} does not know it.", seq - 1)
         bad = max(seq - 1, 0) if self._vouched(seq + 1, raw) else seq
-        found(Kind.ALTERED, f"Entry {bad} was altered: the hashes around it do not fit.", bad)
+        fail(Kind.ALTERED, f"Entry {bad} was altered: the hashes around it do not fit.", bad)
 
     def _body(self, seq: int, promised: bytes) -> None:
         row = self._connection.execute(_BODY, (seq,)).fetchone()
         if row is None:
             if promised != b"null" and self._erased().get(seq, -1) <= seq:
-                found(Kind.BODY, f"The details of entry {seq} are gone, and no entry says that they were erased.", seq)
+                fail(Kind.BODY, f"The details of entry {seq} are gone, and no entry says that they were erased.", seq)
             return
         if promised == b"null":
-            found(Kind.BODY, f"Entry {seq} has details that it does not name.", seq)
+            fail(Kind.BODY, f"Entry {seq} has details that it does not name.", seq)
         salt, kept = row
         if promised[1:-1].decode() != _digest(salt, kept):
-            found(Kind.BODY, f"The details of entry {seq} were altered.", seq)
+            fail(Kind.BODY, f"The details of entry {seq} were altered.", seq)
 
 
 def _digest(salt: object, kept: object) -> str | None:
-    """Return the hash of details; None of what cannot be any: another type, a salt of another length, no compressed text."""
+    """Return the hash of details; None for values that cannot be any: another type, a salt of another length, no packed text."""
     if not isinstance(salt, bytes) or not isinstance(kept, bytes) or len(salt) != SALT_SIZE:
         return None  # with a longer salt, the first bytes of the details could be passed off as part of it
     try:
-        return sha256(b"\x02" + salt + plain(kept)).hexdigest()
+        return sha256(b"\x02" + salt + plain_body(kept)).hexdigest()
     except ValueError:
         return None
 

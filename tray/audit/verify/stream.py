@@ -1,8 +1,8 @@
-"""The stream: every entry of the log once, 256 at a time, in constant memory.
+"""Read every entry of the log once, 256 at a time, in constant memory.
 
-A quick look takes 256 entries (one tile of the tree) at once: their form by one expression each, their numbers, their chain and
-their details by one comparison for all. Only where that does not fit, and where an entry says something about the log itself, it
-is looked at alone. Per entry this takes about 5 µs, of which the expression is 2, hashing 1.5, and SQLite 1.
+A quick check takes 256 entries (one tile of the tree) at once: their form by one expression each, their numbers, their chain and
+their details by one comparison for all. Entries are checked one by one only if that fails, or if one is about the log itself.
+An entry takes about 5 µs, of which the expression is 2, hashing 1.5, and SQLite 1.
 """
 
 import json
@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Self
 
-from tray.audit import checkpoint, rotation
-from tray.audit.bodies import plain
-from tray.audit.checkpoint import Checkpoint, VerifierKey
+from tray.audit import checkpoint
+from tray.audit.checkpoint import ROTATED, Checkpoint, VerifierKey, is_introduced
 from tray.audit.entry import MAX_ENTRY, SALT_SIZE, TYPES
-from tray.audit.merkle import HASH_SIZE, Frontier, node_hash
+from tray.audit.merkle import HASH_SIZE, HEIGHT, WIDTH, Frontier, completed_tiles, fold, leaf_hash, node_hash
+from tray.audit.rows import plain_body
 from tray.audit.schema import FACET
-from tray.audit.tiles import WIDTH, completed
-from tray.audit.verify.diagnose import Careful, Row, found
+from tray.audit.verify.diagnose import Careful, Row, fail
 from tray.audit.verify.verdict import Kind, Point
 from tray.core.dataclass import dataclass, field
 
@@ -51,7 +50,7 @@ _SIMPLE = r'"[^"\\\x00-\x1f]*+"'
 
 @dataclass(slots=True)
 class Start:
-    """Where a verification begins: at the log's beginning, behind what was pruned, or at an authenticated point.
+    """The place where a verification begins: the log's beginning, the end of the pruned entries, or an authenticated point.
 
     Attributes:
         leaf: Hash of the entry before.
@@ -66,7 +65,7 @@ class Start:
 
     @classmethod
     def at(cls, point: Point) -> Self:
-        """Return where *point* lies.
+        """Return the place of *point*.
 
         Raises:
             ValueError: It makes no sense.
@@ -78,13 +77,13 @@ class Start:
 
 @dataclass(slots=True)
 class Said:
-    """What the entries say about the log itself.
+    """The facts that entries tell about the log itself.
 
     Attributes:
         replaced: Entries at which a new key took over without the old one's consent.
         pruned: The newest audit.pruned: its number and details.
         breach: The newest audit.verified that found the log tampered with and was not acknowledged.
-        settled: Other logs whose disappearance somebody acknowledged.
+        settled: Other logs whose disappearance the user acknowledged.
         rotated: Sizes at which segments were closed, and the entries that say so.
     """
 
@@ -99,7 +98,8 @@ class Pass:
     """One pass over the entries from *start* on.
 
     Attributes:
-        first: Where it began, and what root the tree had there.
+        first: Number of the entry where it began.
+        first_root: Root of the tree there.
         resumed: It began where an earlier check ended.
         tree: The tree so far.
         before_last: The tree without the last entry.
@@ -135,7 +135,7 @@ class Pass:
         """Check all entries.
 
         Raises:
-            Found: Something is wrong.
+            Finding: Something is wrong.
         """
         rows = self._connection.execute(_ENTRIES, (self.tree.size,))
         while batch := rows.fetchmany(WIDTH - self.tree.size % WIDTH):
@@ -144,7 +144,7 @@ class Pass:
                 self._progress(self.tree.size, self._size)
 
     def point(self, note: bytes) -> Point:
-        """Return where the pass ended, to go on from there another time; *note* is the signed checkpoint of that size."""
+        """Return the point where the pass ended, for a later check; *note* is the signed checkpoint of that size."""
         said = self.said
         return Point(
             self.log,
@@ -174,10 +174,10 @@ class Pass:
         self.leaf = leaves[-1]
         self._mark()
 
-    # -- the quick look
+    # -- the quick check
 
     def _quick(self, first: int, rows: Sequence[Row]) -> list[bytes] | None:
-        """Return the leaf hashes of *rows* if they are all as they should be; else None, or an error of Python's."""
+        """Return the leaf hashes of *rows* if all are right; otherwise None, or raise any error of Python's."""
         count = len(rows)
         seqs, raws = zip(*rows, strict=True)
         simple, full = self._match
@@ -188,7 +188,7 @@ class Pass:
             if not raw.isascii():
                 raw.decode()
         promised, prevs, numbers = zip(*[match.groups() for match in matches], strict=True)
-        leaves = [sha256(b"\x00" + raw).digest() for raw in raws]
+        leaves = list(map(leaf_hash, raws))
         chain = (self.leaf + b"".join(leaves[:-1])).hex().encode()
         places = ",".join(map(str, range(first, first + count))).encode()
         if b"".join(prevs) != chain or b",".join(numbers) != places or not self._bodies(first, promised):
@@ -196,18 +196,18 @@ class Pass:
         return leaves
 
     def _bodies(self, first: int, promised: Sequence[bytes | None]) -> bool:
-        """Whether the details are there and are those that the entries name."""
+        """Whether the details are complete and have the hashes that the entries name."""
         seqs, digests = [], []
         for seq, salt, kept in self._connection.execute(_BODIES, (first, first + len(promised))):
             if len(salt) != SALT_SIZE:
                 return False
             seqs.append(seq)
-            digests.append(sha256(b"\x02" + salt + plain(kept)).digest())
+            digests.append(sha256(b"\x02" + salt + plain_body(kept)).digest())
         named = [seq for seq, value in enumerate(promised, first) if value is not None]
         return seqs == named and b"".join(digests).hex().encode() == b"".join(filter(None, promised))
 
     def _redacted(self) -> dict[int, int]:
-        """Return which bodies were erased, and the entry that says so; asked only once one is missing."""
+        """Return which bodies were erased, each with the entry that says so; needed only once one is missing."""
         if self._erased is None:
             self._erased = {}
             for seq, kept in self._connection.execute(_REDACTIONS):
@@ -220,13 +220,13 @@ class Pass:
 
     def _whole_tile(self, leaves: list[bytes]) -> None:
         """Push 256 leaves at once: their own tree first, then that as one."""
-        rest, height, root = self.tree.size // WIDTH, 8, _root(leaves)
+        rest, height, root = self.tree.size // WIDTH, HEIGHT, fold(leaves)
         self._tile(0, rest, root)
         while rest & 1:
             root = node_hash(self.tree.hashes.pop(), root)
             rest, height = rest >> 1, height + 1
-            if height % 8 == 0:
-                self._tile(height // 8 - 1, rest, root)
+            if height % HEIGHT == 0:
+                self._tile(height // HEIGHT - 1, rest, root)
         self.tree.hashes.append(root)
         self.tree.size += WIDTH
 
@@ -237,7 +237,7 @@ class Pass:
                 self._special(*rows[at])
             if tree.size + 1 == self._size:
                 self.before_last = tree.copy()
-            for tile in completed(tree, leaf):
+            for tile in completed_tiles(tree, leaf):
                 self._tile(*tile)
             tree.push(leaf)
             self._mark()
@@ -281,30 +281,30 @@ class Pass:
         try:
             verifier = VerifierKey.parse(body["public_key"])
         except (ValueError, LookupError, AttributeError):
-            found(Kind.KEY, f"Entry {seq} introduces a key but holds none.", seq)
+            fail(Kind.KEY, f"Entry {seq} introduces a key but holds none.", seq)
         if verifier.name != self.log:
-            found(Kind.KEY, f"Entry {seq} introduces a key of another log.", seq)
+            fail(Kind.KEY, f"Entry {seq} introduces a key of another log.", seq)
         if action == "key.rotated" or self.keys:
             if not self.keys or not _is_signed(body, Checkpoint(self.log, seq, self.tree.root()), self.keys[-1]):
-                found(Kind.KEY, f"Entry {seq} changes the key, but the old key did not sign what came before.", seq)
+                fail(Kind.KEY, f"Entry {seq} changes the key, but the old key did not sign what came before.", seq)
             self._introduced(seq, result, body, verifier)
         self.keys.append(verifier)
 
     def _introduced(self, seq: int, result: str, body: Mapping[str, Any], verifier: VerifierKey) -> None:
-        """Check what the old key says about the new one; a key that was lost could not say anything, and the entry says that."""
+        """Check that the old key introduced the new one; a lost key could not, and then the entry says so."""
         introduction = body.get("introduction")
-        if introduction is None and result != rotation.ROTATED:
+        if introduction is None and result != ROTATED:
             self.said.replaced.append(seq)
-        elif not isinstance(introduction, str) or not rotation.is_introduced(
+        elif not isinstance(introduction, str) or not is_introduced(
             introduction.encode(), seq, self.keys[-1], verifier
         ):
-            found(Kind.KEY, f"Entry {seq} changes the key, but the old key did not introduce the new one.", seq)
+            fail(Kind.KEY, f"Entry {seq} changes the key, but the old key did not introduce the new one.", seq)
 
 
 def details(kept: object) -> Mapping[str, Any]:
-    """Return an entry's details, empty where there are none that could be read."""
+    """Return an entry's details, empty if there are none that can be read."""
     try:
-        data = json.loads(plain(kept)) if isinstance(kept, bytes) else None
+        data = json.loads(plain_body(kept)) if isinstance(kept, bytes) else None
     except (ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
@@ -318,19 +318,10 @@ def _is_signed(body: Mapping[str, Any], expected: Checkpoint, verifier: Verifier
         return False
 
 
-def _root(leaves: list[bytes]) -> bytes:
-    """Return the root of a tree of 256 leaves."""
-    while len(leaves) > 1:
-        leaves = [
-            sha256(b"\x01" + left + right).digest() for left, right in zip(leaves[::2], leaves[1::2], strict=True)
-        ]
-    return leaves[0]
-
-
 def _matchers(log: str) -> tuple[Callable[[bytes], re.Match[bytes] | None], Callable[[bytes], re.Match[bytes] | None]]:
-    """Return what matches the canonical entries of *log* with groups for body, prev and seq only.
+    """Return two functions that match the canonical entries of *log*, with groups for body, prev and seq only.
 
-    The first takes only texts without a backslash, which most are, in four fifths of the time of the second.
+    The first takes only texts without a backslash, as most are, in four fifths of the time of the second.
     """
     forms = {
         **TYPES,

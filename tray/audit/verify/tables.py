@@ -1,4 +1,4 @@
-"""What lies beside the entries and must agree with them: schema, head, base, segments, tiles, open runs, indexes."""
+"""Check everything beside the entries that must agree with them: schema, head, base, segments, tiles, open runs, indexes."""
 
 import contextlib
 import sqlite3
@@ -8,10 +8,9 @@ from typing import Any, NoReturn, Self
 
 from tray.audit import checkpoint, database
 from tray.audit.checkpoint import Checkpoint, VerifierKey
-from tray.audit.merkle import HASH_SIZE, Frontier, node_hash
+from tray.audit.merkle import HASH_SIZE, WIDTH, Frontier, Tiles, node_hash
 from tray.audit.schema import ENDED, FACET, STARTED, STATEMENTS
-from tray.audit.tiles import WIDTH, Tiles
-from tray.audit.verify.diagnose import found
+from tray.audit.verify.diagnose import fail
 from tray.audit.verify.stream import Pass, Start, details
 from tray.audit.verify.verdict import Kind
 from tray.core.dataclass import dataclass
@@ -28,19 +27,19 @@ _OPEN = (
 )
 _KEPT = "SELECT run, seq FROM open_runs WHERE seq >= (SELECT start FROM base)"
 _AUTOMATIC = {"sqlite_autoindex_open_runs_1", "sqlite_autoindex_tiles_1"}
-"""What SQLite makes by itself for the two tables whose rows are ordered by another key than a number."""
+"""Indexes that SQLite makes by itself for the two tables whose rows are ordered by another key than a number."""
 
 
 def check_schema(connection: sqlite3.Connection) -> None:
-    """Compare every object of the database with what the program makes."""
+    """Compare every object of the database with the schema of this program."""
     there: dict[str, str | None] = {}
     for name, sql in connection.execute("SELECT name, sql FROM sqlite_schema"):
         if name in there or (name not in STATEMENTS and not (name in _AUTOMATIC and sql is None)):
-            found(Kind.SCHEMA, f"The database holds a second or unknown {name}, which the program did not make.")
+            fail(Kind.SCHEMA, f"The database holds a second or unknown {name}, which the program did not make.")
         there[name] = sql
     for name, statement in STATEMENTS.items():
         if there.get(name) != statement:
-            found(Kind.SCHEMA, f"The definition of {name} in the database is missing, or not as the program made it.")
+            fail(Kind.SCHEMA, f"The definition of {name} in the database is missing, or not as the program made it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +57,10 @@ class Head:
         """Read it; its types are checked, its content is not yet."""
         rows = connection.execute("SELECT log, size, leaf, frontier, checkpoint FROM head").fetchall()
         if len(rows) != 1:
-            found(Kind.MISSING, "The log's head is missing.")
+            fail(Kind.MISSING, "The log's head is missing.")
         log, size, leaf, frontier, note = rows[0]
         if [type(value) for value in (log, size, leaf, frontier)] != [str, int, bytes, bytes]:
-            found(Kind.INDEX, "The log's head is damaged.")
+            fail(Kind.INDEX, "The log's head is damaged.")
         return cls(log, size, leaf, frontier, note if isinstance(note, bytes) else b"")
 
     def check(self, stream: Pass) -> None:
@@ -69,39 +68,39 @@ class Head:
         signed = self._signed(stream.keys)
         tree = stream.tree
         if tree.size < signed.size:
-            found(Kind.TRUNCATED, f"{signed.size} entries were signed, but only {tree.size} are here.", tree.size)
+            fail(Kind.TRUNCATED, f"{signed.size} entries were signed, but only {tree.size} are here.", tree.size)
         if tree.size > signed.size:
-            found(Kind.ADDED, f"Only {signed.size} entries were signed, but {tree.size} are here.", signed.size)
+            fail(Kind.ADDED, f"Only {signed.size} entries were signed, but {tree.size} are here.", signed.size)
         if signed.root != tree.root():
             self._rewritten(stream, signed)
         if (self.size, self.leaf, self.frontier) != (tree.size, stream.leaf, tree.to_bytes()):
-            found(Kind.INDEX, "The log's head does not fit its entries.")
+            fail(Kind.INDEX, "The log's head does not fit its entries.")
 
     def _signed(self, known: list[VerifierKey]) -> Checkpoint:
         if not known:
-            found(Kind.KEY, "The log names no key that could have signed it.")
+            fail(Kind.KEY, "The log names no key that could have signed it.")
         try:
             signed = checkpoint.parse(self.checkpoint)
             ids = checkpoint.key_ids(self.checkpoint)
         except ValueError:
-            found(Kind.UNSIGNED, "The log carries no signature: its newest checkpoint is gone or none.")
+            fail(Kind.UNSIGNED, "The log carries no signature: its newest checkpoint is gone or none.")
         if not ids:
-            found(Kind.UNSIGNED, "The newest checkpoint carries no signature.")
+            fail(Kind.UNSIGNED, "The newest checkpoint carries no signature.")
         if known[-1].key_id not in ids:
-            found(Kind.UNKNOWN_KEY, "The newest checkpoint was signed by another key than the log's.")
+            fail(Kind.UNKNOWN_KEY, "The newest checkpoint was signed by another key than the log's.")
         if not known[-1].verifies(self.checkpoint):
-            found(Kind.SIGNATURE, "The signature of the newest checkpoint is broken.")
+            fail(Kind.SIGNATURE, "The signature of the newest checkpoint is broken.")
         if signed.origin != self.log:
-            found(Kind.SIGNATURE, "The newest checkpoint is of another log.")
+            fail(Kind.SIGNATURE, "The newest checkpoint is of another log.")
         return signed
 
     def _rewritten(self, stream: Pass, signed: Checkpoint) -> NoReturn:
-        """The chain fits, the signed root does not: find the place with what head and tiles still remember of the tree."""
+        """Find the place of the change where the chain fits but the signed root does not, by the tree in head and tiles."""
         tree, last = stream.before_last.copy(), stream.tree.size - 1
         if len(self.leaf) == HASH_SIZE and tree.size == last:
             tree.push(self.leaf)
             if tree.root() == signed.root:
-                found(Kind.ALTERED, f"Entry {last} was altered: it is not the one that was signed.", last)
+                fail(Kind.ALTERED, f"Entry {last} was altered: it is not the one that was signed.", last)
         try:
             kept = Frontier.from_bytes(stream.tree.size, self.frontier)
         except ValueError:
@@ -109,26 +108,26 @@ class Head:
         first = stream.tree.first_difference(kept) if kept.root() == signed.root else None
         if first is not None and stream.odd_tile is not None and stream.odd_tile[0] == 0:
             first = max(first, stream.odd_tile[1] * WIDTH)
-        found(Kind.REWRITTEN, "The entries fit each other, but they are not the ones that were signed.", first)
+        fail(Kind.REWRITTEN, "The entries fit each other, but they are not the ones that were signed.", first)
 
 
 def begin(connection: sqlite3.Connection, head: Head) -> Start:
-    """Return where the entries begin; behind what was pruned the newest audit.pruned names the keys (checked in the stream)."""
+    """Return where the entries begin; after pruning the newest audit.pruned names the keys (checked in the stream)."""
     rows = connection.execute("SELECT start, leaf, frontier FROM base").fetchall()
     if len(rows) != 1:
-        found(Kind.MISSING, "The row that says where the log begins is missing.")
+        fail(Kind.MISSING, "The row that says where the log begins is missing.")
     start, leaf, row = rows[0]
     if [type(value) for value in rows[0]] != [int, bytes, bytes] or len(leaf) != HASH_SIZE:
-        found(Kind.INDEX, "The row that says where the log begins is damaged.")
+        fail(Kind.INDEX, "The row that says where the log begins is damaged.")
     try:
         tree = Frontier.from_bytes(start, row)
     except ValueError:
-        found(Kind.INDEX, "The row that says where the log begins is damaged.")
+        fail(Kind.INDEX, "The row that says where the log begins is damaged.")
     (low,) = connection.execute("SELECT min(seq) FROM entries").fetchone()
     if low is not None and low < start:
-        found(Kind.INSERTED, f"Entry {low} stands before the beginning of the log.", low)
+        fail(Kind.INSERTED, f"Entry {low} stands before the beginning of the log.", low)
     if not start:
-        return Start(head.log) if leaf == bytes(HASH_SIZE) else found(Kind.INDEX, "The log's beginning is damaged.")
+        return Start(head.log) if leaf == bytes(HASH_SIZE) else fail(Kind.INDEX, "The log's beginning is damaged.")
     pruned = connection.execute(_PRUNED).fetchone()
     if pruned is None:
         _unexplained(start)
@@ -139,11 +138,11 @@ def _keys(body: Any, seq: int) -> list[VerifierKey]:
     try:
         return [VerifierKey.parse(key) for key in body["keys"]]
     except (ValueError, TypeError, LookupError, AttributeError):
-        found(Kind.KEY, f"Entry {seq} says that entries were pruned, but not with which keys they were signed.", seq)
+        fail(Kind.KEY, f"Entry {seq} says that entries were pruned, but not with which keys they were signed.", seq)
 
 
 def _unexplained(start: int) -> NoReturn:
-    found(Kind.MISSING, f"The entries before {start} are gone, and no entry says that they were pruned.", 0)
+    fail(Kind.MISSING, f"The entries before {start} are gone, and no entry says that they were pruned.", 0)
 
 
 def check_rest(connection: sqlite3.Connection, stream: Pass, start: Start) -> None:
@@ -153,11 +152,11 @@ def check_rest(connection: sqlite3.Connection, stream: Pass, start: Start) -> No
     _tiles(connection, stream)
     low, high = connection.execute("SELECT min(seq), max(seq) FROM bodies").fetchone()
     if low is not None and (low < stream.first or high >= stream.tree.size):
-        found(Kind.BODY, "There are details without an entry.")
+        fail(Kind.BODY, "There are details without an entry.")
 
 
 def _base(stream: Pass, start: Start) -> None:
-    """What was pruned must be what an entry says, to the hash; and what an entry says was pruned must be gone."""
+    """Check that exactly the entries are gone that an entry says were pruned, down to the hash."""
     if stream.said.pruned is None:
         if stream.first:
             _unexplained(stream.first)
@@ -166,48 +165,48 @@ def _base(stream: Pass, start: Start) -> None:
     if body.get("start") != stream.first:
         _unexplained(stream.first)
     if body.get("root") != stream.first_root.hex() or _keys(body, seq) != start.keys:
-        found(Kind.REWRITTEN, f"What was pruned is not what entry {seq} says.", 0)
+        fail(Kind.REWRITTEN, f"Other entries were pruned than entry {seq} says.", 0)
 
 
 def _segments(connection: sqlite3.Connection, stream: Pass) -> None:
-    """Closed segments join without a gap, and the checkpoint of each is of this tree and signed by a key of the log."""
+    """Check that closed segments join without a gap, each with a checkpoint of this tree that a key of the log signed."""
     end = 0
     for first, size, note in connection.execute("SELECT first, size, checkpoint FROM segments ORDER BY first"):
         if first != end or size % WIDTH or size > stream.tree.size:
-            found(Kind.MISSING, f"The segments do not join: one begins at entry {first}, where {end} was due.", end)
+            fail(Kind.MISSING, f"The segments do not join: one begins at entry {first}, where {end} was due.", end)
         try:
             target = checkpoint.parse(note)
             signed = any(key.verifies(note) for key in stream.keys)
         except (ValueError, TypeError):
             signed = False
         if not signed:
-            found(Kind.SIGNATURE, f"The checkpoint of the segment that begins at entry {first} is not signed.", first)
+            fail(Kind.SIGNATURE, f"The checkpoint of the segment that begins at entry {first} is not signed.", first)
         same = (target.origin, target.size) == (stream.log, size)
         if size < stream.first:
             same = same and continues(connection, target, stream.first, stream.first_root)
         else:
             same = same and stream.roots.get(size) == target.root
         if not same:
-            found(Kind.REWRITTEN, f"The segment that begins at entry {first} is not the one that was closed.", first)
+            fail(Kind.REWRITTEN, f"The segment that begins at entry {first} is not the one that was closed.", first)
         end = size
     for size, seq in stream.said.rotated.items():
         if size > end:
-            found(Kind.MISSING, f"The segment that entry {seq} closed is not listed.", size)
+            fail(Kind.MISSING, f"The segment that entry {seq} closed is not listed.", size)
 
 
 def _tiles(connection: sqlite3.Connection, stream: Pass) -> None:
     if stream.odd_tile is not None:
         level, number = stream.odd_tile
-        found(Kind.INDEX, f"Tile {number} of level {level} does not fit the entries.", number << 8 * (level + 1))
+        fail(Kind.INDEX, f"Tile {number} of level {level} does not fit the entries.", number << 8 * (level + 1))
     counts = {level: (count, high) for level, count, high in connection.execute(_COUNTS)}
     size, level, due = stream.tree.size >> 8, 0, {}
     while size:
         due[level] = size, size - 1
         size, level = size >> 8, level + 1
     if counts != due:
-        found(Kind.INDEX, "There are tiles too many or too few for the entries.")
+        fail(Kind.INDEX, "There are tiles too many or too few for the entries.")
     if stream.first and Tiles(connection).root_at(stream.first) != stream.first_root:
-        found(Kind.INDEX, "The tiles of what was pruned do not fit.")
+        fail(Kind.INDEX, "The tiles of what was pruned do not fit.")
 
 
 _COUNTS = "SELECT level, count(*), max(number) FROM tiles GROUP BY level"
@@ -250,16 +249,16 @@ def is_consistent(old: Checkpoint, size: int, root: bytes, proof: list[bytes]) -
 
 def check_open_runs(connection: sqlite3.Connection) -> None:
     """Compare the list of open runs with starts and ends, by two indexes; last, since damaged indexes say anything."""
-    for one, other in ((_OPEN, _KEPT), (_KEPT, _OPEN)):
-        row = connection.execute(f"{one} EXCEPT {other} LIMIT 1").fetchone()
+    for query, other in ((_OPEN, _KEPT), (_KEPT, _OPEN)):
+        row = connection.execute(f"{query} EXCEPT {other} LIMIT 1").fetchone()
         if row is not None:
-            found(Kind.INDEX, f"The list of open runs does not fit the entries, at entry {row[1]}.", row[1])
+            fail(Kind.INDEX, f"The list of open runs does not fit the entries, at entry {row[1]}.", row[1])
 
 
 class Indexes:
-    """Compares every index with the entries, in a thread of its own.
+    """Comparison of every index with the entries, in a thread of its own.
 
-    SQLite does this without Python's lock, so it costs no time where there is a second processor.
+    SQLite works without Python's lock, so this costs no time if there is a second processor.
     """
 
     def __init__(self, db: Path, timeout: float) -> None:
@@ -278,12 +277,12 @@ class Indexes:
         self._thread.start()
 
     def result(self) -> None:
-        """Wait for the end, and say what was found."""
+        """Wait for the end, and raise the finding if there is one."""
         self._thread.join()
         if self._error is not None:
             raise self._error
         if self._answer != "ok":
-            found(Kind.INDEX, f"The database disagrees with itself: {self._answer}.")
+            fail(Kind.INDEX, f"The database disagrees with itself: {self._answer}.")
 
     def __exit__(self, *_: object) -> None:
         self._stopped = True
@@ -302,7 +301,7 @@ class Indexes:
             finally:
                 self._connection = None
                 connection.close()
-        except Exception as error:  # told to whoever waits for the result
+        except Exception as error:  # raised in the thread that waits for the result
             self._error = error
 
     def _look(self, connection: sqlite3.Connection) -> None:

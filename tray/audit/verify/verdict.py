@@ -1,11 +1,11 @@
-"""What a verification of the audit log can come to."""
+"""Describe the result of a verification: result, kind of a finding, and the point from where the next one may go on."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
 from tray.core import clock
-from tray.core.dataclass import dataclass
+from tray.core.dataclass import asdict, dataclass
 
 METHOD = (
     "SHA-256 of every entry, chain of previous hashes, RFC 6962 tree, Ed25519 signatures of the newest checkpoint, of key changes "
@@ -14,7 +14,7 @@ METHOD = (
 
 
 class Result(StrEnum):
-    """What verification came to."""
+    """The three answers of a verification."""
 
     INTACT = "intact"
     TAMPERED = "tampered"
@@ -22,7 +22,7 @@ class Result(StrEnum):
 
 
 class Kind(StrEnum):
-    """In which way a log is not what it was."""
+    """The ways in which a log can be tampered with."""
 
     ALTERED = "altered"
     MISSING = "missing"
@@ -45,15 +45,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Where a verification ended without a finding: enough to go on from there (`verify.verify_since`).
+    """The point where a verification ended without a finding: enough to go on from there (`check.verify_since`).
 
     Attributes:
         leaf: Hash of the last entry.
         frontier: The tree over all entries so far.
         keys: The log's verifier keys so far, the newest last.
         checkpoint: The signed checkpoint of this size.
-        breach: The entry of a finding that nobody has acknowledged.
-        settled: Other logs whose disappearance somebody acknowledged.
+        breach: The entry of a finding that the user has not acknowledged.
+        settled: Other logs whose disappearance the user acknowledged.
         replaced: Entries at which a new key took over without the old one's consent.
     """
 
@@ -68,37 +68,23 @@ class Point:
     replaced: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the point as the standing holds it."""
-        return {
-            "log": self.log,
-            "size": self.size,
+        """Return the point as the file about the last check holds it."""
+        return asdict(self) | {
             "leaf": self.leaf.hex(),
             "frontier": self.frontier.hex(),
-            "keys": list(self.keys),
             "checkpoint": self.checkpoint.decode(),
-            "breach": self.breach,
-            "settled": list(self.settled),
-            "replaced": list(self.replaced),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Point":
-        """Build a point from what `to_json` gave.
+        """Build a point from the object that `to_json` gave.
 
         Raises:
             ValueError, TypeError, LookupError, AttributeError: It is none.
         """
-        return cls(
-            data["log"],
-            data["size"],
-            bytes.fromhex(data["leaf"]),
-            bytes.fromhex(data["frontier"]),
-            tuple(data["keys"]),
-            data["checkpoint"].encode(),
-            data["breach"],
-            tuple(data["settled"]),
-            tuple(data["replaced"]),
-        )
+        raw = {"leaf": bytes.fromhex(data["leaf"]), "frontier": bytes.fromhex(data["frontier"])}
+        lists = {name: tuple(data[name]) for name in ("keys", "settled", "replaced")}
+        return cls(**{**data, **raw, **lists, "checkpoint": data["checkpoint"].encode()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +92,17 @@ class Verdict:
     """The result of one verification.
 
     Attributes:
-        entries: How many entries were checked.
-        checked_ms: When the check ended.
-        why: One sentence: what was found, or what is missing for "intact".
-        first_bad: Number of the first entry that is wrong, as far as it can be told.
-        kind: In which way it is wrong.
+        entries: Number of entries that were checked.
+        checked_ms: End of the check.
+        why: One sentence: the finding, or the reason why the log is not called intact.
+        first_bad: Number of the first wrong entry, as far as it is known.
+        kind: Way in which it is wrong.
         baselines: The baselines that agreed.
         notes: Facts beside the result, such as an earlier log that stood here.
-        full: All of the log was checked, not only what came after an earlier check.
-        breach: The entry about an earlier finding that nobody has acknowledged.
+        full: All of the log was checked, not only the entries after an earlier check.
+        breach: The entry about an earlier finding that the user has not acknowledged.
         others: Other logs whose checkpoints were kept here, although this log says nothing about their end.
-        point: From where the next check may go on; None of a log that was tampered with.
+        point: Point from where the next check may go on; None of a log that was tampered with.
     """
 
     result: Result

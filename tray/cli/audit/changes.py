@@ -4,9 +4,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from tray import config, wording
-from tray.audit import prune, redact, segments
+from tray.audit import redact, segments
+from tray.audit.merkle import WIDTH
 from tray.audit.store import AuditLog
-from tray.audit.tiles import WIDTH
 from tray.baselines import acknowledge, all_copies
 from tray.cli import Command, no_arguments, options
 from tray.core import clock
@@ -64,7 +64,7 @@ def _prune(args: Namespace) -> int:
     retention = _retention(args.older_than, loaded.audit.retention_ms)
     notes = all_copies.found(here, loaded)
     with AuditLog.read(here.audit_db) as log:
-        plan = prune.plan(log, retention, notes)
+        plan = segments.plan(log, retention, notes)
     if not plan.segments:
         raise PruneRefusedError(plan.kept, plan.next)
     first, last = plan.segments[0].first, plan.segments[-1].size - 1
@@ -80,7 +80,7 @@ def _prune(args: Namespace) -> int:
     if not args.yes and not options.confirmed(question, "Nothing was pruned.", "backup-tray audit prune"):
         print("Nothing was pruned.")
         return 1
-    gone = prune.prune(here, retention, notes, archive=None if archive is None else Path(archive))
+    gone = segments.prune(here, retention, notes, archive=None if archive is None else Path(archive))
     count = sum(segment.size - segment.first for segment in gone)
     print(f"Pruned: {count:,} entries. The log begins with entry {gone[-1].size:,} now.")
     print("Check that the rest is sound: `backup-tray audit verify`.")

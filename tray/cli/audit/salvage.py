@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tray import wording
-from tray.audit import database, keys, salvage, spool, tlog
+from tray.audit import database, keys, salvage, spool
 from tray.audit.entry import Action, Draft, Severity
 from tray.audit.salvage import Salvaged
 from tray.baselines import all_copies
@@ -61,7 +61,7 @@ def _salvage(args: Namespace) -> int:
 def _is_sound(db: Path) -> bool:
     """Whether SQLite finds nothing wrong with *db*."""
     try:
-        with tlog.reading(db) as connection:
+        with database.reading(db) as connection:
             return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
     except BackupTrayError:
         return False
