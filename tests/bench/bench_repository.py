@@ -24,7 +24,7 @@ from tray.core import clock, paths
 from tray.core.dataclass import replace
 from tray.core.model import Outcome, RepositoryState
 from tray.engines.base import Result
-from tray.repository import after, cache, look, targets
+from tray.repository import after, cache, look
 from tray.repository.cache import Entry
 from tray.status.kept_files import Repositories
 
@@ -74,7 +74,7 @@ def main() -> None:
         print("| what | median ms | p99 ms |\n| --- | --- | --- |")
         timed("the wrapper's look at its end", args.rounds, lambda: after.look(places, about, result, "/"))
         imports(10)
-        (target,) = targets.known(places)
+        (target,) = look.known_targets(places)
         timed("the helper's look, size known", 20, lambda: look.look(places, target, {}))
 
         def measure() -> None:

@@ -10,9 +10,9 @@ from tray.core import clock
 from tray.core.errors import RepositoryNotKnownError, UsageError
 from tray.core.model import Instance, RepositoryState
 from tray.core.paths import places
-from tray.repository import ask, look, targets
+from tray.repository import ask, look
 from tray.repository.ask import Snapshot
-from tray.repository.targets import Target
+from tray.repository.look import Target
 from tray.status import StatusSource
 
 
@@ -36,13 +36,13 @@ def _repository(args: Namespace) -> int:
     here = places()
     chosen = None
     if args.repository is not None:
-        chosen = targets.of_address(here, args.repository, os.getcwd())
+        chosen = look.target_of(here, args.repository, os.getcwd())
         if chosen is None:
             raise RepositoryNotKnownError(args.repository)
     if args.snapshots:
-        return _list(_target(chosen, targets.known(here)), as_json=args.json)
+        return _list(_target(chosen, look.known_targets(here)), as_json=args.json)
     if args.refresh:
-        for target in [chosen] if chosen is not None else targets.known(here):
+        for target in [chosen] if chosen is not None else look.known_targets(here):
             look.look(here, target, os.environ, asked=True)
         look.tidy(here)
     return _show(chosen, as_json=args.json)

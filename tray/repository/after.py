@@ -1,8 +1,8 @@
-"""The wrapper's own look at a repository, at the end of its run: instantaneous, or none at all.
+"""Look at a repository from the wrapper at the end of its run: instantaneously, or not at all.
 
-Whoever started the run may unmount the disk as soon as we end, so nothing of ours may be left at work on it, and nobody may wait
-for us. So only a folder on a local disk is looked at, only by listing names, within the wrapper itself. No engine is asked here.
-What it sees right after the run is also the one sure second opinion: the snapshot that the engine named is there or it is not.
+The user's script may unmount the disk as soon as the wrapper ends, so no process of ours may be left at work on it, and the script
+may not have to wait. So the wrapper itself looks, only at a folder on a local disk, and only lists names. It asks no engine.
+This look right after the run is also the one sure second opinion: the snapshot that the engine named is there or it is not.
 """
 
 import re
@@ -23,18 +23,18 @@ from tray.runs import RunInfo
 
 _SNAPSHOT = r"[0-9a-f]{8,64}"
 MAX_STEPS = 5
-"""Repositories of one script that are looked at."""
+"""Most repositories of one script that are looked at."""
 _MADE_ONE = (Outcome.SUCCEEDED, Outcome.WARNING)
 
 
 def look(places: Places, info: RunInfo, result: Result, where: str | None, steps: Sequence[Step] = ()) -> None:
-    """Note what the files of the run's repository say now. Never raises, and does nothing where that could take time.
+    """Write the state of the run's repository to the cache. Never raises, and does nothing where that could take time.
 
     Args:
         info: The run that has ended.
-        result: What it came to.
-        where: The folder that it ran in.
-        steps: The engines that it called, if it is a script: what is known of their repositories is renewed too.
+        result: Its result.
+        where: Its working folder.
+        steps: The engines that it called, if it is a script: their repositories are looked at too.
     """
     if info.kind in ("other", "dry-run"):
         return
@@ -58,64 +58,65 @@ def _local(engine: str, repository: str | None, where: str | None) -> Path | Non
 def _note(places: Places, info: RunInfo, result: Result, folder: Path) -> None:
     before = cache.known(places, cache.name_of(info.engine, str(folder)))
     try:
-        found = files.look(info.engine, folder, newest=_id(result.snapshot))
+        contents = files.look(info.engine, folder, newest=_id(result.snapshot))
     except BackupTrayError as error:
         if before is None:  # perhaps no repository that this process could ever see
             return
         now = clock.now_ms()
         after = replace(before, state=replace(before.state, error=error.facts()), used_ms=now, looked_ms=now)
     else:
-        after = _seen(before, info.engine, info.repository, folder, found)
-        after = replace(after, state=_newest(after.state, info, result, found))
+        after = _seen(before, info.engine, info.repository, folder, contents)
+        after = replace(after, state=_newest(after.state, info, result, contents))
         if info.kind == "backup":
-            after = after.expecting(info.job, _expected(info, result, found))
+            after = after.expecting(info.job, _expected(info, result, contents))
     with cache.alone(places):
         cache.write(places, after.of_job(info.job))
 
 
 def _note_step(places: Places, job: str, engine: str, repository: str | None, folder: Path) -> None:
-    """Renew what is known of a repository that a script has used; one that it has unmounted already says nothing new."""
-    found = files.look(engine, folder)
+    """Renew the entry of a repository that a script has used, unless the script has unmounted it already."""
+    contents = files.look(engine, folder)
     before = cache.known(places, cache.name_of(engine, str(folder)))
-    after = _seen(before, engine, repository, folder, found)
+    after = _seen(before, engine, repository, folder, contents)
     with cache.alone(places):
-        cache.write(places, replace(after, expected=states.judged(after.expected, found)).of_job(job))
+        cache.write(places, replace(after, expected=states.judged(after.expected, contents)).of_job(job))
 
 
-def _seen(before: Entry | None, engine: str, repository: str | None, folder: Path, found: Found) -> Entry:
-    """Return the entry with what was found just now."""
+def _seen(before: Entry | None, engine: str, repository: str | None, folder: Path, contents: Found) -> Entry:
+    """Return the entry with the state of now."""
     now = clock.now_ms()
     shown = repository if repository and Path(repository).is_absolute() else str(folder)
     old = before or Entry(RepositoryState(shown, engine, now), folder=str(folder))
-    state = states.seen(old.state, found, now, changed=found.mark != old.mark)
-    return replace(old, state=state, used_ms=now, looked_ms=now, mark=found.mark)
+    state = states.seen(old.state, contents, now, changed=contents.mark != old.mark)
+    return replace(old, state=state, used_ms=now, looked_ms=now, mark=contents.mark)
 
 
-def _newest(state: RepositoryState, info: RunInfo, result: Result, found: Found) -> RepositoryState:
-    """Return *state* with the archive that borg has just made: its files tell that it committed (`changed_ms`), but no names."""
+def _newest(state: RepositoryState, info: RunInfo, result: Result, contents: Found) -> RepositoryState:
+    """Return *state* with the archive that borg has just made: its files show the commit (`changed_ms`), but no names."""
     made = info.kind == "backup" and result.outcome in _MADE_ONE
-    if not made or found.changed_ms is None or found.changed_ms < info.started_ms:
+    if not made or contents.changed_ms is None or contents.changed_ms < info.started_ms:
         return state
-    return replace(state, last_snapshot=result.snapshot, last_snapshot_ms=found.changed_ms)
+    return replace(state, last_snapshot=result.snapshot, last_snapshot_ms=contents.changed_ms)
 
 
-def _expected(info: RunInfo, result: Result, found: Found) -> Expected | None:
-    """Return what the backup that has just ended left; None if that cannot be told."""
+def _expected(info: RunInfo, result: Result, contents: Found) -> Expected | None:
+    """Return the snapshot that the backup has left; None if that is not known."""
     snapshot = _id(result.snapshot)
     if snapshot is None or result.outcome not in _MADE_ONE:
         return None
-    if found.has(snapshot):
+    if contents.has(snapshot):
         return Expected(info.run, snapshot, info.started_ms)
-    return Expected(info.run, snapshot, info.started_ms, "absent") if _was_here(info, found) else None
+    return Expected(info.run, snapshot, info.started_ms, "absent") if _was_here(info, contents) else None
 
 
-def _was_here(info: RunInfo, found: Found) -> bool:
-    """Whether the run surely worked in this folder, and nobody else does now.
+def _was_here(info: RunInfo, contents: Found) -> bool:
+    """Return whether the run surely worked in this folder, and no other run does now.
 
     The same name may mean another folder inside a container or on another machine. restic leaves its trace by taking and giving
     back a lock.
     """
-    return found.ids is not None and not found.locks and found.used_ms is not None and found.used_ms >= info.started_ms
+    used_since = contents.used_ms is not None and contents.used_ms >= info.started_ms
+    return contents.ids is not None and not contents.locks and used_since
 
 
 def _id(snapshot: str | None) -> str | None:

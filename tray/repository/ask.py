@@ -1,8 +1,8 @@
-"""Asking the engine what is in a repository: for what its files do not tell, with credentials that we were given.
+"""Ask the engine for facts about a repository that its files do not show, with credentials that the user has given.
 
 The questions change nothing: restic gets `--no-lock`, borg `--bypass-lock`. The engine has no terminal and no input, so it cannot
-wait for a password. It is bounded in time, in memory and in the length of its answer, and does not outlive the one who asks: what
-is in a repository, such as a named pipe, may keep it from answering.
+wait for a password. It is bounded in time, in memory and in the length of its answer, and ends with the process that asks:
+an object in a repository, such as a named pipe, may keep it from answering.
 """
 
 import json
@@ -26,20 +26,23 @@ from tray.core.redact import HIDDEN, Redactor
 from tray.repository.locks import Lock, with_holder
 
 MOST_MEMORY = 8 << 30
-"""Bytes of address space that an engine may take for its answer."""
+"""Most bytes of address space for the engine."""
 MOST_ANSWER = 64 << 20
-"""Bytes that an answer may have: some hundred thousand snapshots."""
+"""Most bytes of an answer: some hundred thousand snapshots."""
 ASK_SECONDS = 60.0
-"""How long an answer may take."""
+"""Most time for an answer."""
 _MOST_WORDS = 64_000
+
+if sys.platform != "win32":
+    import resource
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One snapshot as the repository tells of it: a past run without an entry in the audit log.
+    """One snapshot in a repository: a past run without an entry in the audit log.
 
     Attributes:
-        time_ms: When it was begun.
+        time_ms: Time of its beginning.
         files, bytes, seconds: From its summary, which restic keeps since 0.18; None without one.
     """
 
@@ -53,7 +56,7 @@ class Snapshot:
     seconds: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return one line of `repository --snapshots --json`; `source` says that no entry of the log stands behind it."""
+        """Return one line of `repository --snapshots --json`; its `source` tells it from an entry of the log."""
         return {
             "source": "repository",
             "snapshot": self.id,
@@ -69,19 +72,19 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to get into a repository: its address with everything in it, and where its password is."""
+    """The way into a repository: its address with all secrets in it, and the file with its password."""
 
     engine: str
     address: str
     password_file: str | None = None
 
     def given(self, environ: Mapping[str, str]) -> bool:
-        """Whether there are credentials at all, in a file or in *environ*."""
+        """Return whether there are credentials, in a file or in *environ*."""
         return bool(self.password_file) or any(map(environ.get, engines.named(self.engine).password_variables))
 
 
 def can_ask(engine: str) -> bool:
-    """Whether this engine can be asked for its snapshots, in words whose answer we can read."""
+    """Return whether this engine can list its snapshots in a form that we can read."""
     adapter = engines.named(engine)
     return bool(adapter.asks and adapter.address_variables) and adapter.repository in _READERS
 
@@ -100,27 +103,27 @@ def snapshots(access: Access, environ: Mapping[str, str]) -> list[Snapshot]:
     if not isinstance(listed, list):
         raise _no_answer(access, "Its answer is no list of snapshots.")
     try:
-        return sorted((read(one) for one in listed), key=lambda one: (one.time_ms, one.id))
+        return sorted(map(read, listed), key=lambda snapshot: (snapshot.time_ms, snapshot.id))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _no_answer(access, f"Its answer makes no sense ({type(error).__name__}: {error}).") from error
 
 
-def lock(access: Access, found: Lock, environ: Mapping[str, str]) -> Lock:
-    """Return the lock *found* with its holder, which only the engine can read.
+def lock(access: Access, held: Lock, environ: Mapping[str, str]) -> Lock:
+    """Return the lock *held* with its holder, which only the engine can read.
 
     Raises:
         RepositoryAskError: The engine gave no answer that makes sense.
     """
-    data = _answer(access, [*engines.named(access.engine).asks_lock, found.name], environ)
+    data = _answer(access, [*engines.named(access.engine).asks_lock, held.name], environ)
     try:
         host, pid = str(data["hostname"]), int(data["pid"])
     except (KeyError, TypeError, ValueError) as error:
         raise _no_answer(access, "Its answer makes no sense.") from error
-    return with_holder(found, host, pid)
+    return with_holder(held, host, pid)
 
 
 def no_password(access: Access) -> RepositoryAskError:
-    """Return the error of somebody who asks without credentials."""
+    """Return the error for a user who asks without credentials."""
     shown = Redactor((), {}).text(access.address)
     variable = engines.named(access.engine).entry_example
     return RepositoryAskError(
@@ -175,17 +178,14 @@ def _answer(access: Access, words: Sequence[str], environ: Mapping[str, str]) ->
 
 def _bounded() -> None:
     """Bound the memory of the engine: a file in the repository that never ends must not take the machine's."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    most = MOST_MEMORY if hard == resource.RLIM_INFINITY else min(MOST_MEMORY, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    if sys.platform != "win32":
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        most = MOST_MEMORY if hard == resource.RLIM_INFINITY else min(MOST_MEMORY, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 def _communicate(access: Access, process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
-    """Return what the engine prints; end it, and what it has started, when it takes too long or does not stop."""
+    """Return the engine's output; end the engine and its children when it takes too long or does not stop."""
     until = clock.monotonic() + ASK_SECONDS
     try:
         out, err = process.communicate(timeout=ASK_SECONDS) if sys.platform == "win32" else _read(process, until)
@@ -230,7 +230,7 @@ def _read(process: "subprocess.Popen[bytes]", until: float) -> tuple[bytes, byte
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Kill the engine and what it has started (ssh, rclone)."""
+    """Kill the engine and its children (ssh, rclone)."""
     with suppress(OSError):
         if sys.platform == "win32":
             process.kill()
@@ -241,7 +241,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _why(err: bytes) -> str:
-    """Return the decisive line of what the engine complained about."""
+    """Return the decisive line of the engine's complaints."""
     lines = [line.strip() for line in err[:_MOST_WORDS].decode("utf-8", "backslashreplace").split("\n") if line.strip()]
     for sign in ("wrong password", "Fatal:", "passphrase", "does not exist", "Failed", "Error"):
         for line in lines:
@@ -259,7 +259,7 @@ def _no_answer(access: Access, why: str, *, slow: bool = False) -> RepositoryAsk
 
 
 def _by_hand(access: Access, shown: str) -> str:
-    """Return the command by which a person asks for the snapshots; an address with a password is completed in a variable."""
+    """Return the command by which the user lists the snapshots; an address with a password is completed in a variable."""
     adapter = engines.named(access.engine)
     program, *words = (word for word in adapter.asks if not word.startswith("-"))
     variable, place = "", [shlex.quote(shown)]
@@ -303,7 +303,7 @@ def _borg_archive(data: Mapping[str, Any]) -> Snapshot:
 _READERS: Mapping[str, "tuple[Callable[[Any], Any], Callable[[Mapping[str, Any]], Snapshot]]"] = MappingProxyType(
     {"restic": (_restic_list, _restic_snapshot), "borg": (_borg_list, _borg_archive)}
 )
-"""Where the snapshots stand in an answer, and how one is read, by what the engine says of its repository (`Traits.repository`)."""
+"""The function that finds the snapshots in an answer, and the one that reads each, by kind of repository (`Traits.repository`)."""
 
 
 def _text(value: object) -> str | None:

@@ -1,7 +1,7 @@
-"""The status cache: what was last known of each repository, one file for each in `state/repositories/`.
+"""The status cache: the last known state of each repository, one file for each in `state/repositories/`.
 
-A file is replaced as a whole, never changed in place. It can be made anew at any time, so it is not synced; whoever finds one
-damaged says so and goes on. Polls of the status read nothing else.
+A file is replaced as a whole, never changed in place. It can be made anew at any time, so it is not synced; a reader reports a
+damaged one and goes on. Polls of the status read nothing else.
 """
 
 import errno
@@ -35,9 +35,9 @@ class Expected:
     """A snapshot that a job's last run made, as the engine said.
 
     Attributes:
-        run: The run's id.
-        snapshot: The snapshot's id, or its beginning.
-        began_ms: When the run began.
+        run: Id of the run.
+        snapshot: Id of the snapshot, or its beginning.
+        began_ms: Time of the run's start.
         missing: "" while it is there; "absent": it was not there when the run ended; "vanished": it was, but now the newest one
             in the repository is older than that run.
     """
@@ -53,15 +53,15 @@ class Entry:
     """One repository.
 
     Attributes:
-        state: What everybody is shown.
-        folder: Where it is, if it is a local folder.
-        jobs: Who writes to it.
-        used_ms: When a run last ended there; None if we saw none.
-        looked_ms: When somebody last tried to look, whether it worked or not.
-        asked_ms: When the engine was last asked.
+        state: State that every surface shows.
+        folder: Its folder, if it is a local one.
+        jobs: Jobs that write to it.
+        used_ms: Time when a run last ended there; None if we saw none.
+        looked_ms: Time of the last look, whether it worked or not.
+        asked_ms: Time when the engine was last asked.
         mark: `files.Found.mark` when the size was measured.
-        expected: By job, the snapshot of its last run.
-        stuck: A process of ours that still waits for an answer of its file system, as (pid, start).
+        expected: Snapshot of the last run of each job.
+        stuck: Process of ours that still waits for an answer of its file system, as (pid, start).
     """
 
     state: RepositoryState
@@ -76,21 +76,21 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The name of its file."""
+        """Name of its file."""
         return name_of(self.state.engine, self.folder or self.state.repository)
 
     def of_job(self, job: str) -> "Entry":
         """Return the entry with *job* among those that write to it."""
         return self if job in self.jobs else replace(self, jobs=(*self.jobs, job)[-MAX_JOBS:])
 
-    def expecting(self, job: str, one: "Expected | None") -> "Entry":
-        """Return the entry with *one* as what the last run of *job* left, None for nothing; only the newest jobs are kept."""
+    def expecting(self, job: str, snapshot: "Expected | None") -> "Entry":
+        """Return the entry with the *snapshot* of the last run of *job*, None for none; only the newest jobs are kept."""
         others = {name: other for name, other in self.expected.items() if name != job}
-        kept = others if one is None else {**others, job: one}
+        kept = others if snapshot is None else {**others, job: snapshot}
         return replace(self, expected=dict(list(kept.items())[-MAX_JOBS:]))
 
     def to_json(self) -> dict[str, Any]:
-        """Return what stands in the file."""
+        """Return the contents of the file."""
         return {
             "schema": SCHEMA,
             "state": self.state.to_json(),
@@ -101,15 +101,15 @@ class Entry:
             "asked": self.asked_ms,
             "mark": self.mark,
             "expected": {
-                job: {"run": one.run, "snapshot": one.snapshot, "began": one.began_ms, "missing": one.missing}
-                for job, one in self.expected.items()
+                job: {"run": made.run, "snapshot": made.snapshot, "began": made.began_ms, "missing": made.missing}
+                for job, made in self.expected.items()
             },
             "stuck": None if self.stuck is None else list(self.stuck),
         }
 
     @classmethod
     def from_json(cls, data: Any) -> "Entry":
-        """Build an entry from what stands in a file.
+        """Build an entry from the contents of a file.
 
         Raises:
             ValueError: It makes no sense.
@@ -130,9 +130,9 @@ class Entry:
                 mark=str(data.get("mark") or ""),
                 expected={
                     str(job): Expected(
-                        str(one["run"]), str(one["snapshot"]), _moment(one["began"]) or 0, str(one["missing"])
+                        str(made["run"]), str(made["snapshot"]), _moment(made["began"]) or 0, str(made["missing"])
                     )
-                    for job, one in (data.get("expected") or {}).items()
+                    for job, made in (data.get("expected") or {}).items()
                 },
                 stuck=None if stuck is None else (int(stuck[0]), str(stuck[1])),
             )
@@ -142,14 +142,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Everything in the cache: by the name of its file, the entries and those that cannot be read."""
+    """Everything in the cache: the entries, and the errors of those that cannot be read, by the names of their files."""
 
     entries: Mapping[str, Entry]
     errors: Mapping[str, RepositoryCacheError]
 
 
 class Cache:
-    """The cache for whoever reads it again and again: a file is read when it changed."""
+    """The cache for a caller that reads it again and again: a file is read only when it changed."""
 
     def __init__(self, places: Places) -> None:
         self._folder = home(places)
@@ -158,14 +158,14 @@ class Cache:
         self._read: dict[str, Entry | RepositoryCacheError] = {}
 
     def contents(self) -> Contents:
-        """Return what is in the cache now. Never raises: what cannot be read is among the errors."""
+        """Return everything in the cache now. Never raises: a file that cannot be read is among the errors."""
         names = [name for name in self._listing.names() if name.endswith(_SUFFIX) and not name.startswith(".")]
         for gone in self._read.keys() - set(names):
             del self._read[gone], self._seen[gone]
         for name in names:
             self._take(name)
-        entries = {name: found for name, found in self._read.items() if isinstance(found, Entry)}
-        errors = {name: found for name, found in self._read.items() if isinstance(found, RepositoryCacheError)}
+        entries = {name: entry for name, entry in self._read.items() if isinstance(entry, Entry)}
+        errors = {name: error for name, error in self._read.items() if isinstance(error, RepositoryCacheError)}
         if not names and (closed := self._closed()) is not None:
             errors[""] = closed
         return Contents(entries, errors)
@@ -174,8 +174,8 @@ class Cache:
         path = self._folder / name
         mark: tuple[int, ...] = ()
         with suppress(OSError):
-            found = os.stat(path)
-            mark = (found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size)
+            status = os.stat(path)
+            mark = (status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size)
         if mark and self._seen.get(name) == mark:
             return
         self._seen[name] = mark
@@ -185,7 +185,7 @@ class Cache:
             self._read[name] = error
 
     def _closed(self) -> RepositoryCacheError | None:
-        """Say why the folder cannot be read, if it is there."""
+        """Return why the folder cannot be read, if it is there."""
         try:
             os.listdir(self._folder)
         except FileNotFoundError:
@@ -229,7 +229,7 @@ def known(places: Places, name: str) -> Entry | None:
 
 
 def write(places: Places, entry: Entry) -> None:
-    """Put *entry* in the place of what was known.
+    """Write *entry* in the place of the earlier one.
 
     Raises:
         RepositoryCacheError: It cannot be written.
@@ -254,7 +254,7 @@ def write(places: Places, entry: Entry) -> None:
 
 
 def forget(places: Places, name: str) -> None:
-    """Drop what was known."""
+    """Remove the file *name*."""
     with suppress(OSError):
         (home(places) / name).unlink()
 
@@ -263,7 +263,7 @@ def forget(places: Places, name: str) -> None:
 def alone(places: Places) -> Iterator[None]:
     """Keep other writers out, so that none undoes what another just wrote; after a moment go on without.
 
-    Held only to read, compare and write one file; nobody waits for a repository inside.
+    Hold it only to read, compare and write one file; wait for no repository inside.
     """
     lock = FileLock(home(places) / ".lock")
     with suppress(OSError, BackupTrayError):

@@ -1,4 +1,4 @@
-"""What a local repository's own files tell: free, without a password, and without changing anything.
+"""Read the state of a local repository from its own files: free, without a password, and without changing anything.
 
 restic: each file in `snapshots/` is one snapshot, named by its id and as old as the end of that backup (restic/doc/design.rst).
 borg 1.x: each commit writes `index.N` anew, so its time is that of the last change; archives are encrypted and cannot be counted.
@@ -6,7 +6,9 @@ duplicity: a set is whole when its manifest is there. rdiff-backup: one `session
 itself. Of a destination of rclone or rsync only that it is there can be known: their folder's time is the source's.
 """
 
+import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,30 +16,30 @@ from types import MappingProxyType
 from typing import Any
 
 from tray import engines
-from tray.core import clock
+from tray.core import clock, tied
 from tray.core.dataclass import asdict, dataclass
 from tray.core.errors import RepositoryUnreachableError
-from tray.repository import evidence, locks
+from tray.repository import locks, new_snapshots
 from tray.repository.locks import Lock
 
 MAX_STATS = 10_000
-"""Snapshots whose time is asked for; more are counted only."""
+"""Snapshots whose times are read; of more only the number is known."""
 MAX_SIZED = 50_000
 SIZE_SECONDS = 0.5
-"""Files that are measured, and how long that may take; beyond it the size is not known."""
+"""Most files and most time of a measurement; beyond it the size is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the files say.
+    """The state that the files show.
 
     Attributes:
         snapshots, last_snapshot, last_ms: As in `RepositoryState`.
-        ids: The ids of all snapshots, where they are known.
-        locks: The oldest first.
-        used_ms: When an engine last took or gave back a lock here; None where that leaves no trace.
-        changed_ms: When borg last committed.
-        mark: Another one means that what is in the repository may have changed.
+        ids: Ids of all snapshots, where they are known.
+        locks: Locks, the oldest first.
+        used_ms: Time when an engine last took or gave back a lock here; None where that leaves no trace.
+        changed_ms: Time of borg's last commit.
+        mark: Changes whenever the contents of the repository may have changed.
     """
 
     snapshots: int | None = None
@@ -50,25 +52,25 @@ class Found:
     mark: str = ""
 
     def has(self, snapshot: str) -> bool:
-        """Whether there is a snapshot whose id begins with *snapshot*."""
-        return self.ids is not None and (snapshot in self.ids or any(found.startswith(snapshot) for found in self.ids))
+        """Return whether there is a snapshot whose id begins with *snapshot*."""
+        return self.ids is not None and (snapshot in self.ids or any(name.startswith(snapshot) for name in self.ids))
 
 
 def can_read(engine: str) -> bool:
-    """Whether the files of this engine's repositories tell something."""
+    """Return whether the files of this engine's repositories tell something."""
     return engines.named(engine).repository in READERS
 
 
 def look(engine: str, folder: Path, *, newest: str | None = None) -> Found:
-    """Return what the files of the repository *folder* say.
+    """Return the state of the repository *folder*.
 
     Args:
-        engine: The engine's name, of which `can_read` is true.
-        folder: Where the repository is.
-        newest: Id (or its beginning) of the snapshot that was just made: then no other one's time is asked for.
+        engine: Name of the engine, of which `can_read` is true.
+        folder: Folder of the repository.
+        newest: Id (or its beginning) of the snapshot that was just made: then the time of no other one is read.
 
     Raises:
-        RepositoryUnreachableError: It is not there, not mounted, or must not be read.
+        RepositoryUnreachableError: The folder is not there, not mounted, or must not be read.
     """
     try:
         return READERS[engines.named(engine).repository](folder, newest)
@@ -84,16 +86,30 @@ def look(engine: str, folder: Path, *, newest: str | None = None) -> Found:
         ) from error
 
 
-def to_json(found: Found) -> dict[str, Any]:
-    """Return *found* as one process tells it to another."""
-    ids = None if found.ids is None else sorted(found.ids)
-    return {**asdict(found), "ids": ids, "locks": [asdict(lock) for lock in found.locks]}
+def to_json(contents: Found) -> dict[str, Any]:
+    """Return *contents* as one process of ours tells it to another."""
+    ids = None if contents.ids is None else sorted(contents.ids)
+    return {**asdict(contents), "ids": ids, "locks": [asdict(lock) for lock in contents.locks]}
 
 
 def from_json(data: Mapping[str, Any]) -> Found:
-    """Return what another process of ours has found."""
+    """Return the result that another process of ours has told."""
     ids = None if data["ids"] is None else frozenset(data["ids"])
     return Found(**{**data, "ids": ids, "locks": tuple(Lock(**lock) for lock in data["locks"])})
+
+
+def main() -> None:
+    """Look at one folder and print the result as one line of JSON: for a file system that may hang, see `look.read_apart`.
+
+    The arguments of this process are engine and folder.
+    """
+    tied.tie(os.getppid())
+    engine, folder = sys.argv[1:3]
+    try:
+        answer = to_json(look(engine, Path(folder)))
+    except RepositoryUnreachableError as error:
+        answer = {"why": error.why}
+    print(json.dumps(answer))
 
 
 def size(folder: Path) -> int | None:
@@ -143,22 +159,22 @@ def _sets(kind: str) -> "Callable[[Path, str | None], Found]":
     """Return the reader of a kind of repository whose snapshots are seen by one file each."""
 
     def read(folder: Path, newest: str | None) -> Found:  # noqa: ARG001 - all readers take the same
-        os.stat(folder / evidence.PLACES[kind][0])
-        found = evidence.completed(kind, folder)
-        last_ms, last = max(found, default=(None, None))
-        return Found(len(found), last, last_ms, frozenset(name for _, name in found), mark=str(last_ms))
+        os.stat(folder / new_snapshots.PLACES[kind][0])
+        made = new_snapshots.completed(kind, folder)
+        last_ms, last = max(made, default=(None, None))
+        return Found(len(made), last, last_ms, frozenset(name for _, name in made), mark=str(last_ms))
 
     return read
 
 
 def _archive(folder: Path, newest: str | None) -> Found:  # noqa: ARG001 - all readers take the same
-    """A single file, as tar makes it."""
-    found = os.stat(folder)
-    return Found(last_ms=_ms(found), mark=f"{found.st_mtime_ns} {found.st_size}")
+    """Read a single file, as tar makes it."""
+    status = os.stat(folder)
+    return Found(last_ms=_ms(status), mark=f"{status.st_mtime_ns} {status.st_size}")
 
 
 def _destination(folder: Path, newest: str | None) -> Found:  # noqa: ARG001 - all readers take the same
-    """A folder of copies."""
+    """Read a folder of copies."""
     os.listdir(folder)
     return Found()
 
@@ -173,10 +189,10 @@ READERS: Mapping[str, "Callable[[Path, str | None], Found]"] = MappingProxyType(
         "restic": _restic,
     }
 )
-"""How a repository is read, by what an engine says of its own (`Traits.repository`)."""
+"""The readers, by kind of repository (`Traits.repository`)."""
 
 EMPTY_IS_ONE = frozenset(("borg", "restic"))
-"""Ways of reading that fail where there is no such repository, so that one without snapshots is one too."""
+"""Kinds whose readers fail where there is no such repository, so that a folder without snapshots is a repository too."""
 
 
 def _times(folder: Path, names: list[str]) -> "Iterator[tuple[int, str]]":
@@ -187,5 +203,5 @@ def _times(folder: Path, names: list[str]) -> "Iterator[tuple[int, str]]":
                 yield _ms(os.stat(folder / name)), name
 
 
-def _ms(found: os.stat_result) -> int:
-    return found.st_mtime_ns // 1_000_000
+def _ms(status: os.stat_result) -> int:
+    return status.st_mtime_ns // 1_000_000

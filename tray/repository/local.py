@@ -1,7 +1,7 @@
-"""Which repositories are folders on a disk of this machine: only those may be looked at beside a backup.
+"""Tell which repositories are folders on a disk of this machine: only those may be looked at beside a backup.
 
-A file system that lives on another machine, or in a program, may hang for minutes when it is asked for a name. So what is mounted
-where comes from the kernel's own list, before anything is asked. Nothing here raises.
+A file system that lives on another machine, or in a program, may hang for minutes when it is asked for a name. So the mounts come
+from the kernel's own list, before any name is asked for. No function here raises.
 """
 
 import os
@@ -12,39 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tray import engines
+from tray.engines.text import words
 
 _REMOTE = r"[A-Za-z][A-Za-z0-9+.-]+:|[^/]*@[^/]*:|[^/:]+:"
 """`rest:http://…`, `ssh://…`, `user@host:path`, `host:path`, `remote:path` of rclone."""
 
-_ON_A_DISK = frozenset(
-    [
-        "bcachefs",
-        "btrfs",
-        "ecryptfs",
-        "exfat",
-        "ext2",
-        "ext3",
-        "ext4",
-        "f2fs",
-        "fuseblk",
-        "hfsplus",
-        "iso9660",
-        "jfs",
-        "msdos",
-        "nilfs2",
-        "ntfs",
-        "ntfs3",
-        "overlay",
-        "ramfs",
-        "reiserfs",
-        "squashfs",
-        "tmpfs",
-        "udf",
-        "ufs",
-        "vfat",
-        "xfs",
-        "zfs",
-    ]
+_ON_A_DISK = words(
+    """bcachefs btrfs ecryptfs exfat ext2 ext3 ext4 f2fs fuseblk hfsplus iso9660 jfs msdos nilfs2 ntfs ntfs3 overlay ramfs reiserfs
+    squashfs tmpfs udf ufs vfat xfs zfs"""
 )
 """File systems that answer from a disk or from memory. Any other may ask a network or a program first."""
 
@@ -54,12 +29,12 @@ _LINKS = 40  # as many as Linux follows in one name
 def folder(engine: str, repository: str | None, where: str | None = None) -> Path | None:
     """Return the absolute folder that is the repository; None if it is elsewhere, not named, or not known to be a folder.
 
-    Nothing is read. Whether the folder exists, and on what kind of disk, is another question (`on_a_disk`).
+    This reads nothing: `on_a_disk` tells whether the folder may be looked at.
 
     Args:
-        engine: The engine's name.
-        repository: Its address as the engine takes it.
-        where: The folder that a relative address starts from; without it a relative one is not known.
+        engine: Name of the engine.
+        repository: Address as the engine takes it.
+        where: Folder that a relative address starts from; without it a relative one is not known.
     """
     if not repository or "\0" in repository or repository.startswith("named in "):
         return None
@@ -76,7 +51,7 @@ def folder(engine: str, repository: str | None, where: str | None = None) -> Pat
 
 
 def on_a_disk(path: Path) -> bool:
-    """Whether *path* and the way to it are on file systems that answer at once; False also where nobody can tell.
+    """Return whether *path* and the way to it are on file systems that answer at once; False also where that is not known.
 
     Follows symbolic links by hand, so that no name is asked for on a mount that may hang.
     """
@@ -134,17 +109,17 @@ def _mounts() -> dict[str, str] | None:
             lines = file.read().split(b"\n")
     except OSError:
         return None
-    found = {}
+    types = {}
     for line in lines:
         before, _, after = line.partition(b" - ")
         fields = before.split()
         if len(fields) > 4 and after:
-            found[os.fsdecode(_unescape(fields[4]))] = after.split(None, 1)[0].decode("ascii", "replace")
-    return found
+            types[os.fsdecode(_unescape(fields[4]))] = after.split(None, 1)[0].decode("ascii", "replace")
+    return types
 
 
 def _unescape(name: bytes) -> bytes:
     """Undo the kernel's octal escapes of space, tab, line end and backslash (proc(5))."""
     if b"\\" not in name:
         return name
-    return re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8) & 0xFF]), name)
+    return re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8) & 0xFF]), name)

@@ -1,9 +1,9 @@
-"""Who holds a lock in a local repository, from its own files, without a password.
+"""Read the locks in a local repository and their holders from its own files, without a password.
 
 restic: one file for each lock in `locks/`, encrypted, so that its name and time are all that can be read; restic writes it anew
 every 5 minutes and calls one stale that was not for 30 minutes (restic/doc/design.rst, "Locks"). borg 1.x: the folder
-`lock.exclusive` holds one empty file "HOST@NODE.PID-THREAD", `lock.roster` lists who shares (src/borg/locking.py). The other
-engines keep no lock in the repository.
+`lock.exclusive` holds one empty file "HOST@NODE.PID-THREAD", `lock.roster` lists the holders of a shared lock
+(src/borg/locking.py). The other engines keep no lock in the repository.
 """
 
 import json
@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
+from uuid import getnode
 
 from tray import engines
 from tray.core.dataclass import dataclass, replace
-from tray.core.files import opened
+from tray.core.files import content, opened
 from tray.core.locks import process_start
 from tray.repository import local
 
@@ -33,10 +34,10 @@ class Lock:
     """One lock.
 
     Attributes:
-        name: What the engine calls it, or "exclusive" and "shared".
-        since_ms: When it was taken or last renewed.
+        name: Its name in the engine's words, or "exclusive" and "shared".
+        since_ms: Time when it was taken or last renewed.
         holder: "process 4711 on nas", None where that is not readable.
-        gone: The holder surely runs no more: its process was on this machine and does not exist.
+        gone: Whether the holder surely runs no more: its process was on this machine and does not exist.
     """
 
     name: str
@@ -46,23 +47,23 @@ class Lock:
 
 
 def left_behind(engine: str, repository: str | None, since_ms: int, where: str | None = None) -> str | None:
-    """Return one sentence about a lock in the repository that was made after *since_ms*; None if there is none or nobody can say.
+    """Return one sentence about a lock in the repository that was made after *since_ms*; None if none is known.
 
     For the end of a run that was killed or cancelled. Looks at two names at most and only on a local disk, so it takes no time.
 
     Args:
-        engine: The engine's name.
-        repository: Its address.
-        since_ms: When the run began.
-        where: The folder that a relative address starts from.
+        engine: Name of the engine.
+        repository: Address of the repository.
+        since_ms: Time of the run's start.
+        where: Folder that a relative address starts from.
     """
     folder = local.folder(engine, repository, where)
     if folder is None or engines.named(engine).repository not in _READERS or not local.on_a_disk(folder):
         return None
-    found = [lock for lock in held(engine, folder) if lock.since_ms >= since_ms - _GRAIN_MS]
-    if not found:
+    locks = [lock for lock in held(engine, folder) if lock.since_ms >= since_ms - _GRAIN_MS]
+    if not locks:
         return None
-    lock = found[-1]
+    lock = locks[-1]
     who = f", by {lock.holder}" if lock.holder else f" (lock {lock.name[:8]})"
     return f"The repository is still locked{who}."
 
@@ -73,51 +74,51 @@ def held(engine: str, folder: Path) -> list[Lock]:
 
 
 def read(kind: str, folder: Path) -> list[Lock]:
-    """Return the same, by what the engine says of its repository (`Traits.repository`)."""
+    """Return the same, by the kind of repository (`Traits.repository`)."""
     reader = _READERS.get(kind)
     return [] if reader is None else sorted(reader(folder), key=lambda lock: lock.since_ms)
 
 
 def _restic(folder: Path) -> list[Lock]:
-    found = []
+    locks = []
     with suppress(OSError):
         for name in os.listdir(folder / "locks"):
             if re.fullmatch(_RESTIC_LOCK, name):
                 with suppress(OSError):  # it was given back meanwhile
-                    found.append(Lock(name, os.stat(folder / "locks" / name).st_mtime_ns // 1_000_000))
-    return found
+                    locks.append(Lock(name, os.stat(folder / "locks" / name).st_mtime_ns // 1_000_000))
+    return locks
 
 
 def _borg(folder: Path) -> list[Lock]:
-    found = []
+    locks = []
     with suppress(OSError):
         for name in os.listdir(folder / "lock.exclusive"):
             if holder := re.fullmatch(_BORG_HOLDER, name):
                 since = os.stat(folder / "lock.exclusive" / name).st_mtime_ns // 1_000_000
                 lock = Lock("exclusive", since)
-                found.append(with_holder(lock, holder["host"], int(holder["pid"]), node=int(holder["node"])))
-    if found:
-        return found
+                locks.append(with_holder(lock, holder["host"], int(holder["pid"]), node=int(holder["node"])))
+    if locks:
+        return locks
     with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
         with opened(folder / "lock.roster", follow=False) as file:
             shared = json.loads(file.read(_MAX_ROSTER)).get("shared") or []
             since = os.fstat(file.fileno()).st_mtime_ns // 1_000_000
         for holder_id, pid, _ in shared:
             host, _, node = str(holder_id).rpartition("@")
-            found.append(with_holder(Lock("shared", since), host, int(pid), node=int(node)))
-    return found
+            locks.append(with_holder(Lock("shared", since), host, int(pid), node=int(node)))
+    return locks
 
 
 _READERS: Mapping[str, "Callable[[Path], list[Lock]]"] = MappingProxyType({"restic": _restic, "borg": _borg})
 
 
 def with_holder(lock: Lock, host: str, pid: int, *, node: int | None = None) -> Lock:
-    """Return *lock* with its holder, and whether that is surely gone: only of this machine can that be known.
+    """Return *lock* with its holder, and whether that is surely gone, which can only be known of this machine.
 
     Args:
-        host: The machine's name as the engine wrote it.
-        pid: The process there.
-        node: A hardware address of that machine, where the engine wrote one.
+        host: Name of the machine as the engine wrote it.
+        pid: Process there.
+        node: Hardware address of that machine, where the engine wrote one.
     """
     shown = host.partition(".")[0] if host.isprintable() else ""
     here = shown == socket.gethostname().partition(".")[0] and (node is None or node in _nodes())
@@ -127,13 +128,8 @@ def with_holder(lock: Lock, host: str, pid: int, *, node: int | None = None) -> 
 
 def _nodes() -> set[int]:
     """Return the hardware addresses of this machine; borg names one of them, so that two machines of one name are told apart."""
-    import psutil
-
-    found = set()
-    with suppress(OSError):
-        for addresses in psutil.net_if_addrs().values():
-            for address in addresses:
-                if address.family == psutil.AF_LINK:
-                    with suppress(ValueError):
-                        found.add(int(address.address.replace(":", "").replace("-", ""), 16))
-    return found - {0}
+    nodes = {getnode()}
+    for path in Path("/sys/class/net").glob("*/address"):
+        with suppress(OSError, ValueError):
+            nodes.add(int(content(path, 64).strip().replace(b":", b""), 16))
+    return nodes - {0}

@@ -1,46 +1,75 @@
-"""What a local repository proves about a run whose output nobody saw.
+"""Read which snapshots a local repository got while a run went on: the proof for a run whose output was not seen.
 
-Only restic's, and only as far as it goes: a snapshot that was completed between the start and the end of the process. The files do
-not tell whose it is, so whoever concludes from one must know that no other run wrote there meanwhile. The other engines that exit 0
-although something is missing (duplicity, rdiff-backup) skip files without a trace in the repository's names, and borg commits in
-the middle of a run: nothing is concluded from those.
+Only a file that the engine writes last of all counts: restic's file in `snapshots/`, duplicity's manifest, rdiff-backup's figures
+of a session. borg commits in the middle of a run too (checkpoints), so its files prove nothing.
+
+These files do not tell whose snapshot it is, so the caller must know that no other run wrote there meanwhile. Only restic's prove
+that a run was complete (`Traits.proves`): duplicity and rdiff-backup also exit 0 although something is missing, and skip files
+without a trace in the repository's names.
 """
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 
 from tray import engines
+from tray.repository import local
 
 _SLACK_MS = 2000  # some file systems keep times in steps of two seconds
 
+PLACES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "restic": ("snapshots", r"(?P<id>[0-9a-f]{64})"),
+        "duplicity": (".", r"duplicity-(?:full|inc)\.(?P<id>[0-9TZto.]+)\.manifest(?:\.gpg|\.gz)?"),
+        "rdiff-backup": ("rdiff-backup-data", r"session_statistics\.(?P<id>.+)\.data(?:\.gz)?"),
+    }
+)
+"""The folder in a repository that holds those files, and the form of their names, by kind of repository (`Traits.repository`)."""
+
+
+def completed(kind: str, folder: Path) -> list[tuple[int, str]]:
+    """Return time (ms) and id of each completed snapshot in the repository *folder*, by one listing; none if it cannot be read.
+
+    Args:
+        kind: Kind of the repository, as the engine names it (`Traits.repository`).
+        folder: Folder of the repository.
+    """
+    if kind not in PLACES:
+        return []
+    inside, pattern = PLACES[kind]
+    try:
+        with os.scandir(folder / inside) as names:
+            return [
+                (entry.stat(follow_symlinks=False).st_mtime_ns // 1_000_000, match["id"])
+                for entry in names
+                if (match := re.fullmatch(pattern, entry.name))
+            ]
+    except OSError:
+        return []
+
 
 def snapshots(engine: str, repository: str | None, since_ms: int, until_ms: int) -> list[tuple[int, str]]:
-    """Return when and under which id snapshots were completed from *since_ms* to *until_ms*, oldest first.
+    """Return time and id of the snapshots that were completed from *since_ms* to *until_ms*, oldest first.
 
-    Empty where nobody can say: not a local disk, not readable, no engine that `proves` anything. Never waits for a server.
+    Empty where that cannot be known: not a local disk, not readable, an engine that proves nothing. Never waits for a server.
     """
     adapter = engines.named(engine)
-    if not adapter.proves:
-        return []
-    from tray.repository import evidence, local
-
-    folder = local.folder(engine, repository)
+    folder = local.folder(engine, repository) if adapter.proves else None
     if folder is None or not local.on_a_disk(folder):
         return []
-    completed = evidence.completed(adapter.repository, folder)
-    return sorted(found for found in completed if since_ms <= found[0] <= until_ms + _SLACK_MS)
+    return sorted(
+        (at, name) for at, name in completed(adapter.repository, folder) if since_ms <= at <= until_ms + _SLACK_MS
+    )
 
 
 def missing(sources: Sequence[str]) -> tuple[list[str], bool]:
-    """Return which sources are not there, and whether that can be known of all.
+    """Return the sources that are not there, and whether that can be known of all.
 
-    restic before 0.19 exits 0 when one of several sources is missing, and 1 when all are. So a single source needs no look, and one
-    that stands in a list, or on a file system that may hang, leaves it unknown.
+    restic before 0.19 exits 0 when one of several sources is missing, and 1 when all are. So a single source needs no look. It is
+    not known of a source that stands in a list, or on a file system that may hang.
     """
-    from pathlib import Path
-
-    from tray.repository import local
-
     if len(sources) == 1 and not sources[0].startswith("listed in "):
         return [], True
     gone, sure = [], bool(sources)

@@ -1,4 +1,4 @@
-"""From what was found to what is shown, and to what it says about the log: pure functions."""
+"""Make the state that is shown from the files of a repository, and compare it with the log: pure functions."""
 
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -20,25 +20,25 @@ REMOVER = "prune"
 """The kind of run that removes snapshots on purpose (restic's `forget` too)."""
 
 
-def seen(old: RepositoryState, found: Found, now_ms: int, *, changed: bool) -> RepositoryState:
-    """Return *old* with what the files say now.
+def seen(old: RepositoryState, contents: Found, now_ms: int, *, changed: bool) -> RepositoryState:
+    """Return *old* with the facts from the files of now.
 
     Args:
-        changed: The repository may have changed since *old*: what the files cannot say is then not known any more.
+        changed: Whether the repository may have changed since *old*: then a fact that the files do not show is unknown now.
     """
     state = replace(old, as_of_ms=now_ms, error=None, size=None if changed else old.size)
-    if found.ids is not None or changed:
+    if contents.ids is not None or changed:
         state = replace(
-            state, snapshots=found.snapshots, last_snapshot=found.last_snapshot, last_snapshot_ms=found.last_ms
+            state, snapshots=contents.snapshots, last_snapshot=contents.last_snapshot, last_snapshot_ms=contents.last_ms
         )
-    return locked(state, found.locks, now_ms)
+    return locked(state, contents.locks, now_ms)
 
 
-def locked(state: RepositoryState, found: Collection[Lock], now_ms: int) -> RepositoryState:
-    """Return *state* with the oldest of the locks *found*, or with none."""
-    if not found:
+def locked(state: RepositoryState, locks: Collection[Lock], now_ms: int) -> RepositoryState:
+    """Return *state* with the oldest of *locks*, or with none."""
+    if not locks:
         return replace(state, locked_by=None, locked_since_ms=None, lock_command=None)
-    lock = min(found, key=lambda lock: lock.since_ms)
+    lock = min(locks, key=lambda lock: lock.since_ms)
     return replace(
         state,
         locked_by=(lock.holder or f"a {state.engine} process") + (", which runs no more" if lock.gone else ""),
@@ -53,7 +53,7 @@ def unlock_command(state: RepositoryState) -> str | None:
 
 
 def lock_note(state: RepositoryState, now_ms: int) -> str | None:
-    """Return one sentence about a lock that nobody needs any more and that is more than a day old; None if there is none."""
+    """Return one sentence about a stale lock that is more than a day old; None if there is none."""
     since = state.locked_since_ms
     if state.lock_command is None or since is None or now_ms - since <= DAY_MS:
         return None
@@ -65,43 +65,43 @@ def lock_note(state: RepositoryState, now_ms: int) -> str | None:
     )
 
 
-def judged(expected: Mapping[str, Expected], found: Found) -> dict[str, Expected]:
+def judged(expected: Mapping[str, Expected], contents: Found) -> dict[str, Expected]:
     """Return *expected* as a later look judges it.
 
     A snapshot that is gone while a newer one is there was most likely removed by the usual `forget`, which says nothing about the
     run. If the newest one was written before the run even began, the repository went back in time.
     """
-    if found.ids is None:
+    if contents.ids is None:
         return dict(expected)
     kept = {}
-    for job, one in expected.items():
-        if found.has(one.snapshot):
-            kept[job] = replace(one, missing="")
-        elif one.missing == "absent":
-            kept[job] = one
-        elif found.last_ms is None or found.last_ms < one.began_ms:
-            kept[job] = replace(one, missing="vanished")
+    for job, made in expected.items():
+        if contents.has(made.snapshot):
+            kept[job] = replace(made, missing="")
+        elif made.missing == "absent":
+            kept[job] = made
+        elif contents.last_ms is None or contents.last_ms < made.began_ms:
+            kept[job] = replace(made, missing="vanished")
     return kept
 
 
 def concerns(entries: Iterable[Entry], jobs: Collection[JobHistory]) -> dict[str, str]:
-    """Return by job why it is not fine although its last good backup says so; only about the very run that made that one."""
+    """Return by job why it is not fine although its last good backup succeeded; only about the very run that made that one."""
     last = {job.job: job.last_good or job.last for job in jobs if job.kind == BACKUP}
-    found = {}
+    reasons = {}
     for entry in entries:
-        for job, one in entry.expected.items():
+        for job, made in entry.expected.items():
             run = last.get(job)
-            if run is None or run.run != one.run or not one.missing:
+            if run is None or run.run != made.run or not made.missing:
                 continue
-            if one.missing == "absent":
-                found[job] = ABSENT
+            if made.missing == "absent":
+                reasons[job] = ABSENT
             elif not _removed_since(entry, jobs, run):
-                found[job] = VANISHED
-    return found
+                reasons[job] = VANISHED
+    return reasons
 
 
 def _removed_since(entry: Entry, jobs: Collection[JobHistory], since: EndedRun) -> bool:
-    """Whether something that may remove snapshots on purpose has run there since, as far as it is on record."""
+    """Return whether a run that may remove snapshots on purpose is on record there since then."""
     return any(
         job.last.kind == REMOVER
         and judge.order(job.last) > judge.order(since)
@@ -112,14 +112,14 @@ def _removed_since(entry: Entry, jobs: Collection[JobHistory], since: EndedRun) 
 
 
 def _may_be(repository: str | None, entry: Entry) -> bool:
-    """Whether *repository* may be the one of *entry*: a relative name may be any folder, and so may one that nobody noted."""
+    """Return whether *repository* may be the one of *entry*: an unknown or relative name may be any folder."""
     if repository is None or repository in (entry.state.repository, entry.folder):
         return True
     return entry.folder is not None and local.folder(entry.state.engine, repository) in (None, Path(entry.folder))
 
 
 def _stale(engine: str, lock: Lock, now_ms: int) -> bool:
-    """Whether the lock is needed no more: its process is gone, or by the engine's own rule it was not renewed for too long."""
+    """Return whether the lock is stale: its process is gone, or by the engine's own rule it was not renewed for too long."""
     stale_ms = engines.named(engine).stale_ms
     return lock.gone or (stale_ms > 0 and now_ms - lock.since_ms > stale_ms)
 

@@ -63,7 +63,7 @@ ROOT = Path(tray.__file__).parent
 STAY = MappingProxyType(
     {
         "repository/files.py": "the readers of repositories, by the word that an engine names",
-        "repository/evidence.py": "the same",
+        "repository/new_snapshots.py": "the same",
         "repository/locks.py": "the same",
         "repository/ask.py": "the readers of answers, by that word",
         "config/tables.py": "the engine whose command is built from sources",

@@ -1,4 +1,3 @@
-import asyncio
 import json
 import os
 import subprocess
@@ -19,11 +18,11 @@ from tray.core.model import EndedRun, JobHistory, Outcome, RepositoryState, Step
 from tray.core.paths import Places
 from tray.doctor import Level, records
 from tray.engines.base import Result
-from tray.repository import after, ask, cache, files, look, states, targets
+from tray.repository import after, ask, cache, files, look, states
 from tray.repository.ask import Access
 from tray.repository.cache import Entry, Expected
 from tray.repository.locks import Lock
-from tray.repository.targets import Target
+from tray.repository.look import Target
 from tray.status import StatusSource
 from tray.tracker import helpers, server
 
@@ -191,15 +190,15 @@ def test_borg_is_known_to_have_committed_what_it_made(places: Places, tmp_path: 
     found = run_ended(places, folder, replace(SUCCEEDED, snapshot="monday"), engine="borg")
     assert found is not None
     assert (found.state.last_snapshot, found.state.last_snapshot_ms, found.state.snapshots) == ("monday", NOW, None)
-    same, _ = look.look(places, targets.known(places)[0], {})
+    same, _ = look.look(places, look.known_targets(places)[0], {})
     assert same.state.last_snapshot == "monday"
     written(folder / "index.7", NOW + 5)
-    other, _ = look.look(places, targets.known(places)[0], {})
+    other, _ = look.look(places, look.known_targets(places)[0], {})
     assert (other.state.last_snapshot, other.state.last_snapshot_ms) == (None, None)
 
 
 def _later(places: Places) -> Entry:
-    (target,) = targets.known(places)
+    (target,) = look.known_targets(places)
     return look.look(places, target, {})[0]
 
 
@@ -273,7 +272,7 @@ def test_nobody_looks_beside_a_run_nor_minutes_after_a_look(places: Places, tmp_
     """The disk belongs to the backup while it runs, and to the user's `umount` right after it."""
     folder = restic(tmp_path / "r", (ID, NOW))
     run_ended(places, folder)
-    (target,) = targets.known(places)
+    (target,) = look.known_targets(places)
     assert not look.due(places, target)
     known = cache.known(places, target.name)
     assert known is not None
@@ -294,7 +293,7 @@ def test_a_look_that_a_run_overtook_is_thrown_away(
     """The wrapper's own look is newer; an older one must not take its snapshot for missing."""
     folder = restic(tmp_path / "r", ("bb", NOW - 5000))
     run_ended(places, folder, replace(SUCCEEDED, snapshot="bb".ljust(8, "0")))
-    (target,) = targets.known(places)
+    (target,) = look.known_targets(places)
     really = files.look
 
     def slow(*args: object, **more: object) -> files.Found:
@@ -315,9 +314,9 @@ def test_the_helper_asks_no_engine_about_what_the_files_tell(places: Places, tmp
     """A local restic repository needs no password; the size is measured, since it takes no engine either."""
     folder = restic(tmp_path / "r", (ID, NOW))
     configured(places, folder, tmp_path)
-    look.look(places, targets.known(places)[0], os.environ)
+    look.look(places, look.known_targets(places)[0], os.environ)
     assert not engine.exists()
-    kept = cache.known(places, targets.known(places)[0].name)
+    kept = cache.known(places, look.known_targets(places)[0].name)
     assert kept is not None
     assert (kept.state.snapshots, kept.state.size, kept.jobs) == (1, 156, ("home",))
 
@@ -330,7 +329,7 @@ def test_a_repository_elsewhere_is_asked_about_at_most_every_few_hours(
     saving.save_job(places, replace(config.load(places).jobs["home"], repository="rest:http://nas/b"))
     time = "2026-11-23T02:15:00.5+01:00"
     (tmp_path / "answer").write_text(f"""echo '[{{"id": "aa", "time": "{time}"}}]'\n""")
-    (target,) = targets.known(places)
+    (target,) = look.known_targets(places)
     first, _ = look.look(places, target, os.environ)
     assert (first.state.snapshots, first.state.last_snapshot) == (1, "aa")
     assert first.state.last_snapshot_ms == clock.from_text(time)
@@ -357,7 +356,7 @@ def test_who_asks_about_a_repository_elsewhere_without_a_password_is_told_how(pl
         ("rest:http://nas/b", "RESTIC_PASSWORD_FILE=FILE"),
         ("ssh://nas/b", "`borg list ssh://nas/b`"),
     ):
-        target = targets.of_address(places, address, "/")
+        target = look.target_of(places, address, "/")
         assert target is not None
         look.look(places, target, os.environ)
         assert cache.known(places, target.name) is None
@@ -373,7 +372,7 @@ def test_asking_can_be_switched_off(places: Places, tmp_path: Path, engine: Path
     saving.save_job(places, replace(config.load(places).jobs["home"], repository="rest:http://nas/b"))
     with places.config_file.open("a") as file:
         file.write('\n[repository]\nask_every = "off"\n')
-    (target,) = targets.known(places)
+    (target,) = look.known_targets(places)
     look.look(places, target, os.environ)
     assert not engine.exists()
     look.look(places, target, os.environ, asked=True)
@@ -397,7 +396,7 @@ def test_an_engine_that_fails_is_an_error_beside_what_the_files_tell(
     folder = restic(tmp_path / "r", (ID, NOW))
     configured(places, folder, tmp_path)
     (tmp_path / "answer").write_text("echo 'noise' >&2; echo 'Fatal: wrong password or no key found' >&2; exit 12\n")
-    found, listed = look.look(places, targets.known(places)[0], os.environ, asked=True)
+    found, listed = look.look(places, look.known_targets(places)[0], os.environ, asked=True)
     assert listed is None
     assert found.state.snapshots == 1
     assert found.state.error is not None
@@ -413,7 +412,7 @@ def test_nobody_is_asked_while_a_lock_is_held(places: Places, tmp_path: Path, en
     folder = restic(tmp_path / "r", (ID, NOW))
     written(folder / "locks" / ("d" * 64), clock.now_ms())
     configured(places, folder, tmp_path)
-    look.look(places, targets.known(places)[0], os.environ, asked=True)
+    look.look(places, look.known_targets(places)[0], os.environ, asked=True)
     assert not engine.exists()
 
 
@@ -426,7 +425,7 @@ def test_restic_names_the_holder_of_a_stale_lock(places: Places, tmp_path: Path,
     configured(places, folder, tmp_path)
     lock = json.dumps({"hostname": os.uname().nodename, "pid": gone_pid(), "time": "x"})
     (tmp_path / "answer").write_text(f"case \"$*\" in *cat*) echo '{lock}';; *) echo '[]';; esac\n")
-    found, _ = look.look(places, targets.known(places)[0], os.environ)
+    found, _ = look.look(places, look.known_targets(places)[0], os.environ)
     assert found.state.locked_by is not None
     assert found.state.locked_by.startswith("process ")
     assert found.state.locked_by.endswith("which runs no more")
@@ -570,41 +569,41 @@ def test_a_person_may_name_a_repository_in_more_ways_than_one(places: Places, tm
     """A folder, relative or not, an address, and nothing for what is no repository."""
     folder = restic(tmp_path / "r", (ID, NOW))
     for address in (str(folder), "r", "./r/"):
-        found = targets.of_address(places, address, str(tmp_path))
+        found = look.target_of(places, address, str(tmp_path))
         assert found is not None
         assert (found.access.engine, found.folder) == ("restic", folder)
-    remote = targets.of_address(places, "rest:http://me:secret@nas/b", "/")
+    remote = look.target_of(places, "rest:http://me:secret@nas/b", "/")
     assert remote is not None
     assert "secret" not in remote.shown
-    assert targets.of_address(places, "nothing", str(tmp_path)) is None
+    assert look.target_of(places, "nothing", str(tmp_path)) is None
 
 
 def test_what_nobody_will_look_at_again_is_dropped(places: Places, tmp_path: Path) -> None:
     """Garbage of an unknown repository goes at once, a repository that is gone after a month; one that a job names stays."""
     run_ended(places, restic(tmp_path / "r", (ID, NOW)))
-    (target,) = targets.known(places)
+    (target,) = look.known_targets(places)
     known = cache.known(places, target.name)
     assert known is not None
     (cache.home(places) / ("e" * 32 + ".json")).write_text("garbage")
     look.tidy(places)
-    assert [found.name for found in targets.known(places)] == [target.name]
+    assert [found.name for found in look.known_targets(places)] == [target.name]
     assert len(list(cache.home(places).glob("*.json"))) == 1
     old = NOW - 31 * 24 * HOUR
     failed = replace(known.state, as_of_ms=old, error={"code": "x", "what": "x", "why": "x", "next": "x"})
     cache.write(places, replace(known, state=failed, used_ms=old))
     configured(places, tmp_path / "r", tmp_path)
     look.tidy(places)
-    assert targets.known(places)
+    assert look.known_targets(places)
     places.config_file.unlink()
     look.tidy(places)
-    assert targets.known(places) == []
+    assert look.known_targets(places) == []
 
 
 def test_the_helper_looks_at_what_is_due_and_ends(places: Places, tmp_path: Path) -> None:
     """What the tracker starts every few minutes: one look for each repository, none of them fatal for the next."""
     run_ended(places, restic(tmp_path / "r", (ID, NOW)))
     run_ended(places, restic(tmp_path / "gone", (ID, NOW)))
-    for target in targets.known(places):
+    for target in look.known_targets(places):
         known = cache.known(places, target.name)
         assert known is not None
         cache.write(places, replace(known, looked_ms=0))
@@ -632,18 +631,14 @@ def test_the_tracker_has_repositories_looked_at_only_where_there_are_any(
         def poll(self) -> int | None:
             return None if len(started) < 2 else 0
 
-    async def checks() -> None:
-        tracker = server.Tracker(places)
-        monkeypatch.setattr(helpers.subprocess, "Popen", Helper)
+    tracker = server.Tracker(places)
+    monkeypatch.setattr(helpers.subprocess, "Popen", Helper)
+    tracker.helpers.check_repositories()
+    assert started == []
+    cache.home(places).mkdir(parents=True)
+    for _ in range(3):
         tracker.helpers.check_repositories()
-        assert started == []
-        cache.home(places).mkdir(parents=True)
-        for _ in range(3):
-            tracker.helpers.check_repositories()
-        assert started == [["tracker", "--look-at-repositories"]]
-        assert tracker._timers["repositories"].when() - tracker_now() > 200
-
-    def tracker_now() -> float:
-        return asyncio.get_running_loop().time()
-
-    asyncio.run(checks())
+    assert started == [["tracker", "--look-at-repositories"]]
+    assert tracker._timers["repositories"].at - clock.monotonic() > 200
+    tracker.loop.close()
+    tracker._observer._loop.close()
