@@ -1,7 +1,7 @@
 """rsync, 3.1 to 3.5.
 
 A transfer gets `--info=progress2` so that its progress is known, `--outbuf=L` so that it comes in time, and for a copy on this
-machine `stats2`, for exact figures at the end; the caller sees none of what these add. What is left out, and why:
+machine `stats2`, for exact figures at the end; the caller sees none of what these add. Some of it is left out:
 
 - `stats2` when one end is remote: rsync hands it on, and the other side may be too old for it or allow fixed options only
   (`rrsync`); nor with `--log-file`, which would record it. `progress2` and `--outbuf` concern this side alone.
@@ -13,7 +13,7 @@ Phases: rsync builds its list of files while it copies. Until it says `to-chk` i
 percentage is never used: it starts near 98 %, and ends at 0 % when nothing had to be copied. Files count everything in the list,
 folders too. How many bytes there are in all rsync does not tell before the end.
 
-One local run is three processes with one command line: two are forks of the first. Whoever looks at processes must take the oldest.
+One local run is three processes with one command line: two are forks of the first, so the oldest is the run.
 The side that another rsync starts over ssh (`--server`) and a daemon are no runs: their kind is `other`.
 """
 
@@ -106,13 +106,13 @@ def _added(options: Options) -> tuple[str, ...]:
     exact = not options.remote and options.statistics < 2 and not options.given("log-file")
     added = [STATISTICS if exact else PROGRESS]
     added += [] if options.given("outbuf") else ["--outbuf=L"]
-    return (*added, *(["--no-h"] if quiet else []))  # digits without separators, where nobody else reads them
+    return (*added, *(["--no-h"] if quiet else []))  # digits without separators, where only we read them
 
 
 def _apart(options: Options, environ: Mapping[str, str]) -> list[str]:
     """Return what else makes it another backup: what alone is included, and by which way the other side is reached."""
     shell = environ.get("RSYNC_RSH", "") if options.remote else ""
-    return [one for one in apart_by(options, _CHOOSE, {"rsh": shell}) if one != "rsh=ssh"]
+    return [word for word in apart_by(options, _CHOOSE, {"rsh": shell}) if word != "rsh=ssh"]
 
 
 def _ends(options: Options) -> tuple[tuple[str, ...], str | None]:

@@ -1,4 +1,4 @@
-"""What rsync says besides its progress: errors, warnings, and figures at the end."""
+"""Read what rsync says besides its progress: errors, warnings, and the figures at its end."""
 
 import re
 
@@ -37,7 +37,7 @@ _LEFT_OUT = re.compile(
     r"skipping (?P<what>non-regular file|(?:server|daemon|sender|receiver)-excluded \w+|overly long name:?|long filename|\w+) ?"
     r'"?(?P<item>.*?)"?$'
 )
-"""What rsync leaves out by itself. It is silent about what the user excluded."""
+"""Items that rsync leaves out by itself. It is silent about those that the user excluded."""
 _MISSING = re.compile(r"link_stat|change_dir")
 _LOST = re.compile(r"send_files failed to open|mkstemp|write failed|read errors mapping|rename|open(?!dir)|copy_file")
 _ASIDE = re.compile(
@@ -59,7 +59,7 @@ _WORDS = {
 
 @dataclass(slots=True)
 class Seen:
-    """What the output of a run said.
+    """The contents of a run's output.
 
     Attributes:
         complete: The figures that rsync prints when it is done.
@@ -75,7 +75,7 @@ class Seen:
         left: Other items that were left out.
         deleted: Files that were deleted from the copy; None if that is not known.
         said: Exit codes that rsync announced, the first one first, with its words.
-        found: Problems, lines that may be the reason of a failure, and the figures that are stored.
+        findings: Problems, lines that may be the reason of a failure, and the figures that are stored.
     """
 
     complete: bool = False
@@ -94,7 +94,7 @@ class Seen:
     left: int = 0
     deleted: int | None = None
     said: list[tuple[int, str]] = field(default_factory=list)
-    found: Findings = field(default_factory=Findings)
+    findings: Findings = field(default_factory=Findings)
 
 
 class Messages:
@@ -113,77 +113,77 @@ class Messages:
         if not line.startswith(_START):
             return None
         text, seen = plain(line), self.seen
-        if found := _SAID.match(text):
+        if match := _SAID.match(text):
             if len(seen.said) < _MAX_TEXT:
-                seen.said.append((int(found[2]), found[1]))
+                seen.said.append((int(match[2]), match[1]))
             return ()
-        if found := _VANISHED.match(text):
+        if match := _VANISHED.match(text):
             seen.vanished += 1
-            return seen.found.problem("it vanished before it was copied", found[1])
-        if found := _SKIPPED.match(text):
+            return seen.findings.problem("it vanished before it was copied", match[1])
+        if match := _SKIPPED.match(text):
             if len(seen.skipped) < _MAX_TEXT:
-                seen.skipped.append(found[1])
-            return seen.found.problem("this folder was skipped, since neither -r nor -a was given", found[1])
-        if found := _LEFT_OUT.fullmatch(text):
-            return self._left_out(found["what"], found["item"])
+                seen.skipped.append(match[1])
+            return seen.findings.problem("this folder was skipped, since neither -r nor -a was given", match[1])
+        if match := _LEFT_OUT.fullmatch(text):
+            return self._left_out(match["what"], match["item"])
         if text.startswith("***") or "will try again" in text:
             return ()
-        seen.found.complain(text, decisive="[generator] " in text or text.lower().startswith("rsync: [receiver] "))
+        seen.findings.complain(text, decisive="[generator] " in text or text.lower().startswith("rsync: [receiver] "))
         return self._problem(text)
 
     def connection(self, line: bytes) -> None:
         """Take a line of what connects rsync (ssh); it may be the reason of a failure."""
         if text := plain(line):
-            self.seen.found.complain(text)
+            self.seen.findings.complain(text)
 
     def _left_out(self, what: str, item: str) -> tuple[Event, ...]:
         special = what == "non-regular file"
         if self._wished and special:
             return ()
         why = "it was left out: a link, device or other special file" if special else f"it was left out: {what}"
-        new = self.seen.found.problem(why, item)
+        new = self.seen.findings.problem(why, item)
         self.seen.left += len(new)
         return new
 
     def figures(self, line: bytes, at: int) -> None:
         """Take one line of the statistics, whose words end at *at*. Rounded numbers (`-h`) are not taken for exact ones."""
         seen = self.seen
-        found = _UNIT.match(line, at)
-        number = _exact(found[1]) if found and not found[2] else None
+        match = _UNIT.match(line, at)
+        number = exact(match[1]) if match and not match[2] else None
         if line.startswith(b"Number of files: "):
             seen.listed, folders = number, _DIR.search(line)
-            seen.bare = bool(number) and folders is not None and _exact(folders[1]) == number
+            seen.bare = bool(number) and folders is not None and exact(folders[1]) == number
             regular = _REG.search(line)
-            seen.regular = seen.found.files = _exact(regular[1]) if regular else None if number is None else 0
+            seen.regular = seen.findings.files = exact(regular[1]) if regular else None if number is None else 0
         elif line.startswith((b"Number of regular files transferred: ", b"Number of files transferred: ")):
             seen.transferred = number
         elif line.startswith(b"Number of deleted files: "):
             folders = _DIR.search(line)
-            seen.deleted = None if number is None else max(number - (_exact(folders[1]) if folders else 0), 0)
+            seen.deleted = None if number is None else max(number - (exact(folders[1]) if folders else 0), 0)
         elif line.startswith(b"Total transferred file size: "):
             seen.transferred_bytes = number
         elif line.startswith((b"Total file size: ", b"total size is ")):
-            seen.found.bytes_processed = number
+            seen.findings.bytes_processed = number
         elif line.startswith(b"Literal data: "):
             seen.literal = number
         seen.complete = seen.complete or line.startswith((b"Total bytes received: ", b"total size is "))
 
     def _problem(self, text: str) -> tuple[Event, ...]:
         seen = self.seen
-        if found := _VERIFY.match(text):
+        if match := _VERIFY.match(text):
             seen.lost += 1
             seen.refused += 1
-            return seen.found.problem(f"it failed verification, the update was {found[2]}", found[1])
-        found = _ERROR.match(text)
-        if not found:
+            return seen.findings.problem(f"it failed verification, the update was {match[2]}", match[1])
+        match = _ERROR.match(text)
+        if not match:
             return ()
-        what, item = found["what"].strip(), found["item"]
+        what, item = match["what"].strip(), match["item"]
         if temporary := _TEMPORARY.fullmatch(item) if what.startswith(("mkstemp", "rename")) else None:
             item = temporary[1] + temporary[2]
-        new = seen.found.problem(_words(what, found["why"]), item)
+        new = seen.findings.problem(_words(what, match["why"]), item)
         if not new:
             return ()
-        self._count(what, item, (found["role"] or "").lower())
+        self._count(what, item, (match["role"] or "").lower())
         return new
 
     def _count(self, what: str, item: str, role: str) -> None:
@@ -205,5 +205,6 @@ def _words(what: str, why: str) -> str:
     return f"{what}: {why}" if what else why
 
 
-def _exact(digits: bytes) -> int:
+def exact(digits: bytes) -> int:
+    """Return a count whose digits stand in groups, by comma or point as the language has it."""
     return int(digits.replace(b",", b"").replace(b".", b"")[:18] or b"0")

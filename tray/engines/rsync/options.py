@@ -75,10 +75,10 @@ class Options(Arguments):
         """The level of a kind of information that `--info` asks for (0 if it does not)."""
         level = 0
         for word in ",".join(self.every("info")).lower().split(","):
-            found = _ITEM.fullmatch(word)
-            if found and found[1] in (name, "all"):
-                level = int(found[2][:4] or 1)
-            elif found and found[1] == "none":
+            item = _ITEM.fullmatch(word)
+            if item and item[1] in (name, "all"):
+                level = int(item[2][:4] or 1)
+            elif item and item[1] == "none":
                 level = 0
         return level
 
@@ -91,14 +91,14 @@ class Options(Arguments):
 
 def read(argv: Sequence[str], at: int) -> Options:
     """Read the command line whose program stands at index *at*; `--no-OPTION` (also with its letter) takes one back."""
-    found = arguments.read(argv, at + 1, _GRAMMAR)
+    given = arguments.read(argv, at + 1, _GRAMMAR)
     options: dict[str, tuple[str, ...]] = {}
-    for name, values in found.options.items():
+    for name, values in given.options.items():
         undone = name.removeprefix("no-")
         if undone != name:
             options.pop(_SHORT.get(undone, undone), None)
         options[name] = (*options.get(name, ()), *values)
-    return Options(options, found.words, found.places, found.end)
+    return Options(options, given.words, given.places, given.end)
 
 
 def is_remote(path: str) -> bool:

@@ -1,4 +1,4 @@
-r"""One run of rsync, understood line by line.
+r"""Read one run of rsync line by line.
 
 A line ends at `\n` or `\r`: rsync writes each update after a carriage return, and ends the last one with a newline before it prints
 anything else, also when that goes to stderr (then the empty line is on stderr). All of this is taken out again where it is ours.
@@ -6,13 +6,13 @@ anything else, also when that goes to stderr (then the empty line is on stderr).
 
 import math
 import re
+from enum import Enum
 
 from tray.core.model import Phase
 from tray.engines import access
 from tray.engines.base import Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.program import Inner
-from tray.engines.rsync.block import Block
-from tray.engines.rsync.messages import Messages
+from tray.engines.rsync.messages import Messages, exact
 from tray.engines.rsync.options import Options
 from tray.engines.rsync.outcome import conclude
 from tray.engines.text import plain
@@ -37,15 +37,126 @@ _FIRST = 20
 """Among so many lines at the beginning what ssh says is looked for also on stdout, where both are one."""
 _UNITS = {b"": 1, b"k": 1000, b"K": 1000, b"M": 1000**2, b"G": 1000**3, b"T": 1000**4, b"P": 1000**5}
 _NO_NAMES = (b"sending incremental file list", b"receiving ", b"building file list", b"created directory ", b"created ")
+_FIRST_LINE = b"Number of files: "
+_LAST_LINE = b"total size is "
+_LABELLED = re.compile(rb"[^:\r\n]{3,80}: ?[\d.,]+")
+_NUMBERS = re.compile(rb"(?<![\w.,])\d[\d.,]*[kKMGTP]?(?!\w)")
+_MOST = 100
+"""Lines that are kept back at most."""
+
+
+class _At(Enum):
+    """How far the block is."""
+
+    OUTSIDE = 0
+    EMPTY = 1  # an empty line, which may begin it
+    FIGURES = 2
+    GAP = 3  # the empty line after the figures
+    END = 4  # between the last two lines
+
+
+class Block:
+    r"""The block of statistics that we asked rsync for, taken out by its structure: versions add lines, and languages change words.
+
+        \n
+        Number of files: 3 (reg: 2, dir: 1)     LABEL: NUMBER…, any number of lines
+        \n
+        sent 191 bytes  received 57 bytes  496.00 bytes/sec        three numbers
+        total size is 4  speedup is 0.02                           two numbers
+
+    Once its first line is one that we know, it goes on to its end whatever comes between; else each line must have its form, and a line
+    without it is given back with all that was kept. A message among them is no part of it.
+
+    Args:
+        drop: We asked for the block.
+        drop_end: We asked for its last two lines too; else they are the user's, with the empty line before them.
+    """
+
+    def __init__(self, *, drop: bool, drop_end: bool) -> None:
+        self._drop, self._drop_end = drop, drop_end
+        self._at = _At.OUTSIDE
+        self._kept: list[bytes] = []
+        self._certain = False
+        self._gap = b""
+
+    @property
+    def inside(self) -> bool:
+        """Whether the next line may belong to it."""
+        return self._at is not _At.OUTSIDE
+
+    @property
+    def figures(self) -> bool:
+        """Whether the block has begun, beyond its empty line."""
+        return self._at not in (_At.OUTSIDE, _At.EMPTY)
+
+    def empty(self, line: bytes) -> bytes:
+        """Take an empty line; return what is the caller's now."""
+        if self._at is _At.FIGURES:
+            self._at, self._gap = _At.GAP, line
+            self._kept.append(line)
+            return b""
+        before = b"" if self._certain else self.give_back()
+        self._at, self._kept = (self._at if self._certain else _At.EMPTY), [*self._kept, line]
+        return before
+
+    def give_back(self) -> bytes:
+        """Return all that was kept; nothing has begun."""
+        kept = b"".join(self._kept)
+        self._at, self._kept, self._certain = _At.OUTSIDE, [], False
+        return kept
+
+    def interrupted(self, *, ours: bool) -> bytes:
+        """Take a message after an empty line, which is not shown if it is *ours*; the block may still follow."""
+        kept, self._kept = self._kept, []
+        return b"" if ours else b"".join(kept)
+
+    def take(self, line: bytes) -> bytes:
+        """Take a line that is no message; return what is the caller's now, the line itself unless it belongs to the block."""
+        self._kept.append(line)
+        step = {_At.EMPTY: self._first, _At.FIGURES: self._figure, _At.GAP: self._sent, _At.END: self._total}[self._at]
+        given = step(line)
+        return self.give_back() if len(self._kept) > _MOST and not self._certain else given
+
+    def rest(self) -> bytes:
+        """Return what was kept at the end of the output, if it was no block: another's words."""
+        ours = self._certain or (self._at is _At.EMPTY and self._drop)
+        return self._forget() if ours else self.give_back()
+
+    def _forget(self) -> bytes:
+        self.give_back()
+        return b""
+
+    def _first(self, line: bytes) -> bytes:
+        self._certain = self._drop and line.startswith(_FIRST_LINE)
+        self._at = _At.FIGURES
+        return self._figure(line) if self._drop else self.give_back()
+
+    def _figure(self, line: bytes) -> bytes:
+        return b"" if self._certain or _LABELLED.match(line) else self.give_back()
+
+    def _sent(self, line: bytes) -> bytes:
+        if len(_NUMBERS.findall(line)) < 3 and not line.startswith(b"sent "):
+            return b"" if self._certain else self.give_back()
+        if self._drop_end:
+            self._at, self._kept = _At.END, []
+            return b""
+        self._forget()
+        return self._gap + line
+
+    def _total(self, line: bytes) -> bytes:
+        if self._certain and not line.startswith(_LAST_LINE):
+            return b""
+        self._forget()
+        return b"" if len(_NUMBERS.findall(line)) >= 2 else line
 
 
 class TransferSession:
-    """A run that copies, or says what it would copy.
+    """The reader of a run that copies, or says what it would copy.
 
     Args:
-        plan: What was started.
+        plan: The plan that was started.
         options: The command line without what we added.
-        inner: What stands before rsync.
+        inner: Programs that stand before rsync.
         statistics: We added the block of statistics.
     """
 
@@ -66,8 +177,8 @@ class TransferSession:
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Take one line of either stream."""
         after, self._returned[stream] = self._returned[stream], line.endswith(b"\r")
-        if after and (found := _UPDATE.match(line)):
-            return self._update(found, line, stream)
+        if after and (match := _UPDATE.match(line)):
+            return self._update(match, line, stream)
         if after and self._ours and _CUT_UPDATE.fullmatch(line):
             return Fed()
         if line in (b"\n", b"\r\n", b"\r"):
@@ -95,10 +206,10 @@ class TransferSession:
             seen.transferred = self._copied
         return conclude(seen, exit, self._plan, self._options, self._inner)
 
-    def _update(self, found: "re.Match[bytes]", line: bytes, stream: Stream) -> Fed:
-        size, unit, copied, kind, left, total = found.groups()
-        now = self._progress
-        phase, done, files = now.phase, now.files_done, now.files_total
+    def _update(self, match: "re.Match[bytes]", line: bytes, stream: Stream) -> Fed:
+        size, unit, copied, kind, left, total = match.groups()
+        last = self._progress
+        phase, done, files = last.phase, last.files_done, last.files_total
         if kind is not None:
             # Between two parts of its list rsync says that nothing is left to check, and takes it back: no news.
             if left != b"0" or int(copied[:18]) != self._copied:
@@ -114,8 +225,8 @@ class TransferSession:
         current = plain(self._name) if self._names and self._name else None
         amount = _number(size, unit) if self._overall else None
         self._exact = not unit
-        self._progress = Progress(phase, done, files, amount, None, None, current, self._messages.seen.found.errors)
-        rest = line[found.end() :]
+        self._progress = Progress(phase, done, files, amount, None, None, current, self._messages.seen.findings.errors)
+        rest = line[match.end() :]
         if not rest.strip(b"\r\n") or (self._ours and _CUT_COUNTS.fullmatch(rest)):
             return Fed((self._progress,), b"" if self._ours else line)
         # The newline that would have ended the update went to stderr, before an error: what follows it here is another line.
@@ -153,8 +264,8 @@ class TransferSession:
         if stream is Stream.ERR or (self._lines <= _FIRST and access.why(plain(line[:2000]))):
             self._messages.connection(line)
         if stream is Stream.OUT:
-            if found := _BLOCK.match(line) or _END.match(line):
-                self._messages.figures(line, found.end())
+            if match := _BLOCK.match(line) or _END.match(line):
+                self._messages.figures(line, match.end())
             elif self._names and not line.startswith(_NO_NAMES) and not self._blocks[stream].figures:
                 self._name = line
 
@@ -162,7 +273,7 @@ class TransferSession:
 def _number(digits: bytes, unit: bytes) -> int | None:
     """Return a count as rsync prints it: digits in groups (by comma or point, as the language has it), or with `-h` 1.23G."""
     if not unit:
-        return int(digits.replace(b",", b"").replace(b".", b"")[:18] or b"0")
+        return exact(digits)
     try:
         return int(float(digits.replace(b",", b".")[:18]) * _UNITS[unit])
     except ValueError:
