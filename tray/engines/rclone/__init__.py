@@ -27,8 +27,7 @@ from tray.engines.base import Plan, Session
 from tray.engines.command import CodeSession
 from tray.engines.program import Inner, unwrap
 from tray.engines.rclone import options as rclone_options
-from tray.engines.rclone.options import TRANSFERS, Options, level, level_name
-from tray.engines.rclone.places import shown
+from tray.engines.rclone.options import TRANSFERS, Options, level, level_name, without_secrets
 from tray.engines.rclone.session import TransferSession
 from tray.engines.text import program_name
 
@@ -72,7 +71,7 @@ class Rclone(Adapter):
         kind = _kind(options)
         visible = kind in ("backup", "dry-run") and inner.visible and options.subcommand in TRANSFERS
         added = _added(options) if visible else ()
-        ends = [shown(word) for word in options.rest[:2]] if kind in ("backup", "dry-run", "check") else []
+        ends = [without_secrets(word) for word in options.rest[:2]] if kind in ("backup", "dry-run", "check") else []
         if options.subcommand == _FROM_STDIN:
             ends = ["stdin", *ends[:1]]
         return planned(
@@ -101,7 +100,7 @@ class Rclone(Adapter):
         return TransferSession(plan, options, inner, added, drop_stats=drop, systemd=SYSTEMD in plan.env)
 
     def unlock(self, plan: Plan) -> str | None:  # noqa: ARG002 - the name of bisync's lock file depends on what is in its cache
-        """Nobody but rclone knows the name of the lock file of `bisync`; its message names it (see `Result.advice`)."""
+        """Leave the lock file of `bisync`: only rclone knows its name, and says it in a message (see `Result.advice`)."""
         return None
 
 

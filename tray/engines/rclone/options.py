@@ -81,11 +81,16 @@ _SHOWN = words(
     buffer-size modify-window multi-thread-streams multi-thread-cutoff color dump cutoff-mode
     s3-endpoint s3-region s3-provider s3-location-constraint s3-storage-class s3-acl b2-endpoint b2-download-url"""
 )
-"""Options whose values hold no secret; of hundreds of others nobody knows."""
+"""Options whose values hold no secret; the values of hundreds of others are hidden."""
 _VALUES = _SHOWN | words("user-agent header password-command")
 TRANSFERS = ("sync", "copy", "copyto", "move", "moveto", "bisync")
 _UNKNOWN_TAKES_VALUE = Grammar(_VALUES, _SWITCHES, also=_SHORT, equals=True, unknown="value")
 _UNKNOWN_IS_SWITCH = Grammar(_VALUES, _SWITCHES, also=_SHORT, equals=True)
+_TELLING = words(
+    """host user port endpoint region provider account remote bucket drive_id share_name url site_url team_drive root_folder_id
+    upstreams shared_with_me trashed_only impersonate tenant domain"""
+)
+"""Options in a connection string that say where it is."""
 _LEVELS = ("EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG")
 HARMLESS = Harmless(
     _UNKNOWN_TAKES_VALUE,
@@ -126,7 +131,7 @@ class Options(Arguments):
 
     @property
     def log_level(self) -> int:
-        """What is logged, as an index of rclone's levels: 5 (NOTICE) unless told otherwise."""
+        """The index of the level down to which rclone logs: that of NOTICE unless the user chose another."""
         if self.on("quiet"):
             return level("ERROR")
         variable = self.environ.get("RCLONE_VERBOSE")
@@ -164,5 +169,37 @@ def read(argv: Sequence[str], at: int, environ: Mapping[str, str] | None = None)
 
 
 def _read(argv: Sequence[str], at: int, environ: Mapping[str, str], grammar: Grammar) -> Options:
-    found = arguments.read(argv, at + 1, grammar)
-    return Options(found.options, found.words, found.places, found.end, environ=environ)
+    given = arguments.read(argv, at + 1, grammar)
+    return Options(given.options, given.words, given.places, given.end, environ=environ)
+
+
+def without_secrets(place: str) -> str:
+    """Return a place (`remote:path`, `/path`, `:sftp,host=h,pass=…:path`) with only those options that say where it is.
+
+    The passwords in it are only obscured: any reader can turn them back. An option that we do not know may be another one.
+    """
+    if "," not in place.partition("/")[0]:
+        return place
+    start = 1 if place.startswith(":") else 0
+    parts, path = _split(place, start)
+    if path is None:
+        return place
+    kept = [part for part in parts[1:] if part.partition("=")[0].strip() in _TELLING and "," not in part]
+    return ",".join([place[:start] + parts[0], *kept]) + ":" + path
+
+
+def _split(text: str, start: int) -> tuple[list[str], str | None]:
+    """Split at commas outside quotes up to the colon that ends the options; a doubled quote is one."""
+    parts, quote, begin = [], "", start
+    for i in range(start, len(text)):
+        char = text[i]
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "\"'" and text[i - 1 : i] == "=":
+            quote = char
+        elif char == ",":
+            parts.append(text[begin:i])
+            begin = i + 1
+        elif char == ":":
+            return [*parts, text[begin:i]], text[i + 1 :]
+    return parts, None

@@ -1,22 +1,25 @@
-"""What an rclone run came to: its exit code, and for the codes of an error what it said.
+"""Conclude an rclone run from its exit code, and for the codes of an error from its words.
 
     Succeeded: 0, and no error counted. Warning: 0 with errors counted; an error's code where each error is about one file or
     folder, the space did not run out, and files came over (or all was there but what could not be read); 9, which the user asked
     for; 8 and 10, his own limits, when files came over before; and a `sync` of an empty source that deleted the whole copy.
     Cancelled: a signal that came through us, or of which rclone says so (130, 143). Everything else failed.
 
-rclone tries three times. Only what still went wrong the last time counts. An end that nobody saw is lost: its last words may be
+rclone tries three times. Only what still went wrong the last time counts. Without an exit code a run is lost: its last words may be
 those of a minute before the end as well.
 """
+
+import re
+import shlex
 
 from tray.core.dataclass import dataclass, field, replace
 from tray.core.model import Outcome
 from tray.engines import findings
+from tray.engines.access import ACCESS
 from tray.engines.base import Exit, Plan, Result
-from tray.engines.findings import Findings, holds_nothing
+from tray.engines.findings import Findings, holds_nothing, why_failed
 from tray.engines.program import Inner
 from tray.engines.rclone.options import Options
-from tray.engines.rclone.reasons import CAUSES, NO_SPACE, advice, reason
 from tray.engines.rclone.statistics import Statistics
 
 _FILTERS = (
@@ -31,6 +34,50 @@ _READING = (
     "error listing",
     "can't copy - source file",
 )
+_NO_SPACE = re.compile(
+    r"(?i)no space left on device|disk quota exceeded|storage ?quota ?(?:has been )?exceeded|insufficient[_ ]s(?:pace|torage)"
+    r"|too big for remaining disk space|disk is full|over quota|not enough (?:free )?space"
+)
+_CAUSES = findings.causes(
+    (
+        (
+            _NO_SPACE.pattern,
+            "There is no space left where the copy goes; free some space there, then run the backup again.",
+        ),
+        *ACCESS,
+        (
+            "error reading source root directory: directory not found|Source doesn't exist",
+            "The source does not exist, so nothing was copied; check its path, and whether its disk is mounted.",
+        ),
+        (
+            "didn't find section in config file",
+            "rclone knows no remote of that name; see `rclone listremotes`, and which configuration it used.",
+        ),
+        (
+            "prior lock file found: (.+)",
+            "The lock of another `bisync` of these ends is there: {1}; wait until that ends, then run it again.",
+        ),
+        (
+            "cannot find prior Path1 or Path2 listings|Must run --resync",
+            "`bisync` needs to begin anew; check both ends, then run it once with `--resync`.",
+        ),
+        (
+            "(?i)unable to decrypt configuration|couldn't decrypt configuration|wrong password",
+            "The password of rclone's configuration is wrong or missing; check RCLONE_CONFIG_PASS or the `--password-command`.",
+        ),
+    )
+)
+_LOCK = re.compile(r"prior lock file found: (.+)")
+_CODES = {
+    2: "rclone could not do what was asked of it",
+    3: "A folder was not found",
+    4: "A file was not found",
+    5: "The errors went on, however often rclone tried",
+    6: "An error came that trying again does not help",
+    7: "An error came that stops everything",
+    8: "The limit of `--max-transfer` was reached before anything was copied",
+    10: "The time of `--max-duration` was up before anything was copied",
+}
 
 
 def is_reading(message: str) -> bool:
@@ -40,12 +87,12 @@ def is_reading(message: str) -> bool:
 
 @dataclass(slots=True)
 class Seen:
-    """What the output of a run said.
+    """The contents of a run's output.
 
     Attributes:
         stats: The last statistics.
-        now: What went wrong in the present attempt.
-        left: What rclone left out by itself.
+        now: Problems of the present attempt.
+        left: Items that rclone left out by itself.
         copied: Files that the log named as copied (with `-v`).
         general: An error in the present attempt is about more than one file or folder.
         gave_up: The line with which rclone ends on an error.
@@ -70,15 +117,7 @@ class Seen:
 
 
 def conclude(seen: Seen, exit: Exit, plan: Plan, options: Options, inner: Inner) -> Result:
-    """Return the result of a run that copies.
-
-    Args:
-        seen: What its output said.
-        exit: How it ended.
-        plan: What was started.
-        options: Its command line.
-        inner: What stood before rclone.
-    """
+    """Return the result of a run that copies, by what it said (*seen*) and how it ended."""
     now, stats, dry = seen.now, seen.stats, plan.kind == "dry-run"
     if stats is not None and not dry:
         now.files = stats.transfers + stats.renames
@@ -89,9 +128,11 @@ def conclude(seen: Seen, exit: Exit, plan: Plan, options: Options, inner: Inner)
     now.fatal = seen.gave_up
     done = _done(seen, exit, dry=dry)
     now.take(seen.left)
-    result = findings.conclude(now, exit, inner, name="rclone", done=done, causes=CAUSES, advice=advice(now.complaint))
+    result = findings.conclude(
+        now, exit, inner, name="rclone", done=done, causes=_CAUSES, advice=_advice(now.complaint)
+    )
     if result.outcome is Outcome.FAILED and exit.code is not None and not inner.timed_out(exit.code):
-        return replace(result, reason=reason(now, exit.code))
+        return replace(result, reason=_reason(now, exit.code))
     if result.outcome is not Outcome.SUCCEEDED:
         return result
     if but := _but(seen, exit.code):
@@ -120,7 +161,7 @@ def _done(seen: Seen, exit: Exit, *, dry: bool) -> str:
 def _partial(seen: Seen) -> bool:
     """Whether the copy is good except for single files and folders, after exit codes that only say "error"."""
     now, stats = seen.now, seen.stats
-    if seen.general or not now.errors or NO_SPACE.search(now.complaint):
+    if seen.general or not now.errors or _NO_SPACE.search(now.complaint):
         return False
     if seen.came:
         return True
@@ -140,3 +181,22 @@ def _but(seen: Seen, code: int | None) -> str:
     if stats.errors:
         return "rclone counted 1 error" if stats.errors == 1 else f"rclone counted {stats.errors:,} errors"
     return ""
+
+
+def _reason(now: Findings, code: int) -> str:
+    """Return one sentence why a run failed, with the next step where the cause is known."""
+    if known := findings.reason(now.complaint, _CAUSES):
+        return known
+    first = next(iter(now.complaints), "")
+    if meaning := _CODES.get(code):
+        return f"{meaning} (exit code {code})" + (f": {first[:300]}" if first else ".")
+    return why_failed("rclone", Exit(code), first)
+
+
+def _advice(complaint: str) -> str | None:
+    """Return how to remove the lock that a killed `bisync` left, if it was in the way."""
+    if (lock := _LOCK.search(complaint)) is None:
+        return None
+    return (
+        f"If no other bisync of these two ends is running, remove its lock: `rclone deletefile {shlex.quote(lock[1])}`"
+    )

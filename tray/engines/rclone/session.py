@@ -1,4 +1,10 @@
-"""One run of rclone, understood line by line: JSON where we or the user asked for it, else its plain log."""
+"""Read one run of rclone line by line: JSON where we or the user asked for it, else its plain log.
+
+From the JSON its log is made again as rclone writes it without `--use-json-log`:
+
+    2026/11/23 00:59:00 NOTICE: object: message        on stderr
+    <5>NOTICE: object: message                         the same under systemd
+"""
 
 import math
 import re
@@ -11,7 +17,6 @@ from tray.engines.program import Inner
 from tray.engines.rclone.options import Options
 from tray.engines.rclone.outcome import Seen, conclude, is_reading
 from tray.engines.rclone.statistics import Printed, Settled, Statistics
-from tray.engines.rclone.text import level_of, log_line
 from tray.engines.text import begins_in, decode, plain, strip_terminal, valid
 
 _LINE = re.compile(
@@ -29,20 +34,24 @@ _DONE = re.compile(r"(?P<item>.+): (?P<text>(?:Copied|Moved|Multi-thread Copied)
 _ATTEMPT = re.compile(r"Attempt (\d+)/(\d+) (failed|succeeded)")
 _ECHO = re.compile(r"(?:.*: )?(?:not deleting |not removing |Fatal error received|Can't retry |Cancelling sync)")
 _LEFT_OUT = re.compile(r"(?:(?P<item>.+?): )?(?P<text>(?:Can't|Couldn't|Duplicate|Entry doesn't|Ignoring|Skipping) .*)")
-"""Of what rclone leaves out by itself it tells at the level NOTICE. "Skipped copy as --dry-run is set" is something else."""
+"""rclone tells of items that it leaves out by itself at the level NOTICE. "Skipped copy as --dry-run is set" is something else."""
 _JSON = re.compile(rb'\{"(?:level|time)":"')
 _STOPPED = "Signal received: "
 _BAD = frozenset(("EMERGENCY", "ALERT", "CRITICAL", "ERROR"))
 _COPIED = ("Copied (", "Moved (", "Updated ", "Multi-thread Copied (")
+_SAME_LEVEL = {"warning": "NOTICE", "fatal": "CRITICAL", "panic": "EMERGENCY"}
+"""Before 1.70 the JSON names the levels as rclone's logging library does: its `warning` is NOTICE in the log."""
+_PRIORITY = {"EMERGENCY": 0, "ALERT": 1, "CRITICAL": 2, "ERROR": 3, "WARNING": 4, "NOTICE": 5, "INFO": 6, "DEBUG": 7}
+_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d:\d\d)")
 
 
 class TransferSession:
-    """A run that copies, or says what it would copy.
+    """The reader of a run that copies, or says what it would copy.
 
     Args:
-        plan: What was started.
+        plan: The plan that was started.
         options: Its command line.
-        inner: What stands before rclone.
+        inner: Programs that stand before rclone.
         added: The words that we added to its command line.
         drop_stats: The statistics are ours, so the caller gets none.
         systemd: rclone logs for systemd.
@@ -66,11 +75,11 @@ class TransferSession:
         if (
             self._ours
             and line.endswith(b"}\n")
-            and (found := _JSON.search(line))
-            and (message := _decode(line[found.start() :]))
+            and (match := _JSON.search(line))
+            and (message := _decode(line[match.start() :]))
         ):
-            fed = self._message(message, line[found.start() :])  # behind words that did not end their line
-            return Fed(fed.events, line[: found.start()] + fed.relay)
+            fed = self._message(message, line[match.start() :])  # behind words that did not end their line
+            return Fed(fed.events, line[: match.start()] + fed.relay)
         return Fed(self._text(line), line)
 
     def patience(self, part: bytes, stream: Stream) -> float:  # noqa: ARG002 - its log may come on either
@@ -92,7 +101,7 @@ class TransferSession:
             events = self._statistics(Statistics.of(stats))
         else:
             events = self._said(
-                level_of(message), str(message["msg"]), _object(message), str(message.get("objectType", ""))
+                _level(message), str(message["msg"]), _object(message), str(message.get("objectType", ""))
             )
         if not self._ours:
             return Fed(events, line)
@@ -100,7 +109,7 @@ class TransferSession:
             return Fed(events)
         # Versions whose JSON begins with the time look at their stderr, not at a variable, to know whether the journal reads it.
         systemd = self._systemd and not line.startswith(b'{"time"')
-        return Fed(events, log_line(self._as_called(message), systemd=systemd).encode())
+        return Fed(events, _log_line(self._as_called(message), systemd=systemd).encode())
 
     def _as_called(self, message: dict[str, Any]) -> dict[str, Any]:
         """Return the message; the one that repeats the command (`-vv`) without what we added to it."""
@@ -142,8 +151,8 @@ class TransferSession:
             return self._copied(text, item)
         seen = self._seen
         text = valid(text).partition("\n")[0]
-        if found := _ATTEMPT.match(text):
-            if found[3] == "succeeded" or int(found[1][:9]) < int(found[2][:9]):
+        if match := _ATTEMPT.match(text):
+            if match[3] == "succeeded" or int(match[1][:9]) < int(match[2][:9]):
                 seen.begin_again()  # what follows says which of the problems are still there
         elif item is not None and not kind.endswith("Fs"):
             seen.now.complain(text, decisive=not is_reading(text))
@@ -177,10 +186,26 @@ def _quoted(word: str) -> str:
 
 def _decode(line: bytes) -> dict[str, Any] | None:
     """Return the message of the log in *line*, or None."""
-    found = decode(line)
-    return found if found is not None and "level" in found and "msg" in found else None
+    match = decode(line)
+    return match if match is not None and "level" in match and "msg" in match else None
 
 
 def _object(message: Mapping[str, Any]) -> str | None:
     name = message.get("object")
     return str(name) if name is not None else None
+
+
+def _level(message: Mapping[str, Any]) -> str:
+    """Return the level of a message as the plain log names it."""
+    name = message.get("level")
+    return _SAME_LEVEL.get(name, name.upper()) if isinstance(name, str) else "NOTICE"
+
+
+def _log_line(message: Mapping[str, Any], *, systemd: bool) -> str:
+    """Return the line (or lines, a message may hold several) that stands for *message* in the plain log, with its end."""
+    level = _level(message)
+    when = _TIME.match(str(message.get("time", "")))
+    begin = f"<{_PRIORITY.get(level, 5)}>" if systemd else f"{when[1]}/{when[2]}/{when[3]} {when[4]} " if when else ""
+    name = f"{message['object']}: " if "object" in message else ""
+    text = valid(f"{begin}{level:<6}: {name}{message['msg']}")
+    return text if text.endswith("\n") else text + "\n"

@@ -47,13 +47,13 @@ class Statistics:
         moving = stats.get("transferring")
         first = moving[0] if isinstance(moving, list) and moving else None
         name = first.get("name") if isinstance(first, dict) else first
-        found = cls(current=valid(name) if isinstance(name, str) else None, checking=bool(stats.get("checking")))
-        found.size, found.total_size = count(stats, "bytes"), count(stats, "totalBytes")
-        found.transfers, found.total_transfers = count(stats, "transfers"), count(stats, "totalTransfers")
-        found.checks, found.total_checks = count(stats, "checks"), count(stats, "totalChecks")
-        found.errors, found.elapsed = count(stats, "errors"), _seconds(stats.get("elapsedTime"))
-        found.deletes, found.renames = count(stats, "deletes"), count(stats, "renames")
-        return found
+        block = cls(current=valid(name) if isinstance(name, str) else None, checking=bool(stats.get("checking")))
+        block.size, block.total_size = count(stats, "bytes"), count(stats, "totalBytes")
+        block.transfers, block.total_transfers = count(stats, "transfers"), count(stats, "totalTransfers")
+        block.checks, block.total_checks = count(stats, "checks"), count(stats, "totalChecks")
+        block.errors, block.elapsed = count(stats, "errors"), _seconds(stats.get("elapsedTime"))
+        block.deletes, block.renames = count(stats, "deletes"), count(stats, "renames")
+        return block
 
 
 class Settled:
@@ -125,25 +125,25 @@ class Printed:
         return self._take(line)
 
     def _take(self, line: bytes) -> Statistics | None:
-        if found := _BYTES.match(line):
-            self._now = Statistics(_size(found[1], found[2]), _size(found[3], found[4]), exact=False)
+        if match := _BYTES.match(line):
+            self._now = Statistics(_size(match[1], match[2]), _size(match[3], match[4]), exact=False)
         elif self._now is None:
             return None
-        elif found := _COUNT.match(line):
-            done, total = (int(digits[:18]) for digits in found.groups()[1:])
-            if found[1] == b"Checks":
+        elif match := _COUNT.match(line):
+            done, total = (int(digits[:18]) for digits in match.groups()[1:])
+            if match[1] == b"Checks":
                 self._now.checks, self._now.total_checks = done, total
             else:
                 self._now.transfers, self._now.total_transfers = done, total
-        elif found := _ERRORS.match(line):
-            self._now.errors = int(found[1][:18])
-        elif found := _RENAMED.match(line):
-            self._now.renames = int(found[1][:18])
-        elif found := _DELETED.match(line):
-            self._now.deletes = int(found[1][:18])
-        elif found := _ELAPSED.match(line):
+        elif match := _ERRORS.match(line):
+            self._now.errors = int(match[1][:18])
+        elif match := _RENAMED.match(line):
+            self._now.renames = int(match[1][:18])
+        elif match := _DELETED.match(line):
+            self._now.deletes = int(match[1][:18])
+        elif match := _ELAPSED.match(line):
             whole, self._now = self._now, None
-            whole.elapsed = _elapsed(found)
+            whole.elapsed = _elapsed(match)
             return whole
         return None
 
@@ -159,8 +159,8 @@ def _size(digits: bytes, unit: bytes) -> int:
         return 0
 
 
-def _elapsed(found: "re.Match[bytes]") -> float:
+def _elapsed(match: "re.Match[bytes]") -> float:
     days, hours, minutes, seconds = (
-        float(part[:12]) if part and part.count(b".") < 2 and part != b"." else 0.0 for part in found.groups()
+        float(part[:12]) if part and part.count(b".") < 2 and part != b"." else 0.0 for part in match.groups()
     )
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds

@@ -64,8 +64,8 @@ class Block:
         sent 191 bytes  received 57 bytes  496.00 bytes/sec        three numbers
         total size is 4  speedup is 0.02                           two numbers
 
-    Once its first line is one that we know, it goes on to its end whatever comes between; else each line must have its form, and a line
-    without it is given back with all that was kept. A message among them is no part of it.
+    Once its first line is one that we know, it goes on to its end whatever comes between; else each line must have its form.
+    With the first line that has not, all that was kept is given back. A message among them is no part of it.
 
     Args:
         drop: We asked for the block.
