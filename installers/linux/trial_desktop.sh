@@ -38,7 +38,7 @@ trial_pids() {
 # A panel has taken the trial's icon.
 icon_is_there() {
     pid=$(trial_pids tray)
-    [ -n "$pid" ] && "$VENV/bin/python" -I -c 'import sys; from tray.doctor.desktop import icon_shown
+    [ -n "$pid" ] && "$VENV/bin/python" -I -c 'import sys; from tray.doctor.panel import icon_shown
 sys.exit(not icon_shown(int(sys.argv[1].split()[0])))' "$pid"
 }
 

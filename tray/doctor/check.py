@@ -1,4 +1,4 @@
-"""One answer of the doctor."""
+"""The answer of a check."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from tray.core.dataclass import dataclass
 
 
 class Level(StrEnum):
-    """How good a check's answer is. `NOTE`: it is not in use here, so there is nothing to mend and nothing to praise."""
+    """How good an answer is. `NOTE`: the thing is not in use here, so there is nothing to mend and nothing to praise."""
 
     OK = "ok"
     NOTE = "note"
@@ -16,11 +16,11 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One answer.
+    """The answer of one check.
 
     Attributes:
-        name: What was looked at.
-        level: How good it is.
+        name: Subject of the check.
+        level: How good the answer is.
         what: One sentence for a person.
         remedy: The command or step that mends it; empty if all is well.
     """
@@ -29,6 +29,11 @@ class Check:
     level: Level
     what: str
     remedy: str = ""
+
+    @property
+    def fine(self) -> bool:
+        """Whether there is nothing to mend."""
+        return self.level in (Level.OK, Level.NOTE)
 
     def to_json(self) -> dict[str, str]:
         """Return the check as `doctor --json` shows it."""

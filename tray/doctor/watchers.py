@@ -1,26 +1,24 @@
-"""Who watches: the tracker, observation, and the instance of the whole system."""
+"""Check that runs are watched: the tracker, observation, the steps of scripts, and the system's instance."""
 
 import os
 import re
 import sys
-from typing import Any
 
-from tray import config, wording
+from tray import config, ipc, wording
 from tray.core import paths
 from tray.core.errors import ConfigError, NotInGroupError, SystemViewError, TrackerGoneError
 from tray.core.paths import Places
 from tray.doctor.check import Check, Level
 from tray.ipc.system_client import connect
 from tray.observe.events import Events
+from tray.observe.scope import VARIABLE, Scope
 
 _ANSWER_SECONDS = 2.0
-_TELLS_EXITS = (6, 15)  # the first Linux that tells how somebody else's process ended
+_TELLS_EXITS = (6, 15)  # the first Linux that tells how another user's process ended
 
 
 def tracker(places: Places) -> list[Check]:
     """Ask whether a tracker answers."""
-    from tray import ipc
-
     try:
         client = ipc.Client(places, "cli")
     except TrackerGoneError as error:
@@ -28,23 +26,12 @@ def tracker(places: Places) -> list[Check]:
             return [Check("tracker", Level.NOTE, "None is running; icon and window start one when they need it.")]
         return [Check("tracker", Level.BAD, f"{error.what} {error.why}", error.next)]
     client.close()
-    return [
-        Check(
-            "tracker",
-            Level.OK,
-            f"It answers (version {_text(client.tracker, 'version')}, process {_text(client.tracker, 'pid')}).",
-        )
-    ]
-
-
-def _text(message: Any, key: str) -> str:
-    return str(message.get(key, "unknown"))
+    version, pid = (client.tracker.get(key, "unknown") for key in ("version", "pid"))
+    return [Check("tracker", Level.OK, f"It answers (version {version}, process {pid}).")]
 
 
 def observation(places: Places) -> list[Check]:
-    """Say whether runs that others started are seen, and how well their end can be known."""
-    from tray.observe.scope import VARIABLE, Scope
-
+    """Say whether the tracker sees runs started without `backup-tray run`, and how well it can know their end."""
     name = "runs of others"
     if sys.platform != "linux":
         return [
@@ -62,8 +49,8 @@ def observation(places: Places) -> list[Check]:
     return [Check(name, Level.OK, f"{what} Put yours under watch: `backup-tray run -- COMMAND`.")]
 
 
-def steps() -> list[Check]:
-    """Say whether it can be known how the engines of a wrapped script end."""
+def steps(_: Places) -> list[Check]:
+    """Say whether the wrapper can know how the engines end that a wrapped script calls."""
     name = "steps of scripts"
     if sys.platform != "linux":
         return [Check(name, Level.NOTE, "The engines that a script calls are seen on Linux only; wrap each of them.")]
@@ -89,8 +76,6 @@ def _release() -> tuple[int, ...]:
 
 
 def _tracked(places: Places) -> bool:
-    from tray import ipc
-
     try:
         ipc.Client(places, "cli").close()
     except TrackerGoneError:
@@ -102,11 +87,11 @@ def _observes(places: Places) -> bool:
     try:
         return config.load(places).observe
     except ConfigError:
-        return True  # the tracker then does as if nothing stood there; what is wrong is said above
+        return True  # the tracker then takes the default; another check reports the fault
 
 
-def system() -> list[Check]:
-    """Look whether root's backups are shown to this user, or, as root, to others."""
+def system(_: Places) -> list[Check]:
+    """Check that root's backups are shown to this user, or, as root, to others."""
     name = "system's instance"
     folder = paths.system_view() or paths.view_folder()
     try:

@@ -10,12 +10,12 @@ from tray.audit.checkpoint import Checkpoint, Signer, parse
 from tray.baselines import far_copies
 from tray.config import AuditConfig, Config
 from tray.core.paths import Places
-from tray.doctor import Check, Level, copies
+from tray.doctor import Check, Level, records
 
 
 def looked(places: Places) -> list[Check]:
     """What the doctor says."""
-    return list(copies.baselines(places))
+    return list(records.baselines(places))
 
 
 @pytest.fixture
@@ -33,7 +33,9 @@ def near(places: Places) -> Path:
 
 def test_the_copy_beside_the_configuration_is_enough_to_be_fine(log: Places) -> None:
     """Nobody has to configure anything."""
-    assert looked(log) == [Check("baselines", Level.OK, "1 place, up to date.")]
+    assert looked(log) == [
+        Check("baselines", Level.OK, "Checkpoints of the audit log are kept in 1 place apart from it, up to date.")
+    ]
 
 
 def test_without_a_log_there_is_nothing_to_keep(places: Places) -> None:

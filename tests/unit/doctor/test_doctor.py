@@ -19,8 +19,9 @@ from tray.config import Job, saving
 from tray.core import paths
 from tray.core.errors import NotInGroupError, surfaces
 from tray.core.paths import Places, private
-from tray.doctor import Check, Level, programs, records, watchers
+from tray.doctor import Check, Level, installation, records, watchers
 from tray.doctor import desktop as doctor_desktop
+from tray.doctor import panel as doctor_panel
 from tray.engines import ENGINES
 from tray.jobs import configured
 
@@ -28,7 +29,7 @@ from tray.jobs import configured
 @pytest.fixture(autouse=True)
 def no_desktop(monkeypatch: pytest.MonkeyPatch) -> None:
     """No check reaches the desktop of whoever runs the tests, loads a web view, or waits for engines that are slow to start."""
-    monkeypatch.setattr(programs, "ENGINES", ENGINES[:1])
+    monkeypatch.setattr(installation, "ENGINES", ENGINES[:1])
     monkeypatch.setattr(doctor_desktop, "_ASK_GI", "print(2.50)")
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_CURRENT_DESKTOP"):
         monkeypatch.delenv(name, raising=False)
@@ -177,7 +178,10 @@ def test_waiting_records_are_counted(places: Places) -> None:
         for file in folder.iterdir():
             file.write_bytes(b"\x00garbage")
     (check,) = found(places, "records waiting")
-    assert (check.level, "Damaged and set aside in the spool: 2 records" in check.what) == (Level.WARN, True)
+    assert (
+        check.level,
+        "Damaged and set aside in the spool (where records wait for the log): 2 records" in check.what,
+    ) == (Level.WARN, True)
 
 
 def test_runs_whose_wrapper_was_killed_are_found(places: Places) -> None:
@@ -224,7 +228,7 @@ def test_only_engines_that_are_there_are_named(places: Places, tmp_path: Path, m
     """Nobody needs all of them; each is asked for its version in its own way."""
     for name, ask in (("restic", "version"), ("borg", "--version"), ("rclone", "version"), ("rsync", "--version")):
         program(tmp_path / "bin" / name, f'[ "$1" = {ask} ] && echo "{name}   1.2.3"')
-    monkeypatch.setattr(programs, "ENGINES", ENGINES)
+    monkeypatch.setattr(installation, "ENGINES", ENGINES)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     lines = found(places, "backup engines")
     assert sorted(check.what for check in lines) == [
@@ -237,7 +241,7 @@ def test_a_machine_without_any_backup_program_is_told_so(
     places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """tar and rsync are everywhere and prove nothing."""
-    monkeypatch.setattr(programs, "ENGINES", ENGINES)
+    monkeypatch.setattr(installation, "ENGINES", ENGINES)
     program(tmp_path / "bin/tar", "echo tar 1.34")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     tar, none = found(places, "backup engines")
@@ -295,18 +299,32 @@ def test_the_command_must_be_the_installed_one(places: Places, tmp_path: Path, m
 def test_a_check_that_fails_does_not_hide_the_others(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes wrong in one place, the rest is answered."""
 
-    def faints() -> list[Check]:
+    def faints(_: Places) -> list[Check]:
         raise ZeroDivisionError("oh")
 
-    def denied() -> list[Check]:
+    def denied(_: Places) -> list[Check]:
         raise PermissionError(13, "Permission denied", "/secret")
 
-    monkeypatch.setattr(programs, "command", faints)
-    monkeypatch.setattr(programs, "engines", denied)
+    monkeypatch.setattr(installation, "command", faints)
+    monkeypatch.setattr(installation, "engines", denied)
     checks = {check.name: check for check in doctor.examine(places)}
     assert "ZeroDivisionError" in checks["command"].what
     assert "/secret" in checks["backup engines"].what
     assert "tray" in checks
+
+
+@pytest.mark.parametrize(
+    ("library", "broken", "whole"), [("dbus_fast", "tray", "window"), ("sqlite3", "audit log", "tray")]
+)
+def test_a_library_that_is_missing_fails_only_the_checks_that_need_it(library: str, broken: str, whole: str) -> None:
+    """After an upgrade that went wrong, the doctor still answers, and names the library."""
+    code = f"import sys; sys.modules['{library}'] = None; from tray.cli.main import main; main(['doctor', '--json'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, env={"BACKUP_TRAY_HOME": "/no/such"}, check=True
+    )
+    checks = {check["name"]: check["what"] for check in json.loads(done.stdout)}
+    assert library in checks[broken]
+    assert "failed" not in checks[whole]
 
 
 def test_the_command_line_says_the_same(
@@ -341,7 +359,7 @@ def test_plain_gnome_is_told_the_package_and_the_new_login(monkeypatch: pytest.M
     monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
     monkeypatch.setenv("XDG_CURRENT_DESKTOP", "ubuntu:GNOME")
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/none")
-    answer = doctor_desktop.tray()
+    answer = doctor_panel.tray(paths.places())
     assert not answer.fine
     assert "gnome-shell-extension-appindicator" in answer.remedy
     assert "log out and in" in answer.remedy
@@ -361,24 +379,24 @@ def test_each_kind_of_panel_is_known(
     """Today's panels, older ones, and none."""
     monkeypatch.setenv("DISPLAY", ":1")
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/none")
-    monkeypatch.setattr(doctor_desktop, "_watcher_answers", lambda: watcher)
-    monkeypatch.setattr(doctor_desktop.xembed, "has_tray", lambda: older)
-    answer = doctor_desktop.tray()
+    monkeypatch.setattr(doctor_panel, "_watcher_answers", lambda: watcher)
+    monkeypatch.setattr(doctor_panel.xembed, "has_tray", lambda: older)
+    answer = doctor_panel.tray(paths.places())
     assert (answer.fine, said in answer.what) == (fine, True)
 
 
 def test_an_icon_on_a_dead_bus_is_not_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without an answer nobody may claim that the icon is there."""
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/none")
-    assert not doctor_desktop.icon_shown(os.getpid())
+    assert not doctor_panel.icon_shown(os.getpid())
 
     async def never(_: int) -> bool:
         await asyncio.Event().wait()
         return True
 
-    monkeypatch.setattr(doctor_desktop, "_registered", never)
-    monkeypatch.setattr(doctor_desktop, "_ASK_SECONDS", 0.01)
-    assert not doctor_desktop.icon_shown(os.getpid())
+    monkeypatch.setattr(doctor_panel, "_registered", never)
+    monkeypatch.setattr(doctor_panel, "_ASK_SECONDS", 0.01)
+    assert not doctor_panel.icon_shown(os.getpid())
 
 
 @pytest.mark.parametrize(
@@ -397,7 +415,7 @@ def test_the_web_view_is_asked_in_another_process(
     monkeypatch.setattr(surfaces, "sees_system_packages", lambda: True)
     if screen:
         monkeypatch.setenv("DISPLAY", ":1")
-    answer = doctor_desktop.web_view()
+    answer = doctor_desktop.web_view(paths.places())
     assert (answer.fine, said in answer.what) == (fine, True)
     assert answer.fine or "gir1.2-webkit2-4.1" in answer.remedy
 
@@ -419,7 +437,7 @@ def test_the_start_with_the_session_is_looked_for(
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "none"))
     (tmp_path / "autostart").mkdir()
     write(tmp_path / "autostart/backup-tray.desktop")
-    answer = doctor_desktop.autostart()
+    answer = doctor_desktop.autostart(paths.places())
     assert (answer.fine, said in answer.what) == (fine, True)
 
 
@@ -441,7 +459,7 @@ def test_where_the_ends_of_a_scripts_engines_are_not_known_that_is_said(
     monkeypatch.setattr(os, "uname", lambda: kernel)
     ours, theirs = socket.socketpair()
     monkeypatch.setattr("tray.observe.events._listen", lambda: ours if connector else None)
-    (check,) = watchers.steps()
+    (check,) = watchers.steps(paths.places())
     ours.close()
     theirs.close()
     assert check.level is level
