@@ -8,6 +8,7 @@ import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 
 from tray.cli import Command, no_arguments
+from tray.core.errors import UsageError
 from tray.core.paths import places
 
 PATIENCE_SECONDS = 30.0
@@ -84,6 +85,10 @@ def _add_system(parser: ArgumentParser) -> None:
 
 def _system(args: Namespace) -> int:
     """Show root's status to a group of users, read-only, until told to stop; systemd starts it."""
+    if sys.platform == "win32":
+        raise UsageError(
+            "Root's backups are shown to a group on Linux and macOS only.", next="Look at yours: `backup-tray status`."
+        )
     from tray.system import server  # the icon and the tracker do not need it
 
     return server.run(places(), group=args.group)

@@ -1,8 +1,7 @@
-"""The system-wide instance: a service of root that shows root's backups to a group of users, and takes nothing from them.
+"""The system-wide instance: a service of root that shows root's backups to a group of users, and takes no orders from them.
 
-It follows root's own status (and so keeps root's tracker running, which observes what others start) and serves it on a second
-socket. Nothing that comes in there is passed on: there is no message that could start, stop or change anything.
+It follows root's own status (and so keeps root's tracker running, which observes runs of others) and serves it on a second socket.
+No message can start, stop or change anything.
 
-place.py    folder and socket, for the group alone     follow.py   the status, as it changes
-answers.py  questions about the past                    server.py   the conversations
+server.py   folder, socket and conversations    follow.py   the status, as it changes    answers.py   questions about the past
 """

@@ -1,4 +1,4 @@
-"""Answers about the past, read from root's log and run folders; looking changes nothing."""
+"""Answer questions about past runs from root's log and run folders; answering changes nothing."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -13,14 +13,14 @@ from tray.status import past_runs, run_ids
 from tray.status.system_status import ended
 
 ROWS = 200
-"""At most so many runs in one answer."""
+"""Runs in one answer at most."""
 VERIFIED_SECONDS = 60.0
-"""A verification of the whole log is good for so long, as long as the log has the same size and root."""
+"""Time for which a verification of the whole log is good, as long as the log has the same size and root."""
 LONGEST_REST = 2.0
 
 
 class Answers:
-    """Answers one question at a time, and rests as long as it worked: whoever asks again and again gets half a core at most."""
+    """Answers to one question at a time; after each it rests as long as it worked, so that clients use half a core at most."""
 
     def __init__(self, places: Places) -> None:
         self._places = places
@@ -59,13 +59,13 @@ class Answers:
         if not isinstance(job, str | None):
             raise ValueError("job must be text")
         if before is None:
-            found = past_runs.history(self._places, limit=limit, job=job)
+            past = past_runs.history(self._places, limit=limit, job=job)
         else:
             with past_runs.reading(self._places) as log:
-                found = [] if log is None else log.history(limit=limit, before=before, job=job)
-        more = len(found) >= limit and found[-1].entry is not None
-        rows = [ended(run).to_json() for run in found]
-        return {"type": "history", "runs": rows, "next": found[-1].entry if more else None}
+                past = [] if log is None else log.history(limit=limit, before=before, job=job)
+        more = len(past) >= limit and past[-1].entry is not None
+        rows = [ended(run).to_json() for run in past]
+        return {"type": "history", "runs": rows, "next": past[-1].entry if more else None}
 
     def _report(self, question: ipc.Message) -> ipc.Message:
         run = run_ids.resolve(self._places, _run(question), system=False)

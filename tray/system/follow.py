@@ -1,4 +1,4 @@
-"""Root's status as messages for those who look on: each change at once, and a sign of life when nothing changes."""
+"""Turn root's status into messages for clients: each change at once, and a sign of life when nothing changes."""
 
 import json
 import threading
@@ -13,32 +13,30 @@ from tray.status import StatusSource
 from tray.status.system_status import labelled
 
 GAP_SECONDS = 0.1
-"""At least this long between two pictures: many runs at once report often, and those who look on need no more."""
+"""Pause between two messages: many runs at once report often, and clients need no more."""
 MOST = 1000
-"""So many runs and repositories are told of where there are too many to show."""
-
-Told = Callable[[Status], None]
+"""Runs and repositories in a status that would not fit into a message otherwise."""
 
 
 class Follower:
-    """Follows root's status in a thread of its own, which also keeps root's tracker alive.
+    """A thread that follows root's status, and so keeps root's tracker alive.
 
     Args:
         tell: Called in that thread with each status, every 10 s at least.
         ended: Called in that thread when it ends, whatever the reason.
     """
 
-    def __init__(self, places: Places, tell: Told, ended: Callable[[], None]) -> None:
+    def __init__(self, places: Places, tell: Callable[[Status], None], ended: Callable[[], None]) -> None:
         self._places, self._tell, self._ended = places, tell, ended
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="follow", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and wait for it."""
+        """End the thread, and wait for it."""
         self._stop.set()
         self._thread.join()
 
@@ -53,8 +51,8 @@ class Follower:
             self._ended()
 
 
-class Picture:
-    """The newest status, as the lines that go out."""
+class StatusLines:
+    """The newest status, as the lines that clients get."""
 
     def __init__(self) -> None:
         self._status: Status | None = None
@@ -63,11 +61,11 @@ class Picture:
 
     @property
     def known(self) -> bool:
-        """Whether there is one yet."""
+        """Whether there is a status yet."""
         return self._status is not None
 
     def take(self, status: Status) -> bytes:
-        """Keep *status* and return the line that tells what is new about it."""
+        """Keep *status* and return the line with its change."""
         before, self._status = self._status, status
         self._at, self._body = clock.monotonic(), b""
         if before is None:

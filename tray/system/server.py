@@ -1,17 +1,19 @@
-"""The conversations of the system-wide instance: it can be asked, and that is all (the messages: `tray.ipc.system_client`).
+"""Serve root's status to a group: the folder, the socket, and the conversations (their messages: `tray.ipc.system_client`).
 
-Only the group's members can connect, by the kernel's word. They are not trusted: a line that is too long or makes no sense ends the
-conversation, what is no question is refused, nobody can hold more than a few conversations, and whoever does not read what was
-said to him is dropped. Questions that need the disk are answered one at a time by a thread of their own.
+Only members of the group can connect; the kernel sees to that. They are not trusted: a line that is too long or makes no sense
+ends the conversation, requests other than questions are refused, each user can hold only a few conversations, and a client that
+does not read its answers is dropped. A thread of its own answers questions that need the disk, one at a time.
 """
 
 import asyncio
+import os
 import signal
 import socket
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 from tray import ipc, wording
 from tray.core import clock, paths
@@ -20,9 +22,14 @@ from tray.core.locks import FileLock
 from tray.core.model import Status
 from tray.core.paths import Places, private
 from tray.ipc import endpoint
-from tray.system import place
 from tray.system.answers import Answers
-from tray.system.follow import Follower, Picture
+from tray.system.follow import Follower, StatusLines
+
+assert sys.platform != "win32"  # tells type checkers which platforms this is for
+import grp  # noqa: E402 - there are no such groups on Windows
+
+GROUP = "backup-tray"
+"""The default group; its members see the names of root's files and jobs, and no secrets."""
 
 MOST = 400
 MOST_OF_ONE = 32
@@ -30,9 +37,9 @@ MOST_OF_ONE = 32
 GREETING_SECONDS = 10.0
 SLOW_SECONDS = 10.0
 PACE_SECONDS, REFUSED_SECONDS = 0.05, 0.5
-"""How long a conversation rests after a question for the status, and after a message that is refused."""
+"""Rest of a conversation after a question for the status, and after a refused message."""
 QUIET_SECONDS = 60.0
-"""A user's refused messages are logged once in so long."""
+"""Pause between two lines in the log about refused messages of one user."""
 _READ_ONLY = "The system's instance can only be asked; nothing can be changed here."
 
 
@@ -48,7 +55,7 @@ class Conversation(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take part, unless there are too many already."""
+        """Join, unless there are too many conversations already."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self.uid = endpoint.peer_uid(transport.get_extra_info("socket"))
@@ -58,22 +65,22 @@ class Conversation(asyncio.Protocol):
         self._within(GREETING_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
-        """The other side is gone."""
+        """Leave: the client is gone."""
         self._in_time()
         self.service.left(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take whole lines, one after the other."""
+        """Handle whole lines, one after the other."""
         self._buffer += data
         self._go_on()
 
     def pause_writing(self) -> None:
-        """The other side does not read: nothing more is kept for it, and it gets a while to catch up."""
+        """Keep nothing more for a client that does not read, and give it a while to catch up."""
         self._full = True
         self._within(SLOW_SECONDS)
 
     def resume_writing(self) -> None:
-        """It has caught up, and gets the picture of now."""
+        """Send the present status to a client that has caught up."""
         self._full = False
         self._in_time()
         self.first()
@@ -89,13 +96,13 @@ class Conversation(asyncio.Protocol):
             self.transport.write(line)
 
     def first(self) -> None:
-        """Pass on the picture of now, if that is wanted and there is one."""
-        if self._behind and self.service.picture.known:
+        """Send the present status, if the client waits for it and it is known."""
+        if self._behind and self.service.lines.known:
             self._behind = False
-            self.transport.write(self.service.picture.whole())
+            self.transport.write(self.service.lines.whole())
 
     def _go_on(self) -> None:
-        """Act on the lines that are there, as long as the one before is answered and read."""
+        """Act on the buffered lines, as long as the line before is answered and read."""
         while not self._busy and not self._full and (end := self._buffer.find(b"\n")) >= 0:
             line = bytes(self._buffer[:end])
             del self._buffer[: end + 1]
@@ -135,7 +142,7 @@ class Conversation(asyncio.Protocol):
             self._rest(REFUSED_SECONDS)
 
     def _rest(self, seconds: float) -> None:
-        """Take nothing more for a moment: nobody shall keep us busy by talking fast."""
+        """Take nothing more for a moment, so that a client that talks fast does not keep the service busy."""
         self._busy = True
         asyncio.get_running_loop().call_later(seconds, self._rested)
 
@@ -145,7 +152,7 @@ class Conversation(asyncio.Protocol):
             self._go_on()
 
     def answered(self, line: bytes | None) -> None:
-        """Pass an answer on; None: the question made no sense."""
+        """Send an answer; None: the question makes no sense."""
         self._busy = False
         if self.transport.is_closing():
             return
@@ -156,7 +163,7 @@ class Conversation(asyncio.Protocol):
         self._go_on()
 
     def _end(self, why: str) -> None:
-        """Say why and hang up."""
+        """Tell the client why, and hang up."""
         self._buffer.clear()
         self.service.refused(self.uid, why)
         self.transport.write(ipc.encode({"type": "error", "why": why}))
@@ -164,7 +171,7 @@ class Conversation(asyncio.Protocol):
         self.transport.close()
 
     def _within(self, seconds: float) -> None:
-        """Drop the other side unless `_in_time` is called before."""
+        """Drop the client unless `_in_time` is called before."""
         self._in_time()
         self._timer = asyncio.get_running_loop().call_later(seconds, self.transport.abort)
 
@@ -178,19 +185,19 @@ class Service:
     """The system-wide instance, for as long as it runs."""
 
     def __init__(self, places: Places) -> None:
-        self.picture = Picture()
+        self.lines = StatusLines()
         self.answers = Answers(places)
-        self._follower = Follower(places, self._told, self._ended)
+        self._follower = Follower(places, self._take_soon, self._ended)
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="answers")
         self._conversations: set[Conversation] = set()
         self._of: Counter[int] = Counter()
-        self._said: dict[int, float] = {}
+        self._logged: dict[int, float] = {}
         self._failed = False
         self._loop: asyncio.AbstractEventLoop
         self._done: asyncio.Event
 
     async def serve(self, listener: socket.socket) -> bool:
-        """Answer on *listener* until told to stop; False if it ended because root's status can no longer be followed."""
+        """Serve on *listener* until a signal; return False if it ended because root's status can no longer be followed."""
         self._loop, self._done = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             with suppress(NotImplementedError):
@@ -215,7 +222,7 @@ class Service:
         return True
 
     def left(self, conversation: Conversation) -> None:
-        """Somebody hung up."""
+        """Forget a conversation that has ended."""
         if conversation in self._conversations:
             self._conversations.discard(conversation)
             self._of[conversation.uid] -= 1
@@ -237,22 +244,24 @@ class Service:
 
         self._worker.submit(work)
 
-    def refused(self, uid: int, what: object) -> None:
-        """Log that a user sent what is not taken, but not again and again."""
+    def refused(self, uid: int, message: object) -> None:
+        """Log that a user sent a refused message, but not again and again."""
         now = clock.monotonic()
-        if now < self._said.get(uid, 0.0):
+        if now < self._logged.get(uid, 0.0):
             return
-        self._said = {known: until for known, until in self._said.items() if until > now} | {uid: now + QUIET_SECONDS}
-        words = wording.escape(str(what)[:60])
+        self._logged = {known: until for known, until in self._logged.items() if until > now} | {
+            uid: now + QUIET_SECONDS
+        }
+        words = wording.escape(str(message)[:60])
         print(f"backup-tray system: refused from user {uid}: {words}", file=sys.stderr, flush=True)
 
-    def _told(self, status: Status) -> None:
+    def _take_soon(self, status: Status) -> None:
         with suppress(RuntimeError):  # the loop has ended meanwhile
             self._loop.call_soon_threadsafe(self._take, status)
 
     def _take(self, status: Status) -> None:
-        begins = not self.picture.known
-        line = self.picture.take(status)
+        begins = not self.lines.known
+        line = self.lines.take(status)
         for conversation in tuple(self._conversations):
             conversation.first() if begins else conversation.news(line)
 
@@ -265,22 +274,91 @@ class Service:
             self._loop.call_soon_threadsafe(end)
 
 
-def run(places: Places, *, group: str = place.GROUP) -> int:
-    """Be the system-wide instance until told to stop; returns the exit code.
+def group_id(name: str) -> int:
+    """Return the number of the group *name*, which may be a number already.
+
+    Raises:
+        SystemServiceError: There is no such group.
+    """
+    if name.isascii() and name.isdigit():
+        return int(name)
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        step = f"Make it: `sudo groupadd --system {name}`, then try again."
+        raise SystemServiceError(f"There is no group {name!r} on this system.", step) from None
+
+
+def check_user(folder: Path) -> None:
+    """Check that this user may run the service: root, except in a trial.
+
+    Raises:
+        SystemServiceError: It is an ordinary user.
+    """
+    if folder == paths.VIEW_FOLDER and os.geteuid() != 0:
+        raise SystemServiceError(
+            "Only root can be the system's instance.",
+            "Have systemd start it: `sudo systemctl start backup-tray`; or by hand: `sudo backup-tray system`.",
+        )
+
+
+def prepare(folder: Path, group: int) -> None:
+    """Make *folder*, which only we can write and only the *group* can enter.
+
+    Raises:
+        SystemServiceError: Another thing is in its place, or it cannot be given to the group.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise _unusable(folder, error.strerror or str(error)) from error
+    try:
+        owner = os.fstat(handle).st_uid
+        if owner != os.geteuid():
+            raise _unusable(folder, f"it belongs to user {owner}")
+        os.fchown(handle, -1, group)
+        os.fchmod(handle, 0o750)
+    except OSError as error:
+        raise _unusable(folder, error.strerror or str(error)) from error
+    finally:
+        os.close(handle)
+
+
+def listen(folder: Path, group: int) -> socket.socket:
+    """Return the listening socket.
+
+    Raises:
+        SystemServiceError: It cannot be made.
+    """
+    try:
+        return endpoint.listen_to_group(folder / paths.VIEW_SOCKET, group)
+    except OSError as error:
+        raise _unusable(folder, error.strerror or str(error)) from error
+
+
+def _unusable(folder: Path, why: str) -> SystemServiceError:
+    return SystemServiceError(
+        f"{folder}: {why}.", f"Look at it with `ls -ld {folder}` and move it away, then try again."
+    )
+
+
+def run(places: Places, *, group: str = GROUP) -> int:
+    """Run the service until a signal, and return the exit code.
 
     Raises:
         SystemServiceError: There is one already, or it cannot show itself to the group.
         UnsafeFolderError: The runtime folder is not private.
     """
     folder = paths.view_folder()
-    place.check_user(folder)
-    number = place.group_id(group)
+    check_user(folder)
+    number = group_id(group)
     lock = FileLock(private(places.runtime) / "system.lock")
     if not lock.acquire():
         raise SystemServiceError("It is shown already, by another process.", "Look: `systemctl status backup-tray`.")
     with lock:
-        place.prepare(folder, number)
-        with place.listen(folder, number) as listener:
+        prepare(folder, number)
+        with listen(folder, number) as listener:
             print(f"backup-tray system: shown to the group {group} at {folder}", file=sys.stderr, flush=True)
             fine = asyncio.run(Service(places).serve(listener))
         (folder / paths.VIEW_SOCKET).unlink(missing_ok=True)

@@ -228,7 +228,7 @@ ALLOWED = {
     "window/app.py": "a file that a measurement names, and our own diagnostics, both written",
     "core/paths.py": "a folder, to make its names durable",
     "config/saving.py": "a folder, to lock it; and a file of our own, made exclusively",
-    "system/place.py": "a folder",
+    "system/server.py": "a folder",
     "audit/near_copy.py": "a folder, and files of ours that are written",
     "ipc/endpoint.py": "a folder, by O_PATH; and a file of our own, made exclusively",
     "runs/__init__.py": "written: a file of ours in a folder of ours",

@@ -26,9 +26,9 @@ from tray.core.paths import Places, private
 from tray.ipc import endpoint
 from tray.report import of_run
 from tray.status import system_history
-from tray.system import answers, follow, place, server
+from tray.system import answers, follow, server
 from tray.system.answers import Answers
-from tray.system.follow import Picture
+from tray.system.follow import StatusLines
 from tray.system.server import Conversation, Service
 
 HELLO = ipc.encode(ipc.hello("cli"))
@@ -284,7 +284,7 @@ def test_a_picture_always_fits_into_an_answer(monkeypatch: pytest.MonkeyPatch) -
     bad = [ended(f"bad{number}", Outcome.FAILED) for number in range(3)]
     running = live(steps=tuple(Step("restic", "backup", 1) for _ in range(50)))
     told = judged(*bad, *(ended(f"good{number}") for number in range(200)), running=(running,))
-    picture = Picture()
+    picture = StatusLines()
     line = picture.take(told)
     assert len(line) <= 40_000
     message = json.loads(line)
@@ -377,11 +377,11 @@ def test_the_place_is_the_groups_to_enter_and_ours_to_write(tmp_path: Path) -> N
     """Whatever stood there before is made right, or refused."""
     folder = tmp_path / "view"
     folder.mkdir(mode=0o777)
-    place.prepare(folder, os.getegid())
+    server.prepare(folder, os.getegid())
     assert folder.stat().st_mode & 0o777 == 0o750
     before = os.umask(0)
     try:
-        place.listen(folder, os.getegid()).close()
+        server.listen(folder, os.getegid()).close()
     finally:
         os.umask(before)
     assert (folder / paths.VIEW_SOCKET).stat().st_mode & 0o777 == 0o660
@@ -391,16 +391,16 @@ def test_the_place_is_the_groups_to_enter_and_ours_to_write(tmp_path: Path) -> N
     file.touch()
     for wrong in (link, file, file / "below"):
         with pytest.raises(SystemServiceError):
-            place.prepare(wrong, os.getegid())
+            server.prepare(wrong, os.getegid())
     with pytest.raises(SystemServiceError):
-        place.listen(tmp_path / "missing", os.getegid())
+        server.listen(tmp_path / "missing", os.getegid())
 
 
 def test_a_group_that_is_missing_is_named_with_the_command_that_makes_it() -> None:
     """The installer makes it; by hand it is one command."""
-    assert place.group_id("0") == place.group_id("root") == 0
+    assert server.group_id("0") == server.group_id("root") == 0
     with pytest.raises(SystemServiceError) as caught:
-        place.group_id("no-such-group")
+        server.group_id("no-such-group")
     assert "sudo groupadd --system no-such-group" in caught.value.next
 
 
@@ -408,9 +408,9 @@ def test_only_root_may_be_the_systems_instance(monkeypatch: pytest.MonkeyPatch, 
     """An ordinary user is told how it is started; a trial may be anybody's."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(SystemServiceError) as caught:
-        place.check_user(paths.VIEW_FOLDER)
+        server.check_user(paths.VIEW_FOLDER)
     assert "sudo" in caught.value.next
-    place.check_user(tmp_path)
+    server.check_user(tmp_path)
 
 
 @pytest.fixture
