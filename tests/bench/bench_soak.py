@@ -74,7 +74,7 @@ class Tray(App):
 
     def __init__(self, source: StatusSource) -> None:
         super().__init__(lambda: source)
-        self.panel = self._icon = Panel(self._menu())
+        self.panel = self._icon = Panel(self.menu.menu())
 
     def turn(self) -> None:
         """Do what is done once a second."""
@@ -83,12 +83,12 @@ class Tray(App):
     @property
     def state(self) -> State:
         """What the icon says."""
-        return self._status.state
+        return self.menu.status.state
 
     @property
     def error(self) -> object:
         """Why nothing is known, if so."""
-        return self._status.error
+        return self.menu.status.error
 
 
 class Wrapper:

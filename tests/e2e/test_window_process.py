@@ -208,8 +208,8 @@ def test_an_unknown_page_is_refused_with_the_list_of_pages() -> None:
 
 
 def test_the_window_needs_no_cryptography_to_open() -> None:
-    """Import costs start-up: the modules of the window bring neither database nor cryptography nor the icon."""
-    heavy = ("sqlite3", "cryptography", "PIL", "pystray", "tray.icon")
+    """Import costs start-up: the modules of the window bring no cryptography, event loop or PDF library, and no icon."""
+    heavy = ("cryptography", "asyncio", "ssl", "reportlab", "PIL", "pystray", "tray.icon")
     code = f"import sys, tray.window.app; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 

@@ -15,6 +15,8 @@ from typing import Any
 import tray
 
 ROOT = str(Path(tray.__file__).parent)
+_SHARED = f"{ROOT}/core/dataclass.py"
+"""The methods that all dataclasses share: a test makes such objects itself, so a fault there says nothing of what it tests."""
 
 
 class InjectedError(Exception):
@@ -30,7 +32,8 @@ def callees(act: Callable[[], object], *, of: str = "") -> list[CodeType]:
     found: dict[CodeType, None] = {}
 
     def note(frame: FrameType, event: str, arg: Any) -> None:
-        if frame.f_code.co_filename.startswith(ROOT) and (not of or _is_below(frame, of)):
+        own = frame.f_code.co_filename.startswith(ROOT) and frame.f_code.co_filename != _SHARED
+        if own and (not of or _is_below(frame, of)):
             found.setdefault(frame.f_code)
 
     with _traced(note):

@@ -103,7 +103,7 @@ def test_a_failure_that_stays_keeps_the_icon_unavailable(quick: None, monkeypatc
 
     icon, made = play(source, until)
     assert icon.title == "Backup status unavailable"  # type: ignore[attr-defined]
-    assert made._lines[0] == "Backup status unavailable"
+    assert made.menu.lines[0] == "Backup status unavailable"
 
 
 # -- the window

@@ -17,9 +17,6 @@ PATIENCE_SECONDS = 30.0
 
 def _tray(_: Namespace) -> int:
     """Show the icon; if one is there already, open its window."""
-    from tray.icon import lean_imports  # before everything else of the icon
-
-    lean_imports.load()
     from tray.icon.launch import main  # the icon alone needs it
 
     return main(places())

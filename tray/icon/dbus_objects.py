@@ -56,15 +56,15 @@ class Objects:
 
     def answer(self, message: Message) -> Message | bool:
         """Return the reply to a call to one of our objects, or False for everything else."""
-        found = self._objects.get(message.path or "")
-        if found is None or message.message_type is not MessageType.METHOD_CALL:
+        interface = self._objects.get(message.path or "")
+        if interface is None or message.message_type is not MessageType.METHOD_CALL:
             return False
         if message.interface == PROPERTIES:
-            return _property(found, message)
+            return _property(interface, message)
         if message.interface == _INTROSPECT and message.member == "Introspect":
-            return Message.new_method_return(message, "s", [introspection(found)])
-        method = found.methods.get(message.member or "")
-        if method is None or message.interface not in (found.name, None):
+            return Message.new_method_return(message, "s", [introspection(interface)])
+        method = interface.methods.get(message.member or "")
+        if method is None or message.interface not in (interface.name, None):
             return False  # dbus-fast answers Peer, and says UnknownMethod to the rest
         if message.signature != method.arguments:
             return _refuse(message, "InvalidArgs", f"{message.member} takes ({method.arguments})")
@@ -75,16 +75,16 @@ class Objects:
             return _refuse(message, "Failed", f"{message.member} failed")
 
 
-def _property(found: Interface, message: Message) -> Message:
-    if not message.body or message.body[0] not in (found.name, ""):
-        return _refuse(message, "UnknownInterface", f"only {found.name} is here")
+def _property(interface: Interface, message: Message) -> Message:
+    if not message.body or message.body[0] not in (interface.name, ""):
+        return _refuse(message, "UnknownInterface", f"only {interface.name} is here")
     match message.member, message.body[1:]:
         case "GetAll", []:
-            return Message.new_method_return(message, "a{sv}", [dict(found.properties())])
-        case "Get", [str(name)] if name in (values := found.properties()):
+            return Message.new_method_return(message, "a{sv}", [dict(interface.properties())])
+        case "Get", [str(name)] if name in (values := interface.properties()):
             return Message.new_method_return(message, "v", [values[name]])
         case "Get", [str(name)]:
-            return _refuse(message, "UnknownProperty", f"{found.name} has no property {name}")
+            return _refuse(message, "UnknownProperty", f"{interface.name} has no property {name}")
         case "Set", _:
             return _refuse(message, "PropertyReadOnly", "nothing can be set here")
         case _:
@@ -95,16 +95,16 @@ def _refuse(message: Message, name: str, text: str) -> Message:
     return Message.new_error(message, _ERROR + name, text)
 
 
-def introspection(found: Interface) -> str:
+def introspection(interface: Interface) -> str:
     """Return the interface as introspection XML (D-Bus specification, "Introspection Data Format")."""
-    lines = [f'<node><interface name="{found.name}">']
-    for name, value in found.properties().items():
+    lines = [f'<node><interface name="{interface.name}">']
+    for name, value in interface.properties().items():
         lines.append(f'<property name="{name}" type="{value.signature}" access="read"/>')
-    for name, method in found.methods.items():
+    for name, method in interface.methods.items():
         arguments = "".join(f'<arg type="{kind}" direction="in"/>' for kind in split(method.arguments))
         replies = "".join(f'<arg type="{kind}" direction="out"/>' for kind in split(method.reply))
         lines.append(f'<method name="{name}">{arguments}{replies}</method>')
-    for name, signature in found.signals.items():
+    for name, signature in interface.signals.items():
         arguments = "".join(f'<arg type="{kind}"/>' for kind in split(signature))
         lines.append(f'<signal name="{name}">{arguments}</signal>')
     return "".join(lines) + "</interface></node>"

@@ -1,7 +1,7 @@
-"""The fallback where only an older kind of tray (XEmbed) stands: pystray's GTK backend, with the tooltip that it lacks.
+"""Show the icon where only an older kind of tray (XEmbed) stands: pystray's GTK backend, with the tooltip that it lacks.
 
-Pictures go to the tray from memory, at the size that it asks for; no temporary file is left behind, however the process ends. Only
-this module imports gi.
+Pictures go to the tray from memory, at the size that it asks for, scaled down from the next larger one where that was not drawn; no
+temporary file is left behind, however the process ends. Only this module imports gi.
 """
 
 import signal
@@ -16,7 +16,7 @@ from gi.repository import GdkPixbuf, Gio, GLib, Gtk
 from pystray import _base, _gtk
 from pystray._util.gtk import mainloop
 
-from tray.icon.render import Look, draw
+from tray.icon.render import SIZES, Look, pictures
 
 assert sys.platform != "win32"  # tells type checkers which platform this is for
 
@@ -30,11 +30,11 @@ class Icon(_gtk.Icon):  # type: ignore[misc]  # pystray has no types
         name: Identifies the icon to the tray.
         label: The program's name, for notifications.
         menu: A pystray menu.
-        told: Called after each notification: why it was not shown, None if it was.
+        notified: Called after each notification: why it was not shown, None if it was.
     """
 
-    def __init__(self, name: str, label: str, menu: _base.Menu, *, told: Callable[[str | None], None]) -> None:
-        self._label, self._told = label, told
+    def __init__(self, name: str, label: str, menu: _base.Menu, *, notified: Callable[[str | None], None]) -> None:
+        self._label, self._notified = label, notified
         self._texts: list[Gtk.MenuItem] = []
         super().__init__(name, menu=menu)
         self._status_icon.set_visible(False)
@@ -53,8 +53,11 @@ class Icon(_gtk.Icon):  # type: ignore[misc]  # pystray has no types
         look: Look | None = self._icon
         if look is not None:
             size = min(max(size, 16), 128)
-            pixels = GLib.Bytes.new(draw(look, size).tobytes())
-            picture = GdkPixbuf.Pixbuf.new_from_bytes(pixels, GdkPixbuf.Colorspace.RGB, True, 8, size, size, size * 4)
+            kept = next((kept for kept in SIZES if kept >= size), SIZES[-1])
+            pixels = GLib.Bytes.new(pictures(look)[kept])
+            picture = GdkPixbuf.Pixbuf.new_from_bytes(pixels, GdkPixbuf.Colorspace.RGB, True, 8, kept, kept, kept * 4)
+            if kept != size:
+                picture = picture.scale_simple(size, size, GdkPixbuf.InterpType.BILINEAR)
             self._status_icon.set_from_pixbuf(picture)
 
     def _update_icon(self) -> None:
@@ -90,8 +93,8 @@ class Icon(_gtk.Icon):  # type: ignore[misc]  # pystray has no types
 
     _menu_handle: Any = None
 
-    def _in_loop(self, do: Callable[[], object]) -> None:
-        mainloop(do)()
+    def _in_loop(self, act: Callable[[], object]) -> None:
+        mainloop(act)()
 
     def _initialize(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -116,9 +119,9 @@ class Icon(_gtk.Icon):  # type: ignore[misc]  # pystray has no types
             path = "/" + name.replace(".", "/")
             bus.call_sync(name, path, name, "Notify", values, None, Gio.DBusCallFlags.NONE, 2000, None)
         except GLib.Error as error:
-            self._told(f"{title}: {error.message}")
+            self._notified(f"{title}: {error.message}")
         else:
-            self._told(None)
+            self._notified(None)
 
     def _remove_notification(self) -> None:
         pass  # they end by themselves

@@ -1,51 +1,58 @@
-"""The start of the tray: one for each user, with everything that the icon's `App` needs."""
+"""Start the tray: one for each user, with everything that the icon's `App` needs."""
 
 import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
 
 from tray.core import succession
 from tray.core.errors import BackupTrayError
 from tray.core.locks import FileLock
 from tray.core.model import Control
 from tray.core.paths import Places, private
-from tray.icon.app import App, Source
 from tray.icon.open_window import Windows
+
+LIMIT = 256 * 1024
+"""Bytes of the tray's log, which never grows beyond two such files."""
 
 _log = logging.getLogger("tray.icon")
 
 
 def main(places: Places) -> int:
-    """Be the tray of this user, or have the window opened if there is one already; returns the exit code."""
-    from tray.icon import diagnostics
-
+    """Be the tray of this user, or have the window opened if there is one already; return the exit code."""
+    load_without_tls()
     lock = _claim(places)
     if lock is None:
         if reason := Windows().open("dashboard"):
             raise BackupTrayError("The window did not open.", why=reason, next="Run `backup-tray window`.")
         return 0
     with lock:
-        diagnostics.start(places)
+        log_to_file(places)
+        from tray.icon.app import App, Source  # after `load_without_tls`; a second tray needs neither
 
         def source() -> Source:
-            from tray.status import StatusSource
+            from tray.status import StatusSource  # in the thread that polls, while the icon already shows
 
             return StatusSource(places, role="tray", start_tracker=True)
 
         def ask(control: Control, run: str) -> None:
-            from tray.status import control as controls
+            from tray.status import control as controls  # at the first click
 
             controls.ask(places, control, run, by="tray")
 
-        def told(why: str | None) -> None:
-            from tray.recording.outage import Unheard
+        def notified(why: str | None) -> None:
+            from tray.recording.outage import Unheard  # at the first notification
 
             Unheard(places).note(why)
 
-        return App(source, ask=ask, footer=lambda: _footer(places), told=told).run()
+        return App(source, ask=ask, footer=lambda: _footer(places), notified=notified).run()
 
 
 def _footer(places: Places) -> str:
-    """Return what identifies the audit log as it is now; nothing where it cannot be read."""
-    from tray.audit.store import AuditLog
+    """Return a line that identifies the audit log as it is now; "" where it cannot be read."""
+    from tray.audit.store import AuditLog  # at the first alarm
     from tray.baselines import all_copies
 
     try:
@@ -69,3 +76,50 @@ def _claim(places: Places) -> FileLock | None:
     except (OSError, BackupTrayError) as error:
         _log.warning("cannot make sure that this is the only tray: %s", error)
         return FileLock(places.runtime / "tray.lock")
+
+
+# -- a small log, little memory
+
+
+class SmallFile(logging.FileHandler):
+    """A log file that is set aside as `*.1` when it reaches `LIMIT`; `logging.handlers` would cost a megabyte of memory."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line, in a new file if the old one is full."""
+        if self.stream is not None and self.stream.tell() > LIMIT:
+            self.close()
+            path = Path(self.baseFilename)
+            path.replace(path.with_name(path.name + ".1"))
+            self.stream = self._open()
+        super().emit(record)
+
+
+def log_to_file(places: Places) -> None:
+    """Write warnings and worse of this process to `tray.log`; without a place for it they go to stderr."""
+    handler: logging.Handler
+    try:
+        handler = SmallFile(private(places.log) / "tray.log", encoding="utf-8", errors="backslashreplace", delay=False)
+    except (OSError, BackupTrayError):
+        handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+@contextmanager
+def without(*names: str) -> Iterator[None]:
+    """Keep these modules from being imported within the block; the libraries that ask for them are written to do without."""
+    blocked = [name for name in names if name not in sys.modules]
+    for name in blocked:
+        sys.modules[name] = None  # type: ignore[assignment] # documented: an import then raises ModuleNotFoundError
+    try:
+        yield
+    finally:
+        for name in blocked:
+            del sys.modules[name]
+
+
+def load_without_tls() -> None:
+    """Load asyncio without OpenSSL, which the tray never uses: it costs 4 MiB and 4 ms."""
+    if sys.platform == "linux":
+        with without("ssl"):
+            import_module("asyncio")

@@ -1,4 +1,4 @@
-"""Opening windows from the tray: each is a process of its own, and one that cannot start says why."""
+"""Open windows from the tray: each is a process of its own, and one that cannot start says why."""
 
 import subprocess
 import tempfile
@@ -69,10 +69,10 @@ def _reason(errors: IO[bytes], code: int) -> str:
     errors.seek(0, 2)
     errors.seek(max(0, errors.tell() - _TAIL))
     lines = errors.read().decode(errors="backslashreplace").splitlines()
-    told = [
+    error = [
         line.strip().removeprefix("backup-tray: ")
         for line in lines
         if line.startswith(("backup-tray:", "  why:", "  next:"))
     ]
-    said = told or [line.strip() for line in lines if line.strip()][-1:]
+    said = error or [line.strip() for line in lines if line.strip()][-1:]
     return "\n".join(said) or f"It ended with code {code} and said nothing."

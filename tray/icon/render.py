@@ -1,16 +1,15 @@
-"""What the icon looks like for a status, and its picture at any size.
+"""Decide what the icon looks like for a status, and give its picture at every size that panels ask for.
 
 A `Look` is all that the picture depends on, coarse enough that a new one means a visible change: as long as the look stays the same
-nothing is redrawn and nothing is sent to the panel.
+nothing is read and nothing is sent to the panel. `assets/draw_icons.py` drew all pictures beforehand.
 """
 
-from functools import lru_cache
-
-from PIL import Image
+import zlib
+from pathlib import Path
 
 from tray.core.dataclass import dataclass
 from tray.core.model import Phase, State, Status
-from tray.icon.shapes import BLUE, SHAPES, TRACK, Canvas, paused
+from tray.core.paths import assets
 
 STEPS = 20
 """The ring moves in steps of 5 %; it never shows more than was done."""
@@ -18,19 +17,16 @@ STEPS = 20
 SIZES = (16, 22, 24, 32, 48)
 """Pixels at which panels ask for icons; each is drawn for itself, none is scaled."""
 
-_RADIUS, _WIDTH = 10.4, 2.8
-_INNER = 0.6  # size of a bad state's icon inside the ring
-
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """All that the picture depends on.
 
     Attributes:
-        state: Whose shape it is.
-        running: A ring around it says that a run is live.
-        step: Steps of the ring that are done, 0 to `STEPS`; None if nobody knows.
-        paused: The live run is paused.
+        state: The state whose shape is shown.
+        running: Whether a ring around it says that a run is live.
+        step: Steps of the ring that are done, 0 to `STEPS`; None if that is not known.
+        paused: Whether the live run is paused.
     """
 
     state: State
@@ -38,9 +34,14 @@ class Look:
     step: int | None = None
     paused: bool = False
 
+    @property
+    def ring(self) -> bool:
+        """Whether there is a ring."""
+        return self.running or self.state is State.RUNNING
+
     @classmethod
     def of(cls, status: Status) -> "Look":
-        """Return the look of *status*. With an error there is no ring: what ran when we last knew may be over."""
+        """Return the look of *status*. With an error there is no ring: a run that was live before may be over."""
         if status.error is not None or status.state is State.UNAVAILABLE:
             return cls(State.UNAVAILABLE)
         if not status.own_runs:
@@ -54,41 +55,35 @@ def step_of(fraction: float | None) -> int | None:
     return None if fraction is None else int(min(max(fraction, 0.0), 1.0) * STEPS + 1e-9)
 
 
-def icon(state: State, fraction: float | None, running: bool, size: int) -> Image.Image:
-    """Return the icon of *state*, with a ring that shows *fraction* if a run is live, at *size* pixels, RGBA."""
-    return draw(Look(state, running, step_of(fraction) if running else None), size)
+def looks_of(state: State) -> list[Look]:
+    """Return every look of *state* that has a picture of its own, in the order of its file."""
+    steps = (None, *range(STEPS + 1))
+    if state is State.RUNNING:
+        return [Look(state, True, step, paused) for paused in (False, True) for step in steps]
+    return [Look(state), *(Look(state, True, step) for step in steps)]
 
 
-@lru_cache(maxsize=16)
-def draw(look: Look, size: int) -> Image.Image:
-    """Return the picture of *look* at *size* pixels, RGBA on transparent. It is shared: do not draw on it."""
-    ring = look.running or look.state is State.RUNNING
-    on = Canvas(size)
-    if ring:
-        _ring(on, look.step)
-    if look.state is State.RUNNING and look.paused:
-        paused(on)
-    elif look.state is not State.RUNNING and ring:
-        inner = Canvas(size, _INNER)
-        SHAPES[look.state](inner)
-        on.image.alpha_composite(inner.image)
-    else:
-        SHAPES[look.state](on)
-    return on.finish()
+def file_of(state: State) -> Path:
+    """Return the file that holds the pictures of *state*: of each size, of each look, the pixels (RGBA), all compressed."""
+    return assets() / "icons" / f"{state.value}.z"
 
 
-def _ring(on: Canvas, step: int | None) -> None:
-    """Three arcs while the part done is unknown, so that none can be taken for a percentage."""
-    if step is None:
-        for third in range(3):
-            on.ring(_RADIUS, _WIDTH, BLUE, third / 3 - 0.09, third / 3 + 0.09)
-        return
-    on.ring(_RADIUS, _WIDTH, TRACK)
-    if step:
-        on.ring(_RADIUS, _WIDTH, BLUE, 0.0, step / STEPS)
+def pictures(look: Look) -> dict[int, bytes]:
+    """Return the pixels of *look* at each of `SIZES`, RGBA on transparent."""
+    of_running = look.state is State.RUNNING
+    looks = looks_of(look.state)
+    at = looks.index(Look(look.state, look.ring, look.step if look.ring else None, look.paused and of_running))
+    pixels, begin, made = zlib.decompress(file_of(look.state).read_bytes()), 0, {}
+    for size in SIZES:
+        length = 4 * size * size
+        made[size] = pixels[begin + at * length : begin + (at + 1) * length]
+        begin += len(looks) * length
+    return made
 
 
-def argb(look: Look, size: int) -> bytes:
-    """Return the picture as StatusNotifierItem wants it: ARGB32, network byte order, not premultiplied."""
-    red, green, blue, alpha = draw(look, size).split()
-    return Image.merge("RGBA", (alpha, red, green, blue)).tobytes()
+def argb(rgba: bytes) -> bytes:
+    """Return pixels as StatusNotifierItem wants them: ARGB32, network byte order, not premultiplied."""
+    turned = bytearray(len(rgba))
+    for at in range(4):
+        turned[at::4] = rgba[(at + 3) % 4 :: 4]
+    return bytes(turned)

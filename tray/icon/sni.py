@@ -1,7 +1,7 @@
-"""A backend for pystray that speaks StatusNotifierItem, what today's Linux panels show: icon, live tooltip, menu, left click.
+"""Show the icon by StatusNotifierItem, which today's Linux panels speak: icon, live tooltip, menu, left click.
 
-pystray's own backends on Linux have no tooltip, or need a desktop's libraries. This one needs the session bus alone. It registers
-as soon as a panel's watcher appears, again when the panel restarts, and draws every size that panels ask for.
+This is a backend of pystray, whose own ones on Linux have no tooltip, or need a desktop's libraries. It needs only the session bus.
+It registers as soon as a panel's watcher appears, again when the panel restarts, and sends every size that panels ask for.
 Specification: freedesktop.org, StatusNotifierItem; the menu is in `dbusmenu`.
 """
 
@@ -22,7 +22,7 @@ from pystray import _base
 
 from tray.icon import dbusmenu
 from tray.icon.dbus_objects import PROPERTIES, Interface, Method, Objects
-from tray.icon.render import SIZES, Look, argb
+from tray.icon.render import Look, argb, pictures
 
 assert sys.platform != "win32"  # tells type checkers which platform this is for
 
@@ -47,8 +47,8 @@ class Icon(_base.Icon):  # type: ignore[misc]  # pystray has no types
         menu: A pystray menu.
         patience: Seconds to wait for a panel before *homeless* is called.
         homeless: Called once, in the loop, if no panel took the icon by then; the icon still appears when one comes.
-        failed: Told in words of what went wrong on the bus.
-        told: Called in the loop after each notification: why it was not shown, None if it was.
+        failed: Gets each failure on the bus in words.
+        notified: Called in the loop after each notification: why it was not shown, None if it was.
     """
 
     def __init__(
@@ -60,10 +60,10 @@ class Icon(_base.Icon):  # type: ignore[misc]  # pystray has no types
         patience: float,
         homeless: Callable[[], None],
         failed: Callable[[str], None],
-        told: Callable[[str | None], None],
+        notified: Callable[[str | None], None],
     ) -> None:
         self.shown = False
-        self._told = told
+        self._notified = notified
         self._label = label
         self._patience, self._homeless, self._failed = patience, homeless, failed
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -76,7 +76,7 @@ class Icon(_base.Icon):  # type: ignore[misc]  # pystray has no types
         )
         super().__init__(name, menu=menu)
 
-    # What pystray asks of a backend; called from any thread.
+    # -- for pystray; called from any thread
 
     def _show(self) -> None:
         self._post(lambda: self._soon(self._register()))
@@ -86,7 +86,7 @@ class Icon(_base.Icon):  # type: ignore[misc]  # pystray has no types
 
     def _update_icon(self) -> None:
         look: Look = self._icon
-        pixmaps = [[size, size, argb(look, size)] for size in SIZES]
+        pixmaps = [[size, size, argb(pixels)] for size, pixels in pictures(look).items()]
         self._icon_valid = True
 
         def swap() -> None:
@@ -124,7 +124,7 @@ class Icon(_base.Icon):  # type: ignore[misc]  # pystray has no types
         if self._done is not None:
             self._done.set()
 
-    # The loop.
+    # -- the loop
 
     async def _main(self, setup: Callable[["Icon"], None] | None) -> None:
         self._loop, self._done = asyncio.get_running_loop(), asyncio.Event()
@@ -157,10 +157,10 @@ class Icon(_base.Icon):  # type: ignore[misc]  # pystray has no types
                 bus.disconnect()
             await asyncio.gather(*ends, *self._tasks, return_exceptions=True)
 
-    def _post(self, do: Callable[[], object]) -> None:
+    def _post(self, act: Callable[[], object]) -> None:
         if self._loop is not None and not self._loop.is_closed():
             with suppress(RuntimeError):  # closed meanwhile: the icon is gone, nothing is left to change
-                self._loop.call_soon_threadsafe(do)
+                self._loop.call_soon_threadsafe(act)
 
     def _soon(self, work: Coroutine[Any, Any, Any]) -> None:
         assert self._loop is not None
@@ -169,7 +169,7 @@ class Icon(_base.Icon):  # type: ignore[misc]  # pystray has no types
         task.add_done_callback(self._tasks.discard)
 
     def _heard(self, message: Message) -> bool:
-        """A watcher came (the panel started) or a host did: register. Both gone: wait."""
+        """Register when a watcher came (the panel started) or a host did; wait when both are gone."""
         if message.message_type is not MessageType.SIGNAL:
             return False
         if message.member == "NameOwnerChanged" and message.body[0] == WATCHER:
@@ -201,7 +201,7 @@ class Icon(_base.Icon):  # type: ignore[misc]  # pystray has no types
         body = [self._label, 0, "backup-tray", title, markup(message), [], {}, -1]
         path = "/" + NOTIFICATIONS.replace(".", "/")
         shown = await self._call(NOTIFICATIONS, path, NOTIFICATIONS, "Notify", "susssasa{sv}i", body) is not None
-        self._told(None if shown else f"{title}: the desktop refused it, or nobody shows notifications there")
+        self._notified(None if shown else f"{title}: the desktop refused it, or shows no notifications")
 
     async def _call(
         self, to: str, path: str, interface: str, member: str, signature: str, body: list[Any]
@@ -215,7 +215,7 @@ class Icon(_base.Icon):  # type: ignore[misc]  # pystray has no types
             return None
         return list(reply.body) if reply is not None and reply.message_type is MessageType.METHOD_RETURN else None
 
-    # What stands on the bus.
+    # -- on the bus
 
     def _signal(self, name: str, signature: str = "", body: list[Any] | None = None) -> None:
         self._emit(ITEM_PATH, ITEM, name, signature, body or [])

@@ -1,12 +1,13 @@
-"""Whether an older kind of tray (XEmbed) stands on the X display.
+"""Find out whether an older kind of tray (XEmbed) stands on the X display.
 
-Who owns the selection `_NET_SYSTEM_TRAY_Sn` is the tray (freedesktop.org, System Tray Protocol). Xlib is asked by ctypes: a toolkit
-just for this question would cost more memory than the whole tray.
+The owner of the selection `_NET_SYSTEM_TRAY_Sn` is the tray (freedesktop.org, System Tray Protocol). Xlib is asked by ctypes: a
+toolkit just for this question would cost more memory than the whole tray.
 """
 
 import os
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 
 
 def selection(display: str) -> str:
@@ -15,12 +16,17 @@ def selection(display: str) -> str:
     return f"_NET_SYSTEM_TRAY_S{screen[1] if screen else 0}"
 
 
+def usable() -> bool:
+    """Return whether an XEmbed tray is there, and PyGObject, with which `icon.gtk` draws into it."""
+    return has_tray() and find_spec("gi") is not None
+
+
 def has_tray(environ: Mapping[str, str] = os.environ) -> bool:
     """Return whether an XEmbed tray is there; False where there is no X display or no Xlib."""
     display = environ.get("DISPLAY", "")
     if not display:
         return False
-    import ctypes
+    import ctypes  # half a MiB that the usual panels do not cost
 
     try:
         xlib = ctypes.CDLL("libX11.so.6")

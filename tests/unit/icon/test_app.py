@@ -23,7 +23,7 @@ from tray.core.locks import FileLock
 from tray.core.model import Control, Instance, JobHistory, Outcome, State, Status
 from tray.core.model.judge import judge
 from tray.core.paths import Places, private
-from tray.icon import alarm, app, diagnostics, launch, lean_imports, open_window, xembed
+from tray.icon import app, launch, menu, open_window, xembed
 from tray.icon.render import Look
 from tray.recording.outage import Unheard
 
@@ -100,7 +100,7 @@ def play(source: FakeSource, until: Callable[[FakeIcon, app.App], object]) -> tu
 
 def play_app(made: app.App, until: Callable[[FakeIcon, app.App], object]) -> tuple[FakeIcon, app.App]:
     """Run the tray until something is true."""
-    icon = FakeIcon(made._menu())
+    icon = FakeIcon(made.menu.menu())
     session = threading.Thread(target=made._session, args=(icon,))
     session.start()
     try:
@@ -193,7 +193,7 @@ def test_under_an_alarm_the_menu_opens_the_runs_that_it_is_about(monkeypatch: py
         item(icon)
     assert opened == ["report/a", "report/b", "log/s1"]
     icon, _ = play(FakeSource(settled(*bad)), lambda icon, _: len(shown(icon, "menu")) > 1)
-    assert len([item for item in icon.menu if item.text.startswith("Report of")]) == app.MOST_ALARMS
+    assert len([item for item in icon.menu if item.text.startswith("Report of")]) == menu.MOST_ALARMS
     assert all(len(item.text) <= wording.MENU_UNITS for item in icon.menu)
 
 
@@ -300,7 +300,7 @@ def test_without_a_panel_the_dashboard_opens_and_one_notification_says_so(monkey
 def test_an_older_tray_is_used_where_only_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """XEmbed is the fallback, and nobody is told that there is no tray."""
     monkeypatch.setattr(xembed, "has_tray", lambda: True)
-    monkeypatch.setattr(app.backends, "has_gtk", lambda: True)
+    monkeypatch.setattr(xembed, "find_spec", lambda _: True)
     made = app.App(lambda: FakeSource(settled()))
     icon = FakeIcon()
     icon._thread = threading.current_thread()
@@ -344,7 +344,7 @@ def test_without_a_place_for_the_lock_there_is_still_an_icon(places: Places, mon
     places.runtime.parent.mkdir(parents=True)
     places.runtime.write_text("in the way")
     monkeypatch.setattr(app.App, "run", lambda _: 0)
-    monkeypatch.setattr(diagnostics, "start", lambda _: None)
+    monkeypatch.setattr(launch, "log_to_file", lambda _: None)
     assert launch.main(places) == 0
 
 
@@ -364,11 +364,11 @@ def test_without_a_display_there_is_no_older_tray(display: str) -> None:
 
 def test_diagnostics_stay_small(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """A year of errors fills two small files, not the disk."""
-    monkeypatch.setattr(diagnostics, "LIMIT", 2000)
+    monkeypatch.setattr(launch, "LIMIT", 2000)
     root = logging.getLogger()
     before = root.handlers[:], root.level
     try:
-        diagnostics.start(places)
+        launch.log_to_file(places)
         for number in range(200):
             logging.getLogger("tray.icon").warning("line %d", number)
     finally:
@@ -388,7 +388,7 @@ def test_diagnostics_without_a_folder_go_to_stderr(places: Places, capsys: pytes
     root = logging.getLogger()
     before = root.handlers[:], root.level
     try:
-        diagnostics.start(places)
+        launch.log_to_file(places)
         logging.getLogger("tray.icon").warning("hello")
     finally:
         root.handlers[:], root.level = before
@@ -396,11 +396,11 @@ def test_diagnostics_without_a_folder_go_to_stderr(places: Places, capsys: pytes
 
 
 def test_the_tray_loads_no_more_than_it_needs() -> None:
-    """No TLS, fonts, web view, cryptography or process lists: they would double the memory of an idle tray."""
+    """No TLS, picture library, web view, cryptography or process lists: they would double the memory of an idle tray."""
     program = (
-        "from tray.icon import lean_imports; lean_imports.load()\n"
-        "from tray.icon import app, backends; backends.sni(); import tray.status, sys\n"
-        "print(*{'ssl', 'PIL._imagingft', 'webview', 'cryptography', 'psutil', 'tkinter', 'gi', 'pickle'} & set(sys.modules))"
+        "from tray.icon import launch; launch.load_without_tls()\n"
+        "from tray.icon import app, sni; import tray.status, sys\n"
+        "print(*{'ssl', 'PIL', 'webview', 'cryptography', 'psutil', 'tkinter', 'gi', 'pickle'} & set(sys.modules))"
     )
     root = Path(app.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=60)
@@ -409,8 +409,8 @@ def test_the_tray_loads_no_more_than_it_needs() -> None:
 
 def test_what_is_left_out_can_be_loaded_later() -> None:
     """The block ends with the block."""
-    program = "from tray.icon import lean_imports; lean_imports.load(); import ssl; print(ssl.OPENSSL_VERSION)"
-    root = Path(lean_imports.__file__).parents[2]
+    program = "from tray.icon import launch; launch.load_without_tls(); import ssl; print(ssl.OPENSSL_VERSION)"
+    root = Path(launch.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 
@@ -422,8 +422,8 @@ def test_the_menu_can_pause_and_cancel_the_run_that_goes_on(monkeypatch: pytest.
     asked: list[tuple[Control, str]] = []
     run = RUN.with_changes(can=(Control.PAUSE, Control.CANCEL))
     made = app.App(lambda: FakeSource(settled(live=(run,))), ask=lambda control, which: asked.append((control, which)))
-    made._status = settled(live=(run,))
-    items = {item.text: item for item in made._menu()}
+    made.menu.status = settled(live=(run,))
+    items = {item.text: item for item in made.menu.menu()}
     assert {"Pause home", "Cancel home…"} <= items.keys()
     assert not {"Resume home", "Pause or cancel a run…"} & items.keys()
     items["Pause home"](None)
@@ -438,8 +438,8 @@ def test_several_runs_are_paused_and_cancelled_in_the_window(monkeypatch: pytest
     monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
     run = RUN.with_changes(can=(Control.RESUME, Control.CANCEL))
     made = app.App(lambda: FakeSource(settled()))
-    made._status = settled(live=(run, run.with_changes(run=run.run[:-1] + "9", job="other")))
-    items = {item.text: item for item in made._menu()}
+    made.menu.status = settled(live=(run, run.with_changes(run=run.run[:-1] + "9", job="other")))
+    items = {item.text: item for item in made.menu.menu()}
     assert not any(text.startswith(("Pause home", "Resume", "Cancel")) for text in items)
     items["Pause or cancel a run…"](None)
     assert opened == ["dashboard"]
@@ -453,9 +453,9 @@ def test_what_cannot_be_done_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
     run = RUN.with_changes(can=(Control.PAUSE,))
     made = app.App(lambda: FakeSource(settled()), ask=refuse)
-    made._status = settled(live=(run,))
+    made.menu.status = settled(live=(run,))
     made._icon = FakeIcon()
-    next(item for item in made._menu() if item.text == "Pause home")(None)
+    next(item for item in made.menu.menu() if item.text == "Pause home")(None)
     wait_for(lambda: made._icon.notes == [("It is over.", "It ended. Look at `backup-tray history`.")])
 
 
@@ -490,7 +490,7 @@ def test_the_menu_claims_nothing_about_a_log_that_cannot_be_read() -> None:
 
 def test_the_alarm_is_repeated_daily_until_somebody_acknowledged_it() -> None:
     """Once when it is found, not every second; again after a day, at once for another breach, never for none."""
-    bell, day = alarm.Alarm(), alarm.DAILY_SECONDS
+    bell, day = app.Alarm(), app.DAILY_SECONDS
     assert [bell.due(BREACH, at) for at in (0, 1, day - 1, day, day + 1)] == [True, False, False, True, False]
     assert bell.due(replace(BREACH, first_bad=3), day + 2)
     assert not bell.due(replace(BREACH, breach=False), day + 3)
@@ -500,16 +500,16 @@ def test_the_alarm_is_repeated_daily_until_somebody_acknowledged_it() -> None:
 
 def test_an_alarm_that_nobody_was_shown_is_tried_again_soon() -> None:
     """At login the tray may be quicker than the desktop's notifications."""
-    bell = alarm.Alarm()
+    bell = app.Alarm()
     assert bell.due(BREACH, 0)
     bell.missed(1)
-    assert not bell.due(BREACH, alarm.MISSED_SECONDS)
-    assert bell.due(BREACH, alarm.MISSED_SECONDS + 1)
+    assert not bell.due(BREACH, app.MISSED_SECONDS)
+    assert bell.due(BREACH, app.MISSED_SECONDS + 1)
 
 
 def test_the_alarm_about_the_system_names_the_command_that_works() -> None:
     """An ordinary user cannot acknowledge root's log."""
-    _, text = alarm.words(replace(BREACH, instance=Instance.SYSTEM), NOW)
+    _, text = app.alarm_words(replace(BREACH, instance=Instance.SYSTEM), NOW)
     assert "`sudo backup-tray audit acknowledge --reason TEXT`" in text
 
 

@@ -5,11 +5,12 @@ from itertools import combinations
 import pytest
 from PIL import Image, ImageChops
 
+from assets.draw_icons import content_of, draw
 from tests.unit.wording.test_wording import ERROR, NOW, RUN, ended
 from tray.core import paths
 from tray.core.model import JobHistory, LiveRun, Outcome, Phase, State
 from tray.core.model.judge import judge
-from tray.icon.render import SIZES, STEPS, Look, argb, draw, icon, step_of
+from tray.icon.render import SIZES, STEPS, Look, argb, file_of, pictures, step_of
 
 LIGHT, DARK = (236, 239, 243), (35, 38, 43)
 PLAIN = [Look(state, state is State.RUNNING, 14 if state is State.RUNNING else None) for state in State]
@@ -70,17 +71,22 @@ def test_icons_stand_out_on_light_and_dark_panels(look: Look, panel: tuple[int, 
     assert seen / 24**2 > 0.08
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_pictures_have_the_size_that_was_asked_for(size: int) -> None:
-    """Each size is drawn for itself: nothing is scaled by the panel, nothing touches beyond the edge."""
-    assert icon(State.OK, None, False, size).size == (size, size)
-    assert len(argb(Look(State.OK), size)) == size * size * 4
+@pytest.mark.parametrize("state", State)
+def test_the_files_hold_what_is_drawn(state: State) -> None:
+    """A change of the shapes reaches the tray only with new files: `python -m assets.draw_icons`."""
+    assert file_of(state).read_bytes() == content_of(state)
+
+
+@pytest.mark.parametrize("look", [*PLAIN, Look(State.FAILED, True, 7), Look(State.RUNNING, True, 3, paused=True)])
+def test_the_tray_reads_the_picture_of_each_look_at_each_size(look: Look) -> None:
+    """Each size is drawn for itself: nothing is scaled by the panel."""
+    assert pictures(look) == {size: draw(look, size).tobytes() for size in SIZES}
 
 
 def test_pixels_reach_the_bus_as_argb() -> None:
     """StatusNotifierItem wants alpha first, in network byte order."""
     middle = (12 * 24 + 3) * 4
-    alpha, red, green, blue = argb(Look(State.OK), 24)[middle : middle + 4]
+    alpha, red, green, blue = argb(pictures(Look(State.OK))[24])[middle : middle + 4]
     assert (alpha, green > red, green > blue) == (255, True, True)
 
 
@@ -132,11 +138,6 @@ def test_a_live_run_adds_a_ring_to_a_bad_state(state: State, size: int) -> None:
 def test_a_paused_run_has_a_face_of_its_own() -> None:
     """Paused is not running."""
     assert draw(Look(State.RUNNING, True, 14, paused=True), 24) != draw(Look(State.RUNNING, True, 14), 24)
-
-
-def test_the_same_look_is_drawn_once() -> None:
-    """A redraw costs nothing while nothing changes."""
-    assert draw(Look(State.OK), 24) is draw(Look(State.OK), 24)
 
 
 def test_the_look_follows_the_status() -> None:

@@ -1,9 +1,11 @@
-"""The shapes of the tray icons: one silhouette for each state, so that grey tells as much as colour.
+"""Draw the tray's icons into `assets/icons/*.z`, one file a state. Run it after a change: `python -m assets.draw_icons`.
 
-Everything is laid out in a box of 24 x 24 units. A `Canvas` draws it eight times too large and averages; what is straight is first
-moved to whole pixels of the final size, so that a 16-pixel icon has sharp edges.
+Each state has a silhouette of its own, so that grey tells as much as colour. Everything is laid out in a box of 24 x 24 units. A
+`Canvas` draws it eight times too large and averages; straight lines are first moved to whole pixels of the final size, so that a
+16-pixel icon has sharp edges. The tray reads the files (`tray.icon.render`) and needs no library for pictures.
 """
 
+import zlib
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import cos, pi, sin
@@ -11,7 +13,10 @@ from math import cos, pi, sin
 from PIL import Image, ImageDraw
 
 from tray.core.model import State
+from tray.icon.render import SIZES, STEPS, Look, file_of, looks_of
 
+_RADIUS, _WIDTH = 10.4, 2.8
+_INNER = 0.6  # size of a bad state's icon inside the ring
 BOX = 24.0
 OVERSAMPLE = 8
 
@@ -157,8 +162,8 @@ def _running(on: Canvas) -> None:
     on.line([(8.4, 11.4), (12, 7.8), (15.6, 11.4)], 2.2, BLUE)
 
 
-def paused(on: Canvas) -> None:
-    """Two bars, drawn inside the ring."""
+def _paused(on: Canvas) -> None:
+    """Draw two bars inside the ring."""
     for side in (-1, 1):
         width = on.thick(2.4, even=True)
         x = BOX / 2 + side * (width * 0.5 + max(1.0, on.size / 24)) * BOX / on.size
@@ -230,3 +235,40 @@ SHAPES: dict[State, Callable[[Canvas], None]] = {
     State.UNAVAILABLE: _unavailable,
 }
 """How each state is drawn; the one of `RUNNING` stands inside a ring."""
+
+
+def draw(look: Look, size: int) -> Image.Image:
+    """Return the picture of *look* at *size* pixels, RGBA on transparent."""
+    on = Canvas(size)
+    if look.ring:
+        _ring(on, look.step)
+    if look.state is State.RUNNING and look.paused:
+        _paused(on)
+    elif look.state is not State.RUNNING and look.ring:
+        inner = Canvas(size, _INNER)
+        SHAPES[look.state](inner)
+        on.image.alpha_composite(inner.image)
+    else:
+        SHAPES[look.state](on)
+    return on.finish()
+
+
+def _ring(on: Canvas, step: int | None) -> None:
+    """Draw three arcs while the part done is unknown, so that none can be taken for a percentage."""
+    if step is None:
+        for third in range(3):
+            on.ring(_RADIUS, _WIDTH, BLUE, third / 3 - 0.09, third / 3 + 0.09)
+        return
+    on.ring(_RADIUS, _WIDTH, TRACK)
+    if step:
+        on.ring(_RADIUS, _WIDTH, BLUE, 0.0, step / STEPS)
+
+
+def content_of(state: State) -> bytes:
+    """Return the content of the file of *state*: the pixels of every look, at every size, compressed."""
+    return zlib.compress(b"".join(draw(look, size).tobytes() for size in SIZES for look in looks_of(state)), 9)
+
+
+if __name__ == "__main__":
+    for each in State:
+        file_of(each).write_bytes(content_of(each))

@@ -1,0 +1,158 @@
+"""Make the menu of the icon: the answer, the alarms, what the user can open, and what can be done with the run that goes on.
+
+The entries stay the same; their texts, and which of them are shown, follow the status.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from pystray import Menu, MenuItem
+
+from tray import wording
+from tray.core.model import Control, JobStatus, LiveRun, State, Status
+
+MOST_ALARMS = 3
+"""Jobs that are not fine and get an entry of their own in the menu; the Dashboard has all."""
+_NAME_UNITS = 30
+
+
+class Actions(Protocol):
+    """The actions behind the entries."""
+
+    def open(self, page: str) -> None:
+        """Open the window at *page*."""
+
+    def control(self, control: Control, run: str) -> None:
+        """Have *control* done with *run*; must not wait."""
+
+    def quit(self) -> None:
+        """End the tray."""
+
+
+class StatusMenu:
+    """The entries of the menu, and what they show.
+
+    Attributes:
+        status: The newest status.
+        lines: The answer: how all jobs are, the worst or oldest one, and the rest; the last two may be empty.
+        audit: The line about the audit log.
+    """
+
+    def __init__(self, status: Status, actions: Actions) -> None:
+        self.status, self._do = status, actions
+        self.lines: tuple[str, str, str] = ("", "", "")
+        self.audit = ""
+
+    def menu(self) -> Menu:
+        """Return the menu."""
+        open_page, line = self._do.open, Menu.SEPARATOR
+        return Menu(
+            *(self._answer(place) for place in range(len(self.lines))),
+            line,
+            MenuItem("Open Dashboard", lambda *_: open_page("dashboard"), default=True),
+            *(self._alarm(place) for place in range(MOST_ALARMS)),
+            MenuItem(
+                "View last-run report",
+                lambda *_: self._open("report", None if self.status.last is None else self.status.last.run),
+                enabled=lambda _: self.status.last is not None,
+                visible=lambda _: not self.alarms(),
+            ),
+            MenuItem(
+                "Details (full log)",
+                lambda *_: self._open("log", self.run_for_log()),
+                enabled=lambda _: bool(self.run_for_log()),
+            ),
+            self._control("Pause", Control.PAUSE, lambda run: self._do.control(Control.PAUSE, run)),
+            self._control("Resume", Control.RESUME, lambda run: self._do.control(Control.RESUME, run)),
+            self._control(
+                "Cancel", Control.CANCEL, lambda run: open_page(f"cancel/{run}"), "…"
+            ),  # the window asks first
+            MenuItem(
+                "Pause or cancel a run…",
+                lambda *_: open_page("dashboard"),
+                visible=lambda _: len(self._controllable()) > 1,
+            ),
+            MenuItem(lambda _: self.audit, lambda *_: open_page("audit")),
+            MenuItem("Verify audit log", lambda *_: open_page("verify")),
+            line,
+            MenuItem("Quit", lambda *_: self._do.quit()),
+        )
+
+    def shown(self) -> tuple[object, ...]:
+        """Return all that the entries depend on: when it changes, the menu must be drawn anew."""
+        alarms = tuple((job.job, job.state, page) for job, page in self.alarms())
+        controls = tuple((run.run, run.can) for run in self._controllable())
+        return self.lines, self.audit, alarms, self.run_for_log(), self.status.last is None, controls
+
+    def alarms(self) -> list[tuple[JobStatus, str]]:
+        """Return the worst jobs that are not fine, and the page about the run that each alarm is about."""
+        if self.status.error is not None:
+            return []
+        listed = []
+        for job in wording.bad(self.status)[:MOST_ALARMS]:
+            live = next((run.run for run in self.status.runs if job.is_of(run)), None)
+            if job.state is State.STALLED and live is not None:
+                listed.append((job, f"log/{live}"))
+            elif job.about is not None:
+                listed.append((job, f"report/{job.about.run}"))
+        return listed
+
+    def run_for_log(self) -> str | None:
+        """Return the run that goes on, else the one that the worst alarm is about, else the last one."""
+        if self.status.own_runs:
+            return self.status.own_runs[0].run
+        if alarms := self.alarms():
+            return alarms[0][1].partition("/")[2]
+        return None if self.status.last is None else self.status.last.run
+
+    def _open(self, page: str, run: str | None) -> None:
+        if run:
+            self._do.open(f"{page}/{run}")
+
+    def _answer(self, place: int) -> MenuItem:
+        """Return one of the first lines, which open the Dashboard."""
+        return MenuItem(
+            lambda _: self.lines[place],
+            lambda *_: self._do.open("dashboard"),
+            visible=lambda _: bool(self.lines[place]),
+        )
+
+    def _alarm(self, place: int) -> MenuItem:
+        """Return an entry that leads with one click from an alarm to the run that it is about."""
+
+        def alarm() -> tuple[JobStatus, str] | None:
+            alarms = self.alarms()
+            return alarms[place] if place < len(alarms) else None
+
+        return MenuItem(
+            lambda _: "" if (shown := alarm()) is None else _alarm_text(*shown),
+            lambda *_: self._do.open("dashboard" if (shown := alarm()) is None else shown[1]),
+            visible=lambda _: alarm() is not None,
+        )
+
+    def _controllable(self) -> list[LiveRun]:
+        return [run for run in self.status.runs if run.can]
+
+    def _control(self, verb: str, control: Control, act: Callable[[str], None], more: str = "") -> MenuItem:
+        """Return an entry for the one run that can be controlled; with several of them the Dashboard is offered instead."""
+
+        def only() -> LiveRun | None:
+            runs = self._controllable()
+            return runs[0] if len(runs) == 1 else None
+
+        def text(_: object) -> str:
+            run = only()
+            return verb if run is None else f"{verb} {wording.fit(wording.escape(run.job), _NAME_UNITS)}{more}"
+
+        def click(*_: object) -> None:
+            if (run := only()) is not None:
+                act(run.run)
+
+        return MenuItem(text, click, visible=lambda _: (run := only()) is not None and control in run.can)
+
+
+def _alarm_text(job: JobStatus, page: str) -> str:
+    """Return "Report of home (failed)", cut so that the way in which it is not fine stays."""
+    head, word = ("Log" if page.startswith("log/") else "Report"), f" ({wording.job_word(job).lower()})"
+    room = wording.MENU_UNITS - len(f"{head} of {word}")
+    return f"{head} of {wording.fit(wording.escape(job.job), room)}{word}"
