@@ -1,21 +1,22 @@
-"""What the adapters of the built-in engines share: how their programs are called, and how a plan is put together."""
+"""Offer the adapters of the built-in engines the names of their programs and the making of a plan."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tray.core.redact import Harmless, Redactor
-from tray.engines.arguments import Arguments, program_at
+from tray.engines.arguments import Arguments
 from tray.engines.base import API, STOP, Plan, Stop, Traits
 from tray.engines.command_words import masked
 from tray.engines.program import unwrap
+from tray.engines.text import program_name
 
 Apart = Callable[[Sequence[str]], Iterable[str]]
 
 
 def program_names(name: str) -> "re.Pattern[str]":
-    """Return what an engine's program may be called: `restic`, `restic019`, `restic_0.18.0_linux_amd64`, `restic.exe`.
+    """Return the names of an engine's program: `restic`, `restic019`, `restic_0.18.0_linux_amd64`, `restic.exe`.
 
-    Not `resticprofile` or `restic-browser`, which are others' programs.
+    `resticprofile` and `restic-browser` are other programs.
 
     Args:
         name: An expression for the name itself.
@@ -24,11 +25,11 @@ def program_names(name: str) -> "re.Pattern[str]":
 
 
 class Adapter(Traits):
-    """The part of an `Engine` that is the same for most; an adapter names the traits that it has besides.
+    """The part of an `Engine` that most adapters share; each names the traits that it has besides.
 
     Attributes:
-        programs: What its program may be called.
-        harmless: What of its command line holds no secret; unless the adapter says so nothing is known to be harmless.
+        programs: The names of its program.
+        harmless: The part of its command line that holds no secret; by default none.
     """
 
     api = API
@@ -42,11 +43,16 @@ class Adapter(Traits):
         return self.programs.fullmatch(program) is not None
 
     def program_at(self, argv: Sequence[str], at: int) -> int:
-        """Return where the program stands, also behind a wrapper that we do not know where the engine was forced."""
-        return program_at(argv, at, self.recognises)
+        """Return where the engine stands: at *at*, unless the user forced it and an unknown wrapper stands there.
+
+        A last word like `/srv/restic` is no program, since nothing is asked of it.
+        """
+        if not argv or self.recognises(program_name(argv[at])):
+            return at
+        return next((i for i in range(at + 1, len(argv) - 1) if self.recognises(program_name(argv[i]))), at)
 
     def unlock(self, plan: Plan) -> str | None:  # noqa: ARG002 - part of the contract
-        """Leave nothing to remove: a killed run leaves no lock, or one that goes with its process."""
+        """Name no command: a killed run leaves no lock, or one that goes with its process."""
         return None
 
 
@@ -67,15 +73,15 @@ def planned(
     places: tuple[str, ...] | None = None,
     apart: "Apart | None" = None,
 ) -> Plan:
-    """Return the plan of a command: with what is added to it, and without its secrets.
+    """Return the plan of a command, with the added flags and without secrets.
 
     Args:
-        argv: The command as it was given.
-        environ: The environment that it was given; only for its secrets.
-        kind: See `Plan`, as for the rest.
+        argv: The command as given.
+        environ: Its environment; only for its secrets.
+        kind: See `Plan`, as for the other arguments.
         added: Flags of ours.
         place: Index at which they are put.
-        apart: Says of the command, as it may be shown, what else tells its job from others.
+        apart: Names the facts that tell the job of a command, as it may be shown, from others.
     """
     redactor = Redactor(argv, environ)
     return Plan(
@@ -94,11 +100,11 @@ def planned(
     )
 
 
-def _apart(argv: Sequence[str], redactor: Redactor, tells: Apart) -> tuple[str, ...]:
-    """Return what tells the job apart: by the engine's own options, and by what stands before it (`sudo -u bob`)."""
+def _apart(argv: Sequence[str], redactor: Redactor, names: Apart) -> tuple[str, ...]:
+    """Return the facts that tell the job apart: the engine's own options, and what stands before it (`sudo -u bob`)."""
     shown = redactor.argv(argv)
-    before = [one for one in unwrap(shown, {}).sets if not one.startswith("$")]
-    return (*map(redactor.text, tells(shown)), *before)
+    before = [setting for setting in unwrap(shown, {}).sets if not setting.startswith("$")]
+    return (*map(redactor.text, names(shown)), *before)
 
 
 def apart_by(options: Arguments, names: Iterable[str], environ: Mapping[str, str] | None = None) -> list[str]:
@@ -106,8 +112,8 @@ def apart_by(options: Arguments, names: Iterable[str], environ: Mapping[str, str
 
     Args:
         names: The options that make it another backup.
-        environ: Variables that stand for an option, by its name: what they hold is masked here.
+        environ: Variables that stand for an option, by its name; their values are masked here.
     """
-    found = [f"{name}={value}" if value else name for name in names for value in options.every(name)]
+    given = [f"{name}={value}" if value else name for name in names for value in options.every(name)]
     more = {name: value for name, value in (environ or {}).items() if value and not options.given(name)}
-    return found + [f"{name}={masked(value)}" for name, value in more.items()]
+    return given + [f"{name}={masked(value)}" for name, value in more.items()]

@@ -1,22 +1,22 @@
-"""A command line of an engine, split into options, their values, and the other words: one reader for all engines.
+"""Split the command line of an engine into options, their values, and the other words.
 
 Each engine describes its options in tables (`Grammar`), by their long names; the reader is the same for programs that use getopt,
 popt, argparse or Go's pflag, apart from the few habits that a grammar names.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from tray.core.dataclass import dataclass, field
-from tray.engines.text import program_name
 
+Unknown = Literal["switch", "value", "value before the subcommand"]
 FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False"))
-"""What Go's programs take for no: `--dry-run=false`."""
+"""Values that Go's programs take for no: `--dry-run=false`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """What stands behind a program.
+    """The words behind a program.
 
     Attributes:
         options: Names without dashes, with their values in order; a switch has the value "".
@@ -66,7 +66,7 @@ class Arguments:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """How a program reads its options.
+    """The options of a program, and its habits of reading them.
 
     Attributes:
         values: Options that take a value, as the next word or behind `=`.
@@ -76,7 +76,7 @@ class Grammar:
         pairs: Options that take two words.
         shortens: A long option may be shortened to a beginning that is its own (getopt, optparse, argparse).
         equals: The value of a letter may stand behind `=` too (argparse, pflag).
-        unknown: What an option that is in no table takes: nothing, always a value, or a value before the subcommand (cobra).
+        unknown: An option that is in no table takes nothing, always a value, or a value before the subcommand (cobra).
     """
 
     values: frozenset[str] = frozenset()
@@ -86,7 +86,7 @@ class Grammar:
     pairs: frozenset[str] = frozenset()
     shortens: bool = False
     equals: bool = False
-    unknown: Literal["switch", "value", "value before the subcommand"] = "switch"
+    unknown: Unknown = "switch"
 
     def name(self, given: str) -> str:
         """Return the name that a long option counts as."""
@@ -104,15 +104,23 @@ class Grammar:
         return int(name not in self.switches and self.unknown != "switch" and not (begun and self.unknown != "value"))
 
 
-def grammar(*, values: str, switches: str = "", optional: str = "") -> Grammar:
-    """Return the grammar of a program that uses getopt, from tables of words like `help` or, with a letter, `R:fs-root`."""
+def grammar(
+    *,
+    values: str,
+    switches: str = "",
+    optional: str = "",
+    shortens: bool = True,
+    equals: bool = False,
+    unknown: Unknown = "switch",
+) -> Grammar:
+    """Return a grammar, by default of getopt, from tables of words like `help` or, with a letter, `R:fs-root`."""
     letters: dict[str, str] = {}
     tables = []
     for text in (values, switches, optional):
         options = [(word[:1], word[2:]) if word[1:2] == ":" else ("", word) for word in text.split()]
         letters |= {letter: name for letter, name in options if letter}
         tables.append(frozenset(name for _, name in options))
-    return Grammar(tables[0], tables[1], letters, tables[2], shortens=True)
+    return Grammar(tables[0], tables[1], letters, tables[2], shortens=shortens, equals=equals, unknown=unknown)
 
 
 def read(argv: Sequence[str], start: int, grammar: Grammar) -> Arguments:
@@ -145,25 +153,15 @@ def _split(word: str, grammar: Grammar, *, begun: bool) -> list[tuple[str, str, 
         given, equals, value = word[2:].partition("=")
         name = grammar.name(given)
         return [(name, value, 0 if equals else grammar.takes(name, begun=begun))]
-    found: list[tuple[str, str, int]] = []
+    options: list[tuple[str, str, int]] = []
     for place, letter in enumerate(word[1:], 2):
         name, rest = grammar.also.get(letter, letter), word[place:]
         if grammar.equals and rest.startswith("="):
-            return [*found, (name, rest[1:], 0)]
+            return [*options, (name, rest[1:], 0)]
         if name in grammar.optional:
-            return [*found, (name, rest, 0)]
+            return [*options, (name, rest, 0)]
         takes = grammar.takes(name, begun=begun and not rest)  # what is glued to an unknown letter is its value
         if takes:
-            return [*found, (name, rest, 0 if rest else takes)]
-        found.append((name, "", 0))
-    return found
-
-
-def program_at(argv: Sequence[str], at: int, recognises: Callable[[str], bool]) -> int:
-    """Return where the engine stands: at *at*, unless it was forced and a wrapper that we do not know stands there.
-
-    A last word like `/srv/restic` is no program, since nothing is asked of it.
-    """
-    if not argv or recognises(program_name(argv[at])):
-        return at
-    return next((i for i in range(at + 1, len(argv) - 1) if recognises(program_name(argv[i]))), at)
+            return [*options, (name, rest, 0 if rest else takes)]
+        options.append((name, "", 0))
+    return options

@@ -1,8 +1,8 @@
-"""The contract of an engine adapter (`api = 1`): pure and tolerant, bytes and exit codes in, events out, no I/O.
+"""Define the contract of an engine adapter (`api = 1`): bytes and exit codes in, events out, no I/O.
 
 An `Engine` looks at a command line and answers with a `Plan`: the command to really start. For each run it then makes one
-`Session`, which is fed the output line by line and in the end concludes what the run came to. Unknown messages are skipped,
-unknown exit codes are failures, and an exit code alone never proves success.
+`Session`, which takes the output line by line and in the end concludes the result. It skips unknown messages, takes an unknown exit
+code for a failure, and an exit code alone never for a success.
 """
 
 import signal
@@ -15,11 +15,11 @@ from tray.core.model import Outcome, Phase
 
 API = 1
 MAX_PROBLEMS = 100
-"""So many problems of a run are kept with their words; the rest are only counted."""
+"""So many problems of a run are kept with their words; all others are only counted."""
 
 
 class Stream(IntEnum):
-    """Which of the command's outputs a line came from."""
+    """The output of the command from which a line came."""
 
     OUT = 1
     ERR = 2
@@ -33,12 +33,12 @@ Stop = tuple[tuple[int, float], ...]
 """How an engine is stopped: signals in order, each with the seconds to wait for the end before the next one."""
 
 STOP: Stop = ((signal.SIGINT, 20.0), (signal.SIGTERM, 10.0), (getattr(signal, "SIGKILL", signal.SIGTERM), 0.0))
-"""What fits most: an interrupt as from the keyboard, so that it can clean up, then insist."""
+"""The default: an interrupt as from the keyboard, so that the engine can clean up, then insist."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the run is. None: the engine did not say. Totals may grow while `phase` is scanning."""
+    """The progress of a run. None: the engine did not say. Totals may grow while `phase` is scanning."""
 
     phase: Phase
     files_done: int | None = None
@@ -64,12 +64,12 @@ Event = Progress | Problem
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """What one line of output meant.
+    """The meaning of one line of output.
 
     Attributes:
-        events: In the order in which they happened; empty if the line says nothing we know.
-        relay: What the caller must see of this line, with its line end; the line itself, a plain text in place of JSON that we
-            asked for, or b"" for nothing.
+        events: Events in their order; empty if the line says nothing known.
+        relay: The bytes that the caller sees, with their line end: the line itself, a plain text in place of JSON that we asked
+            for, or b"" for nothing.
     """
 
     events: tuple[Event, ...] = ()
@@ -78,10 +78,10 @@ class Fed:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How the command ended.
+    """The end of a command.
 
     Attributes:
-        code: Exit code 0 to 255; None if it died of a signal or nobody saw the end.
+        code: Exit code 0 to 255; None if a signal killed it or its end was not seen.
         signal: Number of the signal that killed it, else None.
         asked: An interrupt or termination came through us (our terminal, our process, or `cancel`) before it ended.
     """
@@ -92,23 +92,23 @@ class Exit:
 
     @property
     def seen(self) -> bool:
-        """Whether anybody saw how it ended."""
+        """Whether its end was seen."""
         return self.code is not None or self.signal is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
         reason: One sentence for a person.
         problems: The first ones of `errors` in all.
-        advice: What to do next, with a command that works, where the output shows it ("Remove the stale lock: `…`").
-        locked: The repository was locked by another run, so it could not begin.
-        uncompressed: `bytes_added` counts what was new before it was compressed; the engine does not say what was stored.
+        advice: The next step, with a command that works, where the output shows it ("Remove the stale lock: `…`").
+        locked: Another run locked the repository, so this one could not begin.
+        uncompressed: `bytes_added` counts what was new before it was compressed; the engine does not say how much was stored.
         empty: Not one file is in the backup.
         otherwise: The result but for that.
-        empty_sources: Sources that were seen to hold no files.
+        empty_sources: Sources that hold no files, as the wrapper saw.
         emptied_sources: Those of them that held some in a run before.
     """
 
@@ -131,23 +131,23 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to start a recognised command.
+    """A recognised command, and how to start it.
 
     Attributes:
         argv: The whole command to start, our flags included.
         env: Variables to add to its environment.
         kind: backup, dry-run, restore, check, prune, compact, or other.
-        repository: Where to, without secrets; None if not named.
-        sources: What is backed up, as given.
-        spool_stdout: Its stdout is text that we understand, so it goes through a spool file; else the caller's is inherited.
+        repository: Destination, without secrets; None if not named.
+        sources: Paths that are backed up, as given.
+        spool_stdout: Its stdout is text that the engine understands, so it goes through a spool file; else it is the caller's.
         ours: We added the flag that turns the output into JSON, or into progress that the caller did not ask for, so the caller
             must get the plain text instead.
         asks: It may ask for a password on its standard input, and may want a terminal as its standard error for that.
         returns: Its updates end with a carriage return, so lines end there too, and an unfinished one is no prompt.
-        writes: It says nothing while it works, but what its process has written is how far it is.
-        places: Where the sources stand on this machine, in their order; None: where they say; empty: they are gone afterwards.
-        apart: What else makes it another backup than one of the same sources to the same place, as `name=value` and without
-            secrets: `host=web1`, the name of an archive, what alone is included, the port at which the place is.
+        writes: It says nothing while it works; the bytes that its process has written are its progress.
+        places: Places of the sources on this machine, in their order; None: the sources themselves; empty: gone afterwards.
+        apart: Whatever else makes it another backup than one of the same sources to the same place, as `name=value` and without
+            secrets: `host=web1`, the name of an archive, a pattern that alone is included, the port of the destination.
     """
 
     argv: tuple[str, ...]
@@ -165,44 +165,44 @@ class Plan:
 
 
 class Session(Protocol):
-    """One run's output, understood."""
+    """The reader of one run's output."""
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
-        """Take one line, with its line end if it has one and none within, at most 1 MiB; an unfinished last line comes at the end.
+        """Take one line with its end, at most 1 MiB; an unfinished last line comes at the end.
 
         A line ends at a newline, with `Plan.returns` also at a carriage return.
         """
         ...
 
     def conclude(self, exit: Exit) -> Result:
-        """Say what the run came to; called once, after the last line."""
+        """Return the result of the run; called once, after the last line."""
         ...
 
 
 class Holding(Session, Protocol):
     """A session that takes something out of the output, and so must see more than one line to know what the caller gets.
 
-    Optional: a session without these two shows the beginning of a line at once, unless it looks like JSON, and holds nothing.
+    A session without these two shows the beginning of a line at once, unless it looks like JSON, and holds nothing.
     """
 
     def patience(self, part: bytes, stream: Stream) -> float:
         """Return how many seconds *part*, a line without its end so far, may wait for the rest before the caller sees it.
 
-        0: it may be a prompt. `math.inf`: it is the beginning of a line that we asked for or that is replaced, so that it is
-        never shown as it is, also if its end never comes.
+        0: it may be a prompt. `math.inf`: it is the beginning of a line that we asked for or replace, so the caller never sees
+        it as it is, even if its end never comes.
         """
         ...
 
     def held(self, stream: Stream) -> bytes:
-        """Return what was kept back of *stream* until its end, which has come, and is the caller's after all."""
+        """Return the bytes of *stream* that the session kept back and that are the caller's after all; called at its end."""
         ...
 
 
 class Traits(Protocol):
-    """What is true of an engine besides its output. Each default is the safe answer: an engine says only what it is sure of.
+    """The facts about an engine besides its output. Each default is the safe answer: an engine says only what it is sure of.
 
     Attributes:
-        copied_only: Its progress counts only the bytes that it copies, so the figures of an earlier run do not foretell this one's.
+        copied_only: Its progress counts only the bytes that it copies, so the figures of an earlier run foretell nothing.
         counts_files: Its number of files is that of all files in the sources, without the folders.
         proves: Its exit code 0 and a new snapshot, together with all sources still in place, are a success.
         spares_locks: Its command that removes a lock (`Engine.unlock`) leaves one that is in use.
@@ -210,17 +210,17 @@ class Traits(Protocol):
         repository: How the files of its repository are read, by a word of `tray.repository.files.READERS`; "": they are not read.
         sized: Its repository holds nothing but the backup, so that the size means something.
         spares_strangers: It passes over files in its repository whose names it does not know.
-        common: It is there on machines that nobody backs up.
+        common: It is installed on most machines, also where no backup is made.
         asks: The command that prints all snapshots of a repository as JSON, changes nothing and waits for no lock.
         asks_lock: The same for one lock, whose name is added.
         address_begins: How an address begins that is surely one of its own and no folder.
-        address_variables: The first one names its repository; the others would contradict it.
+        address_variables: Variables of which the first names its repository; the others would contradict it.
         address_option: The option that names it; "": it is the last word.
-        password_variables: Each of them alone lets it into its repository.
+        password_variables: Variables each of which alone lets it into its repository.
         file_option: The option that names a file with the password.
-        entry_example: How a person sets one of these variables.
+        entry_example: Example of setting one of these variables.
         may_be_open: Some of its repositories have no password.
-        version_word: It says its version when it is asked by the word `version`; the others have the option `--version`.
+        version_word: The word `version` makes it say its version, not the option `--version`.
     """
 
     copied_only: bool = False
@@ -256,7 +256,7 @@ class Engine(Traits, Protocol):
         ...
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
-        """Plan the command *argv*, whose engine stands at index *at* (before it: env, nice, sudo …)."""
+        """Plan the command *argv*, whose engine stands at index *at* behind wrappers such as `env` or `sudo`."""
         ...
 
     def session(self, plan: Plan) -> Session:

@@ -25,7 +25,10 @@ from collections.abc import Iterator, Sequence
 from tray.core import clock
 
 DATE = "DATE"
-"""What stands for a date in the name of a job."""
+"""The word that stands for a date in the name of a job."""
+_MOST = 16_384  # so much of a command is searched
+_DIGITS = 2  # fewer make no date
+_DAY_ENDS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "day")
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAYS = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|(?i:(?:mon|tues|wednes|thurs|fri|satur|sun)day))"
@@ -50,7 +53,7 @@ _WRITTEN = (
     r"(?:>\s*|\s-[of] ?|--(?:out(?:put)?(?:-?(?:dir|file))?|file|(?:target|backup)-?dir|result-file|dest(?:ination)?)[= ])"
     r"['\"]?[^\s;|&<>'\"]*$"
 )
-"""What stands before the name of a file that is written."""
+"""The words before the name of a file that is written."""
 _SNAPSHOT = (
     r"(?i)(?<![a-z])(?:auto|lv)?snap(?:s|shots?)?(?![a-z])|(?<=/\.)zfs(?=/)|@GMT-|(?<=[\w.-])@[\w:.-]*DATE"
     r"|time(?:shift|machine)"
@@ -69,6 +72,8 @@ def undated(text: str, now_ms: int, *, place: bool = True) -> str:
         now_ms: The time at which the command is run.
         place: *text* is a destination.
     """
+    if sum(map(str.isdigit, text)) < _DIGITS and not any(day in text for day in _DAY_ENDS):
+        return text
     now = clock.local(now_ms), datetime.datetime.fromtimestamp(now_ms / 1000, datetime.UTC)
     lower = text.lower()
     for needs, whole, pattern in _FORMS:
@@ -77,36 +82,36 @@ def undated(text: str, now_ms: int, *, place: bool = True) -> str:
     return text
 
 
-def _replaced(whole: bool, place: bool, now: Sequence[datetime.datetime], found: "re.Match[str]") -> str:
-    loose = place or _may_be_dated(found)
+def _replaced(whole: bool, place: bool, now: Sequence[datetime.datetime], match: "re.Match[str]") -> str:
+    loose = place or _may_be_dated(match)
     if not (loose or whole):
-        return found[0]
-    if not (loose and whole) and not _is_close(found, [one.date() for one in now], loose=loose):
-        return found[0]
-    time = found.groupdict().get("time") or ""
+        return match[0]
+    if not (loose and whole) and not _is_close(match, [day.date() for day in now], loose=loose):
+        return match[0]
+    time = match.groupdict().get("time") or ""
     number = re.fullmatch(_NUMBER, time)  # the hour, or the twelfth disk?
-    hours = {(one.hour - back) % 24 for one in now for back in range(-1, 4)}
+    hours = {(local.hour - back) % 24 for local in now for back in range(-1, 4)}
     return DATE + time if number and int(number[1]) not in hours else DATE
 
 
-def _is_close(found: "re.Match[str]", days: Sequence[datetime.date], *, loose: bool) -> bool:
+def _is_close(match: "re.Match[str]", days: Sequence[datetime.date], *, loose: bool) -> bool:
     close = datetime.timedelta() if loose else _CLOSE
-    spans = [span for day in days for span in _spans(found, day)]
+    spans = [span for day in days for span in _spans(match, day)]
     return any(first - close <= day <= last + close for first, last in spans for day in days)
 
 
-def _may_be_dated(found: "re.Match[str]") -> bool:
+def _may_be_dated(match: "re.Match[str]") -> bool:
     """Whether a date at this place of a path or a command stands where dates stand: see the module."""
-    text, begin, end = found.string, found.start(), found.end()
+    text, begin, end = match.string, match.start(), match.end()
     before, behind = text[max(0, begin - _NEAR) : begin], text[end : end + _NEAR]
     word = re.split(r"\s", before)[-1] + DATE + re.split(r"\s", behind)[0]
     written = re.search(_WRITTEN, before) is not None
     return written or re.match(_FILE, text[end:]) is not None or re.search(_SNAPSHOT, word) is not None
 
 
-def _spans(found: "re.Match[str]", today: datetime.date) -> Iterator[tuple[datetime.date, datetime.date]]:
-    """Yield the days that what was found may mean, each as the first and last of its span."""
-    parts = {name: value for name, value in found.groupdict().items() if value is not None}
+def _spans(match: "re.Match[str]", today: datetime.date) -> Iterator[tuple[datetime.date, datetime.date]]:
+    """Yield the days that a match may mean, each as the first and last of its span."""
+    parts = {name: value for name, value in match.groupdict().items() if value is not None}
     for year in _years(parts, today):
         for month, day in _days_of_year(parts):
             try:
@@ -129,8 +134,8 @@ def _years(parts: dict[str, str], today: datetime.date) -> Sequence[int]:
 def _days_of_year(parts: dict[str, str]) -> Sequence[tuple[int, int]]:
     """Return month and day; the day is 0 where only a month is said, and both are where neither is."""
     if "p" in parts:  # 11-12-2026: who knows?
-        one, other = int(parts["p"]), int(parts["q"])
-        return [(one, other), (other, one)]
+        first, second = int(parts["p"]), int(parts["q"])
+        return [(first, second), (second, first)]
     month = _MONTHS.index(parts["name"][:3].lower()) + 1 if "name" in parts else int(parts.get("m", 0))
     return [(month, int(parts.get("d", 0)))]
 
@@ -179,6 +184,7 @@ _CHANCE = (
     r"(?=[a-zA-Z]*\d)(?=[a-z\d]*[A-Z])(?=[A-Z\d]*[a-z])(?![A-Za-z]+\d+(?![A-Za-z\d]))[A-Za-z\d]{6,12}(?![A-Za-z\d])"
 )
 _LEAST_PID = 1000
+_AROUND_PASSING = ("/tmp", "/shm/", "/proc/", "/fd/", "/.snapshots/", "ShadowCopy")  # noqa: S108 - nothing is put there
 _NO_SCRIPT = r"(?![^\s'\"]{0,200}\.(?:sh|bash|zsh|py|pl|rb|php|js)(?![\w.]))"  # two scripts are two, wherever they are
 _PASSING: tuple[tuple[str, str], ...] = (
     (rf"(?<=/)tmp\.[A-Za-z\d]{{6,12}}(?![A-Za-z\d]){_NO_SCRIPT}", "TMP"),  # mktemp
@@ -192,18 +198,22 @@ _PASSING: tuple[tuple[str, str], ...] = (
 )
 
 
-def settled(text: str, pids: Sequence[int]) -> str:
-    """Return *text* with `TMP`, `PID` or `N` in the place of each part of a path that the system names anew for each run.
+def settled(text: str, pids: Sequence[int], now_ms: int, *, place: bool) -> str:
+    """Return *text* with `DATE`, `TMP`, `PID` or `N` in the place of each part that is another one every night.
 
-    Only certain ones: a number that merely looks like a process (`/tmp/vm-1042`) stays, unless it is the very process that runs
-    the command.
+    Of names that the system gives only certain ones: a number that merely looks like a process (`/tmp/vm-1042`) stays, unless it is
+    the very process that runs the command.
 
     Args:
-        pids: The processes that run the command: what a script calls `$$`.
+        pids: The processes that run the command: a script's `$$`.
+        now_ms: The time at which the command is run.
+        place: *text* is a destination.
     """
-    for pattern, put in _PASSING:
-        text = re.sub(pattern, put, text)
+    text, rest = text[:_MOST], text[_MOST:]
+    if any(part in text for part in _AROUND_PASSING):
+        for pattern, put in _PASSING:
+            text = re.sub(pattern, put, text)
     for pid in pids:
-        if pid >= _LEAST_PID:
+        if pid >= _LEAST_PID and str(pid) in text:
             text = re.sub(rf"(?<!\d){pid}(?!\d)", "PID", text)
-    return text
+    return undated(text, now_ms, place=place) + rest

@@ -70,7 +70,7 @@ STAY = MappingProxyType(
         "jobs/first_backup.py": "the first backup, which is restic's",
         "jobs/configured.py": "the same",
         "window/calls.py": "the first backup",
-        "audit/bodies.py": "words that are common in bodies; as fixed as the format",
+        "audit/rows.py": "words that are common in bodies; as fixed as the format",
         "core/redact/patterns.py": "schemes of addresses",
     }
 )

@@ -1,14 +1,14 @@
 """borg, 1.2 and 1.4; borg 2's way to name the repository is understood too.
 
 A `create` gets `--log-json` and `--progress`, so that its progress and its messages are known, and `--json` for the figures of the
-archive; what we asked for in JSON the caller sees as the plain text that borg prints without. Nothing is added
+archive; the caller sees that JSON as the plain text that borg prints without. Nothing is added
 
 - with the user's own `--progress` (and no `--log-json`): each version draws it in its own way, on a terminal and elsewhere. It is
   left alone; on a terminal borg then has the terminal to itself,
 - with `--stats`, whose table borg does not print together with JSON: then no `--json`; the figures are read from the table,
 - in a dry run, which has neither progress nor figures,
 - with BORG_LOGGING_CONF, where the user says what messages look like,
-- when the output does not come to us (`chronic`, `systemd-cat`), or nobody here can see the end (`systemd-run` without `--wait`),
+- when the output does not come to us (`chronic`, `systemd-cat`), or its end cannot be seen (`systemd-run` without `--wait`),
 - to any other subcommand: those are known by their exit code and their words.
 
 BORG_EXIT_CODES is never set: it changes the code that the caller sees. borg knows no totals while it works. The sizes of the table
@@ -23,55 +23,31 @@ from collections.abc import Mapping, Sequence
 from tray.core.dataclass import asdict, dataclass
 from tray.core.redact import HIDDEN, Harmless
 from tray.engines.adapter import Adapter, apart_by, planned
-from tray.engines.arguments import Arguments, Grammar, read
+from tray.engines.arguments import Arguments, grammar, read
 from tray.engines.base import STOP, Plan, Session, Stop
 from tray.engines.borg.session import CreateSession, OtherSession
 from tray.engines.program import unwrap
 from tray.engines.text import program_name, words
 
-_ALSO = {
-    "h": "help",
-    "V": "version",
-    "v": "info",
-    "verbose": "info",
-    "p": "progress",
-    "r": "repo",
-    "n": "dry-run",
-    "s": "stats",
-    "e": "exclude",
-    "x": "one-file-system",
-    "c": "checkpoint-interval",
-    "C": "compression",
-    "P": "prefix",
-    "a": "glob-archives",
-    "H": "keep-hourly",
-    "d": "keep-daily",
-    "w": "keep-weekly",
-    "m": "keep-monthly",
-    "y": "keep-yearly",
-}
-_SWITCHES = words(
-    """help version critical error warning info verbose debug progress iec log-json bypass-lock show-version show-rc
-    consider-part-files dry-run stats quick-stats list json no-cache-sync no-cache-sync-forced content-from-command
-    paths-from-stdin paths-from-command paths-from-shell-command exclude-caches keep-exclude-tags exclude-nodump
-    exclude-dataless one-file-system numeric-owner numeric-ids noatime atime noctime nobirthtime nobsdflags noflags
-    noacls noxattrs sparse read-special repair repository-only archives-only verify-data save-space force
-    cleanup-commits stdout continue"""
-)
-_SHOWN = words(
-    """debug-topic lock-wait umask remote-path remote-ratelimit upload-ratelimit remote-buffer upload-buffer
-    debug-profile repo socket filter stdin-name stdin-user stdin-group stdin-mode paths-delimiter exclude
+_GRAMMAR = grammar(
+    values="""rsh comment debug-topic lock-wait umask remote-path remote-ratelimit upload-ratelimit remote-buffer upload-buffer
+    debug-profile r:repo socket filter stdin-name stdin-user stdin-group stdin-mode paths-delimiter e:exclude
     exclude-from pattern patterns-from exclude-if-present files-cache files-changed timestamp
-    checkpoint-interval chunker-params compression prefix glob-archives match-archives sort-by first last oldest newest
-    older newer max-duration keep-within keep-last keep-minutely keep-secondly keep-hourly keep-daily keep-weekly
-    keep-monthly keep-13weekly keep-3monthly keep-yearly threshold strip-components undelete-archives"""
+    c:checkpoint-interval chunker-params C:compression P:prefix a:glob-archives match-archives sort-by first last oldest newest
+    older newer max-duration keep-within keep-last keep-minutely keep-secondly H:keep-hourly d:keep-daily w:keep-weekly
+    m:keep-monthly keep-13weekly keep-3monthly y:keep-yearly threshold strip-components undelete-archives""",
+    switches="""h:help V:version critical error warning info v:verbose debug p:progress iec log-json bypass-lock show-version
+    show-rc consider-part-files n:dry-run s:stats quick-stats list json no-cache-sync no-cache-sync-forced content-from-command
+    paths-from-stdin paths-from-command paths-from-shell-command exclude-caches keep-exclude-tags exclude-nodump
+    exclude-dataless x:one-file-system numeric-owner numeric-ids noatime atime noctime nobirthtime nobsdflags noflags
+    noacls noxattrs sparse read-special repair repository-only archives-only verify-data save-space force
+    cleanup-commits stdout continue""",
+    equals=True,
 )
-"""Options whose values hold no secret."""
-_VALUES = _SHOWN | words("rsh comment")
-_GRAMMAR = Grammar(_VALUES, _SWITCHES, also=_ALSO, shortens=True, equals=True)
+"""borg's options as borg itself reads them (argparse), from the manual of 1.2 and 1.4; `--repo` is borg 2's."""
 _HARMLESS = Harmless(
     _GRAMMAR,
-    _SHOWN,
+    _GRAMMAR.values - words("rsh comment"),
     subcommands=words(
         """create extract check prune compact list info delete rename diff mount umount init break-lock upgrade recreate with-lock
         export-tar import-tar transfer rcreate rinfo rlist rdelete repo-create repo-info repo-list repo-delete repo-compress"""
@@ -92,7 +68,7 @@ _LISTS = ("paths-from-stdin", "paths-from-command", "paths-from-shell-command")
 
 @dataclass(frozen=True, slots=True)
 class BorgPlan(Plan):
-    """A plan that remembers what was added, which its command alone would not tell from the user's own words."""
+    """A plan that remembers the added flags, which its command alone would not tell from the user's own words."""
 
     added: tuple[str, ...] = ()
 
@@ -145,7 +121,7 @@ class Borg(Adapter):
         return BorgPlan(**asdict(plan), added=added)
 
     def session(self, plan: Plan) -> Session:
-        """Begin to understand one run; everything that it needs to know is in *plan*, also in one that was stored."""
+        """Begin to read one run by its *plan* alone, which may have been stored."""
         inner = unwrap(plan.argv, {})
         options = read(plan.argv, self.program_at(plan.argv, inner.at) + 1, _GRAMMAR)
         if plan.kind == "backup":
@@ -184,7 +160,7 @@ def _missing(options: Arguments) -> tuple[str, ...]:
 
 
 def _apart(options: Arguments, environ: Mapping[str, str]) -> list[str]:
-    """Return what else makes it another backup: the name of the archive, what alone is included, the way to the repository."""
+    """Return the facts that make it another backup: the name of the archive, its patterns, the way to the repository."""
     parts = apart_by(options, ("rsh", "pattern", "patterns-from", "stdin-name"), {"rsh": environ.get("BORG_RSH", "")})
     name = _places(options, environ)[1]
     return parts + ([f"archive={name}"] if name else [])
@@ -208,7 +184,7 @@ def _places(options: Arguments, environ: Mapping[str, str]) -> tuple[str | None,
 
 
 def _sources(options: Arguments, paths: Sequence[str]) -> Sequence[str]:
-    """Return what is backed up, as given."""
+    """Return the sources, as given."""
     if options.given("content-from-command"):
         return [" ".join(("the output of", *paths))]
     if options.given(*_LISTS):

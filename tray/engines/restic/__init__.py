@@ -1,12 +1,12 @@
 """restic, 0.14 to 0.19.
 
-A `backup` gets `--json` and a calm cadence, so that its progress is known; what we asked for in JSON the caller sees as the plain
-text that restic prints without a terminal. Nothing is added
+A `backup` gets `--json` and a calm cadence, so that its progress is known; the caller sees that JSON as the plain text that
+restic prints without a terminal. Nothing is added
 
 - when the user asked for JSON: it is relayed as it is,
 - with `-v`: JSON has no equivalent of those lines. The run is then recorded without progress, from restic's own summary lines,
-- when the output does not come to us (`chronic`, `systemd-cat`), or nobody here can see the end (`systemd-run` without `--wait`),
-- to any other subcommand. What `restore`, `check`, `prune` and `forget` print is read all the same, and relayed untouched; the
+- when the output does not come to us (`chronic`, `systemd-cat`), or its end cannot be seen (`systemd-run` without `--wait`),
+- to any other subcommand. The output of `restore`, `check`, `prune` and `forget` is read all the same, and relayed untouched; the
   others are plain commands, known by their exit code, whose stdout (`restic dump`) stays the caller's.
 
 A dry run saves nothing, so its kind is `dry-run` and its result names no snapshot: it never counts as a backup. A rehearsal of
@@ -19,47 +19,33 @@ from collections.abc import Mapping, Sequence
 
 from tray.core.redact import HIDDEN, Harmless
 from tray.engines.adapter import Adapter, apart_by, planned, program_names
-from tray.engines.arguments import Arguments, Grammar, read
+from tray.engines.arguments import Arguments, grammar, read
 from tray.engines.base import STOP, Plan, Session, Stop
 from tray.engines.program import unwrap
 from tray.engines.restic.session import BackupSession
 from tray.engines.restic.task import TaskSession
 from tray.engines.text import words
 
-_SHORT = {
-    "r": "repo",
-    "p": "password-file",
-    "q": "quiet",
-    "v": "verbose",
-    "o": "option",
-    "h": "help",
-    "f": "force",
-    "x": "one-file-system",
-    "n": "dry-run",
-    "e": "exclude",
-    "H": "host",
-    "g": "group-by",
-}
-_SWITCHES = words(
-    """json quiet verbose help version no-cache cleanup-cache no-lock insecure-no-password insecure-tls no-extra-verify
-    force one-file-system exclude-caches exclude-cloud-files stdin stdin-from-command with-atime ignore-inode
-    ignore-ctime use-fs-snapshot dry-run skip-if-unchanged no-scan prune"""
-)
-_SHOWN = words(
-    """repo repository-file password-file key-hint retry-lock cache-dir cacert tls-client-cert
-    limit-upload limit-download compression pack-size stuck-request-timeout parent group-by
-    exclude iexclude exclude-file iexclude-file exclude-if-present exclude-larger-than stdin-filename tag host
+_GRAMMAR = grammar(
+    values="""password-command o:option http-user-agent r:repo repository-file p:password-file key-hint
+    retry-lock cache-dir cacert tls-client-cert
+    limit-upload limit-download compression pack-size stuck-request-timeout parent g:group-by
+    e:exclude iexclude exclude-file iexclude-file exclude-if-present exclude-larger-than stdin-filename tag H:host
     files-from files-from-verbatim files-from-raw time read-concurrency
     keep-last keep-hourly keep-daily keep-weekly keep-monthly keep-yearly keep-within keep-within-hourly keep-within-daily
     keep-within-weekly keep-within-monthly keep-within-yearly keep-tag read-data-subset target include iinclude
-    include-file iinclude-file path max-unused max-repack-size snapshot-template time-template owner-root"""
+    include-file iinclude-file path max-unused max-repack-size snapshot-template time-template owner-root""",
+    switches="""json q:quiet v:verbose h:help version no-cache cleanup-cache no-lock insecure-no-password insecure-tls
+    no-extra-verify f:force x:one-file-system exclude-caches exclude-cloud-files stdin stdin-from-command with-atime ignore-inode
+    ignore-ctime use-fs-snapshot n:dry-run skip-if-unchanged no-scan prune""",
+    shortens=False,
+    equals=True,
+    unknown="value before the subcommand",
 )
-"""Options whose values hold no secret."""
-_VALUES = _SHOWN | words("password-command option http-user-agent")
-_GRAMMAR = Grammar(_VALUES, _SWITCHES, also=_SHORT, equals=True, unknown="value before the subcommand")
+"""The options as restic reads them (cobra, pflag): the first word that is neither a flag nor its value is the subcommand."""
 _HARMLESS = Harmless(
     _GRAMMAR,
-    _SHOWN,
+    _GRAMMAR.values - words("password-command option http-user-agent"),
     subcommands=words(
         """backup restore check forget prune snapshots ls find diff stats unlock cat copy dump init list mount migrate rebuild-index
         repair tag rewrite recover version self-update cache"""
@@ -123,7 +109,7 @@ class Restic(Adapter):
         )
 
     def session(self, plan: Plan) -> Session:
-        """Begin to understand one run; everything that it needs to know is in *plan*, also in one that was stored."""
+        """Begin to read one run by its *plan* alone, which may have been stored."""
         inner = unwrap(plan.argv, {})
         options = read(plan.argv, self.program_at(plan.argv, inner.at) + 1, _GRAMMAR)
         if plan.kind in ("backup", "dry-run"):
@@ -140,7 +126,7 @@ class Restic(Adapter):
 
 
 def _has_cadence(environ: Mapping[str, str]) -> bool:
-    """Whether the user chose a cadence; restic ignores what is no positive number."""
+    """Whether the user chose a cadence; restic ignores values that are no positive number."""
     try:
         return float(environ.get("RESTIC_PROGRESS_FPS", "0")) > 0
     except ValueError:
@@ -156,26 +142,23 @@ def _kind(options: Arguments) -> str:
 
 
 def _repository(options: Arguments, environ: Mapping[str, str]) -> str | None:
-    """Return where to; of a file that holds the address only the name of the file (nothing is read here)."""
-    if named := options.last("repo"):
-        return named
-    if file := options.last("repository-file"):
-        return f"named in {file}"
-    if named := environ.get("RESTIC_REPOSITORY"):
-        return named
-    file = environ.get("RESTIC_REPOSITORY_FILE")
-    return f"named in {file}" if file else None
+    """Return the destination; of a file that holds the address only the file's name (nothing is read here)."""
+    given = options.last("repo"), options.last("repository-file")
+    for address, file in (given, (environ.get("RESTIC_REPOSITORY"), environ.get("RESTIC_REPOSITORY_FILE"))):
+        if address or file:
+            return address or f"named in {file}"
+    return None
 
 
 def _apart(options: Arguments, environ: Mapping[str, str]) -> list[str]:
-    """Return what else makes it another backup: for which host, with which tags, from which command, by which way to the place."""
-    found = apart_by(options, ("host", "tag"), {"host": environ.get("RESTIC_HOST", "")})
-    found += [value for value in options.every("option") if value.partition("=")[0] in _HELPERS]
-    return found + ([f"command={' '.join(options.rest)}"] if options.on("stdin-from-command") else [])
+    """Return the facts that make it another backup: host and tags, the command that is saved, the way to the repository."""
+    facts = apart_by(options, ("host", "tag"), {"host": environ.get("RESTIC_HOST", "")})
+    facts += [value for value in options.every("option") if value.partition("=")[0] in _HELPERS]
+    return facts + ([f"command={' '.join(options.rest)}"] if options.on("stdin-from-command") else [])
 
 
 def _sources(options: Arguments) -> list[str]:
-    """Return what is backed up, as given."""
+    """Return the sources, as given."""
     if options.on("stdin", "stdin-from-command"):
         return [options.last("stdin-filename") or "stdin"]
     return [*options.rest, *(f"listed in {file}" for file in options.every(*_LISTS))]
