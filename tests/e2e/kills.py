@@ -26,7 +26,7 @@ from tray.audit.search import index_fill, search
 from tray.audit.search.conditions import Filter
 from tray.audit.store import AuditLog
 from tray.audit.verify.check import Result, verify
-from tray.baselines import all_copies, recorded_check
+from tray.baselines import all_copies, far_copies, recorded_check
 from tray.config import Config
 from tray.core import clock, paths
 from tray.core.dataclass import dataclass, replace
@@ -266,7 +266,7 @@ def copy_far(places: Places, _: Told) -> None:
     """Copy the checkpoint to another folder."""
     config = Config()
     far = replace(config, audit=replace(config.audit, baselines=(str(out(places)),)))
-    assert all_copies.copy_far(places, far) == []
+    assert far_copies.copy_far(places, far) == []
 
 
 # -- what must hold

@@ -1,15 +1,18 @@
-"""Check exports of an audit log, proofs of entries and checkpoints: with Python 3.11 and `cryptography`, without Backup Tray.
+"""Check exports, proofs and checkpoints of an audit log (FORMAT.md) with Python 3.11 and `cryptography`, without Backup Tray.
 
-FORMAT.md beside this file says what is read. Exit code 0: genuine; 1: not what was signed; 2: it could not be checked; 3: it fits
-together, but no key that you trust was given (--key), or nothing joins the checkpoints.
+Exit code 0: genuine; 1: not what was signed; 2: not checked; 3: it fits together, but no trusted key (--key) or tree joins it.
 """
 
 import argparse
 import json
 import sys
 from base64 import b64decode
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+
+with suppress(ImportError):  # then a signature cannot be checked
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 
 def must(holds: object, why: str) -> None:
@@ -33,8 +36,6 @@ def head(note: bytes) -> tuple[str, int, bytes]:
 
 def is_signed(note: bytes, keys: list[str]) -> bool:
     """Whether one of *keys* (Ed25519 verifier keys of signed-note) signed *note*; a broken signature by one of them is an error."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
     text, _, lines = note.rpartition(b"\n\n")
     for dash, signer, value in map(str.split, lines.decode().splitlines()):
         for name, _, encoded in (key.split("+", 2) for key in keys):
@@ -59,12 +60,12 @@ def check_proof(raw: bytes) -> bytes:
     lines, note = raw.partition(b"\n\n")[0].decode().split("\n"), raw.partition(b"\n\n")[2]
     entry, salt, body, *_ = [*b64decode(lines[1].removeprefix("extra ")).decode().split("\n"), "", ""]
     (origin, size, root), index = head(note), int(lines[2].removeprefix("index "))
-    at, last, found = index, size - 1, sha256(b"\x00" + entry.encode()).digest()
+    at, last, node = index, size - 1, sha256(b"\x00" + entry.encode()).digest()
     for other in map(b64decode, lines[3:]):
         while at == last and not at & 1 and at:  # a subtree at the right edge has no neighbour at this height
             at, last = at >> 1, last >> 1
-        found, at, last = fold(other + found if at & 1 else found + other), at >> 1, last >> 1
-    must(at == last == 0 and found == root, "The entry is not in the tree of this checkpoint.")
+        node, at, last = fold(other + node if at & 1 else node + other), at >> 1, last >> 1
+    must(at == last == 0 and node == root, "The entry is not in the tree of this checkpoint.")
     check_entry(entry.encode(), index, origin, salt, body)
     print(entry, body, sep="\n" if body else "")
     return note
@@ -86,8 +87,7 @@ def root_at(folder: Path, size: int, end: int) -> bytes:
         height = (end & -end).bit_length() - 1
         end, level, width = end - (1 << height), height // 8, 32 << height % 8
         number, first = divmod(end >> 8 * level, 256)
-        row = read(folder / f"tile/{level}", number, size >> 8 * level)
-        root = fold(fold(row[32 * first :][:width]) + root)
+        root = fold(fold(read(folder / f"tile/{level}", number, size >> 8 * level)[32 * first :][:width]) + root)
     return root
 
 
@@ -115,8 +115,8 @@ def check_export(folder: Path, keys: list[str]) -> int:
     for level in range(1, 8):
         for child in range(first // 256 if level == 1 else 0, size >> 8 * level):
             row = read(folder / f"tile/{level}", child // 256, size >> 8 * level)[child % 256 * 32 :][:32]
-            below = fold(read(folder / f"tile/{level - 1}", child, size >> 8 * (level - 1)))
-            must(row == below, f"Tile {child // 256} of level {level} does not fit the one below it.")
+            below = read(folder / f"tile/{level - 1}", child, size >> 8 * (level - 1))
+            must(row == fold(below), f"Tile {child // 256} of level {level} does not fit the one below it.")
     must(0 <= first <= pruned, f"The entries before {first} are missing, and none says that they were pruned.")
     return size
 
@@ -136,7 +136,7 @@ def main() -> int:
             must(all(root_at(folder, size, end) == root for _, end, root in heads), "Other entries were signed.")
         must(not args.key or all(is_signed(note, args.key) for note in notes), "No key that you trust signed it.")
     except Exception as error:
-        code, word = (2, "COULD NOT BE CHECKED") if isinstance(error, OSError | ImportError) else (1, "NOT GENUINE")
+        code, word = (2, "COULD NOT BE CHECKED") if isinstance(error, OSError | NameError) else (1, "NOT GENUINE")
         print(f"{word}: {error or type(error).__name__}", file=sys.stderr)
         return code
     code = 0 if args.key and (len(heads) == 1 or any(map(Path.is_dir, args.path))) else 3

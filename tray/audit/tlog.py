@@ -33,6 +33,9 @@ from tray.core.dataclass import dataclass
 from tray.core.errors import BackupTrayError, TilesError
 from tray.core.locks import FileLock
 
+VERIFIER = Path(__file__).with_name("standalone.py")
+"""The program that checks an export without Backup Tray; it is not imported, since it loads `cryptography`."""
+
 CHECKPOINT = "checkpoint"
 ENTRIES = "tile/entries"
 DETAILS = "details"

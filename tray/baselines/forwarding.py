@@ -1,30 +1,27 @@
-"""New entries, sent on to journald or a syslog server as they come (FR-AUD-005).
+"""Send new entries to journald or a syslog server (FR-AUD-005).
 
 Each receiver has a cursor: the number and hash of the last entry that it got. Entries are sent in their order and at least once:
 the cursor moves after a batch was handed over. Bodies, which hold paths and messages, are not sent; the entry's hash is, so that
-what a server has can be compared with the log. UDP says nothing of what got lost on its way.
+the server's records can be compared with the log. UDP does not tell which messages were lost.
 
-A receiver that cannot be reached is put on record once (`audit.forward_failed`), and gets all that it missed when it is back.
+A receiver that cannot be reached is put on record once (`audit.forward_failed`), and gets all missed entries when it is back.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from tray.audit.entry import Action
+from tray.audit.rows import StoredEntry
+from tray.audit.store import AuditLog
 from tray.baselines.system_log import Receiver
 from tray.baselines.unreached import Memory, alone
+from tray.config import Config
 from tray.core import clock
 from tray.core.paths import Places
-
-if TYPE_CHECKING:
-    from tray.audit.rows import StoredEntry
-    from tray.audit.store import AuditLog
-    from tray.config import Config
 
 FILE = "audit.forwarded"
 BATCH = 100
 FIRST = 100
-"""How many of the newest entries a receiver gets that is new, or whose log was replaced."""
+"""Number of the newest entries for a receiver that is new, or whose log was replaced."""
 
 SECONDS = 5.0
 """After so long no further batch is begun: the rest waits for the next time."""
@@ -35,8 +32,8 @@ FIELDS = (
 )  # fmt: skip
 
 
-def forward(places: Places, config: "Config", *, seconds: float = SECONDS) -> int:
-    """Send what is new to every configured receiver, and return how many messages that were.
+def forward(places: Places, config: Config, *, seconds: float = SECONDS) -> int:
+    """Send new entries to every configured receiver, and return the number of messages.
 
     Args:
         seconds: After so long no further batch is begun.
@@ -48,8 +45,6 @@ def forward(places: Places, config: "Config", *, seconds: float = SECONDS) -> in
     file = places.state / FILE
     if not receivers or not places.audit_db.exists():
         return 0
-    from tray.audit.store import AuditLog
-
     with alone(file) as mine:
         if not mine:
             return 0
@@ -61,18 +56,16 @@ def forward(places: Places, config: "Config", *, seconds: float = SECONDS) -> in
     return sent
 
 
-def waiting(places: Places, config: "Config") -> dict[str, int]:
-    """Return how many entries each configured receiver has not got yet; nothing is sent."""
-    from tray.audit.store import AuditLog
-
+def waiting(places: Places, config: Config) -> dict[str, int]:
+    """Return how many entries each configured receiver does not have yet; nothing is sent."""
     memory = Memory(places, places.state / FILE, Action.FORWARD_FAILED)
     with AuditLog.read(places.audit_db) as log:
         size, _, _ = log.head()
         return {name: size - _next(log, memory.of(name), size) for name in config.audit.forward}
 
 
-def _serve(log: "AuditLog", memory: Memory, name: str, until: float) -> int:
-    """Send one receiver what it lacks, in batches; return how many messages that were."""
+def _serve(log: AuditLog, memory: Memory, name: str, until: float) -> int:
+    """Send one receiver its missing entries, in batches; return the number of messages."""
     size, _, _ = log.head()
     first, sent = _next(log, memory.of(name), size), 0
     if first >= size:
@@ -94,18 +87,18 @@ def _serve(log: "AuditLog", memory: Memory, name: str, until: float) -> int:
     return sent
 
 
-def _next(log: "AuditLog", known: dict[str, object], size: int) -> int:
+def _next(log: AuditLog, known: dict[str, object], size: int) -> int:
     """Return the first entry to send: behind the last one sent, if the log still holds just that."""
     first, leaf = known.get("next"), known.get("leaf")
     if isinstance(first, int) and 0 < first <= size:
         last = log.entries(first - 1, 1)
-        # One that was pruned meanwhile cannot be compared; what follows it is there.
+        # An entry that was pruned meanwhile cannot be compared; the next ones are there.
         if last and (last[0].seq != first - 1 or last[0].leaf.hex() == leaf):
             return first
     return max(0, size - FIRST)
 
 
-def _send(receiver: Receiver, batch: "Iterable[StoredEntry]") -> None:
+def _send(receiver: Receiver, batch: Iterable[StoredEntry]) -> None:
     for entry in batch:
         data = entry.data
         fields = {"seq": entry.seq, "hash": entry.leaf.hex(), **{name: data.get(name) for name in FIELDS}}
@@ -115,7 +108,7 @@ def _send(receiver: Receiver, batch: "Iterable[StoredEntry]") -> None:
     receiver.confirm()
 
 
-def line(entry: "StoredEntry") -> str:
+def line(entry: StoredEntry) -> str:
     """Return an entry in one readable line."""
     data = entry.data
     parts = [f"{data['action']}: {data['result']}"]

@@ -1,21 +1,20 @@
-"""A verification with all that belongs to it: the baselines that are kept, the standing, and the entry about it."""
+"""Verify the log against the kept baselines, keep the result and put it on record; acknowledge a breach."""
 
 import contextlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tray import config as configuration
 from tray.audit import last_check, spool
 from tray.audit.entry import Action, Draft, Severity
 from tray.audit.verify import seal
 from tray.audit.verify.check import verify, verify_since
 from tray.audit.verify.verdict import Verdict
 from tray.baselines import all_copies
+from tray.config import Config
 from tray.core.dataclass import replace
 from tray.core.errors import AuditMissingError, BackupTrayError, BaselineError
 from tray.core.paths import Places
-
-if TYPE_CHECKING:
-    from tray.config import Config
 
 RECORD_SECONDS = 5.0
 _LEFT_OUT = ("result", "checked_at", "method")
@@ -24,7 +23,7 @@ _SEVERITY = {"intact": Severity.INFO, "tampered": Severity.CRITICAL}
 
 def check(
     places: Places,
-    config: "Config | None" = None,
+    config: Config | None = None,
     *,
     given: Mapping[str, bytes] | None = None,
     incremental: bool = False,
@@ -33,15 +32,15 @@ def check(
     problems: list[str] | None = None,
     timeout: float = 5.0,
 ) -> Verdict:
-    """Verify the log against every baseline that is kept, keep what it came to, and put it on record.
+    """Verify the log against every kept baseline, keep the result, and put it on record.
 
-    A check at start-up of what is new is on record only if something is wrong; any other always.
+    A check of the new entries at start-up is on record only if something is wrong; any other always.
 
     Args:
         config: Names further places of baselines; None: only the copies beside the configuration are used.
-        given: Checkpoints that somebody named for this check.
-        incremental: Go on from the last check if that can be done.
-        scheduled: Nobody asked for it just now.
+        given: Checkpoints that the user named for this check.
+        incremental: Go on from the last check if that is possible.
+        scheduled: The program began the check, not the user.
         problems: Takes a sentence for each baseline that cannot be read.
 
     Raises:
@@ -50,7 +49,7 @@ def check(
         BaselineError: One of *given* is no checkpoint, or its signature is broken.
     """
     source = "scheduled" if scheduled else None
-    try:  # the baselines first: one that is newer than what is read of the log would look like a rollback
+    try:  # the baselines first: one that is newer than the state read of the log would look like a rollback
         kept = all_copies.found(places, config, problems)
         options: dict[str, Any] = {
             "baselines": given,
@@ -75,7 +74,7 @@ def check(
 
 
 def _kept(places: Places, verdict: Verdict, source: str | None, *, quiet: bool) -> Verdict:
-    """Keep what the verification came to and put it on record; return it with what is new against the breach that is known."""
+    """Keep the result and put it on record; return it with the change since an acknowledged finding, if there is one."""
     changed = seal.changed_since(places, verdict) if verdict.result == "tampered" else None
     if changed is not None:
         verdict = replace(verdict, why=f"{verdict.why} {changed}")
@@ -89,7 +88,18 @@ def _kept(places: Places, verdict: Verdict, source: str | None, *, quiet: bool) 
 
 
 def _record(places: Places, result: str, source: str | None, body: Mapping[str, Any]) -> None:
-    """Put the verification itself on record, after it: what was checked is the log without this entry."""
+    """Put the verification itself on record, after it: the checked log does not hold this entry."""
     severity = _SEVERITY.get(result, Severity.WARNING)
     draft = Draft(Action.AUDIT_VERIFIED, result=result, severity=severity, source=source, body=body)
     spool.record(places, [draft], timeout=RECORD_SECONDS)
+
+
+def acknowledge(places: Places, reason: str) -> None:
+    """Put on record that the user has seen the breach, and why it is none any more; see `seal.acknowledge` for errors."""
+
+    def set_aside() -> list[str]:
+        with contextlib.suppress(BackupTrayError, OSError):
+            return [str(path) for path in all_copies.set_aside(places, configuration.load(places))]
+        return []
+
+    seal.acknowledge(places, reason, set_aside)

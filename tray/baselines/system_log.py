@@ -1,7 +1,7 @@
-"""The languages of system logs: journald's native protocol, syslog as RFC 5424, and the dialect of the socket /dev/log.
+"""Speak the languages of system logs: journald's native protocol, syslog as RFC 5424, and the dialect of the socket /dev/log.
 
-All are spoken in datagrams that we make ourselves, so no library is needed. Whoever reads the log gets one readable line and,
-beside it, fields to filter by. Names come out escaped, so no line can pretend to be two.
+All are datagrams that are built here, so no library is needed. A reader of the log gets one readable line and, beside it, fields to
+filter by. Names come out escaped, so no line can pretend to be two.
 """
 
 import os
@@ -29,7 +29,7 @@ FACILITY = 13
 
 PRIORITY = {"info": 6, "warning": 4, "error": 3, "critical": 2}
 MAX_UDP = 2048
-"""What a receiver should take (RFC 5424, 6.1)."""
+"""Bytes that a receiver should take (RFC 5424, 6.1)."""
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SEND_SECONDS = 1.0
@@ -70,7 +70,7 @@ def syslog(message: str, severity: str, fields: Mapping[str, object], *, time_ms
         kind: The MSGID.
     """
     start = (
-        f"<{_priority(severity)}>1 {clock.to_text(time_ms)} {_name(_host(), 255)} "
+        f"<{_priority(severity)}>1 {clock.to_text(time_ms)} {_name(socket.gethostname(), 255)} "
         f"{IDENTIFIER} {os.getpid()} {_name(kind, 32)} "
     ).encode()
     raw = start + _data(fields, len(start)) + b" \xef\xbb\xbf" + message.encode("utf-8", "backslashreplace")
@@ -115,10 +115,6 @@ def _name(text: str, limit: int) -> str:
     return re.sub(r"[^!-~]", "_", text)[:limit] or "-"
 
 
-def _host() -> str:
-    return socket.gethostname()
-
-
 class Receiver:
     """A place that takes messages: "journald", "syslog" or "udp://host:port".
 
@@ -136,8 +132,8 @@ class Receiver:
         where = address(self.name)
         if where is not None:
             self._udp = True
-            found = socket.getaddrinfo(*where, type=socket.SOCK_DGRAM)
-            return _connect(found[0][0], found[0][4])
+            resolved = socket.getaddrinfo(*where, type=socket.SOCK_DGRAM)
+            return _connect(resolved[0][0], resolved[0][4])
         if sys.platform == "win32" or self.name not in (JOURNALD, SYSLOG):
             raise OSError(f"this system has no {self.name}")
         return _connect(socket.AF_UNIX, JOURNAL_SOCKET if self._native else SYSLOG_SOCKET)

@@ -1,4 +1,4 @@
-"""What is remembered of places that checkpoints or entries are sent to: how far each has got, and that it is out.
+"""Remember of each place that takes checkpoints or entries how far it has got, and whether it is out of reach.
 
 One small JSON file for each purpose. A place that cannot be reached is put on record once, when that begins, however often it is
 tried again.
@@ -21,7 +21,7 @@ _FAILING = "failing"
 
 
 class Memory:
-    """What is known of each place; changed in memory, kept by `save`."""
+    """The known facts of each place; changed in memory, kept by `save`."""
 
     def __init__(self, places: Places, file: Path, action: Action) -> None:
         self._places, self._file, self._action = places, file, action
@@ -29,20 +29,20 @@ class Memory:
         self._known = {name: dict(value) for name, value in self._kept.items()}
 
     def of(self, place: str) -> dict[str, Any]:
-        """Return what is known of *place*, to be changed."""
+        """Return the facts of *place*, to be changed."""
         return self._known.setdefault(place, {})
 
     def worked(self, place: str) -> None:
-        """*place* was reached: an outage is over."""
+        """Note that *place* was reached: an outage is over."""
         self.of(place).pop(_FAILING, None)
 
     def failed(self, place: str, why: str) -> None:
-        """*place* could not be reached; the first time this is put on record."""
+        """Note that *place* could not be reached; the first time of an outage is put on record."""
         known = self.of(place)
         if _FAILING in known:
             return
         known[_FAILING] = why
-        if not self.save():  # what cannot be remembered would be put on record again at every try
+        if not self.save():  # without a memory every try would be put on record
             return
         draft = Draft(self._action, result="failed", severity=Severity.WARNING, body={"place": place, "why": why})
         spool.record(self._places, [draft], timeout=RECORD_SECONDS)
@@ -52,7 +52,7 @@ class Memory:
         self._known = {name: value for name, value in self._known.items() if name in named}
 
     def save(self) -> bool:
-        """Keep what changed; False if the disk is full or read-only, which costs the memory and nothing else."""
+        """Write changes to the file; False if the disk is full or read-only, which costs the memory and nothing else."""
         if self._known != self._kept:
             try:
                 keys.write_new(self._file, json.dumps(self._known).encode())
@@ -69,7 +69,7 @@ def failing(file: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def alone(file: Path) -> Iterator[bool]:
-    """Whether nobody else is at work on what *file* remembers, and it can be changed."""
+    """Whether no other process works with *file*, and it can be changed."""
     lock = FileLock(file.with_name(file.name + ".lock"))
     try:
         mine = lock.acquire()
@@ -83,9 +83,8 @@ def alone(file: Path) -> Iterator[bool]:
 
 def _load(file: Path) -> dict[str, dict[str, Any]]:
     try:
-        found = json.loads(content(file))
+        data = json.loads(content(file))
     except (OSError, ValueError, RecursionError):
         return {}
-    return {
-        name: value for name, value in (found if isinstance(found, dict) else {}).items() if isinstance(value, dict)
-    }
+    known = data if isinstance(data, dict) else {}
+    return {name: value for name, value in known.items() if isinstance(value, dict)}

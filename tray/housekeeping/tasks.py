@@ -7,7 +7,7 @@ from pathlib import Path
 from tray.audit import last_check, segments, spool
 from tray.audit.search import index_fill
 from tray.audit.store import AuditLog
-from tray.baselines import all_copies, forwarding
+from tray.baselines import all_copies, far_copies, forwarding
 from tray.baselines.recorded_check import check
 from tray.config import Config, load
 from tray.core import clock
@@ -129,7 +129,7 @@ def copy_checkpoints(current: Round) -> None:
     Raises:
         ConfigError: The places are not known.
     """
-    all_copies.copy_far(current.places, current.config)
+    far_copies.copy_far(current.places, current.config)
 
 
 def prune_log(current: Round) -> None:

@@ -52,12 +52,13 @@ def main(places: Places) -> int:
 
 def _footer(places: Places) -> str:
     """Return a line that identifies the audit log as it is now; "" where it cannot be read."""
-    from tray.audit.store import AuditLog  # at the first alarm
+    from tray.audit import checkpoint  # at the first alarm
+    from tray.audit.store import AuditLog
     from tray.baselines import all_copies
 
     try:
         with AuditLog.read(places.audit_db) as log:
-            return all_copies.footer(log.head()[2])
+            return all_copies.footer(checkpoint.parse(log.head()[2]))
     except (BackupTrayError, ValueError):
         return ""
 

@@ -70,7 +70,7 @@ def base(log: AuditLog, pinned: tuple[str, bytes] | None = None, verdict: Verdic
         verdict = replace(verdict, entries=size)  # more may have come since: they are not of this report
     start = log.start()
     first, last = (clock.from_text(log.entry(seq).data["recorded"]) for seq in (start, size - 1))
-    return Base(note, seen.origin, size, root, start, first, last, all_copies.footer(note), verdict)
+    return Base(note, seen.origin, size, root, start, first, last, all_copies.footer(seen), verdict)
 
 
 def _pinned(log: AuditLog, name: str, note: bytes) -> tuple[int, bytes]:

@@ -14,7 +14,6 @@ from tray.audit.merkle import leaf_hash
 from tray.audit.proof import Proof, root_of
 from tray.audit.verify.check import verify as verify_log
 from tray.audit.verify.verdict import Verdict
-from tray.baselines import acknowledge as breach
 from tray.baselines import all_copies, recorded_check
 from tray.core.errors import AuditUnavailableError, BackupTrayError, ProofError, UsageError
 from tray.core.paths import Places
@@ -151,7 +150,7 @@ def acknowledge(places: Places, reason: str) -> None:
             why="People who read the log later must know what you found out.",
             next="For example: restored from the backup of Monday.",
         )
-    breach.acknowledge(places, Redactor((), {}).text(reason.strip()))
+    recorded_check.acknowledge(places, Redactor((), {}).text(reason.strip()))
 
 
 def configured(places: Places) -> Any:

@@ -82,7 +82,7 @@ def test_the_foot_of_a_report_can_be_compared_with_the_log(log: Places, capsys: 
     """A report on paper names size and root; years later the log answers with the same line, or not."""
     with AuditLog.read(log.audit_db) as opened:
         size, _, note = opened.head()
-    foot = all_copies.footer(note)
+    foot = all_copies.footer(checkpoint.parse(note))
     spool.record(log, [end(), end()])
     assert main(["audit", "checkpoint", "--size", str(size)]) == 0
     assert capsys.readouterr().out == f"{foot}\n"

@@ -18,7 +18,7 @@ from tray.audit.store import AuditLog
 from tray.audit.verify.check import Kind, Result, verify_since
 from tray.audit.verify.tables import is_consistent
 from tray.audit.verify.verdict import Verdict
-from tray.baselines import acknowledge, all_copies, recorded_check
+from tray.baselines import all_copies, recorded_check
 from tray.cli.main import main
 from tray.core import clock
 from tray.core.errors import AuditStandingError, AuditUnavailableError, NoBreachError
@@ -201,7 +201,7 @@ def test_an_acknowledged_rollback_rings_no_more(kept: Places) -> None:
     recorded_check.check(kept)
     by.put_back(old, kept.state, "audit.db")
     assert recorded_check.check(kept).kind is Kind.ROLLED_BACK
-    acknowledge.acknowledge(kept, "set back on purpose")
+    recorded_check.acknowledge(kept, "set back on purpose")
     by.append_one(kept)
     assert recorded_check.check(kept).result is Result.INTACT
     found = last_check.read(kept)
@@ -230,14 +230,14 @@ def test_a_breach_stays_until_it_is_acknowledged(kept: Places) -> None:
     found = last_check.read(kept)
     assert found is not None
     assert (found.result, found.breach, found.since_ms is not None) == ("intact", True, True)
-    acknowledge.acknowledge(kept, "it was I")
+    recorded_check.acknowledge(kept, "it was I")
     assert actions(kept)[-1][0] == "audit.acknowledged"
     found = last_check.read(kept)
     assert found is not None
     assert (found.result, found.breach, found.since_ms) == ("intact", False, None)
     assert recorded_check.check(kept).breach is None
     with pytest.raises(NoBreachError):
-        acknowledge.acknowledge(kept, "again")
+        recorded_check.acknowledge(kept, "again")
 
 
 def test_a_breach_is_remembered_by_the_log_itself(kept: Places) -> None:
@@ -272,7 +272,7 @@ def test_the_same_finding_is_no_breach_twice(kept: Places) -> None:
     """What was acknowledged stays on record as tampered, but does not ring again; another finding does."""
     by.edited(kept, 100)
     recorded_check.check(kept)
-    acknowledge.acknowledge(kept, "known")
+    recorded_check.acknowledge(kept, "known")
     for _ in range(2):
         assert recorded_check.check(kept).result is Result.TAMPERED
         found = last_check.read(kept)
@@ -291,7 +291,7 @@ def test_an_earlier_log_is_settled_by_an_entry_of_the_new_one(kept: Places) -> N
     verdict = recorded_check.check(kept)
     assert (verdict.kind, len(verdict.others)) == (Kind.REPLACED, 1)
     assert recorded_check.check(kept).kind is Kind.REPLACED
-    acknowledge.acknowledge(kept, "the disk died")
+    recorded_check.acknowledge(kept, "the disk died")
     verdict = recorded_check.check(kept)
     assert verdict.result is Result.INTACT
     assert any("An earlier log" in note for note in verdict.notes)
@@ -408,7 +408,7 @@ def test_an_acknowledgement_that_cannot_be_recorded_is_none(kept: Places) -> Non
     recorded_check.check(kept)
     kept.audit_db.write_bytes(b"noise" * 999)
     with pytest.raises(AuditUnavailableError):
-        acknowledge.acknowledge(kept, "hidden")
+        recorded_check.acknowledge(kept, "hidden")
     found = last_check.read(kept)
     assert found is not None
     assert found.breach

@@ -8,7 +8,7 @@ from tests.unit.audit.help import end, entry_bytes, filled, start, tamper, write
 from tray.audit import last_check
 from tray.audit.redact import redact
 from tray.audit.store import AuditLog
-from tray.baselines import acknowledge
+from tray.baselines import recorded_check
 from tray.baselines.recorded_check import check
 from tray.cli.main import main
 from tray.core.model import AuditStanding, State, Status
@@ -94,7 +94,7 @@ def test_another_finding_is_a_breach_again(breached: Places) -> None:
 )
 def test_what_is_changed_after_an_acknowledgement_is_a_breach_again(breached: Places, statement: str) -> None:
     """Nobody can hide behind a finding that is known, neither before nor after what was there then; but growing is no change."""
-    acknowledge.acknowledge(breached, "known")
+    recorded_check.acknowledge(breached, "known")
     with writer(breached) as log:
         log.append([start(), end()])
     check(breached)
@@ -102,14 +102,14 @@ def test_what_is_changed_after_an_acknowledgement_is_a_breach_again(breached: Pl
     tamper(breached, statement)
     check(breached)
     assert current(breached).breach
-    acknowledge.acknowledge(breached, "known too")
+    recorded_check.acknowledge(breached, "known too")
     check(breached)
     assert not current(breached).breach
 
 
 def test_what_is_erased_after_an_acknowledgement_is_no_breach(breached: Places) -> None:
     """Erasing personal data changes what was there, as it should."""
-    acknowledge.acknowledge(breached, "known")
+    recorded_check.acknowledge(breached, "known")
     redact(breached, 9, "personal")
     check(breached)
     assert not current(breached).breach

@@ -243,7 +243,7 @@ def test_nothing_is_found_where_nothing_is(places: Places) -> None:
 
 def test_the_footer_is_one_short_line() -> None:
     """A report's foot names log, size and root, so that paper can serve as a baseline."""
-    line = footer(note(3))
+    line = footer(checkpoint.parse(note(3)))
     assert line == f"audit log 0a4f6c1e, 3 entries, root {'03' * 8}"
     assert near_copy.stem_of(LOG).startswith(line.split()[2].rstrip(","))
 

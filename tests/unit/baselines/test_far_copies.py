@@ -16,9 +16,9 @@ from tray.audit.checkpoint import Checkpoint, Signer
 from tray.audit.entry import Action
 from tray.audit.store import AuditLog
 from tray.audit.verify.check import Kind, Result, verify
-from tray.baselines import acknowledge, all_copies, far_copies, system_log
-from tray.baselines.all_copies import found
-from tray.baselines.far_copies import copy_far, repository
+from tray.baselines import all_copies, far_copies, recorded_check, system_log
+from tray.baselines.all_copies import found, repository
+from tray.baselines.far_copies import copy_far
 from tray.baselines.recorded_check import check
 from tray.config import AuditConfig, Config, Job
 from tray.core import ourselves
@@ -229,7 +229,7 @@ def test_what_the_journal_was_told_is_a_baseline(log: Places, journal: socket.so
 def test_nothing_is_done_where_nothing_is_configured(places: Places) -> None:
     """Neither a log nor a file is made."""
     assert copy_far(places, kept("/media/stick")) == []
-    assert all_copies.copy_far(places, Config()) == []
+    assert far_copies.copy_far(places, Config()) == []
     assert not places.state.exists()
 
 
@@ -263,7 +263,7 @@ def test_after_a_rollback_was_acknowledged_it_is_not_found_again(log: Places, st
         path.unlink()
     log.audit_db.write_bytes(kept_log)
     assert check(log, config).kind is Kind.ROLLED_BACK
-    acknowledge.acknowledge(log, "restored from the backup of Monday")
+    recorded_check.acknowledge(log, "restored from the backup of Monday")
     assert check(log, config).result is Result.INTACT
     spool.record(log, [end()])
     copy_far(log, config)
@@ -288,7 +288,7 @@ def test_a_restored_log_that_went_on_is_intact_again_once_that_was_acknowledged(
     log.audit_db.write_bytes(kept_log)
     spool.record(log, [end() for _ in range(9)])
     assert check(log, config).kind is Kind.REWRITTEN
-    acknowledge.acknowledge(log, "restored from the backup of Monday, and nobody looked before the next run")
+    recorded_check.acknowledge(log, "restored from the backup of Monday, and nobody looked before the next run")
     problems: list[str] = []
     verdict = check(log, config, problems=problems)
     assert (verdict.result, verdict.breach) == (Result.INTACT, None)

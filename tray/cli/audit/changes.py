@@ -7,7 +7,7 @@ from tray import config, wording
 from tray.audit import redact, segments
 from tray.audit.merkle import WIDTH
 from tray.audit.store import AuditLog
-from tray.baselines import acknowledge, all_copies
+from tray.baselines import all_copies, recorded_check
 from tray.cli import Command, no_arguments, options
 from tray.core import clock
 from tray.core.errors import PruneRefusedError, UsageError
@@ -28,7 +28,7 @@ def _acknowledge(args: Namespace) -> int:
             why="People who read the log later must know what you found out.",
             next='For example: `backup-tray audit acknowledge --reason "restored from the backup of Monday"`.',
         )
-    acknowledge.acknowledge(places(), reason)
+    recorded_check.acknowledge(places(), reason)
     print("Noted, with your reason, in the audit log. The finding stays on record.")
     return 0
 

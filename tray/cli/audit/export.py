@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from tray import wording
-from tray.audit import proof, spool, standalone, tlog
+from tray.audit import proof, spool, tlog
 from tray.audit.entry import Action, Draft
 from tray.audit.store import AuditLog
 from tray.cli import Command, options
@@ -47,7 +47,7 @@ def _export(args: Namespace) -> int:
 
 
 def _print_check(path: Path) -> None:
-    print(f"  check:  python3 {shlex.quote(standalone.__file__)} {shlex.quote(str(path))} --key VKEY")
+    print(f"  check:  python3 {shlex.quote(str(tlog.VERIFIER))} {shlex.quote(str(path))} --key VKEY")
     print("          VKEY is what `backup-tray audit key` shows")
 
 

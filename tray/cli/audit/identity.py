@@ -40,7 +40,7 @@ def _checkpoint(args: Namespace) -> int:
                     next=f"Name a number from 1 to {size}.",
                 )
             earlier = checkpoint.Checkpoint(checkpoint.parse(note).origin, args.size, log.root_at(args.size))
-            print(all_copies.footer_of(earlier))
+            print(all_copies.footer(earlier))
             return 0
     if args.line:
         print(checkpoint.to_line(note))
