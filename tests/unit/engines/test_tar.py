@@ -10,9 +10,7 @@ from tests.unit.engines.captures import load, replay, result
 from tray import engines
 from tray.core.model import Outcome
 from tray.engines.base import Exit, Plan, Session, Stream
-from tray.engines.tar import ADDED
-from tray.engines.tar.gnu import is_gnu
-from tray.engines.tar.session import LABEL_SECONDS, TarSession
+from tray.engines.tar import ADDED, LABEL_SECONDS, TarSession, is_gnu
 
 
 def plan(command: str, **environ: str) -> Plan:

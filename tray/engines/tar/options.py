@@ -72,11 +72,12 @@ _KINDS = {"create": "backup", "append": "backup", "update": "backup", "extract":
 _OURS_ALREADY = ("checkpoint", "checkpoint-action", "totals")
 _ASKS = ("interactive", "multi-volume", "info-script", "new-volume-script")
 _RUNS = ("to-command", "info-script", "new-volume-script")
-_CHOICES = words(
-    """newer newer-mtime after-date incremental listed-incremental one-file-system exclude-caches exclude-caches-all
+LEAVE_OUT = words(
+    """update newer newer-mtime after-date incremental listed-incremental one-file-system exclude-caches exclude-caches-all
     exclude-caches-under exclude-tag exclude-tag-all exclude-tag-under exclude-ignore exclude-ignore-recursive
     exclude-vcs-ignores"""
 )
+"""Options by which the user makes tar leave files out, of which it may tell."""
 _NOWHERE = ("/dev/null", "//dev/null", "nul", "/dev/zero", "/dev/full")
 """Archives that keep nothing: for GNU tar a way to learn how much there is, without reading it."""
 _STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
@@ -84,29 +85,24 @@ _STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a command line asks for.
+    """The meaning of a command line.
 
     Attributes:
         place: Index at which more options may be put.
         archive: The archive's name, None if it has none.
         places: Where its sources stand; empty if that cannot be told, or if they are gone afterwards.
-        speaks: What it writes to stdout certainly is text.
+        speaks: Its stdout certainly is text.
         takes_more: It may be given checkpoints and totals.
-        names: It prints the names of the members.
-        forgives: Files that cannot be read are no failure.
-        chooses: Options of the user's own make tar leave files out, of which it may tell.
     """
 
     place: int
     kind: str
+    options: Arguments
     sources: tuple[str, ...] = ()
     archive: str | None = None
     places: tuple[str, ...] = ()
     speaks: bool = False
     takes_more: bool = False
-    names: bool = False
-    forgives: bool = False
-    chooses: bool = False
 
 
 def call(argv: Sequence[str], at: int, *, bsd: bool = False) -> Call:
@@ -127,14 +123,12 @@ def call(argv: Sequence[str], at: int, *, bsd: bool = False) -> Call:
     return Call(
         place=start,
         kind=kind,
-        sources=(*sources, *(f"listed in {one}" for one in lists)),
+        options=options,
+        sources=(*sources, *(f"listed in {path}" for path in lists)),
         places=_places(options),
         archive=archive,
         speaks=_speaks(options, kind, archive),
         takes_more=whole and not options.given(*_OURS_ALREADY, *_ASKS),
-        names=options.given("verbose"),
-        forgives=options.given("ignore-failed-read"),
-        chooses=mode == "update" or options.given(*_CHOICES),
     )
 
 
@@ -148,12 +142,12 @@ def _sources(options: Arguments) -> tuple[str, ...]:
 
 def _by_folder(argv: Sequence[str], start: int, grammar: Grammar, before: Sequence[str]) -> tuple[str, ...]:
     """Return what is packed by its path where several `-C` stand: each holds for the words behind it, relative to the last."""
-    folder, at, found = posixpath.join("", *before), start, []
+    folder, at, sources = posixpath.join("", *before), start, []
     for place in arguments.read(argv, start, grammar).places:
         folder = posixpath.join(folder, *arguments.read(argv[at:place], 0, grammar).every("directory"))
-        found.append(posixpath.normpath(posixpath.join(folder, argv[place])))
+        sources.append(posixpath.normpath(posixpath.join(folder, argv[place])))
         at = place + 1
-    return tuple(found)
+    return tuple(sources)
 
 
 def _places(options: Arguments) -> tuple[str, ...]:
@@ -175,12 +169,12 @@ def _bundle(argv: Sequence[str], start: int, grammar: Grammar) -> tuple[Mapping[
     """Read letters without a dash: options, where the rest begins, and whether each letter has its value."""
     if start >= len(argv) or argv[start].startswith("-"):
         return {}, start, True
-    found: dict[str, tuple[str, ...]] = {}
+    options: dict[str, tuple[str, ...]] = {}
     rest = start + 1
     for letter in argv[start]:
         name, value = grammar.also.get(letter, letter), ""
         if name in grammar.values:
             value = argv[rest] if rest < len(argv) else ""
             rest += 1
-        found[name] = (*found.get(name, ()), value)
-    return found, min(rest, len(argv)), rest <= len(argv)
+        options[name] = (*options.get(name, ()), value)
+    return options, min(rest, len(argv)), rest <= len(argv)
