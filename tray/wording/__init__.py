@@ -1,14 +1,13 @@
-"""The words that every surface says: tooltip, menu, window and command line call these functions and so cannot disagree.
+"""Say in plain English what every surface shows: tooltip, menu, window and terminal call these functions and so cannot disagree.
 
-Pure: status in, plain English out. What is unknown is said to be unknown, an estimate is called one, and no percentage is shown
-that nobody knows. Names come out escaped.
+Pure: status in, words out. An unknown value is called unknown, an estimate is called one, and a percentage is shown only where the
+engine tells it. Names come out escaped.
 
-status.py   everything together: tooltip, menu, headline    jobs.py   all jobs together
-runs.py     a run, a job, a repository                      audit.py  the audit log as a whole
-numbers.py  numbers, times, names                           progress_bar.py  the bar in a terminal
+status.py   everything together: tooltip, menu, headline; the audit log as a whole
+jobs.py     all jobs together       runs.py          a run, a job, a repository
+numbers.py  numbers, times, names   progress_bar.py  the bar in a terminal
 """
 
-from tray.wording.audit import audit_line, audit_line_now, audit_words, overdue_note
 from tray.wording.jobs import bad
 from tray.wording.numbers import (
     ago,
@@ -51,58 +50,13 @@ from tray.wording.status import (
     MENU_UNITS,
     TOOLTIP_UNITS,
     UNFOLLOWED,
+    audit_line,
+    audit_line_now,
+    audit_words,
     headline,
     lines,
     menu_audit_line,
     menu_lines,
+    overdue_note,
     tooltip,
 )
-
-__all__ = [
-    "ALL_FORGOTTEN",
-    "MENU_UNITS",
-    "SHORT_ID",
-    "TOOLTIP_UNITS",
-    "UNFOLLOWED",
-    "acknowledged",
-    "activity",
-    "added",
-    "ago",
-    "amount",
-    "audit_line",
-    "audit_line_now",
-    "audit_words",
-    "bad",
-    "both_times",
-    "count",
-    "duration",
-    "elapsed",
-    "escape",
-    "fit",
-    "good_words",
-    "headline",
-    "job_line",
-    "job_word",
-    "known",
-    "last_line",
-    "lines",
-    "menu_audit_line",
-    "menu_lines",
-    "outcome_word",
-    "overdue_note",
-    "percent",
-    "plural",
-    "problems",
-    "rate",
-    "repository_line",
-    "run_line",
-    "short_id",
-    "short_line",
-    "size",
-    "speed",
-    "standstill",
-    "state_word",
-    "time_left",
-    "tooltip",
-    "why",
-]

@@ -1,4 +1,4 @@
-"""What is said of all jobs together: how many are fine, how many are not and in which way, and which one is the worst."""
+"""Say how all jobs together are: how many are fine, how many are not and in which way, and which one is the worst."""
 
 from collections.abc import Sequence
 
@@ -70,7 +70,7 @@ def fine(status: Status, now_ms: int, units: int) -> tuple[str, str]:
 
 
 def detail(job: JobStatus, now_ms: int) -> str:
-    """Return what is wrong with *job*, whose verb was said just before: "3 times, last good 3 days ago", "2 hours ago"."""
+    """Return what is wrong with *job*, without the verb, which stands before: "3 times, last good 3 days ago", "2 hours ago"."""
     words = phrase(job, now_ms)
     for verb in ("failed ", "finished with warnings ", "was "):
         words = words.removeprefix(verb)
@@ -87,10 +87,8 @@ def phrase(job: JobStatus, now_ms: int, *, brief: bool = False) -> str:
     good = good_words(job, now_ms)
     if job.concern:
         concern = escape(job.concern.strip()).rstrip(".")
-        return (
-            concern[:1].lower()
-            + concern[1:]
-            + (f", {good}" if job.state is State.STALLED and ended is not None else "")
+        return join(
+            concern[:1].lower() + concern[1:], good if job.state is State.STALLED and ended is not None else None
         )
     if ended is None:
         return _VERBS[_way(job)][0]
@@ -119,7 +117,7 @@ def reason(job: JobStatus) -> str | None:
 
 
 def calm(job: JobStatus, now_ms: int) -> str:
-    """Return what is to be said of a job that neither alarms nor has a recent good backup: "failed 2 hours ago, acknowledged"."""
+    """Return how a job is that neither alarms nor has a recent good backup: "failed 2 hours ago, acknowledged"."""
     if job.about is None:
         return ""
     good = good_words(job, now_ms)
@@ -127,16 +125,14 @@ def calm(job: JobStatus, now_ms: int) -> str:
 
 
 def _since(job: JobStatus, now_ms: int) -> str | None:
-    """What came after the last good run of a job that is fine."""
+    """Return how the run after the last good one of a job that is fine ended; None if there is none."""
     if job.last is None or job.last == job.last_good or not job.known or job.state is State.RUNNING:
         return None
     return f"its last run {did(job.last, now_ms)}" + (", acknowledged" if job.seen and job.last == job.about else "")
 
 
 def _good_ms(job: JobStatus) -> int:
-    good = job.last_good or (
-        None if job.known else job.last
-    )  # an older instance tells only the last run of what is fine
+    good = job.last_good or (None if job.known else job.last)  # an older instance tells only the last run
     return 0 if good is None else good.finished_ms
 
 
@@ -154,7 +150,7 @@ def _counted(jobs: Sequence[JobStatus]) -> dict[str, int]:
 
 
 def _way(job: JobStatus) -> str:
-    """In which way a job is not fine."""
+    """Return the way in which a job is not fine."""
     if job.state in _OF_STATE:
         return _OF_STATE[job.state]
     if job.concern or job.about is None:

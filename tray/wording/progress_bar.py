@@ -1,4 +1,4 @@
-"""A progress bar in the terminal: one line, redrawn in place, gone when other text must pass."""
+"""Draw a progress bar in the terminal: one line, redrawn in place, gone when other text must pass."""
 
 import os
 import select
@@ -33,7 +33,7 @@ def line(runs: Sequence[LiveRun], width: int) -> str:
 
 
 def columns() -> int:
-    """Return the width of the terminal, 80 where nobody knows."""
+    """Return the width of the terminal, 80 where it is not known."""
     try:
         return int(os.environ["COLUMNS"])
     except (KeyError, ValueError):
@@ -48,10 +48,14 @@ def columns() -> int:
 
 def folded(text: str, indent: int = 0) -> str:
     """Return *text* broken between words at the width of the terminal; lines after the first begin *indent* cells in."""
-    import textwrap
-
     room = max(columns(), 40)
-    lines = textwrap.wrap(text, room, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+    first, *words = text.split(" ")
+    lines = [first]
+    for word in words:
+        if lines[-1].strip() and len(lines[-1]) + 1 + len(word) > room:
+            lines.append(" " * indent + word)
+        else:
+            lines[-1] += f" {word}"
     return "\n".join(lines)
 
 
@@ -71,7 +75,7 @@ def writable(fd: int) -> bool:
 
 
 class Display:
-    """Draws on a terminal descriptor, never waiting for it; does nothing if it is no terminal."""
+    """The bar on a terminal descriptor, which it never waits for; nothing if that is no terminal."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd

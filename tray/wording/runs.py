@@ -1,7 +1,7 @@
-"""What is said of a run or a job: what it does, how far it is, how it ended, and why."""
+"""Say how a run or a job is: what it does, how far it is, how it ended, and why."""
 
 from tray.core.model import BACKUP, EndedRun, JobStatus, LiveRun, Outcome, Phase, RepositoryState, Source, State
-from tray.wording.numbers import ago, count, duration, escape, fit, plural, rate, size, time_left
+from tray.wording.numbers import ago, count, duration, elapsed, escape, fit, plural, rate, size, time_left
 
 SHORT_ID = 8
 """Letters of a run's short id."""
@@ -29,7 +29,7 @@ _OUTCOME_WORDS = {
     Outcome.UNKNOWN: "ended, how is not known",
 }
 _DONE = {"dry-run": "Dry run", "check": "Checked", "restore": "Restored"}
-"""What a job did whose runs are no backups: never "Fine", which would be taken for a backup's."""
+"""The state of a job whose runs are no backups: never "Fine", which would be taken for a backup's."""
 
 _DOING = {
     "backup": "Backing up",
@@ -41,7 +41,7 @@ _DOING = {
 
 
 def percent(run: LiveRun) -> str | None:
-    """Return "42 %", or None while nobody knows it; the same figure as in `status --json`."""
+    """Return "42 %", or None while it is not known; the same figure as in `status --json`."""
     return None if run.fraction is None else f"{int(run.fraction * 100)} %"
 
 
@@ -71,7 +71,7 @@ def acknowledged(item: JobStatus) -> bool:
 
 
 def outcome_word(outcome: Outcome) -> str:
-    """Return *outcome* as what the run did: "succeeded", "was cancelled"."""
+    """Return *outcome* as a verb: "succeeded", "was cancelled"."""
     return _OUTCOME_WORDS[outcome]
 
 
@@ -116,7 +116,7 @@ def short_line(run: LiveRun) -> str:
 
 
 def live(run: LiveRun, units: int = 1000) -> tuple[str, str]:
-    """The two lines of a live run; the second may be empty."""
+    """Return the two lines of a live run; the second may be empty."""
     head = activity(run, units)
     if not run.tracked:
         return head, "progress not known"
@@ -139,7 +139,7 @@ def standstill(run: LiveRun) -> str:
 
 
 def eta(run: LiveRun) -> str | None:
-    """Return the time left, None where nobody knows it."""
+    """Return the time left, None where it is not known."""
     if run.eta_seconds is None or run.phase is not Phase.COPYING or run.stalled:
         return None
     return time_left(run.eta_seconds, estimate=run.eta_is_estimate)
@@ -151,15 +151,15 @@ def last_line(ended: EndedRun, now_ms: int) -> str:
 
 
 def problems(ended: EndedRun) -> str | None:
-    """Return how many problems a run had; None where nobody can say that there were none."""
-    told = ended.outcome is Outcome.SUCCEEDED and ended.source is Source.WRAPPED
-    return count(ended.errors) if ended.errors or told else None
+    """Return how many problems a run had; None where it is not known that there were none."""
+    known = ended.outcome is Outcome.SUCCEEDED and ended.source is Source.WRAPPED
+    return count(ended.errors) if ended.errors or known else None
 
 
 def added(ended: EndedRun, *, short: bool = False) -> str | None:
-    """Return what a run added to its repository; None where that is not known.
+    """Return the size that a run added to its repository; None where that is not known.
 
-    Where the engine does not say what was stored, the figure is that before compression: "829 MB before compression", *short*
+    Where the engine does not tell the stored size, the figure is that before compression: "829 MB before compression", *short*
     "≤ 829 MB".
     """
     if ended.bytes_added is None:
@@ -171,9 +171,9 @@ def added(ended: EndedRun, *, short: bool = False) -> str | None:
 
 
 def ended_words(ended: EndedRun, now_ms: int, units: int = 1000) -> str:
-    """Return what a run did and how long ago, and of what kind it was where the job's name does not say so."""
-    told = ended.kind in (BACKUP, "other", *ended.job.replace("(", " ").replace(")", " ").split())
-    kind = "" if told else f"{escape(ended.kind)} "
+    """Return the outcome of a run and its age, and its kind where the job's name does not say so."""
+    plain = ended.kind in (BACKUP, "other", *ended.job.replace("(", " ").replace(")", " ").split())
+    kind = "" if plain else f"{escape(ended.kind)} "
     return f"{fit(escape(ended.job), units)}: {kind}{did(ended, now_ms)}"
 
 
@@ -229,9 +229,7 @@ def job_line(item: JobStatus, now_ms: int) -> str:
     if item.about is not None and item.about != last:
         parts.append(did(item.about, now_ms))
     if item.kind == BACKUP and item.known and last is not None and item.last_good != last:
-        times = (
-            f"{count(item.streak)} bad ends since" if item.last_good is not None else f"{count(item.streak)} bad ends"
-        )
+        times = f"{count(item.streak)} bad ends" + ("" if item.last_good is None else " since")
         parts.append(join(good_words(item, now_ms), times if item.streak > 1 else None))
     return "; ".join(part for part in parts if part)
 
@@ -268,7 +266,7 @@ def figures(ended: EndedRun) -> str:
     return join(
         None if ended.bytes_processed is None else size(ended.bytes_processed),
         None if ended.files is None else plural(ended.files, "file"),
-        None if ended.duration_ms is None else f"took {duration(ended.duration_ms / 1000)}",
+        None if ended.duration_ms is None else f"took {elapsed(ended.duration_ms)}",
     )
 
 

@@ -1,13 +1,12 @@
-"""What is said of everything together: the tooltip, the menu's first lines, the one sentence that answers "am I safe?"."""
+"""Say how everything together is: tooltip, first lines of the menu, the sentence that answers "am I safe?", the audit log."""
 
 import re
 from collections.abc import Iterable
 
 from tray.core.dataclass import replace
-from tray.core.model import BACKUP, JobStatus, LiveRun, State, Status
+from tray.core.model import BACKUP, AuditStanding, Instance, JobStatus, LiveRun, State, Status
 from tray.wording import jobs as of_jobs
-from tray.wording.audit import audit_line
-from tray.wording.numbers import ago, escape, fit, plural, width
+from tray.wording.numbers import ago, count, escape, fit, plural, width
 from tray.wording.runs import (
     NAME_UNITS,
     activity,
@@ -23,10 +22,10 @@ from tray.wording.runs import (
 )
 
 TOOLTIP_UNITS = 127
-"""What Windows shows of a tooltip, in UTF-16 units; longer ones are cut there, so ours never are."""
+"""The longest tooltip that Windows shows whole, in UTF-16 units."""
 
 MENU_UNITS = 45
-"""What a line of a menu may have, in UTF-16 units: a wider menu covers the screen."""
+"""The longest line of a menu, in UTF-16 units: a wider menu covers the screen."""
 
 NOTHING = "No backups performed"
 
@@ -34,7 +33,7 @@ ALL_FORGOTTEN = "All jobs were forgotten; each is shown again after its next run
 """The note of a status without jobs that had some."""
 
 UNFOLLOWED = "config.toml is not followed"
-"""How the note about a broken configuration begins; the tooltip and the menu say only so much."""
+"""The beginning of the note about a broken configuration; tooltip and menu say only this."""
 
 _FINE = (State.OK, State.RUNNING)
 
@@ -74,7 +73,7 @@ def _fit_parts(text: str, units: int) -> str:
 
 
 def menu_audit_line(line: str) -> str:
-    """Return a line about the audit log as it fits into the menu: what was found and when, without the figures."""
+    """Return a line about the audit log as it fits into the menu: the result and its time, without the figures."""
     what, *more = line.partition(";")[0].split(", ")
     short = ", ".join([what, *more[:1]])
     if more[:1] == ["acknowledged"]:  # the kind of a breach may go, then its place, never that
@@ -102,14 +101,14 @@ def lines(status: Status, now_ms: int) -> tuple[str, str]:
 
 
 def _is_settled(status: Status) -> bool:
-    """Whether the jobs are told of: there is no error, and no run that goes on while nothing is wrong."""
+    """Whether the jobs are shown: there is no error, and no run that goes on while nothing is wrong."""
     if status.error is not None or status.state is State.UNAVAILABLE:
         return False
     return not (status.own_runs and status.state in (*_FINE, State.NONE))
 
 
 def _worst(status: Status) -> JobStatus | None:
-    """The job that the sentence names; none where something else is worse than every job, or nothing is wrong."""
+    """Return the job that the sentence names; None where something else is worse than every job, or nothing is wrong."""
     if not _is_settled(status) or status.state is State.TAMPERED:
         return None
     return next(iter(of_jobs.bad(status)), None)
@@ -139,7 +138,7 @@ def _brief(run: LiveRun) -> str:
 
 
 def _beside(runs: tuple[LiveRun, ...]) -> str:
-    """A live run in few words, for the second line under a bad state."""
+    """Return the live runs in few words, for the second line under a bad state."""
     if len(runs) > 1:
         return f"{_how_many(runs)} running now, {_brief(runs[0])}"
     facts = join(phase_word(runs[0]), percent(runs[0]) or amount(runs[0]), eta(runs[0]) or speed(runs[0]))
@@ -147,7 +146,7 @@ def _beside(runs: tuple[LiveRun, ...]) -> str:
 
 
 def _settled(status: Status, now_ms: int) -> tuple[str, str]:
-    """The two lines when nothing runs."""
+    """Return the two lines when nothing runs."""
     if status.state is State.TAMPERED:
         return _tampered(status, now_ms), "the history of your backups cannot be trusted"
     bad = of_jobs.bad(status)
@@ -156,13 +155,13 @@ def _settled(status: Status, now_ms: int) -> tuple[str, str]:
         return of_jobs.tally(status.jobs), ": ".join(filter(None, (words, of_jobs.reason(bad[0]))))
     if status.state is State.WARNING:
         note = "".join(_first(status.notes))
-        told_of = not note or note.startswith("The audit log was begun anew")
-        return "Older history is missing" if told_of else "Not everything is known", note or "which job is not known"
+        anew = not note or note.startswith("The audit log was begun anew")
+        return "Older history is missing" if anew else "Not everything is known", note or "which job is not known"
     if status.state in _FINE:
         first, second = of_jobs.fine(status, now_ms, NAME_UNITS)
         backups = of_jobs.ours(status.jobs)
-        told = backups[0].about if len(backups) == 1 else None  # not the figures of one that was cancelled since
-        last = None if told is None else figures(told)
+        about = backups[0].about if len(backups) == 1 else None  # not the figures of one that was cancelled since
+        last = None if about is None else figures(about)
         notes = _first(status.notes)  # before the figures, which may be cut
         return first, "; ".join(part for part in (second, *notes, last) if part) if notes else join(second, last)
     if status.state is State.NONE:
@@ -171,20 +170,20 @@ def _settled(status: Status, now_ms: int) -> tuple[str, str]:
 
 
 def _none(status: Status, now_ms: int) -> tuple[str, str]:
-    """The two lines where there is neither an alarm nor a good backup."""
+    """Return the two lines where there is neither an alarm nor a good backup."""
     backups = [job for job in of_jobs.ours(status.jobs) if job.about is not None]
-    told = backups or [job for job in status.jobs if job.about is not None and job.about.user is None]
-    if not told and ALL_FORGOTTEN in status.notes:
+    ended = backups or [job for job in status.jobs if job.about is not None and job.about.user is None]
+    if not ended and ALL_FORGOTTEN in status.notes:
         return "No backup is shown", ALL_FORGOTTEN
-    if not told:
+    if not ended:
         return NOTHING, "Backup Tray has seen none yet"
     first = "No recent backup is known" if backups else "There is no backup yet"
-    words = f"{fit(escape(told[0].job), NAME_UNITS)}: {of_jobs.calm(told[0], now_ms)}"
+    words = f"{fit(escape(ended[0].job), NAME_UNITS)}: {of_jobs.calm(ended[0], now_ms)}"
     return first, words if backups else f"{words}, which is no backup"
 
 
 def _tampered(status: Status, now_ms: int) -> str:
-    if status.audit is None or not status.audit.breach:  # told by a system-wide instance that says no more
+    if status.audit is None or not status.audit.breach:  # an older system-wide instance says no more
         return "The audit log was altered"
     return audit_line(status.audit, now_ms)
 
@@ -198,7 +197,7 @@ def _first(notes: Iterable[str]) -> list[str]:
 
 
 def _at_a_glance(runs: tuple[LiveRun, ...]) -> str:
-    """What runs, how far it is and how long it takes; the other figures stand beside it and would make a big line flicker."""
+    """Return activity, percentage and time left; the other figures stand beside it and would make a big line flicker."""
     if len(runs) > 1:
         return ", ".join(_running(runs))
     run = runs[0]
@@ -227,7 +226,7 @@ def headline(status: Status, now_ms: int) -> str:
 
 
 def _alarm(bad: list[JobStatus], status: Status, now_ms: int) -> str:
-    """The sentence about jobs that are not fine, and about the backups where only something else is not."""
+    """Return the sentence about jobs that are not fine, and about the backups where only something else is not."""
     tally, worst = of_jobs.tally(status.jobs), bad[0]
     name = escape(worst.job)
     if len(bad) > 1:
@@ -239,3 +238,83 @@ def _alarm(bad: list[JobStatus], status: Status, now_ms: int) -> str:
         return text
     first, second = of_jobs.fine(status, now_ms, 1000)
     return f"{text} {first}{'. ' if second.startswith('Oldest') else ': '}{second}."
+
+
+# -- the audit log
+
+_CLAIMS = ("intact", "tampered", "inconclusive")
+
+
+def audit_line(standing: AuditStanding | None, now_ms: int) -> str:
+    """Return "Audit log: intact, checked 2 hours ago, 1,204 entries, 2 kept checkpoints agree", or "Audit log: TAMPERED (altered)".
+
+    It gives the result of the last verification and its time; None is a log that was never verified.
+    """
+    whose = "Audit log (system)" if standing is not None and standing.instance is Instance.SYSTEM else "Audit log"
+    return f"{whose}: {audit_words(standing, now_ms)}"
+
+
+def audit_line_now(standing: AuditStanding | None, now_ms: int, *, readable: bool) -> str:
+    """Return the same line; while the status is not *readable* the result of before says nothing about now."""
+    if readable or (standing is not None and standing.breach):
+        return audit_line(standing, now_ms)
+    known = standing is not None and standing.result in _CLAIMS
+    return "Audit log: not known now" + (f"; before it was {audit_words(standing, now_ms)}" if known else "")
+
+
+def audit_words(standing: AuditStanding | None, now_ms: int) -> str:
+    """Return the same without the name in front."""
+    if standing is None:
+        return "not verified yet"
+    if standing.breach:
+        return _breach(standing, now_ms)
+    checked = f"checked {ago(now_ms, standing.checked_ms)}"
+    if not standing.full:
+        checked = f"newest entries {checked}"
+    match standing.result:
+        case "intact" | "inconclusive":
+            return ", ".join((standing.result, checked, *_figures(standing)))
+        case "tampered":
+            return f"tampered{_where(standing)}, acknowledged, {checked}"
+        case _:
+            why = escape(standing.why.strip()).rstrip(".") or "the reason is unknown"
+            return f"could not be checked {ago(now_ms, standing.checked_ms)}: {why}"
+
+
+def overdue_note(standing: AuditStanding | None, now_ms: int, every_ms: int | None, begun_ms: int | None) -> str | None:
+    """Return a note that the log has not been verified for long, None if it has.
+
+    Args:
+        every_ms: How often it should be; None: the user does not want it to happen by itself, so nothing is late.
+        begun_ms: When the log began, None where nothing was ever recorded.
+    """
+    if every_ms is None or begun_ms is None:
+        return None
+    checked = standing is not None and standing.result in _CLAIMS
+    last = standing.checked_ms if checked and standing is not None else begun_ms
+    if now_ms - last <= 2 * every_ms:
+        return None
+    if not checked:
+        return "The audit log has not been verified yet; `backup-tray audit verify` does it"
+    return f"The audit log was last verified {ago(now_ms, last)}; `backup-tray audit verify` does it again"
+
+
+def _breach(standing: AuditStanding, now_ms: int) -> str:
+    if standing.result == "tampered":
+        return f"TAMPERED{_where(standing)}"
+    since = "earlier" if standing.since_ms is None else ago(now_ms, standing.since_ms)
+    return f"TAMPERED{_where(standing)}, found {since} and not acknowledged"
+
+
+def _where(standing: AuditStanding) -> str:
+    place = "" if standing.first_bad is None else f" at entry {count(standing.first_bad)}"
+    return place + (f" ({escape(standing.kind)})" if standing.kind else "")
+
+
+def _figures(standing: AuditStanding) -> tuple[str, str]:
+    """Return how much was checked, and against how many kept checkpoints: without one no log is called intact."""
+    entries = "1 entry" if standing.entries == 1 else f"{count(standing.entries)} entries"
+    if not standing.baselines:
+        return entries, "no kept checkpoint to compare with"
+    agree = "" if standing.result != "intact" else " agrees" if standing.baselines == 1 else " agree"
+    return entries, plural(standing.baselines, "kept checkpoint") + agree
