@@ -5,6 +5,7 @@ import shlex
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
 from tray.cli import Command, run
 from tray.config import Job
@@ -19,18 +20,13 @@ _EXAMPLE = "backup-tray create --source ~/Documents --repository /media/stick/ba
 
 
 def _register(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--source", action="append", metavar="PATH", help="a folder to back up; may be given several times"
-    )
-    parser.add_argument(
-        "--repository",
-        metavar="PLACE",
-        help="the target: a new folder, best on another disk, or an address such as sftp:me@nas:/backup",
-    )
-    parser.add_argument("--name", help="what the job is called (default: home)")
-    parser.add_argument(
-        "--password-file", metavar="FILE", help="the file that holds the password (default: one is made)"
-    )
+    words = "a folder to back up; may be given several times"
+    parser.add_argument("--source", action="append", metavar="PATH", help=words)
+    words = "the target: a new folder, best on another disk, or an address such as sftp:me@nas:/backup"
+    parser.add_argument("--repository", metavar="PLACE", help=words)
+    parser.add_argument("--name", help="the name of the job (default: home)")
+    words = "the file that holds the password (default: one is made)"
+    parser.add_argument("--password-file", metavar="FILE", help=words)
     parser.add_argument("--no-run", action="store_true", help="only make repository and job; do not back up yet")
     parser.add_argument("--yes", action="store_true", help="ask nothing: for scripts")
 
@@ -39,12 +35,12 @@ def _create(args: Namespace) -> int:
     """Ask for missing answers, make repository and job, and run the first backup; the exit code is its engine's."""
     here = places()
     if not args.yes and not sys.stdin.isatty():
-        raise UsageError(
-            "Nothing was created.",
-            why="There is no terminal to ask on.",
-            next=f"Give the answers as options: `{_EXAMPLE}`.",
-        )
-    job = _make(here, args)
+        step = f"Give the answers as options: `{_EXAMPLE}`."
+        raise UsageError("Nothing was created.", why="There is no terminal to ask on.", next=step)
+    try:
+        job = _make(here, args)
+    except EOFError:
+        raise UsageError("Nothing was created.", why="The questions were not answered.") from None
     _explain(job)
     if args.no_run:
         return 0
@@ -57,62 +53,49 @@ def _make(here: Places, args: Namespace) -> Job:
 
     Raises:
         BackupTrayError: It cannot be made, or there is no user to ask.
+        EOFError: The user ends the questions.
     """
     name, home = first_backup.suggested(here)
-    given = {
-        "sources": args.source or ([home] if args.yes else None),
-        "repository": args.repository,
-        "name": args.name or (name if args.yes else None),
-        "password": None if args.password_file is None else _password_in(Path(args.password_file)),
-    }
+    password = None if args.password_file is None else _password_in(Path(args.password_file))
+    given = {"sources": args.source, "repository": args.repository, "name": args.name, "password": password}
     if args.yes:
-        if given["repository"] is None:
+        if args.repository is None:
             raise UsageError("There is no place for the backup.", next=f"Name one: `{_EXAMPLE}`.")
-        given["password"] = given["password"] or first_backup.generate_password()
-    while True:
-        answers = {**given} if args.yes else _ask(given, name, home)
-        try:
-            return first_backup.create_first_backup(here, **answers)
-        except JobSetupError as error:
-            if args.yes:
-                raise
-            print(f"\n{error.what} {error.why}\n{error.next}", file=sys.stderr)
-            given = {**answers, error.field: None}
-
-
-def _ask(given: dict[str, object], name: str, home: str) -> dict[str, object]:
-    """Return *given* with an answer for each question that is open."""
-    answers = dict(given)
-    if answers["sources"] is None:
-        answers["sources"] = [_answer("Back up which folder?", home)]
-    if answers["repository"] is None:
-        answers["repository"] = _answer(
-            "Where to? A new folder, best on another disk, or an address such as sftp:me@nas:/backup", ""
+        usual = {"sources": [home], "name": name, "password": first_backup.generate_password()}
+        return first_backup.create_first_backup(
+            here, **given | {key: given[key] or value for key, value in usual.items()}
         )
-    if answers["name"] is None:
-        answers["name"] = _answer("What shall it be called?", name)
-    if answers["password"] is None:
-        answers["password"] = _new_password()
-    return answers
+    while True:
+        given = _asked(given, name, home)
+        try:
+            return first_backup.create_first_backup(here, **given)
+        except JobSetupError as error:
+            print(f"\n{error.what} {error.why}\n{error.next}", file=sys.stderr)
+            given[error.field] = None
+
+
+def _asked(given: dict[str, Any], name: str, home: str) -> dict[str, Any]:
+    """Return *given* with the user's answers to the open questions."""
+    where = "Where to? A new folder, best on another disk, or an address such as sftp:me@nas:/backup"
+    return {
+        "sources": given["sources"] or [_answer("Back up which folder?", home)],
+        "repository": _answer(where, "") if given["repository"] is None else given["repository"],
+        "name": given["name"] or _answer("What shall it be called?", name),
+        "password": _new_password() if given["password"] is None else given["password"],
+    }
 
 
 def _answer(question: str, default: str) -> str:
     """Return the line that the user types, or *default* for an empty one."""
     while True:
-        try:
-            typed = input(f"{question} [{default}] " if default else f"{question}: ").strip()
-        except EOFError:
-            raise UsageError("Nothing was created.", why="The questions were not answered.") from None
+        typed = input(f"{question} [{default}] " if default else f"{question}: ").strip()
         if typed or default:
             return typed or default
 
 
 def _new_password() -> str:
     """Return the password that the user types, or a new one, which is shown once."""
-    try:
-        typed = getpass.getpass("A password for it (empty: one is made for you): ")
-    except EOFError:
-        raise UsageError("Nothing was created.", why="The questions were not answered.") from None
+    typed = getpass.getpass("A password for it (empty: one is made for you): ")
     if typed:
         return typed
     made = first_backup.generate_password()

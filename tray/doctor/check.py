@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from tray.core.codec import Coded
 from tray.core.dataclass import dataclass
 
 
@@ -15,7 +16,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Check(Coded):
     """The answer of one check.
 
     Attributes:
@@ -34,7 +35,3 @@ class Check:
     def fine(self) -> bool:
         """Whether there is nothing to mend."""
         return self.level in (Level.OK, Level.NOTE)
-
-    def to_json(self) -> dict[str, str]:
-        """Return the check as `doctor --json` shows it."""
-        return {"name": self.name, "level": self.level.value, "what": self.what, "remedy": self.remedy}

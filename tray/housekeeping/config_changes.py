@@ -16,7 +16,6 @@ from typing import Any
 from tray.audit import spool
 from tray.audit.entry import Action, Draft, Severity
 from tray.core import clock
-from tray.core.dataclass import dataclass
 from tray.core.files import content
 from tray.core.paths import Places
 from tray.core.redact import HIDDEN, Redactor, is_secret_name
@@ -32,19 +31,6 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 KeyPath = tuple[str, ...]
 Values = dict[str, list[str]]
 """By key: the value as it may be shown, and the digest of all of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One changed key; None stands for a key that is absent before or after."""
-
-    key: str
-    before: str | None
-    after: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the change as the entry's body holds it."""
-        return {"key": self.key, "from": self.before, "to": self.after}
 
 
 def check(places: Places) -> None:
@@ -88,24 +74,24 @@ def _is_below(key: str, path: str) -> bool:
     return key == path or key.startswith(f"{path}.")
 
 
-def compared(before: Mapping[str, Sequence[str]], after: Mapping[str, Sequence[str]]) -> list[Change]:
-    """Return the keys whose digests differ, in order."""
+def compared(before: Mapping[str, Sequence[str]], after: Mapping[str, Sequence[str]]) -> list[dict[str, str | None]]:
+    """Return the keys whose digests differ, in order, as the entry lists them; null stands for an absent value."""
     absent = (None, None)
     pairs = ((key, before.get(key, absent), after.get(key, absent)) for key in sorted(before.keys() | after.keys()))
-    return [Change(key, old[0], new[0]) for key, old, new in pairs if old[1] != new[1]]
+    return [{"key": key, "from": old[0], "to": new[0]} for key, old, new in pairs if old[1] != new[1]]
 
 
-def flat(data: Mapping[str, Any], path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+def _flat(data: Mapping[str, Any], path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
     """Yield every value with the keys that lead to it; a list is one value, an empty table too."""
     for key, value in data.items():
         here = (*path, str(key))
         if isinstance(value, Mapping) and value:
-            yield from flat(value, here)
+            yield from _flat(value, here)
         else:
             yield here, value
 
 
-def shown(path: KeyPath, value: Any) -> str:
+def _shown(path: KeyPath, value: Any) -> str:
     """Return *value* as text without passwords."""
     names = (path[0], *path[2:]) if path[0] == "jobs" else path  # a job's name is no hint at what its keys hold
     if any(is_secret_name(name) for name in names):
@@ -141,16 +127,16 @@ def _read(file: Path, salt: str) -> tuple[Values, str | None]:
     except (ValueError, RecursionError) as error:
         place = re.search(r"line \d+", str(error))
         return {}, f"It is not valid TOML{f', {place[0]}' if place else ''}."  # the words around it may be a password
-    return {_text(path): [shown(path, value), _digest(salt, value)] for path, value in flat(data)}, None
+    return {_text(path): [_shown(path, value), _digest(salt, value)] for path, value in _flat(data)}, None
 
 
-def _record(places: Places, result: str, changes: Sequence[Change], fault: str | None) -> None:
-    weighty = fault is not None or any(change.key.startswith("audit.") for change in changes)
+def _record(places: Places, result: str, changes: Sequence[dict[str, str | None]], fault: str | None) -> None:
+    weighty = fault is not None or any(str(change["key"]).startswith("audit.") for change in changes)
     body: dict[str, Any] = {
         "change": "edited outside this program",
         "file": str(places.config_file),
         "modified_at": _modified(places.config_file),
-        "changes": [change.to_json() for change in changes[:MAX_CHANGES]],
+        "changes": changes[:MAX_CHANGES],
     }
     if len(changes) > MAX_CHANGES:
         body["more"] = len(changes) - MAX_CHANGES

@@ -1,11 +1,11 @@
 """Keep what a task remembers from one round to the next: a small JSON file in `<state>/care`, replaced in one step."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tray.audit.keys import write_new
 from tray.core import files
 from tray.core.paths import Places, private
 
@@ -39,13 +39,4 @@ def save(places: Places, name: str, data: Mapping[str, Any]) -> None:
     """
     if load(places, name) == data:
         return
-    target = folder(places) / f"{name}.json"
-    beside = target.with_name(f".{name}.{os.getpid()}.tmp")
-    handle = files.descriptor(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0))
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
-            json.dump(data, out, ensure_ascii=True)
-        os.replace(beside, target)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    write_new(folder(places) / f"{name}.json", json.dumps(data).encode())

@@ -56,24 +56,17 @@ class Round:
 
 
 Task = Callable[[Round], None]
+"""One piece of work; a round notes an error of it, and goes on with the next."""
 
 
 def close_lost_runs(current: Round) -> None:
-    """Close the runs whose wrapper died, and append the records that wait in the spool.
-
-    Raises:
-        AuditUnavailableError: The log cannot be written now; the records stay in the spool.
-    """
+    """Close the runs whose wrapper died, and append the records that wait in the spool."""
     close_lost.close(current.places)
     spool.drain(current.places)
 
 
 def verify(current: Round) -> None:
-    """Verify the whole log as often as configured, and new entries when the tracker starts; record the result.
-
-    Raises:
-        BackupTrayError: The log could not be checked; that is recorded too.
-    """
+    """Verify the whole log as often as configured, and new entries when the tracker starts; record the result."""
     now, tried = clock.now_ms(), task_memory.load(current.places, "verification").get("tried_ms")
     config = current.config_or_default
     last = last_check.full_ms(current.places)
@@ -102,12 +95,7 @@ def _within(moment_ms: int | None, now_ms: int, span_ms: int) -> bool:
 
 
 def close_segments(current: Round) -> None:
-    """Close the log's segments at the configured length; most rounds only read.
-
-    Raises:
-        ConfigError: The length is not known.
-        AuditUnavailableError: The log cannot be read or written now.
-    """
+    """Close the log's segments at the configured length; most rounds only read."""
     length = current.config.audit.segment
     with AuditLog.read(current.places.audit_db) as log:
         closed = segments.closed(log)
@@ -124,22 +112,12 @@ def update_index(current: Round) -> None:
 
 
 def copy_checkpoints(current: Round) -> None:
-    """Copy the newest checkpoint to the configured places; the copying records a place that it cannot reach.
-
-    Raises:
-        ConfigError: The places are not known.
-    """
+    """Copy the newest checkpoint to the configured places; the copying records a place that it cannot reach."""
     far_copies.copy_far(current.places, current.config)
 
 
 def prune_log(current: Round) -> None:
-    """Once a day, prune closed segments that are older than configured and covered by a checkpoint elsewhere.
-
-    Raises:
-        ConfigError: The retention is not known.
-        PruneRefusedError: A segment is old enough, but must stay.
-        AuditUnavailableError: The log cannot be read or written now.
-    """
+    """Once a day, prune closed segments that are older than configured and covered by a checkpoint elsewhere."""
     audit, now = current.config.audit, clock.now_ms()
     done = task_memory.load(current.places, "pruning").get("done_ms")
     if audit.retention_ms is None or _within(done if isinstance(done, int) else None, now, PRUNE_EVERY_MS):
@@ -170,11 +148,7 @@ def trim_run_logs(current: Round) -> None:
 
 
 def forward_entries(current: Round) -> None:
-    """Send new entries to the configured receivers; the sending records a receiver that refuses them.
-
-    Raises:
-        ConfigError: The receivers are not known.
-    """
+    """Send new entries to the configured receivers; the sending records a receiver that refuses them."""
     if current.config.audit.forward:
         forwarding.forward(current.places, current.config)
 

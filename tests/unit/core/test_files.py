@@ -234,7 +234,6 @@ ALLOWED = {
     "runs/__init__.py": "written: a file of ours in a folder of ours",
     "jobs/first_backup.py": "written, made exclusively",
     "core/errors/surfaces.py": "what describes the Python environment that we run in",
-    "housekeeping/task_memory.py": "written, no link is followed",
     "audit/keys.py": "written, made exclusively",
     "audit/tlog.py": "written, made exclusively",
     "recording/outage.py": "written, made exclusively",
