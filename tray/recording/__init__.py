@@ -1,1 +1,6 @@
-"""What goes on record: beginnings and ends of runs, runs whose wrapper died, outages, the tracker's own beginning and end."""
+"""Record runs, lost runs, outages, and the tracker's own beginning and end.
+
+run_entries.py      the entries of a run's beginning and end          close_lost.py   close runs that are over and have no wrapper
+observed_end.py     the result of a run without its output            outage.py       the status or a notification failed
+tracker_entries.py  the tracker began, or ended
+"""

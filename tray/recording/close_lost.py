@@ -1,8 +1,8 @@
-"""Runs whose wrapper died, and runs that somebody else started: whoever takes the lock says what can honestly be said, and no more.
+"""Close runs that are over and have no wrapper: the process that takes the run's lock records the outcome that can be proven.
 
-The engine's words are still in its spool. If they say that it finished, the run is closed so, marked as inferred; if not, the run
-is lost. Of a run that somebody else started there are no words, only how it was seen to end (`seen`). A run whose engine still
-works in this boot is left alone.
+The output of a wrapped run is still in its spool. If it says that the engine finished, the run is closed so, marked as inferred; if
+not, the run is lost. Of an observed run there is no output, only the end that the tracker saw (`observed_end`). A run whose engine
+still works in this boot is left alone.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from tray import engines, runs
+from tray.audit import spool
+from tray.audit.store import AuditLog
 from tray.core import files
 from tray.core.errors import AuditMissingError, BackupTrayError
 from tray.core.files import opened
@@ -20,7 +22,7 @@ from tray.core.redact import Wary
 from tray.engines.base import Exit, Plan, Result, Session, Stream
 from tray.engines.text import LINE_LIMIT, cut
 from tray.recording import observed_end, run_entries
-from tray.recording.doubt import clean, doubted, unknown, unknown_after_mistake
+from tray.recording.run_entries import clean, doubted, unknown, unknown_after_mistake
 from tray.runs import RunFolder, RunInfo
 from tray.runs.log import RunLog
 
@@ -29,21 +31,21 @@ _SPOOLS = (("out", Stream.OUT), ("err", Stream.ERR), ("both", Stream.OUT), ("log
 
 
 def conclude(folder: RunFolder, info: RunInfo) -> tuple[EndedRun, Result]:
-    """Return what the run came to, as far as its spool tells; writes nothing.
+    """Return the run's outcome, as far as its spool tells; write nothing.
 
-    The time is that of the last sign of life.
+    Its end is the time of the last sign of life.
     """
     if _observed(info):
         return _conclude_observed(folder, info)[:2]
     result = unknown_after_mistake(lambda: _replayed(folder, info))
     result = clean(result, Wary(info.command, {}))
     finished = max(_last_sign(folder), info.started_ms)
-    took = None if result.outcome is Outcome.LOST else finished - info.started_ms  # nobody knows how long it went on
+    took = None if result.outcome is Outcome.LOST else finished - info.started_ms  # it may have gone on for longer
     return run_entries.end_of(info, result, finished, took, inferred=True), result
 
 
 def _replayed(folder: RunFolder, info: RunInfo) -> Result:
-    """Return what the engine's adapter makes of the spooled output."""
+    """Return the result that the engine's adapter reads from the spooled output."""
     session = _session(info)
     for name, stream in _SPOOLS:
         for line in _lines(folder.spool(name), returns=info.returns):
@@ -62,23 +64,23 @@ def _conclude_observed(folder: RunFolder, info: RunInfo) -> tuple[EndedRun, Resu
 
 
 def ended(places: Places) -> list[EndedRun]:
-    """Return the runs that nobody has closed although they are over; writes nothing."""
-    found = []
+    """Return the runs that are over and not closed yet; write nothing."""
+    over = []
     for folder in runs.live(places):
         with suppress(OSError, ValueError):
             info = folder.info()
             if not folder.running(info):
-                found.append(conclude(folder, info)[0])
-    return found
+                over.append(conclude(folder, info)[0])
+    return over
 
 
 def close(places: Places) -> int:
-    """Close every run that is over and has no wrapper; return how many. One end per run is kept, so two closers do no harm."""
+    """Close every run that is over and has no wrapper; return their number. One end per run is kept, so two closers do no harm."""
     return sum(_closed(places, folder) for folder in list(runs.live(places)))
 
 
 def _closed(places: Places, folder: RunFolder) -> bool:
-    """Close one run; a mistake of ours beside it keeps nobody from closing the others, nor this one the next time."""
+    """Close one run; an error of our own does not stop the closing of others, nor of this one the next time."""
     try:
         return _close(places, folder)
     except Exception:
@@ -91,7 +93,7 @@ def _close(places: Places, folder: RunFolder) -> bool:
         if folder.running(folder.info()) or not folder.lock.acquire():
             return False
         folder.mark_closing()
-        info = folder.info()  # again: whoever held the lock may have written more
+        info = folder.info()  # again: the process that held the lock may have written more
     except (OSError, ValueError):
         folder.lock.release()
         return False
@@ -104,8 +106,6 @@ def _close(places: Places, folder: RunFolder) -> bool:
 
 
 def _close_wrapped(places: Places, folder: RunFolder, info: RunInfo) -> None:
-    from tray.audit import spool
-
     last, result = conclude(folder, info)
     begin = [] if _begun(places, info.run) else [run_entries.started(info)]
     spool.record(places, [*begin, run_entries.ended(info, last, UNSEEN, result)], timeout=run_entries.END_SECONDS)
@@ -118,10 +118,7 @@ def _close_wrapped(places: Places, folder: RunFolder, info: RunInfo) -> None:
 
 
 def _begun(places: Places, run: str) -> bool:
-    """Whether the beginning is on record; a wrapper that was killed in its first moments has not come to that."""
-    from tray.audit import spool
-    from tray.audit.store import AuditLog
-
+    """Whether the beginning is on record; a wrapper that was killed in its first moments had no time for that."""
     if any(draft.run == run for draft in spool.pending(places)):
         return True
     try:
@@ -129,22 +126,20 @@ def _begun(places: Places, run: str) -> bool:
     except AuditMissingError:
         return False
     except BackupTrayError:
-        return True  # nobody can say; rather none than two
+        return True  # unknown; rather none than two
     with closed(log):
         return log.entry_of_run(run) is not None
 
 
 def _close_observed(places: Places, folder: RunFolder, info: RunInfo) -> None:
     """Put beginning and end on record at once, with the evidence for both."""
-    from tray.audit import spool
-
     last, result, how = _conclude_observed(folder, info)
-    found = observed_end.evidence(info, result.snapshot)
-    drafts = [run_entries.started(info, evidence=found), run_entries.ended(info, last, how, result, evidence=found)]
+    facts = observed_end.evidence(info, result.snapshot)
+    drafts = [run_entries.started(info, evidence=facts), run_entries.ended(info, last, how, result, evidence=facts)]
     spool.record(places, drafts, timeout=run_entries.END_SECONDS)
     log = RunLog(folder.log, Wary(info.command, {}))
     log.say(
-        "somebody else started this run; its output was not seen: wrap its command with `backup-tray run --` to keep it"
+        "this run was started without the wrapper, so its output was not seen: `backup-tray run -- COMMAND` keeps it"
     )
     log.say(" ".join(info.command))
     log.say(f"{last.outcome.value} (inferred): {last.reason}")
@@ -156,15 +151,15 @@ def _observed(info: RunInfo) -> bool:
 
 
 def _complete(log: RunLog, folder: RunFolder, info: RunInfo) -> None:
-    """Add the lines that the dead wrapper did not get to: a replay, less what stands in the log already."""
-    stood = {b"out": 0, b"err": 0}
+    """Add the lines that the dead wrapper did not write: replay its spool and leave out the lines that the log has already."""
+    written = {b"out": 0, b"err": 0}
     with suppress(OSError), opened(folder.log) as file:
-        for written in file:
-            if written[25:28] in stood:
-                stood[written[25:28]] += 1
+        for line in file:
+            if line[25:28] in written:
+                written[line[25:28]] += 1
     session = _session(info)
     for name, stream in _SPOOLS:
-        skip = 0 if _given_back(folder.spool(name)) else stood[b"err" if stream is Stream.ERR else b"out"]
+        skip = 0 if _given_back(folder.spool(name)) else written[b"err" if stream is Stream.ERR else b"out"]
         for line in _lines(folder.spool(name), returns=info.returns):
             fed = session.feed(line, stream)
             if fed.relay or not fed.events:
@@ -189,7 +184,7 @@ def _session(info: RunInfo) -> Session:
 
 
 def _lines(path: Path, *, returns: bool) -> Iterator[bytes]:
-    """Yield the lines of a spool one by one, as far as they are kept: it may be larger than our memory."""
+    """Yield the kept lines of a spool one by one: it may be larger than our memory."""
     with suppress(OSError), opened(path) as file:
         if start := files.kept(file.fileno(), 0)[0]:
             file.seek(start)

@@ -1,4 +1,4 @@
-"""What a run came to that somebody else started: its output was not seen, only its end and its repository.
+"""Judge a run that was started without the wrapper: its output was not seen, only its end and its repository.
 
 | seen | outcome |
 | --- | --- |
@@ -6,14 +6,14 @@
 | exit code 0 of an engine that means it (borg, rclone, `rsync -a`, tar) | succeeded |
 | exit code 0 of restic, a new snapshot, all sources still there | succeeded |
 | the same, but a source is not there | warning |
-| exit code 0 of restic, and no new snapshot, or nobody can say whose it is, or whether all sources were there | unknown |
+| exit code 0 of restic, and no new snapshot, or it may be of another run, or a source may have been missing | unknown |
 | exit code 0 of another engine that exits 0 although something is missing (duplicity, rsync without `-r`) | unknown |
 | only that it ended: restic, a new snapshot, a source is not there | warning |
 | only that it ended, anything else; also with a new snapshot, which restic makes too where it could not read some files | unknown |
 | not even that: no tracker was there. restic, and just one snapshot since, soon after the last sign of life | as above |
 | not even that, anything else | unknown |
 
-All of them are *inferred*: nobody who started the run says so. "A new snapshot" was completed between start and end, while no other
+All of them are *inferred*, since no wrapper saw the run. "A new snapshot" was completed between start and end, while no other
 run that we know of used the repository, which must be on a local disk.
 """
 
@@ -30,14 +30,14 @@ from tray.repository import local, new_snapshots
 from tray.runs import RunInfo, disk_space
 
 SOON_MS = 12 * 3_600_000
-"""So long after the last sign of life a snapshot may still be that of a run whose end nobody saw."""
+"""Time after the last sign of life in which a snapshot may still be that of a run whose end was not seen."""
 
 
 def conclude(info: RunInfo, last_sign_ms: int) -> tuple[EndedRun, Result, Exit]:
-    """Return what the run came to, and its exit as far as it was seen.
+    """Return the run's outcome, and its exit as far as it was seen.
 
     Args:
-        last_sign_ms: When somebody last saw it alive, for a run whose end nobody saw.
+        last_sign_ms: Time when it was last seen alive, for a run whose end was not seen.
     """
     seen = info.seen or {}
     how, finished = _exit(seen), max(_number(seen.get("finished_ms")) or last_sign_ms, info.started_ms)
@@ -49,7 +49,7 @@ def conclude(info: RunInfo, last_sign_ms: int) -> tuple[EndedRun, Result, Exit]:
 
 
 def evidence(info: RunInfo, snapshot: str | None) -> dict[str, Any]:
-    """Return by what the run is known, for the body of its entry."""
+    """Return the facts by which the run is known, for the body of its entry."""
     seen, child = info.seen or {}, info.child
     return {
         "start": "seen in the process list",
@@ -67,20 +67,20 @@ def evidence(info: RunInfo, snapshot: str | None) -> dict[str, Any]:
 
 
 def judge(engine: str, plan: Plan, exit: Exit, seen: dict[str, Any]) -> Result:
-    """Return the result of an engine's run of which only this is known; see the module.
+    """Return the result of an engine's run from its exit and its repository; see the module.
 
     Args:
-        exit: How it ended, as far as that is known.
+        exit: Its exit, as far as it is known.
         seen: snapshot (id or None), missing (sources that are not there), sure (nothing else may be missing), alone (no other
             run used the repository).
     """
-    told = engines.named(engine).session(plan).conclude(exit) if exit.seen else None
-    if told is not None and not (told.outcome is Outcome.UNKNOWN and exit.code == 0):
-        return told
+    by_exit = engines.named(engine).session(plan).conclude(exit) if exit.seen else None
+    if by_exit is not None and not (by_exit.outcome is Outcome.UNKNOWN and exit.code == 0):
+        return by_exit
     begin = f"{engine} ended with exit code 0" if exit.seen else f"{engine} ended, and its exit code was not seen"
     snapshot = seen.get("snapshot")
     if plan.kind != "backup" or not engines.named(engine).proves or not snapshot or not seen.get("alone", True):
-        why = f"{begin}, so how it ended is not known." if told is None else told.reason
+        why = f"{begin}, so how it ended is not known." if by_exit is None else by_exit.reason
         return Result(Outcome.UNKNOWN, why)
     made = f"{begin}, and snapshot {snapshot[:8]} is new in the repository"
     missing = [str(source) for source in seen.get("missing") or ()]
@@ -147,7 +147,7 @@ def _result(info: RunInfo, seen: dict[str, Any], exit: Exit) -> Result:
 
 
 def _looked(info: RunInfo, seen: dict[str, Any], last_sign_ms: int) -> dict[str, Any]:
-    """Look at the repository of a run whose end nobody saw."""
+    """Return the facts from the repository of a run whose end was not seen."""
     if not seen.get("here") or info.kind != "backup":
         return {}
     made = new_snapshots.snapshots(info.engine, info.repository, info.started_ms, clock.now_ms())

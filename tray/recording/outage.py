@@ -1,5 +1,4 @@
-"""`ERROR_STATUS_FETCH` on record: once per outage, whoever notices it first, however many look. So are notifications that
-nobody was shown.
+"""Record `ERROR_STATUS_FETCH` once for each outage, however many processes notice it, and notifications that were not shown.
 
 An outage is remembered as a file in the runtime folder from the first failure until the first success. Its entry goes the way of
 every record: into the audit log, or into the spool until the log can be written again.
@@ -8,6 +7,8 @@ every record: into the audit log, or into the spool until the log can be written
 import os
 from contextlib import suppress
 
+from tray.audit import spool
+from tray.audit.entry import Action, Draft, Severity
 from tray.core import files
 from tray.core.errors import BackupTrayError, NotificationError
 from tray.core.paths import Places, private
@@ -16,10 +17,10 @@ _RECORD_SECONDS = 0.2
 
 
 class Outage:
-    """Notes the beginning and the end of an outage.
+    """Memory of an outage: its beginning and its end.
 
     Args:
-        mark: The name of the file that remembers it; one for each thing that can be out.
+        mark: Name of the file that remembers it; one for each kind of outage.
     """
 
     def __init__(self, places: Places, mark: str = "outage") -> None:
@@ -28,7 +29,7 @@ class Outage:
         self._on = os.path.exists(self._mark)  # False also where the folder is not ours to enter
 
     def began(self, error: BackupTrayError) -> None:
-        """A fetch failed."""
+        """Note that a fetch failed."""
         if self._on:
             return
         self._on = True
@@ -36,27 +37,22 @@ class Outage:
             private(self._places.runtime)
             os.close(files.descriptor(self._mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         except FileExistsError:
-            return  # somebody else noted it
+            return  # another process has noted it
         except (OSError, BackupTrayError):
             pass  # no place for the mark: this process at least says it once
         self._record(error)
 
     def over(self) -> None:
-        """A fetch succeeded; records that waited for the log are appended now."""
+        """Note that a fetch succeeded, and append the records that waited for the log."""
         if not self._on:
             return
         self._on = False
         with suppress(OSError):
             self._mark.unlink(missing_ok=True)
-        from tray.audit import spool
-
         with suppress(BackupTrayError, OSError):
             spool.drain(self._places, timeout=_RECORD_SECONDS)
 
     def _record(self, error: BackupTrayError) -> None:
-        from tray.audit import spool
-        from tray.audit.entry import Action, Draft, Severity
-
         unheard = isinstance(error, NotificationError)
         action, severity = (
             (Action.NOTIFICATION_FAILED, Severity.WARNING) if unheard else (Action.STATUS_ERROR, Severity.ERROR)
@@ -70,13 +66,13 @@ class Outage:
 
 
 class Unheard:
-    """Notes that the desktop shows no notifications, and that it does again."""
+    """Memory of an outage of the desktop's notifications."""
 
     def __init__(self, places: Places) -> None:
         self._outage = Outage(places, "notification-outage")
 
     def note(self, why: str | None) -> None:
-        """One notification was tried: *why* it was not shown, None if it was."""
+        """Note the result of one notification: *why* it was not shown, None if it was."""
         if why is None:
             self._outage.over()
         else:

@@ -1,37 +1,33 @@
-"""What goes on record about a run: its beginning and its end, as drafts for the audit log."""
+"""Draft the entries of a run's beginning and end, and make its result fit to be kept."""
 
 import os
 import socket
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from tray.audit.entry import SEVERITY_OF, Action, Draft
 from tray.core import clock
+from tray.core.dataclass import replace
 from tray.core.model import EndedRun, Outcome, Source, Step
-from tray.engines.base import Exit, Result
+from tray.core.redact import Redactor
+from tray.engines.base import MAX_PROBLEMS, Exit, Result
 from tray.runs import RunInfo
-
-if TYPE_CHECKING:
-    from tray.audit.entry import Draft
 
 START_SECONDS = 0.5
 END_SECONDS = 2.0
-"""How long we wait for the log before the spool takes the record: a locked log must not hold the caller up."""
-MAX_PROBLEMS = 100
+"""Seconds to wait for the log before the spool takes the record: a locked log must not hold the caller up."""
 
 
-def started(info: RunInfo, *, evidence: Mapping[str, Any] | None = None) -> "Draft":
+def started(info: RunInfo, *, evidence: Mapping[str, Any] | None = None) -> Draft:
     """Return the entry of a run's beginning.
 
     Args:
-        evidence: Of a run that we did not start: by what it is known.
+        evidence: Of a run without a wrapper: the facts by which it is known.
     """
-    from tray.audit.entry import Action, Draft, Severity
-
     return Draft(
         action=Action.RUN_STARTED,
         time_ms=info.started_ms,
         result="started",
-        severity=Severity.INFO,
         body={
             "repository": info.repository,
             "sources": list(info.sources),
@@ -56,22 +52,19 @@ def ended(
     evidence: Mapping[str, Any] | None = None,
     paused_seconds: int = 0,
     stalled_seconds: int = 0,
-) -> "Draft":
-    """Return the entry of a run's end; `run.closed` if it was concluded and not seen.
+) -> Draft:
+    """Return the entry of a run's end; `run.closed` if no wrapper saw it.
 
     Args:
-        evidence: Of a run that we did not start: by what its end is known.
-        paused_seconds: How long it was paused.
-        stalled_seconds: How long it stood still, each time from the last progress on.
+        evidence: Of a run without a wrapper: the facts by which its end is known.
+        paused_seconds: Time for which it was paused.
+        stalled_seconds: Time for which it stood still, each time from the last progress on.
     """
-    from tray.audit.entry import Action, Draft, Severity
-
-    severity = {Outcome.SUCCEEDED: Severity.INFO, Outcome.FAILED: Severity.ERROR, Outcome.LOST: Severity.ERROR}
     return Draft(
         action=Action.RUN_CLOSED if last.inferred else Action.RUN_FINISHED,
         time_ms=last.finished_ms,
         result=last.outcome.value,
-        severity=severity.get(last.outcome, Severity.WARNING),
+        severity=SEVERITY_OF[last.outcome],
         duration_ms=last.duration_ms,
         bytes_processed=last.bytes_processed,
         bytes_added=last.bytes_added,
@@ -105,10 +98,8 @@ def ended(
     )
 
 
-def cancel_requested(info: RunInfo, whence: str) -> "Draft":
-    """Return the entry of somebody's wish that the run should end; *whence*: cli, tray, window or another program."""
-    from tray.audit.entry import Action, Draft
-
+def cancel_requested(info: RunInfo, whence: str) -> Draft:
+    """Return the entry of a user's request that the run should end, made by *whence*: cli, tray, window or another program."""
     return Draft(
         action=Action.RUN_CANCEL_REQUESTED,
         result="requested",
@@ -126,7 +117,7 @@ def end_of(
     inferred: bool,
     steps: tuple[Step, ...] = (),
 ) -> EndedRun:
-    """Return the ended run that everybody is shown."""
+    """Return the ended run that every surface shows."""
     return EndedRun(
         run=info.run,
         job=info.job,
@@ -152,7 +143,7 @@ def end_of(
 
 
 def _clocks(info: RunInfo) -> dict[str, Any]:
-    """Return what shows later whether the wall clock was right; only the run's own wrapper writes its entries as things happen."""
+    """Return facts that tell later whether the wall clock was right; only the run's own wrapper writes its entries in time."""
     now = info.source == Source.WRAPPED.value and info.wrapper.pid == os.getpid()
     return {"boot": info.boot, "since_boot_ms": clock.since_boot_ms()} if now else {}
 
@@ -165,3 +156,48 @@ def _common(info: RunInfo) -> dict[str, Any]:
         "kind": info.kind,
         "source": info.source,
     }
+
+
+# -- results with a doubt
+
+
+def doubted(result: Result, why: str) -> Result:
+    """Return *result*, with an unknown outcome in the place of a success; *why* is empty if there is no doubt."""
+    if not why or result.outcome is not Outcome.SUCCEEDED:
+        return result
+    return replace(result, outcome=Outcome.UNKNOWN, reason=f"{result.reason.rstrip('.')}, but {why}.")
+
+
+def mistake(error: Exception) -> str:
+    """Return the error as the second half of a sentence."""
+    return f"Backup Tray made a mistake of its own ({type(error).__name__}: {error})"
+
+
+def unknown(error: Exception) -> Result:
+    """Return the result of a run whose outcome is unknown because of an error of our own."""
+    return Result(Outcome.UNKNOWN, f"{mistake(error)}, so the run's outcome is not known.")
+
+
+def unknown_after_mistake(conclude: Callable[[], Result]) -> Result:
+    """Return the result of *conclude*, or an unknown one if an engine's adapter fails in it."""
+    try:
+        return conclude()
+    except Exception as error:
+        return unknown(error)
+
+
+def clean(result: Result, redactor: Redactor) -> Result:
+    """Return *result* without secrets; if that fails, without its words and without a success."""
+
+    def text(words: str | None) -> str | None:
+        return None if words is None else redactor.text(words)
+
+    try:
+        problems = tuple(
+            replace(problem, message=redactor.text(problem.message), item=text(problem.item))
+            for problem in result.problems[:MAX_PROBLEMS]
+        )
+        return replace(result, reason=redactor.text(result.reason), advice=text(result.advice), problems=problems)
+    except Exception:
+        outcome = Outcome.UNKNOWN if result.outcome is Outcome.SUCCEEDED else result.outcome
+        return Result(outcome, "Its words could not be made safe to keep.", errors=result.errors)

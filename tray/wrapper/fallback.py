@@ -19,7 +19,7 @@ from tray.core.redact import Redactor
 from tray.engines.base import Engine, Exit, Plan, Result, Session, Stream
 from tray.engines.findings import conclude_by_code
 from tray.recording import run_entries
-from tray.recording.doubt import clean, doubted, mistake
+from tray.recording.run_entries import clean, doubted, mistake
 from tray.runs import Process, RunInfo
 from tray.wrapper.child import Child
 from tray.wrapper.outputs import Outputs, Tail

@@ -17,7 +17,7 @@ from tray.core.paths import places as default_places
 from tray.core.redact import Redactor
 from tray.engines.base import LOG_FD, Engine, Exit, Plan, Result, Session
 from tray.recording import run_entries
-from tray.recording.doubt import clean, doubted
+from tray.recording.run_entries import clean, doubted
 from tray.runs import RunFolder, RunInfo
 from tray.runs.log import RunLog
 from tray.wrapper import after_run, earlier_runs, emptied_sources, fallback, left_behind, prepare, privacy
