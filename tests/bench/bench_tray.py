@@ -106,7 +106,7 @@ def _starts(desk: Desktop, rounds: int) -> Iterator[Row]:
 
 def _idle(desk: Desktop, seconds: int) -> Iterator[Row]:
     tray = psutil.Process(desk.tray().pid)
-    wait_for(lambda: "job 0" in desk.tooltip(desk.item()), what="the first poll")
+    wait_for(lambda: "backups are fine" in desk.tooltip(desk.item()), what="the first poll")
     client = ipc.Client(paths.places(), "bench")
     tracker = psutil.Process(client.tracker["pid"])
     client.close()

@@ -1,4 +1,4 @@
-"""What is pushed into the page: the newest status, as soon as it is known.
+"""Push the newest status into the page, as soon as it is known.
 
 One thread follows the status, one pushes it. While a push is under way newer statuses replace the one that waits, so a slow page
 skips pictures and never falls behind. Ages ("2 minutes ago") are kept fresh without anything happening.
@@ -23,7 +23,7 @@ _log = logging.getLogger("tray.window")
 
 
 class Source(Protocol):
-    """Where the status comes from; `tray.status.StatusSource` is one."""
+    """The source of the status, such as `tray.status.StatusSource`."""
 
     def follow(self, stop: threading.Event) -> Iterator[Status]:
         """Yield each new status until *stop* is set."""
@@ -33,7 +33,7 @@ class Source(Protocol):
 
 
 class Feed:
-    """Follows *source*; `push` gets the picture (see `view.dashboard`) whenever it differs from the last one pushed."""
+    """The feed of the page from *source*; a picture (see `view.dashboard`) is pushed when it differs from the last one."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -106,7 +106,7 @@ class Feed:
             return self._status
 
     def _drawn(self, status: Status) -> dict[str, Any]:
-        """Return the picture of *status*; if it cannot be drawn, that of a status that nobody knows."""
+        """Return the picture of *status*; if it cannot be drawn, that of an unknown status."""
         try:
             return self.picture(status)
         except Exception as error:
@@ -132,5 +132,5 @@ class Feed:
 
 def _unavailable(known: Status | None, error: Exception) -> Status:
     """Return the last status marked as old, with what went wrong."""
-    told = StatusFetchError(UnexpectedError(error).why, "Close this window and open it again.")
-    return unavailable(told.facts(), clock.now_ms(), known)
+    facts = StatusFetchError(UnexpectedError(error).why, "Close this window and open it again.").facts()
+    return unavailable(facts, clock.now_ms(), known)

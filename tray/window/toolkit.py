@@ -1,4 +1,4 @@
-"""The web view of this system: which one, whether it can work at all, and the few things that pywebview does not do.
+"""Choose the web view of this system, find out whether it can work at all, and do the few things that pywebview does not do.
 
 pywebview falls back from one toolkit to another without a word. We name the one we want, find out first whether it can work, and
 refuse any other. GTK with WebKit is the one on Linux; Qt is taken where only that is installed.
@@ -16,7 +16,7 @@ from typing import Any
 from tray.core.errors import NoWebViewError
 
 RENDERERS = {"gtk": "gtkwebkit2", "qt": "qtwebengine", "edgechromium": "edgechromium", "cocoa": "cocoa"}
-"""What pywebview calls the renderer of each toolkit (`webview.renderer`)."""
+"""The name of each toolkit's renderer in pywebview (`webview.renderer`)."""
 
 _NO_SCREEN = "Run this in a desktop session, or look at `backup-tray status` in the terminal."
 LIGHT, DARK = "#f4f6f8", "#15181c"
@@ -113,13 +113,13 @@ def lock_page(window: Any, toolkit: str) -> None:
 
 
 def save_file(webview: ModuleType, window: Any, toolkit: str, name: str, kind: str) -> str | None:
-    """Let the person choose where a file goes, in the desktop's own dialog, which asks before it takes the place of another file.
+    """Let the user choose a file to write in the desktop's own dialog, which asks before it replaces another file.
 
     Call from a thread that is not the user interface's.
 
     Args:
-        name: What is proposed.
-        kind: What the file is called, "PDF".
+        name: Name that the dialog proposes.
+        kind: Name of the format, "PDF".
     """
     if toolkit != "gtk":
         types = (f"{kind} (*{os.path.splitext(name)[1]})",)

@@ -8,16 +8,16 @@ from contextlib import suppress
 from typing import Any, Final
 
 from tray import config, wording
-from tray.audit import checkpoint, keys, last_check, proof
+from tray.audit import checkpoint, keys, proof
 from tray.audit.checkpoint import VerifierKey
 from tray.audit.merkle import leaf_hash
 from tray.audit.proof import Proof, root_of
-from tray.audit.verify.check import verify as verify_log
 from tray.audit.verify.verdict import Verdict
 from tray.baselines import all_copies, recorded_check
 from tray.core.errors import AuditUnavailableError, BackupTrayError, ProofError, UsageError
 from tray.core.paths import Places
 from tray.core.redact import Redactor
+from tray.report import of_run
 from tray.status import past_runs
 
 LONG_LOG: Final = 100_000
@@ -37,7 +37,7 @@ def check(places: Places, entry: int) -> dict[str, Any]:
     """
     with past_runs.reading(places) as log:
         size = 0 if log is None else log.head()[0]
-    return proven(places, entry) if size > LONG_LOG else checked(_verify(places), entry)
+    return proven(places, entry) if size > LONG_LOG else checked(of_run.verified(places), entry)
 
 
 def proven(places: Places, entry: int) -> dict[str, Any]:
@@ -112,13 +112,6 @@ def verify(places: Places, progress: Callable[[int, int], None] | None = None) -
     problems: list[str] = []
     verdict = recorded_check.check(places, configured(places), progress=progress, problems=problems)
     return _shown(verdict) | {"problems": [wording.escape(text) for text in problems]}
-
-
-def _verify(places: Places) -> Verdict:
-    """Verify as `verify` does, and record nothing."""
-    kept = all_copies.found(places, configured(places))
-    pinned, witness = all_copies.pinned(places), last_check.witness(places)
-    return verify_log(places.audit_db, places.audit_key, kept=kept, pinned=pinned, witness=witness)
 
 
 def _shown(verdict: Verdict) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""What the page shows, as one pure function from the status: raw numbers for bars and sorting, ready text for people.
+"""Turn the status into the data of the pages, pure: raw numbers for bars and sorting, ready text for people.
 
 The text comes from `tray.wording`, so that window, tray and terminal agree. Everything here is plain JSON; names are escaped,
 and the page puts them in as text, never as HTML.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tray import wording
@@ -26,6 +26,7 @@ from tray.core.model import (
     Status,
     Step,
 )
+from tray.report.facts import WORDS
 
 _KIND_OF_STATE = {
     State.OK: "ok",
@@ -46,28 +47,21 @@ _KIND_OF_OUTCOME = {
     Outcome.FAILED: "fail",
     Outcome.LOST: "fail",
 }
-_SHORT_OUTCOME = {
-    Outcome.SUCCEEDED: "Succeeded",
-    Outcome.WARNING: "Warnings",
-    Outcome.CANCELLED: "Cancelled",
-    Outcome.UNKNOWN: "Unknown",
-    Outcome.FAILED: "Failed",
-    Outcome.LOST: "Lost",
-}
 _KIND_OF_RESULT = {"intact": "ok", "tampered": "tampered", "inconclusive": "unknown"}
 _CLAIM = re.compile(r"^(?:intact|inconclusive|tampered)\b,? ?", re.IGNORECASE)
-"""What the badge says already, before the words of `wording.audit_words`."""
+"""The word of the badge, which `wording.audit_words` begins with too."""
 
 UNKNOWN = "unknown"
 LATER = "not known yet"
 PAUSES = "–"
-"""In place of a figure of a run that told some, while there is nothing to tell."""
+"""Stands for a figure that a run told before, while it has none."""
 NEVER = "never"
 
 
 def dashboard(status: Status, now_ms: int) -> dict[str, Any]:
     """Return everything that the window shows of *status*."""
-    failed = status.error is not None
+    failed, known = status.error is not None, bool(status.jobs or status.runs or status.last)
+    forgotten, as_of = wording.ALL_FORGOTTEN in status.notes, status.as_of_ms
     return {
         "state": status.state.value,
         "kind": _KIND_OF_STATE[status.state],
@@ -75,28 +69,24 @@ def dashboard(status: Status, now_ms: int) -> dict[str, Any]:
         "headline": wording.headline(status, now_ms),
         "sub": "Not current. The colours come back when it can be read again." if failed else "",
         "error": None if status.error is None else _error(status, status.error, now_ms),
-        "old": _old(status, now_ms) if failed else "",
-        "blank": failed and not (status.jobs or status.runs or status.last),
-        "empty": not failed
-        and status.state is State.NONE
-        and not status.jobs
-        and not status.runs
-        and status.last is None
-        and wording.ALL_FORGOTTEN not in status.notes,
+        "old": f"Status as of {absolute(as_of, now_ms)}, {wording.ago(now_ms, as_of)}" if failed else "",
+        "blank": failed and not known,
+        "empty": not failed and status.state is State.NONE and not known and not forgotten,
         "runs": [live(run) for run in status.runs],
-        "attention": []
-        if failed
-        else [job(item, now_ms, running=_of(item, status.runs)) for item in wording.bad(status)],
-        "jobs": [job(item, now_ms, running=_of(item, status.runs)) for item in status.jobs],
+        "attention": [] if failed else [job(item, now_ms, status.runs) for item in wording.bad(status)],
+        "jobs": [job(item, now_ms, status.runs) for item in status.jobs],
         "last": None if status.last is None else ended(status.last, now_ms),
         "notes": [wording.escape(note) for note in status.notes],
-        "repositories": [repository(one, now_ms) for one in status.repositories],
-        "audit": standing(status.audit, now_ms) | ({} if not failed else _standing_before(status.audit)),
+        "repositories": [repository(state, now_ms) for state in status.repositories],
+        "audit": standing(status.audit, now_ms, readable=not failed),
     }
 
 
-def standing(audit: AuditStanding | None, now_ms: int) -> dict[str, Any]:
-    """Return what is known of the audit log: badge, what was found and when, and the breach while nobody acknowledged it."""
+def standing(audit: AuditStanding | None, now_ms: int, *, readable: bool = True) -> dict[str, Any]:
+    """Return the standing of the audit log: badge, result and time of the last check, and a breach that is not acknowledged.
+
+    While the status is not *readable* the badge claims nothing about now; only a breach goes on being one.
+    """
     line = wording.audit_words(audit, now_ms)
     if audit is None:
         return {"kind": "none", "word": "Not verified", "text": "", "whose": "", "why": "", "facts": [], "breach": None}
@@ -105,6 +95,8 @@ def standing(audit: AuditStanding | None, now_ms: int) -> dict[str, Any]:
     word = "Tampered" if audit.breach else audit.result.capitalize() if known else "Not checked"
     if audit.result == "tampered" and not audit.breach:
         word = "Tampered, acknowledged"
+    if not readable and not audit.breach:
+        kind, word = "unknown", f"Not known now, before: {audit.result}"
     whose = "the system" if audit.instance is Instance.SYSTEM else ""
     return {
         "kind": kind,
@@ -115,13 +107,6 @@ def standing(audit: AuditStanding | None, now_ms: int) -> dict[str, Any]:
         "facts": _standing_facts(audit, now_ms),
         "breach": _breach(audit, line, now_ms) if audit.breach else None,
     }
-
-
-def _standing_before(audit: AuditStanding | None) -> dict[str, Any]:
-    """Return what is other about the badge while the status cannot be read: only a breach goes on being one."""
-    if audit is None or audit.breach:
-        return {}
-    return {"kind": "unknown", "word": f"Not known now, before: {audit.result}"}
 
 
 def _standing_facts(audit: AuditStanding, now_ms: int) -> list[list[str]]:
@@ -151,87 +136,68 @@ def _breach(audit: AuditStanding, line: str, now_ms: int) -> dict[str, Any]:
     }
 
 
-def _of(item: JobStatus, runs: tuple[LiveRun, ...]) -> LiveRun | None:
-    return next((run for run in runs if item.is_of(run)), None)
-
-
-def _old(status: Status, now_ms: int) -> str:
-    return f"Status as of {absolute(status.as_of_ms, now_ms)}, {wording.ago(now_ms, status.as_of_ms)}"
-
-
 def _error(status: Status, error: Mapping[str, str], now_ms: int) -> dict[str, str]:
     words = {key: wording.escape(error.get(key, "")) for key in ("code", "what", "why", "next")}
     known = bool(status.jobs or status.runs or status.last)
-    words["old"] = f"What you see below is from {absolute(status.as_of_ms, now_ms)}." if known else ""
+    words["old"] = f"The status below is from {absolute(status.as_of_ms, now_ms)}." if known else ""
     return words
 
 
 def live(run: LiveRun) -> dict[str, Any]:
-    """Return one live run: its bar and the figures under it. No figure is made up: what is unknown is said to be."""
-    copying = run.phase is not Phase.SCANNING
+    """Return one live run: its bar and the figures under it. No figure is made up: an unknown one is called so."""
     tells = run.files_done is not None or run.bytes_done is not None
     return {
         "run": run.run,
         "job": wording.escape(run.job),
         "route": route(run.engine, run.repository),
         "activity": wording.activity(run),
-        "line": wording.run_line(run),
         "phase": "" if run.phase is Phase.COPYING or not run.tracked else run.phase.value.capitalize(),
         "halt": _halt(run),
         "origin": origin(run),
         "can": [control.value for control in run.can],
         "ask": _ask(run) if Control.CANCEL in run.can else "",
-        "steps": [step(one) for one in run.steps],
+        "steps": list(map(step, run.steps)),
         "percent": None if run.fraction is None else int(run.fraction * 100),
         "percent_text": wording.percent(run) or "",
         "tracked": run.tracked,
         "since": f"{clock.local(run.started_ms):%H:%M}",
         "bar": run.source is Source.WRAPPED,
-        "facts": _seen(run)
-        if run.source is Source.OBSERVED
-        else [
-            _fact("Files", run.files_done, run.files_total if copying else None, wording.count),
-            _fact("Size", run.bytes_done, run.bytes_total if copying else None, wording.size),
-            {"label": "Speed", "value": wording.speed(run) or (PAUSES if tells else UNKNOWN), "of": ""},
-            {"label": "Time left", "value": _left(run), "of": ""},
-        ],
+        "facts": _figures(run, tells=tells),
         "tells": tells,
         "current": "" if run.current is None else wording.escape(run.current),
         "problems": wording.plural(run.errors, "problem") + " so far" if run.errors else "",
     }
 
 
-def _seen(run: LiveRun) -> list[dict[str, str]]:
-    """The figures of a run that somebody else started: nobody tells how far it is, so nothing is said of that."""
+def _figures(run: LiveRun, *, tells: bool) -> list[dict[str, str]]:
+    """Return the figures under a bar. Of an observed run nothing tells how far it is, so only its begin and speed are given."""
+    speed = {"label": "Speed", "value": wording.speed(run) or (PAUSES if tells else UNKNOWN), "of": ""}
+    if run.source is Source.OBSERVED:
+        since = {"label": "Since", "value": f"{clock.local(run.started_ms):%H:%M:%S}", "of": ""}
+        return [since, {**speed, "value": wording.speed(run) or UNKNOWN}]
+    copying = run.phase is not Phase.SCANNING
     return [
-        {"label": "Since", "value": f"{clock.local(run.started_ms):%H:%M:%S}", "of": ""},
-        {"label": "Speed", "value": wording.speed(run) or UNKNOWN, "of": ""},
+        _fact("Files", run.files_done, run.files_total if copying else None, wording.count),
+        _fact("Size", run.bytes_done, run.bytes_total if copying else None, wording.size),
+        speed,
+        {"label": "Time left", "value": _left(run), "of": ""},
     ]
 
 
 def _halt(run: LiveRun) -> dict[str, str] | None:
-    """Why it does not move, as a tag with its text; None if it does, or should."""
+    """Return why a run stands still, as a tag with its text; None if it does not."""
     if run.phase is Phase.PAUSED:
-        return {"kind": "paused", "word": "Paused", "text": _paused(run)}
+        own = "It is paused, and goes on when it is resumed."
+        other = "Its process is suspended. It goes on when that process is continued."
+        return {"kind": "paused", "word": "Paused", "text": other if run.source is Source.OBSERVED else own}
     if not run.stalled:
         return None
-    since = wording.standstill(run).capitalize()
-    return {
-        "kind": "stalled",
-        "word": "Stalled",
-        "text": f"{since}. It still runs; this clears by itself when it goes on.",
-    }
-
-
-def _paused(run: LiveRun) -> str:
-    """Say who can let it go on: a run that we only watch was suspended by somebody else."""
-    if run.source is Source.OBSERVED:
-        return "Its process is suspended. It goes on when that process is continued."
-    return "It is paused, and goes on when it is resumed."
+    text = f"{wording.standstill(run).capitalize()}. It still runs; this clears by itself when it goes on."
+    return {"kind": "stalled", "word": "Stalled", "text": text}
 
 
 def origin(run: LiveRun | EndedRun) -> list[str]:
-    """Return what is special about where a run comes from, in a word or two each; nothing about a wrapped one of one's own."""
+    """Return the origin of a run: system, another user, observed; nothing for a wrapped run of the user's own."""
     words = ["System"] if run.instance is Instance.SYSTEM else []
     if run.user is not None:
         words.append(f"by {wording.escape(run.user)}")
@@ -239,39 +205,38 @@ def origin(run: LiveRun | EndedRun) -> list[str]:
 
 
 def _ask(run: LiveRun) -> str:
-    lost = "What it has not finished is not backed up, and the run" if run.kind == "backup" else "The run"
+    lost = "Files that it has not finished are not backed up, and the run" if run.kind == "backup" else "The run"
     return f"It is asked to stop and gets time to clean up; then it is ended. {lost} counts as cancelled."
 
 
-def step(one: Step) -> dict[str, str]:
-    """Return one engine that a script called, with what is known of it."""
-    kind = "run" if one.outcome is None else _KIND_OF_OUTCOME[one.outcome]
-    took = "" if one.finished_ms is None else wording.duration(max(one.finished_ms - one.started_ms, 0) / 1000)
+def step(called: Step) -> dict[str, str]:
+    """Return one engine that a script called, and how its part ended."""
+    kind = "run" if called.outcome is None else _KIND_OF_OUTCOME[called.outcome]
+    took = "" if called.finished_ms is None else wording.elapsed(max(called.finished_ms - called.started_ms, 0))
     return {
-        "name": route(f"{one.engine} {one.kind}", one.repository),
+        "name": route(f"{called.engine} {called.kind}", called.repository),
         "kind": kind,
-        "word": "Running" if one.outcome is None else _SHORT_OUTCOME[one.outcome],
+        "word": "Running" if called.outcome is None else WORDS[called.outcome],
         "took": took,
-        "why": "" if one.reason is None or one.outcome is Outcome.SUCCEEDED else wording.escape(one.reason),
+        "why": "" if called.reason is None or called.outcome is Outcome.SUCCEEDED else wording.escape(called.reason),
     }
 
 
 def repository(state: RepositoryState, now_ms: int) -> dict[str, Any]:
-    """Return what a repository says of itself, with the time of that look."""
+    """Return the state of a repository, with the time of the look at it."""
     newest = state.last_snapshot_ms
     locked = "" if state.locked_by is None else f"Locked by {wording.escape(state.locked_by)}"
     if locked and state.locked_since_ms is not None:
         locked += f" since {absolute(state.locked_since_ms, now_ms)}"
-    unlock = (
-        "" if state.lock_command is None else f" If nobody needs it any more: `{wording.escape(state.lock_command)}`."
-    )
+    command = state.lock_command
+    unlock = "" if command is None else f" If no backup needs it any more: `{wording.escape(command)}`."
     return {
         "route": route(state.engine, state.repository),
         "system": state.instance is Instance.SYSTEM,
-        "snapshots": UNKNOWN if state.snapshots is None else wording.count(state.snapshots),
+        "snapshots": wording.known(state.snapshots, wording.count, UNKNOWN),
         "newest": UNKNOWN if newest is None else wording.ago(now_ms, newest),
         "newest_at": "" if newest is None else absolute(newest, now_ms),
-        "size": UNKNOWN if state.size is None else wording.size(state.size),
+        "size": wording.known(state.size, wording.size, UNKNOWN),
         "locked": f"{locked}.{unlock}" if locked else "",
         "as_of": f"Looked at {wording.ago(now_ms, state.as_of_ms)}, {absolute(state.as_of_ms, now_ms)}",
         "error": None if state.error is None else {key: wording.escape(text) for key, text in state.error.items()},
@@ -299,8 +264,9 @@ def route(engine: str, repository: str | None) -> str:
     return wording.escape(engine) if repository is None else f"{wording.escape(engine)} → {wording.escape(repository)}"
 
 
-def job(item: JobStatus, now_ms: int, *, running: LiveRun | None = None) -> dict[str, Any]:
-    """Return one job with its state and last run."""
+def job(item: JobStatus, now_ms: int, runs: Sequence[LiveRun] = ()) -> dict[str, Any]:
+    """Return one job with its state and last run, and the one of the live *runs* that is its own."""
+    running = next((run for run in runs if item.is_of(run)), None)
     word = wording.job_word(item)
     kind = "none" if wording.acknowledged(item) else _KIND_OF_STATE[item.state]
     if item.state is State.RUNNING and running is not None:
@@ -327,7 +293,7 @@ def job(item: JobStatus, now_ms: int, *, running: LiveRun | None = None) -> dict
 
 
 def _leads(item: JobStatus, running: LiveRun | None) -> str | None:
-    """The run to which the buttons beside a job lead: a stalled one to itself, else the one that the state is about."""
+    """Return the run to which the buttons beside a job lead: the live one if stalled, else the one that the state is about."""
     if item.state is State.STALLED and running is not None:
         return running.run
     return None if item.about is None else item.about.run
@@ -336,7 +302,7 @@ def _leads(item: JobStatus, running: LiveRun | None) -> str | None:
 def ended(run: EndedRun, now_ms: int) -> dict[str, Any]:
     """Return one ended run: as the summary of the last one, as a row of the history, as the head of a report."""
     reason = None if run.reason is None else wording.escape(run.reason.strip())
-    job, line = wording.escape(run.job), wording.last_line(run, now_ms)
+    job = wording.escape(run.job)
     return {
         "run": run.run,
         "entry": run.entry,
@@ -345,36 +311,30 @@ def ended(run: EndedRun, now_ms: int) -> dict[str, Any]:
         "route": route(run.engine, run.repository),
         "outcome": run.outcome.value,
         "kind": _KIND_OF_OUTCOME[run.outcome],
-        "word": _SHORT_OUTCOME[run.outcome],
+        "word": WORDS[run.outcome],
         "title": f"{job}: {wording.outcome_word(run.outcome)}",
-        "line": line,
-        "did": line.removeprefix(f"{job}: "),
         "reason": "" if run.outcome is Outcome.SUCCEEDED or not reason else reason,
         "inferred": run.inferred,
-        "ms": run.finished_ms,
         "origin": origin(run),
-        "steps": [step(one) for one in run.steps],
+        "steps": list(map(step, run.steps)),
         "advice": "" if run.advice is None else wording.escape(run.advice),
         "ago": wording.ago(now_ms, run.finished_ms),
         "at": absolute(run.finished_ms, now_ms),
-        "duration": UNKNOWN if run.duration_ms is None else wording.duration(run.duration_ms / 1000),
-        "size": UNKNOWN if run.bytes_processed is None else wording.size(run.bytes_processed),
-        "added": UNKNOWN if run.bytes_added is None else wording.size(run.bytes_added),
+        "duration": wording.known(run.duration_ms, wording.elapsed, UNKNOWN),
+        "size": wording.known(run.bytes_processed, wording.size, UNKNOWN),
+        "added": wording.known(run.bytes_added, wording.size, UNKNOWN),
         "added_how": "before compression" if run.uncompressed else "",
         "grown": ""
         if run.bytes_added is None
         else f"{'' if run.uncompressed else '+'}{wording.added(run, short=True)}",
-        "files": UNKNOWN if run.files is None else wording.count(run.files),
+        "files": wording.known(run.files, wording.count, UNKNOWN),
         "errors": wording.problems(run) or UNKNOWN,
     }
 
 
 def kind_of(outcome: str) -> str:
     """Return the shape of an outcome, also of one that a newer version wrote."""
-    try:
-        return _KIND_OF_OUTCOME[Outcome(outcome)]
-    except ValueError:
-        return _KIND_OF_OUTCOME[Outcome.UNKNOWN]
+    return _KIND_OF_OUTCOME[Outcome(outcome) if outcome in list(Outcome) else Outcome.UNKNOWN]
 
 
 def absolute(ms: int, now_ms: int) -> str:
@@ -383,10 +343,3 @@ def absolute(ms: int, now_ms: int) -> str:
     days = (now.date() - moment.date()).days
     day = {0: "today", 1: "yesterday"}.get(days, f"{moment:%Y-%m-%d}")
     return f"{day} {moment:%H:%M}"
-
-
-def looked(to_ms: int | None, now_ms: int) -> str:
-    """Say how far a search got that was ended before it had seen all; nothing if it saw all."""
-    if to_ms is None:
-        return ""
-    return f"There was no time to look at everything: only back to {absolute(to_ms, now_ms)}. Older goes on from there."

@@ -69,13 +69,6 @@ def test_jobs_that_are_not_fine_need_attention() -> None:
     assert [job["job"] for job in view.dashboard(status, clock.now_ms())["attention"]] == ["photos"]
 
 
-def test_a_failure_without_a_reason_says_what_happened_once() -> None:
-    """Beside the job's name stands what its run did, without the name again."""
-    run = view.ended(statuses.ended("etc: all", Outcome.FAILED), clock.now_ms())
-    assert run["did"].startswith("failed 2 hours ago")
-    assert run["line"] == f"etc: all: {run['did']}"
-
-
 def test_no_percentage_is_made_up() -> None:
     """While a run scans, its totals still grow: no percentage, no total, no time left."""
     run = view.live(statuses.live(phase=Phase.SCANNING))
@@ -214,7 +207,7 @@ def test_a_repository_shows_its_age_and_says_what_is_unknown() -> None:
     shown = view.repository(state, now)
     assert shown["route"] == "borg → /repo"
     assert (shown["snapshots"], shown["newest"], shown["size"]) == ("unknown", "26 hours ago", "unknown")
-    assert shown["locked"].endswith("If nobody needs it any more: `borg break-lock /repo`.")
+    assert shown["locked"].endswith("If no backup needs it any more: `borg break-lock /repo`.")
     assert shown["as_of"].startswith("Looked at 2 hours ago")
     assert shown["error"] is None
 
