@@ -68,39 +68,24 @@ class DarRun(LineSession):
         "dar ended with exit code 0, but its lines about folders that it could not read are not known in this language."
     )
     causes = causes(
-        (
-            (r"No space left on device", "There is no space left where the archive is written; free some."),
-            (
-                r"filesystem information at (.+?):",
-                "The source {1} does not exist, so nothing was backed up; check its path, and whether its disk is mounted.",
+        {
+            r"No space left on device": "There is no space left where the archive is written; free some.",
+            r"filesystem information at (.+?):": (
+                "The source {1} does not exist, so nothing was backed up; check its path, and whether its disk is mounted."
             ),
-            (
-                r"Error opening directory: (.+?) : No such file",
-                "The folder {1} for the archive does not exist; check its path, and whether its disk is mounted.",
+            r"Error opening directory: (.+?) : No such file": (
+                "The folder {1} for the archive does not exist; check its path, and whether its disk is mounted."
             ),
-            (
-                r"No backup file is present in (\S+) for archive (.+?),",
-                "There is no archive {2} in {1}; check its name.",
+            r"No backup file is present in (\S+) for archive (.+?),": "There is no archive {2} in {1}; check its name.",
+            r"about to be overwritten|Overwriting not allowed": (
+                "The archive exists already and was kept; give each archive a name of its own."
             ),
-            (
-                r"about to be overwritten|Overwriting not allowed",
-                "The archive exists already and was kept; give each archive a name of its own.",
-            ),
-            (
-                r"user command",
-                "A command that dar was to run (`-E`, `-F`) failed; its own words are in the log of this run.",
-            ),
-            (r"elastic buffer", "The archive could not be read: the password is wrong, or the archive is damaged."),
-            (
-                r"corrupted in the archive|end of the archive is corrupted|Cannot open catalogue",
-                "The archive is damaged.",
-            ),
-            *ACCESS,
-            (
-                r"(?:Parse error: +|aborting operation: |while asking: |following reason: |saving data: )(.+)",
-                "dar gave up: {1}.",
-            ),
-        )
+            r"user command": "A command that dar was to run (`-E`, `-F`) failed; its own words are in the log of this run.",
+            r"elastic buffer": "The archive could not be read: the password is wrong, or the archive is damaged.",
+            r"corrupted in the archive|end of the archive is corrupted|Cannot open catalogue": "The archive is damaged.",
+            **ACCESS,
+            r"(?:Parse error: +|aborting operation: |while asking: |following reason: |saving data: )(.+)": "dar gave up: {1}.",
+        }
     )
     _rules = 0
     _english = False

@@ -6,7 +6,7 @@ stand here. A session adds in one sentence what was achieved where the output an
 
 import re
 import signal
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import partial
 
 from tray.core.dataclass import dataclass, field, replace
@@ -241,9 +241,9 @@ def _group(match: "re.Match[str]", mark: "re.Match[str]") -> str:
     return (text or mark[2] or "").strip("\n")[:300]
 
 
-def causes(pairs: Iterable[tuple[str, str]]) -> Causes:
-    """Compile a table of causes."""
-    return tuple((re.compile(pattern, re.MULTILINE), words) for pattern, words in pairs)
+def causes(table: Mapping[str, str]) -> Causes:
+    """Compile a table of causes, the most telling first."""
+    return tuple((re.compile(pattern, re.MULTILINE), words) for pattern, words in table.items())
 
 
 def whole(digits: str | bytes) -> int:

@@ -71,28 +71,22 @@ class KopiaRun(LineSession):
     name = "kopia"
     others: Mapping[str, str] = {"restore": "The files were restored", "check": "The snapshots were verified"}
     causes = causes(
-        (
-            (
-                r"no space left on device",
-                "There is no space left where the repository (or kopia's cache) is; free some.",
+        {
+            r"no space left on device": "There is no space left where the repository (or kopia's cache) is; free some.",
+            **ACCESS,
+            r"invalid repository password|(?:wrong|incorrect) password": "The password of the repository is wrong.",
+            r"repository is not connected|not connected to a repository": (
+                "kopia is not connected to a repository; connect with `kopia repository connect`."
             ),
-            *ACCESS,
-            (r"invalid repository password|(?:wrong|incorrect) password", "The password of the repository is wrong."),
-            (
-                r"repository is not connected|not connected to a repository",
-                "kopia is not connected to a repository; connect with `kopia repository connect`.",
+            r"open repository:.*no such file|repository not initialized": (
+                "kopia found no repository where it is connected to; check whether its disk is mounted."
             ),
-            (
-                r"open repository:.*no such file|repository not initialized",
-                "kopia found no repository where it is connected to; check whether its disk is mounted.",
+            r"unable to get local filesystem entry:?|l?stat .+: no such file or directory": (
+                "The source does not exist, so nothing was backed up; check its path, and whether its disk is mounted."
             ),
-            (
-                r"unable to get local filesystem entry:?|l?stat .+: no such file or directory",
-                "The source does not exist, so nothing was backed up; check its path, and whether its disk is mounted.",
-            ),
-            (r"no snapshot sources", "kopia was told nothing to back up; name the folders, or use `--all`."),
-            (r"error: (.+)", "kopia gave up: {1}."),
-        )
+            r"no snapshot sources": "kopia was told nothing to back up; name the folders, or use `--all`.",
+            r"error: (.+)": "kopia gave up: {1}.",
+        }
     )
     _saved = 0
     _counted = 0

@@ -111,43 +111,31 @@ class RdiffBackupRun(LineSession):
     others: Mapping[str, str] = {"restore": "The files were restored", "prune": "Old increments were removed"}
     unproven = "rdiff-backup ended with exit code 0, but only its statistics prove that it could read all files."
     causes = causes(
-        (
-            (
-                r"process\s+id (\d+) is still running|previous rdiff-backup session with process",
-                "Another rdiff-backup is working in this repository; wait until it ends, then run the backup again.",
+        {
+            r"process\s+id (\d+) is still running|previous rdiff-backup session with process": (
+                "Another rdiff-backup is working in this repository; wait until it ends, then run the backup again."
             ),
-            (
-                r"[Nn]o space left on device",
-                "There is no space left where the backup is written; free some, then run it again.",
+            r"[Nn]o space left on device": "There is no space left where the backup is written; free some, then run it again.",
+            **ACCESS,
+            r"Source path (.+?) does not exist|Source directory (.+?) (?:does not exist|not found)": (
+                "The source {1}{2} does not exist, so nothing was backed up; check its path, and whether its disk is mounted."
             ),
-            *ACCESS,
-            (
-                r"Source path (.+?) does not exist|Source directory (.+?) (?:does not exist|not found)",
-                "The source {1}{2} does not exist, so nothing was backed up; check its path, and whether its disk is mounted.",
+            r"Unable to delete and/or create directory (.+)": (
+                "The repository's folder {1} could not be made; check the path, and whether its disk is mounted."
             ),
-            (
-                r"Unable to delete and/or create directory (.+)",
-                "The repository's folder {1} could not be made; check the path, and whether its disk is mounted.",
+            r"does not look like a rdiff-backup repository|couldn't be identified as being within an existing backup": (
+                "There is no rdiff-backup repository at this place; check the path, and whether its disk is mounted."
             ),
-            (
-                r"does not look like a rdiff-backup repository|couldn't be identified as being within an existing backup",
-                "There is no rdiff-backup repository at this place; check the path, and whether its disk is mounted.",
+            r"The last backup is not in the past": (
+                "The last backup is not in the past: another one is running there, or the clock was set back."
             ),
-            (
-                r"The last backup is not in the past",
-                "The last backup is not in the past: another one is running there, or the clock was set back.",
+            r"Target path (.+?) exists and isn't empty": (
+                "The folder {1} is not empty and nothing was overwritten; use another one."
             ),
-            (
-                r"Target path (.+?) exists and isn't empty",
-                "The folder {1} is not empty and nothing was overwritten; use another one.",
-            ),
-            (
-                r"found (\d+) potentially corrupted files",
-                "The repository is damaged: {1} of its files do not match their checksums.",
-            ),
-            (r"rdiff-backup: error: (.+)", "rdiff-backup did not understand its command line: {1}."),
-            (r"^(?:ERROR|Fatal Error): (.+)", "rdiff-backup gave up: {1}."),
-        )
+            r"found (\d+) potentially corrupted files": "The repository is damaged: {1} of its files do not match their checksums.",
+            r"rdiff-backup: error: (.+)": "rdiff-backup did not understand its command line: {1}.",
+            r"^(?:ERROR|Fatal Error): (.+)": "rdiff-backup gave up: {1}.",
+        }
     )
 
     _block: dict[str, int] | None = None

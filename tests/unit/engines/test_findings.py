@@ -85,7 +85,7 @@ def test_an_engine_that_gave_up_has_failed_though_nobody_saw_its_end() -> None:
     """Its last words are enough."""
     seen = Findings(fatal=True)
     seen.complain("disk full", decisive=True)
-    found = conclude(seen, Exit(None), PLAIN, name="x", causes=causes((("disk (f.*)", "It is {1}."),)))
+    found = conclude(seen, Exit(None), PLAIN, name="x", causes=causes({"disk (f.*)": "It is {1}."}))
     assert (found.outcome, found.reason) == (Outcome.FAILED, "It is full.")
 
 

@@ -40,92 +40,94 @@ def _cause(names: str, codes: tuple[int, ...], pattern: str, words: str) -> tupl
 
 
 _CAUSES = findings.causes(
-    (
-        _cause(
-            "Repository.InsufficientFreeSpaceError",
-            (14,),
-            r"No space left on device|Insufficient free space to complete transaction",
-            (
-                "There is no space left on the device; free some space where the repository (or borg's cache) is, then run the"
-                " backup again."
+    dict(
+        (
+            _cause(
+                "Repository.InsufficientFreeSpaceError",
+                (14,),
+                r"No space left on device|Insufficient free space to complete transaction",
+                (
+                    "There is no space left on the device; free some space where the repository (or borg's cache) is, then run the"
+                    " backup again."
+                ),
             ),
-        ),
-        _cause(
-            "LockTimeout LockError",
-            (70, 73),
-            r"Failed to create/acquire the lock .*\(timeout\)|Failed to acquire the lock",
-            _LOCKED,
-        ),
-        _cause(
-            "LockFailed LockErrorT",
-            (71, 72),
-            r"Failed to create/acquire the lock",
-            "borg could not make its lock in the repository; check that you may write there and that its disk is not full.",
-        ),
-        _cause(
-            "PassphraseWrong PasswordRetriesExceeded",
-            (52, 53),
-            r"[Pp]assphrase supplied in .* is incorrect|Exceeded the maximum password retries",
-            "The passphrase is wrong; check BORG_PASSPHRASE, or the command in BORG_PASSCOMMAND.",
-        ),
-        _cause(
-            "NoPassphraseFailure",
-            (50,),
-            r"[Cc]an ?not acquire a passphrase",
-            "borg got no passphrase; give it one with BORG_PASSPHRASE or BORG_PASSCOMMAND.",
-        ),
-        _cause(
-            "PasscommandFailure",
-            (51,),
-            r"Passcommand supplied in BORG_PASSCOMMAND failed",
-            "The command in BORG_PASSCOMMAND failed, so borg got no passphrase; run it by hand to see why.",
-        ),
-        _cause(
-            "Repository.DoesNotExist Repository.ParentPathDoesNotExist",
-            (13, 18),
-            r"^Repository (.*) does not exist",
-            (
-                "There is no borg repository at {1|this address}; check the address and whether its disk is mounted. Only where"
-                " there never was one: make it with `borg init`."
+            _cause(
+                "LockTimeout LockError",
+                (70, 73),
+                r"Failed to create/acquire the lock .*\(timeout\)|Failed to acquire the lock",
+                _LOCKED,
             ),
-        ),
-        _cause(
-            "Repository.InvalidRepository Repository.InvalidRepositoryConfig",
-            (15, 16),
-            r"^(?:(.*) is not a valid repository\. Check repo config|.*does not have a valid configuration)",
-            "At {1|this address} is no borg repository, or its config file is damaged; check the address.",
-        ),
-        _cause(
-            "Archive.AlreadyExists",
-            (30,),
-            r"^Archive .* already exists",
-            (
-                "An archive of this name exists already; give each archive a name of its own, for example with"
-                " `::{hostname}-{now}`."
+            _cause(
+                "LockFailed LockErrorT",
+                (71, 72),
+                r"Failed to create/acquire the lock",
+                "borg could not make its lock in the repository; check that you may write there and that its disk is not full.",
             ),
-        ),
-        _cause(
-            "Repository.StorageQuotaExceeded",
-            (20,),
-            r"storage quota .* has been exceeded",
-            "The storage quota of the repository is used up; prune and compact it, or ask for more.",
-        ),
-        _cause(
-            "Repository.CheckNeeded",
-            (12,),
-            r"Inconsistency detected\. Please run",
-            "The repository is inconsistent; look at it with `borg check`.",
-        ),
-        _cause("ConnectionClosed ConnectionClosedWithHint", (80, 81), r"Connection closed by remote host", _CLOSED),
-        _cause(
-            "Cache.RepositoryAccessAborted Cache.RepositoryReplay Cache.RepositoryIDNotUnique Cache.EncryptionMethodMismatch",
-            (61, 62, 63, 64),
-            r"Repository access aborted|encryption method changed since last access",
-            (
-                "borg does not trust this repository: it is new to this account, was moved or was replaced. Run `borg info` on"
-                " it by hand and answer its question."
+            _cause(
+                "PassphraseWrong PasswordRetriesExceeded",
+                (52, 53),
+                r"[Pp]assphrase supplied in .* is incorrect|Exceeded the maximum password retries",
+                "The passphrase is wrong; check BORG_PASSPHRASE, or the command in BORG_PASSCOMMAND.",
             ),
-        ),
+            _cause(
+                "NoPassphraseFailure",
+                (50,),
+                r"[Cc]an ?not acquire a passphrase",
+                "borg got no passphrase; give it one with BORG_PASSPHRASE or BORG_PASSCOMMAND.",
+            ),
+            _cause(
+                "PasscommandFailure",
+                (51,),
+                r"Passcommand supplied in BORG_PASSCOMMAND failed",
+                "The command in BORG_PASSCOMMAND failed, so borg got no passphrase; run it by hand to see why.",
+            ),
+            _cause(
+                "Repository.DoesNotExist Repository.ParentPathDoesNotExist",
+                (13, 18),
+                r"^Repository (.*) does not exist",
+                (
+                    "There is no borg repository at {1|this address}; check the address and whether its disk is mounted. Only where"
+                    " there never was one: make it with `borg init`."
+                ),
+            ),
+            _cause(
+                "Repository.InvalidRepository Repository.InvalidRepositoryConfig",
+                (15, 16),
+                r"^(?:(.*) is not a valid repository\. Check repo config|.*does not have a valid configuration)",
+                "At {1|this address} is no borg repository, or its config file is damaged; check the address.",
+            ),
+            _cause(
+                "Archive.AlreadyExists",
+                (30,),
+                r"^Archive .* already exists",
+                (
+                    "An archive of this name exists already; give each archive a name of its own, for example with"
+                    " `::{hostname}-{now}`."
+                ),
+            ),
+            _cause(
+                "Repository.StorageQuotaExceeded",
+                (20,),
+                r"storage quota .* has been exceeded",
+                "The storage quota of the repository is used up; prune and compact it, or ask for more.",
+            ),
+            _cause(
+                "Repository.CheckNeeded",
+                (12,),
+                r"Inconsistency detected\. Please run",
+                "The repository is inconsistent; look at it with `borg check`.",
+            ),
+            _cause("ConnectionClosed ConnectionClosedWithHint", (80, 81), r"Connection closed by remote host", _CLOSED),
+            _cause(
+                "Cache.RepositoryAccessAborted Cache.RepositoryReplay Cache.RepositoryIDNotUnique Cache.EncryptionMethodMismatch",
+                (61, 62, 63, 64),
+                r"Repository access aborted|encryption method changed since last access",
+                (
+                    "borg does not trust this repository: it is new to this account, was moved or was replaced. Run `borg info` on"
+                    " it by hand and answer its question."
+                ),
+            ),
+        )
     )
 )
 

@@ -39,33 +39,25 @@ _NO_SPACE = re.compile(
     r"|too big for remaining disk space|disk is full|over quota|not enough (?:free )?space"
 )
 _CAUSES = findings.causes(
-    (
-        (
-            _NO_SPACE.pattern,
-            "There is no space left where the copy goes; free some space there, then run the backup again.",
+    {
+        _NO_SPACE.pattern: "There is no space left where the copy goes; free some space there, then run the backup again.",
+        **ACCESS,
+        "error reading source root directory: directory not found|Source doesn't exist": (
+            "The source does not exist, so nothing was copied; check its path, and whether its disk is mounted."
         ),
-        *ACCESS,
-        (
-            "error reading source root directory: directory not found|Source doesn't exist",
-            "The source does not exist, so nothing was copied; check its path, and whether its disk is mounted.",
+        "didn't find section in config file": (
+            "rclone knows no remote of that name; see `rclone listremotes`, and which configuration it used."
         ),
-        (
-            "didn't find section in config file",
-            "rclone knows no remote of that name; see `rclone listremotes`, and which configuration it used.",
+        "prior lock file found: (.+)": (
+            "The lock of another `bisync` of these ends is there: {1}; wait until that ends, then run it again."
         ),
-        (
-            "prior lock file found: (.+)",
-            "The lock of another `bisync` of these ends is there: {1}; wait until that ends, then run it again.",
+        "cannot find prior Path1 or Path2 listings|Must run --resync": (
+            "`bisync` needs to begin anew; check both ends, then run it once with `--resync`."
         ),
-        (
-            "cannot find prior Path1 or Path2 listings|Must run --resync",
-            "`bisync` needs to begin anew; check both ends, then run it once with `--resync`.",
+        "(?i)unable to decrypt configuration|couldn't decrypt configuration|wrong password": (
+            "The password of rclone's configuration is wrong or missing; check RCLONE_CONFIG_PASS or the `--password-command`."
         ),
-        (
-            "(?i)unable to decrypt configuration|couldn't decrypt configuration|wrong password",
-            "The password of rclone's configuration is wrong or missing; check RCLONE_CONFIG_PASS or the `--password-command`.",
-        ),
-    )
+    }
 )
 _LOCK = re.compile(r"prior lock file found: (.+)")
 _CODES = {

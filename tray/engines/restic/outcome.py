@@ -33,60 +33,41 @@ _NOT_THERE = (
 """Only an answer that there is no such file means that there is no repository; any other failure to open it says nothing."""
 _IS_LOCKED = "The repository is locked{1}; wait until that run ends, then run the backup again."
 _CAUSES = findings.causes(
-    (
-        (
-            "(?i)no space left on device|quota exceeded|insufficient storage",
-            (
-                "There is no space left on the device; free some space where the repository (or restic's cache) is,"
-                " then run the backup again."
-            ),
+    {
+        "(?i)no space left on device|quota exceeded|insufficient storage": (
+            "There is no space left on the device; free some space where the repository (or restic's cache) is,"
+            " then run the backup again."
         ),
-        *ACCESS,
-        (r"already locked(?: exclusively)?( by PID \d+ on .*? by .*?)(?: \(UID|$)", _IS_LOCKED),
-        (r"already locked|unable to create lock|\[exit code 11\]", _IS_LOCKED),
-        (
-            r"wrong password or no key found|\[exit code 12\]",
-            (
-                "The password is wrong, or the repository has no key for it; check the password file, RESTIC_PASSWORD or the"
-                " password command."
-            ),
+        **ACCESS,
+        r"already locked(?: exclusively)?( by PID \d+ on .*? by .*?)(?: \(UID|$)": _IS_LOCKED,
+        r"already locked|unable to create lock|\[exit code 11\]": _IS_LOCKED,
+        r"wrong password or no key found|\[exit code 12\]": (
+            "The password is wrong, or the repository has no key for it; check the password file, RESTIC_PASSWORD or the"
+            " password command."
         ),
-        (
-            rf"(?i)^Fatal: .*(?:permission denied|operation not permitted){_AT}",
-            "Access to the repository at {1|this address} was denied; check who owns it, and as which user the backup runs.",
+        rf"(?i)^Fatal: .*(?:permission denied|operation not permitted){_AT}": (
+            "Access to the repository at {1|this address} was denied; check who owns it, and as which user the backup runs."
         ),
-        (
-            rf"(?i){_NOT_THERE}{_AT}|\[exit code 10\]",
-            (
-                "There is no restic repository at {1|this address}; check the address and whether its disk is mounted. Only"
-                " where there never was one: make it with `restic init`."
-            ),
+        rf"(?i){_NOT_THERE}{_AT}|\[exit code 10\]": (
+            "There is no restic repository at {1|this address}; check the address and whether its disk is mounted. Only"
+            " where there never was one: make it with `restic init`."
         ),
-        (
-            rf"{_PLACE}\n *(.*\S)",
-            "restic could not open the repository at {1}{said}; check the address, the network and the login.",
+        rf"{_PLACE}\n *(.*\S)": "restic could not open the repository at {1}{said}; check the address, the network and the login.",
+        "all (?:target|source) directories/files do not exist": (
+            "None of the sources exists, so nothing was backed up; check their paths, and whether their disks are mounted."
         ),
-        (
-            "all (?:target|source) directories/files do not exist",
-            "None of the sources exists, so nothing was backed up; check their paths, and whether their disks are mounted.",
+        "an empty password is not a password|Resolving password failed": (
+            "restic got no password; give it a password file with `--password-file` or RESTIC_PASSWORD_FILE."
         ),
-        (
-            "an empty password is not a password|Resolving password failed",
-            "restic got no password; give it a password file with `--password-file` or RESTIC_PASSWORD_FILE.",
+        "Please specify repository location": (
+            "restic was not told which repository to use; name it with `-r` or RESTIC_REPOSITORY."
         ),
-        (
-            "Please specify repository location",
-            "restic was not told which repository to use; name it with `-r` or RESTIC_REPOSITORY.",
+        "repository contains errors|packs from index missing in repo": (
+            "The repository has errors{said}; remove nothing from it, and see what restic's manual says about repairing"
+            " (`restic repair index`)."
         ),
-        (
-            "repository contains errors|packs from index missing in repo",
-            (
-                "The repository has errors{said}; remove nothing from it, and see what restic's manual says about repairing"
-                " (`restic repair index`)."
-            ),
-        ),
-        ("snapshot is empty", "There was nothing to save: restic could read none of the sources."),
-    )
+        "snapshot is empty": "There was nothing to save: restic could read none of the sources.",
+    }
 )
 
 

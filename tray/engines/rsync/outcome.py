@@ -21,22 +21,15 @@ _UNSEEN = "rsync ended with exit code 0, but its output was not seen, so a folde
 _DELETES = ("delete", "del", "delete-before", "delete-during", "delete-delay", "delete-after", "delete-excluded")
 _NOTHING = "rsync ended well, but it found nothing to copy; check the source and what is excluded."
 _CAUSES = findings.causes(
-    (
-        (
-            "No space left on device|Disk quota exceeded",
-            "There is no space left where the copy goes; free some space there, then run the backup again.",
+    {
+        "No space left on device|Disk quota exceeded": (
+            "There is no space left where the copy goes; free some space there, then run the backup again."
         ),
-        (
-            "auth failed on module",
-            "The rsync daemon refused the password; check RSYNC_PASSWORD or the `--password-file`.",
-        ),
-        ("Unknown module", "The rsync daemon has no module of that name; list them with `rsync HOST::`."),
-        *ACCESS,
-        (
-            "command not found",
-            "rsync was not found on the other side; install it there or name it with `--rsync-path`.",
-        ),
-    )
+        "auth failed on module": "The rsync daemon refused the password; check RSYNC_PASSWORD or the `--password-file`.",
+        "Unknown module": "The rsync daemon has no module of that name; list them with `rsync HOST::`.",
+        **ACCESS,
+        "command not found": "rsync was not found on the other side; install it there or name it with `--rsync-path`.",
+    }
 )
 _CODES = {
     1: "rsync did not understand its command line",

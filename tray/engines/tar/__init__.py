@@ -92,28 +92,21 @@ class TarSession(LineSession):
         "tar ended with exit code 0, but files that could not be read would not be known (`--ignore-failed-read`)."
     )
     causes = causes(
-        (
+        {
             (
-                (
-                    r"[Nn]o space left on device|kein Speicherplatz mehr|Aucun espace disponible|No queda espacio"
-                    r"|Spazio (?:esaurito|non disponibile)"
-                ),
-                "There is no space left where the archive is written; free some.",
+                r"[Nn]o space left on device|kein Speicherplatz mehr|Aucun espace disponible|No queda espacio"
+                r"|Spazio (?:esaurito|non disponibile)"
+            ): "There is no space left where the archive is written; free some.",
+            r"Cowardly refusing": "tar was told nothing to archive; name the folders to back up.",
+            r"Child (?:returned status|died)": "The program that compresses the archive failed; its own words are in the log.",
+            r"Wrote only \d+ of": "The archive could not be written to its end; perhaps there is no space left.",
+            r"^tar: (.+?): Cannot stat: No such file": (
+                "The source {1} does not exist; check its path, and whether its disk is mounted."
             ),
-            (r"Cowardly refusing", "tar was told nothing to archive; name the folders to back up."),
-            (
-                r"Child (?:returned status|died)",
-                "The program that compresses the archive failed; its own words are in the log.",
-            ),
-            (r"Wrote only \d+ of", "The archive could not be written to its end; perhaps there is no space left."),
-            (
-                r"^tar: (.+?): Cannot stat: No such file",
-                "The source {1} does not exist; check its path, and whether its disk is mounted.",
-            ),
-            (r"Unexpected EOF in archive", "The archive is cut off: its end is missing."),
-            (r"unrecognized option '?(\S+?)'?$", "tar does not know the option {1}."),
-            (r"^(?:\S*/)?\w*tar: (.+): Cannot open: (.+)$", "The archive {1} could not be opened: {2}."),
-        )
+            r"Unexpected EOF in archive": "The archive is cut off: its end is missing.",
+            r"unrecognized option '?(\S+?)'?$": "tar does not know the option {1}.",
+            r"^(?:\S*/)?\w*tar: (.+): Cannot open: (.+)$": "The archive {1} could not be opened: {2}.",
+        }
     )
 
     def __init__(self, plan: Plan, options: Arguments, inner: Inner) -> None:
