@@ -17,17 +17,12 @@ from tray.status import StatusSource
 
 
 def _register(parser: ArgumentParser) -> None:
-    parser.add_argument("repository", nargs="?", metavar="REPO", help="only this one: a folder, or an address as known")
-    parser.add_argument(
-        "--refresh",
-        action="store_true",
-        help="look now, and ask the backup program where its password is configured or in the environment",
-    )
-    parser.add_argument(
-        "--snapshots",
-        action="store_true",
-        help="list the snapshots that the repository has, also of runs without a record here",
-    )
+    words = "only this one: a folder, or an address as the list shows it"
+    parser.add_argument("repository", nargs="?", metavar="REPO", help=words)
+    words = "look now, and ask the backup program where its password is configured or in the environment"
+    parser.add_argument("--refresh", action="store_true", help=words)
+    words = "list the snapshots that the repository has, also of runs without a record here"
+    parser.add_argument("--snapshots", action="store_true", help=words)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
@@ -59,9 +54,8 @@ def _show(chosen: Target | None, *, as_json: bool) -> int:
     for state in states:
         print(json.dumps(state.to_json()) if as_json else text(state))
     if not states and not as_json:
-        print(
-            "No repository is known. Put a backup under watch, or look at one: `backup-tray repository --refresh REPO`."
-        )
+        look_at = "look at one: `backup-tray repository --refresh REPO`"
+        print(f"No repository is known. Put a backup under watch, or {look_at}.")
     return 3 if any(state.error is not None for state in states) else 0
 
 
@@ -128,11 +122,8 @@ def _target(chosen: Target | None, known: list[Target]) -> Target:
     if len(known) == 1:
         return known[0]
     names = ", ".join(wording.escape(target.shown) for target in known) or "none yet"
-    raise UsageError(
-        "`--snapshots` needs a repository.",
-        why=f"Known are: {names}.",
-        next="Name one: `backup-tray repository --snapshots REPO`.",
-    )
+    step = "Name one: `backup-tray repository --snapshots REPO`."
+    raise UsageError("`--snapshots` needs a repository.", why=f"Known are: {names}.", next=step)
 
 
 def _when(ms: int) -> str:

@@ -82,18 +82,16 @@ def text(status: Status, *, terminal: bool = False) -> str:
     lines = [_painted(head, status.state) if paint else head]
     if status.error is not None:
         error = BackupTrayError(status.error["what"], why=status.error["why"], next=status.error["next"])
-        lines += [
-            f"  what: {error.what}",
-            f"  why:  {error.why}",
-            f"  next: {error.next}",
-            f"  code: {status.error['code']}",
-        ]
+        lines += [f"  what: {error.what}", f"  why:  {error.why}", f"  next: {error.next}"]
+        lines.append(f"  code: {status.error['code']}")
         if status.jobs:
-            old = now - status.as_of_ms > _OLD_MS
-            lines.append(f"The rest is old, from {_when(status.as_of_ms)}." if old else "The rest is from the record.")
-    columns = progress_bar.columns()
+            old = f"The rest is old, from {clock.local(status.as_of_ms):%Y-%m-%d %H:%M:%S}."
+            lines.append(old if now - status.as_of_ms > _OLD_MS else "The rest is from the record.")
     if status.runs:
-        lines += ["", "Running now:", *(f"  {_run_line(run, max(columns, 80) - 2)}" for run in status.runs)]
+        columns = max(progress_bar.columns(), 80) - 2
+        lines += ["", "Running now:", *(f"  {_run_line(run, columns)}" for run in status.runs)]
+        if any(run.source is Source.OBSERVED for run in status.runs):
+            lines.append("  observed: started without `backup-tray run`; the tracker found it in the process list")
     if status.jobs:
         lines += ["", "Jobs:", *_job_lines(status, now, terminal=terminal, paint=paint)]
     elif status.state is State.NONE and not status.runs and wording.ALL_FORGOTTEN not in status.notes:
@@ -107,7 +105,9 @@ def text(status: Status, *, terminal: bool = False) -> str:
 
 def _job_lines(status: Status, now: int, *, terminal: bool, paint: bool) -> Iterator[str]:
     """Yield a job's name, its state and its last run under those of the others; on a terminal folded under its column."""
-    names = [_name(job.job, cut=terminal) + _whose(job.instance) for job in status.jobs]
+    escaped = [wording.escape(job.job) for job in status.jobs]
+    shown = [wording.fit(name, NAME_COLUMNS) for name in escaped] if terminal else escaped
+    names = [name + _whose(job.instance) for name, job in zip(shown, status.jobs, strict=True)]
     paused = {(run.job, run.instance) for run in status.runs if run.phase is Phase.PAUSED}
     width = max(map(len, names))
     words = max(9, *(len(wording.job_word(job)) for job in status.jobs))
@@ -120,9 +120,8 @@ def _job_lines(status: Status, now: int, *, terminal: bool, paint: bool) -> Iter
         head = f"  {name:<{width}}  "
         line = f"{head}{word:<{words}}  {last}".rstrip()
         if terminal and last:
-            line = (
-                f"{head}{word}\n{progress_bar.folded('    ' + last, 4)}" if below else progress_bar.folded(line, column)
-            )
+            under = f"{head}{word}\n{progress_bar.folded('    ' + last, 4)}"
+            line = under if below else progress_bar.folded(line, column)
         yield head + _painted(word, job.state) + line[len(head) + len(word) :] if paint else line
 
 
@@ -133,11 +132,6 @@ def _run_line(run: LiveRun, columns: int) -> str:
         return progress_bar.line([run], columns - len(whose)) + whose
     text, room = wording.run_line(run), columns - len(whose)
     return wording.fit(text if len(text) <= room else wording.short_line(run), room) + whose
-
-
-def _name(job: str, *, cut: bool) -> str:
-    shown = wording.escape(job)
-    return wording.fit(shown, NAME_COLUMNS) if cut else shown
 
 
 def _painted(text: str, state: State) -> str:
@@ -179,10 +173,6 @@ def _line(status: Status) -> str:
     head = wording.headline(status, clock.now_ms())
     notes = (f"Note: {wording.escape(note)}." for note in status.notes if note.startswith(wording.UNFOLLOWED))
     return " ".join((head, *notes))
-
-
-def _when(ms: int) -> str:
-    return clock.local(ms).strftime("%Y-%m-%d %H:%M:%S")
 
 
 STATUS = Command(

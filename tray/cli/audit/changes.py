@@ -47,12 +47,8 @@ def _rotate(args: Namespace) -> int:  # noqa: ARG001 - all parts take the argume
 
 
 def _add_age(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--older-than",
-        type=int,
-        metavar="DAYS",
-        help="younger entries are kept (default: `retention` of the configuration)",
-    )
+    words = "younger entries are kept (default: `retention` of the configuration)"
+    parser.add_argument("--older-than", type=int, metavar="DAYS", help=words)
     parser.add_argument("--dry-run", action="store_true", help="only say which entries would go")
     parser.add_argument("--yes", action="store_true", help="do not ask")
 

@@ -18,17 +18,10 @@ _MAX_FILE = 64 << 20
 
 
 def _register(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--checkpoint",
-        metavar="FILE|DIR",
-        type=Path,
-        action="append",
-        default=[],
-        help="a baseline, that is a checkpoint that you kept elsewhere; the log is compared with it too",
-    )
-    parser.add_argument(
-        "--incremental", action="store_true", help="only what came after the last check, if that found nothing"
-    )
+    words = "a baseline, that is a checkpoint that you kept elsewhere; the log is compared with it too"
+    parser.add_argument("--checkpoint", metavar="FILE|DIR", type=Path, action="append", default=[], help=words)
+    words = "only entries that came after the last check, if that found nothing"
+    parser.add_argument("--incremental", action="store_true", help=words)
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
@@ -37,14 +30,8 @@ def _verify(args: Namespace) -> int:
     here = places()
     problems: list[str] = []
     given = dict(_baselines(args.checkpoint))
-    verdict = check(
-        here,
-        _config(here, problems),
-        given=given,
-        incremental=args.incremental,
-        progress=options.progress(),
-        problems=problems,
-    )
+    settings, progress = _config(here, problems), options.progress()
+    verdict = check(here, settings, given=given, incremental=args.incremental, progress=progress, problems=problems)
     if args.json:
         print(json.dumps(verdict.to_json() | {"problems": problems}, ensure_ascii=False))
     else:
@@ -64,7 +51,7 @@ def _config(here: Places, problems: list[str]) -> config.Config | None:
 def _baselines(given: list[Path]) -> Iterator[tuple[str, bytes]]:
     for path in given:
         try:
-            files = _files(path) if path.is_dir() else [path]
+            files = sorted(filter(_is_baseline, path.iterdir())) if path.is_dir() else [path]
             if not files:
                 raise BaselineError(str(path), "The folder is empty.")
             for file in files:
@@ -74,13 +61,9 @@ def _baselines(given: list[Path]) -> Iterator[tuple[str, bytes]]:
             raise BaselineError(str(path), f"It cannot be read: {error.strerror}.") from error
 
 
-def _files(folder: Path) -> list[Path]:
-    """Return the files of a folder of baselines without the keys and the files set aside in it."""
-    return sorted(
-        item
-        for item in folder.iterdir()
-        if item.is_file() and item.suffix not in (".pub", ".aside") and item.name[0] != "."
-    )
+def _is_baseline(file: Path) -> bool:
+    """Whether *file* of a folder of baselines is one, not a key or a file set aside."""
+    return file.is_file() and file.suffix not in (".pub", ".aside") and file.name[0] != "."
 
 
 def _notes(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
@@ -104,9 +87,8 @@ def _lines(verdict: Verdict, problems: list[str]) -> Iterator[str]:
     if not broken:
         yield f"  root:     {verdict.root}"
     if verdict.kind is not None:
-        place = (
-            "in no single entry" if verdict.first_bad is None else f"from entry {wording.count(verdict.first_bad)} on"
-        )
+        first = verdict.first_bad
+        place = "in no single entry" if first is None else f"from entry {wording.count(first)} on"
         yield f"  break:    {verdict.kind.value}, {place}"
     for name in verdict.baselines:
         if len(verdict.baselines) == 1 and name in verdict.why:
