@@ -1,6 +1,6 @@
-"""Whether a wish can be passed on to a run's wrapper, and if not, why; and runs that stay paused because their wrapper died."""
+"""Check whether a control request can be passed on to a run's wrapper; resume runs that a dead wrapper left paused."""
 
-from tray.core import locks
+from tray.core import locks, process_tree
 from tray.core.errors import (
     BackupTrayError,
     ControlImpossibleError,
@@ -14,13 +14,13 @@ from tray.runs import RunFolder, RunInfo
 
 
 def refusal(name: str, run: LiveRun | None, control: Control, *, reachable: bool) -> BackupTrayError | None:
-    """Return why *control* cannot be passed on, None if it can.
+    """Return the reason that *control* cannot be passed on, None if it can.
 
     Args:
-        name: The id that was asked for.
-        run: The live run of that id, if there is one.
-        control: What is wanted.
-        reachable: Its wrapper talks to us.
+        name: Id in the request.
+        run: Live run of that id, if there is one.
+        control: Control that the user wants.
+        reachable: Whether its wrapper talks to the tracker.
     """
     if run is None:
         return RunNotLiveError(name)
@@ -48,7 +48,7 @@ def _impossible(run: LiveRun, control: Control, pid: str) -> BackupTrayError:
     if run.phase is Phase.PAUSED:
         return ControlImpossibleError(
             f"{run.job} is paused already.",
-            "It stands still until somebody resumes it.",
+            "It waits until you resume it.",
             f"To let it go on: `backup-tray resume {run.run}`.",
         )
     return ControlImpossibleError(
@@ -57,16 +57,14 @@ def _impossible(run: LiveRun, control: Control, pid: str) -> BackupTrayError:
 
 
 def release(folder: RunFolder, info: RunInfo) -> bool:
-    """Let a run go on that somebody had paused and whose wrapper has died since; return whether there was one.
+    """Resume a run that was paused and whose wrapper has died since; return whether there was one.
 
-    Nobody else would ever do it, and a backup that stands still for good is none.
+    No other process would ever do it, and a backup that stands still for good is none.
     """
     if not info.paused or info.child is None or info.boot != locks.boot_id() or folder.wrapped:
         return False
-    from tray.core import process_tree
-
     if info.child.alive():
         process_tree.resume(info.child.pid)
         return True
-    # The command was killed too. What it had started is in its session still, whose number nobody else gets before that is gone.
+    # The command was killed too. Its children are still in its session, whose number is not given again before they are gone.
     return locks.process_start(info.child.pid) is None and process_tree.resume_session(info.child.pid) > 0

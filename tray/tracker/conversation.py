@@ -1,16 +1,15 @@
 """One connection to the tracker: reads lines, acts on them and answers (the messages: `tray.ipc`)."""
 
 import socket
-import traceback
 from typing import TYPE_CHECKING
 
 from tray import ipc
 from tray.core import succession
 from tray.core.model import LiveRun
 from tray.ipc import endpoint
+from tray.tracker.loop import Timer, print_error
 
 if TYPE_CHECKING:
-    from tray.tracker.loop import Timer
     from tray.tracker.server import Tracker
 
 PUSH_SECONDS = 0.05
@@ -86,7 +85,7 @@ class Conversation:
             except (ipc.ProtocolError, ValueError) as error:
                 self.refuse(str(error)[:200])
             except Exception as error:  # our own mistake; this conversation ends and the others go on
-                traceback.print_exception(error)
+                print_error(error)
                 self.refuse(f"the tracker made a mistake: {type(error).__name__}")
         if not self.closing and len(self._unread) > ipc.MAX_REQUEST:
             self.refuse("line too long")

@@ -12,7 +12,6 @@ import selectors
 import signal
 import socket
 import sys
-import traceback
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -152,7 +151,12 @@ class Reporter:
         if isinstance(error, OSError):
             print(f"  {error.strerror or error}", file=sys.stderr, flush=True)
         else:
-            traceback.print_exception(error)
+            print_error(error)
+
+
+def print_error(error: Exception) -> None:
+    """Print *error* with the way to it; Python's `traceback` takes memory all day for the same."""
+    sys.excepthook(type(error), error, error.__traceback__)
 
 
 def alive() -> None:

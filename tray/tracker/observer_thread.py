@@ -6,13 +6,12 @@ the tracker for the observer.
 
 import sys
 import threading
-import traceback
 from collections.abc import Callable
 
 from tray.core import clock
 from tray.core.model import LiveRun
 from tray.core.paths import Places
-from tray.tracker.loop import Loop
+from tray.tracker.loop import Loop, print_error
 from tray.tracker.observer import Observer
 from tray.tracker.state import Runs
 
@@ -111,6 +110,6 @@ class ObserverThread:
         """Note an unexpected error: the next look may go well, but what this one missed is not known."""
         wrong = f"{type(error).__name__}: {error}"
         if wrong != self._wrong:
-            traceback.print_exception(error)
+            print_error(error)
         self._wrong = wrong[:200]
         self._main.soon(self.check)

@@ -1,4 +1,4 @@
-"""What is noted of a run that another program started: at its beginning, while it goes on, and at its end."""
+"""Describe an observed run for its folder and for the screen: at its beginning, while it goes on, and at its end."""
 
 import os
 from collections.abc import Sequence
@@ -14,54 +14,48 @@ from tray.repository import new_snapshots
 from tray.runs import Process, RunInfo
 
 _WORDS, _WORD = 16, 256
-"""How much of another user's command line is kept: words, and bytes of each."""
+"""Words of another user's command line that are kept, and bytes of each."""
 
 
-def info_of(found: Found) -> RunInfo:
-    """Return what a run's folder says of a process that was found; of another user's no path is looked at."""
-    gone, sure = _missing(found.engine, found.sources) if found.user is None and found.whole else ([], False)
-    sources, command = found.sources, found.command
-    if found.user is not None:
-        sources, command = _clipped(sources), _clipped(command)
+def info_of(process: Found) -> RunInfo:
+    """Return the description of a run in its folder; of another user's run no path is looked at."""
+    ours = process.user is None
+    proves = ours and process.whole and engines.named(process.engine).proves
+    missing, sure = new_snapshots.missing(process.sources) if proves else ([], False)
+    seen = {
+        "uid": process.uid,
+        "noticed_ms": clock.now_ms(),
+        "here": process.here and ours,
+        "missing": missing,
+        "sure": sure,
+    }
     return RunInfo(
         run=clock.new_id(),
-        job=found.job,
-        engine=found.engine,
-        kind=found.kind,
-        started_ms=found.started_ms,
+        job=process.job,
+        engine=process.engine,
+        kind=process.kind,
+        started_ms=process.started_ms,
         boot=locks.boot_id(),
         wrapper=ourselves(),
-        child=Process(found.pid, found.start),
-        repository=found.repository
-        if found.repository is None or found.user is None
-        else clip(found.repository, _WORD),
-        sources=sources,
-        command=command,
+        child=Process(process.pid, process.start),
+        repository=process.repository if ours or process.repository is None else clip(process.repository, _WORD),
+        sources=process.sources if ours else _clipped(process.sources),
+        command=process.command if ours else _clipped(process.command),
         source=Source.OBSERVED.value,
-        user=found.user,
-        seen={
-            "uid": found.uid,
-            "noticed_ms": clock.now_ms(),
-            "here": found.here and found.user is None,
-            "missing": gone,
-            "sure": sure,
-        },
+        user=process.user,
+        seen=seen,
     )
 
 
 def _clipped(words: Sequence[str]) -> tuple[str, ...]:
-    """Return as much of another user's words as is kept: nobody else fills our disk."""
+    """Return as many of another user's words as are kept, so that no other user can fill our disk."""
     return tuple(clip(word, _WORD) for word in words[:_WORDS]) + ((CUT,) if len(words) > _WORDS else ())
 
 
-def _missing(engine: str, sources: Sequence[str]) -> tuple[list[str], bool]:
-    return new_snapshots.missing(sources) if engines.named(engine).proves else ([], False)
-
-
 def seen_of(info: RunInfo, end: End, *, alone: bool) -> dict[str, Any]:
-    """What is known of a run that has ended; the repository is asked now: its disk may be taken away in a moment.
+    """Return the evidence about the end of a run. It looks into the repository at once, as its disk may be taken away in a moment.
 
-    Of another user's run no path is looked at: that user may have no right to know what is there.
+    Of another user's run no path is looked at, since that user may have no right to know which files exist there.
     """
     before, now = info.seen or {}, clock.now_ms()
     seen = {**before, "finished_ms": now, "code": end.code, "signal": end.signal, "how": end.how, "alone": alone}

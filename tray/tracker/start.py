@@ -1,4 +1,4 @@
-"""How a tracker comes to be: whoever needs one starts it, and when two do so at once, one of the two trackers ends at once."""
+"""Connect to the tracker, and start one if none answers; if two processes start one at the same time, one of the two ends."""
 
 import subprocess
 import threading
@@ -14,9 +14,9 @@ STARTUP_SECONDS = 5.0
 
 
 def ensure(places: Places, role: str) -> ipc.Client:
-    """Return a conversation with a tracker, starting one if none answers.
+    """Return a conversation with a tracker; start one if none answers.
 
-    A tracker older than this program, or one whose program was replaced since it started, is asked to hand over; wrappers
+    This asks a tracker to hand over that is older than this program, or whose program was replaced since it started. Wrappers
     reconnect by themselves.
 
     Raises:
@@ -38,7 +38,7 @@ def ensure(places: Places, role: str) -> ipc.Client:
 
 
 def _hand_over(client: ipc.Client) -> None:
-    """Ask a tracker to make way, and wait until it has: meanwhile a new one would find its place taken, and end."""
+    """Ask a tracker to end, and wait for it: until then a new one would find its place taken, and end."""
     named = client.tracker.get("pid")
     pid = named if isinstance(named, int) else 0
     begun = locks.process_start(pid) if pid > 0 else None
@@ -50,7 +50,7 @@ def _hand_over(client: ipc.Client) -> None:
 
 
 def _start(places: Places, role: str) -> ipc.Client:
-    """Start a tracker that outlives us and wait until it, or one that was quicker, answers."""
+    """Start a tracker that outlives us, and wait until it, or another one that was quicker, answers."""
     deadline = clock.monotonic() + STARTUP_SECONDS
     child = subprocess.Popen(
         ourselves.command("tracker", "--idle-exit", str(IDLE_EXIT_SECONDS)),
@@ -61,7 +61,7 @@ def _start(places: Places, role: str) -> ipc.Client:
         cwd=ourselves.FOLDER,
         env=ourselves.environ(),
     )
-    # Somebody must take note of its end, or it stays a zombie for as long as the tray lives.
+    # A thread reaps it: without that it would stay a zombie for as long as the tray lives.
     threading.Thread(target=child.wait, daemon=True).start()
     while True:
         try:

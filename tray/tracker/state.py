@@ -1,7 +1,7 @@
-"""What the tracker knows: the live runs, and who wants to hear of changes. No sockets, no files.
+"""Keep the live runs in memory, and tell listeners of each change. No sockets, no files.
 
-A hundred wrappers tell four times a second how far they are, so a change costs as little as it can: only what changed is checked,
-a run is made into text once, and only if somebody wants to read it.
+A hundred wrappers report four times a second, so a change costs as little as it can: only the changed fields are checked, and a run
+is made into text once, when a client wants to read it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,27 +10,19 @@ from typing import Any
 from tray import ipc
 from tray.core import clock
 from tray.core.model import LiveRun, Phase
+from tray.engines.text import words
 
 Listener = Callable[[bytes], None]
 
-_NUMBERS = frozenset(
-    (
-        "files_done",
-        "files_total",
-        "bytes_done",
-        "bytes_total",
-        "bytes_per_second",
-        "io_bytes_per_second",
-        "eta_seconds",
-        "since_progress_seconds",
-        "percent",
-    )
+_NUMBERS = words(
+    """files_done files_total bytes_done bytes_total bytes_per_second io_bytes_per_second eta_seconds since_progress_seconds
+    percent"""
 )
 _FLAGS = frozenset(("eta_is_estimate", "totals_are_estimate"))
 
 
 class _Kept:
-    """One run, in the forms in which it is asked for; each is made when it is first needed."""
+    """One run as fields, as an object and as JSON; each form is made when it is first needed."""
 
     __slots__ = ("_line", "_run", "data")
 
@@ -59,7 +51,7 @@ class _Kept:
         if all(_is_fine(key, value) for key, value in known.items()):
             self.data.update(known)
             self._run = None
-        else:  # one that is seldom told, or wrong
+        else:  # a field that seldom changes, or a wrong value
             self._run = LiveRun.from_json({**self.data, **known})
             self.data = self._run.to_json()
         self._line = None
@@ -68,7 +60,7 @@ class _Kept:
 class Runs:
     """The live runs by id.
 
-    Every change is told to the listeners at once, as the line that a subscriber gets. `changes` counts them.
+    Each change goes to the listeners at once, as the line that a subscriber gets. `changes` counts them.
     """
 
     def __init__(self) -> None:
@@ -98,7 +90,7 @@ class Runs:
         return [run for run, kept in known if kept.data["repository"] == repository and kept.data["user"] is None]
 
     def note(self, notes: Sequence[str]) -> None:
-        """Replace what is to be said beside the runs."""
+        """Replace the notes that stand beside the runs."""
         if self._notes == tuple(notes):
             return
         self._notes = tuple(notes)
@@ -110,7 +102,7 @@ class Runs:
         self._tell_run(kept)
 
     def progress(self, changed: Mapping[str, Any]) -> None:
-        """Merge changed fields into a run; of a run that nobody announced nothing is kept.
+        """Merge changed fields into a run; ignore a run that no wrapper announced.
 
         Raises:
             ValueError: A field has the wrong type.
@@ -154,13 +146,13 @@ class Runs:
     def _tell(self, line: Callable[[], bytes]) -> None:
         self.changes += 1
         if self._listeners:
-            said = line()
+            encoded = line()
             for listener in tuple(self._listeners):
-                listener(said)
+                listener(encoded)
 
 
 def _is_fine(key: str, value: object) -> bool:
-    """Whether *value* is surely right for a field that changes often; False leaves it to `LiveRun.from_json`."""
+    """Return whether *value* is surely right for a field that changes often; False leaves it to `LiveRun.from_json`."""
     if key in _NUMBERS:
         return value is None or (type(value) is int and 0 <= value < 2**63)
     if key == "current":
