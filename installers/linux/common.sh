@@ -1,4 +1,4 @@
-# What the scripts of this folder share; read with `.`, not run.
+# Functions that the scripts of this folder share; read with `.`, not run.
 #
 # Layout of an installation:            a user's                              root's
 #   program (a venv of /usr/bin/python3)  $XDG_DATA_HOME/backup-tray/venv       /usr/local/lib/backup-tray/venv
@@ -16,7 +16,7 @@ MARK="Backup Tray installed this file"
 say() { printf '%s\n' "$*"; }
 step() { printf '\n== %s\n' "$*"; }
 
-# stop CODE WHAT WHY NEXT: says what happened, why, and what to do.
+# stop CODE WHAT WHY NEXT: prints what happened, why and what to do, and ends the script.
 stop() {
     printf '\nbackup-tray: %s\n' "$2" >&2
     [ -z "$3" ] || printf '  why:  %s\n' "$3" >&2
@@ -43,7 +43,7 @@ places() {
 
 has_display() { [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; }
 
-# Whether somebody will ever look at a screen here: one is there now, or a desktop is installed.
+# Whether this machine has a screen to look at: one is there now, or a desktop is installed.
 has_desktop() {
     has_display && return
     for entry in /usr/share/xsessions/*.desktop /usr/share/wayland-sessions/*.desktop; do
@@ -67,7 +67,7 @@ missing_debs() {
     done
 }
 
-# apt_install PACKAGE...: installs what is missing; asks nothing, waits for another apt, and does not touch the network if all is there.
+# apt_install PACKAGE...: installs missing packages; asks nothing, waits for another apt, and uses no network if all are there.
 apt_install() {
     MISSING=$(missing_debs "$@")
     [ -n "$MISSING" ] || return 0
@@ -113,7 +113,7 @@ fingerprint() {
         cut -d' ' -f1)
 }
 
-# ours VERB...: prints the pids of the processes that run our program from $VENV with one of these commands ("tray" is also no command).
+# ours VERB...: prints the pids of processes that run our program from $VENV with one of these commands ("tray" also without one).
 ours() {
     for file in $(grep -lzsxF -e "$VENV/bin/python" -e "$VENV/bin/python3" /proc/[0-9]*/cmdline || true); do
         line=$(tr '\0' ' ' <"$file" 2>/dev/null) || continue

@@ -23,7 +23,7 @@ case ${1:-} in
 esac
 places "$kind"
 
-# 1. What the system must have.
+# 1. The packages of the system.
 if command -v apt-get >/dev/null 2>&1; then
     wanted="ca-certificates python3 python3-venv"
     command -v restic >/dev/null 2>&1 || wanted="$wanted restic"
@@ -82,7 +82,7 @@ cat >"$LAUNCHER.new" <<END
 if [ -x '$quoted' ] && [ -f '$program' ]; then
     exec '$quoted' -I '$program' "\$@"
 fi
-# An upgrade of the system can take our Python away. No backup fails because of that.
+# An upgrade of the system can take our Python away. No backup may fail because of that.
 if [ "\${1-}" = run ]; then
     shift
     while :; do
@@ -125,12 +125,12 @@ END
     mv -f "$1.new" "$1"
 }
 entry "$MENU/backup-tray.desktop" "window dashboard" "X-Backup-Tray=menu"
-# Somebody who switched the start with the session off (Hidden=true) keeps it off.
+# If the user switched the start with the session off (Hidden=true), it stays off.
 grep -qs '^Hidden=true' "$AUTOSTART/backup-tray.desktop" || entry "$AUTOSTART/backup-tray.desktop" tray "X-GNOME-Autostart-enabled=true"
 cp "$here/common.sh" "$here/uninstall.sh" "$here/service.sh" "$PREFIX/"
 printf '%s\n' "$kind" >"$PREFIX/kind"
 if [ -n "$changed" ]; then
-    # What runs now is the old program. systemd restarts its service itself.
+    # The processes that run now are the old program's. systemd restarts its service itself.
     verbs="tray window tracker"
     [ -d /run/systemd/system ] || verbs="$verbs system"
     # shellcheck disable=SC2086 # a list of words

@@ -3,7 +3,7 @@
 #
 #   installers/linux/start.sh [FOLDER...]
 #
-# FOLDER: what the trial backs up, /usr/share and /usr/lib by default. Call it as yourself (it uses sudo for system packages) or as
+# FOLDER: a folder that the trial backs up, /usr/share and /usr/lib by default. Call it as yourself (it uses sudo for system packages) or as
 # root. --user as the first argument: install for this user only, also as root. Calling it again is quick and harmless.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)

@@ -31,7 +31,7 @@ if "$LAUNCHER" audit show --limit 1 2>&1 | grep -q "from before the first releas
     say "An older version made the trial's record, in a format that is not read any more. It goes, and a new one begins."
     rm -rf "$TRIAL/state" "$TRIAL/config" "$TRIAL/checkpoint"
 fi
-# What only others can read is left out: it would make the first thing that you see a warning.
+# Files that this user cannot read are left out: they would make the first backup end with a warning.
 find "$@" -xdev ! -type l \( ! -readable -o -type d ! -executable \) -prune -print 2>/dev/null |
     sed 's/[][*?\\]/\\&/g; s/\$/$$/g' >"$TRIAL/excluded" || true
 printf '%s\n' "$TRIAL" >>"$TRIAL/excluded"
@@ -70,7 +70,7 @@ step "Its record: backup-tray report last"
 "$LAUNCHER" report last
 
 step "Is the record genuine? backup-tray audit verify"
-# A checkpoint kept apart is what the log is compared with the next time; keep yours on another disk.
+# The next trial compares the log with this checkpoint; keep yours on another disk.
 if [ -s "$TRIAL/checkpoint" ]; then
     "$LAUNCHER" audit verify --checkpoint "$TRIAL/checkpoint" || stop $? "The trial's audit log could not be verified." "See above." \
         "Begin anew: rm -r '$TRIAL'"

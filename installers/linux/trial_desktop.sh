@@ -1,6 +1,6 @@
 # The part of the trial that needs a screen; read by trial.sh with `.`.
 
-failed="" # what could not be shown; the trial goes on without it and says so at the end
+failed="" # parts that could not be shown; the trial goes on without them and says so at the end
 
 # shown NAME WHAT SECONDS READY...: waits until READY succeeds, or the process NAME has ended, or the time is over.
 shown() {
@@ -45,7 +45,7 @@ sys.exit(not icon_shown(int(sys.argv[1].split()[0])))' "$pid"
 # The trial's window is up and hears requests.
 window_is_there() { [ -S "$TRIAL/runtime/window.sock" ] && [ -n "$(trial_pids window)" ]; }
 
-# Says what stays on the screen, or ends the trial as failed.
+# Tells the user which parts stay on the screen, or ends the trial as failed.
 still_shown() {
     if [ -n "$failed" ]; then
         "$LAUNCHER" doctor >&2 || true
