@@ -1,6 +1,5 @@
 """Open the window: `backup-tray window [PAGE]`. Without a web view, print the same here."""
 
-import subprocess
 import sys
 import tempfile
 import time
@@ -53,15 +52,7 @@ def _apart(here: Places, page: str) -> int:
     If no window opens, print the output of that process, and return its exit code.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = subprocess.Popen(
-            ourselves.command("window", page, "--stay"),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            start_new_session=True,
-            cwd=ourselves.FOLDER,
-            env=ourselves.environ(),
-        )
+        process = ourselves.start("window", page, "--stay", stdout=out, stderr=err)
         while process.poll() is None:
             with suppress(OSError, ValueError):  # it does not listen yet
                 instance.ask(here.runtime / instance.SOCKET, page)

@@ -7,8 +7,11 @@ it starts in turn, such as engines, get the environment unchanged but for our ow
 """
 
 import os
+import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from tray.core.paths import HOME_VARIABLE, SYSTEM_VARIABLE
 
@@ -30,6 +33,30 @@ def python() -> list[str]:
 def command(*arguments: str) -> list[str]:
     """Return the command that runs this program with *arguments*; the first may also be one of `PARTS`."""
     return [*python(), PROGRAM, *arguments]
+
+
+def start(
+    *arguments: str,
+    stdout: int | IO[bytes] = subprocess.DEVNULL,
+    stderr: int | IO[bytes] = subprocess.DEVNULL,
+    session: bool = True,
+    environment: Mapping[str, str] | None = None,
+) -> "subprocess.Popen[bytes]":
+    """Start this program with *arguments* and return its process.
+
+    Args:
+        session: Put it into a session of its own, so that it outlives the terminal and this process.
+        environment: Replaces `environ()`.
+    """
+    return subprocess.Popen(
+        command(*arguments),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=session,
+        cwd=FOLDER,
+        env=environ() if environment is None else environment,
+    )
 
 
 def environ() -> dict[str, str]:

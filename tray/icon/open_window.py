@@ -20,30 +20,17 @@ class _Opened:
     since: float
 
 
-def command(page: str) -> list[str]:
-    """Return the command that opens the window at *page*, or raises the one that is open."""
-    return ourselves.command("window", page)
-
-
 class Windows:
-    """The window processes that this one started."""
+    """The window processes that the tray started."""
 
     def __init__(self) -> None:
         self._opened: list[_Opened] = []
 
     def open(self, page: str) -> str | None:
-        """Start a window at *page* and return at once; the reason if even that failed."""
+        """Start a window at *page*, or raise the one that is open, and return at once; return the reason if even that failed."""
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the window; it has no name, so nothing is left behind
         try:
-            process = subprocess.Popen(
-                command(page),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                start_new_session=True,
-                cwd=ourselves.FOLDER,
-                env=ourselves.environ(),
-            )
+            process = ourselves.start("window", page, stderr=errors)
         except OSError as error:
             errors.close()
             return f"{error.strerror or error}."

@@ -41,15 +41,7 @@ def start(places: Places, job: Job) -> "subprocess.Popen[bytes]":
         ConfigError: The configuration file is broken.
     """
     find(places, job.name)
-    return subprocess.Popen(
-        ourselves.command("backup", job.name),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        cwd=ourselves.FOLDER,
-        env=ourselves.environ(),
-    )
+    return ourselves.start("backup", job.name)
 
 
 def command(job: Job) -> list[str]:

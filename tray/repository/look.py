@@ -188,14 +188,7 @@ def read_apart(engine: str, folder: Path) -> tuple[Found, tuple[int, str] | None
     Raises:
         RepositoryUnreachableError: The folder cannot be looked at.
     """
-    process = subprocess.Popen(
-        ourselves.command("tray.repository.files", engine, str(folder)),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd=ourselves.FOLDER,
-        env=ourselves.environ(),
-    )
+    process = ourselves.start("tray.repository.files", engine, str(folder), stdout=subprocess.PIPE, session=False)
     try:
         out, _ = process.communicate(timeout=ANSWER_SECONDS)
     except subprocess.TimeoutExpired:

@@ -100,11 +100,4 @@ def _clock_offset() -> int:
 
 
 def _started(*task: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        ourselves.command("tracker", *task),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=ourselves.FOLDER,
-        env=ourselves.environ(),
-    )
+    return ourselves.start("tracker", *task, session=False)

@@ -1,6 +1,5 @@
 """Connect to the tracker, and start one if none answers; if two processes start one at the same time, one of the two ends."""
 
-import subprocess
 import threading
 import time
 
@@ -52,15 +51,7 @@ def _hand_over(client: ipc.Client) -> None:
 def _start(places: Places, role: str) -> ipc.Client:
     """Start a tracker that outlives us, and wait until it, or another one that was quicker, answers."""
     deadline = clock.monotonic() + STARTUP_SECONDS
-    child = subprocess.Popen(
-        ourselves.command("tracker", "--idle-exit", str(IDLE_EXIT_SECONDS)),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        cwd=ourselves.FOLDER,
-        env=ourselves.environ(),
-    )
+    child = ourselves.start("tracker", "--idle-exit", str(IDLE_EXIT_SECONDS))
     # A thread reaps it: without that it would stay a zombie for as long as the tray lives.
     threading.Thread(target=child.wait, daemon=True).start()
     while True:

@@ -16,15 +16,7 @@ SECONDS = 2.0
 
 def send(places: Places, seconds: float = SECONDS) -> "subprocess.Popen[bytes]":
     """Start the process that copies and forwards, wait for it at most *seconds*, and return it; it may go on after that."""
-    process = subprocess.Popen(
-        ourselves.command("tray.baselines.far_copies"),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        cwd=ourselves.FOLDER,
-        env=_environ(places),
-    )
+    process = ourselves.start("tray.baselines.far_copies", environment=_environ(places))
     with suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
     return process

@@ -224,6 +224,7 @@ ALLOWED = {
     "wrapper/prepare.py": "/dev/null",
     "wrapper/relay.py": "a spool that this very process has made exclusively",
     "cli/main.py": "/dev/null",
+    "icon/render.py": "our own pictures",
     "window/bridge.py": "our own pages",
     "window/app.py": "a file that a measurement names, and our own diagnostics, both written",
     "core/paths.py": "a folder, to make its names durable",

@@ -156,7 +156,7 @@ def test_a_wrapper_of_ours_is_known_by_the_file_too(tmp_path: Path) -> None:
 
 ALLOWED = {
     "core/ourselves.py": "the one place",
-    "doctor/programs.py": "shows it to a person",
+    "doctor/installation.py": "shows it to a person",
     "core/errors/surfaces.py": "the same: which pip to call",
 }
 

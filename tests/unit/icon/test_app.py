@@ -16,7 +16,7 @@ from tests.unit.wording.test_wording import NOW, RUN, ended, settled
 from tests.waiting import wait_for
 from tray import wording
 from tray.audit.store import AuditLog
-from tray.core import clock
+from tray.core import clock, ourselves
 from tray.core.dataclass import replace
 from tray.core.errors import BackupTrayError, NoTrayError
 from tray.core.locks import FileLock
@@ -239,7 +239,7 @@ def test_the_source_is_closed_at_the_end() -> None:
 def test_a_window_that_cannot_start_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     """The person who clicked learns why nothing came up."""
     program = "import sys; sys.exit('backup-tray: No web view.\\n  why:  gi is missing.\\n  next: Run doctor.\\nnoise')"
-    monkeypatch.setattr(open_window, "command", lambda _: [sys.executable, "-c", program])
+    monkeypatch.setattr(ourselves, "command", lambda *_: [sys.executable, "-c", program])
     source = FakeSource(settled())
     made = app.App(lambda: source)
     icon = FakeIcon()
@@ -258,16 +258,16 @@ def test_a_window_that_cannot_start_is_explained(monkeypatch: pytest.MonkeyPatch
 
 def test_a_program_that_is_missing_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     """No exception leaves a click."""
-    monkeypatch.setattr(open_window, "command", lambda _: ["/nonexistent/python"])
+    monkeypatch.setattr(ourselves, "command", lambda *_: ["/nonexistent/python"])
     assert open_window.Windows().open("dashboard") == "No such file or directory."
 
 
 def test_a_window_that_was_open_and_ends_is_not_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing a window, or killing it later, brings no notification; the last words count if no error was told."""
     monkeypatch.setattr(
-        open_window,
+        ourselves,
         "command",
-        lambda code: [sys.executable, "-c", f"import sys; print('odd', file=sys.stderr); sys.exit({code})"],
+        lambda _window, code: [sys.executable, "-c", f"import sys; print('odd', file=sys.stderr); sys.exit({code})"],
     )
     opened = open_window.Windows()
     opened.open("0")
