@@ -105,8 +105,8 @@ def _expected(info: RunInfo, result: Result, contents: Found) -> Expected | None
     if snapshot is None or result.outcome not in _MADE_ONE:
         return None
     if contents.has(snapshot):
-        return Expected(info.run, snapshot, info.started_ms)
-    return Expected(info.run, snapshot, info.started_ms, "absent") if _was_here(info, contents) else None
+        return Expected(info.job, info.run, snapshot, info.started_ms)
+    return Expected(info.job, info.run, snapshot, info.started_ms, "absent") if _was_here(info, contents) else None
 
 
 def _was_here(info: RunInfo, contents: Found) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 
 from tray import engines
 from tray.core import clock, tied
+from tray.core.codec import Coded
 from tray.core.dataclass import dataclass
 from tray.core.errors import RepositoryAskError
 from tray.core.redact import HIDDEN, Redactor
@@ -38,7 +39,7 @@ if sys.platform != "win32":
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Coded):
     """One snapshot in a repository: a past run without an entry in the audit log.
 
     Attributes:
@@ -55,19 +56,11 @@ class Snapshot:
     bytes: int | None = None
     seconds: float | None = None
 
+    JSON_KEYS = MappingProxyType({"id": "snapshot", "time_ms": "time"})
+
     def to_json(self) -> dict[str, Any]:
         """Return one line of `repository --snapshots --json`; its `source` tells it from an entry of the log."""
-        return {
-            "source": "repository",
-            "snapshot": self.id,
-            "time": clock.to_text(self.time_ms),
-            "host": self.host,
-            "paths": list(self.paths),
-            "tags": list(self.tags),
-            "files": self.files,
-            "bytes": self.bytes,
-            "seconds": self.seconds,
-        }
+        return {"source": "repository", **Coded.to_json(self)}
 
 
 @dataclass(frozen=True, slots=True)

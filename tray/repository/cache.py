@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from tray.core import files
-from tray.core.dataclass import dataclass, field, replace
+from tray.core.codec import Coded, from_json
+from tray.core.dataclass import dataclass, replace
 from tray.core.errors import BackupTrayError, RepositoryCacheError
 from tray.core.files import content
 from tray.core.folder_names import Listing
 from tray.core.locks import FileLock
 from tray.core.model import RepositoryState
 from tray.core.paths import Places, private
+from tray.runs import Process
 
 SCHEMA = 1
 MAX_JOBS = 200
@@ -31,10 +33,11 @@ _LOCK_TRIES, _LOCK_PAUSE = 10, 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Coded):
     """A snapshot that a job's last run made, as the engine said.
 
     Attributes:
+        job: Name of the job.
         run: Id of the run.
         snapshot: Id of the snapshot, or its beginning.
         began_ms: Time of the run's start.
@@ -42,6 +45,7 @@ class Expected:
             in the repository is older than that run.
     """
 
+    job: str
     run: str
     snapshot: str
     began_ms: int
@@ -49,7 +53,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Coded):
     """One repository.
 
     Attributes:
@@ -61,7 +65,7 @@ class Entry:
         asked_ms: Time when the engine was last asked.
         mark: `files.Found.mark` when the size was measured.
         expected: Snapshot of the last run of each job.
-        stuck: Process of ours that still waits for an answer of its file system, as (pid, start).
+        stuck: Process of ours that still waits for an answer of its file system.
     """
 
     state: RepositoryState
@@ -71,8 +75,9 @@ class Entry:
     looked_ms: int = 0
     asked_ms: int | None = None
     mark: str = ""
-    expected: Mapping[str, Expected] = field(default_factory=dict)
-    stuck: tuple[int, str] | None = None
+    expected: tuple[Expected, ...] = ()
+    stuck: Process | None = None
+    schema: int = SCHEMA
 
     @property
     def name(self) -> str:
@@ -83,61 +88,23 @@ class Entry:
         """Return the entry with *job* among those that write to it."""
         return self if job in self.jobs else replace(self, jobs=(*self.jobs, job)[-MAX_JOBS:])
 
-    def expecting(self, job: str, snapshot: "Expected | None") -> "Entry":
+    def expecting(self, job: str, snapshot: Expected | None) -> "Entry":
         """Return the entry with the *snapshot* of the last run of *job*, None for none; only the newest jobs are kept."""
-        others = {name: other for name, other in self.expected.items() if name != job}
-        kept = others if snapshot is None else {**others, job: snapshot}
-        return replace(self, expected=dict(list(kept.items())[-MAX_JOBS:]))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the contents of the file."""
-        return {
-            "schema": SCHEMA,
-            "state": self.state.to_json(),
-            "folder": self.folder,
-            "jobs": list(self.jobs),
-            "used": self.used_ms,
-            "looked": self.looked_ms,
-            "asked": self.asked_ms,
-            "mark": self.mark,
-            "expected": {
-                job: {"run": made.run, "snapshot": made.snapshot, "began": made.began_ms, "missing": made.missing}
-                for job, made in self.expected.items()
-            },
-            "stuck": None if self.stuck is None else list(self.stuck),
-        }
+        others = tuple(other for other in self.expected if other.job != job)
+        return replace(self, expected=(others if snapshot is None else (*others, snapshot))[-MAX_JOBS:])
 
     @classmethod
-    def from_json(cls, data: Any) -> "Entry":
+    def from_json(cls, data: Mapping[str, Any]) -> "Entry":
         """Build an entry from the contents of a file.
 
         Raises:
             ValueError: It makes no sense.
         """
-        try:
-            if data["schema"] != SCHEMA:
-                raise ValueError(f"schema {data['schema']} is not known")
-            stuck = data.get("stuck")
-            state = RepositoryState.from_json(data["state"])
-            state.to_json()  # a time that cannot be shown makes no sense either
-            return cls(
-                state=state,
-                folder=None if data.get("folder") is None else str(data["folder"]),
-                jobs=tuple(str(job) for job in data.get("jobs") or ()),
-                used_ms=_moment(data.get("used")),
-                looked_ms=_moment(data.get("looked")) or 0,
-                asked_ms=_moment(data.get("asked")),
-                mark=str(data.get("mark") or ""),
-                expected={
-                    str(job): Expected(
-                        str(made["run"]), str(made["snapshot"]), _moment(made["began"]) or 0, str(made["missing"])
-                    )
-                    for job, made in (data.get("expected") or {}).items()
-                },
-                stuck=None if stuck is None else (int(stuck[0]), str(stuck[1])),
-            )
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
-            raise ValueError(f"damaged ({error})") from error
+        entry = from_json(cls, data)
+        if entry.schema != SCHEMA:
+            raise ValueError(f"schema {entry.schema} is not known")
+        entry.to_json()  # a time that cannot be shown makes no sense either
+        return entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,11 +243,3 @@ def alone(places: Places) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _moment(value: object) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
-        raise ValueError("a time is no whole number")
-    return value

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from tray import engines
 from tray.core import clock, tied
-from tray.core.dataclass import asdict, dataclass
+from tray.core.codec import Coded
+from tray.core.dataclass import dataclass
 from tray.core.errors import RepositoryUnreachableError
 from tray.repository import locks, new_snapshots
 from tray.repository.locks import Lock
@@ -30,7 +30,7 @@ SIZE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Found(Coded):
     """The state that the files show.
 
     Attributes:
@@ -45,7 +45,7 @@ class Found:
     snapshots: int | None = None
     last_snapshot: str | None = None
     last_ms: int | None = None
-    ids: frozenset[str] | None = None
+    ids: tuple[str, ...] | None = None
     locks: tuple[Lock, ...] = ()
     used_ms: int | None = None
     changed_ms: int | None = None
@@ -53,7 +53,7 @@ class Found:
 
     def has(self, snapshot: str) -> bool:
         """Return whether there is a snapshot whose id begins with *snapshot*."""
-        return self.ids is not None and (snapshot in self.ids or any(name.startswith(snapshot) for name in self.ids))
+        return self.ids is not None and any(name.startswith(snapshot) for name in self.ids)
 
 
 def can_read(engine: str) -> bool:
@@ -86,18 +86,6 @@ def look(engine: str, folder: Path, *, newest: str | None = None) -> Found:
         ) from error
 
 
-def to_json(contents: Found) -> dict[str, Any]:
-    """Return *contents* as one process of ours tells it to another."""
-    ids = None if contents.ids is None else sorted(contents.ids)
-    return {**asdict(contents), "ids": ids, "locks": [asdict(lock) for lock in contents.locks]}
-
-
-def from_json(data: Mapping[str, Any]) -> Found:
-    """Return the result that another process of ours has told."""
-    ids = None if data["ids"] is None else frozenset(data["ids"])
-    return Found(**{**data, "ids": ids, "locks": tuple(Lock(**lock) for lock in data["locks"])})
-
-
 def main() -> None:
     """Look at one folder and print the result as one line of JSON: for a file system that may hang, see `look.read_apart`.
 
@@ -106,7 +94,7 @@ def main() -> None:
     tied.tie(os.getppid())
     engine, folder = sys.argv[1:3]
     try:
-        answer = to_json(look(engine, Path(folder)))
+        answer = look(engine, Path(folder)).to_json()
     except RepositoryUnreachableError as error:
         answer = {"why": error.why}
     print(json.dumps(answer))
@@ -143,7 +131,7 @@ def _restic(folder: Path, newest: str | None) -> Found:
     with suppress(OSError):
         used = _ms(os.stat(folder / "locks"))
     mark = " ".join(str(os.stat(folder / name).st_mtime_ns) for name in ("snapshots", "index"))
-    return Found(len(names), last, last_ms, frozenset(names), tuple(locks.read("restic", folder)), used, mark=mark)
+    return Found(len(names), last, last_ms, tuple(names), tuple(locks.read("restic", folder)), used, mark=mark)
 
 
 def _borg(folder: Path, newest: str | None) -> Found:  # noqa: ARG001 - all readers take the same
@@ -162,7 +150,7 @@ def _sets(kind: str) -> "Callable[[Path, str | None], Found]":
         os.stat(folder / new_snapshots.PLACES[kind][0])
         made = new_snapshots.completed(kind, folder)
         last_ms, last = max(made, default=(None, None))
-        return Found(len(made), last, last_ms, frozenset(name for _, name in made), mark=str(last_ms))
+        return Found(len(made), last, last_ms, tuple(name for _, name in made), mark=str(last_ms))
 
     return read
 

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from uuid import getnode
 
 from tray import engines
+from tray.core.codec import Coded
 from tray.core.dataclass import dataclass, replace
 from tray.core.files import content, opened
 from tray.core.locks import process_start
@@ -30,7 +31,7 @@ _MAX_ROSTER = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(Coded):
     """One lock.
 
     Attributes:

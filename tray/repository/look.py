@@ -37,6 +37,7 @@ from tray.repository import ask, cache, files, local, states
 from tray.repository.ask import Access, Snapshot
 from tray.repository.cache import Entry
 from tray.repository.files import Found
+from tray.runs import Process
 
 LOOK_EVERY_MS = 4 * 60_000
 FORGET_AFTER_MS = 30 * DAY_MS
@@ -112,7 +113,7 @@ def due(places: Places, target: Target) -> bool:
     entry = cache.known(places, target.name)
     if entry is not None and 0 <= clock.now_ms() - entry.looked_ms < LOOK_EVERY_MS:
         return False
-    if entry is not None and entry.stuck is not None and locks.process_start(entry.stuck[0]) == entry.stuck[1]:
+    if entry is not None and entry.stuck is not None and entry.stuck.alive():
         return False
     return not in_use(places, target)
 
@@ -182,7 +183,7 @@ def tidy(places: Places) -> None:
             cache.forget(places, name)
 
 
-def read_apart(engine: str, folder: Path) -> tuple[Found, tuple[int, str] | None]:
+def read_apart(engine: str, folder: Path) -> tuple[Found, Process | None]:
     """Look at a folder that may hang, in a process that may be given up; return the state, or the process that hangs.
 
     Raises:
@@ -197,14 +198,14 @@ def read_apart(engine: str, folder: Path) -> tuple[Found, tuple[int, str] | None
         process.stdout.close()
         with suppress(subprocess.TimeoutExpired):  # one that waits for a dead server ends when that answers, or never
             process.wait(1)
-        return Found(), (process.pid, locks.process_start(process.pid) or "")
+        return Found(), Process(process.pid, locks.process_start(process.pid))
     try:
         data = json.loads(out)
     except ValueError as error:
         raise RepositoryUnreachableError(str(folder), "The process that should look at it failed.") from error
     if "why" in data:
         raise RepositoryUnreachableError(str(folder), data["why"])
-    return files.from_json(data), None
+    return Found.from_json(data), None
 
 
 def _files(entry: Entry, target: Target, now: int) -> tuple[Entry, Found]:

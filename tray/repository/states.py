@@ -1,6 +1,6 @@
 """Make the state that is shown from the files of a repository, and compare it with the log: pure functions."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from tray import engines
@@ -65,23 +65,23 @@ def lock_note(state: RepositoryState, now_ms: int) -> str | None:
     )
 
 
-def judged(expected: Mapping[str, Expected], contents: Found) -> dict[str, Expected]:
+def judged(expected: Iterable[Expected], contents: Found) -> tuple[Expected, ...]:
     """Return *expected* as a later look judges it.
 
     A snapshot that is gone while a newer one is there was most likely removed by the usual `forget`, which says nothing about the
     run. If the newest one was written before the run even began, the repository went back in time.
     """
     if contents.ids is None:
-        return dict(expected)
-    kept = {}
-    for job, made in expected.items():
+        return tuple(expected)
+    kept = []
+    for made in expected:
         if contents.has(made.snapshot):
-            kept[job] = replace(made, missing="")
+            kept.append(replace(made, missing=""))
         elif made.missing == "absent":
-            kept[job] = made
+            kept.append(made)
         elif contents.last_ms is None or contents.last_ms < made.began_ms:
-            kept[job] = replace(made, missing="vanished")
-    return kept
+            kept.append(replace(made, missing="vanished"))
+    return tuple(kept)
 
 
 def concerns(entries: Iterable[Entry], jobs: Collection[JobHistory]) -> dict[str, str]:
@@ -89,14 +89,14 @@ def concerns(entries: Iterable[Entry], jobs: Collection[JobHistory]) -> dict[str
     last = {job.job: job.last_good or job.last for job in jobs if job.kind == BACKUP}
     reasons = {}
     for entry in entries:
-        for job, made in entry.expected.items():
-            run = last.get(job)
+        for made in entry.expected:
+            run = last.get(made.job)
             if run is None or run.run != made.run or not made.missing:
                 continue
             if made.missing == "absent":
-                reasons[job] = ABSENT
+                reasons[made.job] = ABSENT
             elif not _removed_since(entry, jobs, run):
-                reasons[job] = VANISHED
+                reasons[made.job] = VANISHED
     return reasons
 
 

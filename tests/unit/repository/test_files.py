@@ -208,7 +208,7 @@ def test_what_one_process_found_arrives_in_another_unchanged(tmp_path: Path) -> 
     folder = restic(tmp_path / "r", ("aa", 1000), ("bb", 3000))
     written(folder / "locks" / ("d" * 64), 1000)
     found = files.look("restic", folder)
-    assert files.from_json(json.loads(json.dumps(files.to_json(found)))) == found
+    assert files.Found.from_json(json.loads(json.dumps(found.to_json()))) == found
     assert look.read_apart("restic", folder) == (found, None)
 
 
@@ -230,7 +230,7 @@ def test_a_folder_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Mon
     found, stuck = look.read_apart("restic", tmp_path)
     assert found == files.Found()
     assert stuck is not None
-    assert process_start(stuck[0]) is None  # this one could be killed
+    assert process_start(stuck.pid) is None  # this one could be killed
 
 
 def test_a_restic_lock_is_found_by_its_file(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from tray.repository.ask import Access
 from tray.repository.cache import Entry, Expected
 from tray.repository.locks import Lock
 from tray.repository.look import Target
+from tray.runs import Process
 from tray.status import StatusSource
 from tray.tracker import helpers, server
 
@@ -87,7 +88,7 @@ def test_the_end_of_a_run_notes_what_the_repository_holds(places: Places, tmp_pa
         NOW,
     )
     assert (found.jobs, found.folder) == (("home",), str(folder))
-    assert found.expected == {"home": Expected("run-1", ID, NOW - 1000)}
+    assert found.expected == (Expected("home", "run-1", ID, NOW - 1000),)
 
 
 def test_a_snapshot_that_is_not_there_after_the_run_is_a_concern_about_that_run_only(
@@ -128,7 +129,7 @@ def test_no_alarm_while_somebody_else_holds_a_lock(places: Places, tmp_path: Pat
     written(folder / "locks" / ("d" * 64), NOW)
     found = run_ended(places, folder)
     assert found is not None
-    assert found.expected == {}
+    assert found.expected == ()
     assert found.state.locked_by == "a restic process"
 
 
@@ -178,7 +179,7 @@ def test_a_script_renews_what_is_known_of_the_repositories_that_it_used(places: 
     steps = [Step("restic", "backup", NOW, repository=str(folder)) for folder in (there, there, gone)]
     after.look(places, info(engine="command", job="nightly"), Result(Outcome.SUCCEEDED, ""), "/", steps)
     found = {Path(entry.folder or "").name: entry for entry in cache.Cache(places).contents().entries.values()}
-    assert (found["r"].state.snapshots, found["r"].jobs, found["r"].expected) == (1, ("nightly",), {})
+    assert (found["r"].state.snapshots, found["r"].jobs, found["r"].expected) == (1, ("nightly",), ())
     assert (found["gone"].state.error, found["gone"].jobs) == (None, ("home",))
 
 
@@ -223,7 +224,7 @@ def test_forget_that_keeps_a_newer_snapshot_is_no_concern(places: Places, tmp_pa
 
 def test_a_removal_on_record_explains_a_snapshot_that_is_gone(places: Places, tmp_path: Path) -> None:
     """Who ran `forget` under watch needs no alarm about it; one of another repository explains nothing."""
-    expected = {"home": Expected("run-1", ID, NOW - HOUR, "vanished")}
+    expected = (Expected("home", "run-1", ID, NOW - HOUR, "vanished"),)
     gone = Entry(RepositoryState("/mnt/b", "restic", NOW), folder="/mnt/b", expected=expected)
     for named in ("/mnt/b", "/mnt/b/", "local:/mnt/b", "b", None):
         forget = history("run-2", job="forget", kind="prune", finished_ms=NOW, repository=named, entry=2)
@@ -283,7 +284,7 @@ def test_nobody_looks_beside_a_run_nor_minutes_after_a_look(places: Places, tmp_
     assert not look.due(places, target)
     running.close()
     assert look.due(places, target)
-    cache.write(places, replace(known, looked_ms=0, stuck=(os.getpid(), look.locks.process_start(os.getpid()) or "")))
+    cache.write(places, replace(known, looked_ms=0, stuck=Process(os.getpid(), look.locks.process_start(os.getpid()))))
     assert not look.due(places, target)
 
 
@@ -307,7 +308,7 @@ def test_a_look_that_a_run_overtook_is_thrown_away(
     look.look(places, target, {})
     kept = cache.known(places, target.name)
     assert kept is not None
-    assert (kept.state.snapshots, kept.expected["home"].run) == (2, "run-2")
+    assert (kept.state.snapshots, [made.run for made in kept.expected]) == (2, ["run-2"])
 
 
 def test_the_helper_asks_no_engine_about_what_the_files_tell(places: Places, tmp_path: Path, engine: Path) -> None:
