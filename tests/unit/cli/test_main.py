@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tray import __version__
 from tray.cli.audit import PARTS
 from tray.cli.main import COMMANDS, load, main
 from tray.window import instance
@@ -14,7 +15,7 @@ README = Path(__file__).parents[3] / "README.md"
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever asks gets an answer and exit code 0."""
+    """A user who asks gets an answer and exit code 0."""
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])
     assert end.value.code == 0
@@ -34,7 +35,7 @@ def test_every_part_of_audit_has_help_with_an_example(part: str, capsys: pytest.
 
 @pytest.mark.parametrize("command", [*COMMANDS, *(f"audit.{part}" for part in PARTS)])
 def test_every_example_of_the_help_is_understood(command: str) -> None:
-    """What the help proposes can be typed as it stands there."""
+    """A user can type the examples of the help as they are printed."""
     part = command.partition(".")[2]
     for line in (PARTS[part][0] if part else load(command)).examples:
         typed = re.split(r"   | [|>] ", line.removeprefix("sudo "))[0]
@@ -48,7 +49,7 @@ def test_every_example_of_the_help_is_understood(command: str) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_stands_in_the_readme(command: str) -> None:
-    """What can be done can be found."""
+    """The README names every command."""
     assert f"backup-tray {command}" in README.read_text(encoding="utf-8")
 
 
@@ -69,8 +70,6 @@ def test_an_unknown_command_gets_the_next_step(capsys: pytest.CaptureFixture[str
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
     """One number, in one place."""
-    from tray import __version__
-
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"backup-tray {__version__}\n"
 

@@ -201,7 +201,7 @@ def test_a_search_that_ran_out_of_time_says_how_far_it_looked(
 
 @pytest.mark.usefixtures("utc")
 def test_a_month_is_all_of_it_and_nothing_else(places: Places, capsys: Output) -> None:
-    """`--month` means the local month, for whoever lists as for whoever reports."""
+    """`--month` means the local month, in lists and in reports."""
     times = {
         "before": "2026-09-30T23:59:59.999Z",
         "first": "2026-10-01T00:00:00.000Z",

@@ -1,4 +1,4 @@
-"""What `backup-tray status` and `history` print, and how errors are told."""
+"""The output of `backup-tray status` and `history`, and of errors."""
 
 import re
 
@@ -68,7 +68,7 @@ def test_an_error_is_told_in_three_lines_whatever_its_names_hold(capsys: pytest.
 
 
 def test_the_audit_log_has_a_line_and_a_breach_is_critical() -> None:
-    """Whoever looks in the terminal sees the same line as in the menu, and monitoring gets its exit code."""
+    """The terminal shows the same line as the menu, and monitoring gets its exit code."""
     assert "\n\nAudit log: not verified yet" in status.text(statuses.judged(statuses.ended("home", Outcome.SUCCEEDED)))
     told = judge(statuses.NOW, (), (), audit=BREACH)
     assert "\n\nAudit log: TAMPERED at entry 17 (altered)" in status.text(told)

@@ -31,14 +31,14 @@ def write(places: Places, text: str) -> Places:
 
 
 def test_without_the_table_everything_is_kept_and_verified_weekly(places: Places) -> None:
-    """Nobody has to configure anything."""
+    """No configuration is needed."""
     assert config.load(places).audit == AuditConfig()
     assert AuditConfig().retention_ms is None
     assert AuditConfig().verify_every_ms == 7 * DAY_MS
 
 
 def test_every_key_is_read(places: Places) -> None:
-    """What stands in the file is what happens; a key of a newer version does no harm."""
+    """Each key has its effect; a key of a newer version does no harm."""
     assert config.load(write(places, WHOLE)).audit == AuditConfig(
         baselines=("/media/stick/backup-tray", "repository", "journald", "syslog"),
         segment=512,
@@ -77,7 +77,7 @@ def test_lengths_of_time_can_be_off(places: Places) -> None:
     ],
 )
 def test_what_makes_no_sense_is_named_with_its_line(places: Places, line: str, words: str) -> None:
-    """Whoever edits the file is led to the line."""
+    """The error leads the user to the line."""
     with pytest.raises(ConfigError) as caught:
         config.load(write(places, f'[watch]\nstalled_after = "1m"\n\n[audit]\n# segment = 1\n{line}\n'))
     assert words in caught.value.why

@@ -35,12 +35,12 @@ def here(tmp_path: Path) -> Places:
 
 
 def test_a_missing_file_is_an_empty_configuration(tmp_path: Path) -> None:
-    """Nobody needs a configuration to use `backup-tray run`."""
+    """`backup-tray run` needs no configuration."""
     assert config.load(places({"BACKUP_TRAY_HOME": str(tmp_path / "none")})).jobs == {}
 
 
 def test_a_job_is_read_as_written(here: Places) -> None:
-    """What stands in the file is what runs."""
+    """A job runs as it is written in the file."""
     here.config_file.write_text(HOME)
     assert config.load(here).jobs["home"] == Job(
         name="home",
@@ -85,7 +85,7 @@ def test_unknown_keys_are_ignored(here: Places) -> None:
     ],
 )
 def test_a_mistake_is_named_with_its_line(here: Places, text: str, line: int | None, why: str) -> None:
-    """Whoever mistyped is led to the line, with the reason and a command to open it."""
+    """The error leads the user to the line, with the reason and a command to open it."""
     here.config_file.write_text(text)
     with pytest.raises(ConfigError) as caught:
         config.load(here)
@@ -126,7 +126,7 @@ def test_saving_keeps_comments_and_unknown_keys(here: Places) -> None:
 
 
 def test_the_first_save_makes_a_private_file(tmp_path: Path) -> None:
-    """The configuration names password files and folders: nobody else reads it."""
+    """The configuration names password files and folders: other users cannot read it."""
     here = places({"BACKUP_TRAY_HOME": str(tmp_path / "new")})
     saving.save_job(here, Job(name="home", sources=("/a",), repository="/r"))
     assert stat.S_IMODE(here.config_file.stat().st_mode) == 0o600

@@ -14,7 +14,7 @@ from tray.doctor import Check, Level, records
 
 
 def looked(places: Places) -> list[Check]:
-    """What the doctor says."""
+    """Return the doctor's answers about baselines."""
     return list(records.baselines(places))
 
 
@@ -32,7 +32,7 @@ def near(places: Places) -> Path:
 
 
 def test_the_copy_beside_the_configuration_is_enough_to_be_fine(log: Places) -> None:
-    """Nobody has to configure anything."""
+    """No configuration is needed."""
     assert looked(log) == [
         Check("baselines", Level.OK, "Checkpoints of the audit log are kept in 1 place apart from it, up to date.")
     ]
@@ -45,7 +45,7 @@ def test_without_a_log_there_is_nothing_to_keep(places: Places) -> None:
 
 
 def test_a_copy_that_is_gone_is_told_with_what_brings_it_back(log: Places) -> None:
-    """Nobody would notice if all of the log were replaced."""
+    """A replaced log would go unnoticed."""
     near(log).unlink()
     (check,) = looked(log)
     assert check.level is Level.WARN
@@ -62,7 +62,7 @@ def test_a_copy_that_saw_more_than_the_log_has_is_bad(log: Places) -> None:
 
 
 def test_a_copy_that_cannot_be_read_is_named(log: Places) -> None:
-    """What is damaged counts for nothing."""
+    """A damaged copy counts for nothing."""
     near(log).write_bytes(b"noise")
     first, second = looked(log)
     assert "is no checkpoint" in first.what
@@ -70,12 +70,12 @@ def test_a_copy_that_cannot_be_read_is_named(log: Places) -> None:
 
 
 def test_a_place_that_was_out_is_named_until_it_is_back(log: Places, tmp_path: Path) -> None:
-    """Whoever unplugged the stick is reminded."""
+    """A user who unplugged the stick is reminded."""
     stick = tmp_path / "stick"
     config = Config(audit=AuditConfig(baselines=(str(stick),)))
     far_copies.copy_far(log, config)
-    told = [check for check in looked(log) if check.level is Level.WARN]
-    assert [str(stick) in check.what for check in told] == [True]
+    warnings = [check for check in looked(log) if check.level is Level.WARN]
+    assert [str(stick) in check.what for check in warnings] == [True]
     stick.mkdir()
     far_copies.copy_far(log, config)
     assert [check.level for check in looked(log)] == [Level.OK]

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tray import doctor
+from tray import doctor, runs
 from tray.audit.entry import Action, Draft
 from tray.audit.spool import record
 from tray.cli.main import main
 from tray.config import Job, saving
-from tray.core import paths
+from tray.core import locks, paths
 from tray.core.errors import NotInGroupError, surfaces
 from tray.core.paths import Places, private
 from tray.doctor import Check, Level, installation, records, watchers
@@ -28,7 +28,7 @@ from tray.jobs import configured
 
 @pytest.fixture(autouse=True)
 def no_desktop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No check reaches the desktop of whoever runs the tests, loads a web view, or waits for engines that are slow to start."""
+    """No check reaches the tester's desktop, loads a web view, or waits for engines that are slow to start."""
     monkeypatch.setattr(installation, "ENGINES", ENGINES[:1])
     monkeypatch.setattr(doctor_desktop, "_ASK_GI", "print(2.50)")
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_CURRENT_DESKTOP"):
@@ -49,7 +49,7 @@ def program(path: Path, text: str) -> Path:
 
 
 def test_a_fresh_installation_is_healthy(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever has just installed the program and run nothing yet has nothing to mend, and nothing is made by looking."""
+    """Right after the installation there is nothing to mend, and the checks create nothing."""
     command = program(tmp_path / "bin/backup-tray", "")
     program(tmp_path / "bin/restic", "echo restic 0.14.0 compiled with go1.19")
     monkeypatch.setenv("PATH", str(command.parent))
@@ -64,7 +64,7 @@ def test_a_fresh_installation_is_healthy(places: Places, tmp_path: Path, monkeyp
 
 
 def test_every_answer_that_is_not_fine_has_a_remedy(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A complaint without a next step helps nobody."""
+    """A complaint without a next step is no help."""
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(configured, "launcher_places", list)
     private(places.config)
@@ -122,7 +122,7 @@ def test_password_files_are_looked_after(places: Places, tmp_path: Path) -> None
 
 
 def test_a_good_log_is_called_intact(places: Places) -> None:
-    """A log that nobody touched is read and verified in itself."""
+    """An untouched log is read and verified in itself."""
     record(places, [Draft(action=Action.STATUS_ERROR)], timeout=5)
     before = places.audit_db.read_bytes()
     (check,) = found(places, "audit log")
@@ -185,10 +185,7 @@ def test_waiting_records_are_counted(places: Places) -> None:
 
 
 def test_runs_whose_wrapper_was_killed_are_found(places: Places) -> None:
-    """A run that nobody watches any more is named, and who closes it."""
-    from tray import runs
-    from tray.core import locks
-
+    """A run without its wrapper is named, and who closes it."""
     info = runs.RunInfo(
         run="0199",
         job="home",
@@ -225,7 +222,7 @@ def test_an_engine_that_hangs_or_fails_is_no_obstacle(
 
 
 def test_only_engines_that_are_there_are_named(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody needs all of them; each is asked for its version in its own way."""
+    """Not all of them are needed; each is asked for its version in its own way."""
     for name, ask in (("restic", "version"), ("borg", "--version"), ("rclone", "version"), ("rsync", "--version")):
         program(tmp_path / "bin" / name, f'[ "$1" = {ask} ] && echo "{name}   1.2.3"')
     monkeypatch.setattr(installation, "ENGINES", ENGINES)
@@ -281,7 +278,7 @@ def test_the_systems_instance_is_looked_at(places: Places, tmp_path: Path, monke
 
 
 def test_the_command_must_be_the_installed_one(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not installed, not in PATH, hidden by another: each is told with its own remedy."""
+    """Not installed, not in PATH, hidden by another: each has its own remedy."""
     ours, other = tmp_path / "ours/backup-tray", program(tmp_path / "other/backup-tray", "")
     monkeypatch.setattr(configured, "launcher_places", lambda: [ours])
     monkeypatch.setenv("PATH", "")
@@ -386,7 +383,7 @@ def test_each_kind_of_panel_is_known(
 
 
 def test_an_icon_on_a_dead_bus_is_not_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without an answer nobody may claim that the icon is there."""
+    """Without an answer the icon does not count as shown."""
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/none")
     assert not doctor_panel.icon_shown(os.getpid())
 
@@ -467,7 +464,7 @@ def test_where_the_ends_of_a_scripts_engines_are_not_known_that_is_said(
 
 
 def test_whether_runs_of_others_are_seen_is_said(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for what cannot come: observing may be off, and an older kernel tells no exit status."""
+    """The user learns when observing is off, and that an older kernel tells no exit status."""
     if sys.platform != "linux":
         return
 

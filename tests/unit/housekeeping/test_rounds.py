@@ -64,7 +64,7 @@ def write(places: Places, text: str) -> None:
 # The round.
 
 
-def test_a_duty_that_fails_stops_no_other_and_is_noted(places: Places) -> None:
+def test_a_task_that_fails_stops_no_other_and_is_noted(places: Places) -> None:
     """One thing that is broken must not keep the rest from being done; the note says since when, and goes when it is mended."""
     filled(places, 1)
     done: list[str] = []
@@ -92,7 +92,7 @@ def test_a_duty_that_fails_stops_no_other_and_is_noted(places: Places) -> None:
 
 
 def test_without_a_log_nothing_is_done_and_none_is_begun(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A log begins with the first run, not because somebody cleans up; after a loss a new one would hide the loss."""
+    """A log begins with the first run, not with housekeeping; after a loss a new one would hide the loss."""
     done: list[str] = []
     assert rounds.run(places, started=True, tasks={"a": lambda _: done.append("a")}) == {}
     tracker_entries.started(places, NOW, 1)
@@ -104,7 +104,7 @@ def test_without_a_log_nothing_is_done_and_none_is_begun(places: Places, monkeyp
 
 
 def test_two_rounds_at_once_are_one(places: Places) -> None:
-    """Whoever comes second leaves at once, and what the first does is not done twice."""
+    """The second round ends at once, and does nothing of the first's work again."""
     filled(places, 1)
     with FileLock(task_memory.folder(places) / "lock") as lock:
         assert lock.acquire()
@@ -127,7 +127,7 @@ def test_a_memory_is_replaced_in_one_step_and_private(places: Places) -> None:
 
 
 def test_records_that_wait_are_appended(places: Places) -> None:
-    """What a full disk kept out of the log gets into it with the next round."""
+    """The next round appends records that a full disk kept out of the log."""
     filled(places, 1)
     spool.keep(places, [start("late"), end("late")])
     tasks.close_lost_runs(Round(places))
@@ -139,7 +139,7 @@ def test_records_that_wait_are_appended(places: Places) -> None:
 
 
 def test_start_and_stop_of_the_recorder_are_entries(places: Places) -> None:
-    """Whoever reads the log knows from when until when somebody watched, who, and why it ended."""
+    """The log tells from when until when a tracker watched, which one, and why it ended."""
     filled(places, 1)
     tracker_entries.started(places, NOW, 4711)
     tracker_entries.stopped(places, "handover")
@@ -168,7 +168,7 @@ def test_start_and_stop_of_the_recorder_are_entries(places: Places) -> None:
     ids=["went on", "slept", "drifted", "set forward", "set back", "restarted", "restarted in the past"],
 )
 def test_only_a_clock_that_was_set_jumps(before: Clocks, now: Clocks, jump: Jump | None) -> None:
-    """Sleep, drift and a restart are no jump; whoever sets the clock by more than a minute leaves a trace."""
+    """Sleep, drift and a restart are no jump; setting the clock by more than a minute leaves a trace."""
     assert clock_jumps.jumped(before, now) == jump
 
 
@@ -190,7 +190,7 @@ def test_a_jump_is_an_entry_once(places: Places, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_real_clocks_go_on_together(places: Places) -> None:
-    """Nothing is put on record about a clock that nobody set."""
+    """A clock that was not set leaves no entry."""
     filled(places, 1)
     clock_jumps.check(places)
     clock_jumps.check(places)
@@ -225,7 +225,7 @@ def configured(places: Places) -> Iterator[Places]:
 
 
 def test_an_edit_is_an_entry_key_by_key(configured: Places) -> None:
-    """What was changed, added and removed, from what to what, and when the file was written."""
+    """The entry lists changed, added and removed keys with both values, and when the file was written."""
     write(
         configured, FIRST.replace('"/home"', '"/home", "/etc"').replace("options", "password_file = '/p'\n#") + "x=1\n"
     )
@@ -329,7 +329,7 @@ def test_a_great_many_changes_are_counted(configured: Places) -> None:
 
 
 def test_a_memory_that_was_damaged_is_begun_again_in_silence(configured: Places) -> None:
-    """Without a last known state nobody can say what changed, so nothing is made up."""
+    """Without a last known state the changes are not known, so none are made up."""
     (configured.state / "care" / "configuration.json").write_text(json.dumps({"values": 7}))
     config_changes.check(configured)
     assert entries(configured, "config.changed") == []
@@ -377,7 +377,7 @@ def test_a_scheduled_verification_is_an_entry_and_is_not_repeated(places: Places
 
 
 def test_a_start_finds_what_was_rolled_back_meanwhile(places: Places) -> None:
-    """What happened while no tracker lived is found when the next one begins, and stays a breach."""
+    """A change of the log without a tracker is found when the next one starts, and stays a breach."""
     filled(places, 2)
     tasks.verify(Round(places))
     with AuditLog.open(places.audit_db, places.audit_key) as log:
@@ -401,7 +401,7 @@ def test_a_start_finds_what_was_rolled_back_meanwhile(places: Places) -> None:
 
 
 def test_a_broken_configuration_keeps_nobody_from_verifying(places: Places) -> None:
-    """What is usual holds until the file is mended."""
+    """The defaults hold until the file is mended."""
     filled(places, 1)
     write(places, "[audit\n")
     tasks.verify(Round(places))
@@ -409,7 +409,7 @@ def test_a_broken_configuration_keeps_nobody_from_verifying(places: Places) -> N
 
 
 def test_a_standing_that_cannot_be_believed_is_said_and_never_intact(places: Places) -> None:
-    """Whoever edits the file beside the log makes it a doubt, not a green line."""
+    """An edit of the file beside the log makes it a doubt, not a green line."""
     kept(places)
     tasks.verify(Round(places))
     status = StatusSource(places, role="cli", start_tracker=False)
@@ -428,7 +428,7 @@ def test_a_standing_that_cannot_be_believed_is_said_and_never_intact(places: Pla
 
 
 def test_a_log_that_was_destroyed_after_a_breach_is_unavailable_and_the_breach_is_still_told(places: Places) -> None:
-    """Noise over the database ends no alarm: whoever starts the tray now hears of it too."""
+    """Noise over the database ends no alarm: a tray that starts now shows it too."""
     kept(places)
     raw = entry_bytes(places, 3).replace(b'"home"', b'"hole"')
     tamper(places, ("UPDATE entries SET entry = ? WHERE seq = 3", (raw,)))
@@ -510,7 +510,7 @@ def test_nothing_is_pruned_where_nobody_asked_for_it(aged: Places) -> None:
 
 
 def test_while_a_breach_is_open_nothing_is_pruned(aged: Places) -> None:
-    """What goes might be the proof; the refusal is noted, and everything else is done."""
+    """The pruned entries might be the proof; the refusal is noted, and every other task runs."""
     tasks.close_segments(Round(aged))
     raw = entry_bytes(aged, 100).replace(b'"home"', b'"hole"')
     tamper(aged, ("UPDATE entries SET entry = ? WHERE seq = 100", (raw,)))
@@ -520,8 +520,8 @@ def test_while_a_breach_is_open_nothing_is_pruned(aged: Places) -> None:
     assert first_of(aged) == 0
 
 
-def test_a_whole_round_with_real_duties_leaves_a_log_that_verifies(places: Places) -> None:
-    """All duties in their order on a fresh log: nothing fails, a second round finds nothing to do."""
+def test_a_whole_round_with_real_tasks_leaves_a_log_that_verifies(places: Places) -> None:
+    """All tasks in their order on a fresh log: nothing fails, a second round finds nothing to do."""
     kept(places)
     assert rounds.run(places, started=True) == {}
     with AuditLog.read(places.audit_db) as log:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tray import config
+from tray.audit.store import AuditLog
 from tray.config import Job, saving
 from tray.core import ourselves
 from tray.core.errors import ConfigError, EngineMissingError, JobNotFoundError, JobSetupError, RepositoryInitError
@@ -90,8 +91,6 @@ def test_the_password_is_in_a_private_file_and_nowhere_else(here: Places, tmp_pa
 
 def test_the_change_is_in_the_audit_log(here: Places, tmp_path: Path, fake_restic: Path) -> None:
     """A new job is a change of the configuration, and that is on record."""
-    from tray.audit.store import AuditLog
-
     create(here, tmp_path)
     with AuditLog.read(here.audit_db) as log:
         found = [(entry.data["action"], entry.data["job"]) for entry in log.entries()]
@@ -102,7 +101,7 @@ def test_the_change_is_in_the_audit_log(here: Places, tmp_path: Path, fake_resti
 def test_variables_that_contradict_the_job_do_not_reach_restic(
     here: Places, tmp_path: Path, fake_restic: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    """Whoever exports RESTIC_PASSWORD_COMMAND can still make a first backup."""
+    """A user who exports RESTIC_PASSWORD_COMMAND can still make a first backup."""
     monkeypatch.setenv(variable, "x")
     create(here, tmp_path)
     assert variable not in json.loads((fake_restic / "seen.json").read_text())["environ"]
@@ -213,7 +212,7 @@ def test_a_folder_in_use_is_refused(here: Places, tmp_path: Path) -> None:
 
 
 def test_an_existing_repository_is_named_as_one(here: Places, tmp_path: Path) -> None:
-    """Whoever already has a repository is led to the prefix instead."""
+    """A user who already has a repository is led to the prefix instead."""
     for name in ("config", "keys", "snapshots"):
         (tmp_path / "repo" / name).mkdir(parents=True)
     with pytest.raises(JobSetupError, match="is a restic repository already") as caught:
@@ -282,7 +281,7 @@ def test_a_missing_job_names_those_that_exist(here: Places, tmp_path: Path, fake
 
 
 def test_start_is_a_process_of_its_own(here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A backup started from the window survives the window, sees the same places, and speaks to nobody's terminal."""
+    """A backup started from the window survives the window, sees the same places, and prints on no terminal."""
     note = tmp_path / "note.json"
     program = tmp_path / "python"
     program.write_text(

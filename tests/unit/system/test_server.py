@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.statuses import ended, judged, live
+from tests.unit.runs.test_runs import info
 from tests.unit.status.test_source import end_tracker, record
 from tests.waiting import wait_for
 from tray import ipc, runs
@@ -86,7 +87,7 @@ class Room:
         monkeypatch.setattr(endpoint, "peer_uid", lambda _: self.uid)
 
     def joins(self, *, greets: bool = True) -> tuple[Conversation, Wire]:
-        """Somebody connects."""
+        """Connect a client."""
         wire, talk = Wire(), Conversation(self.service)
         talk.connection_made(wire)
         if greets:
@@ -169,7 +170,7 @@ def test_what_is_no_question_is_refused(
     ],
 )
 def test_a_bad_line_ends_the_conversation(room: Callable[[Callable[[Room], Any]], None], line: bytes) -> None:
-    """Whoever does not speak our language is not listened to, and nothing of it is kept."""
+    """The service does not listen to a client that speaks another language, and keeps nothing of it."""
 
     def test(made: Room) -> None:
         talk, wire = made.joins()
@@ -215,7 +216,7 @@ def test_a_subscriber_hears_each_change_once(room: Callable[[Callable[[Room], An
 def test_who_does_not_read_gets_the_picture_of_now_later_or_is_dropped(
     room: Callable[[Callable[[Room], Any]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thousand changes for somebody who is stuck cost no memory."""
+    """A thousand changes for a client that is stuck cost no memory."""
     monkeypatch.setattr(server, "SLOW_SECONDS", 0.05)
 
     async def test(made: Room) -> None:
@@ -279,7 +280,7 @@ def test_one_question_is_answered_before_the_next_is_read(room: Callable[[Callab
 
 
 def test_a_picture_always_fits_into_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there are too many jobs the worst are told, and that there are more."""
+    """With too many jobs the answer holds the worst, and says that there are more."""
     monkeypatch.setattr(ipc, "MAX_REPLY", 40_000)
     bad = [ended(f"bad{number}", Outcome.FAILED) for number in range(3)]
     running = live(steps=tuple(Step("restic", "backup", 1) for _ in range(50)))
@@ -326,7 +327,7 @@ def test_a_log_that_cannot_be_read_is_an_answer_too(places: Places) -> None:
 
 
 def test_the_log_is_verified_once_for_many_reports(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A verification reads all of the log: nobody can have root's machine do that again and again, unless the log changes."""
+    """A verification reads all of the log: clients cannot have root's machine do that again and again, unless the log changes."""
     run = record(places, "etc", Outcome.SUCCEEDED)
     done = []
     real = of_run.verified
@@ -344,7 +345,7 @@ def test_the_log_is_verified_once_for_many_reports(places: Places, monkeypatch: 
 
 
 def test_it_rests_as_long_as_it_worked(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However fast somebody asks, half a core is the most that he gets."""
+    """However fast a client asks, it gets half a core at most."""
     slept: list[float] = []
     now = iter([0.0, 0.0, 3.0, 3.0, 5.0, 5.0])
     monkeypatch.setattr(clock, "monotonic", lambda: next(now))
@@ -357,7 +358,7 @@ def test_it_rests_as_long_as_it_worked(places: Places, monkeypatch: pytest.Monke
 
 
 def test_a_report_that_was_told_is_the_report(places: Places) -> None:
-    """What root would read and what a member reads differ in one line: whose record it is."""
+    """The report of a member differs from root's in one line: whose record it is."""
     run = record(places, "etc", Outcome.FAILED)
     here = of_run.gather(places, run)
     there = of_run.Report.from_json(json.loads(json.dumps(here.to_json())))
@@ -405,7 +406,7 @@ def test_a_group_that_is_missing_is_named_with_the_command_that_makes_it() -> No
 
 
 def test_only_root_may_be_the_systems_instance(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An ordinary user is told how it is started; a trial may be anybody's."""
+    """An ordinary user learns how to start it; a trial may be any user's."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(SystemServiceError) as caught:
         server.check_user(paths.VIEW_FOLDER)
@@ -428,7 +429,7 @@ def service(places: Places, monkeypatch: pytest.MonkeyPatch) -> Iterator["subpro
     end_tracker(places)
 
 
-def test_it_shows_what_happens_and_ends_when_told(
+def test_it_shows_what_happens_and_ends_by_a_signal(
     service: "subprocess.Popen[bytes]", places: Places, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The program itself, asked by the program itself; when it ends the socket goes, and the folder says that it was there."""
@@ -466,8 +467,6 @@ def test_it_ends_with_an_error_when_it_cannot_follow_the_status_any_more(
 
 def test_a_live_runs_log_is_marked_as_growing(places: Places) -> None:
     """Who reads it knows that there will be more."""
-    from tests.unit.runs.test_runs import info
-
     folder, _ = runs.create(places, info())
     assert folder is not None
     folder.log.write_text("one\n")
