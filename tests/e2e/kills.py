@@ -20,6 +20,7 @@ from pathlib import Path
 from tests.e2e import killing
 from tests.e2e.killing import Told
 from tests.unit.audit.help import end, start
+from tests.unit.audit.tiles_check import holds
 from tray.audit import checkpoint, keys, proof, redact, rotation, segments, spool, standalone, tlog
 from tray.audit.entry import Action
 from tray.audit.search import index_fill, search
@@ -316,7 +317,7 @@ def archived(places: Places) -> None:
     with AuditLog.read(places.audit_db) as log:
         first = log.start()
     if first:
-        assert tlog.holds(out(places), 0, first), "pruned, and not in the archive"
+        assert holds(out(places), 0, first), "pruned, and not in the archive"
 
 
 def erased(places: Places) -> None:
@@ -358,7 +359,7 @@ def holds_what_it_says(places: Places) -> None:
     note = out(places) / tlog.CHECKPOINT
     if note.exists():
         seen = checkpoint.parse(note.read_bytes())
-        assert tlog.holds(out(places), 0, seen.size, seen.root), "the folder does not hold what its checkpoint says"
+        assert holds(out(places), 0, seen.size, seen.root), "the folder does not hold what its checkpoint says"
         assert standalone.check_export(out(places), [str(key) for key in keys.pins(places.audit_key)]) == seen.size
 
 
@@ -366,7 +367,7 @@ def holds_all(places: Places) -> None:
     """The folder holds the whole log."""
     with AuditLog.read(places.audit_db) as log:
         size, root, _ = log.head()
-    assert tlog.holds(out(places), 0, size, root)
+    assert holds(out(places), 0, size, root)
 
 
 def proves(places: Places) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.conftest import CHECKOUT
 from tests.unit.audit.help import end, start
+from tests.unit.audit.tiles_check import holds
 from tray.audit import segments, spool, tlog
 from tray.audit.entry import Action
 from tray.audit.store import AuditLog
@@ -108,7 +109,7 @@ def test_eight_writers_do_not_mind_whoever_closes_prunes_exports_and_changes_the
         assert [ids.count(one) for one in told] == [1] * len(told)
         changes = [entry.data["result"] for entry in entries if entry.data["action"] == Action.KEY_ROTATED]
         assert set(changes) == {"rotated"}
-        assert tlog.holds(out, first, size, log.head()[1])
+        assert holds(out, first, size, log.head()[1])
         assert len(segments.closed(log)) >= 3
     assert spool.pending(places) == []
     assert verified(places) == "intact"

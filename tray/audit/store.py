@@ -280,24 +280,6 @@ class AuditLog:
         with self._snapshot() as connection:
             return Tiles(connection).inclusion(seq, size)
 
-    def consistency(self, old: int, new: int) -> list[bytes]:
-        """Return the proof (RFC 6962, 2.1.2) that the tree of the first *new* entries continues that of the first *old*.
-
-        Raises:
-            AuditUnavailableError, EntryPrunedError: As `root_at`.
-        """
-        with self._snapshot() as connection:
-            return Tiles(connection).consistency(old, new)
-
-    def leaf_hashes(self, first: int, limit: int) -> list[bytes]:
-        """Return the leaf hashes of up to *limit* entries from number *first* on.
-
-        Raises:
-            EntryPrunedError: Entry *first* is not kept any more.
-        """
-        with self._snapshot() as connection:
-            return Tiles(connection).leaf_hashes(first, limit)
-
     # -- the connection
 
     def _connect(self) -> sqlite3.Connection:

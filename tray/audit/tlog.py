@@ -9,7 +9,7 @@
 have to be erased, and an erasure does not reach copies: so by default only those are written that can never be erased and that a
 verification needs (keys, pruning). FORMAT.md says more; `standalone.py` checks such a folder.
 
-`export` writes it, or the tiles that are new since the last time; `holds` reads it back from the files alone.
+`export` writes it, or the tiles that are new since the last time.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from tray.audit import checkpoint, database
 from tray.audit.canonical import canonical
 from tray.audit.checkpoint import Checkpoint
 from tray.audit.entry import Action
-from tray.audit.merkle import EMPTY_ROOT, HASH_SIZE, HEIGHT, WIDTH, Tiles, fold, leaf_hash, node_hash
+from tray.audit.merkle import HEIGHT, WIDTH, Tiles, leaf_hash
 from tray.audit.rows import plain_body
 from tray.audit.store import AuditLog
 from tray.core import files, paths
@@ -42,8 +42,6 @@ DETAILS = "details"
 
 LENGTH = 2
 """Bytes of the length before each entry of a bundle."""
-MOST = WIDTH * (LENGTH + 65_536)
-"""Bytes of a full tile of entries at most."""
 
 
 def place(folder: Path, number: int, width: int) -> Path:
@@ -85,22 +83,6 @@ def make(folder: Path) -> None:
     for missing in reversed([folder, *folder.parents]):
         if not missing.is_dir():
             missing.mkdir(mode=0o700, exist_ok=True)
-
-
-def split(bundle: bytes) -> list[bytes]:
-    """Return the entries of a bundle.
-
-    Raises:
-        ValueError: It does not end where an entry ends.
-    """
-    entries, at = [], 0
-    while at < len(bundle):
-        end = at + LENGTH + int.from_bytes(bundle[at : at + LENGTH], "big")
-        entries.append(bundle[at + LENGTH : end])
-        at = end
-    if at != len(bundle):
-        raise ValueError("a bundle of entries is cut")
-    return entries
 
 
 def tiles_of(first: int, count: int) -> Iterator[tuple[int, int]]:
@@ -200,7 +182,7 @@ class _Export:
             self._bundle(number, width, mend=first is not None)
             if self._progress is not None:
                 self._progress(number * WIDTH + width, self._size)
-        self._upper()
+        self._upper(mend=first is not None)
         self._sync()
         if before is None or before.size <= self._size:
             self._put(self._folder / CHECKPOINT, self._note)
@@ -255,13 +237,13 @@ class _Export:
         if lines or path.exists():
             self._put(path, b"".join(line + b"\n" for line in lines))
 
-    def _upper(self) -> None:
+    def _upper(self, *, mend: bool) -> None:
         """Write the tiles above the lowest, which come from the log also where the entries were pruned."""
         level, row = 1, self._size // WIDTH
         while row:
             for number, width in tiles_of(0, row):
                 path = place(self._folder / f"tile/{level}", number, width)
-                if width < WIDTH or not path.exists():
+                if width < WIDTH or mend or not path.exists():
                     query = (level - 1, number * WIDTH, number * WIDTH + width)
                     self._put(path, b"".join(bytes(item) for (item,) in self._connection.execute(_HASHES, query)))
             level, row = level + 1, row // WIDTH
@@ -314,66 +296,3 @@ def _alone(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise TilesError(folder, f"{error.filename or folder}: {error.strerror or error}.") from error
-
-
-def holds(folder: Path, first: int, size: int, root: bytes | None = None) -> bool:
-    """Whether the entries from number *first* up to *size* are all in *folder*, and its tiles vouch for them.
-
-    Args:
-        root: The root that the log has at *size*; without it only the files of the folder are compared with each other.
-    """
-    try:
-        there = checkpoint.parse(files.content(folder / CHECKPOINT))
-        if there.size < size or _root_at(folder, there.size, there.size) != there.root:
-            return False
-        if root is not None and _root_at(folder, there.size, size) != root:
-            return False
-        return _is_built(folder, there.size, first) and all(
-            list(map(leaf_hash, split(_read(folder / ENTRIES, number, width))))[:width]
-            == _tile(folder, 0, number, there.size)
-            for number, width in tiles_of(first // WIDTH, there.size)
-            if number * WIDTH < size
-        )
-    except (OSError, ValueError):
-        return False
-
-
-def _read(folder: Path, number: int, width: int) -> bytes:
-    """Return the content of a tile: the one of this width, or else the full one, which begins with it."""
-    try:
-        return files.content(place(folder, number, width), MOST)
-    except FileNotFoundError:
-        return files.content(place(folder, number, WIDTH), MOST)
-
-
-def _tile(folder: Path, level: int, number: int, size: int) -> list[bytes]:
-    width = min(WIDTH, (size >> HEIGHT * level) - number * WIDTH)
-    raw = _read(folder / f"tile/{level}", number, width)[: width * HASH_SIZE]
-    if len(raw) != width * HASH_SIZE:
-        raise ValueError("a tile is cut")
-    return [raw[at : at + HASH_SIZE] for at in range(0, len(raw), HASH_SIZE)]
-
-
-def _is_built(folder: Path, size: int, first: int) -> bool:
-    """Whether each hash above the lowest tiles is made of the tile below it, for tiles from entry *first* on."""
-    level = 1
-    while count := size >> HEIGHT * level:
-        for child in range(first // WIDTH if level == 1 else 0, count):
-            above = _tile(folder, level, child // WIDTH, size)[child % WIDTH]
-            if above != fold(_tile(folder, level - 1, child, size)):
-                return False
-        level += 1
-    return True
-
-
-def _root_at(folder: Path, size: int, end: int) -> bytes:
-    """Return the root over the first *end* of *size* entries, from the tiles."""
-    root = b""
-    while end:
-        height = (end & -end).bit_length() - 1
-        end -= 1 << height
-        level, above = divmod(height, HEIGHT)
-        number, first = divmod(end >> HEIGHT * level, WIDTH)
-        left = fold(_tile(folder, level, number, size)[first : first + (1 << above)])
-        root = node_hash(left, root) if root else left
-    return root or EMPTY_ROOT

@@ -12,6 +12,7 @@ import pytest
 
 from tests import mounts
 from tray.audit.entry import SEVERITY_OF, Action, Draft
+from tray.audit.merkle import Tiles
 from tray.audit.store import AuditLog
 from tray.core import clock
 from tray.core.clock import new_id
@@ -92,3 +93,15 @@ def mounted(mount: str, code: str, *arguments: str | Path) -> subprocess.Complet
     """Run *code* in a Python whose own view of the file system has *mount* done first (a shell command)."""
     command = mounts.mounted(mount, sys.executable, "-c", code, *map(str, arguments))
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def consistency(log: AuditLog, old: int, new: int) -> list[bytes]:
+    """The proof that the tree of the first *new* entries continues that of the first *old*."""
+    with log._snapshot() as connection:
+        return Tiles(connection).consistency(old, new)
+
+
+def leaf_hashes(log: AuditLog, first: int, limit: int) -> list[bytes]:
+    """The leaf hashes of up to *limit* entries from number *first* on."""
+    with log._snapshot() as connection:
+        return Tiles(connection).leaf_hashes(first, limit)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tray.audit import checkpoint, schema, standalone, store, tlog
+from tests.unit.audit.tiles_check import split
+from tray.audit import checkpoint, schema, standalone, store
 from tray.audit.checkpoint import VerifierKey
 from tray.audit.entry import TYPES, Action, pattern
 from tray.audit.proof import Proof
@@ -121,7 +122,7 @@ def test_the_worked_example_is_what_the_program_reads(tmp_path: Path, capsys: py
     assert found.details == (SALTS[2], values["body 2"].encode())
     assert standalone.check_proof(values["proof"].encode()) == note
     assert capsys.readouterr().out == values["entry 2"] + "\n" + values["body 2"] + "\n"
-    assert tlog.split(bytes.fromhex("0002") + b"{}") == [b"{}"]
+    assert split(bytes.fromhex("0002") + b"{}") == [b"{}"]
 
 
 def test_the_text_names_every_part_of_the_format() -> None:

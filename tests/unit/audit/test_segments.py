@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from pymerkle import InmemoryTree
 
-from tests.unit.audit.help import end, long_ago, start, tamper
+from tests.unit.audit.help import consistency, end, long_ago, start, tamper
+from tests.unit.audit.tiles_check import holds
 from tray.audit import keys, rotation, segments, spool, tlog
 from tray.audit.checkpoint import Checkpoint, VerifierKey, parse
 from tray.audit.entry import Action, Draft
@@ -131,7 +132,7 @@ def test_proofs_reach_over_what_was_pruned(aged: Places) -> None:
         assert [step.hex() for step in log.inclusion(600, 768)] == path[1:]
         assert log.root_at(768) == theirs.get_root(768)
         old, new = Checkpoint("x", 512, theirs.get_root(512)), theirs.get_root(768)
-        assert is_consistent(old, 768, new, log.consistency(512, 768))
+        assert is_consistent(old, 768, new, consistency(log, 512, 768))
 
 
 def test_what_is_young_stays(aged: Places) -> None:
@@ -196,7 +197,7 @@ def test_a_segment_is_in_the_archive_before_it_goes(aged: Places, tmp_path: Path
     assert len(forget(aged, archive=archive)) == 2
     with AuditLog.read(aged.audit_db) as log:
         root = parse(segments.closed(log)[1].note).root
-    assert tlog.holds(archive, 0, 512, root)
+    assert holds(archive, 0, 512, root)
     assert list((archive / tlog.DETAILS).rglob("*"))
     assert parse((archive / tlog.CHECKPOINT).read_bytes()).size == 512
 
@@ -211,7 +212,7 @@ def test_a_larger_or_damaged_archive_is_used_and_mended(aged: Places, tmp_path: 
     (archive / tlog.ENTRIES / "000").write_bytes(b"noise")
     assert len(forget(aged, archive=archive)) == 2
     with AuditLog.read(aged.audit_db) as log:
-        assert tlog.holds(archive, 0, 512, log.root_at(512))
+        assert holds(archive, 0, 512, log.root_at(512))
     assert parse((archive / tlog.CHECKPOINT).read_bytes()).size == size
 
 

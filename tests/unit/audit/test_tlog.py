@@ -16,6 +16,7 @@ import pytest
 from pymerkle import InmemoryTree
 
 from tests.unit.audit.help import end, filled, python, tamper, writer
+from tests.unit.audit.tiles_check import holds, split
 from tray.audit import keys, proof, rotation, salvage, segments, standalone, tlog
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey, parse
 from tray.audit.merkle import leaf_hash
@@ -132,7 +133,7 @@ def test_an_export_has_the_layout_of_tlog_tiles(log: Places, tmp_path: Path) -> 
         "tile/entries/001",
         "tile/entries/002.p/90",
     }
-    raws = [raw for name in sorted(found) if "entries" in name for raw in tlog.split(found[name])]
+    raws = [raw for name in sorted(found) if "entries" in name for raw in split(found[name])]
     assert b"".join(map(leaf_hash, raws)) == b"".join(
         found[name] for name in sorted(found) if name.startswith("tile/0")
     )
@@ -280,11 +281,11 @@ def test_a_range_can_be_archived_up_to_a_checkpoint(log: Places, tmp_path: Path)
         note = Signer(keys.load(log.audit_key)).sign(Checkpoint(parse(newest(log)).origin, 512, root))
         done = tlog.export(opened, folder, first=0, size=512, note=note, details=True)
     assert (done.first, done.size) == (0, 512)
-    assert tlog.holds(folder, 0, 512, root)
-    assert tlog.holds(folder, 256, 512)
-    assert not tlog.holds(folder, 0, 513)
-    assert not tlog.holds(folder, 0, 512, bytes(32))
-    assert not tlog.holds(tmp_path / "nothing", 0, 256)
+    assert holds(folder, 0, 512, root)
+    assert holds(folder, 256, 512)
+    assert not holds(folder, 0, 513)
+    assert not holds(folder, 0, 512, bytes(32))
+    assert not holds(tmp_path / "nothing", 0, 256)
     assert code(folder, "--key", trusted(log)) == 0
 
 
@@ -296,11 +297,11 @@ def test_an_archive_that_was_damaged_does_not_hold_it_and_is_mended(log: Places,
     raw = bytearray((folder / name).read_bytes())
     raw[60] ^= 1
     (folder / name).write_bytes(raw)
-    assert not tlog.holds(folder, 0, 512)
+    assert not holds(folder, 0, 512)
     if name == "checkpoint":
         (folder / name).unlink()
     export(log, folder, first=0)
-    assert tlog.holds(folder, 0, 512)
+    assert holds(folder, 0, 512)
 
 
 # -- the stand-alone verifier
@@ -353,13 +354,13 @@ def more(path: Path) -> None:
 
 def swap(path: Path) -> None:
     """Exchange the first two entries of a bundle."""
-    first, second, *rest = tlog.split(path.read_bytes())
+    first, second, *rest = split(path.read_bytes())
     path.write_bytes(b"".join(len(raw).to_bytes(2, "big") + raw for raw in (second, first, *rest)))
 
 
 def forget(path: Path) -> None:
     """Leave one entry out of a bundle."""
-    path.write_bytes(b"".join(len(raw).to_bytes(2, "big") + raw for raw in tlog.split(path.read_bytes())[1:]))
+    path.write_bytes(b"".join(len(raw).to_bytes(2, "big") + raw for raw in split(path.read_bytes())[1:]))
 
 
 def other_details(path: Path) -> None:
@@ -708,11 +709,11 @@ def test_of_a_pruned_log_only_what_is_there_is_exported(pruned: Places, tmp_path
 def test_the_archive_holds_what_was_pruned(pruned: Places, tmp_path: Path) -> None:
     """The older tiles are in the archive, which is genuine by itself, and which an export completes."""
     archive = tmp_path / "archive"
-    assert tlog.holds(archive, 0, 512)
+    assert holds(archive, 0, 512)
     assert code(archive, "--key", trusted(pruned)) == 0
     assert (archive / "details/000").read_bytes().count(b"/srv/backup") == 127
     export(pruned, archive)
-    assert tlog.holds(archive, 0, 605)
+    assert holds(archive, 0, 605)
     assert code(archive, tmp_path / "older", "--key", trusted(pruned)) == 0
 
 
