@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2s
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tray.audit.merkle import leaf_hash
 from tray.audit.rows import StoredEntry
@@ -26,7 +26,6 @@ from tray.audit.search import by_facets
 from tray.audit.search.by_facets import FAR, Cursor, Page
 from tray.audit.search.conditions import NAMES, Filter, begins
 from tray.core import clock
-from tray.core.dataclass import dataclass
 
 if TYPE_CHECKING:
     from tray.audit.store import AuditLog
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 SECONDS = 2.0
 """How long a search without an index looks at entries one by one."""
 
-VERSION = 2
+VERSION = 3
 """Version of the index: one of another version is made anew."""
 
 SPAN_MS = 100
@@ -45,8 +44,7 @@ MOST_UNKNOWN = 20_000
 
 TABLES = {
     "state": """TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), log TEXT NOT NULL, start INTEGER NOT NULL,
-    built INTEGER NOT NULL, done INTEGER NOT NULL, known INTEGER NOT NULL, anchor BLOB NOT NULL,
-    low_at INTEGER, low_seq INTEGER)""",
+    done INTEGER NOT NULL, anchor BLOB NOT NULL)""",
     "terms": "TABLE terms (term TEXT PRIMARY KEY) WITHOUT ROWID",
     "words": """VIRTUAL TABLE words USING fts5 (doc, content = '', detail = none, columnsize = 0, prefix = '3 4',
     tokenize = "ascii tokenchars '='")""",
@@ -62,31 +60,19 @@ _OF_SPAN = (
 )
 
 
-@dataclass(slots=True)
-class State:
-    """The part of the log that the index covers.
+class State(NamedTuple):
+    """The part of the log that the index covers: the entries from `start` up to `done`.
 
     Attributes:
         log: Name of the log.
         start: Number of the first entry that was not pruned.
-        built: Size of the log when the index was begun.
-        done: End of the entries from `built` on that are in the index.
-        known: Number of entries in the index.
         anchor: Leaf hash of entry `done - 1`: another log, or one that was rolled back, has another one there.
-        low: Smallest key of the entries below `built` that are in the index; None if all are.
     """
 
     log: str
     start: int
-    built: int
     done: int
-    known: int
     anchor: bytes
-    low: Cursor | None
-
-    def covers(self, key: Cursor) -> bool:
-        """Whether the entry with this time and number is in the index."""
-        return key[1] < self.done and (self.low is None or key[1] >= self.built or key >= self.low)
 
 
 def search(
@@ -129,16 +115,11 @@ def _find(
     """Return the newest entries below *top* that *wanted* admits, up to the *deadline* on `clock.monotonic`."""
     with opened(path_of(log.db)) as index:
         state = None if index is None else state_for(index, connection)
-        if index is None or state is None:
-            return _checked(connection, wanted, limit, by_facets.keys(connection, wanted, top), deadline)
-        streams = [_hits(index, connection, state, wanted, top), iter(_unknown(connection, state, wanted, top))]
-        if state.low is not None:
-            older = by_facets.keys(connection, wanted, min(top, state.low))
-            streams.append(key for key in older if key[1] < state.built)
-        try:
-            return _checked(connection, wanted, limit, heapq.merge(*streams, reverse=True), deadline)
-        except _DamagedError:
-            return _checked(connection, wanted, limit, by_facets.keys(connection, wanted, top), deadline)
+        if index is not None and state is not None:
+            streams = [_hits(index, connection, state, wanted, top), _unknown(connection, state, wanted, top)]
+            with contextlib.suppress(_DamagedError):
+                return _checked(connection, wanted, limit, heapq.merge(*streams, reverse=True), deadline)
+        return _checked(connection, wanted, limit, by_facets.keys(connection, wanted, top), deadline)
 
 
 class _DamagedError(Exception):
@@ -165,11 +146,11 @@ def _checked(
     return Page(page, None)
 
 
-def _unknown(connection: sqlite3.Connection, state: State, wanted: Filter, top: Cursor) -> list[Cursor]:
-    """Return the keys of the entries that were appended after the index was brought up to date."""
+def _unknown(connection: sqlite3.Connection, state: State, wanted: Filter, top: Cursor) -> Iterator[Cursor]:
+    """Yield the keys of the entries that were appended after the index was brought up to date."""
     since = wanted.since_ms or 0
     rows = connection.execute(f"SELECT {MOMENT}, seq FROM entries WHERE seq >= ?", (state.done,))  # noqa: S608 - a constant
-    return sorted((key for key in rows if since <= key[0] and key < top), reverse=True)
+    yield from sorted((key for key in rows if since <= key[0] and key < top), reverse=True)
 
 
 def _hits(
@@ -181,7 +162,7 @@ def _hits(
         between = ((wanted.since_ms or 0) // SPAN_MS, top[0] // SPAN_MS)
         for (row,) in [] if query is None else index.execute(_HITS, (query, *between)):
             keys = connection.execute(_OF_SPAN, (row * SPAN_MS, row * SPAN_MS + SPAN_MS - 1))
-            yield from (key for key in keys if key < top and state.covers(key))
+            yield from (key for key in keys if key < top and key[1] < state.done)
     except (sqlite3.Error, TypeError, ValueError) as error:
         raise _DamagedError from error
 
@@ -263,11 +244,8 @@ def opened(index: Path) -> Iterator[sqlite3.Connection | None]:
 
 def read_state(index: sqlite3.Connection) -> State | None:
     """Return the part of the log that the index says it covers; None if it is new."""
-    row = index.execute("SELECT log, start, built, done, known, anchor, low_at, low_seq FROM state").fetchone()
-    if row is None:
-        return None
-    log, start, built, done, known, anchor, low_at, low_seq = row
-    return State(log, start, built, done, known, anchor, None if low_at is None else (low_at, low_seq))
+    row = index.execute("SELECT log, start, done, anchor FROM state").fetchone()
+    return None if row is None else State(*row)
 
 
 def state_for(index: sqlite3.Connection, connection: sqlite3.Connection) -> State | None:
@@ -284,8 +262,14 @@ def state_for(index: sqlite3.Connection, connection: sqlite3.Connection) -> Stat
 
 def is_of(state: State, connection: sqlite3.Connection) -> bool:
     """Whether *state* belongs to the log at *connection*, as it is now."""
-    (log,) = connection.execute("SELECT log FROM head").fetchone()
-    if state.log != log:
-        return False
-    row = connection.execute("SELECT entry FROM entries WHERE seq = ?", (state.done - 1,)).fetchone()
-    return row is not None and leaf_hash(row[0]) == state.anchor
+    log = connection.execute("SELECT log FROM head").fetchone()
+    start = connection.execute("SELECT start FROM base").fetchone()
+    return (*log, *start) == (state.log, state.start) and anchor(connection, state.done) == state.anchor
+
+
+def anchor(connection: sqlite3.Connection, done: int) -> bytes | None:
+    """Return the leaf hash of entry *done* - 1; None if the log does not hold it, nothing for the beginning of the log."""
+    if connection.execute("SELECT start FROM base").fetchone() == (done,):
+        return b""
+    row = connection.execute("SELECT entry FROM entries WHERE seq = ?", (done - 1,)).fetchone()
+    return None if row is None else leaf_hash(row[0])
