@@ -4,6 +4,7 @@ The tracker is a convenience. If there is none, or it ends, we look for another 
 """
 
 import socket
+from typing import Any
 
 from tray import ipc
 from tray.core import clock
@@ -28,6 +29,7 @@ class Publisher:
         self._next_try = 0.0
         self._next_send = 0.0
         self._told: LiveRun | None = None
+        self._fields: dict[str, Any] = {}  # of what was told
 
     @property
     def connected(self) -> bool:
@@ -41,15 +43,15 @@ class Publisher:
             self._connect(now)
         if self._socket is None:
             return
-        if self._told is None:
-            self._queue({"type": "run.started", "run": live.to_json()})
-        elif live != self._told and now >= self._next_send and not self._out:
-            before = self._told.to_json()
-            changed = {key: value for key, value in live.to_json().items() if before[key] != value}
-            self._queue({"type": "run.progress", "run": live.run, **changed})
-        else:
+        if live == self._told or (self._told is not None and (now < self._next_send or self._out)):
             self._flush()
             return
+        before, self._fields = self._fields, live.to_json()
+        if self._told is None:
+            self._queue({"type": "run.started", "run": self._fields})
+        else:
+            changed = {key: value for key, value in self._fields.items() if before[key] != value}
+            self._queue({"type": "run.progress", "run": live.run, **changed})
         self._told, self._next_send = live, now + INTERVAL_SECONDS
 
     def wait_seconds(self, live: LiveRun) -> float:
