@@ -4,7 +4,7 @@ Two different commands are written differently, and the same one always alike. A
 name; any other by its path: `/opt/a/backup.sh` and `/opt/b/backup.sh` are two scripts. The effect of a command may depend on the
 folder in which it is started: `sh backup.sh`, `make backup`, `zip -r /bk/x.zip .`.
 
-A command of `RUNNERS` hands its words on, and they may name an engine that makes no backup: `docker exec c restic check`,
+A shell, `ssh` or `docker` hands its words on, and they may name an engine that makes no backup: `docker exec c restic check`,
 `ssh host borg list`, `sh -c "rclone ls x:"`.
 """
 
@@ -29,7 +29,7 @@ from tray.engines.detached import (
     commands,
     shell_text,
 )
-from tray.engines.program import RUNNERS, unwrap
+from tray.engines.program import unwrap
 from tray.engines.text import program_name, words
 
 Recognise = Callable[[Sequence[str], Mapping[str, str]], tuple[Engine, int]]
@@ -68,6 +68,8 @@ _WITH_VERB = words("7z 7za 7zz rar")
 _DOTS = r"(?s)(?:--?[\w-]+=)?\.{1,2}(?:/.*)?"
 _RELATIVE = r"(?s)(?!\d+$)[^-/~$\\:=@*?&][^:=@*?\\]*"
 _INTO = r">\s*([^\s;&|<>()]+)"
+_RUNNERS = words("ssh autossh chroot nsenter") | DOCKER | KUBE - {"helm"} | SHELLS | TEXT
+"""Programs whose words may name the command that they run."""
 _DEPTH = 4
 _TELLS = words("--version -V version --help -h help -? --usage")
 _NO_BACKUPS = ("dry-run", "restore", "check", "prune", "compact", "other")
@@ -86,14 +88,14 @@ def written(command: Sequence[str]) -> str:
     last = rest.pop() if rest and _is_text(name, command) else None
     parts = [_quoted(program)]
     for before, word in zip((name, *rest), rest, strict=False):
-        first_of_many = name in RUNNERS and _TEXT_NEXT.fullmatch(before)  # `sh -c a b`, which is not `sh -c "a b"`
+        first_of_many = name in _RUNNERS and _TEXT_NEXT.fullmatch(before)  # `sh -c a b`, which is not `sh -c "a b"`
         parts.append(f"'{word}'" if first_of_many and not _BLANK.search(word) else _quoted(word))
     return " ".join(parts if last is None else [*parts, last])
 
 
 def _is_text(name: str, command: Sequence[str]) -> bool:
     """Whether the last word is text for a shell, which stands for itself."""
-    if command[-1][:1] in ("'", '"') or name not in RUNNERS:
+    if command[-1][:1] in ("'", '"') or name not in _RUNNERS:
         return False
     return name in _REMOTE or _TEXT_NEXT.fullmatch(command[-2]) is not None
 
@@ -126,7 +128,7 @@ def depends(command: Sequence[str], recognise: Recognise, depth: int = 0) -> boo
     name, rest = program_name(command[0]), command[1:]
     if name in _REMOTE:
         return False
-    if name in RUNNERS and (text := _shell_text(name, rest)) is not None:
+    if name in _RUNNERS and (text := _shell_text(name, rest)) is not None:
         return _text_depends(text, recognise, depth)
     plain = [word for word in rest if not word.startswith("-")]
     if any(re.fullmatch(_DOTS, word) for word in rest):
@@ -195,7 +197,7 @@ def kind(command: Sequence[str], recognise: Recognise, depth: int = 0) -> str:
     """Return the kind of a command: a backup, unless it only tells of itself, or all words that it hands on are certainly none."""
     if len(command) == 2 and command[1] in _TELLS:
         return "other"
-    if len(command) < 2 or depth > _DEPTH or program_name(command[0]) not in RUNNERS:
+    if len(command) < 2 or depth > _DEPTH or program_name(command[0]) not in _RUNNERS:
         return BACKUP
     text, handed = _handed(command, recognise)
     if text is None:

@@ -4,7 +4,7 @@ Their exit code 0 says that something was started, not how it ended, so such a r
 far as that decides; of a shell's text only the last command counts, since a command that a script puts into the background before
 its real work is a helper of that work.
 
-`reason` is asked only for the programs that `program` names. The options come from the manual pages.
+The options come from the manual pages.
 """
 
 import re
@@ -50,6 +50,10 @@ TRIVIAL = words("exit true : echo printf disown sleep date logger return fi done
 """Commands of a shell's text that are no work."""
 LEADS = words("if then else do while until ! { exec command builtin time eval")
 """Words before a command that are the shell's own."""
+_MAY_LEAVE = frozenset((*_ALWAYS, *_STARTS, *DOCKER, *KUBE, *SHELLS, *TEXT)) | words(
+    "aws ssh autossh cpulimit chroot nsenter unshare lxc incus busybox doas sudo systemd-nspawn"
+)
+"""Programs that may leave before the work is done, or start a shell that does."""
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 """How a word begins that sets a variable."""
 DOCKER_VALUES = words(
@@ -68,6 +72,8 @@ Opaque = Callable[[Sequence[str]], str]
 def reason(argv: Sequence[str], opaque: Opaque) -> str:
     """Return why the exit code of *argv* says nothing of the work ("docker run -d …"), "" if it may say something."""
     name, rest = program_name(argv[0]), argv[1:]
+    if name not in _MAY_LEAVE:
+        return ""
     if name in _ALWAYS:
         waits = not _WAITS.get(name, frozenset()).isdisjoint(argv)
         return "" if waits else f"{name} {_ALWAYS[name]} and does not tell how it ended"

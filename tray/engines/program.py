@@ -1,8 +1,8 @@
 """Find the program that really runs behind `env`, `nice`, `sudo`, `systemd-run` and their like.
 
-Nothing is ever changed in front of that program: we only step over its wrappers to learn where it stands, which variables it
-gets, and whether its end and its output can be seen from here at all. A wrapper that we do not know ends the walk, and is then
-itself "any other command". The options come from the manual pages (coreutils, util-linux, sudo, systemd, moreutils).
+`unwrap` changes nothing in front of that program: it only steps over the wrappers to learn where the program stands, which variables
+it gets, and whether its end and its output can be seen from here. An unknown wrapper ends the walk, and is then itself "any other
+command". The options come from the manual pages (coreutils, util-linux, sudo, systemd, moreutils).
 """
 
 import re
@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from tray.core.dataclass import dataclass, field
 from tray.engines import detached
-from tray.engines.text import program_name, words
+from tray.engines.text import program_name
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PYTHON = re.compile(r"python(?:\d+(?:\.\d+)?)?(?:\.exe)?", re.IGNORECASE)
 _IN_PYTHON = ("borg", "duplicity", "rdiff-backup")
 """Programs that stand behind their interpreter: `python3 -m borg`, and in the process list `/usr/bin/python3 /usr/bin/borg`."""
@@ -29,7 +28,7 @@ class Inner:
         hidden: Its exit code reaches us, but its output does not (or only sometimes).
         timed: A `timeout` stands before it, so exit code 124 means that the time was up.
         before: The names of the wrappers that stand before it, the first one first.
-        sets: What they set for it that makes it another command: `user=bob`, `folder=/srv`, `root=/mnt`, `host=h`, `$NAME=value`.
+        sets: Settings that make it another command: `user=bob`, `folder=/srv`, `root=/mnt`, `host=h`, `$NAME=value`.
     """
 
     at: int
@@ -46,29 +45,38 @@ class Inner:
         return not self.opaque and not self.hidden
 
     def timed_out(self, code: int | None) -> bool:
-        """Whether exit code *code* tells that `timeout` stopped it: a failure, nobody's wish."""
+        """Whether exit code *code* tells that `timeout` stopped it: a failure, no wish of the user."""
         return self.timed and code in (124, 137)
 
 
 @dataclass(frozen=True, slots=True)
 class _Wrapper:
-    """How a wrapper's command line is read: its options that take a value, and how many words stand before the command."""
+    """The command line of a wrapper.
+
+    Attributes:
+        short: Letters that take a value.
+        long: Long options that take a value as the next word.
+        before: How many words stand before the command.
+        assignments: Words like `A=1` before the command set variables.
+        none: Options with which no readable command follows.
+        detaches: Options with which it does not wait for the command.
+        hides: The command's output does not come to us.
+        means: Settings that its options make; "" is the word before the command.
+    """
 
     short: str = ""
-    long: frozenset[str] = frozenset()
+    long: str = ""
     before: int = 0
     assignments: bool = False
-    none: frozenset[str] = frozenset()  # with one of these no command follows that we could read
-    detaches: frozenset[str] = frozenset()  # with one of these it does not wait for the command
+    none: str = ""
+    detaches: str = ""
     hides: bool = False
-    means: Mapping[str, str] = field(
-        default_factory=dict
-    )  # options that make it another command; "": the word before it
+    means: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class _Read:
-    """One wrapper's command line, read: where its command begins, and the options and assignments before it."""
+    """The command line of one wrapper, read: the index of its command, and the options and assignments before that."""
 
     at: int | None = None
     options: list[tuple[str, str]] = field(default_factory=list)
@@ -83,101 +91,85 @@ class _Read:
 _USER = {"-u": "user", "--user": "user"}
 _PROPERTIES = {"User": "user", "WorkingDirectory": "folder", "RootDirectory": "root", "RootImage": "root"}
 _PRINTED_ONLY = ("LC_", "LANG", "TZ", "TERM", "COLUMNS", "LINES", "NO_COLOR", "DEBIAN_FRONTEND")
-"""How the names of variables begin that change no more than how a command says something."""
-
-_SYSTEMD_RUN = _Wrapper(
-    "puEHMC",
-    words(
-        "--property --unit --description --slice --setenv --host --machine --uid --gid --nice --working-directory --service-type"
-        " --on-active --on-boot --on-startup --on-unit-active --on-unit-inactive --on-calendar --path-property --socket-property"
-        " --timer-property --background --capsule --job-mode"
-    ),
-    means=dict.fromkeys(("-H", "--host", "-M", "--machine"), "host")
-    | {"--uid": "user", "--working-directory": "folder", "-p": "property", "--property": "property"},
-)
+"""How the names of variables begin that change only the wording of a command's output."""
 
 WRAPPERS: Mapping[str, _Wrapper] = {
     "caffeinate": _Wrapper("tw"),
     "chpst": _Wrapper("uUebmdofcprtn/", means={"-u": "user", "-/": "root"}),
-    "choom": _Wrapper("np", words("--adjust --pid"), none=words("-p --pid")),
+    "choom": _Wrapper("np", "--adjust --pid", none="-p --pid"),
     "chronic": _Wrapper(hides=True),
-    "chrt": _Wrapper(
-        "TPDp", words("--sched-runtime --sched-period --sched-deadline"), before=1, none=words("-p --pid -m --max")
-    ),
-    "doas": _Wrapper("uCa", none=words("-L -s"), means=_USER),
+    "chrt": _Wrapper("TPDp", "--sched-runtime --sched-period --sched-deadline", before=1, none="-p --pid -m --max"),
+    "doas": _Wrapper("uCa", none="-L -s", means=_USER),
     "env": _Wrapper(
         "uC",
-        words("--unset --chdir --argv0"),
+        "--unset --chdir --argv0",
         assignments=True,
-        none=words("-S --split-string"),
+        none="-S --split-string",
         means={"-C": "folder", "--chdir": "folder"},
     ),
-    "flock": _Wrapper("wE", words("--wait --timeout --conflict-exit-code"), before=1, none=words("-c --command")),
+    "flock": _Wrapper("wE", "--wait --timeout --conflict-exit-code", before=1, none="-c --command"),
     "gosu": _Wrapper(before=1, means={"": "user"}),
-    "ionice": _Wrapper(
-        "cnpPu", words("--class --classdata --pid --pgid --uid"), none=words("-p -P -u --pid --pgid --uid")
-    ),
-    "nice": _Wrapper("n", words("--adjustment")),
+    "ionice": _Wrapper("cnpPu", "--class --classdata --pid --pgid --uid", none="-p -P -u --pid --pgid --uid"),
+    "nice": _Wrapper("n", "--adjustment"),
     "nohup": _Wrapper(),
     "runuser": _Wrapper(
         "ugGwT",
-        words("--user --group --supp-group --whitelist-environment"),
-        none=words("-c --command --session-command"),
+        "--user --group --supp-group --whitelist-environment",
+        none="-c --command --session-command",
         means=_USER,
     ),
-    "prlimit": _Wrapper("po", words("--pid --output"), none=words("-p --pid")),
+    "prlimit": _Wrapper("po", "--pid --output", none="-p --pid"),
     "setpriv": _Wrapper(
-        "",
-        words(
-            "--reuid --ruid --euid --regid --rgid --egid --groups --inh-caps --ambient-caps --bounding-set --securebits --pdeathsig"
-            " --selinux-label --apparmor-profile"
-        ),
+        long="""--reuid --ruid --euid --regid --rgid --egid --groups --inh-caps --ambient-caps --bounding-set --securebits
+        --pdeathsig --selinux-label --apparmor-profile""",
         means={"--reuid": "user", "--ruid": "user"},
     ),
-    "setsid": _Wrapper(detaches=words("-f --fork")),
-    "stdbuf": _Wrapper("ioe", words("--input --output --error")),
+    "setsid": _Wrapper(detaches="-f --fork"),
+    "stdbuf": _Wrapper("ioe", "--input --output --error"),
     "su-exec": _Wrapper(before=1, means={"": "user"}),
     "sudo": _Wrapper(
         "ugthpCTUDRr",
-        words(
-            "--user --group --host --prompt --close-from --command-timeout --other-user --chdir --chroot --role --type --auth-type"
-        ),
+        """--user --group --host --prompt --close-from --command-timeout --other-user --chdir --chroot --role --type
+        --auth-type""",
         assignments=True,
-        none=words("-e --edit -l --list -v --validate -V --version"),
-        detaches=words("-b --background"),
-        means=_USER
-        | {"-D": "folder", "--chdir": "folder", "-R": "root", "--chroot": "root", "-h": "host", "--host": "host"},
+        none="-e --edit -l --list -v --validate -V --version",
+        detaches="-b --background",
+        means={
+            **_USER,
+            "-D": "folder",
+            "--chdir": "folder",
+            "-R": "root",
+            "--chroot": "root",
+            "-h": "host",
+            "--host": "host",
+        },
     ),
-    "systemd-cat": _Wrapper(
-        "tp", words("--identifier --priority --stderr-priority --level-prefix --namespace"), hides=True
+    "systemd-cat": _Wrapper("tp", "--identifier --priority --stderr-priority --level-prefix --namespace", hides=True),
+    "systemd-inhibit": _Wrapper(long="--what --who --why --mode"),
+    "systemd-run": _Wrapper(
+        "puEHMC",
+        """--property --unit --description --slice --setenv --host --machine --uid --gid --nice --working-directory
+        --service-type --on-active --on-boot --on-startup --on-unit-active --on-unit-inactive --on-calendar --path-property
+        --socket-property --timer-property --background --capsule --job-mode""",
+        means={
+            **dict.fromkeys(("-H", "--host", "-M", "--machine"), "host"),
+            "--uid": "user",
+            "--working-directory": "folder",
+            "-p": "property",
+            "--property": "property",
+        },
     ),
-    "systemd-inhibit": _Wrapper("", words("--what --who --why --mode")),
-    "systemd-run": _SYSTEMD_RUN,
-    "taskset": _Wrapper("", before=1, none=words("-p --pid")),
-    "time": _Wrapper("fo", words("--format --output")),
-    "timeout": _Wrapper("ks", words("--kill-after --signal"), before=1),
+    "taskset": _Wrapper(before=1, none="-p --pid"),
+    "time": _Wrapper("fo", "--format --output"),
+    "timeout": _Wrapper("ks", "--kill-after --signal", before=1),
     "trickle": _Wrapper("duwtlnL"),
     "unbuffer": _Wrapper(),
 }
 """Programs that run another one and end as it ends, by name."""
 
-_MAY_LEAVE = words(
-    """at batch tsp daemonize daemon start-stop-daemon abduco dtach screen tmux zellij byobu sbatch qsub bsub docker podman nerdctl
-    docker-compose podman-compose kubectl oc k3s microk8s helm gcloud az nomad aws systemctl ssh autossh cpulimit sh bash dash
-    ash zsh ksh mksh fish rbash chroot nsenter unshare su runuser flock script lxc incus busybox doas sudo systemd-nspawn
-    task-spooler pueue virsh launchctl initctl"""
-)
-"""Programs that may leave before the work is done, or start a shell that does; see `detached`."""
-
-RUNNERS = words(
-    """ssh autossh chroot nsenter docker podman nerdctl docker-compose podman-compose kubectl oc k3s microk8s su runuser flock
-    script sh bash dash ash zsh ksh mksh fish rbash"""
-)
-"""Programs whose words may name the command that they run; see `command_words`."""
-
 
 def unwrap(argv: Sequence[str], environ: Mapping[str, str]) -> Inner:
-    """Return where the real program of *argv* stands and what is known about it; never raises.
+    """Return where the real program of *argv* stands and the facts about it; never raises.
 
     A command whose wrapper cannot be read (`flock FILE -c "…"`) is its own program.
     """
@@ -190,36 +182,31 @@ def unwrap(argv: Sequence[str], environ: Mapping[str, str]) -> Inner:
             return Inner(_in_python(argv, at), env, opaque, hidden, timed, before, sets)
         wrapper = WRAPPERS.get(name)
         read = _read(argv, at, wrapper) if wrapper else _Read()
-        if wrapper is None or read.at is None or read.has(*wrapper.none):
+        if wrapper is None or read.at is None or read.has(*wrapper.none.split()):
             break
         _apply(name, read, env)
         opaque = opaque or _why_opaque(name, wrapper, read)
         hidden, timed, at = hidden or wrapper.hides, timed or name == "timeout", read.at
         before, sets = (*before, name), (*sets, *_sets(name, wrapper, read))
-    opaque = opaque or (_detached(argv, at) if at < len(argv) else "")
+    if at < len(argv) and not opaque:
+        opaque = detached.reason(argv[at:], lambda words: unwrap(words, {}).opaque)
     return Inner(min(at, max(len(argv) - 1, 0)), env, opaque, hidden, timed, before, sets)
 
 
 def _sets(name: str, wrapper: _Wrapper, read: _Read) -> list[str]:
-    """Return what this wrapper sets that makes its command another one; root is who a command is run as anyway."""
+    """Return the settings of this wrapper that make its command another one; `user=root` is none, since root runs most of them."""
     given = [(wrapper.means.get(option, ""), value) for option, value in read.options]
     given += [(wrapper.means.get("", ""), read.passed)]
     assigned = dict(read.assigned)
-    found = []
-    for what, value in given:
-        key, _, rest = value.partition("=")
-        what, value = (_PROPERTIES.get(key, ""), rest) if what == "property" else (what, value)
-        found += [f"{what}={value}"] if what and value and (what, value) != ("user", "root") else []
+    settings = []
+    for setting, value in given:
+        if setting == "property":
+            key, _, value = value.partition("=")
+            setting = _PROPERTIES.get(key, "")
+        settings += [f"{setting}={value}"] if setting and value and (setting, value) != ("user", "root") else []
     if name == "systemd-run":
         assigned |= dict(value.partition("=")[::2] for option, value in read.options if option in ("-E", "--setenv"))
-    return found + [f"${key}={value}" for key, value in assigned.items() if not key.startswith(_PRINTED_ONLY)]
-
-
-def _detached(argv: Sequence[str], at: int) -> str:
-    """Return why the program at *at* does not tell how its work ended, "" if it does."""
-    if program_name(argv[at]) not in _MAY_LEAVE:
-        return ""
-    return detached.reason(argv[at:], lambda words: unwrap(words, {}).opaque)
+    return settings + [f"${key}={value}" for key, value in assigned.items() if not key.startswith(_PRINTED_ONLY)]
 
 
 def _in_python(argv: Sequence[str], at: int) -> int:
@@ -240,12 +227,12 @@ def _read(argv: Sequence[str], at: int, wrapper: _Wrapper) -> _Read:
         if word == "--" and not ended:
             ended = True
         elif not ended and word.startswith("-"):
-            name, value, more = _option(word, wrapper)
+            names, value, more = _option(word, wrapper)
             if more:
                 i += 1
                 value = argv[i] if i < len(argv) else ""
-            read.options += [(one, value) for one in name]
-        elif wrapper.assignments and _assignment(word):
+            read.options += [(name, value) for name in names]
+        elif wrapper.assignments and _is_assignment(word):
             key, _, value = word.partition("=")
             read.assigned[key] = value
         elif before:
@@ -262,7 +249,7 @@ def _option(word: str, wrapper: _Wrapper) -> tuple[list[str], str, bool]:
     """Split an option word into its names, its value, and whether the value is the next word."""
     if word.startswith("--"):
         name, equals, value = word.partition("=")
-        return [name], value, not equals and name in wrapper.long
+        return [name], value, not equals and name in wrapper.long.split()
     names = []
     for place, letter in enumerate(word[1:], 2):
         names.append("-" + letter)
@@ -271,9 +258,9 @@ def _option(word: str, wrapper: _Wrapper) -> tuple[list[str], str, bool]:
     return names or ["-"], "", False
 
 
-def _assignment(word: str) -> bool:
+def _is_assignment(word: str) -> bool:
     name, equals, _ = word.partition("=")
-    return bool(equals and _NAME.fullmatch(name))
+    return bool(equals) and name.isascii() and name.isidentifier()
 
 
 def _apply(name: str, read: _Read, env: dict[str, str]) -> None:
@@ -294,4 +281,4 @@ def _why_opaque(name: str, wrapper: _Wrapper, read: _Read) -> str:
     # We start the command as leader of its process group; setsid then forks and leaves at once.
     if name == "setsid" and not read.has("-w", "--wait"):
         return "setsid without --wait does not wait for the command"
-    return f"{name} puts the command in the background" if read.has(*wrapper.detaches) else ""
+    return f"{name} puts the command in the background" if read.has(*wrapper.detaches.split()) else ""
