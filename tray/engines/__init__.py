@@ -50,7 +50,7 @@ _MAX_BYTES = 100_000
 
 
 class Notice(IntEnum):
-    """When a call that no wrapper of ours has started is noticed as a run of its own; a script's calls are its steps anyway."""
+    """When the tracker notices a call that no wrapper of ours has started as a run; a script's calls are its steps anyway."""
 
     NEVER = 0  # everything calls it: installing a package, building a program
     IF_IT_LASTS = 1  # it does more than backups: calls that are over in a moment are mostly something else
@@ -62,15 +62,15 @@ class Known:
     """A built-in engine that is imported when it is needed, with the facts that must be known before.
 
     Attributes:
-        name: What users call it.
-        begins: How the names of its programs begin, in lower case.
-        notice: When a call that others have started is noticed.
-        quick: It may be over before a look meets it, and each call opens its program once: exit codes that few other programs have.
-        talks: It never fails without the words that are known (`command.failure`).
-        moves: It leaves its folder at once, so that its caller tells where relative paths count from.
-        prefix: How its address of a repository says that a folder follows; a bare path is one too.
+        name: Name for users.
+        begins: Beginnings of its programs' names, in lower case.
+        notice: When the tracker notices a call that others have started.
+        quick: Exit codes that few other programs have; its call may be over before the tracker looks, and opens its program once.
+        talks: It never fails without words that `command.failure` knows.
+        moves: It leaves its folder at once, so that relative paths count from its caller's folder.
+        prefix: Beginning of an address that says that a folder follows; a bare path is one too.
         addressed: A bare path is none: it wants an address.
-        variables: What is read of the environment of such a process: those that say where and how it works, or whether at all.
+        variables: Variables that the tracker reads of such a process: they say where and how it works, or whether at all.
     """
 
     name: str

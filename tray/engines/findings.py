@@ -241,6 +241,23 @@ def _group(match: "re.Match[str]", mark: "re.Match[str]") -> str:
     return (text or mark[2] or "").strip("\n")[:300]
 
 
+def rows(table: str) -> dict[str, str]:
+    """Return the causes of a table: lines with expressions, then, indented, the sentence.
+
+    A line `[LockTimeout|exit code 70]` matches a line of facts that an engine adds to its complaints.
+    """
+    pairs: list[tuple[list[str], list[str]]] = []
+    for line in filter(None, table.splitlines()):
+        if line.startswith(" "):
+            pairs[-1][1].append(line.strip())
+            continue
+        if not pairs or pairs[-1][1]:
+            pairs.append(([], []))
+        facts = line.startswith("[") and line.endswith("]")
+        pairs[-1][0].append(rf"^\[(?:{line[1:-1]})\]$" if facts else line)
+    return {"|".join(patterns): " ".join(words) for patterns, words in pairs}
+
+
 def causes(table: Mapping[str, str]) -> Causes:
     """Compile a table of causes, the most telling first."""
     return tuple((re.compile(pattern, re.MULTILINE), words) for pattern, words in table.items())
@@ -301,11 +318,11 @@ _JUDGED = (Outcome.SUCCEEDED, Outcome.WARNING)
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What the last good run of the job held.
+    """The content of the last good run of the job.
 
     Attributes:
-        files: How many files, None if that is not known.
-        empty: Which of its sources held no files; None if that was not looked at.
+        files: Number of files, None if unknown.
+        empty: Its sources without files; None if the wrapper did not look.
         emptied: Those of them that had held some in a run before.
     """
 
@@ -315,35 +332,32 @@ class Before:
 
 
 def holds_nothing(result: Result, *, deleted: int | None = None, deletes: bool = False) -> Result:
-    """Return *result* as that of a backup without a single file.
+    """Return *result* as that of a backup without a single file: a warning.
 
     Args:
-        deleted: How many files were deleted from the copy because of that.
-        deletes: The run was to delete what the source does not hold.
+        deleted: How many files the engine deleted from the copy because of that.
+        deletes: The run was to delete all that the source does not hold.
     """
     if result.outcome not in _JUDGED or result.empty:
         return result
     lost = ""
     if deleted:
-        lost = (
-            ", and 1 file was deleted from the copy"
-            if deleted == 1
-            else f", and {deleted:,} files were deleted from the copy"
-        )
+        lost = f", and {'1 file was' if deleted == 1 else f'{deleted:,} files were'} deleted from the copy"
     elif deletes and deleted is None:
         lost = ", and what the copy held was deleted as well"
     return _but(result, f"its source holds no files{lost}")
 
 
 def doubted(result: Result, sources: Sequence[str], empty: Sequence[str], before: Before | None) -> Result:
-    """Return *result* with what was seen in its sources.
+    """Return *result*, but a warning where a source holds no files (any more): most often its disk is not mounted.
 
-    A source that has always been empty is no reason for a warning beside others that are not.
+    tar counts nothing, and of several sources an engine's count does not tell which one is empty. A source that has always been
+    empty is no reason for a warning beside others that are not.
 
     Args:
         sources: All sources of the run.
         empty: Those that are folders here without a single file.
-        before: What the last good run held, None if there was none.
+        before: The last good run, None if there was none.
     """
     if result.outcome not in _JUDGED:
         return result
@@ -363,6 +377,6 @@ def doubted(result: Result, sources: Sequence[str], empty: Sequence[str], before
     return result
 
 
-def _but(result: Result, what: str, *, empty: bool = True) -> Result:
-    reason = f"{result.reason.rstrip('.')}, but {what}; check that its disk is mounted."
+def _but(result: Result, doubt: str, *, empty: bool = True) -> Result:
+    reason = f"{result.reason.rstrip('.')}, but {doubt}; check that its disk is mounted."
     return replace(result, outcome=Outcome.WARNING, reason=reason, empty=empty, otherwise=result if empty else None)

@@ -12,13 +12,14 @@ A plug-in is foreign code beside a backup, so nothing it does may reach the back
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint, distributions
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from tray.core.model import Outcome
 from tray.core.redact import Harmless
 from tray.engines import COMMAND
 from tray.engines.base import API, STOP, Exit, Fed, Plan, Result, Session, Stop, Stream, Traits
 
+T = TypeVar("T")
 Complain = Callable[..., None]
 """`Plugins.complain`."""
 
@@ -93,7 +94,7 @@ class Plugins:
 
 
 class Guarded(Traits):
-    """A user's engine behind a guard: what it raises or returns wrongly leaves the command to the engine for any other command."""
+    """A user's engine behind a guard: a mistake of it leaves the command to the engine for any other command."""
 
     api = API
 
@@ -106,24 +107,20 @@ class Guarded(Traits):
         for trait in Traits.__annotations__:
             self._take(trait, getattr(engine, trait, None))
 
-    def _take(self, trait: str, said: object) -> None:
-        """Take what the engine says of a trait; one that it does not name, or names wrongly, keeps the safe answer."""
+    def _take(self, trait: str, value: object) -> None:
+        """Take the engine's word about a trait; one that it does not name, or names wrongly, keeps the safe answer."""
         default = getattr(Traits, trait)
-        if type(said) is type(default) and (not isinstance(said, tuple) or all(isinstance(one, str) for one in said)):
-            setattr(self, trait, said)
-        elif said is not None:
-            self._complain(self.name, f"says a {type(said).__name__} for {trait}, which must be like {default!r}")
+        if type(value) is type(default) and (not isinstance(value, tuple) or all(isinstance(v, str) for v in value)):
+            setattr(self, trait, value)
+        elif value is not None:
+            self._complain(self.name, f"says a {type(value).__name__} for {trait}, which must be like {default!r}")
 
     def recognises(self, program: str) -> bool:
         """Whether it takes *program*; a mistake is a no."""
-        try:
-            return self._engine.recognises(program) is True
-        except Exception as error:
-            self._complain(self.name, "failed to look at a program", error)
-            return False
+        return self._try("failed to look at a program", self._engine.recognises, program) is True
 
     def plans(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> bool:
-        """Whether it can plan the command *argv*; who cannot does not get it."""
+        """Whether it can plan the command *argv*; otherwise it does not get it."""
         return self._planned(argv, at, environ) is not None
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
@@ -131,41 +128,41 @@ class Guarded(Traits):
         return self._planned(argv, at, environ) or COMMAND.plan(argv, at, environ)
 
     def _planned(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan | None:
-        try:
+        def plan() -> Plan:
             plan = self._engine.plan(argv, at, environ)
             if not _valid(plan):
                 raise TypeError("it returned no plan")
-        except Exception as error:
-            self._complain(self.name, "could not plan the command", error)
-            return None
-        return cast(Plan, plan)
+            return cast(Plan, plan)
+
+        return self._try("could not plan the command", plan)
 
     def session(self, plan: Plan) -> Session:
         """Return its session, or that for any other command."""
-        try:
-            return _Session(self.name, self._engine.session(plan), plan, self._complain)
-        except Exception as error:
-            self._complain(self.name, "could not begin", error)
-            return COMMAND.session(plan)
+        session = self._try("could not begin", lambda: (self._engine.session(plan),))
+        return COMMAND.session(plan) if session is None else _Session(self.name, session[0], plan, self._complain)
 
     def unlock(self, plan: Plan) -> str | None:
         """Return its command that removes a lock."""
+        command = self._try("failed to name its unlock command", self._engine.unlock, plan)
+        return command if isinstance(command, str) else None
+
+    def _try(self, mistake: str, call: Callable[..., T], *values: object) -> T | None:
+        """Return the value of *call*; if it raises, keep the *mistake* and return None."""
         try:
-            found = self._engine.unlock(plan)
+            return call(*values)
         except Exception as error:
-            self._complain(self.name, "failed to name its unlock command", error)
+            self._complain(self.name, mistake, error)
             return None
-        return found if isinstance(found, str) else None
 
 
 class _Session:
-    """A user's session: what it says must be of the right kind, and it never makes a bad end a good one."""
+    """A user's session: its answers must be of the right kind, and it never makes a bad end a good one."""
 
     def __init__(self, name: str, session: Session, plan: Plan, complain: Complain) -> None:
         self._name, self._session, self._plan, self._complain = name, session, plan, complain
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
-        """Take one line; what went wrong is said once, and the line is relayed as it is."""
+        """Take one line; after a mistake the line is relayed as it is."""
         try:
             fed = self._session.feed(line, stream)
             if not isinstance(fed, Fed):
@@ -178,17 +175,17 @@ class _Session:
     def conclude(self, exit: Exit) -> Result:
         """Conclude; an end that was not good by its exit is never a success."""
         try:
-            found = self._session.conclude(exit)
-            if not (isinstance(found, Result) and isinstance(found.outcome, Outcome)):
+            result = self._session.conclude(exit)
+            if not (isinstance(result, Result) and isinstance(result.outcome, Outcome)):
                 raise TypeError("it returned no Result")
         except Exception as error:
             self._complain(self._name, "could not judge the end", error)
             good = exit.code == 0
             why = f"The engine {self._name!r} could not judge the end ({type(error).__name__}: {error})."
             return Result(Outcome.UNKNOWN, why) if good else COMMAND.session(self._plan).conclude(exit)
-        if found.outcome is Outcome.SUCCEEDED and (exit.signal is not None or exit.code not in (0, None)):
+        if result.outcome is Outcome.SUCCEEDED and (exit.signal is not None or exit.code not in (0, None)):
             return COMMAND.session(self._plan).conclude(exit)
-        return found
+        return result
 
 
 def _valid(plan: object) -> bool:

@@ -1,8 +1,8 @@
 """Find the program that really runs behind `env`, `nice`, `sudo`, `systemd-run` and their like.
 
-`unwrap` changes nothing in front of that program: it only steps over the wrappers to learn where the program stands, which variables
-it gets, and whether its end and its output can be seen from here. An unknown wrapper ends the walk, and is then itself "any other
-command". The options come from the manual pages (coreutils, util-linux, sudo, systemd, moreutils).
+`unwrap` changes nothing in front of that program: it only steps over the wrappers to learn where the program stands, which
+variables it gets, and whether its end and its output can be seen from here. An unknown wrapper ends the walk, and is then itself
+"any other command". The options come from the manual pages (coreutils, util-linux, sudo, systemd, moreutils).
 """
 
 import re

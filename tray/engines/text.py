@@ -12,33 +12,21 @@ LINE_LIMIT = 1024 * 1024
 
 def cut(text: bytes, *, returns: bool) -> Iterator[bytes]:
     """Yield the lines of *text* with their ends; of an engine whose updates end with a carriage return, each update alone."""
-    lines = text.split(b"\n")
-    for line in (*(line + b"\n" for line in lines[:-1]), lines[-1]):
-        if not returns or b"\r" not in line:
-            if line:
-                yield line
-            continue
-        parts = line.split(b"\r")
-        ends = [part + b"\r" for part in parts[:-1]]
-        if parts[-1] == b"\n":  # "\r\n" is one end
-            ends[-1] += parts[-1]
-        elif parts[-1]:
-            ends.append(parts[-1])
-        yield from ends
+    yield from re.findall(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+" if returns else rb"[^\n]*\n|[^\n]+", text)
 
 
 _LEAD = re.compile(rb"(?:\r|\x1b\[[0-9;]*[A-Za-z])+")
 
 
 def strip_terminal(line: bytes) -> bytes:
-    r"""Return *line* without what restic puts before it on a terminal (`\r\e[2K`) and without its line end."""
+    r"""Return *line* without its line end, and without the codes that restic puts before it on a terminal (`\r\e[2K`)."""
     line = line.rstrip(b"\r\n")
     lead = _LEAD.match(line)
     return line[lead.end() :] if lead else line
 
 
 def plain(line: bytes) -> str:
-    r"""Return *line* as text without line end and surrounding blanks; what is no UTF-8 becomes visible as `\xNN`."""
+    r"""Return *line* as text without line end and surrounding blanks; bytes that are no UTF-8 become visible as `\xNN`."""
     return strip_terminal(line).decode("utf-8", "backslashreplace").strip()
 
 
@@ -78,10 +66,10 @@ def many_problems(errors: int) -> str:
 def decode(body: bytes) -> dict[str, Any] | None:
     """Return the JSON object in *body*, or None; bytes that are no UTF-8 come back as lone surrogates."""
     try:
-        found = json.loads(body.decode("utf-8", "surrogateescape"))
+        value = json.loads(body.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def count(message: Mapping[str, Any], key: str) -> int:
@@ -108,3 +96,12 @@ def words(text: str) -> frozenset[str]:
 def program_name(path: str) -> str:
     """Return the last part of a program's path, also of a Windows one."""
     return posixpath.basename(path.replace("\\", "/"))
+
+
+def size_of(number: str, unit: str | None) -> int | None:
+    """Return "1.66 MB" or "1.447 GiB" in bytes, as far as that can be stored; None if it is no number."""
+    if number.count(".") > 1 or not number.strip("."):
+        return None
+    letter = (unit or "B")[0].upper()
+    power = "BKMGTPEZY".index(letter)
+    return min(round(float(number) * float(1024 if unit and "i" in unit else 1000) ** power), 2**63 - 1)

@@ -24,112 +24,54 @@ _NEVER_BEGAN = re.compile(r"^Traceback |No module named |^(?:sudo|doas|su): ", r
 _DAMAGED = re.compile(r"(?<!no )(?:problems|errors) found")
 _STOPS = (130, 143)
 _REMOTE = re.compile(r"^Remote: (.*\S)", re.MULTILINE)
-_LOCKED = (
-    "The repository is locked by another borg; wait until that run ends, or give borg more time with `--lock-wait`."
-)
-_CLOSED = (
-    "The connection to the repository's host broke or could not be made; check the network, the address, and that borg is"
-    " installed there."
-)
-
-
-def _cause(names: str, codes: tuple[int, ...], pattern: str, words: str) -> tuple[str, str]:
-    """Return one cause: borg's names for it, its modern exit codes or its words, and ours."""
-    facts = "|".join([re.escape(name) for name in names.split()] + [f"exit code {code}" for code in codes])
-    return rf"{pattern}|^\[(?:{facts})\]$", words
-
-
-_CAUSES = findings.causes(
-    dict(
-        (
-            _cause(
-                "Repository.InsufficientFreeSpaceError",
-                (14,),
-                r"No space left on device|Insufficient free space to complete transaction",
-                (
-                    "There is no space left on the device; free some space where the repository (or borg's cache) is, then run the"
-                    " backup again."
-                ),
-            ),
-            _cause(
-                "LockTimeout LockError",
-                (70, 73),
-                r"Failed to create/acquire the lock .*\(timeout\)|Failed to acquire the lock",
-                _LOCKED,
-            ),
-            _cause(
-                "LockFailed LockErrorT",
-                (71, 72),
-                r"Failed to create/acquire the lock",
-                "borg could not make its lock in the repository; check that you may write there and that its disk is not full.",
-            ),
-            _cause(
-                "PassphraseWrong PasswordRetriesExceeded",
-                (52, 53),
-                r"[Pp]assphrase supplied in .* is incorrect|Exceeded the maximum password retries",
-                "The passphrase is wrong; check BORG_PASSPHRASE, or the command in BORG_PASSCOMMAND.",
-            ),
-            _cause(
-                "NoPassphraseFailure",
-                (50,),
-                r"[Cc]an ?not acquire a passphrase",
-                "borg got no passphrase; give it one with BORG_PASSPHRASE or BORG_PASSCOMMAND.",
-            ),
-            _cause(
-                "PasscommandFailure",
-                (51,),
-                r"Passcommand supplied in BORG_PASSCOMMAND failed",
-                "The command in BORG_PASSCOMMAND failed, so borg got no passphrase; run it by hand to see why.",
-            ),
-            _cause(
-                "Repository.DoesNotExist Repository.ParentPathDoesNotExist",
-                (13, 18),
-                r"^Repository (.*) does not exist",
-                (
-                    "There is no borg repository at {1|this address}; check the address and whether its disk is mounted. Only where"
-                    " there never was one: make it with `borg init`."
-                ),
-            ),
-            _cause(
-                "Repository.InvalidRepository Repository.InvalidRepositoryConfig",
-                (15, 16),
-                r"^(?:(.*) is not a valid repository\. Check repo config|.*does not have a valid configuration)",
-                "At {1|this address} is no borg repository, or its config file is damaged; check the address.",
-            ),
-            _cause(
-                "Archive.AlreadyExists",
-                (30,),
-                r"^Archive .* already exists",
-                (
-                    "An archive of this name exists already; give each archive a name of its own, for example with"
-                    " `::{hostname}-{now}`."
-                ),
-            ),
-            _cause(
-                "Repository.StorageQuotaExceeded",
-                (20,),
-                r"storage quota .* has been exceeded",
-                "The storage quota of the repository is used up; prune and compact it, or ask for more.",
-            ),
-            _cause(
-                "Repository.CheckNeeded",
-                (12,),
-                r"Inconsistency detected\. Please run",
-                "The repository is inconsistent; look at it with `borg check`.",
-            ),
-            _cause("ConnectionClosed ConnectionClosedWithHint", (80, 81), r"Connection closed by remote host", _CLOSED),
-            _cause(
-                "Cache.RepositoryAccessAborted Cache.RepositoryReplay Cache.RepositoryIDNotUnique Cache.EncryptionMethodMismatch",
-                (61, 62, 63, 64),
-                r"Repository access aborted|encryption method changed since last access",
-                (
-                    "borg does not trust this repository: it is new to this account, was moved or was replaced. Run `borg info` on"
-                    " it by hand and answer its question."
-                ),
-            ),
-        )
-    )
-)
+_LOCKED = "The repository is locked by another borg"
+_CLOSED = "The connection to the repository's host broke"
+_TABLE = r"""
+No space left on device|Insufficient free space to complete transaction
+[Repository.InsufficientFreeSpaceError|exit code 14]
+    There is no space left on the device; free some space where the repository (or borg's cache) is, then run the backup again.
+Failed to create/acquire the lock .*\(timeout\)|Failed to acquire the lock
+[LockTimeout|LockError|exit code 70|exit code 73]
+    The repository is locked by another borg; wait until that run ends, or give borg more time with `--lock-wait`.
+Failed to create/acquire the lock
+[LockFailed|LockErrorT|exit code 71|exit code 72]
+    borg could not make its lock in the repository; check that you may write there and that its disk is not full.
+[Pp]assphrase supplied in .* is incorrect|Exceeded the maximum password retries
+[PassphraseWrong|PasswordRetriesExceeded|exit code 52|exit code 53]
+    The passphrase is wrong; check BORG_PASSPHRASE, or the command in BORG_PASSCOMMAND.
+[Cc]an ?not acquire a passphrase
+[NoPassphraseFailure|exit code 50]
+    borg got no passphrase; give it one with BORG_PASSPHRASE or BORG_PASSCOMMAND.
+Passcommand supplied in BORG_PASSCOMMAND failed
+[PasscommandFailure|exit code 51]
+    The command in BORG_PASSCOMMAND failed, so borg got no passphrase; run it by hand to see why.
+^Repository (.*) does not exist
+[Repository.DoesNotExist|Repository.ParentPathDoesNotExist|exit code 13|exit code 18]
+    There is no borg repository at {1|this address}; check the address and whether its disk is mounted. Only where there never
+    was one: make it with `borg init`.
+^(?:(.*) is not a valid repository\. Check repo config|.*does not have a valid configuration)
+[Repository.InvalidRepository|Repository.InvalidRepositoryConfig|exit code 15|exit code 16]
+    There is no valid borg repository at {1|this address}, or its config file is damaged; check the address.
+^Archive .* already exists
+[Archive.AlreadyExists|exit code 30]
+    An archive of this name exists already; give each archive a name of its own, for example with `::{hostname}-{now}`.
+storage quota .* has been exceeded
+[Repository.StorageQuotaExceeded|exit code 20]
+    The storage quota of the repository is used up; prune and compact it, or ask for more.
+Inconsistency detected\. Please run
+[Repository.CheckNeeded|exit code 12]
+    The repository is inconsistent; look at it with `borg check`.
+Connection closed by remote host
+[ConnectionClosed|ConnectionClosedWithHint|exit code 80|exit code 81]
+    The connection to the repository's host broke or could not be made; check the network, the address, and that borg is
+    installed there.
+Repository access aborted|encryption method changed since last access
+[Cache.RepositoryAccessAborted|Cache.RepositoryReplay|Cache.RepositoryIDNotUnique|Cache.EncryptionMethodMismatch|exit code 61]
+[exit code 62|exit code 63|exit code 64]
+    borg does not trust this repository: it is new to this account, was moved or was replaced. Run `borg info` on it by hand and
+    answer its question.
+"""
+_CAUSES = findings.causes(findings.rows(_TABLE))
 
 
 def conclude_create(seen: Seen, exit: Exit, inner: Inner, *, tells: bool) -> Result:
@@ -180,8 +122,9 @@ def conclude_other(name: str, kind: str, seen: Seen, exit: Exit, inner: Inner, *
 def _judged(seen: Seen, exit: Exit, inner: Inner, name: str, done: str, but: str, verdict: Verdict | None) -> Result:
     """Return the result by the rules that all engines share, with borg's reasons."""
     why = _why(seen, exit)
+    locked = why.startswith(_LOCKED)
     result = findings.conclude(
-        seen, exit, inner, name=name, done=done, but=but, verdict=verdict, stops=_STOPS, why=why, locked=why == _LOCKED
+        seen, exit, inner, name=name, done=done, but=but, verdict=verdict, stops=_STOPS, why=why, locked=locked
     )
     # `break-lock` removes every lock, also that of a run at work: it is not offered in doubt.
     return (
@@ -195,7 +138,7 @@ def _why(seen: Seen, exit: Exit) -> str:
     """Return why the run failed, with the next step, "" where the cause is not known."""
     why = findings.reason(f"{seen.complaint}\n[exit code {exit.code}]", _CAUSES)
     remote = _REMOTE.findall(seen.complaint)
-    if remote and why in ("", _CLOSED) and (why := access.why("\n".join(remote)) or why):
+    if remote and (not why or why.startswith(_CLOSED)) and (why := access.why("\n".join(remote)) or why):
         return f"{why} The other side said: {_line(remote[0])}"
     return why
 

@@ -12,7 +12,7 @@ from typing import Any
 from tray.core.dataclass import dataclass, field
 from tray.engines.base import MAX_PROBLEMS, Event, Problem
 from tray.engines.findings import MAX_COUNT, MAX_ITEMS, Findings
-from tray.engines.text import text_of, valid
+from tray.engines.text import size_of, text_of, valid
 
 MAX_ALIKE = 20
 """So many problems are kept that say the same of different items: borg complains of a full disk once for every file."""
@@ -29,7 +29,6 @@ _NAME = re.compile(r"Archive name: (.+)$")
 _FINGERPRINT = re.compile(r"Archive fingerprint: ([0-9a-f]{64})$")
 _SIZE = r"([\d.]{1,12}) ([kKMGTPEZY]i?)?B"
 _SIZES = re.compile(rf"This archive: +{_SIZE} +{_SIZE} +{_SIZE}$")
-_POWERS = "kMGTPEZY"
 _EXCEPTION = re.compile(r"[\w.]{0,60}(?:Error|Exception): ")
 _OF_TRACE = re.compile(
     r"Traceback |File \"|Platform: |Linux: |Borg: |PID: |sys\.argv: |SSH_ORIGINAL_COMMAND: |-{20,}$|usage: "
@@ -73,12 +72,7 @@ class Seen(Findings):
     def first(self) -> str:
         """The message that says most about a failure: the first error, else the last line of text, else a warning."""
         telling = [line for line in self.lines if not _OF_TRACE.match(line)]
-        candidates = (
-            *self.failures[:1],
-            *telling[-1:],
-            *self.remarks[:1],
-            *(problem.message for problem in self.problems[:1]),
-        )
+        candidates = (*self.failures[:1], *telling[-1:], *self.remarks[:1], *(p.message for p in self.problems[:1]))
         return next(iter(candidates), "").partition("\n")[0]
 
     def message(self, message: Mapping[str, Any]) -> tuple[Event, ...]:
@@ -192,7 +186,7 @@ class Seen(Findings):
             self._fingerprint, self.archive = True, self.archive or match[1]
         elif self._fingerprint and (match := _SIZES.match(said)):
             self.saved, self.snapshot, self.files = True, self.archive, self.counted
-            self.bytes_processed, self.bytes_added = _size(match[1], match[2]), _size(match[5], match[6])
+            self.bytes_processed, self.bytes_added = size_of(match[1], match[2]), size_of(match[5], match[6])
 
 
 def _about_item(said: str) -> "re.Match[str] | None":
@@ -205,17 +199,9 @@ def _about_item(said: str) -> "re.Match[str] | None":
 def drawn(text: str) -> tuple[int | None, int, str] | None:
     """Return bytes, files and path of a line of progress that borg draws without JSON."""
     match = _DRAWN.match(text)
-    return (_size(match[1], match[2]), int(match[7]), (match[8] or "").strip()) if match else None
+    return (size_of(match[1], match[2]), int(match[7]), (match[8] or "").strip()) if match else None
 
 
 def count(value: object) -> int | None:
     """Return a number of files or bytes, 0 for a negative one, None for what is none."""
     return min(max(value, 0), MAX_COUNT) if type(value) is int else None
-
-
-def _size(number: str, unit: str | None) -> int | None:
-    """Return "1.66 MB" in bytes."""
-    if number.count(".") > 1 or not number.strip("."):
-        return None
-    power = 0 if not unit else _POWERS.index(unit[0].replace("K", "k")) + 1
-    return min(round(float(number) * float(1024 if unit and "i" in unit else 1000) ** power), MAX_COUNT)

@@ -20,41 +20,26 @@ from tray.engines.program import Inner
 from tray.engines.text import decode, plain, valid
 
 _MAX_DOCUMENT = 4 * 1024 * 1024
-_TYPED = b'{"'
 _PROGRESS = ("archive_progress", "progress_message", "progress_percent")
 _NOTHING = Progress(Phase.COPYING)
 
 
 def split(line: bytes) -> tuple[bytes, dict[str, Any] | None]:
-    """Return what stands before a JSON message in *line*, and the message; all of *line* and None if there is none.
-
-    Before it may stand a prompt for a passphrase that nobody could answer.
-    """
-    at = line.find(_TYPED)
-    if at < 0:
-        return line, None
-    message = decode(line[at:])
+    """Return the bytes before a JSON message in *line* (such as a prompt), and the message; *line* and None without one."""
+    at = line.find(b'{"')
+    message = decode(line[at:]) if at >= 0 else None
     return (line, None) if message is None else (line[:at], message)
 
 
 def as_text(message: Mapping[str, Any]) -> bytes | None:
-    """Return the line that borg prints in place of this message without `--log-json`, None if we cannot tell.
-
-    Progress is not among them: nobody sees it who did not ask for it.
-    """
+    """Return the line that borg prints in place of this message without `--log-json`, None for progress and unknown messages."""
     kind, text = message.get("type"), message.get("message", "")
     if kind == "file_status":
-        return _bytes(f"{message.get('status', '')!s:>1} {message.get('path', '')}\n")
-    if not isinstance(text, str):
+        text = f"{message.get('status', '')!s:>1} {message.get('path', '')}"
+    elif not isinstance(text, str) or not isinstance(kind, str) or not kind.startswith(("log_message", "question_")):
         return None
-    if kind in ("question_prompt", "question_prompt_retry"):
-        return _bytes(text)  # the answer stands on the same line
-    known = kind == "log_message" or (isinstance(kind, str) and kind.startswith("question_"))
-    return _bytes(text + "\n") if known else None
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "replace")
+    end = "" if kind in ("question_prompt", "question_prompt_retry") else "\n"  # the answer stands on the same line
+    return (text + end).encode("utf-8", "replace")
 
 
 class Document:
@@ -88,7 +73,7 @@ class Document:
         return document if isinstance(document, dict) else {}
 
     def shown(self, line: bytes) -> bytes:
-        """Return *line* as the caller sees it who asked for the document: the flags that we added are not among his words."""
+        """Return *line* as a caller who asked for the document sees it: without the flags that we added to the command."""
         text = line.strip()
         if text == b'"command_line": [':
             self._command = True
@@ -135,13 +120,9 @@ class CreateSession:
         return Fed(self._drawn(text) or self._seen.text(text), line)
 
     def patience(self, part: bytes, stream: Stream) -> float:
-        """Wait for the end of a message, and of each line of the document; what stands before a message may be a prompt."""
+        """Wait for the end of a message, and of each line of the document; the bytes before a message may be a prompt."""
         document = self._document is not None and stream is not Stream.ERR and (self._document.open or part[:1] == b"{")
         return math.inf if document or b'{"' in part or part.endswith(b"{") else 0.0
-
-    def held(self, stream: Stream) -> bytes:  # noqa: ARG002
-        """Nothing: what is replaced is replaced line by line."""
-        return b""
 
     def conclude(self, exit: Exit) -> Result:
         """Conclude from what was seen and how it ended."""
@@ -233,12 +214,5 @@ class OtherSession:
 
     def conclude(self, exit: Exit) -> Result:
         """Conclude from the exit code and what was said."""
-        return conclude_other(
-            self._name,
-            self._kind,
-            self._seen,
-            exit,
-            self._inner,
-            words=self._paths,
-            repair=self._repair,
-        )
+        words, repair = self._paths, self._repair
+        return conclude_other(self._name, self._kind, self._seen, exit, self._inner, words=words, repair=repair)

@@ -14,7 +14,7 @@ from tray.core.model import Outcome
 from tray.engines import findings
 from tray.engines.access import ACCESS
 from tray.engines.base import Event, Exit, Problem, Result
-from tray.engines.findings import Findings, holds_nothing
+from tray.engines.findings import Findings, holds_nothing, rows
 from tray.engines.program import Inner
 
 MAX_ITEMS = 50_000
@@ -24,51 +24,44 @@ STOPS = (130,)
 _STOPPED = re.compile(r"\bsignal (?:\w+ ){1,3}received, cleaning up")
 _DECISIVE = re.compile("^Fatal: |^unable to create lock|already locked|^unknown |^invalid argument")
 _LOCK = re.compile("already locked|unable to create lock")
-_PLACE = r"Is there a repository at the following location\?"
-_AT = rf"(?:[\s\S]*{_PLACE}\n *(.*\S))?"
-_NOT_THERE = (
-    r"(?:repository does not exist|config file does not exist|config file: .*(?:no such file or directory|does not exist"
-    r"|\(404\)|404 not found|nosuchkey|cannot find the (?:path|file)|not found))"
-)
-"""Only an answer that there is no such file means that there is no repository; any other failure to open it says nothing."""
-_IS_LOCKED = "The repository is locked{1}; wait until that run ends, then run the backup again."
-_CAUSES = findings.causes(
-    {
-        "(?i)no space left on device|quota exceeded|insufficient storage": (
-            "There is no space left on the device; free some space where the repository (or restic's cache) is,"
-            " then run the backup again."
-        ),
-        **ACCESS,
-        r"already locked(?: exclusively)?( by PID \d+ on .*? by .*?)(?: \(UID|$)": _IS_LOCKED,
-        r"already locked|unable to create lock|\[exit code 11\]": _IS_LOCKED,
-        r"wrong password or no key found|\[exit code 12\]": (
-            "The password is wrong, or the repository has no key for it; check the password file, RESTIC_PASSWORD or the"
-            " password command."
-        ),
-        rf"(?i)^Fatal: .*(?:permission denied|operation not permitted){_AT}": (
-            "Access to the repository at {1|this address} was denied; check who owns it, and as which user the backup runs."
-        ),
-        rf"(?i){_NOT_THERE}{_AT}|\[exit code 10\]": (
-            "There is no restic repository at {1|this address}; check the address and whether its disk is mounted. Only"
-            " where there never was one: make it with `restic init`."
-        ),
-        rf"{_PLACE}\n *(.*\S)": "restic could not open the repository at {1}{said}; check the address, the network and the login.",
-        "all (?:target|source) directories/files do not exist": (
-            "None of the sources exists, so nothing was backed up; check their paths, and whether their disks are mounted."
-        ),
-        "an empty password is not a password|Resolving password failed": (
-            "restic got no password; give it a password file with `--password-file` or RESTIC_PASSWORD_FILE."
-        ),
-        "Please specify repository location": (
-            "restic was not told which repository to use; name it with `-r` or RESTIC_REPOSITORY."
-        ),
-        "repository contains errors|packs from index missing in repo": (
-            "The repository has errors{said}; remove nothing from it, and see what restic's manual says about repairing"
-            " (`restic repair index`)."
-        ),
-        "snapshot is empty": "There was nothing to save: restic could read none of the sources.",
-    }
-)
+_BEFORE_ACCESS = """
+(?i)no space left on device|quota exceeded|insufficient storage
+    There is no space left on the device; free some space where the repository (or restic's cache) is, then run the backup again.
+"""
+_TABLE = r"""
+already locked(?: exclusively)?( by PID \d+ on .*? by .*?)(?: \(UID|$)
+    The repository is locked{1}; wait until that run ends, then run the backup again.
+already locked|unable to create lock
+[exit code 11]
+    The repository is locked; wait until that run ends, then run the backup again.
+wrong password or no key found
+[exit code 12]
+    The password is wrong, or the repository has no key for it; check the password file, RESTIC_PASSWORD or the password command.
+(?i)^Fatal: .*(?:permission denied|operation not permitted)@
+    Access to the repository at {1|this address} was denied; check who owns it, and as which user the backup runs.
+(?i)(?:repository does not exist|config file does not exist|config file: .*(?:no such file or directory|does not exist|\(404\)
+404 not found|nosuchkey|cannot find the (?:path|file)|not found))@
+[exit code 10]
+    There is no restic repository at {1|this address}; check the address and whether its disk is mounted. Only where there never
+    was one: make it with `restic init`.
+Is there a repository at the following location\?\n *(.*\S)
+    restic could not open the repository at {1}{said}; check the address, the network and the login.
+all (?:target|source) directories/files do not exist
+    None of the sources exists, so nothing was backed up; check their paths, and whether their disks are mounted.
+an empty password is not a password|Resolving password failed
+    restic got no password; give it a password file with `--password-file` or RESTIC_PASSWORD_FILE.
+Please specify repository location
+    restic was not told which repository to use; name it with `-r` or RESTIC_REPOSITORY.
+repository contains errors|packs from index missing in repo
+    The repository has errors{said}; remove nothing from it, and see what restic's manual says about repairing (`restic repair
+    index`).
+snapshot is empty
+    There was nothing to save: restic could read none of the sources.
+"""
+"""`@` stands for the address, which restic prints two lines later. Only an answer that there is no such file means that there is no
+repository; any other failure to open it says nothing."""
+_AT = r"(?:[\s\S]*Is there a repository at the following location\?\n *(.*\S))?"
+_CAUSES = findings.causes({**rows(_BEFORE_ACCESS), **ACCESS, **rows(_TABLE.replace("@", _AT))})
 
 
 class Items:

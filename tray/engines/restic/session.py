@@ -13,8 +13,8 @@ from tray.engines.arguments import Arguments
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.program import Inner
 from tray.engines.restic.outcome import Seen, conclude
-from tray.engines.restic.text import error_text, parse_bytes, status_text, summary_text
-from tray.engines.text import begins_in, count, decode, first_text, plain, strip_terminal, text_of, valid
+from tray.engines.restic.text import error_text, status_text, summary_text
+from tray.engines.text import begins_in, count, decode, first_text, plain, size_of, strip_terminal, text_of, valid
 
 _MESSAGE = b'{"message_type"'
 _MAX_ETA = 10 * 365 * 86_400
@@ -54,10 +54,6 @@ class BackupSession:
     def patience(self, part: bytes, stream: Stream) -> float:  # noqa: ARG002 - JSON comes on either
         """Wait for the end of a message; the caller gets its text."""
         return math.inf if begins_in(part, _MESSAGE) else 0.0
-
-    def held(self, stream: Stream) -> bytes:  # noqa: ARG002
-        """Nothing: each message is a line of its own."""
-        return b""
 
     def conclude(self, exit: Exit) -> Result:
         """Conclude from what was seen and how it ended."""
@@ -157,7 +153,7 @@ class BackupSession:
             self._seen.files = int(match[1][:18])
             self._seen.summary = self._seen.dry
         elif match := _STORED.match(text):
-            self._seen.bytes_added = parse_bytes(match[1], match[2])
+            self._seen.bytes_added = size_of(match[1], match[2])
         elif match := _SAVED.match(text):
             self._seen.snapshot, self._seen.summary = match[1], True
         elif text == "skipped creating snapshot":

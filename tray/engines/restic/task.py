@@ -26,7 +26,7 @@ _GOOD = {"check": ("no errors were found",), "prune": ("done",)}
 _WELL = {
     "restore": "The restore is complete",
     "check": "The repository was checked: no errors were found",
-    "prune": "What is no longer needed was removed from the repository",
+    "prune": "Snapshots and data that are no longer needed were removed from the repository",
 }
 _BADLY = {
     "restore": "The restore is not complete",

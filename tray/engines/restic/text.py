@@ -1,4 +1,4 @@
-"""What restic prints without a terminal, made again from the JSON that it printed instead.
+"""Make the text again that restic prints without a terminal, from the JSON that it printed instead.
 
 Layout and number formats are restic's own (checked against 0.14 and 0.19, which agree). Three things are not in the JSON and so
 cannot be made again: the id of the parent snapshot, the stored size before 0.18, and the text of the errors that 0.14 prints as
@@ -22,12 +22,6 @@ def format_bytes(size: int) -> str:
     return f"{size} B"
 
 
-def parse_bytes(number: str, unit: str) -> int | None:
-    """Return "1.447 GiB" in bytes, rounded as restic printed it; None if it is no number."""
-    factor = next((factor for factor, name in _UNITS if name == unit), 1)
-    return None if number.count(".") > 1 or not number.strip(".") else min(round(float(number) * factor), 2**63 - 1)
-
-
 def format_seconds(seconds: float) -> str:
     """Return "m:ss", or "h:mm:ss" from one hour on; parts of a second are dropped."""
     minutes, rest = divmod(int(seconds), 60)
@@ -45,11 +39,8 @@ def summary_text(summary: Mapping[str, Any], *, parent: bool, dry: bool) -> str:
     """
     lines = [_parent(summary)] if parent else []
     lines += ["", _counts("Files:", "files", summary), _counts("Dirs: ", "dirs", summary), _added(summary, dry), ""]
-    size, seconds = (
-        format_bytes(count(summary, "total_bytes_processed")),
-        format_seconds(count(summary, "total_duration")),
-    )
-    lines.append(f"processed {count(summary, 'total_files_processed')} files, {size} in {seconds}")
+    size, seconds = format_bytes(count(summary, "total_bytes_processed")), count(summary, "total_duration")
+    lines.append(f"processed {count(summary, 'total_files_processed')} files, {size} in {format_seconds(seconds)}")
     if not dry:
         snapshot = summary.get("snapshot_id")
         saved = isinstance(snapshot, str) and snapshot.strip("0")
@@ -66,18 +57,17 @@ def status_text(status: Mapping[str, Any]) -> str:
     if not total_files:
         line = f"{begin}{files} files, {format_bytes(done)}, {errors} errors"
     else:
-        percent, eta = (
-            (f"{100 * done / total:.2f}%  ", f" ETA {format_seconds(left)}") if left and done < total else ("", "")
-        )
-        whole = f"total {total_files} files {format_bytes(total)}, {errors} errors"
-        line = f"{begin}{percent}{files} files {format_bytes(done)}, {whole}{eta}"
+        whole = f"{files} files {format_bytes(done)}, total {total_files} files {format_bytes(total)}, {errors} errors"
+        left_to_do = left and done < total
+        line = f"{100 * done / total:.2f}%  {whole} ETA {format_seconds(left)}" if left_to_do else whole
+        line = begin + line
     current = status.get("current_files")
     names = [name for name in current if isinstance(name, str)] if isinstance(current, list) else []
     return valid("\n".join([line, *names]) + "\n")
 
 
 def error_text(error: object, item: str) -> str:
-    """Return what restic says of one item that it could not back up.
+    """Return restic's words about one item that it could not back up.
 
     0.18 and later give a message. Before, the JSON holds Go's error as data: `{Op, Path, Err}` with an error number, or `{}`.
     """
@@ -93,19 +83,16 @@ def error_text(error: object, item: str) -> str:
 
 def _system_error(number: object) -> str:
     """Return the words of an error number as Go writes them: in small letters."""
-    if isinstance(number, int) and not isinstance(number, bool) and 0 < number < 4096:
+    if type(number) is int and 0 < number < 4096:
         return os.strerror(number).lower()
     return "failed"
 
 
 def _parent(summary: Mapping[str, Any]) -> str:
-    """With a parent at least the folders above are known, changed or not."""
+    """Return the line about the parent: with one at least the folders above are known, changed or not."""
     known = ("files_changed", "files_unmodified", "dirs_changed", "dirs_unmodified")
-    return (
-        "using parent snapshot"
-        if any(count(summary, key) for key in known)
-        else "no parent snapshot found, will read all files"
-    )
+    is_known = any(count(summary, key) for key in known)
+    return "using parent snapshot" if is_known else "no parent snapshot found, will read all files"
 
 
 def _counts(title: str, what: str, summary: Mapping[str, Any]) -> str:
