@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from tray import engines
 from tray.engines.base import Exit, Progress, Stream
-from tray.engines.text import cut
+from tray.engines.text import split_lines
 
 POINTS = 100
 Row = tuple[float, Stream, bytes]
@@ -61,7 +61,7 @@ def reduce(argv: list[str], rows: list[Row], code: int, seconds: float) -> dict[
     session, rest = engine.session(plan), {Stream.OUT: b"", Stream.ERR: b"", Stream.LOG: b""}
     points: list[list[Any]] = []
     for now, stream, data in rows:
-        lines = list(cut(rest[stream] + data, returns=plan.returns))
+        lines = list(split_lines(rest[stream] + data, returns=plan.returns))
         rest[stream] = lines.pop() if lines and not lines[-1].endswith((b"\n", b"\r")) else b""
         for line in lines:
             for seen in session.feed(line, stream).events:

@@ -21,7 +21,7 @@ with atheris.instrument_imports(include=["tray.engines"]):
         adapter.load()
 
 from tray.core.model import Outcome
-from tray.engines.text import cut
+from tray.engines.text import split_lines
 
 STREAMS = {b"o": Stream.OUT, b"e": Stream.ERR, b"l": Stream.LOG}
 LETTERS = {stream: letter for letter, stream in STREAMS.items()}
@@ -73,7 +73,7 @@ def try_one(known: list[tuple[str, Plan]], data: bytes) -> None:
     engine, plan = known[int.from_bytes(data[:2]) % len(known)]
     how = end(data[2], data[3])
     session = engines.named(engine).session(plan)
-    for line in cut(data[4:], returns=plan.returns):
+    for line in split_lines(data[4:], returns=plan.returns):
         fed = session.feed(line[1:], STREAMS.get(line[:1], Stream.OUT))
         check(fed)
     result = session.conclude(how)

@@ -180,16 +180,12 @@ class Session(Protocol):
 
 
 class Holding(Session, Protocol):
-    """A session that takes something out of the output, and so must see more than one line to know what the caller gets.
-
-    A session without these two shows the beginning of a line at once, unless it looks like JSON, and holds nothing.
-    """
+    """A session that takes something out of the output; one without `patience` or `held` replaces only whole lines of JSON."""
 
     def patience(self, part: bytes, stream: Stream) -> float:
         """Return how many seconds *part*, a line without its end so far, may wait for the rest before the caller sees it.
 
-        0: it may be a prompt. `math.inf`: it is the beginning of a line that we asked for or replace, so the caller never sees
-        it as it is, even if its end never comes.
+        0: it may be a prompt. `math.inf`: it begins a line that we asked for or replace, so the caller never sees it as it is.
         """
         ...
 

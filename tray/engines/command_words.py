@@ -17,17 +17,16 @@ from tray.core.model import BACKUP
 from tray.core.redact import Redactor
 from tray.engines.base import Engine
 from tray.engines.detached import (
-    ASSIGNMENT,
     DOCKER,
     DOCKER_VALUES,
     KUBE,
-    LEADS,
     SHELLS,
     SSH_VALUES,
     TEXT,
     TRIVIAL,
     commands,
     shell_text,
+    without_leads,
 )
 from tray.engines.program import unwrap
 from tray.engines.text import program_name, words
@@ -161,7 +160,7 @@ def _shell_text(name: str, rest: Sequence[str]) -> str | None:
 def _text_depends(text: str, recognise: Recognise, depth: int) -> bool:
     """Whether text for a shell depends on it; behind a `cd` to a whole path nothing does."""
     for number, (given, _) in enumerate(commands(text)):
-        command = _without_leads(given)
+        command = without_leads(given)
         if command[:1] == ["cd"] and not (command[1:] and _is_relative(command[1])):
             return False
         if not number and any(map(_is_relative, re.findall(_INTO, text))):
@@ -185,14 +184,6 @@ def _is_relative(word: str) -> bool:
     return re.fullmatch(_RELATIVE, word) is not None
 
 
-def _without_leads(words: Sequence[str]) -> Sequence[str]:
-    """Return a simple command without the shell's own words and assignments before it."""
-    at = 0
-    while at < len(words) and (words[at] in LEADS or ASSIGNMENT.match(words[at])):
-        at += 1
-    return words[at:]
-
-
 def kind(command: Sequence[str], recognise: Recognise, depth: int = 0) -> str:
     """Return the kind of a command: a backup, unless it only tells of itself, or all words that it hands on are certainly none."""
     if len(command) == 2 and command[1] in _TELLS:
@@ -205,7 +196,7 @@ def kind(command: Sequence[str], recognise: Recognise, depth: int = 0) -> str:
     kinds = []
     piped = False
     for given, end in commands(text):
-        simple = _without_leads(given)
+        simple = without_leads(given)
         if simple and not piped and program_name(simple[0]) not in _AROUND:
             kinds.append(_kind_of_inner(simple, recognise, depth))
         piped = end == "|"

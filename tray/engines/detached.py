@@ -48,13 +48,13 @@ SSH_VALUES = "bcDeEFIiJlLmOopQRSWwBP"
 """The options of ssh that take a value."""
 TRIVIAL = words("exit true : echo printf disown sleep date logger return fi done esac } set") | {""}
 """Commands of a shell's text that are no work."""
-LEADS = words("if then else do while until ! { exec command builtin time eval")
+_LEADS = words("if then else do while until ! { exec command builtin time eval")
 """Words before a command that are the shell's own."""
 _MAY_LEAVE = frozenset((*_ALWAYS, *_STARTS, *DOCKER, *KUBE, *SHELLS, *TEXT)) | words(
     "aws ssh autossh cpulimit chroot nsenter unshare lxc incus busybox doas sudo systemd-nspawn"
 )
 """Programs that may leave before the work is done, or start a shell that does."""
-ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 """How a word begins that sets a variable."""
 DOCKER_VALUES = words(
     """-e --env -v --volume -w --workdir -u --user -p --publish -h --hostname -l --label -m --memory -a --attach -c --cpu-shares
@@ -208,8 +208,7 @@ def _last_command(text: str, opaque: Opaque) -> str:
     """Return why the last command (or pipe) of a shell's text says nothing of the work; trivial ones as `exit 0` do not count."""
     piped = True  # into the command that was looked at last
     for command, end in reversed(commands(text)):
-        while command and (command[0] in LEADS or ASSIGNMENT.match(command[0])):
-            del command[0]
+        command = without_leads(command)
         name = program_name(command[0]) if command else ""
         piped = piped or end == "|"
         if not piped:
@@ -221,6 +220,14 @@ def _last_command(text: str, opaque: Opaque) -> str:
                 return why
             piped = False
     return ""
+
+
+def without_leads(command: list[str]) -> list[str]:
+    """Return a simple command without the shell's own words and assignments before it."""
+    at = 0
+    while at < len(command) and (command[at] in _LEADS or _ASSIGNMENT.match(command[at])):
+        at += 1
+    return command[at:]
 
 
 def commands(text: str) -> list[tuple[list[str], str]]:

@@ -13,7 +13,7 @@ from tray.core.dataclass import dataclass, field, replace
 from tray.core.model import Outcome
 from tray.engines.base import MAX_PROBLEMS, Event, Exit, Problem, Result
 from tray.engines.program import Inner
-from tray.engines.text import many_problems, named
+from tray.engines.text import many_problems, with_item
 
 MAX_ITEMS = 50_000
 _MAX_LINES = 50
@@ -212,7 +212,7 @@ def _finished(seen: Findings, done: str, but: str) -> Verdict:
         if not seen.problems:
             return Outcome.WARNING, f"{done}, but with {many}."
         first = seen.problems[0]
-        words = " ".join(named(first.item, first.message).split())[:300].rstrip(".")
+        words = " ".join(with_item(first.item, first.message).split())[:300].rstrip(".")
         return Outcome.WARNING, f"{done}, but with {many}: {words}" + ("." if seen.errors == 1 else ", and more.")
     if but:
         return Outcome.WARNING, f"{done}, but {but}" + ("" if but.endswith(".") else ".")
@@ -317,7 +317,7 @@ _JUDGED = (Outcome.SUCCEEDED, Outcome.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class LastGood:
     """The content of the last good run of the job.
 
     Attributes:
@@ -348,7 +348,7 @@ def holds_nothing(result: Result, *, deleted: int | None = None, deletes: bool =
     return _but(result, f"its source holds no files{lost}")
 
 
-def doubted(result: Result, sources: Sequence[str], empty: Sequence[str], before: Before | None) -> Result:
+def with_empty_sources(result: Result, sources: Sequence[str], empty: Sequence[str], before: LastGood | None) -> Result:
     """Return *result*, but a warning where a source holds no files (any more): most often its disk is not mounted.
 
     tar counts nothing, and of several sources an engine's count does not tell which one is empty. A source that has always been
@@ -363,7 +363,7 @@ def doubted(result: Result, sources: Sequence[str], empty: Sequence[str], before
         return result
     if empty and set(empty) == set(sources):
         result = holds_nothing(result)
-    known = before if before is not None and before.empty is not None else Before(empty=tuple(empty))
+    known = before if before is not None and before.empty is not None else LastGood(empty=tuple(empty))
     emptied = tuple(name for name in empty if name in known.emptied or name not in (known.empty or ()))
     result = replace(result, empty_sources=tuple(empty), emptied_sources=emptied)
     if result.empty:

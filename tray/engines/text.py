@@ -10,7 +10,7 @@ LINE_LIMIT = 1024 * 1024
 """A longer line, in bytes, is read in pieces of this length."""
 
 
-def cut(text: bytes, *, returns: bool) -> Iterator[bytes]:
+def split_lines(text: bytes, *, returns: bool) -> Iterator[bytes]:
     """Yield the lines of *text* with their ends; of an engine whose updates end with a carriage return, each update alone."""
     yield from re.findall(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+" if returns else rb"[^\n]*\n|[^\n]+", text)
 
@@ -46,7 +46,7 @@ def _shown(char: str) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
-def named(item: str | None, message: str) -> str:
+def with_item(item: str | None, message: str) -> str:
     """Return a problem in words, with its item, which many messages begin with or quote."""
     if not item or message.startswith(item) or ("/" in item and item in message):
         return message

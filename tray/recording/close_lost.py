@@ -20,7 +20,7 @@ from tray.core.model import EndedRun, Outcome, Source
 from tray.core.paths import Places
 from tray.core.redact import Wary
 from tray.engines.base import Exit, Plan, Result, Session, Stream
-from tray.engines.text import LINE_LIMIT, cut
+from tray.engines.text import LINE_LIMIT, split_lines
 from tray.recording import observed_end, run_entries
 from tray.recording.run_entries import clean, doubted, unknown, unknown_after_mistake
 from tray.runs import RunFolder, RunInfo
@@ -190,7 +190,7 @@ def _lines(path: Path, *, returns: bool) -> Iterator[bytes]:
             file.seek(start)
             file.readline()  # the rest of a line
         for line in iter(lambda: file.readline(LINE_LIMIT), b""):
-            yield from cut(line, returns=returns)
+            yield from split_lines(line, returns=returns)
 
 
 def _given_back(spool: Path) -> bool:

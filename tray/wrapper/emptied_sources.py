@@ -13,7 +13,7 @@ from tray.core import clock
 from tray.core.dataclass import replace
 from tray.core.model import BACKUP, Outcome
 from tray.engines.base import Plan, Result
-from tray.engines.findings import Before, doubted
+from tray.engines.findings import LastGood, with_empty_sources
 
 if TYPE_CHECKING:
     from tray.observe.examine import Found
@@ -41,7 +41,7 @@ def looked(result: Result, plan: Plan, engine: str, past: "Sequence[Past]") -> R
     links_only = result.empty and not empty and all(_lacks_files(place, until, regular=True) for place in places)
     if links_only and result.otherwise is not None:
         return result.otherwise  # restic and borg do not count links
-    return doubted(result, plan.sources, empty, _before(engine, past))
+    return with_empty_sources(result, plan.sources, empty, _before(engine, past))
 
 
 def of_step(result: Result, found: "Found", code: int | None) -> Result:
@@ -72,13 +72,13 @@ def of_script(result: Result, empty: Sequence[str], past: "Sequence[Past]") -> R
         empty: These sources.
         past: The last good runs of the job, the newest first.
     """
-    return doubted(result, (*empty, ""), empty, _before(engines.COMMAND.name, past))  # others may hold files
+    return with_empty_sources(result, (*empty, ""), empty, _before(engines.COMMAND.name, past))  # others may hold files
 
 
-def _before(engine: str, past: "Sequence[Past]") -> Before | None:
+def _before(engine: str, past: "Sequence[Past]") -> LastGood | None:
     if not past:
         return None
-    return Before(past[0].files if engines.named(engine).counts_files else None, past[0].empty, past[0].emptied)
+    return LastGood(past[0].files if engines.named(engine).counts_files else None, past[0].empty, past[0].emptied)
 
 
 def _lacks_files(place: str, until: float, *, regular: bool = False) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tray.core import clock, files
 from tray.engines.base import Stream
-from tray.engines.text import LINE_LIMIT, cut
+from tray.engines.text import LINE_LIMIT, split_lines
 from tray.runs import RunFolder, disk_space
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Tail:
 
     def cut(self, block: bytes) -> Iterator[bytes]:
         """Yield the lines of a block."""
-        return cut(block, returns=self._returns)
+        return split_lines(block, returns=self._returns)
 
     def blocks(self) -> Iterator[bytes]:
         """Yield lines that have come, with their ends, many at once; an over-long line comes in pieces of at most `LINE_LIMIT`.

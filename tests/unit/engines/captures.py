@@ -17,7 +17,7 @@ from tray import engines
 from tray.core.dataclass import dataclass
 from tray.core.model import Outcome
 from tray.engines.base import Exit, Fed, Plan, Result, Session, Stream
-from tray.engines.text import cut
+from tray.engines.text import split_lines
 
 DATA = Path(__file__).parents[2] / "data"
 NO_FAILURES = {("rdiff-backup", "prune", 2)}
@@ -63,7 +63,7 @@ class Capture:
 
 def split(raw: bytes, *, returns: bool = False) -> list[bytes]:
     r"""Split as the runner does: at newlines only, and at `\r` too where a plan `returns`; the ends stay."""
-    return list(cut(raw, returns=returns))
+    return list(split_lines(raw, returns=returns))
 
 
 def load(name: str) -> Capture:

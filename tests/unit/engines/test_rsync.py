@@ -14,7 +14,7 @@ from tests.unit.engines.letters import C, F, L, S, U, W
 from tray import engines
 from tray.core.model import Outcome, Phase
 from tray.engines.base import Exit, Plan, Problem, Progress, Result, Session, Stream
-from tray.engines.text import cut
+from tray.engines.text import split_lines
 
 ENGINE = engines.named("rsync")
 LOCAL = ("--info=progress2,stats2", "--outbuf=L", "--no-h")
@@ -36,7 +36,7 @@ def run(out: str, err: str, exit: Exit, command: str = "rsync -a src/ dst/") -> 
     """Feed a whole run and conclude it."""
     session = begin(command)
     for text, stream in ((out, Stream.OUT), (err, Stream.ERR)):
-        for line in cut(text.encode(), returns=True):
+        for line in split_lines(text.encode(), returns=True):
             session.feed(line, stream)
     return session.conclude(exit)
 
@@ -453,7 +453,7 @@ def test_a_stored_plan_is_enough_to_understand_a_run() -> None:
     before = plan("rsync -av src dst")
     stored = Plan(before.argv, before.kind, {}, before.repository, before.sources, ours=True, returns=True)
     session = ENGINE.session(stored)
-    shown = b"".join(session.feed(line, Stream.OUT).relay for line in cut(ONE.encode(), returns=True))
+    shown = b"".join(session.feed(line, Stream.OUT).relay for line in split_lines(ONE.encode(), returns=True))
     assert shown == b""
     assert session.conclude(Exit(0)).files == 2
 

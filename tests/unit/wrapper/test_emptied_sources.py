@@ -7,7 +7,7 @@ import pytest
 from tray import engines
 from tray.core.model import Outcome
 from tray.engines.base import Exit, Result, Stream
-from tray.engines.findings import Before, doubted, holds_nothing
+from tray.engines.findings import LastGood, holds_nothing, with_empty_sources
 from tray.observe.examine import Found
 from tray.wrapper import emptied_sources
 from tray.wrapper.estimate import Past
@@ -171,10 +171,10 @@ def test_a_slow_or_endless_folder_is_left_alone(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_failure_stays_what_it_is() -> None:
-    """Only an end that looked good is doubted."""
+    """Only an end that looked good is with_empty_sources."""
     bad = Result(Outcome.FAILED, "No.")
     assert holds_nothing(bad) == bad
-    assert doubted(bad, ("a",), ("a",), Before(2)) == bad
+    assert with_empty_sources(bad, ("a",), ("a",), LastGood(2)) == bad
 
 
 def test_what_a_sync_deletes_because_of_it_is_told() -> None:
