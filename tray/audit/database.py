@@ -25,6 +25,18 @@ _PUT_AWAY = (
     "Keep what is left, out of the way: `mkdir {away} && mv {db}* {away}/`. The next backup begins a new log, and waiting records "
     "are appended to that."
 )
+_LOCKED = "Another process has kept {db} locked for more than {timeout:g} s.", "See who it is: `fuser -v {db}`."
+_OWNER = "Look at owner and mode: `ls -ld {folder} {db}`."
+_FAILURES = {
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_FULL: ("The disk that holds {db} is full.", "Make room on it: `df -h {folder}`."),
+    sqlite3.SQLITE_READONLY: ("{db} cannot be written.", _OWNER),
+    sqlite3.SQLITE_PERM: ("{db} cannot be written.", _OWNER),
+    sqlite3.SQLITE_AUTH: ("{db} cannot be written.", _OWNER),
+    sqlite3.SQLITE_CANTOPEN: ("{db} cannot be opened.", _OWNER),
+    sqlite3.SQLITE_IOERR: ("{db} cannot be read or written: {error}.", "Look at the disk: `df -h {folder}`."),
+}
 _NO_INDEX = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 
 
@@ -214,26 +226,11 @@ def _primary(error: sqlite3.Error) -> int:
 
 
 def _explain(error: sqlite3.Error, db: Path, timeout: float) -> AuditUnavailableError:
-    match _primary(error):
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return AuditUnavailableError(
-                f"Another process has kept {db} locked for more than {timeout:g} s.", f"See who it is: `fuser -v {db}`."
-            )
-        case sqlite3.SQLITE_FULL:
-            return AuditUnavailableError(f"The disk that holds {db} is full.", f"Make room on it: `df -h {db.parent}`.")
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
-            return AuditUnavailableError(
-                f"{db} cannot be written.", f"Look at owner and mode: `ls -ld {db.parent} {db}`."
-            )
-        case sqlite3.SQLITE_CANTOPEN:
-            return AuditUnavailableError(
-                f"{db} cannot be opened.", f"Look at owner and mode: `ls -ld {db.parent} {db}`."
-            )
-        case sqlite3.SQLITE_IOERR:
-            return AuditUnavailableError(
-                f"{db} cannot be read or written: {error}.", f"Look at the disk: `df -h {db.parent}`."
-            )
-    return AuditUnavailableError(f"{db} is damaged: {error}.", damaged(db))
+    if (code := _primary(error)) not in _FAILURES:
+        return AuditUnavailableError(f"{db} is damaged: {error}.", damaged(db))
+    why, step = _FAILURES[code]
+    names = {"db": db, "folder": db.parent, "timeout": timeout, "error": error}
+    return AuditUnavailableError(why.format(**names), step.format(**names))
 
 
 def _stat(db: Path) -> os.stat_result:
@@ -242,9 +239,7 @@ def _stat(db: Path) -> os.stat_result:
     except FileNotFoundError:
         raise missing(db) from None
     except OSError as error:
-        raise AuditUnavailableError(
-            f"{db}: {error.strerror}.", f"Look at owner and mode: `ls -ld {db.parent} {db}`."
-        ) from error
+        raise AuditUnavailableError(f"{db}: {error.strerror}.", _OWNER.format(folder=db.parent, db=db)) from error
 
 
 @contextlib.contextmanager

@@ -94,7 +94,7 @@ def test_a_healthy_log_comes_out_whole(log: Places, tmp_path: Path, genuine: dic
     found = salvage(log.audit_db, tmp_path / "out", trusted=trusted(log))
     assert found.whole
     assert found.entries == {"signed": len(genuine)}
-    assert (found.lost, found.size) == ([], len(genuine))
+    assert (found.lost, found.size) == ((), len(genuine))
     assert (tmp_path / "out/entries.jsonl").read_bytes().splitlines() == list(genuine.values())
     holds_true(found, tmp_path / "out", genuine)
     assert json.loads((tmp_path / "out/summary.json").read_bytes())["entries"] == {"signed": len(genuine)}
@@ -375,7 +375,7 @@ def test_the_write_ahead_log_is_read_too(unmerged: Places, tmp_path: Path, genui
     newest = (tmp_path / f"out/checkpoint-{found.size}").read_bytes()
     wal.unlink()
     found = salvage(unmerged.audit_db, tmp_path / "without", trusted=trusted(unmerged), baselines=[newest])
-    assert found.lost == [(len(genuine), len(genuine) + 20)]
+    assert found.lost == ((len(genuine), len(genuine) + 20),)
     assert found.entries == {"signed": len(genuine)}
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
 from tray.audit import checkpoint, tlog
 from tray.audit.canonical import canonical
@@ -27,6 +27,7 @@ from tray.audit.checkpoint import Checkpoint, VerifierKey
 from tray.audit.entry import body_hash
 from tray.audit.merkle import HEIGHT, Frontier, fold, node_hash
 from tray.audit.salvage.read import Entry, Remains, read
+from tray.core.codec import Coded
 from tray.core.dataclass import dataclass
 
 SIGNED, CHAINED, ALONE, CONTRADICTED = "signed", "chained", "alone", "contradicted"
@@ -34,7 +35,7 @@ _MAX_NOTES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Salvaged:
+class Salvaged(Coded):
     """The figures of a salvage.
 
     Attributes:
@@ -48,14 +49,16 @@ class Salvaged:
         trusted: The keys came from outside of the log.
     """
 
+    JSON_KEYS = MappingProxyType({"unreadable": "unreadable_pages", "trusted": "keys_from_outside"})
+
     log: str | None
     entries: Mapping[str, int]
     details: Mapping[str, int]
     start: int
     size: int
     size_known: bool
-    lost: Sequence[tuple[int, int]]
-    checkpoints: Sequence[int]
+    lost: tuple[tuple[int, int], ...]
+    checkpoints: tuple[int, ...]
     unreadable: int
     trusted: bool
 
@@ -70,21 +73,6 @@ class Salvaged:
         good = self.entries.get(SIGNED, 0)
         broken = self.details.get("lost", 0) + self.details.get("altered", 0) + self.unreadable
         return self.count > 0 and good == self.count and not self.lost and not broken
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the figures for machines."""
-        return {
-            "log": self.log,
-            "entries": dict(self.entries),
-            "details": dict(self.details),
-            "start": self.start,
-            "size": self.size,
-            "size_known": self.size_known,
-            "lost": [list(span) for span in self.lost],
-            "checkpoints": list(self.checkpoints),
-            "unreadable_pages": self.unreadable,
-            "keys_from_outside": self.trusted,
-        }
 
 
 def salvage(
@@ -118,8 +106,8 @@ def salvage(
         remains.start,
         size,
         bool(notes) or remains.size > 0,
-        list(_gaps(remains, size)),
-        sorted(head.size for head, _ in notes),
+        tuple(_gaps(remains, size)),
+        tuple(sorted(head.size for head, _ in notes)),
         remains.unreadable,
         bool(trusted),
     )

@@ -1,6 +1,5 @@
 """Check everything beside the entries that must agree with them: schema, head, base, segments, tiles, open runs, indexes."""
 
-import contextlib
 import sqlite3
 import threading
 from pathlib import Path
@@ -262,14 +261,12 @@ class Indexes:
     """
 
     def __init__(self, db: Path, timeout: float) -> None:
-        self._db, self._timeout = db, timeout
+        self._connection, _ = database.connect_reader(db, timeout)
         self._thread = threading.Thread(target=self._work, name="indexes", daemon=True)
-        self._connection: sqlite3.Connection | None = None
-        self._stopped = False
-        self._answer: str | None = None
-        self._error: Exception | None = None
+        self._answer: str | Exception = "not asked"
 
     def __enter__(self) -> Self:
+        self._connection.execute("BEGIN")
         return self
 
     def start(self) -> None:
@@ -279,32 +276,19 @@ class Indexes:
     def result(self) -> None:
         """Wait for the end, and raise the finding if there is one."""
         self._thread.join()
-        if self._error is not None:
-            raise self._error
+        if isinstance(self._answer, Exception):
+            raise self._answer
         if self._answer != "ok":
             fail(Kind.INDEX, f"The database disagrees with itself: {self._answer}.")
 
     def __exit__(self, *_: object) -> None:
-        self._stopped = True
         while self._thread.is_alive():
-            connection = self._connection
-            if connection is not None:
-                with contextlib.suppress(sqlite3.Error):
-                    connection.interrupt()
+            self._connection.interrupt()
             self._thread.join(0.02)
+        self._connection.close()
 
     def _work(self) -> None:
         try:
-            self._connection = connection = database.connect_reader(self._db, self._timeout)[0]
-            try:
-                self._look(connection)
-            finally:
-                self._connection = None
-                connection.close()
+            self._answer = self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         except Exception as error:  # raised in the thread that waits for the result
-            self._error = error
-
-    def _look(self, connection: sqlite3.Connection) -> None:
-        connection.execute("BEGIN")
-        if not self._stopped:
-            self._answer = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            self._answer = error

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
-from tray.core import clock
+from tray.core.codec import Coded
 from tray.core.dataclass import asdict, dataclass
 
 METHOD = (
@@ -88,7 +89,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Coded):
     """The result of one verification.
 
     Attributes:
@@ -104,6 +105,8 @@ class Verdict:
         others: Other logs whose checkpoints were kept here, although this log says nothing about their end.
         point: Point from where the next check may go on; None of a log that was tampered with.
     """
+
+    JSON_KEYS = MappingProxyType({"duration_ms": "duration_ms", "breach": None, "others": None, "point": None})
 
     result: Result
     entries: int
@@ -123,18 +126,4 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Return the verdict for machines."""
-        return {
-            "result": self.result.value,
-            "entries": self.entries,
-            "checked_at": clock.to_text(self.checked_ms),
-            "why": self.why,
-            "first_bad": self.first_bad,
-            "kind": None if self.kind is None else self.kind.value,
-            "log": self.log,
-            "root": self.root,
-            "duration_ms": self.duration_ms,
-            "baselines": list(self.baselines),
-            "notes": list(self.notes),
-            "full": self.full,
-            "method": METHOD,
-        }
+        return Coded.to_json(self) | {"method": METHOD}
