@@ -56,8 +56,8 @@ def behind(capture: Capture, wrapper: str) -> Outcome:
 def merged(capture: Capture) -> Outcome:
     """Judge the run with both streams as one."""
     session = capture.session()
-    for line, stream in capture.lines:
-        session.feed(line, Stream.LOG if stream is Stream.LOG else Stream.OUT)
+    for line, _ in capture.lines:
+        session.feed(line, Stream.OUT)
     return session.conclude(capture.exit).outcome
 
 

@@ -154,7 +154,7 @@ class Wrapper:
             self._client = None
 
 
-@dataclass
+@dataclass()
 class Held:
     """What a process holds."""
 

@@ -58,7 +58,7 @@ def reduce(argv: list[str], rows: list[Row], code: int, seconds: float) -> dict[
     """Return the recording: about `POINTS` times [seconds, phase, files done, files, bytes done, bytes, the engine's time left]."""
     engine, at = engines.recognise(argv, {})
     plan = engine.plan(argv, at, {})
-    session, rest = engine.session(plan), {Stream.OUT: b"", Stream.ERR: b"", Stream.LOG: b""}
+    session, rest = engine.session(plan), {Stream.OUT: b"", Stream.ERR: b""}
     points: list[list[Any]] = []
     for now, stream, data in rows:
         lines = list(split_lines(rest[stream] + data, returns=plan.returns))

@@ -24,7 +24,7 @@ NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.g
 SLOW = ("-C", "zstd,19", "--chunker-params", "buzhash,10,23,16,4095")
 
 
-@dataclass
+@dataclass()
 class Place:
     """A folder that others may enter, with a source and a repository that each run finds as it was."""
 

@@ -20,7 +20,7 @@ NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") if os.g
 """root can read everything, so what must be unreadable is read by somebody else."""
 
 
-@dataclass
+@dataclass()
 class Place:
     """A folder that others may enter, with a source, a repository and the state that both runs begin with."""
 

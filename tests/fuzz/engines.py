@@ -23,7 +23,7 @@ with atheris.instrument_imports(include=["tray.engines"]):
 from tray.core.model import Outcome
 from tray.engines.text import split_lines
 
-STREAMS = {b"o": Stream.OUT, b"e": Stream.ERR, b"l": Stream.LOG}
+STREAMS = {b"o": Stream.OUT, b"e": Stream.ERR}
 LETTERS = {stream: letter for letter, stream in STREAMS.items()}
 SEED_BYTES = 4000
 

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import sqlite3
-import uuid
 from pathlib import Path
 
 from tray import __version__
@@ -13,7 +12,7 @@ from tray.audit.checkpoint import Signer, VerifierKey
 from tray.audit.entry import Action, Draft, Severity
 from tray.audit.merkle import HASH_SIZE, Frontier
 from tray.audit.schema import APPLICATION_ID, FIRST_BASE, SCHEMA_VERSION, STATEMENTS
-from tray.core import paths
+from tray.core import clock, paths
 from tray.core.errors import AuditUnavailableError, UnsafeFolderError
 
 made: list[VerifierKey] = []
@@ -54,7 +53,7 @@ def ensure(db: Path, key: Path, timeout: float, copies: Path | None = None) -> N
 
 def _create(db: Path, key: Path, signer: Signer, copies: Path | None, new_key: Path | None = None) -> None:
     again = bool(keys.pins(key))
-    verifier = VerifierKey(f"backup-tray/{uuid.uuid4()}", signer.public)
+    verifier = VerifierKey(f"backup-tray/{clock.new_id()}", signer.public)
     beside = keys.write_beside(db, b"")
     try:
         note = _fill(beside, verifier, signer, again)
@@ -87,7 +86,7 @@ def _clear(db: Path, key: Path) -> None:
         for suffix in ("-wal", "-shm"):
             stray = db.with_name(db.name + suffix)
             with contextlib.suppress(FileNotFoundError):
-                stray.rename(stray.with_name(f"{stray.name}.{uuid.uuid4().hex[:8]}.lost"))
+                stray.rename(stray.with_name(f"{stray.name}.{os.urandom(4).hex()}.lost"))
 
 
 def _fill(path: Path, verifier: VerifierKey, signer: Signer, again: bool) -> bytes:

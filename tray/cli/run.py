@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tray.cli import Command
 from tray.core.errors import ConfigError, UsageError
 from tray.core.paths import places
-from tray.wrapper import privacy, wrap
+from tray.wrapper import prepare, wrap
 from tray.wrapper.child import leave
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _run(args: Namespace) -> int:
             why="Nothing stands after --.",
             next="For example: `backup-tray run -- restic backup /home`",
         )
-    job = None if args.job is None else privacy.job_name(args.job)
+    job = None if args.job is None else prepare.job_name(args.job)
     code = wrap.run(command, job=job, engine=args.engine, watch=not args.no_watch)
     with suppress(Exception):
         leave(code)
@@ -53,7 +53,9 @@ def _backup(args: Namespace) -> int:
     try:
         job = configured.find(here, args.job)
     except ConfigError as error:
-        wrap.record_failure(here, args.job, f"{error.what} {error.why}".strip())
+        from tray.wrapper import record  # a command that starts does not wait for it
+
+        record.failure(here, args.job, f"{error.what} {error.why}".strip())
         raise
     leave(start(here, job, watch=not args.no_watch))
 

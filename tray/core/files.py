@@ -7,6 +7,7 @@ What is hashed, signed or compared would then never agree with itself.
 import errno
 import io
 import os
+import select
 import stat
 import sys
 
@@ -81,3 +82,13 @@ def kept(fd: int, offset: int) -> tuple[int, int]:
         return (size, size) if error.errno == errno.ENXIO else (offset, size)
     finally:
         os.lseek(fd, here, os.SEEK_SET)
+
+
+def writable(fd: int) -> bool:
+    """Return whether a write to *fd* would begin without waiting: a pipe may be full, a terminal stopped (Ctrl-S)."""
+    if sys.platform == "win32":
+        return True
+    try:
+        return bool(select.select([], [fd], [], 0)[1])
+    except (OSError, ValueError):
+        return True  # a closed descriptor: the write says so

@@ -23,11 +23,7 @@ class Stream(IntEnum):
 
     OUT = 1
     ERR = 2
-    LOG = 3  # what the engine writes to the descriptor that `LOG_FD` stands for; never relayed
 
-
-LOG_FD = "{backup-tray:log-fd}"
-"""In a word of `Plan.argv`: the number of a descriptor that leads to a third spool, for engines with a log of their own."""
 
 Stop = tuple[tuple[int, float], ...]
 """How an engine is stopped: signals in order, each with the seconds to wait for the end before the next one."""

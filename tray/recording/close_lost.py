@@ -27,7 +27,7 @@ from tray.runs import RunFolder, RunInfo
 from tray.runs.log import RunLog
 
 UNSEEN = Exit(None)
-_SPOOLS = (("out", Stream.OUT), ("err", Stream.ERR), ("both", Stream.OUT), ("log", Stream.LOG))
+_SPOOLS = (("out", Stream.OUT), ("err", Stream.ERR), ("both", Stream.OUT))
 
 
 def conclude(folder: RunFolder, info: RunInfo) -> tuple[EndedRun, Result]:

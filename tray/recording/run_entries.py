@@ -1,12 +1,11 @@
 """Draft the entries of a run's beginning and end, and make its result fit to be kept."""
 
 import os
-import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from tray.audit.entry import SEVERITY_OF, Action, Draft
-from tray.core import clock
+from tray.core import clock, ourselves
 from tray.core.dataclass import replace
 from tray.core.model import EndedRun, Outcome, Source, Step
 from tray.core.redact import Redactor
@@ -32,7 +31,7 @@ def started(info: RunInfo, *, evidence: Mapping[str, Any] | None = None) -> Draf
             "repository": info.repository,
             "sources": list(info.sources),
             "command": list(info.command),
-            "host": socket.gethostname(),
+            "host": ourselves.host(),
             "pid": os.getpid() if evidence is None else evidence.get("pid"),
             "user": info.user,
             "overlaps": info.overlaps,

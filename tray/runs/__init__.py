@@ -28,7 +28,7 @@ SHORTEST_END = 6
 """Letters of the end of an id that are taken for it. The beginnings of ids are alike: they hold the time."""
 
 LOG = "log"
-SPOOLS = ("out", "err", "both", "log")
+SPOOLS = ("out", "err", "both")
 SPOOL_ROOM = 256 * 1024 * 1024
 """Bytes that must be free before an engine's output goes through a spool file."""
 

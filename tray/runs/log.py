@@ -19,7 +19,7 @@ TAIL = 48 * 1024 * 1024
 LOW = 32 * 1024 * 1024
 """With less than this free on the disk the log takes nothing more: the command may need the room."""
 _STEP = 4 * 1024 * 1024
-_NAMES = {Stream.OUT: b"out", Stream.ERR: b"err", Stream.LOG: b"log"}
+_NAMES = {Stream.OUT: b"out", Stream.ERR: b"err"}
 
 
 class RunLog:

@@ -1,11 +1,10 @@
 """Draw a progress bar in the terminal: one line, redrawn in place, gone when other text must pass."""
 
 import os
-import select
-import sys
 from collections.abc import Sequence
 
 from tray import wording
+from tray.core import files
 from tray.core.model import LiveRun
 
 BAR = 24
@@ -64,16 +63,6 @@ def coloured() -> bool:
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def writable(fd: int) -> bool:
-    """Return whether a write to *fd* would begin without waiting: a pipe may be full, a terminal stopped (Ctrl-S)."""
-    if sys.platform == "win32":
-        return True
-    try:
-        return bool(select.select([], [fd], [], 0)[1])
-    except (OSError, ValueError):
-        return True  # a closed descriptor: the write says so
-
-
 class Display:
     """The bar on a terminal descriptor, which it never waits for; nothing if that is no terminal."""
 
@@ -96,7 +85,7 @@ class Display:
             self._shown = ""
 
     def _write(self, text: str) -> bool:
-        if not writable(self._fd):
+        if not files.writable(self._fd):
             return False
         try:
             os.write(self._fd, text.encode("utf-8", "replace"))

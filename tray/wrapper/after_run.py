@@ -1,10 +1,16 @@
-"""After a run is on record: what a tracker does from time to time, and a wrapper where there is none."""
+"""Once a run is on record: the tasks of a tracker that the wrapper does where there is none."""
 
+import os
+import subprocess
 from contextlib import suppress
 
 from tray import runs
+from tray.core import ourselves
 from tray.core.files import content
-from tray.core.paths import Places
+from tray.core.paths import HOME_VARIABLE, Places
+from tray.runs import retention
+
+SECONDS = 2.0
 
 
 def close_others(places: Places, mine: str) -> None:
@@ -19,8 +25,6 @@ def without_tracker(places: Places) -> None:
     """Send checkpoints and entries to further places, and remove logs that are not kept any more."""
     with suppress(Exception):
         _send_afar(places)
-    from tray.runs import retention
-
     retention.daily(places)
 
 
@@ -28,6 +32,18 @@ def _send_afar(places: Places) -> None:
     """Let checkpoints and entries go to further places, if the configuration may name any; it is not parsed here for that."""
     text = content(places.config_file)
     if b"baselines" in text or b"forward" in text:
-        from tray.wrapper import send_copies
+        send_copies(places)
 
-        send_copies.send(places)
+
+def send_copies(places: Places, seconds: float = SECONDS) -> "subprocess.Popen[bytes]":
+    """Start the process that copies and forwards, wait for it at most *seconds*, and return it; it may go on after that."""
+    process = ourselves.start("tray.baselines.far_copies", environment=_environ(places))
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    return process
+
+
+def _environ(places: Places) -> dict[str, str]:
+    if HOME_VARIABLE not in os.environ:
+        return ourselves.environ()
+    return {**ourselves.environ(), HOME_VARIABLE: str(places.config.parent)}

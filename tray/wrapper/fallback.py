@@ -11,23 +11,16 @@ from collections.abc import Mapping, Sequence
 
 from tray import engines, last_resort
 from tray.core import clock
-from tray.core.dataclass import replace
 from tray.core.errors import CommandNotFoundError, UnknownEngineError
 from tray.core.paths import Places
-from tray.core.paths import places as default_places
-from tray.core.redact import Redactor
-from tray.engines.base import Engine, Exit, Plan, Result, Session, Stream
-from tray.engines.findings import conclude_by_code
-from tray.recording import run_entries
-from tray.recording.run_entries import clean, doubted, mistake
-from tray.runs import Process, RunInfo
+from tray.engines.base import Engine, Exit, Plan, Session
+from tray.runs import RunInfo
 from tray.wrapper.child import Child
 from tray.wrapper.outputs import Outputs, Tail
 from tray.wrapper.relay import LEFT_OUT, Relay
 from tray.wrapper.waker import FORWARDED, Waker
 
 TICK_SECONDS = 1.0
-NOT_ON_RECORD = "this run is not on record: no folder takes it; look with `backup-tray doctor`"
 
 
 def taken_in(argv: Sequence[str], environ: Mapping[str, str], engine: str | None) -> tuple[Engine, Plan, Session, str]:
@@ -40,17 +33,12 @@ def taken_in(argv: Sequence[str], environ: Mapping[str, str], engine: str | None
         plan = adapter.plan(argv, at, environ)
         return adapter, plan, adapter.session(plan), ""
     except Exception as error:
-        doubt = mistake(error)
+        doubt = f"Backup Tray made a mistake of its own ({type(error).__name__}: {error})"
         if isinstance(error, UnknownEngineError):
             doubt = error.what[:1].lower() + error.what[1:].rstrip(".")
             last_resort.say(f"{doubt}, so the command runs without it. {error.why}")
         plan = engines.COMMAND.plan(argv, 0, environ)
         return engines.COMMAND, plan, engines.COMMAND.session(plan), doubt
-
-
-def judge(name: str, how: Exit, error: Exception) -> Result:
-    """Return what can be said of a command of which only the end was seen."""
-    return doubted(Result(*conclude_by_code(name, how)), mistake(error))
 
 
 def unwatched(
@@ -75,30 +63,15 @@ def unwatched(
     how = wait(child, Outputs(None, spool_stdout=False, spool_stderr=False), waker, Relay(), {})
     lost = f"this run was not watched: {last_resort.words(error)}"
     try:
-        if not _record(info or _nameless(argv, job), places, how, error, int((clock.monotonic() - began) * 1000)):
-            lost += f"; {NOT_ON_RECORD}"
+        from tray.wrapper import record  # the command starts before this loads
+
+        took = int((clock.monotonic() - began) * 1000)
+        if problem := record.unwatched(argv, info, job, places, how, error, took):
+            lost += f"; {problem}"
     except Exception as failed:
         lost += f"; it is not on record: {last_resort.words(failed)}"
     last_resort.say(f"{lost}.")
     return how
-
-
-def _record(info: RunInfo, places: Places | None, how: Exit, error: Exception, took: int) -> bool:
-    """Put beginning and end on record; False if nothing takes them."""
-    from tray.audit import spool
-
-    redactor = Redactor((), os.environ)
-    result, info = clean(judge(info.engine, how, error), redactor), replace(info, job=redactor.text(info.job))
-    last = run_entries.end_of(info, result, max(clock.now_ms(), info.started_ms), took, inferred=False)
-    drafts = [run_entries.started(info), run_entries.ended(info, last, how, result)]
-    return spool.record(places or default_places(), drafts, timeout=run_entries.END_SECONDS) != []
-
-
-def _nameless(argv: Sequence[str], job: str | None) -> RunInfo:
-    """Return what can be said of a command that nothing could look at: its program's name."""
-    name = os.path.basename(argv[0])
-    wrapper = Process(os.getpid(), None)
-    return RunInfo(clock.new_id(), job or name, "command", "backup", clock.now_ms(), "", wrapper, command=(name,))
 
 
 def wait(child: Child, outputs: Outputs, waker: Waker, relay: Relay, ahead: dict[int, bytes]) -> Exit:
@@ -140,5 +113,4 @@ def _pass_on(outputs: Outputs, relay: Relay, ahead: dict[int, bytes]) -> None:
 
 
 def _write(relay: Relay, tail: Tail, line: bytes, ahead: dict[int, bytes]) -> None:
-    if tail.stream is not Stream.LOG:
-        relay.write(tail.to, line.removeprefix(ahead.pop(tail.to, b"") if line else b""))
+    relay.write(tail.to, line.removeprefix(ahead.pop(tail.to, b"") if line else b""))

@@ -194,7 +194,6 @@ class Outputs:
 
     Args:
         folder: Where the spools go; None: everything is inherited.
-        log: The engine gets a third descriptor, `log`, for a log of its own.
         asks: It may ask for a password, and then gets a terminal as its stderr where it would have one without us.
         returns: Its updates end with a carriage return.
     """
@@ -205,14 +204,12 @@ class Outputs:
         *,
         spool_stdout: bool,
         spool_stderr: bool,
-        log: bool = False,
         asks: bool = False,
         returns: bool = False,
     ) -> None:
         self.tails: list[Tail] = []
         self.stdout: int | None = None
         self.stderr: int | None = None
-        self.log: int | None = None
         self._returns = returns
         self._guard: Guard | None = None
         self._prompt: Prompt | None = None
@@ -220,17 +217,14 @@ class Outputs:
         if folder is None or not (spool_stdout or spool_stderr):
             return
         try:
-            self._spool(folder, spool_stdout, spool_stderr, log)
+            self._spool(folder, spool_stdout, spool_stderr)
             if asks and self.stderr is not None:
                 self._ask(self.stderr)
         except BaseException:
             self.close()
             raise
 
-    def _spool(self, folder: RunFolder, spool_stdout: bool, spool_stderr: bool, log: bool) -> None:
-        if log and spool_stdout:
-            self.log = self._tail(folder, "log", Stream.LOG)
-            os.set_inheritable(self.log, True)
+    def _spool(self, folder: RunFolder, spool_stdout: bool, spool_stderr: bool) -> None:
         if _same_file(1, 2):
             self._one_for_both(folder, spool_stdout)
             return

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from tray.core import files
 from tray.runs import disk_space
-from tray.wording.progress_bar import writable
 
 MEMORY = 4 * 1024 * 1024
 """Bytes that wait in memory for each descriptor; more go to the file."""
@@ -63,7 +62,7 @@ class Relay:
             queue.shed()
 
     def _flush(self, to: int, queue: "_Queue") -> None:
-        while queue and writable(to):
+        while queue and files.writable(to):
             try:
                 del queue.first[: os.write(to, queue.first[:ATOMIC])]
             except BlockingIOError:

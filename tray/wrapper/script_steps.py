@@ -29,7 +29,7 @@ from tray.observe.proc import Proc
 from tray.observe.scope import Scope
 from tray.recording.observed_end import judge
 from tray.repository import new_snapshots
-from tray.wrapper import emptied_sources
+from tray.wrapper import result_checks
 from tray.wrapper.unmet_steps import DUMPERS, Unseen, with_failure
 
 BUSY_SECONDS = 0.25
@@ -205,19 +205,17 @@ class Steps:
         ours, us = os.getpgrp(), os.getpid()
         groups = (self.root, ours) if self.shares_group else (self.root,)
         found = []
+        wrapped_around = (
+            self.proc.newest() < self.root
+        )  # then newer processes may have smaller numbers than the script's
         for pid in self.proc.pids():
-            if pid <= self.root and not self._wrapped_around:
+            if pid <= self.root and not wrapped_around:
                 continue
             group, session = self.proc.group(pid)
             stat = self.proc.stat(pid) if group in groups or session == self.root else None
             if stat is not None and not stat.gone and pid != us:
                 found.append(pid)
         return found[:_MOST]
-
-    @property
-    def _wrapped_around(self) -> bool:
-        """Whether newer processes may have smaller numbers than the script's."""
-        return self.proc.newest() < self.root
 
     def judge(self, result: Result, text: str = "") -> Result:
         """Return *result* with what the steps say: a success of the script alone is none unless every step ended well.
@@ -353,7 +351,7 @@ class Steps:
         plan = Plan(found.command, found.kind, {}, found.repository, found.sources)
         result = judge(found.engine, plan, Exit(end.code, end.signal), seen)
         with suppress(Exception):  # a look beside what is known of its end
-            result = emptied_sources.of_step(result, found, end.code)
+            result = result_checks.of_step(result, found, end.code)
         one.reason = result.reason
         self.empty.update(result.empty_sources)
         # An engine's exit code 0 that proves little alone is as good as the script's own, which is all that is known of it.

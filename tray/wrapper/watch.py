@@ -15,12 +15,11 @@ from tray.wording.progress_bar import Display
 from tray.wrapper.child import Child
 from tray.wrapper.controls import Controls, shown
 from tray.wrapper.exact_output import Exact
-from tray.wrapper.io_rate import Reading, Written
-from tray.wrapper.live_state import Picture, first
+from tray.wrapper.live_state import LiveState, first
 from tray.wrapper.outputs import FLOOD, Outputs, Tail
 from tray.wrapper.publisher import Publisher
 from tray.wrapper.relay import LEFT_OUT, Relay
-from tray.wrapper.stall import Stall
+from tray.wrapper.stall import Reading, Stall, Written
 from tray.wrapper.waker import FORWARDED, Waker
 
 if TYPE_CHECKING:
@@ -63,8 +62,8 @@ class Watch:
         self._written = written
         self._said = self._left_out = 0
         known = any(tail.stream is Stream.OUT for tail in outputs.tails)
-        self.picture = Picture(first(info, known), redactor)
-        self._shown = self.picture.live
+        self.state = LiveState(first(info, known), redactor)
+        self._shown = self.state.live
         self.relay = Relay(outputs.tails[0].path.parent if outputs.tails else None)
         self._plain, self._command = info.engine == COMMAND.name, info.command
         self._hurried = False  # a signal came after the command's end: nothing more is waited for
@@ -141,8 +140,7 @@ class Watch:
         self._exact.forget(tail)
         self.ahead.pop(tail.to, None)
         self._log.say(f"{lost} bytes of output were left out here: the disk is nearly full")
-        if tail.stream is not Stream.LOG:
-            self._pass(tail.to, LEFT_OUT % lost)
+        self._pass(tail.to, LEFT_OUT % lost)
 
     def _show(self) -> None:
         if self.news is not None and self.news():
@@ -150,9 +148,9 @@ class Watch:
         now = clock.monotonic()
         self._sample(now)
         self._look_at_steps(now)
-        self.picture.tick(now, paused=self._controls.paused)
-        self._stall.tick(now, self.picture.live, paused=self._controls.paused)
-        self._shown = shown(self.picture.live, self._controls, self._stall)
+        self.state.tick(now, paused=self._controls.paused)
+        self._stall.tick(now, self.state.live, paused=self._controls.paused)
+        self._shown = shown(self.state.live, self._controls, self._stall)
         self._publisher.offer(self._shown)
         if self._child.exit is None and not self._spoken:
             self._display.show([self._shown])
@@ -294,15 +292,14 @@ class Watch:
             self.began.line(line)
         fed = self._understand(line, tail.stream)
         for event in fed.events:
-            self.picture.event(event)
+            self.state.event(event)
         self._said += len(line)
         words = not self._only_progress(fed.events)
         self._spoken = words and bool(fed.relay)
         self._stall.heard(len(line), words=words)
         if words:
             self._log.line(fed.relay or line, tail.stream)
-        if tail.stream is not Stream.LOG:
-            self._relayed(fed.relay, tail)
+        self._relayed(fed.relay, tail)
 
     def _relayed(self, data: bytes, tail: Tail) -> None:
         """Pass on *data*, less its beginning that the caller has seen already; what came out shorter, he has seen whole."""
@@ -321,7 +318,7 @@ class Watch:
     def _prompt(self, tail: Tail) -> None:
         """Pass on the beginning of a line at once: a prompt has no line end. What may be an addition of ours waits for its end."""
         part, ahead = tail.part, self.ahead.get(tail.to, b"")
-        if tail.stream is Stream.LOG or len(part) <= len(ahead) or self._exact.waits(part, len(ahead), tail):
+        if len(part) <= len(ahead) or self._exact.waits(part, len(ahead), tail):
             return
         self._pass(tail.to, part.removeprefix(ahead))
         self.ahead[tail.to] = part
@@ -333,13 +330,11 @@ class Watch:
         if rest:
             fed = self._understand(rest, tail.stream)
             for event in fed.events:
-                self.picture.event(event)
+                self.state.event(event)
             self._log.line(fed.relay or rest, tail.stream)
-            if tail.stream is not Stream.LOG:
-                ours = fed.relay == rest and self._exact.is_ours(rest, tail.stream)
-                self._relayed(b"" if ours else fed.relay, tail)
-        if tail.stream is not Stream.LOG:
-            self._pass(tail.to, self._exact.held(tail.stream))
+            ours = fed.relay == rest and self._exact.is_ours(rest, tail.stream)
+            self._relayed(b"" if ours else fed.relay, tail)
+        self._pass(tail.to, self._exact.held(tail.stream))
 
     def _pass(self, to: int, data: bytes) -> None:
         if data:
@@ -352,9 +347,9 @@ class Watch:
         self._next_reading = now + TICK_SECONDS
         if self._written is None:
             self._reading = self._reading or Reading(self._child.pid)
-            self.picture.reading(self._reading.sample(now))
+            self.state.reading(self._reading.sample(now))
         elif (done := self._written.sample() - self._said) > 0:
-            self.picture.event(Progress(Phase.COPYING, bytes_done=done))
+            self.state.event(Progress(Phase.COPYING, bytes_done=done))
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -376,7 +371,7 @@ class Watch:
         self._steps, self._next_steps = steps, 0.0
         self._waker.watch_opens(steps.execs.fd)
         self._waker.watch_events(steps.events)
-        self.picture.steps(steps.steps)
+        self.state.steps(steps.steps)
 
     def _look_at_steps(self, now: float) -> None:
         opened = self._waker.opened()
@@ -387,7 +382,7 @@ class Watch:
         if opened:
             self._steps.started()
         if self._steps.look():
-            self.picture.steps(self._steps.steps)
+            self.state.steps(self._steps.steps)
         self._next_steps = clock.monotonic() + self._steps.pause
 
     @staticmethod

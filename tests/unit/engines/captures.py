@@ -1,7 +1,7 @@
 """Recorded runs of real engines (`tests/data/<engine>`), for the tests that replay them.
 
-One run is up to four files: `NAME.exit`, and `NAME.stdout`, `NAME.stderr`, `NAME.log` (a log of its own, `LOG_FD`) where
-they are not empty. The name tells engine, version and scenario: `restic014-unreadable-json` is restic 0.14 with an unreadable file
+One run is up to three files: `NAME.exit`, and `NAME.stdout` and `NAME.stderr` where they are not empty.
+The name tells engine, version and scenario: `restic014-unreadable-json` is restic 0.14 with an unreadable file
 and `--json`. Long streams are cut to their first and last lines, except a few that are whole.
 
 `NAME.exit` is JSON: `rc` (negative: died of that signal), `args` (the command as recorded, without the program) or `cmd` (with it),
@@ -22,7 +22,7 @@ from tray.engines.text import split_lines
 DATA = Path(__file__).parents[2] / "data"
 NO_FAILURES = {("rdiff-backup", "prune", 2)}
 """Exit codes other than 0 of which an engine says that nothing went wrong: there was nothing old enough to remove."""
-_ENDS = ((".stderr", Stream.ERR), (".log", Stream.LOG), (".stdout", Stream.OUT))
+_ENDS = ((".stderr", Stream.ERR), (".stdout", Stream.OUT))
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,6 @@ class Capture:
     code: int
     out: bytes
     err: bytes
-    log: bytes = b""
 
     @property
     def exit(self) -> Exit:
@@ -45,9 +44,9 @@ class Capture:
 
     @property
     def lines(self) -> list[tuple[bytes, Stream]]:
-        """Its output, stderr first and the log next: the order between them is not recorded."""
+        """Its output, stderr first: the order between them is not recorded."""
         returns = self.plan().returns
-        raw = ((self.err, Stream.ERR), (self.log, Stream.LOG), (self.out, Stream.OUT))
+        raw = ((self.err, Stream.ERR), (self.out, Stream.OUT))
         return [(line, stream) for text, stream in raw for line in split(text, returns=returns)]
 
     def plan(self, *extra: str, typed: bool = False) -> Plan:
@@ -75,7 +74,7 @@ def load(name: str) -> Capture:
     if engine == "restic" and "-text" in name:
         argv = (*argv, "-v")  # as recorded without --json; -v lets it be read as text
     typed = (engine, *told["typed"]) if "typed" in told else None
-    return Capture(name, engine, argv, typed, told["rc"], raw[Stream.OUT], raw[Stream.ERR], raw[Stream.LOG])
+    return Capture(name, engine, argv, typed, told["rc"], raw[Stream.OUT], raw[Stream.ERR])
 
 
 def _bytes(path: Path) -> bytes:

@@ -156,7 +156,7 @@ def test_a_recorded_run_cut_anywhere_is_no_false_green(engine: str, data: st.Dat
         return
     capture = data.draw(st.sampled_from(captures(engine)))
     session, plan = capture.session(), capture.plan()
-    for raw, stream in ((capture.err, Stream.ERR), (capture.log, Stream.LOG), (capture.out, Stream.OUT)):
+    for raw, stream in ((capture.err, Stream.ERR), (capture.out, Stream.OUT)):
         cut = raw[: data.draw(st.integers(0, len(raw)))]
         for line in split(cut, returns=plan.returns):
             check(session.feed(line, stream))

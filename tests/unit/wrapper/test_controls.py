@@ -21,7 +21,7 @@ from tray.engines import COMMAND
 from tray.engines.base import STOP, Exit, Plan, Result
 from tray.status import control
 from tray.tracker.control import refusal, release
-from tray.wrapper import left_behind
+from tray.wrapper import result_checks
 from tray.wrapper.child import Child
 from tray.wrapper.controls import Controls, shown
 from tray.wrapper.stall import Stall
@@ -351,9 +351,9 @@ def test_a_run_overlaps_the_newest_earlier_one_of_its_job_that_still_goes_on(pla
     over = folder(places, 2**22 + 1, run="03")
     over.lock.release()
     mine = made[0].info()
-    assert left_behind.earlier(places, with_run(mine, "05")) == "02"
-    assert left_behind.earlier(places, with_run(mine, "01")) is None
-    assert left_behind.earlier(places, with_run(mine, "05", job="other")) is None
+    assert result_checks.earlier(places, with_run(mine, "05")) == "02"
+    assert result_checks.earlier(places, with_run(mine, "01")) is None
+    assert result_checks.earlier(places, with_run(mine, "05", job="other")) is None
     for one in made:
         one.close()
 
@@ -405,7 +405,7 @@ def test_a_lock_is_only_spoken_of_after_a_stopped_run_that_really_left_one(
     mine = with_run(folder(places, os.getpid()).info(), "01")
     plan = Plan((), "backup", {}, repository=str(repository))
     result = Result(outcome, "why", advice=before and before.format(repository))
-    found = left_behind.advised(result, Exit(None, number), Locking(), plan, mine, places).advice  # type: ignore[arg-type]
+    found = result_checks.advised(result, Exit(None, number), Locking(), plan, mine, places).advice  # type: ignore[arg-type]
     assert found is None if after is None else after in (found or "")
 
 
@@ -413,7 +413,7 @@ def test_any_other_command_has_no_lock_to_speak_of(places: Places) -> None:
     """Nobody knows whether it locks anything."""
     result = Result(Outcome.CANCELLED, "why")
     mine = folder(places, os.getpid()).info()
-    assert left_behind.advised(result, Exit(130), COMMAND, Plan((), "backup", {}), mine, places) is result
+    assert result_checks.advised(result, Exit(130), COMMAND, Plan((), "backup", {}), mine, places) is result
 
 
 def test_a_run_is_chosen_by_job_or_the_beginning_of_its_id(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from tests.bench.bench_estimate import Recording, load, replay
 from tray.core.model import Phase
-from tray.wrapper.estimate import Estimate, Estimator, Past, Rate, Reading
-from tray.wrapper.estimate.costs import Costs
-from tray.wrapper.estimate.countdown import MOST_GROWTH, MOST_LOSS, PATIENCE_SECONDS, SOON_FOR_SECONDS, STEADY_SECONDS
+from tray.wrapper.estimate import Estimate, Estimator, Past, Reading
+from tray.wrapper.pace import MOST_GROWTH, MOST_LOSS, PATIENCE_SECONDS, SOON_FOR_SECONDS, STEADY_SECONDS, Costs, Rate
 
 MB = 1_000_000
 COPYING, SCANNING, FINISHING = Phase.COPYING, Phase.SCANNING, Phase.FINISHING

@@ -10,9 +10,9 @@ from tray.core.paths import Places
 from tray.core.redact import Redactor
 from tray.engines.base import Progress
 from tray.runs import Process, RunInfo
-from tray.wrapper import earlier_runs
+from tray.wrapper import live_state
 from tray.wrapper.estimate import Past
-from tray.wrapper.live_state import Picture
+from tray.wrapper.live_state import LiveState
 
 NIGHT = {"duration_ms": 60_000, "files": 1000, "bytes_processed": 5000, "bytes_added": 100}
 
@@ -30,9 +30,9 @@ class Clock:
         monkeypatch.setattr(clock, "monotonic", lambda: self.now)
 
 
-def picture(phase: Phase = Phase.SCANNING) -> Picture:
-    """The picture of a run that has just begun."""
-    return Picture(LiveRun("run", "home", "restic", 0, phase=phase), Redactor((), {}))
+def picture(phase: Phase = Phase.SCANNING) -> LiveState:
+    """The live state of a run that has just begun."""
+    return LiveState(LiveRun("run", "home", "restic", 0, phase=phase), Redactor((), {}))
 
 
 def test_earlier_runs_come_from_the_audit_log(places: Places) -> None:
@@ -43,32 +43,32 @@ def test_earlier_runs_come_from_the_audit_log(places: Places) -> None:
         log.append([end(outcome=Outcome.FAILED, duration_ms=1)])
         log.append([end(job="other", duration_ms=2)])
         log.append([end(outcome=Outcome.WARNING, duration_ms=50_000, body={"reason": "x", "paused_seconds": 5})])
-    assert earlier_runs.of(places, info()) == (Past(45.0), Past(40.0, 40, 1, 2), Past(30.0, 30, 1, 2))
+    assert live_state.earlier_runs(places, info()) == (Past(45.0), Past(40.0, 40, 1, 2), Past(30.0, 30, 1, 2))
 
 
 def test_runs_of_another_engine_or_kind_are_no_measure(places: Places) -> None:
     """Who changes the engine of a job begins anew; what only looks is not estimated at all."""
     with writer(places) as log:
         log.append([end(**NIGHT)])
-    assert len(earlier_runs.of(places, info())) == 1
-    assert earlier_runs.of(places, info(engine="borg")) == ()
-    assert earlier_runs.of(places, info(kind="check")) == ()
-    assert earlier_runs.of(places, info(kind="other")) == ()
+    assert len(live_state.earlier_runs(places, info())) == 1
+    assert live_state.earlier_runs(places, info(engine="borg")) == ()
+    assert live_state.earlier_runs(places, info(kind="check")) == ()
+    assert live_state.earlier_runs(places, info(kind="other")) == ()
 
 
 def test_what_copies_only_is_marked(places: Places) -> None:
     """rclone's figures are of what it copied."""
     with writer(places) as log:
         log.append([replace(end(job="cloud", **NIGHT), engine="rclone")])
-    assert [one.copied for one in earlier_runs.of(places, info("cloud", "rclone"))] == [True]
+    assert [one.copied for one in live_state.earlier_runs(places, info("cloud", "rclone"))] == [True]
 
 
 def test_no_log_and_a_damaged_log_are_no_past(places: Places) -> None:
     """An estimate is a convenience: no run fails or waits for it."""
-    assert earlier_runs.of(places, info()) == ()
+    assert live_state.earlier_runs(places, info()) == ()
     places.state.mkdir(parents=True, exist_ok=True)
     places.audit_db.write_bytes(b"garbage" * 1000)
-    assert earlier_runs.of(places, info()) == ()
+    assert live_state.earlier_runs(places, info()) == ()
 
 
 def test_a_run_is_shown_with_totals_of_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:

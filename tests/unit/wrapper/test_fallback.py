@@ -13,13 +13,13 @@ from tray.core.model import Outcome
 from tray.status import past_runs
 
 MISTAKES = {
-    "its engine cannot take it in": "from tray import engines; engines.recognise = wrong",
+    "its engine cannot take it in": "from tray import engines; engines.recognise = type(engines.COMMAND).plan = wrong",
     "the spool cannot be made": "import tray.wrapper.outputs as o\no.Tail.__init__ = full",
-    "the run's log cannot be begun": "import tray.wrapper.wrap as w; w.RunLog = wrong",
+    "the run's log cannot be begun": "import tray.wrapper.follow as f; f.RunLog = wrong",
     "a look fails": "import tray.wrapper.watch as w; w.Watch.look = wrong",
-    "the past cannot be read": "import tray.wrapper.earlier_runs as p; p.of = wrong",
-    "the lock cannot be judged": "import tray.wrapper.left_behind as l; l.advised = wrong",
-    "the look at the repository fails": "import tray.wrapper.wrap as w; w._look_after = wrong",
+    "the past cannot be read": "import tray.wrapper.live_state as p; p.earlier_runs = wrong",
+    "the lock cannot be judged": "import tray.wrapper.result_checks as l; l.advised = wrong",
+    "the look at the repository fails": "import tray.wrapper.follow as f; f.Follow._look_at_repository = wrong",
     "another run cannot be closed": "import tray.wrapper.after_run as a; a.close_others = wrong",
 }
 HARMLESS = frozenset(
@@ -64,14 +64,14 @@ def test_a_mistake_of_ours_costs_the_command_nothing(
 
 SLOW = """
 import sys, time
-import tray.wrapper.wrap as w
-real = w._append
-def slow(this, drafts, seconds):
-    if drafts[0].action == "run.started":
+from tray.wrapper import record, wrap
+real = record.append
+def slow(run, draft, seconds):
+    if draft.action == "run.started":
         time.sleep(1)
-    real(this, drafts, seconds)
-w._append = slow
-sys.exit(w.run(sys.argv[1:], job="job"))
+    return real(run, draft, seconds)
+record.append = slow
+sys.exit(wrap.run(sys.argv[1:], job="job"))
 """
 
 

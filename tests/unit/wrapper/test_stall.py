@@ -11,7 +11,7 @@ from tray.wrapper.stall import Stall
 MINUTE = 60.0
 
 
-@dataclass
+@dataclass()
 class Scene:
     """A run under watch, with a clock and processes that do what the test says."""
 

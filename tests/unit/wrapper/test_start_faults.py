@@ -18,7 +18,7 @@ PARTS = 4
 FAULTS = [OSError(5, "Input/output error"), ValueError("a fault"), RuntimeError("a fault"), MemoryError()]
 if KIND == "functions":
     import tray.cli.run, tray.wrapper.wrap, tray.audit.spool, tray.audit.store, tray.wrapper.script_steps, tray.observe.execs
-    import tray.audit.keys, tray.audit.create, tray.wrapper.estimate, tray.wrapper.earlier_runs, tray.status.past_runs
+    import tray.audit.keys, tray.audit.create, tray.wrapper.follow, tray.status.past_runs
 
 
 def name(code):
@@ -84,7 +84,7 @@ assert forked("list", note) == 7
 targets = list(dict.fromkeys(open(seen).read().split("\n")))
 targets = [t for t in targets if t and not t.startswith(("last_resort.py", "__main__.py", "__init__.py"))]
 # The interpreter itself calls these, and reports what it gets or raises it anywhere.
-by_python = ("cli/main.py:_introduce_log", "wrapper/wrap.py:_note_start.<locals>.note", "wrapper/waker.py:_nothing",
+by_python = ("cli/main.py:_introduce_log", "wrapper/follow.py:Follow._note_start.<locals>.note", "wrapper/waker.py:_nothing",
              "wrapper/early_steps.py:Early._look")
 targets = [t for t in targets if not t.startswith(by_python)]
 targets = [t for t in targets if (":<module>:" in t) is (KIND == "modules")]

@@ -13,7 +13,7 @@ from tray.audit.checkpoint import parse
 from tray.audit.store import AuditLog
 from tray.core import ourselves
 from tray.core.paths import Places, private
-from tray.wrapper import send_copies
+from tray.wrapper import after_run
 
 RUN = [sys.executable, "-m", "tray", "run", "--job", "home", "--"]
 
@@ -68,7 +68,7 @@ def test_a_place_that_hangs_is_waited_for_only_for_a_moment(
     hanging.write_text("import signal; signal.pause()")
     monkeypatch.setattr(ourselves, "PROGRAM", str(hanging))
     began = time.monotonic()
-    process = send_copies.send(places, 0.5)
+    process = after_run.send_copies(places, 0.5)
     assert time.monotonic() - began < 10
     assert process.poll() is None
     process.kill()
@@ -81,7 +81,6 @@ def test_nothing_of_this_is_imported_where_nothing_is_configured(places: Places)
     done = run("true", PYTHONVERBOSE="1")
     assert "tray.wrapper.wrap" in done.stderr
     for name in (
-        "tray.wrapper.send_copies",
         "tray.baselines.far_copies",
         "tray.baselines.forwarding",
         "tray.config",

@@ -1,23 +1,15 @@
-"""When a run will be done: totals, rate and time left, as far as anybody can know. Apart from engines and from display.
+"""When a run will be done: totals, rate and time left, as far as they can be known. Independent of engines and of display.
 
-    rate.py       bytes per second over the last half minute
-    costs.py      pace: what is left, in files and in bytes, at the cost that each of them has in this run
-    data.py       past: how long the last successful runs of the same job took, and how much they had to do
-    countdown.py  the expected end, which moves slowly enough to be watched
-
-The time left blends pace and past: at the beginning only the past is known, at the end only the pace counts. Nothing is said while
-nothing can be known: while the engine counts what there is, after the last byte, and where the end that was expected is over.
+The time left blends two sources: the pace of this run (`pace`), and how long the last successful runs of the same job took
+(`Past`). At the beginning only the past is known, at the end only the pace counts. There is no estimate while the engine still
+counts, after the last byte, and where the end that was expected is over.
 """
 
 from collections.abc import Sequence
 
+from tray.core.dataclass import dataclass
 from tray.core.model import Phase
-from tray.wrapper.estimate.costs import Costs
-from tray.wrapper.estimate.countdown import PATIENCE_SECONDS, Countdown
-from tray.wrapper.estimate.data import Estimate, Past, Reading
-from tray.wrapper.estimate.rate import Rate
-
-__all__ = ["Estimate", "Estimator", "Past", "Rate", "Reading"]
+from tray.wrapper.pace import PATIENCE_SECONDS, Costs, Countdown, Rate, work
 
 SETTLE_SECONDS = 2.0
 """Nothing is concluded from a pace that was watched for less."""
@@ -31,6 +23,76 @@ GAP_SECONDS = 60.0
 OVER = 1.05
 """A total of an earlier run may be exceeded by this much; beyond it is known to be wrong."""
 MAX_SECONDS = 10 * 365 * 86_400
+FIRST_PART = 0.5
+MOST_SCALE = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One earlier run of the same job that ended well. None: not recorded.
+
+    Attributes:
+        seconds: How long it took.
+        files: Files that it looked at.
+        size: Bytes that it looked at.
+        added: Bytes that it had to store.
+        copied: Its engine counts only the bytes that it copies, so its figures do not tell how much there is to count.
+        empty: Sources that held no files; None if they were not looked at.
+        emptied: Those of them that had held some before.
+    """
+
+    seconds: float
+    files: int | None = None
+    size: int | None = None
+    added: int | None = None
+    copied: bool = False
+    empty: tuple[str, ...] | None = None
+    emptied: tuple[str, ...] = ()
+
+    @property
+    def stored_most(self) -> bool:
+        """Whether it had to store most of what it read, as a first run does: the next one will be much faster."""
+        return self.added is not None and self.size is not None and self.added > FIRST_PART * self.size
+
+    @property
+    def changes_only(self) -> bool:
+        """Whether it stored only what had changed, and passed over the rest."""
+        return self.added is not None and self.size is not None and not self.stored_most
+
+    def scale(self, files: int | None, size: int | None) -> float:
+        """How many times more there is to do now than there was then, 1 if that is not known."""
+        old = self.added if self.copied else self.size
+        then = work(None if files is None else self.files, None if size is None else old)
+        now = work(None if self.files is None else files, None if old is None else size)
+        return min(max(now / then, 1 / MOST_SCALE), MOST_SCALE) if then > 0 and now > 0 else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the engine said of its progress, and when (monotonic seconds). None: it did not say."""
+
+    now: float
+    phase: Phase
+    files_done: int | None = None
+    files_total: int | None = None
+    bytes_done: int | None = None
+    bytes_total: int | None = None
+    eta_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What can be said now. None: nobody knows.
+
+    Attributes:
+        totals_are_estimate: At least one total is that of an earlier run.
+    """
+
+    bytes_per_second: int | None = None
+    eta_seconds: int | None = None
+    files_total: int | None = None
+    bytes_total: int | None = None
+    totals_are_estimate: bool = False
 
 
 class Estimator:

@@ -20,7 +20,7 @@ from tray.repository import ask
 from tray.repository.ask import Access
 from tray.runs import Process, RunInfo
 from tray.runs.log import RunLog
-from tray.wrapper import privacy
+from tray.wrapper import prepare
 
 SECRET = "hunter2!Zq9w"
 ARGV = ["nightly", "--customer", "aB3dE6gH9j", "-x", "kQ7rT2vX", "--password", SECRET, "zZ1yY2xX3"]
@@ -36,13 +36,13 @@ def here(tmp_path: Path) -> Places:
 
 def test_the_user_may_see_more(here: Places) -> None:
     """Options that he names are shown; with "all" every word whose meaning is not known; passwords never."""
-    assert privacy.redactor(here, ARGV, {}).argv(ARGV) == [
+    assert prepare.redactor(here, ARGV, {}).argv(ARGV) == [
         *("nightly", "--customer", "***", "-x", "***", "--password", "***", "***")
     ]
     here.config_file.write_text('[privacy]\nshow = ["--customer", "-x"]\n')
-    assert privacy.redactor(here, ARGV, {}).argv(ARGV) == [*ARGV[:6], "***", "***"]
+    assert prepare.redactor(here, ARGV, {}).argv(ARGV) == [*ARGV[:6], "***", "***"]
     here.config_file.write_text('[privacy]\ncommands = "all"\n')
-    assert privacy.redactor(here, ARGV, {}).argv(ARGV) == [*ARGV[:6], "***", "zZ1yY2xX3"]
+    assert prepare.redactor(here, ARGV, {}).argv(ARGV) == [*ARGV[:6], "***", "zZ1yY2xX3"]
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,14 @@ def test_a_wrong_rule_is_said_and_shows_nothing_more(here: Places, text: str, wh
         config.load(here)
     assert why in caught.value.why
     assert "[privacy]" in caught.value.why
-    assert SECRET not in " ".join(privacy.redactor(here, ARGV, {}).argv(ARGV))
+    assert SECRET not in " ".join(prepare.redactor(here, ARGV, {}).argv(ARGV))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no named pipes")
 def test_a_configuration_that_waits_for_somebody_is_passed_over(here: Places) -> None:
     """A named pipe in the place of the file does not keep the backup waiting."""
     os.mkfifo(here.config_file)
-    assert privacy.redactor(here, ARGV, {}).argv(ARGV)[-2:] == ["***", "***"]
+    assert prepare.redactor(here, ARGV, {}).argv(ARGV)[-2:] == ["***", "***"]
 
 
 FILES = [
@@ -98,7 +98,7 @@ def test_what_a_password_file_holds_is_hidden(
     argv = [word.replace("{F}", str(file)) for word in argv]
     known = Redactor(argv, {name: value.replace("{F}", str(file)) for name, value in environ.items()})
     assert known.argv(argv) == argv
-    privacy.read_secrets(known)
+    prepare.read_secrets(known)
     assert known.text(f"wrong password {SECRET}, root") == "wrong password ***, root"
     assert str(file) in known.text(f"cannot read {file}")
 
@@ -112,19 +112,19 @@ def test_files_that_are_none_are_not_waited_for(tmp_path: Path) -> None:
         file.truncate(1 << 40)
     for path in (pipe, huge, tmp_path, tmp_path / "missing"):
         known = Redactor(["restic", "--password-file", str(path), "backup"], {})
-        privacy.read_secrets(known)
+        prepare.read_secrets(known)
         assert known.text("nothing hidden") == "nothing hidden"
 
 
 def test_masked_commands_keep_their_own_names(here: Places, tmp_path: Path) -> None:
     """Two commands that are shown alike are two jobs, the same command is the same job every night, and no key tells the words."""
-    one, other = privacy.mark(here, ["aB3dE6gH9j"]), privacy.mark(here, ["kQ7rT2vX"])
+    one, other = prepare.mark(here, ["aB3dE6gH9j"]), prepare.mark(here, ["kQ7rT2vX"])
     assert one != other
-    assert one == privacy.mark(here, ["aB3dE6gH9j"])
-    assert privacy.mark(here, []) == ""
-    assert stat.S_IMODE((here.state / privacy.KEY).stat().st_mode) == 0o600 or os.name == "nt"
+    assert one == prepare.mark(here, ["aB3dE6gH9j"])
+    assert prepare.mark(here, []) == ""
+    assert stat.S_IMODE((here.state / prepare.KEY).stat().st_mode) == 0o600 or os.name == "nt"
     elsewhere = places({"BACKUP_TRAY_HOME": str(tmp_path / "other")})
-    assert privacy.mark(elsewhere, ["aB3dE6gH9j"]) != one
+    assert prepare.mark(elsewhere, ["aB3dE6gH9j"]) != one
 
 
 @pytest.mark.parametrize("date", ["20261129T0200", "2026-11-29T02-00-00", "2026-11-29_0200", "20261129"])
@@ -133,9 +133,9 @@ def test_a_date_in_a_word_is_no_doubt(here: Places, date: str, monkeypatch: pyte
     assert Redactor(["nightly.sh", f"backup_{date}", f"/srv/x-{date}.tar"], {}).doubts == ()
     now = clock.from_text("2026-11-29T02:00:00Z")
     monkeypatch.setattr(clock, "now_ms", lambda: now)
-    one = privacy.mark(here, [f"kQ7rT2vX-{date}"])
+    one = prepare.mark(here, [f"kQ7rT2vX-{date}"])
     monkeypatch.setattr(clock, "now_ms", lambda: now + 86_400_000)
-    assert privacy.mark(here, [f"kQ7rT2vX-{date.replace('1129', '1130').replace('11-29', '11-30')}"]) == one
+    assert prepare.mark(here, [f"kQ7rT2vX-{date.replace('1129', '1130').replace('11-29', '11-30')}"]) == one
 
 
 def test_a_name_that_looks_like_a_secret_is_masked(
@@ -144,13 +144,13 @@ def test_a_name_that_looks_like_a_secret_is_masked(
     """Two such names stay two jobs; names as people give them stay, and so does what the user wants to see."""
     monkeypatch.setenv("BACKUP_TRAY_HOME", str(tmp_path))
     for name in ("home", "nas-daily", "DB_Prod_2024", "Fotos täglich", "srv01 /mnt/b 2026-11-29", "web01.example.org"):
-        assert privacy.job_name(name) == name
-    one, other = privacy.job_name(f"shop {SECRET}"), privacy.job_name("shop aB3dE6gH9j")
+        assert prepare.job_name(name) == name
+    one, other = prepare.job_name(f"shop {SECRET}"), prepare.job_name("shop aB3dE6gH9j")
     assert one.startswith("shop *** #")
     assert one != other
-    assert privacy.job_name(f"shop {SECRET}") == one
+    assert prepare.job_name(f"shop {SECRET}") == one
     here.config_file.write_text('[privacy]\nshow = ["--job"]\n')
-    assert privacy.job_name(f"shop {SECRET}") == f"shop {SECRET}"
+    assert prepare.job_name(f"shop {SECRET}") == f"shop {SECRET}"
 
 
 def test_a_state_folder_that_cannot_be_used_gives_no_mark(here: Places, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,11 +160,11 @@ def test_a_state_folder_that_cannot_be_used_gives_no_mark(here: Places, monkeypa
         raise PermissionError(1, "no links here")
 
     monkeypatch.setattr(os, "link", fails)
-    assert privacy.mark(here, ["aB3dE6gH9j"]) == ""
+    assert prepare.mark(here, ["aB3dE6gH9j"]) == ""
     assert list(here.state.iterdir()) == []
     here.state.rmdir()
     here.state.write_text("no folder")
-    assert privacy.mark(here, ["aB3dE6gH9j"]) == ""
+    assert prepare.mark(here, ["aB3dE6gH9j"]) == ""
 
 
 def test_a_secret_that_changes_leaves_the_name(here: Places) -> None:

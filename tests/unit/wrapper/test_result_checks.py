@@ -9,7 +9,7 @@ from tray.core.model import Outcome
 from tray.engines.base import Exit, Result, Stream
 from tray.engines.findings import LastGood, holds_nothing, with_empty_sources
 from tray.observe.examine import Found
-from tray.wrapper import emptied_sources
+from tray.wrapper import result_checks
 from tray.wrapper.estimate import Past
 
 GOOD = Result(Outcome.SUCCEEDED, "It was saved.")
@@ -19,7 +19,7 @@ def look(command: str, past: tuple[Past, ...] = (), result: Result = GOOD) -> Re
     """Judge a run of *command* that ended well by what its sources hold now."""
     argv = command.split()
     engine, at = engines.recognise(argv, {})
-    return emptied_sources.looked(result, engine.plan(argv, at, {}), engine.name, past)
+    return result_checks.looked(result, engine.plan(argv, at, {}), engine.name, past)
 
 
 COMMANDS = (
@@ -123,11 +123,11 @@ def test_an_empty_source_of_a_step_is_a_warning(command: str, outcome: Outcome, 
     plan = engine.plan(argv, 0, {})
     sources = tuple(str(tmp_path / source) for source in plan.sources)
     found = Found(1, "1", 0, 0, None, engine.name, "backup", None, sources, argv, "j", str(tmp_path))
-    seen = emptied_sources.of_step(Result(outcome, "It ended."), found, 0)
+    seen = result_checks.of_step(Result(outcome, "It ended."), found, 0)
     assert seen.outcome is Outcome.WARNING
     assert "holds no files" in seen.reason
     (tmp_path / "file").touch()
-    assert emptied_sources.of_step(Result(outcome, "It ended."), found, 0) == Result(outcome, "It ended.")
+    assert result_checks.of_step(Result(outcome, "It ended."), found, 0) == Result(outcome, "It ended.")
 
 
 def test_of_several_sources_in_a_script_an_emptied_one_is_a_warning(tmp_path: Path) -> None:
@@ -142,14 +142,14 @@ def test_of_several_sources_in_a_script_an_emptied_one_is_a_warning(tmp_path: Pa
         (tmp_path / "disk" / "file").touch() if disk else (tmp_path / "disk" / "file").unlink(missing_ok=True)
         argv = ("borg", "create", "r::a", *(str(tmp_path / name) for name in ("full", "disk", "always")))
         found = Found(1, "1", 0, 0, None, "borg", "backup", None, argv[3:], argv, "j", str(tmp_path))
-        step = emptied_sources.of_step(Result(Outcome.SUCCEEDED, "It ended."), found, 0)
+        step = result_checks.of_step(Result(Outcome.SUCCEEDED, "It ended."), found, 0)
         assert step.outcome is Outcome.SUCCEEDED
-        seen = emptied_sources.of_script(fine, sorted(step.empty_sources), past)
+        seen = result_checks.of_script(fine, sorted(step.empty_sources), past)
         outcomes.append(seen.outcome is Outcome.SUCCEEDED)
         assert (f"{tmp_path}/disk holds no files any more" in seen.reason) is not disk
         past = (Past(1.0, empty=seen.empty_sources, emptied=seen.emptied_sources),)
     assert outcomes == [True, True, False, False, True]
-    assert emptied_sources.of_script(fine, (), ()) == fine
+    assert result_checks.of_script(fine, (), ()) == fine
 
 
 def test_an_unreadable_folder_is_not_called_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +158,7 @@ def test_an_unreadable_folder_is_not_called_empty(tmp_path: Path, monkeypatch: p
     def refuse(_: str) -> None:
         raise PermissionError(13, "no")
 
-    monkeypatch.setattr(emptied_sources.os, "scandir", refuse)
+    monkeypatch.setattr(result_checks.os, "scandir", refuse)
     assert look(f"restic backup {tmp_path}") == GOOD
 
 
@@ -166,7 +166,7 @@ def test_a_slow_or_endless_folder_is_left_alone(tmp_path: Path, monkeypatch: pyt
     """The caller does not wait for a tree of folders only."""
     for name in "abc":
         (tmp_path / name).mkdir()
-    monkeypatch.setattr(emptied_sources, "_FOLDERS", 3)
+    monkeypatch.setattr(result_checks, "_FOLDERS", 3)
     assert look(f"restic backup {tmp_path}") == GOOD
 
 
