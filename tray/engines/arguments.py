@@ -90,7 +90,7 @@ class Grammar:
 
     def name(self, given: str) -> str:
         """Return the name that a long option counts as."""
-        if self.shortens and given and given not in self.values and given not in self.switches:
+        if self.shortens and given and given not in self.values | self.switches | self.optional:
             meant = [name for name in (*self.values, *self.switches, *self.optional) if name.startswith(given)]
             given = meant[0] if len(meant) == 1 else given
         return self.also.get(given, given)
@@ -109,18 +109,23 @@ def grammar(
     values: str,
     switches: str = "",
     optional: str = "",
+    pairs: str = "",
     shortens: bool = True,
     equals: bool = False,
     unknown: Unknown = "switch",
 ) -> Grammar:
-    """Return a grammar, by default of getopt, from tables of words like `help` or, with a letter, `R:fs-root`."""
-    letters: dict[str, str] = {}
+    """Return a grammar, by default of getopt, from words: `help`, with a letter `R:fs-root`, for another name `get=extract`."""
+    also: dict[str, str] = {}
     tables = []
-    for text in (values, switches, optional):
-        options = [(word[:1], word[2:]) if word[1:2] == ":" else ("", word) for word in text.split()]
-        letters |= {letter: name for letter, name in options if letter}
-        tables.append(frozenset(name for _, name in options))
-    return Grammar(tables[0], tables[1], letters, tables[2], shortens=shortens, equals=equals, unknown=unknown)
+    for text in (values, switches, optional, pairs):
+        names = []
+        for word in text.split():
+            letter, name = (word[:1], word[2:]) if word[1:2] == ":" else ("", word)
+            name, _, meant = name.partition("=")
+            also |= {given: target for given, target in ((letter, name), (name, meant)) if given and target}
+            names.append(name)
+        tables.append(frozenset(names))
+    return Grammar(tables[0], tables[1], also, tables[2], tables[3], shortens=shortens, equals=equals, unknown=unknown)
 
 
 def read(argv: Sequence[str], start: int, grammar: Grammar) -> Arguments:

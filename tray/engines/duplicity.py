@@ -20,41 +20,30 @@ from tray.core.model import Phase
 from tray.core.redact import Harmless
 from tray.engines.access import ACCESS
 from tray.engines.adapter import program_names
-from tray.engines.arguments import Arguments, Grammar
+from tray.engines.arguments import Arguments, grammar
 from tray.engines.base import Event, Exit, Progress, Stream
 from tray.engines.findings import MAX_COUNT, causes, nothing_read, whole
 from tray.engines.line_engine import Call, LineEngine, LineSession
 from tray.engines.text import words
 
-_SHOWN = words(
-    """archive-dir azure-blob-tier azure-max-block-size azure-max-connections azure-max-single-put-size
-    backend-retry-delay cf-backend config-dir current-time encrypt-key encrypt-secret-keyring encrypt-sign-key
-    exclude exclude-filelist exclude-globbing-filelist exclude-if-present exclude-older-than exclude-regexp
-    fail-on-volume file-changed file-prefix file-prefix-archive file-prefix-manifest file-prefix-signature
-    file-to-restore files-from full-if-older-than gpg-binary hidden-encrypt-key idr-fakeroot
-    imap-mailbox include include-filelist include-globbing-filelist include-regexp log-fd log-file
-    max-blocksize metadata-sync-mode mp-segment-size name num-retries par2-redundancy par2-volumes
-    path-to-restore progress-rate restore-time s3-endpoint-url s3-kms-grant s3-kms-key-id
-    s3-multipart-chunk-size s3-multipart-max-procs s3-multipart-max-timeout s3-region-name
-    show-changes-in-set sign-key skip-volume ssl-cacert-file ssl-cacert-path swift-storage-policy
-    tempdir time time-separator timeout concurrency verbosity volsize"""
-)
-"""Options whose values hold no secret."""
-_VALUES = _SHOWN | words("gpg-options par2-options rsync-options scp-command sftp-command ssh-options webdav-headers")
-_SWITCHES = words(
-    """allow-source-mismatch asynchronous-upload compare-data copy-links do-not-restore-ownership dry-run
-    exclude-device-files exclude-filelist-stdin exclude-other-filesystems force ftp-passive ftp-regular gio
-    help ignore-errors imap-full-address include-filelist-stdin log-timestamp mf-purge no-check-remote
-    no-compression no-encryption no-files-changed no-print-statistics no-restore-ownership null-separator
-    numeric-owner old-filenames progress s3-european-buckets s3-unencrypted-connection s3-use-new-style
-    s3-use-rrs short-filenames ssh-askpass ssl-no-check-certificate use-agent use-scp version"""
-)
-_GRAMMAR = Grammar(
-    values=_VALUES,
-    switches=_SWITCHES,
-    also={"h": "help", "V": "version", "r": "file-to-restore", "t": "restore-time", "v": "verbosity"},
-    pairs=frozenset(("rename",)),
-    shortens=True,
+_GRAMMAR = grammar(
+    values="""time archive-dir azure-blob-tier azure-max-block-size azure-max-connections azure-max-single-put-size
+    backend-retry-delay cf-backend config-dir current-time encrypt-key encrypt-secret-keyring encrypt-sign-key exclude
+    exclude-filelist exclude-globbing-filelist exclude-if-present exclude-older-than exclude-regexp fail-on-volume
+    file-changed file-prefix file-prefix-archive file-prefix-manifest file-prefix-signature r:file-to-restore files-from
+    full-if-older-than gpg-binary hidden-encrypt-key idr-fakeroot imap-mailbox include include-filelist
+    include-globbing-filelist include-regexp log-fd log-file max-blocksize metadata-sync-mode mp-segment-size name num-retries
+    par2-redundancy par2-volumes path-to-restore progress-rate t:restore-time s3-endpoint-url s3-kms-grant s3-kms-key-id
+    s3-multipart-chunk-size s3-multipart-max-procs s3-multipart-max-timeout s3-region-name show-changes-in-set sign-key
+    skip-volume ssl-cacert-file ssl-cacert-path swift-storage-policy tempdir time-separator timeout concurrency v:verbosity
+    volsize gpg-options par2-options rsync-options scp-command sftp-command ssh-options webdav-headers""",
+    switches="""progress allow-source-mismatch asynchronous-upload compare-data copy-links do-not-restore-ownership dry-run
+    exclude-device-files exclude-filelist-stdin exclude-other-filesystems force ftp-passive ftp-regular gio h:help
+    ignore-errors imap-full-address include-filelist-stdin log-timestamp mf-purge no-check-remote no-compression no-encryption
+    no-files-changed no-print-statistics no-restore-ownership null-separator numeric-owner old-filenames s3-european-buckets
+    s3-unencrypted-connection s3-use-new-style s3-use-rrs short-filenames ssh-askpass ssl-no-check-certificate use-agent
+    use-scp V:version""",
+    pairs="rename",
 )
 _KINDS = {
     **dict.fromkeys(("backup", "full", "incremental"), "backup"),
@@ -251,7 +240,12 @@ class Duplicity(LineEngine):
     repository = "duplicity"
     sized = True
     grammar = _GRAMMAR
-    harmless = Harmless(_GRAMMAR, _SHOWN, subcommands=frozenset(("",)))
+    harmless = Harmless(
+        _GRAMMAR,
+        _GRAMMAR.values
+        - words("gpg-options par2-options rsync-options scp-command sftp-command ssh-options webdav-headers"),
+        subcommands=frozenset(("",)),
+    )
     choose = (
         *("include", "include-filelist", "include-globbing-filelist", "include-regexp", "files-from"),
         *("file-prefix", "file-prefix-archive", "file-prefix-manifest", "s3-endpoint-url", "s3-region-name", "name"),

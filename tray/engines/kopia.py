@@ -17,25 +17,21 @@ from tray.core.model import Phase
 from tray.core.redact import Harmless
 from tray.engines.access import ACCESS
 from tray.engines.adapter import program_names
-from tray.engines.arguments import Arguments, Grammar
+from tray.engines.arguments import Arguments, grammar
 from tray.engines.base import STOP, Event, Exit, Fed, Progress, Stop, Stream
 from tray.engines.findings import MAX_COUNT, causes, whole
 from tray.engines.line_engine import Call, LineEngine, LineSession
 from tray.engines.text import count, decode, text_of, words
 
-_SHOWN = words(
-    """config-file log-file log-dir log-level file-log-level content-log-file log-dir-max-files log-dir-max-age
-    timezone progress-update-interval progress-estimation-type upload-limit-mb
-    checkpoint-interval force-hash parallel start-time end-time stdin-file tags pin
-    log-dir-detail log-entry-detail override-source verify-files-percent file-parallelism file-queue-length
-    max-errors sources directory-id file-id mode skip-times snapshot-time safety metrics-listen-addr
-    max-download-speed-mb-per-second max-upload-speed-mb-per-second"""
-)
-"""Options whose values hold no secret."""
-_GRAMMAR = Grammar(
-    values=_SHOWN | words("password persist-credentials description"),
-    switches=words("all help version json no-progress progress fail-fast"),
-    also={"p": "password"},
+_GRAMMAR = grammar(
+    values="""config-file log-file log-dir log-level file-log-level content-log-file log-dir-max-files log-dir-max-age
+    timezone progress-update-interval progress-estimation-type upload-limit-mb checkpoint-interval force-hash parallel
+    start-time end-time stdin-file tags pin log-dir-detail log-entry-detail override-source verify-files-percent
+    file-parallelism file-queue-length max-errors sources directory-id file-id mode skip-times snapshot-time safety
+    metrics-listen-addr max-download-speed-mb-per-second max-upload-speed-mb-per-second p:password persist-credentials
+    description""",
+    switches="""progress all help version json no-progress fail-fast""",
+    shortens=False,
 )
 _KINDS = {
     ("snapshot", "create"): "backup",
@@ -196,7 +192,9 @@ class Kopia(LineEngine):
     """`kopia`, `kopia-0.17`, `kopia.exe`; not `kopia-ui`."""
     grammar = _GRAMMAR
     harmless = Harmless(
-        _GRAMMAR, _SHOWN, subcommands=words("snapshot snap restore maintenance policy show ls list diff")
+        _GRAMMAR,
+        _GRAMMAR.values - words("password persist-credentials description"),
+        subcommands=words("snapshot snap restore maintenance policy show ls list diff"),
     )
     choose = ("override-source", "tags", "stdin-file")
     stop: Stop = ((signal.SIGINT, 60.0), *STOP[1:])  # it saves what it has as an incomplete snapshot first

@@ -17,44 +17,27 @@ from tray.core.model import Phase
 from tray.core.redact import Harmless
 from tray.engines.access import ACCESS
 from tray.engines.adapter import program_names
-from tray.engines.arguments import Arguments, Grammar
+from tray.engines.arguments import Arguments, grammar
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Stream
 from tray.engines.findings import causes, nothing_read, whole
 from tray.engines.line_engine import Call, LineEngine, LineSession
 from tray.engines.text import plain, words
 
-_SHOWN = words(
-    """api-version chars-to-quote current-time exclude exclude-filelist exclude-globbing-filelist
-    exclude-if-present exclude-regexp group-mapping-file include include-filelist include-globbing-filelist
-    include-regexp max-file-size min-file-size no-compression-regexp not-compressed-regexp override-chars-to-quote
-    remote-tempdir tempdir terminal-verbosity user-mapping-file verbosity at older-than increment
-    changed-since compare-at-time compare-full-at-time compare-hash-at-time list-at-time list-changed-since
-    remove-older-than restore-as-of verify-at-time config size method"""
-)
-"""Options whose values hold no secret."""
-_SWITCHES = words(
-    """acls allow-duplicate-timestamps backup-mode calculate-average carbonfile check-destination-dir compare
+_GRAMMAR = grammar(
+    values="""api-version chars-to-quote current-time exclude exclude-filelist exclude-globbing-filelist exclude-if-present
+    exclude-regexp group-mapping-file include include-filelist include-globbing-filelist include-regexp max-file-size
+    min-file-size no-compression-regexp not-compressed-regexp override-chars-to-quote remote-tempdir tempdir
+    terminal-verbosity user-mapping-file v:verbosity at older-than increment changed-since compare-at-time
+    compare-full-at-time compare-hash-at-time list-at-time list-changed-since remove-older-than r:restore-as-of verify-at-time
+    config size method remote-schema""",
+    switches="""new acls allow-duplicate-timestamps b:backup-mode calculate-average carbonfile check-destination-dir compare
     compare-full compare-hash compare-inode compression create-full-path eas exclude-device-files exclude-fifos
-    exclude-filelist-stdin exclude-globbing-filelist-stdin exclude-other-filesystems exclude-sockets
-    exclude-special-files exclude-symbolic-links file-statistics force fsync hard-links help include-device-files
-    include-fifos include-sockets include-special-files include-symbolic-links list-increment-sizes list-increments
-    never-drop-acls new no-acls no-carbonfile no-compare-inode no-compression no-eas no-file-statistics
-    no-fsync no-hard-links no-new no-print-statistics no-resource-forks no-ssh-compression null-separator
-    parsable-output preserve-numerical-ids print-statistics resource-forks server ssh-compression
-    ssh-no-compression tempdir test-server use-compatible-timestamps verify version"""
-)
-_GRAMMAR = Grammar(
-    values=_SHOWN | words("remote-schema"),
-    switches=_SWITCHES,
-    also={
-        "b": "backup-mode",
-        "h": "help",
-        "l": "list-increments",
-        "r": "restore-as-of",
-        "v": "verbosity",
-        "V": "version",
-    },
-    shortens=True,
+    exclude-filelist-stdin exclude-globbing-filelist-stdin exclude-other-filesystems exclude-sockets exclude-special-files
+    exclude-symbolic-links file-statistics force fsync hard-links h:help include-device-files include-fifos include-sockets
+    include-special-files include-symbolic-links list-increment-sizes l:list-increments never-drop-acls no-acls no-carbonfile
+    no-compare-inode no-compression no-eas no-file-statistics no-fsync no-hard-links no-new no-print-statistics
+    no-resource-forks no-ssh-compression null-separator parsable-output preserve-numerical-ids print-statistics resource-forks
+    server ssh-compression ssh-no-compression test-server use-compatible-timestamps verify V:version""",
 )
 _ACTIONS = {
     "backup": "backup",
@@ -272,7 +255,7 @@ class RdiffBackup(LineEngine):
     name = "rdiff-backup"
     repository = "rdiff-backup"
     grammar = _GRAMMAR
-    harmless = Harmless(_GRAMMAR, _SHOWN, subcommands=frozenset(("",)))
+    harmless = Harmless(_GRAMMAR, _GRAMMAR.values - words("remote-schema"), subcommands=frozenset(("",)))
     choose = (
         *("include", "include-filelist", "include-globbing-filelist", "include-regexp"),
         *("min-file-size", "max-file-size", "remote-schema"),

@@ -6,86 +6,63 @@ read in the way that leaves a subcommand with two ends.
 
 from collections.abc import Mapping, Sequence
 
-from tray.core.dataclass import dataclass, field
+from tray.core.dataclass import dataclass, field, replace
 from tray.core.redact import Harmless
 from tray.engines import arguments
-from tray.engines.arguments import FALSE, Arguments, Grammar
+from tray.engines.arguments import FALSE, Arguments, Grammar, grammar
 from tray.engines.text import words
 
-_SHORT = {
-    "c": "checksum",
-    "f": "filter",
-    "h": "help",
-    "i": "interactive",
-    "I": "ignore-times",
-    "l": "links",
-    "L": "copy-links",
-    "M": "metadata",
-    "n": "dry-run",
-    "P": "progress",
-    "q": "quiet",
-    "u": "update",
-    "v": "verbose",
-    "V": "version",
-    "x": "one-file-system",
-    "1": "resync",
-}
-_SWITCHES = words(
-    """
-    ask-password auto-confirm azureblob-archive-tier-delete azureblob-delete-snapshots azureblob-directory-markers
-    azureblob-disable-checksum azureblob-env-auth azureblob-memory-pool-use-mmap azureblob-no-head-object azureblob-use-az
-    azureblob-use-emulator azureblob-use-msi b2-disable-checksum b2-hard-delete b2-memory-pool-use-mmap b2-versions
-    cache-chunk-no-memory cache-db-purge cache-writes check-access check-first checksum chunker-fail-hard copy-links
-    create-empty-src-dirs crypt-directory-name-encryption crypt-no-data-encryption crypt-pass-bad-blocks
-    crypt-server-side-across-configs crypt-show-mapping crypt-strict-names delete-after delete-before delete-during
-    delete-empty-src-dirs delete-excluded disable-http-keep-alives disable-http2 download download-hash
+_UNKNOWN_TAKES_VALUE = grammar(
+    values="""f:filter config log-file log-level log-format stats stats-log-level stats-file-name-length stats-unit transfers
+    checkers bwlimit bwlimit-file exclude exclude-from include include-from filter-from files-from files-from-raw max-age
+    min-age max-size min-size max-depth max-delete max-transfer max-duration max-backlog backup-dir suffix compare-dest
+    copy-dest order-by retries retries-sleep low-level-retries timeout contimeout tpslimit tpslimit-burst cache-dir temp-dir
+    workdir buffer-size modify-window multi-thread-streams multi-thread-cutoff color dump cutoff-mode s3-endpoint s3-region
+    s3-provider s3-location-constraint s3-storage-class s3-acl b2-endpoint b2-download-url user-agent header password-command""",
+    switches="""V:version c:checksum h:help i:interactive I:ignore-times l:links L:copy-links M:metadata n:dry-run P:progress
+    q:quiet u:update v:verbose x:one-file-system 1:resync ask-password auto-confirm azureblob-archive-tier-delete
+    azureblob-delete-snapshots azureblob-directory-markers azureblob-disable-checksum azureblob-env-auth
+    azureblob-memory-pool-use-mmap azureblob-no-head-object azureblob-use-az azureblob-use-emulator azureblob-use-msi
+    b2-disable-checksum b2-hard-delete b2-memory-pool-use-mmap b2-versions cache-chunk-no-memory cache-db-purge cache-writes
+    check-access check-first chunker-fail-hard create-empty-src-dirs crypt-directory-name-encryption crypt-no-data-encryption
+    crypt-pass-bad-blocks crypt-server-side-across-configs crypt-show-mapping crypt-strict-names delete-after delete-before
+    delete-during delete-empty-src-dirs delete-excluded disable-http-keep-alives disable-http2 download download-hash
     drive-acknowledge-abuse drive-allow-import-name-change drive-auth-owner-only drive-copy-shortcut-content
     drive-disable-http2 drive-env-auth drive-keep-revision-forever drive-server-side-across-configs drive-shared-with-me
     drive-show-all-gdocs drive-size-as-quota drive-skip-checksum-gphotos drive-skip-dangling-shortcuts drive-skip-gdocs
     drive-skip-shortcuts drive-starred-only drive-stop-on-download-limit drive-stop-on-upload-limit drive-trashed-only
-    drive-use-created-date drive-use-shared-date drive-use-trash dropbox-shared-files dropbox-shared-folders dry-run
-    dump-bodies dump-headers error-on-no-transfer fast-list fix-case force ftp-ask-password ftp-disable-epsv
-    ftp-disable-mlsd ftp-disable-tls13 ftp-disable-utf8 ftp-explicit-tls ftp-force-list-hidden ftp-no-check-certificate
-    ftp-tls ftp-writing-mdtm gcs-anonymous gcs-bucket-policy-only gcs-decompress gcs-directory-markers gcs-env-auth
-    gcs-no-check-bucket gphotos-include-archived gphotos-read-only gphotos-read-size help
-    hidrive-disable-fetching-member-count http-no-head http-no-slash human-readable ignore-case ignore-case-sync
-    ignore-checksum ignore-errors ignore-existing ignore-listing-checksum ignore-size ignore-times immutable inplace
-    interactive internetarchive-disable-checksum jottacloud-hard-delete jottacloud-no-versions jottacloud-trashed-only
-    koofr-setmtime links local-case-insensitive local-case-sensitive local-no-check-updated local-no-clone
-    local-no-preallocate local-no-set-modtime local-no-sparse local-nounc local-unicode-normalization
-    local-zero-size-links localtime log-file-compress log-systemd mailru-check-hash mailru-speedup-enable mega-debug
-    mega-hard-delete mega-use-https metadata no-check-certificate no-check-dest no-cleanup no-console no-gzip-encoding
-    no-slow-hash no-traverse no-unicode-normalization no-update-dir-modtime no-update-modtime one-file-system one-way
+    drive-use-created-date drive-use-shared-date drive-use-trash dropbox-shared-files dropbox-shared-folders dump-bodies
+    dump-headers error-on-no-transfer fast-list fix-case force ftp-ask-password ftp-disable-epsv ftp-disable-mlsd
+    ftp-disable-tls13 ftp-disable-utf8 ftp-explicit-tls ftp-force-list-hidden ftp-no-check-certificate ftp-tls
+    ftp-writing-mdtm gcs-anonymous gcs-bucket-policy-only gcs-decompress gcs-directory-markers gcs-env-auth
+    gcs-no-check-bucket gphotos-include-archived gphotos-read-only gphotos-read-size hidrive-disable-fetching-member-count
+    http-no-head http-no-slash human-readable ignore-case ignore-case-sync ignore-checksum ignore-errors ignore-existing
+    ignore-listing-checksum ignore-size immutable inplace internetarchive-disable-checksum jottacloud-hard-delete
+    jottacloud-no-versions jottacloud-trashed-only koofr-setmtime local-case-insensitive local-case-sensitive
+    local-no-check-updated local-no-clone local-no-preallocate local-no-set-modtime local-no-sparse local-nounc
+    local-unicode-normalization local-zero-size-links localtime log-file-compress log-systemd mailru-check-hash
+    mailru-speedup-enable mega-debug mega-hard-delete mega-use-https no-check-certificate no-check-dest no-cleanup no-console
+    no-gzip-encoding no-slow-hash no-traverse no-unicode-normalization no-update-dir-modtime no-update-modtime one-way
     onedrive-av-override onedrive-delta onedrive-expose-onenote-files onedrive-hard-delete onedrive-no-versions
     onedrive-server-side-across-configs oos-leave-parts-on-error oos-no-check-bucket pikpak-trashed-only pikpak-use-trash
-    progress progress-terminal-title protondrive-enable-caching protondrive-replace-existing-draft quatrix-hard-delete
-    quiet rc rc-enable-metrics rc-no-auth rc-serve rc-web-gui rc-web-gui-force-update rc-web-gui-no-open-browser
-    rc-web-gui-update recover refresh-times remove-empty-dirs resilient resync s3-decompress s3-directory-bucket
-    s3-directory-markers s3-disable-checksum s3-disable-http2 s3-env-auth s3-force-path-style s3-leave-parts-on-error
-    s3-memory-pool-use-mmap s3-no-check-bucket s3-no-head s3-no-head-object s3-no-system-metadata s3-requester-pays
-    s3-use-accelerate-endpoint s3-use-dual-stack s3-use-presigned-request s3-v2-auth s3-version-deleted s3-versions
-    seafile-2fa seafile-create-library server-side-across-configs sftp-ask-password sftp-copy-is-hardlink
-    sftp-disable-concurrent-reads sftp-disable-concurrent-writes sftp-disable-hashcheck sftp-key-use-agent
-    sftp-set-modtime sftp-skip-links sftp-use-fstat sftp-use-insecure-cipher size-only skip-links slow-hash-sync-only
-    smb-case-insensitive smb-hide-special-share stats-one-line stats-one-line-date suffix-keep-extension
-    sugarsync-hard-delete swift-env-auth swift-fetch-until-empty-page swift-leave-parts-on-error swift-no-chunk
-    swift-no-large-objects syslog track-renames update use-cookies use-json-log use-mmap use-server-modtime verbose
-    version webdav-auth-redirect yandex-hard-delete
-    """
+    progress-terminal-title protondrive-enable-caching protondrive-replace-existing-draft quatrix-hard-delete rc
+    rc-enable-metrics rc-no-auth rc-serve rc-web-gui rc-web-gui-force-update rc-web-gui-no-open-browser rc-web-gui-update
+    recover refresh-times remove-empty-dirs resilient s3-decompress s3-directory-bucket s3-directory-markers
+    s3-disable-checksum s3-disable-http2 s3-env-auth s3-force-path-style s3-leave-parts-on-error s3-memory-pool-use-mmap
+    s3-no-check-bucket s3-no-head s3-no-head-object s3-no-system-metadata s3-requester-pays s3-use-accelerate-endpoint
+    s3-use-dual-stack s3-use-presigned-request s3-v2-auth s3-version-deleted s3-versions seafile-2fa seafile-create-library
+    server-side-across-configs sftp-ask-password sftp-copy-is-hardlink sftp-disable-concurrent-reads
+    sftp-disable-concurrent-writes sftp-disable-hashcheck sftp-key-use-agent sftp-set-modtime sftp-skip-links sftp-use-fstat
+    sftp-use-insecure-cipher size-only skip-links slow-hash-sync-only smb-case-insensitive smb-hide-special-share
+    stats-one-line stats-one-line-date suffix-keep-extension sugarsync-hard-delete swift-env-auth swift-fetch-until-empty-page
+    swift-leave-parts-on-error swift-no-chunk swift-no-large-objects syslog track-renames use-cookies use-json-log use-mmap
+    use-server-modtime webdav-auth-redirect yandex-hard-delete""",
+    shortens=False,
+    equals=True,
+    unknown="value",
 )
-_SHOWN = words(
-    """config log-file log-level log-format stats stats-log-level stats-file-name-length stats-unit transfers checkers bwlimit
-    bwlimit-file exclude exclude-from include include-from filter filter-from files-from files-from-raw max-age min-age max-size
-    min-size max-depth max-delete max-transfer max-duration max-backlog backup-dir suffix compare-dest copy-dest order-by retries
-    retries-sleep low-level-retries timeout contimeout tpslimit tpslimit-burst cache-dir temp-dir workdir
-    buffer-size modify-window multi-thread-streams multi-thread-cutoff color dump cutoff-mode
-    s3-endpoint s3-region s3-provider s3-location-constraint s3-storage-class s3-acl b2-endpoint b2-download-url"""
-)
-"""Options whose values hold no secret; the values of hundreds of others are hidden."""
-_VALUES = _SHOWN | words("user-agent header password-command")
+_UNKNOWN_IS_SWITCH = replace(_UNKNOWN_TAKES_VALUE, unknown="switch")
 TRANSFERS = ("sync", "copy", "copyto", "move", "moveto", "bisync")
-_UNKNOWN_TAKES_VALUE = Grammar(_VALUES, _SWITCHES, also=_SHORT, equals=True, unknown="value")
-_UNKNOWN_IS_SWITCH = Grammar(_VALUES, _SWITCHES, also=_SHORT, equals=True)
 _TELLING = words(
     """host user port endpoint region provider account remote bucket drive_id share_name url site_url team_drive root_folder_id
     upstreams shared_with_me trashed_only impersonate tenant domain"""
@@ -94,7 +71,7 @@ _TELLING = words(
 _LEVELS = ("EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG")
 HARMLESS = Harmless(
     _UNKNOWN_TAKES_VALUE,
-    _SHOWN,
+    _UNKNOWN_TAKES_VALUE.values - words("user-agent header password-command"),
     subcommands=words(
         "check cryptcheck ls lsd lsl lsf lsjson size delete deletefile purge mkdir rmdir rmdirs tree md5sum"
     ).union(TRANSFERS),
@@ -168,8 +145,8 @@ def read(argv: Sequence[str], at: int, environ: Mapping[str, str] | None = None)
     return without if without.copies else with_values
 
 
-def _read(argv: Sequence[str], at: int, environ: Mapping[str, str], grammar: Grammar) -> Options:
-    given = arguments.read(argv, at + 1, grammar)
+def _read(argv: Sequence[str], at: int, environ: Mapping[str, str], table: Grammar) -> Options:
+    given = arguments.read(argv, at + 1, table)
     return Options(given.options, given.words, given.places, given.end, environ=environ)
 
 

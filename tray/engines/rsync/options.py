@@ -5,52 +5,32 @@ from collections.abc import Sequence
 
 from tray.core.redact import Harmless
 from tray.engines import arguments
-from tray.engines.arguments import Arguments, Grammar
+from tray.engines.arguments import Arguments, grammar
 from tray.engines.text import words
 
-_SHORT = {
-    "v": "verbose",
-    "q": "quiet",
-    "n": "dry-run",
-    "i": "itemize-changes",
-    "h": "human-readable",
-    "a": "archive",
-    "r": "recursive",
-    "d": "dirs",
-    "V": "version",
-    "P": "progress",
-    "e": "rsh",
-    "f": "filter",
-    "B": "block-size",
-    "T": "temp-dir",
-    "M": "remote-option",
-    "@": "modify-window",
-}
-_SHOWN = words(
-    """info debug stderr backup-dir suffix confine-root chmod checksum-choice cc block-size max-delete max-size
-    min-size max-alloc partial-dir usermap groupmap chown timeout contimeout modify-window temp-dir compare-dest copy-dest link-dest
-    compress-choice zc compress-level zl compress-threads zt skip-compress filter exclude exclude-from include include-from
-    files-from copy-as address port sockopts outbuf out-format log-format log-file log-file-format password-file
-    early-input bwlimit stop-after time-limit stop-at write-batch only-write-batch read-batch protocol iconv checksum-seed
-    config"""
-)
-"""Options whose values hold no secret."""
-_GRAMMAR = Grammar(
-    _SHOWN | words("rsh rsync-path remote-option dparam"),
-    words(
-        """archive recursive relative no-relative backup update inplace append append-verify dirs links copy-links
-    copy-unsafe-links safe-links hard-links perms executability acls xattrs owner group devices specials times atimes open-noatime
-    crtimes omit-dir-times omit-link-times super fake-super sparse preallocate write-devices dry-run whole-file no-whole-file
-    checksum one-file-system existing ignore-existing remove-source-files delete delete-before delete-during delete-delay
-    delete-after delete-excluded ignore-missing-args delete-missing-args ignore-errors force partial delay-updates prune-empty-dirs
-    numeric-ids ignore-times size-only fuzzy compress cvs-exclude from0 old-args secluded-args trust-sender blocking-io stats
-    8-bit-output human-readable progress itemize-changes list-only fsync ipv4 ipv6 verbose quiet no-motd version help no-perms
-    no-owner no-group no-times no-links no-h mkpath munge-links keep-dirlinks copy-dirlinks copy-devices"""
-    ),
-    also=_SHORT,
+_GRAMMAR = grammar(
+    values="""e:rsh f:filter B:block-size T:temp-dir M:remote-option @:modify-window info debug stderr backup-dir suffix
+    confine-root chmod checksum-choice cc max-delete max-size min-size max-alloc partial-dir usermap groupmap chown timeout
+    contimeout compare-dest copy-dest link-dest compress-choice zc compress-level zl compress-threads zt skip-compress exclude
+    exclude-from include include-from files-from copy-as address port sockopts outbuf out-format log-format log-file
+    log-file-format password-file early-input bwlimit stop-after time-limit stop-at write-batch only-write-batch read-batch
+    protocol iconv checksum-seed config rsync-path dparam""",
+    switches="""v:verbose q:quiet n:dry-run i:itemize-changes h:human-readable a:archive r:recursive d:dirs V:version
+    P:progress relative no-relative backup update inplace append append-verify links copy-links copy-unsafe-links safe-links
+    hard-links perms executability acls xattrs owner group devices specials times atimes open-noatime crtimes omit-dir-times
+    omit-link-times super fake-super sparse preallocate write-devices whole-file no-whole-file checksum one-file-system
+    existing ignore-existing remove-source-files delete delete-before delete-during delete-delay delete-after delete-excluded
+    ignore-missing-args delete-missing-args ignore-errors force partial delay-updates prune-empty-dirs numeric-ids
+    ignore-times size-only fuzzy compress cvs-exclude from0 old-args secluded-args trust-sender blocking-io stats 8-bit-output
+    list-only fsync ipv4 ipv6 no-motd help no-perms no-owner no-group no-times no-links no-h mkpath munge-links keep-dirlinks
+    copy-dirlinks copy-devices""",
+    shortens=False,
 )
 HARMLESS = Harmless(
-    _GRAMMAR, _SHOWN, letters="abcdghijklmnopqrstuvwxyzACDEFGHIJKLNOPRSUVWXYZ0468", subcommands=frozenset(("",))
+    _GRAMMAR,
+    _GRAMMAR.values - words("rsh rsync-path remote-option dparam"),
+    letters="abcdghijklmnopqrstuvwxyzACDEFGHIJKLNOPRSUVWXYZ0468",
+    subcommands=frozenset(("",)),
 )
 _REMOTE = re.compile(r"rsync://|(?:[^/:\[]*\[[^/\]]*\]|[^/:]+)::?")
 _ITEM = re.compile(r"([a-z]+)(\d*)")
@@ -96,7 +76,7 @@ def read(argv: Sequence[str], at: int) -> Options:
     for name, values in given.options.items():
         undone = name.removeprefix("no-")
         if undone != name:
-            options.pop(_SHORT.get(undone, undone), None)
+            options.pop(_GRAMMAR.also.get(undone, undone), None)
         options[name] = (*options.get(name, ()), *values)
     return Options(options, given.words, given.places, given.end)
 

@@ -6,66 +6,37 @@ In the first form the letters' values follow in the order of the letters. From G
 import posixpath
 from collections.abc import Mapping, Sequence
 
-from tray.core.dataclass import dataclass
+from tray.core.dataclass import dataclass, replace
 from tray.core.redact import Harmless
 from tray.engines import arguments
-from tray.engines.arguments import Arguments, Grammar
+from tray.engines.arguments import Arguments, Grammar, grammar
 from tray.engines.text import words
 
-_SHOWN = words(
-    """add-file after-date blocking-factor directory exclude exclude-from exclude-ignore
-    exclude-ignore-recursive exclude-tag exclude-tag-all exclude-tag-under file files-from format group
-    group-map hole-detection index-file label level listed-incremental mode mtime
-    newer newer-mtime no-quote-chars owner owner-map pax-option quote-chars quoting-style
-    record-size set-mtime-format sort sparse-version starting-file
-    strip-components suffix tape-length transform volno-file warning
-    xattrs-exclude xattrs-include xform"""
+_GNU = grammar(
+    values="""add-file after-date b:blocking-factor C:directory exclude X:exclude-from exclude-ignore exclude-ignore-recursive
+    exclude-tag exclude-tag-all exclude-tag-under f:file T:files-from H:format group group-map hole-detection index-file
+    V:label level g:listed-incremental mode mtime N:newer newer-mtime no-quote-chars owner owner-map pax-option quote-chars
+    quoting-style record-size set-mtime-format sort sparse-version K:starting-file strip-components suffix L:tape-length
+    transform volno-file warning xattrs-exclude xattrs-include xform checkpoint-action F:info-script new-volume-script
+    rmt-command rsh-command set-mtime-command to-command I:use-compress-program""",
+    switches="""absolute-names acls r:append atime-preserve auto-compress backup block-number bzip2 catenate checkpoint
+    check-device check-links d:compare concatenate c:create delay-directory-restore delete dereference diff=compare x:extract
+    force-local full-time get=extract gzip hard-dereference help ignore-command-error ignore-failed-read ignore-zeros
+    incremental w:interactive confirmation=interactive keep-old-files list lzma M:multi-volume no-recursion null numeric-owner
+    one-file-system one-top-level overwrite preserve-permissions read-full-records recursion remove-files same-owner seek
+    selinux show-stored-names skip-old-files sparse test-label O:to-stdout totals touch u:update utc v:verbose verify version
+    wildcards xattrs xz zstd""",
 )
-"""Options whose values hold no secret."""
-_VALUES = _SHOWN | words(
-    """checkpoint-action info-script new-volume-script rmt-command rsh-command set-mtime-command to-command
-    use-compress-program"""
+_BSD = replace(_GNU, also={**_GNU.also, "s": "transform"})
+_SECRET = words(
+    """checkpoint-action info-script new-volume-script rmt-command rsh-command set-mtime-command to-command use-compress-program"""
 )
-_SWITCHES = words(
-    """absolute-names acls append atime-preserve auto-compress backup block-number bzip2 catenate checkpoint
-    check-device check-links compare concatenate create delay-directory-restore delete dereference diff
-    extract force-local full-time get gzip hard-dereference help ignore-command-error ignore-failed-read
-    ignore-zeros incremental interactive confirmation keep-old-files list lzma multi-volume no-recursion
-    null numeric-owner one-file-system one-top-level overwrite preserve-permissions read-full-records
-    recursion remove-files same-owner seek selinux show-stored-names skip-old-files sparse test-label
-    to-stdout totals touch update utc verbose verify version wildcards xattrs xz zstd"""
-)
-_ALSO = {
-    "b": "blocking-factor",
-    "C": "directory",
-    "f": "file",
-    "F": "info-script",
-    "g": "listed-incremental",
-    "H": "format",
-    "I": "use-compress-program",
-    "K": "starting-file",
-    "L": "tape-length",
-    "N": "newer",
-    "T": "files-from",
-    "V": "label",
-    "X": "exclude-from",
-    "c": "create",
-    "r": "append",
-    "u": "update",
-    "x": "extract",
-    "get": "extract",
-    "d": "compare",
-    "diff": "compare",
-    "M": "multi-volume",
-    "O": "to-stdout",
-    "v": "verbose",
-    "w": "interactive",
-    "confirmation": "interactive",
-}
-_GNU = Grammar(_VALUES, _SWITCHES, also=_ALSO, shortens=True)
-_BSD = Grammar(_VALUES, _SWITCHES, also={**_ALSO, "s": "transform"}, shortens=True)
+"""Options whose values may hold a secret."""
 HARMLESS = Harmless(
-    _GNU, _SHOWN, letters="abcdfghijklmnoprstuvwxzABDEGIJMOPQRSUWZ0123456789", subcommands=frozenset(("",))
+    _GNU,
+    _GNU.values - _SECRET,
+    letters="abcdfghijklmnoprstuvwxzABDEGIJMOPQRSUWZ0123456789",
+    subcommands=frozenset(("",)),
 )
 _MODES = ("create", "append", "update", "extract", "compare")  # the first that is there decides
 _KINDS = {"create": "backup", "append": "backup", "update": "backup", "extract": "restore", "compare": "check"}
@@ -107,9 +78,9 @@ class Call:
 
 def call(argv: Sequence[str], at: int, *, bsd: bool = False) -> Call:
     """Read the command line whose program stands at index *at*; never raises."""
-    grammar = _BSD if bsd else _GNU
-    old, start, whole = _bundle(argv, at + 1, grammar)
-    new = arguments.read(argv, start, grammar)
+    table = _BSD if bsd else _GNU
+    old, start, whole = _bundle(argv, at + 1, table)
+    new = arguments.read(argv, start, table)
     both = {**old, **{name: (*old.get(name, ()), *values) for name, values in new.options.items()}}
     options = Arguments(both, new.words, new.places)
     mode = next((mode for mode in _MODES if options.given(mode)), "")
@@ -119,7 +90,7 @@ def call(argv: Sequence[str], at: int, *, bsd: bool = False) -> Call:
         kind = "dry-run"
     lists = options.every("files-from")
     folders = options.every("directory")
-    sources = _sources(options) if len(folders) < 2 else _by_folder(argv, start, grammar, old.get("directory", ()))
+    sources = _sources(options) if len(folders) < 2 else _by_folder(argv, start, table, old.get("directory", ()))
     return Call(
         place=start,
         kind=kind,
@@ -140,11 +111,11 @@ def _sources(options: Arguments) -> tuple[str, ...]:
     return tuple(posixpath.normpath(posixpath.join(folders[0], word)) for word in options.words)
 
 
-def _by_folder(argv: Sequence[str], start: int, grammar: Grammar, before: Sequence[str]) -> tuple[str, ...]:
+def _by_folder(argv: Sequence[str], start: int, table: Grammar, before: Sequence[str]) -> tuple[str, ...]:
     """Return what is packed by its path where several `-C` stand: each holds for the words behind it, relative to the last."""
     folder, at, sources = posixpath.join("", *before), start, []
-    for place in arguments.read(argv, start, grammar).places:
-        folder = posixpath.join(folder, *arguments.read(argv[at:place], 0, grammar).every("directory"))
+    for place in arguments.read(argv, start, table).places:
+        folder = posixpath.join(folder, *arguments.read(argv[at:place], 0, table).every("directory"))
         sources.append(posixpath.normpath(posixpath.join(folder, argv[place])))
         at = place + 1
     return tuple(sources)
@@ -165,15 +136,15 @@ def _speaks(options: Arguments, kind: str, archive: str | None) -> bool:
     return kind in ("restore", "check") or (archive is not None and archive not in _STDOUT)
 
 
-def _bundle(argv: Sequence[str], start: int, grammar: Grammar) -> tuple[Mapping[str, tuple[str, ...]], int, bool]:
+def _bundle(argv: Sequence[str], start: int, table: Grammar) -> tuple[Mapping[str, tuple[str, ...]], int, bool]:
     """Read letters without a dash: options, where the rest begins, and whether each letter has its value."""
     if start >= len(argv) or argv[start].startswith("-"):
         return {}, start, True
     options: dict[str, tuple[str, ...]] = {}
     rest = start + 1
     for letter in argv[start]:
-        name, value = grammar.also.get(letter, letter), ""
-        if name in grammar.values:
+        name, value = table.also.get(letter, letter), ""
+        if name in table.values:
             value = argv[rest] if rest < len(argv) else ""
             rest += 1
         options[name] = (*options.get(name, ()), value)
