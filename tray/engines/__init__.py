@@ -17,32 +17,14 @@ from typing import TYPE_CHECKING, cast
 from tray.core.dataclass import dataclass
 from tray.core.errors import UnknownEngineError
 from tray.core.redact import Harmless
-from tray.engines.base import Engine
+from tray.engines.base import Engine as Engine
 from tray.engines.command import Command
-from tray.engines.job_name import job_name
-from tray.engines.program import unwrap
+from tray.engines.job_name import job_name as job_name
+from tray.engines.program import unwrap as unwrap
 from tray.engines.text import program_name
 
 if TYPE_CHECKING:
     from tray.engines.plugins import Plugins
-
-__all__ = [
-    "COMMAND",
-    "ENGINES",
-    "Engine",
-    "Known",
-    "Notice",
-    "added",
-    "begins",
-    "find",
-    "harmless",
-    "job_name",
-    "known",
-    "named",
-    "problems",
-    "recognise",
-    "unwrap",
-]
 
 GROUP = "backup_tray.engines"
 """The group of entry points by which packages announce engines."""

@@ -36,6 +36,7 @@ _STARTS: Mapping[str, frozenset[str]] = {
     "virsh": words("backup-begin"),
 }
 """By program: the subcommand or option with which it leaves its work to a server."""
+_LEAVES = "`{}` does not wait for what it starts"
 _AWS_VERBS = words("create-snapshot create-image submit-job")
 DOCKER = words("docker podman nerdctl docker-compose podman-compose")
 KUBE = words("kubectl oc k3s microk8s helm")
@@ -77,16 +78,16 @@ def reason(argv: Sequence[str], opaque: Opaque) -> str:
     if name in _ALWAYS:
         waits = not _WAITS.get(name, frozenset()).isdisjoint(argv)
         return "" if waits else f"{name} {_ALWAYS[name]} and does not tell how it ended"
-    if starter := _starter(name, rest):
-        return f"`{starter}` does not wait for what it starts"
-    if name == "gcloud" and "execute" in rest and "jobs" in rest and not _given(rest, "", "--wait"):
-        return f"`{name} run jobs execute` without --wait does not wait for what it starts"
+    if name in DOCKER and (why := _container(name, rest)):
+        return why
     if name in ("ssh", "autossh") and (why := _ssh(name, rest, opaque)):
         return why
+    if name == "gcloud" and "execute" in rest and "jobs" in rest and not _given(rest, "", "--wait"):
+        return "`gcloud run jobs execute` without `--wait` does not wait for what it starts"
     if name == "cpulimit" and _given(rest, "b", "--background"):
         return f"`{name} -b` goes into the background"
-    if name in DOCKER and (call := _detached_container(name, rest)):
-        return f"`{call} -d` lets the container's command run by itself and does not wait for it"
+    if starter := _starter(name, rest):
+        return _LEAVES.format(starter)
     return _in_shell(argv, opaque)
 
 
@@ -102,9 +103,7 @@ def _given(rest: Sequence[str], letter: str, *names: str) -> bool:
 
 
 def _starter(name: str, rest: Sequence[str]) -> str:
-    """Return the call that starts something and leaves, "" if this is none."""
-    if name in DOCKER:
-        return _container_start(name, rest)
+    """Return the call that leaves its work to a server, "" if this is none."""
     if name in KUBE:
         return _kube_start(name, rest)
     if name == "aws":
@@ -113,29 +112,21 @@ def _starter(name: str, rest: Sequence[str]) -> str:
     return next((f"{name} {word}" for word in rest if word in _STARTS.get(name, ())), "")
 
 
-def _container(name: str, rest: Sequence[str]) -> tuple[str, str, list[str]]:
-    """Return how a container is called ("docker compose up"), the verb, and the options behind it; the verb is "" if none is."""
+def _container(name: str, rest: Sequence[str]) -> str:
+    """Read `docker start`, `docker create`, `docker run -d`, `docker exec -d`, `docker compose up -d`."""
     verbs = [word for word in rest if not word.startswith("-")]
     composes = name.endswith("compose") or "compose" in verbs[:3]
     wanted = ("up", "run", "exec", "start") if composes else ("run", "exec", "start", "create")
     place = next((at for at, word in enumerate(rest) if word in wanted), None)
     if place is None or verbs[0] in ("build", "image", "volume", "network"):
-        return name, "", []
-    group = " compose" if composes and not name.endswith("compose") else ""
-    return f"{name}{group} {rest[place]}", rest[place], _options(rest[place + 1 :])
-
-
-def _container_start(name: str, rest: Sequence[str]) -> str:
-    """Read `docker start`, `docker create` and `docker compose start`."""
-    call, verb, options = _container(name, rest)
-    attached = "compose" not in call and _given(options, "a", "--attach", "--interactive")
-    return f"{name} {verb}" if verb == "create" or (verb == "start" and not attached) else ""
-
-
-def _detached_container(name: str, rest: Sequence[str]) -> str:
-    """Read `docker run -d`, `docker exec -d`, `docker compose up -d`."""
-    call, verb, options = _container(name, rest)
-    return call if verb and _given(options, "d", "--detach", "--detached") else ""
+        return ""
+    verb, options = rest[place], _options(rest[place + 1 :])
+    attached = verb == "start" and not composes and _given(options, "a", "--attach", "--interactive")
+    if verb in ("start", "create") and not attached:
+        return _LEAVES.format(f"{name} {verb}")
+    call = f"{name} compose {verb}" if composes and not name.endswith("compose") else f"{name} {verb}"
+    detached = _given(options, "d", "--detach", "--detached")
+    return f"`{call} -d` lets the container's command run by itself and does not wait for it" if detached else ""
 
 
 def _options(rest: Sequence[str]) -> list[str]:

@@ -31,17 +31,16 @@ from tray.engines.text import program_name, words
 
 _GRAMMAR = grammar(
     values="""rsh comment debug-topic lock-wait umask remote-path remote-ratelimit upload-ratelimit remote-buffer upload-buffer
-    debug-profile r:repo socket filter stdin-name stdin-user stdin-group stdin-mode paths-delimiter e:exclude
-    exclude-from pattern patterns-from exclude-if-present files-cache files-changed timestamp
-    c:checkpoint-interval chunker-params C:compression P:prefix a:glob-archives match-archives sort-by first last oldest newest
-    older newer max-duration keep-within keep-last keep-minutely keep-secondly H:keep-hourly d:keep-daily w:keep-weekly
-    m:keep-monthly keep-13weekly keep-3monthly y:keep-yearly threshold strip-components undelete-archives""",
+    debug-profile r:repo socket filter stdin-name stdin-user stdin-group stdin-mode paths-delimiter e:exclude exclude-from pattern
+    patterns-from exclude-if-present files-cache files-changed timestamp c:checkpoint-interval chunker-params C:compression
+    P:prefix a:glob-archives match-archives sort-by first last oldest newest older newer max-duration keep-within keep-last
+    keep-minutely keep-secondly H:keep-hourly d:keep-daily w:keep-weekly m:keep-monthly keep-13weekly keep-3monthly y:keep-yearly
+    threshold strip-components undelete-archives""",
     switches="""h:help V:version critical error warning info v:verbose debug p:progress iec log-json bypass-lock show-version
     show-rc consider-part-files n:dry-run s:stats quick-stats list json no-cache-sync no-cache-sync-forced content-from-command
-    paths-from-stdin paths-from-command paths-from-shell-command exclude-caches keep-exclude-tags exclude-nodump
-    exclude-dataless x:one-file-system numeric-owner numeric-ids noatime atime noctime nobirthtime nobsdflags noflags
-    noacls noxattrs sparse read-special repair repository-only archives-only verify-data save-space force
-    cleanup-commits stdout continue""",
+    paths-from-stdin paths-from-command paths-from-shell-command exclude-caches keep-exclude-tags exclude-nodump exclude-dataless
+    x:one-file-system numeric-owner numeric-ids noatime atime noctime nobirthtime nobsdflags noflags noacls noxattrs sparse
+    read-special repair repository-only archives-only verify-data save-space force cleanup-commits stdout continue""",
     equals=True,
 )
 """borg's options as borg itself reads them (argparse), from the manual of 1.2 and 1.4; `--repo` is borg 2's."""

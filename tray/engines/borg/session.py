@@ -17,7 +17,7 @@ from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.borg.outcome import conclude_create, conclude_other
 from tray.engines.borg.reader import Seen, count, drawn
 from tray.engines.program import Inner
-from tray.engines.text import decode, plain, valid
+from tray.engines.text import decode, plain, text_of
 
 _MAX_DOCUMENT = 4 * 1024 * 1024
 _PROGRESS = ("archive_progress", "progress_message", "progress_percent")
@@ -158,27 +158,16 @@ class CreateSession:
     def _progress(self, message: Mapping[str, Any]) -> tuple[Event, ...]:
         if message.get("finished") is True:
             return self._finishing()
-        path = message.get("path")
-        self._last = Progress(
-            Phase.COPYING,
-            files_done=count(message.get("nfiles")),
-            bytes_done=count(message.get("original_size")),
-            current=valid(path) if isinstance(path, str) and path else None,
-            errors=self._seen.errors,
-        )
-        return (self._last,)
+        files, size = count(message.get("nfiles")), count(message.get("original_size"))
+        return self._reached(Phase.COPYING, files, size, text_of(message.get("path")))
 
     def _drawn(self, text: str) -> tuple[Event, ...]:
         """Read a line of the progress that borg draws itself; its sizes are rounded."""
         progress = drawn(text)
         if progress is None:
             return ()
-        size, files, path = progress
-        self._seen.counted = files
-        self._last = Progress(
-            Phase.COPYING, files_done=files, bytes_done=size, current=path or None, errors=self._seen.errors
-        )
-        return (self._last,)
+        size, self._seen.counted, path = progress
+        return self._reached(Phase.COPYING, self._seen.counted, size, path)
 
     def _saving(self, message: Mapping[str, Any]) -> tuple[Event, ...]:
         """Of the other progress only the end is of interest: the cache is written when all is read."""
@@ -187,10 +176,10 @@ class CreateSession:
         return () if self._last is _NOTHING else (self._last,)
 
     def _finishing(self) -> tuple[Event, ...]:
-        last = self._last
-        self._last = Progress(
-            Phase.FINISHING, files_done=last.files_done, bytes_done=last.bytes_done, errors=self._seen.errors
-        )
+        return self._reached(Phase.FINISHING, self._last.files_done, self._last.bytes_done)
+
+    def _reached(self, phase: Phase, files: int | None, size: int | None, path: str = "") -> tuple[Event, ...]:
+        self._last = Progress(phase, files, bytes_done=size, current=path or None, errors=self._seen.errors)
         return (self._last,)
 
 

@@ -27,14 +27,12 @@ from tray.engines.restic.task import TaskSession
 from tray.engines.text import words
 
 _GRAMMAR = grammar(
-    values="""password-command o:option http-user-agent r:repo repository-file p:password-file key-hint
-    retry-lock cache-dir cacert tls-client-cert
-    limit-upload limit-download compression pack-size stuck-request-timeout parent g:group-by
-    e:exclude iexclude exclude-file iexclude-file exclude-if-present exclude-larger-than stdin-filename tag H:host
-    files-from files-from-verbatim files-from-raw time read-concurrency
-    keep-last keep-hourly keep-daily keep-weekly keep-monthly keep-yearly keep-within keep-within-hourly keep-within-daily
-    keep-within-weekly keep-within-monthly keep-within-yearly keep-tag read-data-subset target include iinclude
-    include-file iinclude-file path max-unused max-repack-size snapshot-template time-template owner-root""",
+    values="""password-command o:option http-user-agent r:repo repository-file p:password-file key-hint retry-lock cache-dir cacert
+    tls-client-cert limit-upload limit-download compression pack-size stuck-request-timeout parent g:group-by e:exclude iexclude
+    exclude-file iexclude-file exclude-if-present exclude-larger-than stdin-filename tag H:host files-from files-from-verbatim
+    files-from-raw time read-concurrency keep-last keep-hourly keep-daily keep-weekly keep-monthly keep-yearly keep-within
+    keep-within-hourly keep-within-daily keep-within-weekly keep-within-monthly keep-within-yearly keep-tag read-data-subset target
+    include iinclude include-file iinclude-file path max-unused max-repack-size snapshot-template time-template owner-root""",
     switches="""json q:quiet v:verbose h:help version no-cache cleanup-cache no-lock insecure-no-password insecure-tls
     no-extra-verify f:force x:one-file-system exclude-caches exclude-cloud-files stdin stdin-from-command with-atime ignore-inode
     ignore-ctime use-fs-snapshot n:dry-run skip-if-unchanged no-scan prune""",
