@@ -54,7 +54,7 @@ def decode(line: bytes) -> Message:
     """Return the message in *line*.
 
     Raises:
-        ProtocolError: It is no JSON object with a text `type`.
+        ProtocolError: The line is no JSON object with a text `type`.
     """
     try:
         message = json.loads(line)
@@ -66,32 +66,36 @@ def decode(line: bytes) -> Message:
 
 
 def hello(role: str, token: str | None = None) -> Message:
-    """Return our first message; *role* is wrapper, tray, window, cli or tracker, *token* what the endpoint asks for."""
-    said = {"type": "hello", "protocol": list(PROTOCOL), "version": __version__, "role": role, "pid": os.getpid()}
-    return said if token is None else {**said, "token": token}
+    """Return our first message; *role* is wrapper, tray, window, cli or tracker, *token* the one that the endpoint asks for."""
+    message: Message = {
+        "type": "hello",
+        "protocol": list(PROTOCOL),
+        "version": __version__,
+        "role": role,
+        "pid": os.getpid(),
+    }
+    return message if token is None else {**message, "token": token}
 
 
 def socket_paths(places: Places) -> list[Path]:
-    """Return where a tracker of this user may listen, most likely first.
+    """Return the places where a tracker of this user may listen, the most likely first.
 
     cron and systemd set no `XDG_RUNTIME_DIR`; the pointer that the tracker leaves in the state folder then names its socket.
     """
-    found = [places.socket]
-    try:
-        found.append(Path(content(places.socket_pointer, 4096).decode().strip()) / SOCKET)
-    except (OSError, ValueError):
-        pass
-    return list(dict.fromkeys(found))
+    paths = [places.socket]
+    with suppress(OSError, ValueError):
+        paths.append(Path(content(places.socket_pointer, 4096).decode().strip()) / SOCKET)
+    return list(dict.fromkeys(paths))
 
 
 def connect(places: Places, *, timeout: float | None) -> tuple[socket.socket, str | None]:
-    """Connect to the tracker; returns the socket and the token for `hello`, if one is asked for.
+    """Connect to the tracker; return the socket and the token for `hello`, if the endpoint asks for one.
 
     Args:
         timeout: Seconds for this and every later call on the socket; 0 makes it non-blocking once connected.
 
     Raises:
-        TrackerGoneError: None answers, or what answers is not ours.
+        TrackerGoneError: None answers, or the one that answers is another user's.
     """
     why, there = "No tracker is running.", False
     for path in socket_paths(places):
@@ -107,7 +111,7 @@ def connect(places: Places, *, timeout: float | None) -> tuple[socket.socket, st
         except (OSError, ValueError) as error:
             why, there = f"{path}: {error}.", there or _waits(error)
     if not there and (held := next(filter(_held, socket_paths(places)), None)) is not None:
-        why, there = f"A tracker runs, but nobody listens at {held}.", True
+        why, there = f"A tracker runs, but it does not listen at {held}.", True
     raise TrackerGoneError(why, there=there, pid=pid_of(places) if there else None)
 
 
@@ -121,7 +125,7 @@ def pid_of(places: Places) -> int | None:
 
 
 def _held(path: Path) -> bool:
-    """Whether a tracker lives whose socket would be at *path*."""
+    """Return whether a tracker lives whose socket would be at *path*."""
     return locks.is_held(path.parent / LOCK, unknown=False)
 
 
@@ -129,7 +133,7 @@ class Client:
     """A blocking conversation with the tracker, for tray, window and command line.
 
     Raises:
-        TrackerGoneError: From any method, when the tracker does not answer, or says nonsense.
+        TrackerGoneError: From any method, when the tracker does not answer, or its answer makes no sense.
     """
 
     def __init__(self, places: Places, role: str, *, timeout: float = ANSWER_SECONDS) -> None:
@@ -140,7 +144,7 @@ class Client:
             try:
                 self.send(hello(role, token))
             except TrackerGoneError:
-                self._answer()  # it may have said why before it hung up
+                self._answer()  # it may have sent its reason before it hung up
                 raise
             self.tracker = self._answer()
         except BaseException:
@@ -167,7 +171,7 @@ class Client:
         return answer
 
     def receive(self) -> Message:
-        """Return the next message, whole within the time limit: one that comes letter by letter is none."""
+        """Return the next message; it must be whole within the time limit, also if it comes letter by letter."""
         deadline = clock.monotonic() + self._timeout
         while (end := self._buffer.find(b"\n")) < 0:
             if len(self._buffer) > MAX_REPLY:
@@ -191,7 +195,7 @@ class Client:
         return TrackerGoneError(why, there=there, pid=pid_of(self._places) if there else None)
 
     def waiting(self) -> Iterator[Message]:
-        """Yield the whole messages that have already arrived; call when the socket is readable."""
+        """Yield the whole messages that have already arrived; call it when the socket is readable."""
         yield self.receive()
         while b"\n" in self._buffer:
             yield self.receive()
@@ -206,5 +210,5 @@ class Client:
 
 
 def _waits(error: Exception) -> bool:
-    """Whether *error* means that the other side lives but does nothing, rather than that it has ended."""
+    """Return whether *error* means that the tracker lives but does nothing, rather than that it has ended."""
     return isinstance(error, TimeoutError | BlockingIOError)

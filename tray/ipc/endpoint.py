@@ -1,4 +1,4 @@
-"""Where the tracker listens and how to get there, on each system.
+"""Listen for the tracker's clients, and connect to the tracker, on each system.
 
 Linux and macOS: a Unix stream socket, mode 0600, in a folder that is ours alone; the kernel tells the peer's user id. No port is
 opened. Windows has neither, so there it is a loopback port, and a file that only this user can read names the port and a token
@@ -9,6 +9,9 @@ import os
 import socket
 import struct
 import sys
+from _operator import (
+    _compare_digest as compare_digest,  # hmac's own: to import hmac costs as much as the rest of this module
+)
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,9 +25,9 @@ LONGEST = 107
 
 
 def listen(path: Path) -> tuple[socket.socket, str | None]:
-    """Return a non-blocking socket that listens for those who know *path*, and the token to ask for, if any.
+    """Return a non-blocking socket that listens at *path*, and the token to ask for, if any.
 
-    A stale file of a tracker that died is replaced: who calls this holds the tracker's lock.
+    This replaces the stale file of a tracker that died: the caller holds the tracker's lock.
 
     Raises:
         OSError: The socket cannot be made.
@@ -40,7 +43,7 @@ def dial(path: Path, timeout: float) -> tuple[socket.socket, str | None]:
     """Connect to the tracker behind *path*; returns the token for the first message, if one is asked for.
 
     Raises:
-        OSError: Nobody listens there, or it is somebody else's process.
+        OSError: No process listens there, or it is another user's.
     """
     if LOOPBACK:
         port, token = content(path, 4096).decode("ascii").split()
@@ -51,7 +54,7 @@ def dial(path: Path, timeout: float) -> tuple[socket.socket, str | None]:
         with _short(path) as address:
             conversation.connect(address)
         if not same_user(conversation):
-            raise OSError("the process that listens there belongs to somebody else")
+            raise OSError("the process that listens there belongs to another user")
     except OSError:
         conversation.close()
         raise
@@ -59,7 +62,7 @@ def dial(path: Path, timeout: float) -> tuple[socket.socket, str | None]:
 
 
 def listen_to_group(path: Path, group: int) -> socket.socket:
-    """Return a non-blocking Unix socket at *path* that the members of *group* (and nobody else but root) can connect to.
+    """Return a non-blocking Unix socket at *path* to which only root and the members of *group* can connect.
 
     Raises:
         OSError: The socket cannot be made, or not be given to the group.
@@ -84,7 +87,7 @@ def dial_owner(path: Path, owner: int, timeout: float) -> socket.socket:
 
     Raises:
         PermissionError: We may not connect.
-        OSError: Nobody listens there, or it is somebody else's process.
+        OSError: No process listens there, or it is another user's.
     """
     conversation = socket.socket(_unix(), socket.SOCK_STREAM)
     try:
@@ -105,7 +108,7 @@ def dial_owner(path: Path, owner: int, timeout: float) -> socket.socket:
 
 
 def same_user(conversation: socket.socket) -> bool:
-    """Whether the process at the other end is of our user, by the kernel's word; a loopback peer must show the token instead."""
+    """Return whether the peer's process is our user's, by the kernel's word; a loopback peer must show the token instead."""
     if sys.platform == "win32" or LOOPBACK:
         return True
     return peer_uid(conversation) == os.geteuid()
@@ -125,12 +128,8 @@ def peer_uid(conversation: socket.socket) -> int:
 
 
 def shows(token: str | None, shown: object) -> bool:
-    """Whether the first message shows the *token* that is asked for."""
-    if token is None:
-        return True
-    from hmac import compare_digest  # costs as much to import as the rest of this module, and only Windows needs it
-
-    return isinstance(shown, str) and compare_digest(shown.encode(), token.encode())
+    """Return whether the first message shows the *token* that is asked for."""
+    return token is None or (isinstance(shown, str) and compare_digest(shown.encode(), token.encode()))
 
 
 def _listen_unix(path: Path) -> socket.socket:
@@ -161,7 +160,7 @@ def _listen_loopback(path: Path) -> tuple[socket.socket, str]:
 
 @contextmanager
 def _short(path: Path) -> Iterator[str]:
-    """Give an address for *path* that fits: a socket's may have 107 bytes (sun_path, unix(7)), and a home folder may be deep."""
+    """Yield an address for *path* that fits: a socket's may have 107 bytes (sun_path, unix(7)), and a home folder may be deep."""
     if sys.platform != "linux" or len(os.fsencode(path)) <= LONGEST:
         yield str(path)
         return
@@ -173,5 +172,5 @@ def _short(path: Path) -> Iterator[str]:
 
 
 def _unix() -> int:
-    """The family of Unix sockets, which Windows' Python does not name."""
+    """Return the family of Unix sockets, which Windows' Python does not name."""
     return int(getattr(socket, "AF_UNIX", 1))

@@ -1,6 +1,6 @@
-"""A conversation with the system-wide instance: newline-delimited JSON on a socket that a group may connect to.
+"""Talk with the system-wide instance: newline-delimited JSON on a socket that a group may connect to.
 
-It is believed only if the kernel says that the right user listens there: root, or in a trial the owner of the named folder.
+It trusts the service only if the kernel says that the right user listens there: root, or in a trial the owner of the named folder.
 Requests and answers (see `tray.system.server`, which refuses everything else):
 
     hello      {protocol, version, role, pid}    both ways, first
@@ -24,6 +24,10 @@ from tray import ipc
 from tray.core import clock, paths
 from tray.core.errors import NotInGroupError, SystemViewError
 from tray.ipc import endpoint
+
+if sys.platform != "win32":
+    import grp
+    import pwd
 
 CONNECT_SECONDS = 1.0
 NEWER = "It is of another version than this program."
@@ -104,15 +108,15 @@ class Conversation:
 
 
 def connect(folder: Path, role: str) -> Conversation | None:
-    """Begin a conversation with the service that shows itself in *folder*; None if none was ever set up.
+    """Begin a conversation with the service whose socket is in *folder*; None if none was ever set up.
 
     Raises:
-        NotInGroupError: This user may not.
-        SystemViewError: It does not run, or it is not to be believed.
+        NotInGroupError: This user may not connect.
+        SystemViewError: The service does not run, or the wrong user runs it.
     """
     try:
-        found = folder.stat()
-        owner = 0 if folder == paths.VIEW_FOLDER else found.st_uid
+        status = folder.stat()
+        owner = 0 if folder == paths.VIEW_FOLDER else status.st_uid
         connected = endpoint.dial_owner(folder / paths.VIEW_SOCKET, owner, CONNECT_SECONDS)
     except PermissionError as error:
         raise _not_in_group(folder) from error
@@ -129,14 +133,11 @@ def _not_in_group(folder: Path) -> NotInGroupError:
     """Return the error with names that can be typed as they stand."""
     group, user, added = "backup-tray", "NAME", False
     if sys.platform != "win32":
-        import grp
-        import pwd
-
         user = str(os.geteuid())
         try:
             user = pwd.getpwuid(os.geteuid()).pw_name
-            found = grp.getgrgid(folder.stat().st_gid)
-            group, added = found.gr_name, user in found.gr_mem
+            entry = grp.getgrgid(folder.stat().st_gid)
+            group, added = entry.gr_name, user in entry.gr_mem
         except (OSError, KeyError):
             pass  # no name, or a folder that cannot even be looked at
     return NotInGroupError(shlex.quote(group), shlex.quote(user), added=added)

@@ -371,7 +371,7 @@ def test_a_tracker_whose_socket_is_gone_is_said(places: Places, monkeypatch: pyt
     monkeypatch.setattr(live_module, "PATIENCE_SECONDS", 0.3)
     with tracker(places, "import tray.tracker.server as s; s.Tracker._upkeep = lambda _: None"):
         places.socket.unlink()
-        assert "nobody listens" in unavailable(places).error["why"]
+        assert "does not listen" in unavailable(places).error["why"]
 
 
 @pytest.mark.parametrize("protocol", [[99, 0], None, "1", [], [None]])

@@ -127,7 +127,7 @@ def test_a_listener_of_another_user_is_not_asked(tmp_path: Path, monkeypatch: py
         foreign.bind(str(path))
         foreign.listen()
         monkeypatch.setattr(endpoint, "same_user", lambda _: False)
-        with pytest.raises(OSError, match="belongs to somebody else"):
+        with pytest.raises(OSError, match="belongs to another user"):
             instance.ask(path, "audit")
 
 
