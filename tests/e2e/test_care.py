@@ -136,11 +136,11 @@ def test_what_happened_while_nobody_watched_is_on_record_after_the_next_start(pl
 
 
 def test_housekeeping_by_hand_says_what_could_not_be_done(places: Places) -> None:
-    """`backup-tray tracker --care` ends with 1 and names the duty; the others are done."""
+    """`backup-tray tracker --care` ends with 1 and names the tasks; the others are done."""
     record("home", "succeeded")
     places.config.mkdir(mode=0o700, parents=True, exist_ok=True)
     places.config_file.write_text("[audit\n")
     done = tray("tracker", "--care")
     assert done.returncode == 1
-    assert "copies of checkpoints: " in done.stderr
+    assert "copies of checkpoints, pruning, forwarding: The configuration cannot be used" in done.stderr
     assert task_memory.load(places, "clock")

@@ -75,8 +75,8 @@ def _care(begun: int | None) -> int:
     if begun is not None:
         tracker_entries.started(here, begun, os.getppid())
     failed = rounds.run(here, started=begun is not None)
-    for task, why in failed.items():
-        print(f"backup-tray: {task}: {why}", file=sys.stderr)
+    for line in rounds.by_reason(failed):
+        print(f"backup-tray: {line}", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -34,13 +34,13 @@ def _register(parser: ArgumentParser) -> None:
 def _create(args: Namespace) -> int:
     """Ask for missing answers, make repository and job, and run the first backup; the exit code is its engine's."""
     here = places()
+    step = f"Give the answers as options: `{_EXAMPLE}`."
     if not args.yes and not sys.stdin.isatty():
-        step = f"Give the answers as options: `{_EXAMPLE}`."
         raise UsageError("Nothing was created.", why="There is no terminal to ask on.", next=step)
     try:
         job = _make(here, args)
     except EOFError:
-        raise UsageError("Nothing was created.", why="The questions were not answered.") from None
+        raise UsageError("Nothing was created.", why="The questions were not answered.", next=step) from None
     _explain(job)
     if args.no_run:
         return 0

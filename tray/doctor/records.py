@@ -119,10 +119,10 @@ def housekeeping(places: Places) -> list[Check]:
     failed = rounds.failures(places)
     if not failed:
         return [Check("housekeeping", Level.OK, "All that was due is done.")]
-    tasks: dict[str, list[str]] = {}
-    for task, note in failed.items():
-        tasks.setdefault(wording.escape(note.get("why", "")).rstrip("."), []).append(wording.escape(task))
-    what = "; ".join(f"{', '.join(names)}: {why}" for why, names in tasks.items()) + "."
+    lines = rounds.by_reason(
+        {wording.escape(task): wording.escape(note.get("why", "")) for task, note in failed.items()}
+    )
+    what = " ".join(lines)
     return [Check("housekeeping", Level.WARN, what, "backup-tray tracker --care  (tries again, and says what fails)")]
 
 

@@ -47,6 +47,14 @@ def failures(places: Places) -> dict[str, dict[str, str]]:
     return {name: note for name, note in task_memory.load(places, _NOTES).items() if isinstance(note, dict)}
 
 
+def by_reason(failed: Mapping[str, str]) -> list[str]:
+    """Return one sentence for each reason, with the tasks that failed for it."""
+    tasks: dict[str, list[str]] = {}
+    for task, why in failed.items():
+        tasks.setdefault(why.rstrip("."), []).append(task)
+    return [f"{', '.join(names)}: {why}." for why, names in tasks.items()]
+
+
 def _guarded(task: Task, current: Round) -> str | None:
     """Run *task* and return why it failed, None if it did not."""
     try:
