@@ -17,6 +17,7 @@ SCENARIOS = {
     "first": (("-c", "full", "-R", "source"), "succeeded"),
     "incremental": (("-c", "monday", "-A", "full", "-R", "source", "-z"), "succeeded"),
     "odd names": (("-Q", "-v", "-c", "odd-names", "-R", "odd"), "succeeded"),
+    "not there": (("-c", "partial", "-R", "source", "-g", "d0", "-g", "gone"), "warning"),
     "exists": (("-c", "full", "-R", "source"), "failed"),
     "missing": (("-c", "none", "-R", "missing"), "failed"),
     "wrong flag": (("--no-such-flag", "-c", "none"), "failed"),

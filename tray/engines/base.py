@@ -201,6 +201,7 @@ class Traits(Protocol):
         stale_ms: By its own rule a lock that was not renewed for so long counts no more; 0: it has no such rule.
         repository: How the files of its repository are read, by a word of `tray.repository.files.READERS`; "": they are not read.
         sized: Its repository holds nothing but the backup, so that the size means something.
+        passes_over_missing: It says nothing of a source that is not there, and ends well.
         spares_strangers: It passes over files in its repository whose names it does not know.
         common: It is installed on most machines, also where no backup is made.
         asks: The command that prints all snapshots of a repository as JSON, changes nothing and waits for no lock.
@@ -222,6 +223,7 @@ class Traits(Protocol):
     stale_ms: int = 0
     repository: str = ""
     sized: bool = False
+    passes_over_missing: bool = False
     spares_strangers: bool = False
     common: bool = False
     asks: tuple[str, ...] = ()

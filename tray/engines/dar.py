@@ -3,8 +3,9 @@
 dar prints nothing while it works (unless the user asks for it), so its progress is what its process writes. Its exit code is 0 when
 all went well, 5 when it could not read files, 11 when files changed meanwhile, and 4 when it had a question but no terminal.
 
-But a folder that it cannot list leaves the exit code at 0; only one line tells of it. In English those lines are known. In another
-language (French, Swedish) every line before the statistics counts as a problem; with `-v`, which adds lines, the result is unknown.
+It says nothing of a `-g` that is not there, so the wrapper looks for that. A folder that it cannot list leaves the exit code at 0,
+and only one line tells of it. In English those lines are known. In another language (French, Swedish) every line before the
+statistics counts as a problem; with `-v`, which adds lines, the result is unknown.
 """
 
 import posixpath
@@ -149,6 +150,7 @@ class Dar(LineEngine):
     grammar = _GRAMMAR
     harmless = Harmless(_GRAMMAR, (_GRAMMAR.values | _GRAMMAR.optional) - _SECRET, subcommands=frozenset(("",)))
     choose = ("include",)
+    passes_over_missing = True
     writes = True
     runs = DarRun
 

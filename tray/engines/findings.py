@@ -377,6 +377,16 @@ def with_empty_sources(result: Result, sources: Sequence[str], empty: Sequence[s
     return result
 
 
+def without_sources(result: Result, missing: Sequence[str]) -> Result:
+    """Return *result*, but a warning with the name of a source that is not there, where there is one."""
+    if not missing or result.outcome not in _JUDGED:
+        return result
+    more = f" and {len(missing) - 1} more sources are" if len(missing) > 1 else " is"
+    return _but(
+        replace(result, errors=result.errors + len(missing)), f"{missing[0][:300]}{more} not there", empty=False
+    )
+
+
 def _but(result: Result, doubt: str, *, empty: bool = True) -> Result:
     reason = f"{result.reason.rstrip('.')}, but {doubt}; check that its disk is mounted."
     return replace(result, outcome=Outcome.WARNING, reason=reason, empty=empty, otherwise=result if empty else None)

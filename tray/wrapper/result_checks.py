@@ -16,7 +16,7 @@ from tray.core.dataclass import replace
 from tray.core.model import BACKUP, Outcome
 from tray.core.paths import Places
 from tray.engines.base import Engine, Exit, Plan, Result
-from tray.engines.findings import LastGood, with_empty_sources
+from tray.engines.findings import LastGood, with_empty_sources, without_sources
 from tray.runs import RunFolder, RunInfo
 
 if TYPE_CHECKING:
@@ -45,7 +45,32 @@ def looked(result: Result, plan: Plan, engine: str, past: "Sequence[Past]") -> R
     links_only = result.empty and not empty and all(_lacks_files(place, until, regular=True) for place in places)
     if links_only and result.otherwise is not None:
         return result.otherwise  # restic and borg do not count links
+    if engines.named(engine).passes_over_missing:
+        result = without_sources(result, _missing(plan, places))
     return with_empty_sources(result, plan.sources, empty, _before(engine, past))
+
+
+def _missing(plan: Plan, places: Sequence[str]) -> list[str]:
+    """Return the sources that are not there; a relative one only where the engine certainly worked in this folder."""
+    here = engines.unwrap(plan.argv, {}).at == 0
+    return [
+        name
+        for name, place in zip(plan.sources, places, strict=True)
+        if (os.path.isabs(place) or (here and not place.startswith("listed in "))) and _is_gone(place)
+    ]
+
+
+def _is_gone(place: str) -> bool:
+    """Whether *place* certainly is not there; one that this user cannot look at may be."""
+    if "***" in place or "\0" in place:
+        return False
+    try:
+        os.lstat(place)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def of_step(result: Result, found: "Found", code: int | None) -> Result:

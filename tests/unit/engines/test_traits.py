@@ -54,7 +54,7 @@ SAID: dict[str, dict[str, Any]] = {
     "duplicity": {"repository": "duplicity", "sized": True},
     "kopia": {"counts_files": True},
     "rdiff-backup": {"repository": "rdiff-backup"},
-    "dar": {},
+    "dar": {"passes_over_missing": True},
     "tar": {"repository": "file", "sized": True, "common": True},
     "command": {},
 }

@@ -170,6 +170,27 @@ def test_a_slow_or_endless_folder_is_left_alone(tmp_path: Path, monkeypatch: pyt
     assert look(f"restic backup {tmp_path}") == GOOD
 
 
+def test_a_source_that_is_not_there_is_a_warning_where_the_engine_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dar passes over it and ends well; other engines tell of it themselves."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    ended = look(f"dar -c a -R {tmp_path} -g here -g gone -g away")
+    assert (ended.outcome, ended.errors) == (Outcome.WARNING, 2)
+    assert f"{tmp_path}/gone and 1 more sources are not there" in ended.reason
+    assert look("dar -c a -g here -g gone").outcome is Outcome.WARNING
+    for command in (
+        f"dar -c a -R {tmp_path} -g here",
+        "dar -c a -g here -[ list",
+        "env -C /srv dar -c a -g here -g gone",
+        f"rsync -a {tmp_path}/here {tmp_path}/gone dst",
+        f"dar -t a -R {tmp_path} -g gone",
+    ):
+        assert look(command) == GOOD, command
+
+
 def test_a_failure_stays_what_it_is() -> None:
     """Only an end that looked good is with_empty_sources."""
     bad = Result(Outcome.FAILED, "No.")
