@@ -29,7 +29,7 @@ from bench_audit import drafts
 
 from tray.audit.rows import plain_body
 from tray.audit.store import AuditLog
-from tray.audit.verify.check import verify, verify_since
+from tray.audit.verify.check import verify
 from tray.audit.verify.stream import Pass
 from tray.audit.verify.tables import Head, begin
 
@@ -145,8 +145,8 @@ def start_up(folder: Path, beside: Path) -> None:
     with AuditLog.open(db, key) as log:
         for pair in list(drafts(10)):
             log.append(pair)
-    seconds = [timed(lambda: verify_since(db, key, point, baselines={"bench": note})) for _ in range(20)]
-    verdict = verify_since(db, key, point, baselines={"bench": note})
+    seconds = [timed(lambda: verify(db, key, since=point, baselines={"bench": note})) for _ in range(20)]
+    verdict = verify(db, key, since=point, baselines={"bench": note})
     assert (verdict.result, verdict.full) == ("intact", False)
     cuts = statistics.quantiles(seconds, n=20)
     print(

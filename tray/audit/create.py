@@ -48,7 +48,7 @@ def ensure(db: Path, key: Path, timeout: float, copies: Path | None = None) -> N
             return
         # The key comes last, so that no process meets a key without a log and calls the log lost. If this one is killed before,
         # the next one finds the key under its other name (above).
-        _create(db, key, Signer(keys.prepare_fresh(key)), copies, keys.fresh_file(key))
+        _create(db, key, Signer(keys.create(keys.fresh_file(key))), copies, keys.fresh_file(key))
 
 
 def _create(db: Path, key: Path, signer: Signer, copies: Path | None, new_key: Path | None = None) -> None:

@@ -116,26 +116,11 @@ def fresh_file(key: Path) -> Path:
     return key.with_name(key.name + ".new")
 
 
-def prepare_fresh(key: Path) -> bytes:
-    """Write a new key to `fresh_file(key)`, durably, and return its seed."""
-    seed, beside = prepare(key)
-    os.replace(beside, fresh_file(key))
-    sync_folder(key.parent)
-    return seed
-
-
 def create(key: Path) -> bytes:
     """Make a new key in the file *key* and return its seed. The file appears complete or not at all."""
-    seed, beside = prepare(key)
-    os.replace(beside, key)
-    sync_folder(key.parent)
-    return seed
-
-
-def prepare(key: Path) -> tuple[bytes, Path]:
-    """Make a new key in a file beside *key*; return its seed and that file, which the caller renames."""
     seed = os.urandom(SEED_SIZE)
-    return seed, write_beside(key, f"{_HEADER} {base64.b64encode(seed).decode()}\n".encode())
+    write_new(key, f"{_HEADER} {base64.b64encode(seed).decode()}\n".encode())
+    return seed
 
 
 def pins(key: Path) -> list[VerifierKey]:

@@ -54,7 +54,7 @@ def rotate(places: Places, *, timeout: float = 5.0) -> Rotation:
             raise AuditUnavailableError(
                 f"The key in {key} is not the one that signed last.", _LOST.format("the present one")
             )
-        fresh = Signer(keys.prepare_fresh(key))
+        fresh = Signer(keys.create(keys.fresh_file(key)))
         entry = log.change_key(fresh)
         with contextlib.suppress(FileNotFoundError):  # another process appended meanwhile and has done it
             os.replace(keys.fresh_file(key), key)

@@ -8,7 +8,7 @@ from tray import config as configuration
 from tray.audit import last_check, spool
 from tray.audit.entry import Action, Draft, Severity
 from tray.audit.verify import seal
-from tray.audit.verify.check import verify, verify_since
+from tray.audit.verify.check import verify
 from tray.audit.verify.verdict import Verdict
 from tray.baselines import all_copies
 from tray.config import Config
@@ -50,18 +50,17 @@ def check(
     """
     source = "scheduled" if scheduled else None
     try:  # the baselines first: one that is newer than the state read of the log would look like a rollback
-        kept = all_copies.found(places, config, problems)
-        options: dict[str, Any] = {
-            "baselines": given,
-            "kept": kept,
-            "pinned": all_copies.pinned(places),
-            "progress": progress,
-            "timeout": timeout,
-        }
-        if incremental:
-            verdict = verify_since(places.audit_db, places.audit_key, last_check.point(places), **options)
-        else:
-            verdict = verify(places.audit_db, places.audit_key, witness=last_check.witness(places), **options)
+        verdict = verify(
+            places.audit_db,
+            places.audit_key,
+            since=last_check.point(places) if incremental else None,
+            witness=None if incremental else last_check.witness(places),
+            baselines=given,
+            kept=all_copies.found(places, config, problems),
+            pinned=all_copies.pinned(places),
+            progress=progress,
+            timeout=timeout,
+        )
     except AuditMissingError:
         raise
     except BackupTrayError as error:

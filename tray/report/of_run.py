@@ -10,7 +10,7 @@ from tray.audit import last_check, spool
 from tray.audit.entry import ENDS, ended_run
 from tray.audit.merkle import leaf_hash
 from tray.audit.rows import StoredEntry
-from tray.audit.verify.check import verify, verify_since
+from tray.audit.verify.check import verify
 from tray.audit.verify.verdict import Result, Verdict
 from tray.baselines import all_copies
 from tray.core import clock
@@ -151,7 +151,7 @@ def verified(places: Places) -> Verdict:
     point = last_check.point(places)
     kept, pinned = all_copies.found(places, settings), all_copies.pinned(places)
     if point is not None and point.size > LONG_LOG:
-        return verify_since(places.audit_db, places.audit_key, point, kept=kept, pinned=pinned)
+        return verify(places.audit_db, places.audit_key, since=point, kept=kept, pinned=pinned)
     return verify(places.audit_db, places.audit_key, kept=kept, pinned=pinned, witness=last_check.witness(places))
 
 

@@ -15,7 +15,7 @@ from tests.unit.audit.attacks import Scene
 from tests.unit.audit.cases import UNCHECKED, Case
 from tests.unit.audit.cases_whole import CASES, GROUPS
 from tray.audit import last_check
-from tray.audit.verify.check import verify, verify_since
+from tray.audit.verify.check import verify
 from tray.baselines import all_copies
 from tray.core import clock
 from tray.core.errors import AuditUnavailableError
@@ -35,7 +35,7 @@ def _said(case: Case, scene: Scene, **options: object) -> str:
     here = scene.here
     try:
         if case.how:
-            verdict = verify_since(here.audit_db, here.audit_key, last_check.point(here), **options)  # type: ignore[arg-type]
+            verdict = verify(here.audit_db, here.audit_key, since=last_check.point(here), **options)  # type: ignore[arg-type]
         else:
             verdict = verify(here.audit_db, here.audit_key, **options)  # type: ignore[arg-type]
     except AuditUnavailableError:

@@ -12,7 +12,7 @@ from tests.waiting import wait_for
 from tray.audit import last_check, rotation, segments
 from tray.audit.segments import prune
 from tray.audit.store import AuditLog
-from tray.audit.verify.check import Kind, Result, Verdict, verify, verify_since
+from tray.audit.verify.check import Kind, Result, Verdict, verify
 from tray.baselines import all_copies, recorded_check
 from tray.core import clock
 from tray.core.dataclass import replace
@@ -85,7 +85,7 @@ def test_a_pruned_log_is_checked_from_where_the_last_check_ended(pruned: Places)
     prune(pruned, 0, all_copies.found(pruned), most=1)
     point = last_check.point(pruned)
     assert point is not None
-    verdict = verify_since(pruned.audit_db, pruned.audit_key, point, kept=all_copies.found(pruned))
+    verdict = verify(pruned.audit_db, pruned.audit_key, since=point, kept=all_copies.found(pruned))
     assert (verdict.result, verdict.full) == (Result.INTACT, False)
     assert recorded_check.check(pruned).result is Result.INTACT
 
@@ -95,7 +95,7 @@ def test_a_point_that_was_pruned_away_asks_for_a_full_check(pruned: Places) -> N
     verdict = checked(pruned)
     assert verdict.point is not None
     stale = replace(verdict.point, size=300)
-    assert verify_since(pruned.audit_db, pruned.audit_key, stale, kept=all_copies.found(pruned)).full
+    assert verify(pruned.audit_db, pruned.audit_key, since=stale, kept=all_copies.found(pruned)).full
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tray.audit.checkpoint import Checkpoint
 from tray.audit.entry import Action
 from tray.audit.merkle import Frontier, Tiles
 from tray.audit.store import AuditLog
-from tray.audit.verify.check import Kind, Result, verify_since
+from tray.audit.verify.check import Kind, Result, verify
 from tray.audit.verify.tables import is_consistent
 from tray.audit.verify.verdict import Verdict
 from tray.baselines import all_copies, recorded_check
@@ -37,7 +37,7 @@ def kept(places: Places) -> Places:
 def since(places: Places, **options: Any) -> Verdict:
     """Go on from the last check, against what is kept beside the configuration."""
     options = {"kept": all_copies.found(places), "pinned": all_copies.pinned(places)} | options
-    return verify_since(places.audit_db, places.audit_key, last_check.point(places), **options)
+    return verify(places.audit_db, places.audit_key, since=last_check.point(places), **options)
 
 
 def actions(places: Places) -> list[tuple[str, str]]:

@@ -4,11 +4,12 @@ The check reads one consistent state as a stream, in constant memory, while othe
 at best be "intact in itself": a person who replaces log and key together leaves no trace inside. So the result is *intact* only
 if a checkpoint that was kept elsewhere agrees.
 
-`verify` checks all of it; `verify_since` goes on from an authenticated point of an earlier check (`tray.audit.last_check`).
+`verify` checks all of it, or goes on from an authenticated point of an earlier check (`tray.audit.last_check`).
 """
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from tray.audit import checkpoint, database, keys
@@ -43,17 +44,21 @@ def verify(
     db: Path,
     key: Path,
     *,
+    since: Point | None = None,
     baselines: Mapping[str, bytes] | None = None,
     kept: Mapping[str, bytes] | None = None,
     witness: Point | None = None,
     pinned: Sequence[VerifierKey] = (),
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     timeout: float = 5.0,
 ) -> Verdict:
     """Check the log *db*, and change nothing.
 
     Args:
         key: The signing key's file. It is not needed; beside it stand the pinned public keys.
+        since: Point (from `last_check.point`, which makes sure that it is ours) from where to check: earlier entries are not read
+            again, and a change there is not found. If the log does not go on from it, all of it is checked; `Verdict.full` says
+            which.
         baselines: Signed checkpoints that were kept elsewhere, by name, for this check.
         kept: The same, but found where they are always kept: a broken one is only noted.
         witness: Point where an earlier check ended. It lies beside the log, so it may accuse, but never makes the log intact.
@@ -64,58 +69,13 @@ def verify(
         AuditUnavailableError: It could not be checked.
         BaselineError: One of *baselines* is no checkpoint, or its signature is broken.
     """
-    return _run(db, key, _all(baselines, kept, witness), pinned, progress, timeout, None)
-
-
-def verify_since(
-    db: Path,
-    key: Path,
-    point: Point | None,
-    *,
-    baselines: Mapping[str, bytes] | None = None,
-    kept: Mapping[str, bytes] | None = None,
-    pinned: Sequence[VerifierKey] = (),
-    progress: Callable[[int, int], None] | None = None,
-    timeout: float = 5.0,
-) -> Verdict:
-    """Check the entries after *point*, and that the present log continues the one of that time.
-
-    Entries before the point are not read again: only `verify` finds a change there. If the log does not go on from the point
-    (there is none, it is of another log, was pruned, or does not fit) all of it is checked; `Verdict.full` says which.
-
-    Args:
-        point: From `last_check.point`, which makes sure that it is ours.
-
-    Raises:
-        AuditUnavailableError, BaselineError: As `verify`.
-    """
-    return _run(db, key, _all(baselines, kept, point), pinned, progress, timeout, point)
-
-
-def _run(
-    db: Path,
-    key: Path,
-    baselines: list[_Baseline],
-    pinned: Sequence[VerifierKey],
-    progress: Progress | None,
-    timeout: float,
-    point: Point | None,
-) -> Verdict:
-    began = clock.monotonic()
-    with database.guard(db, timeout):
-        connection, _ = database.connect_reader(db, timeout)
-        try:
-            connection.execute("BEGIN")
-            connection.execute("PRAGMA user_version").fetchone()  # from here on the state stays the same
-            pins = _pins(key)  # only now: a new key is pinned before the log names it
-            connection.text_factory = _text  # text where bytes belong is a finding, not an error
-            verdict = None
-            if point is not None:
-                verdict = _Check(connection, db, timeout, pins, pinned, baselines, progress).since(point)
-            if verdict is None:
-                verdict = _Check(connection, db, timeout, pins, pinned, baselines, progress).all()
-        finally:
-            connection.close()
+    began, targets = clock.monotonic(), _all(baselines, kept, witness or since)
+    with database.reading(db, timeout) as connection:
+        connection.execute("PRAGMA user_version").fetchone()  # from here on the state stays the same
+        pins = _pins(key)  # only now: a new key is pinned before the log names it
+        connection.text_factory = _text  # text where bytes belong is a finding, not an error
+        check = partial(_Check, connection, db, timeout, pins, pinned, targets, progress)
+        verdict = (check().since(since) if since is not None else None) or check().all()
     return replace(verdict, duration_ms=int((clock.monotonic() - began) * 1000))
 
 

@@ -46,7 +46,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The point where a verification ended without a finding: enough to go on from there (`check.verify_since`).
+    """The point where a verification ended without a finding: enough to go on from there (`check.verify`).
 
     Attributes:
         leaf: Hash of the last entry.
