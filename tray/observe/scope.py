@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from tray.core import clock
-from tray.core.dataclass import dataclass, field
+from tray.core.dataclass import dataclass
 from tray.core.paths import HOME_VARIABLE
 
 VARIABLE = "BACKUP_TRAY_OBSERVE"
@@ -35,7 +35,6 @@ ALL_FACTOR = 4
 SAID_SECONDS = 3600.0
 """How long a note about a limit stays after the limit was last reached."""
 _MOST_USERS = 1000
-_EVERYONE = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,53 +84,65 @@ class Scope:
         return self.home is not None and os.path.abspath(home) == os.path.abspath(self.home)
 
 
-@dataclass(slots=True)
+class Allowance:
+    """A number of times: *most* in a row, and *a_second* a second in the long run."""
+
+    __slots__ = ("_a_second", "_at", "_left", "_most")
+
+    def __init__(self, most: float, a_second: float) -> None:
+        self._most, self._a_second = most, a_second
+        self._left, self._at = most, clock.monotonic()
+
+    def take(self) -> bool:
+        """Use one up; return False if none is left."""
+        now = clock.monotonic()
+        self._left, self._at = min(self._most, self._left + (now - self._at) * self._a_second), now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
 class _Bucket:
     """The looks and runs that one user has left."""
 
-    looks: float
-    runs: float
-    at: float
-    live: int = 0
+    __slots__ = ("live", "looks", "runs")
+
+    def __init__(self, looks: float, looks_per_second: float, runs: float) -> None:
+        self.looks, self.runs, self.live = Allowance(looks, looks_per_second), Allowance(runs, runs / 3600), 0
 
 
-@dataclass(slots=True)
 class Quota:
     """The looks and runs that other users have left; our own user *uid* has no limit here."""
 
-    uid: int
-    _buckets: dict[int, _Bucket] = field(default_factory=dict)
-    _bitten: dict[int, float] = field(default_factory=dict)
+    def __init__(self, uid: int) -> None:
+        self.uid = uid
+        self._everyones = _Bucket(ALL_LOOKS, ALL_LOOKS_PER_SECOND, RUNS_AN_HOUR * ALL_FACTOR)
+        self._buckets: dict[int, _Bucket] = {}
+        self._bitten: dict[int, float] = {}
 
     def look(self, uid: int) -> bool:
         """Return whether one more process of *uid* may be looked at closely."""
         if uid == self.uid:
             return True
-        pair = self._pair(uid)
-        if any(bucket.looks < 1 for bucket in pair):
-            return self.refused(uid)
-        for bucket in pair:
-            bucket.looks -= 1
-        return True
+        return (self._of(uid).looks.take() and self._everyones.looks.take()) or self.refused(uid)
 
     def begin(self, uid: int) -> bool:
         """Return whether one more run of *uid* may be watched and put on record; `end` gives its place back."""
         if uid == self.uid:
             return True
-        pair = self._pair(uid)
-        if any(
-            bucket.runs < 1 or bucket.live >= most for bucket, most in zip(pair, (LIVE, LIVE * ALL_FACTOR), strict=True)
-        ):
+        bucket = self._of(uid)
+        full = bucket.live >= LIVE or self._everyones.live >= LIVE * ALL_FACTOR
+        if full or not bucket.runs.take() or not self._everyones.runs.take():
             return self.refused(uid)
-        for bucket in pair:
-            bucket.runs -= 1
-            bucket.live += 1
+        bucket.live += 1
+        self._everyones.live += 1
         return True
 
     def end(self, uid: int) -> None:
         """Note that a run of *uid* that `begin` let in is over."""
-        for number in () if uid == self.uid else (uid, _EVERYONE):
-            if (bucket := self._buckets.get(number)) is not None:
+        if uid in self._buckets:
+            for bucket in (self._buckets[uid], self._everyones):
                 bucket.live = max(bucket.live - 1, 0)
 
     def refused(self, uid: int) -> bool:
@@ -154,19 +165,10 @@ class Quota:
         )
         return (note,)
 
-    def _pair(self, uid: int) -> tuple[_Bucket, _Bucket]:
-        everyone = self._bucket(_EVERYONE, ALL_FACTOR, ALL_LOOKS, ALL_LOOKS_PER_SECOND)
-        return self._bucket(uid, 1, LOOKS, LOOKS_PER_SECOND), everyone
-
-    def _bucket(self, uid: int, factor: int, looks: float, a_second: float) -> _Bucket:
-        now, runs = clock.monotonic(), float(RUNS_AN_HOUR * factor)
-        if len(self._buckets) > _MOST_USERS:
-            self._buckets = {user: other for user, other in self._buckets.items() if other.live or user == _EVERYONE}
-        bucket = self._buckets.setdefault(uid, _Bucket(looks, runs, now))
-        gone, bucket.at = now - bucket.at, now
-        bucket.looks = min(looks, bucket.looks + gone * a_second)
-        bucket.runs = min(runs, bucket.runs + gone * runs / 3600)
-        return bucket
+    def _of(self, uid: int) -> _Bucket:
+        if uid not in self._buckets and len(self._buckets) >= _MOST_USERS:
+            self._buckets = {user: bucket for user, bucket in self._buckets.items() if bucket.live}
+        return self._buckets.setdefault(uid, _Bucket(LOOKS, LOOKS_PER_SECOND, RUNS_AN_HOUR))
 
 
 def user_name(uid: int) -> str:

@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
 from tray import config, engines, runs
 from tray.core import clock, locks
@@ -24,7 +23,7 @@ from tray.observe.execs import BURST_SECONDS, GENERAL, Execs
 from tray.observe.lister import ASKED_AT_ONCE, INTERVAL_SECONDS, SETTLE_SECONDS, Lister
 from tray.observe.meter import Meter
 from tray.observe.proc import Proc
-from tray.observe.scope import SAID_SECONDS, Quota, Scope
+from tray.observe.scope import SAID_SECONDS, Allowance, Quota, Scope
 from tray.runs import RunFolder, RunInfo
 from tray.tracker.loop import Loop
 from tray.tracker.sighting import info_of, live_of, ourselves, processes_of, seen_of
@@ -57,21 +56,12 @@ class _Watched:
     asked: int = 0
 
 
-class Shown(Protocol):
-    """The place where the observer shows live runs: `tray.tracker.state.Runs`, or an object that passes them on to it."""
-
-    def start(self, run: LiveRun) -> None:
-        """Show a run as it is now."""
-
-    def at(self, repository: str | None) -> list[str]:
-        """Return the ids of our own user's live runs on *repository*."""
-
-
 class Observer:
     """The search for runs that others started, and the watch over them.
 
     Args:
-        known: The place where live runs are shown.
+        show: Called with a live run as it is now.
+        at: Returns the ids of our own user's live runs on a repository.
         loop: The loop that calls the observer.
         begun: Called when a run was found.
         over: Called with the run's id when it has ended and its folder may be closed.
@@ -86,7 +76,8 @@ class Observer:
     def __init__(
         self,
         places: Places,
-        known: Shown,
+        show: Callable[[LiveRun], None],
+        at: Callable[[str | None], list[str]],
         loop: Loop,
         begun: Callable[[], None],
         over: Callable[[str], None],
@@ -95,7 +86,8 @@ class Observer:
         notes: Callable[[tuple[str, ...]], None] = lambda _: None,
         proc: Proc | None = None,
     ) -> None:
-        self._places, self._known, self._loop, self._begun, self._over = places, known, loop, begun, over
+        self._places, self._loop = places, loop
+        self._show, self._at, self._begun, self._over = show, at, begun, over
         self._scope = Scope.of(os.environ, others)
         self._quota = Quota(self._scope.uid)
         self._ours = 0  # how many of the watched runs are our own user's
@@ -107,7 +99,7 @@ class Observer:
         self._lister = Lister(self._proc)
         self._execs: Execs | None = None
         self._burst, self._more = 0, False
-        self._credit, self._credited = float(BURSTS), clock.monotonic()
+        self._bursts = Allowance(BURSTS, BURSTS_PER_SECOND)
         self._folders = runs.LiveFolders(places)
         self._of_folders: dict[str, tuple[int, frozenset[str]]] = {}
         self._watched: dict[str, _Watched] = {}
@@ -155,13 +147,9 @@ class Observer:
         """An engine's program was opened: look now, and some more times soon."""
         if self._execs is None or not self._execs.drain():
             return
-        now = clock.monotonic()
-        self._credit = min(BURSTS, self._credit + (now - self._credited) * BURSTS_PER_SECOND)
-        self._credited = now
         if self._burst:
             self._more = True
-        elif self._credit >= 1:
-            self._credit -= 1
+        elif self._bursts.take():
             self._soon()
 
     def _soon(self) -> None:
@@ -173,8 +161,7 @@ class Observer:
             return
         self._consider(self._lister.settled())
         self._burst, again, self._more = 0, self._more, False
-        if again and self._credit >= 1:
-            self._credit -= 1
+        if again and self._bursts.take():
             self._soon()
 
     def _settled(self) -> None:
@@ -281,7 +268,7 @@ class Observer:
         )
         self._watched[info.run] = run
         self._ours += info.user is None
-        self._known.start(run.live)
+        self._show(run.live)
         self._together(run)
         if run.ending.fd is not None:
             self._loop.watch(run.ending.fd, lambda: self._ending(run))
@@ -307,7 +294,7 @@ class Observer:
         run.alone = run.alone and not self._shares(run)
         if live != run.live and run.info.run in self._watched:
             run.live = live.with_changes(updated_ms=clock.now_ms())
-            self._known.start(run.live)
+            self._show(run.live)
 
     def _together(self, new: _Watched) -> None:
         """Note which runs worked on one repository at the same time, however short one of them was."""
@@ -320,7 +307,7 @@ class Observer:
 
     def _shares(self, run: _Watched) -> bool:
         """Whether another run works on the same repository, so that a new snapshot may be that one's."""
-        return any(other != run.info.run for other in self._known.at(run.info.repository))
+        return any(other != run.info.run for other in self._at(run.info.repository))
 
     def _ending(self, run: _Watched) -> None:
         """The process has ended: from here on only its status is awaited."""

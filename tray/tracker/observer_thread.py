@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable
 
 from tray.core import clock
-from tray.core.model import LiveRun
 from tray.core.paths import Places
 from tray.tracker.loop import Loop, print_error
 from tray.tracker.observer import Observer
@@ -21,21 +20,6 @@ SILENT_SECONDS = 30.0
 """An observer that has not looked for so long hangs, on a disk for instance; the status says so."""
 SWITCH_SECONDS = 0.001
 """How soon one thread lets the other have the interpreter."""
-
-
-class _Shown:
-    """The tracker's live runs as the observer sees them: written in the tracker's thread."""
-
-    def __init__(self, known: Runs, main: Loop) -> None:
-        self._known, self._main = known, main
-
-    def start(self, run: LiveRun) -> None:
-        """Show a run as it is now."""
-        self._main.soon(lambda: self._known.start(run))
-
-    def at(self, repository: str | None) -> list[str]:
-        """Return the ids of our own live runs on *repository*."""
-        return self._known.at(repository)
 
 
 class ObserverThread:
@@ -62,7 +46,8 @@ class ObserverThread:
         self._loop = Loop(self._failed)
         self._observer = Observer(
             places,
-            _Shown(known, main),
+            lambda run: main.soon(lambda: known.start(run)),
+            known.at,
             self._loop,
             lambda: main.soon(begun),
             lambda run: main.soon(lambda: over(run)),

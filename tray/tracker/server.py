@@ -185,22 +185,16 @@ class Tracker:
             self._later("orphans", ORPHAN_CHECK_SECONDS, self._check_orphans)
 
     def _check_orphans(self) -> None:
-        try:
-            self._look_at_orphans()
-        finally:  # a look that failed is followed by another
-            self._watch_orphans()
-            self._idle()
-
-    def _look_at_orphans(self) -> None:
+        self._watch_orphans()  # first: a look that fails is followed by another
         folders = {folder.run: folder for folder in runs.live(self.places)}
         for run in tuple(self._orphans):
-            folder = folders.get(run)
-            if folder is None or self._republished(run):
+            if run not in folders:
+                self.runs.finish(run)
+            if run not in folders or self._republished(run):
                 self._orphans.discard(run)
-                if folder is None:
-                    self.runs.finish(run)
             else:
-                self._check_orphan(run, folder)
+                self._check_orphan(run, folders[run])
+        self._idle()
 
     def _check_orphan(self, run: str, folder: runs.RunFolder) -> None:
         try:
