@@ -1,6 +1,6 @@
 """Know every engine, and find the one that a command line starts.
 
-README.md beside this file says how an engine is added, `base` what it must offer.
+README.md beside this file explains how to add an engine, `base` defines the contract.
 
 A backup waits for the import of its own adapter only: `Known.load` imports it when a program's name begins like one of its names.
 Where none fits, `added` looks for engines that the user has installed. Nothing else in this room is imported late.
@@ -154,7 +154,7 @@ def named(name: str) -> Engine:
 
 
 def harmless(program: str) -> Harmless | None:
-    """Return what is harmless in the command line of the program of this name, by its adapter; None if none says so."""
+    """Return the harmless part of the command line of the program of this name; None if no adapter names one."""
     engine = _built_in(program) or (None if (plugins := added()) is None else plugins.for_program(program))
     return getattr(engine, "harmless", None)
 

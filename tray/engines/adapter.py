@@ -101,7 +101,7 @@ def planned(
 
 
 def _apart(argv: Sequence[str], redactor: Redactor, names: Apart) -> tuple[str, ...]:
-    """Return the facts that tell the job apart: the engine's own options, and what stands before it (`sudo -u bob`)."""
+    """Return the facts that tell the job apart: the engine's own options, and its wrappers' (`sudo -u bob`)."""
     shown = redactor.argv(argv)
     before = [setting for setting in unwrap(shown, {}).sets if not setting.startswith("$")]
     return (*map(redactor.text, names(shown)), *before)

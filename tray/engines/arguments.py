@@ -165,7 +165,7 @@ def _split(word: str, grammar: Grammar, *, begun: bool) -> list[tuple[str, str, 
             return [*options, (name, rest[1:], 0)]
         if name in grammar.optional:
             return [*options, (name, rest, 0)]
-        takes = grammar.takes(name, begun=begun and not rest)  # what is glued to an unknown letter is its value
+        takes = grammar.takes(name, begun=begun and not rest)  # letters glued to an unknown one are its value
         if takes:
             return [*options, (name, rest, 0 if rest else takes)]
         options.append((name, "", 0))

@@ -48,7 +48,7 @@ _PROJECTS = words(
     """make gmake just task rake ant gradle mvn npm npx yarn pnpm composer invoke docker-compose podman-compose vagrant tox nox
     git hg svn artisan drush uv poetry pipenv bundle cargo go dotnet rails"""
 )
-"""Programs that do what a file in the working folder says, unless an option names one."""
+"""Programs that follow a file in the working folder, unless an option names one."""
 _NAMED = words(
     "-C --directory --git-dir --prefix -f --file --project-directory -p --project-name --working-dir -R --repository"
 )
@@ -60,7 +60,7 @@ _VARIABLES: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("kubectl", "oc", "helm", "velero"): ("KUBECONFIG",),
     ("aws", "s3cmd", "s5cmd"): ("AWS_PROFILE", "AWS_ENDPOINT_URL"),
 }
-"""By the beginnings of programs' names: variables that say what they are to save, and where from."""
+"""By the beginnings of programs' names: variables that name the source of a backup."""
 _ON_PATHS = words("zip 7z 7za 7zz rar cp mv scp pax cpio dar star gzip pigz xz zstd bzip2 lz4 ditto")
 """Programs whose words are paths."""
 _WITH_VERB = words("7z 7za 7zz rar")
@@ -211,7 +211,7 @@ def _kind_of_inner(command: Sequence[str], recognise: Recognise, depth: int) -> 
 
 
 def _handed(argv: Sequence[str], recognise: Recognise) -> tuple[str | None, Sequence[str]]:
-    """Return what a command hands on: text for a shell, or else the words of another command."""
+    """Return the words that a command hands on: text for a shell, or else another command."""
     name, rest = program_name(argv[0]), argv[1:]
     if name in SHELLS or name in TEXT:
         return _shell_text(name, rest), ()

@@ -1,7 +1,7 @@
-"""Conclude a run: gather what an engine said (`Findings`), and judge it together with the exit (`conclude`).
+"""Gather the words of an engine (`Findings`), and judge them together with the exit (`conclude`).
 
 The rules about ends that nothing proves, stops that the user asked for and sources without files are the same for all engines and
-stand here. A session adds in one sentence what was achieved where the output and the exit code prove it.
+stand here. A session adds the achievement in one sentence, where the output and the exit code prove it.
 """
 
 import re
@@ -139,7 +139,7 @@ def conclude(
         seen: The meaning of its output.
         exit: How it ended.
         inner: The wrappers that stood before the engine.
-        name: The engine and what it does ("tar").
+        name: The engine, with its subcommand ("borg prune").
         done: The achievement, without a full stop, where output and exit code prove it.
         but: A doubt that makes a warning of it, besides problems.
         verdict: Outcome and reason by a rule of the engine's own, unless the run was stopped.
@@ -193,8 +193,8 @@ def _outcome(
         return verdict
     if exit.code == 0 or not exit.seen:
         if seen.fatal or (why and not exit.seen):
-            said = f"{name} stopped: {seen.first[:300]}" if seen.first else f"{name} gave up."
-            return Outcome.FAILED, why or reason(seen.complaint, causes) or said
+            last = f"{name} stopped: {seen.first[:300]}" if seen.first else f"{name} gave up."
+            return Outcome.FAILED, why or reason(seen.complaint, causes) or last
         if exit.seen:
             return Outcome.UNKNOWN, unproven or f"{name} ended with exit code 0, but it did not say that it was done."
         return Outcome.LOST, f"The end of {name} was not seen."
@@ -344,7 +344,7 @@ def holds_nothing(result: Result, *, deleted: int | None = None, deletes: bool =
     if deleted:
         lost = f", and {'1 file was' if deleted == 1 else f'{deleted:,} files were'} deleted from the copy"
     elif deletes and deleted is None:
-        lost = ", and what the copy held was deleted as well"
+        lost = ", and the engine deleted the files of the copy as well"
     return _but(result, f"its source holds no files{lost}")
 
 

@@ -10,7 +10,7 @@ other) against a date that is taken for a name (one job gets many rows):
    file whose name ends as that of an archive or a dump. So may a path in a *snapshot*. There a whole date (year, month and day, or
    a week of a year, in any usual form, with or without a time) is a date whatever day it is; a catalogue of old nights is one
    job. Part of a date (`Mon`, `11-28`, `Nov-28`, `2026-11`, `%y%m%d`, seconds since 1970) is one only if it is today's.
-2. Anything else is a *name*: what is backed up, and the words of a command that we do not know. There only a whole date is a date,
+2. Anything else is a *name*: the sources, and the words of a command that no engine knows. There only a whole date is a date,
    and only within a day of today: `/srv/Sun`, `/customers/11-28`, `/photos/2019` and `/archive/2025-01-01` are names on any day.
 
 Today is the day of the run's start, as it is here and as it is in UTC. Two digits behind a date are its hour only around the hour
@@ -132,7 +132,7 @@ def _years(parts: dict[str, str], today: datetime.date) -> Sequence[int]:
 
 
 def _days_of_year(parts: dict[str, str]) -> Sequence[tuple[int, int]]:
-    """Return month and day; the day is 0 where only a month is said, and both are where neither is."""
+    """Return month and day; the day is 0 where the text has only a month, and both are where it has neither."""
     if "p" in parts:  # 11-12-2026: who knows?
         first, second = int(parts["p"]), int(parts["q"])
         return [(first, second), (second, first)]

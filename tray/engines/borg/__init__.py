@@ -7,7 +7,7 @@ archive; the caller sees that JSON as the plain text that borg prints without. N
   left alone; on a terminal borg then has the terminal to itself,
 - with `--stats`, whose table borg does not print together with JSON: then no `--json`; the figures are read from the table,
 - in a dry run, which has neither progress nor figures,
-- with BORG_LOGGING_CONF, where the user says what messages look like,
+- with BORG_LOGGING_CONF, where the user sets the form of the messages,
 - when the output does not come to us (`chronic`, `systemd-cat`), or its end cannot be seen (`systemd-run` without `--wait`),
 - to any other subcommand: those are known by their exit code and their words.
 
@@ -96,7 +96,7 @@ class Borg(Adapter):
     """An interrupt makes it write a checkpoint, which on a slow line takes a while; then it clears up and leaves."""
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
-        """Plan the run; see the module for what is added and when."""
+        """Plan the run; the module says when flags are added."""
         at = self.program_at(argv, at)
         inner, options = unwrap(argv, environ), read(argv, at + 1, _GRAMMAR)
         kind = _kind(options)

@@ -12,13 +12,13 @@ from typing import Any
 from tray.core.dataclass import dataclass, field
 from tray.engines.base import MAX_PROBLEMS, Event, Problem
 from tray.engines.findings import MAX_COUNT, MAX_ITEMS, Findings
-from tray.engines.text import size_of, text_of, valid
+from tray.engines.text import size_of, text_of
 
 MAX_ALIKE = 20
 """So many problems are kept that say the same of different items: borg complains of a full disk once for every file."""
 _MAX_ERRORS = 20
 _ITEM = re.compile(r"(?P<item>.+): (?P<why>\[Errno \d+\] .+)", re.DOTALL)
-_WHILE = re.compile(r"(?<=.): [a-z][a-z_ ]{1,20}$", re.DOTALL)  # what borg was doing: "x: dir_open: [Errno 13] …"
+_WHILE = re.compile(r"(?<=.): [a-z][a-z_ ]{1,20}$", re.DOTALL)  # borg's activity: "x: dir_open: [Errno 13] …"
 _CHANGED = re.compile(
     r"(?P<item>.+): (?P<why>(?:file changed|file type or inode changed) while we backed it up.*)", re.DOTALL
 )
@@ -77,23 +77,25 @@ class Seen(Findings):
 
     def message(self, message: Mapping[str, Any]) -> tuple[Event, ...]:
         """Take a log message of borg's."""
-        said, name, level = message.get("message"), message.get("name"), message.get("levelname")
-        if not isinstance(said, str) or not said.strip():
+        text, name, level = (
+            text_of(message.get("message")).strip(),
+            text_of(message.get("name")),
+            message.get("levelname"),
+        )
+        if not text:
             return ()
-        said = valid(said).strip()
-        name = name if isinstance(name, str) else ""
         if name == "borg.output.stats":
-            self._figures(said)
+            self._figures(text)
         elif name == "borg.output.show-rc":
-            self._code(said)
+            self._code(text)
         elif not name.startswith("borg.output.") and level in ("WARNING", "ERROR", "CRITICAL"):
             msgid = message.get("msgid")
             if isinstance(msgid, str) and len(self.names) < _MAX_ERRORS:
                 self.names.add(msgid)
-            return self._trouble(said, fatal=level != "WARNING")
+            return self._trouble(text, fatal=level != "WARNING")
         return ()
 
-    def text(self, text: str) -> tuple[Event, ...]:
+    def line(self, text: str) -> tuple[Event, ...]:
         """Take a line of plain text."""
         if not text:
             return ()
@@ -110,7 +112,7 @@ class Seen(Findings):
         return ()
 
     def document(self, document: Mapping[str, Any]) -> None:
-        """Take what `--json` printed."""
+        """Take the document of `--json`."""
         archive = document.get("archive")
         if not isinstance(archive, dict):
             return
@@ -124,42 +126,42 @@ class Seen(Findings):
             self.bytes_processed = count(stats.get("original_size"))
             self.bytes_added = count(stats.get("deduplicated_size"))
 
-    def _trouble(self, said: str, *, fatal: bool) -> tuple[Event, ...]:
-        if _STOPPED.match(said):
+    def _trouble(self, text: str, *, fatal: bool) -> tuple[Event, ...]:
+        if _STOPPED.match(text):
             self.stopped = True
             return ()
-        if match := _about_item(said):
-            return self._about(match["item"], said, match["why"])
+        if match := _about_item(text):
+            return self._about(match["item"], text, match["why"])
         if not fatal:
-            self._unmatched(said)
+            self._unmatched(text)
             if len(self.remarks) < _MAX_ERRORS:
-                self.remarks.append(said[:2000])
+                self.remarks.append(text[:2000])
             return ()
-        return self._fatal(said)
+        return self._fatal(text)
 
-    def _fatal(self, said: str) -> tuple[Event, ...]:
+    def _fatal(self, text: str) -> tuple[Event, ...]:
         """Remember an error; of a traceback the line that names the exception, beside the message before it."""
         self.fatal = True
         errors = self.failures
-        if said.startswith("Traceback "):
-            last = said.partition("\n\n")[0].strip().rpartition("\n")[2].strip()
+        if text.startswith("Traceback "):
+            last = text.partition("\n\n")[0].strip().rpartition("\n")[2].strip()
             if errors:
                 errors[-1] = f"{errors[-1]}: {last}"[:2000]
             else:
                 errors.append(last[:2000])
             return ()
         if len(errors) < _MAX_ERRORS:
-            errors.append(said[:2000])
-        return self._keep(Problem(said[:2000], fatal=True), said[:60])
+            errors.append(text[:2000])
+        return self._keep(Problem(text[:2000], fatal=True), text[:60])
 
-    def _about(self, item: str, said: str, why: str) -> tuple[Event, ...]:
+    def _about(self, item: str, text: str, why: str) -> tuple[Event, ...]:
         """Count an item that is not, or not well, in the archive once."""
         item = _WHILE.sub("", item)[:4096]
         if item in self._known:
             return ()
         if len(self._known) < MAX_ITEMS:
             self._known.add(item)
-        return self._keep(Problem(said[:2000], item), why[:30])
+        return self._keep(Problem(text[:2000], item), why[:30])
 
     def _keep(self, problem: Problem, kind: str) -> tuple[Event, ...]:
         self.errors += 1
@@ -169,31 +171,31 @@ class Seen(Findings):
             self.problems.append(problem)
         return (problem,)
 
-    def _unmatched(self, said: str) -> None:
-        self.unmatched += said.startswith("Include pattern ") and said.endswith(" never matched.")
+    def _unmatched(self, text: str) -> None:
+        self.unmatched += text.startswith("Include pattern ") and text.endswith(" never matched.")
 
-    def _code(self, said: str) -> None:
-        if match := _RC.match(said):
+    def _code(self, text: str) -> None:
+        if match := _RC.match(text):
             self.announced(int(match[1]))
 
-    def _figures(self, said: str) -> None:
+    def _figures(self, text: str) -> None:
         """Take a line of `--stats`; its sizes are rounded to two decimals."""
-        if match := _FILES.match(said):
+        if match := _FILES.match(text):
             self.counted = int(match[1])
-        elif match := _NAME.match(said):
+        elif match := _NAME.match(text):
             self.archive = match[1][:500]
-        elif match := _FINGERPRINT.match(said):
+        elif match := _FINGERPRINT.match(text):
             self._fingerprint, self.archive = True, self.archive or match[1]
-        elif self._fingerprint and (match := _SIZES.match(said)):
+        elif self._fingerprint and (match := _SIZES.match(text)):
             self.saved, self.snapshot, self.files = True, self.archive, self.counted
             self.bytes_processed, self.bytes_added = size_of(match[1], match[2]), size_of(match[5], match[6])
 
 
-def _about_item(said: str) -> "re.Match[str] | None":
+def _about_item(text: str) -> "re.Match[str] | None":
     """Return item and trouble of a message about one item; a traceback is none."""
-    if said.startswith("Traceback "):
+    if text.startswith("Traceback "):
         return None
-    return _ITEM.fullmatch(said) or _CHANGED.fullmatch(said)
+    return _ITEM.fullmatch(text) or _CHANGED.fullmatch(text)
 
 
 def drawn(text: str) -> tuple[int | None, int, str] | None:

@@ -1,4 +1,4 @@
-"""One run of borg, understood line by line.
+"""Read one run of borg line by line.
 
 borg prints JSON lines, the text that it would have printed without `--log-json`, and the document of `--json`. By its manual
 ("Frontends") and its output a log line is `{"type": "log_message", "levelname", "name", "message", "msgid"}`; its text without JSON
@@ -117,7 +117,7 @@ class CreateSession:
         if self._document is not None and stream is not Stream.ERR and (self._document.open or line.rstrip() == b"{"):
             return self._of_document(self._document, line)
         text = plain(line)
-        return Fed(self._drawn(text) or self._seen.text(text), line)
+        return Fed(self._drawn(text) or self._seen.line(text), line)
 
     def patience(self, part: bytes, stream: Stream) -> float:
         """Wait for the end of a message, and of each line of the document; the bytes before a message may be a prompt."""
@@ -125,7 +125,7 @@ class CreateSession:
         return math.inf if document or b'{"' in part or part.endswith(b"{") else 0.0
 
     def conclude(self, exit: Exit) -> Result:
-        """Conclude from what was seen and how it ended."""
+        """Conclude from borg's words and its exit."""
         # A script called borg that drops our flags answers in text: then its warnings must do.
         text = self._texts and not self._answered and self._seen.errors > 0
         tells = self._tells and (not text or exit.code in (0, None))
@@ -198,10 +198,10 @@ class OtherSession:
             return Fed(relay=line)
         _, message = split(line)
         if message is None:
-            return Fed(self._seen.text(plain(line)), line)
+            return Fed(self._seen.line(plain(line)), line)
         return Fed(self._seen.message(message) if message.get("type") == "log_message" else (), line)
 
     def conclude(self, exit: Exit) -> Result:
-        """Conclude from the exit code and what was said."""
+        """Conclude from the exit code and borg's words."""
         words, repair = self._paths, self._repair
         return conclude_other(self._name, self._kind, self._seen, exit, self._inner, words=words, repair=repair)

@@ -85,7 +85,7 @@ class Restic(Adapter):
     """An interrupt lets it end its uploads and remove its lock, slow as its line may be; 0.14 leaves the lock on TERM."""
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
-        """Plan the run; see the module for what is added and when."""
+        """Plan the run; the module says when flags are added."""
         at = self.program_at(argv, at)
         inner, options = unwrap(argv, environ), read(argv, at + 1, _GRAMMAR)
         kind = _kind(options)

@@ -70,7 +70,7 @@ class Items:
     def __init__(self) -> None:
         self._known: set[str] = set()
         self._namesakes: dict[str, list[str]] = {}  # by the last part of the path
-        self._folder = ""  # what relative paths are relative to, once a pair showed it
+        self._folder = ""  # the folder of relative paths, once a pair showed it
 
     def is_new(self, item: str, *, scan: bool = False) -> bool:
         """Whether *item* was not named before; remembers it.
@@ -224,7 +224,7 @@ def _why(seen: Seen, exit: Exit) -> str:
 
 
 def _lock_advice(exit: Exit, text: str, unlock: str) -> str | None:
-    """Return what to do about a lock that keeps a run out, or that one may have left behind; None if there is no sign of one.
+    """Return advice about a lock that keeps a run out, or that one may have left behind; None without a sign of a lock.
 
     Args:
         text: restic's complaints.

@@ -1,4 +1,4 @@
-"""One run of `restic backup`, understood line by line.
+"""Read one run of `restic backup` line by line.
 
 Any line may be missing, cut, doubled or garbled, and never raises here. restic's own words decide together with the exit code:
 neither alone proves a backup.
@@ -56,7 +56,7 @@ class BackupSession:
         return math.inf if begins_in(part, _MESSAGE) else 0.0
 
     def conclude(self, exit: Exit) -> Result:
-        """Conclude from what was seen and how it ended."""
+        """Conclude from restic's words and its exit."""
         return conclude(self._seen, exit, self._inner, watched=self._watched, unlock=self._unlock)
 
     def _message(self, message: dict[str, Any], line: bytes, stream: Stream) -> Fed:
@@ -123,10 +123,10 @@ class BackupSession:
         return events, "" if scan else f"error: {words}\n"  # without -v restic is silent about errors of the scan
 
     def _exit_error(self, message: dict[str, Any]) -> tuple[tuple[Event, ...], str]:
-        said = text_of(message.get("message"))
+        text = text_of(message.get("message"))
         self._seen.announced(message.get("code"))
-        lines = (self._plain_text(line.strip(), Stream.ERR) for line in said.split("\n"))
-        return tuple(event for events in lines for event in events), said + "\n"
+        lines = (self._plain_text(line.strip(), Stream.ERR) for line in text.split("\n"))
+        return tuple(event for events in lines for event in events), text + "\n"
 
     def _plain_text(self, text: str, stream: Stream) -> tuple[Event, ...]:
         """Understand a line that is no JSON."""

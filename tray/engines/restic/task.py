@@ -1,4 +1,4 @@
-"""One run of another subcommand of restic: its output is relayed untouched, and read for its result.
+"""Read one run of another subcommand of restic, whose output the caller sees untouched.
 
 A `restore`, `check`, `prune` or `forget` that ends well has exit code 0 and no complaint. Last words prove a good end that was not
 seen ("no errors were found", "done", the summary), and its complaints tell what is wrong: a repository with errors, files that were

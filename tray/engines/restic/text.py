@@ -33,7 +33,7 @@ def summary_text(summary: Mapping[str, Any], *, parent: bool, dry: bool) -> str:
     """Return the block that ends a backup, with the line about the parent snapshot that stands before it.
 
     Args:
-        summary: The message of type `summary`; what is missing counts as 0.
+        summary: The message of type `summary`; a missing count is 0.
         parent: Whether restic speaks of a parent snapshot at all (not when it reads stdin).
         dry: Nothing was saved.
     """
@@ -95,8 +95,8 @@ def _parent(summary: Mapping[str, Any]) -> str:
     return "using parent snapshot" if is_known else "no parent snapshot found, will read all files"
 
 
-def _counts(title: str, what: str, summary: Mapping[str, Any]) -> str:
-    new, changed, same = (count(summary, f"{what}_{key}") for key in ("new", "changed", "unmodified"))
+def _counts(title: str, kind: str, summary: Mapping[str, Any]) -> str:
+    new, changed, same = (count(summary, f"{kind}_{key}") for key in ("new", "changed", "unmodified"))
     return f"{title}       {new:5d} new, {changed:5d} changed, {same:5d} unmodified"
 
 
