@@ -8,70 +8,25 @@ from hashlib import sha256
 from html import escape
 
 from tray import wording
+from tray.core import files
 from tray.core.model import Outcome
+from tray.core.paths import assets
 from tray.report import facts
 from tray.report.basis import Base
 
-_STYLE = """
-:root { color-scheme: light dark; --bg: #f4f6f8; --card: #fff; --ink: #1a1f26; --mute: #56616d; --line: #dce1e8;
-  --ok: #17694a; --ok-soft: #dff3e8; --warn: #7d5200; --warn-soft: #fdf0d2; --fail: #b4232d; --fail-soft: #fce4e5;
-  --none: #4d5763; --none-soft: #e3e8ee; }
-@media (prefers-color-scheme: dark) { :root { --bg: #15181c; --card: #1d2126; --ink: #e7eaee; --mute: #a3adb9;
-  --line: #31373f; --ok: #5ec995; --ok-soft: #173628; --warn: #e6b450; --warn-soft: #3a2e12; --fail: #ff8a92;
-  --fail-soft: #43191d; --none: #b4bdc8; --none-soft: #2d333a; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--bg); color: var(--ink); overflow-wrap: anywhere;
-  font: 0.9375rem/1.5 system-ui, "Noto Sans", "DejaVu Sans", sans-serif; font-variant-numeric: tabular-nums; }
-main, footer { max-width: 62rem; margin: 0 auto; padding: 1.4rem 1.2rem; }
-footer { color: var(--mute); font-size: 0.8125rem; border-top: 1px solid var(--line); }
-h1 { font-size: 1.5rem; line-height: 1.3; margin: 0 0 0.3rem; }
-h2 { font-size: 0.9rem; color: var(--mute); margin: 1.8rem 0 0.6rem; }
-h3 { font-size: 0.875rem; margin: 0.7rem 0 0.3rem; }
-p { margin: 0 0 0.6rem; } .mute { color: var(--mute); }
-.card { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 1rem 1.2rem; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); gap: 0.8rem; margin: 0; }
-.figures dt { color: var(--mute); font-size: 0.8125rem; } .figures dd { margin: 0; font-size: 1.15rem; font-weight: 650; }
-.facts { margin: 0; } .facts div { display: grid; grid-template-columns: minmax(6rem, 9rem) minmax(0, 1fr); gap: 0.25rem 1rem; }
-.facts dt { color: var(--mute); } .facts dd { margin: 0; }
-code, pre { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 0.8125rem; }
-pre { white-space: pre-wrap; margin: 0.4rem 0 0; }
-.badge { display: inline-block; border-radius: 99px; padding: 0.05rem 0.7rem; font-weight: 600; font-size: 0.8125rem; }
-.ok { color: var(--ok); } .warn { color: var(--warn); } .fail { color: var(--fail); } .none { color: var(--none); }
-.badge.ok, td.ok { background: var(--ok-soft); } .badge.warn, td.warn { background: var(--warn-soft); }
-.badge.fail, td.fail { background: var(--fail-soft); } .badge.none, td.none { background: var(--none-soft); }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: 0.8125rem; }
-caption { text-align: left; color: var(--mute); padding: 0 0 0.4rem; }
-th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.6rem 0.3rem 0; border-bottom: 1px solid var(--line); }
-th, td { max-width: 21rem; } th.t, td.t { white-space: nowrap; }
-th.n, td.n { text-align: right; white-space: nowrap; } thead th { overflow-wrap: normal; }
-th { min-width: 5.2rem; } th.n, .month th { min-width: 0; } p { margin-top: 0.5rem; }
- tbody th { font-weight: 600; }
-.months { display: flex; flex-wrap: wrap; gap: 1.2rem; }
-.month { width: auto; } .month th, .month td { text-align: center; border: 1px solid var(--line); padding: 0.1rem;
-  width: 1.9rem; height: 1.9rem; line-height: 1.05; } .month b { display: block; font-size: 0.75rem; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: 1.2rem; }
-svg { width: 100%; height: auto; display: block; } svg text { fill: currentColor; font-size: 9px; }
-svg rect { fill: currentColor; stroke: currentColor; } svg .open { fill: var(--card); }
-.hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-@media print { :root { color-scheme: light; --bg: #fff; --card: #fff; --ink: #000; --mute: #3c444d; --line: #b8bfc8;
-  --ok: #17694a; --ok-soft: #fff; --warn: #7d5200; --warn-soft: #fff; --fail: #b4232d; --fail-soft: #fff; --none: #3c444d;
-  --none-soft: #fff; }
-  body { font-size: 9.5pt; } main, footer { max-width: none; padding: 0.4rem 0; } tr, .card, .month { break-inside: avoid; }
-  thead { display: table-header-group; } .wide { overflow: visible; } }
-"""
 _TIMES = ("Finished", "When (UTC)")
 
 
 def written(sheet: facts.Sheet) -> bytes:
     """Return the report as one file."""
-    digest = base64.b64encode(sha256(_STYLE.encode()).digest()).decode()
+    style = files.content(assets() / "web" / "report.css").decode()
+    digest = base64.b64encode(sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     head = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="referrer" content="no-referrer">\n'
-        f"<title>{_text(sheet.title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<title>{_text(sheet.title)}</title>\n<style>{style}</style>\n</head>\n"
     )
     body = "\n".join([*_head(sheet), *(_block(block) for block in sheet.blocks)])
     foot = ", ".join(filter(None, (sheet.foot, sheet.as_of)))

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tray.audit import proof
-from tray.audit.entry import ENDS
+from tray.audit import proof, spool
+from tray.audit.entry import ENDS, Action, Draft
 from tray.audit.rows import StoredEntry
 from tray.audit.search.conditions import parse
 from tray.audit.store import AuditLog
@@ -28,6 +28,7 @@ from tray.report.of_run import Report
 from tray.status import past_runs, run_ids
 
 _MAX_NOTE = 65_536
+_RECORD_SECONDS = 5.0
 _LETTER = ("US", "CA", "MX", "PH", "CL", "CO", "VE", "GT", "CR", "PA", "DO", "PR")
 """Countries that print on Letter."""
 
@@ -88,9 +89,9 @@ def run(places: Places, order: Order) -> None:
     _beside(made, output, order)
     file = output if output == save.STDOUT else Path(output).name
     body = {**made.body, "format": order.format, "file": file, "sha256": digest}
-    save.record(
-        places, body={name: value for name, value in body.items() if value is not None}, job=made.job, run=made.run
-    )
+    body = {name: value for name, value in body.items() if value is not None}
+    draft = Draft(Action.AUDIT_EXPORTED, result="exported", job=made.job, run=made.run, body=body)
+    spool.record(places, [draft], timeout=_RECORD_SECONDS)
 
 
 def _beside(made: _Made, output: str, order: Order) -> None:

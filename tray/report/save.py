@@ -7,16 +7,11 @@ import sys
 import tempfile
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-from tray.audit import spool
-from tray.audit.entry import Action, Draft
 from tray.core import clock
 from tray.core.errors import ReportExistsError, ReportUnwritableError
-from tray.core.paths import Places
 
 STDOUT = "-"
-RECORD_SECONDS = 5.0
 _NEW = ".new"
 
 
@@ -116,9 +111,3 @@ def _name(beside: Path, target: Path, *, force: bool) -> None:
         except OSError:
             free(str(target), force=False)  # a file system without links, such as a stick's
     os.replace(beside, target)
-
-
-def record(places: Places, *, body: dict[str, Any], job: str | None = None, run: str | None = None) -> None:
-    """Put the export on record, after the file is in its place."""
-    draft = Draft(Action.AUDIT_EXPORTED, result="exported", job=job, run=run, body=body)
-    spool.record(places, [draft], timeout=RECORD_SECONDS)

@@ -2,7 +2,9 @@
 
 import select
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 from tray import ipc, runs
 from tray.core import clock
@@ -16,17 +18,16 @@ RESTART_SECONDS = 5.0
 PATIENCE_SECONDS = 2.0
 """How long a tracker that exists may take to answer before the status says that it does not."""
 QUIET_SECONDS = 5.0
-"""A tracker that has said nothing for so long is asked whether it is still there."""
+"""A tracker that was silent for so long is asked whether it is still there."""
 _AGAIN_SECONDS = 0.1
 MOST_NOTES = 20
 
 
-class Folders:
+class Folders(NamedTuple):
     """The runs that the run folders tell of: live ones that the tracker does not know, and ones that are over but not closed."""
 
-    def __init__(self) -> None:
-        self.live: dict[str, LiveRun] = {}
-        self.over: list[EndedRun] = []
+    live: dict[str, LiveRun]
+    over: list[EndedRun]
 
 
 class Live:
@@ -49,33 +50,28 @@ class Live:
         """Poll the tracker.
 
         Raises:
-            StatusFetchError: It is gone and cannot be replaced, and we are one of those who need it; or it is there and silent.
+            StatusFetchError: It is gone and cannot be replaced, and this surface needs it; or it is there and silent.
         """
+        return self._runs_after(lambda client: self._take(client.request("status", change=self._change)))
+
+    def hear(self) -> dict[str, LiveRun]:
+        """Return the runs as of the tracker's last message; connect and subscribe when needed. Raises as `ask`."""
+        return self._runs_after(self._hear)
+
+    def _runs_after(self, act: Callable[[ipc.Client], None]) -> dict[str, LiveRun]:
         for _ in range(2):  # a tracker that was replaced leaves one broken conversation behind
             client = self._connected()
             if client is None:
                 return {}
             try:
-                return self._take(client.request("status", change=self._change))
-            except TrackerGoneError as error:
-                self._lost(error)
-        return self._connected_or_raise()
-
-    def hear(self) -> dict[str, LiveRun]:
-        """Return the runs as of the tracker's last word; connects and subscribes when needed."""
-        for _ in range(2):
-            client = self._connected()
-            if client is None:
-                return {}
-            try:
-                self._hear(client)
+                act(client)
                 return dict(self._runs)
             except TrackerGoneError as error:
                 self._lost(error)
         return self._connected_or_raise()
 
     def _hear(self, client: ipc.Client) -> None:
-        """Take in what the tracker said; ask one that says nothing, as it says nothing of its own accord when it hangs either.
+        """Take in the tracker's messages; ask a silent one, since one that hangs is silent too.
 
         Raises:
             TrackerGoneError: It ended, or does not answer.
@@ -102,7 +98,7 @@ class Live:
 
     def folders(self, tracked: dict[str, LiveRun]) -> Folders:
         """Read the folders of runs that the tracker does not know."""
-        listed = Folders()
+        listed = Folders({}, [])
         for folder in self._folders.look():
             if folder.run in tracked and tracked[folder.run].tracked:
                 continue
@@ -177,18 +173,17 @@ class Live:
             return False
         return self._client in select.select(heard, [], [], seconds)[0]
 
-    def _take(self, message: ipc.Message) -> dict[str, LiveRun]:
+    def _take(self, message: ipc.Message) -> None:
         """Take in a whole state, or learn that it is still the one that was read before."""
         if message["type"] == "same":
-            return dict(self._runs)
-        self._runs, self._change = {}, None
+            return
+        self._runs = {}
         for data in message.get("runs") or ():
             with suppress(ValueError, TypeError):
                 run = LiveRun.from_json(data)
                 self._runs[run.run] = run
         self.notes = _notes(message)
         self._change = message.get("change")
-        return dict(self._runs)
 
     def _apply(self, message: ipc.Message) -> None:
         with suppress(ValueError, TypeError, KeyError):
