@@ -39,7 +39,7 @@ class Capture:
 
     @property
     def exit(self) -> Exit:
-        """How it ended, nobody having asked for it."""
+        """How it ended, without a request to stop."""
         return Exit(None, -self.code) if self.code < 0 else Exit(self.code)
 
     @property

@@ -25,7 +25,7 @@ def test_every_recorded_run_has_an_expected_outcome(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", folders())
-def test_no_exit_code_that_nobody_knows_is_green(engine: str) -> None:
+def test_no_unknown_exit_code_is_green(engine: str) -> None:
     """Also after the best of outputs, an exit code or a signal that the engine never had is a failure."""
     for name in names(engine):
         capture = load(name)

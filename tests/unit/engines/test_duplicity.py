@@ -200,5 +200,5 @@ def test_the_interrupt_that_it_does_not_speak_of_is_a_cancel() -> None:
     ],
 )
 def test_only_duplicity_itself_is_taken_for_it(name: str, ours: bool) -> None:
-    """Somebody's script around it is a command of its own."""
+    """A script around it is a command of its own."""
     assert engines.named("duplicity").recognises(name) is ours

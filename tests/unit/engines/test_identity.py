@@ -506,7 +506,7 @@ def test_the_process_of_a_script_is_no_part_of_a_name() -> None:
 
 
 def test_variables_that_a_program_knows_tell_its_jobs_apart() -> None:
-    """`PGDATABASE=a pg_dump`, whoever sets it; a variable that only a script knows cannot be seen to matter."""
+    """`PGDATABASE=a pg_dump`, wherever it is set; a variable that only a script knows cannot be seen to matter."""
     names = set()
     for environ in ({"PGDATABASE": "a"}, {"PGDATABASE": "b"}, {"PGDATABASE": "b", "EDITOR": "vi"}):
         plan = engines.COMMAND.plan(["pg_dump"], 0, environ)

@@ -143,8 +143,8 @@ def test_only_kopia_itself_is_taken_for_it() -> None:
     ]
 
 
-def test_one_of_two_snapshots_is_no_success_of_an_end_that_nobody_saw() -> None:
-    """The error about the second source may be what was not seen; how many `--all` has nobody knows."""
+def test_one_of_two_snapshots_is_no_success_without_a_seen_end() -> None:
+    """The error about the second source may be what was not seen; how many `--all` has is not known."""
     created = b"Created snapshot with root k1 and ID 28970403c4d50bfa7f42d0143ce6e65c in 31s\n"
     for command, lines, outcome in (
         ("kopia snapshot create /a /b", 1, Outcome.LOST),

@@ -456,7 +456,7 @@ def test_exit_code_and_words_decide_together(lines: tuple[bytes, ...], exit: Exi
 
 
 def test_an_error_that_comes_with_each_attempt_is_one_problem() -> None:
-    """rclone tries three times; nobody wants to read it three times."""
+    """rclone tries three times; the user reads it once."""
     session = begin()
     events = [event for line in (LOST, AGAIN, LOST, SHUT, LAST, SOME) for event in feed(session, line).events]
     assert [event.item for event in events if isinstance(event, Problem)] == ["x", "c"]
@@ -478,7 +478,7 @@ def test_a_dry_run_copies_nothing_and_says_so() -> None:
 
 
 def test_the_time_limit_of_timeout_is_a_failure_and_says_so() -> None:
-    """Nobody wished it to end."""
+    """The user did not stop it."""
     found = run(SOME, exit=Exit(124), command="timeout 5h rclone sync src dst")
     assert found.outcome is F
     assert "timeout" in found.reason
@@ -508,7 +508,7 @@ def test_the_reason_is_plain_and_names_the_next_step(name: str, words: str) -> N
 
 
 def test_a_stored_plan_is_enough_to_understand_a_run() -> None:
-    """Whoever closes the run of a dead wrapper has the stored plan and the spool, nothing else."""
+    """The tracker that closes the run of a dead wrapper has the stored plan and the spool, nothing else."""
     before = plan("rclone sync -v src dst")
     stored = Plan(before.argv, before.kind, {}, before.repository, before.sources, ours=True)
     assert feed(ENGINE.session(stored), SOME).relay != b""
@@ -570,7 +570,7 @@ def test_no_output_makes_it_raise_or_turn_green(command: str, output: list[bytes
 
 @given(st.sampled_from(CORPUS), st.data())
 @settings(max_examples=100, deadline=None)
-def test_a_run_whose_end_nobody_saw_is_never_green(name: str, data: st.DataObject) -> None:
+def test_a_run_without_a_seen_end_is_never_green(name: str, data: st.DataObject) -> None:
     """Its last statistics may be those of a minute before the end."""
     capture = load(name)
     session = capture.session()

@@ -134,7 +134,7 @@ def test_only_what_copies_is_a_backup(command: str, kind: str) -> None:
         ("systemd-run rsync -a src dst", ()),
     ],
 )
-def test_progress_is_asked_for_where_nobody_else_sees_it(command: str, words: tuple[str, ...]) -> None:
+def test_progress_is_asked_for_where_only_we_see_it(command: str, words: tuple[str, ...]) -> None:
     """Never twice, nothing that the other machine would be told, and nothing where the user watches himself."""
     assert added(command) == words
     assert plan(command).ours == bool(words)
@@ -402,7 +402,7 @@ def test_all_of_several_sources_missing_is_a_failure_also_without_figures() -> N
 
 
 def test_an_unseen_exit_code_0_proves_a_copy_only_with_recursion() -> None:
-    """Without `-r` a folder is skipped with a message and exit code 0; behind `chronic` nobody sees the message."""
+    """Without `-r` a folder is skipped with a message and exit code 0; behind `chronic` we do not see the message."""
     assert run("", "", Exit(0), "chronic rsync src dst").outcome is U
     assert run("", "", Exit(0), "rsync -q src dst").outcome is U
     assert run("", "", Exit(0), "chronic rsync -a src dst").outcome is S
@@ -417,7 +417,7 @@ def test_a_dry_run_copies_nothing_and_says_so() -> None:
 
 
 def test_the_time_limit_of_timeout_is_a_failure_and_says_so() -> None:
-    """Nobody wished it to end, although rsync says that a signal came."""
+    """The user did not stop it, although rsync says that a signal came."""
     found = run("", SAID.replace("23", "20"), Exit(124), "timeout 5h rsync -a src dst")
     assert found.outcome is F
     assert "timeout" in found.reason
@@ -449,7 +449,7 @@ def test_the_reason_is_plain(name: str, words: str) -> None:
 
 
 def test_a_stored_plan_is_enough_to_understand_a_run() -> None:
-    """Whoever closes the run of a dead wrapper has the stored plan and the spool, nothing else."""
+    """The tracker that closes the run of a dead wrapper has the stored plan and the spool, nothing else."""
     before = plan("rsync -av src dst")
     stored = Plan(before.argv, before.kind, {}, before.repository, before.sources, ours=True, returns=True)
     session = ENGINE.session(stored)

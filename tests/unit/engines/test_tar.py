@@ -64,7 +64,7 @@ def test_totals_are_asked_for_in_a_backup(given: str, started: str) -> None:
     ],
 )
 def test_otherwise_nothing_is_added(given: str) -> None:
-    """Not to another tar, not to checkpoints of the user's, not among questions, not where nobody reads."""
+    """Not to another tar, not to checkpoints of the user's, not among questions, not where its output does not come to us."""
     found = plan(given)
     assert (found.argv, found.ours) == (tuple(given.split()), False)
 
@@ -261,7 +261,7 @@ def test_another_tars_exit_code_1_is_a_failure() -> None:
     assert session.conclude(Exit(1)).outcome is Outcome.FAILED
 
 
-def test_forgiven_files_that_nobody_saw_are_not_green() -> None:
+def test_forgiven_files_that_were_not_seen_are_not_green() -> None:
     """With --ignore-failed-read the exit code says nothing about them; only the messages do."""
     assert begin("chronic gtar -cf a.tar --ignore-failed-read src").conclude(Exit(0)).outcome is Outcome.UNKNOWN
     assert begin("chronic gtar -cf a.tar src").conclude(Exit(0)).outcome is Outcome.SUCCEEDED

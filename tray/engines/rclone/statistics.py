@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tray.core.dataclass import dataclass
+from tray.core.dataclass import dataclass, replace
 from tray.core.model import Phase
 from tray.engines.base import Progress
 from tray.engines.rclone.options import Options
@@ -16,9 +16,16 @@ _BACKLOG = 10_000
 _MAX = 2**63 - 1
 _BYTES = re.compile(rb"Transferred:\s+([\d.]+) ?([KMGTPE]?)i?B(?:ytes)? / ([\d.]+) ?([KMGTPE]?)i?B(?:ytes)?, ")
 _COUNT = re.compile(rb"(Transferred|Checks): +(\d+) / (\d+), ")
-_ERRORS = re.compile(rb"Errors: +(\d+)")
-_RENAMED = re.compile(rb"Renamed: +(\d+)")
-_DELETED = re.compile(rb"Deleted: +(\d+)")
+_OTHER = re.compile(rb"(Errors|Renamed|Deleted): +(\d+)")
+_NAMES = {b"Errors": "errors", b"Renamed": "renames", b"Deleted": "deletes"}
+_KEYS = {
+    "size": "bytes",
+    "total_size": "totalBytes",
+    "total_transfers": "totalTransfers",
+    "total_checks": "totalChecks",
+}
+_KEYS |= {name: name for name in ("transfers", "checks", "errors", "deletes", "renames")}
+"""Our names of figures, with those in the JSON."""
 _ELAPSED = re.compile(rb"Elapsed time: +(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:([\d.]+)s)?")
 _UNITS = {b"": 1, b"K": 1 << 10, b"M": 1 << 20, b"G": 1 << 30, b"T": 1 << 40, b"P": 1 << 50, b"E": 1 << 60}
 
@@ -48,11 +55,9 @@ class Statistics:
         first = moving[0] if isinstance(moving, list) and moving else None
         name = first.get("name") if isinstance(first, dict) else first
         block = cls(current=valid(name) if isinstance(name, str) else None, checking=bool(stats.get("checking")))
-        block.size, block.total_size = count(stats, "bytes"), count(stats, "totalBytes")
-        block.transfers, block.total_transfers = count(stats, "transfers"), count(stats, "totalTransfers")
-        block.checks, block.total_checks = count(stats, "checks"), count(stats, "totalChecks")
-        block.errors, block.elapsed = count(stats, "errors"), _seconds(stats.get("elapsedTime"))
-        block.deletes, block.renames = count(stats, "deletes"), count(stats, "renames")
+        block.elapsed = _seconds(stats.get("elapsedTime"))
+        for figure, key in _KEYS.items():
+            setattr(block, figure, count(stats, key))
         return block
 
 
@@ -94,17 +99,8 @@ class Settled:
 
     def copied(self, name: str, files: int, errors: int) -> Progress:
         """Return the progress that one more file is, of which the log tells."""
-        last = self._last
-        self._last = Progress(
-            last.phase,
-            max(files, last.files_done or 0),
-            last.files_total,
-            last.bytes_done,
-            last.bytes_total,
-            None,
-            name,
-            errors,
-        )
+        files = max(files, self._last.files_done or 0)
+        self._last = replace(self._last, files_done=files, eta_seconds=None, current=name, errors=errors)
         return self._last
 
 
@@ -135,12 +131,8 @@ class Printed:
                 self._now.checks, self._now.total_checks = done, total
             else:
                 self._now.transfers, self._now.total_transfers = done, total
-        elif match := _ERRORS.match(line):
-            self._now.errors = int(match[1][:18])
-        elif match := _RENAMED.match(line):
-            self._now.renames = int(match[1][:18])
-        elif match := _DELETED.match(line):
-            self._now.deletes = int(match[1][:18])
+        elif match := _OTHER.match(line):
+            setattr(self._now, _NAMES[match[1]], int(match[2][:18]))
         elif match := _ELAPSED.match(line):
             whole, self._now = self._now, None
             whole.elapsed = _elapsed(match)

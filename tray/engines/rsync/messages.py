@@ -8,24 +8,11 @@ from tray.engines.findings import Findings
 from tray.engines.text import plain
 
 _MAX_TEXT = 20  # lines that may say why it failed
-_START = (
-    b"rsync",
-    b"file has vanished",
-    b"directory has vanished",
-    b"skipping ",
-    b"ERROR",
-    b"WARNING",
-    b"@ERROR",
-    b"*** Skipping",
-    b"IO error",
-    b"ssh: ",
-    b"Host key ",
-    b"Permission denied",
-    b"Connection ",
-    b"kex_exchange",
-    b"bash: ",
-    b"sh: ",
+_START = re.compile(
+    rb"rsync|(?:file|directory) has vanished|skipping |@?ERROR|WARNING|\*\*\* Skipping|IO error"
+    rb"|ssh: |Host key |Permission denied|Connection |kex_exchange|(?:ba)?sh: "
 )
+"""Messages of rsync and of the programs that connect it begin like this."""
 _SAID = re.compile(r"rsync (?:error|warning): (.*) \(code (\d{1,3})\) at ")
 _ERROR = re.compile(
     r'rsync: (?:\[(?P<role>\w+)\] )?(?P<what>[^"]*)"(?P<item>.*?)"(?P<rest>.*?): (?P<why>[^:()"]+) \(\d+\)(?:\*\*)?$'
@@ -110,7 +97,7 @@ class Messages:
 
     def take(self, line: bytes) -> tuple[Event, ...] | None:
         """Return the problems that *line* tells of; None if it is no message of rsync's (or of what connects it)."""
-        if not line.startswith(_START):
+        if not _START.match(line):
             return None
         text, seen = plain(line), self.seen
         if match := _SAID.match(text):

@@ -90,7 +90,7 @@ def call(argv: Sequence[str], at: int, *, bsd: bool = False) -> Call:
         kind = "dry-run"
     lists = options.every("files-from")
     folders = options.every("directory")
-    sources = _sources(options) if len(folders) < 2 else _by_folder(argv, start, table, old.get("directory", ()))
+    sources = _by_folder(argv, start, table, old.get("directory", ())) if folders else options.words
     return Call(
         place=start,
         kind=kind,
@@ -103,16 +103,8 @@ def call(argv: Sequence[str], at: int, *, bsd: bool = False) -> Call:
     )
 
 
-def _sources(options: Arguments) -> tuple[str, ...]:
-    """Return what is packed by its path: `-C /srv/www html` packs /srv/www/html, and not what has that name here."""
-    folders = options.every("directory")
-    if not folders:
-        return tuple(options.words)
-    return tuple(posixpath.normpath(posixpath.join(folders[0], word)) for word in options.words)
-
-
 def _by_folder(argv: Sequence[str], start: int, table: Grammar, before: Sequence[str]) -> tuple[str, ...]:
-    """Return what is packed by its path where several `-C` stand: each holds for the words behind it, relative to the last."""
+    """Return the paths of the sources: each `-C` holds for the words behind it, relative to the one before."""
     folder, at, sources = posixpath.join("", *before), start, []
     for place in arguments.read(argv, start, table).places:
         folder = posixpath.join(folder, *arguments.read(argv[at:place], 0, table).every("directory"))
