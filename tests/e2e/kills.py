@@ -202,13 +202,13 @@ def close_segments(places: Places, tell: Told) -> None:
 
 def forget(places: Places, tell: Told) -> None:
     """Prune what is older than a year."""
-    segments.prune(places, YEAR, all_copies.found(places))
+    segments.prune(places, YEAR, all_copies.notes(places))
     tell("done")
 
 
 def forget_with_archive(places: Places, tell: Told) -> None:
     """The same, copied to an archive before."""
-    segments.prune(places, YEAR, all_copies.found(places), archive=out(places))
+    segments.prune(places, YEAR, all_copies.notes(places), archive=out(places))
     tell("done")
 
 
@@ -466,7 +466,7 @@ def sound(places: Places, before: Iterable[str], told: Iterable[str], *, first: 
     if ids:
         kept = [one for one in before if one in ids]
         assert ids[: len(kept)] == kept, "an old entry is missing"
-        near = all_copies.found(places)
+        near = all_copies.notes(places)
         verdict = verify(places.audit_db, places.audit_key, kept=near, pinned=all_copies.pinned(places))
         assert verdict.result is (Result.INTACT if near else Result.INCONCLUSIVE), f"{verdict.result}: {verdict.why}"
     else:

@@ -48,7 +48,7 @@ while not Path(sys.argv[1]).exists():
     with AuditLog.open(here.audit_db, here.audit_key, timeout=60, copies=here.baselines) as log:
         segments.rotate(log, 256)
         tlog.export(log, Path(sys.argv[2]), details=True)
-    segments.prune(here, 365 * clock.DAY_MS, all_copies.found(here), most=1, timeout=60)
+    segments.prune(here, 365 * clock.DAY_MS, all_copies.notes(here), most=1, timeout=60)
     rotation.rotate(here, timeout=60)
     verdict = recorded_check.check(here, incremental=rounds % 2 == 0, timeout=60)
     assert verdict.result is Result.INTACT, verdict.why
@@ -58,7 +58,7 @@ print(rounds)
 
 def verified(places: Places) -> str:
     """What a verification with the copies beside the configuration says."""
-    near = all_copies.found(places)
+    near = all_copies.notes(places)
     verdict = verify(places.audit_db, places.audit_key, kept=near, pinned=all_copies.pinned(places))
     assert verdict.result is Result.INTACT, verdict.why
     return verdict.result.value

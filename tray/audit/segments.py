@@ -146,7 +146,7 @@ def plan(log: AuditLog, retention_ms: int, baselines: Mapping[str, bytes]) -> Pl
 
     Args:
         retention_ms: Age up to which entries are kept.
-        baselines: Checkpoints from outside the log, by name (`tray.baselines.all_copies.found`).
+        baselines: Checkpoints from outside the log, by name (`tray.baselines.all_copies.notes`).
 
     Raises:
         AuditUnavailableError: The log cannot be read.

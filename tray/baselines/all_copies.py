@@ -22,7 +22,7 @@ FOLDER = "backup-tray"
 _SET_ASIDE = "{} no longer counts: the user acknowledged that it contradicts the log."
 
 
-def found(places: Places, config: Config | None = None, problems: list[str] | None = None) -> dict[str, bytes]:
+def notes(places: Places, config: Config | None = None, problems: list[str] | None = None) -> dict[str, bytes]:
     """Return every baseline that is kept for the logs of *places*, by its file; nothing is written.
 
     Read them before the log: a baseline that is newer than the state that was read of the log looks like a rollback. The
@@ -33,18 +33,18 @@ def found(places: Places, config: Config | None = None, problems: list[str] | No
         problems: Takes a sentence for each place that cannot be read and each file that is no checkpoint.
     """
     said: list[str] = [] if problems is None else problems
+    copies: dict[str, bytes] = {}
     try:
         with near_copy.locked(places.baselines, shared=True):  # otherwise a copy could be read while it is written
-            notes = dict(_readable(sorted(_files(places.baselines, said)), said))
+            copies |= _readable(sorted(_files(places.baselines, said)), said)
             said += [_SET_ASIDE.format(path) for path in sorted(_files(places.baselines, [], ASIDE))]
     except FileNotFoundError:
-        notes = {}
+        pass
     except (OSError, BackupTrayError) as error:
         said.append(f"{places.baselines} cannot be used: {getattr(error, 'why', '') or error}")
-        notes = {}
     if config is not None and config.audit.baselines:
-        notes |= _readable(_far_files(places, config, said), said)
-    return notes
+        copies |= _readable(_far_files(places, config, said), said)
+    return copies
 
 
 def folders(config: Config) -> Iterator[tuple[str, Path, bool]]:
@@ -99,7 +99,7 @@ def set_aside(places: Places, config: Config | None = None) -> list[Path]:
         BackupTrayError: The log cannot be read.
         OSError: A copy cannot be renamed.
     """
-    copies = found(places, config)
+    copies = notes(places, config)
     with AuditLog.read(places.audit_db) as log:
         now = checkpoint.parse(log.head()[2])
         against = [

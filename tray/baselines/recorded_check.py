@@ -56,7 +56,7 @@ def check(
             since=last_check.point(places) if incremental else None,
             witness=None if incremental else last_check.witness(places),
             baselines=given,
-            kept=all_copies.found(places, config, problems),
+            kept=all_copies.notes(places, config, problems),
             pinned=all_copies.pinned(places),
             progress=progress,
             timeout=timeout,

@@ -35,7 +35,7 @@ def audit_log(places: Places) -> list[Check]:
     if places.audit_db.stat().st_size > QUICK_BYTES:
         what = f"{entries}, readable; it is large, so it was not verified now."
         return [Check(name, Level.NOTE, what + " Verify it: `backup-tray audit verify`.")]
-    kept = all_copies.found(places)  # before the log: a newer one would look like a rollback
+    kept = all_copies.notes(places)  # before the log: a newer one would look like a rollback
     verdict = verify(places.audit_db, places.audit_key, kept=kept, pinned=all_copies.pinned(places))
     if str(verdict.result) == "tampered":
         if verdict.kind is Kind.DAMAGED:
@@ -63,7 +63,7 @@ def baselines(places: Places) -> Iterable[Check]:
         settings = config.load(places)
     except ConfigError:  # another check reports it
         settings = None
-    notes = map(checkpoint.parse, all_copies.found(places, settings, problems).values())
+    notes = map(checkpoint.parse, all_copies.notes(places, settings, problems).values())
     sizes = [note.size for note in notes if note.origin == now.origin]
     checks = [Check(name, Level.WARN, problem, "backup-tray audit verify") for problem in problems]
     return [*checks, _kept(places, sizes, now.size), *_outages(places)]

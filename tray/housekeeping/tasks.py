@@ -123,7 +123,7 @@ def prune_log(current: Round) -> None:
     if audit.retention_ms is None or _within(done if isinstance(done, int) else None, now, PRUNE_EVERY_MS):
         return
     _refuse_evidence(current.places)
-    notes = all_copies.found(current.places, current.config)
+    notes = all_copies.notes(current.places, current.config)
     archive = None if audit.archive is None else Path(audit.archive)
     segments.prune(current.places, audit.retention_ms, notes, archive=archive)
     task_memory.save(current.places, "pruning", {"done_ms": clock.now_ms()})

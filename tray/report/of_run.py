@@ -149,7 +149,7 @@ def verified(places: Places) -> Verdict:
     except ConfigError:
         settings = None  # the copies beside the configuration still count
     point = last_check.point(places)
-    kept, pinned = all_copies.found(places, settings), all_copies.pinned(places)
+    kept, pinned = all_copies.notes(places, settings), all_copies.pinned(places)
     if point is not None and point.size > LONG_LOG:
         return verify(places.audit_db, places.audit_key, since=point, kept=kept, pinned=pinned)
     return verify(places.audit_db, places.audit_key, kept=kept, pinned=pinned, witness=last_check.witness(places))

@@ -61,7 +61,7 @@ def _keys(places: Places, origin: str) -> list[str]:
 def _baselines(places: Places, log: AuditLog, size: int) -> dict[str, Any]:
     problems: list[str] = []
     rows = []
-    for name, note in all_copies.found(places, verification.configured(places), problems).items():
+    for name, note in all_copies.notes(places, verification.configured(places), problems).items():
         try:
             parsed = checkpoint.parse(note)
         except ValueError as error:

@@ -46,7 +46,7 @@ def proven(places: Places, entry: int) -> dict[str, Any]:
     Raises:
         BackupTrayError: The log cannot be read.
     """
-    notes = all_copies.found(places, configured(places))
+    notes = all_copies.notes(places, configured(places))
     trusted = [*keys.pins(places.audit_key), *all_copies.pinned(places)]
     try:
         built = proof.build(places.audit_db, entry, details=True)

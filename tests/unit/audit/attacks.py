@@ -388,7 +388,7 @@ def prune_really(here: Places) -> None:
     """Prune the closed segment as the program does."""
     before = clock.now_ms()
     wait_for(lambda: clock.now_ms() > before)
-    assert segments.prune(here, 0, all_copies.found(here))
+    assert segments.prune(here, 0, all_copies.notes(here))
 
 
 def forged_takeover(scene: Scene) -> None:

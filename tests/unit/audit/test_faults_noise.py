@@ -135,7 +135,7 @@ def looks(places: Places) -> dict[str, Callable[[], object]]:
         "check of what is new": lambda: recorded_check.check(places, incremental=True, scheduled=True),
         "verify": lambda: main(["audit", "verify"]),
         "rotate": lambda: close(places),
-        "prune": lambda: segments.prune(places, clock.DAY_MS, all_copies.found(places)),
+        "prune": lambda: segments.prune(places, clock.DAY_MS, all_copies.notes(places)),
         "redact": lambda: redact.redact(places, 8, "asked for"),
         "key change": lambda: rotation.rotate(places),
         "care": lambda: rounds.run(places, started=True),

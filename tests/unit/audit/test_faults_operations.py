@@ -58,7 +58,7 @@ def size(places: Places) -> int:
 
 def judged(places: Places) -> Result:
     """What a verification with the copies beside the configuration says."""
-    near = all_copies.found(places)
+    near = all_copies.notes(places)
     return verify(places.audit_db, places.audit_key, kept=near, pinned=all_copies.pinned(places)).result
 
 
@@ -70,7 +70,7 @@ def close(places: Places) -> object:
 
 OPERATIONS: dict[str, Callable[[Places], object]] = {
     "key change": lambda places: rotation.rotate(places, timeout=QUICK),
-    "pruning": lambda places: segments.prune(places, YEAR, all_copies.found(places), timeout=QUICK),
+    "pruning": lambda places: segments.prune(places, YEAR, all_copies.notes(places), timeout=QUICK),
     "erasing": lambda places: redact.redact(places, size(places) - 1, "asked for", timeout=QUICK),
     "closing": lambda places: [spool.record(places, [end() for _ in range(300)]), close(places)][1],
 }
@@ -120,7 +120,7 @@ def test_a_key_that_is_lost_under_an_open_log_is_replaced_loudly_by_the_next_rec
         assert (change.data["result"], change.data["severity"]) == ("replaced", Severity.CRITICAL)
         runs = [run.run for run in log.history(4)]
     assert runs == ["by the open log", "after", "before", "new"]
-    assert len(segments.prune(aged, YEAR, all_copies.found(aged))) == 1
+    assert len(segments.prune(aged, YEAR, all_copies.notes(aged))) == 1
     assert rotation.rotate(aged).new in keys.pins(aged.audit_key)
     assert judged(aged) is not Result.TAMPERED
 

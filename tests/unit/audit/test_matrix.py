@@ -27,7 +27,7 @@ def outcomes(case: Case, scene: Scene) -> tuple[str, str, str]:
     """Try *case* on *scene*, which is changed by it, and return what is said under each baseline."""
     case.act(scene)
     here = scene.here
-    near = {"kept": all_copies.found(here), "pinned": all_copies.pinned(here)}
+    near = {"kept": all_copies.notes(here), "pinned": all_copies.pinned(here)}
     return tuple(_said(case, scene, **options) for options in ({}, near, {"baselines": {"far away": scene.far}}))  # type: ignore[return-value, arg-type]
 
 

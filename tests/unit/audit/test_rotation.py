@@ -36,7 +36,7 @@ def newest(places: Places) -> bytes:
 
 def holds(places: Places) -> bool:
     """Whether the log verifies with the copies beside the configuration."""
-    verdict = verify(places.audit_db, places.audit_key, baselines=all_copies.found(places))
+    verdict = verify(places.audit_db, places.audit_key, baselines=all_copies.notes(places))
     assert verdict.result is Result.INTACT, verdict.why
     return True
 

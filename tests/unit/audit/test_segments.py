@@ -50,12 +50,12 @@ def close(places: Places, entries: int | None = 256) -> list[segments.Segment]:
 
 def forget(places: Places, **more: object) -> list[segments.Segment]:
     """Prune what is older than a year."""
-    return segments.prune(places, YEAR, all_copies.found(places), **more)  # type: ignore[arg-type]
+    return segments.prune(places, YEAR, all_copies.notes(places), **more)  # type: ignore[arg-type]
 
 
 def check(places: Places, **notes: bytes) -> tuple[str, str]:
     """What verification says with the copies beside the configuration."""
-    verdict = verify(places.audit_db, places.audit_key, baselines=all_copies.found(places) | notes)
+    verdict = verify(places.audit_db, places.audit_key, baselines=all_copies.notes(places) | notes)
     return verdict.result.value, verdict.why
 
 
@@ -138,17 +138,17 @@ def test_proofs_reach_over_what_was_pruned(aged: Places) -> None:
 def test_what_is_young_stays(aged: Places) -> None:
     """The third segment holds entries of today."""
     close(aged)
-    assert [one.size for one in segments.prune(aged, 5 * YEAR, all_copies.found(aged))] == []
+    assert [one.size for one in segments.prune(aged, 5 * YEAR, all_copies.notes(aged))] == []
     forget(aged)
     with AuditLog.read(aged.audit_db) as log:
-        plan = segments.plan(log, YEAR, all_copies.found(aged))
+        plan = segments.plan(log, YEAR, all_copies.notes(aged))
     assert (plan.segments, plan.kept) == ((), "Entry 767 is younger than that.")
 
 
 def test_nothing_goes_without_a_checkpoint_outside(aged: Places) -> None:
     """No baseline, one of another log, one that is too short, one that is not signed, one of other entries: all are refused."""
     close(aged)
-    (name, note), *_ = all_copies.found(aged).items()
+    (name, note), *_ = all_copies.notes(aged).items()
     forged = note.replace(b"\n", b"\n1", 1)
     with AuditLog.read(aged.audit_db) as log:
         short = segments.closed(log)[0].note
@@ -168,7 +168,7 @@ def test_a_run_that_is_still_open_keeps_its_start(aged: Places, monkeypatch: pyt
     tamper(aged, "INSERT INTO open_runs (run, seq) VALUES ('x', 400)")
     close(aged)
     with AuditLog.read(aged.audit_db) as log:
-        plan = segments.plan(log, YEAR, all_copies.found(aged))
+        plan = segments.plan(log, YEAR, all_copies.notes(aged))
     assert [one.size for one in plan.segments] == [256]
     assert "entry 400" in plan.kept
 
@@ -287,7 +287,7 @@ def connect_writer(*args):
 database.connect_writer = connect_writer
 with AuditLog.open(here.audit_db, here.audit_key, copies=here.baselines) as log:
     segments.rotate(log, 256)
-segments.prune(here, 365 * 86_400_000, all_copies.found(here))
+segments.prune(here, 365 * 86_400_000, all_copies.notes(here))
 """
 
 

@@ -460,7 +460,7 @@ def test_many_processes_append_to_one_log(places: Places) -> None:
     count = 10
     running = [subprocess.Popen([sys.executable, "-c", _APPEND, str(name), str(count)]) for name in range(8)]
     assert [process.wait(60) for process in running] == [0] * 8
-    verdict = verify(places.audit_db, places.audit_key, baselines=all_copies.found(places))
+    verdict = verify(places.audit_db, places.audit_key, baselines=all_copies.notes(places))
     assert (verdict.result, verdict.why) == (Result.INTACT, verdict.why)
     assert verdict.entries == 2 + 8 * count * 2 + count
     with AuditLog.read(places.audit_db) as log:

@@ -23,7 +23,7 @@ NOTES: dict[str, bytes] = {}
 
 def checked(places: Places, **more: bytes) -> Verdict:
     """Verify against the copies beside the configuration and *more*."""
-    kept = all_copies.found(places)
+    kept = all_copies.notes(places)
     return verify(places.audit_db, places.audit_key, kept=kept, pinned=all_copies.pinned(places), baselines=more)
 
 
@@ -54,9 +54,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         log.append([end("later")])
     before = clock.now_ms()
     wait_for(lambda: clock.now_ms() > before)
-    found = all_copies.found(places)
+    found = all_copies.notes(places)
     assert [segment.size for segment in prune(places, 0, found, most=1)] == [256]
-    assert [segment.size for segment in prune(places, 0, all_copies.found(places), most=1)] == [512]
+    assert [segment.size for segment in prune(places, 0, all_copies.notes(places), most=1)] == [512]
     return home
 
 
@@ -82,10 +82,10 @@ def test_a_pruned_log_is_checked_from_where_the_last_check_ended(pruned: Places)
     assert recorded_check.check(pruned).result is Result.INTACT
     with by.opened(pruned) as log:
         log.append([end("new")])
-    prune(pruned, 0, all_copies.found(pruned), most=1)
+    prune(pruned, 0, all_copies.notes(pruned), most=1)
     point = last_check.point(pruned)
     assert point is not None
-    verdict = verify(pruned.audit_db, pruned.audit_key, since=point, kept=all_copies.found(pruned))
+    verdict = verify(pruned.audit_db, pruned.audit_key, since=point, kept=all_copies.notes(pruned))
     assert (verdict.result, verdict.full) == (Result.INTACT, False)
     assert recorded_check.check(pruned).result is Result.INTACT
 
@@ -95,7 +95,7 @@ def test_a_point_that_was_pruned_away_asks_for_a_full_check(pruned: Places) -> N
     verdict = checked(pruned)
     assert verdict.point is not None
     stale = replace(verdict.point, size=300)
-    assert verify(pruned.audit_db, pruned.audit_key, since=stale, kept=all_copies.found(pruned)).full
+    assert verify(pruned.audit_db, pruned.audit_key, since=stale, kept=all_copies.notes(pruned)).full
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def kept(places: Places) -> Places:
 
 def since(places: Places, **options: Any) -> Verdict:
     """Go on from the last check, against what is kept beside the configuration."""
-    options = {"kept": all_copies.found(places), "pinned": all_copies.pinned(places)} | options
+    options = {"kept": all_copies.notes(places), "pinned": all_copies.pinned(places)} | options
     return verify(places.audit_db, places.audit_key, since=last_check.point(places), **options)
 
 

@@ -18,7 +18,7 @@ from tray.audit.keys import pin
 from tray.audit.near_copy import copy_near, stem_of
 from tray.audit.store import AuditLog
 from tray.audit.verify.check import Result, verify
-from tray.baselines.all_copies import footer, found, pinned
+from tray.baselines.all_copies import footer, notes, pinned
 from tray.core.paths import Places, private
 
 LOG = "backup-tray/0a4f6c1e-9d7b-4c55-8f0e-3b5a1c2d4e6f"
@@ -221,7 +221,7 @@ def test_found_returns_what_lies_beside_the_configuration(places: Places) -> Non
     """A verification compares with the copies of every log that was kept here, each named by its file."""
     copy_near(places.baselines, note(2), b"")
     copy_near(places.baselines, note(5, log=OTHER), b"")
-    assert found(places) == {str(target(places)): note(2), str(target(places, OTHER)): note(5, log=OTHER)}
+    assert notes(places) == {str(target(places)): note(2), str(target(places, OTHER)): note(5, log=OTHER)}
 
 
 def test_found_says_what_it_cannot_use(places: Places) -> None:
@@ -229,7 +229,7 @@ def test_found_says_what_it_cannot_use(places: Places) -> None:
     copy_near(places.baselines, note(2), b"")
     target(places, OTHER).write_bytes(b"noise")
     said: list[str] = []
-    assert list(found(places, problems=said)) == [str(target(places))]
+    assert list(notes(places, problems=said)) == [str(target(places))]
     assert said == [
         f"{target(places, OTHER)} is no checkpoint: a signed note has an empty line before its signatures and ends with a line end."
     ]
@@ -237,7 +237,7 @@ def test_found_says_what_it_cannot_use(places: Places) -> None:
 
 def test_nothing_is_found_where_nothing_is(places: Places) -> None:
     """Looking makes no folder."""
-    assert found(places) == {}
+    assert notes(places) == {}
     assert not places.baselines.exists()
 
 
@@ -287,7 +287,7 @@ def test_whoever_is_killed_between_commit_and_copy_leaves_a_true_baseline(
         patch.setattr(near_copy, "copy_near", lambda *_, **__: None)
         spool.record(places, [end() for _ in range(300)])
     assert near(places).read_bytes() == before
-    assert verify(places.audit_db, places.audit_key, baselines=found(places)).result is Result.INTACT
+    assert verify(places.audit_db, places.audit_key, baselines=notes(places)).result is Result.INTACT
     spool.record(places, [end()])
     assert near(places).read_bytes() == newest(places)
 
@@ -301,7 +301,7 @@ def test_many_recording_processes_leave_a_true_copy(places: Places) -> None:
     )
     recording = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
     assert [process.wait(60) for process in recording] == [0] * 4
-    assert verify(places.audit_db, places.audit_key, baselines=found(places)).result is Result.INTACT
+    assert verify(places.audit_db, places.audit_key, baselines=notes(places)).result is Result.INTACT
     spool.record(places, [end()])
     assert near(places).read_bytes() == newest(places)
 
@@ -318,7 +318,7 @@ def test_a_log_that_is_put_back_does_not_overwrite_the_copy_that_saw_more(places
     for _ in range(9):  # past the size of the copy
         spool.record(places, [end()])
     assert near(places).read_bytes() == seen
-    assert verify(places.audit_db, places.audit_key, baselines=found(places)).result is Result.TAMPERED
+    assert verify(places.audit_db, places.audit_key, baselines=notes(places)).result is Result.TAMPERED
 
 
 @pytest.mark.parametrize("suffix", [".checkpoint", ".pub"])

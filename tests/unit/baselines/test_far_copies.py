@@ -17,7 +17,7 @@ from tray.audit.entry import Action
 from tray.audit.store import AuditLog
 from tray.audit.verify.check import Kind, Result, verify
 from tray.baselines import all_copies, far_copies, recorded_check, system_log
-from tray.baselines.all_copies import found, repository
+from tray.baselines.all_copies import notes, repository
 from tray.baselines.far_copies import copy_far
 from tray.baselines.recorded_check import check
 from tray.config import AuditConfig, Config, Job
@@ -83,9 +83,9 @@ def test_a_folder_gets_the_newest_checkpoint_and_the_keys(log: Places, stick: Pa
 def test_verification_finds_the_far_copies(log: Places, stick: Path) -> None:
     """What is configured counts as a baseline, named by where it is."""
     copy_far(log, kept(stick))
-    notes = found(log, kept(stick))
-    assert list(notes) == [str(copy_in(log.baselines, log)), str(copy_in(stick, log))]
-    verdict = verify(log.audit_db, log.audit_key, baselines=notes)
+    copies = notes(log, kept(stick))
+    assert list(copies) == [str(copy_in(log.baselines, log)), str(copy_in(stick, log))]
+    verdict = verify(log.audit_db, log.audit_key, baselines=copies)
     assert verdict.result is Result.INTACT
     assert len(verdict.baselines) == 2
 
@@ -97,7 +97,7 @@ def test_copies_of_other_machines_in_the_same_folder_are_not_ours_to_judge(log: 
         Signer(bytes(32)).sign(Checkpoint(other, 3, bytes(32)))
     )
     copy_far(log, kept(stick))
-    assert list(found(log, kept(stick))) == [str(copy_in(log.baselines, log)), str(copy_in(stick, log))]
+    assert list(notes(log, kept(stick))) == [str(copy_in(log.baselines, log)), str(copy_in(stick, log))]
 
 
 def test_a_log_that_was_replaced_as_a_whole_contradicts_the_far_copy_too(log: Places, stick: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_log_that_was_replaced_as_a_whole_contradicts_the_far_copy_too(log: Pl
         path.unlink(missing_ok=True)
     spool.record(log, [end()])
     copy_far(log, kept(stick))
-    assert str(before) in found(log, kept(stick))
+    assert str(before) in notes(log, kept(stick))
 
 
 def test_a_disk_that_is_not_there_is_put_on_record_once(log: Places, tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_repository_gets_a_folder_of_its_own_for_the_copies(log: Places, tmp_p
     assert "there is no repository" in said
     copy = copy_in(tmp_path / "repo" / "backup-tray", log)
     assert copy.read_bytes() == note
-    assert str(copy) in found(log, kept("repository", jobs=jobs))
+    assert str(copy) in notes(log, kept("repository", jobs=jobs))
     assert not (tmp_path / "none").exists()
 
 

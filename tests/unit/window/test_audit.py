@@ -250,7 +250,7 @@ def test_a_pruned_log_says_from_where_it_is_kept(places: Places) -> None:
         log.append([end(time_ms=old) for _ in range(300)])
         segments.rotate(log, 256)
         log.append([end(job="later")])
-    wait_for(lambda: segments.prune(places, 0, all_copies.found(places)), what="a segment to be old enough")
+    wait_for(lambda: segments.prune(places, 0, all_copies.notes(places)), what="a segment to be old enough")
     with AuditLog.read(places.audit_db) as log:
         size, first = log.head()[0], log.start()
     assert first == 256

@@ -58,7 +58,7 @@ def _prune(args: Namespace) -> int:
     here = places()
     loaded = config.load(here)
     retention = _retention(args.older_than, loaded.audit.retention_ms)
-    notes = all_copies.found(here, loaded)
+    notes = all_copies.notes(here, loaded)
     with AuditLog.read(here.audit_db) as log:
         plan = segments.plan(log, retention, notes)
     if not plan.segments:

@@ -47,7 +47,7 @@ def _salvage(args: Namespace) -> int:
     if source == here.audit_db and not source.exists():
         raise database.missing(source)
     trusted = list(dict.fromkeys([*keys.pins(here.audit_key), *all_copies.pinned(here)]))
-    saved = salvage.salvage(source, args.folder, trusted=trusted, baselines=all_copies.found(here).values())
+    saved = salvage.salvage(source, args.folder, trusted=trusted, baselines=all_copies.notes(here).values())
     damaged = source == here.audit_db and not (saved.whole and _is_sound(source))
     _record(source, args.folder, saved, damaged)
     print("\n".join(_lines(source, args.folder, saved)))
