@@ -1,1 +1,1 @@
-"""What every folder above stands on: model, errors, time, places, locks, processes, secrets. Imports nothing above itself."""
+"""The base of all other folders: model, errors, time, places, locks, processes, secrets. It imports none of them."""

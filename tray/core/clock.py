@@ -1,8 +1,8 @@
-"""Time and time-ordered ids: the only place that asks the operating system what time it is.
+"""Tell the time and make ids that sort by time: the only module that asks the operating system for the time.
 
 Wall-clock times are `int` milliseconds since 1970-01-01 UTC (`*_ms`); text is RFC 3339 with exactly three decimals and a
-`Z` ("2026-11-23T00:00:59.456Z"), so that text sorts like time. Durations come from the monotonic clock and never run
-backwards when somebody sets the clock.
+`Z` ("2026-11-23T00:00:59.456Z"), so that text sorts like time. Durations come from the monotonic clock, which setting
+the clock does not change.
 """
 
 import os
@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 
 DAY_MS = 86_400_000
 SLACK_MS = 600_000
-"""A time that lies further ahead than this was written under a wrong clock."""
+"""A time that lies further in the future than this comes from a wrong clock."""
 
 EARLIEST_MS = 1_577_836_800_000
-"""2020-01-01. There was no Backup Tray then, so an earlier time was written under a clock that was behind."""
+"""2020-01-01, before the first Backup Tray: an earlier time comes from a clock that was behind."""
 
 JUMP_MS = 60_000
-"""A wall clock that is off by more than this from the time since the start of the machine was set by somebody."""
+"""If the wall clock is off by more than this from the time since the start of the machine, it was set."""
 
 
 def now_ms() -> int:
@@ -27,12 +27,12 @@ def now_ms() -> int:
 
 
 def monotonic() -> float:
-    """Return seconds on a clock that nobody can set, for durations only."""
+    """Return seconds on the monotonic clock, for durations only."""
     return time.monotonic()
 
 
 def since_boot_ms() -> int:
-    """Return the milliseconds since the machine started, on a clock that nobody can set and that goes on while it sleeps."""
+    """Return the milliseconds since the machine started, on a clock that cannot be set and that goes on during sleep."""
     if sys.platform == "linux":
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
     return time.monotonic_ns() // 1_000_000

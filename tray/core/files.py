@@ -1,7 +1,7 @@
-"""Open files: as bytes on every system, and without harm where strangers may have put them.
+"""Open files as bytes on every system, and without harm where another user may have put them.
 
 Windows opens a descriptor in text mode unless it is told otherwise: each line end grows to two bytes, and a file ends at Ctrl-Z.
-What is hashed, signed or compared would then never agree with itself.
+A hash or a signature of such a file would never match.
 """
 
 import errno
@@ -12,7 +12,7 @@ import stat
 import sys
 
 MOST_BYTES = 4 * 1024 * 1024
-"""So long a file of ours is at most; configuration, memory and lists have some thousand bytes."""
+"""Greatest length of a file of ours. Configuration and lists have some thousand bytes."""
 
 
 def descriptor(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> int:
@@ -32,7 +32,7 @@ def descriptor(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> i
 def opened(path: str | os.PathLike[str], *, follow: bool = True) -> io.BufferedReader:
     """Open the regular file *path* for reading. Each file that others may have put there is opened in this way.
 
-    A named pipe would make us wait for somebody who writes into it, and opening a device can do something by itself.
+    A named pipe would block until another process writes into it, and opening a device can have effects.
 
     Args:
         path: The file.
@@ -45,14 +45,14 @@ def opened(path: str | os.PathLike[str], *, follow: bool = True) -> io.BufferedR
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
     more = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | (0 if follow else getattr(os, "O_NOFOLLOW", 0))
     handle = descriptor(path, os.O_RDONLY | more)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):  # it became another one in between
+    if not stat.S_ISREG(os.fstat(handle).st_mode):  # it was replaced in between
         os.close(handle)
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
     return open(handle, "rb")
 
 
 def content(path: str | os.PathLike[str], most: int = MOST_BYTES, *, follow: bool = True) -> bytes:
-    """Return what is in the regular file *path*; see `opened`.
+    """Return the content of the regular file *path*; see `opened`.
 
     Raises:
         OSError: It cannot be read, it is no regular file, or it has more than *most* bytes.

@@ -1,4 +1,4 @@
-"""Locks that die with their holder, and whether a process is still the one that was meant.
+"""Take locks that die with their holder, and tell whether a process is still the same one.
 
 A lock is an open file: the kernel drops it when the process ends, however it ends. Children do not inherit it.
 """
@@ -16,6 +16,8 @@ if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
+if sys.platform != "linux":
+    import psutil
 
 
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
@@ -23,7 +25,7 @@ _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 
 
 _TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, getattr(errno, "EDEADLOCK", errno.EAGAIN))
-"""What the system answers where another process holds the lock; anything else, such as ENOLCK of NFS, is no such answer."""
+"""Errors that mean that another process holds the lock; others, such as ENOLCK of NFS, mean that locks do not work."""
 
 
 class FileLock:
@@ -34,7 +36,7 @@ class FileLock:
         self._fd: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock if it is free, making the file with mode 0600 if needed; False if somebody else has it.
+        """Take the lock if it is free, making the file with mode 0600 if needed; False if another process has it.
 
         Raises:
             OSError: The file cannot be opened, or not be locked: some network file systems know no locks.
@@ -67,13 +69,13 @@ class FileLock:
 
 
 def is_held(path: Path, *, unknown: bool = True) -> bool:
-    """Return whether somebody holds the lock on *path*; a missing file is not held.
+    """Return whether a process holds the lock on *path*; a missing file is not held.
 
-    Asks with a shared lock for a moment, so that two who ask at once do not see each other. A file that cannot be opened counts
-    as held: who cannot know must not conclude that a run is lost.
+    This takes a shared lock for a moment, so that two checks at once do not see each other. A file that cannot be opened counts as
+    held, so that a run is not taken for lost by mistake.
 
     Args:
-        unknown: What to return where that cannot be known.
+        unknown: Answer where that cannot be known.
     """
     try:
         fd = files.descriptor(path, os.O_RDONLY | _NO_WAIT)
@@ -109,15 +111,14 @@ UNKNOWN_BOOT = "boot-unknown"
 
 
 def boot_id() -> str:
-    """Return a text that changes with every start of the machine."""
-    with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    try:
-        import psutil
-
-        return f"boot-{int(psutil.boot_time())}"
-    except Exception:  # no /proc: no process of that boot can be told from another either
-        return UNKNOWN_BOOT
+    """Return a text that changes with every start of the machine; `UNKNOWN_BOOT` where the system does not tell."""
+    boot = UNKNOWN_BOOT
+    with suppress(Exception):
+        if sys.platform == "linux":
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        else:
+            boot = f"boot-{int(psutil.boot_time())}"
+    return boot
 
 
 def process_start(pid: int) -> str | None:
@@ -129,10 +130,9 @@ def process_start(pid: int) -> str | None:
             return None if fields[0] in (b"Z", b"X") else fields[19].decode()
         except (OSError, IndexError):
             return None
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
-    except psutil.Error:
-        return None
+    else:
+        try:
+            process = psutil.Process(pid)
+            return None if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
+        except psutil.Error:
+            return None

@@ -1,9 +1,9 @@
-"""The one way to start processes of this program, apart from the folder, the Python settings and the modules of who started us.
+"""Start processes of this program, isolated from the caller's folder, Python settings and modules.
 
 Python looks for modules in the working folder (`-m`, `-c`), in PYTHONPATH and, of an ordinary user, in a folder of that user's. A
-file `argparse.py` in the folder in which a tray was started would so run at the first click, and as root that of whoever can write
-there. So each process of ours is started isolated (`-I`), by the absolute path of this very copy, in the root folder. Programs that
-it starts in turn, such as engines, get the environment unchanged but for our own variables, which become absolute.
+file `argparse.py` in the folder in which a tray was started would so run at the first click, and as root that of any user who may
+write there. So each process of ours is started isolated (`-I`), by the absolute path of this very copy, in the root folder.
+Programs that it starts in turn, such as engines, get the environment unchanged but for our own variables, which become absolute.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import IO
 from tray.core.paths import HOME_VARIABLE, SYSTEM_VARIABLE
 
 FOLDER = os.path.abspath(os.sep)
-"""The working folder of each process of ours: nobody but root can put a module there, and it keeps no disk from being unmounted."""
+"""The working folder of each process of ours: only root can put a module there, and it keeps no disk from being unmounted."""
 HOME = str(Path(__file__).resolve().parents[2])
 """The folder that holds the package: `site-packages`, or a checkout."""
 PROGRAM = str(Path(__file__).resolve().parents[1] / "__main__.py")
@@ -68,11 +68,11 @@ def start(
 
 def environ() -> dict[str, str]:
     """Return the environment for it: our own folders are named from the root, as it works in another folder than we do."""
-    found = dict(os.environ)
+    variables = dict(os.environ)
     for name in (HOME_VARIABLE, SYSTEM_VARIABLE):
-        if found.get(name):
-            found[name] = os.path.abspath(found[name])
-    return found
+        if variables.get(name):
+            variables[name] = os.path.abspath(variables[name])
+    return variables
 
 
 def _needs_user_site() -> bool:

@@ -1,14 +1,13 @@
-"""Where things live: configuration, state, sockets, logs and our own assets.
+"""Name the places of configuration, state, sockets, logs and our own assets.
 
 `BACKUP_TRAY_HOME=DIR` puts all of it under DIR. Root gets the system folders and neither `HOME` nor `XDG_*` is asked, so that
-`sudo` never leaves root's files in a user's home. An ordinary user gets the XDG folders (platformdirs); without `HOME` the
-password database names the home, so cron and systemd find what the desktop session uses.
+`sudo` never leaves root's files in a user's home. An ordinary user gets the XDG folders, on other systems than Linux those of
+platformdirs. Without `HOME` the password database names the home, so cron and systemd find what the desktop session uses.
 """
 
 import os
 import stat
 import sys
-import warnings
 import zlib
 from pathlib import Path
 
@@ -17,6 +16,10 @@ from tray.core.errors import UnsafeFolderError
 
 if sys.platform == "win32":
     import tempfile
+else:
+    import pwd
+if sys.platform != "linux":
+    from platformdirs import PlatformDirs
 
 HOME_VARIABLE = "BACKUP_TRAY_HOME"
 SYSTEM_VARIABLE = "BACKUP_TRAY_SYSTEM"
@@ -33,7 +36,7 @@ class Places:
 
     Attributes:
         config: Folder of `config.toml` and of the password files that we made.
-        state: What must survive a reboot: audit log, signing key, run folders, spool.
+        state: Folder of all that must survive a reboot: audit log, signing key, run folders, spool.
         runtime: Sockets and locks; gone after a reboot.
         log: Our own diagnostics (not the logs of runs).
         makeshift: Why these are not the usual folders, as the end of a sentence; empty if they are.
@@ -62,7 +65,7 @@ class Places:
 
     @property
     def audit_standing(self) -> Path:
-        """What the last verification of the audit log came to, and from where the next one may go on; JSON."""
+        """The result of the last verification of the audit log, and the point from which the next one may go on; JSON."""
         return self.state / "audit.standing"
 
     @property
@@ -143,28 +146,29 @@ def _of_user() -> Places:
     Raises:
         RuntimeError: There is no home folder, or its path is relative.
     """
-    from platformdirs import PlatformDirs
-
-    dirs = PlatformDirs("backup-tray", appauthor=False, use_site_for_root=sys.platform == "darwin")
-    with warnings.catch_warnings():
-        # Without a login there is no /run/user/UID: platformdirs warns that it takes a folder in /tmp, and cron would mail that.
-        warnings.simplefilter("ignore")
-        state = Path(dirs.user_state_dir)
-        try:
-            runtime = Path(dirs.user_runtime_dir)
-            usable = _planted(runtime) is None
-        except OSError:  # newer versions of platformdirs look for themselves
-            usable = False
-    if not usable:
-        runtime = state / "runtime"  # somebody made /tmp/runtime-UID before us, to be in the way or worse
-    found = Places(Path(dirs.user_config_dir), state, runtime, Path(dirs.user_log_dir))
-    if not (found.config.is_absolute() and state.is_absolute() and runtime.is_absolute()):
+    if sys.platform == "linux":
+        config, state = _xdg("XDG_CONFIG_HOME", "~/.config"), _xdg("XDG_STATE_HOME", "~/.local/state")
+        runtime, log = _xdg("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}"), state / "log"
+    else:
+        dirs = PlatformDirs("backup-tray", appauthor=False, use_site_for_root=sys.platform == "darwin")
+        config, state = Path(dirs.user_config_dir), Path(dirs.user_state_dir)
+        runtime, log = Path(dirs.user_runtime_dir), Path(dirs.user_log_dir)
+    if not runtime.parent.is_dir() or _planted(runtime) is not None:  # no login, as for cron; or a trap of another user
+        runtime = state / "runtime"
+    places = Places(config, state, runtime, log)
+    if not (places.config.is_absolute() and state.is_absolute() and runtime.is_absolute()):
         raise RuntimeError("HOME is no absolute path")
-    return found
+    return places
+
+
+def _xdg(variable: str, default: str) -> Path:
+    """Return our folder in the one that *variable* names; the XDG specification has relative paths ignored."""
+    named = os.environ.get(variable, "")
+    return Path(named if os.path.isabs(named) else os.path.expanduser(default)) / "backup-tray"
 
 
 def _homeless(why: str) -> Places:
-    """Return folders for a user without a home: below /var/tmp, where `private` refuses what another user has made."""
+    """Return folders for a user without a home: below /var/tmp, where `private` refuses the folders of other users."""
     uid = getattr(os, "geteuid", int)()
     base = Path(f"/var/tmp/backup-tray-{uid}")  # noqa: S108 - private() checks owner and mode before use
     return Places(base / "config", base / "state", base / "runtime", base / "log", why)
@@ -208,19 +212,19 @@ def private(folder: Path) -> Path:
     """Make *folder* with mode 0700 if it is missing, make sure that it is ours alone, and return it.
 
     Raises:
-        UnsafeFolderError: It exists but belongs to somebody else, others can enter it, or it is no folder.
+        UnsafeFolderError: It exists but belongs to another user, others can enter it, or it is no folder.
         OSError: It cannot be made.
     """
     try:
         # lstat first: mkdir on a read-only file system fails even where the folder stands already.
-        found = folder.lstat()
+        status = folder.lstat()
     except FileNotFoundError:
         # Missing parents get the same mode, as the XDG specification asks; mkdir(parents=True) would leave that to the umask.
         for missing in reversed([folder, *folder.parents]):
             if not missing.exists():
                 missing.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-    check_private(folder, found)
+        status = folder.lstat()
+    check_private(folder, status)
     return folder
 
 
@@ -235,27 +239,27 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def check_private(folder: Path, found: os.stat_result) -> None:
-    """Raise UnsafeFolderError unless *found*, the lstat of *folder*, is a folder of this user that nobody else can enter."""
-    if not stat.S_ISDIR(found.st_mode):
+def check_private(folder: Path, status: os.stat_result) -> None:
+    """Raise UnsafeFolderError unless *status*, the lstat of *folder*, is a folder that only this user can enter."""
+    if not stat.S_ISDIR(status.st_mode):
         raise UnsafeFolderError(folder, "it is not a folder")
     if sys.platform != "win32":
-        if found.st_uid != os.geteuid():
-            raise UnsafeFolderError(folder, f"it belongs to user {found.st_uid}")
-        if found.st_mode & 0o077:
-            raise UnsafeFolderError(folder, f"others can enter it (mode {found.st_mode & 0o777:04o})")
+        if status.st_uid != os.geteuid():
+            raise UnsafeFolderError(folder, f"it belongs to user {status.st_uid}")
+        if status.st_mode & 0o077:
+            raise UnsafeFolderError(folder, f"others can enter it (mode {status.st_mode & 0o777:04o})")
         if (stranger := _planted(folder)) is not None:
             raise UnsafeFolderError(
                 folder,
-                f"{stranger}, on the way to it, was made by somebody else (user {stranger.lstat().st_uid})",
+                f"{stranger}, on the way to it, was made by another user ( {stranger.lstat().st_uid})",
                 next=f"Look at it with `ls -ld {stranger}`, have an administrator remove it, then try again.",
             )
 
 
 def _planted(folder: Path) -> Path | None:
-    """Return what somebody else may have put on the way to *folder*: a name in a place like /tmp, where everybody can make names.
+    """Return a name on the way to *folder* that another user has made in a place like /tmp, where all users can make names.
 
-    Its owner could exchange what lies below it at any time. What is missing is nobody's.
+    Its owner could exchange anything below it at any time. A missing name belongs to no user.
     """
     if sys.platform == "win32":
         return None
@@ -278,7 +282,5 @@ def assets() -> Path:
 def expand(path: str) -> str:
     """Replace a leading `~`; for root by root's home, since sudo may keep the caller's HOME."""
     if sys.platform != "win32" and os.geteuid() == 0 and (path == "~" or path.startswith("~/")):
-        import pwd
-
         return pwd.getpwuid(0).pw_dir.rstrip("/") + path[1:]
     return os.path.expanduser(path)

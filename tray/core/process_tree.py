@@ -1,6 +1,6 @@
 """A command's process tree: who belongs to it, and how all of it is interrupted, stopped and continued.
 
-Only loaded when somebody asks for something: psutil takes longer to import than a short backup takes.
+Loaded only on request: psutil takes longer to import than a short backup takes.
 """
 
 import os
@@ -17,7 +17,7 @@ Process = psutil.Process
 def tree(pid: int) -> list[Process]:
     """Return process *pid* and all its descendants, parents before their children; none once it has ended.
 
-    What a parent that died has left behind is not found: nothing tells whose it was.
+    The children of a parent that died are not found: nothing tells whose they were.
     """
     try:
         root = Process(pid)
@@ -27,7 +27,7 @@ def tree(pid: int) -> list[Process]:
 
 
 def mark(process: Process) -> tuple[int, float]:
-    """Return what names *process* for good."""
+    """Return a key that names *process* for good."""
     return process.pid, process.create_time()
 
 
@@ -40,7 +40,7 @@ def command(process: Process) -> list[str]:
 
 
 def interrupt(pid: int, number: int, *, is_engine: Callable[[Sequence[str]], bool]) -> int:
-    """Send signal *number* to the tree as Ctrl-C would, and to what a script has put into groups of its own; return to how many.
+    """Send signal *number* to the tree as Ctrl-C would, and to the groups that a script has made; return the number of processes.
 
     A helper that an engine keeps in a group of its own (ssh, rclone) is the engine's to end: it may need it to remove its lock.
 
@@ -53,9 +53,8 @@ def interrupt(pid: int, number: int, *, is_engine: Callable[[Sequence[str]], boo
     if sys.platform == "win32" or not family:
         return sum(_send(process, number) for process in family)
     group = _group(pid)
-    apart = _apart(
-        family, group, is_engine
-    )  # asked first: of an engine that has ended nobody can say that its helper was one
+    # Asked first: once an engine has ended, its helper can no longer be told from other processes.
+    apart = _apart(family, group, is_engine)
     with suppress(OSError):
         if group == pid:  # also reaches those whose parent has died
             os.killpg(group, number)
@@ -97,7 +96,7 @@ def kill(pid: int) -> int:
 def stop(pid: int) -> list[Process]:
     """Suspend the whole tree, parents first, so that none starts another or wonders about its child; see `is_stopped`.
 
-    Returns those that were suspended: whose parent is killed meanwhile is found by nobody else.
+    Returns those that were suspended: after their parent is killed, nothing else would find them.
     """
     stopped: dict[int, Process] = {}
     for _ in range(5):  # one may have started another while we looked
@@ -138,30 +137,30 @@ def is_stopped(pid: int) -> bool:
 
 def traffic(pid: int) -> dict[int, int] | None:
     """Return by process what it has read and written in all, None where the system does not let us look."""
-    found: dict[int, int] = {}
+    counts: dict[int, int] = {}
     for process in tree(pid):
         with suppress(psutil.Error):
             counters = getattr(process, "io_counters", lambda: None)()  # macOS has none
             if counters is not None:
-                found[process.pid] = getattr(counters, "read_chars", counters.read_bytes) + getattr(
+                counts[process.pid] = getattr(counters, "read_chars", counters.read_bytes) + getattr(
                     counters, "write_chars", counters.write_bytes
                 )
-    return found or None
+    return counts or None
 
 
 def _apart(family: list[Process], group: int, is_engine: Callable[[Sequence[str]], bool]) -> list[Process]:
     """Those in other groups that no engine looks after."""
     near = (group, _group(os.getpid()))
     helped: set[int] = set()
-    found = []
+    apart = []
     for process in family:
         with suppress(psutil.Error):
             engine = is_engine(command(process))
             if process.ppid() in helped or engine:
                 helped.add(process.pid)
             if _group(process.pid) not in near and process.ppid() not in helped:
-                found.append(process)
-    return found
+                apart.append(process)
+    return apart
 
 
 def _group(pid: int) -> int:
@@ -188,10 +187,10 @@ def resume_session(number: int) -> int:
     """Let every stopped process of the session *number* go on, and return how many those were."""
     if sys.platform == "win32":
         return 0
-    found = 0
+    resumed = 0
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             if os.getsid(process.pid) == number and process.status() == psutil.STATUS_STOPPED:
                 process.resume()
-                found += 1
-    return found
+                resumed += 1
+    return resumed

@@ -1,7 +1,7 @@
-"""Take the place of a process of ours whose program was replaced while it runs: after an upgrade, whoever did it.
+"""End a process of ours whose program was replaced while it runs, as by an upgrade, and take its place.
 
-A process notes which program it runs: its file, and that file's inode and time of change. If the file is another one by now, what
-runs is a program that is gone from the disk, and that loads parts of the new one when it needs a part for the first time.
+A process notes which program it runs: its file, and that file's inode and time of change. If that file was
+replaced, the process runs a program that is gone from the disk, and would load parts of the new one.
 """
 
 import contextlib
@@ -19,16 +19,16 @@ PATIENCE_SECONDS = 5.0
 
 
 def program() -> list[str]:
-    """Return which program this process runs: its file, and what names that very file; what `is_replaced` asks for."""
+    """Return the program that this process runs: its file, and a stamp of that file; `is_replaced` takes it."""
     return [tray.__file__, _STAMP]
 
 
 def _stamp(path: str) -> str:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return ""
-    return f"{found.st_ino}-{found.st_mtime_ns}"
+    return f"{status.st_ino}-{status.st_mtime_ns}"
 
 
 _STAMP = _stamp(tray.__file__)

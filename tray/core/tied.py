@@ -1,5 +1,6 @@
 """Tie a process to the one that started it: when that is killed, so is this one (prctl(2), PR_SET_PDEATHSIG). Linux only."""
 
+import ctypes
 import os
 import signal
 import sys
@@ -12,8 +13,6 @@ _PR_SET_PDEATHSIG = 1
 @cache
 def load() -> Any:
     """Load what `tie` calls: before the fork, since a child of a process with threads must not."""
-    import ctypes
-
     return ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 

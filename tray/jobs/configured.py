@@ -13,6 +13,7 @@ from tray.core import ourselves
 from tray.core.errors import ConfigError, JobNotFoundError
 from tray.core.paths import HOME_VARIABLE, Places, expand
 from tray.core.redact import Redactor
+from tray.wording.near_names import known_jobs
 
 CLASHING_VARIABLES = ("RESTIC_PASSWORD_COMMAND", "RESTIC_REPOSITORY_FILE")
 """Variables with which restic refuses to start when the command line names repository and password file."""
@@ -27,7 +28,8 @@ def find(places: Places, name: str) -> Job:
     """
     jobs = config.load(places).jobs
     if name not in jobs:
-        raise JobNotFoundError(name, tuple(sorted(jobs)), configured=True)
+        why = known_jobs(name, sorted(jobs), "config.toml has no jobs yet")
+        raise JobNotFoundError(name, why, configured=True)
     return jobs[name]
 
 

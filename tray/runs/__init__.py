@@ -1,8 +1,8 @@
-"""Run folders: what a run leaves on disk while it lives, and its log afterwards.
+"""Keep the folders of runs: the description, the spools and the lock of a live run, and its log afterwards.
 
 A live run has `<root>/live/<run>/` with `run.json` (who and what, boot id, processes and their start times), `lock` (held by its
 wrapper alone), the spool files of the engine's output and the growing `log`. When the run is closed the folder moves to
-`<root>/done/<run>/` and keeps `run.json` and `log`. A live folder whose lock is free belongs to whoever takes the lock.
+`<root>/done/<run>/` and keeps `run.json` and `log`. A live folder whose lock is free belongs to the process that takes the lock.
 """
 
 import json
@@ -22,6 +22,9 @@ from tray.core.files import content, opened
 from tray.core.folder_names import Listing
 from tray.core.model import LiveRun, Source
 from tray.core.paths import Places, private
+
+if sys.platform == "win32":
+    import shutil
 
 SCHEMA = 1
 SHORTEST_END = 6
@@ -47,16 +50,16 @@ class Process(Coded):
 
 @dataclass(frozen=True, slots=True)
 class RunInfo(Coded):
-    """What `run.json` says. Command and repository are redacted; times are `*_ms`.
+    """The content of `run.json`. Command and repository are redacted; times are `*_ms`.
 
     Attributes:
-        wrapper: Who holds the lock: the wrapper, or the tracker that observes a run which somebody else started.
+        wrapper: Holder of the lock: the wrapper, or the tracker that observes a run of another program.
         child: The engine's process.
         ours, returns: As in the engine's `Plan`; needed to read the spools again.
-        source: How we know of the run.
+        source: `core.model.Source` as a word.
         user: Whose process it is, where that is not the owner of the record.
         overlaps: An earlier run of the same job that still went on when this one began.
-        paused: It stands still because somebody wished so; whoever finds it so without its wrapper must let it go on.
+        paused: It is paused on request; a process that finds it so without its wrapper must let it go on.
         seen: How an observed run was seen to end: `{"finished_ms": …, "code": … | null, "signal": … | null, …}`.
     """
 
@@ -96,7 +99,7 @@ class RunInfo(Coded):
         return cls.from_json(data)
 
     def live(self, **more: Any) -> LiveRun:
-        """Return what this alone tells of the run while it goes on; *more* is what else is known."""
+        """Return the live run as far as this tells, with *more* fields."""
         process = None if self.child is None else f"{self.child.pid}@{self.child.start}"
         facts: dict[str, Any] = {
             "source": Source(self.source),
@@ -191,7 +194,7 @@ class RunFolder:
         return info.boot == locks.boot_id() and info.child is not None and info.child.alive()
 
     def mark_closing(self) -> None:
-        """Say that whoever holds the lock now only closes the run; else it would look alive again meanwhile."""
+        """Mark the run as being closed, so that the lock of the closing process does not make it look alive."""
         with suppress(OSError):
             self._closing.touch(mode=0o600)
 
@@ -237,10 +240,8 @@ def create(places: Places, info: RunInfo) -> tuple[RunFolder | None, bool]:
 
 def _room(folder: Path) -> int:
     if sys.platform == "win32":
-        import shutil
-
         return shutil.disk_usage(folder).free
-    disk = os.statvfs(folder)  # shutil costs as much to import as the rest of this module
+    disk = os.statvfs(folder)
     return disk.f_bavail * disk.f_frsize
 
 
@@ -252,12 +253,12 @@ def _parsed(raw: bytes) -> Any:
 
 
 def live(places: Places) -> Iterator[RunFolder]:
-    """Yield the folders of runs that nobody has closed."""
+    """Yield the folders of runs that are not closed."""
     return LiveFolders(places).look()
 
 
 class LiveFolders:
-    """The folders of runs that nobody has closed, for whoever asks again and again."""
+    """The folders of runs that are not closed, for a caller that asks again and again."""
 
     def __init__(self, places: Places) -> None:
         self._roots = [(root / "live", Listing(root / "live")) for root in places.run_roots]
@@ -277,12 +278,12 @@ def is_called(run: str, words: str) -> bool:
 
 def known(places: Places) -> set[str]:
     """Return the ids of all runs that have a folder, live or ended."""
-    found: set[str] = set()
+    ids: set[str] = set()
     for root in places.run_roots:
         for kind in ("live", "done"):
             with suppress(OSError):
-                found.update(name for name in os.listdir(root / kind) if not name.startswith("."))
-    return found
+                ids.update(name for name in os.listdir(root / kind) if not name.startswith("."))
+    return ids
 
 
 def find(places: Places, run: str) -> RunFolder:

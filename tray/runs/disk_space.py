@@ -3,17 +3,21 @@
 Linux only (fallocate(2)); elsewhere nothing can be given back, and more room is asked for at the beginning.
 """
 
+import ctypes
 import errno
 import os
 import sys
 from functools import cache
 from typing import Any
 
+if sys.platform != "win32":
+    import resource
+
 RESERVE = 16 * 1024 * 1024
 LEAST_GROWING = 4 * 1024 * 1024 * 1024
 """Bytes that must be free before a command's output goes through a file that can only grow (else `runs.SPOOL_ROOM`)."""
 LEAST_UNKNOWN = 1024 * 1024 * 1024
-"""The same for a command that is no engine: it may write faster than anybody reads, until nothing is left."""
+"""The same for a command that is no engine: it may write faster than it is read, until nothing is left."""
 LOW = 96 * 1024 * 1024
 """With less free than this, nothing that was read is kept, and nothing more is put aside for a slow reader."""
 FEW = 512 * 1024 * 1024
@@ -54,12 +58,10 @@ def free(fd: int) -> int:
 
 def file_limit() -> int | None:
     """Return how many bytes a file may have (`ulimit -f`), None where that is no matter."""
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-    return limit if limit != resource.RLIM_INFINITY and limit < LEAST_GROWING else None
+    if sys.platform != "win32":
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+        return limit if limit != resource.RLIM_INFINITY and limit < LEAST_GROWING else None
+    return None
 
 
 def limited() -> bool:
@@ -84,8 +86,6 @@ def _fallocate() -> tuple[Any, Any]:
     """Return fallocate(2), None where there is none, and what tells the number of its error."""
     if sys.platform != "linux":
         return None, None
-    import ctypes
-
     call = getattr(ctypes.CDLL(None, use_errno=True), "fallocate64", None)
     if call is not None:
         call.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)

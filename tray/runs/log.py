@@ -1,7 +1,7 @@
-"""The run's own log: the engine's words, redacted, each line with its time and stream; progress numbers left out.
+"""Write the log of a run: the engine's words, redacted, each line with its time and stream, without progress numbers.
 
-Of a long log the beginning and the end are kept. What lies between is given back to the disk, so that offsets into the file stay
-what they are; where the file system cannot do that, the end is not kept.
+Of a long log the beginning and the end are kept. The disk under the middle is given back, so that offsets into the file stay
+valid; where the file system cannot do that, the end is not kept.
 """
 
 import os
@@ -23,10 +23,10 @@ _NAMES = {Stream.OUT: b"out", Stream.ERR: b"err"}
 
 
 class RunLog:
-    """Writes lines to the log file; a log that cannot be written never disturbs the run.
+    """The log file of a run; a log that cannot be written never disturbs the run.
 
     Attributes:
-        behind: How much output is known to follow what is logged now. What cannot be among the end of the log is not looked at.
+        behind: Bytes of output that follow the logged line. Output that cannot be part of the end of the log is skipped.
     """
 
     def __init__(self, path: Path | None, redactor: Redactor) -> None:

@@ -1,4 +1,4 @@
-"""What a terminal would still show of a command's output: of a line that was drawn again and again only its last state.
+"""Reduce a command's output to the text that a terminal would still show: of a redrawn line only its last state.
 
 A carriage return, "erase line" and "first column" begin the line anew, backspaces go back in it, and "cursor up" goes back to lines
 before it (ECMA-48). Pure; one `Screen` for each stream.
@@ -15,7 +15,7 @@ _MOVES = re.compile(rb"\x1b\[[\d;]{0,20}[A-HJKSTfsu]")
 
 
 class Screen:
-    """Takes lines as they come, with their ends, and returns those that nothing draws over any more, without their ends."""
+    """A terminal that takes lines with their ends, and returns without their ends those that stay as they are."""
 
     def __init__(self) -> None:
         self._held: bytes | None = None
@@ -28,7 +28,7 @@ class Screen:
         body = line.rstrip(b"\r\n") if whole else line
         if self._held is None and not self._rows and not _SPECIAL.search(body):
             return [body]
-        up = sum(int(found[1] or 1) for found in _UP.finditer(body)) if b"\x1b" in body else 0
+        up = sum(int(move[1] or 1) for move in _UP.finditer(body)) if b"\x1b" in body else 0
         text = last_state(body)
         if not text and self._held is not None:
             text = self._held

@@ -1,4 +1,4 @@
-"""How long the folders of ended runs, with their logs, are kept; the entries of the audit log stay.
+"""Remove old folders of ended runs with their logs; the entries of the audit log stay.
 
 The tracker's housekeeping looks after that. On a machine without a tracker a wrapper does so once a day, after its run.
 """
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from tray import runs
 from tray.core import clock
-from tray.core.errors import ConfigError
 from tray.core.paths import Places
 
 if TYPE_CHECKING:
@@ -21,22 +20,13 @@ if TYPE_CHECKING:
 _MARK = ".trimmed"
 
 
-def daily(places: Places) -> None:
-    """Do `trim` if nobody did so today."""
+def is_due(places: Places) -> bool:
+    """Whether `trim` was not done today, and there are old folders; the newest is kept in any case."""
     mark = places.runs / _MARK
     with suppress(OSError):
         if abs(clock.now_ms() - mark.stat().st_mtime_ns // 1_000_000) < clock.DAY_MS:
-            return
-    if len(list(islice(_folders(places), 2))) < 2:
-        return  # the newest is kept in any case
-    from tray import config  # only now: most runs need not read the configuration
-    from tray.config import RunsConfig
-
-    try:
-        kept = config.load(places).runs
-    except ConfigError:
-        kept = RunsConfig()
-    trim(places, kept)
+            return False
+    return len(list(islice(_folders(places), 2))) == 2
 
 
 def usage(places: Places) -> tuple[int, int]:
@@ -75,8 +65,8 @@ def _size(folder: Path) -> int:
     return 0
 
 
-def _disk(found: os.stat_result) -> int:
-    return int(getattr(found, "st_blocks", -(-found.st_size // 512))) * 512
+def _disk(status: os.stat_result) -> int:
+    return int(getattr(status, "st_blocks", -(-status.st_size // 512))) * 512
 
 
 def _began_ms(run: str) -> int:

@@ -9,6 +9,7 @@ from tray.core.errors import JobNotFoundError, StatusFetchError, SystemOwnedErro
 from tray.core.model import JobStatus, Status
 from tray.core.paths import Places
 from tray.status import StatusSource, past_runs
+from tray.wording.near_names import known_jobs
 
 RECORD_SECONDS = 5.0
 
@@ -58,7 +59,7 @@ def forget_of(places: Places, run: str) -> None:
     known = _ended(places)
     job = next((name for name, item in known.items() if item.last is not None and item.last.run == run), None)
     if job is None:
-        raise JobNotFoundError(run, tuple(known))
+        raise JobNotFoundError(run, known_jobs(run, known, "No job has run yet"))
     forget(places, [job])
 
 
@@ -82,7 +83,7 @@ def _unknown(
 ) -> JobNotFoundError | SystemOwnedError:
     if any(item.job == job for item in _status(places, system=True).jobs):
         return SystemOwnedError(f"The job {job!r}", command)
-    return JobNotFoundError(job, tuple(known))
+    return JobNotFoundError(job, known_jobs(job, known, "No job has run yet"))
 
 
 def _status(places: Places, *, system: bool) -> Status:

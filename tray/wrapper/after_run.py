@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from tray import runs
 from tray.core import ourselves
+from tray.core.errors import ConfigError
 from tray.core.files import content
 from tray.core.paths import HOME_VARIABLE, Places
 from tray.runs import retention
@@ -16,7 +17,7 @@ SECONDS = 2.0
 def close_others(places: Places, mine: str) -> None:
     """Close runs whose wrapper died; costs nothing where there are none."""
     if any(folder.run != mine and not folder.wrapped for folder in runs.live(places)):
-        from tray.recording import close_lost
+        from tray.recording import close_lost  # wrappers seldom die
 
         close_lost.close(places)
 
@@ -25,7 +26,14 @@ def without_tracker(places: Places) -> None:
     """Send checkpoints and entries to further places, and remove logs that are not kept any more."""
     with suppress(Exception):
         _send_afar(places)
-    retention.daily(places)
+    if retention.is_due(places):
+        from tray import config  # most runs need not read the configuration
+
+        try:
+            keep = config.load(places).runs
+        except ConfigError:
+            keep = config.RunsConfig()
+        retention.trim(places, keep)
 
 
 def _send_afar(places: Places) -> None:

@@ -1,4 +1,4 @@
-"""Whose exit code it is: whether the command began at all, where `flock`, `sudo` or their like stand before it.
+"""Judge whose exit code it is: whether the command began at all, where `flock`, `sudo` or their like stand before it.
 
 An exit code proves or explains something only together with a sign of the command itself. In this order:
 
@@ -51,7 +51,7 @@ _MOST = 3
 
 
 class Began:
-    """What is known of whether a command with wrappers before it began.
+    """Evidence of whether a command with wrappers before it began.
 
     Args:
         argv: The whole command.
@@ -85,9 +85,9 @@ class Began:
         """Return *result*, or that the command was not started.
 
         Args:
-            result: What the run came to if the exit code is the command's.
+            result: Result of the run if the exit code is the command's.
             exit: How our child ended.
-            last: What it was in the end.
+            last: Program that it was in the end.
         """
         if self._opaque or exit.code is None or exit.asked:
             return result

@@ -1,7 +1,7 @@
-"""The command that is watched: how it starts, which signals it gets, how it ended.
+"""Start the command that is watched, pass signals on to it, and tell how it ended.
 
 In the foreground of a terminal it stays in our process group: prompts, Ctrl-Z, `fg`, a pager behind us and the script around us
-then work as without us. Ctrl-C reaches it from the kernel; what somebody sends to us alone is passed on, and `si_code` tells which
+then work as without us. Ctrl-C reaches it from the kernel; a signal to us alone is passed on, and `si_code` tells which
 is which. Elsewhere it gets a group of its own, so that what is sent to our whole group does not arrive twice; without any terminal
 a session of its own, else the kernel hangs up on it when we are killed while it is suspended (POSIX: "orphaned process group").
 """
@@ -23,17 +23,20 @@ from tray.core.dataclass import dataclass, replace
 from tray.engines.base import Exit
 from tray.wrapper.waker import FORWARDED
 
+if sys.platform != "win32":
+    import resource
+
 _KEYS = frozenset((signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)))
-"""What Ctrl-C and Ctrl-\\ send."""
+"""The signals of Ctrl-C and Ctrl-\\."""
 
 
 _WAIT_SECONDS = 0.05
 _OURS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.E2BIG)
-"""What the system says to the second process, or to what we add, that it would not have said to the command alone."""
+"""Errors that come from a second process beside ours, or from our additions, and not from the command itself."""
 
 
 class Terminal(Enum):
-    """Where we stand on a terminal."""
+    """Our place on a terminal."""
 
     NONE = 0
     BACKGROUND = 1
@@ -42,7 +45,7 @@ class Terminal(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """What a process that has ended had become.
+    """The last program of a process that has ended.
 
     Attributes:
         program: The name of the program that it was in the end, cut to 15 bytes: `nice tar …` is tar then.
@@ -57,7 +60,7 @@ class Child:
     """A started command.
 
     Attributes:
-        last: What it was in the end, as far as the system tells. Linux only.
+        last: Program that it was in the end, where the system tells. Linux only.
 
     Raises:
         CommandNotFoundError: It does not exist or may not be executed.
@@ -77,11 +80,9 @@ class Child:
                 if error.errno != errno.ENOEXEC or sys.platform == "win32":
                     raise
                 # A script without `#!`: shells, cron and execvp(3) give it to sh.
-                import shutil
+                from tray.wrapper import not_started  # most commands start
 
-                from tray.wrapper import not_started
-
-                script = shutil.which(argv[0]) or argv[0]
+                script = not_started.which(argv[0])
                 if not not_started.is_text(script):
                     raise
                 self._process = _start(["/bin/sh", script, *argv[1:]], environ, stdout, stderr, terminal)
@@ -127,7 +128,7 @@ class Child:
         return self._asked
 
     def permits(self) -> bool:
-        """Whether we may send it signals; `sudo` and `doas` run as somebody else."""
+        """Whether we may send it signals; `sudo` and `doas` run as another user."""
         if sys.platform == "win32":
             return True
         try:
@@ -137,7 +138,7 @@ class Child:
         return True
 
     def check(self) -> bool:
-        """Take notice of the child's changes; True once it has ended (then `exit` says how)."""
+        """Notice the child's changes; return True once it has ended (then `exit` says how)."""
         if self.exit is not None:
             return True
         if sys.platform == "win32":
@@ -194,7 +195,7 @@ class Child:
 
 
 def _last(pid: int) -> Last | None:
-    """Ask what a process was that has ended and that has not been waited for.
+    """Return the last program of a process that has ended and was not waited for.
 
     Fields 2 (comm) and 11 of proc(5): cminflt, page faults of children that it waited for. Every child makes some.
     """
@@ -207,7 +208,7 @@ def _last(pid: int) -> Last | None:
 
 
 def _terminal() -> Terminal:
-    """Where we stand on our terminal, whatever our standard descriptors are."""
+    """Return our place on our terminal, whatever our standard descriptors are."""
     if sys.platform == "win32":
         return Terminal.NONE
     try:
@@ -286,8 +287,6 @@ def die_like(exit: Exit) -> int:
     """End as the child did: return its exit code, or die of the same signal (without a core dump of ours)."""
     if exit.signal is not None and sys.platform != "win32":
         with suppress(Exception):
-            import resource
-
             resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         with suppress(Exception):
             signal.set_wakeup_fd(-1)

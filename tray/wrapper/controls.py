@@ -1,7 +1,7 @@
-"""What others may ask of a run: to be cancelled, paused, resumed. All happens in small steps between two looks at the output.
+"""Cancel, pause and resume a run on request, in small steps between two looks at the output.
 
-Cancel goes the engine's own way (`Engine.stop`): each signal in turn, with the time it has to act, until the command has ended; who
-asks again gets the next signal at once. The run still ends as the command ends.
+Cancel goes the engine's own way (`Engine.stop`): each signal in turn, with the time it has to act, until the command has ended; a
+second request sends the next signal at once. The run still ends as the command ends.
 """
 
 import signal
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from tray import engines
 from tray.core.model import Control, LiveRun, Phase
 from tray.engines.base import Stop
 from tray.wrapper.child import Child
@@ -27,7 +28,7 @@ _WHENCE = ("cli", "tray", "window")
 
 
 class Controls:
-    """The wishes of others about one run.
+    """The requests to one run.
 
     Args:
         child: The command.
@@ -61,7 +62,7 @@ class Controls:
 
     @property
     def paused(self) -> bool:
-        """Whether the run stands still because somebody wished so."""
+        """Whether the run is paused on request."""
         return self._paused_at is not None
 
     @property
@@ -76,7 +77,7 @@ class Controls:
 
     @property
     def can(self) -> tuple[Control, ...]:
-        """What can be asked of the run now."""
+        """The requests that are possible now."""
         if self._child.exit is not None or not self._permitted():
             return ()
         if self.cancelling or sys.platform == "win32":
@@ -84,7 +85,7 @@ class Controls:
         return (Control.CANCEL, Control.RESUME if self.paused else Control.PAUSE)
 
     def take(self, wish: Control, by: str, now: float) -> None:
-        """Do what somebody asked for; what makes no sense now is only logged."""
+        """Carry out a request; one that is not possible now is only logged."""
         whence = by if by in _WHENCE else "another program"
         if wish not in self.can:
             self._say(f"{wish.value} was asked for ({whence}), which is not possible now")
@@ -116,7 +117,7 @@ class Controls:
         return max(0.0, min(self._due, self._sweep) - now)
 
     def ended(self, now: float) -> None:
-        """The command has ended. What it had started goes on without it, also where it was killed while all stood still."""
+        """Take notice that the command has ended; its children go on without it, also if it was killed during a pause."""
         if self._stopped:
             self._resume()
         self._unpause(now)
@@ -135,7 +136,7 @@ class Controls:
 
     def _insist(self, now: float) -> None:
         """Send the next signal, and let a suspended command go on to hear it."""
-        from tray.core import process_tree
+        from tray.core import process_tree  # psutil is slow to load, and few runs are asked for anything
 
         if self._child.check():
             return  # it was quicker
@@ -156,7 +157,7 @@ class Controls:
             self._say(f"{_name(number)} was sent to {_processes(reached)}")
 
     def _send(self, number: int) -> int:
-        from tray.core import process_tree
+        from tray.core import process_tree  # psutil is slow to load, and few runs are asked for anything
 
         pid = self._child.pid
         if number == _SIGKILL:
@@ -173,7 +174,7 @@ class Controls:
 
         Whatever else it starts may be its way to clean up.
         """
-        from tray.core import process_tree
+        from tray.core import process_tree  # psutil is slow to load, and few runs are asked for anything
 
         assert self._step is not None
         number = self._stop[self._step][0]
@@ -185,7 +186,7 @@ class Controls:
                 process_tree.interrupt(process.pid, number, is_engine=is_engine)
 
     def _pause(self, whence: str, now: float) -> None:
-        from tray.core import process_tree
+        from tray.core import process_tree  # psutil is slow to load, and few runs are asked for anything
 
         self._keep(True)
         self._paused_at, self._stands = now, False
@@ -199,21 +200,21 @@ class Controls:
 
     def _resume(self) -> None:
         """Let all go on that we have stopped, and all that belongs to the command as long as its number is its own."""
-        from tray.core import process_tree
+        from tray.core import process_tree  # psutil is slow to load, and few runs are asked for anything
 
         left = [] if self._child.exit is not None else process_tree.tree(self._child.pid)
         stopped, self._stopped = self._stopped, ()
         process_tree.go_on(list(dict.fromkeys((*stopped, *left))))
 
     def _look_at_pause(self, now: float) -> None:
-        from tray.core import process_tree
+        from tray.core import process_tree  # psutil is slow to load, and few runs are asked for anything
 
         if self._child.was_asked:  # Ctrl-C, systemctl stop: a suspended command would never hear it
             self._go_on("goes on, to hear the signal", now)
         elif process_tree.is_stopped(self._child.pid):
             self._stands = True
         elif self._stands:
-            self._go_on("goes on: somebody else continued it", now)
+            self._go_on("goes on: another process continued it", now)
         elif self._paused_at is not None and now - self._paused_at > STOP_SECONDS:
             self._go_on("it could not be paused", now)
 
@@ -240,15 +241,11 @@ def shown(live: LiveRun, controls: Controls, stall: Stall) -> LiveRun:
 
 def is_engine(argv: Sequence[str]) -> bool:
     """Whether the command line *argv* is that of a backup engine."""
-    from tray import engines
-
     return bool(argv) and engines.recognise(argv, {})[0] is not engines.COMMAND
 
 
 def _works(argv: Sequence[str]) -> bool:
     """Whether *argv* is an engine that does more than look, or help: `restic unlock` is how a script cleans up."""
-    from tray import engines
-
     adapter, at = engines.recognise(argv, {})
     return adapter is not engines.COMMAND and adapter.plan(argv, at, {}).kind != "other"
 

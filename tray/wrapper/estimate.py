@@ -69,7 +69,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the engine said of its progress, and when (monotonic seconds). None: it did not say."""
+    """Progress as the engine told it, and when (monotonic seconds). None: not told."""
 
     now: float
     phase: Phase
@@ -82,7 +82,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What can be said now. None: nobody knows.
+    """An estimate. None: not known.
 
     Attributes:
         totals_are_estimate: At least one total is that of an earlier run.
@@ -113,11 +113,11 @@ class Estimator:
         self._speed: int | None = None
 
     def know(self, past: Sequence[Past]) -> None:
-        """Take the earlier runs of the job, the newest first, once somebody has read them."""
+        """Take the earlier runs of the job, the newest first, once they are read."""
         self._past = tuple(past)
 
     def add(self, reading: Reading) -> Estimate:
-        """Take what the engine said and return what can be said now."""
+        """Take a reading of the engine and return the estimate."""
         seconds = self._pass(reading.now)
         files, size = reading.files_done or 0, reading.bytes_done or 0
         more_files, more_size = max(files - self._files, 0), max(size - self._size, 0)
@@ -133,7 +133,7 @@ class Estimator:
         return self._estimate(seconds)
 
     def look(self, now: float, *, paused: bool = False) -> Estimate:
-        """Return what can be said at a moment at which the engine says nothing; while *paused*, time does not count."""
+        """Return the estimate while the engine says nothing; while *paused*, time does not count."""
         seconds = self._pass(now)
         self._paused = paused
         if self._moves_since is not None and seconds:
@@ -156,7 +156,7 @@ class Estimator:
 
     def _totals(self) -> tuple[int | None, int | None, bool]:
         """Return the totals, and whether one is that of the last run, where the engine has none or does not know it yet."""
-        last, old = self._last, next((one for one in self._past[:1] if not one.copied), Past(0.0))
+        last, old = self._last, next((run for run in self._past[:1] if not run.copied), Past(0.0))
         counting = self._counting
         files, old_files = _total(last.files_total, old.files, last.files_done, counting=counting)
         size, old_size = _total(last.bytes_total, old.size, last.bytes_done, counting=counting)
@@ -196,21 +196,21 @@ class Estimator:
         past = self._left_by_past(alike, files, size)
         if (self._counting and not old) or (self._past and not alike):
             return past
-        found = self._left_by_pace(files, size)
-        if found is None:
+        estimated = self._left_by_pace(files, size)
+        if estimated is None:
             return past
-        pace, part = found
+        pace, part = estimated
         if past is None:
             return pace
         trust: float = (1 - part) ** TRUST
-        if any(one.changes_only for one in alike):  # what had not changed flew by, and is no measure for the rest
+        if any(run.changes_only for run in alike):  # what had not changed flew by, and is no measure for the rest
             trust = 1 - (self._clock / (self._clock + past)) ** TRUST
         return (1 - trust) * pace + trust * past
 
     def _left_by_engine(self) -> float | None:
         """Return what the engine itself says is left, where there is nothing else to go by."""
-        told = self._last.eta_seconds
-        return None if told is None else max(told - (self._now - self._last.now), 0.0)
+        seconds = self._last.eta_seconds
+        return None if seconds is None else max(seconds - (self._now - self._last.now), 0.0)
 
     def _left_by_past(self, alike: Sequence[Past], files: int | None, size: int | None) -> float | None:
         """Return what is left if this run takes as long as earlier ones; None if it has taken longer already."""
@@ -218,7 +218,7 @@ class Estimator:
             files = size = None
             if len(alike) == 1 and alike[0].copied and alike[0].size is None:
                 return None  # it may have been the first one, which copied everything
-        took = sorted(one.seconds * one.scale(files, size) for one in alike)
+        took = sorted(run.seconds * run.scale(files, size) for run in alike)
         left = took[(len(took) - 1) // 2] - self._clock if took else 0.0  # the median, of two the shorter
         return left if left > 0 else None
 
@@ -233,14 +233,14 @@ class Estimator:
         return (left, done / (done + left)) if left > 0 else None
 
 
-def _total(told: int | None, old: int | None, done: int | None, *, counting: bool) -> tuple[int | None, bool]:
+def _total(known: int | None, old: int | None, done: int | None, *, counting: bool) -> tuple[int | None, bool]:
     """Return one total and whether it is that of an earlier run."""
-    if (told is not None and not counting) or old is None or (done or 0) > OVER * old:
-        return told, False
-    return max(old, told or 0, done or 0), True
+    if (known is not None and not counting) or old is None or (done or 0) > OVER * old:
+        return known, False
+    return max(old, known or 0, done or 0), True
 
 
 def _alike(past: Sequence[Past]) -> list[Past]:
     """Return the earlier runs that this one may be like: without a first one that had to store everything, unless all are so."""
-    alike = [one for one in past if not one.stored_most]
+    alike = [run for run in past if not run.stored_most]
     return alike if alike or len(past) < 2 else list(past)

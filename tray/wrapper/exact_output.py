@@ -1,4 +1,4 @@
-"""What the caller may see of a line that has not ended: nothing of our additions, and a prompt at once.
+"""Decide how much of an unfinished line the caller sees: nothing of our additions, but a prompt at once.
 
 The engine's session knows how its additions begin (`Holding`). A long line of JSON that the reader cut comes together again here,
 since a session can only replace a whole message.

@@ -1,7 +1,7 @@
 """Fallback after an internal error: keep the backup running, return its own exit code, and never record it as a success.
 
-Nothing here understands the output. What the command says is passed on as it is, and its end is put on record by its exit code: 0
-is then unknown, since the wrapper did not look. Before the start: the command runs unwatched (`unwatched`), or takes the place of
+Nothing here understands the output. It is passed on as it is, and the end goes on record by the exit code: 0 is then
+unknown, since the wrapper did not look. Before the start: the command runs unwatched (`unwatched`), or takes the place of
 this process (`tray.last_resort`).
 """
 

@@ -1,4 +1,4 @@
-"""What the wrapper does beside a command that has started: follow it to its end, and record beginning and end."""
+"""Follow a command that has started to its end, and put beginning and end on record."""
 
 import threading
 from collections.abc import Callable

@@ -15,7 +15,7 @@ from tray.wrapper.estimate import Reading as Counters
 
 RUNS = 3
 WAIT_SECONDS = 0.1
-"""A log that somebody else has locked is not waited for: then nothing is known of earlier runs."""
+"""The wrapper does not wait longer for a locked log: then the earlier runs are not known."""
 
 
 class LiveState:
@@ -73,15 +73,15 @@ class LiveState:
             **self._estimated(self._estimator.add(counters)),
         )
 
-    def _estimated(self, found: Estimate) -> dict[str, object]:
+    def _estimated(self, estimate: Estimate) -> dict[str, object]:
         """Return the fields that are estimated."""
         return {
-            "files_total": found.files_total,
-            "bytes_total": found.bytes_total,
-            "totals_are_estimate": found.totals_are_estimate,
-            "bytes_per_second": found.bytes_per_second,
-            "eta_seconds": found.eta_seconds,
-            "eta_is_estimate": found.eta_seconds is not None,
+            "files_total": estimate.files_total,
+            "bytes_total": estimate.bytes_total,
+            "totals_are_estimate": estimate.totals_are_estimate,
+            "bytes_per_second": estimate.bytes_per_second,
+            "eta_seconds": estimate.eta_seconds,
+            "eta_is_estimate": estimate.eta_seconds is not None,
         }
 
     def _change(self, **changes: object) -> None:
@@ -89,7 +89,7 @@ class LiveState:
 
 
 def first(info: RunInfo, known: bool) -> LiveRun:
-    """Return the picture of a run that begins; *known* if its engine will tell how far it is."""
+    """Return the live state of a run that begins; *known* if its engine will tell its progress."""
     return info.live(phase=Phase.SCANNING if known else Phase.COPYING, updated_ms=info.started_ms)
 
 
@@ -98,12 +98,12 @@ def earlier_runs(places: Places, info: RunInfo) -> tuple[Past, ...]:
     if info.kind == "other":
         return ()
     try:
-        from tray.audit.store import AuditLog
+        from tray.audit.store import AuditLog  # SQLite loads after the first look at the output
 
         with AuditLog.read(places.audit_db, timeout=WAIT_SECONDS) as log:
             entries = log.good_ends(info.job, RUNS)
-        found = (_past(entry.data, entry.body or {}, info) for entry in entries)
-        return tuple(one for one in found if one is not None)
+        runs = (_past(entry.data, entry.body or {}, info) for entry in entries)
+        return tuple(run for run in runs if run is not None)
     except Exception:  # an estimate is a convenience; no mistake in it may reach the run
         return ()
 
@@ -126,8 +126,8 @@ def _past(entry: Mapping[str, Any], body: Mapping[str, Any], info: RunInfo) -> P
 
 
 def _names(body: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
-    found = body.get(key)
-    return tuple(name for name in found if isinstance(name, str)) if isinstance(found, list) else None
+    names = body.get(key)
+    return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else None
 
 
 def _count(data: Mapping[str, Any], key: str) -> int | None:

@@ -6,6 +6,7 @@ The exit codes are the shell's (POSIX, 2.9.1): 127 where there is no such progra
 import errno
 import os
 import shlex
+import shutil
 import stat
 import sys
 from contextlib import suppress
@@ -41,9 +42,14 @@ def explained(command: str, error: OSError, path: str) -> CommandNotFoundError:
         code, (why, then) = _NOT_FOUND, _without_interpreter(file)
     else:
         code, why, then = _NOT_EXECUTABLE, f"{error.strerror or error}.", f"Look at it: `ls -l {shlex.quote(file)}`."
-    told = CommandNotFoundError(command, why, then)
-    told.exit_code = code
-    return told
+    refusal = CommandNotFoundError(command, why, then)
+    refusal.exit_code = code
+    return refusal
+
+
+def which(command: str) -> str:
+    """Return the file of *command*."""
+    return shutil.which(command) or command
 
 
 def is_text(file: str) -> bool:
@@ -59,8 +65,8 @@ def _file(command: str, path: str) -> str | None:
     if not command:
         return None
     folders = [""] if "/" in command else [folder or "." for folder in path.split(os.pathsep)]
-    found = (os.path.join(folder, command) for folder in folders)
-    there = [file for file in found if os.path.lexists(file)]
+    candidates = (os.path.join(folder, command) for folder in folders)
+    there = [file for file in candidates if os.path.lexists(file)]
     return next((file for file in there if not os.path.isdir(file)), there[0] if there and "/" in command else None)
 
 

@@ -1,7 +1,7 @@
-"""Where the command's output goes, and how it gets from there to the caller.
+"""Take the command's output into spool files, and read it from there.
 
 A pipe would make us a single point of failure, so output that we read goes through private append-only spool files: a killed
-wrapper costs the backup nothing. What we do not understand is not touched: the caller's own descriptor is inherited.
+wrapper costs the backup nothing. Where we do not understand the output, the command inherits the caller's own descriptor.
 """
 
 import errno
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 CHUNK = 65536
 FLOOD = 8 * 1024 * 1024
-"""So many bytes behind, lines of a command that is no engine are taken together."""
+"""From this many unread bytes on, lines of a command that is no engine are taken together."""
 KEEP = 16 * 1024 * 1024
-"""So much that was read stays in the spool, for whoever must conclude from it if the wrapper is killed."""
+"""Bytes of read output that stay in the spool: if the wrapper is killed, the run is judged by them."""
 GUARD_SECONDS = 0.25
 """A run that is shorter needs no further process while it goes on."""
 TURN_SECONDS = 0.1
-"""So long lines are taken before signals and the end of the command must be noticed."""
+"""Lines are taken for at most this long before signals and the end of the command are noticed."""
 
 _STEP = 1024 * 1024
 _PROMPTS = (b": ", b"? ")
@@ -270,18 +270,18 @@ class Outputs:
         self._begin_guard()
 
     def leave(self) -> None:
-        """End our part. What a process of the command still writes is passed on by a process that stays for that."""
+        """End our part; if a process of the command still writes, another process of ours stays and passes that on."""
         seen = [tail.seen for tail in self.tails]
         self.close()
         if not self.tails:
             return
-        from tray.wrapper import spool_guard
+        from tray.wrapper import spool_guard  # only for output that goes through a spool
 
         if self._guard is not None:
             self._guard.dismiss()
         late = [spool_guard.Late(tail.path, tail.to, at) for tail, at in zip(self.tails, seen, strict=True)]
         with suppress(OSError):  # no more processes are allowed
-            spool_guard.pass_on([one for one in late if one.written_to()])
+            spool_guard.pass_on([spool for spool in late if spool.written_to()])
 
     def _begin_guard(self) -> None:
         from tray.wrapper.spool_guard import Guard  # a short run does not need it
@@ -298,14 +298,14 @@ class Outputs:
                 tail.started()
 
 
-def _same_file(one: int, other: int) -> bool:
+def _same_file(fd: int, other: int) -> bool:
     try:
-        first, second = os.fstat(one), os.fstat(other)
+        first, second = os.fstat(fd), os.fstat(other)
     except OSError:
         return False
     same = (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
     return same and not (stat.S_ISCHR(first.st_mode) and _device(first) == _device(os.stat(os.devnull)))
 
 
-def _device(found: os.stat_result) -> int:
-    return int(getattr(found, "st_rdev", 0))
+def _device(status: os.stat_result) -> int:
+    return int(getattr(status, "st_rdev", 0))

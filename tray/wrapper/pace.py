@@ -146,7 +146,7 @@ class Countdown:
         self._soon: float | None = None
 
     def clear(self) -> None:
-        """Nothing can be predicted."""
+        """Forget all predictions."""
         self._end = self._soon = None
         self._guesses.clear()
 
@@ -155,7 +155,7 @@ class Countdown:
 
         Args:
             now: The run's clock.
-            seconds: What passed on it since the last prediction.
+            seconds: Time on it since the last prediction.
             left: The predicted seconds until the end.
             at_once: Show it even if it is the first one.
         """

@@ -17,6 +17,7 @@ from tray.core.paths import Places, private
 from tray.core.paths import places as default_places
 from tray.core.redact import HIDDEN, Redactor, Rules, is_secret_name
 from tray.core.redact.plain import is_worth_learning
+from tray.engines import nightly
 from tray.engines.base import Engine, Plan, Session
 from tray.runs import Process, RunFolder, RunInfo, disk_space
 from tray.wrapper.outputs import Outputs
@@ -109,11 +110,9 @@ def describe(
 def _job_name(places: Places, name: str, plan: Plan, repository: str | None, redactor: Redactor) -> str:
     apart = tuple(map(redactor.text, plan.apart))
     ours = (os.getpid(), os.getppid())
-    found = engines.job_name(
-        name, repository, plan.sources, kind=plan.kind, folder=folder_now(), apart=apart, pids=ours
-    )
-    marked = name == engines.COMMAND.name or any(HIDDEN in one for one in apart)
-    return found + mark(places, redactor.doubts) if marked else found
+    job = engines.job_name(name, repository, plan.sources, kind=plan.kind, folder=folder_now(), apart=apart, pids=ours)
+    marked = name == engines.COMMAND.name or any(HIDDEN in word for word in apart)
+    return job + mark(places, redactor.doubts) if marked else job
 
 
 def folder_now() -> str | None:
@@ -125,7 +124,7 @@ def folder_now() -> str | None:
 
 
 def redactor(places: Places, argv: Sequence[str], environ: Mapping[str, str]) -> Redactor:
-    """Return what hides the secrets of a command, by the user's rules. Never raises."""
+    """Return the redactor of a command, by the user's rules. Never raises."""
     return Redactor(argv, environ, _rules(places))
 
 
@@ -147,8 +146,8 @@ def _rules(places: Places) -> Rules:
     with suppress(Exception):  # a configuration that is broken or cannot be read shows no more than usual
         with opened(places.config_file) as file:
             says = b"privacy" in file.read(_MOST_CONFIG)
-        if says:  # the file is parsed for nobody else: that costs the start of a backup milliseconds
-            from tray import config
+        if says:  # else it is not parsed: that would cost each start milliseconds
+            from tray import config  # as above
 
             return config.load(places).privacy
     return Rules()
@@ -172,20 +171,20 @@ def read_secrets(known: Redactor) -> None:
 def _secrets(text: str) -> list[str]:
     """Return the secrets in a file: its only line, what stands behind telling names, the last field of a .pgpass."""
     lines = [line.strip() for line in text.split("\n") if line.strip() and not line.startswith("#")]
-    found = lines[:1] if len(lines) == 1 else []
+    secrets = lines[:1] if len(lines) == 1 else []
     for line in lines:
         name, _, value = line.partition("=")
         if is_secret_name(name.strip()):
-            found.append(value.strip().strip("\"'"))
+            secrets.append(value.strip().strip("\"'"))
         if line.count(":") == 4:
-            found.append(line.rpartition(":")[2])
-    return found
+            secrets.append(line.rpartition(":")[2])
+    return secrets
 
 
 def mark(places: Places, doubts: Sequence[str]) -> str:
     """Return a few letters that tell apart two commands which are shown alike because words of them are masked; "" without such.
 
-    They are made with a key that only this installation has, so nobody can try words until the letters fit.
+    A key that only this installation has makes them, so that a reader cannot try words until the letters fit.
     """
     if not doubts:
         return ""
@@ -193,9 +192,6 @@ def mark(places: Places, doubts: Sequence[str]) -> str:
         key = _key(places)
     except Exception:  # a state folder that cannot be used is said elsewhere, and keeps no backup from running
         return ""
-
-    from tray.engines import nightly
-
     text = nightly.undated("\0".join(doubts), clock.now_ms()).encode("utf-8", "surrogatepass")
     return " #" + blake2b(text, key=key, digest_size=3).hexdigest()
 
@@ -203,8 +199,8 @@ def mark(places: Places, doubts: Sequence[str]) -> str:
 def _key(places: Places) -> bytes:
     file = private(places.state) / KEY
     for _ in range(2):
-        with suppress(FileNotFoundError), opened(file) as found:
-            key = found.read(_KEY_BYTES)
+        with suppress(FileNotFoundError), opened(file) as existing:
+            key = existing.read(_KEY_BYTES)
             if len(key) == _KEY_BYTES:
                 return key
         made = file.with_name(f"{KEY}.{os.getpid()}")

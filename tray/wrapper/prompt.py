@@ -1,6 +1,6 @@
-"""A terminal of the command's own in the place of its standard error, for an engine that asks for a password.
+"""Give a command that asks for a password a terminal of its own in the place of its standard error.
 
-restic from 0.17 on asks only where its standard error is a terminal, too. What it says there goes on into the spool. Used only
+restic from 0.17 on asks only where its standard error is a terminal, too. Its words there go on into the spool. Used only
 where both its standard input and our standard error are terminals: there the command could have asked without us.
 """
 
@@ -77,7 +77,7 @@ else:
                 self._thread = thread
 
         def _pass_on(self) -> None:
-            with suppress(OSError):  # EIO: nobody holds the other side any more
+            with suppress(OSError):  # EIO: no process holds the other side any more
                 while data := os.read(self._ours, 65536):
                     while data:
                         data = data[os.write(self._spool, data) :]

@@ -1,4 +1,4 @@
-"""Telling the tracker about the run: never waiting, at most four times a second, the first time at once.
+"""Tell the tracker about the run: without waiting, at most four times a second, the first time at once.
 
 The tracker is a convenience. If there is none, or it ends, we look for another once a second, and the run appears there whole.
 """
@@ -19,7 +19,7 @@ GOODBYE_SECONDS = 0.2
 
 
 class Publisher:
-    """One run's line to the tracker."""
+    """One run's connection to the tracker."""
 
     def __init__(self, places: Places, waker: Waker) -> None:
         self._places = places

@@ -1,7 +1,7 @@
-"""Passing bytes on to the caller without ever waiting for a slow reader, in bounded memory.
+"""Pass bytes on to the caller without ever waiting for a slow reader, in bounded memory.
 
-What the reader does not take waits in memory first, then in a file without a name beside the run's spools. A reader that has left
-(`| head`) is no reason to stop: the rest is dropped.
+Bytes that the reader does not take wait in memory first, then in a file without a name beside the run's spools. If the reader has
+left (`| head`), the rest is dropped.
 """
 
 import os
@@ -43,7 +43,7 @@ class Relay:
 
     @property
     def full(self) -> bool:
-        """Whether so much waits that whoever fills this should wait too."""
+        """Whether so much waits that the writer should wait too."""
         return any(len(queue.last) > LIMIT for queue in self._queues.values())
 
     @property

@@ -17,6 +17,7 @@ from tray.core.model import BACKUP, Outcome
 from tray.core.paths import Places
 from tray.engines.base import Engine, Exit, Plan, Result
 from tray.engines.findings import LastGood, with_empty_sources, without_sources
+from tray.repository import local
 from tray.runs import RunFolder, RunInfo
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ _FOLDERS = 5000
 
 
 def looked(result: Result, plan: Plan, engine: str, past: "Sequence[Past]") -> Result:
-    """Return *result* with what its sources show now.
+    """Return *result*, corrected where its sources hold no files now.
 
     Args:
-        plan: What was run.
+        plan: Plan of the run.
         engine: The engine's name.
         past: The last good runs of the job, the newest first.
     """
@@ -73,24 +74,24 @@ def _is_gone(place: str) -> bool:
     return False
 
 
-def of_step(result: Result, found: "Found", code: int | None) -> Result:
-    """Return *result* of an engine that a script called, with what its sources show now; what it counted was not seen.
+def of_step(result: Result, process: "Found", code: int | None) -> Result:
+    """Return *result* of an engine that a script called, corrected where its sources hold no files now; its counts were not seen.
 
     Args:
-        found: The engine's process.
+        process: The engine's process.
         code: Its exit code.
     """
     good = result
     if result.outcome is Outcome.UNKNOWN and code == 0:
-        good = replace(result, outcome=Outcome.SUCCEEDED, reason=f"{found.engine} ended with exit code 0.")
-    command = list(found.command)
-    plan = engines.named(found.engine).plan(command, engines.unwrap(command, {}).at, {})
-    places = found.sources
+        good = replace(result, outcome=Outcome.SUCCEEDED, reason=f"{process.engine} ended with exit code 0.")
+    command = list(process.command)
+    plan = engines.named(process.engine).plan(command, engines.unwrap(command, {}).at, {})
+    places = process.sources
     if plan.places is not None:
-        places = tuple(os.path.join(found.folder or "", place) for place in plan.places)
-    if not found.here or not all(map(os.path.isabs, places)):
+        places = tuple(os.path.join(process.folder or "", place) for place in plan.places)
+    if not process.here or not all(map(os.path.isabs, places)):
         return result
-    seen = looked(good, replace(plan, kind=found.kind, sources=found.sources, places=places), found.engine, ())
+    seen = looked(good, replace(plan, kind=process.kind, sources=process.sources, places=places), process.engine, ())
     return seen if seen.empty else replace(result, empty_sources=seen.empty_sources)
 
 
@@ -116,8 +117,6 @@ def _lacks_files(place: str, until: float, *, regular: bool = False) -> bool:
     Args:
         regular: Links, sockets and the like are no files.
     """
-    from tray.repository import local
-
     path = Path(os.path.abspath(place))
     if "***" in place or "\0" in place or not os.path.isdir(path) or (not place.endswith("/") and path.is_symlink()):
         return False
@@ -152,24 +151,24 @@ _HOLDER = re.compile(r"locked(?: exclusively)? by PID (\d{1,9}) on (\S+)")
 def earlier(places: Places, mine: RunInfo) -> str | None:
     """Return the newest run of the same job that began before *mine* and still goes on, None if there is none.
 
-    A run that somebody has paused and whose wrapper has died since is let go on.
+    A paused run whose wrapper has died since is let go on.
     """
-    found = None
+    newest = None
     for folder, info in _others(places, mine):
         if info.paused and not folder.wrapped:
-            from tray.tracker.control import release
+            from tray.tracker.control import release  # seldom: a wrapper that died during a pause
 
             release(folder, info)
         if info.job == mine.job and info.run < mine.run and folder.running(info):
-            found = max(found or info.run, info.run)
-    return found
+            newest = max(newest or info.run, info.run)
+    return newest
 
 
 def advised(result: Result, exit: Exit, engine: Engine, plan: Plan, mine: RunInfo, places: Places) -> Result:
     """Return *result*, with what to do about a lock that the stopped run has really left in its repository.
 
     Where the repository can be looked into, that takes the place of an engine's advice for the case that there is one. Nothing is
-    said of a lock that may be somebody else's, who works in that repository.
+    said of a lock that may belong to another process that works in that repository.
     """
     command = engine.unlock(plan)
     if command is not None and result.locked:
@@ -194,10 +193,10 @@ def _of_others(result: Result, engine: Engine, repository: str | None, command: 
 
     The command that removes the lock is named only where the holder surely runs no more.
     """
-    from tray.repository import local, locks
+    from tray.repository import locks  # only where a lock is in the way
 
-    if found := _HOLDER.search(result.reason):  # restic tells it, also of a repository elsewhere
-        held = [locks.with_holder(locks.Lock("", 0), found[2], int(found[1]))]
+    if holder := _HOLDER.search(result.reason):  # restic tells it, also of a repository elsewhere
+        held = [locks.with_holder(locks.Lock("", 0), holder[2], int(holder[1]))]
     else:
         folder = local.folder(engine.name, repository, os.getcwd())
         held = locks.held(engine.name, folder) if folder is not None and local.on_a_disk(folder) else []
@@ -221,7 +220,7 @@ def _of_others(result: Result, engine: Engine, repository: str | None, command: 
 
 def _lock_left(engine: str, repository: str | None, mine: RunInfo) -> str | None:
     """Return one sentence about a lock that was made since the run began, "" if there is none, None if that cannot be seen."""
-    from tray.repository import local, locks
+    from tray.repository import locks  # only where a lock is in the way
 
     where = os.getcwd()
     folder = local.folder(engine, repository, where)

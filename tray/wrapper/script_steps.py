@@ -50,7 +50,7 @@ _SHARE = 100  # a look that took long is followed by a pause so many times as lo
 class _Called:
     """One step and what is known of it."""
 
-    found: Found
+    program: Found
     ending: Ending
     missing: list[str]
     sure: bool
@@ -63,9 +63,9 @@ class _Called:
 
     @property
     def name(self) -> str:
-        """What a person calls it: "restic check to /mnt/x"."""
-        kind = "" if self.found.kind == "backup" else f" {self.found.kind}"
-        return f"{self.found.engine}{kind}" + (f" to {self.found.repository}" if self.found.repository else "")
+        """Its name for a person: "restic check to /mnt/x"."""
+        kind = "" if self.program.kind == "backup" else f" {self.program.kind}"
+        return f"{self.program.engine}{kind}" + (f" to {self.program.repository}" if self.program.repository else "")
 
     @property
     def seen(self) -> bool:
@@ -74,13 +74,13 @@ class _Called:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What a second try has in common with it: the same words for another repository, or elsewhere, are another command.
+        """A key that a second try shares: the same words for another repository, or elsewhere, are another command.
 
         Where its environment cannot be read, its repository may be any, so no other call is known to be its second try.
         """
-        found = self.found
-        alone = None if found.whole or found.repository is not None else found.process
-        return (found.command, found.repository, found.sources, found.folder, alone)
+        program = self.program
+        alone = None if program.whole or program.repository is not None else program.process
+        return (program.command, program.repository, program.sources, program.folder, alone)
 
 
 class Steps:
@@ -120,7 +120,7 @@ class Steps:
 
     @property
     def kind(self) -> str | None:
-        """What the script did if the engines that it called made no backup: then it is none; None if it is one, or not known.
+        """The kind of a script whose engines made no backup; None if it is a backup, or not known.
 
         A script that makes its backup with a program that we do not know may still call rclone or tar for something else, so only
         engines that do nothing but backups show that it only looked.
@@ -139,7 +139,7 @@ class Steps:
         began = clock.monotonic()
         changed = self._told_all()
         changed += [self._begin(pid) for pid in self._walk()]
-        changed += [self._check(one) for one in tuple(self._open)]
+        changed += [self._check(called) for called in tuple(self._open)]
         now = clock.monotonic()
         if self._open:
             self._linger_until = now + _LINGER_SECONDS
@@ -160,7 +160,7 @@ class Steps:
     def running(self) -> list[int]:
         """The processes of steps that go on, and for a moment shells that were left behind, which may start some."""
         shells = self._shells if self._open or clock.monotonic() < self._linger_until else {}
-        return [*(one.found.pid for one in self._open), *(pid for pid in shells if self._lives(pid))]
+        return [*(called.program.pid for called in self._open), *(pid for pid in shells if self._lives(pid))]
 
     def _lives(self, pid: int) -> bool:
         stat = self.proc.stat(pid)
@@ -168,18 +168,18 @@ class Steps:
 
     def script_ended(self, how: Exit) -> None:
         """Take notice of the end of the script, and of engines that it has left behind, also of those that no look has met."""
-        for one in tuple(self._open):
-            if one.found.pid == self.root:  # the script became the engine (`exec restic …`)
-                self._ended(one, End(how.code, how.signal, BY_LIST) if how.seen else End(None, None, NOT_KNOWN))
+        for called in tuple(self._open):
+            if called.program.pid == self.root:  # the script became the engine (`exec restic …`)
+                self._ended(called, End(how.code, how.signal, BY_LIST) if how.seen else End(None, None, NOT_KNOWN))
         left = self._left_behind()
         for pid in left:
             if interesting(self.proc.comm(pid)):
                 self._begin(pid)
         self._code = how.code
-        self._late = [one for one in tuple(self._open) if not self._check(one)]
-        for one in self._late:
-            one.late = True
-        steps = {one.found.pid for one in self._open}
+        self._late = [called for called in tuple(self._open) if not self._check(called)]
+        for called in self._late:
+            called.late = True
+        steps = {called.program.pid for called in self._open}
         others = [pid for pid in left if pid not in steps and steps.isdisjoint(_above(self.proc, pid))]
         self._shells = {
             pid: stat.start for pid in others if is_launcher(self.proc.comm(pid)) and (stat := self.proc.stat(pid))
@@ -190,12 +190,12 @@ class Steps:
     def finish(self) -> None:
         """Give up on steps that still go on: how they end is not known."""
         self._told_all()
-        for one in tuple(self._open):
-            if not self._check(one):
-                self._open.remove(one)
-                one.ending.close()
-                self._bad.setdefault(one.key, one)
-                self._update(one, outcome=Outcome.UNKNOWN, reason=_STILL_RUNNING)
+        for called in tuple(self._open):
+            if not self._check(called):
+                self._open.remove(called)
+                called.ending.close()
+                self._bad.setdefault(called.key, called)
+                self._update(called, outcome=Outcome.UNKNOWN, reason=_STILL_RUNNING)
         self._lingers = any(map(self._lives, self._shells))
 
     def _left_behind(self) -> list[int]:
@@ -204,7 +204,7 @@ class Steps:
             return []
         ours, us = os.getpgrp(), os.getpid()
         groups = (self.root, ours) if self.shares_group else (self.root,)
-        found = []
+        pids = []
         wrapped_around = (
             self.proc.newest() < self.root
         )  # then newer processes may have smaller numbers than the script's
@@ -214,8 +214,8 @@ class Steps:
             group, session = self.proc.group(pid)
             stat = self.proc.stat(pid) if group in groups or session == self.root else None
             if stat is not None and not stat.gone and pid != us:
-                found.append(pid)
-        return found[:_MOST]
+                pids.append(pid)
+        return pids[:_MOST]
 
     def judge(self, result: Result, text: str = "") -> Result:
         """Return *result* with what the steps say: a success of the script alone is none unless every step ended well.
@@ -225,40 +225,40 @@ class Steps:
         """
         if result.outcome is Outcome.SUCCEEDED and not self._bad and self._lingers:
             return replace(result, outcome=Outcome.UNKNOWN, reason=_LINGERS)
-        bad, late = list(self._bad.values()), [one for one in self._late if one.end is not None]
+        bad, late = list(self._bad.values()), [called for called in self._late if called.end is not None]
         alone = self._code == 0 and not (self._strangers or self._lingers)
         if result.outcome is Outcome.UNKNOWN and not bad and late and alone:
-            names = ", ".join(dict.fromkeys(one.name for one in late))
+            names = ", ".join(dict.fromkeys(called.name for called in late))
             return replace(result, outcome=Outcome.SUCCEEDED, reason=f"{names} ended well after the script had ended.")
         if result.outcome is Outcome.SUCCEEDED and not bad and (missed := self.unseen.failure(text)) is not None:
             self.wrong.add(missed[0])
             return with_failure(result, *missed)
         if result.outcome not in (Outcome.SUCCEEDED, Outcome.UNKNOWN) or not bad:
             return result
-        worst = next((one for one in bad if one.seen), bad[0])
+        worst = next((called for called in bad if called.seen), bad[0])
         more = "" if len(bad) == 1 else f" {len(bad)} of its steps did not succeed."
         return replace(
             result,
             outcome=Outcome.WARNING if worst.seen else Outcome.UNKNOWN,
             reason=f"{_what_happened(worst)}.{more}",
-            errors=max(result.errors, sum(one.seen for one in bad)),
+            errors=max(result.errors, sum(called.seen for called in bad)),
         )
 
     def _walk(self) -> list[int]:
         """Return descendants that may have become an engine since the last look; below a step nothing is looked for."""
         names: dict[int, str] = {}
-        steps = {one.found.pid for one in self._open}
-        waiting, found = [self.root, *self._shells], []
+        steps = {called.program.pid for called in self._open}
+        waiting, pids = [self.root, *self._shells], []
         while waiting and len(names) < _MOST:
             pid = waiting.pop()
             if pid in steps:
                 continue
             names[pid] = self.proc.comm(pid)
             if names[pid] != self._names.get(pid) and interesting(names[pid]):
-                found.append(pid)
+                pids.append(pid)
             waiting += self.proc.children(pid)
         self._names = names
-        return sorted(found)
+        return sorted(pids)
 
     def _begin(self, pid: int) -> bool:
         scope = Scope(os.geteuid() if hasattr(os, "geteuid") else -1, os.environ.get(HOME_VARIABLE) or None, "all")
@@ -268,34 +268,34 @@ class Steps:
             if not self.proc.command(pid) or self._tries[pid] < _TRIES:
                 self._names.pop(pid, None)
             return False
-        ending, steps = Ending(self.proc, facts.pid, facts.start), {one.found.pid for one in self._open}
-        found = examine(self.proc, facts, scope, KINDS | {OTHER})
+        ending, steps = Ending(self.proc, facts.pid, facts.start), {called.program.pid for called in self._open}
+        program = examine(self.proc, facts, scope, KINDS | {OTHER})
         known = not steps.isdisjoint((facts.pid, *(above for above, _ in facts.above)))  # rsync is three processes
-        if found is None or known:
+        if program is None or known:
             ending.close()
             return False
-        self.unseen.met(found.pid, found.engine)
-        if found.kind != OTHER or found.engine not in GENERAL:
-            self._kinds.add(found.kind)
-        if found.kind == OTHER:
-            self.wrong.add(found.engine)
+        self.unseen.met(program.pid, program.engine)
+        if program.kind != OTHER or program.engine not in GENERAL:
+            self._kinds.add(program.kind)
+        if program.kind == OTHER:
+            self.wrong.add(program.engine)
             ending.close()
             return False
-        gone, sure = new_snapshots.missing(found.sources) if engines.named(found.engine).proves else ([], False)
-        others = [one for one in self._open if one.found.repository == found.repository]
-        for one in others:
-            one.alone = False
+        gone, sure = new_snapshots.missing(program.sources) if engines.named(program.engine).proves else ([], False)
+        others = [called for called in self._open if called.program.repository == program.repository]
+        for called in others:
+            called.alone = False
         place = len(self.steps) if len(self.steps) < MAX_STEPS else None
-        step = Step(found.engine, found.kind, found.started_ms, found.repository)
-        one = _Called(found, ending, gone, sure, not others, place, tuple(facts.argv))
+        step = Step(program.engine, program.kind, program.started_ms, program.repository)
+        called = _Called(program, ending, gone, sure, not others, place, tuple(facts.argv))
         if self._code is not None:
-            one.late = True
-            self._late.append(one)
-        self._open.append(one)
+            called.late = True
+            self._late.append(called)
+        self._open.append(called)
         self._count += 1
         if place is not None:
             self.steps = (*self.steps, step)
-        self.say(f"step {self._count} began: {one.name}")
+        self.say(f"step {self._count} began: {called.name}")
         return True
 
     def _told_all(self) -> list[bool]:
@@ -309,7 +309,7 @@ class Steps:
     def _told(self, event: Event) -> bool:
         """Take one notice of the kernel: a process became an engine, or a step ended."""
         if event.status is not None:
-            if any(one.found.pid == event.pid for one in self._open):
+            if any(called.program.pid == event.pid for called in self._open):
                 self._exits[event.pid] = event.status
             elif self.unseen.waits_for(event.pid):
                 self.unseen.ended(event.pid, event.status, ours=self._is_ours(event.parent))
@@ -326,63 +326,65 @@ class Steps:
             self.unseen.glimpsed(pid, name, self.proc.command(pid) if name else ())
         return interesting(name)
 
-    def _check(self, one: _Called) -> bool:
-        end = one.ending.check()
-        if end is not None and end.code is None and end.signal is None and one.found.pid in self._exits:
-            end = End.of(self._exits[one.found.pid], BY_EVENT)
+    def _check(self, called: _Called) -> bool:
+        end = called.ending.check()
+        if end is not None and end.code is None and end.signal is None and called.program.pid in self._exits:
+            end = End.of(self._exits[called.program.pid], BY_EVENT)
         if end is not None:
-            self._ended(one, end)
+            self._ended(called, end)
         return end is not None
 
-    def _ended(self, one: _Called, end: End) -> None:
-        self._open.remove(one)
-        self._exits.pop(one.found.pid, None)
-        one.end = end
-        one.ending.close()
-        found, now = one.found, clock.now_ms()
-        made = new_snapshots.snapshots(found.engine, found.repository, found.started_ms, now) if found.here else []
-        gone, sure = new_snapshots.missing(found.sources) if made else ([], False)
+    def _ended(self, called: _Called, end: End) -> None:
+        self._open.remove(called)
+        self._exits.pop(called.program.pid, None)
+        called.end = end
+        called.ending.close()
+        program, now = called.program, clock.now_ms()
+        made = (
+            new_snapshots.snapshots(program.engine, program.repository, program.started_ms, now) if program.here else []
+        )
+        gone, sure = new_snapshots.missing(program.sources) if made else ([], False)
         seen = {
             "snapshot": made[-1][1] if made else None,
-            "missing": sorted({*one.missing, *gone}),
-            "sure": sure and one.sure,
-            "alone": one.alone,
+            "missing": sorted({*called.missing, *gone}),
+            "sure": sure and called.sure,
+            "alone": called.alone,
         }
-        plan = Plan(found.command, found.kind, {}, found.repository, found.sources)
-        result = judge(found.engine, plan, Exit(end.code, end.signal), seen)
+        plan = Plan(program.command, program.kind, {}, program.repository, program.sources)
+        result = judge(program.engine, plan, Exit(end.code, end.signal), seen)
         with suppress(Exception):  # a look beside what is known of its end
-            result = result_checks.of_step(result, found, end.code)
-        one.reason = result.reason
+            result = result_checks.of_step(result, program, end.code)
+        called.reason = result.reason
         self.empty.update(result.empty_sources)
         # An engine's exit code 0 that proves little alone is as good as the script's own, which is all that is known of it.
         if result.outcome is Outcome.SUCCEEDED or (result.outcome is Outcome.UNKNOWN and end.code == 0):
-            self._bad.pop(one.key, None)
-            self.unseen.succeeded(one.words, found.repository)
+            self._bad.pop(called.key, None)
+            self.unseen.succeeded(called.words, program.repository)
         else:
-            self.wrong.add(found.engine)
-            self._bad.setdefault(one.key, one)
-        self._update(one, finished_ms=max(now, found.started_ms), outcome=result.outcome, reason=result.reason)
-        self.say(f"{one.name}: {result.outcome.value}: {result.reason}")
+            self.wrong.add(program.engine)
+            self._bad.setdefault(called.key, called)
+        self._update(called, finished_ms=max(now, program.started_ms), outcome=result.outcome, reason=result.reason)
+        self.say(f"{called.name}: {result.outcome.value}: {result.reason}")
 
-    def _update(self, one: _Called, **changes: object) -> None:
-        if one.place is not None:
-            step = replace(self.steps[one.place], **changes)
-            self.steps = (*self.steps[: one.place], step, *self.steps[one.place + 1 :])
+    def _update(self, called: _Called, **changes: object) -> None:
+        if called.place is not None:
+            step = replace(self.steps[called.place], **changes)
+            self.steps = (*self.steps[: called.place], step, *self.steps[called.place + 1 :])
 
 
 def _above(proc: Proc, pid: int) -> list[int]:
     return [above for above, _ in ancestors(proc, pid)]
 
 
-def _what_happened(one: _Called) -> str:
+def _what_happened(called: _Called) -> str:
     """Say how a step that is no success ended, without a full stop."""
-    if one.end is None:
-        return f"{one.name} was still running when the script ended, and how it ends is not known"
-    but = "after the script had ended" if one.late else "but the script went on"
-    if one.end.signal is not None:
-        return f"{one.name} was killed by {signal_name(one.end.signal)}, {but}"
-    if one.end.code:
-        return f"{one.name} ended with exit code {one.end.code}, {but}"
-    if not one.seen:
-        return f"{one.name} ended, but its exit code was not seen, so whether it succeeded is not known"
-    return f"{one.name} did not quite succeed ({one.reason.rstrip('.')}), {but}"
+    if called.end is None:
+        return f"{called.name} was still running when the script ended, and how it ends is not known"
+    but = "after the script had ended" if called.late else "but the script went on"
+    if called.end.signal is not None:
+        return f"{called.name} was killed by {signal_name(called.end.signal)}, {but}"
+    if called.end.code:
+        return f"{called.name} ended with exit code {called.end.code}, {but}"
+    if not called.seen:
+        return f"{called.name} ended, but its exit code was not seen, so whether it succeeded is not known"
+    return f"{called.name} did not quite succeed ({called.reason.rstrip('.')}), {but}"

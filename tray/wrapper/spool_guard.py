@@ -21,6 +21,9 @@ from tray.runs import disk_space
 from tray.wrapper import waker
 from tray.wrapper.relay import ATOMIC, LEFT_OUT
 
+if sys.platform != "win32":
+    import fcntl
+
 KEEP = 64 * 1024 * 1024
 """So much of the output stays that came when no wrapper read it."""
 _LEAST = 1024 * 1024
@@ -128,37 +131,34 @@ def pass_on(late: Sequence[Late]) -> None:
     if sys.platform == "win32" or not late or os.fork():
         return
     try:
-        _settle(set().union(*(one.spared for one in late)))
-        told = _told([one.fd for one in late])
+        _settle(set().union(*(spool.spared for spool in late)))
+        notices = _told([spool.fd for spool in late])
         going = list(late)
         while going:
-            writing = [one for one in going if one.written_to()]  # before the last look
-            more = [one for one in going if one.step()]
-            for one in going:
-                if one not in writing and one not in more:
-                    one.end()
-            going = [one for one in going if one in writing or one in more]
+            writing = [spool for spool in going if spool.written_to()]  # before the last look
+            more = [spool for spool in going if spool.step()]
+            for spool in going:
+                if spool not in writing and spool not in more:
+                    spool.end()
+            going = [spool for spool in going if spool in writing or spool in more]
             if going and not more:
-                _await(told)
+                _await(notices)
     finally:
         os._exit(0)
 
 
 def written_to(spools: Sequence[int]) -> bool:
     """Whether any process can still write to one of *spools*, descriptors for reading; a lease for readers is then refused."""
-    if sys.platform != "linux":
-        return False
-    import fcntl
-
-    signal.signal(signal.SIGIO, signal.SIG_IGN)  # the kernel's way of asking for a lease back
-    for fd in spools:
-        try:
-            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-        except BlockingIOError:
-            return True
-        except OSError:  # a file system without leases
-            return False
+    if sys.platform == "linux":
+        signal.signal(signal.SIGIO, signal.SIG_IGN)  # the kernel's way of asking for a lease back
+        for fd in spools:
+            try:
+                fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+                fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+            except BlockingIOError:
+                return True
+            except OSError:  # a file system without leases
+                return False
     return False
 
 
@@ -167,12 +167,12 @@ def _be(pipe: int, spools: list[int]) -> None:
     try:
         _settle({pipe, *spools})
         os.read(pipe, 1)  # the wrapper writes nothing: this returns when it is gone
-        told = _told(spools)
+        notices = _told(spools)
         while written_to(spools):
             for fd in spools:
                 keep = _LEAST if disk_space.free(fd) < disk_space.LOW else KEEP
                 _give_back(fd, os.fstat(fd).st_size - keep)
-            _await(told)
+            _await(notices)
     finally:
         os._exit(0)
 
@@ -183,11 +183,11 @@ def _told(spools: Sequence[int]) -> int | None:
     return waker.grown([Path(f"/proc/self/fd/{fd}") for fd in spools], _MODIFIED_OR_CLOSED)
 
 
-def _await(told: int | None) -> None:
-    if told is not None:
-        select.select([told], [], [], _LOOK_SECONDS)
+def _await(notices: int | None) -> None:
+    if notices is not None:
+        select.select([notices], [], [], _LOOK_SECONDS)
         with suppress(BlockingIOError):
-            os.read(told, 65536)
+            os.read(notices, 65536)
     time.sleep(_PAUSE_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""Whether a run stands still: no progress for so long that somebody should look.
+"""Notice that a run stands still: no progress for so long that the user should look.
 
 While an engine copies and says how far it is, only its own figures count. At any other time, and for a command that says nothing,
 words and I/O of its processes are signs of life too; where the system does not let us see them, nothing is claimed. Time in which
@@ -28,11 +28,11 @@ Traffic = Callable[[], dict[int, int] | None]
 
 
 class Stall:
-    """Watches the watch.
+    """A watch over the progress of one run.
 
     Args:
         limit: Seconds without progress after which a run stands still, None: never; asked once, when it is quiet.
-        traffic: What each process of the run has read and written so far; None where nobody can see it.
+        traffic: Bytes that each process of the run has read and written so far; None where that cannot be seen.
         say: Writes a line into the run's log.
         now: The monotonic clock.
     """
@@ -138,7 +138,7 @@ class Reading:
     FAMILY_SECONDS = 5.0
 
     def __init__(self, pid: int) -> None:
-        import psutil
+        import psutil  # slow to load, and a short run does not need it
 
         self._psutil = psutil
         self._rate = Rate()
@@ -171,7 +171,7 @@ class Reading:
 
 
 class Written:
-    """What an engine has written so far, by psutil.
+    """The bytes that an engine has written so far, by psutil.
 
     Args:
         pid: The command that was started; the engine may be a descendant (`timeout 2h tar …`).
@@ -184,13 +184,14 @@ class Written:
 
     def sample(self) -> int:
         """Return how many bytes it has written to anything, 0 where the system does not let us look."""
-        import psutil
+        import psutil  # as in `Reading`
 
-        from tray.core import process_tree
+        from tray.core import process_tree  # it loads psutil
 
         if self._process is None:  # parents come first, and an engine may fork itself
             self._process = next(
-                (one for one in process_tree.tree(self._pid) if self._is_engine(process_tree.command(one))), None
+                (process for process in process_tree.tree(self._pid) if self._is_engine(process_tree.command(process))),
+                None,
             )
         try:
             counters = getattr(self._process, "io_counters", lambda: None)()  # macOS tells nothing of the kind

@@ -37,7 +37,7 @@ _SAYS_NO = 1
 
 @dataclass(frozen=True, slots=True)
 class _Glimpse:
-    """What was seen of a process as it became a program; `look` counts the looks before that."""
+    """A process as it became a program; `look` counts the looks before that."""
 
     name: str
     words: tuple[str, ...]
@@ -46,7 +46,7 @@ class _Glimpse:
 
 @dataclass(slots=True)
 class Unseen:
-    """What is known of the processes of one script that no look has met.
+    """The processes of one script that no look has met.
 
     Attributes:
         exits: Tells the names of those that have ended.
@@ -121,11 +121,11 @@ class Unseen:
                 for end, status, look in self._ends
                 if any(abs(end - at) < _SAME_TIME_SECONDS and look >= when - 1 for at, when in times)
             ]
-            found = [code for code in map(os.waitstatus_to_exitcode, near) if code != _SAYS_NO]
+            codes = [code for code in map(os.waitstatus_to_exitcode, near) if code != _SAYS_NO]
             fine = known.talks and len(re.findall(rf"(?<![\w.-]){engine}(?=\s)", text)) == len(times)
-            may_be = sum(code == 0 for code in found) < len(times) - self._met[engine] and any(found)
-            if may_be or (not fine and any(code in known.quick for code in found)):
-                return engine, _how(found[0]) if len(found) == 1 else None
+            may_be = sum(code == 0 for code in codes) < len(times) - self._met[engine] and any(codes)
+            if may_be or (not fine and any(code in known.quick for code in codes)):
+                return engine, _how(codes[0]) if len(codes) == 1 else None
         return None
 
 

@@ -1,9 +1,10 @@
-"""Waiting for whatever comes first: a signal, new output in a spool, a word from the tracker, or a deadline.
+"""Wait for the first event: a signal, new output in a spool, a message of the tracker, or a deadline.
 
 On POSIX everything is a descriptor in one `poll`: signals through a wake-up pipe, spool growth through inotify (Linux). Where the
 system has no such notice, the wait ends after `BLIND_SECONDS` and the caller looks for itself.
 """
 
+import ctypes
 import os
 import select
 import signal
@@ -72,7 +73,7 @@ if sys.platform == "win32":
             """Nothing tells."""
 
         def opened(self) -> bool:
-            """Nobody knows."""
+            """Return False: nothing tells."""
             return False
 
         def close(self) -> None:
@@ -181,8 +182,8 @@ else:
             until = clock.monotonic() + seconds
             while True:
                 ready = self._poll.poll(max(0.0, until - clock.monotonic()) * 1000)
-                told = self._events is not None and any(fd == self._events.fd for fd, _ in ready)
-                if not told or self._events is None:
+                only_events = self._events is not None and any(fd == self._events.fd for fd, _ in ready)
+                if not only_events or self._events is None:
                     return ready
                 self._opened = self._events.take() or self._opened
                 if self._opened or len(ready) > 1:
@@ -198,12 +199,10 @@ def grown(paths: list[Path], events: int = _IN_MODIFY) -> int | None:
 
     Args:
         paths: The files.
-        events: What else it tells, in the numbers of inotify(7).
+        events: Kinds of events, in the numbers of inotify(7).
     """
     if sys.platform != "linux":
         return None
-    import ctypes
-
     libc = ctypes.CDLL(None, use_errno=True)
     fd: int = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
     if fd < 0:

@@ -1,4 +1,4 @@
-"""Following a run: lines become events, events become the live picture, and the caller sees what it would have seen anyway."""
+"""Watch a run: lines become events, events become the live state, and the caller sees the output unchanged."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -38,7 +38,7 @@ class Watch:
         relay: The way to the caller.
         ahead: By descriptor, the beginning of an unfinished line that the caller has seen already.
         began: Judges whose exit code it is, where wrappers stand before the command.
-        news: Called at each look until it returns True: what somebody is finding out meanwhile.
+        news: Function that is called at each look until it returns True, once another thread has read the past.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Watch:
             self._display.show([self._shown])
 
     def _obey(self) -> None:
-        """Do what somebody has asked for; a mistake of ours in it must not reach the backup."""
+        """Carry out requests; an error of ours in that must not reach the backup."""
         now = clock.monotonic()
         try:
             for wish, whence in self._publisher.wishes(self._shown.run):
@@ -316,7 +316,7 @@ class Watch:
             return Fed(relay=line)
 
     def _prompt(self, tail: Tail) -> None:
-        """Pass on the beginning of a line at once: a prompt has no line end. What may be an addition of ours waits for its end."""
+        """Pass on the beginning of a line at once: a prompt has no line end. A line that may be our addition waits for its end."""
         part, ahead = tail.part, self.ahead.get(tail.to, b"")
         if len(part) <= len(ahead) or self._exact.waits(part, len(ahead), tail):
             return
@@ -358,7 +358,7 @@ class Watch:
 
     @property
     def kind(self) -> str | None:
-        """What a script came to be by the engines that it called; None: what it was taken for."""
+        """The kind of a script by the engines that it called; None if they do not tell."""
         return None if self._steps is None else self._steps.kind
 
     @property

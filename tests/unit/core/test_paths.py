@@ -45,16 +45,14 @@ def test_a_user_has_the_xdg_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 def test_a_runtime_folder_that_cannot_be_trusted_is_done_without(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Newer versions of platformdirs refuse a stranger's folder by an exception: that must not stop a backup from cron."""
-    import platformdirs
-
-    def refuses(_: object) -> str:
-        raise PermissionError("runtime directory /tmp/runtime-12345 is owned by uid 666, not 12345")
-
+    """A folder that another user has made, or none as for cron without a login, must not stop a backup."""
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    monkeypatch.setattr(platformdirs.PlatformDirs, "user_runtime_dir", property(refuses))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    assert paths.places({}).runtime == tmp_path / ".local/state/backup-tray/runtime"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(paths, "_planted", lambda folder: folder)
     assert paths.places({}).runtime == tmp_path / ".local/state/backup-tray/runtime"
 
 

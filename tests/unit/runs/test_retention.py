@@ -16,6 +16,7 @@ from tray.doctor import records
 from tray.housekeeping import rounds
 from tray.runs import retention
 from tray.window import run_pages
+from tray.wrapper import after_run
 
 DAY = clock.DAY_MS
 
@@ -73,10 +74,10 @@ def test_the_housekeeping_does_it_and_a_wrapper_once_a_day(places: Places) -> No
     rounds.run(places)
     assert left(places, made) == [False, True]
     late = kept(places, 100)
-    retention.daily(places)
+    after_run.without_tracker(places)
     assert left(places, late) == [True]
     (places.runs / ".trimmed").unlink()
-    retention.daily(places)
+    after_run.without_tracker(places)
     assert left(places, late) == [False]
 
 

@@ -225,7 +225,7 @@ def test_a_paused_command_that_somebody_else_continued_is_not_shown_as_paused() 
     os.kill(scene.child.pid, signal.SIGCONT)
     wait_for(lambda: not process_tree.is_stopped(scene.child.pid), what="it to go on")
     scene.controls.tick(20.0)
-    assert (scene.controls.paused, scene.said[-1]) == (False, "goes on: somebody else continued it")
+    assert (scene.controls.paused, scene.said[-1]) == (False, "goes on: another process continued it")
     scene.controls.take(Control.CANCEL, "cli", 21.0)
     scene.ended()
 

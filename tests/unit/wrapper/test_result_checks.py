@@ -192,7 +192,7 @@ def test_a_source_that_is_not_there_is_a_warning_where_the_engine_says_nothing(
 
 
 def test_a_failure_stays_what_it_is() -> None:
-    """Only an end that looked good is with_empty_sources."""
+    """Only a result that looked good changes."""
     bad = Result(Outcome.FAILED, "No.")
     assert holds_nothing(bad) == bad
     assert with_empty_sources(bad, ("a",), ("a",), LastGood(2)) == bad
@@ -202,7 +202,7 @@ def test_what_a_sync_deletes_because_of_it_is_told() -> None:
     """The copies are gone with the source: with their number where the engine tells it."""
     assert "3 files were deleted from the copy" in holds_nothing(GOOD, deleted=3).reason
     assert "1 file was deleted from the copy" in holds_nothing(GOOD, deleted=1).reason
-    assert "was deleted as well" in holds_nothing(GOOD, deletes=True).reason
+    assert "deleted the files of the copy as well" in holds_nothing(GOOD, deletes=True).reason
     assert "deleted" not in holds_nothing(GOOD, deleted=0, deletes=True).reason
 
 

@@ -43,7 +43,7 @@ class EntryNotFoundError(BackupTrayError):
 
 
 class BaselineError(BackupTrayError):
-    """What was given as a baseline is no signed checkpoint."""
+    """The given baseline is no signed checkpoint."""
 
     code = "ERROR_BASELINE"
 
@@ -56,7 +56,7 @@ class BaselineError(BackupTrayError):
 
 
 class EntryPrunedError(BackupTrayError):
-    """The entry is older than what is kept."""
+    """The entry was pruned."""
 
     code = "ERROR_ENTRY_PRUNED"
 
@@ -88,20 +88,20 @@ class ProofError(BackupTrayError):
 
 
 class AuditStandingError(BackupTrayError):
-    """What the file about the last verification says cannot be believed."""
+    """The file about the last verification is damaged."""
 
     code = "ERROR_AUDIT_STANDING"
 
     def __init__(self, file: Path, why: str) -> None:
         super().__init__(
-            "What the last verification of the audit log came to cannot be told.",
+            "The result of the last verification of the audit log is not known.",
             why=f"{file}: {why}",
             next="Verify again: `backup-tray audit verify`.",
         )
 
 
 class NoBreachError(BackupTrayError):
-    """Somebody acknowledges a breach, but there is none."""
+    """The user acknowledges a breach, but there is none."""
 
     code = "ERROR_NO_BREACH"
 
@@ -121,7 +121,7 @@ class ReportExistsError(BackupTrayError):
     def __init__(self, file: Path) -> None:
         super().__init__(
             f"The report was not written: {file} exists.",
-            why="A report does not overwrite what is there.",
+            why="A report does not overwrite a file.",
             next="Choose another name, or add `--force` to replace the file.",
         )
 

@@ -1,10 +1,10 @@
-"""What every error has, and those that any room can raise."""
+"""The base of all errors, and the errors that any room can raise."""
 
 from pathlib import Path
 
 
 class BackupTrayError(Exception):
-    """Base of everything that we raise on purpose."""
+    """Base of all errors that the program raises on purpose."""
 
     code = "ERROR_INTERNAL"
     exit_code = 2
@@ -19,7 +19,7 @@ class BackupTrayError(Exception):
 
 
 class UnexpectedError(BackupTrayError):
-    """Backup Tray made a mistake of its own; `cause` is the exception that nobody foresaw."""
+    """An internal error of Backup Tray; `cause` is the unexpected exception."""
 
     exit_code = 70
 
@@ -34,13 +34,13 @@ class UnexpectedError(BackupTrayError):
 
 def _place(cause: BaseException) -> str:
     """Return where in this program *cause* was raised, as " (status/source.py, line 81)"; "" if that is not known."""
-    found, step = "", cause.__traceback__
+    place, step = "", cause.__traceback__
     while step is not None:
         head, inside, tail = step.tb_frame.f_code.co_filename.rpartition("/tray/")
         if inside and head:
-            found = f" ({tail}, line {step.tb_lineno})"
+            place = f" ({tail}, line {step.tb_lineno})"
         step = step.tb_next
-    return found
+    return place
 
 
 class UsageError(BackupTrayError):

@@ -1,4 +1,4 @@
-"""Errors about what repositories say of themselves."""
+"""Errors about the state of repositories."""
 
 from pathlib import Path
 
@@ -30,13 +30,13 @@ class RepositoryAskError(BackupTrayError):
 
 
 class RepositoryCacheError(BackupTrayError):
-    """What was last known of the repositories cannot be read or kept (AF-2)."""
+    """The cache of the repositories' states cannot be read or written (AF-2)."""
 
     code = "ERROR_REPOSITORY_CACHE"
 
     def __init__(self, file: Path, why: str) -> None:
         super().__init__(
-            "What is known of a repository cannot be read.",
+            "The stored state of a repository cannot be read.",
             why=f"{file}: {why}.",
             next="Look at the repositories again, which makes it anew: `backup-tray repository --refresh`.",
         )
@@ -44,7 +44,7 @@ class RepositoryCacheError(BackupTrayError):
 
 
 class RepositoryNotKnownError(BackupTrayError):
-    """Nobody has looked at this repository yet."""
+    """This repository was never looked at."""
 
     code = "ERROR_REPOSITORY_NOT_KNOWN"
 

@@ -22,7 +22,7 @@ class TrackerGoneError(BackupTrayError):
     """No tracker answers.
 
     Attributes:
-        there: A tracker exists all the same: it hangs, was stopped, or cannot be reached. What it knows is not known here.
+        there: A tracker exists all the same: it hangs, was stopped, or cannot be reached. Its live runs are then not known here.
     """
 
     code = "ERROR_TRACKER_GONE"
@@ -189,35 +189,19 @@ def _kill(pid: str, user: str | None = None) -> str:
     return f"sudo kill -INT {pid}" if user else f"kill -INT {pid}"
 
 
-_FEW = 5
-"""So many jobs are all named in an error; of more only the nearest."""
-
-
 class JobNotFoundError(BackupTrayError):
-    """No job has this name, among those that have run or among the `configured` ones."""
+    """No job has this name, among those that have run or among the `configured` ones; *why* names the nearest."""
 
     code = "ERROR_JOB_NOT_FOUND"
 
-    def __init__(self, job: str, known: tuple[str, ...] = (), *, configured: bool = False) -> None:
+    def __init__(self, job: str, why: str, *, configured: bool = False) -> None:
         super().__init__(
             f"There is no job named {job!r}.",
-            why=_nearest(job, known, "config.toml has no jobs yet" if configured else "No job has run yet") + ".",
+            why=why,
             next="Check the spelling, or make a job with `backup-tray create`."
             if configured
             else "See the names of all jobs with `backup-tray status`.",
         )
-
-
-def _nearest(job: str, known: tuple[str, ...], none: str) -> str:
-    """Return the known jobs in words: those whose names are like *job* if there are many; *none* if there are no jobs."""
-    if len(known) <= _FEW:
-        return f"Known jobs: {', '.join(known)}" if known else none
-    import difflib
-
-    near = difflib.get_close_matches(job, known, _FEW, 0.4)
-    if not near:
-        return f"{len(known)} jobs are known, and none has a name like it"
-    return f"The nearest of {len(known)} known names: {', '.join(near)}"
 
 
 class ConfigError(BackupTrayError):

@@ -1,4 +1,4 @@
-"""Errors of what people look at: tray, window, and the view of the whole system."""
+"""Errors of the surfaces: tray, window, and the view of the whole system."""
 
 import os
 import shlex
@@ -116,7 +116,7 @@ class NotInGroupError(BackupTrayError):
 
 
 class SystemOwnedError(BackupTrayError):
-    """What was asked for would change something of root's; `thing` names it, `command` is the way for an administrator."""
+    """The request would change a thing of root's; `thing` names it, `command` is the way for an administrator."""
 
     code = "ERROR_SYSTEM_OWNED"
 

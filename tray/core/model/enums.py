@@ -10,7 +10,7 @@ DRY_RUN = "dry-run"
 
 
 class State(StrEnum):
-    """What a job, or everything together, is in. `WORST_FIRST` orders them."""
+    """State of a job, or of all jobs together. `WORST_FIRST` orders them."""
 
     OK = "ok"
     RUNNING = "running"
@@ -37,7 +37,7 @@ WORST_FIRST = (
 
 
 class Outcome(StrEnum):
-    """How a run ended. `LOST`: nobody saw the end. `UNKNOWN`: it ended, but how cannot be known."""
+    """How a run ended. `LOST`: the wrapper stopped before the backup ended. `UNKNOWN`: the way it ended is not known."""
 
     SUCCEEDED = "succeeded"
     WARNING = "warning"
@@ -48,7 +48,7 @@ class Outcome(StrEnum):
 
 
 class Phase(StrEnum):
-    """What a live run is doing."""
+    """Present activity of a live run."""
 
     SCANNING = "scanning"
     COPYING = "copying"
@@ -57,7 +57,7 @@ class Phase(StrEnum):
 
 
 class Source(StrEnum):
-    """How we know of a run."""
+    """Origin of the knowledge of a run: the wrapper or the observer."""
 
     WRAPPED = "wrapped"
     OBSERVED = "observed"
@@ -71,7 +71,7 @@ class Instance(StrEnum):
 
 
 class Control(StrEnum):
-    """What can be done with a live run."""
+    """A request that a live run can take."""
 
     CANCEL = "cancel"
     PAUSE = "pause"

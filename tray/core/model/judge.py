@@ -1,4 +1,4 @@
-"""One pure function from what is known to what everybody shows.
+"""Judge all jobs: one pure function from the known runs to the status that every surface shows.
 
 Icon, tooltip, menu, window and command line all draw the `Status` that `judge` returns, so they cannot disagree. The worst job
 decides; a live run is shown beside a bad state, never instead of it. Only backups make anything green: a check, a restore or a dry
@@ -26,7 +26,7 @@ from tray.core.model import (
 )
 
 STALE_AFTER_MS = 7 * DAY_MS
-"""A success older than this is not called fine while nobody knows the job's rhythm."""
+"""A success older than this is not called fine unless the job's rhythm is known."""
 
 NOT_OURS = "Another user's."
 """Why a job of another user is neither green nor red: any user can start a program called restic, and end it as they like."""
@@ -66,14 +66,14 @@ def judge(
     Args:
         now_ms: The time to judge ages by.
         live: Runs going on now, in any order.
-        jobs: What log and spool know of each job.
-        error: Why the status could not be fetched, if so; the rest is then what was known at *as_of_ms*.
+        jobs: History of each job from log and spool.
+        error: Reason why the status could not be fetched; the rest is then as of *as_of_ms*.
         as_of_ms: When the data was read, *now_ms* by default.
         notes: Passed through.
-        doubt: What is known is not all that was: nothing is then called fine.
+        doubt: Some of the past is missing, so nothing is called fine.
         concerns: By job, one sentence why it is not fine although its last run says so.
         repositories: Passed through.
-        audit: What the last verification of the audit log came to; a breach that nobody acknowledged decides over every job.
+        audit: Result of the last verification of the audit log; a breach that was not acknowledged decides over every job.
     """
     concerns = concerns or {}
     theirs = [
@@ -128,7 +128,7 @@ def _overlaps(live: Sequence[LiveRun]) -> list[str]:
     for run in sorted((run for run in live if run.user is None), key=lambda run: (run.started_ms, run.run)):
         before = together.get((run.instance, run.job))
         if before is not None:
-            at, of = (local(one.started_ms).strftime("%H:%M") for one in (run, before))
+            at, of = (local(each.started_ms).strftime("%H:%M") for each in (run, before))
             notes.append(f"{run.job}: a run began at {at} while that of {of} was still going")
         together[run.instance, run.job] = run
     return notes
@@ -157,14 +157,14 @@ def recorded(run: EndedRun) -> float:
 
 def woven(own: Sequence[EndedRun], system: Sequence[EndedRun]) -> list[EndedRun]:
     """Return the runs of two logs as one list, the newest first; each log's own order stays."""
-    found, left, right = [], list(own), list(system)
+    merged, left, right = [], list(own), list(system)
     while left and right:
-        found.append((left if left[0].finished_ms >= right[0].finished_ms else right).pop(0))
-    return found + left + right
+        merged.append((left if left[0].finished_ms >= right[0].finished_ms else right).pop(0))
+    return merged + left + right
 
 
 def with_run(known: JobHistory | None, run: EndedRun) -> JobHistory:
-    """Return what is known of a job with one more run of it, whose record may stand before or behind those known."""
+    """Return the history of a job with one more run, which may have been recorded before or after those in it."""
     if known is None:
         good = run if is_good(run) else None
         return JobHistory(run.job, run, good, run.kind, streak=int(good is None and _counts(run)))
@@ -174,10 +174,10 @@ def with_run(known: JobHistory | None, run: EndedRun) -> JobHistory:
         return replace(known, last=last, decides=about if about is not last and _counts(about) else None)
     later = not _counts(about) or order(run) >= order(about)
     about = run if later else about
-    found = replace(known, last=last, decides=None if about is last else about, seen=known.seen and not later)
+    history = replace(known, last=last, decides=None if about is last else about, seen=known.seen and not later)
     if is_good(run) and (known.last_good is None or order(run) >= order(known.last_good)):
-        return replace(found, last_good=run, streak=0 if later else known.streak, dated=True)
-    return found if is_good(run) else replace(found, streak=known.streak + 1)
+        return replace(history, last_good=run, streak=0 if later else known.streak, dated=True)
+    return history if is_good(run) else replace(history, streak=known.streak + 1)
 
 
 def is_good(run: EndedRun) -> bool:

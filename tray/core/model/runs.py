@@ -33,13 +33,13 @@ class LiveRun(Coded):
 
     Attributes:
         bytes_per_second: Source bytes.
-        io_bytes_per_second: What the processes read: all that is known of a command that is no engine of ours.
+        io_bytes_per_second: Bytes that the processes read: the only figure of a command that is no engine.
         totals_are_estimate: The totals come from earlier runs, not from the engine.
         tracked: False where only the run folder tells that it runs, without progress.
         stalled: It should make progress but has made none for longer than the configured time.
         since_progress_seconds: How long ago it last made progress, if that is long.
         steps: The engines that a wrapped script has called, oldest first.
-        can: What can be done with it from here.
+        can: Requests that it can take from here.
         instance: Whose record it is in.
         user: Whose process it is, where that is not the owner of the record.
         process: "pid@start" of the command's own process, which names it for good in this boot.
@@ -105,15 +105,15 @@ class EndedRun(Coded):
 
     Attributes:
         entry: Sequence number of its entry; None while the record waits in the spool.
-        inferred: The end was concluded by somebody else than the wrapper that started the run.
-        reason: One sentence why the outcome is what it is; None once erased.
-        advice: What to do next, with a command, where somebody knows.
+        inferred: Another process than its wrapper concluded the end.
+        reason: One sentence that explains the outcome; None once erased.
+        advice: Next step for the user, with a command; None if there is none.
         uncompressed: `bytes_added` is before compression; the engine did not say what was stored.
         steps: The engines that a wrapped script called.
         instance: Whose record it is in.
         user: Whose process it was, where that is not the owner of the record.
         place: The number of the entry that says where the run stands among the others, if that is not `entry`: the start of a run
-            whose end somebody else concluded, perhaps long afterwards. Not part of the JSON form.
+            whose end another process concluded, perhaps long afterwards. Not part of the JSON form.
     """
 
     run: str

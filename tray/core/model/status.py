@@ -1,4 +1,4 @@
-"""What is known of jobs and repositories, and the one status that every surface shows."""
+"""States of jobs, repositories and audit log, and the one status that every surface shows."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -19,7 +19,7 @@ def shown_name(job: str, kind: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class JobHistory:
-    """What log and spool know about one job: enough to judge its state.
+    """History of one job from log and spool: enough to judge its state.
 
     A job's checks, restores and the like are a job of their own (`kind`): they are no backup and say nothing about one.
 
@@ -95,15 +95,15 @@ class JobStatus(Coded):
 
 @dataclass(frozen=True, slots=True)
 class RepositoryState(Coded):
-    """What a repository says of itself: the second opinion beside the log.
+    """State of a repository, read from it: the second opinion beside the log.
 
     Attributes:
         as_of_ms: When it was looked at.
         snapshots: How many there are; None if that cannot be known without its password.
         last_snapshot: Id of the newest one.
         size: Bytes that it takes on its disk.
-        locked_by: Who holds a lock, such as "process 4711 on nas"; None if nobody does.
-        lock_command: The engine's own command that removes a lock which nobody needs any more.
+        locked_by: Holder of a lock, such as "process 4711 on nas"; None if there is none.
+        lock_command: The engine's own command that removes a lock that is no longer needed.
         error: code, what, why, next if it could not be looked at.
     """
 
@@ -125,18 +125,18 @@ class RepositoryState(Coded):
 
 @dataclass(frozen=True, slots=True)
 class AuditStanding(Coded):
-    """What the last verification of the audit log came to, and whether somebody must look.
+    """Result of the last verification of the audit log, and whether the user must act.
 
     Attributes:
         result: "intact", "tampered" or "inconclusive", or "unchecked" if it could not be checked.
         checked_ms: When.
         entries: How many entries were checked.
         why: One sentence.
-        kind: In which way it is not what it was (`tray.audit.verify.verdict.Kind`), None if it is.
+        kind: Kind of the manipulation (`tray.audit.verify.verdict.Kind`), None if there is none.
         first_bad: The first entry that is wrong, as far as it can be told.
         baselines: How many outside baselines agreed.
-        full: All of it was checked; else only what came after an earlier check.
-        breach: It was found tampered with, then or earlier, and nobody has acknowledged that yet.
+        full: All entries were checked; else only those after an earlier check.
+        breach: It was found tampered with, then or earlier, and the user has not acknowledged that.
         since_ms: When the breach was first seen.
         instance: Whose log it is.
     """
@@ -163,15 +163,15 @@ class AuditStanding(Coded):
 
 @dataclass(frozen=True, slots=True)
 class Status(Coded):
-    """The one answer that icon, tooltip, menu, window and command line show.
+    """The status that icon, tooltip, menu, window and command line show.
 
     Attributes:
         state: The worst of everything.
         as_of_ms: When the data was read. With an error, when it was last good.
         error: code, what, why, next if the status could not be fetched; then the rest is old or empty, never current.
         notes: Facts worth a line that change no state, such as "3 records wait for the audit log".
-        repositories: What the repositories say of themselves, as far as somebody looked.
-        audit: What the last verification of the audit log came to; None if there was none.
+        repositories: States of the repositories that were looked at.
+        audit: Result of the last verification of the audit log; None if there was none.
     """
 
     state: State

@@ -34,7 +34,7 @@ class Redactor:
     """Hides the secrets of one command. Cheap for lines that hold none, and hiding twice changes nothing more.
 
     Attributes:
-        files: Files that hold a secret, by what command line and environment say; whoever may read them calls `learn`.
+        files: Files that hold a secret, by what command line and environment say; a caller that may read them calls `learn`.
         doubts: Words of the command that are masked although they may be no secrets.
     """
 
@@ -75,7 +75,7 @@ class Redactor:
 
 
 class Wary(Redactor):
-    """Hides also what only looks like a secret: for an output whose command's secrets nobody remembers."""
+    """A redactor for an output whose command is not known: it hides also words that only look like a secret."""
 
     __slots__ = ()
 
@@ -106,7 +106,7 @@ def _programs() -> "Programs":
 
 
 def _from_environ(environ: Mapping[str, str], secrets: set[str], files: list[str], shown: Iterable[str]) -> None:
-    """Learn from the environment. What looks like a secret without a telling name, but stands in the command as shown, is none."""
+    """Learn from the environment. A value without a telling name that stands in the command as shown is no secret."""
     seen = ""
     for name, value in environ.items():
         if not value or len(value) > _LONGEST_VALUE:

@@ -1,8 +1,8 @@
-"""What may be shown of a command line: only what is known to be harmless, or is an ordinary word; the rest is masked.
+"""Mask a command line: only words that are known to be harmless, or ordinary, are shown.
 
 An engine's adapter says which of its options and words are harmless (`Harmless`). Of any other command the program, the names of
-options, paths and ordinary words are shown. Text for a shell is split into its words, and each is judged in the same way. What is
-masked for certain is a secret by its name or place; what is masked because its meaning is not known is a doubt.
+options, paths and ordinary words are shown. Text for a shell is split into its words, and each is judged in the same way. A
+word that is masked for certain is a secret by its name or place; a word whose meaning is not known is a doubt.
 """
 
 import re
@@ -39,8 +39,8 @@ class Walk:
     """One walk along a command line.
 
     Attributes:
-        secrets: What was masked for certain.
-        doubts: What was masked because it may be a secret, in order.
+        secrets: Words that are secrets for certain.
+        doubts: Words that may be secrets, in order.
         files: Files that hold a secret, by what the command line says.
     """
 
@@ -178,8 +178,8 @@ class Walk:
             scheme, mark, rest = word.partition("://")
             place, slash, path = rest.partition("/")
             return scheme + mark + place + slash + self._parts(path, strict=True)
-        if found := _SLASH.match(word):  # as Windows' programs take options
-            return found[1] + self.judged(word[found.end() :])
+        if option := _SLASH.match(word):  # as Windows' programs take options
+            return option[1] + self.judged(word[option.end() :])
         if _ROOTED.match(word) or _WINDOWS.match(word):
             return word if _is_path(word) else self._parts(word, strict=False)
         host, colon, path = word.partition(":/")

@@ -17,18 +17,18 @@ _LONGEST = 16_384
 
 def learnt(secrets: Iterable[str]) -> frozenset[str]:
     """Return the secrets that are hidden wherever they occur: not those that are ordinary words."""
-    found = {secret.strip() for secret in secrets if len(secret) <= _LONGEST}
-    found |= {part for secret in tuple(found) for part in parts(secret)}
-    known = [secret for secret in found if secret.strip("*") and not is_ordinary(secret)]
+    values = {secret.strip() for secret in secrets if len(secret) <= _LONGEST}
+    values |= {part for secret in tuple(values) for part in parts(secret)}
+    known = [secret for secret in values if secret.strip("*") and not is_ordinary(secret)]
     return frozenset(sorted(known, key=len, reverse=True)[:_MOST])
 
 
 def parts(text: str) -> list[str]:
     """Return what in *text* looks like a secret by itself: of `echo S3cret | x`, `me:S3cret`, `{"key":"S3cret"}`."""
-    found = []
+    pieces = []
     for piece in _CLAUSE.split(text):
-        found += [piece.strip("-@+~"), piece.partition("=")[2], *(part.strip("-") for part in _BETWEEN.split(piece))]
-    return [part for part in dict.fromkeys(found) if is_worth_learning(part)]
+        pieces += [piece.strip("-@+~"), piece.partition("=")[2], *(part.strip("-") for part in _BETWEEN.split(piece))]
+    return [part for part in dict.fromkeys(pieces) if is_worth_learning(part)]
 
 
 def pattern(secrets: Iterable[str]) -> "tuple[tuple[str, ...], re.Pattern[str] | None]":
@@ -70,5 +70,5 @@ def _encoded(raw: bytes, safe: str) -> str:
 
 
 def _decoded(text: str) -> str:
-    raw = re.sub(rb"%([0-9A-Fa-f]{2})", lambda found: bytes.fromhex(found[1].decode()), _bytes(text))
+    raw = re.sub(rb"%([0-9A-Fa-f]{2})", lambda code: bytes.fromhex(code[1].decode()), _bytes(text))
     return raw.decode("utf-8", "replace")

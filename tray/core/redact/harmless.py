@@ -1,4 +1,4 @@
-"""What is known of programs' command lines, and what the user wants to see of them."""
+"""Knowledge of programs' command lines, and the user's rules for showing them."""
 
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # making these classes would cost each start of a backup half
             ...
 
     class Programs(Protocol):
-        """Whoever knows the programs."""
+        """Knowledge of the programs."""
 
         def harmless(self, program: str) -> "Harmless | None":
             """Return what is harmless in the command line of the program of this name; None if it is not known."""
@@ -49,7 +49,7 @@ if TYPE_CHECKING:  # making these classes would cost each start of a backup half
 
 @dataclass(frozen=True, slots=True)
 class Harmless:
-    """What of a program's command line holds no secret, as its adapter knows it. The default: nothing.
+    """Parts of a program's command line that hold no secret, as its adapter knows. The default: none.
 
     Attributes:
         grammar: How its options are read.
@@ -68,11 +68,11 @@ class Harmless:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the user wants to see beyond that (`[privacy]` in config.toml).
+    """The user's rules for showing more (`[privacy]` in config.toml).
 
     Attributes:
         show: Options whose values are shown: `--customer`, `-x`.
-        everything: Show also what is only unknown; secrets by name and place stay hidden.
+        everything: Words of unknown meaning are shown too; secrets by name and place stay hidden.
     """
 
     show: frozenset[str] = frozenset()

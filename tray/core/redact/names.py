@@ -1,4 +1,4 @@
-"""What the names of variables, options and keys tell: that a secret stands behind them, or that certainly none does."""
+"""Tell by the names of variables, options and keys whether a secret stands behind them."""
 
 import re
 from functools import lru_cache
@@ -60,7 +60,7 @@ STATES = words(
     unset changed accepted rejected unknown denied error not is was has could cannot must for unsupported disabled enabled
     needed given found absent"""
 )
-"""What stands behind such a name and is no secret: "token: expired", "(using password: YES)"."""
+"""Words behind such a name that are no secret: "token: expired", "(using password: YES)"."""
 
 _QUIET = re.compile(
     r"XDG_|LC_|DBUS_|GTK_|QT_|KDE_|GNOME_|TERM|COLORTERM$|LS_COLORS$|LESS|GCC_|DEBIAN_|DISPLAY$|WAYLAND_|HOST|MACHTYPE$|SSH_(?!PASS)"
@@ -84,8 +84,8 @@ def _is_secret_name(name: str) -> bool:
 def names_secret_file(name: str) -> bool:
     """Whether a variable or option of this name holds the name of a file with a secret in it: `--password-file`, PGPASSFILE."""
     plain = name.strip("-").replace("-", "_").upper()
-    found = _FILE.fullmatch(plain)
-    return found is not None and (found[1] is None or bool(_SECRET.search(found[1])))
+    match = _FILE.fullmatch(plain)
+    return match is not None and (match[1] is None or bool(_SECRET.search(match[1])))
 
 
 def is_credential_file(name: str, value: str) -> bool:

@@ -2,7 +2,7 @@
 
 Each expression reads a text once from left to right: a word is tried at its beginning only, and what was read is not given back
 (possessive quantifiers, of single characters only: of groups Python 3.11.2 gets them wrong). So the time grows with the length of
-the text, whatever somebody has put into it.
+the text, whatever its content.
 """
 
 import re
@@ -24,49 +24,49 @@ _BEGIN_KEY = "-----BEGIN "
 _LONG_RUN = 40
 
 
-def hide(text: str, found: Found | None = None) -> str:
-    """Return *text* with `***` in place of whatever shows as a secret; the secrets themselves are added to *found*."""
+def hide(text: str, hidden: Found | None = None) -> str:
+    """Return *text* with `***` in place of whatever shows as a secret; the secrets themselves are added to *hidden*."""
     if _BEGIN_KEY in text:
-        text = _hide_keys(text, found)
+        text = _hide_keys(text, hidden)
     if "@" in text:
-        text = _login().sub(lambda token: _addresses(token[0], found), text)
+        text = _login().sub(lambda token: _addresses(token[0], hidden), text)
     lowered = text.lower()
     if any(hint in lowered for hint in HINTS):
-        text = _hide_named(text, lowered, found)
+        text = _hide_named(text, lowered, hidden)
     if any(prefix in text for prefix in _PREFIXES):
-        text = _sub(_token(), text, found)
+        text = _sub(_token(), text, hidden)
     if len(text) >= _LONG_RUN and text != lowered:  # a key has capitals
-        text = _long().sub(lambda run: _long_hidden(run, found), text)
+        text = _long().sub(lambda run: _long_hidden(run, hidden), text)
     return text
 
 
-def address(word: str, found: Found | None = None) -> str:
+def address(word: str, hidden: Found | None = None) -> str:
     """Return *word* with its password hidden if all of it is one address, in which also blanks and quotes may stand."""
-    return _addresses(word, found) if "@" in word and _address().match(word) else word
+    return _addresses(word, hidden) if "@" in word and _address().match(word) else word
 
 
-def _hide_keys(text: str, found: Found | None) -> str:
+def _hide_keys(text: str, hidden: Found | None) -> str:
     """Hide what stands between the marks of a private key, or behind the first mark where the second is missing."""
     shown, at, inside = [], 0, False
     for mark in _key_mark().finditer(text):
-        shown.append(_kept("", text[at : mark.start()], found) if inside else text[at : mark.start()])
+        shown.append(_kept("", text[at : mark.start()], hidden) if inside else text[at : mark.start()])
         shown.append(mark[0])
         at, inside = mark.end(), mark["what"] == "BEGIN"
-    shown.append(_kept("", text[at:], found) if inside else text[at:])
+    shown.append(_kept("", text[at:], hidden) if inside else text[at:])
     return "".join(shown)
 
 
-def _hide_named(text: str, lowered: str, found: Found | None) -> str:
+def _hide_named(text: str, lowered: str, hidden: Found | None) -> str:
     if "auth" in lowered or "cookie" in lowered or "x-" in lowered:
-        text = _header().sub(lambda seen: _header_hidden(seen, found), text)
+        text = _header().sub(lambda seen: _header_hidden(seen, hidden), text)
     if "identified" in lowered:
-        text = _sub(_identified(), text, found)
+        text = _sub(_identified(), text, hidden)
     if "=" in text or ":" in text:
-        text = _hide_values(text, found)
+        text = _hide_values(text, hidden)
     if "--" in text:
-        text = _option().sub(lambda seen: _option_hidden(seen, found), text)
+        text = _option().sub(lambda seen: _option_hidden(seen, hidden), text)
     if "basic" in lowered or "bearer" in lowered:
-        text = _bearer().sub(lambda seen: seen[0] if is_plain(seen["value"]) else _hidden(seen, found), text)
+        text = _bearer().sub(lambda seen: seen[0] if is_plain(seen["value"]) else _hidden(seen, hidden), text)
     return text
 
 
@@ -142,38 +142,38 @@ def _long() -> "re.Pattern[str]":
     return re.compile(r"(?<![A-Za-z0-9+/=_.-])(?P<keep>)(?P<value>[A-Za-z0-9+/]{40,}+={0,2})(?![\w.-])")
 
 
-def _sub(pattern: "re.Pattern[str]", text: str, found: Found | None) -> str:
-    return pattern.sub(lambda seen: _hidden(seen, found), text)
+def _sub(pattern: "re.Pattern[str]", text: str, hidden: Found | None) -> str:
+    return pattern.sub(lambda seen: _hidden(seen, hidden), text)
 
 
-def _hidden(seen: "re.Match[str]", found: Found | None) -> str:
+def _hidden(seen: "re.Match[str]", hidden: Found | None) -> str:
     """Return what was seen with its value hidden, inside its quotes."""
-    return seen[0][: seen.start("value") - seen.start()] + _kept_quotes(seen["value"], found)
+    return seen[0][: seen.start("value") - seen.start()] + _kept_quotes(seen["value"], hidden)
 
 
-def _kept_quotes(value: str, found: Found | None) -> str:
+def _kept_quotes(value: str, hidden: Found | None) -> str:
     mark = value[0] if value[0] in "\"'" else ""
     core = value[1:-1] if mark and len(value) > 1 and value.endswith(mark) else value[len(mark) :]
     if not core.strip("*"):
         return value
-    if found is not None:
-        found.add(core)
+    if hidden is not None:
+        hidden.add(core)
         if not mark and len(first := core.partition(":")[0]) > 4:
-            found.add(first)  # rclone's `:sftp,pass=…:/path`
+            hidden.add(first)  # rclone's `:sftp,pass=…:/path`
     return mark + HIDDEN + mark
 
 
-def _header_hidden(seen: "re.Match[str]", found: Found | None) -> str:
+def _header_hidden(seen: "re.Match[str]", hidden: Found | None) -> str:
     first, _, rest = seen["value"].partition(" ")
     if first.lower().strip(".,;)") in STATES or not seen["value"].strip("* "):
         return seen[0]
-    shown = _hidden(seen, found)
-    if found is not None and rest:
-        found.update(word for word in (first, *rest.split()) if len(word) >= 8)
+    shown = _hidden(seen, hidden)
+    if hidden is not None and rest:
+        hidden.update(word for word in (first, *rest.split()) if len(word) >= 8)
     return shown
 
 
-def _hide_values(text: str, found: Found | None) -> str:
+def _hide_values(text: str, hidden: Found | None) -> str:
     """Hide what stands behind a telling name and `=` or `:`; names that tell nothing are passed over, not what follows them."""
     shown, at, value = [], 0, _value()
     for seen in _named().finditer(text):
@@ -182,7 +182,7 @@ def _hide_values(text: str, found: Found | None) -> str:
         what = value.match(text, seen.end())
         if what is None or not _is_a_value(seen, what, text):
             continue
-        shown += [text[at : seen.end()], _kept_quotes(what[0], found)]
+        shown += [text[at : seen.end()], _kept_quotes(what[0], hidden)]
         at = what.end()
     return "".join((*shown, text[at:])) if shown else text
 
@@ -207,50 +207,50 @@ def _in_a_sentence(seen: "re.Match[str]", what: "re.Match[str]", text: str) -> b
     return (in_words and (after[:1].isalpha() or word in ORDINARY)) or (word in ORDINARY and after[:1].isalpha())
 
 
-def _option_hidden(seen: "re.Match[str]", found: Found | None) -> str:
+def _option_hidden(seen: "re.Match[str]", hidden: Found | None) -> str:
     value = seen["value"].strip("\"'")
     if not is_secret_name(seen["name"]) or value.lower().strip(".,;)") in STATES or value in ("option", "options"):
         return seen[0]
     if value.startswith("-") and is_plain(value) and value.islower():
         return seen[0]  # the next option
-    return _hidden(seen, found)
+    return _hidden(seen, hidden)
 
 
-def _long_hidden(seen: "re.Match[str]", found: Found | None) -> str:
+def _long_hidden(seen: "re.Match[str]", hidden: Found | None) -> str:
     value = seen["value"]
     mixed = any(map(str.isdigit, value)) and any(map(str.islower, value)) and any(map(str.isupper, value))
-    return _hidden(seen, found) if mixed and changes(value) * 4 > len(value) else seen[0]
+    return _hidden(seen, hidden) if mixed and changes(value) * 4 > len(value) else seen[0]
 
 
-def _addresses(token: str, found: Found | None) -> str:
+def _addresses(token: str, hidden: Found | None) -> str:
     """Hide the passwords of all addresses in one word that holds an `@`."""
     if "://" not in token and not token.startswith("//"):
-        return _bare_login(token, found)
+        return _bare_login(token, hidden)
     shown, at = [], 0
     if token.startswith("//"):  # //user:password@host/share
-        return _addresses("smb:" + token, found)[4:]
+        return _addresses("smb:" + token, hidden)[4:]
     while (mark := token.find("://", at)) >= 0 and (first := token.find("@", mark)) >= 0:
         following = token.find("://", first)
         end = token.rfind("@", mark, len(token) if following < 0 else following)
-        shown += [token[at : mark + 3], _login_hidden(token[mark + 3 : end], found)]
+        shown += [token[at : mark + 3], _login_hidden(token[mark + 3 : end], hidden)]
         at = end
     return "".join((*shown, token[at:]))
 
 
-def _login_hidden(login: str, found: Found | None) -> str:
+def _login_hidden(login: str, hidden: Found | None) -> str:
     """Return what stands between `://` and `@` without its password: `user:***`; a lone token is one too."""
     user, colon, password = login.partition(":")
     if any(mark in user for mark in "/?") and is_plain(re.split("[/?]", user, maxsplit=1)[0]):
         return login  # the `@` stands in the path
     if not colon:
         fine = is_plain(user) and (len(user) < 16 or user.islower())
-        return login if fine else _kept("", user, found)
+        return login if fine else _kept("", user, hidden)
     if not password or ("/" in password and _PORT.match(password)):
         return login
-    return _kept(user + ":", password, found)
+    return _kept(user + ":", password, hidden)
 
 
-def _bare_login(token: str, found: Found | None) -> str:
+def _bare_login(token: str, hidden: Found | None) -> str:
     """Hide the password of `user:password@host`, which `sftp:` may stand before."""
     before, _, after = token.partition("@")
     start = before.rfind("=", 0, max(before.find(":"), 0)) + 1
@@ -262,7 +262,7 @@ def _bare_login(token: str, found: Found | None) -> str:
     wrong = not colon or not password or in_path or not after[:1].strip("/.:,;@")
     if wrong or not user or any(char in user for char in "()[]{}|"):
         return token
-    return _kept(before[:start] + user + ":", password, found) + "@" + after
+    return _kept(before[:start] + user + ":", password, hidden) + "@" + after
 
 
 _HEADER_SCHEMES = frozenset(("basic", "bearer", "token", "digest", "negotiate", "apikey", "key", "aws4-hmac-sha256"))
@@ -271,10 +271,10 @@ _SCHEMES = frozenset(
 )
 
 
-def _kept(before: str, secret: str, found: Found | None) -> str:
+def _kept(before: str, secret: str, hidden: Found | None) -> str:
     if not secret.strip("*"):
         return before + secret
-    if found is not None:
-        found.add(secret)
-        found.update(part for part in secret.split("@") if len(part) >= 6)
+    if hidden is not None:
+        hidden.add(secret)
+        hidden.update(part for part in secret.split("@") if len(part) >= 6)
     return before + HIDDEN

@@ -59,7 +59,7 @@ ORDINARY = words(
     october december monday tuesday wednesday thursday friday saturday sunday montag dienstag mittwoch donnerstag freitag samstag
     sonntag en de fr it es"""
 )
-"""Words that stand in any log; nobody gains anything if they are blanked, even where one of them is somebody's password."""
+"""Words that stand in any log; to hide them would protect nothing, even where one of them is a user's password."""
 
 
 def is_plain(word: str) -> bool:
@@ -150,7 +150,7 @@ def _plain_run(run: str) -> bool:
         return (
             run.lower() in _NUMBERED_TOO
             or len(run) <= _SHORT
-            or ((found := _NUMBERED.fullmatch(run)) is not None and _is_numbered(found))
+            or ((numbered := _NUMBERED.fullmatch(run)) is not None and _is_numbered(numbered))
         )
     if len(run) >= 8 and _of_all_kinds(run):
         return False
@@ -160,9 +160,11 @@ def _plain_run(run: str) -> bool:
     return _VOWEL.search(letters) is not None and not _CONSONANTS.search(letters.lower())
 
 
-def _is_numbered(found: "re.Match[str]") -> bool:
-    letters = found[1] or found[2]
-    return _is_numberable(letters) or len(found[0]) <= _SHORT or (len(letters) <= 2 and len(found[0]) <= _SHORT + 1)
+def _is_numbered(numbered: "re.Match[str]") -> bool:
+    letters = numbered[1] or numbered[2]
+    return (
+        _is_numberable(letters) or len(numbered[0]) <= _SHORT or (len(letters) <= 2 and len(numbered[0]) <= _SHORT + 1)
+    )
 
 
 def _may_be_numbered(run: str) -> bool:

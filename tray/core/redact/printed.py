@@ -1,4 +1,4 @@
-"""What a password command prints, where its text tells: the content of a file, or words of its own."""
+"""Tell by the text of a password command what it prints: the content of a file, or words."""
 
 import re
 
@@ -12,11 +12,11 @@ _ECHO = re.compile(
 
 def printed_file(command: str) -> str:
     """Return the file whose content a password command prints: of `cat FILE`; "" if it does something else."""
-    found = _CAT.fullmatch(command) if len(command) < _LONGEST else None
-    return "" if found is None else found[1].strip("\"'")
+    match = _CAT.fullmatch(command) if len(command) < _LONGEST else None
+    return "" if match is None else match[1].strip("\"'")
 
 
 def printed_words(command: str) -> str:
-    """Return what a password command prints by itself: of `echo WORDS` or `printf %s WORDS`; "" if it does something else."""
-    found = _ECHO.fullmatch(command) if len(command) < _LONGEST else None
-    return "" if found is None else found[1].strip("\"'")
+    """Return the words that a password command prints: of `echo WORDS` or `printf %s WORDS`; "" if it does something else."""
+    match = _ECHO.fullmatch(command) if len(command) < _LONGEST else None
+    return "" if match is None else match[1].strip("\"'")

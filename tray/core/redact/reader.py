@@ -30,7 +30,9 @@ class Words:
         self._program = _last(argv[at]) if argv else ""
         self._table = walk.programs.harmless(self._program) if argv else None
         self._letters = {letter for word in argv for letter in LETTERS.get(_last(word), ())}
-        self._behind_ssh = {one for word in argv if _last(word) != _SSHPASS for one in LETTERS.get(_last(word), ())}
+        self._behind_ssh = {
+            letter for word in argv if _last(word) != _SSHPASS for letter in LETTERS.get(_last(word), ())
+        }
         self._piped = piped and self._program in _PIPED and len(argv) - at == 2
         self._expect: list[str] = []
         self._begun = False
@@ -130,7 +132,9 @@ class Words:
             if not _LONG.fullmatch(name) or not is_plain(name):
                 return walk.doubted(word)
             return self._long(name, equals, value)
-        glued = next((one[:-1] for one in self._letters if one.endswith("*") and word.startswith(one[:-1])), "")
+        glued = next(
+            (letter[:-1] for letter in self._letters if letter.endswith("*") and word.startswith(letter[:-1])), ""
+        )
         if glued:
             return glued + self._expected("login" if glued in LOGINS else "secret", word[len(glued) :])
         if word in walk.rules.show or _BUNDLE.fullmatch(word) or name[1:] in WITH_ONE_DASH:
@@ -141,14 +145,14 @@ class Words:
             return word[:2] + walk.known(word[2:])
         if word[2:3] in "/~" or word[2:4] == "./" or word[2:].isdigit():
             return word[:2] + walk.judged(word[2:])
-        if found := self._bundled(word):
-            return found
+        if shown := self._bundled(word):
+            return shown
         walk.secrets.update(forms.parts(word))
         return word[:2] + walk.doubted(word[2:])
 
     def _bundled(self, word: str) -> str:
         """Return several letters in one with a password behind the last of them (`zip -rPsecret`); "" if there is none."""
-        letters = {one[1]: one[:-1] for one in self._letters if len(one) == 3 and one.endswith("*")}
+        letters = {letter[1]: letter[:-1] for letter in self._letters if len(letter) == 3 and letter.endswith("*")}
         place = next((place for place, letter in enumerate(word[:6]) if letter in letters), 0)
         if not place or not word[1:place].isalpha():
             return ""

@@ -18,11 +18,11 @@ _ESCAPED_IN_QUOTES = re.compile(r'\\([$`"\\])')
 
 
 class Piece(NamedTuple):
-    """One word, or what stands between two words.
+    """One word, or the text between two words.
 
     Attributes:
         raw: As it stands in the text.
-        word: What the shell makes of it; None between words.
+        word: The word as the shell reads it; None between words.
         ends: Between words: a new command begins behind it.
     """
 
@@ -32,7 +32,7 @@ class Piece(NamedTuple):
 
     @property
     def piped(self) -> bool:
-        """Whether what was written before goes to another program."""
+        """Whether the output of the command before goes to another program."""
         return self.ends and self.raw.strip().startswith("|") and "||" not in self.raw
 
 
