@@ -51,11 +51,7 @@ def encode(message: Message) -> bytes:
 
 
 def decode(line: bytes) -> Message:
-    """Return the message in *line*.
-
-    Raises:
-        ProtocolError: The line is no JSON object with a text `type`.
-    """
+    """Return the message in *line*; raise ProtocolError if it is no JSON object with a text `type`."""
     try:
         message = json.loads(line)
     except (ValueError, RecursionError) as error:

@@ -40,7 +40,7 @@ def listen(path: Path) -> tuple[socket.socket, str | None]:
 
 
 def dial(path: Path, timeout: float) -> tuple[socket.socket, str | None]:
-    """Connect to the tracker behind *path*; returns the token for the first message, if one is asked for.
+    """Connect to the tracker behind *path*; return the socket, and the token for the first message, if one is asked for.
 
     Raises:
         OSError: No process listens there, or it is another user's.

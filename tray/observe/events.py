@@ -52,12 +52,7 @@ _NAME_AT, _NAME_BYTES, _PID_AT, _PID = 80, 32, 128, struct.Struct("=I")  # ac_co
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A process that became another program (`status` None), or ended.
-
-    Attributes:
-        status: Status of the end, as waitpid(2) gives it.
-        parent: Its parent; 0 if the kernel does not tell.
-    """
+    """A process that became another program (`status` None), or ended with a status as waitpid(2) gives it; *parent* may be 0."""
 
     pid: int
     status: int | None
@@ -67,8 +62,7 @@ class Event:
 class Events:
     """The notices of the process connector. `fd` becomes readable when there are some; None where the kernel has none to give.
 
-    Args:
-        matters: Tells whether a process that became another program is worth a look at once.
+    *matters* tells whether a process that became another program is worth a look at once.
     """
 
     def __init__(self, matters: Callable[[int], bool] = lambda _: True) -> None:

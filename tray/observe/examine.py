@@ -93,10 +93,8 @@ class Facts:
 def gather(proc: Proc, pid: int, admit: Callable[[], bool] = lambda: True) -> Facts | None:
     """Return the facts about a process that may be an engine; None if it is none, or gone.
 
-    For a part of an engine (rsync is three processes with the same words) they are those of its first process.
-
-    Args:
-        admit: Called once the process may be an engine; False ends the look before the dear part of it.
+    For a part of an engine (rsync is three processes with the same words) they are those of its first process. *admit* is called
+    once the process may be an engine; False ends the look before the dear part of it.
     """
     most = COMMAND_BYTES if proc.uid(pid) == _ourselves() else STRANGERS_BYTES
     argv = proc.command(pid, most)

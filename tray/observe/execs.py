@@ -25,11 +25,7 @@ _USUAL = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/snap/bin"
 
 
 class Execs:
-    """The notices of inotify. `fd` becomes readable when an engine's program is opened; None where the system has no inotify.
-
-    Args:
-        engines: Names of the engines, all by default.
-    """
+    """The notices of inotify. `fd` becomes readable when a program of *engines* (default: all) is opened; None without inotify."""
 
     def __init__(self, engines: Iterable[str] | None = None) -> None:
         chosen = {known.name for known in ENGINES} if engines is None else set(engines)

@@ -30,11 +30,7 @@ _MADE_ONE = (Outcome.SUCCEEDED, Outcome.WARNING)
 def look(places: Places, info: RunInfo, result: Result, where: str | None, steps: Sequence[Step] = ()) -> None:
     """Write the state of the run's repository to the cache. Never raises, and does nothing where that could take time.
 
-    Args:
-        info: The run that has ended.
-        result: Its result.
-        where: Its working folder.
-        steps: The engines that it called, if it is a script: their repositories are looked at too.
+    *where* is the run's working folder. *steps* are the engines that a script called: their repositories are looked at too.
     """
     if info.kind in ("other", "dry-run"):
         return

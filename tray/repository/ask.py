@@ -83,11 +83,7 @@ def can_ask(engine: str) -> bool:
 
 
 def snapshots(access: Access, environ: Mapping[str, str]) -> list[Snapshot]:
-    """Return all snapshots, the oldest first.
-
-    Raises:
-        RepositoryAskError: The engine gave no answer that makes sense.
-    """
+    """Return all snapshots, the oldest first; raise RepositoryAskError if the engine gives no answer that makes sense."""
     if not can_ask(access.engine):
         raise _no_answer(access, f"Backup Tray does not know how to ask {access.engine}.")
     adapter = engines.named(access.engine)
@@ -102,11 +98,7 @@ def snapshots(access: Access, environ: Mapping[str, str]) -> list[Snapshot]:
 
 
 def lock(access: Access, held: Lock, environ: Mapping[str, str]) -> Lock:
-    """Return the lock *held* with its holder, which only the engine can read.
-
-    Raises:
-        RepositoryAskError: The engine gave no answer that makes sense.
-    """
+    """Return the lock *held* with its holder, which only the engine can read; errors as of `snapshots`."""
     data = _answer(access, [*engines.named(access.engine).asks_lock, held.name], environ)
     try:
         host, pid = str(data["hostname"]), int(data["pid"])
@@ -198,11 +190,7 @@ def _communicate(access: Access, process: "subprocess.Popen[bytes]") -> tuple[by
 
 
 def _read(process: "subprocess.Popen[bytes]", until: float) -> tuple[bytes, bytes]:
-    """Read both outputs to their ends, or until there is too much of them.
-
-    Raises:
-        subprocess.TimeoutExpired: That is not so at *until*.
-    """
+    """Read both outputs to their ends, or until there is too much of them; raise TimeoutExpired at *until*."""
     assert process.stdout is not None
     assert process.stderr is not None
     out, err = bytearray(), bytearray()

@@ -34,13 +34,10 @@ _LOCK_TRIES, _LOCK_PAUSE = 10, 0.005
 
 @dataclass(frozen=True, slots=True)
 class Expected(Coded):
-    """A snapshot that a job's last run made, as the engine said.
+    """A snapshot that the last run of a job made, as the engine said, and when that run began.
 
     Attributes:
-        job: Name of the job.
-        run: Id of the run.
         snapshot: Id of the snapshot, or its beginning.
-        began_ms: Time of the run's start.
         missing: "" while it is there; "absent": it was not there when the run ended; "vanished": it was, but now the newest one
             in the repository is older than that run.
     """
@@ -60,9 +57,7 @@ class Entry(Coded):
         state: State that every surface shows.
         folder: Its folder, if it is a local one.
         jobs: Jobs that write to it.
-        used_ms: Time when a run last ended there; None if we saw none.
-        looked_ms: Time of the last look, whether it worked or not.
-        asked_ms: Time when the engine was last asked.
+        used_ms, looked_ms, asked_ms: Times of the last run's end there, of the last look (also in vain), of the last question.
         mark: `files.Found.mark` when the size was measured.
         expected: Snapshot of the last run of each job.
         stuck: Process of ours that still waits for an answer of its file system.
@@ -95,11 +90,7 @@ class Entry(Coded):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Entry":
-        """Build an entry from the contents of a file.
-
-        Raises:
-            ValueError: It makes no sense.
-        """
+        """Build an entry from the contents of a file, or raise ValueError."""
         entry = from_json(cls, data)
         if entry.schema != SCHEMA:
             raise ValueError(f"schema {entry.schema} is not known")
@@ -174,11 +165,7 @@ def name_of(engine: str, place: str) -> str:
 
 
 def read(path: Path) -> Entry:
-    """Read one file.
-
-    Raises:
-        RepositoryCacheError: It cannot be read or makes no sense.
-    """
+    """Read one file; raise RepositoryCacheError if it cannot be read or makes no sense."""
     try:
         return Entry.from_json(json.loads(content(path, _MAX_BYTES)))
     except OSError as error:
@@ -196,11 +183,7 @@ def known(places: Places, name: str) -> Entry | None:
 
 
 def write(places: Places, entry: Entry) -> None:
-    """Write *entry* in the place of the earlier one.
-
-    Raises:
-        RepositoryCacheError: It cannot be written.
-    """
+    """Write *entry* in the place of the earlier one, or raise RepositoryCacheError."""
     folder = home(places)
     beside = folder / f".{entry.name}.{os.getpid()}"
     try:

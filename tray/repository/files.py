@@ -62,12 +62,9 @@ def can_read(engine: str) -> bool:
 
 
 def look(engine: str, folder: Path, *, newest: str | None = None) -> Found:
-    """Return the state of the repository *folder*.
+    """Return the state of the repository *folder* of an engine of which `can_read` is true.
 
-    Args:
-        engine: Name of the engine, of which `can_read` is true.
-        folder: Folder of the repository.
-        newest: Id (or its beginning) of the snapshot that was just made: then the time of no other one is read.
+    With the id (or its beginning) of the *newest* snapshot, which was just made, the time of no other one is read.
 
     Raises:
         RepositoryUnreachableError: The folder is not there, not mounted, or must not be read.

@@ -29,12 +29,8 @@ _LINKS = 40  # as many as Linux follows in one name
 def folder(engine: str, repository: str | None, where: str | None = None) -> Path | None:
     """Return the absolute folder that is the repository; None if it is elsewhere, not named, or not known to be a folder.
 
-    This reads nothing: `on_a_disk` tells whether the folder may be looked at.
-
-    Args:
-        engine: Name of the engine.
-        repository: Address as the engine takes it.
-        where: Folder that a relative address starts from; without it a relative one is not known.
+    A relative address starts from *where*; without that it is not known. This reads nothing: `on_a_disk` tells whether the folder
+    may be looked at.
     """
     if not repository or "\0" in repository or repository.startswith("named in "):
         return None

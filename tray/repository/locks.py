@@ -51,12 +51,7 @@ def left_behind(engine: str, repository: str | None, since_ms: int, where: str |
     """Return one sentence about a lock in the repository that was made after *since_ms*; None if none is known.
 
     For the end of a run that was killed or cancelled. Looks at two names at most and only on a local disk, so it takes no time.
-
-    Args:
-        engine: Name of the engine.
-        repository: Address of the repository.
-        since_ms: Time of the run's start.
-        where: Folder that a relative address starts from.
+    A relative address starts from *where*.
     """
     folder = local.folder(engine, repository, where)
     if folder is None or engines.named(engine).repository not in _READERS or not local.on_a_disk(folder):
@@ -116,10 +111,7 @@ _READERS: Mapping[str, "Callable[[Path], list[Lock]]"] = MappingProxyType({"rest
 def with_holder(lock: Lock, host: str, pid: int, *, node: int | None = None) -> Lock:
     """Return *lock* with its holder, and whether that is surely gone, which can only be known of this machine.
 
-    Args:
-        host: Name of the machine as the engine wrote it.
-        pid: Process there.
-        node: Hardware address of that machine, where the engine wrote one.
+    The engine wrote the name of its machine *host*, and borg also one of its hardware addresses *node*.
     """
     shown = host.partition(".")[0] if host.isprintable() else ""
     here = shown == socket.gethostname().partition(".")[0] and (node is None or node in _nodes())

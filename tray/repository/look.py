@@ -184,11 +184,7 @@ def tidy(places: Places) -> None:
 
 
 def read_apart(engine: str, folder: Path) -> tuple[Found, Process | None]:
-    """Look at a folder that may hang, in a process that may be given up; return the state, or the process that hangs.
-
-    Raises:
-        RepositoryUnreachableError: The folder cannot be looked at.
-    """
+    """Look at a folder that may hang, in a process that may be given up; return the state, or the process that hangs."""
     process = ourselves.start("tray.repository.files", engine, str(folder), stdout=subprocess.PIPE, session=False)
     try:
         out, _ = process.communicate(timeout=ANSWER_SECONDS)

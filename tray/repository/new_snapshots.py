@@ -30,12 +30,7 @@ PLACES: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 
 def completed(kind: str, folder: Path) -> list[tuple[int, str]]:
-    """Return time (ms) and id of each completed snapshot in the repository *folder*, by one listing; none if it cannot be read.
-
-    Args:
-        kind: Kind of the repository, as the engine names it (`Traits.repository`).
-        folder: Folder of the repository.
-    """
+    """Return time (ms) and id of each completed snapshot in the repository *folder*, by one listing; none if it cannot be read."""
     if kind not in PLACES:
         return []
     inside, pattern = PLACES[kind]

@@ -14,14 +14,7 @@ from tray.runs import RunFolder, RunInfo
 
 
 def refusal(name: str, run: LiveRun | None, control: Control, *, reachable: bool) -> BackupTrayError | None:
-    """Return the reason that *control* cannot be passed on, None if it can.
-
-    Args:
-        name: Id in the request.
-        run: Live run of that id, if there is one.
-        control: Control that the user wants.
-        reachable: Whether its wrapper talks to the tracker.
-    """
+    """Return the reason that *control* cannot be passed on to *run*, None if it can; *reachable*: its wrapper is connected."""
     if run is None:
         return RunNotLiveError(name)
     pid = (run.process or "?").partition("@")[0]

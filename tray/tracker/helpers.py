@@ -24,11 +24,7 @@ Later = Callable[[str, float, Callable[[], None]], None]
 
 
 class Helpers:
-    """The helper processes and their times.
-
-    Attributes:
-        on_record: Whether the tracker's beginning was given to the audit log.
-    """
+    """The helper processes and their times; `on_record` tells whether the audit log got the tracker's beginning."""
 
     def __init__(self, places: Places, later: Later) -> None:
         self._places, self._later = places, later

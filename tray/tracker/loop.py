@@ -50,8 +50,7 @@ class Timer:
 class Loop:
     """One thread's loop. Only `soon` may be called from another thread, or from a handler of signals.
 
-    Args:
-        failed: Called with each exception that a call raised; the loop goes on.
+    It passes each exception of a call to *failed*, and goes on.
     """
 
     def __init__(self, failed: Callable[[Exception], None]) -> None:

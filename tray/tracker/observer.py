@@ -66,9 +66,9 @@ class Observer:
         begun: Called when a run was found.
         over: Called with the run's id when it has ended and its folder may be closed.
         others: Tells whether an ordinary user's instance looks at the processes of other users.
-        notes: Called with notes about limits that were reached, whenever those change.
 
     Attributes:
+        notes: Sentences about limits that were reached.
         looks: Whether it looks at all.
         looked: Time of the last look at the process list, on the monotonic clock.
     """
@@ -83,7 +83,6 @@ class Observer:
         over: Callable[[str], None],
         *,
         others: Callable[[], bool] = lambda: True,
-        notes: Callable[[tuple[str, ...]], None] = lambda _: None,
         proc: Proc | None = None,
     ) -> None:
         self._places, self._loop = places, loop
@@ -92,8 +91,7 @@ class Observer:
         self._quota = Quota(self._scope.uid)
         self._ours = 0  # how many of the watched runs are our own user's
         self._left_out = 0.0  # when one of those was not watched because there were too many
-        self._note = notes
-        self._noted: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
         self.looks, self.looked = False, clock.monotonic()
         self._proc = proc or Proc()
         self._lister = Lister(self._proc)
@@ -131,13 +129,10 @@ class Observer:
             self._loop.later(SETTLE_SECONDS, self._settled)
         for run in tuple(self._watched.values()):
             self._measure(run)
-        notes = self._notes()
-        if notes != self._noted:
-            self._noted = notes
-            self._note(notes)
+        self.notes = self._limits()
         self.looked = clock.monotonic()
 
-    def _notes(self) -> tuple[str, ...]:
+    def _limits(self) -> tuple[str, ...]:
         notes = self._quota.notes()
         if self._left_out and clock.monotonic() - self._left_out < SAID_SECONDS:
             notes += (f"more than {MAX_RUNS} backups ran at once; those beyond were not watched",)

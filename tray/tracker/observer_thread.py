@@ -23,11 +23,7 @@ SWITCH_SECONDS = 0.001
 
 
 class ObserverThread:
-    """An `Observer` beside the tracker's own loop; arguments as of that, called back in the tracker's thread.
-
-    Args:
-        main: The tracker's loop.
-    """
+    """An `Observer` beside the tracker's own loop *main*; *begun* and *over* are called in the tracker's thread."""
 
     def __init__(
         self,
@@ -42,7 +38,6 @@ class ObserverThread:
         self._known, self._main = known, main
         self._ready: Callable[[], None] | None = None
         self._wrong = ""
-        self._notes: tuple[str, ...] = ()
         self._loop = Loop(self._failed)
         self._observer = Observer(
             places,
@@ -52,7 +47,6 @@ class ObserverThread:
             lambda: main.soon(begun),
             lambda run: main.soon(lambda: over(run)),
             others=others,
-            notes=lambda notes: main.soon(lambda: self._note(notes)),
         )
 
     def begin(self, ready: Callable[[], None]) -> None:
@@ -72,11 +66,7 @@ class ObserverThread:
         hangs = self._observer.looks and silent > SILENT_SECONDS
         late = (f"the tracker has not looked for backups of other programs for {silent:.0f} s",) if hangs else ()
         wrong = (f"looking for backups of other programs failed: {self._wrong}",) if self._wrong else ()
-        self._known.note((*self._notes, *late, *wrong))
-
-    def _note(self, notes: tuple[str, ...]) -> None:
-        self._notes = notes
-        self.check()
+        self._known.note((*self._observer.notes, *late, *wrong))
 
     def _work(self) -> None:
         try:

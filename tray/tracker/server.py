@@ -47,11 +47,7 @@ class Ended:
 
 
 class Tracker:
-    """The server and its lifetime.
-
-    Args:
-        idle_exit: Seconds without a client and without a run after which it ends; None: never.
-    """
+    """The server and its lifetime; it ends after *idle_exit* seconds without a client and without a run, None: never."""
 
     def __init__(self, places: Places, *, idle_exit: float | None = None) -> None:
         self.places = places

@@ -102,11 +102,7 @@ class Runs:
         self._tell_run(kept)
 
     def progress(self, changed: Mapping[str, Any]) -> None:
-        """Merge changed fields into a run; ignore a run that no wrapper announced.
-
-        Raises:
-            ValueError: A field has the wrong type.
-        """
+        """Merge changed fields into a run, or raise ValueError; ignore a run that no wrapper announced."""
         kept = self._runs.get(str(changed.get("run")))
         if kept is not None:
             kept.change(changed)

@@ -59,9 +59,9 @@ def proc(tmp_path: Path) -> Counted:
     return Counted(tmp_path / "proc")
 
 
-def observer(places: Places, proc: FakeProc, runs: Runs, notes: list[tuple[str, ...]]) -> Observer:
+def observer(places: Places, proc: FakeProc, runs: Runs) -> Observer:
     """Return an observer that looks only when told to."""
-    made = Observer(places, runs.start, runs.at, LOOP, lambda: None, lambda _: None, notes=notes.append, proc=proc)
+    made = Observer(places, runs.start, runs.at, LOOP, lambda: None, lambda _: None, proc=proc)
     made._scope = Scope(ME, setting="all")
     return made
 
@@ -99,7 +99,7 @@ def test_what_is_out_of_scope_is_not_even_read(places: Places, proc: Counted) ->
     """Whose it is comes first: a stranger's process costs one short file."""
     for pid in range(100, 400):
         proc.add(pid, "restic", "backup", "x" * 60_000, uid=STRANGER)
-    watching = observer(places, proc, Runs(), [])
+    watching = observer(places, proc, Runs())
     watching._scope = Scope(ME, setting="")
     watching._scope = type("Nobody", (), {"user": lambda *_: False})()
     watching._consider(list(range(100, 400)))
@@ -145,8 +145,8 @@ def test_of_another_user_ten_runs_are_watched_and_the_limit_is_said(
 ) -> None:
     """One who starts a hundred neither fills our disk nor hides our own run."""
     monkeypatch.setattr(observer_module, "STRANGERS_SECONDS", 60.0)  # however slow this machine is just now
-    runs, notes = Runs(), list[tuple[str, ...]]()
-    watching = observer(places, proc, runs, notes)
+    runs = Runs()
+    watching = observer(places, proc, runs)
     for pid in range(100, 200):
         proc.add(pid, "restic", "-r", f"/r{pid}", "backup", "/a" * 3000, uid=STRANGER, start=pid)
     proc.add(900, "restic", "-r", "/mine", "backup", "/a", start=900, environ={})
@@ -154,7 +154,7 @@ def test_of_another_user_ten_runs_are_watched_and_the_limit_is_said(
     watching._consider([*range(100, 200), 900])
     users = Counter(run.user for run in runs.all())
     assert users == {user_name(STRANGER): LIVE, None: 1}
-    (note,) = watching._notes()
+    (note,) = watching._limits()
     assert user_name(STRANGER) in note
     kept = sum(path.stat().st_size for path in places.runs.rglob("run.json"))
     assert kept < 11 * 3000
@@ -270,7 +270,7 @@ def test_our_own_processes_are_looked_at_before_a_crowd_of_others(
 ) -> None:
     """A backup of ours is seen at once, however many of another user wait, and these get only a moment."""
     runs, now = Runs(), [1000.0]
-    watching = observer(places, proc, runs, [])
+    watching = observer(places, proc, runs)
     for pid in range(100, 400):
         proc.add(pid, "restic", "-r", f"/r{pid}", "backup", "/a", uid=STRANGER, start=pid, environ={})
     proc.add(900, "restic", "-r", "/mine", "backup", "/a", start=900, environ={})
@@ -286,19 +286,19 @@ def test_our_own_processes_are_looked_at_before_a_crowd_of_others(
     assert looked[0] == 900
     assert len(looked) <= 1 + observer_module.STRANGERS_SECONDS / 0.05 + 1
     assert len(watching._lister._fresh) <= observer_module.STRANGERS_WAITING
-    assert watching._notes(), "those that were left out are said"
+    assert watching._limits(), "those that were left out are said"
 
 
 def test_with_a_hundred_of_ours_the_next_ones_cost_nothing_more(
     places: Places, proc: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And that they are not watched is said."""
-    watching = observer(places, proc, Runs(), [])
+    watching = observer(places, proc, Runs())
     watching._ours = observer_module.MAX_RUNS
     proc.add(5, "restic", "-r", "/r", "backup", "/a", environ={})
     monkeypatch.setattr(observer_module, "examine", lambda *_: pytest.fail("it was examined"))
     watching._consider([5])
-    assert "more than 100 backups" in watching._notes()[0]
+    assert "more than 100 backups" in watching._limits()[0]
     assert proc.reads["environ"] == 0
 
 
@@ -306,7 +306,7 @@ def test_the_folders_of_known_runs_are_read_once(
     places: Places, proc: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a hundred live runs each look at one more process does not read a hundred files."""
-    watching = observer(places, proc, Runs(), [])
+    watching = observer(places, proc, Runs())
     for pid in range(100, 120):
         proc.add(pid, "restic", "-r", f"/r{pid}", "backup", "/a", start=pid, environ={})
 
