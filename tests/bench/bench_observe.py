@@ -38,7 +38,7 @@ from tray.tracker.loop import Loop
 from tray.tracker.observer import Observer
 from tray.tracker.state import Runs
 loop = Loop(lambda error: None)
-Observer(places(), Runs().start, Runs().at, loop, lambda: None, lambda run: None).begin()
+Observer(places(), Runs().start, Runs().at, loop, lambda run: None).begin()
 loop.later(1.5, lambda: print(flush=True))
 loop.run()
 """

@@ -63,7 +63,6 @@ class Observer:
         show: Called with a live run as it is now.
         at: Returns the ids of our own user's live runs on a repository.
         loop: The loop that calls the observer.
-        begun: Called when a run was found.
         over: Called with the run's id when it has ended and its folder may be closed.
         others: Tells whether an ordinary user's instance looks at the processes of other users.
 
@@ -79,14 +78,13 @@ class Observer:
         show: Callable[[LiveRun], None],
         at: Callable[[str | None], list[str]],
         loop: Loop,
-        begun: Callable[[], None],
         over: Callable[[str], None],
         *,
         others: Callable[[], bool] = lambda: True,
         proc: Proc | None = None,
     ) -> None:
         self._places, self._loop = places, loop
-        self._show, self._at, self._begun, self._over = show, at, begun, over
+        self._show, self._at, self._over = show, at, over
         self._scope = Scope.of(os.environ, others)
         self._quota = Quota(self._scope.uid)
         self._ours = 0  # how many of the watched runs are our own user's
@@ -268,7 +266,6 @@ class Observer:
         if run.ending.fd is not None:
             self._loop.watch(run.ending.fd, lambda: self._ending(run))
         self._measure(run)
-        self._begun()
 
     def _measure(self, run: _Watched) -> None:
         """Take a reading, and show what changed."""

@@ -23,14 +23,13 @@ SWITCH_SECONDS = 0.001
 
 
 class ObserverThread:
-    """An `Observer` beside the tracker's own loop *main*; *begun* and *over* are called in the tracker's thread."""
+    """An `Observer` beside the tracker's own loop *main*; *over* is called in the tracker's thread."""
 
     def __init__(
         self,
         places: Places,
         known: Runs,
         main: Loop,
-        begun: Callable[[], None],
         over: Callable[[str], None],
         *,
         others: Callable[[], bool],
@@ -44,7 +43,6 @@ class ObserverThread:
             lambda run: main.soon(lambda: known.start(run)),
             known.at,
             self._loop,
-            lambda: main.soon(begun),
             lambda run: main.soon(lambda: over(run)),
             others=others,
         )

@@ -63,7 +63,7 @@ class Tracker:
         self.helpers = Helpers(places, self._later)
         self._why = "signal"
         self._observer = ObserverThread(
-            places, self.runs, self.loop, self._idle, self._observed_end, others=lambda: not system_readable()
+            places, self.runs, self.loop, self._observed_end, others=lambda: not system_readable()
         )
         self._most = MOST_CONNECTIONS
         self._listener: socket.socket | None = None
@@ -212,13 +212,19 @@ class Tracker:
         return any(run in conversation.published for conversation in self._conversations)
 
     def _idle(self) -> None:
-        if self.idle_exit is None:
-            return
-        busy = self._conversations or len(self.runs) or self._orphans
-        if busy:
-            self._cancel("idle")
-        elif "idle" not in self._timers:
-            self._later("idle", self.idle_exit, lambda: self.stop("idle"))
+        """Have the tracker end after a while in which it has nothing to do."""
+        if self.idle_exit is not None and not self._busy:
+            self._later("idle", self.idle_exit, self._end_idle)
+        elif "idle" in self._timers:
+            self._timers.pop("idle").cancel()
+
+    def _end_idle(self) -> None:
+        if not self._busy:  # an observed run may have begun meanwhile
+            self.stop("idle")
+
+    @property
+    def _busy(self) -> bool:
+        return bool(self._conversations or len(self.runs) or self._orphans)
 
     def _later(self, name: str, seconds: float, act: Callable[[], None]) -> None:
         if name not in self._timers:
@@ -228,11 +234,6 @@ class Tracker:
                 act()
 
             self._timers[name] = self.loop.later(seconds, fire)
-
-    def _cancel(self, name: str) -> None:
-        timer = self._timers.pop(name, None)
-        if timer is not None:
-            timer.cancel()
 
 
 def run(places: Places, *, idle_exit: float | None = None) -> Ended | None:

@@ -61,7 +61,7 @@ def proc(tmp_path: Path) -> Counted:
 
 def observer(places: Places, proc: FakeProc, runs: Runs) -> Observer:
     """Return an observer that looks only when told to."""
-    made = Observer(places, runs.start, runs.at, LOOP, lambda: None, lambda _: None, proc=proc)
+    made = Observer(places, runs.start, runs.at, LOOP, lambda _: None, proc=proc)
     made._scope = Scope(ME, setting="all")
     return made
 
@@ -166,7 +166,7 @@ def test_a_mistake_of_ours_at_its_end_leaves_no_run_open(
 ) -> None:
     """What was seen is then not known; the run is over all the same, and its folder free for the process that closes it."""
     ended: list[str] = []
-    watching = Observer(places, lambda _: None, lambda _: [], LOOP, lambda: None, ended.append, proc=proc)
+    watching = Observer(places, lambda _: None, lambda _: [], LOOP, ended.append, proc=proc)
     watching._scope = Scope(ME, setting="all")
     proc.add(900, "restic", "-r", "/mine", "backup", "/a", start=900, environ={})
     monkeypatch.setattr(observer_module, "seen_of", lambda *_, **__: 1 // 0)
