@@ -52,11 +52,9 @@ def _line(ended: EndedRun, *, terminal: bool) -> str:
 
 
 def _nothing(page: int, asked: Filter) -> str:
-    if page > 1:
-        return f"There is no page {page}."
-    if not asked.to_json():
+    if page == 1 and not asked.to_json():
         return "No backups performed. Backup Tray has seen none yet."
-    return options.nothing(asked, "run", past_runs.names(places()))
+    return options.nothing(asked, page, "run", past_runs.names(places()))
 
 
 def _add_run(parser: ArgumentParser) -> None:

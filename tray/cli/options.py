@@ -86,12 +86,14 @@ def or_a_job(error: RunNotFoundError, named: str | None, command: str = "history
     return error
 
 
-def nothing(asked: Filter, what: str, names: Mapping[str, Sequence[str]]) -> str:
+def nothing(asked: Filter, page: int, what: str, names: Mapping[str, Sequence[str]]) -> str:
     """Return the sentence for an empty list: a job or engine that is not on record, else the filter that matches nothing.
 
     Args:
         names: The names that are on record, under "job" and "engine".
     """
+    if page > 1:
+        return f"There is no page {page}."
     for name, known in names.items():
         absent = [value for value in getattr(asked, name) or () if value not in known]
         if absent and known:

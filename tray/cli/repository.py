@@ -3,6 +3,7 @@
 import json
 import os
 from argparse import ArgumentParser, Namespace
+from contextlib import closing
 
 from tray import wording
 from tray.cli import Command
@@ -44,13 +45,11 @@ def _repository(args: Namespace) -> int:
 
 
 def _show(chosen: Target | None, *, as_json: bool) -> int:
-    source = StatusSource(places(), role="cli", start_tracker=False)
-    try:
-        states = list(source.poll().repositories)
-    finally:
-        source.close()
+    with closing(StatusSource(places(), role="cli", start_tracker=False)) as source:
+        states = source.poll().repositories
     if chosen is not None:
-        states = [state for state in states if (state.engine, state.repository) == (chosen.access.engine, chosen.shown)]
+        named = (chosen.access.engine, chosen.shown)
+        states = tuple(state for state in states if (state.engine, state.repository) == named)
     for state in states:
         print(json.dumps(state.to_json()) if as_json else text(state))
     if not states and not as_json:

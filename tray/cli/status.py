@@ -5,6 +5,7 @@ import sys
 import threading
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
+from contextlib import closing
 
 from tray import wording
 from tray.cli import Command
@@ -56,15 +57,12 @@ def _register(parser: ArgumentParser) -> None:
 
 def _status(args: Namespace) -> int:
     """Show the status; the exit code says it too."""
-    source = StatusSource(places(), role="cli", start_tracker=args.watch)
-    try:
+    with closing(StatusSource(places(), role="cli", start_tracker=args.watch)) as source:
         if args.watch:
             return _watch(source, as_json=args.json)
         status = source.poll()
         print(json.dumps(status.to_json()) if args.json else text(status, terminal=sys.stdout.isatty()))
         return EXIT_CODES[status.state]
-    finally:
-        source.close()
 
 
 def text(status: Status, *, terminal: bool = False) -> str:

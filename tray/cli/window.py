@@ -4,7 +4,7 @@ import sys
 import tempfile
 import time
 from argparse import SUPPRESS, ArgumentParser, Namespace
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from tray.cli import Command
 from tray.cli.main import tell
@@ -81,11 +81,8 @@ def _print_instead(page: str) -> None:
             return
         except RunNotFoundError:
             pass  # there is none: the status tells what is on record
-    source = StatusSource(places(), role="cli", start_tracker=False)
-    try:
+    with closing(StatusSource(places(), role="cli", start_tracker=False)) as source:
         print(status.text(source.poll()), flush=True)
-    finally:
-        source.close()
 
 
 WINDOW = Command(

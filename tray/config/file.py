@@ -17,7 +17,7 @@ Fault = Callable[[str, str], ConfigError]
 """Makes the error of a table's key ("" for the whole table) and a reason; it knows the file and finds the line."""
 
 
-def text(file: Path) -> str | None:
+def read_text(file: Path) -> str | None:
     """Return the text of the file, None if it is missing.
 
     Raises:

@@ -33,7 +33,7 @@ def save_job(places: Places, job: Job) -> None:
     """
     with _locked(private(places.config)):
         config.load(places)
-        document = tomlkit.parse(file.text(places.config_file) or f"{HEADER}version = {config.VERSION}\n")
+        document = tomlkit.parse(file.read_text(places.config_file) or f"{HEADER}version = {config.VERSION}\n")
         jobs = document.setdefault("jobs", tomlkit.table(is_super_table=True))
         table = jobs.get(job.name)
         if not isinstance(table, Table):

@@ -5,13 +5,45 @@ thing never hides the others. A module for each group of checks.
 """
 
 from collections.abc import Callable, Iterable
+from enum import StrEnum
 from importlib import import_module
 
+from tray.core.codec import Coded
+from tray.core.dataclass import dataclass
 from tray.core.errors import BackupTrayError
 from tray.core.paths import Places
-from tray.doctor.check import Check, Level
 
-__all__ = ["Check", "Level", "examine", "fine"]
+
+class Level(StrEnum):
+    """How good an answer is. `NOTE`: the thing is not in use here, so there is nothing to mend and nothing to praise."""
+
+    OK = "ok"
+    NOTE = "note"
+    WARN = "warn"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Coded):
+    """The answer of one check.
+
+    Attributes:
+        name: Subject of the check.
+        level: How good the answer is.
+        what: One sentence for a person.
+        remedy: The command or step that mends it; empty if all is well.
+    """
+
+    name: str
+    level: Level
+    what: str
+    remedy: str = ""
+
+    @property
+    def fine(self) -> bool:
+        """Whether there is nothing to mend."""
+        return self.level in (Level.OK, Level.NOTE)
+
 
 CHECKS = {
     "Python": "installation.python",

@@ -14,7 +14,7 @@ from tray.core import ourselves
 from tray.core.errors.surfaces import web_view_remedy
 from tray.core.files import content
 from tray.core.paths import Places
-from tray.doctor.check import Check, Level
+from tray.doctor import Check, Level
 
 _ASK_GI = """
 import gi

@@ -14,7 +14,7 @@ from pathlib import Path
 from tray import config, wording
 from tray.core.errors import UnsafeFolderError
 from tray.core.paths import Places, check_private
-from tray.doctor.check import Check, Level
+from tray.doctor import Check, Level
 from tray.engines import ENGINES, Engine, added, problems
 from tray.jobs import configured
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from tray.core.paths import Places
-from tray.doctor.check import Check, Level
+from tray.doctor import Check, Level
 from tray.doctor.desktop import good, has_screen
 from tray.icon import xembed
 

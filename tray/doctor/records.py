@@ -14,7 +14,7 @@ from tray.baselines import all_copies, far_copies, forwarding, unreached
 from tray.core import clock
 from tray.core.errors import AuditMissingError, ConfigError
 from tray.core.paths import Places
-from tray.doctor.check import Check, Level
+from tray.doctor import Check, Level
 from tray.housekeeping import rounds
 from tray.repository import cache, states
 from tray.runs import retention

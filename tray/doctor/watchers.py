@@ -8,7 +8,7 @@ from tray import config, ipc, wording
 from tray.core import paths
 from tray.core.errors import ConfigError, NotInGroupError, SystemViewError, TrackerGoneError
 from tray.core.paths import Places
-from tray.doctor.check import Check, Level
+from tray.doctor import Check, Level
 from tray.ipc.system_client import connect
 from tray.observe.events import Events
 from tray.observe.scope import VARIABLE, Scope

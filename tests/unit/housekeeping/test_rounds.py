@@ -22,8 +22,8 @@ from tray.core.errors import AuditUnavailableError
 from tray.core.locks import FileLock
 from tray.core.model import State
 from tray.core.paths import Places
+from tray.doctor import Level
 from tray.doctor import records as doctor_records
-from tray.doctor.check import Level
 from tray.housekeeping import clock_jumps, config_changes, rounds, task_memory, tasks
 from tray.housekeeping.clock_jumps import Clocks, Jump
 from tray.housekeeping.tasks import Round

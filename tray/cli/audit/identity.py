@@ -4,6 +4,7 @@ import json
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from tray import wording
@@ -94,11 +95,9 @@ def _facts(here: Places) -> dict[str, Any]:
 
 def _fits(here: Places, note: bytes) -> bool:
     for file in (here.audit_key, keys.fresh_file(here.audit_key)):
-        try:
+        with suppress(OSError, AuditUnavailableError):
             if keys.known(file, note) is not None:
                 return True
-        except (OSError, AuditUnavailableError):
-            continue
     return False
 
 

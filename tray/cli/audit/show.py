@@ -42,12 +42,13 @@ def _show(args: Namespace) -> int:
         page = _page(log, asked, args.limit, args.page)
         if not page.entries:
             log.first()  # "nothing found" in a log that was emptied is no answer
-        empty = _nothing(log, asked, args) if not page.entries and page.looked_to_ms is None else None
+        known = {name: names(log, name) for name in ("job", "engine") if not page.entries}
+    empty = [options.nothing(asked, args.page, "entry", known)] if known and page.looked_to_ms is None else []
     if args.json:
         for entry in page.entries:
             sys.stdout.buffer.write(entry.raw + b"\n")
     else:
-        for line in [empty] if empty else _table(page.entries):
+        for line in empty or _table(page.entries):
             print(line)
     sys.stdout.flush()
     options.notes(args, page.next is not None, page.looked_to_ms)
@@ -95,12 +96,6 @@ def _page(log: AuditLog, asked: Filter, limit: int, number: int) -> Page:
             return type(page)([], page.next, page.looked_to_ms)
         page = search(log, asked, limit, page.next, recorded=True)
     return page
-
-
-def _nothing(log: AuditLog, asked: Filter, args: Namespace) -> str:
-    if args.page > 1:
-        return f"There is no page {args.page}."
-    return options.nothing(asked, "entry", {name: names(log, name) for name in ("job", "engine")})
 
 
 def _table(entries: Sequence[StoredEntry]) -> Iterator[str]:
