@@ -2,7 +2,7 @@
 
 import pytest
 
-from tray.engines.arguments import Grammar, read
+from tray.engines.arguments import Grammar, grammar, read
 from tray.engines.tar import ENGINE
 
 GRAMMAR = Grammar(
@@ -87,3 +87,18 @@ def test_a_switch_that_is_given_as_false_is_given_but_not_on() -> None:
     found = read(["-q=false", "--repo", "a", "--repo", "b"], 0, GO)
     assert (found.given("quiet"), found.on("quiet"), found.on("json")) == (True, False, False)
     assert (found.last("json", "repo"), found.every("repo", "json")) == ("b", ("a", "b"))
+
+
+def test_a_grammar_is_written_as_words() -> None:
+    """A letter stands before its option, and another name of an option behind the one that it has too."""
+    table = grammar(values="t:to only", switches="x:extract get=extract", optional="z:compress", pairs="rename")
+    words = "p -xz9 -t /a --get --compress=3 -z b --rename c d"
+    options = read(tuple(words.split()), 1, table)
+    assert options.options == {
+        "extract": ("", ""),
+        "compress": ("9", "3", ""),
+        "to": ("/a",),
+        "rename": ("c d",),
+    }
+    assert options.words == ("b",)
+    assert options.typed == ("-xz9", "-t", "/a", "--get", "--compress=3", "-z", "b", "--rename", "c", "d")
