@@ -1,7 +1,7 @@
 """The tray process: icon, tooltip, menu.
 
 launch.py        the start of the process          app.py      polls the status and shows it
-menu.py          the menu and what it offers       render.py   what the icon looks like (pure)
+menu.py          the menu and what it offers       render.py   the look of the icon
 sni.py           the icon for today's Linux panels, with dbusmenu.py and dbus_objects.py
 gtk.py           the icon for older trays, which xembed.py finds
 open_window.py   windows as processes of their own

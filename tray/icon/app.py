@@ -53,7 +53,7 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back what it holds."""
+        """Close its connections and files."""
         ...
 
 
@@ -190,7 +190,7 @@ class App:
             return
         _log.warning("no panel shows icons here; waiting for one")
         self._icon.notify(
-            "This desktop has no place for the icon, so the Dashboard opens instead. `backup-tray doctor` names what to install.",
+            "This desktop has no place for the icon, so the Dashboard opens. `backup-tray doctor` names the missing program.",
             "Backup Status has no tray",
         )
         self.open("dashboard")
@@ -198,7 +198,7 @@ class App:
     # -- show
 
     def _watch(self, icon: Any) -> None:
-        """Poll and show until told to stop; pystray runs this in a thread of its own.
+        """Poll and show until the tray ends; pystray runs this in a thread of its own.
 
         After a failure the icon says that nothing is known, and the next poll tries again.
         """
@@ -236,7 +236,7 @@ class App:
                 self._show_nothing_known()
 
     def _show_nothing_known(self) -> None:
-        """Turn the icon away from whatever it said before, each part by itself."""
+        """Show that nothing is known, each part by itself, so that nothing of before stays."""
         self._shown = ()
         self.menu.lines, self.menu.audit = (_NOTHING_KNOWN, "", ""), ""
         with suppress(Exception):
@@ -269,7 +269,7 @@ class App:
         return unavailable(facts, clock.now_ms())
 
     def _show(self) -> None:
-        """Show the status where it differs from what is shown."""
+        """Show the status where it differs from the one that is shown."""
         now, status = clock.now_ms(), self.menu.status
         look, text = Look.of(status), wording.tooltip(status, now)
         self.menu.lines = wording.menu_lines(status, now)

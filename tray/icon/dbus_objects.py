@@ -18,7 +18,7 @@ _ERROR = "org.freedesktop.DBus.Error."
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method: the signatures of arguments and reply, and what does it; it returns the values of the reply as a list."""
+    """A method: the signatures of arguments and reply, and the function, which returns the values of the reply as a list."""
 
     arguments: str
     reply: str

@@ -35,7 +35,7 @@ class BusMenu:
         self._properties: dict[int, Properties] = {0: {"children-display": Variant("s", "submenu")}}
 
     def show(self, menu: Menu | None) -> None:
-        """Take *menu* as it is now, and tell panels what changed, if anything did."""
+        """Take *menu* as it is now, and tell panels of the changes, if there are any."""
         before, children = self._properties, self._children
         self._items, self._children = {}, {}
         self._properties = {0: before[0]}
@@ -58,7 +58,7 @@ class BusMenu:
             self._walk(number, item.submenu)
 
     def interface(self) -> Interface:
-        """Return what stands at `PATH`."""
+        """Return the interface at `PATH`."""
         return Interface(
             NAME,
             lambda: {

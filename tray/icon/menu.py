@@ -1,4 +1,4 @@
-"""Make the menu of the icon: the answer, the alarms, what the user can open, and what can be done with the run that goes on.
+"""Make the menu of the icon: the answer, the alarms, the pages to open, and the controls of the run that goes on.
 
 The entries stay the same; their texts, and which of them are shown, follow the status.
 """
@@ -30,7 +30,7 @@ class Actions(Protocol):
 
 
 class StatusMenu:
-    """The entries of the menu, and what they show.
+    """The entries of the menu, and the values that they show.
 
     Attributes:
         status: The newest status.

@@ -52,7 +52,7 @@ class Windows:
 
 
 def _reason(errors: IO[bytes], code: int) -> str:
-    """Return what the process said as its error: the three lines of `cli.main.tell`, else the last line."""
+    """Return the error that the process printed: the three lines of `cli.main.tell`, else the last line."""
     errors.seek(0, 2)
     errors.seek(max(0, errors.tell() - _TAIL))
     lines = errors.read().decode(errors="backslashreplace").splitlines()
@@ -61,5 +61,5 @@ def _reason(errors: IO[bytes], code: int) -> str:
         for line in lines
         if line.startswith(("backup-tray:", "  why:", "  next:"))
     ]
-    said = error or [line.strip() for line in lines if line.strip()][-1:]
-    return "\n".join(said) or f"It ended with code {code} and said nothing."
+    printed = error or [line.strip() for line in lines if line.strip()][-1:]
+    return "\n".join(printed) or f"It ended with code {code} and printed nothing."

@@ -1,4 +1,4 @@
-"""Decide what the icon looks like for a status, and give its picture at every size that panels ask for.
+"""Choose the look of the icon for a status, and give its picture at every size that panels ask for.
 
 A `Look` is all that the picture depends on, coarse enough that a new one means a visible change: as long as the look stays the same
 nothing is read and nothing is sent to the panel. `assets/draw_icons.py` drew all pictures beforehand.

@@ -47,7 +47,7 @@ class Base:
 
     @property
     def short(self) -> str:
-        """Name, size and root of the log: what is signed, for a QR code."""
+        """Return name, size and root of the log, which the signature covers, for a QR code."""
         return checkpoint.Checkpoint(self.log, self.size, self.root).text().decode()
 
 
@@ -76,7 +76,7 @@ def base(log: AuditLog, pinned: tuple[str, bytes] | None = None, verdict: Verdic
 def _pinned(log: AuditLog, name: str, note: bytes) -> tuple[int, bytes]:
     """Return size and root of a checkpoint that this log continues and that a key of it signed.
 
-    Whether *its* key may sign is what the verification says; here only a note that is not of this log is refused.
+    The verification tells whether *its* key may sign; here only a note of another log is refused.
     """
     try:
         seen = checkpoint.parse(note)

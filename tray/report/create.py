@@ -61,7 +61,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A report, the files beside it by the ending of their name, and what the entry about the export says."""
+    """A report, the files beside it by the ending of their name, and the facts for the entry about the export."""
 
     content: bytes
     body: Mapping[str, Any]

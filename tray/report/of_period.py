@@ -212,7 +212,7 @@ def sheet_of_entries(entries: Iterable[StoredEntry], wanted: Filter, rests: Base
 
 
 def _basis(wanted: Filter, rests: Base) -> Iterator[facts.Block]:
-    """Yield whether the log below a report can be believed, and what the user asked for."""
+    """Yield whether the log below a report can be believed, and the filter that the user gave."""
     verdict = None if rests.verdict is None else facts.verdict_words(rests.verdict)
     yield facts.Belief("Audit log", verdict, [("Log", f"{rests.log}, {wording.count(rests.size)} entries")], rests)
     asked = []
@@ -266,7 +266,7 @@ def _totals(summary: Summary) -> facts.Rows:
 def _notes(summary: Summary) -> Iterator[str]:
     """Yield the sentences that keep a reader from misreading the figures."""
     if not summary.whole:
-        yield "The filter leaves out runs of these jobs, so neither rates nor gaps are told."
+        yield "The filter leaves out runs of these jobs, so neither rates nor gaps are given."
     if summary.rests.start and (summary.wanted.since_ms is None or summary.runs):
         start = wording.count(summary.rests.start)
         yield f"The entries before number {start} were pruned as configured; older runs are not in this log."

@@ -27,7 +27,7 @@ LONG_LOG = 200_000
 """Entries that are verified anew for every report; it takes a second or two."""
 
 _LATE_MS = 60_000
-"""An entry that was written so long after what it records says both times."""
+"""An entry that was written so long after the event shows both times."""
 
 _NOT_YET = "The record waits in the spool until the audit log can be written; nothing is verified."
 _NOT_PROVEN = "The hashes of the log do not lead from this entry to the root of the checkpoint."
@@ -302,7 +302,7 @@ def belief(report: Report, proven: bool | None) -> tuple[str, str, str]:
 
 
 def proof_rows(report: Report, *, proven: bool | None = None) -> facts.Rows:
-    """Return what identifies the entry of a run, and its hash; nothing while there is no entry."""
+    """Return number, times, author and hash of the entry of a run; nothing while there is no entry."""
     entry = report.entry
     if entry is None:
         return []

@@ -43,7 +43,7 @@ def ask(places: Places, control: Control, run: str, by: str) -> None:
         by: The surface on which the user asked: cli, tray or window.
 
     Raises:
-        ControlRefusedError: It cannot be done with this run; says why and what to do instead.
+        ControlRefusedError: It cannot be done with this run; names the reason and another way.
         RunNotLiveError: The run is over, or there is none of this id.
         TrackerGoneError: There is no tracker and none can be started.
     """
@@ -145,7 +145,7 @@ def _refusal(client: ipc.Client, control: Control, run: str, by: str) -> BackupT
 
 
 def _wrapped_or_raise(places: Places, run: str, error: BackupTrayError) -> None:
-    """Return if the run's wrapper lives and so may still come; else raise what is known of the run."""
+    """Return if the run's wrapper lives and so may still connect; else raise the error that fits the run."""
     folder = None
     with suppress(RunNotFoundError):
         folder = runs.find(places, run)

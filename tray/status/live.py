@@ -86,8 +86,8 @@ class Live:
             self._heard, self._asked = now, 0.0
         elif self._asked:
             if now - self._asked > PATIENCE_SECONDS:
-                said = f"It has said nothing for {now - self._heard:.0f} s."
-                raise TrackerGoneError(said, there=True, pid=ipc.pid_of(self._places))
+                why = f"It has said nothing for {now - self._heard:.0f} s."
+                raise TrackerGoneError(why, there=True, pid=ipc.pid_of(self._places))
         elif now - self._heard > QUIET_SECONDS:
             client.send({"type": "status"})
             self._asked = now

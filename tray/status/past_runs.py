@@ -67,7 +67,7 @@ def everywhere(places: Places, *, limit: int = 50) -> list[EndedRun]:
     try:
         system = system_history.history(limit=limit)[0]
     except SystemViewError:
-        pass  # said where its runs are listed
+        pass  # the lists of its runs say so
     return judge.woven(own, system)[:limit]
 
 

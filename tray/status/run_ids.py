@@ -64,7 +64,7 @@ def _of_system(words: str) -> set[str]:
     try:
         newest = system_history.history(limit=_SYSTEM_RUNS)[0]
     except SystemViewError:
-        return set()  # said where its runs are asked for
+        return set()  # the lists of its runs say so
     return {run.run for run in newest if runs.is_called(run.run, words)}
 
 

@@ -89,7 +89,7 @@ class StatusSource:
         try:
             try:
                 tracked = ask()
-            except StatusFetchError as error:  # what is on record is told all the same, beside what is not known
+            except StatusFetchError as error:  # the past is shown all the same, beside the error
                 silent = error
                 self._outage.began(error)
             folders = self._live.folders(tracked)

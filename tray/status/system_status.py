@@ -57,7 +57,7 @@ class SystemStatus:
         try:
             if self._talk is None:
                 self._talk = connect(folder, self._role)
-                if self._talk is None:  # never set up; or taken away, which is said to those who have seen it
+                if self._talk is None:  # never set up; or removed, of which a note tells
                     self._trouble = None if self._last is None else SystemViewError("Its service was removed.")
                     return
                 self._heard, patience = None, PATIENCE_SECONDS

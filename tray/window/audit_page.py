@@ -25,7 +25,7 @@ _LATE_MS: Final = 60_000
 
 
 def overview(places: Places) -> dict[str, Any]:
-    """Return what identifies the log; {"size": 0} where nothing was ever recorded.
+    """Return the identity of the log; {"size": 0} where nothing was ever recorded.
 
     Raises:
         BackupTrayError: The log cannot be read.

@@ -24,7 +24,7 @@ from tray.core.dataclass import dataclass
 from tray.core.errors import BackupTrayError, WebViewUnsafeError
 
 Check = Callable[[object], Any]
-"""Turns one argument from the page into a value of ours, or raises ValueError with what it must be."""
+"""Turns one argument from the page into a value of ours, or raises ValueError with the form that it must have."""
 
 _HOOK: Final = "js_bridge_call"
 _IDENT = re.compile(r"[0-9]{1,12}", re.ASCII)
@@ -100,7 +100,7 @@ def checked(call: Call, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the checked arguments.
 
     Raises:
-        BackupTrayError: One is missing, unknown, or not what it must be.
+        BackupTrayError: One is missing, unknown, or has another form than it must have.
     """
     try:
         if arguments.keys() != call.takes.keys():
@@ -115,7 +115,7 @@ def install(platform: ModuleType, gate: Gate) -> None:
     """Put *gate* in the place of the door of pywebview's *platform* module.
 
     Raises:
-        WebViewUnsafeError: This pywebview has no such door, so we would not know what a page can reach.
+        WebViewUnsafeError: This pywebview has no such door, so it is not known which functions a page can reach.
     """
     if not callable(getattr(platform, _HOOK, None)):
         raise WebViewUnsafeError(platform.__name__)

@@ -138,7 +138,7 @@ def _serve(listener: socket.socket, token: str | None, show: Callable[[str], obj
                 if endpoint.same_user(conversation):
                     show(_request(_line(conversation), token))
                     conversation.sendall(b'{"ok": true}\n')
-            except Exception:  # noqa: S112 - also what nests too deeply, or cannot be shown: nonsense gets no answer
+            except Exception:  # noqa: S112 - a request that makes no sense gets no answer
                 continue
 
 

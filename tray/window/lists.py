@@ -121,7 +121,7 @@ def options(fields: Fields, now_ms: int) -> list[str]:
 
 
 def offered(places: Places) -> dict[str, Any]:
-    """Return what each list of the form offers, as pairs of value and words; jobs and engines are those of this log.
+    """Return the choices of each list of the form, as pairs of value and words; jobs and engines are those of this log.
 
     Raises:
         BackupTrayError: The log cannot be read.

@@ -67,7 +67,7 @@ class Feed:
         return self._status
 
     def picture(self, status: Status) -> dict[str, Any]:
-        """Return what the page shows of *status* now."""
+        """Return *status* as the page shows it now."""
         return view.dashboard(status, clock.now_ms())
 
     def again(self) -> dict[str, Any] | None:
@@ -85,7 +85,7 @@ class Feed:
             self._source.close()
 
     def _follow_once(self) -> None:
-        """Follow until the end or a mistake of ours: then what is on the screen is old, and must not look current."""
+        """Follow until the end or a mistake of ours: then the picture on the screen is old, and must not look current."""
         try:
             for status in self._source.follow(self._stop):
                 self._take(status)
@@ -131,6 +131,6 @@ class Feed:
 
 
 def _unavailable(known: Status | None, error: Exception) -> Status:
-    """Return the last status marked as old, with what went wrong."""
+    """Return the last status marked as old, with the failure."""
     facts = StatusFetchError(UnexpectedError(error).why, "Close this window and open it again.").facts()
     return unavailable(facts, clock.now_ms(), known)

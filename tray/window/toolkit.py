@@ -30,7 +30,7 @@ def choose() -> str:
     """Return the toolkit to ask pywebview for.
 
     Raises:
-        NoWebViewError: None can work here; says what is missing and how to get it.
+        NoWebViewError: None can work here; names the missing part and how to get it.
     """
     if sys.platform == "darwin":
         return "cocoa"

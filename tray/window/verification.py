@@ -140,7 +140,7 @@ def acknowledge(places: Places, reason: str) -> None:
     if not reason.strip():
         raise UsageError(
             "A breach is acknowledged with a reason.",
-            why="People who read the log later must know what you found out.",
+            why="People who read the log later must know the result of your search.",
             next="For example: restored from the backup of Monday.",
         )
     recorded_check.acknowledge(places, Redactor((), {}).text(reason.strip()))

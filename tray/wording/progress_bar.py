@@ -72,7 +72,7 @@ class Display:
         self._shown = ""
 
     def show(self, runs: Sequence[LiveRun]) -> None:
-        """Draw *runs*, if they look different from what stands there."""
+        """Draw *runs*, if they look different from the line that is shown."""
         if not self.active:
             return
         text = line(runs, columns())

@@ -51,7 +51,7 @@ def state_word(state: State) -> str:
 
 
 def job_word(item: JobStatus) -> str:
-    """Return a job's state in a word or two, where nothing is wrong by what its last run did."""
+    """Return a job's state in a word or two; where nothing is wrong, by its last run."""
     if item.about is not None and item.about.user is not None:
         return "Not counted"
     if acknowledged(item):
@@ -190,7 +190,7 @@ def did(ended: EndedRun, now_ms: int) -> str:
 
 
 def repository_line(state: RepositoryState, now_ms: int) -> str:
-    """Return a repository in one line: what is in it, who locks it, and when that was seen."""
+    """Return a repository in one line: its content, its lock, and the time of the look."""
     facts = []
     if state.snapshots is not None:
         facts.append(plural(state.snapshots, "snapshot"))
@@ -221,7 +221,7 @@ def why(item: JobStatus, now_ms: int) -> str:
 
 
 def job_line(item: JobStatus, now_ms: int) -> str:
-    """Return what a list of jobs says of one: its concern, how and why its last run ended, and when it was last good."""
+    """Return the line about a job in a list: its concern, how and why its last run ended, and when it was last good."""
     parts = [] if item.concern is None else [escape(item.concern.strip()).rstrip(".")]
     last = item.last
     if last is not None:
@@ -271,7 +271,7 @@ def figures(ended: EndedRun) -> str:
 
 
 def reason_words(ended: EndedRun) -> str | None:
-    """Return why a run did not simply succeed, None where nothing is said."""
+    """Return why a run did not simply succeed, None where no reason is on record."""
     if ended.outcome is Outcome.SUCCEEDED or not ended.reason:
         return None
     return escape(ended.reason.strip()).rstrip(".")

@@ -74,20 +74,20 @@ def _fit_parts(text: str, units: int) -> str:
 
 def menu_audit_line(line: str) -> str:
     """Return a line about the audit log as it fits into the menu: the result and its time, without the figures."""
-    what, *more = line.partition(";")[0].split(", ")
-    short = ", ".join([what, *more[:1]])
+    result, *more = line.partition(";")[0].split(", ")
+    short = ", ".join([result, *more[:1]])
     if more[:1] == ["acknowledged"]:  # the kind of a breach may go, then its place, never that
         plain = re.sub(r" \([^()]*\)", "", short)
         brief = [plain, re.sub(r" at entry [0-9]+(,[0-9]{3})*", "", plain)]
     else:
-        brief = [what]
+        brief = [result]
     return next((text for text in (line, short, *brief) if width(text) <= MENU_UNITS), fit(brief[-1], MENU_UNITS))
 
 
 def lines(status: Status, now_ms: int) -> tuple[str, str]:
-    """Return what matters most and what comes next; the second may be empty.
+    """Return the most important line and the next one, which may be empty.
 
-    A live run stands beside a bad state, never instead of it. With an error nothing else is said: the rest is old.
+    A live run stands beside a bad state, never instead of it. An error is shown alone: the rest is old.
     """
     if status.error is not None or status.state is State.UNAVAILABLE:
         return "Backup status unavailable", _why(status, now_ms)

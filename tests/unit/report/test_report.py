@@ -484,7 +484,7 @@ def test_a_filter_that_hides_runs_tells_no_rate(places: Places, capsys: pytest.C
     months(places, 40)
     assert main(["report", "--outcome", "failed", *EVERYTHING]) == 0
     said = capsys.readouterr().out
-    assert "neither rates nor gaps are told" in said
+    assert "neither rates nor gaps are given" in said
     assert "%" not in said
 
 

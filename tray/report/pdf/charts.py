@@ -1,4 +1,4 @@
-"""Bars of a job's last runs, and a calendar of days. Shape and sign say what colour says."""
+"""Draw bars of a job's last runs, and a calendar of days. Shape and sign carry the same meaning as colour."""
 
 import calendar
 from datetime import date

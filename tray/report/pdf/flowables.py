@@ -188,9 +188,8 @@ def shape(sign: str, tone: str, r: float) -> Drawing:
     return drawing
 
 
-def badge(said: tuple[str, str], sign: str) -> Table:
-    """Return a word with its sign in a tinted pill; *said* is tone and word."""
-    tone, word = said
+def badge(tone: str, word: str, sign: str) -> Table:
+    """Return a word with its sign in a tinted pill."""
     wide = fonts.width(word, BOLD, 8.5)
     text = Text(word, font=BOLD, color=tone)
     style = [*TIGHT, ("BACKGROUND", (0, 0), (-1, -1), TINTS[tone]), ("ROUNDEDCORNERS", [7.7] * 4)]

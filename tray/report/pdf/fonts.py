@@ -132,7 +132,7 @@ def _end(text: str, name: str, room: float) -> int:
 
 
 def visual(text: str) -> str:
-    """Return *text* in the order in which it is drawn from left to right: what is written from the right is turned round.
+    """Return *text* in the order in which it is drawn from left to right: scripts from the right are turned round.
 
     A simple form of the bidirectional algorithm for one line that begins at the left, good for names in a table.
     """

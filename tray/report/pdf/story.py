@@ -157,8 +157,8 @@ def _both(item: str, message: str, room: float) -> str:
     """Return an item with its message; a long name leaves half of the line to the message."""
     if not (item and message):
         return item or message
-    said = f": {fonts.fit(message, SANS, 8, room / 2)}"
-    return fonts.fit(item, SANS, 8, room - fonts.width(said, SANS, 8)) + said
+    behind = f": {fonts.fit(message, SANS, 8, room / 2)}"
+    return fonts.fit(item, SANS, 8, room - fonts.width(behind, SANS, 8)) + behind
 
 
 def _charts(block: Charts, wide: float, high: float) -> Table:
@@ -174,10 +174,10 @@ def _belief(block: Belief, wide: float) -> Table:
     cells: list[list[Any]] = []
     if block.verdict is not None:
         tone, word, sentence = block.verdict
-        pill = badge((tone, word), TONE_SIGNS[tone])
+        pill = badge(tone, word, TONE_SIGNS[tone])
         taken = pill.wrap(room, 20)[0] + 8
-        said = Table([[pill, Text(sentence, most=3)]], [taken, room - taken], style=[*TIGHT, _TOP])
-        cells.append([said, ""])
+        line = Table([[pill, Text(sentence, most=3)]], [taken, room - taken], style=[*TIGHT, _TOP])
+        cells.append([line, ""])
     rests = block.rests
     rows = [*block.rows, *([("Log root", rests.root.hex(" ", -4))] if rests is not None else [])]
     more = [] if rests is None else [[Text("Checkpoint", color=MUTE), _note(rests)]]
