@@ -99,17 +99,10 @@ class Signer:
 
     def __init__(self, seed: bytes) -> None:
         self._seed, self.public = seed, ed25519.public_of(seed)
-        self._last = b"", b""
 
     def sign(self, checkpoint: Checkpoint) -> bytes:
-        """Return *checkpoint* as a signed note.
-
-        The newest note is remembered: each append first signs again the checkpoint of the append before (`append.append_all`).
-        """
-        text = checkpoint.text()
-        if self._last[0] != text:
-            self._last = text, self.note(checkpoint.origin, text)
-        return self._last[1]
+        """Return *checkpoint* as a signed note."""
+        return self.note(checkpoint.origin, checkpoint.text())
 
     def note(self, name: str, text: bytes) -> bytes:
         """Return *text*, which ends with a line end, as a note signed by this key under the name *name*."""

@@ -66,8 +66,12 @@ def public_of(seed: bytes) -> bytes:
     return public.raw
 
 
+@lru_cache(maxsize=4)
 def sign(seed: bytes, text: bytes) -> bytes:
-    """Return the signature over *text* by the secret *seed*: always the same one for the same text."""
+    """Return the signature over *text* by the secret *seed*: always the same one for the same text.
+
+    The last ones are remembered: each append first signs again the checkpoint of the append before (`append.append_all`).
+    """
     if _library is None:
         return Ed25519PrivateKey.from_private_bytes(seed).sign(text)
     signature, size = ctypes.create_string_buffer(_SIGNATURE_SIZE), _SIZE(_SIGNATURE_SIZE)
