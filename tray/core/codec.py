@@ -60,6 +60,13 @@ def from_json(kind: type[C], data: Mapping[str, Any]) -> C:
         raise ValueError(str(error)) from error
 
 
+def check(kind: type[Coded], data: Mapping[str, Any]) -> None:
+    """Check the values that *data* has for fields of *kind*; raise ValueError for a wrong one."""
+    for field in _fields(kind):
+        if (value := data.get(field.key)) is not None:
+            field.read(value, field.key)
+
+
 class _Field(NamedTuple):
     """The way of one field to JSON and back."""
 

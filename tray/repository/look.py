@@ -237,8 +237,10 @@ def _to_ask(
     asked: bool,
 ) -> bool:
     """Return whether to ask the engine: there is a fact that only it knows, and credentials to ask with."""
-    if not ask.can_ask(target.access.engine) or in_use(places, target) or _busy(entry.state, contents):
+    if not ask.can_ask(target.access.engine) or in_use(places, target):
         return False
+    if contents.locks and entry.state.lock_command is None:
+        return False  # an engine works there now, so that our question would come at a bad time
     if asked:
         return target.access.given(environ) or engines.named(target.access.engine).may_be_open
     if not target.jobs or not target.access.given(environ):
@@ -249,11 +251,6 @@ def _to_ask(
         every = config.load(places).ask_every_ms
         return every is not None and (entry.asked_ms is None or not 0 <= now - entry.asked_ms < every)
     return False
-
-
-def _busy(state: RepositoryState, contents: Found) -> bool:
-    """Return whether an engine works in the repository, so that our question would come at a bad time."""
-    return bool(contents.locks) and state.lock_command is None
 
 
 def _asked(

@@ -25,15 +25,19 @@ def ensure(places: Places, role: str) -> ipc.Client:
         client = ipc.Client(places, role)
     except TrackerGoneError:
         return _start(places, role)
-    theirs = client.tracker
-    if (
-        _older(theirs.get("version"), __version__)
-        or _speaks_less(theirs.get("protocol"))
-        or succession.is_replaced(theirs.get("program"))
-    ):
+    if _outdated(client.tracker):
         _hand_over(client)
         return _start(places, role)
     return client
+
+
+def _outdated(theirs: ipc.Message) -> bool:
+    """Return whether a tracker with this `hello` is older than this program, or its program was replaced since it started."""
+    version, protocol = theirs.get("version"), theirs.get("protocol")
+    older = isinstance(version, str) and _parts(version) < _parts(__version__)
+    if isinstance(protocol, list) and all(isinstance(part, int) for part in protocol):
+        older = older or tuple(protocol) < ipc.PROTOCOL
+    return older or succession.is_replaced(theirs.get("program"))
 
 
 def _hand_over(client: ipc.Client) -> None:
@@ -66,18 +70,5 @@ def _start(places: Places, role: str) -> ipc.Client:
         time.sleep(0.02)
 
 
-def _older(theirs: object, ours: str) -> bool:
-    return isinstance(theirs, str) and _parts(theirs) < _parts(ours)
-
-
 def _parts(version: str) -> tuple[int, ...]:
     return tuple(int("".join(filter(str.isdigit, part)) or 0) for part in version.split("."))
-
-
-def _speaks_less(protocol: object) -> bool:
-    """Whether a tracker with this *protocol* does not understand all that we may ask of it."""
-    return (
-        isinstance(protocol, list)
-        and all(isinstance(part, int) for part in protocol)
-        and tuple(protocol) < ipc.PROTOCOL
-    )

@@ -8,17 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tray import ipc
-from tray.core import clock
+from tray.core import codec
 from tray.core.model import LiveRun, Phase
-from tray.engines.text import words
 
 Listener = Callable[[bytes], None]
-
-_NUMBERS = words(
-    """files_done files_total bytes_done bytes_total bytes_per_second io_bytes_per_second eta_seconds since_progress_seconds
-    percent"""
-)
-_FLAGS = frozenset(("eta_is_estimate", "totals_are_estimate"))
 
 
 class _Kept:
@@ -46,15 +39,13 @@ class _Kept:
         return self._line
 
     def change(self, changed: Mapping[str, Any]) -> None:
-        """Take in changed fields; unknown ones are left out."""
+        """Take in changed fields, or raise ValueError; unknown ones are left out."""
         known = {key: value for key, value in changed.items() if key in self.data}
-        if all(_is_fine(key, value) for key, value in known.items()):
-            self.data.update(known)
-            self._run = None
-        else:  # a field that seldom changes, or a wrong value
-            self._run = LiveRun.from_json({**self.data, **known})
-            self.data = self._run.to_json()
-        self._line = None
+        codec.check(LiveRun, known)
+        if type(known.get("percent")) not in (int, type(None)):
+            raise ValueError("percent must be a whole number")
+        self.data.update(known)
+        self._run = self._line = None
 
 
 class Runs:
@@ -145,14 +136,3 @@ class Runs:
             encoded = line()
             for listener in tuple(self._listeners):
                 listener(encoded)
-
-
-def _is_fine(key: str, value: object) -> bool:
-    """Return whether *value* is surely right for a field that changes often; False leaves it to `LiveRun.from_json`."""
-    if key in _NUMBERS:
-        return value is None or (type(value) is int and 0 <= value < 2**63)
-    if key == "current":
-        return value is None or type(value) is str
-    if key == "updated_at":
-        return isinstance(value, str) and clock.from_text(value) >= 0
-    return key == "run" or (key in _FLAGS and type(value) is bool)

@@ -151,7 +151,6 @@ def test_a_tracker_that_does_not_know_all_we_may_ask_is_replaced(
     places: Places, tracker: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An older protocol is reason enough to hand over: what it does not understand it would leave unanswered."""
-    monkeypatch.setattr(start, "_older", lambda *_: False)
     monkeypatch.setattr(ipc, "PROTOCOL", (1, 99))
     client = start.ensure(places, "tray")
     assert tracker.wait(timeout=30) == 0
