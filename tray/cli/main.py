@@ -72,8 +72,13 @@ def _dispatch(command: str, argv: list[str]) -> int:
         raise UsageError(
             f"There is no command {command!r}.", next=f"{_nearest(command)}All commands: `backup-tray --help`."
         )
-    chosen = load(command)
-    parser = _parser(command, chosen)
+    chosen, text = load(command), COMMANDS[command][1]
+    parser = _Parser(
+        prog=f"backup-tray {command}",
+        description=f"{text[:1].upper()}{text[1:]}".rstrip(".") + ".",
+        epilog=chosen.epilog,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
     chosen.register(parser)
     parsed = parser.parse_args(argv[1:] if argv[:1] == [command] else argv)
     if command not in _STARTS:
@@ -171,13 +176,3 @@ def _in_words(message: str) -> str:
 class _Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(_in_words(message), next=f"Look at the options: `{self.prog} --help`.")
-
-
-def _parser(name: str, command: Command) -> ArgumentParser:
-    text = COMMANDS[name][1]
-    return _Parser(
-        prog=f"backup-tray {name}",
-        description=f"{text[:1].upper()}{text[1:]}".rstrip(".") + ".",
-        epilog=command.epilog,
-        formatter_class=RawDescriptionHelpFormatter,
-    )

@@ -13,9 +13,8 @@ FORMATS = ("text", "pdf", "csv", "jsonl", "html")
 
 
 def _register(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "run", metavar="RUN", nargs="?", help="the run's id from `backup-tray history`, or `last` (default)"
-    )
+    words = "the run's id from `backup-tray history`, or `last` (default)"
+    parser.add_argument("run", metavar="RUN", nargs="?", help=words)
     options.add_filter(parser.add_argument_group("instead of one run, all that match"))
     parser.add_argument("--entries", action="store_true", help="every entry, not only the ends of runs")
     parser.add_argument("--format", choices=FORMATS, help="the format (default: by the name of the file, else text)")
@@ -23,9 +22,8 @@ def _register(parser: ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
     parser.add_argument("--checkpoint", metavar="FILE", help="report on the log as it was at this checkpoint")
     parser.add_argument("--paper", choices=("a4", "letter"), help="the paper of a PDF (default: by the locale)")
-    parser.add_argument(
-        "--details", action="store_true", help="put the details, not only their hash, into a run's proof"
-    )
+    words = "put the details, not only their hash, into a run's proof"
+    parser.add_argument("--details", action="store_true", help=words)
 
 
 def _report(args: Namespace) -> int:

@@ -70,9 +70,9 @@ def text(state: RepositoryState) -> str:
     whose = " (system)" if state.instance is Instance.SYSTEM else ""
     lines = [
         f"{wording.escape(state.engine)} → {wording.escape(state.repository)}{whose}",
-        f"  snapshots: {'not known' if state.snapshots is None else wording.count(state.snapshots)}",
+        f"  snapshots: {wording.known(state.snapshots, wording.count, 'not known')}",
         f"  newest:    {newest}",
-        f"  size:      {'not known' if state.size is None else wording.size(state.size)}",
+        f"  size:      {wording.known(state.size, wording.size, 'not known')}",
         f"  lock:      {_lock(state)}",
         f"  as of:     {_when(state.as_of_ms)}, {wording.ago(now, state.as_of_ms)}",
     ]

@@ -30,14 +30,9 @@ _FATES = {
 
 
 def _register(parser: ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="DIR", type=Path, help="where to write what can be read")
-    parser.add_argument(
-        "--from",
-        dest="source",
-        metavar="FILE",
-        type=Path,
-        help="another database than the present one: a copy, a moved one",
-    )
+    parser.add_argument("folder", metavar="DIR", type=Path, help="the folder to write to")
+    words = "another database than the present one: a copy, or one that was moved away"
+    parser.add_argument("--from", dest="source", metavar="FILE", type=Path, help=words)
 
 
 def _salvage(args: Namespace) -> int:

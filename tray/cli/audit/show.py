@@ -23,12 +23,8 @@ _WIDEST = 40
 
 
 def _register(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "entry",
-        nargs="?",
-        metavar="SEQ|RUN",
-        help="one entry with its details: its number, or a run's id, which stands for the entry of the run's end",
-    )
+    words = "one entry with its details: its number, or a run's id, which stands for the entry of the run's end"
+    parser.add_argument("entry", nargs="?", metavar="SEQ|RUN", help=words)
     parser.add_argument("--json", action="store_true", help="the exact bytes that were hashed, one entry a line")
     options.add_list(parser, PAGE)
 
@@ -100,20 +96,15 @@ def _page(log: AuditLog, asked: Filter, limit: int, number: int) -> Page:
 
 def _table(entries: Sequence[StoredEntry]) -> Iterator[str]:
     """Yield one line for each entry: number, time, severity, action, result, job and run, under one another."""
-    rows = [
-        [str(entry.seq), _moment(data["time"])]
-        + [wording.escape(str(data[name] or "")) for name in ("severity", "action", "result", "job")]
-        + [wording.short_id(str(data["run"] or ""))]
-        for entry in entries
-        for data in (entry.data,)
-    ]
-    widths = [max((min(len(row[place]), _WIDEST) for row in rows), default=0) for place in range(7)]
+    rows = []
+    for entry in entries:
+        words = [wording.escape(str(entry.data[name] or "")) for name in ("severity", "action", "result", "job")]
+        run = wording.short_id(str(entry.data["run"] or ""))
+        rows.append([f"{entry.seq:>6}", _moment(entry.data["time"]), *words, run])
+    widths = [max(min(len(cell), _WIDEST) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
-        words = [
-            row[0].rjust(max(6, widths[0])),
-            *(word.ljust(width) for word, width in zip(row[1:], widths[1:], strict=True)),
-        ]
-        yield "  ".join(words).rstrip()
+        rest = (cell.ljust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+        yield "  ".join((row[0].rjust(widths[0]), *rest)).rstrip()
 
 
 def _details(entry: StoredEntry) -> Iterator[str]:
