@@ -403,11 +403,11 @@ def indexed_all(places: Places) -> None:
     connection = sqlite3.connect(places.search_index)
     try:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        state = connection.execute("SELECT done, known, low_seq FROM state").fetchone()
+        state = connection.execute("SELECT done, start FROM state").fetchone()
     finally:
         connection.close()
     size = len(ids_in_log(places))
-    assert state == (size, size, None)
+    assert state == (size, 0)
 
 
 OPERATIONS = {

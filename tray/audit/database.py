@@ -70,7 +70,10 @@ def connect_writer(db: Path, timeout: float) -> sqlite3.Connection:
 
 
 def connect_reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
-    """Open *db* for reading; nothing is written.
+    """Open *db* for reading; nothing is written, except that a write that was broken off is undone.
+
+    That is only needed where a process was killed in the first append to a copy without a WAL (`VACUUM INTO`, a restored backup):
+    its file is half of the one state and half of the other, and only a writer can undo that (NFR-REL-02).
 
     In a folder that cannot be written, or on a full disk, SQLite cannot make the shared index of its WAL. If there is no WAL, all
     data is in the file itself, and it is read as it stands.
@@ -78,6 +81,17 @@ def connect_reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
     Returns:
         The connection and whether it is an immutable one.
     """
+    try:
+        return _reader(db, timeout)
+    except sqlite3.OperationalError:
+        if not _size(_journal(db)):
+            raise
+    with contextlib.closing(open_file(db, "mode=rw", timeout)) as connection:
+        connection.execute("PRAGMA user_version").fetchone()
+    return _reader(db, timeout)
+
+
+def _reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
     if not db.exists():
         raise missing(db)
     connection = open_file(db, "mode=ro", timeout)
@@ -86,7 +100,7 @@ def connect_reader(db: Path, timeout: float) -> tuple[sqlite3.Connection, bool]:
         return connection, False
     except sqlite3.OperationalError as error:
         connection.close()
-        if _primary(error) not in _NO_INDEX or has_wal(db) or _size(db.with_name(db.name + "-journal")):
+        if _primary(error) not in _NO_INDEX or has_wal(db) or _size(_journal(db)):
             raise
     except BaseException:
         connection.close()
@@ -142,6 +156,10 @@ def emptied(db: Path, kept: Sequence[int], start: int, size: int) -> AuditUnavai
 def has_wal(db: Path) -> bool:
     """Whether changes wait in a write-ahead log beside *db*."""
     return _size(db.with_name(db.name + "-wal")) > 0
+
+
+def _journal(db: Path) -> Path:
+    return db.with_name(db.name + "-journal")
 
 
 def _size(path: Path) -> int:

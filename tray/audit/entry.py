@@ -152,7 +152,7 @@ class Draft:
 
     @classmethod
     def from_line(cls, line: bytes) -> "Draft":
-        """Read what `to_line` wrote.
+        """Read a line that `to_line` wrote.
 
         Raises:
             ValueError: *line* is no such draft.

@@ -1,7 +1,7 @@
 """Erase the details of one entry: personal data that must not be kept. The entry itself stays, and the log still verifies.
 
 The details go from the database (overwritten, `secure_delete`), from SQLite's write-ahead log and from the index of words; of a run
-its folder with command and log goes too. Copies elsewhere are not reached: exports, archives, reports, what was forwarded, and
+its folder with command and log goes too. Copies elsewhere are not reached: exports, archives, reports, forwarded entries, and
 backups of the state folder.
 """
 

@@ -1,7 +1,7 @@
 """Define the SQL of the audit log. A verification compares the schema of a database with this text, so a changed one is a finding.
 
 Columns and expressions that queries use are taken from the stored bytes: an index cannot disagree with what was hashed. The
-triggers are a guard-rail against mistakes, not security: who can write the file can drop them, and `verify` is what notices.
+triggers are a guard-rail against mistakes, not security: a person who can write the file can drop them, and `verify` notices it.
 """
 
 APPLICATION_ID = 0x42545259  # "BTRY"
@@ -99,7 +99,7 @@ STATEMENTS = {
     checkpoint BLOB NOT NULL
 )""",
     # Where the log begins: everything before entry `start` was pruned. `leaf` is the hash of the last pruned entry, `frontier`
-    # the tree over all of them; 32 zero bytes and nothing where nothing was pruned.
+    # the tree over all of them; 32 zero bytes and nothing before the first pruning.
     "base": """CREATE TABLE base (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     start INTEGER NOT NULL,

@@ -53,7 +53,7 @@ class Segment:
 
 
 def closed(log: AuditLog) -> list[Segment]:
-    """Return the closed segments, the oldest first; those that were pruned are among them."""
+    """Return the closed segments, the oldest first, also those that were pruned."""
     with log._snapshot() as connection:
         return listed(connection)
 

@@ -122,7 +122,7 @@ def check_export(folder: Path, keys: list[str]) -> int:
 
 
 def main() -> int:
-    """Check what the command line names, say what came of it, and return the exit code."""
+    """Check the files that the command line names, print the result, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", nargs="+", type=Path, help="folder of tiles, tlog-proof or checkpoint")
     parser.add_argument("--key", action="append", default=[], metavar="VKEY", help="a verifier key that you trust")

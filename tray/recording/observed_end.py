@@ -118,11 +118,11 @@ class Unread:
         return engines.named(self._engine).proves and self._plan.kind == BACKUP
 
     def feed(self, line: bytes, stream: Stream) -> Fed:
-        """Take one line: there are none."""
+        """Pass one line on; there are none."""
         return self._session.feed(line, stream)
 
     def conclude(self, exit: Exit) -> Result:
-        """Say what the run came to."""
+        """Return the result of the run."""
         result = self._session.conclude(exit)
         if result.outcome is Outcome.FAILED and exit.code and (most := disk_space.file_limit()) is not None:
             why = f"Its output was not read, since files may have at most {most:,} bytes here (`ulimit -f`), which may be why."

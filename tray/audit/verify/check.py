@@ -222,7 +222,7 @@ class _Check:
         if stream is not None and covered is not None and covered < stream.tree.size:
             notes.append(f"The newest baseline covers the first {covered} entries; the log's own signature the rest.")
         if stream is not None and stream.first and not stream.resumed:
-            notes.append(f"The entries before {stream.first} were pruned; what is left continues them.")
+            notes.append(f"The entries before {stream.first} were pruned; the rest continues them.")
         replaced = [] if stream is None else stream.said.replaced
         notes += [f"A new key took over at entry {seq} without the old one's consent: it was lost." for seq in replaced]
         log = None if self._head is None else self._head.log
