@@ -14,11 +14,11 @@ from collections.abc import Mapping
 
 from tray.core.model import Phase
 from tray.core.redact import Harmless
-from tray.engines.access import ACCESS
 from tray.engines.adapter import program_names
 from tray.engines.arguments import Arguments, grammar
 from tray.engines.base import Event, Exit, Progress, Stream
-from tray.engines.findings import MAX_COUNT, causes, whole
+from tray.engines.causes import causes
+from tray.engines.findings import MAX_COUNT, whole
 from tray.engines.line_engine import Call, LineEngine, LineSession
 from tray.engines.text import words
 
@@ -59,6 +59,27 @@ _DONE = {
 }
 _ALL_RULES = 3
 _MOST = 100
+_REASONS = r"""
+No space left on device
+    There is no space left where the archive is written; free some.
+filesystem information at (.+?):
+    The source {1} does not exist, so nothing was backed up; check its path, and whether its disk is mounted.
+Error opening directory: (.+?) : No such file
+    The folder {1} for the archive does not exist; check its path, and whether its disk is mounted.
+No backup file is present in (\S+) for archive (.+?),
+    There is no archive {2} in {1}; check its name.
+about to be overwritten|Overwriting not allowed
+    The archive exists already and was kept; give each archive a name of its own.
+user command
+    A command that dar was to run (`-E`, `-F`) failed; its own words are in the log of this run.
+elastic buffer
+    The archive could not be read: the password is wrong, or the archive is damaged.
+corrupted in the archive|end of the archive is corrupted|Cannot open catalogue
+    The archive is damaged.
+<access>
+(?:Parse error: +|aborting operation: |while asking: |following reason: |saving data: )(.+)
+    dar gave up: {1}.
+"""
 
 
 class DarRun(LineSession):
@@ -68,26 +89,7 @@ class DarRun(LineSession):
     unproven = (
         "dar ended with exit code 0, but its lines about folders that it could not read are not known in this language."
     )
-    causes = causes(
-        {
-            r"No space left on device": "There is no space left where the archive is written; free some.",
-            r"filesystem information at (.+?):": (
-                "The source {1} does not exist, so nothing was backed up; check its path, and whether its disk is mounted."
-            ),
-            r"Error opening directory: (.+?) : No such file": (
-                "The folder {1} for the archive does not exist; check its path, and whether its disk is mounted."
-            ),
-            r"No backup file is present in (\S+) for archive (.+?),": "There is no archive {2} in {1}; check its name.",
-            r"about to be overwritten|Overwriting not allowed": (
-                "The archive exists already and was kept; give each archive a name of its own."
-            ),
-            r"user command": "A command that dar was to run (`-E`, `-F`) failed; its own words are in the log of this run.",
-            r"elastic buffer": "The archive could not be read: the password is wrong, or the archive is damaged.",
-            r"corrupted in the archive|end of the archive is corrupted|Cannot open catalogue": "The archive is damaged.",
-            **ACCESS,
-            r"(?:Parse error: +|aborting operation: |while asking: |following reason: |saving data: )(.+)": "dar gave up: {1}.",
-        }
-    )
+    causes = causes(_REASONS)
     _rules = 0
     _english = False
     _unknown: tuple[str, ...] = ()

@@ -18,11 +18,11 @@ from collections.abc import Mapping
 
 from tray.core.model import Phase
 from tray.core.redact import Harmless
-from tray.engines.access import ACCESS
 from tray.engines.adapter import program_names
 from tray.engines.arguments import Arguments, grammar
 from tray.engines.base import Event, Exit, Progress, Stream
-from tray.engines.findings import MAX_COUNT, causes, nothing_read, whole
+from tray.engines.causes import causes
+from tray.engines.findings import MAX_COUNT, nothing_read, whole
 from tray.engines.line_engine import Call, LineEngine, LineSession
 from tray.engines.text import words
 
@@ -74,6 +74,33 @@ _UPLOAD = "16"
 _INTERRUPTED = 4
 _LEAST_LEVEL = 2
 _RUNNING = re.compile(r"Another (?:duplicity )?instance is already running")
+_REASONS = r"""
+[Nn]o space left on device|disk quota exceeded|(?i:temp space has)
+    There is no space left on the device; free some where the backup is written, or in the temporary folder.
+<access>
+(?:[Ss]ource directory|Argument source_path) '?(.+?)'? does not exist
+    The source {1} does not exist, so nothing was backed up; check its path, and whether its disk is mounted.
+Another (?:duplicity )?instance is already running
+    Another duplicity is working with the same archive folder; wait until it ends, then run the backup again.
+PASSPHRASE|getpass|EOFError|passphrase.*(?:required|missing)|(?i:bad|wrong) passphrase|Bad session key
+    The passphrase is missing or wrong; give it in the variable PASSPHRASE, or use `--no-encryption`.
+gpg: (.*[Nn]o (?:public|secret) key)|(?:No|no) secret key
+    GnuPG has no such key ({1}); check `--encrypt-key` and whether the key is in this user's keyring.
+GPGError|GPG Failed
+    GnuPG failed; its own words are in the log of this run.
+[Oo]ld signatures not found and incremental specified
+    There is no full backup at this address to build upon; make one with `duplicity full`.
+Restore destination directory (.+) already exists
+    The folder {1} exists already and nothing was overwritten; restore to another one, or add `--force`.
+(?:FileNotFoundError|No such file or directory)
+    The place for the backup does not exist; check the address, and whether its disk is mounted.
+PermissionError|Permission denied
+    duplicity may not write there; check who owns the place for the backup.
+BackendException: (.+)
+    The place for the backup could not be used: {1}. Check the address, the network and the login.
+duplicity: error: (.+)|Command ?[Ll]ine ?[Ee]rror: (.+)
+    duplicity did not understand its command line: {1}{2}.
+"""
 
 
 class DuplicityRun(LineSession):
@@ -81,41 +108,7 @@ class DuplicityRun(LineSession):
 
     name = "duplicity"
     unproven = "duplicity ended with exit code 0, but only its statistics prove that it could read all files."
-    causes = causes(
-        {
-            r"[Nn]o space left on device|disk quota exceeded|(?i:temp space has)": (
-                "There is no space left on the device; free some where the backup is written, or in the temporary folder."
-            ),
-            **ACCESS,
-            r"(?:[Ss]ource directory|Argument source_path) '?(.+?)'? does not exist": (
-                "The source {1} does not exist, so nothing was backed up; check its path, and whether its disk is mounted."
-            ),
-            r"Another (?:duplicity )?instance is already running": (
-                "Another duplicity is working with the same archive folder; wait until it ends, then run the backup again."
-            ),
-            r"PASSPHRASE|getpass|EOFError|passphrase.*(?:required|missing)|(?i:bad|wrong) passphrase|Bad session key": (
-                "The passphrase is missing or wrong; give it in the variable PASSPHRASE, or use `--no-encryption`."
-            ),
-            r"gpg: (.*[Nn]o (?:public|secret) key)|(?:No|no) secret key": (
-                "GnuPG has no such key ({1}); check `--encrypt-key` and whether the key is in this user's keyring."
-            ),
-            r"GPGError|GPG Failed": "GnuPG failed; its own words are in the log of this run.",
-            r"[Oo]ld signatures not found and incremental specified": (
-                "There is no full backup at this address to build upon; make one with `duplicity full`."
-            ),
-            r"Restore destination directory (.+) already exists": (
-                "The folder {1} exists already and nothing was overwritten; restore to another one, or add `--force`."
-            ),
-            r"(?:FileNotFoundError|No such file or directory)": (
-                "The place for the backup does not exist; check the address, and whether its disk is mounted."
-            ),
-            r"PermissionError|Permission denied": "duplicity may not write there; check who owns the place for the backup.",
-            r"BackendException: (.+)": (
-                "The place for the backup could not be used: {1}. Check the address, the network and the login."
-            ),
-            r"duplicity: error: (.+)|Command ?[Ll]ine ?[Ee]rror: (.+)": "duplicity did not understand its command line: {1}{2}.",
-        }
-    )
+    causes = causes(_REASONS)
     _block: dict[str, int] | None = None
     _statistics: dict[str, int] | None = None
     _compared: int | None = None

@@ -4,14 +4,13 @@ The rules about ends that nothing proves, stops that the user asked for and sour
 stand here. A session adds the achievement in one sentence, where the output and the exit code prove it.
 """
 
-import re
 import signal
-from collections.abc import Container, Mapping, Sequence
-from functools import partial
+from collections.abc import Container, Sequence
 
 from tray.core.dataclass import dataclass, field, replace
 from tray.core.model import Outcome
 from tray.engines.base import MAX_PROBLEMS, Event, Exit, Problem, Result
+from tray.engines.causes import Causes, reason
 from tray.engines.program import Inner
 from tray.engines.text import many_problems, with_item
 
@@ -20,7 +19,6 @@ _MAX_LINES = 50
 _MAX_TEXT = 2000
 MAX_COUNT = 2**63 - 1
 _NOTHING_READ = "Not one file of the source could be read."
-_MARK = re.compile(r"\{(\d)(?:\|([^}]*))?\}")
 
 _KNOWN_CODES = {
     124: "`timeout` returns this when the time is up",
@@ -31,12 +29,6 @@ _KNOWN_CODES = {
 
 Verdict = tuple[Outcome, str]
 """An outcome with its reason, one sentence for a person."""
-
-Causes = tuple[tuple["re.Pattern[str]", str], ...]
-"""Why a run fails: an expression for the engine's words, and one sentence with the next step.
-
-In the sentence `{1}` is the first group of the expression, and `{1|nothing}` is "nothing" where the group is empty.
-"""
 
 
 @dataclass(slots=True)
@@ -194,7 +186,7 @@ def _outcome(
     if exit.code == 0 or not exit.seen:
         if seen.fatal or (why and not exit.seen):
             last = f"{name} stopped: {seen.first[:300]}" if seen.first else f"{name} gave up."
-            return Outcome.FAILED, why or reason(seen.complaint, causes) or last
+            return Outcome.FAILED, why or _reason(seen, causes) or last
         if exit.seen:
             return Outcome.UNKNOWN, unproven or f"{name} ended with exit code 0, but it did not say that it was done."
         return Outcome.LOST, f"The end of {name} was not seen."
@@ -202,7 +194,7 @@ def _outcome(
         return Outcome.FAILED, f"{name} did not end in the time that `timeout` gave it, and was stopped."
     if exit.signal is not None:
         return Outcome.FAILED, f"{name} was killed by {signal_name(exit.signal)} before it was done."
-    return Outcome.FAILED, why or reason(seen.complaint, causes) or why_failed(name, exit, seen.first)
+    return Outcome.FAILED, why or _reason(seen, causes) or why_failed(name, exit, seen.first)
 
 
 def _finished(seen: Findings, done: str, but: str) -> Verdict:
@@ -225,42 +217,8 @@ def nothing_read(seen: Findings) -> None:
     seen.complain(_NOTHING_READ, decisive=True)
 
 
-def reason(text: str, causes: Causes) -> str:
-    """Return one sentence why a run failed, "" if the cause is not known."""
-    if text.startswith(_NOTHING_READ):
-        return _NOTHING_READ
-    for pattern, words in causes:
-        if match := pattern.search(text):
-            return _MARK.sub(partial(_group, match), words)
-    return ""
-
-
-def _group(match: "re.Match[str]", mark: "re.Match[str]") -> str:
-    number = int(mark[1])
-    text = match[number] if number <= match.re.groups else ""
-    return (text or mark[2] or "").strip("\n")[:300]
-
-
-def rows(table: str) -> dict[str, str]:
-    """Return the causes of a table: lines with expressions, then, indented, the sentence.
-
-    A line `[LockTimeout|exit code 70]` matches a line of facts that an engine adds to its complaints.
-    """
-    pairs: list[tuple[list[str], list[str]]] = []
-    for line in filter(None, table.splitlines()):
-        if line.startswith(" "):
-            pairs[-1][1].append(line.strip())
-            continue
-        if not pairs or pairs[-1][1]:
-            pairs.append(([], []))
-        facts = line.startswith("[") and line.endswith("]")
-        pairs[-1][0].append(rf"^\[(?:{line[1:-1]})\]$" if facts else line)
-    return {"|".join(patterns): " ".join(words) for patterns, words in pairs}
-
-
-def causes(table: Mapping[str, str]) -> Causes:
-    """Compile a table of causes, the most telling first."""
-    return tuple((re.compile(pattern, re.MULTILINE), words) for pattern, words in table.items())
+def _reason(seen: Findings, causes: Causes) -> str:
+    return _NOTHING_READ if seen.complaint.startswith(_NOTHING_READ) else reason(seen.complaint, causes)
 
 
 def whole(digits: str | bytes) -> int:

@@ -15,11 +15,11 @@ from typing import Any
 
 from tray.core.model import Phase
 from tray.core.redact import Harmless
-from tray.engines.access import ACCESS
 from tray.engines.adapter import program_names
 from tray.engines.arguments import Arguments, grammar
 from tray.engines.base import STOP, Event, Exit, Fed, Progress, Stop, Stream
-from tray.engines.findings import MAX_COUNT, causes, whole
+from tray.engines.causes import causes
+from tray.engines.findings import MAX_COUNT, whole
 from tray.engines.line_engine import Call, LineEngine, LineSession
 from tray.engines.text import count, decode, text_of, words
 
@@ -59,6 +59,23 @@ _ITEM = re.compile(r"(?:! )?(?:Error when processing|Ignored error when processi
 _TROUBLE = re.compile(r"(?i)\berror|fail|unable|cannot|could ?n[o']t|skipp|ignor|corrupt|missing")
 _SAME = "Not saving snapshot because no files have been changed"
 _MAX_JSON = 1024 * 1024
+_REASONS = r"""
+no space left on device
+    There is no space left where the repository (or kopia's cache) is; free some.
+<access>
+invalid repository password|(?:wrong|incorrect) password
+    The password of the repository is wrong.
+repository is not connected|not connected to a repository
+    kopia is not connected to a repository; connect with `kopia repository connect`.
+open repository:.*no such file|repository not initialized
+    kopia found no repository where it is connected to; check whether its disk is mounted.
+unable to get local filesystem entry:?|l?stat .+: no such file or directory
+    The source does not exist, so nothing was backed up; check its path, and whether its disk is mounted.
+no snapshot sources
+    kopia was told nothing to back up; name the folders, or use `--all`.
+error: (.+)
+    kopia gave up: {1}.
+"""
 
 
 class KopiaRun(LineSession):
@@ -66,24 +83,7 @@ class KopiaRun(LineSession):
 
     name = "kopia"
     others: Mapping[str, str] = {"restore": "The files were restored", "check": "The snapshots were verified"}
-    causes = causes(
-        {
-            r"no space left on device": "There is no space left where the repository (or kopia's cache) is; free some.",
-            **ACCESS,
-            r"invalid repository password|(?:wrong|incorrect) password": "The password of the repository is wrong.",
-            r"repository is not connected|not connected to a repository": (
-                "kopia is not connected to a repository; connect with `kopia repository connect`."
-            ),
-            r"open repository:.*no such file|repository not initialized": (
-                "kopia found no repository where it is connected to; check whether its disk is mounted."
-            ),
-            r"unable to get local filesystem entry:?|l?stat .+: no such file or directory": (
-                "The source does not exist, so nothing was backed up; check its path, and whether its disk is mounted."
-            ),
-            r"no snapshot sources": "kopia was told nothing to back up; name the folders, or use `--all`.",
-            r"error: (.+)": "kopia gave up: {1}.",
-        }
-    )
+    causes = causes(_REASONS)
     _saved = 0
     _counted = 0
     _partial = _same = _fatal_errors = False

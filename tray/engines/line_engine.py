@@ -12,7 +12,8 @@ from tray.engines import arguments
 from tray.engines.adapter import Adapter, apart_by, planned
 from tray.engines.arguments import Arguments, Grammar
 from tray.engines.base import Event, Exit, Fed, Plan, Result, Session, Stream
-from tray.engines.findings import Causes, Findings, conclude, holds_nothing
+from tray.engines.causes import Causes
+from tray.engines.findings import Findings, conclude, holds_nothing
 from tray.engines.program import Inner, unwrap
 from tray.engines.text import plain
 

@@ -15,11 +15,11 @@ from collections.abc import Mapping
 
 from tray.core.model import Phase
 from tray.core.redact import Harmless
-from tray.engines.access import ACCESS
 from tray.engines.adapter import program_names
 from tray.engines.arguments import Arguments, grammar
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Stream
-from tray.engines.findings import causes, nothing_read, whole
+from tray.engines.causes import causes
+from tray.engines.findings import nothing_read, whole
 from tray.engines.line_engine import Call, LineEngine, LineSession
 from tray.engines.text import plain, words
 
@@ -84,6 +84,29 @@ _HARMLESS = (
 _NOTHING = ("No increment is older than", "No increments older than")
 _WARNED = frozenset((2, 4, 6, 8, 10, 12, 14))
 """Since 2.2 its exit code is made of 1 (failed), 2 (warnings), 4 (a file failed) and 8 (a file differs); so is 2 a wrong use."""
+_REASONS = r"""
+process\s+id (\d+) is still running|previous rdiff-backup session with process
+    Another rdiff-backup is working in this repository; wait until it ends, then run the backup again.
+[Nn]o space left on device
+    There is no space left where the backup is written; free some, then run it again.
+<access>
+Source path (.+?) does not exist|Source directory (.+?) (?:does not exist|not found)
+    The source {1}{2} does not exist, so nothing was backed up; check its path, and whether its disk is mounted.
+Unable to delete and/or create directory (.+)
+    The repository's folder {1} could not be made; check the path, and whether its disk is mounted.
+does not look like a rdiff-backup repository|couldn't be identified as being within an existing backup
+    There is no rdiff-backup repository at this place; check the path, and whether its disk is mounted.
+The last backup is not in the past
+    The last backup is not in the past: another one is running there, or the clock was set back.
+Target path (.+?) exists and isn't empty
+    The folder {1} is not empty and nothing was overwritten; use another one.
+found (\d+) potentially corrupted files
+    The repository is damaged: {1} of its files do not match their checksums.
+rdiff-backup: error: (.+)
+    rdiff-backup did not understand its command line: {1}.
+^(?:ERROR|Fatal Error): (.+)
+    rdiff-backup gave up: {1}.
+"""
 
 
 class RdiffBackupRun(LineSession):
@@ -93,33 +116,7 @@ class RdiffBackupRun(LineSession):
     nothing = 1  # it counts the folder itself
     others: Mapping[str, str] = {"restore": "The files were restored", "prune": "Old increments were removed"}
     unproven = "rdiff-backup ended with exit code 0, but only its statistics prove that it could read all files."
-    causes = causes(
-        {
-            r"process\s+id (\d+) is still running|previous rdiff-backup session with process": (
-                "Another rdiff-backup is working in this repository; wait until it ends, then run the backup again."
-            ),
-            r"[Nn]o space left on device": "There is no space left where the backup is written; free some, then run it again.",
-            **ACCESS,
-            r"Source path (.+?) does not exist|Source directory (.+?) (?:does not exist|not found)": (
-                "The source {1}{2} does not exist, so nothing was backed up; check its path, and whether its disk is mounted."
-            ),
-            r"Unable to delete and/or create directory (.+)": (
-                "The repository's folder {1} could not be made; check the path, and whether its disk is mounted."
-            ),
-            r"does not look like a rdiff-backup repository|couldn't be identified as being within an existing backup": (
-                "There is no rdiff-backup repository at this place; check the path, and whether its disk is mounted."
-            ),
-            r"The last backup is not in the past": (
-                "The last backup is not in the past: another one is running there, or the clock was set back."
-            ),
-            r"Target path (.+?) exists and isn't empty": (
-                "The folder {1} is not empty and nothing was overwritten; use another one."
-            ),
-            r"found (\d+) potentially corrupted files": "The repository is damaged: {1} of its files do not match their checksums.",
-            r"rdiff-backup: error: (.+)": "rdiff-backup did not understand its command line: {1}.",
-            r"^(?:ERROR|Fatal Error): (.+)": "rdiff-backup gave up: {1}.",
-        }
-    )
+    causes = causes(_REASONS)
 
     _block: dict[str, int] | None = None
     _in_block = 0

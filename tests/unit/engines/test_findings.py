@@ -4,7 +4,8 @@ import pytest
 
 from tray.core.model import Outcome
 from tray.engines.base import Exit, Problem
-from tray.engines.findings import MAX_ITEMS, MAX_PROBLEMS, Findings, causes, conclude, nothing_read
+from tray.engines.causes import causes
+from tray.engines.findings import MAX_ITEMS, MAX_PROBLEMS, Findings, conclude, nothing_read
 from tray.engines.program import Inner
 
 PLAIN = Inner(0, {})
@@ -85,7 +86,7 @@ def test_an_engine_that_gave_up_has_failed_though_nobody_saw_its_end() -> None:
     """Its last words are enough."""
     seen = Findings(fatal=True)
     seen.complain("disk full", decisive=True)
-    found = conclude(seen, Exit(None), PLAIN, name="x", causes=causes({"disk (f.*)": "It is {1}."}))
+    found = conclude(seen, Exit(None), PLAIN, name="x", causes=causes("disk (f.*)\n    It is {1}.\n"))
     assert (found.outcome, found.reason) == (Outcome.FAILED, "It is full.")
 
 

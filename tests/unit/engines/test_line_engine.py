@@ -8,7 +8,7 @@ from tray.core.model import Outcome
 from tray.engines.adapter import program_names
 from tray.engines.arguments import Arguments, grammar
 from tray.engines.base import Event, Exit, Plan, Stream
-from tray.engines.findings import causes
+from tray.engines.causes import causes
 from tray.engines.line_engine import Call, LineEngine, LineSession
 
 
@@ -16,7 +16,7 @@ class TinyRun(LineSession):
     """A run of an engine that says `failed: FILE`, and `done` at its end."""
 
     name = "tiny"
-    causes = causes({"disk full": "There is no space left."})
+    causes = causes("disk full\n    There is no space left.\n")
 
     def line(self, text: str, stream: Stream) -> tuple[Event, ...]:
         """Take one line."""

@@ -14,9 +14,10 @@ import re
 
 from tray.core.dataclass import replace
 from tray.core.model import Outcome
-from tray.engines import access, findings
+from tray.engines import findings
 from tray.engines.base import Exit, Result
 from tray.engines.borg.reader import Seen
+from tray.engines.causes import causes, no_access, reason
 from tray.engines.findings import Verdict, holds_nothing
 from tray.engines.program import Inner
 
@@ -26,7 +27,7 @@ _STOPS = (130, 143)
 _REMOTE = re.compile(r"^Remote: (.*\S)", re.MULTILINE)
 _LOCKED = "The repository is locked by another borg"
 _CLOSED = "The connection to the repository's host broke"
-_TABLE = r"""
+_REASONS = r"""
 No space left on device|Insufficient free space to complete transaction
 [Repository.InsufficientFreeSpaceError|exit code 14]
     There is no space left on the device; free some space where the repository (or borg's cache) is, then run the backup again.
@@ -71,7 +72,7 @@ Repository access aborted|encryption method changed since last access
     borg does not trust this repository: it is new to this account, was moved or was replaced. Run `borg info` on it by hand and
     answer its question.
 """
-_CAUSES = findings.causes(findings.rows(_TABLE))
+_CAUSES = causes(_REASONS)
 
 
 def conclude_create(seen: Seen, exit: Exit, inner: Inner, *, tells: bool) -> Result:
@@ -136,9 +137,9 @@ def _judged(seen: Seen, exit: Exit, inner: Inner, name: str, done: str, but: str
 
 def _why(seen: Seen, exit: Exit) -> str:
     """Return why the run failed, with the next step, "" where the cause is not known."""
-    why = findings.reason(f"{seen.complaint}\n[exit code {exit.code}]", _CAUSES)
+    why = reason(f"{seen.complaint}\n[exit code {exit.code}]", _CAUSES)
     remote = _REMOTE.findall(seen.complaint)
-    if remote and (not why or why.startswith(_CLOSED)) and (why := access.why("\n".join(remote)) or why):
+    if remote and (not why or why.startswith(_CLOSED)) and (why := no_access("\n".join(remote)) or why):
         return f"{why} The other side said: {_line(remote[0])}"
     return why
 

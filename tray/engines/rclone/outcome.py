@@ -15,8 +15,8 @@ import shlex
 from tray.core.dataclass import dataclass, field, replace
 from tray.core.model import Outcome
 from tray.engines import findings
-from tray.engines.access import ACCESS
 from tray.engines.base import Exit, Plan, Result
+from tray.engines.causes import causes, reason
 from tray.engines.findings import Findings, holds_nothing, why_failed
 from tray.engines.program import Inner
 from tray.engines.rclone.options import Options
@@ -38,27 +38,22 @@ _NO_SPACE = re.compile(
     r"(?i)no space left on device|disk quota exceeded|storage ?quota ?(?:has been )?exceeded|insufficient[_ ]s(?:pace|torage)"
     r"|too big for remaining disk space|disk is full|over quota|not enough (?:free )?space"
 )
-_CAUSES = findings.causes(
-    {
-        _NO_SPACE.pattern: "There is no space left where the copy goes; free some space there, then run the backup again.",
-        **ACCESS,
-        "error reading source root directory: directory not found|Source doesn't exist": (
-            "The source does not exist, so nothing was copied; check its path, and whether its disk is mounted."
-        ),
-        "didn't find section in config file": (
-            "rclone knows no remote of that name; see `rclone listremotes`, and which configuration it used."
-        ),
-        "prior lock file found: (.+)": (
-            "The lock of another `bisync` of these ends is there: {1}; wait until that ends, then run it again."
-        ),
-        "cannot find prior Path1 or Path2 listings|Must run --resync": (
-            "`bisync` needs to begin anew; check both ends, then run it once with `--resync`."
-        ),
-        "(?i)unable to decrypt configuration|couldn't decrypt configuration|wrong password": (
-            "The password of rclone's configuration is wrong or missing; check RCLONE_CONFIG_PASS or the `--password-command`."
-        ),
-    }
-)
+_REASONS = r"""
+<no space>
+    There is no space left where the copy goes; free some space there, then run the backup again.
+<access>
+error reading source root directory: directory not found|Source doesn't exist
+    The source does not exist, so nothing was copied; check its path, and whether its disk is mounted.
+didn't find section in config file
+    rclone knows no remote of that name; see `rclone listremotes`, and which configuration it used.
+prior lock file found: (.+)
+    The lock of another `bisync` of these ends is there: {1}; wait until that ends, then run it again.
+cannot find prior Path1 or Path2 listings|Must run --resync
+    `bisync` needs to begin anew; check both ends, then run it once with `--resync`.
+(?i)unable to decrypt configuration|couldn't decrypt configuration|wrong password
+    The password of rclone's configuration is wrong or missing; check RCLONE_CONFIG_PASS or the `--password-command`.
+"""
+_CAUSES = causes(_REASONS.replace("<no space>", _NO_SPACE.pattern))
 _LOCK = re.compile(r"prior lock file found: (.+)")
 _CODES = {
     2: "rclone could not do what was asked of it",
@@ -177,7 +172,7 @@ def _but(seen: Seen, code: int | None) -> str:
 
 def _reason(now: Findings, code: int) -> str:
     """Return one sentence why a run failed, with the next step where the cause is known."""
-    if known := findings.reason(now.complaint, _CAUSES):
+    if known := reason(now.complaint, _CAUSES):
         return known
     first = next(iter(now.complaints), "")
     if meaning := _CODES.get(code):

@@ -12,9 +12,9 @@ import re
 from tray.core.dataclass import dataclass, field, replace
 from tray.core.model import Outcome
 from tray.engines import findings
-from tray.engines.access import ACCESS
 from tray.engines.base import Event, Exit, Problem, Result
-from tray.engines.findings import Findings, holds_nothing, rows
+from tray.engines.causes import causes, reason
+from tray.engines.findings import Findings, holds_nothing
 from tray.engines.program import Inner
 
 MAX_ITEMS = 50_000
@@ -24,11 +24,10 @@ STOPS = (130,)
 _STOPPED = re.compile(r"\bsignal (?:\w+ ){1,3}received, cleaning up")
 _DECISIVE = re.compile("^Fatal: |^unable to create lock|already locked|^unknown |^invalid argument")
 _LOCK = re.compile("already locked|unable to create lock")
-_BEFORE_ACCESS = """
+_REASONS = r"""
 (?i)no space left on device|quota exceeded|insufficient storage
     There is no space left on the device; free some space where the repository (or restic's cache) is, then run the backup again.
-"""
-_TABLE = r"""
+<access>
 already locked(?: exclusively)?( by PID \d+ on .*? by .*?)(?: \(UID|$)
     The repository is locked{1}; wait until that run ends, then run the backup again.
 already locked|unable to create lock
@@ -61,7 +60,7 @@ snapshot is empty
 """`@` stands for the address, which restic prints two lines later. Only an answer that there is no such file means that there is no
 repository; any other failure to open it says nothing."""
 _AT = r"(?:[\s\S]*Is there a repository at the following location\?\n *(.*\S))?"
-_CAUSES = findings.causes({**rows(_BEFORE_ACCESS), **ACCESS, **rows(_TABLE.replace("@", _AT))})
+_CAUSES = causes(_REASONS.replace("@", _AT))
 
 
 class Items:
@@ -219,7 +218,7 @@ def _why(seen: Seen, exit: Exit) -> str:
     """Return why the run failed, with the next step, "" where the cause is not known; restic 0.17 and later have codes for some."""
     complaint = seen.complaint if seen.opening in seen.complaint else f"{seen.complaint}\n{seen.opening}"
     opening = seen.opening.removeprefix("Fatal: ").rstrip(":")
-    why = findings.reason(f"{complaint}\n[exit code {exit.code}]", _CAUSES)
+    why = reason(f"{complaint}\n[exit code {exit.code}]", _CAUSES)
     return why.replace("{said}", f" ({opening})" if opening else "")
 
 

@@ -10,8 +10,8 @@ only source because `-r` was forgotten. Without an exit code the code that rsync
 from tray.core.dataclass import replace
 from tray.core.model import Outcome
 from tray.engines import findings
-from tray.engines.access import ACCESS
 from tray.engines.base import Exit, Plan, Result
+from tray.engines.causes import causes, reason
 from tray.engines.findings import holds_nothing, why_failed
 from tray.engines.program import Inner
 from tray.engines.rsync.messages import Seen
@@ -20,17 +20,18 @@ from tray.engines.rsync.options import Options
 _UNSEEN = "rsync ended with exit code 0, but its output was not seen, so a folder that was skipped would not be known."
 _DELETES = ("delete", "del", "delete-before", "delete-during", "delete-delay", "delete-after", "delete-excluded")
 _NOTHING = "rsync ended well, but it found nothing to copy; check the source and what is excluded."
-_CAUSES = findings.causes(
-    {
-        "No space left on device|Disk quota exceeded": (
-            "There is no space left where the copy goes; free some space there, then run the backup again."
-        ),
-        "auth failed on module": "The rsync daemon refused the password; check RSYNC_PASSWORD or the `--password-file`.",
-        "Unknown module": "The rsync daemon has no module of that name; list them with `rsync HOST::`.",
-        **ACCESS,
-        "command not found": "rsync was not found on the other side; install it there or name it with `--rsync-path`.",
-    }
-)
+_REASONS = r"""
+No space left on device|Disk quota exceeded
+    There is no space left where the copy goes; free some space there, then run the backup again.
+auth failed on module
+    The rsync daemon refused the password; check RSYNC_PASSWORD or the `--password-file`.
+Unknown module
+    The rsync daemon has no module of that name; list them with `rsync HOST::`.
+<access>
+command not found
+    rsync was not found on the other side; install it there or name it with `--rsync-path`.
+"""
+_CAUSES = causes(_REASONS)
 _CODES = {
     1: "rsync did not understand its command line",
     2: "The two sides speak different versions of rsync's protocol",
@@ -132,7 +133,7 @@ def _came_over(seen: Seen, options: Options) -> bool:
 def _reason(seen: Seen, code: int) -> str:
     """Return one sentence why a run failed, with the next step where the cause is known."""
     complaints = seen.findings.complaints
-    if known := findings.reason(seen.findings.complaint, _CAUSES):
+    if known := reason(seen.findings.complaint, _CAUSES):
         return known
     if code == 23 and seen.missing:
         many = f" and {len(seen.missing) - 1} more" if len(seen.missing) > 1 else ""

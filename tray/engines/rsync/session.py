@@ -9,8 +9,8 @@ import re
 from enum import Enum
 
 from tray.core.model import Phase
-from tray.engines import access
 from tray.engines.base import Exit, Fed, Plan, Progress, Result, Stream
+from tray.engines.causes import no_access
 from tray.engines.program import Inner
 from tray.engines.rsync.messages import Messages, exact
 from tray.engines.rsync.options import Options
@@ -261,7 +261,7 @@ class TransferSession:
     def _other(self, line: bytes, stream: Stream) -> None:
         """Take figures, and names where they are printed."""
         self._lines += 1
-        if stream is Stream.ERR or (self._lines <= _FIRST and access.why(plain(line[:2000]))):
+        if stream is Stream.ERR or (self._lines <= _FIRST and no_access(plain(line[:2000]))):
             self._messages.connection(line)
         if stream is Stream.OUT:
             if match := _BLOCK.match(line) or _END.match(line):

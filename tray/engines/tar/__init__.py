@@ -35,7 +35,8 @@ from types import MappingProxyType
 from tray.engines.adapter import Adapter, planned, program_names
 from tray.engines.arguments import Arguments
 from tray.engines.base import Event, Exit, Fed, Plan, Session, Stream
-from tray.engines.findings import causes, whole
+from tray.engines.causes import causes
+from tray.engines.findings import whole
 from tray.engines.line_engine import LineSession
 from tray.engines.program import Inner, unwrap
 from tray.engines.tar.options import HARMLESS, LEAVE_OUT, Call, call
@@ -81,6 +82,24 @@ _FATAL = re.compile(
 )
 _MAX_UNKNOWN = 1000
 _AFTERWORD = "Exiting with failure status due to previous errors"
+_REASONS = r"""
+[Nn]o space left on device|kein Speicherplatz mehr|Aucun espace disponible|No queda espacio|Spazio (?:esaurito|non disponibile)
+    There is no space left where the archive is written; free some.
+Cowardly refusing
+    tar was told nothing to archive; name the folders to back up.
+Child (?:returned status|died)
+    The program that compresses the archive failed; its own words are in the log.
+Wrote only \d+ of
+    The archive could not be written to its end; perhaps there is no space left.
+^tar: (.+?): Cannot stat: No such file
+    The source {1} does not exist; check its path, and whether its disk is mounted.
+Unexpected EOF in archive
+    The archive is cut off: its end is missing.
+unrecognized option '?(\S+?)'?$
+    tar does not know the option {1}.
+^(?:\S*/)?\w*tar: (.+): Cannot open: (.+)$
+    The archive {1} could not be opened: {2}.
+"""
 
 
 class TarSession(LineSession):
@@ -91,23 +110,7 @@ class TarSession(LineSession):
     unproven = (
         "tar ended with exit code 0, but files that could not be read would not be known (`--ignore-failed-read`)."
     )
-    causes = causes(
-        {
-            (
-                r"[Nn]o space left on device|kein Speicherplatz mehr|Aucun espace disponible|No queda espacio"
-                r"|Spazio (?:esaurito|non disponibile)"
-            ): "There is no space left where the archive is written; free some.",
-            r"Cowardly refusing": "tar was told nothing to archive; name the folders to back up.",
-            r"Child (?:returned status|died)": "The program that compresses the archive failed; its own words are in the log.",
-            r"Wrote only \d+ of": "The archive could not be written to its end; perhaps there is no space left.",
-            r"^tar: (.+?): Cannot stat: No such file": (
-                "The source {1} does not exist; check its path, and whether its disk is mounted."
-            ),
-            r"Unexpected EOF in archive": "The archive is cut off: its end is missing.",
-            r"unrecognized option '?(\S+?)'?$": "tar does not know the option {1}.",
-            r"^(?:\S*/)?\w*tar: (.+): Cannot open: (.+)$": "The archive {1} could not be opened: {2}.",
-        }
-    )
+    causes = causes(_REASONS)
 
     def __init__(self, plan: Plan, options: Arguments, inner: Inner) -> None:
         super().__init__(plan, options, inner)

@@ -6,8 +6,8 @@ import pytest
 
 from tray import engines
 from tray.core.model import Outcome
-from tray.engines import access
 from tray.engines.base import Exit, Result, Stream
+from tray.engines.causes import no_access
 
 PREFIX = {
     "restic": "Fatal: unable to open config file: {0}\nIs there a repository at the following location?\nrest:http://h/r",
@@ -127,4 +127,4 @@ def test_ordinary_words_are_no_cause() -> None:
         "wrong password",
         "no space left on device",
     ):
-        assert access.why(said) == ""
+        assert no_access(said) == ""

@@ -1,12 +1,21 @@
-"""Tell why a destination cannot be reached or used, in the words of ssh, TLS, HTTP, S3 and the system: the same for all engines.
+"""Read why runs fail from tables of causes: those of each engine, and those of a destination that cannot be reached.
 
-The cause comes first and then the step that helps. No remedy here changes anything in the repository: a server that is down, or a
-key that is refused, says nothing about its content.
+A table has lines with expressions for an engine's words and then, indented, the sentence for the user: the cause first and then the
+step that helps. No remedy changes anything in the repository: a server that is down, or a key that is refused, says nothing about
+its content.
 """
 
-from tray.engines.findings import causes, reason, rows
+import re
+from functools import partial
 
-_TABLE = r"""
+Causes = tuple[tuple["re.Pattern[str]", str], ...]
+"""Expressions and their sentences, the most telling first.
+
+In a sentence `{1}` is the first group of the expression, and `{1|nothing}` is "nothing" where the group is empty.
+"""
+
+_MARK = re.compile(r"\{(\d)(?:\|([^}]*))?\}")
+_ACCESS = r"""
 could not resolve|no such host|name or service not known|name resolution|nodename nor servname|getaddrinfo|unknown host
 name does not resolve|server misbehaving
     The other side could not be reached: its name is not known; check the address, the network and the name server.
@@ -49,11 +58,51 @@ transport endpoint is not connected|stale (?:nfs )?file handle|input/output erro
 read-only file system
     The backup's disk is mounted read-only; the system does that after errors, so check the disk.
 """
-ACCESS = {f"(?i){pattern}": words for pattern, words in rows(_TABLE).items()}
-"""Expressions and their sentences, the most telling first."""
-_CAUSES = causes(ACCESS)
+"""The words of ssh, TLS, HTTP, S3 and the system, in upper or lower case."""
 
 
-def why(text: str) -> str:
+def causes(table: str) -> Causes:
+    """Compile a table of causes, the most telling first.
+
+    The line `<access>` stands for all causes why a destination cannot be reached. A line `[LockTimeout|exit code 70]` matches a
+    line of facts that an engine adds to its complaints.
+    """
+    before, access, after = table.partition("<access>\n")
+    common = [(f"(?i){pattern}", words) for pattern, words in _rows(_ACCESS)] if access else []
+    rows = (*_rows(before), *common, *_rows(after))
+    return tuple((re.compile(pattern, re.MULTILINE), words) for pattern, words in rows)
+
+
+def _rows(table: str) -> list[tuple[str, str]]:
+    rows: list[tuple[list[str], list[str]]] = []
+    for line in filter(None, table.splitlines()):
+        if line.startswith(" "):
+            rows[-1][1].append(line.strip())
+            continue
+        if not rows or rows[-1][1]:
+            rows.append(([], []))
+        facts = line.startswith("[") and line.endswith("]")
+        rows[-1][0].append(rf"^\[(?:{line[1:-1]})\]$" if facts else line)
+    return [("|".join(patterns), " ".join(words)) for patterns, words in rows]
+
+
+def reason(text: str, causes: Causes) -> str:
+    """Return one sentence why a run failed, "" if the cause is not known."""
+    for pattern, words in causes:
+        if match := pattern.search(text):
+            return _MARK.sub(partial(_group, match), words)
+    return ""
+
+
+def _group(match: "re.Match[str]", mark: "re.Match[str]") -> str:
+    number = int(mark[1])
+    text = match[number] if number <= match.re.groups else ""
+    return (text or mark[2] or "").strip("\n")[:300]
+
+
+_NO_ACCESS = causes("<access>\n")
+
+
+def no_access(text: str) -> str:
     """Return why a destination cannot be reached or used, "" if *text* tells no such cause."""
-    return reason(text, _CAUSES)
+    return reason(text, _NO_ACCESS)
