@@ -201,7 +201,6 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _TEXTS = ("action", "actor", "result", "severity", "job", "run", "engine", "kind", "source")
 _COUNTS = ("duration_ms", "bytes_processed", "bytes_added", "files", "errors")
 _KEYS = frozenset((*_TEXTS, *_COUNTS, "v", "seq", "prev", "log", "recorded", "body", "id", "time"))
-_A_TEXT, _A_COUNT = (str, type(None)), (int, type(None))
 
 
 def _text(value: object) -> str | None:
@@ -222,13 +221,13 @@ def body_bytes(body: Mapping[str, Any] | None) -> bytes | None:
     """Return a body as it is stored and hashed; one beyond `MAX_BODY` keeps its short values only."""
     if body is None:
         return None
-    raw = canonical(plain(body))
+    fit = plain(body)
+    raw = canonical(fit)
     if len(raw) <= MAX_BODY:
         return raw
-    short = {key: value for key, value in plain(body).items() if not isinstance(value, dict | list)}
-    return canonical(
-        {key: _text(value) if isinstance(value, str) else value for key, value in short.items()} | {"cut": True}
-    )
+    short = {key: value for key, value in fit.items() if not isinstance(value, dict | list)}
+    texts = {key: _text(value) for key, value in short.items() if isinstance(value, str)}
+    return canonical(short | texts | {"cut": True})
 
 
 def body_hash(salt: bytes, body: bytes) -> str:
@@ -273,9 +272,8 @@ def parsed(raw: bytes) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(raw)
     if type(data) is not dict or _KEYS - data.keys():
         raise ValueError("keys are missing")
-    if any(type(data[name]) not in _A_TEXT for name in _TEXTS) or any(
-        type(data[name]) not in _A_COUNT for name in _COUNTS
-    ):
+    kinds = [(_TEXTS, (str, type(None))), (_COUNTS, (int, type(None)))]
+    if any(type(data[name]) not in allowed for names, allowed in kinds for name in names):
         raise ValueError("values are of another kind")
     clock.from_text(data["time"])
     return data
