@@ -10,9 +10,14 @@ import os
 import select
 import stat
 import sys
+from pathlib import Path
+
+from tray.core import clock
 
 MOST_BYTES = 4 * 1024 * 1024
 """Greatest length of a file of ours. Configuration and lists have some thousand bytes."""
+_SETTLED_MS = 2000
+"""A change within the file system's own grain of time after a look may leave the folder's time as it was."""
 
 
 def descriptor(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> int:
@@ -92,3 +97,24 @@ def writable(fd: int) -> bool:
         return bool(select.select([], [fd], [], 0)[1])
     except (OSError, ValueError):
         return True  # a closed descriptor: the write says so
+
+
+class Listing:
+    """The sorted names in one folder; none while it cannot be read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = str(folder)
+        self._seen = -1
+        self._names: list[str] = []
+
+    def names(self) -> list[str]:
+        """Return the names now."""
+        try:
+            changed = os.stat(self._folder).st_mtime_ns
+            if changed != self._seen:
+                self._names = sorted(os.listdir(self._folder))
+                settled = clock.now_ms() - changed // 1_000_000 > _SETTLED_MS
+                self._seen = changed if settled else -1
+        except OSError:
+            self._names, self._seen = [], -1
+        return self._names

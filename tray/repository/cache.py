@@ -18,8 +18,7 @@ from tray.core import files
 from tray.core.codec import Coded, from_json
 from tray.core.dataclass import dataclass, replace
 from tray.core.errors import BackupTrayError, RepositoryCacheError
-from tray.core.files import content
-from tray.core.folder_names import Listing
+from tray.core.files import Listing, content
 from tray.core.locks import FileLock
 from tray.core.model import RepositoryState
 from tray.core.paths import Places, private

@@ -18,8 +18,7 @@ from tray.core import files, locks
 from tray.core.codec import Coded
 from tray.core.dataclass import dataclass, replace
 from tray.core.errors import RunNotFoundError, UnsafeFolderError
-from tray.core.files import content, opened
-from tray.core.folder_names import Listing
+from tray.core.files import Listing, content, opened
 from tray.core.model import LiveRun, Source
 from tray.core.paths import Places, private
 

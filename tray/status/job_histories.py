@@ -10,7 +10,7 @@ from tray.audit.store import AuditLog
 from tray.core import clock
 from tray.core.dataclass import replace
 from tray.core.errors import AuditMissingError, BackupTrayError
-from tray.core.folder_names import Listing
+from tray.core.files import Listing
 from tray.core.model import EndedRun, JobHistory, Outcome, judge
 from tray.core.paths import Places
 

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 
 from tray.core import clock, ourselves
-from tray.core.folder_names import Listing
+from tray.core.files import Listing
 from tray.core.paths import Places
 
 SPOOL_CHECK_SECONDS = 30.0

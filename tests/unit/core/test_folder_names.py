@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tray.core import folder_names
-from tray.core.folder_names import Listing
+from tray.core import files
+from tray.core.files import Listing
 
 
 def test_every_change_is_seen_however_quickly_it_follows(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_a_folder_at_rest_is_not_read_again(tmp_path: Path, monkeypatch: pytest.
     os.utime(tmp_path, (1_700_000_000, 1_700_000_000))
     names = Listing(tmp_path)
     assert names.names() == ["one"]
-    monkeypatch.setattr(folder_names.os, "listdir", lambda _folder: pytest.fail("read again"))
+    monkeypatch.setattr(files.os, "listdir", lambda _folder: pytest.fail("read again"))
     assert names.names() == ["one"]
 
 

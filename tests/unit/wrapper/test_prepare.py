@@ -12,8 +12,7 @@ from tray import config, engines, runs
 from tray.core import clock
 from tray.core.errors import ConfigError, JobSetupError, RepositoryAskError
 from tray.core.paths import Places, places
-from tray.core.redact import HIDDEN, Redactor, Rules
-from tray.core.redact.lines import OVERLAP, Lines
+from tray.core.redact import HIDDEN, OVERLAP, Lines, Redactor, Rules
 from tray.jobs import configured, first_backup
 from tray.recording import close_lost
 from tray.repository import ask

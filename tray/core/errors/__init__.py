@@ -19,15 +19,13 @@ from tray.core.errors.audit import (
     RedactRefusedError,
     ReportExistsError,
     ReportUnwritableError,
-    TilesError,
-)
-from tray.core.errors.base import BackupTrayError, UnexpectedError, UnsafeFolderError, UsageError
-from tray.core.errors.repository import (
     RepositoryAskError,
     RepositoryCacheError,
     RepositoryNotKnownError,
     RepositoryUnreachableError,
+    TilesError,
 )
+from tray.core.errors.base import BackupTrayError, UnexpectedError, UnsafeFolderError, UsageError
 from tray.core.errors.runs import (
     BackupStartError,
     CommandNotFoundError,

@@ -3,12 +3,29 @@
 Times are `*_ms` (see `core.clock`), sizes bytes, rates bytes per second, None means unknown. `to_json` gives the fixed form of
 `status --json`; `from_json` validates what comes from elsewhere. Nothing here does I/O.
 
-enums.py   the closed lists            runs.py   LiveRun, EndedRun, Step
-status.py  JobStatus, Status …         judge.py  from what is known of all jobs to the status
+runs.py    LiveRun, EndedRun, Step, and the closed lists of words
+status.py  JobStatus, RepositoryState, AuditStanding, Status
+judge.py   the status from the histories of all jobs
 """
 
-from tray.core.model.enums import BACKUP, DRY_RUN, WORST_FIRST, Control, Instance, Outcome, Phase, Source, State
-from tray.core.model.runs import MAX_CURRENT, MAX_STEPS, EndedRun, LiveRun, Step, clip, steps_of
+from tray.core.model.runs import (
+    BACKUP,
+    DRY_RUN,
+    MAX_CURRENT,
+    MAX_STEPS,
+    WORST_FIRST,
+    Control,
+    EndedRun,
+    Instance,
+    LiveRun,
+    Outcome,
+    Phase,
+    Source,
+    State,
+    Step,
+    clip,
+    steps_of,
+)
 from tray.core.model.status import AuditStanding, JobHistory, JobStatus, RepositoryState, Status, shown_name
 
 __all__ = [

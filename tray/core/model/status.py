@@ -6,8 +6,7 @@ from typing import Any
 
 from tray.core.codec import Coded, from_json
 from tray.core.dataclass import dataclass, replace
-from tray.core.model.enums import BACKUP, Instance, State
-from tray.core.model.runs import EndedRun, LiveRun
+from tray.core.model.runs import BACKUP, EndedRun, Instance, LiveRun, State
 
 
 def shown_name(job: str, kind: str) -> str:

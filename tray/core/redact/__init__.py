@@ -13,21 +13,28 @@ from typing import TYPE_CHECKING, cast
 
 from tray.core.redact import forms, patterns
 from tray.core.redact.command import Walk
+from tray.core.redact.forms import printed_file, printed_words
 from tray.core.redact.harmless import Harmless, Rules
 from tray.core.redact.names import STATES, is_credential_file, is_quiet_name, is_secret_name, names_secret_file
 from tray.core.redact.patterns import HIDDEN
 from tray.core.redact.plain import is_worth_learning
-from tray.core.redact.printed import printed_file, printed_words
 
 if TYPE_CHECKING:
     from tray.core.redact.harmless import Programs
 
-__all__ = ["HIDDEN", "Harmless", "Redactor", "Rules", "Wary", "is_secret_name"]
+__all__ = ["HIDDEN", "OVERLAP", "Harmless", "Lines", "Redactor", "Rules", "Wary", "is_secret_name"]
 
 _LONGEST_VALUE = 131_072
 _WORD = re.compile(r"[^\s\"'<>()\[\]{},;:=]{8,}")
 _HASH = re.compile(r"[0-9a-f.]{8,128}")
 _DEFAULT = Rules()
+OVERLAP = 8192
+"""Of an unfinished line so much is held back until its next piece comes: a secret may begin there."""
+_LONG = 65_536
+_MOST_LINES = 500
+"""A private key has no more lines; who prints a beginning without an end does not blank the rest of the log."""
+_BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,60}PRIVATE KEY(?: BLOCK)?-----")
+_END = re.compile(rb"-----END [A-Z0-9 ]{0,60}PRIVATE KEY(?: BLOCK)?-----")
 
 
 class Redactor:
@@ -125,3 +132,36 @@ def _from_environ(environ: Mapping[str, str], secrets: set[str], files: list[str
             seen = seen or "\0".join(shown)
             if value not in seen:
                 secrets.add(value)
+
+
+class Lines:
+    """The lines of one stream."""
+
+    __slots__ = ("_held", "_inside", "_redactor")
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor, self._held, self._inside = redactor, b"", 0
+
+    def take(self, raw: bytes) -> bytes:
+        """Return of the next line, or piece of one, what may be kept now."""
+        whole = self._held + raw
+        self._held = b""
+        shown = self._hidden(whole)
+        if len(raw) >= _LONG and not raw.endswith((b"\n", b"\r")):
+            self._held = shown[-OVERLAP:]
+            return shown[:-OVERLAP]
+        return shown
+
+    def rest(self) -> bytes:
+        """Return what is held back."""
+        held, self._held = self._held, b""
+        return held
+
+    def _hidden(self, raw: bytes) -> bytes:
+        if self._inside:
+            end = _END.search(raw)
+            self._inside = 0 if end is not None else self._inside - 1
+            raw = HIDDEN.encode() + (raw[len(raw.rstrip(b"\r\n")) :] if end is None else raw[end.start() :])
+        if b"-----BEGIN " in raw and (begun := list(_BEGIN.finditer(raw))) and not _END.search(raw, begun[-1].end()):
+            self._inside = _MOST_LINES
+        return self._redactor.bytes(raw)

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tray.core.dataclass import dataclass, field
-from tray.core.redact import forms, patterns, shell
+from tray.core.redact import forms, patterns
+from tray.core.redact.forms import printed_file, printed_words
 from tray.core.redact.harmless import Rules
 from tray.core.redact.names import STATES, is_credential_file, is_secret_name, names_secret_file
 from tray.core.redact.patterns import HIDDEN
 from tray.core.redact.plain import LEAST_HIDDEN, is_file_name, is_hidden_too, is_path_part, is_plain, is_worth_learning
-from tray.core.redact.printed import printed_file, printed_words
-from tray.core.redact.reader import Words
+from tray.core.redact.reader import Piece, Words, is_shell, pieces, quoted
 
 if TYPE_CHECKING:
     from tray.core.redact.harmless import Programs
@@ -77,7 +77,7 @@ class Walk:
             equals and "." in name and _NAME.fullmatch(name) and is_path_part(name)
         ):  # `sftp.command=sshpass -p …`, no variable
             return f"{name}={self.named(name, value)}"
-        if shell.is_shell(word):
+        if is_shell(word):
             return self._script(word)
         word = self.known(word)
         name, equals, value = word.partition("=")
@@ -131,11 +131,11 @@ class Walk:
         self._depth += 1
         text = self.known(text)
         shown: list[str] = []
-        held: list[shell.Piece] = []
+        held: list[Piece] = []
         forced: set[int] = set()
         gaps: list[str] = [""]
         taken = False  # what is printed is taken in another place: `<(echo …)`, `$(echo …)`
-        for piece in shell.pieces(text):
+        for piece in pieces(text):
             if piece.word is not None:
                 held.append(piece)
                 gaps.append("")
@@ -154,14 +154,14 @@ class Walk:
         return "".join(shown)
 
     def _command_of(
-        self, held: Sequence[shell.Piece], gaps: Sequence[str], forced: frozenset[int], *, piped: bool
+        self, held: Sequence[Piece], gaps: Sequence[str], forced: frozenset[int], *, piped: bool
     ) -> list[str]:
         meant = [piece.word or "" for piece in held]
         shown = [gaps[0]]
         for piece, before, after, gap in zip(
             held, meant, self.command(meant, forced, piped=piped), gaps[1:], strict=True
         ):
-            shown += [piece.raw if before == after else shell.quoted(after, piece.raw), gap]
+            shown += [piece.raw if before == after else quoted(after, piece.raw), gap]
         return shown
 
     def program(self, word: str) -> str:

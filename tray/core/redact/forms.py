@@ -13,6 +13,12 @@ _ALONE = 6
 """Shorter secrets are hidden only where they stand alone, else every log would be unreadable."""
 _MOST = 120
 _LONGEST = 16_384
+_LONGEST_COMMAND = 4096
+_CAT = re.compile(r"\s*(?:cat|head -n ?1|/bin/cat|/usr/bin/cat)\s+(\"[^\"]+\"|'[^']+'|[^\s;|&<>$\"']+)\s*")
+_ECHO = re.compile(
+    r"\s*(?:/usr)?(?:/bin/)?(?:echo|printf)\s+(?:-[neE]{1,3}\s+)?(?:[\"']?%s(?:\\n)?[\"']?\s+)?"
+    r"(\"[^\"]+\"|'[^']+'|[^\s;|&<>$\"']+)\s*"
+)
 
 
 def learnt(secrets: Iterable[str]) -> frozenset[str]:
@@ -72,3 +78,15 @@ def _encoded(raw: bytes, safe: str) -> str:
 def _decoded(text: str) -> str:
     raw = re.sub(rb"%([0-9A-Fa-f]{2})", lambda code: bytes.fromhex(code[1].decode()), _bytes(text))
     return raw.decode("utf-8", "replace")
+
+
+def printed_file(command: str) -> str:
+    """Return the file whose content a password command prints: of `cat FILE`; "" if it does something else."""
+    match = _CAT.fullmatch(command) if len(command) < _LONGEST_COMMAND else None
+    return "" if match is None else match[1].strip("\"'")
+
+
+def printed_words(command: str) -> str:
+    """Return the words that a password command prints: of `echo WORDS` or `printf %s WORDS`; "" if it does something else."""
+    match = _ECHO.fullmatch(command) if len(command) < _LONGEST_COMMAND else None
+    return "" if match is None else match[1].strip("\"'")

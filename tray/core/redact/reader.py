@@ -1,10 +1,14 @@
-"""Reading the words of one command in order: what each is, by its place, and so how it may be shown."""
+"""Read the words of one command in order: decide by its place how each may be shown.
+
+Text for a shell is split into words and the blanks and operators between them, and keeps every character. Nothing is evaluated: the
+text in `$(…)` and in backquotes is split as commands too.
+"""
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from tray.core.redact import forms, shell
+from tray.core.redact import forms
 from tray.core.redact.harmless import Harmless
 from tray.core.redact.names import LETTERS, LOGINS, WITH_ONE_DASH, WORDS, is_secret_name, names_secret_file
 from tray.core.redact.plain import ORDINARY, is_plain
@@ -20,6 +24,14 @@ _LOGIN_MARK = re.compile(r"([:,%])")
 _SSHPASS = "sshpass"
 _SSH = ("ssh", "scp", "sftp")
 _PIPED = frozenset(("echo", "printf"))
+
+_BETWEEN = re.compile(r"(?:[\s;|&<>()`]++|\$\()+")
+_PART = re.compile(
+    r"\\.|'[^']*+'|\"[^\"\\]*+(?:\\.[^\"\\]*+)*\"|\$\{[^{}]*+\}|[^\s;|&<>()`'\"\\$]++|\$(?!\()|['\"\\]", re.DOTALL
+)
+_COMMAND = re.compile(r"[;|&()`\n]|\$\(")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED_IN_QUOTES = re.compile(r'\\([$`"\\])')
 
 
 class Words:
@@ -86,7 +98,7 @@ class Words:
 
     def _first(self, word: str) -> str:
         """Return the program, or an assignment that stands in its place."""
-        if "=" in word or shell.is_shell(word):
+        if "=" in word or is_shell(word):
             return self._walk.judged(word)
         return self._walk.program(self._walk.known(word))
 
@@ -223,3 +235,59 @@ class Words:
 
 def _last(path: str) -> str:
     return path.replace("\\", "/").rpartition("/")[2]
+
+
+class Piece(NamedTuple):
+    """One word, or the text between two words.
+
+    Attributes:
+        raw: As it stands in the text.
+        word: The word as the shell reads it; None between words.
+        ends: Between words: a new command begins behind it.
+    """
+
+    raw: str
+    word: str | None = None
+    ends: bool = False
+
+    @property
+    def piped(self) -> bool:
+        """Whether the output of the command before goes to another program."""
+        return self.ends and self.raw.strip().startswith("|") and "||" not in self.raw
+
+
+def is_shell(text: str) -> bool:
+    """Whether *text* may be more than one word to a shell."""
+    return any(char in text for char in " \t\n;|&<>()`'\"")
+
+
+def pieces(text: str) -> Iterator[Piece]:
+    """Yield the pieces of *text*; their `raw` together is the text."""
+    at = 0
+    while at < len(text):
+        between = _BETWEEN.match(text, at)
+        if between is not None and between[0]:
+            yield Piece(between[0], ends=_COMMAND.search(between[0]) is not None)
+            at = between.end()
+            continue
+        begin, word = at, []
+        while at < len(text) and (part := _PART.match(text, at)) is not None:
+            word.append(_meant(part[0]))
+            at = part.end()
+        if at == begin:  # cannot be: every character is in one of the two
+            at += 1
+        yield Piece(text[begin:at], "".join(word))
+
+
+def quoted(word: str, like: str) -> str:
+    """Return *word* in quotes where *like*, as it stood in the text, had quotes around it."""
+    mark = like[:1]
+    return f"{mark}{word}{mark}" if mark and mark in "'\"" and like.endswith(mark) else word
+
+
+def _meant(part: str) -> str:
+    if part[0] == "'" and len(part) > 1:
+        return part[1:-1]
+    if part[0] == '"' and len(part) > 1:
+        return _ESCAPED_IN_QUOTES.sub(r"\1", part[1:-1])
+    return _ESCAPED.sub(r"\1", part) if part[0] == "\\" and len(part) > 1 else part

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tray.runs.redrawn import ROWS, Screen
+from tray.runs.log import ROWS, Screen
 
 
 def shown(*lines: bytes) -> list[bytes]:
