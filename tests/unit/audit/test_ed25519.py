@@ -5,6 +5,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.audit.help import python
 from tray.audit import ed25519
 
 SEEDS = st.binary(min_size=32, max_size=32)
@@ -33,3 +34,17 @@ def test_one_changed_bit_breaks_a_signature(seed: bytes, text: bytes, place: int
 def test_no_key_verifies_nothing(public: bytes) -> None:
     """What is no point of the curve, or has another length, is no error and no signature."""
     assert not ed25519.verifies(public, bytes(range(64)), b"text")
+
+
+def test_without_a_usable_libcrypto_cryptography_signs() -> None:
+    """On Windows, and with an OpenSSL that has no Ed25519, the signatures are the same."""
+    code = (
+        "import ctypes, sys; ctypes.CDLL = lambda _: object()\n"
+        "from tray.audit import ed25519; seed = bytes(range(32)); public = ed25519.public_of(seed)\n"
+        "good = ed25519.sign(seed, b'text')\n"
+        "print(public.hex(), good.hex(), ed25519.verifies(public, good, b'text'), ed25519.verifies(public, good, b'other'))\n"
+        "print('cryptography' in sys.modules)"
+    )
+    seed = bytes(range(32))
+    public, good = ed25519.public_of(seed).hex(), ed25519.sign(seed, b"text").hex()
+    assert python(code).stdout.split() == [public, good, "True", "False", "True"]
