@@ -1,7 +1,8 @@
 """dar, 2.7: an engine in one module, and the one to copy.
 
-dar prints nothing while it works (unless the user asks for it), so its progress is what its process writes. Its exit code is 0 when
-all went well, 5 when it could not read files, 11 when files changed meanwhile, and 4 when it had a question but no terminal.
+dar prints nothing while it works (unless the user asks for it), so its progress is the number of bytes that its process writes. Its
+exit code is 0 when all went well, 5 when it could not read files, 11 when files changed meanwhile, and 4 when it had a question but
+no terminal.
 
 It says nothing of a `-g` that is not there, so the wrapper looks for that. A folder that it cannot list leaves the exit code at 0,
 and only one line tells of it. In English those lines are known. In another language (French, Swedish) every line before the
@@ -116,7 +117,7 @@ class DarRun(LineSession):
         return ()
 
     def achieved(self, exit: Exit) -> str:
-        """Return what was done; where files are missing (5, 11), only if the statistics prove that dar came to its end."""
+        """Conclude the achievement; where files are missing (5, 11), only if the statistics prove that dar came to its end."""
         seen, partly = self.seen, exit.code in (5, 11)
         if self.plan.kind == "other":
             return super().achieved(exit)
@@ -157,7 +158,7 @@ class Dar(LineEngine):
     runs = DarRun
 
     def call(self, options: Arguments, environ: Mapping[str, str]) -> Call:  # noqa: ARG002 - no variable counts
-        """Read the command, the archive, and what is archived: folders below `-R`, and lists of them."""
+        """Read the command, the archive, and the sources: folders below `-R`, and lists of them."""
         command = next((name for name in _KINDS if options.given(name)), "")
         kind = "other" if options.given("help", "version") else _KINDS.get(command, "other")
         if options.given("dry-run"):

@@ -6,8 +6,8 @@
 - `--log-fd` gives nothing that the text does not say, and a descriptor does not get through `sudo` or a container: the backup would
   fail for want of it. Where the user sends that log to the output, it is understood.
 
-So a run is recorded without progress, from what duplicity prints anyway. Its exit code alone proves nothing: it is 0 also when it
-could not read files. The block of statistics, which it prints last, says how many.
+So a run is recorded without progress, from the lines that duplicity prints anyway. Its exit code alone proves nothing: it is 0 also
+when it could not read files. The block of statistics, which it prints last, says how many.
 
 Before 3.0 a backup needs no command (`duplicity SOURCE URL`), and the order of folder and address tells a backup from a restore.
 Commands and options may be shortened. From duplicity's manual page (0.8.22, 3.0).
@@ -115,7 +115,7 @@ class DuplicityRun(LineSession):
     _begun = _usage = False
 
     def achieved(self, exit: Exit) -> str:
-        """Return what was achieved, by statistics, complaints and exit code."""
+        """Conclude the achievement from statistics, complaints and exit code."""
         seen, kind, code = self.seen, self.plan.kind, exit.code
         self._take_statistics()
         if code == _INTERRUPTED and not seen.complaints:  # on SIGINT it says nothing and exits 4
@@ -132,9 +132,9 @@ class DuplicityRun(LineSession):
         return self.others.get(kind, self.did) if kind != "check" and code == 0 else ""
 
     def advice(self) -> str | None:
-        """Return what to do about a lock that duplicity met: wait, since it goes with its process.
+        """Return the advice about a lock that duplicity met: wait, since it goes with its process.
 
-        duplicity itself says which file may be removed. But with that gone a second run destroys what the first one is writing.
+        duplicity itself says which file may be removed. But with that gone a second run destroys files that the first one writes.
         """
         if not _RUNNING.search(self.seen.complaint):
             return None
@@ -249,7 +249,7 @@ class Duplicity(LineEngine):
     runs = DuplicityRun
 
     def call(self, options: Arguments, environ: Mapping[str, str]) -> Call:  # noqa: ARG002 - no variable counts
-        """Read command, source and address; without `--force` a command that removes only lists what it would remove."""
+        """Read command, source and address; without `--force` a command that removes only lists the files that it would remove."""
         kind, names = _command(options)
         address = next((name for name in names if _ADDRESS.match(name)), None)
         rehearses = options.on("dry-run") and kind != "prune"

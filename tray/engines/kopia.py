@@ -5,7 +5,7 @@ times a second, each time with a carriage return; then it names the snapshot. Er
 whole is kopia's own and may grow; sizes are rounded to a tenth of their unit.
 
 The command stays as it is. `--json` would say more, but with it kopia ends with exit code 0 where it ends with 1 without it (files
-that it cannot read), and the caller must see what kopia alone would have said.
+that it cannot read), and the caller must see the output of kopia alone.
 """
 
 import re
@@ -52,7 +52,7 @@ _UPDATE = re.compile(
 _ERRORS = re.compile(r"(\d+) (?:fatal )?errors?")
 _LEFT = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_LEVEL = re.compile(r"(?:(?P<level>ERROR|WARN(?:ING)?|INFO|NOTICE|DEBUG)\b:?\s*)?(?P<what>.*)")
+_LEVEL = re.compile(r"(?:(?P<level>ERROR|WARN(?:ING)?|INFO|NOTICE|DEBUG)\b:?\s*)?(?P<message>.*)")
 _CREATED = re.compile(r"Created(?P<partial> partial)? snapshot with root \S+ and ID (?P<id>[0-9a-f]+)")
 _COUNTED = re.compile(r"(?P<kind>Found|Ignored) (?P<count>\d+) (?:fatal )?error\(?s?\)? while snapshotting")
 _ITEM = re.compile(r"(?:! )?(?:Error when processing|Ignored error when processing) \"(?P<item>.+?)\": (?P<why>.+)")
@@ -100,26 +100,26 @@ class KopiaRun(LineSession):
         if " hashed (" in text and (update := _UPDATE.fullmatch(text)):
             return (_progress(update),)
         said = _LEVEL.fullmatch(text)
-        what, level = (said["what"], said["level"] or "") if said else (text, "")
-        if match := _CREATED.search(what):
+        message, level = (said["message"], said["level"] or "") if said else (text, "")
+        if match := _CREATED.search(message):
             self._saved += 1
             self._partial = self._partial or match["partial"] is not None
             self.seen.snapshot = match["id"][:64]
-        elif match := _ITEM.search(what):
+        elif match := _ITEM.search(message):
             return self.seen.problem(match["why"], match["item"])
-        elif match := _COUNTED.search(what):
+        elif match := _COUNTED.search(message):
             self._fatal_errors = self._fatal_errors or match["kind"] == "Found"
-            return self._counts(what, whole(match["count"]))
-        elif _SAME in what:
+            return self._counts(message, whole(match["count"]))
+        elif _SAME in message:
             self._same = True
-        elif what.startswith(("error: ", "kopia: error", "error running maintenance")) or level == "ERROR":
+        elif message.startswith(("error: ", "kopia: error", "error running maintenance")) or level == "ERROR":
             self.seen.fatal = True
-            self.seen.complain(what, decisive=True)
-            return self.seen.problem(what) if self._saved else ()  # its maintenance failed: the snapshot stays saved
-        elif level.startswith("WARN") and _TROUBLE.search(what):
-            return self.seen.problem(what)
-        elif what and not what.startswith("Snapshotting "):
-            self.seen.complain(what)
+            self.seen.complain(message, decisive=True)
+            return self.seen.problem(message) if self._saved else ()  # its maintenance failed: the snapshot stays saved
+        elif level.startswith("WARN") and _TROUBLE.search(message):
+            return self.seen.problem(message)
+        elif message and not message.startswith("Snapshotting "):
+            self.seen.complain(message)
         return ()
 
     def achieved(self, exit: Exit) -> str:
@@ -140,11 +140,11 @@ class KopiaRun(LineSession):
             return f"Snapshot {(self.seen.snapshot or '')[:8]} was saved"
         return "Nothing had changed, so no new snapshot was made" if self._same and exit.code == 0 else ""
 
-    def _counts(self, what: str, errors: int) -> tuple[Event, ...]:
+    def _counts(self, message: str, errors: int) -> tuple[Event, ...]:
         """Take how many errors a snapshot had; each of several snapshots tells its own."""
-        self.seen.complain(what)
+        self.seen.complain(message)
         self._counted = min(self._counted + errors, MAX_COUNT)
-        events = self.seen.problem(what) if errors and not self.seen.problems else ()
+        events = self.seen.problem(message) if errors and not self.seen.problems else ()
         self.seen.errors = max(self.seen.errors, self._counted)
         return events
 
@@ -165,7 +165,7 @@ class KopiaRun(LineSession):
         return True
 
     def _manifest(self, manifest: Mapping[str, Any]) -> None:
-        """Take the manifest of a snapshot: its id, its counts, and what is missing in it."""
+        """Take the manifest of a snapshot: its id, its counts, and the files that are missing in it."""
         seen, root = self.seen, manifest.get("rootEntry")
         summary = root.get("summ") if isinstance(root, dict) else None
         identity = text_of(manifest.get("id"))
@@ -197,7 +197,7 @@ class Kopia(LineEngine):
         subcommands=words("snapshot snap restore maintenance policy show ls list diff"),
     )
     choose = ("override-source", "tags", "stdin-file")
-    stop: Stop = ((signal.SIGINT, 60.0), *STOP[1:])  # it saves what it has as an incomplete snapshot first
+    stop: Stop = ((signal.SIGINT, 60.0), *STOP[1:])  # it first saves an incomplete snapshot
     returns = True
     runs = KopiaRun
 
@@ -208,7 +208,9 @@ class Kopia(LineEngine):
         group, verb, *rest = (*options.words, "", "")
         group = "snapshot" if group == "snap" else group
         kind = "restore" if group == "restore" else _KINDS.get((group, verb), "other")
-        lists = verb in ("expire", "delete") and not options.on("delete")  # it only says what it would remove
+        lists = verb in ("expire", "delete") and not options.on(
+            "delete"
+        )  # it only lists the snapshots that it would remove
         if lists or options.given("help", "help-long", "help-man", "version"):
             kind = "other"
         sources = _EVERYTHING if options.given("all") else [word for word in rest if word]

@@ -1,7 +1,7 @@
 """The base of an engine that prints lines of text: an adapter names its options and its words, all else stands here.
 
-`dar.py` is the example to copy. An adapter derives two classes: from `LineEngine` one that says what a command line asks for, and
-from `LineSession` one that says what a line means and what the run achieved.
+`dar.py` is the example to copy. An adapter derives two classes: from `LineEngine` one that reads a command line, and from
+`LineSession` one that reads a line and says what the run achieved.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ class LineEngine(Adapter):
         grammar: How its options are read.
         choose: Options that make it another backup than one of the same sources to the same place.
         returns: Its updates end with a carriage return.
-        writes: It is silent while it works, so its progress is what its process writes.
+        writes: It is silent while it works, so its progress is the number of bytes that its process writes.
         runs: The class that reads a run.
     """
 
@@ -57,7 +57,7 @@ class LineEngine(Adapter):
     runs: "type[LineSession]"
 
     def call(self, options: Arguments, environ: Mapping[str, str]) -> Call:
-        """Return what a command line asks for; never raises."""
+        """Return the meaning of a command line; never raises."""
         raise NotImplementedError
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
@@ -127,7 +127,7 @@ class LineSession:
 
     @property
     def did(self) -> str:
-        """Words for what it did where no others are known."""
+        """Words for a run that ended well, where no others are known."""
         return f"{self.name} did what it was asked to do"
 
     def advice(self) -> str | None:

@@ -141,7 +141,7 @@ class RdiffBackupRun(LineSession):
         return b""
 
     def achieved(self, exit: Exit) -> str:
-        """Return what was achieved, by statistics, warnings and exit code."""
+        """Conclude the achievement from statistics, warnings and exit code."""
         seen, kind, code = self.seen, self.plan.kind, exit.code
         self._take_statistics()
         if code in _WARNED and not seen.errors and not self._nothing and self._warnings:
@@ -262,7 +262,7 @@ class RdiffBackup(LineEngine):
     runs = RdiffBackupRun
 
     def call(self, options: Arguments, environ: Mapping[str, str]) -> Call:  # noqa: ARG002 - no variable counts
-        """Read a command line with an action, or an old one, whose options choose what is done."""
+        """Read a command line with an action, or an old one, whose options choose the action."""
         names, place = list(options.words), None
         if not _is_new(options):
             kind = _old_kind(options)
@@ -277,7 +277,7 @@ class RdiffBackup(LineEngine):
         return Call(kind, names[:1] if kind == "backup" else (), repository, () if chose else (_STATISTICS,), place)
 
     def unlock(self, plan: Plan) -> str | None:
-        """Return the command that undoes what a killed run left half done; the next backup would do so by itself."""
+        """Return the command that undoes the half of a killed run; the next backup would do so by itself."""
         place = shlex.quote(plan.repository or "REPOSITORY")
         new = _is_new(self.options(plan))
         return f"rdiff-backup regress {place}" if new else f"rdiff-backup --check-destination-dir {place}"

@@ -12,7 +12,7 @@ known. The caller sees the log as rclone writes it without that: each line is ma
   unchanged, for the session to know. From 1.70 on it looks at its stderr instead, which is ours: then the date stays.
 - A name that is no UTF-8 may differ: JSON has a replacement character where the plain log has the bytes.
 
-Phases: rclone lists, compares and copies at the same time, and its totals are what it has found so far; nothing says when it has
+Phases: rclone lists, compares and copies at the same time, and its totals count the files found so far; nothing says when it has
 found all. A share of such a total would run ahead and fall back, so the phase is `scanning` until the totals have stood still for
 ten seconds while fewer files wait than `--max-backlog` (beyond it rclone does not look), twice as long after each time that this
 was wrong; with `--check-first`, until the first byte is copied. rclone's own time left is a share of the same totals: not used.
@@ -37,12 +37,12 @@ _OTHERS = {
     **dict.fromkeys(("check", "cryptcheck", "checksum"), "check"),
     **dict.fromkeys(("delete", "deletefile", "purge", "cleanup", "rmdir", "rmdirs", "dedupe"), "prune"),
 }
-"""Subcommands that copy nothing, and what they are."""
+"""Subcommands that copy nothing, with their kinds."""
 _CHOOSE = (
     *("config", "include", "include-from", "filter", "filter-from", "files-from", "files-from-raw"),
     *("min-age", "max-age", "min-size", "max-size"),
 )
-"""Options that say whose remotes these are, and what alone is included."""
+"""Options that say whose remotes these are, or select files."""
 _WHERE = (
     *("-host", "-user", "-port", "-endpoint", "-url", "-account", "-bucket", "-remote", "-region", "-share", "-domain"),
     *("-drive-id", "-root-folder-id", "-team-drive", "-impersonate", "-ssh", "-shared-with-me", "-trashed-only"),
@@ -65,7 +65,7 @@ class Rclone(Adapter):
     """`rclone`, `rclone-v1.60.1`, `rclone.exe`; not `rclone-browser`, `rclonefs` or `rclone_jobber.sh`."""
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
-        """Plan the run; see the module for what is added and when."""
+        """Plan the run; the module says which flags are added, and when."""
         inner, at = unwrap(argv, environ), self.program_at(argv, at)
         options = rclone_options.read(argv, at, inner.environ)
         kind = _kind(options)
@@ -116,7 +116,7 @@ def _kind(options: Options) -> str:
 
 
 def _apart(options: Options, environ: Mapping[str, str]) -> list[str]:
-    """Return what else makes it another backup: whose remotes these are, where they are, what alone is included."""
+    """Return the options that make it another backup: whose remotes these are, where they are, a selection of files."""
     where = [name for name in options.options if name.endswith(_WHERE)]
     return apart_by(options, (*_CHOOSE, *where), {"config": environ.get("RCLONE_CONFIG", "")})
 
@@ -135,7 +135,7 @@ def _added(options: Options) -> tuple[str, ...]:
 
 
 def _ours(words: Sequence[str]) -> Sequence[str]:
-    """Return those of *words*, which begin with what we added, that are ours: see `_added`."""
+    """Return the flags of ours with which *words* begin: see `_added`."""
     if words[:1] != (LEVEL,):
         return words[:1]
     return words[:5] if words[3:5] == (STATS, "1s") else words[:3]

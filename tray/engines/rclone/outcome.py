@@ -1,11 +1,11 @@
 """Conclude an rclone run from its exit code, and for the codes of an error from its words.
 
     Succeeded: 0, and no error counted. Warning: 0 with errors counted; an error's code where each error is about one file or
-    folder, the space did not run out, and files came over (or all was there but what could not be read); 9, which the user asked
+    folder, the space did not run out, and files came over (or all was there except for unreadable files); 9, which the user asked
     for; 8 and 10, his own limits, when files came over before; and a `sync` of an empty source that deleted the whole copy.
     Cancelled: a signal that came through us, or of which rclone says so (130, 143). Everything else failed.
 
-rclone tries three times. Only what still went wrong the last time counts. Without an exit code a run is lost: its last words may be
+rclone tries three times. Only the problems of the last time count. Without an exit code a run is lost: its last words may be
 those of a minute before the end as well.
 """
 
@@ -104,7 +104,7 @@ class Seen:
 
 
 def conclude(seen: Seen, exit: Exit, plan: Plan, options: Options, inner: Inner) -> Result:
-    """Return the result of a run that copies, by what it said (*seen*) and how it ended."""
+    """Return the result of a run that copies, from its output (*seen*) and its exit."""
     now, stats, dry = seen.now, seen.stats, plan.kind == "dry-run"
     if stats is not None and not dry:
         now.files = stats.transfers + stats.renames
@@ -131,7 +131,7 @@ def conclude(seen: Seen, exit: Exit, plan: Plan, options: Options, inner: Inner)
 
 
 def _done(seen: Seen, exit: Exit, *, dry: bool) -> str:
-    """Return what a run achieved, as far as its exit code and words prove it; "" if they do not."""
+    """Return the achievement of a run, as far as its exit code and words prove it; "" if they do not."""
     if exit.code in (1, 5, 6) and (exit.asked or not _partial(seen)):
         return ""
     if exit.code in (8, 10) and (exit.asked or not seen.came):

@@ -46,7 +46,7 @@ _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d:\d\d)")
 
 
 class TransferSession:
-    """The reader of a run that copies, or says what it would copy.
+    """Reader of a run that copies, or lists the files that it would copy.
 
     Args:
         plan: The plan that was started.
@@ -91,7 +91,7 @@ class TransferSession:
         return b""
 
     def conclude(self, exit: Exit) -> Result:
-        """Conclude from what was seen and how it ended."""
+        """Conclude from the output and the exit."""
         return conclude(self._seen, exit, self._plan, self._options, self._inner)
 
     def _message(self, message: dict[str, Any], line: bytes) -> Fed:
@@ -112,7 +112,7 @@ class TransferSession:
         return Fed(events, _log_line(self._as_called(message), systemd=systemd).encode())
 
     def _as_called(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Return the message; the one that repeats the command (`-vv`) without what we added to it."""
+        """Return the message; the one that repeats the command (`-vv`) without our flags."""
         text = message["msg"]
         if not self._added or not isinstance(text, str) or " starting with parameters [" not in text:
             return message
@@ -153,7 +153,7 @@ class TransferSession:
         text = valid(text).partition("\n")[0]
         if match := _ATTEMPT.match(text):
             if match[3] == "succeeded" or int(match[1][:9]) < int(match[2][:9]):
-                seen.begin_again()  # what follows says which of the problems are still there
+                seen.begin_again()  # the next lines say which of the problems are still there
         elif item is not None and not kind.endswith("Fs"):
             seen.now.complain(text, decisive=not is_reading(text))
             seen.now.problem(text, valid(item))

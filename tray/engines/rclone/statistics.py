@@ -50,7 +50,7 @@ class Statistics:
 
     @classmethod
     def of(cls, stats: Mapping[str, Any]) -> "Statistics":
-        """Read the JSON; what is missing counts as 0."""
+        """Read the JSON; a missing figure counts as 0."""
         moving = stats.get("transferring")
         first = moving[0] if isinstance(moving, list) and moving else None
         name = first.get("name") if isinstance(first, dict) else first

@@ -1,7 +1,7 @@
 """rsync, 3.1 to 3.5.
 
 A transfer gets `--info=progress2` so that its progress is known, `--outbuf=L` so that it comes in time, and for a copy on this
-machine `stats2`, for exact figures at the end; the caller sees none of what these add. Some of it is left out:
+machine `stats2`, for exact figures at the end; the caller sees none of their output. Some of it is left out:
 
 - `stats2` when one end is remote: rsync hands it on, and the other side may be too old for it or allow fixed options only
   (`rrsync`); nor with `--log-file`, which would record it. `progress2` and `--outbuf` concern this side alone.
@@ -49,7 +49,7 @@ class Rsync(Adapter):
     """`rsync`, `rsync3`, `rsync-3.2.7`; not `rsyncd`, `rsync-ssl` or `rsyncbackup`."""
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
-        """Plan the run; see the module for what is added and when."""
+        """Plan the run; the module says which flags are added, and when."""
         inner, at = unwrap(argv, environ), self.program_at(argv, at)
         options = rsync_options.read(argv, at)
         kind = _kind(options)
@@ -110,13 +110,13 @@ def _added(options: Options) -> tuple[str, ...]:
 
 
 def _apart(options: Options, environ: Mapping[str, str]) -> list[str]:
-    """Return what else makes it another backup: what alone is included, and by which way the other side is reached."""
+    """Return the options that make it another backup: a selection of files, and the way to the other side."""
     shell = environ.get("RSYNC_RSH", "") if options.remote else ""
     return [word for word in apart_by(options, _CHOOSE, {"rsh": shell}) if word != "rsh=ssh"]
 
 
 def _ends(options: Options) -> tuple[tuple[str, ...], str | None]:
-    """Return what is copied and where to, as given."""
+    """Return sources and destination, as given."""
     batch = options.last("read-batch")
     if batch is not None:
         return (f"recorded in {batch}",), options.words[-1]

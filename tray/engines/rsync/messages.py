@@ -1,4 +1,4 @@
-"""Read what rsync says besides its progress: errors, warnings, and the figures at its end."""
+"""Read the messages of rsync: errors, warnings, and the figures at its end."""
 
 import re
 
@@ -85,7 +85,7 @@ class Seen:
 
 
 class Messages:
-    """Collects what a run says.
+    """Collector of the messages of a run.
 
     Args:
         wished: The user asked for links, devices or special files to be left out.
@@ -96,7 +96,7 @@ class Messages:
         self._wished = wished
 
     def take(self, line: bytes) -> tuple[Event, ...] | None:
-        """Return the problems that *line* tells of; None if it is no message of rsync's (or of what connects it)."""
+        """Return the problems that *line* tells of; None if it is no message of rsync's (or of the program that connects it)."""
         if not _START.match(line):
             return None
         text, seen = plain(line), self.seen
@@ -119,15 +119,15 @@ class Messages:
         return self._problem(text)
 
     def connection(self, line: bytes) -> None:
-        """Take a line of what connects rsync (ssh); it may be the reason of a failure."""
+        """Take a line of the program that connects rsync (ssh); it may be the reason of a failure."""
         if text := plain(line):
             self.seen.findings.complain(text)
 
-    def _left_out(self, what: str, item: str) -> tuple[Event, ...]:
-        special = what == "non-regular file"
+    def _left_out(self, kind: str, item: str) -> tuple[Event, ...]:
+        special = kind == "non-regular file"
         if self._wished and special:
             return ()
-        why = "it was left out: a link, device or other special file" if special else f"it was left out: {what}"
+        why = "it was left out: a link, device or other special file" if special else f"it was left out: {kind}"
         new = self.seen.findings.problem(why, item)
         self.seen.left += len(new)
         return new
@@ -164,32 +164,32 @@ class Messages:
         match = _ERROR.match(text)
         if not match:
             return ()
-        what, item = match["what"].strip(), match["item"]
-        if temporary := _TEMPORARY.fullmatch(item) if what.startswith(("mkstemp", "rename")) else None:
+        action, item = match["what"].strip(), match["item"]
+        if temporary := _TEMPORARY.fullmatch(item) if action.startswith(("mkstemp", "rename")) else None:
             item = temporary[1] + temporary[2]
-        new = seen.findings.problem(_words(what, match["why"]), item)
+        new = seen.findings.problem(_words(action, match["why"]), item)
         if not new:
             return ()
-        self._count(what, item, (match["role"] or "").lower())
+        self._count(action, item, (match["role"] or "").lower())
         return new
 
-    def _count(self, what: str, item: str, role: str) -> None:
+    def _count(self, action: str, item: str, role: str) -> None:
         seen = self.seen
-        seen.lost += bool(_LOST.match(what))
-        if _MISSING.match(what) and role in ("", "sender"):
+        seen.lost += bool(_LOST.match(action))
+        if _MISSING.match(action) and role in ("", "sender"):
             seen.missing = [*seen.missing[:999], item]
-        elif role == "sender" or what.startswith(("send_files", "opendir", "readlink_stat", "read errors")):
+        elif role == "sender" or action.startswith(("send_files", "opendir", "readlink_stat", "read errors")):
             seen.unreadable += 1
-        elif not _ASIDE.match(what):
+        elif not _ASIDE.match(action):
             seen.refused += 1
 
 
-def _words(what: str, why: str) -> str:
-    """Return what happened to the item: "it could not be opened: Permission denied"."""
+def _words(action: str, why: str) -> str:
+    """Return the problem in words: "it could not be opened: Permission denied"."""
     for begin, words in _WORDS.items():
-        if what.startswith(begin):
+        if action.startswith(begin):
             return f"{words}: {why}"
-    return f"{what}: {why}" if what else why
+    return f"{action}: {why}" if action else why
 
 
 def exact(digits: bytes) -> int:

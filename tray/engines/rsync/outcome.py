@@ -62,7 +62,7 @@ _CODES = {
 
 
 def conclude(seen: Seen, exit: Exit, plan: Plan, options: Options, inner: Inner) -> Result:
-    """Return the result of a run that copies, by what it said (*seen*) and how it ended."""
+    """Return the result of a run that copies, from its output (*seen*) and its exit."""
     result = _concluded(seen, exit, plan, options, inner)
     if plan.kind == "dry-run" or not seen.bare or plan.places == ():
         return result
@@ -72,7 +72,7 @@ def conclude(seen: Seen, exit: Exit, plan: Plan, options: Options, inner: Inner)
 def _concluded(seen: Seen, exit: Exit, plan: Plan, options: Options, inner: Inner) -> Result:
     dry = plan.kind == "dry-run"
     known = exit
-    if not exit.seen:  # what rsync announced is as good, and so are the figures that it prints when it is done
+    if not exit.seen:  # the code that rsync announced is as good, and so are the figures that it prints when it is done
         known = Exit(seen.said[0][0] if seen.said else 0 if seen.complete else None, asked=exit.asked)
     seen.findings.stopped = known.code == 20
     done = _done(known.code, seen, plan, options) if known.signal is None else ""
@@ -86,8 +86,8 @@ def _concluded(seen: Seen, exit: Exit, plan: Plan, options: Options, inner: Inne
     if result.outcome is Outcome.FAILED and known.code is not None and not inner.timed_out(known.code):
         return replace(result, reason=_reason(seen, known.code))
     if result.outcome is Outcome.SUCCEEDED and known.code in (23, 24):
-        what = "vanished before they could be copied" if known.code == 24 else "or their attributes could not be copied"
-        return replace(result, outcome=Outcome.WARNING, reason=f"{done}, but some files {what}.")
+        lost = "vanished before they could be copied" if known.code == 24 else "or their attributes could not be copied"
+        return replace(result, outcome=Outcome.WARNING, reason=f"{done}, but some files {lost}.")
     return result
 
 
@@ -100,7 +100,7 @@ def _nothing(result: Result, seen: Seen) -> Result:
 
 
 def _done(code: int | None, seen: Seen, plan: Plan, options: Options) -> str:
-    """Return what a run achieved that came to its end, as exit code *code* says; "" if that is not proven."""
+    """Return the achievement of a run that ended with *code*; "" unless it is proven that it came to its end."""
     if code not in (0, 23, 24) or seen.listed == 0 or (code == 23 and not _came_over(seen, options)):
         return ""
     recursive = options.given("archive", "recursive", "dirs", "files-from", "read-batch")
@@ -120,7 +120,7 @@ def _came_over(seen: Seen, options: Options) -> bool:
     """Whether the copy now holds any file of the sources, after exit code 23."""
     if (seen.transferred or 0) > seen.lost:
         return True
-    if seen.refused:  # then what was not copied was not there already, either
+    if seen.refused:  # then files that were not copied were not there before, either
         return False
     if seen.regular is not None:
         return seen.regular > seen.lost

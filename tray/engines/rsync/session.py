@@ -34,7 +34,7 @@ _OWN = re.compile(
 )
 _NO_SPECIALS = ("no-links", "no-l", "no-devices", "no-specials", "no-D", "safe-links")
 _FIRST = 20
-"""Among so many lines at the beginning what ssh says is looked for also on stdout, where both are one."""
+"""So many lines at the beginning may hold words of ssh on stdout too, where both streams are one."""
 _UNITS = {b"": 1, b"k": 1000, b"K": 1000, b"M": 1000**2, b"G": 1000**3, b"T": 1000**4, b"P": 1000**5}
 _NO_NAMES = (b"sending incremental file list", b"receiving ", b"building file list", b"created directory ", b"created ")
 _FIRST_LINE = b"Number of files: "
@@ -90,7 +90,7 @@ class Block:
         return self._at not in (_At.OUTSIDE, _At.EMPTY)
 
     def empty(self, line: bytes) -> bytes:
-        """Take an empty line; return what is the caller's now."""
+        """Take an empty line; return the bytes that the caller gets now."""
         if self._at is _At.FIGURES:
             self._at, self._gap = _At.GAP, line
             self._kept.append(line)
@@ -111,14 +111,14 @@ class Block:
         return b"" if ours else b"".join(kept)
 
     def take(self, line: bytes) -> bytes:
-        """Take a line that is no message; return what is the caller's now, the line itself unless it belongs to the block."""
+        """Take a line that is no message; return the bytes that the caller gets now: the line unless it belongs to the block."""
         self._kept.append(line)
         step = {_At.EMPTY: self._first, _At.FIGURES: self._figure, _At.GAP: self._sent, _At.END: self._total}[self._at]
         given = step(line)
         return self.give_back() if len(self._kept) > _MOST and not self._certain else given
 
     def rest(self) -> bytes:
-        """Return what was kept at the end of the output, if it was no block: another's words."""
+        """Return the lines that are kept at the end of the output, if they are no block: words of another program."""
         ours = self._certain or (self._at is _At.EMPTY and self._drop)
         return self._forget() if ours else self.give_back()
 
@@ -151,11 +151,11 @@ class Block:
 
 
 class TransferSession:
-    """The reader of a run that copies, or says what it would copy.
+    """Reader of a run that copies, or lists the files that it would copy.
 
     Args:
         plan: The plan that was started.
-        options: The command line without what we added.
+        options: The command line without our flags.
         inner: Programs that stand before rsync.
         statistics: We added the block of statistics.
     """
@@ -186,17 +186,17 @@ class TransferSession:
         return self._text(line, stream, shown=line)
 
     def patience(self, part: bytes, stream: Stream) -> float:  # noqa: ARG002 - where it stands tells
-        """Wait for the end of what may be an update or a line of the block."""
+        """Wait for the end of a possible update or line of the block."""
         return math.inf if self._returned[stream] or self._blocks[stream].inside else 0.0
 
     def held(self, stream: Stream) -> bytes:
-        """Return what looked like the block and was none."""
+        """Return the lines that looked like the block and were none."""
         ended = stream is Stream.ERR and self._copied >= 0  # the newline of an update
         rest = self._blocks[stream].rest()
         return b"" if ended and not rest.strip() else rest
 
     def conclude(self, exit: Exit) -> Result:
-        """Conclude from what was seen and how it ended."""
+        """Conclude from the output and the exit."""
         seen = self._messages.seen
         if self._overall and self._exact and seen.transferred_bytes is None and self._copied >= 0:
             seen.transferred_bytes = self._progress.bytes_done
@@ -229,12 +229,12 @@ class TransferSession:
         rest = line[match.end() :]
         if not rest.strip(b"\r\n") or (self._ours and _CUT_COUNTS.fullmatch(rest)):
             return Fed((self._progress,), b"" if self._ours else line)
-        # The newline that would have ended the update went to stderr, before an error: what follows it here is another line.
+        # The newline that would have ended the update went to stderr, before an error: the rest here is another line.
         fed = self._text(rest, stream, shown=rest if self._ours else line)
         return Fed((self._progress, *fed.events), fed.relay)
 
     def _empty(self, line: bytes, stream: Stream) -> Fed:
-        r"""An empty line may come with what follows it. A lone `\r` begins an update."""
+        r"""Take an empty line, which may belong to the next one. A lone `\r` begins an update."""
         if not self._ours:
             return Fed(relay=line)
         return Fed() if line == b"\r" else Fed(relay=self._blocks[stream].empty(line))

@@ -55,12 +55,12 @@ _BEGUN = re.compile(_WORDS + rb"(?::(?: (?:\d+(?: (?:\([^()]*\)?)?)?)?)?)?$")
 """The totals up to anywhere, whatever their label."""
 _LONGEST = 300
 LABEL_SECONDS = 0.5
-"""So long the rest of what may be the totals may take; a prompt looks like their label."""
+"""Seconds to wait for the rest of a possible line of totals; a prompt looks like their label."""
 KEPT_SECONDS = 60.0
-"""So long a line after the totals may take to end, which tells whether they were any."""
+"""Seconds to wait for the end of a line after the totals, which tells whether they were any."""
 _MESSAGE = re.compile(rb"(?:[^ :]*/)?(?:g|gnu)?tar[\w.+-]*(?: \([^()]*\))?: ")
 _EMPTY = 10_240  # bytes of an archive without members, unless the user chose other records
-_SAID = re.compile(r"(?:\S*/)?(?:g|gnu|bsd)?tar[\w.+-]*: (?P<what>.+)")
+_SAID = re.compile(r"(?:\S*/)?(?:g|gnu|bsd)?tar[\w.+-]*: (?P<message>.+)")
 _UNREAD = re.compile(
     r"(?P<item>.+?): (?:Warning: )?(?P<why>Cannot (?:open|stat|read|readlink|savedir|opendir|chdir)(?:: .+)?|Read error at .+)"
 )
@@ -116,7 +116,7 @@ class TarSession(LineSession):
         super().__init__(plan, options, inner)
         self._gnu = plan.ours
         self._written: int | None = None
-        self._kept = [b"", b"", b"", b""]  # by stream: what may be the totals
+        self._kept = [b"", b"", b"", b""]  # by stream: a possible line of totals
         self._changed = False
         self._after = 0
         self._missing: str | None = None
@@ -126,7 +126,7 @@ class TarSession(LineSession):
     def feed(self, line: bytes, stream: Stream) -> Fed:
         """Take one line; the totals that we asked for are not the caller's.
 
-        They come once, and only messages follow: what looked like them before any other line was the name of a file.
+        They come once, and only messages follow: a line like them before any other line was the name of a file.
         """
         body = line.rstrip(b"\r\n")
         kept = self._kept[stream]
@@ -155,7 +155,7 @@ class TarSession(LineSession):
         return b""
 
     def achieved(self, exit: Exit) -> str:
-        """Return what was achieved, by complaints, totals and exit code."""
+        """Conclude the achievement from complaints, totals and exit code."""
         seen = self.seen
         seen.bytes_processed = self._written
         self._sort_out(exit.code)
@@ -200,29 +200,29 @@ class TarSession(LineSession):
             if stream is Stream.ERR and text and not self.options.given("verbose"):
                 self.seen.complain(text)
             return ()
-        what = said["what"]
+        message = said["message"]
         if self._written is not None:
             self._after += 1
-        if match := _CHANGED.fullmatch(what):
+        if match := _CHANGED.fullmatch(message):
             self._changed = True
             return self.seen.problem(match["why"], match["item"])
-        if match := _UNREAD.fullmatch(what) or _MISSING.fullmatch(what):
-            if "Warning: " not in what:
-                self._missing = self._missing or what
+        if match := _UNREAD.fullmatch(message) or _MISSING.fullmatch(message):
+            if "Warning: " not in message:
+                self._missing = self._missing or message
             return self.seen.problem(match["why"], match["item"])
-        if match := _LEFT_OUT.fullmatch(what):
+        if match := _LEFT_OUT.fullmatch(message):
             return self.seen.problem(match["why"], match["item"])
-        return self._other_words(what, text)
+        return self._other_words(message, text)
 
-    def _other_words(self, what: str, text: str) -> tuple[Event, ...]:
+    def _other_words(self, message: str, text: str) -> tuple[Event, ...]:
         """Take a message that is in no table: about the whole run, or in another language."""
-        if what == _AFTERWORD or _HARMLESS.fullmatch(what):
+        if message == _AFTERWORD or _HARMLESS.fullmatch(message):
             return ()
-        if self.plan.kind == "backup" and _FATAL.match(what) is None:
+        if self.plan.kind == "backup" and _FATAL.match(message) is None:
             if len(self._unknown) < _MAX_UNKNOWN:
-                self._unknown.append((what, text, self._after))
+                self._unknown.append((message, text, self._after))
             return ()
-        self.seen.fatal = self.seen.fatal or _FATAL.match(what) is not None
+        self.seen.fatal = self.seen.fatal or _FATAL.match(message) is not None
         self.seen.complain(text)
         return ()
 
@@ -230,16 +230,16 @@ class TarSession(LineSession):
         """Tell messages in another language apart by their shape; only GNU tar's have one that can be relied on."""
         items: list[re.Match[str]] = []
         archive = self.options.last("file")
-        for what, text, after in self._unknown:
-            names_archive = archive is not None and archive in what
-            match = None if after or names_archive or not self._gnu else _ABOUT.fullmatch(what)
+        for message, text, after in self._unknown:
+            names_archive = archive is not None and archive in message
+            match = None if after or names_archive or not self._gnu else _ABOUT.fullmatch(message)
             if match:
                 items.append(match)
-            elif not self._gnu or names_archive or after > 1 or _ABOUT.fullmatch(what):
+            elif not self._gnu or names_archive or after > 1 or _ABOUT.fullmatch(message):
                 self.seen.complain(text, decisive=True)
         if self.options.given(
             *LEAVE_OUT
-        ):  # remarks about what the user left out have no error of the system at their end
+        ):  # remarks about files that the user left out have no error of the system at their end
             errors = [match for match in items if ": " in match["why"]]
             items = (errors or items) if code in (1, 2) else []
         for match in items:
@@ -270,7 +270,7 @@ class Tar(Adapter):
     """`tar`, `gtar`, `bsdtar`, `tar.exe`; not `tarsnap`, `star` or `tartool`."""
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
-        """Plan the run; see the module for what is added and when."""
+        """Plan the run; the module says which flags are added, and when."""
         inner = unwrap(argv, environ)
         asked = self._call(argv, at)
         visible = asked.kind != "other" and inner.visible
