@@ -39,8 +39,8 @@
         el("h2", {}, ["succeeded", "warning"].includes(run.outcome) ? "What was backed up" : "What was to be backed up"), el("div", { class: "card" }, BT.figures(run), report.paths.map((path) => el("div", { class: "path cut", title: path }, path))),
         report.problems.length > 0 && [el("h2", {}, "Problems"), el("div", { class: "card" }, BT.pairs(report.problems))],
         run.steps.length > 0 && [el("h2", {}, "Steps"), el("div", { class: "card" }, BT.steps(run.steps))],
-        el("h2", {}, "The run"), el("div", { class: "card" }, BT.pairs(report.happened)),
         entry(),
+        el("h2", {}, "The run"), el("div", { class: "card" }, BT.pairs(report.happened)),
         el("h2", {}, "To hand over"), el("div", { class: "card" }, BT.exporter(`report ${run.run}`, "Save this report", "run")),
         el("p", { class: "buttons" }, BT.go(`log/${run.run}`, "Full log"), report.entry !== null && !report.check && BT.go(`entry/${report.entry}`, "The entry itself"))];
     },
