@@ -350,7 +350,7 @@ def test_a_folder_that_a_stranger_made_first_is_not_used(machine: Machine) -> No
     assert f"ok    runtime folder: {machine.base}/user-{ANN}/.local/state/backup-tray/runtime" in doctor
     assert machine.as_root("ls", "-A", trap).stdout == ""
     named = machine.run(machine.user_tray(ANN, "tracker", BACKUP_TRAY_HOME=str(trap / "mine")))
-    assert (named.returncode, f"{trap}, on the way to it, was made by somebody else" in named.stderr) == (2, True)
+    assert (named.returncode, f"{trap}, on the way to it, was made by another user" in named.stderr) == (2, True)
 
 
 def test_with_accounts_as_an_administrator_makes_them(machine: Machine) -> None:

@@ -251,7 +251,7 @@ def check_private(folder: Path, status: os.stat_result) -> None:
         if (stranger := _planted(folder)) is not None:
             raise UnsafeFolderError(
                 folder,
-                f"{stranger}, on the way to it, was made by another user ( {stranger.lstat().st_uid})",
+                f"{stranger}, on the way to it, was made by another user ({stranger.lstat().st_uid})",
                 next=f"Look at it with `ls -ld {stranger}`, have an administrator remove it, then try again.",
             )
 
