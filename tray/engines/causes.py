@@ -6,7 +6,7 @@ its content.
 """
 
 import re
-from functools import partial
+from functools import cache, partial
 
 Causes = tuple[tuple["re.Pattern[str]", str], ...]
 """Expressions and their sentences, the most telling first.
@@ -100,9 +100,11 @@ def _group(match: "re.Match[str]", mark: "re.Match[str]") -> str:
     return (text or mark[2] or "").strip("\n")[:300]
 
 
-_NO_ACCESS = causes("<access>\n")
+@cache
+def _no_access() -> Causes:
+    return causes("<access>\n")  # few runs fail, so a start does not compile this
 
 
 def no_access(text: str) -> str:
     """Return why a destination cannot be reached or used, "" if *text* tells no such cause."""
-    return reason(text, _NO_ACCESS)
+    return reason(text, _no_access())
