@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 from tray.audit import ed25519
+from tray.core import regex
 from tray.core.dataclass import dataclass
 
 ROTATED = "rotated"
@@ -26,7 +27,7 @@ _ED25519 = b"\x01"
 _DASH = "\N{EM DASH} "
 _MAX_NOTE = 65_536
 _WORD = "checkpoint"
-_LINE = re.compile(rf"\b{_WORD} (\S+) (\d+) ([\w+/]{{43}}=)((?: [^\s\[]\S* [\w+/]+=*(?=\s|$))+)", re.ASCII)
+_LINE = regex.compile(rf"\b{_WORD} (\S+) (\d+) ([\w+/]{{43}}=)((?: [^\s\[]\S* [\w+/]+=*(?=\s|$))+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ existing copy is overwritten by one write that is shorter than a sector: neither
 import contextlib
 import errno
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from pathlib import Path
 
 from tray.audit import checkpoint, keys
 from tray.audit.checkpoint import Checkpoint, VerifierKey
-from tray.core import files, paths
+from tray.core import files, paths, regex
 
 if sys.platform != "win32":
     import fcntl
@@ -31,7 +30,7 @@ RootAt = Callable[[int], bytes]
 CHECKPOINT = ".checkpoint"
 KEYS = ".pub"
 MAX_NOTE = 65_536
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID = regex.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SECTOR = 512
 _TRIES = 10
 _PAUSE = 0.001

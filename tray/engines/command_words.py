@@ -13,6 +13,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
+from tray.core import regex
 from tray.core.model import BACKUP
 from tray.core.redact import Redactor
 from tray.engines.base import Engine
@@ -35,11 +36,11 @@ Recognise = Callable[[Sequence[str], Mapping[str, str]], tuple[Engine, int]]
 """The function `engines.recognise`, which stands above this module."""
 
 _ANY = "command"
-_SYSTEM = re.compile(
+_SYSTEM = regex.compile(
     r"(?:/usr(?:/local)?)?/s?bin/|/snap/bin/|/opt/(?:homebrew|local)/s?bin/|/nix/store/[^/]+/bin/|/run/current-system/sw/bin/"
 )
-_BLANK = re.compile(r"[\s'\"]")
-_TEXT_NEXT = re.compile(r"-[A-Za-z]*c|--command")
+_BLANK = regex.compile(r"[\s'\"]")
+_TEXT_NEXT = regex.compile(r"-[A-Za-z]*c|--command")
 _REMOTE = ("ssh", "autossh")
 _INTERPRETERS = (
     r"(?:ba|da|z|k|mk|a|fi)?sh|rbash|pwsh|(?:python|perl|ruby|php|lua|tclsh|Rscript|node|bun|deno|java)[\d.]*(?:\.exe)?"

@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
+from tray.core import regex
 from tray.engines.text import program_name, words
 
 SHELLS = words("sh bash dash ash zsh ksh mksh fish rbash")
@@ -55,7 +56,7 @@ _MAY_LEAVE = frozenset((*_ALWAYS, *_STARTS, *DOCKER, *KUBE, *SHELLS, *TEXT)) | w
     "aws ssh autossh cpulimit chroot nsenter unshare lxc incus busybox doas sudo systemd-nspawn"
 )
 """Programs that may leave before the work is done, or start a shell that does."""
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_ASSIGNMENT = regex.compile(r"[A-Za-z_]\w*=")
 """How a word begins that sets a variable."""
 DOCKER_VALUES = words(
     """-e --env -v --volume -w --workdir -u --user -p --publish -h --hostname -l --label -m --memory -a --attach -c --cpu-shares

@@ -10,7 +10,7 @@ import posixpath
 import re
 from collections.abc import Sequence
 
-from tray.core import clock
+from tray.core import clock, regex
 from tray.core.redact import Redactor
 from tray.engines import nightly
 from tray.engines.text import valid
@@ -20,16 +20,16 @@ _MAX_NAME = 120
 _LONG_NAME = 60  # beyond this the paths are shortened to their last part, and a few digits keep the name unique
 _LONG_PATH = 40
 _SHOWN_APART = 3
-_OURS = re.compile(r"((?:named|listed|connected|recorded) in )(.+)", re.DOTALL)
+_OURS = regex.compile(r"((?:named|listed|connected|recorded) in )(.+)", re.DOTALL)
 """Our words for a source or a destination that stands in a file instead of the command."""
 SAID = ("listed by ", "the output of ", "everything backed up before")
 """Our words for a source that is no path."""
-_ODD = re.compile(r" to |, | with \S+=")
+_ODD = regex.compile(r" to |, | with \S+=")
 """Parts of a path that a name could be misread by."""
-_WHEN = re.compile(r"\{[^{}]*\}|DATE|PID|[^A-Za-z\d{}]+")
+_WHEN = regex.compile(r"\{[^{}]*\}|DATE|PID|[^A-Za-z\d{}]+")
 _PLACES = frozenset(("archive", "tag", "stdin-filename"))
 """Facts that tell jobs apart and are a destination, so that a date in them is one: see `nightly`."""
-_FILES = re.compile(r"(config|config-file|folder|root|(?:\w+-)*from(?:-\w+)*|include-\w*filelist)=(.+)", re.DOTALL)
+_FILES = regex.compile(r"(config|config-file|folder|root|(?:\w+-)*from(?:-\w+)*|include-\w*filelist)=(.+)", re.DOTALL)
 
 
 def job_name(

@@ -8,11 +8,12 @@ variables it gets, and whether its end and its output can be seen from here. An 
 import re
 from collections.abc import Mapping, Sequence
 
+from tray.core import regex
 from tray.core.dataclass import dataclass, field
 from tray.engines import detached
 from tray.engines.text import program_name
 
-_PYTHON = re.compile(r"python(?:\d+(?:\.\d+)?)?(?:\.exe)?", re.IGNORECASE)
+_PYTHON = regex.compile(r"python(?:\d+(?:\.\d+)?)?(?:\.exe)?", re.IGNORECASE)
 _IN_PYTHON = ("borg", "duplicity", "rdiff-backup")
 """Programs that stand behind their interpreter: `python3 -m borg`, and in the process list `/usr/bin/python3 /usr/bin/borg`."""
 

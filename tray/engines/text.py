@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tray.core import regex
+
 LINE_LIMIT = 1024 * 1024
 """A longer line, in bytes, is read in pieces of this length."""
 
@@ -15,7 +17,7 @@ def split_lines(text: bytes, *, returns: bool) -> Iterator[bytes]:
     yield from re.findall(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+" if returns else rb"[^\n]*\n|[^\n]+", text)
 
 
-_LEAD = re.compile(rb"(?:\r|\x1b\[[0-9;]*[A-Za-z])+")
+_LEAD = regex.compile(rb"(?:\r|\x1b\[[0-9;]*[A-Za-z])+")
 
 
 def strip_terminal(line: bytes) -> bytes:

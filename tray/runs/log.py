@@ -8,10 +8,9 @@ line" and "first column" begin the line anew, backspaces go back in it, and "cur
 """
 
 import os
-import re
 from pathlib import Path
 
-from tray.core import clock, files
+from tray.core import clock, files, regex
 from tray.core.redact import Lines, Redactor
 from tray.engines.base import Stream
 from tray.runs import disk_space
@@ -24,10 +23,10 @@ _STEP = 4 * 1024 * 1024
 _NAMES = {Stream.OUT: b"out", Stream.ERR: b"err"}
 ROWS = 64
 """So many lines can be drawn again; `docker pull` draws one for each layer."""
-_SPECIAL = re.compile(rb"[\r\x08\x1b]")
-_ANEW = re.compile(rb"\r+|\x1b\[2K|\x1b\[[01]?G")
-_UP = re.compile(rb"\x1b\[(\d{0,3})[AF]")
-_MOVES = re.compile(rb"\x1b\[[\d;]{0,20}[A-HJKSTfsu]")
+_SPECIAL = regex.compile(rb"[\r\x08\x1b]")
+_ANEW = regex.compile(rb"\r+|\x1b\[2K|\x1b\[[01]?G")
+_UP = regex.compile(rb"\x1b\[(\d{0,3})[AF]")
+_MOVES = regex.compile(rb"\x1b\[[\d;]{0,20}[A-HJKSTfsu]")
 
 
 class RunLog:

@@ -13,6 +13,7 @@ Without any sign the exit code may be either one's. Then the run failed, and the
 import re
 from collections.abc import Sequence
 
+from tray.core import regex
 from tray.core.model import Outcome
 from tray.engines.base import Exit, Result
 from tray.engines.findings import why_failed
@@ -41,12 +42,12 @@ _BECOMES = frozenset(
 )
 """Wrappers that become the command and do not wait for it."""
 _NOT_STARTED = (125, 126, 127)
-_USAGE = re.compile(r"\s|Usage:|usage:|Try '|For more (?:details|information)")
-_TIMES = re.compile(
+_USAGE = regex.compile(r"\s|Usage:|usage:|Try '|For more (?:details|information)")
+_TIMES = regex.compile(
     r"Command (?:exited|terminated|stopped) |[\d.]+user [\d.]+system|\d+inputs\+\d+outputs|(?:real|user|sys)\s"
 )
 _COMM = 15
-_LOCKED_IS_FINE = re.compile(r"(?:-\w*E|--conflict-exit-code[= ]) ?0")
+_LOCKED_IS_FINE = regex.compile(r"(?:-\w*E|--conflict-exit-code[= ]) ?0")
 _MOST = 3
 
 

@@ -4,14 +4,13 @@ Only folders on disks that answer at once are looked into, and only until the fi
 """
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray import engines, runs
-from tray.core import clock, ourselves
+from tray.core import clock, ourselves, regex
 from tray.core.dataclass import replace
 from tray.core.model import BACKUP, Outcome
 from tray.core.paths import Places
@@ -145,7 +144,7 @@ def _holds_a_file(folder: str, folders: list[str], *, regular: bool) -> bool:
     return False
 
 
-_HOLDER = re.compile(r"locked(?: exclusively)? by PID (\d{1,9}) on (\S+)")
+_HOLDER = regex.compile(r"locked(?: exclusively)? by PID (\d{1,9}) on (\S+)")
 
 
 def earlier(places: Places, mine: RunInfo) -> str | None:

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from tray.core import clock
+from tray.core import clock, regex
 from tray.core.dataclass import dataclass, field, replace
 from tray.core.model import Outcome
 from tray.engines import ENGINES, Notice
@@ -26,7 +26,7 @@ _QUICK = sorted(
 """Engines that may be over at once; named is the first of which an end may be, so the likeliest stands first."""
 _QUICK_NAMES = frozenset(known.name for known in _QUICK)
 _TALKS = frozenset(known.name for known in ENGINES if known.talks)
-_REDIRECTS = re.compile(r"2>|&>|>&|\|&|\bexec\b")
+_REDIRECTS = regex.compile(r"2>|&>|>&|\|&|\bexec\b")
 DUMPERS = frozenset(("pg_dump", "pg_dumpall", "pg_basebackup", "mysqldump", "mariadb-dump", "mongodump"))
 """Programs that stand first in a pipe, whose exit code tells of the last one only; what they do is always a part of a backup."""
 _SAME_TIME_SECONDS = 0.1

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from tray.audit.entry import ENDS, Action, Severity
-from tray.core import clock
+from tray.core import clock, regex
 from tray.core.dataclass import asdict, dataclass, fields
 from tray.core.errors import UsageError
 from tray.core.model import Outcome, Source
@@ -136,8 +136,8 @@ def words(text: str) -> Iterator[str]:
         yield word if len(word) <= WORD_BYTES // 4 else word.encode()[:WORD_BYTES].decode("utf-8", "ignore")
 
 
-_WORD = re.compile(r"[^\W_]+")
-_NOT_READ = re.compile(r"[0-9a-f-]{32,}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
+_WORD = regex.compile(r"[^\W_]+")
+_NOT_READ = regex.compile(r"[0-9a-f-]{32,}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
 READABLE = ("action", "actor", "engine", "job", "kind", "result", "severity", "source")
 
 

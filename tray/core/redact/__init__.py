@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+from tray.core import regex
 from tray.core.redact import forms, patterns
 from tray.core.redact.command import Walk
 from tray.core.redact.forms import printed_file, printed_words
@@ -25,16 +26,16 @@ if TYPE_CHECKING:
 __all__ = ["HIDDEN", "OVERLAP", "Harmless", "Lines", "Redactor", "Rules", "Wary", "is_secret_name"]
 
 _LONGEST_VALUE = 131_072
-_WORD = re.compile(r"[^\s\"'<>()\[\]{},;:=]{8,}")
-_HASH = re.compile(r"[0-9a-f.]{8,128}")
+_WORD = regex.compile(r"[^\s\"'<>()\[\]{},;:=]{8,}")
+_HASH = regex.compile(r"[0-9a-f.]{8,128}")
 _DEFAULT = Rules()
 OVERLAP = 8192
 """Of an unfinished line so much is held back until its next piece comes: a secret may begin there."""
 _LONG = 65_536
 _MOST_LINES = 500
 """A private key has no more lines; who prints a beginning without an end does not blank the rest of the log."""
-_BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,60}PRIVATE KEY(?: BLOCK)?-----")
-_END = re.compile(rb"-----END [A-Z0-9 ]{0,60}PRIVATE KEY(?: BLOCK)?-----")
+_BEGIN = regex.compile(rb"-----BEGIN [A-Z0-9 ]{0,60}PRIVATE KEY(?: BLOCK)?-----")
+_END = regex.compile(rb"-----END [A-Z0-9 ]{0,60}PRIVATE KEY(?: BLOCK)?-----")
 
 
 class Redactor:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tray.core import regex
 from tray.core.dataclass import dataclass, field
 from tray.core.redact import forms, patterns
 from tray.core.redact.forms import printed_file, printed_words
@@ -25,13 +26,13 @@ _MOST_CHARS = 32_768
 """A longer word is masked as a whole; so is every word behind the first million characters."""
 _MOST_IN_ALL = 1 << 20
 _DEPTH = 5
-_NAME = re.compile(r"[^\W\d][\w.-]{0,60}")
-_VARIABLE = re.compile(r"\$(?:\w{1,60}|[@*#?$!-]|\{\w{1,60}\})")
-_PROGRAM = re.compile(r"[a-zA-Z][a-z\d.+-]*|[a-zA-Z.+_-]+")
-_SLASH = re.compile(r"(/[A-Za-z]{1,20}:)(?!/)")
-_ROOTED = re.compile(r"/|~|\.{1,2}/")
-_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
-_PIECES = re.compile(r"[][:,;@|&=(){}<>\"']+")
+_NAME = regex.compile(r"[^\W\d][\w.-]{0,60}")
+_VARIABLE = regex.compile(r"\$(?:\w{1,60}|[@*#?$!-]|\{\w{1,60}\})")
+_PROGRAM = regex.compile(r"[a-zA-Z][a-z\d.+-]*|[a-zA-Z.+_-]+")
+_SLASH = regex.compile(r"(/[A-Za-z]{1,20}:)(?!/)")
+_ROOTED = regex.compile(r"/|~|\.{1,2}/")
+_WINDOWS = regex.compile(r"[A-Za-z]:[\\/]|\\\\")
+_PIECES = regex.compile(r"[][:,;@|&=(){}<>\"']+")
 
 
 @dataclass(slots=True)

@@ -4,18 +4,19 @@ import json
 import re
 from collections.abc import Iterable
 
+from tray.core import regex
 from tray.core.redact.plain import is_ordinary, is_worth_learning
 
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_BETWEEN = re.compile(r"[\s:=,;@|&'\"%(){}\[\]<>/\\-]+")
-_CLAUSE = re.compile(r"[\s:,;|&?#'\"(){}\[\]<>]+")
+_BETWEEN = regex.compile(r"[\s:=,;@|&'\"%(){}\[\]<>/\\-]+")
+_CLAUSE = regex.compile(r"[\s:,;|&?#'\"(){}\[\]<>]+")
 _ALONE = 6
 """Shorter secrets are hidden only where they stand alone, else every log would be unreadable."""
 _MOST = 120
 _LONGEST = 16_384
 _LONGEST_COMMAND = 4096
-_CAT = re.compile(r"\s*(?:cat|head -n ?1|/bin/cat|/usr/bin/cat)\s+(\"[^\"]+\"|'[^']+'|[^\s;|&<>$\"']+)\s*")
-_ECHO = re.compile(
+_CAT = regex.compile(r"\s*(?:cat|head -n ?1|/bin/cat|/usr/bin/cat)\s+(\"[^\"]+\"|'[^']+'|[^\s;|&<>$\"']+)\s*")
+_ECHO = regex.compile(
     r"\s*(?:/usr)?(?:/bin/)?(?:echo|printf)\s+(?:-[neE]{1,3}\s+)?(?:[\"']?%s(?:\\n)?[\"']?\s+)?"
     r"(\"[^\"]+\"|'[^']+'|[^\s;|&<>$\"']+)\s*"
 )

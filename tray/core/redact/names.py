@@ -1,21 +1,21 @@
 """Tell by the names of variables, options and keys whether a secret stands behind them."""
 
-import re
 from functools import lru_cache
 
+from tray.core import regex
 from tray.core.redact.plain import words
 
-_SECRET = re.compile(
+_SECRET = regex.compile(
     r"PASSWORD|PASSWD|PASSPHRASE|PASSCODE|PASSCOMMAND|SECRET|TOKEN|CREDENTIAL|BEARER|^SSHPASS$|KEY_PEM$|CONNECTION_STRING$"
     r"|^RCLONE_CONFIG_.*_KEY$|(?:^|[_.])(?:PASS|PWD|PW|SAS|KENNWORT|PASSWORT|MOT_?DE_?PASSE|CONTRASE[NÑ]A|SENHA|WACHTWOORD)\d*$|(?:^|_)PASS_"
     r"|(?:API|ACCESS|ACCOUNT|PRIVATE|ENCRYPTION|SIGNING|APPLICATION|APP|STORAGE|MASTER|AUTH|SHARED|CRYPT|B2|RSA|AZUREBLOB|SWIFT|SSE_CUSTOMER)[_.]?KEY"
     r"|(?:^|[_.])(?:SIG|SIGNATURE|AUTH|AUTHORIZATION|COOKIE)$"
 )
-_NOT_SECRET = re.compile(
+_NOT_SECRET = regex.compile(
     r"(?:_FILE|_FILES|_PATH|_DIR|_FD|_STDIN|_SOCK|_LENGTH|_HASH|ASKPASS|_PROMPT|_KEY_ID|_TYPE|_EXPIRY|_TIMEOUT)$"
     r"|^(?:INSECURE_)?NO_|^ASK_|^(?:OLD)?PWD$|^KEY_HINT$"
 )
-_FILE = re.compile(r"PGPASSFILE|(.*?)_?FILE")
+_FILE = regex.compile(r"PGPASSFILE|(.*?)_?FILE")
 
 _LONGEST = 100
 
@@ -62,7 +62,7 @@ STATES = words(
 )
 """Words behind such a name that are no secret: "token: expired", "(using password: YES)"."""
 
-_QUIET = re.compile(
+_QUIET = regex.compile(
     r"XDG_|LC_|DBUS_|GTK_|QT_|KDE_|GNOME_|TERM|COLORTERM$|LS_COLORS$|LESS|GCC_|DEBIAN_|DISPLAY$|WAYLAND_|HOST|MACHTYPE$|SSH_(?!PASS)"
     r"|INVOCATION_ID$|JOURNAL_STREAM$|SESSION|WINDOW|MANAGERPID$|SYSTEMD_|NOTIFY_SOCKET$|SHELL|LOGNAME$|USER|MAIL$|EDITOR$|PAGER$"
     r"|PYTHON|VIRTUAL_ENV|CONDA|NODE|NVM|JAVA_|GO(?:PATH|ROOT|OS|ARCH)|BACKUP_TRAY_|COMP_|BASH|PS[1-4]$|PROMPT|IFS$|_$"

@@ -6,8 +6,8 @@ the text, whatever its content.
 """
 
 import re
-from functools import cache
 
+from tray.core import regex
 from tray.core.redact.names import HINTS, STATES, is_secret_name
 from tray.core.redact.plain import ORDINARY, changes, is_plain
 
@@ -19,7 +19,7 @@ _PREFIXES = (
     *("gh", "glpat-", "xox", "sk-", "sk_live", "AKIA", "ASIA", "AROA", "AIza", "ya29.", "eyJ", "hvs.", "npm_"),
     *("AGE-SECRET-KEY-", "SG."),
 )
-_PORT = re.compile(r"\d{1,5}(?:[/?#]|$)")
+_PORT = regex.compile(r"\d{1,5}(?:[/?#]|$)")
 _BEGIN_KEY = "-----BEGIN "
 _LONG_RUN = 40
 
@@ -29,26 +29,26 @@ def hide(text: str, hidden: Found | None = None) -> str:
     if _BEGIN_KEY in text:
         text = _hide_keys(text, hidden)
     if "@" in text:
-        text = _login().sub(lambda token: _addresses(token[0], hidden), text)
+        text = _LOGIN.sub(lambda token: _addresses(token[0], hidden), text)
     lowered = text.lower()
     if any(hint in lowered for hint in HINTS):
         text = _hide_named(text, lowered, hidden)
     if any(prefix in text for prefix in _PREFIXES):
-        text = _sub(_token(), text, hidden)
+        text = _sub(_TOKEN, text, hidden)
     if len(text) >= _LONG_RUN and text != lowered:  # a key has capitals
-        text = _long().sub(lambda run: _long_hidden(run, hidden), text)
+        text = _LONG.sub(lambda run: _long_hidden(run, hidden), text)
     return text
 
 
 def address(word: str, hidden: Found | None = None) -> str:
     """Return *word* with its password hidden if all of it is one address, in which also blanks and quotes may stand."""
-    return _addresses(word, hidden) if "@" in word and _address().match(word) else word
+    return _addresses(word, hidden) if "@" in word and _ADDRESS.match(word) else word
 
 
 def _hide_keys(text: str, hidden: Found | None) -> str:
     """Hide what stands between the marks of a private key, or behind the first mark where the second is missing."""
     shown, at, inside = [], 0, False
-    for mark in _key_mark().finditer(text):
+    for mark in _KEY_MARK.finditer(text):
         shown.append(_kept("", text[at : mark.start()], hidden) if inside else text[at : mark.start()])
         shown.append(mark[0])
         at, inside = mark.end(), mark["what"] == "BEGIN"
@@ -58,88 +58,46 @@ def _hide_keys(text: str, hidden: Found | None) -> str:
 
 def _hide_named(text: str, lowered: str, hidden: Found | None) -> str:
     if "auth" in lowered or "cookie" in lowered or "x-" in lowered:
-        text = _header().sub(lambda seen: _header_hidden(seen, hidden), text)
+        text = _HEADER.sub(lambda seen: _header_hidden(seen, hidden), text)
     if "identified" in lowered:
-        text = _sub(_identified(), text, hidden)
+        text = _sub(_IDENTIFIED, text, hidden)
     if "=" in text or ":" in text:
         text = _hide_values(text, hidden)
     if "--" in text:
-        text = _option().sub(lambda seen: _option_hidden(seen, hidden), text)
+        text = _OPTION.sub(lambda seen: _option_hidden(seen, hidden), text)
     if "basic" in lowered or "bearer" in lowered:
-        text = _bearer().sub(lambda seen: seen[0] if is_plain(seen["value"]) else _hidden(seen, hidden), text)
+        text = _BEARER.sub(lambda seen: seen[0] if is_plain(seen["value"]) else _hidden(seen, hidden), text)
     return text
 
 
-@cache
-def _key_mark() -> "re.Pattern[str]":
-    return re.compile(r"-----(?P<what>BEGIN|END) [A-Z0-9 ]{0,60}PRIVATE KEY(?: BLOCK)?-----")
-
-
-@cache
-def _address() -> "re.Pattern[str]":
-    return re.compile(r"(?:[\w.+-]{1,40}:){0,2}//")
-
-
-@cache
-def _login() -> "re.Pattern[str]":
-    return re.compile(r"(?<![^\s'\"<>])[^\s'\"<>@]++@[^\s'\"<>]*+")
-
-
-@cache
-def _named() -> "re.Pattern[str]":
-    return re.compile(
-        r"(?<![\w.-])(?P<name>(?:--)?[^\W\d][\w.-]*+)(?P<keep>(?:\\{0,3}[\"'])?\s{0,4}(?:=>?|:)\s{0,4}(?:\\{1,3}(?=[\"']))?)"
-    )
-
-
-@cache
-def _value() -> "re.Pattern[str]":
-    return re.compile(r"\"[^\"\\]*+(?:\\.[^\"\\]*+)*\"?|'[^']*+'?|[^\s&;,'\"]++")
-
-
-@cache
-def _option() -> "re.Pattern[str]":
-    return re.compile(
-        r"(?<![\w-])--(?P<name>[A-Za-z][\w-]*+)(?P<keep>\s{1,4})(?P<value>\"[^\"]*+\"?|'[^']*+'?|[^\s'\"]++)"
-    )
-
-
-@cache
-def _header() -> "re.Pattern[str]":
-    return re.compile(
-        r"(?P<keep>(?<![\w-])(?:(?:proxy-)?authorization|(?:set-)?cookie|x-[a-z-]{0,30}(?:key|token|auth|secret|password))"
-        r"(?:\\{0,3}[\"'])?\s{0,4}[:=]\s{0,4}(?:\\{0,3}[\"'\[]){0,2}"
-        r"(?:(?:basic|bearer|token|digest|negotiate|apikey|key|aws4-hmac-sha256)\s{1,4})?)"
-        r"(?P<value>(?<=digest )[^\r\n]++|[^\s\"'\\\[][^\r\n\"'\\]*+)",
-        re.IGNORECASE,
-    )
-
-
-@cache
-def _bearer() -> "re.Pattern[str]":
-    return re.compile(r"(?P<keep>(?<!\w)(?:Basic|Bearer)\s{1,4})(?P<value>[^\s\"',;]{8,}+)", re.IGNORECASE)
-
-
-@cache
-def _identified() -> "re.Pattern[str]":
-    return re.compile(
-        r"(?P<keep>identified\s{1,4}(?:with\s{1,4}\w{1,60}\s{1,4})?by\s{1,4})(?P<value>\"[^\"]*+\"?|'[^']*+'?|\S++)",
-        re.IGNORECASE,
-    )
-
-
-@cache
-def _token() -> "re.Pattern[str]":
-    return re.compile(
-        r"(?<![A-Za-z0-9])(?P<keep>)(?P<value>gh[pousr]_[A-Za-z0-9]{16,}+|github_pat_\w{20,}+|glpat-[\w-]{16,}+|xox[abeprs]-[\w-]{10,}+"
-        r"|sk-[\w-]{16,}+|sk_live_\w{10,}+|(?:AKIA|ASIA|AROA)[A-Z0-9]{12,}+|AIza[\w-]{30,}+|ya29\.[\w.-]{20,}+|hvs\.[\w-]{20,}+"
-        r"|eyJ[\w-]{8,}+\.[\w.-]{4,}+|npm_\w{30,}+|AGE-SECRET-KEY-[A-Z0-9]{20,}+|SG\.[\w-]{10,}+\.[\w-]{10,}+)"
-    )
-
-
-@cache
-def _long() -> "re.Pattern[str]":
-    return re.compile(r"(?<![A-Za-z0-9+/=_.-])(?P<keep>)(?P<value>[A-Za-z0-9+/]{40,}+={0,2})(?![\w.-])")
+_KEY_MARK = regex.compile(r"-----(?P<what>BEGIN|END) [A-Z0-9 ]{0,60}PRIVATE KEY(?: BLOCK)?-----")
+_ADDRESS = regex.compile(r"(?:[\w.+-]{1,40}:){0,2}//")
+_LOGIN = regex.compile(r"(?<![^\s'\"<>])[^\s'\"<>@]++@[^\s'\"<>]*+")
+_NAMED = regex.compile(
+    r"(?<![\w.-])(?P<name>(?:--)?[^\W\d][\w.-]*+)(?P<keep>(?:\\{0,3}[\"'])?\s{0,4}(?:=>?|:)\s{0,4}(?:\\{1,3}(?=[\"']))?)"
+)
+_VALUE = regex.compile(r"\"[^\"\\]*+(?:\\.[^\"\\]*+)*\"?|'[^']*+'?|[^\s&;,'\"]++")
+_OPTION = regex.compile(
+    r"(?<![\w-])--(?P<name>[A-Za-z][\w-]*+)(?P<keep>\s{1,4})(?P<value>\"[^\"]*+\"?|'[^']*+'?|[^\s'\"]++)"
+)
+_HEADER = regex.compile(
+    r"(?P<keep>(?<![\w-])(?:(?:proxy-)?authorization|(?:set-)?cookie|x-[a-z-]{0,30}(?:key|token|auth|secret|password))"
+    r"(?:\\{0,3}[\"'])?\s{0,4}[:=]\s{0,4}(?:\\{0,3}[\"'\[]){0,2}"
+    r"(?:(?:basic|bearer|token|digest|negotiate|apikey|key|aws4-hmac-sha256)\s{1,4})?)"
+    r"(?P<value>(?<=digest )[^\r\n]++|[^\s\"'\\\[][^\r\n\"'\\]*+)",
+    re.IGNORECASE,
+)
+_BEARER = regex.compile(r"(?P<keep>(?<!\w)(?:Basic|Bearer)\s{1,4})(?P<value>[^\s\"',;]{8,}+)", re.IGNORECASE)
+_IDENTIFIED = regex.compile(
+    r"(?P<keep>identified\s{1,4}(?:with\s{1,4}\w{1,60}\s{1,4})?by\s{1,4})(?P<value>\"[^\"]*+\"?|'[^']*+'?|\S++)",
+    re.IGNORECASE,
+)
+_TOKEN = regex.compile(
+    r"(?<![A-Za-z0-9])(?P<keep>)(?P<value>gh[pousr]_[A-Za-z0-9]{16,}+|github_pat_\w{20,}+|glpat-[\w-]{16,}+|xox[abeprs]-[\w-]{10,}+"
+    r"|sk-[\w-]{16,}+|sk_live_\w{10,}+|(?:AKIA|ASIA|AROA)[A-Z0-9]{12,}+|AIza[\w-]{30,}+|ya29\.[\w.-]{20,}+|hvs\.[\w-]{20,}+"
+    r"|eyJ[\w-]{8,}+\.[\w.-]{4,}+|npm_\w{30,}+|AGE-SECRET-KEY-[A-Z0-9]{20,}+|SG\.[\w-]{10,}+\.[\w-]{10,}+)"
+)
+_LONG = regex.compile(r"(?<![A-Za-z0-9+/=_.-])(?P<keep>)(?P<value>[A-Za-z0-9+/]{40,}+={0,2})(?![\w.-])")
 
 
 def _sub(pattern: "re.Pattern[str]", text: str, hidden: Found | None) -> str:
@@ -175,8 +133,8 @@ def _header_hidden(seen: "re.Match[str]", hidden: Found | None) -> str:
 
 def _hide_values(text: str, hidden: Found | None) -> str:
     """Hide what stands behind a telling name and `=` or `:`; names that tell nothing are passed over, not what follows them."""
-    shown, at, value = [], 0, _value()
-    for seen in _named().finditer(text):
+    shown, at, value = [], 0, _VALUE
+    for seen in _NAMED.finditer(text):
         if seen.start() < at or not is_secret_name(seen["name"]):
             continue
         what = value.match(text, seen.end())

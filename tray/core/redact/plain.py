@@ -7,6 +7,8 @@ import re
 from functools import lru_cache
 from itertools import pairwise
 
+from tray.core import regex
+
 
 def words(text: str) -> frozenset[str]:
     """Return the words of *text* as a set."""
@@ -15,21 +17,21 @@ def words(text: str) -> frozenset[str]:
 
 _MOST = 128
 LEAST_HIDDEN = 6
-_SEPARATORS = re.compile(r"[\x00-/:-@\[-`{-\x7f]+")
-_STRANGE = re.compile(r"[^\w./:,+@=~*?\[\]{}%^()# \-]")  # what no ordinary word holds
-_NUMBER = re.compile(r"[+-]?\d{1,12}(?:[.,:/_x-]\d{1,12}){0,7}(?:[KMGTPkmgt]?i?[Bb]?|ms|min|[smhdwy%+])(?:/s)?")
-_DATE = re.compile(r"\d{4}-?\d\d-?\d\d(?:[T_ -]?\d\d[:h-]?\d\d(?:[:-]?\d\d(?:\.\d{1,9})?)?)?(?:Z|[+-]\d\d:?\d\d)?")
-_LOCALE = re.compile(r"[a-z]{2}_[A-Z]{2}(?:\.(?:UTF-?8|utf-?8|ISO-?8859-\d+))?(?:@\w{1,10})?|C\.UTF-8|UTF-?(?:8|16)")
-_FORMAT = re.compile(r"%[-_0^]?\d{0,3}[A-Za-z]")
-_RUN = re.compile(
+_SEPARATORS = regex.compile(r"[\x00-/:-@\[-`{-\x7f]+")
+_STRANGE = regex.compile(r"[^\w./:,+@=~*?\[\]{}%^()# \-]")  # what no ordinary word holds
+_NUMBER = regex.compile(r"[+-]?\d{1,12}(?:[.,:/_x-]\d{1,12}){0,7}(?:[KMGTPkmgt]?i?[Bb]?|ms|min|[smhdwy%+])(?:/s)?")
+_DATE = regex.compile(r"\d{4}-?\d\d-?\d\d(?:[T_ -]?\d\d[:h-]?\d\d(?:[:-]?\d\d(?:\.\d{1,9})?)?)?(?:Z|[+-]\d\d:?\d\d)?")
+_LOCALE = regex.compile(r"[a-z]{2}_[A-Z]{2}(?:\.(?:UTF-?8|utf-?8|ISO-?8859-\d+))?(?:@\w{1,10})?|C\.UTF-8|UTF-?(?:8|16)")
+_FORMAT = regex.compile(r"%[-_0^]?\d{0,3}[A-Za-z]")
+_RUN = regex.compile(
     r"\d{1,12}|[a-z]{1,24}|[A-Z]{1,24}|[A-Z][a-z]{1,24}"
     r"|[A-Z]?[a-z]{2,}(?:[A-Z][a-z]{2,}){1,3}|[a-z]{0,8}[A-Z]{2,5}|[A-Z]{2,4}[a-z]{2,}|(?:\d{1,3}[hdmsw]){1,4}"
 )
-_NUMBERED = re.compile(r"([A-Za-z]{1,24})\d{1,4}|\d{1,4}([A-Za-z]{1,3})")
+_NUMBERED = regex.compile(r"([A-Za-z]{1,24})\d{1,4}|\d{1,4}([A-Za-z]{1,3})")
 _SHORT = 4
 """A name of letters and digits that is no longer is ordinary: `db01`, `sda1`, `2nd`."""
-_CONSONANTS = re.compile(r"[bcdfghjklmnpqrstvwxz]{7}")
-_VOWEL = re.compile(r"[aeiouyäöüéèêàáâôåøæœ]", re.IGNORECASE)
+_CONSONANTS = regex.compile(r"[bcdfghjklmnpqrstvwxz]{7}")
+_VOWEL = regex.compile(r"[aeiouyäöüéèêàáâôåøæœ]", re.IGNORECASE)
 _FILE_ENDINGS = words(
     """7z bak bin bz2 cfg cnf conf csv db dmg doc docx dump gpg gz html img ini iso jpeg jpg js json key lst list log md mp3 mp4
     odt pdf pem php png py qcow2 rar raw rb sh sql sqlite svg tar tbz2 tgz tmp toml txt txz vdi vhd vhdx vmdk xlsx xml xz yaml

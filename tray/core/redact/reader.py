@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from tray.core import regex
 from tray.core.redact import forms
 from tray.core.redact.harmless import Harmless
 from tray.core.redact.names import LETTERS, LOGINS, WITH_ONE_DASH, WORDS, is_secret_name, names_secret_file
@@ -16,22 +17,22 @@ from tray.core.redact.plain import ORDINARY, is_plain
 if TYPE_CHECKING:
     from tray.core.redact.command import Walk
 
-_LONG = re.compile(r"--[^\W\d_][\w.-]{0,60}")
-_BUNDLE = re.compile(
+_LONG = regex.compile(r"--[^\W\d_][\w.-]{0,60}")
+_BUNDLE = regex.compile(
     r"-(?:[a-z]{1,4}|[A-Z]{1,3}|[A-Z][a-z]|[a-zA-Z]?\d{1,5}[kKmMgG]?|\d[a-z]{1,3}|Xm[sx]\d{1,6}[kmgKMG]?|[a-z]{1,4}[A-Z]{1,2}[a-z]{0,3}|-)"
 )
-_LOGIN_MARK = re.compile(r"([:,%])")
+_LOGIN_MARK = regex.compile(r"([:,%])")
 _SSHPASS = "sshpass"
 _SSH = ("ssh", "scp", "sftp")
 _PIPED = frozenset(("echo", "printf"))
 
-_BETWEEN = re.compile(r"(?:[\s;|&<>()`]++|\$\()+")
-_PART = re.compile(
+_BETWEEN = regex.compile(r"(?:[\s;|&<>()`]++|\$\()+")
+_PART = regex.compile(
     r"\\.|'[^']*+'|\"[^\"\\]*+(?:\\.[^\"\\]*+)*\"|\$\{[^{}]*+\}|[^\s;|&<>()`'\"\\$]++|\$(?!\()|['\"\\]", re.DOTALL
 )
-_COMMAND = re.compile(r"[;|&()`\n]|\$\(")
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_ESCAPED_IN_QUOTES = re.compile(r'\\([$`"\\])')
+_COMMAND = regex.compile(r"[;|&()`\n]|\$\(")
+_ESCAPED = regex.compile(r"\\(.)", re.DOTALL)
+_ESCAPED_IN_QUOTES = regex.compile(r'\\([$`"\\])')
 
 
 class Words:
