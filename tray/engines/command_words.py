@@ -74,7 +74,6 @@ _DEPTH = 4
 _TELLS = words("--version -V version --help -h help -? --usage")
 _NO_BACKUPS = ("dry-run", "restore", "check", "prune", "compact", "other")
 _AROUND = TRIVIAL | words("cd export test [ cat tee ulimit umask source .")
-_KUBE_VALUES = words("-n --namespace -c --container --context --kubeconfig --cluster --user -f")
 _PLACE_VALUES = words("-t --target -S --setuid -G --setgid")
 
 
