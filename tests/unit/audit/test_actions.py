@@ -46,7 +46,7 @@ RECORDED = {
         "audit/verify/seal.py",
         "the user gave a reason why a breach is no cause for alarm any more",
     ),
-    Action.AUDIT_EXPORTED: ("report/save.py", "a part of the log was handed out: report, tiles or proof"),
+    Action.AUDIT_EXPORTED: ("report/create.py", "a part of the log was handed out: report, tiles or proof"),
     Action.AUDIT_REDACTED: ("audit/store.py", "the details of an entry were erased"),
     Action.AUDIT_ROTATED: ("audit/segments.py", "a segment of the log was closed"),
     Action.AUDIT_PRUNED: ("audit/segments.py", "the oldest segment was removed"),

@@ -747,5 +747,5 @@ def test_a_folder_with_a_hole_is_not_continued(pruned: Places, tmp_path: Path) -
 def test_a_pruned_log_is_salvaged_from_where_it_begins(pruned: Places, tmp_path: Path) -> None:
     """What was pruned is not called lost, and the rest is proven over the tree that was kept."""
     found = salvage.salvage(pruned.audit_db, tmp_path / "saved", trusted=keys.pins(pruned.audit_key))
-    assert (found.start, found.lost, found.whole) == (512, [], True)
+    assert (found.start, found.lost, found.whole) == (512, (), True)
     assert found.entries == {"signed": found.size - 512}

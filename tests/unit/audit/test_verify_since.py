@@ -153,7 +153,7 @@ def test_an_edited_file_is_not_believed(kept: Places, spoil: Any) -> None:
 def test_a_broken_file_is_never_intact(kept: Places, raw: bytes) -> None:
     """Whatever lies there in its place."""
     kept.audit_standing.write_bytes(raw)
-    with pytest.raises(AuditStandingError, match="cannot be told"):
+    with pytest.raises(AuditStandingError, match="is not known"):
         last_check.read(kept)
     assert since(kept).full
 
