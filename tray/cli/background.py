@@ -35,7 +35,9 @@ def _tracker(args: Namespace) -> int:
     if args.close_lost:
         from tray.audit import spool  # a helper's, not the tracker's
         from tray.recording import close_lost
+        from tray.runs import left_paused
 
+        left_paused.release_all(places())
         close_lost.close(places())
         spool.drain(places(), timeout=PATIENCE_SECONDS)
         return 0

@@ -1,6 +1,5 @@
-"""Check whether a control request can be passed on to a run's wrapper; resume runs that a dead wrapper left paused."""
+"""Check whether a control request can be passed on to a run's wrapper."""
 
-from tray.core import locks, process_tree
 from tray.core.errors import (
     BackupTrayError,
     ControlImpossibleError,
@@ -10,7 +9,6 @@ from tray.core.errors import (
     RunUntrackedError,
 )
 from tray.core.model import Control, Instance, LiveRun, Phase, Source
-from tray.runs import RunFolder, RunInfo
 
 
 def refusal(name: str, run: LiveRun | None, control: Control, *, reachable: bool) -> BackupTrayError | None:
@@ -47,17 +45,3 @@ def _impossible(run: LiveRun, control: Control, pid: str) -> BackupTrayError:
     return ControlImpossibleError(
         f"{run.job} cannot be paused now.", "It is being stopped, or this system cannot do it."
     )
-
-
-def release(folder: RunFolder, info: RunInfo) -> bool:
-    """Resume a run that was paused and whose wrapper has died since; return whether there was one.
-
-    No other process would ever do it, and a backup that stands still for good is none.
-    """
-    if not info.paused or info.child is None or info.boot != locks.boot_id() or folder.wrapped:
-        return False
-    if info.child.alive():
-        process_tree.resume(info.child.pid)
-        return True
-    # The command was killed too. Its children are still in its session, whose number is not given again before they are gone.
-    return locks.process_start(info.child.pid) is None and process_tree.resume_session(info.child.pid) > 0

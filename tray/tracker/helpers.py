@@ -40,9 +40,9 @@ class Helpers:
         self.check_spools()
         self._later("repositories", REPOSITORY_CHECK_SECONDS / 10, self.check_repositories)
 
-    def close_lost(self) -> None:
-        """Have runs closed whose wrapper died, and records appended that wait."""
-        self._help("--close-lost")
+    def close_lost(self) -> bool:
+        """Have runs closed, or resumed, whose wrapper died, and records appended that wait; False if a helper is at it already."""
+        return self._help("--close-lost")
 
     def care_soon(self) -> None:
         """Have the audit log cared for in a moment; many requests in a row are one."""
@@ -75,11 +75,13 @@ class Helpers:
         self._later("care", CARE_SECONDS, self._care_hourly)
         self.care()
 
-    def _help(self, task: str, *arguments: str) -> None:
-        """Start a process of ours for *task*, unless one works on it already."""
-        if not self._works(task):
-            self._working[task] = _started(task, *arguments)
-            self._later("reap", REAP_SECONDS, self._reap)
+    def _help(self, task: str, *arguments: str) -> bool:
+        """Start a process of ours for *task*; False if one works on it already."""
+        if self._works(task):
+            return False
+        self._working[task] = _started(task, *arguments)
+        self._later("reap", REAP_SECONDS, self._reap)
+        return True
 
     def _reap(self) -> None:
         self._working = {task: helper for task, helper in self._working.items() if helper.poll() is None}

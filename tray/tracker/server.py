@@ -18,7 +18,7 @@ from tray.core.model import Control
 from tray.core.paths import Places, private, system_readable
 from tray.ipc import endpoint
 from tray.tracker import loop
-from tray.tracker.control import refusal, release
+from tray.tracker.control import refusal
 from tray.tracker.conversation import Conversation
 from tray.tracker.helpers import Helpers
 from tray.tracker.loop import Loop, Reporter, Timer
@@ -205,7 +205,7 @@ class Tracker:
             self.helpers.care_soon()
         elif not folder.wrapped:
             self.runs.untracked(run)
-            if info is not None and run not in self._released and release(folder, info):
+            if info is not None and info.paused and run not in self._released and self.helpers.close_lost():
                 self._released.add(run)
 
     def _republished(self, run: str) -> bool:

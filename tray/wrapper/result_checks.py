@@ -155,7 +155,7 @@ def earlier(places: Places, mine: RunInfo) -> str | None:
     newest = None
     for folder, info in _others(places, mine):
         if info.paused and not folder.wrapped:
-            from tray.tracker.control import release  # seldom: a wrapper that died during a pause
+            from tray.runs.left_paused import release  # seldom: a wrapper that died during a pause
 
             release(folder, info)
         if info.job == mine.job and info.run < mine.run and folder.running(info):

@@ -19,8 +19,9 @@ from tray.core.model import Control, Instance, LiveRun, Outcome, Phase, Source
 from tray.core.paths import Places
 from tray.engines import COMMAND
 from tray.engines.base import STOP, Exit, Plan, Result
+from tray.runs.left_paused import release
 from tray.status import control
-from tray.tracker.control import refusal, release
+from tray.tracker.control import refusal
 from tray.wrapper import result_checks
 from tray.wrapper.child import Child
 from tray.wrapper.controls import Controls, shown
