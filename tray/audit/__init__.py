@@ -2,7 +2,7 @@
 
 entry.py       one entry; canonical.py, merkle.py, checkpoint.py and ed25519.py are its bytes, hashes and signature
 store.py       the log in SQLite, for all who read or write it; rows.py, schema.py and database.py are its tables and connection
-append.py      place, chain, tree and signature of new entries; create.py begins a log
+append.py      place, chain, tree and signature of new entries; a new log
 spool.py       how every process records, and where records wait while the log cannot take them
 keys.py        the signing key; rotation.py replaces it       near_copy.py   the checkpoint beside the configuration
 last_check.py  the result of the last verification            segments.py    closed parts of the log, and pruning

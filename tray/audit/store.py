@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Self
 
 from tray.audit import database, near_copy
-from tray.audit.append import append_all
+from tray.audit.append import append_all, ensure
 from tray.audit.checkpoint import Signer
-from tray.audit.create import ensure
 from tray.audit.entry import ENDS, Action, Draft, OpenRun, ended_run, open_run
 from tray.audit.merkle import Frontier, Tiles
 from tray.audit.rows import ENTRY, GOOD, PLAIN, StoredEntry, stored

@@ -144,8 +144,8 @@ def tell(error: BackupTrayError) -> None:
 
 def _introduce_log() -> None:
     """Tell a person at a terminal, once, where the first recorded run can be seen; cron's mail stays as it is."""
-    create = sys.modules.get("tray.audit.create")
-    if create is None or not create.made or sys.stderr is None or not sys.stderr.isatty():
+    append = sys.modules.get("tray.audit.append")
+    if append is None or not append.made or sys.stderr is None or not sys.stderr.isatty():
         return
     print(
         "backup-tray: this is the first run on record here; `backup-tray status` shows how your backups are.",

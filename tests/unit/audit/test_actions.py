@@ -12,8 +12,8 @@ from tray.audit.entry import Action, Draft, build
 ROOT = Path(tray.__file__).parent
 
 RECORDED = {
-    Action.LOG_CREATED: ("audit/create.py", "a log is begun; critical if there was one before"),
-    Action.KEY_CREATED: ("audit/create.py", "the log's first signing key was made"),
+    Action.LOG_CREATED: ("audit/append.py", "a log is begun; critical if there was one before"),
+    Action.KEY_CREATED: ("audit/append.py", "the log's first signing key was made"),
     Action.KEY_ROTATED: ("audit/append.py", "another signing key took over; critical if the old one was lost"),
     Action.RUN_STARTED: (
         "recording/run_entries.py",

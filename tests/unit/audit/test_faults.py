@@ -364,7 +364,7 @@ print(runs()[0])
 
 _KILLED_WHILE_MAKING = """
 import os, signal
-from tray.audit import create
+from tray.audit import append
 from tests.unit.audit.help import end
 from tray.audit import spool
 from tray.core.paths import places

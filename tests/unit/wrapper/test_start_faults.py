@@ -18,7 +18,7 @@ PARTS = 4
 FAULTS = [OSError(5, "Input/output error"), ValueError("a fault"), RuntimeError("a fault"), MemoryError()]
 if KIND == "functions":
     import tray.cli.run, tray.wrapper.wrap, tray.audit.spool, tray.audit.store, tray.wrapper.script_steps, tray.observe.execs
-    import tray.audit.keys, tray.audit.create, tray.wrapper.follow, tray.status.past_runs
+    import tray.audit.keys, tray.audit.append, tray.wrapper.follow, tray.status.past_runs
 
 
 def name(code):
