@@ -24,7 +24,7 @@ from tray.core.paths import Places
 from tray.status.live import Live
 from tray.status.source import StatusSource
 from tray.tracker import start
-from tray.tracker.control import refusal
+from tray.tracker.state import refusal
 
 PATIENCE_SECONDS = 4.0
 """How long a wrapper may take to find a tracker that has just started; it looks once a second."""

@@ -18,12 +18,11 @@ from tray.core.model import Control
 from tray.core.paths import Places, private, system_readable
 from tray.ipc import endpoint
 from tray.tracker import loop
-from tray.tracker.control import refusal
 from tray.tracker.conversation import Conversation
 from tray.tracker.helpers import Helpers
 from tray.tracker.loop import Loop, Reporter, Timer
 from tray.tracker.observer_thread import ObserverThread
-from tray.tracker.state import Runs
+from tray.tracker.state import Runs, refusal
 
 ORPHAN_CHECK_SECONDS = 1.0
 UPKEEP_SECONDS = 5.0

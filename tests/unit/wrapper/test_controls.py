@@ -21,7 +21,7 @@ from tray.engines import COMMAND
 from tray.engines.base import STOP, Exit, Plan, Result
 from tray.runs.left_paused import release
 from tray.status import control
-from tray.tracker.control import refusal
+from tray.tracker.state import refusal
 from tray.wrapper import result_checks
 from tray.wrapper.child import Child
 from tray.wrapper.controls import Controls, shown
