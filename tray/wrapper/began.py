@@ -18,28 +18,12 @@ from tray.core.model import Outcome
 from tray.engines.base import Exit, Result
 from tray.engines.findings import why_failed
 from tray.engines.program import unwrap
-from tray.engines.text import plain, program_name
+from tray.engines.text import plain, program_name, words
 from tray.wrapper.child import Last
 
 _ELSEWHERE = frozenset(("systemd-run",))
 """With `--wait --pipe` it has systemd start the command: no child of its own."""
-_BECOMES = frozenset(
-    (
-        "chpst",
-        "choom",
-        "chrt",
-        "env",
-        "gosu",
-        "ionice",
-        "nice",
-        "nohup",
-        "prlimit",
-        "setpriv",
-        "stdbuf",
-        "su-exec",
-        "taskset",
-    )
-)
+_BECOMES = words("chpst choom chrt env gosu ionice nice nohup prlimit setpriv stdbuf su-exec taskset")
 """Wrappers that become the command and do not wait for it."""
 _NOT_STARTED = (125, 126, 127)
 _USAGE = regex.compile(r"\s|Usage:|usage:|Try '|For more (?:details|information)")

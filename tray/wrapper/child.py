@@ -61,6 +61,8 @@ class Child:
 
     Attributes:
         last: Program that it was in the end, where the system tells. Linux only.
+        shares_group: Whether it is in our own process group, as in the foreground of a terminal.
+        was_asked: Whether its end was asked for: by a key, by a signal to us, by a cancel.
 
     Raises:
         CommandNotFoundError: It does not exist or may not be executed.
@@ -71,8 +73,8 @@ class Child:
         self, argv: Sequence[str], environ: Mapping[str, str], *, stdout: int | None, stderr: int | None
     ) -> None:
         terminal = _terminal()
-        self._shared = terminal is Terminal.FOREGROUND
-        self._asked = False
+        self.shares_group = terminal is Terminal.FOREGROUND
+        self.was_asked = False
         try:
             try:
                 self._process = _start(argv, environ, stdout, stderr, terminal)
@@ -100,32 +102,22 @@ class Child:
         """The process id."""
         return self._process.pid
 
-    @property
-    def shares_group(self) -> bool:
-        """Whether it is in our own process group, as in the foreground of a terminal."""
-        return self._shared
-
     def forward(self, number: int) -> None:
         """Pass a signal on, once for each time that it came to us; INT goes to a whole group of its own, as a terminal's would."""
         if self.exit is not None:
             return
-        self._asked = True
+        self.was_asked = True
         with suppress(ProcessLookupError, PermissionError):
             if sys.platform == "win32":
                 self._process.send_signal(number)
-            elif number == signal.SIGINT and not self._shared:
+            elif number == signal.SIGINT and not self.shares_group:
                 os.killpg(self.pid, number)
             else:  # Popen.send_signal would take the exit status of a command that has just ended, and `check` would miss it
                 os.kill(self.pid, number)
 
     def ask(self) -> None:
         """Remember that its end was asked for."""
-        self._asked = True
-
-    @property
-    def was_asked(self) -> bool:
-        """Whether its end was asked for: by a key, by a signal to us, by a cancel."""
-        return self._asked
+        self.was_asked = True
 
     def permits(self) -> bool:
         """Whether we may send it signals; `sudo` and `doas` run as another user."""
@@ -143,7 +135,7 @@ class Child:
             return True
         if sys.platform == "win32":
             code = self._process.poll()
-            self.exit = None if code is None else Exit(code & 0xFF, None, self._asked)
+            self.exit = None if code is None else Exit(code & 0xFF, None, self.was_asked)
             return self.exit is not None
         self._take_keys()
         if sys.platform == "linux" and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
@@ -153,7 +145,7 @@ class Child:
         if not pid:
             return False
         code = self._process.returncode = os.waitstatus_to_exitcode(status)
-        self.exit = Exit(code, None, self._asked) if code >= 0 else Exit(None, -code, self._asked)
+        self.exit = Exit(code, None, self.was_asked) if code >= 0 else Exit(None, -code, self.was_asked)
         self._ended()
         return True
 
@@ -168,7 +160,7 @@ class Child:
                 if not self.check():
                     time.sleep(_WAIT_SECONDS)
             except ChildProcessError:  # something else in this process has taken its status
-                self.exit = Exit(None, None, self._asked)
+                self.exit = Exit(None, None, self.was_asked)
             except Exception:
                 time.sleep(_WAIT_SECONDS)
         return self.exit
@@ -177,11 +169,11 @@ class Child:
         self._take_keys()  # the key that ended it came to us too
         _unblock(_KEYS)
         if self.exit is not None:
-            self.exit = replace(self.exit, asked=self._asked)
+            self.exit = replace(self.exit, asked=self.was_asked)
 
     def _take_keys(self) -> None:
         """Take the signals that are held back on a terminal: a key's has reached the command already, any other is passed on."""
-        if sys.platform == "win32" or not self._shared:
+        if sys.platform == "win32" or not self.shares_group:
             return
         while held := _KEYS & signal.sigpending():
             if sys.platform == "linux":
@@ -191,7 +183,7 @@ class Child:
                     continue
             else:
                 signal.sigwait(held)  # macOS does not tell: taken for a key
-            self._asked = True
+            self.was_asked = True
 
 
 def _last(pid: int) -> Last | None:

@@ -30,6 +30,9 @@ Traffic = Callable[[], dict[int, int] | None]
 class Stall:
     """A watch over the progress of one run.
 
+    Attributes:
+        stalled: Whether the run stands still.
+
     Args:
         limit: Seconds without progress after which a run stands still, None: never; asked once, when it is quiet.
         traffic: Bytes that each process of the run has read and written so far; None where that cannot be seen.
@@ -52,22 +55,17 @@ class Stall:
         self._output_then = 0
         self._blind = True
         self._total = 0.0
-        self._stalled = False
-
-    @property
-    def stalled(self) -> bool:
-        """Whether it stands still."""
-        return self._stalled
+        self.stalled = False
 
     @property
     def minutes(self) -> int | None:
         """For how many whole minutes there has been no progress; None while it does not stand still."""
-        return int(self._before - self._since) // 60 if self._stalled else None
+        return int(self._before - self._since) // 60 if self.stalled else None
 
     @property
     def seconds(self) -> int:
         """How long it stood still in all, each time from the last progress on."""
-        return round(self._total + (self._before - self._since if self._stalled else 0.0))
+        return round(self._total + (self._before - self._since if self.stalled else 0.0))
 
     def heard(self, size: int, *, words: bool) -> None:
         """A line of *size* bytes came; *words* if it was more than figures."""
@@ -109,16 +107,16 @@ class Stall:
     def _judge(self, now: float, live: LiveRun) -> None:
         if not self._asked:
             self._asked, self._limit = True, self._ask_limit()
-        if self._limit is None or now - self._since < self._limit or self._stalled:
+        if self._limit is None or now - self._since < self._limit or self.stalled:
             return
         if self._strict(live) or not self._blind:
-            self._stalled = True
+            self.stalled = True
             self._say(f"no progress for {_span(now - self._since)}")
 
     def _goes_on(self, now: float) -> None:
-        if self._stalled:
+        if self.stalled:
             self._total += now - self._since
-            self._stalled = False
+            self.stalled = False
             self._say(f"goes on after {_span(now - self._since)} without progress")
         self._since = now
         self._sample_at = max(self._sample_at, now + LOOK_SECONDS)

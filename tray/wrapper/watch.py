@@ -14,11 +14,10 @@ from tray.runs.log import RunLog
 from tray.wording.progress_bar import Display
 from tray.wrapper.child import Child
 from tray.wrapper.controls import Controls, shown
-from tray.wrapper.exact_output import Exact
 from tray.wrapper.live_state import LiveState, first
 from tray.wrapper.outputs import FLOOD, Outputs, Tail
 from tray.wrapper.publisher import Publisher
-from tray.wrapper.relay import LEFT_OUT, Relay
+from tray.wrapper.relay import LEFT_OUT, Exact, Relay
 from tray.wrapper.stall import Reading, Stall, Written
 from tray.wrapper.waker import FORWARDED, Waker
 

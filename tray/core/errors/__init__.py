@@ -6,114 +6,161 @@ one. Only `cli.main` prints errors and chooses exit codes.
 """
 
 from tray.core.errors.audit import (
-    AuditMissingError,
-    AuditStandingError,
-    AuditUnavailableError,
-    BaselineError,
-    EntryNotFoundError,
-    EntryPrunedError,
-    NoBreachError,
-    NothingMatchesError,
-    ProofError,
-    PruneRefusedError,
-    RedactRefusedError,
-    ReportExistsError,
-    ReportUnwritableError,
-    RepositoryAskError,
-    RepositoryCacheError,
-    RepositoryNotKnownError,
-    RepositoryUnreachableError,
-    TilesError,
+    AuditMissingError as AuditMissingError,
 )
-from tray.core.errors.base import BackupTrayError, UnexpectedError, UnsafeFolderError, UsageError
+from tray.core.errors.audit import (
+    AuditStandingError as AuditStandingError,
+)
+from tray.core.errors.audit import (
+    AuditUnavailableError as AuditUnavailableError,
+)
+from tray.core.errors.audit import (
+    BaselineError as BaselineError,
+)
+from tray.core.errors.audit import (
+    EntryNotFoundError as EntryNotFoundError,
+)
+from tray.core.errors.audit import (
+    EntryPrunedError as EntryPrunedError,
+)
+from tray.core.errors.audit import (
+    NoBreachError as NoBreachError,
+)
+from tray.core.errors.audit import (
+    NothingMatchesError as NothingMatchesError,
+)
+from tray.core.errors.audit import (
+    ProofError as ProofError,
+)
+from tray.core.errors.audit import (
+    PruneRefusedError as PruneRefusedError,
+)
+from tray.core.errors.audit import (
+    RedactRefusedError as RedactRefusedError,
+)
+from tray.core.errors.audit import (
+    ReportExistsError as ReportExistsError,
+)
+from tray.core.errors.audit import (
+    ReportUnwritableError as ReportUnwritableError,
+)
+from tray.core.errors.audit import (
+    RepositoryAskError as RepositoryAskError,
+)
+from tray.core.errors.audit import (
+    RepositoryCacheError as RepositoryCacheError,
+)
+from tray.core.errors.audit import (
+    RepositoryNotKnownError as RepositoryNotKnownError,
+)
+from tray.core.errors.audit import (
+    RepositoryUnreachableError as RepositoryUnreachableError,
+)
+from tray.core.errors.audit import (
+    TilesError as TilesError,
+)
+from tray.core.errors.base import (
+    BackupTrayError as BackupTrayError,
+)
+from tray.core.errors.base import (
+    UnexpectedError as UnexpectedError,
+)
+from tray.core.errors.base import (
+    UnsafeFolderError as UnsafeFolderError,
+)
+from tray.core.errors.base import (
+    UsageError as UsageError,
+)
 from tray.core.errors.runs import (
-    BackupStartError,
-    CommandNotFoundError,
-    ConfigError,
-    ControlImpossibleError,
-    ControlRefusedError,
-    EngineMissingError,
-    JobNotFoundError,
-    JobSetupError,
-    LogNotKeptError,
-    RepositoryInitError,
-    RunAmbiguousError,
-    RunElsewhereError,
-    RunNotFoundError,
-    RunNotLiveError,
-    RunObservedError,
-    RunOverError,
-    RunUntrackedError,
-    StatusFetchError,
-    TrackerGoneError,
-    UnknownEngineError,
+    BackupStartError as BackupStartError,
+)
+from tray.core.errors.runs import (
+    CommandNotFoundError as CommandNotFoundError,
+)
+from tray.core.errors.runs import (
+    ConfigError as ConfigError,
+)
+from tray.core.errors.runs import (
+    ControlImpossibleError as ControlImpossibleError,
+)
+from tray.core.errors.runs import (
+    ControlRefusedError as ControlRefusedError,
+)
+from tray.core.errors.runs import (
+    EngineMissingError as EngineMissingError,
+)
+from tray.core.errors.runs import (
+    JobNotFoundError as JobNotFoundError,
+)
+from tray.core.errors.runs import (
+    JobSetupError as JobSetupError,
+)
+from tray.core.errors.runs import (
+    LogNotKeptError as LogNotKeptError,
+)
+from tray.core.errors.runs import (
+    RepositoryInitError as RepositoryInitError,
+)
+from tray.core.errors.runs import (
+    RunAmbiguousError as RunAmbiguousError,
+)
+from tray.core.errors.runs import (
+    RunElsewhereError as RunElsewhereError,
+)
+from tray.core.errors.runs import (
+    RunNotFoundError as RunNotFoundError,
+)
+from tray.core.errors.runs import (
+    RunNotLiveError as RunNotLiveError,
+)
+from tray.core.errors.runs import (
+    RunObservedError as RunObservedError,
+)
+from tray.core.errors.runs import (
+    RunOverError as RunOverError,
+)
+from tray.core.errors.runs import (
+    RunUntrackedError as RunUntrackedError,
+)
+from tray.core.errors.runs import (
+    StatusFetchError as StatusFetchError,
+)
+from tray.core.errors.runs import (
+    TrackerGoneError as TrackerGoneError,
+)
+from tray.core.errors.runs import (
+    UnknownEngineError as UnknownEngineError,
 )
 from tray.core.errors.surfaces import (
-    BadDayError,
-    ExportFailedError,
-    NotificationError,
-    NotInGroupError,
-    NoTrayError,
-    NoWebViewError,
-    SystemOwnedError,
-    SystemServiceError,
-    SystemViewError,
-    WebViewUnsafeError,
-    WindowBusyError,
+    BadDayError as BadDayError,
 )
-
-__all__ = [
-    "AuditMissingError",
-    "AuditStandingError",
-    "AuditUnavailableError",
-    "BackupStartError",
-    "BackupTrayError",
-    "BadDayError",
-    "BaselineError",
-    "CommandNotFoundError",
-    "ConfigError",
-    "ControlImpossibleError",
-    "ControlRefusedError",
-    "EngineMissingError",
-    "EntryNotFoundError",
-    "EntryPrunedError",
-    "ExportFailedError",
-    "JobNotFoundError",
-    "JobSetupError",
-    "LogNotKeptError",
-    "NoBreachError",
-    "NoTrayError",
-    "NoWebViewError",
-    "NotInGroupError",
-    "NothingMatchesError",
-    "NotificationError",
-    "ProofError",
-    "PruneRefusedError",
-    "RedactRefusedError",
-    "ReportExistsError",
-    "ReportUnwritableError",
-    "RepositoryAskError",
-    "RepositoryCacheError",
-    "RepositoryInitError",
-    "RepositoryNotKnownError",
-    "RepositoryUnreachableError",
-    "RunAmbiguousError",
-    "RunElsewhereError",
-    "RunNotFoundError",
-    "RunNotLiveError",
-    "RunObservedError",
-    "RunOverError",
-    "RunUntrackedError",
-    "StatusFetchError",
-    "SystemOwnedError",
-    "SystemServiceError",
-    "SystemViewError",
-    "TilesError",
-    "TrackerGoneError",
-    "UnexpectedError",
-    "UnknownEngineError",
-    "UnsafeFolderError",
-    "UsageError",
-    "WebViewUnsafeError",
-    "WindowBusyError",
-]
+from tray.core.errors.surfaces import (
+    ExportFailedError as ExportFailedError,
+)
+from tray.core.errors.surfaces import (
+    NotificationError as NotificationError,
+)
+from tray.core.errors.surfaces import (
+    NotInGroupError as NotInGroupError,
+)
+from tray.core.errors.surfaces import (
+    NoTrayError as NoTrayError,
+)
+from tray.core.errors.surfaces import (
+    NoWebViewError as NoWebViewError,
+)
+from tray.core.errors.surfaces import (
+    SystemOwnedError as SystemOwnedError,
+)
+from tray.core.errors.surfaces import (
+    SystemServiceError as SystemServiceError,
+)
+from tray.core.errors.surfaces import (
+    SystemViewError as SystemViewError,
+)
+from tray.core.errors.surfaces import (
+    WebViewUnsafeError as WebViewUnsafeError,
+)
+from tray.core.errors.surfaces import (
+    WindowBusyError as WindowBusyError,
+)

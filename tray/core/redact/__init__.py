@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, cast
 
 from tray.core import regex
 from tray.core.redact import forms, patterns
-from tray.core.redact.command import Walk
+from tray.core.redact.command import Harmless, Rules, Walk
 from tray.core.redact.forms import printed_file, printed_words
-from tray.core.redact.harmless import Harmless, Rules
 from tray.core.redact.names import STATES, is_credential_file, is_quiet_name, is_secret_name, names_secret_file
 from tray.core.redact.patterns import HIDDEN
 from tray.core.redact.plain import is_worth_learning
 
 if TYPE_CHECKING:
-    from tray.core.redact.harmless import Programs
+    from tray.core.redact.command import Programs
 
 __all__ = ["HIDDEN", "OVERLAP", "Harmless", "Lines", "Redactor", "Rules", "Wary", "is_secret_name"]
 

@@ -19,40 +19,10 @@ _FILE = regex.compile(r"PGPASSFILE|(.*?)_?FILE")
 
 _LONGEST = 100
 
-HINTS = (
-    "pass",
-    "pw",
-    "secret",
-    "token",
-    "key",
-    "cred",
-    "bearer",
-    "basic",
-    "sig",
-    "auth",
-    "sas",
-    "cookie",
-    "kennwort",
-    "identified",
-    "connection",
-)
+HINTS = words("pass pw secret token key cred bearer basic sig auth sas cookie kennwort identified connection")
 """Every secret name holds one of these: a cheap look before the dear expressions."""
 
-WORDS = frozenset(
-    (
-        "password",
-        "passwd",
-        "passphrase",
-        "pass",
-        "secret",
-        "token",
-        "apikey",
-        "api_key",
-        "pin",
-        "identified-by",
-        "obscure",
-    )
-)
+WORDS = words("password passwd passphrase pass secret token apikey api_key pin identified-by obscure")
 """A bare word of a command that says: the next one is a secret (`rclone config create r sftp pass …`)."""
 
 STATES = words(
@@ -108,46 +78,27 @@ WITH_ONE_DASH = words(
 """Options of a whole word behind one dash, as find, openssl and others have them."""
 
 
-LETTERS: dict[str, tuple[str, ...]] = {
-    "sshpass": ("-p", "-p*"),
-    "curl": ("-u", "-u*", "--user", "-U", "-U*", "--proxy-user", "-E", "-E*", "--cert", "--proxy-cert"),
-    "mysql": ("-p*",),
-    "mysqldump": ("-p*",),
-    "mysqladmin": ("-p*",),
-    "mysqlcheck": ("-p*",),
-    "mysqlpump": ("-p*",),
-    "mydumper": ("-p", "-p*"),
-    "mariadb": ("-p*",),
-    "mariadb-dump": ("-p*",),
-    "mariadb-admin": ("-p*",),
-    "mariabackup": ("-p*",),
-    "xtrabackup": ("-p*",),
-    "7z": ("-p*",),
-    "7za": ("-p*",),
-    "7zz": ("-p*",),
-    "7zr": ("-p*",),
-    "rar": ("-p*", "-hp*"),
-    "zip": ("-P", "-P*"),
-    "unzip": ("-P", "-P*"),
-    "openssl": ("-k", "-K", "-pass", "-passin", "-passout"),
-    "mongodump": ("-p", "-p*"),
-    "mongorestore": ("-p", "-p*"),
-    "mongo": ("-p", "-p*"),
-    "mongosh": ("-p",),
-    "smbclient": ("-U", "-U*"),
-    "redis-cli": ("-a",),
-    "sqlcmd": ("-P", "-P*"),
-    "ldapsearch": ("-w", "-w*"),
-    "influx": ("-t",),
-    "influxd": ("-t",),
-    "lftp": ("-u",),
-    "htpasswd": ("-b",),
-    "ncftpput": ("-p",),
-    "login": ("-p",),
-    "swift": ("-K", "-K*"),
-    "cqlsh": ("-p", "-p*"),
-    "mariadb-backup": ("-p*",),
-    "mysqlbackup": ("-p*",),
+_LETTERS = """
+sshpass mydumper mongodump mongorestore mongo cqlsh: -p -p*
+curl: -u -u* --user -U -U* --proxy-user -E -E* --cert --proxy-cert
+mysql mysqldump mysqladmin mysqlcheck mysqlpump mariadb mariadb-dump mariadb-admin: -p*
+mariabackup xtrabackup 7z 7za 7zz 7zr mariadb-backup mysqlbackup: -p*
+rar: -p* -hp*
+zip unzip sqlcmd: -P -P*
+openssl: -k -K -pass -passin -passout
+mongosh ncftpput login: -p
+smbclient: -U -U*
+redis-cli: -a
+ldapsearch: -w -w*
+influx influxd: -t
+lftp: -u
+htpasswd: -b
+swift: -K -K*
+"""
+LETTERS = {
+    program: tuple(options.split())
+    for programs, _, options in (line.partition(":") for line in _LETTERS.strip().splitlines())
+    for program in programs.split()
 }
 """Options with a letter for a name, which mean a password in these programs only; `*`: the value is glued to the letter."""
 

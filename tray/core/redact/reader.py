@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tray.core import regex
 from tray.core.redact import forms
-from tray.core.redact.harmless import Harmless
 from tray.core.redact.names import LETTERS, LOGINS, WITH_ONE_DASH, WORDS, is_secret_name, names_secret_file
 from tray.core.redact.plain import ORDINARY, is_plain
 
 if TYPE_CHECKING:
-    from tray.core.redact.command import Walk
+    from tray.core.redact.command import Harmless, Walk
 
 _LONG = regex.compile(r"--[^\W\d_][\w.-]{0,60}")
 _BUNDLE = regex.compile(
@@ -103,7 +102,7 @@ class Words:
             return self._walk.judged(word)
         return self._walk.program(self._walk.known(word))
 
-    def _word(self, word: str, table: Harmless) -> str:
+    def _word(self, word: str, table: "Harmless") -> str:
         """Return a word of an engine's: its subcommand, or a path."""
         if not self._begun and "" not in table.subcommands:
             self._begun = True
@@ -185,7 +184,7 @@ class Words:
             self._expect = ["secret"]
         return name
 
-    def _known_option(self, word: str, table: Harmless) -> str:
+    def _known_option(self, word: str, table: "Harmless") -> str:
         """Return an option of an engine."""
         grammar = table.grammar
         if word.startswith("--"):
@@ -208,7 +207,7 @@ class Words:
             return shown
         return self._known_letters(word, table)
 
-    def _known_letters(self, word: str, table: Harmless) -> str:
+    def _known_letters(self, word: str, table: "Harmless") -> str:
         grammar = table.grammar
         for place, letter in enumerate(word[1:], 1):
             name, rest = grammar.also.get(letter, letter), word[place + 1 :]
