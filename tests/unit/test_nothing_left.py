@@ -22,6 +22,7 @@ def test_home_and_temporary_files_are_the_tests_own(tmp_path: Path) -> None:
     assert not [name for name in os.environ if name in own_home._USERS]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("body", "code"),
     [
@@ -48,6 +49,7 @@ def test_what_is_left_fails_the_run(
     assert ("LEFT BEHIND" in result.stdout.str()) == bool(code)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("ours", [True, False])
 def test_a_last_resort_counts_if_its_state_folder_is_of_these_tests(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ours: bool

@@ -36,6 +36,7 @@ def test_no_key_verifies_nothing(public: bytes) -> None:
     assert not ed25519.verifies(public, bytes(range(64)), b"text")
 
 
+@pytest.mark.process
 def test_without_a_usable_libcrypto_cryptography_signs() -> None:
     """On Windows, and with an OpenSSL that has no Ed25519, the signatures are the same."""
     code = (

@@ -273,6 +273,7 @@ def runs():
 """
 
 
+@pytest.mark.process
 def test_a_read_only_folder_is_read_and_new_records_wait_elsewhere(places: Places) -> None:
     """Home mounted read-only: status and verification still work, the record goes to the next place."""
     filled(places, 2)
@@ -291,6 +292,7 @@ print(verify(here.audit_db, here.audit_key).result)
     assert outcomes(places).keys() == {"run-0", "run-1", "new"}
 
 
+@pytest.mark.process
 def test_a_read_only_folder_with_changes_in_the_wal_never_gives_old_data(places: Places, tmp_path: Path) -> None:
     """A copy from a crashed machine, read-only: the newest state, or an error in words, but not the state before the WAL."""
     filled(places, 1)
@@ -314,6 +316,7 @@ except AuditUnavailableError as error:
     assert (done.stdout, done.returncode) == ("newest\n", 0), done.stderr
 
 
+@pytest.mark.process
 def test_a_full_disk_at_the_log_loses_no_record(places: Places) -> None:
     """A small tmpfs fills up under the log: every record is in the log or in the next place, and all come together later."""
     for folder in (places.state, places.runtime):
@@ -341,6 +344,7 @@ print(verify(here.audit_db, here.audit_key).result)
     assert (done.stdout, done.returncode) == ("inconclusive\n", 0), done.stderr
 
 
+@pytest.mark.process
 def test_a_disk_that_is_full_from_the_start_makes_no_half_log(places: Places) -> None:
     """No room even for an empty log: nothing half is left behind, the record waits elsewhere."""
     for folder in (places.state, places.runtime):
@@ -373,6 +377,7 @@ spool.record(places(), [end("a")])
 """
 
 
+@pytest.mark.process
 def test_killed_while_making_the_log_leaves_no_half_log(places: Places) -> None:
     """Nobody ever opens a log without its first entries."""
     assert python(_KILLED_WHILE_MAKING).returncode == -signal.SIGKILL

@@ -98,6 +98,7 @@ def test_a_checkpoint_can_be_had_on_one_line(log: Places, capsys: pytest.Capture
         assert checkpoint.from_line(capsys.readouterr().out) == opened.head()[2]
 
 
+@pytest.mark.process
 def test_a_new_log_introduces_itself_once_and_only_to_a_terminal(places: Places) -> None:
     """At first use a person is told once, in one sentence, where the key is shown; a mail from cron never holds it."""
     assert subprocess.run([*TRAY, "run", "--", "true"], capture_output=True, timeout=60, check=True).stderr == b""

@@ -114,6 +114,7 @@ def test_without_a_log_none_is_begun(places: Places) -> None:
     assert not places.audit_db.exists()
 
 
+@pytest.mark.process
 def test_the_folder_of_the_run_goes_too(places: Places) -> None:
     """It holds the same command and what the engine said; nobody else can read it while it is there."""
     command = [sys.executable, "-m", "tray", "run", "--job", "home", "--", "echo", SECRET]

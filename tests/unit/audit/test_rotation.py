@@ -154,6 +154,7 @@ _RECORD = (
 )
 
 
+@pytest.mark.process
 def test_records_and_changes_of_the_key_at_once_do_not_disturb_each_other(places: Places) -> None:
     """No append meets a key that the log does not know: not one loud replacement, and no record has to wait in the spool."""
     spool.record(filled(places, 2), [end()])
@@ -171,6 +172,7 @@ def test_records_and_changes_of_the_key_at_once_do_not_disturb_each_other(places
     assert holds(places)
 
 
+@pytest.mark.process
 def test_kills_while_the_key_is_changed_lose_neither_key_nor_log(places: Places) -> None:
     """Whenever it is killed, the next record is signed by a key that was introduced."""
     spool.record(filled(places, 2), [end()])

@@ -302,6 +302,7 @@ def test_without_fts5_entries_are_looked_at_one_by_one(places: Places, monkeypat
     assert found(places, SECRET) == [2]
 
 
+@pytest.mark.process
 def test_on_a_read_only_disk_entries_are_looked_at_one_by_one(places: Places) -> None:
     """Nothing can be written there, and nothing is needed to be."""
     with writer(places) as log:
@@ -355,6 +356,7 @@ def test_a_search_while_the_index_is_made_gets_all_hits(places: Places) -> None:
     assert found(places, SECRET) == expected
 
 
+@pytest.mark.process
 def test_a_killed_update_goes_on_later(places: Places) -> None:
     """A dozen kills at any moment: the index is never wrong, and complete in the end."""
     with writer(places) as log:
@@ -378,6 +380,7 @@ index_fill.update(places(), progress=lambda *_: print(1, flush=True))
     assert found(places, "w399") == [401]
 
 
+@pytest.mark.process
 def test_two_that_update_at_once_do_no_harm(places: Places) -> None:
     """Housekeeping and a search may meet."""
     with writer(places) as log:
@@ -423,6 +426,7 @@ def test_values_and_words_are_told_apart(places: Places) -> None:
     assert found(places, "run", action=(Action.RUN_FINISHED,), job=("none",)) == []
 
 
+@pytest.mark.process
 def test_searching_imports_no_writer_and_starts_nothing(places: Places) -> None:
     """A search in a process of its own is quick: it loads no cryptography."""
     filled(places, 1)

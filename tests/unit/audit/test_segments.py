@@ -291,6 +291,7 @@ segments.prune(here, 365 * 86_400_000, all_copies.notes(here))
 """
 
 
+@pytest.mark.process
 def test_rotation_and_pruning_may_be_killed_at_any_step(aged: Places) -> None:
     """Each is one transaction: the log verifies after every kill, and the next try finishes."""
     left, killed = 0, 0

@@ -162,6 +162,7 @@ print(spool.drain(places(), timeout=30))
 """
 
 
+@pytest.mark.process
 def test_concurrent_drainers_append_each_record_once(places: Places) -> None:
     """Tray, tracker and the next wrapper may all find the same spool at once."""
     aside = blocked(places)
@@ -185,6 +186,7 @@ spool.drain(places())
 """
 
 
+@pytest.mark.process
 def test_killed_between_commit_and_removal_appends_nothing_twice(places: Places) -> None:
     """The record is in the log and still in the spool: the next drain only removes it."""
     aside = blocked(places)
@@ -210,6 +212,7 @@ for number in range(10_000):
 """
 
 
+@pytest.mark.process
 def test_no_acknowledged_record_is_lost_to_kill_9(places: Places) -> None:
     """Writers are killed at any moment; what `record` returned from is there, and the log verifies."""
     told: set[str] = set()
@@ -243,6 +246,7 @@ def test_without_any_folder_the_record_goes_to_syslog_without_its_details(
     assert "hush" not in line
 
 
+@pytest.mark.process
 def test_a_missing_library_does_not_lose_the_record(places: Places) -> None:
     """Even a broken installation of SQLite leaves the outcome on record."""
     done = python(
@@ -254,6 +258,7 @@ def test_a_missing_library_does_not_lose_the_record(places: Places) -> None:
     assert [draft.run for draft in spool.pending(places)] == ["a"]
 
 
+@pytest.mark.process
 def test_recording_loads_no_cryptography(places: Places) -> None:
     """The package takes 9 ms and 5 MiB, which every wrapped backup would pay for two signatures."""
     done = python(

@@ -455,6 +455,7 @@ for number in range(count):
 """
 
 
+@pytest.mark.process
 def test_many_processes_append_to_one_log(places: Places) -> None:
     """Eight processes that even race to make the log lose nothing and double nothing, and one unbroken chain comes out."""
     count = 10

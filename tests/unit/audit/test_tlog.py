@@ -322,6 +322,7 @@ def test_the_verifier_stands_alone() -> None:
     assert "tray" not in names
 
 
+@pytest.mark.process
 def test_the_verifier_runs_without_anything_of_ours(log: Places, tmp_path: Path) -> None:
     """A copy of the one file, isolated from every path: genuine with the key (0), inconclusive without (3)."""
     export(log, tmp_path / "out")
@@ -666,6 +667,7 @@ def test_errors_of_exports_and_proofs_say_what_to_do() -> None:
         assert error.next
 
 
+@pytest.mark.process
 def test_the_verifier_is_a_program_of_its_own(log: Places, tmp_path: Path) -> None:
     """Without arguments it says what it wants; without cryptography it says that it cannot check, not that something is wrong."""
     assert check().returncode == 2

@@ -139,6 +139,7 @@ def test_a_folder_that_others_can_enter_is_not_used(places: Places) -> None:
     assert not target(places).exists()
 
 
+@pytest.mark.process
 def test_a_configuration_folder_that_cannot_be_written_is_no_error(places: Places) -> None:
     """A read-only home costs the copy, said in a sentence, and nothing else."""
     private(places.config)
@@ -192,6 +193,7 @@ def test_many_writers_leave_the_newest_copy(places: Places) -> None:
     assert checkpoint.parse(target(places).read_bytes()).size == 129
 
 
+@pytest.mark.process
 def test_whoever_is_killed_while_copying_leaves_a_whole_copy(places: Places) -> None:
     """A kill at any moment leaves the older or the newer copy, and nothing that grows."""
     code = (
@@ -292,6 +294,7 @@ def test_whoever_is_killed_between_commit_and_copy_leaves_a_true_baseline(
     assert near(places).read_bytes() == newest(places)
 
 
+@pytest.mark.process
 def test_many_recording_processes_leave_a_true_copy(places: Places) -> None:
     """It is at most a few entries behind, and never one that contradicts the log."""
     spool.record(places, [end()])
@@ -321,6 +324,7 @@ def test_a_log_that_is_put_back_does_not_overwrite_the_copy_that_saw_more(places
     assert verify(places.audit_db, places.audit_key, baselines=notes(places)).result is Result.TAMPERED
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("suffix", [".checkpoint", ".pub"])
 def test_a_pipe_in_the_place_of_a_copy_holds_nobody_up(places: Places, suffix: str) -> None:
     """Whoever plants one stops neither a backup nor a verification, which says what it could not use."""

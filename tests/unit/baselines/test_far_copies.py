@@ -212,6 +212,7 @@ def test_syslog_is_told_too(log: Places, tmp_path: Path, monkeypatch: pytest.Mon
     assert f'log="{checkpoint.parse(newest(log)).origin}"' in told
 
 
+@pytest.mark.process
 def test_what_the_journal_was_told_is_a_baseline(log: Places, journal: socket.socket, tmp_path: Path) -> None:
     """`journalctl -t backup-tray -o cat > FILE; backup-tray audit verify --checkpoint FILE` says whether it still holds."""
     copy_far(log, kept("journald"))
@@ -233,6 +234,7 @@ def test_nothing_is_done_where_nothing_is_configured(places: Places) -> None:
     assert not places.state.exists()
 
 
+@pytest.mark.process
 def test_the_process_at_the_end_of_a_run_copies_and_forwards(log: Places, stick: Path) -> None:
     """It reads the configuration itself, so a wrapper need not."""
     private(log.config)
@@ -251,6 +253,7 @@ def test_the_process_at_the_end_of_a_run_copies_and_forwards(log: Places, stick:
     assert far_copies.FILE in {path.name for path in log.state.iterdir()}
 
 
+@pytest.mark.process
 def test_after_a_rollback_was_acknowledged_it_is_not_found_again(log: Places, stick: Path, tmp_path: Path) -> None:
     """Whoever restored an older log on purpose says so once; the copies that saw more are kept as evidence."""
     private(log.config)

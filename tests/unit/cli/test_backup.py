@@ -32,6 +32,7 @@ def history(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
+@pytest.mark.process
 def test_a_job_runs_and_is_recorded_under_its_name(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code, output and record are those of the command."""
     saving.save_job(places, Job(name="my db", engine=None, command=("sh", "-c", "echo dump; exit 7")))
@@ -48,6 +49,7 @@ def test_a_job_that_does_not_exist_names_those_that_do(places: Places, capsys: p
     assert "Known jobs: home" in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_variables_that_contradict_a_job_are_not_passed_on(
     places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,6 +68,7 @@ def test_variables_that_contradict_a_job_are_not_passed_on(
     assert not [name for name in configured.CLASHING_VARIABLES if name in seen]
 
 
+@pytest.mark.process
 def test_a_first_backup_is_started_and_succeeds(
     places: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

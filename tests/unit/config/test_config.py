@@ -173,6 +173,7 @@ def test_writers_at_the_same_time_lose_nothing(here: Places) -> None:
     assert set(config.load(here).jobs) == {f"j{n}" for n in range(8)}
 
 
+@pytest.mark.process
 def test_reading_loads_no_writer() -> None:
     """A job that cron starts does not pay for the library that only saving needs."""
     ask = "import sys, tray.config, tray.jobs.configured, tray.cli.run; sys.exit('tomlkit' in sys.modules)"

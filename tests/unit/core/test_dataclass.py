@@ -92,6 +92,7 @@ def test_a_frozen_object_does_not_change() -> None:
         Basket("a").other = 1  # type: ignore[attr-defined]
 
 
+@pytest.mark.process
 def test_its_import_loads_no_inspect() -> None:
     """The wrapper starts without Python's `dataclasses`."""
     code = (

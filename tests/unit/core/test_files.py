@@ -153,6 +153,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forked]:
         yield run
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", [f"{place}/{name}" for place, names in OURS.items() for name in names])
 @pytest.mark.parametrize("put", [fifo, endless, huge])
 def test_nothing_in_the_place_of_a_file_of_ours_keeps_a_backup_waiting(

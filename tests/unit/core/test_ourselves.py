@@ -51,6 +51,7 @@ def names_of(raw: bytes) -> list[str]:
     return [os.fsdecode(word) for word in raw.split(b"\0")]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("how", ["command", "module", "file", "pythonpath"])
 def test_no_module_comes_from_the_working_folder(evil: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     """Not as the program starts itself, not as a person starts it by its module or file, not by PYTHONPATH for what we start."""
@@ -68,6 +69,7 @@ def test_no_module_comes_from_the_working_folder(evil: Path, monkeypatch: pytest
     assert done.stdout, done.stderr
 
 
+@pytest.mark.process
 def test_after_m_the_working_folder_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`python -m tray` takes itself from where it is installed, and nothing after that from here."""
     mark = tmp_path / "OWNED"
@@ -79,6 +81,7 @@ def test_after_m_the_working_folder_is_not_asked(tmp_path: Path, monkeypatch: py
     assert "tracker" in done.stdout, done.stderr
 
 
+@pytest.mark.process
 def test_a_copy_that_is_not_installed_starts_itself_by_its_own_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +99,7 @@ def test_a_copy_that_is_not_installed_starts_itself_by_its_own_path(
     assert subprocess.check_output(command, text=True, cwd="/").strip() == "backup-tray 77.7"
 
 
+@pytest.mark.process
 def test_a_window_is_started_in_the_root_folder_isolated(evil: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tray may have been started anywhere; a click must run nothing of there."""
     monkeypatch.setenv(paths.HOME_VARIABLE, "relative")
@@ -108,6 +112,7 @@ def test_a_window_is_started_in_the_root_folder_isolated(evil: Path, monkeypatch
     assert not evil.exists()
 
 
+@pytest.mark.process
 def test_what_the_tracker_starts_is_isolated_too(evil: Path, places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its helpers run as root where it is root's."""
     from tray.tracker import helpers, start

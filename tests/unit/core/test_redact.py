@@ -254,6 +254,7 @@ HOSTILE = """
 """
 
 
+@pytest.mark.process
 def test_the_longest_lines_are_redacted_in_one_go() -> None:
     """A line of a megabyte must not hold up the end of a backup, and an argument of another user not the tracker.
 

@@ -58,6 +58,7 @@ def held(started: Start, places: Places, how: str) -> "subprocess.Popen[bytes]":
     return holder
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("hangs", [False, True])
 def test_a_tray_whose_program_was_replaced_makes_way(
     places: Places, started: Start, hangs: bool, monkeypatch: pytest.MonkeyPatch
@@ -75,6 +76,7 @@ def test_a_tray_whose_program_was_replaced_makes_way(
     lock.release()
 
 
+@pytest.mark.process
 def test_a_tray_of_the_program_that_is_on_the_disk_stays(places: Places, started: Start) -> None:
     """The second one opens its window, as ever."""
     holder = held(started, places, "same")
@@ -89,6 +91,7 @@ def test_a_lock_that_tells_nothing_ends_nobody(tmp_path: Path, content: bytes) -
     assert succession.make_way(tmp_path / "lock") is False
 
 
+@pytest.mark.process
 def test_a_number_that_was_given_again_is_not_ended(started: Start) -> None:
     """The pid alone names nobody."""
     other = started("import time; time.sleep(600)")
@@ -96,6 +99,7 @@ def test_a_number_that_was_given_again_is_not_ended(started: Start) -> None:
     assert other.poll() is None
 
 
+@pytest.mark.process
 def test_a_tracker_whose_program_was_replaced_hands_over(places: Places, started: Start) -> None:
     """A tray that comes or reconnects gets a tracker of the program that is there now; of an equal one it keeps it."""
     old = started(REPLACED_TRACKER)

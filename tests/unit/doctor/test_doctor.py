@@ -48,6 +48,7 @@ def program(path: Path, text: str) -> Path:
     return path
 
 
+@pytest.mark.process
 def test_a_fresh_installation_is_healthy(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Right after the installation there is nothing to mend, and the checks create nothing."""
     command = program(tmp_path / "bin/backup-tray", "")
@@ -63,6 +64,7 @@ def test_a_fresh_installation_is_healthy(places: Places, tmp_path: Path, monkeyp
     assert not (tmp_path / "bt").exists()
 
 
+@pytest.mark.process
 def test_every_answer_that_is_not_fine_has_a_remedy(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """A complaint without a next step is no help."""
     monkeypatch.setenv("PATH", "")
@@ -74,6 +76,7 @@ def test_every_answer_that_is_not_fine_has_a_remedy(places: Places, monkeypatch:
     assert all(check.remedy for check in wrong)
 
 
+@pytest.mark.process
 def test_a_folder_that_others_can_enter_is_named_with_its_remedy(places: Places) -> None:
     """Private files in an open folder are said so, with the chmod that mends it."""
     private(places.state).chmod(0o755)
@@ -82,6 +85,7 @@ def test_a_folder_that_others_can_enter_is_named_with_its_remedy(places: Places)
     assert f"chmod 700 {places.state}" in check.remedy
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("exists", [True, False])
 def test_a_read_only_home_is_named(places: Places, monkeypatch: pytest.MonkeyPatch, exists: bool) -> None:
     """On a read-only file system the doctor says so, whether our folder is there or would have to be made."""
@@ -100,6 +104,7 @@ def test_a_read_only_home_is_named(places: Places, monkeypatch: pytest.MonkeyPat
     assert "remount,rw" in check.remedy
 
 
+@pytest.mark.process
 def test_a_broken_configuration_is_named_with_its_line(places: Places) -> None:
     """The doctor shows the same error as everything else."""
     private(places.config)
@@ -108,6 +113,7 @@ def test_a_broken_configuration_is_named_with_its_line(places: Places) -> None:
     assert (check.level, "line 2" in check.what) == (Level.BAD, True)
 
 
+@pytest.mark.process
 def test_password_files_are_looked_after(places: Places, tmp_path: Path) -> None:
     """A password that others can read, or that is gone, is found before it is needed."""
     secret = tmp_path / "open.password"
@@ -121,6 +127,7 @@ def test_password_files_are_looked_after(places: Places, tmp_path: Path) -> None
     assert (gone.level, "cannot be restored" in gone.remedy) == (Level.BAD, True)
 
 
+@pytest.mark.process
 def test_a_good_log_is_called_intact(places: Places) -> None:
     """An untouched log is read and verified in itself."""
     record(places, [Draft(action=Action.STATUS_ERROR)], timeout=5)
@@ -130,6 +137,7 @@ def test_a_good_log_is_called_intact(places: Places) -> None:
     assert places.audit_db.read_bytes() == before
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("spoil", ["noise", "edit"])
 def test_a_damaged_log_is_never_called_fine(places: Places, spoil: str) -> None:
     """Neither noise nor one altered word passes."""
@@ -159,6 +167,7 @@ def test_a_damaged_log_is_never_called_fine(places: Places, spoil: str) -> None:
         assert check.level is Level.OK
 
 
+@pytest.mark.process
 def test_a_large_log_is_not_verified_on_the_way(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """The doctor stays quick with years of history, and says what it did not do."""
     record(places, [Draft(action=Action.STATUS_ERROR)], timeout=5)
@@ -167,6 +176,7 @@ def test_a_large_log_is_not_verified_on_the_way(places: Places, monkeypatch: pyt
     assert "not verified now" in check.what
 
 
+@pytest.mark.process
 def test_waiting_records_are_counted(places: Places) -> None:
     """Records that the log could not take are not forgotten."""
     private(places.state)
@@ -184,6 +194,7 @@ def test_waiting_records_are_counted(places: Places) -> None:
     ) == (Level.WARN, True)
 
 
+@pytest.mark.process
 def test_runs_whose_wrapper_was_killed_are_found(places: Places) -> None:
     """A run without its wrapper is named, and who closes it."""
     info = runs.RunInfo(
@@ -204,6 +215,7 @@ def test_runs_whose_wrapper_was_killed_are_found(places: Places) -> None:
     assert (check.level, "0199" in check.what) == (Level.WARN, True)
 
 
+@pytest.mark.process
 def test_an_engine_that_hangs_or_fails_is_no_obstacle(
     places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +233,7 @@ def test_an_engine_that_hangs_or_fails_is_no_obstacle(
     assert "does not answer" in check.what
 
 
+@pytest.mark.process
 def test_only_engines_that_are_there_are_named(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not all of them are needed; each is asked for its version in its own way."""
     for name, ask in (("restic", "version"), ("borg", "--version"), ("rclone", "version"), ("rsync", "--version")):
@@ -234,6 +247,7 @@ def test_only_engines_that_are_there_are_named(places: Places, tmp_path: Path, m
     assert {check.level for check in lines} == {Level.OK}
 
 
+@pytest.mark.process
 def test_a_machine_without_any_backup_program_is_told_so(
     places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +259,7 @@ def test_a_machine_without_any_backup_program_is_told_so(
     assert (tar.level, none.level, none.remedy) == (Level.OK, Level.WARN, "sudo apt install restic")
 
 
+@pytest.mark.process
 def test_the_systems_instance_is_looked_at(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """None, one that does not run, one that must not be seen (yet): each has its own line; only what can be mended is a fault."""
     (none,) = found(places, "system's instance")
@@ -277,6 +292,7 @@ def test_the_systems_instance_is_looked_at(places: Places, tmp_path: Path, monke
     assert (alive.level, "2 jobs" in alive.what) == (Level.OK, True)
 
 
+@pytest.mark.process
 def test_the_command_must_be_the_installed_one(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not installed, not in PATH, hidden by another: each has its own remedy."""
     ours, other = tmp_path / "ours/backup-tray", program(tmp_path / "other/backup-tray", "")
@@ -293,6 +309,7 @@ def test_the_command_must_be_the_installed_one(places: Places, tmp_path: Path, m
         assert expected in text
 
 
+@pytest.mark.process
 def test_a_check_that_fails_does_not_hide_the_others(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes wrong in one place, the rest is answered."""
 
@@ -310,6 +327,7 @@ def test_a_check_that_fails_does_not_hide_the_others(places: Places, monkeypatch
     assert "tray" in checks
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("library", "broken", "whole"), [("dbus_fast", "tray", "window"), ("sqlite3", "audit log", "tray")]
 )
@@ -336,6 +354,7 @@ def test_the_command_line_says_the_same(
     assert json.loads(capsys.readouterr().out) == [{"name": "x", "level": "ok", "what": "fine", "remedy": ""}]
 
 
+@pytest.mark.process
 def test_it_works_with_an_empty_environment() -> None:
     """From cron, without HOME or anything else, it answers in full."""
     root = Path(__file__).parents[3]
@@ -396,6 +415,7 @@ def test_an_icon_on_a_dead_bus_is_not_shown(monkeypatch: pytest.MonkeyPatch, tmp
     assert not doctor_panel.icon_shown(os.getpid())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("script", "screen", "fine", "said"),
     [
@@ -463,6 +483,7 @@ def test_where_the_ends_of_a_scripts_engines_are_not_known_that_is_said(
     assert words in check.what
 
 
+@pytest.mark.process
 def test_whether_runs_of_others_are_seen_is_said(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """The user learns when observing is off, and that an older kernel tells no exit status."""
     if sys.platform != "linux":

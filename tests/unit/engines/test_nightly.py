@@ -105,6 +105,7 @@ def written(form: str, seconds: Sequence[int]) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("form", FORMS)
 def test_a_backup_with_the_date_of_the_night_is_one_job(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """However the date is written and wherever it stands, the same command is the same job every night."""
@@ -116,6 +117,7 @@ def test_a_backup_with_the_date_of_the_night_is_one_job(form: str, monkeypatch: 
         assert len(names) == 1, sorted(names)[:3]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", BACKUPS)
 def test_past_dates_that_are_written_out_are_one_job(command: str) -> None:
     """A catalogue of old nights that is filled today is one job too, where the date is whole."""

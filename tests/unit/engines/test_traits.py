@@ -187,6 +187,7 @@ def test_a_trait_of_the_wrong_kind_is_not_believed_and_told(trait: str, value: o
     assert any(trait in mistake for mistake in mistakes)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("engine", "address", "password_file", "by_hand"),
     [

@@ -236,6 +236,7 @@ def test_the_source_is_closed_at_the_end() -> None:
     assert source.closed
 
 
+@pytest.mark.process
 def test_a_window_that_cannot_start_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     """The person who clicked learns why nothing came up."""
     program = "import sys; sys.exit('backup-tray: No web view.\\n  why:  gi is missing.\\n  next: Run doctor.\\nnoise')"
@@ -256,12 +257,14 @@ def test_a_window_that_cannot_start_is_explained(monkeypatch: pytest.MonkeyPatch
     ]
 
 
+@pytest.mark.process
 def test_a_program_that_is_missing_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     """No exception leaves a click."""
     monkeypatch.setattr(ourselves, "command", lambda *_: ["/nonexistent/python"])
     assert open_window.Windows().open("dashboard") == "No such file or directory."
 
 
+@pytest.mark.process
 def test_a_window_that_was_open_and_ends_is_not_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing a window, or killing it later, brings no notification; the last words count if no error was told."""
     monkeypatch.setattr(
@@ -395,6 +398,7 @@ def test_diagnostics_without_a_folder_go_to_stderr(places: Places, capsys: pytes
     assert "hello" in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_the_tray_loads_no_more_than_it_needs() -> None:
     """No TLS, picture library, web view, cryptography or process lists: they would double the memory of an idle tray."""
     program = (
@@ -407,6 +411,7 @@ def test_the_tray_loads_no_more_than_it_needs() -> None:
     assert (done.stdout.strip(), done.returncode) == ("", 0), done.stderr
 
 
+@pytest.mark.process
 def test_what_is_left_out_can_be_loaded_later() -> None:
     """The block ends with the block."""
     program = "from tray.icon import launch; launch.load_without_tls(); import ssl; print(ssl.OPENSSL_VERSION)"

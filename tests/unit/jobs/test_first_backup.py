@@ -60,6 +60,7 @@ def create(here: Places, tmp_path: Path, **changes: object) -> Job:
     return first_backup.create_first_backup(here, **(given | changes))  # type: ignore[arg-type]
 
 
+@pytest.mark.process
 def test_the_first_backup_is_a_real_repository(here: Places, tmp_path: Path) -> None:
     """After the form, restic itself opens the repository with the password file that the job names."""
     job = create(here, tmp_path)
@@ -74,6 +75,7 @@ def test_the_first_backup_is_a_real_repository(here: Places, tmp_path: Path) -> 
     assert [snapshot["paths"] for snapshot in json.loads(listed.stdout)] == [[str(tmp_path / "src")]]
 
 
+@pytest.mark.process
 def test_the_password_is_in_a_private_file_and_nowhere_else(here: Places, tmp_path: Path, fake_restic: Path) -> None:
     """Neither a process list, nor the configuration, nor the audit log shows the password."""
     job = create(here, tmp_path)
@@ -89,6 +91,7 @@ def test_the_password_is_in_a_private_file_and_nowhere_else(here: Places, tmp_pa
     assert not [file for file in others if b"secret word" in file.read_bytes()]
 
 
+@pytest.mark.process
 def test_the_change_is_in_the_audit_log(here: Places, tmp_path: Path, fake_restic: Path) -> None:
     """A new job is a change of the configuration, and that is on record."""
     create(here, tmp_path)
@@ -97,6 +100,7 @@ def test_the_change_is_in_the_audit_log(here: Places, tmp_path: Path, fake_resti
     assert found[-3:] == [("repository.created", "home"), ("job.created", "home"), ("config.changed", "home")]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("variable", configured.CLASHING_VARIABLES)
 def test_variables_that_contradict_the_job_do_not_reach_restic(
     here: Places, tmp_path: Path, fake_restic: Path, monkeypatch: pytest.MonkeyPatch, variable: str
@@ -107,6 +111,7 @@ def test_variables_that_contradict_the_job_do_not_reach_restic(
     assert variable not in json.loads((fake_restic / "seen.json").read_text())["environ"]
 
 
+@pytest.mark.process
 def test_a_failed_init_leaves_nothing_behind(here: Places, tmp_path: Path, fake_restic: Path) -> None:
     """After an error one can simply try again."""
     (fake_restic / "code").write_text("1")
@@ -152,6 +157,7 @@ def test_a_name_that_no_menu_can_show_is_refused(here: Places, tmp_path: Path, n
     assert caught.value.field == "name"
 
 
+@pytest.mark.process
 def test_a_name_in_use_is_refused(here: Places, tmp_path: Path, fake_restic: Path) -> None:
     """Two jobs of one name could not be told apart."""
     create(here, tmp_path)
@@ -159,6 +165,7 @@ def test_a_name_in_use_is_refused(here: Places, tmp_path: Path, fake_restic: Pat
         create(here, tmp_path, repository=str(tmp_path / "other"))
 
 
+@pytest.mark.process
 def test_two_jobs_never_share_a_password_file(here: Places, tmp_path: Path, fake_restic: Path) -> None:
     """Names that look alike as file names must not overwrite each other's password."""
     first = create(here, tmp_path, name="my files")
@@ -227,6 +234,7 @@ def test_a_disk_that_is_not_connected_is_noticed(here: Places, tmp_path: Path) -
     assert "not connected" in caught.value.why
 
 
+@pytest.mark.process
 def test_an_address_with_a_password_is_refused(here: Places, tmp_path: Path, fake_restic: Path) -> None:
     """An address stands in the process list; a server without a password in it is fine."""
     with pytest.raises(JobSetupError) as caught:
@@ -272,6 +280,7 @@ def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     assert argv[3] == os.path.dirname(argv[-1])
 
 
+@pytest.mark.process
 def test_a_missing_job_names_those_that_exist(here: Places, tmp_path: Path, fake_restic: Path) -> None:
     """A typing error shows the right names."""
     create(here, tmp_path)
@@ -280,6 +289,7 @@ def test_a_missing_job_names_those_that_exist(here: Places, tmp_path: Path, fake
     assert "home" in caught.value.why
 
 
+@pytest.mark.process
 def test_start_is_a_process_of_its_own(here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A backup started from the window survives the window, sees the same places, and prints on no terminal."""
     note = tmp_path / "note.json"

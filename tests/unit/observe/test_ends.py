@@ -44,6 +44,7 @@ def watch(pid: int) -> Ending:
     return Ending(Proc(), pid, stat.start)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("script", "code", "number"), [("exit 0", 0, None), ("exit 3", 3, None), ("kill -9 $$", None, signal.SIGKILL)]
 )
@@ -55,6 +56,7 @@ def test_the_exact_exit_status_of_a_process_that_is_not_our_child(
     assert end_of(parent, watch(pid)) == End(code, number, BY_PIDFD)
 
 
+@pytest.mark.process
 def test_an_older_kernel_tells_only_that_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Then nothing is claimed about how."""
     monkeypatch.setattr(ends, "exit_status", lambda _: (None, False))
@@ -62,6 +64,7 @@ def test_an_older_kernel_tells_only_that_it_ended(monkeypatch: pytest.MonkeyPatc
     assert end_of(parent, watch(pid)) == End(None, None, NOT_KNOWN)
 
 
+@pytest.mark.process
 def test_the_process_list_tells_while_the_parent_has_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also on an older kernel an end is exact if it is seen in time."""
     monkeypatch.setattr(ends, "exit_status", lambda _: (None, False))
@@ -79,6 +82,7 @@ def test_a_zero_that_only_means_no_entry_is_no_success(tmp_path: Path) -> None:
     assert Ending(proc, 2**22 + 5, "1000").check() == End(None, None, NOT_KNOWN)
 
 
+@pytest.mark.process
 def test_a_number_that_was_used_again_is_not_the_process(tmp_path: Path) -> None:
     """A pid alone names nobody."""
     parent, pid = stranger("exit 0")

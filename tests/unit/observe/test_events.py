@@ -59,6 +59,7 @@ def of(monkeypatch: pytest.MonkeyPatch, kernel: Kernel | None, matters: set[int]
     return Events((lambda _: True) if matters is None else matters.__contains__)
 
 
+@pytest.mark.process
 def test_real_programs_and_their_ends_are_told(told: Events) -> None:
     """Each exit status is exact, also of what lives for a millisecond; a kernel that tells nothing is asked nothing."""
     if told.fd is None:

@@ -424,6 +424,7 @@ def test_the_same_checkpoint_gives_the_same_bytes(
     assert made(tmp_path, kind, *arguments, "--checkpoint", str(pinned)) == first
 
 
+@pytest.mark.process
 def test_the_same_log_gives_the_same_pdf_in_two_processes(places: Places, tmp_path: Path) -> None:
     """Nothing in the file comes from the process, its memory or its clock."""
     months(places, 10)
@@ -649,6 +650,7 @@ def test_what_makes_no_sense_is_a_usage_error(places: Places, arguments: list[st
     assert main(["report", *arguments]) == 64
 
 
+@pytest.mark.process
 def test_a_report_to_standard_output_is_bytes_and_on_record(places: Places) -> None:
     """`report --output - | lpr` prints; nothing but the file is in the output."""
     months(places, 3)
@@ -687,6 +689,7 @@ def test_a_run_whose_record_waits_is_reported_without_a_proof(places: Places, tm
     assert "no checkpoint" in page
 
 
+@pytest.mark.process
 def test_only_the_pdf_loads_reportlab() -> None:
     """The window and the tracker, which know reports, stay as small as they are."""
     code = (

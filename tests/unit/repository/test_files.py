@@ -203,6 +203,7 @@ def test_a_size_is_counted_or_not_known(tmp_path: Path, monkeypatch: pytest.Monk
     assert files.size(tmp_path / "none") is None
 
 
+@pytest.mark.process
 def test_what_one_process_found_arrives_in_another_unchanged(tmp_path: Path) -> None:
     """A look in a process of its own tells the same as one in ours."""
     folder = restic(tmp_path / "r", ("aa", 1000), ("bb", 3000))
@@ -212,6 +213,7 @@ def test_what_one_process_found_arrives_in_another_unchanged(tmp_path: Path) -> 
     assert look.read_apart("restic", folder) == (found, None)
 
 
+@pytest.mark.process
 def test_a_look_apart_says_why_it_failed(tmp_path: Path) -> None:
     """The reason comes back from the other process."""
     with pytest.raises(RepositoryUnreachableError) as caught:
@@ -219,6 +221,7 @@ def test_a_look_apart_says_why_it_failed(tmp_path: Path) -> None:
     assert "may not be mounted" in caught.value.why
 
 
+@pytest.mark.process
 def test_a_folder_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dead server costs some seconds once, and the process that waits for it is remembered and not joined by another."""
     os.mkfifo(tmp_path / "fifo")
@@ -248,6 +251,7 @@ def _borg_lock(folder: Path, holder: str) -> None:
     written(folder / "lock.exclusive" / holder, 5000)
 
 
+@pytest.mark.process
 def test_a_borg_lock_names_its_holder_and_whether_that_is_gone(tmp_path: Path) -> None:
     """Only a process of this very machine can be known to be gone: name and hardware address must both be ours."""
     here, node = socket.gethostname(), next(iter(locks._nodes()))

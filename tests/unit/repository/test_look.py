@@ -322,6 +322,7 @@ def test_the_helper_asks_no_engine_about_what_the_files_tell(places: Places, tmp
     assert (kept.state.snapshots, kept.state.size, kept.jobs) == (1, 156, ("home",))
 
 
+@pytest.mark.process
 def test_a_repository_elsewhere_is_asked_about_at_most_every_few_hours(
     places: Places, tmp_path: Path, engine: Path
 ) -> None:
@@ -350,6 +351,7 @@ def test_a_repository_elsewhere_is_asked_about_at_most_every_few_hours(
     assert (mended.state.snapshots, mended.state.last_snapshot, mended.state.error) == (0, None, None)
 
 
+@pytest.mark.process
 def test_who_asks_about_a_repository_elsewhere_without_a_password_is_told_how(places: Places, engine: Path) -> None:
     """Nothing is known is not the same as nothing there; what no one can ask about is not kept by the helper at all."""
     (engine.parent / "answer").write_text("echo 'passphrase needed' >&2; exit 2\n")
@@ -367,6 +369,7 @@ def test_who_asks_about_a_repository_elsewhere_without_a_password_is_told_how(pl
     assert "restic" not in engine.read_text()  # borg may need none
 
 
+@pytest.mark.process
 def test_asking_can_be_switched_off(places: Places, tmp_path: Path, engine: Path) -> None:
     """`ask_every = "off"`; who asks by hand still gets an answer."""
     configured(places, Path("x"), tmp_path)
@@ -390,6 +393,7 @@ def test_an_interval_that_makes_no_sense_names_its_line(value: str, places: Plac
     assert caught.value.line == 3
 
 
+@pytest.mark.process
 def test_an_engine_that_fails_is_an_error_beside_what_the_files_tell(
     places: Places, tmp_path: Path, engine: Path
 ) -> None:
@@ -417,6 +421,7 @@ def test_nobody_is_asked_while_a_lock_is_held(places: Places, tmp_path: Path, en
     assert not engine.exists()
 
 
+@pytest.mark.process
 def test_restic_names_the_holder_of_a_stale_lock(places: Places, tmp_path: Path, engine: Path) -> None:
     """Only restic can read it; a process of this machine that is gone is said to be gone."""
     from tests.unit.repository.test_files import gone_pid
@@ -433,6 +438,7 @@ def test_restic_names_the_holder_of_a_stale_lock(places: Places, tmp_path: Path,
     assert found.state.lock_command == f"restic -r {folder} unlock"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("answer", ["echo 1", "echo '[3]'", "echo '[{}]'", "echo '{'", "true", "exit 3", "kill -9 $$"])
 def test_an_answer_that_makes_no_sense_is_an_error(answer: str, tmp_path: Path, engine: Path) -> None:
     """Whatever the engine prints, it is snapshots or an error with a next step."""
@@ -444,12 +450,14 @@ def test_an_answer_that_makes_no_sense_is_an_error(answer: str, tmp_path: Path, 
         assert name in caught.value.next
 
 
+@pytest.mark.process
 def test_an_engine_that_is_not_installed_is_an_error(tmp_path: Path) -> None:
     """No traceback."""
     with pytest.raises(RepositoryAskError, match="could not say"):
         ask.snapshots(Access("restic", "/mnt/b"), {"PATH": str(tmp_path)})
 
 
+@pytest.mark.process
 def test_an_engine_that_does_not_answer_is_ended(tmp_path: Path, engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that hangs does not leave processes behind."""
     monkeypatch.setattr(ask, "ASK_SECONDS", 0.2)
@@ -468,6 +476,7 @@ def _gone(pid: Path) -> bool:
         return True
 
 
+@pytest.mark.process
 def test_what_an_engine_that_does_not_answer_has_started_is_ended_too(
     tmp_path: Path, engine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -481,6 +490,7 @@ def test_what_an_engine_that_does_not_answer_has_started_is_ended_too(
         wait_for(lambda: _gone(tmp_path / "pid"), what="the child's end")
 
 
+@pytest.mark.process
 def test_an_answer_that_does_not_end_is_not_read_to_its_end(
     tmp_path: Path, engine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -495,6 +505,7 @@ def test_an_answer_that_does_not_end_is_not_read_to_its_end(
     assert ask.snapshots(Access("restic", "/mnt/b"), os.environ) == []
 
 
+@pytest.mark.process
 def test_an_engine_does_not_outlive_the_one_who_asks(tmp_path: Path, engine: Path) -> None:
     """Whoever kills the tracker's helper leaves no engine at work in the repository."""
     (tmp_path / "answer").write_text(f"echo $$ > {tmp_path}/pid; exec sleep 60\n")
@@ -506,6 +517,7 @@ def test_an_engine_does_not_outlive_the_one_who_asks(tmp_path: Path, engine: Pat
     wait_for(lambda: _gone(tmp_path / "pid"), what="the engine's end")
 
 
+@pytest.mark.process
 def test_what_was_not_refreshed_is_said(
     places: Places, tmp_path: Path, engine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -531,6 +543,7 @@ def test_what_was_not_refreshed_is_said(
         source.close()
 
 
+@pytest.mark.process
 def test_past_runs_come_from_snapshots_with_a_summary(tmp_path: Path, engine: Path) -> None:
     """restic 0.18 keeps what the run came to; older snapshots have no figures, and none are invented."""
     summary = {
@@ -548,6 +561,7 @@ def test_past_runs_come_from_snapshots_with_a_summary(tmp_path: Path, engine: Pa
     assert second.to_json()["source"] == "repository"
 
 
+@pytest.mark.process
 def test_borg_archives_come_with_their_local_time(
     tmp_path: Path, engine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -559,6 +573,7 @@ def test_borg_archives_come_with_their_local_time(
     assert "--bypass-lock" in engine.read_text()
 
 
+@pytest.mark.process
 def test_the_environment_of_the_asker_cannot_clash_with_the_configured_password(tmp_path: Path, engine: Path) -> None:
     """restic refuses to start with two passwords; the configured one is meant."""
     (tmp_path / "answer").write_text('echo "[]"; test "$(env | grep "^RESTIC_")" = RESTIC_REPOSITORY=/mnt/b\n')
@@ -600,6 +615,7 @@ def test_what_nobody_will_look_at_again_is_dropped(places: Places, tmp_path: Pat
     assert look.known_targets(places) == []
 
 
+@pytest.mark.process
 def test_the_helper_looks_at_what_is_due_and_ends(places: Places, tmp_path: Path) -> None:
     """What the tracker starts every few minutes: one look for each repository, none of them fatal for the next."""
     run_ended(places, restic(tmp_path / "r", (ID, NOW)))

@@ -101,6 +101,7 @@ def test_only_the_beginning_of_an_id_finds_a_run(places: Places, bad: str) -> No
         runs.find(places, bad)
 
 
+@pytest.mark.process
 def test_a_run_goes_on_while_its_engine_does(places: Places) -> None:
     """With the wrapper dead, pid and start time in the same boot tell."""
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
@@ -167,6 +168,7 @@ def test_an_unreadable_lock_counts_as_held(tmp_path: Path) -> None:
     assert locks.is_held(tmp_path / ("x" * 300))
 
 
+@pytest.mark.process
 def test_a_process_is_told_from_its_successor() -> None:
     """A pid is used again; its start time is not."""
     me = locks.process_start(os.getpid())

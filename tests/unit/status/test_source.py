@@ -95,6 +95,7 @@ def test_an_idle_poll_does_not_query_the_log(
     assert source.poll().jobs == first.jobs
 
 
+@pytest.mark.process
 def test_a_poll_in_which_nothing_changed_reads_no_runs(
     tray_source: StatusSource, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +173,7 @@ def test_a_run_with_a_wrapper_is_live_though_no_tracker_knows_it(places: Places,
     assert (source.poll().state, source.poll().runs) == (State.FAILED, ())
 
 
+@pytest.mark.process
 def test_the_tray_starts_a_tracker_and_replaces_a_dead_one(places: Places, tray_source: StatusSource) -> None:
     """A tracker that was killed is only a gap in the picture."""
     assert tray_source.poll().error is None
@@ -187,6 +189,7 @@ def test_the_tray_starts_a_tracker_and_replaces_a_dead_one(places: Places, tray_
     client.close()
 
 
+@pytest.mark.process
 def test_a_tracker_that_cannot_be_started_makes_the_status_unavailable(places: Places, tmp_path: object) -> None:
     """The tray had none, gets none, and says so; the command line needs none."""
     record(places, "home", Outcome.SUCCEEDED)
@@ -213,6 +216,7 @@ def test_after_an_error_the_last_good_data_is_kept_with_its_age(places: Places, 
     assert source.poll().state is State.OK
 
 
+@pytest.mark.process
 def test_following_yields_each_change_of_a_live_run(places: Places, tray_source: StatusSource) -> None:
     """The subscribed window sees progress without polling."""
     stop = threading.Event()
@@ -250,6 +254,7 @@ def test_a_record_that_waits_is_part_of_the_status(places: Places, source: Statu
     assert source.poll().state is State.OK
 
 
+@pytest.mark.process
 def test_the_tracker_has_waiting_records_appended(places: Places, source: StatusSource) -> None:
     """Nobody needs to run a backup for the record of the last one to reach the log."""
     how = {"job": "home", "run": clock.new_id(), "engine": "restic", "kind": "backup", "source": "wrapped"}

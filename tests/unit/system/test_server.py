@@ -429,6 +429,7 @@ def service(places: Places, monkeypatch: pytest.MonkeyPatch) -> Iterator["subpro
     end_tracker(places)
 
 
+@pytest.mark.process
 def test_it_shows_what_happens_and_ends_by_a_signal(
     service: "subprocess.Popen[bytes]", places: Places, capsys: pytest.CaptureFixture[str]
 ) -> None:

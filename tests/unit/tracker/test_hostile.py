@@ -173,6 +173,7 @@ def test_a_mistake_of_ours_ends_one_conversation_only(
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_who_says_nothing_is_hung_up_on(places: Places) -> None:
     """A connection without a greeting does not stay."""
     quick = "import tray.tracker.conversation as c; c.GREETING_SECONDS = 0.1"
@@ -187,6 +188,7 @@ def test_who_says_nothing_is_hung_up_on(places: Places) -> None:
         client.close()
 
 
+@pytest.mark.process
 def test_one_connection_too_many_is_refused_in_words_and_the_others_go_on(places: Places) -> None:
     """A script that leaks connections does not silence the tracker."""
     with tracker(places, "import tray.tracker.server as s; s.MOST_CONNECTIONS = 3"):
@@ -200,6 +202,7 @@ def test_one_connection_too_many_is_refused_in_words_and_the_others_go_on(places
         wait_for(lambda: answers(places), what="a free place")
 
 
+@pytest.mark.process
 def test_no_descriptor_left_is_said_once_and_passes(places: Places) -> None:
     """No flood of errors, and the tracker answers again afterwards."""
     short = (
@@ -259,6 +262,7 @@ def hold(places: Places) -> ipc.Client:
     return client
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("how", [PYTHON, REGEX, SLEEPS])
 def test_term_ends_a_tracker_whatever_it_does(places: Places, how: str) -> None:
     """Neither a loop nor an expression nor a wait keeps it alive."""
@@ -270,6 +274,7 @@ def test_term_ends_a_tracker_whatever_it_does(places: Places, how: str) -> None:
     assert not answers(places)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("how", [PYTHON, REGEX])
 def test_a_tracker_that_burns_the_processor_without_answering_ends_itself(places: Places, how: str) -> None:
     """Nobody has to find and kill it; whoever needs one starts another."""
@@ -280,6 +285,7 @@ def test_a_tracker_that_burns_the_processor_without_answering_ends_itself(places
         client.close()
 
 
+@pytest.mark.process
 def test_the_tracker_answers_while_its_look_at_other_programs_hangs(places: Places) -> None:
     """A dead disk under /proc or anything else that a look waits for; and the status says that it hangs."""
     hangs = (
@@ -299,6 +305,7 @@ def test_the_tracker_answers_while_its_look_at_other_programs_hangs(places: Plac
         assert process.wait(30) == 0
 
 
+@pytest.mark.process
 def test_a_failing_look_is_said_and_the_next_one_is_tried(places: Places) -> None:
     """Not silence that looks like nothing to see."""
     fails = (
@@ -317,6 +324,7 @@ def test_a_failing_look_is_said_and_the_next_one_is_tried(places: Places) -> Non
         client.close()
 
 
+@pytest.mark.process
 def test_a_socket_that_was_removed_comes_back(places: Places) -> None:
     """A cleaner of /tmp, or a person, took it away; meanwhile nobody is told that all is fine."""
     with tracker(places, "import tray.tracker.server as s; s.UPKEEP_SECONDS = 0.2"):
@@ -344,6 +352,7 @@ def backup(places: Places) -> None:
     subprocess.run([sys.executable, "-m", "tray", "run", "--job", "mine", "--", "true"], check=True)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("start", [False, True])
 def test_a_stopped_tracker_is_said_with_what_is_on_record(
     places: Places, monkeypatch: pytest.MonkeyPatch, *, start: bool
@@ -366,6 +375,7 @@ def test_a_stopped_tracker_is_said_with_what_is_on_record(
         source.close()
 
 
+@pytest.mark.process
 def test_a_tracker_whose_socket_is_gone_is_said(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its lock tells that it lives."""
     monkeypatch.setattr(live_module, "PATIENCE_SECONDS", 0.3)
@@ -374,6 +384,7 @@ def test_a_tracker_whose_socket_is_gone_is_said(places: Places, monkeypatch: pyt
         assert "does not listen" in unavailable(places).error["why"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("protocol", [[99, 0], None, "1", [], [None]])
 def test_a_tracker_of_another_protocol_is_said(
     places: Places, monkeypatch: pytest.MonkeyPatch, protocol: object
@@ -386,6 +397,7 @@ def test_a_tracker_of_another_protocol_is_said(
         assert "does not understand" in unavailable(places).error["why"]
 
 
+@pytest.mark.process
 def test_who_follows_the_status_hears_that_the_tracker_has_gone_silent(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -410,6 +422,7 @@ def test_who_follows_the_status_hears_that_the_tracker_has_gone_silent(
     followed.close()
 
 
+@pytest.mark.process
 def test_a_quiet_tracker_is_not_a_silent_one(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing happens for long: it is asked, it answers, no alarm."""
     monkeypatch.setattr(live_module, "QUIET_SECONDS", 0.0)
@@ -424,6 +437,7 @@ def test_a_quiet_tracker_is_not_a_silent_one(places: Places, monkeypatch: pytest
     followed.close()
 
 
+@pytest.mark.process
 def test_a_wrapper_is_not_held_up_by_a_stopped_tracker(places: Places) -> None:
     """Also where its queue of connections is full."""
     with tracker(places) as process:
@@ -442,6 +456,7 @@ def test_a_wrapper_is_not_held_up_by_a_stopped_tracker(places: Places) -> None:
         process.send_signal(signal.SIGCONT)
 
 
+@pytest.mark.process
 def test_nothing_is_left_armed_in_a_process_that_was_a_tracker(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tracker's processor timer ends with it."""
     code = (
@@ -475,6 +490,7 @@ def _letters(other: socket.socket) -> None:
         threading.Event().wait(0.05)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("say", [_mute, _garbage, _endless, _letters])
 def test_whatever_listens_in_the_trackers_place_the_status_comes_and_says_so(
     places: Places, monkeypatch: pytest.MonkeyPatch, say: Callable[[socket.socket], None]
@@ -507,6 +523,7 @@ def test_whatever_listens_in_the_trackers_place_the_status_comes_and_says_so(
         other.close()
 
 
+@pytest.mark.process
 def test_a_socket_that_a_dead_tracker_left_is_no_tracker(places: Places) -> None:
     """It is said of none that it hangs."""
     backup(places)

@@ -16,6 +16,8 @@ from tray.core.model import Control, LiveRun, Phase, Source, Step
 from tray.core.paths import Places
 from tray.tracker import start
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def tracker(places: Places) -> Iterator["subprocess.Popen[bytes]"]:

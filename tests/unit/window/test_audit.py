@@ -512,6 +512,7 @@ def test_a_system_that_does_not_answer_is_said_to_be_missing(places: Places, mon
     assert "does not answer" in page["missing"]
 
 
+@pytest.mark.process
 def test_a_home_that_cannot_be_written_is_readable(places: Places) -> None:
     """Every page works on a log in folders that nobody may write."""
     many(places, 4)

@@ -161,6 +161,7 @@ def test_only_one_dialog_is_open_at_a_time(process: Process) -> None:
     first.join(5)
 
 
+@pytest.mark.process
 def test_the_window_imports_no_library_for_pdf() -> None:
     """What writes PDF is loaded by the short-lived process alone."""
     code = (

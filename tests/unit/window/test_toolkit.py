@@ -199,6 +199,7 @@ def test_the_trials_window_says_what_it_is(places: Places, trial: bool) -> None:
 VENV = [sys.executable, "-m", "venv", "--without-pip"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("sees", [False, True])
 def test_in_a_virtual_environment_the_hint_names_what_helps_there(tmp_path: Path, sees: bool) -> None:
     """Debian's packages are no help to a Python that does not look at them: then Qt from pip, or the installer, is named."""

@@ -15,6 +15,8 @@ from tray.core import ourselves
 from tray.core.paths import Places, private
 from tray.wrapper import after_run
 
+pytestmark = pytest.mark.process
+
 RUN = [sys.executable, "-m", "tray", "run", "--job", "home", "--"]
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from tray.wrapper.child import Child
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("code", [0, 7])

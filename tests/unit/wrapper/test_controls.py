@@ -94,6 +94,7 @@ def spawn(children: "list[subprocess.Popen[bytes]]", script: str, up: Path) -> "
     return children[-1]
 
 
+@pytest.mark.process
 def test_a_tree_is_stopped_and_goes_on_as_a_whole(children: "list[subprocess.Popen[bytes]]", tmp_path: Path) -> None:
     """Children and grandchildren too, also in groups of their own."""
     up = tmp_path / "up"
@@ -121,6 +122,7 @@ def alive(process: psutil.Process) -> bool:
         return False
 
 
+@pytest.mark.process
 def test_an_engines_helper_in_a_group_of_its_own_is_left_to_the_engine(
     children: "list[subprocess.Popen[bytes]]", tmp_path: Path
 ) -> None:
@@ -168,6 +170,7 @@ class Scene:
         return self.child.exit
 
 
+@pytest.mark.process
 def test_signals_come_in_the_engines_order_each_when_its_time_is_up(tmp_path: Path) -> None:
     """First the gentle one, then the next, in the end the one that nobody survives; a step is not taken twice."""
     up = tmp_path / "up"
@@ -193,6 +196,7 @@ def test_signals_come_in_the_engines_order_each_when_its_time_is_up(tmp_path: Pa
     assert [line.split()[0] for line in scene.said] == ["cancel", "SIGINT", "SIGTERM", "SIGKILL"]
 
 
+@pytest.mark.process
 def test_a_command_that_was_quicker_than_the_cancel_keeps_its_own_end() -> None:
     """A signal that reached nobody is no cancel."""
     scene = Scene(["true"])
@@ -201,6 +205,7 @@ def test_a_command_that_was_quicker_than_the_cancel_keeps_its_own_end() -> None:
     assert scene.ended() == Exit(0, None, asked=False)
 
 
+@pytest.mark.process
 def test_time_paused_is_counted_and_remembered_on_disk_only_while_it_lasts() -> None:
     """Whoever finds the flag and no wrapper lets the command go on."""
     scene = Scene(["sleep", "600"])
@@ -217,6 +222,7 @@ def test_time_paused_is_counted_and_remembered_on_disk_only_while_it_lasts() -> 
     assert "paused (another program)" in scene.said
 
 
+@pytest.mark.process
 def test_a_paused_command_that_somebody_else_continued_is_not_shown_as_paused() -> None:
     """`kill -CONT`, or `fg` in its terminal."""
     scene = Scene(["sleep", "600"])
@@ -231,6 +237,7 @@ def test_a_paused_command_that_somebody_else_continued_is_not_shown_as_paused() 
     scene.ended()
 
 
+@pytest.mark.process
 def test_what_a_paused_command_had_started_goes_on_when_the_command_is_killed(tmp_path: Path) -> None:
     """Its children belong to nobody then, and nobody else would ever let them go on."""
     up = tmp_path / "up"
@@ -249,6 +256,7 @@ def test_what_a_paused_command_had_started_goes_on_when_the_command_is_killed(tm
         sleeper.kill()
 
 
+@pytest.mark.process
 def test_a_command_that_cannot_be_suspended_is_not_called_paused_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """It waits for a disk that does not answer; what it does is said as it is."""
     monkeypatch.setattr(process_tree, "stop", lambda _: [])
@@ -262,6 +270,7 @@ def test_a_command_that_cannot_be_suspended_is_not_called_paused_for_long(monkey
     scene.ended()
 
 
+@pytest.mark.process
 def test_a_run_paused_while_it_scans_shows_no_percentage() -> None:
     """Totals that still grow would make one in the phase "paused"."""
     scene = Scene(["sleep", "600"])
@@ -275,6 +284,7 @@ def test_a_run_paused_while_it_scans_shows_no_percentage() -> None:
     scene.ended()
 
 
+@pytest.mark.process
 def test_a_run_that_stands_still_tells_neither_speed_nor_time_left() -> None:
     """On no surface: they are taken out where the picture of the run is made."""
     scene = Scene(["sleep", "600"])
@@ -308,6 +318,7 @@ def folder(places: Places, child: int, *, boot: str | None = None, **changes: ob
     return made
 
 
+@pytest.mark.process
 def test_only_a_paused_run_without_its_wrapper_is_let_go_on(
     places: Places, children: "list[subprocess.Popen[bytes]]", tmp_path: Path
 ) -> None:
@@ -326,6 +337,7 @@ def test_only_a_paused_run_without_its_wrapper_is_let_go_on(
     wait_for(lambda: not process_tree.is_stopped(work.pid), what="it to go on")
 
 
+@pytest.mark.process
 def test_what_a_paused_command_had_started_goes_on_when_wrapper_and_command_were_killed(
     places: Places, tmp_path: Path
 ) -> None:

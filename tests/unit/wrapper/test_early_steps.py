@@ -13,6 +13,8 @@ from tray.engines.base import Exit
 from tray.wrapper import early_steps
 from tray.wrapper.child import Child
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -12,6 +12,8 @@ from tray.core import paths
 from tray.core.model import Outcome
 from tray.status import past_runs
 
+pytestmark = pytest.mark.process
+
 MISTAKES = {
     "its engine cannot take it in": "from tray import engines; engines.recognise = type(engines.COMMAND).plan = wrong",
     "the spool cannot be made": "import tray.wrapper.outputs as o\no.Tail.__init__ = full",

@@ -264,6 +264,7 @@ ADDRESSES = {
 }
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.name == "nt", reason="the engine is a script for a shell")
 @pytest.mark.parametrize("engine", ADDRESSES)
 def test_a_password_in_an_address_reaches_no_command_line_of_ours(

@@ -16,6 +16,8 @@ from tray.observe import ends
 from tray.observe.events import Event, Events
 from tray.wrapper.script_steps import Steps
 
+pytestmark = pytest.mark.process
+
 FINE = Result(Outcome.SUCCEEDED, "sh ended with exit code 0.")
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 SERVER = r"""
 import importlib, json, os, sys, zlib
 import tray

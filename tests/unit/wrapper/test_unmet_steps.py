@@ -150,6 +150,7 @@ def test_a_second_try_of_the_same_words_makes_good_what_no_look_has_met() -> Non
         assert (unseen.failure() is None) is good
 
 
+@pytest.mark.process
 def test_the_kernel_tells_root_the_names_of_what_ended() -> None:
     """Its message is read as it is laid out; of an ordinary user's machine nothing is known, and nothing is wrong."""
     exits = Exits()
@@ -205,6 +206,7 @@ def test_a_script_whose_step_nobody_met_is_no_success() -> None:
         assert ("tar ended with exit code 2, but the script went on." in result.reason) is (outcome is Outcome.WARNING)
 
 
+@pytest.mark.process
 def test_the_kernel_tells_the_parent_of_what_ended() -> None:
     """Where there is a process connector; and inotify tells which engine's program was opened."""
     events, execs = Events(), Execs(["tar"])
