@@ -4,7 +4,7 @@ Only `main` prints errors and chooses their exit codes. A module holds one comma
 `Command` with its name in capitals: `tray.cli.control.PAUSE` is `backup-tray pause`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,12 +18,17 @@ class Command:
         register: Declares the arguments.
         run: Does the work and returns the exit code.
         examples: Lines at the end of the help.
+        quick: Reads the plainest arguments without argparse; returns None for any others.
     """
 
     def __init__(
-        self, register: "Callable[[ArgumentParser], None]", run: "Callable[[Namespace], int]", *examples: str
+        self,
+        register: "Callable[[ArgumentParser], None]",
+        run: "Callable[[Namespace], int]",
+        *examples: str,
+        quick: "Callable[[Sequence[str]], Namespace | None]" = lambda _: None,
     ) -> None:
-        self.register, self.run, self.examples = register, run, examples
+        self.register, self.run, self.examples, self.quick = register, run, examples, quick
 
     @property
     def epilog(self) -> str:

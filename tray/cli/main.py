@@ -3,11 +3,9 @@
 import atexit
 import os
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
-from typing import NoReturn
 
 from tray import __version__, last_resort
 from tray.cli import Command
@@ -73,14 +71,12 @@ def _dispatch(command: str, argv: list[str]) -> int:
             f"There is no command {command!r}.", next=f"{_nearest(command)}All commands: `backup-tray --help`."
         )
     chosen, text = load(command), COMMANDS[command][1]
-    parser = _Parser(
-        prog=f"backup-tray {command}",
-        description=f"{text[:1].upper()}{text[1:]}".rstrip(".") + ".",
-        epilog=chosen.epilog,
-        formatter_class=RawDescriptionHelpFormatter,
-    )
-    chosen.register(parser)
-    parsed = parser.parse_args(argv[1:] if argv[:1] == [command] else argv)
+    arguments = argv[1:] if argv[:1] == [command] else argv
+    parsed = chosen.quick(arguments)
+    if parsed is None:
+        from tray.cli import parser  # argparse costs a start as much as the whole wrapper's code
+
+        parsed = parser.parse(command, text, chosen, arguments)
     if command not in _STARTS:
         last_resort.hear_interrupts()
     return int(chosen.run(parsed))
@@ -158,21 +154,3 @@ def _nearest(word: str) -> str:
     from difflib import get_close_matches  # only after a typing mistake
 
     return "".join(f"Did you mean `backup-tray {name}`? " for name in get_close_matches(word, COMMANDS, 1))
-
-
-def _in_words(message: str) -> str:
-    """Return the parser's message in plain words: "there is no 'x'; choose from a, b", "'x' is no whole number"."""
-    import re  # only after a typing mistake
-
-    if match := re.fullmatch(r"argument .*: invalid choice: ('.*') \(choose from (.*)\)", message, re.DOTALL):
-        return f"There is no {match[1]}; choose from {match[2].replace(chr(39), '')}."
-    if match := re.fullmatch(r"argument (.*): invalid int value: ('.*')", message, re.DOTALL):
-        return f"{match[1]}: {match[2]} is no whole number."
-    if match := re.fullmatch(r"the following arguments are required: (.*)", message, re.DOTALL):
-        return f"Something is missing: {match[1]}."
-    return f"{message[:1].upper()}{message[1:]}."
-
-
-class _Parser(ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(_in_words(message), next=f"Look at the options: `{self.prog} --help`.")

@@ -1,9 +1,10 @@
 """Run a backup under watch: `backup-tray run -- COMMAND...`, and `backup-tray backup JOB` for a configured job."""
 
 import os
-from argparse import REMAINDER, ArgumentParser, Namespace
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 from tray.cli import Command
 from tray.core.errors import ConfigError, UsageError
@@ -12,18 +13,37 @@ from tray.wrapper import prepare, wrap
 from tray.wrapper.child import leave
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
     from tray.config import Job
     from tray.core.paths import Places
 
 
-def _add_command(parser: ArgumentParser) -> None:
+def _add_command(parser: "ArgumentParser") -> None:
     parser.add_argument("--job", metavar="NAME", help="the job this run belongs to (default: named after the command)")
     parser.add_argument("--engine", metavar="NAME", help="the backup program, if the command does not show it")
     parser.add_argument("--no-watch", action="store_true", help="only record start, end and exit code; read nothing")
-    parser.add_argument("command", nargs=REMAINDER, metavar="-- COMMAND", help="the backup command, after --")
+    parser.add_argument("command", nargs="...", metavar="-- COMMAND", help="the backup command, after --")
 
 
-def _run(args: Namespace) -> int:
+def _quick(arguments: Sequence[str]) -> "Namespace | None":
+    """Read `[--job NAME] [--engine NAME] [--no-watch] -- COMMAND...`; return None for any other form."""
+    options: dict[str, object] = {"job": None, "engine": None, "no_watch": False}
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            return cast("Namespace", SimpleNamespace(command=["--", *rest], **options))
+        if word == "--no-watch":
+            options["no_watch"] = True
+        elif word in ("--job", "--engine") and rest and not rest[0].startswith("-"):
+            options[word[2:]] = rest.pop(0)
+        else:
+            return None
+    return None
+
+
+def _run(args: "Namespace") -> int:
     """Run the command under watch; the exit code is the command's."""
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:
@@ -39,13 +59,13 @@ def _run(args: Namespace) -> int:
     return code
 
 
-def _add_job(parser: ArgumentParser) -> None:
+def _add_job(parser: "ArgumentParser") -> None:
     parser.add_argument("job", metavar="JOB", help="a job of config.toml, such as one made by `backup-tray create`")
     words = "change nothing about the command's output; record start and end only"
     parser.add_argument("--no-watch", action="store_true", help=words)
 
 
-def _backup(args: Namespace) -> int:
+def _backup(args: "Namespace") -> int:
     """Run the job; the exit code is its engine's."""
     from tray.jobs import configured  # `run` starts without the configuration
 
@@ -78,5 +98,6 @@ RUN = Command(
     "backup-tray run -- restic backup ~/Documents",
     "backup-tray run --job nightly -- /usr/local/bin/backup.sh",
     "backup-tray run --engine restic -- my-restic backup /home",
+    quick=_quick,
 )
 BACKUP = Command(_add_job, _backup, "backup-tray backup home")

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from enum import Enum
 from types import MappingProxyType, UnionType
-from typing import Any, NamedTuple, Self, TypeVar, get_args, get_origin
+from typing import Any, Self, TypeVar, get_args, get_origin
 
 from tray.core import clock
-from tray.core.dataclass import fields
+from tray.core.dataclass import dataclass, fields
 
 C = TypeVar("C", bound="Coded")
 _MOST = 2**63
@@ -67,7 +67,8 @@ def check(kind: type[Coded], data: Mapping[str, Any]) -> None:
             field.read(value, field.key)
 
 
-class _Field(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Field:
     """The way of one field to JSON and back."""
 
     name: str

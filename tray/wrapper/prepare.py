@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -192,6 +191,8 @@ def mark(places: Places, doubts: Sequence[str]) -> str:
         key = _key(places)
     except Exception:  # a state folder that cannot be used is said elsewhere, and keeps no backup from running
         return ""
+    from hashlib import blake2b  # it loads OpenSSL; few commands have masked words
+
     text = nightly.undated("\0".join(doubts), clock.now_ms()).encode("utf-8", "surrogatepass")
     return " #" + blake2b(text, key=key, digest_size=3).hexdigest()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tray import __version__
+from tray.cli import parser
 from tray.cli.audit import PARTS
 from tray.cli.main import COMMANDS, load, main
 from tray.window import instance
@@ -91,3 +92,28 @@ def test_what_the_parser_refuses_is_said_in_words(
     said = capsys.readouterr().err
     assert words in said
     assert "--help`" in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--", "restic", "backup"],
+        ["--job", "home", "--", "a", "--", "b"],
+        ["--engine", "borg", "--no-watch", "--", "--", "x"],
+        ["--"],
+    ],
+)
+def test_a_plain_run_is_read_without_argparse_as_with_it(arguments: list[str]) -> None:
+    """The quick way changes nothing but the time."""
+    run = load("run")
+    quick = run.quick(arguments)
+    assert quick is not None
+    assert vars(quick) == vars(parser.parse("run", "", run, arguments))
+
+
+@pytest.mark.parametrize(
+    "arguments", [["restic"], ["--job"], ["--job", "-x", "--", "a"], ["--help"], ["--job=a", "--", "b"], []]
+)
+def test_any_other_form_of_run_is_left_to_argparse(arguments: list[str]) -> None:
+    """Help and mistakes are said in one place."""
+    assert load("run").quick(arguments) is None

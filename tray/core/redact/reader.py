@@ -6,9 +6,10 @@ text in `$(…)` and in backquotes is split as commands too.
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tray.core import regex
+from tray.core.dataclass import dataclass
 from tray.core.redact import forms
 from tray.core.redact.names import LETTERS, LOGINS, WITH_ONE_DASH, WORDS, is_secret_name, names_secret_file
 from tray.core.redact.plain import ORDINARY, is_plain
@@ -237,7 +238,8 @@ def _last(path: str) -> str:
     return path.replace("\\", "/").rpartition("/")[2]
 
 
-class Piece(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Piece:
     """One word, or the text between two words.
 
     Attributes:

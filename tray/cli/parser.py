@@ -1,0 +1,47 @@
+"""Parse the arguments of a command, and say in plain words what is wrong with them."""
+
+import re
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from typing import NoReturn
+
+from tray.cli import Command
+from tray.core.errors import UsageError
+
+
+def parse(name: str, text: str, command: Command, arguments: Sequence[str]) -> Namespace:
+    """Return the parsed *arguments* of *command*.
+
+    Args:
+        name: The command's name.
+        text: One line of help.
+        command: The command.
+        arguments: The words behind the name.
+
+    Raises:
+        UsageError: They make no sense.
+    """
+    parser = _Parser(
+        prog=f"backup-tray {name}",
+        description=f"{text[:1].upper()}{text[1:]}".rstrip(".") + ".",
+        epilog=command.epilog,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    command.register(parser)
+    return parser.parse_args(arguments)
+
+
+def _in_words(message: str) -> str:
+    """Return the parser's message in plain words: "there is no 'x'; choose from a, b", "'x' is no whole number"."""
+    if match := re.fullmatch(r"argument .*: invalid choice: ('.*') \(choose from (.*)\)", message, re.DOTALL):
+        return f"There is no {match[1]}; choose from {match[2].replace(chr(39), '')}."
+    if match := re.fullmatch(r"argument (.*): invalid int value: ('.*')", message, re.DOTALL):
+        return f"{match[1]}: {match[2]} is no whole number."
+    if match := re.fullmatch(r"the following arguments are required: (.*)", message, re.DOTALL):
+        return f"Something is missing: {match[1]}."
+    return f"{message[:1].upper()}{message[1:]}."
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(_in_words(message), next=f"Look at the options: `{self.prog} --help`.")
