@@ -91,7 +91,8 @@ def of_step(result: Result, process: "Found", code: int | None) -> Result:
     if not process.here or not all(map(os.path.isabs, places)):
         return result
     seen = looked(good, replace(plan, kind=process.kind, sources=process.sources, places=places), process.engine, ())
-    return seen if seen.empty else replace(result, empty_sources=seen.empty_sources)
+    changed = seen.empty or seen.errors > result.errors  # a source that is not there is an error more
+    return seen if changed else replace(result, empty_sources=seen.empty_sources)
 
 
 def of_script(result: Result, empty: Sequence[str], past: "Sequence[Past]") -> Result:

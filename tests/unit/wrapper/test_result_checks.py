@@ -130,6 +130,18 @@ def test_an_empty_source_of_a_step_is_a_warning(command: str, outcome: Outcome, 
     assert result_checks.of_step(Result(outcome, "It ended."), found, 0) == Result(outcome, "It ended.")
 
 
+@pytest.mark.parametrize("outcome", [Outcome.SUCCEEDED, Outcome.UNKNOWN])
+def test_a_source_of_a_step_that_is_not_there_is_a_warning(outcome: Outcome, tmp_path: Path) -> None:
+    """dar says nothing of it on either way; what a script's dar prints is not seen besides."""
+    (tmp_path / "here").touch()
+    for gone, want in (((), outcome), ((str(tmp_path / "gone"),), Outcome.WARNING)):
+        sources = (str(tmp_path / "here"), *gone)
+        argv = ("dar", "-c", "a", *(word for source in sources for word in ("-g", source)))
+        found = Found(1, "1", 0, 0, None, "dar", "backup", None, sources, argv, "j", str(tmp_path))
+        step = result_checks.of_step(Result(outcome, "It ended."), found, 0)
+        assert (step.outcome, "gone is not there" in step.reason) == (want, bool(gone))
+
+
 def test_of_several_sources_in_a_script_an_emptied_one_is_a_warning(tmp_path: Path) -> None:
     """borgmatic gives borg all its sources at once; one that has always been empty beside others is no reason to warn."""
     for name in ("full", "disk", "always"):
