@@ -29,7 +29,7 @@ def secure() -> None:
 def main() -> int:
     """Run the command line, or the one of `ourselves.PARTS` that is named; if we are broken, a backup runs without us."""
     secure()
-    from tray import last_resort
+    from tray import last_resort  # `secure` first decides which copy that is
 
     try:
         return _program()
@@ -47,16 +47,16 @@ def main() -> int:
 
 def _program() -> int:
     if len(sys.argv) > 1 and sys.argv[1].startswith("tray."):
-        from importlib import import_module
+        from importlib import import_module  # the command line starts without it
 
-        from tray import last_resort
-        from tray.core import ourselves
+        from tray import last_resort  # as in `main`
+        from tray.core import ourselves  # as in `main`
 
         if sys.argv[1] in ourselves.PARTS:
             part = import_module(sys.argv.pop(1))
             last_resort.hear_interrupts()
             return int(part.main() or 0)
-    from tray.cli import main as program
+    from tray.cli import main as program  # as in `main`; an error in it is caught there
 
     return program.main()
 

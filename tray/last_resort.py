@@ -33,7 +33,7 @@ def command(arguments: Sequence[str]) -> list[str]:
 
 def hear_interrupts() -> None:
     """Have Ctrl-C raise KeyboardInterrupt from now on (see `tray.__main__`), unless the caller has us ignore it."""
-    import signal
+    import signal  # Python's modules may be broken too: each loads where it is needed
 
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -42,7 +42,7 @@ def hear_interrupts() -> None:
 def say(text: str) -> None:
     """Write one line for the caller; a standard error that is closed, full or stuck is no obstacle."""
     with suppress(Exception):
-        import select
+        import select  # as above
 
         if select.select([], [2], [], 0)[1]:
             os.write(2, f"backup-tray: {text}\n".encode("utf-8", "backslashreplace"))
@@ -72,7 +72,7 @@ def become(argv: Sequence[str], error: BaseException) -> int:
 
 def _restore_signals() -> None:
     """Give the command back the signals that Python ignores."""
-    import signal
+    import signal  # as above
 
     for name in ("SIGPIPE", "SIGXFSZ"):
         if hasattr(signal, name):
@@ -81,7 +81,7 @@ def _restore_signals() -> None:
 
 def _execute(argv: Sequence[str]) -> None:
     if sys.platform == "win32":  # there is no exec that keeps the caller waiting
-        import subprocess
+        import subprocess  # as above
 
         sys.exit(subprocess.call(argv))
     try:
@@ -89,6 +89,6 @@ def _execute(argv: Sequence[str]) -> None:
     except OSError as error:
         if error.errno != errno.ENOEXEC:
             raise
-        import shutil
+        import shutil  # as above
 
         os.execv("/bin/sh", ["/bin/sh", shutil.which(argv[0]) or argv[0], *argv[1:]])
