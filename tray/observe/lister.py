@@ -1,7 +1,8 @@
 """List the new processes that may be engines. This runs every second, so every call into the kernel counts.
 
 The kernel gives pids in order, so the new ones lie between the newest of the last look and the newest now. Only those are probed;
-the whole list is read where the numbers wrapped, where very many are new, and once a minute to be safe.
+the whole list is read where the numbers wrapped, where very many are new, in a container whose newest pid is the host's, and once a
+minute to be safe.
 
 A new process is looked at a moment after it was first seen: between fork and exec it still has the name of its parent. A shell or
 an interpreter may become an engine at any later time (`exec restic backup` as the last line of a script), so the lister reads the
@@ -75,14 +76,15 @@ class Lister:
     def _new(self, before: int, newest: int) -> Iterable[int]:
         """Return the pids, maybe also of threads, that were given after *before*, up to *newest* (0: unknown)."""
         self._looks += 1
-        if before and 0 < newest - before <= PROBED and self._looks < LIST_EVERY:
+        counted = bool(before) and self._proc.counts_as_we_do()
+        if counted and 0 < newest - before <= PROBED and self._looks < LIST_EVERY:
             given = range(before + 1, newest + 1)
             self._known.update(given)
             return given
         known, self._known, self._looks = self._known, self._proc.pids(), 0
         wrapped = newest < before
         # A number that was known is another process now, if it was given again.
-        again = (pid for pid in self._known if before and (pid > before or (wrapped and pid <= newest)))
+        again = (pid for pid in self._known if counted and (pid > before or (wrapped and pid <= newest)))
         return sorted({*(self._known - known), *again})
 
     def settled(self) -> list[int]:

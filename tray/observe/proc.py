@@ -69,6 +69,14 @@ class Proc:
         last = self._read("loadavg", 128, line=True).rpartition(b" ")[2].strip()
         return int(last) if last.isdigit() else 0
 
+    def counts_as_we_do(self) -> bool:
+        """Return whether `newest` and `pids` are numbers of one kind. In a container, lxcfs may tell the host's newest."""
+        try:
+            ours = os.stat(f"{self.root}/loadavg").st_dev == os.stat(self.root).st_dev
+        except OSError:
+            return False
+        return ours and self._link("self") in (None, str(os.getpid()))
+
     def comm(self, pid: int) -> str:
         """Return the first 15 bytes of the program's name; "" once it is gone."""
         return self._read(f"{pid}/comm", 64, line=True).rstrip(b"\n").decode("utf-8", "replace")

@@ -115,6 +115,32 @@ def test_only_numbers_that_were_given_since_are_probed(proc: FakeProc, monkeypat
     assert len(listed) == 3
 
 
+def test_a_container_whose_newest_number_is_the_hosts_is_listed_at_each_look(proc: FakeProc) -> None:
+    """lxcfs lays a file of its own over /proc/loadavg; its numbers say only that something began."""
+    overlaid = os.memfd_create("loadavg")
+    try:
+        (proc.folder_ / "loadavg").symlink_to(f"/proc/self/fd/{overlaid}")
+        lister = Lister(proc)
+        for pid, hosts in ((410, 90_000), (411, 90_001), (412, 90_002), (413, 7)):
+            proc.add(pid, "restic", "backup", "/home")
+            os.pwrite(overlaid, f"0.1 0.1 0.1 1/99 {hosts:05}\n".encode(), 0)
+            lister.look()
+            assert lister.settled() == [pid]
+    finally:
+        os.close(overlaid)
+
+
+def test_a_process_list_of_another_namespace_is_listed_at_each_look(proc: FakeProc) -> None:
+    """After `unshare --pid` alone, /proc names the processes outside, and its loadavg the newest one inside."""
+    (proc.folder_ / "self").symlink_to("4711")
+    lister = Lister(proc)
+    for pid, inside in ((4710, 5), (4712, 6)):
+        proc.add(pid, "restic", "backup", "/home")
+        newest(proc, inside)
+        lister.look()
+        assert lister.settled() == [pid]
+
+
 def test_a_thread_is_not_taken_for_a_process(proc: FakeProc) -> None:
     """/proc tells the name and the words of its process under its number too; restic has a dozen."""
     newest(proc, 100)
