@@ -12,17 +12,17 @@ ROOMS = sorted({path.relative_to(ROOT / "tray").parts[0] for path in (ROOT / "tr
 IMPORTS_LATER = {"__main__.py", "last_resort.py", "cli", "icon", "wrapper"}
 """Where a function may import: these start before every backup, or stay in memory all day."""
 
-MOST_IMPORTS = 100
-"""How many imports stand in functions. It may sink; whoever raises it says why in the commit."""
+MOST_IMPORTS = 77
+"""How many imports stand in functions. It may sink; a commit that raises it says why."""
+
+MOST_WHATS = 337
+"""How often sentences say "what". Often a noun is plainer: "the exit code" for "what it ended with". It may sink as well."""
 
 HIDDEN = re.compile(r"(?i)\b(somebody|someone|whoever|nobody|no one)\b")
 RIDDLE = re.compile(r"(?:^|[.:;]\s+|\"\"\")What\b(?![^.]*\?)")
 """A sentence that begins with "What" and is no question: "What follows a run …"."""
 
 VAGUE = {"this", "one", "found", "went", "do", "told", "that", "these"}
-NOT_YET_IMPORTS = set(ROOMS)
-NOT_YET_WORDS = set(ROOMS)
-NOT_YET_NAMES = set(ROOMS)
 
 
 def modules(room: str) -> Iterator[tuple[Path, str]]:
@@ -65,26 +65,32 @@ def vague(room: str) -> Iterator[str]:
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.arg) and node.arg in VAGUE:
                 yield f"{path}:{node.lineno} {node.arg}"
+            elif isinstance(node, ast.ExceptHandler) and node.name in VAGUE:
+                yield f"{path}:{node.lineno} {node.name}"
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in VAGUE:
                 yield f"{path}:{node.lineno} {node.id}"
 
 
 def test_imports_stand_at_the_top() -> None:
     """An import inside a function hides a dependency; where the start must be quick it is allowed, and says why."""
-    rooms = set(ROOMS) - NOT_YET_IMPORTS
+    rooms = set(ROOMS)
     assert [place for room in rooms - IMPORTS_LATER for place, _ in late_imports(room)] == []
     assert [place for room in rooms & IMPORTS_LATER for place, reason in late_imports(room) if not reason] == []
 
 
 def test_the_number_of_late_imports_does_not_grow() -> None:
     """Each one is a small debt."""
-    assert sum(len(list(late_imports(room))) for room in set(ROOMS) - NOT_YET_IMPORTS) <= MOST_IMPORTS
+    assert sum(len(list(late_imports(room))) for room in ROOMS) <= MOST_IMPORTS
 
 
 def test_sentences_name_who_acts() -> None:
     """The user, the wrapper, the tracker, the engine do things, not somebody; no title is a riddle."""
-    rooms = set(ROOMS) - NOT_YET_WORDS
-    assert [(place, text) for room in rooms for place, text in sentences(room) if hides(text)] == []
+    assert [(place, text) for room in ROOMS for place, text in sentences(room) if hides(text)] == []
+
+
+def test_the_number_of_whats_does_not_grow() -> None:
+    """A sentence that needs the word often hides a thing that has a name."""
+    assert sum(len(re.findall(r"(?i)\bwhat\b", text)) for room in ROOMS for _, text in sentences(room)) <= MOST_WHATS
 
 
 def test_pages_name_who_acts() -> None:
@@ -95,4 +101,4 @@ def test_pages_name_who_acts() -> None:
 
 def test_names_say_what_they_hold() -> None:
     """A reader meets `entry`, `run` or `match`, not `this`, `one` or `found`."""
-    assert [place for room in set(ROOMS) - NOT_YET_NAMES for place in vague(room)] == []
+    assert [place for room in ROOMS for place in vague(room)] == []
