@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tray.core import clock
-from tray.core.model import MAX_CURRENT, LiveRun, Phase, clip
+from tray.core.model import MAX_CURRENT, AuditStanding, LiveRun, Phase, clip
 
 RUN = LiveRun("r", "home", "restic", 1_700_000_000_123)
 
@@ -42,6 +42,13 @@ def test_a_live_run_of_the_wrong_form_is_refused(broken: dict[str, object]) -> N
     """What comes over the socket is checked before anybody shows it."""
     with pytest.raises(ValueError):
         LiveRun.from_json({**RUN.to_json(), **broken})
+
+
+@pytest.mark.parametrize("broken", [None, [], 1, "intact", True])
+def test_a_standing_of_the_wrong_form_is_refused(broken: object) -> None:
+    """A damaged file, or another program's answer, is a ValueError like that of every other object."""
+    with pytest.raises(ValueError, match="not an object"):
+        AuditStanding.from_json(broken)  # type: ignore[arg-type]
 
 
 def test_a_fraction_is_known_only_when_the_total_is() -> None:

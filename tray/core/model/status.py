@@ -157,7 +157,7 @@ class AuditStanding(Coded):
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "AuditStanding":
         """Build a standing from `to_json`; where it does not say so, there may be a breach. See `Coded.from_json`."""
-        return from_json(cls, {"breach": True, **data})
+        return from_json(cls, {"breach": True, **data} if isinstance(data, Mapping) else data)
 
 
 @dataclass(frozen=True, slots=True)
