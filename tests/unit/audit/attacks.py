@@ -1,4 +1,4 @@
-"""What somebody may do to an audit log, from a blind edit to a forgery with the key; `test_audit_matrix` tries all of it."""
+"""The attacks on an audit log, from a blind edit to a forgery with the key; `test_audit_matrix` tries each of them."""
 
 import base64
 import json
@@ -312,7 +312,7 @@ def prune_by_hand(here: Places) -> None:
 
 
 def another_installation(scene: Scene) -> None:
-    """Put the log, the keys and all of somebody else in the place of this one."""
+    """Replace the log, the keys and all else by those of another user's installation."""
     other = filled(places_in(scene.home.parent / "other"))
     shutil.rmtree(scene.here.state)
     shutil.copytree(other.state, scene.here.state)
@@ -329,7 +329,7 @@ def begun_anew(here: Places, *, traces: bool) -> None:
 
 
 def lost_key(here: Places) -> None:
-    """Delete the key: the program makes a new one, which whoever did this can read."""
+    """Delete the key: the program makes a new one, which the attacker can read."""
     here.audit_key.unlink()
     with opened(here) as log:
         log.append([end("under a new key")])

@@ -47,7 +47,7 @@ YEAR = 365 * clock.DAY_MS
 
 @contextmanager
 def long_ago(monkeypatch: pytest.MonkeyPatch, years: int = 3) -> Iterator[None]:
-    """What is recorded inside was recorded so many years ago."""
+    """Record every entry made inside this block as that many years old."""
     now = clock.now_ms()
     with monkeypatch.context() as patch:
         patch.setattr(clock, "now_ms", lambda: now - years * YEAR)
@@ -63,7 +63,7 @@ def filled(places: Places, runs: int = 10) -> Places:
 
 
 def tamper(places: Places, *statements: str | tuple[str, tuple[Any, ...]]) -> None:
-    """Change the database as somebody would who knows SQL: the triggers are dropped and made again."""
+    """Change the database as an attacker who knows SQL would: drop the triggers and make them again."""
     connection = sqlite3.connect(places.audit_db, isolation_level=None)
     try:
         triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()

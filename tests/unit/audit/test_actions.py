@@ -83,7 +83,7 @@ def recorded(module: str) -> set[str]:
 
 
 def test_every_action_is_in_the_table() -> None:
-    """Nobody adds an action without saying where it is recorded and when."""
+    """Every action in the code has a row in the table that says where it is recorded and when."""
     assert set(RECORDED) == set(Action)
 
 

@@ -32,7 +32,7 @@ def test_one_changed_bit_breaks_a_signature(seed: bytes, text: bytes, place: int
 
 @pytest.mark.parametrize("public", [b"", b"x" * 31, b"\xff" * 32, bytes(32)])
 def test_no_key_verifies_nothing(public: bytes) -> None:
-    """What is no point of the curve, or has another length, is no error and no signature."""
+    """A key that is no point of the curve or has another length raises no error and verifies no signature."""
     assert not ed25519.verifies(public, bytes(range(64)), b"text")
 
 

@@ -61,7 +61,7 @@ def assert_unreadable(places: Places) -> AuditUnavailableError:
 
 
 def test_a_log_locked_by_a_writer_delays_the_record_only(places: Places) -> None:
-    """A backup does not wait half a minute for somebody's lock: the record is spooled, readers go on."""
+    """A backup does not wait half a minute for another process's lock: the wrapper spools the record, readers go on."""
     filled(places, 2)
     with locked(places, readers_too=False):
         began = clock.monotonic()
@@ -204,7 +204,7 @@ def test_a_key_that_others_can_read_is_not_used(places: Places) -> None:
 
 
 def test_nothing_is_appended_behind_a_cut_tail(places: Places) -> None:
-    """Whoever cut the end off does not get the hole covered by new entries; those wait."""
+    """After an attacker cut the end off, the wrapper does not cover the hole with new entries; those wait."""
     filled(places)
     tamper(places, "DELETE FROM bodies WHERE seq >= 20", "DELETE FROM entries WHERE seq >= 20")
     assert spool.record(places, [end("new")]) is None
@@ -379,7 +379,7 @@ spool.record(places(), [end("a")])
 
 @pytest.mark.process
 def test_killed_while_making_the_log_leaves_no_half_log(places: Places) -> None:
-    """Nobody ever opens a log without its first entries."""
+    """A process that opens the log always finds its first entries."""
     assert python(_KILLED_WHILE_MAKING).returncode == -signal.SIGKILL
     left = {item.name for item in places.state.iterdir() if not item.name.startswith(".")}
     assert left == {"audit.key.new", "audit.lock"}

@@ -57,7 +57,7 @@ def size(places: Places) -> int:
 
 
 def judged(places: Places) -> Result:
-    """What a verification with the copies beside the configuration says."""
+    """Verify with the copies beside the configuration, and return the result."""
     near = all_copies.notes(places)
     return verify(places.audit_db, places.audit_key, kept=near, pinned=all_copies.pinned(places)).result
 
@@ -78,7 +78,7 @@ OPERATIONS: dict[str, Callable[[Places], object]] = {
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_change_that_meets_a_lock_is_refused_whole_and_done_later(aged: Places, name: str) -> None:
-    """Somebody keeps the log locked: nothing is changed, the key stays, and the same can be asked for again."""
+    """While another process keeps the log locked, nothing changes and the key stays; the user can ask again later."""
     if name == "closing":
         spool.record(aged, [end() for _ in range(300)])
     before, key = size(aged), keys.load(aged.audit_key)
@@ -140,7 +140,7 @@ def test_a_key_is_pinned_whole_or_not_at_all(aged: Places, monkeypatch: pytest.M
 
 
 def test_half_a_line_of_pinned_keys_spoils_no_other(aged: Places) -> None:
-    """What a power cut left of a line is kept apart from the next key."""
+    """The half line that a power cut left stays apart from the next key."""
     with keys.pin_file(aged.audit_key).open("ab") as file:
         file.write(b"backup-tray/half a li")
     other = VerifierKey("another log", Signer(bytes(32)).public)

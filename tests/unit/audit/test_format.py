@@ -160,7 +160,7 @@ def test_checkpoint_has_exactly_the_c2sp_form() -> None:
 
 @given(st.binary(max_size=200) | st.builds(lambda at: GO_NOTE.encode()[:at], st.integers(0, 300)))
 def test_no_garbage_breaks_the_note_parser(garbage: bytes) -> None:
-    """What is no checkpoint is refused by ValueError, whatever it is."""
+    """The parser refuses every text that is no checkpoint with ValueError."""
     with pytest.raises(ValueError):
         checkpoint.parse(garbage)
 
@@ -299,7 +299,7 @@ def test_an_unknown_outcome_is_never_green(places: Places) -> None:
 
 
 def test_an_end_without_a_job_is_still_seen(places: Places) -> None:
-    """No outcome hides because somebody forgot to name its job."""
+    """A filter still finds an outcome whose entry names no job."""
     with writer(places) as log:
         log.append([Draft(Action.RUN_FINISHED, run="r", result="failed")])
         assert [job.last.outcome for job in log.jobs()] == [Outcome.FAILED]

@@ -134,7 +134,7 @@ def test_the_text_names_every_part_of_the_format() -> None:
 
 
 def test_the_text_holds_no_trace_of_a_machine() -> None:
-    """It stands for itself: no path of a workplace, no dashes that nobody types but the one that signatures begin with."""
+    """The text names no path of a workplace, and has no typographic dashes but the one that signatures begin with."""
     text = FORMAT.read_text("utf-8")
     assert "/work" not in text
     assert "/tmp" not in text

@@ -27,13 +27,13 @@ def log(places: Places) -> Places:
 
 
 def facts(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:
-    """What `audit key --json` says."""
+    """Return the output of `audit key --json`."""
     assert main(["audit", "key", "--json", *arguments]) == 0
     return dict(json.loads(capsys.readouterr().out))
 
 
 def test_the_key_is_shown_with_the_places_where_it_is_pinned(log: Places, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever writes it down can tell this log from any other."""
+    """A user who writes the key down can tell this log from any other."""
     (pinned,) = keys.pins(log.audit_key)
     assert main(["audit", "key"]) == 0
     said = capsys.readouterr().out
@@ -92,7 +92,7 @@ def test_the_foot_of_a_report_can_be_compared_with_the_log(log: Places, capsys: 
 
 
 def test_a_checkpoint_can_be_had_on_one_line(log: Places, capsys: pytest.CaptureFixture[str]) -> None:
-    """For whoever keeps it in a message."""
+    """The user can keep the checkpoint in a message."""
     assert main(["audit", "checkpoint", "--line"]) == 0
     with AuditLog.read(log.audit_db) as opened:
         assert checkpoint.from_line(capsys.readouterr().out) == opened.head()[2]
@@ -120,7 +120,7 @@ def _on_a_terminal() -> str:
         os.close(theirs)
         try:
             return (terminal.read(65_536) or b"").decode()
-        except OSError:  # nothing was written, and nobody holds the other end any more
+        except OSError:  # nothing was written, and the other end of the pipe is closed
             return ""
 
 

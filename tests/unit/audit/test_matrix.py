@@ -1,4 +1,4 @@
-"""What is caught, and by which baseline: every manipulation that we could think of, tried on a real log.
+"""Which baseline catches which attack: every manipulation that we could think of, tried on a real log.
 
 `python -m tests.unit.audit.test_matrix` prints the table for `tray/audit/README.md`.
 """
@@ -63,7 +63,7 @@ def test_the_untouched_log_is_intact(honest: Scene, tmp_path: Path) -> None:
 
 
 def test_the_page_about_the_audit_log_carries_the_table() -> None:
-    """Whoever decides whether to trust the log reads what was tried, and what nobody would notice."""
+    """A user who decides whether to trust the log reads which attacks were tried, and which of them stay unnoticed."""
     page = (Path(__file__).parents[3] / "tray/audit/README.md").read_text()
     assert "\n".join(table()) in page
     assert f"All {len(CASES)} manipulations" in page

@@ -30,7 +30,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("narrow")
 def test_roots_and_proofs_are_those_of_the_standard_at_every_size(places: Places) -> None:
-    """RFC 6962: whoever has pymerkle gets the same bytes, for each size and each entry."""
+    """RFC 6962: a user with pymerkle gets the same bytes, for each size and each entry."""
     with writer(places) as log:
         log.append([start() for _ in range(68)])
         theirs = tree_of(log)
@@ -122,7 +122,7 @@ def test_a_question_reads_few_rows_in_a_long_log(places: Places) -> None:
 
 
 def test_a_frontier_is_checked_for_its_size() -> None:
-    """What `completed` relies on."""
+    """`completed` relies on this check."""
     assert merkle.completed_tiles(Frontier(), bytes(32)) == []
     full = Frontier()
     for number in range(255):

@@ -75,7 +75,7 @@ def test_nothing_is_erased_twice(told: Places) -> None:
 
 
 def test_an_index_that_cannot_be_removed_is_told(told: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It still holds the words, so nobody may believe that they are gone."""
+    """The index still holds the words, so the user is told that they are not gone."""
 
     def refuse(db: Path) -> None:
         raise PermissionError(13, "Permission denied")
@@ -95,7 +95,7 @@ def test_a_waiting_record_is_appended_first(told: Places) -> None:
 
 
 def test_the_command_line_wants_a_reason_and_a_yes(told: Places, capsys: pytest.CaptureFixture[str]) -> None:
-    """Neither is assumed where nobody can be asked; afterwards it says what was not reached."""
+    """Without a terminal to ask at, the command assumes neither; afterwards it names the places that it did not reach."""
     assert main(["audit", "redact", "3"]) == 64
     assert main(["audit", "redact", "3", "--reason", "asked for"]) == 64
     with AuditLog.read(told.audit_db) as log:
@@ -116,7 +116,7 @@ def test_without_a_log_none_is_begun(places: Places) -> None:
 
 @pytest.mark.process
 def test_the_folder_of_the_run_goes_too(places: Places) -> None:
-    """It holds the same command and what the engine said; nobody else can read it while it is there."""
+    """The folder holds the same command and the engine's output; no other user can read it while it is there."""
     command = [sys.executable, "-m", "tray", "run", "--job", "home", "--", "echo", SECRET]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     with AuditLog.read(places.audit_db) as log:

@@ -42,7 +42,7 @@ def holds(places: Places) -> bool:
 
 
 def test_the_old_key_introduces_the_new_one(places: Places) -> None:
-    """Whoever verifies sees that the holder of the old key chose the new one, and everything still holds."""
+    """Verification shows the user that the holder of the old key chose the new one, and everything still holds."""
     spool.record(filled(places), [end()])
     before = keys.load(places.audit_key)
     done = rotation.rotate(places)
@@ -133,7 +133,7 @@ def _only_to(target: Path, act: object) -> object:
 def test_whoever_is_killed_before_the_log_knows_leaves_the_old_key(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new key that nobody introduced is never used."""
+    """The wrapper never signs with a new key that the old one did not introduce."""
     spool.record(filled(places), [end()])
     before = keys.load(places.audit_key)
     with monkeypatch.context() as patch:
@@ -190,7 +190,7 @@ def test_kills_while_the_key_is_changed_lose_neither_key_nor_log(places: Places)
 
 
 def test_a_lost_key_is_replaced_loudly_and_old_entries_stay_verifiable(places: Places) -> None:
-    """A backup is still put on record; nobody can miss that no old key vouched for the new one."""
+    """The wrapper still records a backup; every reader is told that no old key vouched for the new one."""
     spool.record(filled(places), [end()])
     kept = newest(places)
     places.audit_key.unlink()
@@ -203,7 +203,7 @@ def test_a_lost_key_is_replaced_loudly_and_old_entries_stay_verifiable(places: P
 
 
 def test_a_lost_key_cannot_be_rotated(places: Places) -> None:
-    """There is nobody who could introduce the new one, and that is said instead of done quietly."""
+    """Without the old key none can introduce the new one, and the command says so instead of rotating quietly."""
     spool.record(filled(places), [end()])
     places.audit_key.unlink()
     with pytest.raises(AuditUnavailableError, match="cannot be used") as caught:

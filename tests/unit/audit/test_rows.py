@@ -29,7 +29,7 @@ def test_what_is_packed_comes_back(body: dict[str, object]) -> None:
 
 
 def test_a_plain_body_is_read_as_it_is() -> None:
-    """What SQL reads is stored so, and what would not get shorter."""
+    """The log stores a body plain if SQL reads it or if packing would not make it shorter."""
     assert rows.plain_body(b'{"a":1}') == b'{"a":1}'
     assert rows.packed_body(Action.AUDIT_REDACTED, b'{"entry":4}') == b'{"entry":4}'
 
@@ -62,7 +62,7 @@ def test_a_damaged_body_is_an_error(stored: bytes) -> None:
 
 
 def test_a_body_that_unpacks_to_more_than_any_body_has_is_an_error() -> None:
-    """Somebody who can write the database cannot make a reader fill the memory."""
+    """An attacker who can write the database cannot make a reader fill the memory."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, 0, rows.DICTIONARY)
     bomb = b"\x01" + packer.compress(b" " * (MAX_BODY * 50)) + packer.flush()
     with pytest.raises(ValueError):
@@ -70,7 +70,7 @@ def test_a_body_that_unpacks_to_more_than_any_body_has_is_an_error() -> None:
 
 
 def test_the_hash_is_over_the_plain_body(places: Places) -> None:
-    """Whoever verifies an export needs no dictionary."""
+    """A user who verifies an export needs no dictionary."""
     with writer(places) as log:
         log.append([end("a")])
         entry = log.entry(2)

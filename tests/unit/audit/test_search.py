@@ -1,4 +1,4 @@
-"""Searching the log: what is found is what somebody who read every entry would have found, in the same order, page by page."""
+"""Searching the log finds the same entries as reading every entry would, in the same order, page by page."""
 
 import json
 import re
@@ -128,7 +128,7 @@ def plain(text: str) -> str:
 
 
 def texts(entry: StoredEntry) -> Iterator[str]:
-    """What people read in an entry."""
+    """Return the texts that people read in an entry."""
     yield from (
         entry.data[name] or "" for name in ("action", "actor", "engine", "job", "kind", "result", "severity", "source")
     )
@@ -142,7 +142,7 @@ def texts(entry: StoredEntry) -> Iterator[str]:
 
 
 def order(entry: StoredEntry) -> tuple[int, int]:
-    """What entries are sorted by."""
+    """Return the key that entries are sorted by."""
     return clock.from_text(entry.data["time"]), entry.seq
 
 
@@ -280,7 +280,7 @@ def test_both_ways_are_taken_by_index(places: Places) -> None:
 
 
 def test_an_end_that_this_version_does_not_know_is_found_as_unknown(places: Places) -> None:
-    """What the history shows as unknown is what somebody finds who looks for unknown."""
+    """A search for unknown finds the ends that the history shows as unknown."""
     with writer(places) as log:
         log.append([end(), end(outcome=Outcome.UNKNOWN)])
     tamper(
@@ -358,7 +358,7 @@ def test_several_values_are_separated_by_commas() -> None:
 
 @pytest.mark.parametrize("name", LISTS)
 def test_an_unknown_word_names_those_that_there_are(name: str) -> None:
-    """Nobody gets an empty list because of a typing mistake."""
+    """A typing mistake gets the user an error, not an empty list."""
     with pytest.raises(UsageError) as caught:
         parse({name: "failled"}, NOW)
     assert "failled" in caught.value.what

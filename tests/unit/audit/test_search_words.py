@@ -113,7 +113,7 @@ def test_words_hold_nothing_that_the_index_could_take_for_more_than_one(text: st
 
 
 def test_very_many_words_are_a_question_like_any_other(places: Places) -> None:
-    """Somebody pastes a page of text into the search box: an answer, no error."""
+    """A user who pastes a page of text into the search box gets an answer, no error."""
     filled(places, 2)
     index_fill.update(places)
     page = " ".join(f"word{number}" for number in range(2000))
@@ -132,7 +132,7 @@ def test_many_words_with_one_beginning_are_all_found(places: Places) -> None:
 
 
 def test_new_entries_are_found_before_the_index_knows_them(places: Places) -> None:
-    """What was appended a moment ago is looked at one by one."""
+    """The search looks at recently appended entries one by one."""
     filled(places, 3)
     index_fill.update(places)
     with writer(places) as log:
@@ -186,7 +186,7 @@ def test_entries_of_one_moment_are_told_apart(places: Places, batch: int) -> Non
 
 
 def test_erased_words_are_gone_from_the_index(places: Places) -> None:
-    """What was redacted stands in no byte of the file afterwards, nor is it found meanwhile."""
+    """The search does not find redacted words meanwhile, and afterwards no byte of the file holds them."""
     with writer(places) as log:
         log.append([told(f"{SECRET} was here", run=f"r{number}") for number in range(3)])
         index_fill.update(places)

@@ -54,13 +54,13 @@ def forget(places: Places, **more: object) -> list[segments.Segment]:
 
 
 def check(places: Places, **notes: bytes) -> tuple[str, str]:
-    """What verification says with the copies beside the configuration."""
+    """Verify with the copies beside the configuration."""
     verdict = verify(places.audit_db, places.audit_key, baselines=all_copies.notes(places) | notes)
     return verdict.result.value, verdict.why
 
 
 def test_a_segment_ends_between_tiles_with_a_checkpoint_of_its_size(aged: Places) -> None:
-    """What is closed can be told from the log at that moment, and be pruned as whole tiles."""
+    """The log alone tells at that moment which entries are closed, and they can be pruned as whole tiles."""
     first, second, third = close(aged)
     assert [(one.first, one.size) for one in (first, second, third)] == [(0, 256), (256, 512), (512, 768)]
     with AuditLog.read(aged.audit_db) as log:
@@ -164,7 +164,7 @@ def test_nothing_goes_without_a_checkpoint_outside(aged: Places) -> None:
 
 
 def test_a_run_that_is_still_open_keeps_its_start(aged: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise nobody could call it lost later."""
+    """Without its start the tracker could not call the run lost later."""
     tamper(aged, "INSERT INTO open_runs (run, seq) VALUES ('x', 400)")
     close(aged)
     with AuditLog.read(aged.audit_db) as log:

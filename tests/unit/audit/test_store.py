@@ -34,7 +34,7 @@ def test_a_new_log_begins_with_its_name_and_its_key(places: Places) -> None:
 
 
 def test_files_are_private_whatever_the_umask(places: Places) -> None:
-    """FR-AUD-003: nobody else reads or changes the log, even with umask 0."""
+    """FR-AUD-003: no other user reads or changes the log, even with umask 0."""
     before = os.umask(0)
     try:
         with writer(places) as log:
@@ -174,7 +174,7 @@ def test_a_success_whose_time_later_entries_contradict_has_no_known_age(
 
 
 def _since_boot(now: int) -> dict[str, object]:
-    """What a wrapper notes beside an end at *now*, by a clock that nobody can set."""
+    """Return the time since boot at *now*, which a wrapper notes beside an end, by a clock that no user can set."""
     return {"boot": locks.boot_id(), "since_boot_ms": clock.since_boot_ms() - (clock.now_ms() - now)}
 
 
@@ -378,7 +378,7 @@ def test_a_replaced_database_is_noticed_by_an_open_reader(places: Places, tmp_pa
 
 
 def test_a_writer_goes_on_in_the_new_file(places: Places, tmp_path: Path) -> None:
-    """What is appended lands in the log that is there, not in one that was moved away."""
+    """The wrapper appends to the log that is there, not to one that was moved away."""
     with writer(places) as log:
         log.append([end("a")])
         for name in ("audit.db", "audit.db-wal", "audit.db-shm"):
@@ -509,7 +509,7 @@ def test_questions_cost_the_same_in_a_long_log(
 
 
 def test_a_changed_type_in_the_database_is_an_error_not_a_traceback(places: Places) -> None:
-    """Whatever somebody wrote into the tables, readers say "unavailable"."""
+    """Whatever an attacker wrote into the tables, readers say "unavailable"."""
     filled(places, 1)
     tamper(places, "UPDATE bodies SET body = 'no json'", "UPDATE head SET frontier = x'00'")
     with AuditLog.read(places.audit_db) as log:

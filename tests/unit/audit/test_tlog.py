@@ -82,7 +82,7 @@ def trusted(places: Places) -> str:
 
 
 def check(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run the stand-alone verifier as somebody would who has nothing of Backup Tray: isolated, in another folder."""
+    """Run the stand-alone verifier isolated and in another folder, as on a machine without Backup Tray."""
     command = [sys.executable, "-I", standalone.__file__, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd="/")
 
@@ -232,7 +232,7 @@ def test_a_folder_of_another_log_is_refused(log: Places, tmp_path: Path) -> None
 
 
 def test_a_log_that_does_not_fit_its_checkpoint_is_not_exported(log: Places, tmp_path: Path) -> None:
-    """What was tampered with does not leave the house under a genuine signature."""
+    """The export never puts a genuine signature on a log that an attacker tampered with."""
     tamper(log, "UPDATE entries SET entry = CAST(replace(CAST(entry AS TEXT), 'home', 'hame') AS BLOB) WHERE seq = 601")
     with saying(TilesError, "do not fit"):
         export(log, tmp_path / "out")
@@ -308,7 +308,7 @@ def test_an_archive_that_was_damaged_does_not_hold_it_and_is_mended(log: Places,
 
 
 def test_the_verifier_stands_alone() -> None:
-    """It imports the standard library and cryptography, and is short enough to be read by whoever relies on it."""
+    """It imports the standard library and cryptography, and is short enough for its users to read."""
     source = Path(standalone.__file__).read_text()
     assert len(source.splitlines()) < 150
     names = set()
@@ -349,7 +349,7 @@ def cut(path: Path) -> None:
 
 
 def more(path: Path) -> None:
-    """Append an entry that nobody signed."""
+    """Append an entry without a signature."""
     path.write_bytes(path.read_bytes() + b"\x00\x02{}")
 
 
@@ -554,7 +554,7 @@ def test_a_proof_is_only_as_good_as_its_key(log: Places, tmp_path: Path) -> None
     ids=["empty", "cut", "negative", "no text", "too long"],
 )
 def test_what_is_no_proof_is_refused_in_words(raw: bytes) -> None:
-    """Whatever somebody sends as a proof: one error that says what is wrong with it."""
+    """Whatever a sender passes off as a proof: one error that says why it is none."""
     with pytest.raises(ProofError):
         Proof.from_bytes(raw).check([])
 
@@ -720,7 +720,7 @@ def test_the_archive_holds_what_was_pruned(pruned: Places, tmp_path: Path) -> No
 
 
 def test_bundles_that_are_missing_without_a_word_are_found(pruned: Places, tmp_path: Path) -> None:
-    """Somebody who deletes more of an export than was pruned is caught, and so is a folder that has a hole."""
+    """The verifier notices if an attacker deletes more of an export than was pruned, or leaves a hole in its folder."""
     archive = tmp_path / "archive"
     export(pruned, archive)
     shutil.rmtree(archive / "tile/entries/002.p")
@@ -747,7 +747,7 @@ def test_a_folder_with_a_hole_is_not_continued(pruned: Places, tmp_path: Path) -
 
 
 def test_a_pruned_log_is_salvaged_from_where_it_begins(pruned: Places, tmp_path: Path) -> None:
-    """What was pruned is not called lost, and the rest is proven over the tree that was kept."""
+    """The salvage does not call pruned entries lost, and proves the rest over the tree that was kept."""
     found = salvage.salvage(pruned.audit_db, tmp_path / "saved", trusted=keys.pins(pruned.audit_key))
     assert (found.start, found.lost, found.whole) == (512, (), True)
     assert found.entries == {"signed": found.size - 512}

@@ -208,7 +208,7 @@ def test_a_rollback_to_an_older_signed_state_needs_a_baseline(places: Places, tm
 
 
 def test_an_unsigned_entry_at_the_end_is_noticed(places: Places) -> None:
-    """More entries than were signed: appended by somebody without the key."""
+    """More entries than were signed: an attacker without the key appended them."""
     filled(places)
     with AuditLog.read(places.audit_db) as log:
         last, name = log.entry(21), log.entry(0).data["log"]
@@ -260,7 +260,7 @@ def test_who_holds_the_key_is_caught_by_a_baseline(places: Places) -> None:
 
 
 def test_of_several_baselines_the_agreeing_ones_bound_the_break(places: Places) -> None:
-    """What an older baseline still vouches for was not touched."""
+    """An older baseline proves that the entries it still vouches for were not touched."""
     with writer(places) as log:
         log.append([end(f"r{n}") for n in range(4)])
         old = log.head()[2]
@@ -271,7 +271,7 @@ def test_of_several_baselines_the_agreeing_ones_bound_the_break(places: Places) 
 
 
 def test_a_replaced_log_is_noticed(places: Places, tmp_path: Path) -> None:
-    """Somebody puts another log, well signed by another key, in the place of this one."""
+    """An attacker replaces this log by another one, well signed by another key."""
     baseline = note_of(filled(places))
     other = filled(Places(tmp_path / "c", tmp_path / "s", tmp_path / "r", tmp_path / "l"))
     os.replace(other.audit_db, places.audit_db)
@@ -362,7 +362,7 @@ def test_missing_details_are_caught_unless_their_erasure_is_on_record(places: Pl
 
 @pytest.mark.parametrize(("seq", "named"), [(6, 6), (22, None), (-1, None)])
 def test_details_without_an_entry_that_names_them_are_caught(places: Places, seq: int, named: int | None) -> None:
-    """Nobody slips details under an entry that has none, or beyond the end."""
+    """Verification catches details that an attacker adds under an entry that has none, or beyond the end."""
     filled(places)
     tamper(places, ("INSERT INTO bodies VALUES (?, x'00', CAST('{}' AS BLOB))", (seq,)))
     assert finding(places) == (Kind.BODY, named)
@@ -397,7 +397,7 @@ def test_a_changed_schema_is_noticed(places: Places, change: str) -> None:
     ],
 )
 def test_what_only_serves_speed_must_agree_with_the_entries(places: Places, change: str) -> None:
-    """Somebody hides a lost run by taking it out of the list of open runs: noticed."""
+    """Verification notices an attacker who hides a lost run by taking it out of the list of open runs."""
     with writer(filled(places)) as log:
         log.append([start("open")])
     tamper(places, change)

@@ -1,4 +1,4 @@
-"""A log whose oldest part was pruned still proves the rest, and nobody can pass off a deletion as a pruning."""
+"""A log whose oldest part was pruned still proves the rest, and no attacker can pass off a deletion as a pruning."""
 
 import shutil
 from collections.abc import Callable
@@ -70,7 +70,7 @@ def test_what_is_left_of_a_pruned_log_is_intact(pruned: Places) -> None:
 
 
 def test_a_baseline_that_is_older_than_what_is_left_still_counts_where_the_tiles_prove_it(pruned: Places) -> None:
-    """At the end of a tile it can be proved that the log continues it; between, nobody can tell, and that is said."""
+    """At a tile's end verification can prove that the log continues it; between tiles it cannot, and says so."""
     verdict = checked(pruned, **{name: NOTES[name] for name in ("at 100", "at 512")})
     assert "at 512" in verdict.baselines
     assert "at 100" not in verdict.baselines
@@ -91,7 +91,7 @@ def test_a_pruned_log_is_checked_from_where_the_last_check_ended(pruned: Places)
 
 
 def test_a_point_that_was_pruned_away_asks_for_a_full_check(pruned: Places) -> None:
-    """What came between it and what is left cannot be read any more."""
+    """Verification can no longer read the entries between that point and the rest of the log."""
     verdict = checked(pruned)
     assert verdict.point is not None
     stale = replace(verdict.point, size=300)

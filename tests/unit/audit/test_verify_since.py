@@ -1,4 +1,4 @@
-"""What the last verification left is believed only as far as it is ours, and going on from it misses nothing that is new."""
+"""Verification trusts its last result only if this program wrote it, and going on from there misses no new entry."""
 
 import json
 import os
@@ -134,7 +134,7 @@ def test_edges_of_consistency() -> None:
     ],
 )
 def test_an_edited_file_is_not_believed(kept: Places, spoil: Any) -> None:
-    """Neither its result nor its point: all is checked again, and nobody shows it as intact."""
+    """Verification uses neither its result nor its point: it checks all again, and no surface shows the log as intact."""
     assert last_check.point(kept) is not None
     data = json.loads(kept.audit_standing.read_text())
     spoil(data)
@@ -159,7 +159,7 @@ def test_a_broken_file_is_never_intact(kept: Places, raw: bytes) -> None:
 
 
 def test_without_the_key_nothing_is_believed_but_a_breach(kept: Places) -> None:
-    """Nobody can tell who wrote the file; "intact" needs proof, an alarm does not."""
+    """Without the key it is unknown who wrote the file; "intact" needs proof, an alarm does not."""
     kept.audit_key.unlink()
     with pytest.raises(AuditStandingError) as told:
         last_check.read(kept)
@@ -173,7 +173,7 @@ def test_without_the_key_nothing_is_believed_but_a_breach(kept: Places) -> None:
 
 
 def test_another_key_asks_for_a_full_check_once(kept: Places) -> None:
-    """What was authenticated with a key that is lost does not count; afterwards all goes on as before."""
+    """A result authenticated with a lost key does not count; afterwards all goes on as before."""
     by.lost_key(kept)
     with pytest.raises(AuditStandingError) as told:
         last_check.read(kept)
@@ -216,7 +216,7 @@ def test_a_log_that_was_never_verified_has_no_standing(places: Places) -> None:
 
 
 def test_a_breach_stays_until_it_is_acknowledged(kept: Places) -> None:
-    """Also when a later check finds nothing, whoever repaired the log; the reason goes on record."""
+    """It stays even if the log was repaired and a later check finds nothing; the reason goes on record."""
     raw = by.raw_of(kept, 100)
     by.edited(kept, 100)
     assert recorded_check.check(kept).kind is Kind.ALTERED
@@ -269,7 +269,7 @@ def test_an_older_file_put_back_is_no_way_around_a_breach(kept: Places) -> None:
 
 
 def test_the_same_finding_is_no_breach_twice(kept: Places) -> None:
-    """What was acknowledged stays on record as tampered, but does not ring again; another finding does."""
+    """An acknowledged finding stays on record as tampered, but does not alarm again; another finding does."""
     by.edited(kept, 100)
     recorded_check.check(kept)
     recorded_check.acknowledge(kept, "known")

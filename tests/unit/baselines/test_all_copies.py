@@ -42,7 +42,7 @@ def target(places: Places, log: str = LOG) -> Path:
 
 
 def test_the_first_copy_makes_a_folder_that_is_private(places: Places) -> None:
-    """Nobody else can read or exchange the copies, whatever the umask."""
+    """No other user can read or exchange the copies, whatever the umask."""
     umask = os.umask(0)
     try:
         assert copy_near(places.baselines, note(2), b"") is None
@@ -65,7 +65,7 @@ def test_a_copy_that_equals_the_checkpoint_before_is_replaced_without_a_look_at_
 
 
 def test_a_copy_that_is_behind_is_replaced_if_the_log_continues_it(places: Places) -> None:
-    """Somebody was killed between commit and copy: the next append catches up."""
+    """A wrapper was killed between commit and copy: the next append catches up."""
     copy_near(places.baselines, note(2), b"")
     assert copy_near(places.baselines, note(9), note(8), root_at=roots) is None
     assert target(places).read_bytes() == note(9)
@@ -81,7 +81,7 @@ def test_a_copy_that_is_behind_is_replaced_if_the_log_continues_it(places: Place
     ],
 )
 def test_a_copy_that_contradicts_the_log_stays_and_is_spoken_of(places: Places, there: bytes, why: str) -> None:
-    """What shows that the log was rewritten is never overwritten by the log that was rewritten."""
+    """A rewritten log never overwrites the copy that shows the rewriting."""
     private(places.baselines)
     target(places).write_bytes(there)
     said = copy_near(places.baselines, note(9), note(8), root_at=roots)
@@ -91,7 +91,7 @@ def test_a_copy_that_contradicts_the_log_stays_and_is_spoken_of(places: Places, 
 
 
 def test_a_newer_copy_stays(places: Places) -> None:
-    """After a rollback, and when somebody else was quicker, the copy that saw more entries is the one to keep."""
+    """After a rollback, or when another writer was quicker, the log keeps the copy that saw more entries."""
     copy_near(places.baselines, note(20), b"")
     assert copy_near(places.baselines, note(9), note(8), root_at=roots) is None
     assert target(places).read_bytes() == note(20)
@@ -120,7 +120,7 @@ def test_keys_are_copied_with_the_first_checkpoint_and_with_a_new_key(places: Pl
 
 
 def test_no_key_is_added_where_only_the_checkpoint_vanished(places: Places, tmp_path: Path) -> None:
-    """Whoever removes the copy and puts another key in place does not get that key accepted by the next honest append."""
+    """An attacker removes the copy and plants another key: the next honest append does not accept that key."""
     key = private(tmp_path / "state") / "audit.key"
     pin(key, VerifierKey(LOG, SIGNER.public))
     copy_near(places.baselines, note(2), b"", key=key)
@@ -131,7 +131,7 @@ def test_no_key_is_added_where_only_the_checkpoint_vanished(places: Places, tmp_
 
 
 def test_a_folder_that_others_can_enter_is_not_used(places: Places) -> None:
-    """Somebody else could exchange the copies: that is said, and nothing is written."""
+    """Another user could exchange the copies: the wrapper says so, and writes nothing."""
     private(places.baselines).chmod(0o755)
     said = copy_near(places.baselines, note(2), b"")
     assert said is not None
@@ -182,7 +182,7 @@ def test_a_writer_that_was_stopped_while_it_copied_holds_nobody_up_for_long(plac
 
 
 def test_many_writers_leave_the_newest_copy(places: Places) -> None:
-    """Whoever is slow never puts an older copy over a newer one, in whatever order they come."""
+    """A slow writer never puts an older copy over a newer one, in whatever order they come."""
     order = [*range(2, 130, 2), *range(3, 130, 2)]
     with ThreadPoolExecutor(4) as pool:
         for size in order:
@@ -310,7 +310,7 @@ def test_many_recording_processes_leave_a_true_copy(places: Places) -> None:
 
 
 def test_a_log_that_is_put_back_does_not_overwrite_the_copy_that_saw_more(places: Places) -> None:
-    """Records go on, and the rollback stays provable until somebody acknowledges it."""
+    """Records go on, and the rollback stays provable until the user acknowledges it."""
     spool.record(places, [end()])
     older = places.audit_db.read_bytes()
     spool.record(places, [end() for _ in range(5)])
@@ -327,7 +327,7 @@ def test_a_log_that_is_put_back_does_not_overwrite_the_copy_that_saw_more(places
 @pytest.mark.process
 @pytest.mark.parametrize("suffix", [".checkpoint", ".pub"])
 def test_a_pipe_in_the_place_of_a_copy_holds_nobody_up(places: Places, suffix: str) -> None:
-    """Whoever plants one stops neither a backup nor a verification, which says what it could not use."""
+    """A pipe planted by an attacker stops neither a backup nor a verification, which says which copy it could not use."""
     spool.record(places, [end()])
     (there,) = places.baselines.glob(f"*{suffix}")
     there.unlink()

@@ -81,7 +81,7 @@ def test_a_folder_gets_the_newest_checkpoint_and_the_keys(log: Places, stick: Pa
 
 
 def test_verification_finds_the_far_copies(log: Places, stick: Path) -> None:
-    """What is configured counts as a baseline, named by where it is."""
+    """Each configured copy counts as a baseline, named by where it is."""
     copy_far(log, kept(stick))
     copies = notes(log, kept(stick))
     assert list(copies) == [str(copy_in(log.baselines, log)), str(copy_in(stick, log))]
@@ -255,7 +255,7 @@ def test_the_process_at_the_end_of_a_run_copies_and_forwards(log: Places, stick:
 
 @pytest.mark.process
 def test_after_a_rollback_was_acknowledged_it_is_not_found_again(log: Places, stick: Path, tmp_path: Path) -> None:
-    """Whoever restored an older log on purpose says so once; the copies that saw more are kept as evidence."""
+    """A user who restored an older log on purpose says so once; the copies that saw more are kept as evidence."""
     private(log.config)
     log.config_file.write_text(f'[audit]\nbaselines = ["{stick}"]\n')
     config = configuration.load(log)

@@ -145,7 +145,7 @@ def test_one_receiver_that_is_out_does_not_hold_up_another(places: Places, journ
 def test_a_new_receiver_gets_the_newest_entries_first_and_not_the_years_before(
     places: Places, journal: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Switching it on floods nobody, and shows at once that it works."""
+    """Switching it on floods no receiver, and shows at once that it works."""
     monkeypatch.setattr(forwarding, "FIRST", 3)
     filled(places, 10)
     assert forward(places, JOURNALD) == 3
@@ -157,7 +157,7 @@ def test_batches_are_sent_until_the_time_is_up(
 ) -> None:
     """A backlog is worked off in pieces; each call does at least one of them."""
     monkeypatch.setattr(forwarding, "BATCH", 3)
-    filled(places, 3)  # a socket takes ten datagrams before somebody must read them
+    filled(places, 3)  # a socket takes ten datagrams before its receiver must read them
     sent = []
     while number := forward(places, JOURNALD, seconds=0):
         sent.append(number)

@@ -1,4 +1,4 @@
-"""`backup-tray audit acknowledge`: a breach stays until somebody says why it is no cause for alarm."""
+"""`backup-tray audit acknowledge`: a breach stays until the user says why it is no cause for alarm."""
 
 import json
 
@@ -27,7 +27,7 @@ def polled(places: Places) -> Status:
 
 @pytest.fixture
 def breached(places: Places) -> Places:
-    """A log in which somebody altered an entry, and that was verified."""
+    """A log that was verified after an attacker altered an entry."""
     filled(places, 5)
     altered = entry_bytes(places, 7).replace(b'"succeeded"', b'"failed"').replace(b'"started"', b'"stopped"')
     tamper(places, ("UPDATE entries SET entry = ? WHERE seq = 7", (altered,)))
@@ -71,7 +71,7 @@ def test_without_a_breach_there_is_nothing_to_acknowledge(places: Places, capsys
 
 
 def test_another_finding_is_a_breach_again(breached: Places) -> None:
-    """What was acknowledged is that finding, not the log for ever."""
+    """The user acknowledged that finding, not the log for ever."""
     assert main(["audit", "acknowledge", "--reason", "known"]) == 0
     raw = entry_bytes(breached, 3).replace(b'"home"', b'"hole"')
     tamper(breached, ("UPDATE entries SET entry = ? WHERE seq = 3", (raw,)))
@@ -93,7 +93,7 @@ def test_another_finding_is_a_breach_again(breached: Places) -> None:
     ],
 )
 def test_what_is_changed_after_an_acknowledgement_is_a_breach_again(breached: Places, statement: str) -> None:
-    """Nobody can hide behind a finding that is known, neither before nor after what was there then; but growing is no change."""
+    """A known finding hides no attacker, neither before nor after the entries of that time; but growing is no change."""
     recorded_check.acknowledge(breached, "known")
     with writer(breached) as log:
         log.append([start(), end()])

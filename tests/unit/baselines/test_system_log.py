@@ -141,7 +141,7 @@ def test_a_receiver_speaks_the_language_of_its_place(tmp_path: Path, monkeypatch
 
 
 def test_a_receiver_that_is_not_there_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is lost silently where the system can tell; UDP tells only while somebody listens for it."""
+    """Nothing is lost silently where the system can tell; UDP tells only while a receiver listens for it."""
     monkeypatch.setattr(system_log, "JOURNAL_SOCKET", str(tmp_path / "none"))
     with pytest.raises(OSError):
         Receiver("journald")
@@ -155,7 +155,7 @@ def test_a_receiver_that_is_not_there_is_an_error(tmp_path: Path, monkeypatch: p
 
 
 def test_a_checkpoint_survives_being_one_line_of_a_log() -> None:
-    """What the journal was told can be compared with the log years later."""
+    """A user can compare the journal's checkpoints with the log years later."""
     note = SIGNER.sign(Checkpoint(LOG, 1204, bytes(32)))
     line = checkpoint.to_line(note)
     assert "\n" not in line

@@ -140,7 +140,7 @@ def test_show_json_prints_the_bytes_that_were_hashed(
 
 
 def test_show_of_an_entry_that_is_not_there(places: Places, capsys: Output) -> None:
-    """What happened, why, what next."""
+    """The message says the event, its reason and the next step."""
     filled(places, 1)
     assert main(["audit", "show", "99"]) == 2
     assert "no entry 99" in capsys.readouterr().err

@@ -371,7 +371,7 @@ RESTIC_PASSWORD={S}
 + export BORG_PASSPHRASE={S}
 bearer {S}
 """
-"""Lines of a secret that nobody told us."""
+"""Lines with a secret that the wrapper was not told."""
 
 HARMLESS = r"""
 restic -r sftp:user@host:/srv/repo backup /home --exclude *.tmp

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="named pipes and
 
 
 def fifo(path: Path) -> None:
-    """Put a named pipe there: whoever opens it plainly waits for a writer."""
+    """Put a named pipe there: a process that opens it plainly waits for a writer."""
     os.mkfifo(path)
 
 
@@ -102,7 +102,7 @@ def test_a_link_is_followed_where_it_is_ours_and_not_where_strangers_write(tmp_p
 
 @pytest.mark.parametrize("put", PUT)
 def test_nothing_in_the_place_of_borgs_roster_holds_us_up(tmp_path: Path, put: Put) -> None:
-    """Whoever can write to a shared repository can put it there."""
+    """Any user who can write to a shared repository can put it there."""
     put(tmp_path / "lock.roster")
     assert locks.held("borg", tmp_path) == []
 

@@ -29,7 +29,7 @@ def test_a_folder_at_rest_is_not_read_again(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_folder_that_comes_and_goes_is_followed(tmp_path: Path) -> None:
-    """Before the first run there is none, and somebody may remove it."""
+    """Before the first run there is no folder, and a user may remove it."""
     folder = tmp_path / "later"
     names = Listing(folder)
     assert names.names() == []

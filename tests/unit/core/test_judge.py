@@ -91,7 +91,7 @@ def test_a_first_run_is_running_and_a_run_over_a_good_state_too() -> None:
 
 
 def test_an_old_success_is_not_called_fine() -> None:
-    """Seven days without a known rhythm: nobody can say that this is fine."""
+    """After seven days without a known rhythm no surface can say that this is fine."""
     fresh = history(Outcome.SUCCEEDED, age_ms=7 * DAY_MS)
     stale = history(Outcome.SUCCEEDED, age_ms=7 * DAY_MS + 1)
     assert judge.judge(NOW, (), [fresh]).state is State.OK
@@ -150,7 +150,7 @@ def test_the_runs_of_two_logs_are_woven_in_their_own_orders() -> None:
 
 @pytest.mark.parametrize("age_ms", [-400 * DAY_MS, -DAY_MS, -SLACK_MS - 1, NOW - 1000])
 def test_a_success_under_a_wrong_clock_is_not_fine(age_ms: int) -> None:
-    """Nobody knows how old it is: ahead of this clock, or in 1970. The next success is green again."""
+    """Its age is unknown: ahead of this clock, or in 1970. The next success is green again."""
     odd = ended(Outcome.SUCCEEDED, age_ms=age_ms)
     found = judge.judge(NOW, (), [after(odd)])
     assert found.state is State.WARNING

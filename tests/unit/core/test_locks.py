@@ -40,7 +40,7 @@ def test_a_lock_that_is_taken_is_taken(tmp_path: Path) -> None:
 
 
 def test_where_locks_do_not_work_nobody_is_taken_for_the_holder(tmp_path: Path, no_locks: None) -> None:
-    """It is an error with the file's name, not "somebody else has it", and no descriptor is left open."""
+    """It is an error with the file's name, not "another process has it", and no descriptor is left open."""
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(OSError, match="lock") as caught:
         FileLock(tmp_path / "lock").acquire()
@@ -69,7 +69,7 @@ def test_where_locks_do_not_work_the_icon_comes_all_the_same(places: Places, no_
 
 
 def test_where_locks_do_not_work_a_run_has_no_folder_there(places: Places, no_locks: None) -> None:
-    """Else its folder would look alive for ever, and nobody could close it."""
+    """Otherwise its folder would look alive for ever, and no process could close it."""
     info = runs.RunInfo("0190aaaa", "home", "restic", "backup", 1, "boot", runs.Process(1, "1"))
     assert runs.create(places, info) == (None, False)
     assert list(runs.live(places)) == []

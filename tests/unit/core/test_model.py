@@ -16,7 +16,7 @@ counts = st.none() | st.integers(0, 2**63 - 1)
 def test_a_live_run_survives_the_wire(
     files: int | None, total: int | None, done: int | None, size: int | None, phase: Phase, name: str | None
 ) -> None:
-    """What the wrapper knows is what tray and window show, at any size."""
+    """Tray and window show the same values as the wrapper knows, at any size."""
     run = RUN.with_changes(
         files_done=files, files_total=total, bytes_done=done, bytes_total=size, phase=phase, current=name
     )
@@ -39,7 +39,7 @@ def test_a_live_run_survives_the_wire(
     ],
 )
 def test_a_live_run_of_the_wrong_form_is_refused(broken: dict[str, object]) -> None:
-    """What comes over the socket is checked before anybody shows it."""
+    """Every message from the socket is checked before a surface shows it."""
     with pytest.raises(ValueError):
         LiveRun.from_json({**RUN.to_json(), **broken})
 

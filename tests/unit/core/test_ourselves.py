@@ -151,7 +151,7 @@ def test_what_was_installed_for_the_user_alone_is_found(monkeypatch: pytest.Monk
 
 
 def test_a_wrapper_of_ours_is_known_by_the_file_too(tmp_path: Path) -> None:
-    """What it runs is on record already."""
+    """The wrapper has already recorded the command that it runs."""
     assert wraps(ourselves.command("backup", "home"))
     assert not wraps(ourselves.command("tracker"))
     proc = FakeProc(tmp_path / "proc")
@@ -177,7 +177,7 @@ def test_nothing_else_starts_a_python() -> None:
 
 
 def test_every_part_has_a_main() -> None:
-    """What can be named is there."""
+    """Each part that has a name exists."""
     from importlib import import_module
 
     for name in ourselves.PARTS:

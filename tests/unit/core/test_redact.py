@@ -91,7 +91,7 @@ RCLONE_CONFIG_PASS GITHUB_TOKEN X_API_KEY SMTP_PASS HC_SECRET password db.passwo
 )
 @pytest.mark.parametrize("program", ["restic", "/tmp/{}/bin/restic", "pg_dump"])
 def test_a_path_stays_whole_whatever_its_folders_are_called(program: str, folder: str) -> None:
-    """Two disks whose names were masked alike would be one place: one job for two, and a repository that nobody finds."""
+    """Two disks with the same masked name would be one place: one job for two, and a repository that no user finds."""
     argv = [
         program.format(folder),
         "-f",
@@ -152,7 +152,7 @@ def test_variables_that_are_no_secret_change_nothing(name: str, value: str) -> N
     ],
 )
 def test_secrets_are_known_by_their_place_too(printed: str, shown: str) -> None:
-    """Engines print addresses and settings whose secrets nobody gave us."""
+    """Engines print addresses and settings whose secrets the wrapper was not given."""
     redactor = Redactor([], {})
     assert redactor.text(printed) == shown
     assert redactor.text(shown) == shown
@@ -172,7 +172,7 @@ def test_bytes_that_are_no_text_survive() -> None:
 
 
 def test_a_secret_of_stranger_bytes_is_hidden_in_every_decoding() -> None:
-    """What is no UTF-8 reaches the log in another form than it has in the environment."""
+    """Bytes that are no UTF-8 reach the log in another form than they have in the environment."""
     secret = b"p\xffss\xfeword".decode("utf-8", "surrogateescape")
     redactor = Redactor([], {"RESTIC_PASSWORD": secret})
     raw = secret.encode("utf-8", "surrogateescape")

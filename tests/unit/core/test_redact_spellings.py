@@ -150,7 +150,7 @@ def test_a_word_of_letters_and_digits_is_no_ordinary_one(secret: str) -> None:
 
 @pytest.mark.parametrize("word", NUMBERED.split())
 def test_a_name_with_a_number_stays_readable(word: str) -> None:
-    """A machine, a disk, a version, a date: of a command that nobody knows too."""
+    """A machine, a disk, a version, a date: also in a command that the wrapper does not know."""
     for template in ("mytool upload {S} file", "mytool --where={S}", 'sh -c "mytool {S} /x"'):
         argv = [filled(part, word) for part in shlex.split(template)]
         assert Redactor(argv, {}).argv(argv) == argv
@@ -183,7 +183,7 @@ def test_a_name_with_a_number_stays_readable(word: str) -> None:
     ],
 )
 def test_ordinary_output_is_not_blanked(line: str) -> None:
-    """A log in which every other word is `***` helps nobody."""
+    """A log in which every other word is `***` helps no user."""
     environ = {
         "BORG_PASSPHRASE": "root",
         "RESTIC_PASSWORD": "password",
@@ -276,7 +276,7 @@ def test_a_random_secret_of_the_environment_never_appears(secret: str, template:
 @given(st.text(max_size=200), st.lists(st.text(max_size=40), max_size=5))
 @settings(max_examples=300, deadline=None)
 def test_hiding_twice_changes_nothing_more(text: str, argv: list[str]) -> None:
-    """What was hidden once is what everybody sees, however often it passes."""
+    """Hiding a text again leaves it as it is, however often it passes."""
     redactor = Redactor(argv, {"TOKEN": "aB3dE6gH9jK2"})
     once = redactor.text(text)
     assert redactor.text(once) == once

@@ -19,6 +19,6 @@ def test_an_expression_is_compiled_when_it_is_first_used(monkeypatch: pytest.Mon
 
 
 def test_it_has_the_attributes_of_a_compiled_expression() -> None:
-    """Whoever reads the text or the groups of an expression gets them."""
+    """A caller can read the text and the groups of an expression."""
     number = regex.compile(rb"(\d)")
     assert (number.pattern, number.groups, number.findall(b"1 2")) == (rb"(\d)", 1, [b"1", b"2"])

@@ -93,7 +93,7 @@ def test_a_lock_that_tells_nothing_ends_nobody(tmp_path: Path, content: bytes) -
 
 @pytest.mark.process
 def test_a_number_that_was_given_again_is_not_ended(started: Start) -> None:
-    """The pid alone names nobody."""
+    """The pid alone does not identify a process."""
     other = started("import time; time.sleep(600)")
     assert succession.end(other.pid, "1", patience=0.1)
     assert other.poll() is None
