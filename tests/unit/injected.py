@@ -20,7 +20,7 @@ _SHARED = f"{ROOT}/core/dataclass.py"
 
 
 class InjectedError(Exception):
-    """What nobody foresaw."""
+    """An error that the code did not foresee."""
 
 
 def callees(act: Callable[[], object], *, of: str = "") -> list[CodeType]:

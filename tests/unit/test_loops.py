@@ -46,7 +46,7 @@ def collected() -> Iterator[None]:
 # -- the tray
 
 _GUARDS = {"App._watch", "App._attempt"}
-"""What catches the failures itself."""
+"""Functions that catch the failures themselves."""
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_the_window_never_keeps_an_old_picture_for_a_current_one(
 
 
 def test_a_poll_never_raises_and_never_turns_a_failure_into_anything_better(places: Places) -> None:
-    """A job has failed: whichever function fails while that is read, nobody is told less than that."""
+    """A job has failed: whichever function fails while that is read, the user is told no less than that."""
     record(places, "home", Outcome.FAILED)
     record(places, "mail", Outcome.SUCCEEDED)
     folder, _ = runs.create(places, info(job="live"))
@@ -176,7 +176,7 @@ def test_a_poll_never_raises_and_never_turns_a_failure_into_anything_better(plac
         json.dumps(status.to_json())
 
 
-# -- runs that nobody closed
+# -- runs that no process closed
 
 
 def _dead(places: Places, job: str, said: bytes) -> str:
@@ -255,7 +255,7 @@ class _NoHelper:
 def test_a_timer_that_fails_once_comes_again(
     places: Places, monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[Any], None]
 ) -> None:
-    """What is due every hour is not given up for good because it failed once."""
+    """An hourly task that failed once comes again."""
     record(places, "home", Outcome.SUCCEEDED)
     monkeypatch.setattr(helpers, "_started", _NoHelper)
     waits: list[str] = []

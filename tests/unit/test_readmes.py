@@ -28,7 +28,7 @@ _FILE = re.compile(r"[\w./-]+\.(?:py|js|html|md|json)")
 _NAME = re.compile(r"[a-z_]\w*(?:\.\w+)+")
 _OTHER_ENDINGS = ("toml", "db", "sh", "pub", "key", "new", "exe", "py", "md", "js", "json")
 FORMER_ROOMS = ("asked", "care", "errors", "fetch", "model", "outside", "redact", "runner", "standing")
-"""What packages and modules were called whose names live on in memory, or that stand in another place."""
+"""Former names of packages and modules that live on in memory, or that stand in another place."""
 
 
 def pages(*, inside: str = "") -> list[object]:
@@ -43,7 +43,7 @@ def prose(page: Path) -> str:
 
 
 def spans(text: str) -> list[str]:
-    """What stands between backticks."""
+    """Return the texts between backticks."""
     return re.findall(r"`([^`\n]+)`", text)
 
 

@@ -92,7 +92,7 @@ def names(engine: str = "*") -> list[str]:
 
 
 def expected(engine: str) -> dict[str, Outcome]:
-    """What each recorded run of *engine* came to, as its folder's `expected.json` says."""
+    """Return the result of each recorded run of *engine*, as its folder's `expected.json` says."""
     path = DATA / engine / "expected.json"
     return {name: Outcome(word) for name, word in json.loads(path.read_text()).items()} if path.exists() else {}
 

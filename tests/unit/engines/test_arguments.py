@@ -48,7 +48,7 @@ def test_no_value_is_taken_for_a_word(given: str, options: dict[str, tuple[str, 
 
 
 def test_words_know_where_they_stand() -> None:
-    """What is added to a command line is added behind the right word."""
+    """The wrapper adds its options behind the right word of the command line."""
     found = read(["nice", "p", "-r", "x", "full", "--", "-a"], 2, GRAMMAR)
     assert (found.words, found.places, found.end) == (("full", "-a"), (4, 6), 5)
     assert (found.at, found.subcommand, found.rest) == (4, "full", ("-a",))

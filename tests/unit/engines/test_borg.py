@@ -99,7 +99,7 @@ def test_borg_is_found_behind_its_interpreter_and_wrappers(before: str) -> None:
     assert engine.plan(argv, at, {}).argv == (*argv[: at + 2], *ADDED, *argv[at + 2 :])
 
 
-# What is added
+# Added options
 
 
 @pytest.mark.parametrize(
@@ -242,12 +242,12 @@ def test_the_lock_is_removed_with_borgs_own_command(command: str, unlock: str) -
     assert BORG.unlock(plan(command)) == unlock
 
 
-# What a run came to
+# Results of runs
 
 
 @pytest.mark.parametrize("name", [name for name in names("borg") if load(name).plan().kind == "backup"])
 def test_a_run_whose_end_nobody_saw_is_green_only_with_its_figures(name: str) -> None:
-    """Whoever closes a dead wrapper's run concludes from the words that borg left, and never guesses a success."""
+    """A process that closes a dead wrapper's run concludes from borg's last words, and never guesses a success."""
     capture = load(name)
     for cut in range(0, len(capture.lines) + 1, max(len(capture.lines) // 15, 1)):
         begun = capture.session()
@@ -349,7 +349,7 @@ def test_an_opaque_wrapper_makes_the_outcome_unknown() -> None:
 
 
 def test_the_time_limit_of_timeout_is_a_failure_and_says_so() -> None:
-    """Nobody wished a backup to end that `timeout` cut off, although borg says that a signal came."""
+    """The user did not cancel the backup that `timeout` cut off, although borg says that a signal came."""
     found = run(log("Received SIGTERM", "ERROR"), exit=Exit(124), command="timeout 5h borg create r::a /x")
     assert found.outcome is F
     assert "timeout" in found.reason

@@ -96,7 +96,7 @@ def begin(command: str) -> Session:
 
 
 def check(fed: Fed) -> None:
-    """What every line may lead to: valid text and counts that can be stored."""
+    """Check that a line led to valid text and to counts that can be stored."""
     for event in fed.events:
         if isinstance(event, Progress):
             counts = (event.files_done, event.bytes_done)

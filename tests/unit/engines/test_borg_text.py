@@ -78,7 +78,7 @@ def test_a_name_that_is_no_text_reads_as_borg_prints_it() -> None:
 
 
 def test_a_question_is_asked_on_one_line_and_at_once() -> None:
-    """Whoever sits there sees the question without a line end behind it, and then what came of it."""
+    """The user sees the question at once, without a line end behind it, and then its answer."""
     told = relayed(
         "borg create r::a x",
         {"type": "question_prompt", "message": "Continue? [yN] ", "msgid": "X"},
@@ -89,7 +89,7 @@ def test_a_question_is_asked_on_one_line_and_at_once() -> None:
 
 
 def test_a_prompt_before_a_message_stays_before_it() -> None:
-    """A passphrase that nobody could type leaves the prompt on the line of the error."""
+    """Without a terminal to type the passphrase at, the prompt stays on the line of the error."""
     line = 'Enter passphrase for key /r: {"type": "log_message", "message": "no", "levelname": "ERROR", "name": "b"}'
     assert relayed("borg create r::a x", line) == b"Enter passphrase for key /r: no\n"
     assert relayed("borg create --log-json r::a x", line) == line.encode() + b"\n"

@@ -42,7 +42,7 @@ def test_the_exit_decides(exit: Exit, outcome: Outcome, words: str) -> None:
 
 
 def test_output_is_relayed_byte_for_byte() -> None:
-    """What the command prints is what the caller gets, valid text or not."""
+    """The caller gets the command's output byte for byte, valid text or not."""
     session = COMMAND.session(COMMAND.plan(["x"], 0, {}))
     for line in (b"plain\n", b"\xff\xfe\x00\r", b'{"message_type":"summary"}\n', b"no end"):
         for stream in Stream:

@@ -124,7 +124,7 @@ pg_dump -d db""".splitlines()
 
 @pytest.mark.parametrize("command", LEAVE)
 def test_a_command_that_only_starts_something_is_unknown(command: str) -> None:
-    """Nothing is green that nobody saw the end of, and the reason says why; that it could not be started is a failure."""
+    """A run whose end the wrapper did not see is not green, and says why; a command that could not be started failed."""
     argv = shlex.split(command)
     engine, at = engines.recognise(argv, {})
     assert engine is engines.COMMAND

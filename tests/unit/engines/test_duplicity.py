@@ -72,7 +72,7 @@ def test_output_that_does_not_come_here_is_not_read() -> None:
 
 
 def test_a_password_in_the_address_is_hidden() -> None:
-    """What goes on record of a login is the user's name."""
+    """Of a login the log records the user's name only."""
     assert plan("duplicity /home ftp://joe:hunter2@host/r").repository == "ftp://joe:***@host/r"
 
 

@@ -74,7 +74,7 @@ def test_a_doubt_makes_a_warning_and_a_verdict_yields_to_a_stop() -> None:
 
 
 def test_a_time_that_ran_out_is_no_cancel() -> None:
-    """`timeout` stops with a signal, but nobody wished it."""
+    """`timeout` stops with a signal, but the user did not cancel."""
     seen = Findings(stopped=True)
     found = conclude(seen, Exit(124), Inner(1, {}, timed=True), name="x")
     assert found.outcome is Outcome.FAILED
@@ -113,7 +113,7 @@ def test_an_item_counts_once_and_memory_is_bounded() -> None:
 
 
 def test_decisive_words_come_first_in_their_order() -> None:
-    """What decides is not hidden behind a hundred lines of a traceback."""
+    """The decisive line is not hidden behind a hundred lines of a traceback."""
     seen = Findings()
     for number in range(80):
         seen.complain(f"  File {number}")

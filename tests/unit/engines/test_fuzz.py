@@ -115,7 +115,7 @@ def begin(engine: str, argv: tuple[str, ...]) -> tuple[Session, Plan]:
 
 
 def check(fed: Fed) -> None:
-    """What every line may lead to: valid text and counts that can be stored."""
+    """Check that a line led to valid text and to counts that can be stored."""
     assert isinstance(fed.relay, bytes)
     for event in fed.events:
         if isinstance(event, Progress):

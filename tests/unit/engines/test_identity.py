@@ -459,7 +459,7 @@ def test_every_engine_is_in_both_tables() -> None:
 def test_a_name_is_the_same_every_night_and_from_every_folder(
     engine: str, one: str, other: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What holds no date and no relative path has one name for ever: another would be a job that never runs again."""
+    """A command without a date or a relative path keeps one name for ever: another would be a job that never runs again."""
     whole = [
         one
         for one in (one, other)

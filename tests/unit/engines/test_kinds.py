@@ -1,4 +1,4 @@
-"""What each subcommand of each engine is: only what makes a backup counts as one."""
+"""The kind of each subcommand of each engine: only one that makes a backup counts as a backup."""
 
 import re
 import shlex
@@ -142,7 +142,7 @@ HANDED_ON = {
         nice borgmatic -h
     """,
 }
-"""What a command comes to that hands its words on to another, or only tells of itself."""
+"""Commands that hand their words on to another, or only tell of themselves, with their kinds."""
 CALLS = [
     (engine, kind, words)
     for engine, kinds in KINDS.items()

@@ -1,4 +1,4 @@
-"""What a restic run came to, for every recorded scenario and version, and for what cannot be recorded."""
+"""The outcome of a restic run, for every recorded scenario and version, and for those that cannot be recorded."""
 
 import json
 
@@ -22,7 +22,7 @@ def test_no_recorded_run_with_an_error_is_green() -> None:
 
 @pytest.mark.parametrize("name", [name for name in engine_captures.names("restic") if "backup" in load(name).argv])
 def test_a_run_whose_end_nobody_saw_is_green_only_with_its_summary(name: str) -> None:
-    """Whoever closes a dead wrapper's run concludes from the words that restic left, and never guesses a success."""
+    """A process that closes a dead wrapper's run concludes from restic's last words, and never guesses a success."""
     capture = load(name)
     for cut in range(0, len(capture.lines) + 1, max(len(capture.lines) // 20, 1)):
         session = capture.session()
@@ -102,7 +102,7 @@ def test_words_and_exit_code_decide_together(
 
 
 def test_the_time_limit_of_timeout_is_a_failure_and_says_so() -> None:
-    """Nobody wished a backup to end that `timeout` cut off, although restic says that a signal came."""
+    """The user did not cancel the backup that `timeout` cut off, although restic says that a signal came."""
     found = _run(STOPPED, exit=Exit(124), argv=("timeout", "5h", "restic", "backup", "/home"))
     assert found.outcome is F
     assert "timeout" in found.reason

@@ -1,4 +1,4 @@
-"""What is added to a restic command line, and what is read from it."""
+"""Options that the wrapper adds to a restic command line, and facts that it reads from it."""
 
 import signal
 
@@ -140,7 +140,7 @@ def test_a_cadence_that_the_user_chose_stays(value: str, env: dict[str, str]) ->
 
 
 def test_output_that_does_not_come_here_stays_text() -> None:
-    """Behind `chronic` or `systemd-cat` JSON would surprise whoever reads it."""
+    """Behind `chronic` or `systemd-cat` JSON would surprise the reader of the output."""
     for wrapper in ("chronic", "systemd-cat -t backup"):
         found = plan(f"{wrapper} restic backup a")
         assert (found.ours, found.spool_stdout) == (False, False)

@@ -214,7 +214,7 @@ def test_a_stop_that_makes_no_sense_is_the_common_one(site: Site) -> None:
 
 
 def test_what_is_no_metadata_is_skipped(site: Site) -> None:
-    """Garbage in a package's folder is nobody's engine."""
+    """Garbage in a package's folder is not taken for an engine."""
     site.announce("backup_tray.engines\0\xff[backup_tray.engines\n=\n[backup_tray.engines]\n= x\ny =\n", "a-1.egg-info")
     assert engines.recognise(["y"], {}) == (COMMAND, 0)
     assert engines.recognise(["zfs"], {}) == (COMMAND, 0)

@@ -113,14 +113,14 @@ def test_what_is_not_restic_or_hides_its_end_is_any_other_command(command: str) 
 
 
 def test_an_empty_command_is_any_other_command() -> None:
-    """Nothing raises here; that nothing can be started is said by whoever starts it."""
+    """Nothing raises here; the process that starts the command says that it cannot."""
     assert recognise([], {}) == (engines.COMMAND, 0)
     assert engines.COMMAND.session(engines.COMMAND.plan([], 0, {})).conclude(Exit(127)).outcome == "failed"
 
 
 @pytest.mark.parametrize("name", sorted(WRAPPERS))
 def test_a_wrapper_without_a_command_is_its_own_program(name: str) -> None:
-    """A wrapper that is run for itself is stepped over by nobody."""
+    """The search for the program does not step over a wrapper that is run for itself."""
     for argv in ([name], [name, "--"], [name, "-x"]):
         assert unwrap(argv, {}).at == 0
 

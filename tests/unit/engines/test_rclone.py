@@ -93,7 +93,7 @@ def test_rclone_is_known_by_its_name_and_its_namesakes_are_not() -> None:
     ],
 )
 def test_only_what_copies_is_a_backup(command: str, kind: str) -> None:
-    """What only reads, mounts or serves is none, and gets nothing added."""
+    """A command that only reads, mounts or serves is no backup, and the wrapper adds nothing to it."""
     found = plan(command)
     assert found.kind == kind
     assert found.spool_stdout == found.ours == (kind in ("backup", "dry-run"))

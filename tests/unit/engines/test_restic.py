@@ -99,7 +99,7 @@ def test_a_whole_backup_goes_through_its_phases_in_order() -> None:
 
 
 def test_finishing_means_that_every_byte_is_read() -> None:
-    """Then restic writes its index, for a time that nobody can tell: no ETA."""
+    """Then restic writes its index, for an unknown time: no ETA."""
     session = begin()
     status(session, seconds_remaining=5, total_files=2, total_bytes=10, bytes_done=1)
     assert status(session, total_files=2, total_bytes=10, bytes_done=9, files_done=1).phase is Phase.COPYING
@@ -114,7 +114,7 @@ def test_without_a_scan_there_is_no_total_to_wait_for() -> None:
 
 
 def test_verbose_json_tells_when_the_scan_is_over() -> None:
-    """Whoever asks for JSON with -vv gives us that too."""
+    """A user who asks for JSON with -vv gives us that too."""
     found = progress_of("restic014-json-verbose2-weird")
     assert found[0].phase is Phase.SCANNING
     assert found[-1].phase is Phase.FINISHING
@@ -199,7 +199,7 @@ def test_json_that_the_user_asked_for_is_relayed_byte_for_byte() -> None:
 
 
 def test_message_types_of_the_future_are_skipped() -> None:
-    """Nobody asked for that JSON on stdout; on stderr it may matter, so it is passed on."""
+    """The user did not ask for that JSON on stdout; on stderr it may matter, so the wrapper passes it on."""
     session = begin()
     line = b'{"message_type":"telemetry","x":1}\n'
     assert session.feed(line, Stream.OUT) == Fed()

@@ -39,7 +39,7 @@ def run(command: str, *lines: tuple[str, Stream], exit: Exit) -> Result:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_the_output_is_relayed_untouched(name: str) -> None:
-    """What a person or a script reads of a task is restic's own."""
+    """A person or a script reads restic's own output of a task."""
     capture = load(name)
     assert [fed.relay for fed in replay(capture.session(), capture.lines)] == [line for line, _ in capture.lines]
 
@@ -87,7 +87,7 @@ def test_every_file_that_was_not_restored_is_named_once() -> None:
     ],
 )
 def test_an_end_that_nobody_saw_is_good_only_by_last_words(name: str, unseen: Outcome) -> None:
-    """Whoever closes a dead wrapper's run believes restic's words and nothing else."""
+    """A process that closes a dead wrapper's run believes restic's words and nothing else."""
     assert result(load(name), Exit(None)).outcome is unseen
 
 
@@ -152,7 +152,7 @@ def test_words_and_exit_code_decide_together(
 
 
 def test_a_time_limit_is_no_cancel() -> None:
-    """Nobody wished the check to end that `timeout` cut off."""
+    """The user did not cancel the check that `timeout` cut off."""
     assert run("timeout 5h restic check", STOPPED, exit=Exit(124)).outcome is Outcome.FAILED
 
 

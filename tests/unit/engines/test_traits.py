@@ -1,4 +1,4 @@
-"""What is true of each engine besides its output; an engine that says nothing gets the safe answers."""
+"""The traits of each engine besides its output; an engine without an answer gets the safe ones."""
 
 import importlib.util
 import re
@@ -58,7 +58,7 @@ SAID: dict[str, dict[str, Any]] = {
     "tar": {"repository": "file", "sized": True, "common": True},
     "command": {},
 }
-"""What each engine says that is not the safe answer."""
+"""Each engine's answers that differ from the safe ones."""
 ROOT = Path(tray.__file__).parent
 STAY = MappingProxyType(
     {
@@ -97,7 +97,7 @@ BEFORE: dict[str, dict[str, Any]] = {
     "dar": {"notice": Notice.AT_ONCE},
     "tar": {"notice": Notice.NEVER, "quick": (2,), "talks": True, "moves": True},
 }
-"""What is known of each engine before it is imported."""
+"""The traits of each engine that are known before it is imported."""
 
 
 def traits(engine: Engine) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def test_every_engine_answers_for_every_trait(name: str) -> None:
 
 @pytest.mark.parametrize("known", ENGINES, ids=lambda known: known.name)
 def test_every_engine_answers_before_it_is_imported(known: Known) -> None:
-    """What it does not say is the safe answer: not noticed, and nothing concluded from how it ends."""
+    """Where an engine gives no answer, the safe one holds: not noticed, and nothing concluded from how it ends."""
     assert known == Known(known.name, known.begins, **BEFORE[known.name])
     new = Known("new", ("new",))
     assert new == Known(

@@ -102,7 +102,7 @@ def test_an_error_after_the_success_line_of_restic_is_a_warning(code: int | None
 
 
 def test_an_error_after_the_statistics_of_duplicity_is_no_success() -> None:
-    """The end that nobody saw is judged by all its words, not by the block of statistics alone."""
+    """An end that no wrapper saw is judged by all its words, not by the block of statistics alone."""
     block = load("duplicity32-first").out.decode()
     assert run("duplicity backup /s file:///t", block, None, Stream.OUT).outcome is S
     assert run("duplicity backup /s file:///t", f"{block}BackendException: gone\n", None).outcome is F

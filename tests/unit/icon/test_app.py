@@ -117,7 +117,7 @@ def shown(icon: FakeIcon, name: str) -> list[object]:
 
 
 def test_before_the_first_answer_the_icon_is_not_green() -> None:
-    """Nobody knows yet, so the icon says so: first of all, and before it is visible."""
+    """The state is unknown yet, so the icon says so: first of all, and before it is visible."""
     icon, _ = play(FakeSource(settled(ended())), lambda icon, _: len(shown(icon, "icon")) > 1)
     assert shown(icon, "icon") == [Look(State.UNAVAILABLE), Look(State.OK)]
     assert shown(icon, "title")[0] == "Backup status unavailable\nit is being read"
@@ -301,7 +301,7 @@ def test_without_a_panel_the_dashboard_opens_and_one_notification_says_so(monkey
 
 
 def test_an_older_tray_is_used_where_only_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """XEmbed is the fallback, and nobody is told that there is no tray."""
+    """XEmbed is the fallback, and the user is not told that there is no tray."""
     monkeypatch.setattr(xembed, "has_tray", lambda: True)
     monkeypatch.setattr(xembed, "find_spec", lambda _: True)
     made = app.App(lambda: FakeSource(settled()))
@@ -333,7 +333,7 @@ def test_a_second_tray_opens_the_window_and_ends_well(places: Places, monkeypatc
 
 
 def test_a_second_tray_that_cannot_open_the_window_says_why(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error goes to whoever typed the command."""
+    """The error goes to the user who typed the command."""
     monkeypatch.setattr(open_window.Windows, "open", lambda *_: "Too many processes.")
     with FileLock(private(places.runtime) / "tray.lock") as first:
         assert first.acquire()
@@ -488,7 +488,7 @@ def test_a_breach_turns_the_icon_and_notifies_once_with_the_footer() -> None:
 
 
 def test_the_menu_claims_nothing_about_a_log_that_cannot_be_read() -> None:
-    """Before the first answer, and without one, nobody can say whether the log was ever verified."""
+    """Before the first answer, and without one, the menu cannot say whether the log was ever verified."""
     icon, _ = play(FakeSource(RuntimeError("no")), lambda icon, _: len(shown(icon, "menu")) > 1)
     assert "Audit log: not known now" in [item.text for item in icon.menu]
 

@@ -1,4 +1,4 @@
-"""What the icon offers on the session bus, without a bus."""
+"""The icon's interface on the session bus, tested without a bus."""
 
 from typing import Any
 from xml.etree import ElementTree
@@ -22,7 +22,7 @@ def ask(
 
 @pytest.fixture
 def failures() -> list[str]:
-    """What was reported."""
+    """Collect the failures that are reported."""
     return []
 
 
@@ -58,7 +58,7 @@ def test_calls_and_properties_are_answered(objects: Objects) -> None:
     ],
 )
 def test_a_wrong_call_gets_an_error_by_name(objects: Objects, call: tuple[Any, ...], name: str) -> None:
-    """Nobody on the bus can end the tray or see its insides by a bad call."""
+    """No program on the bus can end the tray or see its insides by a bad call."""
     reply = ask(objects, *call)
     assert isinstance(reply, Message)
     assert reply.message_type is MessageType.ERROR

@@ -154,7 +154,7 @@ def test_the_look_follows_the_status() -> None:
 
 
 def test_with_an_error_there_is_no_ring() -> None:
-    """What ran when we last knew may be over: nothing on the icon claims otherwise."""
+    """The last known runs may be over: nothing on the icon claims otherwise."""
     assert Look.of(judge(NOW, (RUN,), [JobHistory("home", ended())], error=ERROR)) == Look(State.UNAVAILABLE)
 
 

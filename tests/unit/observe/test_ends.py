@@ -84,7 +84,7 @@ def test_a_zero_that_only_means_no_entry_is_no_success(tmp_path: Path) -> None:
 
 @pytest.mark.process
 def test_a_number_that_was_used_again_is_not_the_process(tmp_path: Path) -> None:
-    """A pid alone names nobody."""
+    """A pid alone does not identify a process."""
     parent, pid = stranger("exit 0")
     ending = Ending(Proc(), pid, "1")
     assert ending.fd is None
@@ -179,7 +179,7 @@ def test_beginning_and_end_are_on_record_with_the_evidence(places: Places) -> No
 
 
 def test_an_end_that_nobody_saw_is_unknown_without_a_snapshot(places: Places) -> None:
-    """No tracker, no exit code, no snapshot: nobody can say."""
+    """Without tracker, exit code and snapshot the outcome stays unknown."""
     observed(places)
     assert closed(places)[-1]["result"] == "unknown"
 

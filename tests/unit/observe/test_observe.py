@@ -28,7 +28,7 @@ def found(proc: FakeProc, pid: int, scope: Scope | None = None) -> Found | None:
 
 
 def test_a_name_with_blanks_and_parentheses_hides_no_field(proc: FakeProc) -> None:
-    """Whoever calls a program `) R 1` cannot make us misread its parent."""
+    """An attacker who calls a program `) R 1` cannot make us misread its parent."""
     proc.add(5, "/bin/x", comm=") R 1 (x", parent=77, start=4242, environ={})
     stat = proc.stat(5)
     assert stat is not None
@@ -36,7 +36,7 @@ def test_a_name_with_blanks_and_parentheses_hides_no_field(proc: FakeProc) -> No
 
 
 def test_the_real_process_list_says_the_same_of_ourselves_as_the_system() -> None:
-    """What is read from /proc means what we take it for."""
+    """The values that we read from /proc mean the same as the system's own."""
     proc, pid = Proc(), os.getpid()
     stat = proc.stat(pid)
     assert stat is not None
@@ -211,7 +211,7 @@ def test_what_tells_jobs_apart_is_read_of_an_observed_process_too(proc: FakeProc
 
 
 def test_of_another_user_only_the_command_line_counts(proc: FakeProc) -> None:
-    """What the kernel does not tell stays unknown, and the run is labelled with its user."""
+    """Facts that the kernel hides stay unknown, and the run is labelled with its user."""
     proc.add(21, "restic", "backup", "/etc", uid=1, environ=None)
     run = found(proc, 21, Scope(4711))
     assert run is not None
@@ -249,7 +249,7 @@ def test_what_is_no_run_of_an_engine_is_none(proc: FakeProc, argv: list[str]) ->
     ],
 )
 def test_secrets_of_a_command_line_are_hidden(proc: FakeProc, argv: list[str]) -> None:
-    """Somebody else's password is not ours to show either."""
+    """The observer hides another user's password too."""
     proc.add(23, *argv, environ={})
     run = found(proc, 23)
     assert run is not None
@@ -282,7 +282,7 @@ def test_secrets_of_a_command_line_are_hidden(proc: FakeProc, argv: list[str]) -
     ],
 )
 def test_whose_processes_count(proc: FakeProc, scope: Scope, uid: int, home: str | None, counts: bool) -> None:
-    """Root looks at the system, a user at what nobody else shows, a trial at itself only."""
+    """Root looks at the system, a user at the processes that no other tracker shows, a trial at itself only."""
     proc.add(24, "restic", "backup", "/a", uid=uid, environ={} if home is None else {"BACKUP_TRAY_HOME": home})
     assert (found(proc, 24, scope) is not None) == counts
 
@@ -300,7 +300,7 @@ def test_whose_processes_count(proc: FakeProc, scope: Scope, uid: int, home: str
     ],
 )
 def test_a_wrapper_is_known_by_its_command_line(argv: list[str], expected: bool) -> None:
-    """What runs below a wrapper, also another user's, is on record there already."""
+    """A wrapper has already recorded the commands below it, also those of another user's wrapper."""
     assert wraps(argv) == expected
 
 

@@ -1,4 +1,4 @@
-"""What another user's processes can do to the observer: nothing but be told apart."""
+"""Another user's processes cannot disturb the observer, which only tells them apart."""
 
 import os
 from collections import Counter
@@ -108,7 +108,7 @@ def test_what_is_out_of_scope_is_not_even_read(places: Places, proc: Counted) ->
 
 
 def test_a_chain_of_a_thousand_equal_processes_costs_a_bounded_look(proc: Counted) -> None:
-    """Nobody makes us climb without end: neither by recursion nor by reading."""
+    """No attacker makes the observer climb without end: neither by recursion nor by reading."""
     for pid in range(100, 1200):
         proc.add(pid, "restic", "-r", "/r", "backup", "/a", parent=pid - 1 if pid > 100 else 1, environ={})
     assert gather(proc, 1199) is None, "what is deep in a chain begins nothing"
@@ -164,7 +164,7 @@ def test_of_another_user_ten_runs_are_watched_and_the_limit_is_said(
 def test_a_mistake_of_ours_at_its_end_leaves_no_run_open(
     places: Places, proc: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was seen is then not known; the run is over all the same, and its folder free for the process that closes it."""
+    """Its observations are then unknown; the run is over all the same, and its folder free for the process that closes it."""
     ended: list[str] = []
     watching = Observer(places, lambda _: None, lambda _: [], LOOP, ended.append, proc=proc)
     watching._scope = Scope(ME, setting="all")

@@ -50,7 +50,7 @@ def ended(number: int, job: str = "home", outcome: Outcome = Outcome.SUCCEEDED, 
 
 
 def nasty(number: int) -> Draft:
-    """The end of a run whose every text is too long, invisible, or means something to somebody."""
+    """The end of a run whose every text is too long, invisible, or has a meaning to some program."""
     body = {
         "reason": NASTY,
         "advice": NASTY * 3,

@@ -353,7 +353,7 @@ def test_csv_is_read_back_by_a_reader_of_csv(places: Places, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "  =1", "＝1", "\n=1"])
 def test_no_spreadsheet_takes_a_name_for_a_formula(places: Places, tmp_path: Path, name: str) -> None:
-    """A job that calls itself a formula is a text in the spreadsheet of whoever audits it."""
+    """A job that calls itself a formula is a text in the auditor's spreadsheet."""
     with writer(places) as log:
         log.append([ended(1, name)])
     rows = list(csv.DictReader(io.StringIO(made(tmp_path, "csv").decode("utf-8-sig"), newline="")))
@@ -482,7 +482,7 @@ def test_a_log_that_was_altered_is_not_believed(places: Places, tmp_path: Path, 
 
 
 def test_a_filter_that_hides_runs_tells_no_rate(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of the failures alone nobody can say how many backups succeed."""
+    """From the failures alone the report cannot tell how many backups succeed."""
     months(places, 40)
     assert main(["report", "--outcome", "failed", *EVERYTHING]) == 0
     said = capsys.readouterr().out
@@ -543,7 +543,7 @@ def test_a_share_is_never_rounded_to_all_or_nothing(part: int, whole: int, words
 
 
 def test_an_export_is_an_entry_with_the_digest_of_the_file(places: Places, tmp_path: Path) -> None:
-    """What left the machine is on record: which file, of what, how much, with which content."""
+    """The log records each export: which file, of what, how much, with which content."""
     months(places, 10)
     content = made(tmp_path, "csv", "--job", "home,photos", "--outcome", "succeeded")
     entry, body = last(places)
@@ -564,7 +564,7 @@ def test_reading_a_report_in_the_terminal_is_no_entry(places: Places, capsys: py
 
 
 def test_a_file_that_is_there_stays(places: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody loses a file to a report without saying --force; nothing is left beside it, and nothing goes on record."""
+    """A report replaces a file only with --force; otherwise it leaves nothing beside it and records nothing."""
     months(places, 4)
     target = tmp_path / "mine.pdf"
     target.write_text("mine")
@@ -580,7 +580,7 @@ def test_a_file_that_is_there_stays(places: Places, tmp_path: Path, capsys: pyte
 
 
 def test_a_file_that_came_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the look and the name somebody else may write: his file wins."""
+    """Between the look and the rename another process may write: its file wins."""
     target = tmp_path / "x"
     monkeypatch.setattr(save, "free", lambda *_, **__: None)
     target.write_text("his")
@@ -679,7 +679,7 @@ def test_a_run_whose_end_nobody_wrote_down_is_reported_as_such(places: Places, t
 
 
 def test_a_run_whose_record_waits_is_reported_without_a_proof(places: Places, tmp_path: Path) -> None:
-    """What is not in the log yet is shown, and nothing is claimed about it."""
+    """The report shows a run that is not in the log yet, and claims nothing about it."""
     from tray.audit import spool
 
     waiting = ended(7)

@@ -196,7 +196,7 @@ def test_polling_changes_nothing_in_the_cache(places: Places) -> None:
 
 
 def test_two_writers_do_not_wait_for_each_other_for_long(places: Places) -> None:
-    """A lock that somebody keeps costs the wrapper a moment, never its end."""
+    """A lock that another process keeps costs the wrapper a moment, never its end."""
     with cache.alone(places):
         began = clock.monotonic()
         with cache.alone(places):

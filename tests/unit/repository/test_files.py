@@ -89,7 +89,7 @@ def gone_pid() -> int:
 def test_an_address_is_a_folder_only_where_the_engine_takes_it_as_one(
     engine: str, address: str | None, where: str | None, folder: str | None
 ) -> None:
-    """Nobody looks at the wrong folder because an address of another machine looks like one here."""
+    """We never look at the wrong folder because an address of another machine looks like one here."""
     assert local.folder(engine, address, where) == (None if folder is None else Path(folder))
 
 
@@ -127,7 +127,7 @@ def test_an_empty_restic_repository_has_no_newest_snapshot(tmp_path: Path) -> No
 
 
 def test_borg_archives_are_not_counted_without_the_key(tmp_path: Path) -> None:
-    """What is encrypted is not known; the time of the last commit is."""
+    """Encrypted contents are unknown; the time of the last commit is known."""
     found = files.look("borg", borg(tmp_path / "b", changed=7000))
     assert (found.snapshots, found.last_ms, found.ids, found.changed_ms) == (None, None, None, 7000)
 
@@ -286,7 +286,7 @@ def test_a_roster_that_makes_no_sense_is_no_lock(roster: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("engine", ["rclone", "tar", "command", "unheard-of"])
 def test_engines_without_locks_leave_none(engine: str, tmp_path: Path) -> None:
-    """Nothing is said about what nobody knows."""
+    """We say nothing about locks that are unknown."""
     assert locks.left_behind(engine, str(tmp_path), 0) is None
     assert new_snapshots.snapshots(engine, str(tmp_path), 0, clock.now_ms()) == []
 

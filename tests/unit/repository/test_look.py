@@ -124,7 +124,7 @@ def test_no_alarm_where_the_run_promised_no_snapshot_or_went_elsewhere(
 
 
 def test_no_alarm_while_somebody_else_holds_a_lock(places: Places, tmp_path: Path) -> None:
-    """Whoever works there now may have moved the snapshot; nothing is concluded."""
+    """The holder of the lock may have moved the snapshot; the helper concludes nothing."""
     folder = restic(tmp_path / "r")
     written(folder / "locks" / ("d" * 64), NOW)
     found = run_ended(places, folder)
@@ -172,7 +172,7 @@ def test_a_size_from_before_a_run_is_not_shown_after_it(places: Places, tmp_path
 
 
 def test_a_script_renews_what_is_known_of_the_repositories_that_it_used(places: Places, tmp_path: Path) -> None:
-    """What is still mounted is looked at; what the script has unmounted already stays as it was known, without an error."""
+    """The wrapper looks at repositories still mounted; of one that the script has unmounted it keeps the last facts."""
     there, gone = restic(tmp_path / "r", (ID, NOW)), restic(tmp_path / "gone", (ID, NOW))
     run_ended(places, gone)
     os.rename(gone, tmp_path / "elsewhere")
@@ -204,7 +204,7 @@ def _later(places: Places) -> Entry:
 
 
 def test_a_repository_that_went_back_in_time_is_a_concern(places: Places, tmp_path: Path) -> None:
-    """The run's snapshot is gone and all that is left is older than the run: an old copy, or somebody took them away."""
+    """The run's snapshot is gone and only older ones are left: an old copy, or a user took the newer ones away."""
     folder = restic(tmp_path / "r", (ID, NOW), ("bb", NOW - 5000))
     run_ended(places, folder)
     (folder / "snapshots" / ID.ljust(64, "0")).unlink()
@@ -353,7 +353,7 @@ def test_a_repository_elsewhere_is_asked_about_at_most_every_few_hours(
 
 @pytest.mark.process
 def test_who_asks_about_a_repository_elsewhere_without_a_password_is_told_how(places: Places, engine: Path) -> None:
-    """Nothing is known is not the same as nothing there; what no one can ask about is not kept by the helper at all."""
+    """Nothing known is not the same as nothing there; the helper keeps no repository that it cannot ask about."""
     (engine.parent / "answer").write_text("echo 'passphrase needed' >&2; exit 2\n")
     for address, said in (
         ("rest:http://nas/b", "RESTIC_PASSWORD_FILE=FILE"),
@@ -413,7 +413,7 @@ def test_an_engine_that_fails_is_an_error_beside_what_the_files_tell(
 
 
 def test_nobody_is_asked_while_a_lock_is_held(places: Places, tmp_path: Path, engine: Path) -> None:
-    """Another machine's backup is not disturbed, whoever wants to know."""
+    """The helper does not disturb another machine's backup, neither for the user nor for the tracker."""
     folder = restic(tmp_path / "r", (ID, NOW))
     written(folder / "locks" / ("d" * 64), clock.now_ms())
     configured(places, folder, tmp_path)
@@ -507,7 +507,7 @@ def test_an_answer_that_does_not_end_is_not_read_to_its_end(
 
 @pytest.mark.process
 def test_an_engine_does_not_outlive_the_one_who_asks(tmp_path: Path, engine: Path) -> None:
-    """Whoever kills the tracker's helper leaves no engine at work in the repository."""
+    """A killed helper of the tracker leaves no engine at work in the repository."""
     (tmp_path / "answer").write_text(f"echo $$ > {tmp_path}/pid; exec sleep 60\n")
     code = "import os; from tray.repository import ask; ask.snapshots(ask.Access('restic', '/mnt/b'), os.environ)"
     asker = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
@@ -617,7 +617,7 @@ def test_what_nobody_will_look_at_again_is_dropped(places: Places, tmp_path: Pat
 
 @pytest.mark.process
 def test_the_helper_looks_at_what_is_due_and_ends(places: Places, tmp_path: Path) -> None:
-    """What the tracker starts every few minutes: one look for each repository, none of them fatal for the next."""
+    """The tracker starts it every few minutes: one look for each repository, none of them fatal for the next."""
     run_ended(places, restic(tmp_path / "r", (ID, NOW)))
     run_ended(places, restic(tmp_path / "gone", (ID, NOW)))
     for target in look.known_targets(places):

@@ -30,7 +30,7 @@ def shown(*lines: bytes) -> list[bytes]:
     ],
 )  # fmt: skip
 def test_only_the_last_state_of_a_line_is_left(lines: list[bytes], left: list[bytes]) -> None:
-    """As somebody would see it who looked at the terminal at the end."""
+    """The log shows the lines as the user would see them on the terminal at the end."""
     assert shown(*lines) == left
 
 

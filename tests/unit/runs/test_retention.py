@@ -124,7 +124,7 @@ def test_what_makes_no_sense_is_named_with_its_line(places: Places, text: str) -
 
 
 def test_doctor_says_what_is_kept_and_how_long(places: Places) -> None:
-    """Whoever wonders about the disk learns where the bound is."""
+    """A user who wonders about the disk learns where the bound is."""
     kept(places, 3, 2, 1)
     (said,) = records.run_logs(places)
     assert said.what.startswith("3 runs, ")

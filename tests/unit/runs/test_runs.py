@@ -34,7 +34,7 @@ def created(places: Places, about: RunInfo) -> RunFolder:
 
 
 def test_a_new_folder_is_locked_from_the_first_moment_it_is_seen(places: Places) -> None:
-    """Nobody takes a run that just begins for a lost one."""
+    """No process takes a run that just begins for a lost one."""
     about = info(command=("restic", "backup"), sources=("/home",), repository="/r")
     folder = created(places, about)
     assert [found.run for found in runs.live(places)] == [about.run]
@@ -96,7 +96,7 @@ def test_a_run_does_not_look_alive_again_while_somebody_closes_it(places: Places
 
 @pytest.mark.parametrize("bad", ["", "../../etc", "*", "zz", "01/02"])
 def test_only_the_beginning_of_an_id_finds_a_run(places: Places, bad: str) -> None:
-    """What a user types does not walk through the file system."""
+    """An id that a user types does not walk through the file system."""
     with pytest.raises(RunNotFoundError):
         runs.find(places, bad)
 
@@ -116,7 +116,7 @@ def test_a_run_goes_on_while_its_engine_does(places: Places) -> None:
 
 
 def test_a_damaged_or_newer_run_file_is_refused(places: Places) -> None:
-    """What cannot be understood is not guessed."""
+    """The reader refuses a file that it does not understand instead of guessing."""
     folder = created(places, info())
     good = json.loads((folder.path / "run.json").read_text())
     for text in ("", "[]", "{}", '{"schema": 99}', '{"schema": 1, "wrapper": 3}', "\xff"):
@@ -180,7 +180,7 @@ def test_a_process_is_told_from_its_successor() -> None:
 
 
 def test_a_wrapper_that_was_killed_in_its_first_moment_leaves_beginning_and_end(places: Places) -> None:
-    """The record has both, once each, whoever writes them."""
+    """The record has both, once each, whichever process writes them."""
     from tray.audit.store import AuditLog
 
     dead = Process(2**22 + 1, "1")

@@ -1,4 +1,4 @@
-"""The status over an audit log that somebody emptied or damaged: never fine, never a failure of ours."""
+"""The status over an audit log that was emptied or damaged: never fine, never a failure of ours."""
 
 import sqlite3
 from collections.abc import Callable
@@ -85,7 +85,7 @@ def test_a_damaged_log_is_unavailable_or_tampered(
 def test_other_commands_say_what_is_wrong_with_a_damaged_log(
     places: Places, damage: str, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever looks for a run or verifies the log gets a sentence with a next step, and no exit code that means "fine"."""
+    """A user who looks for a run or verifies the log gets a sentence with a next step, and no exit code that means "fine"."""
     filled(places, 20)
     DAMAGE[damage](places.audit_db)  # type: ignore[no-untyped-call]
     code = main(command.split())

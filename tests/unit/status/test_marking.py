@@ -1,4 +1,4 @@
-"""What the user says about a job: seen, or forgotten."""
+"""The user marks a job: seen, or forgotten."""
 
 from collections.abc import Callable
 
@@ -124,7 +124,7 @@ def test_seen_is_of_the_one_job_and_of_what_had_ended_by_then(places: Places) ->
 
 
 def test_a_forgotten_job_cannot_be_acknowledged(places: Places) -> None:
-    """It is not shown, so nobody has seen it."""
+    """It is not shown, so the user has not seen it."""
     recorded(places, end("1", outcome=FAILED))
     marking.forget(places, ["home"])
     with pytest.raises(JobNotFoundError):

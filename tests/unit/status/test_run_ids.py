@@ -136,7 +136,7 @@ def test_a_live_run_is_chosen_by_the_same_words(three: Places, monkeypatch: pyte
 
 @given(st.integers(0, 2**48 - 1), st.binary(min_size=10, max_size=10), st.integers(1, 36))
 def test_an_end_or_a_beginning_is_of_its_own_run(ms: int, noise: bytes, length: int) -> None:
-    """What is too short is only taken as a beginning: two letters would be the end of many."""
+    """A word that is too short only counts as a beginning: two letters would be the end of many."""
     run = (
         f"{ms:012x}"[:8]
         + "-"
@@ -181,7 +181,7 @@ def test_words_that_fit_a_run_of_the_system_too_are_refused(three: Places, monke
 
 
 def test_a_system_that_does_not_answer_hides_no_run_of_ones_own(three: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is unknown here is left to the system's service, which then says why it does not answer."""
+    """The command leaves an unknown id to the system's service, and then says why that does not answer."""
 
     def silent(**_: object) -> None:
         raise SystemViewError("It is silent.")
@@ -200,7 +200,7 @@ def test_the_systems_service_may_find_several_too() -> None:
 
 
 def test_two_runs_with_the_same_end_are_named_by_their_whole_ids(places: Places) -> None:
-    """A short id that fits both would help nobody."""
+    """A short id that fits both would not help the user."""
     twin = "01a2292b" + FIRST[8:]
     with writer(places) as log:
         log.append([end(FIRST), end(twin)])

@@ -22,7 +22,7 @@ from tray.status import StatusSource
 
 @pytest.fixture
 def source(places: Places) -> Iterator[StatusSource]:
-    """What `backup-tray status` asks."""
+    """Return the source that `backup-tray status` asks."""
     made = StatusSource(places, role="cli", start_tracker=False)
     yield made
     made.close()
@@ -30,7 +30,7 @@ def source(places: Places) -> Iterator[StatusSource]:
 
 @pytest.fixture
 def tray_source(places: Places) -> Iterator[StatusSource]:
-    """What the tray asks: it starts a tracker."""
+    """Return the source that the tray asks: it starts a tracker."""
     made = StatusSource(places, role="tray", start_tracker=True)
     yield made
     made.close()
@@ -135,7 +135,7 @@ def test_a_started_run_without_an_end_and_without_a_folder_is_lost(places: Place
 def test_a_broken_configuration_is_said_and_changes_nothing_else(
     places: Places, source: StatusSource, text: str, said: str
 ) -> None:
-    """What it says is not followed; the backups are as good as they are. Mended, it is not spoken of any more."""
+    """The tracker ignores its settings; the backups are as good as they are. Once mended, the error is gone."""
     record(places, "home", Outcome.SUCCEEDED)
     before = source.poll()
     places.config.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -256,7 +256,7 @@ def test_a_record_that_waits_is_part_of_the_status(places: Places, source: Statu
 
 @pytest.mark.process
 def test_the_tracker_has_waiting_records_appended(places: Places, source: StatusSource) -> None:
-    """Nobody needs to run a backup for the record of the last one to reach the log."""
+    """The user needs no further backup for the record of the last one to reach the log."""
     how = {"job": "home", "run": clock.new_id(), "engine": "restic", "kind": "backup", "source": "wrapped"}
     spool.keep(places, [Draft(Action.RUN_FINISHED, result="failed", **how)])
     tracker = subprocess.Popen([sys.executable, "-m", "tray", "tracker"])

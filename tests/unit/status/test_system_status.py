@@ -79,7 +79,7 @@ def service(folder: Path) -> Iterator[Service]:
 
 @pytest.fixture
 def seen() -> Iterator[SystemStatus]:
-    """What a surface asks."""
+    """Return the status that a surface gets."""
     made = SystemStatus("cli")
     yield made
     made.close()
@@ -113,7 +113,7 @@ def test_the_worst_of_both_decides(own: State, roots: State, together: State) ->
 
 
 def test_a_breach_of_the_systems_log_is_told_as_the_systems() -> None:
-    """Whichever log somebody must look at is the one that is told of, and whose it is; both fine, it is the user's own."""
+    """The status names the log that the user must look at, and whose it is; if both are fine, it is the user's own."""
     fine = AuditStanding("intact", 1, 9, "All entries agree.", baselines=1)
     broken = replace(fine, result="tampered", kind="altered", first_bad=3, breach=True)
     own, roots = judge(1, (), (), audit=fine), labelled(judge(1, (), (), audit=broken))
@@ -169,7 +169,7 @@ def test_a_run_under_ones_own_watch_wins_over_what_root_observes_of_it() -> None
 
 
 def test_an_error_of_the_system_is_named_as_roots() -> None:
-    """Root's log cannot be read: nobody can say that all is fine, and the error says whose log it is."""
+    """Root's log cannot be read: no surface says that all is fine, and the error says whose log it is."""
     error = {
         "code": "ERROR_STATUS_FETCH",
         "what": "The backup status cannot be read.",
@@ -227,7 +227,7 @@ def test_changes_are_taken_in_as_they_come(service: Service, seen: SystemStatus)
 
 
 def test_one_that_ends_is_said_so_and_what_it_told_is_old(service: Service, seen: SystemStatus) -> None:
-    """No job of root's stays fine that nobody knows of, no failure is forgotten, and nothing is shown as running."""
+    """No unknown job of root's stays fine, no failure is forgotten, and nothing is shown as running."""
     service.script = [whole(judged(ended("good"), ended("bad", Outcome.FAILED), running=(live("nightly"),)))]
     seen.poll()
     service.ends()
@@ -282,7 +282,7 @@ def test_silence_is_no_good_news(service: Service, seen: SystemStatus, monkeypat
 def test_a_first_answer_that_is_late_is_waited_for_in_later_polls(
     service: Service, seen: SystemStatus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A service that only just starts holds nobody up; until it has spoken nothing of root's is called fine."""
+    """A service that only just starts delays no surface; until it has spoken nothing of root's is called fine."""
     monkeypatch.setattr(system_status, "PATIENCE_SECONDS", 0.05)
     service.script = [[ipc.hello("system")]]
     seen.poll()
@@ -322,7 +322,7 @@ def test_an_endless_answer_is_cut_off(service: Service, seen: SystemStatus, monk
 def test_who_may_not_look_is_told_how_to_and_keeps_his_state(
     folder: Path, seen: SystemStatus, monkeypatch: pytest.MonkeyPatch, added: bool
 ) -> None:
-    """The names in the command are real; whoever was added already has to log in again."""
+    """The names in the command are real; a user who was added already has to log in again."""
     import grp
     import pwd
 

@@ -107,7 +107,7 @@ def test_a_log_that_comes_later_learns_since_when_somebody_watched(world: World,
 def test_a_clock_that_was_set_is_looked_at_soon_and_once(
     world: World, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two readings beside a check that happens anyway; an hour later nobody would know when it was."""
+    """Two readings beside a check that happens anyway; an hour later the time of the change would be unknown."""
     filled(places, 1)
     world.helpers.check_spools()
     assert "care soon" not in world.timers
@@ -133,7 +133,7 @@ def test_a_helper_that_has_ended_is_reaped_at_once(world: World, places: Places)
 
 
 def test_records_that_wait_are_appended_by_a_process_of_their_own(world: World, places: Places) -> None:
-    """Between two rounds nobody waits an hour for a record."""
+    """Between two rounds no record waits for an hour."""
     spool.keep(places, [start()])
     world.helpers.check_spools()
     assert world.started == [["--close-lost"]]

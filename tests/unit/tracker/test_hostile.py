@@ -135,7 +135,7 @@ def test_any_value_in_any_field_gets_an_answer_or_an_error(places: Places, kind:
 @settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused_in_words(places: Places, raw: bytes) -> None:
-    """What is no message ends that one conversation, with an error."""
+    """Bytes that are no message end that one conversation, with an error."""
     _, told, closing = talk(places, raw + b"\n")
     assert not closing or told[-1]["type"] == "error"
 
@@ -277,7 +277,7 @@ def test_term_ends_a_tracker_whatever_it_does(places: Places, how: str) -> None:
 @pytest.mark.process
 @pytest.mark.parametrize("how", [PYTHON, REGEX])
 def test_a_tracker_that_burns_the_processor_without_answering_ends_itself(places: Places, how: str) -> None:
-    """Nobody has to find and kill it; whoever needs one starts another."""
+    """The user need not find and kill it; the next program that needs a tracker starts another."""
     with tracker(places, BUSY.format(how=how, seconds=0.5)) as process:
         client = ipc.Client(places, "cli")
         client.send({"type": "x.hold"})
@@ -326,7 +326,7 @@ def test_a_failing_look_is_said_and_the_next_one_is_tried(places: Places) -> Non
 
 @pytest.mark.process
 def test_a_socket_that_was_removed_comes_back(places: Places) -> None:
-    """A cleaner of /tmp, or a person, took it away; meanwhile nobody is told that all is fine."""
+    """A cleaner of /tmp, or a person, took it away; meanwhile the user is not told that all is fine."""
     with tracker(places, "import tray.tracker.server as s; s.UPKEEP_SECONDS = 0.2"):
         before = ipc.Client(places, "cli")
         places.socket.unlink()

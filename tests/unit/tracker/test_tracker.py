@@ -75,7 +75,7 @@ def test_a_subscriber_hears_progress_and_end_without_asking(places: Places, trac
 
 
 def test_progress_with_any_field_reads_as_if_the_run_was_told_whole(places: Places, tracker: object) -> None:
-    """What is merged quickly and what is checked slowly come to the same; a field that nobody knows is left out."""
+    """The quick merge and the slow check come to the same; the tracker leaves out an unknown field."""
     wrapper, asking = ipc.Client(places, "wrapper"), ipc.Client(places, "cli")
     before = live()
     publish(wrapper, before)
@@ -185,7 +185,7 @@ def test_unknown_types_and_fields_are_ignored(places: Places, tracker: object) -
     ],
 )
 def test_a_bad_line_ends_only_the_conversation_it_came_in(places: Places, tracker: object, line: bytes) -> None:
-    """Nobody's nonsense stops the tracker or disturbs others."""
+    """Nonsense from one client neither stops the tracker nor disturbs other clients."""
     other = ipc.Client(places, "cli")
     bad = socket.socket(socket.AF_UNIX)
     bad.settimeout(10)
@@ -274,7 +274,7 @@ def _client(places: Places) -> ipc.Client | None:
 
 
 def test_a_runtime_folder_that_others_can_enter_is_refused(places: Places) -> None:
-    """Whoever could enter it could listen in the tracker's place."""
+    """Another user who could enter it could listen in the tracker's place."""
     places.runtime.mkdir(parents=True)
     places.runtime.chmod(0o755)
     done = subprocess.run([sys.executable, "-m", "tray", "tracker"], capture_output=True, text=True, timeout=30)

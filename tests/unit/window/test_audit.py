@@ -119,7 +119,7 @@ def test_days_are_those_of_the_calendar_the_last_one_included(places: Places) ->
 
 @pytest.mark.parametrize(("field", "since", "until"), [("since", "31.1.", ""), ("until", "2026-02-01", "2026-01-01")])
 def test_a_day_that_is_none_is_an_error_beside_its_field(places: Places, field: str, since: str, until: str) -> None:
-    """Whoever mistypes a day reads what was meant, where it was typed."""
+    """A user who mistypes a day reads how to write it, beside the field."""
     filled(places, 1)
     with pytest.raises(BadDayError) as caught:
         lists.entries(places, asked(when="days", since=since, until=until), None)
@@ -158,7 +158,7 @@ def test_a_place_in_the_log_is_two_numbers(value: object) -> None:
 
 
 def test_an_entry_shows_its_bytes_and_its_place(places: Places) -> None:
-    """What is called raw is what was hashed, byte for byte, and the leaf hash is that of these bytes."""
+    """The raw text is the hashed text, byte for byte, and the leaf hash is that of these bytes."""
     filled(places, 2)
     shown = audit_page.entry(places, 3)
     with AuditLog.read(places.audit_db) as log:
@@ -341,7 +341,7 @@ def recorded(places: Places) -> None:
 def test_in_a_long_log_one_entry_is_proven_without_reading_the_others(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody waits for a million entries to see one report; what was not read is said, and without a baseline it is not green."""
+    """The user need not wait for a million entries; the page names what it did not read, and needs a baseline for green."""
     recorded(places)
     monkeypatch.setattr(verification, "LONG_LOG", 5)
     monkeypatch.setattr(verification.of_run, "verified", lambda *_: pytest.fail("all of it was read"))
@@ -387,7 +387,7 @@ def test_a_log_that_was_written_anew_is_never_green(places: Places) -> None:
 
 
 def standing(**more: object) -> AuditStanding:
-    """What is known of a log."""
+    """Return the standing of a log."""
     return replace(AuditStanding("intact", clock.now_ms() - 2 * HOUR, 1204, "Fine.", baselines=2), **more)  # type: ignore[arg-type] # the fields are a standing's
 
 
@@ -405,7 +405,7 @@ def standing(**more: object) -> AuditStanding:
     ],
 )
 def test_the_badge_is_green_only_for_intact(known: AuditStanding | None, kind: str, word: str) -> None:
-    """Colour, shape and word say the same; a breach that nobody has acknowledged is never fine."""
+    """Colour, shape and word say the same; a breach that the user has not acknowledged is never fine."""
     shown = view.standing(known, clock.now_ms())
     assert (shown["kind"], shown["word"]) == (kind, word)
     assert (shown["breach"] is not None) is (known is not None and known.breach)
@@ -452,7 +452,7 @@ def test_the_history_comes_in_pages_newest_first(places: Places) -> None:
 
 
 def test_the_history_is_filtered_by_job_outcome_and_words(places: Places) -> None:
-    """What was chosen holds on every page."""
+    """The chosen filter holds on every page."""
     made = many(places)
     assert pages(places, asked(job="photos")) == [run for number, run in enumerate(made) if number % 3 == 1][::-1]
     assert pages(places, asked(outcome="failed", text="said")) == pages(places, asked(outcome="failed"))
@@ -500,7 +500,7 @@ def test_the_systems_runs_stand_in_between_and_none_is_lost(places: Places, monk
 
 
 def test_a_system_that_does_not_answer_is_said_to_be_missing(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The own runs are shown, and nobody takes them for all."""
+    """The page shows the user's own runs, and says that they are not all."""
     made = many(places, 3)
 
     def fails(**_: object) -> None:
@@ -514,7 +514,7 @@ def test_a_system_that_does_not_answer_is_said_to_be_missing(places: Places, mon
 
 @pytest.mark.process
 def test_a_home_that_cannot_be_written_is_readable(places: Places) -> None:
-    """Every page works on a log in folders that nobody may write."""
+    """Every page works on a log in folders that are read-only."""
     many(places, 4)
     code = (
         "import sys; from tray.core import paths; from tray.window import audit_page, lists\n"

@@ -21,7 +21,7 @@ SECRET = "s" * 32
 
 
 class Page:
-    """What the gate sends to the page."""
+    """A page that collects the gate's messages."""
 
     def __init__(self) -> None:
         self.scripts: list[str] = []
@@ -173,7 +173,7 @@ def test_the_installed_pywebview_has_the_door(platform: str) -> None:
 
 @pytest.mark.parametrize("name", ["answer", "__class__", "__dict__", "__globals__", "_calls", "__init__", "__reduce__"])
 def test_a_sealed_object_has_no_attribute(name: str) -> None:
-    """What pywebview holds as its API gives nothing to anybody who asks by name."""
+    """The object that pywebview holds as its API gives nothing to a script that asks by name."""
     with pytest.raises(AttributeError):
         getattr(Sealed(), name)
     assert dir(Sealed()) == []

@@ -29,7 +29,7 @@ def test_the_document_stands_alone() -> None:
 
 
 def test_the_nonce_is_new_at_every_start() -> None:
-    """A nonce that somebody saw once is worth nothing."""
+    """A nonce that an attacker saw once is worth nothing."""
     nonces = {re.search(r'nonce="([^"]+)"', bridge.build(WEB, {}))[1] for _ in range(3)}  # type: ignore[index] # it is there
     assert len(nonces) == 3
 
@@ -109,7 +109,7 @@ def test_python_and_page_know_the_same_pages() -> None:
 
 
 def test_python_answers_every_call_of_the_page_and_no_other() -> None:
-    """A call without an answer would hang; an answer that nobody calls is an open door for nothing."""
+    """A call without an answer would hang; an answer that the page never calls is an open door for nothing."""
     from tray.window.calls import table
 
     called = {match for path in SCRIPTS for match in re.findall(r'BT\.call\("(\w+)"', path.read_text())}

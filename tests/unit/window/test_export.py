@@ -61,7 +61,7 @@ def test_a_report_of_a_run_goes_where_the_person_chose(process: Process, tmp_pat
 
 
 def test_a_name_without_an_ending_gets_the_right_one(process: Process, tmp_path: Path) -> None:
-    """The file opens in the program that people expect; and nobody was asked whether one of that name may be replaced."""
+    """The file opens in the program that people expect; the dialog did not ask whether to replace one of that name."""
     assert export.Writer(lambda *_: str(tmp_path / "mine")).of_run(RUN, "csv") == {"path": str(tmp_path / "mine.csv")}
     assert "--force" not in process.seen
 
@@ -135,7 +135,7 @@ def test_a_process_that_dies_without_words_is_told_plainly(process: Process, tol
 
 
 def test_one_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for ever."""
+    """The window does not wait for ever."""
 
     def hangs(argv: Sequence[str], **_: Any) -> None:
         raise subprocess.TimeoutExpired(argv, export.PATIENCE)
@@ -163,7 +163,7 @@ def test_only_one_dialog_is_open_at_a_time(process: Process) -> None:
 
 @pytest.mark.process
 def test_the_window_imports_no_library_for_pdf() -> None:
-    """What writes PDF is loaded by the short-lived process alone."""
+    """Only the short-lived process loads the library that writes PDF."""
     code = (
         "import sys, tray.window.app, tray.window.export; print([m for m in sys.modules if m.startswith('reportlab')])"
     )

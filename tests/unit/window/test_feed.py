@@ -1,4 +1,4 @@
-"""What is pushed into the page."""
+"""The messages that the feed pushes into the page."""
 
 import threading
 from collections.abc import Callable, Iterator

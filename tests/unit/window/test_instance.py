@@ -51,7 +51,7 @@ def test_the_place_is_free_once_the_first_is_closed(first: Instance, places: Pla
 
 
 def test_a_stale_socket_is_replaced(places: Places, shown: list[str]) -> None:
-    """What a killed window left behind is in nobody's way."""
+    """A killed window's socket does not stop the next window."""
     folder = paths.private(places.runtime)
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(folder / "window.sock"))
@@ -134,7 +134,7 @@ def test_a_listener_of_another_user_is_not_asked(tmp_path: Path, monkeypatch: py
 def test_without_unix_sockets_a_token_keeps_others_out(
     places: Places, shown: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On Windows whoever cannot read the user's file cannot navigate the window."""
+    """On Windows a user who cannot read the window owner's file cannot navigate the window."""
     monkeypatch.setattr(endpoint, "LOOPBACK", True)
     made = Instance(places)
     assert made.claim_or_ask("dashboard")

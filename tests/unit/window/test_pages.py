@@ -30,7 +30,7 @@ from tray.window.status_feed import Feed
     ],
 )
 def test_a_page_has_one_spelling(text: str, page: str) -> None:
-    """What tray and terminal ask for is what the page knows."""
+    """The page knows each name that tray and terminal ask for."""
     assert instance.page_of(text) == page
 
 
@@ -118,7 +118,7 @@ class Process:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    """What the back end of the form was asked for; nothing is made."""
+    """Collect the form's requests to its back end; nothing is made."""
     seen: dict[str, object] = {}
 
     def create(places: Places, **inputs: object) -> Job:
@@ -151,7 +151,7 @@ def test_the_form_begins_with_a_name_that_is_free_and_a_new_password(
 def test_without_restic_the_form_names_the_command_that_brings_it(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody fills in a form that cannot work."""
+    """The user is not shown a form that cannot work."""
     monkeypatch.setenv("PATH", "/nowhere")
     problem = calls.Setup(places, feed(), Desk()).form()["problem"]
     assert problem is not None

@@ -1,4 +1,4 @@
-"""What the pages show of the past, from a real audit log."""
+"""The pages' view of the past, from a real audit log."""
 
 import json
 from pathlib import Path

@@ -174,7 +174,7 @@ def test_the_right_renderer_gets_its_gate(places: Places) -> None:
 
 @pytest.mark.parametrize("trial", [False, True])
 def test_the_trials_window_says_what_it_is(places: Places, trial: bool) -> None:
-    """In its title, where a list of windows shows it, and on the page; nobody takes it for the state of real backups."""
+    """The title, as in a list of windows, and the page say it, so the user does not take it for the state of real backups."""
     home = paths.private(Path(os.environ[paths.HOME_VARIABLE]))
     if trial:
         (home / paths.TRIAL_MARK).touch()

@@ -1,4 +1,4 @@
-"""What the page gets to show, from the status alone."""
+"""The page's view, made from the status alone."""
 
 import json
 
@@ -52,7 +52,7 @@ def test_only_a_new_installation_is_empty() -> None:
 
 
 def test_a_failure_without_data_is_blank_and_one_with_data_is_old() -> None:
-    """What cannot be read is unavailable; what was read before is marked with its absolute time."""
+    """A part that cannot be read is unavailable; one that was read before is marked with its absolute time."""
     now = clock.now_ms()
     blank = view.dashboard(statuses.broken(), now)
     assert blank["blank"]
@@ -85,7 +85,7 @@ def test_unknown_figures_are_said_to_be_unknown() -> None:
 
 
 def test_a_run_that_no_tracker_hears_has_no_time_left() -> None:
-    """Without a tracker nothing will ever be known of its progress, so nobody is told to wait for it."""
+    """Without a tracker its progress stays unknown, so the user is not told to wait for it."""
     assert view.live(statuses.live(tracked=False, eta_seconds=None))["facts"][3]["value"] == view.UNKNOWN
 
 

@@ -1,4 +1,4 @@
-"""What every surface says of the audit log as a whole."""
+"""The sentences of every surface about the audit log as a whole."""
 
 import pytest
 
@@ -57,7 +57,7 @@ BREACH = AuditStanding(
     ],
 )
 def test_one_line_says_what_a_verification_found_and_when(standing: AuditStanding | None, line: str) -> None:
-    """Nothing is called intact that no verification found so, and a breach stays said until somebody has acknowledged it."""
+    """Only a verified log is called intact, and the line tells of a breach until the user has acknowledged it."""
     assert wording.audit_line(standing, NOW) == line
 
 
@@ -69,7 +69,7 @@ def test_only_an_intact_log_is_called_intact(result: str, breach: bool) -> None:
 
 
 def test_names_cannot_forge_the_line() -> None:
-    """What stands in the file of the last verification is shown escaped."""
+    """The line escapes the texts from the file of the last verification."""
     line = wording.audit_line(replace(INTACT, result="unchecked", why="\x1b[31mred\nintact"), NOW)
     assert "\x1b" not in line
     assert "\n" not in line
@@ -103,7 +103,7 @@ def test_without_a_breach_the_log_changes_no_state(standing: AuditStanding | Non
 
 
 def test_a_breach_beside_an_error_is_not_shown_as_current() -> None:
-    """What cannot be read now is unavailable first."""
+    """A log that cannot be read now is called unavailable first."""
     error = {"code": "E", "what": "w", "why": "y", "next": "n"}
     assert judge(NOW, (), (), error=error, audit=BREACH).state is State.UNAVAILABLE
 
@@ -123,14 +123,14 @@ def test_a_breach_beside_an_error_is_not_shown_as_current() -> None:
 def test_a_log_that_nobody_verified_for_long_is_noted(
     standing: AuditStanding | None, every: int | None, begun: int | None, note: str | None
 ) -> None:
-    """Twice the interval that was asked for is too long; where nobody asked for one nothing is late."""
+    """Twice the interval that the user asked for is too long; without an interval nothing is late."""
     found = wording.overdue_note(standing, NOW, every, begun)
     assert (found is None) is (note is None)
     assert note is None or note in (found or "")
 
 
 def test_of_a_log_that_cannot_be_read_nothing_is_claimed_but_a_breach() -> None:
-    """What was intact an hour ago may be damaged now, and the line does not begin with the good news."""
+    """A log that was intact an hour ago may be damaged now, and the line does not begin with the good news."""
     line = wording.audit_line_now(INTACT, NOW, readable=False)
     assert (
         line

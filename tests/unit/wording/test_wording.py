@@ -67,7 +67,7 @@ def settled(*runs: EndedRun, live: tuple[LiveRun, ...] = (), seen: bool = False)
     ],
 )
 def test_sizes_are_decimal_and_change_unit_where_they_round_to_a_thousand(amount: int, text: str) -> None:
-    """Nobody reads "1000 kB" or "0.0 MB"."""
+    """The user never reads "1000 kB" or "0.0 MB"."""
     assert wording.size(amount) == text
 
 
@@ -113,7 +113,7 @@ def test_time_left_is_rounded(seconds: float, text: str) -> None:
 
 
 def test_an_estimated_eta_is_called_one() -> None:
-    """What comes from an earlier run is not passed off as known."""
+    """A figure from an earlier run is not passed off as known."""
     assert wording.time_left(180, estimate=True) == "about 3 min left"
     assert "about 3 min left" in wording.run_line(RUN.with_changes(eta_is_estimate=True))
 
@@ -191,7 +191,7 @@ def test_bytes_stand_in_where_files_are_unknown() -> None:
 
 
 def test_the_rate_of_an_unknown_command_is_called_reading() -> None:
-    """What a process reads is not what it has backed up."""
+    """Bytes that a process reads are not bytes that it has backed up."""
     run = LiveRun("r", "dump", "command", NOW, phase=Phase.COPYING, io_bytes_per_second=12_000_000)
     assert wording.tooltip(settled(live=(run,)), NOW) == "Backing up dump\nreading 12.0 MB/s"
 
@@ -227,7 +227,7 @@ def test_the_kind_of_run_is_named() -> None:
 
 
 def test_problems_of_a_live_run_are_counted() -> None:
-    """Whoever hovers sees that files were left out, before the end."""
+    """A user who hovers sees that files were left out, before the end."""
     assert wording.run_line(RUN.with_changes(errors=2)).endswith("2 problems")
 
 
@@ -410,7 +410,7 @@ def test_what_is_no_backup_is_never_told_as_one(kind: str) -> None:
 
 
 def test_a_check_that_failed_says_so_and_how_the_backups_are() -> None:
-    """It alarms, but nobody must think that the backups failed."""
+    """It alarms, but the user must not think that the backups failed."""
     check = replace(ended(outcome=Outcome.FAILED), kind="check", run="c")
     status = settled(ended(hours=22), ended("b"), check)
     text = "A check failed: home (check), 2 hours ago. Both backups are fine. Oldest: home, 22 hours ago."

@@ -1,4 +1,4 @@
-"""What a run without a tracker leaves in further places, and that it waits for none of them."""
+"""After a run without a tracker: the wrapper serves the further places, and waits for none of them."""
 
 import os
 import signal

@@ -172,7 +172,7 @@ class Scene:
 
 @pytest.mark.process
 def test_signals_come_in_the_engines_order_each_when_its_time_is_up(tmp_path: Path) -> None:
-    """First the gentle one, then the next, in the end the one that nobody survives; a step is not taken twice."""
+    """First the gentle signal, then the next, in the end the one that kills; the wrapper takes no step twice."""
     up = tmp_path / "up"
     scene = Scene(
         [
@@ -198,7 +198,7 @@ def test_signals_come_in_the_engines_order_each_when_its_time_is_up(tmp_path: Pa
 
 @pytest.mark.process
 def test_a_command_that_was_quicker_than_the_cancel_keeps_its_own_end() -> None:
-    """A signal that reached nobody is no cancel."""
+    """A signal that reached no process is no cancel."""
     scene = Scene(["true"])
     wait_for(lambda: psutil.Process(scene.child.pid).status() == psutil.STATUS_ZOMBIE, what="its end")
     scene.controls.take(Control.CANCEL, "cli", 1.0)
@@ -207,7 +207,7 @@ def test_a_command_that_was_quicker_than_the_cancel_keeps_its_own_end() -> None:
 
 @pytest.mark.process
 def test_time_paused_is_counted_and_remembered_on_disk_only_while_it_lasts() -> None:
-    """Whoever finds the flag and no wrapper lets the command go on."""
+    """A process that finds the flag and no wrapper lets the command go on."""
     scene = Scene(["sleep", "600"])
     scene.controls.take(Control.PAUSE, "tray", 10.0)
     assert scene.controls.can == (Control.CANCEL, Control.RESUME)
@@ -239,7 +239,7 @@ def test_a_paused_command_that_somebody_else_continued_is_not_shown_as_paused() 
 
 @pytest.mark.process
 def test_what_a_paused_command_had_started_goes_on_when_the_command_is_killed(tmp_path: Path) -> None:
-    """Its children belong to nobody then, and nobody else would ever let them go on."""
+    """Its children have no wrapper then, and no other process would ever let them go on."""
     up = tmp_path / "up"
     scene = Scene(["sh", "-c", f"sleep 600 & : >{up}; wait"])
     wait_for(up.exists, what="the script")
@@ -322,7 +322,7 @@ def folder(places: Places, child: int, *, boot: str | None = None, **changes: ob
 def test_only_a_paused_run_without_its_wrapper_is_let_go_on(
     places: Places, children: "list[subprocess.Popen[bytes]]", tmp_path: Path
 ) -> None:
-    """A living wrapper decides itself; in another boot the number belongs to somebody else."""
+    """A living wrapper decides itself; in another boot the number belongs to another process."""
     work = spawn(children, f": >{tmp_path / 'up'}; exec sleep 600", tmp_path / "up")
     process_tree.stop(work.pid)
     wait_for(lambda: process_tree.is_stopped(work.pid), what="it to stop")
@@ -341,7 +341,7 @@ def test_only_a_paused_run_without_its_wrapper_is_let_go_on(
 def test_what_a_paused_command_had_started_goes_on_when_wrapper_and_command_were_killed(
     places: Places, tmp_path: Path
 ) -> None:
-    """Nobody stays stopped for good, also where only the session tells whose it was."""
+    """No process stays stopped for good, also where only the session tells whose it was."""
     script = f"sleep 600 & echo $! > {tmp_path / 'pid'}; wait"
     with subprocess.Popen(["sh", "-c", script], start_new_session=True) as command:
         paused = folder(places, command.pid, paused=True)
@@ -409,7 +409,7 @@ def test_a_lock_is_only_spoken_of_after_a_stopped_run_that_really_left_one(
     before: str | None,
     after: str | None,
 ) -> None:
-    """What can be looked up takes the place of an engine's "perhaps"; other advice stays."""
+    """A fact that the wrapper can look up replaces an engine's "perhaps"; other advice stays."""
     repository = tmp_path / "repo"
     (repository / "locks").mkdir(parents=True)
     (repository / "config").touch()
@@ -423,7 +423,7 @@ def test_a_lock_is_only_spoken_of_after_a_stopped_run_that_really_left_one(
 
 
 def test_any_other_command_has_no_lock_to_speak_of(places: Places) -> None:
-    """Nobody knows whether it locks anything."""
+    """It is unknown whether it locks anything."""
     result = Result(Outcome.CANCELLED, "why")
     mine = folder(places, os.getpid()).info()
     assert result_checks.advised(result, Exit(130), COMMAND, Plan((), "backup", {}), mine, places) is result

@@ -31,7 +31,7 @@ def child(script: str) -> Child:
 
 
 def test_a_step_that_is_over_before_the_watch_looks_is_seen(programs: Path) -> None:
-    """What fails at once is on record with its exit code, and its lines get into the log that is made later."""
+    """The wrapper records a step that fails at once with its exit code, and its lines get into the later log."""
     first = early_steps.Early()
     process = child("restic -c 'sleep 0.3; exit 1' backup /etc; true")
     first.begin(process)

@@ -61,7 +61,7 @@ def test_many_small_files_at_the_end_are_foreseen() -> None:
 
 
 def test_a_rate_that_changes_is_followed() -> None:
-    """What was fast in the beginning (a cache, a burst) does not promise anything for the rest."""
+    """A fast beginning (a cache, a burst) does not promise anything for the rest."""
     found = copy(Estimator(0.0), [(100, 1000 * MB, 5.0), (900, 1000 * MB, 95.0)])
     assert worst(found, after=60) <= 15
 
@@ -94,7 +94,7 @@ def test_totals_while_scanning_are_those_of_the_last_run_until_the_scan_knows_be
 
 
 def test_an_old_total_that_was_passed_by_far_is_dropped() -> None:
-    """More than the last run had: then nobody knows how much there is. A little more is usual, and stays below the whole."""
+    """More than the last run had: the total is unknown then. A little more is usual, and stays below the whole."""
     estimator = Estimator(0.0, [Past(60, 1000, 1000)])
     assert estimator.add(Reading(1.0, COPYING, 1, None, 1020, None)).bytes_total == 1020
     assert estimator.add(Reading(2.0, COPYING, 1, None, 1100, None)).bytes_total is None

@@ -1,4 +1,4 @@
-"""What a run shows of its command: the user's rules, secrets in files, marks of masked commands, outputs in pieces."""
+"""How a run shows its command: the user's rules, secrets in files, marks of masked commands, outputs in pieces."""
 
 import os
 import stat
@@ -104,7 +104,7 @@ def test_what_a_password_file_holds_is_hidden(
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no named pipes")
 def test_files_that_are_none_are_not_waited_for(tmp_path: Path) -> None:
-    """A pipe, a folder, a missing or huge file: nothing is learnt, nobody waits."""
+    """From a pipe, a folder, a missing or huge file the wrapper learns nothing, and does not wait for it."""
     pipe, huge = tmp_path / "pipe", tmp_path / "huge"
     os.mkfifo(pipe)
     with huge.open("wb") as file:
@@ -186,7 +186,7 @@ def test_a_secret_over_the_seam_of_a_long_line_is_hidden(before: int, cut: int) 
 
 
 def test_the_end_of_an_unfinished_line_comes_out() -> None:
-    """What is held back is not lost."""
+    """Text that the wrapper holds back is not lost."""
     lines = Lines(Redactor((), {}))
     raw = b"x" * 100_000
     assert len(lines.take(raw)) == len(raw) - OVERLAP
@@ -218,7 +218,7 @@ def test_words_of_our_own_in_the_log_hold_no_secret(tmp_path: Path) -> None:
 
 
 def test_a_key_without_an_end_does_not_blank_the_log() -> None:
-    """Somebody prints the first line of a key alone."""
+    """A command prints the first line of a key alone."""
     lines = Lines(Redactor((), {}))
     lines.take(b"-----BEGIN PRIVATE KEY-----\n")
     shown = [lines.take(b"line\n") for _ in range(600)]

@@ -77,7 +77,7 @@ def test_without_room_for_a_file_whoever_fills_it_must_wait(tmp_path: Path, monk
 
 
 def test_what_is_left_out_is_said_in_its_place(tmp_path: Path) -> None:
-    """On a full disk the backup comes before output that nobody reads."""
+    """On a full disk the backup comes before output that no program reads."""
     with piped() as reader:
         relay, all_ = Relay(tmp_path), numbers(100_000)
         relay.write(2, all_)

@@ -65,7 +65,7 @@ def test_an_empty_source_is_a_warning_with_every_engine(command: str, tmp_path: 
     ],
 )
 def test_what_is_empty_for_another_reason_is_no_alarm(command: str, tmp_path: Path) -> None:
-    """What was moved away is gone, and nothing is claimed of places that are not known or not here."""
+    """A folder that was moved away is gone, and the wrapper claims nothing of places that are unknown or not here."""
     assert look(command.format(tmp_path)) == GOOD
 
 
@@ -117,7 +117,7 @@ def test_a_source_of_links_is_not_empty(engine: str, tmp_path: Path) -> None:
     ],
 )
 def test_an_empty_source_of_a_step_is_a_warning(command: str, outcome: Outcome, tmp_path: Path) -> None:
-    """What a script's engine says is not seen, but its sources are."""
+    """The wrapper does not see the words of a script's engine, but it sees its sources."""
     argv = tuple(command.format(tmp_path).split())
     engine, _ = engines.recognise(argv, {})
     plan = engine.plan(argv, 0, {})
@@ -165,7 +165,7 @@ def test_of_several_sources_in_a_script_an_emptied_one_is_a_warning(tmp_path: Pa
 
 
 def test_an_unreadable_folder_is_not_called_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cannot be seen is not claimed."""
+    """The wrapper claims nothing of a folder that it cannot see."""
 
     def refuse(_: str) -> None:
         raise PermissionError(13, "no")

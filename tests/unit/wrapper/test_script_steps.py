@@ -169,7 +169,7 @@ def test_a_script_that_becomes_the_engine_is_its_own_step(programs: Path, script
 
 
 def test_a_step_that_outlives_the_script_is_unknown(programs: Path, scripts: list[Script]) -> None:
-    """What went into the background has not succeeded yet."""
+    """A step that went into the background has not succeeded yet."""
     script = run(scripts, "exec 3<&0; rsync -ac 'read x <&3; sleep 2' /etc/ /mnt/x/ & read y; exit 0")
     script.until(1)
     script._process.stdin.write(b"a\nb\n")  # type: ignore[union-attr]

@@ -135,7 +135,7 @@ def test_a_suspended_machine_is_no_stall_whatever_its_clock_counts() -> None:
 
 
 def test_a_paused_run_is_not_stalled_and_starts_anew_when_it_goes_on() -> None:
-    """Somebody wished it so."""
+    """The user paused it."""
     scene = Scene().go(500, run()).go(7200, run(), paused=True)
     assert not scene.stall.stalled
     assert not scene.go(590, run()).stall.stalled
