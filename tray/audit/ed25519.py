@@ -4,12 +4,16 @@ Loading the package `cryptography` takes 9 ms and 5 MiB, which every wrapped bac
 only where libcrypto cannot be called: on Windows, and with an OpenSSL that has no Ed25519. Both give the same signatures.
 """
 
-import _hashlib
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import Any
+
+try:
+    import _hashlib
+except ImportError:  # a Python without OpenSSL
+    _hashlib = None  # type: ignore[assignment]
 
 SEED_SIZE = PUBLIC_SIZE = 32
 _SIGNATURE_SIZE = 64

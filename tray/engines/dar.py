@@ -112,7 +112,7 @@ class DarRun(LineSession):
             self.seen.stopped = True
         elif stream is Stream.ERR and text:
             self.seen.complain(text, decisive=not _BEGIN.match(text))
-        elif text and not _HARMLESS.match(text) and len(self._unknown) < _MOST:
+        elif text and not (_HARMLESS.match(text) or _BEGIN.match(text)) and len(self._unknown) < _MOST:
             self._unknown = (*self._unknown, text)
         return ()
 

@@ -37,10 +37,11 @@ def test_no_key_verifies_nothing(public: bytes) -> None:
 
 
 @pytest.mark.process
-def test_without_a_usable_libcrypto_cryptography_signs() -> None:
-    """On Windows, and with an OpenSSL that has no Ed25519, the signatures are the same."""
+@pytest.mark.parametrize("lacking", ["ctypes.CDLL = lambda _: object()", "sys.modules['_hashlib'] = None"])
+def test_without_a_usable_libcrypto_cryptography_signs(lacking: str) -> None:
+    """On Windows, without OpenSSL, and with one that has no Ed25519, the signatures are the same."""
     code = (
-        "import ctypes, sys; ctypes.CDLL = lambda _: object()\n"
+        f"import ctypes, sys; {lacking}\n"
         "from tray.audit import ed25519; seed = bytes(range(32)); public = ed25519.public_of(seed)\n"
         "good = ed25519.sign(seed, b'text')\n"
         "print(public.hex(), good.hex(), ed25519.verifies(public, good, b'text'), ed25519.verifies(public, good, b'other'))\n"

@@ -120,3 +120,12 @@ def test_with_more_words_the_files_are_named() -> None:
     capture = load("dar27-verbose")
     events = [event for fed in replay(capture.session(), capture.lines) for event in fed.events]
     assert events[1] == Progress(Phase.COPYING, current="/home/joe/source/docs/new.txt")
+
+
+@pytest.mark.parametrize("name", ["dar27-french", "dar27-first"])
+def test_errors_on_standard_output_are_read_as_such(name: str) -> None:
+    """With `2>&1`, as cron lines have it, dar's word that there is no terminal is no problem, in French neither."""
+    session = load(name).session()
+    for line, _ in load(name).lines:
+        session.feed(line, Stream.OUT)
+    assert session.conclude(Exit(0)).outcome is Outcome.SUCCEEDED
