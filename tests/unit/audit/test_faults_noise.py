@@ -84,7 +84,7 @@ def cut(chance: random.Random, data: bytearray) -> None:
 
 
 def the_beginnings(chance: random.Random, data: bytearray) -> None:
-    """Return the bytes that SQLite reads first of a page: the file's header, or the page's kind and its cells' places."""
+    """Damage bytes that SQLite reads first of a page: the file's header, or the page's kind and its cells' places."""
     page = chance.choice([0, chance.randrange(len(data) // PAGE)]) * PAGE
     for _ in range(3):
         data[page + chance.randrange(110)] = chance.randrange(256)

@@ -299,7 +299,7 @@ def test_an_unknown_outcome_is_never_green(places: Places) -> None:
 
 
 def test_an_end_without_a_job_is_still_seen(places: Places) -> None:
-    """A filter still finds an outcome whose entry names no job."""
+    """The list of jobs shows an outcome even if its entry names no job."""
     with writer(places) as log:
         log.append([Draft(Action.RUN_FINISHED, run="r", result="failed")])
         assert [job.last.outcome for job in log.jobs()] == [Outcome.FAILED]

@@ -120,7 +120,7 @@ def _on_a_terminal() -> str:
         os.close(theirs)
         try:
             return (terminal.read(65_536) or b"").decode()
-        except OSError:  # nothing was written, and the other end of the pipe is closed
+        except OSError:  # nothing was written, and the other end of the terminal is closed
             return ""
 
 

@@ -19,7 +19,7 @@ FOLDERS = sorted((Path(__file__).parents[2] / "data" / "audit").glob("version-*"
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
 def folder(request: pytest.FixtureRequest) -> Path:
-    """Unpack the folder that a released version left."""
+    """Return the folder that a released version left."""
     found: Path = request.param
     return found
 

@@ -54,7 +54,7 @@ def forget(places: Places, **more: object) -> list[segments.Segment]:
 
 
 def check(places: Places, **notes: bytes) -> tuple[str, str]:
-    """Verify with the copies beside the configuration."""
+    """Verify with the copies beside the configuration; return the result and its reason."""
     verdict = verify(places.audit_db, places.audit_key, baselines=all_copies.notes(places) | notes)
     return verdict.result.value, verdict.why
 

@@ -22,7 +22,7 @@ def ask(
 
 @pytest.fixture
 def failures() -> list[str]:
-    """Collect the failures that are reported."""
+    """Return the list that collects reported failures."""
     return []
 
 

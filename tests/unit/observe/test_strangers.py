@@ -164,7 +164,7 @@ def test_of_another_user_ten_runs_are_watched_and_the_limit_is_said(
 def test_a_mistake_of_ours_at_its_end_leaves_no_run_open(
     places: Places, proc: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its observations are then unknown; the run is over all the same, and its folder free for the process that closes it."""
+    """The seen facts are then unknown; the run is over all the same, and its folder free for the process that closes it."""
     ended: list[str] = []
     watching = Observer(places, lambda _: None, lambda _: [], LOOP, ended.append, proc=proc)
     watching._scope = Scope(ME, setting="all")

@@ -413,7 +413,7 @@ def test_an_engine_that_fails_is_an_error_beside_what_the_files_tell(
 
 
 def test_nobody_is_asked_while_a_lock_is_held(places: Places, tmp_path: Path, engine: Path) -> None:
-    """The helper does not disturb another machine's backup, neither for the user nor for the tracker."""
+    """The helper does not disturb another machine's backup, even when the user asks."""
     folder = restic(tmp_path / "r", (ID, NOW))
     written(folder / "locks" / ("d" * 64), clock.now_ms())
     configured(places, folder, tmp_path)

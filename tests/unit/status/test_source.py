@@ -135,7 +135,7 @@ def test_a_started_run_without_an_end_and_without_a_folder_is_lost(places: Place
 def test_a_broken_configuration_is_said_and_changes_nothing_else(
     places: Places, source: StatusSource, text: str, said: str
 ) -> None:
-    """The tracker ignores its settings; the backups are as good as they are. Once mended, the error is gone."""
+    """The status follows none of its settings; the backups are as good as they are. Once mended, the error is gone."""
     record(places, "home", Outcome.SUCCEEDED)
     before = source.poll()
     places.config.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ from tray.window.status_feed import Feed
     ],
 )
 def test_a_page_has_one_spelling(text: str, page: str) -> None:
-    """The page knows each name that tray and terminal ask for."""
+    """The page knows the names by which tray and terminal ask for it."""
     assert instance.page_of(text) == page
 
 

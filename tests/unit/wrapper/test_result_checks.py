@@ -117,7 +117,7 @@ def test_a_source_of_links_is_not_empty(engine: str, tmp_path: Path) -> None:
     ],
 )
 def test_an_empty_source_of_a_step_is_a_warning(command: str, outcome: Outcome, tmp_path: Path) -> None:
-    """The wrapper does not see the words of a script's engine, but it sees its sources."""
+    """The wrapper does not see the output of a script's engine, but it checks the engine's sources."""
     argv = tuple(command.format(tmp_path).split())
     engine, _ = engines.recognise(argv, {})
     plan = engine.plan(argv, 0, {})

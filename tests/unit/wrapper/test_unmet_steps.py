@@ -121,7 +121,7 @@ def test_a_tar_whose_errors_would_have_been_seen_and_that_said_nothing_has_not_f
 
 
 def test_a_program_that_ran_before_the_engine_was_opened_was_not_the_engine() -> None:
-    """A shell that opens a program becomes it afterwards; so also where no name is known."""
+    """A process that opens a program becomes it afterwards; so also where no name is known."""
     for looks, found in ((1, ("tar", None)), (2, None)):
         unseen = Unseen(Named({}))
         unseen.glimpsed(GONE, "")
