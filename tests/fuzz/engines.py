@@ -15,7 +15,8 @@ import atheris
 with atheris.instrument_imports(include=["tray.engines"]):
     from tests.unit.engines.captures import NO_FAILURES, Capture, load, names
     from tray import engines
-    from tray.engines import ENGINES, Exit, Fed, Plan, Problem, Stream
+    from tray.engines import ENGINES
+    from tray.engines.base import Exit, Fed, Plan, Problem, Stream
 
     for adapter in ENGINES:
         adapter.load()

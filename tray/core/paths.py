@@ -147,7 +147,7 @@ def _of_user() -> Places:
         RuntimeError: There is no home folder, or its path is relative.
     """
     if sys.platform == "linux":
-        config, state = _xdg("XDG_CONFIG_HOME", "~/.config"), _xdg("XDG_STATE_HOME", "~/.local/state")
+        config, state = _xdg("XDG_CONFIG_HOME", ".config"), _xdg("XDG_STATE_HOME", ".local/state")
         runtime, log = _xdg("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}"), state / "log"
     else:
         dirs = PlatformDirs("backup-tray", appauthor=False, use_site_for_root=sys.platform == "darwin")
@@ -164,7 +164,11 @@ def _of_user() -> Places:
 def _xdg(variable: str, default: str) -> Path:
     """Return our folder in the one that *variable* names; the XDG specification has relative paths ignored."""
     named = os.environ.get(variable, "")
-    return Path(named if os.path.isabs(named) else os.path.expanduser(default)) / "backup-tray"
+    if not os.path.isabs(named):
+        named = default
+    if not os.path.isabs(named) and sys.platform != "win32":  # an empty HOME names no folder
+        named = os.path.join(os.environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir, named)
+    return Path(named) / "backup-tray"
 
 
 def _homeless(why: str) -> Places:

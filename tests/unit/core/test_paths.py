@@ -1,4 +1,5 @@
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,24 @@ def test_a_user_has_the_xdg_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert here.config == tmp_path / "cfg" / "backup-tray"
     assert here.state == tmp_path / ".local/state/backup-tray"
     assert here.runtime == tmp_path / "backup-tray"
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_a_user_without_home_gets_the_folder_of_the_password_database(
+    monkeypatch: pytest.MonkeyPatch, empty: str | None
+) -> None:
+    """cron and systemd may leave `HOME` out or empty; a user who has no entry either works below /var/tmp."""
+    for variable in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    if empty is not None:
+        monkeypatch.setenv("HOME", empty)
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    home = Path(pwd.getpwuid(65534).pw_dir)
+    assert paths.places({}).state == home / ".local/state/backup-tray"
+    monkeypatch.setattr(os, "geteuid", lambda: 54322)
+    assert paths.places({}).state == Path("/var/tmp/backup-tray-54322/state")
+    monkeypatch.setenv("HOME", "relative")
+    assert "no home folder" in paths.places({}).makeshift
 
 
 def test_a_runtime_folder_that_cannot_be_trusted_is_done_without(
