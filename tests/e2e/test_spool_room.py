@@ -21,9 +21,9 @@ from tray.runs import disk_space
 from tray.runs import log as logs
 from tray.runs.log import RunLog
 from tray.status import past_runs
-from tray.wrapper import outputs
+from tray.wrapper import fallback, outputs
 from tray.wrapper.outputs import Tail
-from tray.wrapper.relay import LEFT_OUT
+from tray.wrapper.relay import LEFT_OUT, Relay
 
 
 def test_a_limit_on_the_size_of_files_does_not_reach_a_pipe(places: Places) -> None:
@@ -147,6 +147,22 @@ def test_what_is_left_out_ends_with_a_line(tmp_path: Path, monkeypatch: pytest.M
     assert lines.endswith(last)
     assert last.startswith(b"0")
     assert len(last) > outputs.LINE_LIMIT - 100
+    tail.close()
+
+
+def test_the_beginning_of_a_line_that_the_caller_has_seen_is_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A prompt is passed on before its line ends; if the rest of the line is left out, only the rest is counted."""
+    tail = Tail(tmp_path / "spool", Stream.ERR, 2)
+    os.write(tail.write_fd, b"go on? ")
+    assert b"".join(tail.blocks()) == b""
+    os.write(tail.write_fd, b"x" * 60_000 + b"\n" * (2 * outputs.LINE_LIMIT + 1))
+    seen: list[bytes] = []
+    relay, ahead = Relay(), {2: b"go on? "}
+    monkeypatch.setattr(relay, "write", lambda _, data: seen.append(data))
+    fallback.leave_out(relay, tail, ahead)
+    assert (seen, ahead) == ([LEFT_OUT % (60_001 + outputs.LINE_LIMIT + 1)], {})
     tail.close()
 
 

@@ -106,10 +106,15 @@ def _pass_on(outputs: Outputs, relay: Relay, ahead: dict[int, bytes]) -> None:
             for block in tail.blocks():
                 _write(relay, tail, block, ahead)
                 if tail.crowded:
-                    _write(relay, tail, LEFT_OUT % tail.skip(), {})
+                    leave_out(relay, tail, ahead)
         tail.shrink()
     outputs.watch_over()
     relay.flush()
+
+
+def leave_out(relay: Relay, tail: Tail, ahead: dict[int, bytes]) -> None:
+    """Skip the output that was not read in time, and say how much of it the caller has not seen."""
+    relay.write(tail.to, LEFT_OUT % (tail.skip() - len(ahead.pop(tail.to, b""))))
 
 
 def _write(relay: Relay, tail: Tail, line: bytes, ahead: dict[int, bytes]) -> None:

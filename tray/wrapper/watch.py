@@ -65,6 +65,9 @@ class Watch:
         self._shown = self.state.live
         self.relay = Relay(outputs.tails[0].path.parent if outputs.tails else None)
         self._plain, self._command = info.engine == COMMAND.name, info.command
+        self._give_up = float(
+            "inf"
+        )  # when to wait no longer for a reader, since a signal came just after the command's end
         self._hurried = False  # a signal came after the command's end: nothing more is waited for
         self._display = Display(2 if known else -1)
         self.ahead: dict[int, bytes] = {}
@@ -135,9 +138,9 @@ class Watch:
 
     def _leave_out(self, tail: Tail, lost: int) -> None:
         """Say that *lost* bytes of output are not read: they came faster than that, and the disk is nearly full."""
+        lost -= len(self.ahead.pop(tail.to, b""))  # the caller has seen the beginning of the line
         self._left_out += lost
         self._exact.forget(tail)
-        self.ahead.pop(tail.to, None)
         self._log.say(f"{lost} bytes of output were left out here: the disk is nearly full")
         self._pass(tail.to, LEFT_OUT % lost)
 
@@ -218,7 +221,8 @@ class Watch:
         self.look()
         while self._behind():
             full = self.relay.full
-            if self._waker.wait(TICK_SECONDS if full else 0.0, self.relay.waiting if full else ()) & _ENDING:
+            came = self._waker.wait(TICK_SECONDS if full else 0.0, self.relay.waiting if full else ()) & _ENDING
+            if came or clock.monotonic() > self._give_up:
                 self._hurried = True
                 self._log.say("a signal came: the rest of the output was not read")
                 return
@@ -228,7 +232,9 @@ class Watch:
         """Pass on the rest however long the reader takes, as the command itself would have. It would have died of a signal."""
         if self._hurried:
             return
-        while self.relay.waiting and not self._waker.wait(TICK_SECONDS, self.relay.waiting).intersection(FORWARDED):
+        while self.relay.waiting and clock.monotonic() < self._give_up:
+            if self._waker.wait(TICK_SECONDS, self.relay.waiting).intersection(FORWARDED):
+                return
             self.relay.flush()
 
     def _conclude(self, how: Exit) -> Result:
@@ -280,9 +286,14 @@ class Watch:
         return min(seconds, next_look, self._publisher.wait_seconds(self._shown))
 
     def _signal(self, number: int) -> None:
-        if number in FORWARDED:
-            self._log.say(f"signal {number} came and is passed on")
-            self._child.forward(number)
+        if number not in FORWARDED:
+            return
+        if self._child.check():
+            self._log.say(f"signal {number} came after the command's end")
+            self._give_up = clock.monotonic() + GIVE_UP_SECONDS
+            return
+        self._log.say(f"signal {number} came and is passed on")
+        self._child.forward(number)
 
     def _line(self, line: bytes, tail: Tail) -> None:
         if not (line := self._exact.whole(line, tail)):
