@@ -44,7 +44,9 @@ class Plugins:
                 entries |= dict.fromkeys(package.entry_points.select(group=group))
             except Exception as error:
                 self.complain(
-                    package.name or str(package.locate_file("")), "has entry points that cannot be read", error
+                    package.metadata.get("Name") or str(package.locate_file("")),
+                    "has entry points that cannot be read",
+                    error,
                 )
         self._entries = [entry for entry in entries if entry.name and entry.value]
 
