@@ -44,7 +44,7 @@ class Plugins:
                 entries |= dict.fromkeys(package.entry_points.select(group=group))
             except Exception as error:
                 self.complain(
-                    package.metadata.get("Name") or str(package.locate_file("")),
+                    cast("Any", package.metadata).get("Name") or str(package.locate_file("")),
                     "has entry points that cannot be read",
                     error,
                 )
