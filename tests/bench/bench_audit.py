@@ -92,7 +92,7 @@ def appends(folder: Path, rounds: int) -> None:
         for pair in drafts(rounds // 2):
             for draft in pair:
                 disk_seconds.append(timed(write_and_sync))
-                log_seconds.append(timed(lambda draft=draft: log.append([draft])))  # type: ignore[misc]
+                log_seconds.append(timed(lambda draft=draft: log.append([draft])))  # type: ignore[misc] # a default that is bound at once
     ratio = statistics.median(log_seconds) / statistics.median(disk_seconds)
     print(f"append, one entry           {percentiles(log_seconds)}   (goal 1 ms p50; {rounds} alternated with:)")
     print(f"  4 KiB and fsync           {percentiles(disk_seconds)}   ratio of the medians {ratio:.2f} (goal 2)")
@@ -103,7 +103,7 @@ def one_of_many(folder: Path, count: int) -> None:
     with AuditLog.open(folder / "audit.db", folder / "audit.key", timeout=60, copies=folder / "copies") as log:
         for pair in drafts(count // 2):
             for draft in pair:
-                print(timed(lambda draft=draft: log.append([draft])))  # type: ignore[misc]
+                print(timed(lambda draft=draft: log.append([draft])))  # type: ignore[misc] # a default that is bound at once
 
 
 def together(folder: Path, processes: int, count: int) -> None:

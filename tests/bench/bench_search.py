@@ -103,7 +103,7 @@ class Bench:
             after = (self.moment(), self.chance.randrange(self.size)) if self.chance.random() < 0.3 else None
             found.append(
                 (timed(lambda wanted=wanted, after=after: self.ask(wanted, after)), repr(wanted.to_json()), after)
-            )  # type: ignore[misc]
+            )  # type: ignore[misc] # a default that is bound at once
         line(name, [one[0] for one in found])
         print(f"    slowest: {max(found)}")
 

@@ -63,7 +63,7 @@ def _spawn(env: dict[str, str], folder: Path, rounds: int) -> Iterator[tuple[str
             window = subprocess.Popen(
                 [sys.executable, "-m", "tray", "window"], env=env | {"BACKUP_TRAY_WINDOW_TIMES": str(times)}
             )
-            shown = wait_for(lambda file=times: file.exists() and file.read_text().split(), what="the page")  # type: ignore[misc]
+            shown = wait_for(lambda file=times: file.exists() and file.read_text().split(), what="the page")  # type: ignore[misc] # bound at once
             if number:  # the first one warms the disk cache
                 seconds.append(float(shown[1]) - begin)
                 time.sleep(1)

@@ -71,7 +71,7 @@ class Machine:
     def end_started(self, word: str) -> None:
         """End the commands that were started with *word* in one of their words, as a person would who pulls the plug."""
         for process in self._started:
-            if process.poll() is None and any(word in str(each) for each in list(process.args)):  # type: ignore[arg-type]
+            if process.poll() is None and any(word in str(each) for each in list(process.args)):  # type: ignore[arg-type] # a list here
                 self.as_root("pkill", "-KILL", "--parent", str(process.pid), check=False)
                 self.as_root("kill", "-KILL", str(process.pid), check=False)
                 process.wait(30)

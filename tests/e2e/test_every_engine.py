@@ -115,7 +115,7 @@ class Four:
         """Start a command as a service manager does: in a session of its own, a child of init."""
         note = self._scratch / f"{argv[0]}.pid"
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run([sys.executable, "-c", _DAEMON, note, *argv], check=True, **quiet)  # type: ignore[call-overload]
+        subprocess.run([sys.executable, "-c", _DAEMON, note, *argv], check=True, **quiet)  # type: ignore[call-overload] # the options are its own
         return int(wait_for(lambda: note.exists() and note.read_text(), what=f"{argv[0]}'s process"))
 
 

@@ -20,7 +20,7 @@ START = CHECKOUT / "installers/linux/start.sh"
 def entry(file: Path) -> configparser.SectionProxy:
     """Read a desktop entry."""
     parser = configparser.ConfigParser(interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.optionxform = str  # type: ignore[assignment,method-assign] # as its documentation says
     parser.read(file)
     return parser["Desktop Entry"]
 

@@ -107,7 +107,7 @@ def held(places: Places) -> list[str]:
     found = [str(path) for path in files if any(word.encode() in path.read_bytes() for word in HIDDEN)]
     if places.audit_db.exists():
         with sqlite3.connect(f"file:{places.audit_db}?mode=ro", uri=True) as log:
-            rows = [str(row) for table in ("entries", "bodies") for row in log.execute(f"SELECT * FROM {table}")]  # noqa: S608
+            rows = [str(row) for table in ("entries", "bodies") for row in log.execute(f"SELECT * FROM {table}")]  # noqa: S608 - names of ours
         log.close()
         found += [row for row in rows if any(word in row for word in HIDDEN)]
     return found

@@ -21,7 +21,7 @@ PYTHON = sys.executable
 def shell(command: str, **options: object) -> "subprocess.CompletedProcess[bytes]":
     """Run a line of shell in which `$TRAY` is the program."""
     environ = {**os.environ, "TRAY": " ".join(TRAY)}
-    return subprocess.run(["sh", "-c", command], env=environ, capture_output=True, timeout=60, **options)  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(["sh", "-c", command], env=environ, capture_output=True, timeout=60, **options)  # type: ignore[call-overload,no-any-return] # its own options
 
 
 @pytest.mark.parametrize("code", [0, 1, 3, 77, 255])

@@ -13,7 +13,7 @@ from typing import Any
 try:
     import _hashlib
 except ImportError:  # a Python without OpenSSL
-    _hashlib = None  # type: ignore[assignment]
+    _hashlib = None  # type: ignore[assignment] # a module elsewhere
 
 SEED_SIZE = PUBLIC_SIZE = 32
 _SIGNATURE_SIZE = 64

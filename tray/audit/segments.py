@@ -158,10 +158,8 @@ def plan(log: AuditLog, retention_ms: int, baselines: Mapping[str, bytes]) -> Pl
         horizon = clock.to_text(clock.now_ms() - retention_ms)
         due: list[Segment] = []
         covered: dict[int, tuple[str, bytes]] = {}
-        kept, todo = (
-            "No other segment is closed.",
-            "Close one: `backup-tray audit rotate`. It goes once it is old enough.",
-        )
+        kept = "No other segment is closed."
+        todo = "Close one: `backup-tray audit rotate`. It goes once it is old enough."
         for segment in listed(connection):
             if segment.size <= start:
                 continue

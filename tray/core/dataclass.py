@@ -63,7 +63,7 @@ def asdict(record: object) -> dict[str, Any]:
 
 def fields(record: object) -> tuple[str, ...]:
     """Return the names of the fields of a dataclass or of an object of one."""
-    return cast("tuple[str, ...]", record.__match_args__)  # type: ignore[attr-defined]
+    return cast("tuple[str, ...]", record.__match_args__)  # type: ignore[attr-defined] # `dataclass` sets it
 
 
 def _init(self: Any, *values: object, **named: object) -> None:

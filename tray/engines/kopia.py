@@ -208,9 +208,8 @@ class Kopia(LineEngine):
         group, verb, *rest = (*options.words, "", "")
         group = "snapshot" if group == "snap" else group
         kind = "restore" if group == "restore" else _KINDS.get((group, verb), "other")
-        lists = verb in ("expire", "delete") and not options.on(
-            "delete"
-        )  # it only lists the snapshots that it would remove
+        # Without `--delete` these only list the snapshots that they would remove.
+        lists = verb in ("expire", "delete") and not options.on("delete")
         if lists or options.given("help", "help-long", "help-man", "version"):
             kind = "other"
         sources = _EVERYTHING if options.given("all") else [word for word in rest if word]

@@ -136,7 +136,7 @@ class RdiffBackupRun(LineSession):
         header = part[:1] == b"-" and (part.startswith(_RULE) or _RULE.startswith(part))
         return math.inf if self._block is not None or header else 0.0
 
-    def held(self, stream: Stream) -> bytes:  # noqa: ARG002
+    def held(self, stream: Stream) -> bytes:  # noqa: ARG002 - of neither stream
         """Nothing: whether a line belongs to the block is known at once."""
         return b""
 

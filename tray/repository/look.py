@@ -297,10 +297,8 @@ def _of_job(job: Job) -> Target | None:
     password = None if job.password_file is None else expand(job.password_file)
     engine, address = "", None
     if not job.command:
-        engine, address = (
-            job.engine or config.DEFAULT_ENGINE,
-            None if job.repository is None else expand(job.repository),
-        )
+        engine = job.engine or config.DEFAULT_ENGINE
+        address = None if job.repository is None else expand(job.repository)
     else:
         with suppress(BackupTrayError):
             adapter, at = engines.recognise(job.command, os.environ, job.engine)

@@ -41,10 +41,8 @@ class Follow:
         prepare.read_secrets(run.redactor)
         self._publisher = Publisher(run.places, waker)
         self._log = log = RunLog(None if run.folder is None else run.folder.log, run.redactor)
-        self._controls, self._stall = (
-            self._new_controls(),
-            Stall(self._limit, self._traffic, log.say, clock.monotonic()),
-        )
+        self._controls = self._new_controls()
+        self._stall = Stall(self._limit, self._traffic, log.say, clock.monotonic())
         self.watch = Watch(
             run.info,
             child,

@@ -92,10 +92,8 @@ def unwatched(
 
     redactor = Redactor((), os.environ)
     info = info or _nameless(argv, job)
-    result, info = (
-        run_entries.clean(_judged(info.engine, exit, error), redactor),
-        replace(info, job=redactor.text(info.job)),
-    )
+    result = run_entries.clean(_judged(info.engine, exit, error), redactor)
+    info = replace(info, job=redactor.text(info.job))
     last = run_entries.end_of(info, result, max(clock.now_ms(), info.started_ms), took, inferred=False)
     drafts = [run_entries.started(info), run_entries.ended(info, last, exit, result)]
     kept = spool.record(places or default_places(), drafts, timeout=run_entries.END_SECONDS) != []

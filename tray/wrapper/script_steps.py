@@ -205,9 +205,7 @@ class Steps:
         ours, us = os.getpgrp(), os.getpid()
         groups = (self.root, ours) if self.shares_group else (self.root,)
         pids = []
-        wrapped_around = (
-            self.proc.newest() < self.root
-        )  # then newer processes may have smaller numbers than the script's
+        wrapped_around = self.proc.newest() < self.root  # newer processes may have smaller numbers than the script's
         for pid in self.proc.pids():
             if pid <= self.root and not wrapped_around:
                 continue

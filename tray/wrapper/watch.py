@@ -65,18 +65,14 @@ class Watch:
         self._shown = self.state.live
         self.relay = Relay(outputs.tails[0].path.parent if outputs.tails else None)
         self._plain, self._command = info.engine == COMMAND.name, info.command
-        self._give_up = float(
-            "inf"
-        )  # when to wait no longer for a reader, since a signal came just after the command's end
+        self._give_up = float("inf")  # when the reader has no more time: a signal came just after the command's end
         self._hurried = False  # a signal came after the command's end: nothing more is waited for
         self._display = Display(2 if known else -1)
         self.ahead: dict[int, bytes] = {}
         self.began: Began | None = None
         self.news: Callable[[], bool] | None = None
         self._showing = True
-        self._spoken = (
-            False  # the engine's newest word was for people: no bar stands below it until there is progress again
-        )
+        self._spoken = False  # the newest line was for people: no bar stands below it until there is progress again
         self._reading: Reading | None = None
         # A short command ends before it is worth the import of psutil.
         silent = written is not None or not known

@@ -38,18 +38,18 @@ SCARCE = 20
 """If fewer than one of so many entries is admitted, the index is asked instead."""
 
 # Built from constants of ours only; values from outside are always parameters.
-_KEYS = f"SELECT {MOMENT}, seq FROM entries INDEXED BY"  # noqa: S608
+_KEYS = f"SELECT {MOMENT}, seq FROM entries INDEXED BY"  # noqa: S608 - of constants of ours
 _NEWEST_OF = (
-    f"SELECT {FACET}, {MOMENT}, seq FROM entries INDEXED BY facet WHERE {FACET} < ? AND {FACET} >= ? "  # noqa: S608
+    f"SELECT {FACET}, {MOMENT}, seq FROM entries INDEXED BY facet WHERE {FACET} < ? AND {FACET} >= ? "  # noqa: S608 - of constants of ours
     f"ORDER BY {FACET} DESC, {MOMENT} DESC, seq DESC LIMIT 1"
 )
 _OF_ALL = f"{_KEYS} at WHERE "
 _OF_FACET = f"{_KEYS} facet WHERE {FACET} = :facet AND "
-_WITH_FACET = f"SELECT {MOMENT}, seq, {FACET} FROM entries INDEXED BY at WHERE "  # noqa: S608
+_WITH_FACET = f"SELECT {MOMENT}, seq, {FACET} FROM entries INDEXED BY at WHERE "  # noqa: S608 - of constants of ours
 _UP_TO = f"{MOMENT} <= :at AND {MOMENT} >= :since ORDER BY {MOMENT} DESC, seq DESC LIMIT :limit"
 _BESIDE = f"{MOMENT} = :at AND :at >= :since AND seq < :seq ORDER BY seq DESC LIMIT :limit"
 _BETWEEN = f"{MOMENT} >= :since AND {MOMENT} < :until AND seq < :below"
-_LAST = f"SELECT {MOMENT}, seq, {FACET} FROM entries WHERE seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608
+_LAST = f"SELECT {MOMENT}, seq, {FACET} FROM entries WHERE seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608 - of constants of ours
 
 
 @dataclass(frozen=True, slots=True)

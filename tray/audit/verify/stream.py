@@ -30,7 +30,7 @@ _BODIES = "SELECT seq, salt, body FROM bodies WHERE seq >= ? AND seq < ? ORDER B
 _BODY = "SELECT body FROM bodies WHERE seq = ?"
 _TILE = "SELECT hash FROM tiles WHERE level = ? AND number = ?"
 _REDACTIONS = (  # by the index of facets, which begin with the action; built from constants of ours
-    "SELECT entries.seq, body FROM entries JOIN bodies ON bodies.seq = entries.seq "  # noqa: S608
+    "SELECT entries.seq, body FROM entries JOIN bodies ON bodies.seq = entries.seq "  # noqa: S608 - of constants of ours
     f"WHERE {FACET} >= '[\"audit.redacted\"' AND {FACET} < '[\"audit.redacted#'"
 )
 _SPECIAL = tuple(

@@ -17,11 +17,11 @@ from tray.core.errors import EntryPrunedError
 
 # All built from constants of ours.
 _PRUNED = (
-    "SELECT entries.seq, body FROM entries LEFT JOIN bodies ON bodies.seq = entries.seq "  # noqa: S608
+    "SELECT entries.seq, body FROM entries LEFT JOIN bodies ON bodies.seq = entries.seq "  # noqa: S608 - of constants of ours
     f"WHERE {FACET} >= '[\"audit.pruned\"' AND {FACET} < '[\"audit.pruned#' ORDER BY entries.seq DESC LIMIT 1"
 )
 _OPEN = (
-    f"SELECT run, seq FROM entries AS s INDEXED BY run_start WHERE {STARTED} AND run IS NOT NULL AND NOT EXISTS "  # noqa: S608
+    f"SELECT run, seq FROM entries AS s INDEXED BY run_start WHERE {STARTED} AND run IS NOT NULL AND NOT EXISTS "  # noqa: S608 - of constants of ours
     f"(SELECT 1 FROM entries AS e INDEXED BY run_end WHERE e.{ENDED} AND e.run = s.run)"
 )
 _KEPT = "SELECT run, seq FROM open_runs WHERE seq >= (SELECT start FROM base)"

@@ -86,7 +86,7 @@ class TransferSession:
         """Wait for the end of a message; the caller gets its text."""
         return math.inf if begins_in(part, b'{"level":') or begins_in(part, b'{"time":') else 0.0
 
-    def held(self, stream: Stream) -> bytes:  # noqa: ARG002
+    def held(self, stream: Stream) -> bytes:  # noqa: ARG002 - of neither stream
         """Nothing: each message is a line of its own."""
         return b""
 

@@ -150,7 +150,7 @@ class TarSession(LineSession):
             return math.inf
         return LABEL_SECONDS if _BEGUN.search(end) else 0.0
 
-    def held(self, stream: Stream) -> bytes:  # noqa: ARG002
+    def held(self, stream: Stream) -> bytes:  # noqa: ARG002 - of neither stream
         """Nothing: at the end the totals are certain."""
         return b""
 

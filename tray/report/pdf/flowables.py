@@ -90,7 +90,7 @@ def rule(canvas: Any, x: float, y: float, wide: float) -> None:
     canvas.line(x, y, x + wide, y)
 
 
-class Text(Flowable):  # type: ignore[misc]
+class Text(Flowable):  # type: ignore[misc] # reportlab has no types
     """Text in at most `most` lines; the last line ends with "…" if text is left.
 
     Args:
@@ -135,7 +135,7 @@ class Text(Flowable):  # type: ignore[misc]
             self.canv.drawText(drawn)
 
 
-class Sign(Flowable):  # type: ignore[misc]
+class Sign(Flowable):  # type: ignore[misc] # reportlab has no types
     """An outcome's shape with its mark in it: circle, triangle, square or diamond. Drawn once; the pages refer to it."""
 
     def __init__(self, sign: str, tone: str, radius: float) -> None:
@@ -201,7 +201,7 @@ def badge(tone: str, word: str, sign: str) -> Table:
 _MARKS = {outcome: Sign(sign, tone(outcome), 3.8) for outcome, sign in SIGNS.items()}
 
 
-class Rows(Flowable):  # type: ignore[misc]
+class Rows(Flowable):  # type: ignore[misc] # reportlab has no types
     """A listing over as many pages as it takes, with its title and head on each.
 
     A `Table` of 10,000 rows would hold a style for each cell; here each page gets a table of its own when platypus comes to it.

@@ -213,7 +213,7 @@ def _qr(content: str) -> Drawing:
 # -- pages
 
 
-class Document(BaseDocTemplate):  # type: ignore[misc]
+class Document(BaseDocTemplate):  # type: ignore[misc] # reportlab has no types
     """A report on paper."""
 
     def __init__(self, sheet: Sheet, paper: str) -> None:
@@ -268,7 +268,7 @@ class Document(BaseDocTemplate):  # type: ignore[misc]
         return self._file.getvalue()
 
 
-class _Numbered(Canvas):  # type: ignore[misc]
+class _Numbered(Canvas):  # type: ignore[misc] # reportlab has no types
     """A canvas that numbers the pages. How many there are is known only at the end, so each page refers to a form drawn then."""
 
     def save(self) -> None:
