@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from tray import engines
 from tray.core.model import Phase
-from tray.wrapper.estimate import Estimate, Estimator, Past, Reading
+from tray.wrapper.estimate import Counters, Estimate, Estimator, Past
 
 FOLDER = Path(__file__).parent.parent / "data" / "progress"
 MARKS = (10, 25, 50, 75, 90)
@@ -41,7 +41,7 @@ class Recording:
     engine: str
     seconds: float
     past: tuple[Past, ...]
-    points: tuple[tuple[Reading, int | None], ...]
+    points: tuple[tuple[Counters, int | None], ...]
 
 
 def main() -> None:
@@ -79,7 +79,7 @@ def _recording(path: Path) -> Recording:
     told: dict[str, Any] = json.loads(path.read_text())
     copied = engines.named(told["engine"]).copied_only
     past = tuple(Past(*one, copied=copied) for one in told["past"])
-    points = tuple((Reading(now, Phase(phase), *counts), left) for now, phase, *counts, left in told["points"])
+    points = tuple((Counters(now, Phase(phase), *counts), left) for now, phase, *counts, left in told["points"])
     return Recording(path.stem, told["set"], told["engine"], told["seconds"], past, points)
 
 
@@ -89,7 +89,7 @@ def replay(one: Recording) -> list[Said]:
     estimator.look(0.3)
     estimator.know(one.past)
     said: list[Said] = []
-    reading, left = Reading(0.0, Phase.SCANNING), None
+    reading, left = Counters(0.0, Phase.SCANNING), None
     now = 1.0
     for reading_next, left_next in (*one.points, (replace(reading, now=one.seconds), None)):
         while now < reading_next.now:
@@ -104,7 +104,7 @@ def replay(one: Recording) -> list[Said]:
     return said
 
 
-def naive(reading: Reading, found: Estimate, now: float) -> float | None:
+def naive(reading: Counters, found: Estimate, now: float) -> float | None:
     """What is left at the average pace since the start."""
     counting = reading.phase is Phase.SCANNING and not found.totals_are_estimate
     if counting or reading.phase is Phase.FINISHING:

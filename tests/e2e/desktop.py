@@ -271,9 +271,8 @@ class Desktop:
 
         def shown() -> tuple[int, int, int, int] | None:
             nonlocal pointed
-            if (
-                time.monotonic() - pointed > AGAIN_SECONDS
-            ):  # a panel that is just drawing may miss that the pointer came
+            # A panel that is just drawing may miss that the pointer came.
+            if time.monotonic() - pointed > AGAIN_SECONDS:
                 self.away()
                 self.point(*self.spot)
                 pointed = time.monotonic()

@@ -72,9 +72,7 @@ class Driven:
         options.add_argument("--automation")
         options.set_capability("browserName", automated.NAME)
         options.set_capability("browserVersion", "1.0")
-        options.page_load_strategy = (
-            "none"  # nothing is ever loaded; a navigation that is refused must not be waited for
-        )
+        options.page_load_strategy = "none"  # nothing is ever loaded; a refused navigation must not be waited for
         self._service = Service(DRIVER, env=self.env)
         self._service.start()
         connection = RemoteConnection(client_config=ClientConfig(self._service.service_url, timeout=20))

@@ -70,6 +70,7 @@ def test_a_last_resort_counts_if_its_state_folder_is_of_these_tests(
     assert (result.ret, f"LEFT BEHIND, which fails this run: {left}" in result.stdout.str()) == (int(ours), ours)
 
 
+@pytest.mark.process
 def test_folders_that_tests_closed_are_taken_away_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing stays, whatever a test did to its permissions."""
     for name in (own_home.SHARED, "TMPDIR", "HOME", own_home.BASE):

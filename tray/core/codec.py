@@ -61,10 +61,10 @@ def from_json(kind: type[C], data: Mapping[str, Any]) -> C:
 
 
 def check(kind: type[Coded], data: Mapping[str, Any]) -> None:
-    """Check the values that *data* has for fields of *kind*; raise ValueError for a wrong one."""
+    """Check the values that *data* has for fields of *kind*; raise ValueError for a wrong one, null included where it is one."""
     for field in _fields(kind):
-        if (value := data.get(field.key)) is not None:
-            field.read(value, field.key)
+        if field.key in data and not (data[field.key] is None and field.nullable):
+            field.read(data[field.key], field.key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,8 +105,10 @@ class Conversation:
             case "status":
                 self.send(_SAME if message.get("change") == known.changes else known.snapshot())
             case "subscribe":
-                self.send(known.snapshot())
                 known.listen(self.push)
+                self.send(
+                    known.snapshot()
+                )  # a client that is gone already ends the conversation, and the listening with it
             case "run.started":
                 run = LiveRun.from_json(message.get("run"))  # type: ignore[arg-type] # it checks
                 if run.run not in known and len(known) >= MOST_RUNS:

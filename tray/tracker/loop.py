@@ -60,6 +60,7 @@ class Loop:
         self._order = itertools.count()
         self._soon: deque[Act] = deque()
         self._going = True
+        self._hears_signals = False
         self._woken, self._waker = socket.socketpair()
         for end in (self._woken, self._waker):
             end.setblocking(False)
@@ -102,7 +103,9 @@ class Loop:
         self._going = False
 
     def close(self) -> None:
-        """Give the descriptors back."""
+        """Give the descriptors back, first the one that signals write to."""
+        if self._hears_signals:
+            signal.set_wakeup_fd(-1)
         self._selector.close()
         self._woken.close()
         self._waker.close()
@@ -110,6 +113,7 @@ class Loop:
     def wake_on_signals(self) -> None:
         """Have each signal wake the loop, also one that comes just before it begins to wait."""
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        self._hears_signals = True
 
     def _round(self) -> None:
         until = 0.0 if self._soon else self._timers[0][0] - clock.monotonic() if self._timers else None
@@ -166,7 +170,6 @@ def alive() -> None:
 
 def calm() -> None:
     """Stop the watchdog, as no clients wait any more. The time since TERM goes on."""
-    signal.set_wakeup_fd(-1)
     if sys.platform != "win32":
         signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
 

@@ -81,8 +81,8 @@ class ObserverThread:
 
     def _failed(self, error: Exception) -> None:
         """Note an unexpected error: the next look may go well, but what this one missed is not known."""
-        wrong = f"{type(error).__name__}: {error}"
+        wrong = f"{type(error).__name__}: {error}"[:200]
         if wrong != self._wrong:
             print_error(error)
-        self._wrong = wrong[:200]
+        self._wrong = wrong
         self._main.soon(self.check)

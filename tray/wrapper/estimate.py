@@ -68,7 +68,7 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Counters:
     """Progress as the engine told it, and when (monotonic seconds). None: not told."""
 
     now: float
@@ -101,7 +101,7 @@ class Estimator:
     def __init__(self, began: float, past: Sequence[Past] = ()) -> None:
         self._past = tuple(past)
         self._rate, self._costs, self._countdown = Rate(), Costs(), Countdown()
-        self._last = Reading(began, Phase.SCANNING)
+        self._last = Counters(began, Phase.SCANNING)
         self._said = False
         self._now = began
         self._clock = 0.0  # seconds of this run, less its pauses
@@ -116,7 +116,7 @@ class Estimator:
         """Take the earlier runs of the job, the newest first, once they are read."""
         self._past = tuple(past)
 
-    def add(self, reading: Reading) -> Estimate:
+    def add(self, reading: Counters) -> Estimate:
         """Take a reading of the engine and return the estimate."""
         seconds = self._pass(reading.now)
         files, size = reading.files_done or 0, reading.bytes_done or 0
@@ -167,7 +167,7 @@ class Estimator:
         """Whether the engine does not know yet how much there is."""
         return self._last.phase is Phase.SCANNING or self._clock - self._grown < GROWTH_SECONDS
 
-    def _grows(self, reading: Reading) -> None:
+    def _grows(self, reading: Counters) -> None:
         """Note when the total grows."""
         now = reading.files_total if reading.bytes_total is None else reading.bytes_total
         if now is not None and now > GROWTH * self._counted:

@@ -10,8 +10,7 @@ from tray.core.paths import Places
 from tray.core.redact import Redactor
 from tray.engines.base import Event, Problem, Progress
 from tray.runs import RunInfo
-from tray.wrapper.estimate import Estimate, Estimator, Past
-from tray.wrapper.estimate import Reading as Counters
+from tray.wrapper.estimate import Counters, Estimate, Estimator, Past
 
 RUNS = 3
 WAIT_SECONDS = 0.1

@@ -137,10 +137,8 @@ class _Queue:
         try:
             if self._file is None:
                 self._file = self._open()
-            waiting = self._size - self._read
-            if self._file is None or disk_space.free(self._file) < (
-                disk_space.LOW if waiting < disk_space.LOW else disk_space.FEW
-            ):
+            needed = disk_space.LOW if self._size - self._read < disk_space.LOW else disk_space.FEW
+            if self._file is None or disk_space.free(self._file) < needed:
                 return 0
             os.lseek(self._file, self._size, os.SEEK_SET)
             put = os.write(self._file, data)

@@ -312,7 +312,11 @@ class Steps:
             elif self.unseen.waits_for(event.pid):
                 self.unseen.ended(event.pid, event.status, ours=self._is_ours(event.parent))
             return False
-        return self._is_ours(event.pid) and self._begin(event.pid)
+        if not self._is_ours(event.pid):
+            return False
+        # An engine that called it may have begun before the kernel's notices were heard; below a step nothing is another one.
+        begun = [self._begin(pid) for pid in dict.fromkeys((*self._walk(), event.pid))]
+        return any(begun)
 
     def _is_ours(self, pid: int) -> bool:
         tops = {self.root, *self._shells}

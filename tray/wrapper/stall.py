@@ -130,7 +130,7 @@ def _span(seconds: float) -> str:
     return f"{int(seconds // 60)} min" if seconds >= 60 else f"{int(seconds)} s"
 
 
-class Reading:
+class IoRate:
     """The I/O rate of a process and its descendants, by psutil; nothing where the system does not let us look."""
 
     FAMILY_SECONDS = 5.0
@@ -182,7 +182,7 @@ class Written:
 
     def sample(self) -> int:
         """Return how many bytes it has written to anything, 0 where the system does not let us look."""
-        import psutil  # as in `Reading`
+        import psutil  # as in `IoRate`
 
         from tray.core import process_tree  # it loads psutil
 

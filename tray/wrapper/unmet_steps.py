@@ -125,7 +125,7 @@ class Unseen:
             fine = known.talks and len(re.findall(rf"(?<![\w.-]){engine}(?=\s)", text)) == len(times)
             may_be = sum(code == 0 for code in codes) < len(times) - self._met[engine] and any(codes)
             if may_be or (not fine and any(code in known.quick for code in codes)):
-                return engine, _how(codes[0]) if len(codes) == 1 else None
+                return engine, None  # without its name even a single end may be another program's
         return None
 
 

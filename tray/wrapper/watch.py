@@ -18,7 +18,7 @@ from tray.wrapper.live_state import LiveState, first
 from tray.wrapper.outputs import FLOOD, Outputs, Tail
 from tray.wrapper.publisher import Publisher
 from tray.wrapper.relay import LEFT_OUT, Exact, Relay
-from tray.wrapper.stall import Reading, Stall, Written
+from tray.wrapper.stall import IoRate, Stall, Written
 from tray.wrapper.waker import FORWARDED, Waker
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Watch:
         self.news: Callable[[], bool] | None = None
         self._showing = True
         self._spoken = False  # the newest line was for people: no bar stands below it until there is progress again
-        self._reading: Reading | None = None
+        self._reading: IoRate | None = None
         # A short command ends before it is worth the import of psutil.
         silent = written is not None or not known
         self._next_reading = clock.monotonic() + TICK_SECONDS if silent else float("inf")
@@ -352,7 +352,7 @@ class Watch:
             return
         self._next_reading = now + TICK_SECONDS
         if self._written is None:
-            self._reading = self._reading or Reading(self._child.pid)
+            self._reading = self._reading or IoRate(self._child.pid)
             self.state.reading(self._reading.sample(now))
         elif (done := self._written.sample() - self._said) > 0:
             self.state.event(Progress(Phase.COPYING, bytes_done=done))

@@ -96,6 +96,21 @@ def test_a_subscriber_that_does_not_read_costs_no_memory_and_gets_the_whole_stat
     server._observer._loop.close()
 
 
+def test_a_subscriber_that_has_hung_up_is_told_nothing_more(places: Places) -> None:
+    """The tracker forgets a client that is gone before its first answer; otherwise each one would cost it for ever."""
+    server = Tracker(places)
+    ours, theirs = socket.socketpair()
+    conversation = Conversation(server, theirs)
+    conversation.begin()
+    conversation.take(ipc.encode(ipc.hello("window")))
+    ours.close()
+    conversation.take(ipc.encode({"type": "subscribe"}))
+    assert conversation.closing
+    assert not server.runs._listeners
+    server.loop.close()
+    server._observer._loop.close()
+
+
 RUN = LiveRun("r1", "home", "restic", 1_700_000_000_000).to_json()
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

@@ -97,7 +97,16 @@ def test_progress_with_any_field_reads_as_if_the_run_was_told_whole(places: Plac
 
 
 @pytest.mark.parametrize(
-    "field", [{"bytes_done": "7"}, {"bytes_done": True}, {"files_done": -1}, {"updated_at": "now"}, {"phase": 5}]
+    "field",
+    [
+        {"bytes_done": "7"},
+        {"bytes_done": True},
+        {"files_done": -1},
+        {"updated_at": "now"},
+        {"phase": 5},
+        {"job": None},
+        {"started_at": None},
+    ],
 )
 def test_progress_that_makes_no_sense_ends_the_conversation(
     places: Places, tracker: object, field: dict[str, object]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.bench.bench_estimate import Recording, load, replay
 from tray.core.model import Phase
-from tray.wrapper.estimate import Estimate, Estimator, Past, Reading
+from tray.wrapper.estimate import Counters, Estimate, Estimator, Past
 from tray.wrapper.pace import MOST_GROWTH, MOST_LOSS, PATIENCE_SECONDS, SOON_FOR_SECONDS, STEADY_SECONDS, Costs, Rate
 
 MB = 1_000_000
@@ -32,7 +32,7 @@ def copy(
         for _ in range(steps):
             now += seconds / steps
             files, size = files + more_files / steps, size + more_bytes / steps
-            reading = Reading(began + now, COPYING, int(files), files_total, int(size), bytes_total)
+            reading = Counters(began + now, COPYING, int(files), files_total, int(size), bytes_total)
             found.append((whole - now, estimator.add(reading)))
     return found
 
@@ -70,7 +70,7 @@ def test_a_rate_that_changes_is_followed() -> None:
 def test_nothing_is_said_while_nothing_can_be_known(phase: Phase) -> None:
     """While the engine counts what there is, and after the last byte, a time would be made up."""
     estimator = Estimator(0.0)
-    said = [estimator.add(Reading(t, phase, t * 10, 1000, t * MB, 100 * MB)) for t in range(60)]
+    said = [estimator.add(Counters(t, phase, t * 10, 1000, t * MB, 100 * MB)) for t in range(60)]
     assert [one.eta_seconds for one in said] == [None] * 60
     assert (said[-1].files_total, said[-1].totals_are_estimate) == (1000, False)
 
@@ -78,7 +78,7 @@ def test_nothing_is_said_while_nothing_can_be_known(phase: Phase) -> None:
 def test_totals_of_the_last_run_stand_in_where_the_engine_has_none() -> None:
     """borg and tar do not count before they copy; the last run did."""
     estimator = Estimator(0.0, [Past(60, 1000, 6000 * MB), Past(90, 500, 10 * MB)])
-    first = estimator.add(Reading(1.0, COPYING, 10, None, 60 * MB, None))
+    first = estimator.add(Counters(1.0, COPYING, 10, None, 60 * MB, None))
     assert (first.files_total, first.bytes_total, first.totals_are_estimate) == (1000, 6000 * MB, True)
     found = copy(Estimator(0.0, [Past(60, 1000, 6000 * MB)]), [(1000, 6000 * MB, 60)], totals=(None, None))
     assert worst(found) <= 2
@@ -87,23 +87,23 @@ def test_totals_of_the_last_run_stand_in_where_the_engine_has_none() -> None:
 def test_totals_while_scanning_are_those_of_the_last_run_until_the_scan_knows_better() -> None:
     """The larger one counts, and it is marked; after the scan the engine's own are right."""
     estimator = Estimator(0.0, [Past(60, 1000, 500)])
-    one = estimator.add(Reading(1.0, SCANNING, 1, 20, 10, 2000))
+    one = estimator.add(Counters(1.0, SCANNING, 1, 20, 10, 2000))
     assert (one.files_total, one.bytes_total, one.totals_are_estimate) == (1000, 2000, True)
-    one = estimator.add(Reading(2.0, COPYING, 1, 20, 10, 2000))
+    one = estimator.add(Counters(2.0, COPYING, 1, 20, 10, 2000))
     assert (one.files_total, one.bytes_total, one.totals_are_estimate) == (20, 2000, False)
 
 
 def test_an_old_total_that_was_passed_by_far_is_dropped() -> None:
     """More than the last run had: the total is unknown then. A little more is usual, and stays below the whole."""
     estimator = Estimator(0.0, [Past(60, 1000, 1000)])
-    assert estimator.add(Reading(1.0, COPYING, 1, None, 1020, None)).bytes_total == 1020
-    assert estimator.add(Reading(2.0, COPYING, 1, None, 1100, None)).bytes_total is None
+    assert estimator.add(Counters(1.0, COPYING, 1, None, 1020, None)).bytes_total == 1020
+    assert estimator.add(Counters(2.0, COPYING, 1, None, 1100, None)).bytes_total is None
 
 
 def test_figures_of_what_was_copied_are_no_totals() -> None:
     """rclone and rsync count only the bytes that they copy: last night's are not tonight's. How long it took still counts."""
     estimator = Estimator(0.0, [Past(60, 1000, 1000, copied=True)])
-    one = estimator.add(Reading(1.0, COPYING, 1, 1200, 10, None))
+    one = estimator.add(Counters(1.0, COPYING, 1, 1200, 10, None))
     assert (one.files_total, one.bytes_total, one.totals_are_estimate) == (1200, None, False)
     assert Estimator(0.0, [Past(60, 10, added=1000, copied=True)] * 2).look(1.0).eta_seconds == 59
     assert Estimator(0.0, [Past(60, 10, added=1000, copied=True)]).look(1.0).eta_seconds is None  # perhaps the first
@@ -112,7 +112,7 @@ def test_figures_of_what_was_copied_are_no_totals() -> None:
 def test_files_alone_say_nothing() -> None:
     """Where the engine does not count bytes and nothing is known of earlier runs, one of the files left may be huge."""
     estimator = Estimator(0.0)
-    said = [estimator.add(Reading(t, COPYING, t * 10, 1000, t * MB, None)).eta_seconds for t in range(60)]
+    said = [estimator.add(Counters(t, COPYING, t * 10, 1000, t * MB, None)).eta_seconds for t in range(60)]
     assert said == [None] * 60
 
 
@@ -120,7 +120,7 @@ def test_a_total_that_still_grows_is_none() -> None:
     """rclone copies while it counts, and does not say so."""
     estimator = Estimator(0.0)
     said = [
-        estimator.add(Reading(t, COPYING, t * 10, 100 + t * 20, t * MB, 10 * MB + 2 * t * MB)).eta_seconds
+        estimator.add(Counters(t, COPYING, t * 10, 100 + t * 20, t * MB, 10 * MB + 2 * t * MB)).eta_seconds
         for t in range(60)
     ]
     assert said == [None] * 60
@@ -150,7 +150,7 @@ def test_a_run_that_has_less_to_do_is_expected_to_be_done_earlier() -> None:
     """The time of the last run is that of its size."""
     estimator = Estimator(0.0, [Past(100, 1000, 1000 * MB)])
     for second in range(1, 12):
-        one = estimator.add(Reading(second, COPYING, 0, 100, 0, 100 * MB))
+        one = estimator.add(Counters(second, COPYING, 0, 100, 0, 100 * MB))
     assert one.eta_seconds is None or one.eta_seconds <= 10
 
 
@@ -161,7 +161,7 @@ def test_pauses_do_not_count() -> None:
     assert estimator.look(21.0, paused=True).eta_seconds is None
     assert estimator.look(3600.0, paused=True).eta_seconds is None
     assert estimator.look(3620.0).eta_seconds is None or True
-    after = estimator.add(Reading(3620.5, COPYING, 103, 200, 1025 * MB, 2000 * MB)).eta_seconds
+    after = estimator.add(Counters(3620.5, COPYING, 103, 200, 1025 * MB, 2000 * MB)).eta_seconds
     assert before is not None
     assert after is not None
     assert abs(after - before) <= 3
@@ -172,7 +172,7 @@ def test_a_suspended_machine_is_no_slow_one() -> None:
     estimator = Estimator(0.0)
     copy(estimator, [(100, 1000 * MB, 100)], totals=(200, 2000 * MB))
     after = [
-        estimator.add(Reading(4000 + t, COPYING, 100 + t, 200, (1000 + 10 * t) * MB, 2000 * MB)) for t in range(40)
+        estimator.add(Counters(4000 + t, COPYING, 100 + t, 200, (1000 + 10 * t) * MB, 2000 * MB)) for t in range(40)
     ]
     assert after[-1].eta_seconds is not None
     assert after[-1].eta_seconds < 200
@@ -235,18 +235,20 @@ def test_costs_of_files_and_bytes_are_told_apart() -> None:
 
 counts = st.none() | st.integers(0, 2**63 - 1) | st.integers(0, 100_000)
 readings = st.builds(
-    Reading, st.floats(-1e9, 1e9) | st.floats(0, 100), st.sampled_from(list(Phase)), counts, counts, counts, counts
+    Counters, st.floats(-1e9, 1e9) | st.floats(0, 100), st.sampled_from(list(Phase)), counts, counts, counts, counts
 )
 pasts = st.lists(st.builds(Past, st.floats(0, 1e9), counts, counts, counts), max_size=4)
 
 
 @given(st.lists(readings | st.tuples(st.floats(-1e9, 1e9), st.booleans()), max_size=30), pasts)
 @settings(max_examples=300, deadline=None)
-def test_no_reading_makes_it_raise_or_say_nonsense(steps: list[Reading | tuple[float, bool]], past: list[Past]) -> None:
+def test_no_reading_makes_it_raise_or_say_nonsense(
+    steps: list[Counters | tuple[float, bool]], past: list[Past]
+) -> None:
     """Counters that jump, fall or overflow and clocks that go backwards are at worst a time that is not told."""
     estimator = Estimator(0.0, past)
     for step in steps:
-        one = estimator.add(step) if isinstance(step, Reading) else estimator.look(step[0], paused=step[1])
+        one = estimator.add(step) if isinstance(step, Counters) else estimator.look(step[0], paused=step[1])
         assert one.eta_seconds is None or 1 <= one.eta_seconds < 2**40
         assert one.bytes_per_second is None or 0 <= one.bytes_per_second < 2**200
         for total in (one.files_total, one.bytes_total):
@@ -270,7 +272,7 @@ def test_neighbours_differ_by_a_bounded_factor(steps: list[tuple[int, int, float
     said: list[tuple[float, int | None]] = []
     for more_files, more_bytes, seconds in steps:
         now, files, size = now + seconds, files + more_files, size + more_bytes
-        said.append((now, estimator.add(Reading(now, COPYING, files, totals[0], size, totals[1])).eta_seconds))
+        said.append((now, estimator.add(Counters(now, COPYING, files, totals[0], size, totals[1])).eta_seconds))
     for (then, before), (later, after) in pairwise(said):
         if before is not None and after is not None:
             assert after <= before * MOST_GROWTH ** (later - then) + (later - then) + 2
@@ -284,7 +286,7 @@ def test_the_first_word_is_no_guess() -> None:
     assert STEADY_SECONDS < begins < STEADY_SECONDS + 5
     estimator = Estimator(0.0)
     said = [
-        estimator.add(Reading(t, COPYING, t, 1000, t**3 * MB, 40 * 60**3 * MB)).eta_seconds for t in range(1, 100)
+        estimator.add(Counters(t, COPYING, t, 1000, t**3 * MB, 40 * 60**3 * MB)).eta_seconds for t in range(1, 100)
     ]  # ever faster
     assert said[: int(PATIENCE_SECONDS) - 1] == [None] * (int(PATIENCE_SECONDS) - 1)
     assert all(said[int(PATIENCE_SECONDS) + 1 :])
