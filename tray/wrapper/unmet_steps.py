@@ -125,7 +125,8 @@ class Unseen:
             fine = known.talks and len(re.findall(rf"(?<![\w.-]){engine}(?=\s)", text)) == len(times)
             may_be = sum(code == 0 for code in codes) < len(times) - self._met[engine] and any(codes)
             if may_be or (not fine and any(code in known.quick for code in codes)):
-                return engine, None  # without its name even a single end may be another program's
+                # Without its name even a single exit code may be another program's, such as that of an ls; few others are killed.
+                return engine, _how(codes[0]) if len(codes) == 1 and codes[0] < 0 else None
         return None
 
 

@@ -34,14 +34,14 @@ class Named(Exits):
 def ended(
     *codes: int, opened: tuple[str, ...] = (), met: tuple[str, ...] = (), names: tuple[str, ...] = ()
 ) -> tuple[str, str | None] | None:
-    """Return what is known of a script whose processes ended with *codes*, before their names were read."""
+    """Return what is known of a script whose processes ended with *codes* (negative: by that signal), before their names were read."""
     unseen = Unseen(Named(dict(enumerate(names, GONE))))
     unseen.opened(list(opened))
     for engine in met:
         unseen.met(1, engine)
     for pid, code in enumerate(codes, GONE):
         unseen.glimpsed(pid, "")
-        unseen.ended(pid, code << 8, ours=True)
+        unseen.ended(pid, code << 8 if code >= 0 else -code, ours=True)
     return unseen.failure()
 
 
@@ -53,6 +53,7 @@ def test_an_engine_that_was_over_at_once_is_known_by_its_program_and_its_end() -
     )  # it may be the end of an `ls` beside a tar whose own end was missed
     assert ended(11, opened=("rsync", "rsync"), met=("rsync",)) == ("rsync", None)
     assert ended(2, 3, opened=("tar",)) == ("tar", None)
+    assert ended(-9, opened=("tar",)) == ("tar", "was killed by SIGKILL")  # few programs beside it are killed
     assert ended(0, 2, 0, opened=("tar",)) == ("tar", None)
     assert ended(2, opened=("restic",)) == ("restic", None)
 

@@ -54,7 +54,7 @@
   const note = () => [head.note && el("p", { class: "note" }, head.note), rest()];
 
   const rest = () => {
-    if (head.live) return el("p", { class: "mute" }, "The run goes on; new lines come by themselves.");
+    if (head.live) return el("p", { class: "mute" }, `The run goes on${length ? "" : " and has said nothing yet"}; new lines come by themselves.`);
     if (head.more) return el("p", { class: "buttons" }, BT.act("more", "Show more of the log"), el("span", { class: "mute" }, "This log is long; you see its beginning."));
     return length || BT.place.loading ? null : el("p", { class: "mute" }, "The backup program said nothing.");
   };
