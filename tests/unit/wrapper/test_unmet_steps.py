@@ -34,7 +34,10 @@ class Named(Exits):
 def ended(
     *codes: int, opened: tuple[str, ...] = (), met: tuple[str, ...] = (), names: tuple[str, ...] = ()
 ) -> tuple[str, str | None] | None:
-    """Return what is known of a script whose processes ended with *codes* (negative: by that signal), before their names were read."""
+    """Return what is known of a script whose processes ended before their names were read.
+
+    *codes* are their exit codes; a negative one is the signal that ended the process.
+    """
     unseen = Unseen(Named(dict(enumerate(names, GONE))))
     unseen.opened(list(opened))
     for engine in met:
@@ -53,7 +56,8 @@ def test_an_engine_that_was_over_at_once_is_known_by_its_program_and_its_end() -
     )  # it may be the end of an `ls` beside a tar whose own end was missed
     assert ended(11, opened=("rsync", "rsync"), met=("rsync",)) == ("rsync", None)
     assert ended(2, 3, opened=("tar",)) == ("tar", None)
-    assert ended(-9, opened=("tar",)) == ("tar", "was killed by SIGKILL")  # few programs beside it are killed
+    # Few programs beside it are killed.
+    assert ended(-9, opened=("tar",)) == ("tar", "was killed by signal 9 (SIGKILL)")
     assert ended(0, 2, 0, opened=("tar",)) == ("tar", None)
     assert ended(2, opened=("restic",)) == ("restic", None)
 
