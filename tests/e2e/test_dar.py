@@ -22,7 +22,7 @@ SCENARIOS = {
     "missing": (("-c", "none", "-R", "missing"), "failed"),
     "wrong flag": (("--no-such-flag", "-c", "none"), "failed"),
     "test": (("-t", "monday"), "succeeded"),
-    "back": (("-x", "full", "-R", "shut/d0"), "succeeded"),
+    "back": (("-x", "full", "-O", "-R", "shut/d0"), "succeeded"),  # without -O an ordinary user is asked about owners
 }
 
 

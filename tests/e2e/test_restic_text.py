@@ -108,13 +108,13 @@ def compare(place: Place, *arguments: str, stdin: bytes = b"") -> Result:
 
 
 def _comparable(raw: bytes) -> list[str]:
-    """Take out text that differs from run to run: ids, durations, and the added size."""
+    """Take out text that differs from run to run: ids, durations, the added size, and when the scan ends beside the backup."""
     text = re.sub(r"\b(snapshot|storage ID) [0-9a-f]{8}", r"\1 ID", raw.decode())
     text = re.sub(r"\bin (\d+\.\d+s|\d+:\d\d)", "in TIME", text)
     size = r"[1-9]\d*(?:\.\d{3} [KM]iB| B) *"  # times are stored with the files, in more or fewer digits
     text = re.sub(rf"(?<=to the repository: ){size}", "SOME", text)
     text = re.sub(rf"(?<=\(){size}(?=stored\))", "SOME", text)
-    return text.splitlines()
+    return sorted(text.splitlines(), key=lambda line: line.startswith("scan finished"))
 
 
 def _real(raw: bytes, relayed: bytes) -> list[str]:
