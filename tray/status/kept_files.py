@@ -1,6 +1,7 @@
 """Read the files that each poll needs: the configuration, the last verification, the cache about repositories.
 
-Each is read again only when it changed, so that a poll costs one `stat` a file.
+Each is read again only when it changed, so that a poll costs one `stat` a file. `read` never raises; it returns a value that is
+another one once something changed.
 """
 
 import os
@@ -47,19 +48,20 @@ class Settings:
         self.audit = AuditConfig()
         self.notes: tuple[str, ...] = ()
 
-    def read(self) -> None:
-        """Read the file if it changed. Never raises."""
+    def read(self) -> object:
+        """Read the file if it changed."""
         now = mark(self._places.config_file)
         if now == self._mark:
-            return
+            return now
         self._mark, self.audit, self.notes = now, AuditConfig(), ()
         if now is None:
-            return
+            return now
         try:
             self.audit = config.load(self._places).audit
         except BackupTrayError as error:
             line = f"line {error.line}: " if isinstance(error, ConfigError) and error.line else ""
             self.notes = (f"{wording.UNFOLLOWED} until it is mended: {line}{error.why.rstrip('.')}",)
+        return now
 
 
 class Standing:
@@ -75,17 +77,18 @@ class Standing:
         self._unreadable = False
         self.audit: AuditStanding | None = None
 
-    def read(self) -> None:
-        """Read the file if it changed. Never raises."""
+    def read(self) -> object:
+        """Read the file if it changed."""
         now = mark(self._places.audit_standing)
         if now == self._mark:
-            return
+            return now
         self._mark, self._unreadable = now, False
         try:
             self.audit = None if now is None else last_check.read(self._places)
         except (BackupTrayError, OSError, ValueError):
             changed_ms = 0 if now is None else now[0] // 1_000_000
             self.audit, self._unreadable = AuditStanding("unchecked", changed_ms, 0, f"{_UNREADABLE}."), True
+        return now
 
     def doubtful(self, begun_ms: int | None) -> bool:
         """Whether a breach may be hidden here: the file cannot be read, or the log to which it belongs is gone."""
@@ -122,14 +125,18 @@ class Repositories:
         self._good: dict[str, RepositoryState] = {}
         self._outage = Outage(places, "repositories-outage")
 
-    def read(self) -> None:
-        """Read the files of the cache that changed. Never raises; a cache that cannot be read goes on record once (AF-2)."""
-        self._contents = self._cache.contents()
+    def read(self) -> object:
+        """Read the files of the cache that changed; a cache that cannot be read goes on record once (AF-2)."""
+        contents = self._cache.contents()
+        if contents is self._contents:
+            return contents
+        self._contents = contents
         self._good |= {name: entry.state for name, entry in self._contents.entries.items()}
         if errors := list(self._contents.errors.values()):
             self._outage.began(errors[0])
         else:
             self._outage.over()
+        return contents
 
     @property
     def doubtful(self) -> bool:
