@@ -84,7 +84,7 @@ def _ended(desk: Desktop, item: str, window: Driven, tmp_path: Path) -> None:
     assert status()["state"] == "ok"
     wait_for(lambda: "Your backup is fine\nhome, just now" in desk.tooltip(item), what="the tooltip's outcome")
     assert next(iter(desk.menu(item))) == "Your backup is fine"
-    assert "Succeeded" in window.read("#page", "home")
+    assert "home" in window.read("#page", "Succeeded")
     wait_for(lambda: pixels(desk.corner(tmp_path / "ok.png"), GREEN) > 40, what="the green icon")
     keep(desk.screenshot(tmp_path / "done.png"), "desktop-done.png")
 
