@@ -1,8 +1,8 @@
-"""A pytest plugin (`-p tests.nothing_left`): a file that the tests leave in the user's home or among temporary files fails the run.
+"""A pytest plugin (`-p tests.nothing_left`): what the tests leave in the user's home or among temporary files fails the run.
 
-It compares names two levels deep: programs keep files in a home directly, or in folders of `.cache`, `.config` and their like.
-Other programs of the machine make files meanwhile, so a name counts only if it is of this program, of an engine, or of another
-program that the tests start. Below /var/tmp, where the program keeps records that fit nowhere else, it counts if it belongs to a
+It looks at names two levels deep: what programs keep in a home is a file there, or a folder in `.cache`, `.config` and their like.
+Other programs of the machine make files meanwhile, so a name counts only if it is of this program, of an engine, or of what
+the tests start besides. Below /var/tmp, where the program keeps records that fit nowhere else, it counts if it belongs to a
 state folder of these tests: the name tells which (`tray.core.paths`).
 """
 
@@ -36,23 +36,23 @@ def _places() -> list[Path]:
 
 
 def _names(places: list[Path]) -> frozenset[str]:
-    names = set()
+    found = set()
     for place in places:
         try:
-            names |= {
+            found |= {
                 str(place / name)
                 for name in os.listdir(place)
                 if name not in _SHARED and name[:3] != own_home.PREFIX and _OURS.search(name)
             }
         except OSError:
             continue
-    return frozenset(names)
+    return frozenset(found)
 
 
 def _last_resorts() -> dict[str, str]:
-    """Return the folders of the last resort, each with the mark of its state folder."""
-    matches = (_MARKED.fullmatch(name) for name in os.listdir(_LAST_RESORT))
-    return {str(_LAST_RESORT / match[0]): match[1] for match in matches if match}
+    """Return the folders of the last resort, with what marks the state folder that each belongs to."""
+    found = (_MARKED.fullmatch(name) for name in os.listdir(_LAST_RESORT))
+    return {str(_LAST_RESORT / one[0]): one[1] for one in found if one}
 
 
 def _marks() -> frozenset[str]:
@@ -71,7 +71,7 @@ class _Watch:
         config.stash[_LEFT] = []
 
     def left(self) -> list[str]:
-        """Return the new names, after waiting for those that a process is still removing."""
+        """Return the names that are new; what is just being taken away is waited for."""
         deadline = time.monotonic() + _PATIENCE
         while (new := _names(self._places) - self._before) and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -82,7 +82,7 @@ class _Watch:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Note the names in the real home, before the tests get a home of their own; only in the first process of a run."""
+    """Look at the real home, before the tests get one of their own; in the first process of a run only."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Watch(config), "nothing-left-watch")
 
@@ -98,6 +98,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Name the files that are left."""
+    """Name what is left."""
     for name in config.stash.get(_LEFT, []):
         terminalreporter.write_line(f"LEFT BEHIND, which fails this run: {name}", red=True)

@@ -11,7 +11,9 @@ import pytest
 
 from tray import config
 from tray.audit.entry import Action
-from tray.config import Config, Job
+from tray.config import Config, jobs
+from tray.config.jobs import Job
+from tray.core.dataclass import fields
 from tray.core.paths import Places
 
 ROOT = Path(__file__).parents[2]
@@ -173,16 +175,28 @@ def test_the_example_of_a_configuration_is_understood(places: Places) -> None:
     places.config.mkdir(parents=True, mode=0o700)
     places.config_file.write_text(text)
     found = config.load(places)
-    assert list(found.jobs.values()) == [
-        Job(
-            name="home",
-            sources=("/home/ann",),
-            repository="/media/disk/backup",
-            password_file="/home/ann/.config/backup-tray/home.password",
-            options=("--exclude-caches",),
-        ),
-        Job(name="database", engine=None, command=("pg_backup", "--all")),
-    ]
+    configured = jobs.load(places)
+    assert (configured.broken, configured.notes) == ({}, ())
+    assert list(configured.jobs) == ["home", "database", "laptop"]
+    assert configured.jobs["database"] == Job(
+        name="database",
+        engine=None,
+        command=("pg_backup", "--all"),
+        environment_file="/etc/pg_backup.env",
+        rhythm="stated",
+        on="Mon..Fri 20:30",
+        zone="Europe/Berlin",
+        stalled_after=0.0,
+    )
+    assert [configured.jobs[name].runnable for name in configured.jobs] == [True, True, False]
+    usual_job = Job("usual")
+    written = {
+        name
+        for job in configured.jobs.values()
+        for name in fields(job)
+        if getattr(job, name) != getattr(usual_job, name)
+    }
+    assert written == {*fields(usual_job)} - {"password_command", "enabled", "max_age_off"}
     assert (found.limit("database"), found.limit("home")) == (None, 600.0)
     usual = Config()
     same = ("ask_every_ms", "stalled_after", "observe", "audit", "privacy", "runs")

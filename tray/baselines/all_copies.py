@@ -10,7 +10,8 @@ from tray.audit import checkpoint, keys, near_copy
 from tray.audit.checkpoint import Checkpoint, VerifierKey
 from tray.audit.near_copy import CHECKPOINT, KEYS, stem_of
 from tray.audit.store import AuditLog
-from tray.config import JOURNALD, REPOSITORY, SYSLOG, Config, Job
+from tray.config import JOURNALD, REPOSITORY, SYSLOG, Config, jobs
+from tray.config.jobs import Job
 from tray.core.errors import BackupTrayError
 from tray.core.paths import Places
 from tray.repository import local
@@ -47,13 +48,19 @@ def notes(places: Places, config: Config | None = None, problems: list[str] | No
     return copies
 
 
-def folders(config: Config) -> Iterator[tuple[str, Path, bool]]:
-    """Yield name and path of each configured folder, and whether it is made inside a repository."""
+def folders(places: Places, config: Config) -> Iterator[tuple[str, Path, bool]]:
+    """Yield name and path of each configured folder, and whether it is made inside a repository.
+
+    Raises:
+        ConfigError: The configuration file cannot be read.
+    """
     for place in config.audit.baselines:
         if place not in (REPOSITORY, JOURNALD, SYSLOG):
             yield place, Path(place), False
     if REPOSITORY in config.audit.baselines:
-        for folder in sorted({folder for job in config.jobs.values() if (folder := repository(job)) is not None}):
+        for folder in sorted(
+            {folder for job in jobs.load(places).jobs.values() if (folder := repository(job)) is not None}
+        ):
             yield f"{REPOSITORY} {folder}", folder / FOLDER, True
 
 
@@ -80,7 +87,7 @@ def _far_files(places: Places, config: Config, problems: list[str]) -> Iterator[
     except BackupTrayError:
         newest = []
     logs = dict.fromkeys([*newest, *(pin.name for pin in pinned(places))])
-    for place, folder, _ in folders(config):
+    for place, folder, _ in folders(places, config):
         try:
             names = set(os.listdir(folder))
         except OSError as error:

@@ -47,7 +47,7 @@ def copy_far(places: Places, config: Config) -> list[str]:
         if not mine:
             return []
         memory = Memory(places, file, Action.AUDIT_COPY_FAILED)
-        targets = {place: (folder, made) for place, folder, made in folders(config)}
+        targets = {place: (folder, made) for place, folder, made in folders(places, config)}
         logs = [name for name in config.audit.baselines if name in (JOURNALD, SYSLOG)]
         memory.only([*targets, *logs])
         with AuditLog.read(places.audit_db) as log:

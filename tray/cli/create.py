@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tray.cli import Command, run
-from tray.config import Job
+from tray.config.jobs import Job
 from tray.core.errors import BackupTrayError, JobSetupError, UsageError
 from tray.core.files import opened
 from tray.core.paths import Places, places

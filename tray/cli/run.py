@@ -15,7 +15,7 @@ from tray.wrapper.child import leave
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from tray.config import Job
+    from tray.config.jobs import Job
     from tray.core.paths import Places
 
 

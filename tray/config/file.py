@@ -1,5 +1,6 @@
 """Read the configuration file, and find the line of a key in it."""
 
+import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -12,6 +13,19 @@ from tray.core.files import content
 
 _MOST_BYTES = 1 << 20
 _Settings = TypeVar("_Settings")
+
+KeyPath = tuple[str, ...]
+"""The keys that lead from the top of the file to a table or value, such as ("jobs", "home", "sources")."""
+
+Place = tuple[int | None, int | None]
+"""Line and column of a key, counted from 1."""
+
+_BARE = r"[A-Za-z0-9_-]+"
+_STRING = r""""(?:[^"\\\n]|\\.)*"|'[^'\n]*\'"""
+_KEY = f"{_BARE}|{_STRING}"
+_DOTTED = rf"(?:{_KEY})(?:[ \t]*\.[ \t]*(?:{_KEY}))*"
+_STATEMENT = re.compile(rf"[ \t]*(?P<shown>\[\[?[ \t]*(?P<header>{_DOTTED})|(?P<key>{_DOTTED})[ \t]*=)")
+_TOKEN = re.compile(r'''"""(?:[^\\]|\\.)*?"{3,5}|\'{3}.*?\'{3,5}|#[^\n]*|[\[\]{}\n]|''' + _STRING, re.DOTALL)
 
 Fault = Callable[[str, str], ConfigError]
 """Makes the error of a table's key ("" for the whole table) and a reason; it knows the file and finds the line."""
@@ -50,20 +64,21 @@ class Document:
             ConfigError: It is not TOML, is nested too deeply, or holds a NUL character.
         """
         self.file = file
-        self._lines = text.split("\n")
+        self._text = text
+        self._places: dict[KeyPath, Place] | None = None
         try:
             self.tables: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            place = re.search(r"line (\d+)", str(error))
-            line = int(place[1]) if place else len(self._lines)
-            raise ConfigError(file, f"It is not valid TOML: {error}.", line=line) from error
+            place = re.search(r"line (\d+), column (\d+)", str(error))
+            line, column = (int(place[1]), int(place[2])) if place else (text.count("\n") + 1, None)
+            raise ConfigError(file, f"It is not valid TOML: {error}.", line=line, column=column) from error
         except RecursionError as error:
             raise ConfigError(file, "Its tables or lists are nested too deeply.") from error
         except ValueError as error:  # such as a number of thousands of digits
             raise ConfigError(file, f"A value makes no sense: {error}.") from error
-        if (key := _with_nul(self.tables)) is not None:
-            numbered = enumerate(self._lines, 1)
-            where = next((number for number, line in numbered if re.search(r"\\u0000|\\U0{8}", line)), None)
+        escaped = re.search(r"\\u0000|\\U0{8}", text)
+        if escaped is not None and (key := _with_nul(self.tables)) is not None:
+            where = text.count("\n", 0, escaped.start()) + 1
             why = f"The value of `{key}` holds a NUL character, which no name or command can."
             raise ConfigError(file, why, line=where)
 
@@ -73,30 +88,66 @@ class Document:
         Raises:
             ConfigError: It is not a table, or *parse* finds a fault in it.
         """
-        return self.checked(name, self.tables.get(name, {}), parse)
+        return self.checked((name,), self.tables.get(name, {}), parse)
 
-    def checked(self, name: str, table: object, parse: Callable[[Mapping[str, Any], Fault], _Settings]) -> _Settings:
-        """Return what *parse* makes of *table*, whose faults are those of [*name*]; see `read`."""
+    def checked(
+        self, path: KeyPath, table: object, parse: Callable[[Mapping[str, Any], Fault], _Settings]
+    ) -> _Settings:
+        """Return the result of *parse* for *table*, which stands at *path*; see `read`."""
+        fault = partial(self.fault, path)
         if not isinstance(table, dict):
-            raise self.fault(name, "", "it must be a table")
-        return parse(table, partial(self.fault, name))
+            raise fault("", "it must be a table")
+        return parse(table, fault)
 
-    def fault(self, table: str, key: str, why: str) -> ConfigError:
-        """Return the error of *key* ("" for the whole table), with its line where it is known."""
-        line = self.line(table, key) or self.line("", table.partition(".")[0])
-        return ConfigError(self.file, f"In [{table}]: {why}.", line=line)
+    def fault(self, path: KeyPath, key: str, why: str) -> ConfigError:
+        """Return the error of *key* ("" for the whole table) in the table at *path*, with its place where it is known."""
+        line, column = self.place(*path, key) if key else self.place(*path)
+        return ConfigError(self.file, f"In [{toml_name(path)}]: {why}.", line=line, column=column)
 
-    def line(self, table: str, key: str) -> int | None:
-        """Return the line of *key* in [*table*], "" being the top; of the table's header if *key* is empty."""
-        inside = not table
-        for number, line in enumerate(self._lines, 1):
-            if header := re.match(r"\s*\[+\s*(.*?)\s*\]", line):
-                inside = re.sub("[\"']", "", header[1]) == table
-                if inside and not key:
-                    return number
-            elif inside and key and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
-                return number
-        return None
+    def place(self, *path: str) -> Place:
+        """Return line and column of the header or key at *path*, else of the nearest one above it; None twice if unknown."""
+        if self._places is None:
+            self._places = _places(self._text)
+        above = (self._places.get(path[:length]) for length in range(len(path), 0, -1))
+        return next((place for place in above if place is not None), (None, None))
+
+
+def toml_name(path: KeyPath) -> str:
+    """Return the keys of *path* as TOML writes them in a table's header."""
+    return ".".join(key if re.fullmatch(_BARE, key) else json.dumps(key, ensure_ascii=False) for key in path)
+
+
+def _places(text: str) -> dict[KeyPath, Place]:
+    """Return line and column, counted from 1, of each header and key that begins a statement of *text*, which is valid TOML."""
+    places: dict[KeyPath, Place] = {}
+    table: KeyPath = ()
+    at, line, begin = 0, 1, 0
+    while at < len(text):
+        statement = _STATEMENT.match(text, at)
+        if statement is not None:
+            keys = tuple(_unquoted(key) for key in re.findall(_KEY, statement["header"] or statement["key"]))
+            above, table = (0, keys) if statement["header"] else (len(table), table)
+            path = keys if statement["header"] else (*table, *keys)
+            for length in range(above + 1, len(path) + 1):
+                places.setdefault(path[:length], (line, statement.start("shown") - begin + 1))
+        after = _end(text, at)
+        line += text.count("\n", at, after)
+        at, begin = after, text.rfind("\n", 0, after) + 1
+    return places
+
+
+def _end(text: str, at: int) -> int:
+    """Return where the statement that begins at *at* ends: behind a line break that is in no string, list or inline table."""
+    depth = 0
+    for token in _TOKEN.finditer(text, at):
+        if token[0] == "\n" and depth <= 0:
+            return token.end()
+        depth += (token[0] in ("[", "{")) - (token[0] in ("]", "}"))
+    return len(text)
+
+
+def _unquoted(key: str) -> str:
+    return next(iter(tomllib.loads(f"{key}=0"))) if key[0] in "\"'" else key
 
 
 def _with_nul(data: Mapping[str, Any]) -> str | None:

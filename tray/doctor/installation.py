@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tray import config, wording
+from tray.config import jobs
 from tray.core.errors import UnsafeFolderError
-from tray.core.paths import Places, check_private
+from tray.core.paths import Places, check_private, expand
 from tray.doctor import Check, Level
 from tray.engines import ENGINES, Engine, added, problems
 from tray.jobs import configured
@@ -66,27 +67,34 @@ def _writable_again(folder: Path) -> str:
 
 
 def configuration(places: Places) -> Iterable[Check]:
-    """Name the configured jobs, and the faults of their password files."""
+    """Name the configured jobs, their faults, the keys without effect, and the faults of the files with their secrets."""
     name = "configuration"
-    jobs = config.load(places).jobs
-    names = ", ".join(sorted(jobs))
-    what = f"{wording.plural(len(jobs), 'job')}: {names}." if jobs else "No jobs configured; none are needed."
-    yield Check(name, Level.OK, what)
-    for job in jobs.values():
-        if job.password_file is None:
-            continue
-        file = Path(job.password_file).expanduser()
-        try:
-            mode = file.stat().st_mode
-        except OSError as error:
-            what = f"The password file of job {job.name}, {file}, cannot be read: {error.strerror}."
-            yield Check(
-                name, Level.BAD, what, "Put the password back there; without it the backups cannot be restored."
-            )
-            continue
-        if sys.platform != "win32" and stat.S_IMODE(mode) & 0o077:
-            what = f"Others can read {file}, the password of job {job.name}."
-            yield Check(name, Level.WARN, what, f"chmod 600 {shlex.quote(str(file))}")
+    config.load(places)
+    configured_jobs = jobs.load(places)
+    names = sorted({*configured_jobs.jobs, *configured_jobs.broken})
+    listed = f"{wording.plural(len(names), 'job')}: {', '.join(names)}."
+    yield Check(name, Level.OK, listed if names else "No jobs configured; none are needed.")
+    for broken, error in configured_jobs.broken.items():
+        level = Level.WARN if broken in configured_jobs.jobs else Level.BAD
+        yield Check(name, level, f"{error.what} {error.why}", error.next)
+    for note in configured_jobs.notes:
+        yield Check(name, Level.WARN, f"{note}.", f"nano {shlex.quote(str(places.config_file))}")
+    for job in configured_jobs.jobs.values():
+        for kind, path in (("password", job.password_file), ("environment", job.environment_file)):
+            if path is not None:
+                yield from _secret_file(name, f"{kind} file of job {job.name}", Path(expand(path)))
+
+
+def _secret_file(name: str, about: str, file: Path) -> Iterable[Check]:
+    """Check that *file* is there and that its owner alone can read it."""
+    try:
+        mode = file.stat().st_mode
+    except OSError as error:
+        remedy = "Put it back there; without the password the backups cannot be restored."
+        yield Check(name, Level.BAD, f"The {about}, {file}, cannot be read: {error.strerror}.", remedy)
+        return
+    if sys.platform != "win32" and stat.S_IMODE(mode) & 0o077:
+        yield Check(name, Level.WARN, f"Others can read {file}, the {about}.", f"chmod 600 {shlex.quote(str(file))}")
 
 
 def engines(_: Places) -> Iterable[Check]:

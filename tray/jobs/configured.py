@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tray import config
-from tray.config import Job
+from tray.config import jobs
+from tray.config.jobs import Job
 from tray.core import ourselves
 from tray.core.errors import ConfigError, JobNotFoundError
 from tray.core.paths import HOME_VARIABLE, Places, expand
@@ -24,13 +24,15 @@ def find(places: Places, name: str) -> Job:
 
     Raises:
         JobNotFoundError: There is none.
-        ConfigError: The configuration file is broken.
+        ConfigError: The configuration file is broken, or the job is.
     """
-    jobs = config.load(places).jobs
-    if name not in jobs:
-        why = known_jobs(name, sorted(jobs), "config.toml has no jobs yet")
-        raise JobNotFoundError(name, why, configured=True)
-    return jobs[name]
+    configured = jobs.load(places)
+    if name in configured.jobs:
+        return configured.jobs[name]
+    if name in configured.broken:
+        raise configured.broken[name]
+    why = known_jobs(name, sorted({*configured.jobs, *configured.broken}), "config.toml has no jobs yet")
+    raise JobNotFoundError(name, why, configured=True)
 
 
 def start(places: Places, job: Job) -> "subprocess.Popen[bytes]":

@@ -13,10 +13,10 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tray import config
 from tray.audit.entry import Action, Draft
 from tray.audit.spool import record
-from tray.config import Job
+from tray.config import jobs
+from tray.config.jobs import Job
 from tray.config.saving import save_job
 from tray.core import files
 from tray.core.errors import ConfigError, EngineMissingError, JobSetupError, RepositoryInitError
@@ -67,23 +67,28 @@ def create_first_backup(places: Places, *, name: str, sources: Sequence[str], re
 def suggested(places: Places) -> tuple[str, str]:
     """Return a name for a first backup that is still free, and the folder that most people want to keep."""
     try:
-        taken = set(config.load(places).jobs)
+        taken = _taken_names(places)
     except ConfigError:
         taken = set()  # creating the job says what is wrong
     names = ["home", *(f"home-{number}" for number in range(2, 100))]
     return next(name for name in names if name not in taken), expand("~")
 
 
+def _taken_names(places: Places) -> set[str]:
+    configured = jobs.load(places)
+    return {*configured.jobs, *configured.broken}
+
+
 def _check_name(places: Places, name: str) -> None:
     """Raise JobSetupError unless *name* can be a job's name and is free."""
-    if not config.is_name(name):
+    if not jobs.is_name(name):
         raise JobSetupError(
             "name",
             "The backup's name cannot be used.",
             why="A name has 1 to 80 letters, digits and signs, and begins neither with a dash nor with a space.",
             next="Choose a short name such as `home`.",
         )
-    if name in config.load(places).jobs:
+    if name in _taken_names(places):
         raise JobSetupError(
             "name",
             f"There is already a backup named {name!r}.",

@@ -25,7 +25,8 @@ from pathlib import Path
 import psutil
 
 from tray import config, engines, runs
-from tray.config import Job
+from tray.config import jobs as configured
+from tray.config.jobs import DEFAULT_ENGINE, Job
 from tray.core import clock, locks, ourselves
 from tray.core.clock import DAY_MS
 from tray.core.dataclass import dataclass, replace
@@ -72,7 +73,7 @@ def known_targets(places: Places) -> list[Target]:
     """Return every repository that is in the cache or that a configured job names; a broken configuration names none."""
     targets: dict[str, Target] = {}
     with suppress(BackupTrayError):
-        for job in config.load(places).jobs.values():
+        for job in configured.load(places).jobs.values():
             target = _of_job(job)
             if target is not None:
                 before = targets.get(target.name)
@@ -297,7 +298,7 @@ def _of_job(job: Job) -> Target | None:
     password = None if job.password_file is None else expand(job.password_file)
     engine, address = "", None
     if not job.command:
-        engine = job.engine or config.DEFAULT_ENGINE
+        engine = job.engine or DEFAULT_ENGINE
         address = None if job.repository is None else expand(job.repository)
     else:
         with suppress(BackupTrayError):

@@ -1,7 +1,6 @@
 """Read the files that each poll needs: the configuration, the last verification, the cache about repositories.
 
-Each is read again only when it changed, so that a poll costs one `stat` a file. `read` never raises; it returns a value that is
-another one once something changed.
+Each is read again only when it changed, so that a poll costs one `stat` a file.
 """
 
 import os
@@ -10,7 +9,8 @@ from pathlib import Path
 
 from tray import config, wording
 from tray.audit import last_check
-from tray.config import AuditConfig
+from tray.config import AuditConfig, jobs
+from tray.config.jobs import Configured
 from tray.core.clock import DAY_MS
 from tray.core.dataclass import replace
 from tray.core.errors import BackupTrayError, ConfigError, RepositoryCacheError
@@ -23,6 +23,14 @@ _UNREADABLE = (
     "The result of the audit log's last verification cannot be read; `backup-tray audit verify` checks it again"
 )
 _GONE = "The audit log that was verified here is gone"
+
+
+_MOST_NOTES = 20
+
+
+def _reason(error: BackupTrayError) -> str:
+    line = f"line {error.line}: " if isinstance(error, ConfigError) and error.line else ""
+    return line + error.why.rstrip(".")
 
 
 def mark(file: Path) -> tuple[int, int, int] | None:
@@ -39,29 +47,45 @@ class Settings:
 
     Attributes:
         audit: The settings of the audit log; the defaults while the configuration is broken.
-        notes: One line if the configuration is broken: it is not followed until the user mends it.
+        configured: The jobs; none while the configuration is broken.
+        notes: One line if the configuration is broken: it is not followed until the user mends it. Else a line for each job
+            with a fault and for each key without effect.
     """
 
     def __init__(self, places: Places) -> None:
         self._places = places
         self._mark: object = None
         self.audit = AuditConfig()
+        self.configured = Configured()
         self.notes: tuple[str, ...] = ()
 
-    def read(self) -> object:
-        """Read the file if it changed."""
+    def read(self) -> None:
+        """Read the file if it changed. Never raises."""
         now = mark(self._places.config_file)
         if now == self._mark:
-            return now
-        self._mark, self.audit, self.notes = now, AuditConfig(), ()
+            return
+        self._mark, self.audit, self.configured, self.notes = now, AuditConfig(), Configured(), ()
         if now is None:
-            return now
+            return
         try:
-            self.audit = config.load(self._places).audit
+            document = config.read(self._places)
+            if document is not None:
+                self.audit, self.configured = config.settings(document).audit, jobs.configured(document)
         except BackupTrayError as error:
-            line = f"line {error.line}: " if isinstance(error, ConfigError) and error.line else ""
-            self.notes = (f"{wording.UNFOLLOWED} until it is mended: {line}{error.why.rstrip('.')}",)
-        return now
+            self.audit, self.configured = AuditConfig(), Configured()
+            self.notes = (f"{wording.UNFOLLOWED} until it is mended: {_reason(error)}",)
+            return
+        broken = [f"{wording.UNFOLLOWED} for a job: {_reason(error)}" for error in self.configured.broken.values()]
+        lines = [*broken, *self.configured.notes]
+        more = [f"{len(lines) - _MOST_NOTES} more faults in config.toml: `backup-tray doctor` names them all"]
+        self.notes = (*lines[:_MOST_NOTES], *more[: len(lines) > _MOST_NOTES])
+
+    def concerns(self) -> dict[str, str]:
+        """Return by job why it is not fine although its last run says so: its settings have a fault."""
+        return {
+            name: f"Its settings in config.toml have a fault: {_reason(error)}."
+            for name, error in self.configured.broken.items()
+        }
 
 
 class Standing:
@@ -77,18 +101,17 @@ class Standing:
         self._unreadable = False
         self.audit: AuditStanding | None = None
 
-    def read(self) -> object:
-        """Read the file if it changed."""
+    def read(self) -> None:
+        """Read the file if it changed. Never raises."""
         now = mark(self._places.audit_standing)
         if now == self._mark:
-            return now
+            return
         self._mark, self._unreadable = now, False
         try:
             self.audit = None if now is None else last_check.read(self._places)
         except (BackupTrayError, OSError, ValueError):
             changed_ms = 0 if now is None else now[0] // 1_000_000
             self.audit, self._unreadable = AuditStanding("unchecked", changed_ms, 0, f"{_UNREADABLE}."), True
-        return now
 
     def doubtful(self, begun_ms: int | None) -> bool:
         """Whether a breach may be hidden here: the file cannot be read, or the log to which it belongs is gone."""
@@ -125,18 +148,14 @@ class Repositories:
         self._good: dict[str, RepositoryState] = {}
         self._outage = Outage(places, "repositories-outage")
 
-    def read(self) -> object:
-        """Read the files of the cache that changed; a cache that cannot be read goes on record once (AF-2)."""
-        contents = self._cache.contents()
-        if contents is self._contents:
-            return contents
-        self._contents = contents
+    def read(self) -> None:
+        """Read the files of the cache that changed. Never raises; a cache that cannot be read goes on record once (AF-2)."""
+        self._contents = self._cache.contents()
         self._good |= {name: entry.state for name, entry in self._contents.entries.items()}
         if errors := list(self._contents.errors.values()):
             self._outage.began(errors[0])
         else:
             self._outage.over()
-        return contents
 
     @property
     def doubtful(self) -> bool:

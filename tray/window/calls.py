@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from tray import wording
-from tray.config import DEFAULT_ENGINE
+from tray.config.jobs import DEFAULT_ENGINE
 from tray.core import clock
 from tray.core.errors import BackupStartError, EngineMissingError
 from tray.core.model import Control

@@ -20,14 +20,15 @@ from tray.baselines import all_copies, far_copies, recorded_check, system_log
 from tray.baselines.all_copies import notes, repository
 from tray.baselines.far_copies import copy_far
 from tray.baselines.recorded_check import check
-from tray.config import AuditConfig, Config, Job
+from tray.config import AuditConfig, Config, saving
+from tray.config.jobs import Job
 from tray.core import ourselves
 from tray.core.paths import Places, private
 
 
-def kept(*places: object, jobs: dict[str, Job] | None = None) -> Config:
+def kept(*places: object) -> Config:
     """A configuration with baselines in these places."""
-    return Config(jobs=jobs or {}, audit=AuditConfig(baselines=tuple(map(str, places))))
+    return Config(audit=AuditConfig(baselines=tuple(map(str, places))))
 
 
 @pytest.fixture
@@ -174,18 +175,16 @@ def test_repositories_of_restic_and_borg_on_this_machine_can_take_copies(job: Jo
 
 def test_a_repository_gets_a_folder_of_its_own_for_the_copies(log: Places, tmp_path: Path) -> None:
     """Copies travel with the backups; where there is no repository, nothing is made."""
-    jobs = {
-        "home": Job("home", "restic", ("/home",), str(tmp_path / "repo")),
-        "gone": Job("gone", "restic", ("/home",), str(tmp_path / "none")),
-    }
+    for name, place in (("home", "repo"), ("gone", "none")):
+        saving.save_job(log, Job(name, "restic", ("/home",), str(tmp_path / place)))
     (tmp_path / "repo").mkdir()
     (tmp_path / "repo" / "config").write_bytes(b"a repository has this file")
     note = newest(log)
-    (said,) = copy_far(log, kept("repository", jobs=jobs))
+    (said,) = copy_far(log, kept("repository"))
     assert "there is no repository" in said
     copy = copy_in(tmp_path / "repo" / "backup-tray", log)
     assert copy.read_bytes() == note
-    assert str(copy) in notes(log, kept("repository", jobs=jobs))
+    assert str(copy) in notes(log, kept("repository"))
     assert not (tmp_path / "none").exists()
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tray.cli.main import main
-from tray.config import Job, saving
+from tray.config import saving
+from tray.config.jobs import Job
 from tray.core.paths import Places
 from tray.jobs import configured, first_backup
 

@@ -3,7 +3,8 @@
 import pytest
 
 from tray import config
-from tray.config import AuditConfig, Job, address, saving
+from tray.config import AuditConfig, address, saving
+from tray.config.jobs import Job
 from tray.core.errors import ConfigError
 from tray.core.paths import Places, private
 

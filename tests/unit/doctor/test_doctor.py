@@ -15,7 +15,8 @@ from tray import doctor, runs
 from tray.audit.entry import Action, Draft
 from tray.audit.spool import record
 from tray.cli.main import main
-from tray.config import Job, saving
+from tray.config import saving
+from tray.config.jobs import Job
 from tray.core import locks, paths
 from tray.core.errors import NotInGroupError, surfaces
 from tray.core.paths import Places, private

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from tests.unit.audit.help import end, entry_bytes, filled, start, tamper
-from tray import config
 from tray.audit import last_check, spool
 from tray.audit.rows import StoredEntry
 from tray.audit.store import AuditLog
 from tray.baselines.recorded_check import check
 from tray.cli.main import main
-from tray.config import Job
+from tray.config import jobs
+from tray.config.jobs import Job
 from tray.core import clock
 from tray.core.errors import AuditUnavailableError
 from tray.core.locks import FileLock
@@ -333,7 +333,7 @@ def test_a_memory_that_was_damaged_is_begun_again_in_silence(configured: Places)
     (configured.state / "care" / "configuration.json").write_text(json.dumps({"values": 7}))
     config_changes.check(configured)
     assert entries(configured, "config.changed") == []
-    assert config.load(configured).jobs["home"] == Job(
+    assert jobs.load(configured).jobs["home"] == Job(
         "home", sources=("/home",), repository="rest:https://ann:hunter2@nas/home", options=("--exclude-caches",)
     )
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tray import config
 from tray.audit.store import AuditLog
-from tray.config import Job, saving
+from tray.config import jobs, saving
+from tray.config.jobs import Job
 from tray.core import ourselves
 from tray.core.errors import ConfigError, EngineMissingError, JobNotFoundError, JobSetupError, RepositoryInitError
 from tray.core.paths import Places, places
@@ -64,7 +64,7 @@ def create(here: Places, tmp_path: Path, **changes: object) -> Job:
 def test_the_first_backup_is_a_real_repository(here: Places, tmp_path: Path) -> None:
     """After the form, restic itself opens the repository with the password file that the job names."""
     job = create(here, tmp_path)
-    assert job == config.load(here).jobs["home"] == configured.find(here, "home")
+    assert job == jobs.load(here).jobs["home"] == configured.find(here, "home")
     backup = subprocess.run(configured.command(job), capture_output=True, check=False)
     assert backup.returncode == 0, backup.stderr
     listed = subprocess.run(

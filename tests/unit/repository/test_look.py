@@ -10,7 +10,8 @@ from tests.unit.repository.test_files import restic, tree, written
 from tests.unit.runs.test_runs import created, info
 from tests.waiting import wait_for
 from tray import config
-from tray.config import Job, saving
+from tray.config import jobs, saving
+from tray.config.jobs import Job
 from tray.core import clock
 from tray.core.dataclass import replace
 from tray.core.errors import ConfigError, RepositoryAskError
@@ -124,7 +125,7 @@ def test_no_alarm_where_the_run_promised_no_snapshot_or_went_elsewhere(
 
 
 def test_no_alarm_while_somebody_else_holds_a_lock(places: Places, tmp_path: Path) -> None:
-    """The holder of the lock may have moved the snapshot; the wrapper concludes nothing."""
+    """The holder of the lock may have moved the snapshot; the helper concludes nothing."""
     folder = restic(tmp_path / "r")
     written(folder / "locks" / ("d" * 64), NOW)
     found = run_ended(places, folder)
@@ -328,7 +329,7 @@ def test_a_repository_elsewhere_is_asked_about_at_most_every_few_hours(
 ) -> None:
     """Its password comes from the configured file and never stands in the command line; one answer is enough for hours."""
     configured(places, Path("x"), tmp_path)
-    saving.save_job(places, replace(config.load(places).jobs["home"], repository="rest:http://nas/b"))
+    saving.save_job(places, replace(jobs.load(places).jobs["home"], repository="rest:http://nas/b"))
     time = "2026-11-23T02:15:00.5+01:00"
     (tmp_path / "answer").write_text(f"""echo '[{{"id": "aa", "time": "{time}"}}]'\n""")
     (target,) = look.known_targets(places)
@@ -353,7 +354,7 @@ def test_a_repository_elsewhere_is_asked_about_at_most_every_few_hours(
 
 @pytest.mark.process
 def test_who_asks_about_a_repository_elsewhere_without_a_password_is_told_how(places: Places, engine: Path) -> None:
-    """A repository that the helper cannot ask about is not on the list; the user who asks for it reads how to give the password."""
+    """Nothing known is not the same as nothing there; the helper keeps no repository that it cannot ask about."""
     (engine.parent / "answer").write_text("echo 'passphrase needed' >&2; exit 2\n")
     for address, said in (
         ("rest:http://nas/b", "RESTIC_PASSWORD_FILE=FILE"),
@@ -373,7 +374,7 @@ def test_who_asks_about_a_repository_elsewhere_without_a_password_is_told_how(pl
 def test_asking_can_be_switched_off(places: Places, tmp_path: Path, engine: Path) -> None:
     """`ask_every = "off"`; who asks by hand still gets an answer."""
     configured(places, Path("x"), tmp_path)
-    saving.save_job(places, replace(config.load(places).jobs["home"], repository="rest:http://nas/b"))
+    saving.save_job(places, replace(jobs.load(places).jobs["home"], repository="rest:http://nas/b"))
     with places.config_file.open("a") as file:
         file.write('\n[repository]\nask_every = "off"\n')
     (target,) = look.known_targets(places)
@@ -413,7 +414,7 @@ def test_an_engine_that_fails_is_an_error_beside_what_the_files_tell(
 
 
 def test_nobody_is_asked_while_a_lock_is_held(places: Places, tmp_path: Path, engine: Path) -> None:
-    """The look starts no engine beside another machine's backup, even when the user asks for it."""
+    """The helper does not disturb another machine's backup, even when the user asks."""
     folder = restic(tmp_path / "r", (ID, NOW))
     written(folder / "locks" / ("d" * 64), clock.now_ms())
     configured(places, folder, tmp_path)

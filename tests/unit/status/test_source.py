@@ -2,7 +2,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -95,67 +95,6 @@ def test_an_idle_poll_does_not_query_the_log(
     assert source.poll().jobs == first.jobs
 
 
-def test_a_status_that_stays_true_is_not_judged_again(
-    places: Places, source: StatusSource, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A second poll gives the same status, until ten seconds have made its ages old or the clock was set back."""
-    record(places, "home", Outcome.SUCCEEDED)
-    first, now = source.poll(), clock.now_ms()
-    assert source.poll() is first
-    for later in (20_000, 35_000, 30_000, 30_000 + 8 * clock.DAY_MS):
-        monkeypatch.setattr(clock, "now_ms", lambda later=later: now + later)
-        assert (source.poll().as_of_ms, source.poll().as_of_ms) == (now + later, now + later)
-    assert source.poll().state is State.WARNING
-
-
-CHANGES: dict[str, Callable[[Places], object]] = {
-    "config": lambda places: places.config_file.write_text("x = ["),
-    "standing": lambda places: places.audit_standing.write_text("damaged"),
-    "repository": lambda places: (places.state / "repositories" / "x.json").write_text("damaged"),
-    "spool": lambda places: spool.keep(places, [Draft(Action.JOB_SEEN, job="home", result="seen")]),
-    "run": lambda places: runs.create(places, info(job="other")),
-    "log": lambda places: record(places, "home", Outcome.FAILED),
-    "gone": lambda places: places.audit_db.rename(places.state / "away"),
-}
-
-
-@pytest.mark.parametrize("name", CHANGES)
-def test_a_status_is_judged_again_once_anything_changed(places: Places, source: StatusSource, name: str) -> None:
-    """The next poll shows a change of each thing that the status is made of."""
-    record(places, "home", Outcome.SUCCEEDED)
-    for folder in (places.config, places.state / "repositories"):
-        folder.mkdir(mode=0o700, exist_ok=True)
-    before = source.poll()
-    assert source.poll() is before
-    CHANGES[name](places)
-    assert replace(source.poll(), as_of_ms=before.as_of_ms) != before
-
-
-@pytest.mark.parametrize(
-    ("name", "undo"),
-    [
-        ("config", lambda places: places.config_file.unlink()),
-        ("standing", lambda places: places.audit_standing.unlink()),
-        ("repository", lambda places: (places.state / "repositories" / "x.json").unlink()),
-        ("gone", lambda places: (places.state / "away").rename(places.audit_db)),
-    ],
-)
-def test_a_status_is_judged_again_once_the_change_is_undone(
-    places: Places, source: StatusSource, name: str, undo: Callable[[Places], object]
-) -> None:
-    """Everything may be as it was at the last good poll, and yet an error was shown in between."""
-    record(places, "home", Outcome.SUCCEEDED)
-    for folder in (places.config, places.state / "repositories"):
-        folder.mkdir(mode=0o700, exist_ok=True)
-    before = source.poll()
-    CHANGES[name](places)
-    changed = source.poll()
-    undo(places)
-    after = source.poll()
-    assert after is not changed
-    assert replace(after, notes=(), as_of_ms=before.as_of_ms) == before
-
-
 @pytest.mark.process
 def test_a_poll_in_which_nothing_changed_reads_no_runs(
     tray_source: StatusSource, places: Places, monkeypatch: pytest.MonkeyPatch
@@ -211,6 +150,35 @@ def test_a_broken_configuration_is_said_and_changes_nothing_else(
     assert wording.UNFOLLOWED not in cli_status._line(before)
     places.config_file.write_text("version = 1\n")
     assert source.poll().notes == before.notes
+
+
+def test_a_broken_job_is_never_green_and_spoils_no_other(places: Places, source: StatusSource) -> None:
+    """A fault in its settings is said at the job and in a note; the other job is as good as it is."""
+    record(places, "home", Outcome.SUCCEEDED)
+    record(places, "other", Outcome.SUCCEEDED)
+    places.config.mkdir(mode=0o700, parents=True, exist_ok=True)
+    places.config_file.write_text(
+        '[jobs.home]\ncommand = ["x"]\nevery = "daily"\nevry = "1d"\n[jobs.other]\ncommand = ["y"]\n'
+    )
+    status = source.poll()
+    assert status.state is State.WARNING
+    assert {job.job: job.state for job in status.jobs} == {"home": State.WARNING, "other": State.OK}
+    assert "line 3: In [jobs.home]: `every`" in str(status.jobs[0].concern)
+    broken, unknown = status.notes
+    assert broken.startswith(f"{wording.UNFOLLOWED} for a job: line 3")
+    assert "did you mean 'every'" in unknown
+    places.config_file.write_text("[jobs.gone]\ncommand = 3\n")
+    assert source.poll().state is State.WARNING
+    places.config_file.write_text('[jobs.home]\ncommand = ["x"]\n')
+    assert (source.poll().state, source.poll().notes) == (State.OK, ())
+
+
+def test_many_faults_are_counted(places: Places, source: StatusSource) -> None:
+    """A status stays readable; the doctor names the rest."""
+    places.config.mkdir(mode=0o700, parents=True, exist_ok=True)
+    places.config_file.write_text("".join(f"[jobs.j{number}]\ncommand = 3\n" for number in range(25)))
+    notes = source.poll().notes
+    assert (len(notes), notes[-1]) == (21, "5 more faults in config.toml: `backup-tray doctor` names them all")
 
 
 def test_a_configuration_that_is_no_file_is_said(places: Places, source: StatusSource) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e import statuses
 from tests.waiting import wait_for
-from tray.config import Job
+from tray.config.jobs import Job
 from tray.core.errors import UsageError
 from tray.core.model import Status
 from tray.core.paths import Places, expand

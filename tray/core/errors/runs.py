@@ -209,15 +209,17 @@ class ConfigError(BackupTrayError):
 
     code = "ERROR_CONFIG"
 
-    def __init__(self, file: Path, why: str, *, line: int | None = None, next: str = "") -> None:
-        place = str(file) if line is None else f"{file}, line {line}"
+    def __init__(
+        self, file: Path, why: str, *, line: int | None = None, column: int | None = None, next: str = ""
+    ) -> None:
+        place = ", ".join([f"line {line}"] * (line is not None) + [f"column {column}"] * (column is not None))
+        at = f"+{line}{f',{column}' if column else ''} " if line else ""
         super().__init__(
-            f"The configuration cannot be used: {place}.",
+            f"The configuration cannot be used: {file}{f', {place}' if place else ''}.",
             why=why,
-            next=next
-            or f"Mend that place in a text editor (`nano {f'+{line} ' if line else ''}{file}`), then try again.",
+            next=next or f"Mend that place in a text editor (`nano {at}{file}`), then try again.",
         )
-        self.file, self.line = file, line
+        self.file, self.line, self.column, self.place = file, line, column, place
 
 
 class JobSetupError(BackupTrayError):
