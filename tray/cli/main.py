@@ -1,6 +1,7 @@
 """Run a command line: import the command's module, and turn errors into words and exit codes."""
 
 import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ COMMANDS = {
 """Every command: its module in `tray.cli`, and one line of help."""
 
 _STARTS = ("run", "backup")
-"""Commands that a signal ends until they pass it on to the command that they start."""
+"""Commands that a signal ends until they pass it on to the command that they start, and that look for garbage only from then on."""
 
 _CANNOT_SAY = {"status": 3}
 """The exit codes of an error where the usual ones would be read as an answer: a monitoring plugin's 3 is "unknown"."""
@@ -79,6 +80,7 @@ def _dispatch(command: str, argv: list[str]) -> int:
         parsed = parser.parse(command, text, chosen, arguments)
     if command not in _STARTS:
         last_resort.hear_interrupts()
+        gc.enable()
     return int(chosen.run(parsed))
 
 

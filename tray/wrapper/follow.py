@@ -1,5 +1,6 @@
 """Follow a command that has started to its end, and put beginning and end on record."""
 
+import gc
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -68,6 +69,8 @@ class Follow:
             watch.look_at(run.early.hand_over(self._log.say))
         watch.look()  # a quick engine's first words need not wait for the audit log
         noted = self._note_start()
+        gc.freeze()  # the modules stay: they are no place to look for garbage
+        gc.enable()
         how = watch.follow()
         noted()
         if how.code == 0 and watch.left_behind and run.folder is not None:
