@@ -44,6 +44,7 @@ class Action(StrEnum):
     RUN_STARTED = "run.started"
     RUN_FINISHED = "run.finished"
     RUN_CLOSED = "run.closed"
+    RUN_SKIPPED = "run.skipped"
     RUN_CANCEL_REQUESTED = "run.cancel_requested"
     JOB_SEEN = "job.seen"
     JOB_FORGOTTEN = "job.forgotten"

@@ -24,6 +24,7 @@ RECORDED = {
         "recording/run_entries.py",
         "a run ended without its wrapper; what is known of its end is said",
     ),
+    Action.RUN_SKIPPED: ("recording/skips.py", "conditions kept a run of a job from starting; no engine was started"),
     Action.RUN_CANCEL_REQUESTED: ("recording/run_entries.py", "the user asked for a run to be cancelled"),
     Action.JOB_SEEN: ("status/marking.py", "the user acknowledged how a job's last run ended"),
     Action.JOB_FORGOTTEN: (
