@@ -45,13 +45,28 @@ class ProtocolError(Exception):
     """The other side sent something that is not a message."""
 
 
+_text = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def encode(message: Message) -> bytes:
     """Return *message* as one line."""
-    return json.dumps(message, separators=(",", ":"), ensure_ascii=True).encode() + b"\n"
+    return _text(message).encode() + b"\n"
+
+
+def is_still(change: int) -> bytes:
+    """Return the `status` request of a client that has read *change*, as one line: asked once a second, it costs no JSON."""
+    return b'{"type":"status","change":%d}\n' % change
+
+
+SAME = encode({"type": "same"})
+"""The answer to `is_still` as long as it is."""
+_SAME = SAME[:-1]
 
 
 def decode(line: bytes) -> Message:
     """Return the message in *line*; raise ProtocolError if it is no JSON object with a text `type`."""
+    if line == _SAME:
+        return {"type": "same"}
     try:
         message = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -135,6 +150,7 @@ class Client:
     def __init__(self, places: Places, role: str, *, timeout: float = ANSWER_SECONDS) -> None:
         self._places, self._timeout = places, timeout
         self._socket, token = connect(places, timeout=timeout)
+        self._limit = timeout
         self._buffer = bytearray()
         try:
             try:
@@ -154,9 +170,17 @@ class Client:
 
     def send(self, message: Message) -> None:
         """Send one message."""
+        self._send(encode(message))
+
+    def status(self, change: int | None) -> Message:
+        """Return the answer to `status`: `same` if *change* is still the newest."""
+        self._send(encode({"type": "status"}) if change is None else is_still(change))
+        return self._answer()
+
+    def _send(self, line: bytes) -> None:
         try:
-            self._socket.settimeout(self._timeout)
-            self._socket.sendall(encode(message))
+            self._within(self._timeout)
+            self._socket.sendall(line)
         except OSError as error:
             raise self._gone(f"The tracker took no message: {error}.", there=_waits(error)) from error
 
@@ -168,24 +192,31 @@ class Client:
 
     def receive(self) -> Message:
         """Return the next message; it must be whole within the time limit, also if it comes letter by letter."""
-        deadline = clock.monotonic() + self._timeout
+        deadline, left = clock.monotonic() + self._timeout, self._timeout
         while (end := self._buffer.find(b"\n")) < 0:
             if len(self._buffer) > MAX_REPLY:
                 raise TrackerGoneError("The tracker's answer is too long.", there=True)
             try:
-                self._socket.settimeout(max(deadline - clock.monotonic(), _LEAST_SECONDS))
+                self._within(left)
                 chunk = self._socket.recv(65536)
             except OSError as error:
                 raise self._gone(f"The tracker gave no answer: {error}.", there=_waits(error)) from error
             if not chunk:
                 raise TrackerGoneError("The tracker ended.")
             self._buffer += chunk
+            left = max(deadline - clock.monotonic(), _LEAST_SECONDS)
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         try:
             return decode(line)
         except ProtocolError as error:
             raise TrackerGoneError(f"The tracker's answer makes no sense: {error}.", there=True) from error
+
+    def _within(self, seconds: float) -> None:
+        """Let the next call on the socket take so long; each `settimeout` is a call into the kernel."""
+        if seconds != self._limit:
+            self._socket.settimeout(seconds)
+            self._limit = seconds
 
     def _gone(self, why: str, *, there: bool) -> TrackerGoneError:
         return TrackerGoneError(why, there=there, pid=pid_of(self._places) if there else None)

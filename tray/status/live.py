@@ -52,7 +52,7 @@ class Live:
         Raises:
             StatusFetchError: It is gone and cannot be replaced, and this surface needs it; or it is there and silent.
         """
-        return self._runs_after(lambda client: self._take(client.request("status", change=self._change)))
+        return self._runs_after(lambda client: self._take(client.status(self._change)))
 
     def hear(self) -> dict[str, LiveRun]:
         """Return the runs as of the tracker's last message; connect and subscribe when needed. Raises as `ask`."""

@@ -22,8 +22,6 @@ MOST_RUNS = 1000
 """Live runs at once: more would not fit into one answer."""
 _CHUNK = 65536
 
-_SAME = ipc.encode({"type": "same"})
-
 
 class Conversation:
     """One connection. The tracker answers whatever the client sends, if only with an `error` that no other client notices.
@@ -43,6 +41,7 @@ class Conversation:
         self._pushes: list[bytes] = []
         self._pushing: Timer | None = None
         self._behind = False
+        self._full = False
 
     def begin(self) -> None:
         """Start to listen; refuse another user's process, and one connection too many."""
@@ -76,10 +75,13 @@ class Conversation:
         """Act on whole lines; a bad or over-long one ends the conversation."""
         self._unread += data
         while not self.closing and (end := self._unread.find(b"\n")) >= 0:
-            line = bytes(self._unread[:end])
+            line = bytes(self._unread[: end + 1])
             del self._unread[: end + 1]
+            if self._greeted and line == ipc.is_still(self._tracker.runs.changes):
+                self.send(ipc.SAME)
+                continue
             try:
-                if len(line) > ipc.MAX_REQUEST:
+                if len(line) > ipc.MAX_REQUEST + 1:
                     raise ipc.ProtocolError("line too long")
                 self.answer(ipc.decode(line))
             except (ipc.ProtocolError, ValueError) as error:
@@ -103,7 +105,7 @@ class Conversation:
             case _ if not self._greeted:
                 raise ipc.ProtocolError("hello comes first")
             case "status":
-                self.send(_SAME if message.get("change") == known.changes else known.snapshot())
+                self.send(ipc.SAME if message.get("change") == known.changes else known.snapshot())
             case "subscribe":
                 known.listen(self.push)
                 self.send(
@@ -192,10 +194,12 @@ class Conversation:
             self.close()
             return
         if self._unsent:
+            self._full = True
             self._tracker.loop.watch(self._socket, None if self.closing else self._read, self._write)
         elif self.closing:
             self.close()
-        else:
+        elif self._full:
+            self._full = False
             self._tracker.loop.watch(self._socket, self._read)
             if self._behind:
                 self._behind = False

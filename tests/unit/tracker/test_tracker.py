@@ -60,6 +60,28 @@ def test_status_shows_every_run_that_wrappers_published(places: Places, tracker:
         client.close()
 
 
+def test_a_client_that_knows_the_newest_state_is_told_so_in_one_small_line(places: Places, tracker: object) -> None:
+    """The tray asks once a second: neither end makes or reads JSON for it, and the next change is told whole."""
+    assert ipc.is_still(7) == ipc.encode({"type": "status", "change": 7})
+    wrapper, asking = ipc.Client(places, "wrapper"), ipc.Client(places, "tray")
+    publish(wrapper, live())
+    whole = wait_for(lambda: (answer := asking.status(None)) and answer["runs"] and answer, what="the run")
+    assert asking.status(whole["change"]) == {"type": "same"} == asking.request("status", change=whole["change"])
+    wrapper.send({"type": "run.progress", "run": "r1", "files_done": 7})
+    changed = wait_for(lambda: (answer := asking.status(whole["change"])) and answer.get("runs"), what="the change")
+    assert [run["files_done"] for run in changed] == [7]
+    wrapper.close()
+    asking.close()
+
+
+def test_before_hello_not_even_that_is_answered(places: Places, tracker: object) -> None:
+    """The tracker tells nothing to a client that has not said who it is."""
+    raw, _ = ipc.connect(places, timeout=5)
+    raw.sendall(ipc.is_still(0))
+    assert json.loads(raw.recv(65536))["type"] == "error"
+    raw.close()
+
+
 def test_a_subscriber_hears_progress_and_end_without_asking(places: Places, tracker: object) -> None:
     """The window needs no polling."""
     wrapper, window = ipc.Client(places, "wrapper"), ipc.Client(places, "window", timeout=10)
