@@ -51,6 +51,19 @@ def test_a_real_backup_is_on_record_as_what_it_was(repository: Path, source: Pat
     assert tray("audit", "verify").returncode == 0  # the copy beside the configuration agrees
 
 
+def test_a_folder_that_was_emptied_is_a_warning_although_restic_is_content(repository: Path, source: Path) -> None:
+    """Three nights hold thirty files; then most of them are gone, and every report tells it."""
+    backup = ("run", "--job", "home", "--", "restic", "-r", repository, "backup", source)
+    for _ in range(3):
+        assert tray(*backup).returncode == 0
+    for file in sorted(path for path in source.rglob("*") if path.is_file())[1:]:
+        file.unlink()
+    assert tray(*backup).returncode == 0
+    found = status()
+    assert (found["state"], found["last"]["outcome"]) == ("warning", "warning")
+    assert "much smaller than usual: 3.0 kB in place of 90.0 kB" in found["last"]["reason"]
+
+
 def test_what_cron_mails_is_what_restic_alone_would_have_said(repository: Path, source: Path) -> None:
     """Nobody's cron mail changes because of us."""
     command = ["restic", "-r", str(repository), "backup", "."]

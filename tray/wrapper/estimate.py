@@ -39,6 +39,7 @@ class Past:
         copied: Its engine counts only the bytes that it copies, so its figures do not tell how much there is to count.
         empty: Sources that held no files; None if they were not looked at.
         emptied: Those of them that had held some before.
+        sources: What it backed up; empty if that is not on record.
     """
 
     seconds: float
@@ -48,6 +49,7 @@ class Past:
     copied: bool = False
     empty: tuple[str, ...] | None = None
     emptied: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     @property
     def stored_most(self) -> bool:

@@ -111,13 +111,14 @@ class Follow:
                 after_run.without_tracker(run.places)
 
     def _checked(self, result: Result, how: Exit) -> Result:
-        """Return *result* with what the disk shows: sources that hold no files, and a lock that was left."""
+        """Return *result* with what disk and earlier runs show: sources without files, a sudden shrinkage, a lock that was left."""
         run = self._run
         with suppress(Exception):
             if run.engine is engines.COMMAND:
                 result = result_checks.of_script(result, self.watch.empty_sources, self._past)
             else:
                 result = result_checks.looked(result, run.plan, run.info.engine, self._past)
+                result = result_checks.collapsed(result, run.info, self._past)
         return result_checks.advised(result, how, run.engine, run.plan, run.info, run.places)
 
     def _note_start(self) -> Callable[[], None]:

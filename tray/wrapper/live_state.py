@@ -12,7 +12,12 @@ from tray.engines.base import Event, Problem, Progress
 from tray.runs import RunInfo
 from tray.wrapper.estimate import Counters, Estimate, Estimator, Past
 
-RUNS = 3
+RUNS = 10
+"""Earlier runs that are read: their sizes show whether a run is much smaller than usual."""
+
+ESTIMATED = 3
+"""The newest of them, from which totals and time left are estimated."""
+
 WAIT_SECONDS = 0.1
 """The wrapper does not wait longer for a locked log: then the earlier runs are not known."""
 
@@ -44,7 +49,7 @@ class LiveState:
 
     def know(self, past: Sequence[Past]) -> None:
         """Take the earlier runs of the same job, the newest first: what to expect of this one."""
-        self._estimator.know(past)
+        self._estimator.know(past[:ESTIMATED])
         self.tick(clock.monotonic())
 
     def tick(self, now: float, *, paused: bool = False) -> None:
@@ -121,6 +126,7 @@ def _past(entry: Mapping[str, Any], body: Mapping[str, Any], info: RunInfo) -> P
         copied=engines.named(info.engine).copied_only,
         empty=_names(body, "empty_sources"),
         emptied=_names(body, "emptied_sources") or (),
+        sources=_names(body, "sources") or (),
     )
 
 

@@ -1,4 +1,4 @@
-"""Correct a result by what the disk shows after the end: sources that hold no files, and locks that were left behind.
+"""Correct a result by what shows after the end: sources that hold no files, a backup that shrank, and locks that were left behind.
 
 Only folders on disks that answer at once are looked into, and only until the first file is found, so the caller does not wait.
 """
@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray import engines, runs
+from tray import engines, runs, wording
 from tray.core import clock, ourselves, regex
 from tray.core.dataclass import replace
 from tray.core.model import BACKUP, Outcome
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 _SECONDS = 0.2
 _FOLDERS = 5000
+_COLLAPSE = 4
+"""A run with less than one of so many bytes or files of the usual number has collapsed."""
+_FEW = 3
+"""Fewer earlier runs tell nothing about what is usual."""
 
 
 def looked(result: Result, plan: Plan, engine: str, past: "Sequence[Past]") -> Result:
@@ -103,6 +107,40 @@ def of_script(result: Result, empty: Sequence[str], past: "Sequence[Past]") -> R
         past: The last good runs of the job, the newest first.
     """
     return with_empty_sources(result, (*empty, ""), empty, _before(engines.COMMAND.name, past))  # others may hold files
+
+
+def collapsed(result: Result, info: RunInfo, past: "Sequence[Past]") -> Result:
+    """Return *result*, but a warning if the backup holds less than a quarter of what the last runs held.
+
+    The wrapper records that at the end of the run, so that every report tells it; it has read the earlier runs already at the
+    beginning. Only figures of engines that count all files of the sources are compared, and only with runs of the same sources.
+
+    Args:
+        info: The run.
+        past: The last good runs of the job, the newest first.
+    """
+    good = result.outcome in (Outcome.SUCCEEDED, Outcome.WARNING) and not result.empty
+    if not good or info.kind != BACKUP or not engines.named(info.engine).counts_files:
+        return result
+    alike = [run for run in past if run.sources == tuple(info.sources)]
+    size = _shrunk(result.bytes_processed, [run.size for run in alike])
+    files = _shrunk(result.files, [run.files for run in alike])
+    if size is None and files is None:
+        return result
+    much = f"{wording.size(size[0])} in place of {wording.size(size[1])}" if size else ""
+    many = f"{files[0]:,} in place of {wording.plural(files[1], 'file')}" if files else ""
+    words = f"much smaller than usual: {much or many}; was a folder emptied or moved?"
+    join = ", but it is" if result.outcome is Outcome.SUCCEEDED else "; it is also"
+    return replace(result, outcome=Outcome.WARNING, reason=f"{result.reason.rstrip('.')}{join} {words}")
+
+
+def _shrunk(now: int | None, before: Sequence[int | None]) -> tuple[int, int] | None:
+    """Return *now* and the median of *before* if it is below a quarter of that; None also where too few are known."""
+    known = sorted(number for number in before if number is not None)
+    if now is None or len(known) < _FEW:
+        return None
+    usual = known[len(known) // 2]
+    return (now, usual) if now * _COLLAPSE < usual else None
 
 
 def _before(engine: str, past: "Sequence[Past]") -> LastGood | None:

@@ -1,14 +1,16 @@
-"""A source that holds no files: one rule for all engines, told with what was deleted because of it and without false alarms."""
+"""A source that holds no files and a backup that shrank: one rule for all engines, told with the figures, without false alarms."""
 
 from pathlib import Path
 
 import pytest
 
 from tray import engines
+from tray.core.dataclass import replace
 from tray.core.model import Outcome
 from tray.engines.base import Exit, Result, Stream
 from tray.engines.findings import LastGood, holds_nothing, with_empty_sources
 from tray.observe.examine import Found
+from tray.runs import Process, RunInfo
 from tray.wrapper import result_checks
 from tray.wrapper.estimate import Past
 
@@ -232,3 +234,60 @@ def test_rsync_tells_how_many_copies_it_deleted(command: str) -> None:
     found = session.conclude(Exit(0))
     assert found.outcome is Outcome.WARNING
     assert "3 files were deleted from the copy" in found.reason
+
+
+GB = 10**9
+USUAL = tuple(Past(60.0, 9000 + night, 48 * GB + night, sources=("/home",)) for night in range(10))
+
+
+def shrunk(files: int | None, size: int | None, past: tuple[Past, ...] = USUAL, engine: str = "restic") -> Result:
+    """Judge a run that held so much after the runs of *past*."""
+    info = RunInfo("run", "home", engine, "backup", 0, "boot", Process(1, 1), sources=("/home",))
+    return result_checks.collapsed(replace(GOOD, files=files, bytes_processed=size), info, past)
+
+
+def test_a_backup_that_shrank_to_less_than_a_quarter_is_a_warning() -> None:
+    """A folder was emptied or moved: the run itself ended well, and no engine says a word."""
+    found = shrunk(9000, 12 * GB // 10)
+    assert found.outcome is Outcome.WARNING
+    words = "much smaller than usual: 1.2 GB in place of 48.0 GB; was a folder emptied or moved?"
+    assert found.reason == f"It was saved, but it is {words}"
+    assert "2,000 in place of 9,005 files" in shrunk(2000, 48 * GB).reason
+    assert shrunk(9000, 12 * GB + 1000).outcome is Outcome.SUCCEEDED
+
+
+def test_a_backup_that_ended_with_a_warning_also_says_that_it_shrank() -> None:
+    """Its own reason stays in front."""
+    info = RunInfo("run", "home", "borg", "backup", 0, "boot", Process(1, 1), sources=("/home",))
+    found = result_checks.collapsed(Result(Outcome.WARNING, "One file was not read.", files=1), info, USUAL)
+    assert found.reason.startswith(
+        "One file was not read; it is also much smaller than usual: 1 in place of 9,005 files"
+    )
+
+
+@pytest.mark.parametrize(
+    "past",
+    [
+        (),
+        USUAL[:2],
+        tuple(replace(run, sources=("/home", "/srv")) for run in USUAL),
+        tuple(replace(run, files=None, size=None) for run in USUAL),
+        tuple(replace(run, files=0, size=0) for run in USUAL),
+    ],
+)
+def test_a_backup_without_like_runs_before_it_has_not_shrunk(past: tuple[Past, ...]) -> None:
+    """Too few runs, other sources and unknown figures tell nothing."""
+    assert shrunk(1, 1, past).outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("engine", ["rclone", "gtar", "tar", "command"])
+def test_engines_that_count_only_changes_never_shrink(engine: str) -> None:
+    """An incremental archive is small each night."""
+    assert shrunk(1, 1, engine=engine).outcome is Outcome.SUCCEEDED
+
+
+def test_a_failure_does_not_become_a_warning_because_it_is_small() -> None:
+    """Only a result that looked good changes."""
+    info = RunInfo("run", "home", "restic", "backup", 0, "boot", Process(1, 1), sources=("/home",))
+    bad = Result(Outcome.FAILED, "No.", files=1, bytes_processed=1)
+    assert result_checks.collapsed(bad, info, USUAL) == bad
