@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tray.observe import boots
+
 _STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec"}
 _started: list[str] = []
 
@@ -24,3 +26,10 @@ def marked_if_it_starts_processes(request: pytest.FixtureRequest) -> Iterator[No
     _started.clear()
     yield
     assert request.node.get_closest_marker("process") or not _started, f"mark it with `process`: it ran {_started[0]}"
+
+
+@pytest.fixture(autouse=True)
+def no_journald(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let journald tell no starts of the machine to tests that only compute: it is asked by a program."""
+    if request.node.get_closest_marker("process") is None:
+        monkeypatch.setattr(boots, "journalled", list)

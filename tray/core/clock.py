@@ -10,6 +10,9 @@ import sys
 import time
 from datetime import UTC, datetime
 
+if sys.platform == "win32":
+    import ctypes
+
 DAY_MS = 86_400_000
 SLACK_MS = 600_000
 """A time that lies further in the future than this comes from a wrong clock."""
@@ -35,7 +38,30 @@ def since_boot_ms() -> int:
     """Return the milliseconds since the machine started, on a clock that cannot be set and that goes on during sleep."""
     if sys.platform == "linux":
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+    if sys.platform == "darwin":  # Python's monotonic clock stops there during sleep, this clock does not
+        return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000_000
     return time.monotonic_ns() // 1_000_000
+
+
+def slept_ms() -> int | None:
+    """Return the milliseconds for which the machine has slept since its start; None where the system does not tell.
+
+    Two clocks are read one after the other, so an awake machine may show a few milliseconds. The ways of Windows and macOS follow
+    their documentation and have not been run.
+    """
+    if sys.platform == "linux":
+        awake = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        return max(0, time.clock_gettime_ns(time.CLOCK_BOOTTIME) - awake) // 1_000_000
+    if sys.platform == "darwin":
+        awake = time.clock_gettime_ns(time.CLOCK_UPTIME_RAW)
+        return max(0, time.clock_gettime_ns(time.CLOCK_MONOTONIC) - awake) // 1_000_000
+    if sys.platform == "win32":
+        ticks = ctypes.c_ulonglong()  # of 100 ns; stands still during sleep, GetTickCount64 does not
+        if not ctypes.windll.kernel32.QueryUnbiasedInterruptTime(ctypes.byref(ticks)):
+            return None
+        ctypes.windll.kernel32.GetTickCount64.restype = ctypes.c_ulonglong
+        return max(0, int(ctypes.windll.kernel32.GetTickCount64()) - ticks.value // 10_000)
+    return None
 
 
 def to_text(ms: int) -> str:

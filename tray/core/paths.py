@@ -69,6 +69,16 @@ class Places:
         return self.state / "audit.standing"
 
     @property
+    def awake_log(self) -> Path:
+        """The moments that tell when the machine was awake and when it slept; may be deleted, then that is not known."""
+        return self.state / "awake.log"
+
+    @property
+    def awake_beat(self) -> Path:
+        """The tracker's last sign of life."""
+        return self.state / "awake.beat"
+
+    @property
     def baselines(self) -> Path:
         """Copies of the newest checkpoint and of the public keys, in a place apart from the log."""
         return self.config / "baselines"

@@ -15,6 +15,7 @@ from tray.core.dataclass import dataclass
 from tray.core.errors import AuditStandingError, ConfigError, PruneRefusedError
 from tray.core.paths import Places
 from tray.housekeeping import clock_jumps, config_changes, task_memory
+from tray.observe import awake_log, boots
 from tray.recording import close_lost
 from tray.runs import retention
 
@@ -142,6 +143,15 @@ def _refuse_evidence(places: Places) -> None:
         )
 
 
+def note_boots(current: Round) -> None:
+    """Once in each boot, where wtmp tells nothing: put the machine's starts and ends on record that journald knows."""
+    started_ms = clock.now_ms() - clock.since_boot_ms()
+    noted = {mark.wall_ms for mark in awake_log.read(current.places) if mark.kind in (awake_log.BOOT, awake_log.OFF)}
+    if boots.recorded() or max(noted, default=0) > started_ms - clock.JUMP_MS:
+        return
+    awake_log.append(current.places, [mark for mark in boots.journalled() if mark.wall_ms not in noted])
+
+
 def trim_run_logs(current: Round) -> None:
     """Remove the logs of runs beyond the configured age and size; their entries stay."""
     retention.trim(current.places, current.config_or_default.runs)
@@ -155,6 +165,7 @@ def forward_entries(current: Round) -> None:
 
 TASKS: dict[str, Task] = {
     "lost runs and waiting records": close_lost_runs,
+    "awake time": note_boots,
     "clock": lambda current: clock_jumps.check(current.places),
     "configuration": lambda current: config_changes.check(current.places),
     "verification": verify,

@@ -1,5 +1,8 @@
-"""Engines that others started: found in the kernel's process list, followed to their end. Linux only; elsewhere nothing is found.
+"""Learn from the system which engines others started, by the kernel's process list, and when the machine was awake.
 
+Engines are found on Linux only. awake_log.py and boots.py work without the rest.
+
+awake_log.py  notes when the machine was awake       boots.py    when it started and went off, by the system's records
 lister.py   lists new processes                      examine.py  tells whether a process is a run, and of what
 proc.py     reads /proc/PID                          meter.py    measures a run
 scope.py    whose processes an instance looks at     ends.py     how a run ended

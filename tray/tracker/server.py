@@ -1,4 +1,4 @@
-"""The tracker and its lifetime; it writes nothing to disk but socket, lock and pointer.
+"""The tracker and its lifetime; it writes nothing to disk but socket, lock, pointer, and when the machine was awake.
 
 It talks to processes of its own user alone, by the kernel's word. If a wrapper vanishes without `run.finished`, its run stays,
 marked as untracked, until the engine ends; a helper process then closes it in the audit log. The tracker carries no cryptography.
@@ -17,6 +17,7 @@ from tray.core.locks import FileLock
 from tray.core.model import Control
 from tray.core.paths import Places, private, system_readable
 from tray.ipc import endpoint
+from tray.observe.awake_log import BEAT_SECONDS, Keeper
 from tray.tracker import loop
 from tray.tracker.conversation import Conversation
 from tray.tracker.helpers import Helpers
@@ -64,6 +65,7 @@ class Tracker:
         self._observer = ObserverThread(
             places, self.runs, self.loop, self._observed_end, others=lambda: not system_readable()
         )
+        self._awake = Keeper(places)
         self._most = MOST_CONNECTIONS
         self._listener: socket.socket | None = None
 
@@ -77,6 +79,7 @@ class Tracker:
         self.loop.run()
         loop.alive()
         self._observer.end()
+        self._awake.end()
         listener.close()
 
     def _begin(self) -> None:
@@ -84,6 +87,8 @@ class Tracker:
         self._idle()
         self._adopt()
         self.helpers.begin()
+        self._awake.begin()
+        self._later("awake", BEAT_SECONDS, self._beat)
 
     def _listen(self, listener: socket.socket, token: str | None) -> None:
         if self._listener is not None:
@@ -119,6 +124,11 @@ class Tracker:
             with suppress(OSError, BackupTrayError):
                 private(self.places.runtime)
                 self._listen(*endpoint.listen(self.places.socket))
+
+    def _beat(self) -> None:
+        """Note every few minutes that the machine is awake."""
+        self._later("awake", BEAT_SECONDS, self._beat)
+        self._awake.beat()
 
     def stop(self, why: str) -> None:
         """End soon; *why* is "idle", "signal" or "handover"."""

@@ -9,6 +9,7 @@ from tray.core import ourselves
 from tray.core.errors import ConfigError
 from tray.core.files import content
 from tray.core.paths import HOME_VARIABLE, Places
+from tray.observe import awake_log
 from tray.runs import retention
 
 SECONDS = 2.0
@@ -23,7 +24,8 @@ def close_others(places: Places, mine: str) -> None:
 
 
 def without_tracker(places: Places) -> None:
-    """Send checkpoints and entries to further places, and remove logs that are not kept any more."""
+    """Note that the machine is awake, send checkpoints and entries to further places, and remove logs beyond their time."""
+    awake_log.note_run(places)
     with suppress(Exception):
         _send_afar(places)
     if retention.is_due(places):

@@ -39,7 +39,7 @@ class Past:
         copied: Its engine counts only the bytes that it copies, so its figures do not tell how much there is to count.
         empty: Sources that held no files; None if they were not looked at.
         emptied: Those of them that had held some before.
-        sources: What it backed up; empty if that is not on record.
+        sources: The folders and files that it backed up; empty if they are not on record.
     """
 
     seconds: float

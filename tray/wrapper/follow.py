@@ -111,7 +111,7 @@ class Follow:
                 after_run.without_tracker(run.places)
 
     def _checked(self, result: Result, how: Exit) -> Result:
-        """Return *result* with what disk and earlier runs show: sources without files, a sudden shrinkage, a lock that was left."""
+        """Return *result*, corrected by disk and earlier runs: sources without files, a sudden shrinkage, a lock that was left."""
         run = self._run
         with suppress(Exception):
             if run.engine is engines.COMMAND:

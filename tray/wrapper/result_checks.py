@@ -1,4 +1,4 @@
-"""Correct a result by what shows after the end: sources that hold no files, a backup that shrank, and locks that were left behind.
+"""Correct a result by the facts after the end: sources that hold no files, a backup that shrank, locks that were left behind.
 
 Only folders on disks that answer at once are looked into, and only until the first file is found, so the caller does not wait.
 """
@@ -110,7 +110,7 @@ def of_script(result: Result, empty: Sequence[str], past: "Sequence[Past]") -> R
 
 
 def collapsed(result: Result, info: RunInfo, past: "Sequence[Past]") -> Result:
-    """Return *result*, but a warning if the backup holds less than a quarter of what the last runs held.
+    """Return *result*, but a warning if the backup holds less than a quarter of the last runs' bytes or files.
 
     The wrapper records that at the end of the run, so that every report tells it; it has read the earlier runs already at the
     beginning. Only figures of engines that count all files of the sources are compared, and only with runs of the same sources.

@@ -28,6 +28,8 @@ from tray.housekeeping import clock_jumps, config_changes, rounds, task_memory, 
 from tray.housekeeping.clock_jumps import Clocks, Jump
 from tray.housekeeping.tasks import Round
 from tray.jobs import first_backup
+from tray.observe import awake_log, boots
+from tray.observe.awake_log import BOOT, OFF, Mark
 from tray.recording import tracker_entries
 from tray.status import StatusSource
 
@@ -541,3 +543,25 @@ def test_checkpoints_are_copied_to_the_places_that_are_configured(places: Places
     write(places, f'[audit]\nbaselines = ["{far}"]\n')
     assert rounds.run(places) == {}
     assert list(far.rglob("*.checkpoint"))
+
+
+def test_the_starts_of_the_machine_are_taken_from_journald_once_a_boot_where_wtmp_is_empty(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may take journald seconds to tell them."""
+    started = clock.now_ms() - clock.since_boot_ms()
+    told = [Mark(BOOT, started - 2 * clock.DAY_MS), Mark(OFF, started - clock.DAY_MS), Mark(BOOT, started + 2000)]
+    asked = iter([told])
+    monkeypatch.setattr(boots, "journalled", lambda: next(asked))
+    monkeypatch.setattr(boots, "recorded", list)
+    for _ in range(2):
+        tasks.note_boots(Round(places))
+    assert awake_log.read(places) == told
+
+
+def test_journald_is_not_asked_where_wtmp_tells_the_starts(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every status reads wtmp by itself."""
+    monkeypatch.setattr(boots, "recorded", lambda: [Mark(BOOT, clock.now_ms())])
+    monkeypatch.setattr(boots, "journalled", lambda: pytest.fail("asked"))
+    tasks.note_boots(Round(places))
+    assert awake_log.read(places) == []

@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tray.core import paths
 from tray.core.errors import TrackerGoneError
 from tray.core.model import Control, LiveRun, Phase, Source, Step
 from tray.core.paths import Places
+from tray.observe import awake_log
 from tray.tracker import start
 
 pytestmark = pytest.mark.process
@@ -348,6 +350,17 @@ def test_a_run_whose_wrapper_vanished_without_a_folder_is_forgotten(places: Plac
     asking = ipc.Client(places, "cli")
     wait_for(lambda: not asking.request("status")["runs"], what="the run to go")
     asking.close()
+
+
+def test_the_tracker_notes_that_the_machine_is_awake(places: Places) -> None:
+    """From its start to its end; its last sign of life stays only if it was killed."""
+    for number, left in ((signal.SIGKILL, True), (signal.SIGTERM, False)):
+        process = subprocess.Popen([sys.executable, "-m", "tray", "tracker"])
+        wait_for(lambda: answers(places) and places.awake_beat.exists(), what="the tracker")
+        process.send_signal(number)
+        process.wait()
+        assert places.awake_beat.exists() is left
+    assert [mark.kind for mark in awake_log.read(places)] == ["beat", "beat", "beat", "end"]
 
 
 def test_nothing_of_the_tracker_needs_cryptography() -> None:

@@ -13,6 +13,7 @@ from tray.audit.checkpoint import parse
 from tray.audit.store import AuditLog
 from tray.core import ourselves
 from tray.core.paths import Places, private
+from tray.observe import awake_log
 from tray.wrapper import after_run
 
 pytestmark = pytest.mark.process
@@ -43,6 +44,12 @@ def test_a_run_without_a_tracker_leaves_its_checkpoint_in_the_configured_folder(
     with AuditLog.read(places.audit_db) as log:
         size, _, _ = log.head()
     assert parse(copy.read_bytes()).size == size
+
+
+def test_a_run_without_a_tracker_notes_that_the_machine_was_awake(places: Places) -> None:
+    """A server without a desktop knows its awake time too."""
+    assert run("true").returncode == 0
+    assert [mark.kind for mark in awake_log.read(places)] == ["run"]
 
 
 def test_the_exit_code_stays_the_commands_own_when_a_place_is_out(places: Places, tmp_path: Path) -> None:
