@@ -1,6 +1,6 @@
 """Run everything that must pass: the README's test command, then the unit tests on the newest Python that this machine has.
 
-Needs neither a screen nor a user: works as root in a bare machine. Processes that the tests leave running are ended, and named.
+Needs neither a screen nor a user: works as root on a bare machine. Ends and names the processes that the tests leave running.
 The last line is pytest's own.
 """
 
@@ -18,16 +18,16 @@ from typing import IO
 ROOT = Path(__file__).resolve().parent.parent
 PR_SET_CHILD_SUBREAPER = 36
 TOGETHER = ("-n", "2", "--dist", "worksteal")
-"""So the second run takes no longer than the first, whose end-to-end tests leave the processors idle for much of the time."""
+"""With two workers the second run ends before the first, whose end-to-end tests leave the processors idle for much of the time."""
 
 
 def main() -> int:
-    """Run both, the second one beside the first; the first failure decides."""
-    # Orphans become our children instead of init's, so that none can hide.
+    """Run both at the same time; return the first failure's exit code, else 0."""
+    # The kernel gives orphans to us instead of init, so that none can hide.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     os.chdir(ROOT)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # programs that the tests start need half the time with bytecode
-    # Temporary files of the second run are apart: the first one looks whether it leaves any.
+    # The second run has a folder of its own for temporary files, since the first one checks whether it leaves any.
     with (
         tempfile.TemporaryDirectory(prefix="newest-") as apart,
         tempfile.TemporaryFile() as output,

@@ -1,4 +1,4 @@
-"""What every test gets: places of its own, and signals as they are by default."""
+"""Give every test places of its own, and signals their default handling."""
 
 import gc
 import os
@@ -22,9 +22,9 @@ settings.load_profile("same")  # two runs over one commit agree; `--hypothesis-p
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the tests a home of their own, and let Ctrl-C mean something.
+    """Give the tests a home of their own, and let Ctrl-C interrupt them.
 
-    A shell that starts us in the background has it ignored, and what we start would inherit that.
+    A shell that starts pytest in the background ignores Ctrl-C, and the processes of the tests would inherit that.
     """
     if base := own_home.begin():
         config.add_cleanup(lambda: own_home.end(base))
@@ -35,9 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let each of several workers begin with its share of the end-to-end tests, which mostly wait; `worksteal` deals in shares.
+    """Let each worker begin with its share of the end-to-end tests, which mostly wait; `worksteal` deals in shares.
 
-    The short tests, which only compute, come last: they are taken over evenly, so that all workers end at the same time.
+    The short tests, which only compute, come last: workers share them evenly, so that all end at the same time.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers == 1:
@@ -53,14 +53,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let the collector of garbage pass over the thousands of collected tests, which live as long as the process."""
+    """Let the garbage collector skip the thousands of collected tests, which live as long as the process."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True)
 def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test sees the records, the tracker or the configuration of whoever runs it."""
+    """Hide the records, tracker and configuration of the user who runs the tests."""
     for name in [name for name in os.environ if name.startswith(("RESTIC_", "BORG_", "BACKUP_TRAY_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "bt"))
@@ -72,17 +72,17 @@ def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 
 def _end_trackers(home: Path) -> None:
-    """End the tracker that the program has started for a test by itself: it would go on for a minute, also after the last test."""
+    """End the tracker that the program started for a test: it would run on for a minute, even after the last test."""
     if not (home / "runtime/tracker.lock").exists():
         return
-    found = []
+    trackers = []
     for process in psutil.process_iter(["cmdline"]):
         with suppress(psutil.Error):
             if "--idle-exit" in (process.info["cmdline"] or ()):
                 if process.environ().get(paths.HOME_VARIABLE) == str(home):
                     process.terminate()
-                    found.append(process)
-    for process in psutil.wait_procs(found, timeout=10)[1]:
+                    trackers.append(process)
+    for process in psutil.wait_procs(trackers, timeout=10)[1]:
         process.kill()
 
 

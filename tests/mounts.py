@@ -1,4 +1,4 @@
-"""A view of the file system of one's own, for tests that mount."""
+"""Run a command in mounts of its own, for tests that mount."""
 
 import functools
 import os
@@ -27,7 +27,7 @@ def _has_sudo() -> bool:
 def mounted(mount: str, *argv: str, more: Sequence[str] = ()) -> list[str]:
     """Return the command that does *mount* (shell) in mounts of its own and then runs *argv* as the present user.
 
-    *more* are further options of `unshare`, for other namespaces beside.
+    *more* are further options of `unshare`, for additional namespaces.
 
     Root mounts; an ordinary user asks sudo, since a user namespace of one's own cannot be had in a chroot. Where sudo is not to be
     had, such a namespace makes the user root for the mount, and a second one makes it the user again.

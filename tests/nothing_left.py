@@ -1,8 +1,8 @@
-"""A pytest plugin (`-p tests.nothing_left`): what the tests leave in the user's home or among temporary files fails the run.
+"""A pytest plugin (`-p tests.nothing_left`): a file that the tests leave in the user's home or among temporary files fails the run.
 
-It looks at names two levels deep: what programs keep in a home is a file there, or a folder in `.cache`, `.config` and their like.
-Other programs of the machine make files meanwhile, so a name counts only if it is of this program, of an engine, or of what
-the tests start besides. Below /var/tmp, where the program keeps records that fit nowhere else, it counts if it belongs to a
+It compares names two levels deep: programs keep files in a home directly, or in folders of `.cache`, `.config` and their like.
+Other programs of the machine make files meanwhile, so a name counts only if it is of this program, of an engine, or of another
+program that the tests start. Below /var/tmp, where the program keeps records that fit nowhere else, it counts if it belongs to a
 state folder of these tests: the name tells which (`tray.core.paths`).
 """
 
@@ -36,23 +36,23 @@ def _places() -> list[Path]:
 
 
 def _names(places: list[Path]) -> frozenset[str]:
-    found = set()
+    names = set()
     for place in places:
         try:
-            found |= {
+            names |= {
                 str(place / name)
                 for name in os.listdir(place)
                 if name not in _SHARED and name[:3] != own_home.PREFIX and _OURS.search(name)
             }
         except OSError:
             continue
-    return frozenset(found)
+    return frozenset(names)
 
 
 def _last_resorts() -> dict[str, str]:
-    """Return the folders of the last resort, with what marks the state folder that each belongs to."""
-    found = (_MARKED.fullmatch(name) for name in os.listdir(_LAST_RESORT))
-    return {str(_LAST_RESORT / one[0]): one[1] for one in found if one}
+    """Return the folders of the last resort, each with the mark of its state folder."""
+    matches = (_MARKED.fullmatch(name) for name in os.listdir(_LAST_RESORT))
+    return {str(_LAST_RESORT / match[0]): match[1] for match in matches if match}
 
 
 def _marks() -> frozenset[str]:
@@ -71,7 +71,7 @@ class _Watch:
         config.stash[_LEFT] = []
 
     def left(self) -> list[str]:
-        """Return the names that are new; what is just being taken away is waited for."""
+        """Return the new names, after waiting for those that a process is still removing."""
         deadline = time.monotonic() + _PATIENCE
         while (new := _names(self._places) - self._before) and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -82,7 +82,7 @@ class _Watch:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Look at the real home, before the tests get one of their own; in the first process of a run only."""
+    """Note the names in the real home, before the tests get a home of their own; only in the first process of a run."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Watch(config), "nothing-left-watch")
 
@@ -98,6 +98,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Name what is left."""
+    """Name the files that are left."""
     for name in config.stash.get(_LEFT, []):
         terminalreporter.write_line(f"LEFT BEHIND, which fails this run: {name}", red=True)

@@ -1,8 +1,8 @@
-"""A home, a folder for temporary files and a time zone of the tests' own: nothing of the user's is touched, nothing stays behind.
+"""Give the tests a home, a folder for temporary files and a time zone of their own; touch no file of the user, leave none behind.
 
-The first process of a run makes both folders and takes them away; its workers and what they start inherit the environment. Set
-KEEP_TEST_FILES to look at them afterwards. In the time zone it is about noon: what ended "two hours ago" ended today, also where
-the tests run at midnight. Tests of midnight itself give their own moments.
+The first process of a run makes both folders and removes them; its workers and their children inherit the environment. Set
+KEEP_TEST_FILES to look at them afterwards. In the time zone it is about noon: a run that ended "two hours ago" ended today, also
+where the tests run at midnight. Tests of midnight itself give their own moments.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 
 PREFIX = "bt-"
 SHARED = "TEST_SHARED_TMP"
-"""Names the real place for temporary files, for what must be in one that every user can write to."""
+"""Names the real folder for temporary files, for files that must be where every user can write."""
 BASE = "TEST_OWN_BASE"
 """Names the folder that holds home and temporary files of the tests."""
 _USERS = (
@@ -27,7 +27,7 @@ LOCALES = Path(__file__).parent.parent / ".venv-test/locale"
 
 
 def begin() -> Path | None:
-    """Let this process and what it starts live in folders of their own; returns them, None if that was done before."""
+    """Let this process and its children live in folders of their own; return them, None if an earlier call did so."""
     if LOCALES.is_dir():
         os.environ.setdefault("LOCPATH", str(LOCALES))
     if SHARED in os.environ:
@@ -55,7 +55,7 @@ def noon(hour: int) -> str:
 
 
 def end(base: Path) -> None:
-    """Take the folders away, also what root or another user made in them."""
+    """Remove the folders, also files that root or another user made in them."""
     tempfile.tempdir = None
     os.environ["TMPDIR"] = os.environ.pop(SHARED)
     if "KEEP_TEST_FILES" in os.environ:

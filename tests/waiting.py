@@ -1,4 +1,4 @@
-"""Waiting for what must happen: an event with a deadline, never a plain sleep."""
+"""Wait for an event with a deadline, never by a plain sleep."""
 
 import time
 from collections.abc import Callable

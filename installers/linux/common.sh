@@ -8,7 +8,7 @@
 #   service                               none                                  /etc/systemd/system/backup-tray.service
 #   trial                                 $XDG_DATA_HOME/backup-tray/trial      /var/lib/backup-tray-trial
 
-# A person's own Python settings must not reach ours: pyenv, conda and virtual environments come first in many a PATH.
+# The user's Python settings must not reach our program: in many a PATH pyenv, conda or a virtual environment comes first.
 unset PYTHONHOME PYTHONPATH PYTHONSTARTUP VIRTUAL_ENV PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
 PYTHON=/usr/bin/python3
 MARK="Backup Tray installed this file"
@@ -24,7 +24,7 @@ stop() {
     exit "$1"
 }
 
-# places user|system: sets the folders of the installation. Root's HOME is taken from the password database, since sudo may keep the caller's.
+# places user|system: sets the folders of the installation. Root's HOME comes from the password database, since sudo may keep the caller's.
 places() {
     if [ "$1" = system ]; then
         HOME=$(getent passwd 0 | cut -d: -f6)
@@ -43,7 +43,7 @@ places() {
 
 has_display() { [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; }
 
-# Whether this machine has a screen to look at: one is there now, or a desktop is installed.
+# has_desktop: succeeds if this machine has a screen now, or a desktop is installed.
 has_desktop() {
     has_display && return
     for entry in /usr/share/xsessions/*.desktop /usr/share/wayland-sessions/*.desktop; do
@@ -60,7 +60,7 @@ as_root() {
     fi
 }
 
-# Prints those of the named Debian packages that are not installed.
+# missing_debs PACKAGE...: prints the packages that are not installed.
 missing_debs() {
     for package; do
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || printf '%s ' "$package"
@@ -87,7 +87,7 @@ apt_install() {
 
 python_is_new_enough() { "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
-# Where there is no apt: go on if everything is there already, else name the packages and stop.
+# need_other_system: without apt, goes on if every package is there already, else names the packages and stops.
 need_other_system() {
     missing=""
     "$PYTHON" -c 'import ensurepip' 2>/dev/null || missing="$missing python"
@@ -107,7 +107,7 @@ need_other_system() {
         "$how  (then call this script again)"
 }
 
-# Prints one word that changes with every change of the program.
+# fingerprint CHECKOUT: prints one word that changes with every change of the program.
 fingerprint() {
     (cd "$1" && find pyproject.toml README.md LICENSE tray assets -type f ! -name '*.pyc' -exec sha256sum {} + | LC_ALL=C sort | sha256sum |
         cut -d' ' -f1)
@@ -128,14 +128,14 @@ ours() {
 # born PID: prints when the process started; with the pid it names one process for good. Prints nothing once it has ended.
 born() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" && $1 != "X" { print $20 }'; }
 
-# left PID:BORN...: prints those that still run.
+# left PID:BORN...: prints the processes that still run.
 left() {
     for named; do
         if [ "$(born "${named%:*}")" = "${named#*:}" ]; then printf '%s ' "$named"; fi
     done
 }
 
-# signalled SIGNAL PID:BORN...: sends it to those that still run, and waits until they are gone, at most PATIENCE seconds.
+# signalled SIGNAL PID:BORN...: signals the processes that still run, and waits until they are gone, at most PATIENCE seconds.
 signalled() {
     signal=$1
     shift
@@ -165,7 +165,7 @@ end_ours() {
     [ -z "$(ours "$@")" ]
 }
 
-# renew_ours VERB...: ends these processes, and starts each again as it was: the same user, environment and command, the new program.
+# renew_ours VERB...: ends the processes with these commands, and starts each again with the same user, environment and command.
 renew_ours() {
     kept=$(mktemp -d)
     for pid in $(ours "$@"); do
@@ -176,7 +176,7 @@ renew_ours() {
     end_ours "$@" || say "Processes of the old program could not be ended: $(ours "$@")"
     for file in "$kept"/*.user; do
         [ -e "$file" ] || continue
-        # A tracker that a tray or a command started for itself comes back with them.
+        # A tray or a command starts its own tracker (--idle-exit) again.
         if tr '\0' '\n' <"${file%.user}.cmdline" | grep -qx -e --idle-exit; then continue; fi
         read -r uid gid <"$file"
         become=""

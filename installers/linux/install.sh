@@ -3,8 +3,8 @@
 #
 #   installers/linux/install.sh [--user | --system]
 #
-# As root for everybody, else for this user; --user: for this user, also as root; --system: for everybody, which only root can do. For
-# everybody it also sets up the service that shows root's backups to the members of the group backup-tray, read-only. Calling it again
+# Called by root it installs for all users, else for the caller; --user: for the caller, also as root; --system: for all users (root only). For
+# all users it also sets up the service that shows root's backups to the members of the group backup-tray, read-only. Calling it again
 # brings the installation up to date and is quick if nothing changed. Asks nothing. Exit codes: 0 done, 69 something is missing that
 # it cannot install, 73 a file in the way, 75 a backup is running, 77 not allowed.
 set -eu
@@ -130,7 +130,7 @@ grep -qs '^Hidden=true' "$AUTOSTART/backup-tray.desktop" || entry "$AUTOSTART/ba
 cp "$here/common.sh" "$here/uninstall.sh" "$here/service.sh" "$PREFIX/"
 printf '%s\n' "$kind" >"$PREFIX/kind"
 if [ -n "$changed" ]; then
-    # The processes that run now are the old program's. systemd restarts its service itself.
+    # The running processes are the old program's. systemd restarts its service itself.
     verbs="tray window tracker"
     [ -d /run/systemd/system ] || verbs="$verbs system"
     # shellcheck disable=SC2086 # a list of words

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The service that shows root's backups to the members of a group, read-only: sets it up, or takes it away. Called by install.sh and
-# uninstall.sh; by itself it needs an installation for everybody, and root.
+# Sets up, or removes, the service that shows root's backups to the members of a group, read-only. Called by install.sh and
+# uninstall.sh; by itself it needs root and an installation for all users.
 #
 #   service.sh install [changed] | remove       changed: the program is another one, so the service must start again
 set -eu
@@ -16,7 +16,7 @@ VIEW=/run/backup-tray-view
 [ "$(id -u)" = 0 ] || stop 77 "Only root can change the service of the whole system." "" "sudo $0 ${1:-install}"
 systemd_runs() { [ -d /run/systemd/system ]; }
 
-# theirs FILE: whether it is there and was not made by us.
+# theirs FILE: succeeds if FILE exists and another program made it.
 theirs() { [ -e "$1" ] && ! grep -q "$MARK" "$1"; }
 
 install_service() {
@@ -29,7 +29,7 @@ install_service() {
         groupadd --system "$GROUP"
     fi
     mkdir -p "${UNIT%/*}" "${FOLDER%/*}"
-    # The folder is there from the start of the system, whether or not the service is: so that a service that does not run is noticed.
+    # The system makes the folder at its start, with or without the service, so that a tray notices a service that does not run.
     cat >"$FOLDER.new" <<END
 # $MARK.
 d $VIEW 0750 root $GROUP -

@@ -16,7 +16,7 @@ places "$kind"
 WATCHABLE=0
 [ "$#" -gt 0 ] || {
     set -- /usr/share /usr/lib
-    WATCHABLE=25 # seconds that the first backup shall last at least, so that there is something to see
+    WATCHABLE=25 # the first backup lasts at least so many seconds, so that the user can watch it
 }
 
 mkdir -p "$TRIAL"
@@ -31,7 +31,7 @@ if "$LAUNCHER" audit show --limit 1 2>&1 | grep -q "from before the first releas
     say "An older version made the trial's record, in a format that is not read any more. It goes, and a new one begins."
     rm -rf "$TRIAL/state" "$TRIAL/config" "$TRIAL/checkpoint"
 fi
-# Files that this user cannot read are left out: they would make the first backup end with a warning.
+# Leave out files that this user cannot read: they would make the first backup end with a warning.
 find "$@" -xdev ! -type l \( ! -readable -o -type d ! -executable \) -prune -print 2>/dev/null |
     sed 's/[][*?\\]/\\&/g; s/\$/$$/g' >"$TRIAL/excluded" || true
 printf '%s\n' "$TRIAL" >>"$TRIAL/excluded"
@@ -43,7 +43,7 @@ if ! { [ -e "$TRIAL/passed" ] && restic cat config >/dev/null 2>&1; }; then
     rm -rf "$repository" "$TRIAL/passed"
     "$VENV/bin/python" -I -c 'from tray.jobs.first_backup import generate_password; print(generate_password())' >"$password"
     restic init >/dev/null || stop 73 "The trial's repository could not be made." "restic said so above." "See: df -h $TRIAL"
-    # restic shrinks such files to about a third. Where that is soon written it is slowed down, so that there is something to see.
+    # restic compresses such files to about a third. On a quick machine the trial slows restic down, so that the user can watch it.
     size=$(shift 3; du -skxc -- "$@" 2>/dev/null | tail -n 1 | cut -f 1)
     free=$(df -Pk "$TRIAL" | awk 'NR == 2 { print $4 }')
     [ "$free" -gt "$((size + 100000))" ] || stop 73 "There is too little free space for the trial." \

@@ -23,29 +23,29 @@ show() {
     step "The icon and the window"
     if [ -z "$(trial_pids tray)" ]; then setsid "$LAUNCHER" tray >"$TRIAL/tray.out" 2>&1 </dev/null & fi
     shown tray "The icon" 8 icon_is_there
-    setsid "$LAUNCHER" window dashboard >"$TRIAL/window.out" 2>&1 </dev/null & # raises the one that is open
+    setsid "$LAUNCHER" window dashboard >"$TRIAL/window.out" 2>&1 </dev/null & # raises a window that is open already
     shown window "The window" 20 window_is_there
     [ -n "$failed" ] || say "Look at the tray: hover over the icon, click it, right-click it. The Dashboard is open."
 }
 
-# Those of our processes that show the trial, not the real thing.
+# trial_pids VERB: prints the pids of our processes that show the trial.
 trial_pids() {
     for pid in $(ours "$1"); do
         if tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qxF "BACKUP_TRAY_HOME=$TRIAL"; then printf '%s ' "$pid"; fi
     done
 }
 
-# A panel has taken the trial's icon.
+# icon_is_there: succeeds once a panel has taken the trial's icon.
 icon_is_there() {
     pid=$(trial_pids tray)
     [ -n "$pid" ] && "$VENV/bin/python" -I -c 'import sys; from tray.doctor.panel import icon_shown
 sys.exit(not icon_shown(int(sys.argv[1].split()[0])))' "$pid"
 }
 
-# The trial's window is up and hears requests.
+# window_is_there: succeeds once the trial's window takes requests.
 window_is_there() { [ -S "$TRIAL/runtime/window.sock" ] && [ -n "$(trial_pids window)" ]; }
 
-# Tells the user which parts stay on the screen, or ends the trial as failed.
+# still_shown: tells the user which parts stay on the screen, or ends the trial as failed.
 still_shown() {
     if [ -n "$failed" ]; then
         "$LAUNCHER" doctor >&2 || true

@@ -1,9 +1,9 @@
-"""Figures of the audit log, beside what the same disk and processor do without it.
+"""Figures of the audit log, beside the same disk and processor without it.
 
     python tests/bench/bench_audit.py [--folder DIR] [--entries N]
 
 Prints one append beside the disk's own fsync (alternated) and by eight processes at once, verification of a 10 MB log beside raw
-SHA-256 over the same bytes, what status asks in a long log, and how many bytes an entry takes, by table and index.
+SHA-256 over the same bytes, the status's questions in a long log, and the bytes of an entry, by table and index.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def percentiles(seconds: list[float]) -> str:
 
 
 def appends(folder: Path, rounds: int) -> None:
-    """One append of one entry, alternated with 4 KiB and an fsync on the same disk."""
+    """Append single entries, alternated with 4 KiB and an fsync on the same disk."""
     log_seconds, disk_seconds = [], []
     copies = folder / "copies"
     with (
@@ -99,7 +99,7 @@ def appends(folder: Path, rounds: int) -> None:
 
 
 def one_of_many(folder: Path, count: int) -> None:
-    """What each process of `together` does: print the seconds of each append."""
+    """Append entries in one process of `together`, and print the seconds of each append."""
     with AuditLog.open(folder / "audit.db", folder / "audit.key", timeout=60, copies=folder / "copies") as log:
         for pair in drafts(count // 2):
             for draft in pair:
@@ -107,7 +107,7 @@ def one_of_many(folder: Path, count: int) -> None:
 
 
 def together(folder: Path, processes: int, count: int) -> None:
-    """Several processes that append at once: no error, no fork, no gap."""
+    """Append from several processes at once; there must be no error, fork or gap."""
     AuditLog.open(folder / "audit.db", folder / "audit.key", copies=folder / "copies").close()
     command = [sys.executable, __file__, "--append", str(count), "--folder", str(folder)]
     began = time.perf_counter()
@@ -130,8 +130,8 @@ def sizes(db: Path, entries: int) -> None:
     print(f"size: {total / entries:,.0f} bytes an entry   (goal 1,000)")
     connection = sqlite3.connect(f"{db.absolute().as_uri()}?mode=ro", uri=True)
     try:
-        found = connection.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name ORDER BY 2 DESC").fetchall()
-        print("  " + ", ".join(f"{name} {size / entries:,.1f}" for name, size in found if size * 100 > total))
+        rows = connection.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name ORDER BY 2 DESC").fetchall()
+        print("  " + ", ".join(f"{name} {size / entries:,.1f}" for name, size in rows if size * 100 > total))
     except sqlite3.OperationalError:
         print("  this SQLite has no dbstat")
     finally:
@@ -178,7 +178,7 @@ def verification(folder: Path) -> None:
     check()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    mine, theirs, all_bytes = (statistics.median(found) for found in (ours, raw, whole))
+    mine, theirs, all_bytes = (statistics.median(times) for times in (ours, raw, whole))
     print(
         f"verify a {size / 1e6:.1f} MB log, {len(entries):,} entries: {mine * 1e3:.1f} ms median, {first * 1e3:.1f} ms at first"
     )
@@ -190,7 +190,7 @@ def verification(folder: Path) -> None:
 
 
 def questions(folder: Path, entries: int) -> None:
-    """What status asks after each change, in a long log."""
+    """Time the status's questions after a change, in a long log."""
     seconds = timed(lambda: fill(folder, entries // 2))
     size = (folder / "audit.db").stat().st_size
     print(

@@ -1,4 +1,4 @@
-"""What all of us cost during one real backup of 20,000 files, and how quickly a line reaches the tracker.
+"""The cost of wrapper, tracker and tray during one real backup of 20,000 files, and how soon a line reaches the tracker.
 
     python tests/bench/bench_backup.py [--files 20000] [--size 70000] [--lines 300]
 
@@ -60,7 +60,7 @@ class Meter(threading.Thread):
                         self._last[pid] = used
 
     def seconds(self) -> dict[str, float]:
-        """Stop and return what each group used."""
+        """Stop, and return the CPU seconds of each group."""
         self._enough.set()
         self.join()
         return {
@@ -84,7 +84,7 @@ def family(pid: int) -> list[int]:
 
 
 def during(desk: Desktop, folder: Path, source: Path, *, window: bool) -> Iterator[str]:
-    """Run one backup and yield a row for each of us."""
+    """Run one backup and yield a row for each process of ours."""
     repository = make_repository(folder / "repository")
     client = ipc.Client(paths.places(), "bench")
     tray = next(process.pid for process in desk.started if "tray" in process.args)

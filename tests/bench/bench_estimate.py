@@ -1,7 +1,7 @@
-"""How well the time left is estimated: replays recorded runs and prints the error over time, beside `remaining / average`.
+"""Measure the estimate of the time left: replay recorded runs and print the error over time, beside `remaining / average`.
 
     tune    recordings that the estimator's constants were chosen with
-    judge   recordings that nobody looked at before the constants were fixed
+    judge   recordings that had no part in choosing the constants
 
 The naive estimate gets the same totals as ours (the engine's once it has counted, else those of the last run), goes by bytes, and
 by files where there are no bytes. An error is in percent of the whole run; "-": nothing is said. Goal: half the naive median.
@@ -29,7 +29,7 @@ MARKS = (10, 25, 50, 75, 90)
 TICK = 1.0
 NAMES = ("ours", "naive", "engine")
 Said = tuple[float, float | None, float | None, float | None]
-"""When, and the seconds left as we, the naive estimate and the engine say."""
+"""A time, and the seconds left by our estimate, the naive one and the engine's."""
 
 
 @dataclass(frozen=True)
@@ -45,28 +45,31 @@ class Recording:
 
 
 def main() -> None:
-    """Print the table and what it comes to."""
+    """Print the table and its summary."""
     recordings = load()
     marks = " ".join(f"{mark:>5}%" for mark in MARKS)
     print(f"{'recording':<32}{'set':>6}{'s':>7}  {'ours at ' + marks:<44}{'naive at ' + marks}")
-    errors = {one.name: at_marks(one, replay(one)) for one in recordings}
-    for one in recordings:
-        rows = ["  ".join(_percent(error[place]) for error in errors[one.name]) for place in (0, 1)]
-        print(f"{one.name:<32}{one.set:>6}{one.seconds:>7.0f}  {rows[0]:<44}{rows[1]}")
+    errors = {recording.name: at_marks(recording, replay(recording)) for recording in recordings}
+    for recording in recordings:
+        rows = ["  ".join(_percent(error[place]) for error in errors[recording.name]) for place in (0, 1)]
+        print(f"{recording.name:<32}{recording.set:>6}{recording.seconds:>7.0f}  {rows[0]:<44}{rows[1]}")
     print()
     print(f"{'median absolute error':<32}{'ours':>13}{'naive':>15}{'engine':>15}{'where both speak: ours, naive':>34}")
     for name in ("tune", "judge", "all"):
-        summary(name, [error for one in recordings if name in (one.set, "all") for error in errors[one.name]])
+        summary(
+            name,
+            [error for recording in recordings if name in (recording.set, "all") for error in errors[recording.name]],
+        )
 
 
 def summary(name: str, errors: list[tuple[float | None, ...]]) -> None:
-    """Print one line: each over all that it says (and how often that is), then ours and naive where both say something."""
+    """Print one line: each estimate's median error (and the number of its values), then ours and naive where both have one."""
     row = ""
     for place in range(3):
         said = [abs(value) for error in errors if (value := error[place]) is not None]
         row += f"{100 * median(said):.1f} % ({len(said)})".rjust(15)
-    both = [(abs(one[0]), abs(one[1])) for one in errors if one[0] is not None and one[1] is not None]
-    ours, naive = median(pair[0] for pair in both), median(pair[1] for pair in both)
+    both = [(abs(ours), abs(naive)) for ours, naive, *_ in errors if ours is not None and naive is not None]
+    ours, naive = (median(column) for column in zip(*both, strict=True))
     print(f"{name:<30}{row}   {100 * ours:8.1f} %{100 * naive:8.1f} %  ({len(both)}), {naive / ours:.1f} times smaller")
 
 
@@ -76,59 +79,59 @@ def load() -> list[Recording]:
 
 
 def _recording(path: Path) -> Recording:
-    told: dict[str, Any] = json.loads(path.read_text())
-    copied = engines.named(told["engine"]).copied_only
-    past = tuple(Past(*one, copied=copied) for one in told["past"])
-    points = tuple((Counters(now, Phase(phase), *counts), left) for now, phase, *counts, left in told["points"])
-    return Recording(path.stem, told["set"], told["engine"], told["seconds"], past, points)
+    data: dict[str, Any] = json.loads(path.read_text())
+    copied = engines.named(data["engine"]).copied_only
+    past = tuple(Past(*run, copied=copied) for run in data["past"])
+    points = tuple((Counters(now, Phase(phase), *counts), left) for now, phase, *counts, left in data["points"])
+    return Recording(path.stem, data["set"], data["engine"], data["seconds"], past, points)
 
 
-def replay(one: Recording) -> list[Said]:
-    """Return what is said after each reading, and once a second between them."""
+def replay(recording: Recording) -> list[Said]:
+    """Return the estimates after each reading, and once a second between them."""
     estimator = Estimator(0.0)
     estimator.look(0.3)
-    estimator.know(one.past)
+    estimator.know(recording.past)
     said: list[Said] = []
     reading, left = Counters(0.0, Phase.SCANNING), None
     now = 1.0
-    for reading_next, left_next in (*one.points, (replace(reading, now=one.seconds), None)):
+    for reading_next, left_next in (*recording.points, (replace(reading, now=recording.seconds), None)):
         while now < reading_next.now:
             said.append((now, _seconds(estimator.look(now)), naive(reading, estimator.look(now), now), left))
             now += TICK
-        if reading_next.now < one.seconds:
+        if reading_next.now < recording.seconds:
             reading, left = reading_next, left_next
             now = reading.now
-            found = estimator.add(reading)
-            said.append((now, _seconds(found), naive(reading, found, now), left))
+            estimate = estimator.add(reading)
+            said.append((now, _seconds(estimate), naive(reading, estimate, now), left))
             now += TICK
     return said
 
 
-def naive(reading: Counters, found: Estimate, now: float) -> float | None:
-    """What is left at the average pace since the start."""
-    counting = reading.phase is Phase.SCANNING and not found.totals_are_estimate
+def naive(reading: Counters, estimate: Estimate, now: float) -> float | None:
+    """Return the seconds left at the average pace since the start."""
+    counting = reading.phase is Phase.SCANNING and not estimate.totals_are_estimate
     if counting or reading.phase is Phase.FINISHING:
         return None
-    for done, total in ((reading.bytes_done, found.bytes_total), (reading.files_done, found.files_total)):
+    for done, total in ((reading.bytes_done, estimate.bytes_total), (reading.files_done, estimate.files_total)):
         if done and total:
             return max(total - done, 0) * now / done
     return None
 
 
-def at_marks(one: Recording, said: Iterable[Said]) -> list[tuple[float | None, ...]]:
+def at_marks(recording: Recording, said: Iterable[Said]) -> list[tuple[float | None, ...]]:
     """Return the errors at the marks, as parts of the whole time."""
-    found, series = [], list(said)
+    errors, series = [], list(said)
     for mark in MARKS:
-        moment = one.seconds * mark / 100
+        moment = recording.seconds * mark / 100
         known = [item for item in series if item[0] <= moment]
         last = known[-1] if known else (moment, None, None, None)
-        truth = one.seconds - last[0]
-        found.append(tuple(None if value is None else (value - truth) / one.seconds for value in last[1:]))
-    return found
+        truth = recording.seconds - last[0]
+        errors.append(tuple(None if value is None else (value - truth) / recording.seconds for value in last[1:]))
+    return errors
 
 
-def _seconds(found: Estimate) -> float | None:
-    return None if found.eta_seconds is None else float(found.eta_seconds)
+def _seconds(estimate: Estimate) -> float | None:
+    return None if estimate.eta_seconds is None else float(estimate.eta_seconds)
 
 
 def _percent(error: float | None) -> str:

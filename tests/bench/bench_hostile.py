@@ -178,7 +178,7 @@ def fuzz(proc: FakeProc, chance: random.Random, _: int) -> None:
 
 
 def hostile(chance: random.Random, size: int) -> str:
-    """Return a word of about *size* letters: few tokens repeated, which is what makes expressions go back and forth."""
+    """Return a word of about *size* letters: few tokens repeated, so that expressions must go back and forth."""
     few = "".join(chance.choice(TOKENS) for _ in range(chance.randrange(1, 6)))
     return (few * (size // len(few) + 1))[:size] + chance.choice(("", "@", "=", "'", "@host/"))
 
@@ -208,7 +208,7 @@ def main() -> None:
         times.sort()
         worst = max(worst, times[-1])
         late = times[int(len(times) * 0.99)]
-        row = (change.__name__, *(f"{one * 1000:.1f} ms" for one in (times[-1], bare, late)), len(times))
+        row = (change.__name__, *(f"{answer * 1000:.1f} ms" for answer in (times[-1], bare, late)), len(times))
         ends = (f"{used * 100 / seconds:.0f} %", "never" if shown is None else f"{shown:.1f} s", said)
         print("{:<14} {:>16} {:>9} {:>9} {:>8} {:>10} {:>14} {:>11}".format(*row, *ends), flush=True)
     print(f"longest time that the tracker was silent: {worst * 1000:.1f} ms (goal: {GOAL_MS} ms)")
@@ -259,7 +259,7 @@ def _steps(proc: FakeProc, change: Change, chance: random.Random) -> Iterator[No
 
 @contextmanager
 def _bare(path: str) -> Iterator[Callable[[], float]]:
-    """Start a server that does nothing else; what is yielded asks it and returns how long it took."""
+    """Start a server that does nothing else; yield a function that asks it and returns the seconds until the answer."""
     process = subprocess.Popen([sys.executable, "-c", BARE, path], stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()

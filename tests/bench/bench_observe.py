@@ -1,4 +1,4 @@
-"""What observing costs, and how soon a run that others started is shown.
+"""The cost of observing, and how soon the tracker shows a run that others started.
 
     python tests/bench/bench_observe.py [SECONDS [PROCESSES]]
 

@@ -1,6 +1,6 @@
-"""What every recorded run of every engine comes to: the table engine x scenario -> outcome, and the false greens and alarms in it.
+"""The outcome of every recorded run of every engine: the table engine x scenario -> outcome, with its false greens and alarms.
 
-The recordings are in `tests/data/<engine>`; what a person would call each one stands beside it in `expected.json`. Each is judged
+The recordings are in `tests/data/<engine>`; `expected.json` there holds the outcome that a person chose for each. Each is judged
 again behind each wrapper, with both streams as one (`2>&1`), in each language that was recorded, and as a step of a script, whose
 output is not seen. Last come ends at clocks that were set wrong.
 
@@ -32,7 +32,7 @@ WRAPPERS = (
     "caffeinate -i",
 )
 BLIND = ("chronic", "systemd-run", "setsid", "sudo -b", "tmux new -d")
-"""Behind these nobody sees what the engine says, or how it ended."""
+"""Behind these the wrapper sees neither the engine's output nor its end."""
 LANGUAGES = ("de", "fr")
 NOW = 1_795_000_000_000
 DAY = 86_400_000
@@ -67,7 +67,7 @@ def as_step(capture: Capture) -> Outcome:
 
 
 def variants(name: str, capture: Capture, right: Outcome) -> Iterator[tuple[str, Outcome, Outcome]]:
-    """Yield what the run comes to in other surroundings: which, what came, and what should come."""
+    """Yield the run's outcome in other surroundings: their name, the outcome, and the right one."""
     for wrapper in WRAPPERS:
         if "timeout" not in wrapper or capture.code not in (124, 137):
             yield wrapper.split()[0], behind(capture, wrapper), right
@@ -79,11 +79,11 @@ def variants(name: str, capture: Capture, right: Outcome) -> Iterator[tuple[str,
             yield f"as in {language}", result(load(base)).outcome, right
 
 
-def count(counts: Counter[str], found: Outcome, right: Outcome | None) -> None:
+def count(counts: Counter[str], outcome: Outcome, right: Outcome | None) -> None:
     """Count one judgement."""
     counts["judged"] += 1
-    counts["false greens"] += found in GREEN and right not in GREEN
-    counts["false alarms"] += found not in GREEN and right in GREEN
+    counts["false greens"] += outcome in GREEN and right not in GREEN
+    counts["false alarms"] += outcome not in GREEN and right in GREEN
 
 
 def clocks(counts: Counter[str]) -> None:
@@ -96,17 +96,17 @@ def clocks(counts: Counter[str]) -> None:
 
 
 def main() -> None:
-    """Print the table and the count of what is wrong in it."""
+    """Print the table and count its errors."""
     counts: Counter[str] = Counter()
     for engine in folders():
         known = expected(engine)
         print(f"{engine} ({len(known)})")
         for name in names(engine):
             capture = load(name)
-            found, right = result(capture).outcome, known[name]
-            wrong = "" if found is right else f"  <- {right}"
-            count(counts, found, right)
-            counts[found.value] += 1
+            judged, right = result(capture).outcome, known[name]
+            wrong = "" if judged is right else f"  <- {right}"
+            count(counts, judged, right)
+            counts[judged.value] += 1
             for where, other, should in variants(name, capture, right):
                 wrong += "" if other is should else f"  {where}: {other.value}"
                 count(counts, other, should)
@@ -119,7 +119,7 @@ def main() -> None:
             counts["words unseen"] += step in GREEN and right not in GREEN and capture.code == 0
             counts["false greens"] += step in GREEN and right not in GREEN and capture.code != 0
             print(
-                f"  {name:<48}{capture.plan().kind:<10}{capture.code:>4}  {found.value:<10} step: {step.value}{wrong}"
+                f"  {name:<48}{capture.plan().kind:<10}{capture.code:>4}  {judged.value:<10} step: {step.value}{wrong}"
             )
             counts["runs"] += 1
     print("clocks")

@@ -1,4 +1,4 @@
-"""Is output untouched? Every engine x version x flag x way x language, bare and under watch, compared byte for byte.
+"""Compare output byte for byte, bare and under watch: every engine x version x flag x way x language.
 
     python tests/bench/bench_output.py [ENGINE[=PROGRAM]...]
 
@@ -20,12 +20,12 @@ from tray.core import paths
 
 
 def main() -> int:
-    """Run what is named, or all."""
+    """Run the named engines, or all."""
     named = sys.argv[1:] or [*ENGINES, *(f"{name}={newer.program(name)}" for name in ("borg", "rclone", "duplicity"))]
     differing = 0
     print("| engine | pairs | bytes | differ |\n| --- | ---: | ---: | ---: |")
-    for one in named:
-        name, _, program = one.partition("=")
+    for word in named:
+        name, _, program = word.partition("=")
         differing += _engine(name, program or name)
     return 1 if differing else 0
 
@@ -52,11 +52,11 @@ def _engine(name: str, program: str) -> int:
 
 
 def _lines(bare: Seen, wrapped: Seen) -> list[str]:
-    found = [] if bare.code == wrapped.code else [f"exit code {bare.code}, {wrapped.code}"]
-    for one, other in ((bare.out, wrapped.out), (bare.err, wrapped.err)):
-        before, after = (text.decode("utf-8", "backslashreplace").splitlines() for text in (one, other))
-        found += list(difflib.unified_diff(before, after, "bare", "wrapped", lineterm="", n=0))[:12]
-    return found
+    lines = [] if bare.code == wrapped.code else [f"exit code {bare.code}, {wrapped.code}"]
+    for expected, other in ((bare.out, wrapped.out), (bare.err, wrapped.err)):
+        before, after = (text.decode("utf-8", "backslashreplace").splitlines() for text in (expected, other))
+        lines += list(difflib.unified_diff(before, after, "bare", "wrapped", lineterm="", n=0))[:12]
+    return lines
 
 
 if __name__ == "__main__":

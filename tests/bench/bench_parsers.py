@@ -1,6 +1,6 @@
 """How fast engine output is understood and redacted; goal: at least 50,000 lines a second. Prints a table.
 
-Beside it the floor: what decoding the same JSON costs with nothing else.
+Beside it the floor: the cost of decoding the same JSON with nothing else.
 """
 
 import json
@@ -53,22 +53,22 @@ def every_engine() -> None:
     """Measure each engine over all lines that its recorded runs have, and over those of its longest run alone."""
     for engine in folders():
         runs = [load(name) for name in names(engine)]
-        longest = max(runs, key=lambda one: len(one.lines))
+        longest = max(runs, key=lambda run: len(run.lines))
         row(f"{engine}, longest run ({longest.name})"[:62], _replayed([longest]))
         row(f"{engine}, all {len(runs)} runs", _replayed(runs))
 
 
 def _replayed(runs: list[Capture]) -> float:
     """Return lines a second of whole runs, read as they were recorded, the best of three rounds; conclusions included."""
-    ready = [(one, one.lines, one.exit) for one in runs]
+    ready = [(run, run.lines, run.exit) for run in runs]
     count = sum(len(lines) for _, lines, _ in ready)
     rounds = max(LINES // 2 // count, 1)
     best = 0.0
     for _ in range(3):
         took = 0.0
         for _ in range(rounds):
-            for one, lines, how in ready:
-                session = one.session()
+            for run, lines, how in ready:
+                session = run.session()
                 began = time.perf_counter()
                 for line, stream in lines:
                     session.feed(line, stream)

@@ -1,4 +1,4 @@
-"""How long the proof of one entry among many takes to build and to check, and what an export and its verification cost.
+"""Time to build and check the proof of one entry among many, and the cost of an export and its verification.
 
     python tests/bench/million.py --folder DIR
     python tests/bench/bench_proof.py --folder DIR [--export DIR]
@@ -41,7 +41,7 @@ def main() -> None:
     print(f"{'step':<28}{'p50 ms':>9}{'p99 ms':>9}{'goal':>7}")
     built: list[Proof] = []
     row("build, log opened anew", places, lambda seq: built.append(proof.build(db, seq, details=True)), 10)
-    raws = [one.to_bytes() for one in built]
+    raws = [item.to_bytes() for item in built]
     row("read and check, signed too", raws, lambda raw: Proof.from_bytes(raw).check(trusted), 1)
     print(f"a proof has {len(built[0].path)} hashes and {len(raws[0]):,} bytes")
     if args.export is not None:

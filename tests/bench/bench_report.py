@@ -48,9 +48,10 @@ def main(runs: int) -> None:
         everything = ("--since", "2020-01-01")
         for words, arguments in (("one run", ("last",)), (f"{runs} runs", everything)):
             for kind in ("pdf", "html", "csv", "jsonl"):
-                found = [measured(folder, *arguments, "--format", kind) for _ in range(3)]
-                seconds, memory = statistics.median(one[0] for one in found), max(one[1] for one in found)
-                print(f"{words + ', ' + kind:<24}{seconds:>10.2f}{memory:>8.0f}{found[0][2] / 1000:>10.0f}")
+                rounds = [measured(folder, *arguments, "--format", kind) for _ in range(3)]
+                seconds, memory, size = zip(*rounds, strict=True)
+                row = f"{statistics.median(seconds):>10.2f}{max(memory):>8.0f}{size[0] / 1000:>10.0f}"
+                print(f"{words + ', ' + kind:<24}{row}")
 
 
 if __name__ == "__main__":

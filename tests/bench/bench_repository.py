@@ -1,4 +1,4 @@
-"""What the second opinion costs: the wrapper's look at its end, one poll of the status cache, one look of the helper.
+"""The cost of reading repositories: the wrapper's look at its end, one poll of the status cache, one look of the helper.
 
     python tests/bench/bench_repository.py [--rounds 300] [--snapshots 2000] [--packs 20000] [--repositories 20]
 
@@ -41,13 +41,13 @@ def timed(name: str, rounds: int, act: Callable[[], object]) -> None:
 
 
 def imports(rounds: int) -> None:
-    """Print what the import adds to a wrapper that has loaded everything else; it happens while the command works."""
+    """Print the cost of the import for a wrapper that has loaded everything else; it happens while the command works."""
     code = (
         "import time; import tray.wrapper.wrap, tray.audit.spool, tray.audit.store; began = time.perf_counter(); "
         "import tray.repository.after; print(time.perf_counter() - began)"
     )
-    found = [float(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT)) * 1000 for _ in range(rounds)]
-    print(f"| the import, beside the running command | {statistics.median(found):.3f} | {max(found):.3f} |")
+    times = [float(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT)) * 1000 for _ in range(rounds)]
+    print(f"| the import, beside the running command | {statistics.median(times):.3f} | {max(times):.3f} |")
 
 
 def main() -> None:

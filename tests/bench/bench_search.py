@@ -4,8 +4,8 @@
     python tests/bench/bench_search.py --folder DIR [--rounds N] [--cpu]
 
 The log in DIR is only read; the index of words is built in a folder of its own and thrown away. Each search opens the log anew, as
-the command line does. "Random" are filters drawn from what is on record, with random times, pages and words, the ones that cannot
-match anything among them.
+the command line does. "Random" are filters drawn from the entries on record, with random times, pages and words, the ones that
+cannot match anything among them.
 """
 
 import argparse
@@ -42,15 +42,15 @@ def timed(action: Callable[[], object]) -> float:
     return (tick() - began) * 1e3
 
 
-def line(name: str, found: list[float], goal: float = GOAL_MS, more: str = "") -> None:
+def line(name: str, times: list[float], goal: float = GOAL_MS, more: str = "") -> None:
     """One line of the table."""
-    cuts = statistics.quantiles(found, n=100) if len(found) > 1 else [found[0]] * 99
+    cuts = statistics.quantiles(times, n=100) if len(times) > 1 else [times[0]] * 99
     verdict = "ok" if cuts[98] <= goal else "TOO SLOW"
-    print(f"  {name:<46} {cuts[49]:8.2f} {cuts[98]:8.2f} {max(found):8.2f}   {goal:4.0f} {verdict:<8} {more}")
+    print(f"  {name:<46} {cuts[49]:8.2f} {cuts[98]:8.2f} {max(times):8.2f}   {goal:4.0f} {verdict:<8} {more}")
 
 
 class Bench:
-    """One log, and what is asked of it."""
+    """One log, and the searches in it."""
 
     def __init__(self, db: Path, rounds: int) -> None:
         self.db, self.rounds, self.chance = db, rounds, random.Random(4)
@@ -65,7 +65,7 @@ class Bench:
         self.oldest = clock.from_text(oldest)
 
     def ask(self, wanted: Filter, after: tuple[int, int] | None = None) -> int:
-        """Search once in a log that is opened for it; how many were found."""
+        """Open the log, search once, and return the number of matches."""
         with AuditLog.read(self.db) as log:
             page = search(log, wanted, PAGE, after)
         if page.looked_to_ms is not None:
@@ -98,14 +98,14 @@ class Bench:
 
     def random_ones(self, name: str, filters: Iterator[Filter]) -> None:
         """One line for many filters, and the slowest of them."""
-        found = []
+        searches = []
         for wanted in filters:
             after = (self.moment(), self.chance.randrange(self.size)) if self.chance.random() < 0.3 else None
-            found.append(
+            searches.append(
                 (timed(lambda wanted=wanted, after=after: self.ask(wanted, after)), repr(wanted.to_json()), after)
             )  # type: ignore[misc] # a default that is bound at once
-        line(name, [one[0] for one in found])
-        print(f"    slowest: {max(found)}")
+        line(name, [search[0] for search in searches])
+        print(f"    slowest: {max(searches)}")
 
 
 def without_words(bench: Bench) -> None:
@@ -161,27 +161,27 @@ def with_words(bench: Bench, index: Path) -> None:
 def paging(bench: Bench) -> None:
     """One page after the other."""
     for name, wanted in (("ends", Filter(action=("run.finished",))), ("words: restic", Filter(text=("restic",)))):
-        found, after = [], None
+        times, after = [], None
         with AuditLog.read(bench.db) as log:
             for _ in range(300):
                 began = tick()
                 page = search(log, wanted, PAGE, after)
-                found.append((tick() - began) * 1e3)
+                times.append((tick() - began) * 1e3)
                 after = page.next
                 if after is None:
                     break
-        line(f"300 pages on, {name}", found)
+        line(f"300 pages on, {name}", times)
 
 
 def jobs(bench: Bench) -> None:
-    """What status asks."""
+    """Time the status's question."""
     with AuditLog.read(bench.db) as log:
         number = len(log.jobs())
         line(f"last run of each of {number} jobs", [timed(log.jobs) for _ in range(bench.rounds)], JOBS_GOAL_MS)
 
 
 def built(places: Places) -> None:
-    """Build the index, and say what that took."""
+    """Build the index, and print its time and size."""
     began = tick()
     if not index_fill.update(places):
         raise SystemExit("the index cannot be made here")

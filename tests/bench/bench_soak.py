@@ -2,11 +2,11 @@
 
     python tests/bench/bench_soak.py [--polls 1800000] [--runs 10000] [--trackers 100]
 
-Each poll is all that the tray does in a second: asking a real tracker over its socket and reading what is on record, then
-icon, tooltip and menu, whose words are taken as a panel would take them. Each run is told to the tracker as its wrapper would
-tell it, and put on record; every twentieth failed, and the next one of its job clears that. Trackers are killed or asked to
-end; the tray starts the next one. A line for each tenth shows what tray and tracker hold: memory must stay flat from the first
-tenth on, descriptors, threads and files must not grow, and no poll may fail. The exit code is 1 if one of that is not so.
+Each poll is all that the tray does in a second: asking a real tracker over its socket and reading the record, then icon, tooltip
+and menu, which a stand-in for a panel reads. A stand-in for a wrapper announces each run to the tracker and puts it on record;
+every twentieth fails, and the next one of its job clears that. Trackers are killed or asked to end; the tray starts the next one. A
+line for each tenth shows memory and files of tray and tracker: memory must stay flat from the first tenth on, descriptors, threads
+and files must not grow, and no poll may fail. The exit code is 1 if one of that is not so.
 
 A failure is a poll that says *unavailable* although the tracker was not replaced a moment ago; or a state that is not the true
 one a second after a change.
@@ -40,18 +40,18 @@ from tray.icon.app import App
 from tray.status import StatusSource
 
 SETTLED_SECONDS = 1.0
-"""So long after a change the tray may still say what was before."""
+"""Seconds after a change in which the tray may still show the state before."""
 JOBS = 5
 MEMORY_KB = 4096
-"""More growth than this from the first tenth to the end is none of the allocator's."""
+"""The growth from the first tenth to the end, in kB, that the allocator alone can cause."""
 
 
 CONVERSATIONS = 2
-"""So many descriptors come and go with the run that is live when we look."""
+"""Descriptors that come and go with the live run at the time of a measurement."""
 
 
 class Panel:
-    """An icon that takes what it is given, as a panel does."""
+    """An icon that reads titles and labels, as a panel does."""
 
     def __init__(self, menu: Any) -> None:
         self.menu = menu
@@ -66,7 +66,7 @@ class Panel:
         self.changes += 1
 
     def notify(self, message: str, title: str) -> None:
-        """Nobody looks."""
+        """Take a notification, and show nothing."""
 
 
 class Tray(App):
@@ -77,30 +77,30 @@ class Tray(App):
         self.panel = self._icon = Panel(self.menu.menu())
 
     def turn(self) -> None:
-        """Do what is done once a second."""
+        """Run the icon's once-a-second work."""
         self._attempt(self._turn)
 
     @property
     def state(self) -> State:
-        """What the icon says."""
+        """The state that the icon shows."""
         return self.menu.status.state
 
     @property
     def error(self) -> object:
-        """Why nothing is known, if so."""
+        """The error of the last poll, if there is one."""
         return self.menu.status.error
 
 
 class Wrapper:
-    """Tells the tracker about one run after the other, and again after it was replaced.
+    """Announces one run after the other to the tracker, and again after the tracker was replaced.
 
     Attributes:
-        told: How often it has begun a conversation; what the tray can know of its run has changed then.
+        conversations: How often it has begun a conversation; each one changes the tray's knowledge of the run.
     """
 
     def __init__(self) -> None:
         self.run: LiveRun | None = None
-        self.told = 0
+        self.conversations = 0
         self._client: ipc.Client | None = None
 
     def begin(self, number: int) -> None:
@@ -146,7 +146,7 @@ class Wrapper:
         try:
             if self._client is None:
                 self._client = ipc.Client(paths.places(), "wrapper", timeout=5)
-                self.told += 1
+                self.conversations += 1
             self._client.send(message)
         except (TrackerGoneError, OSError):
             if self._client is not None:
@@ -156,7 +156,7 @@ class Wrapper:
 
 @dataclass()
 class Held:
-    """What a process holds."""
+    """The memory, descriptors and threads of a process."""
 
     memory: int
     descriptors: int
@@ -164,13 +164,13 @@ class Held:
 
     @classmethod
     def by(cls, pid: int) -> "Held":
-        """Look at a process; memory is what it shares with nobody, in kB."""
+        """Measure a process; memory is its own alone (USS), in kB."""
         process = psutil.Process(pid)
         return cls(process.memory_full_info().uss // 1024, process.num_fds(), process.num_threads())
 
 
 class Soak:
-    """The whole of it."""
+    """The soak test: one tray, one wrapper after another, and their trackers."""
 
     def __init__(self, polls: int, runs: int, trackers: int) -> None:
         self._polls, self._runs, self._trackers = polls, runs, trackers
@@ -178,7 +178,7 @@ class Soak:
         self._tray = Tray(StatusSource(self._places, role="tray", start_tracker=True, system=False))
         self._wrapper = Wrapper()
         self._done = self._begun = self._replaced = self._failures = self._wrong = 0
-        self._told = 0
+        self._conversations = 0
         self._bad: set[str] = set()
         self._changed = 0.0
         self._away = 0.0
@@ -235,8 +235,9 @@ class Soak:
     def _poll(self) -> None:
         self._tray.turn()
         now = time.monotonic()
-        if self._told != self._wrapper.told or (self._wrapper.run is not None and not self._wrapper.heard):
-            self._told, self._changed = self._wrapper.told, now
+        wrapper = self._wrapper
+        if self._conversations != wrapper.conversations or (wrapper.run is not None and not wrapper.heard):
+            self._conversations, self._changed = wrapper.conversations, now
         if self._tray.error is not None:
             if now - max(self._away, self._changed) > SETTLED_SECONDS + 5:
                 self._fail(f"unavailable: {self._tray.error}")
@@ -259,7 +260,7 @@ class Soak:
         mine, theirs = Held.by(os.getpid()), Held.by(self._tracker())
         files = sum(len(names) for _, _, names in os.walk(self._places.state.parent))
         self.rows.append((mine, theirs, files))
-        held = (f"{one.memory:,}, {one.descriptors}, {one.threads}" for one in (mine, theirs))
+        held = (f"{side.memory:,}, {side.descriptors}, {side.threads}" for side in (mine, theirs))
         print(
             f"| {polls:,} | {speed:,.0f} | {self._done:,} | {self._replaced} | {' | '.join(held)} | {files:,} | {self._failures} |",
             flush=True,

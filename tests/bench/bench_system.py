@@ -1,8 +1,8 @@
-"""What the system-wide instance costs: the tray for each poll, the machine in memory, and how long a change takes to be seen.
+"""The cost of the system-wide instance: each poll of the tray, the machine's memory, and the delay until a change shows.
 
     python tests/bench/bench_system.py
 
-Works in a folder of its own, as whoever calls it.
+Works in a folder of its own, as the user who calls it.
 """
 
 import os

@@ -73,7 +73,7 @@ class Publisher:
         self.client.send({"type": "run.started", "run": self.told.to_json()})
 
     def tell(self) -> None:
-        """Send what has changed."""
+        """Send the changes."""
         self.step += 1
         now, before = progress(self.first, self.step), self.told.to_json()
         changed = {key: value for key, value in now.to_json().items() if before[key] != value}
@@ -136,14 +136,14 @@ class Crowd:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        for one in self.all:
-            one.end()
+        for publisher in self.all:
+            publisher.end()
 
     def _run(self) -> None:
         due = time.monotonic()
         while not self._stop.is_set():
-            for one in self.all:
-                one.tell()
+            for publisher in self.all:
+                publisher.tell()
                 self.sent += 1
                 due += 1 / A_SECOND / len(self.all)
                 if (early := due - time.monotonic()) > 0:
@@ -151,7 +151,7 @@ class Crowd:
 
 
 def listen(client: ipc.Client, stop: threading.Event) -> None:
-    """Take what a subscriber is told, as a window does."""
+    """Read the messages to a subscriber, as a window does."""
     client.send({"type": "subscribe"})
     while not stop.is_set():
         try:
@@ -176,11 +176,11 @@ def load(places: Places, size: int, seconds: float, real: int) -> None:
     print(f"\n{size} wrapped runs at once, {A_SECOND} updates a second each, {seconds:g} s\n")
     print("| who listens | tracker CPU of a core | updates/s | status p50 ms | p99 ms | worst ms |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for who in ("nobody", "a tray (1 Hz)", "a tray and a window"):
+    for who in ("none", "a tray (1 Hz)", "a tray and a window"):
         with a_tracker(places) as tracker:
             wrappers = [
-                subprocess.Popen([sys.executable, "-m", "tray", "run", "--job", f"real-{one}", "--", "sleep", "60"])
-                for one in range(real)
+                subprocess.Popen([sys.executable, "-m", "tray", "run", "--job", f"real-{number}", "--", "sleep", "60"])
+                for number in range(real)
             ]
             with Crowd(places, size) as crowd:
                 stop, window = threading.Event(), ipc.Client(places, "window", timeout=5)
@@ -219,10 +219,10 @@ def many(places: Places, count: int) -> None:
         for goal in (0, 1000, count // 4, count // 2, count):
             while done < goal:
                 batch = [Publisher(places, done + number) for number in range(10)]
-                for one in batch:
+                for publisher in batch:
                     for _ in range(5):
-                        one.tell()
-                    one.end()
+                        publisher.tell()
+                    publisher.end()
                 done += len(batch)
             client = ipc.Client(places, "tray", timeout=10)
             wait_for(lambda client=client: not client.request("status")["runs"], what="the last run to go")

@@ -58,28 +58,30 @@ def peak() -> int:
 
 
 def child(folder: Path) -> None:
-    """Verify the log in *folder* in this process and tell what it took, as JSON."""
+    """Verify the log in *folder* in this process and print time and memory, as JSON."""
     note = note_of(folder)
     began, cpu = time.perf_counter(), time.process_time()
     verdict = verify(folder / "audit.db", folder / "audit.key", baselines={"bench": note})
-    told = {
+    figures = {
         "seconds": time.perf_counter() - began,
         "cpu": time.process_time() - cpu,
         "entries": verdict.entries,
         "result": verdict.result.value,
         "rss": peak(),
     }
-    print(json.dumps(told))
+    print(json.dumps(figures))
 
 
 def whole(folder: Path, rounds: int) -> dict[str, float]:
     """The median of *rounds* verifications, each in a process of its own."""
-    found = []
+    results = []
     for _ in range(rounds):
         command = [sys.executable, __file__, "--child", str(folder)]
-        found.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-    assert all(one["result"] == "intact" for one in found)
-    return {name: statistics.median(one[name] for one in found) for name in ("seconds", "cpu", "entries", "rss")}
+        results.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    assert all(result["result"] == "intact" for result in results)
+    return {
+        name: statistics.median(result[name] for result in results) for name in ("seconds", "cpu", "entries", "rss")
+    }
 
 
 def raw(folder: Path) -> tuple[float, float, int]:
@@ -137,7 +139,7 @@ def show(name: str, folder: Path, goal: float, rounds: int) -> None:
 
 
 def start_up(folder: Path, beside: Path) -> None:
-    """What the tracker's helper does at start: 20 new entries in the long log, of which only the end is copied for it."""
+    """Time the check at the tracker's start: 20 new entries in the long log, of which the bench copies only the end."""
     shutil.copytree(folder, beside)
     db, key = beside / "audit.db", beside / "audit.key"
     note = note_of(beside)

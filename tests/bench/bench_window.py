@@ -91,8 +91,8 @@ def _timed(argv: list[str]) -> float:
 
 def _pss(pid: int) -> float:
     root = psutil.Process(pid)
-    family = [root, *(one for one in root.children(recursive=True) if "tray" not in one.cmdline())]
-    return sum(one.memory_full_info().pss for one in family) / 2**20
+    family = [root, *(process for process in root.children(recursive=True) if "tray" not in process.cmdline())]
+    return sum(process.memory_full_info().pss for process in family) / 2**20
 
 
 def _push(desk: Desktop, env: dict[str, str], folder: Path, rounds: int) -> Iterator[tuple[str, str, str]]:
@@ -113,7 +113,7 @@ def _push(desk: Desktop, env: dict[str, str], folder: Path, rounds: int) -> Iter
         late = []
         before = psutil.Process(window.pid)
         family = [before, *before.children(recursive=True)]
-        cpu = sum(sum(one.cpu_times()[:2]) for one in family)
+        cpu = sum(sum(process.cpu_times()[:2]) for process in family)
         begun = time.monotonic()
         for number in range(rounds):
             done = 4_312_000_000 if number % 2 == 0 else 0
@@ -126,7 +126,7 @@ def _push(desk: Desktop, env: dict[str, str], folder: Path, rounds: int) -> Iter
             time.sleep(0.05)
         eye.close()
         lasted = time.monotonic() - begun
-        cpu = (sum(sum(one.cpu_times()[:2]) for one in family) - cpu) / lasted
+        cpu = (sum(sum(process.cpu_times()[:2]) for process in family) - cpu) / lasted
         late.sort()
         p99 = late[min(len(late) - 1, int(len(late) * 0.99))]
         yield (
@@ -148,7 +148,7 @@ def _push(desk: Desktop, env: dict[str, str], folder: Path, rounds: int) -> Iter
 
 
 def _cpu_at(family: list[psutil.Process], feed: Any, run: Any, rate: int, seconds: int) -> float:
-    cpu = sum(sum(one.cpu_times()[:2]) for one in family)
+    cpu = sum(sum(process.cpu_times()[:2]) for process in family)
     begun = time.monotonic()
     for number in range(rate * seconds):
         feed.write(
@@ -159,7 +159,7 @@ def _cpu_at(family: list[psutil.Process], feed: Any, run: Any, rate: int, second
         feed.flush()
         time.sleep(1 / rate)
     time.sleep(max(0.0, seconds - (time.monotonic() - begun)))
-    return float(sum(sum(one.cpu_times()[:2]) for one in family) - cpu) / (time.monotonic() - begun)
+    return float(sum(sum(process.cpu_times()[:2]) for process in family) - cpu) / (time.monotonic() - begun)
 
 
 class Eye:

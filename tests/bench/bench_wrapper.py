@@ -1,4 +1,4 @@
-"""What the wrapper costs: wall time beside bare restic, and how long it takes before the engine starts.
+"""The cost of the wrapper: wall time beside bare restic, and the time until the engine starts.
 
     python tests/bench/bench_wrapper.py [--pairs 7] [--files 20000]
 
@@ -50,7 +50,7 @@ def backups(folder: Path, environ: dict[str, str], pairs: int, files: int, size:
         wrapped.append(times["wrapped"])
         bare.append(times["bare"])
         print(f"| {number + 1} | {wrapped[-1]:.3f} | {bare[-1]:.3f} | {wrapped[-1] / bare[-1]:.4f} |")
-    ratio = statistics.median(one / other for one, other in zip(wrapped, bare, strict=True))
+    ratio = statistics.median(ours / other for ours, other in zip(wrapped, bare, strict=True))
     print(
         f"| median | {statistics.median(wrapped):.3f} | {statistics.median(bare):.3f} | **{ratio:.4f}** (goal ≤ 1.01) |"
     )

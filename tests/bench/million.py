@@ -1,10 +1,10 @@
-"""A long audit log to measure with: made once in a folder, used by every bench that needs one.
+"""Make a long audit log to measure with, once in a folder, for every bench that needs one.
 
     python tests/bench/million.py --folder DIR [--entries N]
 
 50 jobs of five engines over six years: starts and ends with every outcome, restores and checks, runs that were only observed,
 edits of the configuration, verifications, some critical entries, some records that were late, and some that a wrong clock dated
-ahead. What it holds is the same each time, apart from name, salts and key. A log that is there is used as it is.
+ahead. Its content is the same each time, apart from name, salts and key. An existing log is used as it is.
 """
 
 import argparse
@@ -41,7 +41,7 @@ _REASONS = {
     Outcome.FAILED: "Fatal: unable to open repository at /srv/backup: connection refused",
     Outcome.CANCELLED: "Cancelled by alice.",
     Outcome.LOST: "The run ended without a word.",
-    Outcome.UNKNOWN: "Nobody saw how it ended.",
+    Outcome.UNKNOWN: "No process saw how it ended.",
 }
 
 

@@ -28,9 +28,9 @@ def main() -> None:
     """Run the command and write the recording."""
     out, *argv = sys.argv[1:]
     rows, code, seconds = watch(argv)
-    found = reduce(argv, rows, code, seconds)
-    Path(out).write_text(written(found))
-    print(f"{seconds:.1f} s, {len(found['points'])} points, {found['result']}")
+    recording = reduce(argv, rows, code, seconds)
+    Path(out).write_text(written(recording))
+    print(f"{seconds:.1f} s, {len(recording['points'])} points, {recording['result']}")
 
 
 def watch(argv: list[str]) -> tuple[list[Row], int, float]:
@@ -78,17 +78,17 @@ def reduce(argv: list[str], rows: list[Row], code: int, seconds: float) -> dict[
 
 
 def _thinned(points: list[list[Any]], seconds: float) -> list[list[Any]]:
-    found: list[list[Any]] = []
+    kept: list[list[Any]] = []
     for point in points:
-        if not found or point[0] - found[-1][0] >= seconds / POINTS or point[1] != found[-1][1]:
-            found.append(point)
-    return found
+        if not kept or point[0] - kept[-1][0] >= seconds / POINTS or point[1] != kept[-1][1]:
+            kept.append(point)
+    return kept
 
 
-def written(found: dict[str, Any]) -> str:
+def written(recording: dict[str, Any]) -> str:
     """Return the recording as text, one point a line."""
-    points = ",\n".join(json.dumps(point, separators=(",", ":")) for point in found["points"])
-    head = json.dumps({key: value for key, value in found.items() if key != "points"})
+    points = ",\n".join(json.dumps(point, separators=(",", ":")) for point in recording["points"])
+    head = json.dumps({key: value for key, value in recording.items() if key != "points"})
     return f'{head[:-1]}, "points": [\n{points}\n]}}\n'
 
 

@@ -1,4 +1,4 @@
-"""The window under the control of WebKitWebDriver: started by the driver in the place of a browser. Test only.
+"""The window under the control of WebKitWebDriver, which starts it in the place of a browser. For tests only.
 
 The driver starts this with `--automation`. The web view must then be made with `is_controlled_by_automation` and handed to the
 automation session, for which pywebview has no hook; so its module gets a stand-in for WebKit. Everything else is the program
@@ -33,7 +33,7 @@ class FifoSource:
         self._path = path
 
     def follow(self, stop: threading.Event) -> Iterator[Status]:
-        """Yield what the test writes."""
+        """Yield each status that the test writes."""
         with open(self._path, encoding="utf-8") as lines:
             for line in lines:
                 if stop.is_set():
@@ -41,7 +41,7 @@ class FifoSource:
                 yield Status.from_json(json.loads(line))
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Hold nothing that must be closed."""
 
 
 def allow_automation() -> None:

@@ -1,4 +1,4 @@
-"""Everything in this folder needs real programs, and is marked so. The program, installed once for all tests that need it."""
+"""Mark the tests of this folder, which need real programs, with `e2e`; install the program once for all of them."""
 
 import fcntl
 import http.server
@@ -35,7 +35,7 @@ class Installed:
     Attributes:
         home: The home folder.
         checkout: A copy of the checkout, to call its scripts again.
-        environ: An environment that a stranger may have: another Python first in PATH, no screen, no state of ours.
+        environ: A foreign user's environment: another Python first in PATH, no screen, no state of ours.
     """
 
     home: Path
@@ -81,7 +81,7 @@ class Installed:
         )
 
     def copied(self, home: Path) -> "Installed":
-        """Return a copy of this installation in another home, to be spoilt."""
+        """Return a copy of this installation in another home, which a test may damage."""
         shutil.copytree(self.home, home, symlinks=True)
         copy = Installed(home, self.checkout, self.environ | {"HOME": str(home)})
         done = copy.run(self.scripts / "install.sh", "--user")
@@ -96,21 +96,21 @@ def installed() -> Installed:
     base.mkdir(exist_ok=True)
     with (base / "lock").open("w", newline="\n") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        found = _described(base)
+        installation = _described(base)
         if not (base / "done").exists():
-            _install(base, found)
+            _install(base, installation)
             (base / "done").touch()
-    return found
+    return installation
 
 
 class _Nothing(http.server.BaseHTTPRequestHandler):
-    """Has nothing, whatever it is asked for."""
+    """Answers every request with "not found"."""
 
     def do_HEAD(self) -> None:
         self.send_response(404)
         self.end_headers()
 
-    do_GET = do_POST = do_HEAD  # noqa: N815 - what the server calls
+    do_GET = do_POST = do_HEAD  # noqa: N815 - the server calls these names
 
     def log_message(self, *_: object) -> None:
         pass
@@ -128,7 +128,7 @@ def empty_server() -> Iterator[str]:
 
 
 def _described(base: Path) -> Installed:
-    """Return where everything is, in an environment that a stranger may have."""
+    """Return the paths of an installation, with the environment of a user whose PATH has another Python first."""
     strange = base / "conda" / "bin"
     kept = (
         "LANG",
@@ -150,17 +150,17 @@ def _described(base: Path) -> Installed:
     return Installed(base / "home", base / "again", environ)
 
 
-def _install(base: Path, found: Installed) -> None:
-    """Install it from a checkout that is removed afterwards."""
+def _install(base: Path, installation: Installed) -> None:
+    """Install the program from a checkout, and remove the checkout."""
     strange = base / "conda" / "bin"
     strange.mkdir(parents=True)
     for name in ("python", "python3", "pip", "pip3"):
         (strange / name).write_text("#!/bin/sh\necho 'the wrong Python was asked' >&2\nexit 99\n")
         (strange / name).chmod(0o755)
-    found.home.mkdir()
+    installation.home.mkdir()
     checkout = base / "checkout"
     shutil.copytree(CHECKOUT, checkout, ignore=_NOT_COPIED)
-    shutil.copytree(checkout, found.checkout)
-    done = found.run(checkout / "installers/linux/install.sh", "--user")
+    shutil.copytree(checkout, installation.checkout)
+    done = installation.run(checkout / "installers/linux/install.sh", "--user")
     assert done.returncode == 0, done.stdout + done.stderr
     shutil.rmtree(checkout)

@@ -1,7 +1,7 @@
 """A headless desktop for tests: X server, session bus, window manager, notifications and, as asked, a panel.
 
-Everything is started by the fixture, waited for, and ended by its process id. Nothing here sleeps for luck: what must
-happen is polled for with a deadline.
+The fixture starts each process, waits until it is ready, and ends it by its id. Nothing here sleeps for luck: waits poll with a
+deadline.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from tests.waiting import wait_for
 REPOSITORY = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT = 1280, 800
 AGAIN_SECONDS = 6.0
-"""So long a tooltip may take before the pointer comes once more."""
+"""Seconds that a tooltip may take before the pointer moves there again."""
 PANEL_HEIGHT = 32
 ITEM = "org.kde.StatusNotifierItem"
 WATCHER = "org.kde.StatusNotifierWatcher"
@@ -60,7 +60,7 @@ class Desktop:
 
     Args:
         folder: A folder of its own, for HOME, sockets and logs.
-        host: What shows icons: "xfce" (StatusNotifierItem), "trayer" (XEmbed), or "none".
+        host: The panel that shows icons: "xfce" (StatusNotifierItem), "trayer" (XEmbed), or "none".
     """
 
     def __init__(self, folder: Path, host: str = "xfce") -> None:
@@ -168,7 +168,7 @@ class Desktop:
         return self.run(sys.executable, "-m", "tray", *arguments, log="tray", env=env)
 
     def log(self, name: str) -> str:
-        """Return what a program printed so far."""
+        """Return a program's output so far."""
         path = self._logs / f"{name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
@@ -208,7 +208,7 @@ class Desktop:
         return unpack_variants(reply.body) if reply and reply.message_type is MessageType.METHOD_RETURN else None
 
     def owned(self, name: str) -> bool:
-        """Return whether somebody owns *name* on the session bus."""
+        """Return whether a process owns *name* on the session bus."""
         bus = "org.freedesktop.DBus"
         return bool((self.call(bus, "/org/freedesktop/DBus", bus, "NameHasOwner", "s", name) or [False])[0])
 
@@ -227,7 +227,7 @@ class Desktop:
         return wait_for(lambda: self.items()[:1], what="an icon in the panel")[0]
 
     def tooltip(self, item: str) -> str:
-        """Return what the icon says on hover, as a host reads it."""
+        """Return the icon's tooltip, as a panel reads it."""
         _, _, title, body = self.get(item, "/StatusNotifierItem", ITEM, "ToolTip") or ("", [], "", "")
         return f"{title}\n{body}" if body else str(title)
 
@@ -299,7 +299,7 @@ class Desktop:
         self.point(20, HEIGHT // 2)
 
     def xdotool(self, *arguments: str) -> None:
-        """Be a hand."""
+        """Move the pointer and press keys and buttons with xdotool."""
         subprocess.run(["xdotool", *arguments], env=self.env, check=True, timeout=10)
 
     def windows(self) -> list[tuple[str, int, int, int, int]]:
@@ -314,8 +314,8 @@ class Desktop:
 
     def titles(self, part: str) -> list[str]:
         """Return the ids of visible windows whose title holds *part*."""
-        found = ["xdotool", "search", "--onlyvisible", "--name", part]
-        return subprocess.run(found, env=self.env, capture_output=True, text=True, timeout=10).stdout.split()
+        command = ["xdotool", "search", "--onlyvisible", "--name", part]
+        return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=10).stdout.split()
 
     def menu_place(self) -> tuple[int, int, int, int] | None:
         """Return where a menu is open: x, y, width, height; None if there is none."""
@@ -324,12 +324,12 @@ class Desktop:
     def _placed(self, kind: str) -> tuple[int, int, int, int] | None:
         """Return the place of the first visible window of a kind (EWMH, _NET_WM_WINDOW_TYPE)."""
         for window, *place in self.windows():
-            if kind in self._told("xprop", "-id", window, "_NET_WM_WINDOW_TYPE"):
-                if "IsViewable" in self._told("xwininfo", "-id", window):
+            if kind in self._output("xprop", "-id", window, "_NET_WM_WINDOW_TYPE"):
+                if "IsViewable" in self._output("xwininfo", "-id", window):
                     return place[0], place[1], place[2], place[3]
         return None
 
-    def _told(self, *argv: str) -> str:
+    def _output(self, *argv: str) -> str:
         return subprocess.run(argv, env=self.env, capture_output=True, text=True, timeout=10).stdout
 
 

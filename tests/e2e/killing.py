@@ -1,6 +1,6 @@
-"""Killing a child before any chosen system call that changes a file, so that every state a kill can leave on the disk is met.
+"""Kill a child before a chosen system call that changes a file, so that tests meet every state a kill can leave on the disk.
 
-What a process that is killed leaves behind changes only with its system calls: so it is enough to stop before each of those that
+A killed process leaves on the disk the effect of its system calls: so it is enough to stop before each of those that
 change a file, whatever part of the program, Python or SQLite makes them. A seccomp filter reports just these to the parent, which
 traces the child (ptrace) and lets it go on or kills it. Needs no change of the program and no rights; Linux only.
 
@@ -42,8 +42,8 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
 _LIBC.ptrace.restype = ctypes.c_long
 
-Told = Callable[[str], None]
-"""Takes what the operation has acknowledged, before it goes on."""
+Acknowledge = Callable[[str], None]
+"""Takes the name of an entry that the operation has acknowledged, before it goes on."""
 
 
 class _Instruction(ctypes.Structure):
@@ -61,20 +61,20 @@ class Ended:
     Attributes:
         killed: It was killed; else it came to its end.
         steps: How many changing system calls it began.
-        told: What it acknowledged.
+        acknowledged: The names that it acknowledged.
     """
 
     killed: bool
     steps: int
-    told: tuple[str, ...]
+    acknowledged: tuple[str, ...]
 
 
 def sync_nothing() -> None:
-    """Let `fsync` do nothing in this process and its children: what was written survives a kill without it."""
+    """Let `fsync` do nothing in this process and its children: written data survives a kill without it."""
     _install([(_LOAD, 0, 0, _NUMBER), *_when(_CALLS["sync"], _DO_NOTHING), (_RETURN, 0, 0, _ALLOW)])
 
 
-def run(action: Callable[[Told], None], errors: Path, *, kill_at: int = 0, moment: float = 0.0) -> Ended:
+def run(action: Callable[[Acknowledge], None], errors: Path, *, kill_at: int = 0, moment: float = 0.0) -> Ended:
     """Run *action* in a child and kill it before its changing system call number *kill_at*, or after *moment* seconds.
 
     Args:
@@ -91,14 +91,16 @@ def run(action: Callable[[Told], None], errors: Path, *, kill_at: int = 0, momen
     try:
         killed, steps = _watch(child, kill_at) if not moment else (_wait(child, errors), 0)
         with open(reading, "rb", closefd=False) as pipe:
-            told = pipe.read().decode().split()
+            acknowledged = pipe.read().decode().split()
     finally:
         os.close(reading)
     assert killed or not errors.exists(), errors.read_text()
-    return Ended(killed, steps, tuple(told))
+    return Ended(killed, steps, tuple(acknowledged))
 
 
-def _be_the_child(action: Callable[[Told], None], errors: Path, pipe: int, moment: float, *, traced: bool) -> None:
+def _be_the_child(
+    action: Callable[[Acknowledge], None], errors: Path, pipe: int, moment: float, *, traced: bool
+) -> None:
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         if traced:
@@ -106,7 +108,7 @@ def _be_the_child(action: Callable[[Told], None], errors: Path, pipe: int, momen
             os.kill(os.getpid(), signal.SIGSTOP)
             _trace_changes()
         else:
-            signal.setitimer(signal.ITIMER_REAL, moment)  # ends us as any signal does that nobody takes
+            signal.setitimer(signal.ITIMER_REAL, moment)  # ends us, as any signal without a handler does
         action(lambda what: _tell(pipe, what))
         signal.setitimer(signal.ITIMER_REAL, 0)
     except BaseException:

@@ -1,7 +1,8 @@
-"""The operations on an audit log that are killed at every step, and what must hold after each kill.
+"""The operations on an audit log that tests kill at every step, and the conditions that must hold after each kill.
 
-`python -m tests.e2e.kills FOLDER MOST MOMENTS [OPERATION...]` prints, as JSON, how many children were killed and what was wrong:
-at most MOST kills before changing system calls, spread over all of them (with 10000: before each), and MOMENTS at random moments.
+`python -m tests.e2e.kills FOLDER MOST MOMENTS [OPERATION...]` prints, as JSON, how many children were killed, and every broken
+condition: at most MOST kills before changing system calls, spread over all of them (with 10000: before each), and MOMENTS at random
+moments.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tests.e2e import killing
-from tests.e2e.killing import Told
+from tests.e2e.killing import Acknowledge
 from tests.unit.audit.help import end, start
 from tests.unit.audit.tiles_check import holds
 from tray.audit import checkpoint, keys, proof, redact, rotation, segments, spool, standalone, tlog
@@ -45,19 +46,19 @@ _BIG = b"one line of a report\n" * 20_000
 
 @dataclass(frozen=True)
 class Operation:
-    """One thing that is done to a log.
+    """One operation on a log.
 
     Attributes:
-        prepare: Makes the places as they are before.
-        act: Does it, and tells the ids of the drafts that it has seen acknowledged.
-        settled: Asserts what must hold whenever it was killed; told what was acknowledged.
-        done: Asserts what must hold when it was done again after the kill.
-        again: Does it again, if that is not the same.
+        prepare: Makes the places as they are before the operation.
+        act: Does the operation, and passes on the id of each draft once the log has acknowledged it.
+        settled: Asserts the conditions that hold after every kill; gets the acknowledged ids.
+        done: Asserts the conditions that hold once the operation was repeated after the kill.
+        again: Repeats the operation, if that differs from `act`.
         first: Whether there may be no log yet.
     """
 
     prepare: Callable[[Places], object]
-    act: Callable[[Places, Told], object]
+    act: Callable[[Places, Acknowledge], object]
     settled: Callable[[Places], object] = lambda _: None
     done: Callable[[Places], object] = lambda _: None
     again: Callable[[Places], object] | None = None
@@ -168,10 +169,10 @@ def with_out(places: Places) -> None:
     out(places).mkdir()
 
 
-# -- what is done
+# -- operations
 
 
-def append(places: Places, tell: Told) -> None:
+def append(places: Places, tell: Acknowledge) -> None:
     """Start and end of a run, in two transactions."""
     with opened(places) as log:
         for draft in (_FIRST, _SECOND):
@@ -179,34 +180,34 @@ def append(places: Places, tell: Told) -> None:
             tell(draft.id)
 
 
-def record(places: Places, tell: Told) -> None:
+def record(places: Places, tell: Acknowledge) -> None:
     """A record as every part of the program makes it."""
     for draft in (_FIRST, _SECOND):
         spool.record(places, [draft])
         tell(draft.id)
 
 
-def keep(places: Places, tell: Told) -> None:
+def keep(places: Places, tell: Acknowledge) -> None:
     """Records that cannot go to the log."""
     for draft in (_FIRST, _SECOND):
         spool.keep(places, [draft])
         tell(draft.id)
 
 
-def close_segments(places: Places, tell: Told) -> None:
+def close_segments(places: Places, tell: Acknowledge) -> None:
     """Close two segments."""
     with opened(places) as log:
         segments.rotate(log, 256)
     tell("done")
 
 
-def forget(places: Places, tell: Told) -> None:
-    """Prune what is older than a year."""
+def forget(places: Places, tell: Acknowledge) -> None:
+    """Prune entries older than a year."""
     segments.prune(places, YEAR, all_copies.notes(places))
     tell("done")
 
 
-def forget_with_archive(places: Places, tell: Told) -> None:
+def forget_with_archive(places: Places, tell: Acknowledge) -> None:
     """The same, copied to an archive before."""
     segments.prune(places, YEAR, all_copies.notes(places), archive=out(places))
     tell("done")
@@ -215,62 +216,62 @@ def forget_with_archive(places: Places, tell: Told) -> None:
 def personal_entry(places: Places) -> int:
     """Number of the entry whose details must go."""
     with AuditLog.read(places.audit_db) as log:
-        found = log.entry_of_run("personal")
-    assert found is not None
-    return found.seq
+        entry = log.entry_of_run("personal")
+    assert entry is not None
+    return entry.seq
 
 
-def erase(places: Places, _: Told) -> None:
+def erase(places: Places, _: Acknowledge) -> None:
     """Erase the personal detail."""
     redact.redact(places, personal_entry(places), "asked for")
 
 
 def erase_again(places: Places) -> None:
-    """Ask for the same again, which finishes what was begun or says that it was done."""
+    """Erase it again, which finishes an unfinished erasure or refuses a finished one."""
     with contextlib.suppress(RedactRefusedError):
         erase(places, lambda _: None)
 
 
-def export(places: Places, _: Told) -> None:
-    """Export what is new."""
+def export(places: Places, _: Acknowledge) -> None:
+    """Export the new entries."""
     with AuditLog.read(places.audit_db) as log:
         tlog.export(log, out(places), details=True)
 
 
-def prove(places: Places, _: Told) -> None:
+def prove(places: Places, _: Acknowledge) -> None:
     """Write the proof of an entry to a file."""
     tlog.write(out(places) / "proof", proof.build(places.audit_db, 3, details=True).to_bytes())
 
 
-def put_report(places: Places, _: Told) -> None:
+def put_report(places: Places, _: Acknowledge) -> None:
     """Write a large report to a file."""
     save.put(out(places) / "report.txt", _BIG, force=True)
 
 
-def report(places: Places, _: Told) -> None:
+def report(places: Places, _: Acknowledge) -> None:
     """Make a report of a run with its proof."""
     order = create.Order("run-1", {}, format="jsonl", output=str(out(places) / "report.jsonl"), force=True)
     create.run(places, order)
 
 
-def index(places: Places, _: Told) -> None:
+def index(places: Places, _: Acknowledge) -> None:
     """Bring the index of words up to date."""
     assert index_fill.update(places)
 
 
-def check(places: Places, _: Told) -> None:
-    """Verify, and keep and record what it came to."""
+def check(places: Places, _: Acknowledge) -> None:
+    """Verify, and keep and record the result."""
     assert recorded_check.check(places).result is not Result.TAMPERED
 
 
-def copy_far(places: Places, _: Told) -> None:
+def copy_far(places: Places, _: Acknowledge) -> None:
     """Copy the checkpoint to another folder."""
     config = Config()
     far = replace(config, audit=replace(config.audit, baselines=(str(out(places)),)))
     assert far_copies.copy_far(places, far) == []
 
 
-# -- what must hold
+# -- conditions
 
 
 def changed_by_introduction(places: Places) -> None:
@@ -295,7 +296,7 @@ def waits_no_more(places: Places) -> None:
 def two_segments(places: Places) -> None:
     """Two segments are closed, each once."""
     with AuditLog.read(places.audit_db) as log:
-        assert [(one.first, one.size) for one in segments.closed(log)] == [(0, 256), (256, 512)]
+        assert [(segment.first, segment.size) for segment in segments.closed(log)] == [(0, 256), (256, 512)]
         assert [entry.data["action"] for entry in log.entries(600)].count("audit.rotated") == 2
 
 
@@ -313,7 +314,7 @@ def forgotten(places: Places) -> None:
 
 
 def archived(places: Places) -> None:
-    """What went is in the archive, and so it was before it went."""
+    """The archive holds each pruned entry, and held it before the log dropped it."""
     with AuditLog.read(places.audit_db) as log:
         first = log.start()
     if first:
@@ -344,7 +345,7 @@ def terms(places: Places) -> set[str]:
 
 
 def personal_with_salt(places: Places) -> None:
-    """The same log, and a note of what stands beside the details in the file."""
+    """The same log, and a note of the bytes beside the details in the file."""
     personal(places)
     connection = sqlite3.connect(places.audit_db)
     try:
@@ -359,7 +360,7 @@ def holds_what_it_says(places: Places) -> None:
     note = out(places) / tlog.CHECKPOINT
     if note.exists():
         seen = checkpoint.parse(note.read_bytes())
-        assert holds(out(places), 0, seen.size, seen.root), "the folder does not hold what its checkpoint says"
+        assert holds(out(places), 0, seen.size, seen.root), "the folder lacks entries that its checkpoint covers"
         assert standalone.check_export(out(places), [str(key) for key in keys.pins(places.audit_key)]) == seen.size
 
 
@@ -394,8 +395,8 @@ def is_lines(places: Places) -> None:
 def finds(places: Places) -> None:
     """A search finds all, whatever the index is like."""
     with AuditLog.read(places.audit_db) as log:
-        found = search(log, Filter(text=("needle",)), 100).entries
-    assert len({entry.seq for entry in found}) == len(found) == 20
+        entries = search(log, Filter(text=("needle",)), 100).entries
+    assert len({entry.seq for entry in entries}) == len(entries) == 20
 
 
 def indexed_all(places: Places) -> None:
@@ -457,14 +458,14 @@ def ids_in_log(places: Places) -> list[str]:
     return [str(entry.data["id"]) for entry in entries]
 
 
-def sound(places: Places, before: Iterable[str], told: Iterable[str], *, first: bool) -> None:
+def sound(places: Places, before: Iterable[str], acknowledged: Iterable[str], *, first: bool) -> None:
     """Assert that all that was acknowledged is there exactly once, and that the log verifies."""
     ids = ids_in_log(places)
     waiting = [draft.id for draft in spool.pending(places)]
     assert len(set(ids)) == len(ids), "an entry is there twice"
-    assert set(told) - {"done"} <= {*ids, *waiting}, "an acknowledged entry is missing"
+    assert set(acknowledged) - {"done"} <= {*ids, *waiting}, "an acknowledged entry is missing"
     if ids:
-        kept = [one for one in before if one in ids]
+        kept = [known for known in before if known in ids]
         assert ids[: len(kept)] == kept, "an old entry is missing"
         near = all_copies.notes(places)
         verdict = verify(places.audit_db, places.audit_key, kept=near, pinned=all_copies.pinned(places))
@@ -479,13 +480,13 @@ def files(folder: Path) -> list[Path]:
 
 
 def names(places: Places) -> list[str]:
-    """What lies in the places; a new log has a name of its own."""
+    """The names of all files in the places; a new log has a name of its own."""
     folder = places.state.parent
     return sorted(_UUID.sub("LOG", str(path.relative_to(folder))) for path in files(folder))
 
 
 def later(places: Places) -> None:
-    """Let two days pass for files that somebody began to write: only then is it certain that nobody is at it any more."""
+    """Let two days pass for unfinished files: only then is it certain that no process still writes them."""
     for path in files(places.state.parent):
         if path.name.startswith("."):
             moment = clock.now_ms() / 1000 - 2 * 86_400
@@ -507,7 +508,7 @@ class Trial:
         ended = killing.run(lambda tell: operation.act(places, tell), self._errors())
         self.steps, self.seconds = ended.steps, time.perf_counter() - began
         self._names: list[str] | None = None
-        self._look(places, ended.told, "not killed")
+        self._look(places, ended.acknowledged, "not killed")
 
     def at(self, step: int) -> None:
         """Kill before changing system call number *step*."""
@@ -523,13 +524,13 @@ class Trial:
             lambda tell: self._operation.act(places, tell), self._errors(), kill_at=kill_at, moment=moment
         )
         self.kills += ended.killed
-        self._look(places, ended.told, what)
+        self._look(places, ended.acknowledged, what)
         shutil.rmtree(places.state.parent)
 
-    def _look(self, places: Places, told: tuple[str, ...], what: str) -> None:
+    def _look(self, places: Places, acknowledged: tuple[str, ...], what: str) -> None:
         operation = self._operation
         try:
-            sound(places, self._ids, told, first=operation.first)
+            sound(places, self._ids, acknowledged, first=operation.first)
             operation.settled(places)
             later(places)
             if operation.again is None:
@@ -537,12 +538,12 @@ class Trial:
             else:
                 operation.again(places)
             spool.drain(places)
-            sound(places, self._ids, told, first=False)
+            sound(places, self._ids, acknowledged, first=False)
             operation.settled(places)
             operation.done(places)
             self._names = self._names or names(places)
-            found = names(places)
-            assert found == self._names, f"left behind: {set(found) ^ set(self._names)}"
+            present = names(places)
+            assert present == self._names, f"left behind: {set(present) ^ set(self._names)}"
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             self.problems.append(
@@ -563,10 +564,10 @@ class Trial:
 
 
 def main(folder: str, most: str, moments: str, *chosen: str) -> None:
-    """Try operations, all by default, and print what came of each."""
+    """Try operations, all by default, and print each one's result."""
     os.umask(0o077)
     killing.sync_nothing()
-    found = {}
+    results = {}
     for number, name in enumerate(chosen or OPERATIONS):
         trial = Trial(OPERATIONS[name], Path(folder) / f"operation-{number}")
         steps = min(int(most), trial.steps)
@@ -575,8 +576,8 @@ def main(folder: str, most: str, moments: str, *chosen: str) -> None:
         moment = random.Random(name)
         for _ in range(int(moments)):
             trial.after(max(1e-6, moment.uniform(0, trial.seconds * 0.8)))
-        found[name] = {"kills": trial.kills, "steps": trial.steps, "problems": trial.problems}
-    print(json.dumps(found))
+        results[name] = {"kills": trial.kills, "steps": trial.steps, "problems": trial.problems}
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A machine with root and other users for end-to-end tests: root's service, and people who look on or mean ill.
+"""A machine with root and other users for end-to-end tests: root's service, its members, and attackers.
 
-The users are real to the kernel (their ids are); they need no accounts. Whoever runs the tests may be root, or an ordinary user
-with sudo. Everything is in a folder of its own, and every process that was started there is ended in the end.
+The users are real to the kernel (their ids are); they need no accounts. Root can run these tests, or an ordinary user
+with sudo. A machine has a folder of its own, and ends every process that it started.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ class Machine:
     """
 
     def __init__(self, group: str = str(GROUP)) -> None:
-        # Root trusts nothing in a folder that somebody else made in a place like /tmp.
+        # Root trusts nothing in a folder that another user made in a place like /tmp.
         self.base = Path(
             self.as_root("mktemp", "-d", Path(os.environ[own_home.SHARED]) / "machine-XXXXXXXX").stdout.strip()
         )
@@ -44,7 +44,7 @@ class Machine:
         self._started: list[subprocess.Popen[Any]] = []
         self.open = contextlib.ExitStack()
 
-    # What root does.
+    # Commands of root.
 
     def as_root(self, *argv: str | Path, **options: Any) -> "subprocess.CompletedProcess[str]":
         """Run a command as root, to its end."""
@@ -56,7 +56,7 @@ class Machine:
         return [*ROOT, "env", *self._environ(self.home), sys.executable, "-m", "tray", *map(str, arguments)]
 
     def root_status(self) -> dict[str, Any]:
-        """Return what root's own status is."""
+        """Return root's own status."""
         return dict(json.loads(self.as_root(*self.root_tray("status", "--json")[len(ROOT) :], check=False).stdout))
 
     def start(self, argv: list[str], **options: Any) -> "subprocess.Popen[Any]":
@@ -85,7 +85,7 @@ class Machine:
         return service
 
     def view_is_served(self) -> bool:
-        """Whether somebody listens on the socket of the view."""
+        """Whether a process listens on the socket of the view."""
         ask = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
         return self.as_root(sys.executable, "-c", ask, self.view / "view.sock", check=False).returncode == 0
 
@@ -94,10 +94,10 @@ class Machine:
         return int(self.talk(ipc.hello("cli"), answers=1)[0]["pid"])
 
     def log(self) -> str:
-        """Return what the service has logged."""
+        """Return the service's log."""
         return (self.ours / "service.log").read_text()
 
-    # What others do.
+    # Commands of other users.
 
     def as_user(self, uid: int, *argv: str | Path, member: bool = True, **environ: str) -> list[str]:
         """Return the command that runs *argv* as the user *uid*.
@@ -137,7 +137,7 @@ class Machine:
         return dict(json.loads(done.stdout))
 
     def talk(self, *messages: ipc.Message | bytes, uid: int = 54_301, answers: int = 100) -> list[dict[str, Any]]:
-        """Send lines to the service as the user *uid*; return what it said until it hung up, or had given so many *answers*."""
+        """Send lines to the service as the user *uid*; return its output until it hung up or had given *answers* answers."""
         lines = [message if isinstance(message, bytes) else ipc.encode(message) for message in messages]
         argv = self.as_user(uid, self.python, "-c", _TALK, self.view / "view.sock", str(answers))
         done = subprocess.run(argv, input=b"".join(lines), capture_output=True, timeout=60, check=False, cwd="/")

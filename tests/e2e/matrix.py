@@ -1,7 +1,7 @@
-"""Real engines, bare and under `backup-tray run`: a caller must see the same bytes, whatever is asked for and wherever it goes.
+"""Real engines, bare and under `backup-tray run`: a caller must see the same bytes with every flag and every kind of stream.
 
-An engine's program is run with one flag, in a language and with its streams led somewhere (`WAYS`). What varies from run to run by
-itself (times, rates, ids, the order of what threads say) is made the same on both sides, and nothing else is.
+Each run of an engine has one flag, one language and one way for its streams (`WAYS`). Text that varies from run to run by
+itself (times, rates, ids, the order of lines from several threads) is made the same on both sides, and nothing else is.
 """
 
 import itertools
@@ -32,11 +32,11 @@ class Engine:
 
     Attributes:
         name: Its name, as its program is called.
-        flags: What may be added to a backup, one after the other.
+        flags: Flags to add to a backup, one at a time.
         words: The backup, behind the program; `{flag}` and `{n}`, the number of the run, are replaced.
         prepare: A command that each folder needs once.
-        varies: Expressions for what differs from run to run, and what stands for it.
-        known: Expressions for lines that the wrapper cannot give back as they were, with what stands for them
+        varies: Expressions for text that differs from run to run, each with its replacement.
+        known: Expressions for lines that the wrapper cannot give back as they were, each with its replacement
             (`tray/wrapper/README.md`).
         languages: It speaks more than English.
         unordered: With these flags the order of its lines differs from run to run.
@@ -169,7 +169,7 @@ ENGINES = {
 
 @dataclass(frozen=True)
 class Seen:
-    """What a caller sees of a command."""
+    """The output and exit code that a caller sees."""
 
     code: int
     out: bytes
@@ -200,7 +200,7 @@ class Pair:
                 self._call(side, [program, *engine.prepare], "pipes", "en")
 
     def run(self, flag: str, way: str, language: str) -> tuple[Seen, Seen]:
-        """Run the next backup in both folders; return what a caller sees, made comparable."""
+        """Run the next backup in both folders; return both outputs, made comparable."""
         self._number += 1
         if self._number > 1:  # some engines name a backup by its second
             wait_for(lambda: int(clock.now_ms() / 1000) > self._ended, what="another second")
@@ -215,8 +215,8 @@ class Pair:
         (place / "source/d0/file0").write_bytes(self._number.to_bytes() * 3000)
         words: list[str] = [*READS_NO_MORE, self._program]
         for word in self._engine.words:
-            told = word.replace("{n}", str(self._number)).replace("{side}", side).replace("{place}", str(place))
-            words += flag.split() if word == "{flag}" else [told.replace("/twin", str(self._folder / f"{side}-copy"))]
+            filled = word.replace("{n}", str(self._number)).replace("{side}", side).replace("{place}", str(place))
+            words += flag.split() if word == "{flag}" else [filled.replace("/twin", str(self._folder / f"{side}-copy"))]
         begin = [*TRAY, "run", "--job", "j", "--"] if side == "wrapped" else []
         seen = self._call(side, [*begin, *words], way, language)
         mixed = flag in self._engine.unordered or (self._engine.unordered_when_merged and way.startswith("one"))
@@ -267,12 +267,12 @@ class Pair:
 
 
 def rotated(engine: Engine) -> Iterator[tuple[str, str, str]]:
-    """Yield each flag of *engine* once, with ways and languages in turn: a part of the whole product that touches all of it."""
+    """Yield each flag of *engine* once, with ways and languages in turn: a part of `product` that has each of them."""
     begin = list(ENGINES).index(engine.name)
     for number, flag in enumerate(engine.flags):
         yield flag, WAYS[(begin + number) % len(WAYS)], LANGUAGES[number % len(LANGUAGES)]
 
 
 def product(engine: Engine) -> Iterator[tuple[str, str, str]]:
-    """Yield all of it."""
+    """Yield every combination of flag, way and language of *engine*."""
     yield from itertools.product(engine.flags, WAYS, LANGUAGES if engine.languages else LANGUAGES[:1])

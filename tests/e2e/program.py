@@ -41,7 +41,7 @@ def start(*arguments: str | Path, **options: Any) -> "subprocess.Popen[bytes]":
 
 
 def status() -> dict[str, Any]:
-    """Return what `status --json` prints, without starting a process for it: tests ask again and again."""
+    """Return the object that `status --json` prints, without starting a process: tests ask again and again."""
     source = StatusSource(paths.places(), role="cli", start_tracker=False)
     try:
         return dict(json.loads(json.dumps(source.poll().to_json())))
@@ -50,10 +50,10 @@ def status() -> dict[str, Any]:
 
 
 def last() -> dict[str, Any]:
-    """Return the last run as the status tells it."""
-    found = status()["last"]
-    assert found is not None, "no run is on record"
-    return dict(found)
+    """Return the last run in the status."""
+    run = status()["last"]
+    assert run is not None, "no run is on record"
+    return dict(run)
 
 
 def engine_pid(places: Places) -> int:
@@ -102,6 +102,6 @@ def wrong_password() -> int:
 
 
 def snapshots(repository: Path) -> list[Any]:
-    """Ask restic itself what the repository holds."""
-    found = subprocess.check_output(["restic", "-r", repository, "snapshots", "--json", "--no-lock"])
-    return list(json.loads(found) or [])
+    """Return the repository's snapshots, as restic itself lists them."""
+    output = subprocess.check_output(["restic", "-r", repository, "snapshots", "--json", "--no-lock"])
+    return list(json.loads(output) or [])

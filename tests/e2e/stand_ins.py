@@ -1,4 +1,4 @@
-r"""Stand-ins for engines that do what no engine here does: pieces, new lines, other languages, long lines, sudden ends.
+r"""Stand-ins with output that no engine here has: pieces of lines, unknown lines, other languages, long lines, sudden ends.
 
 Each is a command and a Python script under the name of its program. `say` writes pieces one after the other, as slowly as it takes
 to be seen half-way; `added` tells whether a flag of ours was given.
@@ -36,9 +36,9 @@ class StandIn:
     """A program of ours under an engine's name.
 
     Attributes:
-        name: What it does.
+        name: Its behaviour in a few words.
         command: How it is called.
-        script: What follows `BEGIN`.
+        script: The Python code after `BEGIN`.
         code: Its exit code; negative: the signal that kills it.
     """
 

@@ -1,4 +1,4 @@
-"""Statuses for tests of the surfaces: one for each thing that a person may see."""
+"""Statuses for tests of the surfaces."""
 
 from tray.core import clock
 from tray.core.model import EndedRun, JobHistory, LiveRun, Outcome, Phase, State, Status, judge
@@ -59,12 +59,12 @@ def judged(*runs: EndedRun, running: tuple[LiveRun, ...] = (), notes: tuple[str,
 
 
 def empty() -> Status:
-    """Nothing was ever seen."""
+    """Return the status of an installation without runs."""
     return judged()
 
 
 def broken(old: Status | None = None) -> Status:
-    """The log cannot be read; *old* is what was known before."""
+    """Return the status for an unreadable log; *old* is the last one that could be read."""
     error = {
         "code": "ERROR_STATUS_FETCH",
         "what": "The backup status cannot be read.",

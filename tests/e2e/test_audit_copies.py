@@ -1,4 +1,4 @@
-"""Checkpoints in real repositories: the engines neither mind nor touch them, and they travel with the backups."""
+"""Checkpoints in real repositories: the engines neither complain about them nor touch them, and the backups carry them along."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ ENGINES = {
 def test_a_repository_that_holds_checkpoints_is_sound_to_its_engine(
     places: Places, tmp_path: Path, engine: str
 ) -> None:
-    """Backup, check of all data, and pruning say nothing about the copies and leave them alone; the log verifies by them."""
+    """The engine's backup, full check and prune neither mention nor touch the copies; the log verifies against them."""
     repo, source = tmp_path / "repo", tmp_path / "source"
     source.mkdir()
     (source / "file").write_text("precious")
@@ -65,7 +65,7 @@ def test_a_repository_that_holds_checkpoints_is_sound_to_its_engine(
 
 
 def _engine(engine: str, what: str, repo: Path, source: Path, environ: Mapping[str, str]) -> str:
-    """Run the engine itself, which must be content, and return all it said."""
+    """Run the engine itself, which must succeed, and return its output."""
     command = [word.format(repo=repo, source=source) for word in ENGINES[engine][what]]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environ)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""Everything that changes the audit log on a disk that is full or read-only: it says so, breaks nothing, and works afterwards."""
+"""Every operation on the audit log, on a full or a read-only disk: it reports the error, breaks nothing, and works later."""
 
 import json
 import os
@@ -20,25 +20,25 @@ os.umask(0o077)
 for number, (name, operation) in enumerate(OPERATIONS.items()):
     for left in (0, 20_000, 120_000):
         base = disk / f"{number}-{left}"
-        places, told = Places(base / "config", base / "state", base / "runtime", base / "log"), []
+        places, acknowledged = Places(base / "config", base / "state", base / "runtime", base / "log"), []
         operation.prepare(places)
         before = kills.ids_before(places)
         free = os.statvfs(disk)
         try:
             (disk / "ballast").write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - left)))
-            operation.act(places, told.append)
+            operation.act(places, acknowledged.append)
         except (BackupTrayError, OSError, AssertionError):
             refused += 1
         except Exception as error:
             problems.append(f"{name}, {left} bytes free: {type(error).__name__}: {error}")
         (disk / "ballast").unlink()
         try:
-            kills.sound(places, before, told, first=operation.first)
+            kills.sound(places, before, acknowledged, first=operation.first)
             operation.settled(places)
             kills.later(places)
             operation.act(places, lambda _: None) if operation.again is None else operation.again(places)
             kills.spool.drain(places)
-            kills.sound(places, before, told, first=False)
+            kills.sound(places, before, acknowledged, first=False)
             operation.settled(places)
             operation.done(places)
         except Exception as error:
@@ -56,16 +56,16 @@ from tray.core.errors import BackupTrayError
 disk, problems, refused = Path(sys.argv[1]), [], 0
 for number, (name, operation) in enumerate(OPERATIONS.items()):
     base = disk / str(number)
-    places, told = Places(base / "config", base / "state", base / "runtime", base / "log"), []
+    places, acknowledged = Places(base / "config", base / "state", base / "runtime", base / "log"), []
     before = json.loads((base / "ids").read_text())
     try:
-        operation.act(places, told.append)
+        operation.act(places, acknowledged.append)
     except (BackupTrayError, OSError, AssertionError):
         refused += 1
     except Exception as error:
         problems.append(f"{name}: {type(error).__name__}: {error}")
     try:
-        kills.sound(places, before, told, first=operation.first)
+        kills.sound(places, before, acknowledged, first=operation.first)
     except Exception as error:
         problems.append(f"{name}, afterwards: {type(error).__name__}: {getattr(error, 'why', '')} {error}")
 print(json.dumps([refused, problems]))
@@ -85,18 +85,18 @@ for number, operation in enumerate(OPERATIONS.values()):
 
 
 _LAST_RESORT = "mount -t tmpfs -o mode=1777 none /var/tmp"
-"""Records that fit nowhere else are kept below this folder, which is not to be left there."""
+"""The program keeps records that fit nowhere else below this folder; the test removes it."""
 
 
 def run(command: list[str]) -> list[object]:
-    """Run *command* and return what it printed."""
+    """Run *command* and return its output."""
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return list(json.loads(done.stdout or "[]"))
 
 
 def test_a_disk_that_fills_up_during_any_operation_breaks_nothing(tmp_path: Path) -> None:
-    """With no room, or little: it is refused in words or done, the log verifies, and with room again all of it is done."""
+    """With little or no room the operation succeeds or reports why not, the log verifies, and with room again it completes."""
     ours = f"size=12m,mode=700,uid={os.geteuid()},gid={os.getegid()}"
     mount = f"mount -t tmpfs -o {ours} none {tmp_path}; {_LAST_RESORT}"
     refused, problems = run(mounts.mounted(mount, sys.executable, "-c", _FULL, str(tmp_path)))
@@ -106,7 +106,7 @@ def test_a_disk_that_fills_up_during_any_operation_breaks_nothing(tmp_path: Path
 
 
 def test_a_disk_that_became_read_only_breaks_nothing(tmp_path: Path) -> None:
-    """Every operation is refused in words, and what is on the disk still opens and verifies."""
+    """Every operation reports why it failed, and the log on the disk still opens and verifies."""
     run([sys.executable, "-c", _PREPARE, str(tmp_path)])
     mount = f"mount --bind {tmp_path} {tmp_path}; mount -o remount,ro,bind {tmp_path}; {_LAST_RESORT}"
     refused, problems = run(mounts.mounted(mount, sys.executable, "-c", _READ_ONLY, str(tmp_path)))

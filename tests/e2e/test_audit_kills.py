@@ -1,4 +1,4 @@
-"""kill -9 at the steps of everything that changes the audit log: what was acknowledged stays, once, and the log verifies.
+"""kill -9 at each step of every operation on the audit log: acknowledged entries stay, exactly once, and the log verifies.
 
 A run with a kill before every single change takes some minutes: `python -m tests.e2e.kills FOLDER 10000 30`.
 """
@@ -24,21 +24,21 @@ GROUPS = {
     "change": (("first append to a copy", "erasing", "index of words"), 105),
     "files": (("proof in a file", "report in a file", "report of a run"), 50),
 }
-"""Operations that are tried in one process, and how many kills that is at least."""
+"""Operations that one process tries, and the least number of kills that they must come to."""
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_kill_loses_nothing_that_was_acknowledged(group: str, tmp_path: Path) -> None:
-    """After each kill the log opens and verifies, all acknowledged is there once, and the operation can be done again."""
+    """After each kill the log opens and verifies, each acknowledged entry is there once, and the operation can be repeated."""
     operations, least = GROUPS[group]
     command = [sys.executable, "-m", "tests.e2e.kills", str(tmp_path), str(MOST), str(MOMENTS), *operations]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    for name, one in found.items():
-        print(f"{name}: {one['kills']} kills at {one['steps']} steps")
-    assert [problem for one in found.values() for problem in one["problems"]] == []
-    assert sum(one["kills"] for one in found.values()) >= least
+    trials = json.loads(done.stdout)
+    for name, trial in trials.items():
+        print(f"{name}: {trial['kills']} kills at {trial['steps']} steps")
+    assert [problem for trial in trials.values() for problem in trial["problems"]] == []
+    assert sum(trial["kills"] for trial in trials.values()) >= least
 
 
 def test_there_are_enough_kills_of_every_operation() -> None:

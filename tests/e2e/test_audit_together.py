@@ -1,4 +1,4 @@
-"""Many processes at one audit log, which is closed, pruned, verified, exported and given new keys meanwhile; and wrong clocks."""
+"""Many processes write one audit log while others close, prune, verify and export it and change its key; and clocks go wrong."""
 
 import subprocess
 import sys
@@ -57,7 +57,7 @@ print(rounds)
 
 
 def verified(places: Places) -> str:
-    """What a verification with the copies beside the configuration says."""
+    """Verify with the copies beside the configuration; return the verdict."""
     near = all_copies.notes(places)
     verdict = verify(places.audit_db, places.audit_key, kept=near, pinned=all_copies.pinned(places))
     assert verdict.result is Result.INTACT, verdict.why
@@ -79,26 +79,26 @@ def aged(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
             log.append([draft for number in range(500) for draft in (start(f"old-{number}"), end(f"old-{number}"))])
 
 
-def test_eight_writers_do_not_mind_whoever_closes_prunes_exports_and_changes_the_key(
+def test_eight_writers_are_not_disturbed_by_closing_pruning_exporting_and_a_new_key(
     places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No record fails or waits, none is there twice, the log has no gap and verifies at every moment, and so does the export."""
+    """No record fails, waits or is there twice; the log has no gap; log and export verify at every moment."""
     aged(places, monkeypatch)
     stop, out = tmp_path / "stop", tmp_path / "out"
     disturber = python(_DISTURB, stop, out)
     assert disturber.stdout is not None
     assert disturber.stdout.readline() == "ready\n"
     writers = [python(_WRITE, f"writer-{number}") for number in range(WRITERS)]
-    told = []
+    acknowledged = []
     for writer in writers:
         said, complaint = writer.communicate(timeout=120)
         assert writer.returncode == 0, complaint
-        told += said.split()
+        acknowledged += said.split()
     stop.touch()
     said, complaint = disturber.communicate(timeout=120)
     assert disturber.returncode == 0, complaint
     assert int(said) >= 2
-    assert len(told) == 2 * WRITERS * RECORDS
+    assert len(acknowledged) == 2 * WRITERS * RECORDS
     with AuditLog.open(places.audit_db, places.audit_key, copies=places.baselines) as log:
         first, size = log.start(), log.head()[0]
         entries = log.entries(0, 10_000)
@@ -106,7 +106,7 @@ def test_eight_writers_do_not_mind_whoever_closes_prunes_exports_and_changes_the
         assert first >= 256
         assert [entry.seq for entry in entries] == list(range(first, size))
         ids = [entry.data["id"] for entry in entries]
-        assert [ids.count(one) for one in told] == [1] * len(told)
+        assert [ids.count(run) for run in acknowledged] == [1] * len(acknowledged)
         changes = [entry.data["result"] for entry in entries if entry.data["action"] == Action.KEY_ROTATED]
         assert set(changes) == {"rotated"}
         assert holds(out, first, size, log.head()[1])

@@ -13,7 +13,7 @@ from tray.core.paths import HOME_VARIABLE, places
 
 
 def start_entry(desk: Desktop, entry: Path, home: Path) -> int:
-    """Start the entry as a session does, by another program's reading of it; return the icon's process."""
+    """Start the autostart entry with `gio`, which reads it as a session does; return the icon's process."""
     started = desk.run("gio", "launch", str(entry), log="gio", env={"BACKUP_TRAY_HOME": str(home)})
     assert started.wait(20) == 0, desk.log("gio")
     bus = "org.freedesktop.DBus"
@@ -38,7 +38,7 @@ def end_tracker(home: Path) -> None:
 
 
 def test_the_icon_comes_back_with_the_next_session(installed: Installed, tmp_path: Path) -> None:
-    """After logging out the icon is gone, not left over; after logging in it is there again, without anybody doing anything."""
+    """Logging out ends the icon; the next login starts it again, without any action of the user."""
     home = tmp_path / "state"
     with desktop(tmp_path / "first") as desk:
         first = start_entry(desk, installed.autostart, home)

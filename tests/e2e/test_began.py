@@ -1,4 +1,4 @@
-"""Real programs that stand before real engines and do not start them."""
+"""Real programs in front of real engines (flock, nice, timeout) that do not start them."""
 
 import fcntl
 import os
@@ -46,7 +46,7 @@ def taken(folder: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_taken_lock_is_said_and_nothing_else(taken: Path, name: str) -> None:
-    """A night on which the lock was taken is a failure with its cause, for every engine and whatever it was to do."""
+    """When another process holds the lock, the run is a failure with that cause, for every engine and command."""
     command = ENGINES[name]
     done = tray("run", "--", "flock", "-n", taken, *command)
     assert done.returncode == 1
@@ -81,7 +81,7 @@ def test_a_taken_lock_that_counts_as_fine_is_not_green(taken: Path, name: str) -
 def test_a_wrapper_that_refuses_is_quoted(
     folder: Path, name: str, before: tuple[str, ...], code: int, said: str
 ) -> None:
-    """The reason is what the wrapper said, not what the engine would mean by that code."""
+    """The reason quotes the refusing program; the engine's meaning of that exit code does not count."""
     program, *words = ENGINES[name]
     *wrapper, path = before if before[-1].endswith("/") else (*before, "")
     assert tray("run", "--", *wrapper, path + program, *words).returncode == code
@@ -114,7 +114,7 @@ def test_a_wrapper_that_refuses_is_quoted(
 def test_a_quick_and_silent_engine_behind_a_wrapper_is_a_success(
     folder: Path, before: tuple[str, ...], command: tuple[str, ...]
 ) -> None:
-    """No false alarm: what began and ended well within a moment, without a word, is fine."""
+    """No false alarm: an engine that succeeds within a moment and prints nothing is a success."""
     assert tray("run", "--", *before, *command).returncode == 0
     run = last()
     assert run["outcome"] == "succeeded", run["reason"]

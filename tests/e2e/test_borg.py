@@ -20,7 +20,7 @@ from tray.core.paths import Places
 
 ROOT = [] if os.geteuid() == 0 else ["sudo", "-n"]
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
-"""root can read everything, so what must be unreadable is read by somebody else."""
+"""Root can read every file; where a file must be unreadable, borg runs as this other user."""
 SLOW = ("-C", "zstd,19", "--chunker-params", "buzhash,10,23,16,4095")
 
 
@@ -32,7 +32,7 @@ class Place:
 
     @property
     def source(self) -> Path:
-        """What is backed up."""
+        """The folder that borg backs up."""
         return self.root / "source"
 
     def keep(self) -> None:
@@ -40,7 +40,7 @@ class Place:
         self._copy("", "kept-")
 
     def back(self) -> None:
-        """Put them back, so that both runs of a pair meet the same."""
+        """Restore both, so that each run of a pair begins with the same state."""
         self._copy("kept-", "")
 
     def _copy(self, old: str, new: str) -> None:
@@ -49,7 +49,7 @@ class Place:
             subprocess.run(["cp", "-a", self.root / (old + name), self.root / (new + name)], check=True)
 
     def open(self) -> None:
-        """Let everything here be borg's."""
+        """Give everything here to the user that borg runs as."""
         if NOBODY:
             subprocess.run(["chown", "-R", "65534:65534", self.root], check=True)
 
@@ -100,22 +100,22 @@ def bare(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
 
 
 def compare(place: Place, *arguments: str, outcome: str, again: Callable[[], None] | None = None) -> dict[str, Any]:
-    """Run borg with these arguments alone and through the wrapper; both must look the same. Return the record."""
+    """Run borg with these arguments bare and through the wrapper; both outputs must be equal. Return the run on record."""
     alone = bare(*arguments)
     (again or place.back)()
     wrapped = tray("run", "--job", "j", "--", *NOBODY, "borg", *arguments, text=False, stdin=subprocess.DEVNULL)
     assert wrapped.returncode == alone.returncode
-    assert _told(wrapped.stderr) == _told(alone.stderr)
-    assert _told(wrapped.stdout) == _told(alone.stdout)
-    found = status()["jobs"][0]
-    assert found["last"]["outcome"] == outcome, found["last"]["reason"]
-    good = "ok" if found["kind"] == "backup" else "none"  # a check makes nothing green
-    assert found["state"] == (good if outcome == "succeeded" else outcome)
-    return dict(found["last"])
+    assert _comparable(wrapped.stderr) == _comparable(alone.stderr)
+    assert _comparable(wrapped.stdout) == _comparable(alone.stdout)
+    job = status()["jobs"][0]
+    assert job["last"]["outcome"] == outcome, job["last"]["reason"]
+    good = "ok" if job["kind"] == "backup" else "none"  # a check makes nothing green
+    assert job["state"] == (good if outcome == "succeeded" else outcome)
+    return dict(job["last"])
 
 
-def _told(raw: Any) -> bytes:
-    """Take out what differs from run to run: ids, times, compressed sizes."""
+def _comparable(raw: Any) -> bytes:
+    """Take out text that differs from run to run: ids, times, compressed sizes."""
     raw = re.sub(rb"[0-9a-f]{64}", b"ID", bytes(raw))
     raw = re.sub(rb"(Time \(\w+\): +|Duration: ).*", rb"\1", raw)
     raw = re.sub(rb'"(duration|start|end|time|\w+_?modified|\w+_size|\w+_csize)": [^,\n]*', rb'"\1"', raw)
@@ -124,16 +124,16 @@ def _told(raw: Any) -> bytes:
 
 @pytest.mark.parametrize("flags", [(), ("-v", "--list", "--stats", "--show-rc"), ("--json",), ("--log-json", "--list")])
 def test_a_first_backup_is_on_record_as_what_it_was(place: Place, flags: tuple[str, ...]) -> None:
-    """Engine, wrapper, audit log and status agree, and nobody's cron mail or script changes because of us."""
-    found = compare(place, "create", *flags, "repo::a", "source", outcome="succeeded")
-    assert (found["engine"], found["files"], found["errors"], found["inferred"]) == ("borg", 6, 0, False)
-    assert 30_000 <= found["bytes_processed"] < 35_000
-    assert found["entry"] is not None
-    assert "Archive a was saved" in found["reason"]
+    """Engine, wrapper, audit log and status agree; cron mails and scripts see exactly borg's own output."""
+    run = compare(place, "create", *flags, "repo::a", "source", outcome="succeeded")
+    assert (run["engine"], run["files"], run["errors"], run["inferred"]) == ("borg", 6, 0, False)
+    assert 30_000 <= run["bytes_processed"] < 35_000
+    assert run["entry"] is not None
+    assert "Archive a was saved" in run["reason"]
 
 
 def test_the_next_backup_adds_little(place: Place) -> None:
-    """Only what is new is added, and one stream for both outputs keeps its order."""
+    """borg adds only the new data, and one stream for both outputs keeps its order."""
     assert bare("create", "repo::a", "source").returncode == 0
     with (place.root / "mail").open("wb") as mail:
         command = [*TRAY, "run", "--", *NOBODY, "borg", "create", "--list", "repo::b", "source", "/nowhere"]
@@ -180,7 +180,7 @@ def _locked(place: Place) -> None:
 def test_a_backup_that_went_wrong_is_never_green(
     place: Place, arrange: Callable[[Place], None] | None, arguments: list[str], outcome: str, errors: int, words: str
 ) -> None:
-    """Each mishap is told apart, with borg's own exit code and words."""
+    """The status tells the mishaps apart, with borg's own exit code and words."""
     lock = place.root / "repo/lock.exclusive"
 
     def again() -> None:
@@ -191,25 +191,25 @@ def test_a_backup_that_went_wrong_is_never_green(
 
     if arrange is not None:
         arrange(place)
-    found = compare(place, "create", *arguments, outcome=outcome, again=again)
-    assert found["errors"] == errors
-    assert words in found["reason"]
-    assert "\n" not in found["reason"]
-    assert ("Wait until process 2 on other ends" in (found["advice"] or "")) == (arrange is _locked)
-    assert "borg break-lock" not in (found["advice"] or "")
+    run = compare(place, "create", *arguments, outcome=outcome, again=again)
+    assert run["errors"] == errors
+    assert words in run["reason"]
+    assert "\n" not in run["reason"]
+    assert ("Wait until process 2 on other ends" in (run["advice"] or "")) == (arrange is _locked)
+    assert "borg break-lock" not in (run["advice"] or "")
 
 
 def test_a_wrong_passphrase_is_said_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason is plain, and neither passphrase is kept anywhere."""
+    """The reason says so in plain words, and no file holds either passphrase."""
     monkeypatch.setenv("BORG_PASSPHRASE", "wrong one")
-    found = compare(place, "create", "repo::a", "source", outcome="failed")
-    assert "passphrase is wrong" in found["reason"]
+    run = compare(place, "create", "repo::a", "source", outcome="failed")
+    assert "passphrase is wrong" in run["reason"]
     kept = b"".join(path.read_bytes() for path in Path(os.environ["BACKUP_TRAY_HOME"]).rglob("*") if path.is_file())
     assert b"wrong one" not in kept
 
 
 def test_a_full_disk_is_a_failure_that_says_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The person reads what to do, not the name of every file that did not fit."""
+    """The user reads the next step, not the name of every file that did not fit."""
     monkeypatch.setenv("BORG_RELOCATED_REPO_ACCESS_IS_OK", "yes")
     disk = place.root / "disk"
     disk.mkdir()
@@ -249,7 +249,7 @@ GATED = ("create", "--read-special", "repo::a", "source/gated")
 
 
 def test_a_file_that_vanishes_is_a_warning(place: Place) -> None:
-    """What borg saw and then could not find is not in the archive, and that is said."""
+    """The archive lacks a file that borg saw and then could not find; the run is a warning that says so."""
     gate, after = _with_gate(place)
     run = start("run", "--", *NOBODY, "borg", *GATED, stderr=subprocess.PIPE)
     with gate.open("wb") as opened:  # opens when borg reads
@@ -264,13 +264,13 @@ def test_a_file_that_vanishes_is_a_warning(place: Place) -> None:
 
 
 def test_a_killed_wrapper_leaves_borg_running_and_its_end_is_found_out(place: Place) -> None:
-    """kill -9 of the wrapper costs the backup nothing; what its spool says becomes the record."""
+    """kill -9 of the wrapper does not disturb the backup; its record is made from the wrapper's spool."""
     gate, _ = _with_gate(place)
     run = start("run", "--job", "home", "--", *NOBODY, "borg", *GATED)
     with gate.open("wb") as opened:
         run.kill()
         run.wait()
-        assert [found["job"] for found in status()["runs"]] == ["home"]
+        assert [live["job"] for live in status()["runs"]] == ["home"]
         opened.write(b"y" * 1000)
     wait_for(lambda: not status()["runs"], what="the end of borg")
     assert tray("run", "--job", "other", "--", "true").returncode == 0
@@ -302,10 +302,10 @@ def _spooled(folder: runs.RunFolder) -> bytes:
 def test_a_signal_to_the_wrapper_reaches_borg_and_is_a_cancel(
     place: Place, places: Places, number: int, code: int, words: bytes
 ) -> None:
-    """systemctl stop and kill end the backup as they would without us; what it read so far was shown, without a made-up total."""
+    """systemctl stop and kill end the backup as without us; the status showed the bytes read so far, without a made-up total."""
     tracker = start("tracker")
     run = _slowly(place, places)
-    shown = wait_for(lambda: [found for found in status()["runs"] if found["bytes_done"]], what="progress")
+    shown = wait_for(lambda: [live for live in status()["runs"] if live["bytes_done"]], what="progress")
     run.send_signal(number)
     _, err = run.communicate(timeout=30)
     tracker.terminate()
@@ -313,12 +313,12 @@ def test_a_signal_to_the_wrapper_reaches_borg_and_is_a_cancel(
     assert (shown[0]["engine"], shown[0]["phase"], shown[0]["bytes_total"]) == ("borg", "copying", None)
     assert run.returncode == code
     assert re.fullmatch(rb"(?:Error: )?%s\.?\n" % words, err), err
-    found = status()
-    assert (found["last"]["outcome"], found["state"]) == ("cancelled", "none")  # neutral, and there is no backup yet
+    after = status()
+    assert (after["last"]["outcome"], after["state"]) == ("cancelled", "none")  # neutral, and there is no backup yet
 
 
 def test_a_killed_borg_is_failed_and_the_next_run_is_not_in_its_way(place: Place, places: Places) -> None:
-    """An OOM kill is no cancel; the lock that it left is told of, though borg removes one of its own machine by itself."""
+    """An OOM kill is no cancel; the status reports the lock that it left, though borg removes one of its own machine by itself."""
     run = _slowly(place, places)
     os.kill(engine_pid(places), signal.SIGKILL)
     run.communicate(timeout=30)
@@ -331,9 +331,9 @@ def test_a_killed_borg_is_failed_and_the_next_run_is_not_in_its_way(place: Place
 
 
 def test_other_subcommands_are_runs_of_their_own_kind(place: Place) -> None:
-    """A check that went well makes no backup of the night, and a restore of nothing shows red."""
+    """A good check is no backup of the night, and a restore of nothing is a failure."""
     assert bare("create", "repo::a", "source").returncode == 0
-    found = []
+    expected = []
     for arguments, kind, outcome in (
         (["check", "repo"], "check", "succeeded"),
         (["extract", "repo::a", "no/such/path"], "restore", "failed"),
@@ -342,6 +342,6 @@ def test_other_subcommands_are_runs_of_their_own_kind(place: Place) -> None:
         alone = bare(*arguments)
         assert wrapped.returncode == alone.returncode
         assert [wrapped.stdout, wrapped.stderr] == [alone.stdout, alone.stderr]
-        found.append((f"j ({kind})", kind, outcome))
+        expected.append((f"j ({kind})", kind, outcome))
     jobs = status()["jobs"]
-    assert {(job["job"], job["last"]["kind"], job["last"]["outcome"]) for job in jobs} == set(found)
+    assert {(job["job"], job["last"]["kind"], job["last"]["outcome"]) for job in jobs} == set(expected)

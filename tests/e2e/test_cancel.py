@@ -31,7 +31,7 @@ PYTHON = sys.executable
 
 @pytest.fixture(autouse=True)
 def tracker() -> Iterator["subprocess.Popen[bytes]"]:
-    """A tracker; whichever one replaced it is gone in the end too."""
+    """A tracker; the fixture ends it, or the one that replaced it."""
     process = start("tracker")
     yield process
     end_tracker()
@@ -49,12 +49,12 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def restic(repository: Path) -> list[str]:
-    """The command of a restic backup that lasts as long as we like: of what comes to its standard input."""
+    """The command of a restic backup of its standard input; it lasts as long as the test keeps that open."""
     return ["restic", "-r", str(repository), "backup", "--stdin"]
 
 
 class Run:
-    """A run as cron would start it, without a terminal; its command reads what `feed` gives it."""
+    """A run as cron would start it, without a terminal; its command reads the bytes from `feed`."""
 
     def __init__(self, *command: str, job: str = "home", endless: bool = False) -> None:
         theirs, self._pipe = os.pipe()
@@ -67,19 +67,19 @@ class Run:
         wait_for(lambda: shown(job), what="the run")
 
     def feed(self, size: int = 20_000_000) -> "Run":
-        """Give the command *size* bytes to back up, and wait until it says that it has some."""
+        """Give the command *size* bytes to back up, and wait until the status shows some of them."""
         data = random.Random(1).randbytes(size)
         while data:
             data = data[os.write(self._pipe, data[:65536]) :]
         return self.at_work()
 
     def at_work(self) -> "Run":
-        """Wait until the engine says that it has done something."""
+        """Wait until the engine reports its first bytes."""
         wait_for(lambda: (run := shown()) and run.bytes_done, what="progress")
         return self
 
     def close(self) -> None:
-        """There is no more to back up."""
+        """Close the input: the backup then completes."""
         os.close(self._pipe)
 
     def wait(self) -> int:
@@ -88,7 +88,7 @@ class Run:
 
 
 def going() -> list[LiveRun]:
-    """Return what the tracker tells (asked from this process, which takes no time)."""
+    """Return the tracker's live runs (asked from this process, which takes no time)."""
     with LiveRuns(paths.places(), "test") as live:
         return list(live.now().values())
 
@@ -112,7 +112,7 @@ def engine() -> psutil.Process:
 
 
 def gone(process: psutil.Process) -> bool:
-    """Whether *process* has ended; nobody may have taken note of it yet."""
+    """Whether *process* has ended, even if its parent has not reaped it yet."""
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -123,16 +123,16 @@ def body(places: Places, action: str) -> dict[str, Any]:
     """Return the details of the newest entry of *action*, and who wrote it."""
     log = AuditLog.read(places.audit_db)
     try:
-        found = next(entry for entry in reversed(log.entries()) if entry.data["action"] == action)
+        newest = next(entry for entry in reversed(log.entries()) if entry.data["action"] == action)
     finally:
         log.close()
-    return {"actor": found.data["actor"], **(found.body or {})}
+    return {"actor": newest.data["actor"], **(newest.body or {})}
 
 
 def test_a_cancelled_restic_ends_in_its_own_way_and_leaves_no_lock(
     restic: list[str], repository: Path, places: Places
 ) -> None:
-    """The outcome is cancelled, the exit code restic's own, and who asked is on record."""
+    """The outcome is cancelled, the exit code restic's own, and the log names the user who asked."""
     run = Run(*restic, endless=True).at_work()
     done = tray("cancel", "home", "--yes")
     assert done.returncode == 0
@@ -146,7 +146,7 @@ def test_a_cancelled_restic_ends_in_its_own_way_and_leaves_no_lock(
 
 
 def test_a_cancelled_borg_ends_in_its_own_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, places: Places) -> None:
-    """Whatever borg makes of an interrupt is passed on, and nothing is left locked."""
+    """The wrapper passes on borg's own exit code after an interrupt, and no lock remains."""
     monkeypatch.setenv("BORG_BASE_DIR", str(tmp_path / "borg"))
     monkeypatch.setenv("BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK", "yes")
     subprocess.run(["borg", "init", "-e", "none", tmp_path / "repo"], check=True, capture_output=True)
@@ -178,7 +178,7 @@ def test_cancel_reaches_the_engines_of_a_script_also_those_it_starts_meanwhile(
 
 
 def test_a_command_that_will_not_hear_is_killed_and_still_called_cancelled(tmp_path: Path) -> None:
-    """Nobody is left behind; without a terminal and without --yes nothing happens at all."""
+    """No process of the command survives; without a terminal and without --yes the cancel does nothing."""
     run = Run("sh", "-c", f"trap '' INT TERM; touch {tmp_path / 'up'}; sleep 600; true")
     wait_for((tmp_path / "up").exists, what="the trap")
     done = tray("cancel", stdin=subprocess.DEVNULL)
@@ -191,8 +191,8 @@ def test_a_command_that_will_not_hear_is_killed_and_still_called_cancelled(tmp_p
     wait_for(lambda: all(map(gone, family)), what="the end of all")
 
 
-def test_who_cancels_again_gets_the_next_signal_at_once(tmp_path: Path) -> None:
-    """The first one is an interrupt that the command takes its time with."""
+def test_a_second_cancel_sends_the_next_signal_at_once(tmp_path: Path) -> None:
+    """The first cancel sends an interrupt, which the command survives; the second one sends TERM."""
     code = f"import signal, time, pathlib\nsignal.signal(2, lambda *_: pathlib.Path({str(tmp_path / 'heard')!r}).touch())\n"
     run = Run(PYTHON, "-c", code + f"pathlib.Path({str(tmp_path / 'up')!r}).touch()\nwhile True: time.sleep(1)")
     wait_for((tmp_path / "up").exists, what="the handler")
@@ -210,12 +210,12 @@ def test_a_run_on_a_terminal_is_cancelled_from_another_one_which_asks_first(
     restic: list[str], repository: Path, tmp_path: Path
 ) -> None:
     """The question names the run; a "no" stops nothing, a "yes" leaves the terminal as Ctrl-C would."""
-    one = Terminal("bash", "--norc", "-i", PS1="$ ")
+    terminal = Terminal("bash", "--norc", "-i", PS1="$ ")
     other = Terminal("bash", "--norc", "-i", PS1="$ ")
     try:
-        one.expect(rb"\$ ")
+        terminal.expect(rb"\$ ")
         line = f"{shlex.join([*TRAY, 'run', '--job', 'home', '--', *restic])} </dev/zero; echo code=$?\n"
-        one.type(line.encode())
+        terminal.type(line.encode())
         wait_for(lambda: (run := shown()) and run.bytes_done, what="restic at work")  # before, it may leave its lock
         for answer, says in ((b"\n", rb"Nothing was stopped"), (b"y\n", rb"home: was cancelled")):
             other.type(shlex.join([*TRAY, "cancel"]).encode() + b"\n")
@@ -223,9 +223,9 @@ def test_a_run_on_a_terminal_is_cancelled_from_another_one_which_asks_first(
             other.type(answer)
             other.expect(says)
             other.seen = b""
-        assert int(one.expect(rb"code=(\d+)\r\n")[1]) in INTERRUPTED
+        assert int(terminal.expect(rb"code=(\d+)\r\n")[1]) in INTERRUPTED
     finally:
-        one.close()
+        terminal.close()
         other.close()
     assert (last().outcome, list((repository / "locks").iterdir())) == (Outcome.CANCELLED, [])
 
@@ -246,14 +246,14 @@ def test_a_lock_that_a_killed_restic_left_is_reported_with_the_command_that_remo
 def test_a_paused_backup_stands_still_is_shown_so_and_completes_when_resumed(
     restic: list[str], repository: Path, places: Places
 ) -> None:
-    """Not one byte is written meanwhile; the snapshot is whole, and the pause is on record."""
+    """The engine writes no byte while paused; its snapshot is whole, and the log holds the pause."""
     run = Run(*restic).feed()
     paused = tray("pause", "home")
     assert (paused.returncode, "backup-tray resume" in paused.stdout) == (0, True)
-    found = shown()
-    assert found is not None
-    assert (found.phase, found.bytes_per_second, found.eta_seconds) == (Phase.PAUSED, None, None)
-    assert found.can == (Control.CANCEL, Control.RESUME)
+    live = shown()
+    assert live is not None
+    assert (live.phase, live.bytes_per_second, live.eta_seconds) == (Phase.PAUSED, None, None)
+    assert live.can == (Control.CANCEL, Control.RESUME)
     assert wait_for(lambda: engine().status() == psutil.STATUS_STOPPED, what="the engine to stop")
     assert "paused" in tray("status").stdout
     assert json.loads((next(runs.live(places)).path / "run.json").read_text())["paused"] is True
@@ -268,11 +268,11 @@ def test_a_paused_backup_stands_still_is_shown_so_and_completes_when_resumed(
     assert (last().outcome, len(snapshots(repository))) == (Outcome.SUCCEEDED, 1)
     subprocess.run(["restic", "-r", repository, "check", "--read-data", "--no-cache"], check=True, capture_output=True)
     assert body(places, "run.finished")["paused_seconds"] >= 1
-    assert "paused (cli)" in tray("log", found.run).stdout
+    assert "paused (cli)" in tray("log", live.run).stdout
 
 
 def test_a_paused_run_that_is_cancelled_or_gets_a_signal_wakes_up_to_hear_it(tmp_path: Path) -> None:
-    """A suspended command would never end."""
+    """A suspended command cannot handle a signal, so the wrapper continues it first."""
     for stop in ("cancel", "terminate"):
         up = tmp_path / stop
         run = Run("sh", "-c", f"trap 'exit 7' TERM INT; touch {up}; while :; do sleep 0.1; done")
@@ -289,7 +289,7 @@ def test_a_paused_run_that_is_cancelled_or_gets_a_signal_wakes_up_to_hear_it(tmp
 def test_a_run_whose_wrapper_died_while_it_was_paused_goes_on_and_completes(
     restic: list[str], repository: Path
 ) -> None:
-    """Nobody stays suspended for ever: the tracker lets it go on, and its end is found out."""
+    """No engine stays suspended for ever: the tracker continues it and records its end."""
     run = Run(*restic).feed()
     assert tray("pause").returncode == 0
     work = engine()
@@ -306,7 +306,7 @@ def test_a_run_whose_wrapper_died_while_it_was_paused_goes_on_and_completes(
 def test_a_run_without_progress_is_stalled_until_it_makes_some(
     restic: list[str], repository: Path, places: Places
 ) -> None:
-    """Somebody suspends the engine behind our back: a state of its own, in words and exit code, that ends by itself."""
+    """A user suspends the engine with a signal: the status calls it stalled, in words and exit code, until it makes progress."""
     places.config.mkdir(parents=True, mode=0o700)
     places.config_file.write_text('[jobs.home]\nstalled_after = "2s"\n')
     run = Run(*restic).feed()
@@ -327,23 +327,23 @@ def test_a_run_without_progress_is_stalled_until_it_makes_some(
 
 
 def test_a_run_that_begins_while_the_one_before_still_goes_on_says_so() -> None:
-    """Two nights in one repository are worth a word, in the status and on record."""
+    """Status and log say that two nights' runs overlap in one repository."""
     pair = (Run("sleep", "600"), start("run", "--job", "home", "--", "sleep", "600"))
     first = min(going(), key=lambda run: run.run)
-    found = wait_for(lambda: len(now := going()) == 2 and all(run.can for run in now) and now, what="two")
-    assert {run.overlaps for run in found} == {None, first.run}
+    both = wait_for(lambda: len(now := going()) == 2 and all(run.can for run in now) and now, what="two")
+    assert {run.overlaps for run in both} == {None, first.run}
     assert "Note: home: a run began at" in tray("status").stdout
     ambiguous = tray("cancel", "home", "--yes")
     assert (ambiguous.returncode, first.run[-8:] in ambiguous.stderr) == (64, True)
     pair[0].process.terminate()
     pair[1].terminate()
-    assert [one.wait() for one in pair] == [-signal.SIGTERM, -signal.SIGTERM]
+    assert [member.wait() for member in pair] == [-signal.SIGTERM, -signal.SIGTERM]
 
 
 def test_what_cannot_be_cancelled_is_refused_with_why_and_what_to_do(
     restic: list[str], tracker: "subprocess.Popen[bytes]"
 ) -> None:
-    """No run, one that is over, one that somebody else started."""
+    """An unknown run, a run that is over, and an observed run cannot be cancelled."""
     refused = tray("cancel", "home", "--yes")
     assert (refused.returncode, "No running backup has the id or the job" in refused.stderr) == (2, True)
     tray("run", "--job", "home", "--", "true")
@@ -362,7 +362,7 @@ def test_what_cannot_be_cancelled_is_refused_with_why_and_what_to_do(
 
 
 def test_without_a_tracker_one_is_started_and_the_wrapper_found(tracker: "subprocess.Popen[bytes]") -> None:
-    """On a server nobody runs a tray; cancel works all the same."""
+    """On a server without a tray, cancel starts a tracker and works."""
     run = Run("sleep", "600")
     end_tracker()
     assert tray("cancel", "--yes").returncode == 0

@@ -1,4 +1,4 @@
-"""The housekeeping with a real tracker: what is put on record while it lives, and what is not."""
+"""Housekeeping with a real tracker: which of its events go on record, and which do not."""
 
 import json
 import signal
@@ -34,7 +34,7 @@ def tracker(*arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
         process.wait(20)
 
 
-def found(places: Places, action: str) -> list[dict[str, Any]]:
+def recorded(places: Places, action: str) -> list[dict[str, Any]]:
     """The bodies of the entries of an action, with their results, the oldest first."""
     with AuditLog.read(places.audit_db) as log:
         entries = [entry for entry in log.entries(0, 10_000) if entry.data["action"] == action]
@@ -42,14 +42,15 @@ def found(places: Places, action: str) -> list[dict[str, Any]]:
 
 
 def begun(places: Places, times: int = 1) -> list[dict[str, Any]]:
-    """Wait until so many beginnings of a tracker are on record."""
+    """Wait until *times* starts of a tracker are on record, and return their details."""
     return wait_for(
-        lambda: len(told := found(places, "recorder.started")) == times and told, what=f"{times} beginnings on record"
+        lambda: len(entries := recorded(places, "recorder.started")) == times and entries,
+        what=f"{times} beginnings on record",
     )
 
 
 def cared_for(places: Places) -> None:
-    """Wait until the round that the tracker began is over."""
+    """Wait until the tracker's round of housekeeping is over."""
     wait_for(lambda: "wall_ms" in task_memory.load(places, "clock"), what="a round of housekeeping")
     wait_for(lambda: not _carers(), what="its end")
 
@@ -67,7 +68,7 @@ def _words(process: psutil.Process) -> list[str]:
 
 
 def test_a_tracker_that_is_ended_leaves_start_and_stop_one_that_is_killed_only_a_start(places: Places) -> None:
-    """Between a start without a stop and the next start nobody knows whether somebody watched, and the log does not pretend."""
+    """After a start without a stop it is unknown how long the tracker watched, and the log claims nothing."""
     record("home", "succeeded")
     with tracker() as killed:
         begun(places)
@@ -77,14 +78,14 @@ def test_a_tracker_that_is_ended_leaves_start_and_stop_one_that_is_killed_only_a
         first, second = begun(places, 2)
         ended.send_signal(signal.SIGTERM)
         assert ended.wait(20) == 0
-    (stop,) = found(places, "recorder.stopped")
+    (stop,) = recorded(places, "recorder.stopped")
     assert (first["pid"], second["pid"]) == (killed.pid, ended.pid)
     assert (stop["pid"], stop["why"]) == (ended.pid, "signal")
     assert first["time"] < second["time"] < stop["time"]
 
 
 def test_an_idle_tracker_and_one_that_hands_over_say_why_they_end(places: Places) -> None:
-    """Nobody was there, or a newer one took its place: neither is a failure."""
+    """The tracker had no clients, or a newer one took its place: the log gives the reason, and neither is a failure."""
     record("home", "succeeded")
     with tracker("--idle-exit", "3") as idle:
         begun(places)
@@ -95,11 +96,11 @@ def test_an_idle_tracker_and_one_that_hands_over_say_why_they_end(places: Places
         client.send({"type": "handover"})
         assert old.wait(20) == 0
         client.close()
-    assert [stop["why"] for stop in found(places, "recorder.stopped")] == ["idle", "handover"]
+    assert [stop["why"] for stop in recorded(places, "recorder.stopped")] == ["idle", "handover"]
 
 
 def test_a_tracker_begins_no_log_and_its_start_follows_once_there_is_one(places: Places) -> None:
-    """Before the first backup nothing is written; after it the log says since when somebody has watched."""
+    """Before the first backup the tracker writes no log; afterwards the log says since when it has watched."""
     with tracker():
         run = wait_for(lambda: Publisher("home"), what="a conversation")
         assert not places.audit_db.exists()
@@ -112,8 +113,8 @@ def test_a_tracker_begins_no_log_and_its_start_follows_once_there_is_one(places:
         run.close()
 
 
-def test_what_happened_while_nobody_watched_is_on_record_after_the_next_start(places: Places) -> None:
-    """A clock that was set and a configuration that was edited are noticed, once, however often trackers start."""
+def test_changes_without_a_tracker_are_on_record_after_the_next_start(places: Places) -> None:
+    """The next tracker records a changed clock and an edited configuration, once, however often trackers start."""
     record("home", "succeeded")
     places.config.mkdir(mode=0o700, parents=True, exist_ok=True)
     places.config_file.write_text("version = 1\n")
@@ -127,9 +128,9 @@ def test_what_happened_while_nobody_watched_is_on_record_after_the_next_start(pl
     for times in (2, 3):
         with tracker():
             begun(places, times)
-            wait_for(lambda: found(places, "config.changed"), what="the edit on record")
+            wait_for(lambda: recorded(places, "config.changed"), what="the edit on record")
             cared_for(places)
-    (jump,), (edit,) = found(places, "clock.jumped"), found(places, "config.changed")
+    (jump,), (edit,) = recorded(places, "clock.jumped"), recorded(places, "config.changed")
     assert jump["result"] == "set back"
     assert -7205 < jump["seconds"] < -7195
     assert edit["changes"] == [{"key": "watch.stalled_after", "from": None, "to": '"5m"'}]

@@ -1,4 +1,4 @@
-"""The first backup without a screen: asked for on a terminal, or by a script."""
+"""The first backup without a screen: a user answers on a terminal, or a script gives options."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from tests.e2e.test_wrapper_terminal import Terminal
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """What is backed up."""
+    """The folder to back up."""
     return make_tree(tmp_path / "src")
 
 
@@ -26,7 +26,7 @@ def terminal(tree: Path, tmp_path: Path) -> Iterator[Terminal]:
 
 
 def secret(folder: Path) -> dict[str, str]:
-    """The environment with which restic reads what was made."""
+    """The environment with which restic opens the new repository."""
     (file,) = (folder / "bt" / "config").glob("*.password")
     return {"RESTIC_PASSWORD_FILE": str(file)}
 
@@ -58,7 +58,7 @@ def test_a_person_answers_four_questions_and_has_a_backup(
 
 
 def test_a_script_gives_the_answers_as_options(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is asked; the password is the script's own, and reaches no command line."""
+    """`create` asks nothing; the password comes from the script, and no command line shows it."""
     (tmp_path / "pw").write_text("from the vault\n")
     done = tray(
         "create", "--yes", "--no-run", "--source", tree, "--repository", tmp_path / "repo",

@@ -1,4 +1,4 @@
-"""dar under watch: real archives, what the caller sees, and what goes on record."""
+"""dar under watch: real archives, the caller's output, and the record."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ SCENARIOS = {
     "missing": (("-c", "none", "-R", "missing"), "failed"),
     "wrong flag": (("--no-such-flag", "-c", "none"), "failed"),
     "test": (("-t", "monday"), "succeeded"),
-    "back": (("-x", "full", "-R", "shut/d0"), "succeeded"),
+    "back": (("-x", "full", "-O", "-R", "shut/d0"), "succeeded"),  # without -O an ordinary user is asked about owners
 }
 
 
@@ -33,7 +33,7 @@ def twins(tmp_path: Path) -> Twins:
 
 
 def test_the_caller_sees_what_dar_alone_would_have_said(twins: Twins) -> None:
-    """Both streams and the exit code are the same, and each outcome is the true one."""
+    """Both streams and the exit code are dar's own, and each recorded outcome is true."""
     for job, (arguments, _) in SCENARIOS.items():
         bare, wrapped = twins.run("dar", *arguments, job=job)
         assert _placeless(wrapped.out, twins) == _placeless(bare.out, twins), job
@@ -75,7 +75,7 @@ def test_an_archive_in_a_pipe_comes_through(twins: Twins) -> None:
 def test_an_archive_that_was_stopped_is_no_success(
     tmp_path: Path, places: Places, number: signal.Signals, outcome: str
 ) -> None:
-    """dar completes the archive with what it has; it is not the whole."""
+    """dar completes the archive with the files so far, which are not all."""
     big = make_tree(tmp_path / "big", files=40, size=1_000_000)
     command = ("dar", "-Q", "-zxz:9", "-c", tmp_path / "x", "-R", big)
     run = start("run", "--", *command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-"""duplicity under watch: real backups without encryption, what the caller sees, and what goes on record."""
+"""duplicity under watch: real backups without encryption, the caller's output, and the record."""
 
 import os
 import re
@@ -48,24 +48,24 @@ REASONS = {
     "folder missing": "place for the backup does not exist",
     "no full backup": "`duplicity full`",
     "no key": "no such key",
-    "wrong flag": "--no-such-flag|positional args for 'full'",  # what 0.8 and what 3 says of it
+    "wrong flag": "--no-such-flag|positional args for 'full'",  # the words of 0.8 and of 3
 }
 
 
 def test_the_caller_sees_what_duplicity_alone_would_have_said(twins: Twins) -> None:
     """Nothing is added and nothing is lost: both streams and the exit code are the same, times apart."""
     for job, (arguments, _) in SCENARIOS.items():
-        bare, wrapped = (_without_times(one, twins) for one in twins.run("duplicity", *arguments, job=job))
+        bare, wrapped = (_without_times(ran, twins) for ran in twins.run("duplicity", *arguments, job=job))
         assert wrapped == bare, job
     ended = {job["job"]: job["last"] for job in status()["jobs"]}
-    assert {job: one["outcome"] for job, one in ended.items()} == {job: want for job, (_, want) in SCENARIOS.items()}
+    assert {job: run["outcome"] for job, run in ended.items()} == {job: want for job, (_, want) in SCENARIOS.items()}
     assert {job: words for job, words in REASONS.items() if not re.search(words, ended[job]["reason"])} == {}
     assert ended["first"]["files"] == 18
     assert ended["first"]["bytes_added"] > 30_000 > ended["incremental"]["bytes_added"]
 
 
 def test_other_work_has_a_kind_of_its_own(twins: Twins) -> None:
-    """A restore, a comparison and a removal are on record as what they are."""
+    """The log records a restore, a comparison and a removal as such."""
     place = twins.wrapped
     subprocess.run(["duplicity", *OPEN, "source", "file://r"], cwd=place, check=True, stdout=subprocess.DEVNULL)
     old = ("duplicity", "remove-all-but-n-full", "1", "--force", *OPEN, "file://r")
@@ -93,7 +93,7 @@ def test_files_that_cannot_be_read_are_a_warning_with_their_names(twins: Twins) 
 
 
 def test_a_passphrase_is_hidden_and_a_wrong_one_named(twins: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What another computer encrypted cannot be gone on with, and the passphrase is written nowhere."""
+    """duplicity cannot continue a backup that another passphrase encrypted; the reason says so, and no file holds either one."""
     backup = ("duplicity", "--archive-dir", "archive", "source", "file://r")
     monkeypatch.setenv("PASSPHRASE", "correct horse")
     assert tray("run", "--", *backup, cwd=twins.wrapped).returncode == 0
@@ -120,7 +120,7 @@ def _backup(big: Path, to: Path) -> list[str]:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 4), (signal.SIGTERM, -15), (signal.SIGKILL, -9)])
 def test_how_a_stopped_run_ends(big: Path, tmp_path: Path, places: Places, number: int, code: int) -> None:
-    """A stop that came through us is a cancel however duplicity then ends; a kill is nobody's wish."""
+    """A stop through the wrapper is a cancel, however duplicity then ends; a kill by the system is a failure."""
     run = start("run", "--", *_backup(big, tmp_path / "r"), stdout=subprocess.DEVNULL)
     wait_for(lambda: any(tmp_path.glob("r/*.difftar.gz")), what="the first volume")
     if number == signal.SIGKILL:
@@ -134,7 +134,7 @@ def test_how_a_stopped_run_ends(big: Path, tmp_path: Path, places: Places, numbe
 def test_a_second_run_meets_the_lock_and_a_vanished_folder_is_no_failure(
     big: Path, tmp_path: Path, places: Places
 ) -> None:
-    """Two with one archive folder: the second fails and says to wait; the first ends well without what was removed."""
+    """Two runs share an archive folder: the second fails and says to wait; the first succeeds without the removed folder."""
     first = start("run", "--job", "first", "--", *_backup(big, tmp_path / "r"), stdout=subprocess.DEVNULL)
     wait_for(lambda: any(tmp_path.glob("r/*.difftar.gz")), what="the first volume")
     os.kill(engine_pid(places), signal.SIGSTOP)
@@ -166,7 +166,7 @@ def test_a_full_disk_is_a_failure_that_says_so(big: Path, tmp_path: Path) -> Non
 
 
 def _without_times(ran: Ran, twins: Twins) -> Ran:
-    """Drop what differs from run to run and from folder to folder: times, rates, sizes of what was compressed."""
+    """Drop text that differs from run to run and from folder to folder: times, rates, compressed sizes."""
     out, err = ran.out, ran.err
     for folder in (twins.bare, twins.wrapped):
         out, err = out.replace(bytes(folder), b"/twin"), err.replace(bytes(folder), b"/twin")

@@ -33,7 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def path(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A pg_dump that says what the real one says, first in the PATH, and our site folder where Python looks."""
+    """A stand-in for pg_dump with the real one's words, first in the PATH, and our site folder where Python looks."""
     program = tmp_path / "bin" / "pg_dump"
     program.parent.mkdir()
     program.write_text(PG_DUMP)
@@ -44,29 +44,29 @@ def path(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_example_is_an_engine_once_it_is_installed(path: Path) -> None:
-    """A dump is on record with its tables, and the caller gets what pg_dump alone would have said: the dump, and no chatter."""
+    """A dump is on record with its tables, and the caller gets pg_dump's own output: the dump alone."""
     done = tray("run", "--", "pg_dump", "-h", "db", "shop")
     assert (done.returncode, done.stdout, done.stderr) == (0, "-- --verbose -h db shop\n", "")
-    found = last()
-    assert (found["engine"], found["outcome"], found["files"]) == ("pg_dump", "succeeded", 2)
-    assert found["reason"] == "2 tables were dumped."
+    run = last()
+    assert (run["engine"], run["outcome"], run["files"]) == ("pg_dump", "succeeded", 2)
+    assert run["reason"] == "2 tables were dumped."
 
 
 def test_its_judgement_counts(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A warning that exit code 0 hides is on record, and its reason of a failure too."""
+    """A warning that exit code 0 hides is on record, and so is the engine's reason for a failure."""
     monkeypatch.setenv("WARN", "1")
     assert tray("run", "--", "pg_dump", "shop").returncode == 0
     assert last()["outcome"] == "warning"
     monkeypatch.setenv("FAIL", "1")
     done = tray("run", "--", "pg_dump", "shop")
     assert (done.returncode, "connection to server failed" in done.stderr) == (1, True)
-    found = last()
-    assert found["outcome"] == "failed"
-    assert "connection to server failed" in found["reason"]
+    run = last()
+    assert run["outcome"] == "failed"
+    assert "connection to server failed" in run["reason"]
 
 
 def test_a_broken_engine_never_breaks_a_backup(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command runs as any other command, and doctor and the run's log say what is wrong with the engine."""
+    """The command runs as any other command, and doctor and the run's log name the engine's error."""
     broken = tmp_path / "broken"
     (broken / "bad-1.dist-info").mkdir(parents=True)
     (broken / "bad-1.dist-info" / "entry_points.txt").write_text("[backup_tray.engines]\npg_dump = bad_engine:ENGINE\n")
@@ -74,11 +74,9 @@ def test_a_broken_engine_never_breaks_a_backup(path: Path, tmp_path: Path, monke
     monkeypatch.setenv("PYTHONPATH", str(broken))
     done = tray("run", "--", "pg_dump", "shop")
     assert (done.returncode, done.stdout) == (0, "-- shop\n")
-    found = last()
-    assert (found["engine"], found["outcome"]) == ("command", "succeeded")
-    assert (
-        "The engine 'pg_dump' that was added could not be loaded (SystemExit: 5)." in tray("log", found["run"]).stdout
-    )
+    run = last()
+    assert (run["engine"], run["outcome"]) == ("command", "succeeded")
+    assert "The engine 'pg_dump' that was added could not be loaded (SystemExit: 5)." in tray("log", run["run"]).stdout
     checks = json.loads(tray("doctor", "--json").stdout)
     checks = checks["checks"] if isinstance(checks, dict) else checks
     assert [check["level"] for check in checks if check["name"] == "added engines"] == ["warn"]

@@ -1,4 +1,4 @@
-"""Four engines at once, each started in another way: tray, window, terminal and audit log tell the same true story of all."""
+"""Four engines at once, each started in another way: tray, window, terminal and audit log agree on all of them."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def short() -> Iterator[Path]:
 
 @pytest.fixture
 def desk(machine: Machine, tmp_path: Path, short: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
-    """The desktop of somebody who may look at root's backups."""
+    """The desktop of a user who may look at root's backups."""
     for name, value in {
         "BACKUP_TRAY_SYSTEM": str(machine.view),
         "RESTIC_PASSWORD": PASSWORD,
@@ -79,7 +79,7 @@ class Four:
         os.mkfifo(self._endless)
 
     def start(self) -> None:
-        """Start all of them: one wrapped, one by root, two by somebody else's daemon."""
+        """Start all four: the user wraps one, root wraps one, and a daemon starts two."""
         slow = ("--limit-upload", "7000")
         self.restic = start(
             "run", "--job", "home", "--", "restic", "-r", self.repository, *slow, "backup", self.source,
@@ -119,9 +119,9 @@ class Four:
         return int(wait_for(lambda: note.exists() and note.read_text(), what=f"{argv[0]}'s process"))
 
 
-def engines(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def engines(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the live runs by engine."""
-    return {run["engine"]: run for run in found["runs"]}
+    return {run["engine"]: run for run in answer["runs"]}
 
 
 def test_four_engines_started_in_four_ways_are_one_true_story(
@@ -142,19 +142,19 @@ def test_four_engines_started_in_four_ways_are_one_true_story(
 
 
 def _live(desk: Desktop, item: str, window: Driven, machine: Machine, four: Four, tmp_path: Path) -> None:
-    """While they run: four runs on every surface, each with how it is known, and what can be known of it."""
+    """While they run every surface shows four runs, each with its source and the known figures."""
     wait_for(lambda: "4 backups running" in desk.tooltip(item), what="four runs in the tooltip")
     assert any("4 backups running" in label for label in desk.menu(item))
-    told = wait_for(lambda: len(found := engines(status())) == 4 and found, what="four runs in the terminal")
-    assert isinstance(told, dict)
-    assert {engine: (run["source"], run["instance"]) for engine, run in told.items()} == {
+    runs = wait_for(lambda: len(now := engines(status())) == 4 and now, what="four runs in the terminal")
+    assert isinstance(runs, dict)
+    assert {engine: (run["source"], run["instance"]) for engine, run in runs.items()} == {
         "restic": ("wrapped", "user"),
         "rclone": ("wrapped", "system"),
         "rsync": ("observed", "user"),
         "borg": ("observed", "user"),
     }
-    assert told["borg"]["repository"] == f"{four.repository.parent}/borg"
-    assert [run["percent"] for engine, run in told.items() if engine in ("rsync", "borg")] == [None, None]
+    assert runs["borg"]["repository"] == f"{four.repository.parent}/borg"
+    assert [run["percent"] for engine, run in runs.items() if engine in ("rsync", "borg")] == [None, None]
     wait_for(lambda: engines(status()).get("restic", {}).get("percent"), what="restic's progress")
     assert [run["engine"] for run in machine.status(ANN)["runs"]] == ["rclone"]  # another user who may look on
     page = window.read("#page", "cloud")
@@ -167,23 +167,23 @@ def _live(desk: Desktop, item: str, window: Driven, machine: Machine, four: Four
 
 
 def _ended(desk: Desktop, item: str, window: Driven, tmp_path: Path) -> None:
-    """After them: three successes and one failure, and the failure is what everybody sees first."""
-    found = wait_for(lambda: not (now := status())["runs"] and len(now["jobs"]) == 4 and now, what="the four ends")
-    assert isinstance(found, dict)
-    outcomes = {job["last"]["engine"]: (job["state"], job["last"]["outcome"], job["instance"]) for job in found["jobs"]}
+    """After them: three successes and one failure, and every surface shows the failure first."""
+    after = wait_for(lambda: not (now := status())["runs"] and len(now["jobs"]) == 4 and now, what="the four ends")
+    assert isinstance(after, dict)
+    outcomes = {job["last"]["engine"]: (job["state"], job["last"]["outcome"], job["instance"]) for job in after["jobs"]}
     assert outcomes == {
         "restic": ("ok", "succeeded", "user"),
         "rclone": ("ok", "succeeded", "system"),
         "rsync": ("ok", "succeeded", "user"),
         "borg": ("failed", "failed", "user"),
     }
-    assert found["state"] == "failed"
+    assert after["state"] == "failed"
     wait_for(lambda: desk.tooltip(item).startswith("1 of 4 backups failed\nborg"), what="the failure in the tooltip")
     assert "failed" in desk.tooltip(item)
     assert "SIGKILL" in window.read("#page", "Needs attention")
     wait_for(lambda: pixels(desk.corner(tmp_path / "failed.png"), RED) > 40, what="the red icon")
     assert tray("status").returncode == 2
-    cloud = next(job["last"]["run"] for job in found["jobs"] if job["instance"] == "system")
+    cloud = next(job["last"]["run"] for job in after["jobs"] if job["instance"] == "system")
     window.script("BT.visit('history')")
     assert "System" in window.read("table", "cloud")
     window.script(f"BT.visit('report/{cloud}')")

@@ -106,9 +106,9 @@ def test_a_full_disk_of_ours_changes_nothing_for_the_backup_and_loses_no_record(
         assert (done.returncode, done.stderr) == (0, "")
         assert "saved" in done.stdout
     assert len(snapshots(repository)) == 2
-    found = status()
-    assert (found["state"], found["last"]["outcome"], found["last"]["entry"]) == ("ok", "succeeded", None)
-    assert found["notes"]
+    shown = status()
+    assert (shown["state"], shown["last"]["outcome"], shown["last"]["entry"]) == ("ok", "succeeded", None)
+    assert shown["notes"]
     ballast.unlink()
     assert tray("run", "--job", "later", "--", "true").returncode == 0
     ends = [entry["job"] for entry in everything() if entry["action"] == "run.finished"]
@@ -162,7 +162,7 @@ def _noise(db: Path) -> None:
 def test_a_damaged_log_is_unavailable_everywhere_and_loses_nothing(
     recorded: Places, damage: Callable[[Path], None]
 ) -> None:
-    """AF-2: never green, what and why and next, the error on record once, and the next backup runs all the same."""
+    """AF-2: the status is never green and gives cause and next step; the error is on record once; the next backup runs."""
     for name in ("audit.db-wal", "audit.db-shm"):
         (recorded.state / name).unlink(missing_ok=True)
     damage(recorded.audit_db)
@@ -172,8 +172,8 @@ def test_a_damaged_log_is_unavailable_everywhere_and_loses_nothing(
         assert "ERROR_STATUS_FETCH" in done.stdout
         assert "next:" in done.stdout
         assert "Traceback" not in done.stdout + done.stderr
-    found = status()
-    assert (found["state"], found["error"]["code"]) == ("unavailable", "ERROR_STATUS_FETCH")
+    shown = status()
+    assert (shown["state"], shown["error"]["code"]) == ("unavailable", "ERROR_STATUS_FETCH")
     seen = tray("seen", "home")
     assert (seen.returncode, "cannot be read" in seen.stderr) == (3, True)  # not: "there is no such job"
     assert tray("run", "--job", "home", "--", "sh", "-c", "exit 9").returncode == 9
@@ -185,7 +185,7 @@ def test_a_damaged_log_is_unavailable_everywhere_and_loses_nothing(
 
 
 def test_a_missing_log_is_unavailable_until_a_new_one_says_that_it_followed(recorded: Places) -> None:
-    """Whoever deletes the log does not make the past look clean."""
+    """Deleting the log does not make the past look clean."""
     for name in ("audit.db", "audit.db-wal", "audit.db-shm"):
         (recorded.state / name).unlink(missing_ok=True)
     for _ in range(3):
@@ -193,13 +193,13 @@ def test_a_missing_log_is_unavailable_until_a_new_one_says_that_it_followed(reco
     assert not recorded.audit_db.exists()
     assert tray("run", "--job", "home", "--", "true").returncode == 0
     assert [entry["action"] for entry in everything()].count("status.error") == 1
-    assert (status()["state"], tray("status").returncode) == ("warning", 1)  # what failed before is forgotten
+    assert (status()["state"], tray("status").returncode) == ("warning", 1)  # the new log does not know the failure
     assert "begun anew" in status()["notes"][0]
     assert "Older history is missing" in tray("status").stdout
 
 
-def test_a_log_that_another_program_locks_for_long_holds_nobody_up(recorded: Places) -> None:
-    """The backup ends when it ends; its record is appended when the lock is gone; status says that it cannot know."""
+def test_a_log_that_another_program_locks_for_long_delays_no_backup(recorded: Places) -> None:
+    """The lock does not delay the backup; the program appends its record later; until then the status is unknown."""
     lock = sqlite3.connect(recorded.audit_db, isolation_level=None)
     lock.execute("PRAGMA locking_mode = EXCLUSIVE")
     lock.execute("BEGIN EXCLUSIVE")
@@ -217,7 +217,7 @@ def test_a_log_that_another_program_locks_for_long_holds_nobody_up(recorded: Pla
 
 
 def test_an_outage_is_on_record_once_and_in_the_log_when_it_is_over(recorded: Places) -> None:
-    """ERROR_STATUS_FETCH is logged once per outage, not once a look, and is appended when the log can be written again."""
+    """The program logs ERROR_STATUS_FETCH once per outage, not once a poll, and appends it when the log can be written again."""
     away = recorded.audit_db.with_suffix(".away")
     for name in ("audit.db-wal", "audit.db-shm"):
         (recorded.state / name).unlink(missing_ok=True)
@@ -232,12 +232,12 @@ def test_an_outage_is_on_record_once_and_in_the_log_when_it_is_over(recorded: Pl
     assert [entry["result"] for entry in everything() if entry["action"] == "status.error"] == ["ERROR_STATUS_FETCH"]
 
 
-def test_a_runtime_folder_of_somebody_else_is_not_trusted(recorded: Places) -> None:
-    """Whoever owns the folder could answer in the tracker's place."""
+def test_a_runtime_folder_that_others_can_write_to_is_not_trusted(recorded: Places) -> None:
+    """Another user could put a socket there and answer in the tracker's place."""
     shutil.rmtree(recorded.runtime, ignore_errors=True)
     recorded.runtime.mkdir(mode=0o777)
     recorded.runtime.chmod(0o777)
-    assert status()["state"] == "ok"  # the log is fine, and nothing was asked of whoever listens there
+    assert status()["state"] == "ok"  # the log is fine, and no socket in that folder is asked
     done = tray("tracker")
     assert (done.returncode, "chmod 700" in done.stderr) == (2, True)
     assert stat.S_IMODE(recorded.runtime.stat().st_mode) == 0o777
@@ -299,18 +299,18 @@ def test_root_leaves_nothing_in_the_callers_home(tmp_path: Path) -> None:
     assert list(home.rglob("*")) == []
 
 
-def test_a_run_folder_that_is_damaged_disturbs_nobody(recorded: Places) -> None:
-    """One broken file is not the end of the status."""
+def test_a_damaged_run_folder_does_not_break_the_status(recorded: Places) -> None:
+    """One run's broken file changes neither the status nor the next run."""
     folder = recorded.runs / "live" / "01a2070e-0000-7000-8000-000000000000"
     folder.mkdir()
     (folder / "run.json").write_text("{broken")
     assert status()["state"] == "ok"
     assert tray("run", "--", "true").returncode == 0
-    assert [found.run for found in runs.live(recorded)] == [folder.name]
+    assert [live.run for live in runs.live(recorded)] == [folder.name]
 
 
 def test_a_runtime_folder_that_belongs_to_another_user_is_refused(recorded: Places) -> None:
-    """Somebody who made the folder before us gets no word of ours."""
+    """A user who made the folder before us gets no message of ours."""
     shutil.rmtree(recorded.runtime, ignore_errors=True)
     recorded.runtime.mkdir(mode=0o700)
     subprocess.run([*ROOT, "chown", "nobody", recorded.runtime], check=True)

@@ -10,7 +10,7 @@ SECONDS = 60  # only against a hang: the runs take a few seconds
 
 
 def test_the_fuzzer_finds_nothing(tmp_path: Path) -> None:
-    """Nothing that an engine may print raises, is no valid text, overflows, or turns a bad end green."""
+    """No output of an engine makes an adapter raise, return invalid text, overflow, or turn a bad end green."""
     options = [
         f"-runs={RUNS}",
         f"-max_total_time={SECONDS}",
@@ -21,8 +21,8 @@ def test_the_fuzzer_finds_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.fuzz.engines", "all", str(tmp_path / "corpus"), *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=2 * SECONDS)
     assert done.returncode == 0, done.stderr[-3000:]
-    found = re.search(r"Done (\d+) runs", done.stderr)
-    assert found is not None
-    assert int(found[1]) >= RUNS
+    summary = re.search(r"Done (\d+) runs", done.stderr)
+    assert summary is not None
+    assert int(summary[1]) >= RUNS
     covered = re.findall(r"cov: (\d+)", done.stderr)
     assert int(covered[-1]) > 1000  # it saw the adapters from inside

@@ -19,13 +19,13 @@ from tray.wrapper import spool_guard
 
 pytestmark = pytest.mark.skipif("sys.platform != 'linux'")
 _MOST = spool_guard.KEEP + (48 << 20)
-"""What stays, what comes between two looks, and what the wrapper has reserved."""
+"""The most bytes of a file: those that stay, those that come between two looks, and those that the wrapper reserved."""
 
 
 class Flood:
     """A command that writes blocks of lines until it is told to stop, and says in a file how many they were.
 
-    It waits after each until it may go on, so that nothing here depends on how quick a machine is.
+    It waits for a permission after each block, so that no test depends on the machine's speed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -51,7 +51,7 @@ class Flood:
         os.write(self._fifo, b"stop\n")
 
     def close(self) -> None:
-        """See that it does not outlive the test."""
+        """End it if it still runs."""
         with suppress(OSError, ValueError):
             os.kill(int(self.pid.read_text()), signal.SIGKILL)
         os.close(self._fifo)
@@ -67,14 +67,14 @@ def flood(tmp_path: Path) -> Iterator[Flood]:
 
 def guards(path: Path) -> list[int]:
     """Return the processes of ours that have a file of the folder *path* open, but not the command's."""
-    found = []
+    pids = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with suppress(OSError):
             name = Path(f"/proc/{pid}/cmdline").read_bytes()
             links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
             if b"run\0" in name and any(link.startswith(f"{path}/") for link in links):
-                found.append(int(pid))
-    return found
+                pids.append(int(pid))
+    return pids
 
 
 def _disk(spool: int) -> int:
@@ -82,7 +82,7 @@ def _disk(spool: int) -> int:
 
 
 def test_the_output_of_a_command_without_its_wrapper_stays_small(places: Places, flood: Flood) -> None:
-    """The wrapper was killed, the command goes on and writes: the disk does not fill, and what was lost is no success."""
+    """After a kill of the wrapper the command goes on writing: the disk does not fill, and a run with lost output is no success."""
     run = start("run", "--job", "g", "--", "sh", str(flood.script), stderr=subprocess.DEVNULL)
     flood.write()
     folder = next(runs.live(places))
@@ -104,7 +104,7 @@ def test_the_output_of_a_command_without_its_wrapper_stays_small(places: Places,
 
 
 def test_a_process_that_is_left_behind_fills_no_disk(places: Places, flood: Flood) -> None:
-    """The wrapper has ended and its file has no name any more: what is written into it from then on takes no room."""
+    """The wrapper has ended and its file has no name any more: later output of the process takes no room on the disk."""
     run = start(
         "run", "--job", "b", "--", "sh", "-c", f"sh {flood.script} </dev/null & exit 0", stderr=subprocess.DEVNULL
     )
@@ -144,7 +144,7 @@ def test_what_a_process_says_after_the_end_of_its_script_reaches_the_caller(
 
 
 def test_a_reader_that_has_gone_keeps_no_process_of_ours(places: Places, flood: Flood) -> None:
-    """What is left behind goes on, and its words are thrown away."""
+    """The process that the script left behind goes on; the guard discards its output."""
     run = start("run", "--job", "b", "--", "sh", "-c", f"sh {flood.script} </dev/null & exit 0", stderr=subprocess.PIPE)
     assert run.wait(60) == 0
     assert run.stderr is not None
@@ -161,7 +161,7 @@ def test_a_reader_that_has_gone_keeps_no_process_of_ours(places: Places, flood: 
 
 
 def test_a_run_that_ends_well_leaves_no_guard(places: Places, flood: Flood) -> None:
-    """It is dismissed with the wrapper's end, whoever waits for that."""
+    """The guard has ended when the wrapper ends."""
     run = start("run", "--job", "w", "--", "sh", str(flood.script), stderr=subprocess.DEVNULL)
     flood.write()
     folder = next(runs.live(places))

@@ -1,4 +1,4 @@
-"""Two backups are two rows, so that the success of one never hides the failure of the other; one backup is one row."""
+"""Each backup has one row: the success of one never hides the failure of another."""
 
 import os
 import subprocess
@@ -17,19 +17,19 @@ def outcomes() -> dict[str, str]:
 @pytest.fixture
 def scripts(tmp_path: Path) -> list[Path]:
     """Two scripts of the same name in different folders: the first one fails, the second one is fine."""
-    found = []
+    paths = []
     for place, code in (("a", 1), ("b", 0)):
         script = tmp_path / place / "backup.sh"
         script.parent.mkdir()
         script.write_text(f"#!/bin/sh\necho backup in $0\nexit {code}\n")
         script.chmod(0o755)
-        found.append(script)
-    return found
+        paths.append(script)
+    return paths
 
 
 @pytest.mark.parametrize("how", ["path", "relative", "shell", "shell text"])
 def test_two_scripts_of_one_name_are_two_jobs(scripts: list[Path], how: str) -> None:
-    """The failure of the first stays in the headline after the second went well, however the two are called."""
+    """The first script's failure stays in the headline after the second one's success, however the user calls them."""
     for script in scripts:
         command = {
             "path": [str(script)],
@@ -57,7 +57,7 @@ def test_two_hosts_in_one_repository_are_two_jobs(tmp_path: Path) -> None:
 
 
 def test_a_job_that_is_dated_stays_one_and_heals(tmp_path: Path) -> None:
-    """Its first night failed, the next ones are fine, each into a folder of its own: one row, and it is green."""
+    """The first night fails, the next ones succeed, each into a folder of its own: one row, which turns green."""
     source, places = tmp_path / "src", tmp_path / "bk"
     places.mkdir()
     today = subprocess.check_output(["date", "+%F"], text=True).strip()
@@ -72,7 +72,7 @@ def test_a_job_that_is_dated_stays_one_and_heals(tmp_path: Path) -> None:
 
 
 def test_a_script_that_writes_to_names_of_the_night_is_one_job(tmp_path: Path) -> None:
-    """A temporary folder and the number of the script's own process are others each time; the job is not."""
+    """The temporary folder and the script's process id change with each run; the job stays the same."""
     script, source = tmp_path / "nightly.sh", make_tree(tmp_path / "src", files=3)
     program = " ".join(TRAY)
     script.write_text(

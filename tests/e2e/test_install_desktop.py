@@ -1,4 +1,4 @@
-"""The trial on a desktop: icon and window beside a real backup, and an honest end where one of them cannot be shown."""
+"""The trial on a desktop: icon and window beside a real backup, and a clear error where one of them cannot be shown."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ SCREEN = ("DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "XDG_SESSION
 
 
 def on(desk: Desktop) -> dict[str, str]:
-    """Return what tells a program about the screen."""
+    """Return the variables that tell a program about the screen."""
     return {name: desk.env[name] for name in SCREEN}
 
 
@@ -41,7 +41,7 @@ def source(tmp_path: Path) -> Path:
 def test_the_trial_shows_icon_and_window_and_the_uninstaller_ends_them(
     copy: Installed, tmp_path: Path, source: Path
 ) -> None:
-    """One command, and there are icon, tooltip and Dashboard of a real backup; removing the program leaves nothing running."""
+    """One command shows icon, tooltip and Dashboard of a real backup; uninstalling leaves no process running."""
     with desktop(tmp_path / "desk") as desk:
         done = copy.run(copy.scripts / "start.sh", "--user", source, **on(desk))
         try:
@@ -62,7 +62,7 @@ def test_the_trial_shows_icon_and_window_and_the_uninstaller_ends_them(
 def test_a_screen_without_a_place_for_the_icon_fails_with_the_remedy(
     copy: Installed, tmp_path: Path, source: Path
 ) -> None:
-    """On plain GNOME and the like the backup is made and shown in the window, and what the icon needs is named."""
+    """On plain GNOME the trial makes the backup, shows it in the window, and names the missing extension for the icon."""
     with desktop(tmp_path / "desk", "none") as desk:
         try:
             done = copy.run(copy.scripts / "start.sh", "--user", source, XDG_CURRENT_DESKTOP="GNOME", **on(desk))
@@ -76,7 +76,7 @@ def test_a_screen_without_a_place_for_the_icon_fails_with_the_remedy(
 
 
 def test_an_upgrade_replaces_icon_and_tracker_and_nothing_that_hangs_survives(copy: Installed, tmp_path: Path) -> None:
-    """Whoever calls the installer again sees the new program at work, also where the old one hangs; the uninstaller ends it all."""
+    """Calling the installer again starts the new program, also where the old one hangs; the uninstaller ends both."""
     with desktop(tmp_path / "desk") as desk:
         home = {"BACKUP_TRAY_HOME": str(copy.home / "bt")}
         try:
@@ -85,7 +85,7 @@ def test_an_upgrade_replaces_icon_and_tracker_and_nothing_that_hangs_survives(co
             )
             desk.item()
             before = wait_for(
-                lambda: len(found := pids(copy, "tray", "tracker")) == 2 and found, what="tray and tracker"
+                lambda: len(running := pids(copy, "tray", "tracker")) == 2 and running, what="tray and tracker"
             )
             os.kill(before["tracker"], signal.SIGSTOP)
             os.kill(before["tray"], signal.SIGSTOP)
@@ -95,7 +95,9 @@ def test_an_upgrade_replaces_icon_and_tracker_and_nothing_that_hangs_survives(co
             assert done.returncode == 0, done.stdout + done.stderr
             assert "replaced by the new program" in done.stdout
             assert started.wait(20) == -signal.SIGKILL
-            after = wait_for(lambda: len(found := pids(copy, "tray", "tracker")) == 2 and found, what="the new ones")
+            after = wait_for(
+                lambda: len(running := pids(copy, "tray", "tracker")) == 2 and running, what="the new ones"
+            )
             assert not set(before.values()) & set(after.values())
             wait_for(lambda: len(desk.items()) == 1, what="the icon of the new program")
             environ = Path(f"/proc/{after['tray']}/environ").read_bytes().split(b"\0")
@@ -110,23 +112,23 @@ def test_an_upgrade_replaces_icon_and_tracker_and_nothing_that_hangs_survives(co
 
 def pids(copy: Installed, *verbs: str) -> dict[str, int]:
     """Return the processes of this installation that run these commands."""
-    found = {}
+    running = {}
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             words = file.read_bytes().decode(errors="replace").split("\0")
             if words[0].startswith(f"{copy.prefix}/venv/bin/python"):
-                found |= {verb: int(file.parent.name) for verb in verbs if verb in words}
-    return found
+                running |= {verb: int(file.parent.name) for verb in verbs if verb in words}
+    return running
 
 
 def processes(copy: Installed) -> list[bytes]:
     """Return the command lines of processes that run this installation."""
-    found = []
+    commands = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = file.read_bytes().split(b"\0")
         except OSError:
             continue
         if words[0].startswith(f"{copy.prefix}/venv/bin/python".encode()):
-            found.append(b" ".join(words))
-    return found
+            commands.append(b" ".join(words))
+    return commands

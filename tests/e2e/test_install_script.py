@@ -1,4 +1,4 @@
-"""The installer for Linux: what it puts where, that it can be called again, and what the uninstaller leaves."""
+"""The installer for Linux: its files and their places, a second call, and the uninstaller, which keeps the records."""
 
 import configparser
 import os
@@ -26,24 +26,24 @@ def entry(file: Path) -> configparser.SectionProxy:
 
 
 def test_the_command_works_without_the_checkout(installed: Installed) -> None:
-    """Whoever deletes the download keeps the program, even with a foreign Python first in PATH and in PYTHONPATH."""
+    """The program works after the download is deleted, even with a foreign Python first in PATH and in PYTHONPATH."""
     done = installed.run(installed.launcher, "--version")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("backup-tray ")
 
 
 def test_the_entries_name_what_is_there(installed: Installed) -> None:
-    """Menu and session start something that exists, and the menu shows a picture."""
+    """Menu entry and autostart entry name a command and an icon that exist."""
     for file, command in ((installed.menu, ["window", "dashboard"]), (installed.autostart, ["tray"])):
-        found = entry(file)
-        assert found["Name"] == "Backup Status"
-        assert shlex.split(found["Exec"]) == [str(installed.launcher), *command]
-        assert os.access(found["TryExec"], os.X_OK)
-        assert Path(found["Icon"]).is_file()
+        keys = entry(file)
+        assert keys["Name"] == "Backup Status"
+        assert shlex.split(keys["Exec"]) == [str(installed.launcher), *command]
+        assert os.access(keys["TryExec"], os.X_OK)
+        assert Path(keys["Icon"]).is_file()
 
 
 def test_a_second_call_changes_nothing(installed: Installed) -> None:
-    """Calling it again is harmless: no package is installed anew, no entry changes."""
+    """Calling the installer again is harmless: it installs no package anew and changes no entry."""
     assert installed.run(installed.scripts / "install.sh", "--user").returncode == 0
     before = {file: file.stat().st_mtime_ns for file in (installed.prefix / "venv").rglob("*.py")}
     texts = [file.read_text() for file in (installed.launcher, installed.menu, installed.autostart)]
@@ -55,7 +55,7 @@ def test_a_second_call_changes_nothing(installed: Installed) -> None:
 
 
 def test_a_broken_program_is_mended(installed: Installed, tmp_path: Path) -> None:
-    """An upgrade of the system's Python, or a lost file, is one call away from working again."""
+    """After an upgrade of the system's Python, or a lost file, one call of the installer makes the program work again."""
     copy = installed.copied(tmp_path / "home")
     next((copy.prefix / "venv/lib").glob("python*/site-packages/tray/core/paths.py")).unlink()
     assert copy.run(copy.launcher, "status").returncode != 0
@@ -65,7 +65,7 @@ def test_a_broken_program_is_mended(installed: Installed, tmp_path: Path) -> Non
 
 
 def test_a_backup_runs_also_where_an_upgrade_took_the_python_away(installed: Installed, tmp_path: Path) -> None:
-    """The command of the cron job is all that is left; it runs the backup, says one line, and has nothing else to offer."""
+    """The cron job's command then runs the backup, prints one line about the damage, and offers nothing else."""
     copy = installed.copied(tmp_path / "home")
     for python in (copy.prefix / "venv/bin").glob("python*"):
         python.unlink()
@@ -82,8 +82,8 @@ def test_a_backup_runs_also_where_an_upgrade_took_the_python_away(installed: Ins
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (70, "", 1)
 
 
-def test_a_file_of_somebody_else_is_left_alone(installed: Installed, tmp_path: Path) -> None:
-    """A command of the same name that is not ours is neither overwritten nor removed."""
+def test_a_file_of_another_program_is_left_alone(installed: Installed, tmp_path: Path) -> None:
+    """The installer does not overwrite, and the uninstaller does not remove, a command of this name that is not ours."""
     copy = installed.copied(tmp_path / "home")
     copy.launcher.write_text("#!/bin/sh\necho mine\n")
     done = copy.run(copy.scripts / "install.sh", "--user")
@@ -94,7 +94,7 @@ def test_a_file_of_somebody_else_is_left_alone(installed: Installed, tmp_path: P
 
 
 def test_a_start_that_was_switched_off_stays_off(installed: Installed, tmp_path: Path) -> None:
-    """An update does not bring back the icon that somebody did not want at login."""
+    """An update does not bring back the icon that the user switched off at login."""
     copy = installed.copied(tmp_path / "home")
     with copy.autostart.open("a") as file:
         file.write("Hidden=true\n")
@@ -143,7 +143,7 @@ def test_uninstalling_leaves_the_audit_log_and_says_where(installed: Installed, 
     ("tool", "package"), [("dnf", "webkit2gtk4.1"), ("pacman", "webkit2gtk-4.1"), ("zypper", "typelib-1_0-WebKit2-4_1")]
 )
 def test_other_systems_are_told_their_packages(tmp_path: Path, tool: str, package: str) -> None:
-    """Where there is no apt nothing is guessed: the packages are named, and it stops."""
+    """Without apt the installer guesses nothing: it names the packages and stops."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in ("sh", "dirname", "id", "getent", "cut", "cat", "grep", "sed", "env"):
@@ -172,7 +172,7 @@ def test_other_systems_are_told_their_packages(tmp_path: Path, tool: str, packag
 def test_folders_that_make_no_sense_are_refused_before_anything_is_installed(
     tmp_path: Path, folder: str, code: int, said: str
 ) -> None:
-    """A typing error costs nothing."""
+    """The installer refuses a folder that it cannot back up before it installs anything."""
     environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     done = subprocess.run([START, "--user", folder], env=environ, capture_output=True, text=True, check=False)
     assert (done.returncode, said in done.stderr) == (code, True), done.stderr
@@ -180,7 +180,7 @@ def test_folders_that_make_no_sense_are_refused_before_anything_is_installed(
 
 
 def test_the_trial_shows_everything_in_the_terminal(installed: Installed, tmp_path: Path) -> None:
-    """Without a screen: a real backup, its report, its verification, and how to begin for real; the second call is compared."""
+    """Without a screen the trial shows a real backup, its report and verification, and how to begin; the second call compares."""
     copy = installed.copied(tmp_path / "home")
     source = tmp_path / "source"
     source.mkdir()
@@ -210,7 +210,7 @@ def test_the_trial_shows_everything_in_the_terminal(installed: Installed, tmp_pa
 def test_a_damaged_trial_is_said_so_and_one_of_an_older_format_begins_anew(
     installed: Installed, tmp_path: Path
 ) -> None:
-    """Even the trial never calls an altered record genuine; and whoever tried an older version can try this one."""
+    """Even the trial never calls an altered record genuine; the trial of an older version makes room for the new one."""
     copy = installed.copied(tmp_path / "home")
     source = tmp_path / "source"
     source.mkdir()
@@ -231,7 +231,7 @@ def test_a_damaged_trial_is_said_so_and_one_of_an_older_format_begins_anew(
 
 
 def test_the_wheel_holds_the_assets(tmp_path: Path) -> None:
-    """Whoever installs with pip alone has pages and icons too, and an editable install finds those of the checkout."""
+    """An installation by pip alone has pages and icons too, and an editable one finds those of the checkout."""
     target = tmp_path / "site"
     pip = [sys.executable, "-m", "pip", "-qq", "--disable-pip-version-check"]
     subprocess.run([*pip, "install", "--no-deps", "--target", target, CHECKOUT], check=True, timeout=300)

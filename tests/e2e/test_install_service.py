@@ -1,4 +1,4 @@
-"""The installer's part that sets up the service of the whole system, tried in mounts of its own: this machine stays as it is."""
+"""The installer's part that sets up the system-wide service, in mounts of its own: the test changes nothing on this machine."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from tests.mounts import unshare
 SERVICE = CHECKOUT / "installers/linux/service.sh"
 ROOT = [] if os.geteuid() == 0 else ["sudo", "-n"]
 _PRIVATE = """
-cp -a /etc "$1/etc" 2>/dev/null || cp -aT /etc "$1/etc"  # somebody may be changing accounts just now
+cp -a /etc "$1/etc" 2>/dev/null || cp -aT /etc "$1/etc"  # another test may be changing accounts
 rm -f "$1"/etc/*.lock
 mount --bind "$1/etc" /etc
 mount -t tmpfs tmpfs /usr/local
@@ -27,7 +27,7 @@ service() { "$2/service.sh" "$@"; }
 
 
 def private(tmp_path: Path, script: str) -> str:
-    """Run *script* as root, with a copy of /etc, an installed command and a system without systemd; return what it printed."""
+    """Run *script* as root, with a copy of /etc, an installed command and a system without systemd; return its output."""
     scripts = tmp_path / "scripts"
     shutil.copytree(SERVICE.parent, scripts)
     body = _PRIVATE.replace('"$2/service.sh" "$@"', f'"{scripts}/service.sh" "$@"') + script
@@ -45,7 +45,7 @@ def private(tmp_path: Path, script: str) -> str:
 
 
 def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
-    """systemd itself finds no fault with it, and it says how it can be started where systemd does not run."""
+    """systemd accepts the unit; where systemd does not run, the installer names the command that starts the service."""
     said = private(
         tmp_path,
         "service install; systemd-analyze verify /etc/systemd/system/backup-tray.service; cat /etc/systemd/system/b*",
@@ -57,7 +57,7 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
 
 
 def test_the_folder_is_there_before_the_service_and_only_for_the_group(tmp_path: Path) -> None:
-    """A service that does not start with the system is noticed by those who look for it."""
+    """The folder exists before the service runs, so the members' trays notice a service that does not run."""
     said = private(
         tmp_path,
         "service install; systemd-tmpfiles --create /etc/tmpfiles.d/backup-tray.conf; stat -c '%A %U:%G' /run/backup-tray-view",
@@ -66,7 +66,7 @@ def test_the_folder_is_there_before_the_service_and_only_for_the_group(tmp_path:
 
 
 def test_a_second_call_changes_nothing_and_users_are_told_how_to_look_on(tmp_path: Path) -> None:
-    """Whoever called sudo is named in the command that lets him see root's backups, until he is in the group."""
+    """Until the user who called sudo is in the group, the installer prints the command that adds this user to it."""
     said = private(
         tmp_path,
         "export SUDO_USER=nobody; service install; cksum /etc/systemd/system/b* >/run/a; getent group backup-tray\n"
@@ -79,7 +79,7 @@ def test_a_second_call_changes_nothing_and_users_are_told_how_to_look_on(tmp_pat
 
 @pytest.mark.parametrize(("member", "stays"), [("nobody", True), ("", False)])
 def test_it_is_taken_away_whole(tmp_path: Path, member: str, stays: bool) -> None:
-    """Nothing is left but a group that has members, which is said."""
+    """The uninstaller removes all but a group that has members, and says so."""
     said = private(
         tmp_path,
         f"service install; [ -z '{member}' ] || usermod -aG backup-tray {member}; mkdir /run/backup-tray-view\n"
@@ -90,8 +90,8 @@ def test_it_is_taken_away_whole(tmp_path: Path, member: str, stays: bool) -> Non
     assert ("stays, since it has members: nobody" in said, "no group" in said) == (stays, not stays)
 
 
-def test_a_unit_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
-    """A service of the same name that is not ours is neither overwritten nor removed."""
+def test_a_unit_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    """The installer does not overwrite, and the uninstaller does not remove, a service of this name that is not ours."""
     said = private(
         tmp_path,
         "echo mine >/etc/systemd/system/backup-tray.service; service install || echo code $?\n"
@@ -102,7 +102,7 @@ def test_a_unit_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_only_root_can_set_it_up() -> None:
-    """An ordinary user is told the command, and nothing is tried."""
+    """An ordinary user reads the command for root, and the script changes nothing."""
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
     with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
         Path(folder).chmod(0o755)

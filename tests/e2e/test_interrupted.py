@@ -1,4 +1,4 @@
-"""Ctrl-C in the first moments, while the program is being loaded: it ends by the signal, and prints nothing."""
+"""Ctrl-C while the program is loading: the program ends by the signal and prints nothing."""
 
 import signal
 import subprocess
@@ -36,7 +36,7 @@ def interrupted(
         text=True,
         timeout=60,
         stdin=subprocess.DEVNULL,
-        # Who runs the tests may ignore it, as nohup does.
+        # The process that runs the tests may ignore the signal, as under nohup.
         preexec_fn=lambda: signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL),
     )
 
@@ -44,7 +44,7 @@ def interrupted(
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("module", ["tray.last_resort", "tray.core.errors", "argparse", "tray.cli.{}"])
 def test_an_interrupt_ends_every_command_without_a_word(command: str, module: str) -> None:
-    """Its caller sees a death by the signal, as of any program; a script that called it ends too."""
+    """The caller sees a death by the signal, as with any program; a script around it ends too."""
     done = interrupted(module.format(COMMANDS[command][0]), command, "--help")
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
@@ -57,7 +57,7 @@ def test_an_interrupt_ends_every_command_without_a_word(command: str, module: st
 def test_a_run_that_is_interrupted_before_its_command_starts_nothing(
     places: Places, tmp_path: Path, module: str, number: int
 ) -> None:
-    """The caller sees the signal, as a shell's would have ended the command; there is no run that would be called lost."""
+    """The caller sees the signal, the command does not start, and no run stays behind to be called lost."""
     mark = tmp_path / "started"
     done = interrupted(module, "run", "--job", "j", "--", "touch", str(mark), number=number)
     assert (done.returncode, done.stdout, done.stderr) == (-number, "", "")
@@ -68,7 +68,7 @@ def test_a_run_that_is_interrupted_before_its_command_starts_nothing(
 
 @pytest.mark.parametrize("module", ["tray.core.errors", "tray.wrapper.wrap", "tray.wrapper.early_steps"])
 def test_a_signal_that_the_caller_ignores_is_ignored(places: Places, tmp_path: Path, module: str) -> None:
-    """`nohup`, `trap '' INT`, a background job of a script: the backup runs."""
+    """Under `nohup`, after `trap '' INT`, or in the background of a script the backup runs."""
     mark = tmp_path / "started"
     done = interrupted(module, "run", "--job", "j", "--", "touch", str(mark), ignored=True)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""A command that cannot be started: the exit code is the shell's, and the words say what it is and what helps."""
+"""A command that cannot be started: the exit code is the shell's, and the error names the obstacle and the next step."""
 
 import os
 import subprocess
@@ -44,7 +44,7 @@ def things(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("name", "code", "why", "then"), CASES)
 def test_what_is_no_program_is_called_what_it_is(things: Path, name: str, code: int, why: str, then: str) -> None:
-    """Nobody is told to install a folder; the run is on record as failed, with the same words."""
+    """The error for a folder does not advise to install it; the run is on record as failed, with the same words."""
     command = things / "plain" / "x" if name == "below" else things / name
     done = tray("run", "--job", "n", "--", str(command), "backup", "/etc")
     assert (done.returncode, done.stdout) == (code, "")
@@ -56,7 +56,7 @@ def test_what_is_no_program_is_called_what_it_is(things: Path, name: str, code: 
 
 @pytest.mark.parametrize("name", [case[0] for case in CASES])
 def test_the_exit_code_is_the_shells(things: Path, name: str) -> None:
-    """A script that looks at $? cannot tell us from bash."""
+    """A script that reads $? gets the code that bash would give."""
     command = str(things / "plain" / "x" if name == "below" else things / name)
     bare = subprocess.run(["bash", "-c", '"$0" backup', command], capture_output=True).returncode
     ours = tray("run", "--", command, "backup").returncode
@@ -64,7 +64,7 @@ def test_the_exit_code_is_the_shells(things: Path, name: str) -> None:
 
 
 def test_a_name_that_is_found_nowhere_is_looked_for_in_this_folder(things: Path) -> None:
-    """`run -- backup.sh` in the folder of backup.sh: the shell does not look there either."""
+    """`run -- backup.sh` in the folder of backup.sh fails, as in the shell; the advice is `./backup.sh`."""
     done = tray("run", "--", "my-script", cwd=things)
     assert done.returncode == 127
     assert "write `./my-script`" in done.stderr
@@ -75,13 +75,13 @@ def test_a_name_that_is_found_nowhere_is_looked_for_in_this_folder(things: Path)
 
 
 def test_a_script_without_a_first_line_still_runs(things: Path) -> None:
-    """Shells, cron and execvp(3) give it to sh."""
+    """The wrapper gives it to sh, as shells, cron and execvp(3) do."""
     done = tray("run", "--", str(things / "my-script"))
     assert (done.returncode, done.stdout) == (0, "RAN\n")
 
 
 def test_a_file_system_without_programs_is_named(things: Path, tmp_path: Path) -> None:
-    """/tmp mounted noexec: the rights of the file are as they should be."""
+    """On a /tmp mounted noexec the error names the file system, since the file's rights are fine."""
     from tests.e2e.program import TRAY
 
     where = tmp_path / "mount"

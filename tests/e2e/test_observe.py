@@ -1,4 +1,4 @@
-"""Backups that somebody else started, with real engines: seen in time, told truly, recorded once."""
+"""Observed runs, which start without the wrapper, of real engines: shown in time, with the true outcome, recorded once."""
 
 import contextlib
 import functools
@@ -35,7 +35,7 @@ OLD_KERNEL = (
 
 
 class Tracker:
-    """A tracker that is watched closely."""
+    """A tracker and a client of it."""
 
     def __init__(self, places: Places, *argv: str, **environ: str) -> None:
         self._places, self.ended = places, False
@@ -67,7 +67,7 @@ class Tracker:
 
 @pytest.fixture(autouse=True)
 def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Engines ask nobody anything, and keep their caches here."""
+    """Engines ask no questions, and keep their caches in the test's folder."""
     for name, value in {
         "RESTIC_PASSWORD": PASSWORD,
         "RESTIC_CACHE_DIR": str(tmp_path / "cache"),
@@ -93,7 +93,7 @@ def borg_repository(path: Path) -> Path:
 
 
 class Stdin:
-    """What an engine reads from: it goes on until this is closed."""
+    """The standard input of an engine, which goes on until the test closes it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -108,8 +108,8 @@ class Stdin:
             self._fd = None
 
 
-class Somebody:
-    """Starts what a user or cron would, and trackers; all of it is ended in the end."""
+class Starter:
+    """Starts engines without the wrapper, as a user or cron does, and trackers; ends all of them."""
 
     def __init__(self, places: Places, folder: Path) -> None:
         self._places, self._folder = places, folder
@@ -123,7 +123,7 @@ class Somebody:
         return self._trackers[-1]
 
     def holds(self) -> Stdin:
-        """Return something to read from, of which the end does not come yet."""
+        """Return an input for an engine, which stays open."""
         self._held.append(Stdin(self._folder / f"held{len(self._held)}"))
         return self._held[-1]
 
@@ -136,8 +136,8 @@ class Somebody:
 
     def end(self) -> None:
         """End everything that still runs."""
-        for one in self._held:
-            one.close()
+        for source in self._held:
+            source.close()
         for tracker in self._trackers:
             if not tracker.ended:
                 tracker.end()
@@ -148,25 +148,25 @@ class Somebody:
 
 
 @pytest.fixture
-def somebody(places: Places, tmp_path: Path) -> Iterator[Somebody]:
-    """Somebody else who makes backups."""
-    made = Somebody(places, tmp_path)
+def starter(places: Places, tmp_path: Path) -> Iterator[Starter]:
+    """Starts engines without the wrapper, and ends them with the test."""
+    made = Starter(places, tmp_path)
     yield made
     made.end()
 
 
 @pytest.fixture
-def tracker(somebody: Somebody) -> Tracker:
+def tracker(starter: Starter) -> Tracker:
     """A tracker of this test's instance."""
-    return somebody.tracker()
+    return starter.tracker()
 
 
 def ended(job: str) -> dict[str, Any]:
     """Wait until the last run of the job whose name matches (long paths are shortened in it) is on record, and return it."""
 
     def look() -> dict[str, Any] | None:
-        found = [one["last"] for one in status()["jobs"] if re.match(job, one["job"]) and one["last"]]
-        return next((last for last in found if last["entry"] is not None), None)
+        runs = [row["last"] for row in status()["jobs"] if re.match(job, row["job"]) and row["last"]]
+        return next((last for last in runs if last["entry"] is not None), None)
 
     try:
         return wait_for(look, seconds=60, what=f"the end of {job}")
@@ -183,12 +183,12 @@ def entries() -> list[dict[str, Any]]:
 
 
 def test_engines_of_others_appear_in_time_and_end_with_the_truth(
-    tmp_path: Path, tracker: Tracker, somebody: Somebody
+    tmp_path: Path, tracker: Tracker, starter: Starter
 ) -> None:
-    """restic, borg, rclone and rsync at once, from a shell, a daemon and `python -m`: each appears once, within 2 s."""
+    """restic, borg, rclone and rsync at once, from a shell, a daemon and `python -m`: the tracker shows each once, within 2 s."""
     source = make_tree(tmp_path / "src", files=10, size=100_000)
     restic, borg = make_repository(tmp_path / "restic"), borg_repository(tmp_path / "borgs")
-    held = [somebody.holds(), somebody.holds()]
+    held = [starter.holds(), starter.holds()]
     daemon = f"import os, subprocess; os.fork() and os._exit(0); os.setsid(); subprocess.run(['borg', 'create', '{borg}::a', '-'])"
     lines = {
         "restic": f"restic -r {restic} backup -q --stdin --stdin-filename dump <{held[0].path}",
@@ -197,7 +197,7 @@ def test_engines_of_others_appear_in_time_and_end_with_the_truth(
         "rsync": f"cd {tmp_path} && rsync -a --bwlimit=300 src/ rsync/",
     }
     began = time.monotonic()
-    started = [somebody.starts(line) for line in lines.values()]
+    started = [starter.starts(line) for line in lines.values()]
     wait_for(lambda: {run["engine"] for run in tracker.runs()} == set(lines), what="all four")
     print(f"\nall four shown {time.monotonic() - began:.2f} s after they were started")
     live = {run["engine"]: run for run in tracker.runs()}
@@ -210,8 +210,8 @@ def test_engines_of_others_appear_in_time_and_end_with_the_truth(
         "rsync": f"{tmp_path}/rsync",
     }
     assert all(run["phase"] == "copying" and run["percent"] is None and run["user"] is None for run in live.values())
-    for one in held:
-        one.close()
+    for stdin in held:
+        stdin.close()
     for name in lines:
         last = ended(name)
         assert (last["outcome"], last["inferred"], last["source"]) == ("succeeded", True, "observed"), last
@@ -221,30 +221,30 @@ def test_engines_of_others_appear_in_time_and_end_with_the_truth(
 
 
 WRONG = "RESTIC_PASSWORD_COMMAND=\"sh -c 'sleep 0.5; echo wrong'\""
-"""A wrong password that takes as long as with real keys, which are slow to derive; what is over in a moment may be missed."""
+"""A wrong password that takes as long as with real keys, which are slow to derive: a tracker may miss a shorter run."""
 
 
-def test_exit_codes_are_exact(tmp_path: Path, places: Places, tracker: Tracker, somebody: Somebody) -> None:
-    """A failure of somebody else's run is a failure here, an unreadable file a warning, a killed one no success."""
+def test_exit_codes_are_exact(tmp_path: Path, places: Places, tracker: Tracker, starter: Starter) -> None:
+    """An observed run that failed is a failure, one with an unreadable file a warning, a killed one no success."""
     repository = make_repository(tmp_path / "repo")
-    held = somebody.holds()
+    held = starter.holds()
     codes = [
-        somebody.starts(f"(sleep 1.2; echo x) | restic -r {repository} backup -q --stdin --stdin-filename fine"),
-        somebody.starts(f"restic -r {repository} backup -q /proc/self/mem"),
-        somebody.starts(f"{WRONG} restic -r {repository} backup -q /etc/hostname"),
-        somebody.starts(f"exec restic -r {repository} backup -q --stdin --stdin-filename killed <{held.path}"),
+        starter.starts(f"(sleep 1.2; echo x) | restic -r {repository} backup -q --stdin --stdin-filename fine"),
+        starter.starts(f"restic -r {repository} backup -q /proc/self/mem"),
+        starter.starts(f"{WRONG} restic -r {repository} backup -q /etc/hostname"),
+        starter.starts(f"exec restic -r {repository} backup -q --stdin --stdin-filename killed <{held.path}"),
     ]
     killed = tracker.shown(lambda run: "killed" in run["job"])
     os.kill(int(killed["process"].partition("@")[0]), signal.SIGKILL)
-    found = {name: ended(f"restic .*{name} to") for name in ("mem", "hostname", "killed", "fine")}
+    runs = {name: ended(f"restic .*{name} to") for name in ("mem", "hostname", "killed", "fine")}
     held.close()
     assert [process.wait(20) for process in codes] == [0, 3, wrong_password(), -9]
-    outcomes = {name: last["outcome"] for name, last in found.items()}
-    # Two of them wrote to the repository at once: nobody can say whose the new snapshot is.
+    outcomes = {name: last["outcome"] for name, last in runs.items()}
+    # Two runs wrote to the repository at once: the tracker cannot tell which of them made the new snapshot.
     assert outcomes == {"mem": "warning", "hostname": "failed", "killed": "failed", "fine": "unknown"}
-    assert "signal 9 (SIGKILL)" in found["killed"]["reason"]
+    assert "signal 9 (SIGKILL)" in runs["killed"]["reason"]
     with AuditLog.read(places.audit_db) as log:
-        entry = log.entry_of_run(found["killed"]["run"])
+        entry = log.entry_of_run(runs["killed"]["run"])
     assert entry is not None
     assert entry.body is not None
     assert entry.body["evidence"]["end"].startswith("exit status by ")
@@ -260,12 +260,12 @@ def open_folder() -> Iterator[Path]:
     subprocess.run([*ROOT, "rm", "-rf", made], check=True)
 
 
-def test_a_run_of_another_user_is_shown_with_its_user(open_folder: Path, somebody: Somebody) -> None:
-    """What another user's processes tell is little; their exact end is among it."""
+def test_a_run_of_another_user_is_shown_with_its_user(open_folder: Path, starter: Starter) -> None:
+    """The kernel tells little of another user's processes, but their exact end."""
     source, target = make_tree(open_folder / "src", files=5, size=100_000), open_folder / "target"
-    tracker = somebody.tracker(BACKUP_TRAY_OBSERVE="all")
+    tracker = starter.tracker(BACKUP_TRAY_OBSERVE="all")
     become = [*ROOT, "setpriv", "--reuid", STRANGER, "--regid", STRANGER, "--clear-groups"]
-    rsync = somebody.starts([*become, "rsync", "-rW", "--bwlimit=200", f"{source}/", f"{target}/"])
+    rsync = starter.starts([*become, "rsync", "-rW", "--bwlimit=200", f"{source}/", f"{target}/"])
     run = tracker.shown(lambda run: run["engine"] == "rsync" and str(target) in (run["repository"] or ""))
     assert run["user"] == f"uid {STRANGER}"
     assert run["job"].endswith(f"(uid {STRANGER})")
@@ -275,9 +275,9 @@ def test_a_run_of_another_user_is_shown_with_its_user(open_folder: Path, somebod
 
 
 def test_a_wrapped_run_is_not_shown_twice_and_a_script_shows_its_steps(
-    tmp_path: Path, tracker: Tracker, somebody: Somebody
+    tmp_path: Path, tracker: Tracker, starter: Starter
 ) -> None:
-    """Three engines in a script are three steps of one run; one that fails is not hidden by the script's exit code."""
+    """Three engines in a script are three steps of one run; the script's exit code does not hide a step that failed."""
     source = make_tree(tmp_path / "src", files=5, size=100_000)
     script = tmp_path / "nightly.sh"
     script.write_text(
@@ -300,17 +300,17 @@ def test_a_wrapped_run_is_not_shown_twice_and_a_script_shows_its_steps(
     assert {entry["source"] for entry in entries()} == {"wrapped"}
 
 
-def test_a_tracker_that_was_killed_goes_on_with_the_run_when_it_is_back(tmp_path: Path, somebody: Somebody) -> None:
-    """The same run, not a second one; and its exact end."""
-    held = somebody.holds()
-    borg = somebody.starts(
+def test_a_tracker_that_was_killed_goes_on_with_the_run_when_it_is_back(tmp_path: Path, starter: Starter) -> None:
+    """The new tracker continues the same run and learns its exact end."""
+    held = starter.holds()
+    borg = starter.starts(
         f"python3 -m borg create {borg_repository(tmp_path / 'repo')}::a - <{held.path}", env=_system_python()
     )
-    tracker = somebody.tracker()
+    tracker = starter.tracker()
     before = tracker.shown(lambda run: run["engine"] == "borg")
     tracker.end(signal.SIGKILL)
     assert [run["run"] for run in status()["runs"]] == [before["run"]]
-    tracker = somebody.tracker()
+    tracker = starter.tracker()
     after = tracker.shown(lambda run: run["engine"] == "borg")
     assert (after["run"], after["started_at"], after["tracked"]) == (before["run"], before["started_at"], True)
     held.close()
@@ -324,64 +324,62 @@ def _system_python() -> dict[str, str]:
     return {**os.environ, "PATH": "/usr/bin:/bin"}
 
 
-def test_an_end_that_no_tracker_saw_is_unknown_whatever_the_repository_holds(
-    tmp_path: Path, somebody: Somebody
-) -> None:
-    """The tracker is killed, the backups end, and nobody saw how; restic's snapshot is told, and is no success."""
-    held = [somebody.holds(), somebody.holds()]
+def test_an_end_that_no_tracker_saw_is_unknown_whatever_the_repository_holds(tmp_path: Path, starter: Starter) -> None:
+    """A kill ends the tracker before the backups: the reason names restic's snapshot, but the outcome stays unknown."""
+    held = [starter.holds(), starter.holds()]
     repository = make_repository(tmp_path / "repo")
-    restic = somebody.starts(f"exec restic -r {repository} backup -q --stdin --stdin-filename dump <{held[0].path}")
-    borg = somebody.starts(f"exec borg create {borg_repository(tmp_path / 'borgs')}::a - <{held[1].path}")
-    tracker = somebody.tracker()
+    restic = starter.starts(f"exec restic -r {repository} backup -q --stdin --stdin-filename dump <{held[0].path}")
+    borg = starter.starts(f"exec borg create {borg_repository(tmp_path / 'borgs')}::a - <{held[1].path}")
+    tracker = starter.tracker()
     wait_for(lambda: len(tracker.runs()) == 2, what="both")
     tracker.end(signal.SIGKILL)
-    for one in held:
-        one.close()
+    for stdin in held:
+        stdin.close()
     assert (restic.wait(30), borg.wait(30)) == (0, 0)
-    seen = {one["last"]["engine"]: one["last"] for one in status()["jobs"]}  # viewing is enough to know
+    seen = {job["last"]["engine"]: job["last"] for job in status()["jobs"]}  # viewing is enough to know
     assert {name: last["outcome"] for name, last in seen.items()} == {"restic": "unknown", "borg": "unknown"}
-    tracker = somebody.tracker()
-    found = ended("restic")
-    assert (found["outcome"], ended("borg")["outcome"]) == ("unknown", "unknown")
-    assert "is new in the repository" in found["reason"]
+    tracker = starter.tracker()
+    run = ended("restic")
+    assert (run["outcome"], ended("borg")["outcome"]) == ("unknown", "unknown")
+    assert "is new in the repository" in run["reason"]
     assert all(entry["source"] == "observed" for entry in entries())
 
 
-def test_an_older_kernel_makes_no_false_green(tmp_path: Path, somebody: Somebody) -> None:
-    """Where the exit status cannot be known, nothing is a success: restic makes a snapshot also where it could not read a file."""
-    tracker = somebody.tracker("-c", OLD_KERNEL)
-    repository, held = make_repository(tmp_path / "repo"), somebody.holds()
-    good = somebody.starts(f"exec restic -r {repository} backup -q --stdin --stdin-filename dump <{held.path}")
-    bad = somebody.starts(f"export {WRONG}; exec restic -r {make_repository(tmp_path / 'bad')} backup -q /etc/hostname")
-    rsync = somebody.starts(
+def test_an_older_kernel_makes_no_false_green(tmp_path: Path, starter: Starter) -> None:
+    """An unknown exit status is never a success: restic makes a snapshot also where it could not read a file."""
+    tracker = starter.tracker("-c", OLD_KERNEL)
+    repository, held = make_repository(tmp_path / "repo"), starter.holds()
+    good = starter.starts(f"exec restic -r {repository} backup -q --stdin --stdin-filename dump <{held.path}")
+    bad = starter.starts(f"export {WRONG}; exec restic -r {make_repository(tmp_path / 'bad')} backup -q /etc/hostname")
+    rsync = starter.starts(
         f"exec rsync -a --bwlimit=300 {make_tree(tmp_path / 'src', files=5, size=100_000)}/ {tmp_path}/copy/"
     )
     tracker.shown(lambda run: "dump" in run["job"])
     held.close()
     assert (good.wait(30), bad.wait(30), rsync.wait(30)) == (0, wrong_password(), 0)
-    found = ended("restic .*dump to")
-    assert found["outcome"] == "unknown"
-    assert "is new in the repository" in found["reason"]
+    record = ended("restic .*dump to")
+    assert record["outcome"] == "unknown"
+    assert "is new in the repository" in record["reason"]
     assert ended("restic .*hostname to")["outcome"] == "unknown"
     assert ended("rsync")["outcome"] == "unknown"
 
 
 def test_secrets_of_a_strangers_command_line_go_nowhere(
-    tmp_path: Path, places: Places, tracker: Tracker, somebody: Somebody
+    tmp_path: Path, places: Places, tracker: Tracker, starter: Starter
 ) -> None:
-    """Not into the status, the run's log, the audit log, nor any file of ours."""
-    held, repository = somebody.holds(), make_repository(tmp_path / "repo")
+    """No secret is in the status, the run's log, the audit log, or any other file of the program."""
+    held, repository = starter.holds(), make_repository(tmp_path / "repo")
     words = "-o s3.secret=hunter22 --password-command 'echo hunter22'"
     environ = {**os.environ, "AWS_SECRET_ACCESS_KEY": "hunter22"}
     line = f"restic -r {repository} {words} backup --stdin <{held.path}"
 
     def known() -> bool:
-        return any(one["job"].startswith("restic stdin") for one in status()["jobs"])
+        return any(job["job"].startswith("restic stdin") for job in status()["jobs"])
 
-    for _ in range(4):  # it is over in a second by itself, and on a busy machine that can be missed
+    for _ in range(4):  # the run lasts a second, which the tracker can miss on a busy machine
         if known():
             break
-        assert somebody.starts(line, env=environ).wait(30) == wrong_password()
+        assert starter.starts(line, env=environ).wait(30) == wrong_password()
         with contextlib.suppress(AssertionError):
             wait_for(known, seconds=8, what="the run")
     run = ended("restic stdin")

@@ -14,7 +14,7 @@ from tests.e2e.trays import BLUE, GREEN, RED, keep, percentage, pixels, record, 
 from tests.e2e.webdriver import Driven, driven
 from tests.waiting import wait_for
 
-SLOW = ("--limit-upload", "7000")  # KiB/s: some fifteen seconds for what `big` holds
+SLOW = ("--limit-upload", "7000")  # KiB/s: some fifteen seconds for the files of `big`
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def repository(short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_one_backup_is_the_same_story_everywhere(desk: Desktop, repository: Path, short: Path, tmp_path: Path) -> None:
-    """Icon, tooltip, menu, window and terminal tell of the same run while it goes on, and of the same end; restic agrees."""
+    """Icon, tooltip, menu, window and terminal show the same run while it goes on, and the same end; restic agrees."""
     big = make_tree(short / "Documents", files=28, size=5_000_000)
     desk.tray()
     item = desk.item()
@@ -62,35 +62,35 @@ def test_one_backup_is_the_same_story_everywhere(desk: Desktop, repository: Path
 
 
 def _live(desk: Desktop, item: str, window: Driven, repository: Path, tmp_path: Path) -> None:
-    """While it runs: the same job, files and percentage, at most one poll apart."""
+    """While it runs every surface shows the same job, files and percentage, at most one poll apart."""
     desk.hover()
     keep(desk.screenshot(tmp_path / "tooltip.png"), "desktop-running.png")
     desk.away()
-    told = status()["runs"][0]
-    assert (told["job"], told["repository"], told["files_total"]) == ("home", str(repository), 28)
+    run = status()["runs"][0]
+    assert (run["job"], run["repository"], run["files_total"]) == ("home", str(repository), 28)
     hover, menu, page = desk.tooltip(item), "\n".join(desk.menu(item)), window.read(".card", "home")
     for text in (hover, menu, page):
-        assert abs(percentage(text) - told["percent"]) <= 20, (text, told)
+        assert abs(percentage(text) - run["percent"]) <= 20, (text, run)
     assert "of 28 files" in hover
     assert str(repository) in page
     assert re.search(r"\d of 28", page)
     assert pixels(desk.corner(tmp_path / "live.png"), BLUE) > 10
-    later = wait_for(lambda: percentage(window.read(".card", "home")) > told["percent"], what="progress on the page")
+    later = wait_for(lambda: percentage(window.read(".card", "home")) > run["percent"], what="progress on the page")
     assert later
 
 
 def _ended(desk: Desktop, item: str, window: Driven, tmp_path: Path) -> None:
-    """After it: one outcome, in words and in the icon."""
+    """After it every surface shows one outcome, in words and in the icon."""
     assert status()["state"] == "ok"
     wait_for(lambda: "Your backup is fine\nhome, just now" in desk.tooltip(item), what="the tooltip's outcome")
     assert next(iter(desk.menu(item))) == "Your backup is fine"
-    assert "Succeeded" in window.read("#page", "home")
+    assert "home" in window.read("#page", "Succeeded")
     wait_for(lambda: pixels(desk.corner(tmp_path / "ok.png"), GREEN) > 40, what="the green icon")
     keep(desk.screenshot(tmp_path / "done.png"), "desktop-done.png")
 
 
 def test_a_failure_shows_everywhere_beside_a_run_that_goes_on(desk: Desktop, repository: Path, tmp_path: Path) -> None:
-    """Last night's failure is not covered by tonight's run, on any surface."""
+    """Every surface shows last night's failure beside tonight's run."""
     record("photos", "failed", hours=9, reason="The repository could not be reached.")
     big = make_tree(tmp_path / "big", files=28, size=5_000_000)
     desk.tray()

@@ -1,4 +1,4 @@
-"""Output is untouched: real engines, old and new, in every way to call them; and stand-ins for what no engine here does."""
+"""The wrapper does not touch output: real engines, old and new, in every way to call them, and stand-ins for odd ones."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ NEWER = ("borg", "rclone", "duplicity")
 
 @pytest.mark.parametrize("name", [*ENGINES, *(f"newer {name}" for name in NEWER)])
 def test_a_caller_sees_the_same_bytes_of_a_real_engine(name: str, tmp_path: Path) -> None:
-    """Each flag, with its streams as pipes, one pipe, files, one file or nowhere, in three languages: not one byte differs."""
+    """No byte differs: each flag, with its streams as pipes, one pipe, files, one file or nowhere, in three languages."""
     engine = ENGINES[name.removeprefix("newer ")]
     pair = Pair(tmp_path / "pair", engine, newer.program(engine.name) if name.startswith("newer ") else engine.name)
     said = 0
@@ -29,13 +29,13 @@ def test_a_caller_sees_the_same_bytes_of_a_real_engine(name: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("merged", [False, True], ids=["two pipes", "one pipe"])
-@pytest.mark.parametrize("one", STAND_INS, ids=lambda one: one.name)
+@pytest.mark.parametrize("stand_in", STAND_INS, ids=lambda stand_in: stand_in.name)
 def test_a_caller_sees_the_same_bytes_of_an_engine_that_behaves_oddly(
-    one: StandIn, merged: bool, tmp_path: Path
+    stand_in: StandIn, merged: bool, tmp_path: Path
 ) -> None:
-    """Pieces, new lines, other languages, long lines, kills: the caller sees what it would have seen without us."""
-    argv = one.command.split()
-    environ = named(argv[0], BEGIN + one.script, tmp_path)
+    """No byte differs either with pieces of lines, new messages, other languages, long lines and kills."""
+    argv = stand_in.command.split()
+    environ = named(argv[0], BEGIN + stand_in.script, tmp_path)
     bare, wrapped = (
         subprocess.run(
             [*begin, *argv],
@@ -49,7 +49,7 @@ def test_a_caller_sees_the_same_bytes_of_an_engine_that_behaves_oddly(
         )
         for begin in ([], [*TRAY, "run", "--"])
     )
-    assert (bare.returncode, wrapped.returncode) == (one.code, one.code)
+    assert (bare.returncode, wrapped.returncode) == (stand_in.code, stand_in.code)
     assert wrapped.stdout == bare.stdout
     assert wrapped.stderr == bare.stderr
     assert (tmp_path / "was-added").exists()  # else it would have proved nothing
@@ -65,7 +65,7 @@ def named(name: str, script: str, folder: Path) -> dict[str, str]:
 
 
 def test_the_last_words_of_any_other_command_are_relayed_without_an_end(tmp_path: Path) -> None:
-    """Nothing is added to it, so nothing is ever kept back."""
+    """The wrapper adds nothing to such output, so it keeps nothing back."""
     environ = named("some-command", BEGIN + r"""say(b"a{"); say(b"[2{x: ", b"{", to=2)""", tmp_path)
     done = subprocess.run(
         [*TRAY, "run", "--", "some-command"], env=environ, capture_output=True, timeout=60, check=False
@@ -80,7 +80,7 @@ def test_the_last_words_of_any_other_command_are_relayed_without_an_end(tmp_path
     ids=lambda argv: argv[0],
 )
 def test_a_prompt_is_seen_before_its_answer(argv: list[str], prompt: bytes, tmp_path: Path) -> None:
-    """Whoever must answer sees the question, although its line has no end."""
+    """The user sees the question although its line has no end yet."""
     environ = named(argv[0], f"import os\nos.write(2, {prompt!r})\nos.read(0, 1)", tmp_path)
     run = subprocess.Popen(
         [*TRAY, "run", "--", *argv], cwd=tmp_path, env=environ, stdin=subprocess.PIPE, stderr=subprocess.PIPE

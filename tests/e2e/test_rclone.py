@@ -20,7 +20,7 @@ SLOW = ("rclone", "copy", "--bwlimit", "1M", "--transfers", "1", "--check-first"
 
 @pytest.fixture(autouse=True)
 def own_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No remote of whoever runs the tests is known, and nothing is written to his home."""
+    """rclone knows no remote of the user who runs the tests, and writes nothing to that user's home."""
     for name in [name for name in os.environ if name.startswith(("RCLONE_", "INVOCATION_ID"))]:
         monkeypatch.delenv(name)
     (tmp_path / "rclone.conf").touch()
@@ -31,8 +31,8 @@ def own_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def twins(tmp_path: Path) -> Twins:
     """Two folders with the same files."""
-    found = make_twins(tmp_path)
-    for folder in (found.bare, found.wrapped):
+    pair = make_twins(tmp_path)
+    for folder in (pair.bare, pair.wrapped):
         (folder / "source/link").symlink_to("nowhere")
         (folder / "closed").mkdir(mode=0o555)
         (folder / "empty").mkdir()
@@ -40,7 +40,7 @@ def twins(tmp_path: Path) -> Twins:
         for path in (folder / "odd").iterdir():
             if "\udcff" in path.name:  # JSON has another character for it than the log
                 path.unlink()
-    return found
+    return pair
 
 
 @pytest.fixture
@@ -69,20 +69,20 @@ SCENARIOS = {
 
 
 def test_the_caller_sees_what_rclone_alone_would_have_said(twins: Twins) -> None:
-    """Our JSON is its plain log again, our statistics are not in it; the exit code is rclone's."""
+    """The wrapper turns rclone's JSON back into its plain log, leaves its own statistics out, and returns rclone's exit code."""
     for job, (arguments, code, _) in SCENARIOS.items():
-        bare, wrapped = (comparable(one, twins) for one in twins.run("rclone", *arguments, job=job))
+        bare, wrapped = (comparable(ran, twins) for ran in twins.run("rclone", *arguments, job=job))
         assert wrapped == bare, job
         assert wrapped.code == code, job
     ended = {job["job"].removesuffix(" (dry-run)"): job["last"] for job in status()["jobs"]}
-    assert {job: one["outcome"] for job, one in ended.items()} == {job: want for job, (_, _, want) in SCENARIOS.items()}
+    assert {job: run["outcome"] for job, run in ended.items()} == {job: want for job, (_, _, want) in SCENARIOS.items()}
     assert (ended["first"]["files"], ended["first"]["bytes_added"]) == (12, 12 * 3000)
     assert "source does not exist" in ended["missing"]["reason"]
     assert "7 files were deleted from the copy" in ended["emptied"]["reason"]
 
 
 def comparable(ran: Ran, twins: Twins) -> Ran:
-    """Drop what differs from run to run: folders, times, and the order of what was done at the same time."""
+    """Drop text that differs from run to run: folders, times, and the order of simultaneous steps."""
     return Ran(ran.code, _comparable(ran.out, twins), _comparable(ran.err, twins))
 
 
@@ -96,17 +96,17 @@ def _comparable(text: bytes, twins: Twins) -> bytes:
 
 
 def test_unreadable_files_and_a_closed_target_are_told_apart(twins: Twins) -> None:
-    """Both are exit code 1: once all but two things came over, once nothing did."""
+    """rclone's exit code does not tell them apart: one run copied all but two files, the other one nothing."""
     for job, arguments in (
         ("shut", ["sync", "shut", "dst"]),
         ("again", ["sync", "-v", "shut", "dst"]),
         ("closed", ["copy", "source", "closed"]),
     ):
-        bare, wrapped = (comparable(one, twins) for one in twins.run(*READS_NO_MORE, "rclone", *arguments, job=job))
+        bare, wrapped = (comparable(ran, twins) for ran in twins.run(*READS_NO_MORE, "rclone", *arguments, job=job))
         assert wrapped == bare, job
         assert wrapped.code in (1, 6)
     ended = {job["job"]: job["last"] for job in status()["jobs"]}
-    assert {job: one["outcome"] for job, one in ended.items()} == {
+    assert {job: run["outcome"] for job, run in ended.items()} == {
         "shut": "warning",
         "again": "warning",
         "closed": "failed",
@@ -116,9 +116,9 @@ def test_unreadable_files_and_a_closed_target_are_told_apart(twins: Twins) -> No
 
 
 def test_also_with_both_streams_in_one_and_under_systemd(twins: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`2>&1`, and the journal's priorities in place of dates."""
+    """The lines are the same with `2>&1`, and with the journal's priorities in place of dates."""
     monkeypatch.setenv("INVOCATION_ID", "0123456789abcdef")
-    bare, wrapped = (comparable(one, twins) for one in twins.run("rclone", "sync", "source", "dst", merged=True))
+    bare, wrapped = (comparable(ran, twins) for ran in twins.run("rclone", "sync", "source", "dst", merged=True))
     assert wrapped == bare
     assert b"<5>NOTICE: link: Can't follow symlink" in wrapped.out
 
@@ -133,10 +133,10 @@ def test_json_and_progress_that_the_user_asked_for_are_passed_on(twins: Twins) -
 
 
 def test_progress_is_seen_while_it_copies(big: Path, tmp_path: Path) -> None:
-    """Files and bytes come once a second; with all compared first the totals stand, and so there is a share."""
+    """The status shows files and bytes each second, and a percentage once rclone has compared all and knows the totals."""
     tracker = start("tracker")
     run = start("run", "--job", "home", "--", *SLOW, big, tmp_path / "dst", stderr=subprocess.PIPE)
-    shown = wait_for(lambda: [found for found in status()["runs"] if found["bytes_done"]], what="progress")[0]
+    shown = wait_for(lambda: [live for live in status()["runs"] if live["bytes_done"]], what="progress")[0]
     assert (shown["engine"], shown["repository"], shown["phase"]) == ("rclone", str(tmp_path / "dst"), "copying")
     assert (shown["bytes_total"], shown["files_total"]) == (2_000_000, 20)
     assert 0 < shown["percent"] < 100
@@ -155,13 +155,13 @@ def _engine(places: Places) -> int:
 
 
 def _said(places: Places) -> bytes:
-    """Return what rclone has written so far."""
+    """Return rclone's output so far."""
     return b"".join(folder.spool("err").read_bytes() for folder in runs.live(places) if folder.spool("err").exists())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_that_was_asked_for_is_a_cancel(big: Path, tmp_path: Path, places: Places, number: int) -> None:
-    """systemctl stop and Ctrl-C end it as they would without us."""
+    """systemctl stop and Ctrl-C end rclone as without us."""
     run = start("run", "--", *SLOW, big, tmp_path / "dst", stderr=subprocess.PIPE)
     _engine(places)
     run.send_signal(number)
@@ -171,7 +171,7 @@ def test_a_stop_that_was_asked_for_is_a_cancel(big: Path, tmp_path: Path, places
 
 
 def test_a_killed_rclone_is_a_failure(big: Path, tmp_path: Path, places: Places) -> None:
-    """An OOM kill is nobody's wish."""
+    """The system killed rclone (out of memory); the user did not cancel it."""
     run = start("run", "--", *SLOW, big, tmp_path / "dst", stderr=subprocess.DEVNULL)
     os.kill(_engine(places), signal.SIGKILL)
     assert run.wait(timeout=30) == -signal.SIGKILL
@@ -181,7 +181,7 @@ def test_a_killed_rclone_is_a_failure(big: Path, tmp_path: Path, places: Places)
 def test_a_file_that_vanished_before_the_last_attempt_is_nothing_that_is_missing(
     big: Path, tmp_path: Path, places: Places
 ) -> None:
-    """rclone tries again, and then the file is not there to be copied; what it said of it the caller still reads."""
+    """rclone's last attempt does not miss a file that has vanished; the caller still reads rclone's lines about it."""
     run = start("run", "--", *SLOW, big, tmp_path / "dst", stderr=subprocess.PIPE)
     _engine(places)
     (big / "d4/file9").unlink()
@@ -193,7 +193,7 @@ def test_a_file_that_vanished_before_the_last_attempt_is_nothing_that_is_missing
 
 
 def test_a_full_disk_is_a_failure_that_says_so(big: Path, tmp_path: Path) -> None:
-    """Some files came over; a copy whose disk is full is a failure all the same."""
+    """rclone copied some files; the full disk is a failure all the same."""
     full = tmp_path / "full"
     full.mkdir()
     mount = f"mount -t tmpfs -o size=1m,mode=777 tmpfs {full}"

@@ -1,4 +1,4 @@
-"""rdiff-backup under watch: real repositories, what the caller sees, and what goes on record."""
+"""rdiff-backup under watch: real repositories, the caller's output, and the record."""
 
 import os
 import re
@@ -33,12 +33,12 @@ SCENARIOS = {
 
 
 def test_the_caller_sees_what_rdiff_backup_alone_would_have_said(twins: Twins) -> None:
-    """The statistics that we ask for are nobody's cron mail: both streams and the exit code are the same."""
+    """The caller does not see the statistics that the wrapper asks for: both streams and the exit code are the same."""
     for job, (arguments, _) in SCENARIOS.items():
-        bare, wrapped = (_without_figures(one) for one in twins.run("rdiff-backup", *arguments, job=job))
+        bare, wrapped = (_without_figures(ran) for ran in twins.run("rdiff-backup", *arguments, job=job))
         assert wrapped == bare, job
     ended = {job["job"]: job["last"] for job in status()["jobs"]}
-    assert {job: one["outcome"] for job, one in ended.items()} == {job: want for job, (_, want) in SCENARIOS.items()}
+    assert {job: run["outcome"] for job, run in ended.items()} == {job: want for job, (_, want) in SCENARIOS.items()}
     assert (ended["first"]["bytes_processed"], ended["first"]["files"]) == (36_000, 18)
     assert "does not exist" in ended["source missing"]["reason"]
     assert "no rdiff-backup repository" in ended["no repository"]["reason"]
@@ -50,7 +50,7 @@ def test_the_repository_is_the_one_that_it_would_have_been(twins: Twins) -> None
     twins.each(lambda folder: subprocess.run(first, cwd=folder, check=True))
     twins.each(lambda folder: (folder / "odd/more").write_text("more"))
     backup = twins.run("rdiff-backup", "-v5", "backup", "odd", "r")
-    assert [one.code for one in backup] == [0, 0]
+    assert [ran.code for ran in backup] == [0, 0]
     assert b"Session statistics" not in backup[1].out
     for job, arguments in (("check", ("verify", "r")), ("back", ("restore", "r", "back"))):
         assert tray("run", "--job", job, "--", "rdiff-backup", *arguments, cwd=twins.wrapped).returncode == 0
@@ -63,7 +63,7 @@ def test_the_repository_is_the_one_that_it_would_have_been(twins: Twins) -> None
 
 
 def test_files_that_cannot_be_read_are_a_warning_with_their_names(twins: Twins) -> None:
-    """rdiff-backup ends with exit code 0 without them; its warnings and its own count say what is missing."""
+    """rdiff-backup ends with exit code 0 without them; its warnings and its own count name the missing files."""
     bare, wrapped = twins.run(*READS_NO_MORE, "rdiff-backup", "backup", "shut", "repository")
     assert wrapped == bare
     # The owner's rdiff-backup gives itself the right to read a file, but not to list a folder; root's never had to.
@@ -82,7 +82,7 @@ def big(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_that_was_asked_for_is_a_cancel(tmp_path: Path, places: Places, number: int) -> None:
-    """systemctl stop and Ctrl-C end it as they would without us: with exit code 1."""
+    """systemctl stop and Ctrl-C end rdiff-backup as without us: with exit code 1."""
     big = make_tree(tmp_path / "big", files=4000, size=1000)
     run = start("run", "--", "rdiff-backup", "backup", big, tmp_path / "r", stderr=subprocess.PIPE)
     _engine(places, tmp_path / "r")
@@ -93,7 +93,7 @@ def test_a_stop_that_was_asked_for_is_a_cancel(tmp_path: Path, places: Places, n
 
 
 def test_a_killed_run_is_a_failure_and_the_next_one_a_warning(tmp_path: Path, places: Places) -> None:
-    """What a killed incremental backup left half done the next one undoes, and says so with exit code 2."""
+    """rdiff-backup undoes a killed incremental backup at its next run, and says so with exit code 2."""
     big, repository = make_tree(tmp_path / "big", files=150, size=1000), tmp_path / "r"
     subprocess.run(["rdiff-backup", "--current-time", "1700000000", "backup", big, repository], check=True)
     for path in big.rglob("file*"):
@@ -110,7 +110,7 @@ def test_a_killed_run_is_a_failure_and_the_next_one_a_warning(tmp_path: Path, pl
 
 
 def test_a_full_disk_is_a_failure(big: Path, tmp_path: Path) -> None:
-    """What is not written whole is no backup."""
+    """A backup that did not fit on the disk is a failure."""
     full = tmp_path / "full"
     full.mkdir()
     mount = f"mount -t tmpfs -o size=1m,mode=777 tmpfs {full}"
@@ -121,7 +121,7 @@ def test_a_full_disk_is_a_failure(big: Path, tmp_path: Path) -> None:
 
 
 def _without_figures(ran: Ran) -> Ran:
-    """Drop what differs from run to run: the figures of statistics that the user asked for."""
+    """Drop text that differs from run to run: the figures of statistics that the user asked for."""
     return Ran(ran.code, re.sub(rb"(?m)^(\w+) [\d.]+( \(.*\))?$", rb"\1 #", ran.out), ran.err)
 
 

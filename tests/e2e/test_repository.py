@@ -59,12 +59,12 @@ def processes() -> Iterator[list["subprocess.Popen[bytes]"]]:
 
 def the_repository() -> dict[str, Any]:
     """Return the one repository of `status --json`."""
-    (found,) = status()["repositories"]
-    return dict(found)
+    (repository,) = status()["repositories"]
+    return dict(repository)
 
 
 def refreshed(*arguments: str | Path, **options: Any) -> dict[str, Any]:
-    """Return what `repository --refresh --json` says of one repository."""
+    """Return the facts of one repository from `repository --refresh --json`."""
     return dict(json.loads(tray("repository", "--refresh", "--json", *arguments, **options).stdout))
 
 
@@ -81,16 +81,16 @@ def home_job() -> dict[str, Any]:
 def test_the_status_tells_what_the_repository_holds_and_looking_changes_nothing(
     repository: Path, source: Path, places: Places
 ) -> None:
-    """After a wrapped run restic itself agrees; polls, `status` and `repository` leave repository and cache as they were."""
+    """After a wrapped run restic itself agrees; polls, `status` and `repository` change neither repository nor cache."""
     backed_up(repository, source)
     cache = places.state / "repositories"
     before = tree(repository), tree(cache)
-    found = the_repository()
+    shown = the_repository()
     page = tray("repository")
     assert (tree(repository), tree(cache)) == before
     (known,) = snapshots(repository)
-    assert (found["snapshots"], found["last_snapshot"], found["locked_by"]) == (1, known["id"], None)
-    assert found["error"] is None
+    assert (shown["snapshots"], shown["last_snapshot"], shown["locked_by"]) == (1, known["id"], None)
+    assert shown["error"] is None
     assert page.returncode == 0
     assert "snapshots: 1" in page.stdout
     refreshed(repository)
@@ -112,7 +112,7 @@ def _faithless(tmp_path: Path, after: str) -> Path:
 def test_a_success_without_its_snapshot_is_a_warning_until_the_next_good_run(
     repository: Path, source: Path, tmp_path: Path
 ) -> None:
-    """The engine said saved, the repository has nothing: nobody is told that this backup is fine."""
+    """The engine reported a snapshot that the repository does not have: the status is a warning, not fine."""
     bad = _faithless(tmp_path, f"rm -f {repository}/snapshots/*")
     done = tray("run", "--job", "home", "--", bad, "-r", repository, "backup", source)
     assert done.returncode == 0
@@ -126,7 +126,7 @@ def test_a_success_without_its_snapshot_is_a_warning_until_the_next_good_run(
 def test_a_folder_of_the_same_name_somewhere_else_raises_no_alarm(
     repository: Path, source: Path, tmp_path: Path
 ) -> None:
-    """What a container calls by this name is another repository; the run left no trace here, so nothing is concluded."""
+    """In a container the name can mean another repository: the run left no trace in ours, so the status raises no alarm."""
     other = make_repository(tmp_path / "other")
     program = tmp_path / "elsewhere" / "restic"
     program.parent.mkdir()
@@ -138,7 +138,7 @@ def test_a_folder_of_the_same_name_somewhere_else_raises_no_alarm(
 
 
 def test_forget_after_the_backup_is_no_concern_but_all_gone_is(repository: Path, source: Path) -> None:
-    """The usual `forget` keeps the newest; a repository without any snapshot is not the one that the log speaks of."""
+    """The usual `forget` raises no concern; a repository without any snapshot of the last run does."""
     backed_up(repository, source)
     backed_up(repository, source)
     subprocess.run(["restic", "-r", repository, "forget", "--keep-last", "1", "-q"], check=True)
@@ -162,14 +162,14 @@ def _holding(processes: "list[subprocess.Popen[bytes]]", *argv: str | Path) -> "
 def test_a_lock_of_a_living_and_of_a_dead_borg_are_told_apart(
     borg: Path, source: Path, processes: "list[subprocess.Popen[bytes]]"
 ) -> None:
-    """Who holds it and since when is a fact; once that process is gone it is said, and a killed run's lock is found."""
+    """The status names the lock's holder and its time, says when that process is gone, and finds a killed run's lock."""
     holder = _holding(processes, "borg", "create", f"{borg}::a", "-")
     wait_for(lambda: locks.held("borg", borg), what="borg's lock")
     host = os.uname().nodename.partition(".")[0]
-    found = refreshed(borg)
-    assert (found["locked_by"], found["error"]) == (f"process {holder.pid} on {host}", None)
-    assert found["locked_since"] is not None
-    assert found["snapshots"] is None  # nobody asks beside a backup
+    answer = refreshed(borg)
+    assert (answer["locked_by"], answer["error"]) == (f"process {holder.pid} on {host}", None)
+    assert answer["locked_since"] is not None
+    assert answer["snapshots"] is None  # borg is not asked beside a backup
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert refreshed(borg)["locked_by"] == f"process {holder.pid} on {host}, which runs no more"
@@ -181,11 +181,11 @@ def test_a_lock_of_a_living_and_of_a_dead_borg_are_told_apart(
 def test_a_killed_restic_leaves_a_lock_that_is_found_at_once(
     repository: Path, source: Path, processes: "list[subprocess.Popen[bytes]]"
 ) -> None:
-    """While it works it is a fact without a command; after two days it is a note with one."""
+    """While restic works the status shows its lock without a command; after two days it shows the command that removes it."""
     holder = _holding(processes, "restic", "-r", repository, "backup", "--stdin", "-q")
     wait_for(lambda: locks.held("restic", repository), what="restic's lock")
-    found = refreshed(repository)
-    assert (found["locked_by"], found["lock_command"]) == ("a restic process", None)
+    answer = refreshed(repository)
+    assert (answer["locked_by"], answer["lock_command"]) == ("a restic process", None)
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert locks.left_behind("restic", str(repository), 0) is not None
@@ -193,22 +193,22 @@ def test_a_killed_restic_leaves_a_lock_that_is_found_at_once(
     (lock,) = (repository / "locks").iterdir()
     long_ago = lock.stat().st_mtime - 2.5 * 86_400
     os.utime(lock, (long_ago, long_ago))
-    found = refreshed(repository)
-    assert found["locked_by"].startswith(f"process {holder.pid} on ")
-    assert found["locked_by"].endswith("which runs no more")
+    answer = refreshed(repository)
+    assert answer["locked_by"].startswith(f"process {holder.pid} on ")
+    assert answer["locked_by"].endswith("which runs no more")
     (note,) = status()["notes"]
     assert "2 days" in note
-    assert found["lock_command"] in note
-    subprocess.run(["sh", "-c", found["lock_command"]], check=True, capture_output=True)
+    assert answer["lock_command"] in note
+    subprocess.run(["sh", "-c", answer["lock_command"]], check=True, capture_output=True)
     assert refreshed(repository)["locked_by"] is None
 
 
 def test_borg_is_asked_for_what_its_files_do_not_tell(borg: Path, source: Path) -> None:
-    """With a passphrase in the asker's environment; the repository is unchanged, and without one nothing is wrong."""
+    """borg is asked where the environment has the passphrase, and changes nothing; without one the status shows no error."""
     tray("run", "--job", "home", "--", "borg", "create", f"{borg}::monday", source, check=True)
     before = tree(borg)
-    found = refreshed(borg)
-    assert (found["snapshots"], found["last_snapshot"], found["error"]) == (1, "monday", None)
+    answer = refreshed(borg)
+    assert (answer["snapshots"], answer["last_snapshot"], answer["error"]) == (1, "monday", None)
     environ = {name: value for name, value in os.environ.items() if name != "BORG_PASSPHRASE"}
     assert refreshed(borg, env=environ)["error"] is None
     assert tree(borg) == before
@@ -217,13 +217,13 @@ def test_borg_is_asked_for_what_its_files_do_not_tell(borg: Path, source: Path) 
 def test_an_unmounted_repository_is_an_error_beside_what_was_last_known(
     repository: Path, source: Path, tmp_path: Path
 ) -> None:
-    """A disk in a drawer: its age is shown, the job stays what it was, and once it is back all is well."""
+    """With the disk in a drawer the status shows the age of its facts and keeps the job's state; mounted again, it is fine."""
     backed_up(repository, source)
     known = the_repository()
     os.rename(repository, tmp_path / "drawer")
-    found = refreshed(repository)
-    assert found["error"]["code"] == "ERROR_REPOSITORY_UNREACHABLE"
-    assert (found["snapshots"], found["as_of"]) == (1, known["as_of"])
+    answer = refreshed(repository)
+    assert answer["error"]["code"] == "ERROR_REPOSITORY_UNREACHABLE"
+    assert (answer["snapshots"], answer["as_of"]) == (1, known["as_of"])
     page = tray("repository")
     assert page.returncode == 3
     assert "may not be mounted" in page.stdout
@@ -233,35 +233,35 @@ def test_an_unmounted_repository_is_an_error_beside_what_was_last_known(
 
 
 def test_a_repository_that_cannot_be_written_can_be_looked_at(repository: Path, source: Path, borg: Path) -> None:
-    """Looking and asking need no write: both repositories on a read-only mount tell all they know."""
+    """Looking and asking write nothing: both repositories answer from a read-only mount."""
     for engine_repository in (repository, borg):
         mount = f"mount --bind {engine_repository} {engine_repository}\nmount -o remount,ro,bind {engine_repository}"
         argv = [*TRAY, "repository", "--refresh", "--json", str(engine_repository)]
         done = subprocess.run(mounted(mount, *argv), capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        found = json.loads(done.stdout)
-        assert (found["snapshots"], found["error"]) == (0, None)
+        answer = json.loads(done.stdout)
+        assert (answer["snapshots"], answer["error"]) == (0, None)
 
 
 def test_a_wrong_password_in_the_configured_file_is_said_and_hides_nothing(
     repository: Path, source: Path, tmp_path: Path, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once the password is right again the next look is."""
+    """The status shows the wrong password until the next look with the right one."""
     monkeypatch.delenv("RESTIC_PASSWORD")
     secret = tmp_path / "password"
     secret.write_text("wrong\n")
     saving.save_job(places, Job("home", sources=(str(source),), repository=str(repository), password_file=str(secret)))
-    found = refreshed()
-    assert (found["snapshots"], found["error"]["code"]) == (0, "ERROR_REPOSITORY_ASK")
-    assert "wrong password" in found["error"]["why"]
+    answer = refreshed()
+    assert (answer["snapshots"], answer["error"]["code"]) == (0, "ERROR_REPOSITORY_ASK")
+    assert "wrong password" in answer["error"]["why"]
     secret.write_text(PASSWORD + "\n")
     assert refreshed()["error"] is None
 
 
-def test_nobody_asks_while_a_backup_of_the_repository_runs(
+def test_the_engine_is_not_asked_while_a_backup_of_the_repository_runs(
     repository: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The wrong password that would fail at once is never tried beside a live run."""
+    """A wrong password would fail at once, but the engine is not started beside a live run."""
     program = tmp_path / "slow" / "restic"
     program.parent.mkdir()
     program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\nread line < {tmp_path}/go\n")
@@ -305,7 +305,7 @@ def test_the_disk_can_be_unmounted_as_soon_as_the_wrapped_run_ends(
 def test_an_engine_that_would_eat_the_memory_is_no_answer(
     repository: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file in a repository that never ends, put there by whoever may write to it, must not take the machine's memory."""
+    """An endless file, which another writer can put into the repository, must not take the machine's memory."""
     backed_up(repository, source)
     program = tmp_path / "hungry" / "restic"
     program.parent.mkdir()
@@ -313,6 +313,6 @@ def test_an_engine_that_would_eat_the_memory_is_no_answer(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("RESTIC_PASSWORD", PASSWORD)
-    found = refreshed(repository)
-    assert (found["snapshots"], found["error"]["code"]) == (1, "ERROR_REPOSITORY_ASK")
-    assert "MemoryError" in found["error"]["why"]
+    answer = refreshed(repository)
+    assert (answer["snapshots"], answer["error"]["code"]) == (1, "ERROR_REPOSITORY_ASK")
+    assert "MemoryError" in answer["error"]["why"]

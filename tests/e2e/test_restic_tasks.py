@@ -1,4 +1,4 @@
-"""restic restore, check and prune by real runs under watch; and what a run is expected to take, from the one before."""
+"""restic restore, check and prune under watch; and the time left of a run, estimated from the run before."""
 
 import subprocess
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_restore_check_and_prune_are_on_record_as_what_they_were(repository: Path, tmp_path: Path) -> None:
-    """Each is an operation of its own kind, with its outcome; what restic says is passed on."""
+    """Each is on record with its own kind and outcome, and the caller sees restic's output."""
     done = tray(
         "run", "--job", "home", "--", "restic", "-r", repository, "restore", "latest", "--target", tmp_path / "out"
     )
@@ -41,9 +41,9 @@ def test_a_damaged_repository_is_a_failed_check_that_says_where(repository: Path
     pack.unlink()
     done = tray("run", "--", "restic", "-r", repository, "check")
     assert (done.returncode, "repository contains errors" in done.stderr) == (1, True)
-    found = last()
-    assert (found["kind"], found["outcome"]) == ("check", "failed")
-    assert f"pack {pack.name}: does not exist" in found["reason"]
+    run = last()
+    assert (run["kind"], run["outcome"]) == ("check", "failed")
+    assert f"pack {pack.name}: does not exist" in run["reason"]
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_command_is_expected_to_take_as_long_as_the_last_time(tracker: None) -
     """Also one that says nothing of its progress; the time left is marked as an estimate."""
     assert tray("run", "--job", "dump", "--", "sleep", "3").returncode == 0
     with start("run", "--job", "dump", "--", "sleep", "3") as child:
-        found = wait_for(lambda: [run for run in status()["runs"] if run["eta_seconds"] is not None], seconds=20)
-        assert found[0]["eta_is_estimate"] is True
-        assert 1 <= found[0]["eta_seconds"] <= 4
+        runs = wait_for(lambda: [run for run in status()["runs"] if run["eta_seconds"] is not None], seconds=20)
+        assert runs[0]["eta_is_estimate"] is True
+        assert 1 <= runs[0]["eta_seconds"] <= 4
         assert child.wait(20) == 0

@@ -1,4 +1,4 @@
-"""What a caller sees with us is what the restic of this machine prints without us, line by line."""
+"""The caller sees with us, line by line, the text that this machine's restic prints without us."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from tray.core.model import Outcome
 from tray.engines.base import Exit, Result, Stream
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") if os.geteuid() == 0 else ()
-"""root can read everything, so what must be unreadable is read by somebody else."""
+"""Root can read every file; where a file must be unreadable, restic runs as this other user."""
 
 
 @dataclass()
@@ -29,7 +29,7 @@ class Place:
 
     @property
     def source(self) -> Path:
-        """What is backed up."""
+        """The folder that restic backs up."""
         return self.root / "source"
 
     def keep(self) -> None:
@@ -44,7 +44,7 @@ class Place:
             _hand_over(self.root / "repo")
 
     def run(self, argv: tuple[str, ...], stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        """Run a command as the one who may not read everything."""
+        """Run a command as the user who cannot read every file."""
         return subprocess.run((*NOBODY, *argv), env=self.environ, input=stdin, capture_output=True, cwd=self.root)
 
 
@@ -87,7 +87,7 @@ def place(empty: Path) -> Iterator[Place]:
 
 
 def compare(place: Place, *arguments: str, stdin: bytes = b"") -> Result:
-    """Run restic with these arguments alone and then as we do; both must read the same. Return what we made of it."""
+    """Run restic with these arguments bare and then as we do; both texts must be equal. Return the adapter's result."""
     place.keep()
     argv = ("restic", *arguments)
     alone = place.run(argv, stdin)
@@ -102,26 +102,28 @@ def compare(place: Place, *arguments: str, stdin: bytes = b"") -> Result:
         (Stream.OUT, watched.stdout, alone.stdout),
         (Stream.ERR, watched.stderr, alone.stderr),
     ):
-        told = b"".join(session.feed(line, stream).relay for line in with_us.splitlines(keepends=True))
-        assert _told(told) == _real(without, told)
+        relayed = b"".join(session.feed(line, stream).relay for line in with_us.splitlines(keepends=True))
+        assert _comparable(relayed) == _real(without, relayed)
     return session.conclude(Exit(watched.returncode))
 
 
-def _told(raw: bytes) -> list[str]:
-    """Take out what differs from run to run: ids, durations, and the size of what was added."""
+def _comparable(raw: bytes) -> list[str]:
+    """Take out text that differs from run to run: ids, durations, the added size, and when the scan ends beside the backup."""
     text = re.sub(r"\b(snapshot|storage ID) [0-9a-f]{8}", r"\1 ID", raw.decode())
     text = re.sub(r"\bin (\d+\.\d+s|\d+:\d\d)", "in TIME", text)
     size = r"[1-9]\d*(?:\.\d{3} [KM]iB| B) *"  # times are stored with the files, in more or fewer digits
     text = re.sub(rf"(?<=to the repository: ){size}", "SOME", text)
     text = re.sub(rf"(?<=\(){size}(?=stored\))", "SOME", text)
-    return text.splitlines()
+    return sorted(text.splitlines(), key=lambda line: line.startswith("scan finished"))
 
 
-def _real(raw: bytes, told: bytes) -> list[str]:
-    """Take out what the JSON of this version does not say: the parent's id, the stored size, the words of an error."""
-    text = re.sub(r"^using parent snapshot \w+$", "using parent snapshot", "\n".join(_told(raw)), flags=re.MULTILINE)
-    text = text if b"stored)" in told else re.sub(r" *\([^()]*stored\)$", "", text, flags=re.MULTILINE)
-    if b": could not be read" in told:
+def _real(raw: bytes, relayed: bytes) -> list[str]:
+    """Take out the text that this version's JSON lacks: the parent's id, the stored size, the words of an error."""
+    text = re.sub(
+        r"^using parent snapshot \w+$", "using parent snapshot", "\n".join(_comparable(raw)), flags=re.MULTILINE
+    )
+    text = text if b"stored)" in relayed else re.sub(r" *\([^()]*stored\)$", "", text, flags=re.MULTILINE)
+    if b": could not be read" in relayed:
         text = re.sub(
             r"^error: Open: open (.*): permission denied$", r"error: \1: could not be read", text, flags=re.MULTILINE
         )
@@ -130,8 +132,8 @@ def _real(raw: bytes, told: bytes) -> list[str]:
 
 def test_a_first_backup(place: Place) -> None:
     """No parent, everything new."""
-    found = compare(place, "backup", "source")
-    assert (found.outcome, found.files) == (Outcome.SUCCEEDED, 3)
+    result = compare(place, "backup", "source")
+    assert (result.outcome, result.files) == (Outcome.SUCCEEDED, 3)
 
 
 def test_the_next_backup(place: Place) -> None:
@@ -152,14 +154,14 @@ def test_a_file_and_a_folder_that_cannot_be_read(place: Place) -> None:
     """A snapshot is made, and both are named."""
     (place.source / "a/two").chmod(0)
     (place.source / "b").chmod(0)
-    found = compare(place, "backup", "source")
-    assert (found.outcome, found.errors) == (Outcome.WARNING, 2)
+    result = compare(place, "backup", "source")
+    assert (result.outcome, result.errors) == (Outcome.WARNING, 2)
 
 
 def test_one_source_is_missing(place: Place) -> None:
     """restic 0.14 exits 0 here."""
-    found = compare(place, "backup", "source", "/nowhere/at/all")
-    assert (found.outcome, found.errors) == (Outcome.WARNING, 1)
+    result = compare(place, "backup", "source", "/nowhere/at/all")
+    assert (result.outcome, result.errors) == (Outcome.WARNING, 1)
 
 
 def test_all_sources_are_missing(place: Place) -> None:
@@ -170,24 +172,24 @@ def test_all_sources_are_missing(place: Place) -> None:
 def test_the_password_is_wrong(place: Place) -> None:
     """The reason is plain."""
     place.environ["RESTIC_PASSWORD"] = "wrong"
-    found = compare(place, "backup", "source")
-    assert found.outcome is Outcome.FAILED
-    assert "password is wrong" in found.reason
+    result = compare(place, "backup", "source")
+    assert result.outcome is Outcome.FAILED
+    assert "password is wrong" in result.reason
 
 
 def test_there_is_no_repository(place: Place) -> None:
     """The reason names the address."""
     nowhere = str(place.root / "nowhere")
-    found = compare(place, "-r", nowhere, "backup", "source")
-    assert found.outcome is Outcome.FAILED
-    assert nowhere in found.reason
+    result = compare(place, "-r", nowhere, "backup", "source")
+    assert result.outcome is Outcome.FAILED
+    assert nowhere in result.reason
 
 
 def test_a_flag_that_restic_does_not_know(place: Place) -> None:
     """The usage error is restic's own."""
-    found = compare(place, "backup", "--no-such-flag", "source")
-    assert found.outcome is Outcome.FAILED
-    assert "--no-such-flag" in found.reason
+    result = compare(place, "backup", "--no-such-flag", "source")
+    assert result.outcome is Outcome.FAILED
+    assert "--no-such-flag" in result.reason
 
 
 def test_nothing_to_back_up(place: Place) -> None:
@@ -196,9 +198,9 @@ def test_nothing_to_back_up(place: Place) -> None:
 
 
 def test_a_dry_run(place: Place) -> None:
-    """It says what it would add, and saves nothing."""
-    found = compare(place, "backup", "--dry-run", "source")
-    assert found.snapshot is None
+    """restic names the size that it would add, and saves nothing."""
+    result = compare(place, "backup", "--dry-run", "source")
+    assert result.snapshot is None
 
 
 @pytest.mark.parametrize("flag", ["-q", "-v"])
@@ -209,5 +211,5 @@ def test_quiet_and_verbose(place: Place, flag: str) -> None:
 
 def test_a_backup_of_stdin(place: Place) -> None:
     """restic then speaks of no parent."""
-    found = compare(place, "backup", "--stdin", "--stdin-filename", "dump.sql", stdin=b"select 1" * 1000)
-    assert (found.outcome, found.files) == (Outcome.SUCCEEDED, 1)
+    result = compare(place, "backup", "--stdin", "--stdin-filename", "dump.sql", stdin=b"select 1" * 1000)
+    assert (result.outcome, result.files) == (Outcome.SUCCEEDED, 1)

@@ -21,11 +21,11 @@ SLOW = ("rsync", "-a", "--bwlimit=2500")  # KiB/s
 @pytest.fixture
 def twins(tmp_path: Path) -> Twins:
     """Two folders with the same files, and a remote shell that runs the far side here."""
-    found = make_twins(tmp_path)
-    for folder in (found.bare, found.wrapped):
-        (folder / "shell").write_text('#!/bin/sh\necho "$@" >> told\nshift\nexec "$@"\n')
+    pair = make_twins(tmp_path)
+    for folder in (pair.bare, pair.wrapped):
+        (folder / "shell").write_text('#!/bin/sh\necho "$@" >> commands\nshift\nexec "$@"\n')
         (folder / "shell").chmod(0o700)
-    return found
+    return pair
 
 
 @pytest.fixture
@@ -53,20 +53,20 @@ SCENARIOS = {
 
 
 def test_the_caller_sees_what_rsync_alone_would_have_said(twins: Twins) -> None:
-    """Whatever the user asked rsync to print, our progress and figures are not in it; the exit code is rsync's."""
+    """The caller sees the text that the user asked rsync for, without our progress and figures; the exit code is rsync's."""
     for job, (arguments, code, _) in SCENARIOS.items():
-        bare, wrapped = (comparable(one, twins) for one in twins.run("rsync", *arguments, job=job))
+        bare, wrapped = (comparable(ran, twins) for ran in twins.run("rsync", *arguments, job=job))
         assert wrapped == bare, job
         assert wrapped.code == code, job
     ended = {job["job"].removesuffix(" (dry-run)"): job["last"] for job in status()["jobs"]}
-    assert {job: one["outcome"] for job, one in ended.items()} == {job: want for job, (_, _, want) in SCENARIOS.items()}
+    assert {job: run["outcome"] for job, run in ended.items()} == {job: want for job, (_, _, want) in SCENARIOS.items()}
     assert (ended["first"]["files"], ended["first"]["bytes_processed"]) == (12, 12 * 3000)
     assert "missing" in ended["one missing"]["reason"]
     assert "-r or -a" in ended["skipped"]["reason"]
 
 
 def comparable(ran: Ran, twins: Twins) -> Ran:
-    """Drop what differs from run to run: folders, times, rates, and the order of what different processes said."""
+    """Drop text that differs from run to run: folders, times, rates, and the order of lines from different processes."""
     return Ran(ran.code, _comparable(ran.out, twins), b"".join(sorted(_comparable(ran.err, twins).splitlines(True))))
 
 
@@ -79,17 +79,17 @@ def _comparable(text: bytes, twins: Twins) -> bytes:
 
 
 def test_unreadable_files_and_a_closed_target_are_told_apart(twins: Twins) -> None:
-    """Both are exit code 23: once all but two things came over, once nothing did."""
+    """rsync's exit code 23 does not tell them apart: one run copied all but two files, the other one nothing."""
     for job, arguments in (
         ("shut", ["-av", "shut/", "dst"]),
         ("again", ["-a", "shut/", "dst"]),
         ("closed", ["-r", "source/", "/proc/sys"]),  # a folder of its own rsync would open for itself
     ):
-        bare, wrapped = (comparable(one, twins) for one in twins.run(*READS_NO_MORE, "rsync", *arguments, job=job))
+        bare, wrapped = (comparable(ran, twins) for ran in twins.run(*READS_NO_MORE, "rsync", *arguments, job=job))
         assert wrapped == bare, job
         assert wrapped.code == 23
     ended = {job["job"]: job["last"] for job in status()["jobs"]}
-    assert {job: one["outcome"] for job, one in ended.items()} == {
+    assert {job: run["outcome"] for job, run in ended.items()} == {
         "shut": "warning",
         "again": "warning",
         "closed": "failed",
@@ -100,13 +100,13 @@ def test_unreadable_files_and_a_closed_target_are_told_apart(twins: Twins) -> No
 
 def test_also_with_both_streams_in_one(twins: Twins) -> None:
     """`2>&1` in a crontab: the same lines, none of ours; rsync's own buffer mixes their order as it likes."""
-    bare, wrapped = (one.out for one in twins.run(*READS_NO_MORE, "rsync", "-av", "shut/", "dst", merged=True))
+    bare, wrapped = (ran.out for ran in twins.run(*READS_NO_MORE, "rsync", "-av", "shut/", "dst", merged=True))
     assert sorted(_comparable(wrapped, twins).splitlines()) == sorted(_comparable(bare, twins).splitlines())
     assert (last()["outcome"], last()["errors"]) == ("warning", 2)
 
 
 def test_the_other_machine_is_told_nothing_new(twins: Twins) -> None:
-    """A restricted or an old rsync on the other side must not refuse because of us."""
+    """The remote command is the same as without us, so a restricted or old rsync there does not refuse it."""
     for job, arguments in (
         ("push", ["-av", "-e", "./shell", "source/", "host:{}/there"]),
         ("pull", ["-a", "-e", "./shell", "host:{}/odd/", "here"]),
@@ -117,14 +117,16 @@ def test_the_other_machine_is_told_nothing_new(twins: Twins) -> None:
         assert wrapped.code == bare.code
     script = ["rsync", "-a", "-e", "./shell"]
     for folder, begin in ((twins.bare, []), (twins.wrapped, [*TRAY, "run", "--job", "direct", "--"])):
-        (folder / "told").unlink()
+        (folder / "commands").unlink()
         done = subprocess.run(
             [*begin, *script, "source/", f"host:{folder}/direct"], cwd=folder, capture_output=True, check=False
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    told = [(folder / "told").read_text().replace(str(folder), "/twin") for folder in (twins.bare, twins.wrapped)]
-    assert told[0] == told[1]
-    assert "--server" in told[0]
+    commands = [
+        (folder / "commands").read_text().replace(str(folder), "/twin") for folder in (twins.bare, twins.wrapped)
+    ]
+    assert commands[0] == commands[1]
+    assert "--server" in commands[0]
     direct = next(job["last"] for job in status()["jobs"] if job["job"] == "direct")
     assert (direct["outcome"], direct["reason"]) == ("succeeded", "12 files were copied.")
 
@@ -132,16 +134,16 @@ def test_the_other_machine_is_told_nothing_new(twins: Twins) -> None:
 def test_progress_is_seen_while_it_copies_and_a_killed_wrapper_costs_nothing(big: Path, tmp_path: Path) -> None:
     """Files and bytes are shown; when the wrapper dies, rsync goes on, and its own figures say how it ended."""
     tracker = start("tracker")
-    slower = ("rsync", "-a", "--bwlimit=800")  # six seconds: it must still go on when a busy machine has looked
+    slower = ("rsync", "-a", "--bwlimit=800")  # six seconds: rsync must still run when a busy machine has polled
     run = start("run", "--job", "home", "--", *slower, f"{big}/", tmp_path / "dst")
-    shown = wait_for(lambda: [found for found in status()["runs"] if found["files_done"]], what="files")[0]
+    shown = wait_for(lambda: [live for live in status()["runs"] if live["files_done"]], what="files")[0]
     assert (shown["engine"], shown["repository"], shown["bytes_total"]) == ("rsync", str(tmp_path / "dst"), None)
     assert (shown["files_total"], shown["phase"]) == (26, "copying")
     assert shown["bytes_done"]
     run.kill()
     run.wait()
     wait_for(lambda: not status()["runs"], what="the end")
-    ended = wait_for(lambda: [one for one in (status()["last"],) if one], what="the record")[0]
+    ended = wait_for(lambda: [newest for newest in (status()["last"],) if newest], what="the record")[0]
     assert (ended["outcome"], ended["inferred"], ended["files"]) == ("succeeded", True, 20)
     tracker.terminate()
     tracker.wait()
@@ -154,7 +156,7 @@ def _engine(places: Places) -> int:
 
 
 def _said(places: Places) -> bytes:
-    """Return what rsync has written so far."""
+    """Return rsync's output so far."""
     return b"".join(
         path.read_bytes() for folder in runs.live(places) for path in folder.path.glob("*") if path.is_file()
     )
@@ -173,7 +175,7 @@ def test_a_stop_that_was_asked_for_is_a_cancel(big: Path, tmp_path: Path, places
 
 
 def test_a_killed_rsync_is_a_failure(big: Path, tmp_path: Path, places: Places) -> None:
-    """An OOM kill is nobody's wish."""
+    """The system killed rsync (out of memory); the user did not cancel it."""
     run = start("run", "--", *SLOW, f"{big}/", tmp_path / "dst", stderr=subprocess.DEVNULL)
     os.kill(_engine(places), signal.SIGKILL)
     assert run.wait(timeout=30) == -signal.SIGKILL
@@ -181,7 +183,7 @@ def test_a_killed_rsync_is_a_failure(big: Path, tmp_path: Path, places: Places) 
 
 
 def test_a_file_that_vanishes_is_a_warning(big: Path, tmp_path: Path, places: Places) -> None:
-    """What was in the list and is gone when it is read is missing in the copy."""
+    """The copy lacks a file that vanished after rsync had listed it."""
     run = start("run", "--", *SLOW, f"{big}/", tmp_path / "dst", stderr=subprocess.PIPE)
     _engine(places)
     (big / "d4/file19").unlink()
@@ -193,7 +195,7 @@ def test_a_file_that_vanishes_is_a_warning(big: Path, tmp_path: Path, places: Pl
 
 
 def test_a_full_disk_is_a_failure_that_says_so(big: Path, tmp_path: Path) -> None:
-    """rsync says 11, and why."""
+    """rsync ends with exit code 11, and the reason names the full disk."""
     full = tmp_path / "full"
     full.mkdir()
     mount = f"mount -t tmpfs -o size=1m,mode=777 tmpfs {full}"

@@ -90,7 +90,7 @@ HIDDEN = (SECRET, KEY, "ghp_16C7")
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work where the commands find what they name."""
+    """Work in a folder that holds the files that the commands name."""
     work = tmp_path / "work"
     (work / "src").mkdir(parents=True)
     (work / "src" / "a").write_text("a")
@@ -104,17 +104,17 @@ def held(places: Places) -> list[str]:
     """Return the files below the folders of the program that hold a secret, and entries of the log that do."""
     roots = {places.config, places.state, places.runtime, places.log}
     files = [path for root in roots for path in root.rglob("*") if path.is_file()]
-    found = [str(path) for path in files if any(word.encode() in path.read_bytes() for word in HIDDEN)]
+    holders = [str(path) for path in files if any(word.encode() in path.read_bytes() for word in HIDDEN)]
     if places.audit_db.exists():
         with sqlite3.connect(f"file:{places.audit_db}?mode=ro", uri=True) as log:
             rows = [str(row) for table in ("entries", "bodies") for row in log.execute(f"SELECT * FROM {table}")]  # noqa: S608 - names of ours
         log.close()
-        found += [row for row in rows if any(word in row for word in HIDDEN)]
-    return found
+        holders += [row for row in rows if any(word in row for word in HIDDEN)]
+    return holders
 
 
 def test_a_secret_reaches_no_file_and_no_answer(places: Places, empty_server: str) -> None:
-    """Neither run folders, logs, audit log, index and spool, nor what the commands and root's service for a group tell."""
+    """Run folders, logs, audit log, index, spool, and the answers of commands and of root's service hold no secret."""
     for argv, environ, options in CASES.values():
         assert argv[0] == "mytool" or shutil.which(argv[0]), f"{argv[0]} is not installed"
         command = [word.replace(EMPTY, empty_server) for word in argv]
@@ -123,21 +123,21 @@ def test_a_secret_reaches_no_file_and_no_answer(places: Places, empty_server: st
     rows = [json.loads(line) for line in tray("history", "--json").stdout.splitlines()]
     assert len(rows) == len(CASES)
     service = Answers(places)
-    told = {"history": json.dumps(rows)}
+    answers = {"history": json.dumps(rows)}
     for command in (["status"], ["status", "--json"], ["history"], ["audit", "show"]):
-        told[" ".join(command)] = tray(*command).stdout
+        answers[" ".join(command)] = tray(*command).stdout
     for kind in ("text", "html", "csv"):
-        told[kind] = tray("report", rows[0]["run"], "--format", kind).stdout
+        answers[kind] = tray("report", rows[0]["run"], "--format", kind).stdout
     for row in rows:
         for kind in ("history", "report", "log"):
-            told[f"{kind} of {row['job']}"] = service.answer({"type": kind, "run": row["run"]}).decode()
-    assert all(told.values())
-    assert not {where: text[:2000] for where, text in told.items() if any(word in text for word in HIDDEN)}
+            answers[f"{kind} of {row['job']}"] = service.answer({"type": kind, "run": row["run"]}).decode()
+    assert all(answers.values())
+    assert not {where: text[:2000] for where, text in answers.items() if any(word in text for word in HIDDEN)}
     assert held(places) == []
 
 
 def test_a_live_run_shows_no_secret_to_the_tracker(places: Places) -> None:
-    """What is published while it runs: job, repository, current file."""
+    """The wrapper publishes job, repository and current file without secrets."""
     tracker = start("tracker")
     try:
         wait_for((places.runtime / "tracker.sock").exists, what="the tracker")

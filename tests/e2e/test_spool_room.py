@@ -27,7 +27,7 @@ from tray.wrapper.relay import LEFT_OUT, Relay
 
 
 def test_a_limit_on_the_size_of_files_does_not_reach_a_pipe(places: Places) -> None:
-    """`ulimit -f`, LimitFSIZE=: bare, the output goes to a pipe; with us it goes the same way, byte for byte."""
+    """Under `ulimit -f` or LimitFSIZE= the command writes its output to the caller's pipe, byte for byte as without us."""
     command = "head -c 200000 /dev/zero | tr '\\0' a >&2"
     line = f'ulimit -f 8; {" ".join(TRAY)} run --job f -- sh -c "$C" 2>&1 >/dev/null | wc -c; exit ${{PIPESTATUS[0]}}'
     done = subprocess.run(
@@ -48,7 +48,7 @@ def test_a_limit_on_the_size_of_files_does_not_reach_a_pipe(places: Places) -> N
 def test_under_a_limit_on_the_size_of_files_the_repository_tells_what_the_output_would(
     places: Places, tmp_path: Path, blocks: int, sources: str, outcome: Outcome, why: str
 ) -> None:
-    """restic's output is not read there, and its exit code 0 alone proves nothing."""
+    """The wrapper does not read restic's output there; the repository must prove the exit code 0."""
     (tmp_path / "src").mkdir()
     (tmp_path / "src/x").write_bytes(os.urandom(400_000))
     line = f"ulimit -f {blocks}; exec {' '.join(TRAY)} run --job r -- restic -r {tmp_path}/r backup {sources}"
@@ -62,7 +62,7 @@ def test_under_a_limit_on_the_size_of_files_the_repository_tells_what_the_output
 
 @pytest.mark.parametrize("script", ["tar -cf {0}/x.tar {0}/y", "sh -c 'tar -cf {0}/x.tar {0}/y; true'"])
 def test_a_command_that_a_limit_killed_says_which(places: Places, tmp_path: Path, script: str) -> None:
-    """SIGXFSZ is told as what it means, of the command and of a script's step."""
+    """The reason explains SIGXFSZ in words, for the command and for a script's step."""
     (tmp_path / "y").write_bytes(bytes(400_000))
     line = f"ulimit -f 100; exec {' '.join(TRAY)} run --job k -- {script.format(tmp_path)}"
     subprocess.run(["bash", "-c", line], capture_output=True, timeout=60)
@@ -72,7 +72,7 @@ def test_a_command_that_a_limit_killed_says_which(places: Places, tmp_path: Path
 
 
 def test_a_small_disk_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """200 MB of output beside 100 MB of room for our files: the command does not notice."""
+    """A command that prints 200 MB while our files have room for 100 MB runs as without us."""
     command = "set -o pipefail; head -c 200000000 /dev/zero | tr '\\0' x | fold -w 65536 >&2 || exit 7"
     mount = f"mount -t tmpfs -o size=100m,mode=777 t {tmp_path}; mount -t tmpfs -o size=100m,mode=777 t /var/tmp"
     line = (
@@ -86,9 +86,9 @@ def test_a_small_disk_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_flood_leaves_the_disk_to_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine writes faster than we read, until the disk would be full: what is not read is left out and said, nothing fails.
+    """An engine writes faster than we read: before the disk is full the wrapper leaves unread output out and says so.
 
-    Errors may have stood in what was left out, so such a run is no success.
+    The output left out may have held errors, so such a run is no success.
     """
     (tmp_path / "bin").mkdir()
     engine = tmp_path / "bin/restic"
@@ -122,7 +122,7 @@ def test_a_flood_leaves_the_disk_to_the_command(tmp_path: Path, monkeypatch: pyt
     passed, code, *end = done.stdout.split()
     assert code == "0", done.stdout + done.stderr
     said = [
-        int(found) for found in re.findall(rb"(\d+) bytes of output were left out", (tmp_path / "said").read_bytes())
+        int(count) for count in re.findall(rb"(\d+) bytes of output were left out", (tmp_path / "said").read_bytes())
     ]
     notices = sum(len(LEFT_OUT % lost) for lost in said)
     assert int(passed) - notices + sum(said) == 900_014_999
@@ -130,7 +130,7 @@ def test_a_flood_leaves_the_disk_to_the_command(tmp_path: Path, monkeypatch: pyt
 
 
 def test_what_is_left_out_ends_with_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each byte is either read or counted as left out, and what is read goes on with a whole line."""
+    """Each byte is either read or counted as left out, and reading goes on with a whole line."""
     tail = Tail(tmp_path / "spool", Stream.ERR, 2)
     lines = b"".join(b"%07d\n" % at for at in range(1_000_000))
     os.write(tail.write_fd, lines[:100_003])
@@ -153,7 +153,7 @@ def test_what_is_left_out_ends_with_a_line(tmp_path: Path, monkeypatch: pytest.M
 def test_the_beginning_of_a_line_that_the_caller_has_seen_is_not_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A prompt is passed on before its line ends; if the rest of the line is left out, only the rest is counted."""
+    """The wrapper relays a prompt before its line ends; if it leaves out the rest of the line, it counts only the rest."""
     tail = Tail(tmp_path / "spool", Stream.ERR, 2)
     os.write(tail.write_fd, b"go on? ")
     assert b"".join(tail.blocks()) == b""
@@ -167,7 +167,7 @@ def test_the_beginning_of_a_line_that_the_caller_has_seen_is_not_left_out(
 
 
 def test_what_was_read_is_given_back_to_the_disk(tmp_path: Path) -> None:
-    """Of a long output only the newest part stays; whoever must conclude from it sees that the beginning is gone."""
+    """Only the newest part of a long output stays; the code that concludes from it sees that the beginning is gone."""
     tail = Tail(tmp_path / "spool", Stream.ERR, 2)
     fd = tail.write_fd
     block, read = b"0123456789abcde\n" * 4096, 0
@@ -185,7 +185,7 @@ def test_what_was_read_is_given_back_to_the_disk(tmp_path: Path) -> None:
 def test_a_killed_wrapper_whose_spool_has_lost_its_beginning_is_no_success(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Errors may have stood in what is gone."""
+    """The lost output may have held errors."""
     from tests.unit.runs.test_runs import info  # a run's facts
     from tray.recording import close_lost
 
@@ -202,7 +202,7 @@ def test_a_killed_wrapper_whose_spool_has_lost_its_beginning_is_no_success(
 
 
 def test_a_long_log_keeps_its_beginning_and_its_end(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fatal line stands at the end; what lies between takes no room, and is said where it was."""
+    """The fatal line stands at the end; the log drops the lines between and marks their place."""
     from tests.unit.runs.test_runs import info
 
     for name, size in (("HEAD", 1 << 20), ("TAIL", 2 << 20), ("_STEP", 1 << 20)):
@@ -231,7 +231,7 @@ def test_a_long_log_keeps_its_beginning_and_its_end(places: Places, monkeypatch:
 
 
 def test_what_is_certainly_not_kept_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a gigabyte of errors only what the log keeps is cleaned of secrets: the end comes soon."""
+    """Of a gigabyte of errors the wrapper cleans only the lines that the log keeps of secrets: the end comes soon."""
     monkeypatch.setattr(logs, "HEAD", 1000)
     log = RunLog(tmp_path / "log", Redactor((), {}))
     log.line(b"x" * 2000 + b"\n", Stream.ERR)
@@ -248,7 +248,7 @@ def test_what_is_certainly_not_kept_is_not_looked_at(tmp_path: Path, monkeypatch
 
 
 def test_a_signal_ends_the_catching_up(tmp_path: Path) -> None:
-    """The command has ended and its reader does not read: TERM ends the wrapper at once, the end is on record."""
+    """The command has ended and the caller does not read: TERM ends the wrapper at once, with the end on record."""
     mark = tmp_path / "done"
     flood = f"yes abcdefghijklmno | head -c 100000000 >&2; touch {mark}"
     run = start("run", "--job", "t", "--", "sh", "-c", flood, stderr=subprocess.PIPE)
@@ -262,7 +262,7 @@ def test_a_signal_ends_the_catching_up(tmp_path: Path) -> None:
 
 
 def test_outputs_that_cannot_be_made_leave_nothing_open(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The quota is used up: the command gets the caller's own descriptors."""
+    """With the quota used up the command gets the caller's own descriptors."""
     from tests.unit.runs.test_runs import info
 
     folder = runs.RunFolder.create(places.runs, info())

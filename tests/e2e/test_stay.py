@@ -1,4 +1,4 @@
-"""Engines that a script leaves in the background: the caller is not held up, and the run is what the engine comes to."""
+"""Engines that a script leaves in the background: the caller does not wait for them, but the run's outcome is the engine's."""
 
 import os
 import re
@@ -32,7 +32,7 @@ def over() -> bool:
 
 
 def left(text: str) -> Callable[[], None]:
-    """Run a script that leaves something behind, take its end, and return what lets the rest end."""
+    """Run a script that leaves a process behind, wait for its end, and return a function that lets the process end."""
     writer = os.open("pipe", os.O_RDWR)
     done = start("run", "--job", "nightly", "--", "sh", "-c", text, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     out, _ = done.communicate(timeout=60)

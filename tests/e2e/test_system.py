@@ -1,4 +1,4 @@
-"""Root's backups in the tray of others: real users of a real kernel, root's service, and people who mean ill."""
+"""Root's backups in other users' trays: real users of a real kernel, root's service, and attackers."""
 
 import json
 import os
@@ -36,13 +36,13 @@ def machine() -> Iterator[Machine]:
 
 @pytest.fixture(autouse=True)
 def nothing_runs_on(machine: Machine) -> Iterator[None]:
-    """No test leaves a backup behind."""
+    """End the backups that a test started."""
     yield
     machine.end_started("restic-")
 
 
 class Backup:
-    """A backup of root's under watch: what its restic prints is told line by line."""
+    """A backup of root's under watch, whose restic prints the lines that the test chooses."""
 
     def __init__(self, machine: Machine, job: str, *words: str) -> None:
         folder = machine.ours / f"restic-{job}"
@@ -110,24 +110,24 @@ def until(machine: Machine, uid: int, what: Callable[[dict[str, Any]], object]) 
     """Return the first status of the user for which *what* is true."""
 
     def ask() -> dict[str, Any] | None:
-        found = machine.status(uid)
-        return found if what(found) else None
+        answer = machine.status(uid)
+        return answer if what(answer) else None
 
-    found = wait_for(ask, what="the status")
-    assert found is not None
-    return found
+    answer = wait_for(ask, what="the status")
+    assert answer is not None
+    return answer
 
 
 def test_a_member_sees_roots_run_with_progress_and_its_end(machine: Machine) -> None:
-    """What root's cron job does stands beside the user's own runs, labelled, and nothing of it can be touched from there."""
+    """A member sees root's cron job beside the member's own runs, labelled, and cannot change any of it."""
     assert machine.run(machine.user_tray(ANN, "run", "--job", "mine", "--", "true")).returncode == 0
     nightly = Backup(machine, "nightly")
     nightly.progress(420)
-    found = until(machine, ANN, lambda status: status["runs"] and status["runs"][0]["bytes_done"] == 420)
-    (run,) = found["runs"]
+    shown = until(machine, ANN, lambda status: status["runs"] and status["runs"][0]["bytes_done"] == 420)
+    (run,) = shown["runs"]
     assert (run["job"], run["instance"], run["percent"], run["can"]) == ("nightly", "system", 42, [])
     assert run["current"] == "/etc/shadow"
-    assert found["state"] == "running"
+    assert shown["state"] == "running"
     refused = machine.run(machine.user_tray(ANN, "seen", "nightly"))
     nightly.ends()
     ended = until(machine, ANN, lambda status: not status["runs"] and (job_of(status, "nightly") or {}).get("last"))
@@ -143,7 +143,7 @@ def test_a_member_sees_roots_run_with_progress_and_its_end(machine: Machine) -> 
 
 
 def test_the_commands_about_the_past_find_roots_runs_too(machine: Machine) -> None:
-    """History, report and log of a run of root's are there for members, and marked as the system's."""
+    """Members get history, report and log of root's runs, marked as the system's."""
     backup(machine, "weekly", 1)
     until(machine, ANN, lambda status: (job_of(status, "weekly") or {}).get("state") == "failed")
     lines = machine.run(machine.user_tray(ANN, "history", "--json")).stdout.splitlines()
@@ -160,11 +160,11 @@ def test_the_commands_about_the_past_find_roots_runs_too(machine: Machine) -> No
 
 
 def test_who_is_not_in_the_group_is_told_how_to_be(machine: Machine) -> None:
-    """One line with the command; nothing of root's is shown, and the state of one's own backups is as it is."""
+    """A stranger reads one line with the command; the status shows no backup of root's and keeps the stranger's own state."""
     assert machine.run(machine.user_tray(BOB, "run", "--job", "mine", "--", "true", member=False)).returncode == 0
-    found = machine.status(BOB, member=False)
-    assert (found["state"], [job["job"] for job in found["jobs"]]) == ("ok", ["mine"])
-    (note,) = found["notes"]
+    shown = machine.status(BOB, member=False)
+    assert (shown["state"], [job["job"] for job in shown["jobs"]]) == ("ok", ["mine"])
+    (note,) = shown["notes"]
     assert "you are not in the group backup-tray" in note
     assert f"sudo usermod -aG backup-tray {BOB}" in note
     doctor = machine.run(machine.user_tray(BOB, "doctor", member=False)).stdout
@@ -176,7 +176,7 @@ def test_who_is_not_in_the_group_is_told_how_to_be(machine: Machine) -> None:
 
 
 def test_nothing_that_a_member_sends_changes_anything(machine: Machine) -> None:
-    """Forged runs, orders to stop, garbage, endless lines and readers that never read: root's run and status stay what they are."""
+    """Forged runs, orders to stop, garbage, endless lines and readers that never read do not change root's run and status."""
     nightly = Backup(machine, "guarded")
     nightly.progress(300)
     before = until(machine, ANN, lambda status: status["runs"] and status["runs"][0]["bytes_done"] == 300)
@@ -203,7 +203,7 @@ def test_nothing_that_a_member_sends_changes_anything(machine: Machine) -> None:
     for done in range(301, 340):
         nightly.progress(done)
     after = until(machine, ANN, lambda status: status["runs"] and status["runs"][0]["bytes_done"] == 339)
-    assert [found["run"] for found in after["runs"]] == [run]
+    assert [live["run"] for live in after["runs"]] == [run]
     assert job_of(after, "forged") is None
     assert machine.root_status()["runs"][0]["run"] == run
     assert machine.service_pid() == pid
@@ -255,7 +255,7 @@ def _memory(machine: Machine, pid: int) -> str:
 
 
 def test_secrets_of_roots_command_lines_never_appear(machine: Machine) -> None:
-    """Whatever a member can ask for, passwords in addresses, options and the environment are not in it."""
+    """No answer to a member holds a password from addresses, options or the environment."""
     secret = ("--password-command", "echo hunter2", "-r", "rest:https://ann:topsecret@nas/repo")
     running = Backup(machine, "secret", *secret)
     running.progress(1)
@@ -279,8 +279,8 @@ def test_secrets_of_roots_command_lines_never_appear(machine: Machine) -> None:
     assert [secret for secret in SECRETS if secret in said] == []
 
 
-def test_a_socket_of_somebody_else_is_not_believed(machine: Machine, tmp_path: Path) -> None:
-    """Whoever puts a socket where root's should be can make nothing look fine."""
+def test_a_socket_of_another_user_is_not_believed(machine: Machine, tmp_path: Path) -> None:
+    """A user who puts a socket in the place of root's cannot make anything look fine."""
     folder = machine.base / "trap"
     machine.as_root("install", "-d", "-m", "777", folder)
     argv = machine.as_user(EVE, machine.python, "-c", _FAKE, folder / "view.sock")
@@ -289,9 +289,9 @@ def test_a_socket_of_somebody_else_is_not_believed(machine: Machine, tmp_path: P
     assert trap.stdout.readline() == b"\n"
     machine.as_root("chmod", "666", folder / "view.sock")
     done = machine.run(machine.user_tray(ANN, "status", "--json", BACKUP_TRAY_SYSTEM=str(folder)))
-    found = json.loads(done.stdout)
-    assert (found["state"], found["runs"]) == ("warning", [])
-    assert f"belongs to user {EVE}, not 0" in found["notes"][0]
+    shown = json.loads(done.stdout)
+    assert (shown["state"], shown["runs"]) == ("warning", [])
+    assert f"belongs to user {EVE}, not 0" in shown["notes"][0]
 
 
 _FAKE = """
@@ -306,7 +306,7 @@ input()
 
 
 def test_a_service_that_was_killed_is_said_so_until_it_is_back(machine: Machine) -> None:
-    """In between root's jobs are marked as not known now, a failure stays one, and nothing that ran is shown as running."""
+    """Meanwhile the status marks root's jobs as not known now, keeps a failure, and shows none of root's runs as running."""
     backup(machine, "kept", 1)
     nightly = Backup(machine, "long")
     nightly.progress(100)
@@ -338,7 +338,7 @@ def test_a_service_that_was_killed_is_said_so_until_it_is_back(machine: Machine)
 
 
 def test_a_folder_that_a_stranger_made_first_is_not_used(machine: Machine) -> None:
-    """Without a login the runtime folder would be in /tmp: whoever took its name gets nothing and is in nobody's way."""
+    """Without a login the runtime folder would be in /tmp: a stranger who took its name gets nothing and blocks no run."""
     shared = machine.base / "tmp"
     machine.as_root("install", "-d", "-m", "1777", shared)
     trap = shared / f"runtime-{ANN}"
@@ -354,7 +354,7 @@ def test_a_folder_that_a_stranger_made_first_is_not_used(machine: Machine) -> No
 
 
 def test_with_accounts_as_an_administrator_makes_them(machine: Machine) -> None:
-    """groupadd, useradd, usermod and a new login are all that it takes; the line that names them is right."""
+    """groupadd, useradd, usermod and a new login suffice; the note that names them is right."""
     name = f"bt{os.getpid()}"
     machine.as_root("groupadd", "--system", f"{name}g")
     try:

@@ -1,4 +1,4 @@
-"""tar under watch: real archives, what the caller sees, and what goes on record."""
+"""tar under watch: real archives, the caller's output, and the record."""
 
 import os
 import re
@@ -25,7 +25,7 @@ def twins(tmp_path: Path) -> Twins:
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Path:
-    """A compressor that takes a part of the archive and no more until the file `open` stands beside it."""
+    """A compressor that reads a part of the archive and waits for the file `open` before it reads on."""
     script = tmp_path / "gate"
     script.write_text(
         f"#!/bin/sh\nhead -c 12000000 >/dev/null\nuntil [ -e {tmp_path}/open ]; do sleep 0.02; done\ncat >/dev/null\n"
@@ -56,13 +56,13 @@ SCENARIOS = {
 
 
 def test_the_caller_sees_what_tar_alone_would_have_said(twins: Twins) -> None:
-    """Totals of ours are nobody's cron mail: both streams, the exit code and the archive are the same."""
+    """The caller does not see the totals that the wrapper asks for: both streams, the exit code and the archive are the same."""
     for job, (arguments, _) in SCENARIOS.items():
-        bare, wrapped = (without_speed(one) for one in twins.run("tar", *arguments, job=job))
+        bare, wrapped = (without_speed(ran) for ran in twins.run("tar", *arguments, job=job))
         assert wrapped == bare, job
     ended = {job["job"]: job["last"] for job in status()["jobs"]}
-    assert {job: one["outcome"] for job, one in ended.items()} == {job: want for job, (_, want) in SCENARIOS.items()}
-    assert all(one["bytes_processed"] > 0 for one in ended.values() if one["outcome"] == "succeeded")
+    assert {job: run["outcome"] for job, run in ended.items()} == {job: want for job, (_, want) in SCENARIOS.items()}
+    assert all(run["bytes_processed"] > 0 for run in ended.values() if run["outcome"] == "succeeded")
     archives = sorted({path.name for path in twins.bare.glob("*.tar")} - {"f.tar"})  # an incremental one holds times
     assert len(archives) == 7
     for name in archives:
@@ -70,7 +70,7 @@ def test_the_caller_sees_what_tar_alone_would_have_said(twins: Twins) -> None:
 
 
 def without_speed(ran: Ran) -> Ran:
-    """Drop what differs from run to run: how fast it was."""
+    """Drop text that differs from run to run: the speed."""
     return Ran(ran.code, ran.out, re.sub(rb"[\d.]+[KMGT]?i?B/s", b"#", ran.err))
 
 
@@ -91,7 +91,7 @@ def test_an_archive_on_stdout_is_not_touched(twins: Twins) -> None:
 
 
 def test_without_a_look_at_stderr_nothing_is_asked_for(twins: Twins) -> None:
-    """With --no-watch tar prints to the caller directly, and so no line of ours may be among it."""
+    """With --no-watch tar prints to the caller directly, so the wrapper adds no flag that makes tar print more."""
     done = subprocess.run(
         [*TRAY, "run", "--no-watch", "--", "tar", "c", "source"], cwd=twins.wrapped, capture_output=True, check=False
     )
@@ -109,10 +109,10 @@ def test_files_that_cannot_be_read_are_a_warning_with_their_names(twins: Twins) 
 
 
 def test_progress_is_how_much_was_written(big: Path, gate: Path, tmp_path: Path) -> None:
-    """What tar wrote is shown while it writes; of how much nobody knows."""
+    """The status shows the bytes that tar has written, and no total, since tar does not know one."""
     tracker = start("tracker")
     run = start("run", "--", "tar", "-cf", tmp_path / "a.tar", "-I", gate, big)
-    shown = wait_for(lambda: [found for found in status()["runs"] if found["bytes_done"]], what="progress")
+    shown = wait_for(lambda: [live for live in status()["runs"] if live["bytes_done"]], what="progress")
     assert shown[0]["bytes_done"] >= 5_000_000
     assert (shown[0]["bytes_total"], shown[0]["phase"]) == (None, "copying")
     (tmp_path / "open").touch()
@@ -123,7 +123,7 @@ def test_progress_is_how_much_was_written(big: Path, gate: Path, tmp_path: Path)
 
 
 def test_a_file_that_vanishes_is_a_warning(big: Path, gate: Path, tmp_path: Path, places: Places) -> None:
-    """What was there when tar looked and is gone when it reads is missing in the archive."""
+    """The archive lacks a file that vanished after tar had listed it."""
     folder = tmp_path / "flat"
     folder.mkdir()
     for number, path in enumerate(sorted(big.rglob("file*"))):
@@ -141,7 +141,7 @@ def test_a_file_that_vanishes_is_a_warning(big: Path, gate: Path, tmp_path: Path
 def test_a_stop_that_was_asked_for_is_a_cancel(
     big: Path, gate: Path, tmp_path: Path, places: Places, number: int
 ) -> None:
-    """systemctl stop and Ctrl-C end it, and the wrapper dies of the same signal."""
+    """systemctl stop and Ctrl-C end tar, and the wrapper dies of the same signal."""
     run = start("run", "--", "tar", "-cf", tmp_path / "a.tar", "-I", gate, big)
     _engine(places)
     run.send_signal(number)
@@ -151,7 +151,7 @@ def test_a_stop_that_was_asked_for_is_a_cancel(
 
 
 def test_a_killed_tar_is_a_failure(big: Path, gate: Path, tmp_path: Path, places: Places) -> None:
-    """An OOM kill is nobody's wish, whatever of the archive is there."""
+    """The system killed tar (out of memory): a failure, although a part of the archive is there."""
     run = start("run", "--", "tar", "-cf", tmp_path / "a.tar", "-I", gate, big)
     os.kill(_engine(places), signal.SIGKILL)
     assert run.wait(timeout=30) == -signal.SIGKILL
@@ -173,14 +173,14 @@ def test_a_full_disk_is_a_failure_that_says_so(big: Path, tmp_path: Path) -> Non
 
 
 def test_other_work_has_a_kind_of_its_own(twins: Twins) -> None:
-    """Neither an extraction nor a comparison makes the job green that no backup made green."""
+    """An extraction or a comparison does not turn a job green whose backup failed."""
     twins.each(lambda folder: subprocess.run(["tar", "-cf", "good.tar", "source"], cwd=folder, check=True))
     twins.run("tar", "-cf", "a.tar", "missing")
     same = twins.run("tar", "-df", "good.tar", job="same")
     twins.each(lambda folder: (folder / "source/d1/file1").write_text("other"))
     differs = twins.run("tar", "-df", "good.tar", job="differs")
     back = twins.run("tar", "-xvf", "good.tar", job="back")
-    assert [one.code for one in (*same, *differs, *back)] == [0, 0, 1, 1, 0, 0]
+    assert [ran.code for ran in (*same, *differs, *back)] == [0, 0, 1, 1, 0, 0]
     assert all(bare == wrapped for bare, wrapped in (same, differs, back))
     assert {job["job"]: (job["last"]["kind"], job["last"]["outcome"]) for job in status()["jobs"]} == {
         "home": ("backup", "failed"),

@@ -25,7 +25,7 @@ async def main():
     await bus.wait_for_disconnect()
 asyncio.run(main())
 """
-"""Has the name of those who show notifications, and knows no method at all."""
+"""Owns the bus name of the notification service, but has none of its methods."""
 
 LINE = "Audit log: TAMPERED at entry 3 (altered)"
 
@@ -38,15 +38,15 @@ def desk(tmp_path: Path) -> Iterator[Desktop]:
 
 
 def notified(desk: Desktop) -> list[tuple[str, str]]:
-    """What dunst has shown, the newest first."""
-    told = subprocess.run(["dunstctl", "history"], env=desk.env, capture_output=True, text=True, timeout=10).stdout
+    """Return the notifications that dunst has shown, the newest first."""
+    history = subprocess.run(["dunstctl", "history"], env=desk.env, capture_output=True, text=True, timeout=10).stdout
     shown = subprocess.run(["dunstctl", "close-all"], env=desk.env, capture_output=True, timeout=10)
     assert shown.returncode == 0
-    return [(item["summary"]["data"], item["body"]["data"]) for item in json.loads(told)["data"][0]]
+    return [(item["summary"]["data"], item["body"]["data"]) for item in json.loads(history)["data"][0]]
 
 
 def altered(places: Places) -> None:
-    """Make a failure a success, as somebody with SQL at hand would."""
+    """Turn a failure into a success in the database, as an attacker with SQL would."""
     record("home", "failed")
     raw = entry_bytes(places, 3).replace(b'"result":"failed"', b'"result":"succeeded"')
     tamper(places, ("UPDATE entries SET entry = ? WHERE seq = 3", (raw,)))
@@ -55,7 +55,7 @@ def altered(places: Places) -> None:
 def test_a_breach_is_found_shown_and_told_until_it_is_acknowledged(
     desk: Desktop, places: Places, tmp_path: Path
 ) -> None:
-    """The tracker's start verifies; icon, tooltip, menu and a notification say it; so does the next start, but not after that."""
+    """Icon, tooltip, menu and a notification show the breach at each start of the tray until the user acknowledges it."""
     altered(places)
     process = desk.tray()
     item = desk.item()
@@ -81,8 +81,8 @@ def test_a_breach_is_found_shown_and_told_until_it_is_acknowledged(
     assert len(notified(desk)) == 2
 
 
-def test_where_nobody_shows_notifications_that_is_on_record_once(desk: Desktop, places: Places) -> None:
-    """An alarm that nobody sees is a fact for the log; the icon tells it all the same."""
+def test_a_notification_that_the_desktop_does_not_show_is_on_record_once(desk: Desktop, places: Places) -> None:
+    """The log records an alarm that no notification showed; the icon shows it all the same."""
     altered(places)
     (dunst,) = [process for process in desk.started if "dunst" in str(process.args)]
     desk.end(dunst)

@@ -30,7 +30,7 @@ def bare(tmp_path: Path) -> Iterator[Desktop]:
 
 
 def notifications(desk: Desktop) -> list[tuple[str, str]]:
-    """Return the summary and body of what dunst shows."""
+    """Return summary and body of the notifications that dunst shows."""
     subprocess.run(["dunstctl", "close-all"], env=desk.env, check=True, timeout=10)
     shown = subprocess.run(["dunstctl", "history"], env=desk.env, capture_output=True, check=True, timeout=10).stdout
     return [(entry["summary"]["data"], entry["body"]["data"]) for entry in json.loads(shown)["data"][0]]
@@ -76,20 +76,20 @@ def test_the_older_tray_follows_what_happens(older: Desktop, tmp_path: Path) -> 
 
 
 def test_without_a_tray_the_dashboard_opens_and_one_notification_says_so(bare: Desktop) -> None:
-    """Nobody is left without a sign; and when a panel with a tray comes later, it gets the icon."""
+    """The window and one notification replace the icon; a panel with a tray that starts later gets the icon."""
     process = bare.tray()
     wait_for(lambda: windows_of(process) == ["dashboard"], what="the Dashboard")
     wait_for(lambda: bare.titles("Backup"), what="the window on the screen")
-    told = wait_for(lambda: notifications(bare), what="the notification")
-    assert [summary for summary, _ in told] == ["Backup Status has no tray"]
-    assert "backup-tray doctor" in told[0][1]
+    shown = wait_for(lambda: notifications(bare), what="the notification")
+    assert [summary for summary, _ in shown] == ["Backup Status has no tray"]
+    assert "backup-tray doctor" in shown[0][1]
     bare.host = "xfce"
     bare.start_panel()
     assert "No backups performed" in bare.tooltip(bare.item())
 
 
 def test_without_a_desktop_the_terminal_is_named(tmp_path: Path) -> None:
-    """Over ssh, `backup-tray` says what to do instead, and does not pretend to run."""
+    """Over ssh `backup-tray` names the command for a terminal, and does not pretend to run."""
     keep = {
         name: value for name, value in os.environ.items() if not name.startswith(("DISPLAY", "WAYLAND", "DBUS", "XDG"))
     }

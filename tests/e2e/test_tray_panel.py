@@ -55,7 +55,7 @@ def says(desk: Desktop, item: str, text: str) -> str:
 
 
 def test_the_icon_appears_in_the_panel(desk: Desktop, tmp_path: Path) -> None:
-    """AF-1 at a glance: with nothing on record a dashed circle says so, drawn for every size that panels ask for."""
+    """AF-1 at a glance: with no run on record the icon is a dashed circle, in every size that panels ask for."""
     empty = desk.corner(tmp_path / "empty.png")
     desk.tray()
     item = desk.item()
@@ -163,7 +163,7 @@ def test_the_menu_comes_up_on_a_right_click(desk: Desktop, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("way", ["menu", "left click"])
 def test_the_dashboard_opens(desk: Desktop, way: str, tmp_path: Path) -> None:
-    """MF-1: one click on the icon, or the menu, brings the window."""
+    """MF-1: one click on the icon, or the menu, opens the window."""
     process = desk.tray()
     item = desk.item()
     says(desk, item, "No backups performed")
@@ -177,7 +177,7 @@ def test_the_dashboard_opens(desk: Desktop, way: str, tmp_path: Path) -> None:
 
 
 def test_report_log_and_verification_open_their_pages(desk: Desktop) -> None:
-    """Each entry of the menu leads where it says."""
+    """Each menu item opens the page that its label names."""
     run = record("home", "failed")
     process = desk.tray()
     item = desk.item()
@@ -228,7 +228,7 @@ def test_however_it_ends_the_icon_goes_and_nothing_is_left(
 
 
 def test_quit_ends_the_tray(desk: Desktop) -> None:
-    """The last entry of the menu does what it says."""
+    """The menu's last item ends the tray."""
     process = desk.tray()
     item = desk.item()
     says(desk, item, "No backups performed")
@@ -256,7 +256,7 @@ def test_a_panel_that_comes_later_gets_the_icon(tmp_path: Path) -> None:
 
 
 def test_names_cannot_forge_the_tooltip(desk: Desktop) -> None:
-    """Markup, line breaks and escape codes in names and reasons are shown as what they are."""
+    """The tooltip shows markup, line breaks and escape codes in names and reasons as plain text."""
     record("a<img src=x>\n\x1b[31m\u202eb", "failed", reason="no <b>space</b> & more")
     desk.tray()
     _, _, title, body = wait_for(
@@ -269,7 +269,7 @@ def test_names_cannot_forge_the_tooltip(desk: Desktop) -> None:
 
 
 def test_a_log_that_cannot_be_read_turns_the_icon_grey_and_back(desk: Desktop, places: Places, tmp_path: Path) -> None:
-    """AF-2: a damaged log is never green; once it can be read again the icon says so."""
+    """AF-2: a damaged log is never green; the icon returns once the log can be read again."""
     record("home", "succeeded")
     desk.tray()
     item = desk.item()

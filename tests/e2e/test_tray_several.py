@@ -85,10 +85,10 @@ def test_every_surface_counts_all_jobs_and_names_the_worst(desk: Desktop, tmp_pa
     run = tray("history", "--json", "--job", "server", "--limit", "1").stdout.split('"run": "')[1][:36]
     desk.choose(item, "Report of server (failed)")
     wait_for(lambda: f"report/{run}" in windows_of(process), what="the report of the run that was lost")
-    told = tray("status")
-    assert told.returncode == 2
-    assert told.stdout.startswith(f"{TALLY}, a check failed. Worst: database, failed 3 times, last good 3 days ago.")
-    assert "home (check)" in told.stdout
+    printed = tray("status")
+    assert printed.returncode == 2
+    assert printed.stdout.startswith(f"{TALLY}, a check failed. Worst: database, failed 3 times, last good 3 days ago.")
+    assert "home (check)" in printed.stdout
 
 
 def test_a_job_is_forgotten_from_the_dashboard(desk: Desktop, tmp_path: Path) -> None:

@@ -61,13 +61,13 @@ def fill(places: Places) -> None:
 
 
 def standing(**more: Any) -> AuditStanding:
-    """What is known of the log."""
+    """The audit log's last verification."""
     known = AuditStanding("intact", clock.now_ms() - 2 * HOUR, 1204, "Every entry is as it was signed.", baselines=2)
     return replace(known, **more)
 
 
 def status(known: AuditStanding | None) -> Status:
-    """Two jobs, and that standing."""
+    """A status with two jobs and *standing*."""
     judged = statuses.judged(statuses.ended("home"), statuses.ended("etc", hours=9))
     return replace(judged, audit=known, state=State.TAMPERED if known is not None and known.breach else judged.state)
 
@@ -106,7 +106,7 @@ def window(desk: Desktop, home: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def visit(window: Driven, page: str) -> None:
-    """Go to a page and wait until all that it shows is there."""
+    """Go to a page and wait until its content is there."""
     window.script(f"BT.visit('{page}')")
     window.wait(f"#page[data-page={page.split('/')[0]}] h1")
     wait_for(lambda: not window.script("return BT.place.loading"), what=f"{page} to be loaded")
@@ -123,7 +123,7 @@ def choose(window: Driven, name: str, value: str) -> None:
 
 
 def rows(window: Driven) -> list[str]:
-    """What each row of the table says."""
+    """Return the text of each row of the table."""
     return list(window.script("return [...document.querySelectorAll('tbody tr')].map((row) => row.innerText)"))
 
 
@@ -146,12 +146,12 @@ def test_the_badge_says_it_by_colour_shape_and_word(window: Driven) -> None:
         visit(window, "audit")
         window.wait(".card .tag", word.capitalize())
     assert len(seen) == 4
-    assert len({colour for _, colour, _ in seen}) == 3  # what nobody knows is grey, whatever its word
+    assert len({colour for _, colour, _ in seen}) == 3  # an unknown result is grey, whatever its word
     window.push(status(standing()))
 
 
 def test_a_breach_is_on_every_page_and_asks_for_a_reason(window: Driven) -> None:
-    """Nobody can overlook it, the banner leads to the entry, and the alarm does not end without a reason."""
+    """Every page shows the banner, the banner opens the entry, and the alarm does not end without a reason."""
     window.push(status(standing(**BREACH)))
     for page in EVERY_PAGE:
         visit(window, page)
@@ -176,7 +176,7 @@ def test_a_breach_is_on_every_page_and_asks_for_a_reason(window: Driven) -> None
 
 
 def test_entries_are_narrowed_down_and_paged(window: Driven) -> None:
-    """Filters work together, a page holds a page, older and newer lead there and back, and what was found is said aloud."""
+    """Filters combine, "older" and "newer" turn the pages, and a screen reader hears the number of matches."""
     visit(window, "audit")
     assert len(rows(window)) == 50
     first = rows(window)
@@ -199,13 +199,13 @@ def test_entries_are_narrowed_down_and_paged(window: Driven) -> None:
     assert window.script("return document.activeElement.id") == "filter-text"
     window.type("#filter-text", "word17")
     wait_for(lambda: len(rows(window)) == 1, what="the one with that word")
-    window.type("#filter-text", "nobody said this")
+    window.type("#filter-text", "no entry holds this")
     window.wait(".nothing-found")
     window.click("[data-do=clear-filter]")
 
 
 def test_a_day_that_is_none_is_said_beside_it(window: Driven) -> None:
-    """The field is marked, the words say how to write one, and what was found before stays."""
+    """The page marks the field, says how to write a day, and keeps the matches from before."""
     visit(window, "audit")
     choose(window, "when", "days")
     assert window.script("return document.activeElement.id") == "filter-when"
@@ -351,10 +351,10 @@ def test_a_report_that_cannot_be_written_says_why_and_what_to_do(window: Driven)
 
 
 def test_an_acknowledgement_with_a_reason_is_an_entry(window: Driven, home: Path) -> None:
-    """The reason that is typed ends the alarm and stands in the log."""
+    """The reason that the user types ends the alarm and stands in the log."""
     here = paths.places(dict(os.environ) | {paths.HOME_VARIABLE: str(home)})
-    found = Verdict(Result.TAMPERED, 17, clock.now_ms(), "Entry 17 was altered.", first_bad=17, kind=Kind.ALTERED)
-    kept.write(here, found)
+    verdict = Verdict(Result.TAMPERED, 17, clock.now_ms(), "Entry 17 was altered.", first_bad=17, kind=Kind.ALTERED)
+    kept.write(here, verdict)
     window.push(status(standing(**BREACH)))
     visit(window, "dashboard")
     window.click(".banner button", "Acknowledge…")

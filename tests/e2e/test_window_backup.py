@@ -96,12 +96,12 @@ def test_the_first_backup_from_the_empty_page_to_its_verified_record(
     secret = Path(job["password_file"])
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert secret.read_text().strip() == password
-    found = subprocess.check_output(
+    snapshots = subprocess.check_output(
         ["restic", "-r", repository, "--password-file", secret, "snapshots", "--json"],
         text=True,
         stdin=subprocess.DEVNULL,
     )
-    assert [snapshot["paths"] for snapshot in json.loads(found)] == [[str(source)]]
+    assert [snapshot["paths"] for snapshot in json.loads(snapshots)] == [[str(source)]]
 
     window.click("button", "View Report")
     window.wait("h1", "home: succeeded")
@@ -117,7 +117,7 @@ def test_the_first_backup_from_the_empty_page_to_its_verified_record(
 
 
 def test_a_verification_that_is_asked_for_is_on_record(window: Driven, places: Places, tmp_path: Path) -> None:
-    """Verify now, and Verify in the icon's menu, check everything, show what it came to, and are one entry each."""
+    """Verify now, and Verify in the icon's menu, check the whole log, show the result, and add one entry each."""
     window.wait("h1", "No backups performed")
     _fill(window, make_tree(tmp_path / "documents"), tmp_path / "backup")
     window.click("#kept")
@@ -126,8 +126,9 @@ def test_a_verification_that_is_asked_for_is_on_record(window: Driven, places: P
 
     def checks() -> list[str]:
         with AuditLog.read(places.audit_db) as log:
-            entries = [entry.data for entry in log.entries(0, 1000)]
-        return [one["result"] for one in entries if one["action"] == "audit.verified" and one["source"] is None]
+            entries = log.entries(0, 1000)
+        verified = [entry.data for entry in entries if entry.data["action"] == "audit.verified"]
+        return [entry["result"] for entry in verified if entry["source"] is None]
 
     window.script("BT.visit('audit')")
     window.click("button", "Verify now")
@@ -146,7 +147,7 @@ def test_a_verification_that_is_asked_for_is_on_record(window: Driven, places: P
 
 
 def test_what_cannot_work_is_said_beside_the_field_and_nothing_is_made(window: Driven, tmp_path: Path) -> None:
-    """A folder that does not exist is named with a next step; the form keeps what was typed, and no repository appears."""
+    """The page names a folder that does not exist, with a next step; the form keeps its text, and no repository appears."""
     repository = tmp_path / "backup"
     window.wait("h1", "No backups performed")
     _fill(window, tmp_path / "nowhere", repository)
@@ -159,7 +160,7 @@ def test_what_cannot_work_is_said_beside_the_field_and_nothing_is_made(window: D
 
 
 def test_folders_are_chosen_in_the_desktops_own_dialog(window: Driven, tmp_path: Path) -> None:
-    """Nobody has to type a path: the button opens the dialog that the desktop's programs have, and its choice is in the form."""
+    """The button opens the desktop's own folder dialog, and the choice goes into the form."""
     target = tmp_path / "disk"
     target.mkdir()
     window.wait("h1", "No backups performed")
@@ -189,7 +190,7 @@ def test_folders_are_chosen_in_the_desktops_own_dialog(window: Driven, tmp_path:
 
 
 def test_a_typed_password_must_be_typed_twice(window: Driven, tmp_path: Path) -> None:
-    """A slip of the finger cannot lock anybody out of the backup."""
+    """A typing error cannot lock the user out of the backup."""
     window.wait("h1", "No backups performed")
     _fill(window, make_tree(tmp_path / "documents", files=2), tmp_path / "backup")
     window.click("#kind-typed")

@@ -1,4 +1,4 @@
-"""Looking changes nothing: every page of the real window, every page of the icon's menu, and the commands that only tell."""
+"""Looking changes nothing: every page of the real window, every page of the icon's menu, and the read-only commands."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ from tray.window.instance import PAGES
 
 pytestmark = pytest.mark.e2e
 ASKS_FOR_MORE = {"verify"}
-"""Opening it is asking for a verification, which is on record."""
+"""Opening this page asks for a verification, which goes on record."""
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def desk(tmp_path: Path) -> Iterator[Desktop]:
 
 @pytest.fixture
 def repository(tmp_path: Path, places: Places, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A real repository with a job that has been backed up twice and failed once, and nothing left to be done by itself."""
+    """A real repository with a job that succeeded twice and failed once, and no task left that is due."""
     monkeypatch.setenv("RESTIC_PASSWORD", PASSWORD)
     monkeypatch.setenv("RESTIC_CACHE_DIR", str(tmp_path / "cache"))
     made, source = make_repository(tmp_path / "repository"), make_tree(tmp_path / "documents", files=4)
@@ -52,7 +52,7 @@ def repository(tmp_path: Path, places: Places, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def tracker(repository: Path, places: Places) -> Iterator[None]:
-    """A tracker that has done what it does by itself at its start."""
+    """A tracker that has finished the tasks of its start."""
     process = start("tracker", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: "wall_ms" in task_memory.load(places, "clock"), what="the first round of housekeeping")
@@ -64,8 +64,8 @@ def tracker(repository: Path, places: Places) -> Iterator[None]:
 
 
 def helpers(pid: int) -> list[psutil.Process]:
-    """What a tracker has started and what still works."""
-    return [one for one in psutil.Process(pid).children() if one.status() != psutil.STATUS_ZOMBIE]
+    """The tracker's helpers that still run."""
+    return [child for child in psutil.Process(pid).children() if child.status() != psutil.STATUS_ZOMBIE]
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -75,7 +75,7 @@ def tree(folder: Path) -> dict[str, str]:
 
 
 def state(places: Places, repository: Path) -> dict[str, object]:
-    """What must not change: every row of the log, the signed head, the standing, configuration, baselines, repository."""
+    """Everything that must not change: each row of the log, the signed head, the standing, configuration, baselines, repository."""
     with closing(sqlite3.connect(f"file:{places.audit_db}?mode=ro", uri=True)) as connection:
         tables = ("entries", "bodies", "head", "open_runs", "tiles", "segments", "base")
         rows = {
@@ -107,7 +107,7 @@ def visit(window: Driven, page: str) -> None:
 
 
 def use(window: Driven) -> None:
-    """Use whatever on a page only looks: search, filter, turn pages, copy, ask for help, ask again."""
+    """Use each read-only control of a page: search, filter, turn pages, copy, help, refresh."""
     if window.find("#filter-text") is not None:
         window.type("#filter-text", "repository")
         wait_for(lambda: "found" in str(window.script("return document.getElementById('live').textContent")))
@@ -120,7 +120,7 @@ def use(window: Driven) -> None:
 def test_looking_at_everything_changes_nothing(
     desk: Desktop, tracker: None, repository: Path, places: Places, tmp_path: Path
 ) -> None:
-    """No page, no menu and no command that only tells writes an entry, into configuration or baselines, or into the repository."""
+    """No page, menu or read-only command adds an entry or writes to configuration, baselines or the repository."""
     with AuditLog.read(places.audit_db) as log:
         run = log.history(limit=1)[0].run
     before = state(places, repository)

@@ -1,4 +1,4 @@
-"""The real page in real WebKit: what is shown, what changes, and what no data and no script can do."""
+"""The real page in real WebKit: its content, its updates, and its defence against hostile data and scripts."""
 
 import json
 import select
@@ -76,7 +76,7 @@ def test_a_live_run_shows_every_figure(window: Driven) -> None:
 
 
 def test_progress_reaches_the_page_by_itself(window: Driven) -> None:
-    """Whoever watches sees the bar move without touching anything (MF-5)."""
+    """The bar moves without any action of the user (MF-5)."""
     run = statuses.live()
     window.push(statuses.judged(running=(run,)))
     window.wait(".card", "41 %")
@@ -87,7 +87,7 @@ def test_progress_reaches_the_page_by_itself(window: Driven) -> None:
 
 
 def test_to_cancel_asks_first_and_a_refusal_is_said(window: Driven) -> None:
-    """No slip of the mouse ends a backup; what cannot be done is explained, and the explanation can be put away."""
+    """A slip of the mouse ends no backup; the page explains a refusal, and the user can close the explanation."""
     run = statuses.live(can=(Control.PAUSE, Control.CANCEL))
     window.push(statuses.judged(running=(run,)))
     window.click(".card button", "Cancel…")
@@ -118,7 +118,7 @@ def test_runs_of_others_steps_and_repositories_are_told_apart(window: Driven) ->
 
 
 def test_an_unknown_total_has_no_percentage(window: Driven) -> None:
-    """While the total is unknown the bar says so, and nobody invents a percentage."""
+    """While the total is unknown the bar says so, and the page invents no percentage."""
     scanning = statuses.live(phase=Phase.SCANNING, bytes_done=None, bytes_total=None, eta_seconds=None)
     window.push(statuses.judged(running=(scanning,)))
     card = window.read(".card", "Scanning")
@@ -139,7 +139,7 @@ def test_with_nothing_running_the_last_run_is_summed_up(window: Driven) -> None:
 
 
 def test_an_error_takes_the_colours_and_keeps_the_time(window: Driven) -> None:
-    """Old data is never taken for current: a banner with what, why and next, no colours, the absolute time (AF-2)."""
+    """Old data is never taken for current: a banner with cause and next step, no colours, the absolute time (AF-2)."""
     known = statuses.judged(statuses.ended("home"))
     window.push(statuses.broken(known))
     banner = window.read(".banner[role=alert]", "The backup status cannot be read.")
@@ -154,7 +154,7 @@ def test_an_error_takes_the_colours_and_keeps_the_time(window: Driven) -> None:
 
 
 def test_nothing_known_is_said_to_be_unavailable(window: Driven) -> None:
-    """After a failure at the start nobody reads an empty page as "no backups"."""
+    """After a failure at the start the page says "unavailable", not "no backups"."""
     window.push(statuses.broken())
     window.wait("h1", "Data unavailable")
     assert "No backups performed" not in window.text()
@@ -202,7 +202,7 @@ def test_long_names_do_not_break_the_page(window: Driven) -> None:
     ids=["script", "handler", "innerHTML", "text timer", "frame", "javascript link"],
 )
 def test_no_inline_code_runs(window: Driven, attack: str) -> None:
-    """Even if markup got in, the policy keeps it from running."""
+    """Even if markup got in, the page's policy keeps its code from running."""
     window.script(f"window.owned = 0; try {{ {attack} }} catch (error) {{ }}")
     window.driver.set_script_timeout(5)
     window.driver.execute_async_script("setTimeout(arguments[0], 150)")
@@ -210,7 +210,7 @@ def test_no_inline_code_runs(window: Driven, attack: str) -> None:
 
 
 def test_the_page_cannot_be_led_away(window: Driven) -> None:
-    """No address, no file: the window shows our document and no other, and asks nobody for one."""
+    """No script can lead the window to an address or a file: it shows our document alone, and connects to no server."""
     with socket.create_server(("127.0.0.1", 0)) as elsewhere:
         address = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/"
         for way in (
@@ -249,7 +249,7 @@ def test_nothing_but_our_calls_is_reachable(window: Driven, name: str) -> None:
 
 
 def test_an_argument_that_makes_no_sense_gets_an_error_in_plain_words(window: Driven) -> None:
-    """What the page sends is checked, and the answer holds no traceback."""
+    """The window checks the arguments of each call; its answer holds no traceback."""
     wrong = "{run: '../../etc', offset: -1}"
     reply = window.driver.execute_async_script(f"BT.call('log', {wrong}).catch((error) => arguments[0](error))")
     assert reply["what"]
@@ -258,7 +258,7 @@ def test_an_argument_that_makes_no_sense_gets_an_error_in_plain_words(window: Dr
 
 
 def test_help_is_in_the_same_corner_of_every_page(window: Driven) -> None:
-    """Whoever is lost looks at one place, and reads about the page that is open."""
+    """The help button has one place on every page, and explains the page that is open."""
     places, texts = set(), set()
     for page in EVERY_PAGE:
         window.script(f"BT.visit('{page}')")
@@ -313,7 +313,7 @@ def test_only_what_matters_is_announced(window: Driven) -> None:
 
 
 def said(window: Driven) -> str:
-    """What the live region holds."""
+    """Return the text of the live region."""
     return str(window.script("return document.getElementById('live').textContent"))
 
 

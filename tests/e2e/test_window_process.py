@@ -45,15 +45,15 @@ class Opened:
         return subprocess.Popen([*TRAY, *arguments], env=self.env, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def tree(self) -> list[psutil.Process]:
-        """The window's processes: ours and those of the web view. The tracker is nobody's child."""
+        """The window's processes: ours and those of the web view, without the tracker, which outlives the window."""
         process = psutil.Process(self.process.pid)
         return [
             process,
-            *(one for one in process.children(recursive=True) if not started_itself(one.cmdline(), "tracker")),
+            *(child for child in process.children(recursive=True) if not started_itself(child.cmdline(), "tracker")),
         ]
 
     def id(self) -> str:
-        """What the window system calls our window."""
+        """The X server's id of our window."""
         search = [
             "xdotool",
             "search",
@@ -76,7 +76,7 @@ class Opened:
 
 @pytest.fixture
 def opened(desk: Desktop, tmp_path: Path, places: Places) -> Iterator[Opened]:
-    """An open window; whatever is left of it is ended, the tracker that it started too."""
+    """An open window; the fixture ends its processes and the tracker that it started."""
     made = Opened(desk, tmp_path)
     try:
         yield made
@@ -97,8 +97,8 @@ def _ours(process: psutil.Process, places: Places) -> bool:
 
 
 def test_no_port_is_opened(opened: Opened) -> None:
-    """Nobody on the machine or the network can talk to the window: it listens on no TCP or UDP port."""
-    ports = [one for process in opened.tree() for one in process.net_connections("inet")]
+    """The window listens on no TCP or UDP port, so neither other users nor the network can reach it."""
+    ports = [connection for process in opened.tree() for connection in process.net_connections("inet")]
     assert ports == []
     names = [process.name() for process in opened.tree()]
     assert any("WebKit" in name for name in names), "the web view's processes were looked at too"
@@ -125,7 +125,7 @@ def test_a_closed_window_is_a_gone_process(opened: Opened, places: Places) -> No
 
 
 def test_a_terminated_window_lets_the_next_one_open(opened: Opened, tmp_path: Path) -> None:
-    """After kill -9 a stale socket and lock are in nobody's way."""
+    """After kill -9 the stale socket and lock do not block the next window."""
     pids = [process.pid for process in opened.tree()]
     opened.process.kill()
     opened.process.wait(5)
@@ -170,7 +170,7 @@ def test_an_interrupted_window_ends(opened: Opened) -> None:
 
 
 def test_without_a_screen_the_terminal_gets_the_report() -> None:
-    """Over ssh the same status is printed, the exit code says that no window came, and the error says what to do."""
+    """Over ssh the command prints the same status, an exit code for "no window", and an error with the next step."""
     env = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
     done = subprocess.run([*TRAY, "window"], env=env, capture_output=True, text=True, timeout=30)
     assert done.returncode == 2
@@ -224,9 +224,9 @@ def test_a_window_from_a_terminal_gives_the_terminal_back(desk: Desktop, tmp_pat
     terminal.close()
     assert times.read_text(), "it was shown before the terminal was free"
     (window,) = (
-        one
-        for one in psutil.process_iter(["cmdline"])
-        if started_itself(one.info["cmdline"], "window") and _ours(one, places)
+        child
+        for child in psutil.process_iter(["cmdline"])
+        if started_itself(child.info["cmdline"], "window") and _ours(child, places)
     )
     try:
         assert window.status() != psutil.STATUS_ZOMBIE
@@ -238,7 +238,7 @@ def test_a_window_from_a_terminal_gives_the_terminal_back(desk: Desktop, tmp_pat
 
 
 def test_in_a_terminal_without_a_screen_the_words_come_instead(monkeypatch: pytest.MonkeyPatch, places: Places) -> None:
-    """What the window would have said, and why there is none, stand in this terminal."""
+    """The terminal shows the status that the window would show, and why there is no window."""
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     terminal = Terminal(*TRAY, "window")

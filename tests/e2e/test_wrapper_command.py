@@ -26,20 +26,20 @@ def shell(command: str, **options: object) -> "subprocess.CompletedProcess[bytes
 
 @pytest.mark.parametrize("code", [0, 1, 3, 77, 255])
 def test_the_exit_code_is_the_commands(code: int) -> None:
-    """Scripts that look at $? notice nothing of us; an unknown exit code is a failure."""
+    """Scripts that read $? get the command's own code; an unknown exit code is a failure."""
     assert tray("run", "--", "sh", "-c", f"exit {code}").returncode == code
     assert last()["outcome"] == ("succeeded" if code == 0 else "failed")
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGTERM, signal.SIGKILL])
 def test_death_by_a_signal_is_passed_on_as_the_same_death(number: int) -> None:
-    """Whoever waits for us sees what happened; nobody asked for it, so it is a failure."""
+    """The wrapper's caller sees the same signal; the user did not ask for it, so the run is a failure."""
     assert tray("run", "--", "sh", "-c", f"kill -{int(number)} $$").returncode == -number
     assert last()["outcome"] == "failed"
 
 
 def test_a_death_by_signal_leaves_a_closed_run(places: Places) -> None:
-    """Its spool is gone and its log says what happened, not that somebody had to close it."""
+    """The wrapper itself closes the run: the spool is gone, and the log holds the command's words."""
     assert tray("run", "--", "sh", "-c", "echo words >&2; kill -TERM $$").returncode == -signal.SIGTERM
     assert list(runs.live(places)) == []
     log = tray("log", last()["run"]).stdout
@@ -88,7 +88,7 @@ def test_the_order_of_both_outputs_in_one_file_is_kept(tmp_path: Path) -> None:
 
 
 def test_stderr_of_an_unknown_command_is_passed_on_and_logged() -> None:
-    """What a command complains about is in its log; names that could drive a terminal are only text there."""
+    """The log holds the command's error output, and shows file names with control codes as plain text."""
     done = shell(r"""$TRAY run -- sh -c 'printf "bad \033[31mname\n<img onerror>\n\377\n" >&2'""")
     assert done.stderr == b"bad \x1b[31mname\n<img onerror>\n\xff\n"
     log = shell("$TRAY log last").stdout
@@ -148,7 +148,7 @@ def test_what_shows_a_run_may_break_but_not_the_run(tmp_path: Path) -> None:
     assert "not shown (ImportError: removed)" in tray("log", last()["run"]).stdout
 
 
-def test_a_reader_that_never_reads_keeps_nobody_from_knowing_the_end(tmp_path: Path) -> None:
+def test_a_reader_that_never_reads_does_not_delay_the_record_of_the_end(tmp_path: Path) -> None:
     """The end is on record before the last word is read, and a signal ends the waiting for the reader."""
     run = start("run", "--", "sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x >&2; exit 7", stderr=subprocess.PIPE)
     assert run.stderr is not None
@@ -182,13 +182,13 @@ def test_a_signal_is_forwarded_once(tmp_path: Path, number: signal.Signals) -> N
 
 
 def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path: Path) -> None:
-    """nohup goes on meaning what it means."""
+    """Under nohup the command still ignores the hangup."""
     done = shell("trap '' HUP; $TRAY run -- sh -c 'kill -HUP $$; exit 5'")
     assert done.returncode == 5
 
 
 def test_a_killed_wrapper_of_an_unknown_command_is_lost_only_when_the_command_ended(places: Places) -> None:
-    """Nobody saw the exit code, so nobody claims one."""
+    """No process saw the exit code, so the status claims none: the run is lost."""
     run = start("run", "--job", "dump", "--", "sh", "-c", "exec sleep 600")
     child = wait_for(lambda: next((f.info().child for f in runs.live(places) if f.info().child), None))
     run.kill()
@@ -200,7 +200,7 @@ def test_a_killed_wrapper_of_an_unknown_command_is_lost_only_when_the_command_en
 
 
 def test_no_watch_reads_nothing_but_records_start_and_end() -> None:
-    """Whoever wants no spool files still gets the record."""
+    """Without spool files the wrapper still records start and end."""
     done = shell("$TRAY run --no-watch -- sh -c 'echo out; echo err >&2; exit 4'")
     assert (done.returncode, done.stdout, done.stderr) == (4, b"out\n", b"err\n")
     assert last()["outcome"] == "failed"
@@ -226,7 +226,7 @@ def test_cron_finds_the_same_log_and_tracker_without_its_variables(tmp_path: Pat
 
 
 def test_the_clock_set_back_during_a_run_changes_no_duration(tmp_path: Path) -> None:
-    """The end is never before the beginning, and the duration is what really passed."""
+    """The end is never before the beginning, and the duration is the time that really passed."""
     script = tmp_path / "skewed.py"
     script.write_text(
         "import sys\nfrom tray.core import clock\nreal = clock.now_ms\nasked = []\n"
@@ -320,7 +320,7 @@ def test_a_wrong_command_line_gets_what_why_and_next(arguments: list[str]) -> No
 
 
 def test_a_flood_behind_a_reader_that_does_not_read_stays_on_disk(tmp_path: Path) -> None:
-    """What nobody takes waits in the spool; our memory does not grow with it."""
+    """Output that the caller does not read waits in the spool; the wrapper's memory does not grow with it."""
     mark = tmp_path / "done"
     flood = f"yes $(head -c 200 /dev/zero | tr '\\0' x) | head -c 150000000 >&2; touch {mark}; exec sleep 600"
     run = start("run", "--", "sh", "-c", flood, stderr=subprocess.PIPE)
@@ -352,7 +352,7 @@ def test_an_exit_code_beside_a_quick_engine_is_whose_it_is(
 ) -> None:
     """tar lives for two milliseconds, and `ls /nope` ends with tar's exit code; root learns which was which.
 
-    For another user it stays unknown, or where no kernel tells of such programs, what the script's exit code says.
+    For another user the outcome stays unknown, or, where the kernel does not report such programs, follows the script's exit code.
     """
     names = {"tar": f"tar -cf {tmp_path}/x.tar -C /etc hostname", "bad": "tar -cf /nope/x.tar /etc/hostname"}
     exits = Exits()

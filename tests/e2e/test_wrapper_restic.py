@@ -37,14 +37,14 @@ def big(tmp_path: Path) -> Path:
 
 
 def test_a_real_backup_is_on_record_as_what_it_was(repository: Path, source: Path) -> None:
-    """The whole path: engine, wrapper, audit log, status; and restic agrees that there is a snapshot."""
+    """Engine, wrapper, audit log and status agree, and restic has the snapshot."""
     done = tray("run", "--job", "home", "--", "restic", "-r", repository, "backup", source)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"^snapshot [0-9a-f]{8} saved$", done.stdout, re.MULTILINE)
     assert len(snapshots(repository)) == 1
-    found = status()
-    assert (found["state"], found["runs"], found["jobs"][0]["job"]) == ("ok", [], "home")
-    ended = found["last"]
+    shown = status()
+    assert (shown["state"], shown["runs"], shown["jobs"][0]["job"]) == ("ok", [], "home")
+    ended = shown["last"]
     assert (ended["outcome"], ended["inferred"], ended["files"], ended["errors"]) == ("succeeded", False, 30, 0)
     assert ended["bytes_processed"] == 30 * 3000
     assert ended["entry"] is not None
@@ -59,13 +59,13 @@ def test_a_folder_that_was_emptied_is_a_warning_although_restic_is_content(repos
     for file in sorted(path for path in source.rglob("*") if path.is_file())[1:]:
         file.unlink()
     assert tray(*backup).returncode == 0
-    found = status()
-    assert (found["state"], found["last"]["outcome"]) == ("warning", "warning")
-    assert "much smaller than usual: 3.0 kB in place of 90.0 kB" in found["last"]["reason"]
+    answer = status()
+    assert (answer["state"], answer["last"]["outcome"]) == ("warning", "warning")
+    assert "much smaller than usual: 3.0 kB in place of 90.0 kB" in answer["last"]["reason"]
 
 
 def test_what_cron_mails_is_what_restic_alone_would_have_said(repository: Path, source: Path) -> None:
-    """Nobody's cron mail changes because of us."""
+    """cron mails exactly the lines that bare restic prints."""
     command = ["restic", "-r", str(repository), "backup", "."]
     bare = subprocess.run(command, cwd=source, capture_output=True, text=True)
     wrapped = tray("run", "--", *command, cwd=source)
@@ -155,9 +155,9 @@ def test_two_runs_at_once_are_both_shown_and_both_recorded(
         start("run", "--job", name, "--", "restic", "-r", to, *SLOW, "backup", big, stdout=subprocess.DEVNULL)
         for name, to in (("one", repository), ("two", other))
     ]
-    found = wait_for(lambda: (now := status()) and len(now["runs"]) == 2 and now, what="two runs")
-    assert {run["job"] for run in found["runs"]} == {"one", "two"}
-    assert found["state"] == "running"
+    shown = wait_for(lambda: (now := status()) and len(now["runs"]) == 2 and now, what="two runs")
+    assert {run["job"] for run in shown["runs"]} == {"one", "two"}
+    assert shown["state"] == "running"
     wait_for(lambda: any(run["bytes_done"] for run in status()["runs"]), what="progress")
     assert [process.wait(timeout=60) for process in pair] == [0, 0]
     wait_for(lambda: not status()["runs"])
@@ -168,7 +168,7 @@ def test_two_runs_at_once_are_both_shown_and_both_recorded(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_wrapper_reaches_the_engine_and_is_a_cancel(repository: Path, big: Path, number: int) -> None:
-    """systemctl stop and kill end the backup as they would without us."""
+    """systemctl stop and kill end the backup as without us."""
     run = start("run", "--", "restic", "-r", repository, *SLOW, "backup", big, stdout=subprocess.DEVNULL)
     wait_for(_engine_works, what="the backup")
     run.send_signal(number)
@@ -185,7 +185,7 @@ def _engine_works() -> bool:
 
 def _child(places: Places) -> int:
     folder = next(runs.live(places))
-    return wait_for(lambda: (found := folder.info().child) and found.pid, what="the engine")
+    return wait_for(lambda: (child := folder.info().child) and child.pid, what="the engine")
 
 
 def test_a_killed_engine_is_failed_and_the_wrapper_dies_alike(repository: Path, big: Path, places: Places) -> None:
@@ -198,7 +198,7 @@ def test_a_killed_engine_is_failed_and_the_wrapper_dies_alike(repository: Path, 
 
 
 def _begun(repository: Path) -> "tuple[subprocess.Popen[bytes], int]":
-    """Begin a backup of what comes through a pipe; return it and our side, whose end ends it."""
+    """Begin a backup of a pipe; return the wrapper and our side of the pipe, whose end ends the backup."""
     theirs, ours = os.pipe()
     run = start("run", "--job", "home", "--", "restic", "-r", repository, "backup", "--stdin", stdin=theirs)
     os.close(theirs)
@@ -209,14 +209,14 @@ def _begun(repository: Path) -> "tuple[subprocess.Popen[bytes], int]":
 
 
 def test_a_killed_wrapper_leaves_the_backup_running_and_its_end_is_found_out(repository: Path, places: Places) -> None:
-    """kill -9 of the wrapper costs the backup nothing; what its spool says becomes the record."""
+    """kill -9 of the wrapper does not disturb the backup; its record is made from the wrapper's spool."""
     tracker = start("tracker")
     run, pipe = _begun(repository)
-    wait_for(lambda: any(found["bytes_done"] for found in status()["runs"]), what="progress")
+    wait_for(lambda: any(live["bytes_done"] for live in status()["runs"]), what="progress")
     engine = runs.Process(_child(places), None).pid
     run.kill()
     run.wait()
-    shown = wait_for(lambda: [found for found in status()["runs"] if not found["tracked"]], what="the run, untracked")
+    shown = wait_for(lambda: [live for live in status()["runs"] if not live["tracked"]], what="the run, untracked")
     assert shown[0]["percent"] is None
     os.kill(engine, 0)
     os.close(pipe)
@@ -233,15 +233,15 @@ def test_a_killed_wrapper_leaves_the_backup_running_and_its_end_is_found_out(rep
 def test_killed_wrapper_and_engine_are_lost_at_once_and_closed_by_the_next_wrapper(
     repository: Path, source: Path, big: Path, places: Places
 ) -> None:
-    """Power cut, OOM killer: nobody saw the end, so it counts as failed before anyone has written so."""
+    """After a power cut or an OOM kill no process saw the end: the status shows a failure before any program has recorded it."""
     run = start("run", "--job", "home", "--", "restic", "-r", repository, *SLOW, "backup", big)
     wait_for(_engine_works, what="the backup")
     engine = _child(places)
     run.kill()
     os.kill(engine, signal.SIGKILL)
     run.wait()
-    found = wait_for(lambda: (now := status()) and not now["runs"] and now)
-    assert (found["state"], found["last"]["outcome"], found["last"]["entry"]) == ("failed", "lost", None)
+    shown = wait_for(lambda: (now := status()) and not now["runs"] and now)
+    assert (shown["state"], shown["last"]["outcome"], shown["last"]["entry"]) == ("failed", "lost", None)
     assert "home: was lost" in tray("history").stdout
     assert tray("run", "--job", "other", "--", "true").returncode == 0
     job = next(job for job in status()["jobs"] if job["job"] == "home")
@@ -264,11 +264,11 @@ def test_a_reboot_in_the_middle_is_a_lost_run(repository: Path, big: Path, place
 
 
 def test_a_run_reappears_whole_when_its_tracker_was_replaced(repository: Path) -> None:
-    """A tracker that starts late, dies or is replaced is only a gap in the picture."""
+    """When a tracker starts late, dies or is replaced, the status shows the run whole again."""
     run, pipe = _begun(repository)
     for _ in range(2):
         tracker = start("tracker")
-        shown = wait_for(lambda: [found for found in status()["runs"] if found["bytes_done"]], what="the run")
+        shown = wait_for(lambda: [live for live in status()["runs"] if live["bytes_done"]], what="the run")
         assert (shown[0]["job"], shown[0]["repository"]) == ("home", str(repository))
         tracker.kill()
         tracker.wait()
@@ -277,7 +277,7 @@ def test_a_run_reappears_whole_when_its_tracker_was_replaced(repository: Path) -
 
 
 def test_without_a_tracker_status_still_shows_the_run(repository: Path, big: Path) -> None:
-    """The run folder tells that it runs; progress is not known and not invented."""
+    """The run folder shows that it runs; the status invents no progress."""
     run = start("run", "--job", "home", "--", "restic", "-r", repository, *SLOW, "backup", big)
     shown = wait_for(lambda: status()["runs"], what="the run")
     assert (shown[0]["job"], shown[0]["tracked"], shown[0]["percent"]) == ("home", False, None)

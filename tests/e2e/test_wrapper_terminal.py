@@ -17,7 +17,7 @@ from tests.e2e.program import PASSWORD, TRAY, last, make_repository, make_tree, 
 from tests.e2e.trays import end_tracker
 from tests.waiting import wait_for
 
-INTERRUPTED = (130, 1)  # what restic 0.14 and what 0.18 ends with
+INTERRUPTED = (130, 1)  # the exit codes of restic 0.14 and of 0.18
 SLOW = ("--limit-upload", "9000")  # KiB/s; restic reads some 50 MB ahead of it
 
 
@@ -36,9 +36,9 @@ class Terminal:
         """Wait until *pattern* is on the screen."""
         deadline = time.monotonic() + seconds
         while True:
-            found = re.search(pattern, self.seen, re.DOTALL)
-            if found:
-                return found
+            match = re.search(pattern, self.seen, re.DOTALL)
+            if match:
+                return match
             left = deadline - time.monotonic()
             assert left > 0, f"waited in vain for {pattern!r}; seen: {self.seen[-2000:]!r}"
             self._read(left)
@@ -61,7 +61,7 @@ class Terminal:
         return self.status
 
     def close(self) -> None:
-        """Hang up and end what is left."""
+        """Hang up, and end the processes that are left."""
         os.close(self.fd)
         if self.status is None:
             os.kill(self.pid, signal.SIGKILL)
@@ -72,7 +72,7 @@ class Terminal:
             return False
         try:
             data = os.read(self.fd, 65536)
-        except OSError:  # nobody holds the other side any more
+        except OSError:  # no process has the other side open any more
             return False
         self.seen += data
         return bool(data)
@@ -96,7 +96,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_password_prompt_works_as_without_us(tmp_path: Path, repository: Path, terminals: list[Terminal]) -> None:
-    """restic asks on the terminal, hides what is typed, and the backup runs."""
+    """restic asks on the terminal, hides the typed password, and the backup runs."""
     source = make_tree(tmp_path / "source")
     terminal = Terminal(*TRAY, "run", "--job", "home", "--", "restic", "-r", repository, "backup", source)
     terminals.append(terminal)
@@ -116,7 +116,7 @@ def test_a_password_prompt_works_as_without_us(tmp_path: Path, repository: Path,
 def test_a_password_prompt_that_is_interrupted_leaves_the_terminal_as_it_was(
     tmp_path: Path, repository: Path, terminals: list[Terminal]
 ) -> None:
-    """What is typed is shown again, and the run is on record as cancelled."""
+    """The terminal shows typed text again, and the run is on record as cancelled."""
     shell = Terminal("bash", "--norc", "-i", PS1="$ ")
     terminals.append(shell)
     shell.expect(rb"\$ ")
@@ -126,9 +126,9 @@ def test_a_password_prompt_that_is_interrupted_leaves_the_terminal_as_it_was(
     wait_for(lambda: not termios.tcgetattr(shell.fd)[3] & termios.ECHO, what="the hidden input")
     shell.type(b"\x03")
     shell.expect(rb"code=\d+\r\n.*over=0\r\n")
-    told = re.findall(rb"speed \d+ baud.*?-extproc", shell.seen, re.DOTALL)
-    assert len(told) == 2
-    assert told[0] == told[1]
+    settings = re.findall(rb"speed \d+ baud.*?-extproc", shell.seen, re.DOTALL)
+    assert len(settings) == 2
+    assert settings[0] == settings[1]
     assert last()["outcome"] in ("cancelled", "failed")
 
 
@@ -160,7 +160,7 @@ def test_progress_is_drawn_and_ctrl_c_is_a_cancel_that_arrives_once(
 def test_a_terminal_that_is_stopped_keeps_no_signal_from_the_command(
     tmp_path: Path, repository: Path, terminals: list[Terminal]
 ) -> None:
-    """Ctrl-S, or a connection that hangs: the bar waits for nobody."""
+    """On Ctrl-S, or when the connection hangs, the progress bar does not hold up a signal."""
     big = make_tree(tmp_path / "big", files=24, size=5_000_000)
     terminal = Terminal(
         *TRAY, "run", "--job", "home", "--", "restic", "-r", repository, *SLOW, "backup", big, RESTIC_PASSWORD=PASSWORD
@@ -202,7 +202,7 @@ def _shell(terminals: list[Terminal]) -> Terminal:
 
 
 def test_a_prompt_on_the_terminal_works_although_stdin_is_none(terminals: list[Terminal]) -> None:
-    """sudo and ssh ask on /dev/tty; in a background group they would be stopped for ever."""
+    """sudo and ssh ask on /dev/tty; in a background group the kernel would stop them for ever."""
     shell = _shell(terminals)
     ask = "printf 'name? ' >/dev/tty; read n </dev/tty; echo got $n"
     shell.type(f'{" ".join(TRAY)} run -- sh -c "{ask.replace("$", chr(92) + "$")}" </dev/null\n'.encode())
@@ -239,7 +239,7 @@ def test_ctrl_c_ends_the_script_around_us_too(tmp_path: Path, terminals: list[Te
 
 
 def test_an_interrupt_that_is_sent_to_us_on_a_terminal_is_forwarded_once(terminals: list[Terminal]) -> None:
-    """No key was pressed: the kernel has told nobody but us."""
+    """Without a pressed key the kernel signals the wrapper alone, so the wrapper forwards it."""
     script = (
         "import signal, sys, time\ngot = []\nsignal.signal(signal.SIGINT, lambda *_: got.append(1))\nprint('up', flush=True)\n"
         "while not got: time.sleep(0.01)\ntime.sleep(0.3)\nsys.exit(40 + len(got))"
@@ -284,7 +284,7 @@ def test_status_watch_draws_and_ends_on_ctrl_c(terminals: list[Terminal]) -> Non
     assert terminal.wait() == 3
 
 
-def test_status_watch_draws_the_bar_of_a_run_that_somebody_else_started(
+def test_status_watch_draws_the_bar_of_a_run_on_another_terminal(
     tmp_path: Path, repository: Path, terminals: list[Terminal]
 ) -> None:
     """A second terminal shows the same progress, and the one sentence again when the run is over."""

@@ -1,4 +1,4 @@
-"""A desktop with our tray on it, and what may happen to it: records, live runs."""
+"""A desktop with our tray on it; records and live runs for it."""
 
 import os
 import re
@@ -98,7 +98,7 @@ def record(job: str, result: str, *, hours: float = 2, reason: str | None = None
 
 
 class Publisher:
-    """Tells the tracker about a run, as a wrapper does."""
+    """Announces a run to the tracker, as a wrapper does."""
 
     def __init__(self, job: str) -> None:
         self.run = LiveRun(
@@ -120,7 +120,7 @@ class Publisher:
         return None
 
     def reach(self, percent: int) -> None:
-        """Say that so much is done."""
+        """Announce a progress of *percent*."""
         facts = {
             "files_done": 202 * percent,
             "files_total": 20_200,
@@ -131,7 +131,7 @@ class Publisher:
         self._client.send({"type": "run.progress", "run": self.run.run, "phase": "copying", **facts})
 
     def close(self) -> None:
-        """Be gone."""
+        """Close the connection."""
         self._client.close()
 
 
@@ -144,11 +144,11 @@ def keep(picture: Image.Image, name: str) -> None:
 
 def percentage(text: str) -> int:
     """Return the percentage in a tooltip, -1 if there is none."""
-    found = re.search(r"(\d+) %", text)
-    return int(found[1]) if found else -1
+    match = re.search(r"(\d+) %", text)
+    return int(match[1]) if match else -1
 
 
 def pixels(picture: Image.Image, colour: tuple[int, int, int]) -> int:
     """Count the pixels of a picture that are close to a colour."""
-    found = picture.getcolors(picture.width * picture.height) or ()
-    return sum(number for number, shown in found if max(abs(a - b) for a, b in zip(shown, colour, strict=True)) < 24)
+    colours = picture.getcolors(picture.width * picture.height) or ()
+    return sum(number for number, shown in colours if max(abs(a - b) for a, b in zip(shown, colour, strict=True)) < 24)

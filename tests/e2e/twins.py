@@ -11,13 +11,13 @@ from tests.e2e.program import TRAY, make_tree
 from tray.core.dataclass import dataclass
 
 READS_NO_MORE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
-"""Put before a command, files without permissions cannot be read, also by root."""
+"""A prefix under which a command cannot read files without permissions, even as root."""
 ODD_NAMES = ("new\nline", "tab\tx", "ü ö", "esc\x1b[31mred", "Errors 5", "Total bytes written: x", "-v", "\udcff\udcfe")
 
 
 @dataclass(frozen=True)
 class Ran:
-    """How a command ended and what it said; bytes, since every one of them counts."""
+    """The exit code and output of a command; bytes, since every one of them counts."""
 
     code: int
     out: bytes
@@ -64,7 +64,7 @@ def make_twins(folder: Path) -> Twins:
         (odd / name).write_text(name.encode(errors="surrogateescape").hex())
     wrapped = folder / "wrapped"
     subprocess.run(["cp", "-a", bare, wrapped], check=True)
-    for twin in (bare, wrapped):  # only now: who is not root could not copy them
+    for twin in (bare, wrapped):  # only now: an ordinary user could not copy them
         (twin / "shut/d1/file1").chmod(0)
         (twin / "shut/d2").chmod(0)
     return Twins(bare, wrapped)

@@ -1,4 +1,4 @@
-"""Drive the real window as a person does: selenium, WebKitWebDriver, the real page."""
+"""Drive the real window as a user does: selenium, WebKitWebDriver, the real page."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ from tray.core.model import Status
 REPOSITORY = Path(__file__).resolve().parents[2]
 DRIVER = "/usr/bin/WebKitWebDriver"
 
-# The driver's own idea of an element's text leaves out what is cut by `overflow`.
+# The driver's own text of an element lacks the part that `overflow` cuts off.
 _HOLDING = """
 const [selector, text] = arguments;
 return [...document.querySelectorAll(selector)].find((one) => one.checkVisibility() && one.innerText.includes(text)) || null
@@ -40,9 +40,9 @@ class Driven:
     """A window under control.
 
     Args:
-        folder: For the launcher, the statuses and what is printed.
+        folder: For the launcher, the statuses and the printed output.
         env: The environment of a desktop, with BACKUP_TRAY_HOME.
-        fed: The test says what the status is (`push`); otherwise it is the real one.
+        fed: The test sets the status (`push`); otherwise the window shows the real one.
     """
 
     def __init__(self, folder: Path, env: Mapping[str, str], page: str = "dashboard", *, fed: bool = True) -> None:
@@ -112,7 +112,8 @@ class Driven:
         """Return the first element for a CSS *selector* that can be seen, or None."""
         try:
             return next(
-                (one for one in self.driver.find_elements(By.CSS_SELECTOR, selector) if one.is_displayed()), None
+                (element for element in self.driver.find_elements(By.CSS_SELECTOR, selector) if element.is_displayed()),
+                None,
             )
         except WebDriverException:
             return None
@@ -120,20 +121,20 @@ class Driven:
     def wait(self, selector: str, text: str = "") -> WebElement:
         """Wait for an element that can be seen and holds *text*."""
         try:
-            found = wait_for(lambda: self._holding(selector, text), seconds=20, what=f"{selector} with {text!r}")
+            element = wait_for(lambda: self._holding(selector, text), seconds=20, what=f"{selector} with {text!r}")
         except AssertionError as error:
             raise AssertionError(f"{error}; the page says: {self.text()[:800]!r}") from None
-        assert found is not None
-        return found
+        assert element is not None
+        return element
 
     def read(self, selector: str, text: str = "") -> str:
-        """Wait for an element that holds *text* and return everything that it says."""
+        """Wait for an element that holds *text* and return its whole text."""
         return str(self.script("return arguments[0].innerText", self.wait(selector, text)))
 
     def _holding(self, selector: str, text: str) -> WebElement | None:
         try:
-            found = self.script(_HOLDING, selector, text)
-            return found if isinstance(found, WebElement) else None
+            element = self.script(_HOLDING, selector, text)
+            return element if isinstance(element, WebElement) else None
         except WebDriverException:
             return None
 
@@ -157,7 +158,7 @@ class Driven:
         wait_for(clicked, what=f"a click on {selector}")
 
     def type(self, selector: str, text: str) -> None:
-        """Replace what a field holds."""
+        """Replace the text of a field."""
         field = self.wait(selector)
         field.clear()
         field.send_keys(text)
@@ -184,22 +185,22 @@ class Driven:
                 shown = picture.convert("RGB")
             return shown if len(shown.getcolors(shown.width * shown.height) or ()) > 32 else None
 
-        found = wait_for(painted, what="something on the screen")
-        assert found is not None
-        keep(found, name)
+        screen = wait_for(painted, what="something on the screen")
+        assert screen is not None
+        keep(screen, name)
 
     def hand(self, *arguments: str) -> str:
-        """Let xdotool act, and return what it says."""
+        """Run xdotool and return its output."""
         done = subprocess.run(["xdotool", *arguments], env=self.env, capture_output=True, text=True, timeout=20)
         return done.stdout.strip()
 
     def picture(self, path: Path) -> Path:
         """Save a picture of the window as it is on the screen; the driver's own never comes back after some scrolling."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        found = self.hand(
+        window = self.hand(
             "search", "--all", "--onlyvisible", "--pid", str(self.pid), "--name", "^Backup Status$"
         ).split()[0]
-        subprocess.run(["import", "-window", found, str(path)], env=self.env, check=True, timeout=20)
+        subprocess.run(["import", "-window", window, str(path)], env=self.env, check=True, timeout=20)
         return path
 
     def resize(self, width: int, height: int) -> None:
@@ -223,15 +224,15 @@ def driven(
 
 
 def end_tree(pid: int) -> None:
-    """End a process that a test started, with its children; one that has just ended is left out."""
+    """End a process that a test started, with its children; skip a process that has just ended."""
     try:
         process = psutil.Process(pid)
         family = [*process.children(recursive=True), process]
     except psutil.NoSuchProcess:
         return
-    for one in family:
+    for member in family:
         with suppress(psutil.NoSuchProcess):
-            one.send_signal(signal.SIGKILL)
+            member.send_signal(signal.SIGKILL)
     psutil.wait_procs(family, timeout=10)
 
 

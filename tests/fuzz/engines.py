@@ -31,13 +31,13 @@ SEED_BYTES = 4000
 
 def plans(chosen: str) -> list[tuple[str, Plan]]:
     """The plans of all recorded command lines, as recorded and as typed."""
-    found = []
+    pairs = []
     for name in captured(chosen):
-        one = load(name)
-        for argv in (one.argv, one.typed or one.argv):
-            adapter, at = engines.recognise(argv, {}, one.engine)
-            found.append((one.engine, adapter.plan(argv, at, {})))
-    return found
+        capture = load(name)
+        for argv in (capture.argv, capture.typed or capture.argv):
+            adapter, at = engines.recognise(argv, {}, capture.engine)
+            pairs.append((capture.engine, adapter.plan(argv, at, {})))
+    return pairs
 
 
 def captured(chosen: str) -> list[str]:
@@ -60,7 +60,7 @@ def _code(capture: Capture) -> int:
 
 
 def end(kind: int, number: int) -> Exit:
-    """The end that two bytes stand for: unseen, by code, by signal; every second one asked for."""
+    """Return the end that two bytes stand for: unseen, by code, by signal; every second one was requested."""
     asked = bool(kind & 4)
     if kind % 3 == 0:
         return Exit(None, asked=asked)
@@ -68,7 +68,7 @@ def end(kind: int, number: int) -> Exit:
 
 
 def try_one(known: list[tuple[str, Plan]], data: bytes) -> None:
-    """Hold one input to what every adapter promises."""
+    """Check every adapter's promises with one input."""
     if len(data) < 4:
         return
     engine, plan = known[int.from_bytes(data[:2]) % len(known)]
@@ -89,7 +89,7 @@ def try_one(known: list[tuple[str, Plan]], data: bytes) -> None:
 
 
 def check(fed: Fed) -> None:
-    """Valid text, and counts that can be stored."""
+    """Check that text is valid and that counts can be stored."""
     for event in fed.events:
         if isinstance(event, Problem):
             assert event.message.encode() is not None

@@ -49,7 +49,7 @@ class Source(Protocol):
     """The source of the status, such as `status.StatusSource`."""
 
     def poll(self) -> Status:
-        """Return the status now; never raises."""
+        """Return the status now, the very same object only while nothing of it changed; never raises."""
         ...
 
     def close(self) -> None:
@@ -218,11 +218,12 @@ class App:
         """Poll once and act on the answer; show it last, so that it never covers a failure of the rest."""
         if self._source is None:
             self._source = self._make()
-        self.menu.status = self._source.poll()
+        before, self.menu.status = self.menu.status, self._source.poll()
         self._sound_alarm()
         for reason in self._windows.failures():
             self._window_failed(reason)
-        self._show()
+        if self.menu.status is not before or not self._shown:
+            self._show()
 
     def _attempt(self, act: Callable[[], None]) -> None:
         """Call *act*; if it fails, show that nothing is known: by the usual way, else by one that needs no words of others."""

@@ -113,33 +113,45 @@ class Cache:
         self._listing = Listing(self._folder)
         self._seen: dict[str, tuple[int, ...]] = {}
         self._read: dict[str, Entry | RepositoryCacheError] = {}
+        self._contents: Contents | None = None
 
     def contents(self) -> Contents:
-        """Return everything in the cache now. Never raises: a file that cannot be read is among the errors."""
+        """Return everything in the cache now, the very same object while nothing changed.
+
+        Never raises: a file that cannot be read is among the errors.
+        """
         names = [name for name in self._listing.names() if name.endswith(_SUFFIX) and not name.startswith(".")]
-        for gone in self._read.keys() - set(names):
-            del self._read[gone], self._seen[gone]
-        for name in names:
-            self._take(name)
+        gone = self._read.keys() - set(names)
+        for name in gone:
+            del self._read[name], self._seen[name]
+        changed = sum(map(self._take, names)) + len(gone)
+        closed = None if names else self._closed()
+        if self._contents is None or changed or closed is not None or "" in self._contents.errors:
+            self._contents = self._made(closed)
+        return self._contents
+
+    def _made(self, closed: RepositoryCacheError | None) -> Contents:
         entries = {name: entry for name, entry in self._read.items() if isinstance(entry, Entry)}
         errors = {name: error for name, error in self._read.items() if isinstance(error, RepositoryCacheError)}
-        if not names and (closed := self._closed()) is not None:
+        if closed is not None:
             errors[""] = closed
         return Contents(entries, errors)
 
-    def _take(self, name: str) -> None:
+    def _take(self, name: str) -> bool:
+        """Read one file if it changed, and return whether it did."""
         path = self._folder / name
         mark: tuple[int, ...] = ()
         with suppress(OSError):
             status = os.stat(path)
             mark = (status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size)
         if mark and self._seen.get(name) == mark:
-            return
+            return False
         self._seen[name] = mark
         try:
             self._read[name] = read(path)
         except RepositoryCacheError as error:
             self._read[name] = error
+        return True
 
     def _closed(self) -> RepositoryCacheError | None:
         """Return why the folder cannot be read, if it is there."""

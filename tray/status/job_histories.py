@@ -38,17 +38,29 @@ class History:
         self._anew_ms: int | None = None
         self.begun_ms: int | None = None
 
-    def read(self, live: set[str], over: Iterable[EndedRun]) -> tuple[list[JobHistory], list[str], set[str]]:
-        """Return the jobs, notes, and the ids of runs that have ended.
-
-        Args:
-            live: Runs that go on; an open entry of any other run is a lost run.
-            over: Runs that are over, but whose end is not on record yet.
+    def refresh(self) -> object:
+        """Read log and spool where they changed; return a value that is another one once something did.
 
         Raises:
             BackupTrayError: The log cannot be read.
         """
-        self._refresh()
+        names = [name for spooled in self._spools for name in spooled.names()]
+        if names != self._spool_names:
+            self._waiting, self._spool_names = list(spool.pending(self._places)) if names else [], names
+        try:
+            self._read_log()
+        except BackupTrayError:
+            self.close()
+            raise
+        return names, self._version
+
+    def past(self, live: set[str], over: Iterable[EndedRun]) -> tuple[list[JobHistory], list[str], set[str]]:
+        """Return the jobs, notes, and the ids of runs that have ended, as of the last `refresh`.
+
+        Args:
+            live: Runs that go on; an open entry of any other run is a lost run.
+            over: Runs that are over, but whose end is not on record yet.
+        """
         waiting = [run for draft in self._waiting if (run := draft.ended()) is not None]
         closed = {job.last.run for job in self._jobs} | {run.run for run in waiting}
         opened = {run.run: run for run in self._open}
@@ -79,16 +91,6 @@ class History:
             self._log.close()
             self._log = None
         self._version = None
-
-    def _refresh(self) -> None:
-        marks = [name for spooled in self._spools for name in spooled.names()]
-        if marks != self._spool_names:
-            self._waiting, self._spool_names = list(spool.pending(self._places)) if marks else [], marks
-        try:
-            self._read_log()
-        except BackupTrayError:
-            self.close()
-            raise
 
     def _read_log(self) -> None:
         if self._log is None:

@@ -1,6 +1,7 @@
 """Read the files that each poll needs: the configuration, the last verification, the cache about repositories.
 
-Each is read again only when it changed, so that a poll costs one `stat` a file.
+Each is read again only when it changed, so that a poll costs one `stat` a file. `read` never raises; it returns a value that is
+another one once something changed.
 """
 
 import os
@@ -59,14 +60,14 @@ class Settings:
         self.configured = Configured()
         self.notes: tuple[str, ...] = ()
 
-    def read(self) -> None:
-        """Read the file if it changed. Never raises."""
+    def read(self) -> object:
+        """Read the file if it changed."""
         now = mark(self._places.config_file)
         if now == self._mark:
-            return
+            return now
         self._mark, self.audit, self.configured, self.notes = now, AuditConfig(), Configured(), ()
         if now is None:
-            return
+            return now
         try:
             document = config.read(self._places)
             if document is not None:
@@ -74,11 +75,12 @@ class Settings:
         except BackupTrayError as error:
             self.audit, self.configured = AuditConfig(), Configured()
             self.notes = (f"{wording.UNFOLLOWED} until it is mended: {_reason(error)}",)
-            return
+            return now
         broken = [f"{wording.UNFOLLOWED} for a job: {_reason(error)}" for error in self.configured.broken.values()]
         lines = [*broken, *self.configured.notes]
         more = [f"{len(lines) - _MOST_NOTES} more faults in config.toml: `backup-tray doctor` names them all"]
         self.notes = (*lines[:_MOST_NOTES], *more[: len(lines) > _MOST_NOTES])
+        return now
 
     def concerns(self) -> dict[str, str]:
         """Return by job why it is not fine although its last run says so: its settings have a fault."""
@@ -101,17 +103,18 @@ class Standing:
         self._unreadable = False
         self.audit: AuditStanding | None = None
 
-    def read(self) -> None:
-        """Read the file if it changed. Never raises."""
+    def read(self) -> object:
+        """Read the file if it changed."""
         now = mark(self._places.audit_standing)
         if now == self._mark:
-            return
+            return now
         self._mark, self._unreadable = now, False
         try:
             self.audit = None if now is None else last_check.read(self._places)
         except (BackupTrayError, OSError, ValueError):
             changed_ms = 0 if now is None else now[0] // 1_000_000
             self.audit, self._unreadable = AuditStanding("unchecked", changed_ms, 0, f"{_UNREADABLE}."), True
+        return now
 
     def doubtful(self, begun_ms: int | None) -> bool:
         """Whether a breach may be hidden here: the file cannot be read, or the log to which it belongs is gone."""
@@ -148,14 +151,18 @@ class Repositories:
         self._good: dict[str, RepositoryState] = {}
         self._outage = Outage(places, "repositories-outage")
 
-    def read(self) -> None:
-        """Read the files of the cache that changed. Never raises; a cache that cannot be read goes on record once (AF-2)."""
-        self._contents = self._cache.contents()
+    def read(self) -> object:
+        """Read the files of the cache that changed; a cache that cannot be read goes on record once (AF-2)."""
+        contents = self._cache.contents()
+        if contents is self._contents:
+            return contents
+        self._contents = contents
         self._good |= {name: entry.state for name, entry in self._contents.entries.items()}
         if errors := list(self._contents.errors.values()):
             self._outage.began(errors[0])
         else:
             self._outage.over()
+        return contents
 
     @property
     def doubtful(self) -> bool:

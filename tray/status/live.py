@@ -31,7 +31,12 @@ class Folders(NamedTuple):
 
 
 class Live:
-    """The live runs: from the tracker while one answers, else from the run folders."""
+    """The live runs: from the tracker while one answers, else from the run folders.
+
+    Attributes:
+        notes: The tracker's notes.
+        changes: How often its runs or notes may have changed.
+    """
 
     def __init__(self, places: Places, role: str, start_tracker: bool) -> None:
         self._places, self._role, self._start = places, role, start_tracker
@@ -41,6 +46,7 @@ class Live:
         self._subscribed = False
         self._heard = self._asked = 0.0
         self.notes: tuple[str, ...] = ()
+        self.changes = 0
         self._runs: dict[str, LiveRun] = {}
         self._change: int | None = None
         self._over: dict[str, EndedRun] = {}
@@ -163,6 +169,7 @@ class Live:
     def _lost(self, error: TrackerGoneError) -> None:
         self._gone = error
         self._runs, self.notes = {}, ()
+        self.changes += 1
         self.close()
 
     def _readable(self, seconds: float, also: int | None = None) -> bool:
@@ -178,6 +185,7 @@ class Live:
         if message["type"] == "same":
             return
         self._runs = {}
+        self.changes += 1
         for data in message.get("runs") or ():
             with suppress(ValueError, TypeError):
                 run = LiveRun.from_json(data)
@@ -186,6 +194,7 @@ class Live:
         self._change = message.get("change")
 
     def _apply(self, message: ipc.Message) -> None:
+        self.changes += 1
         with suppress(ValueError, TypeError, KeyError):
             if message["type"] == "run":
                 run = LiveRun.from_json(message["run"])

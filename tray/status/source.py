@@ -1,8 +1,8 @@
 """Give every surface the same status: tray, window and terminal poll or follow this one source.
 
-It keeps its connections between polls and reads again only what changed, so a poll costs next to nothing. An error never
-escapes: it is part of the status, with the last good data marked by its age. Run folders are read before the log, so that a run
-that ends in between is found in one or the other.
+It keeps its connections between polls, reads again only what changed, and judges again only if something did, so a poll costs
+next to nothing. An error never escapes: it is part of the status, with the last good data marked by its age. Run folders are read
+before the log, so that a run that ends in between is found in one or the other.
 """
 
 import threading
@@ -12,7 +12,7 @@ from contextlib import suppress
 from tray.core import clock
 from tray.core.dataclass import replace
 from tray.core.errors import BackupTrayError, StatusFetchError, UnexpectedError
-from tray.core.model import LiveRun, Status, judge
+from tray.core.model import JobHistory, LiveRun, Status, judge
 from tray.core.paths import Places
 from tray.recording.outage import Outage
 from tray.status.job_histories import History
@@ -22,7 +22,7 @@ from tray.status.system_status import SystemStatus
 
 POLL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 10.0
-"""`follow` yields at least this often, so that ages on screen stay true."""
+"""The status is judged anew, and `follow` yields it, at least this often, so that ages on screen stay true."""
 
 
 class StatusSource:
@@ -41,11 +41,16 @@ class StatusSource:
         self._repositories = Repositories(places)
         self._standing = Standing(places)
         self._settings = Settings(places)
+        self._files = self._repositories, self._standing, self._settings
         self._outage = Outage(places)
         self._good: Status | None = None
+        self._marks: object = None
 
     def poll(self) -> Status:
-        """Return the status now. Never raises: a failure is in `Status.error`."""
+        """Return the status now: the very same object while nothing changed, at most `HEARTBEAT_SECONDS`.
+
+        Never raises: a failure is in `Status.error`.
+        """
         return self._now(self._live.ask)
 
     def follow(self, stop: threading.Event) -> Iterator[Status]:
@@ -93,17 +98,33 @@ class StatusSource:
                 silent = error
                 self._outage.began(error)
             folders = self._live.folders(tracked)
-            jobs, notes, ended = self._history.read(set(tracked) | set(folders.live), folders.over)
+            marks = self._live.changes, self._history.refresh(), *(file.read() for file in self._files)
+            if silent is None and not any(folders) and (same := self._unchanged(marks, now)) is not None:
+                return same
+            jobs, notes, ended = self._history.past(set(tracked) | set(folders.live), folders.over)
         except BackupTrayError as error:
             return self._unavailable(error, now)
         except OSError as error:  # such as a state folder that belongs to another user
             return self._unavailable(StatusFetchError(f"{error.filename or 'A file'}: {error.strerror or error}."), now)
         live = [run for run in {**folders.live, **tracked}.values() if run.run not in ended]
-        self._repositories.read()
-        self._standing.read()
-        self._settings.read()
+        status = self._judged(now, live, jobs, notes, silent)
+        if silent is None:
+            self._good, self._marks = status, marks
+            self._outage.over()
+        return status
+
+    def _unchanged(self, marks: object, now: int) -> Status | None:
+        """Return the last good status if nothing changed since, nor can an age in it have become wrong."""
+        good = self._good
+        fresh = good is not None and 0 <= now - good.as_of_ms < HEARTBEAT_SECONDS * 1000
+        return good if fresh and marks == self._marks else None
+
+    def _judged(
+        self, now: int, live: list[LiveRun], jobs: list[JobHistory], notes: list[str], silent: StatusFetchError | None
+    ) -> Status:
+        """Judge the past and the present together."""
         begun = self._history.begun_ms
-        status = judge.judge(
+        return judge.judge(
             now,
             live,
             jobs,
@@ -123,12 +144,9 @@ class StatusSource:
             repositories=self._repositories.states(jobs),
             audit=self._standing.audit,
         )
-        if silent is None:
-            self._good = status
-            self._outage.over()
-        return status
 
     def _unavailable(self, error: BackupTrayError, now: int) -> Status:
+        self._marks = None
         if not isinstance(error, StatusFetchError):
             error = StatusFetchError(f"{error.what} {error.why}".strip(), error.next)
         with suppress(Exception):  # the answer must come, whatever is broken

@@ -47,6 +47,8 @@ class SystemStatus:
         self._last: Status | None = None
         self._heard: float | None = None
         self._trouble: BackupTrayError | None = None
+        self._parts: tuple[object, ...] = ()
+        self._both: Status | None = None
 
     def poll(self) -> None:
         """Take in its messages. Never raises: `beside` says what failed."""
@@ -69,7 +71,13 @@ class SystemStatus:
             self._lost(error)
 
     def beside(self, own: Status) -> Status:
-        """Return *own*, the user's status, together with the system's."""
+        """Return *own*, the user's status, together with the system's: the very same object while nothing changed."""
+        parts = own, self._last, self._trouble
+        if self._both is None or any(new is not old for new, old in zip(parts, self._parts, strict=True)):
+            self._parts, self._both = parts, self._together(own)
+        return self._both
+
+    def _together(self, own: Status) -> Status:
         if isinstance(self._trouble, NotInGroupError):
             return replace(own, notes=(*own.notes, _line(self._trouble)))
         if self._trouble is not None:

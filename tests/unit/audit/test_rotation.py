@@ -133,7 +133,7 @@ def _only_to(target: Path, act: object) -> object:
 def test_whoever_is_killed_before_the_log_knows_leaves_the_old_key(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The wrapper never signs with a new key that the old one did not introduce."""
+    """After a kill in the middle of a rotation the log is signed with the old key, until a rotation introduces a new one."""
     spool.record(filled(places), [end()])
     before = keys.load(places.audit_key)
     with monkeypatch.context() as patch:

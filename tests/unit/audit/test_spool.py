@@ -115,7 +115,7 @@ def test_garbage_in_the_spool_is_kept_and_reported_and_blocks_nobody(places: Pla
 
 
 def test_half_written_files_are_cleared_a_day_later(places: Places) -> None:
-    """The wrapper clears the rest of a writer that was killed while spooling, but not the file of a writer at work."""
+    """The next record clears the rest of a writer that was killed while spooling, but not the file of a writer at work."""
     spool.record(places, [end("a")])
     folder = paths.private(places.spools[0])
     for name, age in (("old", 2 * clock.DAY_MS), ("new", 0)):

@@ -508,7 +508,7 @@ def test_the_reason_is_plain_and_names_the_next_step(name: str, words: str) -> N
 
 
 def test_a_stored_plan_is_enough_to_understand_a_run() -> None:
-    """The tracker that closes the run of a dead wrapper has the stored plan and the spool, nothing else."""
+    """The helper that closes the run of a dead wrapper has the stored plan and the spool, nothing else."""
     before = plan("rclone sync -v src dst")
     stored = Plan(before.argv, before.kind, {}, before.repository, before.sources, ours=True)
     assert feed(ENGINE.session(stored), SOME).relay != b""

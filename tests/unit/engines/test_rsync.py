@@ -449,7 +449,7 @@ def test_the_reason_is_plain(name: str, words: str) -> None:
 
 
 def test_a_stored_plan_is_enough_to_understand_a_run() -> None:
-    """The tracker that closes the run of a dead wrapper has the stored plan and the spool, nothing else."""
+    """The helper that closes the run of a dead wrapper has the stored plan and the spool, nothing else."""
     before = plan("rsync -av src dst")
     stored = Plan(before.argv, before.kind, {}, before.repository, before.sources, ours=True, returns=True)
     session = ENGINE.session(stored)

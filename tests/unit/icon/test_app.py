@@ -66,7 +66,7 @@ class FakeIcon:
 
 
 class FakeSource:
-    """Gives one status after the other, then the last one for ever; an exception is raised."""
+    """Gives one status after the other, then the last one for ever, judged anew each time; an exception is raised."""
 
     def __init__(self, *answers: Status | Exception) -> None:
         self.answers = list(answers)
@@ -79,7 +79,7 @@ class FakeSource:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return replace(answer)
 
     def close(self) -> None:
         """Remember it."""
@@ -131,6 +131,23 @@ def test_nothing_is_sent_while_nothing_changes() -> None:
     assert len(shown(icon, "icon")) == 2
     assert len(shown(icon, "title")) == 2
     assert len(shown(icon, "menu")) == 2
+
+
+def test_words_are_made_for_a_new_status_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A poll that gives the very same status again costs no words; the next one that differs is shown."""
+    made: list[Status] = []
+    words = wording.tooltip
+    monkeypatch.setattr(wording, "tooltip", lambda status, now: made.append(status) or words(status, now))
+    fine, failed = settled(ended()), settled(ended(outcome=Outcome.FAILED))
+
+    class Kept(FakeSource):
+        def poll(self) -> Status:
+            self.polls += 1
+            return fine if self.polls < 30 else failed
+
+    icon, _ = play(Kept(fine), lambda icon, _: len(shown(icon, "icon")) > 2)
+    assert shown(icon, "icon")[1:] == [Look(State.OK), Look(State.FAILED)]
+    assert made[1:] == [fine, failed]
 
 
 def test_a_new_text_with_the_same_picture_redraws_nothing() -> None:

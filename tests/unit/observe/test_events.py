@@ -79,7 +79,7 @@ def test_real_programs_and_their_ends_are_told(told: Events) -> None:
 
 
 def test_only_programs_that_matter_wake_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that starts programs all day does not wake the tracker; it keeps ends for the next look."""
+    """Other programs that start all day do not wake the tracker; the ends of watched ones wait for its next look."""
     kernel = Kernel(packet(2, 7, 7), packet(2, 8, 8), packet(0x80000000, 8, 8, 256))
     told = of(monkeypatch, kernel, {8})
     assert told.take()

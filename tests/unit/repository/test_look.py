@@ -125,7 +125,7 @@ def test_no_alarm_where_the_run_promised_no_snapshot_or_went_elsewhere(
 
 
 def test_no_alarm_while_somebody_else_holds_a_lock(places: Places, tmp_path: Path) -> None:
-    """The holder of the lock may have moved the snapshot; the helper concludes nothing."""
+    """The holder of the lock may have moved the snapshot; the wrapper concludes nothing."""
     folder = restic(tmp_path / "r")
     written(folder / "locks" / ("d" * 64), NOW)
     found = run_ended(places, folder)
@@ -354,7 +354,7 @@ def test_a_repository_elsewhere_is_asked_about_at_most_every_few_hours(
 
 @pytest.mark.process
 def test_who_asks_about_a_repository_elsewhere_without_a_password_is_told_how(places: Places, engine: Path) -> None:
-    """Nothing known is not the same as nothing there; the helper keeps no repository that it cannot ask about."""
+    """A repository that the helper cannot ask about is not on the list; the user who asks for it reads how to give the password."""
     (engine.parent / "answer").write_text("echo 'passphrase needed' >&2; exit 2\n")
     for address, said in (
         ("rest:http://nas/b", "RESTIC_PASSWORD_FILE=FILE"),
@@ -414,7 +414,7 @@ def test_an_engine_that_fails_is_an_error_beside_what_the_files_tell(
 
 
 def test_nobody_is_asked_while_a_lock_is_held(places: Places, tmp_path: Path, engine: Path) -> None:
-    """The helper does not disturb another machine's backup, even when the user asks."""
+    """The look starts no engine beside another machine's backup, even when the user asks for it."""
     folder = restic(tmp_path / "r", (ID, NOW))
     written(folder / "locks" / ("d" * 64), clock.now_ms())
     configured(places, folder, tmp_path)

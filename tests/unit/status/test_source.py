@@ -2,7 +2,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -93,6 +93,67 @@ def test_an_idle_poll_does_not_query_the_log(
     first = source.poll()
     monkeypatch.setattr(AuditLog, "jobs", lambda _self: pytest.fail("asked again"))
     assert source.poll().jobs == first.jobs
+
+
+def test_a_status_that_stays_true_is_not_judged_again(
+    places: Places, source: StatusSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second poll gives the same status, until ten seconds have made its ages old or the clock was set back."""
+    record(places, "home", Outcome.SUCCEEDED)
+    first, now = source.poll(), clock.now_ms()
+    assert source.poll() is first
+    for later in (20_000, 35_000, 30_000, 30_000 + 8 * clock.DAY_MS):
+        monkeypatch.setattr(clock, "now_ms", lambda later=later: now + later)
+        assert (source.poll().as_of_ms, source.poll().as_of_ms) == (now + later, now + later)
+    assert source.poll().state is State.WARNING
+
+
+CHANGES: dict[str, Callable[[Places], object]] = {
+    "config": lambda places: places.config_file.write_text("x = ["),
+    "standing": lambda places: places.audit_standing.write_text("damaged"),
+    "repository": lambda places: (places.state / "repositories" / "x.json").write_text("damaged"),
+    "spool": lambda places: spool.keep(places, [Draft(Action.JOB_SEEN, job="home", result="seen")]),
+    "run": lambda places: runs.create(places, info(job="other")),
+    "log": lambda places: record(places, "home", Outcome.FAILED),
+    "gone": lambda places: places.audit_db.rename(places.state / "away"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_status_is_judged_again_once_anything_changed(places: Places, source: StatusSource, name: str) -> None:
+    """The next poll shows a change of each thing that the status is made of."""
+    record(places, "home", Outcome.SUCCEEDED)
+    for folder in (places.config, places.state / "repositories"):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    before = source.poll()
+    assert source.poll() is before
+    CHANGES[name](places)
+    assert replace(source.poll(), as_of_ms=before.as_of_ms) != before
+
+
+@pytest.mark.parametrize(
+    ("name", "undo"),
+    [
+        ("config", lambda places: places.config_file.unlink()),
+        ("standing", lambda places: places.audit_standing.unlink()),
+        ("repository", lambda places: (places.state / "repositories" / "x.json").unlink()),
+        ("gone", lambda places: (places.state / "away").rename(places.audit_db)),
+    ],
+)
+def test_a_status_is_judged_again_once_the_change_is_undone(
+    places: Places, source: StatusSource, name: str, undo: Callable[[Places], object]
+) -> None:
+    """Everything may be as it was at the last good poll, and yet an error was shown in between."""
+    record(places, "home", Outcome.SUCCEEDED)
+    for folder in (places.config, places.state / "repositories"):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    before = source.poll()
+    CHANGES[name](places)
+    changed = source.poll()
+    undo(places)
+    after = source.poll()
+    assert after is not changed
+    assert replace(after, notes=(), as_of_ms=before.as_of_ms) == before
 
 
 @pytest.mark.process

@@ -169,7 +169,7 @@ def test_a_wish_is_passed_on_to_the_wrapper_that_published_the_run(places: Place
 def test_a_wish_that_nobody_can_fulfil_is_refused_in_the_words_of_the_catalogue(
     places: Places, tracker: object, run: LiveRun | None, code: str
 ) -> None:
-    """What, why and what to do, ready to be shown."""
+    """The refusal has cause, reason and next step, ready for the user."""
     wrapper, asking = ipc.Client(places, "wrapper"), ipc.Client(places, "cli", timeout=10)
     if run is not None:
         publish(wrapper, run)

@@ -108,7 +108,7 @@ def test_arguments_must_be_exactly_those_of_the_call() -> None:
 
 
 def test_an_error_of_ours_reaches_the_page_with_its_next_step() -> None:
-    """What, why and next are what the person reads."""
+    """The page gets the error's sentence, its reason and its next step."""
 
     def fails() -> None:
         raise BackupTrayError("It broke.", why="It was old.", next="Buy another.")

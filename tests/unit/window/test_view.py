@@ -213,7 +213,7 @@ def test_a_repository_shows_its_age_and_says_what_is_unknown() -> None:
 
 
 def test_a_repository_that_cannot_be_looked_at_is_an_error_like_any_other() -> None:
-    """What, why and next stand there, and the old figures with their time beside them."""
+    """The row shows sentence, reason and next step, beside the old figures with their time."""
     error = {"code": "ERROR_X", "what": "It cannot be read.", "why": "not mounted", "next": "mount it\n"}
     shown = view.repository(RepositoryState("/repo", "restic", 0, snapshots=3, error=error), clock.now_ms())
     assert shown["snapshots"] == "3"

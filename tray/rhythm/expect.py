@@ -1,0 +1,106 @@
+"""`expect`: the one pure function that judges a job against its rhythm."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from tray.core.clock import DAY_MS, EARLIEST_MS, SLACK_MS
+from tray.core.dataclass import replace
+from tray.core.model.expectation import Expectation, Word
+from tray.rhythm import MOST_GOODS, Past, Rhythm, learn, stated
+from tray.rhythm.awake import Awake
+from tray.rhythm.stated import Run
+
+MAX_AGE_MS = 7 * DAY_MS
+"""The ceiling of a job whose period is short; of others it is `MAX_PERIODS` periods."""
+
+MAX_PERIODS = 3
+
+MIN_RUNNING_MS = 6 * 3_600_000
+"""A run may take so much awake time, or `MAX_PERIODS` times the usual duration, before it is "still running"."""
+
+
+def expect(
+    rhythm: Rhythm, past: Past, awake: Awake, now_ms: int, *, running_since_ms: int | None = None
+) -> Expectation:
+    """Judge a job against its rhythm.
+
+    Args:
+        rhythm: Stated, learnt or off. A stated rhythm that cannot be read is treated as learnt.
+        past: The job's good runs. Those that end in the future, or before `EARLIEST_MS`, come from a wrong clock and prove nothing.
+        awake: The machine's awake times, known until *now_ms*.
+        now_ms: The moment to judge at.
+        running_since_ms: Start of the oldest run of the job that goes on.
+    """
+    goods = _believed(past.goods, now_ms)
+    first_ms = min(past.first_ms or now_ms, now_ms)
+    since = goods[-1][1] if goods else first_ms
+    judged: Expectation | None = None
+    if rhythm.kind == "off":
+        judged = Expectation(Word.OFF)
+    elif rhythm.every_ms or rhythm.on:
+        judged = stated.judge(rhythm, goods, first_ms, awake, now_ms)
+    if judged is None:
+        judged = learn.judge(goods, first_ms, now_ms)
+    judged = replace(judged, awake_ms=awake.between(since, now_ms), last_good_ms=goods[-1][1] if goods else None)
+    judged = _with_ceiling(judged, rhythm, since, now_ms)
+    if running_since_ms is not None:
+        judged = _with_run(judged, goods, awake, now_ms, min(running_since_ms, now_ms))
+    if past.goods and past.goods[-1] not in goods:
+        judged = _undated(judged, past.goods[-1][1], now_ms)
+    return replace(judged, valid_until_ms=_soonest(now_ms, judged.valid_until_ms, now_ms + DAY_MS))
+
+
+def _believed(goods: Sequence[Run], now_ms: int) -> list[Run]:
+    """Return the runs whose times can be believed, in the order of their ends."""
+    latest = now_ms + SLACK_MS
+    return sorted(
+        (run for run in goods[-MOST_GOODS:] if EARLIEST_MS <= run[0] <= run[1] <= latest), key=lambda run: run[1]
+    )
+
+
+def _with_ceiling(judged: Expectation, rhythm: Rhythm, since: int, now_ms: int) -> Expectation:
+    """Apply rule C: a good run that is too old is at least a warning, however long the machine slept."""
+    age = rhythm.max_age_ms
+    if age is None and judged.period_ms is not None and judged.ask is None:
+        age = max(MAX_AGE_MS, MAX_PERIODS * judged.period_ms)
+    if age is None or rhythm.max_age_off:
+        return judged
+    old = since + age
+    judged = replace(judged, old_after_ms=old, valid_until_ms=_soonest(now_ms, judged.valid_until_ms, old))
+    if old > now_ms:
+        return judged
+    word = judged.word if judged.word in (Word.OVERDUE, Word.NEVER_RAN) else Word.OLD
+    return replace(judged, word=word, late_since_ms=min(old, judged.late_since_ms or old))
+
+
+def _with_run(judged: Expectation, goods: Sequence[Run], awake: Awake, now_ms: int, since: int) -> Expectation:
+    """Hold the judgement at late while a run goes on, which has a limit of its own."""
+    usual = median(awake.between(*run) for run in goods) if goods else 0
+    limit = max(int(MAX_PERIODS * usual), MIN_RUNNING_MS)
+    ends = awake.at(since, limit, now_ms)
+    word = Word.LATE if judged.word is Word.OVERDUE else judged.word
+    judged = replace(
+        judged,
+        word=word,
+        late_since_ms=judged.late_since_ms or judged.overdue_since_ms,
+        overdue_since_ms=None,
+        running_since_ms=since,
+        running_limit_ms=limit,
+        valid_until_ms=_soonest(now_ms, judged.valid_until_ms, ends),
+    )
+    if ends > now_ms or judged.word is Word.OFF:
+        return judged
+    return replace(judged, word=Word.STILL_RUNNING, late_since_ms=min(ends, judged.late_since_ms or ends))
+
+
+def _undated(judged: Expectation, good_ms: int, now_ms: int) -> Expectation:
+    """Say of a job whose newest good run has an impossible time that its age is not known, unless older runs prove it fine."""
+    back = good_ms - SLACK_MS
+    judged = replace(judged, valid_until_ms=_soonest(now_ms, judged.valid_until_ms, back))
+    if judged.last_good_ms is not None and judged.late_since_ms is None and judged.overdue_since_ms is None:
+        return judged
+    return replace(judged, word=Word.UNDATED, late_since_ms=judged.late_since_ms or now_ms, overdue_since_ms=None)
+
+
+def _soonest(now_ms: int, *moments: int) -> int:
+    return min((moment for moment in moments if moment > now_ms), default=0)
