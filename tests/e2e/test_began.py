@@ -45,7 +45,7 @@ def taken(folder: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_a_taken_lock_is_said_and_nothing_else(taken: Path, name: str) -> None:
+def test_a_taken_lock_is_the_only_reason(taken: Path, name: str) -> None:
     """When another process holds the lock, the run is a failure with that cause, for every engine and command."""
     command = ENGINES[name]
     done = tray("run", "--", "flock", "-n", taken, *command)
@@ -60,7 +60,7 @@ def test_a_taken_lock_is_said_and_nothing_else(taken: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["tar", "rsync", "borg", "any other"])
 def test_a_taken_lock_that_counts_as_fine_is_not_green(taken: Path, name: str) -> None:
-    """`-E 0` keeps the caller quiet, but no backup was made."""
+    """`flock -E 0` exits with 0, but no backup ran, so the run is no success."""
     assert tray("run", "--", "flock", "-n", "-E", "0", taken, *ENGINES[name]).returncode == 0
     assert last()["outcome"] == "warning"
 

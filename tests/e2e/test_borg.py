@@ -123,7 +123,7 @@ def _comparable(raw: Any) -> bytes:
 
 
 @pytest.mark.parametrize("flags", [(), ("-v", "--list", "--stats", "--show-rc"), ("--json",), ("--log-json", "--list")])
-def test_a_first_backup_is_on_record_as_what_it_was(place: Place, flags: tuple[str, ...]) -> None:
+def test_a_first_backup_is_on_record_with_its_facts(place: Place, flags: tuple[str, ...]) -> None:
     """Engine, wrapper, audit log and status agree; cron mails and scripts see exactly borg's own output."""
     run = compare(place, "create", *flags, "repo::a", "source", outcome="succeeded")
     assert (run["engine"], run["files"], run["errors"], run["inferred"]) == ("borg", 6, 0, False)
@@ -199,7 +199,7 @@ def test_a_backup_that_went_wrong_is_never_green(
     assert "borg break-lock" not in (run["advice"] or "")
 
 
-def test_a_wrong_passphrase_is_said_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_passphrase_is_the_reason(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reason says so in plain words, and no file holds either passphrase."""
     monkeypatch.setenv("BORG_PASSPHRASE", "wrong one")
     run = compare(place, "create", "repo::a", "source", outcome="failed")

@@ -177,7 +177,7 @@ def test_cancel_reaches_the_engines_of_a_script_also_those_it_starts_meanwhile(
     assert "started meanwhile" in tray("log", "last").stdout
 
 
-def test_a_command_that_will_not_hear_is_killed_and_still_called_cancelled(tmp_path: Path) -> None:
+def test_a_command_that_ignores_signals_is_killed_and_called_cancelled(tmp_path: Path) -> None:
     """No process of the command survives; without a terminal and without --yes the cancel does nothing."""
     run = Run("sh", "-c", f"trap '' INT TERM; touch {tmp_path / 'up'}; sleep 600; true")
     wait_for((tmp_path / "up").exists, what="the trap")
@@ -206,7 +206,7 @@ def test_a_second_cancel_sends_the_next_signal_at_once(tmp_path: Path) -> None:
     assert last().outcome is Outcome.CANCELLED
 
 
-def test_a_run_on_a_terminal_is_cancelled_from_another_one_which_asks_first(
+def test_a_run_on_a_terminal_is_cancelled_from_another_terminal_which_asks_first(
     restic: list[str], repository: Path, tmp_path: Path
 ) -> None:
     """The question names the run; a "no" stops nothing, a "yes" leaves the terminal as Ctrl-C would."""
@@ -230,7 +230,7 @@ def test_a_run_on_a_terminal_is_cancelled_from_another_one_which_asks_first(
     assert (last().outcome, list((repository / "locks").iterdir())) == (Outcome.CANCELLED, [])
 
 
-def test_a_lock_that_a_killed_restic_left_is_reported_with_the_command_that_removes_it(
+def test_the_lock_of_a_killed_restic_is_reported_with_the_command_that_removes_it(
     restic: list[str], repository: Path
 ) -> None:
     """The advice is only given where a lock is there, and it works as it stands."""
@@ -326,7 +326,7 @@ def test_a_run_without_progress_is_stalled_until_it_makes_some(
     assert "goes on after" in log
 
 
-def test_a_run_that_begins_while_the_one_before_still_goes_on_says_so() -> None:
+def test_a_run_that_overlaps_the_one_before_says_so() -> None:
     """Status and log say that two nights' runs overlap in one repository."""
     pair = (Run("sleep", "600"), start("run", "--job", "home", "--", "sleep", "600"))
     first = min(going(), key=lambda run: run.run)
@@ -340,7 +340,7 @@ def test_a_run_that_begins_while_the_one_before_still_goes_on_says_so() -> None:
     assert [member.wait() for member in pair] == [-signal.SIGTERM, -signal.SIGTERM]
 
 
-def test_what_cannot_be_cancelled_is_refused_with_why_and_what_to_do(
+def test_an_impossible_cancel_is_refused_with_reason_and_next_step(
     restic: list[str], tracker: "subprocess.Popen[bytes]"
 ) -> None:
     """An unknown run, a run that is over, and an observed run cannot be cancelled."""
@@ -361,7 +361,7 @@ def test_what_cannot_be_cancelled_is_refused_with_why_and_what_to_do(
         other.communicate()
 
 
-def test_without_a_tracker_one_is_started_and_the_wrapper_found(tracker: "subprocess.Popen[bytes]") -> None:
+def test_cancel_without_a_tracker_starts_one_and_finds_the_wrapper(tracker: "subprocess.Popen[bytes]") -> None:
     """On a server without a tray, cancel starts a tracker and works."""
     run = Run("sleep", "600")
     end_tracker()

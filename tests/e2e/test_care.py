@@ -67,7 +67,7 @@ def _words(process: psutil.Process) -> list[str]:
         return []
 
 
-def test_a_tracker_that_is_ended_leaves_start_and_stop_one_that_is_killed_only_a_start(places: Places) -> None:
+def test_an_ended_tracker_leaves_start_and_stop_a_killed_one_only_a_start(places: Places) -> None:
     """After a start without a stop it is unknown how long the tracker watched, and the log claims nothing."""
     record("home", "succeeded")
     with tracker() as killed:
@@ -136,8 +136,8 @@ def test_changes_without_a_tracker_are_on_record_after_the_next_start(places: Pl
     assert edit["changes"] == [{"key": "watch.stalled_after", "from": None, "to": '"5m"'}]
 
 
-def test_housekeeping_by_hand_says_what_could_not_be_done(places: Places) -> None:
-    """`backup-tray tracker --care` ends with 1 and names the tasks; the others are done."""
+def test_housekeeping_by_hand_names_the_failed_tasks(places: Places) -> None:
+    """`backup-tray tracker --care` does the tasks that it can, names the others, and ends with 1."""
     record("home", "succeeded")
     places.config.mkdir(mode=0o700, parents=True, exist_ok=True)
     places.config_file.write_text("[audit\n")

@@ -34,7 +34,7 @@ def secret(folder: Path) -> dict[str, str]:
 def test_a_person_answers_four_questions_and_has_a_backup(
     terminal: Terminal, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A typing error is named and only that question comes again; the end is a real snapshot and a green status."""
+    """`create` names a typing error and repeats only that question; afterwards there are a real snapshot and a green status."""
     repository = tmp_path / "repo"
     terminal.expect(rb"Back up which folder\? \[.*\] ")
     terminal.type(str(tmp_path / "scr").encode() + b"\n")
@@ -90,7 +90,7 @@ def test_a_script_gives_the_answers_as_options(tree: Path, tmp_path: Path, monke
         (["--yes", "--repository", "{tmp}/r", "--source", "{tmp}/src", "--name=-x"], "name cannot be used"),
     ],
 )
-def test_what_makes_no_sense_is_said_and_makes_nothing(
+def test_options_that_make_no_sense_are_an_error_and_create_nothing(
     tree: Path, tmp_path: Path, arguments: list[str], words: str
 ) -> None:
     """One error with its next step, and no half-made job."""

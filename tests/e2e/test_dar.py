@@ -32,7 +32,7 @@ def twins(tmp_path: Path) -> Twins:
     return make_twins(tmp_path)
 
 
-def test_the_caller_sees_what_dar_alone_would_have_said(twins: Twins) -> None:
+def test_the_caller_sees_the_output_of_bare_dar(twins: Twins) -> None:
     """Both streams and the exit code are dar's own, and each recorded outcome is true."""
     for job, (arguments, _) in SCENARIOS.items():
         bare, wrapped = twins.run("dar", *arguments, job=job)
@@ -59,7 +59,7 @@ def test_files_that_cannot_be_read_are_a_warning_with_their_names(twins: Twins) 
 
 
 def test_an_archive_in_a_pipe_comes_through(twins: Twins) -> None:
-    """`dar -c - | …` gives the bytes of the archive, and the statistics on stderr are read."""
+    """`dar -c - | …` passes on the bytes of the archive, and the wrapper reads the statistics on stderr."""
     command = [*TRAY, "run", "--", "dar", "-Q", "-c", "-", "-R", "source"]
     with (twins.wrapped / "piped.1.dar").open("wb") as archive:
         done = subprocess.run(command, cwd=twins.wrapped, stdout=archive, stderr=subprocess.PIPE, check=True)

@@ -52,7 +52,7 @@ REASONS = {
 }
 
 
-def test_the_caller_sees_what_duplicity_alone_would_have_said(twins: Twins) -> None:
+def test_the_caller_sees_the_output_of_bare_duplicity(twins: Twins) -> None:
     """Nothing is added and nothing is lost: both streams and the exit code are the same, times apart."""
     for job, (arguments, _) in SCENARIOS.items():
         bare, wrapped = (_without_times(ran, twins) for ran in twins.run("duplicity", *arguments, job=job))

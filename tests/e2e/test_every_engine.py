@@ -127,7 +127,7 @@ def engines(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_four_engines_started_in_four_ways_are_one_true_story(
     desk: Desktop, machine: Machine, short: Path, tmp_path: Path
 ) -> None:
-    """Wrapped, observed, root's and killed: each is shown once, while it runs and afterwards, with its true outcome."""
+    """Every surface shows the wrapped, the observed, root's and the killed run once, live and ended, with its true outcome."""
     four = Four(machine, short, tmp_path)
     desk.tray()
     item = desk.item()
@@ -193,7 +193,7 @@ def _ended(desk: Desktop, item: str, window: Driven, tmp_path: Path) -> None:
 
 
 def _recorded(machine: Machine, four: Four) -> None:
-    """The audit logs hold each run once, with how it is known, and restic agrees."""
+    """The audit logs hold each run once, with its source, and restic agrees."""
     mine = [json.loads(line) for line in tray("history", "--json").stdout.splitlines()]
     known = {run["engine"]: (run["source"], run["outcome"], run["inferred"], run["instance"]) for run in mine}
     assert known == {

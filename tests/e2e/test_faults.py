@@ -96,7 +96,7 @@ def test_a_full_disk_at_the_target_is_a_failed_backup(
 def test_a_full_disk_of_ours_changes_nothing_for_the_backup_and_loses_no_record(
     tmp_path: Path, repository: Path, disk: Callable[..., Path], at_home: Callable[[Path], Places]
 ) -> None:
-    """Spool and log find no room: the backup runs, its record waits elsewhere, is shown, and is appended later exactly once."""
+    """Without room for spool and log the backup runs; the status shows its record, which waits elsewhere and is appended once."""
     small = disk("small", "1m")
     ballast = fill(small)
     at_home(small / "bt")
@@ -134,7 +134,7 @@ def test_a_spooled_failure_is_not_hidden_by_an_older_success(
 def test_a_read_only_home_stops_no_backup(
     tmp_path: Path, repository: Path, disk: Callable[..., Path], at_home: Callable[[Path], Places]
 ) -> None:
-    """A live system, a broken disk that was remounted: the backup runs and its outcome is known."""
+    """On a live system, or a broken disk that the kernel remounted, the backup runs and the status shows its outcome."""
     home = disk("home", "1m", ",ro")
     at_home(home / "bt")
     done = tray("run", "--job", "home", "--", "restic", "-r", repository, "backup", make_tree(tmp_path / "source"))
@@ -184,7 +184,7 @@ def test_a_damaged_log_is_unavailable_everywhere_and_loses_nothing(
     assert waiting.count("run.finished") == 1
 
 
-def test_a_missing_log_is_unavailable_until_a_new_one_says_that_it_followed(recorded: Places) -> None:
+def test_a_missing_log_is_unavailable_until_a_new_one_follows_it(recorded: Places) -> None:
     """Deleting the log does not make the past look clean."""
     for name in ("audit.db", "audit.db-wal", "audit.db-shm"):
         (recorded.state / name).unlink(missing_ok=True)

@@ -23,7 +23,7 @@ _MOST = spool_guard.KEEP + (48 << 20)
 
 
 class Flood:
-    """A command that writes blocks of lines until it is told to stop, and says in a file how many they were.
+    """A command that writes blocks of lines until the test ends it, and notes their number in a file.
 
     It waits for a permission after each block, so that no test depends on the machine's speed.
     """
@@ -59,7 +59,7 @@ class Flood:
 
 @pytest.fixture
 def flood(tmp_path: Path) -> Iterator[Flood]:
-    """A command that writes when it is told to."""
+    """A command that writes one block for each `write`."""
     made = Flood(tmp_path)
     yield made
     made.close()
@@ -126,9 +126,7 @@ def test_a_process_that_is_left_behind_fills_no_disk(places: Places, flood: Floo
 
 
 @pytest.mark.parametrize("size", [5, 3_000_000])
-def test_what_a_process_says_after_the_end_of_its_script_reaches_the_caller(
-    places: Places, tmp_path: Path, size: int
-) -> None:
+def test_output_after_the_end_of_the_script_reaches_the_caller(places: Places, tmp_path: Path, size: int) -> None:
     """As without us: the caller gets the exit code at once, and a reader to the end waits for the process and misses nothing."""
     gate = tmp_path / "gate"
     os.mkfifo(gate)

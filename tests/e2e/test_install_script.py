@@ -32,7 +32,7 @@ def test_the_command_works_without_the_checkout(installed: Installed) -> None:
     assert done.stdout.startswith("backup-tray ")
 
 
-def test_the_entries_name_what_is_there(installed: Installed) -> None:
+def test_the_desktop_entries_name_existing_files(installed: Installed) -> None:
     """Menu entry and autostart entry name a command and an icon that exist."""
     for file, command in ((installed.menu, ["window", "dashboard"]), (installed.autostart, ["tray"])):
         keys = entry(file)
@@ -142,7 +142,7 @@ def test_uninstalling_leaves_the_audit_log_and_says_where(installed: Installed, 
 @pytest.mark.parametrize(
     ("tool", "package"), [("dnf", "webkit2gtk4.1"), ("pacman", "webkit2gtk-4.1"), ("zypper", "typelib-1_0-WebKit2-4_1")]
 )
-def test_other_systems_are_told_their_packages(tmp_path: Path, tool: str, package: str) -> None:
+def test_on_other_systems_the_installer_names_the_packages(tmp_path: Path, tool: str, package: str) -> None:
     """Without apt the installer guesses nothing: it names the packages and stops."""
     folder = tmp_path / "bin"
     folder.mkdir()
@@ -207,9 +207,7 @@ def test_the_trial_shows_everything_in_the_terminal(installed: Installed, tmp_pa
     assert left.stdout == b"", "a process of the trial is left"
 
 
-def test_a_damaged_trial_is_said_so_and_one_of_an_older_format_begins_anew(
-    installed: Installed, tmp_path: Path
-) -> None:
+def test_a_damaged_trial_fails_and_one_of_an_older_format_begins_anew(installed: Installed, tmp_path: Path) -> None:
     """Even the trial never calls an altered record genuine; the trial of an older version makes room for the new one."""
     copy = installed.copied(tmp_path / "home")
     source = tmp_path / "source"

@@ -44,7 +44,7 @@ def private(tmp_path: Path, script: str) -> str:
     return done.stdout
 
 
-def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     """systemd accepts the unit; where systemd does not run, the installer names the command that starts the service."""
     said = private(
         tmp_path,
@@ -65,7 +65,7 @@ def test_the_folder_is_there_before_the_service_and_only_for_the_group(tmp_path:
     assert "drwxr-x--- root:backup-tray" in said
 
 
-def test_a_second_call_changes_nothing_and_users_are_told_how_to_look_on(tmp_path: Path) -> None:
+def test_a_second_call_changes_nothing_and_users_read_how_to_join(tmp_path: Path) -> None:
     """Until the user who called sudo is in the group, the installer prints the command that adds this user to it."""
     said = private(
         tmp_path,

@@ -43,7 +43,9 @@ def things(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("name", "code", "why", "then"), CASES)
-def test_what_is_no_program_is_called_what_it_is(things: Path, name: str, code: int, why: str, then: str) -> None:
+def test_a_command_that_is_no_program_is_named_for_its_kind(
+    things: Path, name: str, code: int, why: str, then: str
+) -> None:
     """The error for a folder does not advise to install it; the run is on record as failed, with the same words."""
     command = things / "plain" / "x" if name == "below" else things / name
     done = tray("run", "--job", "n", "--", str(command), "backup", "/etc")

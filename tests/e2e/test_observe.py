@@ -324,7 +324,7 @@ def _system_python() -> dict[str, str]:
     return {**os.environ, "PATH": "/usr/bin:/bin"}
 
 
-def test_an_end_that_no_tracker_saw_is_unknown_whatever_the_repository_holds(tmp_path: Path, starter: Starter) -> None:
+def test_an_end_that_no_tracker_saw_is_unknown_despite_a_new_snapshot(tmp_path: Path, starter: Starter) -> None:
     """A kill ends the tracker before the backups: the reason names restic's snapshot, but the outcome stays unknown."""
     held = [starter.holds(), starter.holds()]
     repository = make_repository(tmp_path / "repo")

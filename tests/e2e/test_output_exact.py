@@ -56,7 +56,7 @@ def test_a_caller_sees_the_same_bytes_of_an_engine_that_behaves_oddly(
 
 
 def named(name: str, script: str, folder: Path) -> dict[str, str]:
-    """Make a program called *name*; return the environment in which it is found."""
+    """Make a program called *name*; return an environment whose PATH has it first."""
     program = folder / "bin" / name
     program.parent.mkdir()
     program.write_text(f"#!{sys.executable}\n{script}\n")

@@ -68,7 +68,7 @@ SCENARIOS = {
 }
 
 
-def test_the_caller_sees_what_rclone_alone_would_have_said(twins: Twins) -> None:
+def test_the_caller_sees_the_output_of_bare_rclone(twins: Twins) -> None:
     """The wrapper turns rclone's JSON back into its plain log, leaves its own statistics out, and returns rclone's exit code."""
     for job, (arguments, code, _) in SCENARIOS.items():
         bare, wrapped = (comparable(ran, twins) for ran in twins.run("rclone", *arguments, job=job))
@@ -115,7 +115,9 @@ def test_unreadable_files_and_a_closed_target_are_told_apart(twins: Twins) -> No
     assert "permission denied" in ended["closed"]["reason"]
 
 
-def test_also_with_both_streams_in_one_and_under_systemd(twins: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_output_is_the_same_with_one_stream_and_under_systemd(
+    twins: Twins, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The lines are the same with `2>&1`, and with the journal's priorities in place of dates."""
     monkeypatch.setenv("INVOCATION_ID", "0123456789abcdef")
     bare, wrapped = (comparable(ran, twins) for ran in twins.run("rclone", "sync", "source", "dst", merged=True))
@@ -124,7 +126,7 @@ def test_also_with_both_streams_in_one_and_under_systemd(twins: Twins, monkeypat
 
 
 def test_json_and_progress_that_the_user_asked_for_are_passed_on(twins: Twins) -> None:
-    """A script that parses them goes on working, and the outcome is known all the same."""
+    """A script that parses them goes on working, and the wrapper still knows the outcome."""
     _, wrapped = twins.run("rclone", "copy", "--use-json-log", "-v", "source", "json", job="json")
     assert wrapped.err.count(b'"msg":"Copied (new)"') == 12
     _, wrapped = twins.run("rclone", "copy", "-P", "source", "progress", job="progress")

@@ -32,7 +32,7 @@ SCENARIOS = {
 }
 
 
-def test_the_caller_sees_what_rdiff_backup_alone_would_have_said(twins: Twins) -> None:
+def test_the_caller_sees_the_output_of_bare_rdiff_backup(twins: Twins) -> None:
     """The caller does not see the statistics that the wrapper asks for: both streams and the exit code are the same."""
     for job, (arguments, _) in SCENARIOS.items():
         bare, wrapped = (_without_figures(ran) for ran in twins.run("rdiff-backup", *arguments, job=job))
@@ -44,7 +44,7 @@ def test_the_caller_sees_what_rdiff_backup_alone_would_have_said(twins: Twins) -
     assert "no rdiff-backup repository" in ended["no repository"]["reason"]
 
 
-def test_the_repository_is_the_one_that_it_would_have_been(twins: Twins) -> None:
+def test_the_repository_is_as_without_the_wrapper(twins: Twins) -> None:
     """An incremental backup under watch can be verified and restored, and an odd name comes back."""
     first = ["rdiff-backup", "--current-time", "1700000000", "backup", "odd", "r"]
     twins.each(lambda folder: subprocess.run(first, cwd=folder, check=True))

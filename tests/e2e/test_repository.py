@@ -78,7 +78,7 @@ def home_job() -> dict[str, Any]:
     return dict(next(job for job in status()["jobs"] if job["job"] == "home"))
 
 
-def test_the_status_tells_what_the_repository_holds_and_looking_changes_nothing(
+def test_the_status_shows_the_repository_and_looking_changes_nothing(
     repository: Path, source: Path, places: Places
 ) -> None:
     """After a wrapped run restic itself agrees; polls, `status` and `repository` change neither repository nor cache."""
@@ -203,7 +203,7 @@ def test_a_killed_restic_leaves_a_lock_that_is_found_at_once(
     assert refreshed(repository)["locked_by"] is None
 
 
-def test_borg_is_asked_for_what_its_files_do_not_tell(borg: Path, source: Path) -> None:
+def test_borg_is_asked_for_facts_that_its_files_do_not_hold(borg: Path, source: Path) -> None:
     """borg is asked where the environment has the passphrase, and changes nothing; without one the status shows no error."""
     tray("run", "--job", "home", "--", "borg", "create", f"{borg}::monday", source, check=True)
     before = tree(borg)
@@ -214,7 +214,7 @@ def test_borg_is_asked_for_what_its_files_do_not_tell(borg: Path, source: Path) 
     assert tree(borg) == before
 
 
-def test_an_unmounted_repository_is_an_error_beside_what_was_last_known(
+def test_an_unmounted_repository_is_an_error_beside_its_last_facts(
     repository: Path, source: Path, tmp_path: Path
 ) -> None:
     """With the disk in a drawer the status shows the age of its facts and keeps the job's state; mounted again, it is fine."""
@@ -243,7 +243,7 @@ def test_a_repository_that_cannot_be_written_can_be_looked_at(repository: Path, 
         assert (answer["snapshots"], answer["error"]) == (0, None)
 
 
-def test_a_wrong_password_in_the_configured_file_is_said_and_hides_nothing(
+def test_a_wrong_password_in_the_configured_file_is_shown_until_it_is_right(
     repository: Path, source: Path, tmp_path: Path, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The status shows the wrong password until the next look with the right one."""

@@ -22,7 +22,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_restore_check_and_prune_are_on_record_as_what_they_were(repository: Path, tmp_path: Path) -> None:
+def test_restore_check_and_prune_are_on_record_with_their_kinds(repository: Path, tmp_path: Path) -> None:
     """Each is on record with its own kind and outcome, and the caller sees restic's output."""
     done = tray(
         "run", "--job", "home", "--", "restic", "-r", repository, "restore", "latest", "--target", tmp_path / "out"

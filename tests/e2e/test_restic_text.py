@@ -151,7 +151,7 @@ def test_a_backup_without_changes(place: Place) -> None:
 
 
 def test_a_file_and_a_folder_that_cannot_be_read(place: Place) -> None:
-    """A snapshot is made, and both are named."""
+    """restic makes a snapshot and names both."""
     (place.source / "a/two").chmod(0)
     (place.source / "b").chmod(0)
     result = compare(place, "backup", "source")

@@ -52,7 +52,7 @@ SCENARIOS = {
 }
 
 
-def test_the_caller_sees_what_rsync_alone_would_have_said(twins: Twins) -> None:
+def test_the_caller_sees_the_output_of_bare_rsync(twins: Twins) -> None:
     """The caller sees the text that the user asked rsync for, without our progress and figures; the exit code is rsync's."""
     for job, (arguments, code, _) in SCENARIOS.items():
         bare, wrapped = (comparable(ran, twins) for ran in twins.run("rsync", *arguments, job=job))
@@ -98,14 +98,14 @@ def test_unreadable_files_and_a_closed_target_are_told_apart(twins: Twins) -> No
     assert "shut/d" in ended["shut"]["reason"]
 
 
-def test_also_with_both_streams_in_one(twins: Twins) -> None:
+def test_the_output_is_the_same_with_one_stream(twins: Twins) -> None:
     """`2>&1` in a crontab: the same lines, none of ours; rsync's own buffer mixes their order as it likes."""
     bare, wrapped = (ran.out for ran in twins.run(*READS_NO_MORE, "rsync", "-av", "shut/", "dst", merged=True))
     assert sorted(_comparable(wrapped, twins).splitlines()) == sorted(_comparable(bare, twins).splitlines())
     assert (last()["outcome"], last()["errors"]) == ("warning", 2)
 
 
-def test_the_other_machine_is_told_nothing_new(twins: Twins) -> None:
+def test_the_other_machine_gets_the_same_command(twins: Twins) -> None:
     """The remote command is the same as without us, so a restricted or old rsync there does not refuse it."""
     for job, arguments in (
         ("push", ["-av", "-e", "./shell", "source/", "host:{}/there"]),
@@ -132,7 +132,7 @@ def test_the_other_machine_is_told_nothing_new(twins: Twins) -> None:
 
 
 def test_progress_is_seen_while_it_copies_and_a_killed_wrapper_costs_nothing(big: Path, tmp_path: Path) -> None:
-    """Files and bytes are shown; when the wrapper dies, rsync goes on, and its own figures say how it ended."""
+    """The status shows files and bytes; when the wrapper dies, rsync goes on, and the record of its end has rsync's own figures."""
     tracker = start("tracker")
     slower = ("rsync", "-a", "--bwlimit=800")  # six seconds: rsync must still run when a busy machine has polled
     run = start("run", "--job", "home", "--", *slower, f"{big}/", tmp_path / "dst")

@@ -45,7 +45,7 @@ def test_a_limit_on_the_size_of_files_does_not_reach_a_pipe(places: Places) -> N
         (100, "src", Outcome.FAILED, "files may have at most 102,400 bytes here (`ulimit -f`), which may be why"),
     ],
 )
-def test_under_a_limit_on_the_size_of_files_the_repository_tells_what_the_output_would(
+def test_under_a_limit_on_the_size_of_files_the_repository_proves_the_backup(
     places: Places, tmp_path: Path, blocks: int, sources: str, outcome: Outcome, why: str
 ) -> None:
     """The wrapper does not read restic's output there; the repository must prove the exit code 0."""
@@ -129,7 +129,7 @@ def test_a_flood_leaves_the_disk_to_the_command(tmp_path: Path, monkeypatch: pyt
     assert end[2] == ("unknown:" if said else "succeeded:")
 
 
-def test_what_is_left_out_ends_with_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_left_out_output_ends_with_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each byte is either read or counted as left out, and reading goes on with a whole line."""
     tail = Tail(tmp_path / "spool", Stream.ERR, 2)
     lines = b"".join(b"%07d\n" % at for at in range(1_000_000))
@@ -166,7 +166,7 @@ def test_the_beginning_of_a_line_that_the_caller_has_seen_is_not_left_out(
     tail.close()
 
 
-def test_what_was_read_is_given_back_to_the_disk(tmp_path: Path) -> None:
+def test_read_output_is_given_back_to_the_disk(tmp_path: Path) -> None:
     """Only the newest part of a long output stays; the code that concludes from it sees that the beginning is gone."""
     tail = Tail(tmp_path / "spool", Stream.ERR, 2)
     fd = tail.write_fd
@@ -230,7 +230,7 @@ def test_a_long_log_keeps_its_beginning_and_its_end(places: Places, monkeypatch:
     folder.close()
 
 
-def test_what_is_certainly_not_kept_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_that_the_log_will_not_keep_are_not_cleaned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a gigabyte of errors the wrapper cleans only the lines that the log keeps of secrets: the end comes soon."""
     monkeypatch.setattr(logs, "HEAD", 1000)
     log = RunLog(tmp_path / "log", Redactor((), {}))

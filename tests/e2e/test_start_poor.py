@@ -69,7 +69,7 @@ def test_without_proc_a_script_is_no_proven_success(places: Places) -> None:
     assert [end.outcome for end in past_runs.history(places, limit=5, job="bare")] == [Outcome.UNKNOWN]
 
 
-def test_nowhere_to_write_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_without_any_place_to_write_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With every folder read-only the command runs, and one line tells the caller that the run is not on record."""
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
     mount = f"mount -t tmpfs -o ro t {tmp_path}; mount -t tmpfs -o ro t /var/tmp"

@@ -60,10 +60,8 @@ def left(text: str) -> Callable[[], None]:
         ),
     ],
 )
-def test_the_run_is_what_the_engine_that_was_left_behind_comes_to(
-    folder: Path, text: str, outcome: str, reason: str
-) -> None:
-    """The script's exit code 0 is passed on at once; until borg has ended the run is under way, and then it is borg's."""
+def test_the_run_has_the_outcome_of_the_engine_left_behind(folder: Path, text: str, outcome: str, reason: str) -> None:
+    """The caller gets the script's exit code 0 at once; the run goes on until borg ends, and then has borg's outcome."""
     let_go = left(text)
     if "gone::" not in text:  # else it ends by itself
         assert [run["job"] for run in status()["runs"]] == ["nightly"]
@@ -76,7 +74,7 @@ def test_the_run_is_what_the_engine_that_was_left_behind_comes_to(
 
 
 def test_a_script_that_fails_is_a_failure_at_once(folder: Path) -> None:
-    """Whatever goes on behind it makes nothing better."""
+    """A failed script is a failed run, even if a process goes on in its background."""
     writer = os.open("pipe", os.O_RDWR)
     text = "borg create repo::a - <pipe >/dev/null 2>&1 & sleep 1; exit 3"
     assert tray("run", "--job", "nightly", "--", "sh", "-c", text).returncode == 3

@@ -159,7 +159,7 @@ def test_the_commands_about_the_past_find_roots_runs_too(machine: Machine) -> No
     until(machine, ANN, lambda status: (job_of(status, "weekly") or {}).get("state") == "none")
 
 
-def test_who_is_not_in_the_group_is_told_how_to_be(machine: Machine) -> None:
+def test_a_user_outside_the_group_reads_how_to_join(machine: Machine) -> None:
     """A stranger reads one line with the command; the status shows no backup of root's and keeps the stranger's own state."""
     assert machine.run(machine.user_tray(BOB, "run", "--job", "mine", "--", "true", member=False)).returncode == 0
     shown = machine.status(BOB, member=False)
@@ -305,7 +305,7 @@ input()
 """
 
 
-def test_a_service_that_was_killed_is_said_so_until_it_is_back(machine: Machine) -> None:
+def test_a_killed_service_is_shown_as_such_until_it_is_back(machine: Machine) -> None:
     """Meanwhile the status marks root's jobs as not known now, keeps a failure, and shows none of root's runs as running."""
     backup(machine, "kept", 1)
     nightly = Backup(machine, "long")

@@ -55,7 +55,7 @@ SCENARIOS = {
 }
 
 
-def test_the_caller_sees_what_tar_alone_would_have_said(twins: Twins) -> None:
+def test_the_caller_sees_the_output_of_bare_tar(twins: Twins) -> None:
     """The caller does not see the totals that the wrapper asks for: both streams, the exit code and the archive are the same."""
     for job, (arguments, _) in SCENARIOS.items():
         bare, wrapped = (without_speed(ran) for ran in twins.run("tar", *arguments, job=job))
@@ -74,7 +74,7 @@ def without_speed(ran: Ran) -> Ran:
     return Ran(ran.code, ran.out, re.sub(rb"[\d.]+[KMGT]?i?B/s", b"#", ran.err))
 
 
-def test_also_with_both_streams_in_one(twins: Twins) -> None:
+def test_the_output_is_the_same_with_one_stream(twins: Twins) -> None:
     """`2>&1` in a crontab keeps tar's own order."""
     bare, wrapped = twins.run("tar", "-cvf", "a.tar", "source", "missing", merged=True)
     assert wrapped == bare

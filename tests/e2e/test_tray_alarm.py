@@ -52,9 +52,7 @@ def altered(places: Places) -> None:
     tamper(places, ("UPDATE entries SET entry = ? WHERE seq = 3", (raw,)))
 
 
-def test_a_breach_is_found_shown_and_told_until_it_is_acknowledged(
-    desk: Desktop, places: Places, tmp_path: Path
-) -> None:
+def test_a_breach_alarms_until_it_is_acknowledged(desk: Desktop, places: Places, tmp_path: Path) -> None:
     """Icon, tooltip, menu and a notification show the breach at each start of the tray until the user acknowledges it."""
     altered(places)
     process = desk.tray()

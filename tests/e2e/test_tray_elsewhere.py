@@ -57,7 +57,7 @@ def test_an_older_tray_shows_icon_and_tooltip(older: Desktop, tmp_path: Path, bu
     assert "Traceback" not in older.log("tray")
 
 
-def test_the_older_tray_follows_what_happens(older: Desktop, tmp_path: Path) -> None:
+def test_the_older_tray_follows_a_run(older: Desktop, tmp_path: Path) -> None:
     """The icon is redrawn and the menu comes up; a left click opens the Dashboard."""
     process = older.tray()
     embedded(older, GREY, tmp_path)

@@ -204,7 +204,7 @@ def test_entries_are_narrowed_down_and_paged(window: Driven) -> None:
     window.click("[data-do=clear-filter]")
 
 
-def test_a_day_that_is_none_is_said_beside_it(window: Driven) -> None:
+def test_an_invalid_day_has_its_error_beside_the_field(window: Driven) -> None:
     """The page marks the field, says how to write a day, and keeps the matches from before."""
     visit(window, "audit")
     choose(window, "when", "days")
@@ -235,7 +235,7 @@ def test_the_history_is_narrowed_down_and_paged(window: Driven) -> None:
     window.click("[data-do=clear-filter]")
 
 
-def test_an_entry_shows_what_was_hashed(window: Driven) -> None:
+def test_an_entry_shows_the_hashed_bytes(window: Driven) -> None:
     """Facts, details, the raw bytes with a button to copy them, the leaf hash, and the way to its neighbours."""
     visit(window, "entry/4")
     raw = json.loads(str(window.wait(".copybox button").get_attribute("data-text")))
@@ -256,7 +256,7 @@ def test_an_entry_shows_what_was_hashed(window: Driven) -> None:
     assert "no entry 99999" in window.read(".banner")
 
 
-def test_the_log_says_what_identifies_it(window: Driven, home: Path) -> None:
+def test_the_log_shows_its_identity(window: Driven, home: Path) -> None:
     """Identity, key and newest checkpoint can be copied, and the copy beside the configuration is listed with its age."""
     visit(window, "audit")
     text = window.read("#page", "This log")
@@ -280,7 +280,7 @@ def test_hostile_names_are_text_on_every_page(window: Driven) -> None:
 
 
 def test_the_keyboard_is_enough(window: Driven) -> None:
-    """Every field, the pages and the buttons come in the order in which they are read."""
+    """The Tab key reaches fields, pages and buttons in reading order."""
     visit(window, "audit")
     window.script("document.querySelector('[data-do=verify]').focus()")
     seen = []
@@ -319,7 +319,7 @@ def save(window: Driven, title: str, target: Path) -> None:
     wait_for(gone, seconds=60, what="the dialog to close")
 
 
-def test_what_is_shown_is_saved_through_the_desktops_own_dialog(window: Driven, home: Path, tmp_path: Path) -> None:
+def test_pages_are_saved_through_the_desktops_own_dialog(window: Driven, home: Path, tmp_path: Path) -> None:
     """A run as PDF, and the entries that fit a filter as CSV: written where the person said, and on record."""
     visit(window, "report")
     window.click("[data-call=run][data-kind=pdf]")
@@ -341,7 +341,7 @@ def test_what_is_shown_is_saved_through_the_desktops_own_dialog(window: Driven, 
     window.click("[data-do=clear-filter]")
 
 
-def test_a_report_that_cannot_be_written_says_why_and_what_to_do(window: Driven) -> None:
+def test_a_report_that_cannot_be_written_has_reason_and_next_step(window: Driven) -> None:
     """The words of the process that failed stand on the page, and the buttons work again."""
     visit(window, "report")
     window.click("[data-call=run][data-kind=jsonl]")

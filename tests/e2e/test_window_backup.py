@@ -64,7 +64,7 @@ def _home(process: psutil.Process) -> str | None:
 
 
 def _fill(window: Driven, source: Path, repository: Path) -> str:
-    """Fill in the form and return the password that was made."""
+    """Fill in the form and return the generated password."""
     window.click("button", "Create First Backup")
     window.wait("#create-form")
     window.type("#source-0", str(source))
@@ -81,7 +81,7 @@ def test_the_first_backup_from_the_empty_page_to_its_verified_record(
     window.wait("h1", "No backups performed")
     window.keep("window-empty.png")
     password = _fill(window, source, repository)
-    assert not window.wait("#go").is_enabled(), "nothing starts before the password is kept"
+    assert not window.wait("#go").is_enabled(), "the backup starts only after the password is kept"
     window.click("#kept")
     window.click("#go")
 
@@ -146,7 +146,7 @@ def test_a_verification_that_is_asked_for_is_on_record(window: Driven, places: P
     assert "1 kept checkpoint" in window.read(".auditline", "Audit log intact")
 
 
-def test_what_cannot_work_is_said_beside_the_field_and_nothing_is_made(window: Driven, tmp_path: Path) -> None:
+def test_an_input_that_cannot_work_has_its_error_beside_the_field(window: Driven, tmp_path: Path) -> None:
     """The page names a folder that does not exist, with a next step; the form keeps its text, and no repository appears."""
     repository = tmp_path / "backup"
     window.wait("h1", "No backups performed")

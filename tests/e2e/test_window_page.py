@@ -86,7 +86,7 @@ def test_progress_reaches_the_page_by_itself(window: Driven) -> None:
     assert element.get_attribute("value") == "77"  # the same element: focus and selection survive
 
 
-def test_to_cancel_asks_first_and_a_refusal_is_said(window: Driven) -> None:
+def test_cancel_asks_first_and_a_refusal_is_shown(window: Driven) -> None:
     """A slip of the mouse ends no backup; the page explains a refusal, and the user can close the explanation."""
     run = statuses.live(can=(Control.PAUSE, Control.CANCEL))
     window.push(statuses.judged(running=(run,)))
@@ -102,7 +102,7 @@ def test_to_cancel_asks_first_and_a_refusal_is_said(window: Driven) -> None:
 
 
 def test_runs_of_others_steps_and_repositories_are_told_apart(window: Driven) -> None:
-    """Observed runs offer nothing that cannot be done, steps stand in their script, a repository has its age."""
+    """An observed run offers no cancel, a script shows its steps, and a repository shows its snapshots and its lock."""
     now = clock.now_ms()
     seen = statuses.live("srv", source=Source.OBSERVED, user="root", instance=Instance.SYSTEM)
     steps = (Step("restic", "backup", now - 9000, "/repo", now, Outcome.SUCCEEDED), Step("borg", "backup", now))
@@ -153,7 +153,7 @@ def test_an_error_takes_the_colours_and_keeps_the_time(window: Driven) -> None:
     wait_for(lambda: window.find(".banner") is None, what="the banner to go")
 
 
-def test_nothing_known_is_said_to_be_unavailable(window: Driven) -> None:
+def test_an_unknown_status_is_shown_as_unavailable(window: Driven) -> None:
     """After a failure at the start the page says "unavailable", not "no backups"."""
     window.push(statuses.broken())
     window.wait("h1", "Data unavailable")
@@ -161,7 +161,7 @@ def test_nothing_known_is_said_to_be_unavailable(window: Driven) -> None:
 
 
 def test_names_are_text_and_nothing_else(window: Driven) -> None:
-    """A file or job named like markup or an escape code is shown as it is written and does nothing."""
+    """The page shows the name of a file or job as plain text, even if it holds markup or an escape code."""
     nasty = statuses.NASTY
     window.script("window.alerts = 0; window.alert = () => { window.alerts += 1; }")
     run = statuses.ended(nasty, Outcome.FAILED, repository=nasty, engine=nasty, reason=nasty)
@@ -273,7 +273,7 @@ def test_help_is_in_the_same_corner_of_every_page(window: Driven) -> None:
 
 
 def test_the_keyboard_is_enough(window: Driven) -> None:
-    """From the first key on: skip link, pages, help; the focus is seen and comes back."""
+    """The Tab key reaches the skip link, then the pages; Enter opens a page and the help, Escape closes the help."""
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 
@@ -298,7 +298,7 @@ def test_the_keyboard_is_enough(window: Driven) -> None:
     assert window.script("return document.activeElement.id") == "help-button"
 
 
-def test_only_what_matters_is_announced(window: Driven) -> None:
+def test_only_starts_and_ends_are_announced(window: Driven) -> None:
     """A screen reader hears the start and the end of a run, and not each second of it."""
     run = statuses.live()
     window.push(statuses.judged(running=(run,)))
@@ -397,7 +397,7 @@ def test_every_text_has_contrast_and_every_target_has_size(desk: Desktop, tmp_pa
 
 
 def test_try_again_before_anything_is_known_changes_nothing(window: Driven) -> None:
-    """The answer is then null: the page stays as it is, and the first status comes by itself."""
+    """The answer is then null: the page does not change, and the first status arrives by itself."""
     before = window.text()
     assert window.script("try { BT.receive(null); return ''; } catch (error) { return String(error); }") == ""
     assert window.text() == before

@@ -139,7 +139,7 @@ def test_a_terminated_window_lets_the_next_one_open(opened: Opened, tmp_path: Pa
         again.communicate(timeout=10)
 
 
-def test_the_second_one_raises_the_first(opened: Opened) -> None:
+def test_a_second_window_raises_the_first(opened: Opened) -> None:
     """Starting it again brings the open window to the front, even from the task bar, and ends at once with 0."""
     window = opened.id()
     subprocess.run(["xdotool", "windowminimize", window], env=opened.env, check=True, timeout=10)
@@ -151,7 +151,7 @@ def test_the_second_one_raises_the_first(opened: Opened) -> None:
     assert opened.process.poll() is None
 
 
-def test_the_second_one_chooses_the_page(desk: Desktop, tmp_path: Path) -> None:
+def test_a_second_start_chooses_the_page(desk: Desktop, tmp_path: Path) -> None:
     """The tray's menu opens the report although the window stands at the dashboard."""
     env = desk.env | {key: os.environ[key] for key in (paths.HOME_VARIABLE, "PYTHONPATH")}
     with driven(tmp_path / "w", env, statuses.empty()) as window:

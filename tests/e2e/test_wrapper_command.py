@@ -137,7 +137,7 @@ def test_a_signal_gets_through_a_flood_of_output(tmp_path: Path) -> None:
     assert last()["outcome"] == "cancelled"
 
 
-def test_what_shows_a_run_may_break_but_not_the_run(tmp_path: Path) -> None:
+def test_a_broken_display_does_not_break_the_run(tmp_path: Path) -> None:
     """A library that was removed in the middle of a backup costs the picture only."""
     (tmp_path / "psutil.py").write_text("raise ImportError('removed')")
     environ = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ['PYTHONPATH']}"}
@@ -149,7 +149,7 @@ def test_what_shows_a_run_may_break_but_not_the_run(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_never_reads_does_not_delay_the_record_of_the_end(tmp_path: Path) -> None:
-    """The end is on record before the last word is read, and a signal ends the waiting for the reader."""
+    """The end is on record before the caller has read everything, and a signal ends the wrapper, which waits for the caller."""
     run = start("run", "--", "sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x >&2; exit 7", stderr=subprocess.PIPE)
     assert run.stderr is not None
     assert wait_for(lambda: status()["last"], what="the record of the end")["outcome"] == "failed"
@@ -259,7 +259,7 @@ def test_a_locale_that_cannot_show_a_name_shows_it_escaped(command: list[str]) -
     assert "Traceback" not in done.stderr
 
 
-def test_report_names_the_entry_and_says_what_is_not_proven(places: Places) -> None:
+def test_report_names_the_entry_and_the_missing_proof(places: Places) -> None:
     """Without a baseline elsewhere nothing is called intact; the copy beside the configuration is one."""
     tray("run", "--job", "home", "--", "true")
     assert "Inconclusive" not in tray("report", "last").stdout
@@ -310,7 +310,7 @@ def test_status_exits_as_monitoring_plugins_expect(command: str, exit_code: int)
 @pytest.mark.parametrize(
     "arguments", [["run"], ["run", "--"], ["nonsense"], ["status", "--no-such"], ["log", "zzz"], ["report", "01"]]
 )
-def test_a_wrong_command_line_gets_what_why_and_next(arguments: list[str]) -> None:
+def test_a_wrong_command_line_gets_an_error_with_next_step(arguments: list[str]) -> None:
     """Never a traceback, always a next step."""
     done = tray(*arguments)
     assert done.returncode != 0

@@ -36,7 +36,7 @@ def big(tmp_path: Path) -> Path:
     return make_tree(tmp_path / "big", files=8, size=500_000)
 
 
-def test_a_real_backup_is_on_record_as_what_it_was(repository: Path, source: Path) -> None:
+def test_a_real_backup_is_on_record_with_its_facts(repository: Path, source: Path) -> None:
     """Engine, wrapper, audit log and status agree, and restic has the snapshot."""
     done = tray("run", "--job", "home", "--", "restic", "-r", repository, "backup", source)
     assert (done.returncode, done.stderr) == (0, "")
@@ -51,8 +51,8 @@ def test_a_real_backup_is_on_record_as_what_it_was(repository: Path, source: Pat
     assert tray("audit", "verify").returncode == 0  # the copy beside the configuration agrees
 
 
-def test_a_folder_that_was_emptied_is_a_warning_although_restic_is_content(repository: Path, source: Path) -> None:
-    """Three nights hold thirty files; then most of them are gone, and every report tells it."""
+def test_an_emptied_folder_is_a_warning_although_restic_succeeds(repository: Path, source: Path) -> None:
+    """After three nights with thirty files most of them are gone: the status is a warning and gives both sizes."""
     backup = ("run", "--job", "home", "--", "restic", "-r", repository, "backup", source)
     for _ in range(3):
         assert tray(*backup).returncode == 0
@@ -64,7 +64,7 @@ def test_a_folder_that_was_emptied_is_a_warning_although_restic_is_content(repos
     assert "much smaller than usual: 3.0 kB in place of 90.0 kB" in answer["last"]["reason"]
 
 
-def test_what_cron_mails_is_what_restic_alone_would_have_said(repository: Path, source: Path) -> None:
+def test_cron_mails_the_output_of_bare_restic(repository: Path, source: Path) -> None:
     """cron mails exactly the lines that bare restic prints."""
     command = ["restic", "-r", str(repository), "backup", "."]
     bare = subprocess.run(command, cwd=source, capture_output=True, text=True)
@@ -100,7 +100,7 @@ def test_json_that_the_user_asked_for_is_passed_on_verbatim(repository: Path, so
 def test_a_backup_that_went_wrong_is_never_green(
     repository: Path, source: Path, arguments: list[str], outcome: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Missing source, missing repository, wrong password: each is told apart, with restic's own exit code."""
+    """The status tells missing source, missing repository and wrong password apart, with restic's own exit code."""
     command = ["restic", *(["-r", str(repository)] if "-r" not in arguments else [])]
     command += [str(source) if word == "SOURCE" else word for word in arguments]
     if "--password-command" in arguments:
@@ -134,9 +134,7 @@ def test_a_locked_repository_fails_with_the_next_step(repository: Path, source: 
     assert "unlock" not in last()["reason"] + last()["advice"]
 
 
-def test_a_missing_restic_is_a_failed_run_and_says_what_to_install(
-    source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_restic_is_a_failed_run_and_names_the_package(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The night on which restic was uninstalled must show in the morning."""
     monkeypatch.setenv("PATH", str(source))
     done = tray("run", "--job", "home", "--", "restic", "backup", source)

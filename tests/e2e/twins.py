@@ -54,7 +54,7 @@ def _run(argv: Sequence[str], folder: Path, *, merged: bool) -> Ran:
 
 
 def make_twins(folder: Path) -> Twins:
-    """Make two folders with a small tree `source`, and one `shut` of which two things cannot be read."""
+    """Make two folders, each with a small tree `source` and a tree `shut` with two unreadable entries."""
     bare = folder / "bare"
     make_tree(bare / "source", files=12)
     shutil.copytree(bare / "source", bare / "shut")

@@ -139,7 +139,7 @@ class Driven:
             return None
 
     def text(self) -> str:
-        """Return everything that can be read."""
+        """Return the page's whole visible text."""
         try:
             return str(self.script("return document.body.innerText"))
         except (AttributeError, WebDriverException):
@@ -166,7 +166,7 @@ class Driven:
     def script(self, body: str, *arguments: Any) -> Any:
         """Run JavaScript as the driver does, beside the page's policy.
 
-        Under load WebKitWebDriver loses an answer now and then, and answers the next question: so it is asked twice.
+        Under load WebKitWebDriver loses an answer now and then, and answers the next question: so this asks twice.
         """
         try:
             return self.driver.execute_script(body, *arguments)
