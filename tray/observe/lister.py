@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from tray import engines
 from tray.engines.text import words
-from tray.observe.proc import Proc
+from tray.observe.proc import Name, Proc
 
 INTERVAL_SECONDS = 1.0
 SETTLE_SECONDS = 0.1
@@ -24,6 +24,8 @@ ASKED_AT_ONCE = 100
 """The same at a look after an engine's program was opened."""
 PROBED = 100
 """New pids that are probed one by one; to read the whole list costs less than to probe more."""
+HELD = 200
+"""Shells and interpreters whose names are kept open to be read again; of the others each reading opens the file anew."""
 LIST_EVERY = 60
 """Looks with new pids after which the whole list is read."""
 
@@ -57,7 +59,7 @@ class Lister:
         self._fresh: dict[int, str] = {}
         self._newest = 0
         self._looks = 0
-        self._ring: deque[tuple[int, str]] = deque()
+        self._ring: deque[Name | tuple[int, str]] = deque()
 
     @property
     def fresh(self) -> bool:
@@ -70,8 +72,17 @@ class Lister:
         if not newest or newest != self._newest:
             self._fresh |= dict.fromkeys(self._new(self._newest, newest), "")
             self._newest = newest
-        asked = [self._ring.popleft() for _ in range(min(most, len(self._ring)))]
-        return sorted(pid for pid, before in asked if self._became(pid, before))
+        return sorted(filter(None, (self._asked_again() for _ in range(min(most, len(self._ring))))))
+
+    def _asked_again(self) -> int:
+        """Return the pid of the next of the shells and interpreters if it has become another program, else 0."""
+        known = self._ring.popleft()
+        if isinstance(known, Name):
+            if known.holds():
+                self._ring.append(known)
+                return 0
+            known = known.pid, known.comm
+        return known[0] if self._became(*known) else 0
 
     def _new(self, before: int, newest: int) -> Iterable[int]:
         """Return the pids, maybe also of threads, that were given after *before*, up to *newest* (0: unknown)."""
@@ -112,5 +123,6 @@ class Lister:
         if not (changed or waits) or (not before and not self._proc.leads(pid)):
             return False
         if waits:
-            self._ring.append((pid, comm))
+            name = self._proc.name(pid, comm) if len(self._ring) < HELD else None
+            self._ring.append(name or (pid, comm))
         return changed

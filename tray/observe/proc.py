@@ -22,6 +22,7 @@ STRANGERS_BYTES = 8192
 CUT = "…"
 """Mark at the end of a word of which the rest was not read, and in place of words that were not read."""
 ENVIRON_BYTES = 2 * 1024 * 1024
+_COMM_BYTES = 64
 _GONE = frozenset("ZXx")
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD
 
@@ -49,6 +50,29 @@ class Stat:
     def gone(self) -> bool:
         """Whether it has ended."""
         return self.state in _GONE
+
+
+class Name:
+    """The name of one process at one time, for a caller that asks again and again whether it still has it.
+
+    The file stays open: one call into the kernel then does for three, and a process that gets the number later is not asked.
+    """
+
+    __slots__ = ("_fd", "_raw", "comm", "pid")
+
+    def __init__(self, pid: int, comm: str, fd: int) -> None:
+        self.pid, self.comm, self._fd = pid, comm, fd
+        self._raw = f"{comm}\n".encode()
+
+    def __del__(self) -> None:
+        os.close(self._fd)
+
+    def holds(self) -> bool:
+        """Return whether the process lives and has the same name."""
+        try:
+            return sys.platform != "win32" and os.pread(self._fd, _COMM_BYTES, 0) == self._raw
+        except OSError:  # it has ended
+            return False
 
 
 class Proc:
@@ -79,7 +103,14 @@ class Proc:
 
     def comm(self, pid: int) -> str:
         """Return the first 15 bytes of the program's name; "" once it is gone."""
-        return self._read(f"{pid}/comm", 64, line=True).rstrip(b"\n").decode("utf-8", "replace")
+        return self._read(f"{pid}/comm", _COMM_BYTES, line=True).rstrip(b"\n").decode("utf-8", "replace")
+
+    def name(self, pid: int, comm: str) -> Name | None:
+        """Return the name *comm* of the process to be asked again; None once it is gone, or where no descriptor is free."""
+        try:
+            return Name(pid, comm, os.open(f"{self.root}/{pid}/comm", os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)))
+        except OSError:
+            return None
 
     def stat(self, pid: int) -> Stat | None:
         """Return state, parent, start and CPU time; None once it is gone."""

@@ -31,11 +31,14 @@ class FakeProc(Proc):
         ticks: int = 0,
     ) -> None:
         """Add a process, or change one. *environ* None: we may not look into it."""
-        here = self.folder_ / str(pid)
-        shutil.rmtree(here, ignore_errors=True)
-        here.mkdir()
+        here, kept = self.folder_ / str(pid), self.folder_ / ".comm"
         name = comm or (argv[0].rpartition("/")[2] if argv else "kworker")
-        (here / "comm").write_text(name[:15] + "\n")
+        if here.exists():
+            (here / "comm").rename(kept)  # as in the kernel, an open file of it tells the new name too
+            shutil.rmtree(here)
+        kept.write_text(name[:15] + "\n")
+        here.mkdir()
+        kept.rename(here / "comm")
         (here / "cmdline").write_bytes(b"".join(os.fsencode(word) + b"\0" for word in argv))
         fields = [state, parent, *[0] * 9, ticks, 0, *[0] * 6, start, *[0] * 29, status]
         (here / "stat").write_text(f"{pid} ({name}) " + " ".join(map(str, fields)) + " 0\n")
@@ -50,6 +53,7 @@ class FakeProc(Proc):
 
     def remove(self, pid: int) -> None:
         """End a process."""
+        os.truncate(self.folder_ / str(pid) / "comm", 0)
         shutil.rmtree(self.folder_ / str(pid))
 
     def opened(self, pid: int, number: int, path: str, flags: str = "0100000") -> None:

@@ -1,9 +1,11 @@
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.unit.observe.help import FakeProc
+from tests.waiting import wait_for
 from tray.observe import examine as examine_module
 from tray.observe.examine import Found, examine, gather, wraps
 from tray.observe.lister import LIST_EVERY, Lister
@@ -73,6 +75,55 @@ def test_a_shell_that_becomes_an_engine_is_noticed(proc: FakeProc) -> None:
     proc.add(10, "restic", "backup", "/home")
     assert lister.look() == [10]
     assert lister.look() == []
+
+
+def test_a_shell_whose_number_is_given_again_is_not_taken_for_the_other(proc: FakeProc) -> None:
+    """The name that is asked again is that of one process; the other process is found as a new one."""
+    lister = Lister(proc)
+    proc.add(10, "sh", "nightly.sh")
+    lister.look()
+    assert lister.settled() == []
+    proc.remove(10)
+    proc.add(10, "restic", "backup", "/home")
+    assert lister.look() == [10]
+    proc.remove(10)
+    assert lister.look() == []
+
+
+def test_shells_beyond_those_that_are_held_are_asked_too(proc: FakeProc, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with thousands of shells takes no more descriptors, and one without a free descriptor misses nothing either."""
+    monkeypatch.setattr("tray.observe.lister.HELD", 1)
+    lister = Lister(proc)
+    for pid in (10, 11, 12):
+        proc.add(pid, "sh", "nightly.sh")
+    lister.look()
+    assert lister.settled() == []
+    for pid in (10, 11, 12):
+        proc.add(pid, "restic", "backup", "/home")
+    assert lister.look() == [10, 11, 12]
+
+
+@pytest.mark.process
+def test_the_name_of_a_process_holds_until_it_becomes_another_program_or_ends() -> None:
+    """The kernel tells it through a file that stays open."""
+    shell = subprocess.Popen(["sh", "-c", "read x; exec cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert shell.stdin is not None
+    assert shell.stdout is not None
+    proc = Proc()
+    wait_for(lambda: proc.comm(shell.pid) == "sh", what="the shell")
+    name = proc.name(shell.pid, "sh")
+    assert name is not None
+    assert name.holds()
+    shell.stdin.write(b"\nso\n")
+    shell.stdin.flush()
+    assert shell.stdout.read(2) == b"so"
+    assert not name.holds()
+    name = proc.name(shell.pid, "cat")
+    assert name is not None
+    assert name.holds()
+    shell.communicate()
+    assert not name.holds()
+    assert proc.name(shell.pid, "cat") is None
 
 
 def test_nothing_new_costs_one_read(proc: FakeProc) -> None:
