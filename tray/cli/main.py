@@ -19,6 +19,7 @@ COMMANDS = {
     "run": ("run", "run a backup command under watch: start it, follow it and record it"),
     "create": ("create", "make a first backup here in the terminal"),
     "backup": ("run", "run a configured job"),
+    "schedule": ("schedule", "have the system start a job again and again: by systemd or cron"),
     "status": ("status", "are my backups fine? The same answer as the icon"),
     "history": ("history", "past runs"),
     "log": ("history", "the full log of a run"),
@@ -129,7 +130,7 @@ More about one command: backup-tray COMMAND --help"""
 
 
 def tell(error: BackupTrayError) -> None:
-    """Print *error* for a person: what happened, why, what to do next; names in it may hold anything."""
+    """Print *error* for a person: the event, its cause, the next step; names in it may hold anything."""
     from tray.wording import escape  # a start without an error needs no words
 
     lines = [f"backup-tray: {escape(error.what)}"]

@@ -63,6 +63,7 @@ def _add_job(parser: "ArgumentParser") -> None:
     parser.add_argument("job", metavar="JOB", help="a job of config.toml, such as one made by `backup-tray create`")
     words = "change nothing about the command's output; record start and end only"
     parser.add_argument("--no-watch", action="store_true", help=words)
+    parser.add_argument("--scheduled", action="store_true", help="==SUPPRESS==")  # argparse.SUPPRESS: a scheduler says it
 
 
 def _backup(args: "Namespace") -> int:

@@ -72,6 +72,9 @@ from tray.core.errors.base import (
     UsageError as UsageError,
 )
 from tray.core.errors.runs import (
+    AlreadyRunningError as AlreadyRunningError,
+)
+from tray.core.errors.runs import (
     BackupStartError as BackupStartError,
 )
 from tray.core.errors.runs import (
@@ -99,6 +102,9 @@ from tray.core.errors.runs import (
     LogNotKeptError as LogNotKeptError,
 )
 from tray.core.errors.runs import (
+    NotScheduledError as NotScheduledError,
+)
+from tray.core.errors.runs import (
     RepositoryInitError as RepositoryInitError,
 )
 from tray.core.errors.runs import (
@@ -123,6 +129,9 @@ from tray.core.errors.runs import (
     RunUntrackedError as RunUntrackedError,
 )
 from tray.core.errors.runs import (
+    SchedulerError as SchedulerError,
+)
+from tray.core.errors.runs import (
     StatusFetchError as StatusFetchError,
 )
 from tray.core.errors.runs import (
@@ -130,6 +139,9 @@ from tray.core.errors.runs import (
 )
 from tray.core.errors.runs import (
     UnknownEngineError as UnknownEngineError,
+)
+from tray.core.errors.runs import (
+    WhenError as WhenError,
 )
 from tray.core.errors.surfaces import (
     BadDayError as BadDayError,

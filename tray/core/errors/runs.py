@@ -1,5 +1,6 @@
 """Errors about jobs, runs, their control and the status of all of them."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -287,3 +288,53 @@ class BackupStartError(BackupTrayError):
             next=f"See why in a terminal: `backup-tray backup {job}`.",
         )
         self.job, self.process_exit_code = job, exit_code
+
+
+class WhenError(UsageError):
+    """A text is no time at which a job can start again and again; `nearest` is a text that is, or ""."""
+
+    code = "ERROR_SCHEDULE_WHEN"
+
+    def __init__(self, text: str, why: str, nearest: str = "") -> None:
+        super().__init__(
+            f"{text!r} cannot be the time of a schedule.",
+            why=why,
+            next=f"The nearest that can: `--on {shlex.quote(nearest)}`."
+            if nearest
+            else "Write it as systemd does, such as `--on 'Mon..Fri 20:30'`, `--on daily`, or as cron: `--on '15 2 * * *'`.",
+        )
+        self.text, self.nearest = text, nearest
+
+
+class SchedulerError(BackupTrayError):
+    """The system's scheduler is not there, cannot be reached, or refuses."""
+
+    code = "ERROR_SCHEDULER"
+
+
+class NotScheduledError(BackupTrayError):
+    """The job has no schedule of ours."""
+
+    code = "ERROR_NOT_SCHEDULED"
+
+    def __init__(self, job: str) -> None:
+        super().__init__(
+            f"The job {job!r} has no schedule that Backup Tray made.",
+            next=f"Make it: `backup-tray schedule {shlex.quote(job)} --on daily`. All that there are: `backup-tray schedule`.",
+        )
+        self.job = job
+
+
+class AlreadyRunningError(BackupTrayError):
+    """The job's run goes on, so a second one was not started."""
+
+    code = "ERROR_ALREADY_RUNNING"
+    exit_code = 75
+
+    def __init__(self, job: str) -> None:
+        super().__init__(
+            f"{job} was not started.",
+            why="Its last run still goes on; two at once would be in each other's way.",
+            next="Look at it with `backup-tray status`.",
+        )
+        self.job = job

@@ -1,0 +1,1 @@
+"""Schedules: the times, the files of each scheduler, and the way to it."""

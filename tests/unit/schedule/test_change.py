@@ -1,0 +1,192 @@
+"""`backup-tray schedule`: set, show, mend, remove and print, by a scheduler that stands in for cron."""
+
+import json
+import shlex
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.unit.schedule.conftest import Crontab
+from tray.audit.store import AuditLog
+from tray.cli.main import main
+from tray.core.paths import Places
+from tray.schedule import systemd, units
+from tray.schedule.systemd import Systemd
+from tray.status import schedules
+
+pytestmark = pytest.mark.process
+
+
+def saved(places: Places, job: str) -> dict[str, object]:
+    """A job's table in the configuration."""
+    return dict(tomllib.loads(places.config_file.read_text())["jobs"][job])
+
+
+def shown(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    """Every schedule as `--show --json` prints it."""
+    capsys.readouterr()
+    main(["schedule", "--show", "--json"])
+    return list(json.loads(capsys.readouterr().out))
+
+
+def test_a_schedule_is_set_saved_recorded_and_shown(
+    configured: Places, crontab: Crontab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without systemd it is cron that starts the job; comments in the configuration stay."""
+    assert main(["schedule", "home", "--on", "Mon..Fri 20:30"]) == 0
+    assert "does not catch up" in capsys.readouterr().out
+    assert saved(configured, "home")["on"] == "Mon..Fri 20:30"
+    assert "every" not in saved(configured, "home")
+    assert "# on the big disk" in configured.config_file.read_text()
+    assert "30 20 * * 1,2,3,4,5" in str(crontab.text)
+    with AuditLog.read(configured.audit_db) as log:
+        assert [entry.data["action"] for entry in log.entries()][-1] == "config.changed"
+    (schedule,) = shown(capsys)
+    assert (schedule["job"], schedule["by"], schedule["fault"]) == ("home", "cron", "")
+
+
+def test_the_zone_of_a_cron_line_goes_to_its_own_key(
+    configured: Places, crontab: Crontab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`on` holds the five fields; cron can follow them, since the zone is the machine's."""
+    monkeypatch.setattr("tray.schedule.cron.machine_zone", lambda: "Europe/Berlin")
+    assert main(["schedule", "home", "--on", "CRON_TZ=Europe/Berlin 5 4 * * *"]) == 0
+    assert (saved(configured, "home")["on"], saved(configured, "home")["zone"]) == ("5 4 * * *", "Europe/Berlin")
+    assert "\n5 4 * * * " in str(crontab.text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["gone", "--on", "daily"], 2, "There is no job named 'gone'"),
+        (["home"], 64, "--on daily"),
+        (["home", "--on", "@reboot"], 64, "--on daily"),
+        (["home", "--on", "sometimes"], 64, "cannot be the time of a schedule"),
+        (["home", "--on", "daily", "--delay", "soon"], 64, "no length of time"),
+        (["--on", "daily"], 64, "no job to schedule"),
+        (["home", "--remove"], 2, "has no schedule"),
+        (["home", "--show"], 2, "has no schedule"),
+        (["own"], 64, "the machine's own zone"),
+    ],
+)
+def test_nothing_changes_where_it_makes_no_sense(
+    configured: Places,
+    crontab: Crontab,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    words: str,
+) -> None:
+    """The error names the nearest that would."""
+    before = configured.config_file.read_text()
+    assert main(["schedule", *arguments]) == code
+    assert words in capsys.readouterr().err
+    assert (crontab.text, configured.config_file.read_text()) == (None, before)
+
+
+def test_cron_that_is_not_permitted_leaves_everything(
+    configured: Places, crontab: Crontab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No `on` is saved for a schedule that does not exist."""
+    crontab.deny()
+    assert main(["schedule", "home", "--on", "daily"]) == 2
+    assert "/etc/cron.allow" in capsys.readouterr().err
+    assert "on" not in saved(configured, "home")
+
+
+def test_lines_that_vanish_are_said_with_the_repair_which_works(
+    configured: Places, crontab: Crontab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The user emptied the crontab: the schedule is shown as gone until it is mended or removed."""
+    main(["schedule", "home", "--on", "daily"])
+    crontab.write("")
+    (schedule,) = shown(capsys)
+    assert "removed outside" in str(schedule["fault"])
+    assert main(["schedule"]) == 1
+    repair = shlex.split(str(schedule["repair"]))
+    assert repair[0] == "backup-tray"
+    assert main(repair[1:]) == 0
+    assert shown(capsys)[0]["fault"] == ""
+
+
+def test_a_time_that_was_changed_in_the_configuration_is_said(
+    configured: Places, crontab: Crontab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The crontab still has the old one."""
+    main(["schedule", "home", "--on", "daily"])
+    text = configured.config_file.read_text()
+    configured.config_file.write_text(text.replace('on = "daily"', 'on = "4:00"'))
+    (schedule,) = shown(capsys)
+    assert "different times" in str(schedule["fault"])
+    main(shlex.split(str(schedule["repair"]))[1:])
+    assert "0 4 * * *" in str(crontab.text)
+
+
+def test_the_schedule_of_a_job_that_is_gone_is_said_and_can_be_removed(
+    configured: Places, crontab: Crontab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would start nothing, each night."""
+    main(["schedule", "home", "--on", "daily"])
+    configured.config_file.write_text("version = 1\n")
+    (schedule,) = shown(capsys)
+    assert "not in config.toml" in str(schedule["fault"])
+    assert main(shlex.split(str(schedule["repair"]))[1:]) == 0
+    assert crontab.text == ""
+    assert shown(capsys) == []
+
+
+@pytest.mark.parametrize("kind", ["systemd", "cron", "launchd"])
+def test_the_files_of_any_scheduler_can_be_printed(
+    configured: Places, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    """Nothing is changed; the trial's folder is named."""
+    assert main(["schedule", "home", "--on", "daily", "--print", kind]) == 0
+    assert str(configured.config.parent) in capsys.readouterr().out
+    assert schedules.read(configured) == []
+
+
+def test_without_a_scheduler_that_is_said(
+    configured: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A container mostly has neither systemd nor cron."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["schedule", "home", "--on", "daily"]) == 2
+    assert "no scheduler" in capsys.readouterr().err
+    assert main(["schedule", "home", "--on", "daily", "--by", "systemd"]) == 2
+    assert "systemd does not run here" in capsys.readouterr().err
+    assert "on" not in saved(configured, "home")
+
+
+def test_a_user_without_a_manager_of_systemds_is_told_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after `su`, or in cron: the environment may name the bus of another user."""
+    monkeypatch.setattr(systemd, "present", lambda: True)
+    monkeypatch.setattr(systemd, "_runtime", lambda: str(tmp_path))
+    with pytest.raises(systemd.SchedulerError, match="does not run for") as refused:
+        Systemd(False, tmp_path).check()
+    assert "loginctl enable-linger" in refused.value.next
+
+
+def test_a_file_of_another_program_is_not_replaced(
+    configured: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays, and the error names it."""
+    folder = tmp_path / "units"
+    folder.mkdir()
+    file = folder / f"{units.name('home')}.timer"
+    file.write_text("[Timer]\n")
+    monkeypatch.setattr(Systemd, "check", lambda _: None)
+    monkeypatch.setattr(Systemd, "ours", classmethod(lambda _: Systemd(False, folder)))
+    assert main(["schedule", "home", "--on", "daily", "--by", "systemd"]) == 2
+    assert file.read_text() == "[Timer]\n"
+    assert [path.name for path in folder.iterdir()] == [file.name]
+
+
+def test_systemds_times_are_read() -> None:
+    """As `systemctl show --timestamp=utc` prints them."""
+    assert systemd.moment_ms("Mon 2026-11-30 20:31:07 UTC") == 1_796_070_667_000
+    assert systemd.moment_ms("n/a") is systemd.moment_ms("") is systemd.moment_ms(None) is None
+    assert sys.platform == "linux"

@@ -1,0 +1,178 @@
+"""Set, mend and remove the schedule of a job with the scheduler of this system."""
+
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+
+from tray.audit import spool
+from tray.audit.entry import Action, Draft
+from tray.config import length_text, saving
+from tray.config.jobs import Job
+from tray.core.dataclass import replace
+from tray.core.errors import NotScheduledError, SchedulerError, UsageError, WhenError
+from tray.core.paths import Places
+from tray.housekeeping import config_changes
+from tray.jobs import configured
+from tray.schedule import cron, launchd, plan, reading, systemd, task_scheduler, units
+from tray.schedule.calendar import apart, parse
+from tray.schedule.plan import Plan
+from tray.schedule.systemd import Systemd
+from tray.status import schedules
+from tray.status.schedules import Schedule
+
+SCHEDULERS = ("systemd", "cron")
+_RECORD_SECONDS = 5.0
+PRINTED: Mapping[str, Callable[[Plan], str]] = {
+    "systemd": lambda plan: "".join(
+        f"# {name}\n{text}\n" for name, text in zip(("service", "timer"), _texts(plan), strict=True)
+    ),
+    "cron": lambda plan: "\n".join(cron.lines(plan)) + "\n",
+    "launchd": launchd.written,
+    "task-scheduler": task_scheduler.written,
+}
+"""The schedulers whose files can be printed."""
+
+
+def set_up(
+    places: Places, name: str, *, on: str | None = None, by: str | None = None, delay_seconds: int | None = None
+) -> Schedule:
+    """Have the system's scheduler start the job *name*, save its time if *on* gives one, and return how it stands.
+
+    Args:
+        on: When; None: as the configuration says.
+        by: One of `SCHEDULERS`; None: the one it has, else systemd where it runs, else cron.
+        delay_seconds: Longest random delay; None: the one it has, else the usual.
+
+    Raises:
+        WhenError, SchedulerError, JobNotFoundError, ConfigError: It cannot be done; nothing has changed then.
+        OSError: The configuration cannot be written.
+    """
+    job = configured.find(places, name)
+    configured.command(job)
+    now = next((schedule for schedule in schedules.read(places) if schedule.job == name), None)
+    by = by or (now.by if now is not None else _usual(name))
+    wanted = planned(job, on, delay_seconds)
+    if by == "cron":
+        cron.install(wanted)
+    else:
+        Systemd.ours().install(wanted)
+    if now is not None and now.by != by:
+        _take_away(now.by, name)
+    if on is not None:
+        _save(places, name, *apart(on))
+    times = [calendar.text() for calendar in wanted.calendars]
+    _record(places, name, {"change": "schedule set", "on": times, "by": by})
+    # The reader looks into the crontab only where it knows of lines of ours.
+    schedules.write(places, [*(each for each in schedules.read(places) if each.job != name), Schedule(name, by)])
+    return next(schedule for schedule in reading.refresh(places) if schedule.job == name)
+
+
+def remove(places: Places, name: str) -> None:
+    """Take the schedule of *name* away, also of a job that is not configured any more.
+
+    Raises:
+        NotScheduledError: It has none.
+        SchedulerError: The scheduler cannot be reached.
+    """
+    known = [schedule for schedule in schedules.read(places) if schedule.job == name]
+    by = known[0].by if known else "systemd"
+    try:
+        _take_away(by, name)
+    except NotScheduledError:
+        if not known:
+            raise
+    schedules.write(places, [schedule for schedule in schedules.read(places) if schedule.job != name])
+    _record(places, name, {"change": "schedule removed", "by": by})
+
+
+def printed(places: Places, name: str, kind: str, on: str | None, delay_seconds: int | None) -> str:
+    """Return the files of the scheduler *kind*, one of `PRINTED`, for the job *name*; nothing is changed.
+
+    Raises:
+        WhenError, JobNotFoundError, ConfigError: There are none.
+    """
+    return PRINTED[kind](planned(configured.find(places, name), on, delay_seconds))
+
+
+def planned(job: Job, on: str | None, delay_seconds: int | None) -> Plan:
+    """Return the plan for *job*: by *on*, else by the configuration, else by the timer that it has.
+
+    Raises:
+        WhenError: It names no recurring time.
+        UsageError: There is no time at all.
+    """
+    manager = Systemd.ours()
+    timer = manager.text(f"{units.name(job.name)}.timer") or ""
+    if delay_seconds is None and units.job_of(timer) is not None:
+        delay_seconds = units.delay_of(timer)
+    text = on or job.on
+    if text is not None:
+        return plan.make(job, text, job.zone, delay_seconds)
+    if times := units.times_of(timer) if units.job_of(timer) is not None else []:
+        calendars = tuple(calendar for time in times for calendar in parse(time))
+        return replace(plan.make(job, times[0], None, delay_seconds), calendars=calendars)
+    if job.every_ms is not None:
+        raise _no_time(job.name, length_text(job.every_ms))
+    raise UsageError(
+        f"The job {job.name!r} has no time yet.",
+        next=f"Name one: `backup-tray schedule {shlex.quote(job.name)} --on 'Mon..Fri 20:30'`, or `--on daily`.",
+    )
+
+
+def _no_time(job: str, every: str) -> UsageError:
+    """Return the error for a job that has an interval."""
+    try:
+        parse(every)
+        nearest = every
+    except WhenError as error:
+        nearest = error.nearest or "daily"
+    return UsageError(
+        f"The job {job!r} has no time yet.",
+        why=f"Its configuration says `every = {every!r}`, which names no time of the day.",
+        next=f"The nearest that does: `backup-tray schedule {shlex.quote(job)} --on {shlex.quote(nearest)}`.",
+    )
+
+
+def _usual(job: str) -> str:
+    """Return the scheduler for a job that has none yet."""
+    if sys.platform in ("darwin", "win32"):
+        kind = "launchd" if sys.platform == "darwin" else "task-scheduler"
+        raise SchedulerError(
+            "Backup Tray does not set up the scheduler of this system itself.",
+            why="It writes the scheduler's file, but has not been tried with it.",
+            next=f"Print the file and load it yourself: `backup-tray schedule {shlex.quote(job)} --print {kind}`.",
+        )
+    if systemd.present():
+        return "systemd"
+    if cron.present():
+        return "cron"
+    raise SchedulerError(
+        "There is no scheduler here.",
+        why="Neither systemd nor cron was found.",
+        next="Install cron (`sudo apt install cron`), or have another program call `backup-tray backup JOB`.",
+    )
+
+
+def _take_away(by: str, name: str) -> None:
+    if by == "cron":
+        cron.remove(name)
+    else:
+        Systemd.ours().remove(name)
+
+
+def _save(places: Places, name: str, on: str, zone: str | None) -> None:
+    """Save *on* as the time of the job *name*, in the place of another rhythm; *zone* None leaves the job's zone as it is."""
+    values = {"on": on, "every": None, "rhythm": None} | ({} if zone is None else {"zone": zone})
+    with saving.changing(places) as document:
+        saving.set_keys(document, name, values)
+
+
+def _record(places: Places, name: str, body: Mapping[str, object]) -> None:
+    """Put a change of a schedule on record, and take the configuration as our own."""
+    spool.record(places, [Draft(action=Action.CONFIG_CHANGED, job=name, body=body)], timeout=_RECORD_SECONDS)
+    config_changes.accept(places, "jobs", name)
+
+
+def _texts(plan: Plan) -> tuple[str, str]:
+    made = units.of(plan)
+    return made.service, made.timer

@@ -1,0 +1,181 @@
+"""Look how the schedules stand: read back from systemd and cron, compared with the configuration and with our own files."""
+
+import os
+import re
+import shlex
+from collections.abc import Mapping
+
+from tray.core.errors import BackupTrayError, ConfigError, SchedulerError, WhenError
+from tray.core.paths import Places
+from tray.jobs import configured
+from tray.schedule import cron, plan, systemd, units
+from tray.schedule.systemd import Systemd
+from tray.status import schedules
+from tray.status.schedules import Schedule
+
+_STARTED = "203"
+"""The exit code with which systemd says that it could not start the program."""
+
+
+def refresh(places: Places) -> list[Schedule]:
+    """Look at all schedules, keep the answer for the surfaces, and return it. Nothing is started where there is no schedule."""
+    now = look(places)
+    if now or (places.state / schedules.NAME).exists():
+        schedules.write(places, now)
+    return now
+
+
+def look(places: Places) -> list[Schedule]:
+    """Return all schedules of ours, and those that were ours and are gone, by job. Never raises for a scheduler that is away."""
+    known = {schedule.job: schedule for schedule in schedules.read(places)}
+    standing = {**_of_cron(places, known), **_of_systemd(places, known)}
+    for job, schedule in known.items():
+        if job not in standing:
+            standing[job] = _with_fault(schedule, "It was removed outside Backup Tray.", _repair(places, job))
+    return [standing[job] for job in sorted(standing)]
+
+
+def _of_systemd(places: Places, known: Mapping[str, Schedule]) -> dict[str, Schedule]:
+    manager = Systemd.ours()
+    scheduled = manager.scheduled()
+    if not scheduled:
+        return {}
+    try:
+        manager.check()
+        states, silent = manager.states(scheduled), ""
+    except SchedulerError as error:
+        states, silent = {}, _silent(error)
+    standing = {}
+    for name, job in scheduled.items():
+        timer, service = f"{name}.timer", f"{name}.service"
+        state = states.get(timer, {})
+        fault, repair = silent, "backup-tray schedule"
+        if not silent:
+            fault, repair = _fault(places, manager, job, state, states.get(service, {}))
+        before = known.get(job)
+        standing[job] = Schedule(
+            job,
+            by="systemd",
+            title=manager.title,
+            where=timer,
+            times=tuple(units.times_of(manager.text(timer) or "")),
+            next_ms=_moment(state, "NextElapseUSecRealtime", before.next_ms if before and silent else None),
+            last_ms=_moment(state, "LastTriggerUSec", before.last_ms if before else None),
+            fault=fault,
+            repair=repair if fault else "",
+        )
+    return standing
+
+
+def _silent(error: SchedulerError) -> str:
+    return f"It cannot be looked at: {error} {error.why}".strip()
+
+
+def _moment(state: Mapping[str, str], name: str, otherwise: int | None) -> int | None:
+    moment = systemd.moment_ms(state.get(name))
+    return otherwise if moment is None else moment
+
+
+def _fault(
+    places: Places, manager: Systemd, job: str, timer: Mapping[str, str], service: Mapping[str, str]
+) -> tuple[str, str]:
+    """Return the first fault of a schedule, "" if there is none, and the repair."""
+    repair = _repair(places, job)
+    name = units.name(job)
+    own = {unit: manager.text(unit) for unit in (f"{name}.timer", f"{name}.service")}
+    gone = next((unit for unit, text in own.items() if text is None), None)
+    if not _is_configured(places, job):
+        return "The job is not in config.toml any more.", repair
+    if gone is not None:
+        return f"The file {gone} is gone.", repair
+    if timer.get("UnitFileState") == "masked" or timer.get("LoadState") == "masked":
+        return "Its timer is masked.", shlex.join(manager.command("unmask", f"{name}.timer"))
+    if timer.get("LoadState") != "loaded" or service.get("LoadState") not in ("loaded", None):
+        return "systemd cannot read its units.", repair
+    if drop_ins := " ".join(filter(None, (timer.get("DropInPaths"), service.get("DropInPaths")))):
+        return f"It was changed by {drop_ins}.", shlex.join(
+            manager.command("revert", f"{name}.timer", f"{name}.service")
+        )
+    if edited := next((unit for unit, text in own.items() if units.edited(text or "")), None):
+        return f"The file {edited} was edited.", repair
+    if timer.get("UnitFileState") != "enabled":
+        return "Its timer is disabled.", repair
+    if timer.get("ActiveState") != "active":
+        return f"Its timer is {timer.get('ActiveState') or 'not known to systemd'}.", repair
+    if timer.get("NeedDaemonReload") == "yes":
+        return "systemd has not read its units since they changed.", repair
+    return _stale(places, job, own, service), repair
+
+
+def _stale(places: Places, job: str, own: Mapping[str, str | None], service: Mapping[str, str]) -> str:
+    """Return why units that work as they are do not follow the configuration, or cannot start the program; "" if they do."""
+    timer, text = own.values()
+    if service.get("ExecMainStatus") == _STARTED:
+        return "systemd could not start the program."
+    path = re.search(r"^ExecStart=\"?(/[^\s\"]+)", text or "", re.MULTILINE)
+    if path is not None and not os.access(path[1], os.X_OK):
+        return f"The program {path[1]} is gone."
+    try:
+        known = configured.find(places, job)
+        if known.on is None:
+            return ""
+        wanted = units.of(plan.make(known, known.on, known.zone, units.delay_of(timer or "")))
+    except (ConfigError, WhenError) as error:
+        return f"The time in config.toml cannot be followed: {error.why}"
+    except BackupTrayError:
+        return ""
+    return "" if wanted.timer == timer else "config.toml names another time."
+
+
+def _of_cron(places: Places, known: Mapping[str, Schedule]) -> dict[str, Schedule]:
+    """Return the schedules in the crontab; cron is asked only where we have written into it."""
+    if not any(schedule.by == "cron" for schedule in known.values()):
+        return {}
+    try:
+        scheduled = cron.scheduled()
+    except SchedulerError as error:
+        broken = _silent(error)
+        return {
+            job: _with_fault(schedule, broken, "crontab -l") for job, schedule in known.items() if schedule.by == "cron"
+        }
+    standing = {}
+    for job, lines in scheduled.items():
+        fault = "" if _is_configured(places, job) else "The job is not in config.toml any more."
+        fault = fault or _cron_stale(places, job, lines)
+        times = tuple(" ".join(line.split()[:5]) for line in lines)
+        repair = _repair(places, job) if fault else ""
+        standing[job] = Schedule(job, "cron", cron.TITLE, "crontab", times, fault=fault, repair=repair)
+    return standing
+
+
+def _cron_stale(places: Places, job: str, lines: list[str]) -> str:
+    try:
+        known = configured.find(places, job)
+        if known.on is None:
+            return ""
+        wanted = cron.lines(plan.make(known, known.on, known.zone))
+    except BackupTrayError as error:
+        return f"The time in config.toml cannot be followed: {error.why}"
+    same = [line.split()[:5] for line in wanted] == [line.split()[:5] for line in lines]
+    return "" if same else "Its lines and config.toml name different times."
+
+
+def _with_fault(schedule: Schedule, fault: str, repair: str) -> Schedule:
+    return Schedule(
+        schedule.job, schedule.by, schedule.title, schedule.where, schedule.times, fault=fault, repair=repair
+    )
+
+
+def _is_configured(places: Places, job: str) -> bool:
+    try:
+        configured.find(places, job)
+    except ConfigError:
+        return True  # the broken file is reported elsewhere
+    except BackupTrayError:
+        return False
+    return True
+
+
+def _repair(places: Places, job: str) -> str:
+    """Return the command that mends the schedule of *job*."""
+    return f"backup-tray schedule {shlex.quote(job)} {'--repair' if _is_configured(places, job) else '--remove'}"

@@ -1,0 +1,141 @@
+"""Write the systemd units of a schedule: a timer, and the service that it starts.
+
+Each file begins with a comment that names the job and holds a hash of the rest: so a file that the user has edited is told from one
+that is only out of date. Quoting is that of systemd.service(5).
+"""
+
+import hashlib
+import os
+import re
+import zlib
+from pathlib import Path
+
+from tray.core.dataclass import dataclass
+from tray.core.paths import HOME_VARIABLE
+from tray.schedule.plan import Plan
+
+PREFIX = "backup-tray-"
+_MARK = re.compile(r"# Backup Tray made this for the job (\".*\"); changes: `backup-tray schedule`\. ([0-9a-f]{16})\n")
+_LONGEST = 200
+"""Bytes of a unit's name; systemd takes 255."""
+_SERVICE = """\
+[Unit]
+Description=Backup of {job} (Backup Tray)
+
+[Service]
+Type=oneshot
+{environment}ExecStart={command}
+KillMode=mixed
+TimeoutStopSec=90
+Nice=10
+IOSchedulingClass=idle
+"""
+_TIMER = """\
+[Unit]
+Description=Start of {job} (Backup Tray)
+
+[Timer]
+{calendars}
+Persistent=true
+AccuracySec=1s
+RandomizedDelaySec={delay}
+FixedRandomDelay=true
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The two files of a schedule.
+
+    Attributes:
+        name: Their name without ending.
+        timer, service: Their texts.
+    """
+
+    name: str
+    timer: str
+    service: str
+
+    def files(self, folder: Path) -> dict[Path, str]:
+        """Return the texts by the paths of the files in *folder*; the timer comes last."""
+        return {folder / f"{self.name}.service": self.service, folder / f"{self.name}.timer": self.timer}
+
+
+def of(plan: Plan) -> Units:
+    """Return the units of *plan*."""
+    environment = "".join(f"Environment={quoted(f'{name}={value}')}\n" for name, value in plan.environment)
+    job = plan.job.replace("%", "%%")
+    service = _SERVICE.format(job=job, environment=environment, command=_command(plan))
+    calendars = "\n".join(f"OnCalendar={calendar.text()}" for calendar in plan.calendars)
+    timer = _TIMER.format(job=job, calendars=calendars, delay=plan.delay_seconds)
+    return Units(name(plan.job), marked(plan.job, timer), marked(plan.job, service))
+
+
+def name(job: str, home: str | None = None) -> str:
+    """Return the name of the units of *job*: the same for the same job, another for any other.
+
+    Args:
+        home: The folder of a trial, `BACKUP_TRAY_HOME` by default: its units stand beside those of the real installation.
+    """
+    home = os.environ.get(HOME_VARIABLE) if home is None else home
+    trial = f"trial:{zlib.crc32(os.fsencode(os.path.abspath(home))):08x}:" if home else ""
+    escaped = "".join(
+        chr(byte) if chr(byte) in _PLAIN else f"\\x{byte:02x}" for byte in job.encode("utf-8", "surrogateescape")
+    )
+    if len(escaped) > _LONGEST:
+        escaped = f"{escaped[: _LONGEST - 20].rpartition(chr(92))[0]}_{hashlib.sha256(job.encode()).hexdigest()[:16]}"
+    return f"{PREFIX}{trial}{escaped}"
+
+
+_PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
+
+
+def marked(job: str, text: str) -> str:
+    """Return *text* with our mark above it."""
+    return f'# Backup Tray made this for the job "{job}"; changes: `backup-tray schedule`. {_hash(text)}\n{text}'
+
+
+def job_of(text: str) -> str | None:
+    """Return the job whose schedule a file is, by our mark in its first line; None if it is not ours."""
+    match = _MARK.match(text)
+    return None if match is None else match[1][1:-1]
+
+
+def edited(text: str) -> bool:
+    """Whether a file of ours is no longer as we wrote it."""
+    match = _MARK.match(text)
+    return match is None or match[2] != _hash(text[match.end() :])
+
+
+def times_of(timer: str) -> list[str]:
+    """Return the times of a timer, as OnCalendar texts."""
+    return re.findall(r"^OnCalendar=(.*)$", timer, re.MULTILINE)
+
+
+def delay_of(timer: str) -> int | None:
+    """Return the delay in seconds that a timer of ours has, None if it does not say."""
+    match = re.search(r"^RandomizedDelaySec=(\d+)$", timer, re.MULTILINE)
+    return None if match is None else int(match[1])
+
+
+def quoted(word: str, *, variables: bool = False) -> str:
+    """Return *word* as a unit file writes it: percent signs doubled, and in quotes where it has more than plain letters.
+
+    Args:
+        variables: It is a word of a command, in which a dollar sign would name a variable.
+    """
+    text = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    text = text.replace("\t", "\\t").replace("\n", "\\n").replace("$", "$$" if variables else "$")
+    return text if re.fullmatch(r"[\w@%+=:,./-]+", text, re.ASCII) else f'"{text}"'
+
+
+def _command(plan: Plan) -> str:
+    first, *rest = plan.argv
+    return " ".join([quoted(first), *(quoted(word, variables=True) for word in rest)])
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,102 @@
+"""Keep and read the last answer of the system's scheduler about our schedules: asking systemd takes a process.
+
+`tray.schedule.reading` writes it after each change, after each run and once an hour. A poll reads it again only when it changed.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from tray.audit.keys import write_new
+from tray.core.codec import Coded
+from tray.core.dataclass import dataclass
+from tray.core.files import content
+from tray.core.paths import Places, private
+from tray.status.kept_files import mark
+
+NAME = "schedules.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule(Coded):
+    """One job's schedule, as it was last seen.
+
+    Attributes:
+        job: Name of the job.
+        by: "systemd" or "cron".
+        title: The scheduler, for people.
+        where: The unit, or the crontab.
+        times: When, as OnCalendar or cron's five fields.
+        next_ms: The next start, as the scheduler says; None if it does not say.
+        last_ms: The last start, as the scheduler says.
+        fault: One sentence why it will not start the job as asked; empty if it will.
+        repair: The command that mends it; empty if there is nothing to mend.
+    """
+
+    job: str
+    by: str
+    title: str = ""
+    where: str = ""
+    times: tuple[str, ...] = ()
+    next_ms: int | None = None
+    last_ms: int | None = None
+    fault: str = ""
+    repair: str = ""
+
+
+def read(places: Places) -> list[Schedule]:
+    """Return the schedules that are kept; none without a file or if it is damaged."""
+    try:
+        data = json.loads(content(places.state / NAME))
+        return [Schedule.from_json(item) for item in data["schedules"]]
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        return []
+
+
+def write(places: Places, schedules: Sequence[Schedule]) -> None:
+    """Keep *schedules*; an unchanged file is not written again.
+
+    Raises:
+        UnsafeFolderError, OSError: It cannot be written.
+    """
+    if read(places) == list(schedules):
+        return
+    text = json.dumps({"schedules": [schedule.to_json() for schedule in schedules]})
+    write_new(private(places.state) / NAME, text.encode())
+
+
+class Schedules:
+    """The schedules, for a caller that polls.
+
+    Attributes:
+        by_job: The schedules by job.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._mark: object = None
+        self.by_job: Mapping[str, Schedule] = {}
+
+    def read(self) -> None:
+        """Read the file if it changed. Never raises."""
+        now = mark(self._places.state / NAME)
+        if now != self._mark:
+            self._mark = now
+            self.by_job = {schedule.job: schedule for schedule in read(self._places)}
+
+    def next_ms(self, job: str, now_ms: int) -> int | None:
+        """Return when the scheduler starts *job* next; None if that is not known, or has passed since it was asked."""
+        schedule = self.by_job.get(job)
+        moment = None if schedule is None or schedule.fault else schedule.next_ms
+        return None if moment is None or moment < now_ms else moment
+
+    def notes(self) -> list[str]:
+        """Return a line for each schedule that will not start its job as asked, with the repair."""
+        return [
+            f"The schedule of {schedule.job}: {_inside(schedule.fault)}; mend it with `{schedule.repair}`"
+            for schedule in self.by_job.values()
+            if schedule.fault
+        ]
+
+
+def _inside(sentence: str) -> str:
+    return (sentence[:1].lower() + sentence[1:]).rstrip(".")
