@@ -184,9 +184,13 @@ _CHANCE = (
     r"(?=[a-zA-Z]*\d)(?=[a-z\d]*[A-Z])(?=[A-Z\d]*[a-z])(?![A-Za-z]+\d+(?![A-Za-z\d]))[A-Za-z\d]{6,12}(?![A-Za-z\d])"
 )
 _LEAST_PID = 1000
-_AROUND_PASSING = ("/tmp", "/shm/", "/proc/", "/fd/", "/.snapshots/", "ShadowCopy")  # noqa: S108 - nothing is put there
+_AROUND_PASSING = ("/tmp", "/borgmatic", "/shm/", "/proc/", "/fd/", "/.snapshots/", "ShadowCopy")  # noqa: S108 - nothing is put there
 _NO_SCRIPT = r"(?![^\s'\"]{0,200}\.(?:sh|bash|zsh|py|pl|rb|php|js)(?![\w.]))"  # two scripts are two, wherever they are
 _PASSING: tuple[tuple[str, str], ...] = (
+    (
+        r"[^\s'\"=,:]*/borgmatic/tmp[a-z\d_]{8}(?![A-Za-z\d_])",
+        "TMP",
+    ),  # borgmatic 2's list of sources, here or in /run/user
     (rf"(?<=/)tmp\.[A-Za-z\d]{{6,12}}(?![A-Za-z\d]){_NO_SCRIPT}", "TMP"),  # mktemp
     (rf"(?<=/tmp/)tmp[a-z\d_]{{8}}(?![A-Za-z\d_]){_NO_SCRIPT}", "TMP"),  # Python
     (rf"(?<=/tmp/)((?:[^/\s'\"]*[._-])?){_CHANCE}{_NO_SCRIPT}", r"\1TMP"),  # mktemp -t name.XXXXXX

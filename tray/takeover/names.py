@@ -1,0 +1,118 @@
+"""Foretell the automatic job names that the runs of a command will get, so that they can be counted to a job.
+
+A run gets its name in one of two ways: the wrapper names the command that it starts (`backup-tray run -- COMMAND`), the tracker
+each engine that it sees in the process list (`observe.examine`). Both ask `engines.job_name`; the tracker sees only some variables.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from tray import engines
+from tray.core.dataclass import dataclass
+from tray.core.model import BACKUP
+from tray.core.redact import Redactor
+from tray.engines.base import Plan
+from tray.observe.examine import NOT_ALONE, VARIABLES, absolute
+from tray.takeover.shell import UNKNOWN
+
+_SHOWN = "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One call of an engine, or of any other command, with the facts that its runs will show.
+
+    Attributes:
+        engine: The engine's name; "command" for any other command.
+        kind: The kind of run: backup, check, prune …
+        repository: Destination, redacted; None if it is not known.
+        sources: The paths that are backed up, redacted.
+        names: The automatic names of its runs; empty where they cannot be foretold.
+        shown: The command as it may be shown.
+    """
+
+    engine: str
+    kind: str
+    repository: str | None
+    sources: tuple[str, ...]
+    names: tuple[str, ...]
+    shown: str
+
+
+def part(argv: Sequence[str], environ: Mapping[str, str], folder: str | None, *, user: str | None = None) -> Part:
+    """Return the facts about the call *argv*.
+
+    Args:
+        argv: Its words; an unknown piece is `UNKNOWN`.
+        environ: Its environment, as far as it is known.
+        folder: Its working folder, None if that is not known.
+        user: The user that runs it, if that is another one than the user of this Backup Tray.
+    """
+    engine, at = engines.recognise(argv, environ)
+    plan = engine.plan(argv, at, environ)
+    names = _names(engine.name, plan, argv, environ, folder, user)
+    redactor = Redactor(argv, environ)
+    return Part(
+        engine=engine.name,
+        kind=plan.kind,
+        repository=None if plan.repository is None else _visible(plan.repository),
+        sources=tuple(map(_visible, plan.sources)),
+        names=tuple(name for name in dict.fromkeys(names) if UNKNOWN not in name),
+        shown=_visible(" ".join(redactor.argv(list(argv)))),
+    )
+
+
+def _names(
+    engine: str, plan: Plan, argv: Sequence[str], environ: Mapping[str, str], folder: str | None, user: str | None
+) -> list[str]:
+    if user is not None:  # the tracker makes one job for each engine and user
+        return (
+            [f"{engine} ({user})"] if plan.kind == BACKUP and engine not in (engines.COMMAND.name, *NOT_ALONE) else []
+        )
+    if _needs_folder(plan) and folder is None:
+        return []
+    return [
+        *([] if engine == engines.COMMAND.name else _observed(argv, environ, folder)),
+        *_wrapped(engine, plan, argv, environ, folder),
+    ]
+
+
+def _observed(argv: Sequence[str], environ: Mapping[str, str], folder: str | None) -> list[str]:
+    """Return the name that the tracker gives, which sees the engine's process alone, with few of its variables."""
+    inner = engines.unwrap(argv, environ)
+    own = list(argv[inner.at :])
+    seen = {name: value for name, value in {**environ, **inner.environ}.items() if name in VARIABLES}
+    engine, at = engines.recognise(own, seen)
+    if engine is engines.COMMAND or engine.name in NOT_ALONE:
+        return []
+    plan = engine.plan(own, at, seen)
+    hide = Redactor(own, seen)
+    return [
+        engines.job_name(
+            engine.name,
+            None if plan.repository is None else absolute(hide.text(plan.repository), folder),
+            [absolute(hide.text(source), folder) for source in plan.sources],
+            kind=plan.kind,
+            folder=folder,
+            apart=tuple(map(hide.text, plan.apart)),
+        )
+    ]
+
+
+def _wrapped(engine: str, plan: Plan, argv: Sequence[str], environ: Mapping[str, str], folder: str | None) -> list[str]:
+    """Return the name that the wrapper gives, which starts the command with all that stands before the engine."""
+    hide = Redactor(argv, environ)
+    if hide.doubts:
+        return []  # a mark of this installation's own key follows such a name
+    repository = None if plan.repository is None else hide.text(plan.repository)
+    apart = tuple(map(hide.text, plan.apart))
+    return [engines.job_name(engine, repository, plan.sources, kind=plan.kind, folder=folder, apart=apart)]
+
+
+def _needs_folder(plan: Plan) -> bool:
+    """Whether a relative path is part of the job's name."""
+    ends = [*plan.sources, *([] if plan.repository is None else [plan.repository])]
+    return any(end and not end.startswith(("/", "~")) and ":" not in end.partition("/")[0] for end in ends)
+
+
+def _visible(text: str) -> str:
+    return text.replace(UNKNOWN, _SHOWN)

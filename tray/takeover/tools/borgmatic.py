@@ -1,0 +1,116 @@
+"""borgmatic, 1.x and 2.x: its configuration files, and the command lines of borg that it makes of them.
+
+Up to version 1.9 the sources stand in borg's command line, since version 2 in a file that is another one each night; both command
+lines are foretold, since the configuration does not say which version reads it.
+"""
+
+import shlex
+from collections.abc import Mapping
+
+from tray.engines.text import words as split_words
+from tray.takeover import reading
+from tray.takeover.found import Machine
+from tray.takeover.tools import Asked, Backup, Forms, Tool, located, option, table, texts
+
+_FORMAT = "{hostname}-{now:%Y-%m-%dT%H:%M:%S.%f}"
+_LISTED = "/tmp/borgmatic-aaaaaaaa/borgmatic/tmpaaaaaaaa"  # noqa: S108 - only its form counts, nothing is put there
+_OTHERS = split_words(
+    """init repo-create rcreate transfer prune compact check delete extract config export-tar mount umount repo-delete restore
+    repo-list rlist list repo-info rinfo info break-lock key borg recreate bootstrap rdelete -I -p -k -x -l -i"""
+)
+_CREATES = frozenset(("create", "-C", "--create"))
+
+
+def _called(asked: Asked) -> list[Backup]:
+    words = list(asked.words)
+    if _CREATES.isdisjoint(words) and not _OTHERS.isdisjoint(words):
+        return []
+    files = _configs(words)
+    if not files:
+        homes = [asked.environ.get("XDG_CONFIG_HOME") or (f"{asked.home}/.config" if asked.home else "")]
+        return [backup for path in _usual(asked.machine, homes) for backup in _backups(path, asked.machine)]
+    return [backup for file in files for path in _files(asked.path(file)) for backup in _backups(path, asked.machine)]
+
+
+def _configs(words: list[str]) -> list[str]:
+    """Return the values of `--config`: each takes one or several words."""
+    files = []
+    for at, word in enumerate(words):
+        if word in ("-c", "--config"):
+            for value in words[at + 1 :]:
+                if value.startswith("-") or value in _CREATES | _OTHERS:
+                    break
+                files.append(value)
+    return files + [value for value in option(words, "--config") if f"--config={value}" in words]
+
+
+def _usual(machine: Machine, homes: list[str]) -> list[str]:
+    """Return the configuration files in the usual places."""
+    places = ["/etc/borgmatic/config.yaml", "/etc/borgmatic.d"]
+    places += [
+        f"{home}/{name}" for home in homes if home for name in ("borgmatic/config.yaml", "borgmatic.d", "borgmatic")
+    ]
+    paths = [path for place in places for path in _files(located(machine, place))]
+    return list(dict.fromkeys(paths))
+
+
+def _files(path: str) -> list[str]:
+    """Return the configuration files at *path*: a file, or all in a folder."""
+    inside = [f"{path}/{name}" for name in reading.names(path) if name.endswith((".yaml", ".yml"))]
+    if inside:
+        return inside
+    return [path] if path.endswith((".yaml", ".yml")) and reading.exists(path) else []
+
+
+def _configured(machine: Machine) -> list[Backup]:
+    return [backup for path in _usual(machine, [machine.config]) for backup in _backups(path, machine)]
+
+
+def _backups(path: str, machine: Machine) -> list[Backup]:
+    shown = path.removeprefix(machine.root) if machine.root else path
+    label = path.rpartition("/")[2].rpartition(".")[0]
+    label = "" if label == "config" else label
+    try:
+        settings = reading.settings(path)
+    except reading.UnreadableError as error:
+        return [Backup(label, shown, "borg", why=f"{shown} is not understood: {error}")]
+    sectioned = isinstance(settings.get("location"), dict)
+    flat = {**settings, **table(settings.get("location")), **table(settings.get("storage"))} if sectioned else settings
+    repositories = _repositories(flat.get("repositories"))
+    sources = texts(flat.get("source_directories") or [])
+    if not repositories:
+        return [Backup(label, shown, "borg", why=f"{shown} names no repository")]
+    calls = tuple(_forms(flat, repository, sources, machine, sectioned=sectioned) for repository in repositories)
+    rsh = flat.get("ssh_command")
+    environ = {"BORG_RSH": rsh} if isinstance(rsh, str) else {}
+    notes = ("its sources come from another file",) if not sources else ()
+    return [Backup(label, shown, "borg", calls, environ, notes=notes)]
+
+
+def _repositories(value: object) -> list[str]:
+    """Return the repositories: texts up to version 1.7, since then tables with a path."""
+    items = value if isinstance(value, list) else []
+    paths = [table(item).get("path") if isinstance(item, dict) else item for item in items]
+    return [path for path in paths if isinstance(path, str) and path]
+
+
+def _forms(
+    flat: Mapping[str, object], repository: str, sources: list[str], machine: Machine, *, sectioned: bool
+) -> Forms:
+    """Return borg's call for one repository: borgmatic 1's, and borgmatic 2's unless the file is of the old form."""
+    given = flat.get("archive_name_format")
+    archive = given if isinstance(given, str) and given else _FORMAT
+    borg = flat.get("local_path")
+    program = [borg if isinstance(borg, str) and borg else "borg", "create"]
+    try:
+        program += shlex.split(str(table(flat.get("extra_borg_options")).get("create") or ""))
+    except ValueError:
+        pass
+    repository = f"{machine.home}{repository[1:]}" if repository.startswith("~/") else repository
+    place = f"{repository}::{archive}"
+    paths = sorted({f"{machine.home}{source[1:]}" if source.startswith("~/") else source for source in sources})
+    forms = ((*program, place, *paths),) if paths else ()
+    return forms if sectioned else (*forms, (*program, "--patterns-from", _LISTED, place))
+
+
+TOOL = Tool("borgmatic", ("borgmatic",), _called, _configured)

@@ -1,0 +1,261 @@
+"""Understand the commands of schedulers: make a `Finding` of each `Start` that is a backup."""
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+
+from tray import engines
+from tray.core import regex
+from tray.core.dataclass import dataclass, replace
+from tray.core.model import BACKUP
+from tray.core.redact import Redactor
+from tray.engines.text import program_name
+from tray.takeover import crontab, names, reading, toolbox
+from tray.takeover.calls import Call, Reader
+from tray.takeover.found import Finding, Machine, Start
+from tray.takeover.names import Part
+from tray.takeover.schedule import Schedule
+from tray.takeover.shell import OddError, Shell, commands
+from tray.takeover.tools import Asked, Backup, Forms, Tool
+
+PREFIX = "{prefix}"
+"""Stands in `Finding.wrapped` where `backup-tray run --job NAME --` goes."""
+SCRIPT = "script"
+_BACKUP_WORDS = regex.compile(
+    r"(?i)backup|restic|borg|duplicity|rclone|rsync|kopia|rdiff|duply|rsnapshot|vorta|backintime|\bdar\b|snapshot"
+)
+_LONGEST = 400
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The backups that a command turned out to make.
+
+    Attributes:
+        parts: Calls of engines that make backups.
+        tool: See `Finding`.
+        label: A name for the job.
+        at: Where the call begins in the schedule's own text.
+        schedule: The schedule that the tool keeps for it, which counts instead of the scheduler's.
+        why: The reason why it is not understood.
+        notes: See `Finding`.
+        config: The tool's configuration file.
+    """
+
+    parts: tuple[Part, ...] = ()
+    tool: str = ""
+    label: str = ""
+    at: int | None = None
+    schedule: Schedule | None = None
+    why: str = ""
+    notes: tuple[str, ...] = ()
+    config: str = ""
+
+
+def findings(start: Start, machine: Machine) -> Iterator[Finding]:
+    """Yield the backups that *start* makes; nothing if it makes none."""
+    shown = _shown(start)
+    base = Finding(start.source, start.file, start.line, shown, start.schedule, how=start.how, next_ms=start.next_ms)
+    if start.why:
+        if start.line is None or _BACKUP_WORDS.search(shown + start.schedule.text):
+            text = Redactor((), {}).text(start.schedule.text)
+            yield replace(base, command=shown or text, why=start.why, state="not understood")
+        return
+    reader = Reader(lambda path: reading.script(_at(machine, path, start)), toolbox.understood)
+    calls = _calls(start, machine, reader)
+    if any(toolbox.wraps(call.argv) for call in calls):
+        yield replace(base, why="it runs under Backup Tray already", state="wrapped")
+        return
+    made = [known for call in calls for known in _known(call, start, machine)]
+    if not made:
+        if _BACKUP_WORDS.search(shown) and not _harmless(calls, reader):
+            yield replace(
+                base, why=_why_not(calls, machine, start), notes=(*start.notes, *reader.notes), state="not understood"
+            )
+        return
+    alone = sum(len(known.parts) for known in made) == 1
+    for known in made:
+        yield from _of_known(base, start, machine, known, reader, alone=alone)
+
+
+def _of_known(
+    base: Finding, start: Start, machine: Machine, known: _Known, reader: Reader, *, alone: bool
+) -> Iterator[Finding]:
+    """Yield a finding for each backup of *known*; *alone*: it is the only one that the command makes."""
+    foreign = start.user != machine.user
+    whole = _whole(start).names if alone and known.schedule is None and not foreign else ()
+    label = known.label or (_script_label(reader) if alone else "") or start.label
+    common = replace(
+        base,
+        schedule=known.schedule or start.schedule,
+        tool=known.tool or (SCRIPT if reader.scripts else ""),
+        wrapped="" if known.schedule is not None or foreign else _wrapped(start, known),
+        why=start.off or known.why,
+        notes=(*start.notes, *reader.notes, *known.notes),
+        configs=(known.config,) if known.config else (),
+        user=start.user if foreign else None,
+        state="off" if start.off else "not understood" if known.why else "new",
+    )
+    yield from parted(common, known, label, whole)
+
+
+def parted(common: Finding, known: _Known, label: str, whole: Sequence[str] = ()) -> Iterator[Finding]:
+    """Yield *common* for each call of an engine that *known* makes: the runs of each are a job of their own."""
+    for part in known.parts or (None,):
+        several = len(known.parts) > 1
+        name = "-".join(word for word in (label, _end(part) if several and part else "") if word)
+        matches = dict.fromkeys((*(part.names if part else ()), *whole))
+        yield replace(
+            common,
+            part=part,
+            matches=tuple(matches),
+            name=name or (part and _label(part)) or "backup",
+            several=len(known.parts),
+        )
+
+
+def _calls(start: Start, machine: Machine, reader: Reader) -> list[Call]:
+    shell = _shell(start, machine)
+    if start.text is not None:
+        return list(reader.calls(start.text, shell))
+    calls: list[Call] = []
+    for argv in start.argvs:
+        own = _shell(start, machine)
+        calls += reader.call(Call(argv, dict(own.variables), own.folder), own)
+    return calls
+
+
+def _shell(start: Start, machine: Machine) -> Shell:
+    return Shell(dict(start.variables), start.folder, machine.host, start.user, machine.now_ms / 1000)
+
+
+def _at(machine: Machine, path: str, start: Start) -> str:
+    """Return where a script is read: below the root of a test's machine, unless it is in a home folder."""
+    if not machine.root or path.startswith((machine.root + "/", machine.home + "/", f"{start.home}/")):
+        return path
+    return machine.root + path
+
+
+def _known(call: Call, start: Start, machine: Machine) -> Iterator[_Known]:
+    """Yield the backups that one call makes."""
+    user = None if start.user == machine.user else start.user
+    if (tool := toolbox.tool_of(call.argv)) is not None:
+        yield from _of_tool(tool[0], tool[1], call, start, machine, user)
+        return
+    part = names.part(call.argv, call.environ, call.folder, user=user)
+    if part.engine != engines.COMMAND.name and part.kind == BACKUP:
+        notes = () if part.names else (f"the name of its runs cannot be foretold: {part.shown[:120]}",)
+        yield _Known((part,), at=call.at, notes=notes)
+
+
+def _of_tool(tool: Tool, at: int, call: Call, start: Start, machine: Machine, user: str | None) -> Iterator[_Known]:
+    asked = Asked(call.argv[at + 1 :], call.environ, call.folder, start.home, machine)
+    for backup in tool.called(asked):
+        yield known_of(tool, backup, user=user, at=call.at)
+
+
+def known_of(tool: Tool, backup: Backup, *, user: str | None = None, at: int | None = None) -> _Known:
+    """Return a backup of a tool's configuration, with the names of its runs."""
+    parts = [_of_forms(forms, backup, user) for forms in backup.calls]
+    label = "-".join(word for word in (program_name(tool.programs[0]), backup.label) if word)
+    return _Known(tuple(parts), tool.name, label, at, backup.schedule, backup.why, backup.notes, backup.file)
+
+
+def _of_forms(forms: Forms, backup: Backup, user: str | None) -> Part:
+    """Return one call of an engine; its runs may have the name of each form."""
+    parts = [names.part(argv, backup.environ, backup.folder, user=user) for argv in forms]
+    return replace(parts[0], names=tuple(dict.fromkeys(name for part in parts for name in part.names)))
+
+
+def _whole(start: Start) -> Part:
+    """Return the whole command as the wrapper would name it; a part without an engine if it is not one simple command."""
+    argv: Sequence[str] = ()
+    if start.text is None and len(start.argvs) == 1:
+        argv = start.argvs[0]
+    elif start.text is not None:
+        with_shell = Shell(dict(start.variables), start.folder)
+        try:
+            simple = commands(start.text)
+        except OddError:
+            simple = []
+        if len(simple) == 1:
+            argv = with_shell.expand([word for word in simple[0].words if not with_shell.assign(word)])
+    if not argv:
+        return Part("", BACKUP, None, (), (), "")
+    return names.part(argv, start.variables, start.folder)
+
+
+def _script_label(reader: Reader) -> str:
+    return reader.scripts[0].rpartition("/")[2].partition(".")[0] if reader.scripts else ""
+
+
+def _label(part: Part) -> str:
+    """Return a short name from the engine and the first source."""
+    return f"{part.engine}-{end}" if (end := _last(next(iter(part.sources), ""))) else part.engine
+
+
+def _end(part: Part) -> str:
+    """Return a word that tells one of several backups: its first source, or its destination."""
+    return _last(next(iter(part.sources), "")) or _last(part.repository or "")
+
+
+def _last(path: str) -> str:
+    word = path.rstrip("/").rpartition("/")[2]
+    return "" if "…" in word else word
+
+
+def _harmless(calls: Sequence[Call], reader: Reader) -> bool:
+    """Whether each command is an engine's that makes no backup, such as `restic check`, or a tool's."""
+    known = [call for call in calls if toolbox.understood(call.argv)]
+    return bool(known) and not reader.notes
+
+
+def _why_not(calls: Sequence[Call], machine: Machine, start: Start) -> str:
+    """Return why no backup was found in commands that seem to make one."""
+    for call in calls:
+        program = call.argv[engines.unwrap(call.argv, {}).at]
+        if program.startswith("/"):
+            path = _at(machine, program, start)
+            if not reading.exists(path):
+                return f"{program} is not there"
+            if not os.access(path, os.R_OK):
+                return f"{program} may not be read by you"
+    return "no call of a backup program that Backup Tray knows was found in it"
+
+
+def _shown(start: Start) -> str:
+    """Return the command as it may be shown."""
+    if start.text is None:
+        texts = [" ".join(Redactor(argv, start.variables).argv(list(argv))) for argv in start.argvs]
+        return "; ".join(texts)[:_LONGEST]
+    command = ("sh", "-c", start.text)
+    return Redactor(command, start.variables).argv(list(command))[-1][:_LONGEST]
+
+
+def _wrapped(start: Start, known: _Known) -> str:
+    """Return the line with `PREFIX` where our command goes; "" where no single place is right."""
+    if start.text is None:
+        if len(start.argvs) != 1:
+            return ""
+        return f"[Service]\nExecStart=\nExecStart={PREFIX} {_unit_words(start.argvs[0])}\nKillMode=mixed"
+    if known.at is None:
+        return ""
+    at = _behind_assignments(start.text, known.at)
+    text = f"{start.text[:at]}{PREFIX} {start.text[at:]}"
+    hidden = Redactor(("sh", "-c", start.text), start.variables)
+    if hidden.text(text) != text:
+        return ""  # the line holds a secret, which is not printed
+    return start.before + (crontab.written(text, start.stdin) if start.percent else text)
+
+
+def _behind_assignments(text: str, at: int) -> int:
+    """Return where the program's name begins, behind assignments such as `RESTIC_REPOSITORY=/mnt/x`."""
+    while match := re.match(r"[A-Za-z_]\w*=(?:[^\s'\"\\]|'[^']*'|\"[^\"]*\")*\s+", text[at:]):
+        at += match.end()
+    return at
+
+
+def _unit_words(argv: Sequence[str]) -> str:
+    """Return words as ExecStart has them: quoted where needed, `%` and `$` doubled."""
+    return " ".join(shlex.quote(word).replace("%", "%%").replace("$", "$$") for word in argv)
