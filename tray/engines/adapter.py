@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from tray.core import regex
 from tray.core.redact import Harmless, Redactor
 from tray.engines.arguments import Arguments
 from tray.engines.base import API, STOP, Plan, Stop, Traits
@@ -21,7 +22,7 @@ def program_names(name: str) -> "re.Pattern[str]":
     Args:
         name: An expression for the name itself.
     """
-    return re.compile(rf"{name}(?:[-_.]?v?\d[\w.+-]*)?(?:\.exe)?", re.IGNORECASE)
+    return regex.compile(rf"{name}(?:[-_.]?v?\d[\w.+-]*)?(?:\.exe)?", re.IGNORECASE)
 
 
 class Adapter(Traits):

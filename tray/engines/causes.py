@@ -8,13 +8,15 @@ its content.
 import re
 from functools import cache, partial
 
+from tray.core import regex
+
 Causes = tuple[tuple["re.Pattern[str]", str], ...]
 """Expressions and their sentences, the most telling first.
 
 In a sentence `{1}` is the first group of the expression, and `{1|nothing}` is "nothing" where the group is empty.
 """
 
-_MARK = re.compile(r"\{(\d)(?:\|([^}]*))?\}")
+_MARK = regex.compile(r"\{(\d)(?:\|([^}]*))?\}")
 _ACCESS = r"""
 could not resolve|no such host|name or service not known|name resolution|nodename nor servname|getaddrinfo|unknown host
 name does not resolve|server misbehaving
@@ -62,7 +64,7 @@ read-only file system
 
 
 def causes(table: str) -> Causes:
-    """Compile a table of causes, the most telling first.
+    """Return the causes of a table, the most telling first.
 
     The line `<access>` stands for all causes why a destination cannot be reached. A line `[LockTimeout|exit code 70]` matches a
     line of facts that an engine adds to its complaints.
@@ -70,7 +72,7 @@ def causes(table: str) -> Causes:
     before, access, after = table.partition("<access>\n")
     common = [(f"(?i){pattern}", words) for pattern, words in _rows(_ACCESS)] if access else []
     rows = (*_rows(before), *common, *_rows(after))
-    return tuple((re.compile(pattern, re.MULTILINE), words) for pattern, words in rows)
+    return tuple((regex.compile(pattern, re.MULTILINE), words) for pattern, words in rows)
 
 
 def _rows(table: str) -> list[tuple[str, str]]:

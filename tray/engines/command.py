@@ -13,6 +13,7 @@ import functools
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from tray.core import regex
 from tray.core.dataclass import replace
 from tray.core.model import Outcome
 from tray.core.redact import Redactor
@@ -138,7 +139,7 @@ class CodeSession:
 
 @functools.cache  # most commands never need it
 def _failures() -> "re.Pattern[str]":
-    return re.compile(
+    return regex.compile(
         rf"""(?:\S*/)?(?:
         (?P<tar>(?:g|gnu|bsd)?tar):[ ](?:{"|".join(map(re.escape, _TAR))})
         |(?P<rsync>rsync)[ ]error:[ ].{{1,300}}[ ]\(code[ ](?!24\))\d+\)[ ]at[ ]

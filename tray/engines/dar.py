@@ -10,9 +10,9 @@ statistics counts as a problem; with `-v`, which adds lines, the result is unkno
 """
 
 import posixpath
-import re
 from collections.abc import Mapping
 
+from tray.core import regex
 from tray.core.model import Phase
 from tray.core.redact import Harmless
 from tray.engines.adapter import program_names
@@ -39,19 +39,19 @@ _GRAMMAR = grammar(
 _SECRET = words("key ref-key aux-key execute ref-execute aux-execute backup-hook-execute user-comment sign")
 """Options whose values may hold a secret; all others are shown."""
 _KINDS = {"create": "backup", "extract": "restore", "test": "check", "diff": "check"}
-_PROBLEM = re.compile(
+_PROBLEM = regex.compile(
     r"(?:Cannot read directory contents: |Error while (?:saving|restoring|considering file) (?!data: )|Error reading inode of file "
     r"|Failed reading inode information for |(?:Warning: )?Failed reading |ERR |DIFF )(?P<item>.+?) ?: (?P<why>.+)"
     r"|WARNING! File modified while reading it.*(?:retry allowed: |File is )(?P<changed>.+)"
     r"|(?P<kept>.+) not restored \(user choice\)"
 )
-_ADDED = re.compile(r"Adding (?:\w+ )+to archive: (.+)")
-_RULE = re.compile(r"-{40,}")
-_FIGURE = re.compile(r"(\d+) (?:inode|item)\(s\) (.+)")
+_ADDED = regex.compile(r"Adding (?:\w+ )+to archive: (.+)")
+_RULE = regex.compile(r"-{40,}")
+_FIGURE = regex.compile(r"(\d+) (?:inode|item)\(s\) (.+)")
 _SAVED = ("saved", "with only metadata changed", "not saved (no inode/file change)")
-_LOST = re.compile(r"failed to|changed at the moment|with error|do not match")
-_BEGIN = re.compile(r"(?:No|Aucun|Ingen) terminal|Arguments read|Archive \w+ termination|Disabling signal")
-_HARMLESS = re.compile(r"Final memory cleanup|Warning, the archive ")
+_LOST = regex.compile(r"failed to|changed at the moment|with error|do not match")
+_BEGIN = regex.compile(r"(?:No|Aucun|Ingen) terminal|Arguments read|Archive \w+ termination|Disabling signal")
+_HARMLESS = regex.compile(r"Final memory cleanup|Warning, the archive ")
 _DONE = {
     "backup": "The archive was written",
     "dry-run": "It was a dry run: nothing was saved",

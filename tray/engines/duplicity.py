@@ -16,6 +16,7 @@ Commands and options may be shortened. From duplicity's manual page (0.8.22, 3.0
 import re
 from collections.abc import Mapping
 
+from tray.core import regex
 from tray.core.model import Phase
 from tray.core.redact import Harmless
 from tray.engines.adapter import program_names
@@ -52,28 +53,28 @@ _KINDS = {
     **dict.fromkeys(("collection-status", "list-current-files", "replicate"), "other"),
     **dict.fromkeys(("cleanup", "remove-older-than", "remove-all-but-n-full", "remove-all-inc-of-but-n-full"), "prune"),
 }
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_ADDRESS = regex.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _QUIET = {"error": 0, "e": 0, "warning": 2, "w": 2}
 
-_HEADER = re.compile(r"-{5,}\[ .+ \]-{5,}")
-_FIGURE = re.compile(r"([A-Z][A-Za-z]+) (-?\d+)(?:\.\d+)?(?: \(.*\))?")
-_UNREAD = re.compile(
+_HEADER = regex.compile(r"-{5,}\[ .+ \]-{5,}")
+_FIGURE = regex.compile(r"([A-Z][A-Za-z]+) (-?\d+)(?:\.\d+)?(?: \(.*\))?")
+_UNREAD = regex.compile(
     r"Error (?:accessing possibly locked file|listing directory|reading|opening|initializing file) (?P<item>.+)"
     r"|Error .* (?:getting delta for|processing) (?P<other>.+)"
 )
-_DIFFERS = re.compile(r"Difference found: (?P<what>.+)")
-_VERIFIED = re.compile(r"Verify complete: (\d+) file\(?s?\)? compared, (\d+) difference\(?s?\)? found")
-_LEFT_OUT = re.compile(r"(?:Warning: )?(?:Skipping|Ignoring) (?P<item>.+)")
-_GAVE_UP = re.compile(r"(?:\w+Exception|CommandLineError|GPGError|Traceback|Giving up after)\b")
-_COMPARED = re.compile(r"(?:File|New file|Link) (?P<item>.+?) (?:has |is |does |doesn't |missing)")
-_PROGRESS = re.compile(r"[\d.]+[KMGT]?B \S+ \[[\d.]+[KMGT]?B/s\] \[=*>? *\] (\d+)% ETA (.+)")
-_LEFT = re.compile(r"(\d+) ?(d|h|min|sec)")
+_DIFFERS = regex.compile(r"Difference found: (?P<what>.+)")
+_VERIFIED = regex.compile(r"Verify complete: (\d+) file\(?s?\)? compared, (\d+) difference\(?s?\)? found")
+_LEFT_OUT = regex.compile(r"(?:Warning: )?(?:Skipping|Ignoring) (?P<item>.+)")
+_GAVE_UP = regex.compile(r"(?:\w+Exception|CommandLineError|GPGError|Traceback|Giving up after)\b")
+_COMPARED = regex.compile(r"(?:File|New file|Link) (?P<item>.+?) (?:has |is |does |doesn't |missing)")
+_PROGRESS = regex.compile(r"[\d.]+[KMGT]?B \S+ \[[\d.]+[KMGT]?B/s\] \[=*>? *\] (\d+)% ETA (.+)")
+_LEFT = regex.compile(r"(\d+) ?(d|h|min|sec)")
 _SECONDS = {"d": 86_400, "h": 3600, "min": 60, "sec": 1}
-_MACHINE = re.compile(r"(ERROR|WARNING|NOTICE|INFO|DEBUG) (\d+)(?: (.*))?")
+_MACHINE = regex.compile(r"(ERROR|WARNING|NOTICE|INFO|DEBUG) (\d+)(?: (.*))?")
 _UPLOAD = "16"
 _INTERRUPTED = 4
 _LEAST_LEVEL = 2
-_RUNNING = re.compile(r"Another (?:duplicity )?instance is already running")
+_RUNNING = regex.compile(r"Another (?:duplicity )?instance is already running")
 _REASONS = r"""
 [Nn]o space left on device|disk quota exceeded|(?i:temp space has)
     There is no space left on the device; free some where the backup is written, or in the temporary folder.

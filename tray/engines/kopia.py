@@ -13,6 +13,7 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
+from tray.core import regex
 from tray.core.model import Phase
 from tray.core.redact import Harmless
 from tray.engines.adapter import program_names
@@ -45,18 +46,18 @@ _KINDS = {
 _EVERYTHING = ("everything backed up before",)
 """Stands for the sources of `snapshot create --all`, whose number is not known."""
 _SIZE = r"(\d+(?:\.\d+)?) ?([KMGTPE]?i?B)"
-_UPDATE = re.compile(
+_UPDATE = regex.compile(
     rf"\W*\d+ hashing, (?P<hashed>\d+) hashed \({_SIZE}\), (?P<cached>\d+) cached \({_SIZE}\), uploaded {_SIZE}"
     rf"(?P<errors>(?: \([^)]*error[^)]*\))*)(?:, estimat(?:ed {_SIZE} \([\d.]+%\)(?: (?P<left>\S+) left)?|ing\S*))?.*"
 )
-_ERRORS = re.compile(r"(\d+) (?:fatal )?errors?")
-_LEFT = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
+_ERRORS = regex.compile(r"(\d+) (?:fatal )?errors?")
+_LEFT = regex.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_LEVEL = re.compile(r"(?:(?P<level>ERROR|WARN(?:ING)?|INFO|NOTICE|DEBUG)\b:?\s*)?(?P<message>.*)")
-_CREATED = re.compile(r"Created(?P<partial> partial)? snapshot with root \S+ and ID (?P<id>[0-9a-f]+)")
-_COUNTED = re.compile(r"(?P<kind>Found|Ignored) (?P<count>\d+) (?:fatal )?error\(?s?\)? while snapshotting")
-_ITEM = re.compile(r"(?:! )?(?:Error when processing|Ignored error when processing) \"(?P<item>.+?)\": (?P<why>.+)")
-_TROUBLE = re.compile(r"(?i)\berror|fail|unable|cannot|could ?n[o']t|skipp|ignor|corrupt|missing")
+_LEVEL = regex.compile(r"(?:(?P<level>ERROR|WARN(?:ING)?|INFO|NOTICE|DEBUG)\b:?\s*)?(?P<message>.*)")
+_CREATED = regex.compile(r"Created(?P<partial> partial)? snapshot with root \S+ and ID (?P<id>[0-9a-f]+)")
+_COUNTED = regex.compile(r"(?P<kind>Found|Ignored) (?P<count>\d+) (?:fatal )?error\(?s?\)? while snapshotting")
+_ITEM = regex.compile(r"(?:! )?(?:Error when processing|Ignored error when processing) \"(?P<item>.+?)\": (?P<why>.+)")
+_TROUBLE = regex.compile(r"(?i)\berror|fail|unable|cannot|could ?n[o']t|skipp|ignor|corrupt|missing")
 _SAME = "Not saving snapshot because no files have been changed"
 _MAX_JSON = 1024 * 1024
 _REASONS = r"""

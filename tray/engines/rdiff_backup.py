@@ -13,6 +13,7 @@ import re
 import shlex
 from collections.abc import Mapping
 
+from tray.core import regex
 from tray.core.model import Phase
 from tray.core.redact import Harmless
 from tray.engines.adapter import program_names
@@ -58,24 +59,24 @@ _OLD = (  # the first that is there decides
     (("backup-mode",), "backup"),
 )
 _STATISTICS = "--print-statistics"
-_HEADER = re.compile(rb"-{10,}\[ Session statistics \]-{10,}")
+_HEADER = regex.compile(rb"-{10,}\[ Session statistics \]-{10,}")
 _RULE = b"-" * 10
-_MESSAGE = re.compile(
+_MESSAGE = regex.compile(
     rb"(?:WARNING|ERROR|FATAL|NOTE|INFO|DEBUG|\w*Error|\w*Exception|Fatal Error|KeyboardInterrupt|Traceback)\b|[* ] |.*: error"
 )
 _LEAST_LEVEL = 2
 _MOST_LINES = 200
 """The block has some 20 lines; where its end does not come, it ends here."""
-_FIGURE = re.compile(rb"([A-Z][A-Za-z]+) (-?\d+)(?:\.\d+)?(?: \(.*\))?")
-_UNREAD = re.compile(r"(?:WARNING: )?(?P<kind>ListError|UpdateError|SpecialFileError):? (?P<rest>.*)")
-_QUOTED = re.compile(r"(?:'(?P<item>.*?)'|(?P<bare>\S+))(?: (?:\[Errno \d+\] )?(?P<why>.+?)(?:: b['\"].*)?)?")
-_DAMAGED = re.compile(r"(?:WARNING: )?Computed SHA1 digest of (?:file )?(?P<item>.+?)(?: '[0-9a-f]{40}'|$)")
-_NO_HASH = re.compile(r"(?:WARNING: )?Cannot find SHA1 digest for file (?P<item>.+?), ")
-_DIFFERS = re.compile(r"(?P<what>changed|new|deleted): (?P<item>.+)|Metadata.* differ.*|(?P<odd>.+?) differs")
-_STARTED = re.compile(r"(?:NOTE: )?Starting (?:mirror|increment operation) ")
-_STOPPED = re.compile(r"SignalException: (?:2|15)\b|^KeyboardInterrupt")
-_DECISIVE = re.compile(r"ERROR:|Fatal Error:|FATAL|rdiff-backup: error|(?:\w+\.)*\w*(?:Error|Exception)\b")
-_UNHASHED = re.compile(r"(?:NOTE: )?Verification found (\d+) files? without hash")
+_FIGURE = regex.compile(rb"([A-Z][A-Za-z]+) (-?\d+)(?:\.\d+)?(?: \(.*\))?")
+_UNREAD = regex.compile(r"(?:WARNING: )?(?P<kind>ListError|UpdateError|SpecialFileError):? (?P<rest>.*)")
+_QUOTED = regex.compile(r"(?:'(?P<item>.*?)'|(?P<bare>\S+))(?: (?:\[Errno \d+\] )?(?P<why>.+?)(?:: b['\"].*)?)?")
+_DAMAGED = regex.compile(r"(?:WARNING: )?Computed SHA1 digest of (?:file )?(?P<item>.+?)(?: '[0-9a-f]{40}'|$)")
+_NO_HASH = regex.compile(r"(?:WARNING: )?Cannot find SHA1 digest for file (?P<item>.+?), ")
+_DIFFERS = regex.compile(r"(?P<what>changed|new|deleted): (?P<item>.+)|Metadata.* differ.*|(?P<odd>.+?) differs")
+_STARTED = regex.compile(r"(?:NOTE: )?Starting (?:mirror|increment operation) ")
+_STOPPED = regex.compile(r"SignalException: (?:2|15)\b|^KeyboardInterrupt")
+_DECISIVE = regex.compile(r"ERROR:|Fatal Error:|FATAL|rdiff-backup: error|(?:\w+\.)*\w*(?:Error|Exception)\b")
+_UNHASHED = regex.compile(r"(?:NOTE: )?Verification found (\d+) files? without hash")
 _HARMLESS = (
     "command line interface is deprecated",
     "deprecated command line interface",

@@ -20,6 +20,7 @@ import shlex
 import signal
 from collections.abc import Mapping, Sequence
 
+from tray.core import regex
 from tray.core.dataclass import asdict, dataclass
 from tray.core.redact import HIDDEN, Harmless
 from tray.engines.adapter import Adapter, apart_by, planned
@@ -87,7 +88,7 @@ class Borg(Adapter):
     entry_example = "BORG_PASSCOMMAND='cat FILE'"
     may_be_open = True
     harmless = _HARMLESS
-    programs = re.compile(
+    programs = regex.compile(
         r"borg(?:backup)?(?:\d[\w.+-]*|[-_.]v?\d[\w.+-]*|-(?:linux|macos|freebsd|windows)[\w.+-]*)?(?:\.exe)?",
         re.IGNORECASE,
     )

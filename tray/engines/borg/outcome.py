@@ -12,6 +12,7 @@ borg names its errors (`msgid`), and with BORG_EXIT_CODES=modern each has an exi
 
 import re
 
+from tray.core import regex
 from tray.core.dataclass import replace
 from tray.core.model import Outcome
 from tray.engines import findings
@@ -21,10 +22,10 @@ from tray.engines.causes import causes, no_access, reason
 from tray.engines.findings import Verdict, holds_nothing
 from tray.engines.program import Inner
 
-_NEVER_BEGAN = re.compile(r"^Traceback |No module named |^(?:sudo|doas|su): ", re.MULTILINE)
-_DAMAGED = re.compile(r"(?<!no )(?:problems|errors) found")
+_NEVER_BEGAN = regex.compile(r"^Traceback |No module named |^(?:sudo|doas|su): ", re.MULTILINE)
+_DAMAGED = regex.compile(r"(?<!no )(?:problems|errors) found")
 _STOPS = (130, 143)
-_REMOTE = re.compile(r"^Remote: (.*\S)", re.MULTILINE)
+_REMOTE = regex.compile(r"^Remote: (.*\S)", re.MULTILINE)
 _LOCKED = "The repository is locked by another borg"
 _CLOSED = "The connection to the repository's host broke"
 _REASONS = r"""

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from tray.core import regex
 from tray.core.dataclass import dataclass, field
 from tray.engines.base import MAX_PROBLEMS, Event, Problem
 from tray.engines.findings import MAX_COUNT, MAX_ITEMS, Findings
@@ -17,23 +18,23 @@ from tray.engines.text import size_of, text_of
 MAX_ALIKE = 20
 """So many problems are kept that say the same of different items: borg complains of a full disk once for every file."""
 _MAX_ERRORS = 20
-_ITEM = re.compile(r"(?P<item>.+): (?P<why>\[Errno \d+\] .+)", re.DOTALL)
-_WHILE = re.compile(r"(?<=.): [a-z][a-z_ ]{1,20}$", re.DOTALL)  # borg's activity: "x: dir_open: [Errno 13] …"
-_CHANGED = re.compile(
+_ITEM = regex.compile(r"(?P<item>.+): (?P<why>\[Errno \d+\] .+)", re.DOTALL)
+_WHILE = regex.compile(r"(?<=.): [a-z][a-z_ ]{1,20}$", re.DOTALL)  # borg's activity: "x: dir_open: [Errno 13] …"
+_CHANGED = regex.compile(
     r"(?P<item>.+): (?P<why>(?:file changed|file type or inode changed) while we backed it up.*)", re.DOTALL
 )
-_STOPPED = re.compile(r"(?:Error: )?Got Ctrl-C / SIGINT|Keyboard interrupt$|Received SIGTERM")
-_RC = re.compile(r"terminating with \w+ status, rc (\d{1,3})$")
-_FILES = re.compile(r"Number of files: (\d{1,18})$")
-_NAME = re.compile(r"Archive name: (.+)$")
-_FINGERPRINT = re.compile(r"Archive fingerprint: ([0-9a-f]{64})$")
+_STOPPED = regex.compile(r"(?:Error: )?Got Ctrl-C / SIGINT|Keyboard interrupt$|Received SIGTERM")
+_RC = regex.compile(r"terminating with \w+ status, rc (\d{1,3})$")
+_FILES = regex.compile(r"Number of files: (\d{1,18})$")
+_NAME = regex.compile(r"Archive name: (.+)$")
+_FINGERPRINT = regex.compile(r"Archive fingerprint: ([0-9a-f]{64})$")
 _SIZE = r"([\d.]{1,12}) ([kKMGTPEZY]i?)?B"
-_SIZES = re.compile(rf"This archive: +{_SIZE} +{_SIZE} +{_SIZE}$")
-_EXCEPTION = re.compile(r"[\w.]{0,60}(?:Error|Exception): ")
-_OF_TRACE = re.compile(
+_SIZES = regex.compile(rf"This archive: +{_SIZE} +{_SIZE} +{_SIZE}$")
+_EXCEPTION = regex.compile(r"[\w.]{0,60}(?:Error|Exception): ")
+_OF_TRACE = regex.compile(
     r"Traceback |File \"|Platform: |Linux: |Borg: |PID: |sys\.argv: |SSH_ORIGINAL_COMMAND: |-{20,}$|usage: "
 )
-_DRAWN = re.compile(rf"{_SIZE} O {_SIZE} C {_SIZE} D (\d{{1,18}}) N(?: (.*))?", re.DOTALL)
+_DRAWN = regex.compile(rf"{_SIZE} O {_SIZE} C {_SIZE} D (\d{{1,18}}) N(?: (.*))?", re.DOTALL)
 
 
 @dataclass(slots=True)

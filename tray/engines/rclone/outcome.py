@@ -9,9 +9,9 @@ rclone tries three times. Only the problems of the last time count. Without an e
 those of a minute before the end as well.
 """
 
-import re
 import shlex
 
+from tray.core import regex
 from tray.core.dataclass import dataclass, field, replace
 from tray.core.model import Outcome
 from tray.engines import findings
@@ -34,7 +34,7 @@ _READING = (
     "error listing",
     "can't copy - source file",
 )
-_NO_SPACE = re.compile(
+_NO_SPACE = regex.compile(
     r"(?i)no space left on device|disk quota exceeded|storage ?quota ?(?:has been )?exceeded|insufficient[_ ]s(?:pace|torage)"
     r"|too big for remaining disk space|disk is full|over quota|not enough (?:free )?space"
 )
@@ -54,7 +54,7 @@ cannot find prior Path1 or Path2 listings|Must run --resync
     The password of rclone's configuration is wrong or missing; check RCLONE_CONFIG_PASS or the `--password-command`.
 """
 _CAUSES = causes(_REASONS.replace("<no space>", _NO_SPACE.pattern))
-_LOCK = re.compile(r"prior lock file found: (.+)")
+_LOCK = regex.compile(r"prior lock file found: (.+)")
 _CODES = {
     2: "rclone could not do what was asked of it",
     3: "A folder was not found",

@@ -7,10 +7,10 @@ From the JSON its log is made again as rclone writes it without `--use-json-log`
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tray.core import regex
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.findings import Findings
 from tray.engines.program import Inner
@@ -19,30 +19,32 @@ from tray.engines.rclone.outcome import Seen, conclude, is_reading
 from tray.engines.rclone.statistics import Printed, Settled, Statistics
 from tray.engines.text import begins_in, decode, plain, strip_terminal, valid
 
-_LINE = re.compile(
+_LINE = regex.compile(
     r"(?:<\d>)?(?:\d{4}[/-]\d\d[/-]\d\d \d\d:\d\d:\d\d(?:\.\d+)? )?"
     r"(?P<level>EMERGENCY|ALERT|CRITICAL|ERROR|WARNING|NOTICE|INFO|DEBUG) *: (?P<text>.*)"
 )
-_FATAL = re.compile(
+_FATAL = regex.compile(
     r"(?:\d{4}[/-]\d\d[/-]\d\d \d\d:\d\d:\d\d )?(?P<text>(?:Failed to |Fatal error: |Error: |Source doesn't exist ).*)"
 )
-_ITEM = re.compile(
+_ITEM = regex.compile(
     r"(?P<item>.+?): (?P<text>(?:Failed to |failed to |Couldn't |corrupted on transfer|error listing|can't copy).*)"
 )
-_FS = re.compile(r".+ at .*|.*\w+ (?:bucket|root) .*")
-_DONE = re.compile(r"(?P<item>.+): (?P<text>(?:Copied|Moved|Multi-thread Copied) \(.*|Updated .*)")
-_ATTEMPT = re.compile(r"Attempt (\d+)/(\d+) (failed|succeeded)")
-_ECHO = re.compile(r"(?:.*: )?(?:not deleting |not removing |Fatal error received|Can't retry |Cancelling sync)")
-_LEFT_OUT = re.compile(r"(?:(?P<item>.+?): )?(?P<text>(?:Can't|Couldn't|Duplicate|Entry doesn't|Ignoring|Skipping) .*)")
+_FS = regex.compile(r".+ at .*|.*\w+ (?:bucket|root) .*")
+_DONE = regex.compile(r"(?P<item>.+): (?P<text>(?:Copied|Moved|Multi-thread Copied) \(.*|Updated .*)")
+_ATTEMPT = regex.compile(r"Attempt (\d+)/(\d+) (failed|succeeded)")
+_ECHO = regex.compile(r"(?:.*: )?(?:not deleting |not removing |Fatal error received|Can't retry |Cancelling sync)")
+_LEFT_OUT = regex.compile(
+    r"(?:(?P<item>.+?): )?(?P<text>(?:Can't|Couldn't|Duplicate|Entry doesn't|Ignoring|Skipping) .*)"
+)
 """rclone tells of items that it leaves out by itself at the level NOTICE. "Skipped copy as --dry-run is set" is something else."""
-_JSON = re.compile(rb'\{"(?:level|time)":"')
+_JSON = regex.compile(rb'\{"(?:level|time)":"')
 _STOPPED = "Signal received: "
 _BAD = frozenset(("EMERGENCY", "ALERT", "CRITICAL", "ERROR"))
 _COPIED = ("Copied (", "Moved (", "Updated ", "Multi-thread Copied (")
 _SAME_LEVEL = {"warning": "NOTICE", "fatal": "CRITICAL", "panic": "EMERGENCY"}
 """Before 1.70 the JSON names the levels as rclone's logging library does: its `warning` is NOTICE in the log."""
 _PRIORITY = {"EMERGENCY": 0, "ALERT": 1, "CRITICAL": 2, "ERROR": 3, "WARNING": 4, "NOTICE": 5, "INFO": 6, "DEBUG": 7}
-_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d:\d\d)")
+_TIME = regex.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d:\d\d)")
 
 
 class TransferSession:

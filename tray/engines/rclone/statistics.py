@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tray.core import regex
 from tray.core.dataclass import dataclass, replace
 from tray.core.model import Phase
 from tray.engines.base import Progress
@@ -14,9 +15,9 @@ _STILL_SECONDS = 10.0
 _LONGEST_SECONDS = 640.0
 _BACKLOG = 10_000
 _MAX = 2**63 - 1
-_BYTES = re.compile(rb"Transferred:\s+([\d.]+) ?([KMGTPE]?)i?B(?:ytes)? / ([\d.]+) ?([KMGTPE]?)i?B(?:ytes)?, ")
-_COUNT = re.compile(rb"(Transferred|Checks): +(\d+) / (\d+), ")
-_OTHER = re.compile(rb"(Errors|Renamed|Deleted): +(\d+)")
+_BYTES = regex.compile(rb"Transferred:\s+([\d.]+) ?([KMGTPE]?)i?B(?:ytes)? / ([\d.]+) ?([KMGTPE]?)i?B(?:ytes)?, ")
+_COUNT = regex.compile(rb"(Transferred|Checks): +(\d+) / (\d+), ")
+_OTHER = regex.compile(rb"(Errors|Renamed|Deleted): +(\d+)")
 _NAMES = {b"Errors": "errors", b"Renamed": "renames", b"Deleted": "deletes"}
 _KEYS = {
     "size": "bytes",
@@ -26,7 +27,7 @@ _KEYS = {
 }
 _KEYS |= {name: name for name in ("transfers", "checks", "errors", "deletes", "renames")}
 """Our names of figures, with those in the JSON."""
-_ELAPSED = re.compile(rb"Elapsed time: +(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:([\d.]+)s)?")
+_ELAPSED = regex.compile(rb"Elapsed time: +(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:([\d.]+)s)?")
 _UNITS = {b"": 1, b"K": 1 << 10, b"M": 1 << 20, b"G": 1 << 30, b"T": 1 << 40, b"P": 1 << 50, b"E": 1 << 60}
 
 

@@ -7,8 +7,7 @@
 Why so strict: restic before 0.19 exits 0 with one of several sources missing, and a killed one may have saved nothing.
 """
 
-import re
-
+from tray.core import regex
 from tray.core.dataclass import dataclass, field, replace
 from tray.core.model import Outcome
 from tray.engines import findings
@@ -21,9 +20,9 @@ MAX_ITEMS = 50_000
 _MAX_NAMESAKES = 100
 STOPS = (130,)
 """Exit codes by which restic says that a signal stopped it."""
-_STOPPED = re.compile(r"\bsignal (?:\w+ ){1,3}received, cleaning up")
-_DECISIVE = re.compile("^Fatal: |^unable to create lock|already locked|^unknown |^invalid argument")
-_LOCK = re.compile("already locked|unable to create lock")
+_STOPPED = regex.compile(r"\bsignal (?:\w+ ){1,3}received, cleaning up")
+_DECISIVE = regex.compile("^Fatal: |^unable to create lock|already locked|^unknown |^invalid argument")
+_LOCK = regex.compile("already locked|unable to create lock")
 _REASONS = r"""
 (?i)no space left on device|quota exceeded|insufficient storage
     There is no space left on the device; free some space where the repository (or restic's cache) is, then run the backup again.

@@ -5,9 +5,9 @@ neither alone proves a backup.
 """
 
 import math
-import re
 from typing import Any
 
+from tray.core import regex
 from tray.core.model import Phase
 from tray.engines.arguments import Arguments
 from tray.engines.base import Event, Exit, Fed, Plan, Progress, Result, Stream
@@ -18,11 +18,11 @@ from tray.engines.text import begins_in, count, decode, first_text, plain, size_
 
 _MESSAGE = b'{"message_type"'
 _MAX_ETA = 10 * 365 * 86_400
-_SKIPPED = re.compile(r'(?:pattern )?"?(?P<item>.+?)"? (?:does not exist|does not match any files), skipping$')
-_LEFT_OUT = re.compile(r"(?:[Ww]arning: )?(?:.+, skipping|incomplete metadata for (?P<item>.+?): (?P<why>.+))$")
-_PROCESSED = re.compile(r"processed (\d+) files?, ")
-_STORED = re.compile(r"Added to the repository: +[\d.]+ \w+ *\(([\d.]{1,15}) ([KMGT]?i?B) +stored\)")
-_SAVED = re.compile(r"snapshot ([0-9a-f]{8,64}) saved$")
+_SKIPPED = regex.compile(r'(?:pattern )?"?(?P<item>.+?)"? (?:does not exist|does not match any files), skipping$')
+_LEFT_OUT = regex.compile(r"(?:[Ww]arning: )?(?:.+, skipping|incomplete metadata for (?P<item>.+?): (?P<why>.+))$")
+_PROCESSED = regex.compile(r"processed (\d+) files?, ")
+_STORED = regex.compile(r"Added to the repository: +[\d.]+ \w+ *\(([\d.]{1,15}) ([KMGT]?i?B) +stored\)")
+_SAVED = regex.compile(r"snapshot ([0-9a-f]{8,64}) saved$")
 
 
 class BackupSession:

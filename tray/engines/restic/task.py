@@ -7,10 +7,10 @@ not restored. Of any other subcommand only the exit code and the complaints are 
 Sources: runs of 0.14 and 0.19, and for the JSON of `restore` and `check` (0.17 and later) restic's manual, "Scripting".
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from tray.core import regex
 from tray.core.model import Outcome, Phase
 from tray.engines.base import Event, Exit, Fed, Progress, Result, Stream
 from tray.engines.program import Inner
@@ -18,9 +18,9 @@ from tray.engines.restic.outcome import Seen, judged
 from tray.engines.restic.text import error_text
 from tray.engines.text import count, decode, many_problems, plain, strip_terminal, text_of, valid
 
-_IGNORED = re.compile(r"ignoring error for (?P<item>.+?): (?P<why>.+)")
-_NUMBER = re.compile(r"Fatal: There were (\d{1,9}) errors")
-_RESTORED = re.compile(r"Summary: Restored (\d{1,15}) (?:/ \d{1,15} )?files/dirs")
+_IGNORED = regex.compile(r"ignoring error for (?P<item>.+?): (?P<why>.+)")
+_NUMBER = regex.compile(r"Fatal: There were (\d{1,9}) errors")
+_RESTORED = regex.compile(r"Summary: Restored (\d{1,15}) (?:/ \d{1,15} )?files/dirs")
 _COMPLAINTS = ("Fatal: ", 'Ignoring "', "unable to create lock")  # also where both streams are one
 _GOOD = {"check": ("no errors were found",), "prune": ("done",)}
 _WELL = {

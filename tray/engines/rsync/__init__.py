@@ -21,6 +21,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 
+from tray.core import regex
 from tray.engines.adapter import Adapter, apart_by, planned
 from tray.engines.base import Plan, Session
 from tray.engines.command import CodeSession
@@ -45,7 +46,7 @@ class Rsync(Adapter):
     counts_files = True
     common = True
     harmless = rsync_options.HARMLESS
-    programs = re.compile(r"rsync(?:3|[-_.]?v?\d+(?:\.[\w.+-]*)?)?(?:\.exe)?", re.IGNORECASE)
+    programs = regex.compile(r"rsync(?:3|[-_.]?v?\d+(?:\.[\w.+-]*)?)?(?:\.exe)?", re.IGNORECASE)
     """`rsync`, `rsync3`, `rsync-3.2.7`; not `rsyncd`, `rsync-ssl` or `rsyncbackup`."""
 
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:

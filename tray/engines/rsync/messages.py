@@ -1,39 +1,40 @@
 """Read the messages of rsync: errors, warnings, and the figures at its end."""
 
-import re
-
+from tray.core import regex
 from tray.core.dataclass import dataclass, field
 from tray.engines.base import Event
 from tray.engines.findings import Findings
 from tray.engines.text import plain
 
 _MAX_TEXT = 20  # lines that may say why it failed
-_START = re.compile(
+_START = regex.compile(
     rb"rsync|(?:file|directory) has vanished|skipping |@?ERROR|WARNING|\*\*\* Skipping|IO error"
     rb"|ssh: |Host key |Permission denied|Connection |kex_exchange|(?:ba)?sh: "
 )
 """Messages of rsync and of the programs that connect it begin like this."""
-_SAID = re.compile(r"rsync (?:error|warning): (.*) \(code (\d{1,3})\) at ")
-_ERROR = re.compile(
+_SAID = regex.compile(r"rsync (?:error|warning): (.*) \(code (\d{1,3})\) at ")
+_ERROR = regex.compile(
     r'rsync: (?:\[(?P<role>\w+)\] )?(?P<what>[^"]*)"(?P<item>.*?)"(?P<rest>.*?): (?P<why>[^:()"]+) \(\d+\)(?:\*\*)?$'
 )
-_VANISHED = re.compile(r'(?:file|directory) has vanished: "(.*)"')
-_VERIFY = re.compile(r"(?:ERROR|WARNING): (.+) failed verification -- update (discarded|put into partial-dir)")
-_SKIPPED = re.compile(r"skipping directory (.+)$")
-_LEFT_OUT = re.compile(
+_VANISHED = regex.compile(r'(?:file|directory) has vanished: "(.*)"')
+_VERIFY = regex.compile(r"(?:ERROR|WARNING): (.+) failed verification -- update (discarded|put into partial-dir)")
+_SKIPPED = regex.compile(r"skipping directory (.+)$")
+_LEFT_OUT = regex.compile(
     r"skipping (?P<what>non-regular file|(?:server|daemon|sender|receiver)-excluded \w+|overly long name:?|long filename|\w+) ?"
     r'"?(?P<item>.*?)"?$'
 )
 """Items that rsync leaves out by itself. It is silent about those that the user excluded."""
-_MISSING = re.compile(r"link_stat|change_dir")
-_LOST = re.compile(r"send_files failed to open|mkstemp|write failed|read errors mapping|rename|open(?!dir)|copy_file")
-_ASIDE = re.compile(
+_MISSING = regex.compile(r"link_stat|change_dir")
+_LOST = regex.compile(
+    r"send_files failed to open|mkstemp|write failed|read errors mapping|rename|open(?!dir)|copy_file"
+)
+_ASIDE = regex.compile(
     r"failed to set|ch(?:own|grp|mod)|set_acl|\w*setxattr|rsync_xal|utime|delete_file|cannot delete|unlink|rmdir"
 )
-_TEMPORARY = re.compile(r"((?:.*/)?)\.(.+)\.[A-Za-z0-9]{6}")
-_UNIT = re.compile(rb"([\d.,]+)([kKMGTP]?)(?: |\n|\r|$)")
-_REG = re.compile(rb"\(reg: ([\d.,]+)")
-_DIR = re.compile(rb"\bdir: ([\d.,]+)")
+_TEMPORARY = regex.compile(r"((?:.*/)?)\.(.+)\.[A-Za-z0-9]{6}")
+_UNIT = regex.compile(rb"([\d.,]+)([kKMGTP]?)(?: |\n|\r|$)")
+_REG = regex.compile(rb"\(reg: ([\d.,]+)")
+_DIR = regex.compile(rb"\bdir: ([\d.,]+)")
 _WORDS = {
     "link_stat": "it could not be found",
     "change_dir": "it could not be found",

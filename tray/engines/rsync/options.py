@@ -1,8 +1,8 @@
 """rsync's command line, read as rsync itself reads it (popt): options anywhere, values glued on or in the next word, paths."""
 
-import re
 from collections.abc import Sequence
 
+from tray.core import regex
 from tray.core.redact import Harmless
 from tray.engines import arguments
 from tray.engines.arguments import Arguments, grammar
@@ -32,8 +32,8 @@ HARMLESS = Harmless(
     letters="abcdghijklmnopqrstuvwxyzACDEFGHIJKLNOPRSUVWXYZ0468",
     subcommands=frozenset(("",)),
 )
-_REMOTE = re.compile(r"rsync://|(?:[^/:\[]*\[[^/\]]*\]|[^/:]+)::?")
-_ITEM = re.compile(r"([a-z]+)(\d*)")
+_REMOTE = regex.compile(r"rsync://|(?:[^/:\[]*\[[^/\]]*\]|[^/:]+)::?")
+_ITEM = regex.compile(r"([a-z]+)(\d*)")
 
 
 class Options(Arguments):

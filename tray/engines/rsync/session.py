@@ -8,6 +8,7 @@ import math
 import re
 from enum import Enum
 
+from tray.core import regex
 from tray.core.model import Phase
 from tray.engines.base import Exit, Fed, Plan, Progress, Result, Stream
 from tray.engines.causes import no_access
@@ -17,19 +18,21 @@ from tray.engines.rsync.options import Options
 from tray.engines.rsync.outcome import conclude
 from tray.engines.text import plain
 
-_UPDATE = re.compile(
+_UPDATE = regex.compile(
     rb" *([\d.,]+)([kKMGTP]?) +\d+% +[\d.,]+[kKMGTP]?B/s +(?:\d+:\d\d:\d\d|\?\?:\?\?:\?\?)"
     rb"(?: +\(xfr#(\d+), (ir|to)-chk=(\d+)/(\d+)\))? *"
 )
-_BLOCK = re.compile(
+_BLOCK = regex.compile(
     rb"(?:Number of (?:created |deleted )?files|Number of (?:regular )?files transferred|Total (?:transferred )?file size"
     rb"|Literal data|Matched data|File list (?:size|generation time|transfer time)|Total bytes (?:sent|received)): "
 )
-_END = re.compile(rb"sent [\d.,]+[kKMGTP]? bytes  received |total size is ")
-_CUT_UPDATE = re.compile(rb" +[\d.,]*[kKMGTP]?(?: +\d*%?(?: +[\d.,]*(?:[kKMGTP]?B?/?s?)(?: +[\d:?]*[ (\w#,=/-]*)?)?)?")
+_END = regex.compile(rb"sent [\d.,]+[kKMGTP]? bytes  received |total size is ")
+_CUT_UPDATE = regex.compile(
+    rb" +[\d.,]*[kKMGTP]?(?: +\d*%?(?: +[\d.,]*(?:[kKMGTP]?B?/?s?)(?: +[\d:?]*[ (\w#,=/-]*)?)?)?"
+)
 """An update that a killed rsync did not finish."""
-_CUT_COUNTS = re.compile(rb"\(x?f?r?#?[\d, irto\-chk=/]*")
-_OWN = re.compile(
+_CUT_COUNTS = regex.compile(rb"\(x?f?r?#?[\d, irto\-chk=/]*")
+_OWN = regex.compile(
     rb"rsync: |rsync error: |rsync warning: |file has vanished: |directory has vanished: |IO error |WARNING: |ERROR: "
 )
 _NO_SPECIALS = ("no-links", "no-l", "no-devices", "no-specials", "no-D", "safe-links")
@@ -39,8 +42,8 @@ _UNITS = {b"": 1, b"k": 1000, b"K": 1000, b"M": 1000**2, b"G": 1000**3, b"T": 10
 _NO_NAMES = (b"sending incremental file list", b"receiving ", b"building file list", b"created directory ", b"created ")
 _FIRST_LINE = b"Number of files: "
 _LAST_LINE = b"total size is "
-_LABELLED = re.compile(rb"[^:\r\n]{3,80}: ?[\d.,]+")
-_NUMBERS = re.compile(rb"(?<![\w.,])\d[\d.,]*[kKMGTP]?(?!\w)")
+_LABELLED = regex.compile(rb"[^:\r\n]{3,80}: ?[\d.,]+")
+_NUMBERS = regex.compile(rb"(?<![\w.,])\d[\d.,]*[kKMGTP]?(?!\w)")
 _MOST = 100
 """Lines that are kept back at most."""
 

@@ -32,6 +32,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from tray.core import regex
 from tray.engines.adapter import Adapter, planned, program_names
 from tray.engines.arguments import Arguments
 from tray.engines.base import Event, Exit, Fed, Plan, Session, Stream
@@ -48,36 +49,36 @@ _FOLDERS = ("/bin", "/usr/bin")
 _SIZE = rb"(?:\d+(?:[.,]\d+)?(?:[KMGTPEZYRQ]?i?B)?|\?)"
 _FIGURES = rb"(\d+) \(" + _SIZE + rb", " + _SIZE + rb"/s\)"
 _LABEL = b"Total bytes written"
-_TOTALS = re.compile(_LABEL + rb": " + _FIGURES)
+_TOTALS = regex.compile(_LABEL + rb": " + _FIGURES)
 _WORDS = rb"(?<![A-Za-z'\x80-\xff])[A-Za-z\x80-\xff][^:/\r\n%\d]{0,99}"
-_TRANSLATED = re.compile(_WORDS + rb": " + _FIGURES)
-_BEGUN = re.compile(_WORDS + rb"(?::(?: (?:\d+(?: (?:\([^()]*\)?)?)?)?)?)?$")
+_TRANSLATED = regex.compile(_WORDS + rb": " + _FIGURES)
+_BEGUN = regex.compile(_WORDS + rb"(?::(?: (?:\d+(?: (?:\([^()]*\)?)?)?)?)?)?$")
 """The totals up to anywhere, whatever their label."""
 _LONGEST = 300
 LABEL_SECONDS = 0.5
 """Seconds to wait for the rest of a possible line of totals; a prompt looks like their label."""
 KEPT_SECONDS = 60.0
 """Seconds to wait for the end of a line after the totals, which tells whether they were any."""
-_MESSAGE = re.compile(rb"(?:[^ :]*/)?(?:g|gnu)?tar[\w.+-]*(?: \([^()]*\))?: ")
+_MESSAGE = regex.compile(rb"(?:[^ :]*/)?(?:g|gnu)?tar[\w.+-]*(?: \([^()]*\))?: ")
 _EMPTY = 10_240  # bytes of an archive without members, unless the user chose other records
-_SAID = re.compile(r"(?:\S*/)?(?:g|gnu|bsd)?tar[\w.+-]*: (?P<message>.+)")
-_UNREAD = re.compile(
+_SAID = regex.compile(r"(?:\S*/)?(?:g|gnu|bsd)?tar[\w.+-]*: (?P<message>.+)")
+_UNREAD = regex.compile(
     r"(?P<item>.+?): (?:Warning: )?(?P<why>Cannot (?:open|stat|read|readlink|savedir|opendir|chdir)(?:: .+)?|Read error at .+)"
 )
-_CHANGED = re.compile(
+_CHANGED = regex.compile(
     r"(?P<item>.+?): (?P<why>[Ff]ile removed before we read it|[Ff]ile changed as we read it|File shrank by .+)"
 )
-_MISSING = re.compile(r"(?P<item>.+?): (?P<why>Not found in archive)")
-_DIFFERS = re.compile(r"[A-Z][\w ]* differs?|Not linked to .+|.*No such file or directory")
-_LEFT_OUT = re.compile(r"(?P<item>.+?): (?P<why>(?:socket|door) ignored|Unknown file type; file ignored)")
-_ABOUT = re.compile(r"(?P<item>\S.*?)(?: ?: |：)(?P<why>\S.*)")
+_MISSING = regex.compile(r"(?P<item>.+?): (?P<why>Not found in archive)")
+_DIFFERS = regex.compile(r"[A-Z][\w ]* differs?|Not linked to .+|.*No such file or directory")
+_LEFT_OUT = regex.compile(r"(?P<item>.+?): (?P<why>(?:socket|door) ignored|Unknown file type; file ignored)")
+_ABOUT = regex.compile(r"(?P<item>\S.*?)(?: ?: |：)(?P<why>\S.*)")
 """A line about one item in any language; French puts a blank before the colon, Chinese has a colon of its own."""
-_HARMLESS = re.compile(
+_HARMLESS = regex.compile(
     r"Removing (?:leading )?[`'‘\"].* from (?:member names|hard link targets)"
     r"|.+: Directory (?:is new|has been renamed.*)|.+: file is (?:unchanged|the archive); not dumped"
     r"|(?:Write|Read) checkpoint \d+|.+: contains a cache directory tag.*|.+: file is on a different filesystem; not dumped"
 )
-_FATAL = re.compile(
+_FATAL = regex.compile(
     r"Error is not recoverable|Child (?:returned status|died)|.+: Wrote only \d+ of|.+: Cannot (?:write|close)"
 )
 _MAX_UNKNOWN = 1000
