@@ -57,10 +57,10 @@ def _replayed(folder: RunFolder, info: RunInfo) -> Result:
 def _conclude_observed(folder: RunFolder, info: RunInfo) -> tuple[EndedRun, Result, Exit]:
     sign = _last_sign(folder)
     try:
-        return observed_end.conclude(info, sign)
+        result, how, finished, took = observed_end.conclude(info, sign)
     except Exception as error:
-        result = unknown(error)
-        return run_entries.end_of(info, result, max(sign, info.started_ms), None, inferred=True), result, UNSEEN
+        result, how, finished, took = unknown(error), UNSEEN, max(sign, info.started_ms), None
+    return run_entries.end_of(info, result, finished, took, inferred=True), result, how
 
 
 def ended(places: Places) -> list[EndedRun]:

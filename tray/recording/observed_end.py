@@ -23,9 +23,8 @@ from typing import Any
 from tray import engines
 from tray.core import clock
 from tray.core.dataclass import replace
-from tray.core.model import BACKUP, EndedRun, Outcome
+from tray.core.model import BACKUP, Outcome
 from tray.engines.base import Exit, Fed, Plan, Result, Session, Stream
-from tray.recording import run_entries
 from tray.repository import local, new_snapshots
 from tray.runs import RunInfo, disk_space
 
@@ -33,8 +32,8 @@ SOON_MS = 12 * 3_600_000
 """Time after the last sign of life in which a snapshot may still be that of a run whose end was not seen."""
 
 
-def conclude(info: RunInfo, last_sign_ms: int) -> tuple[EndedRun, Result, Exit]:
-    """Return the run's outcome, and its exit as far as it was seen.
+def conclude(info: RunInfo, last_sign_ms: int) -> tuple[Result, Exit, int, int | None]:
+    """Return the run's result, its exit as far as it was seen, when it ended, and how many milliseconds it took, if known.
 
     Args:
         last_sign_ms: Time when it was last seen alive, for a run whose end was not seen.
@@ -45,7 +44,7 @@ def conclude(info: RunInfo, last_sign_ms: int) -> tuple[EndedRun, Result, Exit]:
         seen = {**seen, **_looked(info, seen, last_sign_ms)}
     result = _result(info, seen, how)
     took = finished - info.started_ms if "finished_ms" in seen else None
-    return run_entries.end_of(info, result, finished, took, inferred=True), result, how
+    return result, how, finished, took
 
 
 def evidence(info: RunInfo, snapshot: str | None) -> dict[str, Any]:
