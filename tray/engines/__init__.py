@@ -3,7 +3,8 @@
 README.md beside this file explains how to add an engine, `base` defines the contract.
 
 A backup waits for the import of its own adapter only: `Known.load` imports it when a program's name begins like one of its names.
-Where none fits, `added` looks for engines that the user has installed. Nothing else in this room is imported late.
+Where none fits, `added` looks for engines that the user has installed. Nothing else in this room is imported late, but for the hash
+of a long job name.
 """
 
 import functools

@@ -5,10 +5,10 @@ speed, messages and password: a user who adds an `--exclude` goes on with the sa
 two jobs: the user sees a row too many and can forget it (`backup-tray forget`), but not a failure that is hidden.
 """
 
-import hashlib
 import posixpath
 import re
 from collections.abc import Sequence
+from importlib import import_module
 
 from tray.core import clock, regex
 from tray.core.redact import Redactor
@@ -87,7 +87,8 @@ def job_name(
 def _shortened(engine: str, kind: str, whole: Sequence[str], place: str | None, facts: Sequence[str]) -> str:
     """Return a name of the last parts of paths, or the beginning of a command, and a hash of the whole."""
     parts = (engine, kind, place or "", *whole, *(f"\0{fact}" for fact in facts))
-    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:8]
+    sha256 = import_module("hashlib").sha256  # it loads OpenSSL, and a backup with a short name starts before that
+    digest: str = sha256("\0".join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:8]
     if engine == _ANY:
         name = _cut(_sentence(engine, kind, [*map(_near, whole)], None, ()), _LONG_NAME)
     else:
