@@ -10,11 +10,11 @@ import json
 import os
 import re
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
-from uuid import getnode
 
 from tray import engines
 from tray.core.codec import Coded
@@ -22,6 +22,9 @@ from tray.core.dataclass import dataclass, replace
 from tray.core.files import content, opened
 from tray.core.locks import process_start
 from tray.repository import local
+
+if sys.platform != "linux":
+    from uuid import getnode
 
 _GRAIN_MS = 2000
 """Some file systems keep times in steps of two seconds."""
@@ -121,7 +124,9 @@ def with_holder(lock: Lock, host: str, pid: int, *, node: int | None = None) -> 
 
 def _nodes() -> set[int]:
     """Return the hardware addresses of this machine; borg names one of them, so that two machines of one name are told apart."""
-    nodes = {getnode()}
+    nodes = set[int]()
+    if sys.platform != "linux":
+        nodes.add(getnode())
     for path in Path("/sys/class/net").glob("*/address"):
         with suppress(OSError, ValueError):
             nodes.add(int(content(path, 64).strip().replace(b":", b""), 16))
