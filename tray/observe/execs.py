@@ -68,8 +68,12 @@ class Execs:
             self._names[which] = next((known.name for known in ENGINES if name.startswith(known.begins)), "")
 
     def _programs(self) -> list[str]:
-        folders = dict.fromkeys(f"{os.environ.get('PATH', '')}:{_USUAL}".split(":"))
-        programs = (os.path.realpath(path) for folder in folders if folder for path in self._in(folder))
+        folders = filter(None, f"{os.environ.get('PATH', '')}:{_USUAL}".split(":"))
+        programs = (
+            os.path.realpath(path)
+            for folder in dict.fromkeys(map(os.path.realpath, folders))
+            for path in self._in(folder)
+        )
         return list(dict.fromkeys(programs))[:_MOST]
 
     def _in(self, folder: str) -> Iterator[str]:
