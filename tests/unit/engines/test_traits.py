@@ -66,7 +66,7 @@ STAY = MappingProxyType(
         "repository/new_snapshots.py": "the same",
         "repository/locks.py": "the same",
         "repository/ask.py": "the readers of answers, by that word",
-        "config/__init__.py": "the engine whose command is built from sources",
+        "config/jobs.py": "the engine whose command is built from sources",
         "jobs/first_backup.py": "the first backup, which is restic's",
         "jobs/configured.py": "the same",
         "window/calls.py": "the first backup",

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tray import config, engines, runs
+from tray.config.jobs import Job
 from tray.core import clock
 from tray.core.errors import ConfigError, JobSetupError, RepositoryAskError
 from tray.core.paths import Places, places
@@ -294,10 +295,10 @@ def test_a_password_in_an_address_reaches_no_command_line_of_ours(
 
 def test_a_configured_address_with_a_password_goes_into_the_environment() -> None:
     """And one without stays in the command, where a person sees it."""
-    secret = config.Job("home", sources=("/home",), repository=ADDRESSES["restic"], password_file="/pw")
+    secret = Job("home", sources=("/home",), repository=ADDRESSES["restic"], password_file="/pw")
     assert configured.command(secret) == ["restic", "backup", "--password-file", "/pw", "/home"]
     assert configured.environment(secret) == {"RESTIC_REPOSITORY": ADDRESSES["restic"]}
-    plain = config.Job("home", sources=("/home",), repository="sftp:me@host:/srv/r")
+    plain = Job("home", sources=("/home",), repository="sftp:me@host:/srv/r")
     assert configured.command(plain) == ["restic", "backup", "--repo", "sftp:me@host:/srv/r", "/home"]
     assert configured.environment(plain) == {}
 
