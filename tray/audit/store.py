@@ -7,7 +7,7 @@ commits. Readers see one consistent state and never write. Every failure is an A
 import contextlib
 import itertools
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -20,13 +20,16 @@ from tray.audit.rows import ENTRY, GOOD, PLAIN, StoredEntry, stored
 from tray.audit.schema import ENDED, STARTED
 from tray.audit.search import by_facets
 from tray.audit.search.conditions import Filter
-from tray.audit.search.jobs import Marks, histories
+from tray.audit.search.good_runs import GoodRuns, Run
+from tray.audit.search.jobs import KnownJobs, Marks
 from tray.core.errors import AuditUnavailableError, EntryNotFoundError, EntryPrunedError, RedactRefusedError
-from tray.core.model import EndedRun, JobHistory
+from tray.core.model import BACKUP, EndedRun, JobHistory
 
 _RUN = "SELECT max(seq) FROM entries INDEXED BY {} WHERE {} AND run = ?"
 _BEGINS = "SELECT run FROM entries INDEXED BY {} WHERE {} AND run >= ? AND run < ? LIMIT ?"
 _ENDS = "SELECT run FROM entries INDEXED BY {} WHERE {} AND substr(run, -?) = ? LIMIT ?"
+_BOTH_ENDS = "SELECT (SELECT min(seq) FROM entries), (SELECT max(seq) FROM entries)"
+"""As two questions: SQLite would look through all entries for both at once."""
 _OF_RUNS = (("run_end", ENDED), ("run_start", STARTED))
 
 
@@ -38,6 +41,7 @@ class AuditLog:
         self._seen: database.Identity = ()
         self._immutable = False
         self._connection: sqlite3.Connection | None = None
+        self._jobs, self._good = KnownJobs(), GoodRuns()
 
     @classmethod
     def open(cls, db: Path, key: Path, *, timeout: float = 5.0, copies: Path | None = None) -> Self:
@@ -155,7 +159,20 @@ class AuditLog:
     def known_jobs(self) -> tuple[list[JobHistory], Marks]:
         """Return `jobs`, and which jobs were forgotten when."""
         with self._snapshot() as connection:
-            return histories(connection)
+            return self._jobs.read(connection)
+
+    def good_runs(self, jobs: Iterable[Sequence[str]], kind: str = BACKUP) -> list[tuple[tuple[Run, ...], int | None]]:
+        """Return of each job begin and end of its newest good runs of this *kind*, in the order of recording, and its first end.
+
+        Args:
+            jobs: The names under which the runs of each job are on record.
+        """
+        with self._snapshot() as connection:
+            self._good.refresh(connection)
+            return [
+                (self._good.runs(connection, names, kind), self._good.first_ms(connection, names, kind))
+                for names in jobs
+            ]
 
     def open_runs(self) -> list[OpenRun]:
         """Return the runs that have a start and no end on record, the oldest first."""
@@ -242,7 +259,7 @@ class AuditLog:
         """
         with self._snapshot() as connection:
             start, size = _start(connection), _size(connection)
-            ends = connection.execute("SELECT min(seq), max(seq) FROM entries").fetchone()
+            ends = connection.execute(_BOTH_ENDS).fetchone()
             rows = connection.execute(f"{ENTRY} entries.seq IN (?, ?) ORDER BY 1", ends).fetchall()
             kept = [stored(row) for row in rows]
         if not kept or (kept[0].seq, kept[-1].seq + 1) != (start, size):

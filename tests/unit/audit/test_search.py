@@ -19,7 +19,7 @@ from tests.unit.audit.help import end, filled, start, tamper, writer
 from tray.audit.entry import ENDS, Action, Draft, Severity
 from tray.audit.rows import StoredEntry
 from tray.audit.schema import FACET, MOMENT
-from tray.audit.search import Filter, Page, index_fill, jobs, search
+from tray.audit.search import Filter, Page, index_fill, jobs, latest, search
 from tray.audit.search import by_facets as reading
 from tray.audit.search.conditions import LISTS, moment, parse
 from tray.audit.store import AuditLog
@@ -200,7 +200,7 @@ def test_a_search_finds_what_reading_every_entry_would_find(
 def test_the_newest_of_each_job_is_what_reading_every_entry_would_say(drafts: list[Draft], near: int) -> None:
     """Whichever way is taken, and whatever times the entries have: the place in the log decides."""
     there: dict[tuple[str, str, str], list[int]] = {}
-    with tempfile.TemporaryDirectory() as folder, mock.patch.multiple(jobs, NEAR=near):
+    with tempfile.TemporaryDirectory() as folder, mock.patch.multiple(latest, NEAR=near):
         here = home(folder)
         with AuditLog.open(here.audit_db, here.audit_key) as log:
             log.append(drafts)
@@ -220,7 +220,8 @@ def test_the_newest_of_each_job_is_what_reading_every_entry_would_say(drafts: li
                     there.setdefault((what, data["job"], kind), []).append(entry.seq)
             with log._snapshot() as connection:
                 found = jobs.Latest(connection, (*ENDS, "job.seen", "job.forgotten"), jobs._keys)
-                newest = found.newest()
+                found.read()
+                newest = found.known
                 counted = {key: found.count([key], 5) for key in newest}
     assert newest == {key: max(numbers) for key, numbers in there.items()}
     assert counted == {key: sum(number > 5 for number in numbers) for key, numbers in there.items()}

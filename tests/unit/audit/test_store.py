@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.audit.help import BODY, end, filled, start, tamper, writer
 from tray.audit.entry import Action, Draft
-from tray.audit.search import Filter, jobs
+from tray.audit.search import Filter, latest
 from tray.audit.store import AuditLog
 from tray.audit.verify.check import Result, verify
 from tray.baselines import all_copies
@@ -109,7 +109,7 @@ def test_what_was_recorded_last_is_last(
     places: Places, clock_was: str, near: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the clock said: an old success is not in front of a later failure, nor an old failure of a later success."""
-    monkeypatch.setattr(jobs, "NEAR", near)
+    monkeypatch.setattr(latest, "NEAR", near)
     now = clock.now_ms()
     first, second, third = (now + offset for offset in CLOCKS[clock_was])
     with writer(places) as log:
@@ -137,7 +137,7 @@ def test_a_run_that_was_closed_later_stands_where_it_began(
     places: Places, near: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The power failed during one run, the next one succeeded, and only then the first was closed: the job is fine."""
-    monkeypatch.setattr(jobs, "NEAR", near)
+    monkeypatch.setattr(latest, "NEAR", near)
     with writer(places) as log:
         log.append([start("dead"), start("next"), end("next")])
         log.append([end("dead", outcome=Outcome.LOST, action=Action.RUN_CLOSED)])
@@ -196,7 +196,7 @@ def test_a_clock_that_was_wrong_for_one_run_says_nothing_of_another(
     places: Places, near: int, noted: str, offset: int, dated: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time since the machine started shows whose clock was wrong: 3 days behind, or 2 days ahead."""
-    monkeypatch.setattr(jobs, "NEAR", near)
+    monkeypatch.setattr(latest, "NEAR", near)
     now, then = clock.now_ms(), clock.now_ms() - 3 * DAY_MS
     true = then if offset > 0 else now
     home, other = (_since_boot(true) if name in noted or "both" in noted else {} for name in ("home", "other"))

@@ -3,49 +3,22 @@
 The order in which entries were recorded decides which run is last, never their time: a clock may have been wrong then. A job's
 checks, restores and the like are jobs of their own (`JobHistory.kind`).
 
-`status` asks this after every change of the log, so `Latest` does not ask every facet: most jobs stand among the newest few
-entries of the log. Only a job that is not among them is looked up by its facets. The index there is sorted by time, which may
-come from a wrong clock, so the entries at both ends of it are compared by number.
+`status` asks this after every change of the log, so only the jobs that the new entries are about are judged again.
 """
 
-import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from heapq import nlargest
 
 from tray.audit.entry import ENDS, Action, ended_run
 from tray.audit.rows import ENTRY, GOOD, StoredEntry, stored
-from tray.audit.schema import FACET, FACET_KEYS, MOMENT, STARTED
+from tray.audit.schema import STARTED
 from tray.audit.search import by_facets
+from tray.audit.search.latest import Key, Latest, Newest, Reached, Row, rows_since
 from tray.core import clock, locks
 from tray.core.dataclass import dataclass, replace
 from tray.core.model import BACKUP, EndedRun, JobHistory, Outcome, judge
-
-NEAR = 256
-DEPTH, DEEP = 48, 500
-"""Entries of a facet that are compared at either end of the index; and so many where the log holds times that were ahead."""
-
-MOST_COUNTED = 999
-
-Key = tuple[str, str, str]
-"""The part that an entry plays, its job, and the kind of its run."""
-
-Newest = Mapping[Key, int]
-"""The number of the newest entry under each key."""
-
-_OF_FACET = f"SELECT seq FROM entries INDEXED BY facet WHERE {FACET} = ? ORDER BY {MOMENT} "  # noqa: S608 - the same
-_RECORDED = "json_extract(CAST(entry AS TEXT), '$.recorded')"
-_NEAR_ROWS = f"SELECT seq, {FACET}, {_RECORDED} FROM entries ORDER BY seq DESC LIMIT ?"  # noqa: S608 - constants of ours
-_MAX = (
-    f"SELECT max(seq) FROM (SELECT seq FROM ({_OF_FACET}DESC LIMIT ?) "  # noqa: S608 - the same
-    f"UNION ALL SELECT seq FROM ({_OF_FACET}ASC LIMIT ?))"
-)
-_GREATEST = f"SELECT {MOMENT} FROM entries INDEXED BY at ORDER BY {MOMENT} DESC LIMIT 1"  # noqa: S608 - the same
-_NEWEST = f"SELECT {MOMENT} FROM entries ORDER BY seq DESC LIMIT 1"  # noqa: S608 - the same
-_EARLIER = f"SELECT seq FROM entries WHERE seq > ? AND seq <= ? AND {_RECORDED} >= ? AND {_RECORDED} < ?"  # noqa: S608 - the same
-_AFTER = 16
-"""Entries behind a good end far from the end of the log that are searched for one recorded at an earlier time."""
 
 _FINISHED, _CLOSED, _DECIDED, _DECIDED_LATER, _GOOD, _SEEN, _FORGOTTEN = (
     "finished",
@@ -61,6 +34,10 @@ _ALL = ""
 _MARKS = {Action.JOB_SEEN.value: _SEEN, Action.JOB_FORGOTTEN.value: _FORGOTTEN}
 _AT_ONCE = 16
 """So many runs may be closed at once, in another order than they began; further back their order is that of their closing."""
+
+_MANY = 2_000
+"""If more entries are new, everything is read anew."""
+_REMOVING = tuple(by_facets.range_of([action])[0] for action in (Action.AUDIT_PRUNED, Action.AUDIT_REDACTED))
 
 _START = f"SELECT seq FROM entries INDEXED BY run_start WHERE {STARTED} AND run = ?"  # noqa: S608 - a constant of ours
 _BEFORE = 8
@@ -86,122 +63,65 @@ Marks = Mapping[tuple[str, str], Mark]
 """By job and kind; kind "" is all of them."""
 
 
-class Latest:
-    """The newest entries of one state of the log.
+class KnownJobs:
+    """The history of each job in one log, kept from one state of the log to the next; give it connections to that log alone.
 
-    Args:
-        actions: Actions whose entries can count.
-        keys_of: Returns the keys under which entries of a facet of these actions count.
+    Only jobs with new entries are judged again. All of them are, if entries were removed, or changed without a new one, or if a
+    clock was set: then an old entry may mean something else.
     """
 
-    def __init__(
-        self, connection: sqlite3.Connection, actions: Sequence[str], keys_of: Callable[[str], tuple[Key, ...]]
-    ) -> None:
-        self._connection, self._actions, self._keys_of = connection, actions, keys_of
-        self._by_job: dict[str, list[str]] | None = None
-        self._near: list[tuple[int, str, str]] = []
-        self._depth = DEEP
+    def __init__(self) -> None:
+        self._reached = Reached()
+        self._offset_ms = 0
+        self._recorded = ""
+        self._newest: Latest | None = None
+        self._jobs: dict[tuple[str, str], JobHistory] = {}
+        self._forgotten: dict[tuple[str, str], Mark] = {}
 
-    def newest(self) -> Newest:
-        """Return the number of the newest entry under each key."""
-        ours = tuple(by_facets.range_of([action])[0] for action in self._actions)
-        newest: dict[Key, int] = {}
-        self._near = rows = self._connection.execute(_NEAR_ROWS, (NEAR,)).fetchall()
-        for seq, facet, _ in rows:
-            for key in self._keys_of(facet) if facet.startswith(ours) else ():
-                newest.setdefault(key, seq)
-        if len(rows) < NEAR:
-            return newest
-        near = frozenset(newest)
-        self._depth = DEEP if self._was_ahead() else DEPTH
-        for group in self._groups():
-            self._look_up(group, near, newest)
-        return newest
+    def read(self, connection: sqlite3.Connection) -> tuple[list[JobHistory], Marks]:
+        """Return the history of each job that has an ended run and was not forgotten since, and which jobs were forgotten when."""
+        rows = self._new(connection)
+        if rows is None or self._newest is None:
+            self._newest = Latest(connection, (*ENDS, *_MARKS), _keys)
+            self._newest.read()
+            self._jobs, self._forgotten = {}, {}
+            changed: Iterable[Key] = self._newest.known
+        else:
+            self._newest.connection = connection
+            changed = self._newest.take(rows)
+        self._judge(_Entries(connection), self._newest, changed)
+        self._reached.note(connection)
+        self._offset_ms = _clock_offset()
+        self._recorded = max(self._recorded if rows else "", self._newest.recorded)
+        jobs = (self._jobs[key] for key in sorted(self._jobs))
+        return [job for job in jobs if not is_marked(self._forgotten, job.last)], dict(self._forgotten)
 
-    def behind(self, key: Key, after: int) -> list[int]:
-        """Return the numbers of the newest entries under *key* behind entry *after*."""
-        return [seq for facet in self._facets_of([key]) for seq in self._ends(facet) if seq > after]
+    def _judge(self, read: "_Entries", newest: Latest, changed: Iterable[Key]) -> None:
+        touched = set()
+        for part, job, kind in changed:
+            if part == _FORGOTTEN:
+                self._forgotten[job, kind] = _mark(read, newest.known[part, job, kind])
+            touched |= {(job, kind)} if kind != _ALL else {key for key in self._jobs if key[0] == job}
+        for job, kind in touched:
+            if (_FINISHED, job, kind) in newest.known or (_CLOSED, job, kind) in newest.known:
+                self._jobs[job, kind] = _job(read, newest, newest.known, job, kind)
 
-    def count(self, keys: Iterable[Key], after: int) -> int:
-        """Return how many entries behind entry *after* count as one of *keys*, up to `MOST_COUNTED`."""
-        number = sum(seq > after for facet in self._facets_of(keys) for seq in self._ends(facet))
-        return min(number, MOST_COUNTED)
-
-    def earlier_behind(self, number: int, moment: str) -> Iterator[int]:
-        """Yield entries behind entry *number* that were recorded before *moment*: the clock was set back in between, or was behind.
-
-        An entry that was recorded before `clock.EARLIEST_MS` shows only that the clock was behind later.
-        """
-        earliest = clock.to_text(clock.EARLIEST_MS)
-        for seq, _, recorded in self._near:
-            if seq <= number:
-                return
-            if earliest <= recorded < moment:
-                yield seq
-        for (seq,) in self._connection.execute(_EARLIER, (number, number + _AFTER, earliest, moment)):
-            yield seq
-
-    def _groups(self) -> Iterator[list[str]]:
-        """Yield action, engine, job and kind of every group of facets."""
-        for action in self._actions:
-            first, last = by_facets.range_of([action])
-            row = by_facets.newest_below(self._connection, last, first)
-            while row is not None:
-                group = json.loads(row[0])[:4]
-                yield group
-                row = by_facets.newest_below(self._connection, min(by_facets.range_of(group)[0], row[0]), first)
-
-    def _look_up(self, group: Sequence[str | None], near: frozenset[Key], newest: dict[Key, int]) -> None:
-        """Add the newest entries of the facets of *group*, unless all their keys are known."""
-        first, last = by_facets.range_of(group)
-        row = by_facets.newest_below(self._connection, last, first)
-        if row is None or near.issuperset(_possible(row[0], self._keys_of)):
-            return
-        while row is not None:
-            keys = [key for key in self._keys_of(row[0]) if key not in near]
-            if keys:
-                (number,) = self._connection.execute(_MAX, (row[0], self._depth, row[0], self._depth)).fetchone()
-                newest |= {key: max(number, newest.get(key, number)) for key in keys}
-            row = by_facets.newest_below(self._connection, row[0], first)
-
-    def _facets_of(self, keys: Iterable[Key]) -> Iterator[str]:
-        if self._by_job is None:
-            self._by_job = {}
-            for facet, _ in by_facets.facets(self._connection, self._actions):
-                self._by_job.setdefault(json.loads(facet)[FACET_KEYS.index("job")], []).append(facet)
-        wanted = set(keys)
-        for job in {key[1] for key in wanted}:
-            yield from (facet for facet in self._by_job.get(job, ()) if wanted.intersection(self._keys_of(facet)))
-
-    def _was_ahead(self) -> bool:
-        """Whether an entry has a later time than the last one on record, so that the clock was ahead or is behind."""
-        greatest, newest = (self._connection.execute(query).fetchone() for query in (_GREATEST, _NEWEST))
-        return bool(greatest > newest)
-
-    def _ends(self, facet: str) -> set[int]:
-        """Return the numbers of the entries of *facet* with the greatest times, and with the smallest ones."""
-        return {
-            seq
-            for order in ("DESC", "ASC")
-            for (seq,) in self._connection.execute(f"{_OF_FACET}{order} LIMIT {DEEP}", (facet,))
-        }
+    def _new(self, connection: sqlite3.Connection) -> list[Row] | None:
+        """Return the entries that are new; None if everything must be read anew."""
+        number = self._reached.new(connection)
+        if not 0 < (number or 0) <= _MANY or abs(_clock_offset() - self._offset_ms) > clock.JUMP_MS:
+            return None
+        rows = rows_since(connection, self._reached.size, _MANY)
+        latest = self._recorded
+        for _, facet, recorded in rows:
+            if facet.startswith(_REMOVING) or recorded < latest:
+                return None
+            latest = recorded
+        return rows if len(rows) == number else None
 
 
-def _possible(facet: str, keys_of: Callable[[str], tuple[Key, ...]]) -> tuple[Key, ...]:
-    """Return all keys of entries of this action, engine, job and kind: a success has the most."""
-    values = json.loads(facet)
-    values[FACET_KEYS.index("result")] = "succeeded"
-    return keys_of(json.dumps(values, ensure_ascii=False))
-
-
-def histories(connection: sqlite3.Connection) -> tuple[list[JobHistory], Marks]:
-    """Return the history of each job that has an ended run and was not forgotten since, and which jobs were forgotten when."""
-    known, read = Latest(connection, (*ENDS, *_MARKS), _keys), _Entries(connection)
-    newest = known.newest()
-    forgotten = {(job, kind): _mark(read, seq) for (part, job, kind), seq in newest.items() if part == _FORGOTTEN}
-    jobs = sorted({(job, kind) for part, job, kind in newest if part in (_FINISHED, _CLOSED)})
-    ended = [_job(read, known, newest, job, kind) for job, kind in jobs]
-    return [job for job in ended if not is_marked(forgotten, job.last)], forgotten
+def _clock_offset() -> int:
+    return clock.now_ms() - clock.since_boot_ms()
 
 
 def is_marked(marks: Marks, run: EndedRun) -> bool:
@@ -248,7 +168,7 @@ def _job(read: "_Entries", known: Latest, newest: Newest, job: str, kind: str) -
         decides=None if decides is None or decides.run == last.run else decides,
         streak=streak,
         seen=is_marked({(job, at): _mark(read, seq) for at, seq in seen.items()}, about),
-        dated=good is None or _is_dated(read, known, good),
+        dated=good is None or kind != BACKUP or _is_dated(read, known, good),
     )
 
 
@@ -270,10 +190,9 @@ def _is_dated(read: "_Entries", known: Latest, good: EndedRun) -> bool:
     """Whether nothing shows that the clock was ahead when *good* ended.
 
     In this boot the time since the start of the machine tells. In an earlier boot neither the run's own entry nor a later one may
-    have an earlier time, unless the clock was behind when that entry was written. A run so old that it is not fine anyway needs
-    no answer.
+    have an earlier time, unless the clock was behind when that entry was written.
     """
-    if good.entry is None or clock.now_ms() - good.finished_ms > judge.STALE_AFTER_MS:
+    if good.entry is None:
         return True
     entry = read.entry(good.entry)
     recorded = clock.from_text(entry.data["recorded"])
