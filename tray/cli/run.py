@@ -63,12 +63,15 @@ def _add_job(parser: "ArgumentParser") -> None:
     parser.add_argument("job", metavar="JOB", help="a job of config.toml, such as one made by `backup-tray create`")
     words = "change nothing about the command's output; record start and end only"
     parser.add_argument("--no-watch", action="store_true", help=words)
-    parser.add_argument("--scheduled", action="store_true", help="==SUPPRESS==")  # argparse.SUPPRESS: a scheduler says it
+    hidden = "==SUPPRESS=="  # argparse.SUPPRESS: a scheduler says these, a user does not
+    parser.add_argument("--scheduled", action="store_true", help=hidden)
+    parser.add_argument("--patience", type=float, default=120.0, metavar="SECONDS", help=hidden)
 
 
 def _backup(args: "Namespace") -> int:
     """Run the job; the exit code is its engine's."""
     from tray.jobs import configured  # `run` starts without the configuration
+    from tray.schedule.turn import take  # as above
 
     here = places()
     try:
@@ -78,7 +81,8 @@ def _backup(args: "Namespace") -> int:
 
         record.failure(here, args.job, f"{error.what} {error.why}".strip())
         raise
-    leave(start(here, job, watch=not args.no_watch))
+    turn = take(here, job, scheduled=args.scheduled, patience=args.patience)
+    leave(0 if turn is None else start(here, job, watch=not args.no_watch))
 
 
 def start(here: "Places", job: "Job", *, watch: bool = True) -> int:

@@ -1,0 +1,155 @@
+"""Check the conditions of a scheduled start: mains power, a network that is not metered, a target that is there.
+
+systemd's own conditions skip a start without a word; these are checked within the run, so a skip is on record. A condition
+that cannot be known counts as met: the backup then says by itself if it cannot run. No check waits longer than `LIMIT_SECONDS`,
+also not for a network disk that hangs.
+"""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+import psutil
+
+from tray.config.jobs import Job
+from tray.core.dataclass import dataclass
+from tray.core.errors import ConfigError
+from tray.core.paths import expand
+from tray.jobs import configured
+from tray.recording import skips
+from tray.wrapper import fallback
+
+LIMIT_SECONDS = 5.0
+_METERED = ("u 1", "u 3")
+"""NetworkManager's words for "yes" and "yes, as a guess" (NMMetered)."""
+_PORTS = {
+    "sftp": 22,
+    "ssh": 22,
+    "rest:http": 8000,
+    "rest:https": 8000,
+    "s3:http": 80,
+    "s3:https": 443,
+    "http": 80,
+    "https": 443,
+}
+_WITH_CONFIG = ("restic", "borg")
+"""Engines whose repository holds a file `config`: so an empty folder, where a disk should be mounted, is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """A condition that does not hold.
+
+    Attributes:
+        reason: One of `skips.REASONS`.
+        why: The reason as a sentence.
+    """
+
+    reason: str
+    why: str
+
+
+def unmet(job: Job) -> Unmet | None:
+    """Return the first condition of *job* that does not hold now, None if all do."""
+    if "power" in job.conditions and not on_mains():
+        return Unmet(skips.ON_BATTERY, "The machine runs on battery.")
+    if "unmetered" in job.conditions and metered():
+        return Unmet(skips.METERED, "The network is metered.")
+    if "target" in job.conditions:
+        engine, repository = target(job)
+        if repository is not None and not reachable(repository, engine):
+            return Unmet(skips.TARGET_AWAY, f"The target {repository} is not there.")
+    return None
+
+
+def on_mains() -> bool:
+    """Whether the machine has mains power; also where it has no battery, or does not tell."""
+    try:
+        battery = psutil.sensors_battery()
+    except (AttributeError, OSError, RuntimeError):  # not every system tells
+        return True
+    return battery is None or battery.power_plugged is not False
+
+
+def metered() -> bool:
+    """Whether NetworkManager calls the network metered; False where there is none to ask."""
+    if sys.platform != "linux":
+        return False
+    name, path = "org.freedesktop.NetworkManager", "/org/freedesktop/NetworkManager"
+    limit = f"--timeout={LIMIT_SECONDS:.0f}"
+    argv = ["busctl", "--system", "--auto-start=no", limit, "get-property", name, path, name, "Metered"]
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=2 * LIMIT_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0 and done.stdout.decode("ascii", "replace").strip() in _METERED
+
+
+def target(job: Job) -> tuple[str, str | None]:
+    """Return the engine of *job* and its repository; None if the command does not show one."""
+    if job.repository is not None:
+        return job.engine or "", expand(job.repository)
+    try:
+        adapter, plan, _, _ = fallback.taken_in(configured.command(job), os.environ, job.engine)
+    except ConfigError:
+        return "", None
+    return adapter.name, plan.repository
+
+
+def reachable(repository: str, engine: str) -> bool:
+    """Whether *repository* is there: a folder exists, a server takes a connection. Addresses of other kinds count as there."""
+    address = _server(repository)
+    if address is not None:
+        return _connects(*address)
+    if re.match(r"[a-z0-9]{2,}:", repository) and not repository.startswith(("local:", "file:")):
+        return True
+    path = re.sub(r"^(local:|file://)", "", repository)
+    if not os.path.isabs(path):
+        return True
+    return _exists(str(PurePosixPath(path) / "config") if engine in _WITH_CONFIG else path)
+
+
+def _server(repository: str) -> tuple[str, int] | None:
+    """Return host and port of a repository on a server; None if it is none, or names no host."""
+    if match := re.match(r"sftp:(?!//)(?:[^@/]*@)?([^:/]+):", repository):
+        return match[1], _PORTS["sftp"]
+    if match := re.match(r"(?:[^@/:]+@)([^:/]+):(?!//)", repository):  # user@host:path, of borg and rsync
+        return match[1], _PORTS["ssh"]
+    match = re.match(r"((?:rest:|s3:)?[a-z0-9]+)://", repository)
+    if match is None or match[1] not in _PORTS:
+        return None
+    try:
+        address = urlsplit(repository[repository.index("://") - len(match[1].rpartition(":")[2]) :])
+        port = address.port
+    except ValueError:
+        return None
+    return None if address.hostname is None else (address.hostname, port or _PORTS[match[1]])
+
+
+def _connects(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), LIMIT_SECONDS).close()
+    except (OSError, UnicodeError):
+        return False
+    return True
+
+
+def _exists(path: str) -> bool:
+    """Whether *path* exists, asked by another process: a lost network disk would hold this one for ever."""
+    if sys.platform == "win32":
+        return os.path.exists(path)
+    try:
+        asked = subprocess.Popen(["test", "-e", path], stdin=subprocess.DEVNULL)
+    except OSError:
+        return True
+    try:
+        return asked.wait(LIMIT_SECONDS) == 0
+    except subprocess.TimeoutExpired:
+        asked.kill()  # it ends once the disk answers, which we do not wait for
+        return False

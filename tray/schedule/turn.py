@@ -1,0 +1,100 @@
+"""Decide whether a run of a configured job starts now: one at a time, and a scheduled one only if its conditions hold."""
+
+import hashlib
+import sys
+import time
+
+from tray import last_resort, runs
+from tray.config.jobs import Job
+from tray.core import clock
+from tray.core.dataclass import dataclass
+from tray.core.errors import AlreadyRunningError, UnsafeFolderError
+from tray.core.locks import FileLock
+from tray.core.model import BACKUP
+from tray.core.paths import Places, private
+from tray.recording import skips
+from tray.schedule import conditions
+from tray.schedule.conditions import Unmet
+
+PATIENCE_SECONDS = 120.0
+"""How long a scheduled start waits for its conditions: after sleep the network and a drive need a moment."""
+_PAUSE_SECONDS = 5.0
+_RUNNING = Unmet(skips.ALREADY_RUNNING, "The run before it still goes on.")
+
+
+@dataclass(slots=True)
+class Turn:
+    """The right to run a job; the kernel takes it back when this process ends.
+
+    Attributes:
+        lock: None where no lock can be had: the backup starts all the same.
+    """
+
+    lock: FileLock | None = None
+
+
+def take(places: Places, job: Job, *, scheduled: bool, patience: float = PATIENCE_SECONDS) -> Turn | None:
+    """Return the right to run *job* now; None if it is skipped, which is then on record and said on stderr.
+
+    Args:
+        scheduled: A scheduler starts it: its conditions must hold, and a skip is no error.
+        patience: Seconds to wait for the conditions.
+
+    Raises:
+        AlreadyRunningError: A run of the job goes on, and no scheduler asked.
+    """
+    turn = Turn()
+    try:
+        reason = _unmet(places, job, patience) if scheduled else _running(places, job)
+        if reason is None:
+            turn, reason = _locked(places, job)
+    except Exception as error:  # a mistake of ours keeps no backup from running
+        last_resort.say(f"it is not known whether {job.name} runs already ({last_resort.words(error)}), so it starts.")
+        return turn
+    if reason is None:
+        return turn
+    skips.record(places, job.name, reason.reason, reason.why, engine=job.engine)
+    if not scheduled:
+        raise AlreadyRunningError(job.name)
+    print(f"backup-tray: {job.name} was skipped: {reason.why}", file=sys.stderr)
+    return None
+
+
+def _unmet(places: Places, job: Job, patience: float) -> Unmet | None:
+    """Return why a scheduled start is skipped, None if it is not."""
+    if not job.enabled:
+        return Unmet(skips.DISABLED, "The job is disabled in config.toml.")
+    deadline = clock.monotonic() + patience
+    while True:
+        reason = _running(places, job)
+        if reason is not None:
+            return reason
+        reason = conditions.unmet(job) if job.conditions else None
+        if reason is None or clock.monotonic() >= deadline:
+            return reason
+        time.sleep(min(_PAUSE_SECONDS, max(deadline - clock.monotonic(), 0)))
+
+
+def _running(places: Places, job: Job) -> Unmet | None:
+    """Return that a backup of *job* goes on, by whichever way it was started; None if none does."""
+    names = {job.name, *job.matches}
+    for folder in runs.live(places):
+        try:
+            info = folder.info()
+        except (OSError, ValueError):
+            continue  # just closed, or damaged
+        if info.job in names and info.kind == BACKUP and folder.running(info):
+            return _RUNNING
+    return None
+
+
+def _locked(places: Places, job: Job) -> tuple[Turn, Unmet | None]:
+    """Take the job's lock, so that of two starts at the same moment one goes on."""
+    try:
+        folder = private(private(places.state) / "turns")
+        lock = FileLock(folder / hashlib.sha256(job.name.encode("utf-8", "surrogatepass")).hexdigest()[:16])
+        if not lock.acquire():
+            return Turn(), _RUNNING
+    except (OSError, UnsafeFolderError):  # no lock can be had there: a backup does not wait for that
+        return Turn(), None
+    return Turn(lock), None
