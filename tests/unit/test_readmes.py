@@ -186,6 +186,7 @@ def test_the_example_of_a_configuration_is_understood(places: Places) -> None:
         rhythm="stated",
         on="Mon..Fri 20:30",
         zone="Europe/Berlin",
+        delay_ms=900_000,
         stalled_after=0.0,
     )
     assert [configured.jobs[name].runnable for name in configured.jobs] == [True, True, False]

@@ -57,8 +57,9 @@ class Job:
         enabled: Whether the job is to run; one that is not is neither started by a schedule nor expected.
         rhythm: "stated" if `every` or `on` says how often the job runs, else "learn" or "off".
         every_ms: Time from one run to the next.
-        on: Times of the runs, as OnCalendar of systemd or as five fields of cron.
+        on: Times of the runs, as OnCalendar of systemd (several, one a line) or as five fields of cron.
         zone: Time zone of `on`, such as "Europe/Berlin"; None: the system's.
+        delay_ms: The scheduler starts the job up to so much after each time: its random delay.
         max_age_ms: Age from which the last good backup is old; None: derived from the rhythm.
         max_age_off: The last good backup is never called old.
         conditions: Conditions under which a run starts, of `CONDITIONS`.
@@ -87,6 +88,7 @@ class Job:
     every_ms: int | None = None
     on: str | None = None
     zone: str | None = None
+    delay_ms: int = 0
     max_age_ms: int | None = None
     max_age_off: bool = False
     conditions: tuple[str, ...] = ()
@@ -107,7 +109,7 @@ class Job:
 
 KEYS = (
     *("engine", "sources", "excludes", "repository", "password_file", "password_command", "environment_file"),
-    *("options", "command", "enabled", "every", "on", "rhythm", "zone", "max_age", "conditions", "before", "after"),
+    *("options", "command", "enabled", "every", "on", "rhythm", "zone", "delay", "max_age", "conditions", "before", "after"),
     *("keep_logs", "notify", "watched", "matches", "stalled_after", "check"),
 )
 """Every key of [jobs.NAME]."""
@@ -205,6 +207,13 @@ class _Table:
         if len(value) > _MOST_TEXT or not value.isprintable():
             raise self.fault(key, f"`{key}` must be one line of at most {_MOST_TEXT:,} printable characters")
         return value
+
+    def lines(self, key: str) -> str:
+        """Return the short text on one or several lines at *key*."""
+        value = self.text(key) or ""
+        if len(value) > _MOST_TEXT or not all(line.isprintable() for line in value.split("\n")):
+            raise self.fault(key, f"`{key}` must be at most {_MOST_TEXT:,} printable characters")
+        return value.strip()
 
     def file(self, key: str) -> str | None:
         """Return the path at *key*, None if it is missing."""
@@ -309,13 +318,14 @@ def _rhythm(table: _Table) -> dict[str, Any]:
         )
         stated = []
     every = table.or_default("every", lambda _: _every(table), None) if stated == ["every"] else None
-    on = table.or_default("on", table.line, None) if stated == ["on"] else None
+    on = table.or_default("on", table.lines, None) if stated == ["on"] else None
     word = table.or_default("rhythm", lambda _: _rhythm_word(table), LEARN) if stated == ["rhythm"] else LEARN
     return {
         "rhythm": word if every is None and on is None else STATED,
         "every_ms": every,
         "on": on,
         "zone": table.or_default("zone", lambda _: _zone(table), None),
+        "delay_ms": table.or_default("delay", lambda key: table.length(key, 1, "15m") or 0, 0),
         "max_age_ms": table.or_default("max_age", lambda key: table.length(key, MINUTE_MS, "7d"), None),
         "max_age_off": table.table.get("max_age") == OFF,
     }

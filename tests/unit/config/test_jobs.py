@@ -28,6 +28,7 @@ GOOD: dict[str, Any] = {
     "enabled": False,
     "every": "1d",
     "zone": "Europe/Berlin",
+    "delay": "15m",
     "max_age": "7d",
     "conditions": ["power", "target"],
     "before": ["/bin/mount", "/media/disk"],
@@ -42,7 +43,7 @@ GOOD: dict[str, Any] = {
 """Every key that can stand beside the others, with a value that makes sense."""
 
 SECONDARY = {
-    *("every", "on", "rhythm", "zone", "max_age", "keep_logs", "notify", "watched", "matches"),
+    *("every", "on", "rhythm", "zone", "delay", "max_age", "keep_logs", "notify", "watched", "matches"),
     *("stalled_after", "check"),
 }
 """Keys whose fault leaves the job running."""
@@ -82,6 +83,7 @@ def test_every_key_reaches_the_job() -> None:
         rhythm="stated",
         every_ms=DAY_MS,
         zone="Europe/Berlin",
+        delay_ms=900_000,
         max_age_ms=7 * DAY_MS,
         conditions=("power", "target"),
         before=("/bin/mount", "/media/disk"),
@@ -169,7 +171,8 @@ def test_a_job_whose_command_is_not_clear_is_broken(text: str, place: tuple[int,
         ('zone = "Europe"', "no time zone"),
         ('zone = "../../etc/passwd"', "no time zone"),
         ('on = ""', "not empty"),
-        ('on = "a\\nb"', "one line"),
+        ('on = "a\\tb"', "printable"),
+        ('delay = "soon"', "length of time"),
         ('max_age = "old"', "length of time"),
         ('keep_logs = "1h"', "of at least a day"),
         ('notify = ["faliure"]', "did you mean 'failure'?"),
@@ -188,6 +191,11 @@ def test_a_fault_beside_the_command_leaves_the_job_running(line: str, why: str) 
     assert configured.jobs["home"] == Job("home", None, command=("true",))
     error = configured.broken["home"]
     assert (error.line, why in error.why) == (4, True), error.why
+
+
+def test_several_calendar_expressions_stand_on_a_line_each() -> None:
+    """A timer may have several OnCalendar lines, and a watched job has them all."""
+    assert read({"on": "Mon 10:00\nFri 12:00"}).jobs["home"].on == "Mon 10:00\nFri 12:00"
 
 
 @given(st.sampled_from(KEYS), WRONG)
