@@ -6,7 +6,8 @@ I/O, and only `slots` and `zones` load the packages that read cron lines, OnCale
 awake.py    how much of a stretch of time the machine was awake
 slots.py    the moments that a cron line or OnCalendar names
 zones.py    days in a job's time zone
-stated.py   rule A: slots that the user or a timer stated
+plan.py     the slots of a stated rhythm and the tolerance around them
+stated.py   rule A: judge by stated slots
 learn.py    rule B: a rhythm learnt from the past
 expect.py   `expect`: both rules, the ceiling (C), the run that goes on
 """

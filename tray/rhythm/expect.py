@@ -1,14 +1,15 @@
 """`expect`: the one pure function that judges a job against its rhythm."""
 
 from collections.abc import Sequence
-from statistics import median
+from datetime import tzinfo
 
 from tray.core.clock import DAY_MS, EARLIEST_MS, SLACK_MS
 from tray.core.dataclass import replace
 from tray.core.model.expectation import Expectation, Word
 from tray.rhythm import MOST_GOODS, Past, Rhythm, learn, stated
 from tray.rhythm.awake import Awake
-from tray.rhythm.stated import Run
+from tray.rhythm.plan import Run
+from tray.rhythm.zones import zone
 
 MAX_AGE_MS = 7 * DAY_MS
 """The ceiling of a job whose period is short; of others it is `MAX_PERIODS` periods."""
@@ -40,7 +41,7 @@ def expect(
     elif rhythm.every_ms or rhythm.on:
         judged = stated.judge(rhythm, goods, first_ms, awake, now_ms)
     if judged is None:
-        judged = learn.judge(goods, first_ms, now_ms)
+        judged = learn.judge(_zone(rhythm.zone), goods, first_ms, awake, now_ms)
     judged = replace(judged, awake_ms=awake.between(since, now_ms), last_good_ms=goods[-1][1] if goods else None)
     judged = _with_ceiling(judged, rhythm, since, now_ms)
     if running_since_ms is not None:
@@ -61,7 +62,7 @@ def _believed(goods: Sequence[Run], now_ms: int) -> list[Run]:
 def _with_ceiling(judged: Expectation, rhythm: Rhythm, since: int, now_ms: int) -> Expectation:
     """Apply rule C: a good run that is too old is at least a warning, however long the machine slept."""
     age = rhythm.max_age_ms
-    if age is None and judged.period_ms is not None and judged.ask is None:
+    if age is None and judged.period_ms is not None and judged.word is not Word.UNKNOWN:
         age = max(MAX_AGE_MS, MAX_PERIODS * judged.period_ms)
     if age is None or rhythm.max_age_off:
         return judged
@@ -75,8 +76,8 @@ def _with_ceiling(judged: Expectation, rhythm: Rhythm, since: int, now_ms: int) 
 
 def _with_run(judged: Expectation, goods: Sequence[Run], awake: Awake, now_ms: int, since: int) -> Expectation:
     """Hold the judgement at late while a run goes on, which has a limit of its own."""
-    usual = median(awake.between(*run) for run in goods) if goods else 0
-    limit = max(int(MAX_PERIODS * usual), MIN_RUNNING_MS)
+    usual = learn.middle([awake.between(*run) for run in goods])
+    limit = max(MAX_PERIODS * usual, MIN_RUNNING_MS)
     ends = awake.at(since, limit, now_ms)
     word = Word.LATE if judged.word is Word.OVERDUE else judged.word
     judged = replace(
@@ -100,6 +101,14 @@ def _undated(judged: Expectation, good_ms: int, now_ms: int) -> Expectation:
     if judged.last_good_ms is not None and judged.late_since_ms is None and judged.overdue_since_ms is None:
         return judged
     return replace(judged, word=Word.UNDATED, late_since_ms=judged.late_since_ms or now_ms, overdue_since_ms=None)
+
+
+def _zone(name: str | None) -> tzinfo:
+    """Return the zone with the *name*, or the machine's if there is none."""
+    try:
+        return zone(name)
+    except ValueError:
+        return zone(None)
 
 
 def _soonest(now_ms: int, *moments: int) -> int:

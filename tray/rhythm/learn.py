@@ -1,11 +1,20 @@
-"""Rule B: learn a job's rhythm from its past, and judge it by that."""
+"""Rule B: learn a job's rhythm from its past, and judge it by that.
 
-from collections.abc import Sequence
-from itertools import pairwise
+The gap since the last good run is measured in expected successes: each awake day counts for the share of such weekdays that had a
+success. A job is overdue when this score exceeds nearly all that its past explains. README.md beside this file has the formula.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import tzinfo
+from itertools import islice, pairwise
+from math import log, sqrt
 
 from tray.core.clock import DAY_MS
-from tray.core.model.expectation import Expectation, Word
-from tray.rhythm.stated import Run
+from tray.core.dataclass import dataclass
+from tray.core.model.expectation import Ask, Expectation, Word
+from tray.rhythm.awake import Awake
+from tray.rhythm.plan import HOUR_MS, Run
+from tray.rhythm.zones import midnights
 
 FEW_GAPS = 5
 """With fewer gaps between good runs the rhythm is not known."""
@@ -13,26 +22,249 @@ FEW_GAPS = 5
 UNKNOWN_MS, UNKNOWN_LONGEST, NEVER_MS = 8 * DAY_MS, 2.5, 7 * DAY_MS
 """A job whose rhythm is not known is worth a warning after 8 days or 2.5 times its longest gap, and after 7 days without a gap."""
 
+RARE_MS = 14 * DAY_MS
+"""A job with a longer median gap is not learnt: a year shows too few of its gaps."""
 
-def judge(goods: Sequence[Run], first_ms: int, now_ms: int) -> Expectation:
+HOURLY_BELOW_MS = 12 * HOUR_MS
+"""With a shorter median gap the unit is an hour, else a day."""
+
+FALSE_ALARMS = 0.25
+"""How many false alarms a year the threshold allows a job whose gaps follow a Gamma distribution."""
+
+MOST_SCORES = 60
+HALF_LIFE_DAYS = 90
+LEARN_FROM_UNITS, LEARN_FROM_MS = 2400, 400 * DAY_MS
+PSEUDO_UNITS = 2
+MARGIN = 1.15
+"""The threshold lies so far above the largest score of the past."""
+
+LATENESS_MS = 900_000
+"""A success may come so much later in a day than ever before, a quarter of the unit at most."""
+
+_DUE = 0.9
+_ROW = 3
+_MOST_AHEAD = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The unit in which a job is observed: days of its zone, or hours.
+
+    Attributes:
+        length_ms: Its usual length.
+        buckets: Kinds of it whose shares are learnt apart: 7 weekdays, or 24 hours of the day.
+        awake_ms: It counts if the machine was awake for so long in it.
+        zone: The time zone of the days.
+    """
+
+    length_ms: int
+    buckets: int
+    awake_ms: int
+    zone: tzinfo
+
+    @property
+    def learn_from_ms(self) -> int:
+        """How far back the past says anything about the rhythm."""
+        return min(LEARN_FROM_UNITS * self.length_ms, LEARN_FROM_MS)
+
+    def since(self, at_ms: int) -> Iterator[tuple[int, int]]:
+        """Return the begin and the bucket of each unit, without end, from the one that *at_ms* lies in."""
+        return midnights(self.zone, at_ms) if self.buckets == 7 else _hours(at_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A job's rhythm at its last good run.
+
+    Attributes:
+        shares: By bucket, the share of awake units with a success.
+        scores: Score at each success, oldest first, at most `MOST_SCORES`.
+        ends_ms: Time of each of those successes.
+        unit: The unit.
+        usual_ms: How long the machine was awake in a unit when the first success of the unit came, at most.
+        open_ms: End of the unit of the last success; the next gap counts from here.
+    """
+
+    shares: tuple[float, ...]
+    scores: tuple[float, ...]
+    ends_ms: tuple[int, ...]
+    unit: Unit
+    usual_ms: int
+    open_ms: int
+
+    def limit(self, scores: Sequence[float]) -> float:
+        """Return the threshold after *scores*."""
+        mean = sum(scores) / len(scores)
+        variation = sum((score - mean) ** 2 for score in scores) / len(scores) / (mean * mean)
+        a_year = max(2.0, 365 * DAY_MS / self.unit.length_ms * sum(self.shares) / len(self.shares))
+        quantile = _gamma_quantile(1 / max(variation * (1 + 5 / len(scores)), 0.02), FALSE_ALARMS / a_year)
+        return max(2.0 if a_year > 100 else 1.5, mean * quantile, MARGIN * max(scores))
+
+    def changed_since(self) -> int | None:
+        """Return when a row of at least three gaps over half the threshold of their time began, None if there is none."""
+        began, row = None, 0
+        for place in range(len(self.scores) - 1, FEW_GAPS - 1, -1):
+            if self.scores[place] <= self.limit(self.scores[:place]) / 2:
+                break
+            began, row = self.ends_ms[place], row + 1
+        return began if row >= _ROW else None
+
+
+def judge(zone: tzinfo, goods: Sequence[Run], first_ms: int, awake: Awake, now_ms: int) -> Expectation:
     """Judge a job by the rhythm of its good runs.
 
     Args:
+        zone: Tells the days apart.
         goods: The good runs in order of their ends, none in the future.
         first_ms: When the job became known.
+        awake: Of the machine, until *now_ms*.
         now_ms: The moment to judge at.
     """
-    return _not_known(goods, first_ms, now_ms)
-
-
-def _not_known(goods: Sequence[Run], first_ms: int, now_ms: int) -> Expectation:
     gaps = [later[1] - before[1] for before, later in pairwise(goods)]
+    period = middle(gaps)
+    if len(gaps) < FEW_GAPS or period > RARE_MS:
+        return _not_known(goods, gaps, first_ms, now_ms)
+    if period < HOURLY_BELOW_MS:
+        unit = Unit(HOUR_MS, 24, HOUR_MS // 2, zone)
+    else:
+        unit = Unit(DAY_MS, 7, HOUR_MS, zone)
+    learnt = learn(unit, goods, awake)
+    if len(learnt.scores) < FEW_GAPS:
+        return _not_known(goods, gaps, first_ms, now_ms)
+    return _judged(learnt, period, awake, now_ms)
+
+
+def learn(unit: Unit, goods: Sequence[Run], awake: Awake) -> Learnt:
+    """Learn the shares from *goods*, up to the last of them, and score each gap of the past with these shares."""
+    begins, buckets, hits = _observed(unit, goods)
+    counted = [
+        (bucket, hit)
+        for bucket, time_awake, hit in zip(buckets, awake.each(begins), hits, strict=True)
+        if hit or time_awake >= unit.awake_ms
+    ]
+    shares = _shares(unit, counted)
+    score, scores, ends_ms = 0.0, list[float](), list[int]()
+    for bucket, hit in counted[1:]:  # no gap ends with the first success
+        score += shares[bucket]
+        if hit:
+            scores.append(score)
+            ends_ms.append(hit)
+            score = 0.0
+    usual = [awake.between(begin, hit) for begin, hit in zip(begins, hits, strict=False) if hit][-MOST_SCORES:]
+    return Learnt(shares, tuple(scores[-MOST_SCORES:]), tuple(ends_ms[-MOST_SCORES:]), unit, max(usual), begins[-1])
+
+
+def _shares(unit: Unit, counted: Sequence[tuple[int, int]]) -> tuple[float, ...]:
+    """Return by bucket the share of awake units with a success, drawn to the mean of all; older ones weigh less."""
+    total, had = [0.0] * unit.buckets, [0.0] * unit.buckets
+    weight, fading = 1.0, 0.5 ** (unit.length_ms / (HALF_LIFE_DAYS * DAY_MS))
+    for bucket, hit in reversed(counted):
+        total[bucket] += weight
+        had[bucket] += weight if hit else 0
+        weight *= fading
+    mean = sum(had) / sum(total)
+    return tuple((good + PSEUDO_UNITS * mean) / (units + PSEUDO_UNITS) for good, units in zip(had, total, strict=True))
+
+
+def _observed(unit: Unit, goods: Sequence[Run]) -> tuple[list[int], list[int], list[int]]:
+    """Return the begin of each unit and one more, the bucket of each, and the end of the first success in it, 0 without one."""
+    last = goods[-1][1]
+    ends = [end for _, end in goods if end > last - unit.learn_from_ms]
+    begins, buckets = list[int](), list[int]()
+    for begin, bucket in unit.since(ends[0]):
+        begins.append(begin)
+        if begin > last:
+            break
+        buckets.append(bucket)
+    hits, place = [0] * len(buckets), 0
+    for end in ends:
+        while begins[place + 1] <= end:
+            place += 1
+        hits[place] = hits[place] or end
+    return begins, buckets, hits
+
+
+def _judged(learnt: Learnt, period: int, awake: Awake, now_ms: int) -> Expectation:
+    limit = learnt.limit(learnt.scores)
+    due_score = min(_DUE * sum(learnt.scores) / len(learnt.scores), limit)
+    now_score, due, overdue, upcoming = 0.0, 0, 0, 0
+    for score, counts_ms in _open_scores(learnt, awake, now_ms):
+        now_score = score if counts_ms <= now_ms else now_score
+        upcoming = upcoming or (counts_ms if counts_ms > now_ms else 0)
+        due = due or (counts_ms if score >= due_score else 0)
+        if score >= limit:
+            overdue = counts_ms
+            break
+    changed = learnt.changed_since()
+    return Expectation(
+        Word.OVERDUE if 0 < overdue <= now_ms else Word.DUE if 0 < due <= now_ms else Word.FINE,
+        expected_by_ms=overdue or None,
+        next_ms=due or None,
+        overdue_since_ms=overdue if 0 < overdue <= now_ms else None,
+        period_ms=period,
+        learnt=True,
+        score=now_score,
+        limit=limit,
+        ask=None if changed is None else Ask.CHANGED,
+        ask_since_ms=changed,
+        valid_until_ms=upcoming,
+    )
+
+
+def _open_scores(learnt: Learnt, awake: Awake, now_ms: int) -> Iterator[tuple[float, int]]:
+    """Return the score since the last success with each awake unit, and the moment from which that unit counts.
+
+    A unit counts once the machine was awake in it for longer than any success of the past took to come, or at its end. The units to
+    come, and the rest of the present one, are taken to be awake.
+    """
+    unit, score, at_ms, ahead = learnt.unit, 0.0, learnt.open_ms, 0
+    enough = max(unit.awake_ms, learnt.usual_ms + min(LATENESS_MS, unit.length_ms // 4))
+    while ahead < _MOST_AHEAD:
+        (begin, bucket), (end, _) = islice(unit.since(at_ms), 2)
+        if end > now_ms or awake.between(begin, end) >= unit.awake_ms:
+            score += learnt.shares[bucket]
+            moment = min(end, awake.at(begin, enough, now_ms))
+            yield score, awake.awake_from(moment) if moment <= now_ms else moment
+            at_ms = end
+        else:
+            at_ms = max(end, min(awake.awake_from(end), now_ms))
+        ahead += end > now_ms
+
+
+def _not_known(goods: Sequence[Run], gaps: Sequence[int], first_ms: int, now_ms: int) -> Expectation:
     patience = max(UNKNOWN_MS, int(UNKNOWN_LONGEST * max(gaps))) if gaps else NEVER_MS
     limit = (goods[-1][1] if goods else first_ms) + patience
+    rare = len(gaps) > 1 and middle(gaps) > RARE_MS
     return Expectation(
         Word.UNKNOWN if goods else Word.NEVER_RAN,
         expected_by_ms=limit,
         late_since_ms=limit if limit <= now_ms else None,
+        period_ms=middle(gaps) if rare else None,
         learnt=True,
+        ask=Ask.RARE if rare else None,
+        ask_since_ms=goods[2][1] if rare else None,
         valid_until_ms=limit if limit > now_ms else 0,
     )
+
+
+def middle(values: Sequence[int]) -> int:
+    """Return the median of *values*, the lower one of two; 0 without any; `statistics` would load a dozen modules."""
+    return sorted(values)[(len(values) - 1) // 2] if values else 0
+
+
+def _hours(at_ms: int) -> Iterator[tuple[int, int]]:
+    number = at_ms // HOUR_MS
+    while True:
+        yield number * HOUR_MS, number % 24
+        number += 1
+
+
+def _gamma_quantile(shape: float, tail: float) -> float:
+    """Return the value that a Gamma variable of mean 1 exceeds with the probability *tail* (Wilson and Hilferty)."""
+    return max(0.0, 1 - 1 / (9 * shape) + _normal_quantile(tail) / (3 * sqrt(shape))) ** 3
+
+
+def _normal_quantile(tail: float) -> float:
+    """Return the value that a standard normal variable exceeds with the probability *tail* (Abramowitz and Stegun 26.2.23)."""
+    t = sqrt(-2 * log(tail))
+    return t - (2.515517 + 0.802853 * t + 0.010328 * t * t) / (1 + 1.432788 * t + 0.189269 * t * t + 0.001308 * t**3)

@@ -1,6 +1,6 @@
 """Read cron lines and OnCalendar expressions: the moments (slots) that they name, and why one cannot be followed.
 
-The only module that loads `cronsim` and `oncalendar`; `tray.rhythm.stated` imports it for jobs that state `on`.
+The only module that loads `cronsim` and `oncalendar`; `tray.rhythm.plan` imports it for jobs that state `on`.
 """
 
 import re
@@ -25,7 +25,6 @@ CRON_NAMES = {
     "@annually": "0 0 1 1 *",
 }
 _FIELD = re.compile(r"[\d*,/\-#?LWlw]+|[A-Za-z]{3}([,-][A-Za-z]{3})*")
-_LOOK_BACK_DAYS = (2, 40, 400, 3000)
 _MOST_KEPT = 20_000
 
 
@@ -53,17 +52,6 @@ class Calendar:
         while len(self._slots) < place + count and self._more():
             place = bisect_right(self._slots, at_ms)
         return self._slots[place : place + count]
-
-    def until(self, at_ms: int) -> int | None:
-        """Return the last slot that is not later than *at_ms*, None if there is none in eight years before."""
-        for days in _LOOK_BACK_DAYS:
-            if self._since > at_ms - days * DAY_MS:
-                self._restart(at_ms - days * DAY_MS)
-            self.after(at_ms)
-            place = bisect_right(self._slots, at_ms)
-            if place:
-                return self._slots[place - 1]
-        return None
 
     def _restart(self, from_ms: int) -> None:
         self._since, self._slots, self._ended = from_ms, [], False

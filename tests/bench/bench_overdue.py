@@ -1,0 +1,255 @@
+"""How often a job is called overdue although nothing is wrong, and how soon after a real stop; beside the rules of other programs.
+
+    python tests/bench/bench_overdue.py [--seeds N] [--only TEXT] [--jobs N] [--history FILE ...]
+
+Replays years of jobs (`overdue_worlds.py`, and the histories in `tests/data/rhythms`) through the real `expect`. A gap counts as a
+false alarm if the job is called overdue before its next run starts. After a recorded failure no alarm counts, because every surface
+shows the failure. The stop falls on a random day of each year; its days count from the first run that did not come.
+"""
+
+import argparse
+import math
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from multiprocessing import Pool
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+
+from tests.bench.overdue_worlds import DAY, END, HOUR, MINUTE, RHYTHMS, START, ZONE, Run, World, known, midnight
+from tray.core.dataclass import dataclass, field
+from tray.core.model import State
+from tray.rhythm import Past, Rhythm, Word
+from tray.rhythm.awake import Awake
+from tray.rhythm.expect import expect
+from tray.rhythm.slots import calendar
+
+FOLDER = Path(__file__).parent.parent / "data" / "rhythms"
+OURS = "ours"
+RULES = (OURS, "7 days", "1.25 x period", "period + 1 day", "1.5 x longest gap")
+YEAR_END = midnight(365)
+PATIENCE = 150 * DAY
+"""A stop that is not told for so long counts as never told."""
+
+
+@dataclass()
+class Tally:
+    """Of one rule on one rhythm."""
+
+    alarms: int = 0
+    ambers: int = 0
+    gaps: int = 0
+    years: float = 0
+    wall: list[float] = field(default_factory=list)
+    awake: list[float] = field(default_factory=list)
+    never: int = 0
+
+    def add(self, other: "Tally") -> None:
+        """Add the figures of *other*."""
+        self.alarms, self.ambers, self.gaps = (
+            self.alarms + other.alarms,
+            self.ambers + other.ambers,
+            self.gaps + other.gaps,
+        )
+        self.years, self.never = self.years + other.years, self.never + other.never
+        self.wall += other.wall
+        self.awake += other.awake
+
+
+Tallies = dict[str, Tally]
+
+
+def main() -> None:
+    """Print one line for each rhythm and rule."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--seeds", type=int, default=1000)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--history", type=Path, nargs="*")
+    options = parser.parse_args()
+    print(f"{'':<36}{'':<19}{'false alarms a year':>27}{'':>7}   days until told")
+    print(
+        f"{'rhythm':<36}{'rule':<19}{'(95 %)':>27}{'amber':>7}{'in use':>9}{'wall':>7}{'p90':>7}{'worst':>7}{'never':>7}"
+    )
+    with Pool(options.jobs) as pool:
+        for name in RHYTHMS if options.history is None else ():
+            if options.only in name:
+                parts = pool.imap_unordered(_seed, [(name, seed) for seed in range(options.seeds)], chunksize=10)
+                show(name, summed(parts))
+        files = sorted(FOLDER.glob("*.txt")) if options.history is None else options.history
+        for file in files:
+            if options.only in file.stem:
+                show(file.stem, summed(pool.imap_unordered(_history, [(file, part) for part in range(options.jobs)])))
+
+
+def _seed(work: tuple[str, int]) -> Tallies:
+    name, seed = work
+    rng = random.Random(f"{name} {seed}")
+    world = RHYTHMS[name](rng)
+    first, last = (250, 310) if "then" in name else (120, 300)
+    tallies = alarms(world, START, YEAR_END)
+    return stopped(world, midnight(rng.randrange(first, last)), tallies)
+
+
+def _history(work: tuple[Path, int]) -> Tallies:
+    file, part = work
+    world = read(file)
+    begin, end = world.runs[0].start, world.runs[-1].end
+    tallies = alarms(world, begin, end) if part == 0 else {rule: Tally() for rule in RULES}
+    for number in range(part, 200, 2):
+        tallies = stopped(world, begin + (end - begin) * (60 + number) // 265, tallies)
+    return tallies
+
+
+def alarms(world: World, begin: int, end: int) -> Tallies:
+    """Count the false alarms of each rule between *begin* and *end*."""
+    tallies = {rule: Tally(years=(end - begin) / (365 * DAY)) for rule in RULES}
+    goods: list[tuple[int, int]] = []
+    runs = [run for run in world.runs if run.end <= end]
+    gaps: list[int] = []
+    for number, run in enumerate(runs[:-1]):
+        if not run.good:
+            continue
+        if goods:
+            gaps.append(run.end - goods[-1][1])
+        goods.append((run.start, run.end))
+        until = runs[number + 1].start - 1
+        for rule in RULES[1:]:
+            tallies[rule].gaps += 1
+            tallies[rule].alarms += world.awake.awake_from(run.end + limit(rule, world.period, gaps)) <= until
+        ours = tallies[OURS]
+        ours.gaps += 1
+        if not quiet(world, run, until):
+            answer = expect(world.rhythm, Past(tuple(goods[-400:]), runs[0].start), world.awake, until)
+            ours.alarms += answer.word is Word.OVERDUE
+            ours.ambers += answer.state is State.WARNING
+    return tallies
+
+
+def quiet(world: World, run: Run, until: int) -> bool:
+    """Whether no rule of ours can speak before *until*: A needs half an hour awake after a slot, B more than a whole unit."""
+    rhythm = world.rhythm
+    if rhythm.on:
+        slot = calendar(rhythm.on, ZONE).after(run.end)
+        return not slot or world.awake.between(slot[0], until) < 10 * MINUTE
+    if rhythm.every_ms:
+        return world.awake.between(run.start + rhythm.every_ms, until) < 10 * MINUTE
+    return until - run.end < min(world.period, DAY)
+
+
+def limit(rule: str, period: int, gaps: Sequence[int]) -> int:
+    """Return the age at which a rule of others speaks."""
+    match rule:
+        case "7 days":
+            return 7 * DAY
+        case "1.25 x period":
+            return period * 5 // 4
+        case "period + 1 day":
+            return period + DAY
+        case _:
+            return max(gaps[-60:], default=5 * DAY) * 3 // 2
+
+
+def stopped(world: World, stop: int, tallies: Tallies) -> Tallies:
+    """Add to *tallies* how long each rule takes to notice that no run came after *stop*."""
+    before = [run for run in world.runs if run.start < stop]
+    missed = next((run.start for run in world.runs if run.start >= stop), None)
+    goods = [(run.start, run.end) for run in before if run.good]
+    if missed is None or len(goods) < 2 or not before[-1].good:
+        return tallies  # the failure before the stop is shown already
+    gaps = [later[1] - earlier[1] for earlier, later in pairwise(goods)]
+    until = min(missed + PATIENCE, END)
+    for rule in RULES:
+        if rule == OURS:
+            noticed = told_by_us(world, Past(tuple(goods[-400:]), goods[0][0]), until)
+        else:
+            noticed = world.awake.awake_from(goods[-1][1] + limit(rule, world.period, gaps))
+        if noticed is None or noticed >= until:
+            tallies[rule].never += 1
+        else:
+            noticed = max(noticed, missed)
+            tallies[rule].wall.append((noticed - missed) / DAY)
+            tallies[rule].awake.append(days_in_use(world.awake, missed, noticed))
+    return tallies
+
+
+def told_by_us(world: World, past: Past, until: int) -> int | None:
+    """Return when the job became overdue, or worth a warning where it never can; a step goes to the next change."""
+    now = past.goods[-1][1] + 1
+    while now < until:
+        answer = expect(world.rhythm, past, world.awake, now)
+        if answer.overdue_since_ms is not None:
+            return answer.overdue_since_ms
+        if answer.word is Word.UNKNOWN and answer.late_since_ms is not None:
+            return world.awake.awake_from(answer.late_since_ms)
+        now = answer.valid_until_ms
+    return None
+
+
+def days_in_use(awake: Awake, begin: int, end: int) -> float:
+    """Return the time from *begin* to *end* in days on which the machine was awake for an hour; the last one counts in part."""
+    count = 0.0
+    for start in range(begin, end, DAY):
+        stop = min(start + DAY, end)
+        if awake.between(start, start + DAY) >= HOUR:
+            count += (stop - start) / DAY
+    return count
+
+
+def summed(parts: Iterator[Tallies]) -> Tallies:
+    """Return the sum of *parts*."""
+    total = {rule: Tally() for rule in RULES}
+    for part in parts:
+        for rule, tally in part.items():
+            total[rule].add(tally)
+    return total
+
+
+def show(name: str, tallies: Tallies) -> None:
+    """Print the figures of one rhythm."""
+    for rule, tally in tallies.items():
+        low, high = wilson(tally.alarms, tally.gaps)
+        a_year = tally.gaps / tally.years if tally.years else 0
+        rate = f"{tally.alarms / tally.years if tally.years else 0:8.3f} ({low * a_year:.3f}-{high * a_year:.3f})"
+        amber = f"{tally.ambers / tally.years:7.2f}" if rule == OURS else " " * 7
+        wall, used = sorted(tally.wall), sorted(tally.awake)
+        noticed = f"{'-':>9}" + f"{'-':>7}" * 3
+        if wall:
+            noticed = f"{median(used):>9.1f}{median(wall):>7.1f}{wall[len(wall) * 9 // 10]:>7.1f}{wall[-1]:>7.1f}"
+        print(f"{name if rule == OURS else '':<36}{rule:<19}{rate:>27}{amber}{noticed}{tally.never:>7}", flush=True)
+
+
+def wilson(hits: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share."""
+    if not trials:
+        return 0.0, 0.0
+    z, share = 1.96, hits / trials
+    middle = share + z * z / (2 * trials)
+    around = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    whole = 1 + z * z / trials
+    return max(0.0, (middle - around) / whole), (middle + around) / whole
+
+
+def read(file: Path) -> World:
+    """Read lines "period HOURS", "on LINE" if stated, "awake FROM TO", "run FROM TO ok|failed"; others are comments."""
+    awake, runs, rhythm, period = list[tuple[int, int]](), list[Run](), Rhythm(zone="Europe/Berlin"), DAY
+    for line in file.read_text().splitlines():
+        match line.split():
+            case ["period", hours]:
+                period = int(hours) * HOUR
+            case ["on", *words]:
+                rhythm = Rhythm("stated", on=" ".join(words), zone="Europe/Berlin")
+            case ["awake", begin, end]:
+                awake.append((int(begin) * 1000, int(end) * 1000))
+            case ["run", begin, end, word]:
+                runs.append(Run(int(begin) * 1000, int(end) * 1000, word == "ok"))
+    if not awake:
+        return World(Awake(), runs, rhythm, period)
+    return World(known(awake), runs, rhythm, period)
+
+
+if __name__ == "__main__":
+    main()
