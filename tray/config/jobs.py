@@ -109,7 +109,20 @@ class Job:
 
 KEYS = (
     *("engine", "sources", "excludes", "repository", "password_file", "password_command", "environment_file"),
-    *("options", "command", "enabled", "every", "on", "rhythm", "zone", "delay", "max_age", "conditions", "before", "after"),
+    *(
+        "options",
+        "command",
+        "enabled",
+        "every",
+        "on",
+        "rhythm",
+        "zone",
+        "delay",
+        "max_age",
+        "conditions",
+        "before",
+        "after",
+    ),
     *("keep_logs", "notify", "watched", "matches", "stalled_after", "check"),
 )
 """Every key of [jobs.NAME]."""

@@ -14,9 +14,6 @@ from tray.takeover.schedule import Schedule
 
 _MOST = 500
 _ALIKE = "its runs look like those of other commands, so they can be told only under `backup-tray run`"
-_THEIRS = (
-    "its runs look like others of {user}; Backup Tray of {user} can watch it: run `backup-tray jobs import` as {user}"
-)
 
 
 def this_machine() -> Machine:
@@ -39,7 +36,7 @@ def discover(machine: Machine, taken: Mapping[str, Sequence[str]]) -> list[Findi
     findings += _unscheduled(machine, findings)
     findings = _told_apart(findings[:_MOST])
     findings = _named(findings, taken)
-    return sorted(findings, key=lambda finding: (finding.state != "new",))
+    return sorted(findings, key=lambda finding: finding.state not in ("new", "taken over"))
 
 
 def _one_each(findings: Iterable[Finding]) -> list[Finding]:
@@ -123,10 +120,8 @@ def _named(findings: list[Finding], taken: Mapping[str, Sequence[str]]) -> list[
             named.append(replace(finding, name=owner, state="taken over", why=why))
             continue
         if finding.state == "new" and not finding.matches:
-            finding = replace(
-                finding, state="prefix", why=_THEIRS.format(user=finding.user) if finding.user else _ALIKE
-            )
-        name = _free(_slug(finding.name), used) if finding.state in ("new", "prefix") else finding.name
+            finding = replace(finding, state="prefix", why=_ALIKE)
+        name = _free(_slug(finding.name), used) if finding.state in ("new", "prefix", "foreign") else finding.name
         used.add(name)
         named.append(replace(finding, name=name))
     return named

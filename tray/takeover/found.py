@@ -62,9 +62,8 @@ class Finding:
         notes: One sentence for each thing that was not understood.
         next_ms: The scheduler's own statement of the next start.
         configs: The tools' configuration files that it uses.
-        user: The user that runs it, if that is another one; None otherwise.
         state: "new", "taken over" (a watched job has it), "wrapped" (it runs under Backup Tray), "off" (its owner switched it off),
-            "prefix" (its runs can be told only under our prefix) or "not understood".
+            "prefix" (its runs can be told only under our prefix), "foreign" (another user runs it) or "not understood".
     """
 
     source: str
@@ -83,7 +82,6 @@ class Finding:
     notes: tuple[str, ...] = ()
     next_ms: int | None = None
     configs: tuple[str, ...] = ()
-    user: str | None = None
     state: str = "new"
 
     @property

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 
 from tray import engines
 from tray.core.dataclass import dataclass
-from tray.core.model import BACKUP
 from tray.core.redact import Redactor
 from tray.engines.base import Plan
 from tray.observe.examine import NOT_ALONE, VARIABLES, absolute
@@ -38,18 +37,17 @@ class Part:
     shown: str
 
 
-def part(argv: Sequence[str], environ: Mapping[str, str], folder: str | None, *, user: str | None = None) -> Part:
+def part(argv: Sequence[str], environ: Mapping[str, str], folder: str | None) -> Part:
     """Return the facts about the call *argv*.
 
     Args:
         argv: Its words; an unknown piece is `UNKNOWN`.
         environ: Its environment, as far as it is known.
         folder: Its working folder, None if that is not known.
-        user: The user that runs it, if that is another one than the user of this Backup Tray.
     """
     engine, at = engines.recognise(argv, environ)
     plan = engine.plan(argv, at, environ)
-    names = _names(engine.name, plan, argv, environ, folder, user)
+    names = _names(engine.name, plan, argv, environ, folder)
     redactor = Redactor(argv, environ)
     return Part(
         engine=engine.name,
@@ -61,13 +59,7 @@ def part(argv: Sequence[str], environ: Mapping[str, str], folder: str | None, *,
     )
 
 
-def _names(
-    engine: str, plan: Plan, argv: Sequence[str], environ: Mapping[str, str], folder: str | None, user: str | None
-) -> list[str]:
-    if user is not None:  # the tracker makes one job for each engine and user
-        return (
-            [f"{engine} ({user})"] if plan.kind == BACKUP and engine not in (engines.COMMAND.name, *NOT_ALONE) else []
-        )
+def _names(engine: str, plan: Plan, argv: Sequence[str], environ: Mapping[str, str], folder: str | None) -> list[str]:
     if _needs_folder(plan) and folder is None:
         return []
     return [

@@ -19,9 +19,12 @@ from tray.takeover.schedule import Schedule
 from tray.takeover.shell import OddError, Shell, commands
 from tray.takeover.tools import Asked, Backup, Forms, Tool
 
+_BRIEF = frozenset(known.name for known in engines.ENGINES if known.notice == engines.Notice.IF_IT_LASTS)
+_BRIEFLY = "a run of {} that is over in a moment is not noticed; under `backup-tray run` each one is"
 PREFIX = "{prefix}"
 """Stands in `Finding.wrapped` where `backup-tray run --job NAME --` goes."""
 SCRIPT = "script"
+_THEIRS = "{user} runs it, so that user's Backup Tray can watch it: `{sudo} backup-tray jobs import`"
 _BACKUP_WORDS = regex.compile(
     r"(?i)backup|restic|borg|duplicity|rclone|rsync|kopia|rdiff|duply|rsnapshot|vorta|backintime|\bdar\b|snapshot"
 )
@@ -79,6 +82,10 @@ def findings(start: Start, machine: Machine) -> Iterator[Finding]:
         yield from _of_known(base, start, machine, known, reader, alone=alone)
 
 
+def _sudo(user: str) -> str:
+    return "sudo" if user == "root" else f"sudo -u {shlex.quote(user)}"
+
+
 def _of_known(
     base: Finding, start: Start, machine: Machine, known: _Known, reader: Reader, *, alone: bool
 ) -> Iterator[Finding]:
@@ -91,11 +98,10 @@ def _of_known(
         schedule=known.schedule or start.schedule,
         tool=known.tool or (SCRIPT if reader.scripts else ""),
         wrapped="" if known.schedule is not None or foreign else _wrapped(start, known),
-        why=start.off or known.why,
+        why=start.off or known.why or (_THEIRS.format(user=start.user, sudo=_sudo(start.user)) if foreign else ""),
         notes=(*start.notes, *reader.notes, *known.notes),
         configs=(known.config,) if known.config else (),
-        user=start.user if foreign else None,
-        state="off" if start.off else "not understood" if known.why else "new",
+        state="off" if start.off else "not understood" if known.why else "foreign" if foreign else "new",
     )
     yield from parted(common, known, label, whole)
 
@@ -106,8 +112,10 @@ def parted(common: Finding, known: _Known, label: str, whole: Sequence[str] = ()
         several = len(known.parts) > 1
         name = "-".join(word for word in (label, _end(part) if several and part else "") if word)
         matches = dict.fromkeys((*(part.names if part else ()), *whole))
+        brief = part is not None and part.engine in _BRIEF and common.state == "new"
         yield replace(
             common,
+            notes=(*common.notes, _BRIEFLY.format(part.engine)) if brief and part else common.notes,
             part=part,
             matches=tuple(matches),
             name=name or (part and _label(part)) or "backup",
@@ -139,32 +147,31 @@ def _at(machine: Machine, path: str, start: Start) -> str:
 
 def _known(call: Call, start: Start, machine: Machine) -> Iterator[_Known]:
     """Yield the backups that one call makes."""
-    user = None if start.user == machine.user else start.user
     if (tool := toolbox.tool_of(call.argv)) is not None:
-        yield from _of_tool(tool[0], tool[1], call, start, machine, user)
+        yield from _of_tool(tool[0], tool[1], call, start, machine)
         return
-    part = names.part(call.argv, call.environ, call.folder, user=user)
+    part = names.part(call.argv, call.environ, call.folder)
     if part.engine != engines.COMMAND.name and part.kind == BACKUP:
         notes = () if part.names else (f"the name of its runs cannot be foretold: {part.shown[:120]}",)
         yield _Known((part,), at=call.at, notes=notes)
 
 
-def _of_tool(tool: Tool, at: int, call: Call, start: Start, machine: Machine, user: str | None) -> Iterator[_Known]:
+def _of_tool(tool: Tool, at: int, call: Call, start: Start, machine: Machine) -> Iterator[_Known]:
     asked = Asked(call.argv[at + 1 :], call.environ, call.folder, start.home, machine)
     for backup in tool.called(asked):
-        yield known_of(tool, backup, user=user, at=call.at)
+        yield known_of(tool, backup, at=call.at)
 
 
-def known_of(tool: Tool, backup: Backup, *, user: str | None = None, at: int | None = None) -> _Known:
+def known_of(tool: Tool, backup: Backup, *, at: int | None = None) -> _Known:
     """Return a backup of a tool's configuration, with the names of its runs."""
-    parts = [_of_forms(forms, backup, user) for forms in backup.calls]
+    parts = [_of_forms(forms, backup) for forms in backup.calls]
     label = "-".join(word for word in (program_name(tool.programs[0]), backup.label) if word)
     return _Known(tuple(parts), tool.name, label, at, backup.schedule, backup.why, backup.notes, backup.file)
 
 
-def _of_forms(forms: Forms, backup: Backup, user: str | None) -> Part:
+def _of_forms(forms: Forms, backup: Backup) -> Part:
     """Return one call of an engine; its runs may have the name of each form."""
-    parts = [names.part(argv, backup.environ, backup.folder, user=user) for argv in forms]
+    parts = [names.part(argv, backup.environ, backup.folder) for argv in forms]
     return replace(parts[0], names=tuple(dict.fromkeys(name for part in parts for name in part.names)))
 
 

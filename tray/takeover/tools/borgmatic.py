@@ -25,11 +25,13 @@ def _called(asked: Asked) -> list[Backup]:
     words = list(asked.words)
     if _CREATES.isdisjoint(words) and not _OTHERS.isdisjoint(words):
         return []
-    files = _configs(words)
+    machine = asked.machine
+    homes = [asked.environ.get("XDG_CONFIG_HOME") or (f"{asked.home}/.config" if asked.home else "")]
+    files = [path for file in _configs(words) for path in _files(asked.path(file))]
+    files = files or ([] if _configs(words) else _usual(machine, homes))
     if not files:
-        homes = [asked.environ.get("XDG_CONFIG_HOME") or (f"{asked.home}/.config" if asked.home else "")]
-        return [backup for path in _usual(asked.machine, homes) for backup in _backups(path, asked.machine)]
-    return [backup for file in files for path in _files(asked.path(file)) for backup in _backups(path, asked.machine)]
+        return [Backup("", "", "borg", why="its configuration file was not found")]
+    return [backup for path in files for backup in _backups(path, machine)]
 
 
 def _configs(words: list[str]) -> list[str]:
