@@ -1,19 +1,16 @@
-"""Make and check Ed25519 signatures (RFC 8032) with the libcrypto that Python's `hashlib` has loaded already.
+"""Make and check Ed25519 signatures (RFC 8032) with the libcrypto that Python's `hashlib` uses.
 
 Loading the package `cryptography` takes 9 ms and 5 MiB, which every wrapped backup would pay for two signatures. It does the work
-only where libcrypto cannot be called: on Windows, and with an OpenSSL that has no Ed25519. Both give the same signatures.
+only where libcrypto cannot be called: on Windows, and with an OpenSSL that has no Ed25519. Both give the same signatures. Either is
+loaded with the first signature: the icon, which only reads the log, needs none, and libcrypto alone takes 1 MiB.
 """
 
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
+from importlib import import_module
 from typing import Any
-
-try:
-    import _hashlib
-except ImportError:  # a Python without OpenSSL
-    _hashlib = None  # type: ignore[assignment] # a module elsewhere
 
 SEED_SIZE = PUBLIC_SIZE = 32
 _SIGNATURE_SIZE = 64
@@ -36,24 +33,25 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: type of the result, types of
 }
 
 
-def _loaded() -> Any:
+@cache
+def _library() -> Any:
     """Return libcrypto with the types of its functions declared; None where it cannot make such a key."""
     try:
-        library = ctypes.CDLL(getattr(_hashlib, "__file__", None))
+        library = ctypes.CDLL(getattr(import_module("_hashlib"), "__file__", None))
         for name, (result, *arguments) in _FUNCTIONS.items():
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
         key = library.EVP_PKEY_new_raw_private_key(_ED25519, None, bytes(SEED_SIZE), SEED_SIZE)
         library.EVP_PKEY_free(key)
-    except (OSError, AttributeError):
+    except (ImportError, OSError, AttributeError):  # a Python without OpenSSL, or an OpenSSL without Ed25519
         return None
     return library if key else None
 
 
-_library = _loaded()
-if _library is None:
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+@cache
+def _package() -> Any:
+    """Return the module of `cryptography` that does the same."""
+    return import_module("cryptography.hazmat.primitives.asymmetric.ed25519")
 
 
 @cache
@@ -63,10 +61,10 @@ def public_of(seed: bytes) -> bytes:
     Raises:
         MemoryError: There is no memory for a key. (From every function here.)
     """
-    if _library is None:
-        return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    if _library() is None:
+        return bytes(_package().Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw())
     public, size = ctypes.create_string_buffer(PUBLIC_SIZE), _SIZE(PUBLIC_SIZE)
-    _must(_library.EVP_PKEY_get_raw_public_key(_secret(seed), public, ctypes.byref(size)))
+    _must(_library().EVP_PKEY_get_raw_public_key(_secret(seed), public, ctypes.byref(size)))
     return public.raw
 
 
@@ -76,12 +74,12 @@ def sign(seed: bytes, text: bytes) -> bytes:
 
     The last ones are remembered: each append first signs again the checkpoint of the append before (`append.append_all`).
     """
-    if _library is None:
-        return Ed25519PrivateKey.from_private_bytes(seed).sign(text)
+    if _library() is None:
+        return bytes(_package().Ed25519PrivateKey.from_private_bytes(seed).sign(text))
     signature, size = ctypes.create_string_buffer(_SIGNATURE_SIZE), _SIZE(_SIGNATURE_SIZE)
     with _context() as context:
-        _must(_library.EVP_DigestSignInit(context, None, None, None, _secret(seed)))
-        _must(_library.EVP_DigestSign(context, signature, ctypes.byref(size), text, len(text)))
+        _must(_library().EVP_DigestSignInit(context, None, None, None, _secret(seed)))
+        _must(_library().EVP_DigestSign(context, signature, ctypes.byref(size), text, len(text)))
     return signature.raw
 
 
@@ -89,42 +87,42 @@ def verifies(public: bytes, signature: bytes, text: bytes) -> bool:
     """Whether the owner of the key *public* made this *signature* over *text*."""
     if len(public) != PUBLIC_SIZE or len(signature) != _SIGNATURE_SIZE:
         return False
-    if _library is None:
+    if _library() is None:
         try:
-            Ed25519PublicKey.from_public_bytes(public).verify(signature, text)
-        except (InvalidSignature, ValueError):
+            _package().Ed25519PublicKey.from_public_bytes(public).verify(signature, text)
+        except (import_module("cryptography.exceptions").InvalidSignature, ValueError):
             return False
         return True
     with _context() as context:
-        _must(_library.EVP_DigestVerifyInit(context, None, None, None, _public(public)))
-        good = _library.EVP_DigestVerify(context, signature, len(signature), text, len(text)) == 1
-        _library.ERR_clear_error()  # a refusal must not surprise the next user of OpenSSL in this process
+        _must(_library().EVP_DigestVerifyInit(context, None, None, None, _public(public)))
+        good = _library().EVP_DigestVerify(context, signature, len(signature), text, len(text)) == 1
+        _library().ERR_clear_error()  # a refusal must not surprise the next user of OpenSSL in this process
     return bool(good)
 
 
 @cache
 def _secret(seed: bytes) -> int:
     """Return libcrypto's key for *seed*; it lives as long as the process, which uses one or two."""
-    return _must(_library.EVP_PKEY_new_raw_private_key(_ED25519, None, seed, SEED_SIZE))
+    return _must(_library().EVP_PKEY_new_raw_private_key(_ED25519, None, seed, SEED_SIZE))
 
 
 @lru_cache(maxsize=1024)
 def _public(raw: bytes) -> int:
-    return _must(_library.EVP_PKEY_new_raw_public_key(_ED25519, None, raw, PUBLIC_SIZE))
+    return _must(_library().EVP_PKEY_new_raw_public_key(_ED25519, None, raw, PUBLIC_SIZE))
 
 
 @contextmanager
 def _context() -> Iterator[int]:
-    context = _must(_library.EVP_MD_CTX_new())
+    context = _must(_library().EVP_MD_CTX_new())
     try:
         yield context
     finally:
-        _library.EVP_MD_CTX_free(context)
+        _library().EVP_MD_CTX_free(context)
 
 
 def _must(result: int | None) -> int:
     """Return *result* of a function of libcrypto, for which nothing and 0 mean a failure."""
     if not result:
-        _library.ERR_clear_error()
+        _library().ERR_clear_error()
         raise MemoryError("libcrypto could not make a key or a signature")
     return result

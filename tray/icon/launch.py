@@ -22,7 +22,7 @@ _log = logging.getLogger("tray.icon")
 
 def main(places: Places) -> int:
     """Be the tray of this user, or have the window opened if there is one already; return the exit code."""
-    load_without_tls()
+    load_without_openssl()
     lock = _claim(places)
     if lock is None:
         if reason := Windows().open("dashboard"):
@@ -30,7 +30,7 @@ def main(places: Places) -> int:
         return 0
     with lock:
         log_to_file(places)
-        from tray.icon.app import App, Source  # after `load_without_tls`; a second tray needs neither
+        from tray.icon.app import App, Source  # after `load_without_openssl`; a second tray needs neither
 
         def source() -> Source:
             from tray.status import StatusSource  # in the thread that polls, while the icon already shows
@@ -119,8 +119,12 @@ def without(*names: str) -> Iterator[None]:
             del sys.modules[name]
 
 
-def load_without_tls() -> None:
-    """Load asyncio without OpenSSL, which the tray never uses: it costs 4 MiB and 4 ms."""
+def load_without_openssl() -> None:
+    """Load asyncio and hashing without OpenSSL: TLS would cost 4 MiB and 4 ms, and libcrypto another MiB.
+
+    Python hashes without it too; only an entry that the tray itself puts on record loads libcrypto, to sign it.
+    """
     if sys.platform == "linux":
-        with without("ssl"):
-            import_module("asyncio")
+        with without("ssl", "_hashlib"):
+            for name in ("asyncio", "hashlib", "hmac"):
+                import_module(name)
