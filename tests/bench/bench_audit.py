@@ -23,6 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tray.audit.entry import Action, Draft
+from tray.audit.rows import plain_body
 from tray.audit.store import AuditLog
 from tray.audit.verify.check import verify
 from tray.core.clock import new_id
@@ -155,10 +156,9 @@ def verification(folder: Path) -> None:
     fill(folder, 4400)
     with AuditLog.read(folder / "audit.db") as log:
         note, entries = log.head()[2], log.entries(0, 1_000_000)
-        rows = log._live().execute("SELECT salt, body FROM bodies").fetchall()
-    contents = [b"\x00" + entry.raw for entry in entries] + [
-        b"\x02" + salt + rows.plain_body(body) for salt, body in rows
-    ]
+        bodies = log._live().execute("SELECT salt, body FROM bodies").fetchall()
+    contents = [b"\x00" + entry.raw for entry in entries]
+    contents += [b"\x02" + salt + plain_body(body) for salt, body in bodies]
     size = (folder / "audit.db").stat().st_size
 
     def check() -> None:

@@ -2,7 +2,7 @@
 
     python tests/bench/bench_hostile.py [SECONDS [SEED]]
 
-A real tracker looks at a process list of the bench's own (`observe_help.FakeProc`) that changes all the time, while a client asks
+A real tracker looks at a process list of the bench's own (`FakeProc`) that changes all the time, while a client asks
 it every few milliseconds. Prints one table: the longest and the 99th percentile of the time to an answer, the processor time that
 the tracker used, and how soon a run of our own among the hostile ones was shown. "bare" is the longest time to an answer of a
 server that does nothing else, asked in turn with the tracker: the machine's own noise. In the row "own_crowd" our own user has
@@ -81,7 +81,7 @@ TRACKER = """
 import sys
 from tray.observe.proc import Proc
 Proc.__init__.__defaults__ = (sys.argv[1],)
-Proc.newest = lambda self: b""
+Proc.newest = lambda self: 0
 from tray.cli.main import main
 sys.exit(main(["tracker"]))
 """

@@ -167,18 +167,19 @@ def build(folder: Path, entries: int) -> None:
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(mode=0o700, parents=True)
     now = clock.now_ms
-    with AuditLog.open(beside / "audit.db", beside / "audit.key") as log:
-        log._live().execute("PRAGMA synchronous = OFF")
-        log._live().execute("PRAGMA cache_size = -400000")
-        try:
+    clock.now_ms = lambda: END_MS - SPAN_MS
+    try:
+        with AuditLog.open(beside / "audit.db", beside / "audit.key") as log:
+            log._live().execute("PRAGMA synchronous = OFF")
+            log._live().execute("PRAGMA cache_size = -400000")
             batch: list[Draft] = []
             for draft in drafts(entries - 2):
                 batch.append(draft)
                 if len(batch) == _BATCH:
                     append(log, batch)
             append(log, batch)
-        finally:
-            clock.now_ms = now
+    finally:
+        clock.now_ms = now
     with sqlite3.connect(beside / "audit.db") as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
