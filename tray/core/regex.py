@@ -14,6 +14,8 @@ class _Expression:
         self._source = pattern, flags
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # a class with abstract methods looks for marks in each of its attributes
+            raise AttributeError(name)
         value = getattr(re.compile(*self._source), name)  # `re` remembers what it has compiled
         setattr(self, name, value)
         return value

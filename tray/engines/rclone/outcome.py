@@ -34,10 +34,11 @@ _READING = (
     "error listing",
     "can't copy - source file",
 )
-_NO_SPACE = regex.compile(
+_FULL = (
     r"(?i)no space left on device|disk quota exceeded|storage ?quota ?(?:has been )?exceeded|insufficient[_ ]s(?:pace|torage)"
     r"|too big for remaining disk space|disk is full|over quota|not enough (?:free )?space"
 )
+_NO_SPACE = regex.compile(_FULL)
 _REASONS = r"""
 <no space>
     There is no space left where the copy goes; free some space there, then run the backup again.
@@ -53,7 +54,7 @@ cannot find prior Path1 or Path2 listings|Must run --resync
 (?i)unable to decrypt configuration|couldn't decrypt configuration|wrong password
     The password of rclone's configuration is wrong or missing; check RCLONE_CONFIG_PASS or the `--password-command`.
 """
-_CAUSES = causes(_REASONS.replace("<no space>", _NO_SPACE.pattern))
+_CAUSES = causes(_REASONS.replace("<no space>", _FULL))
 _LOCK = regex.compile(r"prior lock file found: (.+)")
 _CODES = {
     2: "rclone could not do what was asked of it",
