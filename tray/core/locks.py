@@ -121,6 +121,13 @@ def boot_id() -> str:
     return boot
 
 
+def host() -> str:
+    """Return the name of this machine. The modules `socket` and `platform` take longer to load than the wrapper should."""
+    if sys.platform == "win32":
+        return os.environ.get("COMPUTERNAME", "")
+    return os.uname().nodename
+
+
 def process_start(pid: int) -> str | None:
     """Return when process *pid* started, as an opaque text (None: there is none); with the pid it names one process."""
     if sys.platform == "linux":

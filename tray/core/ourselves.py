@@ -25,13 +25,6 @@ PARTS = ("tray.repository.files", "tray.baselines.far_copies")
 """Modules with a `main` that run as a process of their own without the command line, since its import costs as much as they do."""
 
 
-def host() -> str:
-    """Return the name of this machine. The modules `socket` and `platform` take longer to load than the wrapper should."""
-    if sys.platform == "win32":
-        return os.environ.get("COMPUTERNAME", "")
-    return os.uname().nodename
-
-
 def python() -> list[str]:
     """Return the interpreter, isolated: it takes no module from the working folder and no setting from the environment."""
     return [sys.executable, *(("-E", "-P") if _needs_user_site() else ("-I",))]

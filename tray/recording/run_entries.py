@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tray.audit.entry import SEVERITY_OF, Action, Draft
-from tray.core import clock, ourselves
+from tray.core import clock, locks
 from tray.core.dataclass import replace
 from tray.core.model import EndedRun, Outcome, Source, Step
 from tray.core.redact import Redactor
@@ -31,7 +31,7 @@ def started(info: RunInfo, *, evidence: Mapping[str, Any] | None = None) -> Draf
             "repository": info.repository,
             "sources": list(info.sources),
             "command": list(info.command),
-            "host": ourselves.host(),
+            "host": locks.host(),
             "pid": os.getpid() if evidence is None else evidence.get("pid"),
             "user": info.user,
             "overlaps": info.overlaps,

@@ -1,16 +1,18 @@
 """Once a run is on record: the tasks of a tracker that the wrapper does where there is none."""
 
 import os
-import subprocess
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from tray import runs
-from tray.core import ourselves
 from tray.core.errors import ConfigError
 from tray.core.files import content
 from tray.core.paths import HOME_VARIABLE, Places
 from tray.observe import awake_log
 from tray.runs import retention
+
+if TYPE_CHECKING:
+    import subprocess
 
 SECONDS = 2.0
 
@@ -47,13 +49,14 @@ def _send_afar(places: Places) -> None:
 
 def send_copies(places: Places, seconds: float = SECONDS) -> "subprocess.Popen[bytes]":
     """Start the process that copies and forwards, wait for it at most *seconds*, and return it; it may go on after that."""
-    process = ourselves.start("tray.baselines.far_copies", environment=_environ(places))
+    import subprocess  # few configurations name further places
+
+    from tray.core import ourselves  # as above
+
+    environ = ourselves.environ()
+    if HOME_VARIABLE in os.environ:
+        environ[HOME_VARIABLE] = str(places.config.parent)
+    process = ourselves.start("tray.baselines.far_copies", environment=environ)
     with suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
     return process
-
-
-def _environ(places: Places) -> dict[str, str]:
-    if HOME_VARIABLE not in os.environ:
-        return ourselves.environ()
-    return {**ourselves.environ(), HOME_VARIABLE: str(places.config.parent)}

@@ -10,21 +10,26 @@ import atexit
 import errno
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tray import last_resort
 from tray.core.dataclass import dataclass, replace
 from tray.engines.base import Exit
 from tray.wrapper.waker import FORWARDED
 
-if sys.platform != "win32":
+if sys.platform == "win32":
+    import subprocess
+
+    _Process = subprocess.Popen[bytes]
+else:
     import resource
+
+    _Process = int  # its number; `subprocess` would load for longer than a millisecond
 
 _KEYS = frozenset((signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)))
 """The signals of Ctrl-C and Ctrl-\\."""
@@ -41,6 +46,14 @@ class Terminal(Enum):
     NONE = 0
     BACKGROUND = 1
     FOREGROUND = 2
+
+
+_GROUPS: dict[Terminal, dict[str, Any]] = {
+    Terminal.NONE: {"setsid": True},
+    Terminal.BACKGROUND: {"setpgroup": 0},
+    Terminal.FOREGROUND: {},
+}
+"""The session and process group that the command gets (see the module)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +113,9 @@ class Child:
     @property
     def pid(self) -> int:
         """The process id."""
-        return self._process.pid
+        if sys.platform == "win32":
+            return self._process.pid
+        return self._process
 
     def forward(self, number: int) -> None:
         """Pass a signal on, once for each time that it came to us; INT goes to a whole group of its own, as a terminal's would."""
@@ -112,7 +127,7 @@ class Child:
                 self._process.send_signal(number)
             elif number == signal.SIGINT and not self.shares_group:
                 os.killpg(self.pid, number)
-            else:  # Popen.send_signal would take the exit status of a command that has just ended, and `check` would miss it
+            else:
                 os.kill(self.pid, number)
 
     def ask(self) -> None:
@@ -144,7 +159,7 @@ class Child:
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         if not pid:
             return False
-        code = self._process.returncode = os.waitstatus_to_exitcode(status)
+        code = os.waitstatus_to_exitcode(status)
         self.exit = Exit(code, None, self.was_asked) if code >= 0 else Exit(None, -code, self.was_asked)
         self._ended()
         return True
@@ -222,12 +237,12 @@ def _unblock(numbers: Iterable[int]) -> None:
 
 def _start(
     argv: Sequence[str], environ: Mapping[str, str], stdout: int | None, stderr: int | None, terminal: Terminal
-) -> "subprocess.Popen[bytes]":
+) -> _Process:
     last_resort.started = True  # before: whatever fails from here on, the command must not be started twice
     try:
-        return _popen(argv, environ, stdout, stderr, terminal)
-    except (OSError, ValueError, subprocess.SubprocessError):
-        last_resort.started = False  # Popen says so if the command was not executed
+        return _spawned(argv, environ, stdout, stderr, terminal)
+    except (OSError, ValueError):
+        last_resort.started = False  # the command was not executed
         raise
     except Exception:
         last_resort.started = _has_child()
@@ -247,28 +262,22 @@ def _has_child() -> bool:
     return True
 
 
-def _popen(
+def _spawned(
     argv: Sequence[str], environ: Mapping[str, str], stdout: int | None, stderr: int | None, terminal: Terminal
-) -> "subprocess.Popen[bytes]":
+) -> _Process:
+    """Start the command by the C library, which searches PATH. It gets the signal mask that we had, and no handler of ours."""
     if sys.platform == "win32":
         return subprocess.Popen(argv, env=dict(environ), stdout=stdout, stderr=stderr)
-    if terminal is Terminal.NONE:
-        return subprocess.Popen(
-            argv, env=dict(environ), stdout=stdout, stderr=stderr, close_fds=False, start_new_session=True
-        )
-    if terminal is Terminal.BACKGROUND:
-        return subprocess.Popen(argv, env=dict(environ), stdout=stdout, stderr=stderr, close_fds=False, process_group=0)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _KEYS)
-
-    def take_keys() -> None:
-        for number in _KEYS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, signal.SIG_DFL)  # before it may come: our handler would swallow it
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _KEYS if terminal is Terminal.FOREGROUND else ())
     try:
-        return subprocess.Popen(
-            argv, env=dict(environ), stdout=stdout, stderr=stderr, close_fds=False, preexec_fn=take_keys
+        return os.posix_spawnp(
+            argv[0],
+            list(argv),
+            environ,
+            file_actions=[(os.POSIX_SPAWN_DUP2, fd, to) for fd, to in ((stdout, 1), (stderr, 2)) if fd is not None],
+            setsigmask=before,
+            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # Python ignores them
+            **_GROUPS[terminal],
         )
     except BaseException:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

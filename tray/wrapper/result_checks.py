@@ -9,9 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray import engines, runs, wording
-from tray.core import clock, ourselves, regex
+from tray import engines, runs
+from tray.core import clock, regex
 from tray.core.dataclass import replace
+from tray.core.locks import host
 from tray.core.model import BACKUP, Outcome
 from tray.core.paths import Places
 from tray.engines.base import Engine, Exit, Plan, Result
@@ -127,6 +128,8 @@ def collapsed(result: Result, info: RunInfo, past: "Sequence[Past]") -> Result:
     files = _shrunk(result.files, [run.files for run in alike])
     if size is None and files is None:
         return result
+    from tray import wording  # a script starts before this loads
+
     much = f"{wording.size(size[0])} in place of {wording.size(size[1])}" if size else ""
     many = f"{files[0]:,} in place of {wording.plural(files[1], 'file')}" if files else ""
     words = f"much smaller than usual: {much or many}; was a folder emptied or moved?"
@@ -245,7 +248,7 @@ def _of_others(result: Result, engine: Engine, repository: str | None, command: 
     waiting = next((lock for lock in known if not lock.gone), None)
     if waiting is None:
         return result
-    here = ourselves.host().partition(".")[0]
+    here = host().partition(".")[0]
     if (waiting.holder or "").endswith(f" on {here}"):
         return replace(result, advice=f"Wait until {waiting.holder} ends: it holds the lock.")
     if engine.spares_locks:
