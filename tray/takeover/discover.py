@@ -62,13 +62,13 @@ def _joined(group: list[Finding]) -> Finding:
 def _unscheduled(machine: Machine, findings: Sequence[Finding]) -> list[Finding]:
     """Return the backups of configuration files that no scheduler found so far starts."""
     seen = {name for finding in findings for name in finding.matches}
-    used = {file for finding in findings for file in finding.configs}
+    used = {origin for finding in findings for origin in finding.configs}
     more: list[Finding] = []
     for tool in toolbox.TOOLS:
         for backup in tool.configured(machine):
             known = understand.known_of(tool, backup)
             matches = [name for part in known.parts for name in part.names]
-            if seen.intersection(matches) or backup.file in used:
+            if seen.intersection(matches) or backup.origin in used:
                 continue
             source = tool.name if backup.runs_itself else f"configuration of {tool.name}"
             missing = (

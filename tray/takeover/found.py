@@ -61,7 +61,7 @@ class Finding:
         why: Why it cannot be taken over; "" if it can.
         notes: One sentence for each thing that was not understood.
         next_ms: The scheduler's own statement of the next start.
-        configs: The tools' configuration files that it uses.
+        configs: The tool's configuration file and profile that it uses.
         state: "new", "taken over" (a watched job has it), "wrapped" (it runs under Backup Tray), "off" (its owner switched it off),
             "prefix" (its runs can be told only under our prefix), "foreign" (another user runs it) or "not understood".
     """

@@ -43,7 +43,7 @@ class _Known:
         schedule: The schedule that the tool keeps for it, which counts instead of the scheduler's.
         why: The reason why it is not understood.
         notes: See `Finding`.
-        config: The tool's configuration file.
+        config: The tool's configuration file and profile.
     """
 
     parts: tuple[Part, ...] = ()
@@ -166,7 +166,7 @@ def known_of(tool: Tool, backup: Backup, *, at: int | None = None) -> _Known:
     """Return a backup of a tool's configuration, with the names of its runs."""
     parts = [_of_forms(forms, backup) for forms in backup.calls]
     label = "-".join(word for word in (program_name(tool.programs[0]), backup.label) if word)
-    return _Known(tuple(parts), tool.name, label, at, backup.schedule, backup.why, backup.notes, backup.file)
+    return _Known(tuple(parts), tool.name, label, at, backup.schedule, backup.why, backup.notes, backup.origin)
 
 
 def _of_forms(forms: Forms, backup: Backup) -> Part:

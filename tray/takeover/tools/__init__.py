@@ -43,6 +43,11 @@ class Backup:
     why: str = ""
     notes: tuple[str, ...] = ()
 
+    @property
+    def origin(self) -> str:
+        """The configuration file and the label: no other backup has both."""
+        return f"{self.file} {self.label}"
+
     def without_schedule(self) -> "Backup":
         """Return it without its own schedule: its starter's counts."""
         return replace(self, schedule=None, runs_itself=False)

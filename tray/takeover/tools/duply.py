@@ -40,7 +40,9 @@ def _configured(machine: Machine) -> list[Backup]:
 def _backup(folder: str, machine: Machine) -> Backup:
     profile, path = folder.rstrip("/").rpartition("/")[2], f"{folder}/conf"
     shown = path.removeprefix(machine.root) if machine.root else path
-    shell = Shell({"HOME": machine.home}, host=machine.host, user=machine.user, now=machine.now_ms / 1000)
+    shell = Shell(
+        {"HOME": machine.home, "DUPL_PARAMS": ""}, host=machine.host, user=machine.user, now=machine.now_ms / 1000
+    )
     try:
         for command in commands(reading.text(path)):
             words = command.words[1:] if command.words[0] == "export" else command.words

@@ -18,7 +18,7 @@ from tray.takeover import reading
 from tray.takeover.found import Machine
 from tray.takeover.schedule import DAY_MS, HOUR_MS, Schedule
 from tray.takeover.shell import UNKNOWN
-from tray.takeover.tools import Asked, Backup, Tool
+from tray.takeover.tools import Asked, Backup, Forms, Tool
 
 _PLACES = (".local/share/Vorta/settings.db", ".var/app/com.borgbase.Vorta/data/Vorta/settings.db")
 _MOST_BYTES = 256 * 1024 * 1024
@@ -111,18 +111,23 @@ def _backup(profile: _Profile, path: str, machine: Machine, late: tuple[str, ...
     notes = late
     if archive is None:
         notes = (*late, f"the form of its archives' names is not understood: {profile.archive}")
-    calls = () if archive is None else ((("borg", "create", f"{profile.url}::{archive}", *profile.sources),),)
+    calls = () if archive is None else (_forms(profile.url, archive, profile.sources),)
     schedule = _schedule(profile)
     if schedule is not None:
         notes = (*notes, "Vorta starts it only while its tray program runs")
     return Backup(profile.name, path, "borg", calls, folder="/", schedule=schedule, runs_itself=True, notes=notes)
 
 
+def _forms(url: str, archive: str, sources: tuple[str, ...]) -> Forms:
+    """Return the call for borg 1, and for borg 2."""
+    return ("borg", "create", f"{url}::{archive}", *sources), ("borg", "create", "-r", url, archive, *sources)
+
+
 def _archive(form: str, profile: str, machine: Machine) -> str | None:
     """Return the name of today's archive; Vorta itself replaces the parts in braces. None if one is not known."""
     now = time.localtime(machine.now_ms / 1000)
     known = {
-        "hostname": machine.host,
+        "hostname": machine.host.partition(".")[0],
         "fqdn": machine.host,
         "user": machine.user,
         "profile_slug": profile.lower().replace(" ", "-"),
@@ -130,7 +135,7 @@ def _archive(form: str, profile: str, machine: Machine) -> str | None:
 
     def value(match: "re.Match[str]") -> str:
         name, _, pattern = match[1].partition(":")
-        if name in ("now", "utcnow"):
+        if name in ("now", "utcnow", "utc_now"):
             return time.strftime(pattern or "%Y-%m-%d %H:%M:%S", now)
         return known.get(name, UNKNOWN)
 
