@@ -9,7 +9,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import cache
 from hashlib import sha256
@@ -48,6 +48,7 @@ class Action(StrEnum):
     RUN_CANCEL_REQUESTED = "run.cancel_requested"
     JOB_SEEN = "job.seen"
     JOB_FORGOTTEN = "job.forgotten"
+    JOB_RENAMED = "job.renamed"
     JOB_CREATED = "job.created"
     CONFIG_CHANGED = "config.changed"
     REPOSITORY_CREATED = "repository.created"
@@ -280,8 +281,17 @@ def parsed(raw: bytes) -> dict[str, Any]:
     return data
 
 
-def ended_run(entry: Mapping[str, Any], body: Mapping[str, Any] | None, seq: int | None) -> EndedRun:
-    """Return the run whose end *entry* is; facts that stood in an erased body are None."""
+def ended_run(
+    entry: Mapping[str, Any],
+    body: Mapping[str, Any] | None,
+    seq: int | None,
+    present: Callable[[str], str] = lambda job: job,
+) -> EndedRun:
+    """Return the run whose end *entry* is; facts that stood in an erased body are None.
+
+    Args:
+        present: Returns the present name of the job on record.
+    """
     body = body or {}
     finished = clock.from_text(entry["time"])
     started, duration = _time_of(body.get("started_at")), entry["duration_ms"]
@@ -289,7 +299,7 @@ def ended_run(entry: Mapping[str, Any], body: Mapping[str, Any] | None, seq: int
         started = finished - duration
     return EndedRun(
         run=entry["run"],
-        job=entry["job"] or "",
+        job=present(entry["job"] or ""),
         engine=entry["engine"] or "",
         outcome=_outcome(entry["result"]),
         started_ms=started,

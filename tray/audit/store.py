@@ -18,10 +18,11 @@ from tray.audit.entry import ENDS, Action, Draft, OpenRun, ended_run, open_run
 from tray.audit.merkle import Frontier, Tiles
 from tray.audit.rows import ENTRY, GOOD, PLAIN, StoredEntry, stored
 from tray.audit.schema import ENDED, STARTED
-from tray.audit.search import by_facets
+from tray.audit.search import by_facets, renames
 from tray.audit.search.conditions import Filter
 from tray.audit.search.good_runs import GoodRuns, Run
 from tray.audit.search.jobs import KnownJobs, Marks
+from tray.audit.search.renames import Names
 from tray.core.errors import AuditUnavailableError, EntryNotFoundError, EntryPrunedError, RedactRefusedError
 from tray.core.model import BACKUP, EndedRun, JobHistory
 
@@ -174,6 +175,11 @@ class AuditLog:
                 for names in jobs
             ]
 
+    def names(self) -> Names:
+        """Return the present names of jobs that were renamed; `known_jobs` and entries keep the names on record."""
+        with self._snapshot() as connection:
+            return renames.read(connection)
+
     def open_runs(self) -> list[OpenRun]:
         """Return the runs that have a start and no end on record, the oldest first."""
         with self._snapshot() as connection:
@@ -192,9 +198,9 @@ class AuditLog:
             job: Only of this job.
         """
         wanted = Filter(action=ENDS, job=None if job is None else (job,))
-        entries = self._newest(wanted, limit, before)
+        entries, names = self._newest(wanted, limit, before), self.names()
         with database.guard(self.db):
-            return [ended_run(entry.data, entry.body, entry.seq) for entry in entries]
+            return [ended_run(entry.data, entry.body, entry.seq, names.present) for entry in entries]
 
     def good_ends(self, job: str, limit: int) -> list[StoredEntry]:
         """Return the newest ends of *job* that were a success or a warning, the newest first."""
@@ -202,6 +208,7 @@ class AuditLog:
 
     def _newest(self, wanted: Filter, limit: int, before: int | None = None) -> list[StoredEntry]:
         with self._snapshot() as connection:
+            wanted = renames.read(connection).widened(wanted)
             keys = itertools.islice(by_facets.recorded(connection, wanted, before), limit)
             return by_facets.read(connection, [seq for _, seq in keys])
 

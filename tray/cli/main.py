@@ -20,6 +20,7 @@ COMMANDS = {
     "create": ("create", "make a first backup here in the terminal"),
     "backup": ("run", "run a configured job"),
     "schedule": ("schedule", "have the system start a job again and again: by systemd or cron"),
+    "jobs": ("jobs", "which backups there are to be, and how often each is expected"),
     "status": ("status", "are my backups fine? The same answer as the icon"),
     "history": ("history", "past runs"),
     "log": ("history", "the full log of a run"),

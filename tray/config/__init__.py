@@ -84,6 +84,7 @@ class Config:
         audit: Settings of the audit log.
         runs: Limits of the logs of ended runs.
         privacy: Further parts of command lines that may be shown.
+        owners: The job to which runs belong whose own name its `matches` lists, by that name.
     """
 
     ask_every_ms: int | None = ASK_EVERY_MS
@@ -93,6 +94,14 @@ class Config:
     audit: AuditConfig = field(default_factory=AuditConfig)
     runs: RunsConfig = field(default_factory=RunsConfig)
     privacy: Rules = field(default_factory=Rules)
+    owners: Mapping[str, str] = field(default_factory=dict)
+
+    def owner(self, job: str) -> str:
+        """Return the job to which a run named *job* belongs, mostly that one; "home (check)" follows "home"."""
+        if job in self.owners:
+            return self.owners[job]
+        base, opening, kind = job.rpartition(" (")
+        return self.owners[base] + opening + kind if base in self.owners else job
 
     def limit(self, job: str) -> float | None:
         """Return after how many seconds without progress a run of *job* counts as stalled, None: never.
@@ -141,6 +150,7 @@ def settings(document: Document) -> Config:
         audit=document.read("audit", _audit),
         runs=document.read("runs", _runs),
         privacy=document.read("privacy", _privacy),
+        owners=dict(_owners(document)),
     )
 
 
@@ -151,6 +161,17 @@ def _own_limits(document: Document) -> Iterator[tuple[str, float]]:
         limit = seconds(table["stalled_after"]) if isinstance(table, dict) and "stalled_after" in table else None
         if limit is not None:
             yield name, limit
+
+
+def _owners(document: Document) -> Iterator[tuple[str, str]]:
+    """Yield each name in `matches` with the first job that lists it; `tray.config.jobs` reports the faults."""
+    jobs, seen = document.tables.get("jobs"), set()
+    for job, table in jobs.items() if isinstance(jobs, dict) else ():
+        names = table.get("matches") if isinstance(table, dict) else None
+        for name in names if isinstance(names, list) else ():
+            if isinstance(name, str) and name not in seen:
+                seen.add(name)
+                yield name, job
 
 
 def _check_version(document: Document) -> None:

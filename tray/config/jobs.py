@@ -12,9 +12,10 @@ the nearest known key, since a mistyped key must not go unseen.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from functools import cache, partial
+from functools import cache, lru_cache, partial
+from importlib import import_module
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -109,20 +110,8 @@ class Job:
 
 KEYS = (
     *("engine", "sources", "excludes", "repository", "password_file", "password_command", "environment_file"),
-    *(
-        "options",
-        "command",
-        "enabled",
-        "every",
-        "on",
-        "rhythm",
-        "zone",
-        "delay",
-        "max_age",
-        "conditions",
-        "before",
-        "after",
-    ),
+    *("options", "command", "enabled", "every", "on", "rhythm", "zone", "delay", "max_age"),
+    *("conditions", "before", "after"),
     *("keep_logs", "notify", "watched", "matches", "stalled_after", "check"),
 )
 """Every key of [jobs.NAME]."""
@@ -331,13 +320,14 @@ def _rhythm(table: _Table) -> dict[str, Any]:
         )
         stated = []
     every = table.or_default("every", lambda _: _every(table), None) if stated == ["every"] else None
-    on = table.or_default("on", table.lines, None) if stated == ["on"] else None
+    zone = table.or_default("zone", lambda _: _zone(table), None)
+    on = table.or_default("on", lambda _: _on(table, zone), None) if stated == ["on"] else None
     word = table.or_default("rhythm", lambda _: _rhythm_word(table), LEARN) if stated == ["rhythm"] else LEARN
     return {
         "rhythm": word if every is None and on is None else STATED,
         "every_ms": every,
         "on": on,
-        "zone": table.or_default("zone", lambda _: _zone(table), None),
+        "zone": zone,
         "delay_ms": table.or_default("delay", lambda key: table.length(key, 1, "15m") or 0, 0),
         "max_age_ms": table.or_default("max_age", lambda key: table.length(key, MINUTE_MS, "7d"), None),
         "max_age_off": table.table.get("max_age") == OFF,
@@ -367,6 +357,20 @@ def _every(table: _Table) -> int:
     return value
 
 
+def _on(table: _Table, zone: str | None) -> str:
+    on = table.lines("on")
+    if (why := _fault(on, zone)) is not None:
+        raise table.fault("on", f"`on`: {why.rstrip('.')}")
+    return on
+
+
+@cache
+def _fault(on: str, zone: str | None) -> str | None:
+    """Return why *on* cannot be followed, None if it can. The packages that read it load in milliseconds, and few jobs need it."""
+    why: str | None = import_module("tray.rhythm.slots").fault(on, zone)
+    return why
+
+
 def _rhythm_word(table: _Table) -> str:
     word = table.text("rhythm")
     if word not in (LEARN, OFF):
@@ -389,7 +393,7 @@ def _check(table: _Table) -> int | None:
 def _zone(table: _Table) -> str:
     name = table.line("zone")
     if not _is_zone(name):
-        raise table.fault("zone", f"{name!r} is no time zone{nearest(name, sorted(available_timezones()))}")
+        raise table.fault("zone", f"{name!r} is no time zone{nearest(name, tuple(sorted(available_timezones())))}")
     return name
 
 
@@ -410,9 +414,10 @@ def _is_absolute(path: str) -> bool:
     return os.path.isabs(path) or path.startswith("~/") or path == "~"
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+@lru_cache(maxsize=256)
+def nearest(word: str, known: Sequence[str]) -> str:
     """Return "; did you mean …?" with the known word that is nearest to *word*, "" if none is near."""
-    return "".join(f"; did you mean {match!r}?" for match in get_close_matches(word, list(known), 1))
+    return "".join(f"; did you mean {match!r}?" for match in get_close_matches(word, known, 1))
 
 
 def _notes(document: Document, tables: Mapping[str, Any]) -> Iterator[str]:

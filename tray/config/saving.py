@@ -3,14 +3,13 @@
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import tomlkit
-from tomlkit import TOMLDocument
-from tomlkit.items import InlineTable, Table
+from tomlkit.items import InlineTable, Item, Table
 
 from tray import config
 from tray.config import file
@@ -40,17 +39,15 @@ def save_job(places: Places, job: Job) -> None:
     values = {key: fields[key] or None for key in _COMMAND_KEYS}
     values |= {key: fields[key] for key in _OTHER_KEYS if fields[key]}
     values |= {key: config.length_text(fields[f"{key}_ms"]) for key in ("every", "max_age") if fields[f"{key}_ms"]}
-    with changing(places) as document:
-        set_keys(document, job.name, values)
+    change(places, lambda text: with_keys(text, job.name, values))
 
 
-@contextmanager
-def changing(places: Places) -> Iterator[TOMLDocument]:
-    """Give the parsed file to be changed, and write it back; its comments and unknown keys stay as they are.
+def change(places: Places, edit: Callable[[str], str]) -> tuple[str, str]:
+    """Replace the text of the file by *edit* of it, and return both. A missing file is begun.
 
     The new text goes to a file beside it, is synced, and takes its place in one step, so readers never see half of it. A symbolic
-    link is followed. Two writers at once wait for each other. Nothing is written if the block raises, or if the new text would
-    not be a configuration that makes sense.
+    link is followed. Two writers at once wait for each other. Nothing is written if *edit* raises, or if the general settings of
+    the new text make no sense.
 
     Raises:
         ConfigError: The present file or the new text does not make sense; the file is left alone.
@@ -58,26 +55,66 @@ def changing(places: Places) -> Iterator[TOMLDocument]:
     """
     with _locked(private(places.config)):
         config.load(places)
-        before = file.read_text(places.config_file)
-        document = tomlkit.parse(before or f"{HEADER}version = {config.VERSION}\n")
-        yield document
-        text = tomlkit.dumps(document)
-        if text != before:
-            config.settings(file.Document(places.config_file, text))
-            _replace(places.config_file.resolve(), text)
+        present = file.read_text(places.config_file)
+        before = present if present is not None else f"{HEADER}version = {config.VERSION}\n"
+        after = edit(before)
+        if after != present:
+            config.settings(file.Document(places.config_file, after))
+            _replace(places.config_file.resolve(), after)
+        return before, after
 
 
-def set_keys(document: TOMLDocument, name: str, values: Mapping[str, Any]) -> None:
-    """Set the keys of [jobs.*name*], which is made if it is missing; None removes a key."""
-    jobs = document.setdefault("jobs", tomlkit.table(is_super_table=True))
-    table = jobs.get(name)
+def with_keys(text: str, name: str, values: Mapping[str, Any]) -> str:
+    """Return *text* with these keys in [jobs.*name*], which is made if it is missing; None removes a key."""
+    path = ("jobs", name)
+    document = tomlkit.parse(text)
+    table = document.get("jobs", {}).get(name)
     if not isinstance(table, Table | InlineTable):
-        table = jobs[name] = tomlkit.table()
-    for key, value in values.items():
-        if value is not None:
-            table[key] = list(value) if isinstance(value, tuple) else value
-        elif key in table:
+        given = {key: value for key, value in values.items() if value is not None}
+        return file.with_table(text, path, [_line(*pair) for pair in given.items()])
+    new = {key: value for key, value in values.items() if value is not None and key not in table}
+    if not file.has_header(text, path):  # dotted keys or an inline table
+        table.update({key: _item(value) for key, value in new.items()})
+        new = {}
+    for key in values.keys() & table.keys() - new.keys():
+        if values[key] is None:
             del table[key]
+        else:
+            table[key] = _item(values[key])
+    return file.with_lines(tomlkit.dumps(document), path, [_line(*pair) for pair in new.items()])
+
+
+def _item(value: Any) -> Item:
+    if isinstance(value, dict):
+        inline = tomlkit.inline_table()
+        inline.update(value)
+        return inline
+    item: Item = tomlkit.item(list(value) if isinstance(value, tuple) else value)
+    return item
+
+
+def _line(key: str, value: Any) -> str:
+    return f"{key} = {_item(value).as_string()}\n"
+
+
+def renamed(text: str, old: str, new: str) -> str:
+    """Return *text* in which the job *old* is called *new*; its place and its comments stay."""
+    changed = file.renamed(text, ("jobs", old), new)
+    if old not in tomlkit.parse(changed).get("jobs", {}):
+        return changed
+    document = tomlkit.parse(text)  # it stands inside an inline table
+    document["jobs"][new] = document["jobs"].pop(old)
+    return tomlkit.dumps(document)
+
+
+def without(text: str, name: str) -> str:
+    """Return *text* without the job *name*; comments that stand behind its last key stay."""
+    changed = file.without(text, ("jobs", name))
+    document = tomlkit.parse(changed)
+    if name in document.get("jobs", {}):  # it stands inside an inline table
+        del document["jobs"][name]
+        return tomlkit.dumps(document)
+    return changed
 
 
 @contextmanager

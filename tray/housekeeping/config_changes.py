@@ -70,6 +70,19 @@ def accept(places: Places, *path: str) -> None:
         return
 
 
+def described(before: str, after: str) -> list[dict[str, str | None]]:
+    """Return the keys in which two texts of the file differ, as `compared` does; both are valid TOML."""
+    salt = secrets.token_hex(16)
+    return compared(*(_values(tomllib.loads(text), salt) for text in (before, after)))
+
+
+def shown(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of the table of a job as they may be shown, without passwords."""
+    open_keys = ("password_command",)  # a command line, in which only words are hidden
+    cleaned = {key: key not in open_keys and is_secret_name(key) for key in table}
+    return {key: HIDDEN if hidden else _clean(table[key]) for key, hidden in cleaned.items()}
+
+
 def _is_below(key: str, path: str) -> bool:
     return key == path or key.startswith(f"{path}.")
 
@@ -127,7 +140,11 @@ def _read(file: Path, salt: str) -> tuple[Values, str | None]:
     except (ValueError, RecursionError) as error:
         place = re.search(r"line \d+", str(error))
         return {}, f"It is not valid TOML{f', {place[0]}' if place else ''}."  # the words around it may be a password
-    return {_text(path): [_shown(path, value), _digest(salt, value)] for path, value in _flat(data)}, None
+    return _values(data, salt), None
+
+
+def _values(data: Mapping[str, Any], salt: str) -> Values:
+    return {_text(path): [_shown(path, value), _digest(salt, value)] for path, value in _flat(data)}
 
 
 def _record(places: Places, result: str, changes: Sequence[dict[str, str | None]], fault: str | None) -> None:

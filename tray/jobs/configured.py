@@ -20,13 +20,15 @@ CLASHING_VARIABLES = ("RESTIC_PASSWORD_COMMAND", "RESTIC_REPOSITORY_FILE")
 
 
 def find(places: Places, name: str) -> Job:
-    """Return the configured job *name*.
+    """Return the configured job *name*; a former name that `matches` lists leads to it too.
 
     Raises:
         JobNotFoundError: There is none.
         ConfigError: The configuration file is broken, or the job is.
     """
     configured = jobs.load(places)
+    if name not in configured.jobs and name not in configured.broken:
+        name = configured.owners.get(name, name)
     if name in configured.jobs:
         return configured.jobs[name]
     if name in configured.broken:

@@ -8,6 +8,7 @@ from tray.audit.proof import root_of
 from tray.audit.rows import StoredEntry
 from tray.audit.search import search
 from tray.audit.search.conditions import Filter
+from tray.audit.search.renames import NONE, Names
 from tray.audit.store import AuditLog
 from tray.audit.verify.verdict import Verdict
 from tray.baselines import all_copies
@@ -119,11 +120,11 @@ def matching(log: AuditLog, wanted: Filter, rests: Base, *, entries: bool) -> It
         after = page.next
 
 
-def run_of(entry: StoredEntry) -> EndedRun | None:
-    """Return the run whose end *entry* is, None if it is none."""
+def run_of(entry: StoredEntry, names: Names = NONE) -> EndedRun | None:
+    """Return the run whose end *entry* is, under the present name of its job; None if it is none."""
     if entry.data["action"] not in ENDS or entry.data["run"] is None:
         return None
-    return ended_run(entry.data, entry.body, entry.seq)
+    return ended_run(entry.data, entry.body, entry.seq, names.present)
 
 
 def earlier(log: AuditLog, run: EndedRun, rests: Base) -> list[EndedRun]:

@@ -193,7 +193,8 @@ def _of_filter(places: Places, order: Order) -> _Made:
         if content is None and of_entries:
             content = _drawn(order, of_period.sheet_of_entries(entries, wanted, rests))
         elif content is None:
-            runs = (run for entry in entries if (run := basis.run_of(entry)) is not None)
+            names = log.names()
+            runs = (run for entry in entries if (run := basis.run_of(entry, names)) is not None)
             before = partial(basis.backup_before, log, moment_ms=wanted.since_ms, rests=rests)
             summary = of_period.summarise(runs, wanted, rests, before)
             content = _drawn(order, of_period.sheet(summary, every_run=order.format != "text"))

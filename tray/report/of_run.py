@@ -10,6 +10,7 @@ from tray.audit import last_check, spool
 from tray.audit.entry import ENDS, ended_run
 from tray.audit.merkle import leaf_hash
 from tray.audit.rows import StoredEntry
+from tray.audit.search.renames import NONE
 from tray.audit.verify.check import verify
 from tray.audit.verify.verdict import Result, Verdict
 from tray.baselines import all_copies
@@ -117,11 +118,12 @@ def gather(places: Places, run: str, *, verify: "Callable[[], Verdict] | None" =
     waiting = next((draft for draft in reversed(list(spool.pending(places))) if draft.run == run), None)
     with past_runs.reading(places) as log:
         entry = None if log is None else log.entry_of_run(run)
+        names = NONE if log is None else log.names()
     if waiting is not None and (entry is None or waiting.ended() is not None):
         return Report(waiting.ended(), None, waiting.body, None)
     if entry is None:
         raise RunNotFoundError(run)
-    ended = ended_run(entry.data, entry.body, entry.seq) if entry.data["action"] in ENDS else None
+    ended = ended_run(entry.data, entry.body, entry.seq, names.present) if entry.data["action"] in ENDS else None
     return Report(ended, entry, entry.body, None if verify is None else verify())
 
 

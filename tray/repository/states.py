@@ -1,6 +1,6 @@
 """Make the state that is shown from the files of a repository, and compare it with the log: pure functions."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from tray import engines
@@ -84,19 +84,26 @@ def judged(expected: Iterable[Expected], contents: Found) -> tuple[Expected, ...
     return tuple(kept)
 
 
-def concerns(entries: Iterable[Entry], jobs: Collection[JobHistory]) -> dict[str, str]:
-    """Return by job why it is not fine although its last good backup succeeded; only about the very run that made that one."""
+def concerns(
+    entries: Iterable[Entry], jobs: Collection[JobHistory], present: Callable[[str], str] = lambda job: job
+) -> dict[str, str]:
+    """Return by job why it is not fine although its last good backup succeeded; only about the very run that made that one.
+
+    Args:
+        present: Returns the present name of a job that was renamed.
+    """
     last = {job.job: job.last_good or job.last for job in jobs if job.kind == BACKUP}
     reasons = {}
     for entry in entries:
         for made in entry.expected:
-            run = last.get(made.job)
+            job = present(made.job)
+            run = last.get(job)
             if run is None or run.run != made.run or not made.missing:
                 continue
             if made.missing == "absent":
-                reasons[made.job] = ABSENT
+                reasons[job] = ABSENT
             elif not _removed_since(entry, jobs, run):
-                reasons[made.job] = VANISHED
+                reasons[job] = VANISHED
     return reasons
 
 

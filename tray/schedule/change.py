@@ -163,8 +163,7 @@ def _take_away(by: str, name: str) -> None:
 def _save(places: Places, name: str, on: str, zone: str | None) -> None:
     """Save *on* as the time of the job *name*, in the place of another rhythm; *zone* None leaves the job's zone as it is."""
     values = {"on": on, "every": None, "rhythm": None} | ({} if zone is None else {"zone": zone})
-    with saving.changing(places) as document:
-        saving.set_keys(document, name, values)
+    saving.change(places, lambda text: saving.with_keys(text, name, values))
 
 
 def _record(places: Places, name: str, body: Mapping[str, object]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from tray import wording
 from tray.audit import spool
 from tray.audit.entry import Action, Draft, OpenRun
+from tray.audit.search import renames
 from tray.audit.search.jobs import Marks, is_marked
 from tray.audit.store import AuditLog
 from tray.core import clock
@@ -13,6 +14,7 @@ from tray.core.errors import AuditMissingError, BackupTrayError
 from tray.core.files import Listing
 from tray.core.model import EndedRun, JobHistory, Outcome, judge
 from tray.core.paths import Places
+from tray.status import renamed
 
 LOCKED_SECONDS = 0.3
 """How long a poll waits for a log that another process keeps locked."""
@@ -23,6 +25,7 @@ class History:
 
     Attributes:
         begun_ms: When the log's first entry was written, None without a log.
+        names: The present names of jobs that were renamed.
     """
 
     def __init__(self, places: Places) -> None:
@@ -37,6 +40,7 @@ class History:
         self._spools = [Listing(folder) for folder in places.spools]
         self._anew_ms: int | None = None
         self.begun_ms: int | None = None
+        self.names = renames.NONE
 
     def refresh(self) -> object:
         """Read log and spool where they changed; return a value that is another one once something did.
@@ -76,7 +80,7 @@ class History:
         if self._waiting:
             records = "1 record waits" if len(self._waiting) == 1 else f"{len(self._waiting)} records wait"
             notes.append(f"{records} to be written to the audit log")
-        jobs = _merge(self._jobs, self._forgotten, unclosed, self._waiting)
+        jobs = renamed.histories(_merge(self._jobs, self._forgotten, unclosed, self._waiting), self.names)
         if not jobs and (self._forgotten or any(draft.action is Action.JOB_FORGOTTEN for draft in self._waiting)):
             notes.append(wording.ALL_FORGOTTEN)
         return jobs, notes, ended
@@ -97,10 +101,12 @@ class History:
             self._log = self._open_log()
             if self._log is None:
                 self._jobs, self._open, self._forgotten, self.begun_ms = [], [], {}, None
+                self.names = renames.NONE
                 return
         version = self._log.version()
         if version != self._version:
             (self._jobs, self._forgotten), self._open = self._log.known_jobs(), self._log.open_runs()
+            self.names = self._log.names()
             first = self._log.first()
             self.begun_ms = clock.from_text(first.data["time"])
             self._anew_ms = self.begun_ms if first.data["result"] == "created again" else None

@@ -5,7 +5,7 @@ another one once something changed.
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from tray import config, wording
@@ -169,9 +169,9 @@ class Repositories:
         """Whether something is unreadable, so that a warning may be hidden in it."""
         return bool(self._contents.errors)
 
-    def concerns(self, jobs: Collection[JobHistory]) -> dict[str, str]:
-        """Return by job why it is not fine although its last run says so."""
-        return states.concerns(self._contents.entries.values(), jobs)
+    def concerns(self, jobs: Collection[JobHistory], present: Callable[[str], str]) -> dict[str, str]:
+        """Return by job why it is not fine although its last run says so; *present* gives the present name of a job."""
+        return states.concerns(self._contents.entries.values(), jobs, present)
 
     def states(self, jobs: Collection[JobHistory]) -> list[RepositoryState]:
         """Return the state of every repository; of one whose file cannot be read the error, and its name if a job tells it."""

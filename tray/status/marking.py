@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from tray.audit import spool
 from tray.audit.entry import Action, Draft
+from tray.audit.search import renames
 from tray.core.errors import JobNotFoundError, StatusFetchError, SystemOwnedError
 from tray.core.model import JobStatus, Status
 from tray.core.paths import Places
@@ -64,8 +65,10 @@ def forget_of(places: Places, run: str) -> None:
 
 
 def _record(places: Places, items: Sequence[JobStatus], action: Action, result: str) -> None:
-    """Put one entry for each job on record, under the name and kind of its runs."""
-    ended = [(item, item.last.job) for item in items if item.last is not None]
+    """Put one entry for each job on record, under the name and kind of its runs; of a renamed job one for each of its names."""
+    with past_runs.reading(places) as log:
+        names = renames.NONE if log is None else log.names()
+    ended = [(item, job) for item in items if item.last is not None for job in names.recorded(item.last.job)]
     if drafts := [Draft(action=action, job=job, kind=item.kind, result=result) for item, job in ended]:
         spool.record(places, drafts, timeout=RECORD_SECONDS)
 

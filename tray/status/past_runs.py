@@ -7,7 +7,7 @@ from typing import Any
 
 from tray.audit import search, spool
 from tray.audit.entry import ENDS, SEVERITY_OF, Action, ended_run
-from tray.audit.search import Filter
+from tray.audit.search import Filter, renames
 from tray.audit.store import AuditLog
 from tray.core import clock
 from tray.core.dataclass import dataclass, replace
@@ -15,7 +15,7 @@ from tray.core.errors import SystemViewError
 from tray.core.model import EndedRun, judge
 from tray.core.paths import Places
 from tray.recording import close_lost
-from tray.status import system_history
+from tray.status import renamed, system_history
 
 END = "end"
 """In a `Place`: that log has nothing more."""
@@ -55,9 +55,11 @@ def history(places: Places, *, limit: int = 50, job: str | None = None) -> list[
     with reading(places) as log:
         if log is not None:
             log.first()  # no run found in a log that was emptied is no answer
+        names = renames.NONE if log is None else log.names()
         ended = [] if log is None else log.history(limit=limit, job=job)
-    known = {run.run for run in ended}
-    ended += [run for run in waiting if run.run not in known and job in (None, run.job)]
+    known, wanted = {run.run for run in ended}, None if job is None else names.present(job)
+    others = (run for run in renamed.ended(waiting, names) if run.run not in known)
+    ended += [run for run in others if wanted in (None, run.job)]
     return sorted(ended, key=judge.recorded, reverse=True)[:limit]
 
 
@@ -138,7 +140,9 @@ class _Own:
         self._next: Any = None
         self.looked_to_ms: int | None = None
         with reading(places) as log:
-            self._waiting = _waiting(places, log, asked)[self._waited :]
+            self._names = renames.NONE if log is None else log.names()
+            waiting = _waiting(places, log, self._names.widened(asked))[self._waited :]
+            self._waiting = renamed.ended(waiting, self._names)
             self.runs = list(self._waiting)
             if log is not None and self._from != END:
                 self._read(log, asked, limit)
@@ -148,7 +152,7 @@ class _Own:
         ends = replace(asked, action=asked.action or tuple(map(str, ENDS)))
         page = search.search(log, ends, limit=limit, after=self._from, recorded=True)
         for entry in page.entries:
-            run = ended_run(entry.data, entry.body, entry.seq)
+            run = ended_run(entry.data, entry.body, entry.seq, self._names.present)
             self.runs.append(run)
             self._cursors[run.run] = [run.finished_ms, entry.seq]
         self._next, self.looked_to_ms = page.next, page.looked_to_ms

@@ -15,6 +15,7 @@ from tray.core.errors import BackupTrayError, StatusFetchError, UnexpectedError
 from tray.core.model import JobHistory, LiveRun, Status, judge
 from tray.core.paths import Places
 from tray.recording.outage import Outage
+from tray.status import renamed
 from tray.status.job_histories import History
 from tray.status.kept_files import Repositories, Settings, Standing
 from tray.status.live import Live
@@ -107,7 +108,7 @@ class StatusSource:
         except OSError as error:  # such as a state folder that belongs to another user
             return self._unavailable(StatusFetchError(f"{error.filename or 'A file'}: {error.strerror or error}."), now)
         live = [run for run in {**folders.live, **tracked}.values() if run.run not in ended]
-        status = self._judged(now, live, jobs, notes, silent)
+        status = self._judged(now, renamed.live(live, self._history.names), jobs, notes, silent)
         if silent is None:
             self._good, self._marks = status, marks
             self._outage.over()
@@ -140,7 +141,7 @@ class StatusSource:
             or self._history.in_doubt(now)
             or self._repositories.doubtful
             or self._standing.doubtful(begun),
-            concerns={**self._repositories.concerns(jobs), **self._settings.concerns()},
+            concerns={**self._repositories.concerns(jobs, self._history.names.present), **self._settings.concerns()},
             repositories=self._repositories.states(jobs),
             audit=self._standing.audit,
         )

@@ -192,6 +192,8 @@ class Observer:
             ending.close()
             return
         info = info_of(process)
+        if info.user is None:
+            info = replace(info, job=self._config().owner(info.job))
         folder, _ = runs.create(self._places, info)
         self._watch(info, folder, ending)
 

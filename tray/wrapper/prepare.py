@@ -22,6 +22,7 @@ from tray.runs import Process, RunFolder, RunInfo, disk_space
 from tray.wrapper.outputs import Outputs
 
 if TYPE_CHECKING:
+    from tray.config import Config
     from tray.wrapper.early_steps import Early
 
 _MOST_CONFIG = 1 << 20
@@ -87,12 +88,12 @@ def describe(
 ) -> RunInfo:
     """Return the run of the command *argv*, which begins now."""
     repository = None if plan.repository is None else redactor.text(plan.repository)
-    job = None if job is None else redactor.text(job)
+    job = None if job is None else _owner(places, redactor.text(job))
     if job is not None and plan.kind != BACKUP:
         job = f"{job} ({plan.kind})"  # else a check or a rehearsal would stand where the last real backup belongs
     return RunInfo(
         run=clock.new_id(),
-        job=job or _job_name(places, name, plan, repository, redactor),
+        job=job or _owner(places, _job_name(places, name, plan, repository, redactor)),
         engine=name,
         kind=plan.kind,
         started_ms=clock.now_ms(),
@@ -142,14 +143,26 @@ def job_name(name: str) -> str:
 
 
 def _rules(places: Places) -> Rules:
-    with suppress(Exception):  # a configuration that is broken or cannot be read shows no more than usual
+    settings = _settings(places, b"privacy")
+    return Rules() if settings is None else settings.privacy
+
+
+def _owner(places: Places, job: str) -> str:
+    """Return the job to which runs named *job* belong by the configuration."""
+    settings = _settings(places, b"matches")
+    return job if settings is None else settings.owner(job)
+
+
+def _settings(places: Places, word: bytes) -> "Config | None":
+    """Return the configuration if *word* is in it and it makes sense, else None: a broken one shows no more than usual."""
+    with suppress(Exception):
         with opened(places.config_file) as file:
-            says = b"privacy" in file.read(_MOST_CONFIG)
+            says = word in file.read(_MOST_CONFIG)
         if says:  # else it is not parsed: that would cost each start milliseconds
             from tray import config  # as above
 
-            return config.load(places).privacy
-    return Rules()
+            return config.load(places)
+    return None
 
 
 def read_secrets(known: Redactor) -> None:

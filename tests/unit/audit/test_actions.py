@@ -31,6 +31,10 @@ RECORDED = {
         "status/marking.py",
         "the user said that a job is over: it is not judged or shown until its next run",
     ),
+    Action.JOB_RENAMED: (
+        "jobs/editing.py",
+        "the user renamed a job, or merged it with another; the entries of its runs stay as they are",
+    ),
     Action.JOB_CREATED: ("jobs/first_backup.py", "this program made a job"),
     Action.CONFIG_CHANGED: (
         "housekeeping/config_changes.py",

@@ -8,6 +8,7 @@ import pytest
 from tray import __version__
 from tray.cli import parser
 from tray.cli.audit import PARTS
+from tray.cli.jobs import PARTS as JOB_PARTS
 from tray.cli.main import COMMANDS, load, main
 from tray.window import instance
 
@@ -34,11 +35,21 @@ def test_every_part_of_audit_has_help_with_an_example(part: str, capsys: pytest.
     assert f"examples:\n  backup-tray audit {part}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, *(f"audit.{part}" for part in PARTS)])
+@pytest.mark.parametrize("part", JOB_PARTS)
+def test_every_part_of_jobs_has_help_with_an_example(part: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same for what stands behind `jobs`."""
+    with pytest.raises(SystemExit):
+        main(["jobs", part, "--help"])
+    assert f"examples:\n  backup-tray jobs {part}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, *(f"audit.{part}" for part in PARTS), *(f"jobs.{part}" for part in JOB_PARTS)]
+)
 def test_every_example_of_the_help_is_understood(command: str) -> None:
     """A user can type the examples of the help as they are printed."""
-    part = command.partition(".")[2]
-    for line in (PARTS[part][0] if part else load(command)).examples:
+    group, _, part = command.partition(".")
+    for line in ({"audit": PARTS, "jobs": JOB_PARTS}[group][part][0] if part else load(command)).examples:
         typed = re.split(r"   | [|>] ", line.removeprefix("sudo "))[0]
         _, name, *words = [*shlex.split(typed), "tray"][: max(2, len(shlex.split(typed)))]
         parser = ArgumentParser(exit_on_error=False)

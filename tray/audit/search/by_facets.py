@@ -158,6 +158,8 @@ def parsed(facet: str) -> Mapping[str, Any]:
 def names(log: "AuditLog", of: str) -> list[str]:
     """Return the names on record, of jobs or engines or whatever else *of* says (one of `schema.FACET_KEYS`), sorted.
 
+    A job that was renamed is there under each of its names.
+
     Raises:
         AuditUnavailableError: The log cannot be read.
     """

@@ -93,6 +93,9 @@ from tray.core.errors.runs import (
     EngineMissingError as EngineMissingError,
 )
 from tray.core.errors.runs import (
+    JobChangeError as JobChangeError,
+)
+from tray.core.errors.runs import (
     JobNotFoundError as JobNotFoundError,
 )
 from tray.core.errors.runs import (

@@ -223,6 +223,15 @@ class ConfigError(BackupTrayError):
         self.file, self.line, self.column, self.place = file, line, column, place
 
 
+class JobChangeError(BackupTrayError):
+    """A job cannot be added, changed, renamed or merged as asked; nothing was changed."""
+
+    code = "ERROR_JOB_CHANGE"
+
+    def __init__(self, what: str, *, why: str, next: str) -> None:
+        super().__init__(what, why=why, next=next)
+
+
 class JobSetupError(BackupTrayError):
     """A first backup cannot be set up as asked; `field` names the input at fault (name, sources, repository, password)."""
 

@@ -167,12 +167,12 @@ def with_run(known: JobHistory | None, run: EndedRun) -> JobHistory:
     """Return the history of a job with one more run, which may have been recorded before or after those in it."""
     if known is None:
         good = run if is_good(run) else None
-        return JobHistory(run.job, run, good, run.kind, streak=int(good is None and _counts(run)))
+        return JobHistory(run.job, run, good, run.kind, streak=int(good is None and decides(run)))
     last = run if order(run) >= order(known.last) else known.last
     about = known.about
-    if not _counts(run):
-        return replace(known, last=last, decides=about if about is not last and _counts(about) else None)
-    later = not _counts(about) or order(run) >= order(about)
+    if not decides(run):
+        return replace(known, last=last, decides=about if about is not last and decides(about) else None)
+    later = not decides(about) or order(run) >= order(about)
     about = run if later else about
     history = replace(known, last=last, decides=None if about is last else about, seen=known.seen and not later)
     if is_good(run) and (known.last_good is None or order(run) >= order(known.last_good)):
@@ -192,7 +192,8 @@ def rank(job: JobStatus) -> tuple[int, bool, float, str]:
     return WORST_FIRST.index(job.state), job.kind != BACKUP, good, job.job
 
 
-def _counts(run: EndedRun) -> bool:
+def decides(run: EndedRun) -> bool:
+    """Whether *run* says something about its job: the user did not cancel it."""
     return run.outcome is not Outcome.CANCELLED
 
 

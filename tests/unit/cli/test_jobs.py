@@ -1,0 +1,109 @@
+"""`backup-tray jobs`: the list, one job, and the changes as the user types them."""
+
+import json
+
+import pytest
+
+from tests.unit.jobs.test_editing import ran
+from tray.cli.main import main
+from tray.config import jobs
+from tray.config.jobs import Job
+from tray.core.paths import Places, private
+
+
+def test_all_jobs_are_listed_with_their_faults(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    """Configured ones, one of the log, a broken one and a note about a key without effect."""
+    private(places.config)
+    places.config_file.write_text(
+        '[jobs.home]\ncommand = ["x"]\nevery = "1d"\nevry = 1\n[jobs.bad]\ncommand = 3\n[jobs.off]\nenabled = false\n'
+        'command = ["y"]\n'
+    )
+    ran(places, "nightly")
+    assert main(["jobs"]) == 0
+    text = capsys.readouterr().out
+    assert "  home     every 1d          backup-tray backup (x)\n" in text
+    assert "  nightly  as it ran so far  not by this program\n" in text
+    assert "  off      disabled" in text
+    assert "    fault: In [jobs.bad]: `command` must be" in text
+    assert "did you mean 'every'? (config.toml, line 4)" in text
+    assert main(["jobs", "list", "--json"]) == 0
+    facts = {job["job"]: job for job in json.loads(capsys.readouterr().out)["jobs"]}
+    assert list(facts) == ["bad", "home", "nightly", "off"]
+    assert (facts["bad"]["fault"]["line"], facts["home"]["fault"], facts["nightly"]["configured"]) == (6, None, False)
+
+
+def test_one_job_is_shown_without_its_passwords(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    """For people and for programs."""
+    private(places.config)
+    places.config_file.write_text(
+        '[jobs.home]\ncommand = ["x", "--password=hunter2"]\npassword_command = ["pass", "--token", "hunter2"]\n'
+        'on = "daily"\nrest_password = "hunter2"\n'
+    )
+    assert main(["jobs", "show", "home"]) == 0
+    text = capsys.readouterr().out
+    assert 'on = "daily"' in text
+    assert main(["jobs", "show", "home", "--json"]) == 0
+    shown = capsys.readouterr().out
+    assert "hunter2" not in text + shown
+    assert json.loads(shown)["settings"]["password_command"][0] == "pass"
+    assert main(["jobs", "show", "hmoe"]) == 2
+    assert "Known jobs: home" in capsys.readouterr().err
+
+
+def test_a_job_is_made_changed_and_ended(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    """The words of the command line become the keys of the file."""
+    add = [
+        "add",
+        "home",
+        "--source",
+        "/a",
+        "--source",
+        "/b",
+        "--repository",
+        "/r",
+        "--password-command",
+        "pass 'my home'",
+    ]
+    more = ["--exclude", "*.tmp", "--every", "1d", "--notify", "failure", "--option=-v", "--check-every", "30d"]
+    assert main(["jobs", *add, *more]) == 0
+    assert "backup-tray backup home" in capsys.readouterr().out
+    made = jobs.load(places).jobs["home"]
+    assert (made.sources, made.password_command, made.options) == (("/a", "/b"), ("pass", "my home"), ("-v",))
+    assert main(["jobs", "edit", "home", "--on", "Mon 03:00", "--unset", "check", "--command", "tar c /a"]) == 0
+    now = jobs.load(places).jobs["home"]
+    assert (now.on, now.every_ms, now.check_every_ms, now.command) == ("Mon 03:00", None, None, ("tar", "c", "/a"))
+    assert main(["jobs", "disable", "home"]) == 0
+    assert jobs.load(places).jobs["home"].enabled is False
+    assert main(["jobs", "enable", "home"]) == 0
+    assert "enabled" not in places.config_file.read_text()
+    assert main(["jobs", "rename", "home", "house"]) == 0
+    ran(places, "old")
+    assert main(["jobs", "merge", "old", "house"]) == 0
+    assert main(["jobs", "retire", "house"]) == 0
+    assert main(["jobs", "remove", "house"]) == 0
+    assert jobs.load(places).jobs == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["edit", "home"], "No key was given"),
+        (["edit", "home", "--unset", "evry"], "did you mean 'every'"),
+        (["edit", "home", "--before", "tar 'x"], "--before cannot be read"),
+        (["edit", "home", "--every", "daily"], "length of time"),
+        (["edit", "home", "--zone", "Berlin"], "no time zone"),
+        (["add", "x"], "it is empty"),
+        (["bogus"], "There is no 'bogus'; choose from list, show,"),
+    ],
+)
+def test_a_mistake_is_answered_with_a_next_step(
+    places: Places, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    """Nothing is changed by it."""
+    private(places.config)
+    places.config_file.write_text('[jobs.home]\ncommand = ["x"]\n')
+    assert main(["jobs", *arguments]) != 0
+    said = capsys.readouterr().err
+    assert words in said
+    assert "next:" in said
+    assert jobs.load(places).jobs == {"home": Job("home", None, command=("x",))}

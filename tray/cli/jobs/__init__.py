@@ -1,0 +1,50 @@
+"""Look after jobs: `backup-tray jobs PART`. Each part is a `Command` of a module in this folder; without a part, list the jobs."""
+
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+
+from tray.cli import Command
+from tray.cli.jobs import changes, look
+
+PARTS = {
+    "list": (look.LIST, "all jobs, those of config.toml and those that only their runs made known"),
+    "show": (look.SHOW, "the settings of a job"),
+    "add": (changes.ADD, "make a job"),
+    "edit": (changes.EDIT, "change a job, or give one that runs by itself a rhythm"),
+    "disable": (changes.DISABLE, "no longer run a job by its schedule, nor expect it"),
+    "enable": (changes.ENABLE, "run and expect a disabled job again"),
+    "remove": (changes.REMOVE, "take a job out of config.toml; its runs stay on record"),
+    "rename": (changes.RENAME, "give a job another name, with all its runs"),
+    "merge": (changes.MERGE, "put the runs of a job to those of another one"),
+    "retire": (changes.RETIRE, "end a job: it is no longer judged until its next run; its runs stay on record"),
+}
+"""Every part, and its one line of help."""
+
+
+def _register(parser: ArgumentParser) -> None:
+    """Declare the arguments of every part."""
+    look.LIST.register(parser)
+    parser.set_defaults(act=look.LIST.run)
+    parts = parser.add_subparsers(dest="part", metavar="PART")
+    for name, (command, words) in PARTS.items():
+        part = parts.add_parser(
+            name,
+            help=words,
+            description=f"{words[0].upper()}{words[1:]}.",
+            epilog=command.epilog,
+            formatter_class=RawDescriptionHelpFormatter,
+        )
+        command.register(part)
+        part.set_defaults(act=command.run)
+
+
+def _jobs(args: Namespace) -> int:
+    return int(args.act(args))
+
+
+JOBS = Command(
+    _register,
+    _jobs,
+    "backup-tray jobs",
+    "backup-tray jobs edit nightly --every 1d",
+    "backup-tray jobs show home --json",
+)

@@ -1,0 +1,187 @@
+"""Make and change jobs: `backup-tray jobs add`, `edit`, `disable`, `enable`, `remove`, `rename`, `merge` and `retire`."""
+
+import shlex
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from tray import wording
+from tray.cli import Command
+from tray.config.jobs import CONDITIONS, KEYS, RULES, Job, nearest
+from tray.core.errors import UsageError
+from tray.core.paths import places
+from tray.jobs import editing
+
+_TEXTS = {
+    "engine": ("NAME", "the backup program (default: restic, or as the command shows)"),
+    "repository": ("PLACE", "the target: a folder, or an address that the engine understands"),
+    "password_file": ("FILE", "the file that holds the repository's password"),
+    "environment_file": ("FILE", "a file with lines NAME=VALUE for the command, such as passwords"),
+    "every": ("TIME", "how often it is expected: 1d, 12h, 1w"),
+    "on": ("TIMES", 'when it is expected: "Mon..Fri 20:30" (OnCalendar) or "30 20 * * 1-5" (cron)'),
+    "rhythm": ("WORD", "learn (as it ran so far, the default) or off (never expected)"),
+    "zone": ("ZONE", "the time zone of --on, such as Europe/Berlin"),
+    "max_age": ("TIME", "an older backup is called old: 7d; or off"),
+    "keep_logs": ("TIME", "how long the logs of its runs are kept: 90d; or off"),
+    "watched": ("TEXT", "the scheduler that starts it, if this program does not"),
+    "stalled_after": ("TIME", "a run without progress for so long is stalled: 10m; or off"),
+}
+_LISTS = {
+    "source": ("sources", "PATH", "a folder or file to back up"),
+    "exclude": ("excludes", "PATTERN", "a pattern of files to leave out"),
+    "option": ("options", "OPTION", "an option of the engine's backup command: --option=--exclude-caches"),
+    "condition": ("conditions", "WORD", f"a condition of a run: {', '.join(CONDITIONS)}"),
+    "notify": ("notify", "WORD", f"an event of which to notify: {', '.join(RULES)}"),
+    "match": ("matches", "NAME", "the automatic name of runs that belong to it"),
+}
+_COMMANDS = {
+    "password_command": "a command line that prints the repository's password",
+    "before": "a command line to run first; if it fails, the backup is not started",
+    "after": "a command line to run afterwards; if it fails, the run is at best a warning",
+}
+
+
+def _add_name(parser: ArgumentParser) -> None:
+    parser.add_argument("job", metavar="JOB", help="the job, as `backup-tray jobs` names it")
+
+
+def _add_keys(parser: ArgumentParser) -> None:
+    """Declare an option for each key of a job."""
+    _add_name(parser)
+    for key, (metavar, words) in _TEXTS.items():
+        parser.add_argument(f"--{key.replace('_', '-')}", metavar=metavar, help=words)
+    for option, (_, metavar, words) in _LISTS.items():
+        words = f"{words}; may be given several times"
+        parser.add_argument(f"--{option}", metavar=metavar, action="append", help=words)
+    for key, words in _COMMANDS.items():
+        parser.add_argument(f"--{key.replace('_', '-')}", metavar="COMMAND", help=words)
+    parser.add_argument("--check-every", metavar="TIME", help="how often `backup-tray check` is expected: 30d")
+    words = "the whole backup command in one argument, instead of sources and repository"
+    parser.add_argument("--command", metavar="COMMAND", help=words)
+
+
+def _add_edit(parser: ArgumentParser) -> None:
+    _add_keys(parser)
+    words = "take a key of config.toml away, so that its default counts; may be given several times"
+    parser.add_argument("--unset", metavar="KEY", action="append", default=[], help=words)
+
+
+def _values(args: Namespace) -> dict[str, Any]:
+    """Return the keys that the user gave, as config.toml has them."""
+    values: dict[str, Any] = {key: getattr(args, key) for key in _TEXTS}
+    values |= {key: getattr(args, option) for option, (key, _, _) in _LISTS.items()}
+    values |= {key: _argv(key, getattr(args, key)) for key in (*_COMMANDS, "command")}
+    values["check"] = None if args.check_every is None else {"every": args.check_every}
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _argv(key: str, text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        option = f"--{key.replace('_', '-')}"
+        step = f"Close every quote: `{option} \"tar --create 'my files'\"`."
+        raise UsageError(f"{option} cannot be read.", why=f"{error}.", next=step) from error
+
+
+def _add(args: Namespace) -> int:
+    values = _values(args)
+    job = editing.add(places(), args.job, values)
+    print(f"The job {wording.escape(job.name)} is made.")
+    if job.runnable:
+        print(f"  to run it now   backup-tray backup {wording.escape(shlex.quote(job.name))}")
+    return 0
+
+
+def _edit(args: Namespace) -> int:
+    values = _values(args)
+    for key in args.unset:
+        if key not in KEYS:
+            raise UsageError(
+                f"A job has no key {key!r}{nearest(key, KEYS)}".rstrip("?") + ".",
+                next=f"Choose from: {', '.join(KEYS)}.",
+            )
+        values.setdefault(key, None)
+    if not values:
+        step = f"For example: `backup-tray jobs edit {shlex.quote(args.job)} --every 1d`."
+        raise UsageError("Nothing was changed.", why="No key was given.", next=step)
+    _changed(editing.edit(places(), args.job, values))
+    return 0
+
+
+def _changed(job: Job) -> None:
+    print(f"The job {wording.escape(job.name)} is changed.")
+
+
+def _disable(args: Namespace) -> int:
+    editing.edit(places(), args.job, {"enabled": False})
+    print(f"The job {wording.escape(args.job)} is disabled: no schedule runs it, and no backup of it is expected.")
+    return 0
+
+
+def _enable(args: Namespace) -> int:
+    editing.edit(places(), args.job, {"enabled": None})
+    print(f"The job {wording.escape(args.job)} is enabled.")
+    return 0
+
+
+def _remove(args: Namespace) -> int:
+    editing.remove(places(), args.job)
+    print(f"The job {wording.escape(args.job)} is no longer in config.toml. Its runs stay in `backup-tray history`.")
+    return 0
+
+
+def _add_rename(parser: ArgumentParser) -> None:
+    _add_name(parser)
+    parser.add_argument("new", metavar="NEW", help="its new name")
+
+
+def _rename(args: Namespace) -> int:
+    editing.rename(places(), args.job, args.new)
+    old, new = wording.escape(args.job), wording.escape(args.new)
+    print(
+        f"The job {old} is called {new} now, and so are its runs. Whatever starts it under its old name may go on so."
+    )
+    return 0
+
+
+def _add_merge(parser: ArgumentParser) -> None:
+    _add_name(parser)
+    parser.add_argument("into", metavar="INTO", help="the job to which its runs shall belong")
+
+
+def _merge(args: Namespace) -> int:
+    editing.merge(places(), args.job, args.into)
+    print(f"The runs of {wording.escape(args.job)} belong to the job {wording.escape(args.into)} now.")
+    return 0
+
+
+def _retire(args: Namespace) -> int:
+    editing.retire(places(), args.job)
+    print(
+        f"The job {wording.escape(args.job)} is over: it is judged again only if it runs again. Its runs stay on record."
+    )
+    return 0
+
+
+ADD = Command(
+    _add_keys,
+    _add,
+    "backup-tray jobs add home --source ~/Documents --repository /media/stick/backup --password-file ~/secret --every 1d",
+    "backup-tray jobs add database --command 'pg_backup --all' --on 'Mon..Fri 20:30'",
+    "backup-tray jobs add laptop --every 1w --watched 'crontab of ann' --match 'restic /home to /mnt/backup'",
+)
+EDIT = Command(
+    _add_edit,
+    _edit,
+    "backup-tray jobs edit home --every 12h --max-age 3d",
+    "backup-tray jobs edit nightly --on '15 2 * * *' --zone Europe/Berlin",
+    "backup-tray jobs edit home --unset max_age",
+)
+DISABLE = Command(_add_name, _disable, "backup-tray jobs disable home")
+ENABLE = Command(_add_name, _enable, "backup-tray jobs enable home")
+REMOVE = Command(_add_name, _remove, "backup-tray jobs remove home")
+RENAME = Command(_add_rename, _rename, "backup-tray jobs rename 'restic /home to /mnt/backup' home")
+MERGE = Command(_add_merge, _merge, "backup-tray jobs merge 'home (old laptop)' home")
+RETIRE = Command(_add_name, _retire, "backup-tray jobs retire 'old laptop'")

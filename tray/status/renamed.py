@@ -1,0 +1,55 @@
+"""Show histories and runs under the present names of their jobs: a job may have been renamed, or merged with another."""
+
+from collections.abc import Iterable
+
+from tray.audit.search.renames import Names
+from tray.core.dataclass import replace
+from tray.core.model import EndedRun, JobHistory, LiveRun, judge
+
+
+def histories(jobs: Iterable[JobHistory], names: Names) -> list[JobHistory]:
+    """Return *jobs* under their present names, those of one name and kind joined to one history."""
+    if not names.renamed:
+        return list(jobs)
+    joined: dict[tuple[str, str], JobHistory] = {}
+    for job in (_named(job, names.present(job.job)) for job in jobs):
+        key = (job.job, job.kind)
+        joined[key] = _joined(joined[key], job) if key in joined else job
+    return list(joined.values())
+
+
+def ended(runs: Iterable[EndedRun], names: Names) -> list[EndedRun]:
+    """Return *runs* under the present names of their jobs."""
+    return [run if names.present(run.job) == run.job else replace(run, job=names.present(run.job)) for run in runs]
+
+
+def live(runs: Iterable[LiveRun], names: Names) -> list[LiveRun]:
+    """Return *runs* under the present names of their jobs."""
+    return [run if names.present(run.job) == run.job else replace(run, job=names.present(run.job)) for run in runs]
+
+
+def _named(job: JobHistory, name: str) -> JobHistory:
+    if job.job == name:
+        return job
+    last, good, decides = (
+        None if run is None else replace(run, job=name) for run in (job.last, job.last_good, job.decides)
+    )
+    return replace(job, job=name, last=last, last_good=good, decides=decides)
+
+
+def _joined(first: JobHistory, second: JobHistory) -> JobHistory:
+    """Return the history of both: the later run that the user did not cancel decides.
+
+    The streak is exact if one history ended before the other began; if their runs alternate, it may be too great.
+    """
+    older, newer = sorted((first, second), key=lambda job: (judge.decides(job.about), judge.order(job.about)))
+    last, good = judge.newest((older.last, newer.last)), judge.newest(filter(None, (older.last_good, newer.last_good)))
+    about = newer.about
+    return replace(
+        newer,
+        last=last,
+        decides=None if about is last or not judge.decides(about) else about,
+        last_good=good,
+        streak=newer.streak if good is not None and good is newer.last_good else newer.streak + older.streak,
+        dated=newer.dated if good is newer.last_good else older.dated,
+    )
