@@ -103,6 +103,7 @@ class App:
         ask: Has a control done with a run, and may wait for the answer; raises BackupTrayError if it is refused.
         footer: Returns a line that identifies the audit log, for the end of a notification about it; may be "".
         notified: Called after each notification, by a thread of its own: why it could not be shown, None if it was.
+        settled: Called once, after the first poll.
         patience: Seconds to wait for a panel at the start.
     """
 
@@ -113,10 +114,11 @@ class App:
         ask: Callable[[Control, str], None] = lambda _control, _run: None,
         footer: Callable[[], str] = lambda: "",
         notified: Callable[[str | None], None] = lambda _why: None,
+        settled: Callable[[], None] = lambda: None,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._make, self._ask, self._footer, self._notified = source, ask, footer, notified
-        self._patience = patience
+        self._settled, self._patience = settled, patience
         self._alarm = Alarm()
         self._windows = Windows()
         self._stop = threading.Event()
@@ -205,10 +207,10 @@ class App:
         self._attempt(self._show)
         icon.visible = True
         try:
-            while True:
+            self._attempt(self._turn)
+            self._attempt(self._settled)
+            while not self._stop.wait(POLL_SECONDS):
                 self._attempt(self._turn)
-                if self._stop.wait(POLL_SECONDS):
-                    return
         finally:
             if self._source is not None:
                 self._source.close()

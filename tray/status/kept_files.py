@@ -34,7 +34,7 @@ def _reason(error: BackupTrayError) -> str:
     return line + error.why.rstrip(".")
 
 
-def mark(file: Path) -> tuple[int, int, int] | None:
+def mark(file: str | Path) -> tuple[int, int, int] | None:
     """Return a value that is another one once *file* has changed; None if there is no file."""
     try:
         stat = os.stat(file)
@@ -54,7 +54,7 @@ class Settings:
     """
 
     def __init__(self, places: Places) -> None:
-        self._places = places
+        self._places, self._file = places, str(places.config_file)
         self._mark: object = None
         self.audit = AuditConfig()
         self.configured = Configured()
@@ -62,7 +62,7 @@ class Settings:
 
     def read(self) -> object:
         """Read the file if it changed."""
-        now = mark(self._places.config_file)
+        now = mark(self._file)
         if now == self._mark:
             return now
         self._mark, self.audit, self.configured, self.notes = now, AuditConfig(), Configured(), ()
@@ -98,14 +98,14 @@ class Standing:
     """
 
     def __init__(self, places: Places) -> None:
-        self._places = places
+        self._places, self._file = places, str(places.audit_standing)
         self._mark: object = None
         self._unreadable = False
         self.audit: AuditStanding | None = None
 
     def read(self) -> object:
         """Read the file if it changed."""
-        now = mark(self._places.audit_standing)
+        now = mark(self._file)
         if now == self._mark:
             return now
         self._mark, self._unreadable = now, False

@@ -439,6 +439,46 @@ def test_what_is_left_out_can_be_loaded_later() -> None:
 
 
 @pytest.mark.process
+def test_the_threads_of_the_tray_share_one_heap(tmp_path: Path) -> None:
+    """glibc keeps a heap for each thread, and each keeps memory that is free."""
+    program = (
+        "import ctypes, sys, threading; from tray.icon import launch\n"
+        "if sys.argv[1] == 'one': launch.share_one_heap()\n"
+        "libc = ctypes.CDLL(None); libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p\n"
+        "thread = threading.Thread(target=libc.malloc, args=(5000,)); thread.start(); thread.join()\n"
+        "file = ctypes.c_void_p(libc.fopen(sys.argv[2].encode(), b'w')); libc.malloc_info(0, file); libc.fclose(file)"
+    )
+    root, heaps = Path(launch.__file__).parents[2], {}
+    for how in ("one", "usual"):
+        subprocess.run([sys.executable, "-c", program, how, tmp_path / how], cwd=root, check=True, timeout=60)
+        heaps[how] = (tmp_path / how).read_text().count("<heap nr=")
+    assert heaps == {"one": 1, "usual": 2}
+
+
+@pytest.mark.process
+def test_memory_that_the_start_took_is_given_back() -> None:
+    """Small pieces that are free between others in use stay with the process, unless it gives them back."""
+    program = (
+        "import ctypes; from tray.icon import launch\n"
+        "def anonymous():\n"
+        "    return next(int(line.split()[1]) for line in open('/proc/self/smaps_rollup') if line.startswith('Pss_Anon:'))\n"
+        "pieces = [ctypes.create_string_buffer(b'x' * 20_000) for _ in range(1000)]\n"
+        "del pieces[:-1]; before = anonymous(); launch.give_back(); print(before - anonymous() > 10_000)"
+    )
+    root = Path(launch.__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "True", done.stderr
+
+
+def test_the_start_is_over_after_the_first_poll() -> None:
+    """Once, however often the tray polls then, and also where the first poll fails."""
+    source, settled_at = FakeSource(RuntimeError("no"), settled(ended())), list[int]()
+    made = app.App(lambda: source, settled=lambda: settled_at.append(source.polls))
+    play_app(made, lambda *_: source.polls > 5)
+    assert settled_at == [1]
+
+
+@pytest.mark.process
 def test_a_tray_without_openssl_can_still_put_a_signed_entry_on_record(places: Places) -> None:
     """An outage that the tray notices goes on record; libcrypto is loaded for it, and not the package `cryptography`."""
     filled(places, 1)
