@@ -31,7 +31,7 @@ FOLDER = Path(__file__).parent.parent / "data" / "rhythms"
 OURS = "ours"
 RULES = (OURS, "7 days", "1.25 x period", "period + 1 day", "1.5 x longest gap")
 YEAR_END = midnight(365)
-PATIENCE = 150 * DAY
+PATIENCE = 200 * DAY
 """A stop that is not told for so long counts as never told."""
 
 
@@ -72,7 +72,7 @@ def main() -> None:
     options = parser.parse_args()
     print(f"{'':<36}{'':<19}{'false alarms a year':>27}{'':>7}   days until told")
     print(
-        f"{'rhythm':<36}{'rule':<19}{'(95 %)':>27}{'amber':>7}{'in use':>9}{'wall':>7}{'p90':>7}{'worst':>7}{'never':>7}"
+        f"{'rhythm':<36}{'rule':<19}{'(95 %)':>27}{'amber':>7}{'in use':>8}{'worst':>8}{'wall':>9}{'worst':>8}{'never':>7}"
     )
     with Pool(options.jobs) as pool:
         for name in RHYTHMS if options.history is None else ():
@@ -185,7 +185,7 @@ def told_by_us(world: World, past: Past, until: int) -> int | None:
             return answer.overdue_since_ms
         if answer.word is Word.UNKNOWN and answer.late_since_ms is not None:
             return world.awake.awake_from(answer.late_since_ms)
-        now = answer.valid_until_ms
+        now = world.awake.awake_from(answer.valid_until_ms)
     return None
 
 
@@ -216,10 +216,10 @@ def show(name: str, tallies: Tallies) -> None:
         rate = f"{tally.alarms / tally.years if tally.years else 0:8.3f} ({low * a_year:.3f}-{high * a_year:.3f})"
         amber = f"{tally.ambers / tally.years:7.2f}" if rule == OURS else " " * 7
         wall, used = sorted(tally.wall), sorted(tally.awake)
-        noticed = f"{'-':>9}" + f"{'-':>7}" * 3
+        noticed = "-"
         if wall:
-            noticed = f"{median(used):>9.1f}{median(wall):>7.1f}{wall[len(wall) * 9 // 10]:>7.1f}{wall[-1]:>7.1f}"
-        print(f"{name if rule == OURS else '':<36}{rule:<19}{rate:>27}{amber}{noticed}{tally.never:>7}", flush=True)
+            noticed = f"{median(used):>8.1f}{used[-1]:>8.1f}{median(wall):>9.1f}{wall[-1]:>8.1f}"
+        print(f"{name if rule == OURS else '':<36}{rule:<19}{rate:>27}{amber}{noticed:>33}{tally.never:>7}", flush=True)
 
 
 def wilson(hits: int, trials: int) -> tuple[float, float]:

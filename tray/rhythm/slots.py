@@ -99,6 +99,8 @@ def _moments(on: str, start: datetime) -> Iterator[datetime]:
     try:
         if is_cron(on):
             return CronSim(_cron_line(on), start)
+        if "*/" in on:  # oncalendar knows it, systemd does not
+            raise OnCalendarError('a step needs a number before it: "0/30" instead of "*/30"')
         return OnCalendar(on, start)
     except CronSimError as error:
         raise ValueError(f"{on!r} is no cron line that can be followed: {_small(error)}") from error

@@ -107,23 +107,6 @@ def test_many_runs_a_day_and_two_runs_at_once_are_no_trouble() -> None:
 gaps = st.lists(st.integers(1, 9 * 24), min_size=1, max_size=60)
 
 
-@given(
-    gaps, st.integers(0, 60 * DAY), st.integers(0, 10 * DAY), st.sampled_from([LEARNT, Rhythm("stated", every_ms=DAY)])
-)
-def test_as_long_as_an_answer_is_valid_it_does_not_change(
-    hours: list[int], after: int, step: int, rhythm: Rhythm
-) -> None:
-    """A poll that finds nothing new may keep the answer until `valid_until_ms`."""
-    past = _past(hours)
-    now = past.goods[-1][1] + after
-    answer = expect(rhythm, past, SERVER, now)
-    later = min(now + step, answer.valid_until_ms - 1)
-    assert answer.valid_until_ms > now
-    again = expect(rhythm, past, SERVER, later)
-    assert (again.word, again.state, again.missed) == (answer.word, answer.state, answer.missed)
-    assert (again.expected_by_ms, again.overdue_since_ms) == (answer.expected_by_ms, answer.overdue_since_ms)
-
-
 def _past(hours: list[int]) -> Past:
     begin, goods = at("2026-01-05 02:00"), []
     for gap in hours:
@@ -135,6 +118,7 @@ def _past(hours: list[int]) -> Past:
 ORDER = [None, State.WARNING, State.OVERDUE]
 rhythms = st.sampled_from(
     [
+        Rhythm("off", max_age_ms=9 * DAY),
         LEARNT,
         Rhythm("stated", every_ms=DAY),
         Rhythm("stated", every_ms=HOUR),
@@ -143,6 +127,33 @@ rhythms = st.sampled_from(
     ]
 )
 spells = st.lists(st.tuples(st.integers(0, 40 * DAY), st.integers(HOUR, 5 * DAY)), max_size=5)
+
+
+@given(gaps, rhythms, spells, st.integers(0, 60 * DAY), st.floats(0, 1), st.none() | st.integers(0, 9 * HOUR))
+def test_as_long_as_an_answer_is_valid_it_does_not_change(
+    hours: list[int], rhythm: Rhythm, sleeps: list[tuple[int, int]], after: int, part: float, running: int | None
+) -> None:
+    """A poll that finds nothing new may keep the answer until `valid_until_ms`."""
+    past = _past(hours)
+    last = past.goods[-1][1]
+    now = last + after
+    begun = None if running is None else max(last, now - running)
+    known = _slept([(last + begin, min(now, last + begin + length)) for begin, length in sleeps], now + 90 * DAY)
+    answer = expect(rhythm, past, known, now, running_since_ms=begun)
+    assert answer.valid_until_ms > now
+    later = now + int(part * (answer.valid_until_ms - 1 - now))
+    again = expect(rhythm, past, known, later, running_since_ms=begun)
+    for name in ("word", "state", "missed", "next_ms", "expected_by_ms", "late_since_ms", "overdue_since_ms"):
+        assert getattr(again, name) == getattr(answer, name), name
+
+
+def _slept(sleeps: list[tuple[int, int]], until: int) -> Awake:
+    """Return the awake times of a machine that slept in *sleeps* only."""
+    intervals, begin = [], 0
+    for start, end in sorted(span for span in sleeps if span[0] < span[1]):
+        intervals.append((begin, max(begin, start)))
+        begin = max(begin, end)
+    return Awake([*intervals, (begin, until)], [(0, until)])
 
 
 @given(gaps, rhythms, spells, spells, st.integers(0, 40 * DAY))
