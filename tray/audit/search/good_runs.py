@@ -10,7 +10,6 @@ learnt from it. All of that costs the same whether the log has a thousand entrie
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from statistics import median_low
 
 from tray.audit.entry import ENDS
 from tray.audit.rows import GOOD
@@ -134,8 +133,8 @@ def _read(connection: sqlite3.Connection, facets: Sequence[str]) -> list[tuple[i
 
 def _in_order(rows: Sequence[tuple[int, int, int | None]]) -> tuple[Run, ...]:
     """Return begin and end of the runs, without those whose time disagrees with the order of recording."""
-    known = [took for _, _, took in rows if took is not None]
-    usual = median_low(known) if known else 0
+    known = sorted(took for _, _, took in rows if took is not None)
+    usual = known[(len(known) - 1) // 2] if known else 0  # the median, of two the lower one
     ends = [ended for _, ended, _ in rows]
     kept = range(len(rows)) if all(map(int.__le__, ends, ends[1:])) else _longest_rise(ends)
     return tuple((max(0, rows[at][1] - (usual if (took := rows[at][2]) is None else took)), rows[at][1]) for at in kept)
