@@ -38,7 +38,9 @@ def save_job(places: Places, job: Job) -> None:
     fields = asdict(job)
     values = {key: fields[key] or None for key in _COMMAND_KEYS}
     values |= {key: fields[key] for key in _OTHER_KEYS if fields[key]}
-    values |= {key: config.length_text(fields[f"{key}_ms"]) for key in ("every", "max_age") if fields[f"{key}_ms"]}
+    values |= {
+        key: config.length_text(fields[f"{key}_ms"]) for key in ("every", "max_age", "delay") if fields[f"{key}_ms"]
+    }
     change(places, lambda text: with_keys(text, job.name, values))
 
 

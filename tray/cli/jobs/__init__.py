@@ -3,12 +3,13 @@
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from tray.cli import Command
-from tray.cli.jobs import changes, look
+from tray.cli.jobs import changes, importing, look
 
 PARTS = {
     "list": (look.LIST, "all jobs, those of config.toml and those that only their runs made known"),
     "show": (look.SHOW, "the settings of a job"),
     "add": (changes.ADD, "make a job"),
+    "import": (importing.IMPORT, "find the backups that this machine makes already, and watch them"),
     "edit": (changes.EDIT, "change a job, or give one that runs by itself a rhythm"),
     "disable": (changes.DISABLE, "no longer run a job by its schedule, nor expect it"),
     "enable": (changes.ENABLE, "run and expect a disabled job again"),

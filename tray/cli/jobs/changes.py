@@ -20,6 +20,7 @@ _TEXTS = {
     "on": ("TIMES", 'when it is expected: "Mon..Fri 20:30" (OnCalendar) or "30 20 * * 1-5" (cron)'),
     "rhythm": ("WORD", "learn (as it ran so far, the default) or off (never expected)"),
     "zone": ("ZONE", "the time zone of --on, such as Europe/Berlin"),
+    "delay": ("TIME", "the scheduler starts it up to so much later, by chance: 15m"),
     "max_age": ("TIME", "an older backup is called old: 7d; or off"),
     "keep_logs": ("TIME", "how long the logs of its runs are kept: 90d; or off"),
     "watched": ("TEXT", "the scheduler that starts it, if this program does not"),
