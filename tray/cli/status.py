@@ -10,11 +10,12 @@ from contextlib import closing
 from tray import wording
 from tray.cli import Command
 from tray.core import clock
-from tray.core.errors import BackupTrayError
-from tray.core.model import Instance, LiveRun, Phase, Source, State, Status
+from tray.core.errors import BackupTrayError, JobNotFoundError
+from tray.core.model import WORST_FIRST, Instance, JobStatus, LiveRun, Phase, Source, State, Status
 from tray.core.paths import places
 from tray.status import StatusSource
 from tray.wording import progress_bar
+from tray.wording.near_names import known_jobs
 
 EXIT_CODES = {
     State.OK: 0,
@@ -53,6 +54,8 @@ _COLOURS = {
 def _register(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the status as JSON, one line")
     parser.add_argument("--watch", action="store_true", help="follow it until interrupted (Ctrl-C)")
+    words = "explain the state of JOB: last good backup, expected time, tolerance, awake time since then"
+    parser.add_argument("--why", metavar="JOB", help=words)
 
 
 def _status(args: Namespace) -> int:
@@ -61,8 +64,40 @@ def _status(args: Namespace) -> int:
         if args.watch:
             return _watch(source, as_json=args.json)
         status = source.poll()
+        if args.why is not None:
+            return _why(status, args.why, as_json=args.json)
         print(json.dumps(status.to_json()) if args.json else text(status, terminal=sys.stdout.isatty()))
         return EXIT_CODES[status.state]
+
+
+def _why(status: Status, name: str, *, as_json: bool) -> int:
+    """Explain the state of the job *name*; the exit code is that of this job."""
+    named = [job for job in status.jobs if job.job == name]
+    if not named and status.error is None:
+        raise JobNotFoundError(name, known_jobs(name, (job.job for job in status.jobs), "No job has run yet"))
+    if not named:
+        print(text(status))
+        return EXIT_CODES[status.state]
+    if as_json:
+        print(json.dumps({"jobs": [job.to_json() for job in named]}))
+    else:
+        print("\n".join(line for job in named for line in _explained(job, clock.now_ms())))
+        if status.error is not None:
+            print(f"{status.error['what']} {status.error['why']} This is old, from {_time(status.as_of_ms)}.")
+    worst = min((job.state for job in named), key=WORST_FIRST.index)
+    return EXIT_CODES[worst if status.error is None else status.state]
+
+
+def _explained(job: JobStatus, now: int) -> Iterator[str]:
+    """Yield the job's word and its last run, then the arithmetic behind the word."""
+    yield f"{wording.escape(job.job)}{_whose(job.instance)}: {wording.job_word(job)}"
+    if (last := wording.job_line(job, now)) != "":
+        yield f"  {last[:1].upper()}{last[1:]}."
+    yield f"  {job.why or 'Nothing is known about its rhythm, so a success older than 7 days is not called fine.'}"
+
+
+def _time(ms: int) -> str:
+    return f"{clock.local(ms):%Y-%m-%d %H:%M:%S}"
 
 
 def text(status: Status, *, terminal: bool = False) -> str:
@@ -83,7 +118,7 @@ def text(status: Status, *, terminal: bool = False) -> str:
         lines += [f"  what: {error.what}", f"  why:  {error.why}", f"  next: {error.next}"]
         lines.append(f"  code: {status.error['code']}")
         if status.jobs:
-            old = f"The rest is old, from {clock.local(status.as_of_ms):%Y-%m-%d %H:%M:%S}."
+            old = f"The rest is old, from {_time(status.as_of_ms)}."
             lines.append(old if now - status.as_of_ms > _OLD_MS else "The rest is from the record.")
     if status.runs:
         columns = max(progress_bar.columns(), 80) - 2
@@ -179,4 +214,5 @@ STATUS = Command(
     "backup-tray status               exit code 0 fine, 1 warning, 2 failed, 3 not known",
     "backup-tray status --watch       until Ctrl-C",
     "backup-tray status --json",
+    "backup-tray status --why home     why that job is fine, late or overdue",
 )

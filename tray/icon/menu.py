@@ -14,6 +14,8 @@ from tray.core.model import Control, JobStatus, LiveRun, State, Status
 MOST_ALARMS = 3
 """Jobs that are not fine and get an entry of their own in the menu; the Dashboard has all."""
 _NAME_UNITS = 30
+_NO_RUN = "dashboard"
+"""The page about a job that never ran."""
 
 
 class Actions(Protocol):
@@ -85,7 +87,7 @@ class StatusMenu:
         return self.lines, self.audit, alarms, self.run_for_log(), self.status.last is None, controls
 
     def alarms(self) -> list[tuple[JobStatus, str]]:
-        """Return the worst jobs that are not fine, and the page about the run that each alarm is about."""
+        """Return the worst jobs that are not fine, and the page about the run that each alarm is about, if there is a run."""
         if self.status.error is not None:
             return []
         listed = []
@@ -93,15 +95,15 @@ class StatusMenu:
             live = next((run.run for run in self.status.runs if job.is_of(run)), None)
             if job.state is State.STALLED and live is not None:
                 listed.append((job, f"log/{live}"))
-            elif job.about is not None:
-                listed.append((job, f"report/{job.about.run}"))
+            else:
+                listed.append((job, _NO_RUN if job.about is None else f"report/{job.about.run}"))
         return listed
 
     def run_for_log(self) -> str | None:
         """Return the run that goes on, else the one that the worst alarm is about, else the last one."""
         if self.status.own_runs:
             return self.status.own_runs[0].run
-        if alarms := self.alarms():
+        if (alarms := self.alarms()) and alarms[0][1] != _NO_RUN:
             return alarms[0][1].partition("/")[2]
         return None if self.status.last is None else self.status.last.run
 
@@ -152,7 +154,8 @@ class StatusMenu:
 
 
 def _alarm_text(job: JobStatus, page: str) -> str:
-    """Return "Report of home (failed)", cut so that the way in which it is not fine stays."""
-    head, word = ("Log" if page.startswith("log/") else "Report"), f" ({wording.job_word(job).lower()})"
-    room = wording.MENU_UNITS - len(f"{head} of {word}")
-    return f"{head} of {wording.fit(wording.escape(job.job), room)}{word}"
+    """Return "Report of home (failed)", cut so that the way in which it is not fine stays; "home (never ran)" without a run."""
+    head = "Log of " if page.startswith("log/") else "" if page == _NO_RUN else "Report of "
+    word = f" ({wording.job_word(job).lower()})"
+    room = wording.MENU_UNITS - len(head + word)
+    return f"{head}{wording.fit(wording.escape(job.job), room)}{word}"

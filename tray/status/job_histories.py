@@ -6,6 +6,7 @@ from tray import wording
 from tray.audit import spool
 from tray.audit.entry import Action, Draft, OpenRun
 from tray.audit.search import renames
+from tray.audit.search.good_runs import Run
 from tray.audit.search.jobs import Marks, is_marked
 from tray.audit.store import AuditLog
 from tray.core import clock
@@ -39,6 +40,7 @@ class History:
         self._spool_names: object = None
         self._spools = [Listing(folder) for folder in places.spools]
         self._anew_ms: int | None = None
+        self._good: dict[tuple[str, ...], tuple[tuple[Run, ...], int | None]] = {}
         self.begun_ms: int | None = None
         self.names = renames.NONE
 
@@ -85,6 +87,22 @@ class History:
             notes.append(wording.ALL_FORGOTTEN)
         return jobs, notes, ended
 
+    def good_runs(self, jobs: Iterable[tuple[str, ...]], kind: str) -> list[tuple[tuple[Run, ...], int | None]]:
+        """Return of each job the good runs on record and when it became known, as of the last `refresh`.
+
+        Args:
+            jobs: The names under which the runs of each job are on record.
+
+        Raises:
+            BackupTrayError: The log cannot be read.
+        """
+        wanted: list[tuple[str, ...]] = [(kind, *names) for names in jobs]
+        new = [key for key in wanted if key not in self._good]
+        if new and self._log is not None:
+            runs = self._log.good_runs([key[1:] for key in new], kind)
+            self._good.update(zip(new, runs, strict=True))
+        return [self._good.get(key, ((), None)) for key in wanted]
+
     def in_doubt(self, now_ms: int) -> bool:
         """Whether older history is missing and a job that failed then may not have run since."""
         return self._anew_ms is not None and now_ms - self._anew_ms <= judge.STALE_AFTER_MS
@@ -102,11 +120,13 @@ class History:
             if self._log is None:
                 self._jobs, self._open, self._forgotten, self.begun_ms = [], [], {}, None
                 self.names = renames.NONE
+                self._good = {}
                 return
         version = self._log.version()
         if version != self._version:
             (self._jobs, self._forgotten), self._open = self._log.known_jobs(), self._log.open_runs()
             self.names = self._log.names()
+            self._good = {}
             first = self._log.first()
             self.begun_ms = clock.from_text(first.data["time"])
             self._anew_ms = self.begun_ms if first.data["result"] == "created again" else None
@@ -158,7 +178,7 @@ def _merge(
         elif draft.action in (Action.JOB_SEEN, Action.JOB_FORGOTTEN):
             for key in [key for key in known if key[0] == draft.job and draft.kind in (None, key[1])]:
                 if draft.action is Action.JOB_SEEN:
-                    known[key] = replace(known[key], seen=True)
+                    known[key] = replace(known[key], seen=True, seen_ms=draft.time_ms)
                 else:
                     del known[key]
     return list(known.values())

@@ -49,6 +49,7 @@ class Settings:
     Attributes:
         audit: The settings of the audit log; the defaults while the configuration is broken.
         configured: The jobs; none while the configuration is broken.
+        changed_ms: When the file was last changed; 0 if there is none.
         notes: One line if the configuration is broken: it is not followed until the user mends it. Else a line for each job
             with a fault and for each key without effect.
     """
@@ -58,6 +59,7 @@ class Settings:
         self._mark: object = None
         self.audit = AuditConfig()
         self.configured = Configured()
+        self.changed_ms = 0
         self.notes: tuple[str, ...] = ()
 
     def read(self) -> object:
@@ -66,6 +68,7 @@ class Settings:
         if now == self._mark:
             return now
         self._mark, self.audit, self.configured, self.notes = now, AuditConfig(), Configured(), ()
+        self.changed_ms = 0 if now is None else now[0] // 1_000_000
         if now is None:
             return now
         try:

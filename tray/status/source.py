@@ -6,16 +6,17 @@ before the log, so that a run that ends in between is found in one or the other.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
 from tray.core import clock
 from tray.core.dataclass import replace
 from tray.core.errors import BackupTrayError, StatusFetchError, UnexpectedError
-from tray.core.model import JobHistory, LiveRun, Status, judge
+from tray.core.model import Expected, JobHistory, LiveRun, Status, judge
 from tray.core.paths import Places
 from tray.recording.outage import Outage
 from tray.status import renamed
+from tray.status.expected import Expectations
 from tray.status.job_histories import History
 from tray.status.kept_files import Repositories, Settings, Standing
 from tray.status.live import Live
@@ -41,6 +42,7 @@ class StatusSource:
         self._history = History(places)
         self._repositories = Repositories(places)
         self._standing = Standing(places)
+        self._expectations = Expectations(places)
         self._settings = Settings(places)
         self._files = self._repositories, self._standing, self._settings
         self._outage = Outage(places)
@@ -103,12 +105,14 @@ class StatusSource:
             if silent is None and not any(folders) and (same := self._unchanged(marks, now)) is not None:
                 return same
             jobs, notes, ended = self._history.past(set(tracked) | set(folders.live), folders.over)
+            going = [run for run in {**folders.live, **tracked}.values() if run.run not in ended]
+            live = renamed.live(going, self._history.names)
+            expected = self._expectations.of(jobs, self._history, self._settings, live, now)
         except BackupTrayError as error:
             return self._unavailable(error, now)
         except OSError as error:  # such as a state folder that belongs to another user
             return self._unavailable(StatusFetchError(f"{error.filename or 'A file'}: {error.strerror or error}."), now)
-        live = [run for run in {**folders.live, **tracked}.values() if run.run not in ended]
-        status = self._judged(now, renamed.live(live, self._history.names), jobs, notes, silent)
+        status = self._judged(now, live, jobs, notes, expected, silent)
         if silent is None:
             self._good, self._marks = status, marks
             self._outage.over()
@@ -121,7 +125,13 @@ class StatusSource:
         return good if fresh and marks == self._marks else None
 
     def _judged(
-        self, now: int, live: list[LiveRun], jobs: list[JobHistory], notes: list[str], silent: StatusFetchError | None
+        self,
+        now: int,
+        live: list[LiveRun],
+        jobs: list[JobHistory],
+        notes: list[str],
+        expected: Mapping[tuple[str, str], Expected],
+        silent: StatusFetchError | None,
     ) -> Status:
         """Judge the past and the present together."""
         begun = self._history.begun_ms
@@ -141,7 +151,11 @@ class StatusSource:
             or self._history.in_doubt(now)
             or self._repositories.doubtful
             or self._standing.doubtful(begun),
-            concerns={**self._repositories.concerns(jobs, self._history.names.present), **self._settings.concerns()},
+            concerns={
+                **self._repositories.concerns(jobs, self._history.names.present),
+                **self._settings.concerns(),
+            },
+            expected=expected,
             repositories=self._repositories.states(jobs),
             audit=self._standing.audit,
         )

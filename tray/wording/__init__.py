@@ -6,8 +6,10 @@ engine tells it. Names come out escaped.
 status.py   everything together: tooltip, menu, headline; the audit log as a whole
 jobs.py     all jobs together       runs.py          a run, a job, a repository
 numbers.py  numbers, times, names   progress_bar.py  the bar in a terminal
+expectations.py  by when a job should be backed up again
 """
 
+from tray.wording.expectations import expected, next_words
 from tray.wording.jobs import bad
 from tray.wording.numbers import (
     ago,

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from tray.core.model import BACKUP, DRY_RUN, JobStatus, Outcome, State, Status
+from tray.core.model import BACKUP, DRY_RUN, JobStatus, Outcome, State, Status, Word
+from tray.wording.expectations import next_words
 from tray.wording.numbers import ago, count, escape, fit
 from tray.wording.runs import acknowledged, did, ended_word, good_words, join, reason_words
 
@@ -12,10 +13,13 @@ _VERBS = {
     "failed": ("failed", "failed"),
     "overdue": ("is overdue", "are overdue"),
     "stalled": ("is stalled", "are stalled"),
+    "late": ("is late", "are late"),
+    "lasting": ("still runs", "still run"),
     "warned": ("has warnings", "have warnings"),
     "old": ("is too old", "are too old"),
     "unclear": ("needs a look", "need a look"),
 }
+_OF_WORD = {Word.LATE: "late", Word.STILL_RUNNING: "lasting", Word.OLD: "old"}
 _OF_STATE = {State.FAILED: "failed", State.OVERDUE: "overdue", State.STALLED: "stalled"}
 _NOUNS = {"check": "check", "restore": "restore", "prune": "prune", "compact": "compact", DRY_RUN: "dry run"}
 
@@ -58,12 +62,17 @@ def fine(status: Status, now_ms: int, units: int) -> tuple[str, str]:
     if len(backups) == 1:
         return "Your backup is fine", join(f"{name}, {age}", _since(oldest, now_ms))
     seen = sum(map(acknowledged, backups))
-    never = sum(job.state is State.NONE and not acknowledged(job) for job in backups)
+    unexpected = sum(job.word == Word.OFF and job.state is State.NONE and not acknowledged(job) for job in backups)
+    idle = sum(job.state is State.NONE and job.last is None and job.word != Word.OFF for job in backups)
+    never = sum(job.state is State.NONE and not acknowledged(job) for job in backups) - unexpected - idle
     first = f"{'Both' if len(backups) == 2 else f'All {count(len(backups))}'} backups are fine"
-    if seen or never:
-        number = len(backups) - seen - never
+    if seen or never or unexpected or idle:
+        number = len(backups) - seen - never - unexpected - idle
         rest = join(
-            f"{count(seen)} acknowledged" if seen else None, f"{count(never)} never good yet" if never else None
+            f"{count(seen)} acknowledged" if seen else None,
+            f"{count(never)} never good yet" if never else None,
+            f"{count(idle)} never ran" if idle else None,
+            f"{count(unexpected)} not expected" if unexpected else None,
         )
         first = f"{count(number)} of {count(len(backups))} backups {'is' if number == 1 else 'are'} fine, {rest}"
     return first, f"Oldest: {name}, {age}"
@@ -87,9 +96,8 @@ def phrase(job: JobStatus, now_ms: int, *, brief: bool = False) -> str:
     good = good_words(job, now_ms)
     if job.concern:
         concern = escape(job.concern.strip()).rstrip(".")
-        return join(
-            concern[:1].lower() + concern[1:], good if job.state is State.STALLED and ended is not None else None
-        )
+        dated = job.state is State.STALLED or job.word in (Word.LATE, Word.OVERDUE, Word.STILL_RUNNING)
+        return join(concern[:1].lower() + concern[1:], good if dated and ended is not None else None)
     if ended is None:
         return _VERBS[_way(job)][0]
     if ended.outcome is Outcome.SUCCEEDED:
@@ -119,7 +127,7 @@ def reason(job: JobStatus) -> str | None:
 def calm(job: JobStatus, now_ms: int) -> str:
     """Return how a job is that neither alarms nor has a recent good backup: "failed 2 hours ago, acknowledged"."""
     if job.about is None:
-        return ""
+        return next_words(job, now_ms)
     good = good_words(job, now_ms)
     return join(did(job.about, now_ms), "acknowledged" if job.seen else None, good)
 
@@ -153,6 +161,8 @@ def _way(job: JobStatus) -> str:
     """Return the way in which a job is not fine."""
     if job.state in _OF_STATE:
         return _OF_STATE[job.state]
+    if job.word is not None and job.word in _OF_WORD:
+        return _OF_WORD[Word(job.word)]
     if job.concern or job.about is None:
         return "unclear"
     return {Outcome.WARNING: "warned", Outcome.SUCCEEDED: "old"}.get(job.about.outcome, "unclear")

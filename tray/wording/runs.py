@@ -1,6 +1,7 @@
 """Say how a run or a job is: what it does, how far it is, how it ended, and why."""
 
 from tray.core.model import BACKUP, EndedRun, JobStatus, LiveRun, Outcome, Phase, RepositoryState, Source, State
+from tray.wording import expectations
 from tray.wording.numbers import ago, count, duration, elapsed, escape, fit, plural, rate, size, time_left
 
 SHORT_ID = 8
@@ -56,6 +57,8 @@ def job_word(item: JobStatus) -> str:
         return "Not counted"
     if acknowledged(item):
         return "Acknowledged"
+    if (said := expectations.word(item)) is not None:
+        return said
     if item.state is not State.NONE or item.about is None:
         return state_word(item.state)
     if item.about.outcome is Outcome.CANCELLED:
@@ -209,10 +212,10 @@ def repository_line(state: RepositoryState, now_ms: int) -> str:
 def why(item: JobStatus, now_ms: int) -> str:
     """Return why a job is as it is and when it was last good, for a list of jobs that need a look: "" if it never ran."""
     ended = item.about
-    if ended is None:
-        return ""
     if item.concern is not None:
         return escape(item.concern)
+    if ended is None:
+        return ""
     if ended.outcome is Outcome.SUCCEEDED:
         late = "no backup since then" if item.state is State.WARNING else None
         return join(good_words(item, now_ms) or did(ended, now_ms), late)
@@ -231,6 +234,8 @@ def job_line(item: JobStatus, now_ms: int) -> str:
     if item.kind == BACKUP and item.known and last is not None and item.last_good != last:
         times = f"{count(item.streak)} bad ends" + ("" if item.last_good is None else " since")
         parts.append(join(good_words(item, now_ms), times if item.streak > 1 else None))
+    if item.state in (State.OK, State.NONE) and not acknowledged(item):
+        parts.append(expectations.next_words(item, now_ms))
     return "; ".join(part for part in parts if part)
 
 

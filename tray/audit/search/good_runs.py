@@ -11,7 +11,7 @@ import sqlite3
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
-from tray.audit.entry import ENDS
+from tray.audit.entry import ENDS, Action
 from tray.audit.rows import GOOD
 from tray.audit.schema import FACET, MOMENT
 from tray.audit.search import by_facets
@@ -23,6 +23,8 @@ MOST = 400
 """Runs of a job that are kept."""
 EXACT = 60
 """The newest of them whose beginning is read from the entry."""
+_BEGINNINGS = (*ENDS, Action.JOB_CREATED, Action.CONFIG_CHANGED)
+"""Actions by which a job becomes known."""
 _MANY = 2_000
 """If more entries are new, everything is read anew."""
 
@@ -57,7 +59,7 @@ class GoodRuns:
         """Take in the entries that are new since the last time; read everything anew if the log is another one or far longer."""
         number = self._reached.new(connection)
         if number is None or number > _MANY:
-            self._facets, self._rows, self._runs, self._first = _ends_by_key(connection), {}, {}, {}
+            self._facets, self._rows, self._runs, self._first = _by_key(connection), {}, {}, {}
         elif number:
             for row in connection.execute(_SINCE, (self._reached.size, _MANY)):
                 self._add(*row)
@@ -78,7 +80,7 @@ class GoodRuns:
         return _in_order(sorted(row for key in keys for row in self._rows_of(connection, key))[-MOST:])
 
     def first_ms(self, connection: sqlite3.Connection, names: Iterable[str], kind: str = BACKUP) -> int | None:
-        """Return when the first run of the job ended, good or not; None if there is none."""
+        """Return when the job became known: it was configured, or its first run ended, good or not; None if it is not known."""
         return min((first for name in names if (first := self._first_of(connection, (name, kind)))), default=None)
 
     def _first_of(self, connection: sqlite3.Connection, key: Key) -> int:
@@ -89,13 +91,12 @@ class GoodRuns:
 
     def _rows_of(self, connection: sqlite3.Connection, key: Key) -> list[tuple[int, int, int | None]]:
         if key not in self._rows:
-            good = [facet for facet in self._facets.get(key, ()) if by_facets.parsed(facet)["result"] in GOOD]
-            self._rows[key] = _read(connection, good)
+            self._rows[key] = _read(connection, list(filter(_is_good, self._facets.get(key, ()))))
         return self._rows[key]
 
     def _add(self, seq: int, ended: int, facet: str, took: int | None) -> None:
         values = by_facets.parsed(facet)
-        if values["action"] not in ENDS or values["job"] is None:
+        if values["action"] not in _BEGINNINGS or values["job"] is None:
             return
         key = values["job"], values["kind"] or BACKUP
         facets = self._facets.setdefault(key, [])
@@ -105,15 +106,20 @@ class GoodRuns:
             return
         if key in self._first:
             self._first[key] = min(self._first[key] or ended, ended)
-        if values["result"] in GOOD and key in self._rows and ended <= clock.now_ms() + clock.SLACK_MS:
+        if _is_good(facet) and key in self._rows and ended <= clock.now_ms() + clock.SLACK_MS:
             self._rows[key] = [*self._rows[key][1 - MOST :], (seq, ended, took)]
             self._runs.pop(key, None)
 
 
-def _ends_by_key(connection: sqlite3.Connection) -> dict[Key, list[str]]:
-    """Return the facets of ends of runs by job and kind."""
+def _is_good(facet: str) -> bool:
+    values = by_facets.parsed(facet)
+    return values["action"] in ENDS and values["result"] in GOOD
+
+
+def _by_key(connection: sqlite3.Connection) -> dict[Key, list[str]]:
+    """Return the facets of `_BEGINNINGS` by job and kind."""
     by_key: dict[Key, list[str]] = {}
-    for facet, _ in by_facets.facets(connection, ENDS):
+    for facet, _ in by_facets.facets(connection, _BEGINNINGS):
         values = by_facets.parsed(facet)
         if values["job"] is not None:
             by_key.setdefault((values["job"], values["kind"] or BACKUP), []).append(facet)

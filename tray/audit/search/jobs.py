@@ -159,7 +159,8 @@ def _job(read: "_Entries", known: Latest, newest: Newest, job: str, kind: str) -
     if decides is not None and decides is not good:
         of_bad = [key for key in ((_DECIDED, job, kind), (_DECIDED_LATER, job, kind)) if key in newest]
         streak = max(1, known.count(of_bad, -1 if good is None or good.entry is None else good.entry))
-    seen = {at: seq for at in (kind, _ALL) if (seq := newest.get((_SEEN, job, at), -1)) > judge.order(about)}
+    later = {at: seq for at in (kind, _ALL) if (seq := newest.get((_SEEN, job, at), -1)) > judge.order(about)}
+    marks = {(job, at): _mark(read, seq) for at, seq in later.items()}
     return JobHistory(
         job,
         last,
@@ -167,7 +168,8 @@ def _job(read: "_Entries", known: Latest, newest: Newest, job: str, kind: str) -
         kind,
         decides=None if decides is None or decides.run == last.run else decides,
         streak=streak,
-        seen=is_marked({(job, at): _mark(read, seq) for at, seq in seen.items()}, about),
+        seen=is_marked(marks, about),
+        seen_ms=max((mark.time_ms for mark in marks.values()), default=None),
         dated=good is None or kind != BACKUP or _is_dated(read, known, good),
     )
 

@@ -5,9 +5,11 @@ Times are `*_ms` (see `core.clock`), sizes bytes, rates bytes per second, None m
 
 runs.py    LiveRun, EndedRun, Step, and the closed lists of words
 status.py  JobStatus, RepositoryState, AuditStanding, Status
+expectation.py  how a job stands against its rhythm
 judge.py   the status from the histories of all jobs
 """
 
+from tray.core.model.expectation import Expectation, Word
 from tray.core.model.runs import (
     BACKUP,
     DRY_RUN,
@@ -26,7 +28,7 @@ from tray.core.model.runs import (
     clip,
     steps_of,
 )
-from tray.core.model.status import AuditStanding, JobHistory, JobStatus, RepositoryState, Status, shown_name
+from tray.core.model.status import AuditStanding, Expected, JobHistory, JobStatus, RepositoryState, Status, shown_name
 
 __all__ = [
     "BACKUP",
@@ -37,6 +39,8 @@ __all__ = [
     "AuditStanding",
     "Control",
     "EndedRun",
+    "Expectation",
+    "Expected",
     "Instance",
     "JobHistory",
     "JobStatus",
@@ -48,6 +52,7 @@ __all__ = [
     "State",
     "Status",
     "Step",
+    "Word",
     "clip",
     "shown_name",
     "steps_of",

@@ -1,4 +1,4 @@
-"""Judge all jobs: one pure function from the known runs to the status that every surface shows.
+"""Judge all jobs: one pure function from the known runs and their rhythms to the status that every surface shows.
 
 Icon, tooltip, menu, window and command line all draw the `Status` that `judge` returns, so they cannot disagree. The worst job
 decides; a live run is shown beside a bad state, never instead of it. Only backups make anything green: a check, a restore or a dry
@@ -6,6 +6,7 @@ run is a job of its own that can alarm and nothing else.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from tray.core.clock import DAY_MS, EARLIEST_MS, SLACK_MS, local
 from tray.core.dataclass import replace
@@ -15,6 +16,7 @@ from tray.core.model import (
     WORST_FIRST,
     AuditStanding,
     EndedRun,
+    Expected,
     JobHistory,
     JobStatus,
     LiveRun,
@@ -22,11 +24,12 @@ from tray.core.model import (
     RepositoryState,
     State,
     Status,
+    Word,
     shown_name,
 )
 
 STALE_AFTER_MS = 7 * DAY_MS
-"""A success older than this is not called fine unless the job's rhythm is known."""
+"""A success older than this is not called fine where nothing is known about the job's rhythm."""
 
 NOT_OURS = "Another user's."
 """Why a job of another user is neither green nor red: any user can start a program called restic, and end it as they like."""
@@ -58,6 +61,7 @@ def judge(
     notes: Sequence[str] = (),
     doubt: bool = False,
     concerns: Mapping[str, str] | None = None,
+    expected: Mapping[tuple[str, str], Expected] | None = None,
     repositories: Sequence[RepositoryState] = (),
     audit: AuditStanding | None = None,
 ) -> Status:
@@ -72,10 +76,11 @@ def judge(
         notes: Passed through.
         doubt: Some of the past is missing, so nothing is called fine.
         concerns: By job, one sentence why it is not fine although its last run says so.
+        expected: By job and kind, when it should be backed up again. A job without a run is here too if it is configured.
         repositories: Passed through.
         audit: Result of the last verification of the audit log; a breach that was not acknowledged decides over every job.
     """
-    concerns = concerns or {}
+    concerns, expected = concerns or {}, expected or {}
     theirs = [
         JobStatus(shown_name(job.job, job.kind), State.NONE, job.last, NOT_OURS, kind=job.kind)
         for job in jobs
@@ -83,11 +88,12 @@ def judge(
     ]
     jobs = [job for job in jobs if job.last.user is None]
     running = {(run.job, run.kind) for run in live if run.user is None}
-    judged = [_judged(job, (job.job, job.kind) in running, now_ms, concerns.get(job.job)) for job in jobs]
-    known = {(job.job, job.kind) for job in jobs}
-    judged += [
-        JobStatus(shown_name(name, kind), State.RUNNING, None, kind=kind) for name, kind in sorted(running - known)
+    judged = [
+        _judged(job, (key := (job.job, job.kind)) in running, now_ms, concerns.get(job.job), expected.get(key))
+        for job in jobs
     ]
+    new = (running | expected.keys()) - {(job.job, job.kind) for job in jobs}
+    judged += [_without_runs(key, key in running, expected.get(key)) for key in sorted(new)]
     judged = _with_stalled(judged, [run for run in live if run.stalled and run.user is None]) + theirs
     states = {job.state for job in judged}
     if error is not None:
@@ -213,15 +219,17 @@ def _no_progress(run: LiveRun) -> str:
     return f"No progress for {minutes} min." if minutes else "No progress."
 
 
-def _judged(job: JobHistory, running: bool, now_ms: int, concern: str | None) -> JobStatus:
+def _judged(job: JobHistory, running: bool, now_ms: int, concern: str | None, expected: Expected | None) -> JobStatus:
     good = job.last_good or (job.about if is_good(job.about) else None)
     concern = concern if job.kind == BACKUP and (is_good(job.about) or job.seen) else None
     undated = good is not None and not _dated(job, good, now_ms)
-    state = (
-        _state_of_backup(job, good, now_ms, undated or concern is not None)
-        if job.kind == BACKUP
-        else _state_of_task(job)
-    )
+    doubted, demand = undated or concern is not None, _demand(job, good, now_ms, expected)
+    if job.kind == BACKUP:
+        state = _state_of_backup(job, good, doubted, demand, is_off=_is_off(expected))
+    else:
+        state = _worse(_state_of_task(job), demand)
+    if expected is not None and demand is state and (demand is State.OVERDUE or is_good(job.about)):
+        concern = expected.concern or concern
     if undated and state is State.WARNING and job.about.outcome in (Outcome.SUCCEEDED, Outcome.CANCELLED):
         concern = concern or _UNDATED
     if running and state in (State.OK, State.NONE):
@@ -236,18 +244,70 @@ def _judged(job: JobHistory, running: bool, now_ms: int, concern: str | None) ->
         last_good=good,
         streak=job.streak,
         seen=job.seen,
+        **_facts(expected),
     )
 
 
-def _state_of_backup(job: JobHistory, good: EndedRun | None, now_ms: int, doubted: bool) -> State:
+def _without_runs(key: tuple[str, str], running: bool, expected: Expected | None) -> JobStatus:
+    """Return the state of a job of which no run is on record: it is configured, or its first run goes on."""
+    demand = None if expected is None else expected.expectation.state
+    state = _worse(State.RUNNING if running else State.NONE, demand)
+    concern = None if expected is None or demand is None else expected.concern
+    return JobStatus(shown_name(*key), state, None, concern, kind=key[1], **_facts(expected))
+
+
+def _facts(expected: Expected | None) -> dict[str, Any]:
+    """Return the facts of an expectation that surfaces show, by their names in `JobStatus`."""
+    if expected is None:
+        return {}
+    known = expected.expectation
+    return {
+        "word": known.word.value,
+        "rhythm": expected.rhythm,
+        "why": expected.why,
+        "expected_by_ms": known.expected_by_ms,
+        "next_ms": known.next_ms,
+        "overdue_since_ms": known.overdue_since_ms,
+        "awake_ms": known.awake_ms,
+    }
+
+
+def _demand(job: JobHistory, good: EndedRun | None, now_ms: int, expected: Expected | None) -> State | None:
+    """Return the state that the age of the last good run demands: WARNING, OVERDUE, or None.
+
+    The user who acknowledged the job knows of all that was so at that time.
+    """
+    if expected is None:
+        old = job.kind == BACKUP and good is not None and now_ms - good.finished_ms > STALE_AFTER_MS
+        return State.WARNING if old and (job.seen or job.about.outcome is Outcome.SUCCEEDED) else None
+    known = expected.expectation
+    if job.seen and job.seen_ms is not None and known.overdue_since_ms is not None:
+        return State.OVERDUE if known.overdue_since_ms > job.seen_ms else State.WARNING
+    return known.state
+
+
+def _is_off(expected: Expected | None) -> bool:
+    return expected is not None and expected.expectation.word is Word.OFF
+
+
+def _state_of_backup(
+    job: JobHistory, good: EndedRun | None, doubted: bool, demand: State | None, *, is_off: bool
+) -> State:
     state = _STATE_OF_OUTCOME[job.about.outcome]
     if job.seen:
-        return (
-            State.OK if good is not None and not doubted and now_ms - good.finished_ms <= STALE_AFTER_MS else State.NONE
-        )
-    if state is State.OK and (doubted or now_ms - job.about.finished_ms > STALE_AFTER_MS):
-        return State.WARNING
-    return state
+        if demand is State.OVERDUE:
+            return demand
+        fine = good is not None and not doubted and demand is None and not is_off
+        return State.OK if fine else State.NONE
+    if state is State.OK and is_off:
+        state = State.NONE  # the next one is not expected, so the job is not known to be fine
+    if doubted and state in (State.OK, State.NONE) and job.about.outcome is Outcome.SUCCEEDED:
+        state = State.WARNING
+    return _worse(state, demand)
+
+
+def _worse(state: State, demand: State | None) -> State:
+    return state if demand is None else min(state, demand, key=WORST_FIRST.index)
 
 
 def _state_of_task(job: JobHistory) -> State:

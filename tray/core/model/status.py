@@ -6,6 +6,7 @@ from typing import Any
 
 from tray.core.codec import Coded, from_json
 from tray.core.dataclass import dataclass, replace
+from tray.core.model.expectation import Expectation
 from tray.core.model.runs import BACKUP, EndedRun, Instance, LiveRun, State
 
 
@@ -28,6 +29,7 @@ class JobHistory:
         last_good: The last run that succeeded, or ended with a warning but made a snapshot; may be `last` itself.
         streak: How many runs ended badly since `last_good`; cancelled ones are not counted.
         seen: The user acknowledged the job after `decides` had ended (`backup-tray seen`).
+        seen_ms: When; None if that is not known.
         dated: The time of `last_good` can be believed; False where the log shows that the clock was ahead or far behind then.
     """
 
@@ -39,11 +41,29 @@ class JobHistory:
     streak: int = 0
     seen: bool = False
     dated: bool = True
+    seen_ms: int | None = None
 
     @property
     def about(self) -> EndedRun:
         """The run that decides the job's state: a run that the user cancelled is neutral."""
         return self.decides or self.last
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """By when a job should be backed up again, in figures and in words.
+
+    Attributes:
+        expectation: The judgement of `tray.rhythm`.
+        rhythm: The job's rhythm: "every day", "every 2 days or so, by its past".
+        concern: One short sentence if the job is late, overdue or never ran; else None.
+        why: The arithmetic: last good run, expected time, tolerance, awake time since then.
+    """
+
+    expectation: Expectation
+    rhythm: str | None = None
+    concern: str | None = None
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +81,12 @@ class JobStatus(Coded):
         streak: How many runs ended badly since then.
         seen: The user acknowledged how the job's last run ended.
         known: Which was the last good one is known; an instance of an older version does not tell.
+        word: How the job stands against its rhythm, a word of `core.model.expectation.Word`; None where it is not judged by one.
+        rhythm, why: As in `Expected`.
+        expected_by_ms: When the next good run should be there: the job is late after that.
+        next_ms: The moment that the next run belongs to; it has passed if the job is due.
+        overdue_since_ms: When the job became overdue, None if it is not.
+        awake_ms: How long the computer was awake since the last good run ended.
     """
 
     job: str
@@ -74,6 +100,13 @@ class JobStatus(Coded):
     streak: int = 0
     seen: bool = False
     known: bool = True
+    word: str | None = None
+    rhythm: str | None = None
+    why: str | None = None
+    expected_by_ms: int | None = None
+    next_ms: int | None = None
+    overdue_since_ms: int | None = None
+    awake_ms: int | None = None
 
     @property
     def about(self) -> EndedRun | None:
@@ -84,7 +117,15 @@ class JobStatus(Coded):
         """Whether *run* is a run of this job."""
         return (shown_name(run.job, run.kind), run.instance) == (self.job, self.instance)
 
-    JSON_KEYS = MappingProxyType({"known": None})
+    JSON_KEYS = MappingProxyType(
+        {
+            "known": None,
+            "expected_by_ms": "expected_by",
+            "next_ms": "next",
+            "overdue_since_ms": "overdue_since",
+            "awake_ms": "awake_seconds",
+        }
+    )
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "JobStatus":

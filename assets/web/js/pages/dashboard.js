@@ -18,7 +18,7 @@
     el("h2", {}, "Needs attention"),
     status.attention.slice(0, MOST).map((job) =>
       el("div", { class: "card row attention", "data-key": `${job.system} ${job.job}` }, BT.tag(job.kind, job.word), BT.origin(job.system ? ["System"] : []),
-        el("span", { class: "grow" }, el("b", { class: "name" }, job.job), job.why && [": ", BT.words(job.why)]),
+        el("span", { class: "grow" }, el("b", { class: "name" }, job.job), job.why && [": ", BT.words(job.why)], job.arithmetic && job.arithmetic !== job.why && el("span", { class: "mute whole" }, BT.words(job.arithmetic))),
         job.live && job.leads === job.live ? BT.liveButtons(job) : job.about && BT.runButtons(job.about),
         forget(job))),
     status.attention.length > MOST && el("p", { class: "mute" }, `and ${status.attention.length - MOST} more in the list below`)] : []);
@@ -50,7 +50,7 @@
     const run = job.last;
     return el("tr", { "data-key": `${job.system} ${job.job}` },
       el("td", { class: "who" }, el("span", { class: "name", title: job.job }, BT.origin(job.system ? ["System"] : []), job.job), run && el("span", { class: "mute cut", title: run.route }, run.route)),
-      el("td", {}, BT.tag(job.kind, job.word)),
+      el("td", { title: job.arithmetic || null }, BT.tag(job.kind, job.word), job.next && !BT.status.old && el("span", { class: "mute" }, job.next)),
       el("td", { class: run ? "figure" : "figure nothing", "data-label": run ? "Last run" : null, title: run ? run.at : null }, run ? [when(run), el("span", { class: "mute" }, run.duration)] : "–"),
       el("td", { class: job.backup ? "figure" : "figure nothing", "data-label": job.backup ? "Last good" : null, title: job.good_at || null }, job.backup ? (BT.status.old && job.good_at ? job.good_at : job.good) : "–"),
       el("td", { class: run ? "figure" : "figure nothing", "data-label": run ? "Size" : null }, run ? [run.size, el("span", { class: "mute", title: run.added_how || null }, run.grown)] : "–"),
@@ -95,7 +95,7 @@
     help: [
       "The sentence at the top answers whether your backups are fine. Below it stand the backups that run now, those that need a look, and every job that Backup Tray has seen.",
       "A job is something that you back up again and again. Its state clears with its next success, or with `backup-tray seen JOB`. Last good is its newest backup that can be relied on; a check, a restore or a dry run is none. Forget takes a job off this page until it runs again.",
-      "A success older than a week is not called fine, because it is not known then whether the backup still runs.",
+      "Each job has a rhythm, which you set or which Backup Tray learns. A job is late when its next backup did not come in time, and overdue when that is no delay any more; time in which the computer slept does not count. Point at a state to see the arithmetic behind it.",
       "Observed means that the run was not started through Backup Tray, but by cron, another terminal or another user. Backup Tray saw it begin and end, and says only what could be known. System marks the backups of the whole machine.",
       "Pause stops a backup's processes until you resume them. Cancel asks the backup program to stop, waits, and then insists.",
       "Repositories are a second opinion beside the log: what they say of themselves, and when they were looked at.",

@@ -1,0 +1,292 @@
+"""The rhythm of each job in the status: due, late, overdue, never ran, not expected; told alike everywhere, and cheap."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.world import World
+from tray import runs, wording
+from tray.audit import spool
+from tray.audit.entry import Action, Draft
+from tray.cli import status as cli_status
+from tray.core import clock
+from tray.core.model import JobStatus, Outcome, State, Status
+from tray.core.paths import Places, private
+from tray.runs import Process, RunInfo
+from tray.status import StatusSource, expected
+from tray.status.system_status import labelled
+from tray.window import view
+
+
+@pytest.fixture
+def world(places: Places, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Return a machine that is awake all day."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        made = World(places, patch)
+        yield made
+        made.log.close()
+    time.tzset()
+
+
+@pytest.fixture
+def source(places: Places, world: World) -> Iterator[StatusSource]:
+    """Return the source that `backup-tray status` asks."""
+    made = StatusSource(places, role="cli", start_tracker=False, system=False)
+    yield made
+    made.close()
+
+
+def configure(places: Places, text: str) -> None:
+    """Make *text* the jobs of the configuration."""
+    private(places.config)
+    places.config_file.write_text(f"version = 1\n{text}")
+
+
+def job(status: Status, name: str) -> JobStatus:
+    """Return the job of this name."""
+    return next(item for item in status.jobs if item.job == name)
+
+
+def daily(world: World, days: range, *jobs: str) -> None:
+    """Let these jobs run at noon of each day."""
+    for day in days:
+        world.go(day, 12)
+        for name in jobs:
+            world.run(name)
+
+
+def test_a_daily_job_is_due_then_late_then_overdue(places: Places, world: World, source: StatusSource) -> None:
+    """Each word has its state, and the next success clears it."""
+    configure(places, '[jobs.home]\ncommand = ["true"]\non = "12:00"\nzone = "Europe/Berlin"\n')
+    daily(world, range(3), "home")
+    words = []
+    for hour in (11.5, 12.5, 13.5, 20):
+        world.go(3, hour)
+        found = job(source.poll(), "home")
+        words.append((found.word, found.state))
+    assert words == [
+        ("fine", State.OK),
+        ("due", State.OK),
+        ("overdue", State.OVERDUE),
+        ("overdue", State.OVERDUE),
+    ]
+    world.run("home")
+    assert job(source.poll(), "home").state is State.OK
+
+
+def test_the_newest_backup_of_another_job_does_not_hide_a_failed_one(world: World, source: StatusSource) -> None:
+    """The newest backup of all succeeded a minute ago; the other job has failed since yesterday."""
+    daily(world, range(8), "photos", "home")
+    world.go(8, 12)
+    world.run("photos", Outcome.FAILED)
+    for day in range(9, 11):
+        world.go(day, 12)
+        world.run("photos", Outcome.FAILED)
+        world.run("home")
+        status = source.poll()
+        assert status.last is not None
+        assert status.last.outcome is Outcome.SUCCEEDED
+        assert status.state is State.FAILED
+        assert "fine" not in wording.headline(status, world.now)
+        assert "photos" in wording.tooltip(status, world.now)
+        assert cli_status.EXIT_CODES[status.state] == 2
+
+
+def test_a_job_that_is_dead_for_twenty_days_is_in_no_green_headline(world: World, source: StatusSource) -> None:
+    """Every other job is fine each day, and its own last run succeeded."""
+    daily(world, range(30), "photos", "home")
+    for day in range(30, 50):
+        daily(world, range(day, day + 1), "home")
+        world.go(day, 22)
+        status = source.poll()
+        if day >= 32:
+            assert status.state is State.OVERDUE
+            assert job(status, "home").state is State.OK
+            assert wording.headline(status, world.now).startswith("1 of 2 backups is overdue: photos, ")
+            assert view.dashboard(status, world.now)["kind"] == "overdue"
+
+
+def test_a_configured_job_that_never_ran_is_shown_and_becomes_overdue(
+    places: Places, world: World, source: StatusSource
+) -> None:
+    """It is known since it was configured; nothing on record speaks of it."""
+    configure(places, '[jobs.home]\ncommand = ["true"]\nevery = "1d"\n')
+    world.now = places.config_file.stat().st_mtime_ns // 1_000_000 + 60_000
+    status = source.poll()
+    assert (status.state, job(status, "home").word) == (State.NONE, "never ran")
+    assert "never ran, expected" in cli_status.text(status)
+    world.now += 3 * clock.DAY_MS
+    status = source.poll()
+    assert (status.state, job(status, "home").last) == (State.OVERDUE, None)
+    assert wording.headline(status, world.now).startswith("A backup is overdue: home, never ran")
+    assert wording.job_word(job(status, "home")) == "Never ran"
+
+
+def test_what_is_disabled_or_off_is_said_and_neither_green_nor_late(
+    places: Places, world: World, source: StatusSource
+) -> None:
+    """A month without a backup that is not expected is no alarm, and no comfort either."""
+    daily(world, range(10), "home", "mail", "photos")
+    configure(places, '[jobs.home]\ncommand = ["true"]\nenabled = false\n[jobs.mail]\nrhythm = "off"\n')
+    daily(world, range(10, 40), "photos")
+    status = source.poll()
+    assert [(item.job, item.state, item.word) for item in status.jobs] == [
+        ("photos", State.OK, "fine"),
+        ("home", State.NONE, "off"),
+        ("mail", State.NONE, "off"),
+    ]
+    assert wording.job_word(job(status, "home")) == "Disabled"
+    assert wording.job_word(job(status, "mail")) == "Not expected"
+    assert wording.headline(status, world.now).startswith("1 of 3 backups is fine, 2 not expected.")
+    world.run("mail", Outcome.FAILED)
+    assert source.poll().state is State.FAILED
+
+
+def test_a_job_with_faulty_settings_is_never_fine(places: Places, world: World, source: StatusSource) -> None:
+    """Whether it ran or not."""
+    configure(places, '[jobs.home]\ncommand = ["true"]\nevery = "often"\n[jobs.new]\nevery = 7\n')
+    world.run("home")
+    status = source.poll()
+    assert {item.job: item.state for item in status.jobs} == {"home": State.WARNING, "new": State.WARNING}
+
+
+def test_a_run_that_goes_on_keeps_an_overdue_job_at_late(places: Places, world: World, source: StatusSource) -> None:
+    """It catches up; only if it lasts far too long it is told."""
+    configure(places, '[jobs.home]\ncommand = ["true"]\nevery = "1d"\n')
+    daily(world, range(3), "home")
+    world.go(5, 9)
+    assert source.poll().state is State.OVERDUE
+    info = RunInfo(clock.new_id(), "home", "restic", "backup", world.now, "boot-1", Process(1, "1"))
+    folder, _ = runs.create(places, info)
+    assert folder is not None
+    status = source.poll()
+    assert (status.state, job(status, "home").word) == (State.WARNING, "late")
+    world.go(5, 16)
+    assert job(source.poll(), "home").word == "still running"
+    folder.close()
+
+
+def test_a_success_that_waits_for_the_log_counts(places: Places, world: World, source: StatusSource) -> None:
+    """The log is on a full disk; the backup was made all the same."""
+    configure(places, '[jobs.home]\ncommand = ["true"]\nevery = "1d"\n')
+    daily(world, range(3), "home")
+    world.go(6, 9)
+    assert source.poll().state is State.OVERDUE
+    how = {"job": "home", "run": clock.new_id(), "engine": "restic", "kind": "backup", "source": "wrapped"}
+    spool.keep(places, [Draft(Action.RUN_FINISHED, time_ms=world.now, result="succeeded", duration_ms=5000, **how)])
+    assert job(source.poll(), "home").state is State.OK
+
+
+def test_what_the_user_acknowledged_stays_quiet_until_something_new_is_wrong(
+    places: Places, world: World, source: StatusSource
+) -> None:
+    """The failure is known; that no backup came since then is news."""
+    configure(places, '[jobs.home]\ncommand = ["true"]\nevery = "1d"\n')
+    daily(world, range(3), "home")
+    world.go(3, 10)
+    world.run("home", Outcome.FAILED)
+    world.log.append([Draft(Action.JOB_SEEN, time_ms=world.now + 1, job="home")])
+    world.now += 2
+    assert source.poll().state is State.OK
+    world.go(5, 9)
+    assert source.poll().state is State.OVERDUE
+    world.log.append([Draft(Action.JOB_SEEN, time_ms=world.now, job="home")])
+    world.now += 60_000
+    assert source.poll().state is State.NONE
+
+
+def test_time_in_which_the_machine_slept_is_not_counted(world: World, source: StatusSource) -> None:
+    """A laptop that was closed for five days is not overdue when it is opened."""
+    daily(world, range(20), "home")
+    world.sleep(25)
+    status = source.poll()
+    assert (status.state, job(status, "home").word) == (State.OK, "fine")
+    for day in (25, 26, 27):
+        world.go(day, 23)
+    assert source.poll().state is State.OVERDUE
+
+
+def test_a_check_that_is_expected_becomes_overdue_like_a_backup(
+    places: Places, world: World, source: StatusSource
+) -> None:
+    """The last proof that a backup can be restored has a rhythm of its own."""
+    configure(places, '[jobs.home]\ncommand = ["true"]\nevery = "1d"\ncheck = { every = "7d" }\n')
+    daily(world, range(12), "home")
+    world.run("home", kind="check")
+    assert job(source.poll(), "home (check)").state is State.NONE
+    daily(world, range(12, 22), "home")
+    status = source.poll()
+    assert (job(status, "home").state, job(status, "home (check)").state) == (State.OK, State.OVERDUE)
+
+
+def test_the_json_carries_the_arithmetic_and_comes_back_from_another_instance(
+    places: Places, world: World, source: StatusSource
+) -> None:
+    """A group member sees the rhythm of root's jobs too; an instance of another version may tell words that are new."""
+    configure(places, '[jobs.home]\ncommand = ["true"]\nevery = "1d"\n')
+    daily(world, range(3), "home")
+    world.go(5, 9)
+    status = source.poll()
+    plain = status.to_json()
+    (data,) = plain["jobs"]
+    assert data["rhythm"] == "every day"
+    assert data["expected_by"] == clock.to_text(job(status, "home").expected_by_ms or 0)
+    assert {"next", "why", "overdue_since", "awake_seconds", "word"} <= data.keys()
+    assert data["awake_seconds"] == (job(status, "home").awake_ms or 0) / 1000
+    back = labelled(Status.from_json(plain))
+    assert back.jobs[0].why == data["why"]
+    data["word"] = "hurried"
+    assert wording.job_word(Status.from_json(plain).jobs[0]) == "Overdue"
+    assert Status.from_json({**plain, "jobs": [{"job": "home", "state": "ok", "last": None}]}).jobs[0].word is None
+
+
+def test_the_arithmetic_is_explained(
+    places: Places, world: World, source: StatusSource, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Last success, expected time, tolerance, awake time since then."""
+    configure(
+        places, '[jobs.home]\ncommand = ["true"]\non = "12:00"\nzone = "Europe/Berlin"\nwatched = "crontab of ann"\n'
+    )
+    daily(world, range(3), "home")
+    world.go(4, 11)
+    assert cli_status._why(source.poll(), "home", as_json=False) == 2
+    text = capsys.readouterr().out
+    assert text.startswith("home: Overdue\n")
+    for part in (
+        "Its last good backup ended Wed 12:00, 47 hours ago.",
+        "The next was expected Thu 12:00 (12:00 in Europe/Berlin, crontab of ann), and was late after Thu 13:15",
+        "which tolerates 1 h 15 min of awake time",
+        "Since then this computer was awake for 1 d 23 h and 1 backup was missed.",
+        "It is overdue since Thu 13:15.",
+    ):
+        assert part in text
+
+
+def test_a_quiet_poll_judges_no_rhythm_and_a_run_only_its_own(
+    world: World, source: StatusSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With fifty jobs that is the difference between nothing and half a second."""
+    daily(world, range(10), "home", "photos")
+    source.poll()
+    judged: list[object] = []
+    real = expected.expect
+    monkeypatch.setattr(expected, "expect", lambda *given, **more: judged.append(given[1]) or real(*given, **more))
+    for _ in range(30):
+        world.now += 11_000
+        source.poll()
+    assert judged == []
+    world.run("home")
+    source.poll()
+    assert len(judged) == 1
+
+
+def test_jobs_of_other_users_have_no_rhythm_here(world: World, source: StatusSource) -> None:
+    """Any user can start a program called restic, and end it as they like."""
+    daily(world, range(10), "home")
+    how = {"job": "theirs", "run": clock.new_id(), "engine": "restic", "kind": "backup", "source": "observed"}
+    world.log.append([Draft(Action.RUN_CLOSED, time_ms=world.now, result="succeeded", body={"user": "eve"}, **how)])
+    world.now += 5 * clock.DAY_MS
+    assert job(source.poll(), "theirs").word is None

@@ -1,0 +1,166 @@
+"""Tell by when each job should be backed up again: rhythms from the configuration, the past from log and spool, the awake time.
+
+A judgement is made again only when something of that changed, or at the moment that it names itself; its words once a minute.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from tray import wording
+from tray.audit.search.good_runs import Run
+from tray.config.jobs import Job
+from tray.core.dataclass import dataclass, replace
+from tray.core.model import BACKUP, DRY_RUN, EndedRun, Expectation, Expected, JobHistory, LiveRun, Word, judge
+from tray.core.paths import Places
+from tray.rhythm import Past, Rhythm
+from tray.rhythm.awake import Awake
+from tray.rhythm.expect import expect
+from tray.status.awake_times import AwakeTimes
+from tray.status.job_histories import History
+from tray.status.kept_files import Settings
+
+CHECK = "check"
+_MINUTE_MS = 60_000
+_OFF = Rhythm("off")
+
+Key = tuple[str, str]
+"""A job and the kind of its runs."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A judgement with everything that it was made of, and its words."""
+
+    of: tuple[Rhythm, Past, int | None]
+    awake: Awake
+    at_ms: int
+    expectation: Expectation
+    minute: int = -1
+    words: Expected | None = None
+
+
+class Expectations:
+    """By when each job should be backed up again."""
+
+    def __init__(self, places: Places) -> None:
+        self._awake = AwakeTimes(places)
+        self._kept: dict[Key, _Kept] = {}
+
+    def of(
+        self,
+        jobs: Sequence[JobHistory],
+        history: History,
+        settings: Settings,
+        live: Iterable[LiveRun],
+        now_ms: int,
+    ) -> dict[Key, Expected]:
+        """Return it by job and kind; configured jobs that never ran are among them.
+
+        Args:
+            jobs: Every job with a run.
+            history: The past of log and spool.
+            settings: The configuration. A job of which nothing is on record is known since its last change.
+            live: The runs that go on.
+            now_ms: Now.
+
+        Raises:
+            BackupTrayError: The log cannot be read.
+        """
+        configured = settings.configured
+        known = {(job.job, job.kind): job for job in jobs if job.last.user is None and job.kind != DRY_RUN}
+        rhythms = {key: _rhythm(configured.jobs.get(key[0]), key[1]) for key in known}
+        rhythms |= {(name, BACKUP): _rhythm(job, BACKUP) for name, job in configured.jobs.items()}
+        rhythms |= {(name, CHECK): _rhythm(job, CHECK) for name, job in configured.jobs.items() if job.check_every_ms}
+        begun: dict[Key, int] = {}
+        for run in live:
+            if run.user is None:
+                key = run.job, run.kind
+                begun[key] = min(run.started_ms, begun.get(key, run.started_ms))
+        awake = self._awake.read(max((job.last.finished_ms for job in jobs), default=None))
+        pasts = _pasts(rhythms, known, history, settings)
+        self._kept = {
+            key: self._judged(key, (rhythm, pasts[key], begun.get(key)), awake, now_ms)
+            for key, rhythm in rhythms.items()
+            if rhythm is not None
+        }
+        words = {key: _worded(kept, configured.jobs.get(key[0]), now_ms) for key, kept in self._kept.items()}
+        faults = settings.concerns().items()
+        return words | {key: _broken(why, now_ms) for name, why in faults if (key := (name, BACKUP)) not in known}
+
+    def _judged(self, key: Key, of: tuple[Rhythm, Past, int | None], awake: Awake, now_ms: int) -> _Kept:
+        kept = self._kept.get(key)
+        if kept is not None and kept.awake is awake and kept.of == of:
+            if kept.at_ms <= now_ms < (kept.expectation.valid_until_ms or now_ms):
+                return kept
+        rhythm, past, begun = of
+        return _Kept(of, awake, now_ms, expect(rhythm, past, awake, now_ms, running_since_ms=begun))
+
+
+def _rhythm(job: Job | None, kind: str) -> Rhythm | None:
+    """Return the rhythm of a job's runs of this *kind*; None if nothing is expected of them."""
+    if kind == CHECK:
+        every = None if job is None or not job.enabled else job.check_every_ms
+        return None if every is None else Rhythm("stated", every)
+    if kind != BACKUP:
+        return None
+    if job is None:
+        return Rhythm()
+    if not job.enabled:
+        return _OFF
+    return Rhythm(
+        job.rhythm, job.every_ms, job.on, job.zone, job.max_age_ms, job.max_age_off, job.delay_ms, job.watched
+    )
+
+
+def _pasts(
+    rhythms: Mapping[Key, Rhythm | None],
+    known: Mapping[Key, JobHistory],
+    history: History,
+    settings: Settings,
+) -> dict[Key, Past]:
+    """Return the past of every job with a rhythm."""
+    others: dict[str, list[str]] = {}
+    for other, name in settings.configured.owners.items():
+        others.setdefault(name, []).append(other)
+    pasts: dict[Key, Past] = {}
+    for kind in {key[1] for key, rhythm in rhythms.items() if rhythm is not None}:
+        names = [name for name, of in rhythms if of == kind]
+        recorded = (dict.fromkeys((*history.names.recorded(name), *others.get(name, ()))) for name in names)
+        runs = history.good_runs(map(tuple, recorded), kind)
+        for name, (goods, first_ms) in zip(names, runs, strict=True):
+            job = known.get((name, kind))
+            pasts[name, kind] = Past(_with_waiting(goods, job), first_ms or _first_ms(job, settings.changed_ms))
+    return pasts
+
+
+def _first_ms(job: JobHistory | None, changed_ms: int) -> int:
+    return changed_ms if job is None else job.last.started_ms or job.last.finished_ms
+
+
+def _with_waiting(goods: tuple[Run, ...], job: JobHistory | None) -> tuple[Run, ...]:
+    """Return *goods* with the last good run if that waits for the log, and without it if its time is not true."""
+    good: EndedRun | None = None if job is None else job.last_good
+    if job is None or good is None:
+        return goods
+    if not job.dated:
+        return goods[:-1] if goods and goods[-1][1] == good.finished_ms else goods
+    if good.entry is None and judge.is_good(good):
+        return (*goods, (min(good.started_ms or good.finished_ms, good.finished_ms), good.finished_ms))
+    return goods
+
+
+def _worded(kept: _Kept, job: Job | None, now_ms: int) -> Expected:
+    """Return the judgement in words, with the awake time of now."""
+    minute = now_ms // _MINUTE_MS
+    if kept.words is None or kept.minute != minute:
+        rhythm, past, _ = kept.of
+        known = kept.expectation
+        since = past.first_ms if known.last_good_ms is None else known.last_good_ms
+        now = replace(known, awake_ms=kept.awake.between(since, now_ms) // _MINUTE_MS * _MINUTE_MS)
+        disabled = job is not None and not job.enabled
+        kept.minute, kept.words = minute, wording.expected(rhythm, now, now_ms, disabled=disabled)
+    return kept.words
+
+
+def _broken(why: str, now_ms: int) -> Expected:
+    """Return the judgement of a job without runs whose settings have a fault: it is not fine."""
+    return Expected(Expectation(Word.UNKNOWN, late_since_ms=now_ms), None, why, why)

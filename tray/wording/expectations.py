@@ -1,0 +1,188 @@
+"""Say by when a job should be backed up again, how it stands against that, and the arithmetic behind it."""
+
+from typing import TYPE_CHECKING
+
+from tray.core import clock
+from tray.core.model import Expectation, Expected, JobStatus, State, Word
+from tray.wording.numbers import ago, elapsed, escape, plural
+
+if TYPE_CHECKING:
+    from tray.rhythm import Rhythm
+
+WORDS = {
+    Word.DUE: "Due",
+    Word.LATE: "Late",
+    Word.STILL_RUNNING: "Still running",
+    Word.OLD: "Too old",
+    Word.OVERDUE: "Overdue",
+    Word.NEVER_RAN: "Never ran",
+    Word.UNDATED: "Age not known",
+    Word.OFF: "Not expected",
+}
+"""How a job stands against its rhythm, as a badge; a job that is fine, or whose rhythm is not known, has its state's word."""
+
+DISABLED = "disabled"
+"""The rhythm of a job that the user has disabled."""
+
+_UNITS = (("week", 7 * clock.DAY_MS), ("day", clock.DAY_MS), ("hour", 3_600_000), ("minute", 60_000))
+
+
+def expected(rhythm: "Rhythm", known: Expectation, now_ms: int, *, disabled: bool = False) -> Expected:
+    """Return *known* with its words.
+
+    Args:
+        rhythm: The job's rhythm.
+        known: The judgement.
+        now_ms: Now.
+        disabled: The user has disabled the job.
+    """
+    if disabled:
+        return Expected(known, DISABLED, None, "The job is disabled, so no backup is expected.")
+    return Expected(known, _rhythm(rhythm, known), _concern(known, now_ms), _why(rhythm, known, now_ms))
+
+
+def _rhythm(rhythm: "Rhythm", known: Expectation) -> str:
+    """Return "every day", "Mon..Fri 20:30, crontab of ann", "every 2 days or so, by its past" or "not known yet"."""
+    source = f", {rhythm.from_text}" if rhythm.from_text else ""
+    if known.word is Word.OFF:
+        return "off"
+    if not known.learnt and rhythm.on:
+        zone = f" in {rhythm.zone}" if rhythm.zone else ""
+        return f"{rhythm.on}{zone}{source}"
+    if not known.learnt and rhythm.every_ms:
+        return f"every {length(rhythm.every_ms)}{source}"
+    if known.learnt and known.period_ms is not None and known.word is not Word.UNKNOWN:
+        return f"every {_roughly(known.period_ms)} or so, by its past"
+    return "not known yet"
+
+
+def length(ms: int) -> str:
+    """Return a whole length of time as "day", "2 weeks" or "90 minutes"."""
+    for name, size in _UNITS:
+        if ms >= size and ms % size == 0:
+            return name if ms == size else plural(ms // size, name)
+    return elapsed(ms)
+
+
+def _roughly(ms: int) -> str:
+    """Return a length of time that is not exact: "day", "3 days", "4 hours"."""
+    for name, size in _UNITS[1:]:
+        if ms >= size * 0.8:
+            number = round(ms / size) or 1
+            return name if number == 1 else plural(number, name)
+    return "minute"
+
+
+def moment(ms: int, now_ms: int) -> str:
+    """Return a moment in the user's time zone: "02:00" today, "Mon 02:00" within six days, else "2026-11-24 02:00"."""
+    then, now = clock.local(ms), clock.local(now_ms)
+    if then.date() == now.date():
+        return f"{then:%H:%M}"
+    return f"{then:%a %H:%M}" if abs(ms - now_ms) < 6 * clock.DAY_MS else f"{then:%Y-%m-%d %H:%M}"
+
+
+def word(item: JobStatus) -> str | None:
+    """Return how a job stands against its rhythm as a badge; None where its state's word says more."""
+    said = None if item.word is None else WORDS.get(Word(item.word)) if item.word in WORDS else None
+    if item.rhythm == DISABLED and item.state is State.NONE:
+        return "Disabled"
+    match item.state:
+        case State.OK:
+            return said if item.word == Word.DUE else None
+        case State.NONE:
+            return said if item.word in (Word.NEVER_RAN, Word.OFF) else None
+        case State.OVERDUE:
+            return said
+        case State.WARNING:
+            return said if item.word in (Word.LATE, Word.OLD, Word.STILL_RUNNING, Word.UNDATED) else None
+    return None
+
+
+def next_words(item: JobStatus, now_ms: int) -> str:
+    """Return when the next run of a job that is not late is expected: "next 02:15", "due since 02:15", "never ran"."""
+    if item.rhythm == DISABLED:
+        return DISABLED
+    if item.word == Word.OFF:
+        return "no next one is expected"
+    at = "" if item.next_ms is None else moment(item.next_ms, now_ms)
+    if item.word == Word.NEVER_RAN or (item.word is not None and item.last is None):
+        return f"never ran, expected {at}" if at else "never ran"
+    if not at or item.next_ms is None:
+        return ""
+    return f"due since {at}" if item.next_ms <= now_ms else f"next {at}"
+
+
+def _concern(known: Expectation, now_ms: int) -> str | None:
+    """Return one short sentence if the job is late, overdue, never ran or still runs; None if its last run says enough."""
+    if known.state is None:
+        return None
+    due = "" if known.expected_by_ms is None else f", expected by {moment(known.expected_by_ms, now_ms)}"
+    match known.word:
+        case Word.NEVER_RAN:
+            return f"Never ran{due}."
+        case Word.STILL_RUNNING if known.running_since_ms is not None:
+            return f"Still running since {moment(known.running_since_ms, now_ms)}."
+        case Word.LATE | Word.OVERDUE if known.expected_by_ms is not None:
+            word = "Overdue" if known.word is Word.OVERDUE else "Late"
+            return f"{word}{due}."
+        case Word.OVERDUE | Word.LATE:
+            return f"{'Overdue' if known.word is Word.OVERDUE else 'Late'}."
+    return None
+
+
+def _why(rhythm: "Rhythm", known: Expectation, now_ms: int) -> str:
+    """Return the arithmetic: last good run, expected time, tolerance, awake time since then."""
+    parts = [_last(known, now_ms), _next(rhythm, known, now_ms), _awake(known, now_ms), _ceiling(known, now_ms)]
+    return " ".join(part for part in parts if part)
+
+
+def _last(known: Expectation, now_ms: int) -> str:
+    if known.word is Word.UNDATED:
+        return "The clock was wrong when its last good backup ended, so its age is not known."
+    if known.last_good_ms is None:
+        return "It has never made a good backup."
+    return f"Its last good backup ended {moment(known.last_good_ms, now_ms)}, {ago(now_ms, known.last_good_ms)}."
+
+
+def _next(rhythm: "Rhythm", known: Expectation, now_ms: int) -> str:
+    """Return when the next run was or is expected, and how much is tolerated."""
+    if known.word is Word.OFF:
+        return "No next one is expected: its rhythm is off."
+    if known.expected_by_ms is None:
+        late = "" if known.late_since_ms is not None else ", so it is not judged by one yet"
+        return f"Its rhythm is not known{late}."
+    slot = known.expected_by_ms if known.next_ms is None else known.next_ms
+    verb, late = ("was" if at <= now_ms else "is" for at in (slot, known.expected_by_ms))
+    text = f"The next {verb} expected {moment(slot, now_ms)} ({escape(_rhythm(rhythm, known))})"
+    allowed = "" if known.tolerance_ms is None else f", which tolerates {elapsed(known.tolerance_ms)} of awake time"
+    return f"{text}, and {late} late after {moment(known.expected_by_ms, now_ms)}{allowed}."
+
+
+def _awake(known: Expectation, now_ms: int) -> str:
+    """Return how long the computer was awake since, how much was missed, and since when the job is overdue."""
+    since = "then" if known.last_good_ms is not None else "it is known"
+    much = elapsed(known.awake_ms) if known.awake_ms else "less than a minute"
+    parts = [f"Since {since} this computer was awake for {much}"]
+    if known.missed:
+        parts.append(f"and {plural(known.missed, 'backup')} {'was' if known.missed == 1 else 'were'} missed")
+    elif known.score is not None and known.limit is not None:
+        parts.append(
+            f"in which {known.score:.1f} backups would have come by its past; {known.limit:.1f} are too many to miss"
+        )
+    text = f"{' '.join(parts)}." if len(parts) == 1 or known.missed else f"{', '.join(parts)}."
+    if known.running_since_ms is not None:
+        limit = (
+            "" if known.running_limit_ms is None else f"; it may take {elapsed(known.running_limit_ms)} of awake time"
+        )
+        text += f" A run goes on since {moment(known.running_since_ms, now_ms)}{limit}."
+    return text
+
+
+def _ceiling(known: Expectation, now_ms: int) -> str:
+    if known.overdue_since_ms is not None:
+        return f"It is overdue since {moment(known.overdue_since_ms, now_ms)}."
+    if known.word is Word.OLD and known.old_after_ms is not None:
+        return f"A backup is too old after {moment(known.old_after_ms, now_ms)}, awake or not."
+    if known.late_since_ms is not None:
+        return f"It deserves a look since {moment(known.late_since_ms, now_ms)}."
+    return ""
