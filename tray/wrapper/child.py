@@ -268,6 +268,8 @@ def _spawned(
     """Start the command by the C library, which searches PATH. It gets the signal mask that we had, and no handler of ours."""
     if sys.platform == "win32":
         return subprocess.Popen(argv, env=dict(environ), stdout=stdout, stderr=stderr)
+    if not argv[0]:  # Python calls that a mistake of ours
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _KEYS if terminal is Terminal.FOREGROUND else ())
     try:
         return os.posix_spawnp(
