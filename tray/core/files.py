@@ -99,6 +99,11 @@ def writable(fd: int) -> bool:
         return True  # a closed descriptor: the write says so
 
 
+def is_settled(changed_ns: int) -> bool:
+    """Whether a file or folder that changed last at *changed_ns* would now show a further change by another time."""
+    return clock.now_ms() - changed_ns // 1_000_000 > _SETTLED_MS
+
+
 class Listing:
     """The sorted names in one folder; none while it cannot be read."""
 
@@ -113,8 +118,7 @@ class Listing:
             changed = os.stat(self._folder).st_mtime_ns
             if changed != self._seen:
                 self._names = sorted(os.listdir(self._folder))
-                settled = clock.now_ms() - changed // 1_000_000 > _SETTLED_MS
-                self._seen = changed if settled else -1
+                self._seen = changed if is_settled(changed) else -1
         except OSError:
             self._names, self._seen = [], -1
         return self._names

@@ -12,10 +12,11 @@ from tray.audit.store import AuditLog
 from tray.core import clock
 from tray.core.dataclass import replace
 from tray.core.errors import AuditMissingError, BackupTrayError
-from tray.core.files import Listing
+from tray.core.files import Listing, is_settled
 from tray.core.model import EndedRun, JobHistory, Outcome, judge
 from tray.core.paths import Places
 from tray.status import renamed
+from tray.status.kept_files import mark
 
 LOCKED_SECONDS = 0.3
 """How long a poll waits for a log that another process keeps locked."""
@@ -33,6 +34,8 @@ class History:
         self._places = places
         self._log: AuditLog | None = None
         self._version: object = None
+        self._files = str(places.audit_db), f"{places.audit_db}-wal"
+        self._at_rest: object = None
         self._jobs: list[JobHistory] = []
         self._forgotten: Marks = {}
         self._open: list[OpenRun] = []
@@ -122,7 +125,11 @@ class History:
                 self.names = renames.NONE
                 self._good = {}
                 return
+        files = mark(self._files[0]), mark(self._files[1])
+        if self._version is not None and files == self._at_rest:
+            return
         version = self._log.version()
+        self._at_rest = files if all(file is None or is_settled(file[0]) for file in files) else None
         if version != self._version:
             (self._jobs, self._forgotten), self._open = self._log.known_jobs(), self._log.open_runs()
             self.names = self._log.names()

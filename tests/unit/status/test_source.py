@@ -12,6 +12,7 @@ from tests.waiting import wait_for
 from tray import ipc, runs, wording
 from tray.audit import spool
 from tray.audit.entry import Action, Draft
+from tray.audit.store import AuditLog
 from tray.cli import status as cli_status
 from tray.core import clock
 from tray.core.dataclass import replace
@@ -87,12 +88,34 @@ def test_an_idle_poll_does_not_query_the_log(
     places: Places, source: StatusSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A poll a second must cost next to nothing."""
-    from tray.audit.store import AuditLog
-
     record(places, "home", Outcome.SUCCEEDED)
     first = source.poll()
     monkeypatch.setattr(AuditLog, "jobs", lambda _self: pytest.fail("asked again"))
     assert source.poll().jobs == first.jobs
+
+
+def test_a_log_at_rest_is_not_even_opened(
+    places: Places, source: StatusSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite is asked only if one of the log's files has just been written; the next record shows at once all the same."""
+    record(places, "home", Outcome.SUCCEEDED)
+    wal = places.state / "audit.db-wal"
+    source.poll()  # an open reader keeps the write-ahead log in place
+    record(places, "home", Outcome.SUCCEEDED)
+    assert source.poll().state is State.OK
+    asked: list[object] = []
+    version = AuditLog.version
+    monkeypatch.setattr(AuditLog, "version", lambda log: asked.append(log) or version(log))
+    source.poll()
+    assert len(asked) == 1
+    for file in (places.audit_db, wal):
+        os.utime(file, ns=(0, file.stat().st_mtime_ns - 10**10))
+    source.poll()
+    source.poll()
+    assert len(asked) == 2
+    record(places, "home", Outcome.FAILED)
+    assert source.poll().state is State.FAILED
+    assert len(asked) == 3
 
 
 def test_a_status_that_stays_true_is_not_judged_again(
