@@ -33,7 +33,7 @@ def lines(plan: Plan) -> list[str]:
     Raises:
         WhenError: Cron cannot follow it; the error names the nearest time that it can.
     """
-    variables = [f"{name}={shlex.quote(value)}" for name, value in plan.environment]
+    variables = [f"{name}={shlex.quote(value)}" for name, value in plan.environment if name != "HOME"]
     command = " ".join([*variables, "nice", "-n", "10", *map(shlex.quote, plan.argv), ">/dev/null"])
     command = command.replace("%", r"\%")  # cron ends the command at a bare percent sign
     made = [f"{_fields(calendar)} {command}" for calendar in plan.local(machine_zone()).calendars]

@@ -3,12 +3,13 @@
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Sequence
 
 from tray.config.jobs import Job
 from tray.core.dataclass import dataclass, replace
 from tray.core.errors import ConfigError, WhenError
-from tray.core.paths import HOME_VARIABLE
+from tray.core.paths import HOME_VARIABLE, expand
 from tray.jobs import configured
 from tray.schedule.calendar import Calendar, minutes_a_day, parse
 
@@ -89,6 +90,8 @@ def _environment(job: Job) -> tuple[tuple[str, str], ...]:
     folder = _engine_folder(job)
     if folder is not None and folder not in _USUAL_PATH.split(":"):
         variables["PATH"] = f"{folder}:{_USUAL_PATH}"
+    if sys.platform == "linux" and os.geteuid() == 0:
+        variables["HOME"] = expand("~")  # a service of the system has none, and engines would do without their cache
     return tuple(variables.items())
 
 

@@ -88,8 +88,6 @@ def _fault(
         return "The job is not in config.toml any more.", repair
     if gone is not None:
         return f"The file {gone} is gone.", repair
-    if timer.get("UnitFileState") == "masked" or timer.get("LoadState") == "masked":
-        return "Its timer is masked.", shlex.join(manager.command("unmask", f"{name}.timer"))
     if timer.get("LoadState") != "loaded" or service.get("LoadState") not in ("loaded", None):
         return "systemd cannot read its units.", repair
     if drop_ins := " ".join(filter(None, (timer.get("DropInPaths"), service.get("DropInPaths")))):

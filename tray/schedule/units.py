@@ -26,6 +26,7 @@ Description=Backup of {job} (Backup Tray)
 Type=oneshot
 {environment}ExecStart={command}
 KillMode=mixed
+KillSignal=SIGINT
 TimeoutStopSec=90
 Nice=10
 IOSchedulingClass=idle

@@ -55,9 +55,10 @@ def test_the_timer_catches_up_once_and_starts_at_the_same_span_after_its_time() 
 
 
 def test_the_service_is_modest_and_lets_the_engine_end_cleanly() -> None:
-    """Only the wrapper gets the signal to end, which lets the engine remove its lock."""
+    """Only the wrapper gets the signal to end, and passes on the one after which every engine removes its lock."""
     made = units.of(plan(environment=(("BACKUP_TRAY_HOME", "/srv/my home/100%"),)))
     assert settings(made.service, "KillMode") == ["mixed"]
+    assert settings(made.service, "KillSignal") == ["SIGINT"]
     assert settings(made.service, "Nice") == ["10"]
     assert settings(made.service, "IOSchedulingClass") == ["idle"]
     assert settings(made.service, "Environment") == ['"BACKUP_TRAY_HOME=/srv/my home/100%%"']

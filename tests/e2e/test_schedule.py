@@ -1,0 +1,273 @@
+"""Schedules under a real systemd: timers of users and of the system, on a machine that boots for these tests."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.e2e.booted import USERS, Booted
+from tests.e2e.conftest import Installed
+from tray.core import clock
+from tray.schedule import systemd, units
+
+EVERY_SECONDS = "*:*:0/3"
+"""Often enough that no test waits long."""
+
+
+@pytest.fixture(scope="module")
+def booted(installed: Installed) -> Iterator[Booted]:
+    """A machine on which ann has the program, and a repository of restic's with a job."""
+    machine = Booted(installed)
+    try:
+        for name in ("ann", "root"):
+            configure(machine, name)
+        yield machine
+    finally:
+        machine.end()
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(booted: Booted) -> Iterator[None]:
+    """No test leaves a schedule or a session behind."""
+    yield
+    for name in ("ann", "root"):
+        booted.tray(name, "schedule", "home", "--remove", check=False)
+    booted.root("loginctl", "disable-linger", "ann", check=False)
+    booted.root("systemctl", "stop", "login-ann", check=False)
+    booted.until(lambda: not booted.has_manager("ann"), "the end of the user's manager")
+
+
+def configure(machine: Booted, name: str) -> None:
+    """Give *name* something to back up, a repository and the job "home"."""
+    home = machine.homes[name]
+    machine.write(name, "papers/letter", "Dear Bob\n")
+    secret = machine.write(name, "secret", "correct horse\n")
+    make = ("restic", "init", "-r", home / "repository", "--password-file", secret)
+    machine.root(*make) if name == "root" else machine.user(name, *make)
+    folder = "/etc/xdg/backup-tray" if name == "root" else f"{home}/.config/backup-tray"
+    text = f"""version = 1
+[jobs.home]
+sources = ["{home}/papers"]
+repository = "{home}/repository"
+password_file = "{secret}"
+"""
+    owner = str(USERS.get(name, 0))
+    machine.root("install", "-d", "-m", "700", "-o", owner, "-g", owner, folder)
+    machine.root("install", "-m", "600", "-o", owner, "-g", owner, "/dev/stdin", f"{folder}/config.toml", input=text)
+
+
+def utc_now() -> datetime:
+    """The time by this machine's clock, which is the other one's too."""
+    return clock.local(clock.now_ms()).astimezone(UTC)
+
+
+def number_of_runs(machine: Booted, name: str = "ann") -> int:
+    """How many runs of the job have ended."""
+    return len(machine.runs(name, "home"))
+
+
+def test_a_users_timer_starts_the_job_and_the_run_is_on_record(booted: Booted) -> None:
+    """The program sets it up without any variable of a session, and tells the next start as systemd does."""
+    booted.log_in("ann")
+    before = number_of_runs(booted)
+    said = booted.tray("ann", "schedule", "home", "--on", EVERY_SECONDS, "--delay", "0").stdout
+    assert "only while you are logged in" in said
+    booted.until(lambda: number_of_runs(booted) > before, "a run that systemd started")
+    assert booted.runs("ann", "home")[0]["outcome"] == "succeeded"
+    booted.tray("ann", "schedule", "home", "--on", "daily UTC", "--delay", "0")
+    midnight = utc_now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    schedule = booted.schedule("ann", "home")
+    assert (schedule["fault"], schedule["title"]) == ("", "systemd timer of this user")
+    assert datetime.fromisoformat(schedule["next_at"]) == midnight
+    assert "Persistent=yes" in booted.systemctl("ann", "show", f"{units.PREFIX}home.timer")
+
+
+SPOILT = {
+    "disabled": ("disable --now", "Its timer is disabled"),
+    "stopped": ("stop", "Its timer is inactive"),
+    "edited": ("", "was edited"),
+    "changed beside": ("", "override.conf"),
+    "gone": ("", "removed outside"),
+}
+
+
+def test_a_timer_that_was_switched_off_or_edited_is_said_and_the_repair_works(booted: Booted) -> None:
+    """Each way that people and tools have; the command that is named mends it."""
+    booted.log_in("ann")
+    booted.tray("ann", "schedule", "home", "--on", "daily")
+    timer = f"{units.PREFIX}home.timer"
+    folder = booted.homes["ann"] / ".config/systemd/user"
+    for how, (words, fault) in SPOILT.items():
+        if words:
+            booted.systemctl("ann", *words.split(), timer)
+        elif how == "edited":
+            booted.root("sed", "-i", "s/00:00:00/04:00:00/", folder / timer)
+        elif how == "changed beside":
+            booted.write("ann", f".config/systemd/user/{timer}.d/override.conf", "[Timer]\nOnCalendar=04:00\n")
+        else:
+            booted.root("sh", "-c", f"rm -f {folder}/{units.PREFIX}home.*")
+        booted.systemctl("ann", "daemon-reload")
+        schedule = booted.schedule("ann", "home")
+        assert fault in schedule["fault"], (how, schedule)
+        assert booted.tray("ann", "schedule", "home", "--show", check=False).returncode == 1
+        program, *rest = shlex.split(schedule["repair"])
+        if program == "systemctl":
+            booted.systemctl("ann", *rest[1:])
+        else:
+            booted.tray("ann", *rest)
+        assert booted.schedule("ann", "home")["fault"] == "", how
+
+
+def test_a_program_that_is_gone_is_said(booted: Booted) -> None:
+    """systemd could not start it, so no run can tell."""
+    booted.log_in("ann")
+    booted.tray("ann", "schedule", "home", "--on", "daily")
+    service = booted.homes["ann"] / f".config/systemd/user/{units.PREFIX}home.service"
+    text = booted.root("cat", service).stdout.partition("\n")[2]
+    moved = re.sub(r"^ExecStart=\S+", "ExecStart=/nowhere/backup-tray", text, flags=re.MULTILINE)
+    booted.write("ann", str(service.relative_to(booted.homes["ann"])), units.marked("home", moved))
+    booted.systemctl("ann", "daemon-reload")
+    assert "/nowhere/backup-tray is gone" in booted.schedule("ann", "home")["fault"]
+    booted.tray("ann", "schedule", "home", "--repair")
+    assert booted.schedule("ann", "home")["fault"] == ""
+
+
+def test_with_linger_the_timer_goes_on_after_the_logout(booted: Booted) -> None:
+    """Without it nothing runs then, and the program says so when it sets the schedule."""
+    booted.log_in("ann")
+    booted.tray("ann", "schedule", "home", "--on", EVERY_SECONDS, "--delay", "0")
+    refused = booted.tray("ann", "schedule", "--linger", check=False)
+    if refused.returncode:  # an administrator decides, where there is no polkit to let users decide for themselves
+        assert "sudo loginctl enable-linger ann" in refused.stderr
+        booted.root("loginctl", "enable-linger", "ann")
+    booted.log_out("ann")
+    before = number_of_runs(booted)
+    assert booted.has_manager("ann")
+    booted.until(lambda: number_of_runs(booted) > before, "a run without a session")
+
+
+def test_a_user_without_a_manager_is_told_how_to_get_one(booted: Booted) -> None:
+    """As after `su`: nothing is left behind, and the next step works."""
+    refused = booted.tray("ann", "schedule", "home", "--on", "daily", check=False)
+    assert (refused.returncode, "enable-linger ann" in refused.stderr) == (2, True), refused.stderr
+    files = f"{booted.homes['ann']}/.config/systemd/user"
+    assert f"{units.PREFIX}home" not in booted.root("ls", files, check=False).stdout
+    booted.root("loginctl", "enable-linger", "ann")
+    booted.until(lambda: booted.has_manager("ann"), "the manager of the user")
+    booted.tray("ann", "schedule", "home", "--on", "daily")
+    assert booted.schedule("ann", "home")["fault"] == ""
+
+
+@pytest.mark.parametrize("name", ["ann", "root"])
+def test_a_start_that_was_missed_while_the_machine_was_off_is_caught_up_once(booted: Booted, name: str) -> None:
+    """A timer of a user who lingers, and one of the system: one run after the start, and the next at its usual time."""
+    if name == "ann":
+        booted.root("loginctl", "enable-linger", "ann")
+        booted.until(lambda: booted.has_manager("ann"), "the manager of the user")
+    just_over = (utc_now() - timedelta(hours=1)).strftime("%H:%M UTC")
+    booted.tray(name, "schedule", "home", "--on", just_over, "--delay", "0")
+    before = number_of_runs(booted, name)
+    booted.off()
+    booted.on()
+    assert number_of_runs(booted, name) == before  # it was off for a moment only
+    stamps = "/var/lib" if name == "root" else f"{booted.homes[name]}/.local/share"
+    booted.off()
+    booted.on(before=f"touch -d '2 days ago' {stamps}/systemd/timers/stamp-{units.PREFIX}home.timer")
+    booted.until(lambda: number_of_runs(booted, name) > before, "the run that was missed")
+    schedule = booted.schedule(name, "home")
+    assert schedule["last_at"] is not None
+    assert datetime.fromisoformat(schedule["next_at"]) > utc_now() + timedelta(hours=22)
+    assert number_of_runs(booted, name) == before + 1
+
+
+def test_roots_timer_is_the_systems_and_its_runs_are_shown_to_a_member(booted: Booted) -> None:
+    """Root needs no login; a member of the group sees the run beside the own ones."""
+    booted.root("groupadd", "--force", "backup-tray")
+    booted.root("usermod", "--append", "--groups", "backup-tray", "ann")
+    booted.root("install", "-d", "-m", "750", "-g", "backup-tray", "/run/backup-tray-view")
+    booted.root(
+        "systemd-run", "--quiet", "--unit=view", "/usr/local/bin/backup-tray", "system", "--group", "backup-tray"
+    )
+    said = booted.tray("root", "schedule", "home", "--on", EVERY_SECONDS, "--delay", "0").stdout
+    assert "systemd timer of the system" in said
+    assert "logged in" not in said
+
+    def shown() -> bool:
+        jobs = booted.status("ann")["jobs"]
+        return any(job["instance"] == "system" and job["last"] is not None for job in jobs if job["job"] == "home")
+
+    booted.until(shown, "root's run in the status of a member")
+    booted.root("systemctl", "stop", "view")
+
+
+def test_systemd_ends_the_engine_cleanly(booted: Booted) -> None:
+    """KillMode=mixed: the wrapper alone gets the signal, so restic removes its lock, and the end is on record."""
+    booted.log_in("ann")
+    home = booted.homes["ann"]
+    booted.root("sh", "-c", f"head -c 20000000 /dev/urandom >{home}/papers/big")
+    config = home / ".config/backup-tray/config.toml"
+    booted.root("sed", "-i", '$ a options = ["--limit-upload", "500"]', config)
+    try:
+        booted.tray("ann", "schedule", "home", "--on", "daily")
+        before = number_of_runs(booted)
+        booted.systemctl("ann", "start", "--no-block", f"{units.PREFIX}home.service")
+        half = ("find", home / "repository/data", "-name", "*-tmp-*")
+        booted.until(lambda: booted.root(*half, check=False).stdout, "a file that restic has not finished")
+        second = booted.tray("ann", "backup", "--scheduled", "home")
+        assert "still goes on" in second.stderr
+        booted.systemctl("ann", "stop", f"{units.PREFIX}home.service")
+        booted.until(lambda: number_of_runs(booted) > before, "the end of the run")
+        assert booted.runs("ann", "home")[0]["outcome"] == "cancelled"
+        assert booted.root("ls", home / "repository/locks").stdout == ""
+        skipped = json.loads(
+            booted.tray(
+                "ann", "audit", "show", "--json", "--action", "run.skipped", "--limit", "1"
+            ).stdout.splitlines()[0]
+        )
+        assert skipped["result"] == "already running"
+    finally:
+        booted.root("sed", "-i", "/^options/d", config)
+        booted.root("rm", home / "papers/big")
+
+
+def test_the_unit_still_works_after_an_upgrade_of_the_program(booted: Booted, installed: Installed) -> None:
+    """It names the launcher, which the installer keeps in its place."""
+    booted.log_in("ann")
+    booted.tray("ann", "schedule", "home", "--on", "daily")
+    checkout = installed.checkout
+    booted.root("chown", "-R", "ann", checkout)
+    booted.root("sh", "-c", f"echo '# newer' >>{checkout}/tray/cli/__init__.py")
+    network = {name: value for name, value in installed.environ.items() if name.startswith(("PIP_", "SSL_", "http"))}
+    booted.user("ann", checkout / "installers/linux/install.sh", "--user", **network)
+    assert booted.root("sh", "-c", f"grep -rl '# newer' {booted.homes['ann']}/.local/share/backup-tray").stdout
+    before = number_of_runs(booted)
+    assert booted.schedule("ann", "home")["fault"] == ""
+    booted.systemctl("ann", "start", f"{units.PREFIX}home.service")
+    assert number_of_runs(booted) == before + 1
+
+
+def test_cron_takes_the_job_where_it_is_asked_to(booted: Booted) -> None:
+    """The real crontab; and a user whom /etc/cron.deny names is told so."""
+    booted.tray("ann", "schedule", "home", "--on", "15 2 * * *", "--by", "cron")
+    assert "15 2 * * * nice" in booted.user("ann", "crontab", "-l").stdout
+    assert booted.schedule("ann", "home")["fault"] == ""
+    booted.tray("ann", "schedule", "home", "--remove")
+    booted.root("sh", "-c", "echo ann >/etc/cron.deny")
+    try:
+        refused = booted.tray("ann", "schedule", "home", "--on", "daily", "--by", "cron", check=False)
+        assert "not allowed" in refused.stderr
+    finally:
+        booted.root("rm", "/etc/cron.deny")
+
+
+def test_systemds_own_words_for_times_are_read(booted: Booted) -> None:
+    """Their form is no promise of systemd's, so it is looked at."""
+    shown = booted.root(
+        "systemctl", "show", "--timestamp=utc", "--property=ActiveEnterTimestamp", "basic.target"
+    ).stdout
+    moment = systemd.moment_ms(shown.strip().partition("=")[2])
+    assert moment is not None
+    assert abs(moment - clock.now_ms()) < 3_600_000
