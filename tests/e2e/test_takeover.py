@@ -1,14 +1,17 @@
 """The search for existing backups, with the real tools: each writes or checks its configuration, and runs its engine."""
 
+import json
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.e2e import newer
-from tests.e2e.program import make_tree
+from tests.e2e.program import PASSWORD, TRAY, make_repository, make_tree, start, status, tray
 from tests.mounts import mounted
+from tests.waiting import wait_for
 from tray.core import clock
 from tray.takeover import crontab, discover, names
 from tray.takeover.crontab import Dialect
@@ -270,3 +273,47 @@ def test_anacron_agrees_on_each_line(tmp_path: Path, text: str, fine: bool) -> N
     )
     assert (done.returncode == 0) == fine, done.stderr
     assert all(not line.why for line in crontab.anacron_lines(text)) == fine
+
+
+def in_crontab(text: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command of ours on a machine on which the user's crontab holds *text*."""
+    command = ["sh", "-ec", 'crontab "$0" && exec "$@"', str(text), *TRAY, *arguments]
+    return subprocess.run(mounted(OWN_CRONTABS, *command), capture_output=True, text=True, timeout=120)
+
+
+def runs_of(job: str) -> list[tuple[str, str]]:
+    """How each run of *job* was seen, and its outcome."""
+    runs = [json.loads(line) for line in tray("history", "--json", check=True).stdout.splitlines()]
+    return [(run["source"], run["outcome"]) for run in runs if run["job"] == job]
+
+
+def test_the_nightly_run_of_a_crontab_belongs_to_the_job_that_watches_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From cron's real table to the job, its rhythm and its runs: the wrapped one and the observed one."""
+    monkeypatch.setenv("RESTIC_PASSWORD", PASSWORD)
+    monkeypatch.setenv("RESTIC_CACHE_DIR", str(tmp_path / "cache"))
+    source, repository = make_tree(tmp_path / "Documents"), make_repository(tmp_path / "b")
+    command = ["restic", "-r", str(repository), "backup", str(source)]
+    table = tmp_path / "crontab"
+    table.write_text(f"RESTIC_PASSWORD='{PASSWORD}'\n15 2 * * * {shlex.join(command)} >/dev/null 2>&1\n")
+    listed = in_crontab(table, "jobs", "import", "--json")
+    assert PASSWORD not in listed.stdout
+    entry = next(entry for entry in json.loads(listed.stdout) if entry["repository"] == str(repository))
+    taken = in_crontab(table, "jobs", "import", str(entry["number"]))
+    assert taken.returncode == 0, taken.stderr
+    job = next(job for job in json.loads(tray("jobs", "list", "--json").stdout)["jobs"] if job["job"] == entry["name"])
+    assert job["job"] == "restic-Documents"
+    assert "15 2 * * *" in json.dumps(job)
+    assert tray("run", "--", *command, cwd=Path.home()).returncode == 0
+    assert runs_of("restic-Documents") == [("wrapped", "succeeded")]
+    tracker = start("tracker")
+    try:
+        wait_for(lambda: tray("status", "--json").returncode in (0, 1, 2), what="the tracker")
+        subprocess.run(command, check=True, capture_output=True, cwd=Path.home())
+        wait_for(lambda: len(runs_of("restic-Documents")) == 2, what="the observed run")
+    finally:
+        tracker.terminate()
+        tracker.wait(20)
+    assert {source for source, _ in runs_of("restic-Documents")} == {"wrapped", "observed"}
+    assert {job["job"] for job in status()["jobs"]} == {"restic-Documents"}
