@@ -58,7 +58,8 @@ class Expectations:
         Args:
             jobs: Every job with a run.
             history: The past of log and spool.
-            settings: The configuration. A job of which nothing is on record is known since its last change.
+            settings: The configuration. A job of which nothing is on record is known since its last change; the user may have
+                forgotten it after that.
             live: The runs that go on.
             now_ms: Now.
 
@@ -68,8 +69,10 @@ class Expectations:
         configured = settings.configured
         known = {(job.job, job.kind): job for job in jobs if job.last.user is None and job.kind != DRY_RUN}
         rhythms = {key: _rhythm(configured.jobs.get(key[0]), key[1]) for key in known}
-        rhythms |= {(name, BACKUP): _rhythm(job, BACKUP) for name, job in configured.jobs.items()}
-        rhythms |= {(name, CHECK): _rhythm(job, CHECK) for name, job in configured.jobs.items() if job.check_every_ms}
+        for name, job in configured.jobs.items():
+            for key in ((name, BACKUP), (name, CHECK)):
+                if key not in rhythms and not history.is_forgotten(name, settings.changed_ms):
+                    rhythms[key] = _rhythm(job, key[1])
         begun: dict[Key, int] = {}
         for run in live:
             if run.user is None:

@@ -106,6 +106,12 @@ class History:
             self._good.update(zip(new, runs, strict=True))
         return [self._good.get(key, ((), None)) for key in wanted]
 
+    def is_forgotten(self, job: str, since_ms: int) -> bool:
+        """Whether the user has forgotten the job after *since_ms*; it may have run since then."""
+        marks = [mark.time_ms for (name, _), mark in self._forgotten.items() if name == job]
+        marks += [draft.time_ms for draft in self._waiting if draft.action is Action.JOB_FORGOTTEN and draft.job == job]
+        return max(marks, default=-1) >= since_ms
+
     def in_doubt(self, now_ms: int) -> bool:
         """Whether older history is missing and a job that failed then may not have run since."""
         return self._anew_ms is not None and now_ms - self._anew_ms <= judge.STALE_AFTER_MS

@@ -7,7 +7,7 @@ from tray.audit import spool
 from tray.audit.entry import Action, Draft
 from tray.audit.search import renames
 from tray.core.errors import JobNotFoundError, StatusFetchError, SystemOwnedError
-from tray.core.model import JobStatus, Status
+from tray.core.model import Instance, JobStatus, Status
 from tray.core.paths import Places
 from tray.status import StatusSource, past_runs
 from tray.wording.near_names import known_jobs
@@ -84,8 +84,11 @@ def _ended(places: Places) -> dict[str, JobStatus]:
 def _unknown(
     places: Places, job: str, known: dict[str, JobStatus], command: str
 ) -> JobNotFoundError | SystemOwnedError:
-    if any(item.job == job for item in _status(places, system=True).jobs):
-        return SystemOwnedError(f"The job {job!r}", command)
+    for item in _status(places, system=True).jobs:
+        if item.job == job and item.instance is Instance.SYSTEM:
+            return SystemOwnedError(f"The job {job!r}", command)
+        if item.job == job:
+            return JobNotFoundError(job, "It is configured, but it has never run.", ran=False)
     return JobNotFoundError(job, known_jobs(job, known, "No job has run yet"))
 
 

@@ -116,17 +116,14 @@ def _concern(known: Expectation, now_ms: int) -> str | None:
     """Return one short sentence if the job is late, overdue, never ran or still runs; None if its last run says enough."""
     if known.state is None:
         return None
-    due = "" if known.expected_by_ms is None else f", expected by {moment(known.expected_by_ms, now_ms)}"
+    by = "" if known.expected_by_ms is None else f"expected by {moment(known.expected_by_ms, now_ms)}"
     match known.word:
         case Word.NEVER_RAN:
-            return f"Never ran{due}."
+            return f"Never ran, {by}." if by else "Never ran."
         case Word.STILL_RUNNING if known.running_since_ms is not None:
             return f"Still running since {moment(known.running_since_ms, now_ms)}."
-        case Word.LATE | Word.OVERDUE if known.expected_by_ms is not None:
-            word = "Overdue" if known.word is Word.OVERDUE else "Late"
-            return f"{word}{due}."
-        case Word.OVERDUE | Word.LATE:
-            return f"{'Overdue' if known.word is Word.OVERDUE else 'Late'}."
+        case Word.LATE | Word.OVERDUE:
+            return f"{by[:1].upper()}{by[1:]}." if by else None
     return None
 
 

@@ -8,7 +8,19 @@ from hypothesis import strategies as st
 from tray.core.clock import DAY_MS, SLACK_MS, local
 from tray.core.dataclass import replace
 from tray.core.errors import StatusFetchError
-from tray.core.model import WORST_FIRST, EndedRun, Instance, JobHistory, LiveRun, Outcome, State, judge
+from tray.core.model import (
+    WORST_FIRST,
+    EndedRun,
+    Expectation,
+    Expected,
+    Instance,
+    JobHistory,
+    LiveRun,
+    Outcome,
+    State,
+    Word,
+    judge,
+)
 
 NOW = 1_800_000_000_000
 
@@ -285,3 +297,73 @@ def test_a_run_that_stands_still_makes_its_job_stalled_but_not_better_than_it_wa
     found = judge.judge(NOW, [still], ())
     assert (found.state, found.jobs[0].concern) == (State.STALLED, "No progress for 12 min.")
     assert judge.judge(NOW, [live()], ()).state is State.RUNNING
+
+
+def expects(word: Word, *, late: bool = False, overdue: bool = False, concern: str | None = None) -> Expected:
+    """Return how the job `home` stands against its rhythm."""
+    known = Expectation(word, late_since_ms=NOW - 5 if late else None, overdue_since_ms=NOW - 5 if overdue else None)
+    return Expected(known, "every day", concern, "Because.")
+
+
+HOME = ("home", "backup")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "demand", "state"),
+    [
+        (Outcome.SUCCEEDED, expects(Word.FINE), State.OK),
+        (Outcome.SUCCEEDED, expects(Word.DUE), State.OK),
+        (Outcome.SUCCEEDED, expects(Word.LATE, late=True), State.WARNING),
+        (Outcome.SUCCEEDED, expects(Word.OLD, late=True), State.WARNING),
+        (Outcome.SUCCEEDED, expects(Word.OVERDUE, overdue=True), State.OVERDUE),
+        (Outcome.SUCCEEDED, expects(Word.UNKNOWN), State.OK),
+        (Outcome.SUCCEEDED, expects(Word.OFF), State.NONE),
+        (Outcome.WARNING, expects(Word.OVERDUE, overdue=True), State.OVERDUE),
+        (Outcome.UNKNOWN, expects(Word.OVERDUE, overdue=True), State.OVERDUE),
+        (Outcome.CANCELLED, expects(Word.LATE, late=True), State.WARNING),
+        (Outcome.FAILED, expects(Word.OVERDUE, overdue=True), State.FAILED),
+        (Outcome.FAILED, expects(Word.FINE), State.FAILED),
+        (Outcome.FAILED, expects(Word.OFF), State.FAILED),
+    ],
+)
+def test_the_worse_of_the_last_run_and_of_the_rhythm_decides(outcome: Outcome, demand: Expected, state: State) -> None:
+    """A failure stays one, and a success does not stay green for ever."""
+    old = history(outcome, age_ms=60 * DAY_MS)
+    assert judge.judge(NOW, (), [old], expected={HOME: demand}).state is state
+
+
+def test_a_known_rhythm_takes_the_place_of_the_seven_days() -> None:
+    """A monthly job is fine for a month."""
+    old = history(Outcome.SUCCEEDED, age_ms=25 * DAY_MS)
+    assert judge.judge(NOW, (), [old], expected={HOME: expects(Word.FINE)}).state is State.OK
+    assert judge.judge(NOW, (), [old]).state is State.WARNING
+
+
+def test_the_concern_of_the_rhythm_is_told_where_the_rhythm_decides() -> None:
+    """A failure is told by its own words."""
+    late = expects(Word.OVERDUE, overdue=True, concern="Expected by noon.")
+    for outcome, concern in ((Outcome.SUCCEEDED, "Expected by noon."), (Outcome.FAILED, None)):
+        (job,) = judge.judge(NOW, (), [history(outcome)], expected={HOME: late}).jobs
+        assert (job.concern, job.why, job.rhythm, job.word) == (concern, "Because.", "every day", "overdue")
+
+
+def test_a_job_without_a_run_is_shown_by_its_expectation() -> None:
+    """It is configured, or its first run goes on."""
+    for running, demand, state in (
+        ([], expects(Word.NEVER_RAN), State.NONE),
+        ([live()], expects(Word.NEVER_RAN), State.RUNNING),
+        ([], expects(Word.NEVER_RAN, overdue=True), State.OVERDUE),
+        ([], expects(Word.OFF), State.NONE),
+    ):
+        found = judge.judge(NOW, running, [], expected={HOME: demand})
+        assert (found.state, found.jobs[0].state, found.jobs[0].last) == (state, state, None)
+
+
+def test_a_doubt_outweighs_a_rhythm_that_is_fine() -> None:
+    """The repository says otherwise, or the clock was wrong."""
+    good = history(Outcome.SUCCEEDED)
+    for doubted in ({"concerns": {"home": "It is not in the repository."}}, {"jobs": [replace(good, dated=False)]}):
+        given = {"jobs": [good], "expected": {HOME: expects(Word.FINE)}, **doubted}
+        found = judge.judge(NOW, (), **given)  # type: ignore[arg-type]
+        assert found.state is State.WARNING
+        assert found.jobs[0].concern

@@ -20,7 +20,7 @@ from tray.core import clock, ourselves
 from tray.core.dataclass import replace
 from tray.core.errors import BackupTrayError, NoTrayError
 from tray.core.locks import FileLock
-from tray.core.model import Control, Instance, JobHistory, Outcome, State, Status
+from tray.core.model import Control, Instance, JobHistory, JobStatus, Outcome, State, Status
 from tray.core.model.judge import judge
 from tray.core.paths import Places, private
 from tray.icon import app, launch, menu, open_window, xembed
@@ -212,6 +212,18 @@ def test_under_an_alarm_the_menu_opens_the_runs_that_it_is_about(monkeypatch: py
     icon, _ = play(FakeSource(settled(*bad)), lambda icon, _: len(shown(icon, "menu")) > 1)
     assert len([item for item in icon.menu if item.text.startswith("Report of")]) == menu.MOST_ALARMS
     assert all(len(item.text) <= wording.MENU_UNITS for item in icon.menu)
+
+
+def test_an_alarm_about_a_job_that_never_ran_opens_the_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no report of a run that never was."""
+    opened: list[str] = []
+    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
+    job = JobStatus("home", State.OVERDUE, None, "Never ran, expected by 12:00.", word="never ran")
+    icon, _ = play(FakeSource(Status(State.OVERDUE, 0, jobs=(job,))), lambda icon, _: len(shown(icon, "menu")) > 1)
+    items = {item.text: item for item in icon.menu}
+    items["home (never ran)"](icon)
+    assert opened == ["dashboard"]
+    assert not items["Details (full log)"].enabled
 
 
 def test_after_a_cancelled_run_the_alarm_still_leads_to_the_failure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The rhythm of each job in the status: due, late, overdue, never ran, not expected; told alike everywhere, and cheap."""
 
+import os
 import time
 from collections.abc import Iterator
 
@@ -11,10 +12,11 @@ from tray.audit import spool
 from tray.audit.entry import Action, Draft
 from tray.cli import status as cli_status
 from tray.core import clock
+from tray.core.errors import JobNotFoundError
 from tray.core.model import JobStatus, Outcome, State, Status
 from tray.core.paths import Places, private
 from tray.runs import Process, RunInfo
-from tray.status import StatusSource, expected
+from tray.status import StatusSource, expected, marking
 from tray.status.system_status import labelled
 from tray.window import view
 
@@ -290,3 +292,26 @@ def test_jobs_of_other_users_have_no_rhythm_here(world: World, source: StatusSou
     world.log.append([Draft(Action.RUN_CLOSED, time_ms=world.now, result="succeeded", body={"user": "eve"}, **how)])
     world.now += 5 * clock.DAY_MS
     assert job(source.poll(), "theirs").word is None
+
+
+def test_a_configured_job_that_the_user_forgot_is_not_expected_until_it_is_configured_anew(
+    places: Places, world: World, source: StatusSource
+) -> None:
+    """It is over, although its settings are still there."""
+    configure(places, '[jobs.home]\ncommand = ["true"]\nevery = "1d"\n')
+    changed = places.config_file.stat().st_mtime_ns // 1_000_000
+    world.now = changed + 60_000
+    world.run("home")
+    world.log.append([Draft(Action.JOB_FORGOTTEN, time_ms=world.now + 1, job="home")])
+    world.now += 30 * clock.DAY_MS
+    assert source.poll().jobs == ()
+    os.utime(places.config_file, (world.now / 1000, world.now / 1000))
+    world.now += 3_600_000
+    assert [item.job for item in source.poll().jobs] == ["home"]
+
+
+def test_a_job_that_never_ran_cannot_be_acknowledged_and_is_not_taken_for_roots(places: Places, world: World) -> None:
+    """The error tells why."""
+    configure(places, '[jobs.home]\ncommand = ["true"]\nevery = "1d"\n')
+    with pytest.raises(JobNotFoundError, match="no run of the job 'home'"):
+        marking.acknowledge(places, "home")

@@ -191,13 +191,16 @@ def _kill(pid: str, user: str | None = None) -> str:
 
 
 class JobNotFoundError(BackupTrayError):
-    """No job has this name, among those that have run or among the `configured` ones; *why* names the nearest."""
+    """No job has this name, among those that have run or among the `configured` ones; *why* names the nearest.
+
+    With *ran* False there is such a job, but it has never run.
+    """
 
     code = "ERROR_JOB_NOT_FOUND"
 
-    def __init__(self, job: str, why: str, *, configured: bool = False) -> None:
+    def __init__(self, job: str, why: str, *, configured: bool = False, ran: bool = True) -> None:
         super().__init__(
-            f"There is no job named {job!r}.",
+            f"There is no job named {job!r}." if ran else f"There is no run of the job {job!r}.",
             why=why,
             next="Check the spelling, or make a job with `backup-tray create`."
             if configured
