@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +14,7 @@ from tray.wrapper.child import leave
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
 
     from tray.config.jobs import Job
     from tray.core.paths import Places
@@ -74,13 +75,8 @@ def _backup(args: "Namespace") -> int:
     from tray.schedule.turn import take  # as above
 
     here = places()
-    try:
+    with _on_record(here, args.job):
         job = configured.find(here, args.job)
-    except ConfigError as error:
-        from tray.wrapper import record  # a command that starts does not wait for it
-
-        record.failure(here, args.job, f"{error.what} {error.why}".strip())
-        raise
     turn = take(here, job, scheduled=args.scheduled, patience=args.patience)
     leave(0 if turn is None else start(here, job, watch=not args.no_watch))
 
@@ -89,12 +85,25 @@ def start(here: "Places", job: "Job", *, watch: bool = True) -> int:
     """Run *job* in this process and return the exit code of its engine."""
     from tray.jobs import configured  # `run` starts without the configuration
 
-    for variable in configured.CLASHING_VARIABLES:
-        if not job.command:
-            os.environ.pop(variable, None)
-    os.environ.update(configured.environment(job))
+    with _on_record(here, job.name):
+        argv, environ = configured.command(job), configured.environment(job, os.environ)
+    for name in os.environ.keys() - environ.keys():
+        del os.environ[name]
+    os.environ.update(environ)
     engine = job.engine if job.command else None
-    return wrap.run(configured.command(job), job=job.name, engine=engine, watch=watch, places=here)
+    return wrap.run(argv, job=job.name, engine=engine, watch=watch, places=here)
+
+
+@contextmanager
+def _on_record(here: "Places", job: str) -> "Iterator[None]":
+    """Put a run of *job* on record that failed before there was a command to start."""
+    try:
+        yield
+    except ConfigError as error:
+        from tray.wrapper import record  # a command that starts does not wait for it
+
+        record.failure(here, job, f"{error.what} {error.why}".strip())
+        raise
 
 
 RUN = Command(

@@ -46,7 +46,7 @@ class Job:
 
     Attributes:
         name: Name shown on every surface.
-        engine: restic; for a `command` the name that `--engine` takes, None to find out from the command itself.
+        engine: The backup program; for a `command` the name that `--engine` takes, None to find out from the command itself.
         sources: Folders and files to back up; absolute, or beginning with `~/`.
         repository: Target: a folder, or an address that the engine understands.
         password_file: File that holds the repository's password, mode 0600; None if the engine finds it by itself.
@@ -269,7 +269,7 @@ def _job(name: str, faults: list[ConfigError], values: Mapping[str, Any], fault:
         )
     command, sources, repository = table.texts("command", "pg_backup"), table.texts("sources"), table.text("repository")
     engine = table.text("engine") or (None if command else DEFAULT_ENGINE)
-    _check_parts(table, command, sources, repository, engine)
+    _check_parts(table, command, sources, repository)
     return Job(
         name,
         engine,
@@ -290,9 +290,7 @@ def _job(name: str, faults: list[ConfigError], values: Mapping[str, Any], fault:
     )
 
 
-def _check_parts(
-    table: _Table, command: tuple[str, ...], sources: tuple[str, ...], repository: str | None, engine: str | None
-) -> None:
+def _check_parts(table: _Table, command: tuple[str, ...], sources: tuple[str, ...], repository: str | None) -> None:
     """Raise the fault of parts that make no command line together; none of them at all makes a watched job."""
     for source in sources:
         if not _is_absolute(source):
@@ -305,10 +303,6 @@ def _check_parts(
         return
     if not (sources and repository):
         raise table.fault("", "a job needs `sources` and `repository`, or a `command`")
-    if engine != DEFAULT_ENGINE:
-        raise table.fault(
-            "engine", f"a job of the engine {engine!r} needs a `command`; only restic's is built from sources"
-        )
 
 
 def _rhythm(table: _Table) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from tray import config, wording
 from tray.config import jobs
-from tray.core.errors import UnsafeFolderError
+from tray.config.jobs import Job
+from tray.core.errors import ConfigError, UnsafeFolderError
 from tray.core.paths import Places, check_private, expand
 from tray.doctor import Check, Level
 from tray.engines import ENGINES, Engine, added, problems
@@ -80,9 +81,27 @@ def configuration(places: Places) -> Iterable[Check]:
     for note in configured_jobs.notes:
         yield Check(name, Level.WARN, f"{note}.", f"nano {shlex.quote(str(places.config_file))}")
     for job in configured_jobs.jobs.values():
+        if job.runnable:
+            yield from _command(name, job)
         for kind, path in (("password", job.password_file), ("environment", job.environment_file)):
             if path is not None:
                 yield from _secret_file(name, f"{kind} file of job {job.name}", Path(expand(path)))
+
+
+def _command(name: str, job: Job) -> Iterable[Check]:
+    """Check that the command line of *job* can be built, and that its program is there."""
+    try:
+        program = configured.command(job)[0]
+    except ConfigError as error:
+        yield Check(name, Level.BAD, error.why, error.next)
+        return
+    if shutil.which(program) is None:
+        remedy = (
+            f"sudo apt install {shlex.quote(program)}"
+            if program == job.engine
+            else "Install it, or correct the job's command."
+        )
+        yield Check(name, Level.BAD, f"The program of job {job.name}, {program}, is not there.", remedy)
 
 
 def _secret_file(name: str, about: str, file: Path) -> Iterable[Check]:

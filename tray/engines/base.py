@@ -160,6 +160,43 @@ class Plan:
     apart: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A backup that a job describes, for which the engine builds the command line.
+
+    Attributes:
+        sources: Absolute paths.
+        repository: The destination.
+        hidden: The address of the repository holds a secret, so it must not stand on a command line.
+        excludes: Patterns of files to leave out, as the engine writes them.
+        options: Further options of the engine's backup command.
+        password_file: The file with the repository's password, None if there is none.
+        password_command: The command line that prints it, empty if there is none.
+    """
+
+    sources: tuple[str, ...]
+    repository: str
+    hidden: bool = False
+    excludes: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    password_file: str | None = None
+    password_command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A command line that an engine built. No secret stands on it.
+
+    Attributes:
+        env: Variables to add to its environment.
+        clears: Variables of the environment that would contradict it.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = {}
+    clears: tuple[str, ...] = ()
+
+
 class Session(Protocol):
     """The reader of one run's output."""
 
@@ -236,6 +273,14 @@ class Traits(Protocol):
     entry_example: str = ""
     may_be_open: bool = False
     version_word: bool = False
+
+    def backup_command(self, wish: Wish) -> Built | None:  # noqa: ARG002 - part of the contract
+        """Return the command line of the backup *wish*; None: the engine builds none, so a job of it needs a `command`.
+
+        Raises:
+            ValueError: The engine cannot do this; the text is the second half of a sentence.
+        """
+        return None
 
 
 class Engine(Traits, Protocol):

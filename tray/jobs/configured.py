@@ -1,22 +1,30 @@
 """Run configured jobs: their command lines, and the lines that start them from cron, systemd and other programs."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from tray import engines
 from tray.config import jobs
-from tray.config.jobs import Job
+from tray.config.file import toml_name
+from tray.config.jobs import DEFAULT_ENGINE, Job
 from tray.core import ourselves
-from tray.core.errors import ConfigError, JobNotFoundError
+from tray.core.errors import ConfigError, JobNotFoundError, UnknownEngineError
+from tray.core.files import content
 from tray.core.paths import HOME_VARIABLE, Places, expand
 from tray.core.redact import Redactor
+from tray.engines.base import Built, Wish
 from tray.wording.near_names import known_jobs
 
 CLASHING_VARIABLES = ("RESTIC_PASSWORD_COMMAND", "RESTIC_REPOSITORY_FILE")
 """Variables with which restic refuses to start when the command line names repository and password file."""
+_MOST_ENVIRONMENT = 1 << 20
+_VARIABLE = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)=(?P<value>[^\0]*?)\s*", re.ASCII)
 
 
 def find(places: Places, name: str) -> Job:
@@ -50,29 +58,81 @@ def start(places: Places, job: Job) -> "subprocess.Popen[bytes]":
     return ourselves.start("backup", job.name)
 
 
-def command(job: Job) -> list[str]:
-    """Return the command line that *job* stands for; the password is named by its file only.
+def built(job: Job) -> Built:
+    """Return the command line that *job* stands for, with the variables that belong to it. No secret stands on it.
 
     Raises:
-        ConfigError: The job names neither a command nor sources and a repository.
+        ConfigError: The job is only watched, or its engine builds no such command line.
     """
     if job.command:
-        return list(job.command)
-    if job.repository is None or not job.sources:
-        raise ConfigError(
-            Path("config.toml"), f"The job {job.name!r} needs `sources` and `repository`, or a `command`."
+        return Built(job.command)
+    if not job.runnable or job.repository is None:
+        raise _cannot(job, "it has neither `sources` and `repository` nor a `command`: another program starts it")
+    try:
+        made = engines.named(job.engine or DEFAULT_ENGINE).backup_command(
+            Wish(
+                tuple(map(expand, job.sources)),
+                expand(job.repository),
+                Redactor((), {}).text(job.repository) != job.repository,
+                job.excludes,
+                job.options,
+                None if job.password_file is None else expand(job.password_file),
+                job.password_command,
+            )
         )
-    argv = ["restic", "backup", *([] if environment(job) else ["--repo", expand(job.repository)])]
-    if job.password_file is not None:
-        argv += ["--password-file", expand(job.password_file)]
-    return [*argv, *job.options, *(expand(source) for source in job.sources)]
+    except UnknownEngineError as error:
+        raise _cannot(job, error.what) from error
+    except ValueError as error:
+        raise _cannot(job, str(error)) from error
+    if made is None:
+        raise _cannot(job, f"no command line of {job.engine} is built from `sources` and `repository`")
+    return made
 
 
-def environment(job: Job) -> dict[str, str]:
-    """Return the variables that belong to `command`: an address with a password in it is in no command line."""
-    if job.command or job.repository is None or Redactor((), {}).text(job.repository) == job.repository:
-        return {}
-    return {"RESTIC_REPOSITORY": job.repository}
+def _cannot(job: Job, why: str) -> ConfigError:
+    step = f"Give the job its whole command: `backup-tray jobs edit {shlex.quote(job.name)} --command COMMAND`."
+    return ConfigError(Path("config.toml"), f"In [{toml_name(('jobs', job.name))}]: {why.rstrip('.')}.", next=step)
+
+
+def command(job: Job) -> list[str]:
+    """Return the command line that *job* stands for; errors as of `built`."""
+    return list(built(job).argv)
+
+
+def environment(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return *environ* as the command of *job* gets it: with its `environment_file`, and without contradictions.
+
+    Raises:
+        ConfigError: As `built`, or the file cannot be read or makes no sense.
+    """
+    made = built(job)
+    whole = {**environ, **({} if job.environment_file is None else _variables(job, Path(expand(job.environment_file))))}
+    return {name: value for name, value in whole.items() if name not in made.clears} | dict(made.env)
+
+
+def _variables(job: Job, file: Path) -> dict[str, str]:
+    """Return the variables of an environment file: lines `NAME=VALUE`; quotes around a value and `export` are taken away."""
+    try:
+        lines = content(file, _MOST_ENVIRONMENT).decode("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        step = f"Look at the file: `ls -l {shlex.quote(str(file))}`."
+        raise ConfigError(
+            Path("config.toml"),
+            f"The `environment_file` {file} of the job {job.name!r} cannot be read: {why}.",
+            next=step,
+        ) from error
+    variables = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _VARIABLE.fullmatch(line)
+        if match is None:  # the line itself may be a secret
+            raise ConfigError(file, "The line is not of the form NAME=VALUE.", line=number)
+        value = match["value"]
+        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+        variables[match["name"]] = value[1:-1] if quoted else value
+    return variables
 
 
 def cron_line(job: Job) -> str:

@@ -19,6 +19,7 @@ from tray.core.dataclass import dataclass
 from tray.core.errors import ConfigError, JobChangeError, JobNotFoundError
 from tray.core.paths import Places
 from tray.housekeeping import config_changes
+from tray.jobs import configured
 from tray.status import past_runs
 from tray.wording.near_names import known_jobs
 
@@ -269,7 +270,16 @@ def _save(places: Places, names: tuple[str, ...], words: str, change: Callable[[
 
 
 def _fault(places: Places, text: str, name: str) -> ConfigError | None:
-    return jobs.configured(file.Document(places.config_file, text)).broken.get(name)
+    """Return the fault of the job *name* in *text*: of its settings, or of the command line that they stand for."""
+    present = jobs.configured(file.Document(places.config_file, text))
+    job = present.jobs.get(name)
+    if name in present.broken or job is None or not job.runnable:
+        return present.broken.get(name)
+    try:
+        configured.built(job)
+    except ConfigError as error:
+        return error
+    return None
 
 
 def _with_matches(text: str, name: str, more: Iterable[str]) -> str:

@@ -139,7 +139,6 @@ def test_a_key_means(table: dict[str, Any], field: str, value: object) -> None:
         ('[jobs]\nhome = { sources = ["a"] }\n', (2, 1), "absolute"),
         ('[jobs.home]\nsources = ["/a"]\n[jobs.b]\nsources = ["b"]\n', (1, 1), "a job needs"),
         ('[jobs.home]\nsources = ["/a"]\nrepository = 7\n', (3, 1), "must be text"),
-        ('[jobs.home]\nsources = ["/a"]\nrepository = "/r"\nengine = "borg"\n', (4, 1), "needs a `command`"),
         ('[jobs.home]\ncommand = ["x"]\nenvironment_file = "here"\n', (3, 1), "absolute path"),
         ('[jobs.home]\ncommand = ["x"]\nbefore = []\n', (3, 1), "must be a command line"),
         ('[jobs.home]\ncommand = ["x"]\nconditions = ["pwoer"]\n', (3, 1), "did you mean 'power'?"),

@@ -13,7 +13,7 @@ from tray.config import jobs
 from tray.core import clock
 from tray.core.clock import DAY_MS
 from tray.core.errors import ConfigError, JobChangeError, JobNotFoundError
-from tray.core.model import State, Status
+from tray.core.model import JobStatus, State, Status
 from tray.core.paths import Places, private
 from tray.housekeeping import config_changes
 from tray.jobs import configured, editing
@@ -61,6 +61,11 @@ def status(places: Places) -> Status:
         return source.poll()
     finally:
         source.close()
+
+
+def ran_jobs(places: Places) -> list[JobStatus]:
+    """The jobs that the status shows with a run."""
+    return [job for job in status(places).jobs if job.last is not None]
 
 
 def entries(places: Places) -> list[tuple[str, str | None, str]]:
@@ -198,7 +203,7 @@ def test_a_renamed_job_keeps_its_history_on_every_surface(here: Places) -> None:
     assert text == FILE.replace("[jobs.home]", '[jobs."big one"]').replace(
         "unknown = 1\n", 'unknown = 1\nmatches = ["home"]\n'
     )
-    shown = {job.job: job.state for job in status(here).jobs}
+    shown = {job.job: job.state for job in ran_jobs(here)}
     assert shown == {"big one": State.OK, "big one (check)": State.NONE}
     assert {run.job for run in past_runs.history(here, job="home")} == {"big one"}
     assert len(past_runs.history(here, job="big one")) == 2
@@ -211,7 +216,7 @@ def test_a_renamed_job_keeps_its_history_on_every_surface(here: Places) -> None:
     with pytest.raises(JobChangeError, match="former name"):
         editing.add(here, "home", {"command": ["x"]})
     editing.rename(here, "big one", "home")
-    assert {job.job for job in status(here).jobs} == {"home", "home (check)"}
+    assert {job.job for job in ran_jobs(here)} == {"home", "home (check)"}
     assert jobs.load(here).jobs["home"].matches == ("big one",)
 
 
@@ -220,7 +225,7 @@ def test_a_job_of_the_log_is_renamed(here: Places) -> None:
     ran(here, "restic /home to /mnt/b")
     editing.rename(here, "restic /home to /mnt/b", "nightly")
     assert jobs.load(here).jobs["nightly"].matches == ("restic /home to /mnt/b",)
-    assert [job.job for job in status(here).jobs] == ["nightly"]
+    assert [job.job for job in ran_jobs(here)] == ["nightly"]
 
 
 def test_a_merged_job_has_one_history(here: Places) -> None:
@@ -229,12 +234,12 @@ def test_a_merged_job_has_one_history(here: Places) -> None:
     ran(here, "old laptop")
     editing.edit(here, "old laptop", {"every": "1w", "matches": ["restic /old"]})
     editing.merge(here, "old laptop", "home")
-    (job,) = status(here).jobs
+    (job,) = ran_jobs(here)
     assert (job.job, job.state, job.streak) == ("home", State.OK, 0)
     assert jobs.load(here).jobs["home"].matches == ("old laptop", "restic /old")
     assert "old laptop" not in jobs.load(here).jobs
     ran(here, "home", "failed")
-    (job,) = status(here).jobs
+    (job,) = ran_jobs(here)
     assert (job.state, job.streak, job.last_good is not None) == (State.FAILED, 2, True)
     assert {entry[2] for entry in entries(here) if entry[0] == "job.renamed"} == {"merged"}
 
@@ -246,11 +251,12 @@ def test_a_retired_job_is_not_judged_until_it_runs_again(here: Places) -> None:
     editing.edit(here, "nightly", {"every": "1d"})
     editing.rename(here, "nightly", "old")
     editing.retire(here, "old")
-    assert status(here).jobs == ()
+    assert ran_jobs(here) == []
+    assert "old" not in {job.job for job in status(here).jobs if job.state is not State.NONE}
     assert jobs.load(here).jobs["old"].enabled is False
     assert len(past_runs.history(here, job="old")) == 1
     ran(here, "nightly")
-    assert [job.job for job in status(here).jobs] == ["old"]
+    assert [job.job for job in ran_jobs(here)] == ["old"]
 
 
 def test_an_edit_by_hand_just_before_is_recorded_as_such(here: Places) -> None:

@@ -297,10 +297,10 @@ def test_a_configured_address_with_a_password_goes_into_the_environment() -> Non
     """And one without stays in the command, where a person sees it."""
     secret = Job("home", sources=("/home",), repository=ADDRESSES["restic"], password_file="/pw")
     assert configured.command(secret) == ["restic", "backup", "--password-file", "/pw", "/home"]
-    assert configured.environment(secret) == {"RESTIC_REPOSITORY": ADDRESSES["restic"]}
+    assert configured.environment(secret, {}) == {"RESTIC_REPOSITORY": ADDRESSES["restic"]}
     plain = Job("home", sources=("/home",), repository="sftp:me@host:/srv/r")
     assert configured.command(plain) == ["restic", "backup", "--repo", "sftp:me@host:/srv/r", "/home"]
-    assert configured.environment(plain) == {}
+    assert configured.environment(plain, {}) == {}
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from tray.core.dataclass import asdict, dataclass
 from tray.core.redact import HIDDEN, Harmless
 from tray.engines.adapter import Adapter, apart_by, planned
 from tray.engines.arguments import Arguments, grammar, read
-from tray.engines.base import STOP, Plan, Session, Stop
+from tray.engines.base import STOP, Built, Plan, Session, Stop, Wish
 from tray.engines.borg.session import CreateSession, OtherSession
 from tray.engines.program import unwrap
 from tray.engines.text import program_name, words
@@ -119,6 +119,17 @@ class Borg(Adapter):
             apart=lambda shown: _apart(read(shown, at + 1, _GRAMMAR), inner.environ),
         )
         return BorgPlan(**asdict(plan), added=added)
+
+    def backup_command(self, wish: Wish) -> Built:
+        """Return `borg create` of borg 1, with an archive named after host and time; the password goes into the environment."""
+        env = {"BORG_REPO": wish.repository} if wish.hidden else {}
+        clears: tuple[str, ...] = ()
+        if wish.password_file is not None or wish.password_command:
+            reads = wish.password_command or ("cat", "--", wish.password_file or "")
+            env["BORG_PASSCOMMAND"], clears = shlex.join(reads), ("BORG_PASSPHRASE", "BORG_PASSPHRASE_FD")
+        excludes = [word for pattern in wish.excludes for word in ("--exclude", pattern)]
+        archive = f"{'' if wish.hidden else wish.repository}::{{hostname}}-{{now}}"
+        return Built(("borg", "create", *excludes, *wish.options, archive, *wish.sources), env, clears)
 
     def session(self, plan: Plan) -> Session:
         """Begin to read one run by its *plan* alone, which may have been stored."""

@@ -20,10 +20,11 @@ was wrong; with `--check-first`, until the first byte is copied. rclone's own ti
 rclone leaves no locks, except `bisync`: a killed one leaves a lock file, whose name rclone tells when the next run meets it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 from tray.engines.adapter import Adapter, apart_by, planned, program_names
-from tray.engines.base import Plan, Session
+from tray.engines.base import Built, Plan, Session, Wish
 from tray.engines.command import CodeSession
 from tray.engines.program import Inner, unwrap
 from tray.engines.rclone import options as rclone_options
@@ -88,6 +89,26 @@ class Rclone(Adapter):
             apart=lambda shown: _apart(rclone_options.read(shown, at), inner.environ),
         )
 
+    def backup_command(self, wish: Wish) -> Built:
+        """Return `rclone copy`, which removes nothing at the destination; the password is that of rclone's own configuration.
+
+        Raises:
+            ValueError: There are several sources, or the address holds a password.
+        """
+        if len(wish.sources) > 1:
+            raise ValueError(
+                "rclone copies one source: make a job for each, or name their common folder and `excludes`"
+            )
+        if wish.hidden:
+            raise ValueError("rclone takes no address with a password: keep it in a remote of `rclone config`")
+        env: dict[str, str] = {}
+        clears: tuple[str, ...] = ()
+        if wish.password_file is not None or wish.password_command:
+            reads = wish.password_command or ("cat", wish.password_file or "")
+            env, clears = {"RCLONE_PASSWORD_COMMAND": " ".join(map(_quoted, reads))}, ("RCLONE_CONFIG_PASS",)
+        excludes = [word for pattern in wish.excludes for word in ("--exclude", pattern)]
+        return Built(("rclone", "copy", *excludes, *wish.options, "--", *wish.sources, wish.repository), env, clears)
+
     def session(self, plan: Plan) -> Session:
         """Begin to understand one run; everything that it needs to know is in *plan*, also in one that was stored."""
         inner = unwrap(plan.argv, {})
@@ -102,6 +123,11 @@ class Rclone(Adapter):
     def unlock(self, plan: Plan) -> str | None:  # noqa: ARG002 - the name of bisync's lock file depends on what is in its cache
         """Leave the lock file of `bisync`: only rclone knows its name, and says it in a message (see `Result.advice`)."""
         return None
+
+
+def _quoted(word: str) -> str:
+    """Return *word* as rclone reads a list that spaces separate: between double quotes, which are doubled inside."""
+    return '"' + word.replace('"', '""') + '"' if not word or re.search(r'[\s"]', word) else word
 
 
 def _kind(options: Options) -> str:

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from tray.core.redact import HIDDEN, Harmless
 from tray.engines.adapter import Adapter, apart_by, planned, program_names
 from tray.engines.arguments import Arguments, grammar, read
-from tray.engines.base import STOP, Plan, Session, Stop
+from tray.engines.base import STOP, Built, Plan, Session, Stop, Wish
 from tray.engines.program import unwrap
 from tray.engines.restic.session import BackupSession
 from tray.engines.restic.task import TaskSession
@@ -106,6 +106,20 @@ class Restic(Adapter):
             apart=lambda shown: _apart(read(shown, at + 1, _GRAMMAR), inner.environ),
         )
 
+    def backup_command(self, wish: Wish) -> Built:
+        """Return `restic backup`; an address with a secret, and a command that prints the password, go into the environment."""
+        env = {"RESTIC_REPOSITORY": wish.repository} if wish.hidden else {}
+        argv = ["restic", "backup", *([] if wish.hidden else ["--repo", wish.repository])]
+        clears = ["RESTIC_REPOSITORY_FILE"]
+        if wish.password_file is not None:
+            argv += ["--password-file", wish.password_file]
+            clears.append("RESTIC_PASSWORD_COMMAND")
+        elif wish.password_command:
+            env["RESTIC_PASSWORD_COMMAND"] = " ".join(map(_quoted, wish.password_command))
+            clears.append("RESTIC_PASSWORD_FILE")
+        argv += [word for pattern in wish.excludes for word in ("--exclude", pattern)]
+        return Built((*argv, *wish.options, *wish.sources), env, tuple(clears))
+
     def session(self, plan: Plan) -> Session:
         """Begin to read one run by its *plan* alone, which may have been stored."""
         inner = unwrap(plan.argv, {})
@@ -121,6 +135,22 @@ class Restic(Adapter):
         if named and HIDDEN in (place or ""):  # the password is filled in there, where no list of processes shows it
             return f"RESTIC_REPOSITORY={shlex.quote(place or '')} restic unlock"
         return f"restic -r {shlex.quote(place or '')} unlock" if named else "restic unlock"
+
+
+def _quoted(word: str) -> str:
+    """Return *word* so that restic, which knows no escapes inside quotes, reads it as one.
+
+    Raises:
+        ValueError: It holds both kinds of quotes, or ends with a backslash.
+    """
+    if word and not any(sign.isspace() or sign in "\"'\\" for sign in word):
+        return word
+    quote = "'" if "'" not in word else '"'
+    if quote in word or word.endswith("\\"):
+        raise ValueError(
+            "restic cannot read a `password_command` with such quotes or backslashes: put it into a script"
+        )
+    return f"{quote}{word}{quote}"
 
 
 def _has_cadence(environ: Mapping[str, str]) -> bool:

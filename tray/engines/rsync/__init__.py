@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 
 from tray.core import regex
 from tray.engines.adapter import Adapter, apart_by, planned
-from tray.engines.base import Plan, Session
+from tray.engines.base import Built, Plan, Session, Wish
 from tray.engines.command import CodeSession
 from tray.engines.program import unwrap
 from tray.engines.rsync import options as rsync_options
@@ -70,6 +70,21 @@ class Rsync(Adapter):
             places=() if options.given("remove-source-files", "remove-sent-files") else None,
             apart=lambda shown: _apart(rsync_options.read(shown, at), inner.environ),
         )
+
+    def backup_command(self, wish: Wish) -> Built:
+        """Return `rsync --archive --relative`: each source keeps its whole path, so that none takes another one's place.
+
+        Raises:
+            ValueError: The address holds a password, or a command would have to print it.
+        """
+        if wish.hidden:
+            raise ValueError("rsync takes no address with a password: name a `password_file`")
+        if wish.password_command:
+            raise ValueError("rsync reads no password from a command: name a `password_file`")
+        password = () if wish.password_file is None else (f"--password-file={wish.password_file}",)
+        excludes = (f"--exclude={pattern}" for pattern in wish.excludes)
+        argv = ("rsync", "--archive", "--relative", *password, *excludes, *wish.options, "--", *wish.sources)
+        return Built((*argv, wish.repository))
 
     def session(self, plan: Plan) -> Session:
         """Begin to understand one run; everything that it needs to know is in *plan*, also in one that was stored."""
