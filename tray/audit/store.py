@@ -20,7 +20,7 @@ from tray.audit.rows import ENTRY, GOOD, PLAIN, StoredEntry, stored
 from tray.audit.schema import ENDED, STARTED
 from tray.audit.search import by_facets, renames
 from tray.audit.search.conditions import Filter
-from tray.audit.search.good_runs import GoodRuns, Run
+from tray.audit.search.good_runs import GoodRuns, Known
 from tray.audit.search.jobs import KnownJobs, Marks
 from tray.audit.search.renames import Names
 from tray.core.errors import AuditUnavailableError, EntryNotFoundError, EntryPrunedError, RedactRefusedError
@@ -162,18 +162,15 @@ class AuditLog:
         with self._snapshot() as connection:
             return self._jobs.read(connection)
 
-    def good_runs(self, jobs: Iterable[Sequence[str]], kind: str = BACKUP) -> list[tuple[tuple[Run, ...], int | None]]:
-        """Return of each job begin and end of its newest good runs of this *kind*, in the order of recording, and its first end.
+    def good_runs(self, jobs: Iterable[Sequence[str]], kind: str = BACKUP) -> list[Known]:
+        """Return the good runs of this *kind* of each job.
 
         Args:
             jobs: The names under which the runs of each job are on record.
         """
         with self._snapshot() as connection:
             self._good.refresh(connection)
-            return [
-                (self._good.runs(connection, names, kind), self._good.first_ms(connection, names, kind))
-                for names in jobs
-            ]
+            return [self._good.known(connection, names, kind) for names in jobs]
 
     def names(self) -> Names:
         """Return the present names of jobs that were renamed; `known_jobs` and entries keep the names on record."""

@@ -25,6 +25,9 @@ _OFF = Rhythm("off")
 Key = tuple[str, str]
 """A job and the kind of its runs."""
 
+Skipped = tuple[int, str]
+"""How often a job's conditions kept it from starting, and why the last time."""
+
 
 @dataclass(slots=True)
 class _Kept:
@@ -34,7 +37,7 @@ class _Kept:
     awake: Awake
     at_ms: int
     expectation: Expectation
-    minute: int = -1
+    about: object = None
     words: Expected | None = None
 
 
@@ -81,11 +84,14 @@ class Expectations:
         awake = self._awake.read(max((job.last.finished_ms for job in jobs), default=None))
         pasts = _pasts(rhythms, known, history, settings)
         self._kept = {
-            key: self._judged(key, (rhythm, pasts[key], begun.get(key)), awake, now_ms)
+            key: self._judged(key, (rhythm, pasts[key][0], begun.get(key)), awake, now_ms)
             for key, rhythm in rhythms.items()
             if rhythm is not None
         }
-        words = {key: _worded(kept, configured.jobs.get(key[0]), now_ms) for key, kept in self._kept.items()}
+        words = {
+            key: _worded(key[0], kept, configured.jobs.get(key[0]), pasts[key][1], now_ms)
+            for key, kept in self._kept.items()
+        }
         faults = settings.concerns().items()
         return words | {key: _broken(why, now_ms) for name, why in faults if (key := (name, BACKUP)) not in known}
 
@@ -119,19 +125,19 @@ def _pasts(
     known: Mapping[Key, JobHistory],
     history: History,
     settings: Settings,
-) -> dict[Key, Past]:
-    """Return the past of every job with a rhythm."""
+) -> dict[Key, tuple[Past, Skipped]]:
+    """Return the past of every job with a rhythm, and how often it was skipped since its last good run."""
     others: dict[str, list[str]] = {}
     for other, name in settings.configured.owners.items():
         others.setdefault(name, []).append(other)
-    pasts: dict[Key, Past] = {}
+    pasts: dict[Key, tuple[Past, Skipped]] = {}
     for kind in {key[1] for key, rhythm in rhythms.items() if rhythm is not None}:
         names = [name for name, of in rhythms if of == kind]
         recorded = (dict.fromkeys((*history.names.recorded(name), *others.get(name, ()))) for name in names)
-        runs = history.good_runs(map(tuple, recorded), kind)
-        for name, (goods, first_ms) in zip(names, runs, strict=True):
+        for name, past in zip(names, history.good_runs(map(tuple, recorded), kind), strict=True):
             job = known.get((name, kind))
-            pasts[name, kind] = Past(_with_waiting(goods, job), first_ms or _first_ms(job, settings.changed_ms))
+            first_ms = past.first_ms or _first_ms(job, settings.changed_ms)
+            pasts[name, kind] = Past(_with_waiting(past.runs, job), first_ms), (past.skips, past.reason or "")
     return pasts
 
 
@@ -151,16 +157,17 @@ def _with_waiting(goods: tuple[Run, ...], job: JobHistory | None) -> tuple[Run, 
     return goods
 
 
-def _worded(kept: _Kept, job: Job | None, now_ms: int) -> Expected:
+def _worded(name: str, kept: _Kept, job: Job | None, skipped: Skipped, now_ms: int) -> Expected:
     """Return the judgement in words, with the awake time of now."""
-    minute = now_ms // _MINUTE_MS
-    if kept.words is None or kept.minute != minute:
+    about = now_ms // _MINUTE_MS, skipped
+    if kept.words is None or kept.about != about:
         rhythm, past, _ = kept.of
         known = kept.expectation
         since = past.first_ms if known.last_good_ms is None else known.last_good_ms
         now = replace(known, awake_ms=kept.awake.between(since, now_ms) // _MINUTE_MS * _MINUTE_MS)
         disabled = job is not None and not job.enabled
-        kept.minute, kept.words = minute, wording.expected(rhythm, now, now_ms, disabled=disabled)
+        kept.about = about
+        kept.words = wording.expected(rhythm, now, now_ms, job=name, disabled=disabled, skipped=skipped)
     return kept.words
 
 

@@ -6,7 +6,7 @@ from tray import wording
 from tray.audit import spool
 from tray.audit.entry import Action, Draft, OpenRun
 from tray.audit.search import renames
-from tray.audit.search.good_runs import Run
+from tray.audit.search.good_runs import Known
 from tray.audit.search.jobs import Marks, is_marked
 from tray.audit.store import AuditLog
 from tray.core import clock
@@ -43,7 +43,7 @@ class History:
         self._spool_names: object = None
         self._spools = [Listing(folder) for folder in places.spools]
         self._anew_ms: int | None = None
-        self._good: dict[tuple[str, ...], tuple[tuple[Run, ...], int | None]] = {}
+        self._good: dict[tuple[str, ...], Known] = {}
         self.begun_ms: int | None = None
         self.names = renames.NONE
 
@@ -90,8 +90,8 @@ class History:
             notes.append(wording.ALL_FORGOTTEN)
         return jobs, notes, ended
 
-    def good_runs(self, jobs: Iterable[tuple[str, ...]], kind: str) -> list[tuple[tuple[Run, ...], int | None]]:
-        """Return of each job the good runs on record and when it became known, as of the last `refresh`.
+    def good_runs(self, jobs: Iterable[tuple[str, ...]], kind: str) -> list[Known]:
+        """Return the good runs of each job on record, as of the last `refresh`.
 
         Args:
             jobs: The names under which the runs of each job are on record.
@@ -104,7 +104,7 @@ class History:
         if new and self._log is not None:
             runs = self._log.good_runs([key[1:] for key in new], kind)
             self._good.update(zip(new, runs, strict=True))
-        return [self._good.get(key, ((), None)) for key in wanted]
+        return [self._good.get(key, Known()) for key in wanted]
 
     def is_forgotten(self, job: str, since_ms: int) -> bool:
         """Whether the user has forgotten the job after *since_ms*; it may have run since then."""

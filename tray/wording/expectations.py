@@ -1,9 +1,11 @@
 """Say by when a job should be backed up again, how it stands against that, and the arithmetic behind it."""
 
+import shlex
 from typing import TYPE_CHECKING
 
 from tray.core import clock
 from tray.core.model import Expectation, Expected, JobStatus, State, Word
+from tray.core.model.expectation import Ask
 from tray.wording.numbers import ago, elapsed, escape, plural
 
 if TYPE_CHECKING:
@@ -27,18 +29,50 @@ DISABLED = "disabled"
 _UNITS = (("week", 7 * clock.DAY_MS), ("day", clock.DAY_MS), ("hour", 3_600_000), ("minute", 60_000))
 
 
-def expected(rhythm: "Rhythm", known: Expectation, now_ms: int, *, disabled: bool = False) -> Expected:
+def expected(
+    rhythm: "Rhythm",
+    known: Expectation,
+    now_ms: int,
+    *,
+    job: str = "JOB",
+    disabled: bool = False,
+    skipped: tuple[int, str] = (0, ""),
+) -> Expected:
     """Return *known* with its words.
 
     Args:
         rhythm: The job's rhythm.
         known: The judgement.
         now_ms: Now.
+        job: The job's name, for the command that states its rhythm.
         disabled: The user has disabled the job.
+        skipped: How often its conditions kept it from starting since the last good run, and why the last time.
     """
     if disabled:
         return Expected(known, DISABLED, None, "The job is disabled, so no backup is expected.")
-    return Expected(known, _rhythm(rhythm, known), _concern(known, now_ms), _why(rhythm, known, now_ms))
+    concern, why, often = _concern(known, now_ms), _why(rhythm, known, now_ms), _often(*skipped)
+    if often:
+        concern = None if concern is None else f"{concern.rstrip('.')}, {often}."
+        why = f"{why} It was {often}."
+    if known.ask is not None:
+        why = f"{why} {_question(known.ask)}: `backup-tray jobs edit {shlex.quote(job)} --every {_days(known)}`."
+    return Expected(known, _rhythm(rhythm, known), concern, why)
+
+
+def _question(ask: Ask) -> str:
+    if ask is Ask.RARE:
+        return "It runs too rarely to learn when the next one is due. State it"
+    return "Its last gaps are longer than those before. If its rhythm changed, state it"
+
+
+def _days(known: Expectation) -> str:
+    """Return the job's usual distance of two runs as the configuration writes it."""
+    return f"{max(1, round((known.period_ms or clock.DAY_MS) / clock.DAY_MS))}d"
+
+
+def _often(number: int, reason: str) -> str:
+    """Return "skipped 3 times: on battery", "" if it was not."""
+    return f"skipped {'once' if number == 1 else f'{number} times'}: {escape(reason)}" if number else ""
 
 
 def _rhythm(rhythm: "Rhythm", known: Expectation) -> str:

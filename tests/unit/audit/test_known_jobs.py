@@ -11,7 +11,7 @@ from tests.unit.audit.attacks import places_in
 from tests.unit.audit.help import end, start, tamper, writer
 from tray.audit.entry import Action, Draft
 from tray.audit.search import good_runs
-from tray.audit.search.good_runs import GoodRuns
+from tray.audit.search.good_runs import GoodRuns, Known
 from tray.audit.store import AuditLog
 from tray.core import clock
 from tray.core.model import Outcome
@@ -133,7 +133,7 @@ def test_a_log_in_the_place_of_another_one_is_read_anew(places: Places, log: Aud
         leftover.unlink()
     (other / "audit.db").replace(places.audit_db)
     assert [job.job for job in log.jobs()] == ["mail"]
-    assert [len(runs) for runs, _ in log.good_runs([("home",), ("mail",)])] == [0, 2]
+    assert [len(known.runs) for known in log.good_runs([("home",), ("mail",)])] == [0, 2]
 
 
 def test_good_runs_have_begin_and_end_in_the_order_of_recording(places: Places) -> None:
@@ -143,10 +143,10 @@ def test_good_runs_have_begin_and_end_in_the_order_of_recording(places: Places) 
         for number, outcome in enumerate(Outcome):
             log.append([end(f"r{number}", outcome=outcome, time_ms=now - HOUR + number, duration_ms=1000)])
         log.append([end("check", kind="check", time_ms=now, duration_ms=1)])
-        ((runs, first),) = log.good_runs([("home",)])
-        assert runs == ((now - HOUR - 1000, now - HOUR), (now - HOUR - 999, now - HOUR + 1))
-        assert first == now - HOUR
-        assert log.good_runs([("home",)], "check") == [(((now - 1, now),), now)]
+        (known,) = log.good_runs([("home",)])
+        assert known.runs == ((now - HOUR - 1000, now - HOUR), (now - HOUR - 999, now - HOUR + 1))
+        assert known.first_ms == now - HOUR
+        assert log.good_runs([("home",)], "check") == [Known(((now - 1, now),), now)]
 
 
 def test_nothing_is_learnt_from_a_run_with_an_impossible_time(places: Places) -> None:
@@ -164,8 +164,8 @@ def test_nothing_is_learnt_from_a_run_with_an_impossible_time(places: Places) ->
     ]
     with writer(places) as log:
         log.append([end(f"r{number}", time_ms=at, duration_ms=0) for number, at in enumerate(times)])
-        ((runs, _),) = log.good_runs([("home",)])
-    assert [(now - ended) // day for _, ended in runs] == [20, 19, 18, 17]
+        (known,) = log.good_runs([("home",)])
+    assert [(now - ended) // day for _, ended in known.runs] == [20, 19, 18, 17]
 
 
 def test_only_the_newest_runs_are_kept_and_the_old_ones_have_the_usual_duration(
@@ -177,12 +177,12 @@ def test_only_the_newest_runs_are_kept_and_the_old_ones_have_the_usual_duration(
     now = clock.now_ms()
     with writer(places) as log:
         log.append([end(f"r{at}", time_ms=now - 100_000 + at * 1000, duration_ms=at) for at in range(10)])
-        ((runs, _),) = log.good_runs([("home",)])
-        assert [ended - begun for begun, ended in runs] == [8, 8, 8, 7, 8, 9]
+        (known,) = log.good_runs([("home",)])
+        assert [ended - begun for begun, ended in known.runs] == [8, 8, 8, 7, 8, 9]
         log.append([end("last", time_ms=now, duration_ms=20)])
-        ((runs, _),) = log.good_runs([("home",)])
-        assert [ended - begun for begun, ended in runs][-3:] == [8, 9, 20]
-        assert len(runs) == 6
+        (known,) = log.good_runs([("home",)])
+        assert [ended - begun for begun, ended in known.runs][-3:] == [8, 9, 20]
+        assert len(known.runs) == 6
 
 
 def test_runs_under_several_names_are_one_past(places: Places) -> None:
@@ -191,9 +191,9 @@ def test_runs_under_several_names_are_one_past(places: Places) -> None:
     with writer(places) as log:
         for at, job in enumerate(("old", "new", "old")):
             log.append([end(f"r{at}", job, time_ms=now - 9000 + at * 1000, duration_ms=0)])
-        ((runs, first),) = log.good_runs([("new", "old")])
-    assert [ended - now for _, ended in runs] == [-9000, -8000, -7000]
-    assert first == now - 9000
+        (known,) = log.good_runs([("new", "old")])
+    assert [ended - now for _, ended in known.runs] == [-9000, -8000, -7000]
+    assert known.first_ms == now - 9000
 
 
 def test_a_quiet_reading_asks_no_index(places: Places, log: AuditLog) -> None:
@@ -208,3 +208,16 @@ def test_a_quiet_reading_asks_no_index(places: Places, log: AuditLog) -> None:
         assert good.runs(connection, ("home",)) is before
     connection.close()
     assert [query for query in asked if "INDEXED" in query] == []
+
+
+def test_skipped_runs_are_counted_since_the_last_good_one_with_the_last_reason(places: Places) -> None:
+    """They are no runs: neither good nor bad."""
+    now = clock.now_ms()
+    with writer(places) as log:
+        for at, reason in ((-9000, "on battery"), (-3000, "on battery"), (-2000, "metered")):
+            log.append([Draft(Action.RUN_SKIPPED, time_ms=now + at, result=reason, job="home", kind="backup")])
+        (known,) = log.good_runs([("home",)])
+        assert (known.runs, known.first_ms, known.skips, known.reason) == ((), now - 9000, 3, "metered")
+        log.append([end("r", time_ms=now - 2500, duration_ms=0)])
+        (known,) = log.good_runs([("home",)])
+        assert (known.skips, known.reason) == (1, "metered")

@@ -315,3 +315,17 @@ def test_a_job_that_never_ran_cannot_be_acknowledged_and_is_not_taken_for_roots(
     configure(places, '[jobs.home]\ncommand = ["true"]\nevery = "1d"\n')
     with pytest.raises(JobNotFoundError, match="no run of the job 'home'"):
         marking.acknowledge(places, "home")
+
+
+def test_skipped_runs_are_told_beside_a_late_job(places: Places, world: World, source: StatusSource) -> None:
+    """A laptop that is always on battery at noon has no backup, and says why."""
+    configure(places, '[jobs.home]\ncommand = ["true"]\nevery = "1d"\n')
+    daily(world, range(3), "home")
+    for day in (3, 4, 5):
+        world.go(day, 12)
+        world.log.append([Draft(Action.RUN_SKIPPED, time_ms=world.now, result="on battery", job="home", kind="backup")])
+        world.now += 7_200_000
+        status = source.poll()
+    assert status.state is State.OVERDUE
+    assert "skipped 3 times: on battery" in wording.tooltip(status, world.now)
+    assert "skipped 3 times: on battery" in cli_status.text(status)

@@ -5,6 +5,7 @@ import pytest
 from tray import wording
 from tray.core.dataclass import replace
 from tray.core.model import EndedRun, Expectation, JobStatus, Outcome, State, Word
+from tray.core.model.expectation import Ask
 from tray.rhythm import Rhythm
 from tray.wording import expectations
 
@@ -98,6 +99,26 @@ def test_only_what_the_last_run_does_not_tell_is_a_concern(known: Expectation, c
     assert wording.expected(Rhythm("stated", every_ms=DAY), known, NOW).concern == concern
 
 
+@pytest.mark.usefixtures("utc")
+def test_runs_that_were_skipped_are_told_with_the_last_reason() -> None:
+    """A laptop on battery for a week is late for a reason that the user can change."""
+    late = wording.expected(Rhythm("stated", every_ms=DAY), LATE, NOW, skipped=(3, "on battery"))
+    assert late.concern == "Expected by Sun 12:00, skipped 3 times: on battery."
+    assert (late.why or "").endswith(" It was skipped 3 times: on battery.")
+    fine = wording.expected(Rhythm("stated", every_ms=DAY), FINE, NOW, skipped=(1, "target away"))
+    assert fine.concern is None
+    assert (fine.why or "").endswith(" It was skipped once: target away.")
+
+
+@pytest.mark.parametrize(("ask", "words"), [(Ask.RARE, "too rarely"), (Ask.CHANGED, "longer than those before")])
+def test_the_user_is_asked_for_a_rhythm_with_a_command_that_states_it(ask: Ask, words: str) -> None:
+    """Where the past cannot tell it."""
+    known = replace(FINE, ask=ask, period_ms=30 * DAY + HOUR)
+    why = wording.expected(Rhythm(), known, NOW, job="old photos").why or ""
+    assert words in why
+    assert why.endswith(" state it: `backup-tray jobs edit 'old photos' --every 30d`.") or "State it: `" in why
+
+
 @pytest.mark.parametrize("word", list(Word))
 def test_every_word_has_an_explanation_and_no_figure_is_made_up(word: Word) -> None:
     """With as little known as can be."""
@@ -140,14 +161,8 @@ def test_a_late_job_is_told_with_its_last_good_backup_everywhere() -> None:
 
     job = item(State.OVERDUE, Word.OVERDUE, run(), concern="Expected by Sun 12:00.", expected_by_ms=NOW - DAY)
     status = Status(State.OVERDUE, NOW, jobs=(job,))
-    assert (
-        wording.headline(status, NOW)
-        == "A backup is overdue: home, expected by Sun 12:00, last good 2 days ago."
-    )
-    assert (
-        wording.tooltip(status, NOW)
-        == "A backup is overdue\nhome: expected by Sun 12:00, last good 2 days ago"
-    )
+    assert wording.headline(status, NOW) == "A backup is overdue: home, expected by Sun 12:00, last good 2 days ago."
+    assert wording.tooltip(status, NOW) == "A backup is overdue\nhome: expected by Sun 12:00, last good 2 days ago"
     assert wording.menu_lines(status, NOW)[0] == "A backup is overdue"
 
 

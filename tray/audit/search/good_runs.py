@@ -1,4 +1,4 @@
-"""Find when the good runs of a job began and ended: the past from which its rhythm is learnt.
+"""Find when the good runs of a job began and ended, and when it was skipped: the past from which its rhythm is learnt.
 
 The index tells the ends without reading an entry. An entry is read for the beginning of the newest runs only: the older ones count
 with the usual duration, since nothing asks for the exact beginning of a run of long ago. Once read, only new entries are looked at.
@@ -17,13 +17,14 @@ from tray.audit.schema import FACET, MOMENT
 from tray.audit.search import by_facets
 from tray.audit.search.latest import Reached
 from tray.core import clock
+from tray.core.dataclass import dataclass
 from tray.core.model import BACKUP
 
 MOST = 400
 """Runs of a job that are kept."""
 EXACT = 60
 """The newest of them whose beginning is read from the entry."""
-_BEGINNINGS = (*ENDS, Action.JOB_CREATED, Action.CONFIG_CHANGED)
+_BEGINNINGS = (*ENDS, Action.JOB_CREATED, Action.CONFIG_CHANGED, Action.RUN_SKIPPED)
 """Actions by which a job becomes known."""
 _MANY = 2_000
 """If more entries are new, everything is read anew."""
@@ -32,6 +33,8 @@ Run = tuple[int, int]
 """Begin and end in milliseconds."""
 Key = tuple[str, str]
 """A job and the kind of its runs."""
+
+MOST_SKIPS = 99
 
 _NEWEST = (
     f"SELECT seq, {MOMENT} FROM entries INDEXED BY facet WHERE {FACET} = ? AND {MOMENT} BETWEEN ? AND ? "  # noqa: S608 - constants of ours
@@ -42,7 +45,27 @@ _DURATION = f"SELECT {_FIELD.format('duration_ms')} FROM entries WHERE seq = ?" 
 _SINCE = (
     f"SELECT seq, {MOMENT}, {FACET}, {_FIELD.format('duration_ms')} FROM entries WHERE seq >= ? ORDER BY seq LIMIT ?"  # noqa: S608 - the same
 )
+_LATER = (
+    f"SELECT {MOMENT} FROM entries INDEXED BY facet WHERE {FACET} = ? AND {MOMENT} > ? ORDER BY {MOMENT} DESC LIMIT ?"  # noqa: S608 - the same
+)
 _EARLIEST = f"SELECT min({MOMENT}) FROM entries INDEXED BY facet WHERE {FACET} = ? AND {MOMENT} >= ?"  # noqa: S608 - the same
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The past of one job.
+
+    Attributes:
+        runs: Begin and end of the newest good runs, in the order of recording.
+        first_ms: When the job became known: it was configured, or its first run ended, good or not; None if that is not known.
+        skips: How often its conditions have kept it from starting since the last good run, up to `MOST_SKIPS`.
+        reason: Why, the last time: a word of `run.skipped`.
+    """
+
+    runs: tuple[Run, ...] = ()
+    first_ms: int | None = None
+    skips: int = 0
+    reason: str | None = None
 
 
 class GoodRuns:
@@ -65,6 +88,25 @@ class GoodRuns:
                 self._add(*row)
         if number != 0:
             self._reached.note(connection)
+
+    def known(self, connection: sqlite3.Connection, names: Sequence[str], kind: str = BACKUP) -> Known:
+        """Return the past of the job whose runs of this *kind* are on record under these *names*."""
+        runs = self.runs(connection, names, kind)
+        skips = self._skips(connection, names, kind, runs[-1][1] if runs else 0)
+        reason = max(skips)[1] if skips else None
+        return Known(runs, self.first_ms(connection, names, kind), min(len(skips), MOST_SKIPS), reason)
+
+    def _skips(
+        self, connection: sqlite3.Connection, names: Iterable[str], kind: str, after_ms: int
+    ) -> list[tuple[int, str]]:
+        """Return time and reason of the newest skipped runs behind *after_ms*."""
+        facets = [facet for name in names for facet in self._facets.get((name, kind), ())]
+        return [
+            (at, str(by_facets.parsed(facet)["result"]))
+            for facet in facets
+            if by_facets.parsed(facet)["action"] == Action.RUN_SKIPPED
+            for (at,) in connection.execute(_LATER, (facet, after_ms, MOST_SKIPS))
+        ]
 
     def runs(self, connection: sqlite3.Connection, names: Iterable[str], kind: str = BACKUP) -> tuple[Run, ...]:
         """Return begin and end of the newest good runs of this *kind* of a job, in the order of recording.
