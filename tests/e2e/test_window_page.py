@@ -14,7 +14,18 @@ from tests.e2e.webdriver import Driven, driven
 from tests.waiting import wait_for
 from tray.core import clock
 from tray.core.dataclass import replace
-from tray.core.model import Control, Instance, Outcome, Phase, RepositoryState, Source, Step
+from tray.core.model import (
+    Control,
+    Instance,
+    JobStatus,
+    Outcome,
+    Phase,
+    RepositoryState,
+    Source,
+    State,
+    Status,
+    Step,
+)
 
 pytestmark = pytest.mark.e2e
 EVERY_PAGE = ("dashboard", "history", "audit", "create", "guide")
@@ -73,6 +84,35 @@ def test_a_live_run_shows_every_figure(window: Driven) -> None:
     assert "IMG_2041.CR3" in card
     assert window.wait("progress").get_attribute("value") == "41"
     window.keep("window-dashboard.png")
+
+
+def test_an_overdue_job_shows_its_arithmetic_and_each_row_its_next_run(window: Driven) -> None:
+    """The word, when it was expected, and why; a job that never ran stands in the list too."""
+    now = clock.now_ms()
+    late = replace(
+        statuses.judged(statuses.ended("photos", hours=75)).jobs[0],
+        state=State.OVERDUE,
+        word="overdue",
+        concern="Expected by Sat 12:45.",
+        rhythm="every day or so, by its past",
+        why="Its last good backup ended Fri 12:30, 3 days ago. The next was expected Sat 12:30.",
+        expected_by_ms=now - 2 * clock.DAY_MS,
+        overdue_since_ms=now - clock.DAY_MS,
+    )
+    fine = replace(
+        statuses.judged(statuses.ended("home")).jobs[0], word="fine", rhythm="every day", next_ms=now + 8 * clock.DAY_MS
+    )
+    never = JobStatus("music", State.NONE, None, word="never ran", rhythm="Sun 20:00", why="It has never run.")
+    window.push(Status(State.OVERDUE, now, jobs=(late, fine, never)))
+    card = window.read(".attention", "photos")
+    for words in ("Overdue", "Expected by Sat 12:45", "Its last good backup ended Fri 12:30"):
+        assert words in card
+    text = window.text()
+    assert "1 of 3 backups is overdue: photos, expected by Sat 12:45, last good 3 days ago." in text
+    assert f"next {clock.local(now + 8 * clock.DAY_MS):%Y-%m-%d %H:%M}" in text
+    assert "Never ran" in text
+    titles = window.script("return [...document.querySelectorAll('tbody td[title]')].map((cell) => cell.title)")
+    assert "It has never run." in titles
 
 
 def test_progress_reaches_the_page_by_itself(window: Driven) -> None:

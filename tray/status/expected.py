@@ -21,6 +21,7 @@ from tray.status.kept_files import Settings
 CHECK = "check"
 _MINUTE_MS = 60_000
 _OFF = Rhythm("off")
+_UNJUDGED = "Backup Tray made a mistake of its own, so it is not known when the next backup is due"
 
 Key = tuple[str, str]
 """A job and the kind of its runs."""
@@ -31,12 +32,13 @@ Skipped = tuple[int, str]
 
 @dataclass(slots=True)
 class _Kept:
-    """A judgement with everything that it was made of, and its words."""
+    """A judgement with everything that it was made of, and its words; or why it could not be made."""
 
     of: tuple[Rhythm, Past, int | None]
     awake: Awake
     at_ms: int
     expectation: Expectation
+    fault: str = ""
     about: object = None
     words: Expected | None = None
 
@@ -101,7 +103,11 @@ class Expectations:
             if kept.at_ms <= now_ms < (kept.expectation.valid_until_ms or now_ms):
                 return kept
         rhythm, past, begun = of
-        return _Kept(of, awake, now_ms, expect(rhythm, past, awake, now_ms, running_since_ms=begun))
+        try:
+            return _Kept(of, awake, now_ms, expect(rhythm, past, awake, now_ms, running_since_ms=begun))
+        except Exception as error:  # a mistake of ours about one job must not hide the others
+            unknown = Expectation(Word.UNKNOWN, late_since_ms=now_ms, valid_until_ms=now_ms + _MINUTE_MS)
+            return _Kept(of, awake, now_ms, unknown, fault=f"{type(error).__name__}: {error}")
 
 
 def _rhythm(job: Job | None, kind: str) -> Rhythm | None:
@@ -159,6 +165,8 @@ def _with_waiting(goods: tuple[Run, ...], job: JobHistory | None) -> tuple[Run, 
 
 def _worded(name: str, kept: _Kept, job: Job | None, skipped: Skipped, now_ms: int) -> Expected:
     """Return the judgement in words, with the awake time of now."""
+    if kept.fault:
+        return Expected(kept.expectation, None, f"{_UNJUDGED} ({kept.fault}).", f"{_UNJUDGED} ({kept.fault}).")
     about = now_ms // _MINUTE_MS, skipped
     if kept.words is None or kept.about != about:
         rhythm, past, _ = kept.of

@@ -133,16 +133,16 @@ def word(item: JobStatus) -> str | None:
 
 
 def next_words(item: JobStatus, now_ms: int) -> str:
-    """Return when the next run of a job that is not late is expected: "next 02:15", "due since 02:15", "never ran"."""
+    """Return when the next run of a job that is not late is expected: "next 02:15", "due since 02:15", "expected 02:15"."""
     if item.rhythm == DISABLED:
-        return DISABLED
+        return ""
     if item.word == Word.OFF:
         return "no next one is expected"
     at = "" if item.next_ms is None else moment(item.next_ms, now_ms)
-    if item.word == Word.NEVER_RAN or (item.word is not None and item.last is None):
-        return f"never ran, expected {at}" if at else "never ran"
     if not at or item.next_ms is None:
         return ""
+    if item.last is None:
+        return f"expected {at}"
     return f"due since {at}" if item.next_ms <= now_ms else f"next {at}"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tray.core.model import BACKUP, DRY_RUN, JobStatus, Outcome, State, Status, Word
-from tray.wording.expectations import next_words
+from tray.wording.expectations import next_words, word
 from tray.wording.numbers import ago, count, escape, fit
 from tray.wording.runs import acknowledged, did, ended_word, good_words, join, reason_words
 
@@ -127,7 +127,7 @@ def reason(job: JobStatus) -> str | None:
 def calm(job: JobStatus, now_ms: int) -> str:
     """Return how a job is that neither alarms nor has a recent good backup: "failed 2 hours ago, acknowledged"."""
     if job.about is None:
-        return next_words(job, now_ms)
+        return join((word(job) or "no backup yet").lower(), next_words(job, now_ms) or None)
     good = good_words(job, now_ms)
     return join(did(job.about, now_ms), "acknowledged" if job.seen else None, good)
 

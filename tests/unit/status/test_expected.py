@@ -10,11 +10,13 @@ from tests.world import World
 from tray import runs, wording
 from tray.audit import spool
 from tray.audit.entry import Action, Draft
+from tray.audit.store import AuditLog
 from tray.cli import status as cli_status
 from tray.core import clock
 from tray.core.errors import JobNotFoundError
 from tray.core.model import JobStatus, Outcome, State, Status
 from tray.core.paths import Places, private
+from tray.rhythm import Rhythm
 from tray.runs import Process, RunInfo
 from tray.status import StatusSource, expected, marking
 from tray.status.system_status import labelled
@@ -119,7 +121,7 @@ def test_a_configured_job_that_never_ran_is_shown_and_becomes_overdue(
     world.now = places.config_file.stat().st_mtime_ns // 1_000_000 + 60_000
     status = source.poll()
     assert (status.state, job(status, "home").word) == (State.NONE, "never ran")
-    assert "never ran, expected" in cli_status.text(status)
+    assert "Never ran  expected " in cli_status.text(status)
     world.now += 3 * clock.DAY_MS
     status = source.poll()
     assert (status.state, job(status, "home").last) == (State.OVERDUE, None)
@@ -329,3 +331,67 @@ def test_skipped_runs_are_told_beside_a_late_job(places: Places, world: World, s
     assert status.state is State.OVERDUE
     assert "skipped 3 times: on battery" in wording.tooltip(status, world.now)
     assert "skipped 3 times: on battery" in cli_status.text(status)
+
+
+def test_a_passed_deadline_shows_within_seconds(places: Places, world: World, source: StatusSource) -> None:
+    """The tray polls once a second, and nothing else happens."""
+    configure(places, '[jobs.home]\ncommand = ["true"]\nevery = "1d"\n')
+    daily(world, range(3), "home")
+    deadline = job(source.poll(), "home").expected_by_ms or 0
+    world.now = deadline - 1000
+    assert job(source.poll(), "home").state is State.OK
+    world.now = deadline + 10_000
+    assert job(source.poll(), "home").state in (State.WARNING, State.OVERDUE)
+
+
+def test_a_mistake_about_one_job_does_not_hide_the_others(
+    places: Places, world: World, source: StatusSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That job is not fine, and says why."""
+    daily(world, range(3), "home", "photos")
+    real = expected.expect
+
+    def broken(rhythm: Rhythm, *given: object, **more: object) -> object:
+        if rhythm.every_ms:
+            raise ZeroDivisionError("oops")
+        return real(rhythm, *given, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(expected, "expect", broken)
+    configure(places, '[jobs.home]\ncommand = ["true"]\nevery = "1d"\n')
+    status = source.poll()
+    assert status.error is None
+    assert [(item.job, item.state) for item in status.jobs] == [("home", State.WARNING), ("photos", State.OK)]
+    assert "oops" in cli_status.text(status)
+
+
+@pytest.mark.parametrize("days", [-3, 3, 400])
+def test_a_clock_that_is_set_and_set_back_leaves_no_false_green_and_no_lasting_alarm(
+    places: Places, world: World, source: StatusSource, days: int
+) -> None:
+    """While it is wrong nothing is fine; once it is right everything is as it was."""
+    configure(places, '[jobs.home]\ncommand = ["true"]\nevery = "1d"\n')
+    daily(world, range(10), "home")
+    world.now += 3_600_000
+    before = job(source.poll(), "home")
+    right, world.now = world.now, world.now + days * clock.DAY_MS
+    assert job(source.poll(), "home").state in (State.WARNING, State.OVERDUE)
+    world.now = right + 60_000
+    assert job(source.poll(), "home").state is before.state is State.OK
+
+
+def test_after_the_log_was_begun_anew_a_configured_job_is_not_green(
+    places: Places, world: World, source: StatusSource
+) -> None:
+    """Its history is gone, and its last backup may have failed."""
+    configure(places, '[jobs.home]\ncommand = ["true"]\nevery = "1d"\n')
+    daily(world, range(10), "home")
+    source.poll()
+    world.log.close()
+    for file in places.state.glob("audit.db*"):
+        file.unlink()
+    with AuditLog.open(places.audit_db, places.audit_key) as log:
+        log.append([Draft(Action.RECORDER_STARTED, time_ms=world.now)])
+    world.now = max(world.now, places.config_file.stat().st_mtime_ns // 1_000_000) + 60_000
+    status = source.poll()
+    assert job(status, "home").last is None
+    assert status.state not in (State.OK, State.RUNNING)

@@ -18,7 +18,7 @@
     el("h2", {}, "Needs attention"),
     status.attention.slice(0, MOST).map((job) =>
       el("div", { class: "card row attention", "data-key": `${job.system} ${job.job}` }, BT.tag(job.kind, job.word), BT.origin(job.system ? ["System"] : []),
-        el("span", { class: "grow" }, el("b", { class: "name" }, job.job), job.why && [": ", BT.words(job.why)], job.arithmetic && job.arithmetic !== job.why && el("span", { class: "mute whole" }, BT.words(job.arithmetic))),
+        el("span", { class: "grow" }, el("b", { class: "name" }, job.job), job.why && [": ", BT.words(job.why)], job.arithmetic && job.arithmetic !== job.why && [" ", el("span", { class: "mute whole" }, BT.words(job.arithmetic))]),
         job.live && job.leads === job.live ? BT.liveButtons(job) : job.about && BT.runButtons(job.about),
         forget(job))),
     status.attention.length > MOST && el("p", { class: "mute" }, `and ${status.attention.length - MOST} more in the list below`)] : []);
