@@ -21,7 +21,7 @@ BERLIN = "Europe/Berlin"
 ZONE = ZoneInfo(BERLIN)
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 BEGIN = datetime(2026, 1, 1, tzinfo=ZONE)
-DAYS = 520
+DAYS = 560
 """A year, and time to notice a stop late in it."""
 
 FAILS = 0.015
