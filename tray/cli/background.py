@@ -71,12 +71,14 @@ def _care(begun: int | None) -> int:
     """Run one round of housekeeping; its failures go to stderr, for a user who runs it by hand."""
     from tray.housekeeping import rounds  # a helper's, not the tracker's
     from tray.recording import tracker_entries
+    from tray.schedule import reading
 
     here = places()
     rounds.be_modest()
     if begun is not None:
         tracker_entries.started(here, begun, os.getppid())
     failed = rounds.run(here, started=begun is not None)
+    failed |= reading.refreshed(here)
     for line in rounds.by_reason(failed):
         print(f"backup-tray: {line}", file=sys.stderr)
     return 1 if failed else 0

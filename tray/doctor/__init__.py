@@ -62,6 +62,7 @@ CHECKS = {
     "system's instance": "watchers.system",
     "backup engines": "installation.engines",
     "command": "installation.command",
+    "schedules": "schedules.schedules",
     "tray": "panel.tray",
     "window": "desktop.web_view",
     "start at login": "desktop.autostart",

@@ -58,8 +58,8 @@ def set_up(
         Systemd.ours().install(wanted)
     if now is not None and now.by != by:
         _take_away(now.by, name)
-    if on is not None:
-        _save(places, name, *apart(on))
+    if on is not None or delay_seconds is not None:
+        _save(places, name, on, delay_seconds)
     times = [calendar.text() for calendar in wanted.calendars]
     _record(places, name, {"change": "schedule set", "on": times, "by": by})
     # The reader looks into the crontab only where it knows of lines of ours.
@@ -85,6 +85,28 @@ def remove(places: Places, name: str) -> None:
     _record(places, name, {"change": "schedule removed", "by": by})
 
 
+def renamed(places: Places, name: str, new: str) -> None:
+    """Have the schedule of the job *name*, if it has one, start the job under its *new* name.
+
+    Raises:
+        WhenError, SchedulerError: It cannot be done; the old schedule is then shown as one without a job.
+    """
+    for schedule in schedules.read(places):
+        if schedule.job == name:
+            set_up(places, new, by=schedule.by)
+            remove(places, name)
+
+
+def dropped(places: Places, name: str) -> None:
+    """Remove the schedule of a job that is over, if it has one.
+
+    Raises:
+        SchedulerError: The scheduler cannot be reached; the schedule is then shown as one without a job.
+    """
+    if any(schedule.job == name for schedule in schedules.read(places)):
+        remove(places, name)
+
+
 def printed(places: Places, name: str, kind: str, on: str | None, delay_seconds: int | None) -> str:
     """Return the files of the scheduler *kind*, one of `PRINTED`, for the job *name*; nothing is changed.
 
@@ -103,8 +125,9 @@ def planned(job: Job, on: str | None, delay_seconds: int | None) -> Plan:
     """
     manager = Systemd.ours()
     timer = manager.text(f"{units.name(job.name)}.timer") or ""
-    if delay_seconds is None and units.job_of(timer) is not None:
-        delay_seconds = units.delay_of(timer)
+    if delay_seconds is None:
+        own = units.delay_of(timer) if units.job_of(timer) is not None else None
+        delay_seconds = job.delay_ms // 1000 or own
     text = on or job.on
     if text is not None:
         return plan.make(job, text, job.zone, delay_seconds)
@@ -160,9 +183,14 @@ def _take_away(by: str, name: str) -> None:
         Systemd.ours().remove(name)
 
 
-def _save(places: Places, name: str, on: str, zone: str | None) -> None:
-    """Save *on* as the time of the job *name*, in the place of another rhythm; *zone* None leaves the job's zone as it is."""
-    values = {"on": on, "every": None, "rhythm": None} | ({} if zone is None else {"zone": zone})
+def _save(places: Places, name: str, on: str | None, delay_seconds: int | None) -> None:
+    """Save time and delay of the job *name*, as far as they are given; a time takes the place of another rhythm."""
+    values: dict[str, str | None] = {}
+    if on is not None:
+        text, zone = apart(on)
+        values = {"on": text, "every": None, "rhythm": None} | ({} if zone is None else {"zone": zone})
+    if delay_seconds is not None:
+        values["delay"] = length_text(delay_seconds * 1000) if delay_seconds else None
     saving.change(places, lambda text: saving.with_keys(text, name, values))
 
 

@@ -25,6 +25,15 @@ def refresh(places: Places) -> list[Schedule]:
     return now
 
 
+def refreshed(places: Places) -> dict[str, str]:
+    """Refresh as a task of housekeeping does: return by task why it failed, nothing if it did not."""
+    try:
+        refresh(places)
+    except Exception as error:  # housekeeping goes on
+        return {"schedules": f"{type(error).__name__}: {error}"}
+    return {}
+
+
 def look(places: Places) -> list[Schedule]:
     """Return all schedules of ours, and those that were ours and are gone, by job. Never raises for a scheduler that is away."""
     known = {schedule.job: schedule for schedule in schedules.read(places)}

@@ -38,7 +38,7 @@ Description=Start of {job} (Backup Tray)
 [Timer]
 {calendars}
 Persistent=true
-AccuracySec=1s
+AccuracySec=100ms
 RandomizedDelaySec={delay}
 FixedRandomDelay=true
 

@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from tray.audit.keys import write_new
 from tray.core.codec import Coded
@@ -68,34 +68,25 @@ class Schedules:
     """The schedules, for a caller that polls.
 
     Attributes:
-        by_job: The schedules by job.
+        notes: A line for each schedule that will not start its job as asked, with the repair.
     """
 
     def __init__(self, places: Places) -> None:
         self._places = places
         self._mark: object = None
-        self.by_job: Mapping[str, Schedule] = {}
+        self.notes: tuple[str, ...] = ()
 
-    def read(self) -> None:
-        """Read the file if it changed. Never raises."""
+    def read(self) -> object:
+        """Read the file if it changed, and return its mark. Never raises."""
         now = mark(self._places.state / NAME)
         if now != self._mark:
             self._mark = now
-            self.by_job = {schedule.job: schedule for schedule in read(self._places)}
-
-    def next_ms(self, job: str, now_ms: int) -> int | None:
-        """Return when the scheduler starts *job* next; None if that is not known, or has passed since it was asked."""
-        schedule = self.by_job.get(job)
-        moment = None if schedule is None or schedule.fault else schedule.next_ms
-        return None if moment is None or moment < now_ms else moment
-
-    def notes(self) -> list[str]:
-        """Return a line for each schedule that will not start its job as asked, with the repair."""
-        return [
-            f"The schedule of {schedule.job}: {_inside(schedule.fault)}; mend it with `{schedule.repair}`"
-            for schedule in self.by_job.values()
-            if schedule.fault
-        ]
+            self.notes = tuple(
+                f"The schedule of {schedule.job}: {_inside(schedule.fault)}; mend it with `{schedule.repair}`"
+                for schedule in read(self._places)
+                if schedule.fault
+            )
+        return now
 
 
 def _inside(sentence: str) -> str:

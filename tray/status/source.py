@@ -20,6 +20,7 @@ from tray.status.expected import Expectations
 from tray.status.job_histories import History
 from tray.status.kept_files import Repositories, Settings, Standing
 from tray.status.live import Live
+from tray.status.schedules import Schedules
 from tray.status.system_status import SystemStatus
 
 POLL_SECONDS = 1.0
@@ -44,7 +45,8 @@ class StatusSource:
         self._standing = Standing(places)
         self._expectations = Expectations(places)
         self._settings = Settings(places)
-        self._files = self._repositories, self._standing, self._settings
+        self._schedules = Schedules(places)
+        self._files = self._repositories, self._standing, self._settings, self._schedules
         self._outage = Outage(places)
         self._good: Status | None = None
         self._marks: object = None
@@ -142,6 +144,7 @@ class StatusSource:
             error=None if silent is None else silent.facts(),
             notes=[
                 *self._settings.notes,
+                *self._schedules.notes,
                 *notes,
                 *self._live.notes,
                 *self._repositories.notes(now),

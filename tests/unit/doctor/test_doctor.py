@@ -58,7 +58,16 @@ def test_a_fresh_installation_is_healthy(places: Places, tmp_path: Path, monkeyp
     monkeypatch.setattr(configured, "launcher_places", lambda: [command])
     checks = doctor.examine(places)
     assert {check.name for check in checks if check.level is Level.NOTE} - {"steps of scripts"} == {
-        *("audit log", "baselines", "tracker", "runs of others", "system's instance", "tray", "start at login")
+        *(
+            "audit log",
+            "baselines",
+            "tracker",
+            "runs of others",
+            "system's instance",
+            "schedules",
+            "tray",
+            "start at login",
+        )
     }, "what is not in use is neither praised nor blamed"
     assert doctor.fine(checks)
     assert any("restic 0.14.0" in check.what for check in checks)

@@ -190,3 +190,61 @@ def test_systemds_times_are_read() -> None:
     assert systemd.moment_ms("Mon 2026-11-30 20:31:07 UTC") == 1_796_070_667_000
     assert systemd.moment_ms("n/a") is systemd.moment_ms("") is systemd.moment_ms(None) is None
     assert sys.platform == "linux"
+
+
+def test_the_delay_is_saved_where_the_rhythm_of_the_job_reads_it(configured: Places, crontab: Crontab) -> None:
+    """The job is not called late for a delay that the user asked for."""
+    assert main(["schedule", "home", "--on", "daily", "--delay", "10m"]) == 0
+    assert saved(configured, "home")["delay"] == "10m"
+    assert main(["schedule", "home", "--delay", "0"]) == 0
+    assert "delay" not in saved(configured, "home")
+    assert saved(configured, "home")["on"] == "daily"
+
+
+def test_the_schedule_follows_the_job_to_its_new_name(
+    configured: Places, crontab: Crontab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under the old name nothing would be started."""
+    main(["schedule", "home", "--on", "daily"])
+    assert main(["jobs", "rename", "home", "house"]) == 0
+    (schedule,) = shown(capsys)
+    assert (schedule["job"], schedule["fault"]) == ("house", "")
+    assert "--scheduled home" not in str(crontab.text)
+
+
+@pytest.mark.parametrize("verb", ["remove", "retire"])
+def test_a_job_that_is_over_is_not_scheduled(
+    configured: Places, crontab: Crontab, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    """Its lines go with it; those of other jobs stay."""
+    main(["schedule", "home", "--on", "daily"])
+    main(["schedule", '100 % "odd" $x', "--on", "daily"])
+    assert main(["jobs", verb, "home"]) == 0
+    assert [schedule["job"] for schedule in shown(capsys)] == ['100 % "odd" $x']
+
+
+def test_a_fault_is_a_note_of_the_status_until_it_is_mended(
+    configured: Places, crontab: Crontab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Housekeeping looks at the schedules, so every surface hears of it without asking the scheduler itself."""
+    main(["schedule", "home", "--on", "daily"])
+    crontab.write("")
+    assert main(["tracker", "--care"]) == 0
+    capsys.readouterr()
+    main(["status"])
+    said = capsys.readouterr().out
+    assert "The schedule of home: it was removed outside Backup Tray; mend it with `backup-tray schedule home" in said
+    main(["schedule", "home", "--repair"])
+    capsys.readouterr()
+    main(["status"])
+    assert "The schedule of home" not in capsys.readouterr().out
+
+
+def test_a_damaged_memory_of_the_schedules_is_read_as_none(configured: Places, crontab: Crontab) -> None:
+    """A status without them is right; the next look finds the timers again."""
+    main(["schedule", "home", "--on", "daily"])
+    for text in ("{", "[]", '{"schedules": [{"job": 1}]}', '{"schedules": 7}'):
+        (configured.state / schedules.NAME).write_text(text)
+        assert schedules.read(configured) == []
+        source = schedules.Schedules(configured)
+        assert (source.read() is not None, source.notes) == (True, ())

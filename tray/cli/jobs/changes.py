@@ -10,6 +10,7 @@ from tray.config.jobs import CONDITIONS, KEYS, RULES, Job, nearest
 from tray.core.errors import UsageError
 from tray.core.paths import places
 from tray.jobs import editing
+from tray.schedule import change
 
 _TEXTS = {
     "engine": ("NAME", "the backup program (default: restic, or as the command shows)"),
@@ -129,6 +130,7 @@ def _enable(args: Namespace) -> int:
 
 def _remove(args: Namespace) -> int:
     editing.remove(places(), args.job)
+    change.dropped(places(), args.job)
     print(f"The job {wording.escape(args.job)} is no longer in config.toml. Its runs stay in `backup-tray history`.")
     return 0
 
@@ -140,6 +142,7 @@ def _add_rename(parser: ArgumentParser) -> None:
 
 def _rename(args: Namespace) -> int:
     editing.rename(places(), args.job, args.new)
+    change.renamed(places(), args.job, args.new)
     old, new = wording.escape(args.job), wording.escape(args.new)
     print(
         f"The job {old} is called {new} now, and so are its runs. Whatever starts it under its old name may go on so."
@@ -160,6 +163,7 @@ def _merge(args: Namespace) -> int:
 
 def _retire(args: Namespace) -> int:
     editing.retire(places(), args.job)
+    change.dropped(places(), args.job)
     print(
         f"The job {wording.escape(args.job)} is over: it is judged again only if it runs again. Its runs stay on record."
     )
