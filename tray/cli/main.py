@@ -19,6 +19,7 @@ COMMANDS = {
     "run": ("run", "run a backup command under watch: start it, follow it and record it"),
     "create": ("create", "make a first backup here in the terminal"),
     "backup": ("run", "run a configured job"),
+    "check": ("check", "prove that a job's backup can be restored: check it, restore a few files and compare them"),
     "schedule": ("schedule", "have the system start a job again and again: by systemd or cron"),
     "jobs": ("jobs", "which backups there are to be, and how often each is expected"),
     "status": ("status", "are my backups fine? The same answer as the icon"),

@@ -41,6 +41,28 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
+class CheckSettings:
+    """The sub-table [jobs.NAME.check].
+
+    Attributes:
+        rhythm: As that of a `Job`, but "off" unless the table says how often.
+        every_ms, on, max_age_ms, max_age_off: As those of a `Job`.
+        read_data: The part of the data that the engine reads too, such as "5%" or "all"; None: as it does by itself.
+    """
+
+    rhythm: str = OFF
+    every_ms: int | None = None
+    on: str | None = None
+    max_age_ms: int | None = None
+    max_age_off: bool = False
+    read_data: str | None = None
+
+
+CHECK_KEYS = ("every", "on", "rhythm", "max_age", "read_data")
+"""Every key of [jobs.NAME.check]."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One named, recurring backup.
 
@@ -71,7 +93,7 @@ class Job:
         watched: The scheduler that starts the job, in words, if it is neither this program nor one that it set up.
         matches: Automatic job names whose runs belong to this job.
         stalled_after: Seconds without progress after which a run counts as stalled, 0: never; None: as [watch] says.
-        check_every_ms: Time from one check (`backup-tray check`) to the next; None: checks are not expected.
+        check: When checks (`backup-tray check`) are expected, and how thorough they are; None: none is expected.
     """
 
     name: str
@@ -100,7 +122,17 @@ class Job:
     watched: str | None = None
     matches: tuple[str, ...] = ()
     stalled_after: float | None = None
-    check_every_ms: int | None = None
+    check: "CheckSettings | None" = None
+
+    @property
+    def check_every_ms(self) -> int | None:
+        """Time from one check to the next; None: none is stated."""
+        return None if self.check is None else self.check.every_ms
+
+    @property
+    def check_read_data(self) -> str | None:
+        """The part of the data that a check reads; None: as the engine does by itself."""
+        return None if self.check is None else self.check.read_data
 
     @property
     def runnable(self) -> bool:
@@ -340,7 +372,7 @@ def _secondary(table: _Table) -> dict[str, Any]:
         "stalled_after": table.or_default(
             "stalled_after", lambda _: config.stalled_after(table.table, table.fault), None
         ),
-        "check_every_ms": table.or_default("check", lambda _: _check(table), None),
+        "check": table.or_default("check", lambda _: _check(table), None),
     }
 
 
@@ -374,14 +406,24 @@ def _rhythm_word(table: _Table) -> str:
     return word
 
 
-def _check(table: _Table) -> int | None:
-    value = table.table["check"]
-    if not isinstance(value, dict):
+def _check(table: _Table) -> CheckSettings:
+    values = table.table["check"]
+    if not isinstance(values, dict):
         raise table.fault("check", '`check` must be a table such as { every = "30d" }')
-    for key in value:
-        if key != "every":
-            raise table.fault("check", f"`check` has an unknown key `{key}`{nearest(key, ('every',))}")
-    return config.length(value, "every", None, MINUTE_MS, "30d", lambda _, why: table.fault("check", why))
+    for key in values:
+        if key not in CHECK_KEYS:
+            raise table.fault("check", f"`check` has an unknown key `{key}`{nearest(key, CHECK_KEYS)}")
+    faults: list[ConfigError] = []
+    values = {key: value for key, value in values.items() if (key, value) != ("every", OFF)}
+    inner = _Table(values, lambda _, why: table.fault("check", f"`check`: {why}"), faults)
+    known = _rhythm(inner)
+    read_data = inner.or_default("read_data", inner.line, None)
+    if faults:
+        raise faults[0]
+    if not {"every", "on", "rhythm"} & values.keys():
+        known["rhythm"] = OFF
+    fields = ("rhythm", "every_ms", "on", "max_age_ms", "max_age_off")
+    return CheckSettings(**{key: known[key] for key in fields}, read_data=read_data)
 
 
 def _zone(table: _Table) -> str:

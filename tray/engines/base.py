@@ -8,7 +8,7 @@ code for a failure, and an exit code alone never for a success.
 import signal
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from tray.core.dataclass import dataclass
 from tray.core.model import Outcome, Phase
@@ -106,6 +106,7 @@ class Result:
         otherwise: The result but for that.
         empty_sources: Sources that hold no files, as the wrapper saw.
         emptied_sources: Those of them that held some in a run before.
+        proof: The comparison of restored files: files, bytes, snapshot, how.
     """
 
     outcome: Outcome
@@ -123,6 +124,7 @@ class Result:
     otherwise: "Result | None" = None
     empty_sources: tuple[str, ...] = ()
     emptied_sources: tuple[str, ...] = ()
+    proof: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ def ended(
             "problems": [
                 {"item": problem.item, "message": problem.message} for problem in result.problems[:MAX_PROBLEMS]
             ],
+            **({} if result.proof is None else {"proof": dict(result.proof)}),
             **_clocks(info),
         },
         **_common(info),

@@ -23,13 +23,15 @@ from tray.wrapper.waker import FORWARDED, Waker
 TICK_SECONDS = 1.0
 
 
-def taken_in(argv: Sequence[str], environ: Mapping[str, str], engine: str | None) -> tuple[Engine, Plan, Session, str]:
+def taken_in(
+    argv: Sequence[str], environ: Mapping[str, str], engine: str | Engine | None
+) -> tuple[Engine, Plan, Session, str]:
     """Return engine, plan and session of the command; where its engine cannot take it in, those of any command, and why.
 
     An engine that is asked for by name but missing, perhaps because its plugin broke, does not keep the backup from running either.
     """
     try:
-        adapter, at = engines.recognise(argv, environ, engine)
+        adapter, at = engines.recognise(argv, environ, engine) if isinstance(engine, str | None) else (engine, 0)
         plan = adapter.plan(argv, at, environ)
         return adapter, plan, adapter.session(plan), ""
     except Exception as error:

@@ -16,7 +16,7 @@ from tray.core.dataclass import replace
 from tray.core.errors import CommandNotFoundError
 from tray.core.paths import Places
 from tray.core.paths import places as default_places
-from tray.engines.base import Exit
+from tray.engines.base import Engine, Exit
 from tray.runs import RunInfo
 from tray.wrapper import fallback, prepare
 from tray.wrapper.child import Child, die_like
@@ -33,7 +33,7 @@ def run(
     argv: Sequence[str],
     *,
     job: str | None = None,
-    engine: str | None = None,
+    engine: str | Engine | None = None,
     watch: bool = True,
     places: Places | None = None,
 ) -> int:
@@ -42,7 +42,7 @@ def run(
     Args:
         argv: The command.
         job: The job this run belongs to; by default a name made from engine, repository and sources.
-        engine: The engine's name if the command does not show it.
+        engine: The engine's name if the command does not show it; or the adapter itself.
         watch: False: everything is inherited, nothing is read; only start, end and exit code are on record.
         places: The installation's folders.
 
@@ -80,7 +80,12 @@ def run(
 
 
 def _started(
-    argv: Sequence[str], job: str | None, engine: str | None, watch: bool, places: Places | None, known: list[RunInfo]
+    argv: Sequence[str],
+    job: str | None,
+    engine: str | Engine | None,
+    watch: bool,
+    places: Places | None,
+    known: list[RunInfo],
 ) -> tuple[Run, Child, Outputs, Waker]:
     """Prepare the watch and start the command; *known* gets the run as soon as it is described. A failure leaves nothing behind.
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tray import config
 from tray.config import file, jobs
-from tray.config.jobs import CONDITIONS, KEYS, RULES, Job
+from tray.config.jobs import CONDITIONS, KEYS, RULES, CheckSettings, Job
 from tray.core.clock import DAY_MS
 from tray.core.errors import ConfigError
 from tray.core.paths import Places, private
@@ -93,7 +93,7 @@ def test_every_key_reaches_the_job() -> None:
         watched="crontab of ann",
         matches=("restic /media/disk/backup",),
         stalled_after=7200.0,
-        check_every_ms=30 * DAY_MS,
+        check=CheckSettings("stated", 30 * DAY_MS),
     )
     assert configured.owners == {"restic /media/disk/backup": "home"}
     assert {*GOOD, "command", "on", "rhythm", "password_command"} == {*KEYS}
@@ -112,7 +112,12 @@ def test_every_key_reaches_the_job() -> None:
         ({"command": ["x"], "notify": []}, "notify", ()),
         ({"command": ["x"]}, "notify", None),
         ({"command": ["x"]}, "engine", None),
+        ({"command": ["x"], "check": {"every": "off"}}, "check", CheckSettings()),
         ({"command": ["x"], "check": {"every": "off"}}, "check_every_ms", None),
+        ({"command": ["x"], "check": {"on": "Sun 12:00"}}, "check", CheckSettings("stated", on="Sun 12:00")),
+        ({"command": ["x"], "check": {"rhythm": "learn"}}, "check", CheckSettings("learn")),
+        ({"command": ["x"], "check": {"max_age": "60d"}}, "check", CheckSettings(max_age_ms=60 * DAY_MS)),
+        ({"command": ["x"], "check": {"read_data": "5%"}}, "check_read_data", "5%"),
         ({"every": "1d"}, "runnable", False),
         ({"stalled_after": "1h"}, "runnable", False),
         ({"command": ["x"]}, "runnable", True),

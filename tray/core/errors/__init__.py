@@ -78,6 +78,9 @@ from tray.core.errors.runs import (
     BackupStartError as BackupStartError,
 )
 from tray.core.errors.runs import (
+    CheckImpossibleError as CheckImpossibleError,
+)
+from tray.core.errors.runs import (
     CommandNotFoundError as CommandNotFoundError,
 )
 from tray.core.errors.runs import (

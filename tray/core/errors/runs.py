@@ -350,3 +350,13 @@ class AlreadyRunningError(BackupTrayError):
             next="Look at it with `backup-tray status`.",
         )
         self.job = job
+
+
+class CheckImpossibleError(BackupTrayError):
+    """Nothing of the job's backup can be restored for a check: its engine or its repository does not allow it, or is not known."""
+
+    code = "ERROR_CHECK_IMPOSSIBLE"
+
+    def __init__(self, job: str, why: str, next: str) -> None:
+        super().__init__(f"The job {job!r} cannot be checked.", why=why, next=next)
+        self.job = job

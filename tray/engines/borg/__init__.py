@@ -30,7 +30,7 @@ from tray.engines.borg.session import CreateSession, OtherSession
 from tray.engines.program import unwrap
 from tray.engines.text import program_name, words
 
-_GRAMMAR = grammar(
+GRAMMAR = grammar(
     values="""rsh comment debug-topic lock-wait umask remote-path remote-ratelimit upload-ratelimit remote-buffer upload-buffer
     debug-profile r:repo socket filter stdin-name stdin-user stdin-group stdin-mode paths-delimiter e:exclude exclude-from pattern
     patterns-from exclude-if-present files-cache files-changed timestamp c:checkpoint-interval chunker-params C:compression
@@ -46,8 +46,8 @@ _GRAMMAR = grammar(
 )
 """borg's options as borg itself reads them (argparse), from the manual of 1.2 and 1.4; `--repo` is borg 2's."""
 _HARMLESS = Harmless(
-    _GRAMMAR,
-    _GRAMMAR.values - words("rsh comment"),
+    GRAMMAR,
+    GRAMMAR.values - words("rsh comment"),
     subcommands=words(
         """create extract check prune compact list info delete rename diff mount umount init break-lock upgrade recreate with-lock
         export-tar import-tar transfer rcreate rinfo rlist rdelete repo-create repo-info repo-list repo-delete repo-compress"""
@@ -99,13 +99,13 @@ class Borg(Adapter):
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
         """Plan the run; the module says when flags are added."""
         at = self.program_at(argv, at)
-        inner, options = unwrap(argv, environ), read(argv, at + 1, _GRAMMAR)
+        inner, options = unwrap(argv, environ), read(argv, at + 1, GRAMMAR)
         kind = _kind(options)
         readable = kind == "backup" and inner.visible and "BORG_LOGGING_CONF" not in inner.environ
         draws = options.given("progress") and not options.given("log-json")
         visible = readable and not draws
         added = _missing(options) if visible else ()
-        repository, _, paths = _places(options, inner.environ)
+        repository, _, paths = places_of(options, inner.environ)
         plan = planned(
             argv,
             environ,
@@ -116,7 +116,7 @@ class Borg(Adapter):
             place=(options.at or 0) + 1,
             spool_stdout=visible,
             returns=readable,  # an unfinished line is then part of a message, or of the user's own progress, and no prompt
-            apart=lambda shown: _apart(read(shown, at + 1, _GRAMMAR), inner.environ),
+            apart=lambda shown: _apart(read(shown, at + 1, GRAMMAR), inner.environ),
         )
         return BorgPlan(**asdict(plan), added=added)
 
@@ -134,11 +134,11 @@ class Borg(Adapter):
     def session(self, plan: Plan) -> Session:
         """Begin to read one run by its *plan* alone, which may have been stored."""
         inner = unwrap(plan.argv, {})
-        options = read(plan.argv, self.program_at(plan.argv, inner.at) + 1, _GRAMMAR)
+        options = read(plan.argv, self.program_at(plan.argv, inner.at) + 1, GRAMMAR)
         if plan.kind == "backup":
             added = (plan.added if isinstance(plan, BorgPlan) else _missing(options)) if plan.ours else ()
             return CreateSession(plan, options, inner, added)
-        *_, paths = _places(options, {} if plan.repository is None else {"BORG_REPO": plan.repository})
+        *_, paths = places_of(options, {} if plan.repository is None else {"BORG_REPO": plan.repository})
         return OtherSession(plan, options, inner, len(paths))
 
     def unlock(self, plan: Plan) -> str:
@@ -151,7 +151,7 @@ class Borg(Adapter):
         repository = shlex.quote(plan.repository)
         if HIDDEN in repository:  # the password is filled in there, where no list of processes shows it
             return f"BORG_REPO={repository} {program} break-lock"
-        by_option = read(plan.argv, at + 1, _GRAMMAR).given("repo")  # borg 2
+        by_option = read(plan.argv, at + 1, GRAMMAR).given("repo")  # borg 2
         return f"{program} -r {repository} break-lock" if by_option else f"{program} break-lock {repository}"
 
 
@@ -173,11 +173,11 @@ def _missing(options: Arguments) -> tuple[str, ...]:
 def _apart(options: Arguments, environ: Mapping[str, str]) -> list[str]:
     """Return the facts that make it another backup: the name of the archive, its patterns, the way to the repository."""
     parts = apart_by(options, ("rsh", "pattern", "patterns-from", "stdin-name"), {"rsh": environ.get("BORG_RSH", "")})
-    name = _places(options, environ)[1]
+    name = places_of(options, environ)[1]
     return parts + ([f"archive={name}"] if name else [])
 
 
-def _places(options: Arguments, environ: Mapping[str, str]) -> tuple[str | None, str | None, tuple[str, ...]]:
+def places_of(options: Arguments, environ: Mapping[str, str]) -> tuple[str | None, str | None, tuple[str, ...]]:
     """Return repository, archive and paths.
 
     borg 1 names both in one word (`REPO::ARCHIVE`, `::ARCHIVE` with BORG_REPO); borg 2 has `--repo` and a word for the archive.

@@ -26,7 +26,7 @@ from tray.engines.restic.session import BackupSession
 from tray.engines.restic.task import TaskSession
 from tray.engines.text import words
 
-_GRAMMAR = grammar(
+GRAMMAR = grammar(
     values="""password-command o:option http-user-agent r:repo repository-file p:password-file key-hint retry-lock cache-dir cacert
     tls-client-cert limit-upload limit-download compression pack-size stuck-request-timeout parent g:group-by e:exclude iexclude
     exclude-file iexclude-file exclude-if-present exclude-larger-than stdin-filename tag H:host files-from files-from-verbatim
@@ -42,8 +42,8 @@ _GRAMMAR = grammar(
 )
 """The options as restic reads them (cobra, pflag): the first word that is neither a flag nor its value is the subcommand."""
 _HARMLESS = Harmless(
-    _GRAMMAR,
-    _GRAMMAR.values - words("password-command option http-user-agent"),
+    GRAMMAR,
+    GRAMMAR.values - words("password-command option http-user-agent"),
     subcommands=words(
         """backup restore check forget prune snapshots ls find diff stats unlock cat copy dump init list mount migrate rebuild-index
         repair tag rewrite recover version self-update cache"""
@@ -87,7 +87,7 @@ class Restic(Adapter):
     def plan(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Plan:
         """Plan the run; the module says when flags are added."""
         at = self.program_at(argv, at)
-        inner, options = unwrap(argv, environ), read(argv, at + 1, _GRAMMAR)
+        inner, options = unwrap(argv, environ), read(argv, at + 1, GRAMMAR)
         kind = _kind(options)
         backup = kind in ("backup", "dry-run")
         visible = kind in _READ and inner.visible
@@ -96,14 +96,14 @@ class Restic(Adapter):
             argv,
             environ,
             kind,
-            repository=_repository(options, inner.environ),
+            repository=repository_of(options, inner.environ),
             sources=_sources(options) if backup else (),
             added=("--json",) if ours else (),
             place=(options.at or 0) + 1,
             env=CADENCE if ours and not _has_cadence(inner.environ) else {},
             spool_stdout=visible,
             asks=not (options.given(*_PASSWORDS) or any(map(inner.environ.get, self.password_variables))),
-            apart=lambda shown: _apart(read(shown, at + 1, _GRAMMAR), inner.environ),
+            apart=lambda shown: _apart(read(shown, at + 1, GRAMMAR), inner.environ),
         )
 
     def backup_command(self, wish: Wish) -> Built:
@@ -123,7 +123,7 @@ class Restic(Adapter):
     def session(self, plan: Plan) -> Session:
         """Begin to read one run by its *plan* alone, which may have been stored."""
         inner = unwrap(plan.argv, {})
-        options = read(plan.argv, self.program_at(plan.argv, inner.at) + 1, _GRAMMAR)
+        options = read(plan.argv, self.program_at(plan.argv, inner.at) + 1, GRAMMAR)
         if plan.kind in ("backup", "dry-run"):
             return BackupSession(plan, options, inner, self.unlock(plan))
         return TaskSession(plan.kind, f"restic {options.subcommand}".rstrip(), inner, self.unlock(plan))
@@ -169,7 +169,7 @@ def _kind(options: Arguments) -> str:
     return _KINDS.get(options.subcommand, "other")
 
 
-def _repository(options: Arguments, environ: Mapping[str, str]) -> str | None:
+def repository_of(options: Arguments, environ: Mapping[str, str]) -> str | None:
     """Return the destination; of a file that holds the address only the file's name (nothing is read here)."""
     given = options.last("repo"), options.last("repository-file")
     for address, file in (given, (environ.get("RESTIC_REPOSITORY"), environ.get("RESTIC_REPOSITORY_FILE"))):

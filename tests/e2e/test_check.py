@@ -1,0 +1,235 @@
+"""`backup-tray check` with real restic: proofs, failures, checks that prove nothing, and checks that are stopped."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.program import PASSWORD, last, make_repository, make_tree, start, status, tray
+from tests.waiting import wait_for
+from tray.audit.store import AuditLog
+from tray.core.paths import places
+
+
+class Home:
+    """A job `home` with a repository and one snapshot."""
+
+    def __init__(self, base: Path) -> None:
+        self.source = make_tree(base / "source", files=6, size=40_000)
+        self.repository = make_repository(base / "repo")
+        self.password = base / "password"
+        self.password.write_text(PASSWORD + "\n")
+        self.password.chmod(0o600)
+        self.configure()
+
+    def configure(self, more: str = "") -> None:
+        """Write the configuration."""
+        folder = places().config_file.parent
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        places().config_file.write_text(
+            f"[jobs.home]\nsources = [{json.dumps(str(self.source))}]\nrepository = {json.dumps(str(self.repository))}\n"
+            f"password_file = {json.dumps(str(self.password))}\n{more}"
+        )
+
+    def backup(self) -> None:
+        """Make a snapshot."""
+        done = tray("backup", "home")
+        assert done.returncode == 0, done.stderr
+
+    def pack(self) -> Path:
+        """Return the file that holds the data."""
+        files = (path for path in (self.repository / "data").rglob("*") if path.is_file())
+        return max(files, key=lambda path: path.stat().st_size)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A job with one snapshot; its password is in its file alone."""
+    monkeypatch.setenv("BACKUP_TRAY_HOME", str(tmp_path / "bt"))
+    monkeypatch.setenv("RESTIC_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("RESTIC_PASSWORD", raising=False)
+    job = Home(tmp_path)
+    job.backup()
+    return job
+
+
+@pytest.fixture
+def between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program `restic` before the real one: runs that, then the code in the file `then` if the command is a restore."""
+    folder, real = tmp_path / "bin", shutil.which("restic")
+    folder.mkdir()
+    (folder / "restic").write_text(
+        f"#!{sys.executable}\nimport os, pathlib, subprocess, sys, time\n"
+        f"code = subprocess.call([{real!r}, *sys.argv[1:]])\n"
+        f"if 'restore' in sys.argv:\n    exec(pathlib.Path({str(tmp_path / 'then')!r}).read_text())\n"
+        "sys.exit(code)\n"
+    )
+    (folder / "restic").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return tmp_path / "then"
+
+
+def left() -> list[Path]:
+    """Return the files that checks have left in their folder, besides locks."""
+    return [path for path in (places().state / "restored").iterdir() if path.suffix != ".lock"]
+
+
+def body() -> dict[str, Any]:
+    """Return the body of the newest entry about a run's end."""
+    with AuditLog.read(places().audit_db) as log:
+        entries = [entry for entry in log.entries() if entry.data["action"] == "run.finished"]
+    return dict(entries[-1].body or {})
+
+
+def test_a_backup_that_can_be_restored_is_proven(home: Home) -> None:
+    """The record holds the comparison: files, bytes, snapshot, how; nothing is left, and the check is no backup."""
+    done = tray("check", "home")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "  no errors were found\n" in done.stdout
+    assert done.stdout.count("same as the source, equals the hash in the snapshot") == 3
+    assert "Proven restorable: 3 files, 120 kB" in done.stdout
+    run = last()
+    assert (run["job"], run["kind"], run["engine"], run["outcome"]) == ("home (check)", "check", "restic", "succeeded")
+    assert (run["files"], run["bytes_processed"]) == (3, 120_000)
+    proof = body()["proof"]
+    assert (proof["files"], proof["bytes"], proof["how"], proof["changed_since"]) == (
+        3,
+        120_000,
+        "3 with the source",
+        0,
+    )
+    assert len(proof["snapshot"]) == 64
+    assert left() == []
+    states = {job["job"]: job["state"] for job in status()["jobs"]}
+    assert states == {"home": "ok", "home (check)": "none"}
+
+
+def test_a_file_that_changed_since_is_no_failure(home: Home) -> None:
+    """Its hash in the snapshot proves it; the record says how many changed."""
+    for path in home.source.rglob("file*"):
+        path.write_bytes(b"new")
+    done = tray("check", "home")
+    assert (done.returncode, done.stdout.count("changed since the backup, equals the hash")) == (0, 3)
+    assert (body()["proof"]["how"], body()["proof"]["changed_since"]) == ("3 with the snapshot's hash", 3)
+
+
+def test_a_damaged_pack_file_fails_the_check_and_is_named(home: Home) -> None:
+    """The check is loud, and the backup's own state stays its own."""
+    pack = home.pack()
+    pack.chmod(0o600)
+    pack.write_bytes(pack.read_bytes()[:-10])
+    done = tray("check", "home")
+    assert (done.returncode, pack.name[:8] in done.stdout) == (2, True)
+    assert (last()["outcome"], pack.name[:8] in last()["reason"]) == ("failed", True)
+    states = {job["job"]: job["state"] for job in status()["jobs"]}
+    assert states == {"home": "ok", "home (check)": "failed"}
+    assert "proof" not in body()
+
+
+def test_a_flipped_byte_is_found_where_the_data_is_read(home: Home) -> None:
+    """`read_data` of the configuration reaches the engine."""
+    pack = home.pack()
+    data = bytearray(pack.read_bytes())
+    data[len(data) // 2] ^= 1
+    pack.chmod(0o600)
+    pack.write_bytes(data)
+    home.configure('check = { every = "30d", read_data = "all" }\n')
+    done = tray("check", "home")
+    assert (done.returncode, pack.name[:8] in done.stdout) == (2, True)
+    assert last()["outcome"] == "failed"
+
+
+def test_a_restored_file_that_differs_fails(home: Home, between: Path) -> None:
+    """Same size, same time, other bytes: the comparison with the source finds it, and names the file."""
+    between.write_text(
+        "target = next(word for word in sys.argv if word.startswith('--target=')).partition('=')[2]\n"
+        "path = next(path for path in pathlib.Path(target).rglob('file*'))\n"
+        "before = path.stat()\npath.write_bytes(bytes(before.st_size))\n"
+        "os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))\n"
+    )
+    done = tray("check", "home")
+    assert done.returncode == 2
+    assert "The restore test failed: " in last()["reason"]
+    assert "differs from the source" in last()["reason"]
+    assert str(home.source) in last()["reason"]
+    assert left() == []
+
+
+def test_an_empty_snapshot_proves_nothing(home: Home) -> None:
+    """That is a warning, never a success."""
+    shutil.rmtree(home.source)
+    home.source.mkdir()
+    (home.source / "empty").touch()
+    tray("backup", "home")
+    done = tray("check", "home")
+    assert (done.returncode, last()["outcome"]) == (1, "warning")
+    assert last()["reason"].startswith("Nothing was proven: snapshot ")
+
+
+def test_a_repository_without_this_jobs_snapshots_proves_nothing(home: Home, tmp_path: Path) -> None:
+    """Another job's snapshots in the same repository do not count."""
+    home.source = make_tree(tmp_path / "other", files=2)
+    home.configure()
+    done = tray("check", "home")
+    assert (done.returncode, "no snapshot of this job's sources" in last()["reason"]) == (1, True)
+
+
+def test_a_repository_that_is_away_and_a_wrong_password_fail(home: Home) -> None:
+    """Each says why."""
+    home.password.write_text("wrong")
+    assert tray("check", "home").returncode == 2
+    assert "password is wrong" in last()["reason"]
+    home.repository.rename(home.repository.with_name("away"))
+    assert tray("check", "home").returncode == 2
+    assert (last()["outcome"], last()["kind"]) == ("failed", "check")
+    assert "repository" in last()["reason"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_check_leaves_nothing(home: Home, between: Path, number: int) -> None:
+    """Restored files go, the engine ends, no lock stays, and the record says cancelled."""
+    between.write_text(
+        "print('here', flush=True)\nopen(sys.argv[0] + '.pid', 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+    )
+    note = between.with_name("bin") / "restic.pid"
+    with start("check", "home", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as check:
+        pid = int(wait_for(lambda: note.exists() and note.read_text(), what="the restore"))
+        assert any(path.is_file() for path in (places().state / "restored").rglob("file*"))
+        assert list((home.repository / "locks").iterdir()) == [], "a backup beside it would wait"
+        check.send_signal(number)
+        check.wait(60)
+    assert (last()["outcome"], left()) == ("cancelled", [])
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_killed_check_leaves_its_files_to_the_next_one(home: Home, between: Path) -> None:
+    """Which removes them; and two checks of a job are never at work at once."""
+    between.write_text("open(sys.argv[0] + '.pid', 'w').write(str(os.getppid()))\ntime.sleep(600)\n")
+    note = between.with_name("bin") / "restic.pid"
+    with start("check", "home", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as check:
+        proof = int(wait_for(lambda: note.exists() and note.read_text(), what="the restore"))
+        assert "The check of home was not started" in tray("check", "home").stdout
+        os.kill(proof, signal.SIGKILL)
+        check.wait(60)
+    assert left() != []
+    between.write_text("")
+    assert tray("check", "home").returncode == 0
+    assert left() == []
+
+
+def test_what_cannot_be_checked_says_the_way_out(home: Home) -> None:
+    """An engine without a restore of ours, and a script whose repository is not known."""
+    config = places().config_file
+    config.write_text(
+        '[jobs.tar]\ncommand = ["tar", "-cf", "/tmp/a.tar", "/etc"]\n[jobs.script]\ncommand = ["/opt/backup"]\n'
+    )
+    for job, words in (("tar", "restic and borg, not of tar"), ("script", "script or another program")):
+        done = tray("check", job)
+        assert (done.returncode, words in done.stderr, "next:" in done.stderr) == (2, True, True)

@@ -1,0 +1,139 @@
+"""The commands with which an engine proves that it can restore, and the output that they print (recorded from real runs)."""
+
+import pytest
+
+from tray import engines
+from tray.engines import proving
+from tray.engines.proving import ALL, PROVERS, Item, Prover, Way
+from tray.engines.restic.proving import ResticProver
+
+NODE = (
+    b'{"name":"f[1]*.txt","type":"file","path":"/home/ann/a b/f[1]*.txt","uid":0,"gid":0,"size":3,"mode":420,'
+    b'"permissions":"-rw-r--r--","mtime":"2026-11-30T08:36:08.541077075Z","atime":"2026-11-30T08:36:08.541077075Z",'
+    b'"ctime":"2026-11-30T08:36:08.541077075Z","struct_type":"node"}\n'
+)
+
+
+def restic() -> ResticProver:
+    """The prover of restic."""
+    return ResticProver()
+
+
+@pytest.mark.parametrize("name", PROVERS)
+def test_each_prover_is_there_and_its_engine_is_built_in(name: str) -> None:
+    """The list names what exists."""
+    assert proving.prover(name) is not None
+    assert engines.named(name).name == name
+
+
+def test_no_other_engine_has_one() -> None:
+    """Refused, with the way out, by the caller."""
+    assert proving.prover("tar") is None
+    assert proving.prover("../restic") is None
+
+
+@pytest.mark.parametrize("name", PROVERS)
+def test_no_secret_and_no_lock_is_in_a_command(name: str) -> None:
+    """The address with its password is in the environment alone."""
+    prover = proving.prover(name)
+    assert prover is not None
+    environ = prover.environ("rest:https://ann:geheim@host/r", "/home/ann/password", [])
+    assert any("geheim" in value for value in environ.values())
+    for argv in every_command(prover, Way(name, environ=environ)):
+        assert "geheim" not in " ".join(argv)
+        assert {"--no-lock", "--bypass-lock"} & set(argv)
+
+
+def every_command(prover: Prover, way: Way) -> list[list[str]]:
+    """Return every command of *prover*."""
+    item = Item("/home/ann/a", 3)
+    commands = [prover.check(way, None), prover.check(way, ALL), prover.snapshots(way), prover.files(way, "s")]
+    hashes = prover.hashes(way, "s", [item])
+    return [*commands, prover.restore(way, "s", [item], "/tmp/x"), *([] if hashes is None else [hashes])]
+
+
+def test_restic_reads_nodes() -> None:
+    """Regular files only, whose names are exact."""
+    assert restic().read_file(NODE) == Item("/home/ann/a b/f[1]*.txt", 3, 1_796_027_768_541_077)
+    assert restic().read_file(NODE.replace(b'"type":"file"', b'"type":"dir"')) is None
+    assert restic().read_file(NODE.replace(b"ann", "\ufffd".encode())) is None
+    assert restic().read_file(b'{"struct_type":"snapshot"}') is None
+    assert restic().read_file(b'"file" is no node') is None
+
+
+def test_restic_restores_a_name_with_special_characters() -> None:
+    """As one name, not as a pattern."""
+    argv = restic().restore(Way("restic"), "4f", [Item("/a b/f[1]*?\\.txt", 3)], "/tmp/x")
+    assert argv == [
+        "restic",
+        "--no-lock",
+        "restore",
+        "4f",
+        "--target=/tmp/x",
+        "--verify",
+        r"--include=/a b/f\[1]\*\?\\.txt",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "files"),
+    [
+        (b"finished verifying 2 files in /tmp/x (took 1ms)\n", 2),
+        (b"finished verifying 12 files in /tmp/x\n", 12),
+        (b"verifying files in /tmp/x\n", None),
+    ],
+)
+def test_restic_says_how_many_files_it_compared(line: bytes, files: int | None) -> None:
+    """With the hashes in the snapshot."""
+    assert restic().verified(line) == files
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [(None, None), (ALL, "--read-data"), ("5%", "--read-data-subset=5%"), ("1/10", "--read-data-subset=1/10")],
+)
+def test_restic_reads_a_part_of_the_data(asked: str | None, word: str | None) -> None:
+    """If that is wanted."""
+    assert restic().check(Way("restic"), asked)[2:] == ["check", *([] if word is None else [word])]
+
+
+def test_restic_refuses_an_unknown_part() -> None:
+    """It never becomes an option of the command."""
+    with pytest.raises(ValueError, match="5%"):
+        restic().check(Way("restic"), "--repo=/x")
+
+
+def test_restic_lists_snapshots() -> None:
+    """null is an empty list."""
+    known = restic().read_snapshots([{"id": "71ea", "time": "2026-11-30T08:36:10.483644129Z", "paths": ["/home/ann"]}])
+    assert [(each.id, each.time_ms, each.sources) for each in known] == [("71ea", 1_796_027_770_483, ("/home/ann",))]
+    assert restic().read_snapshots(None) == []
+
+
+def test_restic_takes_the_way_from_a_backup_command() -> None:
+    """Options for the connection are kept; address and password go into the environment."""
+    argv = ["restic", "-r", "sftp:me@nas:/r", "-p", "/pw", "-o", "sftp.args=-p 22", "backup", "--tag", "x", "/home/ann"]
+    way = restic().way(argv, 0, {"PATH": "/bin"})
+    assert way == Way(
+        "restic",
+        ("--option=sftp.args=-p 22",),
+        {"RESTIC_REPOSITORY": "sftp:me@nas:/r", "RESTIC_PASSWORD_FILE": "/pw"},
+        ("/home/ann",),
+        "sftp:me@nas:/r",
+    )
+
+
+def test_the_variables_of_env_count() -> None:
+    """`env NAME=VALUE restic …` names the repository too."""
+    argv = ["env", "RESTIC_REPOSITORY=/r", "restic", "backup", "/home/ann"]
+    way = restic().way(argv, 2, {"PATH": "/bin"})
+    assert (way.address, way.environ["RESTIC_REPOSITORY"], way.program) == ("/r", "/r", "restic")
+
+
+@pytest.mark.parametrize(
+    ("text", "microseconds"),
+    [("1970-01-01T00:00:01.5Z", 1_500_000), ("1970-01-01T00:00:00.000002", 2), ("", None), ("yesterday", None)],
+)
+def test_times_are_exact_to_the_microsecond(text: str, microseconds: int | None) -> None:
+    """Without an offset they are UTC, which the commands run in."""
+    assert proving.microseconds(text) == microseconds

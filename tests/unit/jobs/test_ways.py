@@ -1,0 +1,58 @@
+"""The way into a job's repository: which engine, which variables, and what is refused with the way out."""
+
+from pathlib import Path
+
+import pytest
+
+from tray.config.jobs import Job
+from tray.core.errors import CheckImpossibleError, ConfigError
+from tray.jobs import ways
+
+
+def test_a_job_of_sources_and_repository_names_both() -> None:
+    """The password file is named in a variable; a variable that would contradict it is left out."""
+    job = Job("home", sources=("/home/ann",), repository="/r", password_file="/pw")
+    access = ways.access(job, {"PATH": "/bin", "RESTIC_PASSWORD_COMMAND": "x", "RESTIC_REPOSITORY_FILE": "y"})
+    assert (access.engine.name, access.way.sources, access.way.address) == ("restic", ("/home/ann",), "/r")
+    restic = {name: value for name, value in access.environ.items() if name.startswith("RESTIC")}
+    assert restic == {"RESTIC_REPOSITORY": "/r", "RESTIC_PASSWORD_FILE": "/pw"}
+
+
+def test_a_password_command_is_handed_on_word_by_word() -> None:
+    """Quoted as restic splits it."""
+    job = Job("home", sources=("/a",), repository="/r", password_command=("pass", 'my r"epo'))
+    assert ways.access(job, {}).environ["RESTIC_PASSWORD_COMMAND"] == 'pass "my r\\"epo"'
+
+
+def test_the_environment_file_counts(tmp_path: Path) -> None:
+    """Comments and quotes are read as a shell does."""
+    file = tmp_path / "env"
+    file.write_text("# x\nexport RESTIC_PASSWORD='a b'\nAWS_ACCESS_KEY_ID=k\n\nno line\n")
+    job = Job("home", engine=None, command=("restic", "-r", "/r", "backup", "/a"), environment_file=str(file))
+    environ = ways.access(job, {}).environ
+    assert (environ["RESTIC_PASSWORD"], environ["AWS_ACCESS_KEY_ID"]) == ("a b", "k")
+
+
+def test_an_environment_file_that_is_gone_is_an_error_of_the_configuration(tmp_path: Path) -> None:
+    """With the file's name."""
+    job = Job("home", sources=("/a",), repository="/r", environment_file=str(tmp_path / "none"))
+    with pytest.raises(ConfigError, match="none"):
+        ways.access(job, {})
+
+
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        (Job("a", engine=None, command=("tar", "-cf", "/a.tar", "/etc")), "not of tar"),
+        (Job("a", engine=None, command=("/opt/backup",)), "script or another program"),
+        (Job("a", engine=None, watched="cron"), "script or another program"),
+        (Job("a", engine=None, command=("sudo", "restic", "-r", "/r", "backup", "/a")), "another user"),
+        (Job("a", engine=None, command=("restic", "backup", "/a")), "which repository"),
+    ],
+)
+def test_jobs_that_cannot_be_checked(job: Job, words: str) -> None:
+    """Each says why, and what to do."""
+    with pytest.raises(CheckImpossibleError) as caught:
+        ways.access(job, {})
+    assert words in caught.value.why
+    assert caught.value.next
