@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -224,6 +225,17 @@ def test_this_machine_tells_its_sleep() -> None:
     assert slept is not None
     assert 0 <= slept <= since
     assert awake_log.now(BEAT) is not None
+
+
+@pytest.mark.process
+def test_a_sleep_is_read_from_the_clocks_of_the_kernel() -> None:
+    """In a time namespace whose clock of all time is ten hours ahead of the clock that stops during sleep."""
+    code = "from tray.observe import awake_log; print(awake_log.now('beat').slept_ms)"
+    command = ["unshare", "-r", "--time", "--boottime", "36000", sys.executable, "-c", code]
+    shown = int(subprocess.check_output(command))
+    slept = clock.slept_ms()
+    assert slept is not None
+    assert abs(shown - slept - 36_000_000) < 1000
 
 
 UTMP = (
