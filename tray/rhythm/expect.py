@@ -47,7 +47,7 @@ def expect(
     if running_since_ms is not None:
         judged = _with_run(judged, goods, awake, now_ms, min(running_since_ms, now_ms))
     if past.goods and past.goods[-1] not in goods:
-        judged = _undated(judged, past.goods[-1][1], now_ms)
+        judged = _undated(judged, past.goods[-1][1], since, now_ms)
     return replace(judged, valid_until_ms=_soonest(now_ms, judged.valid_until_ms, now_ms + DAY_MS))
 
 
@@ -94,13 +94,13 @@ def _with_run(judged: Expectation, goods: Sequence[Run], awake: Awake, now_ms: i
     return replace(judged, word=Word.STILL_RUNNING, late_since_ms=min(ends, judged.late_since_ms or ends))
 
 
-def _undated(judged: Expectation, good_ms: int, now_ms: int) -> Expectation:
+def _undated(judged: Expectation, good_ms: int, since: int, now_ms: int) -> Expectation:
     """Say of a job whose newest good run has an impossible time that its age is not known, unless older runs prove it fine."""
     back = good_ms - SLACK_MS
     judged = replace(judged, valid_until_ms=_soonest(now_ms, judged.valid_until_ms, back))
     if judged.last_good_ms is not None and judged.late_since_ms is None and judged.overdue_since_ms is None:
         return judged
-    return replace(judged, word=Word.UNDATED, late_since_ms=judged.late_since_ms or now_ms, overdue_since_ms=None)
+    return replace(judged, word=Word.UNDATED, late_since_ms=judged.late_since_ms or since, overdue_since_ms=None)
 
 
 def _zone(name: str | None) -> tzinfo:

@@ -8,11 +8,12 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from functools import lru_cache
+from threading import Lock
 
 from cronsim import CronSim, CronSimError
 from oncalendar import OnCalendar, OnCalendarError
 
-from tray.core.clock import DAY_MS
+from tray.core.clock import DAY_MS, EARLIEST_MS
 from tray.rhythm.zones import zone
 
 CRON_NAMES = {
@@ -25,7 +26,7 @@ CRON_NAMES = {
     "@annually": "0 0 1 1 *",
 }
 _FIELD = re.compile(r"[\d*,/\-#?LWlw]+|[A-Za-z]{3}([,-][A-Za-z]{3})*")
-_MOST_KEPT = 20_000
+_MOST_KEPT, _FAR_MS = 20_000, 400 * DAY_MS
 
 
 class Calendar:
@@ -38,23 +39,24 @@ class Calendar:
             ValueError: It is neither OnCalendar nor a cron line of five fields; the text says which part is wrong.
         """
         self._on, self._zone = on, of
-        self._since, self._slots = 0, list[int]()
-        self._rest: Iterator[datetime] = _moments(on, datetime.fromtimestamp(0, of))
-        self._ended = False
-        self._restart(0)
+        self._lock = Lock()  # the window asks in several threads
+        self._restart(EARLIEST_MS)
 
     def after(self, at_ms: int, count: int = 1) -> list[int]:
         """Return the next *count* slots that are later than *at_ms*; fewer if there are no more."""
-        last = self._slots[-1] if self._slots else self._since
-        if at_ms < self._since or (at_ms > last + 400 * DAY_MS and not self._ended) or len(self._slots) > _MOST_KEPT:
-            self._restart(at_ms)
-        place = bisect_right(self._slots, at_ms)
-        while len(self._slots) < place + count and self._more():
+        with self._lock:
+            last = self._slots[-1] if self._slots else self._since
+            far = at_ms > last + _FAR_MS and not self._ended
+            if at_ms < self._since or far or len(self._slots) > _MOST_KEPT:
+                self._restart(at_ms)
             place = bisect_right(self._slots, at_ms)
-        return self._slots[place : place + count]
+            while len(self._slots) < place + count and self._more():
+                place = bisect_right(self._slots, at_ms)
+            return self._slots[place : place + count]
 
     def _restart(self, from_ms: int) -> None:
-        self._since, self._slots, self._ended = from_ms, [], False
+        self._since, self._ended = from_ms, False
+        self._slots: list[int] = []
         self._rest = _moments(self._on, datetime.fromtimestamp(from_ms // 1000, self._zone))
 
     def _more(self) -> bool:
