@@ -1,6 +1,7 @@
 """Jobs of config.toml with the real engines: the command lines that are built back up, without a secret in sight."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.program import make_tree, status, tray
+from tests.e2e.program import make_tree, start, status, tray
+from tests.waiting import wait_for
 from tray.config import saving
 from tray.config.jobs import Job
+from tray.core.dataclass import replace
 from tray.core.paths import Places
 
 PASSWORD = "hunter2 and more"
@@ -109,3 +112,81 @@ def test_a_job_that_cannot_be_started_is_red(places: Places, tmp_path: Path, sou
     (shown,) = status()["jobs"]
     assert (shown["state"], str(gone) in shown["last"]["reason"]) == ("failed", True)
     assert not (tmp_path / "copy").exists()
+
+
+def shell(words: str) -> tuple[str, ...]:
+    """A command line of a shell."""
+    return ("sh", "-c", words)
+
+
+def last() -> dict[str, Any]:
+    """The last run of the one job."""
+    (shown,) = status()["jobs"]
+    return dict(shown["last"])
+
+
+def words_of_last() -> str:
+    """The log of the last run."""
+    return tray("log", last()["run"], check=True).stdout
+
+
+def test_hooks_run_around_the_backup_and_into_its_log(places: Places, tmp_path: Path) -> None:
+    """In order, with the job's name and outcome, their words in the log, and secrets hidden there."""
+    file = tmp_path / "order"
+    note = f'echo "$0 $BACKUP_TRAY_JOB $BACKUP_TRAY_OUTCOME" >> {file}; echo "words of $0"; printf unfinished-$0 >&2'
+    job = Job("home", None, command=shell(f"echo engine >> {file}"), before=("sh", "-c", note, "before"))
+    saving.save_job(
+        places,
+        replace(job, after=("sh", "-c", f"{note}; echo token=hunter2hunter2", "after", "--token=hunter2hunter2")),
+    )
+    done = tray("backup", "home")
+    assert done.returncode == 0, done.stderr
+    assert file.read_text().splitlines() == ["before home ", "engine", "after home succeeded"]
+    assert "words of before\n" in done.stderr
+    assert last()["outcome"] == "succeeded"
+    log = words_of_last()
+    assert [word in log for word in ("words of before", "unfinished-before", "words of after", "unfinished-after")] == [
+        True
+    ] * 4
+    assert "hunter2hunter2" not in log
+
+
+@pytest.mark.parametrize("before", [shell("echo no disk >&2; exit 3"), ("/no/such/program",), shell("kill -9 $$")])
+def test_a_hook_that_fails_before_keeps_the_engine_from_starting(
+    places: Places, tmp_path: Path, before: tuple[str, ...]
+) -> None:
+    """The run has failed and says so; the command afterwards is not run."""
+    touched = ("touch", str(tmp_path / "engine")), ("touch", str(tmp_path / "after"))
+    saving.save_job(places, Job("home", None, command=touched[0], before=before, after=touched[1]))
+    done = tray("backup", "home")
+    assert done.returncode != 0
+    assert "The command before it failed" in done.stderr
+    assert "next:" in done.stderr
+    assert (last()["outcome"], before[0] in last()["reason"]) == ("failed", True)
+    assert not (tmp_path / "engine").exists()
+    assert not (tmp_path / "after").exists()
+    if before[0] == "sh" and "no disk" in before[2]:
+        assert "no disk" in words_of_last()
+        assert done.returncode == 3
+
+
+@pytest.mark.parametrize(("engine", "code", "outcome"), [("true", 0, "warning"), ("exit 7", 7, "failed")])
+def test_a_hook_that_fails_afterwards_leaves_no_success(places: Places, engine: str, code: int, outcome: str) -> None:
+    """The exit code stays the engine's; the reason names both."""
+    saving.save_job(places, Job("home", None, command=shell(engine), after=shell("exit 4")))
+    assert tray("backup", "home").returncode == code
+    assert last()["outcome"] == outcome
+    assert "The command after the backup failed: sh: ended with exit code 4." in last()["reason"]
+
+
+def test_a_signal_while_the_hook_runs_ends_both(places: Places, tmp_path: Path) -> None:
+    """The engine is not started, and the run is recorded as cancelled."""
+    begun, engine = tmp_path / "begun", tmp_path / "engine"
+    before = shell(f"touch {begun}; exec sleep 60")
+    saving.save_job(places, Job("home", None, command=("touch", str(engine)), before=before))
+    process = start("backup", "home", stderr=subprocess.DEVNULL)
+    wait_for(begun.exists, what="the hook")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) != 0
+    assert last()["outcome"] == "cancelled"
+    assert not engine.exists()

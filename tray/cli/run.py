@@ -91,7 +91,7 @@ def start(here: "Places", job: "Job", *, watch: bool = True) -> int:
         del os.environ[name]
     os.environ.update(environ)
     engine = job.engine if job.command else None
-    return wrap.run(argv, job=job.name, engine=engine, watch=watch, places=here)
+    return wrap.run(argv, job=job.name, engine=engine, watch=watch, places=here, hooks=configured.hooks(job))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from tray.core.paths import HOME_VARIABLE, Places, expand
 from tray.core.redact import Redactor
 from tray.engines.base import Built, Wish
 from tray.wording.near_names import known_jobs
+from tray.wrapper.hooks import Hooks
 
 CLASHING_VARIABLES = ("RESTIC_PASSWORD_COMMAND", "RESTIC_REPOSITORY_FILE")
 """Variables with which restic refuses to start when the command line names repository and password file."""
@@ -108,6 +109,13 @@ def environment(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
     made = built(job)
     whole = {**environ, **({} if job.environment_file is None else _variables(job, Path(expand(job.environment_file))))}
     return {name: value for name, value in whole.items() if name not in made.clears} | dict(made.env)
+
+
+def hooks(job: Job) -> Hooks | None:
+    """Return the commands before and after the backup of *job*; None without any."""
+    if not job.before and not job.after:
+        return None
+    return Hooks(*([expand(argv[0]), *argv[1:]] if argv else () for argv in (job.before, job.after)))
 
 
 def _variables(job: Job, file: Path) -> dict[str, str]:

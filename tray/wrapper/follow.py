@@ -26,6 +26,7 @@ from tray.wrapper.watch import Watch
 
 if TYPE_CHECKING:
     from tray.wrapper.estimate import Past
+    from tray.wrapper.hooks import Hooks
 
 
 class Follow:
@@ -36,7 +37,7 @@ class Follow:
     """
 
     def __init__(self, run: Run, child: Child, outputs: Outputs, waker: Waker) -> None:
-        self._run, self._child = run, child
+        self._run, self._child, self._waker = run, child, waker
         self._past: tuple[Past, ...] = ()
         self._note_child()
         prepare.read_secrets(run.redactor)
@@ -86,6 +87,8 @@ class Follow:
         """Judge the run, put its end on record, tell the tracker, and deliver the rest of the output."""
         run, watch = self._run, self.watch
         result = self._checked(run_entries.doubted(watch.conclude(how), run.doubt), how)
+        if run.hooks is not None:
+            result = self._after(run.hooks, how, result)
         run.info = replace(run.info, kind=watch.kind or run.info.kind)
         last = record.end(
             run,
@@ -96,7 +99,8 @@ class Follow:
             stalled_seconds=self._stall.seconds,
         )
         with suppress(Exception):  # the run is on record; what follows is for convenience
-            self._look_at_repository(result, watch.steps)
+            if run.hooks is None:
+                self._look_at_repository(result, watch.steps)
             for problem in engines.problems():
                 self._log.say(problem)
             self._log.say(f"{last.outcome.value}: {last.reason}")
@@ -109,6 +113,16 @@ class Follow:
         with suppress(Exception):
             if not has_tracker:
                 after_run.without_tracker(run.places)
+
+    def _after(self, hooks: "Hooks", how: Exit, result: Result) -> Result:
+        """Run the command after the backup, which may unmount its disk: so the repository is looked at before."""
+        with suppress(Exception):
+            self.watch.relay.flush()
+            self._look_at_repository(result, self.watch.steps)
+        try:
+            return hooks.end(self._run, self._waker, self._log, how, result)
+        except Exception as error:
+            return run_entries.doubted(result, run_entries.mistake(error))
 
     def _checked(self, result: Result, how: Exit) -> Result:
         """Return *result*, corrected by disk and earlier runs: sources without files, a sudden shrinkage, a lock that was left."""

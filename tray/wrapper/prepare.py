@@ -24,6 +24,7 @@ from tray.wrapper.outputs import Outputs
 if TYPE_CHECKING:
     from tray.config import Config
     from tray.wrapper.early_steps import Early
+    from tray.wrapper.hooks import Hooks
 
 _MOST_CONFIG = 1 << 20
 _MOST_SECRETS = 65_536
@@ -43,6 +44,7 @@ class Run:
         ended: Whether the end is on record.
         early: Watch over a script's first moments.
         losses: Parts of sentences about what the run has to do without.
+        hooks: The commands before and after it; None without any.
     """
 
     places: Places
@@ -57,6 +59,7 @@ class Run:
     ended: bool = False
     early: "Early | None" = None
     losses: list[str] = field(default_factory=list)
+    hooks: "Hooks | None" = None
 
 
 def need_standard_descriptors() -> None:

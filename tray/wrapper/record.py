@@ -7,7 +7,7 @@ from tray import engines
 from tray.audit.entry import Draft
 from tray.core import clock
 from tray.core.dataclass import replace
-from tray.core.errors import CommandNotFoundError
+from tray.core.errors import CommandNotFoundError, HookFailedError
 from tray.core.model import BACKUP, EndedRun, Outcome, Step
 from tray.core.paths import Places
 from tray.core.paths import places as default_places
@@ -62,10 +62,11 @@ def end_after_mistake(run: Run, exit: Exit, error: Exception) -> None:
     end(run, exit, _judged(run.info.engine, exit, error))
 
 
-def no_start(run: Run, error: CommandNotFoundError) -> None:
-    """Put on record that the command could not be started."""
+def no_start(run: Run, error: CommandNotFoundError | HookFailedError) -> None:
+    """Put on record that the command could not be started, or must not be."""
     beginning(run)
-    end(run, Exit(error.exit_code), Result(Outcome.FAILED, f"{error.what} {error.why}", errors=1))
+    outcome = Outcome.CANCELLED if isinstance(error, HookFailedError) and error.cancelled else Outcome.FAILED
+    end(run, Exit(error.exit_code), Result(outcome, f"{error.what} {error.why}", errors=1))
 
 
 def failure(places: Places, job: str, why: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tray import engines, last_resort, runs
 from tray.core import clock, locks
 from tray.core.dataclass import replace
-from tray.core.errors import CommandNotFoundError
+from tray.core.errors import CommandNotFoundError, HookFailedError
 from tray.core.paths import Places
 from tray.core.paths import places as default_places
 from tray.engines.base import Engine, Exit
@@ -27,6 +27,7 @@ from tray.wrapper.waker import Stopped, Waker, stop_on_signals
 
 if TYPE_CHECKING:
     from tray.wrapper.early_steps import Early
+    from tray.wrapper.hooks import Hooks
 
 
 def run(
@@ -36,6 +37,7 @@ def run(
     engine: str | Engine | None = None,
     watch: bool = True,
     places: Places | None = None,
+    hooks: "Hooks | None" = None,
 ) -> int:
     """Run the command *argv* under watch and end as it ended: with its exit code, or by its signal.
 
@@ -45,9 +47,11 @@ def run(
         engine: The engine's name if the command does not show it; or the adapter itself.
         watch: False: everything is inherited, nothing is read; only start, end and exit code are on record.
         places: The installation's folders.
+        hooks: The commands before and after it.
 
     Raises:
         CommandNotFoundError: The command cannot be started; that is on record as a failed run.
+        HookFailedError: The command before it failed; that is on record as a failed run.
     """
     try:
         prepare.need_standard_descriptors()
@@ -55,8 +59,8 @@ def run(
         return last_resort.become(argv, error)
     known: list[RunInfo] = []
     try:
-        state, child, outputs, waker = _started(argv, job, engine, watch, places, known)
-    except CommandNotFoundError:
+        state, child, outputs, waker = _started(argv, job, engine, watch, places, known, hooks)
+    except (CommandNotFoundError, HookFailedError):
         raise
     except Stopped as stopped:
         return die_like(Exit(None, stopped.number))
@@ -86,11 +90,12 @@ def _started(
     watch: bool,
     places: Places | None,
     known: list[RunInfo],
+    hooks: "Hooks | None",
 ) -> tuple[Run, Child, Outputs, Waker]:
     """Prepare the watch and start the command; *known* gets the run as soon as it is described. A failure leaves nothing behind.
 
     Raises:
-        CommandNotFoundError: The command cannot be started; that is on record as a failed run.
+        CommandNotFoundError, HookFailedError: The command cannot be started; that is on record as a failed run.
         Exception: Something of ours failed; the command has not started.
     """
     places = default_places() if places is None else places
@@ -98,7 +103,7 @@ def _started(
     adapter, plan, session, doubt = fallback.taken_in(argv, os.environ, engine)
     info = prepare.describe(places, adapter.name, plan, argv, job, redactor)
     known.append(info)
-    folder = outputs = waker = early = None
+    folder = outputs = waker = state = None
     stop_on_signals()
     try:
         folder, roomy = runs.create(places, info)
@@ -108,15 +113,13 @@ def _started(
 
             plan = replace(plan, argv=tuple(argv), env={}, spool_stdout=False, ours=False, writes=False)
             session = Unread(adapter.session(plan), plan, adapter.name)
-        state = Run(places, adapter, plan, session, info, folder, redactor, clock.monotonic(), doubt)
+        state = Run(places, adapter, plan, session, info, folder, redactor, clock.monotonic(), doubt, hooks=hooks)
         _note_losses(state)
         waker = Waker()
         environ = {**os.environ, **plan.env} if plan.env else os.environ
-        state.early = early = _early(state)
-        waker.check()
-        child = _child(state, environ, outputs)
+        child = _child(state, environ, outputs, waker)
     except BaseException:
-        for opened in (outputs, waker, folder, early):
+        for opened in (outputs, waker, folder, None if state is None else state.early):
             if opened is not None:
                 with suppress(Exception):
                     opened.close()
@@ -124,11 +127,15 @@ def _started(
     return state, child, outputs, waker
 
 
-def _child(state: Run, environ: "os._Environ[str] | dict[str, str]", outputs: Outputs) -> Child:
+def _child(state: Run, environ: "os._Environ[str] | dict[str, str]", outputs: Outputs, waker: Waker) -> Child:
     """Start the command, and look at it from its first moment on if it is a script."""
     try:
+        if state.hooks is not None:
+            state.hooks.begin(state, waker)
+        state.early = _early(state)
+        waker.check()
         child = Child(state.plan.argv, environ, stdout=outputs.stdout, stderr=outputs.stderr)
-    except CommandNotFoundError as error:
+    except (CommandNotFoundError, HookFailedError) as error:
         with suppress(Exception):
             from tray.wrapper import record  # most commands start
 
@@ -177,6 +184,9 @@ def _kept(state: Run, child: Child, outputs: Outputs, waker: Waker) -> None:
         follow.run()
     except Exception as error:  # a mistake of ours must neither end the command nor take its exit code
         how = fallback.wait(child, outputs, waker, relay, ahead)
+        if state.hooks is not None:
+            with suppress(Exception):
+                state.hooks.clean_up(state, waker, how)
         if not state.ended:
             try:
                 from tray.wrapper import record  # perhaps it was not loaded yet

@@ -96,6 +96,9 @@ from tray.core.errors.runs import (
     EngineMissingError as EngineMissingError,
 )
 from tray.core.errors.runs import (
+    HookFailedError as HookFailedError,
+)
+from tray.core.errors.runs import (
     JobChangeError as JobChangeError,
 )
 from tray.core.errors.runs import (

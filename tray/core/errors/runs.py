@@ -226,6 +226,23 @@ class ConfigError(BackupTrayError):
         self.file, self.line, self.column, self.place = file, line, column, place
 
 
+class HookFailedError(BackupTrayError):
+    """The command that a job has before its backup failed, so the engine was not started."""
+
+    code = "ERROR_HOOK_FAILED"
+
+    def __init__(self, program: str, why: str, code: int | None, *, cancelled: bool = False) -> None:
+        super().__init__(
+            "The backup was not started.",
+            why=f"The command before it failed: {program}: {why}."
+            if not cancelled
+            else "It was cancelled before it began.",
+            next=f"Run that command by itself and look at its words: `{program}`.",
+        )
+        self.exit_code = code or 1
+        self.cancelled = cancelled
+
+
 class JobChangeError(BackupTrayError):
     """A job cannot be added, changed, renamed or merged as asked; nothing was changed."""
 
