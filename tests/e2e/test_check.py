@@ -233,3 +233,66 @@ def test_what_cannot_be_checked_says_the_way_out(home: Home) -> None:
     for job, words in (("tar", "restic and borg, not of tar"), ("script", "script or another program")):
         done = tray("check", job)
         assert (done.returncode, words in done.stderr, "next:" in done.stderr) == (2, True, True)
+
+
+@pytest.fixture
+def borg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A job `docs` that calls borg itself, with one archive; returns its repository."""
+    monkeypatch.setenv("BACKUP_TRAY_HOME", str(tmp_path / "bt"))
+    monkeypatch.setenv("BORG_BASE_DIR", str(tmp_path / "borg"))
+    source, repository = make_tree(tmp_path / "source", files=4, size=40_000), tmp_path / "repo"
+    (tmp_path / "password").write_text(PASSWORD)
+    (tmp_path / "environment").write_text(f"BORG_PASSPHRASE='{PASSWORD}'\n")
+    environ = {**os.environ, "BORG_PASSPHRASE": PASSWORD}
+    subprocess.run(["borg", "init", "-e", "repokey", repository], check=True, env=environ, capture_output=True)
+    command = ["borg", "create", f"{repository}::docs-{{now}}", str(source)]
+    subprocess.run(command, check=True, env=environ)
+    folder = places().config_file.parent
+    folder.mkdir(parents=True, mode=0o700)
+    places().config_file.write_text(
+        f"[jobs.docs]\ncommand = {json.dumps(command)}\nenvironment_file = {json.dumps(str(tmp_path / 'environment'))}\n"
+    )
+    return repository
+
+
+def test_an_archive_of_borg_is_proven_by_source_and_hash(borg: Path, tmp_path: Path) -> None:
+    """A changed file is proven by the hash in the archive, the others also byte by byte."""
+    done = tray("check", "docs")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("same as the source, equals the hash in the snapshot") == 3
+    for path in (tmp_path / "source").rglob("file*"):
+        path.write_bytes(b"new")
+    done = tray("check", "docs")
+    assert (done.returncode, done.stdout.count("changed since the backup, equals the hash")) == (0, 3)
+    run, proof = last(), body()["proof"]
+    assert (run["job"], run["engine"], run["files"], run["bytes_processed"]) == ("docs (check)", "borg", 3, 120_000)
+    assert (proof["snapshot"][:5], proof["how"]) == ("docs-", "3 with the snapshot's hash")
+    assert left() == []
+
+
+def test_a_damaged_segment_fails_the_check_and_is_named(borg: Path) -> None:
+    """borg reads all segments at each check."""
+    segment = max((borg / "data").rglob("[0-9]*"), key=lambda path: path.stat().st_size if path.is_file() else 0)
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 1
+    segment.write_bytes(data)
+    assert tray("check", "docs").returncode == 2
+    assert (last()["outcome"], f"[segment {segment.name}, offset " in last()["reason"]) == ("failed", True)
+
+
+def test_borg_away_or_with_a_wrong_password_fails(borg: Path, tmp_path: Path) -> None:
+    """Each says why; no question waits for an answer."""
+    (tmp_path / "environment").write_text("BORG_PASSPHRASE=wrong\n")
+    assert tray("check", "docs").returncode == 2
+    assert "passphrase is wrong" in last()["reason"]
+    borg.rename(borg.with_name("away"))
+    assert tray("check", "docs").returncode == 2
+    assert "There is no borg repository at" in last()["reason"]
+
+
+def test_another_jobs_archive_proves_nothing(borg: Path, tmp_path: Path) -> None:
+    """The newest archive of the repository is of other sources."""
+    config = places().config_file
+    config.write_text(config.read_text().replace(f"{tmp_path}/source", f"{tmp_path}/other"))
+    assert tray("check", "docs").returncode == 1
+    assert "no snapshot of this job's sources" in last()["reason"]

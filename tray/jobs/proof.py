@@ -309,13 +309,14 @@ _AFTER_DIFFERENCE = (
 
 def newest(known: Sequence[Snapshot], sources: Sequence[str]) -> Snapshot | None:
     """Return the newest snapshot of *sources*; without known sources the newest of all."""
-    wanted = {os.path.normpath(source) for source in sources}
-    fit = [
-        snapshot
-        for snapshot in known
-        if not wanted or snapshot.sources is None or wanted <= {os.path.normpath(path) for path in snapshot.sources}
-    ]
+    fit = [snapshot for snapshot in known if snapshot.sources is None or _holds(snapshot.sources, sources)]
     return max(fit, key=lambda snapshot: snapshot.time_ms, default=None)
+
+
+def _holds(paths: Sequence[str], sources: Sequence[str]) -> bool:
+    """Whether a snapshot of *paths* holds all *sources*; a relative one may be named as it is, or from the root."""
+    known = set(map(os.path.normpath, paths))
+    return all({os.path.normpath(source), os.path.abspath(source)} & known for source in sources)
 
 
 def judged(snapshot: Snapshot, compared: Sequence[tuple[Item, Match, bool]], doubt: str) -> Verdict:

@@ -1,6 +1,5 @@
 """Find the way into the repository of a configured job: engine, address and password, for commands that only read."""
 
-import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -71,7 +70,7 @@ def access(job: Job, environ: Mapping[str, str]) -> Access:
             "Neither its command nor its `repository` says which repository it uses.",
             f'Add the repository to the job in config.toml: `repository = "…"` in [jobs.{job.name}].',
         )
-    way = replace(way, sources=tuple(os.path.abspath(expand(source)) for source in way.sources))
+    way = replace(way, sources=tuple(map(expand, way.sources)))
     return Access(adapter, prover, way, _environ(adapter, way, environ))
 
 

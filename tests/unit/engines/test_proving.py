@@ -4,6 +4,7 @@ import pytest
 
 from tray import engines
 from tray.engines import proving
+from tray.engines.borg.proving import BorgProver
 from tray.engines.proving import ALL, PROVERS, Item, Prover, Way
 from tray.engines.restic.proving import ResticProver
 
@@ -137,3 +138,64 @@ def test_the_variables_of_env_count() -> None:
 def test_times_are_exact_to_the_microsecond(text: str, microseconds: int | None) -> None:
     """Without an offset they are UTC, which the commands run in."""
     assert proving.microseconds(text) == microseconds
+
+
+def borg() -> BorgProver:
+    """The prover of borg."""
+    return BorgProver()
+
+
+def test_borg_reads_files() -> None:
+    """Regular files only, whose names are exact; times are UTC."""
+    line = (
+        b'{"type": "-", "mode": "-rw-r--r--", "path": "home/ann/a b", "healthy": true, "source": "", "linktarget": "",'
+        b' "flags": 0, "size": 3, "ctime": "2026-11-30T08:36:08.541077"}\n'
+    )
+    assert borg().read_file(line) == Item("home/ann/a b", 3, 1_796_027_768_541_077)
+    assert borg().read_file(line.replace(b'"-"', b'"d"')) is None
+    assert borg().read_file(line.replace(b"a b", b"a\\udcff")) is None
+    assert borg().read_file(b"no JSON") is None
+    assert borg().source(Item("home/ann/a b", 3)) == "/home/ann/a b"
+
+
+def test_borg_reads_hashes() -> None:
+    """By path."""
+    assert borg().read_hash(b'{"type": "-", "path": "home/a", "sha256": "ab12"}') == ("home/a", "ab12")
+    assert borg().read_hash(b"Warning") is None
+
+
+def test_borg_lists_archives_with_their_sources() -> None:
+    """From the command line that made them; one that another command made has none that are known."""
+    archive = {
+        "name": "one",
+        "start": "2026-11-30T08:36:14.000000",
+        "command_line": "/usr/bin/borg create /r::one '/a b' /c",
+    }
+    words = ["/usr/bin/borg", "create", "/r::one", "/a b", "/c"]
+    assert borg().read_snapshots({"archives": [archive | {"command_line": words}]})[0].sources == ("/a b", "/c")
+    others = [archive | {"command_line": line} for line in ("borg import-tar /r::one x.tar", "borg 'create", 7)]
+    known = borg().read_snapshots({"archives": [archive, *others]})
+    assert [each.sources for each in known] == [("/a b", "/c"), None, None, None]
+    assert (known[0].id, known[0].time_ms) == ("one", 1_796_027_774_000)
+    with pytest.raises(ValueError, match="no time"):
+        borg().read_snapshots({"archives": [archive | {"start": "now"}]})
+
+
+def test_borg_takes_the_way_from_a_create() -> None:
+    """The repository goes into the environment, without the archive."""
+    argv = ["borg", "--rsh", "ssh -p 22", "create", "--stats", "ssh://me@nas/r::{now}", "/home/ann"]
+    way = borg().way(argv, 0, {})
+    assert way == Way("borg", ("--rsh=ssh -p 22",), {"BORG_REPO": "ssh://me@nas/r"}, ("/home/ann",), "ssh://me@nas/r")
+
+
+def test_borg_knows_no_parts_of_the_data() -> None:
+    """All or none; anything else is refused."""
+    assert borg().check(Way("borg"), ALL)[-1] == "--verify-data"
+    with pytest.raises(ValueError, match="no parts"):
+        borg().check(Way("borg"), "5%")
+
+
+def test_borg_gets_its_password_from_a_command() -> None:
+    """Also where it stands in a file."""
+    assert borg().environ("/r", "/my pw", ())["BORG_PASSCOMMAND"] == "cat '/my pw'"
+    assert borg().environ(None, None, ("pass", "a b")) == {"BORG_PASSCOMMAND": "pass 'a b'"}

@@ -24,6 +24,8 @@ from tray.engines.program import Inner
 
 _NEVER_BEGAN = regex.compile(r"^Traceback |No module named |^(?:sudo|doas|su): ", re.MULTILINE)
 _DAMAGED = regex.compile(r"(?<!no )(?:problems|errors) found")
+_DAMAGE = regex.compile(r"(?i)integrity error|mismatch|is corrupt|missing|not found")
+"""Names the damaged part, among the lines of a check; the last line says only that there is one."""
 _STOPS = (130, 143)
 _REMOTE = regex.compile(r"^Remote: (.*\S)", re.MULTILINE)
 _LOCKED = "The repository is locked by another borg"
@@ -186,6 +188,7 @@ def _line(text: str) -> str:
 def _warned(name: str, kind: str, seen: Seen, exit: Exit, words: int, repair: bool) -> Verdict:
     warning = _line(seen.problems[0].message if seen.problems else seen.first)
     if kind == "check" and not repair:
+        warning = next((_line(line) for line in seen.lines if _DAMAGE.search(line)), warning)
         return Outcome.FAILED, "The repository has problems" + (
             f": {warning}" if warning else "; see the log of the check."
         )
