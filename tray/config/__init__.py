@@ -12,7 +12,7 @@ from typing import Any
 
 from tray.config.file import Document, Fault, read_text
 from tray.core.clock import DAY_MS
-from tray.core.dataclass import dataclass, field
+from tray.core.dataclass import dataclass, field, replace
 from tray.core.errors import ConfigError
 from tray.core.paths import Places
 from tray.core.redact import Rules
@@ -66,10 +66,17 @@ class RunsConfig:
     Attributes:
         keep_ms: Age from which folders are removed; None: no limit.
         most: Bytes that all of them take at most, the oldest go first; None: no limit.
+        keep_ms_of: `keep_ms` of single jobs; 0: their logs are always kept, whatever their size.
     """
 
     keep_ms: int | None = 90 * DAY_MS
     most: int | None = 1 << 30
+    keep_ms_of: Mapping[str, int] = field(default_factory=dict)
+
+    def keep_of(self, job: str) -> int | None:
+        """Return the age from which logs of *job* are removed, None: never by age, 0: not at all; a check is kept as its job."""
+        own = self.keep_ms_of
+        return own.get(job, own.get(job.rpartition(" (")[0], self.keep_ms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +155,7 @@ def settings(document: Document) -> Config:
         stalled_after_of=dict(_own_limits(document)),
         observe=document.read("observe", _observe),
         audit=document.read("audit", _audit),
-        runs=document.read("runs", _runs),
+        runs=replace(document.read("runs", _runs), keep_ms_of=dict(_own_keeps(document))),
         privacy=document.read("privacy", _privacy),
         owners=dict(_owners(document)),
     )
@@ -161,6 +168,15 @@ def _own_limits(document: Document) -> Iterator[tuple[str, float]]:
         limit = seconds(table["stalled_after"]) if isinstance(table, dict) and "stalled_after" in table else None
         if limit is not None:
             yield name, limit
+
+
+def _own_keeps(document: Document) -> Iterator[tuple[str, int]]:
+    """Yield `keep_logs` of each job that has one, in milliseconds; `tray.config.jobs` reports the faults."""
+    jobs = document.tables.get("jobs")
+    for name, table in jobs.items() if isinstance(jobs, dict) else ():
+        keep = seconds(table["keep_logs"]) if isinstance(table, dict) and "keep_logs" in table else None
+        if keep is not None and (keep == 0 or keep * 1000 >= DAY_MS):
+            yield name, int(keep * 1000)
 
 
 def _owners(document: Document) -> Iterator[tuple[str, str]]:

@@ -36,13 +36,20 @@ def usage(places: Places) -> tuple[int, int]:
 
 
 def trim(places: Places, kept: "RunsConfig") -> None:
-    """Remove what is too old, and then the oldest until the rest is small enough. The newest run is always kept."""
+    """Remove what is too old, and then the oldest until the rest is small enough. The newest run is always kept.
+
+    Jobs may have an age of their own (`RunsConfig.keep_of`).
+    """
     folders = sorted(_folders(places), key=lambda folder: folder.name)[:-1]
     sizes = {folder: _size(folder) for folder in folders}
     total = sum(sizes.values())
-    oldest = 0 if kept.keep_ms is None else clock.now_ms() - kept.keep_ms
+    now = clock.now_ms()
     for folder in folders:
-        if _began_ms(folder.name) >= oldest and (kept.most is None or total <= kept.most):
+        keep = kept.keep_of(_job(folder)) if kept.keep_ms_of else kept.keep_ms
+        is_old = keep is not None and _began_ms(folder.name) < now - keep
+        if keep == 0 or (not is_old and (kept.most is None or total <= kept.most)):
+            if kept.keep_ms_of:
+                continue
             break
         with suppress(OSError):
             runs.forget(places, folder.name)
@@ -56,6 +63,14 @@ def _folders(places: Places) -> Iterator[Path]:
     for root in places.run_roots:
         with suppress(OSError), os.scandir(root / "done") as items:
             yield from (Path(item.path) for item in items if item.is_dir(follow_symlinks=False))
+
+
+def _job(folder: Path) -> str:
+    """Return the job of the run in *folder*, "" if its description cannot be read."""
+    try:
+        return runs.RunFolder(folder).info().job
+    except (OSError, ValueError):
+        return ""
 
 
 def _size(folder: Path) -> int:

@@ -57,6 +57,36 @@ def test_old_and_many_logs_go_the_oldest_first(places: Places, table: RunsConfig
     assert left(places, made) == stay
 
 
+@pytest.mark.parametrize(
+    ("keep_of", "most", "stay"),
+    [
+        ({"home": 400 * DAY}, None, [True, True, True, True]),
+        ({"home": 20 * DAY}, None, [False, False, True, True]),
+        ({"other": 20 * DAY}, None, [False, True, True, True]),
+        ({"home": 0}, 1, [True, True, True, True]),
+        ({"home": 400 * DAY}, 15_000, [False, False, False, True]),
+    ],
+)
+def test_a_job_may_keep_its_logs_longer_or_less_long(
+    places: Places, keep_of: dict[str, int], most: int | None, stay: list[bool]
+) -> None:
+    """`keep_logs` of a job counts more than [runs]; the bound on the size counts for all but those that are always kept."""
+    assert info().job == "home"
+    made = kept(places, 91, 30, 10, 5)
+    retention.trim(places, RunsConfig(most=most, keep_ms_of=keep_of))
+    assert left(places, made) == stay
+
+
+def test_the_age_of_a_jobs_logs_is_read(places: Places) -> None:
+    """Of a check as of its job; a wrong value does not count, and is reported with the job."""
+    places.config.mkdir(parents=True, mode=0o700)
+    places.config_file.write_text(
+        '[jobs.a]\nkeep_logs = "30d"\n[jobs.b]\nkeep_logs = "off"\n[jobs.c]\nkeep_logs = "1h"\n[jobs.d]\nevery = "1d"\n'
+    )
+    found = config.load(places).runs
+    assert [found.keep_of(job) for job in ("a (check)", "b", "c", "d")] == [30 * DAY, 0, 90 * DAY, 90 * DAY]
+
+
 def test_a_run_that_goes_on_is_not_touched(places: Places) -> None:
     """However old it is."""
     folder = created(places, info())
