@@ -17,8 +17,13 @@ places "$kind"
 running=$(ours run backup)
 [ -z "$running" ] || stop 75 "A backup is running right now (process $running)." "Its record is written by the program." \
     "Wait until it is over, then try again."
+kept=""
 if [ -x "$VENV/bin/python" ]; then
     kept=$("$VENV/bin/python" -I -c 'from tray.core.paths import places; p = places(); print(p.state); print(p.config)' 2>/dev/null) || kept=""
+fi
+# A timer without the program would fail each night.
+if [ -n "$kept" ] && [ -x "$LAUNCHER" ]; then
+    "$LAUNCHER" schedule --remove --all >/dev/null 2>&1 || say "Schedules may be left: look with \`systemctl --user list-timers\` and \`crontab -l\`."
 fi
 [ "$kind" = user ] || "$here/service.sh" remove
 end_ours system tray window tracker ||

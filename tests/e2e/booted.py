@@ -62,6 +62,7 @@ printf '[Unit]\\nRequires=basic.target\\nWants=%s\\nAfter=basic.target %s\\nAllo
     >"$root/etc/systemd/system/tests.target"
 mkdir -p "$root/etc/tmpfiles.d"
 ln -sfn /dev/null "$root/etc/tmpfiles.d/tmp.conf"  # it would empty /tmp
+printf '%032x\\n' 47110815 >"$root/etc/machine-id"  # random delays of timers depend on it
 mkdir -p "$root/etc/systemd/logind.conf.d"
 printf '[Login]\\nUserStopDelaySec=0\\n' >"$root/etc/systemd/logind.conf.d/test.conf"
 cd "$root"

@@ -183,6 +183,25 @@ def test_a_start_that_was_missed_while_the_machine_was_off_is_caught_up_once(boo
     assert number_of_runs(booted, name) == before + 1
 
 
+def test_starts_that_were_missed_together_do_not_begin_at_once(booted: Booted) -> None:
+    """After the machine was off, each job's own delay counts from the start of the machine."""
+    booted.root("loginctl", "enable-linger", "ann")
+    booted.until(lambda: booted.has_manager("ann"), "the manager of the user")
+    names = [f"small {number}" for number in range(3)]
+    just_over = (utc_now() - timedelta(hours=1)).strftime("%H:%M UTC")
+    for name in names:
+        booted.tray("ann", "jobs", "add", name, "--command", "/bin/true")
+        booted.tray("ann", "schedule", name, "--on", just_over, "--delay", "15s")
+    timers = booted.homes["ann"] / ".local/share/systemd/timers"
+    booted.off()
+    booted.on(before=f"touch -d '2 days ago' {timers}/stamp-{units.PREFIX}small*.timer")
+    booted.until(lambda: all(len(booted.runs("ann", name)) == 1 for name in names), "the runs that were missed")
+    begins = sorted(datetime.fromisoformat(booted.runs("ann", name)[0]["started_at"]) for name in names)
+    assert begins[-1] - begins[0] > timedelta(seconds=1)
+    assert "small 0, small 1, small 2" in booted.tray("ann", "schedule", "--remove", "--all").stdout
+    assert units.PREFIX not in booted.systemctl("ann", "list-timers", "--all")
+
+
 def test_roots_timer_is_the_systems_and_its_runs_are_shown_to_a_member(booted: Booted) -> None:
     """Root needs no login; a member of the group sees the run beside the own ones."""
     booted.root("groupadd", "--force", "backup-tray")

@@ -19,7 +19,7 @@ OUTER_TESTS = [
 IMPORTS_LATER = {"__main__.py", "last_resort.py", "cli", "icon", "wrapper"}
 """Where a function may import: these start before every backup, or stay in memory all day."""
 
-MOST_IMPORTS = 83
+MOST_IMPORTS = 84
 """How many imports stand in functions. It may sink; a commit that raises it says why."""
 
 MOST_WHATS = 337

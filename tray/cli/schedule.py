@@ -34,6 +34,7 @@ def _register(parser: ArgumentParser) -> None:
     task.add_argument("--show", action="store_true", help="show how the schedule stands; change nothing")
     task.add_argument("--remove", action="store_true", help="take the schedule away; the job stays")
     task.add_argument("--repair", action="store_true", help="write and start the schedule again as it was asked for")
+    parser.add_argument("--all", action="store_true", help="with --remove: every schedule")
     words = "print the scheduler's files for the job; change nothing"
     task.add_argument("--print", choices=tuple(change.PRINTED), dest="kind", help=words)
     parser.add_argument("--json", action="store_true", help="with --show: print it as JSON")
@@ -45,6 +46,10 @@ def _schedule(args: Namespace) -> int:
     if args.linger:
         systemd.let_linger()
         print("Your timers now run also while you are not logged in.")
+    if args.remove and args.all and args.job is None:
+        gone = change.remove_all(here)
+        print(f"Removed the schedule of: {escape(', '.join(gone))}." if gone else "No job has a schedule.")
+        return 0
     if args.job is None or args.show:
         return _show(args, linger_only=args.linger and not args.show)
     if args.kind:

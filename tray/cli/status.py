@@ -13,7 +13,7 @@ from tray.core import clock
 from tray.core.errors import BackupTrayError, JobNotFoundError
 from tray.core.model import WORST_FIRST, Instance, JobStatus, LiveRun, Phase, Source, State, Status
 from tray.core.paths import places
-from tray.status import StatusSource
+from tray.status import StatusSource, schedules
 from tray.wording import progress_bar
 from tray.wording.near_names import known_jobs
 
@@ -60,6 +60,10 @@ def _register(parser: ArgumentParser) -> None:
 
 def _status(args: Namespace) -> int:
     """Show the status; the exit code says it too."""
+    if schedules.old(places()):
+        from tray.schedule import reading  # seldom: where a tracker runs, it looks each hour
+
+        reading.refreshed(places())
     with closing(StatusSource(places(), role="cli", start_tracker=args.watch)) as source:
         if args.watch:
             return _watch(source, as_json=args.json)

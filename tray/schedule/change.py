@@ -85,6 +85,28 @@ def remove(places: Places, name: str) -> None:
     _record(places, name, {"change": "schedule removed", "by": by})
 
 
+def remove_all(places: Places) -> list[str]:
+    """Take every schedule of ours away, and return the names of the jobs that had one; the jobs stay.
+
+    Raises:
+        SchedulerError: The scheduler cannot be reached.
+    """
+    names = [schedule.job for schedule in reading.look(places)]
+    for name in names:
+        remove(places, name)
+    return names
+
+
+def edited(places: Places, job: Job) -> None:
+    """Have the schedule of *job*, if it has one, follow the time that the configuration names now.
+
+    Raises:
+        WhenError, SchedulerError: It cannot; the schedule is then shown as one that does not fit the configuration.
+    """
+    if job.on is not None and any(schedule.job == job.name and schedule.fault for schedule in reading.look(places)):
+        set_up(places, job.name)
+
+
 def renamed(places: Places, name: str, new: str) -> None:
     """Have the schedule of the job *name*, if it has one, start the job under its *new* name.
 

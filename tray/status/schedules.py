@@ -4,9 +4,11 @@
 """
 
 import json
+import os
 from collections.abc import Sequence
 
 from tray.audit.keys import write_new
+from tray.core import clock
 from tray.core.codec import Coded
 from tray.core.dataclass import dataclass
 from tray.core.files import content
@@ -14,6 +16,7 @@ from tray.core.paths import Places, private
 from tray.status.kept_files import mark
 
 NAME = "schedules.json"
+MOST_AGE_MS = 5_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +56,25 @@ def read(places: Places) -> list[Schedule]:
 
 
 def write(places: Places, schedules: Sequence[Schedule]) -> None:
-    """Keep *schedules*; an unchanged file is not written again.
+    """Keep *schedules*; of an unchanged file only the time is.
 
     Raises:
         UnsafeFolderError, OSError: It cannot be written.
     """
-    if read(places) == list(schedules):
+    if read(places) == list(schedules) and (places.state / NAME).exists():
+        os.utime(places.state / NAME)  # asked now, with the same answer
         return
     text = json.dumps({"schedules": [schedule.to_json() for schedule in schedules]})
     write_new(private(places.state) / NAME, text.encode())
+
+
+def old(places: Places) -> bool:
+    """Whether there are schedules, and the scheduler was not asked for longer than housekeeping leaves between two looks."""
+    try:
+        asked = (places.state / NAME).stat().st_mtime_ns // 1_000_000
+    except OSError:
+        return False
+    return not 0 <= clock.now_ms() - asked <= MOST_AGE_MS
 
 
 class Schedules:

@@ -1,6 +1,7 @@
 """`backup-tray schedule`: set, show, mend, remove and print, by a scheduler that stands in for cron."""
 
 import json
+import os
 import shlex
 import sys
 import tomllib
@@ -11,6 +12,7 @@ import pytest
 from tests.unit.schedule.conftest import Crontab
 from tray.audit.store import AuditLog
 from tray.cli.main import main
+from tray.core import clock
 from tray.core.paths import Places
 from tray.schedule import systemd, units
 from tray.schedule.systemd import Systemd
@@ -248,3 +250,37 @@ def test_a_damaged_memory_of_the_schedules_is_read_as_none(configured: Places, c
         assert schedules.read(configured) == []
         source = schedules.Schedules(configured)
         assert (source.read() is not None, source.notes) == (True, ())
+
+
+def test_an_edit_of_the_time_reaches_the_scheduler(configured: Places, crontab: Crontab) -> None:
+    """The user need not know that the time stands in two places."""
+    main(["schedule", "home", "--on", "daily"])
+    assert main(["jobs", "edit", "home", "--on", "4:30"]) == 0
+    assert "\n30 4 * * * " in str(crontab.text)
+
+
+def test_all_schedules_can_be_removed_at_once(
+    configured: Places, crontab: Crontab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the uninstaller does: the user's own lines stay."""
+    crontab.write("@daily true\n")
+    main(["schedule", "home", "--on", "daily"])
+    main(["schedule", '100 % "odd" $x', "--on", "daily"])
+    assert main(["schedule", "--remove", "--all"]) == 0
+    assert (shown(capsys), crontab.text) == ([], "@daily true\n")
+    assert main(["schedule", "--remove", "--all"]) == 0
+
+
+def test_where_no_tracker_runs_the_status_looks_by_itself_once_the_last_look_is_old(
+    configured: Places, crontab: Crontab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server without a desktop hears of it too, at the price of one question in an hour and a half."""
+    main(["schedule", "home", "--on", "daily"])
+    crontab.write("")
+    main(["status"])
+    assert "removed outside" not in capsys.readouterr().out
+    long_ago = clock.now_ms() // 1000 - 86_400
+    os.utime(configured.state / schedules.NAME, (long_ago, long_ago))
+    main(["status"])
+    assert "removed outside" in capsys.readouterr().out
+    assert not schedules.old(configured)

@@ -11,6 +11,7 @@ from tray.core.errors import UsageError
 from tray.core.paths import places
 from tray.jobs import editing
 from tray.schedule import change
+from tray.status import schedules
 
 _TEXTS = {
     "engine": ("NAME", "the backup program (default: restic, or as the command shows)"),
@@ -108,7 +109,10 @@ def _edit(args: Namespace) -> int:
     if not values:
         step = f"For example: `backup-tray jobs edit {shlex.quote(args.job)} --every 1d`."
         raise UsageError("Nothing was changed.", why="No key was given.", next=step)
-    _changed(editing.edit(places(), args.job, values))
+    job = editing.edit(places(), args.job, values)
+    _changed(job)
+    if schedules.read(places()):
+        change.edited(places(), job)
     return 0
 
 
