@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 from tests.bench.overdue_worlds import BERLIN, DAY, HOUR, MINUTE, RHYTHMS, START, ZONE, Run, World, midnight
 from tray.core.dataclass import dataclass, field
 from tray.core.model import State
-from tray.rhythm import Past, Rhythm, Word
+from tray.rhythm import Ask, Past, Rhythm, Word
 from tray.rhythm.awake import Awake
 from tray.rhythm.expect import expect
 from tray.rhythm.slots import calendar
@@ -188,7 +188,7 @@ def told_by_us(world: World, past: Past, until: int) -> int | None:
         answer = expect(world.rhythm, past, world.awake, now)
         if answer.overdue_since_ms is not None:
             return answer.overdue_since_ms
-        if answer.word is Word.UNKNOWN and answer.late_since_ms is not None:
+        if (answer.word is Word.UNKNOWN or answer.ask is Ask.RARE) and answer.late_since_ms is not None:
             return world.awake.awake_from(answer.late_since_ms)
         now = world.awake.awake_from(answer.valid_until_ms)
     return None

@@ -62,7 +62,7 @@ def _believed(goods: Sequence[Run], now_ms: int) -> list[Run]:
 def _with_ceiling(judged: Expectation, rhythm: Rhythm, since: int, now_ms: int) -> Expectation:
     """Apply rule C: a good run that is too old is at least a warning, however long the machine slept."""
     age = rhythm.max_age_ms
-    if age is None and judged.period_ms is not None and judged.word is not Word.UNKNOWN:
+    if age is None and judged.period_ms is not None:
         age = max(MAX_AGE_MS, MAX_PERIODS * judged.period_ms)
     if age is None or rhythm.max_age_off:
         return judged

@@ -68,6 +68,7 @@ def test_a_rare_job_is_asked_about_and_never_red() -> None:
     assert answer.ask_since_ms == past.goods[2][1]
     late = expect(LEARNT, past, SERVER, past.goods[-1][1] + 75 * DAY)
     assert (late.word, late.state) == (Word.UNKNOWN, State.WARNING)
+    assert expect(LEARNT, past, SERVER, past.goods[-1][1] + 90 * DAY).word is Word.OLD
 
 
 def test_a_changed_rhythm_is_asked_about_for_one_moment() -> None:
