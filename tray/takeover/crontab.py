@@ -92,7 +92,7 @@ def _line(number: int, line: str, dialect: Dialect, variables: Mapping[str, str]
     times = " ".join(parts[: count - dialect.users])
     if len(parts) <= count or not parts[-1].strip():
         missing = "a schedule of five fields" + (", a user" if dialect.users else "") + " and a command"
-        return Line(number, Schedule(line, why="cron cannot read it"), why=f"the line is not {missing}")
+        return _unreadable(number, line, f"the line is not {missing}")
     delay_ms = _minutes(variables.get("RANDOM_DELAY", "")) if dialect.delays else 0
     zone = variables.get("CRON_TZ") or None if dialect.zones else None
     command, stdin = _split_percent(parts[-1])
@@ -100,10 +100,14 @@ def _line(number: int, line: str, dialect: Dialect, variables: Mapping[str, str]
     schedule = of_cron(times, zone=zone, delay_ms=delay_ms)
     before = line[: len(line) - len(parts[-1])]
     unreadable = not schedule.stated and times.lower() != "@reboot" and "by chance" not in schedule.why
-    why = schedule.why if unreadable else ""
-    if len(parts[-1]) > _LONGEST:
-        why = "its command is longer than cron runs"
-    return Line(number, schedule, command, before, stdin, user, variables, why=why)
+    if unreadable or len(parts[-1]) > _LONGEST:
+        return _unreadable(number, line, schedule.why if unreadable else "its command is longer than cron runs")
+    return Line(number, schedule, command, before, stdin, user, variables)
+
+
+def _unreadable(number: int, line: str, why: str) -> Line:
+    """Return a line that cron cannot read; any word of it may be a password, so it is all command, which is redacted."""
+    return Line(number, Schedule("", why="it could not be read"), line, why=why)
 
 
 def _split_percent(text: str) -> tuple[str, str | None]:
@@ -138,7 +142,7 @@ def anacron_lines(text: str) -> list[Line]:
         days = _ANACRON_NAMES.get(parts[0].lower()) or (int(parts[0]) if re.fullmatch(r"[0-9]{1,4}", parts[0]) else 0)
         if len(parts) < 4 or not days or not re.fullmatch(r"[0-9]{1,4}", parts[1]):
             why = "the line is not a period in days, a delay in minutes, a name and a command"
-            entries.append(Line(number, Schedule(line, why="anacron cannot read it"), why=why))
+            entries.append(_unreadable(number, line, why))
             continue
         delay_ms = _minutes(parts[1]) + _minutes(variables.get("RANDOM_DELAY", ""))
         schedule = Schedule(

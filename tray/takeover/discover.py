@@ -96,7 +96,7 @@ def _told_apart(findings: list[Finding]) -> list[Finding]:
     counts: dict[str, int] = {}
     for finding in findings:
         for name in set(finding.matches):
-            counts[name] = counts.get(name, 0) + (finding.state in ("new", "off"))
+            counts[name] = counts.get(name, 0) + (finding.state == "new")
     return [_without(finding, {name for name in finding.matches if counts[name] > 1}) for finding in findings]
 
 

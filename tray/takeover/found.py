@@ -104,6 +104,7 @@ class Start:
         folder: The working folder.
         variables: Variables that the scheduler sets.
         before: The line that its owner wrote, up to the command.
+        exec_start: The value of a unit's only ExecStart, as written; "" for any other start.
         stdin: The text behind a crontab's `%`; None without one.
         percent: The line escapes each `%`, as a crontab does.
         how: See `Finding`.
@@ -123,6 +124,7 @@ class Start:
     folder: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     before: str = ""
+    exec_start: str = ""
     stdin: str | None = None
     percent: bool = False
     how: str = ""

@@ -6,6 +6,7 @@ in time and in length. Nothing that stands in a file is run.
 
 import json
 import os
+import re
 import subprocess
 import tomllib
 from collections.abc import Sequence
@@ -74,7 +75,7 @@ def ask(argv: Sequence[str]) -> str | None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "LC_ALL": "C.UTF-8", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0"},
+            env={**_session(), **os.environ, "LC_ALL": "C.UTF-8", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0"},
             timeout=_SECONDS,
             check=False,
         )
@@ -83,6 +84,12 @@ def ask(argv: Sequence[str]) -> str | None:
     if done.returncode or len(done.stdout) > _MOST_OUTPUT:
         return None
     return done.stdout.decode("utf-8", "replace")
+
+
+def _session() -> dict[str, str]:
+    """Return the place of the user's own systemd, which cron, ssh and `su` do not set."""
+    folder = f"/run/user/{os.geteuid()}" if hasattr(os, "geteuid") else ""
+    return {"XDG_RUNTIME_DIR": folder} if folder and os.path.isdir(folder) else {}
 
 
 def settings(path: str) -> dict[str, Any]:
@@ -100,10 +107,12 @@ def settings(path: str) -> dict[str, Any]:
             data = json.loads(content)
         else:
             data = yaml_text.load(content)
-    except tomllib.TOMLDecodeError as error:
-        raise UnreadableError(f"it is not valid TOML: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise UnreadableError(f"it is not valid: {str(error).partition(chr(10))[0]}") from error
+    except yaml_text.OddYamlError as error:
+        raise UnreadableError(str(error)) from error
+    except (ValueError, RecursionError) as error:  # the words may quote a password
+        place = re.search(r"line \d{1,9}", str(error))
+        name = "JSON" if kind == ".json" else "TOML"
+        raise UnreadableError(f"it is no {name}" + (f" in {place[0]}" if place else "")) from error
     if not isinstance(data, dict):
         raise UnreadableError("it holds no settings")
     return data

@@ -76,10 +76,15 @@ def of_cron(text: str, *, zone: str | None = None, delay_ms: int = 0) -> Schedul
             why = (
                 f"cron draws the {_FIELDS[place]} by chance (`~`)"
                 if random
-                else f"cron cannot follow its {_FIELDS[place]} {fields[place]!r}"
+                else f"cron cannot follow its {_FIELDS[place]}{_quoted(fields[place])}"
             )
             return Schedule(text, why=why)
     return Schedule(text, on=" ".join(field for field in numbers if field), zone=zone, delay_ms=delay_ms)
+
+
+def _quoted(field: str) -> str:
+    """Return a field to be quoted; "" for one that looks like no part of a schedule, and may be a password."""
+    return f" {field!r}" if re.fullmatch(r"[0-9*/,~-]{1,20}|[A-Za-z]{3}(?:-[A-Za-z]{3})?", field) else ""
 
 
 def _numbers(field: str, place: int) -> str | None:

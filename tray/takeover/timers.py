@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 
-from tray.core import regex
+from tray.core import clock, regex
 from tray.core.dataclass import dataclass
 from tray.takeover import reading, units
 from tray.takeover.found import Machine, Start
@@ -76,7 +76,7 @@ def starts(machine: Machine) -> Iterator[Start]:
 def _loaded(manager: _Manager) -> dict[str, Mapping[str, str]]:
     """Return the properties of each timer that the manager has loaded."""
     output = manager.machine.ask(
-        [*manager.call, "show", "--timestamp=unix", "--all", f"--property={_SHOWN}", "--", "*.timer"]
+        [*manager.call, "show", "--timestamp=utc", "--all", f"--property={_SHOWN}", "--", "*.timer"]
     )
     loaded: dict[str, Mapping[str, str]] = {}
     for block in (output or "").split("\n\n"):
@@ -149,6 +149,7 @@ def _service(
         home=home if not runs_as or runs_as == user else None,
         argvs=tuple(units.commands(unit, specifiers, variables)),
         folder=folder,
+        exec_start=_exec_start(unit),
         variables={"HOME": home, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", **variables},
         how=f"with `{' '.join([*manager.call, 'edit', name])}`, add these lines",
         off=off,
@@ -156,6 +157,13 @@ def _service(
         next_ms=next_ms,
         notes=tuple(notes),
     )
+
+
+def _exec_start(unit: Unit) -> str:
+    """Return the only command of a service as written; "" if there are several, or if it gives the program another name."""
+    values = unit.all("Service", "ExecStart")
+    signs = re.match(r"[@\-:+!]*", values[0]) if len(values) == 1 else None
+    return "" if signs is None or "@" in signs[0] else values[0]
 
 
 def _unit(manager: _Manager, name: str) -> tuple[Unit, str] | None:
@@ -196,9 +204,9 @@ def _is_on(manager: _Manager, name: str, properties: Mapping[str, str] | None) -
 
 
 def _next_ms(text: str) -> int | None:
-    """Return the next start, which `systemctl --timestamp=unix` prints as `@1796083200`."""
-    match = re.fullmatch(r"@(\d{1,12})", text)
-    return None if match is None else int(match[1]) * 1000
+    """Return the next start, which `systemctl --timestamp=utc` prints as `Tue 2026-12-01 01:18:25 UTC`."""
+    match = re.fullmatch(r"\w+ (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC", text)
+    return None if match is None else clock.from_text(f"{match[1]}T{match[2]}.000Z")
 
 
 def _at(machine: Machine, path: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tray import engines
 from tray.engines.text import program_name
+from tray.observe import examine
 from tray.takeover.tools import Tool, autorestic, back_in_time, borgmatic, duply, resticprofile, rsnapshot, vorta
 
 TOOLS: tuple[Tool, ...] = (
@@ -15,8 +16,6 @@ TOOLS: tuple[Tool, ...] = (
     back_in_time.TOOL,
     vorta.TOOL,
 )
-_OURS = ("backup-tray",)
-_STARTS = ("run", "backup")
 
 
 def tool_of(argv: Sequence[str]) -> tuple[Tool, int] | None:
@@ -32,14 +31,8 @@ def tool_of(argv: Sequence[str]) -> tuple[Tool, int] | None:
     return None
 
 
-def wraps(argv: Sequence[str]) -> bool:
-    """Whether *argv* is a run under Backup Tray: `backup-tray run …`, `backup-tray backup JOB`."""
-    at = engines.unwrap(argv, {}).at if argv else 0
-    return len(argv) > at + 1 and program_name(argv[at]) in _OURS and argv[at + 1] in _STARTS
-
-
 def understood(argv: Sequence[str]) -> bool:
     """Whether *argv* needs no look into it: an engine, a tool, or our own wrapper."""
     if not argv:
         return False
-    return wraps(argv) or tool_of(argv) is not None or engines.recognise(argv, {})[0] is not engines.COMMAND
+    return examine.wraps(argv) or tool_of(argv) is not None or engines.recognise(argv, {})[0] is not engines.COMMAND

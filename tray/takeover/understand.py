@@ -11,6 +11,7 @@ from tray.core.dataclass import dataclass, replace
 from tray.core.model import BACKUP
 from tray.core.redact import Redactor
 from tray.engines.text import program_name
+from tray.observe import examine
 from tray.takeover import crontab, names, reading, toolbox
 from tray.takeover.calls import Call, Reader
 from tray.takeover.found import Finding, Machine, Start
@@ -61,13 +62,12 @@ def findings(start: Start, machine: Machine) -> Iterator[Finding]:
     shown = _shown(start)
     base = Finding(start.source, start.file, start.line, shown, start.schedule, how=start.how, next_ms=start.next_ms)
     if start.why:
-        if start.line is None or _BACKUP_WORDS.search(shown + start.schedule.text):
-            text = Redactor((), {}).text(start.schedule.text)
-            yield replace(base, command=shown or text, why=start.why, state="not understood")
+        if start.line is None or _BACKUP_WORDS.search(shown):
+            yield replace(base, why=start.why, state="not understood")
         return
     reader = Reader(lambda path: reading.script(_at(machine, path, start)), toolbox.understood)
     calls = _calls(start, machine, reader)
-    if any(toolbox.wraps(call.argv) for call in calls):
+    if any(examine.wraps(call.argv) for call in calls):
         yield replace(base, why="it runs under Backup Tray already", state="wrapped")
         return
     made = [known for call in calls for known in _known(call, start, machine)]
@@ -241,19 +241,23 @@ def _shown(start: Start) -> str:
 
 
 def _wrapped(start: Start, known: _Known) -> str:
-    """Return the line with `PREFIX` where our command goes; "" where no single place is right."""
+    """Return the line with `PREFIX` where our command goes; "" where no single place is right, or the line holds a secret."""
     if start.text is None:
-        if len(start.argvs) != 1:
-            return ""
-        return f"[Service]\nExecStart=\nExecStart={PREFIX} {_unit_words(start.argvs[0])}\nKillMode=mixed"
-    if known.at is None:
+        signs = re.match(r"[-:+!]*", start.exec_start)
+        at = 0 if signs is None else signs.end()
+        text = start.exec_start[at:].lstrip()
+        line = f"{start.exec_start[:at]}{PREFIX} {text}"
+        written = f"[Service]\nExecStart=\nExecStart={line}\nKillMode=mixed"
+    elif known.at is None:
         return ""
-    at = _behind_assignments(start.text, known.at)
-    text = f"{start.text[:at]}{PREFIX} {start.text[at:]}"
-    hidden = Redactor(("sh", "-c", start.text), start.variables)
-    if hidden.text(text) != text:
-        return ""  # the line holds a secret, which is not printed
-    return start.before + (crontab.written(text, start.stdin) if start.percent else text)
+    else:
+        at = _behind_assignments(start.text, known.at)
+        line = f"{start.text[:at]}{PREFIX} {start.text[at:]}"
+        text, written = start.text, start.before + (crontab.written(line, start.stdin) if start.percent else line)
+    command = ("sh", "-c", text)
+    hidden = Redactor(command, start.variables)
+    shown = hidden.argv(list(command))[-1] == text and hidden.text(written) == written
+    return written if text and shown else ""
 
 
 def _behind_assignments(text: str, at: int) -> int:
@@ -261,8 +265,3 @@ def _behind_assignments(text: str, at: int) -> int:
     while match := re.match(r"[A-Za-z_]\w*=(?:[^\s'\"\\]|'[^']*'|\"[^\"]*\")*\s+", text[at:]):
         at += match.end()
     return at
-
-
-def _unit_words(argv: Sequence[str]) -> str:
-    """Return words as ExecStart has them: quoted where needed, `%` and `$` doubled."""
-    return " ".join(shlex.quote(word).replace("%", "%%").replace("$", "$$") for word in argv)

@@ -14,6 +14,10 @@ _MOST_NODES = 50_000
 _MOST_DEPTH = 60
 
 
+class OddYamlError(Exception):
+    """A text that cannot be read; the words say why, and quote nothing of it: a word that breaks YAML may be a password."""
+
+
 class _Loader(yaml.SafeLoader):
     """The safe loader, which takes unknown tags for plain content."""
 
@@ -42,21 +46,21 @@ def load(text: str) -> Any:
     """Return the content of the YAML *text*: mappings, lists and plain values.
 
     Raises:
-        ValueError: It is no YAML, is too large once expanded, or nested too deeply.
+        OddYamlError: It is no YAML, is too large once expanded, or nested too deeply.
     """
     try:
-        _measure(yaml.parse(text, Loader=yaml.SafeLoader))
+        if not _is_small(yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise OddYamlError("it is too large, or nested too deeply")
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - `_Loader` is a SafeLoader
     except yaml.YAMLError as error:
-        problem = getattr(error, "problem", None) or "it cannot be read"
         mark = getattr(error, "problem_mark", None)
-        raise ValueError(f"{problem}, line {mark.line + 1}" if mark is not None else str(problem)) from error
-    except (RecursionError, OverflowError, TypeError) as error:
-        raise ValueError("its content makes no sense") from error
+        raise OddYamlError("it is no YAML" + (f" in line {mark.line + 1}" if mark is not None else "")) from error
+    except (RecursionError, OverflowError, TypeError, ValueError) as error:
+        raise OddYamlError("a value in it makes no sense") from error
 
 
-def _measure(events: Iterator[Any]) -> None:
-    """Raise ValueError if the events stand for too many nodes once each alias is expanded, or too deep ones."""
+def _is_small(events: Iterator[Any]) -> bool:
+    """Whether the events stand for few nodes once each alias is expanded, and none too deep."""
     sizes: dict[str, int] = {}
     open_nodes: list[tuple[str | None, int]] = []
     total = 0
@@ -74,4 +78,5 @@ def _measure(events: Iterator[Any]) -> None:
             if anchor is not None:
                 sizes[anchor] = total - began + 1
         if total > _MOST_NODES or len(open_nodes) > _MOST_DEPTH:
-            raise ValueError("it is too large or nested too deeply")
+            return False
+    return True

@@ -67,6 +67,9 @@ def test_the_line_with_our_prefix_is_the_users_own(tmp_path: Path, line: str, wi
         "1 1 * * * restic -r /b backup /x --password-command 'echo hunter2hunter'",
         "61 1 * * * RESTIC_PASSWORD=hunter2hunter restic backup /x",
         "1 1 * * * /opt/backup.sh --password=hunter2hunter",
+        "export RESTIC_PASSWORD=hunter2hunter",
+        "* * RESTIC_PASSWORD=hunter2hunter restic backup /x",
+        "hunter2hunter * * * * restic backup /x",
     ],
 )
 def test_no_secret_is_shown(tmp_path: Path, line: str) -> None:
@@ -74,6 +77,19 @@ def test_no_secret_is_shown(tmp_path: Path, line: str) -> None:
     text = shown(tmp_path, line + "\n")
     assert text
     assert "hunter2hunter" not in text
+
+
+def test_no_secret_of_a_unit_is_shown(tmp_path: Path) -> None:
+    """The line with our prefix is the unit's own, and is not printed if it holds a secret."""
+    units = "/home/ann/.config/systemd/user"
+    commands = {"a": "restic -r rest:https://u:hunter2hunter@h/ backup /a", "b": "-restic -r %h/b backup ${SOURCE}"}
+    for name, command in commands.items():
+        variables = "Environment=SOURCE=/b\nEnvironment=RESTIC_PASSWORD=hunter2hunter\n"
+        put(tmp_path, f"{units}/{name}.service", f"[Service]\n{variables}ExecStart={command}\n")
+    entries = findings(tmp_path)
+    assert words.line(entries["a"], "P") == ""
+    assert words.line(entries["b"], "P").split("\n")[2] == "ExecStart=-P restic -r %h/b backup ${SOURCE}"
+    assert "hunter2" not in shown(tmp_path, None)
 
 
 def test_a_script_is_read_and_never_run(tmp_path: Path) -> None:
@@ -225,7 +241,7 @@ def test_timers_of_the_user_are_read(tmp_path: Path) -> None:
         "watched": "user timer b.timer: OnCalendar=Mon..Fri 20:30 Europe/Berlin restic backup /srv",
         "matches": ["restic /srv to /mnt/b"],
     }
-    assert words.line(entry, "P") == "[Service]\nExecStart=\nExecStart=P restic backup /srv\nKillMode=mixed"
+    assert words.line(entry, "P") == "[Service]\nExecStart=\nExecStart=P restic backup $WHERE\nKillMode=mixed"
     assert "hunter2" not in shown(tmp_path, None)
 
 

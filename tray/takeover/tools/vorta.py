@@ -110,7 +110,7 @@ def _backup(profile: _Profile, path: str, machine: Machine, late: tuple[str, ...
     archive = _archive(profile.archive or "{hostname}-{now:%Y-%m-%d-%H%M%S}", profile.name, machine)
     notes = late
     if archive is None:
-        notes = (*late, f"the form of its archives' names is not understood: {profile.archive}")
+        notes = (*late, "the form of its archives' names is not understood")
     calls = () if archive is None else (_forms(profile.url, archive, profile.sources),)
     schedule = _schedule(profile)
     if schedule is not None:
