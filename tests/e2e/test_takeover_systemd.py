@@ -48,7 +48,7 @@ def booted(installed: Installed) -> Iterator[Booted]:
 
 
 def listed(machine: Booted, name: str) -> dict[str, dict[str, Any]]:
-    """The findings of *name*, by what starts them."""
+    """The findings of *name*, by their sources."""
     output = machine.tray(name, "jobs", "import", "--json").stdout
     assert "correct horse" not in output
     return {entry["source"]: entry for entry in json.loads(output)}
