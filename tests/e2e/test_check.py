@@ -296,3 +296,38 @@ def test_another_jobs_archive_proves_nothing(borg: Path, tmp_path: Path) -> None
     config.write_text(config.read_text().replace(f"{tmp_path}/source", f"{tmp_path}/other"))
     assert tray("check", "docs").returncode == 1
     assert "no snapshot of this job's sources" in last()["reason"]
+
+
+def of(job: str) -> dict[str, Any]:
+    """Return one job of the status."""
+    return next(dict(each) for each in status()["jobs"] if each["job"] == job)
+
+
+def test_the_last_proof_stands_beside_the_job(home: Home) -> None:
+    """Also after checks that failed or proved nothing, and after one that only asked the engine."""
+    assert of("home")["proven"] is None
+    tray("check", "home", check=True)
+    proof = of("home")["proven"]
+    assert (proof["files"], proof["bytes"], proof["run"]) == (3, 120_000, last()["run"])
+    assert "last proven restorable just now" in tray("status").stdout
+    assert "3 files, 120 kB, of snapshot" in tray("status", "--why", "home").stdout
+    environ = {**os.environ, "RESTIC_PASSWORD_FILE": str(home.password)}
+    tray("run", "--job", "home", "--", "restic", "-r", home.repository, "check", check=True, env=environ)
+    assert of("home")["proven"] == proof
+    home.password.write_text("wrong")
+    tray("check", "home")
+    assert (of("home")["proven"], of("home")["state"], of("home (check)")["state"]) == (proof, "ok", "failed")
+
+
+def test_a_check_has_its_own_rhythm(home: Home) -> None:
+    """One that is expected and never came is not fine; a proof makes it so, a check without one does not."""
+    home.configure('check = { every = "30d" }\n')
+    assert of("home (check)")["rhythm"] == "every 30 days"
+    assert of("home (check)")["next"] is not None
+    environ = {**os.environ, "RESTIC_PASSWORD_FILE": str(home.password)}
+    tray("run", "--job", "home", "--", "restic", "-r", home.repository, "check", check=True, env=environ)
+    before = of("home (check)")["next"]
+    tray("check", "home", check=True)
+    assert of("home (check)")["word"] == "fine"
+    assert of("home (check)")["next"] > before
+    assert len([job for job in status()["jobs"] if job["kind"] == "check"]) == 1

@@ -19,7 +19,7 @@ from tray import __version__
 from tray.audit.canonical import MAX_INT, canonical, plain, valid_text
 from tray.core import clock
 from tray.core.dataclass import asdict, dataclass, field, fields
-from tray.core.model import EndedRun, Outcome, Source, Step, steps_of
+from tray.core.model import EndedRun, Outcome, Source, Step, proof_of, steps_of
 
 if sys.platform == "win32":
     import platform
@@ -319,6 +319,7 @@ def ended_run(
         advice=_str(body.get("advice")),
         steps=_steps(body),
         user=_str(body.get("user")),
+        proven=proof_of(body, entry["run"], finished),
     )
 
 

@@ -97,6 +97,8 @@ def _explained(job: JobStatus, now: int) -> Iterator[str]:
     yield f"{wording.escape(job.job)}{_whose(job.instance)}: {wording.job_word(job)}"
     if (last := wording.job_line(job, now)) != "":
         yield f"  {last[:1].upper()}{last[1:]}."
+    if job.proven is not None:
+        yield f"  {wording.proven_words(job, now).capitalize()}: {wording.proof_words(job.proven)}."
     yield f"  {job.why or 'Nothing is known about its rhythm, so a success older than 7 days is not called fine.'}"
 
 

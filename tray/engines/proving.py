@@ -72,12 +72,6 @@ class Prover(Protocol):
         """Return the way into the repository of the backup command *argv*, whose engine stands at index *at*."""
         ...
 
-    def environ(
-        self, repository: str | None, password_file: str | None, password_command: Sequence[str]
-    ) -> dict[str, str]:
-        """Return the variables that name a repository and its password, as far as they are known."""
-        ...
-
     def check(self, way: Way, read_data: str | None) -> list[str]:
         """Return the engine's check; *read_data*: also read that part of the data: "5%", "1/10", or `ALL`.
 

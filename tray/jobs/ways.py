@@ -2,19 +2,16 @@
 
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 
 from tray import engines
 from tray.config.jobs import Job
-from tray.core import files
 from tray.core.dataclass import dataclass, replace
-from tray.core.errors import CheckImpossibleError, ConfigError
-from tray.core.paths import expand
+from tray.core.errors import CheckImpossibleError
 from tray.engines import proving
 from tray.engines.base import Engine
 from tray.engines.proving import Prover, Way
+from tray.jobs import configured
 
-_MOST_BYTES = 1 << 20
 _HARMLESS = {
     "env",
     "nice",
@@ -33,12 +30,7 @@ _HARMLESS = {
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """An engine and the way into a job's repository.
-
-    Attributes:
-        environ: The whole environment for the engine.
-        host: Variables of the job itself: those of its environment file.
-    """
+    """An engine and the way into a job's repository; `environ` is the whole environment for the engine."""
 
     engine: Engine
     prover: Prover
@@ -47,48 +39,44 @@ class Access:
 
 
 def access(job: Job, environ: Mapping[str, str]) -> Access:
-    """Return the way into the repository of *job*.
+    """Return the way into the repository of *job*: that of its backup command, or its own `repository` beside one.
 
     Raises:
         CheckImpossibleError: Its engine cannot be asked to restore, or it is not known which repository it uses.
-        ConfigError: Its environment file cannot be read.
+        ConfigError: The job makes no command line, or its environment file cannot be read.
     """
-    environ = {**environ, **variables(job)}
-    adapter, at = _engine(job, environ)
-    prover = proving.prover(adapter.name)
-    if prover is None:
-        raise _refused(job, adapter.name)
-    way = Way(adapter.name) if at is None else prover.way(job.command, at, environ)
-    if job.repository:
-        way = replace(way, address=expand(job.repository), sources=job.sources or way.sources)
-    if job.repository or job.password_file or job.password_command:
-        place = None if job.password_file is None else expand(job.password_file)
-        way = replace(way, environ={**way.environ, **prover.environ(way.address, place, job.password_command)})
-    if way.address is None:
+    if not job.runnable:
+        raise _refused(job, "")
+    known = _of_command(job, environ)
+    if job.command and job.repository is not None:
+        sources = job.sources or known.way.sources
+        named = replace(job, command=(), engine=known.engine.name, sources=sources or ("/",), options=())
+        other = _of_command(named, environ)
+        known = replace(other, way=replace(other.way, sources=sources, options=known.way.options))
+    if known.way.address is None:
         raise CheckImpossibleError(
             job.name,
             "Neither its command nor its `repository` says which repository it uses.",
             f'Add the repository to the job in config.toml: `repository = "…"` in [jobs.{job.name}].',
         )
-    way = replace(way, sources=tuple(map(expand, way.sources)))
-    return Access(adapter, prover, way, _environ(adapter, way, environ))
+    return known
 
 
-def _engine(job: Job, environ: Mapping[str, str]) -> tuple[Engine, int | None]:
-    """Return the engine, and its index in the job's command; None without one."""
-    if not job.command:
-        return engines.named(job.engine or ""), None
-    adapter, at = engines.recognise(job.command, environ, job.engine)
-    inner = engines.unwrap(job.command, environ)
-    if adapter is engines.COMMAND and job.engine is None and job.repository is None:
-        raise _refused(job, "")
+def _of_command(job: Job, environ: Mapping[str, str]) -> Access:
+    """Return the way of the job's backup command."""
+    argv, environ = configured.command(job), configured.environment(job, environ)
+    adapter, at = engines.recognise(argv, environ, job.engine if job.command else None)
+    inner, prover = engines.unwrap(argv, environ), proving.prover(adapter.name)
+    if prover is None:
+        raise _refused(job, adapter.name)
     if not inner.visible or not set(inner.before) <= _HARMLESS:
         raise CheckImpossibleError(
             job.name,
             "Its command starts the engine as another user or elsewhere, so its restored files could not be read here.",
             "Check it there: as root, `sudo backup-tray check` with a job of root's config.toml.",
         )
-    return adapter, at
+    way = prover.way(argv, at, environ)
+    return Access(adapter, prover, way, _environ(adapter, way, environ))
 
 
 def _refused(job: Job, engine: str) -> CheckImpossibleError:
@@ -114,29 +102,3 @@ def _environ(adapter: Engine, way: Way, environ: Mapping[str, str]) -> dict[str,
             without.update(group)
     kept = {name: value for name, value in environ.items() if name not in without}
     return {**kept, **way.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC", "BORG_DISPLAY_PASSPHRASE": "no"}
-
-
-def variables(job: Job) -> dict[str, str]:
-    """Return the variables of the job's environment file: lines `NAME=VALUE`, as systemd and a shell read them.
-
-    Raises:
-        ConfigError: The file cannot be read.
-    """
-    if job.environment_file is None:
-        return {}
-    path = Path(expand(job.environment_file))
-    try:
-        text = files.content(path, _MOST_BYTES).decode("utf-8", "surrogateescape")
-    except OSError as error:
-        why = f"The environment file of the job {job.name!r} cannot be read: {error.strerror or error}."
-        raise ConfigError(path, why, next=f"Look at it: `ls -l {shlex.quote(str(path))}`.") from error
-    known: dict[str, str] = {}
-    for line in text.splitlines():
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if equals and name.strip().isidentifier():
-            known[name.strip()] = _value(value.strip())
-    return known
-
-
-def _value(text: str) -> str:
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text

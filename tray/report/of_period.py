@@ -195,6 +195,8 @@ def _blocks(summary: Summary, *, every_run: bool) -> Iterator[facts.Block]:
         days = "Days: the worst outcome of each"
         yield facts.Days(days, _months(summary), summary.days, summary.first, summary.last)
     yield facts.Listing("Jobs", _JOBS, ((_job_row(line, whole=summary.whole), None) for line in summary.jobs))
+    if proofs := _proofs(summary):
+        yield facts.Facts("Last proven restorable", proofs)
     if failures := summary.failures:
         title = f"Runs that did not simply succeed ({wording.count(len(failures))}), the newest first"
         yield facts.Listing(title, _FAILURES, ((_failure_row(run), run.outcome) for run in failures))
@@ -272,6 +274,19 @@ def _notes(summary: Summary) -> Iterator[str]:
         yield f"The entries before number {start} were pruned as configured; older runs are not in this log."
     if summary.days and len(_months(summary)) == _MOST_MONTHS:
         yield f"The calendar shows the last {_MOST_MONTHS} months at most."
+
+
+def _proofs(summary: Summary) -> facts.Rows:
+    """Return each job whose checks restored and compared files in the period, with the last time."""
+    last: dict[str, EndedRun] = {}
+    for run in summary.runs:
+        if run.proven is not None:
+            last.setdefault(run.job, run)
+    return [
+        (wording.escape(job), f"{_when(run)}, {wording.proof_words(run.proven)}")
+        for job, run in sorted(last.items())
+        if run.proven is not None
+    ]
 
 
 def _job_row(line: JobLine, *, whole: bool) -> list[str]:

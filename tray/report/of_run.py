@@ -244,6 +244,8 @@ def _facts(report: Report) -> Iterator[tuple[str, str | None]]:
     for name in ("Exit code", "Signal", "Snapshot"):
         value = body.get(name.lower().replace(" ", "_"))
         yield name, None if value is None else str(value)
+    if run is not None and run.proven is not None:
+        yield "Proven restorable", f"{wording.proof_words(run.proven)}, compared {_how(body)}"
     if run is not None:
         observed = run.source is Source.OBSERVED
         yield "Seen by", "the tracker, which observed it" if observed else "its own wrapper, from beginning to end"
@@ -253,6 +255,12 @@ def _facts(report: Report) -> Iterator[tuple[str, str | None]]:
     yield "Began during", f"run {body['overlaps']} of the same job" if body.get("overlaps") else None
     if report.body is None:
         yield "Details", "none, or erased; the entry itself is untouched"
+
+
+def _how(body: Mapping[str, Any]) -> str:
+    """Return how a check compared files: "2 with the source and 1 with the snapshot's hash"."""
+    how = (body.get("proof") or {}).get("how")
+    return how if isinstance(how, str) else "as the check said"
 
 
 def sources(report: Report) -> list[str]:

@@ -9,7 +9,7 @@ from tray import wording
 from tray.audit.search.good_runs import Run
 from tray.config.jobs import Job
 from tray.core.dataclass import dataclass, replace
-from tray.core.model import BACKUP, DRY_RUN, EndedRun, Expectation, Expected, JobHistory, LiveRun, Word, judge
+from tray.core.model import BACKUP, CHECK, DRY_RUN, EndedRun, Expectation, Expected, JobHistory, LiveRun, Word, judge
 from tray.core.paths import Places
 from tray.rhythm import Past, Rhythm
 from tray.rhythm.awake import Awake
@@ -18,7 +18,6 @@ from tray.status.awake_times import AwakeTimes
 from tray.status.job_histories import History
 from tray.status.kept_files import Settings
 
-CHECK = "check"
 _MINUTE_MS = 60_000
 _OFF = Rhythm("off")
 _UNJUDGED = "Backup Tray made a mistake of its own, so it is not known when the next backup is due"
@@ -73,9 +72,9 @@ class Expectations:
         """
         configured = settings.configured
         known = {(job.job, job.kind): job for job in jobs if job.last.user is None and job.kind != DRY_RUN}
-        rhythms = {key: _rhythm(configured.jobs.get(key[0]), key[1]) for key in known}
+        rhythms = {key: _rhythm(configured.jobs.get(_owner(key)), key[1]) for key in known}
         for name, job in configured.jobs.items():
-            for key in ((name, BACKUP), (name, CHECK)):
+            for key in ((name, BACKUP), (f"{name} ({CHECK})", CHECK)):
                 if key not in rhythms and not history.is_forgotten(name, settings.changed_ms):
                     rhythms[key] = _rhythm(job, key[1])
         begun: dict[Key, int] = {}
@@ -91,7 +90,7 @@ class Expectations:
             if rhythm is not None
         }
         words = {
-            key: _worded(key[0], kept, configured.jobs.get(key[0]), pasts[key][1], now_ms)
+            key: _worded(key, kept, configured.jobs.get(_owner(key)), pasts[key][1], now_ms)
             for key, kept in self._kept.items()
         }
         faults = settings.concerns().items()
@@ -110,11 +109,18 @@ class Expectations:
             return _Kept(of, awake, now_ms, unknown, fault=f"{type(error).__name__}: {error}")
 
 
+def _owner(key: Key) -> str:
+    """Return the name of the job in the configuration; its checks are on record as "home (check)"."""
+    return key[0].removesuffix(f" ({CHECK})") if key[1] == CHECK else key[0]
+
+
 def _rhythm(job: Job | None, kind: str) -> Rhythm | None:
     """Return the rhythm of a job's runs of this *kind*; None if nothing is expected of them."""
     if kind == CHECK:
-        every = None if job is None or not job.enabled else job.check_every_ms
-        return None if every is None else Rhythm("stated", every)
+        check = None if job is None or not job.enabled else job.check
+        if job is None or check is None or check.rhythm == "off":
+            return None
+        return Rhythm(check.rhythm, check.every_ms, check.on, job.zone, check.max_age_ms, check.max_age_off)
     if kind != BACKUP:
         return None
     if job is None:
@@ -143,12 +149,21 @@ def _pasts(
         for name, past in zip(names, history.good_runs(map(tuple, recorded), kind), strict=True):
             job = known.get((name, kind))
             first_ms = past.first_ms or _first_ms(job, settings.changed_ms)
-            pasts[name, kind] = Past(_with_waiting(past.runs, job), first_ms), (past.skips, past.reason or "")
+            goods = _proofs(past.runs, job) if kind == CHECK else _with_waiting(past.runs, job)
+            pasts[name, kind] = Past(goods, first_ms), (past.skips, past.reason or "")
     return pasts
 
 
 def _first_ms(job: JobHistory | None, changed_ms: int) -> int:
     return changed_ms if job is None else job.last.started_ms or job.last.finished_ms
+
+
+def _proofs(goods: tuple[Run, ...], job: JobHistory | None) -> tuple[Run, ...]:
+    """Return the good checks up to the last proof: a later one that compared nothing does not put off the next."""
+    proof = None if job is None else job.proven
+    if proof is None:
+        return ()
+    return (*(run for run in goods if run[1] < proof.at_ms), (proof.at_ms, proof.at_ms))
 
 
 def _with_waiting(goods: tuple[Run, ...], job: JobHistory | None) -> tuple[Run, ...]:
@@ -163,7 +178,7 @@ def _with_waiting(goods: tuple[Run, ...], job: JobHistory | None) -> tuple[Run, 
     return goods
 
 
-def _worded(name: str, kept: _Kept, job: Job | None, skipped: Skipped, now_ms: int) -> Expected:
+def _worded(key: Key, kept: _Kept, job: Job | None, skipped: Skipped, now_ms: int) -> Expected:
     """Return the judgement in words, with the awake time of now."""
     if kept.fault:
         return Expected(kept.expectation, None, f"{_UNJUDGED} ({kept.fault}).", f"{_UNJUDGED} ({kept.fault}).")
@@ -175,7 +190,9 @@ def _worded(name: str, kept: _Kept, job: Job | None, skipped: Skipped, now_ms: i
         now = replace(known, awake_ms=kept.awake.between(since, now_ms) // _MINUTE_MS * _MINUTE_MS)
         disabled = job is not None and not job.enabled
         kept.about = about
-        kept.words = wording.expected(rhythm, now, now_ms, job=name, disabled=disabled, skipped=skipped)
+        kept.words = wording.expected(
+            rhythm, now, now_ms, job=_owner(key), check=key[1] == CHECK, disabled=disabled, skipped=skipped
+        )
     return kept.words
 
 

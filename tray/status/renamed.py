@@ -51,5 +51,6 @@ def _joined(first: JobHistory, second: JobHistory) -> JobHistory:
         decides=None if about is last or not judge.decides(about) else about,
         last_good=good,
         streak=newer.streak if good is not None and good is newer.last_good else newer.streak + older.streak,
+        proven=max(filter(None, (older.proven, newer.proven)), key=lambda proof: proof.at_ms, default=None),
         dated=newer.dated if good is newer.last_good else older.dated,
     )

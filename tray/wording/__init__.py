@@ -38,6 +38,8 @@ from tray.wording.runs import (
     outcome_word,
     percent,
     problems,
+    proof_words,
+    proven_words,
     repository_line,
     run_line,
     short_id,

@@ -26,6 +26,13 @@ WORDS = {
 DISABLED = "disabled"
 """The rhythm of a job that the user has disabled."""
 
+_OF_CHECKS = (
+    ("backup", "check"),
+    ("It has never made a good check.", "It was never proven that a backup can be restored."),
+    ("ts last good check ended", "ts last proof ended"),
+)
+"""Words about backups, and those about checks in their place."""
+
 _UNITS = (("week", 7 * clock.DAY_MS), ("day", clock.DAY_MS), ("hour", 3_600_000), ("minute", 60_000))
 
 
@@ -35,6 +42,7 @@ def expected(
     now_ms: int,
     *,
     job: str = "JOB",
+    check: bool = False,
     disabled: bool = False,
     skipped: tuple[int, str] = (0, ""),
 ) -> Expected:
@@ -45,16 +53,19 @@ def expected(
         known: The judgement.
         now_ms: Now.
         job: The job's name, for the command that states its rhythm.
+        check: It is about the checks of the job, which prove that its backup can be restored.
         disabled: The user has disabled the job.
         skipped: How often its conditions kept it from starting since the last good run, and why the last time.
     """
     if disabled:
         return Expected(known, DISABLED, None, "The job is disabled, so no backup is expected.")
     concern, why, often = _concern(known, now_ms), _why(rhythm, known, now_ms), _often(*skipped)
+    for words, of_checks in _OF_CHECKS if check else ():
+        why = why.replace(words, of_checks)
     if often:
         concern = None if concern is None else f"{concern.rstrip('.')}, {often}."
         why = f"{why} It was {often}."
-    if known.ask is not None:
+    if known.ask is not None and not check:
         why = f"{why} {_question(known.ask)}: `backup-tray jobs edit {shlex.quote(job)} --every {_days(known)}`."
     return Expected(known, _rhythm(rhythm, known), concern, why)
 

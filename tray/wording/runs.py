@@ -1,6 +1,6 @@
 """Say how a run or a job is: what it does, how far it is, how it ended, and why."""
 
-from tray.core.model import BACKUP, EndedRun, JobStatus, LiveRun, Outcome, Phase, RepositoryState, Source, State
+from tray.core.model import BACKUP, EndedRun, JobStatus, LiveRun, Outcome, Phase, Proof, RepositoryState, Source, State
 from tray.wording import expectations
 from tray.wording.numbers import ago, count, duration, elapsed, escape, fit, plural, rate, size, time_left
 
@@ -236,7 +236,20 @@ def job_line(item: JobStatus, now_ms: int) -> str:
         parts.append(join(good_words(item, now_ms), times if item.streak > 1 else None))
     if item.state in (State.OK, State.NONE) and not acknowledged(item):
         parts.append(expectations.next_words(item, now_ms))
+    if item.kind == BACKUP:
+        parts.append(proven_words(item, now_ms))
     return "; ".join(part for part in parts if part)
+
+
+def proven_words(item: JobStatus, now_ms: int) -> str:
+    """Return "last proven restorable 12 days ago", "" if it never was."""
+    return "" if item.proven is None else f"last proven restorable {ago(now_ms, item.proven.at_ms)}"
+
+
+def proof_words(proof: Proof) -> str:
+    """Return "3 files, 1.2 MB, of snapshot 4f3c21ab"."""
+    of = "" if proof.snapshot is None else f", of snapshot {escape(proof.snapshot[:16])}"
+    return f"{plural(proof.files, 'file')}, {size(proof.bytes)}{of}"
 
 
 def because(text: str, ended: EndedRun) -> str:

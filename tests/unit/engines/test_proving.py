@@ -4,6 +4,7 @@ import pytest
 
 from tray import engines
 from tray.engines import proving
+from tray.engines.base import Wish
 from tray.engines.borg.proving import BorgProver
 from tray.engines.proving import ALL, PROVERS, Item, Prover, Way
 from tray.engines.restic.proving import ResticProver
@@ -38,9 +39,11 @@ def test_no_secret_and_no_lock_is_in_a_command(name: str) -> None:
     """The address with its password is in the environment alone."""
     prover = proving.prover(name)
     assert prover is not None
-    environ = prover.environ("rest:https://ann:geheim@host/r", "/home/ann/password", [])
-    assert any("geheim" in value for value in environ.values())
-    for argv in every_command(prover, Way(name, environ=environ)):
+    made = engines.named(name).backup_command(Wish(("/home/ann",), "ssh://ann:geheim@host/r", hidden=True))
+    assert made is not None
+    way = prover.way(made.argv, 0, made.env)
+    assert (way.address, way.sources) == ("ssh://ann:geheim@host/r", ("/home/ann",))
+    for argv in every_command(prover, way):
         assert "geheim" not in " ".join(argv)
         assert {"--no-lock", "--bypass-lock"} & set(argv)
 
@@ -193,9 +196,3 @@ def test_borg_knows_no_parts_of_the_data() -> None:
     assert borg().check(Way("borg"), ALL)[-1] == "--verify-data"
     with pytest.raises(ValueError, match="no parts"):
         borg().check(Way("borg"), "5%")
-
-
-def test_borg_gets_its_password_from_a_command() -> None:
-    """Also where it stands in a file."""
-    assert borg().environ("/r", "/my pw", ())["BORG_PASSCOMMAND"] == "cat '/my pw'"
-    assert borg().environ(None, None, ("pass", "a b")) == {"BORG_PASSCOMMAND": "pass 'a b'"}

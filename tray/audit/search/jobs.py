@@ -18,7 +18,7 @@ from tray.audit.search import by_facets
 from tray.audit.search.latest import Key, Latest, Newest, Reached, Row, rows_since
 from tray.core import clock, locks
 from tray.core.dataclass import dataclass, replace
-from tray.core.model import BACKUP, EndedRun, JobHistory, Outcome, judge
+from tray.core.model import BACKUP, CHECK, EndedRun, JobHistory, Outcome, Proof, judge
 
 _FINISHED, _CLOSED, _DECIDED, _DECIDED_LATER, _GOOD, _SEEN, _FORGOTTEN = (
     "finished",
@@ -171,7 +171,16 @@ def _job(read: "_Entries", known: Latest, newest: Newest, job: str, kind: str) -
         seen=is_marked(marks, about),
         seen_ms=max((mark.time_ms for mark in marks.values()), default=None),
         dated=good is None or kind != BACKUP or _is_dated(read, known, good),
+        proven=_proven(read, known, (_GOOD, job, kind), good) if kind == CHECK else None,
     )
+
+
+def _proven(read: "_Entries", known: Latest, key: Key, good: EndedRun | None) -> Proof | None:
+    """Return the last proof among the newest good checks: one that only asked the engine proves nothing."""
+    if good is None or good.proven is not None:
+        return None if good is None else good.proven
+    checks = (read.ended(seq) for seq in nlargest(_AT_ONCE, known.behind(key, -1)))
+    return next((check.proven for check in checks if check.proven is not None), None)
 
 
 def _last(read: "_Entries", known: Latest, newest: Newest, finished: Key, closed: Key) -> EndedRun | None:

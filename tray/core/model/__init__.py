@@ -12,6 +12,7 @@ judge.py   the status from the histories of all jobs
 from tray.core.model.expectation import Expectation, Word
 from tray.core.model.runs import (
     BACKUP,
+    CHECK,
     DRY_RUN,
     MAX_CURRENT,
     MAX_STEPS,
@@ -22,16 +23,19 @@ from tray.core.model.runs import (
     LiveRun,
     Outcome,
     Phase,
+    Proof,
     Source,
     State,
     Step,
     clip,
+    proof_of,
     steps_of,
 )
 from tray.core.model.status import AuditStanding, Expected, JobHistory, JobStatus, RepositoryState, Status, shown_name
 
 __all__ = [
     "BACKUP",
+    "CHECK",
     "DRY_RUN",
     "MAX_CURRENT",
     "MAX_STEPS",
@@ -47,6 +51,7 @@ __all__ = [
     "LiveRun",
     "Outcome",
     "Phase",
+    "Proof",
     "RepositoryState",
     "Source",
     "State",
@@ -54,6 +59,7 @@ __all__ = [
     "Step",
     "Word",
     "clip",
+    "proof_of",
     "shown_name",
     "steps_of",
 ]

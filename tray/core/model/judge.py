@@ -12,6 +12,7 @@ from tray.core.clock import DAY_MS, EARLIEST_MS, SLACK_MS, local
 from tray.core.dataclass import replace
 from tray.core.model import (
     BACKUP,
+    CHECK,
     DRY_RUN,
     WORST_FIRST,
     AuditStanding,
@@ -21,6 +22,7 @@ from tray.core.model import (
     JobStatus,
     LiveRun,
     Outcome,
+    Proof,
     RepositoryState,
     State,
     Status,
@@ -94,6 +96,7 @@ def judge(
     ]
     new = (running | expected.keys()) - {(job.job, job.kind) for job in jobs}
     judged += [_without_runs(key, key in running, expected.get(key)) for key in sorted(new)]
+    judged = _with_proofs(judged, jobs)
     judged = _with_stalled(judged, [run for run in live if run.stalled and run.user is None]) + theirs
     states = {job.state for job in judged}
     if error is not None:
@@ -173,7 +176,7 @@ def with_run(known: JobHistory | None, run: EndedRun) -> JobHistory:
     """Return the history of a job with one more run, which may have been recorded before or after those in it."""
     if known is None:
         good = run if is_good(run) else None
-        return JobHistory(run.job, run, good, run.kind, streak=int(good is None and decides(run)))
+        return JobHistory(run.job, run, good, run.kind, streak=int(good is None and decides(run)), proven=run.proven)
     last = run if order(run) >= order(known.last) else known.last
     about = known.about
     if not decides(run):
@@ -181,6 +184,8 @@ def with_run(known: JobHistory | None, run: EndedRun) -> JobHistory:
     later = not decides(about) or order(run) >= order(about)
     about = run if later else about
     history = replace(known, last=last, decides=None if about is last else about, seen=known.seen and not later)
+    if run.proven is not None:
+        history = replace(history, proven=run.proven)
     if is_good(run) and (known.last_good is None or order(run) >= order(known.last_good)):
         return replace(history, last_good=run, streak=0 if later else known.streak, dated=True)
     return history if is_good(run) else replace(history, streak=known.streak + 1)
@@ -211,6 +216,19 @@ def _with_stalled(jobs: list[JobStatus], stalled: Sequence[LiveRun]) -> list[Job
         if job.job in waits and WORST_FIRST.index(job.state) > WORST_FIRST.index(State.STALLED)
         else job
         for job in jobs
+    ]
+
+
+def _with_proofs(statuses: list[JobStatus], jobs: Iterable[JobHistory]) -> list[JobStatus]:
+    """Put the last proof of each job's checks beside the job, and beside the checks."""
+    proofs: dict[tuple[str, str], Proof] = {}
+    for job in jobs:
+        if job.proven is not None:
+            proofs[shown_name(job.job, job.kind), job.kind] = job.proven
+            proofs[job.job.removesuffix(f" ({CHECK})"), BACKUP] = job.proven
+    return [
+        replace(status, proven=proof) if (proof := proofs.get((status.job, status.kind))) else status
+        for status in statuses
     ]
 
 

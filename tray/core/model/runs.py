@@ -11,6 +11,9 @@ from tray.core.dataclass import dataclass, replace
 BACKUP = "backup"
 """The kind of run that makes a backup; no other kind ever makes anything green."""
 
+CHECK = "check"
+"""The kind of run that checks a repository, or proves that a backup can be restored."""
+
 DRY_RUN = "dry-run"
 """A kind of run that only rehearses, so that nothing about it is green or red."""
 
@@ -176,6 +179,26 @@ class LiveRun(Coded):
 
 
 @dataclass(frozen=True, slots=True)
+class Proof(Coded):
+    """Files that a check restored and compared with their sources, or with the hashes in the snapshot.
+
+    Attributes:
+        at_ms: When the check ended.
+        run: The check.
+        files, bytes: How many files were compared, and their sizes together.
+        snapshot: The snapshot that they were restored from, as the engine names it.
+    """
+
+    at_ms: int
+    run: str
+    files: int
+    bytes: int
+    snapshot: str | None = None
+
+    JSON_KEYS = MappingProxyType({"at_ms": "at"})
+
+
+@dataclass(frozen=True, slots=True)
 class EndedRun(Coded):
     """A run that is over, as the audit log (or the spool) records it.
 
@@ -190,6 +213,7 @@ class EndedRun(Coded):
         user: Whose process it was, where that is not the owner of the record.
         place: The number of the entry that says where the run stands among the others, if that is not `entry`: the start of a run
             whose end another process concluded, perhaps long afterwards. Not part of the JSON form.
+        proven: The files that it restored and compared; None of any run but a check. Not part of the JSON form either.
     """
 
     run: str
@@ -215,9 +239,10 @@ class EndedRun(Coded):
     user: str | None = None
     uncompressed: bool = False
     place: int | None = None
+    proven: Proof | None = None
 
     JSON_KEYS = MappingProxyType(
-        {"duration_ms": "duration_seconds", "uncompressed": "added_before_compression", "place": None}
+        {"duration_ms": "duration_seconds", "uncompressed": "added_before_compression", "place": None, "proven": None}
     )
 
 
@@ -227,6 +252,16 @@ def clip(text: str, limit: int = MAX_CURRENT) -> str:
     if len(raw) <= limit:
         return raw.decode()
     return "…" + raw[len(raw) - limit + 3 :].decode("utf-8", "ignore")
+
+
+def proof_of(data: Mapping[str, Any], run: str, finished_ms: int) -> Proof | None:
+    """Return the `proof` in the body of the entry of a check; one that compared no file proves nothing."""
+    facts = data.get("proof")
+    if not isinstance(facts, Mapping):
+        return None
+    files, size = (max(value, 0) if type(value := facts.get(key)) is int else 0 for key in ("files", "bytes"))
+    snapshot = facts.get("snapshot")
+    return Proof(finished_ms, run, files, size, snapshot if isinstance(snapshot, str) else None) if files else None
 
 
 def steps_of(data: Mapping[str, Any]) -> tuple[Step, ...]:

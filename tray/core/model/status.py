@@ -7,7 +7,7 @@ from typing import Any
 from tray.core.codec import Coded, from_json
 from tray.core.dataclass import dataclass, replace
 from tray.core.model.expectation import Expectation
-from tray.core.model.runs import BACKUP, EndedRun, Instance, LiveRun, State
+from tray.core.model.runs import BACKUP, EndedRun, Instance, LiveRun, Proof, State
 
 
 def shown_name(job: str, kind: str) -> str:
@@ -30,6 +30,7 @@ class JobHistory:
         streak: How many runs ended badly since `last_good`; cancelled ones are not counted.
         seen: The user acknowledged the job after `decides` had ended (`backup-tray seen`).
         seen_ms: When; None if that is not known.
+        proven: The last proof that a backup of the job can be restored; None in the history of anything but its checks.
         dated: The time of `last_good` can be believed; False where the log shows that the clock was ahead or far behind then.
     """
 
@@ -42,6 +43,7 @@ class JobHistory:
     seen: bool = False
     dated: bool = True
     seen_ms: int | None = None
+    proven: Proof | None = None
 
     @property
     def about(self) -> EndedRun:
@@ -87,6 +89,7 @@ class JobStatus(Coded):
         next_ms: The moment that the next run belongs to; it has passed if the job is due.
         overdue_since_ms: When the job became overdue, None if it is not.
         awake_ms: How long the computer was awake since the last good run ended.
+        proven: The last proof that the job's backup can be restored, None if there is none.
     """
 
     job: str
@@ -107,6 +110,7 @@ class JobStatus(Coded):
     next_ms: int | None = None
     overdue_since_ms: int | None = None
     awake_ms: int | None = None
+    proven: Proof | None = None
 
     @property
     def about(self) -> EndedRun | None:

@@ -35,17 +35,6 @@ class BorgProver:
         kept = tuple(f"--{name}={value}" for name in _KEPT for value in options.every(name))
         return Way(argv[at], kept, {**set_here, **named}, () if options.given(*_LISTED) else paths, address)
 
-    def environ(
-        self, repository: str | None, password_file: str | None, password_command: Sequence[str]
-    ) -> dict[str, str]:
-        """Return borg's variables; it knows no file with a password, but a command that prints it."""
-        named = {} if repository is None else {"BORG_REPO": repository}
-        if password_file:
-            password_command = ("cat", password_file)
-        if password_command:
-            named["BORG_PASSCOMMAND"] = shlex.join(password_command)
-        return named
-
     def check(self, way: Way, read_data: str | None) -> list[str]:
         """Return `borg check`, which reads every segment; `all` also decrypts and verifies the data."""
         if read_data not in (None, proving.ALL):

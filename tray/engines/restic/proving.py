@@ -45,17 +45,6 @@ class ResticProver:
         sources = () if options.given(*_LISTED) else options.rest
         return Way(argv[at], tuple(kept), {**set_here, **named}, sources, repository_of(options, inner.environ))
 
-    def environ(
-        self, repository: str | None, password_file: str | None, password_command: Sequence[str]
-    ) -> dict[str, str]:
-        """Return restic's variables."""
-        named = {} if repository is None else {"RESTIC_REPOSITORY": repository}
-        if password_file:
-            named["RESTIC_PASSWORD_FILE"] = password_file
-        if password_command:
-            named["RESTIC_PASSWORD_COMMAND"] = " ".join(map(_quoted, password_command))
-        return named
-
     def check(self, way: Way, read_data: str | None) -> list[str]:
         """Return `restic check`."""
         if read_data is None:
@@ -119,13 +108,6 @@ def _command(way: Way, *words: str) -> list[str]:
 
 def _escaped(match: "re.Match[str]") -> str:
     return f"\\{match[1]}"
-
-
-def _quoted(word: str) -> str:
-    """Return *word* as restic's own splitter of commands reads it back."""
-    return (
-        word if word and not set(word) & set(" \t\"'\\") else '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    )
 
 
 PROVER = ResticProver()

@@ -52,7 +52,7 @@
       el("td", { class: "who" }, el("span", { class: "name", title: job.job }, BT.origin(job.system ? ["System"] : []), job.job), run && el("span", { class: "mute cut", title: run.route }, run.route)),
       el("td", { title: job.arithmetic || null }, BT.tag(job.kind, job.word), job.next && !BT.status.old && el("span", { class: "mute" }, job.next)),
       el("td", { class: run ? "figure" : "figure nothing", "data-label": run ? "Last run" : null, title: run ? run.at : null }, run ? [when(run), el("span", { class: "mute" }, run.duration)] : "–"),
-      el("td", { class: job.backup ? "figure" : "figure nothing", "data-label": job.backup ? "Last good" : null, title: job.good_at || null }, job.backup ? (BT.status.old && job.good_at ? job.good_at : job.good) : "–"),
+      el("td", { class: job.backup ? "figure" : "figure nothing", "data-label": job.backup ? "Last good" : null, title: job.good_at || null }, job.backup ? [BT.status.old && job.good_at ? job.good_at : job.good, job.proven && !BT.status.old && el("span", { class: "mute", title: job.proof }, job.proven)] : "–"),
       el("td", { class: run ? "figure" : "figure nothing", "data-label": run ? "Size" : null }, run ? [run.size, el("span", { class: "mute", title: run.added_how || null }, run.grown)] : "–"),
       el("td", { class: "end" }, job.leads && BT.go(`report/${job.leads}`, "Report", { class: "link", "aria-label": `Report of ${job.job}` }),
         (job.live || job.leads) && BT.go(`log/${job.live || job.leads}`, "Log", { class: "link", "aria-label": `Log of ${job.job}` }),
@@ -94,7 +94,7 @@
     live: true,
     help: [
       "The sentence at the top answers whether your backups are fine. Below it stand the backups that run now, those that need a look, and every job that Backup Tray has seen.",
-      "A job is something that you back up again and again. Its state clears with its next success, or with `backup-tray seen JOB`. Last good is its newest backup that can be relied on; a check, a restore or a dry run is none. Forget takes a job off this page until it runs again.",
+      "A job is something that you back up again and again. Its state clears with its next success, or with `backup-tray seen JOB`. Last good is its newest backup that can be relied on; a check, a restore or a dry run is none. Proven restorable means that `backup-tray check JOB` restored files from it and compared them. Forget takes a job off this page until it runs again.",
       "Each job has a rhythm, which you set or which Backup Tray learns. A job is late when its next backup did not come in time, and overdue when that is no delay any more; time in which the computer slept does not count. Point at a state to see the arithmetic behind it.",
       "Observed means that the run was not started through Backup Tray, but by cron, another terminal or another user. Backup Tray saw it begin and end, and says only what could be known. System marks the backups of the whole machine.",
       "Pause stops a backup's processes until you resume them. Cancel asks the backup program to stop, waits, and then insists.",
