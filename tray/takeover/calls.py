@@ -48,6 +48,13 @@ class Call:
 
 
 @dataclass(slots=True)
+class Budget:
+    """The number of commands that a whole search may still look at."""
+
+    left: int = 10_000
+
+
+@dataclass(slots=True)
 class Reader:
     """Reads the texts of one schedule.
 
@@ -56,12 +63,15 @@ class Reader:
         stops: Tells whether a command is understood by others, so that it is not looked into if it is a script.
         notes: One sentence for each thing that could not be read.
         scripts: The scripts that were read.
+        budget: The commands that may still be looked at, for all schedules together.
+        left: The same for this one.
     """
 
     read: Read
     stops: Callable[[Sequence[str]], bool]
     notes: list[str] = field(default_factory=list)
     scripts: list[str] = field(default_factory=list)
+    budget: Budget = field(default_factory=Budget)
     left: int = _MOST
 
     def calls(self, text: str, shell: Shell, script: str | None = None, depth: int = 0) -> Iterator[Call]:
@@ -93,7 +103,8 @@ class Reader:
             yield from self._sourced(argv, shell, depth)
             return
         self.left -= 1
-        if self.left < 0:
+        self.budget.left -= 1
+        if self.left < 0 or self.budget.left < 0:
             self._note("it has too many commands to look at them all")
             return
         at = command.starts[begin] if script is None and depth == 0 else None

@@ -9,11 +9,15 @@ from tray.core import clock
 from tray.core.dataclass import replace
 from tray.observe.scope import user_name
 from tray.takeover import crontabs, reading, schedule, timers, toolbox, understand
+from tray.takeover.calls import Budget
 from tray.takeover.found import Finding, Machine
 from tray.takeover.schedule import Schedule
 
 _MOST = 500
-_ALIKE = "its runs look like those of other commands, so they can be told only under `backup-tray run`"
+_ABLE = ("new", "idle")
+_ORDER = {"new": 0, "idle": 1}
+"""Decided before jobs are looked at, so that a number means the same backup once another one is watched."""
+_ALIKE = "its runs cannot be told from those of other commands, but under `backup-tray run` they can"
 
 
 def this_machine() -> Machine:
@@ -30,13 +34,13 @@ def discover(machine: Machine, taken: Mapping[str, Sequence[str]]) -> list[Findi
         machine: The machine and the user.
         taken: The jobs that are configured, by name, each with the automatic names that belong to it.
     """
-    starts = [*crontabs.starts(machine), *timers.starts(machine)]
-    findings = [finding for start in starts for finding in understand.findings(start, machine)]
+    starts, budget = [*crontabs.starts(machine), *timers.starts(machine)], Budget()
+    findings = [finding for start in starts for finding in understand.findings(start, machine, budget)]
     findings = _one_each(findings)
     findings += _unscheduled(machine, findings)
     findings = _told_apart(findings[:_MOST])
-    findings = _named(findings, taken)
-    return sorted(findings, key=lambda finding: finding.state not in ("new", "taken over"))
+    findings.sort(key=lambda finding: _ORDER.get(finding.state, len(_ORDER)))
+    return _named(findings, taken)
 
 
 def _one_each(findings: Iterable[Finding]) -> list[Finding]:
@@ -80,7 +84,8 @@ def _unscheduled(machine: Machine, findings: Sequence[Finding]) -> list[Finding]
                     *notes,
                     "its configuration states this schedule, but no timer and no crontab line that starts it was found",
                 )
-            state = "not understood" if backup.why else "new"
+            idle = not backup.runs_itself or backup.schedule is None
+            state = "not understood" if backup.why else "idle" if idle else "new"
             command = _call_of(tool.programs[0], backup.label)
             common = Finding(source, backup.file or None, None, command, missing, tool.name, notes=notes)
             more += understand.parted(replace(common, why=backup.why, state=state), known, known.label)
@@ -96,7 +101,7 @@ def _told_apart(findings: list[Finding]) -> list[Finding]:
     counts: dict[str, int] = {}
     for finding in findings:
         for name in set(finding.matches):
-            counts[name] = counts.get(name, 0) + (finding.state == "new")
+            counts[name] = counts.get(name, 0) + (finding.state in _ABLE)
     return [_without(finding, {name for name in finding.matches if counts[name] > 1}) for finding in findings]
 
 
@@ -115,13 +120,13 @@ def _named(findings: list[Finding], taken: Mapping[str, Sequence[str]]) -> list[
     used, named = set(taken), []
     for finding in findings:
         owner = next((owners[name] for name in finding.matches if name in owners), None)
-        if owner is not None and finding.state == "new":
+        if owner is not None and finding.state in _ABLE:
             why = f"the job {owner!r} watches it already"
             named.append(replace(finding, name=owner, state="taken over", why=why))
             continue
-        if finding.state == "new" and not finding.matches:
+        if finding.state in _ABLE and not (finding.matches and finding.part is not None and finding.part.seen):
             finding = replace(finding, state="prefix", why=_ALIKE)
-        name = _free(_slug(finding.name), used) if finding.state in ("new", "prefix", "foreign") else finding.name
+        name = _free(_slug(finding.name), used) if finding.state in (*_ABLE, "prefix", "foreign") else finding.name
         used.add(name)
         named.append(replace(finding, name=name))
     return named

@@ -62,8 +62,9 @@ class Finding:
         notes: One sentence for each thing that was not understood.
         next_ms: The scheduler's own statement of the next start.
         configs: The tool's configuration file and profile that it uses.
-        state: "new", "taken over" (a watched job has it), "wrapped" (it runs under Backup Tray), "off" (its owner switched it off),
-            "prefix" (its runs can be told only under our prefix), "foreign" (another user runs it) or "not understood".
+        state: "new"; "idle" (nothing starts it, as far as can be seen); "taken over" (a job watches it); "wrapped" (it runs under
+            Backup Tray); "off" (its owner switched it off); "prefix" (its runs can be told only under our prefix); "foreign"
+            (another user runs it); "not understood".
     """
 
     source: str
@@ -111,6 +112,7 @@ class Start:
         off: The reason why it is switched off; "" if it is not.
         why: The reason why the line cannot be read.
         label: The scheduler's own name for it, for the job's name.
+        idle: Nothing starts it, as far as can be seen.
     """
 
     source: str
@@ -131,5 +133,6 @@ class Start:
     off: str = ""
     why: str = ""
     label: str = ""
+    idle: bool = False
     next_ms: int | None = None
     notes: tuple[str, ...] = ()

@@ -26,6 +26,7 @@ class Part:
         repository: Destination, redacted; None if it is not known.
         sources: The paths that are backed up, redacted.
         names: The automatic names of its runs; empty where they cannot be foretold.
+        seen: Whether the name is among them that a run without the wrapper gets.
         shown: The command as it may be shown.
     """
 
@@ -35,6 +36,7 @@ class Part:
     sources: tuple[str, ...]
     names: tuple[str, ...]
     shown: str
+    seen: bool = False
 
 
 def part(argv: Sequence[str], environ: Mapping[str, str], folder: str | None) -> Part:
@@ -47,25 +49,27 @@ def part(argv: Sequence[str], environ: Mapping[str, str], folder: str | None) ->
     """
     engine, at = engines.recognise(argv, environ)
     plan = engine.plan(argv, at, environ)
-    names = _names(engine.name, plan, argv, environ, folder)
+    observed, wrapped = _names(engine.name, plan, argv, environ, folder)
     redactor = Redactor(argv, environ)
     return Part(
         engine=engine.name,
         kind=plan.kind,
         repository=None if plan.repository is None else _visible(plan.repository),
         sources=tuple(map(_visible, plan.sources)),
-        names=tuple(name for name in dict.fromkeys(names) if UNKNOWN not in name),
+        names=tuple(name for name in dict.fromkeys((*observed, *wrapped)) if UNKNOWN not in name),
+        seen=any(UNKNOWN not in name for name in observed),
         shown=_visible(" ".join(redactor.argv(list(argv)))),
     )
 
 
-def _names(engine: str, plan: Plan, argv: Sequence[str], environ: Mapping[str, str], folder: str | None) -> list[str]:
+def _names(
+    engine: str, plan: Plan, argv: Sequence[str], environ: Mapping[str, str], folder: str | None
+) -> tuple[list[str], list[str]]:
+    """Return the names that the tracker gives, and those that the wrapper gives."""
     if _needs_folder(plan) and folder is None:
-        return []
-    return [
-        *([] if engine == engines.COMMAND.name else _observed(argv, environ, folder)),
-        *_wrapped(engine, plan, argv, environ, folder),
-    ]
+        return [], []
+    observed = [] if engine == engines.COMMAND.name else _observed(argv, environ, folder)
+    return observed, _wrapped(engine, plan, argv, environ, folder)
 
 
 def _observed(argv: Sequence[str], environ: Mapping[str, str], folder: str | None) -> list[str]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from tray.core import clock, regex
-from tray.core.dataclass import dataclass
+from tray.core.dataclass import dataclass, replace
 from tray.takeover import reading, units
 from tray.takeover.found import Machine, Start
 from tray.takeover.schedule import Schedule
@@ -118,7 +118,8 @@ def _timed(manager: _Manager, name: str, properties: Mapping[str, str] | None) -
 def _alone(manager: _Manager, name: str) -> Start | None:
     where = "system" if manager.system else "user"
     schedule = Schedule("", why="no timer starts it, as far as can be seen")
-    return _service(manager, name, schedule, f"{where} service {name}", off="", next_ms=None)
+    start = _service(manager, name, schedule, f"{where} service {name}", off="", next_ms=None)
+    return None if start is None else replace(start, idle=True)
 
 
 def _service(

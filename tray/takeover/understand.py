@@ -13,7 +13,7 @@ from tray.core.redact import Redactor
 from tray.engines.text import program_name
 from tray.observe import examine
 from tray.takeover import crontab, names, reading, toolbox
-from tray.takeover.calls import Call, Reader
+from tray.takeover.calls import Budget, Call, Reader
 from tray.takeover.found import Finding, Machine, Start
 from tray.takeover.names import Part
 from tray.takeover.schedule import Schedule
@@ -25,6 +25,8 @@ _BRIEFLY = "a run of {} that is over in a moment is not noticed; under `backup-t
 PREFIX = "{prefix}"
 """Stands in `Finding.wrapped` where `backup-tray run --job NAME --` goes."""
 SCRIPT = "script"
+_SYSTEMS_OWN = frozenset(("/etc/cron.daily/dpkg", "/usr/libexec/dpkg/dpkg-db-backup"))
+"""Scripts of the system that copy its own small files each night."""
 _THEIRS = "{user} runs it, so that user's Backup Tray can watch it: `{sudo} backup-tray jobs import`"
 _BACKUP_WORDS = regex.compile(
     r"(?i)backup|restic|borg|duplicity|rclone|rsync|kopia|rdiff|duply|rsnapshot|vorta|backintime|\bdar\b|snapshot"
@@ -57,16 +59,18 @@ class _Known:
     config: str = ""
 
 
-def findings(start: Start, machine: Machine) -> Iterator[Finding]:
-    """Yield the backups that *start* makes; nothing if it makes none."""
+def findings(start: Start, machine: Machine, budget: Budget) -> Iterator[Finding]:
+    """Yield the backups that *start* makes; nothing if it makes none. *budget* is that of the whole search."""
     shown = _shown(start)
     base = Finding(start.source, start.file, start.line, shown, start.schedule, how=start.how, next_ms=start.next_ms)
     if start.why:
         if start.line is None or _BACKUP_WORDS.search(shown):
             yield replace(base, why=start.why, state="not understood")
         return
-    reader = Reader(lambda path: reading.script(_at(machine, path, start)), toolbox.understood)
+    reader = Reader(lambda path: reading.script(_at(machine, path, start)), toolbox.understood, budget=budget)
     calls = _calls(start, machine, reader)
+    if not _SYSTEMS_OWN.isdisjoint(path.removeprefix(machine.root) for path in reader.scripts):
+        return
     if any(examine.wraps(call.argv) for call in calls):
         yield replace(base, why="it runs under Backup Tray already", state="wrapped")
         return
@@ -101,7 +105,15 @@ def _of_known(
         why=start.off or known.why or (_THEIRS.format(user=start.user, sudo=_sudo(start.user)) if foreign else ""),
         notes=(*start.notes, *reader.notes, *known.notes),
         configs=(known.config,) if known.config else (),
-        state="off" if start.off else "not understood" if known.why else "foreign" if foreign else "new",
+        state="off"
+        if start.off
+        else "not understood"
+        if known.why
+        else "foreign"
+        if foreign
+        else "idle"
+        if start.idle
+        else "new",
     )
     yield from parted(common, known, label, whole)
 
@@ -112,7 +124,7 @@ def parted(common: Finding, known: _Known, label: str, whole: Sequence[str] = ()
         several = len(known.parts) > 1
         name = "-".join(word for word in (label, _end(part) if several and part else "") if word)
         matches = dict.fromkeys((*(part.names if part else ()), *whole))
-        brief = part is not None and part.engine in _BRIEF and common.state == "new"
+        brief = part is not None and part.engine in _BRIEF and common.state in ("new", "idle")
         yield replace(
             common,
             notes=(*common.notes, _BRIEFLY.format(part.engine)) if brief and part else common.notes,
@@ -172,7 +184,8 @@ def known_of(tool: Tool, backup: Backup, *, at: int | None = None) -> _Known:
 def _of_forms(forms: Forms, backup: Backup) -> Part:
     """Return one call of an engine; its runs may have the name of each form."""
     parts = [names.part(argv, backup.environ, backup.folder) for argv in forms]
-    return replace(parts[0], names=tuple(dict.fromkeys(name for part in parts for name in part.names)))
+    every = tuple(dict.fromkeys(name for part in parts for name in part.names))
+    return replace(parts[0], names=every, seen=any(part.seen for part in parts))
 
 
 def _whole(start: Start) -> Part:

@@ -77,7 +77,7 @@ def lines(number: int, finding: Finding, now_ms: int) -> Iterator[str]:
     if finding.part is not None:
         place = f" to {finding.part.repository}" if finding.part.repository is not None else ""
         yield f"{_IN}{escape((', '.join(finding.part.sources) or '?') + place)}"
-    if finding.state in ("new", "prefix", "foreign", "taken over"):
+    if finding.state in ("new", "idle", "prefix", "foreign", "taken over"):
         yield f"{_IN}{escape(_rhythm(finding))}{_next(finding, now_ms)}"
     if finding.why:
         yield f"{_IN}{_STATES[finding.state]}: {escape(finding.why)}"
@@ -94,6 +94,7 @@ def _title(finding: Finding) -> str:
 
 _STATES = {
     "new": "note",
+    "idle": "note",
     "taken over": "watched",
     "wrapped": "under watch",
     "off": "switched off",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.takeover.machines import machine
+from tests.unit.takeover.machines import machine, put
 from tray.cli.main import main
 from tray.config import jobs
 from tray.core.paths import Places
@@ -36,7 +36,7 @@ def test_the_list_changes_nothing(crontab: Say, places: Places, capsys: pytest.C
     said = capsys.readouterr().out
     assert "every day at 02:15" in said
     assert "cannot follow its minute '61'" in said
-    assert "all 2 with `--all`" in said
+    assert "all 2 that something starts with `--all`" in said
     assert "hunter2" not in said
     assert not places.config_file.exists()
 
@@ -63,6 +63,15 @@ def test_backups_are_watched_on_the_users_word(
     assert main(["audit", "show", "--json"]) == 0
     actions = [json.loads(line)["action"] for line in capsys.readouterr().out.splitlines()]
     assert actions.count("job.created") == 2
+
+
+def test_all_means_all_that_something_starts(tmp_path: Path, crontab: Say, places: Places) -> None:
+    """A sample configuration that nothing starts would be overdue for ever; by its number it can be watched."""
+    put(tmp_path / "machine", "/etc/rsnapshot.conf", "snapshot_root\t/s/\nretain\talpha\t6\nbackup\t/home/\tx/\n")
+    assert main(["jobs", "import", "--all"]) == 0
+    assert list(jobs.load(places).jobs) == ["restic-srv", "restic-y"]
+    assert main(["jobs", "import", "3"]) == 0
+    assert list(jobs.load(places).jobs) == ["restic-srv", "restic-y", "rsnapshot"]
 
 
 def test_json_is_complete(crontab: Say, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,8 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.unit.takeover.machines import NOON_MS, findings, machine, put
 from tray.takeover import discover, words
@@ -169,6 +171,21 @@ def test_runs_that_look_alike_are_not_watched(tmp_path: Path) -> None:
     assert [(entry.state, entry.matches) for entry in entries] == [("prefix", ()), ("prefix", ())]
 
 
+def test_a_run_that_is_never_seen_by_itself_needs_our_prefix(tmp_path: Path) -> None:
+    """The tracker notices no tar: everything calls it. A job that waits for it would be overdue for ever."""
+    put(tmp_path, "/opt/b.sh", "#!/bin/sh\ntar -czf /mnt/x.tgz /srv\n", 0o755)
+    (entry,) = discover.discover(machine(tmp_path, "0 2 * * * /opt/b.sh\n"), {})
+    assert entry.state == "prefix"
+    assert words.line(entry, "PREFIX") == "0 2 * * * PREFIX /opt/b.sh"
+
+
+def test_the_systems_own_copies_are_no_backups(tmp_path: Path) -> None:
+    """Debian keeps a copy of its list of packages each night."""
+    put(tmp_path, "/etc/crontab", "25 6 * * * root run-parts /etc/cron.daily\n")
+    put(tmp_path, "/etc/cron.daily/dpkg", "#!/bin/sh\ntar -cf a.tar /var/lib/dpkg/alternatives\n", 0o755)
+    assert findings(tmp_path) == {}
+
+
 def test_the_system_crontabs_are_read(tmp_path: Path) -> None:
     """Those of other users are theirs; files that cron passes over are passed over; each zone is the cron's."""
     put(tmp_path, "/usr/sbin/cron", "")
@@ -299,3 +316,31 @@ def test_an_odd_file_gives_a_line_and_no_failure(tmp_path: Path, path: str, kind
     text = shown(tmp_path, "0 1 * * * /opt/backup.sh\n0 2 * * * restic -r /b backup /x\n")
     assert "restic /x to /b" in text
     assert "hunter2" not in text
+
+
+TEXT = st.text(alphabet="ab12*@/%=:{}[]<>&|;()$'\"`#\\\t\n .-~", max_size=120)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(TEXT, TEXT)
+def test_whatever_stands_in_the_files_the_search_comes_to_its_end(tmp_path: Path, text: str, other: str) -> None:
+    """Each configuration and crontab holds anything; the one sound backup is shown, as text and as JSON."""
+    for path in (
+        "/etc/crontab",
+        "/etc/anacrontab",
+        "/etc/borgmatic/config.yaml",
+        "/etc/rsnapshot.conf",
+        "/home/ann/.duply/w/conf",
+    ):
+        put(tmp_path, path, text)
+    for path in (
+        "/home/ann/.autorestic.yml",
+        "/etc/resticprofile/profiles.toml",
+        "/home/ann/.config/backintime/config",
+    ):
+        put(tmp_path, path, other)
+    put(tmp_path, "/usr/sbin/anacron", "")
+    put(tmp_path, "/home/ann/.config/systemd/user/b.timer", f"[Timer]\nOnCalendar={other}\n")
+    put(tmp_path, "/home/ann/.config/systemd/user/b.service", f"[Service]\nExecStart={text}\n")
+    said = shown(tmp_path, f"{text}\n0 2 * * * restic -r /sound backup /x\n{other}\n")
+    assert "restic /x to /sound" in said

@@ -51,7 +51,7 @@ def _chosen(findings: Sequence[Finding], args: Namespace, *, every: bool) -> lis
         if not 0 < number <= len(findings):
             raise UsageError(f"There is no backup number {number}.", next="See the list: `backup-tray jobs import`.")
         finding = findings[number - 1]
-        if finding.state != "new" and not args.lines:
+        if finding.state not in ("new", "idle") and not args.lines:
             why = f"{finding.why[:1].upper()}{finding.why[1:]}."
             raise UsageError(
                 f"Backup number {number} cannot be watched.", why=why, next="See `backup-tray jobs import`."
@@ -68,7 +68,7 @@ def _show(findings: Sequence[Finding], machine: Machine) -> None:
         print("\n".join(words.lines(number, finding, machine.now_ms)), end="\n\n")
     able = sum(finding.state == "new" for finding in findings)
     if able:
-        print(f"Watch them: `backup-tray jobs import N…`, or all {able} with `--all`.\n{_SEEN}")
+        print(f"Watch them: `backup-tray jobs import N…`, or all {able} that something starts with `--all`.\n{_SEEN}")
 
 
 def _asked(findings: Sequence[Finding]) -> list[int]:
@@ -78,7 +78,9 @@ def _asked(findings: Sequence[Finding]) -> list[int]:
         UsageError: The answer is no list of numbers.
     """
     able = [number for number, finding in enumerate(findings, 1) if finding.state == "new"]
-    if not able or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not any(finding.state in ("new", "idle") for finding in findings) or not (
+        sys.stdin.isatty() and sys.stdout.isatty()
+    ):
         return []
     try:
         answer = input("\nWhich of them shall be watched? [numbers, all, or Enter for none] ").replace(",", " ").split()

@@ -229,7 +229,7 @@ def test_vorta_is_read_from_its_own_settings(tmp_path: Path, vorta: Path) -> Non
     } == {
         "vorta-Main": ("new", "42 3 * * *", None),
         "vorta-Often": ("new", None, "6h"),
-        "vorta-By-hand": ("new", None, None),
+        "vorta-By-hand": ("idle", None, None),
         "vorta-Unfinished": ("not understood", None, None),
     }
     assert "only while its tray program runs" in entries["vorta-Main"].notes[0]
