@@ -11,10 +11,12 @@ import pytest
 
 from tests.e2e.program import make_tree, start, status, tray
 from tests.waiting import wait_for
+from tray.audit.store import AuditLog
 from tray.config import saving
 from tray.config.jobs import Job
 from tray.core.dataclass import replace
 from tray.core.paths import Places
+from tray.jobs import editing
 
 PASSWORD = "hunter2 and more"
 
@@ -190,3 +192,32 @@ def test_a_signal_while_the_hook_runs_ends_both(places: Places, tmp_path: Path) 
     assert process.wait(30) != 0
     assert last()["outcome"] == "cancelled"
     assert not engine.exists()
+
+
+def test_a_run_that_matches_a_job_is_recorded_as_its_run(places: Places) -> None:
+    """By its automatic name, by a former name after --job, and with the kind of the run behind it."""
+    tray("run", "--", "sh", "-c", "exit 0", check=True)
+    (shown,) = status()["jobs"]
+    automatic = shown["job"]
+    editing.rename(places, automatic, "nightly")
+    config = places.config_file.read_text()
+    assert f'matches = ["{automatic}"]' in config
+    places.config_file.write_text(config.replace("matches = [", 'matches = ["old", '))
+    for words in (["run"], ["run", "--job", "old"], ["run", "--job", "nightly"]):
+        tray(*words, "--", "sh", "-c", "exit 0", check=True)
+    (shown,) = status()["jobs"]
+    assert shown["job"] == "nightly"
+    with AuditLog.read(places.audit_db) as log:
+        recorded = [entry.data["job"] for entry in log.entries(0, 100) if entry.data["action"] == "run.finished"]
+    assert recorded == [automatic, "nightly", "nightly", "nightly"]
+
+
+def test_a_watched_job_that_is_run_by_hand_is_no_failure(places: Places) -> None:
+    """The user learns who starts it; nothing turns red."""
+    tray("run", "--job", "nightly", "--", "true", check=True)
+    assert tray("jobs", "edit", "nightly", "--every", "1d", "--watched", "crontab of ann").returncode == 0
+    done = tray("backup", "nightly")
+    assert done.returncode != 0
+    assert "crontab of ann starts it" in done.stderr
+    (shown,) = status()["jobs"]
+    assert shown["state"] == "ok"

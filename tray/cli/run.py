@@ -77,6 +77,7 @@ def _backup(args: "Namespace") -> int:
     here = places()
     with _on_record(here, args.job):
         job = configured.find(here, args.job)
+        configured.command(job)
     turn = take(here, job, scheduled=args.scheduled, patience=args.patience)
     leave(0 if turn is None else start(here, job, watch=not args.no_watch))
 

@@ -1,4 +1,4 @@
-"""Save a job in the configuration file; apart from reading, since only this needs tomlkit."""
+"""Save jobs in the configuration file."""
 
 import os
 import sys
@@ -8,11 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import tomlkit
-from tomlkit.items import InlineTable, Item, Table
-
 from tray import config
-from tray.config import file
+from tray.config import file, toml_text
 from tray.config.jobs import Job
 from tray.core.dataclass import asdict
 from tray.core.paths import Places, private, sync_folder
@@ -68,55 +65,17 @@ def change(places: Places, edit: Callable[[str], str]) -> tuple[str, str]:
 
 def with_keys(text: str, name: str, values: Mapping[str, Any]) -> str:
     """Return *text* with these keys in [jobs.*name*], which is made if it is missing; None removes a key."""
-    path = ("jobs", name)
-    document = tomlkit.parse(text)
-    table = document.get("jobs", {}).get(name)
-    if not isinstance(table, Table | InlineTable):
-        given = {key: value for key, value in values.items() if value is not None}
-        return file.with_table(text, path, [_line(*pair) for pair in given.items()])
-    new = {key: value for key, value in values.items() if value is not None and key not in table}
-    if not file.has_header(text, path):  # dotted keys or an inline table
-        table.update({key: _item(value) for key, value in new.items()})
-        new = {}
-    for key in values.keys() & table.keys() - new.keys():
-        if values[key] is None:
-            del table[key]
-        else:
-            table[key] = _item(values[key])
-    return file.with_lines(tomlkit.dumps(document), path, [_line(*pair) for pair in new.items()])
-
-
-def _item(value: Any) -> Item:
-    if isinstance(value, dict):
-        inline = tomlkit.inline_table()
-        inline.update(value)
-        return inline
-    item: Item = tomlkit.item(list(value) if isinstance(value, tuple) else value)
-    return item
-
-
-def _line(key: str, value: Any) -> str:
-    return f"{key} = {_item(value).as_string()}\n"
+    return toml_text.with_keys(text, ("jobs", name), values)
 
 
 def renamed(text: str, old: str, new: str) -> str:
     """Return *text* in which the job *old* is called *new*; its place and its comments stay."""
-    changed = file.renamed(text, ("jobs", old), new)
-    if old not in tomlkit.parse(changed).get("jobs", {}):
-        return changed
-    document = tomlkit.parse(text)  # it stands inside an inline table
-    document["jobs"][new] = document["jobs"].pop(old)
-    return tomlkit.dumps(document)
+    return toml_text.renamed(text, ("jobs", old), new)
 
 
 def without(text: str, name: str) -> str:
     """Return *text* without the job *name*; comments that stand behind its last key stay."""
-    changed = file.without(text, ("jobs", name))
-    document = tomlkit.parse(changed)
-    if name in document.get("jobs", {}):  # it stands inside an inline table
-        del document["jobs"][name]
-        return tomlkit.dumps(document)
-    return changed
+    return toml_text.without(text, ("jobs", name))
 
 
 @contextmanager

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from tray import engines
 from tray.config import jobs
-from tray.config.file import toml_name
 from tray.config.jobs import DEFAULT_ENGINE, Job
+from tray.config.toml_text import toml_name
 from tray.core import ourselves
-from tray.core.errors import ConfigError, JobNotFoundError, UnknownEngineError
+from tray.core.errors import ConfigError, JobNotFoundError, JobWatchedError, UnknownEngineError
 from tray.core.files import content
 from tray.core.paths import HOME_VARIABLE, Places, expand
 from tray.core.redact import Redactor
@@ -63,12 +63,13 @@ def built(job: Job) -> Built:
     """Return the command line that *job* stands for, with the variables that belong to it. No secret stands on it.
 
     Raises:
-        ConfigError: The job is only watched, or its engine builds no such command line.
+        JobWatchedError: The job is only watched.
+        ConfigError: Its engine builds no such command line.
     """
     if job.command:
         return Built(job.command)
     if not job.runnable or job.repository is None:
-        raise _cannot(job, "it has neither `sources` and `repository` nor a `command`: another program starts it")
+        raise JobWatchedError(job.name, job.watched, _to_command(job))
     try:
         made = engines.named(job.engine or DEFAULT_ENGINE).backup_command(
             Wish(
@@ -91,8 +92,12 @@ def built(job: Job) -> Built:
 
 
 def _cannot(job: Job, why: str) -> ConfigError:
-    step = f"Give the job its whole command: `backup-tray jobs edit {shlex.quote(job.name)} --command COMMAND`."
+    step = f"Give the job its whole command: `{_to_command(job)}`."
     return ConfigError(Path("config.toml"), f"In [{toml_name(('jobs', job.name))}]: {why.rstrip('.')}.", next=step)
+
+
+def _to_command(job: Job) -> str:
+    return f"backup-tray jobs edit {shlex.quote(job.name)} --command COMMAND"
 
 
 def command(job: Job) -> list[str]:

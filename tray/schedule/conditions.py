@@ -17,7 +17,7 @@ import psutil
 
 from tray.config.jobs import Job
 from tray.core.dataclass import dataclass
-from tray.core.errors import ConfigError
+from tray.core.errors import ConfigError, JobWatchedError
 from tray.core.paths import expand
 from tray.jobs import configured
 from tray.recording import skips
@@ -97,7 +97,7 @@ def target(job: Job) -> tuple[str, str | None]:
         return job.engine or "", expand(job.repository)
     try:
         adapter, plan, _, _ = fallback.taken_in(configured.command(job), os.environ, job.engine)
-    except ConfigError:
+    except (ConfigError, JobWatchedError):
         return "", None
     return adapter.name, plan.repository
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from tray.config.jobs import Job
 from tray.core.dataclass import dataclass, replace
-from tray.core.errors import ConfigError, WhenError
+from tray.core.errors import ConfigError, JobWatchedError, WhenError
 from tray.core.paths import HOME_VARIABLE, expand
 from tray.jobs import configured
 from tray.schedule.calendar import Calendar, minutes_a_day, parse
@@ -99,7 +99,7 @@ def _engine_folder(job: Job) -> str | None:
     """Return the folder in which the search path of this process finds the job's program; None if it does not matter."""
     try:
         argv: Sequence[str] = configured.command(job)
-    except ConfigError:
+    except (ConfigError, JobWatchedError):
         return None
     path = None if os.path.isabs(argv[0]) else shutil.which(argv[0])
     return None if path is None else os.path.dirname(os.path.abspath(path))

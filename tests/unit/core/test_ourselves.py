@@ -73,7 +73,7 @@ def test_no_module_comes_from_the_working_folder(evil: Path, monkeypatch: pytest
 def test_after_m_the_working_folder_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`python -m tray` takes itself from where it is installed, and nothing after that from here."""
     mark = tmp_path / "OWNED"
-    for name in ("argparse", "psutil", "platformdirs", "tomlkit"):
+    for name in ("argparse", "psutil", "platformdirs", "cronsim"):
         (tmp_path / f"{name}.py").write_text(f"open({str(mark)!r}, 'a').write(__name__)\n")
     monkeypatch.chdir(tmp_path)
     done = subprocess.run([sys.executable, "-m", "tray", "doctor"], capture_output=True, text=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tray.config.jobs import Job
-from tray.core.errors import ConfigError
+from tray.core.errors import ConfigError, JobWatchedError
 from tray.jobs import configured
 
 SECRET = "rest:https://ann:hunter2@nas/backup"
@@ -96,7 +96,6 @@ def test_the_job_counts_more_than_the_environment(fields: dict[str, Any], clears
         ({"engine": "rsync", "repository": "rsync://ann:hunter2@nas/b"}, "no address with a password"),
         ({"password_command": ("pass", "a'b\"c")}, "put it into a script"),
         ({"password_command": ("pass", "a b\\")}, "put it into a script"),
-        ({"sources": (), "repository": None}, "another program starts it"),
     ],
 )
 def test_a_job_that_has_no_command_line_names_the_way_out(fields: dict[str, Any], why: str) -> None:
@@ -106,6 +105,14 @@ def test_a_job_that_has_no_command_line_names_the_way_out(fields: dict[str, Any]
     assert why in caught.value.why
     assert "jobs edit x --command" in caught.value.next
     assert "hunter2" not in caught.value.why
+
+
+def test_a_watched_job_says_who_starts_it() -> None:
+    """It is no fault of the configuration, and the user learns how to have it run from here."""
+    with pytest.raises(JobWatchedError) as caught:
+        configured.command(Job("x", watched="crontab of ann"))
+    assert "crontab of ann starts it" in caught.value.why
+    assert "jobs edit x --command" in caught.value.next
 
 
 def test_an_environment_file_is_read(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tray.audit.store import AuditLog
 from tray.config import jobs, saving
 from tray.config.jobs import Job
 from tray.core import ourselves
-from tray.core.errors import ConfigError, EngineMissingError, JobNotFoundError, JobSetupError, RepositoryInitError
+from tray.core.errors import EngineMissingError, JobNotFoundError, JobSetupError, JobWatchedError, RepositoryInitError
 from tray.core.paths import Places, places
 from tray.jobs import configured, first_backup
 
@@ -268,7 +268,7 @@ def test_a_command_names_the_password_file_only() -> None:
         "/b",
     ]
     assert configured.command(Job(name="y", command=("true", "x"))) == ["true", "x"]
-    with pytest.raises(ConfigError):
+    with pytest.raises(JobWatchedError):
         configured.command(Job(name="z"))
 
 

@@ -108,6 +108,9 @@ from tray.core.errors.runs import (
     JobSetupError as JobSetupError,
 )
 from tray.core.errors.runs import (
+    JobWatchedError as JobWatchedError,
+)
+from tray.core.errors.runs import (
     LogNotKeptError as LogNotKeptError,
 )
 from tray.core.errors.runs import (

@@ -226,6 +226,20 @@ class ConfigError(BackupTrayError):
         self.file, self.line, self.column, self.place = file, line, column, place
 
 
+class JobWatchedError(BackupTrayError):
+    """The job has no command here: another program starts it, and it is only watched."""
+
+    code = "ERROR_JOB_WATCHED"
+
+    def __init__(self, job: str, watched: str | None, command: str) -> None:
+        super().__init__(
+            f"The job {job!r} is only watched.",
+            why=f"config.toml has no command for it; {watched or 'another program'} starts it.",
+            next=f"To have it run from here, give it its command: `{command}`.",
+        )
+        self.job = job
+
+
 class HookFailedError(BackupTrayError):
     """The command that a job has before its backup failed, so the engine was not started."""
 
