@@ -21,8 +21,8 @@ kept=""
 if [ -x "$VENV/bin/python" ]; then
     kept=$("$VENV/bin/python" -I -c 'from tray.core.paths import places; p = places(); print(p.state); print(p.config)' 2>/dev/null) || kept=""
 fi
-# A timer without the program would fail each night.
-if [ -n "$kept" ] && [ -x "$LAUNCHER" ]; then
+# A timer without the program would fail each night. Root's timers are the system's, so they go with the system's installation only.
+if [ -n "$kept" ] && [ -x "$LAUNCHER" ] && grep -q "$MARK" "$LAUNCHER" && { [ "$kind" = system ] || [ "$(id -u)" != 0 ]; }; then
     "$LAUNCHER" schedule --remove --all >/dev/null 2>&1 || say "Schedules may be left: look with \`systemctl --user list-timers\` and \`crontab -l\`."
 fi
 [ "$kind" = user ] || "$here/service.sh" remove
