@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 import psutil
 
 from tray.config.jobs import Job
-from tray.core.dataclass import dataclass
 from tray.core.errors import ConfigError, JobWatchedError
 from tray.core.paths import expand
 from tray.jobs import configured
 from tray.recording import skips
+from tray.schedule.turn import Unmet
 from tray.wrapper import fallback
 
 LIMIT_SECONDS = 5.0
@@ -38,19 +38,6 @@ _PORTS = {
 }
 _WITH_CONFIG = ("restic", "borg")
 """Engines whose repository holds a file `config`: so an empty folder, where a disk should be mounted, is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unmet:
-    """A condition that does not hold.
-
-    Attributes:
-        reason: One of `skips.REASONS`.
-        why: The reason as a sentence.
-    """
-
-    reason: str
-    why: str
 
 
 def unmet(job: Job) -> Unmet | None:

@@ -1,8 +1,10 @@
 """Decide whether a run of a configured job starts now: one at a time, and a scheduled one only if its conditions hold."""
 
-import hashlib
 import sys
 import time
+import zlib
+from importlib import import_module
+from typing import Any
 
 from tray import last_resort, runs
 from tray.config.jobs import Job
@@ -12,14 +14,27 @@ from tray.core.errors import AlreadyRunningError, UnsafeFolderError
 from tray.core.locks import FileLock
 from tray.core.model import BACKUP
 from tray.core.paths import Places, private
-from tray.recording import skips
-from tray.schedule import conditions
-from tray.schedule.conditions import Unmet
 
 PATIENCE_SECONDS = 120.0
 """How long a scheduled start waits for its conditions: after sleep the network and a drive need a moment."""
 _PAUSE_SECONDS = 5.0
-_RUNNING = Unmet(skips.ALREADY_RUNNING, "The run before it still goes on.")
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """A condition that does not hold.
+
+    Attributes:
+        reason: One of `recording.skips.REASONS`.
+        why: The reason as a sentence.
+    """
+
+    reason: str
+    why: str
+
+
+_RUNNING = Unmet("already running", "The run before it still goes on.")
+_DISABLED = Unmet("disabled", "The job is disabled in config.toml.")
 
 
 @dataclass(slots=True)
@@ -53,7 +68,7 @@ def take(places: Places, job: Job, *, scheduled: bool, patience: float = PATIENC
         return turn
     if reason is None:
         return turn
-    skips.record(places, job.name, reason.reason, reason.why, engine=job.engine)
+    _seldom("tray.recording.skips").record(places, job.name, reason.reason, reason.why, engine=job.engine)
     if not scheduled:
         raise AlreadyRunningError(job.name)
     print(f"backup-tray: {job.name} was skipped: {reason.why}", file=sys.stderr)
@@ -63,13 +78,13 @@ def take(places: Places, job: Job, *, scheduled: bool, patience: float = PATIENC
 def _unmet(places: Places, job: Job, patience: float) -> Unmet | None:
     """Return why a scheduled start is skipped, None if it is not."""
     if not job.enabled:
-        return Unmet(skips.DISABLED, "The job is disabled in config.toml.")
+        return _DISABLED
     deadline = clock.monotonic() + patience
     while True:
         reason = _running(places, job)
         if reason is not None:
             return reason
-        reason = conditions.unmet(job) if job.conditions else None
+        reason = _seldom("tray.schedule.conditions").unmet(job) if job.conditions else None
         if reason is None or clock.monotonic() >= deadline:
             return reason
         time.sleep(min(_PAUSE_SECONDS, max(deadline - clock.monotonic(), 0)))
@@ -92,9 +107,15 @@ def _locked(places: Places, job: Job) -> tuple[Turn, Unmet | None]:
     """Take the job's lock, so that of two starts at the same moment one goes on."""
     try:
         folder = private(private(places.state) / "turns")
-        lock = FileLock(folder / hashlib.sha256(job.name.encode("utf-8", "surrogatepass")).hexdigest()[:16])
+        name = job.name.encode("utf-8", "surrogatepass")
+        lock = FileLock(folder / f"{zlib.crc32(name):08x}-{name.hex()[:200]}")
         if not lock.acquire():
             return Turn(), _RUNNING
     except (OSError, UnsafeFolderError):  # no lock can be had there: a backup does not wait for that
         return Turn(), None
     return Turn(lock), None
+
+
+def _seldom(module: str) -> Any:
+    """Return a module for which most backups do not wait: they start without conditions, and are not skipped."""
+    return import_module(module)

@@ -1,6 +1,8 @@
 """One run of a job at a time, and a scheduled one only under its conditions; a start that is skipped is on record."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,7 @@ from tray.core.paths import Places, private
 from tray.recording import skips
 from tray.runs import Process, RunInfo
 from tray.schedule import conditions, turn
-from tray.schedule.conditions import Unmet
-from tray.schedule.turn import Turn
+from tray.schedule.turn import Turn, Unmet
 
 JOB = Job("home", None, command=("true",), matches=("restic → /srv",), conditions=("power",))
 MET = Job("home", None, command=("true",), matches=("restic → /srv",))
@@ -97,6 +98,7 @@ def test_a_disabled_job_is_skipped_by_its_schedule(places: Places) -> None:
     disabled = Job("home", None, command=("true",), enabled=False)
     assert turn.take(places, disabled, scheduled=True) is None
     assert on_record(places) == [("run.skipped", "disabled")]
+    assert {turn._RUNNING.reason, turn._DISABLED.reason} <= set(skips.REASONS)
     assert turn.take(places, disabled, scheduled=False) is not None
 
 
@@ -118,3 +120,11 @@ def test_without_a_place_for_locks_the_backup_starts(places: Places) -> None:
     private(places.state)
     Path(places.state / "turns").write_text("no folder")
     assert turn.take(places, MET, scheduled=True) is not None
+
+
+@pytest.mark.process
+def test_most_backups_wait_for_no_condition() -> None:
+    """The checks and their record are loaded only for jobs that have conditions, or when a start is skipped."""
+    loaded = "import sys, tray.schedule.turn; print(*sorted(sys.modules))"
+    words = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"psutil", "sqlite3", "tray.schedule.conditions", "tray.audit.spool", "hashlib"} & set(words)
