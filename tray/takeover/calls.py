@@ -152,8 +152,9 @@ class Reader:
             text = next((behind[at + 1] for at, word in enumerate(behind[:-1]) if word in ("-c", "--command")), None)
         if text is not None:
             inside = Shell(dict(shell.variables), shell.folder, shell.host, shell.user, shell.now, (name,))
+            user = _other_user(name, behind)
             for part in self.calls(text, inside, call.script, depth + 1):
-                yield Call(part.argv, part.environ, part.folder, part.script, call.at)
+                yield Call((*user, *part.argv), part.environ, part.folder, part.script, call.at)
             return
         if name in SHELLS:
             behind = (
@@ -188,6 +189,15 @@ class Reader:
     def _note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+
+def _other_user(name: str, words: Sequence[str]) -> tuple[str, ...]:
+    """Return words of the same meaning that go before a command which `su` runs as another user; none for any other program."""
+    if name not in ("su", "runuser"):
+        return ()
+    text = next((at + 1 for at, word in enumerate(words) if word in ("-c", "--command")), 0)
+    users = [word for at, word in enumerate(words[1:], 1) if at != text and not word.startswith("-")]
+    return ("sudo", "-u", users[0] if users else "root")
 
 
 def is_shell(text: str) -> bool:

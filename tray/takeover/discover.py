@@ -4,6 +4,7 @@ import os
 import re
 import socket
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 from tray.core import clock
 from tray.core.dataclass import replace
@@ -18,6 +19,16 @@ _ABLE = ("new", "idle")
 _ORDER = {"new": 0, "idle": 1}
 """Decided before jobs are looked at, so that a number means the same backup once another one is watched."""
 _ALIKE = "its runs cannot be told from those of other commands, but under `backup-tray run` they can"
+
+
+_THE_REST = Finding(
+    "this machine",
+    None,
+    None,
+    "",
+    why=f"there are more than {_MOST} backups, and only so many are shown",
+    state="not understood",
+)
 
 
 def this_machine() -> Machine:
@@ -35,10 +46,11 @@ def discover(machine: Machine, taken: Mapping[str, Sequence[str]]) -> list[Findi
         taken: The jobs that are configured, by name, each with the automatic names that belong to it.
     """
     starts, budget = [*crontabs.starts(machine), *timers.starts(machine)], Budget()
-    findings = [finding for start in starts for finding in understand.findings(start, machine, budget)]
-    findings = _one_each(findings)
+    every = (finding for start in starts for finding in understand.findings(start, machine, budget))
+    findings = _one_each(islice(every, _MOST))
+    more = next(every, None) is not None
     findings += _unscheduled(machine, findings)
-    findings = _told_apart(findings[:_MOST])
+    findings = _told_apart(findings[:_MOST]) + ([_THE_REST] if more or len(findings) > _MOST else [])
     findings.sort(key=lambda finding: _ORDER.get(finding.state, len(_ORDER)))
     return _named(findings, taken)
 

@@ -14,6 +14,7 @@ from tray.observe.examine import NOT_ALONE, VARIABLES, absolute
 from tray.takeover.shell import UNKNOWN
 
 _SHOWN = "…"
+_ELSEWHERE = ("user=", "root=", "host=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,8 @@ def _names(
 def _observed(argv: Sequence[str], environ: Mapping[str, str], folder: str | None) -> list[str]:
     """Return the name that the tracker gives, which sees the engine's process alone, with few of its variables."""
     inner = engines.unwrap(argv, environ)
+    if any(setting.startswith(_ELSEWHERE) for setting in inner.sets):
+        return []  # as another user, whose runs are not ours, or in another root
     own = list(argv[inner.at :])
     seen = {name: value for name, value in {**environ, **inner.environ}.items() if name in VARIABLES}
     engine, at = engines.recognise(own, seen)

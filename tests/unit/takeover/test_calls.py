@@ -58,6 +58,12 @@ def test_a_name_in_path_is_followed() -> None:
     assert [call.argv for call in entries] == [("restic", "backup", "/z")]
 
 
+def test_su_is_another_user() -> None:
+    """Its engine's runs are that user's."""
+    entries, _ = calls("su - bob -c 'restic backup /x'; runuser -c 'restic backup /y' bob; su -c 'restic backup /z'")
+    assert [call.argv[:3] for call in entries] == [("sudo", "-u", "bob")] * 2 + [("sudo", "-u", "root")]
+
+
 def test_a_missing_settings_file_is_said() -> None:
     """Its variables are not known then."""
     _, reader = calls(". /etc/gone; restic backup /x")

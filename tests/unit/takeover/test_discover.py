@@ -179,6 +179,22 @@ def test_a_run_that_is_never_seen_by_itself_needs_our_prefix(tmp_path: Path) -> 
     assert words.line(entry, "PREFIX") == "0 2 * * * PREFIX /opt/b.sh"
 
 
+@pytest.mark.parametrize("before", ["sudo -u bob", "su bob -c", "chpst -u bob", "systemd-run --uid bob --wait --pipe"])
+def test_a_run_as_another_user_needs_our_prefix(tmp_path: Path, before: str) -> None:
+    """The tracker of this user does not see it, or calls it by that user's name."""
+    command = "'restic -r /b backup /x'" if before.startswith("su b") else "restic -r /b backup /x"
+    (entry,) = discover.discover(machine(tmp_path, f"0 2 * * * {before} {command}\n"), {})
+    assert entry.state == "prefix"
+
+
+def test_more_than_can_be_shown_is_said(tmp_path: Path) -> None:
+    """A crontab of thousands of lines is cut off, and not silently."""
+    crontab = "".join(f"0 2 * * * restic -r /b backup /{number}\n" for number in range(600))
+    entries = discover.discover(machine(tmp_path, crontab), {})
+    assert len(entries) == 501
+    assert "more than 500 backups" in entries[-1].why
+
+
 def test_the_systems_own_copies_are_no_backups(tmp_path: Path) -> None:
     """Debian keeps a copy of its list of packages each night."""
     put(tmp_path, "/etc/crontab", "25 6 * * * root run-parts /etc/cron.daily\n")
