@@ -174,3 +174,15 @@ def test_the_name_of_a_long_command_begins_where_the_command_begins() -> None:
     assert name("sudo -u db /opt/scripts/dump.sh " + "/very/long/path" * 20).startswith(
         "/opt/scripts/dump.sh /very/long/path"
     )
+
+
+def test_the_list_that_borgmatic_2_makes_is_the_same_every_night() -> None:
+    """It is in another folder at each run, and elsewhere in a session than under cron; a list of the user's own keeps its name."""
+    lists = (
+        "/tmp/borgmatic-p6xjk2x4/borgmatic/tmptk0gfsn1",
+        "/run/user/1000/borgmatic-a_b1c2d3/borgmatic/tmp0_1a2b3c",
+        "/run/borgmatic/tmpabcdefgh",
+    )
+    assert {nightly.settled(f"patterns-from={path}", (), 0, place=False) for path in lists} == {"patterns-from=TMP"}
+    own = "patterns-from=/etc/borgmatic/tmp-patterns"
+    assert nightly.settled(own, (), 0, place=False) == own
