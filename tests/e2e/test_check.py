@@ -132,6 +132,17 @@ def test_a_damaged_pack_file_fails_the_check_and_is_named(home: Home) -> None:
     assert "proof" not in body()
 
 
+def test_errors_beside_another_restic_are_no_verdict(home: Home) -> None:
+    """A prune that removes data meanwhile looks like damage: that is said, and is neither fine nor a failed check."""
+    home.pack().unlink()
+    lock = home.repository / "locks" / ("ab" * 32)
+    lock.write_bytes(b"of another one")
+    assert tray("check", "home").returncode == 1
+    assert "another restic is at work in the repository" in last()["reason"]
+    lock.unlink()
+    assert (tray("check", "home").returncode, last()["outcome"]) == (2, "failed")
+
+
 def test_a_flipped_byte_is_found_where_the_data_is_read(home: Home) -> None:
     """`read_data` of the configuration reaches the engine."""
     pack = home.pack()

@@ -80,6 +80,10 @@ class Prover(Protocol):
         """
         ...
 
+    def locks(self, way: Way) -> list[str] | None:
+        """Return the command that prints a line for each lock in the repository; None if the engine has none."""
+        ...
+
     def snapshots(self, way: Way) -> list[str]:
         """Return the command that prints the newest snapshots as JSON."""
         ...

@@ -10,23 +10,24 @@ import shutil
 import signal
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from tray.core.dataclass import dataclass
 from tray.core.errors import AlreadyRunningError, BackupTrayError
 from tray.core.locks import FileLock
-from tray.core.model import Outcome
+from tray.core.model import CHECK, Outcome
 from tray.core.paths import Places, places, private
-from tray.engines.base import Result
+from tray.core.redact import Redactor
+from tray.engines.base import Plan, Result
 from tray.engines.proving import Item, Snapshot
 from tray.jobs import configured, samples, ways
 from tray.jobs.engine_calls import Calls
 from tray.jobs.samples import Match, Sample
+from tray.jobs.verdicts import Verdict, judged, newest, unproven
 from tray.jobs.ways import Access
 from tray.wording import escape, plural, size
 
@@ -35,6 +36,8 @@ FOLDER = "restored"
 ROOM = 64 << 20
 """Bytes that stay free on the disk beside the restored files."""
 _MOST_ANSWER = 64 << 20
+_ENOUGH = 10
+_GOOD = (Outcome.SUCCEEDED, Outcome.WARNING)
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
@@ -44,20 +47,6 @@ class Stopped(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The result of a check, as the last line says it.
-
-    Attributes:
-        proof: files, bytes, snapshot and how they were compared; None if nothing was.
-    """
-
-    outcome: Outcome
-    reason: str
-    advice: str | None = None
-    proof: Mapping[str, Any] | None = None
 
 
 class _OverError(Exception):
@@ -181,13 +170,47 @@ class Check:
         except ValueError as error:
             raise _OverError(Verdict(Outcome.FAILED, f"The check was not started: {error}.")) from error
         _say(f"{self.access.engine.name} checks its repository:")
+        before = {snapshot.id for snapshot in self._snapshots()}
         result = self._calls.run(argv)
-        if result.outcome not in (Outcome.SUCCEEDED, Outcome.WARNING):
+        if result.outcome not in _GOOD and before != {snapshot.id for snapshot in self._snapshots()}:
+            _say("Snapshots came or went meanwhile, so the check begins again:")
+            result = self._calls.run(argv)
+        if result.outcome not in _GOOD:
+            if self._is_busy():
+                why = f"another {self.access.engine.name} is at work in the repository, or left a lock"
+                raise _unproven(f"{why}, and the check said: {result.reason.rstrip('.')}", self._unlock())
             raise _failed(result)
         self._doubt = result.reason if result.outcome is Outcome.WARNING else ""
 
+    def _unlock(self) -> str:
+        """Return the step after a check beside another process of the engine."""
+        way, engine = self.access.way, self.access.engine
+        place = None if way.address is None else Redactor((), self.access.environ).text(way.address)
+        command = engine.unlock(Plan((way.program,), CHECK, {}, place))
+        return f"Check again once it is done; if none is at work, remove the lock: `{command}`."
+
+    def _is_busy(self) -> bool:
+        """Whether another process of the engine may be removing data, which looks like damage to a check that takes no lock."""
+        lines: list[bytes] = []
+
+        def take(line: bytes) -> bool:
+            lines.append(line)
+            return len(lines) < _ENOUGH
+
+        argv = self.access.prover.locks(self.access.way)
+        return argv is not None and self._calls.run(argv, take=take).outcome is Outcome.SUCCEEDED and bool(lines)
+
     def _snapshot(self) -> Snapshot:
         """Return the newest snapshot of the job."""
+        known = self._snapshots()
+        snapshot = newest(known, self.access.way.sources)
+        if snapshot is None:
+            of = "no snapshot of this job's sources" if known else "no snapshot"
+            raise _unproven(f"the repository holds {of}", "Make a backup first.")
+        return snapshot
+
+    def _snapshots(self) -> list[Snapshot]:
+        """Return the newest snapshots of the repository."""
         answer = bytearray()
 
         def take(line: bytes) -> bool:
@@ -198,15 +221,10 @@ class Check:
         if result.outcome is not Outcome.SUCCEEDED:
             raise _failed(result)
         try:
-            known = self.access.prover.read_snapshots(json.loads(answer or b"null"))
+            return self.access.prover.read_snapshots(json.loads(answer or b"null"))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             reason = f"The list of snapshots makes no sense ({type(error).__name__}: {error})."
             raise _OverError(Verdict(Outcome.FAILED, reason)) from error
-        snapshot = newest(known, self.access.way.sources)
-        if snapshot is None:
-            of = "no snapshot of this job's sources" if known else "no snapshot"
-            raise _unproven(f"the repository holds {of}", "Make a backup first.")
-        return snapshot
 
     def _choose(self, snapshot: Snapshot) -> list[Item]:
         """Return a few random files of the snapshot, for which there is room."""
@@ -307,62 +325,13 @@ _AFTER_DIFFERENCE = (
 )
 
 
-def newest(known: Sequence[Snapshot], sources: Sequence[str]) -> Snapshot | None:
-    """Return the newest snapshot of *sources*; without known sources the newest of all."""
-    fit = [snapshot for snapshot in known if snapshot.sources is None or _holds(snapshot.sources, sources)]
-    return max(fit, key=lambda snapshot: snapshot.time_ms, default=None)
-
-
-def _holds(paths: Sequence[str], sources: Sequence[str]) -> bool:
-    """Whether a snapshot of *paths* holds all *sources*; a relative one may be named as it is, or from the root."""
-    known = set(map(os.path.normpath, paths))
-    return all({os.path.normpath(source), os.path.abspath(source)} & known for source in sources)
-
-
-def judged(snapshot: Snapshot, compared: Sequence[tuple[Item, Match, bool]], doubt: str) -> Verdict:
-    """Return the result where no restored file is wrong.
-
-    Args:
-        compared: Each file, how it compares with its source, and whether it equals the hash in the snapshot.
-        doubt: The engine's warning; empty if it has none.
-    """
-    proven = [(item, match, by_hash) for item, match, by_hash in compared if match is Match.SAME or by_hash]
-    ways_of = {
-        "with the source": sum(match is Match.SAME for _, match, _ in proven),
-        "with the snapshot's hash": sum(match is not Match.SAME for _, match, _ in proven),
-    }
-    changed = sum(match is Match.CHANGED for _, match, _ in compared)
-    if not proven:
-        but = "all of them have changed since" if changed == len(compared) else "their sources are not there or changed"
-        return _unproven(f"{plural(len(compared), 'file')} could be restored, but {but}", None).verdict
-    total = sum(item.size for item, _, _ in proven)
-    how = " and ".join(f"{number} {way}" for way, number in ways_of.items() if number)
-    reason = (
-        f"Proven restorable: {plural(len(proven), 'file')}, {size(total)}, of snapshot {snapshot.id[:16]} "
-        f"restored and compared, {how}"
-    )
-    if changed:
-        reason += f"; {changed} changed since the backup"
-    proof = {
-        "files": len(proven),
-        "bytes": total,
-        "snapshot": snapshot.id,
-        "how": how,
-        "changed_since": changed,
-        "restored": len(compared),
-    }
-    if doubt:
-        return Verdict(Outcome.WARNING, f"{reason}; but the check warns: {doubt}", proof=proof)
-    return Verdict(Outcome.SUCCEEDED, f"{reason}.", proof=proof)
-
-
 def _failed(result: Result, before: str = "") -> _OverError:
     """Return the end of a check in which a command of the engine failed."""
     return _OverError(Verdict(Outcome.FAILED, f"{before}{result.reason}", result.advice))
 
 
-def _unproven(why: str, step: str | None) -> _OverError:
-    return _OverError(Verdict(Outcome.WARNING, f"Nothing was proven: {why}.", step))
+def _unproven(why: str, step: str) -> _OverError:
+    return _OverError(unproven(why, step))
 
 
 def _told(verdict: Verdict) -> int:

@@ -41,6 +41,10 @@ class BorgProver:
             raise ValueError('borg verifies "all" data, or reads the segments only; it knows no parts')
         return _command(way, "check", "-v", *(["--verify-data"] if read_data else []))
 
+    def locks(self, way: Way) -> list[str] | None:  # noqa: ARG002 - the contract
+        """Name no command: borg has none."""
+        return None
+
     def snapshots(self, way: Way) -> list[str]:
         """Return `borg list`."""
         return _command(way, "list", "--json", "--format={command_line}", f"--last={_NEWEST}")

@@ -55,6 +55,10 @@ class ResticProver:
             raise ValueError('restic reads "all", a part such as "5%" or "1/10", or an amount such as "500M"')
         return _command(way, "check", f"--read-data-subset={read_data}")
 
+    def locks(self, way: Way) -> list[str]:
+        """Return `restic list locks`."""
+        return _command(way, "list", "locks")
+
     def snapshots(self, way: Way) -> list[str]:
         """Return `restic snapshots`."""
         return _command(way, "snapshots", "--json")

@@ -4,8 +4,8 @@ import pytest
 
 from tray.core.model import Outcome
 from tray.engines.proving import Item, Snapshot
-from tray.jobs.proof import judged, newest
 from tray.jobs.samples import Match
+from tray.jobs.verdicts import judged, newest
 
 SNAPSHOT = Snapshot("4f3c" * 16, 1000, ("/home/ann",))
 FILE = Item("/home/ann/a", 1000)
