@@ -6,6 +6,7 @@ sides of an `if` and the body of each loop and function, since any of them may r
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import dropwhile
 
 from tray.core import regex
 from tray.core.dataclass import dataclass, field
@@ -157,9 +158,11 @@ class Reader:
                 yield Call((*user, *part.argv), part.environ, part.folder, part.script, call.at)
             return
         if name in SHELLS:
-            behind = (
-                tuple(word for number, word in enumerate(behind[1:]) if number or not word.startswith("-")) or behind
-            )
+            behind = tuple(dropwhile(lambda word: word.startswith(("-", "+")), behind[1:])) or behind
+        handed = behind[behind.index("--") + 1 :] if "--" in behind else ()
+        if self.stops(handed):  # `runitor -uuid ID -- restic backup /x`
+            yield Call(tuple(handed), call.environ, call.folder, call.script, call.at)
+            return
         yield from self._script(call, behind, shell, depth, asked=name in SHELLS)
 
     def _script(self, call: Call, behind: Sequence[str], shell: Shell, depth: int, *, asked: bool) -> Iterator[Call]:

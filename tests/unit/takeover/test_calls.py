@@ -52,10 +52,23 @@ def test_a_script_that_calls_itself_ends() -> None:
     assert 1 <= len(entries) <= 10
 
 
+def test_a_script_may_be_handed_to_a_shell() -> None:
+    """With the shell's own options before it."""
+    entries, _ = calls("bash -e -u /bin/night --now")
+    assert len(entries) == 4
+    assert entries[0].argv == ("restic", "backup", "--now")
+
+
 def test_a_name_in_path_is_followed() -> None:
     """Cron finds it in PATH, and so does the search."""
     entries, _ = calls("named >/dev/null")
     assert [call.argv for call in entries] == [("restic", "backup", "/z")]
+
+
+def test_an_unknown_program_may_hand_on_a_command() -> None:
+    """Two dashes end its own options; our prefix goes before it."""
+    entries, _ = calls("runitor -uuid x -- nice restic backup /x && wait-online -- echo done")
+    assert [(call.argv, call.at) for call in entries] == [(("nice", "restic", "backup", "/x"), 0)]
 
 
 def test_su_is_another_user() -> None:
