@@ -256,8 +256,12 @@ def _save(places: Places, names: tuple[str, ...], words: str, change: Callable[[
         changed = change(text)
         before, after = _fault(places, text, names[-1]), _fault(places, changed, names[-1])
         if after is not None and (before is None or before.why != after.why):
-            step = "Look at the options: `backup-tray jobs edit --help`."
-            raise JobChangeError(f"The job {names[-1]!r} was not changed.", why=after.why, next=step)
+            verb = "changed" if names[-1] in tomllib.loads(text).get("jobs", {}) else "made"
+            part = "edit" if verb == "changed" else "add"
+            step = (
+                f"Look at the options, among them `--command` for the whole command: `backup-tray jobs {part} --help`."
+            )
+            raise JobChangeError(f"The job {names[-1]!r} was not {verb}.", why=after.why, next=step)
         return changed
 
     config_changes.check(places)  # an edit by hand goes on record as such first
