@@ -12,7 +12,7 @@ from tray.config.jobs import Job
 from tray.core.errors import BackupTrayError, JobSetupError, UsageError
 from tray.core.files import opened
 from tray.core.paths import Places, places
-from tray.jobs import configured, first_backup
+from tray.jobs import first_backup
 from tray.wording import escape
 
 _LONGEST_PASSWORD = 4096
@@ -126,8 +126,7 @@ def _explain(job: Job) -> None:
     print(f"\nThe job {escape(job.name)} and its repository {escape(str(job.repository))} are made.")
     print(f"  its password is kept in   {escape(str(job.password_file))}")
     print(f"  to run it now             backup-tray backup {escape(shlex.quote(job.name))}")
-    print("  to run it every night     add this line with `crontab -e`:")
-    print(f"    {escape(configured.cron_line(job))}")
+    print(f"  to run it every night     backup-tray schedule {escape(shlex.quote(job.name))} --on 2:15")
 
 
 CREATE = Command(

@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -89,6 +90,8 @@ class Systemd:
             SchedulerError: systemd cannot be reached or refuses, or a file of that name is not ours. Nothing has changed then.
         """
         self.check()
+        if self.system:
+            _check_trusted(plan)
         made = units.of(plan)
         before = {path: _text(path) for path in made.files(self.folder)}
         for path, text in before.items():
@@ -264,6 +267,19 @@ def moment_ms(text: str | None) -> int | None:
     if match is None:
         return None
     return int(datetime.fromisoformat(match[1]).replace(tzinfo=UTC).timestamp()) * 1000
+
+
+def _check_trusted(plan: Plan) -> None:
+    """Raise SchedulerError unless only root can change the program that root's timer starts, and the folders on the way to it."""
+    for word in plan.launcher:
+        for path in (Path(word), *Path(word).parents) if os.path.isabs(word) else ():
+            state = path.stat()
+            if state.st_uid != 0 or state.st_mode & stat.S_IWOTH:  # Debian lets its group staff write below /usr/local
+                raise SchedulerError(
+                    "The program is not safe to be started by root's timer.",
+                    why=f"Others than root can change {path}, and so would become root.",
+                    next="Install it for everybody: `sudo installers/linux/install.sh --system`.",
+                )
 
 
 def _uid() -> int:

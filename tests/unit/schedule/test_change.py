@@ -187,6 +187,19 @@ def test_a_file_of_another_program_is_not_replaced(
     assert [path.name for path in folder.iterdir()] == [file.name]
 
 
+def test_root_starts_no_program_that_others_can_change(
+    configured: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A user who may write to it, or to a folder on the way, would become root at the next start."""
+    monkeypatch.setattr("tray.jobs.configured.launcher", lambda: str(tmp_path / "backup-tray"))
+    (tmp_path / "backup-tray").touch()
+    monkeypatch.setattr(Systemd, "check", lambda _: None)
+    monkeypatch.setattr(Systemd, "ours", classmethod(lambda _: Systemd(True, tmp_path / "units")))
+    assert main(["schedule", "home", "--on", "daily", "--by", "systemd"]) == 2
+    assert "install.sh --system" in capsys.readouterr().err
+    assert not (tmp_path / "units").exists()
+
+
 def test_systemds_times_are_read() -> None:
     """As `systemctl show --timestamp=utc` prints them."""
     assert systemd.moment_ms("Mon 2026-11-30 20:31:07 UTC") == 1_796_070_667_000
