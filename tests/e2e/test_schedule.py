@@ -200,6 +200,8 @@ def test_starts_that_were_missed_together_do_not_begin_at_once(booted: Booted) -
     assert begins[-1] - begins[0] > timedelta(seconds=1)
     assert "small 0, small 1, small 2" in booted.tray("ann", "schedule", "--remove", "--all").stdout
     assert units.PREFIX not in booted.systemctl("ann", "list-timers", "--all")
+    for name in names:
+        booted.tray("ann", "jobs", "remove", name)
 
 
 def test_roots_timer_is_the_systems_and_its_runs_are_shown_to_a_member(booted: Booted) -> None:
@@ -228,7 +230,7 @@ def test_systemd_ends_the_engine_cleanly(booted: Booted) -> None:
     home = booted.homes["ann"]
     booted.root("sh", "-c", f"head -c 20000000 /dev/urandom >{home}/papers/big")
     config = home / ".config/backup-tray/config.toml"
-    booted.root("sed", "-i", '$ a options = ["--limit-upload", "500"]', config)
+    booted.root("sed", "-i", r'/^\[jobs.home\]/a options = ["--limit-upload", "500"]', config)
     try:
         booted.tray("ann", "schedule", "home", "--on", "daily")
         before = number_of_runs(booted)
