@@ -38,6 +38,9 @@ PSEUDO_UNITS = 2
 MARGIN = 1.15
 """The threshold lies so far above the largest score of the past."""
 
+OUTAGE = 2.0
+"""A longer gap than so many times the threshold of its time counts as one of that length."""
+
 LATENESS_MS = 900_000
 """A success may come so much later in a day than ever before, a quarter of the unit at most."""
 
@@ -93,7 +96,17 @@ class Learnt:
     open_ms: int
 
     def limit(self, scores: Sequence[float]) -> float:
-        """Return the threshold after *scores*."""
+        """Return the threshold after *scores*.
+
+        An outage that the user was told of is no part of the rhythm: it counts as `OUTAGE` times the threshold of its time at most.
+        Otherwise a job that was dead for a month could die again for a month without a word.
+        """
+        clipped = list(scores[:FEW_GAPS])
+        for score in scores[FEW_GAPS:]:
+            clipped.append(min(score, OUTAGE * self._threshold(clipped)))
+        return self._threshold(clipped)
+
+    def _threshold(self, scores: Sequence[float]) -> float:
         mean = sum(scores) / len(scores)
         variation = sum((score - mean) ** 2 for score in scores) / len(scores) / (mean * mean)
         a_year = max(2.0, 365 * DAY_MS / self.unit.length_ms * sum(self.shares) / len(self.shares))

@@ -196,7 +196,10 @@ def _drop_ins(manager: _Manager, *names: str) -> list[str]:
 
 def _is_on(manager: _Manager, name: str, properties: Mapping[str, str] | None) -> bool:
     if properties is not None:
-        return properties.get("ActiveState") == "active" or properties.get("UnitFileState") in ("enabled", "enabled-runtime")
+        return properties.get("ActiveState") == "active" or properties.get("UnitFileState") in (
+            "enabled",
+            "enabled-runtime",
+        )
     return any(
         os.path.lexists(f"{folder}/{wants}/{name}")
         for folder in manager.folders

@@ -52,6 +52,13 @@ def test_sleep_does_not_count_against_a_learnt_rhythm() -> None:
     assert expect(LEARNT, past, awake, wakes + 2 * DAY).word is Word.OVERDUE
 
 
+def test_an_outage_of_the_past_is_no_part_of_the_rhythm() -> None:
+    """A job that was dead for a month and ran again for a month is told within a week when it dies again, not after a month."""
+    before, after = daily("2026-01-01 02:00", 100), daily("2026-05-11 02:00", 30)
+    past = Past((*before.goods, *after.goods), before.goods[0][0])
+    assert expect(LEARNT, past, SERVER, at("2026-06-16 03:00")).word is Word.OVERDUE
+
+
 def test_an_hourly_job_is_judged_by_the_hour() -> None:
     """With gaps below half a day the unit is an hour."""
     past = daily("2026-03-01 00:05", 100, every=HOUR)
