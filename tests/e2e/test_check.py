@@ -241,7 +241,7 @@ def test_what_cannot_be_checked_says_the_way_out(home: Home) -> None:
     config.write_text(
         '[jobs.tar]\ncommand = ["tar", "-cf", "/tmp/a.tar", "/etc"]\n[jobs.script]\ncommand = ["/opt/backup"]\n'
     )
-    for job, words in (("tar", "restic and borg, not of tar"), ("script", "script or another program")):
+    for job, words in (("tar", "restic, borg, rclone, not of tar"), ("script", "script or another program")):
         done = tray("check", job)
         assert (done.returncode, words in done.stderr, "next:" in done.stderr) == (2, True, True)
 
@@ -342,3 +342,28 @@ def test_a_check_has_its_own_rhythm(home: Home) -> None:
     assert of("home (check)")["word"] == "fine"
     assert of("home (check)")["next"] > before
     assert len([job for job in status()["jobs"] if job["kind"] == "check"]) == 1
+
+
+def test_a_copy_of_rclone_is_compared_with_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through an encrypted remote; a copy whose files have all changed since proves nothing."""
+    monkeypatch.setenv("BACKUP_TRAY_HOME", str(tmp_path / "bt"))
+    source = make_tree(tmp_path / "source", files=4, size=40_000)
+    (source / "a b").mkdir()
+    (source / "d0" / "file0").rename(source / "a b" / "f[1]*{x}.txt")
+    secret = subprocess.check_output(["rclone", "obscure", PASSWORD], text=True).strip()
+    (tmp_path / "rclone.conf").write_text(f"[safe]\ntype = crypt\nremote = {tmp_path}/copy\npassword = {secret}\n")
+    command = ["rclone", "sync", "--config", str(tmp_path / "rclone.conf"), str(source), "safe:"]
+    subprocess.run(command, check=True)
+    places().config_file.parent.mkdir(parents=True, mode=0o700)
+    places().config_file.write_text(f"[jobs.copy]\ncommand = {json.dumps(command)}\n")
+    done = tray("check", "copy")
+    assert (done.returncode, done.stdout.count("same as the source\n")) == (0, 3), done.stdout + done.stderr
+    assert (last()["engine"], body()["proof"]["snapshot"]) == ("rclone", None)
+    for path in source.rglob("f*"):
+        path.write_bytes(b"new")
+    assert tray("check", "copy").returncode == 1
+    assert last()["reason"].startswith(
+        "Nothing was proven: 3 files could be restored, but all of them have changed since"
+    )
+    shutil.rmtree(tmp_path / "copy")
+    assert tray("check", "copy").returncode == 2

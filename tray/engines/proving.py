@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 from tray.core.dataclass import dataclass, field
 
-PROVERS = ("restic", "borg")
+PROVERS = ("restic", "borg", "rclone")
 """Engines that can prove it."""
 ALL = "all"
 """For `Prover.check`: read all data."""
@@ -67,13 +67,19 @@ class Prover(Protocol):
 
     hashes_by_restoring: bool
     """The restore itself compares each file with the hashes in the snapshot, and says so (`verified`)."""
+    restores_here: bool
+    """It restores into its working folder."""
 
     def way(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Way:
-        """Return the way into the repository of the backup command *argv*, whose engine stands at index *at*."""
+        """Return the way into the repository of the backup command *argv*, whose engine stands at index *at*.
+
+        Raises:
+            ValueError: Nothing of it could be compared; the text is the second half of a sentence.
+        """
         ...
 
-    def check(self, way: Way, read_data: str | None) -> list[str]:
-        """Return the engine's check; *read_data*: also read that part of the data: "5%", "1/10", or `ALL`.
+    def check(self, way: Way, read_data: str | None) -> list[str] | None:
+        """Return the engine's check, None if it has none; *read_data*: also read that part of the data: "5%", "1/10", or `ALL`.
 
         Raises:
             ValueError: It cannot read such a part; the error's text says why.
@@ -84,8 +90,8 @@ class Prover(Protocol):
         """Return the command that prints a line for each lock in the repository; None if the engine has none."""
         ...
 
-    def snapshots(self, way: Way) -> list[str]:
-        """Return the command that prints the newest snapshots as JSON."""
+    def snapshots(self, way: Way) -> list[str] | None:
+        """Return the command that prints the newest snapshots as JSON; None if there is only one copy, without an id."""
         ...
 
     def read_snapshots(self, answer: Any) -> list[Snapshot]:
@@ -120,7 +126,7 @@ class Prover(Protocol):
         """Return path and SHA-256 in hex of one of these lines."""
         ...
 
-    def source(self, item: Item) -> str | None:
+    def source(self, way: Way, item: Item) -> str | None:
         """Return where the file was when it was backed up, None where the snapshot holds no absolute path."""
         ...
 

@@ -27,7 +27,7 @@ from tray.engines.proving import Item, Snapshot
 from tray.jobs import configured, samples, ways
 from tray.jobs.engine_calls import Calls
 from tray.jobs.samples import Match, Sample
-from tray.jobs.verdicts import Verdict, judged, newest, unproven
+from tray.jobs.verdicts import Verdict, judged, named, newest, unproven
 from tray.jobs.ways import Access
 from tray.wording import escape, plural, size
 
@@ -169,6 +169,8 @@ class Check:
             argv = self.access.prover.check(self.access.way, self.read_data)
         except ValueError as error:
             raise _OverError(Verdict(Outcome.FAILED, f"The check was not started: {error}.")) from error
+        if argv is None:
+            return
         _say(f"{self.access.engine.name} checks its repository:")
         before = {snapshot.id for snapshot in self._snapshots()}
         result = self._calls.run(argv)
@@ -210,14 +212,17 @@ class Check:
         return snapshot
 
     def _snapshots(self) -> list[Snapshot]:
-        """Return the newest snapshots of the repository."""
+        """Return the newest snapshots of the repository; of an engine that only copies, its one copy."""
+        argv = self.access.prover.snapshots(self.access.way)
+        if argv is None:
+            return [Snapshot("", 0)]
         answer = bytearray()
 
         def take(line: bytes) -> bool:
             answer.extend(line)
             return len(answer) <= _MOST_ANSWER
 
-        result = self._calls.run(self.access.prover.snapshots(self.access.way), take=take)
+        result = self._calls.run(argv, take=take)
         if result.outcome is not Outcome.SUCCEEDED:
             raise _failed(result)
         try:
@@ -240,7 +245,7 @@ class Check:
         items = sample.chosen()
         if not items:
             why = "holds no files" if not sample.files else "holds no file that is neither empty nor larger than 50 MiB"
-            raise _unproven(f"snapshot {snapshot.id[:16]} {why}", "Look at the sources of the job.")
+            raise _unproven(f"{named(snapshot)} {why}", "Look at the sources of the job.")
         needed = sum(item.size for item in items)
         free = shutil.disk_usage(self.folder).free
         if free < needed + ROOM:
@@ -249,7 +254,7 @@ class Check:
                 "Free some space there, then check again.",
             )
         of = f"{sample.files:,}" if sample.whole else f"the first {sample.files:,}"
-        _say(f"Restoring {plural(len(items), 'file')} of {of}, chosen at random, from snapshot {snapshot.id[:16]}:")
+        _say(f"Restoring {plural(len(items), 'file')} of {of}, chosen at random, from {named(snapshot)}:")
         return items
 
     def _restore(self, snapshot: Snapshot, items: Sequence[Item]) -> None:
@@ -261,7 +266,8 @@ class Check:
 
         self._target.mkdir(mode=0o700)
         argv = self.access.prover.restore(self.access.way, snapshot.id, items, str(self._target))
-        result = self._calls.run(argv, take=take, folder=str(self._target))
+        folder = str(self._target) if self.access.prover.restores_here else None
+        result = self._calls.run(argv, take=take, folder=folder)
         if result.outcome not in (Outcome.SUCCEEDED, Outcome.WARNING):
             raise _failed(result, "The restore failed: ")
 
@@ -305,7 +311,7 @@ class Check:
     def _file(self, item: Item, expected: str | None, by_restoring: bool) -> tuple[str, Match | None, bool]:
         """Return the fault of one restored file, how it compares with its source, and whether a hash was compared."""
         prover = self.access.prover
-        source = prover.source(item)
+        source = prover.source(self.access.way, item)
         restored = self._target / item.path.lstrip("/")
         if problem := samples.fault(restored, item):
             return problem, None, False

@@ -37,6 +37,11 @@ def _holds(paths: Sequence[str], sources: Sequence[str]) -> bool:
     return all({os.path.normpath(source), os.path.abspath(source)} & known for source in sources)
 
 
+def named(snapshot: Snapshot) -> str:
+    """Return "snapshot 4f3c21ab", or "the copy" of an engine that makes only one."""
+    return f"snapshot {snapshot.id[:16]}" if snapshot.id else "the copy"
+
+
 def judged(snapshot: Snapshot, compared: Sequence[tuple[Item, Match, bool]], doubt: str) -> Verdict:
     """Return the result where no restored file is wrong.
 
@@ -56,7 +61,7 @@ def judged(snapshot: Snapshot, compared: Sequence[tuple[Item, Match, bool]], dou
     total = sum(item.size for item, _, _ in proven)
     how = " and ".join(f"{number} {way}" for way, number in ways_of.items() if number)
     reason = (
-        f"Proven restorable: {plural(len(proven), 'file')}, {size(total)}, of snapshot {snapshot.id[:16]} "
+        f"Proven restorable: {plural(len(proven), 'file')}, {size(total)}, of {named(snapshot)} "
         f"restored and compared, {how}"
     )
     if changed:
@@ -64,7 +69,7 @@ def judged(snapshot: Snapshot, compared: Sequence[tuple[Item, Match, bool]], dou
     proof = {
         "files": len(proven),
         "bytes": total,
-        "snapshot": snapshot.id,
+        "snapshot": snapshot.id or None,
         "how": how,
         "changed_since": changed,
         "restored": len(compared),

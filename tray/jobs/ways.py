@@ -1,6 +1,5 @@
 """Find the way into the repository of a configured job: engine, address and password, for commands that only read."""
 
-import shlex
 from collections.abc import Mapping
 
 from tray import engines
@@ -26,6 +25,9 @@ _HARMLESS = {
     "caffeinate",
 }
 """Programs before an engine that leave it on this machine, as this user; a check goes without them."""
+
+
+_BY_HAND = "Restore a file by hand now and then, under watch: `backup-tray run --job NAME -- COMMAND...`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +77,22 @@ def _of_command(job: Job, environ: Mapping[str, str]) -> Access:
             "Its command starts the engine as another user or elsewhere, so its restored files could not be read here.",
             "Check it there: as root, `sudo backup-tray check` with a job of root's config.toml.",
         )
-    way = prover.way(argv, at, environ)
+    try:
+        way = prover.way(argv, at, environ)
+    except ValueError as error:
+        raise CheckImpossibleError(
+            job.name, f"It cannot be proven that it can be restored: {error}.", _BY_HAND
+        ) from error
     return Access(adapter, prover, way, _environ(adapter, way, environ))
 
 
 def _refused(job: Job, engine: str) -> CheckImpossibleError:
-    known = " and ".join(proving.PROVERS)
+    known = ", ".join(proving.PROVERS)
     if engine and engine != engines.COMMAND.name:
         return CheckImpossibleError(
             job.name,
             f"Backup Tray can restore and compare files of {known}, not of {engine}.",
-            f"Restore a file by hand now and then, under watch: `backup-tray run --job {shlex.quote(job.name)} -- COMMAND...`.",
+            _BY_HAND,
         )
     return CheckImpossibleError(
         job.name,

@@ -7,6 +7,7 @@ from tray.engines import proving
 from tray.engines.base import Wish
 from tray.engines.borg.proving import BorgProver
 from tray.engines.proving import ALL, PROVERS, Item, Prover, Way
+from tray.engines.rclone.proving import RcloneProver
 from tray.engines.restic.proving import ResticProver
 
 NODE = (
@@ -39,21 +40,23 @@ def test_no_secret_and_no_lock_is_in_a_command(name: str) -> None:
     """The address with its password is in the environment alone."""
     prover = proving.prover(name)
     assert prover is not None
-    made = engines.named(name).backup_command(Wish(("/home/ann",), "ssh://ann:geheim@host/r", hidden=True))
+    hidden = name != "rclone"
+    address = "ssh://ann:geheim@host/r" if hidden else "nas:r"
+    made = engines.named(name).backup_command(Wish(("/home/ann",), address, hidden=hidden))
     assert made is not None
     way = prover.way(made.argv, 0, made.env)
-    assert (way.address, way.sources) == ("ssh://ann:geheim@host/r", ("/home/ann",))
+    assert (way.address, way.sources) == (address, ("/home/ann",))
     for argv in every_command(prover, way):
         assert "geheim" not in " ".join(argv)
-        assert {"--no-lock", "--bypass-lock"} & set(argv)
+        assert {"--no-lock", "--bypass-lock", "--ask-password=false"} & set(argv)
 
 
 def every_command(prover: Prover, way: Way) -> list[list[str]]:
     """Return every command of *prover*."""
     item = Item("/home/ann/a", 3)
-    commands = [prover.check(way, None), prover.check(way, ALL), prover.snapshots(way), prover.files(way, "s")]
-    hashes = prover.hashes(way, "s", [item])
-    return [*commands, prover.restore(way, "s", [item], "/tmp/x"), *([] if hashes is None else [hashes])]
+    commands = [prover.check(way, None), prover.snapshots(way), prover.locks(way), prover.hashes(way, "s", [item])]
+    commands += [prover.files(way, "s"), prover.restore(way, "s", [item], "/tmp/x")]
+    return [command for command in commands if command is not None]
 
 
 def test_restic_reads_nodes() -> None:
@@ -158,7 +161,7 @@ def test_borg_reads_files() -> None:
     assert borg().read_file(line.replace(b'"-"', b'"d"')) is None
     assert borg().read_file(line.replace(b"a b", b"a\\udcff")) is None
     assert borg().read_file(b"no JSON") is None
-    assert borg().source(Item("home/ann/a b", 3)) == "/home/ann/a b"
+    assert borg().source(Way("borg"), Item("home/ann/a b", 3)) == "/home/ann/a b"
 
 
 def test_borg_reads_hashes() -> None:
@@ -196,3 +199,47 @@ def test_borg_knows_no_parts_of_the_data() -> None:
     assert borg().check(Way("borg"), ALL)[-1] == "--verify-data"
     with pytest.raises(ValueError, match="no parts"):
         borg().check(Way("borg"), "5%")
+
+
+def rclone() -> RcloneProver:
+    """The prover of rclone."""
+    return RcloneProver()
+
+
+def test_rclone_reads_a_list() -> None:
+    """An object a line, with or without a comma."""
+    line = b'{"Path":"a b/f","Name":"f","Size":3,"ModTime":"2026-11-30T09:14:34.6Z","IsDir":false}'
+    assert rclone().read_file(line + b",\n") == rclone().read_file(line) == Item("a b/f", 3)
+    assert [rclone().read_file(other) for other in (b"[", b"]", line.replace(b"a b", b"\xef\xbf\xbd"))] == [None] * 3
+
+
+def test_rclone_takes_the_way_from_a_copy() -> None:
+    """Options that lead to the remote become variables, which no list of processes shows; filters do not count."""
+    argv = ["rclone", "sync", "--config", "/c", "--sftp-pass=geheim", "--max-age", "1d", "-v", "/home/ann", "nas:r"]
+    way = rclone().way(argv, 0, {})
+    assert way.environ == {"RCLONE_CONFIG": "/c", "RCLONE_SFTP_PASS": "geheim"}
+    assert (way.sources, way.address) == (("/home/ann",), "nas:r")
+    assert rclone().source(way, Item("a b/f", 3)) == "/home/ann/a b/f"
+    restore = rclone().restore(way, "", [Item("a/{x}[1]", 3)], "/tmp/x")
+    assert restore == ["rclone", "--ask-password=false", "copy", r"--include=/a/\{x\}\[1\]", "nas:r", "/tmp/x"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["rclone", "move", "/a", "nas:r"], "rclone copy"),
+        (["rclone", "copy", "other:a", "nas:r"], "another machine"),
+        (["rclone", "copy", "/a", ":sftp,host=h,pass=geheim:r"], "holds a password"),
+    ],
+)
+def test_rclone_refuses_copies_without_a_source_to_compare(argv: list[str], words: str) -> None:
+    """Honestly: nothing could be proven."""
+    with pytest.raises(ValueError, match=words):
+        rclone().way(argv, 0, {})
+
+
+def test_rclone_has_no_check() -> None:
+    """Nor can one read its data."""
+    assert rclone().check(Way("rclone"), None) is None
+    with pytest.raises(ValueError, match="no check"):
+        rclone().check(Way("rclone"), ALL)

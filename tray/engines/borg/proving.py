@@ -4,6 +4,7 @@
 so the commands run in UTC. borg names files without the leading slash.
 """
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,6 +25,7 @@ _LISTED = ("paths-from-stdin", "paths-from-command", "paths-from-shell-command",
 class BorgProver:
     """The commands of borg."""
 
+    restores_here = True
     hashes_by_restoring = False
 
     def way(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Way:
@@ -31,6 +33,8 @@ class BorgProver:
         options, inner = read(argv, at + 1, GRAMMAR), unwrap(argv, environ)
         set_here = {name: value for name, value in inner.environ.items() if environ.get(name) != value}
         address, _, paths = places_of(options, inner.environ)
+        if address is not None and ":" not in address.partition("/")[0]:
+            address = os.path.abspath(address)  # it extracts into another working folder
         named = {} if address is None else {"BORG_REPO": address}
         kept = tuple(f"--{name}={value}" for name in _KEPT for value in options.every(name))
         return Way(argv[at], kept, {**set_here, **named}, () if options.given(*_LISTED) else paths, address)
@@ -91,7 +95,7 @@ class BorgProver:
         path, digest = data.get("path"), data.get("sha256")
         return (path, digest) if isinstance(path, str) and isinstance(digest, str) else None
 
-    def source(self, item: Item) -> str | None:
+    def source(self, way: Way, item: Item) -> str | None:  # noqa: ARG002 - the contract
         """Return the path from the root; one that was backed up relative to a folder is not there."""
         return f"/{item.path}"
 

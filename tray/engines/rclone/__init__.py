@@ -44,7 +44,7 @@ _CHOOSE = (
     *("min-age", "max-age", "min-size", "max-size"),
 )
 """Options that say whose remotes these are, or select files."""
-_WHERE = (
+WHERE = (
     *("-host", "-user", "-port", "-endpoint", "-url", "-account", "-bucket", "-remote", "-region", "-share", "-domain"),
     *("-drive-id", "-root-folder-id", "-team-drive", "-impersonate", "-ssh", "-shared-with-me", "-trashed-only"),
 )
@@ -143,7 +143,7 @@ def _kind(options: Options) -> str:
 
 def _apart(options: Options, environ: Mapping[str, str]) -> list[str]:
     """Return the options that make it another backup: whose remotes these are, where they are, a selection of files."""
-    where = [name for name in options.options if name.endswith(_WHERE)]
+    where = [name for name in options.options if name.endswith(WHERE)]
     return apart_by(options, (*_CHOOSE, *where), {"config": environ.get("RCLONE_CONFIG", "")})
 
 

@@ -31,6 +31,7 @@ _SPECIAL = regex.compile(r"([\\*?\[])")
 class ResticProver:
     """The commands of restic."""
 
+    restores_here = False
     hashes_by_restoring = True
 
     def way(self, argv: Sequence[str], at: int, environ: Mapping[str, str]) -> Way:
@@ -101,7 +102,7 @@ class ResticProver:
         """Read nothing."""
         return None
 
-    def source(self, item: Item) -> str | None:
+    def source(self, way: Way, item: Item) -> str | None:  # noqa: ARG002 - the contract
         """Return the path in the snapshot, which is the one on the disk."""
         return item.path
 
