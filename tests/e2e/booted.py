@@ -15,6 +15,7 @@ from typing import Any
 
 from tests import own_home
 from tests.e2e.conftest import Installed
+from tests.mounts import unshare
 from tests.waiting import wait_for
 
 ROOT = [] if os.geteuid() == 0 else ["sudo", "-n"]
@@ -24,6 +25,11 @@ USERS = {"ann": 54_311, "bob": 54_312}
 _POWER = """
 set -eu
 base=$1; shift
+if ! mountpoint -q /; then  # a chroot; systemd's root has to take the place of a mount
+    mount --rbind / "$base"
+    exec chroot "$base" sh -c "$POWER" power "$base" "$@"
+fi
+mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs "$base"
 while read -r words; do
     export BEFORE="$words"
@@ -91,19 +97,8 @@ class Booted:
             text=True,
             check=True,
         ).stdout.strip()
-        environ = [f"BOOT={_BOOT}", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
-        argv = [
-            "unshare",
-            "--mount",
-            "--propagation",
-            "private",
-            "sh",
-            "-c",
-            _POWER,
-            "power",
-            self._base,
-            str(installed.home.parent),
-        ]
+        environ = [f"POWER={_POWER}", f"BOOT={_BOOT}", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
+        argv = [*unshare(), "sh", "-c", _POWER, "power", self._base, str(installed.home.parent)]
         self._power = subprocess.Popen(
             [*ROOT, "env", "-i", *environ, "setpriv", "--pdeathsig", "KILL", *argv],
             stdin=subprocess.PIPE,
