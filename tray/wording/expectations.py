@@ -88,9 +88,11 @@ def _often(number: int, reason: str) -> str:
 
 def _rhythm(rhythm: "Rhythm", known: Expectation) -> str:
     """Return "every day", "Mon..Fri 20:30, crontab of ann", "every 2 days or so, by its past" or "not known yet"."""
-    source = f", {rhythm.from_text}" if rhythm.from_text else ""
     if known.word is Word.OFF:
         return "off"
+    if not known.learnt and rhythm.on and rhythm.on in (rhythm.from_text or ""):
+        return f"{rhythm.from_text}"  # such as "crontab of ann: 15 2 * * *"
+    source = f", {rhythm.from_text}" if rhythm.from_text else ""
     if not known.learnt and rhythm.on:
         zone = f" in {rhythm.zone}" if rhythm.zone else ""
         return f"{rhythm.on}{zone}{source}"
@@ -195,8 +197,9 @@ def _next(rhythm: "Rhythm", known: Expectation, now_ms: int) -> str:
         return f"Its rhythm is not known{late}."
     slot = known.expected_by_ms if known.next_ms is None else known.next_ms
     verb, late = ("was" if at <= now_ms else "is" for at in (slot, known.expected_by_ms))
-    text = f"The next {verb} expected {moment(slot, now_ms)} ({escape(_rhythm(rhythm, known))})"
-    allowed = "" if known.tolerance_ms is None else f", which tolerates {elapsed(known.tolerance_ms)} of awake time"
+    which = "first" if known.word is Word.NEVER_RAN else "next"
+    text = f"The {which} {verb} expected {moment(slot, now_ms)} ({escape(_rhythm(rhythm, known))})"
+    allowed = "" if known.tolerance_ms is None else f": {elapsed(known.tolerance_ms)} of awake time may pass"
     return f"{text}, and {late} late after {moment(known.expected_by_ms, now_ms)}{allowed}."
 
 

@@ -189,7 +189,9 @@ def _tampered(status: Status, now_ms: int) -> str:
 
 
 def _unfollowed(status: Status) -> tuple[str, ...]:
-    return (UNFOLLOWED,) if any(note.startswith(UNFOLLOWED) for note in status.notes) else ()
+    faults = [note for note in status.notes if note.startswith(UNFOLLOWED)]
+    in_jobs = bool(faults) and all(note.startswith(f"{UNFOLLOWED} for a job") for note in faults)
+    return (f"{UNFOLLOWED} for {plural(len(faults), 'job')}" if in_jobs else UNFOLLOWED,) if faults else ()
 
 
 def _first(notes: Iterable[str]) -> list[str]:

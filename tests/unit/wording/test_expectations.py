@@ -72,7 +72,7 @@ def test_the_arithmetic_names_every_figure() -> None:
     why = wording.expected(Rhythm("stated", every_ms=DAY), LATE, NOW).why
     assert why == (
         "Its last good backup ended Sat 12:00, 2 days ago. The next was expected Sun 11:00 (every day), and was late after "
-        "Sun 12:00, which tolerates 1 h of awake time. Since then this computer was awake for 9 h and 1 backup was missed. "
+        "Sun 12:00: 1 h of awake time may pass. Since then this computer was awake for 9 h and 1 backup was missed. "
         "It deserves a look since Sun 12:00."
     )
     learnt = replace(FINE, learnt=True, tolerance_ms=None, score=0.4, limit=2.0)

@@ -503,6 +503,14 @@ def test_every_state_has_words_even_when_nothing_else_is_known(state: State) -> 
     assert wording.state_word(state)
 
 
+def test_a_fault_in_one_job_is_not_said_of_the_whole_configuration() -> None:
+    """The other jobs are followed, so tooltip and menu name the number of those that are not."""
+    notes = (f"{wording.UNFOLLOWED} for a job: line 16: In [jobs.broken]: the source 'x' must be absolute",)
+    status = judge(NOW, (), [JobHistory("home", ended("home"))], notes=notes)
+    assert wording.tooltip(status, NOW).endswith(f"\n{wording.UNFOLLOWED} for 1 job")
+    assert wording.menu_lines(status, NOW)[2] == f"{wording.UNFOLLOWED} for 1 job"
+
+
 @given(
     job=st.text(alphabet=st.characters(codec=None), max_size=300),
     reason=st.text(alphabet=st.characters(codec=None), max_size=300),
