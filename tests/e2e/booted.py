@@ -108,6 +108,7 @@ class Booted:
         self._init = 0
         self._is_on = False
         self.on()
+        self.root("chown", "0:0", *installed.home.parents[:2])  # of the user who runs the tests, a stranger in it
         for name, uid in USERS.items():
             self.root("useradd", f"--uid={uid}", f"--home-dir={self.homes[name]}", "--shell=/bin/sh", name)
             self.root("install", "-d", self.homes[name])
