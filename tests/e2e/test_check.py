@@ -172,6 +172,22 @@ def test_a_restored_file_that_differs_fails(home: Home, between: Path) -> None:
     assert left() == []
 
 
+def test_the_commands_around_a_backup_run_around_a_check(home: Home, tmp_path: Path) -> None:
+    """The repository may lie on a drive that only they mount; they can tell a check by the job's name."""
+    away = home.repository.with_name("away")
+    home.repository.rename(away)
+    script = tmp_path / "drive"
+    script.write_text(f'#!/bin/sh\necho "$BACKUP_TRAY_JOB" >> {tmp_path}/told\nmv "$1" "$2"\n')
+    script.chmod(0o755)
+    before, after = (
+        json.dumps([str(script), *map(str, ends)]) for ends in ((away, home.repository), (home.repository, away))
+    )
+    home.configure(f"before = {before}\nafter = {after}\n")
+    done = tray("check", "home")
+    assert (done.returncode, last()["outcome"], away.exists()) == (0, "succeeded", True), done.stdout + done.stderr
+    assert (tmp_path / "told").read_text() == "home (check)\n" * 2
+
+
 def test_an_empty_snapshot_proves_nothing(home: Home) -> None:
     """That is a warning, never a success."""
     shutil.rmtree(home.source)

@@ -37,7 +37,9 @@ def _check(args: Namespace) -> int:
         raise UsageError("The check was not started.", why=f"{error}.", next="Leave out `--read-data`.") from error
     adapter = RestoreTest(access.engine.name, access.way.address)
     words = [job.name] if read_data is None else [job.name, read_data]
-    leave(wrap.run(ourselves.command("tray.jobs.proof", *words), job=job.name, engine=adapter, places=here))
+    os.environ.update(configured.environment(job, os.environ))  # for the commands before and after, as around a backup
+    command, hooks = ourselves.command("tray.jobs.proof", *words), configured.hooks(job)
+    leave(wrap.run(command, job=job.name, engine=adapter, places=here, hooks=hooks))
 
 
 CHECK = Command(

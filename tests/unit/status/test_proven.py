@@ -82,6 +82,7 @@ def test_the_last_proof_stands_beside_the_job(world: World, source: StatusSource
     home = of(status, "home")
     assert home.proven is not None
     assert (home.proven.files, home.proven.bytes, home.proven.snapshot) == (3, 1500, "4f3c" * 16)
+    assert JobStatus.from_json(home.to_json()).proven == home.proven
     assert home.to_json()["proven"]["at"] == clock.to_text(home.proven.at_ms)
     assert wording.job_line(home, world.now).endswith("last proven restorable 12 days ago")
     assert "last proven restorable 12 days ago" in cli_status.text(status)
