@@ -123,10 +123,12 @@ def _password_in(file: Path) -> str:
 
 def _explain(job: Job) -> None:
     """Tell the user about the new job, and how to run it every night."""
+    name = escape(shlex.quote(job.name))
     print(f"\nThe job {escape(job.name)} and its repository {escape(str(job.repository))} are made.")
     print(f"  its password is kept in   {escape(str(job.password_file))}")
-    print(f"  to run it now             backup-tray backup {escape(shlex.quote(job.name))}")
-    print(f"  to run it every night     backup-tray schedule {escape(shlex.quote(job.name))} --on 2:15")
+    print(f"  to run it now             backup-tray backup {name}")
+    print(f"  to restore it elsewhere   backup-tray jobs sheet {name} --output recovery.pdf   (print it)")
+    print(f"  to run it every night     backup-tray schedule {name} --on 2:15")
 
 
 CREATE = Command(

@@ -57,11 +57,12 @@ def _order(args: Namespace) -> Order:
         checkpoint=args.checkpoint,
         paper=args.paper,
         details=args.details,
-        pdf=_pdf,
+        pdf=as_pdf,
     )
 
 
-def _pdf(sheet: Sheet, paper: str) -> bytes:
+def as_pdf(sheet: Sheet, paper: str) -> bytes:
+    """Return a sheet as PDF on *paper*."""
     from tray.report import pdf  # loads reportlab, which only this format needs
 
     return pdf.written(sheet, paper)

@@ -112,7 +112,7 @@ def environment(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
         ConfigError: As `built`, or the file cannot be read or makes no sense.
     """
     made = built(job)
-    whole = {**environ, **({} if job.environment_file is None else _variables(job, Path(expand(job.environment_file))))}
+    whole = {**environ, **variables(job)}
     return {name: value for name, value in whole.items() if name not in made.clears} | dict(made.env)
 
 
@@ -123,8 +123,15 @@ def hooks(job: Job) -> Hooks | None:
     return Hooks(*([expand(argv[0]), *argv[1:]] if argv else () for argv in (job.before, job.after)))
 
 
-def _variables(job: Job, file: Path) -> dict[str, str]:
-    """Return the variables of an environment file: lines `NAME=VALUE`; quotes around a value and `export` are taken away."""
+def variables(job: Job) -> dict[str, str]:
+    """Return the variables of the job's environment file: lines `NAME=VALUE`, without quotes around a value and `export`.
+
+    Raises:
+        ConfigError: The file cannot be read or makes no sense.
+    """
+    if job.environment_file is None:
+        return {}
+    file = Path(expand(job.environment_file))
     try:
         lines = content(file, _MOST_ENVIRONMENT).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -135,7 +142,7 @@ def _variables(job: Job, file: Path) -> dict[str, str]:
             f"The `environment_file` {file} of the job {job.name!r} cannot be read: {why}.",
             next=step,
         ) from error
-    variables = {}
+    known = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -144,8 +151,8 @@ def _variables(job: Job, file: Path) -> dict[str, str]:
             raise ConfigError(file, "The line is not of the form NAME=VALUE.", line=number)
         value = match["value"]
         quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
-        variables[match["name"]] = value[1:-1] if quoted else value
-    return variables
+        known[match["name"]] = value[1:-1] if quoted else value
+    return known
 
 
 def cron_line(job: Job) -> str:

@@ -69,7 +69,7 @@ def suggested(places: Places) -> tuple[str, str]:
     try:
         taken = _taken_names(places)
     except ConfigError:
-        taken = set()  # creating the job says what is wrong
+        taken = set()  # creating the job names the fault
     names = ["home", *(f"home-{number}" for number in range(2, 100))]
     return next(name for name in names if name not in taken), expand("~")
 

@@ -53,6 +53,11 @@ def _block(block: facts.Block) -> str:
             return f"<h2>{title}</h2><ol>{''.join(f'<li>{_text(item)}</li>' for item, _ in rows)}</ol>"
         case facts.Lines(title, rows, heads):
             return f"<h2>{title}</h2>" + _table(title, heads, ((row, None) for row in rows))
+        case facts.Steps(title, rows):
+            items = (
+                f"<li>{_text(words)}{f'<pre>{_text(command)}</pre>' if command else ''}</li>" for words, command in rows
+            )
+            return f"<h2>{title}</h2><ol>{''.join(items)}</ol>"
         case facts.Charts(title, charts):
             return f'<h2>{title}</h2><div class="charts">{"".join(map(_bars, charts))}</div>'
         case facts.Belief():

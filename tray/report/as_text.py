@@ -14,7 +14,7 @@ _WIDEST = 40
 
 
 def written(sheet: facts.Sheet) -> bytes:
-    """Return the report as text. Calendar and bars are left out; a sentence says what the bars show."""
+    """Return the report as text. Calendar and bars are left out; a sentence says the same as the bars."""
     return ("\n".join(_lines(sheet)) + "\n").encode()
 
 
@@ -42,18 +42,32 @@ def _block(block: facts.Block) -> Iterator[str]:
                 yield f"  - {': '.join(filter(None, (item, message)))}"
             if len(rows) > _MOST_LINES:
                 yield f"  … {wording.count(len(rows) - _MOST_LINES)} more in the entry, and in the run's log: `backup-tray log RUN`"
+        case facts.Steps(title, rows):
+            yield from ["", title, *_steps(rows)]
         case facts.Charts(_, charts):
             yield from ["", *(f"  {chart.words}" for chart in charts if chart.known)]
-        case facts.Belief(title, verdict, rows, rests):
-            yield from ["", title if verdict is None else f"{title}: {verdict[1]}"]
-            if verdict is not None:
-                yield f"  {verdict[2]}"
-            if rests is not None:
-                as_of = clock.to_text(rests.as_of_ms)
-                rows = [*rows, ("Log root", rests.root.hex()), ("As of", as_of), ("Checkpoint", rests.foot)]
-            yield from _pairs([(name, value.replace(" ", "") if "hash" in name else value) for name, value in rows])
+        case facts.Belief():
+            yield from _belief(block)
         case facts.Listing(title, titles, rows):
             yield from ["", title, *_table(titles, (texts for texts, _ in rows))]
+
+
+def _steps(rows: facts.Rows) -> Iterator[str]:
+    for number, (words, command) in enumerate(rows, 1):
+        yield f"  {number}. {words}"
+        if command:
+            yield f"       {command}"
+
+
+def _belief(block: facts.Belief) -> Iterator[str]:
+    verdict, rows, rests = block.verdict, block.rows, block.rests
+    yield from ["", block.title if verdict is None else f"{block.title}: {verdict[1]}"]
+    if verdict is not None:
+        yield f"  {verdict[2]}"
+    if rests is not None:
+        as_of = clock.to_text(rests.as_of_ms)
+        rows = [*rows, ("Log root", rests.root.hex()), ("As of", as_of), ("Checkpoint", rests.foot)]
+    yield from _pairs([(name, value.replace(" ", "") if "hash" in name else value) for name, value in rows])
 
 
 def _pairs(rows: facts.Rows) -> Iterator[str]:

@@ -157,7 +157,7 @@ def _made(
         "checkpoint_size": None if rests is None else rests.size,
         "count": 1,
     }
-    content = _drawn(order, sheet()) if rows is None else rows
+    content = drawn(order, sheet()) if rows is None else rows
     return _Made(content, body, report.job or None, report.id or None)
 
 
@@ -168,8 +168,8 @@ def _rows(order: Order, entries: Iterable[StoredEntry]) -> bytes | None:
     return as_rows.as_lines(entries) if order.format == "jsonl" else None
 
 
-def _drawn(order: Order, sheet: facts.Sheet) -> bytes:
-    """Return a sheet as text, HTML or PDF."""
+def drawn(order: Order, sheet: facts.Sheet) -> bytes:
+    """Return a sheet in the order's format: text, HTML or PDF."""
     if order.format == "text":
         return as_text.written(sheet)
     if order.format == "html":
@@ -191,13 +191,13 @@ def _of_filter(places: Places, order: Order) -> _Made:
         of_entries = order.entries or any(action not in ENDS for action in wanted.action or ())
         content = _rows(order, entries)
         if content is None and of_entries:
-            content = _drawn(order, of_period.sheet_of_entries(entries, wanted, rests))
+            content = drawn(order, of_period.sheet_of_entries(entries, wanted, rests))
         elif content is None:
             names = log.names()
             runs = (run for entry in entries if (run := basis.run_of(entry, names)) is not None)
             before = partial(basis.backup_before, log, moment_ms=wanted.since_ms, rests=rests)
             summary = of_period.summarise(runs, wanted, rests, before)
-            content = _drawn(order, of_period.sheet(summary, every_run=order.format != "text"))
+            content = drawn(order, of_period.sheet(summary, every_run=order.format != "text"))
     if not entries.count:
         raise NothingMatchesError("No entry of the audit log matches.")
     body = {

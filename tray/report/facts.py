@@ -76,6 +76,14 @@ class Lines:
 
 
 @dataclass(frozen=True, slots=True)
+class Steps:
+    """Numbered sentences, each with a command that is never shortened; either may be empty."""
+
+    title: str
+    rows: Rows
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A sentence that keeps the reader from misreading the rest."""
 
@@ -152,7 +160,7 @@ class Listing:
     rows: Iterable[Row]
 
 
-Block = Figures | Facts | Lines | Note | Belief | Charts | Days | Listing
+Block = Figures | Facts | Lines | Steps | Note | Belief | Charts | Days | Listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +175,7 @@ class Sheet:
         under: Sentences below the headline.
         rests: The checkpoint; None for a run of the system's, or one whose record waits.
         one_page: On paper the sheet is one page; lines that do not fit are counted.
+        closing: The line below every page of a sheet that does not rest on the log.
     """
 
     kind: str
@@ -179,11 +188,12 @@ class Sheet:
     blocks: Sequence[Block]
     rests: Base | None
     one_page: bool = False
+    closing: str = ""
 
     @property
     def foot(self) -> str:
         """Return the line below every page."""
-        return _NO_CHECKPOINT if self.rests is None else self.rests.foot
+        return self.closing or (_NO_CHECKPOINT if self.rests is None else self.rests.foot)
 
     @property
     def as_of(self) -> str:

@@ -3,11 +3,12 @@
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from tray.cli import Command
-from tray.cli.jobs import changes, importing, look
+from tray.cli.jobs import changes, importing, look, sheet
 
 PARTS = {
     "list": (look.LIST, "all jobs, those of config.toml and those that only their runs made known"),
     "show": (look.SHOW, "the settings of a job"),
+    "sheet": (sheet.SHEET, "print the recovery sheet: how to restore the job's files on another machine"),
     "add": (changes.ADD, "make a job"),
     "import": (importing.IMPORT, "find the backups that this machine makes already, and watch them"),
     "edit": (changes.EDIT, "change a job, or give one that runs by itself a rhythm"),

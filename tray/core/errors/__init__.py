@@ -117,6 +117,9 @@ from tray.core.errors.runs import (
     NotScheduledError as NotScheduledError,
 )
 from tray.core.errors.runs import (
+    RecoverySheetError as RecoverySheetError,
+)
+from tray.core.errors.runs import (
     RepositoryInitError as RepositoryInitError,
 )
 from tray.core.errors.runs import (

@@ -276,6 +276,17 @@ class JobSetupError(BackupTrayError):
         self.field = field
 
 
+class RecoverySheetError(BackupTrayError):
+    """The recovery sheet of a job cannot show its password."""
+
+    code = "ERROR_RECOVERY_SHEET"
+
+    def __init__(self, job: str, why: str) -> None:
+        step = "Leave out `--with-password`, and write the password onto the printed sheet by hand."
+        super().__init__(f"The password of the job {job!r} cannot be put on its recovery sheet.", why=why, next=step)
+        self.job = job
+
+
 class EngineMissingError(BackupTrayError):
     """The backup program itself is not installed."""
 

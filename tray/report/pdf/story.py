@@ -22,7 +22,20 @@ from reportlab.platypus import (
 from tray import __version__, wording
 from tray.report import facts
 from tray.report.basis import Base
-from tray.report.facts import TONE_SIGNS, Belief, Block, Charts, Days, Facts, Figures, Lines, Listing, Note, Sheet
+from tray.report.facts import (
+    TONE_SIGNS,
+    Belief,
+    Block,
+    Charts,
+    Days,
+    Facts,
+    Figures,
+    Lines,
+    Listing,
+    Note,
+    Sheet,
+    Steps,
+)
 from tray.report.pdf import charts, fonts
 from tray.report.pdf.flowables import INK_OF, LINE, MUTE, TIGHT, Rows, Sign, Text, badge, rule
 from tray.report.pdf.fonts import BOLD, MONO, SANS, font
@@ -37,6 +50,9 @@ _LABEL, _QR, _ITEM = 74.0, 74.0, 12.0
 _CHART, _CHART_SPARE = 84.0, 46.0
 _LIST_LEAST = 43.0
 """Room for the heading of a list and two of its lines."""
+
+_WHOLE = 60
+"""Lines of a text that is not to be shortened: a page of them."""
 
 _CARD = [*TIGHT, ("BOX", (0, 0), (-1, -1), 0.7, INK_OF[LINE]), ("ROUNDEDCORNERS", [6] * 4)]
 _TOP = ("VALIGN", (0, 0), (-1, -1), "TOP")
@@ -86,6 +102,8 @@ def _block(block: Block, wide: float) -> list[Flowable]:
             return [_facts(rows, wide, most=2, before=12)]
         case Lines(title, rows):
             return _lines(title, rows, len(rows), wide)
+        case Steps(title, rows):
+            return [_heading(title, 14), *(part for row in enumerate(rows, 1) for part in _step(*row, wide))]
         case Note(text):
             return [Text(text, most=3, color=MUTE, before=8)]
         case Charts():
@@ -151,6 +169,16 @@ def _lines(title: str, rows: facts.Rows, most: int, wide: float) -> list[Flowabl
         cells.append([Text(""), Text(more, size=8, color=MUTE)])
     style = [*TIGHT, _TOP]
     return [_heading(title, 6), Table(cells, [10, wide - 10], [_ITEM] * len(cells), style=style)]
+
+
+def _step(number: int, row: tuple[str, str], wide: float) -> list[Flowable]:
+    """Return a numbered sentence, and its command in as many lines as it takes."""
+    words, command = row
+    parts = [Text(words, most=_WHOLE)]
+    if command:
+        parts.append(Text(command, font=MONO, size=8.2, lead=11, most=_WHOLE))
+    style = [*TIGHT, _TOP, ("BOTTOMPADDING", (0, 0), (-1, -1), 5)]
+    return [Table([[Text(f"{number}."), parts]], [16, wide - 16], style=style)]
 
 
 def _both(item: str, message: str, room: float) -> str:
