@@ -21,7 +21,13 @@ MIN_RUNNING_MS = 6 * 3_600_000
 
 
 def expect(
-    rhythm: Rhythm, past: Past, awake: Awake, now_ms: int, *, running_since_ms: int | None = None
+    rhythm: Rhythm,
+    past: Past,
+    awake: Awake,
+    now_ms: int,
+    *,
+    running_since_ms: int | None = None,
+    seen_ms: int | None = None,
 ) -> Expectation:
     """Judge a job against its rhythm.
 
@@ -31,24 +37,44 @@ def expect(
         awake: The machine's awake times, known until *now_ms*.
         now_ms: The moment to judge at.
         running_since_ms: Start of the oldest run of the job that goes on.
+        seen_ms: When the user acknowledged the job; later missed slots are news (`Expectation.anew`).
     """
     goods = _believed(past.goods, now_ms)
     first_ms = min(past.first_ms or now_ms, now_ms)
+    terms = rhythm, goods, first_ms, awake, now_ms, running_since_ms
+    judged = _judged(*terms)
+    if past.goods and past.goods[-1] not in goods:
+        judged = _undated(judged, past.goods[-1][1], goods[-1][1] if goods else first_ms, now_ms)
+    if seen_ms is not None:
+        anew = _judged(*terms, after_ms=min(seen_ms, now_ms))
+        until = _soonest(now_ms, judged.valid_until_ms, anew.valid_until_ms)
+        judged = replace(judged, anew=anew.state, valid_until_ms=until)
+    return replace(judged, valid_until_ms=_soonest(now_ms, judged.valid_until_ms, now_ms + DAY_MS))
+
+
+def _judged(
+    rhythm: Rhythm,
+    goods: Sequence[Run],
+    first_ms: int,
+    awake: Awake,
+    now_ms: int,
+    running_since_ms: int | None,
+    after_ms: int = 0,
+) -> Expectation:
+    """Judge a job by its rhythm, the ceiling and the run that goes on, without the silence before *after_ms*."""
     since = goods[-1][1] if goods else first_ms
     judged: Expectation | None = None
     if rhythm.kind == "off":
         judged = Expectation(Word.OFF)
     elif rhythm.every_ms or rhythm.on:
-        judged = stated.judge(rhythm, goods, first_ms, awake, now_ms)
+        judged = stated.judge(rhythm, goods, first_ms, awake, now_ms, after_ms)
     if judged is None:
-        judged = learn.judge(_zone(rhythm.zone), goods, first_ms, awake, now_ms)
+        judged = learn.judge(_zone(rhythm.zone), goods, first_ms, awake, now_ms, after_ms)
     judged = replace(judged, awake_ms=awake.between(since, now_ms), last_good_ms=goods[-1][1] if goods else None)
-    judged = _with_ceiling(judged, rhythm, since, now_ms)
+    judged = _with_ceiling(judged, rhythm, max(since, after_ms), now_ms)
     if running_since_ms is not None:
         judged = _with_run(judged, goods, awake, now_ms, min(running_since_ms, now_ms))
-    if past.goods and past.goods[-1] not in goods:
-        judged = _undated(judged, past.goods[-1][1], since, now_ms)
-    return replace(judged, valid_until_ms=_soonest(now_ms, judged.valid_until_ms, now_ms + DAY_MS))
+    return judged
 
 
 def _believed(goods: Sequence[Run], now_ms: int) -> list[Run]:

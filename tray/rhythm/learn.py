@@ -10,7 +10,7 @@ from itertools import islice, pairwise
 from math import log, sqrt
 
 from tray.core.clock import DAY_MS
-from tray.core.dataclass import dataclass
+from tray.core.dataclass import dataclass, replace
 from tray.core.model.expectation import Ask, Expectation, Word
 from tray.rhythm.awake import Awake
 from tray.rhythm.plan import HOUR_MS, Run
@@ -123,7 +123,9 @@ class Learnt:
         return began if row >= _ROW else None
 
 
-def judge(zone: tzinfo, goods: Sequence[Run], first_ms: int, awake: Awake, now_ms: int) -> Expectation:
+def judge(
+    zone: tzinfo, goods: Sequence[Run], first_ms: int, awake: Awake, now_ms: int, after_ms: int = 0
+) -> Expectation:
     """Judge a job by the rhythm of its good runs.
 
     Args:
@@ -132,18 +134,23 @@ def judge(zone: tzinfo, goods: Sequence[Run], first_ms: int, awake: Awake, now_m
         first_ms: When the job became known.
         awake: Of the machine, until *now_ms*.
         now_ms: The moment to judge at.
+        after_ms: The silence counts from then on, if the last good run was earlier.
     """
+    since = max(goods[-1][1] if goods else first_ms, after_ms)
     gaps = [later[1] - before[1] for before, later in pairwise(goods)]
     period = middle(gaps)
     if len(gaps) < FEW_GAPS or period > RARE_MS:
-        return _not_known(goods, gaps, first_ms, now_ms)
+        return _not_known(goods, gaps, since, now_ms)
     if period < HOURLY_BELOW_MS:
         unit = Unit(HOUR_MS, 24, HOUR_MS // 2, zone)
     else:
         unit = Unit(DAY_MS, 7, HOUR_MS, zone)
     learnt = learn(unit, goods, awake)
     if len(learnt.scores) < FEW_GAPS:
-        return _not_known(goods, gaps, first_ms, now_ms)
+        return _not_known(goods, gaps, since, now_ms)
+    if after_ms >= learnt.open_ms:
+        _, (tomorrow, _) = islice(unit.since(after_ms), 2)
+        learnt = replace(learnt, open_ms=tomorrow)
     return _judged(learnt, period, awake, now_ms)
 
 
@@ -244,9 +251,9 @@ def _open_scores(learnt: Learnt, awake: Awake, now_ms: int) -> Iterator[tuple[fl
         ahead += end > now_ms
 
 
-def _not_known(goods: Sequence[Run], gaps: Sequence[int], first_ms: int, now_ms: int) -> Expectation:
+def _not_known(goods: Sequence[Run], gaps: Sequence[int], since: int, now_ms: int) -> Expectation:
     patience = max(UNKNOWN_MS, int(UNKNOWN_LONGEST * max(gaps))) if gaps else NEVER_MS
-    limit = (goods[-1][1] if goods else first_ms) + patience
+    limit = since + patience
     rare = len(gaps) > 1 and middle(gaps) > RARE_MS
     return Expectation(
         Word.UNKNOWN if goods else Word.NEVER_RAN,

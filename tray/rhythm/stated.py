@@ -16,7 +16,9 @@ ENOUGH_AWAKE_MS = 1_800_000
 _MOST_STEPS = 1000
 
 
-def judge(rhythm: Rhythm, goods: Sequence[Run], first_ms: int, awake: Awake, now_ms: int) -> Expectation | None:
+def judge(
+    rhythm: Rhythm, goods: Sequence[Run], first_ms: int, awake: Awake, now_ms: int, after_ms: int = 0
+) -> Expectation | None:
     """Judge a job with a stated rhythm; None if the rhythm cannot be read.
 
     Args:
@@ -25,11 +27,12 @@ def judge(rhythm: Rhythm, goods: Sequence[Run], first_ms: int, awake: Awake, now
         first_ms: When the job became known.
         awake: Of the machine, until *now_ms*.
         now_ms: The moment to judge at.
+        after_ms: Slots that are not later do not count.
     """
     terms = plan(rhythm, goods, first_ms, awake)
     if terms is None:
         return None
-    first = terms.slots.after(max(goods[-1][1] + terms.early_ms - 1, 0) if goods else first_ms)
+    first = terms.slots.after(max(goods[-1][1] + terms.early_ms - 1 if goods else first_ms, after_ms))
     if not first:
         return Expectation(Word.FINE if goods else Word.NEVER_RAN, period_ms=terms.gap_ms)
     slot = first[0]

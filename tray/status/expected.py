@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from tray import wording
 from tray.audit.search.good_runs import Run
 from tray.config.jobs import Job
+from tray.core.clock import SLACK_MS
 from tray.core.dataclass import dataclass, replace
 from tray.core.model import BACKUP, CHECK, DRY_RUN, EndedRun, Expectation, Expected, JobHistory, LiveRun, Word, judge
 from tray.core.paths import Places
@@ -25,6 +26,9 @@ _UNJUDGED = "Backup Tray made a mistake of its own, so it is not known when the 
 Key = tuple[str, str]
 """A job and the kind of its runs."""
 
+Terms = tuple[Rhythm, Past, int | None, int | None]
+"""The facts that a judgement rests on: rhythm, past, begin of the run that goes on, and time of the acknowledgement."""
+
 Skipped = tuple[int, str]
 """How often a job's conditions kept it from starting, and why the last time."""
 
@@ -33,7 +37,7 @@ Skipped = tuple[int, str]
 class _Kept:
     """A judgement with everything that it was made of, and its words; or why it could not be made."""
 
-    of: tuple[Rhythm, Past, int | None]
+    of: Terms
     awake: Awake
     at_ms: int
     expectation: Expectation
@@ -85,7 +89,9 @@ class Expectations:
         awake = self._awake.read(max((job.last.finished_ms for job in jobs), default=None))
         pasts = _pasts(rhythms, known, history, settings)
         self._kept = {
-            key: self._judged(key, (rhythm, pasts[key][0], begun.get(key)), awake, now_ms)
+            key: self._judged(
+                key, (rhythm, pasts[key][0], begun.get(key), _seen_ms(known.get(key), now_ms)), awake, now_ms
+            )
             for key, rhythm in rhythms.items()
             if rhythm is not None
         }
@@ -96,14 +102,14 @@ class Expectations:
         faults = settings.concerns().items()
         return words | {key: _broken(why, now_ms) for name, why in faults if (key := (name, BACKUP)) not in known}
 
-    def _judged(self, key: Key, of: tuple[Rhythm, Past, int | None], awake: Awake, now_ms: int) -> _Kept:
+    def _judged(self, key: Key, of: Terms, awake: Awake, now_ms: int) -> _Kept:
         kept = self._kept.get(key)
         if kept is not None and kept.awake is awake and kept.of == of:
             if kept.at_ms <= now_ms < (kept.expectation.valid_until_ms or now_ms):
                 return kept
-        rhythm, past, begun = of
+        rhythm, past, begun, seen = of
         try:
-            return _Kept(of, awake, now_ms, expect(rhythm, past, awake, now_ms, running_since_ms=begun))
+            return _Kept(of, awake, now_ms, expect(rhythm, past, awake, now_ms, running_since_ms=begun, seen_ms=seen))
         except Exception as error:  # a mistake of ours about one job must not hide the others
             unknown = Expectation(Word.UNKNOWN, late_since_ms=now_ms, valid_until_ms=now_ms + _MINUTE_MS)
             return _Kept(of, awake, now_ms, unknown, fault=f"{type(error).__name__}: {error}")
@@ -112,6 +118,14 @@ class Expectations:
 def _owner(key: Key) -> str:
     """Return the name of the job in the configuration; its checks are on record as "home (check)"."""
     return key[0].removesuffix(f" ({CHECK})") if key[1] == CHECK else key[0]
+
+
+def _seen_ms(job: JobHistory | None, now_ms: int) -> int | None:
+    """Return when the user acknowledged how *job* stands; a time that a wrong clock gave is put to the end of the run."""
+    if job is None or not job.seen:
+        return None
+    end = job.about.finished_ms
+    return end if job.seen_ms is None or job.seen_ms > now_ms + SLACK_MS else max(job.seen_ms, end)
 
 
 def _rhythm(job: Job | None, kind: str) -> Rhythm | None:
@@ -184,7 +198,7 @@ def _worded(key: Key, kept: _Kept, job: Job | None, skipped: Skipped, now_ms: in
         return Expected(kept.expectation, None, f"{_UNJUDGED} ({kept.fault}).", f"{_UNJUDGED} ({kept.fault}).")
     about = now_ms // _MINUTE_MS, skipped
     if kept.words is None or kept.about != about:
-        rhythm, past, _ = kept.of
+        rhythm, past, *_ = kept.of
         known = kept.expectation
         since = past.first_ms if known.last_good_ms is None else known.last_good_ms
         now = replace(known, awake_ms=kept.awake.between(since, now_ms) // _MINUTE_MS * _MINUTE_MS)

@@ -54,6 +54,8 @@ class Expectation:
         running_limit_ms: How much awake time that run may take before it is "still running".
         ask: Why to ask for the rhythm, None if there is no reason.
         ask_since_ms: The moment that the question is about; a question that was asked for it need not be asked again.
+        anew: The state that the rhythm demands if the silence is counted from the user's acknowledgement; None if there is none, or
+            nothing was missed since.
         valid_until_ms: Nothing changes before this while nothing new is recorded; sleep only moves it later.
     """
 
@@ -75,6 +77,7 @@ class Expectation:
     running_limit_ms: int | None = None
     ask: Ask | None = None
     ask_since_ms: int | None = None
+    anew: State | None = None
     valid_until_ms: int = 0
 
     @property

@@ -243,10 +243,12 @@ def _judged(job: JobHistory, running: bool, now_ms: int, concern: str | None, ex
     undated = good is not None and not _dated(job, good, now_ms)
     doubted, demand = undated or concern is not None, _demand(job, good, now_ms, expected)
     if job.kind == BACKUP:
-        state = _state_of_backup(job, good, doubted, demand, is_off=_is_off(expected))
+        is_off = _is_off(expected)
+        fine = not doubted and not is_off and good is not None and not _silent(good, now_ms, expected)
+        state = _state_of_backup(job, doubted, demand, is_off=is_off, fine=fine)
     else:
         state = _worse(_state_of_task(job), demand)
-    if expected is not None and demand is state and (demand is State.OVERDUE or is_good(job.about)):
+    if expected is not None and demand is state and (demand is State.OVERDUE or job.seen or is_good(job.about)):
         concern = expected.concern or concern
     if undated and state is State.WARNING and job.about.outcome in (Outcome.SUCCEEDED, Outcome.CANCELLED):
         concern = concern or _UNDATED
@@ -291,32 +293,31 @@ def _facts(expected: Expected | None) -> dict[str, Any]:
 
 
 def _demand(job: JobHistory, good: EndedRun | None, now_ms: int, expected: Expected | None) -> State | None:
-    """Return the state that the age of the last good run demands: WARNING, OVERDUE, or None.
+    """Return the state that the silence since the last good run demands: WARNING, OVERDUE, or None.
 
-    The user who acknowledged the job knows of all that was so at that time.
+    The user who acknowledged the job knows of all that was so at that time: only the silence since then counts.
     """
     if expected is None:
-        old = job.kind == BACKUP and good is not None and now_ms - good.finished_ms > STALE_AFTER_MS
-        return State.WARNING if old and (job.seen or job.about.outcome is Outcome.SUCCEEDED) else None
-    known = expected.expectation
-    if job.seen and job.seen_ms is not None and known.overdue_since_ms is not None:
-        return State.OVERDUE if known.overdue_since_ms > job.seen_ms else State.WARNING
-    return known.state
+        is_known = job.kind != BACKUP or job.seen or job.about.outcome is not Outcome.SUCCEEDED
+        return State.WARNING if not is_known and good is not None and _silent(good, now_ms, None) else None
+    return expected.expectation.anew if job.seen else expected.expectation.state
+
+
+def _silent(good: EndedRun, now_ms: int, expected: Expected | None) -> bool:
+    """Whether the last good backup is too long ago to call the job fine, acknowledged or not."""
+    if expected is None:
+        return now_ms - good.finished_ms > STALE_AFTER_MS
+    return expected.expectation.state is not None
 
 
 def _is_off(expected: Expected | None) -> bool:
     return expected is not None and expected.expectation.word is Word.OFF
 
 
-def _state_of_backup(
-    job: JobHistory, good: EndedRun | None, doubted: bool, demand: State | None, *, is_off: bool
-) -> State:
+def _state_of_backup(job: JobHistory, doubted: bool, demand: State | None, *, is_off: bool, fine: bool) -> State:
     state = _STATE_OF_OUTCOME[job.about.outcome]
     if job.seen:
-        if demand is State.OVERDUE:
-            return demand
-        fine = good is not None and not doubted and demand is None and not is_off
-        return State.OK if fine else State.NONE
+        return demand or (State.OK if fine else State.NONE)
     if state is State.OK and is_off:
         state = State.NONE  # the next one is not expected, so the job is not known to be fine
     if doubted and state in (State.OK, State.NONE) and job.about.outcome is Outcome.SUCCEEDED:
