@@ -68,6 +68,7 @@ def test_the_commands_of_the_sheet_restore_every_file_on_another_machine(
     sheet = tray("jobs", "sheet", "docs", check=True).stdout
     assert PASSWORD not in sheet
     assert str(tree) in sheet
+    assert re.search(rf"Engine +{engine} \d+\.\d+", sheet)
     (tmp_path / "password").unlink()
     home = tmp_path / "elsewhere"
     home.mkdir()

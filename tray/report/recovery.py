@@ -98,13 +98,20 @@ def _version(engine: Engine, program: str) -> str:
     path = shutil.which(program)
     if path is None:
         return ""
-    argv = [path, "version" if engine.version_word else "--version"]
-    try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_ANSWER_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    words = done.stdout.decode("utf-8", "replace").split("\n")[0].split()
-    return next((word.lstrip("v").rstrip(",") for word in words if word.lstrip("v")[:1].isdecimal()), "")
+    words = (
+        ("version", "--version") if engine.version_word else ("--version", "version")
+    )  # an older restic has only the word
+    for word in words:
+        try:
+            done = subprocess.run(
+                [path, word], stdin=subprocess.DEVNULL, capture_output=True, timeout=_ANSWER_SECONDS, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        if done.returncode == 0:
+            parts = done.stdout.decode("utf-8", "replace").split("\n")[0].split()
+            return next((part.lstrip("v").rstrip(",") for part in parts if part.lstrip("v")[:1].isdecimal()), "")
+    return ""
 
 
 def _rows(backup: _Backup) -> Iterator[tuple[str, str]]:

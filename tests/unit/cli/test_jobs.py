@@ -107,3 +107,15 @@ def test_a_mistake_is_answered_with_a_next_step(
     assert words in said
     assert "next:" in said
     assert jobs.load(places).jobs == {"home": Job("home", None, command=("x",))}
+
+
+def test_a_job_that_nothing_starts_is_told_how_it_starts_by_itself(
+    places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`jobs add` names the schedule command; a watched job has its own scheduler and needs none."""
+    assert main(["jobs", "add", "my db", "--command", "true"]) == 0
+    assert "backup-tray schedule 'my db' --on daily" in capsys.readouterr().out
+    assert main(["jobs", "add", "timed", "--command", "true", "--on", "Mon..Fri 20:30"]) == 0
+    assert capsys.readouterr().out.endswith("backup-tray schedule timed\n")
+    assert main(["jobs", "add", "theirs", "--command", "true", "--watched", "crontab of ann"]) == 0
+    assert "schedule" not in capsys.readouterr().out

@@ -93,7 +93,11 @@ def _add(args: Namespace) -> int:
     job = editing.add(places(), args.job, values)
     print(f"The job {wording.escape(job.name)} is made.")
     if job.runnable:
-        print(f"  to run it now   backup-tray backup {wording.escape(shlex.quote(job.name))}")
+        name = wording.escape(shlex.quote(job.name))
+        print(f"  to run it now             backup-tray backup {name}")
+        if job.watched is None:
+            times = "" if job.on else " --on daily"
+            print(f"  nothing starts it yet     backup-tray schedule {name}{times}")
     return 0
 
 
