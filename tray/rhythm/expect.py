@@ -8,7 +8,7 @@ from tray.core.dataclass import replace
 from tray.core.model.expectation import Expectation, Word
 from tray.rhythm import MOST_GOODS, Past, Rhythm, learn, stated
 from tray.rhythm.awake import Awake
-from tray.rhythm.plan import Run
+from tray.rhythm.plan import FIRST_DURATION_MS, Run, usually
 from tray.rhythm.zones import zone
 
 MAX_AGE_MS = 7 * DAY_MS
@@ -101,19 +101,29 @@ def _with_ceiling(judged: Expectation, rhythm: Rhythm, since: int, now_ms: int) 
 
 
 def _with_run(judged: Expectation, goods: Sequence[Run], awake: Awake, now_ms: int, since: int) -> Expectation:
-    """Hold the judgement at late while a run goes on, which has a limit of its own."""
-    usual = learn.middle([awake.between(*run) for run in goods])
+    """Hold the judgement at late while a run goes on, which has a limit of its own.
+
+    A run that began in time is late only once it takes longer than usual: an hourly run of 40 minutes is none to look at.
+    """
+    lasts = [awake.between(*run) for run in goods]
+    usual = learn.middle(lasts)
     limit = max(MAX_PERIODS * usual, MIN_RUNNING_MS)
     ends = awake.at(since, limit, now_ms)
     word = Word.LATE if judged.word is Word.OVERDUE else judged.word
+    late = judged.late_since_ms or judged.overdue_since_ms
+    slow = awake.at(since, usually(lasts, FIRST_DURATION_MS), now_ms)
+    if late is not None and since <= late < slow and word is not Word.OLD:
+        late = slow
+        if slow > now_ms:
+            word, late = (Word.DUE if word is Word.LATE else word), None
     judged = replace(
         judged,
         word=word,
-        late_since_ms=judged.late_since_ms or judged.overdue_since_ms,
+        late_since_ms=late,
         overdue_since_ms=None,
         running_since_ms=since,
         running_limit_ms=limit,
-        valid_until_ms=_soonest(now_ms, judged.valid_until_ms, ends),
+        valid_until_ms=_soonest(now_ms, judged.valid_until_ms, slow, ends),
     )
     if ends > now_ms or judged.word is Word.OFF:
         return judged

@@ -105,7 +105,7 @@ def plan(rhythm: Rhythm, goods: Sequence[Run], first_ms: int, awake: Awake) -> P
             slept.append(late)
         elif others[0] > run[0] + early:
             on_time.append(late)  # else it is the run of a later slot, and this slot was missed
-    lasts = _usual([awake.between(*run) for run in recent], FIRST_DURATION_MS)
+    lasts = usually([awake.between(*run) for run in recent], FIRST_DURATION_MS)
     after_sleep = FIRST_SLEPT_MS
     if len(slept) >= FEW_SLEPT:
         after_sleep = max(LEAST_SLEPT_MS, int(MARGIN * max(slept))) + lasts
@@ -113,7 +113,7 @@ def plan(rhythm: Rhythm, goods: Sequence[Run], first_ms: int, awake: Awake) -> P
         slots,
         gap,
         early,
-        min(_usual(on_time, FIRST_LATENESS_MS) + lasts, half),
+        min(usually(on_time, FIRST_LATENESS_MS) + lasts, half),
         min(after_sleep, half),
         rhythm.delay_ms,
     )
@@ -125,6 +125,6 @@ def _slept(awake: Awake, at_ms: int, now_ms: int) -> bool:
     return awake.between(at_ms, until) < until - at_ms
 
 
-def _usual(values: list[int], least: int) -> int:
+def usually(values: list[int], least: int) -> int:
     """Return the 99th percentile of *values* with a margin, at least *least*."""
     return max(least, int(MARGIN * sorted(values)[ceil(0.99 * len(values)) - 1])) if values else least

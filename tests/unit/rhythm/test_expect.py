@@ -124,6 +124,19 @@ def test_a_run_that_goes_on_is_not_overdue_but_has_a_limit() -> None:
     assert (stuck.word, stuck.state) == (Word.STILL_RUNNING, State.WARNING)
 
 
+def test_a_run_that_began_in_time_may_take_as_long_as_it_always_does() -> None:
+    """An hourly backup of 40 minutes is not late for ten minutes in every hour."""
+    past = Past(tuple((at(f"2026-03-01 {hour:02}:00"), at(f"2026-03-01 {hour:02}:40")) for hour in range(12)), 1)
+    begin = at("2026-03-01 12:00")
+    for minute in range(1, 60):
+        going = expect(HOURLY, past, SERVER, begin + minute * MINUTE, running_since_ms=begin)
+        assert (going.word, going.state) == (Word.DUE, None)
+    slow = expect(HOURLY, past, SERVER, begin + 61 * MINUTE, running_since_ms=begin)
+    assert (slow.word, slow.state, slow.late_since_ms) == (Word.LATE, State.WARNING, begin + HOUR)
+    tardy = expect(HOURLY, past, SERVER, begin + 45 * MINUTE, running_since_ms=begin + 40 * MINUTE)
+    assert tardy.word is Word.LATE
+
+
 def test_old_is_old_awake_or_not() -> None:
     """The ceiling counts wall time; it can be moved and switched off."""
     past, now = daily("2026-03-01 02:00", 3), at("2026-03-10 12:00")
