@@ -138,6 +138,12 @@ class Configured:
     notes: tuple[str, ...] = ()
     owners: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def matched(self) -> dict[str, str]:
+        """The `owners` of names that are not those of another configured job."""
+        own = self.jobs.keys() | self.broken.keys()
+        return {name: owner for name, owner in self.owners.items() if name not in own}
+
 
 def load(places: Places) -> Configured:
     """Return the configured jobs; a missing file has none. Faults of general settings, such as [audit], are not looked for.

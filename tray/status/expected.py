@@ -153,14 +153,10 @@ def _pasts(
     settings: Settings,
 ) -> dict[Key, tuple[Past, Skipped]]:
     """Return the past of every job with a rhythm, and how often it was skipped since its last good run."""
-    others: dict[str, list[str]] = {}
-    for other, name in settings.configured.owners.items():
-        others.setdefault(name, []).append(other)
     pasts: dict[Key, tuple[Past, Skipped]] = {}
     for kind in {key[1] for key, rhythm in rhythms.items() if rhythm is not None}:
         names = [name for name, of in rhythms if of == kind]
-        recorded = (dict.fromkeys((*history.names.recorded(name), *others.get(name, ()))) for name in names)
-        for name, past in zip(names, history.good_runs(map(tuple, recorded), kind), strict=True):
+        for name, past in zip(names, history.good_runs(map(history.names.recorded, names), kind), strict=True):
             job = known.get((name, kind))
             first_ms = past.first_ms or _first_ms(job, settings.changed_ms)
             goods = _proofs(past.runs, job) if kind == CHECK else _with_waiting(past.runs, job)

@@ -27,7 +27,7 @@ class History:
 
     Attributes:
         begun_ms: When the log's first entry was written, None without a log.
-        names: The present names of jobs that were renamed.
+        names: The present names of jobs that were renamed, or belong to another job by its `matches`.
     """
 
     def __init__(self, places: Places) -> None:
@@ -45,7 +45,7 @@ class History:
         self._anew_ms: int | None = None
         self._good: dict[tuple[str, ...], Known] = {}
         self.begun_ms: int | None = None
-        self.names = renames.NONE
+        self._log_names = self.names = renames.NONE
 
     def refresh(self) -> object:
         """Read log and spool where they changed; return a value that is another one once something did.
@@ -62,6 +62,10 @@ class History:
             self.close()
             raise
         return names, self._version
+
+    def follow(self, owners: Mapping[str, str]) -> None:
+        """Let runs on record under a name in *owners* belong to its owner, as of the last `refresh`."""
+        self.names = self._log_names.with_owners(owners)
 
     def past(self, live: set[str], over: Iterable[EndedRun]) -> tuple[list[JobHistory], list[str], set[str]]:
         """Return the jobs, notes, and the ids of runs that have ended, as of the last `refresh`.
@@ -128,7 +132,7 @@ class History:
             self._log = self._open_log()
             if self._log is None:
                 self._jobs, self._open, self._forgotten, self.begun_ms = [], [], {}, None
-                self.names = renames.NONE
+                self._log_names = self.names = renames.NONE
                 self._good = {}
                 return
         files = mark(self._files[0]), mark(self._files[1])
@@ -138,7 +142,7 @@ class History:
         self._at_rest = files if all(file is None or is_settled(file[0]) for file in files) else None
         if version != self._version:
             (self._jobs, self._forgotten), self._open = self._log.known_jobs(), self._log.open_runs()
-            self.names = self._log.names()
+            self._log_names = self.names = self._log.names()
             self._good = {}
             first = self._log.first()
             self.begun_ms = clock.from_text(first.data["time"])

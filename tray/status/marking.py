@@ -2,11 +2,13 @@
 
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 
 from tray.audit import spool
 from tray.audit.entry import Action, Draft
 from tray.audit.search import renames
-from tray.core.errors import JobNotFoundError, StatusFetchError, SystemOwnedError
+from tray.config import jobs
+from tray.core.errors import ConfigError, JobNotFoundError, StatusFetchError, SystemOwnedError
 from tray.core.model import Instance, JobStatus, Status
 from tray.core.paths import Places
 from tray.status import StatusSource, past_runs
@@ -65,9 +67,11 @@ def forget_of(places: Places, run: str) -> None:
 
 
 def _record(places: Places, items: Sequence[JobStatus], action: Action, result: str) -> None:
-    """Put one entry for each job on record, under the name and kind of its runs; of a renamed job one for each of its names."""
+    """Put one entry for each job on record, under the name and kind of its runs; of a job with several names one for each."""
     with past_runs.reading(places) as log:
         names = renames.NONE if log is None else log.names()
+    with suppress(ConfigError):  # the names on record are marked all the same
+        names = names.with_owners(jobs.load(places).matched)
     ended = [(item, job) for item in items if item.last is not None for job in names.recorded(item.last.job)]
     if drafts := [Draft(action=action, job=job, kind=item.kind, result=result) for item, job in ended]:
         spool.record(places, drafts, timeout=RECORD_SECONDS)

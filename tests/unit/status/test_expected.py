@@ -395,3 +395,16 @@ def test_after_the_log_was_begun_anew_a_configured_job_is_not_green(
     status = source.poll()
     assert job(status, "home").last is None
     assert status.state not in (State.OK, State.RUNNING)
+
+
+def test_runs_under_a_name_that_matches_lists_belong_to_that_job_also_those_of_before(
+    places: Places, world: World, source: StatusSource
+) -> None:
+    """Otherwise the automatic name of a job that the user has named would fall silent, and alarm for ever."""
+    daily(world, range(10), "restic /repository")
+    configure(places, '[jobs.home]\nevery = "1d"\nmatches = ["restic /repository"]\n')
+    daily(world, range(10, 14), "home")
+    assert [(item.job, item.state) for item in source.poll().jobs] == [("home", State.OK)]
+    world.go(13, 13)
+    marking.forget(places, ["home"])
+    assert [item for item in source.poll().jobs if item.last is not None] == []

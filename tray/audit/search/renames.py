@@ -33,6 +33,15 @@ class Names:
                 self._present[old] = new
                 self._present.pop(new, None)
 
+    def with_owners(self, owners: Mapping[str, str]) -> "Names":
+        """Return these names, and those of jobs that belong to another one by the configuration: *owners*, by name."""
+        more = {old: self.present(owner) for old, owner in owners.items() if old not in self._present and old != owner}
+        if not more:
+            return self
+        names = Names()
+        names._present = {name: more.get(now, now) for name, now in self._present.items()} | more
+        return names
+
     @property
     def renamed(self) -> Mapping[str, str]:
         """The present name by each name that is not present any more."""
