@@ -23,6 +23,7 @@ from tray.core.errors import ConfigError, EngineMissingError, JobSetupError, Rep
 from tray.core.paths import Places, expand, private, sync_folder
 from tray.core.redact import Redactor
 from tray.housekeeping import config_changes
+from tray.jobs import targets
 from tray.jobs.configured import CLASHING_VARIABLES
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without 0 o 1 l i, which people confuse on paper
@@ -39,11 +40,11 @@ def generate_password() -> str:
 def create_first_backup(places: Places, *, name: str, sources: Sequence[str], repository: str, password: str) -> Job:
     """Make a restic repository and a job that backs up *sources* into it; the job is not started.
 
-    All input is checked before anything is made. If making the repository fails, nothing is left behind. Once it is made its
-    password is never removed again, whatever fails afterwards.
+    All input and the target are checked before anything is made. If making the repository fails, nothing is left behind. Once it
+    is made its password is never removed again, whatever fails afterwards.
 
     Raises:
-        JobSetupError: An input does not make sense; its `field` says which.
+        JobSetupError: An input does not make sense, or the target cannot be used (`targets.check`); its `field` says which.
         EngineMissingError: restic is not installed.
         RepositoryInitError: restic could not make the repository.
         ConfigError: The present configuration file is broken.
@@ -55,6 +56,7 @@ def create_first_backup(places: Places, *, name: str, sources: Sequence[str], re
     target = checked_repository(repository, paths)
     if shutil.which("restic") is None:
         raise EngineMissingError("restic")
+    targets.check(target, paths, _environ())
     secret = _write_password(places, name, password)
     _init(target, secret)
     job = Job(name=name, sources=tuple(paths), repository=target, password_file=str(secret))
@@ -230,13 +232,17 @@ def _write_password(places: Places, name: str, password: str) -> Path:
     raise FileExistsError(17, "too many password files", str(folder))
 
 
+def _environ() -> dict[str, str]:
+    """Return restic's environment, without the variables that contradict its command line."""
+    return {key: value for key, value in os.environ.items() if key not in CLASHING_VARIABLES}
+
+
 def _init(repository: str, secret: Path) -> None:
     """Make the repository with restic; remove *secret* if restic reports a failure."""
-    environ = {key: value for key, value in os.environ.items() if key not in CLASHING_VARIABLES}
     argv = ["restic", "init", "--repo", repository, "--password-file", str(secret)]
     try:
         done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, env=environ, timeout=_INIT_SECONDS, check=False
+            argv, stdin=subprocess.DEVNULL, capture_output=True, env=_environ(), timeout=_INIT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
         why = f"restic did not answer within {_INIT_SECONDS:.0f} s; the password stays in {secret}, in case it was made after all."

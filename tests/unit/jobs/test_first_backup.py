@@ -38,6 +38,7 @@ def fake_restic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program.write_text(
         f"#!{sys.executable}\n"
         "import json, os, pathlib, sys\n"
+        "if 'cat' in sys.argv:\n    sys.exit('Fatal: unable to open config file: <config/> does not exist')\n"
         f"here = pathlib.Path({str(folder)!r})\n"
         "(here / 'seen.json').write_text(json.dumps({'argv': sys.argv[1:], 'environ': dict(os.environ)}))\n"
         "code = here / 'code'\n"

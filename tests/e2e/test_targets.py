@@ -1,0 +1,135 @@
+"""Targets of a first backup by kind: a real sshd, a REST server, remotes of rclone; a fault is told before anything is made."""
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import make_tree, status, tray
+from tests.waiting import wait_for
+
+
+def free_port() -> int:
+    """Return a port of the loopback that is free."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    """Whether a server listens on *port*."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture
+def sftp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a real sftp server, whose key is in `tmp_path/key`; `ssh` in PATH knows both."""
+    port, folder = free_port(), tmp_path / "ssh"
+    folder.mkdir(mode=0o700)
+    for name in ("host", "key"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+    shutil.copy(folder / "key.pub", folder / "authorized")
+    (folder / "known").write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}")
+    lines = (
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\nStrictModes no\n"
+        f"UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPidFile none\nPermitRootLogin prohibit-password\n"
+        "Subsystem sftp internal-sftp\n"
+    )
+    (folder / "config").write_text(lines)
+    (folder / "client").write_text(
+        f"IdentityFile {folder}/key\nIdentitiesOnly yes\nUserKnownHostsFile {folder}/known\n"
+    )
+    shim = tmp_path / "bin" / "ssh"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/client "$@"\n')
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", folder / "config"], stderr=log)
+    wait_for(lambda: answers(port))
+    yield f"sftp://{getpass.getuser()}@127.0.0.1:{port}/{tmp_path}/remote"
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture
+def rest(tmp_path: Path) -> Iterator[str]:
+    """The address of a real server of restic's REST protocol."""
+    port = free_port()
+    argv = ["rclone", "serve", "restic", "--addr", f"127.0.0.1:{port}", str(tmp_path / "remote")]
+    server = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
+    wait_for(lambda: answers(port))
+    yield f"rest:http://127.0.0.1:{port}/mine"
+    server.terminate()
+    server.wait()
+
+
+def create(tmp_path: Path, repository: str) -> "subprocess.CompletedProcess[str]":
+    """Make a first backup as a script does."""
+    tree = make_tree(tmp_path / "src")
+    return tray("create", "--yes", "--source", tree, "--repository", repository)
+
+
+def made_nothing(tmp_path: Path) -> bool:
+    """Whether neither a password nor a job is left."""
+    return not list((tmp_path / "bt" / "config").glob("*.password")) and '"home"' not in tray("jobs", "--json").stdout
+
+
+def test_a_first_backup_goes_to_a_real_sftp_server_and_the_second_job_finds_it_taken(sftp: str, tmp_path: Path) -> None:
+    """The keys of ssh are used as they are; a place that is a repository already is refused before anything is made."""
+    done = create(tmp_path, sftp)
+    assert done.returncode == 0, done.stderr
+    assert status()["state"] == "ok"
+    assert (tmp_path / "remote" / "config").is_file()
+    again = tray("create", "--yes", "--name", "again", "--source", tmp_path / "src", "--repository", sftp)
+    assert "is a restic repository already" in again.stderr
+
+
+def test_a_refused_key_is_told_before_anything_is_made(sftp: str, tmp_path: Path) -> None:
+    """ssh asks for no password either: there is no terminal for the nightly run."""
+    (tmp_path / "ssh" / "authorized").write_text("")
+    done = create(tmp_path, sftp)
+    assert (done.returncode, "The login was refused" in done.stderr) == (2, True), done.stderr
+    assert made_nothing(tmp_path)
+
+
+def test_a_first_backup_goes_to_a_real_rest_server(rest: str, tmp_path: Path) -> None:
+    """The server has the snapshot, and the status is green."""
+    done = create(tmp_path, rest)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "remote" / "mine" / "snapshots").iterdir())) == 1
+    assert status()["state"] == "ok"
+
+
+def test_a_first_backup_goes_to_a_remote_of_rclone(tmp_path: Path) -> None:
+    """A remote that needs no configuration file."""
+    done = create(tmp_path, f"rclone::local:{tmp_path}/remote")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "remote" / "snapshots").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("repository", "words"),
+    [
+        ("sftp:nowhere.invalid:/backup", "its name is not known"),
+        ("rest:http://127.0.0.1:1/mine", "it refused the connection"),
+        ("rclone:nosuch:backup", "has no such remote"),
+    ],
+)
+def test_a_place_that_cannot_be_reached_is_told_before_anything_is_made(
+    repository: str, words: str, tmp_path: Path
+) -> None:
+    """The error says why; no password and no job is left."""
+    done = create(tmp_path, repository)
+    assert (done.returncode, words in done.stderr) == (2, True), done.stderr
+    assert made_nothing(tmp_path)

@@ -1,0 +1,159 @@
+"""Check a new target before anything is made there: whether it can be reached and written, and has room for the sources.
+
+A folder is looked at; an address is asked by restic itself, so the login, keys and settings are those of the later backups.
+"""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from tray.core import regex
+from tray.core.errors import JobSetupError
+from tray.engines import causes
+from tray.wording import size
+
+ANSWER_SECONDS = 30.0
+MEASURE_SECONDS = 20.0
+ROOM = 64 << 20
+"""Bytes that stay free beside the backup."""
+_ACCESS = causes.causes("<access>\n")
+_ABSENT = regex.compile(r"(?i)(?:<config/>|file|key|bucket) does not exist|nosuchkey|nosuchbucket|\b404\b")
+"""The answers about a place that can be reached and holds no repository."""
+_NO_REMOTE = regex.compile(r"(?i)didn't find section in config file")
+_PRESENT = regex.compile(r"(?i)wrong password|no key found")
+
+
+def kind(repository: str) -> str:
+    """Return the kind of a target: "folder", or the scheme of its address: "sftp", "s3", "rest", "rclone" or another one."""
+    return "folder" if os.path.isabs(repository) else repository.partition(":")[0]
+
+
+def check(repository: str, sources: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Check the target *repository* of restic's, an absolute path or an address, for a first backup of *sources*.
+
+    Raises:
+        JobSetupError: It cannot be reached or written, is a repository already, or has no room.
+    """
+    if kind(repository) == "folder":
+        _check_folder(Path(repository), sources)
+    else:
+        _check_address(repository, environ)
+
+
+def measured(sources: Sequence[str], *, limit: int, seconds: float = MEASURE_SECONDS) -> int:
+    """Return the bytes that *sources* take on the disk, or at least so many: it stops above *limit*, or after *seconds*."""
+    until, total = time.monotonic() + seconds, 0
+    for taken in _sizes(sources):
+        total += taken
+        if total > limit or time.monotonic() > until:
+            break
+    return total
+
+
+def _sizes(sources: Sequence[str]) -> Iterator[int]:
+    """Yield the size of each file; a sparse file counts as its blocks."""
+    waiting = list(sources)
+    while waiting:
+        path = waiting.pop()
+        try:
+            status = os.lstat(path)
+            yield min(status.st_size, getattr(status, "st_blocks", status.st_size) * 512)
+            if os.path.isdir(path) and not os.path.islink(path):
+                with os.scandir(path) as entries:
+                    waiting.extend(entry.path for entry in entries)
+        except OSError:
+            continue  # the backup itself names it
+
+
+def _check_folder(path: Path, sources: Sequence[str]) -> None:
+    there = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise JobSetupError(
+            "repository",
+            f"The folder {there} cannot be written.",
+            why="Its rights do not allow it, or its disk is mounted read-only.",
+            next=f"Choose another folder, or look at its rights: `ls -ld {shlex.quote(str(there))}`.",
+        )
+    free = shutil.disk_usage(there).free
+    needed = measured(sources, limit=max(free - ROOM, 0)) + ROOM
+    if needed > free:
+        raise JobSetupError(
+            "repository",
+            f"There is no room for the backup at {path}.",
+            why=f"{size(free)} are free there, and the sources take more.",
+            next="Choose a larger disk, make room on it, or back up fewer folders.",
+        )
+
+
+def _check_address(repository: str, environ: Mapping[str, str]) -> None:
+    """Ask restic for the repository that is not to be there; a password that nothing was made with keeps it from opening one."""
+    code, said = _asked(["restic", "--repo", repository, "cat", "config"], {**environ, "RESTIC_PASSWORD": "unknown"})
+    if code == 0 or _PRESENT.search(said):
+        raise JobSetupError(
+            "repository",
+            f"{repository} is a restic repository already.",
+            why="Its password is the one that it was made with, so it cannot be made anew.",
+            next="Choose another place; or keep your own restic command, with `backup-tray run --` before it.",
+        )
+    if kind(repository) == "sftp" and code != 0 and _cause(said) is None and not _ABSENT.search(said):
+        said += _asked(_ssh(repository), environ)[1]  # restic may have ended before it passed on the words of ssh
+    why = _cause(said)
+    if why is None and _ABSENT.search(said):
+        return
+    if _NO_REMOTE.search(said):
+        why = "rclone has no such remote: see `rclone listremotes`, or make it with `rclone config`."
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    shown = next((line for line in lines if "Fatal" in line), lines[-1] if lines else "restic did not answer")
+    raise JobSetupError(
+        "repository",
+        f"{repository} cannot be used: {shown[:300]}",
+        why=why
+        or f"restic said so{'' if code is not None else f', and had no other answer within {ANSWER_SECONDS:.0f} s'}.",
+        next=f"Try it by hand: `restic -r {shlex.quote(repository)} cat config`.",
+    )
+
+
+def _cause(said: str) -> str | None:
+    """Return why a place cannot be reached, None if it is not known; a bucket that is not there will be made."""
+    return next((words for pattern, words in _ACCESS if "bucket does not" not in words and pattern.search(said)), None)
+
+
+def _ssh(repository: str) -> list[str]:
+    """Return the command by which restic opens an sftp address, without questions."""
+    address = repository.removeprefix("sftp:")
+    if address.startswith("//"):
+        host, _, port = address[2:].partition("/")[0].partition(":")
+    else:
+        host, port = address.partition(":")[0], ""
+    return ["ssh", "-o", "BatchMode=yes", *(["-p", port] if port else []), "-s", "--", host, "sftp"]
+
+
+def _asked(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[int | None, str]:
+    """Run *argv* without a terminal, so that no helper of it can ask; return exit code, None after the time limit, and stderr."""
+    process = subprocess.Popen(
+        argv,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    code: int | None
+    try:
+        _, said = process.communicate(timeout=ANSWER_SECONDS)
+        code = process.returncode
+    except subprocess.TimeoutExpired:
+        process.kill()
+        if sys.platform != "win32":
+            with suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+        _, said = process.communicate()
+        code = None
+    return code, said.decode("utf-8", "backslashreplace")
