@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from tray import engines
 from tray.config.jobs import Job
 from tray.core.errors import ConfigError, JobWatchedError
 from tray.core.paths import expand
 from tray.jobs import configured
 from tray.recording import skips
+from tray.repository import files
 from tray.schedule.turn import Unmet
 from tray.wrapper import fallback
 
@@ -36,8 +38,6 @@ _PORTS = {
     "http": 80,
     "https": 443,
 }
-_WITH_CONFIG = ("restic", "borg")
-"""Engines whose repository holds a file `config`: so an empty folder, where a disk should be mounted, is none."""
 
 
 def unmet(job: Job) -> Unmet | None:
@@ -99,7 +99,9 @@ def reachable(repository: str, engine: str) -> bool:
     path = re.sub(r"^(local:|file://)", "", repository)
     if not os.path.isabs(path):
         return True
-    return _exists(str(PurePosixPath(path) / "config") if engine in _WITH_CONFIG else path)
+    # Such a repository holds a file `config`: an empty folder, where a disk should be mounted, is none.
+    has_config = engines.named(engine).repository in files.EMPTY_IS_ONE
+    return _exists(str(PurePosixPath(path) / "config") if has_config else path)
 
 
 def _server(repository: str) -> tuple[str, int] | None:

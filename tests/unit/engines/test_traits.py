@@ -73,6 +73,10 @@ STAY = MappingProxyType(
         "window/calls.py": "the first backup",
         "audit/rows.py": "words that are common in bodies; as fixed as the format",
         "core/redact/patterns.py": "schemes of addresses",
+        **{
+            f"takeover/tools/{tool}.py": "the one engine that this tool starts"
+            for tool in ("autorestic", "back_in_time", "borgmatic", "duply", "resticprofile", "rsnapshot", "vorta")
+        },
     }
 )
 """Where the name of an engine stands outside its own folder, and what for."""
