@@ -48,12 +48,16 @@ def test_a_person_answers_four_questions_and_has_a_backup(
     terminal.expect(rb"There is no such file or folder.*Back up which folder\?")
     terminal.type(str(tree).encode() + b"\n")
     terminal.expect(rb"every night")
-    assert terminal.wait(120) == 0
+    terminal.expect(rb"restored and compared, as a test.*every day at 20:30\?", 120)
+    terminal.type(b"n\n")
+    assert terminal.wait(30) == 0
     assert b"The first backup runs now." in terminal.seen
     assert terminal.seen.count(b"Where to?") == 1
     monkeypatch.setenv("RESTIC_PASSWORD", password)
     assert len(snapshots(repository)) == 1
-    assert (status()["state"], status()["last"]["job"]) == ("ok", "home")
+    kinds = [run["kind"] for run in map(json.loads, tray("history", "--json").stdout.splitlines())]
+    assert sorted(kinds) == ["backup", "check"]
+    assert (status()["state"], status()["last"]["job"]) == ("ok", "home (check)")
     assert tray("backup", "home").returncode == 0
 
 
@@ -99,3 +103,10 @@ def test_options_that_make_no_sense_are_an_error_and_create_nothing(
     assert words in done.stderr
     assert not (tmp_path / "r").exists()
     assert json.loads(tray("status", "--json").stdout)["jobs"] == []
+
+
+def test_times_that_cannot_be_followed_are_told_before_anything_is_made(tree: Path, tmp_path: Path) -> None:
+    """A typing error in `--schedule` leaves no repository and no password behind."""
+    done = tray("create", "--yes", "--source", tree, "--repository", tmp_path / "repo", "--schedule", "every moonday")
+    assert (done.returncode, "moonday" in done.stderr) == (64, True), done.stderr
+    assert not (tmp_path / "repo").exists()

@@ -2,20 +2,26 @@
 
 import getpass
 import shlex
+import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from tray.cli import Command, run
+from tray.cli import Command, run, schedule
 from tray.config.jobs import Job
+from tray.core import ourselves
 from tray.core.errors import BackupTrayError, JobSetupError, UsageError
 from tray.core.files import opened
 from tray.core.paths import Places, places
 from tray.jobs import first_backup
+from tray.schedule import change
 from tray.wording import escape
 
 _LONGEST_PASSWORD = 4096
+_NOTHING_TO_PROVE = 1
+"""The exit code of a check that had no file to compare."""
+_USUAL_TIME = "20:30"
 _EXAMPLE = "backup-tray create --source ~/Documents --repository /media/stick/backup --yes"
 
 
@@ -27,25 +33,58 @@ def _register(parser: ArgumentParser) -> None:
     parser.add_argument("--name", help="the name of the job (default: home)")
     words = "the file that holds the password (default: one is made)"
     parser.add_argument("--password-file", metavar="FILE", help=words)
+    parser.add_argument("--schedule", metavar="WHEN", help="have the job run by itself: daily, 20:30, 'Mon..Fri 20:30'")
     parser.add_argument("--no-run", action="store_true", help="only make repository and job; do not back up yet")
     parser.add_argument("--yes", action="store_true", help="ask nothing: for scripts")
 
 
 def _create(args: Namespace) -> int:
-    """Ask for missing answers, make repository and job, and run the first backup; the exit code is its engine's."""
+    """Ask for missing answers, make repository and job, run the first backup, restore a few of its files, and schedule the job.
+
+    The exit code is the engine's; where that is 0, the one of the check if it fails.
+    """
     here = places()
     step = f"Give the answers as options: `{_EXAMPLE}`."
     if not args.yes and not sys.stdin.isatty():
         raise UsageError("Nothing was created.", why="There is no terminal to ask on.", next=step)
+    if args.schedule is not None:
+        change.planned(
+            Job(name="home", command=("true",)), args.schedule, None
+        )  # a mistake is told before anything is made
     try:
         job = _make(here, args)
     except EOFError:
         raise UsageError("Nothing was created.", why="The questions were not answered.", next=step) from None
     _explain(job)
-    if args.no_run:
-        return 0
+    code = 0 if args.no_run else _first_run(here, job)
+    when = args.schedule if args.yes or args.schedule is not None else _asked_times()
+    if when is not None:
+        schedule.tell(change.set_up(here, job.name, on=when))
+    return code
+
+
+def _first_run(here: Places, job: Job) -> int:
+    """Run *job*, then restore a few of its files and compare them; return the exit code."""
     print("\nThe first backup runs now.", flush=True)
-    return run.start(here, job)
+    code = run.start(here, job)
+    if code != 0:
+        return code
+    print("\nA few of its files are restored and compared, as a test.", flush=True)
+    proven = subprocess.run(ourselves.command("check", job.name), env=ourselves.environ(), check=False).returncode
+    return 0 if proven == _NOTHING_TO_PROVE else proven
+
+
+def _asked_times() -> str | None:
+    """Ask the user when the job is to run by itself; None: not at all."""
+    try:
+        answer = input(
+            f"\nBack up by itself every day at {_USUAL_TIME}? [Y, n, or other times such as Mon..Fri 12:00] "
+        ).strip()
+    except EOFError:
+        return None
+    if answer.lower() in ("n", "no"):
+        return None
+    return _USUAL_TIME if answer.lower() in ("", "y", "yes") else answer
 
 
 def _make(here: Places, args: Namespace) -> Job:

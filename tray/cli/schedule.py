@@ -64,8 +64,7 @@ def _schedule(args: Namespace) -> int:
         )
         return 0
     made = change.set_up(here, args.job, on=args.on, by=args.by, delay_seconds=_delay(args.delay))
-    print("\n".join(_lines(made)))
-    print(_promise(made))
+    tell(made)
     return 0
 
 
@@ -86,6 +85,12 @@ def _show(args: Namespace, *, linger_only: bool) -> int:
     else:
         print("\n".join(line for schedule in chosen for line in _lines(schedule)))
     return 1 if any(schedule.fault for schedule in chosen) else 0
+
+
+def tell(made: Schedule) -> None:
+    """Tell the user how a new schedule stands, and when it does not start the job."""
+    print("\n".join(_lines(made)))
+    print(_promise(made))
 
 
 def _lines(schedule: Schedule) -> list[str]:
