@@ -297,3 +297,20 @@ def test_where_no_tracker_runs_the_status_looks_by_itself_once_the_last_look_is_
     main(["status"])
     assert "removed outside" in capsys.readouterr().out
     assert not schedules.old(configured)
+
+
+def test_a_first_backup_is_scheduled_by_its_option(places: Places, crontab: Crontab, tmp_path: Path) -> None:
+    """`create --schedule` makes the job and has cron start it, and the job states its times."""
+    (tmp_path / "papers").mkdir()
+    options = (
+        "--source",
+        str(tmp_path / "papers"),
+        "--repository",
+        str(tmp_path / "repository"),
+        "--schedule",
+        "20:30",
+    )
+    assert main(["create", "--yes", "--no-run", *options]) == 0
+    assert "30 20 * * *" in (crontab.text or "")
+    assert "backup --scheduled home" in (crontab.text or "")
+    assert saved(places, "home")["on"] == "20:30"
