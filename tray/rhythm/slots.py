@@ -26,6 +26,8 @@ CRON_NAMES = {
     "@annually": "0 0 1 1 *",
 }
 _FIELD = re.compile(r"[\d*,/\-#?LWlw]+|[A-Za-z]{3}([,-][A-Za-z]{3})*")
+_LOOKED_AT = 16
+"""A rhythm by which so many slots are less than a minute apart on average is refused: a week of them takes seconds to read."""
 _MOST_KEPT, _FAR_MS = 20_000, 400 * DAY_MS
 
 
@@ -83,8 +85,11 @@ def calendar(on: str, of: tzinfo) -> Calendar:
 def fault(on: str, name: str | None = None) -> str | None:
     """Return why *on*, in the zone with the IANA *name*, cannot be followed, with the nearest form that can; None if it can."""
     try:
-        if not Calendar(on, zone(name)).after(1_767_225_600_000):
+        slots = Calendar(on, zone(name)).after(1_767_225_600_000, _LOOKED_AT)
+        if not slots:
             return f"{on!r} names no moment after 2025"
+        if len(slots) == _LOOKED_AT and slots[-1] - slots[0] < (_LOOKED_AT - 1) * 60_000:
+            return f'{on!r} names many moments within a minute; the shortest rhythm is every minute: "*:*"'
     except ValueError as error:
         return str(error)
     return None

@@ -95,12 +95,17 @@ def _rhythm(rhythm: "Rhythm", known: Expectation) -> str:
     source = f", {rhythm.from_text}" if rhythm.from_text else ""
     if not known.learnt and rhythm.on:
         zone = f" in {rhythm.zone}" if rhythm.zone else ""
-        return f"{rhythm.on}{zone}{source}"
+        return f"{times(rhythm.on)}{zone}{source}"
     if not known.learnt and rhythm.every_ms:
         return f"every {length(rhythm.every_ms)}{source}"
     if known.learnt and known.period_ms is not None and known.word is not Word.UNKNOWN:
         return f"every {_roughly(known.period_ms)} or so, by its past"
     return "not known yet"
+
+
+def times(on: str | None) -> str:
+    """Return the times at which a job is expected on one line: "Mon 20:00 or Sat 08:00"."""
+    return " or ".join((on or "").split("\n"))
 
 
 def length(ms: int) -> str:

@@ -181,6 +181,8 @@ def test_oncalendar_is_not_taken_for_cron(on: str) -> None:
         ("   ", None, "Mon..Fri 20:30"),
         ("25:00", None, "hour"),
         ("*:*/30", None, "0/30"),
+        ("*:*:*", None, "every minute"),
+        ("*:*:0/5", BERLIN, "every minute"),
         ("Mun 20:30", None, "Mon..Fri 20:30"),
         ("2020-01-01", None, "no moment"),
         ("0 0 31 2 *", None, "day-of-month"),

@@ -54,6 +54,7 @@ def item(state: State, word: Word | None, last: EndedRun | None = None, **more: 
         (Rhythm("stated", every_ms=5_400_000), FINE, "every 90 minutes"),
         (Rhythm("stated", on="Mon..Fri 20:30", zone="Asia/Tokyo"), FINE, "Mon..Fri 20:30 in Asia/Tokyo"),
         (Rhythm("stated", on="15 2 * * *", from_text="crontab of ann"), FINE, "15 2 * * *, crontab of ann"),
+        (Rhythm("stated", on="Mon 20:00\nSat 08:00"), FINE, "Mon 20:00 or Sat 08:00"),
         (Rhythm(), replace(FINE, learnt=True), "every day or so, by its past"),
         (Rhythm(), replace(FINE, learnt=True, period_ms=int(2.9 * DAY)), "every 3 days or so, by its past"),
         (Rhythm(), replace(FINE, learnt=True, period_ms=4 * HOUR), "every 4 hours or so, by its past"),

@@ -104,7 +104,7 @@ def _expected(job: Job | None) -> str:
         return "as it ran so far"
     if job.rhythm == OFF:
         return "never"
-    return f"every {config.length_text(job.every_ms)}" if job.every_ms is not None else str(job.on)
+    return f"every {config.length_text(job.every_ms)}" if job.every_ms is not None else wording.times(job.on)
 
 
 def _started(job: Job | None, *, configured: bool) -> str:
