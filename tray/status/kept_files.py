@@ -49,6 +49,7 @@ class Settings:
     Attributes:
         audit: The settings of the audit log; the defaults while the configuration is broken.
         configured: The jobs; none while the configuration is broken.
+        doubtful: A job that is expected may be unknown: the jobs cannot be read, or one of them has a fault.
         changed_ms: When the file was last changed; 0 if there is none.
         notes: One line if the configuration is broken: it is not followed until the user mends it. Else a line for each job
             with a fault and for each key without effect.
@@ -60,6 +61,7 @@ class Settings:
         self.audit = AuditConfig()
         self.configured = Configured()
         self.changed_ms = 0
+        self.doubtful = False
         self.notes: tuple[str, ...] = ()
 
     def read(self) -> object:
@@ -69,14 +71,17 @@ class Settings:
             return now
         self._mark, self.audit, self.configured, self.notes = now, AuditConfig(), Configured(), ()
         self.changed_ms = 0 if now is None else now[0] // 1_000_000
+        self.doubtful = now is not None
         if now is None:
             return now
         try:
             document = config.read(self._places)
             if document is not None:
-                self.audit, self.configured = config.settings(document).audit, jobs.configured(document)
+                self.configured = jobs.configured(document)
+            self.doubtful = bool(self.configured.broken)
+            if document is not None:
+                self.audit = config.settings(document).audit
         except BackupTrayError as error:
-            self.audit, self.configured = AuditConfig(), Configured()
             self.notes = (f"{wording.UNFOLLOWED} until it is mended: {_reason(error)}",)
             return now
         broken = [f"{wording.UNFOLLOWED} for a job: {_reason(error)}" for error in self.configured.broken.values()]

@@ -151,7 +151,7 @@ class StatusSource:
                 *self._repositories.notes(now),
                 *self._standing.notes(now, begun, self._settings.audit.verify_every_ms),
             ],
-            doubt=bool(self._settings.configured.broken)
+            doubt=self._settings.doubtful
             or self._history.in_doubt(now)
             or self._repositories.doubtful
             or self._standing.doubtful(begun),

@@ -155,6 +155,8 @@ def _settled(status: Status, now_ms: int) -> tuple[str, str]:
         return of_jobs.tally(status.jobs), ": ".join(filter(None, (words, of_jobs.reason(bad[0]))))
     if status.state is State.WARNING:
         note = "".join(_first(status.notes))
+        if not note and any(text.startswith(UNFOLLOWED) for text in status.notes):
+            return "Not everything is known", "the jobs in config.toml cannot be read"
         anew = not note or note.startswith("The audit log was begun anew")
         return "Older history is missing" if anew else "Not everything is known", note or "which job is not known"
     if status.state in _FINE:

@@ -208,12 +208,8 @@ def test_a_started_run_without_an_end_and_without_a_folder_is_lost(places: Place
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("x = [", "line 1"),
         ('version = 1\n[runs]\nkeep = "10 parsecs"\n', "line 3: In [runs]"),
-        ("version = 1\njobs = 3\n", "`jobs`"),
-        ("version = 99\n", "version"),
         ("version = 1\n[privacy]\nshow = 5\n", "[privacy]"),
-        ("\0", ""),
     ],
 )
 def test_a_broken_configuration_is_said_and_changes_nothing_else(
@@ -234,6 +230,28 @@ def test_a_broken_configuration_is_said_and_changes_nothing_else(
     assert wording.UNFOLLOWED not in cli_status._line(before)
     places.config_file.write_text("version = 1\n")
     assert source.poll().notes == before.notes
+
+
+@pytest.mark.parametrize("text", ["x = [", "version = 1\njobs = 3\n", "version = 99\n", "\0"])
+def test_a_configuration_without_readable_jobs_is_never_green(places: Places, source: StatusSource, text: str) -> None:
+    """A job that never ran is known by the file alone; a typing mistake there must not make it disappear from a green icon."""
+    record(places, "home", Outcome.SUCCEEDED)
+    assert source.poll().state is State.OK
+    places.config.mkdir(mode=0o700, parents=True, exist_ok=True)
+    places.config_file.write_text(text)
+    status = source.poll()
+    assert status.state is State.WARNING
+    assert [note for note in status.notes if note.startswith(wording.UNFOLLOWED)]
+    assert wording.headline(status, 0) == "Not everything is known: the jobs in config.toml cannot be read."
+    places.config_file.write_text("version = 1\n")
+    assert source.poll().state is State.OK
+
+
+def test_the_jobs_are_judged_also_if_a_general_setting_is_broken(places: Places, source: StatusSource) -> None:
+    """The job that never ran stays in sight."""
+    places.config.mkdir(mode=0o700, parents=True, exist_ok=True)
+    places.config_file.write_text('version = 1\n[privacy]\nshow = 5\n[jobs.home]\ncommand = ["true"]\nevery = "1d"\n')
+    assert [job.job for job in source.poll().jobs] == ["home"]
 
 
 def test_a_broken_job_is_never_green_and_spoils_no_other(places: Places, source: StatusSource) -> None:
