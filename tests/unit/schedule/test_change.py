@@ -191,8 +191,11 @@ def test_root_starts_no_program_that_others_can_change(
     configured: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A user who may write to it, or to a folder on the way, would become root at the next start."""
-    monkeypatch.setattr("tray.jobs.configured.launcher", lambda: str(tmp_path / "backup-tray"))
-    (tmp_path / "backup-tray").touch()
+    program = tmp_path / "open" / "backup-tray"
+    program.parent.mkdir()
+    program.parent.chmod(0o777)
+    program.touch()
+    monkeypatch.setattr("tray.jobs.configured.launcher", lambda: str(program))
     monkeypatch.setattr(Systemd, "check", lambda _: None)
     monkeypatch.setattr(Systemd, "ours", classmethod(lambda _: Systemd(True, tmp_path / "units")))
     assert main(["schedule", "home", "--on", "daily", "--by", "systemd"]) == 2
