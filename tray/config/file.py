@@ -89,7 +89,9 @@ class Document:
     def fault(self, path: KeyPath, key: str, why: str) -> ConfigError:
         """Return the error of *key* ("" for the whole table) in the table at *path*, with its place where it is known."""
         line, column = self.place(*path, key) if key else self.place(*path)
-        return ConfigError(self.file, f"In [{toml_name(path)}]: {why}.", line=line, column=column)
+        return ConfigError(
+            self.file, f"In [{toml_name(path)}]: {why}{'' if why.endswith('?') else '.'}", line=line, column=column
+        )
 
     def place(self, *path: str) -> Place:
         """Return line and column of the header or key at *path*, else of the nearest one above it; None twice if unknown."""

@@ -195,6 +195,7 @@ def test_a_fault_beside_the_command_leaves_the_job_running(line: str, why: str) 
     assert configured.jobs["home"] == Job("home", None, command=("true",))
     error = configured.broken["home"]
     assert (error.line, why in error.why) == (4, True), error.why
+    assert not error.why.endswith("?.")
 
 
 def test_several_calendar_expressions_stand_on_a_line_each() -> None:
