@@ -19,6 +19,7 @@ from tray import engines
 from tray.config.jobs import Job
 from tray.core.errors import ConfigError, JobWatchedError
 from tray.core.paths import expand
+from tray.core.redact import Redactor
 from tray.jobs import configured
 from tray.recording import skips
 from tray.repository import files
@@ -49,7 +50,7 @@ def unmet(job: Job) -> Unmet | None:
     if "target" in job.conditions:
         engine, repository = target(job)
         if repository is not None and not reachable(repository, engine):
-            return Unmet(skips.TARGET_AWAY, f"The target {repository} is not there.")
+            return Unmet(skips.TARGET_AWAY, f"The target {Redactor((), {}).text(repository)} is not there.")
     return None
 
 

@@ -129,3 +129,14 @@ def test_a_disk_that_hangs_is_away_after_a_moment(tmp_path: Path, monkeypatch: p
 
 def _quiet(popen: object) -> object:
     return lambda argv, **options: popen(argv, stdout=-3, **options)  # type: ignore[operator] # -3: the null device
+
+
+def test_the_reason_of_a_skip_holds_no_password() -> None:
+    """It goes to stderr, and so into systemd's journal."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"rest:http://joe:hunter2@127.0.0.1:{port}/x"
+    unmet = conditions.unmet(Job("home", "restic", ("/etc",), address, conditions=("target",)))
+    assert unmet is not None
+    assert unmet.why == f"The target rest:http://joe:***@127.0.0.1:{port}/x is not there."
