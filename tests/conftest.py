@@ -17,7 +17,7 @@ from tests import own_home
 from tray.core import paths
 from tray.core.paths import Places
 
-settings.register_profile("same", derandomize=True)
+settings.register_profile("same", derandomize=True, deadline=None)
 settings.load_profile("same")  # two runs over one commit agree; `--hypothesis-profile=default` looks for new examples
 
 
