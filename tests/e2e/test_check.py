@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.program import PASSWORD, last, make_repository, make_tree, start, status, tray
+from tests.e2e.program import PASSWORD, make_repository, make_tree, start, status, tray
 from tests.waiting import wait_for
 from tray.audit.store import AuditLog
 from tray.core.paths import places
@@ -87,6 +87,11 @@ def body() -> dict[str, Any]:
     return dict(entries[-1].body or {})
 
 
+def checked() -> dict[str, Any]:
+    """Return the last check of the one job."""
+    return next(dict(job["last"]) for job in status()["jobs"] if job["kind"] == "check")
+
+
 def test_a_backup_that_can_be_restored_is_proven(home: Home) -> None:
     """The record holds the comparison: files, bytes, snapshot, how; nothing is left, and the check is no backup."""
     done = tray("check", "home")
@@ -94,7 +99,7 @@ def test_a_backup_that_can_be_restored_is_proven(home: Home) -> None:
     assert "  no errors were found\n" in done.stdout
     assert done.stdout.count("same as the source, equals the hash in the snapshot") == 3
     assert "Proven restorable: 3 files, 120 kB" in done.stdout
-    run = last()
+    run = checked()
     assert (run["job"], run["kind"], run["engine"], run["outcome"]) == ("home (check)", "check", "restic", "succeeded")
     assert (run["files"], run["bytes_processed"]) == (3, 120_000)
     proof = body()["proof"]
@@ -126,7 +131,7 @@ def test_a_damaged_pack_file_fails_the_check_and_is_named(home: Home) -> None:
     pack.write_bytes(pack.read_bytes()[:-10])
     done = tray("check", "home")
     assert (done.returncode, pack.name[:8] in done.stdout) == (2, True)
-    assert (last()["outcome"], pack.name[:8] in last()["reason"]) == ("failed", True)
+    assert (checked()["outcome"], pack.name[:8] in checked()["reason"]) == ("failed", True)
     states = {job["job"]: job["state"] for job in status()["jobs"]}
     assert states == {"home": "ok", "home (check)": "failed"}
     assert "proof" not in body()
@@ -138,9 +143,9 @@ def test_errors_beside_another_restic_are_no_verdict(home: Home) -> None:
     lock = home.repository / "locks" / ("ab" * 32)
     lock.write_bytes(b"of another one")
     assert tray("check", "home").returncode == 1
-    assert "another restic is at work in the repository" in last()["reason"]
+    assert "another restic is at work in the repository" in checked()["reason"]
     lock.unlink()
-    assert (tray("check", "home").returncode, last()["outcome"]) == (2, "failed")
+    assert (tray("check", "home").returncode, checked()["outcome"]) == (2, "failed")
 
 
 def test_a_flipped_byte_is_found_where_the_data_is_read(home: Home) -> None:
@@ -153,7 +158,7 @@ def test_a_flipped_byte_is_found_where_the_data_is_read(home: Home) -> None:
     home.configure('check = { every = "30d", read_data = "all" }\n')
     done = tray("check", "home")
     assert (done.returncode, pack.name[:8] in done.stdout) == (2, True)
-    assert last()["outcome"] == "failed"
+    assert checked()["outcome"] == "failed"
 
 
 def test_a_restored_file_that_differs_fails(home: Home, between: Path) -> None:
@@ -166,9 +171,9 @@ def test_a_restored_file_that_differs_fails(home: Home, between: Path) -> None:
     )
     done = tray("check", "home")
     assert done.returncode == 2
-    assert "The restore test failed: " in last()["reason"]
-    assert "differs from the source" in last()["reason"]
-    assert str(home.source) in last()["reason"]
+    assert "The restore test failed: " in checked()["reason"]
+    assert "differs from the source" in checked()["reason"]
+    assert str(home.source) in checked()["reason"]
     assert left() == []
 
 
@@ -184,7 +189,7 @@ def test_the_commands_around_a_backup_run_around_a_check(home: Home, tmp_path: P
     )
     home.configure(f"before = {before}\nafter = {after}\n")
     done = tray("check", "home")
-    assert (done.returncode, last()["outcome"], away.exists()) == (0, "succeeded", True), done.stdout + done.stderr
+    assert (done.returncode, checked()["outcome"], away.exists()) == (0, "succeeded", True), done.stdout + done.stderr
     assert (tmp_path / "told").read_text() == "home (check)\n" * 2
 
 
@@ -195,8 +200,8 @@ def test_an_empty_snapshot_proves_nothing(home: Home) -> None:
     (home.source / "empty").touch()
     tray("backup", "home")
     done = tray("check", "home")
-    assert (done.returncode, last()["outcome"]) == (1, "warning")
-    assert last()["reason"].startswith("Nothing was proven: snapshot ")
+    assert (done.returncode, checked()["outcome"]) == (1, "warning")
+    assert checked()["reason"].startswith("Nothing was proven: snapshot ")
 
 
 def test_a_repository_without_this_jobs_snapshots_proves_nothing(home: Home, tmp_path: Path) -> None:
@@ -204,18 +209,18 @@ def test_a_repository_without_this_jobs_snapshots_proves_nothing(home: Home, tmp
     home.source = make_tree(tmp_path / "other", files=2)
     home.configure()
     done = tray("check", "home")
-    assert (done.returncode, "no snapshot of this job's sources" in last()["reason"]) == (1, True)
+    assert (done.returncode, "no snapshot of this job's sources" in checked()["reason"]) == (1, True)
 
 
 def test_a_repository_that_is_away_and_a_wrong_password_fail(home: Home) -> None:
     """Each says why."""
     home.password.write_text("wrong")
     assert tray("check", "home").returncode == 2
-    assert "password is wrong" in last()["reason"]
+    assert "password is wrong" in checked()["reason"]
     home.repository.rename(home.repository.with_name("away"))
     assert tray("check", "home").returncode == 2
-    assert (last()["outcome"], last()["kind"]) == ("failed", "check")
-    assert "repository" in last()["reason"]
+    assert (checked()["outcome"], checked()["kind"]) == ("failed", "check")
+    assert "repository" in checked()["reason"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -231,7 +236,7 @@ def test_a_stopped_check_leaves_nothing(home: Home, between: Path, number: int) 
         assert list((home.repository / "locks").iterdir()) == [], "a backup beside it would wait"
         check.send_signal(number)
         check.wait(60)
-    assert (last()["outcome"], left()) == ("cancelled", [])
+    assert (checked()["outcome"], left()) == ("cancelled", [])
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
@@ -291,7 +296,7 @@ def test_an_archive_of_borg_is_proven_by_source_and_hash(borg: Path, tmp_path: P
         path.write_bytes(b"new")
     done = tray("check", "docs")
     assert (done.returncode, done.stdout.count("changed since the backup, equals the hash")) == (0, 3)
-    run, proof = last(), body()["proof"]
+    run, proof = checked(), body()["proof"]
     assert (run["job"], run["engine"], run["files"], run["bytes_processed"]) == ("docs (check)", "borg", 3, 120_000)
     assert (proof["snapshot"][:5], proof["how"]) == ("docs-", "3 with the snapshot's hash")
     assert left() == []
@@ -304,17 +309,17 @@ def test_a_damaged_segment_fails_the_check_and_is_named(borg: Path) -> None:
     data[len(data) // 2] ^= 1
     segment.write_bytes(data)
     assert tray("check", "docs").returncode == 2
-    assert (last()["outcome"], f"[segment {segment.name}, offset " in last()["reason"]) == ("failed", True)
+    assert (checked()["outcome"], f"[segment {segment.name}, offset " in checked()["reason"]) == ("failed", True)
 
 
 def test_borg_away_or_with_a_wrong_password_fails(borg: Path, tmp_path: Path) -> None:
     """Each says why; no question waits for an answer."""
     (tmp_path / "environment").write_text("BORG_PASSPHRASE=wrong\n")
     assert tray("check", "docs").returncode == 2
-    assert "passphrase is wrong" in last()["reason"]
+    assert "passphrase is wrong" in checked()["reason"]
     borg.rename(borg.with_name("away"))
     assert tray("check", "docs").returncode == 2
-    assert "There is no borg repository at" in last()["reason"]
+    assert "There is no borg repository at" in checked()["reason"]
 
 
 def test_another_jobs_archive_proves_nothing(borg: Path, tmp_path: Path) -> None:
@@ -322,7 +327,7 @@ def test_another_jobs_archive_proves_nothing(borg: Path, tmp_path: Path) -> None
     config = places().config_file
     config.write_text(config.read_text().replace(f"{tmp_path}/source", f"{tmp_path}/other"))
     assert tray("check", "docs").returncode == 1
-    assert "no snapshot of this job's sources" in last()["reason"]
+    assert "no snapshot of this job's sources" in checked()["reason"]
 
 
 def of(job: str) -> dict[str, Any]:
@@ -335,7 +340,7 @@ def test_the_last_proof_stands_beside_the_job(home: Home) -> None:
     assert of("home")["proven"] is None
     tray("check", "home", check=True)
     proof = of("home")["proven"]
-    assert (proof["files"], proof["bytes"], proof["run"]) == (3, 120_000, last()["run"])
+    assert (proof["files"], proof["bytes"], proof["run"]) == (3, 120_000, checked()["run"])
     assert "last proven restorable just now" in tray("status").stdout
     assert "3 files, 120 kB, of snapshot" in tray("status", "--why", "home").stdout
     environ = {**os.environ, "RESTIC_PASSWORD_FILE": str(home.password)}
@@ -374,11 +379,11 @@ def test_a_copy_of_rclone_is_compared_with_its_source(tmp_path: Path, monkeypatc
     places().config_file.write_text(f"[jobs.copy]\ncommand = {json.dumps(command)}\n")
     done = tray("check", "copy")
     assert (done.returncode, done.stdout.count("same as the source\n")) == (0, 3), done.stdout + done.stderr
-    assert (last()["engine"], body()["proof"]["snapshot"]) == ("rclone", None)
+    assert (checked()["engine"], body()["proof"]["snapshot"]) == ("rclone", None)
     for path in source.rglob("f*"):
         path.write_bytes(b"new")
     assert tray("check", "copy").returncode == 1
-    assert last()["reason"].startswith(
+    assert checked()["reason"].startswith(
         "Nothing was proven: 3 files could be restored, but all of them have changed since"
     )
     shutil.rmtree(tmp_path / "copy")

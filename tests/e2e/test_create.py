@@ -57,7 +57,7 @@ def test_a_person_answers_four_questions_and_has_a_backup(
     assert len(snapshots(repository)) == 1
     kinds = [run["kind"] for run in map(json.loads, tray("history", "--json").stdout.splitlines())]
     assert sorted(kinds) == ["backup", "check"]
-    assert (status()["state"], status()["last"]["job"]) == ("ok", "home (check)")
+    assert (status()["state"], status()["last"]["job"]) == ("ok", "home")
     assert tray("backup", "home").returncode == 0
 
 

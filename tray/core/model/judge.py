@@ -111,7 +111,7 @@ def judge(
         error=error,
         runs=tuple(sorted(live, key=lambda run: (run.started_ms, run.run))),
         jobs=tuple(sorted(judged, key=rank)),
-        last=newest(job.last for job in jobs if job.last.kind != DRY_RUN),
+        last=newest(job.last for job in jobs if job.last.kind != DRY_RUN and job.last.proven is None),
         notes=(*notes, *_overlaps(live)),
         repositories=tuple(repositories),
         audit=audit,

@@ -214,6 +214,7 @@ class Status(Coded):
         as_of_ms: When the data was read. With an error, when it was last good.
         error: code, what, why, next if the status could not be fetched; then the rest is old or empty, never current.
         notes: Facts worth a line that change no state, such as "3 records wait for the audit log".
+        last: The run that was recorded last. A dry run does not count, nor a check that went well: its proof stands beside its job.
         repositories: States of the repositories that were looked at.
         audit: Result of the last verification of the audit log; None if there was none.
     """
