@@ -14,14 +14,13 @@ from tray.core.paths import Places
 from tray.housekeeping import config_changes
 from tray.jobs import configured
 from tray.schedule import cron, launchd, plan, reading, systemd, task_scheduler, units
-from tray.schedule.calendar import apart, minutes_a_day, parse
+from tray.schedule.calendar import apart, parse
 from tray.schedule.plan import Plan
 from tray.schedule.systemd import Systemd
 from tray.status import schedules
 from tray.status.schedules import Schedule
 
 SCHEDULERS = ("systemd", "cron")
-_MOST_A_DAY = 24 * 60
 _RECORD_SECONDS = 5.0
 PRINTED: Mapping[str, Callable[[Plan], str]] = {
     "systemd": lambda plan: "".join(
@@ -153,10 +152,7 @@ def planned(job: Job, on: str | None, delay_seconds: int | None) -> Plan:
         delay_seconds = job.delay_ms // 1000 or own
     text = on or job.on
     if text is not None:
-        made = plan.make(job, text, job.zone, delay_seconds)
-        if minutes_a_day(made.calendars) > _MOST_A_DAY:
-            raise WhenError(text, "It names many moments within a minute.", "*:*")
-        return made
+        return plan.make(job, text, job.zone, delay_seconds)
     if times := units.times_of(timer) if units.job_of(timer) is not None else []:
         calendars = tuple(calendar for time in times for calendar in parse(time))
         return replace(plan.make(job, times[0], None, delay_seconds), calendars=calendars)

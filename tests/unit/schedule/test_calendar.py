@@ -49,7 +49,9 @@ def test_a_text_that_cannot_be_followed_is_refused_with_the_nearest_that_can(tex
 def test_the_rhythm_of_a_job_follows_the_same_texts(text: str) -> None:
     """A time that is saved as `on` is also one against which the job can be judged."""
     assert slots.fault(text, None) is None
-    assert slots.fault(TOO_OFTEN, None) is not None  # `schedule` refuses it too
+    assert (
+        slots.fault(TOO_OFTEN, None) is not None
+    )  # such a job is judged by no rhythm, and its settings are said to have a fault
 
 
 def test_the_zone_of_the_text_comes_before_that_of_the_job() -> None:

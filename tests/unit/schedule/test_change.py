@@ -317,12 +317,3 @@ def test_a_first_backup_is_scheduled_by_its_option(places: Places, crontab: Cron
     assert "30 20 * * *" in (crontab.text or "")
     assert "backup --scheduled home" in (crontab.text or "")
     assert saved(places, "home")["on"] == "20:30"
-
-
-def test_a_time_of_many_moments_within_a_minute_is_refused(
-    configured: Places, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The configuration could not judge such a job, so nothing is set up and nothing saved."""
-    assert main(["schedule", "home", "--on", "*:*:00/20", "--by", "systemd"]) == 64
-    assert "many moments within a minute" in capsys.readouterr().err
-    assert "on" not in saved(configured, "home")

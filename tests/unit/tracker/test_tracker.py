@@ -354,9 +354,15 @@ def test_a_run_whose_wrapper_vanished_without_a_folder_is_forgotten(places: Plac
 
 def test_the_tracker_notes_that_the_machine_is_awake(places: Places) -> None:
     """From its start to its end; its last sign of life stays only if it was killed."""
+    signs: set[bytes] = set()
+
+    def gives_a_sign() -> bool:
+        return answers(places) and places.awake_beat.exists() and places.awake_beat.read_bytes() not in signs
+
     for number, left in ((signal.SIGKILL, True), (signal.SIGTERM, False)):
         process = subprocess.Popen([sys.executable, "-m", "tray", "tracker"])
-        wait_for(lambda: answers(places) and places.awake_beat.exists(), what="the tracker")
+        wait_for(gives_a_sign, what="the tracker's own sign of life, not that of the one before")
+        signs.add(places.awake_beat.read_bytes())
         process.send_signal(number)
         process.wait()
         assert places.awake_beat.exists() is left
