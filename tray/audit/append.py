@@ -12,7 +12,8 @@ from pathlib import Path
 from tray import __version__
 from tray.audit import checkpoint, database, keys, near_copy
 from tray.audit.checkpoint import ROTATED, Checkpoint, Signer, VerifierKey
-from tray.audit.entry import ENDS, SALT_SIZE, Action, Draft, Severity, body_bytes, body_hash, build
+from tray.audit.entry import ENDS, SALT_SIZE, Action, Draft, Severity
+from tray.audit.entry_bytes import body_bytes, body_hash, build
 from tray.audit.merkle import HASH_SIZE, Frontier, completed_tiles, leaf_hash, write_tiles
 from tray.audit.rows import packed_body
 from tray.audit.schema import APPLICATION_ID, ENDED, FIRST_BASE, SCHEMA_VERSION, STARTED, STATEMENTS

@@ -1,4 +1,4 @@
-"""Describe one entry of the audit log: its words, its canonical bytes, and the run that it is about.
+"""Describe one entry of the audit log: its words, the types of its values, and the run that it is about.
 
 An entry is canonical JSON (RFC 8785) of a closed set of keys, all always there, null where nothing is known; whole numbers
 only. `Draft` is an entry before the log gave it a place. Details that may have to be erased later go into its *body*, which
@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import cache
-from hashlib import sha256
 from typing import Any
 
 from tray import __version__
@@ -182,7 +181,7 @@ class Draft:
         """
         if not _ID.fullmatch(self.id):
             raise ValueError(f"no UUID: {self.id!r}")
-        known: dict[str, Any] = {name: _text(getattr(self, name)) for name in _TEXTS}
+        known: dict[str, Any] = {name: cut_text(getattr(self, name)) for name in _TEXTS}
         if known["job"] is None and self.run is not None:
             known["job"] = "unnamed"  # an end that belongs to no job would be shown nowhere
         known |= {name: _count(getattr(self, name)) for name in _COUNTS}
@@ -205,7 +204,8 @@ _COUNTS = ("duration_ms", "bytes_processed", "bytes_added", "files", "errors")
 _KEYS = frozenset((*_TEXTS, *_COUNTS, "v", "seq", "prev", "log", "recorded", "body", "id", "time"))
 
 
-def _text(value: object) -> str | None:
+def cut_text(value: object) -> str | None:
+    """Return *value* as valid text of at most `MAX_TEXT` bytes, None for None."""
     if value is None:
         return None
     text = valid_text(str(value))
@@ -217,50 +217,6 @@ def _count(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MAX_INT:
         return None
     return int(value)
-
-
-def body_bytes(body: Mapping[str, Any] | None) -> bytes | None:
-    """Return a body as it is stored and hashed; one beyond `MAX_BODY` keeps its short values only."""
-    if body is None:
-        return None
-    fit = plain(body)
-    raw = canonical(fit)
-    if len(raw) <= MAX_BODY:
-        return raw
-    short = {key: value for key, value in fit.items() if not isinstance(value, dict | list)}
-    texts = {key: _text(value) for key, value in short.items() if isinstance(value, str)}
-    return canonical(short | texts | {"cut": True})
-
-
-def body_hash(salt: bytes, body: bytes) -> str:
-    """Return SHA-256(0x02 ‖ salt ‖ body) in hex; the salt keeps short bodies from being guessed after they are erased."""
-    return sha256(b"\x02" + salt + body).hexdigest()
-
-
-def build(draft: Draft, *, seq: int, prev: bytes, log: str, recorded_ms: int, body: str | None) -> bytes:
-    """Return the bytes of the entry that *draft* becomes at place *seq*.
-
-    Args:
-        prev: Leaf hash of the entry before, 32 zero bytes for entry 0.
-        log: The log's name, "backup-tray/<uuid>".
-        recorded_ms: Now.
-        body: Hash of the body in hex, None without one.
-
-    Raises:
-        ValueError: The draft cannot be an entry.
-    """
-    place = {
-        "v": VERSION,
-        "seq": seq,
-        "prev": prev.hex(),
-        "log": log,
-        "recorded": clock.to_text(recorded_ms),
-        "body": body,
-    }
-    raw = canonical(draft.facts() | place)
-    if not pattern().fullmatch(raw) or len(raw) > MAX_ENTRY:
-        raise ValueError("the draft does not fit the format of an entry")
-    return raw
 
 
 def parsed(raw: bytes) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from typing import Any
 
 from tray.audit import checkpoint, database
 from tray.audit.checkpoint import Checkpoint, VerifierKey
-from tray.audit.entry import body_hash, pattern
+from tray.audit.entry import pattern
+from tray.audit.entry_bytes import body_hash
 from tray.audit.merkle import Tiles, leaf_hash, node_hash
 from tray.audit.rows import plain_body
 from tray.core.dataclass import dataclass

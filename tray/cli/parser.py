@@ -2,7 +2,7 @@
 
 import re
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from tray.cli import Command
@@ -29,6 +29,32 @@ def parse(name: str, text: str, command: Command, arguments: Sequence[str]) -> N
     )
     command.register(parser)
     return parser.parse_args(arguments)
+
+
+def add_parts(parser: ArgumentParser, parts: Mapping[str, tuple[Command, str]], *, required: bool) -> None:
+    """Declare the parts of a command, such as `backup-tray audit verify`; the chosen one's function becomes `act`.
+
+    Args:
+        parser: The command's parser.
+        parts: By name, the part and its one line of help.
+        required: Whether a part must be named.
+    """
+    choices = parser.add_subparsers(dest="part", required=required, metavar="PART")
+    for name, (command, words) in parts.items():
+        part = choices.add_parser(
+            name,
+            help=words,
+            description=f"{words[0].upper()}{words[1:]}.",
+            epilog=command.epilog,
+            formatter_class=RawDescriptionHelpFormatter,
+        )
+        command.register(part)
+        part.set_defaults(act=command.run)
+
+
+def run_part(args: Namespace) -> int:
+    """Run the chosen part and return its exit code."""
+    return int(args.act(args))
 
 
 def _in_words(message: str) -> str:

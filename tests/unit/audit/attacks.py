@@ -14,7 +14,8 @@ from tests.waiting import wait_for
 from tray.audit import keys, rotation, segments, spool
 from tray.audit.canonical import canonical
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
-from tray.audit.entry import Action, Draft, body_hash, build
+from tray.audit.entry import Action, Draft
+from tray.audit.entry_bytes import body_hash, build
 from tray.audit.merkle import Frontier, completed_tiles, leaf_hash
 from tray.audit.store import AuditLog
 from tray.baselines import all_copies, recorded_check

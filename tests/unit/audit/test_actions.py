@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import tray
-from tray.audit.entry import Action, Draft, build
+from tray.audit.entry import Action, Draft
+from tray.audit.entry_bytes import build
 
 ROOT = Path(tray.__file__).parent
 

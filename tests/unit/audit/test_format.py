@@ -16,7 +16,8 @@ from tests.unit.audit.help import end, entry_bytes, start, writer
 from tray.audit import checkpoint, rows
 from tray.audit.canonical import canonical, plain, valid_text
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
-from tray.audit.entry import MAX_ENTRY, TYPES, Action, Draft, body_bytes, build, pattern
+from tray.audit.entry import MAX_ENTRY, TYPES, Action, Draft, pattern
+from tray.audit.entry_bytes import body_bytes, build
 from tray.audit.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from tray.core import clock
 from tray.core.model import Outcome

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests.unit.audit.help import BODY, end, start, writer
 from tray.audit import rows
-from tray.audit.entry import MAX_BODY, Action, Draft, body_bytes, body_hash
+from tray.audit.entry import MAX_BODY, Action, Draft
+from tray.audit.entry_bytes import body_bytes, body_hash
 from tray.audit.verify.check import verify
 from tray.core.paths import Places
 

@@ -13,7 +13,7 @@ import pytest
 from tests.unit.audit.help import end, filled, start, tamper, writer
 from tray.audit import keys, rotation, spool
 from tray.audit.checkpoint import VerifierKey
-from tray.audit.entry import body_hash
+from tray.audit.entry_bytes import body_hash
 from tray.audit.merkle import leaf_hash
 from tray.audit.salvage import Salvaged, salvage
 from tray.audit.store import AuditLog

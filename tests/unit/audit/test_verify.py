@@ -11,7 +11,7 @@ import pytest
 from tests.unit.audit.help import end, entry_bytes, filled, start, tamper, writer
 from tray.audit import keys
 from tray.audit.checkpoint import Checkpoint, Signer, VerifierKey
-from tray.audit.entry import build
+from tray.audit.entry_bytes import build
 from tray.audit.merkle import Frontier, leaf_hash
 from tray.audit.store import AuditLog
 from tray.audit.verify.check import Kind, Result, Verdict, verify

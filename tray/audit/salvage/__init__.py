@@ -24,7 +24,7 @@ from types import MappingProxyType
 from tray.audit import checkpoint, tlog
 from tray.audit.canonical import canonical
 from tray.audit.checkpoint import Checkpoint, VerifierKey
-from tray.audit.entry import body_hash
+from tray.audit.entry_bytes import body_hash
 from tray.audit.merkle import HEIGHT, Frontier, fold, node_hash
 from tray.audit.salvage.read import Entry, Remains, read
 from tray.core.codec import Coded

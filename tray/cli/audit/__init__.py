@@ -1,9 +1,10 @@
 """Look after the audit log: `backup-tray audit PART`. Each part is a `Command` of a module in this folder."""
 
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 
 from tray.cli import Command
 from tray.cli.audit import changes, export, identity, salvage, show, verify
+from tray.cli.parser import add_parts, run_part
 
 PARTS = {
     "verify": (verify.VERIFY, "check the whole log; exit code 0 intact, 1 tampered, 2 could not check, 3 inconclusive"),
@@ -26,26 +27,12 @@ PARTS = {
 
 def _register(parser: ArgumentParser) -> None:
     """Declare the arguments of every part."""
-    parts = parser.add_subparsers(dest="what", required=True, metavar="PART")
-    for name, (command, words) in PARTS.items():
-        part = parts.add_parser(
-            name,
-            help=words,
-            description=f"{words[0].upper()}{words[1:]}.",
-            epilog=command.epilog,
-            formatter_class=RawDescriptionHelpFormatter,
-        )
-        command.register(part)
-        part.set_defaults(act=command.run)
-
-
-def _audit(args: Namespace) -> int:
-    return int(args.act(args))
+    add_parts(parser, PARTS, required=True)
 
 
 AUDIT = Command(
     _register,
-    _audit,
+    run_part,
     "backup-tray audit verify",
     "backup-tray audit show --since yesterday",
     "backup-tray audit checkpoint > /media/stick/checkpoint",

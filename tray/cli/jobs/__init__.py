@@ -1,9 +1,10 @@
 """Look after jobs: `backup-tray jobs PART`. Each part is a `Command` of a module in this folder; without a part, list the jobs."""
 
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 
 from tray.cli import Command
 from tray.cli.jobs import changes, importing, look, sheet
+from tray.cli.parser import add_parts, run_part
 
 PARTS = {
     "list": (look.LIST, "all jobs, those of config.toml and those that only their runs made known"),
@@ -26,26 +27,12 @@ def _register(parser: ArgumentParser) -> None:
     """Declare the arguments of every part."""
     look.LIST.register(parser)
     parser.set_defaults(act=look.LIST.run)
-    parts = parser.add_subparsers(dest="part", metavar="PART")
-    for name, (command, words) in PARTS.items():
-        part = parts.add_parser(
-            name,
-            help=words,
-            description=f"{words[0].upper()}{words[1:]}.",
-            epilog=command.epilog,
-            formatter_class=RawDescriptionHelpFormatter,
-        )
-        command.register(part)
-        part.set_defaults(act=command.run)
-
-
-def _jobs(args: Namespace) -> int:
-    return int(args.act(args))
+    add_parts(parser, PARTS, required=False)
 
 
 JOBS = Command(
     _register,
-    _jobs,
+    run_part,
     "backup-tray jobs",
     "backup-tray jobs edit nightly --every 1d",
     "backup-tray jobs show home --json",

@@ -71,20 +71,56 @@ from tray.core.errors.base import (
 from tray.core.errors.base import (
     UsageError as UsageError,
 )
-from tray.core.errors.runs import (
+from tray.core.errors.jobs import (
     AlreadyRunningError as AlreadyRunningError,
 )
-from tray.core.errors.runs import (
+from tray.core.errors.jobs import (
     BackupStartError as BackupStartError,
 )
-from tray.core.errors.runs import (
+from tray.core.errors.jobs import (
     CheckImpossibleError as CheckImpossibleError,
+)
+from tray.core.errors.jobs import (
+    ConfigError as ConfigError,
+)
+from tray.core.errors.jobs import (
+    EngineMissingError as EngineMissingError,
+)
+from tray.core.errors.jobs import (
+    HookFailedError as HookFailedError,
+)
+from tray.core.errors.jobs import (
+    JobChangeError as JobChangeError,
+)
+from tray.core.errors.jobs import (
+    JobNotFoundError as JobNotFoundError,
+)
+from tray.core.errors.jobs import (
+    JobSetupError as JobSetupError,
+)
+from tray.core.errors.jobs import (
+    JobWatchedError as JobWatchedError,
+)
+from tray.core.errors.jobs import (
+    NotScheduledError as NotScheduledError,
+)
+from tray.core.errors.jobs import (
+    RecoverySheetError as RecoverySheetError,
+)
+from tray.core.errors.jobs import (
+    RepositoryInitError as RepositoryInitError,
+)
+from tray.core.errors.jobs import (
+    SchedulerError as SchedulerError,
+)
+from tray.core.errors.jobs import (
+    UnknownEngineError as UnknownEngineError,
+)
+from tray.core.errors.jobs import (
+    WhenError as WhenError,
 )
 from tray.core.errors.runs import (
     CommandNotFoundError as CommandNotFoundError,
-)
-from tray.core.errors.runs import (
-    ConfigError as ConfigError,
 )
 from tray.core.errors.runs import (
     ControlImpossibleError as ControlImpossibleError,
@@ -93,34 +129,7 @@ from tray.core.errors.runs import (
     ControlRefusedError as ControlRefusedError,
 )
 from tray.core.errors.runs import (
-    EngineMissingError as EngineMissingError,
-)
-from tray.core.errors.runs import (
-    HookFailedError as HookFailedError,
-)
-from tray.core.errors.runs import (
-    JobChangeError as JobChangeError,
-)
-from tray.core.errors.runs import (
-    JobNotFoundError as JobNotFoundError,
-)
-from tray.core.errors.runs import (
-    JobSetupError as JobSetupError,
-)
-from tray.core.errors.runs import (
-    JobWatchedError as JobWatchedError,
-)
-from tray.core.errors.runs import (
     LogNotKeptError as LogNotKeptError,
-)
-from tray.core.errors.runs import (
-    NotScheduledError as NotScheduledError,
-)
-from tray.core.errors.runs import (
-    RecoverySheetError as RecoverySheetError,
-)
-from tray.core.errors.runs import (
-    RepositoryInitError as RepositoryInitError,
 )
 from tray.core.errors.runs import (
     RunAmbiguousError as RunAmbiguousError,
@@ -144,19 +153,10 @@ from tray.core.errors.runs import (
     RunUntrackedError as RunUntrackedError,
 )
 from tray.core.errors.runs import (
-    SchedulerError as SchedulerError,
-)
-from tray.core.errors.runs import (
     StatusFetchError as StatusFetchError,
 )
 from tray.core.errors.runs import (
     TrackerGoneError as TrackerGoneError,
-)
-from tray.core.errors.runs import (
-    UnknownEngineError as UnknownEngineError,
-)
-from tray.core.errors.runs import (
-    WhenError as WhenError,
 )
 from tray.core.errors.surfaces import (
     BadDayError as BadDayError,
