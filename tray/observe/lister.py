@@ -9,12 +9,16 @@ an interpreter may become an engine at any later time (`exec restic backup` as t
 names of some of those again at each look, in turn.
 """
 
+import sys
 from collections import deque
 from collections.abc import Iterable
 
 from tray import engines
 from tray.engines.text import words
 from tray.observe.proc import Name, Proc
+
+if sys.platform != "win32":
+    import resource
 
 INTERVAL_SECONDS = 1.0
 SETTLE_SECONDS = 0.1
@@ -25,7 +29,8 @@ ASKED_AT_ONCE = 100
 PROBED = 100
 """New pids that are probed one by one; to read the whole list costs less than to probe more."""
 HELD = 200
-"""Shells and interpreters whose names are kept open to be read again; of the others each reading opens the file anew."""
+"""Shells and interpreters whose names are kept open to be read again, if this process may have many descriptors, else an eighth of
+those that it may have. Of the others each reading opens the file anew."""
 LIST_EVERY = 60
 """Looks with new pids after which the whole list is read."""
 
@@ -123,6 +128,14 @@ class Lister:
         if not (changed or waits) or (not before and not self._proc.leads(pid)):
             return False
         if waits:
-            name = self._proc.name(pid, comm) if len(self._ring) < HELD else None
+            name = self._proc.name(pid, comm) if len(self._ring) < _held() else None
             self._ring.append(name or (pid, comm))
         return changed
+
+
+def _held() -> int:
+    """Return how many names may be kept open now, so that enough descriptors are left for those who ask the tracker."""
+    if sys.platform != "win32":
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return HELD if soft == resource.RLIM_INFINITY else min(HELD, soft // 8)
+    return HELD

@@ -270,13 +270,18 @@ def _spawned(
         return subprocess.Popen(argv, env=dict(environ), stdout=stdout, stderr=stderr)
     if not argv[0]:  # Python calls that a mistake of ours
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    # A loop, not a comprehension: a failure in a frame of ours would be taken for the command's, which then would not run.
+    actions: list[tuple[int, int, int]] = []
+    for fd, to in ((stdout, 1), (stderr, 2)):
+        if fd is not None:
+            actions.append((os.POSIX_SPAWN_DUP2, fd, to))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _KEYS if terminal is Terminal.FOREGROUND else ())
     try:
         return os.posix_spawnp(
             argv[0],
             list(argv),
             environ,
-            file_actions=[(os.POSIX_SPAWN_DUP2, fd, to) for fd, to in ((stdout, 1), (stderr, 2)) if fd is not None],
+            file_actions=actions,
             setsigmask=before,
             setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # Python ignores them
             **_GROUPS[terminal],

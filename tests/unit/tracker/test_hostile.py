@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -217,6 +219,27 @@ def test_one_connection_too_many_is_refused_in_words_and_the_others_go_on(places
         wait_for(lambda: answers(places), what="a free place")
 
 
+def keeps_a_name_open(pid: int) -> bool:
+    """Return whether a process has the name of another one open."""
+    with suppress(OSError):
+        return any(os.readlink(fd).endswith("/comm") for fd in Path(f"/proc/{pid}/fd").iterdir())
+    return False
+
+
+@contextmanager
+def shells(number: int) -> Iterator[None]:
+    """Have so many shells wait until the end."""
+    waiting = [
+        subprocess.Popen(["sh", "-c", "read line"], stdin=subprocess.PIPE, start_new_session=True)
+        for _ in range(number)
+    ]
+    try:
+        yield
+    finally:
+        for shell in waiting:
+            shell.communicate()
+
+
 @pytest.mark.process
 def test_no_descriptor_left_is_said_once_and_passes(places: Places) -> None:
     """No flood of errors, and the tracker answers again afterwards."""
@@ -224,7 +247,8 @@ def test_no_descriptor_left_is_said_once_and_passes(places: Places) -> None:
         "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
         "import tray.tracker.loop as w; w.descriptors = lambda: 4000"
     )
-    with tracker(places, short) as process:
+    with shells(50), tracker(places, short) as process:
+        wait_for(lambda: keeps_a_name_open(process.pid), what="the observer's look at the shells")
         held = []
         for _ in range(60):
             held.append(socket.socket(socket.AF_UNIX))
