@@ -82,7 +82,7 @@ def _end_trackers(home: Path) -> None:
                 if process.environ().get(paths.HOME_VARIABLE) == str(home):
                     process.terminate()
                     trackers.append(process)
-    for process in psutil.wait_procs(trackers, timeout=10)[1]:
+    for process in psutil.wait_procs(trackers, timeout=60)[1]:
         process.kill()
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(ask: Callable[[], T], *, seconds: float = 30.0, what: str = "it") -> T:
+def wait_for(ask: Callable[[], T], *, seconds: float = 90.0, what: str = "it") -> T:
     """Return the first true answer of *ask*; fail when none came within *seconds*."""
     deadline = time.monotonic() + seconds
     while True:

@@ -148,7 +148,7 @@ class Booted:
         assert self._power.stdin is not None
         assert self._power.stdout is not None
         self._power.stdin.close()
-        self._power.wait(30)
+        self._power.wait(60)
         self._power.stdout.close()
         subprocess.run([*ROOT, "rmdir", self._base], check=True)
 

@@ -144,10 +144,10 @@ class Desktop:
         if process.poll() is None:
             process.kill() if kill else process.terminate()
             try:
-                process.wait(10)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
-        return process.wait(10)
+        return process.wait(60)
 
     def run(self, *argv: str, log: str = "", env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Start a program on this desktop, its output in `logs/`."""
@@ -250,7 +250,7 @@ class Desktop:
     def screenshot(self, path: Path) -> Image.Image:
         """Take a picture of the whole screen."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["import", "-window", "root", str(path)], env=self.env, check=True, timeout=20)
+        subprocess.run(["import", "-window", "root", str(path)], env=self.env, check=True, timeout=60)
         with Image.open(path) as picture:
             return picture.convert("RGB")
 
@@ -300,12 +300,12 @@ class Desktop:
 
     def xdotool(self, *arguments: str) -> None:
         """Move the pointer and press keys and buttons with xdotool."""
-        subprocess.run(["xdotool", *arguments], env=self.env, check=True, timeout=10)
+        subprocess.run(["xdotool", *arguments], env=self.env, check=True, timeout=60)
 
     def windows(self) -> list[tuple[str, int, int, int, int]]:
         """Return id, x, y, width and height of every top window, the invisible ones included."""
         listed = subprocess.run(
-            ["xwininfo", "-root", "-children"], env=self.env, capture_output=True, text=True, timeout=10
+            ["xwininfo", "-root", "-children"], env=self.env, capture_output=True, text=True, timeout=60
         )
         rows = re.findall(
             r"^ +(0x[0-9a-f]+) .* (\d+)x(\d+)\+-?\d+\+-?\d+ +\+(-?\d+)\+(-?\d+)$", listed.stdout, re.MULTILINE
@@ -315,7 +315,7 @@ class Desktop:
     def titles(self, part: str) -> list[str]:
         """Return the ids of visible windows whose title holds *part*."""
         command = ["xdotool", "search", "--onlyvisible", "--name", part]
-        return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=10).stdout.split()
+        return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60).stdout.split()
 
     def menu_place(self) -> tuple[int, int, int, int] | None:
         """Return where a menu is open: x, y, width, height; None if there is none."""
@@ -330,7 +330,7 @@ class Desktop:
         return None
 
     def _output(self, *argv: str) -> str:
-        return subprocess.run(argv, env=self.env, capture_output=True, text=True, timeout=10).stdout
+        return subprocess.run(argv, env=self.env, capture_output=True, text=True, timeout=60).stdout
 
 
 @contextmanager

@@ -74,7 +74,7 @@ class Machine:
             if process.poll() is None and any(word in str(each) for each in list(process.args)):  # type: ignore[arg-type] # a list here
                 self.as_root("pkill", "-KILL", "--parent", str(process.pid), check=False)
                 self.as_root("kill", "-KILL", str(process.pid), check=False)
-                process.wait(30)
+                process.wait(60)
 
     def serve(self) -> "subprocess.Popen[Any]":
         """Start root's service and wait until it answers; its log goes to the file `service.log`."""
@@ -151,7 +151,7 @@ class Machine:
             self.as_root("sh", "-c", ours, "sh", self.base, signal)
             for process in self._started:
                 if signal == "-KILL":
-                    process.wait(30)
+                    process.wait(60)
         self.open.close()
         self.as_root("rm", "-rf", self.base)
 

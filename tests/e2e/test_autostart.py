@@ -15,7 +15,7 @@ from tray.core.paths import HOME_VARIABLE, places
 def start_entry(desk: Desktop, entry: Path, home: Path) -> int:
     """Start the autostart entry with `gio`, which reads it as a session does; return the icon's process."""
     started = desk.run("gio", "launch", str(entry), log="gio", env={"BACKUP_TRAY_HOME": str(home)})
-    assert started.wait(20) == 0, desk.log("gio")
+    assert started.wait(60) == 0, desk.log("gio")
     bus = "org.freedesktop.DBus"
     owner = desk.call(bus, "/org/freedesktop/DBus", bus, "GetConnectionUnixProcessID", "s", desk.item())
     assert owner is not None

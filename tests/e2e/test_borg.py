@@ -255,7 +255,7 @@ def test_a_file_that_vanishes_is_a_warning(place: Place) -> None:
     with gate.open("wb") as opened:  # opens when borg reads
         after.unlink()
         opened.write(b"y" * 1000)
-    _, err = run.communicate(timeout=30)
+    _, err = run.communicate(timeout=60)
     assert run.returncode == 1
     assert b"No such file or directory" in err
     ended = last()
@@ -307,7 +307,7 @@ def test_a_signal_to_the_wrapper_reaches_borg_and_is_a_cancel(
     run = _slowly(place, places)
     shown = wait_for(lambda: [live for live in status()["runs"] if live["bytes_done"]], what="progress")
     run.send_signal(number)
-    _, err = run.communicate(timeout=30)
+    _, err = run.communicate(timeout=60)
     tracker.terminate()
     tracker.wait()
     assert (shown[0]["engine"], shown[0]["phase"], shown[0]["bytes_total"]) == ("borg", "copying", None)
@@ -321,7 +321,7 @@ def test_a_killed_borg_is_failed_and_the_next_run_is_not_in_its_way(place: Place
     """An OOM kill is no cancel; the status reports the lock that it left, though borg removes one of its own machine by itself."""
     run = _slowly(place, places)
     os.kill(engine_pid(places), signal.SIGKILL)
-    run.communicate(timeout=30)
+    run.communicate(timeout=60)
     assert run.returncode == -signal.SIGKILL
     ended = last()
     assert ended["outcome"] == "failed"

@@ -84,7 +84,7 @@ class Run:
 
     def wait(self) -> int:
         """Return the exit code."""
-        return self.process.wait(30)
+        return self.process.wait(60)
 
 
 def going() -> list[LiveRun]:

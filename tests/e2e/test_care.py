@@ -31,7 +31,7 @@ def tracker(*arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def recorded(places: Places, action: str) -> list[dict[str, Any]]:
@@ -73,11 +73,11 @@ def test_an_ended_tracker_leaves_start_and_stop_a_killed_one_only_a_start(places
     with tracker() as killed:
         begun(places)
         killed.send_signal(signal.SIGKILL)
-        killed.wait(10)
+        killed.wait(60)
     with tracker() as ended:
         first, second = begun(places, 2)
         ended.send_signal(signal.SIGTERM)
-        assert ended.wait(20) == 0
+        assert ended.wait(60) == 0
     (stop,) = recorded(places, "recorder.stopped")
     assert (first["pid"], second["pid"]) == (killed.pid, ended.pid)
     assert (stop["pid"], stop["why"]) == (ended.pid, "signal")
@@ -89,12 +89,12 @@ def test_an_idle_tracker_and_one_that_hands_over_say_why_they_end(places: Places
     record("home", "succeeded")
     with tracker("--idle-exit", "3") as idle:
         begun(places)
-        assert idle.wait(30) == 0
+        assert idle.wait(60) == 0
     with tracker() as old:
         begun(places, 2)
         client = ipc.Client(places, "cli")
         client.send({"type": "handover"})
-        assert old.wait(20) == 0
+        assert old.wait(60) == 0
         client.close()
     assert [stop["why"] for stop in recorded(places, "recorder.stopped")] == ["idle", "handover"]
 

@@ -50,7 +50,7 @@ def test_a_person_answers_four_questions_and_has_a_backup(
     terminal.expect(rb"every night")
     terminal.expect(rb"restored and compared, as a test.*every day at 20:30\?", 120)
     terminal.type(b"n\n")
-    assert terminal.wait(30) == 0
+    assert terminal.wait(60) == 0
     assert b"The first backup runs now." in terminal.seen
     assert terminal.seen.count(b"Where to?") == 1
     monkeypatch.setenv("RESTIC_PASSWORD", password)

@@ -127,7 +127,7 @@ def test_how_a_stopped_run_ends(big: Path, tmp_path: Path, places: Places, numbe
         os.kill(engine_pid(places), number)
     else:
         run.send_signal(number)
-    assert run.wait(timeout=30) == code
+    assert run.wait(timeout=60) == code
     assert last()["outcome"] == ("failed" if number == signal.SIGKILL else "cancelled")
 
 
@@ -142,7 +142,7 @@ def test_a_second_run_meets_the_lock_and_a_vanished_folder_is_no_failure(
         path.unlink()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     second = start("run", "--job", "second", "--", *_backup(big, tmp_path / "r"), **quiet)
-    assert b"already running" in second.communicate(timeout=30)[1]
+    assert b"already running" in second.communicate(timeout=60)[1]
     for folder in runs.live(places):
         child = folder.info().child
         assert child is not None

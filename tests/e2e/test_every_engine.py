@@ -80,7 +80,7 @@ class Four:
 
     def start(self) -> None:
         """Start all four: the user wraps one, root wraps one, and a daemon starts two."""
-        slow = ("--limit-upload", "7000")
+        slow = ("--limit-upload", "4000")
         self.restic = start(
             "run", "--job", "home", "--", "restic", "-r", self.repository, *slow, "backup", self.source,
             stdout=subprocess.DEVNULL,
@@ -100,7 +100,7 @@ class Four:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        self.rsync = self._daemon("rsync", "-a", "--bwlimit=8000", f"{self.source}/", f"{self._short}/mirror/")
+        self.rsync = self._daemon("rsync", "-a", "--bwlimit=4000", f"{self.source}/", f"{self._short}/mirror/")
         self.borg = self._daemon("borg", "create", "--read-special", f"{self._short}/borg::tonight", self._endless)
         self._writer = os.open(self._endless, os.O_RDWR)
 
@@ -135,8 +135,10 @@ def test_four_engines_started_in_four_ways_are_one_true_story(
     with driven(tmp_path / "w", desk.env, fed=False) as window:
         window.wait("h1", "No backups performed")
         four.start()
-        _live(desk, item, window, machine, four, tmp_path)
-        four.end()
+        try:
+            _live(desk, item, window, machine, four, tmp_path)
+        finally:
+            four.end()
         _ended(desk, item, window, tmp_path)
     _recorded(machine, four)
 
@@ -144,7 +146,7 @@ def test_four_engines_started_in_four_ways_are_one_true_story(
 def _live(desk: Desktop, item: str, window: Driven, machine: Machine, four: Four, tmp_path: Path) -> None:
     """While they run every surface shows four runs, each with its source and the known figures."""
     wait_for(lambda: "4 backups running" in desk.tooltip(item), what="four runs in the tooltip")
-    assert any("4 backups running" in label for label in desk.menu(item))
+    wait_for(lambda: any("4 backups running" in label for label in desk.menu(item)), what="four runs in the menu")
     runs = wait_for(lambda: len(now := engines(status())) == 4 and now, what="four runs in the terminal")
     assert isinstance(runs, dict)
     assert {engine: (run["source"], run["instance"]) for engine, run in runs.items()} == {

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 RUNS = 12_000
-SECONDS = 60  # only against a hang: the runs take a few seconds
+SECONDS = 600  # only against a hang: the runs take a few seconds, on a busy machine a minute and more
 
 
 def test_the_fuzzer_finds_nothing(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_the_fuzzer_finds_nothing(tmp_path: Path) -> None:
         f"-artifact_prefix={tmp_path}/",
     ]
     command = [sys.executable, "-m", "tests.fuzz.engines", "all", str(tmp_path / "corpus"), *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=2 * SECONDS)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS + 60)
     assert done.returncode == 0, done.stderr[-3000:]
     summary = re.search(r"Done (\d+) runs", done.stderr)
     assert summary is not None

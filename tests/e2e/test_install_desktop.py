@@ -94,7 +94,7 @@ def test_an_upgrade_replaces_icon_and_tracker_and_nothing_that_hangs_survives(co
             done = copy.run(copy.scripts / "install.sh", "--user")
             assert done.returncode == 0, done.stdout + done.stderr
             assert "replaced by the new program" in done.stdout
-            assert started.wait(20) == -signal.SIGKILL
+            assert started.wait(60) == -signal.SIGKILL
             after = wait_for(
                 lambda: len(running := pids(copy, "tray", "tracker")) == 2 and running, what="the new ones"
             )

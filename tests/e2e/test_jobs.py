@@ -189,7 +189,7 @@ def test_a_signal_while_the_hook_runs_ends_both(places: Places, tmp_path: Path) 
     process = start("backup", "home", stderr=subprocess.DEVNULL)
     wait_for(begun.exists, what="the hook")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) != 0
+    assert process.wait(60) != 0
     assert last()["outcome"] == "cancelled"
     assert not engine.exists()
 

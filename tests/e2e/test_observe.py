@@ -61,7 +61,7 @@ class Tracker:
         """End the tracker."""
         self.client.close()
         self.process.send_signal(number)
-        self.process.wait(20)
+        self.process.wait(60)
         self.ended = True
 
 
@@ -144,7 +144,7 @@ class Starter:
         for process in self._started:
             if process.poll() is None:
                 process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def test_engines_of_others_appear_in_time_and_end_with_the_truth(
     for name in lines:
         last = ended(name)
         assert (last["outcome"], last["inferred"], last["source"]) == ("succeeded", True, "observed"), last
-    assert all(process.wait(20) == 0 for process in started)
+    assert all(process.wait(60) == 0 for process in started)
     assert wait_for(lambda: not tracker.runs())
     assert sorted(entry["action"] for entry in entries()) == ["run.closed"] * 4 + ["run.started"] * 4
 
@@ -238,7 +238,7 @@ def test_exit_codes_are_exact(tmp_path: Path, places: Places, tracker: Tracker, 
     os.kill(int(killed["process"].partition("@")[0]), signal.SIGKILL)
     runs = {name: ended(f"restic .*{name} to") for name in ("mem", "hostname", "killed", "fine")}
     held.close()
-    assert [process.wait(20) for process in codes] == [0, 3, wrong_password(), -9]
+    assert [process.wait(60) for process in codes] == [0, 3, wrong_password(), -9]
     outcomes = {name: last["outcome"] for name, last in runs.items()}
     # Two runs wrote to the repository at once: the tracker cannot tell which of them made the new snapshot.
     assert outcomes == {"mem": "warning", "hostname": "failed", "killed": "failed", "fine": "unknown"}
@@ -269,7 +269,7 @@ def test_a_run_of_another_user_is_shown_with_its_user(open_folder: Path, starter
     run = tracker.shown(lambda run: run["engine"] == "rsync" and str(target) in (run["repository"] or ""))
     assert run["user"] == f"uid {STRANGER}"
     assert run["job"].endswith(f"(uid {STRANGER})")
-    assert rsync.wait(30) == 0
+    assert rsync.wait(60) == 0
     last = ended(re.escape(run["job"]))
     assert (last["outcome"], last["user"], last["inferred"]) == ("succeeded", f"uid {STRANGER}", True)
 
@@ -290,7 +290,7 @@ def test_a_wrapped_run_is_not_shown_twice_and_a_script_shows_its_steps(
     live = tracker.shown(lambda run: any(step["engine"] == "rsync" for step in run["steps"]))
     assert [(run["job"], run["source"]) for run in tracker.runs()] == [("nightly", "wrapped")]
     assert [step["outcome"] for step in live["steps"]][-1] is None
-    assert run.wait(30) == 0
+    assert run.wait(60) == 0
     last = ended("nightly")
     assert last["outcome"] == "warning"
     assert last["reason"].startswith("borg to ")  # a folder whose name looks like a secret may be hidden
@@ -314,7 +314,7 @@ def test_a_tracker_that_was_killed_goes_on_with_the_run_when_it_is_back(tmp_path
     after = tracker.shown(lambda run: run["engine"] == "borg")
     assert (after["run"], after["started_at"], after["tracked"]) == (before["run"], before["started_at"], True)
     held.close()
-    assert borg.wait(30) == 0
+    assert borg.wait(60) == 0
     assert ended("borg")["outcome"] == "succeeded"
     assert [entry["run"] for entry in entries()] == [before["run"]] * 2
 
@@ -335,7 +335,7 @@ def test_an_end_that_no_tracker_saw_is_unknown_despite_a_new_snapshot(tmp_path: 
     tracker.end(signal.SIGKILL)
     for stdin in held:
         stdin.close()
-    assert (restic.wait(30), borg.wait(30)) == (0, 0)
+    assert (restic.wait(60), borg.wait(30)) == (0, 0)
     seen = {job["last"]["engine"]: job["last"] for job in status()["jobs"]}  # viewing is enough to know
     assert {name: last["outcome"] for name, last in seen.items()} == {"restic": "unknown", "borg": "unknown"}
     tracker = starter.tracker()
@@ -356,7 +356,7 @@ def test_an_older_kernel_makes_no_false_green(tmp_path: Path, starter: Starter) 
     )
     tracker.shown(lambda run: "dump" in run["job"])
     held.close()
-    assert (good.wait(30), bad.wait(30), rsync.wait(30)) == (0, wrong_password(), 0)
+    assert (good.wait(60), bad.wait(30), rsync.wait(30)) == (0, wrong_password(), 0)
     record = ended("restic .*dump to")
     assert record["outcome"] == "unknown"
     assert "is new in the repository" in record["reason"]
@@ -379,7 +379,7 @@ def test_secrets_of_a_strangers_command_line_go_nowhere(
     for _ in range(4):  # the run lasts a second, which the tracker can miss on a busy machine
         if known():
             break
-        assert starter.starts(line, env=environ).wait(30) == wrong_password()
+        assert starter.starts(line, env=environ).wait(60) == wrong_password()
         with contextlib.suppress(AssertionError):
             wait_for(known, seconds=8, what="the run")
     run = ended("restic stdin")

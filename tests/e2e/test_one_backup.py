@@ -109,4 +109,4 @@ def test_a_failure_shows_everywhere_beside_a_run_that_goes_on(desk: Desktop, rep
         assert "home" in page
         assert tray("status").returncode == 2
     run.terminate()
-    run.wait(30)
+    run.wait(60)

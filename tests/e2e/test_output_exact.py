@@ -87,5 +87,5 @@ def test_a_prompt_is_seen_before_its_answer(argv: list[str], prompt: bytes, tmp_
     )
     assert run.stderr is not None
     assert run.stderr.read(len(prompt)) == prompt
-    out, err = run.communicate(b"x", timeout=30)
+    out, err = run.communicate(b"x", timeout=60)
     assert (run.returncode, out, err) == (0, None, b"")

@@ -143,7 +143,7 @@ def test_progress_is_seen_while_it_copies(big: Path, tmp_path: Path) -> None:
     assert (shown["bytes_total"], shown["files_total"]) == (2_000_000, 20)
     assert 0 < shown["percent"] < 100
     assert shown["current"]
-    _, err = run.communicate(timeout=30)
+    _, err = run.communicate(timeout=60)
     assert (run.returncode, err) == (0, b"")
     assert (last()["outcome"], last()["files"], last()["bytes_added"]) == ("succeeded", 20, 2_000_000)
     tracker.terminate()
@@ -167,7 +167,7 @@ def test_a_stop_that_was_asked_for_is_a_cancel(big: Path, tmp_path: Path, places
     run = start("run", "--", *SLOW, big, tmp_path / "dst", stderr=subprocess.PIPE)
     _engine(places)
     run.send_signal(number)
-    _, err = run.communicate(timeout=30)
+    _, err = run.communicate(timeout=60)
     assert (run.returncode, err) == (-number, b"")
     assert last()["outcome"] == "cancelled"
 
@@ -176,7 +176,7 @@ def test_a_killed_rclone_is_a_failure(big: Path, tmp_path: Path, places: Places)
     """The system killed rclone (out of memory); the user did not cancel it."""
     run = start("run", "--", *SLOW, big, tmp_path / "dst", stderr=subprocess.DEVNULL)
     os.kill(_engine(places), signal.SIGKILL)
-    assert run.wait(timeout=30) == -signal.SIGKILL
+    assert run.wait(timeout=60) == -signal.SIGKILL
     assert last()["outcome"] == "failed"
 
 
@@ -187,7 +187,7 @@ def test_a_file_that_vanished_before_the_last_attempt_is_nothing_that_is_missing
     run = start("run", "--", *SLOW, big, tmp_path / "dst", stderr=subprocess.PIPE)
     _engine(places)
     (big / "d4/file9").unlink()
-    _, err = run.communicate(timeout=30)
+    _, err = run.communicate(timeout=60)
     assert run.returncode == 0
     assert b"ERROR : d4/file9: Failed to copy: failed to open source object" in err
     assert b"ERROR : Attempt 2/3 succeeded\n" in err

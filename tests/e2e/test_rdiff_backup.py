@@ -87,7 +87,7 @@ def test_a_stop_that_was_asked_for_is_a_cancel(tmp_path: Path, places: Places, n
     run = start("run", "--", "rdiff-backup", "backup", big, tmp_path / "r", stderr=subprocess.PIPE)
     _engine(places, tmp_path / "r")
     run.send_signal(number)
-    assert b"SignalException" in run.communicate(timeout=30)[1]
+    assert b"SignalException" in run.communicate(timeout=60)[1]
     assert run.returncode == 1
     assert last()["outcome"] == "cancelled"
 
@@ -101,7 +101,7 @@ def test_a_killed_run_is_a_failure_and_the_next_one_a_warning(tmp_path: Path, pl
     run = start("run", "--", "rdiff-backup", "backup", big, repository)
     wait_for(lambda: len(list(repository.glob("rdiff-backup-data/increments/d0/*"))) > 2, what="an increment")
     os.kill(engine_pid(places), signal.SIGKILL)
-    assert run.wait(timeout=30) == -signal.SIGKILL
+    assert run.wait(timeout=60) == -signal.SIGKILL
     assert last()["outcome"] == "failed"
     again = start("run", "--", "rdiff-backup", "backup", big, repository, stderr=subprocess.DEVNULL)
     assert again.wait(timeout=60) == 2

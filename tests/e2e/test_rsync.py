@@ -168,7 +168,7 @@ def test_a_stop_that_was_asked_for_is_a_cancel(big: Path, tmp_path: Path, places
     run = start("run", "--", *SLOW, f"{big}/", tmp_path / "dst", stderr=subprocess.PIPE)
     _engine(places)
     run.send_signal(number)
-    _, err = run.communicate(timeout=30)
+    _, err = run.communicate(timeout=60)
     assert run.returncode == 20
     assert b"code 20" in err
     assert last()["outcome"] == "cancelled"
@@ -178,7 +178,7 @@ def test_a_killed_rsync_is_a_failure(big: Path, tmp_path: Path, places: Places) 
     """The system killed rsync (out of memory); the user did not cancel it."""
     run = start("run", "--", *SLOW, f"{big}/", tmp_path / "dst", stderr=subprocess.DEVNULL)
     os.kill(_engine(places), signal.SIGKILL)
-    assert run.wait(timeout=30) == -signal.SIGKILL
+    assert run.wait(timeout=60) == -signal.SIGKILL
     assert last()["outcome"] == "failed"
 
 
@@ -187,7 +187,7 @@ def test_a_file_that_vanishes_is_a_warning(big: Path, tmp_path: Path, places: Pl
     run = start("run", "--", *SLOW, f"{big}/", tmp_path / "dst", stderr=subprocess.PIPE)
     _engine(places)
     (big / "d4/file19").unlink()
-    _, err = run.communicate(timeout=30)
+    _, err = run.communicate(timeout=60)
     assert run.returncode == 24
     assert err.startswith(b"file has vanished: ")
     assert (last()["outcome"], last()["errors"]) == ("warning", 1)

@@ -146,8 +146,8 @@ def test_a_live_run_shows_no_secret_to_the_tracker(places: Places) -> None:
             wait_for(lambda: json.loads(tray("status", "--json").stdout)["runs"], what="a live run")
             assert SECRET not in tray("status", "--json").stdout
         finally:
-            run.communicate(b"\n", timeout=30)
+            run.communicate(b"\n", timeout=60)
     finally:
         tracker.terminate()
-        tracker.wait(timeout=30)
+        tracker.wait(timeout=60)
     assert held(places) == []

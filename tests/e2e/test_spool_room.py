@@ -255,7 +255,7 @@ def test_a_signal_ends_the_catching_up(tmp_path: Path) -> None:
     wait_for(mark.exists, what="the flood's end")
     wait_for(lambda: json.loads(tray("status", "--json").stdout)["jobs"], what="the job in the status")
     run.terminate()
-    assert run.wait(30) in (0, -15)
+    assert run.wait(60) in (0, -15)
     assert run.stderr is not None
     run.stderr.close()
     assert tray("status").returncode == 0

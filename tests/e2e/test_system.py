@@ -91,7 +91,7 @@ class Backup:
             )
         self._feed.write(f"exit {code}\n")
         self._feed.close()
-        assert self.process.wait(30) == code
+        assert self.process.wait(60) == code
 
 
 def backup(machine: Machine, job: str, code: int = 0, *words: str) -> None:

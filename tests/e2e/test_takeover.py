@@ -314,6 +314,6 @@ def test_the_nightly_run_of_a_crontab_belongs_to_the_job_that_watches_it(
         wait_for(lambda: len(runs_of("restic-Documents")) == 2, what="the observed run")
     finally:
         tracker.terminate()
-        tracker.wait(20)
+        tracker.wait(60)
     assert {source for source, _ in runs_of("restic-Documents")} == {"wrapped", "observed"}
     assert {job["job"] for job in status()["jobs"]} == {"restic-Documents"}

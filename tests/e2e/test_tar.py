@@ -116,7 +116,7 @@ def test_progress_is_how_much_was_written(big: Path, gate: Path, tmp_path: Path)
     assert shown[0]["bytes_done"] >= 5_000_000
     assert (shown[0]["bytes_total"], shown[0]["phase"]) == (None, "copying")
     (tmp_path / "open").touch()
-    assert run.wait(timeout=30) == 0
+    assert run.wait(timeout=60) == 0
     assert last()["bytes_processed"] > 24_000_000
     tracker.terminate()
     tracker.wait()
@@ -132,7 +132,7 @@ def test_a_file_that_vanishes_is_a_warning(big: Path, gate: Path, tmp_path: Path
     _engine(places)
     (folder / "7").unlink()
     (tmp_path / "open").touch()
-    assert run.wait(timeout=30) == 1
+    assert run.wait(timeout=60) == 1
     assert "removed before we read it" in last()["reason"]
     assert last()["outcome"] == "warning"
 
@@ -145,7 +145,7 @@ def test_a_stop_that_was_asked_for_is_a_cancel(
     run = start("run", "--", "tar", "-cf", tmp_path / "a.tar", "-I", gate, big)
     _engine(places)
     run.send_signal(number)
-    assert run.wait(timeout=30) == -number
+    assert run.wait(timeout=60) == -number
     assert last()["outcome"] == "cancelled"
     (tmp_path / "open").touch()
 
@@ -154,7 +154,7 @@ def test_a_killed_tar_is_a_failure(big: Path, gate: Path, tmp_path: Path, places
     """The system killed tar (out of memory): a failure, although a part of the archive is there."""
     run = start("run", "--", "tar", "-cf", tmp_path / "a.tar", "-I", gate, big)
     os.kill(_engine(places), signal.SIGKILL)
-    assert run.wait(timeout=30) == -signal.SIGKILL
+    assert run.wait(timeout=60) == -signal.SIGKILL
     assert last()["outcome"] == "failed"
     (tmp_path / "open").touch()
 

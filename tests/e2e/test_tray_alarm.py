@@ -39,8 +39,8 @@ def desk(tmp_path: Path) -> Iterator[Desktop]:
 
 def notified(desk: Desktop) -> list[tuple[str, str]]:
     """Return the notifications that dunst has shown, the newest first."""
-    history = subprocess.run(["dunstctl", "history"], env=desk.env, capture_output=True, text=True, timeout=10).stdout
-    shown = subprocess.run(["dunstctl", "close-all"], env=desk.env, capture_output=True, timeout=10)
+    history = subprocess.run(["dunstctl", "history"], env=desk.env, capture_output=True, text=True, timeout=60).stdout
+    shown = subprocess.run(["dunstctl", "close-all"], env=desk.env, capture_output=True, timeout=60)
     assert shown.returncode == 0
     return [(item["summary"]["data"], item["body"]["data"]) for item in json.loads(history)["data"][0]]
 

@@ -31,8 +31,8 @@ def bare(tmp_path: Path) -> Iterator[Desktop]:
 
 def notifications(desk: Desktop) -> list[tuple[str, str]]:
     """Return summary and body of the notifications that dunst shows."""
-    subprocess.run(["dunstctl", "close-all"], env=desk.env, check=True, timeout=10)
-    shown = subprocess.run(["dunstctl", "history"], env=desk.env, capture_output=True, check=True, timeout=10).stdout
+    subprocess.run(["dunstctl", "close-all"], env=desk.env, check=True, timeout=60)
+    shown = subprocess.run(["dunstctl", "history"], env=desk.env, capture_output=True, check=True, timeout=60).stdout
     return [(entry["summary"]["data"], entry["body"]["data"]) for entry in json.loads(shown)["data"][0]]
 
 
@@ -52,7 +52,7 @@ def test_an_older_tray_shows_icon_and_tooltip(older: Desktop, tmp_path: Path, bu
     assert older.hover()[2] > 100
     assert notifications(older) == []
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     assert os.listdir(tmp_path / "tmp") == []
     assert "Traceback" not in older.log("tray")
 
@@ -71,7 +71,7 @@ def test_the_older_tray_follows_a_run(older: Desktop, tmp_path: Path) -> None:
     older.click(1)
     wait_for(lambda: windows_of(process) == ["dashboard"], what="the window's process")
     process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    process.wait(60)
     assert [name for name in os.listdir(tmp_path / "tmp") if name.endswith(".png") or "tmp" in name] == []
 
 

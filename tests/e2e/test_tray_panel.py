@@ -207,7 +207,7 @@ def test_a_second_tray_opens_the_window_of_the_first_and_ends_well(desk: Desktop
     desk.tray()
     desk.item()
     second = desk.tray()
-    assert second.wait(20) == 0
+    assert second.wait(60) == 0
     wait_for(lambda: desk.titles("Backup"), what="the window on the screen")
     assert len(desk.items()) == 1
 
@@ -220,7 +220,7 @@ def test_however_it_ends_the_icon_goes_and_nothing_is_left(
     process = desk.tray()
     says(desk, desk.item(), "No backups performed")
     process.send_signal(number)
-    assert process.wait(10) == (-9 if number == signal.SIGKILL else 0)
+    assert process.wait(60) == (-9 if number == signal.SIGKILL else 0)
     wait_for(lambda: desk.items() == [], what="the icon to go")
     assert os.listdir(tmp_path / "tmp") == []
     desk.tray()
@@ -233,7 +233,7 @@ def test_quit_ends_the_tray(desk: Desktop) -> None:
     item = desk.item()
     says(desk, item, "No backups performed")
     desk.choose(item, "Quit")
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
 
 
 def test_the_tray_ends_with_the_session(desk: Desktop) -> None:
@@ -241,7 +241,7 @@ def test_the_tray_ends_with_the_session(desk: Desktop) -> None:
     process = desk.tray()
     says(desk, desk.item(), "No backups performed")
     desk.end(desk.bus)
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     assert "Traceback" not in desk.log("tray")
 
 

@@ -53,7 +53,7 @@ def _end_tracker(places: Places) -> None:
         words = process.info["cmdline"] or []
         if started_itself(words, "tracker") and _home(process) == str(places.state.parent):
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
 
 def _home(process: psutil.Process) -> str | None:
@@ -214,4 +214,4 @@ def test_the_log_of_a_live_run_follows(window: Driven, tmp_path: Path) -> None:
     gate.touch()
     window.wait("#log-text", "last line")
     window.wait("h1", "slow: succeeded")
-    assert run.communicate(timeout=10)[1] == b"first line\nlast line\n"
+    assert run.communicate(timeout=60)[1] == b"first line\nlast line\n"

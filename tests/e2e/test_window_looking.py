@@ -60,7 +60,7 @@ def tracker(repository: Path, places: Places) -> Iterator[None]:
         yield
     finally:
         end_tree(process.pid)
-        process.wait(10)
+        process.wait(60)
 
 
 def helpers(pid: int) -> list[psutil.Process]:
@@ -135,7 +135,7 @@ def test_looking_at_everything_changes_nothing(
         assert "Verified" in window.read(".card", "Unchanged since it was written")
         assert state(places, repository) == before, "pages of the window"
         for page in ("dashboard", "history", "report", "log", "audit"):  # as the icon's menu opens them
-            assert subprocess.run([*TRAY, "window", page], env=window.env, timeout=20, check=False).returncode == 0
+            assert subprocess.run([*TRAY, "window", page], env=window.env, timeout=60, check=False).returncode == 0
             window.wait(f"#page[data-page={page}] h1")
         assert state(places, repository) == before, "pages of the menu"
     for command in (

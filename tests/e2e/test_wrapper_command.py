@@ -116,7 +116,7 @@ def test_a_reader_that_stops_reading_does_not_stop_the_command(tmp_path: Path) -
     assert run.stderr is not None
     assert len(run.stderr.read()) == 3_000_000
     run.stderr.close()
-    assert run.wait(timeout=30) == 0
+    assert run.wait(timeout=60) == 0
 
 
 def test_a_signal_gets_through_a_flood_of_output(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_signal_gets_through_a_flood_of_output(tmp_path: Path) -> None:
     run.send_signal(signal.SIGTERM)
     assert len(run.stderr.read()) > 0
     run.stderr.close()
-    assert run.wait(timeout=30) == 41
+    assert run.wait(timeout=60) == 41
     assert last()["outcome"] == "cancelled"
 
 
@@ -155,7 +155,7 @@ def test_a_reader_that_never_reads_does_not_delay_the_record_of_the_end(tmp_path
     assert wait_for(lambda: status()["last"], what="the record of the end")["outcome"] == "failed"
     assert run.poll() is None
     run.send_signal(signal.SIGTERM)
-    assert run.wait(timeout=10) == 7
+    assert run.wait(timeout=60) == 7
     run.stderr.close()
 
 
@@ -176,7 +176,7 @@ def test_a_signal_is_forwarded_once(tmp_path: Path, number: signal.Signals) -> N
     assert run.stderr is not None
     assert run.stderr.readline() == b"ready\n"
     run.send_signal(number)
-    assert run.wait(timeout=30) == 41
+    assert run.wait(timeout=60) == 41
     run.stderr.close()
     assert last()["outcome"] == "cancelled"
 
@@ -333,7 +333,7 @@ def test_a_flood_behind_a_reader_that_does_not_read_stays_on_disk(tmp_path: Path
     while chunk := run.stderr.read(1 << 20):
         read += len(chunk)
     run.stderr.close()
-    assert run.wait(30) == -signal.SIGTERM
+    assert run.wait(60) == -signal.SIGTERM
     assert read <= 150_000_000
 
 

@@ -170,7 +170,7 @@ def test_a_signal_to_the_wrapper_reaches_the_engine_and_is_a_cancel(repository: 
     run = start("run", "--", "restic", "-r", repository, *SLOW, "backup", big, stdout=subprocess.DEVNULL)
     wait_for(_engine_works, what="the backup")
     run.send_signal(number)
-    code = run.wait(timeout=30)
+    code = run.wait(timeout=60)
     assert code in (130, 1, -number)
     assert last()["outcome"] == "cancelled"
     assert status()["state"] == "none"  # neutral, and there is no backup yet
@@ -191,7 +191,7 @@ def test_a_killed_engine_is_failed_and_the_wrapper_dies_alike(repository: Path, 
     run = start("run", "--", "restic", "-r", repository, *SLOW, "backup", big, stdout=subprocess.DEVNULL)
     wait_for(_engine_works, what="the backup")
     os.kill(_child(places), signal.SIGKILL)
-    assert run.wait(timeout=30) == -signal.SIGKILL
+    assert run.wait(timeout=60) == -signal.SIGKILL
     assert last()["outcome"] == "failed"
 
 
@@ -271,7 +271,7 @@ def test_a_run_reappears_whole_when_its_tracker_was_replaced(repository: Path) -
         tracker.kill()
         tracker.wait()
     os.close(pipe)
-    assert run.wait(timeout=30) == 0
+    assert run.wait(timeout=60) == 0
 
 
 def test_without_a_tracker_status_still_shows_the_run(repository: Path, big: Path) -> None:
@@ -280,7 +280,7 @@ def test_without_a_tracker_status_still_shows_the_run(repository: Path, big: Pat
     shown = wait_for(lambda: status()["runs"], what="the run")
     assert (shown[0]["job"], shown[0]["tracked"], shown[0]["percent"]) == ("home", False, None)
     run.send_signal(signal.SIGINT)
-    run.wait(timeout=30)
+    run.wait(timeout=60)
     assert not status()["runs"]
 
 

@@ -310,7 +310,7 @@ def test_status_watch_draws_the_bar_of_a_run_on_another_terminal(
     )
     watching.expect(rb"\[#+-*\] Backing up home: \d+ %, \d+ of 24 files", seconds=60)
     run.send_signal(signal.SIGINT)
-    run.wait(30)
+    run.wait(60)
     watching.expect(rb"home: was cancelled")
     watching.type(b"\x03")
     assert watching.wait() == 3, "a run that was cancelled is neutral, and there is no other"

@@ -49,7 +49,7 @@ def end_windows() -> None:
         with suppress(psutil.Error):
             if started_itself(process.info["cmdline"], "window") and process.environ().get(paths.HOME_VARIABLE) == home:
                 process.terminate()
-                process.wait(10)
+                process.wait(60)
 
 
 def end_tracker() -> None:

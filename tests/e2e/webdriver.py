@@ -121,7 +121,7 @@ class Driven:
     def wait(self, selector: str, text: str = "") -> WebElement:
         """Wait for an element that can be seen and holds *text*."""
         try:
-            element = wait_for(lambda: self._holding(selector, text), seconds=20, what=f"{selector} with {text!r}")
+            element = wait_for(lambda: self._holding(selector, text), what=f"{selector} with {text!r}")
         except AssertionError as error:
             raise AssertionError(f"{error}; the page says: {self.text()[:800]!r}") from None
         assert element is not None
@@ -191,7 +191,7 @@ class Driven:
 
     def hand(self, *arguments: str) -> str:
         """Run xdotool and return its output."""
-        done = subprocess.run(["xdotool", *arguments], env=self.env, capture_output=True, text=True, timeout=20)
+        done = subprocess.run(["xdotool", *arguments], env=self.env, capture_output=True, text=True, timeout=60)
         return done.stdout.strip()
 
     def picture(self, path: Path) -> Path:
@@ -200,7 +200,7 @@ class Driven:
         window = self.hand(
             "search", "--all", "--onlyvisible", "--pid", str(self.pid), "--name", "^Backup Status$"
         ).split()[0]
-        subprocess.run(["import", "-window", window, str(path)], env=self.env, check=True, timeout=20)
+        subprocess.run(["import", "-window", window, str(path)], env=self.env, check=True, timeout=60)
         return path
 
     def resize(self, width: int, height: int) -> None:
@@ -233,7 +233,7 @@ def end_tree(pid: int) -> None:
     for member in family:
         with suppress(psutil.NoSuchProcess):
             member.send_signal(signal.SIGKILL)
-    psutil.wait_procs(family, timeout=10)
+    psutil.wait_procs(family, timeout=60)
 
 
 def gone(pids: list[int]) -> Callable[[], bool]:

@@ -121,7 +121,7 @@ def test_the_window_never_keeps_an_old_picture_for_a_current_one(
 
         def follow(self, stop: threading.Event) -> Iterator[Status]:
             yield self.status
-            stop.wait(10)
+            stop.wait(60)
 
         def close(self) -> None: ...
 
@@ -136,7 +136,7 @@ def test_the_window_never_keeps_an_old_picture_for_a_current_one(
         made = status_feed.Feed(Source(status))
         made.push_to(push)
         made.start()
-        assert came.wait(10)
+        assert came.wait(60)
         made.stop()
         return pushed
 

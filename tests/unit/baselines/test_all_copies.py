@@ -342,7 +342,7 @@ def test_a_pipe_in_the_place_of_a_copy_holds_nobody_up(places: Places, suffix: s
         "check(places, problems=problems)\n"
         "print(problems)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert suffix == ".pub" or "no regular file" in done.stdout
 

@@ -71,7 +71,7 @@ def test_a_tray_whose_program_was_replaced_makes_way(
         holder.send_signal(signal.SIGSTOP)
     lock = launch._claim(places)
     assert lock is not None
-    assert holder.wait(20) == (-signal.SIGKILL if hangs else 7)
+    assert holder.wait(60) == (-signal.SIGKILL if hangs else 7)
     assert succession.make_way(lock.path) is False  # what this process runs is on the disk
     lock.release()
 
@@ -114,7 +114,7 @@ def test_a_tracker_whose_program_was_replaced_hands_over(places: Places, started
     client = start.ensure(places, "tray")
     now = int(client.tracker["pid"])
     try:
-        assert old.wait(20) == 0
+        assert old.wait(60) == 0
         assert now != old.pid
         client.close()
         again = start.ensure(places, "tray")

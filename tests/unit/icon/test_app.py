@@ -54,7 +54,7 @@ class FakeIcon:
         """Block until `stop`."""
         self._thread = threading.Thread(target=setup, args=(self,))
         self._thread.start()
-        self._ended.wait(20)
+        self._ended.wait(60)
 
     def stop(self) -> None:
         """End `run`."""
@@ -104,7 +104,7 @@ def play_app(made: app.App, until: Callable[[FakeIcon, app.App], object]) -> tup
     session = threading.Thread(target=made._session, args=(icon,))
     session.start()
     try:
-        wait_for(lambda: until(icon, made), seconds=10)
+        wait_for(lambda: until(icon, made))
     finally:
         made.quit()
         session.join(10)
@@ -277,7 +277,7 @@ def test_a_window_that_cannot_start_is_explained(monkeypatch: pytest.MonkeyPatch
     session.start()
     made.open("dashboard")
     try:
-        wait_for(lambda: icon.notes, seconds=10)
+        wait_for(lambda: icon.notes)
     finally:
         made.quit()
         session.join(10)
@@ -303,15 +303,15 @@ def test_a_window_that_was_open_and_ends_is_not_a_failure(monkeypatch: pytest.Mo
     )
     opened = open_window.Windows()
     opened.open("0")
-    opened._opened[0].process.wait(10)
+    opened._opened[0].process.wait(60)
     assert opened.failures() == []
     opened.open("3")
-    opened._opened[0].process.wait(10)
+    opened._opened[0].process.wait(60)
     assert opened.failures() == ["odd"]
     assert opened.failures() == []
     monkeypatch.setattr(open_window, "QUICK_SECONDS", 0)
     opened.open("3")
-    opened._opened[0].process.wait(10)
+    opened._opened[0].process.wait(60)
     assert opened.failures() == []
 
 

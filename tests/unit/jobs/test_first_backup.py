@@ -309,7 +309,7 @@ def test_start_is_a_process_of_its_own(here: Places, tmp_path: Path, monkeypatch
     with pytest.raises(JobNotFoundError):
         configured.start(here, job)
     saving.save_job(here, job)
-    assert configured.start(here, job).wait(20) == 0
+    assert configured.start(here, job).wait(60) == 0
     assert json.loads(note.read_text()) == {
         "argv": [*ourselves.command("backup", "my files")[1:]],
         "leader": True,

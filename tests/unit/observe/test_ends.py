@@ -31,7 +31,7 @@ def stranger(script: str) -> tuple["subprocess.Popen[bytes]", int]:
 def end_of(parent: "subprocess.Popen[bytes]", ending: Ending) -> End:
     """Let it end, and return how that was seen."""
     assert ending.check() is None
-    parent.communicate(b"go\n", timeout=20)
+    parent.communicate(b"go\n", timeout=60)
     end = wait_for(ending.check, what="the end")
     ending.close()
     return end
@@ -89,7 +89,7 @@ def test_a_number_that_was_used_again_is_not_the_process(tmp_path: Path) -> None
     ending = Ending(Proc(), pid, "1")
     assert ending.fd is None
     assert ending.check() == End(None, None, NOT_KNOWN)
-    parent.communicate(b"go\n", timeout=20)
+    parent.communicate(b"go\n", timeout=60)
 
 
 GOOD = {"snapshot": "c0ffee" * 10, "missing": [], "sure": True, "alone": True}

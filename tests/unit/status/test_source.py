@@ -393,7 +393,7 @@ def test_the_tracker_has_waiting_records_appended(places: Places, source: Status
     tracker = subprocess.Popen([sys.executable, "-m", "tray", "tracker"])
     wait_for(lambda: (last := source.poll().last) and last.entry is not None, what="the entry")
     tracker.terminate()
-    assert tracker.wait(30) == 0
+    assert tracker.wait(60) == 0
 
 
 def test_a_state_folder_of_somebody_else_is_no_reason_to_fall_silent(

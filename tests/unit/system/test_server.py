@@ -425,7 +425,7 @@ def service(places: Places, monkeypatch: pytest.MonkeyPatch) -> Iterator["subpro
     assert b"shown to the group" in process.stderr.readline()
     yield process
     process.kill()
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     end_tracker(places)
 
 
@@ -442,7 +442,7 @@ def test_it_shows_what_happens_and_ends_by_a_signal(
     second = main(["system", "--group", str(os.getegid())])
     assert (second, "already" in capsys.readouterr().err) == (2, True)
     service.send_signal(signal.SIGTERM)
-    assert service.wait(30) == 0
+    assert service.wait(60) == 0
     assert folder.is_dir()
     assert not (folder / paths.VIEW_SOCKET).exists()
 

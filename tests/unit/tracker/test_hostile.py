@@ -258,7 +258,7 @@ def test_no_descriptor_left_is_said_once_and_passes(places: Places) -> None:
             one.close()
         wait_for(lambda: answers(places), what="the tracker")
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
         assert process.stderr is not None
         said = process.stderr.read().decode()
     assert len(said.splitlines()) < 30, said
@@ -308,7 +308,7 @@ def test_term_ends_a_tracker_whatever_it_does(places: Places, how: str) -> None:
     with tracker(places, BUSY.format(how=how, seconds=0.5) + "\nw.STUCK_SECONDS = 1e6") as process:
         client = hold(places)
         process.terminate()
-        assert process.wait(30) == -signal.SIGALRM
+        assert process.wait(60) == -signal.SIGALRM
         client.close()
     assert not answers(places)
 
@@ -320,7 +320,7 @@ def test_a_tracker_that_burns_the_processor_without_answering_ends_itself(places
     with tracker(places, BUSY.format(how=how, seconds=0.5)) as process:
         client = ipc.Client(places, "cli")
         client.send({"type": "x.hold"})
-        assert process.wait(30) == -signal.SIGVTALRM
+        assert process.wait(60) == -signal.SIGVTALRM
         client.close()
 
 
@@ -341,7 +341,7 @@ def test_the_tracker_answers_while_its_look_at_other_programs_hangs(places: Plac
         source.close()
         client.close()
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
 
 
 @pytest.mark.process

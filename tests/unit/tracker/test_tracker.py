@@ -188,7 +188,7 @@ def test_a_tracker_that_does_not_know_all_we_may_ask_is_replaced(
     """An older protocol is reason enough to hand over: what it does not understand it would leave unanswered."""
     monkeypatch.setattr(ipc, "PROTOCOL", (1, 99))
     client = start.ensure(places, "tray")
-    assert tracker.wait(timeout=30) == 0
+    assert tracker.wait(timeout=60) == 0
     client.send({"type": "handover"})
     client.close()
     wait_for(lambda: not answers(places))
@@ -260,7 +260,7 @@ def test_two_who_start_a_tracker_at_once_share_one(places: Places) -> None:
     ]
     pids = {process.stdout.readline() for process in pair if process.stdout}
     for process in pair:
-        process.communicate("\n", timeout=30)
+        process.communicate("\n", timeout=60)
     assert len(pids) == 1
     client = ipc.Client(places, "cli")
     client.send({"type": "handover"})
@@ -283,20 +283,20 @@ def test_a_stale_socket_file_is_replaced(places: Places) -> None:
 def test_a_tracker_of_its_own_accord_ends_when_nobody_needs_it(places: Places) -> None:
     """Nothing of ours stays behind on a machine where the tray was closed."""
     process = subprocess.Popen([sys.executable, "-m", "tray", "tracker", "--idle-exit", "0.2"])
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=60) == 0
     assert not places.socket.exists()
 
 
 def test_an_idle_tracker_stays_while_a_client_is_there(places: Places) -> None:
     """The tray's conversation keeps its tracker alive."""
     process = subprocess.Popen([sys.executable, "-m", "tray", "tracker", "--idle-exit", "0.5"])
-    client = wait_for(lambda: _client(places), seconds=10)
+    client = wait_for(lambda: _client(places))
     for _ in range(40):
         assert client.request("status")["type"] == "status"
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=0.02)
     client.close()
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=60) == 0
 
 
 def _client(places: Places) -> ipc.Client | None:
@@ -310,7 +310,7 @@ def test_a_runtime_folder_that_others_can_enter_is_refused(places: Places) -> No
     """Another user who could enter it could listen in the tracker's place."""
     places.runtime.mkdir(parents=True)
     places.runtime.chmod(0o755)
-    done = subprocess.run([sys.executable, "-m", "tray", "tracker"], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-m", "tray", "tracker"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert "others can enter it" in done.stderr
     assert "next:" in done.stderr
@@ -334,7 +334,7 @@ def test_an_older_tracker_hands_over(
     """After an upgrade the new tray does not stay with the old tracker."""
     monkeypatch.setattr(start, "__version__", "99.0")
     client = start.ensure(places, "tray")
-    assert tracker.wait(timeout=30) == 0
+    assert tracker.wait(timeout=60) == 0
     assert client.tracker["pid"] != tracker.pid
     client.send({"type": "handover"})
     client.close()
@@ -405,7 +405,7 @@ def test_the_way_of_windows_asks_for_a_token_and_listens_on_loopback_only(
         stranger.close()
     client.close()
     process.terminate()
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
 
 
 def test_a_home_that_is_too_deep_for_a_socket_address_works_all_the_same(
@@ -419,4 +419,4 @@ def test_a_home_that_is_too_deep_for_a_socket_address_works_all_the_same(
     assert client.request("status")["runs"] == []
     client.close()
     process.terminate()
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0

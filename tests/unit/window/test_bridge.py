@@ -32,7 +32,7 @@ class Page:
 
     def answer(self, count: int = 1) -> list[Any]:
         """Wait for *count* answers and return [ident, reply] of the last."""
-        wait_for(lambda: len(self.scripts) >= count, seconds=5, what="an answer")
+        wait_for(lambda: len(self.scripts) >= count, what="an answer")
         assert self.scripts[-1].startswith("BT.answered(")
         return list(json.loads("[" + self.scripts[-1][len("BT.answered(") : -1] + "]"))
 
@@ -141,11 +141,11 @@ def test_no_traceback_reaches_the_page(failure: Exception, caplog: pytest.LogCap
 def test_a_flood_of_calls_is_cut() -> None:
     """A page that calls without end cannot make threads without end."""
     page, gone_on = Page(), threading.Event()
-    door = gate(page, lambda: gone_on.wait(5))
+    door = gate(page, lambda: gone_on.wait(60))
     for number in range(100):
         door(None, "ping", message(), str(number))
     gone_on.set()
-    wait_for(lambda: len(page.scripts) == bridge._BUSY_LIMIT, seconds=5, what="the calls that were let in")
+    wait_for(lambda: len(page.scripts) == bridge._BUSY_LIMIT, what="the calls that were let in")
 
 
 def test_the_gate_takes_the_place_of_pywebviews_door() -> None:

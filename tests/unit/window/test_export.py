@@ -150,12 +150,12 @@ def test_only_one_dialog_is_open_at_a_time(process: Process) -> None:
     go_on = threading.Event()
 
     def slow(*_: str) -> None:
-        assert go_on.wait(5)
+        assert go_on.wait(60)
 
     writer = export.Writer(slow)
     first = threading.Thread(target=lambda: writer.of_run(RUN, "pdf"))
     first.start()
-    wait_for(writer._busy.locked, seconds=5, what="the dialog")
+    wait_for(writer._busy.locked, what="the dialog")
     assert writer.of_run(RUN, "pdf") == {"path": None}
     go_on.set()
     first.join(5)

@@ -48,7 +48,7 @@ def feed(source: Source) -> Iterator[Feed]:
     yield made
     made.stop()
     source.queue.put(None)
-    assert source.closed.wait(5)
+    assert source.closed.wait(60)
 
 
 def test_a_status_is_pushed_as_soon_as_it_comes(feed: Feed, source: Source) -> None:
@@ -56,7 +56,7 @@ def test_a_status_is_pushed_as_soon_as_it_comes(feed: Feed, source: Source) -> N
     pushed: Queue[dict[str, Any]] = Queue()
     feed.push_to(pushed.put)
     source.queue.put(statuses.judged(running=(statuses.live(),)))
-    assert pushed.get(timeout=5)["runs"][0]["percent"] == 41
+    assert pushed.get(timeout=60)["runs"][0]["percent"] == 41
 
 
 def test_a_slow_page_skips_pictures_and_never_falls_behind(feed: Feed, source: Source) -> None:
@@ -67,17 +67,17 @@ def test_a_slow_page_skips_pictures_and_never_falls_behind(feed: Feed, source: S
     def push(picture: dict[str, Any]) -> None:
         pushed.append(picture["runs"][0]["percent"])
         busy.set()
-        go_on.wait(5)
+        go_on.wait(60)
 
     feed.push_to(push)
     for percent in (10, 20, 30, 40, 50):
         source.queue.put(statuses.judged(running=(statuses.live(bytes_done=percent, bytes_total=100),)))
-        assert busy.wait(5)
+        assert busy.wait(60)
     last = statuses.judged(running=(statuses.live(bytes_done=60, bytes_total=100),))
     source.queue.put(last)
-    wait_for(lambda: feed.status is last, seconds=5, what="the last status")
+    wait_for(lambda: feed.status is last, what="the last status")
     go_on.set()
-    wait_for(lambda: pushed[-1] == 60, seconds=5, what="the last picture")
+    wait_for(lambda: pushed[-1] == 60, what="the last picture")
     assert pushed == [10, 60]
 
 
@@ -87,10 +87,10 @@ def test_the_same_picture_is_not_pushed_twice(feed: Feed, source: Source) -> Non
     feed.push_to(pushed.put)
     status = statuses.judged(statuses.ended("home"))
     source.queue.put(status)
-    pushed.get(timeout=5)
+    pushed.get(timeout=60)
     source.queue.put(statuses.judged(statuses.ended("home")))
     source.queue.put(statuses.empty())
-    assert pushed.get(timeout=5)["empty"]
+    assert pushed.get(timeout=60)["empty"]
 
 
 def test_ages_stay_fresh_while_nothing_happens(feed: Feed, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,9 +101,9 @@ def test_ages_stay_fresh_while_nothing_happens(feed: Feed, source: Source, monke
     pushed: Queue[dict[str, Any]] = Queue()
     feed.push_to(pushed.put)
     source.queue.put(statuses.judged(statuses.ended("home", hours=2, now=statuses.NOW)))
-    assert pushed.get(timeout=5)["last"]["ago"] == "2 hours ago"
+    assert pushed.get(timeout=60)["last"]["ago"] == "2 hours ago"
     now[0] += statuses.HOUR
-    assert pushed.get(timeout=5)["last"]["ago"] == "3 hours ago"
+    assert pushed.get(timeout=60)["last"]["ago"] == "3 hours ago"
 
 
 def test_a_push_that_fails_does_not_end_the_feed(feed: Feed, source: Source, caplog: pytest.LogCaptureFixture) -> None:
@@ -118,9 +118,9 @@ def test_a_push_that_fails_does_not_end_the_feed(feed: Feed, source: Source, cap
 
     feed.push_to(push)
     source.queue.put(statuses.empty())
-    wait_for(lambda: not failing, seconds=5, what="the first push")
+    wait_for(lambda: not failing, what="the first push")
     source.queue.put(statuses.judged(statuses.ended("home")))
-    assert pushed.get(timeout=5)["last"]["job"] == "home"
+    assert pushed.get(timeout=60)["last"]["job"] == "home"
 
 
 def test_a_source_that_breaks_makes_the_page_old_and_is_asked_again(
@@ -131,14 +131,14 @@ def test_a_source_that_breaks_makes_the_page_old_and_is_asked_again(
     pushed: Queue[dict[str, Any]] = Queue()
     feed.push_to(pushed.put)
     source.queue.put(statuses.judged(statuses.ended("home"), running=(statuses.live(),)))
-    assert pushed.get(timeout=5)["error"] is None
+    assert pushed.get(timeout=60)["error"] is None
     source.queue.put(ImportError("a new version"))
-    broken = pushed.get(timeout=5)
+    broken = pushed.get(timeout=60)
     assert (broken["state"], broken["runs"]) == ("unavailable", [])
     assert "a new version" in broken["error"]["why"]
     assert "could not be followed" in caplog.text
     source.queue.put(statuses.judged(statuses.ended("home")))
-    assert pushed.get(timeout=5)["state"] == "ok"
+    assert pushed.get(timeout=60)["state"] == "ok"
 
 
 @pytest.mark.parametrize("ask", [lambda feed: feed.first(0.01), lambda feed: feed.again()])
@@ -158,12 +158,12 @@ def test_the_first_status_is_waited_for(feed: Feed, source: Source) -> None:
 def test_try_again_gives_the_newest(feed: Feed, source: Source) -> None:
     """The button shows what was read after it was pressed."""
     source.queue.put(statuses.broken())
-    wait_for(lambda: feed.status, seconds=5, what="the first status")
+    wait_for(lambda: feed.status, what="the first status")
     answers: Queue[dict[str, Any] | None] = Queue()
     asking = threading.Thread(target=lambda: answers.put(feed.again()))
     asking.start()
     source.queue.put(statuses.judged(statuses.ended("home")))
     asking.join(5)
-    picture = answers.get(timeout=5)
+    picture = answers.get(timeout=60)
     assert picture is not None
     assert picture["error"] is None

@@ -175,7 +175,7 @@ def test_of_many_starts_at_once_one_opens(places: Places, shown: list[str]) -> N
     for thread in threads:
         thread.join(10)
     assert len(owners) == 1
-    wait_for(lambda: len(shown) == 9, seconds=5, what="nine requests")
+    wait_for(lambda: len(shown) == 9, what="nine requests")
     owners[0].close()
 
 

@@ -70,7 +70,7 @@ class Desk:
 
     def choose_folder(self) -> str | None:
         """Choose, once the test lets it."""
-        assert self.go_on.wait(5)
+        assert self.go_on.wait(60)
         return "/home/me"
 
     def choose_file(self, name: str, kind: str) -> str | None:
@@ -171,7 +171,7 @@ def test_a_backup_that_was_made_is_started_and_says_what_comes_next(places: Plac
     assert "backup home" in made["cron"]
     assert made["password_file"] == "/c/home.password"
     assert "correct horse" not in str(made)
-    wait_for(lambda: desk.told == [("home", None)], seconds=5, what="the end to be told")
+    wait_for(lambda: desk.told == [("home", None)], what="the end to be told")
 
 
 def test_an_older_run_of_that_name_is_not_taken_for_the_first_backup(places: Places, asked: dict[str, object]) -> None:
@@ -186,7 +186,7 @@ def test_a_backup_that_ends_badly_is_told_to_the_page(places: Places, asked: dic
     asked["exit"] = 1
     desk = Desk()
     calls.Setup(places, feed(), desk).create("home", ["/home/me"], "/media/backup", "pw")
-    wait_for(lambda: desk.told, seconds=5, what="the end to be told")
+    wait_for(lambda: desk.told, what="the end to be told")
     error = desk.told[0][1]
     assert error is not None
     assert "backup-tray backup home" in error["next"]
@@ -199,7 +199,7 @@ def test_only_one_folder_dialog_is_open_at_a_time(places: Places) -> None:
     answers: list[dict[str, str | None]] = []
     waiting = threading.Thread(target=lambda: answers.append(setup.choose()))
     waiting.start()
-    wait_for(setup._choosing.locked, seconds=5, what="the dialog")
+    wait_for(setup._choosing.locked, what="the dialog")
     assert setup.choose() == {"path": None}
     desk.go_on.set()
     waiting.join(5)
