@@ -65,8 +65,8 @@ def test_a_script_gives_the_answers_as_options(tree: Path, tmp_path: Path, monke
     """`create` asks nothing; the password comes from the script, and no command line shows it."""
     (tmp_path / "pw").write_text("from the vault\n")
     done = tray(
-        "create", "--yes", "--no-run", "--source", tree, "--repository", tmp_path / "repo",
-        "--name", "mine", "--password-file", tmp_path / "pw",
+        "create", "--yes", "--no-run", "--source", tree.name, "--repository", "repo",
+        "--name", "mine", "--password-file", tmp_path / "pw", cwd=tmp_path,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert "backup-tray backup mine" in done.stdout

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tray.cli import Command, run, schedule
+from tray.cli.options import from_here
 from tray.config.jobs import Job
 from tray.core import ourselves
 from tray.core.errors import BackupTrayError, JobSetupError, UsageError
@@ -101,11 +102,10 @@ def _make(here: Places, args: Namespace) -> Job:
         if args.repository is None:
             raise UsageError("There is no place for the backup.", next=f"Name one: `{_EXAMPLE}`.")
         usual = {"sources": [home], "name": name, "password": first_backup.generate_password()}
-        return first_backup.create_first_backup(
-            here, **given | {key: given[key] or value for key, value in usual.items()}
-        )
+        answers = _full(given | {key: given[key] or value for key, value in usual.items()})
+        return first_backup.create_first_backup(here, **answers)
     while True:
-        given = _asked(given, name, home)
+        given = _full(_asked(given, name, home))
         try:
             return first_backup.create_first_backup(here, **given)
         except JobSetupError as error:
@@ -122,6 +122,12 @@ def _asked(given: dict[str, Any], name: str, home: str) -> dict[str, Any]:
         "name": given["name"] or _answer("What shall it be called?", name),
         "password": _new_password() if given["password"] is None else given["password"],
     }
+
+
+def _full(answers: dict[str, Any]) -> dict[str, Any]:
+    """Return *answers* with full paths: what is typed in a terminal is meant from its folder."""
+    sources = [from_here(source) for source in answers["sources"]]
+    return answers | {"sources": sources, "repository": from_here(answers["repository"])}
 
 
 def _answer(question: str, default: str) -> str:

@@ -1,5 +1,7 @@
 """Options, questions and answers that several commands share."""
 
+import os
+import re
 import shlex
 import sys
 from argparse import ArgumentParser, Namespace, _ArgumentGroup
@@ -10,7 +12,7 @@ from tray.audit.search import index_fill
 from tray.audit.search.conditions import Filter, parse
 from tray.core import clock
 from tray.core.errors import BackupTrayError, RunNotFoundError, UsageError
-from tray.core.paths import places
+from tray.core.paths import expand, places
 from tray.status import past_runs
 
 UPDATE_SECONDS = 2.0
@@ -30,6 +32,13 @@ FILTER = {
     "text": ("WORDS", "all these words stand in it, or begin a word of it; not in hashes and ids"),
 }
 """The options by which a list is narrowed down: their arguments and help."""
+
+
+def from_here(place: str) -> str:
+    """Return a path that was typed in this folder as a full path; an address such as `sftp:me@nas:/backup` as it is."""
+    if not place or "\0" in place or re.match(r"[^/]+:", place):
+        return place  # an empty one is refused where it is checked
+    return os.path.abspath(expand(place))
 
 
 def add_filter(parser: ArgumentParser | _ArgumentGroup) -> None:

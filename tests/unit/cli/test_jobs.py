@@ -1,6 +1,7 @@
 """`backup-tray jobs`: the list, one job, and the changes as the user types them."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from tests.unit.jobs.test_editing import ran
 from tray.cli.main import main
 from tray.config import jobs
 from tray.config.jobs import Job
-from tray.core.paths import Places, private
+from tray.core.paths import Places, expand, private
 
 
 def test_all_jobs_are_listed_with_their_faults(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,6 +49,23 @@ def test_one_job_is_shown_without_its_passwords(places: Places, capsys: pytest.C
     assert json.loads(shown)["settings"]["password_command"][0] == "pass"
     assert main(["jobs", "show", "hmoe"]) == 2
     assert "Known jobs: home" in capsys.readouterr().err
+
+
+def test_a_path_is_meant_from_the_folder_where_it_is_typed(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Folders and files become full paths; an address stays as it is."""
+    monkeypatch.chdir(tmp_path)
+    near = ["--source", "docs", "--source", "~/music", "--repository", "../disk", "--password-file", "pw"]
+    assert main(["jobs", "add", "near", *near]) == 0
+    far = ["--source", "./docs", "--repository", "sftp:me@nas:backup", "--password-file", "pw"]
+    assert main(["jobs", "add", "far", *far]) == 0
+    made = jobs.load(places).jobs
+    assert made["near"].sources == (f"{tmp_path}/docs", expand("~/music"))
+    assert (made["near"].repository, made["near"].password_file) == (f"{tmp_path.parent}/disk", f"{tmp_path}/pw")
+    assert (made["far"].sources, made["far"].repository) == ((f"{tmp_path}/docs",), "sftp:me@nas:backup")
+    assert main(["jobs", "edit", "far", "--source", ""]) == 2, "an empty one is no folder"
+    assert capsys.readouterr().err
 
 
 def test_a_job_is_made_changed_and_ended(places: Places, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tray import wording
 from tray.cli import Command
+from tray.cli.options import from_here
 from tray.config.jobs import CONDITIONS, KEYS, RULES, Job, nearest
 from tray.core.errors import UsageError
 from tray.core.paths import places
@@ -36,6 +37,7 @@ _LISTS = {
     "notify": ("notify", "WORD", f"an event of which to notify: {', '.join(RULES)}"),
     "match": ("matches", "NAME", "the automatic name of runs that belong to it"),
 }
+_PATHS = ("repository", "password_file", "environment_file")
 _COMMANDS = {
     "password_command": "a command line that prints the repository's password",
     "before": "a command line to run first; if it fails, the backup is not started",
@@ -72,6 +74,9 @@ def _values(args: Namespace) -> dict[str, Any]:
     """Return the keys that the user gave, as config.toml has them."""
     values: dict[str, Any] = {key: getattr(args, key) for key in _TEXTS}
     values |= {key: getattr(args, option) for option, (key, _, _) in _LISTS.items()}
+    values |= {key: from_here(values[key]) for key in _PATHS if values[key] is not None}
+    if args.source is not None:
+        values["sources"] = [from_here(source) for source in args.source]
     values |= {key: _argv(key, getattr(args, key)) for key in (*_COMMANDS, "command")}
     values["check"] = None if args.check_every is None else {"every": args.check_every}
     return {key: value for key, value in values.items() if value is not None}
