@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
+import tarfile
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -101,6 +102,45 @@ def test_rclone_copies_and_removes_nothing(places: Places, tmp_path: Path, sourc
     (source / "new").write_text("new")
     assert tray("backup", "home").returncode == 0
     assert kept(target) == first | {"new"}
+
+
+def test_tar_keeps_the_archive_of_the_run_before(places: Places, tmp_path: Path, source: Path) -> None:
+    """A run that fails half-way leaves the last good archive beside it; the name decides how it is compressed."""
+    archive = tmp_path / "my backup.tar.gz"
+    backed_up(places, Job("home", "tar", (str(source),), str(archive), excludes=("*.tmp",)))
+    (source / "new").write_text("new")
+    assert tray("backup", "home").returncode == 0
+    with tarfile.open(archive, "r:gz") as new, tarfile.open(f"{archive}~", "r:gz") as old:
+        names = {PurePath(name).name for name in new.getnames()} - {PurePath(name).name for name in old.getnames()}
+        assert names == {"new"}
+        assert kept(source) - {"x.tmp"} <= {PurePath(name).name for name in new.getnames()}
+        assert not any("x.tmp" in name for name in new.getnames())
+
+
+@pytest.mark.parametrize("by", ["file", "command"])
+def test_duplicity_gets_its_passphrase(
+    places: Places, tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """Two runs, the second one incremental; the files come back with the same passphrase, and without another one's help."""
+    monkeypatch.setenv("GNUPGHOME", str(tmp_path / "gpg"))
+    (tmp_path / "gpg").mkdir(mode=0o700)
+    monkeypatch.delenv("PASSPHRASE", raising=False)
+    secret, target = tmp_path / "my secret", tmp_path / "target"
+    secret.write_text(PASSWORD + "\n")
+    given: dict[str, Any] = {
+        "file": {"password_file": str(secret)},
+        "command": {"password_command": ("cat", str(secret))},
+    }[by]
+    options = ("--archive-dir", str(tmp_path / "archive"))
+    job = Job("home", "duplicity", (str(source),), str(target), excludes=("**.tmp",), options=options, **given)
+    backed_up(places, job)
+    (source / "new").write_text("new")
+    assert tray("backup", "home").returncode == 0
+    assert any("inc" in path.name for path in target.iterdir())
+    back = tmp_path / "back"
+    argv = ["duplicity", "restore", *options, f"file://{target}", str(back)]
+    subprocess.run(argv, env={**os.environ, "PASSPHRASE": PASSWORD}, check=True, capture_output=True)
+    assert kept(back) == kept(source) - {"x.tmp"}
 
 
 def test_a_job_that_cannot_be_started_is_red(places: Places, tmp_path: Path, source: Path) -> None:

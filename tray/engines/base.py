@@ -192,11 +192,13 @@ class Built:
     Attributes:
         env: Variables to add to its environment.
         clears: Variables of the environment that would contradict it.
+        password_variable: The variable that gets the job's password itself, for an engine that reads it from no file or command.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = {}
     clears: tuple[str, ...] = ()
+    password_variable: str = ""
 
 
 class Session(Protocol):

@@ -13,6 +13,7 @@ Before 3.0 a backup needs no command (`duplicity SOURCE URL`), and the order of 
 Commands and options may be shortened. From duplicity's manual page (0.8.22, 3.0).
 """
 
+import os
 import re
 from collections.abc import Mapping
 
@@ -21,7 +22,7 @@ from tray.core.model import Phase
 from tray.core.redact import Harmless
 from tray.engines.adapter import program_names
 from tray.engines.arguments import Arguments, grammar
-from tray.engines.base import Event, Exit, Progress, Stream
+from tray.engines.base import Built, Event, Exit, Progress, Stream, Wish
 from tray.engines.causes import causes
 from tray.engines.findings import MAX_COUNT, nothing_read, whole
 from tray.engines.line_engine import Call, LineEngine, LineSession
@@ -260,6 +261,27 @@ class Duplicity(LineEngine):
             return Call("other" if rehearses else kind, repository=address)
         second = names[1] if len(names) > 1 else None
         return Call("dry-run" if rehearses else kind, names[:1], address or second)
+
+    def backup_command(self, wish: Wish) -> Built:
+        """Return `duplicity SOURCE URL`, which every version takes for a backup; the passphrase goes into the environment.
+
+        Raises:
+            ValueError: There are several sources, or the address holds a password or is none.
+        """
+        if len(wish.sources) > 1:
+            raise ValueError(
+                "duplicity backs up one folder: make a job for each, or name their common folder and `excludes`"
+            )
+        if wish.hidden:
+            raise ValueError(
+                "duplicity takes the password of an address from a variable: put FTP_PASSWORD into an `environment_file`"
+            )
+        place = f"file://{wish.repository}" if os.path.isabs(wish.repository) else wish.repository
+        if not _ADDRESS.match(place):
+            raise ValueError("duplicity needs a whole path or an address such as sftp://ann@nas/backup")
+        excludes = [word for pattern in wish.excludes for word in ("--exclude", pattern)]
+        argv = ("duplicity", *excludes, *wish.options, *wish.sources, place)
+        return Built(argv, password_variable="PASSPHRASE")  # noqa: S106 - the name of the variable
 
 
 def _command(options: Arguments) -> tuple[str, tuple[str, ...]]:

@@ -8,6 +8,7 @@ The command stays as it is. `--json` would say more, but with it kopia ends with
 that it cannot read), and the caller must see the output of kopia alone.
 """
 
+import os
 import re
 import signal
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from tray.core.model import Phase
 from tray.core.redact import Harmless
 from tray.engines.adapter import program_names
 from tray.engines.arguments import Arguments, grammar
-from tray.engines.base import STOP, Event, Exit, Fed, Progress, Stop, Stream
+from tray.engines.base import STOP, Built, Event, Exit, Fed, Progress, Stop, Stream, Wish
 from tray.engines.causes import causes
 from tray.engines.findings import MAX_COUNT, whole
 from tray.engines.line_engine import Call, LineEngine, LineSession
@@ -215,6 +216,26 @@ class Kopia(LineEngine):
             kind = "other"
         sources = _EVERYTHING if options.given("all") else [word for word in rest if word]
         return Call(kind, sources if kind == "backup" else (), repository)
+
+    def backup_command(self, wish: Wish) -> Built:
+        """Return `kopia snapshot create`; kopia keeps the password where it was connected, or takes it from the environment.
+
+        Like all of this module it follows kopia's documentation, and was not run.
+
+        Raises:
+            ValueError: The repository is no file of a connection, or files are to be left out, which kopia does by its policy.
+        """
+        if not os.path.isabs(wish.repository) or not wish.repository.endswith(".config"):
+            raise ValueError(
+                "kopia's command line names no repository: connect once with `kopia repository connect`, and name the file that "
+                "this writes as the `repository`, such as ~/.config/kopia/repository.config"
+            )
+        if wish.excludes:
+            raise ValueError(
+                "kopia leaves files out by its policy: `kopia policy set SOURCE --add-ignore PATTERN` in place of `excludes`"
+            )
+        argv = ("kopia", "snapshot", "create", f"--config-file={wish.repository}", *wish.options, *wish.sources)
+        return Built(argv, password_variable="KOPIA_PASSWORD")  # noqa: S106 - the name of the variable
 
 
 def _progress(update: "re.Match[str]") -> Progress:

@@ -19,6 +19,7 @@ from tray.core.files import content
 from tray.core.paths import HOME_VARIABLE, Places, expand
 from tray.core.redact import Redactor
 from tray.engines.base import Built, Wish
+from tray.jobs import passwords
 from tray.wording.near_names import known_jobs
 from tray.wrapper.hooks import Hooks
 
@@ -109,11 +110,13 @@ def environment(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
     """Return *environ* as the command of *job* gets it: with its `environment_file`, and without contradictions.
 
     Raises:
-        ConfigError: As `built`, or the file cannot be read or makes no sense.
+        ConfigError: As `built`, or the file cannot be read or makes no sense, or the password that the engine needs.
     """
     made = built(job)
     whole = {**environ, **variables(job)}
-    return {name: value for name, value in whole.items() if name not in made.clears} | dict(made.env)
+    kept = {name: value for name, value in whole.items() if name not in made.clears} | dict(made.env)
+    password = passwords.read(job) if made.password_variable else None
+    return kept if password is None else {**kept, made.password_variable: password}
 
 
 def hooks(job: Job) -> Hooks | None:

@@ -9,23 +9,21 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 from tray import __version__, engines
 from tray.config.jobs import DEFAULT_ENGINE, Job
-from tray.core import clock, files
+from tray.core import clock
 from tray.core.dataclass import dataclass
-from tray.core.errors import RecoverySheetError
+from tray.core.errors import ConfigError, RecoverySheetError
 from tray.core.paths import Places, expand
 from tray.core.redact import HIDDEN, Redactor
 from tray.engines import recovery
 from tray.engines.base import Engine
-from tray.jobs import configured
+from tray.jobs import configured, passwords
 from tray.report import facts
 from tray.wording import escape
 
 _ANSWER_SECONDS = 10
-_MOST_PASSWORD = 4096
 _PRIVATE = "It opens the whole backup: let no other person read this sheet, and keep it in a safe."
 
 
@@ -152,13 +150,15 @@ def _password(backup: _Backup, *, with_password: bool) -> Iterator[tuple[str, st
 
 def _secret(job: Job) -> str:
     """Return the password of *job*."""
-    if job.password_file is None:
-        raise RecoverySheetError(job.name, "It is not in a file, so Backup Tray does not know it.")
-    path = Path(expand(job.password_file))
     try:
-        return files.content(path, _MOST_PASSWORD).decode("utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecoverySheetError(job.name, f"{path}: {getattr(error, 'strerror', None) or 'it is no text'}.") from error
+        password = passwords.read(job)
+    except ConfigError as error:
+        raise RecoverySheetError(job.name, error.why) from error
+    if password is None:
+        raise RecoverySheetError(
+            job.name, "It is not in a file, and no command prints it, so Backup Tray does not know it."
+        )
+    return password
 
 
 def _warnings(backup: _Backup) -> Iterator[str]:

@@ -40,6 +40,22 @@ def job(**fields: Any) -> Job:
             {"engine": "rclone", "sources": ("/a",), "repository": "nas:b", "excludes": ("*.tmp",), "options": ("-v",)},
             "rclone copy --exclude '*.tmp' -v -- /a nas:b",
         ),
+        (
+            {"engine": "tar", "repository": "/r/home.tar.gz", "excludes": ("*.tmp",), "options": ("--acls",)},
+            "tar --create --auto-compress --backup=simple --file=/r/home.tar.gz '--exclude=*.tmp' --acls -- /a /b",
+        ),
+        (
+            {"engine": "duplicity", "sources": ("/a",), "excludes": ("**.tmp",), "options": ("--no-encryption",)},
+            "duplicity --exclude '**.tmp' --no-encryption /a file:///r",
+        ),
+        (
+            {"engine": "duplicity", "sources": ("/a",), "repository": "sftp://ann@nas/b"},
+            "duplicity /a sftp://ann@nas/b",
+        ),
+        (
+            {"engine": "kopia", "repository": "/k/repository.config", "options": ("--parallel=2",)},
+            "kopia snapshot create --config-file=/k/repository.config --parallel=2 /a /b",
+        ),
         ({"command": ("tar", "c", "/a")}, "tar c /a"),
     ],
 )
@@ -88,7 +104,15 @@ def test_the_job_counts_more_than_the_environment(fields: dict[str, Any], clears
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"engine": "tar"}, "no command line of tar is built"),
+        ({"engine": "dar"}, "no command line of dar is built"),
+        ({"engine": "tar", "repository": "nas:home.tar"}, "by the whole path"),
+        ({"engine": "tar", "repository": "/r/"}, "tar writes one archive"),
+        ({"engine": "tar", "repository": "/r/a.tar", "password_file": "/pw"}, "tar encrypts nothing"),
+        ({"engine": "duplicity"}, "duplicity backs up one folder"),
+        ({"engine": "duplicity", "sources": ("/a",), "repository": "r"}, "a whole path or an address"),
+        ({"engine": "duplicity", "sources": ("/a",), "repository": "sftp://ann:hunter2@nas/b"}, "FTP_PASSWORD"),
+        ({"engine": "kopia", "repository": "/r"}, "connect once with `kopia repository connect`"),
+        ({"engine": "kopia", "repository": "/k/r.config", "excludes": ("*.tmp",)}, "kopia policy set SOURCE"),
         ({"engine": "brog"}, "brog"),
         ({"engine": "rclone"}, "copies one source"),
         ({"engine": "rclone", "sources": ("/a",), "repository": SECRET}, "no address with a password"),
@@ -137,3 +161,18 @@ def test_a_faulty_environment_file_is_named_without_its_content(tmp_path: Path, 
     assert "hunter2" not in caught.value.what + caught.value.why
     if isinstance(text, str):
         assert caught.value.line == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "variable"),
+    [
+        ({"engine": "duplicity", "sources": ("/a",)}, "PASSPHRASE"),
+        ({"engine": "kopia", "repository": "/k/repository.config"}, "KOPIA_PASSWORD"),
+    ],
+)
+def test_a_password_that_only_a_variable_takes_is_read(tmp_path: Path, fields: dict[str, Any], variable: str) -> None:
+    """From the job's file, before one in the environment; without a file the environment's own counts."""
+    file = tmp_path / "pw"
+    file.write_text("hunter2\n")
+    assert configured.environment(job(password_file=str(file), **fields), {variable: "old"}) == {variable: "hunter2"}
+    assert configured.environment(job(**fields), {variable: "old"}) == {variable: "old"}

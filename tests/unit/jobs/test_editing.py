@@ -125,7 +125,7 @@ def test_no_secret_of_a_command_is_on_record(here: Places) -> None:
         (lambda here: editing.add(here, "home", {"command": ["x"]}), "already"),
         (lambda here: editing.add(here, "-x", {"command": ["x"]}), "cannot be called"),
         (lambda here: editing.add(here, "x", {"sources": ["/a"]}), "was not made"),
-        (lambda here: editing.add(here, "x", {"engine": "tar", "sources": ["/a"], "repository": "/r"}), "was not made"),
+        (lambda here: editing.add(here, "x", {"engine": "dar", "sources": ["/a"], "repository": "/r"}), "was not made"),
         (lambda here: editing.edit(here, "home", {"every": "daily"}), "was not changed"),
         (lambda here: editing.rename(here, "home", "database"), "already"),
         (lambda here: editing.rename(here, "home", " x"), "cannot be called"),

@@ -35,7 +35,7 @@ from types import MappingProxyType
 from tray.core import regex
 from tray.engines.adapter import Adapter, planned, program_names
 from tray.engines.arguments import Arguments
-from tray.engines.base import Event, Exit, Fed, Plan, Session, Stream
+from tray.engines.base import Built, Event, Exit, Fed, Plan, Session, Stream, Wish
 from tray.engines.causes import causes
 from tray.engines.findings import whole
 from tray.engines.line_engine import LineSession
@@ -291,6 +291,20 @@ class Tar(Adapter):
             places=asked.places,
             apart=lambda _: (),
         )
+
+    def backup_command(self, wish: Wish) -> Built:
+        """Return `tar --create` into one archive, compressed as its name says; the one before stays beside it as `NAME~`.
+
+        Raises:
+            ValueError: The place is no file on this machine, or there is a password, for which tar has no use.
+        """
+        if wish.password_file is not None or wish.password_command:
+            raise ValueError("tar encrypts nothing, so a password has no effect: leave it out")
+        if not os.path.isabs(wish.repository) or wish.repository.endswith("/"):
+            raise ValueError("tar writes one archive: name its file by the whole path, such as /mnt/backup/home.tar.gz")
+        excludes = (f"--exclude={pattern}" for pattern in wish.excludes)
+        into = ("--auto-compress", "--backup=simple", f"--file={wish.repository}")
+        return Built(("tar", "--create", *into, *excludes, *wish.options, "--", *wish.sources))
 
     def session(self, plan: Plan) -> Session:
         """Begin to read one run."""
