@@ -13,8 +13,9 @@ from tests.e2e.conftest import Installed
 from tray.core import clock
 from tray.schedule import systemd, units
 
-EVERY_SECONDS = "*:*:0/3"
-"""Often enough that no test waits long."""
+SOON_SECONDS = 8
+"""Longer than it takes to set a schedule up; on a machine that is slower, the next slot comes a minute later."""
+SLOT_SECONDS = 180.0
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,11 @@ def utc_now() -> datetime:
     return clock.local(clock.now_ms()).astimezone(UTC)
 
 
+def soon() -> str:
+    """Once a minute, at a second that comes soon: the shortest schedule that there is, of which no test waits long."""
+    return (utc_now() + timedelta(seconds=SOON_SECONDS)).strftime("*:*:%S")
+
+
 def number_of_runs(machine: Booted, name: str = "ann") -> int:
     """How many runs of the job have ended."""
     return len(machine.runs(name, "home"))
@@ -73,9 +79,9 @@ def test_a_users_timer_starts_the_job_and_the_run_is_on_record(booted: Booted) -
     """The program sets it up without any variable of a session, and tells the next start as systemd does."""
     booted.log_in("ann")
     before = number_of_runs(booted)
-    said = booted.tray("ann", "schedule", "home", "--on", EVERY_SECONDS, "--delay", "0").stdout
+    said = booted.tray("ann", "schedule", "home", "--on", soon(), "--delay", "0").stdout
     assert "only while you are logged in" in said
-    booted.until(lambda: number_of_runs(booted) > before, "a run that systemd started")
+    booted.until(lambda: number_of_runs(booted) > before, "a run that systemd started", SLOT_SECONDS)
     assert booted.runs("ann", "home")[0]["outcome"] == "succeeded"
     booted.tray("ann", "schedule", "home", "--on", "daily UTC", "--delay", "0")
     midnight = utc_now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
@@ -138,7 +144,7 @@ def test_a_program_that_is_gone_is_said(booted: Booted) -> None:
 def test_with_linger_the_timer_goes_on_after_the_logout(booted: Booted) -> None:
     """Without it nothing runs then, and the program says so when it sets the schedule."""
     booted.log_in("ann")
-    booted.tray("ann", "schedule", "home", "--on", EVERY_SECONDS, "--delay", "0")
+    booted.tray("ann", "schedule", "home", "--on", soon(), "--delay", "0")
     refused = booted.tray("ann", "schedule", "--linger", check=False)
     if refused.returncode:  # an administrator decides, where there is no polkit to let users decide for themselves
         assert "sudo loginctl enable-linger ann" in refused.stderr
@@ -146,7 +152,7 @@ def test_with_linger_the_timer_goes_on_after_the_logout(booted: Booted) -> None:
     booted.log_out("ann")
     before = number_of_runs(booted)
     assert booted.has_manager("ann")
-    booted.until(lambda: number_of_runs(booted) > before, "a run without a session")
+    booted.until(lambda: number_of_runs(booted) > before, "a run without a session", SLOT_SECONDS)
 
 
 def test_a_user_without_a_manager_is_told_how_to_get_one(booted: Booted) -> None:
@@ -212,7 +218,7 @@ def test_roots_timer_is_the_systems_and_its_runs_are_shown_to_a_member(booted: B
     booted.root(
         "systemd-run", "--quiet", "--unit=view", "/usr/local/bin/backup-tray", "system", "--group", "backup-tray"
     )
-    said = booted.tray("root", "schedule", "home", "--on", EVERY_SECONDS, "--delay", "0").stdout
+    said = booted.tray("root", "schedule", "home", "--on", soon(), "--delay", "0").stdout
     assert "systemd timer of the system" in said
     assert "logged in" not in said
 
@@ -220,7 +226,7 @@ def test_roots_timer_is_the_systems_and_its_runs_are_shown_to_a_member(booted: B
         jobs = booted.status("ann")["jobs"]
         return any(job["instance"] == "system" and job["last"] is not None for job in jobs if job["job"] == "home")
 
-    booted.until(shown, "root's run in the status of a member")
+    booted.until(shown, "root's run in the status of a member", SLOT_SECONDS)
     booted.root("systemctl", "stop", "view")
 
 

@@ -10,6 +10,7 @@ from tray.cli import Command
 from tray.core import clock
 from tray.core.errors import NotScheduledError, UsageError
 from tray.core.paths import places
+from tray.jobs import configured
 from tray.schedule import change, launchd, reading, systemd, task_scheduler
 from tray.status.schedules import Schedule
 from tray.wording import escape
@@ -77,6 +78,7 @@ def _show(args: Namespace, *, linger_only: bool) -> int:
     known = reading.refresh(places())
     chosen = [schedule for schedule in known if args.job in (None, schedule.job)]
     if args.job is not None and not chosen:
+        configured.find(places(), args.job)
         raise NotScheduledError(args.job)
     if args.json:
         print(json.dumps([schedule.to_json() for schedule in chosen], indent=2))

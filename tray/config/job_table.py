@@ -2,11 +2,9 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo, available_timezones
 
 from tray import config
 from tray.config import MINUTE_MS
@@ -14,6 +12,7 @@ from tray.config.file import Fault
 from tray.core.clock import DAY_MS
 from tray.core.dataclass import dataclass
 from tray.core.errors import ConfigError
+from tray.rhythm import zones
 
 STATED, LEARN, OFF = "stated", "learn", "off"
 CONDITIONS = ("power", "unmetered", "target")
@@ -166,10 +165,12 @@ def secondary(table: Table) -> dict[str, Any]:
 
 
 def _every(table: Table) -> int:
-    value = table.length("every", MINUTE_MS, "1d")
-    if value is None:
-        raise table.fault("every", '`every` cannot be "off"; write rhythm = "off" for a job that is never expected')
-    return value
+    value = table.table["every"]
+    length = config.seconds(value) if isinstance(value, str) else None
+    if length is None or length * 1000 < MINUTE_MS:  # "off" is no length either
+        least = 'must be a length of time of at least a minute such as "1d"'
+        raise table.fault("every", f'`every` {least}; write rhythm = "off" for a job that is never expected')
+    return int(length * 1000)
 
 
 def _on(table: Table, zone: str | None) -> str:
@@ -218,15 +219,16 @@ def _check(table: Table) -> CheckSettings:
 def _zone(table: Table) -> str:
     name = table.line("zone")
     if not _is_zone(name):
-        raise table.fault("zone", f"{name!r} is no time zone{nearest(name, tuple(sorted(available_timezones())))}")
+        known = import_module("zoneinfo").available_timezones()
+        raise table.fault("zone", f"{name!r} is no time zone{nearest(name, tuple(sorted(known)))}")
     return name
 
 
 @cache
 def _is_zone(name: str) -> bool:
     try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError):  # no such zone, a folder of zones, a path that leads elsewhere
+        zones.zone(name)
+    except ValueError:
         return False
     return True
 
@@ -243,4 +245,7 @@ def is_absolute(path: str) -> bool:
 @lru_cache(maxsize=256)
 def nearest(word: str, known: Sequence[str]) -> str:
     """Return "; did you mean …?" with the known word that is nearest to *word*, "" if none is near."""
-    return "".join(f"; did you mean {match!r}?" for match in get_close_matches(word, known, 1))
+    matches = import_module("difflib").get_close_matches(
+        word, known, 1
+    )  # only after a mistake: the icon reads jobs too
+    return "".join(f"; did you mean {match!r}?" for match in matches)

@@ -14,7 +14,7 @@ from cronsim import CronSim, CronSimError
 from oncalendar import OnCalendar, OnCalendarError
 
 from tray.core.clock import DAY_MS, EARLIEST_MS
-from tray.rhythm.zones import zone
+from tray.rhythm.zones import apart, zone
 
 CRON_NAMES = {
     "@hourly": "0 * * * *",
@@ -25,6 +25,7 @@ CRON_NAMES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
+TOO_OFTEN = "names many moments within a minute"
 _FIELD = re.compile(r"[\d*,/\-#?LWlw]+|[A-Za-z]{3}([,-][A-Za-z]{3})*")
 _LOOKED_AT = 16
 """A rhythm by which so many slots are less than a minute apart on average is refused: a week of them takes seconds to read."""
@@ -89,7 +90,7 @@ def fault(on: str, name: str | None = None) -> str | None:
         if not slots:
             return f"{on!r} names no moment after 2025"
         if len(slots) == _LOOKED_AT and slots[-1] - slots[0] < (_LOOKED_AT - 1) * 60_000:
-            return f'{on!r} names many moments within a minute; the shortest rhythm is every minute: "*:*"'
+            return f'{on!r} {TOO_OFTEN}; the shortest rhythm is every minute: "*:*"'
     except ValueError as error:
         return str(error)
     return None
@@ -103,6 +104,11 @@ def is_cron(on: str) -> bool:
 
 def _moments(on: str, start: datetime) -> Iterator[datetime]:
     """Return the moments of *on* after *start*, in order but for the repeated hour of an autumn night."""
+    rest, own_zone = apart(on)
+    if own_zone is not None:
+        raise ValueError(
+            f'{on!r} names a time zone, which has a key of its own: write on = "{rest}" and zone = "{own_zone}"'
+        )
     try:
         if is_cron(on):
             return CronSim(_cron_line(on), start)

@@ -1,5 +1,6 @@
 """Know the days of a time zone, summer time included."""
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -40,6 +41,12 @@ class LocalZone(tzinfo):
         """Return *moment*, whose clock shows UTC, in this zone."""
         seconds = moment.replace(tzinfo=UTC).timestamp()
         return datetime.fromtimestamp(seconds).replace(tzinfo=self)  # noqa: DTZ006 # by the machine's rules
+
+
+def apart(on: str) -> tuple[str, str | None]:
+    """Return the time *on* without cron's `CRON_TZ=ZONE` before it, and that zone, None if there is none."""
+    match = re.match(r"\s*(?:CRON_TZ|TZ)=[\"']?([^\"'\s]+)[\"']?\s+(?=\S)", on)
+    return (on, None) if match is None else (on[match.end() :], match[1])
 
 
 def zone(name: str | None) -> tzinfo:

@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 
 from tray.core.dataclass import dataclass, replace
 from tray.core.errors import WhenError
+from tray.rhythm.zones import apart
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -115,12 +116,6 @@ def parse(text: str, zone: str | None = None) -> tuple[Calendar, ...]:
 def minutes_a_day(calendars: Iterable[Calendar]) -> int:
     """Return at how many moments of one day the calendars start their job at most."""
     return sum(len(c.hours) * len(c.minutes) * len(c.seconds) for c in calendars)
-
-
-def apart(text: str) -> tuple[str, str | None]:
-    """Return *text* without cron's `CRON_TZ=ZONE` before it, and that zone, None if there is none."""
-    match = re.match(r"\s*(?:CRON_TZ|TZ)=[\"']?([^\"'\s]+)[\"']?\s+(?=\S)", text)
-    return (text, None) if match is None else (text[match.end() :], match[1])
 
 
 def _check_zone(name: str, text: str) -> None:

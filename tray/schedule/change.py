@@ -9,12 +9,14 @@ from tray.audit.entry import Action, Draft
 from tray.config import length_text, saving
 from tray.config.jobs import Job
 from tray.core.dataclass import replace
-from tray.core.errors import NotScheduledError, SchedulerError, UsageError, WhenError
+from tray.core.errors import NotScheduledError, SchedulerError, SchedulesUnreadableError, UsageError, WhenError
 from tray.core.paths import Places
 from tray.housekeeping import config_changes
 from tray.jobs import configured
+from tray.rhythm import slots
+from tray.rhythm.zones import apart
 from tray.schedule import cron, launchd, plan, reading, systemd, task_scheduler, units
-from tray.schedule.calendar import apart, parse
+from tray.schedule.calendar import parse
 from tray.schedule.plan import Plan
 from tray.schedule.systemd import Systemd
 from tray.status import schedules
@@ -49,7 +51,7 @@ def set_up(
     """
     job = configured.find(places, name)
     configured.command(job)
-    now = next((schedule for schedule in schedules.read(places) if schedule.job == name), None)
+    now = next((schedule for schedule in _known(places) if schedule.job == name), None)
     by = by or (now.by if now is not None else _usual(name))
     wanted = planned(job, on, delay_seconds)
     if by == "cron":
@@ -63,7 +65,7 @@ def set_up(
     times = [calendar.text() for calendar in wanted.calendars]
     _record(places, name, {"change": "schedule set", "on": times, "by": by})
     # The reader looks into the crontab only where it knows of lines of ours.
-    schedules.write(places, [*(each for each in schedules.read(places) if each.job != name), Schedule(name, by)])
+    schedules.write(places, [*(each for each in _known(places) if each.job != name), Schedule(name, by)])
     return next(schedule for schedule in reading.refresh(places) if schedule.job == name)
 
 
@@ -74,14 +76,15 @@ def remove(places: Places, name: str) -> None:
         NotScheduledError: It has none.
         SchedulerError: The scheduler cannot be reached.
     """
-    known = [schedule for schedule in schedules.read(places) if schedule.job == name]
+    known = [schedule for schedule in _known(places) if schedule.job == name]
     by = known[0].by if known else "systemd"
     try:
         _take_away(by, name)
     except NotScheduledError:
         if not known:
+            configured.find(places, name)  # a name that is no job's is said to be none
             raise
-    schedules.write(places, [schedule for schedule in schedules.read(places) if schedule.job != name])
+    schedules.write(places, [schedule for schedule in _known(places) if schedule.job != name])
     _record(places, name, {"change": "schedule removed", "by": by})
 
 
@@ -103,7 +106,9 @@ def edited(places: Places, job: Job) -> None:
     Raises:
         WhenError, SchedulerError: It cannot; the schedule is then shown as one that does not fit the configuration.
     """
-    if job.on is not None and any(schedule.job == job.name and schedule.fault for schedule in reading.look(places)):
+    if job.on is None or not _known(places):
+        return  # nothing is asked where nothing is scheduled
+    if any(schedule.job == job.name and schedule.fault for schedule in reading.look(places)):
         set_up(places, job.name)
 
 
@@ -113,7 +118,7 @@ def renamed(places: Places, name: str, new: str) -> None:
     Raises:
         WhenError, SchedulerError: It cannot be done; the old schedule is then shown as one without a job.
     """
-    for schedule in schedules.read(places):
+    for schedule in _known(places):
         if schedule.job == name:
             set_up(places, new, by=schedule.by)
             remove(places, name)
@@ -125,7 +130,7 @@ def dropped(places: Places, name: str) -> None:
     Raises:
         SchedulerError: The scheduler cannot be reached; the schedule is then shown as one without a job.
     """
-    if any(schedule.job == name for schedule in schedules.read(places)):
+    if any(schedule.job == name for schedule in _known(places)):
         remove(places, name)
 
 
@@ -152,9 +157,12 @@ def planned(job: Job, on: str | None, delay_seconds: int | None) -> Plan:
         delay_seconds = job.delay_ms // 1000 or own
     text = on or job.on
     if text is not None:
-        return plan.make(job, text, job.zone, delay_seconds)
+        made = plan.make(job, text, job.zone, delay_seconds)
+        _check_rhythm(text, job.zone)
+        return made
     if times := units.times_of(timer) if units.job_of(timer) is not None else []:
         calendars = tuple(calendar for time in times for calendar in parse(time))
+        _check_rhythm("\n".join(times), None)
         return replace(plan.make(job, times[0], None, delay_seconds), calendars=calendars)
     if job.every_ms is not None:
         raise _no_time(job.name, length_text(job.every_ms))
@@ -162,6 +170,17 @@ def planned(job: Job, on: str | None, delay_seconds: int | None) -> Plan:
         f"The job {job.name!r} has no time yet.",
         next=f"Name one: `backup-tray schedule {shlex.quote(job.name)} --on 'Mon..Fri 20:30'`, or `--on daily`.",
     )
+
+
+def _check_rhythm(text: str, zone: str | None) -> None:
+    """Refuse a time by which the job could not be judged.
+
+    Raises:
+        WhenError: The configuration would refuse it as well.
+    """
+    own, own_zone = apart(text)
+    if (why := slots.fault(own, own_zone or zone)) is not None:
+        raise WhenError(text, f"{why}.", "*:*" if slots.TOO_OFTEN in why else "")
 
 
 def _no_time(job: str, every: str) -> UsageError:
@@ -196,6 +215,14 @@ def _usual(job: str) -> str:
         why="Neither systemd nor cron was found.",
         next="Install cron (`sudo apt install cron`), or have another program call `backup-tray backup JOB`.",
     )
+
+
+def _known(places: Places) -> list[Schedule]:
+    """Return the schedules that are kept; those that the schedulers hold if the file is damaged."""
+    try:
+        return schedules.read(places)
+    except SchedulesUnreadableError:
+        return reading.refresh(places)
 
 
 def _take_away(by: str, name: str) -> None:

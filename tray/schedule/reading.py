@@ -5,7 +5,7 @@ import re
 import shlex
 from collections.abc import Mapping
 
-from tray.core.errors import BackupTrayError, ConfigError, SchedulerError, WhenError
+from tray.core.errors import BackupTrayError, ConfigError, SchedulerError, SchedulesUnreadableError, WhenError
 from tray.core.paths import Places
 from tray.jobs import configured
 from tray.schedule import cron, plan, systemd, units
@@ -35,9 +35,16 @@ def refreshed(places: Places) -> dict[str, str]:
 
 
 def look(places: Places) -> list[Schedule]:
-    """Return all schedules of ours, and those that were ours and are gone, by job. Never raises for a scheduler that is away."""
-    known = {schedule.job: schedule for schedule in schedules.read(places)}
-    standing = {**_of_cron(places, known), **_of_systemd(places, known)}
+    """Return all schedules of ours, and those that were ours and are gone, by job. Never raises for a scheduler that is away.
+
+    If the last answer cannot be read, none can be said to be gone; the schedules that systemd and cron hold are found all the same.
+    """
+    try:
+        known = {schedule.job: schedule for schedule in schedules.read(places)}
+        ask_cron = any(schedule.by == "cron" for schedule in known.values())
+    except SchedulesUnreadableError:
+        known, ask_cron = {}, cron.present()
+    standing = {**(_of_cron(places, known) if ask_cron else {}), **_of_systemd(places, known)}
     for job, schedule in known.items():
         if job not in standing:
             standing[job] = _with_fault(schedule, "It was removed outside Backup Tray.", _repair(places, job))
@@ -135,9 +142,7 @@ def _stale(places: Places, job: str, own: Mapping[str, str | None], service: Map
 
 
 def _of_cron(places: Places, known: Mapping[str, Schedule]) -> dict[str, Schedule]:
-    """Return the schedules in the crontab; cron is asked only where we have written into it."""
-    if not any(schedule.by == "cron" for schedule in known.values()):
-        return {}
+    """Return the schedules in the crontab."""
     try:
         scheduled = cron.scheduled()
     except SchedulerError as error:

@@ -5,12 +5,13 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tray.audit.keys import write_new
 from tray.core import clock
 from tray.core.codec import Coded
 from tray.core.dataclass import dataclass
+from tray.core.errors import SchedulesUnreadableError
 from tray.core.files import content
 from tray.core.paths import Places, private
 from tray.status.kept_files import mark
@@ -47,12 +48,21 @@ class Schedule(Coded):
 
 
 def read(places: Places) -> list[Schedule]:
-    """Return the schedules that are kept; none without a file or if it is damaged."""
+    """Return the schedules that are kept; none without a file.
+
+    Raises:
+        SchedulesUnreadableError: It cannot be read or is damaged.
+    """
+    file = places.state / NAME
     try:
-        data = json.loads(content(places.state / NAME))
+        data = json.loads(content(file))
         return [Schedule.from_json(item) for item in data["schedules"]]
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise SchedulesUnreadableError(file, error.strerror or str(error)) from error
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        raise SchedulesUnreadableError(file, "it is damaged") from error
 
 
 def write(places: Places, schedules: Sequence[Schedule]) -> None:
@@ -61,11 +71,19 @@ def write(places: Places, schedules: Sequence[Schedule]) -> None:
     Raises:
         UnsafeFolderError, OSError: It cannot be written.
     """
-    if read(places) == list(schedules) and (places.state / NAME).exists():
+    if _kept(places) == list(schedules):
         os.utime(places.state / NAME)  # asked now, with the same answer
         return
     text = json.dumps({"schedules": [schedule.to_json() for schedule in schedules]})
     write_new(private(places.state) / NAME, text.encode())
+
+
+def _kept(places: Places) -> list[Schedule] | None:
+    """Return the schedules of the file; None without one that can be read."""
+    try:
+        return read(places) if (places.state / NAME).exists() else None
+    except SchedulesUnreadableError:
+        return None
 
 
 def old(places: Places) -> bool:
@@ -81,7 +99,7 @@ class Schedules:
     """The schedules, for a caller that polls.
 
     Attributes:
-        notes: A line for each schedule that will not start its job as asked, with the repair.
+        notes: A line for each schedule that will not start its job as asked, with the repair; one line if they are unavailable.
     """
 
     def __init__(self, places: Places) -> None:
@@ -94,12 +112,18 @@ class Schedules:
         now = mark(self._places.state / NAME)
         if now != self._mark:
             self._mark = now
-            self.notes = tuple(
-                f"The schedule of {schedule.job}: {_inside(schedule.fault)}; mend it with `{schedule.repair}`"
-                for schedule in read(self._places)
-                if schedule.fault
-            )
+            self.notes = tuple(self._told())
         return now
+
+    def _told(self) -> Iterator[str]:
+        """Yield the notes."""
+        try:
+            for schedule in read(self._places):
+                if schedule.fault:
+                    fault = _inside(schedule.fault)
+                    yield f"The schedule of {schedule.job}: {fault}; mend it with `{schedule.repair}`"
+        except SchedulesUnreadableError as error:
+            yield f"{error} {error.why} {error.next}"
 
 
 def _inside(sentence: str) -> str:

@@ -429,11 +429,12 @@ def test_diagnostics_without_a_folder_go_to_stderr(places: Places, capsys: pytes
 
 @pytest.mark.process
 def test_the_tray_loads_no_more_than_it_needs() -> None:
-    """No OpenSSL, picture library, web view, cryptography or process lists: they would double the memory of an idle tray."""
+    """No OpenSSL, picture library, web view, cryptography or time zones: they would double the memory of an idle tray."""
     program = (
         "from tray.icon import launch; launch.load_without_openssl()\n"
         "from tray.icon import app, sni; import tray.status, sys\n"
-        "heavy = {'ssl', '_hashlib', 'PIL', 'webview', 'cryptography', 'psutil', 'tkinter', 'gi', 'pickle'}\n"
+        "heavy = {'ssl', '_hashlib', 'PIL', 'webview', 'cryptography', 'psutil', 'tkinter', 'gi', 'pickle',\n"
+        " 'zoneinfo', 'difflib', 'cronsim', 'oncalendar'}\n"
         "print(*heavy & set(sys.modules), 'libcrypto' in open('/proc/self/maps').read())"
     )
     root = Path(app.__file__).parents[2]

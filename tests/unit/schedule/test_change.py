@@ -13,6 +13,7 @@ from tests.unit.schedule.conftest import Crontab
 from tray.audit.store import AuditLog
 from tray.cli.main import main
 from tray.core import clock
+from tray.core.errors import SchedulesUnreadableError
 from tray.core.paths import Places
 from tray.schedule import systemd, units
 from tray.schedule.systemd import Systemd
@@ -70,6 +71,10 @@ def test_the_zone_of_a_cron_line_goes_to_its_own_key(
         (["--on", "daily"], 64, "no job to schedule"),
         (["home", "--remove"], 2, "has no schedule"),
         (["home", "--show"], 2, "has no schedule"),
+        (["gone", "--show"], 2, "There is no job named 'gone'"),
+        (["gone", "--remove"], 2, "There is no job named 'gone'"),
+        (["home", "--on", "*:*:0/3"], 64, "The nearest that can: `--on '*:*'`"),
+        (["home", "--on", "00:*:0/10"], 64, "many moments within a minute"),
         (["own"], 64, "the machine's own zone"),
     ],
 )
@@ -258,14 +263,39 @@ def test_a_fault_is_a_note_of_the_status_until_it_is_mended(
     assert "The schedule of home" not in capsys.readouterr().out
 
 
-def test_a_damaged_memory_of_the_schedules_is_read_as_none(configured: Places, crontab: Crontab) -> None:
-    """A status without them is right; the next look finds the timers again."""
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"schedules": [{"job": 1}]}', '{"schedules": 7}', "\0", '{"schedules": [3]}']
+)
+def test_a_damaged_memory_of_the_schedules_is_said_and_mended_by_the_command_that_is_named(
+    configured: Places, crontab: Crontab, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    """Status calls them unavailable, which is not "no schedules", and a look at cron finds them again."""
     main(["schedule", "home", "--on", "daily"])
-    for text in ("{", "[]", '{"schedules": [{"job": 1}]}', '{"schedules": 7}'):
-        (configured.state / schedules.NAME).write_text(text)
-        assert schedules.read(configured) == []
-        source = schedules.Schedules(configured)
-        assert (source.read() is not None, source.notes) == (True, ())
+    (configured.state / schedules.NAME).write_text(text)
+    with pytest.raises(SchedulesUnreadableError):
+        schedules.read(configured)
+    capsys.readouterr()
+    main(["status"])
+    said = capsys.readouterr().out
+    assert "The schedules are unavailable" in said
+    assert "`backup-tray schedule`" in said
+    assert main(["schedule"]) == 0
+    assert "home: 0 0 * * *" in capsys.readouterr().out
+    main(["status"])
+    assert "unavailable" not in capsys.readouterr().out
+
+
+def test_a_schedule_is_changed_although_the_memory_is_damaged(configured: Places, crontab: Crontab) -> None:
+    """Its line in the crontab is replaced, not doubled, and a job that goes takes it away."""
+    main(["schedule", "home", "--on", "daily"])
+    for arguments in (["schedule", "home", "--on", "4:30"], ["jobs", "edit", "home", "--on", "5:30"]):
+        (configured.state / schedules.NAME).write_text("{")
+        assert main(arguments) == 0
+    assert str(crontab.text).count("backup --scheduled home") == 1
+    assert "\n30 5 * * * " in str(crontab.text)
+    (configured.state / schedules.NAME).write_text("{")
+    assert main(["jobs", "remove", "home"]) == 0
+    assert "--scheduled home" not in str(crontab.text)
 
 
 def test_an_edit_of_the_time_reaches_the_scheduler(configured: Places, crontab: Crontab) -> None:

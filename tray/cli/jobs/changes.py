@@ -12,7 +12,6 @@ from tray.core.errors import UsageError
 from tray.core.paths import places
 from tray.jobs import editing
 from tray.schedule import change
-from tray.status import schedules
 
 _TEXTS = {
     "engine": ("NAME", "the backup program (default: restic, or as the command shows)"),
@@ -120,8 +119,7 @@ def _edit(args: Namespace) -> int:
         raise UsageError("Nothing was changed.", why="No key was given.", next=step)
     job = editing.edit(places(), args.job, values)
     _changed(job)
-    if schedules.read(places()):
-        change.edited(places(), job)
+    change.edited(places(), job)
     return 0
 
 

@@ -114,6 +114,9 @@ from tray.core.errors.jobs import (
     SchedulerError as SchedulerError,
 )
 from tray.core.errors.jobs import (
+    SchedulesUnreadableError as SchedulesUnreadableError,
+)
+from tray.core.errors.jobs import (
     UnknownEngineError as UnknownEngineError,
 )
 from tray.core.errors.jobs import (

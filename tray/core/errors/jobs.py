@@ -195,6 +195,20 @@ class NotScheduledError(BackupTrayError):
         self.job = job
 
 
+class SchedulesUnreadableError(BackupTrayError):
+    """The file with the last answer about our schedules is there and cannot be read, so it is not known which there are."""
+
+    code = "ERROR_SCHEDULES_UNREADABLE"
+
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__(
+            "The schedules are unavailable: it is not known whether each still starts its job.",
+            why=f"{file} cannot be read: {why}.",
+            next="Look at them anew: `backup-tray schedule`.",
+        )
+        self.file = file
+
+
 class AlreadyRunningError(BackupTrayError):
     """The job's run goes on, so a second one was not started."""
 
