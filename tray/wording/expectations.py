@@ -200,6 +200,10 @@ def _next(rhythm: "Rhythm", known: Expectation, now_ms: int) -> str:
     if known.expected_by_ms is None:
         late = "" if known.late_since_ms is not None else ", so it is not judged by one yet"
         return f"Its rhythm is not known{late}."
+    if known.word is Word.UNKNOWN:
+        verb = "was" if known.expected_by_ms <= now_ms else "is"
+        at = moment(known.expected_by_ms, now_ms)
+        return f"Its rhythm is not known yet; a good backup {verb} expected by {at} at the latest."
     slot = known.expected_by_ms if known.next_ms is None else known.next_ms
     verb, late = ("was" if at <= now_ms else "is" for at in (slot, known.expected_by_ms))
     which = "first" if known.word is Word.NEVER_RAN else "next"

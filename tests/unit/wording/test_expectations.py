@@ -83,6 +83,15 @@ def test_the_arithmetic_names_every_figure() -> None:
 
 
 @pytest.mark.usefixtures("utc")
+@pytest.mark.parametrize(("by_ms", "verb"), [(NOW + DAY, "is"), (NOW - DAY, "was")])
+def test_a_rhythm_that_is_not_known_yet_is_no_slot(by_ms: int, verb: str) -> None:
+    """There is one latest moment, and no next run."""
+    known = Expectation(Word.UNKNOWN, expected_by_ms=by_ms, last_good_ms=GOOD)
+    said = f"Its rhythm is not known yet; a good backup {verb} expected by "
+    assert said in (wording.expected(Rhythm(), known, NOW).why or "")
+
+
+@pytest.mark.usefixtures("utc")
 @pytest.mark.parametrize(
     ("known", "concern"),
     [
