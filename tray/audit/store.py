@@ -157,8 +157,8 @@ class AuditLog:
         """Return the history of each job that has an ended run and was not forgotten since, in the order of their names."""
         return self.known_jobs()[0]
 
-    def known_jobs(self) -> tuple[list[JobHistory], Marks]:
-        """Return `jobs`, and which jobs were forgotten when."""
+    def known_jobs(self) -> tuple[list[JobHistory], Marks, Marks]:
+        """Return `jobs`, which jobs were forgotten when, and which were acknowledged when."""
         with self._snapshot() as connection:
             return self._jobs.read(connection)
 

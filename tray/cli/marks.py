@@ -13,9 +13,11 @@ def _add_job(parser: ArgumentParser) -> None:
 
 
 def _seen(args: Namespace) -> int:
-    """Acknowledge a job's last run; that is an entry of the audit log."""
-    marking.acknowledge(places(), args.job)
-    print(f"Noted: you have seen how the last run of {args.job!r} ended.")
+    """Acknowledge a job's last run, or that it never ran; that is an entry of the audit log."""
+    ran = marking.acknowledge(places(), args.job).last is not None
+    print(
+        f"Noted: you have seen {f'how the last run of {args.job!r} ended' if ran else f'that {args.job!r} never ran'}."
+    )
     return 0
 
 

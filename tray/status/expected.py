@@ -90,7 +90,10 @@ class Expectations:
         pasts = _pasts(rhythms, known, history, settings)
         self._kept = {
             key: self._judged(
-                key, (rhythm, pasts[key][0], begun.get(key), _seen_ms(known.get(key), now_ms)), awake, now_ms
+                key,
+                (rhythm, pasts[key][0], begun.get(key), _seen_ms(key, known.get(key), history, now_ms)),
+                awake,
+                now_ms,
             )
             for key, rhythm in rhythms.items()
             if rhythm is not None
@@ -120,9 +123,12 @@ def _owner(key: Key) -> str:
     return key[0].removesuffix(f" ({CHECK})") if key[1] == CHECK else key[0]
 
 
-def _seen_ms(job: JobHistory | None, now_ms: int) -> int | None:
+def _seen_ms(key: Key, job: JobHistory | None, history: History, now_ms: int) -> int | None:
     """Return when the user acknowledged how *job* stands; a time that a wrong clock gave is put to the end of the run."""
-    if job is None or not job.seen:
+    if job is None:
+        seen = history.seen_ms(*key)
+        return None if seen is None or seen > now_ms + SLACK_MS else seen
+    if not job.seen:
         return None
     end = job.about.finished_ms
     return end if job.seen_ms is None or job.seen_ms > now_ms + SLACK_MS else max(job.seen_ms, end)
@@ -200,9 +206,10 @@ def _worded(key: Key, kept: _Kept, job: Job | None, skipped: Skipped, now_ms: in
         now = replace(known, awake_ms=kept.awake.between(since, now_ms) // _MINUTE_MS * _MINUTE_MS)
         disabled = job is not None and not job.enabled
         kept.about = about
-        kept.words = wording.expected(
+        words = wording.expected(
             rhythm, now, now_ms, job=_owner(key), check=key[1] == CHECK, disabled=disabled, skipped=skipped
         )
+        kept.words = replace(words, seen=kept.of[3] is not None)
     return kept.words
 
 

@@ -38,6 +38,7 @@ class History:
         self._at_rest: object = None
         self._jobs: list[JobHistory] = []
         self._forgotten: Marks = {}
+        self._seen: Marks = {}
         self._open: list[OpenRun] = []
         self._waiting: list[Draft] = []
         self._spool_names: object = None
@@ -116,6 +117,14 @@ class History:
         marks += [draft.time_ms for draft in self._waiting if draft.action is Action.JOB_FORGOTTEN and draft.job == job]
         return max(marks, default=-1) >= since_ms
 
+    def seen_ms(self, job: str, kind: str) -> int | None:
+        """Return when the user last acknowledged a job that has no run; None if that never happened."""
+        names = self.names.recorded(job)
+        marks = [mark for name in names for each in (kind, "") if (mark := self._seen.get((name, each))) is not None]
+        waiting = [draft for draft in self._waiting if draft.action is Action.JOB_SEEN and draft.job in names]
+        times = [draft.time_ms for draft in waiting if draft.kind in (None, kind)]
+        return max([*times, *(mark.time_ms for mark in marks)], default=None)
+
     def in_doubt(self, now_ms: int) -> bool:
         """Whether older history is missing and a job that failed then may not have run since."""
         return self._anew_ms is not None and now_ms - self._anew_ms <= judge.STALE_AFTER_MS
@@ -131,7 +140,7 @@ class History:
         if self._log is None:
             self._log = self._open_log()
             if self._log is None:
-                self._jobs, self._open, self._forgotten, self.begun_ms = [], [], {}, None
+                self._jobs, self._open, self._forgotten, self._seen, self.begun_ms = [], [], {}, {}, None
                 self._log_names = self.names = renames.NONE
                 self._good = {}
                 return
@@ -141,7 +150,7 @@ class History:
         version = self._log.version()
         self._at_rest = files if all(file is None or is_settled(file[0]) for file in files) else None
         if version != self._version:
-            (self._jobs, self._forgotten), self._open = self._log.known_jobs(), self._log.open_runs()
+            (self._jobs, self._forgotten, self._seen), self._open = self._log.known_jobs(), self._log.open_runs()
             self._log_names = self.names = self._log.names()
             self._good = {}
             first = self._log.first()

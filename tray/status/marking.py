@@ -9,7 +9,7 @@ from tray.audit.entry import Action, Draft
 from tray.audit.search import renames
 from tray.config import jobs
 from tray.core.errors import ConfigError, JobNotFoundError, StatusFetchError, SystemOwnedError
-from tray.core.model import Instance, JobStatus, Status
+from tray.core.model import Instance, JobStatus, Status, Word, judge
 from tray.core.paths import Places
 from tray.status import StatusSource, past_runs
 from tray.wording.near_names import known_jobs
@@ -17,18 +17,24 @@ from tray.wording.near_names import known_jobs
 RECORD_SECONDS = 5.0
 
 
-def acknowledge(places: Places, job: str) -> None:
-    """Record that the user has seen how the last run of *job* ended.
+def acknowledge(places: Places, job: str) -> JobStatus:
+    """Record that the user has seen how the last run of *job* ended, or that it should have run and never did; return the job.
 
     Raises:
-        JobNotFoundError: No run of such a job has ended.
+        JobNotFoundError: There is no such job, or it never ran and need not have run yet.
         SystemOwnedError: It is root's job, which is only shown here.
         StatusFetchError: It is not known now which jobs there are.
     """
-    known = _ended(places)
-    if job not in known:
+    known = _known(places)
+    if job not in known or (known[job].last is None and not _is_awaited(known[job])):
         raise _unknown(places, job, known, f"sudo backup-tray seen {shlex.quote(job)}")
     _record(places, [known[job]], Action.JOB_SEEN, "seen")
+    return known[job]
+
+
+def _is_awaited(job: JobStatus) -> bool:
+    """Whether *job* should have run, and never did."""
+    return job.word == Word.NEVER_RAN and job.state not in judge.FINE
 
 
 def forget(places: Places, jobs: Sequence[str]) -> list[str]:
@@ -72,17 +78,23 @@ def _record(places: Places, items: Sequence[JobStatus], action: Action, result: 
         names = renames.NONE if log is None else log.names()
     with suppress(ConfigError):  # the names on record are marked all the same
         names = names.with_owners(jobs.load(places).matched)
-    ended = [(item, job) for item in items if item.last is not None for job in names.recorded(item.last.job)]
-    if drafts := [Draft(action=action, job=job, kind=item.kind, result=result) for item, job in ended]:
+    named = [(item, item.job if item.last is None else item.last.job) for item in items]
+    marked = [(item, job) for item, name in named for job in names.recorded(name)]
+    if drafts := [Draft(action=action, job=job, kind=item.kind, result=result) for item, job in marked]:
         spool.record(places, drafts, timeout=RECORD_SECONDS)
 
 
 def _ended(places: Places) -> dict[str, JobStatus]:
     """Return the user's own jobs that have an ended run, by the name that is shown."""
+    return {name: item for name, item in _known(places).items() if item.last is not None}
+
+
+def _known(places: Places) -> dict[str, JobStatus]:
+    """Return the user's own jobs by the name that is shown."""
     status = _status(places, system=False)
     if status.error is not None:
         raise StatusFetchError(status.error["why"], status.error["next"])
-    return {item.job: item for item in status.jobs if item.last is not None}
+    return {item.job: item for item in status.jobs}
 
 
 def _unknown(

@@ -4,13 +4,14 @@ Words that fit several runs are refused and the runs named, so they never mean o
 """
 
 from collections.abc import Iterable
+from contextlib import closing
 
 from tray import runs, wording
 from tray.audit import spool
 from tray.core import clock
 from tray.core.errors import RunAmbiguousError, RunNotFoundError, SystemViewError
 from tray.core.paths import Places
-from tray.status import past_runs, system_history
+from tray.status import StatusSource, past_runs, system_history
 
 LAST = "last"
 _WHOLE = 36
@@ -25,7 +26,7 @@ def resolve(places: Places, words: str, *, system: bool = True) -> str:
     """Return the whole id of the run that *words* mean.
 
     Args:
-        words: `last` or "" for the newest ended run, else an id, its beginning or its end.
+        words: `last` or "" for the last run of `Status.last`, else an id, its beginning or its end.
         system: Runs of the system may be meant too. Words that fit no run known here are then returned as they are: only the
             system's service can tell.
 
@@ -34,10 +35,7 @@ def resolve(places: Places, words: str, *, system: bool = True) -> str:
         RunAmbiguousError: There are several.
     """
     if words in ("", LAST):
-        newest = past_runs.everywhere(places, limit=1) if system else past_runs.history(places, limit=1)
-        if not newest:
-            raise RunNotFoundError(words)
-        return newest[0].run
+        return _last(places, words, system=system)
     matches = _own(places, words)
     if words in matches:
         return words
@@ -48,6 +46,18 @@ def resolve(places: Places, words: str, *, system: bool = True) -> str:
     if not matches and not system:
         raise RunNotFoundError(words)
     return next(iter(matches), words)
+
+
+def _last(places: Places, words: str, *, system: bool) -> str:
+    """Return the run that the status calls the last one; where that has none, such as after a dry run alone, the newest."""
+    with closing(StatusSource(places, role="cli", start_tracker=False, system=system)) as source:
+        last = source.poll().last
+    if last is not None:
+        return last.run
+    newest = past_runs.everywhere(places, limit=1) if system else past_runs.history(places, limit=1)
+    if not newest:
+        raise RunNotFoundError(words)
+    return newest[0].run
 
 
 def _own(places: Places, words: str) -> set[str]:

@@ -63,7 +63,10 @@ def fine(status: Status, now_ms: int, units: int) -> tuple[str, str]:
         return "Your backup is fine", join(f"{name}, {age}", _since(oldest, now_ms))
     seen = sum(map(acknowledged, backups))
     unexpected = sum(job.word == Word.OFF and job.state is State.NONE and not acknowledged(job) for job in backups)
-    idle = sum(job.state is State.NONE and job.last is None and job.word != Word.OFF for job in backups)
+    idle = sum(
+        job.state is State.NONE and job.last is None and job.word != Word.OFF and not acknowledged(job)
+        for job in backups
+    )
     never = sum(job.state is State.NONE and not acknowledged(job) for job in backups) - unexpected - idle
     first = f"{'Both' if len(backups) == 2 else f'All {count(len(backups))}'} backups are fine"
     if seen or never or unexpected or idle:
@@ -127,7 +130,8 @@ def reason(job: JobStatus) -> str | None:
 def calm(job: JobStatus, now_ms: int) -> str:
     """Return how a job is that neither alarms nor has a recent good backup: "failed 2 hours ago, acknowledged"."""
     if job.about is None:
-        return join((word(job) or "no backup yet").lower(), next_words(job, now_ms) or None)
+        seen = "acknowledged" if acknowledged(job) else next_words(job, now_ms)
+        return join((word(job) or "no backup yet").lower(), seen or None)
     good = good_words(job, now_ms)
     return join(did(job.about, now_ms), "acknowledged" if job.seen else None, good)
 

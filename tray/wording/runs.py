@@ -67,9 +67,11 @@ def job_word(item: JobStatus) -> str:
 
 
 def acknowledged(item: JobStatus) -> bool:
-    """Whether the user has seen that the job's last run ended badly, or too long ago."""
-    if not item.seen or item.about is None:
+    """Whether the user has seen that the job's last run ended badly, or too long ago, or that it never ran."""
+    if not item.seen:
         return False
+    if item.about is None:
+        return item.state is State.NONE
     return item.about.outcome is not Outcome.SUCCEEDED if item.state is State.OK else item.state is State.NONE
 
 
@@ -225,8 +227,10 @@ def why(item: JobStatus, now_ms: int) -> str:
 
 def job_line(item: JobStatus, now_ms: int) -> str:
     """Return the line about a job in a list: its concern, how and why its last run ended, and when it was last good."""
-    parts = [] if item.concern is None else [escape(item.concern.strip()).rstrip(".")]
+    parts = [_beside(job_word(item), escape((item.concern or "").strip()).rstrip("."))]
     last = item.last
+    if last is None and acknowledged(item):
+        parts.append("never ran")
     if last is not None:
         parts.append(because(join(did(last, now_ms), figures(last)), last))
     if item.about is not None and item.about != last:
@@ -239,6 +243,14 @@ def job_line(item: JobStatus, now_ms: int) -> str:
     if item.kind == BACKUP:
         parts.append(proven_words(item, now_ms))
     return "; ".join(part for part in parts if part)
+
+
+def _beside(badge: str, text: str) -> str:
+    """Return *text* as it stands beside a badge that may say its beginning: "Expected by 12:00" beside "Never ran"."""
+    if not text.startswith(badge):
+        return text
+    rest = text[len(badge) :].lstrip(" ,")
+    return rest[:1].upper() + rest[1:]
 
 
 def proven_words(item: JobStatus, now_ms: int) -> str:

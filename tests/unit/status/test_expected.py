@@ -12,6 +12,7 @@ from tray.audit import spool
 from tray.audit.entry import Action, Draft
 from tray.audit.store import AuditLog
 from tray.cli import status as cli_status
+from tray.cli.main import main
 from tray.core import clock
 from tray.core.errors import JobNotFoundError
 from tray.core.model import JobStatus, Outcome, State, Status
@@ -312,8 +313,45 @@ def test_a_configured_job_that_the_user_forgot_is_not_expected_until_it_is_confi
     assert [item.job for item in source.poll().jobs] == ["home"]
 
 
-def test_a_job_that_never_ran_cannot_be_acknowledged_and_is_not_taken_for_roots(places: Places, world: World) -> None:
-    """The error tells why."""
+@pytest.mark.parametrize("waiting", [False, True])
+def test_a_job_that_never_ran_is_acknowledged_once_it_is_overdue(
+    places: Places, world: World, source: StatusSource, waiting: bool
+) -> None:
+    """`seen` silences the deadline that has passed, never the next one; log and spool say the same."""
+    configure(places, '[jobs.home]\ncommand = ["true"]\nevery = "1d"\n')
+    world.now = places.config_file.stat().st_mtime_ns // 1_000_000 + 3 * clock.DAY_MS
+    assert source.poll().state is State.OVERDUE
+    seen = Draft(Action.JOB_SEEN, time_ms=world.now, job="home", kind="backup", result="seen")
+    if waiting:
+        spool.keep(places, [seen])
+    else:
+        world.log.append([seen])
+    world.now += 60_000
+    status = source.poll()
+    assert (status.state, job(status, "home").seen) == (State.NONE, True)
+    assert "  home  Acknowledged  never ran\n" in f"{cli_status.text(status)}\n"
+    assert wording.menu_lines(status, world.now)[0] != wording.lines(status, world.now)[1]
+    world.now += 2 * clock.DAY_MS
+    status = source.poll()
+    assert status.state is State.OVERDUE
+    assert "  home  Never ran  Expected by " in cli_status.text(status)
+    world.run("home")
+    assert job(source.poll(), "home").state is State.OK
+
+
+def test_the_command_says_that_the_job_never_ran(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not how its last run ended."""
+    configure(places, '[jobs.home]\ncommand = ["true"]\nevery = "1d"\n')
+    long_ago = clock.now_ms() / 1000 - 3 * 86_400
+    os.utime(places.config_file, (long_ago, long_ago))
+    assert main(["status"]) == 2
+    assert main(["seen", "home"]) == 0
+    assert capsys.readouterr().out.endswith("Noted: you have seen that 'home' never ran.\n")
+    assert main(["status"]) == 3
+
+
+def test_a_job_that_need_not_have_run_yet_cannot_be_acknowledged(places: Places, world: World) -> None:
+    """The error tells why, and does not take it for a job of root's."""
     configure(places, '[jobs.home]\ncommand = ["true"]\nevery = "1d"\n')
     with pytest.raises(JobNotFoundError, match="no run of the job 'home'"):
         marking.acknowledge(places, "home")

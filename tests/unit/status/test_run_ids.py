@@ -1,6 +1,7 @@
 """Which run a person means: the same one for every command and page, or none."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,34 @@ def test_words_mean_the_same_run_everywhere(three: Places, ask: Callable[[Places
         assert ask(three, wording.short_id(run)) == run
     assert ask(three, "01a2292a-29e4-73") == SECOND
     assert ask(three, "last") == THIRD
+
+
+@pytest.mark.parametrize("ask", ASKED)
+def test_last_is_the_run_that_the_status_calls_so(three: Places, ask: Callable[[Places, str], str]) -> None:
+    """A check that proved the backup, or a dry run, takes the place of the last backup nowhere; a failed check does."""
+    proof = {"snapshot": "4f3c21ab", "files": 3, "bytes": 1200, "how": "3 with the source"}
+    others = {"check": "01a2292a-3000-7aaa-9f11-000000000001", "dry-run": "01a2292a-3000-7bbb-9f11-000000000002"}
+    with writer(three) as log:
+        for kind, run in others.items():
+            more = {"proof": proof} if kind == "check" else {}
+            log.append([end(run, job=f"home ({kind})", kind=kind, body={"reason": None, **more})])
+            folder(three, run)
+    with closing(StatusSource(three, role="cli", start_tracker=False, system=False)) as source:
+        last = source.poll().last
+    assert last is not None
+    assert ask(three, "last") == last.run == THIRD
+    failed = "01a2292a-3000-7ccc-9f11-000000000003"
+    with writer(three) as log:
+        log.append([end(failed, job="home (check)", kind="check", outcome=Outcome.FAILED)])
+    folder(three, failed)
+    assert ask(three, "last") == failed
+
+
+def test_last_is_the_newest_run_where_no_other_counts(places: Places) -> None:
+    """After a dry run alone its log is what the user asks for."""
+    with writer(places) as log:
+        log.append([end(FIRST, job="home", kind="dry-run")])
+    assert run_ids.resolve(places, "last") == FIRST
 
 
 @pytest.mark.parametrize("ask", ASKED)

@@ -109,6 +109,22 @@ def test_only_what_the_last_run_does_not_tell_is_a_concern(known: Expectation, c
     assert wording.expected(Rhythm("stated", every_ms=DAY), known, NOW).concern == concern
 
 
+@pytest.mark.parametrize(
+    ("word", "state", "concern", "line"),
+    [
+        (Word.NEVER_RAN, State.OVERDUE, "Never ran, expected by 12:00.", "Expected by 12:00"),
+        (Word.NEVER_RAN, State.WARNING, "Never ran.", "Never ran"),
+        (Word.STILL_RUNNING, State.WARNING, "Still running since 03:00.", "Since 03:00"),
+        (Word.OVERDUE, State.OVERDUE, "Expected by 12:00.", "Expected by 12:00"),
+    ],
+)
+def test_a_row_says_nothing_twice(word: Word, state: State, concern: str, line: str) -> None:
+    """The badge stands beside the text; where no badge stands, the text is whole."""
+    item = JobStatus("home", state, None, concern, word=word.value)
+    assert wording.job_line(item, NOW) == line
+    assert wording.why(item, NOW) == concern
+
+
 @pytest.mark.usefixtures("utc")
 def test_runs_that_were_skipped_are_told_with_the_last_reason() -> None:
     """A laptop on battery for a week is late for a reason that the user can change."""

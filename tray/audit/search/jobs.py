@@ -77,14 +77,18 @@ class KnownJobs:
         self._newest: Latest | None = None
         self._jobs: dict[tuple[str, str], JobHistory] = {}
         self._forgotten: dict[tuple[str, str], Mark] = {}
+        self._seen: dict[tuple[str, str], Mark] = {}
 
-    def read(self, connection: sqlite3.Connection) -> tuple[list[JobHistory], Marks]:
-        """Return the history of each job that has an ended run and was not forgotten since, and which jobs were forgotten when."""
+    def read(self, connection: sqlite3.Connection) -> tuple[list[JobHistory], Marks, Marks]:
+        """Return the history of each job that has an ended run and was not forgotten since, and when which jobs were forgotten.
+
+        The last value says when which jobs were acknowledged: for those without a run, of which there is no history.
+        """
         rows = self._new(connection)
         if rows is None or self._newest is None:
             self._newest = Latest(connection, (*ENDS, *_MARKS), _keys)
             self._newest.read()
-            self._jobs, self._forgotten = {}, {}
+            self._jobs, self._forgotten, self._seen = {}, {}, {}
             changed: Iterable[Key] = self._newest.known
         else:
             self._newest.connection = connection
@@ -94,13 +98,15 @@ class KnownJobs:
         self._offset_ms = _clock_offset()
         self._recorded = max(self._recorded if rows else "", self._newest.recorded)
         jobs = (self._jobs[key] for key in sorted(self._jobs))
-        return [job for job in jobs if not is_marked(self._forgotten, job.last)], dict(self._forgotten)
+        known = [job for job in jobs if not is_marked(self._forgotten, job.last)]
+        return known, dict(self._forgotten), dict(self._seen)
 
     def _judge(self, read: "_Entries", newest: Latest, changed: Iterable[Key]) -> None:
         touched = set()
         for part, job, kind in changed:
-            if part == _FORGOTTEN:
-                self._forgotten[job, kind] = _mark(read, newest.known[part, job, kind])
+            if part in (_FORGOTTEN, _SEEN):
+                marks = self._forgotten if part == _FORGOTTEN else self._seen
+                marks[job, kind] = _mark(read, newest.known[part, job, kind])
             touched |= {(job, kind)} if kind != _ALL else {key for key in self._jobs if key[0] == job}
         for job, kind in touched:
             if (_FINISHED, job, kind) in newest.known or (_CLOSED, job, kind) in newest.known:

@@ -270,10 +270,11 @@ def _judged(job: JobHistory, running: bool, now_ms: int, concern: str | None, ex
 
 def _without_runs(key: tuple[str, str], running: bool, expected: Expected | None) -> JobStatus:
     """Return the state of a job of which no run is on record: it is configured, or its first run goes on."""
-    demand = None if expected is None else expected.expectation.state
+    seen = expected is not None and expected.seen
+    demand = None if expected is None else expected.expectation.anew if seen else expected.expectation.state
     state = _worse(State.RUNNING if running else State.NONE, demand)
     concern = None if expected is None or demand is None else expected.concern
-    return JobStatus(shown_name(*key), state, None, concern, kind=key[1], **_facts(expected))
+    return JobStatus(shown_name(*key), state, None, concern, kind=key[1], seen=seen, **_facts(expected))
 
 
 def _facts(expected: Expected | None) -> dict[str, Any]:

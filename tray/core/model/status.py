@@ -60,12 +60,14 @@ class Expected:
         rhythm: The job's rhythm: "every day", "every 2 days or so, by its past".
         concern: One short sentence if the job is late, overdue or never ran; else None.
         why: The arithmetic: last good run, expected time, tolerance, awake time since then.
+        seen: The user acknowledged the job; of one with runs `JobHistory` says the same.
     """
 
     expectation: Expectation
     rhythm: str | None = None
     concern: str | None = None
     why: str | None = None
+    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class JobStatus(Coded):
         decides: The run that the state is about, where that is not `last`: the one before those that the user cancelled.
         last_good: The last run that made a backup, None if there is none.
         streak: How many runs ended badly since then.
-        seen: The user acknowledged how the job's last run ended.
+        seen: The user acknowledged how the job's last run ended, or that it never ran.
         known: Which was the last good one is known; an instance of an older version does not tell.
         word: How the job stands against its rhythm, a word of `core.model.expectation.Word`; None where it is not judged by one.
         rhythm, why: As in `Expected`.
