@@ -61,6 +61,9 @@ class Awake:
 
     def each(self, edges: Sequence[int]) -> list[int]:
         """Return the awake milliseconds between each two neighbours of *edges*, which are in order."""
+        place = bisect_right(self._begins, edges[0]) - 1
+        if edges[-1] <= self._ends[place]:
+            return [later - edge for edge, later in pairwise(edges)]
         before = [self._before(edge) for edge in edges]
         return [later - earlier for earlier, later in pairwise(before)]
 

@@ -4,6 +4,7 @@ The gap since the last good run is measured in expected successes: each awake da
 success. A job is overdue when this score exceeds nearly all that its past explains. README.md beside this file has the formula.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from itertools import islice, pairwise
@@ -74,6 +75,19 @@ class Unit:
         """Return the begin and the bucket of each unit, without end, from the one that *at_ms* lies in."""
         return midnights(self.zone, at_ms) if self.buckets == 7 else _hours(at_ms)
 
+    def until(self, at_ms: int, last_ms: int) -> tuple[list[int], list[int]]:
+        """Return the begins of the units from *at_ms* to the first one after *last_ms*, and the buckets of all but that one."""
+        if self.length_ms == HOUR_MS:
+            hours = range(at_ms // HOUR_MS, last_ms // HOUR_MS + 1)
+            return [hour * HOUR_MS for hour in (*hours, hours.stop)], [hour % 24 for hour in hours]
+        begins, buckets = list[int](), list[int]()
+        for begin, bucket in self.since(at_ms):
+            begins.append(begin)
+            if begin > last_ms:
+                break
+            buckets.append(bucket)
+        return begins, buckets
+
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
@@ -95,31 +109,34 @@ class Learnt:
     usual_ms: int
     open_ms: int
 
-    def limit(self, scores: Sequence[float]) -> float:
-        """Return the threshold after *scores*.
+    def limits(self) -> list[float]:
+        """Return the threshold at each of `scores` but the first `FEW_GAPS`, from those before it, and last the one of now.
 
-        An outage that the user was told of is no part of the rhythm: it counts as `OUTAGE` times the threshold of its time at most.
+        An outage that the user was told of is no part of the rhythm: it counts as `OUTAGE` times its threshold at most.
         Otherwise a job that was dead for a month could die again for a month without a word.
         """
-        clipped = list(scores[:FEW_GAPS])
-        for score in scores[FEW_GAPS:]:
-            clipped.append(min(score, OUTAGE * self._threshold(clipped)))
-        return self._threshold(clipped)
-
-    def _threshold(self, scores: Sequence[float]) -> float:
-        mean = sum(scores) / len(scores)
-        variation = sum((score - mean) ** 2 for score in scores) / len(scores) / (mean * mean)
         a_year = max(2.0, 365 * DAY_MS / self.unit.length_ms * sum(self.shares) / len(self.shares))
-        quantile = _gamma_quantile(1 / max(variation * (1 + 5 / len(scores)), 0.02), FALSE_ALARMS / a_year)
-        return max(2.0 if a_year > 100 else 1.5, mean * quantile, MARGIN * max(scores))
+        normal, least = _normal_quantile(FALSE_ALARMS / a_year), 2.0 if a_year > 100 else 1.5
+        limits, number, total, squares, largest = list[float](), 0, 0.0, 0.0, 0.0
+        for score in (*self.scores, 0.0):
+            if number >= FEW_GAPS:
+                mean = total / number
+                variation = max(0.0, squares / number / (mean * mean) - 1)
+                quantile = _gamma_quantile(1 / max(variation * (1 + 5 / number), 0.02), normal)
+                limits.append(max(least, mean * quantile, MARGIN * largest))
+                score = min(score, OUTAGE * limits[-1])
+            number, total, squares, largest = number + 1, total + score, squares + score * score, max(largest, score)
+        return limits
 
-    def changed_since(self) -> int | None:
+    def changed_since(self, limits: Sequence[float]) -> int | None:
         """Return when a row of at least three gaps over half the threshold of their time began, None if there is none."""
         began, row = None, 0
-        for place in range(len(self.scores) - 1, FEW_GAPS - 1, -1):
-            if self.scores[place] <= self.limit(self.scores[:place]) / 2:
+        for at_ms, score, limit in reversed(
+            list(zip(self.ends_ms[FEW_GAPS:], self.scores[FEW_GAPS:], limits, strict=False))
+        ):
+            if score <= limit / 2:
                 break
-            began, row = self.ends_ms[place], row + 1
+            began, row = at_ms, row + 1
         return began if row >= _ROW else None
 
 
@@ -170,8 +187,9 @@ def learn(unit: Unit, goods: Sequence[Run], awake: Awake) -> Learnt:
             scores.append(score)
             ends_ms.append(hit)
             score = 0.0
-    usual = [awake.between(begin, hit) for begin, hit in zip(begins, hits, strict=False) if hit][-MOST_SCORES:]
-    return Learnt(shares, tuple(scores[-MOST_SCORES:]), tuple(ends_ms[-MOST_SCORES:]), unit, max(usual), begins[-1])
+    firsts = [(begin, hit) for begin, hit in zip(begins, hits, strict=False) if hit][-MOST_SCORES:]
+    usual = max(awake.between(*stretch) for stretch in firsts)
+    return Learnt(shares, tuple(scores[-MOST_SCORES:]), tuple(ends_ms[-MOST_SCORES:]), unit, usual, begins[-1])
 
 
 def _shares(unit: Unit, counted: Sequence[tuple[int, int]]) -> tuple[float, ...]:
@@ -180,7 +198,8 @@ def _shares(unit: Unit, counted: Sequence[tuple[int, int]]) -> tuple[float, ...]
     weight, fading = 1.0, 0.5 ** (unit.length_ms / (HALF_LIFE_DAYS * DAY_MS))
     for bucket, hit in reversed(counted):
         total[bucket] += weight
-        had[bucket] += weight if hit else 0
+        if hit:
+            had[bucket] += weight
         weight *= fading
     mean = sum(had) / sum(total)
     return tuple((good + PSEUDO_UNITS * mean) / (units + PSEUDO_UNITS) for good, units in zip(had, total, strict=True))
@@ -190,22 +209,16 @@ def _observed(unit: Unit, goods: Sequence[Run]) -> tuple[list[int], list[int], l
     """Return the begin of each unit and one more, the bucket of each, and the end of the first success in it, 0 without one."""
     last = goods[-1][1]
     ends = [end for _, end in goods if end > last - unit.learn_from_ms]
-    begins, buckets = list[int](), list[int]()
-    for begin, bucket in unit.since(ends[0]):
-        begins.append(begin)
-        if begin > last:
-            break
-        buckets.append(bucket)
-    hits, place = [0] * len(buckets), 0
-    for end in ends:
-        while begins[place + 1] <= end:
-            place += 1
-        hits[place] = hits[place] or end
+    begins, buckets = unit.until(ends[0], last)
+    hits = [0] * len(buckets)
+    for end in reversed(ends):
+        hits[bisect_right(begins, end) - 1] = end
     return begins, buckets, hits
 
 
 def _judged(learnt: Learnt, period: int, awake: Awake, now_ms: int) -> Expectation:
-    limit = learnt.limit(learnt.scores)
+    limits = learnt.limits()
+    limit = limits[-1]
     due_score = min(_DUE * sum(learnt.scores) / len(learnt.scores), limit)
     now_score, due, overdue, upcoming = 0.0, 0, 0, 0
     for score, counts_ms in _open_scores(learnt, awake, now_ms):
@@ -215,7 +228,7 @@ def _judged(learnt: Learnt, period: int, awake: Awake, now_ms: int) -> Expectati
         if score >= limit:
             overdue = counts_ms
             break
-    changed = learnt.changed_since()
+    changed = learnt.changed_since(limits)
     return Expectation(
         Word.OVERDUE if 0 < overdue <= now_ms else Word.DUE if 0 < due <= now_ms else Word.FINE,
         expected_by_ms=overdue or None,
@@ -279,9 +292,9 @@ def _hours(at_ms: int) -> Iterator[tuple[int, int]]:
         number += 1
 
 
-def _gamma_quantile(shape: float, tail: float) -> float:
-    """Return the value that a Gamma variable of mean 1 exceeds with the probability *tail* (Wilson and Hilferty)."""
-    return max(0.0, 1 - 1 / (9 * shape) + _normal_quantile(tail) / (3 * sqrt(shape))) ** 3
+def _gamma_quantile(shape: float, normal: float) -> float:
+    """Return the quantile of a Gamma variable of mean 1 from the *normal* one of the same probability (Wilson and Hilferty)."""
+    return max(0.0, 1 - 1 / (9 * shape) + normal / (3 * sqrt(shape))) ** 3
 
 
 def _normal_quantile(tail: float) -> float:

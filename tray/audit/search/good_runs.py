@@ -77,12 +77,14 @@ class GoodRuns:
         self._rows: dict[Key, list[tuple[int, int, int | None]]] = {}
         self._runs: dict[Key, tuple[Run, ...]] = {}
         self._first: dict[Key, int] = {}
+        self._known: dict[tuple[str, ...], Known] = {}
 
     def refresh(self, connection: sqlite3.Connection) -> None:
         """Take in the entries that are new since the last time; read everything anew if the log is another one or far longer."""
         number = self._reached.new(connection)
         if number is None or number > _MANY:
             self._facets, self._rows, self._runs, self._first = _by_key(connection), {}, {}, {}
+            self._known = {}
         elif number:
             for row in connection.execute(_SINCE, (self._reached.size, _MANY)):
                 self._add(*row)
@@ -91,10 +93,13 @@ class GoodRuns:
 
     def known(self, connection: sqlite3.Connection, names: Sequence[str], kind: str = BACKUP) -> Known:
         """Return the past of the job whose runs of this *kind* are on record under these *names*."""
-        runs = self.runs(connection, names, kind)
-        skips = self._skips(connection, names, kind, runs[-1][1] if runs else 0)
-        reason = max(skips)[1] if skips else None
-        return Known(runs, self.first_ms(connection, names, kind), min(len(skips), MOST_SKIPS), reason)
+        key = kind, *names
+        if key not in self._known:
+            runs = self.runs(connection, names, kind)
+            skips = self._skips(connection, names, kind, runs[-1][1] if runs else 0)
+            reason = max(skips)[1] if skips else None
+            self._known[key] = Known(runs, self.first_ms(connection, names, kind), min(len(skips), MOST_SKIPS), reason)
+        return self._known[key]
 
     def _skips(
         self, connection: sqlite3.Connection, names: Iterable[str], kind: str, after_ms: int
@@ -141,6 +146,7 @@ class GoodRuns:
         if values["action"] not in _BEGINNINGS or values["job"] is None:
             return
         key = values["job"], values["kind"] or BACKUP
+        self._known = {of: known for of, known in self._known.items() if of[0] != key[1] or key[0] not in of[1:]}
         facets = self._facets.setdefault(key, [])
         if facet not in facets:
             facets.append(facet)
