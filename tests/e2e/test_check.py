@@ -262,7 +262,7 @@ def test_what_cannot_be_checked_says_the_way_out(home: Home) -> None:
     config.write_text(
         '[jobs.tar]\ncommand = ["tar", "-cf", "/tmp/a.tar", "/etc"]\n[jobs.script]\ncommand = ["/opt/backup"]\n'
     )
-    for job, words in (("tar", "restic, borg, rclone, not of tar"), ("script", "script or another program")):
+    for job, words in (("tar", "restic, borg, rclone, rsync, not of tar"), ("script", "script or another program")):
         done = tray("check", job)
         assert (done.returncode, words in done.stderr, "next:" in done.stderr) == (2, True, True)
 
@@ -388,3 +388,109 @@ def test_a_copy_of_rclone_is_compared_with_its_source(tmp_path: Path, monkeypatc
     )
     shutil.rmtree(tmp_path / "copy")
     assert tray("check", "copy").returncode == 2
+
+
+class Copy:
+    """A job `copy` that rsync does, on this machine or through a shell as to another one."""
+
+    def __init__(self, base: Path, *, remote: bool) -> None:
+        self.sources = [make_tree(base / name, files=3, size=40_000) for name in ("my source", "other")]
+        (self.sources[0] / "a b").mkdir()
+        (self.sources[0] / "d0" / "file0").rename(self.sources[0] / "a b" / "f[1]*{x} $y.txt")
+        self.target = base / "copy"
+        shell = base / "shell"
+        shell.write_text('#!/bin/sh\nshift\nexec sh -c "$*"\n')
+        shell.chmod(0o755)
+        places().config_file.parent.mkdir(parents=True, mode=0o700)
+        places().config_file.write_text(
+            f'[jobs.copy]\nengine = "rsync"\nsources = {json.dumps(list(map(str, self.sources)))}\n'
+            f"repository = {json.dumps(f'nas:{self.target}' if remote else str(self.target))}\n"
+            + (f"options = [{json.dumps(f'--rsh={shell}')}]\n" if remote else "")
+        )
+        done = tray("backup", "copy")
+        assert done.returncode == 0, done.stderr
+
+    def files(self) -> list[Path]:
+        """Return the files of the copy."""
+        return [path for path in self.target.rglob("f*") if path.is_file()]
+
+
+@pytest.fixture(params=["here", "elsewhere"])
+def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Copy:
+    """A copy of two sources, whose names are not simple."""
+    monkeypatch.setenv("BACKUP_TRAY_HOME", str(tmp_path / "bt"))
+    return Copy(tmp_path, remote=request.param == "elsewhere")
+
+
+def test_a_copy_of_rsync_is_proven_by_its_source(copy: Copy) -> None:
+    """Each source keeps its path; the proof names no snapshot, and nothing is left."""
+    done = tray("check", "copy")
+    assert (done.returncode, done.stdout.count("same as the source\n")) == (0, 3), done.stdout + done.stderr
+    assert "of the copy restored and compared" in done.stdout
+    assert (checked()["engine"], checked()["files"], body()["proof"]["snapshot"]) == ("rsync", 3, None)
+    assert left() == []
+
+
+def test_a_source_that_changed_since_is_no_damage_of_the_copy(copy: Copy) -> None:
+    """It proves nothing and is said; nothing turns red."""
+    for source in copy.sources:
+        for path in source.rglob("f*"):
+            path.write_bytes(os.urandom(path.stat().st_size))
+    done = tray("check", "copy")
+    assert (done.returncode, done.stdout.count("changed since the backup\n")) == (1, 3), done.stdout + done.stderr
+    assert "all of them have changed since" in checked()["reason"]
+    assert checked()["outcome"] == "warning"
+
+
+def test_other_bytes_of_the_same_size_and_time_are_damage(copy: Copy) -> None:
+    """One byte of each file of the copy has flipped, as on a failing disk."""
+    for path in copy.files():
+        status = path.stat()
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    done = tray("check", "copy")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert (checked()["outcome"], "size and times say that the source did not change" in checked()["reason"]) == (
+        "failed",
+        True,
+    )
+    assert "proof" not in body()
+
+
+def test_a_copy_that_is_gone_fails_and_one_beside_its_backup_is_no_verdict(copy: Copy, tmp_path: Path) -> None:
+    """The first is red; the second proves nothing, since the copy changes meanwhile."""
+    copy.target.rename(tmp_path / "away")
+    assert tray("check", "copy").returncode == 2
+    assert checked()["outcome"] == "failed"
+    (tmp_path / "away").rename(copy.target)
+    with start("run", "--job", "copy", "--", "sh", "-c", f"touch {tmp_path}/begun; exec sleep 600") as backup:
+        try:
+            wait_for((tmp_path / "begun").exists, what="the backup")
+            assert tray("check", "copy").returncode == 1
+            assert "a backup of this job goes on" in checked()["reason"]
+        finally:
+            backup.terminate()
+            backup.wait(60)
+
+
+@pytest.mark.parametrize("layout", ["whole", "contents", "marked", "several"])
+def test_each_file_of_a_copy_is_found_at_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str
+) -> None:
+    """However rsync was told to lay the copy out."""
+    monkeypatch.setenv("BACKUP_TRAY_HOME", str(tmp_path / "bt"))
+    first, second = (str(make_tree(tmp_path / name, files=3, size=4_000)) for name in ("one", "two"))
+    words = {
+        "whole": [first],
+        "contents": [f"{first}/"],
+        "marked": ["--relative", f"{tmp_path}/./one", f"{tmp_path}/./two/"],
+        "several": [first, second],
+    }[layout]
+    command = ["rsync", "--recursive", "--times", *words, str(tmp_path / "copy")]
+    subprocess.run(command, check=True)
+    places().config_file.parent.mkdir(parents=True, mode=0o700)
+    places().config_file.write_text(f"[jobs.copy]\ncommand = {json.dumps(command)}\n")
+    done = tray("check", "copy")
+    assert (done.returncode, done.stdout.count("same as the source\n")) == (0, 3), done.stdout + done.stderr

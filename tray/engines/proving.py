@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 from tray.core.dataclass import dataclass, field
 
-PROVERS = ("restic", "borg", "rclone")
+PROVERS = ("restic", "borg", "rclone", "rsync")
 """Engines that can prove it."""
 ALL = "all"
 """For `Prover.check`: read all data."""

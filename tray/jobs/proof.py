@@ -12,6 +12,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import FrameType
@@ -24,7 +25,7 @@ from tray.core.paths import Places, places, private
 from tray.core.redact import Redactor
 from tray.engines.base import Plan, Result
 from tray.engines.proving import Item, Snapshot
-from tray.jobs import configured, samples, ways
+from tray.jobs import configured, running, samples, ways
 from tray.jobs.engine_calls import Calls
 from tray.jobs.samples import Match, Sample
 from tray.jobs.verdicts import Verdict, judged, named, newest, unproven
@@ -73,7 +74,7 @@ def _checked(here: Places, name: str, read_data: str | None) -> Verdict:
         job = configured.find(here, name)
         access = ways.access(job, os.environ)
         with workspace(here, name) as folder:
-            return Check(access, folder, read_data).verdict()
+            return Check(access, folder, read_data, partial(running.backup_of, here, job)).verdict()
     except _OverError as over:
         return over.verdict
     except BackupTrayError as error:
@@ -139,11 +140,13 @@ class Check:
     Args:
         folder: An empty private folder.
         read_data: The part of the data that the engine's check reads too; None: as it does by itself.
+        backs_up: Tells whether a backup of the job goes on, which changes a copy that is no repository.
     """
 
     access: Access
     folder: Path
     read_data: str | None = None
+    backs_up: Callable[[], bool] = lambda: False
     _verified: int = 0
     _doubt: str = ""
 
@@ -160,6 +163,19 @@ class Check:
         """Run it, and return the result."""
         self._check()
         snapshot = self._snapshot()
+        if snapshot.id:
+            return self._restored(snapshot)
+        if self.backs_up():
+            raise _beside_a_backup()
+        try:
+            verdict = self._restored(snapshot)
+        except _OverError as over:
+            verdict = over.verdict
+        if verdict.outcome is Outcome.FAILED and self.backs_up():
+            raise _beside_a_backup()
+        return verdict
+
+    def _restored(self, snapshot: Snapshot) -> Verdict:
         items = self._choose(snapshot)
         self._restore(snapshot, items)
         return self._compare(snapshot, items)
@@ -334,6 +350,10 @@ _AFTER_DIFFERENCE = (
 def _failed(result: Result, before: str = "") -> _OverError:
     """Return the end of a check in which a command of the engine failed."""
     return _OverError(Verdict(Outcome.FAILED, f"{before}{result.reason}", result.advice))
+
+
+def _beside_a_backup() -> _OverError:
+    return _unproven("a backup of this job goes on and changes the copy", "Check again once it is done.")
 
 
 def _unproven(why: str, step: str) -> _OverError:

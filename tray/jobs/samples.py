@@ -22,6 +22,8 @@ LIST_SECONDS = 600.0
 _KEPT = 12
 _SLACK_US = 2
 """borg rounds microseconds."""
+_GRAINS_NS = (2_000_000_000, 1_000_000_000, 10_000_000, 1_000_000)
+"""Steps of the times that are kept by FAT, tar, exFAT, and some remotes."""
 _BLOCK = 1 << 20
 
 
@@ -73,7 +75,9 @@ class Match(StrEnum):
 
 
 def compare(restored: Path, source: str | None, item: Item) -> Match:
-    """Compare *restored*, which has size and time of the snapshot, with *source* byte by byte, if that is still the same file.
+    """Compare *restored*, which has size and time of the snapshot, with *source* byte by byte.
+
+    Equal bytes are a proof whatever the times are; other bytes are damage only if size and times say that the source is as it was.
 
     Raises:
         OSError: The restored file cannot be read.
@@ -85,7 +89,7 @@ def compare(restored: Path, source: str | None, item: Item) -> Match:
         now = None
     if source is None or now is None or not stat.S_ISREG(now.st_mode):
         return Match.GONE
-    if not _unchanged(then, now):
+    if then.st_size != now.st_size:
         return Match.CHANGED
     try:
         if _same_bytes(restored, source):
@@ -98,7 +102,10 @@ def compare(restored: Path, source: str | None, item: Item) -> Match:
 
 
 def _unchanged(then: os.stat_result, now: os.stat_result) -> bool:
-    return then.st_size == now.st_size and abs(then.st_mtime_ns - now.st_mtime_ns) // 1000 <= _SLACK_US
+    """Whether size and time are the same, as far as the engine, or the disk with the copy, keeps a time."""
+    apart = abs(then.st_mtime_ns - now.st_mtime_ns)
+    grain = next((grain for grain in _GRAINS_NS if then.st_mtime_ns % grain == 0), 0)
+    return then.st_size == now.st_size and (apart // 1000 <= _SLACK_US or apart < grain)
 
 
 def _same_bytes(restored: Path, source: str) -> bool:

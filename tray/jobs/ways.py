@@ -51,7 +51,7 @@ def access(job: Job, environ: Mapping[str, str]) -> Access:
         raise _refused(job, "")
     known = _of_command(job, environ)
     if job.command and job.repository is not None:
-        sources = job.sources or known.way.sources
+        sources = known.way.sources or job.sources
         named = replace(job, command=(), engine=known.engine.name, sources=sources or ("/",), options=())
         other = _of_command(named, environ)
         known = replace(other, way=replace(other.way, sources=sources, options=known.way.options))

@@ -6,14 +6,14 @@ import zlib
 from importlib import import_module
 from typing import Any
 
-from tray import last_resort, runs
+from tray import last_resort
 from tray.config.jobs import Job
 from tray.core import clock
 from tray.core.dataclass import dataclass
 from tray.core.errors import AlreadyRunningError, UnsafeFolderError
 from tray.core.locks import FileLock
-from tray.core.model import BACKUP
 from tray.core.paths import Places, private
+from tray.jobs import running
 
 PATIENCE_SECONDS = 120.0
 """How long a scheduled start waits for its conditions: after sleep the network and a drive need a moment."""
@@ -91,16 +91,8 @@ def _unmet(places: Places, job: Job, patience: float) -> Unmet | None:
 
 
 def _running(places: Places, job: Job) -> Unmet | None:
-    """Return that a backup of *job* goes on, by whichever way it was started; None if none does."""
-    names = {job.name, *job.matches}
-    for folder in runs.live(places):
-        try:
-            info = folder.info()
-        except (OSError, ValueError):
-            continue  # just closed, or damaged
-        if info.job in names and info.kind == BACKUP and folder.running(info):
-            return _RUNNING
-    return None
+    """Return that a backup of *job* goes on; None if none does."""
+    return _RUNNING if running.backup_of(places, job) else None
 
 
 def _locked(places: Places, job: Job) -> tuple[Turn, Unmet | None]:

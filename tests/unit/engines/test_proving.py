@@ -9,6 +9,7 @@ from tray.engines.borg.proving import BorgProver
 from tray.engines.proving import ALL, PROVERS, Item, Prover, Way
 from tray.engines.rclone.proving import RcloneProver
 from tray.engines.restic.proving import ResticProver
+from tray.engines.rsync.proving import RsyncProver
 
 NODE = (
     b'{"name":"f[1]*.txt","type":"file","path":"/home/ann/a b/f[1]*.txt","uid":0,"gid":0,"size":3,"mode":420,'
@@ -40,15 +41,15 @@ def test_no_secret_and_no_lock_is_in_a_command(name: str) -> None:
     """The address with its password is in the environment alone."""
     prover = proving.prover(name)
     assert prover is not None
-    hidden = name != "rclone"
+    hidden = name not in ("rclone", "rsync")
     address = "ssh://ann:geheim@host/r" if hidden else "nas:r"
     made = engines.named(name).backup_command(Wish(("/home/ann",), address, hidden=hidden))
     assert made is not None
     way = prover.way(made.argv, 0, made.env)
-    assert (way.address, way.sources) == (address, ("/home/ann",))
+    assert (way.address, way.sources) == (address, ("/./home/ann",) if name == "rsync" else ("/home/ann",))
     for argv in every_command(prover, way):
         assert "geheim" not in " ".join(argv)
-        assert {"--no-lock", "--bypass-lock", "--ask-password=false"} & set(argv)
+        assert name == "rsync" or {"--no-lock", "--bypass-lock", "--ask-password=false"} & set(argv)
 
 
 def every_command(prover: Prover, way: Way) -> list[list[str]]:
@@ -243,3 +244,88 @@ def test_rclone_has_no_check() -> None:
     assert rclone().check(Way("rclone"), None) is None
     with pytest.raises(ValueError, match="no check"):
         rclone().check(Way("rclone"), ALL)
+
+
+def rsync() -> RsyncProver:
+    """The prover of rsync."""
+    return RsyncProver()
+
+
+@pytest.mark.parametrize(
+    ("line", "item"),
+    [
+        (rb"-rw-r--r--              2 2026/11/30 11:26:38 a/f[1]*{x} y.txt", Item("a/f[1]*{x} y.txt", 2)),
+        (rb"-rwsr-xr-t+     1,234,567 2026/11/30 11:26:38 b", Item("b", 1_234_567)),
+        (rb"-rw-------              8 2026/11/30 11:26:38 d/back\slash", Item(r"d/back\slash", 8)),
+        (rb"drwxr-xr-x          4,096 2026/11/30 11:26:38 d", None),
+        (rb"lrwxrwxrwx              3 2026/11/30 11:26:38 l -> b", None),
+        (rb"-rw-r--r--              1 2026/11/30 11:26:38 new\#012line", None),
+        (b"-rw-r--r--              1 2026/11/30 11:26:38 \xff", None),
+        (b"receiving file list ... done", None),
+    ],
+)
+def test_rsync_reads_its_list(line: bytes, item: Item | None) -> None:
+    """Regular files only, whose names are exact."""
+    assert rsync().read_file(line + b"\n") == item
+
+
+@pytest.mark.parametrize(
+    ("words", "file", "source"),
+    [
+        (["-a", "/home/ann", "/c"], "ann/x", "/home/ann/x"),
+        (["-a", "/home/ann/", "/c"], "x/y", "/home/ann/x/y"),
+        (["-rt", "/home/ann/.", "/c"], "x", "/home/ann/x"),
+        (["-aR", "/home/ann", "/c"], "home/ann/x", "/home/ann/x"),
+        (["-aR", "/home/./.ann/", "/c"], ".ann/x", "/home/.ann/x"),
+        (["-aR", "/home/ann/./", "/c"], "x", "/home/ann/x"),
+        (["-a", "--files-from=/l", "/home/ann", "/c"], "x/y", "/home/ann/x/y"),
+        (["-a", "/", "/c"], "etc/x", "/etc/x"),
+        (["-a", "/home/ann", "/etc", "/c"], "etc/x", "/etc/x"),
+        (["-a", "/home/ann", "/c"], "anna/x", None),
+        (["-a", "/home/ann", "/srv/ann", "/c"], "ann/x", None),
+    ],
+)
+def test_rsync_names_the_source_of_a_file(words: list[str], file: str, source: str | None) -> None:
+    """None where two sources could be it, since only one of them came over."""
+    way = rsync().way(["rsync", *words], 0, {})
+    assert rsync().source(way, Item(file, 1)) == source
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["-a", "nas:/home", "/c"], "on another machine"),
+        (["-a", "rsync://nas/home", "/c"], "on another machine"),
+        (["-r", "/a", "/c"], "do not keep the times"),
+        (["-a", "--no-times", "/a", "/c"], "do not keep the times"),
+        (["-a", "--remove-source-files", "/a", "/c"], "in place"),
+        (["-a", "--read-batch=/b", "/c"], "in place"),
+        (["-a", "/a"], "in place"),
+        (["-a", "/a", "rsync://ann:geheim@nas/c"], "holds a password"),
+    ],
+)
+def test_a_copy_of_rsync_that_cannot_be_compared_says_why(words: list[str], why: str) -> None:
+    """As the second half of a sentence."""
+    with pytest.raises(ValueError, match=why):
+        rsync().way(["rsync", *words], 0, {})
+
+
+@pytest.mark.parametrize(
+    ("address", "first"),
+    [
+        ("/c/", "/c/./a"),
+        ("/", "/./a"),
+        ("nas:", "nas:././a"),
+        ("nas:c/", "nas:c/./a"),
+        ("nas::m", "nas::m/./a"),
+        ("rsync://nas/m/c", "rsync://nas/m/c/./a"),
+    ],
+)
+def test_rsync_restores_from_every_kind_of_place(address: str, first: str) -> None:
+    """Options for the connection are kept, names are words of their own."""
+    way = rsync().way(["rsync", "-a", "-e", "ssh -p 22", "--password-file=/pw", "/a", address], 0, {})
+    argv = rsync().restore(way, "", [Item("a", 1), Item("-b", 1)], "/tmp/x")
+    assert argv[:3] == ["rsync", "--rsh=ssh -p 22", "--password-file=/pw"]
+    assert argv[argv.index("--") + 1] == first
+    assert argv[-1] == "/tmp/x/"
+    assert ("-s" in argv) == (":" in address)

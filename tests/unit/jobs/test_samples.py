@@ -79,10 +79,37 @@ def test_other_bytes_of_an_untouched_source_differ(pair: tuple[Path, Path]) -> N
     assert compare(pair[0], str(pair[1]), item(pair[1], touched=True)) is Match.CHANGED
 
 
-def test_another_size_or_time_is_a_change(pair: tuple[Path, Path]) -> None:
-    """Not a failure."""
+def test_other_bytes_and_another_size_or_time_are_a_change(pair: tuple[Path, Path]) -> None:
+    """Not a failure; the same bytes are a proof also where the source was only touched."""
+    os.utime(pair[1], ns=(0, 2_000_000_000))
+    assert compare(pair[0], str(pair[1]), item(pair[1])) is Match.SAME
+    pair[1].write_bytes(b"abd")
     os.utime(pair[1], ns=(0, 2_000_000_000))
     assert compare(pair[0], str(pair[1]), item(pair[1])) is Match.CHANGED
+    pair[1].write_bytes(b"abcd")
+    assert compare(pair[0], str(pair[1]), item(pair[1])) is Match.CHANGED
+
+
+@pytest.mark.parametrize(
+    ("restored_ns", "source_ns", "match"),
+    [
+        (1_000_000_000, 1_500_000_007, Match.DIFFERS),  # tar, and most remotes: whole seconds
+        (4_000_000_000, 5_900_000_007, Match.DIFFERS),  # FAT: two of them
+        (1_120_000_000, 1_129_999_999, Match.DIFFERS),  # exFAT
+        (1_000_000_000, 2_000_000_001, Match.CHANGED),
+        (4_000_000_000, 6_000_000_001, Match.CHANGED),
+        (1_120_000_000, 1_130_000_001, Match.CHANGED),
+        (1_000_000_007, 1_000_003_100, Match.CHANGED),
+    ],
+)
+def test_a_time_that_was_kept_coarsely_counts_as_far_as_it_goes(
+    pair: tuple[Path, Path], restored_ns: int, source_ns: int, match: Match
+) -> None:
+    """Damage on a FAT disk is not taken for a change of the source."""
+    pair[0].write_bytes(b"abd")
+    os.utime(pair[0], ns=(0, restored_ns))
+    os.utime(pair[1], ns=(0, source_ns))
+    assert compare(pair[0], str(pair[1]), Item("/f", 3)) is match
 
 
 def test_a_source_that_is_away_is_gone(pair: tuple[Path, Path]) -> None:

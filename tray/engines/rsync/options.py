@@ -16,8 +16,8 @@ _GRAMMAR = grammar(
     log-file-format password-file early-input bwlimit stop-after time-limit stop-at write-batch only-write-batch read-batch
     protocol iconv checksum-seed config rsync-path dparam""",
     switches="""v:verbose q:quiet n:dry-run i:itemize-changes h:human-readable a:archive r:recursive d:dirs V:version
-    P:progress relative no-relative backup update inplace append append-verify links copy-links copy-unsafe-links safe-links
-    hard-links perms executability acls xattrs owner group devices specials times atimes open-noatime crtimes omit-dir-times
+    P:progress R:relative no-relative backup update inplace append append-verify links copy-links copy-unsafe-links safe-links
+    hard-links perms executability acls xattrs owner group devices specials t:times atimes open-noatime crtimes omit-dir-times
     omit-link-times super fake-super sparse preallocate write-devices whole-file no-whole-file checksum one-file-system
     existing ignore-existing remove-source-files delete delete-before delete-during delete-delay delete-after delete-excluded
     ignore-missing-args delete-missing-args ignore-errors force partial delay-updates prune-empty-dirs numeric-ids
