@@ -4,7 +4,7 @@ Only `main` prints errors and chooses their exit codes. A module holds one comma
 `Command` with its name in capitals: `tray.cli.control.PAUSE` is `backup-tray pause`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,3 +38,10 @@ class Command:
 
 def no_arguments(parser: "ArgumentParser") -> None:
     """Declare that there are no arguments."""
+
+
+def nearest(word: str, known: "Iterable[str]") -> "list[str]":
+    """Return the one of the *known* words that *word* probably means; an empty list if none is near."""
+    from difflib import get_close_matches  # only after a typing mistake
+
+    return get_close_matches(word, list(known), 1)

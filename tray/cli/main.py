@@ -9,7 +9,7 @@ from importlib import import_module
 from io import TextIOWrapper
 
 from tray import __version__, last_resort
-from tray.cli import Command
+from tray.cli import Command, nearest
 from tray.core.errors import BackupTrayError, UnexpectedError, UsageError
 
 COMMANDS = {
@@ -156,6 +156,4 @@ def _introduce_log() -> None:
 
 def _nearest(word: str) -> str:
     """Return a question for the command that *word* probably means, as the beginning of a hint; "" if none is near."""
-    from difflib import get_close_matches  # only after a typing mistake
-
-    return "".join(f"Did you mean `backup-tray {name}`? " for name in get_close_matches(word, COMMANDS, 1))
+    return "".join(f"Did you mean `backup-tray {name}`? " for name in nearest(word, COMMANDS))

@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from tray.cli import Command
+from tray.cli import Command, nearest
 from tray.core.errors import UsageError
 
 
@@ -65,9 +65,21 @@ def _in_words(message: str) -> str:
         return f"{match[1]}: {match[2]} is no whole number."
     if match := re.fullmatch(r"the following arguments are required: (.*)", message, re.DOTALL):
         return f"Something is missing: {match[1]}."
-    return f"{message[:1].upper()}{message[1:]}."
+    return f"{message[:1].upper()}{message[1:]}{'' if message.endswith('?') else '.'}"
 
 
 class _Parser(ArgumentParser):
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def] # as argparse has it
+        """Refuse unknown arguments here, where it is known to which part of the command they were given."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"there is no {unknown[0]!r} here{self._nearest(unknown[0])}")
+        return known, unknown
+
+    def _nearest(self, word: str) -> str:
+        return "".join(
+            f". Did you mean {name!r}?" for name in nearest(word.partition("=")[0], self._option_string_actions)
+        )
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(_in_words(message), next=f"Look at the options: `{self.prog} --help`.")

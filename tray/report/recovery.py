@@ -21,7 +21,7 @@ from tray.engines import recovery
 from tray.engines.base import Engine
 from tray.jobs import configured, passwords
 from tray.report import facts
-from tray.wording import escape
+from tray.wording import both_times, escape
 
 _ANSWER_SECONDS = 10
 _PRIVATE = "It opens the whole backup: let no other person read this sheet, and keep it in a safe."
@@ -63,7 +63,7 @@ def sheet(places: Places, name: str, *, with_password: bool = False) -> facts.Sh
         tone="none",
         sign="!",
         word="Keep it away from this machine",
-        under=[f"Made on {clock.to_text(clock.now_ms())} on the machine {escape(socket.gethostname())}. Print it."],
+        under=[f"Made {both_times(clock.now_ms())} on the machine {escape(socket.gethostname())}. Print it."],
         blocks=[
             facts.Facts("The backup", list(_rows(backup))),
             facts.Facts("The password", list(_password(backup, with_password=with_password))),

@@ -93,6 +93,12 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
         (["audit", "redact", "x"], "SEQ: 'x' is no whole number."),
         (["history", "--limit", "many"], "--limit: 'many' is no whole number."),
         (["audit"], "Something is missing: PART."),
+        (["status", "--jsno"], "There is no '--jsno' here. Did you mean '--json'?"),
+        (["status", "home"], "There is no 'home' here."),
+        (
+            ["jobs", "add", "x", "--evry", "1d"],
+            "Did you mean '--every'?\n  next: Look at the options: `backup-tray jobs add --help`",
+        ),
     ],
 )
 def test_what_the_parser_refuses_is_said_in_words(
