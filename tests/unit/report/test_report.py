@@ -306,7 +306,7 @@ class _Seen(HTMLParser):
         self.text += data
 
 
-@pytest.mark.parametrize("arguments", [(), EVERYTHING, ("--entries",)])
+@pytest.mark.parametrize("arguments", [(ended(500).run,), EVERYTHING, ("--entries",)])
 def test_html_is_whole_in_itself_and_runs_nothing(places: Places, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """The file loads nothing and runs nothing, whatever names are in it, and a screen reader can use it."""
     months(places, 20)
