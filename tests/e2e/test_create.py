@@ -1,6 +1,7 @@
 """The first backup without a screen: a user answers on a terminal, or a script gives options."""
 
 import json
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +71,9 @@ def test_a_script_gives_the_answers_as_options(tree: Path, tmp_path: Path, monke
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert "backup-tray backup mine" in done.stdout
+    sheet = tmp_path / "bt" / "config" / "recovery" / "mine.pdf"
+    assert str(sheet) in done.stdout
+    assert (sheet.read_bytes()[:5], stat.S_IMODE(sheet.stat().st_mode)) == (b"%PDF-", 0o600)
     assert status()["last"] is None, "nothing ran"
     assert tray("backup", "mine").returncode == 0
     monkeypatch.setenv("RESTIC_PASSWORD", "from the vault")

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from pypdf import PdfReader
 
 from tests.e2e.desktop import Desktop, desktop
 from tests.e2e.program import make_tree, start, started_itself
+from tests.e2e.test_takeover import OWN_CRONTABS
 from tests.e2e.webdriver import Driven, driven
 from tests.waiting import wait_for
 from tray.audit.store import AuditLog
@@ -41,7 +43,7 @@ def desk(short: Path, tmp_path: Path) -> Iterator[Desktop]:
 @pytest.fixture
 def window(desk: Desktop, tmp_path: Path) -> Iterator[Driven]:
     """The window on an installation that has seen nothing yet."""
-    with driven(tmp_path / "w", desk.env, fed=False) as made:
+    with driven(tmp_path / "w", desk.env, fed=False, mount=OWN_CRONTABS) as made:
         try:
             yield made
         finally:
@@ -75,7 +77,7 @@ def _fill(window: Driven, source: Path, repository: Path) -> str:
 def test_the_first_backup_from_the_empty_page_to_its_verified_record(
     window: Driven, places: Places, short: Path
 ) -> None:
-    """Six clicks after the empty page there is an encrypted copy, a saved job, a record, and the line that makes it nightly."""
+    """Six clicks after the empty page there is an encrypted copy, a saved job, a record, a proof, a sheet and a schedule."""
     source, repository = make_tree(short / "Documents"), short / "disk" / "backup"
     repository.parent.mkdir()
     window.wait("h1", "No backups performed")
@@ -86,11 +88,19 @@ def test_the_first_backup_from_the_empty_page_to_its_verified_record(
     window.click("#go")
 
     window.wait("h1", "home: succeeded")
-    text = window.text()
-    assert "This job does not run by itself yet" in text
-    assert "15 2 * * *" in text
-    assert "backup home" in text
-    assert password not in text
+    assert "This job does not run by itself yet" in window.read("#card-schedule")
+    window.click("#set-schedule")
+    assert "30 20 * * *" in window.read("#card-schedule", "Scheduled")
+    window.wait("#card-proof .tag", "Proven")
+    assert "restored and compared" in window.read("#card-proof")
+    window.keep("window-job.png")
+    assert password not in window.text()
+    sheet = places.config / "recovery" / "home.pdf"
+    assert str(sheet) in window.read("#card-sheet")
+    assert stat.S_IMODE(sheet.stat().st_mode) == 0o600
+    words = "".join(page.extract_text() for page in PdfReader(sheet).pages)
+    assert "restic" in words
+    assert password not in words
 
     job = tomllib.loads(places.config_file.read_text())["jobs"]["home"]
     secret = Path(job["password_file"])

@@ -1,6 +1,7 @@
 """Drive the real window as a user does: selenium, WebKitWebDriver, the real page."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from urllib3.exceptions import ReadTimeoutError
 
 from tests.e2e import automated
 from tests.e2e.trays import keep
+from tests.mounts import mounted
 from tests.waiting import wait_for
 from tray.core.model import Status
 
@@ -43,9 +45,12 @@ class Driven:
         folder: For the launcher, the statuses and the printed output.
         env: The environment of a desktop, with BACKUP_TRAY_HOME.
         fed: The test sets the status (`push`); otherwise the window shows the real one.
+        mount: Shell commands that give the window mounts of its own.
     """
 
-    def __init__(self, folder: Path, env: Mapping[str, str], page: str = "dashboard", *, fed: bool = True) -> None:
+    def __init__(
+        self, folder: Path, env: Mapping[str, str], page: str = "dashboard", *, fed: bool = True, mount: str = ""
+    ) -> None:
         self.folder = folder
         self._times = folder / "times"
         self._pid_file, self._fifo = folder / "window.pid", folder / "statuses"
@@ -55,8 +60,11 @@ class Driven:
             os.mkfifo(self._fifo)
             self.env[automated.STATUSES] = str(self._fifo)
         self._launcher = folder / "launch"
-        words = f'exec "{sys.executable}" -m tests.e2e.automated {page} "$@" 2>"{folder}/window.err"'
-        self._launcher.write_text(f"#!/bin/sh\n{words}\n")
+        words = f'"{sys.executable}" -m tests.e2e.automated {page} "$@" 2>"{folder}/window.err"'
+        if mount:  # the driver's own variable may not reach it through sudo
+            kept = shlex.join(mounted(mount, "env", *(f"{name}={value}" for name, value in self.env.items())))
+            words = f'{kept} WEBKIT_INSPECTOR_SERVER="$WEBKIT_INSPECTOR_SERVER" {words}'
+        self._launcher.write_text(f"#!/bin/sh\nexec {words}\n")
         self._launcher.chmod(0o755)
         self._fed = fed
         self._feed: Any = None
@@ -211,11 +219,17 @@ class Driven:
 
 @contextmanager
 def driven(
-    folder: Path, env: Mapping[str, str], first: Status | None = None, page: str = "dashboard", *, fed: bool = True
+    folder: Path,
+    env: Mapping[str, str],
+    first: Status | None = None,
+    page: str = "dashboard",
+    *,
+    fed: bool = True,
+    mount: str = "",
 ) -> Iterator[Driven]:
     """Run a window under control for as long as the block lasts."""
     folder.mkdir(parents=True, exist_ok=True)
-    window = Driven(folder, env, page, fed=fed)
+    window = Driven(folder, env, page, fed=fed, mount=mount)
     try:
         window.start(first)
         yield window

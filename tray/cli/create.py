@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tray.cli import Command, run, schedule
+from tray.cli.jobs import sheet
 from tray.cli.options import from_here
 from tray.config.jobs import Job
 from tray.core import ourselves
@@ -56,7 +57,7 @@ def _create(args: Namespace) -> int:
         job = _make(here, args)
     except EOFError:
         raise UsageError("Nothing was created.", why="The questions were not answered.", next=step) from None
-    _explain(job)
+    _explain(here, job)
     code = 0 if args.no_run else _first_run(here, job)
     when = args.schedule if args.yes or args.schedule is not None else _asked_times()
     if when is not None:
@@ -166,14 +167,21 @@ def _password_in(file: Path) -> str:
         ) from error
 
 
-def _explain(job: Job) -> None:
-    """Tell the user about the new job, and how to run it every night."""
+def _explain(here: Places, job: Job) -> None:
+    """Tell the user about the new job, write its recovery sheet, and say where that is."""
     name = escape(shlex.quote(job.name))
     print(f"\nThe job {escape(job.name)} and its repository {escape(str(job.repository))} are made.")
     print(f"  its password is kept in   {escape(str(job.password_file))}")
     print(f"  to run it now             backup-tray backup {name}")
-    print(f"  to restore it elsewhere   backup-tray jobs sheet {name} --output recovery.pdf   (print it)")
     print(f"  to run it every night     backup-tray schedule {name} --on 2:15")
+    try:
+        print(f"  its recovery sheet is in  {escape(str(sheet.keep(here, job.name)))}")
+    except (BackupTrayError, OSError) as error:
+        why = error.why if isinstance(error, BackupTrayError) else f"{error.strerror}."
+        print(f"  the recovery sheet could not be written: {escape(why)}")
+        print(f"  to write it               backup-tray jobs sheet {name} --output recovery.pdf")
+    print("Print the sheet, write the password on it, and keep it away from this machine: if this machine is lost, the")
+    print("password that it keeps is lost with it, and without the password every file of the backup is lost.")
 
 
 CREATE = Command(

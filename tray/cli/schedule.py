@@ -111,12 +111,12 @@ def _lines(schedule: Schedule) -> list[str]:
 
 def _promise(schedule: Schedule) -> str:
     """Return when a new schedule does not start the job, and the remedy."""
-    if schedule.by == "cron":
-        return "Cron does not catch up on a start that it missed because the machine was off."
-    caught_up = "A start that is missed because the machine is off or asleep is caught up once."
-    if systemd.lingers():
-        return caught_up
-    return f"{caught_up}\nIt starts only while you are logged in. To have it start always: `backup-tray schedule --linger`."
+    sentence, needs_login = reading.promise(schedule)
+    if not needs_login:
+        return sentence
+    return (
+        f"{sentence}\nIt starts only while you are logged in. To have it start always: `backup-tray schedule --linger`."
+    )
 
 
 def _delay(text: str | None) -> int | None:

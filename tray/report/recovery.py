@@ -4,11 +4,14 @@ It holds the password only if the user asks for that. Nothing of it is on record
 """
 
 import os
+import re
 import shlex
 import shutil
 import socket
 import subprocess
+import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from tray import __version__, engines
 from tray.config.jobs import DEFAULT_ENGINE, Job
@@ -73,6 +76,13 @@ def sheet(places: Places, name: str, *, with_password: bool = False) -> facts.Sh
         rests=None,
         closing=f"Backup Tray {__version__}. Make it again after each change: backup-tray jobs sheet {escape(shlex.quote(name))}",
     )
+
+
+def kept(places: Places, name: str) -> Path:
+    """Return the file in which the recovery sheet of the job *name* is kept on this machine; nothing is made."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:60]
+    mark = "" if plain == name else f"-{zlib.crc32(name.encode('utf-8', 'surrogateescape')):08x}"
+    return places.config / "recovery" / f"{plain or 'job'}{mark}.pdf"
 
 
 def _backup(job: Job) -> _Backup:

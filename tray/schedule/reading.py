@@ -51,6 +51,14 @@ def look(places: Places) -> list[Schedule]:
     return [standing[job] for job in sorted(standing)]
 
 
+def promise(schedule: Schedule) -> tuple[str, bool]:
+    """Return a sentence about a start that *schedule* misses, and whether the job starts only during a login."""
+    if schedule.by == "cron":
+        return "Cron does not catch up on a start that it missed because the machine was off.", False
+    caught_up = "A start that is missed because the machine is off or asleep is caught up once."
+    return caught_up, not systemd.lingers()
+
+
 def _of_systemd(places: Places, known: Mapping[str, Schedule]) -> dict[str, Schedule]:
     manager = Systemd.ours()
     scheduled = manager.scheduled()

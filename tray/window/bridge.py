@@ -85,15 +85,19 @@ def answer(call: Call, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the reply to the page: {"value": ...} or {"error": {code, what, why, next, field}}; never a traceback."""
     try:
         return {"value": call.answer(**checked(call, arguments))}
-    except BackupTrayError as error:
-        return {"error": {**error.facts(), "field": getattr(error, "field", "")}}
-    except OSError as error:
-        about = f"The system said so about {error.filename}." if error.filename else "The system said so."
-        return {"error": _facts(f"{error.strerror or 'The system refused it'}.", about)}
     except Exception as error:
-        _log.exception("a call from the page failed")
-        why = f"This is a mistake of ours ({type(error).__name__})."
-        return {"error": _facts("Something went wrong inside Backup Tray.", why)}
+        return {"error": facts(error)}
+
+
+def facts(error: Exception) -> dict[str, Any]:
+    """Return the keys of *error* for the page, with its `field`; never a traceback."""
+    if isinstance(error, BackupTrayError):
+        return {**error.facts(), "field": getattr(error, "field", "")}
+    if isinstance(error, OSError):
+        about = f"The system said so about {error.filename}." if error.filename else "The system said so."
+        return _facts(f"{error.strerror or 'The system refused it'}.", about)
+    _log.error("a call from the page failed", exc_info=error)
+    return _facts("Something went wrong inside Backup Tray.", f"This is a mistake of ours ({type(error).__name__}).")
 
 
 def checked(call: Call, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,6 +160,13 @@ def one_of(*words: str) -> Check:
         return value
 
     return check
+
+
+def flag(value: object) -> bool:
+    """Check for a yes or a no."""
+    if not isinstance(value, bool):
+        raise ValueError("a yes or a no is needed")
+    return value
 
 
 def number(value: object) -> int:

@@ -1,24 +1,23 @@
 """List every question that a page may ask, with the check of every argument. A page can reach nothing else."""
 
 import shutil
-import subprocess
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from tray import wording
-from tray.config.jobs import DEFAULT_ENGINE
 from tray.core import clock
-from tray.core.errors import BackupStartError, EngineMissingError
-from tray.core.model import Control
+from tray.core.errors import BackupTrayError, EngineMissingError
+from tray.core.model import CHECK, Control, shown_name
 from tray.core.paths import Places
 from tray.jobs import configured, first_backup
 from tray.status import control, marking
-from tray.window import audit_page, bridge, export, lists, run_pages, verification, view
+from tray.window import audit_page, bridge, export, lists, run_pages, verification
 from tray.window.bridge import Call
+from tray.window.job_page import Jobs
 from tray.window.status_feed import Feed
 
-_PATH = 4096
+_PATH, _NAME = 4096, 80
 PROGRESS_SECONDS = 0.2
 
 
@@ -43,7 +42,8 @@ class Desk(Protocol):
 
 def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
     """Return every call by its name."""
-    setup, writer = Setup(places, feed, desk), export.Writer(desk.choose_file)
+    writer, jobs = export.Writer(desk.choose_file), Jobs(places, desk.tell_ended)
+    setup, of_job = Setup(places, feed, desk, jobs), {"job": bridge.text(_NAME)}
     return {
         "shown": Call(desk.shown, {}),
         "retry": Call(feed.again, {}),
@@ -80,13 +80,21 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
         ),
         "forget": Call(lambda run: marking.forget_of(places, run), {"run": export.whole_run}),
         "guide": Call(_guide, {}),
+        "job": Call(jobs.page, of_job),
+        "back_up": Call(jobs.back_up, of_job),
+        "prove_job": Call(jobs.check, of_job),
+        "schedule": Call(jobs.schedule, {**of_job, "when": bridge.text(200)}),
+        "unschedule": Call(jobs.unschedule, of_job),
+        "linger": Call(jobs.linger, of_job),
+        "keep_sheet": Call(jobs.keep_sheet, of_job),
+        "save_sheet": Call(writer.of_job, {**of_job, "with_password": bridge.flag}),
         "create_form": Call(setup.form, {}),
         "new_password": Call(lambda: {"password": first_backup.generate_password()}, {}),
         "choose_folder": Call(setup.choose, {}),
         "create_backup": Call(
             setup.create,
             {
-                "name": bridge.text(80),
+                "name": bridge.text(_NAME),
                 "sources": bridge.texts(100, _PATH),
                 "repository": bridge.text(_PATH),
                 "password": bridge.text(1024),
@@ -116,8 +124,8 @@ def _guide() -> list[dict[str, str]]:
 class Setup:
     """The page Create First Backup, which makes one at a time."""
 
-    def __init__(self, places: Places, feed: Feed, desk: Desk) -> None:
-        self._places, self._feed, self._desk = places, feed, desk
+    def __init__(self, places: Places, feed: Feed, desk: Desk, jobs: Jobs) -> None:
+        self._places, self._feed, self._desk, self._jobs = places, feed, desk, jobs
         self._choosing, self._creating = threading.Lock(), threading.Lock()
 
     def form(self) -> dict[str, Any]:
@@ -142,21 +150,30 @@ class Setup:
             self._choosing.release()
 
     def create(self, name: str, sources: list[str], repository: str, password: str) -> dict[str, Any]:
-        """Make repository and job, start it, and return the next steps."""
+        """Make repository and job, start it with the test afterwards, and write the recovery sheet.
+
+        The answer names the job, the last run and the last check of that name before, if there were any; and why there is no
+        sheet, if it could not be written.
+        """
         with self._creating:
             job = first_backup.create_first_backup(
                 self._places, name=name, sources=sources, repository=repository, password=password
             )
-            before = self._last_run(job.name)
-            process = configured.start(self._places, job)
-        threading.Thread(target=self._reap, args=(job.name, process), daemon=True, name="reap").start()
+            before, checked = self._last_run(job.name), self._last_run(shown_name(job.name, CHECK))
+            self._jobs.back_up(job.name, then_check=True)
+        try:
+            export.keep_sheet(self._places, job.name)
+            problem = None
+        except (BackupTrayError, OSError) as error:
+            problem = bridge.facts(error)
+        shown, check = wording.escape(job.name), wording.escape(shown_name(job.name, CHECK))
         return {
             "job": job.name,
-            "shown": wording.escape(job.name),
+            "shown": shown,
+            "check": check,
             "before": before,
-            "route": view.route(job.engine or DEFAULT_ENGINE, job.repository),
-            "cron": configured.cron_line(job),
-            "password_file": wording.escape(str(job.password_file)),
+            "checked": checked,
+            "problem": problem,
         }
 
     def _last_run(self, job: str) -> str | None:
@@ -164,7 +181,3 @@ class Setup:
         status = self._feed.status
         known = () if status is None else status.jobs
         return next((item.last.run for item in known if item.job == job and item.last is not None), None)
-
-    def _reap(self, job: str, process: "subprocess.Popen[bytes]") -> None:
-        code = process.wait()
-        self._desk.tell_ended(job, BackupStartError(job, code).facts() if code else None)

@@ -14,6 +14,8 @@ from typing import Any, Final
 from tray import wording
 from tray.core import clock, ourselves
 from tray.core.errors import ExportFailedError
+from tray.core.paths import Places, private
+from tray.report import recovery
 from tray.window import bridge, lists
 
 FORMATS: Final = {"pdf": "PDF", "csv": "CSV", "html": "HTML", "jsonl": "JSON Lines"}
@@ -44,7 +46,12 @@ class Writer:
 
     def of_run(self, run: str, kind: str) -> dict[str, Any]:
         """Write the report of *run* to the file that the user chooses; see `_write`."""
-        return self._write([run], kind, f"backup-report-{wording.short_id(run)}")
+        return self._write(["report", run, f"--format={kind}"], kind, f"backup-report-{wording.short_id(run)}")
+
+    def of_job(self, job: str, with_password: bool) -> dict[str, Any]:
+        """Write the recovery sheet of *job* to the file that the user chooses; see `_write`."""
+        password = ["--with-password"] if with_password else []
+        return self._write(["jobs", "sheet", job, *password], "pdf", f"recovery-sheet-{_plain(job)}")
 
     def of_filter(self, fields: lists.Fields, what: str, kind: str) -> dict[str, Any]:
         """Write the runs or entries of a filter to the file that the user chooses; see `_write`.
@@ -58,9 +65,9 @@ class Writer:
         now = clock.now_ms()
         chosen = lists.options(fields if what == "entries" else {**fields, "action": ""}, now)
         scope = ["--entries", *chosen] if what == "entries" else chosen or [_EVER]
-        return self._write(scope, kind, f"backup-{what}-{clock.local(now):%Y-%m-%d}")
+        return self._write(["report", *scope, f"--format={kind}"], kind, f"backup-{what}-{clock.local(now):%Y-%m-%d}")
 
-    def _write(self, arguments: Sequence[str], kind: str, name: str) -> dict[str, Any]:
+    def _write(self, command: Sequence[str], kind: str, name: str) -> dict[str, Any]:
         """Return {"path": where it was written}, or {"path": None} if the user chose nothing or is choosing already.
 
         Raises:
@@ -75,10 +82,28 @@ class Writer:
             file, force = Path(path), ["--force"]  # the dialog has asked whether it may be replaced
             if not file.suffix:
                 file, force = file.with_suffix(f".{kind}"), []  # the dialog asked about another name
-            _run(["report", *arguments, f"--format={kind}", f"--output={file}", *force])
+            _run([*command, f"--output={file}", *force])
         finally:
             self._busy.release()
         return {"path": wording.escape(str(file))}
+
+
+def keep_sheet(places: Places, job: str) -> Path:
+    """Write the recovery sheet of *job*, without its password, to its private file on this machine, and return that.
+
+    Raises:
+        ExportFailedError: It was not written.
+        OSError: Its folder cannot be made.
+    """
+    file = recovery.kept(places, job)
+    private(places.config)
+    private(file.parent)
+    _run(["jobs", "sheet", job, f"--output={file}", "--force"])
+    return file
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:60] or "job"
 
 
 def _run(arguments: Sequence[str]) -> None:

@@ -23,9 +23,10 @@ from tray.ipc import endpoint
 
 SOCKET = "window.sock"
 """The name of the socket in the runtime folder."""
-PAGES = ("dashboard", "history", "audit", "verify", "create", "guide", "report", "log", "cancel", "entry")
+PAGES = ("dashboard", "history", "audit", "verify", "create", "guide", "report", "log", "cancel", "entry", "job")
 _OF_A_RUN = ("report", "log", "cancel")
 _PAGE = re.compile(r"([a-z]{1,16})(?:/(last|[0-9a-f][0-9a-f-]{0,35}))?", re.ASCII)
+_JOB = re.compile(r"job/(?:[A-Za-z0-9._~!*'()-]|%[0-9A-F]{2}){1,600}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
 _LINE = 1024
 _PATIENCE = 5.0
@@ -38,11 +39,14 @@ def page_of(text: str) -> str:
 
     A page about a run that names none ("report"), or "last", is about the last run; "details" is another word for "log".
     "verify" is the page "audit" with a check that starts at once. "cancel" is the Dashboard with the question whether a live
-    run shall be cancelled. "entry" is about the entry of the audit log whose number it names.
+    run shall be cancelled. "entry" is about the entry of the audit log whose number it names, "job" about the job of a name,
+    which is written as in an address: "job/my%20papers".
 
     Raises:
         UsageError: There is no such page.
     """
+    if _JOB.fullmatch(text):
+        return text
     match = _PAGE.fullmatch(text)
     if match:
         name, run = {"details": "log"}.get(match[1], match[1]), match[2]
@@ -51,11 +55,12 @@ def page_of(text: str) -> str:
         if name == "entry":
             if run is not None and _NUMBER.fullmatch(run):
                 return f"entry/{run}"
-        elif name in PAGES and (run is None or (name in _OF_A_RUN and run != "last")):
+        elif name in PAGES and name != "job" and (run is None or (name in _OF_A_RUN and run != "last")):
             return name if run is None else f"{name}/{run}"
     raise UsageError(
         f"There is no page {text[:80]!r}.",
-        why=f"The pages are {', '.join(PAGES)}; report, log and cancel also take a run, as in `report/RUN`, and entry its number.",
+        why=f"The pages are {', '.join(PAGES)}; report, log and cancel also take a run, as in `report/RUN`, entry its number, "
+        "and job its name.",
         next="Open the first one: `backup-tray window dashboard`.",
     )
 

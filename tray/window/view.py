@@ -149,6 +149,7 @@ def live(run: LiveRun) -> dict[str, Any]:
     return {
         "run": run.run,
         "job": wording.escape(run.job),
+        "what": wording.escape(run.kind),
         "route": route(run.engine, run.repository),
         "activity": wording.activity(run),
         "phase": "" if run.phase is Phase.COPYING or not run.tracked else run.phase.value.capitalize(),

@@ -1,5 +1,6 @@
 """Reports that the window writes: by a process of its own, and with nothing from the page that could be an option."""
 
+import stat
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from tests.waiting import wait_for
 from tray.audit.search import conditions
 from tray.core import ourselves
 from tray.core.errors import ExportFailedError
+from tray.core.paths import Places
 from tray.window import bridge, export, lists
 
 RUN = "0190aaaa-0000-7000-8000-000000000001"
@@ -58,6 +60,32 @@ def test_a_report_of_a_run_goes_where_the_person_chose(process: Process, tmp_pat
         f"--output={tmp_path}/mine.pdf",
         "--force",
     ]
+
+
+@pytest.mark.parametrize(("with_password", "more"), [(False, []), (True, ["--with-password"])])
+def test_a_recovery_sheet_holds_the_password_only_if_the_user_asks(
+    with_password: bool, more: list[str], process: Process, tmp_path: Path
+) -> None:
+    """The sheet is a PDF under the job's name."""
+    proposed: list[str] = []
+
+    def ask(name: str, _kind: str) -> str:
+        proposed.append(name)
+        return str(tmp_path / "sheet.pdf")
+
+    assert export.Writer(ask).of_job("my docs", with_password) == {"path": str(tmp_path / "sheet.pdf")}
+    assert proposed == ["recovery-sheet-my-docs.pdf"]
+    output = f"--output={tmp_path}/sheet.pdf"
+    assert process.seen == [*ourselves.command("jobs", "sheet", "my docs"), *more, output, "--force"]
+
+
+def test_the_sheet_on_this_machine_is_private_and_no_two_jobs_share_one(process: Process, places: Places) -> None:
+    """Its folder is made for this user alone; names that differ only in signs keep sheets of their own."""
+    files = {export.keep_sheet(places, name) for name in ("home", "my docs", "my-docs", "../x", "…")}
+    assert len(files) == 5
+    assert {file.parent for file in files} == {places.config / "recovery"}
+    assert stat.S_IMODE((places.config / "recovery").stat().st_mode) == 0o700
+    assert "--with-password" not in process.seen
 
 
 def test_a_name_without_an_ending_gets_the_right_one(process: Process, tmp_path: Path) -> None:

@@ -2,17 +2,21 @@
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.e2e import statuses
 from tests.waiting import wait_for
 from tray.config.jobs import Job
+from tray.config.saving import save_job
+from tray.core import ourselves
 from tray.core.errors import UsageError
 from tray.core.model import Status
 from tray.core.paths import Places, expand
-from tray.jobs import configured, first_backup
-from tray.window import bridge, calls, instance
+from tray.jobs import first_backup
+from tray.window import bridge, calls, export, instance
+from tray.window.job_page import Jobs
 from tray.window.status_feed import Feed
 
 
@@ -27,6 +31,8 @@ from tray.window.status_feed import Feed
         ("report/last", "report"),
         ("details/last", "log"),
         ("entry/17", "entry/17"),
+        ("job/home", "job/home"),
+        ("job/my%20papers", "job/my%20papers"),
     ],
 )
 def test_a_page_has_one_spelling(text: str, page: str) -> None:
@@ -50,6 +56,12 @@ def test_a_page_has_one_spelling(text: str, page: str) -> None:
         "entry/",
         "entry/-1",
         "entry/1f",
+        "job",
+        "job/",
+        "job/my papers",
+        "job/%0a",
+        "job/a/b",
+        "job/last\n",
         "entry/" + "1" * 16,
         "x" * 5000,
     ],
@@ -105,6 +117,12 @@ def feed(status: Status | None = None) -> Feed:
     return made
 
 
+def setup(places: Places, desk: Desk | None = None, status: Status | None = None) -> calls.Setup:
+    """The form's back end."""
+    desk = desk or Desk()
+    return calls.Setup(places, feed(status), desk, Jobs(places, desk.tell_ended))
+
+
 class Process:
     """A backup that ends with *code*."""
 
@@ -123,15 +141,21 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
 
     def create(places: Places, **inputs: object) -> Job:
         seen.update(inputs)
-        return Job(
+        job = Job(
             name=str(inputs["name"]),
             sources=("/home/me",),
             repository="/media/backup",
             password_file="/c/home.password",
         )
+        save_job(places, job)
+        return job
+
+    def start(verb: str, *_: str) -> Process:
+        return Process(int(str(seen.get(verb, 0))))
 
     monkeypatch.setattr(first_backup, "create_first_backup", create)
-    monkeypatch.setattr(configured, "start", lambda *_: Process(int(str(seen.get("exit", 0)))))
+    monkeypatch.setattr(ourselves, "start", start)
+    monkeypatch.setattr(export, "keep_sheet", lambda *_: Path("/c/recovery/home.pdf"))
     return seen
 
 
@@ -139,13 +163,13 @@ def test_the_form_begins_with_a_name_that_is_free_and_a_new_password(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two backups never get one name by default, and two forms never show one password."""
-    form = calls.Setup(places, feed(), Desk()).form()
+    form = setup(places).form()
     assert form["name"] == "home"
     assert form["sources"] == [expand("~")]  # root's own home, whatever HOME says
-    assert form["password"] != calls.Setup(places, feed(), Desk()).form()["password"]
+    assert form["password"] != setup(places).form()["password"]
     places.config.mkdir(parents=True, mode=0o700)
     places.config_file.write_text('version = 1\n[jobs.home]\nsources = ["/a"]\nrepository = "/b"\n')
-    assert calls.Setup(places, feed(), Desk()).form()["name"] == "home-2"
+    assert setup(places).form()["name"] == "home-2"
 
 
 def test_without_restic_the_form_names_the_command_that_brings_it(
@@ -153,54 +177,70 @@ def test_without_restic_the_form_names_the_command_that_brings_it(
 ) -> None:
     """The user is not shown a form that cannot work."""
     monkeypatch.setenv("PATH", "/nowhere")
-    problem = calls.Setup(places, feed(), Desk()).form()["problem"]
+    problem = setup(places).form()["problem"]
     assert problem is not None
     assert "apt install restic" in problem["next"]
 
 
-def test_a_backup_that_was_made_is_started_and_says_what_comes_next(places: Places, asked: dict[str, object]) -> None:
-    """The inputs go to the back end as they are; the page gets the line for cron and where the password is."""
+def test_a_backup_that_was_made_is_started_and_then_restored_as_a_test(
+    places: Places, asked: dict[str, object]
+) -> None:
+    """The inputs go to the back end as they are; the page hears of the end of the backup and of the test."""
     desk = Desk()
-    made = calls.Setup(places, feed(), desk).create("home", ["/home/me"], "/media/backup", "correct horse")
+    made = setup(places, desk).create("home", ["/home/me"], "/media/backup", "correct horse")
     assert asked == {
         "name": "home",
         "sources": ["/home/me"],
         "repository": "/media/backup",
         "password": "correct horse",
     }
-    assert "backup home" in made["cron"]
-    assert made["password_file"] == "/c/home.password"
+    assert (made["job"], made["check"], made["problem"]) == ("home", "home (check)", None)
     assert "correct horse" not in str(made)
-    wait_for(lambda: desk.told == [("home", None)], what="the end to be told")
+    ended = [("home", None), ("home (check)", None)]
+    wait_for(lambda: sorted(desk.told) == ended, what="both ends to be told")
+
+
+def test_a_backup_stands_also_where_its_sheet_cannot_be_written(
+    places: Places, asked: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page says why there is no sheet; repository, job and first run stay."""
+
+    def refuse(*_: object) -> Path:
+        raise PermissionError(13, "Permission denied", "/c/recovery")
+
+    monkeypatch.setattr(export, "keep_sheet", refuse)
+    made = setup(places).create("home", ["/home/me"], "/media/backup", "pw")
+    assert (made["job"], "Permission denied" in made["problem"]["what"]) == ("home", True)
 
 
 def test_an_older_run_of_that_name_is_not_taken_for_the_first_backup(places: Places, asked: dict[str, object]) -> None:
     """The page waits for the run that it started, even where a job of that name was seen before."""
     old = statuses.ended("home")
-    made = calls.Setup(places, feed(statuses.judged(old)), Desk()).create("home", ["/home/me"], "/media/backup", "pw")
+    made = setup(places, status=statuses.judged(old)).create("home", ["/home/me"], "/media/backup", "pw")
     assert made["before"] == old.run
 
 
 def test_a_backup_that_ends_badly_is_told_to_the_page(places: Places, asked: dict[str, object]) -> None:
-    """If the process dies before anything is on record, the page does not wait for ever."""
-    asked["exit"] = 1
+    """If the process dies before anything is on record, the page does not wait for ever, and no test follows."""
+    asked["backup"] = 1
     desk = Desk()
-    calls.Setup(places, feed(), desk).create("home", ["/home/me"], "/media/backup", "pw")
-    wait_for(lambda: desk.told, what="the end to be told")
-    error = desk.told[0][1]
+    setup(places, desk).create("home", ["/home/me"], "/media/backup", "pw")
+    wait_for(lambda: len(desk.told) == 2, what="the end to be told")
+    error = dict(desk.told)["home"]
     assert error is not None
+    assert dict(desk.told)["home (check)"] is None
     assert "backup-tray backup home" in error["next"]
 
 
 def test_only_one_folder_dialog_is_open_at_a_time(places: Places) -> None:
     """Impatient clicks do not pile up dialogs."""
     desk = Desk()
-    setup = calls.Setup(places, feed(), desk)
+    form = setup(places, desk)
     answers: list[dict[str, str | None]] = []
-    waiting = threading.Thread(target=lambda: answers.append(setup.choose()))
+    waiting = threading.Thread(target=lambda: answers.append(form.choose()))
     waiting.start()
-    wait_for(setup._choosing.locked, what="the dialog")
-    assert setup.choose() == {"path": None}
+    wait_for(form._choosing.locked, what="the dialog")
+    assert form.choose() == {"path": None}
     desk.go_on.set()
     waiting.join(5)
     assert answers == [{"path": "/home/me"}]

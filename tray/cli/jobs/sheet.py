@@ -1,11 +1,12 @@
 """Print the recovery sheet of a job: `backup-tray jobs sheet`."""
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from tray.cli import Command
 from tray.cli.report import as_pdf
 from tray.core.errors import UsageError
-from tray.core.paths import places
+from tray.core.paths import Places, places, private
 from tray.report import create, recovery, save
 from tray.wording import escape
 
@@ -19,6 +20,21 @@ def _register(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
     parser.add_argument("--with-password", action="store_true", help="put the password itself on the sheet")
+
+
+def keep(here: Places, job: str) -> Path:
+    """Write the recovery sheet of *job*, without its password, to its private file on this machine, and return that.
+
+    Raises:
+        JobNotFoundError, ConfigError: The job is not configured, or not well.
+        ReportUnwritableError, UnsafeFolderError, OSError: The file cannot be written.
+    """
+    file = recovery.kept(here, job)
+    private(here.config)
+    private(file.parent)
+    order = create.Order(run=None, given={}, format="pdf", pdf=as_pdf)
+    save.put(file, create.drawn(order, recovery.sheet(here, job)), force=True)
+    return file
 
 
 def _sheet(args: Namespace) -> int:

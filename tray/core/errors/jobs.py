@@ -147,15 +147,15 @@ class UnknownEngineError(UsageError):
 
 
 class BackupStartError(BackupTrayError):
-    """The process of a backup that the window started ended badly; if the run is on record, that says more."""
+    """The process of a backup or a check that the window started ended badly; if the run is on record, that says more."""
 
     code = "ERROR_BACKUP_START"
 
-    def __init__(self, job: str, exit_code: int) -> None:
+    def __init__(self, job: str, exit_code: int, verb: str = "backup") -> None:
         super().__init__(
-            "The backup ended badly.",
+            f"The {verb} ended badly.",
             why=f"Its process ended with exit code {exit_code}.",
-            next=f"See why in a terminal: `backup-tray backup {job}`.",
+            next=f"See why in a terminal: `backup-tray {verb} {shlex.quote(job)}`.",
         )
         self.job, self.process_exit_code = job, exit_code
 

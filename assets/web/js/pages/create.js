@@ -5,11 +5,9 @@
   const { el } = BT;
   const find = (id) => document.getElementById(id);
   let form = null; // what the form began with
-  let made = null; // the job once it is started
   let problem = null;
   let busy = false;
   let sources = [];
-  const ends = new Map(); // how the processes ended that were started here
 
   const field = (id, label, hint, ...inside) =>
     el("div", { class: "field" }, el("label", { for: id }, label), inside, hint && el("p", { class: "hint", id: `${id}-hint` }, hint));
@@ -44,24 +42,6 @@
     el("label", { class: "inline" }, el("input", { type: "checkbox", id: "kept" }), "I have kept it"),
     el("p", { class: "buttons" }, el("button", { type: "submit", class: "main", id: "go", disabled: true, "aria-describedby": "missing" }, "Create and start the first backup"), BT.go("dashboard", "Cancel")),
     el("p", { class: "hint", id: "missing" }));
-
-  const started = () => {
-    const live = BT.status && BT.status.runs.find((run) => run.job === made.shown);
-    const job = BT.status && BT.status.jobs.find((one) => one.job === made.shown);
-    const done = !live && job && job.last && job.last.run !== made.before && job.last;
-    made.problem = ends.get(made.job) || null;
-    const title = done ? done.title : live ? `${live.activity}` : made.problem ? "The backup did not start" : "The first backup is starting…";
-    return [BT.hero(done ? done.kind : made.problem ? "fail" : "run", title, BT.sub(made.route)),
-      made.problem && !done && BT.problem(made.problem),
-      live && [el("h2", {}, "Running now"), BT.live(live)],
-      done && [el("h2", {}, "Result"), el("div", { class: "card" }, el("div", { class: "row" }, BT.tag(done.kind, done.word), el("span", { class: "grow mute" }, done.at), BT.runButtons(done)), BT.figures(done), done.reason && el("p", { class: "note" }, BT.words(done.reason)))],
-      el("h2", {}, "What comes next"),
-      el("div", { class: "card" },
-        el("p", {}, el("b", {}, "This job does not run by itself yet."), " To have it run every night at a quarter past two, open your table of jobs with ", el("b", {}, "crontab -e"), " and add this line:"),
-        BT.copybox(made.cron, "the line for crontab"),
-        el("p", { class: "note" }, `Its password is in ${made.password_file}, which only you can read.`)),
-      el("p", { class: "buttons" }, BT.go("dashboard", "Dashboard", { class: "main" }))];
-  };
 
   const redoSources = () => BT.morph(find("source-rows"), sourceRows());
   const typed = () => find("kind-typed").checked;
@@ -124,22 +104,15 @@
     refresh();
   };
 
-  // Python calls this when the process of the backup has ended by itself.
-  BT.ended = (job, error) => {
-    ends.set(job, error);
-    if (BT.place.page === "create") BT.draw();
-  };
-
   BT.pages.create = {
     title: "Create First Backup",
     nav: "dashboard",
-    live: true,
     help: [
       "Choose the folders to protect and a folder on another disk to keep the copies in. Backup Tray makes a restic repository there, encrypted with the password, and runs the first backup.",
       "Keep the password in a second place: a password manager, or paper. Without it the backup is lost for good.",
-      "The job does not run by itself until you add the line that is shown afterwards."],
+      "After the first backup a few of its files are restored and compared, as a test. The page that follows asks when the job is to run by itself, and holds the recovery sheet: print it, and keep it away from this machine."],
     open: async () => {
-      made = problem = null;
+      problem = null;
       busy = false;
       form = null;
       form = await BT.call("create_form");
@@ -161,13 +134,12 @@
       find("go").textContent = "Creating the repository…";
       find("form-problem").replaceChildren();
       try {
-        made = await BT.call("create_backup", {
+        const made = await BT.call("create_backup", {
           name: find("name").value.trim(), sources: sources.map((path) => path.trim()).filter(Boolean),
           repository: find("repository").value.trim(), password: typed() ? find("password").value : form.password });
-        form = null;
-        BT.draw(true);
-        const title = find("title");
-        if (title) title.focus();
+        BT.begin(made.shown, made.before, made.problem);
+        BT.begin(made.check, made.checked, null);
+        await BT.visit(BT.jobPage(made.job));
       } catch (error) {
         busy = false;
         find("go").textContent = "Create and start the first backup";
@@ -176,7 +148,6 @@
       }
     },
     draw: () => {
-      if (made) return started();
       if (!form) return BT.hero("none", "Create First Backup", BT.sub("One moment."));
       return [BT.back("dashboard", "Dashboard"),
         BT.hero("none", "Create First Backup", BT.sub("An encrypted copy of your folders, made with restic. It takes a minute to set up.")),

@@ -54,7 +54,7 @@
       el("td", { class: run ? "figure" : "figure nothing", "data-label": run ? "Last run" : null, title: run ? run.at : null }, run ? [when(run), el("span", { class: "mute" }, run.duration)] : "–"),
       el("td", { class: job.backup ? "figure" : "figure nothing", "data-label": job.backup ? "Last good" : null, title: job.good_at || null }, job.backup ? [BT.status.old && job.good_at ? job.good_at : job.good, job.proven && !BT.status.old && el("span", { class: "mute", title: job.proof }, job.proven)] : "–"),
       el("td", { class: run ? "figure" : "figure nothing", "data-label": run ? "Size" : null }, run ? [run.size, el("span", { class: "mute", title: run.added_how || null }, run.grown)] : "–"),
-      el("td", { class: "end" }, job.leads && BT.go(`report/${job.leads}`, "Report", { class: "link", "aria-label": `Report of ${job.job}` }),
+      el("td", { class: "end" }, job.backup && !job.system && BT.go(BT.jobPage(job.job), "Manage", { class: "link", "aria-label": `Manage ${job.job}` }), job.leads && BT.go(`report/${job.leads}`, "Report", { class: "link", "aria-label": `Report of ${job.job}` }),
         (job.live || job.leads) && BT.go(`log/${job.live || job.leads}`, "Log", { class: "link", "aria-label": `Log of ${job.job}` }),
         !["ok", "run"].includes(job.kind) && !attended(BT.status).includes(job.forget) && forget(job)));
   };

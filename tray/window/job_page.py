@@ -1,0 +1,174 @@
+"""Answer the page of one job: how it stands, and its buttons for a run, a check, the schedule and the recovery sheet."""
+
+import os
+import threading
+from collections.abc import Callable
+from subprocess import Popen
+from typing import Any
+
+from tray import wording
+from tray.config.jobs import DEFAULT_ENGINE, Job
+from tray.core import clock, ourselves
+from tray.core.errors import BackupStartError, BackupTrayError, JobNotFoundError, SchedulerError
+from tray.core.model import CHECK, shown_name
+from tray.core.paths import Places
+from tray.jobs import configured, ways
+from tray.report import recovery
+from tray.schedule import change, reading, systemd
+from tray.status.schedules import Schedule
+from tray.window import export, view
+from tray.wording.expectations import moment
+
+USUAL_TIME = "20:30"
+"""The time that the page proposes, as the terminal does."""
+_NOTHING_PROVEN = 1
+"""The exit code of a check that had no file to compare; the record of its run says why."""
+
+Tell = Callable[[str, dict[str, str] | None], None]
+"""Takes the name under which runs are shown when the process of one ended, and the error if it ended badly."""
+
+
+class Jobs:
+    """The answers about single jobs. A process that was started here is followed to its end, which *tell* gets."""
+
+    def __init__(self, places: Places, tell: Tell) -> None:
+        self._places, self._tell = places, tell
+        self._scheduling = threading.Lock()
+
+    def page(self, job: str) -> dict[str, Any]:
+        """Return how the configured *job* stands; of one that is not configured only that.
+
+        Raises:
+            ConfigError: The configuration is broken, or the job is.
+        """
+        try:
+            known = configured.find(self._places, job)
+        except JobNotFoundError:
+            return {"job": job, "shown": wording.escape(job), "check": shown_name(job, CHECK), "configured": False}
+        sheet = recovery.kept(self._places, known.name)
+        return {
+            "job": known.name,
+            "shown": wording.escape(known.name),
+            "check": wording.escape(shown_name(known.name, CHECK)),
+            "configured": True,
+            "runnable": known.runnable,
+            "route": view.route(known.engine or DEFAULT_ENGINE, known.repository),
+            "password_file": wording.escape(known.password_file or ""),
+            "unprovable": _unprovable(known),
+            "sheet": wording.escape(str(sheet)) if sheet.exists() else "",
+            "usual": USUAL_TIME,
+            "schedule": self._schedule(known.name),
+            "watched": wording.escape(known.watched or ""),
+        }
+
+    def back_up(self, job: str, *, then_check: bool = False) -> None:
+        """Start *job*; if it succeeds and *then_check* is set, restore a few of its files afterwards.
+
+        Raises:
+            JobNotFoundError, ConfigError: It is not configured, or not well.
+        """
+        known = configured.find(self._places, job)
+        process = configured.start(self._places, known)
+        self._follow(known.name, "backup", process, (lambda: self.check(job)) if then_check else None)
+
+    def check(self, job: str) -> None:
+        """Start a check of *job*: a few of its files are restored and compared.
+
+        Raises:
+            JobNotFoundError, ConfigError, CheckImpossibleError: It cannot be checked.
+        """
+        known = configured.find(self._places, job)
+        ways.access(known, os.environ)
+        self._follow(known.name, "check", ourselves.start("check", known.name), None)
+
+    def schedule(self, job: str, when: str) -> dict[str, Any]:
+        """Have the system's scheduler start *job* at the times that *when* names, and return the page.
+
+        Raises:
+            WhenError, SchedulerError, JobNotFoundError, ConfigError: It cannot be done; nothing has changed then.
+        """
+        with self._scheduling:
+            change.set_up(self._places, job, on=when)
+        return self.page(job)
+
+    def unschedule(self, job: str) -> dict[str, Any]:
+        """Take the schedule of *job* away, and return the page.
+
+        Raises:
+            NotScheduledError, SchedulerError: It cannot be done.
+        """
+        with self._scheduling:
+            change.remove(self._places, job)
+        return self.page(job)
+
+    def linger(self, job: str) -> dict[str, Any]:
+        """Let this user's timers run without a login, and return the page of *job*.
+
+        Raises:
+            SchedulerError: The system does not let this user do so.
+        """
+        systemd.let_linger()
+        return self.page(job)
+
+    def keep_sheet(self, job: str) -> dict[str, Any]:
+        """Write the recovery sheet of *job* to its private file on this machine, and return the page.
+
+        Raises:
+            ExportFailedError: It was not written.
+        """
+        export.keep_sheet(self._places, job)
+        return self.page(job)
+
+    def _schedule(self, job: str) -> dict[str, Any] | None:
+        """Return how the schedule of *job* stands, as the scheduler says now; None without one."""
+        try:
+            known = {schedule.job: schedule for schedule in reading.look(self._places)}
+        except SchedulerError:
+            return None
+        return _schedule_words(known[job], clock.now_ms()) if job in known else None
+
+    def _follow(self, job: str, verb: str, process: "Popen[bytes]", then: Callable[[], None] | None) -> None:
+        name = job if verb == "backup" else shown_name(job, CHECK)
+
+        def wait() -> None:
+            code = process.wait()
+            fine = code == 0 or (verb == "check" and code == _NOTHING_PROVEN)
+            error = None if fine else BackupStartError(job, code, verb).facts()
+            if then is not None:
+                failure = _failure(then) if code == 0 else None
+                if code != 0 or failure is not None:  # no check has begun
+                    self._tell(wording.escape(shown_name(job, CHECK)), failure)
+            self._tell(wording.escape(name), error)
+
+        threading.Thread(target=wait, daemon=True, name=f"{verb} {job}").start()
+
+
+def _failure(act: Callable[[], None]) -> dict[str, str] | None:
+    """Do *act*, and return why it failed; None if it did not."""
+    try:
+        act()
+    except BackupTrayError as error:
+        return error.facts()
+    return None
+
+
+def _unprovable(job: Job) -> dict[str, str] | None:
+    """Return why no file of *job* can be restored for a check; None if one can."""
+    try:
+        ways.access(job, os.environ)
+    except BackupTrayError as error:
+        return error.facts()
+    return None
+
+
+def _schedule_words(schedule: Schedule, now_ms: int) -> dict[str, Any]:
+    promise, needs_login = reading.promise(schedule)
+    return {
+        "times": wording.escape("; ".join(schedule.times)),
+        "by": wording.escape(schedule.title),
+        "next": "" if schedule.next_ms is None else moment(schedule.next_ms, now_ms),
+        "promise": promise,
+        "needs_login": needs_login and not schedule.fault,
+        "fault": wording.escape(schedule.fault),
+        "repair": wording.escape(schedule.repair),
+    }
