@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
 from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any, TypeVar
@@ -161,6 +162,7 @@ def secondary(table: Table) -> dict[str, Any]:
             "stalled_after", lambda _: config.stalled_after(table.table, table.fault), None
         ),
         "check": table.or_default("check", lambda _: _check(table), None),
+        "off_until_ms": table.or_default("off_until", lambda _: _off_until(table), None),
     }
 
 
@@ -225,6 +227,17 @@ def _zone(table: Table) -> str:
 
 
 @cache
+def _off_until(table: Table) -> int:
+    """Return when the day begins on which the job is on again, in the job's time zone."""
+    value = table.table["off_until"]
+    try:
+        day = value if type(value) is date else date.fromisoformat(value)
+        zone = zones.zone(_zone(table) if "zone" in table.table else None)
+        return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()) * 1000
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        raise table.fault("off_until", '`off_until` must be a date such as "2026-12-24"') from error
+
+
 def _is_zone(name: str) -> bool:
     try:
         zones.zone(name)

@@ -51,6 +51,7 @@ class Job:
         password_command: Command line that prints the repository's password, instead of `password_file`.
         environment_file: File with a line `NAME=VALUE` for each variable that the command needs, mode 0600.
         enabled: Whether the job is to run; one that is not is neither started by a schedule nor expected.
+        off_until_ms: The job is not to run before this moment; None: it has no such end.
         rhythm: "stated" if `every` or `on` says how often the job runs, else "learn" or "off".
         every_ms: Time from one run to the next.
         on: Times of the runs, as OnCalendar of systemd (several, one a line) or as five fields of cron.
@@ -96,6 +97,11 @@ class Job:
     matches: tuple[str, ...] = ()
     stalled_after: float | None = None
     check: "CheckSettings | None" = None
+    off_until_ms: int | None = None
+
+    def is_off(self, now_ms: int) -> bool:
+        """Whether the job is neither to be started by a schedule nor expected: for good, or until a date that has not come."""
+        return not self.enabled or (self.off_until_ms is not None and now_ms < self.off_until_ms)
 
     @property
     def check_every_ms(self) -> int | None:
@@ -115,7 +121,7 @@ class Job:
 
 KEYS = (
     *("engine", "sources", "excludes", "repository", "password_file", "password_command", "environment_file"),
-    *("options", "command", "enabled", "every", "on", "rhythm", "zone", "delay", "max_age"),
+    *("options", "command", "enabled", "off_until", "every", "on", "rhythm", "zone", "delay", "max_age"),
     *("conditions", "before", "after"),
     *("keep_logs", "notify", "watched", "matches", "stalled_after", "check"),
 )

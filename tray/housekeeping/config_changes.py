@@ -10,6 +10,7 @@ import re
 import secrets
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,8 @@ def _clean(value: Any) -> Any:
             return [_clean(item) for item in value]
         case dict():
             return {key: HIDDEN if is_secret_name(str(key)) else _clean(item) for key, item in value.items()}
+        case date() | time():  # TOML knows them, JSON does not
+            return value.isoformat()
         case _:
             return value
 

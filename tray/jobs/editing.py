@@ -121,6 +121,24 @@ def edit(places: Places, name: str, values: Mapping[str, Any]) -> Job:
     return _set(places, name, {**others, **values}, "job changed")
 
 
+def disable(places: Places, name: str, until: str | None = None, *, on: bool = False) -> Job:
+    """Turn the job *name* off, up to the day *until* if there is one; or, with *on*, turn it on again. The entry says which.
+
+    Raises:
+        JobNotFoundError, JobChangeError, ConfigError, OSError: As `edit`.
+    """
+    _must_be(known(places), name)
+    words = "job enabled" if on else "job disabled" if until is None else f"job off until {until}"
+    values = {"enabled": False if until is None and not on else None, "off_until": until}
+
+    def change(text: str) -> str:
+        changed = saving.with_keys(text, name, values)
+        return changed if tomllib.loads(changed)["jobs"][name] else saving.without(changed, name)
+
+    _save(places, (name,), words, change)
+    return jobs.load(places).jobs.get(name) or Job(name)
+
+
 def remove(places: Places, name: str) -> None:
     """Take the job *name* out of config.toml. Its runs stay on record; later ones are judged by the rhythm that they show.
 

@@ -26,13 +26,14 @@ class Rhythm:
     """When a job is meant to run, as the configuration or the job's scheduler states it. Without arguments: learnt.
 
     Attributes:
-        kind: "stated" (by `every_ms` or `on`), "learn" or "off" (not judged).
+        kind: "stated" (by `every_ms` or `on`), "learn", "off" (not judged) or "disabled" (not to run).
         every_ms: Distance of two runs, counted from the start of the last good one.
         on: OnCalendar expressions, one a line, or a cron line of five fields, or a name such as "@daily".
         zone: IANA name of the time zone of `on` and of the job's days; None for the machine's.
         max_age_ms: The ceiling; None for 7 days or three periods, whichever is more.
         max_age_off: There is no ceiling.
         delay_ms: RandomizedDelaySec of the timer that starts the job.
+        from_ms: The job was off until then, or is, if disabled; nothing was missed before. 0: it was not, or has no end.
         from_text: The timer, crontab or profile that states the rhythm, for users.
     """
 
@@ -43,6 +44,7 @@ class Rhythm:
     max_age_ms: int | None = None
     max_age_off: bool = False
     delay_ms: int = 0
+    from_ms: int = 0
     from_text: str | None = None
 
 

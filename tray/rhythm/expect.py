@@ -63,14 +63,19 @@ def _judged(
 ) -> Expectation:
     """Judge a job by its rhythm, the ceiling and the run that goes on, without the silence before *after_ms*."""
     since = goods[-1][1] if goods else first_ms
+    resumed_ms = rhythm.from_ms if since < rhythm.from_ms <= now_ms else None
+    after_ms = max(after_ms, resumed_ms or 0)
     judged: Expectation | None = None
+    if rhythm.kind == "disabled":
+        return Expectation(Word.DISABLED, off_until_ms=rhythm.from_ms or None, valid_until_ms=rhythm.from_ms)
     if rhythm.kind == "off":
         judged = Expectation(Word.OFF)
     elif rhythm.every_ms or rhythm.on:
         judged = stated.judge(rhythm, goods, first_ms, awake, now_ms, after_ms)
     if judged is None:
         judged = learn.judge(_zone(rhythm.zone), goods, first_ms, awake, now_ms, after_ms)
-    judged = replace(judged, awake_ms=awake.between(since, now_ms), last_good_ms=goods[-1][1] if goods else None)
+    last_ms = goods[-1][1] if goods else None
+    judged = replace(judged, awake_ms=awake.between(since, now_ms), last_good_ms=last_ms, off_until_ms=resumed_ms)
     judged = _with_ceiling(judged, rhythm, max(since, after_ms), now_ms)
     if running_since_ms is not None:
         judged = _with_run(judged, goods, awake, now_ms, min(running_since_ms, now_ms))

@@ -77,8 +77,9 @@ def take(places: Places, job: Job, *, scheduled: bool, patience: float = PATIENC
 
 def _unmet(places: Places, job: Job, patience: float) -> Unmet | None:
     """Return why a scheduled start is skipped, None if it is not."""
-    if not job.enabled:
-        return _DISABLED
+    if job.is_off(clock.now_ms()):
+        end = job.off_until_ms if job.enabled else None
+        return _DISABLED if end is None else Unmet("disabled", f"The job is off until {clock.local(end):%Y-%m-%d}.")
     deadline = clock.monotonic() + patience
     while True:
         reason = _running(places, job)

@@ -20,7 +20,6 @@ from tray.status.job_histories import History
 from tray.status.kept_files import Settings
 
 _MINUTE_MS = 60_000
-_OFF = Rhythm("off")
 _UNJUDGED = "Backup Tray made a mistake of its own, so it is not known when the next backup is due"
 
 Key = tuple[str, str]
@@ -76,11 +75,11 @@ class Expectations:
         """
         configured = settings.configured
         known = {(job.job, job.kind): job for job in jobs if job.last.user is None and job.kind != DRY_RUN}
-        rhythms = {key: _rhythm(configured.jobs.get(_owner(key)), key[1]) for key in known}
+        rhythms = {key: rhythm_of(configured.jobs.get(_owner(key)), key[1], now_ms) for key in known}
         for name, job in configured.jobs.items():
             for key in ((name, BACKUP), (f"{name} ({CHECK})", CHECK)):
                 if key not in rhythms and not history.is_forgotten(name, settings.changed_ms):
-                    rhythms[key] = _rhythm(job, key[1])
+                    rhythms[key] = rhythm_of(job, key[1], now_ms)
         begun: dict[Key, int] = {}
         for run in live:
             if run.user is None:
@@ -98,10 +97,7 @@ class Expectations:
             for key, rhythm in rhythms.items()
             if rhythm is not None
         }
-        words = {
-            key: _worded(key, kept, configured.jobs.get(_owner(key)), pasts[key][1], now_ms)
-            for key, kept in self._kept.items()
-        }
+        words = {key: _worded(key, kept, pasts[key][1], now_ms) for key, kept in self._kept.items()}
         faults = settings.concerns().items()
         return words | {key: _broken(why, now_ms) for name, why in faults if (key := (name, BACKUP)) not in known}
 
@@ -134,21 +130,31 @@ def _seen_ms(key: Key, job: JobHistory | None, history: History, now_ms: int) ->
     return end if job.seen_ms is None or job.seen_ms > now_ms + SLACK_MS else max(job.seen_ms, end)
 
 
-def _rhythm(job: Job | None, kind: str) -> Rhythm | None:
+def rhythm_of(job: Job | None, kind: str, now_ms: int) -> Rhythm | None:
     """Return the rhythm of a job's runs of this *kind*; None if nothing is expected of them."""
+    off = job is not None and job.is_off(now_ms)
     if kind == CHECK:
-        check = None if job is None or not job.enabled else job.check
+        check = None if job is None or off else job.check
         if job is None or check is None or check.rhythm == "off":
             return None
-        return Rhythm(check.rhythm, check.every_ms, check.on, job.zone, check.max_age_ms, check.max_age_off)
+        known = Rhythm(check.rhythm, check.every_ms, check.on, job.zone, check.max_age_ms, check.max_age_off)
+        return replace(known, from_ms=job.off_until_ms or 0)
     if kind != BACKUP:
         return None
     if job is None:
         return Rhythm()
-    if not job.enabled:
-        return _OFF
+    if off:
+        return Rhythm("disabled", from_ms=job.off_until_ms or 0 if job.enabled else 0)
     return Rhythm(
-        job.rhythm, job.every_ms, job.on, job.zone, job.max_age_ms, job.max_age_off, job.delay_ms, job.watched
+        job.rhythm,
+        job.every_ms,
+        job.on,
+        job.zone,
+        job.max_age_ms,
+        job.max_age_off,
+        job.delay_ms,
+        job.off_until_ms or 0,
+        job.watched,
     )
 
 
@@ -194,7 +200,7 @@ def _with_waiting(goods: tuple[Run, ...], job: JobHistory | None) -> tuple[Run, 
     return goods
 
 
-def _worded(key: Key, kept: _Kept, job: Job | None, skipped: Skipped, now_ms: int) -> Expected:
+def _worded(key: Key, kept: _Kept, skipped: Skipped, now_ms: int) -> Expected:
     """Return the judgement in words, with the awake time of now."""
     if kept.fault:
         return Expected(kept.expectation, None, f"{_UNJUDGED} ({kept.fault}).", f"{_UNJUDGED} ({kept.fault}).")
@@ -204,11 +210,8 @@ def _worded(key: Key, kept: _Kept, job: Job | None, skipped: Skipped, now_ms: in
         known = kept.expectation
         since = past.first_ms if known.last_good_ms is None else known.last_good_ms
         now = replace(known, awake_ms=kept.awake.between(since, now_ms) // _MINUTE_MS * _MINUTE_MS)
-        disabled = job is not None and not job.enabled
         kept.about = about
-        words = wording.expected(
-            rhythm, now, now_ms, job=_owner(key), check=key[1] == CHECK, disabled=disabled, skipped=skipped
-        )
+        words = wording.expected(rhythm, now, now_ms, job=_owner(key), check=key[1] == CHECK, skipped=skipped)
         kept.words = replace(words, seen=kept.of[3] is not None)
     return kept.words
 

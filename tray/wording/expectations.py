@@ -20,11 +20,9 @@ WORDS = {
     Word.NEVER_RAN: "Never ran",
     Word.UNDATED: "Age not known",
     Word.OFF: "Not expected",
+    Word.DISABLED: "Disabled",
 }
 """How a job stands against its rhythm, as a badge; a job that is fine, or whose rhythm is not known, has its state's word."""
-
-DISABLED = "disabled"
-"""The rhythm of a job that the user has disabled."""
 
 _OF_CHECKS = (
     ("backup", "check"),
@@ -43,7 +41,6 @@ def expected(
     *,
     job: str = "JOB",
     check: bool = False,
-    disabled: bool = False,
     skipped: tuple[int, str] = (0, ""),
 ) -> Expected:
     """Return *known* with its words.
@@ -54,11 +51,12 @@ def expected(
         now_ms: Now.
         job: The job's name, for the command that states its rhythm.
         check: It is about the checks of the job, which prove that its backup can be restored.
-        disabled: The user has disabled the job.
         skipped: How often its conditions kept it from starting since the last good run, and why the last time.
     """
-    if disabled:
-        return Expected(known, DISABLED, None, "The job is disabled, so no backup is expected.")
+    if known.word is Word.DISABLED:
+        end = known.off_until_ms
+        again = "" if end is None else f" From {day(end)} on it is expected again."
+        return Expected(known, off(end), None, f"The job is {off(end)}, so no backup is expected.{again}")
     concern, why, often = _concern(known, now_ms), _why(rhythm, known, now_ms), _often(*skipped)
     for words, of_checks in _OF_CHECKS if check else ():
         why = why.replace(words, of_checks)
@@ -68,6 +66,27 @@ def expected(
     if known.ask is not None and not check:
         why = f"{why} {_question(known.ask)}: `backup-tray jobs edit {shlex.quote(job)} --every {_days(known)}`."
     return Expected(known, _rhythm(rhythm, known), concern, why)
+
+
+def off(until_ms: int | None) -> str:
+    """Return how a job is turned off: "disabled", or "off until 2026-12-24"."""
+    return "disabled" if until_ms is None else f"off until {day(until_ms)}"
+
+
+def day(ms: int) -> str:
+    """Return the day that begins at *ms*, with the time if that is not midnight in the user's zone."""
+    then = clock.local(ms)
+    return f"{then:%Y-%m-%d}" if (then.hour, then.minute) == (0, 0) else f"{then:%Y-%m-%d %H:%M}"
+
+
+def is_disabled(item: JobStatus) -> bool:
+    """Whether the user has turned the job off, and it neither runs nor alarms."""
+    return item.word == Word.DISABLED and item.state is State.NONE
+
+
+def is_on_again(item: JobStatus) -> bool:
+    """Whether the job was off until a date that has come, and has made no good run since."""
+    return item.off_until_ms is not None and item.word != Word.DISABLED
 
 
 def _question(ask: Ask) -> str:
@@ -136,13 +155,13 @@ def moment(ms: int, now_ms: int) -> str:
 def word(item: JobStatus) -> str | None:
     """Return how a job stands against its rhythm as a badge; None where its state's word says more."""
     said = None if item.word is None else WORDS.get(Word(item.word)) if item.word in WORDS else None
-    if item.rhythm == DISABLED and item.state is State.NONE:
-        return "Disabled"
     match item.state:
         case State.OK:
             return said if item.word == Word.DUE else None
         case State.NONE:
-            return said if item.word in (Word.NEVER_RAN, Word.OFF) else None
+            if item.word in (Word.NEVER_RAN, Word.OFF, Word.DISABLED):
+                return said
+            return "On again" if is_on_again(item) else None
         case State.OVERDUE:
             return said
         case State.WARNING:
@@ -151,17 +170,20 @@ def word(item: JobStatus) -> str | None:
 
 
 def next_words(item: JobStatus, now_ms: int) -> str:
-    """Return when the next run of a job that is not late is expected: "next 02:15", "due since 02:15", "expected 02:15"."""
-    if item.rhythm == DISABLED:
-        return ""
+    """Return when the next run of a job that is not late is expected: "next 02:15", "due since 02:15", "off until 2026-12-24"."""
+    if item.word == Word.DISABLED:
+        return "" if item.off_until_ms is None else off(item.off_until_ms)
     if item.word == Word.OFF:
         return "no next one is expected"
+    again = f"was off until {day(item.off_until_ms)}" if item.off_until_ms is not None else ""
     at = "" if item.next_ms is None else moment(item.next_ms, now_ms)
     if not at or item.next_ms is None:
-        return ""
+        return again
     if item.last is None:
-        return f"expected {at}"
-    return f"due since {at}" if item.next_ms <= now_ms else f"next {at}"
+        at = f"expected {at}"
+    else:
+        at = f"due since {at}" if item.next_ms <= now_ms else f"next {at}"
+    return f"{again}, {at}" if again else at
 
 
 def _concern(known: Expectation, now_ms: int) -> str | None:
@@ -188,9 +210,10 @@ def _why(rhythm: "Rhythm", known: Expectation, now_ms: int) -> str:
 def _last(known: Expectation, now_ms: int) -> str:
     if known.word is Word.UNDATED:
         return "The clock was wrong when its last good backup ended, so its age is not known."
+    again = "" if known.off_until_ms is None else f" It was off until {day(known.off_until_ms)}."
     if known.last_good_ms is None:
-        return "It has never made a good backup."
-    return f"Its last good backup ended {moment(known.last_good_ms, now_ms)}, {ago(now_ms, known.last_good_ms)}."
+        return f"It has never made a good backup.{again}"
+    return f"Its last good backup ended {moment(known.last_good_ms, now_ms)}, {ago(now_ms, known.last_good_ms)}.{again}"
 
 
 def _next(rhythm: "Rhythm", known: Expectation, now_ms: int) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tray.core.model import BACKUP, DRY_RUN, JobStatus, Outcome, State, Status, Word
-from tray.wording.expectations import next_words, word
+from tray.wording.expectations import is_disabled, is_on_again, next_words, off, word
 from tray.wording.numbers import ago, count, escape, fit
 from tray.wording.runs import acknowledged, did, ended_word, good_words, join, reason_words
 
@@ -21,6 +21,8 @@ _VERBS = {
 }
 _OF_WORD = {Word.LATE: "late", Word.STILL_RUNNING: "lasting", Word.OLD: "old"}
 _OF_STATE = {State.FAILED: "failed", State.OVERDUE: "overdue", State.STALLED: "stalled"}
+_CALM_WAYS = ("acknowledged", "never good yet", "never ran", "not expected")
+"""The ways of `_calm_way` that come first, in this order."""
 _NOUNS = {"check": "check", "restore": "restore", "prune": "prune", "compact": "compact", DRY_RUN: "dry run"}
 
 
@@ -61,24 +63,32 @@ def fine(status: Status, now_ms: int, units: int) -> tuple[str, str]:
     age = ago(now_ms, _good_ms(oldest))
     if len(backups) == 1:
         return "Your backup is fine", join(f"{name}, {age}", _since(oldest, now_ms))
-    seen = sum(map(acknowledged, backups))
-    unexpected = sum(job.word == Word.OFF and job.state is State.NONE and not acknowledged(job) for job in backups)
-    idle = sum(
-        job.state is State.NONE and job.last is None and job.word != Word.OFF and not acknowledged(job)
-        for job in backups
-    )
-    never = sum(job.state is State.NONE and not acknowledged(job) for job in backups) - unexpected - idle
+    ways = [way for job in backups if (way := _calm_way(job))]
     first = f"{'Both' if len(backups) == 2 else f'All {count(len(backups))}'} backups are fine"
-    if seen or never or unexpected or idle:
-        number = len(backups) - seen - never - unexpected - idle
-        rest = join(
-            f"{count(seen)} acknowledged" if seen else None,
-            f"{count(never)} never good yet" if never else None,
-            f"{count(idle)} never ran" if idle else None,
-            f"{count(unexpected)} not expected" if unexpected else None,
-        )
+    if ways:
+        number = len(backups) - len(ways)
+        rest = join(*(f"{count(ways.count(way))} {way}" for way in sorted(set(ways), key=_by_way)))
         first = f"{count(number)} of {count(len(backups))} backups {'is' if number == 1 else 'are'} fine, {rest}"
     return first, f"Oldest: {name}, {age}"
+
+
+def _calm_way(job: JobStatus) -> str:
+    """Return why a job that neither alarms nor runs is not called fine: "acknowledged", "off until 2026-12-24"; "" if it is."""
+    if acknowledged(job):
+        return _CALM_WAYS[0]
+    if job.state is not State.NONE:
+        return ""
+    if is_disabled(job):
+        return off(job.off_until_ms)
+    if job.word == Word.OFF:
+        return "not expected"
+    if is_on_again(job):
+        return "on again, not run yet"
+    return "never ran" if job.last is None else "never good yet"
+
+
+def _by_way(way: str) -> tuple[int, str]:
+    return (_CALM_WAYS.index(way) if way in _CALM_WAYS else len(_CALM_WAYS)), way
 
 
 def detail(job: JobStatus, now_ms: int) -> str:
@@ -133,7 +143,8 @@ def calm(job: JobStatus, now_ms: int) -> str:
         seen = "acknowledged" if acknowledged(job) else next_words(job, now_ms)
         return join((word(job) or "no backup yet").lower(), seen or None)
     good = good_words(job, now_ms)
-    return join(did(job.about, now_ms), "acknowledged" if job.seen else None, good)
+    end = next_words(job, now_ms) or "disabled" if is_disabled(job) else None
+    return join(did(job.about, now_ms), "acknowledged" if acknowledged(job) else None, good, end)
 
 
 def _since(job: JobStatus, now_ms: int) -> str | None:

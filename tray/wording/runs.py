@@ -68,7 +68,7 @@ def job_word(item: JobStatus) -> str:
 
 def acknowledged(item: JobStatus) -> bool:
     """Whether the user has seen that the job's last run ended badly, or too long ago, or that it never ran."""
-    if not item.seen:
+    if not item.seen or expectations.is_disabled(item):
         return False
     if item.about is None:
         return item.state is State.NONE

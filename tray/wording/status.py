@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from tray.core.dataclass import replace
 from tray.core.model import BACKUP, AuditStanding, Instance, JobStatus, LiveRun, State, Status
 from tray.wording import jobs as of_jobs
+from tray.wording.expectations import is_disabled
 from tray.wording.numbers import ago, count, escape, fit, plural, width
 from tray.wording.runs import (
     NAME_UNITS,
@@ -180,6 +181,8 @@ def _none(status: Status, now_ms: int) -> tuple[str, str]:
     if not ended:
         return NOTHING, "Backup Tray has seen none yet"
     first = "No recent backup is known" if backups else "There is no backup yet"
+    if backups and all(map(is_disabled, backups)):
+        first = "No backup is expected now"
     words = f"{fit(escape(ended[0].job), NAME_UNITS)}: {of_jobs.calm(ended[0], now_ms)}"
     return first, words if backups else f"{words}, which is no backup"
 

@@ -1,6 +1,7 @@
 """`backup-tray jobs`: the list, one job, and the changes as the user types them."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from tests.unit.jobs.test_editing import ran
 from tray.cli.main import main
 from tray.config import jobs
 from tray.config.jobs import Job
+from tray.core import clock
 from tray.core.paths import Places, expand, private
+from tray.status import past_runs
 
 
 def test_all_jobs_are_listed_with_their_faults(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,9 +105,46 @@ def test_a_job_is_made_changed_and_ended(places: Places, capsys: pytest.CaptureF
     assert jobs.load(places).jobs == {}
 
 
+def test_a_job_is_off_until_a_date_which_its_entry_says(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also a job that only the log knows, with a name that holds tags and quotes."""
+    name, day = '<script>"x"', (clock.local(clock.now_ms()) + timedelta(days=30)).date().isoformat()
+    ran(places, name)
+    assert main(["jobs", "disable", name, "--until", day]) == 0
+    assert f'The job <script>"x" is off until {day}: no schedule runs it' in capsys.readouterr().out
+    job = jobs.load(places).jobs[name]
+    assert (job.enabled, job.is_off(clock.now_ms()), job.is_off(job.off_until_ms or 0)) == (True, True, False)
+    with past_runs.reading(places) as log:
+        assert log is not None
+        entry = log.entry(log.head()[0] - 1)
+    assert entry.data["action"] == "config.changed"
+    assert (entry.data["job"], (entry.body or {})["change"]) == (name, f"job off until {day}")
+    assert f'"{day}"' in str((entry.body or {})["changes"])
+    assert main(["jobs", "list"]) == 0
+    assert f"off until {day}" in capsys.readouterr().out
+    assert main(["jobs", "show", name, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["enabled"], facts["off_until"]) == (False, clock.to_text(job.off_until_ms or 0))
+    assert main(["jobs", "disable", name]) == 0
+    assert "off_until" not in places.config_file.read_text()
+    assert main(["jobs", "disable", name, "--until", day]) == 0
+    assert "enabled" not in places.config_file.read_text()
+    assert main(["jobs", "enable", name]) == 0
+    assert "off_until" not in places.config_file.read_text()
+
+
+def test_a_date_without_quotes_is_shown_too(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    """TOML has dates of its own, JSON has not."""
+    private(places.config)
+    places.config_file.write_text('[jobs.home]\ncommand = ["x"]\noff_until = 2099-12-24\n')
+    assert main(["jobs", "show", "home", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["settings"]["off_until"] == "2099-12-24"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["disable", "home", "--until", "2020-01-01"], "that day would change nothing"),
+        (["disable", "home", "--until", "soon"], "A date is written like 2026-12-24"),
         (["edit", "home"], "No key was given"),
         (["edit", "home", "--unset", "evry"], "did you mean 'every'"),
         (["edit", "home", "--before", "tar 'x"], "--before cannot be read"),

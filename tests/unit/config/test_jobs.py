@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,13 @@ GOOD: dict[str, Any] = {
     "matches": ["restic /media/disk/backup"],
     "stalled_after": "2h",
     "check": {"every": "30d"},
+    "off_until": "2026-12-24",
 }
 """Every key that can stand beside the others, with a value that makes sense."""
 
 SECONDARY = {
     *("every", "on", "rhythm", "zone", "delay", "max_age", "keep_logs", "notify", "watched", "matches"),
-    *("stalled_after", "check"),
+    *("stalled_after", "check", "off_until"),
 }
 """Keys whose fault leaves the job running."""
 
@@ -94,6 +96,7 @@ def test_every_key_reaches_the_job() -> None:
         matches=("restic /media/disk/backup",),
         stalled_after=7200.0,
         check=CheckSettings("stated", 30 * DAY_MS),
+        off_until_ms=1_798_066_800_000,
     )
     assert configured.owners == {"restic /media/disk/backup": "home"}
     assert {*GOOD, "command", "on", "rhythm", "password_command"} == {*KEYS}
@@ -113,6 +116,8 @@ def test_every_key_reaches_the_job() -> None:
         ({"command": ["x"]}, "notify", None),
         ({"command": ["x"]}, "engine", None),
         ({"command": ["x"], "check": {"every": "off"}}, "check", CheckSettings()),
+        ({"command": ["x"], "zone": "UTC", "off_until": "2026-12-24"}, "off_until_ms", 1_798_070_400_000),
+        ({"command": ["x"], "zone": "UTC", "off_until": date(2026, 12, 24)}, "off_until_ms", 1_798_070_400_000),
         ({"command": ["x"], "check": {"every": "off"}}, "check_every_ms", None),
         ({"command": ["x"], "check": {"on": "Sun 12:00"}}, "check", CheckSettings("stated", on="Sun 12:00")),
         ({"command": ["x"], "check": {"rhythm": "learn"}}, "check", CheckSettings("learn")),

@@ -11,6 +11,7 @@ from tray import runs
 from tray.audit.store import AuditLog
 from tray.config.jobs import Job
 from tray.core import clock, locks
+from tray.core.dataclass import replace
 from tray.core.errors import AlreadyRunningError
 from tray.core.paths import Places, private
 from tray.recording import skips
@@ -100,6 +101,15 @@ def test_a_disabled_job_is_skipped_by_its_schedule(places: Places) -> None:
     assert on_record(places) == [("run.skipped", "disabled")]
     assert {turn._RUNNING.reason, turn._DISABLED.reason} <= set(skips.REASONS)
     assert turn.take(places, disabled, scheduled=False) is not None
+
+
+def test_a_job_that_is_off_until_a_date_is_skipped_up_to_it(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    """The timer stays as it is, and the job is on again by itself."""
+    now = clock.now_ms()
+    off = Job("home", None, command=("true",), off_until_ms=now + clock.DAY_MS)
+    assert turn.take(places, off, scheduled=True) is None
+    assert f"The job is off until {clock.local(now + clock.DAY_MS):%Y-%m-%d}." in capsys.readouterr().err
+    assert turn.take(places, replace(off, off_until_ms=now), scheduled=True) is not None
 
 
 def test_a_mistake_of_ours_keeps_no_backup_from_running(

@@ -140,14 +140,63 @@ def test_what_is_disabled_or_off_is_said_and_neither_green_nor_late(
     status = source.poll()
     assert [(item.job, item.state, item.word) for item in status.jobs] == [
         ("photos", State.OK, "fine"),
-        ("home", State.NONE, "off"),
+        ("home", State.NONE, "disabled"),
         ("mail", State.NONE, "off"),
     ]
     assert wording.job_word(job(status, "home")) == "Disabled"
     assert wording.job_word(job(status, "mail")) == "Not expected"
-    assert wording.headline(status, world.now).startswith("1 of 3 backups is fine, 2 not expected.")
+    assert wording.headline(status, world.now).startswith("1 of 3 backups is fine, 1 not expected, 1 disabled.")
     world.run("mail", Outcome.FAILED)
     assert source.poll().state is State.FAILED
+
+
+def test_a_job_whose_last_run_failed_is_not_red_while_it_is_disabled(
+    places: Places, world: World, source: StatusSource
+) -> None:
+    """Its failure is said in words; enabled again it alarms as before."""
+    daily(world, range(10), "home", "photos")
+    world.run("home", Outcome.FAILED)
+    assert source.poll().state is State.FAILED
+    configure(places, '[jobs.home]\ncommand = ["true"]\nenabled = false\n')
+    status = source.poll()
+    assert (status.state, job(status, "home").state) == (State.OK, State.NONE)
+    assert "  home    Disabled   failed just now, took 10 min: so; last good just now" in cli_status.text(status)
+    world.log.append([Draft(Action.JOB_SEEN, time_ms=world.now + 1, job="home")])
+    assert wording.job_word(job(source.poll(), "home")) == "Disabled"
+    configure(places, '[jobs.home]\ncommand = ["true"]\n')
+    world.run("home", Outcome.FAILED)
+    assert source.poll().state is State.FAILED
+
+
+@pytest.mark.parametrize("rhythm", ['every = "1d"', 'on = "12:00"', ""])
+def test_a_job_that_is_off_until_a_date_comes_back_by_itself(
+    places: Places, world: World, source: StatusSource, rhythm: str
+) -> None:
+    """Every surface says the date; neither is it green, nor does the silence before the date count after it."""
+    configure(places, f'[jobs.home]\ncommand = ["true"]\n{rhythm}\noff_until = "2026-02-01"\n')
+    daily(world, range(10), "home", "photos")
+    daily(world, range(10, 27), "photos")
+    status = source.poll()
+    assert clock.local(world.now).isoformat().startswith("2026-01-31T12:")
+    home = job(status, "home")
+    assert (status.state, home.state, home.word) == (State.OK, State.NONE, "disabled")
+    assert status.to_json()["jobs"][1]["off_until"] == "2026-01-31T23:00:00.000Z"
+    assert "Disabled   succeeded 17 days ago, took 10 min; off until 2026-02-01" in cli_status.text(status)
+    assert wording.headline(status, world.now).startswith("1 of 2 backups is fine, 1 off until 2026-02-01.")
+    row = next(row for row in view.dashboard(status, world.now)["jobs"] if row["job"] == "home")
+    assert (row["word"], row["next"], row["rhythm"]) == ("Disabled", "off until 2026-02-01", "off until 2026-02-01")
+    world.go(27, 1)
+    world.run("photos")
+    status = source.poll()
+    home = job(status, "home")
+    assert (status.state, home.state, wording.job_word(home)) == (State.OK, State.NONE, "On again")
+    assert "was off until 2026-02-01" in cli_status.text(status)
+    assert "It was off until 2026-02-01." in (home.why or "")
+    daily(world, range(27, 32), "photos")
+    assert job(source.poll(), "home").state is State.OVERDUE
+    world.run("home")
+    home = job(source.poll(), "home")
+    assert (home.state, home.off_until_ms) == (State.OK, None)
 
 
 def test_a_job_with_faulty_settings_is_never_fine(places: Places, world: World, source: StatusSource) -> None:

@@ -152,7 +152,18 @@ def test_every_word_has_an_explanation_and_no_figure_is_made_up(word: Word) -> N
     assert made.why
     assert made.why.endswith(".")
     assert "None" not in made.why
-    assert wording.expected(Rhythm(), Expectation(word), NOW, disabled=True).rhythm == "disabled"
+
+
+@pytest.mark.usefixtures("utc")
+def test_a_job_that_is_off_says_until_when_and_alarms_with_no_rhythm() -> None:
+    """The user decided so; the day on which it ends stands beside it."""
+    for_good = wording.expected(Rhythm("disabled"), Expectation(Word.DISABLED), NOW)
+    assert (for_good.rhythm, for_good.concern) == ("disabled", None)
+    until = wording.expected(Rhythm("disabled"), Expectation(Word.DISABLED, off_until_ms=NOW + 36 * HOUR), NOW)
+    assert until.rhythm == "off until 2026-12-02"
+    assert until.why == (
+        "The job is off until 2026-12-02, so no backup is expected. From 2026-12-02 on it is expected again."
+    )
 
 
 @pytest.mark.usefixtures("utc")
@@ -169,7 +180,13 @@ def test_every_word_has_an_explanation_and_no_figure_is_made_up(word: Word) -> N
         (item(State.OVERDUE, Word.NEVER_RAN), "Never ran", ""),
         (item(State.NONE, Word.NEVER_RAN, next_ms=NOW + DAY), "Never ran", "expected Tue 12:00"),
         (item(State.NONE, Word.OFF, run()), "Not expected", "no next one is expected"),
-        (item(State.NONE, Word.OFF, run(), rhythm="disabled"), "Disabled", ""),
+        (item(State.NONE, Word.DISABLED, run(), rhythm="disabled"), "Disabled", ""),
+        (item(State.NONE, Word.DISABLED, run(), off_until_ms=NOW + 12 * HOUR), "Disabled", "off until 2026-12-01"),
+        (
+            item(State.NONE, Word.FINE, run(), off_until_ms=NOW - 12 * HOUR, next_ms=NOW + HOUR),
+            "On again",
+            "was off until 2026-11-30, next 13:00",
+        ),
         (item(State.FAILED, Word.OVERDUE, run(outcome=Outcome.FAILED)), "Failed", ""),
         (item(State.OK, None, run()), "Fine", ""),
     ],

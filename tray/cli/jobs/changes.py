@@ -2,12 +2,15 @@
 
 import shlex
 from argparse import ArgumentParser, Namespace
+from contextlib import suppress
+from datetime import date, timedelta
 from typing import Any
 
 from tray import wording
 from tray.cli import Command
 from tray.cli.options import from_here
 from tray.config.jobs import CONDITIONS, KEYS, RULES, Job, nearest
+from tray.core import clock
 from tray.core.errors import UsageError
 from tray.core.paths import places
 from tray.jobs import editing
@@ -127,14 +130,35 @@ def _changed(job: Job) -> None:
     print(f"The job {wording.escape(job.name)} is changed.")
 
 
+def _add_disable(parser: ArgumentParser) -> None:
+    _add_name(parser)
+    parser.add_argument(
+        "--until", metavar="DATE", help="only up to this day, on which it is on again by itself: 2026-12-24"
+    )
+
+
 def _disable(args: Namespace) -> int:
-    editing.edit(places(), args.job, {"enabled": False})
-    print(f"The job {wording.escape(args.job)} is disabled: no schedule runs it, and no backup of it is expected.")
+    until = None if args.until is None else _future(args.until, args.job)
+    editing.disable(places(), args.job, until)
+    name, how = wording.escape(args.job), "disabled" if until is None else f"off until {until}"
+    print(f"The job {name} is {how}: no schedule runs it, and no backup of it is expected.")
     return 0
 
 
+def _future(text: str, job: str) -> str:
+    """Return the day that *text* names, which must be one to come."""
+    today = clock.local(clock.now_ms()).date()
+    why = "A date is written like 2026-12-24."
+    with suppress(ValueError):
+        if (day := date.fromisoformat(text)) > today:
+            return day.isoformat()
+        why = f"Today is {today}, so that day would change nothing."
+    step = f"Name a day to come, such as `backup-tray jobs disable {shlex.quote(job)} --until {today + timedelta(14)}`."
+    raise UsageError(f"--until {text!r} cannot be used.", why=why, next=step)
+
+
 def _enable(args: Namespace) -> int:
-    editing.edit(places(), args.job, {"enabled": None})
+    editing.disable(places(), args.job, None, on=True)
     print(f"The job {wording.escape(args.job)} is enabled.")
     return 0
 
@@ -195,7 +219,9 @@ EDIT = Command(
     "backup-tray jobs edit nightly --on '15 2 * * *' --zone Europe/Berlin",
     "backup-tray jobs edit home --unset max_age",
 )
-DISABLE = Command(_add_name, _disable, "backup-tray jobs disable home")
+DISABLE = Command(
+    _add_disable, _disable, "backup-tray jobs disable home", "backup-tray jobs disable home --until 2026-12-24"
+)
 ENABLE = Command(_add_name, _enable, "backup-tray jobs enable home")
 REMOVE = Command(_add_name, _remove, "backup-tray jobs remove home")
 RENAME = Command(_add_rename, _rename, "backup-tray jobs rename 'restic /home to /mnt/backup' home")

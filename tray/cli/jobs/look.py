@@ -8,6 +8,7 @@ from typing import Any
 from tray import config, wording
 from tray.cli import Command
 from tray.config.jobs import LEARN, OFF, Job
+from tray.core import clock
 from tray.core.errors import JobNotFoundError
 from tray.core.paths import Places, places
 from tray.housekeeping import config_changes
@@ -85,7 +86,8 @@ def _facts(known: Known, tables: Mapping[str, Any], name: str) -> dict[str, Any]
     return {
         "job": name,
         "configured": name in known.in_file,
-        "enabled": job is None or job.enabled,
+        "enabled": job is None or not job.is_off(clock.now_ms()),
+        "off_until": None if job is None or job.off_until_ms is None else clock.to_text(job.off_until_ms),
         "runnable": job is not None and job.runnable,
         "recorded": name in known.past,
         "expected": _expected(job),
@@ -98,8 +100,8 @@ def _facts(known: Known, tables: Mapping[str, Any], name: str) -> dict[str, Any]
 
 def _expected(job: Job | None) -> str:
     """Return in words how often the job is expected to run."""
-    if job is not None and not job.enabled:
-        return "disabled"
+    if job is not None and job.is_off(clock.now_ms()):
+        return wording.off(job.off_until_ms if job.enabled else None)
     if job is None or job.rhythm == LEARN:
         return "as it ran so far"
     if job.rhythm == OFF:

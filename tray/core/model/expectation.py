@@ -19,6 +19,7 @@ class Word(StrEnum):
     UNKNOWN = "rhythm not known yet"
     UNDATED = "age not known"
     OFF = "off"
+    DISABLED = "disabled"
 
 
 class Ask(StrEnum):
@@ -54,6 +55,8 @@ class Expectation:
         running_limit_ms: How much awake time that run may take before it is "still running".
         ask: Why to ask for the rhythm, None if there is no reason.
         ask_since_ms: The moment that the question is about; a question that was asked for it need not be asked again.
+        off_until_ms: DISABLED: when the job is on again by itself, None if it is not. Else: it was off until then, and has made no
+            good run since; None in every other case.
         anew: The state that the rhythm demands if the silence is counted from the user's acknowledgement; None if there is none, or
             nothing was missed since.
         valid_until_ms: Nothing changes before this while nothing new is recorded; sleep only moves it later.
@@ -77,6 +80,7 @@ class Expectation:
     running_limit_ms: int | None = None
     ask: Ask | None = None
     ask_since_ms: int | None = None
+    off_until_ms: int | None = None
     anew: State | None = None
     valid_until_ms: int = 0
 

@@ -242,7 +242,9 @@ def _judged(job: JobHistory, running: bool, now_ms: int, concern: str | None, ex
     concern = concern if job.kind == BACKUP and (is_good(job.about) or job.seen) else None
     undated = good is not None and not _dated(job, good, now_ms)
     doubted, demand = undated or concern is not None, _demand(job, good, now_ms, expected)
-    if job.kind == BACKUP:
+    if job.kind == BACKUP and _is(expected, Word.DISABLED):
+        state = State.NONE if concern is None else State.WARNING  # how its last run ended is said, and alarms no more
+    elif job.kind == BACKUP:
         is_off = _is_off(expected)
         fine = not doubted and not is_off and good is not None and not _silent(good, now_ms, expected)
         state = _state_of_backup(job, doubted, demand, is_off=is_off, fine=fine)
@@ -290,6 +292,7 @@ def _facts(expected: Expected | None) -> dict[str, Any]:
         "next_ms": known.next_ms,
         "overdue_since_ms": known.overdue_since_ms,
         "awake_ms": known.awake_ms,
+        "off_until_ms": known.off_until_ms,
     }
 
 
@@ -312,7 +315,12 @@ def _silent(good: EndedRun, now_ms: int, expected: Expected | None) -> bool:
 
 
 def _is_off(expected: Expected | None) -> bool:
-    return expected is not None and expected.expectation.word is Word.OFF
+    """Whether no run is expected, or the job was off and has made no backup since."""
+    return _is(expected, Word.OFF) or (expected is not None and expected.expectation.off_until_ms is not None)
+
+
+def _is(expected: Expected | None, word: Word) -> bool:
+    return expected is not None and expected.expectation.word is word
 
 
 def _state_of_backup(job: JobHistory, doubted: bool, demand: State | None, *, is_off: bool, fine: bool) -> State:

@@ -92,6 +92,7 @@ class JobStatus(Coded):
         overdue_since_ms: When the job became overdue, None if it is not.
         awake_ms: How long the computer was awake since the last good run ended.
         proven: The last proof that the job's backup can be restored, None if there is none.
+        off_until_ms: When the job that the user has turned off is on again, or since when it is; as in `Expectation`.
     """
 
     job: str
@@ -113,6 +114,7 @@ class JobStatus(Coded):
     overdue_since_ms: int | None = None
     awake_ms: int | None = None
     proven: Proof | None = None
+    off_until_ms: int | None = None
 
     @property
     def about(self) -> EndedRun | None:
@@ -130,6 +132,7 @@ class JobStatus(Coded):
             "next_ms": "next",
             "overdue_since_ms": "overdue_since",
             "awake_ms": "awake_seconds",
+            "off_until_ms": "off_until",
         }
     )
 
