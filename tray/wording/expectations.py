@@ -24,6 +24,7 @@ WORDS = {
 }
 """How a job stands against its rhythm, as a badge; a job that is fine, or whose rhythm is not known, has its state's word."""
 
+_UNKNOWN = "not known yet"
 _OF_CHECKS = (
     ("backup", "check"),
     ("It has never made a good check.", "It was never proven that a backup can be restored."),
@@ -119,7 +120,7 @@ def _rhythm(rhythm: "Rhythm", known: Expectation) -> str:
         return f"every {length(rhythm.every_ms)}{source}"
     if known.learnt and known.period_ms is not None and known.word is not Word.UNKNOWN:
         return f"every {_roughly(known.period_ms)} or so, by its past"
-    return "not known yet"
+    return _UNKNOWN
 
 
 def times(on: str | None) -> str:
@@ -223,14 +224,15 @@ def _next(rhythm: "Rhythm", known: Expectation, now_ms: int) -> str:
     if known.expected_by_ms is None:
         late = "" if known.late_since_ms is not None else ", so it is not judged by one yet"
         return f"Its rhythm is not known{late}."
-    if known.word is Word.UNKNOWN:
+    how_often = _rhythm(rhythm, known)
+    if how_often == _UNKNOWN:
         verb = "was" if known.expected_by_ms <= now_ms else "is"
         at = moment(known.expected_by_ms, now_ms)
         return f"Its rhythm is not known yet; a good backup {verb} expected by {at} at the latest."
     slot = known.expected_by_ms if known.next_ms is None else known.next_ms
     verb, late = ("was" if at <= now_ms else "is" for at in (slot, known.expected_by_ms))
     which = "first" if known.word is Word.NEVER_RAN else "next"
-    text = f"The {which} {verb} expected {moment(slot, now_ms)} ({escape(_rhythm(rhythm, known))})"
+    text = f"The {which} {verb} expected {moment(slot, now_ms)} ({escape(how_often)})"
     allowed = "" if known.tolerance_ms is None else f": {elapsed(known.tolerance_ms)} of awake time may pass"
     return f"{text}, and {late} late after {moment(known.expected_by_ms, now_ms)}{allowed}."
 

@@ -212,10 +212,10 @@ def repository_line(state: RepositoryState, now_ms: int) -> str:
 
 
 def why(item: JobStatus, now_ms: int) -> str:
-    """Return why a job is as it is and when it was last good, for a list of jobs that need a look: "" if it never ran."""
+    """Return why a job is as it is and when it was last good, beside its badge in a list of jobs that need a look."""
     ended = item.about
     if item.concern is not None:
-        return escape(item.concern)
+        return _beside(job_word(item), escape(item.concern))
     if ended is None:
         return ""
     if ended.outcome is Outcome.SUCCEEDED:

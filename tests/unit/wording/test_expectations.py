@@ -83,10 +83,11 @@ def test_the_arithmetic_names_every_figure() -> None:
 
 
 @pytest.mark.usefixtures("utc")
+@pytest.mark.parametrize("word", [Word.UNKNOWN, Word.NEVER_RAN, Word.OLD])
 @pytest.mark.parametrize(("by_ms", "verb"), [(NOW + DAY, "is"), (NOW - DAY, "was")])
-def test_a_rhythm_that_is_not_known_yet_is_no_slot(by_ms: int, verb: str) -> None:
+def test_a_rhythm_that_is_not_known_yet_is_no_slot(by_ms: int, verb: str, word: Word) -> None:
     """There is one latest moment, and no next run."""
-    known = Expectation(Word.UNKNOWN, expected_by_ms=by_ms, last_good_ms=GOOD)
+    known = Expectation(word, expected_by_ms=by_ms)
     said = f"Its rhythm is not known yet; a good backup {verb} expected by "
     assert said in (wording.expected(Rhythm(), known, NOW).why or "")
 
@@ -122,7 +123,7 @@ def test_a_row_says_nothing_twice(word: Word, state: State, concern: str, line: 
     """The badge stands beside the text; where no badge stands, the text is whole."""
     item = JobStatus("home", state, None, concern, word=word.value)
     assert wording.job_line(item, NOW) == line
-    assert wording.why(item, NOW) == concern
+    assert wording.why(item, NOW) == f"{line}."
 
 
 @pytest.mark.usefixtures("utc")
