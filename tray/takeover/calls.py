@@ -26,7 +26,8 @@ _ENDS = words(
 _SHEBANG = regex.compile(r"#!\s*(\S+)(?:\s+(.*))?")
 _DEPTH = 4
 _MOST = 400
-"""So many commands are looked at for one schedule."""
+_MOST_TEXT = 1 << 20
+"""So many commands, and so many letters of text, are looked at for one schedule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,10 @@ class Call:
 
 @dataclass(slots=True)
 class Budget:
-    """The number of commands that a whole search may still look at."""
+    """The commands, and the letters of text, that a whole search may still look at."""
 
     left: int = 10_000
+    letters: int = 4 << 20
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ class Reader:
         scripts: The scripts that were read.
         budget: The commands that may still be looked at, for all schedules together.
         left: The same for this one.
+        letters: The text that may still be looked at for it; a script that reads itself again has no end.
     """
 
     read: Read
@@ -74,9 +77,15 @@ class Reader:
     scripts: list[str] = field(default_factory=list)
     budget: Budget = field(default_factory=Budget)
     left: int = _MOST
+    letters: int = _MOST_TEXT
 
     def calls(self, text: str, shell: Shell, script: str | None = None, depth: int = 0) -> Iterator[Call]:
         """Yield the commands of *text*; *shell* is its state at the beginning and changes."""
+        self.letters -= len(text)
+        self.budget.letters -= len(text)
+        if self.letters < 0 or self.budget.letters < 0:
+            self._note("it has too much text to look at all of it")
+            return
         try:
             simple = commands(text)
         except OddError as error:
@@ -100,13 +109,13 @@ class Reader:
         argv = shell.expand(command.words[first:])
         if not argv or self._own(argv, command.words[first:], shell):
             return
-        if argv[0] in (".", "source") and len(argv) > 1:
-            yield from self._sourced(argv, shell, depth)
-            return
         self.left -= 1
         self.budget.left -= 1
         if self.left < 0 or self.budget.left < 0:
             self._note("it has too many commands to look at them all")
+            return
+        if argv[0] in (".", "source") and len(argv) > 1:
+            yield from self._sourced(argv, shell, depth)
             return
         at = command.starts[begin] if script is None and depth == 0 else None
         yield from self.call(Call(tuple(argv), own.variables, own.folder, script, at), own, depth)

@@ -107,3 +107,13 @@ TEXT = st.text(alphabet="ab$(){}'\"`\\;&|<>\n#=~*/. ", max_size=60)
 def test_no_text_fails(text: str, script: str) -> None:
     """Whatever a crontab or a script holds, the search goes on."""
     calls(text + " /bin/s", {"/bin/s": f"#!/bin/sh\n{script}", "/usr/bin/a": f"#!/bin/sh\n{text}"})
+
+
+def test_scripts_that_read_themselves_have_an_end() -> None:
+    """A script that sources itself a hundred times, five deep, would be read 10,000,000,000 times."""
+    text = ". /etc/self\n" * 100 + "restic backup /x"
+    _, reader = calls(text, {"/etc/self": text})
+    assert any("too many commands" in note for note in reader.notes)
+    long = ". /etc/long\n" + "A=1\n" * 30_000
+    _, reader = calls(". /etc/long\n" * 300, {"/etc/long": long})
+    assert any("too much text" in note for note in reader.notes)
