@@ -1,6 +1,8 @@
 """Read the configuration file, and find the line of a key in it."""
 
+import os
 import re
+import shlex
 import tomllib
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -25,8 +27,12 @@ def read_text(file: Path) -> str | None:
         ConfigError: It cannot be read, is no regular file, is too large, or is not UTF-8.
     """
     try:
-        return content(file, _MOST_BYTES).decode("utf-8")
-    except FileNotFoundError:
+        return content(file, _MOST_BYTES).decode("utf-8-sig")  # some editors begin a file with U+FEFF
+    except FileNotFoundError as error:
+        if file.is_symlink():
+            why = f"It is a symbolic link to {os.readlink(file)}, which is not there."
+            step = f"Bring that file back (is its disk connected?), or remove the link: `rm {shlex.quote(str(file))}`."
+            raise ConfigError(file, why, next=step) from error
         return None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1

@@ -3,8 +3,9 @@
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tray import config
 from tray.config import file, toml_text
 from tray.config.jobs import Job
 from tray.core.dataclass import asdict
+from tray.core.errors import ConfigWriteError
 from tray.core.paths import Places, private, sync_folder
 
 if sys.platform != "win32":
@@ -30,7 +32,7 @@ def save_job(places: Places, job: Job) -> None:
 
     Raises:
         ConfigError: The present file does not make sense; it is left alone.
-        OSError: The folder or the file cannot be written.
+        ConfigWriteError: The file cannot be written.
     """
     fields = asdict(job)
     values = {key: fields[key] or None for key in _COMMAND_KEYS}
@@ -50,16 +52,19 @@ def change(places: Places, edit: Callable[[str], str]) -> tuple[str, str]:
 
     Raises:
         ConfigError: The present file or the new text does not make sense; the file is left alone.
-        OSError: The folder or the file cannot be written.
+        ConfigWriteError: The file cannot be written; it is as before.
     """
-    with _locked(private(places.config)):
+    with locked(places):
         config.load(places)
         present = file.read_text(places.config_file)
         before = present if present is not None else f"{HEADER}version = {config.VERSION}\n"
         after = edit(before)
         if after != present:
             config.settings(file.Document(places.config_file, after))
-            _replace(places.config_file.resolve(), after)
+            try:
+                _replace(places.config_file.resolve(), after)
+            except OSError as error:
+                raise ConfigWriteError(places.config_file, error) from error
         return before, after
 
 
@@ -78,17 +83,47 @@ def without(text: str, name: str) -> str:
     return toml_text.without(text, ("jobs", name))
 
 
+class _Held(threading.local):
+    """Whether the present thread holds the lock."""
+
+    now = False
+
+
+_held = _Held()
+
+
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, so that two writers do not lose each other's job."""
+def locked(places: Places) -> Iterator[None]:
+    """Hold the configuration's lock, so that two writers lose neither each other's job nor the record of it.
+
+    A thread may take it again while it holds it.
+
+    Raises:
+        UnsafeFolderError: The folder is not private.
+        ConfigWriteError: The folder cannot be made.
+    """
+    try:
+        folder = private(places.config)
+    except OSError as error:
+        raise ConfigWriteError(places.config_file, error) from error
     if sys.platform == "win32":
         yield
     else:
+        with nullcontext() if _held.now else _flocked(folder):
+            yield
+
+
+if sys.platform != "win32":
+
+    @contextmanager
+    def _flocked(folder: Path) -> Iterator[None]:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
+            _held.now = True
             yield
         finally:
+            _held.now = False
             os.close(handle)
 
 

@@ -200,7 +200,10 @@ def _put(text: str, span: tuple[int, int], words: str) -> str:
 
 
 def _inserted(text: str, at: int, more: str) -> str:
-    return text[:at] + ("\n" if text[:at] and text[at - 1] != "\n" else "") + more + text[at:]
+    more = ("\n" if text[:at] and text[at - 1] != "\n" else "") + more
+    if text[: text.find("\n")].endswith("\r"):  # as the file ends its lines
+        more = more.replace("\n", "\r\n")
+    return text[:at] + more + text[at:]
 
 
 def _end(text: str, at: int) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from tray.audit import spool
 from tray.audit.entry import Action, Draft, Severity
+from tray.config import saving
 from tray.core import clock
 from tray.core.files import content
 from tray.core.paths import Places
@@ -36,6 +37,14 @@ Values = dict[str, list[str]]
 
 def check(places: Places) -> None:
     """Compare the file with the last known content and record the difference; the first time only remember it."""
+    if not places.config.is_dir():
+        _check(places)
+        return
+    with saving.locked(places):  # a change that the program makes is recorded when it lets go
+        _check(places)
+
+
+def _check(places: Places) -> None:
     file = places.config_file
     known = _known(places)
     mark = _mark(file)
@@ -139,7 +148,7 @@ def _read(file: Path, salt: str) -> tuple[Values, str | None]:
     except OSError as error:
         return {}, f"It cannot be read: {error.strerror}."
     try:
-        data = tomllib.loads(raw.decode("utf-8"))
+        data = tomllib.loads(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         place = re.search(r"line \d+", str(error))
         return {}, f"It is not valid TOML{f', {place[0]}' if place else ''}."  # the words around it may be a password

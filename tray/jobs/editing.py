@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tray.audit import search, spool
-from tray.audit.entry import Action, Draft
+from tray.audit.entry import ENDS, Action, Draft
 from tray.audit.search.renames import NONE, Names
 from tray.config import file, jobs, saving
 from tray.config.jobs import Configured, Job
@@ -24,6 +24,8 @@ from tray.status import past_runs
 from tray.wording.near_names import known_jobs
 
 RECORD_SECONDS = 5.0
+_OF_RUNS = (Action.RUN_STARTED, *ENDS, Action.RUN_SKIPPED)
+"""Entries that make a job known without config.toml; one that was removed before it ever ran leaves none."""
 _TOGETHER = (("every", "on", "rhythm"), ("password_file", "password_command"))
 """Keys of which a job has at most one: setting it takes the others away."""
 
@@ -34,13 +36,20 @@ class Known:
 
     Attributes:
         configured: Those of config.toml.
-        recorded: The names of jobs on record.
+        recorded: The names of jobs with runs on record.
         names: The present names of those that were renamed.
+        over: The names on record of those that the user retired, or forgot, and that did not run since.
     """
 
     configured: Configured
     recorded: frozenset[str]
     names: Names
+    over: frozenset[str] = frozenset()
+
+    def is_over(self, name: str) -> bool:
+        """Whether the user has retired the job *name*, and it did not run since."""
+        recorded = self.recorded.intersection(self.names.recorded(name))
+        return bool(recorded) and recorded <= self.over
 
     @property
     def in_file(self) -> set[str]:
@@ -72,8 +81,12 @@ def known(places: Places) -> Known:
         AuditUnavailableError: The log cannot be read.
     """
     with past_runs.reading(places) as log:
-        recorded, names = ([], NONE) if log is None else (search.names(log, "job"), log.names())
-    return Known(jobs.load(places), frozenset(recorded), names)
+        if log is None:
+            return Known(jobs.load(places), frozenset(), NONE)
+        recorded, names = search.names(log, "job", _OF_RUNS), log.names()
+        histories, forgotten, _ = log.known_jobs()
+    over = {name for name, _ in forgotten}.difference(history.job for history in histories)
+    return Known(jobs.load(places), frozenset(recorded), names, frozenset(over))
 
 
 def add(places: Places, name: str, values: Mapping[str, Any]) -> Job:
@@ -82,7 +95,7 @@ def add(places: Places, name: str, values: Mapping[str, Any]) -> Job:
     Raises:
         JobChangeError: There is such a job, or the values make no sense together.
         ConfigError: The configuration file is broken.
-        OSError: It cannot be written.
+        ConfigWriteError: It cannot be written.
     """
     present = known(places)
     _must_name(name)
@@ -107,7 +120,7 @@ def edit(places: Places, name: str, values: Mapping[str, Any]) -> Job:
         JobNotFoundError: There is no such job.
         JobChangeError: The values make no sense together.
         ConfigError: The configuration file is broken.
-        OSError: It cannot be written.
+        ConfigWriteError: It cannot be written.
     """
     _must_be(known(places), name)
     others = {
@@ -146,7 +159,7 @@ def remove(places: Places, name: str) -> None:
         JobNotFoundError: There is no such job.
         JobChangeError: Only the log knows it.
         ConfigError: The configuration file is broken.
-        OSError: It cannot be written.
+        ConfigWriteError: It cannot be written.
     """
     present = known(places)
     _must_be(present, name)
@@ -166,7 +179,7 @@ def rename(places: Places, old: str, new: str) -> None:
         JobNotFoundError: There is no job *old*.
         JobChangeError: *new* is no name, or the name of another job.
         ConfigError: The configuration file is broken.
-        OSError: It cannot be written.
+        ConfigWriteError: It cannot be written.
     """
     present = known(places)
     _must_be(present, old)
@@ -201,7 +214,7 @@ def merge(places: Places, old: str, into: str) -> None:
         JobNotFoundError: There is no such job.
         JobChangeError: They are one job, or config.toml has a command for *old*.
         ConfigError: The configuration file is broken.
-        OSError: It cannot be written.
+        ConfigWriteError: It cannot be written.
     """
     present = known(places)
     for name in (old, into):
@@ -225,12 +238,12 @@ def merge(places: Places, old: str, into: str) -> None:
 
 
 def retire(places: Places, name: str) -> None:
-    """End the job *name*: it is neither judged nor expected until its next run. Its runs and its settings stay.
+    """End the job *name*: it is not judged until its next run, and one in config.toml is disabled. Its runs and settings stay.
 
     Raises:
         JobNotFoundError: There is no such job.
         ConfigError: The configuration file is broken.
-        OSError: It cannot be written.
+        ConfigWriteError: It cannot be written.
     """
     present = known(places)
     _must_be(present, name)
@@ -282,13 +295,14 @@ def _save(places: Places, names: tuple[str, ...], words: str, change: Callable[[
             raise JobChangeError(f"The job {names[-1]!r} was not {verb}.", why=after.why, next=step)
         return changed
 
-    config_changes.check(places)  # an edit by hand goes on record as such first
-    changes = config_changes.described(*saving.change(places, checked))
-    if changes:
-        body = {"change": words, "changes": changes}
-        _record(places, Draft(Action.CONFIG_CHANGED, job=names[-1], result="changed", body=body))
-        for name in names:
-            config_changes.accept(places, "jobs", name)
+    with saving.locked(places):
+        config_changes.check(places)  # an edit by hand goes on record as such first
+        changes = config_changes.described(*saving.change(places, checked))
+        if changes:
+            body = {"change": words, "changes": changes}
+            _record(places, Draft(Action.CONFIG_CHANGED, job=names[-1], result="changed", body=body))
+            for name in names:
+                config_changes.accept(places, "jobs", name)
 
 
 def _fault(places: Places, text: str, name: str) -> ConfigError | None:

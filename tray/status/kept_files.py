@@ -43,6 +43,18 @@ def mark(file: str | Path) -> tuple[int, int, int] | None:
     return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
+def _trouble(file: str) -> str | None:
+    """Return why nothing can be said of *file*: a link that leads nowhere, a folder that cannot be entered. None: it is missing."""
+    try:
+        os.lstat(file)
+        os.stat(file)
+    except FileNotFoundError as error:
+        return str(error) if os.path.islink(file) else None
+    except OSError as error:
+        return str(error)
+    return None  # it was made just now
+
+
 class Settings:
     """The configuration as far as the status needs it.
 
@@ -66,11 +78,11 @@ class Settings:
 
     def read(self) -> object:
         """Read the file if it changed."""
-        now = mark(self._file)
+        now = mark(self._file) or _trouble(self._file)
         if now == self._mark:
             return now
         self._mark, self.audit, self.configured, self.notes = now, AuditConfig(), Configured(), ()
-        self.changed_ms = 0 if now is None else now[0] // 1_000_000
+        self.changed_ms = now[0] // 1_000_000 if isinstance(now, tuple) else 0
         self.doubtful = now is not None
         if now is None:
             return now

@@ -221,3 +221,17 @@ def test_skipped_runs_are_counted_since_the_last_good_one_with_the_last_reason(p
         log.append([end("r", time_ms=now - 2500, duration_ms=0)])
         (known,) = log.good_runs([("home",)])
         assert (known.skips, known.reason) == (1, "metered")
+
+
+def test_a_job_that_is_made_again_is_known_since_then(places: Places) -> None:
+    """A job of that name that was made and removed long ago does not make it late on its first day."""
+    now = clock.now_ms()
+    with writer(places) as log:
+        log.append([Draft(Action.CONFIG_CHANGED, time_ms=now - 300 * HOUR, result="changed", job="home")])
+        log.append([Draft(Action.JOB_CREATED, time_ms=now - 300 * HOUR, job="home")])
+        assert log.good_runs([("home",)])[0].first_ms == now - 300 * HOUR
+        log.append([Draft(Action.JOB_CREATED, time_ms=now - HOUR, job="home")])
+        log.append([Draft(Action.CONFIG_CHANGED, time_ms=now, result="changed", job="home")])
+        assert log.good_runs([("home",)])[0].first_ms == now - HOUR
+    with AuditLog.read(places.audit_db) as log:
+        assert log.good_runs([("home",)])[0].first_ms == now - HOUR

@@ -101,6 +101,21 @@ def test_a_file_that_cannot_be_read_is_an_error_with_a_next_step(here: Places) -
     assert "ls -l" in caught.value.next
 
 
+def test_a_link_that_leads_nowhere_is_no_missing_file(here: Places) -> None:
+    """Jobs on a disk that is not connected are not known; without a file there would be none."""
+    here.config_file.unlink(missing_ok=True)
+    here.config_file.symlink_to("/nowhere/config.toml")
+    with pytest.raises(ConfigError) as caught:
+        config.load(here)
+    assert "symbolic link to /nowhere/config.toml" in caught.value.why
+
+
+def test_the_byte_order_mark_of_some_editors_is_no_fault(here: Places) -> None:
+    """It comes before the first key, and is left out when the program saves the file."""
+    here.config_file.write_bytes(b"\xef\xbb\xbfversion = 1\n[jobs.home]\ncommand = ['x']\n")
+    assert jobs.load(here).jobs["home"].command == ("x",)
+
+
 def test_saving_keeps_comments_and_unknown_keys(here: Places) -> None:
     """People edit this file; the program must not undo their work."""
     here.config_file.write_text("# mine\n" + HOME + 'schedule = "daily"  # at night\n\n[notify]\nmail = "x"\n')

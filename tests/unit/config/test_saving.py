@@ -93,3 +93,12 @@ def test_a_job_is_renamed_and_all_else_stays(text: str, old: str, new: str) -> N
     changed = saving.renamed(text, old, new)
     assert tomllib.loads(changed) == expected
     assert changed.count(COMMENT) == text.count(COMMENT)
+
+
+def test_lines_end_as_those_of_the_file() -> None:
+    """An editor of Windows would show a file of both kinds as one long line."""
+    text = "version = 1\r\n\r\n[jobs.home]\r\ncommand = ['x']\r\n"
+    text = saving.with_keys(text, "home", {"every": "1d"})
+    text = saving.with_keys(text, "more", {"command": ["y"]})
+    assert text.count("\n") == text.count("\r\n") == 8
+    assert set(tomllib.loads(text)["jobs"]) == {"home", "more"}

@@ -1,5 +1,9 @@
 """Changes of jobs: in config.toml with its comments, on record key by key, and seen on every surface."""
 
+import errno
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +16,7 @@ from tray.audit.store import AuditLog
 from tray.config import jobs
 from tray.core import clock
 from tray.core.clock import DAY_MS
-from tray.core.errors import ConfigError, JobChangeError, JobNotFoundError
+from tray.core.errors import ConfigError, ConfigWriteError, JobChangeError, JobNotFoundError
 from tray.core.model import JobStatus, State, Status
 from tray.core.paths import Places, private
 from tray.housekeeping import config_changes
@@ -271,3 +275,53 @@ def test_an_edit_by_hand_just_before_is_recorded_as_such(here: Places) -> None:
         ("edited outside this program", ["jobs.home.every"]),
         ("job changed", ["jobs.home.max_age"]),
     ]
+
+
+def test_a_job_that_never_ran_leaves_its_name_free(here: Places) -> None:
+    """A typing mistake that was removed is no job; made again much later, it is expected from then on."""
+    editing.add(here, "hoem", {"command": ["x"], "every": "1d"})
+    editing.remove(here, "hoem")
+    assert "hoem" not in editing.known(here).all
+    editing.add(here, "hoem", {"command": ["x"], "every": "1d"})
+    assert "hoem" in editing.known(here).all
+
+
+def test_a_retired_job_is_called_so(here: Places) -> None:
+    """Its name stays known, and its next run makes it a job like any other."""
+    ran(here, "old")
+    assert not editing.known(here).is_over("old")
+    editing.retire(here, "old")
+    assert editing.known(here).is_over("old")
+    assert not editing.known(here).is_over("home")
+    ran(here, "old")
+    assert not editing.known(here).is_over("old")
+
+
+@pytest.mark.process
+def test_changes_at_once_are_each_recorded_once(here: Places) -> None:
+    """No process takes the change of another one for an edit by hand, and none is lost."""
+    code = "import sys; from tray.jobs import editing; from tray.core.paths import places"
+    code += "; editing.add(places(), sys.argv[1], {'command': ['x']})"
+    names = [f"job{number}" for number in range(6)]
+    started = [subprocess.Popen([sys.executable, "-c", code, name]) for name in names]
+    assert [process.wait() for process in started] == [0] * len(names)
+    config_changes.check(here)
+    assert jobs.load(here).jobs.keys() >= set(names)
+    assert sorted(entry[1] or "by hand" for entry in entries(here) if entry[0] == "config.changed") == names
+
+
+def test_a_full_disk_changes_nothing(here: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user hears that the file is as before, why, and the next step."""
+    before = here.config_file.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ConfigWriteError, match="was not changed") as caught:
+        editing.edit(here, "home", {"every": "2d"})
+    assert "df -h" in caught.value.next
+    assert "No space left" in caught.value.why
+    monkeypatch.undo()
+    assert here.config_file.read_bytes() == before
+    assert [file.name for file in here.config.iterdir() if file.is_file()] == ["config.toml"]

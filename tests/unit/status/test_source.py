@@ -247,6 +247,19 @@ def test_a_configuration_without_readable_jobs_is_never_green(places: Places, so
     assert source.poll().state is State.OK
 
 
+@pytest.mark.parametrize("target", ["nowhere.toml", "config.toml"])
+def test_a_link_in_the_place_of_the_configuration_that_cannot_be_followed_is_no_empty_one(
+    places: Places, source: StatusSource, target: str
+) -> None:
+    """The jobs of a configuration on a disk that is not connected are not known, so nothing is called fine."""
+    record(places, "home", Outcome.SUCCEEDED)
+    places.config.mkdir(mode=0o700, parents=True, exist_ok=True)
+    places.config_file.symlink_to(target)
+    assert source.poll().state is State.WARNING
+    places.config_file.unlink()
+    assert source.poll().state is State.OK
+
+
 def test_the_jobs_are_judged_also_if_a_general_setting_is_broken(places: Places, source: StatusSource) -> None:
     """The job that never ran stays in sight."""
     places.config.mkdir(mode=0o700, parents=True, exist_ok=True)

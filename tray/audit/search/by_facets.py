@@ -155,16 +155,16 @@ def parsed(facet: str) -> Mapping[str, Any]:
     return dict(zip(FACET_KEYS, json.loads(facet), strict=True))
 
 
-def names(log: "AuditLog", of: str) -> list[str]:
+def names(log: "AuditLog", of: str, actions: Sequence[str] | None = None) -> list[str]:
     """Return the names on record, of jobs or engines or whatever else *of* says (one of `schema.FACET_KEYS`), sorted.
 
-    A job that was renamed is there under each of its names.
+    A job that was renamed is there under each of its names. With *actions* only their entries count.
 
     Raises:
         AuditUnavailableError: The log cannot be read.
     """
     with log._snapshot() as connection:
-        return sorted({name for facet, _ in facets(connection) if (name := parsed(facet)[of]) is not None})
+        return sorted({name for facet, _ in facets(connection, actions) if (name := parsed(facet)[of]) is not None})
 
 
 def _of_facet(

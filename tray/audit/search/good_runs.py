@@ -49,6 +49,7 @@ _LATER = (
     f"SELECT {MOMENT} FROM entries INDEXED BY facet WHERE {FACET} = ? AND {MOMENT} > ? ORDER BY {MOMENT} DESC LIMIT ?"  # noqa: S608 - the same
 )
 _EARLIEST = f"SELECT min({MOMENT}) FROM entries INDEXED BY facet WHERE {FACET} = ? AND {MOMENT} >= ?"  # noqa: S608 - the same
+_LAST = f"SELECT max({MOMENT}) FROM entries INDEXED BY facet WHERE {FACET} = ? AND {MOMENT} >= ?"  # noqa: S608 - the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +133,15 @@ class GoodRuns:
 
     def _first_of(self, connection: sqlite3.Connection, key: Key) -> int:
         if key not in self._first:
-            begins = (connection.execute(_EARLIEST, (facet, clock.EARLIEST_MS)) for facet in self._facets.get(key, ()))
-            self._first[key] = min((ms for row in begins if (ms := row.fetchone()[0]) is not None), default=0)
+            facets = self._facets.get(key, ())
+            made = [facet for facet in facets if _action(facet) == Action.JOB_CREATED]
+            begins = [_moment(connection, _LAST, facet) for facet in made]  # the job may have been removed in between
+            begins += [
+                _moment(connection, _EARLIEST, facet)
+                for facet in facets
+                if facet not in made and not (made and _action(facet) == Action.CONFIG_CHANGED)
+            ]
+            self._first[key] = min(filter(None, begins), default=0)
         return self._first[key]
 
     def _rows_of(self, connection: sqlite3.Connection, key: Key) -> list[tuple[int, int, int | None]]:
@@ -152,7 +160,9 @@ class GoodRuns:
             facets.append(facet)
         if ended < clock.EARLIEST_MS:
             return
-        if key in self._first:
+        if values["action"] == Action.JOB_CREATED:
+            self._first.pop(key, None)
+        elif key in self._first:
             self._first[key] = min(self._first[key] or ended, ended)
         if _is_good(facet) and key in self._rows and ended <= clock.now_ms() + clock.SLACK_MS:
             self._rows[key] = [*self._rows[key][1 - MOST :], (seq, ended, took)]
@@ -162,6 +172,15 @@ class GoodRuns:
 def _is_good(facet: str) -> bool:
     values = by_facets.parsed(facet)
     return values["action"] in ENDS and values["result"] in GOOD
+
+
+def _action(facet: str) -> str:
+    return str(by_facets.parsed(facet)["action"])
+
+
+def _moment(connection: sqlite3.Connection, query: str, facet: str) -> int | None:
+    moment: int | None = connection.execute(query, (facet, clock.EARLIEST_MS)).fetchone()[0]
+    return moment
 
 
 def _by_key(connection: sqlite3.Connection) -> dict[Key, list[str]]:

@@ -9,6 +9,7 @@ from typing import Any
 from tray import wording
 from tray.cli import Command
 from tray.cli.options import from_here
+from tray.config import jobs
 from tray.config.jobs import CONDITIONS, KEYS, RULES, Job, nearest
 from tray.core import clock
 from tray.core.errors import UsageError
@@ -199,9 +200,11 @@ def _merge(args: Namespace) -> int:
 def _retire(args: Namespace) -> int:
     editing.retire(places(), args.job)
     change.dropped(places(), args.job)
-    print(
-        f"The job {wording.escape(args.job)} is over: it is judged again only if it runs again. Its runs stay on record."
-    )
+    job = wording.escape(args.job)
+    print(f"The job {job} is over: it is not judged until it runs again. Its runs stay on record.")
+    if args.job in jobs.load(places()).jobs:
+        again = wording.escape(shlex.quote(args.job))
+        print(f"It is disabled in config.toml, so no run of it is expected until `backup-tray jobs enable {again}`.")
     return 0
 
 

@@ -90,7 +90,7 @@ def _facts(known: Known, tables: Mapping[str, Any], name: str) -> dict[str, Any]
         "off_until": None if job is None or job.off_until_ms is None else clock.to_text(job.off_until_ms),
         "runnable": job is not None and job.runnable,
         "recorded": name in known.past,
-        "expected": _expected(job),
+        "expected": _expected(job, over=known.is_over(name)),
         "started": _started(job, configured=name in known.in_file),
         "former_names": sorted(former for former, now in known.names.renamed.items() if now == name),
         "settings": config_changes.shown(tables.get(name, {})),
@@ -98,10 +98,12 @@ def _facts(known: Known, tables: Mapping[str, Any], name: str) -> dict[str, Any]
     }
 
 
-def _expected(job: Job | None) -> str:
+def _expected(job: Job | None, *, over: bool) -> str:
     """Return in words how often the job is expected to run."""
     if job is not None and job.is_off(clock.now_ms()):
         return wording.off(job.off_until_ms if job.enabled else None)
+    if over and (job is None or not job.runnable):
+        return "retired"
     if job is None or job.rhythm == LEARN:
         return "as it ran so far"
     if job.rhythm == OFF:

@@ -84,6 +84,9 @@ from tray.core.errors.jobs import (
     ConfigError as ConfigError,
 )
 from tray.core.errors.jobs import (
+    ConfigWriteError as ConfigWriteError,
+)
+from tray.core.errors.jobs import (
     EngineMissingError as EngineMissingError,
 )
 from tray.core.errors.jobs import (

@@ -1,5 +1,6 @@
 """Errors about jobs, their configuration, their schedules and their first backup."""
 
+import errno
 import shlex
 from pathlib import Path
 
@@ -40,6 +41,24 @@ class ConfigError(BackupTrayError):
             next=next or f"Mend that place in a text editor (`nano {at}{file}`), then try again.",
         )
         self.file, self.line, self.column, self.place = file, line, column, place
+
+
+class ConfigWriteError(BackupTrayError):
+    """The configuration file cannot be written; it is as it was."""
+
+    code = "ERROR_CONFIG_WRITE"
+
+    def __init__(self, file: Path, cause: OSError) -> None:
+        folder = shlex.quote(str(file.parent))
+        full = cause.errno in (errno.ENOSPC, errno.EDQUOT)
+        super().__init__(
+            "The configuration was not changed.",
+            why=f"{file} cannot be written: {cause.strerror or cause}.",
+            next=f"Make room on that disk (`df -h {folder}` shows it), then try again."
+            if full
+            else f"See who may write there with `ls -ld {folder}`, and whether it can be written with `findmnt -T {folder}`.",
+        )
+        self.file, self.cause = file, cause
 
 
 class JobWatchedError(BackupTrayError):
