@@ -90,6 +90,24 @@ def from_text(text: str) -> int:
     return whole * 1000 + moment.microsecond // 1000
 
 
+def zone() -> object:
+    """Read the machine's time zone again, which a traveller changes, and return a value that is another one if it has changed.
+
+    The C library reads it once in each process, unless it is asked. Windows asks by itself.
+    """
+    if sys.platform != "win32":
+        time.tzset()
+    return time.tzname, time.timezone, time.altzone
+
+
+def zone_set_ms() -> int:
+    """Return when the machine's time zone was last set, as the link shows that names it; 0 where that is not known."""
+    try:
+        return os.lstat("/etc/localtime").st_mtime_ns // 1_000_000
+    except OSError:
+        return 0
+
+
 def local(ms: int) -> datetime:
     """Return *ms* as an aware datetime in the machine's time zone, for display."""
     return datetime.fromtimestamp(ms / 1000, UTC).astimezone()

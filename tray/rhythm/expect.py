@@ -28,6 +28,7 @@ def expect(
     *,
     running_since_ms: int | None = None,
     seen_ms: int | None = None,
+    moved_ms: int = 0,
 ) -> Expectation:
     """Judge a job against its rhythm.
 
@@ -38,15 +39,17 @@ def expect(
         now_ms: The moment to judge at.
         running_since_ms: Start of the oldest run of the job that goes on.
         seen_ms: When the user acknowledged the job; later missed slots are news (`Expectation.anew`).
+        moved_ms: When the machine came into its present time zone: noon may come twice on a day on which it travels.
     """
     goods = _believed(past.goods, now_ms)
     first_ms = min(past.first_ms or now_ms, now_ms)
     terms = rhythm, goods, first_ms, awake, now_ms, running_since_ms
-    judged = _judged(*terms)
+    moved_ms = 0 if rhythm.zone is not None or moved_ms > now_ms else moved_ms
+    judged = _judged(*terms, moved_ms=moved_ms)
     if past.goods and past.goods[-1] not in goods:
         judged = _undated(judged, past.goods[-1][1], goods[-1][1] if goods else first_ms, now_ms)
     if seen_ms is not None:
-        anew = _judged(*terms, after_ms=min(seen_ms, now_ms))
+        anew = _judged(*terms, after_ms=min(seen_ms, now_ms), moved_ms=moved_ms)
         until = _soonest(now_ms, judged.valid_until_ms, anew.valid_until_ms)
         judged = replace(judged, anew=anew.state, valid_until_ms=until)
     return replace(judged, valid_until_ms=_soonest(now_ms, judged.valid_until_ms, now_ms + DAY_MS))
@@ -60,6 +63,7 @@ def _judged(
     now_ms: int,
     running_since_ms: int | None,
     after_ms: int = 0,
+    moved_ms: int = 0,
 ) -> Expectation:
     """Judge a job by its rhythm, the ceiling and the run that goes on, without the silence before *after_ms*."""
     since = goods[-1][1] if goods else first_ms
@@ -71,7 +75,7 @@ def _judged(
     if rhythm.kind == "off":
         judged = Expectation(Word.OFF)
     elif rhythm.every_ms or rhythm.on:
-        judged = stated.judge(rhythm, goods, first_ms, awake, now_ms, after_ms)
+        judged = stated.judge(rhythm, goods, first_ms, awake, now_ms, after_ms, moved_ms)
     if judged is None:
         judged = learn.judge(_zone(rhythm.zone), goods, first_ms, awake, now_ms, after_ms)
     last_ms = goods[-1][1] if goods else None

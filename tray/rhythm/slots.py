@@ -111,7 +111,7 @@ def _moments(on: str, start: datetime) -> Iterator[datetime]:
         )
     try:
         if is_cron(on):
-            return CronSim(_cron_line(on), start)
+            return _on_the_clock(CronSim(_cron_line(on), start))
         if "*/" in on:  # oncalendar knows it, systemd does not
             raise OnCalendarError('a step needs a number before it: "0/30" instead of "*/30"')
         return OnCalendar(on, start)
@@ -120,6 +120,14 @@ def _moments(on: str, start: datetime) -> Iterator[datetime]:
     except (OnCalendarError, ValueError, IndexError, KeyError) as error:
         hint = 'write for example "daily", "Mon..Fri 20:30", "*-*-01 04:00", or a cron line such as "30 20 * * 1-5"'
         raise ValueError(f"{on!r} is no OnCalendar expression: {_small(error)}; {hint}") from error
+
+
+def _on_the_clock(line: CronSim) -> Iterator[datetime]:
+    """Return the moments of a cron line without those that the clock passes over in spring.
+
+    Cron runs the job right after the jump then, but systemd, whose timer may follow the same line, leaves the day out.
+    """
+    return (moment for moment in line if moment.hour in line.hours and moment.minute in line.minutes)
 
 
 def _cron_line(on: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from tray.core.clock import DAY_MS
 from tray.core.model.expectation import MOST_MISSED, Expectation, Word
 from tray.rhythm import Rhythm
 from tray.rhythm.awake import Awake
@@ -17,7 +18,13 @@ _MOST_STEPS = 1000
 
 
 def judge(
-    rhythm: Rhythm, goods: Sequence[Run], first_ms: int, awake: Awake, now_ms: int, after_ms: int = 0
+    rhythm: Rhythm,
+    goods: Sequence[Run],
+    first_ms: int,
+    awake: Awake,
+    now_ms: int,
+    after_ms: int = 0,
+    moved_ms: int = 0,
 ) -> Expectation | None:
     """Judge a job with a stated rhythm; None if the rhythm cannot be read.
 
@@ -28,11 +35,15 @@ def judge(
         awake: Of the machine, until *now_ms*.
         now_ms: The moment to judge at.
         after_ms: Slots that are not later do not count.
+        moved_ms: When the machine's time zone was set. On the day after the last good run, slots before that were other ones.
     """
     terms = plan(rhythm, goods, first_ms, awake)
     if terms is None:
         return None
-    first = terms.slots.after(max(goods[-1][1] + terms.early_ms - 1 if goods else first_ms, after_ms))
+    since = goods[-1][1] + terms.early_ms - 1 if goods else first_ms
+    if rhythm.on and since < moved_ms < since + DAY_MS:
+        since = moved_ms
+    first = terms.slots.after(max(since, after_ms))
     if not first:
         return Expectation(Word.FINE if goods else Word.NEVER_RAN, period_ms=terms.gap_ms)
     slot = first[0]

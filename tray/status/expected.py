@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from tray import wording
 from tray.audit.search.good_runs import Run
 from tray.config.jobs import Job
+from tray.core import clock
 from tray.core.clock import SLACK_MS
 from tray.core.dataclass import dataclass, replace
 from tray.core.model import BACKUP, CHECK, DRY_RUN, EndedRun, Expectation, Expected, JobHistory, LiveRun, Word, judge
@@ -51,6 +52,7 @@ class Expectations:
     def __init__(self, places: Places) -> None:
         self._awake = AwakeTimes(places)
         self._kept: dict[Key, _Kept] = {}
+        self._zone: tuple[object, int] = None, 0
 
     def of(
         self,
@@ -73,6 +75,8 @@ class Expectations:
         Raises:
             BackupTrayError: The log cannot be read.
         """
+        if (zone := (clock.zone(), clock.zone_set_ms())) != self._zone:  # the machine has travelled
+            self._kept, self._zone = {}, zone
         configured = settings.configured
         known = {(job.job, job.kind): job for job in jobs if job.last.user is None and job.kind != DRY_RUN}
         rhythms = {key: rhythm_of(configured.jobs.get(_owner(key)), key[1], now_ms) for key in known}
@@ -108,7 +112,8 @@ class Expectations:
                 return kept
         rhythm, past, begun, seen = of
         try:
-            return _Kept(of, awake, now_ms, expect(rhythm, past, awake, now_ms, running_since_ms=begun, seen_ms=seen))
+            judged = expect(rhythm, past, awake, now_ms, running_since_ms=begun, seen_ms=seen, moved_ms=self._zone[1])
+            return _Kept(of, awake, now_ms, judged)
         except Exception as error:  # a mistake of ours about one job must not hide the others
             unknown = Expectation(Word.UNKNOWN, late_since_ms=now_ms, valid_until_ms=now_ms + _MINUTE_MS)
             return _Kept(of, awake, now_ms, unknown, fault=f"{type(error).__name__}: {error}")

@@ -82,6 +82,25 @@ def test_a_daily_job_is_due_then_late_then_overdue(places: Places, world: World,
     assert job(source.poll(), "home").state is State.OK
 
 
+def test_a_machine_that_travels_is_judged_by_the_clock_on_its_wall(
+    places: Places, world: World, source: StatusSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An icon that has run for days follows the new zone at once, and the second noon of the day of the journey is none to miss."""
+    configure(places, '[jobs.home]\ncommand = ["true"]\non = "12:00"\n')
+    monkeypatch.setattr(clock, "zone_set_ms", lambda: 0)
+    daily(world, range(3), "home")
+    world.go(2, 22)
+    assert job(source.poll(), "home").word == "fine"
+    monkeypatch.setenv("TZ", "America/New_York")
+    moved = world.now
+    monkeypatch.setattr(clock, "zone_set_ms", lambda: moved)
+    words = []
+    for hour in (14, 18.5, 23):  # 08:00, 12:30 and 17:00 in New York
+        world.go(3, hour)
+        words.append(job(source.poll(), "home").word)
+    assert words == ["fine", "due", "overdue"]
+
+
 def test_the_newest_backup_of_another_job_does_not_hide_a_failed_one(world: World, source: StatusSource) -> None:
     """The newest backup of all succeeded a minute ago; the other job has failed since yesterday."""
     daily(world, range(8), "photos", "home")
