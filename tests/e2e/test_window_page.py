@@ -28,7 +28,7 @@ from tray.core.model import (
 )
 
 pytestmark = pytest.mark.e2e
-EVERY_PAGE = ("dashboard", "history", "audit", "create", "guide")
+EVERY_PAGE = ("dashboard", "history", "audit", "create", "import", "guide")
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,10 @@ _LOOK_SECONDS = 0.05
 
 
 def _register(parser: ArgumentParser) -> None:
-    words = "dashboard (the default), history, audit, verify, create, guide, job/NAME, report[/RUN], log[/RUN] or entry/NUMBER"
+    words = (
+        "dashboard (the default), history, audit, verify, create, import, guide, job/NAME, report[/RUN], log[/RUN] or "
+        "entry/NUMBER"
+    )
     parser.add_argument("page", metavar="PAGE", nargs="?", default="dashboard", help=words)
     parser.add_argument("--stay", action="store_true", help=SUPPRESS)  # be the window, also in a terminal
 

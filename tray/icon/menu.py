@@ -52,6 +52,11 @@ class StatusMenu:
             *(self._answer(place) for place in range(len(self.lines))),
             line,
             MenuItem("Open Dashboard", lambda *_: open_page("dashboard"), default=True),
+            MenuItem(
+                "Find existing backups",
+                lambda *_: open_page("import"),
+                visible=lambda _: self.status.state is State.NONE,
+            ),
             *(self._alarm(place) for place in range(MOST_ALARMS)),
             MenuItem(
                 "View last-run report",
@@ -84,7 +89,8 @@ class StatusMenu:
         """Return all that the entries depend on: when it changes, the menu must be drawn anew."""
         alarms = tuple((job.job, job.state, page) for job, page in self.alarms())
         controls = tuple((run.run, run.can) for run in self._controllable())
-        return self.lines, self.audit, alarms, self.run_for_log(), self.status.last is None, controls
+        nothing = self.status.state is State.NONE, self.status.last is None
+        return self.lines, self.audit, alarms, self.run_for_log(), nothing, controls
 
     def alarms(self) -> list[tuple[JobStatus, str]]:
         """Return the worst jobs that are not fine, and the page about the run that each alarm is about, if there is a run."""

@@ -11,6 +11,8 @@ from tray.takeover.found import Machine, Start
 _CRON_NAME = regex.compile(r"[A-Za-z0-9_-]+")
 """The names of files that Debian's cron and run-parts take (run-parts(8)); `backup.sh` is none of them."""
 _RUN_PARTS = regex.compile(r"\brun-parts\s+(?:--?[\w=-]+\s+)*(/[\w./-]+)")
+_NO_TABLE = regex.compile(r"(?i)no crontab for|no such file")
+"""The complaint of `crontab -l` where the user has no crontab, in Debian's, cronie's and busybox's words."""
 _PATH = "/usr/bin:/bin"
 _IN_CRONTAB = "replace the line by this one with `crontab -e`"
 _IN_FILE = "replace the line by this one in {}"
@@ -18,11 +20,9 @@ _IN_FILE = "replace the line by this one in {}"
 
 def starts(machine: Machine) -> Iterator[Start]:
     """Yield the commands that cron and anacron start here, for this user and for the system."""
-    own = machine.ask(["crontab", "-l"])
     dialect = _dialect(machine)
-    if own is not None:
-        for line in crontab.lines(own, dialect):
-            yield _start(machine, line, f"crontab of {machine.user}", None, machine.user, _IN_CRONTAB)
+    for line in _own_lines(machine, dialect):
+        yield _start(machine, line, f"crontab of {machine.user}", None, machine.user, _IN_CRONTAB)
     system = Dialect(users=True, zones=dialect.zones, delays=dialect.delays)
     lines = [(path, line) for path in _system_files(machine) for line in _lines_of(path, system, machine)]
     anacrontab = f"{machine.root}/etc/anacrontab"
@@ -41,6 +41,15 @@ def starts(machine: Machine) -> Iterator[Start]:
             yield from _parts(machine, folder, line, "anacron")
         else:
             yield _start(machine, line, "anacron", shown, "root", _IN_FILE.format(shown))
+
+
+def _own_lines(machine: Machine, dialect: Dialect) -> list[Line]:
+    """Return the lines of the user's crontab; one that says why where cron does not let the user see it."""
+    try:
+        return crontab.lines(machine.ask(["crontab", "-l"]) or "", dialect)
+    except reading.RefusedError as error:
+        said = str(error)
+        return [] if not said or _NO_TABLE.search(said) else [crontab.unreadable("the crontab", said.rstrip("."))]
 
 
 def _dialect(machine: Machine) -> Dialect:

@@ -14,6 +14,15 @@ from tray.takeover.calls import Budget
 from tray.takeover.found import Finding, Machine
 from tray.takeover.schedule import Schedule
 
+PLACES = (
+    "your crontab (`crontab -l`)",
+    "/etc/crontab, /etc/cron.d, and the folders /etc/cron.hourly to /etc/cron.monthly",
+    "/etc/anacrontab",
+    "systemd's timers and services, yours and the system's",
+    f"the configurations of {', '.join(tool.name for tool in toolbox.TOOLS)}, in their usual places",
+    "the scripts that any of these start",
+)
+"""The places at which a search looks, for users."""
 _MOST = 500
 _ABLE = ("new", "idle")
 _ORDER = {"new": 0, "idle": 1}

@@ -19,7 +19,7 @@ class Machine:
         host: The machine's name.
         now_ms: The moment.
         environ: The environment, for `XDG_CONFIG_HOME`, `PATH` and the like.
-        ask: Runs a command that only reads (`crontab -l`), and returns its output, or None where it fails.
+        ask: Runs a command that only reads (`crontab -l`); see `Ask`.
     """
 
     root: str
@@ -38,7 +38,8 @@ class Machine:
 
 
 Ask = Callable[[list[str]], str | None]
-"""Runs a command line that only reads; returns its output, or None where it fails."""
+"""Runs a command line that only reads; returns its output, None where there is no such program; raises `reading.RefusedError`
+where it fails."""
 
 
 @dataclass(frozen=True, slots=True)

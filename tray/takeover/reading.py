@@ -20,7 +20,12 @@ MOST_SCRIPT = 128 * 1024
 MOST_CONFIG = 512 * 1024
 _MOST_NAMES = 500
 _MOST_OUTPUT = 4 * 1024 * 1024
+_MOST_COMPLAINT = 200
 _SECONDS = 15.0
+
+
+class RefusedError(Exception):
+    """A program that only reads was there and failed; the text is the first line of its complaint."""
 
 
 class UnreadableError(Exception):
@@ -68,20 +73,25 @@ def names(folder: str) -> list[str]:
 
 
 def ask(argv: Sequence[str]) -> str | None:
-    """Return the output of a command that only reads; None if it is missing, fails, is too slow or says too much."""
+    """Return the output of a command that only reads; None if it is missing, is too slow or says too much.
+
+    Raises:
+        RefusedError: It failed.
+    """
     try:
         done = subprocess.run(
             list(argv),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            capture_output=True,
             env={**_session(), **os.environ, "LC_ALL": "C.UTF-8", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0"},
             timeout=_SECONDS,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    if done.returncode or len(done.stdout) > _MOST_OUTPUT:
+    if done.returncode:
+        raise RefusedError(done.stderr.decode("utf-8", "replace").strip().partition("\n")[0][:_MOST_COMPLAINT])
+    if len(done.stdout) > _MOST_OUTPUT:
         return None
     return done.stdout.decode("utf-8", "replace")
 

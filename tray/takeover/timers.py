@@ -75,9 +75,11 @@ def starts(machine: Machine) -> Iterator[Start]:
 
 def _loaded(manager: _Manager) -> dict[str, Mapping[str, str]]:
     """Return the properties of each timer that the manager has loaded."""
-    output = manager.machine.ask(
-        [*manager.call, "show", "--timestamp=utc", "--all", f"--property={_SHOWN}", "--", "*.timer"]
-    )
+    words = [*manager.call, "show", "--timestamp=utc", "--all", f"--property={_SHOWN}", "--", "*.timer"]
+    try:
+        output = manager.machine.ask(words)
+    except reading.RefusedError:  # no manager answers, as after `su`: the files tell all but the next start
+        output = None
     loaded: dict[str, Mapping[str, str]] = {}
     for block in (output or "").split("\n\n"):
         properties = dict(line.partition("=")[::2] for line in block.split("\n") if "=" in line)

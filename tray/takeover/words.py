@@ -70,22 +70,41 @@ def line(finding: Finding, prefix: str) -> str:
 
 def lines(number: int, finding: Finding, now_ms: int) -> Iterator[str]:
     """Yield the lines that tell a user about a finding."""
-    where = f", line {finding.line}" if finding.line is not None else ""
-    file = f" ({finding.file})" if finding.file and finding.file not in finding.source else ""
-    yield f"{number:>3}  {escape(_title(finding))}"
-    yield f"{_IN}{escape(finding.source + file + where)}: {escape(finding.command)}"
-    if finding.part is not None:
-        place = f" to {finding.part.repository}" if finding.part.repository is not None else ""
-        yield f"{_IN}{escape((', '.join(finding.part.sources) or '?') + place)}"
-    if finding.state in ("new", "idle", "prefix", "foreign", "taken over"):
-        yield f"{_IN}{escape(_rhythm(finding))}{_next(finding, now_ms)}"
+    yield f"{number:>3}  {escape(title(finding))}"
+    yield f"{_IN}{escape(place(finding))}: {escape(finding.command)}"
+    if target := copied(finding):
+        yield f"{_IN}{escape(target)}"
+    if when := rhythm(finding, now_ms):
+        yield f"{_IN}{escape(when)}"
     if finding.why:
         yield f"{_IN}{_STATES[finding.state]}: {escape(finding.why)}"
     for note in dict.fromkeys(finding.notes):
         yield f"{_IN}note: {escape(note)}"
 
 
-def _title(finding: Finding) -> str:
+def place(finding: Finding) -> str:
+    """Return who starts it, with file and line: "crontab of ann, line 3"."""
+    where = f", line {finding.line}" if finding.line is not None else ""
+    file = f" ({finding.file})" if finding.file and finding.file not in finding.source else ""
+    return finding.source + file + where
+
+
+def copied(finding: Finding) -> str:
+    """Return source and destination: "/home to /mnt/b"; "" where they are not known."""
+    if finding.part is None:
+        return ""
+    end = f" to {finding.part.repository}" if finding.part.repository is not None else ""
+    return (", ".join(finding.part.sources) or "?") + end
+
+
+def rhythm(finding: Finding, now_ms: int) -> str:
+    """Return its rhythm and the next start: "every day at 02:15; next Tue 2026-12-01 02:15"; "" where there is none to tell."""
+    if finding.state not in ("new", "idle", "prefix", "foreign", "taken over"):
+        return ""
+    return f"{_rhythm(finding)}{_next(finding, now_ms)}"
+
+
+def title(finding: Finding) -> str:
     """Return the name and the engine, or how it stands."""
     if finding.part is None:
         return finding.name or "?"

@@ -12,7 +12,7 @@ from tray.core.model import CHECK, Control, shown_name
 from tray.core.paths import Places
 from tray.jobs import configured, first_backup
 from tray.status import control, marking
-from tray.window import audit_page, bridge, export, lists, run_pages, verification
+from tray.window import audit_page, bridge, export, import_page, lists, run_pages, verification
 from tray.window.bridge import Call
 from tray.window.job_page import Jobs
 from tray.window.status_feed import Feed
@@ -44,6 +44,7 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
     """Return every call by its name."""
     writer, jobs = export.Writer(desk.choose_file), Jobs(places, desk.tell_ended)
     setup, of_job = Setup(places, feed, desk, jobs), {"job": bridge.text(_NAME)}
+    existing = import_page.Existing(places)
     return {
         "shown": Call(desk.shown, {}),
         "retry": Call(feed.again, {}),
@@ -88,6 +89,8 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
         "linger": Call(jobs.linger, of_job),
         "keep_sheet": Call(jobs.keep_sheet, of_job),
         "save_sheet": Call(writer.of_job, {**of_job, "with_password": bridge.flag}),
+        "existing": Call(existing.search, {}),
+        "watch": Call(existing.watch, {"search": bridge.number, "number": bridge.number}),
         "create_form": Call(setup.form, {}),
         "new_password": Call(lambda: {"password": first_backup.generate_password()}, {}),
         "choose_folder": Call(setup.choose, {}),

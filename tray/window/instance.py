@@ -23,7 +23,20 @@ from tray.ipc import endpoint
 
 SOCKET = "window.sock"
 """The name of the socket in the runtime folder."""
-PAGES = ("dashboard", "history", "audit", "verify", "create", "guide", "report", "log", "cancel", "entry", "job")
+PAGES = (
+    "dashboard",
+    "history",
+    "audit",
+    "verify",
+    "create",
+    "import",
+    "guide",
+    "report",
+    "log",
+    "cancel",
+    "entry",
+    "job",
+)
 _OF_A_RUN = ("report", "log", "cancel")
 _PAGE = re.compile(r"([a-z]{1,16})(?:/(last|[0-9a-f][0-9a-f-]{0,35}))?", re.ASCII)
 _JOB = re.compile(r"job/(?:[A-Za-z0-9._~!*'()-]|%[0-9A-F]{2}){1,600}", re.ASCII)

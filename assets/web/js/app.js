@@ -99,6 +99,8 @@
     find("confirm-yes").textContent = yes;
     if (!find("confirm").open) find("confirm").showModal();
   }
+  BT.ask = confirm;
+  BT.said = (text) => { find("live").textContent = text; };
 
   const actions = {
     skip: () => find("main").focus(),

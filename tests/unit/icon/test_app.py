@@ -194,6 +194,22 @@ def test_the_menu_opens_the_right_pages(monkeypatch: pytest.MonkeyPatch) -> None
     assert opened[-1] == "dashboard"
 
 
+def test_where_no_backup_is_known_the_menu_looks_for_existing_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entry goes once there is a job."""
+    opened: list[str] = []
+    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
+    made, text = app.App(lambda: FakeSource(settled())), "Find existing backups"
+    drawn = []
+    for status in (settled(ended()), settled()):
+        made.menu.status = status
+        drawn.append(made.menu.shown())
+        items = {item.text: item for item in made.menu.menu()}
+        assert (text in items) is (status.last is None)
+    assert drawn[0] != drawn[1]
+    items[text](None)
+    assert opened == ["import"]
+
+
 def test_under_an_alarm_the_menu_opens_the_runs_that_it_is_about(monkeypatch: pytest.MonkeyPatch) -> None:
     """One entry for each bad job, three at most; the newest run of a job that is fine is not offered."""
     opened: list[str] = []

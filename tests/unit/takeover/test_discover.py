@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.takeover.machines import NOON_MS, findings, machine, put
-from tray.takeover import discover, words
+from tray.core.dataclass import replace
+from tray.takeover import discover, reading, words
 
 
 def shown(root: Path, crontab: str | None) -> str:
@@ -360,3 +361,35 @@ def test_whatever_stands_in_the_files_the_search_comes_to_its_end(tmp_path: Path
     put(tmp_path, "/home/ann/.config/systemd/user/b.service", f"[Service]\nExecStart={text}\n")
     said = shown(tmp_path, f"{text}\n0 2 * * * restic -r /sound backup /x\n{other}\n")
     assert "restic /x to /sound" in said
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("no crontab for ann", False),
+        ("crontab: can't open 'ann': No such file or directory", False),
+        ("", False),
+        ("You (ann) are not allowed to use this program (crontab)", True),
+        ("crontab: must be privileged to use", True),
+    ],
+)
+def test_a_crontab_that_may_not_be_seen_is_told(tmp_path: Path, said: str, shown: bool) -> None:
+    """An empty crontab is none, one that cron keeps from the user is not understood: backups may stand in it."""
+
+    def refuse(_argv: list[str]) -> str | None:
+        raise reading.RefusedError(said)
+
+    here = replace(machine(tmp_path), ask=refuse)
+    entries = discover.discover(here, {})
+    assert [(entry.source, entry.state, said in entry.why) for entry in entries] == (
+        [("crontab of ann", "not understood", True)] if shown else []
+    )
+
+
+@pytest.mark.process
+def test_a_program_that_fails_is_told_from_one_that_is_not_there() -> None:
+    """The first line of its complaint is kept; a program that is missing has none."""
+    with pytest.raises(reading.RefusedError, match=r"^no table$"):
+        reading.ask(["sh", "-c", "echo no table >&2; echo more >&2; exit 1"])
+    assert reading.ask(["/nowhere/crontab", "-l"]) is None
+    assert reading.ask(["echo", "fine"]) == "fine\n"

@@ -1,38 +1,31 @@
 """Find the backups that this machine makes already, and watch them: `backup-tray jobs import`."""
 
 import json
-import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
 from tray.core.errors import UsageError
 from tray.core.paths import Places, places
-from tray.jobs import configured, editing
+from tray.jobs import watching
 from tray.takeover import discover, words
-from tray.takeover.found import Finding, Machine
+from tray.takeover.found import Finding
 from tray.wording import escape
-
-_SEEN = (
-    "A watched run is noticed while a tracker runs here (the icon, the window or the system-wide instance). The line that\n"
-    "`backup-tray jobs import --lines` prints records every run, also without one."
-)
 
 
 def run(args: Namespace) -> int:
     """Show the backups that exist, or make watched jobs of those that the user chooses."""
-    here, machine = places(), discover.this_machine()
-    known = editing.known(here)
-    taken = dict.fromkeys(known.all, ()) | {name: job.matches for name, job in known.configured.jobs.items()}
-    findings = discover.discover(machine, taken)
+    here = places()
+    search = watching.search(here)
+    findings, now_ms = search.findings, search.machine.now_ms
     if args.json:
-        listed = [words.to_json(at, entry, machine.now_ms, _prefix(entry)) for at, entry in enumerate(findings, 1)]
+        listed = [words.to_json(at, entry, now_ms, watching.prefix(entry)) for at, entry in enumerate(findings, 1)]
         print(json.dumps(listed, indent=2))
         return 0
     if args.lines:
         return _print_lines(_chosen(findings, args, every=not args.numbers))
     if not args.numbers and not args.all:
-        _show(findings, machine)
+        _show(findings, now_ms)
         args.numbers = _asked(findings)
         if not args.numbers:
             return 0
@@ -59,16 +52,17 @@ def _chosen(findings: Sequence[Finding], args: Namespace, *, every: bool) -> lis
     return [findings[number - 1] for number in dict.fromkeys(args.numbers)]
 
 
-def _show(findings: Sequence[Finding], machine: Machine) -> None:
+def _show(findings: Sequence[Finding], now_ms: int) -> None:
     if not findings:
-        print("No backup was found in crontabs, systemd's timers and the configurations of backup tools.")
+        print("No backup was found. Backup Tray looked at:\n" + "\n".join(f"- {place}" for place in discover.PLACES))
         return
     print("Backups that this machine makes already; nothing of theirs is changed:\n")
     for number, finding in enumerate(findings, 1):
-        print("\n".join(words.lines(number, finding, machine.now_ms)), end="\n\n")
+        print("\n".join(words.lines(number, finding, now_ms)), end="\n\n")
     able = sum(finding.state == "new" for finding in findings)
     if able:
-        print(f"Watch them: `backup-tray jobs import N…`, or all {able} that something starts with `--all`.\n{_SEEN}")
+        print(f"Watch them: `backup-tray jobs import N…`, or all {able} that something starts with `--all`.")
+        print(f"{watching.SEEN} See it with `backup-tray jobs import --lines`.")
 
 
 def _asked(findings: Sequence[Finding]) -> list[int]:
@@ -106,7 +100,7 @@ def _take(here: Places, chosen: Sequence[Finding], name: str | None) -> int:
     if name is not None and len(chosen) > 1:
         raise UsageError("A single name cannot name several jobs.", next="Take them over one by one.")
     for finding in chosen:
-        job = editing.add(here, name or finding.name, words.keys(finding))
+        job = watching.watch(here, finding, name)
         print(f"{escape(job.name)} is watched: {escape(job.watched or '')}")
     return 0
 
@@ -115,16 +109,13 @@ def _print_lines(chosen: Sequence[Finding]) -> int:
     """Print the lines with our prefix, each with its place."""
     printed = set()
     for finding in chosen:
-        line = words.line(finding, _prefix(finding))
+        line = words.line(finding, watching.prefix(finding))
         if not line:
-            print(f"# {escape(finding.source)}: put `{_prefix(finding)}` before the command of the backup yourself:")
+            print(
+                f"# {escape(finding.source)}: put `{watching.prefix(finding)}` before the command of the backup yourself:"
+            )
             print(f"#   {escape(finding.command)}\n")
         elif finding.wrapped not in printed:
             printed.add(finding.wrapped)
             print(f"# {escape(finding.source)}: {escape(finding.how)}\n{line}\n")
     return 0
-
-
-def _prefix(finding: Finding) -> str:
-    """Return our command that goes before the backup's."""
-    return f"{configured.launcher()} run --job {shlex.quote(finding.name or 'backup')} --"

@@ -68,12 +68,12 @@
   const foot = (status) => [
     el("div", { class: "row auditline" }, BT.tag(status.audit.kind, `Audit log ${status.audit.word.toLowerCase()}`), BT.origin(status.audit.whose ? ["System"] : []), status.audit.text && el("span", {}, status.audit.text), BT.go("audit", "Audit log", { class: "link" })),
     status.notes.map((note) => el("p", { class: "note" }, note)),
-    el("p", { class: "buttons auditline" }, BT.go("create", "Add a backup", { class: "link" }), BT.go("guide", "I already use restic, borg or rclone", { class: "link" }))];
+    el("p", { class: "buttons auditline" }, BT.go("create", "Add a backup", { class: "link" }), BT.go("import", "Existing backups", { class: "link" }), BT.go("guide", "I already use restic, borg or rclone", { class: "link" }))];
 
   const empty = () => el("div", { class: "empty" }, BT.icon("none"),
     el("h1", { id: "title", tabindex: "-1" }, "No backups performed"),
     el("p", {}, "Backup Tray has seen none yet. Choose what to protect and where to keep it: the first backup starts right away, and this page shows how it goes."),
-    el("div", { class: "buttons" }, BT.go("create", "Create First Backup", { class: "main" }), BT.go("guide", "I already use restic, borg or rclone", { class: "link" })));
+    el("div", { class: "buttons" }, BT.go("create", "Create First Backup", { class: "main" }), BT.go("import", "Find backups that run here already"), BT.go("guide", "I already use restic, borg or rclone", { class: "link" })));
 
   const blank = (status) => el("div", { class: "empty old" }, BT.icon("unknown"), el("h1", { id: "title", tabindex: "-1" }, "Data unavailable"),
     el("p", {}, "Nothing is known about your backups right now. They need not have failed, but it is not known that they are fine."));
