@@ -247,7 +247,8 @@ def test_a_killed_check_leaves_its_files_to_the_next_one(home: Home, between: Pa
     note = between.with_name("bin") / "restic.pid"
     with start("check", "home", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as check:
         proof = int(wait_for(lambda: note.exists() and note.read_text(), what="the restore"))
-        assert "The check of home was not started" in tray("check", "home").stdout
+        second = tray("check", "home")
+        assert (second.returncode, "home (check) was not started" in second.stderr) == (75, True)
         os.kill(proof, signal.SIGKILL)
         check.wait(60)
     assert left() != []
@@ -494,3 +495,28 @@ def test_each_file_of_a_copy_is_found_at_its_source(
     places().config_file.write_text(f"[jobs.copy]\ncommand = {json.dumps(command)}\n")
     done = tray("check", "copy")
     assert (done.returncode, done.stdout.count("same as the source\n")) == (0, 3), done.stdout + done.stderr
+
+
+def test_a_scheduled_check_that_its_conditions_keep_back_is_a_skip_of_the_checks_alone(home: Home) -> None:
+    """Its target is away: on record with the reason, and no check that failed."""
+    home.configure('conditions = ["target"]\ncheck = { every = "30d" }\n')
+    home.repository.rename(home.repository.with_name("away"))
+    done = tray("check", "--scheduled", "--patience", "0", "home")
+    assert (done.returncode, "home (check) was skipped" in done.stderr) == (0, True)
+    (shown,) = [
+        json.loads(line) for line in tray("audit", "show", "--json", "--action", "run.skipped").stdout.splitlines()
+    ]
+    assert (shown["job"], shown["kind"], shown["result"]) == ("home (check)", "check", "target away")
+    assert tray("check", "home").returncode == 2, "a user who starts it wants it now"
+
+
+def test_a_scheduled_check_whose_job_is_broken_is_red(home: Home) -> None:
+    """No user reads the output of a scheduler's process."""
+    home.configure('environment_file = "/no/such"\n')
+    assert tray("check", "--scheduled", "home").returncode != 0
+    assert (checked()["job"], checked()["outcome"], "/no/such" in checked()["reason"]) == (
+        "home (check)",
+        "failed",
+        True,
+    )
+    assert of("home")["state"] == "ok"

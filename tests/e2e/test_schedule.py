@@ -91,6 +91,34 @@ def test_a_users_timer_starts_the_job_and_the_run_is_on_record(booted: Booted) -
     assert "Persistent=yes" in booted.systemctl("ann", "show", f"{units.PREFIX}home.timer")
 
 
+def test_a_timer_for_checks_proves_the_backup(booted: Booted) -> None:
+    """Beside the one for backups: its run is a check with a proof, and the status names the next one."""
+    booted.log_in("ann")
+    booted.tray("ann", "backup", "home")
+    said = booted.tray("ann", "schedule", "home", "--check", "--on", soon(), "--delay", "0").stdout
+    try:
+        assert "home (check): " in said
+
+        def proven() -> bool:
+            return any(job["proven"] for job in booted.status("ann")["jobs"] if job["job"] == "home")
+
+        booted.until(proven, "a proof by a check that systemd started", SLOT_SECONDS)
+        booted.tray("ann", "schedule", "home", "--check", "--on", "monthly UTC", "--delay", "0")
+        (check,) = [job for job in booted.status("ann")["jobs"] if job["job"] == "home (check)"]
+        month = utc_now().replace(day=1, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=32)
+        assert datetime.fromisoformat(check["next"]) == month.replace(day=1)
+        shown = json.loads(booted.tray("ann", "schedule", "home", "--check", "--show", "--json").stdout)
+        assert [(each["kind"], each["fault"], each["next_at"]) for each in shown] == [("check", "", check["next"])]
+        timer = "backup-tray.check-home.timer"
+        booted.systemctl("ann", "disable", "--now", timer)
+        (broken,) = json.loads(booted.tray("ann", "schedule", "--show", "--json", check=False).stdout)
+        assert broken["fault"] == "Its timer is disabled."
+        booted.tray("ann", *shlex.split(broken["repair"])[1:])
+        assert "Persistent=yes" in booted.systemctl("ann", "show", timer)
+    finally:
+        booted.tray("ann", "schedule", "home", "--check", "--remove", check=False)
+
+
 SPOILT = {
     "disabled": ("disable --now", "Its timer is disabled"),
     "stopped": ("stop", "Its timer is inactive"),

@@ -15,6 +15,7 @@ from tray.config.jobs import Job
 from tray.core import ourselves
 from tray.core.errors import BackupTrayError, JobSetupError, UsageError
 from tray.core.files import opened
+from tray.core.model import BACKUP
 from tray.core.paths import Places, places
 from tray.jobs import first_backup
 from tray.schedule import change
@@ -50,9 +51,8 @@ def _create(args: Namespace) -> int:
     if not args.yes and not sys.stdin.isatty():
         raise UsageError("Nothing was created.", why="There is no terminal to ask on.", next=step)
     if args.schedule is not None:
-        change.planned(
-            Job(name="home", command=("true",)), args.schedule, None
-        )  # a mistake is told before anything is made
+        # A mistake is told before anything is made.
+        change.planned(Job(name="home", command=("true",)), BACKUP, args.schedule, None)
     try:
         job = _make(here, args)
     except EOFError:

@@ -1,4 +1,4 @@
-"""`backup-tray schedule`: have the system's scheduler start a job, and show how the schedules stand."""
+"""`backup-tray schedule`: have the system's scheduler start a job or its checks, and show how the schedules stand."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from argparse import ArgumentParser, Namespace
 from tray.cli import Command
 from tray.core import clock
 from tray.core.errors import NotScheduledError, UsageError
+from tray.core.model import BACKUP, CHECK, shown_name
 from tray.core.paths import places
 from tray.jobs import configured
 from tray.schedule import change, launchd, reading, systemd, task_scheduler
@@ -23,6 +24,7 @@ def _register(parser: ArgumentParser) -> None:
     parser.add_argument(
         "job", metavar="JOB", nargs="?", help="a job of config.toml; without one all schedules are shown"
     )
+    parser.add_argument("--check", action="store_true", help="the job's checks, in the place of its backups")
     words = "when: systemd's OnCalendar ('Mon..Fri 20:30', daily) or cron's five fields (default: the job's own `on`)"
     parser.add_argument("--on", metavar="WHEN", help=words)
     parser.add_argument(
@@ -53,18 +55,18 @@ def _schedule(args: Namespace) -> int:
         return 0
     if args.job is None or args.show:
         return _show(args, linger_only=args.linger and not args.show)
+    kind = CHECK if args.check else BACKUP
     if args.kind:
-        print(change.printed(here, args.job, args.kind, args.on, _delay(args.delay)), end="")
+        print(change.printed(here, (args.job, kind), args.kind, args.on, _delay(args.delay)), end="")
         if args.kind in _NOT_TRIED:
             print(f"backup-tray: {_NOT_TRIED[args.kind]}", file=sys.stderr)
         return 0
     if args.remove:
-        change.remove(here, args.job)
-        print(
-            f"{escape(args.job)} has no schedule any more. The job stays: `backup-tray backup {escape(shlex.quote(args.job))}`."
-        )
+        change.remove(here, args.job, kind)
+        command = f"backup-tray {kind} {escape(shlex.quote(args.job))}"
+        print(f"{escape(shown_name(args.job, kind))} has no schedule any more. The job stays: `{command}`.")
         return 0
-    made = change.set_up(here, args.job, on=args.on, by=args.by, delay_seconds=_delay(args.delay))
+    made = change.set_up(here, args.job, kind=kind, on=args.on, by=args.by, delay_seconds=_delay(args.delay))
     tell(made)
     return 0
 
@@ -76,10 +78,11 @@ def _show(args: Namespace, *, linger_only: bool) -> int:
     if linger_only:
         return 0
     known = reading.refresh(places())
-    chosen = [schedule for schedule in known if args.job in (None, schedule.job)]
+    kinds = (CHECK,) if args.check else (BACKUP, CHECK)
+    chosen = [schedule for schedule in known if args.job in (None, schedule.job) and schedule.kind in kinds]
     if args.job is not None and not chosen:
         configured.find(places(), args.job)
-        raise NotScheduledError(args.job)
+        raise NotScheduledError(args.job, kinds[0])
     if args.json:
         print(json.dumps([schedule.to_json() for schedule in chosen], indent=2))
     elif not chosen:
@@ -98,7 +101,7 @@ def tell(made: Schedule) -> None:
 def _lines(schedule: Schedule) -> list[str]:
     """Return a schedule for a person: the job and its times, the next and the last start, a fault and its repair."""
     lines = [
-        f"{escape(schedule.job)}: {escape('; '.join(schedule.times))} ({schedule.title}, {escape(schedule.where)})"
+        f"{escape(schedule.name)}: {escape('; '.join(schedule.times))} ({schedule.title}, {escape(schedule.where)})"
     ]
     if schedule.next_ms is not None:
         lines.append(f"  next: {clock.local(schedule.next_ms):%a %Y-%m-%d %H:%M:%S %Z}")
@@ -134,5 +137,6 @@ SCHEDULE = Command(
     "backup-tray schedule home --on 'Mon..Fri 20:30'",
     "backup-tray schedule home --on '15 2 * * *'      as cron writes it",
     "backup-tray schedule                             all schedules, with their next start",
+    "backup-tray schedule home --check --on monthly   prove each month that it can be restored",
     "backup-tray schedule home --remove",
 )

@@ -22,7 +22,7 @@ RULES = ("failure", "warning", "overdue", "breach", "recovered", "success")
 """Events of which a job can notify."""
 _MOST_TEXT = 1000
 _T = TypeVar("_T")
-CHECK_KEYS = ("every", "on", "rhythm", "max_age", "read_data")
+CHECK_KEYS = ("every", "on", "rhythm", "zone", "delay", "max_age", "read_data")
 """Every key of [jobs.NAME.check]."""
 
 
@@ -32,13 +32,16 @@ class CheckSettings:
 
     Attributes:
         rhythm: As that of a `Job`, but "off" unless the table says how often.
-        every_ms, on, max_age_ms, max_age_off: As those of a `Job`.
+        every_ms, on, delay_ms, max_age_ms, max_age_off: As those of a `Job`.
+        zone: Time zone of `on`; None: that of the job.
         read_data: The part of the data that the engine reads too, such as "5%" or "all"; None: as it does by itself.
     """
 
     rhythm: str = OFF
     every_ms: int | None = None
     on: str | None = None
+    zone: str | None = None
+    delay_ms: int = 0
     max_age_ms: int | None = None
     max_age_off: bool = False
     read_data: str | None = None
@@ -214,7 +217,7 @@ def _check(table: Table) -> CheckSettings:
         raise faults[0]
     if not {"every", "on", "rhythm"} & values.keys():
         known["rhythm"] = OFF
-    fields = ("rhythm", "every_ms", "on", "max_age_ms", "max_age_off")
+    fields = ("rhythm", "every_ms", "on", "zone", "delay_ms", "max_age_ms", "max_age_off")
     return CheckSettings(**{key: known[key] for key in fields}, read_data=read_data)
 
 

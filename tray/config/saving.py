@@ -68,9 +68,9 @@ def change(places: Places, edit: Callable[[str], str]) -> tuple[str, str]:
         return before, after
 
 
-def with_keys(text: str, name: str, values: Mapping[str, Any]) -> str:
-    """Return *text* with these keys in [jobs.*name*], which is made if it is missing; None removes a key."""
-    return toml_text.with_keys(text, ("jobs", name), values)
+def with_keys(text: str, name: str, values: Mapping[str, Any], *below: str) -> str:
+    """Return *text* with these keys in [jobs.*name*], or in its table *below*; it is made if it is missing. None removes a key."""
+    return toml_text.with_keys(text, ("jobs", name, *below), values)
 
 
 def renamed(text: str, old: str, new: str) -> str:

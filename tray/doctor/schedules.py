@@ -19,11 +19,11 @@ def schedules(places: Places) -> Iterable[Check]:
     for schedule in known:
         times = "; ".join(schedule.times)
         if schedule.fault:
-            what = f"The schedule of {schedule.job} ({schedule.title or schedule.by}): {schedule.fault}"
+            what = f"The schedule of {schedule.name} ({schedule.title or schedule.by}): {schedule.fault}"
             yield Check(name, Level.WARN, what, schedule.repair)
             continue
         at = "" if schedule.next_ms is None else f", next {moment(schedule.next_ms, clock.now_ms())}"
-        yield Check(name, Level.OK, f"{schedule.job}: {times} ({schedule.title}){at}.")
+        yield Check(name, Level.OK, f"{schedule.name}: {times} ({schedule.title}){at}.")
     if any(schedule.by == "systemd" for schedule in known) and not systemd.lingers():
         what = (
             "Your timers run only while you are logged in (linger is off); the next login catches up on a missed start."

@@ -74,7 +74,7 @@ def _checked(here: Places, name: str, read_data: str | None) -> Verdict:
         job = configured.find(here, name)
         access = ways.access(job, os.environ)
         with workspace(here, name) as folder:
-            return Check(access, folder, read_data, partial(running.backup_of, here, job)).verdict()
+            return Check(access, folder, read_data, partial(running.goes_on, here, job)).verdict()
     except _OverError as over:
         return over.verdict
     except BackupTrayError as error:

@@ -6,6 +6,7 @@ many skips in a row are as loud as a backup that has stopped.
 
 from tray.audit import spool
 from tray.audit.entry import Action, Draft
+from tray.core.model import BACKUP
 from tray.core.paths import Places
 from tray.core.redact import Redactor
 
@@ -17,14 +18,15 @@ REASONS = (ON_BATTERY, METERED, TARGET_AWAY, ENGINE_MISSING, ALREADY_RUNNING, DI
 _SECONDS = 5.0
 
 
-def record(places: Places, job: str, reason: str, why: str, *, engine: str | None = None) -> None:
+def record(places: Places, job: str, reason: str, why: str, *, engine: str | None = None, kind: str = BACKUP) -> None:
     """Record that a run of *job* was skipped.
 
     Args:
         reason: One of `REASONS`.
         why: The reason as a sentence, for people.
         engine: The engine that was not started, None if it is not known.
+        kind: The kind of the run.
     """
     body = {"reason": Redactor((), {}).text(why)}
-    draft = Draft(Action.RUN_SKIPPED, result=reason, job=job, engine=engine, kind="backup", body=body)
+    draft = Draft(Action.RUN_SKIPPED, result=reason, job=job, engine=engine, kind=kind, body=body)
     spool.record(places, [draft], timeout=_SECONDS)

@@ -1,5 +1,6 @@
-"""Set, mend and remove the schedule of a job with the scheduler of this system."""
+"""Set, mend and remove the schedule of a job's backups, or of its checks, with the scheduler of this system."""
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -10,9 +11,10 @@ from tray.config import length_text, saving
 from tray.config.jobs import Job
 from tray.core.dataclass import replace
 from tray.core.errors import NotScheduledError, SchedulerError, SchedulesUnreadableError, UsageError, WhenError
+from tray.core.model import BACKUP, CHECK
 from tray.core.paths import Places
 from tray.housekeeping import config_changes
-from tray.jobs import configured
+from tray.jobs import configured, ways
 from tray.rhythm import slots
 from tray.rhythm.zones import apart
 from tray.schedule import cron, launchd, plan, reading, systemd, task_scheduler, units
@@ -20,7 +22,7 @@ from tray.schedule.calendar import parse
 from tray.schedule.plan import Plan
 from tray.schedule.systemd import Systemd
 from tray.status import schedules
-from tray.status.schedules import Schedule
+from tray.status.schedules import Key, Schedule
 
 SCHEDULERS = ("systemd", "cron")
 _RECORD_SECONDS = 5.0
@@ -36,140 +38,154 @@ PRINTED: Mapping[str, Callable[[Plan], str]] = {
 
 
 def set_up(
-    places: Places, name: str, *, on: str | None = None, by: str | None = None, delay_seconds: int | None = None
+    places: Places,
+    name: str,
+    *,
+    kind: str = BACKUP,
+    on: str | None = None,
+    by: str | None = None,
+    delay_seconds: int | None = None,
 ) -> Schedule:
     """Have the system's scheduler start the job *name*, save its time if *on* gives one, and return how it stands.
 
     Args:
+        kind: Start its backups, or its checks.
         on: When; None: as the configuration says.
         by: One of `SCHEDULERS`; None: the one it has, else systemd where it runs, else cron.
         delay_seconds: Longest random delay; None: the one it has, else the usual.
 
     Raises:
         WhenError, SchedulerError, JobNotFoundError, ConfigError: It cannot be done; nothing has changed then.
+        CheckImpossibleError: The backups of this job cannot be checked.
         OSError: The configuration cannot be written.
     """
     job = configured.find(places, name)
-    configured.command(job)
-    now = next((schedule for schedule in _known(places) if schedule.job == name), None)
-    by = by or (now.by if now is not None else _usual(name))
-    wanted = planned(job, on, delay_seconds)
+    key = name, kind
+    if kind == CHECK:
+        ways.access(job, os.environ)
+    else:
+        configured.command(job)
+    now = next((schedule for schedule in _known(places) if schedule.key == key), None)
+    by = by or (now.by if now is not None else _usual(key))
+    wanted = planned(job, kind, on, delay_seconds)
     if by == "cron":
         cron.install(wanted)
     else:
         Systemd.ours().install(wanted)
     if now is not None and now.by != by:
-        _take_away(now.by, name)
+        _take_away(now.by, key)
     if on is not None or delay_seconds is not None:
-        _save(places, name, on, delay_seconds)
+        _save(places, key, on, delay_seconds)
     times = [calendar.text() for calendar in wanted.calendars]
-    _record(places, name, {"change": "schedule set", "on": times, "by": by})
+    _record(places, key, {"change": "schedule set", "on": times, "by": by})
     # The reader looks into the crontab only where it knows of lines of ours.
-    schedules.write(places, [*(each for each in _known(places) if each.job != name), Schedule(name, by)])
-    return next(schedule for schedule in reading.refresh(places) if schedule.job == name)
+    schedules.write(places, [*(each for each in _known(places) if each.key != key), Schedule(name, by, kind=kind)])
+    return next(schedule for schedule in reading.refresh(places) if schedule.key == key)
 
 
-def remove(places: Places, name: str) -> None:
+def remove(places: Places, name: str, kind: str = BACKUP) -> None:
     """Take the schedule of *name* away, also of a job that is not configured any more.
+
+    Args:
+        kind: That of its backups, or of its checks.
 
     Raises:
         NotScheduledError: It has none.
         SchedulerError: The scheduler cannot be reached.
     """
-    known = [schedule for schedule in _known(places) if schedule.job == name]
+    key = name, kind
+    known = [schedule for schedule in _known(places) if schedule.key == key]
     by = known[0].by if known else "systemd"
     try:
-        _take_away(by, name)
+        _take_away(by, key)
     except NotScheduledError:
         if not known:
             configured.find(places, name)  # a name that is no job's is said to be none
             raise
-    schedules.write(places, [schedule for schedule in _known(places) if schedule.job != name])
-    _record(places, name, {"change": "schedule removed", "by": by})
+    schedules.write(places, [schedule for schedule in _known(places) if schedule.key != key])
+    _record(places, key, {"change": "schedule removed", "by": by})
 
 
 def remove_all(places: Places) -> list[str]:
-    """Take every schedule of ours away, and return the names of the jobs that had one; the jobs stay.
+    """Take every schedule of ours away, and return the names of the jobs and checks that had one; the jobs stay.
 
     Raises:
         SchedulerError: The scheduler cannot be reached.
     """
-    names = [schedule.job for schedule in reading.look(places)]
-    for name in names:
-        remove(places, name)
-    return names
+    known = reading.look(places)
+    for schedule in known:
+        remove(places, *schedule.key)
+    return [schedule.name for schedule in known]
 
 
 def edited(places: Places, job: Job) -> None:
-    """Have the schedule of *job*, if it has one, follow the time that the configuration names now.
+    """Have the schedules of *job* that there are follow the times that the configuration names now.
 
     Raises:
         WhenError, SchedulerError: It cannot; the schedule is then shown as one that does not fit the configuration.
     """
-    if job.on is None or not _known(places):
+    kinds = [kind for kind in (BACKUP, CHECK) if plan.timing(job, kind).on is not None]
+    if not kinds or not _known(places):
         return  # nothing is asked where nothing is scheduled
-    if any(schedule.job == job.name and schedule.fault for schedule in reading.look(places)):
-        set_up(places, job.name)
+    for schedule in reading.look(places):
+        if schedule.job == job.name and schedule.kind in kinds and schedule.fault:
+            set_up(places, job.name, kind=schedule.kind)
 
 
 def renamed(places: Places, name: str, new: str) -> None:
-    """Have the schedule of the job *name*, if it has one, start the job under its *new* name.
+    """Have the schedules of the job *name* that there are start the job under its *new* name.
 
     Raises:
         WhenError, SchedulerError: It cannot be done; the old schedule is then shown as one without a job.
     """
     for schedule in _known(places):
         if schedule.job == name:
-            set_up(places, new, by=schedule.by)
-            remove(places, name)
+            set_up(places, new, kind=schedule.kind, by=schedule.by)
+            remove(places, name, schedule.kind)
 
 
 def dropped(places: Places, name: str) -> None:
-    """Remove the schedule of a job that is over, if it has one.
+    """Remove the schedules of a job that is over, if it has any.
 
     Raises:
         SchedulerError: The scheduler cannot be reached; the schedule is then shown as one without a job.
     """
-    if any(schedule.job == name for schedule in _known(places)):
-        remove(places, name)
+    for schedule in _known(places):
+        if schedule.job == name:
+            remove(places, name, schedule.kind)
 
 
-def printed(places: Places, name: str, kind: str, on: str | None, delay_seconds: int | None) -> str:
-    """Return the files of the scheduler *kind*, one of `PRINTED`, for the job *name*; nothing is changed.
+def printed(places: Places, key: Key, scheduler: str, on: str | None, delay_seconds: int | None) -> str:
+    """Return the files of *scheduler*, one of `PRINTED`, for the backups or checks of a job; nothing is changed.
 
     Raises:
         WhenError, JobNotFoundError, ConfigError: There are none.
     """
-    return PRINTED[kind](planned(configured.find(places, name), on, delay_seconds))
+    return PRINTED[scheduler](planned(configured.find(places, key[0]), key[1], on, delay_seconds))
 
 
-def planned(job: Job, on: str | None, delay_seconds: int | None) -> Plan:
+def planned(job: Job, kind: str, on: str | None, delay_seconds: int | None) -> Plan:
     """Return the plan for *job*: by *on*, else by the configuration, else by the timer that it has.
 
     Raises:
         WhenError: It names no recurring time.
         UsageError: There is no time at all.
     """
-    manager = Systemd.ours()
-    timer = manager.text(f"{units.name(job.name)}.timer") or ""
+    of = plan.timing(job, kind)
+    timer = Systemd.ours().text(f"{units.name(job.name, kind)}.timer") or ""
+    timer = timer if units.owner(timer) is not None else ""
     if delay_seconds is None:
-        own = units.delay_of(timer) if units.job_of(timer) is not None else None
-        delay_seconds = job.delay_ms // 1000 or own
-    text = on or job.on
+        delay_seconds = of.delay_ms // 1000 or units.delay_of(timer)
+    text = on or of.on
     if text is not None:
-        made = plan.make(job, text, job.zone, delay_seconds)
-        _check_rhythm(text, job.zone)
+        made = plan.make(job, text, of.zone, delay_seconds, kind)
+        _check_rhythm(text, of.zone)
         return made
-    if times := units.times_of(timer) if units.job_of(timer) is not None else []:
+    if times := units.times_of(timer):
         calendars = tuple(calendar for time in times for calendar in parse(time))
         _check_rhythm("\n".join(times), None)
-        return replace(plan.make(job, times[0], None, delay_seconds), calendars=calendars)
-    if job.every_ms is not None:
-        raise _no_time(job.name, length_text(job.every_ms))
-    raise UsageError(
-        f"The job {job.name!r} has no time yet.",
-        next=f"Name one: `backup-tray schedule {shlex.quote(job.name)} --on 'Mon..Fri 20:30'`, or `--on daily`.",
-    )
+        return replace(plan.make(job, times[0], None, delay_seconds, kind), calendars=calendars)
+    raise _no_time((job.name, kind), of.every_ms)
 
 
 def _check_rhythm(text: str, zone: str | None) -> None:
@@ -183,28 +199,38 @@ def _check_rhythm(text: str, zone: str | None) -> None:
         raise WhenError(text, f"{why}.", "*:*" if slots.TOO_OFTEN in why else "")
 
 
-def _no_time(job: str, every: str) -> UsageError:
-    """Return the error for a job that has an interval."""
+def _no_time(key: Key, every_ms: int | None) -> UsageError:
+    """Return the error for a job that has no time, perhaps an interval."""
+    check = key[1] == CHECK
+    words = f"The {'check of the job' if check else 'job'} {key[0]!r} has no time yet."
+    usual = "monthly" if check else "daily"
+    if every_ms is None:
+        return UsageError(words, next=f"Name one: `{_command(key)} --on 'Mon..Fri 20:30'`, or `--on {usual}`.")
+    every = length_text(every_ms)
     try:
         parse(every)
         nearest = every
     except WhenError as error:
-        nearest = error.nearest or "daily"
+        nearest = error.nearest or usual
     return UsageError(
-        f"The job {job!r} has no time yet.",
+        words,
         why=f"Its configuration says `every = {every!r}`, which names no time of the day.",
-        next=f"The nearest that does: `backup-tray schedule {shlex.quote(job)} --on {shlex.quote(nearest)}`.",
+        next=f"The nearest that does: `{_command(key)} --on {shlex.quote(nearest)}`.",
     )
 
 
-def _usual(job: str) -> str:
+def _command(key: Key) -> str:
+    return f"backup-tray schedule {shlex.quote(key[0])}{' --check' if key[1] == CHECK else ''}"
+
+
+def _usual(key: Key) -> str:
     """Return the scheduler for a job that has none yet."""
     if sys.platform in ("darwin", "win32"):
         kind = "launchd" if sys.platform == "darwin" else "task-scheduler"
         raise SchedulerError(
             "Backup Tray does not set up the scheduler of this system itself.",
             why="It writes the scheduler's file, but has not been tried with it.",
-            next=f"Print the file and load it yourself: `backup-tray schedule {shlex.quote(job)} --print {kind}`.",
+            next=f"Print the file and load it yourself: `{_command(key)} --print {kind}`.",
         )
     if systemd.present():
         return "systemd"
@@ -225,26 +251,30 @@ def _known(places: Places) -> list[Schedule]:
         return reading.refresh(places)
 
 
-def _take_away(by: str, name: str) -> None:
+def _take_away(by: str, key: Key) -> None:
     if by == "cron":
-        cron.remove(name)
+        cron.remove(key)
     else:
-        Systemd.ours().remove(name)
+        Systemd.ours().remove(key)
 
 
-def _save(places: Places, name: str, on: str | None, delay_seconds: int | None) -> None:
-    """Save time and delay of the job *name*, as far as they are given; a time takes the place of another rhythm."""
+def _save(places: Places, key: Key, on: str | None, delay_seconds: int | None) -> None:
+    """Save time and delay of a job's backups or checks, as far as they are given; a time takes the place of another rhythm."""
+    name, kind = key
+    below = ("check",) if kind == CHECK else ()
     values: dict[str, str | None] = {}
     if on is not None:
         text, zone = apart(on)
         values = {"on": text, "every": None, "rhythm": None} | ({} if zone is None else {"zone": zone})
     if delay_seconds is not None:
         values["delay"] = length_text(delay_seconds * 1000) if delay_seconds else None
-    saving.change(places, lambda text: saving.with_keys(text, name, values))
+    saving.change(places, lambda text: saving.with_keys(text, name, values, *below))
 
 
-def _record(places: Places, name: str, body: Mapping[str, object]) -> None:
+def _record(places: Places, key: Key, body: Mapping[str, object]) -> None:
     """Put a change of a schedule on record, and take the configuration as our own."""
+    name, kind = key
+    body = body if kind == BACKUP else {**body, "kind": kind}
     spool.record(places, [Draft(action=Action.CONFIG_CHANGED, job=name, body=body)], timeout=_RECORD_SECONDS)
     config_changes.accept(places, "jobs", name)
 

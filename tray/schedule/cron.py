@@ -10,13 +10,15 @@ import subprocess
 from collections.abc import Sequence
 
 from tray.core.errors import NotScheduledError, SchedulerError, WhenError
+from tray.core.model import BACKUP, CHECK
 from tray.schedule.calendar import HOURS, MINUTES, MONTH_DAYS, MONTHS, Calendar
 from tray.schedule.plan import Plan, machine_zone
+from tray.status.schedules import Key
 
 TITLE = "cron"
 BEGIN = "# >>> Backup Tray: `backup-tray schedule` writes these lines; change nothing between here and <<<"
 END = "# <<< Backup Tray"
-_JOB = "# job: "
+_MARKS = {BACKUP: "# job: ", CHECK: "# check of job: "}
 _SECONDS = 20.0
 _LONGEST = 900
 """Letters of a line; some crons cut at 998."""
@@ -52,12 +54,12 @@ def install(plan: Plan) -> None:
     own = lines(plan)
     before, block, after = _split(_read())
     jobs = _jobs(block)
-    jobs[plan.job] = own
+    jobs[plan.job, plan.kind] = own
     _write(before, jobs, after)
 
 
-def remove(job: str) -> None:
-    """Take the lines of *job* out of the block; an empty block goes too.
+def remove(key: Key) -> None:
+    """Take the lines of *key* out of the block; an empty block goes too.
 
     Raises:
         NotScheduledError: It has none.
@@ -65,13 +67,13 @@ def remove(job: str) -> None:
     """
     before, block, after = _split(_read())
     jobs = _jobs(block)
-    if jobs.pop(job, None) is None:
-        raise NotScheduledError(job)
+    if jobs.pop(key, None) is None:
+        raise NotScheduledError(*key)
     _write(before, jobs, after)
 
 
-def scheduled() -> dict[str, list[str]]:
-    """Return the lines in our block by job; none where there is no crontab.
+def scheduled() -> dict[Key, list[str]]:
+    """Return the lines in our block by job and kind; none where there is no crontab.
 
     Raises:
         SchedulerError: This user may not use cron, or the block is damaged.
@@ -115,23 +117,23 @@ def _split(text: str) -> tuple[str, list[str], str]:
     return text[:start], text[start + len(BEGIN) : end].strip("\n").split("\n"), rest.removeprefix("\n")
 
 
-def _jobs(block: Sequence[str]) -> dict[str, list[str]]:
-    """Return the lines of a block by job."""
-    jobs: dict[str, list[str]] = {}
-    name = None
+def _jobs(block: Sequence[str]) -> dict[Key, list[str]]:
+    """Return the lines of a block by job and kind."""
+    jobs: dict[Key, list[str]] = {}
+    key = None
     for line in block:
-        if line.startswith(_JOB):
-            name = line.removeprefix(_JOB)
-            jobs[name] = []
-        elif name is not None and line.strip():
-            jobs[name].append(line)
+        if kind := next((kind for kind, mark in _MARKS.items() if line.startswith(mark)), None):
+            key = line.removeprefix(_MARKS[kind]), kind
+            jobs[key] = []
+        elif key is not None and line.strip():
+            jobs[key].append(line)
     return jobs
 
 
-def _write(before: str, jobs: dict[str, list[str]], after: str) -> None:
+def _write(before: str, jobs: dict[Key, list[str]], after: str) -> None:
     if before and not before.endswith("\n"):
         before += "\n"
-    block = [line for job, own in sorted(jobs.items()) for line in (f"{_JOB}{job}", *own)]
+    block = [line for (job, kind), own in sorted(jobs.items()) for line in (f"{_MARKS[kind]}{job}", *own)]
     ours = "\n".join([BEGIN, *block, END]) + "\n" if block else ""
     _crontab("-", text=before + ours + after)
 

@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any
 
 from tray.core.errors import WhenError
+from tray.core.model import CHECK
 from tray.schedule import units
 from tray.schedule.calendar import HOURS, MINUTES, MONTH_DAYS, MONTHS, Calendar
 from tray.schedule.plan import Plan, machine_zone
@@ -18,9 +19,10 @@ MOST = 1000
 """Intervals in one file; more is surely another schedule than was meant."""
 
 
-def label(job: str) -> str:
-    """Return the name under which launchd knows the schedule of *job*."""
-    return f"org.backup-tray.{units.name(job).removeprefix(units.PREFIX)}"
+def label(job: str, kind: str) -> str:
+    """Return the name under which launchd knows the schedule of the runs of this *kind* of *job*."""
+    of = "-check" if kind == CHECK else ""
+    return f"org.backup-tray{of}.{units.name(job).removeprefix(units.PREFIX)}"
 
 
 def written(plan: Plan) -> str:
@@ -31,7 +33,7 @@ def written(plan: Plan) -> str:
     """
     intervals = [part for calendar in plan.local(machine_zone()).calendars for part in _intervals(calendar)]
     description: dict[str, Any] = {
-        "Label": label(plan.job),
+        "Label": label(plan.job, plan.kind),
         "ProgramArguments": plan.argv,
         "StartCalendarInterval": intervals,
         "ProcessType": "Background",

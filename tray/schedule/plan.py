@@ -1,4 +1,4 @@
-"""Describe the schedule of a job, whatever scheduler follows it."""
+"""Describe the schedule of a job's backups or checks, for any scheduler."""
 
 import os
 import shlex
@@ -6,9 +6,11 @@ import shutil
 import sys
 from collections.abc import Sequence
 
+from tray.config.job_table import CheckSettings
 from tray.config.jobs import Job
 from tray.core.dataclass import dataclass, replace
 from tray.core.errors import ConfigError, JobWatchedError, WhenError
+from tray.core.model import BACKUP, CHECK
 from tray.core.paths import HOME_VARIABLE, expand
 from tray.jobs import configured
 from tray.schedule.calendar import Calendar, minutes_a_day, parse
@@ -30,6 +32,7 @@ class Plan:
         launcher: Words that start this program, by absolute path.
         delay_seconds: Longest random delay of each start; always the same on one machine.
         environment: Variables that the run needs: our own folder of a trial, a search path that holds the engine.
+        kind: The kind of the runs: backup or check.
     """
 
     job: str
@@ -37,11 +40,12 @@ class Plan:
     launcher: tuple[str, ...]
     delay_seconds: int = USUAL_DELAY_SECONDS
     environment: tuple[tuple[str, str], ...] = ()
+    kind: str = BACKUP
 
     @property
     def argv(self) -> list[str]:
         """The command that the scheduler starts."""
-        return [*self.launcher, "backup", "--scheduled", self.job]
+        return [*self.launcher, "check" if self.kind == CHECK else "backup", "--scheduled", self.job]
 
     def local(self, here: str) -> "Plan":
         """Return the plan for a scheduler that knows only the machine's zone *here*.
@@ -56,7 +60,23 @@ class Plan:
         return replace(self, calendars=tuple(replace(calendar, zone=None) for calendar in self.calendars))
 
 
-def make(job: Job, on: str, zone: str | None = None, delay_seconds: int | None = None) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The times of a job's backups or checks in the configuration; the fields are those of `config.jobs.Job`."""
+
+    on: str | None
+    zone: str | None
+    every_ms: int | None
+    delay_ms: int
+
+
+def timing(job: Job, kind: str) -> Timing:
+    """Return when the configuration has *job* run; of a check that no table names, nothing but the job's zone."""
+    of: Job | CheckSettings = job if kind == BACKUP else job.check or CheckSettings()
+    return Timing(of.on, of.zone or job.zone, of.every_ms, of.delay_ms)
+
+
+def make(job: Job, on: str, zone: str | None = None, delay_seconds: int | None = None, kind: str = BACKUP) -> Plan:
     """Return the plan that starts *job* at the times of *on*, a text as `calendar.parse` reads it.
 
     Raises:
@@ -70,6 +90,7 @@ def make(job: Job, on: str, zone: str | None = None, delay_seconds: int | None =
         launcher=tuple(shlex.split(configured.launcher())),
         delay_seconds=usual if delay_seconds is None else delay_seconds,
         environment=_environment(job),
+        kind=kind,
     )
 
 

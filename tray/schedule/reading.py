@@ -5,13 +5,16 @@ import re
 import shlex
 from collections.abc import Mapping
 
+from tray.core.dataclass import replace
 from tray.core.errors import BackupTrayError, ConfigError, SchedulerError, SchedulesUnreadableError, WhenError
+from tray.core.model import CHECK
 from tray.core.paths import Places
 from tray.jobs import configured
 from tray.schedule import cron, plan, systemd, units
+from tray.schedule.plan import Plan
 from tray.schedule.systemd import Systemd
 from tray.status import schedules
-from tray.status.schedules import Schedule
+from tray.status.schedules import Key, Schedule
 
 _STARTED = "203"
 """The exit code with which systemd says that it could not start the program."""
@@ -40,15 +43,15 @@ def look(places: Places) -> list[Schedule]:
     If the last answer cannot be read, none can be said to be gone; the schedules that systemd and cron hold are found all the same.
     """
     try:
-        known = {schedule.job: schedule for schedule in schedules.read(places)}
+        known = {schedule.key: schedule for schedule in schedules.read(places)}
         ask_cron = any(schedule.by == "cron" for schedule in known.values())
     except SchedulesUnreadableError:
         known, ask_cron = {}, cron.present()
     standing = {**(_of_cron(places, known) if ask_cron else {}), **_of_systemd(places, known)}
-    for job, schedule in known.items():
-        if job not in standing:
-            standing[job] = _with_fault(schedule, "It was removed outside Backup Tray.", _repair(places, job))
-    return [standing[job] for job in sorted(standing)]
+    for key, schedule in known.items():
+        if key not in standing:
+            standing[key] = _with_fault(schedule, "It was removed outside Backup Tray.", _repair(places, key))
+    return [standing[key] for key in sorted(standing)]
 
 
 def promise(schedule: Schedule) -> tuple[str, bool]:
@@ -59,7 +62,7 @@ def promise(schedule: Schedule) -> tuple[str, bool]:
     return caught_up, not systemd.lingers()
 
 
-def _of_systemd(places: Places, known: Mapping[str, Schedule]) -> dict[str, Schedule]:
+def _of_systemd(places: Places, known: Mapping[Key, Schedule]) -> dict[Key, Schedule]:
     manager = Systemd.ours()
     scheduled = manager.scheduled()
     if not scheduled:
@@ -70,15 +73,16 @@ def _of_systemd(places: Places, known: Mapping[str, Schedule]) -> dict[str, Sche
     except SchedulerError as error:
         states, silent = {}, _silent(error)
     standing = {}
-    for name, job in scheduled.items():
+    for name, key in scheduled.items():
         timer, service = f"{name}.timer", f"{name}.service"
         state = states.get(timer, {})
         fault, repair = silent, "backup-tray schedule"
         if not silent:
-            fault, repair = _fault(places, manager, job, state, states.get(service, {}))
-        before = known.get(job)
-        standing[job] = Schedule(
-            job,
+            fault, repair = _fault(places, manager, key, state, states.get(service, {}))
+        before = known.get(key)
+        standing[key] = Schedule(
+            key[0],
+            kind=key[1],
             by="systemd",
             title=manager.title,
             where=timer,
@@ -101,14 +105,14 @@ def _moment(state: Mapping[str, str], name: str, otherwise: int | None) -> int |
 
 
 def _fault(
-    places: Places, manager: Systemd, job: str, timer: Mapping[str, str], service: Mapping[str, str]
+    places: Places, manager: Systemd, key: Key, timer: Mapping[str, str], service: Mapping[str, str]
 ) -> tuple[str, str]:
     """Return the first fault of a schedule, "" if there is none, and the repair."""
-    repair = _repair(places, job)
-    name = units.name(job)
+    repair = _repair(places, key)
+    name = units.name(*key)
     own = {unit: manager.text(unit) for unit in (f"{name}.timer", f"{name}.service")}
     gone = next((unit for unit, text in own.items() if text is None), None)
-    if not _is_configured(places, job):
+    if not _is_configured(places, key[0]):
         return "The job is not in config.toml any more.", repair
     if gone is not None:
         return f"The file {gone} is gone.", repair
@@ -126,10 +130,10 @@ def _fault(
         return f"Its timer is {timer.get('ActiveState') or 'not known to systemd'}.", repair
     if timer.get("NeedDaemonReload") == "yes":
         return "systemd has not read its units since they changed.", repair
-    return _stale(places, job, own, service), repair
+    return _stale(places, key, own, service), repair
 
 
-def _stale(places: Places, job: str, own: Mapping[str, str | None], service: Mapping[str, str]) -> str:
+def _stale(places: Places, key: Key, own: Mapping[str, str | None], service: Mapping[str, str]) -> str:
     """Return why units that work as they are do not follow the configuration, or cannot start the program; "" if they do."""
     timer, text = own.values()
     if service.get("ExecMainStatus") == _STARTED:
@@ -138,42 +142,51 @@ def _stale(places: Places, job: str, own: Mapping[str, str | None], service: Map
     if path is not None and not os.access(path[1], os.X_OK):
         return f"The program {path[1]} is gone."
     try:
-        known = configured.find(places, job)
-        if known.on is None:
-            return ""
-        wanted = units.of(plan.make(known, known.on, known.zone, units.delay_of(timer or "")))
+        wanted = _wanted(places, key, units.delay_of(timer or ""))
     except (ConfigError, WhenError) as error:
         return f"The time in config.toml cannot be followed: {error.why}"
     except BackupTrayError:
         return ""
-    return "" if wanted.timer == timer else "config.toml names another time."
+    return "" if wanted is None or units.of(wanted).timer == timer else "config.toml names another time."
 
 
-def _of_cron(places: Places, known: Mapping[str, Schedule]) -> dict[str, Schedule]:
+def _wanted(places: Places, key: Key, delay_seconds: int | None = None) -> Plan | None:
+    """Return the plan by the configuration, None if it names no time for it.
+
+    Raises:
+        BackupTrayError: There is no such job, or its time cannot be followed.
+    """
+    job = configured.find(places, key[0])
+    of = plan.timing(job, key[1])
+    return None if of.on is None else plan.make(job, of.on, of.zone, delay_seconds, key[1])
+
+
+def _of_cron(places: Places, known: Mapping[Key, Schedule]) -> dict[Key, Schedule]:
     """Return the schedules in the crontab."""
     try:
         scheduled = cron.scheduled()
     except SchedulerError as error:
         broken = _silent(error)
         return {
-            job: _with_fault(schedule, broken, "crontab -l") for job, schedule in known.items() if schedule.by == "cron"
+            key: _with_fault(schedule, broken, "crontab -l") for key, schedule in known.items() if schedule.by == "cron"
         }
     standing = {}
-    for job, lines in scheduled.items():
+    for key, lines in scheduled.items():
+        job, kind = key
         fault = "" if _is_configured(places, job) else "The job is not in config.toml any more."
-        fault = fault or _cron_stale(places, job, lines)
+        fault = fault or _cron_stale(places, key, lines)
         times = tuple(" ".join(line.split()[:5]) for line in lines)
-        repair = _repair(places, job) if fault else ""
-        standing[job] = Schedule(job, "cron", cron.TITLE, "crontab", times, fault=fault, repair=repair)
+        repair = _repair(places, key) if fault else ""
+        standing[key] = Schedule(job, "cron", cron.TITLE, "crontab", times, fault=fault, repair=repair, kind=kind)
     return standing
 
 
-def _cron_stale(places: Places, job: str, lines: list[str]) -> str:
+def _cron_stale(places: Places, key: Key, lines: list[str]) -> str:
     try:
-        known = configured.find(places, job)
-        if known.on is None:
+        named = _wanted(places, key)
+        if named is None:
             return ""
-        wanted = cron.lines(plan.make(known, known.on, known.zone))
+        wanted = cron.lines(named)
     except BackupTrayError as error:
         return f"The time in config.toml cannot be followed: {error.why}"
     same = [line.split()[:5] for line in wanted] == [line.split()[:5] for line in lines]
@@ -181,9 +194,7 @@ def _cron_stale(places: Places, job: str, lines: list[str]) -> str:
 
 
 def _with_fault(schedule: Schedule, fault: str, repair: str) -> Schedule:
-    return Schedule(
-        schedule.job, schedule.by, schedule.title, schedule.where, schedule.times, fault=fault, repair=repair
-    )
+    return replace(schedule, next_ms=None, last_ms=None, fault=fault, repair=repair)
 
 
 def _is_configured(places: Places, job: str) -> bool:
@@ -196,6 +207,8 @@ def _is_configured(places: Places, job: str) -> bool:
     return True
 
 
-def _repair(places: Places, job: str) -> str:
-    """Return the command that mends the schedule of *job*."""
-    return f"backup-tray schedule {shlex.quote(job)} {'--repair' if _is_configured(places, job) else '--remove'}"
+def _repair(places: Places, key: Key) -> str:
+    """Return the command that mends the schedule of *key*."""
+    check = " --check" if key[1] == CHECK else ""
+    step = "--repair" if _is_configured(places, key[0]) else "--remove"
+    return f"backup-tray schedule {shlex.quote(key[0])}{check} {step}"

@@ -21,6 +21,7 @@ from tray.core.files import content
 from tray.core.paths import expand
 from tray.schedule import units
 from tray.schedule.plan import Plan
+from tray.status.schedules import Key
 
 if sys.platform != "win32":
     import pwd
@@ -95,7 +96,7 @@ class Systemd:
         made = units.of(plan)
         before = {path: _text(path) for path in made.files(self.folder)}
         for path, text in before.items():
-            if text is not None and units.job_of(text) is None:
+            if text is not None and units.owner(text) is None:
                 raise SchedulerError(
                     f"{path} exists and is not ours.",
                     next=f"Look at it, and move it away: `mv {shlex.quote(str(path))} ~`.",
@@ -151,18 +152,18 @@ class Systemd:
         except (OSError, SchedulerError):
             return  # the error that led here says more
 
-    def remove(self, job: str) -> None:
-        """Take the schedule of *job* away; a run that goes on is left alone.
+    def remove(self, key: Key) -> None:
+        """Take the schedule of *key* away; a run that goes on is left alone.
 
         Raises:
             NotScheduledError: It has none here.
             SchedulerError: systemd cannot be reached.
         """
-        name = units.name(job)
+        name = units.name(*key)
         files = [self.folder / f"{name}{ending}" for ending in (".timer", ".service")]
-        ours = [path for path in files if units.job_of(_text(path) or "") is not None]
+        ours = [path for path in files if units.owner(_text(path) or "") is not None]
         if not ours:
-            raise NotScheduledError(job)
+            raise NotScheduledError(*key)
         self.check()
         self.ask("disable", "--now", "--quiet", f"{name}.timer", tolerate=True)
         self._forget_last(f"{name}.timer")
@@ -172,13 +173,13 @@ class Systemd:
         self.ask("daemon-reload")
         self.ask("reset-failed", f"{name}.timer", f"{name}.service", tolerate=True)
 
-    def scheduled(self) -> dict[str, str]:
-        """Return the names of our units, without ending, and their jobs. A trial sees those of its own only."""
-        names: dict[str, str] = {}
-        for path in sorted(self.folder.glob(f"{units.PREFIX}*.timer")):
-            job = units.job_of(_text(path) or "")
-            if job is not None and units.name(job) == path.stem:
-                names[path.stem] = job
+    def scheduled(self) -> dict[str, Key]:
+        """Return the names of our units, without ending, and whose they are. A trial sees those of its own only."""
+        names: dict[str, Key] = {}
+        for path in sorted(self.folder.glob(units.GLOB)):
+            key = units.owner(_text(path) or "")
+            if key is not None and units.name(*key) == path.stem:
+                names[path.stem] = key
         return names
 
     def states(self, names: Iterable[str]) -> dict[str, dict[str, str]]:

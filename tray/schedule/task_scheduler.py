@@ -9,6 +9,7 @@ from itertools import product
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from tray.core.errors import SchedulerError, WhenError
+from tray.core.model import CHECK
 from tray.core.paths import HOME_VARIABLE
 from tray.schedule.calendar import Calendar
 from tray.schedule.plan import Plan, machine_zone
@@ -48,7 +49,9 @@ def written(plan: Plan) -> str:
         raise SchedulerError("This trial cannot be scheduled.", why=why, next=step)
     task = Element("Task", version="1.2", xmlns=NAMESPACE)
     about = SubElement(task, "RegistrationInfo")
-    SubElement(about, "Description").text = f"Backup Tray starts the backup {plan.job}."
+    SubElement(
+        about, "Description"
+    ).text = f"Backup Tray starts {'the check of' if plan.kind == CHECK else 'the backup'} {plan.job}."
     triggers = SubElement(task, "Triggers")
     for calendar in plan.local(machine_zone()).calendars:
         _add_triggers(triggers, calendar, plan.delay_seconds)

@@ -11,16 +11,23 @@ import zlib
 from pathlib import Path
 
 from tray.core.dataclass import dataclass
+from tray.core.model import BACKUP, CHECK
 from tray.core.paths import HOME_VARIABLE
 from tray.schedule.plan import Plan
+from tray.status.schedules import Key
 
 PREFIX = "backup-tray-"
-_MARK = re.compile(r"# Backup Tray made this for the job (\".*\"); changes: `backup-tray schedule`\. ([0-9a-f]{16})\n")
+GLOB = "backup-tray[.-]*.timer"
+_MARK = re.compile(
+    r"# Backup Tray made this for (the check of )?the job (\".*\"); changes: `backup-tray schedule`\. ([0-9a-f]{16})\n"
+)
+_OF_KIND = {BACKUP: PREFIX, CHECK: "backup-tray.check-"}
+"""Begins of the names of units; no unit of a backup begins as one of a check."""
 _LONGEST = 200
 """Bytes of a unit's name; systemd takes 255."""
 _SERVICE = """\
 [Unit]
-Description=Backup of {job} (Backup Tray)
+Description={title} (Backup Tray)
 
 [Service]
 Type=oneshot
@@ -33,7 +40,7 @@ IOSchedulingClass=idle
 """
 _TIMER = """\
 [Unit]
-Description=Start of {job} (Backup Tray)
+Description=Start of {title} (Backup Tray)
 
 [Timer]
 {calendars}
@@ -69,16 +76,21 @@ def of(plan: Plan) -> Units:
     """Return the units of *plan*."""
     environment = "".join(f"Environment={quoted(f'{name}={value}')}\n" for name, value in plan.environment)
     job = plan.job.replace("%", "%%")
-    service = _SERVICE.format(job=job, environment=environment, command=_command(plan))
+    service_title, timer_title = f"Backup of {job}", job
+    if plan.kind == CHECK:
+        service_title, timer_title = f"Check of {job}", f"the check of {job}"
+    service = _SERVICE.format(title=service_title, environment=environment, command=_command(plan))
     calendars = "\n".join(f"OnCalendar={calendar.text()}" for calendar in plan.calendars)
-    timer = _TIMER.format(job=job, calendars=calendars, delay=plan.delay_seconds)
-    return Units(name(plan.job), marked(plan.job, timer), marked(plan.job, service))
+    timer = _TIMER.format(title=timer_title, calendars=calendars, delay=plan.delay_seconds)
+    key = plan.job, plan.kind
+    return Units(name(*key), marked(plan.job, timer, plan.kind), marked(plan.job, service, plan.kind))
 
 
-def name(job: str, home: str | None = None) -> str:
-    """Return the name of the units of *job*: the same for the same job, another for any other.
+def name(job: str, kind: str = BACKUP, home: str | None = None) -> str:
+    """Return the name of the units of *job*: the same for the same job and kind, another for any other.
 
     Args:
+        kind: The kind of the runs: backup or check.
         home: The folder of a trial, `BACKUP_TRAY_HOME` by default: its units stand beside those of the real installation.
     """
     home = os.environ.get(HOME_VARIABLE) if home is None else home
@@ -88,27 +100,28 @@ def name(job: str, home: str | None = None) -> str:
     )
     if len(escaped) > _LONGEST:
         escaped = f"{escaped[: _LONGEST - 20].rpartition(chr(92))[0]}_{hashlib.sha256(job.encode()).hexdigest()[:16]}"
-    return f"{PREFIX}{trial}{escaped}"
+    return f"{_OF_KIND[kind]}{trial}{escaped}"
 
 
 _PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 
 
-def marked(job: str, text: str) -> str:
+def marked(job: str, text: str, kind: str = BACKUP) -> str:
     """Return *text* with our mark above it."""
-    return f'# Backup Tray made this for the job "{job}"; changes: `backup-tray schedule`. {_hash(text)}\n{text}'
+    of = "the check of " if kind == CHECK else ""
+    return f'# Backup Tray made this for {of}the job "{job}"; changes: `backup-tray schedule`. {_hash(text)}\n{text}'
 
 
-def job_of(text: str) -> str | None:
-    """Return the job whose schedule a file is, by our mark in its first line; None if it is not ours."""
+def owner(text: str) -> Key | None:
+    """Return the job whose schedule a file is, and the kind of its runs, by our mark in the first line; None if it is not ours."""
     match = _MARK.match(text)
-    return None if match is None else match[1][1:-1]
+    return None if match is None else (match[2][1:-1], CHECK if match[1] else BACKUP)
 
 
 def edited(text: str) -> bool:
     """Whether a file of ours is no longer as we wrote it."""
     match = _MARK.match(text)
-    return match is None or match[2] != _hash(text[match.end() :])
+    return match is None or match[3] != _hash(text[match.end() :])
 
 
 def times_of(timer: str) -> list[str]:

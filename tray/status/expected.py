@@ -142,8 +142,16 @@ def rhythm_of(job: Job | None, kind: str, now_ms: int) -> Rhythm | None:
         check = None if job is None or off else job.check
         if job is None or check is None or check.rhythm == "off":
             return None
-        known = Rhythm(check.rhythm, check.every_ms, check.on, job.zone, check.max_age_ms, check.max_age_off)
-        return replace(known, from_ms=job.off_until_ms or 0)
+        return Rhythm(
+            check.rhythm,
+            check.every_ms,
+            check.on,
+            check.zone or job.zone,
+            check.max_age_ms,
+            check.max_age_off,
+            check.delay_ms,
+            from_ms=job.off_until_ms or 0,
+        )
     if kind != BACKUP:
         return None
     if job is None:

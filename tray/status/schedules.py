@@ -13,11 +13,15 @@ from tray.core.codec import Coded
 from tray.core.dataclass import dataclass
 from tray.core.errors import SchedulesUnreadableError
 from tray.core.files import content
+from tray.core.model import BACKUP, shown_name
 from tray.core.paths import Places, private
 from tray.status.kept_files import mark
 
 NAME = "schedules.json"
 MOST_AGE_MS = 5_400_000
+
+Key = tuple[str, str]
+"""A job, and the kind of the runs that its schedule starts: backup or check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class Schedule(Coded):
         last_ms: The last start, as the scheduler says.
         fault: One sentence why it will not start the job as asked; empty if it will.
         repair: The command that mends it; empty if there is nothing to mend.
+        kind: The kind of the runs that it starts: backup or check.
     """
 
     job: str
@@ -45,6 +50,17 @@ class Schedule(Coded):
     last_ms: int | None = None
     fault: str = ""
     repair: str = ""
+    kind: str = BACKUP
+
+    @property
+    def key(self) -> Key:
+        """The job and the kind of its runs; no two schedules have the same."""
+        return self.job, self.kind
+
+    @property
+    def name(self) -> str:
+        """The name of these runs, for people: "home", "home (check)"."""
+        return shown_name(self.job, self.kind)
 
 
 def read(places: Places) -> list[Schedule]:
@@ -121,7 +137,7 @@ class Schedules:
             for schedule in read(self._places):
                 if schedule.fault:
                     fault = _inside(schedule.fault)
-                    yield f"The schedule of {schedule.job}: {fault}; mend it with `{schedule.repair}`"
+                    yield f"The schedule of {schedule.name}: {fault}; mend it with `{schedule.repair}`"
         except SchedulesUnreadableError as error:
             yield f"{error} {error.why} {error.next}"
 

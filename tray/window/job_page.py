@@ -10,7 +10,7 @@ from tray import wording
 from tray.config.jobs import DEFAULT_ENGINE, Job
 from tray.core import clock, ourselves
 from tray.core.errors import BackupStartError, BackupTrayError, JobNotFoundError, SchedulerError
-from tray.core.model import CHECK, shown_name
+from tray.core.model import BACKUP, CHECK, shown_name
 from tray.core.paths import Places
 from tray.jobs import configured, ways
 from tray.report import recovery
@@ -122,10 +122,10 @@ class Jobs:
     def _schedule(self, job: str) -> dict[str, Any] | None:
         """Return how the schedule of *job* stands, as the scheduler says now; None without one."""
         try:
-            known = {schedule.job: schedule for schedule in reading.look(self._places)}
+            known = {schedule.key: schedule for schedule in reading.look(self._places)}
         except SchedulerError:
             return None
-        return _schedule_words(known[job], clock.now_ms()) if job in known else None
+        return _schedule_words(known[job, BACKUP], clock.now_ms()) if (job, BACKUP) in known else None
 
     def _follow(self, job: str, verb: str, process: "Popen[bytes]", then: Callable[[], None] | None) -> None:
         name = job if verb == "backup" else shown_name(job, CHECK)

@@ -69,9 +69,9 @@ def no_start(run: Run, error: CommandNotFoundError | HookFailedError) -> None:
     end(run, Exit(error.exit_code), Result(outcome, f"{error.what} {error.why}", errors=1))
 
 
-def failure(places: Places, job: str, why: str) -> None:
+def failure(places: Places, job: str, why: str, kind: str = BACKUP) -> None:
     """Put a run of *job* on record that failed before there was a command to start, so that its state turns red."""
-    plan, redactor = Plan((), BACKUP, {}), Redactor((), os.environ)
+    plan, redactor = Plan((), kind, {}), Redactor((), os.environ)
     info = prepare.describe(places, "none", plan, (), job, redactor)
     session = engines.COMMAND.session(plan)
     run = Run(places, engines.COMMAND, plan, session, info, None, redactor, clock.monotonic())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import sys
 import tomllib
@@ -347,3 +348,103 @@ def test_a_first_backup_is_scheduled_by_its_option(places: Places, crontab: Cron
     assert "30 20 * * *" in (crontab.text or "")
     assert "backup --scheduled home" in (crontab.text or "")
     assert saved(places, "home")["on"] == "20:30"
+
+
+CHECK_TIMES = ["schedule", "home", "--check", "--on", "*-*-01 5:00"]
+
+
+def test_checks_have_a_schedule_of_their_own(
+    configured: Places, crontab: Crontab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside that of the backup: its time is saved in the job's `check`, and each is shown, mended and removed alone."""
+    main(["schedule", "home", "--on", "daily"])
+    assert main(CHECK_TIMES) == 0
+    assert "home (check): 0 5 1 * *" in capsys.readouterr().out
+    assert saved(configured, "home")["check"] == {"on": "*-*-01 5:00"}
+    assert "backup --scheduled home" in str(crontab.text)
+    assert "check --scheduled home" in str(crontab.text)
+    assert [(each["job"], each["kind"], each["fault"]) for each in shown(capsys)] == [
+        ("home", "backup", ""),
+        ("home", "check", ""),
+    ]
+    crontab.write("")
+    for schedule in shown(capsys):
+        assert main(shlex.split(str(schedule["repair"]))[1:]) == 0
+    assert [each["fault"] for each in shown(capsys)] == ["", ""]
+    assert main(["schedule", "home", "--check", "--remove"]) == 0
+    assert "`backup-tray check home`" in capsys.readouterr().out
+    assert [each["kind"] for each in shown(capsys)] == ["backup"]
+    assert main(["schedule", "home", "--check", "--show"]) == 2
+    assert "The check of the job 'home' has no schedule" in capsys.readouterr().err
+
+
+def test_a_check_keeps_what_else_its_table_says(
+    configured: Places, crontab: Crontab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its interval gives way to the time; a zone and a delay go to keys of its own, and the job's stay."""
+    monkeypatch.setattr("tray.schedule.cron.machine_zone", lambda: "UTC")
+    text = configured.config_file.read_text().replace(
+        'every = "1d"', 'every = "1d"\ncheck = { every = "30d", read_data = "5%" }'
+    )
+    configured.config_file.write_text(text)
+    assert main(["schedule", "home", "--check", "--on", "CRON_TZ=UTC 5 4 1 * *", "--delay", "10m"]) == 0
+    assert saved(configured, "home")["check"] == {"read_data": "5%", "on": "5 4 1 * *", "zone": "UTC", "delay": "10m"}
+    assert saved(configured, "home")["every"] == "1d"
+
+
+def test_a_time_of_checks_that_was_changed_in_the_configuration_is_said_and_followed(
+    configured: Places, crontab: Crontab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By hand the schedule is at fault until it is mended; by `jobs edit` it follows."""
+    main(CHECK_TIMES)
+    text = configured.config_file.read_text()
+    configured.config_file.write_text(text.replace('"*-*-01 5:00"', '"*-*-02 6:00"'))
+    (schedule,) = shown(capsys)
+    assert ("different times" in str(schedule["fault"]), schedule["kind"]) == (True, "check")
+    assert main(["jobs", "edit", "home", "--keep-logs", "30d"]) == 0
+    assert "0 6 2 * *" in str(crontab.text)
+    assert shown(capsys)[0]["fault"] == ""
+
+
+def test_the_schedule_of_checks_follows_its_job_and_goes_with_it(
+    configured: Places, crontab: Crontab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To a new name, and away."""
+    main(CHECK_TIMES)
+    assert main(["jobs", "rename", "home", "house"]) == 0
+    assert [(each["job"], each["kind"], each["fault"]) for each in shown(capsys)] == [("house", "check", "")]
+    assert main(["jobs", "remove", "house"]) == 0
+    assert shown(capsys) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["home", "--check"], 64, "schedule home --check --on 'Mon..Fri 20:30'`, or `--on monthly`"),
+        (["home", "--check", "--remove"], 2, "The check of the job 'home' has no schedule"),
+        (["own", "--check", "--on", "monthly"], 2, "cannot be checked"),
+        (["home", "--check", "--on", "sometimes"], 64, "cannot be the time"),
+    ],
+)
+def test_a_check_that_cannot_be_scheduled_changes_nothing(
+    configured: Places,
+    crontab: Crontab,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    words: str,
+) -> None:
+    """The error says why, and names a command that works."""
+    before = configured.config_file.read_text()
+    assert main(["schedule", *arguments]) == code
+    assert words in capsys.readouterr().err
+    assert (crontab.text, configured.config_file.read_text()) == (None, before)
+
+
+@pytest.mark.parametrize("kind", ["systemd", "cron", "launchd"])
+def test_the_files_for_checks_can_be_printed(configured: Places, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    """They start `backup-tray check`."""
+    assert main([*CHECK_TIMES, "--print", kind]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"check\W+(<string>)?--scheduled", said.replace("</string>", ""))
+    assert schedules.read(configured) == []

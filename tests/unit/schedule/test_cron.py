@@ -4,6 +4,7 @@ import pytest
 
 from tests.unit.schedule.conftest import Crontab
 from tray.core.errors import NotScheduledError, SchedulerError, WhenError
+from tray.core.model import BACKUP, CHECK
 from tray.schedule import cron
 from tray.schedule.calendar import parse
 from tray.schedule.plan import Plan
@@ -65,16 +66,21 @@ def test_the_users_own_lines_stay_byte_for_byte(crontab: Crontab, theirs: str) -
     cron.install(plan())
     cron.install(plan("other", "daily"))
     cron.install(plan(on="daily"))
-    assert {job: lines[0][:9] for job, lines in cron.scheduled().items()} == {"home": "0 0 * * *", "other": "0 0 * * *"}
+    cron.install(plan(on="0 5 1 * *", kind=CHECK))
+    assert {key: lines[0][:9] for key, lines in cron.scheduled().items()} == {
+        ("home", BACKUP): "0 0 * * *",
+        ("home", CHECK): "0 5 1 * *",
+        ("other", BACKUP): "0 0 * * *",
+    }
     table = (crontab.folder / "table").read_bytes().decode("utf-8", "surrogateescape")
     assert table.startswith(theirs)
     assert table.count(cron.BEGIN) == 1
-    cron.remove("home")
-    cron.remove("other")
+    for key in (("home", BACKUP), ("other", BACKUP), ("home", CHECK)):
+        cron.remove(key)
     left = (crontab.folder / "table").read_bytes().decode("utf-8", "surrogateescape")
     assert left.removesuffix("\n") == theirs.removesuffix("\n")
     with pytest.raises(NotScheduledError):
-        cron.remove("home")
+        cron.remove(("home", BACKUP))
 
 
 @pytest.mark.process

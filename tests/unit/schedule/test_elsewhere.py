@@ -9,6 +9,7 @@ import pytest
 
 from tray.core.dataclass import replace
 from tray.core.errors import SchedulerError, WhenError
+from tray.core.model import BACKUP, CHECK
 from tray.schedule import launchd, task_scheduler
 from tray.schedule.calendar import parse
 from tray.schedule.plan import Plan
@@ -89,3 +90,14 @@ def test_windows_is_given_nothing_that_it_cannot_follow(on: str) -> None:
     with pytest.raises(WhenError) as refused:
         task_scheduler.written(plan(on))
     assert task_scheduler.written(plan(refused.value.nearest))
+
+
+def test_a_check_is_started_by_files_of_its_own() -> None:
+    """Its command, and a label beside that of the backup."""
+    check = replace(plan("monthly", "home"), kind=CHECK)
+    read = plistlib.loads(launchd.written(check).encode())
+    assert read["ProgramArguments"] == ["/opt/my tray/backup-tray", "check", "--scheduled", "home"]
+    assert read["Label"] not in (launchd.label("home", BACKUP), launchd.label("check-home", BACKUP))
+    task = ElementTree.fromstring(task_scheduler.written(check).encode())
+    assert task.findtext("t:Actions/t:Exec/t:Arguments", namespaces=NAME) == "check --scheduled home"
+    assert task.findtext("t:RegistrationInfo/t:Description", namespaces=NAME) == "Backup Tray starts the check of home."

@@ -138,3 +138,20 @@ def test_most_backups_wait_for_no_condition() -> None:
     loaded = "import sys, tray.schedule.turn; print(*sorted(sys.modules))"
     words = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout.split()
     assert not {"psutil", "sqlite3", "tray.schedule.conditions", "tray.audit.spool", "hashlib"} & set(words)
+
+
+def test_a_check_is_skipped_for_reasons_of_its_own(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside another check, not beside a backup; the skip counts for the checks alone."""
+    backup = running(places, "home")
+    assert turn.take(places, MET, scheduled=True, kind="check") is not None
+    backup.close()
+    check = running(places, "home (check)", "check")
+    assert turn.take(places, MET, scheduled=True, kind="check") is None
+    assert "home (check) was skipped" in capsys.readouterr().err
+    with pytest.raises(AlreadyRunningError, match=r"home \(check\)"):
+        turn.take(places, MET, scheduled=False, kind="check")
+    check.close()
+    assert on_record(places) == []
+    with AuditLog.read(places.audit_db) as log:
+        kinds = [(entry.data["action"], entry.data["job"], entry.data["kind"]) for entry in log.entries()]
+    assert kinds[-2:] == [("run.skipped", "home (check)", "check")] * 2

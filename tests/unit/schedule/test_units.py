@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tray.core.model import BACKUP, CHECK
 from tray.schedule import units
 from tray.schedule.calendar import parse
 from tray.schedule.plan import Plan
@@ -67,8 +68,8 @@ def test_the_service_is_modest_and_lets_the_engine_end_cleanly() -> None:
 
 def test_each_job_has_units_of_its_own() -> None:
     """Whatever a job is called, no other job has the same units, and systemd takes the name."""
-    names = [units.name(job) for job in NAMES]
-    assert len(set(names)) == len(NAMES)
+    names = [units.name(job, kind) for job in (*NAMES, "check-home", ".check-home") for kind in (BACKUP, CHECK)]
+    assert len(set(names)) == 2 * len(NAMES) + 4
     assert all(len(f"{name}.service".encode()) <= 255 for name in names)
     assert units.name("my-job") == "backup-tray-my-job"
     assert units.name("a b") == "backup-tray-a\\x20b"
@@ -76,27 +77,40 @@ def test_each_job_has_units_of_its_own() -> None:
 
 def test_a_trial_has_units_beside_the_real_ones() -> None:
     """A trial with a job of the same name does not replace the timer of the real backup."""
-    assert units.name("home", "/tmp/a") != units.name("home", "/tmp/b")
-    assert "backup-tray-home" not in (units.name("home", "/tmp/a"), units.name("home", "/tmp/b"))
+    assert units.name("home", home="/tmp/a") != units.name("home", home="/tmp/b")
+    assert "backup-tray-home" not in (units.name("home", home="/tmp/a"), units.name("home", home="/tmp/b"))
 
 
 def test_an_edited_file_is_told_from_an_old_one() -> None:
     """The mark in the first line names the job, and shows whether the rest is as we wrote it."""
     text = units.of(plan('say "hi"')).timer
-    assert units.job_of(text) == 'say "hi"'
+    assert units.owner(text) == ('say "hi"', BACKUP)
+    assert units.owner(units.of(plan('say "hi"', kind=CHECK)).service) == ('say "hi"', CHECK)
     assert not units.edited(text)
     assert units.edited(text.replace("00:00:00", "12:00:00"))
-    assert units.job_of("[Timer]\nOnCalendar=daily\n") is None
+    assert units.owner("[Timer]\nOnCalendar=daily\n") is None
+
+
+def test_a_check_has_units_of_its_own() -> None:
+    """Beside those of the backup, and called what they are."""
+    made = units.of(plan(kind=CHECK))
+    assert (made.name, settings(made.service, "Description")) == (
+        "backup-tray.check-home",
+        ["Check of home (Backup Tray)"],
+    )
+    assert settings(made.service, "ExecStart") == ['"/opt/my tray/backup-tray" check --scheduled home']
 
 
 @pytest.mark.process
+@pytest.mark.parametrize("kind", [BACKUP, CHECK])
 @pytest.mark.parametrize("job", NAMES)
-def test_systemd_reads_the_units_and_the_command_arrives_word_by_word(job: str, tmp_path: Path) -> None:
+def test_systemd_reads_the_units_and_the_command_arrives_word_by_word(job: str, kind: str, tmp_path: Path) -> None:
     """`systemd-analyze verify` finds nothing, and its reading of ExecStart has the name as it is."""
     program = tmp_path / "my tray"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    made = units.of(Plan(job, parse("daily"), (str(program),), environment=(("BACKUP_TRAY_HOME", "/srv/a b%"),)))
+    environment = (("BACKUP_TRAY_HOME", "/srv/a b%"),)
+    made = units.of(Plan(job, parse("daily"), (str(program),), environment=environment, kind=kind))
     for path, text in made.files(tmp_path).items():
         path.write_text(text)
     files = [str(path) for path in made.files(tmp_path)]

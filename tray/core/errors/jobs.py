@@ -206,12 +206,14 @@ class NotScheduledError(BackupTrayError):
 
     code = "ERROR_NOT_SCHEDULED"
 
-    def __init__(self, job: str) -> None:
+    def __init__(self, job: str, kind: str = "backup") -> None:
+        check = kind == "check"
+        make = f"backup-tray schedule {shlex.quote(job)} {'--check --on monthly' if check else '--on daily'}"
         super().__init__(
-            f"The job {job!r} has no schedule that Backup Tray made.",
-            next=f"Make it: `backup-tray schedule {shlex.quote(job)} --on daily`. All that there are: `backup-tray schedule`.",
+            f"{'The check of the' if check else 'The'} job {job!r} has no schedule that Backup Tray made.",
+            next=f"Make it: `{make}`. All that there are: `backup-tray schedule`.",
         )
-        self.job = job
+        self.job, self.kind = job, kind
 
 
 class SchedulesUnreadableError(BackupTrayError):
