@@ -9,7 +9,7 @@ from tray.report import create
 from tray.report.create import Order
 from tray.report.facts import Sheet
 
-FORMATS = ("text", "pdf", "csv", "jsonl", "html")
+FORMATS = ("text", "json", "pdf", "csv", "jsonl", "html")
 
 
 def _register(parser: ArgumentParser) -> None:
@@ -18,6 +18,8 @@ def _register(parser: ArgumentParser) -> None:
     options.add_filter(parser.add_argument_group("instead of one run, all that match"))
     parser.add_argument("--entries", action="store_true", help="every entry, not only the ends of runs")
     parser.add_argument("--format", choices=FORMATS, help="the format (default: by the name of the file, else text)")
+    words = "print it as JSON: short for --format json"
+    parser.add_argument("--json", dest="format", action="store_const", const="json", help=words)
     parser.add_argument("--output", metavar="FILE", help="the file to write; `-` is standard output")
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
     parser.add_argument("--checkpoint", metavar="FILE", help="report on the log as it was at this checkpoint")

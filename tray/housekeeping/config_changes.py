@@ -72,7 +72,7 @@ def accept(places: Places, *path: str) -> None:
     try:
         now, fault = _read(places.config_file, str(known.get("salt")))
         if fault is None:
-            below = _text(path)
+            below = key_text(path)
             own = {key: value for key, value in now.items() if key == "version" or _is_below(key, below)}
             others = {key: value for key, value in known["values"].items() if not _is_below(key, below)}
             task_memory.save(places, _NAME, {**known, "values": others | own, "mark": "written by this program"})
@@ -156,7 +156,7 @@ def _read(file: Path, salt: str) -> tuple[Values, str | None]:
 
 
 def _values(data: Mapping[str, Any], salt: str) -> Values:
-    return {_text(path): [_shown(path, value), _digest(salt, value)] for path, value in _flat(data)}
+    return {key_text(path): [_shown(path, value), _digest(salt, value)] for path, value in _flat(data)}
 
 
 def _record(places: Places, result: str, changes: Sequence[dict[str, str | None]], fault: str | None) -> None:
@@ -201,7 +201,8 @@ def _known(places: Places) -> dict[str, Any]:
     return known if fine else {}
 
 
-def _text(path: Sequence[str]) -> str:
+def key_text(path: Sequence[str]) -> str:
+    """Return a key as the entries name it: "jobs.home.every"."""
     return ".".join(part if _BARE.fullmatch(part) else json.dumps(part, ensure_ascii=False) for part in path)
 
 

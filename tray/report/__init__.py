@@ -4,10 +4,12 @@ of_run.py, of_period.py   collect what is known of one run, of a period or of a 
 facts.py                  the sheet: the blocks of a report, before a writer draws it
 as_text.py, as_html.py,   the writers that draw a sheet; only pdf/ loads reportlab
 pdf/
+as_json.py                the same blocks, for programs
 as_rows.py                CSV and JSON Lines
+job_rhythms.py            how the jobs kept their rhythms in a period; kept_slots.py counts, expected_blocks.py says it
 basis.py                  the checkpoint that a report rests on, and the entries under it
 create.py, save.py        a report from beginning to end; the file: complete or not at all, and on record
 
-The content depends on the log, its baselines and the time zone alone: "as of" is when the checkpoint's last entry was recorded. So
-the same checkpoint gives the same bytes.
+The content depends on the log, its baselines and the time zone: "as of" is when the checkpoint's last entry was recorded. Expected
+backups depend on config.toml and the record of awake times too. While those are the same, the same checkpoint gives the same bytes.
 """

@@ -14,7 +14,7 @@ from tray.core.paths import assets
 from tray.report import facts
 from tray.report.basis import Base
 
-_TIMES = ("Finished", "When (UTC)")
+_TIMES = ("Finished", "When (UTC)", "Expected", "Up to")
 
 
 def written(sheet: facts.Sheet) -> bytes:

@@ -98,11 +98,12 @@ def included(log: AuditLog, entry: StoredEntry, rests: Base) -> bool:
     return root_of(entry.leaf, entry.seq, rests.size, log.inclusion(entry.seq, rests.size)) == rests.root
 
 
-def matching(log: AuditLog, wanted: Filter, rests: Base, *, entries: bool) -> Iterator[StoredEntry]:
+def matching(log: AuditLog, wanted: Filter, rests: Base, *, entries: bool, page: int = _PAGE) -> Iterator[StoredEntry]:
     """Yield the entries that the filter *wanted* lets through, the newest first.
 
     Args:
         entries: Whether every entry counts; else the ends of runs only, unless the filter names actions.
+        page: How many are read at once.
 
     Raises:
         AuditUnavailableError: The log cannot be read.
@@ -111,13 +112,13 @@ def matching(log: AuditLog, wanted: Filter, rests: Base, *, entries: bool) -> It
         wanted = replace(wanted, action=tuple(map(str, ENDS)))
     after = None
     while True:
-        page = search(log, wanted, _PAGE, after, seconds=_PATIENCE)
-        for entry in page.entries:
+        read = search(log, wanted, page, after, seconds=_PATIENCE)
+        for entry in read.entries:
             if entry.seq < rests.size:
                 yield entry
-        if page.next is None:
+        if read.next is None:
             return
-        after = page.next
+        after = read.next
 
 
 def run_of(entry: StoredEntry, names: Names = NONE) -> EndedRun | None:
@@ -148,5 +149,5 @@ def backup_before(log: AuditLog, job: str, moment_ms: int | None, rests: Base) -
         outcome=("succeeded", "warning"),
         kind=("backup",),
     )
-    entry = next(matching(log, good, rests, entries=False), None)
+    entry = next(matching(log, good, rests, entries=False, page=1), None)
     return None if entry is None else clock.from_text(entry.data["time"])

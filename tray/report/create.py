@@ -10,7 +10,7 @@ from typing import Any
 from tray.audit import proof, spool
 from tray.audit.entry import ENDS, Action, Draft
 from tray.audit.rows import StoredEntry
-from tray.audit.search.conditions import parse
+from tray.audit.search.conditions import Filter, parse
 from tray.audit.store import AuditLog
 from tray.core import clock
 from tray.core.dataclass import dataclass, field, replace
@@ -22,8 +22,9 @@ from tray.core.errors import (
     SystemOwnedError,
 )
 from tray.core.paths import Places
-from tray.report import as_html, as_rows, as_text, basis, facts, of_period, of_run, save
+from tray.report import as_html, as_json, as_rows, as_text, basis, facts, of_period, of_run, save
 from tray.report.basis import Base
+from tray.report.job_rhythms import Rhythms
 from tray.report.of_run import Report
 from tray.status import past_runs, run_ids
 
@@ -133,7 +134,8 @@ def _own(places: Places, order: Order, report: Report, entry: StoredEntry, log: 
 
     def sheet() -> facts.Sheet:
         charted = [] if report.run is None else basis.earlier(log, report.run, rests)
-        return of_run.sheet(report, rests, charted, proven=basis.included(log, entry, rests))
+        expected = None if report.run is None else Rhythms(places, log, rests).of_run(report.run)
+        return of_run.sheet(report, rests, charted, proven=basis.included(log, entry, rests), expected=expected)
 
     made = _made(order, report, entry, rests, sheet)
     if order.format != "jsonl":
@@ -169,9 +171,11 @@ def _rows(order: Order, entries: Iterable[StoredEntry]) -> bytes | None:
 
 
 def drawn(order: Order, sheet: facts.Sheet) -> bytes:
-    """Return a sheet in the order's format: text, HTML or PDF."""
+    """Return a sheet in the order's format: text, JSON, HTML or PDF."""
     if order.format == "text":
         return as_text.written(sheet)
+    if order.format == "json":
+        return as_json.written(sheet)
     if order.format == "html":
         return as_html.written(sheet)
     return order.pdf(sheet, order.paper or paper_of(os.environ))
@@ -189,16 +193,14 @@ def _of_filter(places: Places, order: Order) -> _Made:
         rests = basis.base(log, _pinned(order), verdict)
         entries = _Counted(basis.matching(log, wanted, rests, entries=order.entries))
         of_entries = order.entries or any(action not in ENDS for action in wanted.action or ())
-        content = _rows(order, entries)
+        content, expected = _rows(order, entries), False
         if content is None and of_entries:
             content = drawn(order, of_period.sheet_of_entries(entries, wanted, rests))
         elif content is None:
-            names = log.names()
-            runs = (run for entry in entries if (run := basis.run_of(entry, names)) is not None)
-            before = partial(basis.backup_before, log, moment_ms=wanted.since_ms, rests=rests)
-            summary = of_period.summarise(runs, wanted, rests, before)
+            summary = _summary(places, log, wanted, rests, entries)
+            expected = bool(summary.rhythms) and wanted.since_ms is not None
             content = drawn(order, of_period.sheet(summary, every_run=order.format != "text"))
-    if not entries.count:
+    if not entries.count and not expected:
         raise NothingMatchesError("No entry of the audit log matches.")
     body = {
         "about": "entries" if of_entries else "runs",
@@ -207,6 +209,19 @@ def _of_filter(places: Places, order: Order) -> _Made:
         "count": entries.count,
     }
     return _Made(content, body, beside={".checkpoint": rests.note} if order.format == "jsonl" else {})
+
+
+def _summary(places: Places, log: AuditLog, wanted: Filter, rests: Base, entries: "_Counted") -> of_period.Summary:
+    """Return the summary of a period, with how the jobs kept their rhythms."""
+    rhythms = Rhythms(places, log, rests)
+    runs = (run for entry in entries if (run := basis.run_of(entry, rhythms.names)) is not None)
+    before = partial(basis.backup_before, log, moment_ms=wanted.since_ms, rests=rests)
+    summary = of_period.summarise(runs, wanted, rests, before)
+    if not summary.whole:
+        return summary
+    begin = summary.begin_ms if wanted.since_ms is None else wanted.since_ms
+    kept = rhythms.of_period(summary.runs, wanted.job, begin, summary.end_ms)
+    return replace(summary, rhythms=kept, fault=rhythms.fault)
 
 
 class _Counted:

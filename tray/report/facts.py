@@ -46,6 +46,16 @@ _TONES = {Outcome.SUCCEEDED: "ok", Outcome.WARNING: "warn", Outcome.FAILED: "fai
 _NO_CHECKPOINT = "no checkpoint: the record is not in this log"
 
 
+def percent(part: int, whole: int) -> str:
+    """Return a share as "97.3 %": to the nearest tenth, but never rounded up to 100 or down to 0."""
+    if not whole:
+        return "–"
+    share = (2000 * part + whole) // (2 * whole)
+    share = max(share, 1) if part else 0
+    share = min(share, 999) if part < whole else 1000
+    return f"{share / 10:.1f} %" if share % 10 else f"{share // 10} %"
+
+
 def tone(outcome: Outcome | None) -> str:
     """Return which colour an outcome has: "ok", "warn", "fail", or "none"."""
     return "none" if outcome is None else _TONES.get(outcome, "none")

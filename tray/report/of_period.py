@@ -10,9 +10,10 @@ from tray.audit.search.conditions import Filter
 from tray.core import clock
 from tray.core.dataclass import dataclass, field
 from tray.core.model import BACKUP, EndedRun, Outcome
-from tray.report import facts
+from tray.report import expected_blocks, facts
 from tray.report.basis import Base
-from tray.report.facts import DISBELIEVED, GOOD
+from tray.report.facts import DISBELIEVED, GOOD, percent
+from tray.report.job_rhythms import JobRhythm
 
 _WORST = (Outcome.FAILED, Outcome.LOST, Outcome.UNKNOWN, Outcome.CANCELLED, Outcome.WARNING, Outcome.SUCCEEDED)
 """The worst first: a day is shown as its worst run."""
@@ -64,7 +65,10 @@ class Summary:
     Attributes:
         runs: The newest first.
         days: The worst outcome of each local day that has runs, and how many those were.
+        begin_ms, end_ms: The first and the last moment of the period.
         whole: Whether the filter left out no run of the jobs, so that rates and gaps can be given.
+        rhythms: How the jobs kept their rhythms; none where that is not known.
+        fault: Why the configured rhythms are not known, "" if they are.
     """
 
     wanted: Filter
@@ -72,9 +76,21 @@ class Summary:
     runs: Sequence[EndedRun]
     days: dict[date, tuple[Outcome, int]]
     jobs: Sequence[JobLine]
-    first: date
-    last: date
+    begin_ms: int
+    end_ms: int
     whole: bool
+    rhythms: Sequence[JobRhythm] = ()
+    fault: str = ""
+
+    @property
+    def first(self) -> date:
+        """Return the first day."""
+        return clock.local(self.begin_ms).date()
+
+    @property
+    def last(self) -> date:
+        """Return the last day."""
+        return clock.local(self.end_ms).date()
 
     @property
     def failures(self) -> list[EndedRun]:
@@ -109,7 +125,7 @@ def summarise(
         for line in lines.values():
             _measure(line, before(line.job), end)
     jobs = [lines[name] for name in sorted(lines)]
-    return Summary(wanted, rests, kept, days, jobs, clock.local(begin).date(), clock.local(end).date(), whole)
+    return Summary(wanted, rests, kept, days, jobs, begin, end, whole)
 
 
 def _span(runs: Sequence[EndedRun], wanted: Filter, rests: Base) -> tuple[int, int]:
@@ -149,16 +165,6 @@ def _measure(line: JobLine, before: int | None, end: int) -> None:
     line.open_gap = at == 0 or (before is None and at == len(line.good_ms))
 
 
-def percent(part: int, whole: int) -> str:
-    """Return a share as "97.3 %": to the nearest tenth, but never rounded up to 100 or down to 0."""
-    if not whole:
-        return _NONE
-    share = (2000 * part + whole) // (2 * whole)
-    share = max(share, 1) if part else 0
-    share = min(share, 999) if part < whole else 1000
-    return f"{share / 10:.1f} %" if share % 10 else f"{share // 10} %"
-
-
 def _never(line: JobLine) -> bool:
     """Whether no backup of a job was made at all, neither in the period nor before: worse than any gap."""
     return not line.good_ms and not line.before
@@ -178,13 +184,19 @@ def _gap(line: JobLine) -> str:
 
 def sheet(summary: Summary, *, every_run: bool) -> facts.Sheet:
     """Return the sheet of a period: figures, calendar, jobs, runs without success and, if *every_run*, all runs."""
-    tone, headline = _headline(summary)
+    tone, headline = _with_rhythms(summary, *_headline(summary))
     verdict, days = summary.rests.verdict, summary.days_words
     if verdict is not None and verdict.result == "tampered":
         tone, headline = "fail", f"{DISBELIEVED}{headline}"
     blocks = list(_blocks(summary, every_run=every_run))
     title, sign = f"Backup report: {days}", facts.TONE_SIGNS[tone]
     return facts.Sheet("Backup report", title, headline, tone, sign, days, (), blocks, summary.rests)
+
+
+def _with_rhythms(summary: Summary, tone: str, headline: str) -> tuple[str, str]:
+    """Return tone and headline with the missed backups: no period is green in which there is one."""
+    worse, words = expected_blocks.trouble(summary.rhythms, past=summary.end_ms < summary.rests.as_of_ms)
+    return (worse if worse and tone != "fail" else tone), ", ".join(filter(None, (headline, words)))
 
 
 def _blocks(summary: Summary, *, every_run: bool) -> Iterator[facts.Block]:
@@ -195,6 +207,7 @@ def _blocks(summary: Summary, *, every_run: bool) -> Iterator[facts.Block]:
         days = "Days: the worst outcome of each"
         yield facts.Days(days, _months(summary), summary.days, summary.first, summary.last)
     yield facts.Listing("Jobs", _JOBS, ((_job_row(line, whole=summary.whole), None) for line in summary.jobs))
+    yield from expected_blocks.blocks(summary.rhythms, summary.fault)
     if proofs := _proofs(summary):
         yield facts.Facts("Last proven restorable", proofs)
     if failures := summary.failures:
@@ -255,10 +268,11 @@ def _totals(summary: Summary) -> facts.Rows:
     added = [line.added for line in summary.jobs if line.added is not None]
     measured = [line for line in summary.jobs if line.gap_ms is not None]
     worst = max(measured, key=lambda line: (_never(line), line.gap_ms or 0), default=None)
+    kept = expected_blocks.figure(summary.rhythms)
     succeeded, backups = (sum(getattr(line, name) for line in summary.jobs) for name in ("succeeded", "backups"))
     return [
         ("Runs", wording.count(len(summary.runs))),
-        ("Jobs", wording.count(len(summary.jobs))),
+        ("Jobs", wording.count(len(summary.jobs))) if kept == _NONE else ("Kept in time", kept),
         ("Backups succeeded", percent(succeeded, backups) if summary.whole else _NONE),
         ("Longest gap", _NONE if worst is None else _gap(worst).replace("at least", "≥").removesuffix(" made")),
         ("Added", _added(sum(added) if added else None, at_most=any(line.at_most for line in summary.jobs))),

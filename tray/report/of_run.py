@@ -160,13 +160,21 @@ def verified(places: Places) -> Verdict:
 # -- the sheet
 
 
-def sheet(report: Report, rests: Base | None, charted: list[EndedRun], *, proven: bool | None = None) -> facts.Sheet:
+def sheet(
+    report: Report,
+    rests: Base | None,
+    charted: list[EndedRun],
+    *,
+    proven: bool | None = None,
+    expected: str | None = None,
+) -> facts.Sheet:
     """Return the sheet of a run.
 
     Args:
         rests: The checkpoint of the report; None for a run of the system's, or one whose record waits.
         charted: The last runs of the job, the oldest first, this one the last.
         proven: Whether the log's hashes lead from the entry to the checkpoint; None if that was not checked.
+        expected: How the run stood against the rhythm of its job; None where nothing can be said.
     """
     run, verdict = report.run, belief(report, proven)
     doubted = verdict[0] == "fail"
@@ -183,18 +191,18 @@ def sheet(report: Report, rests: Base | None, charted: list[EndedRun], *, proven
         sign=facts.TONE_SIGNS["fail"] if doubted else sign,
         word=verdict[1] if doubted else word,
         under=[wording.escape(text) for text in (run.reason, run.advice) if text] if run else [],
-        blocks=[*_blocks(report, charted), proof],
+        blocks=[*_blocks(report, charted, expected), proof],
         rests=rests,
         one_page=True,
     )
 
 
-def _blocks(report: Report, charted: list[EndedRun]) -> Iterator[facts.Block]:
+def _blocks(report: Report, charted: list[EndedRun], expected: str | None) -> Iterator[facts.Block]:
     """Yield the blocks about the run itself. A chart of a single bar would say nothing and take the room of problems."""
     run = report.run
     if run is not None:
         yield facts.Figures(_figures(run))
-    yield facts.Facts("The run", rows(report))
+    yield facts.Facts("The run", [*rows(report), *([] if expected is None else [("Expected", expected)])])
     if run is not None and run.steps:
         yield facts.Lines("Steps", [(wording.escape(step_words(step)), "") for step in run.steps], ("Step", ""))
     if listed := problems(report):

@@ -58,7 +58,7 @@ def expected(
         end = known.off_until_ms
         again = "" if end is None else f" From {day(end)} on it is expected again."
         return Expected(known, off(end), None, f"The job is {off(end)}, so no backup is expected.{again}")
-    concern, why, often = _concern(known, now_ms), _why(rhythm, known, now_ms), _often(*skipped)
+    concern, why, often = _concern(known, now_ms), _why(rhythm, known, now_ms), skipped_words(*skipped)
     for words, of_checks in _OF_CHECKS if check else ():
         why = why.replace(words, of_checks)
     if often:
@@ -101,7 +101,7 @@ def _days(known: Expectation) -> str:
     return f"{max(1, round((known.period_ms or clock.DAY_MS) / clock.DAY_MS))}d"
 
 
-def _often(number: int, reason: str) -> str:
+def skipped_words(number: int, reason: str) -> str:
     """Return "skipped 3 times: on battery", "" if it was not."""
     return f"skipped {'once' if number == 1 else f'{number} times'}: {escape(reason)}" if number else ""
 

@@ -62,8 +62,18 @@ _WIDE = {
     "Result": 58,
     "Severity": 46,
     "#Added": 50,
+    "#Due": 34,
+    "#Kept": 36,
+    "#Late": 34,
+    "#Missed": 42,
+    "#Asleep": 42,
+    "#Skipped": 46,
+    "#In time": 44,
+    "Expected": 78,
+    "Up to": 78,
+    "How": 100,
 }
-_PARTS = {"Job": 2, "Why": 3, "Who": 2}
+_PARTS = {"Job": 2, "Why": 3, "Who": 2, "Rhythm": 3, "On record": 3}
 """The widths of columns in points, and how the other columns share the rest."""
 
 _CONTINUED = ", continued"

@@ -1,0 +1,251 @@
+"""Collect how each job kept its rhythm in the period of a report: runs and skips from the log, rhythms from config.toml.
+
+The rhythm that config.toml states now is taken for that of the past since the job's settings last changed on record; slots before
+that are not counted, since another rhythm may have been stated then.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from tray import wording
+from tray.audit.entry import ENDS, Action
+from tray.audit.search.conditions import Filter
+from tray.audit.store import AuditLog
+from tray.config import jobs
+from tray.config.jobs import Configured
+from tray.core import clock
+from tray.core.dataclass import dataclass, field
+from tray.core.errors import ConfigError
+from tray.core.model import BACKUP, EndedRun, Expectation, State, Word, judge
+from tray.core.paths import Places
+from tray.housekeeping import config_changes
+from tray.report import basis, kept_slots
+from tray.report.basis import Base
+from tray.report.kept_slots import Met, Stretch
+from tray.rhythm import Past, Rhythm
+from tray.rhythm.expect import expect
+from tray.rhythm.plan import Run
+from tray.status.awake_times import AwakeTimes
+from tray.status.expected import rhythm_of
+
+_BEFORE = 60
+"""Good runs before the period from which lateness and a learnt rhythm are known."""
+_RHYTHM_KEYS = ("every", "on", "rhythm", "zone", "delay", "enabled", "off_until")
+FAULT = "not known: its settings in config.toml have a fault"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRhythm:
+    """How one job kept its rhythm.
+
+    Attributes:
+        rhythm: The rhythm in words.
+        word: How the job stood at the end of the period; None where that is not known.
+        overdue: It was overdue then.
+        slots: Each slot that was decided; None where no slots are known, as of a learnt rhythm.
+        stretches: The slots that were not kept in time, and silences, the oldest first.
+        skips: By reason: how often a condition kept it from starting.
+        why: By begin of a stretch: which runs were skipped or ended badly in it.
+        since_ms: From when on slots were counted, if that is at least a day later than the period's begin; else None.
+    """
+
+    job: str
+    rhythm: str
+    word: Word | None = None
+    overdue: bool = False
+    slots: Sequence[Met] | None = None
+    stretches: Sequence[Stretch] = ()
+    skips: Mapping[str, int] = field(default_factory=dict)
+    why: Mapping[int, str] = field(default_factory=dict)
+    since_ms: int | None = None
+
+    def count(self, *ways: str) -> int:
+        """Return how many slots were met in one of these *ways*."""
+        return sum(slot.how in ways for slot in self.slots or ())
+
+
+class Rhythms:
+    """The rhythms of all jobs, as far as a report on *rests* knows them.
+
+    Attributes:
+        fault: Why the configured rhythms are not known; "" if they are.
+        names: The present names of jobs, those that belong to another one by config.toml among them.
+    """
+
+    def __init__(self, places: Places, log: AuditLog, rests: Base) -> None:
+        self._log, self._rests = log, rests
+        self._changed_ms, self.fault = 0, ""
+        try:
+            self._configured = jobs.load(places)
+            self._changed_ms = places.config_file.stat().st_mtime_ns // 1_000_000
+        except ConfigError as error:
+            self._configured, self.fault = Configured(), error.why.rstrip(".")
+        except OSError:
+            self._configured = Configured()
+        self.names = log.names().with_owners(self._configured.matched)
+        self._awake = AwakeTimes(places).read(rests.begin_ms)
+        self._changes: dict[str, int] | None = None
+
+    def of_period(
+        self, runs: Sequence[EndedRun], asked: tuple[str, ...] | None, begin_ms: int, end_ms: int
+    ) -> list[JobRhythm]:
+        """Return how each job with backups kept its rhythm, also one that is expected and has no run in the period.
+
+        Args:
+            runs: The ended runs of the period, the newest first.
+            asked: The jobs that the user asks for; None for all.
+        """
+        if self.fault:
+            return []
+        own = [run for run in runs if run.kind == BACKUP and run.user is None]
+        wanted = None if asked is None else {self.names.present(name) for name in asked}
+        known = {run.job for run in own} | self._configured.jobs.keys() | self._configured.broken.keys()
+        known |= {
+            self.names.present(job.job) for job in self._log.jobs() if job.kind == BACKUP and job.last.user is None
+        }
+        skips = self._skips(begin_ms, end_ms)
+        by_job: dict[str, list[EndedRun]] = {}
+        for run in reversed(own):
+            by_job.setdefault(run.job, []).append(run)
+        return [
+            rhythm
+            for name in sorted(known)
+            if wanted is None or name in wanted
+            if (rhythm := self._of(name, by_job.get(name, []), skips.get(name, []), begin_ms, end_ms)) is not None
+        ]
+
+    def _of(
+        self, name: str, runs: list[EndedRun], skips: list[tuple[int, str]], begin_ms: int, end_ms: int
+    ) -> JobRhythm | None:
+        """Return how the job *name* kept its rhythm; None if it was not known in the period."""
+        first_ms = self._first_ms(name)
+        if first_ms > end_ms:
+            return None
+        counted = {reason: sum(why == reason for _, why in skips) for reason in dict.fromkeys(why for _, why in skips)}
+        if name in self._configured.broken:
+            return JobRhythm(name, FAULT, skips=counted)
+        rhythm = rhythm_of(self._configured.jobs.get(name), BACKUP, end_ms)
+        assert rhythm is not None
+        goods = [*self._before(name, begin_ms), *_goods(runs)]
+        if name not in self._configured.jobs and not runs and not goods:
+            return None
+        judged = expect(rhythm, Past(tuple(goods), first_ms), self._awake, end_ms)
+        words = wording.expected(rhythm, judged, end_ms, job=name).rhythm or ""
+        slots, since, stretches = self._stretches(name, rhythm, judged.learnt, goods, first_ms, begin_ms, end_ms)
+        why = {stretch.first_ms: _why(stretch, end_ms, skips, runs) for stretch in stretches}
+        overdue = judged.state is State.OVERDUE
+        return JobRhythm(name, words, judged.word, overdue, slots, stretches, counted, why, since)
+
+    def _stretches(
+        self, name: str, rhythm: Rhythm, learnt: bool, goods: list[Run], first_ms: int, begin_ms: int, end_ms: int
+    ) -> tuple[list[Met] | None, int | None, list[Stretch]]:
+        if rhythm.kind in ("off", "disabled"):
+            return None, None, []
+        if learnt:
+            return None, None, kept_slots.silences(rhythm, goods, first_ms, self._awake, begin_ms, end_ms)
+        since = max(begin_ms, self._stated_ms(name))
+        made = kept_slots.met(rhythm, goods, first_ms, self._awake, since, end_ms)
+        if made is None:
+            return None, None, []
+        slots, counted_ms = made
+        return slots, counted_ms if counted_ms - begin_ms >= clock.DAY_MS else None, kept_slots.stretches(slots, goods)
+
+    def of_run(self, run: EndedRun) -> str | None:
+        """Return in words how a backup stood against the job's rhythm when it ended; None where nothing can be said."""
+        if self.fault or run.kind != BACKUP or run.user is not None or run.job in self._configured.broken:
+            return None
+        rhythm = rhythm_of(self._configured.jobs.get(run.job), BACKUP, run.finished_ms)
+        first_ms = self._first_ms(run.job)
+        if rhythm is None or rhythm.kind in ("off", "disabled") or first_ms > run.finished_ms:
+            return None
+        goods = self._before(run.job, run.finished_ms, below=run.entry)
+        judged = expect(rhythm, Past(tuple(goods), first_ms), self._awake, run.finished_ms)
+        stated_ms = 0 if judged.learnt else self._stated_ms(run.job)
+        if stated_ms > run.finished_ms:
+            return None
+        words = wording.expected(rhythm, judged, run.finished_ms, job=run.job).rhythm or ""
+        return _stood(judged, wording.escape(words), good=judge.is_good(run))
+
+    def _before(self, name: str, moment_ms: int, below: int | None = None) -> list[Run]:
+        """Return begin and end of the last good runs of the job before a moment, the oldest first."""
+        wanted = Filter(
+            until_ms=moment_ms,
+            job=self.names.recorded(name),
+            action=tuple(map(str, ENDS)),
+            outcome=("succeeded", "warning"),
+            kind=(BACKUP,),
+        )
+        runs: list[EndedRun] = []
+        for entry in basis.matching(self._log, wanted, self._rests, entries=False, page=_BEFORE):
+            run = basis.run_of(entry)
+            if run is not None and run.user is None and (below is None or entry.seq < below):
+                runs.append(run)
+            if len(runs) == _BEFORE:
+                break
+        return _goods(reversed(runs))
+
+    def _first_ms(self, name: str) -> int:
+        """Return when the job became known: by its first entry, else by config.toml."""
+        known = self._log.good_runs([self.names.recorded(name)])[0].first_ms
+        return known if known is not None else self._changed_ms
+
+    def _skips(self, begin_ms: int, end_ms: int) -> dict[str, list[tuple[int, str]]]:
+        """Return time and reason of each skipped run of the period, by job, the oldest first."""
+        wanted = Filter(since_ms=begin_ms, until_ms=end_ms + 1, action=(str(Action.RUN_SKIPPED),))
+        skips: dict[str, list[tuple[int, str]]] = {}
+        for entry in basis.matching(self._log, wanted, self._rests, entries=True):
+            job = self.names.present(str(entry.data["job"]))
+            skips.setdefault(job, []).insert(0, (clock.from_text(entry.data["time"]), str(entry.data["result"])))
+        return skips
+
+    def _stated_ms(self, name: str) -> int:
+        """Return when the job's rhythm was last changed on record; 0 if it never was."""
+        if self._changes is None:
+            self._changes = {}
+            wanted = Filter(action=(str(Action.CONFIG_CHANGED),))
+            for entry in basis.matching(self._log, wanted, self._rests, entries=True):
+                changes = (entry.body or {}).get("changes")
+                for change in changes if isinstance(changes, list) else ():
+                    key = str(change.get("key")) if isinstance(change, dict) else ""
+                    self._changes.setdefault(key, clock.from_text(entry.data["time"]))
+        prefix = config_changes.key_text(("jobs", name))
+        return max((self._changes.get(f"{prefix}.{key}", 0) for key in _RHYTHM_KEYS), default=0)
+
+
+def _goods(runs: Iterable[EndedRun]) -> list[Run]:
+    """Return begin and end of the good ones of *runs*, in the order of their ends."""
+    ends = [run for run in runs if judge.is_good(run)]
+    return sorted(
+        ((min(run.started_ms or run.finished_ms, run.finished_ms), run.finished_ms) for run in ends),
+        key=lambda run: run[1],
+    )
+
+
+def _why(stretch: Stretch, end_ms: int, skips: Iterable[tuple[int, str]], runs: Iterable[EndedRun]) -> str:
+    """Return the record of a stretch: "skipped 3 times: on battery; 2 runs failed"; "no run on record" if nothing is."""
+    until = end_ms if stretch.end_ms is None else stretch.end_ms
+    reasons = [reason for at, reason in skips if stretch.first_ms <= at <= until]
+    ends = [run.outcome for run in runs if stretch.first_ms <= run.finished_ms <= until and not judge.is_good(run)]
+    parts = [wording.skipped_words(reasons.count(reason), reason) for reason in dict.fromkeys(reasons)]
+    parts += [
+        f"{wording.plural(ends.count(outcome), 'run')} {wording.outcome_word(outcome).partition(':')[0]}"
+        for outcome in dict.fromkeys(ends)
+    ]
+    if stretch.how == kept_slots.LATE and stretch.end_ms is not None:
+        parts.append(f"the backup came {clock.local(stretch.end_ms):%Y-%m-%d %H:%M}")
+    elif stretch.end_ms is None:
+        parts.append("no backup since then")
+    return "; ".join(parts) or "no run"
+
+
+def _stood(judged: Expectation, words: str, *, good: bool) -> str:
+    """Return how a run stood against the job's rhythm: "in time: it was due by 2026-11-24 03:30 (every day)"."""
+    if judged.word is Word.UNKNOWN or judged.expected_by_ms is None:
+        long = ", after too long without a backup" if judged.late_since_ms is not None else ""
+        return f"the rhythm of the job was not known yet{long}"
+    by = f"{clock.local(judged.expected_by_ms):%Y-%m-%d %H:%M} ({words})"
+    if not good:
+        return f"a good backup {'was' if judged.state else 'is'} expected by {by}"
+    if judged.state is None:
+        return f"in time: it was due by {by}"
+    missed = f", {wording.plural(judged.missed, 'backup')} missed before it" if judged.missed else ""
+    return f"late: expected by {by}{missed}"
