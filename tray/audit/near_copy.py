@@ -142,8 +142,8 @@ def read_note(path: Path) -> bytes | None:
         return None
 
 
-def put(target: Path, content: bytes, *, durable: bool = False) -> None:
-    """Let *content* take the place of *target*, mode 0600, whole or not at all. The caller holds the folder's lock.
+def put(target: Path, content: bytes, *, durable: bool = False, mode: int = 0o600) -> None:
+    """Let *content* take the place of *target*, whole or not at all. The caller holds the folder's lock.
 
     The file beside it has always the same name, so that a killed process leaves nothing behind that grows. A file of that name is
     removed, never written into: in a far folder another user could have made it a second name of another file.
@@ -151,7 +151,7 @@ def put(target: Path, content: bytes, *, durable: bool = False) -> None:
     beside = target.with_name(f".{target.name}.tmp")
     with contextlib.suppress(FileNotFoundError):
         beside.unlink()
-    handle = files.descriptor(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    handle = files.descriptor(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         if os.write(handle, content) != len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(beside))

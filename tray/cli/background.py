@@ -3,7 +3,6 @@
 Each imports its own part only: the tracker and the icon stay in memory all day.
 """
 
-import os
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 
@@ -47,7 +46,9 @@ def _tracker(args: Namespace) -> int:
         look.now_and_then(places())
         return 0
     if args.care:
-        return _care(args.begun)
+        from tray.cli import care  # a helper's, not the tracker's
+
+        return care.run(places(), args.begun)
     lean = "_hashlib" not in sys.modules
     if lean:  # the tracker hashes names of jobs only: OpenSSL would take 0.8 MiB of memory all day
         sys.modules["_hashlib"] = None  # type: ignore[assignment] # documented: an import then fails, and hashlib does without
@@ -65,23 +66,6 @@ def _tracker(args: Namespace) -> int:
 
         tracker_entries.stopped(places(), ended.why)
     return 0
-
-
-def _care(begun: int | None) -> int:
-    """Run one round of housekeeping; its failures go to stderr, for a user who runs it by hand."""
-    from tray.housekeeping import rounds  # a helper's, not the tracker's
-    from tray.recording import tracker_entries
-    from tray.schedule import reading
-
-    here = places()
-    rounds.be_modest()
-    if begun is not None:
-        tracker_entries.started(here, begun, os.getppid())
-    failed = rounds.run(here, started=begun is not None)
-    failed |= reading.refreshed(here)
-    for line in rounds.by_reason(failed):
-        print(f"backup-tray: {line}", file=sys.stderr)
-    return 1 if failed else 0
 
 
 def _add_system(parser: ArgumentParser) -> None:

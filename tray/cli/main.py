@@ -27,6 +27,7 @@ COMMANDS = {
     "log": ("history", "the full log of a run"),
     "report": ("report", "a report of a run or a period: text, PDF, HTML, CSV, JSON Lines"),
     "repository": ("repository", "what is in the repositories: snapshots, size, locks"),
+    "metrics": ("metrics", "the status as figures for Prometheus and other monitoring systems"),
     "cancel": ("control", "stop a run"),
     "pause": ("control", "suspend a run and all its processes"),
     "resume": ("control", "let a paused run go on"),

@@ -18,7 +18,7 @@ from tray.core.paths import Places
 from tray.core.redact import Rules
 
 VERSION = 1
-TABLES = ("version", "jobs", "watch", "observe", "repository", "runs", "audit", "privacy")
+TABLES = ("version", "jobs", "watch", "observe", "repository", "runs", "audit", "metrics", "privacy")
 """Every key at the top of the file."""
 REPOSITORY, JOURNALD, SYSLOG = "repository", "journald", "syslog"
 SYSLOG_PORT = 514
@@ -92,6 +92,7 @@ class Config:
         runs: Limits of the logs of ended runs.
         privacy: Further parts of command lines that may be shown.
         owners: The job to which runs belong whose own name its `matches` lists, by that name.
+        metrics_file: The file into which the figures of the status are written, None for none.
     """
 
     ask_every_ms: int | None = ASK_EVERY_MS
@@ -102,6 +103,7 @@ class Config:
     runs: RunsConfig = field(default_factory=RunsConfig)
     privacy: Rules = field(default_factory=Rules)
     owners: Mapping[str, str] = field(default_factory=dict)
+    metrics_file: str | None = None
 
     def owner(self, job: str) -> str:
         """Return the job to which a run named *job* belongs, mostly that one; "home (check)" follows "home"."""
@@ -158,6 +160,7 @@ def settings(document: Document) -> Config:
         runs=replace(document.read("runs", _runs), keep_ms_of=dict(_own_keeps(document))),
         privacy=document.read("privacy", _privacy),
         owners=dict(_owners(document)),
+        metrics_file=document.read("metrics", _metrics_file),
     )
 
 
@@ -243,6 +246,15 @@ def _audit(table: Mapping[str, Any], fault: Fault) -> AuditConfig:
         verify_every_ms=length(table, "verify_every", usual.verify_every_ms, 1, "7d", fault),
         forward=_texts(table, "forward", _is_receiver, _RECEIVERS, fault),
     )
+
+
+def _metrics_file(table: Mapping[str, Any], fault: Fault) -> str | None:
+    """Return `textfile` of [metrics]."""
+    file = table.get("textfile")
+    if file is not None and not (_is_folder(file) and file.endswith(".prom")):
+        why = '`textfile` must be an absolute file that ends with ".prom", since node-exporter reads no other'
+        raise fault("textfile", why)
+    return None if file is None else str(file)
 
 
 def _runs(table: Mapping[str, Any], fault: Fault) -> RunsConfig:

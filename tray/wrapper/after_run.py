@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tray import runs
+from tray.core import clock
 from tray.core.errors import ConfigError
 from tray.core.files import content
 from tray.core.paths import HOME_VARIABLE, Places
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     import subprocess
 
 SECONDS = 2.0
+COPIES, METRICS = "tray.baselines.far_copies", "tray.metrics.textfile"
+"""Parts of the program that run as processes of their own (`core.ourselves.PARTS`)."""
 
 
 def close_others(places: Places, mine: str) -> None:
@@ -26,10 +29,10 @@ def close_others(places: Places, mine: str) -> None:
 
 
 def without_tracker(places: Places) -> None:
-    """Note that the machine is awake, send checkpoints and entries to further places, and remove logs beyond their time."""
+    """Note that the machine is awake, tell further places, and remove logs beyond their time."""
     awake_log.note_run(places)
     with suppress(Exception):
-        _send_afar(places)
+        _tell_others(places)
     if retention.is_due(places):
         from tray import config  # most runs need not read the configuration
 
@@ -40,23 +43,30 @@ def without_tracker(places: Places) -> None:
         retention.trim(places, keep)
 
 
-def _send_afar(places: Places) -> None:
-    """Let checkpoints and entries go to further places, if the configuration may name any; it is not parsed here for that."""
+def _tell_others(places: Places) -> None:
+    """Let checkpoints and entries go to further places, and figures to a file, if the configuration may name any.
+
+    It is not parsed here for that.
+    """
     text = content(places.config_file)
-    if b"baselines" in text or b"forward" in text:
-        send_copies(places)
+    parts = [COPIES] if b"baselines" in text or b"forward" in text else []
+    parts += [METRICS] if b"metrics" in text else []
+    if parts:
+        start(places, *parts)
 
 
-def send_copies(places: Places, seconds: float = SECONDS) -> "subprocess.Popen[bytes]":
-    """Start the process that copies and forwards, wait for it at most *seconds*, and return it; it may go on after that."""
-    import subprocess  # few configurations name further places
+def start(places: Places, *parts: str, seconds: float = SECONDS) -> "list[subprocess.Popen[bytes]]":
+    """Start a process for each of these parts, wait for all at most *seconds*, and return them; they may go on after that."""
+    import subprocess  # few configurations need any
 
     from tray.core import ourselves  # as above
 
     environ = ourselves.environ()
     if HOME_VARIABLE in os.environ:
         environ[HOME_VARIABLE] = str(places.config.parent)
-    process = ourselves.start("tray.baselines.far_copies", environment=environ)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(seconds)
-    return process
+    processes = [ourselves.start(part, environment=environ) for part in parts]
+    until = clock.monotonic() + seconds
+    for process in processes:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, until - clock.monotonic()))
+    return processes

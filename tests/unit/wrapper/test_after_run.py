@@ -69,6 +69,20 @@ def test_a_broken_configuration_disturbs_no_run(places: Places, text: str) -> No
     assert (done.returncode, done.stderr) == (3, "")
 
 
+def test_a_run_without_a_tracker_writes_the_figures_for_prometheus(places: Places, tmp_path: Path) -> None:
+    """A server without a desktop is monitored as soon as the command returns; a folder that is gone disturbs no run."""
+    configure(places, f'[metrics]\ntextfile = "{tmp_path / "backup.prom"}"\n')
+    assert run("true").returncode == 0
+    text = (tmp_path / "backup.prom").read_text()
+    assert (
+        'backup_last_run_status{backup_job="home",scope="user",engine="command",repository="",outcome="succeeded"} 1\n'
+        in text
+    )
+    configure(places, f'[metrics]\ntextfile = "{tmp_path / "gone" / "backup.prom"}"\n')
+    done = run("sh", "-c", "exit 3")
+    assert (done.returncode, done.stderr) == (3, "")
+
+
 def test_a_place_that_hangs_is_waited_for_only_for_a_moment(
     places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,11 +91,12 @@ def test_a_place_that_hangs_is_waited_for_only_for_a_moment(
     hanging.write_text("import signal; signal.pause()")
     monkeypatch.setattr(ourselves, "PROGRAM", str(hanging))
     began = time.monotonic()
-    process = after_run.send_copies(places, 0.5)
+    processes = after_run.start(places, after_run.COPIES, after_run.METRICS, seconds=0.5)
     assert time.monotonic() - began < 10
-    assert process.poll() is None
-    process.kill()
-    assert process.wait(60) == -signal.SIGKILL
+    assert [process.poll() for process in processes] == [None, None]
+    for process in processes:
+        process.kill()
+        assert process.wait(60) == -signal.SIGKILL
 
 
 def test_nothing_of_this_is_imported_where_nothing_is_configured(places: Places) -> None:
@@ -92,6 +107,7 @@ def test_nothing_of_this_is_imported_where_nothing_is_configured(places: Places)
     for name in (
         "tray.baselines.far_copies",
         "tray.baselines.forwarding",
+        "tray.metrics.textfile",
         "tray.config",
         "tomllib",
     ):

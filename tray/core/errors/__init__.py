@@ -171,6 +171,9 @@ from tray.core.errors.surfaces import (
     ExportFailedError as ExportFailedError,
 )
 from tray.core.errors.surfaces import (
+    MetricsFileError as MetricsFileError,
+)
+from tray.core.errors.surfaces import (
     NotificationError as NotificationError,
 )
 from tray.core.errors.surfaces import (

@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+from pathlib import Path
 
 from tray.core.errors.base import BackupTrayError
 
@@ -175,4 +176,18 @@ class NotificationError(BackupTrayError):
             "A notification could not be shown.",
             why=why,
             next="Run `backup-tray doctor`; it names what the desktop needs.",
+        )
+
+
+class MetricsFileError(BackupTrayError):
+    """The file of figures for a monitoring system cannot be written."""
+
+    code = "ERROR_METRICS_FILE"
+
+    def __init__(self, file: Path, error: OSError) -> None:
+        folder = shlex.quote(str(file.parent))
+        super().__init__(
+            f"The metrics cannot be written to {file}.",
+            why=f"{error.strerror or error}.",
+            next=f"Look at the folder: `ls -ld {folder}`. This user must be allowed to write there.",
         )
