@@ -31,10 +31,18 @@ def over() -> bool:
     return not now["runs"] and now["last"] is not None
 
 
+def _writer() -> int:
+    """Return the writing end of the pipe, once the script's process reads it; 0 before that."""
+    try:
+        return os.open("pipe", os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return 0
+
+
 def left(text: str) -> Callable[[], None]:
     """Run a script that leaves a process behind, wait for its end, and return a function that lets the process end."""
-    writer = os.open("pipe", os.O_RDWR)
     done = start("run", "--job", "nightly", "--", "sh", "-c", text, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    writer = wait_for(_writer, what="the reader of the pipe")
     out, _ = done.communicate(timeout=60)
     assert (done.returncode, out) == (0, b"")
     return lambda: os.close(writer)
@@ -67,7 +75,7 @@ def test_the_run_has_the_outcome_of_the_engine_left_behind(folder: Path, text: s
         assert [run["job"] for run in status()["runs"]] == ["nightly"]
         assert status()["last"] is None
     let_go()
-    wait_for(over, seconds=60)
+    wait_for(over, what="the end of the run")
     run = last()
     assert run["outcome"] == outcome
     assert run["reason"].endswith(reason), run["reason"]
@@ -88,7 +96,7 @@ def test_words_of_the_engine_reach_the_caller_as_without_us(folder: Path) -> Non
     done = subprocess.run([*TRAY, "run", "--job", "nightly", "--", "sh", "-c", text], capture_output=True, timeout=60)
     assert done.returncode == 0
     assert re.search(rb"gone: (stat: )?\[Errno 2\]", done.stderr)  # borg 1.2 and 1.4
-    wait_for(over, seconds=60)
+    wait_for(over, what="the end of the run")
     assert last()["outcome"] == "warning"
 
 
@@ -96,7 +104,7 @@ def test_an_engine_that_is_killed_after_the_script_is_no_success(folder: Path) -
     """Out of memory, or a service that ends with its main process."""
     let_go = left("borg create repo::a - <pipe >/dev/null 2>&1 & echo $! >pid; sleep 1; exit 0")
     os.kill(int((folder / "pid").read_text()), 9)
-    wait_for(over, seconds=60)
+    wait_for(over, what="the end of the run")
     let_go()
     run = last()
     assert run["outcome"] == "warning"
