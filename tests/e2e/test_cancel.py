@@ -20,10 +20,13 @@ from tests.e2e.trays import end_tracker
 from tests.waiting import wait_for
 from tray import runs
 from tray.audit.store import AuditLog
+from tray.config import saving
+from tray.config.jobs import Job
 from tray.core import paths
+from tray.core.dataclass import replace
 from tray.core.model import Control, EndedRun, LiveRun, Outcome, Phase, Source
 from tray.core.paths import Places
-from tray.status import past_runs
+from tray.status import control, past_runs
 from tray.status.control import LiveRuns
 
 PYTHON = sys.executable
@@ -368,3 +371,78 @@ def test_cancel_without_a_tracker_starts_one_and_finds_the_wrapper(tracker: "sub
     assert tray("cancel", "--yes").returncode == 0
     assert run.wait() in (-signal.SIGINT, -signal.SIGTERM)
     assert last().outcome is Outcome.CANCELLED
+
+
+def hooked(places: Places, before: str, engine: Path) -> None:
+    """Configure the job `home`, whose command before the backup is *before*, in a shell; its engine makes the file *engine*."""
+    job = Job("home", None, command=("touch", str(engine)), before=("sh", "-c", before))
+    saving.save_job(places, job)
+
+
+def entries_of(places: Places, run: str) -> list[str]:
+    """The actions on record about *run*, in their order."""
+    with AuditLog.read(places.audit_db) as log:
+        return [entry.data["action"] for entry in log.entries() if entry.data["run"] == run]
+
+
+def test_a_cancel_reaches_the_command_before_the_backup(tmp_path: Path) -> None:
+    """It may clean up, the engine is never started, and the run is on record as cancelled, after its beginning."""
+    here, engine, cleaned = paths.places(), tmp_path / "engine", tmp_path / "cleaned"
+    hooked(here, f"trap 'touch {cleaned}; exit 0' INT; while :; do sleep 0.1; done", engine)
+    process = start("backup", "home", stderr=subprocess.DEVNULL)
+    try:
+        with LiveRuns(here, "cli") as live:
+            run = wait_for(lambda: next((run for run in live.now().values() if run.can), None), what="the run")
+        assert (run.job, run.can, run.tracked) == ("home", (Control.CANCEL,), True)
+        tray("cancel", "home", "--yes", check=True)
+        assert process.wait(60) != 0
+    finally:
+        process.kill()
+        process.wait()
+    assert (cleaned.exists(), engine.exists()) == (True, False)
+    (shown,) = status()["jobs"]
+    assert (shown["last"]["outcome"], shown["last"]["run"]) == ("cancelled", run.run)
+    assert entries_of(here, run.run) == ["run.started", "run.cancel_requested", "run.finished"]
+    assert "cancel was asked for (cli)" in tray("log", run.run, check=True).stdout
+
+
+def test_a_command_before_the_backup_that_ignores_a_cancel_is_ended_all_the_same(tmp_path: Path) -> None:
+    """It hears no signal that could be ignored; the engine is not started."""
+    here, engine = paths.places(), tmp_path / "engine"
+    hooked(here, "trap '' INT TERM; while :; do sleep 0.1; done", engine)
+    process = start("backup", "home", stderr=subprocess.DEVNULL)
+    try:
+        with LiveRuns(here, "cli") as live:
+            run = wait_for(lambda: next((run for run in live.now().values() if run.can), None), what="the run")
+        control.ask(here, Control.CANCEL, run.run, "window")
+        assert process.wait(60) != 0
+    finally:
+        process.kill()
+        process.wait()
+    assert not engine.exists()
+    (shown,) = status()["jobs"]
+    assert shown["last"]["outcome"] == "cancelled"
+
+
+def test_a_run_stays_known_from_its_first_command_to_its_engine(tmp_path: Path) -> None:
+    """One connection to the tracker: between the two no surface calls the run lost or its progress unknown."""
+    here, go = paths.places(), tmp_path / "go"
+    begun = tmp_path / "begun"
+    job = Job("home", None, command=("sh", "-c", f"touch {begun}; while [ ! -e {go} ]; do sleep 0.1; done"))
+    saving.save_job(here, replace(job, before=("sh", "-c", "sleep 0.5")))
+    process = start("backup", "home", stderr=subprocess.DEVNULL)
+    try:
+        with LiveRuns(here, "cli") as live:
+            first = wait_for(lambda: next((run for run in live.now().values() if run.tracked), None), what="the run")
+            wait_for(begun.exists, what="the engine")
+            second = wait_for(
+                lambda: (run := live.now().get(first.run)) is not None and Control.PAUSE in run.can and run,
+                what="the controls of the engine",
+            )
+        assert second.tracked
+        go.touch()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert entries_of(here, first.run) == ["run.started", "run.finished"]

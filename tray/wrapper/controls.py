@@ -86,19 +86,19 @@ class Controls:
 
     def take(self, wish: Control, by: str, now: float) -> None:
         """Carry out a request; one that is not possible now is only logged."""
-        whence = by if by in _WHENCE else "another program"
+        origin = whence(by)
         if wish not in self.can:
-            self._say(f"{wish.value} was asked for ({whence}), which is not possible now")
+            self._say(f"{wish.value} was asked for ({origin}), which is not possible now")
         elif wish is Control.CANCEL:
-            self._say(f"cancel was asked for ({whence})")
+            self._say(f"cancel was asked for ({origin})")
             again = self.cancelling
             self._insist(now)
             if not again:
-                self._note(whence)
+                self._note(origin)
         elif wish is Control.PAUSE:
-            self._pause(whence, now)
+            self._pause(origin, now)
         else:
-            self._go_on(f"resumed ({whence})", now)
+            self._go_on(f"resumed ({origin})", now)
 
     def tick(self, now: float) -> None:
         """Do what is due: the next signal, or to notice that a paused run goes on, or must."""
@@ -217,6 +217,11 @@ class Controls:
             self._go_on("goes on: another process continued it", now)
         elif self._paused_at is not None and now - self._paused_at > STOP_SECONDS:
             self._go_on("it could not be paused", now)
+
+
+def whence(by: str) -> str:
+    """Return the surface from which a request came, as it goes on record."""
+    return by if by in _WHENCE else "another program"
 
 
 def shown(live: LiveRun, controls: Controls, stall: Stall) -> LiveRun:

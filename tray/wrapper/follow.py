@@ -41,7 +41,7 @@ class Follow:
         self._past: tuple[Past, ...] = ()
         self._note_child()
         prepare.read_secrets(run.redactor)
-        self._publisher = Publisher(run.places, waker)
+        self._publisher = run.publisher or Publisher(run.places, waker)
         self._log = log = RunLog(None if run.folder is None else run.folder.log, run.redactor)
         self._controls = self._new_controls()
         self._stall = Stall(self._limit, self._traffic, log.say, clock.monotonic())

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tray.config import Config
     from tray.wrapper.early_steps import Early
     from tray.wrapper.hooks import Hooks
+    from tray.wrapper.publisher import Publisher
 
 _MOST_CONFIG = 1 << 20
 _MOST_SECRETS = 65_536
@@ -45,6 +46,8 @@ class Run:
         early: Watch over a script's first moments.
         losses: Parts of sentences about what the run has to do without.
         hooks: The commands before and after it; None without any.
+        publisher: The connection to the tracker, if the command before the backup has begun one.
+        cancelled_by: Where the user asked to cancel the run while that command ran; None: nowhere.
     """
 
     places: Places
@@ -60,6 +63,8 @@ class Run:
     early: "Early | None" = None
     losses: list[str] = field(default_factory=list)
     hooks: "Hooks | None" = None
+    publisher: "Publisher | None" = None
+    cancelled_by: str | None = None
 
 
 def need_standard_descriptors() -> None:

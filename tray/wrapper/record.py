@@ -24,9 +24,7 @@ NOT_ON_RECORD = "this run is not on record: no folder takes it; look with `backu
 
 def append(run: Run, draft: Draft, seconds: float) -> bool:
     """Hand an entry to the audit log, or to its spool; return False if neither takes it."""
-    from tray.audit import spool  # the first words of the command are passed on before SQLite loads
-
-    return spool.record(run.places, [draft], timeout=seconds) != []
+    return _recorded(run.places, [draft], seconds)
 
 
 def beginning(run: Run) -> None:
@@ -65,8 +63,12 @@ def end_after_mistake(run: Run, exit: Exit, error: Exception) -> None:
 def no_start(run: Run, error: CommandNotFoundError | HookFailedError) -> None:
     """Put on record that the command could not be started, or must not be."""
     beginning(run)
+    if run.cancelled_by is not None:
+        append(run, run_entries.cancel_requested(run.info, run.cancelled_by), run_entries.START_SECONDS)
     outcome = Outcome.CANCELLED if isinstance(error, HookFailedError) and error.cancelled else Outcome.FAILED
-    end(run, Exit(error.exit_code), Result(outcome, f"{error.what} {error.why}", errors=1))
+    last = end(run, Exit(error.exit_code), Result(outcome, f"{error.what} {error.why}", errors=1))
+    if run.publisher is not None:
+        run.publisher.finish(last)
 
 
 def failure(places: Places, job: str, why: str, kind: str = BACKUP) -> None:
@@ -89,16 +91,20 @@ def unwatched(
     took: int,
 ) -> str:
     """Put beginning and end of a command on record that ran unwatched because of *error*; return what is wrong, "" if nothing."""
-    from tray.audit import spool  # as in `append`
-
     redactor = Redactor((), os.environ)
     info = info or _nameless(argv, job)
     result = run_entries.clean(_judged(info.engine, exit, error), redactor)
     info = replace(info, job=redactor.text(info.job))
     last = run_entries.end_of(info, result, max(clock.now_ms(), info.started_ms), took, inferred=False)
     drafts = [run_entries.started(info), run_entries.ended(info, last, exit, result)]
-    kept = spool.record(places or default_places(), drafts, timeout=run_entries.END_SECONDS) != []
-    return "" if kept else NOT_ON_RECORD
+    return "" if _recorded(places or default_places(), drafts, run_entries.END_SECONDS) else NOT_ON_RECORD
+
+
+def _recorded(places: Places, drafts: Sequence[Draft], seconds: float) -> bool:
+    """Hand entries to the audit log, or to its spool; return False if neither takes them."""
+    from tray.audit import spool  # the first words of the command are passed on before SQLite loads
+
+    return spool.record(places, drafts, timeout=seconds) != []
 
 
 def _judged(engine: str, exit: Exit, error: Exception) -> Result:
