@@ -17,7 +17,7 @@ from tray.config.jobs import Job
 from tray.core.errors import ConfigError, UnsafeFolderError
 from tray.core.paths import Places, check_private, expand
 from tray.doctor import Check, Level
-from tray.engines import ENGINES, Engine, added, problems
+from tray.engines import ENGINES, Engine, added, problems, recovery
 from tray.jobs import configured
 
 
@@ -85,7 +85,13 @@ def configuration(places: Places) -> Iterable[Check]:
             yield from _command(name, job)
         for kind, path in (("password", job.password_file), ("environment", job.environment_file)):
             if path is not None:
-                yield from _secret_file(name, f"{kind} file of job {job.name}", Path(expand(path)))
+                yield from _secret_file(name, kind, job, Path(expand(path)))
+        if job.password_command and shutil.which(expand(job.password_command[0])) is None:
+            what = f"The program of the password command of job {job.name}, {job.password_command[0]}, is not there."
+            step = (
+                f"Install it, or name another: backup-tray jobs edit {shlex.quote(job.name)} --password-command COMMAND"
+            )
+            yield Check(name, Level.BAD, what, step)
 
 
 def _command(name: str, job: Job) -> Iterable[Check]:
@@ -96,24 +102,48 @@ def _command(name: str, job: Job) -> Iterable[Check]:
         yield Check(name, Level.BAD, error.why, error.next)
         return
     if shutil.which(program) is None:
-        remedy = (
-            f"sudo apt install {shlex.quote(program)}"
-            if program == job.engine
-            else "Install it, or correct the job's command."
+        step = (
+            f"Install it, or correct the job's command: backup-tray jobs edit {shlex.quote(job.name)} --command COMMAND"
         )
+        remedy = f"sudo apt install {shlex.quote(_package(program))}" if program == job.engine else step
         yield Check(name, Level.BAD, f"The program of job {job.name}, {program}, is not there.", remedy)
 
 
-def _secret_file(name: str, about: str, file: Path) -> Iterable[Check]:
-    """Check that *file* is there and that its owner alone can read it."""
+def _package(program: str) -> str:
+    """Return Debian's package of an engine, as the recovery sheet names it."""
+    steps = recovery.steps(program, "/", (), "")
+    return next(
+        (command.rpartition(" ")[2] for _, command in steps if command.startswith("sudo apt install ")), program
+    )
+
+
+def _secret_file(name: str, kind: str, job: Job, file: Path) -> Iterable[Check]:
+    """Check that *file* is there, is not empty, and that only this user can read it.
+
+    The group bits of the mode hold the mask of an access control list, so `chmod 600` takes the right from its users too.
+    """
+    about = f"{kind} file of job {job.name}"
+    again = f"backup-tray jobs edit {shlex.quote(job.name)} --{kind}-file FILE"
     try:
-        mode = file.stat().st_mode
+        status = file.stat()
     except OSError as error:
-        remedy = "Put it back there; without the password the backups cannot be restored."
+        remedy = f"Put it back, since without it the backups cannot be restored; or name the right one: {again}"
         yield Check(name, Level.BAD, f"The {about}, {file}, cannot be read: {error.strerror}.", remedy)
         return
-    if sys.platform != "win32" and stat.S_IMODE(mode) & 0o077:
+    if not os.access(file, os.R_OK):
+        yield Check(
+            name, Level.BAD, f"The {about}, {file}, cannot be read by this user.", f"ls -l {shlex.quote(str(file))}"
+        )
+    if stat.S_ISREG(status.st_mode) and not status.st_size and kind == "password":
+        what = f"The {about}, {file}, is empty, so the backup has no password."
+        yield Check(name, Level.BAD, what, f"Write the password into it, or name the right one: {again}")
+    if sys.platform == "win32":
+        return
+    if stat.S_IMODE(status.st_mode) & 0o077:
         yield Check(name, Level.WARN, f"Others can read {file}, the {about}.", f"chmod 600 {shlex.quote(str(file))}")
+    if status.st_uid not in (0, os.geteuid()):
+        what = f"{file}, the {about}, belongs to another user, who can read and change it."
+        yield Check(name, Level.WARN, what, f"sudo chown {os.geteuid()} {shlex.quote(str(file))}")
 
 
 def engines(_: Places) -> Iterable[Check]:

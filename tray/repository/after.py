@@ -5,7 +5,9 @@ may not have to wait. So the wrapper itself looks, only at a folder on a local d
 This look right after the run is also the one sure second opinion: the snapshot that the engine named is there or it is not.
 """
 
+import os
 import re
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +19,7 @@ from tray.core.model import Outcome, RepositoryState, Step
 from tray.core.paths import Places
 from tray.engines.base import Result
 from tray.repository import cache, files, local, states
-from tray.repository.cache import Entry, Expected
+from tray.repository.cache import Entry, Expected, Room
 from tray.repository.files import Found
 from tray.runs import RunInfo
 
@@ -84,7 +86,19 @@ def _seen(before: Entry | None, engine: str, repository: str | None, folder: Pat
     shown = repository if repository and Path(repository).is_absolute() else str(folder)
     old = before or Entry(RepositoryState(shown, engine, now), folder=str(folder))
     state = states.seen(old.state, contents, now, changed=contents.mark != old.mark)
-    return replace(old, state=state, used_ms=now, looked_ms=now, mark=contents.mark)
+    seen = replace(old, state=state, used_ms=now, looked_ms=now, mark=contents.mark)
+    return seen.with_room(room(folder, now))
+
+
+def room(folder: Path, now_ms: int) -> Room | None:
+    """Return the room on the disk of *folder*, which must be `local.on_a_disk`; None where that is not known."""
+    if sys.platform == "win32":
+        return None
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return None
+    return Room(now_ms, disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize) if disk.f_blocks else None
 
 
 def _newest(state: RepositoryState, info: RunInfo, result: Result, contents: Found) -> RepositoryState:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tray.core import files
@@ -26,6 +27,8 @@ from tray.runs import Process
 
 SCHEMA = 1
 MAX_JOBS = 200
+MAX_ROOMS = 60
+_ROOM_EVERY_MS = 72_000_000
 _SUFFIX = ".json"
 _MAX_BYTES = 256 * 1024
 _LOCK_TRIES, _LOCK_PAUSE = 10, 0.005
@@ -49,6 +52,17 @@ class Expected(Coded):
 
 
 @dataclass(frozen=True, slots=True)
+class Room(Coded):
+    """How many bytes a user may still write to the disk of a repository, of how many, and when that was so."""
+
+    at_ms: int
+    free: int
+    total: int
+
+    JSON_KEYS = MappingProxyType({"at_ms": "at"})
+
+
+@dataclass(frozen=True, slots=True)
 class Entry(Coded):
     """One repository.
 
@@ -60,6 +74,7 @@ class Entry(Coded):
         mark: `files.Found.mark` when the size was measured.
         expected: Snapshot of the last run of each job.
         stuck: Process of ours that still waits for an answer of its file system.
+        rooms: The room on its disk at the end of runs, the oldest first, about one a day.
     """
 
     state: RepositoryState
@@ -71,6 +86,7 @@ class Entry(Coded):
     mark: str = ""
     expected: tuple[Expected, ...] = ()
     stuck: Process | None = None
+    rooms: tuple[Room, ...] = ()
     schema: int = SCHEMA
 
     @property
@@ -86,6 +102,15 @@ class Entry(Coded):
         """Return the entry with the *snapshot* of the last run of *job*, None for none; only the newest jobs are kept."""
         others = tuple(other for other in self.expected if other.job != job)
         return replace(self, expected=(others if snapshot is None else (*others, snapshot))[-MAX_JOBS:])
+
+    def with_room(self, room: Room | None) -> "Entry":
+        """Return the entry with the *room* of now. A disk of another size is another disk, of which nothing was known before."""
+        if room is None:
+            return self
+        before = tuple(old for old in self.rooms if old.total == room.total and old.at_ms < room.at_ms)
+        if len(before) > 1 and room.at_ms - before[-2].at_ms < _ROOM_EVERY_MS:
+            before = before[:-1]
+        return replace(self, rooms=(*before, room)[-MAX_ROOMS:])
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Entry":

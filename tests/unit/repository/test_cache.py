@@ -13,7 +13,7 @@ from tray.core.errors import RepositoryCacheError
 from tray.core.model import Outcome, RepositoryState, State
 from tray.core.paths import Places
 from tray.repository import cache
-from tray.repository.cache import Entry, Expected
+from tray.repository.cache import Entry, Expected, Room
 from tray.runs import Process
 from tray.status import StatusSource
 
@@ -31,6 +31,7 @@ ENTRY = Entry(
     mark="1 2",
     expected=(Expected("home", "0190aaaa", "abababab", NOW - 100, "absent"),),
     stuck=Process(4711, "99"),
+    rooms=(Room(NOW - 9, 5, 10), Room(NOW, 4, 10)),
 )
 
 

@@ -63,6 +63,20 @@ def configured(places: Places, repository: Path, tmp_path: Path, **more: object)
     return job
 
 
+def test_the_end_of_a_run_notes_the_room_on_its_disk(places: Places, tmp_path: Path) -> None:
+    """One measurement a day is kept: from it the trend is known, without a process or a question of its own."""
+    folder = touched(restic(tmp_path / "repository", (ID, NOW)), NOW)
+    entry = run_ended(places, folder)
+    assert entry is not None
+    (room,) = entry.rooms
+    disk = os.statvfs(folder)
+    assert room.total == disk.f_blocks * disk.f_frsize
+    assert 0 <= room.free <= room.total
+    again = run_ended(places, folder)
+    assert again is not None
+    assert len(again.rooms) <= 2
+
+
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stand-ins for restic and borg that print `answer` and note how they were called."""
