@@ -49,19 +49,19 @@
   const row = (job) => {
     const run = job.last;
     return el("tr", { "data-key": `${job.system} ${job.job}` },
-      el("td", { class: "who" }, el("span", { class: "name", title: job.job }, BT.origin(job.system ? ["System"] : []), job.job), run && el("span", { class: "mute cut", title: run.route }, run.route)),
+      el("td", { class: "who" }, el("span", { class: "name", title: job.job }, BT.origin(job.system ? ["System"] : []), job.backup && !job.system ? BT.go(BT.jobPage(job.job), job.job, { class: "link" }) : job.job), run && el("span", { class: "mute cut", title: run.route }, run.route)),
       el("td", { title: job.arithmetic || null }, BT.tag(job.kind, job.word), job.next && !BT.status.old && el("span", { class: "mute" }, job.next)),
       el("td", { class: run ? "figure" : "figure nothing", "data-label": run ? "Last run" : null, title: run ? run.at : null }, run ? [when(run), el("span", { class: "mute" }, run.duration)] : "–"),
-      el("td", { class: job.backup ? "figure" : "figure nothing", "data-label": job.backup ? "Last good" : null, title: job.good_at || null }, job.backup ? [BT.status.old && job.good_at ? job.good_at : job.good, job.proven && !BT.status.old && el("span", { class: "mute", title: job.proof }, job.proven)] : "–"),
+      el("td", { class: job.backup ? "figure" : "figure nothing", "data-label": job.backup ? "Last good" : null, title: job.good_at || null }, job.backup ? [BT.status.old && job.good_at ? job.good_at : job.good, job.proven && !BT.status.old && el("span", { class: "mute proof", title: job.proof }, job.proven)] : "–"),
       el("td", { class: run ? "figure" : "figure nothing", "data-label": run ? "Size" : null }, run ? [run.size, el("span", { class: "mute", title: run.added_how || null }, run.grown)] : "–"),
-      el("td", { class: "end" }, job.backup && !job.system && BT.go(BT.jobPage(job.job), "Manage", { class: "link", "aria-label": `Manage ${job.job}` }), job.leads && BT.go(`report/${job.leads}`, "Report", { class: "link", "aria-label": `Report of ${job.job}` }),
+      el("td", { class: "end" }, job.leads && BT.go(`report/${job.leads}`, "Report", { class: "link", "aria-label": `Report of ${job.job}` }),
         (job.live || job.leads) && BT.go(`log/${job.live || job.leads}`, "Log", { class: "link", "aria-label": `Log of ${job.job}` }),
         !["ok", "run"].includes(job.kind) && !attended(BT.status).includes(job.forget) && forget(job)));
   };
 
   const jobs = (status) => (status.jobs.length ? [
     el("h2", {}, "Jobs"),
-    el("div", { class: "card" }, el("table", {},
+    el("div", { class: "card" }, el("table", { class: "jobs" },
       el("thead", {}, el("tr", {}, ["Job", "State", "Last run", "Last good", "Size"].map((name) => el("th", { scope: "col" }, name)), el("th", { scope: "col" }, el("span", { class: "hidden" }, "Open")))),
       el("tbody", {}, status.jobs.map(row))))] : []);
 
