@@ -134,3 +134,16 @@ def test_the_ending_of_the_file_says_the_format(tmp_path: Path) -> None:
     tray("jobs", "add", "dump", "--command", "sh dump.sh", check=True)
     assert tray("jobs", "sheet", "dump", "--output", tmp_path / "sheet.doc").returncode == 64
     assert not (tmp_path / "sheet.doc").exists()
+
+
+def test_no_password_in_a_command_line_is_on_the_sheet(tree: Path) -> None:
+    """A command may hold a password as a word of its own; the sheet shows the place, and says that it must be filled in."""
+    tray("jobs", "add", "db", "--command", "mysqldump -phunter4 --password=hunter5 shop", check=True)
+    command = "pass show --token=hunter6 restic"
+    to = ("--source", tree, "--repository", "/backup")
+    tray("jobs", "add", "docs", *to, "--password-command", command, check=True)
+    for job, shown in (("db", "mysqldump '-p***' '--password=***' shop"), ("docs", "pass show '--token=***' restic")):
+        sheet = tray("jobs", "sheet", job, check=True).stdout
+        assert "hunter" not in sheet
+        assert shown in sheet
+        assert "holds a password of its own" in sheet

@@ -10,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tray import __version__, engines
@@ -129,7 +129,7 @@ def _rows(backup: _Backup) -> Iterator[tuple[str, str]]:
     known = backup.engine is not engines.COMMAND
     yield "Engine", f"{backup.engine.name} {backup.version}".strip() if known else "a command of yours"
     if backup.job.command:
-        yield "Command", escape(Redactor((), {}).text(shlex.join(backup.job.command)))
+        yield "Command", escape(_shown(backup.job.command))
     if backup.job.environment_file is not None:
         names = ", ".join(sorted(configured.variables(backup.job))) or "none"
         yield (
@@ -138,13 +138,18 @@ def _rows(backup: _Backup) -> Iterator[tuple[str, str]]:
         )
 
 
+def _shown(command: Sequence[str]) -> str:
+    """Return a command line without the passwords in it."""
+    return shlex.join(Redactor(command, {}).argv(command))
+
+
 def _password(backup: _Backup, *, with_password: bool) -> Iterator[tuple[str, str]]:
     """Yield where the password is kept, and the password itself if the user asks for it."""
     job = backup.job
     if job.password_file is not None:
         kept = f"on this machine in the file {expand(job.password_file)}"
     elif job.password_command:
-        kept = f"on this machine; this command prints it: {shlex.join(job.password_command)}"
+        kept = f"on this machine; this command prints it: {_shown(job.password_command)}"
     else:
         kept = "not by Backup Tray; the engine asks for it, or finds it by itself"
     yield "Kept", escape(kept)
@@ -182,6 +187,8 @@ def _warnings(backup: _Backup) -> Iterator[str]:
         yield "If the backup is encrypted, every file of it is lost without its password, which cannot be reset."
     if HIDDEN in backup.shown:
         yield f"The address holds a password of its own. It stands as {HIDDEN} here: fill it in."
+    if any(HIDDEN in _shown(command) for command in (backup.job.command, backup.job.password_command)):
+        yield f"A command above holds a password of its own. It stands as {HIDDEN} here: keep it in a second place too."
     if os.path.isabs(backup.repository):
         yield (
             "The place is a folder. On another machine its path may differ: connect the disk, and write the new path into "

@@ -72,6 +72,13 @@ def fine(status: Status, now_ms: int, units: int) -> tuple[str, str]:
     return first, f"Oldest: {name}, {age}"
 
 
+def unproven(jobs: Sequence[JobStatus], now_ms: int) -> str:
+    """Return a sentence about good backups whose check failed."""
+    if len(jobs) == 1:
+        return f"Its last backup succeeded {ago(now_ms, _good_ms(jobs[0]))}; whether that can be restored is not known."
+    return "Their last backups succeeded; whether those can be restored is not known."
+
+
 def _calm_way(job: JobStatus) -> str:
     """Return why a job that neither alarms nor runs is not called fine: "acknowledged", "off until 2026-12-24"; "" if it is."""
     if acknowledged(job):

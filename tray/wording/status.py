@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from tray.core.dataclass import replace
-from tray.core.model import BACKUP, AuditStanding, Instance, JobStatus, LiveRun, State, Status
+from tray.core.model import BACKUP, CHECK, AuditStanding, Instance, JobStatus, LiveRun, State, Status
 from tray.wording import jobs as of_jobs
 from tray.wording.expectations import is_disabled
 from tray.wording.numbers import ago, count, escape, fit, plural, width
@@ -233,7 +233,10 @@ def headline(status: Status, now_ms: int) -> str:
 
 
 def _alarm(bad: list[JobStatus], status: Status, now_ms: int) -> str:
-    """Return the sentence about jobs that are not fine, and about the backups where only something else is not."""
+    """Return the sentence about jobs that are not fine, and about the backups where only something else is not.
+
+    A backup whose check failed is not called fine: it may be damaged.
+    """
     tally, worst = of_jobs.tally(status.jobs), bad[0]
     name = escape(worst.job)
     if len(bad) > 1:
@@ -243,6 +246,9 @@ def _alarm(bad: list[JobStatus], status: Status, now_ms: int) -> str:
     good = [job for job in of_jobs.ours(status.jobs) if job.state is State.OK]
     if any(job.kind == BACKUP for job in bad) or not good:
         return text
+    doubted = {job.job.removesuffix(f" ({CHECK})") for job in bad if job.kind == CHECK and job.state is State.FAILED}
+    if doubtful := [job for job in good if job.job in doubted]:
+        return f"{text} {of_jobs.unproven(doubtful, now_ms)}"
     first, second = of_jobs.fine(status, now_ms, 1000)
     return f"{text} {first}{'. ' if second.startswith('Oldest') else ': '}{second}."
 

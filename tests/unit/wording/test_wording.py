@@ -410,11 +410,15 @@ def test_what_is_no_backup_is_never_told_as_one(kind: str) -> None:
 
 
 def test_a_check_that_failed_says_so_and_how_the_backups_are() -> None:
-    """It alarms, but the user must not think that the backups failed."""
+    """The user must neither think that the backups failed, nor call one fine whose repository may be damaged."""
     check = replace(ended(outcome=Outcome.FAILED), kind="check", run="c")
     status = settled(ended(hours=22), ended("b"), check)
-    text = "A check failed: home (check), 2 hours ago. Both backups are fine. Oldest: home, 22 hours ago."
-    assert wording.headline(status, NOW) == text
+    text = "A check failed: home (check), 2 hours ago. "
+    assert wording.headline(status, NOW) == (
+        f"{text}Its last backup succeeded 22 hours ago; whether that can be restored is not known."
+    )
+    warned = replace(check, outcome=Outcome.WARNING)
+    assert "Both backups are fine. Oldest: home" in wording.headline(settled(ended(hours=22), ended("b"), warned), NOW)
     status = settled(ended(outcome=Outcome.FAILED), ended("b"), check)
     assert wording.headline(status, NOW).startswith("1 of 2 backups failed, a check failed. Worst: home")
 
