@@ -119,11 +119,35 @@ def test_a_timer_for_checks_proves_the_backup(booted: Booted) -> None:
         booted.tray("ann", "schedule", "home", "--check", "--remove", check=False)
 
 
+def test_a_schedule_that_is_set_again_has_started_nothing(booted: Booted) -> None:
+    """systemd counts the moment at which a timer is set up as its last start; users would look for that run."""
+    booted.log_in("ann")
+    for _ in range(2):
+        booted.tray("ann", "schedule", "home", "--on", "daily")
+    assert booted.schedule("ann", "home")["last_at"] is None
+
+
+def test_a_schedule_in_a_folder_that_cannot_be_written_stays_as_it_is(booted: Booted) -> None:
+    """The user hears so, and the timer goes on."""
+    booted.log_in("ann")
+    booted.tray("ann", "schedule", "home", "--on", "daily")
+    folder = booted.homes["ann"] / ".config/systemd/user"
+    booted.root("chown", "root", folder)
+    try:
+        refused = booted.tray("ann", "schedule", "home", "--remove", check=False)
+        assert "The schedule was not taken away" in refused.stderr
+        assert str(folder) in refused.stderr
+        assert booted.systemctl("ann", "is-active", f"{units.PREFIX}home.timer").strip() == "active"
+    finally:
+        booted.root("chown", "ann", folder)
+
+
 SPOILT = {
     "disabled": ("disable --now", "Its timer is disabled"),
     "stopped": ("stop", "Its timer is inactive"),
     "edited": ("", "was edited"),
     "changed beside": ("", "override.conf"),
+    "masked": ("", "is masked"),
     "gone": ("", "removed outside"),
 }
 
@@ -141,6 +165,8 @@ def test_a_timer_that_was_switched_off_or_edited_is_said_and_the_repair_works(bo
             booted.root("sed", "-i", "s/00:00:00/04:00:00/", folder / timer)
         elif how == "changed beside":
             booted.write("ann", f".config/systemd/user/{timer}.d/override.conf", "[Timer]\nOnCalendar=04:00\n")
+        elif how == "masked":
+            booted.root("ln", "-sfn", "/dev/null", folder / timer)
         else:
             booted.root("sh", "-c", f"rm -f {folder}/{units.PREFIX}home.*")
         booted.systemctl("ann", "daemon-reload")

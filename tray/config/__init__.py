@@ -184,11 +184,12 @@ def _own_keeps(document: Document) -> Iterator[tuple[str, int]]:
 
 def _owners(document: Document) -> Iterator[tuple[str, str]]:
     """Yield each name in `matches` with the first job that lists it; `tray.config.jobs` reports the faults."""
-    jobs, seen = document.tables.get("jobs"), set()
-    for job, table in jobs.items() if isinstance(jobs, dict) else ():
+    tables, seen = document.tables.get("jobs"), set()
+    jobs = tables if isinstance(tables, dict) else {}
+    for job, table in jobs.items():
         names = table.get("matches") if isinstance(table, dict) else None
         for name in names if isinstance(names, list) else ():
-            if isinstance(name, str) and name not in seen:
+            if isinstance(name, str) and name not in seen and name not in jobs:
                 seen.add(name)
                 yield name, job
 

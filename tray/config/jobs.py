@@ -136,19 +136,13 @@ class Configured:
         jobs: The jobs that can be used, by name. A job of which only a secondary key is at fault is here too.
         broken: The first fault of each job that has one, by name; such a job is never fine.
         notes: A sentence for each key that has no effect.
-        owners: By automatic job name: the job whose `matches` lists it.
+        owners: By automatic job name, none of them that of a configured job: the job whose `matches` lists it.
     """
 
     jobs: Mapping[str, Job] = field(default_factory=dict)
     broken: Mapping[str, ConfigError] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     owners: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def matched(self) -> dict[str, str]:
-        """The `owners` of names that are not those of another configured job."""
-        own = self.jobs.keys() | self.broken.keys()
-        return {name: owner for name, owner in self.owners.items() if name not in own}
 
 
 def load(places: Places) -> Configured:
@@ -180,9 +174,14 @@ def configured(document: Document) -> Configured:
         except ConfigError as error:
             broken[name] = error
             continue
-        taken = (match for match in job.matches if owners.setdefault(match, name) != name)
-        whys = (f"{match!r} belongs to the job {owners[match]!r} already" for match in taken)
-        faults.extend(document.fault(("jobs", name), "matches", why) for why in whys)
+        for match in job.matches:
+            if match != name and match in tables:
+                why = f"{match!r} is a job of its own; `backup-tray jobs merge` puts two jobs together"
+            elif owners.setdefault(match, name) != name:
+                why = f"{match!r} belongs to the job {owners[match]!r} already"
+            else:
+                continue
+            faults.append(document.fault(("jobs", name), "matches", why))
         if faults:
             broken[name] = faults[0]
     return Configured(jobs, broken, tuple(_notes(document, tables)), owners)

@@ -81,7 +81,7 @@ class Rhythms:
             self._configured, self.fault = Configured(), error.why.rstrip(".")
         except OSError:
             self._configured = Configured()
-        self.names = log.names().with_owners(self._configured.matched)
+        self.names = log.names().with_owners(self._configured.owners)
         self._awake = AwakeTimes(places).read(rests.begin_ms)
         self._changes: dict[str, int] | None = None
 

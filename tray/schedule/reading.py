@@ -18,6 +18,8 @@ from tray.status.schedules import Key, Schedule
 
 _STARTED = "203"
 """The exit code with which systemd says that it could not start the program."""
+_SET_UP_MS = 10_000
+"""So long after its file a timer is active at the latest."""
 
 
 def refresh(places: Places) -> list[Schedule]:
@@ -50,7 +52,9 @@ def look(places: Places) -> list[Schedule]:
     standing = {**(_of_cron(places, known) if ask_cron else {}), **_of_systemd(places, known)}
     for key, schedule in known.items():
         if key not in standing:
-            standing[key] = _with_fault(schedule, "It was removed outside Backup Tray.", _repair(places, key))
+            masked = schedule.by == "systemd" and systemd.is_mask(Systemd.ours().folder / schedule.where)
+            fault = "Its timer is masked." if masked else "It was removed outside Backup Tray."
+            standing[key] = _with_fault(schedule, fault, _repair(places, key))
     return [standing[key] for key in sorted(standing)]
 
 
@@ -88,7 +92,7 @@ def _of_systemd(places: Places, known: Mapping[Key, Schedule]) -> dict[Key, Sche
             where=timer,
             times=tuple(units.times_of(manager.text(timer) or "")),
             next_ms=_moment(state, "NextElapseUSecRealtime", before.next_ms if before and silent else None),
-            last_ms=_moment(state, "LastTriggerUSec", before.last_ms if before else None),
+            last_ms=_last_start(manager, timer, state, before.last_ms if before else None),
             fault=fault,
             repair=repair if fault else "",
         )
@@ -102,6 +106,13 @@ def _silent(error: SchedulerError) -> str:
 def _moment(state: Mapping[str, str], name: str, otherwise: int | None) -> int | None:
     moment = systemd.moment_ms(state.get(name))
     return otherwise if moment is None else moment
+
+
+def _last_start(manager: Systemd, timer: str, state: Mapping[str, str], otherwise: int | None) -> int | None:
+    """Return when the timer last started the job; the moment at which it was set up, which systemd gives at first, is none."""
+    last = _moment(state, "LastTriggerUSec", otherwise)
+    written = manager.written_ms(timer)
+    return None if last is not None and written is not None and last < written + _SET_UP_MS else last
 
 
 def _fault(

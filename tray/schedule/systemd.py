@@ -94,7 +94,7 @@ class Systemd:
         if self.system:
             _check_trusted(plan)
         made = units.of(plan)
-        before = {path: _text(path) for path in made.files(self.folder)}
+        before = {path: None if is_mask(path) else _text(path) for path in made.files(self.folder)}
         for path, text in before.items():
             if text is not None and units.owner(text) is None:
                 raise SchedulerError(
@@ -167,9 +167,16 @@ class Systemd:
         self.check()
         self.ask("disable", "--now", "--quiet", f"{name}.timer", tolerate=True)
         self._forget_last(f"{name}.timer")
-        for path in ours:
-            path.unlink()
-            shutil.rmtree(f"{path}.d", ignore_errors=True)
+        try:
+            for path in ours:
+                path.unlink()
+                shutil.rmtree(f"{path}.d", ignore_errors=True)
+        except OSError as error:
+            self.ask("enable", "--now", "--quiet", f"{name}.timer", tolerate=True)  # as it was
+            step = f"Look at the folder: `ls -ld {shlex.quote(str(self.folder))}`."
+            raise SchedulerError(
+                "The schedule was not taken away.", why=f"{error.filename}: {error.strerror}.", next=step
+            ) from error
         self.ask("daemon-reload")
         self.ask("reset-failed", f"{name}.timer", f"{name}.service", tolerate=True)
 
@@ -200,6 +207,13 @@ class Systemd:
     def text(self, unit: str) -> str | None:
         """Return the text of the file of *unit*, None if there is none."""
         return _text(self.folder / unit)
+
+    def written_ms(self, unit: str) -> int | None:
+        """Return when the file of *unit* was written, None if there is none."""
+        try:
+            return (self.folder / unit).stat().st_mtime_ns // 1_000_000
+        except OSError:
+            return None
 
     def ask(self, *words: str, tolerate: bool = False) -> str:
         """Run `systemctl` with *words* and return its answer.
@@ -309,6 +323,14 @@ def _text(path: Path) -> str | None:
         return None
     except (OSError, UnicodeDecodeError):
         return ""
+
+
+def is_mask(path: Path) -> bool:
+    """Whether the user has masked the unit: `systemctl mask` puts a link to nothing in the place of its file."""
+    try:
+        return os.readlink(path) == os.devnull
+    except OSError:
+        return False
 
 
 def _write(path: Path, text: str) -> None:

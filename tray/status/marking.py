@@ -77,7 +77,7 @@ def _record(places: Places, items: Sequence[JobStatus], action: Action, result: 
     with past_runs.reading(places) as log:
         names = renames.NONE if log is None else log.names()
     with suppress(ConfigError):  # the names on record are marked all the same
-        names = names.with_owners(jobs.load(places).matched)
+        names = names.with_owners(jobs.load(places).owners)
     named = [(item, item.job if item.last is None else item.last.job) for item in items]
     marked = [(item, job) for item, name in named for job in names.recorded(name)]
     if drafts := [Draft(action=action, job=job, kind=item.kind, result=result) for item, job in marked]:

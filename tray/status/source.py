@@ -106,7 +106,7 @@ class StatusSource:
             marks = self._live.changes, self._history.refresh(), *(file.read() for file in self._files)
             if silent is None and not any(folders) and (same := self._unchanged(marks, now)) is not None:
                 return same
-            self._history.follow(self._settings.configured.matched)
+            self._history.follow(self._settings.configured.owners)
             jobs, notes, ended = self._history.past(set(tracked) | set(folders.live), folders.over)
             going = [run for run in {**folders.live, **tracked}.values() if run.run not in ended]
             live = renamed.live(going, self._history.names)

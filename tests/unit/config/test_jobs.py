@@ -246,6 +246,17 @@ def test_two_jobs_do_not_share_an_automatic_name() -> None:
     configured = read(text=text)
     assert configured.owners == {"x": "a"}
     assert "belongs to the job 'a'" in configured.broken["b"].why
+
+
+def test_no_job_takes_the_runs_of_another_one(places: Places) -> None:
+    """Two jobs that list each other's names would swap their runs: the one that fails would be called fine."""
+    text = '[jobs.a]\ncommand = ["a"]\nmatches = ["b", "a", "x"]\n[jobs.b]\ncommand = ["b"]\nmatches = ["a"]\n'
+    configured = read(text=text)
+    assert configured.owners == {"a": "a", "x": "a"}
+    assert ["is a job of its own" in configured.broken[name].why for name in "ab"] == [True, True]
+    private(places.config)
+    places.config_file.write_text(f"version = 1\n{text}")
+    assert [config.load(places).owner(name) for name in "abx"] == ["a", "b", "a"]
     assert {*configured.jobs} == {"a", "b"}
 
 

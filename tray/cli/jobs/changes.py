@@ -166,8 +166,8 @@ def _enable(args: Namespace) -> int:
 
 def _remove(args: Namespace) -> int:
     editing.remove(places(), args.job)
-    change.dropped(places(), args.job)
     print(f"The job {wording.escape(args.job)} is no longer in config.toml. Its runs stay in `backup-tray history`.")
+    change.dropped(places(), args.job)
     return 0
 
 
@@ -178,11 +178,11 @@ def _add_rename(parser: ArgumentParser) -> None:
 
 def _rename(args: Namespace) -> int:
     editing.rename(places(), args.job, args.new)
-    change.renamed(places(), args.job, args.new)
     old, new = wording.escape(args.job), wording.escape(args.new)
     print(
         f"The job {old} is called {new} now, and so are its runs. Whatever starts it under its old name may go on so."
     )
+    change.renamed(places(), args.job, args.new)
     return 0
 
 
@@ -199,12 +199,12 @@ def _merge(args: Namespace) -> int:
 
 def _retire(args: Namespace) -> int:
     editing.retire(places(), args.job)
-    change.dropped(places(), args.job)
     job = wording.escape(args.job)
     print(f"The job {job} is over: it is not judged until it runs again. Its runs stay on record.")
     if args.job in jobs.load(places()).jobs:
         again = wording.escape(shlex.quote(args.job))
         print(f"It is disabled in config.toml, so no run of it is expected until `backup-tray jobs enable {again}`.")
+    change.dropped(places(), args.job)
     return 0
 
 
